@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// Step of a development task. Dropping an uncompleted step prints that the step has failed.
+/// Step of a development task. A step that is dropped before completion is reported as failed.
 #[derive(Debug)]
 pub struct Step {
     name: String,

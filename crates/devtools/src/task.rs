@@ -9,7 +9,7 @@ use crate::error::DevtoolsError;
 use crate::progress;
 
 /// Exit status of a task that was stopped by SIGINT or SIGTERM.
-/// By convention, a shell reports the exit status 130 for a program that was stopped by SIGINT.
+/// Shells conventionally report the exit status 130 (128 + 2) for a program that SIGINT terminated.
 pub const INTERRUPTED_EXIT_STATUS: u8 = 130;
 
 /// Runs a task on a new tokio runtime. If the task fails, prints its error.

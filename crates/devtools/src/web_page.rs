@@ -74,7 +74,8 @@ fn web_dir() -> PathBuf {
     workspace::root_dir().join("web")
 }
 
-/// Returns a command that runs npm in the directory of the web page. [`build_web_page`] installs the npm packages.
+/// Returns an npm command that runs in the web page's directory.
+/// [`build_web_page`] must have installed the npm packages before the command runs.
 pub fn npm_command(arguments: &[&str]) -> Command {
     Command::new("npm").current_dir(web_dir()).args(arguments.iter().copied())
 }

@@ -22,7 +22,7 @@ pub struct RowSorter<S: SpillStorage> {
 }
 
 /// Sort rank and storage location of a row.
-/// The struct contains the fields of [`SortRank`] instead of a `SortRank`, which saves 8 bytes of padding per row.
+/// To save 8 bytes of padding per row, the struct inlines the fields of [`SortRank`].
 #[derive(Debug, Clone, Copy)]
 struct RowLocation {
     key: u64,

@@ -2,7 +2,7 @@
 
 use clew_model::Session;
 
-/// Prefixes of the `Command` values that replication, background and binlog dump threads have in the process list.
+/// `Command` prefixes in the process list that identify internal sessions, such as binlog dump threads.
 /// The `binlog dump` prefix also matches `Binlog Dump GTID`.
 const INTERNAL_COMMAND_PREFIXES: [&[u8]; 4] = [b"binlog dump", b"daemon", b"slave_", b"register slave"];
 
@@ -18,7 +18,7 @@ const INTERNAL_SESSION_HOSTS: [&[u8]; 2] = [b"", b"connecting host"];
 /// The user name alone does not identify a server thread, because a client account can be named `system user`.
 /// A thread of `system user` is internal only if its host or its command identifies a server thread.
 ///
-/// The function does not detect Clew's own sessions. The `clew-mysql` crate detects these sessions by session id.
+/// The function does not detect Clew's own sessions, which the `clew-mysql` crate detects by session id.
 ///
 /// The function does not detect a MySQL replication thread that runs a trigger.
 /// While a MySQL replication thread runs a trigger, the process list shows the trigger's definer as the thread's user.

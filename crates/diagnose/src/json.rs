@@ -70,7 +70,7 @@ fn needs_json_escape(char: char) -> bool {
 }
 
 /// Returns true if the JSON text contains DEL or a non-ASCII byte.
-/// JSON text without DEL and non-ASCII bytes contains no unsafe characters.
+/// JSON serializers already escape all other unsafe characters.
 fn may_contain_unsafe_chars(json: &[u8]) -> bool {
     !json.is_ascii() || memchr::memchr(0x7f, json).is_some()
 }

@@ -140,7 +140,7 @@ impl KillRisk {
 
     /// Returns true if a kill can damage a table or leave data changes partially applied.
     ///
-    /// A kill is also unsafe if the modified tables or their storage engines are unknown.
+    /// A kill is considered unsafe if the modified tables or their storage engines are unknown.
     /// Automatic kills skip sessions that are unsafe to kill.
     #[must_use]
     pub fn is_unsafe(&self) -> bool {

@@ -22,7 +22,7 @@ impl Default for ProtectedAccounts {
 }
 
 impl ProtectedAccounts {
-    /// Creates a set that contains only the given account names and not the default accounts.
+    /// Creates a set of the given account names, without the default accounts.
     pub fn new<N: Into<Vec<u8>>>(names: impl IntoIterator<Item = N>) -> Self {
         Self(names.into_iter().map(Into::into).collect())
     }

@@ -69,8 +69,8 @@ pub struct SessionFeed {
     /// Unix timestamp of the latest sample, in milliseconds.
     at: i64,
     entries: HashMap<u64, VersionedSessionRow>,
-    /// Ended sessions, oldest first.
-    /// Each entry contains the feed version in which the session ended, and the session id.
+    /// Ended sessions as pairs of feed version and session id, oldest first.
+    /// The feed version is the version in which the session ended.
     ended: VecDeque<(u32, u64)>,
     min_delta_version: u32,
 }

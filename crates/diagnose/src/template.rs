@@ -28,7 +28,7 @@ use normalize::StatementNormalizer;
 /// | rows of values such as `(1, 2), (3, 4)` | replaced by `(...), ...` |
 /// | names and system variables such as `@@sql_mode` | unchanged, except that unnecessary backticks are removed |
 /// | user variable such as `@total` | replaced by `@?` |
-/// | keywords | uppercase, or lowercase if often used as a name; synonyms are replaced by one canonical keyword |
+/// | keywords | uppercase, or lowercase if often used as names; synonyms are replaced by one canonical keyword |
 /// | string with a character set introducer, such as `_utf8mb4'x'` | replaced by `_charset ?` |
 /// | white space | normalized |
 /// | trailing `;` | removed |

@@ -1,6 +1,6 @@
 //! Lock wait graph of a database node: waiters, blockers and root blockers.
 //!
-//! The caller reads each system table with lock data once, and passes the rows as a [`LockSnapshot`].
+//! The caller reads each system table with lock data once and passes the rows as a [`LockSnapshot`].
 //! Clew builds the wait graph in memory, so the database server does not have to join tables.
 //! The transaction ids of an InnoDB lock wait identify the waiting and the blocking session.
 //! Metadata lock waits are derived from conflicts between lock modes.

@@ -2,7 +2,7 @@
 //!
 //! The `signature` benchmark group verifies the signatures of a GET request and a POST request with a small body.
 //! Each signature covers the five headers that the official Huawei Cloud SDK signs.
-//! The `decision` benchmark group evaluates one system policy, and twenty policies whose conditions do not match.
+//! The `decision` benchmark group evaluates a matching system policy and twenty policies that do not match.
 
 #![allow(missing_docs, reason = "criterion's macros generate undocumented items")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark fails by panicking")]

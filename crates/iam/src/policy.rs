@@ -14,7 +14,7 @@
 //! | missing condition key, operator with `ForAllValues:` | the condition is true |
 //! | several request values, positive operator without quantifier | the condition is true if any value matches |
 //! | several request values, negated operator without quantifier | the condition is true if no value matches |
-//! | request value of the wrong type | the value matches no expected value, so only a negated operator is true |
+//! | request value of the wrong type | the value matches no expected value, so it satisfies only negated operators |
 //! | `StringStartWith`, `StringEndWith` and their negations | case-insensitive, without wildcards |
 //! | names of condition keys | case-insensitive; if two tag keys differ only in case, an exact match takes precedence |
 //! | wildcards in a URN | `*` and `?` match within one part of the URN; case-sensitive |

@@ -1,7 +1,7 @@
 //! Parses the leading keywords and table lists of a statement to find the tables that the statement modifies.
 //!
 //! The parser is necessary because servers do not report which tables a running statement uses.
-//! If killed, the following statements can leave a non-transactional table corrupted or partially modified:
+//! A kill of the following statements can leave a non-transactional table corrupted or partially modified:
 //! - Statements that modify rows: `INSERT`, `REPLACE`, `UPDATE`, `DELETE`, `LOAD`.
 //! - DDL statements: `ALTER`, `TRUNCATE TABLE`, `CREATE INDEX`, `DROP INDEX`.
 //! - Maintenance statements: `REPAIR`, `OPTIMIZE`, `ANALYZE`.

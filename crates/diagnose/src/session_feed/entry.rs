@@ -56,7 +56,7 @@ impl VersionedSessionRow {
         }
     }
 
-    /// Returns false if the server has reused the session id for a new session.
+    /// Returns true if host and user match, so that the server has not reused the session id for a new session.
     pub(super) fn is_same_session(&self, session: &Session) -> bool {
         let same = |at: usize, text: &[u8]| matches!(self.cells.get(at), Some(CellValue::Text(stored)) if **stored == *to_valid_utf8(text));
         // Before authentication, a session has no account and, on some servers, no port.
@@ -105,7 +105,7 @@ impl VersionedSessionRow {
     }
 
     /// Writes all cells as a JSON array.
-    /// To each stored duration, the function adds the time between the sample of the duration and `at`.
+    /// Adds the time that has passed between the sample and `at` to each duration, so that durations are current.
     pub(super) fn write_full_row(&self, out: &mut String, at: i64, masked: bool) {
         for column in 0..COLUMN_COUNT {
             out.push(if column == 0 { '[' } else { ',' });

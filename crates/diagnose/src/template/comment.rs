@@ -8,7 +8,7 @@ pub(super) enum CommentKind {
     None,
     /// Plain comment or optimizer hint. The value is the length of the comment in bytes.
     Plain(usize),
-    /// Executable comment `/*! … */` or `/*M! … */`. Some servers execute its content.
+    /// Executable comment (`/*! … */` or `/*M! … */`), whose content some servers execute.
     /// `start` is the offset of the comment's content, after the marker (`/*!` or `/*M!`) and the version number.
     Executable { start: usize, length: usize },
     /// The start or end of the comment depends on the SQL mode, the character set or the server.

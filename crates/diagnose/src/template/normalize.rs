@@ -6,7 +6,7 @@ use self::state::{CollapsibleRows, LastToken, ParenthesisGroup, PasswordDetectio
 use super::keywords;
 use super::lexer::{NextChar, Token};
 
-/// Maximum nesting depth of parentheses in which rows of values are collapsed. Typical statements have fewer levels.
+/// Maximum nesting depth of parentheses that the normalizer tracks. Deeper rows of values are not collapsed.
 const MAX_TRACKED_PARENTHESIS_DEPTH: usize = 100;
 
 #[derive(Debug)]

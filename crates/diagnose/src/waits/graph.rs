@@ -51,7 +51,7 @@ pub struct WaitGraph {
     pub limitations: Vec<Limitation>,
 }
 
-/// Wait for a lock that the blocker holds or has requested before the waiter.
+/// Wait for a lock that the blocker holds or requested before the waiter did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LockWait {
     /// Waiting session or transaction.
@@ -147,7 +147,7 @@ pub struct RootBlocker {
 /// Details of a waiter or blocker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParticipantDetail {
-    /// Waiting or blocking session or transaction.
+    /// Session or transaction that waits for a lock or blocks others.
     pub party: WaitParticipant,
     /// Session, or `None` if the transaction has no session or the session is missing from the input data.
     pub session: Option<Session>,

@@ -18,7 +18,7 @@ pub struct LockSnapshot {
     /// Granted and pending metadata locks.
     ///
     /// `metadata_locks` must contain all metadata locks on tables.
-    /// `metadata_locks` may omit a lock on an object other than a table if no lock request for the object is pending.
+    /// Locks on objects other than tables may be missing if no session waits for a lock on the object.
     pub metadata_locks: Vec<MetadataLock>,
     /// True if `metadata_locks` includes pending lock requests.
     ///
@@ -26,7 +26,7 @@ pub struct LockSnapshot {
     /// If the server does not report pending lock requests, Clew infers them from session states and statements.
     pub reports_pending: bool,
     /// Latest statements in each idle session's open transaction, oldest first, keyed by session id.
-    /// The caller builds a wait graph without statements, and then reads the statements of the idle root blockers.
+    /// The caller first builds a wait graph without statements, then reads the statements of the idle root blockers.
     pub last_statements: BTreeMap<u64, Vec<Vec<u8>>>,
     /// Limitations of the input data.
     pub limitations: Vec<Limitation>,
@@ -76,7 +76,7 @@ pub enum SessionRole {
 /// Open transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ObservedTransaction {
-    /// Transaction. The `session_id` is 0 for a prepared XA transaction and for a transaction whose session has ended.
+    /// Open transaction, with `session_id` 0 for a prepared XA transaction or a transaction whose session has ended.
     pub transaction: Transaction,
     /// XA identifier as printed by `XA RECOVER`, if known.
     pub xid: Option<String>,

@@ -85,7 +85,7 @@ pub enum MetadataLockObjectKind {
     Other(Box<str>),
 }
 
-/// Object kinds by name: first the names in `performance_schema`, then the names in `metadata_lock_info`.
+/// Server names of the object kinds: first the names in `performance_schema`, then those in `metadata_lock_info`.
 const LOCK_OBJECT_KINDS_BY_NAME: [(&str, MetadataLockObjectKind); 22] = [
     ("GLOBAL", MetadataLockObjectKind::Global),
     ("COMMIT", MetadataLockObjectKind::Commit),
@@ -123,7 +123,7 @@ impl MetadataLockObjectKind {
 }
 
 impl MetadataLockObjectKind {
-    /// Returns the English name of the object kind, such as `table`, and the Chinese name of the lock on the object.
+    /// Returns the English and Chinese names of the object kind or of its lock, such as `table` and `表元数据锁`.
     #[must_use]
     pub fn name(&self) -> LocalizedText {
         match self {

@@ -129,7 +129,7 @@ fn find_root_components<'c>(components: &'c [Vec<usize>], adjacency: &AdjacencyL
     components.iter().filter(|members| !waits_outside(members)).collect()
 }
 
-/// The function iterates over `components` only once, because blockers precede their waiters in `components`.
+/// A single pass over `components` is sufficient, because blockers precede their waiters in `components`.
 fn count_waiters_with_single_root_blocker<'c>(
     components: &'c [Vec<usize>],
     roots: &[&'c Vec<usize>],
@@ -156,7 +156,7 @@ fn count_waiters_with_single_root_blocker<'c>(
     count
 }
 
-/// Returns the value of the items if all items are equal, otherwise `None`.
+/// Returns the value that all items have in common, if any.
 fn all_equal_value<T: PartialEq + Copy>(mut all: impl Iterator<Item = Option<T>>) -> Option<T> {
     let first = all.next()??;
     all.all(|other| other == Some(first)).then_some(first)

@@ -1,4 +1,4 @@
-//! Lock wait details for the detail columns of a session list.
+//! Lock waits and blockers for the detail columns of a session list.
 
 use std::collections::HashMap;
 

@@ -31,7 +31,7 @@ pub struct PolicyStatementOutcome {
     pub effect: Effect,
     /// True if the statement matched.
     pub matched: bool,
-    /// Reasons why the statement matched or did not match, one for each matching or mismatching element.
+    /// Reasons for the outcome: the matching elements, or the mismatching elements if the statement did not match.
     pub reasons: Vec<String>,
 }
 

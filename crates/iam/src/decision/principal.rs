@@ -15,7 +15,7 @@ use crate::work_budget::WorkBudget;
 pub enum CredentialScope {
     /// Token for one project.
     Project(ProjectId),
-    /// Token for the domain, which grants access to identities but not to project resources (API spec, section 3.2).
+    /// Domain token, which grants access to identities but not to project resources (API spec, section 3.2).
     Domain,
     /// Access key, which is valid for the domain and all of its projects.
     AccessKey,

@@ -27,7 +27,7 @@ pub(super) enum Comparison {
 pub(super) struct ConditionOperator {
     pub(super) name: &'static str,
     pub(super) comparison: Comparison,
-    /// True if the request value must match none of the expected values.
+    /// True for negated operators, which require that the request value matches none of the expected values.
     pub(super) negated: bool,
 }
 

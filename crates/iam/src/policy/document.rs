@@ -45,8 +45,7 @@ impl Policy {
 }
 
 /// Maximum number of errors that the parser reports. The same limit applies to warnings.
-/// For each error, the parser scans the document to find the line and column.
-/// Limiting the number of errors therefore limits the parse time.
+/// The limit bounds the parse time, because the parser scans the document for the line and column of each error.
 const MAX_DIAGNOSTICS: usize = 100;
 
 #[derive(Clone)]

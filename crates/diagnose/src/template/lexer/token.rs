@@ -26,7 +26,7 @@ pub(in crate::template) enum Token<'a> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::template) enum NextChar {
-    /// Opening parenthesis, as in a function call.
+    /// Opening parenthesis after a name, as in a function call.
     Parenthesis,
     /// Dot, as in a qualified name.
     Dot,

@@ -7,7 +7,7 @@ pub(super) enum LastToken {
     Start,
     Word(Option<&'static Keyword>),
     Name,
-    /// Function name, which is a keyword only if it is unquoted and a parenthesis follows.
+    /// Function name that is a keyword only if it is unquoted and followed by a parenthesis.
     FunctionName,
     /// Quoted name that would be a keyword without the backticks.
     QuotedName,

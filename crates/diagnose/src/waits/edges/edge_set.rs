@@ -22,8 +22,7 @@ struct WaitEdge {
 }
 
 impl WaitEdge {
-    /// Returns the sort key of the wait.
-    /// For each pair of waiter and blocker, the edge set retains only the wait with the lowest sort key.
+    /// Returns the sort key by which the edge set selects one wait per pair of waiter and blocker (lowest key first).
     fn precedence(&self) -> impl Ord {
         let wait = &self.wait;
         (wait.inferred, wait.queued, Reverse(self.strength), wait.on.clone(), wait.wanted.clone(), wait.held.clone())
