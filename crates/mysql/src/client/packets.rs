@@ -53,7 +53,7 @@ impl PacketStream {
         }
     }
 
-    /// Discards bytes received before the TLS handshake, because they are not authenticated.
+    /// Discards buffered bytes, because bytes received before the TLS handshake are not authenticated.
     pub(super) fn into_parts(self) -> (Box<dyn ByteStream>, u8) {
         (self.stream, self.sequence)
     }
