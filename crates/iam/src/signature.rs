@@ -119,8 +119,7 @@ fn encode_hex(hash: &[u8; 32]) -> String {
 
 /// Percent-encodes all characters except letters, digits and `-._~`.
 ///
-/// The function uses the percent-encoding of canonical requests.
-/// Path segments and query parameters encoded by this function are already in canonical form.
+/// Canonical requests use the same encoding, so encoded path segments and query parameters are in canonical form.
 #[must_use]
 pub fn percent_encode(text: &str) -> String {
     canonical_request::percent_encode_bytes(text.as_bytes())

@@ -27,7 +27,7 @@ pub fn hash_token(token: &str) -> [u8; 32] {
 
 /// Derives the CSRF token of a web page session from the session's authentication token.
 ///
-/// Page scripts can read the CSRF token. The CSRF token reveals neither the authentication token nor its hash.
+/// Page scripts can read the CSRF token, but it reveals neither the authentication token nor its hash.
 #[must_use]
 pub fn derive_csrf_token(token: &str) -> String {
     hex::encode(Sha256::new().chain_update(b"clew csrf\0").chain_update(token.as_bytes()).finalize())

@@ -162,7 +162,7 @@ pub static SESSION_SNAPSHOT_COLUMNS: [Column; 15] = [
     },
 ];
 
-/// Columns that follow the [`SESSION_SNAPSHOT_COLUMNS`] in a detailed snapshot. The API does not return these columns.
+/// Additional columns of a detailed snapshot, after [`SESSION_SNAPSHOT_COLUMNS`]. The API does not return them.
 pub static SESSION_DETAIL_COLUMNS: [Column<DetailCell>; 5] = [
     Column {
         key: "statement_digest",

@@ -44,7 +44,7 @@ pub struct Tag {
 
 /// Database server process that belongs to an instance.
 ///
-/// The field `url` includes the password only if the caller has permission to read the password.
+/// The field `url` includes the password only if the caller has permission to read it.
 #[derive(Debug, Clone)]
 pub struct Node {
     /// Id.

@@ -53,7 +53,7 @@ pub enum LimitationKind {
     LostConnectAttributes,
     /// The account lacks the privilege to set a session variable that affects the results.
     SettingRefused,
-    /// The server may still be running the statement of a cancelled read, because Clew did not kill the statement.
+    /// The server may still be running the statement of a cancelled read, because Clew could not kill the statement.
     StatementNotKilled,
 }
 
@@ -112,7 +112,7 @@ impl LimitationKind {
     }
 }
 
-/// Description of missing or inaccurate data in a snapshot, including the cause and the fix.
+/// Description of missing or inaccurate data in a snapshot, including the cause and the remedy.
 ///
 /// In JSON, the English texts are top-level fields, and the Chinese texts are in the object `zh_cn`.
 /// The JSON contains the texts in all languages, so that Clew serializes an event only once for all subscribers.
@@ -125,7 +125,7 @@ pub struct Limitation {
     pub what: LocalizedText,
     /// Sentence that describes the cause.
     pub why: LocalizedText,
-    /// SQL statement or setting that removes the limitation, or `None` if there is no fix.
+    /// SQL statement or setting that removes the limitation, or `None` if there is no remedy.
     pub remedy: Option<LocalizedText>,
 }
 

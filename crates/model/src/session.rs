@@ -109,7 +109,7 @@ impl Transaction {
         self.state == Self::TRANSACTION_STATE_ROLLING_BACK
     }
 
-    /// Returns a static string if `name` is in [`Transaction::INNODB_TRANSACTION_STATES`], and `name` itself otherwise.
+    /// Returns the matching element of [`Transaction::INNODB_TRANSACTION_STATES`], or `name` itself if none matches.
     #[must_use]
     pub fn intern_transaction_state(name: String) -> Cow<'static, str> {
         let standard_name = Self::INNODB_TRANSACTION_STATES.into_iter().find(|state| *state == name);

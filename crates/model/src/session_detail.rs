@@ -1,4 +1,4 @@
-//! Details of a session that are not in MySQL's process list.
+//! Session details that MySQL's process list does not contain.
 
 use std::sync::Arc;
 

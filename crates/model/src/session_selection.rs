@@ -45,7 +45,7 @@ macro_rules! string_enum {
         impl $name {
             /// All enum values, in the order in which the API documentation lists them.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-            /// Name of each enum value in API requests, in the order of [`Self::ALL`].
+            /// Names of the enum values in API requests, in the order of [`Self::ALL`].
             pub const API_NAMES: &'static [&'static str] = &[$($text),+];
 
             /// Returns the name used in API requests.

@@ -156,7 +156,7 @@ impl Client {
         self.in_flight.clone()
     }
 
-    /// Truncates each row to `max_row` bytes or to [`ReadSizeLimits::per_row`], whichever is less.
+    /// Truncates each row to `max_row` bytes or to [`ReadSizeLimits::per_row`], whichever is smaller.
     pub(crate) async fn query(&mut self, statement: &str, max_row: usize) -> Result<ResultSetRows<'_>, Error> {
         let mut payload = Vec::with_capacity(statement.len() + self.tag.len() + 8);
         payload.push(COM_QUERY);
@@ -236,7 +236,7 @@ fn build_connection_attributes(tag: &str) -> HashMap<String, String> {
     HashMap::from([("program_name".to_owned(), "clew".to_owned()), ("clew_connection".to_owned(), tag.to_owned())])
 }
 
-/// Rejects devices and pipes, because reading from them might block forever.
+/// Returns an error for devices and pipes, because reading from them might block forever.
 async fn read_file_with_size_limit(path: &Path, max_bytes: usize) -> io::Result<Vec<u8>> {
     let metadata = tokio::fs::metadata(path).await?;
     if !metadata.is_file() || metadata.len() > max_bytes as u64 {

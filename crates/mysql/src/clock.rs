@@ -22,12 +22,12 @@ use crate::statements;
 
 /// Minimum clock change that counts as a clock step, in seconds. Drift and network latency cause smaller changes.
 const MIN_CLOCK_STEP_SECONDS: f64 = 2.0;
-/// Maximum difference between a server's clock and the local clock, in seconds, at the first read for automatic kills.
-/// If the difference exceeds the maximum, Clew does not trust the elapsed times that the server reports.
+/// Maximum difference between a server's clock and the local clock, in seconds.
+/// If the clocks differ by more at the first read, automatic kills do not rely on the server's elapsed times.
 const MAX_CLOCK_DIFFERENCE_SECONDS: f64 = 60.0;
 const MAX_CLOCK_STEPS: usize = 16;
 const MAX_TRACKED_SERVERS_PER_NODE: usize = 16;
-/// Minimum age, in seconds, of local times that Clew always lets the server convert to UTC.
+/// Age, in seconds, from which Clew always lets the server convert a local time to UTC.
 /// [`statements::SERVER_CLOCK_QUERY`] detects whether the UTC offset changed in the last 21 hours.
 const MIN_AGE_FOR_UTC_CONVERSION_SECONDS: i64 = 86_400 - 3 * 3600;
 const MAX_UTC_CONVERSIONS_PER_STATEMENT: usize = 200;
@@ -92,7 +92,7 @@ pub(crate) enum LocalTimestampAge {
     Ambiguous(i64, i64),
 }
 
-/// Queries the server only if the server's UTC offset may have changed since a local time in `times`.
+/// Queries the server only if its UTC offset may have changed since one of the local times in `times`.
 pub(crate) async fn compute_local_timestamp_ages(
     client: &mut Client,
     clock: &ClockReading,
@@ -173,14 +173,14 @@ impl fmt::Display for UnreliableClockReason {
     }
 }
 
-/// Clock readings of the servers behind a node's address, which Clew keeps between read operations.
+/// Clock readings of the servers behind a node's address, kept between read operations.
 /// Behind a load balancer, one address may lead to several servers, each with its own clock.
 /// Clock readings remain valid when a server restarts, because a restart does not change the clock.
 #[derive(Debug, Clone, Default)]
 pub struct NodeClockHistory {
     /// If true, Clew trusts elapsed times at the first read only if the server's clock matches the local clock.
     requires_correct_clock: bool,
-    /// Clock readings by server identity. The last element belongs to the most recently read server.
+    /// List of server identities and their clock histories, sorted by the time of the last read, latest last.
     servers: VecDeque<(String, ServerClockHistory)>,
 }
 
@@ -192,7 +192,7 @@ struct ServerClockHistory {
     steps: VecDeque<ClockStep>,
 }
 
-/// Upper bounds of the elapsed times of the sessions in one process list.
+/// Upper bounds for the elapsed times of the sessions in a process list.
 #[derive(Debug, Clone)]
 pub(crate) struct ElapsedTimeBounds {
     at: Instant,
@@ -200,7 +200,7 @@ pub(crate) struct ElapsedTimeBounds {
     sessions: HashMap<u64, (Vec<u8>, Duration)>,
 }
 
-/// Time by which an elapsed time may exceed its upper bound, because of rounding and the duration of read operations.
+/// Tolerance added to each upper bound, to allow for rounding and for the duration of read operations.
 const ELAPSED_TIME_TOLERANCE: Duration = Duration::from_secs(2);
 
 impl ElapsedTimeBounds {
@@ -265,7 +265,7 @@ impl NodeClockHistory {
         self.servers.back()?.1.bounds.as_ref()
     }
 
-    /// At the first read for automatic kills, returns a clock difference above [`MAX_CLOCK_DIFFERENCE_SECONDS`].
+    /// At the first read, returns the server's clock difference if it exceeds [`MAX_CLOCK_DIFFERENCE_SECONDS`].
     /// Returns `None` at all later reads and for clock histories that are not used for automatic kills.
     pub(crate) fn clock_difference_on_first_read(&self, reading: &ClockReading) -> Option<f64> {
         let is_first_read = self.elapsed_time_bounds().is_none();

@@ -102,7 +102,7 @@ impl Connection {
         Ok(self.clock)
     }
 
-    /// Only servers that have the variable `performance_schema_show_processlist` can truncate statements.
+    /// MySQL truncates statements in the process list if `performance_schema_show_processlist` is on.
     /// MariaDB does not have the variable `performance_schema_show_processlist`.
     pub(crate) async fn server_truncates_statements(&mut self) -> Result<bool, Failure> {
         if self.flavor != Flavor::MySql {

@@ -78,7 +78,7 @@ async fn diagnose_node_without_timeout(node: &NodeUrl, limits: &ReadLimits) -> R
     Ok(Diagnosis { server_flavor, server_version, account, cipher, clock_difference, checks })
 }
 
-/// A proxy sends its own connection id in the handshake packet.
+/// Detects a proxy, which sends its own connection id instead of the server's in the handshake packet.
 async fn is_direct_connection(connection: &mut Connection) -> Result<bool, Failure> {
     let address = connection.address.clone();
     let read_failure = |error: crate::client::Error| failure::failure_from_client_error(&error, &address);

@@ -5,7 +5,7 @@
 //! Clew reads the process list first, then the statement timers.
 //! If a session starts a new statement after the process list was read, its elapsed time is too low, never too high.
 //!
-//! Clew does not check an elapsed time that matches the duration of the session's InnoDB lock wait.
+//! An elapsed time that matches the session's InnoDB lock wait is plausible, so Clew does not check it.
 //! MariaDB computes `Time` from a monotonic timer (observed on 10.11.19), so Clew uses MariaDB's `Time` unchanged.
 
 use std::collections::{HashMap, HashSet};
@@ -212,7 +212,7 @@ fn to_sorted_session_ids(ids: &HashSet<u64>) -> Vec<u64> {
     ids
 }
 
-/// Returns `None` if the server does not record Clew's own query, because the server's timers may be stale.
+/// Returns `None` if the timers may be stale, because the server does not record Clew's own query.
 async fn read_statement_timers(
     connection: &mut Connection,
     sessions: &[u64],

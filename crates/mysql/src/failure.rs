@@ -84,7 +84,7 @@ fn failure_from_io_error(error: &std::io::Error, address: &str) -> Failure {
     Failure::new(kind, format!("{address}: {error}"))
 }
 
-/// MySQL and MariaDB use the same error numbers below 1900.
+/// Error numbers below 1900 have the same meaning in MySQL and MariaDB.
 fn failure_from_server_error(error: &ServerError, address: &str) -> Failure {
     let kind = match error.code {
         // Access denied: host blocked or not allowed; account, password or database refused; authentication plugin;

@@ -62,7 +62,7 @@ pub(crate) fn truncated_statements_limitation() -> Limitation {
     }
 }
 
-/// `loss` describes the threads that performance_schema did not record.
+/// `loss` is the limitation that reports the threads missing from performance_schema.
 pub(crate) fn incomplete_process_list_limitation(loss: &Limitation) -> Limitation {
     Limitation {
         kind: loss.kind,
@@ -234,7 +234,7 @@ pub(crate) fn unknown_metadata_lock_holders_limitation() -> Limitation {
     }
 }
 
-/// MySQL lists row locks only in performance_schema.
+/// Without performance_schema, row locks are unreadable, because MySQL lists row locks nowhere else.
 pub(crate) fn unreadable_row_locks_limitation(gap: &Limitation) -> Limitation {
     Limitation {
         kind: LimitationKind::NoRowLocks,

@@ -1,4 +1,4 @@
-//! Permission model of a policy (role-based or identity-based) and effect of a statement (`Allow` or `Deny`).
+//! Defines permission models (role-based and identity-based) and statement effects (`Allow` and `Deny`).
 
 use serde::Serialize;
 

@@ -13,7 +13,7 @@ const INITIAL_CANONICAL_REQUEST_BUFFER_BYTES: usize = 640;
 
 type DecodedBytes<'a> = Cow<'a, [u8]>;
 
-/// Builds the canonical request, one item per line: method, path, query, headers, header names, body hash.
+/// Builds the canonical request, one item per line: method, path, query, headers, header names and body hash.
 ///
 /// An empty line follows the headers.
 pub(super) fn build_canonical_request<T: AsRef<str>>(

@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::error::Error;
 
-/// Maximum payload size of a packet chunk. A longer packet continues in the next chunk.
+/// Maximum payload size of a packet chunk. A packet with a longer payload continues in the next chunk.
 const MAX_CHUNK_PAYLOAD_BYTES: usize = (1 << 24) - 1;
 /// A chunk header consists of a 3-byte payload length and a 1-byte sequence number.
 const CHUNK_HEADER_LEN: usize = 4;
@@ -53,7 +53,7 @@ impl PacketStream {
         }
     }
 
-    /// Discards bytes received before the TLS handshake, because they are not authenticated.
+    /// Discards buffered bytes, because bytes received before the TLS handshake are not authenticated.
     pub(super) fn into_parts(self) -> (Box<dyn ByteStream>, u8) {
         (self.stream, self.sequence)
     }

@@ -14,10 +14,10 @@ use super::victim::{has_pending_kill, is_idle};
 use super::{KillOutcome, KillRefusal, KillTarget, UnsafeKillPolicy, Victim};
 use crate::connection::Connection;
 
-/// Maximum age of the process list in which Clew checks a session before it kills the session.
+/// Maximum age of the process list that Clew uses to check a session before killing it.
 /// Sending a kill takes less than 1 ms; reading the process list takes up to 50 ms.
 const MAX_PROCESS_LIST_AGE: Duration = Duration::from_millis(20);
-/// Reading the elapsed times of more than 100 sessions takes longer than [`MAX_PROCESS_LIST_AGE`].
+/// Maximum number of victims per process list. Reading more elapsed times takes longer than [`MAX_PROCESS_LIST_AGE`].
 const MAX_VICTIMS_PER_PROCESS_LIST: usize = 100;
 
 pub(super) struct KillBatch<'a> {

@@ -53,7 +53,7 @@ impl ClientSessions {
     }
 
     /// Corrects elapsed times after clock steps, and limits them to the upper bounds from the previous process list.
-    /// The upper bounds limit the error from undetected clock steps, such as two opposite steps between two reads.
+    /// The upper bounds limit the error caused by undetected clock steps, such as two opposite steps between two reads.
     fn adjust_and_cap_elapsed_times(&mut self, history: &mut NodeClockHistory) {
         let (mut bounds, mut reported) = (ElapsedTimeBounds::new(self.read.at), HashMap::new());
         for session in &mut self.sessions {

@@ -13,14 +13,14 @@ use crate::locks::{read_lock_waits, read_server_instance_and_lock_waits};
 use crate::server_instance::ServerInstance;
 use crate::transactions::INNODB_TRX_REFRESH_INTERVAL;
 
-/// Upper limit of the timeouts for reading lock waits, so that a slow server does not delay a kill for long.
+/// Maximum timeout for reading lock waits, so that a slow server does not delay a kill for long.
 const KILL_EFFECT_READ_TIMEOUT: Duration = Duration::from_secs(3);
 /// Maximum number of times that Clew reads the lock waits after a kill.
 /// Clew stops reading once the rollback has started and all sessions that the kill can unblock are unblocked.
 const MAX_KILL_EFFECT_POLLS: u32 = 4;
 
 /// A node's transactions and lock waits, read immediately before a kill.
-/// Changes of the last 0.1 s may be missing, because InnoDB caches the contents of its transaction tables.
+/// Changes made in the last 0.1 s may be missing, because InnoDB caches the contents of its transaction tables.
 #[derive(Debug)]
 pub struct PreKillSnapshot {
     /// Maps session ids to modified row counts. `None` if the account cannot read transactions.

@@ -82,7 +82,7 @@ impl KillOutcome {
 /// Reason for refusing a kill.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KillRefusal {
-    /// The session is an internal session, such as a replication thread or the event scheduler.
+    /// The session is internal to the server, such as a replication thread or the event scheduler.
     Internal,
     /// The account is protected.
     Protected {

@@ -36,7 +36,7 @@ pub struct SessionLookupResult {
 impl SessionLookupResult {
     /// Returns why Clew would refuse to kill `session`, or `None` if the process list shows no reason to refuse.
     /// If this function returns `None`, Clew may still refuse the kill when it is executed.
-    /// Only the kill operation detects all replication applier threads and idle sessions of other Clew processes.
+    /// Some replication appliers and idle sessions of other Clew processes are detected only when the kill is executed.
     #[must_use]
     pub fn predict_kill_refusal(
         &self,
@@ -139,7 +139,7 @@ pub(super) struct ProcessListSnapshot {
     pub(super) unchecked: HashSet<u64>,
     /// Session ids of replication appliers that [`is_internal_session`] does not detect.
     pub(super) appliers: HashSet<u64>,
-    /// MariaDB query ids by session id. The map is empty on MySQL and if Clew kills sessions instead of statements.
+    /// Maps session ids to MariaDB query ids. Empty on MySQL, or if Clew kills sessions instead of statements.
     pub(super) queries: HashMap<u64, u64>,
     pub(super) own: HashSet<u64>,
     pub(super) is_direct: bool,

@@ -99,7 +99,7 @@ async fn read_program_names(
 #[derive(Debug, Default)]
 pub(super) struct StorageEngineCache {
     by_table: TableStorageEngines,
-    /// Transaction support of each storage engine, by engine name in lower case.
+    /// Maps each storage engine name, in lower case, to the engine's transaction support.
     kinds: Option<HashMap<String, StorageEngineKind>>,
 }
 

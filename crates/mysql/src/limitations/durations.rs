@@ -24,7 +24,7 @@ fn unreliable_durations_text() -> LocalizedText {
     )
 }
 
-/// `gap` explains why performance_schema is unreadable.
+/// `gap` contains the reason why performance_schema is unreadable.
 pub(crate) fn unreadable_timers_limitation(gap: &Limitation) -> Limitation {
     let why = changeable_session_durations_text(&format!(". {}", gap.why.english), &format!("。{}", gap.why.chinese));
     unreliable_durations_limitation(unreliable_durations_text(), why, gap.remedy.clone())

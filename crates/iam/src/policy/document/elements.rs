@@ -15,7 +15,7 @@ pub(super) struct JsonObjectElements<'v> {
 }
 
 impl<'v> JsonObjectElements<'v> {
-    /// Reports an error if the value is not an object, if the object is empty, and for each duplicate element name.
+    /// Reports an error if the value is not an object, if the object is empty, or if an element name occurs twice.
     pub(super) fn parse(parser: &mut DocumentParser<'_>, at: &JsonValueAtPath<'v>) -> Option<Self> {
         let Value::Object(object) = at.value else {
             parser.report_error(at, format!("expected an object, {{...}}, but found {}", json_type_name(at.value)));
@@ -74,7 +74,8 @@ impl<'v> JsonObjectElements<'v> {
         self.find_element(one).is_some() || self.find_element(other).is_some()
     }
 
-    /// Finds one of two mutually exclusive elements. The returned `bool` is true for `second`.
+    /// Returns whichever of two mutually exclusive elements is present, and true if that element is `second`.
+    /// Reports an error if both elements are present.
     pub(super) fn find_one_of_two_elements(
         &self,
         parser: &mut DocumentParser<'_>,
@@ -106,7 +107,7 @@ impl DocumentParser<'_> {
         None
     }
 
-    /// Reports an error if the value is not a list, or if the list is empty or has more than `max` entries.
+    /// Reports an error if the value is not a list, if the list is empty, or if it has more than `max` entries.
     pub(super) fn parse_list<'v>(
         &mut self,
         at: &JsonValueAtPath<'v>,
