@@ -110,6 +110,7 @@ impl RawConnection {
         u64::from(self.client.handshake_connection_id) == self.id & u64::from(u32::MAX)
     }
 
+    /// Returns true if the connection ids prove that Clew is not connected through a proxy.
     /// A proxy could send the process list query and the `KILL` statement to different servers.
     /// Before calling this function, callers must pass every session in the process list to `filter`.
     pub(crate) fn connects_without_proxy(&self, filter: &OwnSessionFilter) -> bool {

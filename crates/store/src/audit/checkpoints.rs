@@ -7,7 +7,7 @@ use crate::error::StoreError;
 use crate::handles::AuditStore;
 
 impl AuditStore<'_> {
-    /// Returns a checkpoint of the newest audit row, which users can store outside the database.
+    /// Returns a checkpoint of the newest audit row, for storage outside the database.
     /// Fails if the audit log's head record was tampered with.
     pub async fn create_audit_checkpoint(self) -> Result<AuditCheckpoint, StoreError> {
         self.store.ensure_master_key_is_current().await?;
