@@ -13,7 +13,7 @@ use crate::limits::ReadSizeLimits;
 use crate::own_sessions::{ConnectionRegistration, OwnSessionFilter};
 use crate::{failure, refused_logins, statements};
 
-/// MySQL error code of a server that has reached `max_connections`.
+/// MySQL error code returned by a server that has reached `max_connections`.
 const ER_CON_COUNT_ERROR: u16 = 1040;
 /// Delays between login attempts to a server that has reached `max_connections`.
 /// The delays add up to 350 ms, which is longer than most bursts of new connections.

@@ -23,7 +23,7 @@ impl AuditStore<'_> {
     }
 
     /// Checks that the newest audit row that this process wrote or read still exists.
-    /// Returns the oldest loss of audit rows that is not yet acknowledged (see [`AuditStore::acknowledge_lost_audit_rows`]).
+    /// Returns the oldest unacknowledged loss of audit rows. See [`AuditStore::acknowledge_lost_audit_rows`].
     pub async fn detect_audit_truncation(self) -> Result<Option<AuditIntegrityProblem>, StoreError> {
         let newest = self.store.checkpoint_tracker.newest_checkpoint();
         let failed = StoreError::database_error("compare the audit log with the recorded checkpoint");

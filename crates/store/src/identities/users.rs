@@ -1,4 +1,4 @@
-//! Users. Each domain always has at least one enabled administrator.
+//! Queries for users. Each domain always has at least one enabled administrator.
 
 use std::fmt;
 
