@@ -27,7 +27,7 @@ pub struct ReadSizeLimits {
 }
 
 impl ReadSizeLimits {
-    /// Minimum value of `per_row`, large enough that Clew truncates only rows of the process list.
+    /// Minimum value of `per_row`. Only rows of the process list can exceed this size.
     pub const MIN_ROW_SIZE_LIMIT_BYTES: usize = 1 << 20;
 
     /// Default limits.

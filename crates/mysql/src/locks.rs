@@ -94,7 +94,7 @@ pub(crate) async fn query_lock_snapshot(
     Ok(observed)
 }
 
-/// Contents of a node's system tables that list locks, read before the process list.
+/// Contents of a node's lock tables, which Clew reads before the process list.
 /// If a lock holder is missing from the process list, its session has ended since Clew read the locks.
 #[derive(Debug)]
 pub(crate) struct LockTableSnapshot {

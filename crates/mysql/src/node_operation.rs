@@ -1,4 +1,4 @@
-//! Runs an operation on a monitored server with a time limit.
+//! Limits the duration of operations on monitored servers, and returns packet decoder panics as failures.
 
 use std::panic::AssertUnwindSafe;
 
@@ -8,7 +8,8 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::limits::ReadLimits;
 
-/// Fails after the read timeout. Callers box large operations, because two nested futures contain the operation.
+/// Runs `operation`, and fails if it exceeds the read timeout.
+/// Callers should box a large `operation`, because this function embeds it in two nested futures.
 /// `doing` describes the operation in the failure, such as `reading lock waits`.
 pub(crate) async fn run_with_read_timeout<T>(
     node: &NodeUrl,

@@ -13,7 +13,7 @@ use crate::limits::ReadSizeLimits;
 use crate::own_sessions::{ConnectionRegistration, OwnSessionFilter};
 use crate::{failure, refused_logins, statements};
 
-/// MySQL error code of a server that has reached `max_connections`.
+/// MySQL error code returned by a server that has reached `max_connections`.
 const ER_CON_COUNT_ERROR: u16 = 1040;
 /// Delays between login attempts to a server that has reached `max_connections`.
 /// The delays add up to 350 ms, which is longer than most bursts of new connections.
@@ -110,6 +110,7 @@ impl RawConnection {
         u64::from(self.client.handshake_connection_id) == self.id & u64::from(u32::MAX)
     }
 
+    /// Returns true if the connection ids prove that Clew is not connected through a proxy.
     /// A proxy could send the process list query and the `KILL` statement to different servers.
     /// Before calling this function, callers must pass every session in the process list to `filter`.
     pub(crate) fn connects_without_proxy(&self, filter: &OwnSessionFilter) -> bool {

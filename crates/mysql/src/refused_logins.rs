@@ -12,10 +12,10 @@ use clew_model::{Failure, NodeUrl};
 use secrecy::{ExposeSecret, SecretString};
 
 /// Time for which waiting requests return the error of a refused login.
-/// Before the end of this time, callers store a login backoff that prevents further login attempts.
+/// Within this time, callers store a login backoff, which prevents later login attempts.
 const REFUSED_LOGIN_TTL: Duration = Duration::from_secs(1);
 
-/// Most recent login that each node refused, by node address.
+/// Most recent refused login of each node, by node address.
 static REFUSED_LOGINS: LazyLock<Mutex<HashMap<String, RefusedLogin>>> = LazyLock::new(Mutex::default);
 
 #[derive(Debug)]

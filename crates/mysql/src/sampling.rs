@@ -29,8 +29,8 @@ use crate::wait_graph_session_collector::WaitGraphSessionCollector;
 use crate::{failure, limitations, lost_instrumentation, process_list, transactions, wait_graph_session_collector};
 pub use cache::SampleCache;
 
-/// If a sample already contains this number of sessions, the sample omits further idle sessions.
-/// If a sample already contains twice [`MAX_SAMPLED_SESSIONS`], the sample also omits further busy sessions.
+/// Once a sample contains this number of sessions, the sample omits further idle sessions.
+/// Once a sample contains twice this number of sessions, the sample also omits further busy sessions.
 const MAX_SAMPLED_SESSIONS: usize = 20_000;
 
 /// Maximum total number of bytes in all columns of a process list row except the statement.

@@ -26,7 +26,7 @@ use encoder::{RowEncodingOptions, read_sorted_rows};
 pub enum OutputFormat {
     /// CSV without a header row.
     Csv {
-        /// True to escape cells that a spreadsheet would evaluate as a formula.
+        /// True to escape cells that a spreadsheet would evaluate as formulas.
         formula_guard: bool,
     },
     /// JSON objects separated by commas.

@@ -162,7 +162,7 @@ pub(crate) const MYSQL_LOCK_WAITS_QUERY: &str = "SELECT requesting_engine_lock_i
 /// Requires the SELECT privilege on performance_schema.
 /// Each lock id in `ids` must consist only of digits and colons.
 /// The query takes 0.3 s with 200,000 locks, because the server scans all locks once.
-/// `CONCAT` prevents an index lookup, with which MySQL 9.7 would find only the first lock id in the list.
+/// `CONCAT` prevents an index lookup, because an index lookup on MySQL 9.7 finds only the first lock id in the list.
 pub(crate) fn data_locks_query(ids: &[&str]) -> String {
     format!(
         "SELECT engine_lock_id, object_schema, object_name, index_name, lock_mode, lock_type, lock_data \
@@ -290,7 +290,7 @@ pub(crate) const SET_EXPLAIN_TIMEOUT_STATEMENT: &str = "SET SESSION max_statemen
 pub(crate) const STATEMENT_HISTORY_SETTINGS_QUERY: &str = "SELECT enabled = 'YES', @@GLOBAL.performance_schema_events_statements_history_size \
      FROM performance_schema.setup_consumers WHERE name = 'events_statements_history'";
 
-/// Reads the counters of objects that performance_schema did not record.
+/// Reads the `Performance_schema_%_lost` counters, which count objects that performance_schema failed to record.
 /// Requires no privileges.
 /// The query takes up to 0.03 s, because the server sums the counters of all sessions.
 pub(crate) const LOST_INSTRUMENTATION_COUNTERS_QUERY: &str =

@@ -16,8 +16,8 @@ pub(crate) const MASTER_KEY_CANARY_ASSOCIATED_DATA: AssociatedData<'static> =
     AssociatedData { table: "settings", column: "value", row: MASTER_KEY_CANARY_SETTING };
 
 /// Expected plaintext of the encrypted setting [`MASTER_KEY_CANARY_SETTING`] in a database that has an audit log.
-/// Only a process with the master key can encrypt the plaintext `canary, audited`.
-/// If a database contains the plaintext `canary, audited` but no audit log, the audit log was removed.
+/// The plaintext proves that Clew started the audit log, because only the holder of the master key can encrypt it.
+/// If the setting contains this plaintext but the database has no audit log, the audit log was removed.
 /// Clew versions without an audit log used `canary` as the plaintext of the encrypted setting.
 pub(crate) const MASTER_KEY_CANARY_PLAINTEXT: &str = "canary, audited";
 

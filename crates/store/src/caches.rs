@@ -39,7 +39,7 @@ impl Default for StoreCaches {
 
 #[derive(Debug, Clone)]
 struct RecordedClientAddress {
-    /// Client address as text. Each signed request uses the text to look up failed authentication attempts.
+    /// Client address as text, which each signed request uses to look up failed authentication attempts.
     text: Arc<str>,
     /// Time when Clew last wrote the client address to the database, as a Unix timestamp in seconds.
     recorded_at: i64,

@@ -1,7 +1,7 @@
 //! Tracks the database's version counters. Cached values become invalid when a version counter changes.
 //!
 //! One query reads the data version for all pending requests.
-//! The query starts after the requests arrive, so the data version reflects every commit before the requests.
+//! The query starts after the requests arrive, so the data version reflects all commits that preceded the requests.
 
 use std::sync::Arc;
 

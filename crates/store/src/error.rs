@@ -72,7 +72,7 @@ pub enum StoreError {
         path: PathBuf,
         /// Current permission bits.
         mode: u32,
-        /// Reason why Clew did not remove the access of other accounts to `path`.
+        /// Reason why Clew did not remove other accounts' access to `path`.
         reason: String,
         /// Required permission bits.
         wanted: u32,

@@ -2,7 +2,7 @@
 
 use crate::store::Store;
 
-/// Defines a handle type, and the method of [`Store`] that returns it.
+/// Defines a handle type and the [`Store`] method that returns it.
 macro_rules! handles {
     ($($(#[$doc:meta])* $accessor:ident: $handle:ident,)*) => {
         $(

@@ -26,7 +26,7 @@ pub struct SampleCache {
     /// True if `performance_schema.processlist` is incomplete, so Clew uses `SHOW FULL PROCESSLIST` instead.
     pub(super) use_show_processlist: bool,
     pub(super) clock: NodeClockHistory,
-    /// Limitations that the last full sample reported for objects that performance_schema did not record.
+    /// Limitations that the last full sample reported because performance_schema had not recorded all objects.
     pub(super) losses: Vec<Limitation>,
     /// Limitations of the last sample that included the lock tables.
     pub(super) limitations: Vec<Limitation>,
@@ -40,7 +40,7 @@ pub struct SampleCache {
 }
 
 impl SampleCache {
-    /// Clears the cache if the server instance has changed. The history of clock readings is kept.
+    /// Clears the cache, except the history of clock readings, if the server instance has changed.
     /// Session ids and server settings are specific to a server instance.
     pub(super) fn clear_if_server_changed(&mut self, server: &ServerInstance) {
         if self.server.as_ref() != Some(server) {

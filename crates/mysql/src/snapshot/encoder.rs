@@ -22,7 +22,7 @@ const MAX_STATEMENT_BYTES_PER_BATCH: usize = 1 << 20;
 /// Statements below this size are encoded on the current thread, because a thread switch would take longer.
 const MAX_BYTES_ENCODED_WITHOUT_NEW_TASK: usize = 64 << 10;
 
-/// Maximum number of sessions whose elapsed times Clew checks. The maximum limits memory use.
+/// Maximum number of sessions whose elapsed times Clew checks, as a limit on memory use.
 const MAX_SESSIONS_WITH_ELAPSED_TIME_CHECK: usize = 2_000;
 
 pub(super) struct RowEncodingOptions {

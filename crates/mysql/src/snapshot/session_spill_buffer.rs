@@ -47,7 +47,7 @@ impl SessionSpillBuffer {
         Ok(())
     }
 
-    /// The reader sets each session's elapsed time to the value in `ages`.
+    /// Returns a reader that sets each session's elapsed time to the value in `ages`.
     pub(super) fn into_reader(self) -> io::Result<SessionSpillReader> {
         let mut texts = self.texts.into_inner().map_err(io::IntoInnerError::into_error)?;
         texts.seek(SeekFrom::Start(0))?;

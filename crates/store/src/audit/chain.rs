@@ -13,7 +13,7 @@ use crate::derived_keys::DerivedKeys;
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
-/// Placeholder for the previous MAC in the audit row that Clew appends after the head record was tampered with.
+/// Placeholder that replaces the previous MAC in the next audit row if the head record was tampered with.
 /// An attacker without the MAC key cannot forge an audit row that contains the placeholder as the previous MAC.
 pub(crate) const UNKNOWN_PREVIOUS_MAC_PLACEHOLDER: [u8; 32] = [0xff; 32];
 

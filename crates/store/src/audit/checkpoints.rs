@@ -7,7 +7,7 @@ use crate::error::StoreError;
 use crate::handles::AuditStore;
 
 impl AuditStore<'_> {
-    /// Returns a checkpoint of the newest audit row, which users can store outside the database.
+    /// Returns a checkpoint of the newest audit row, for storage outside the database.
     /// Fails if the audit log's head record was tampered with.
     pub async fn create_audit_checkpoint(self) -> Result<AuditCheckpoint, StoreError> {
         self.store.ensure_master_key_is_current().await?;
@@ -23,7 +23,7 @@ impl AuditStore<'_> {
     }
 
     /// Checks that the newest audit row that this process wrote or read still exists.
-    /// Returns the oldest loss of audit rows that is not yet acknowledged (see [`AuditStore::acknowledge_lost_audit_rows`]).
+    /// Returns the oldest unacknowledged loss of audit rows. See [`AuditStore::acknowledge_lost_audit_rows`].
     pub async fn detect_audit_truncation(self) -> Result<Option<AuditIntegrityProblem>, StoreError> {
         let newest = self.store.checkpoint_tracker.newest_checkpoint();
         let failed = StoreError::database_error("compare the audit log with the recorded checkpoint");

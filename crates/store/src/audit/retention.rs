@@ -64,7 +64,8 @@ impl AuditStore<'_> {
     }
 }
 
-/// Never returns the newest row of the audit log.
+/// Returns the last row of the next batch to remove, or `None` if no row is old enough.
+/// The newest row of the audit log is never removed.
 async fn find_last_removable_row(
     transaction: &mut Transaction,
     before: i64,

@@ -82,7 +82,7 @@ impl AuditRow {
         Ok((Self { seq, at, previous: read_hash_column(row, "previous")?, texts }, read_hash_column(row, "mac")?))
     }
 
-    /// Adds a length prefix to each text, so that different audit rows never have the same MAC input.
+    /// Adds a length prefix to each text column, so that different audit rows never have the same MAC input.
     pub(crate) fn compute_row_mac(&self, key: &MasterKey) -> [u8; 32] {
         let mut bytes = Vec::with_capacity(512);
         bytes.extend(self.seq.to_be_bytes());

@@ -15,7 +15,7 @@ const AUDIT_ROWS_PER_PAGE: u32 = 500;
 
 impl AuditStore<'_> {
     /// Verifies the entire audit log in one database snapshot with constant memory use.
-    /// Reports a problem if a row that `checkpoints` or this process has recorded is missing from the audit log.
+    /// Reports a problem if a row recorded in `checkpoints` or by this process is missing from the audit log.
     /// Without a checkpoint, a removal of the newest rows can remain undetected, because the remaining chain is valid.
     pub async fn verify_audit_log(self, checkpoints: &[AuditCheckpoint]) -> Result<AuditVerification, StoreError> {
         self.store.ensure_master_key_is_current().await?;
@@ -35,7 +35,7 @@ pub(crate) struct ChainVerifier {
     head: Option<ChainPosition>,
     /// Sequence number and MAC of the most recently verified row.
     /// Initially, the sequence number and MAC come from the checkpoint record.
-    /// `None` if the checkpoint record was tampered with and no row has been verified yet.
+    /// The value is `None` if the checkpoint record was tampered with and no row has been verified yet.
     previous: Option<ChainPosition>,
     /// True if the MAC of the previous row is valid. Only a valid MAC is compared with the copy in the next row.
     previous_is_authentic: bool,
@@ -148,7 +148,7 @@ impl ChainVerifier {
         true
     }
 
-    /// Sets the position of the first problem to `seq`. The first problem is the tampered checkpoint record.
+    /// Sets the position of the first problem, the tampered checkpoint record, to `seq`.
     fn set_position_of_first_problem(&mut self, seq: i64) {
         if let Some(problem) = self.result.problems.first_mut() {
             problem.position = seq;

@@ -13,10 +13,10 @@ use crate::error::StoreError;
 const NON_OWNER_PERMISSION_MASK: u32 = 0o077;
 /// The sticky bit is set on directories that several accounts share, such as `/tmp`.
 const STICKY_BIT: u32 = 0o1000;
-/// Prefixes of file names that Clew expects in a data directory. Some file systems create `lost+found`.
+/// File name prefixes that are expected in a data directory, including `lost+found` of some file systems.
 const EXPECTED_FILE_NAME_PREFIXES: [&str; 6] =
     ["clew.db", "master.key", "results", "spill", "serve.lock", "lost+found"];
-/// Prefixes of the names of files whose mode Clew changes to 0600.
+/// File name prefixes. Clew sets the mode of matching files to 0600.
 /// Clew does not change the mode of `master.key`, because Clew rejects a key file that other accounts can read.
 const OWNER_ONLY_FILE_NAME_PREFIXES: [&str; 3] = ["clew.db", "serve.lock", "master.key.before-"];
 

@@ -1,4 +1,4 @@
-//! [`Store`] methods that begin audited transactions and execute several writes in one transaction.
+//! [`Store`] methods that begin audited transactions or batch concurrent writes in one transaction.
 
 use clew_model::AuditEvent;
 

@@ -12,7 +12,7 @@ use crate::database::Transaction;
 use crate::database::audited_transaction::AuditedDatabase;
 use crate::error::StoreError;
 
-/// Maximum number of audit events in a transaction, and maximum number of other writes in a transaction.
+/// Maximum number of audit events in a transaction. The same limit applies to the other writes.
 const MAX_BATCH_SIZE: usize = 512;
 
 pub(crate) trait BatchedWrite: Send + Sync + 'static {

@@ -43,7 +43,7 @@ pub struct AccessKey {
     pub secret: SecretString,
     /// True if the access key is enabled. Always true for temporary keys.
     pub enabled: bool,
-    /// Security token and expiration of a temporary access key. `None` if the access key is permanent.
+    /// Security token and expiration of a temporary access key, or `None` for a permanent access key.
     pub temporary: Option<TemporaryAccessKeyValidity>,
     /// Time of the last recorded use, as a Unix timestamp in seconds. All clones of the access key share the value.
     pub(crate) last_recorded_use: Arc<AtomicI64>,

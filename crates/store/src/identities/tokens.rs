@@ -70,7 +70,7 @@ pub struct StoredToken {
     pub expires_at: i64,
     /// Origin of the token.
     pub origin: TokenOrigin,
-    /// True if the token was revoked by a request or by a change of the user's permissions.
+    /// True if the token was revoked by a request or by a change to the user's permissions.
     pub revoked: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Users. Each domain always has at least one enabled administrator.
+//! Queries for users. Each domain always has at least one enabled administrator.
 
 use std::fmt;
 
@@ -134,7 +134,7 @@ impl IdentityStore<'_> {
         Ok(true)
     }
 
-    /// Removes a user with the user's keys, tokens, group memberships and policy attachments.
+    /// Removes a user, including the user's keys, tokens, group memberships and policy attachments.
     /// Returns false if the user does not exist.
     pub async fn remove_user(self, by: &AuditOrigin, id: &UserId) -> Result<bool, StoreError> {
         let mut tx = self.store.begin_audited_transaction("remove a user").await?;
