@@ -3,7 +3,7 @@
 //! A change and its audit row are committed in the same transaction.
 
 /// Columns of the table `audit` that an audit row contains.
-/// With `SELECT *`, a prepared statement of PostgreSQL fails after a migration by a newer version of Clew adds a column.
+/// With `SELECT *`, PostgreSQL's prepared statements would fail after a newer version of Clew adds a column.
 macro_rules! audit_columns {
     () => {
         "seq, at, actor_kind, actor_id, actor_name, actor_domain_id, peer, request_id, operation, domain_id, project_id, \

@@ -1,7 +1,7 @@
 //! Kill tasks. A kill task repeatedly kills the sessions on an instance that match its criteria.
 
-/// Columns of the table `kill_tasks` from which [`kill_task_from_row`] reads a row.
-/// With `SELECT *`, a prepared statement of PostgreSQL fails after a migration by a newer version of Clew adds a column.
+/// Columns of the table `kill_tasks` that [`kill_task_from_row`] reads.
+/// With `SELECT *`, PostgreSQL's prepared statements would fail after a newer version of Clew adds a column.
 macro_rules! kill_task_columns {
     () => {
         "t.id, t.instance_id, t.criteria, t.masked, t.started_at, t.ends_at, t.stopped_at"
