@@ -16,7 +16,7 @@ use crate::database::{Row, query, query_scalar};
 use crate::error::StoreError;
 use crate::handles::KillStore;
 
-/// Id of an intelligent kill: the Unix timestamp of the request in milliseconds.
+/// Id of an intelligent kill: the request time as a Unix timestamp in milliseconds.
 /// If the timestamp is not greater than the highest stored id, the new id is the highest stored id plus one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IntelligentKillId(pub(crate) i64);

@@ -1,4 +1,4 @@
-//! Records of killed sessions and of the outcomes of the kills.
+//! Records of kills and their outcomes.
 
 use clew_model::{AuditEvent, AuditOrigin, AuditOutcome, DomainId, InstanceId, NodeId, Pagination, ProjectId};
 use serde_json::json;
