@@ -46,8 +46,8 @@ pub struct LoginBackoff {
 pub enum LoginPermitDecision {
     /// The login is allowed.
     Granted {
-        /// Number of consecutive refused logins. If the node refuses the permitted login as well, the caller passes
-        /// this number to [`crate::InstanceStore::record_login_refusal`].
+        /// Number of consecutive refused logins.
+        /// Callers pass the number to [`crate::InstanceStore::record_login_refusal`] if the node refuses the login.
         refusals: u32,
     },
     /// The backoff has not expired.
