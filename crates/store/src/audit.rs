@@ -2,8 +2,8 @@
 //!
 //! A change and its audit row are committed in the same transaction.
 
-/// Column list for queries that read audit rows from the table `audit`.
-/// With `SELECT *`, a PostgreSQL prepared statement would fail after a newer version of Clew adds a column.
+/// Columns of the table `audit` that an audit row contains.
+/// With `SELECT *`, PostgreSQL's prepared statements would fail after a newer version of Clew adds a column.
 macro_rules! audit_columns {
     () => {
         "seq, at, actor_kind, actor_id, actor_name, actor_domain_id, peer, request_id, operation, domain_id, project_id, \
@@ -116,7 +116,7 @@ impl AuditVerification {
 /// Integrity problem in the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditIntegrityProblem {
-    /// Sequence number of the affected or missing row. See [`AuditIntegrityProblemKind`].
+    /// Sequence number of the affected row, or of a missing row as described in [`AuditIntegrityProblemKind`].
     pub position: i64,
     /// Type of the problem.
     pub fault: AuditIntegrityProblemKind,
@@ -133,7 +133,7 @@ pub enum AuditIntegrityProblemKind {
         through: i64,
     },
     /// The oldest audit rows are missing: the rows from `position` to `first` (exclusive).
-    /// The missing rows were not removed by a retention job.
+    /// No retention job removed the missing audit rows.
     MissingBefore {
         /// Sequence number of the oldest row that the audit log contains.
         first: i64,

@@ -37,7 +37,7 @@ const INSTANCE_COLUMNS: &str = "i.id, i.project_id, i.name, i.enterprise_project
 const MAX_INSTANCE_NAME_LEN: usize = 128;
 
 impl InstanceStore<'_> {
-    /// Adds an instance and its nodes. Encrypts the passwords of the nodes.
+    /// Adds an instance and its nodes, and stores the nodes' passwords encrypted.
     pub async fn add_instance(self, by: &AuditOrigin, instance: NewInstance) -> Result<Instance, StoreError> {
         validate_instance(&instance)?;
         let id = instance.id.clone().unwrap_or_else(InstanceId::generate);

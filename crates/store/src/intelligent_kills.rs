@@ -16,7 +16,7 @@ use crate::database::{Row, query, query_scalar};
 use crate::error::StoreError;
 use crate::handles::KillStore;
 
-/// Id of an intelligent kill: the Unix timestamp of the request in milliseconds.
+/// Id of an intelligent kill: the request time as a Unix timestamp in milliseconds.
 /// If the timestamp is not greater than the highest stored id, the new id is the highest stored id plus one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IntelligentKillId(pub(crate) i64);
@@ -91,8 +91,8 @@ pub struct IntelligentKillFilter {
     pub to: i64,
 }
 
-/// Columns of the table `intelligent_kills` from which [`intelligent_kill_from_row`] reads a row.
-/// With `SELECT *`, a prepared statement of PostgreSQL fails after a migration by a newer version of Clew adds a column.
+/// Columns of the table `intelligent_kills` that [`intelligent_kill_from_row`] reads.
+/// With `SELECT *`, PostgreSQL's prepared statements would fail after a newer version of Clew adds a column.
 macro_rules! intelligent_kill_columns {
     () => {
         "id, project_id, instance_id, node_id, actor_id, actor_name, actor_domain_id, peer, request_id, status, reason, ended_at"
@@ -126,7 +126,8 @@ const SELECT_FINISHED_KILLS_SQL: &str = concat!(
 );
 
 impl KillStore<'_> {
-    /// Enqueues an intelligent kill. Fails with [`StoreError::QueueFull`] if `limit` kills are queued for the node.
+    /// Enqueues an intelligent kill.
+    /// Fails with [`StoreError::QueueFull`] if `limit` intelligent kills are already queued for the node.
     pub async fn enqueue_intelligent_kill(
         self,
         new: &NewIntelligentKill,

@@ -1,7 +1,7 @@
-//! Kill tasks. A kill task repeatedly kills the sessions on an instance that match its criteria.
+//! Kill tasks. A kill task repeatedly kills the sessions on an instance that match the task's criteria.
 
-/// Columns of the table `kill_tasks` from which [`kill_task_from_row`] reads a row.
-/// With `SELECT *`, a prepared statement of PostgreSQL fails after a migration by a newer version of Clew adds a column.
+/// Columns of the table `kill_tasks` that [`kill_task_from_row`] reads.
+/// With `SELECT *`, PostgreSQL's prepared statements would fail after a newer version of Clew adds a column.
 macro_rules! kill_task_columns {
     () => {
         "t.id, t.instance_id, t.criteria, t.masked, t.started_at, t.ends_at, t.stopped_at"
@@ -64,7 +64,7 @@ impl KillTaskState {
 /// Stored kill task. Times are Unix timestamps in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KillTask {
-    /// Unique id: the Unix timestamp of the task's creation in milliseconds.
+    /// Unique id: the creation time of the task as a Unix timestamp in milliseconds.
     /// If the timestamp is not greater than the highest stored id, the new id is the highest stored id plus one.
     pub id: i64,
     /// Instance on which sessions are killed.

@@ -1,4 +1,4 @@
-//! Records of killed sessions and of the outcomes of the kills.
+//! Records of kills and their outcomes.
 
 use clew_model::{AuditEvent, AuditOrigin, AuditOutcome, DomainId, InstanceId, NodeId, Pagination, ProjectId};
 use serde_json::json;
@@ -204,8 +204,8 @@ const MATCHING_KILLS_FROM_CLAUSE: &str = "FROM killed_sessions WHERE instance_id
      AND ($3 IS NULL OR source = $3) AND ($4 IS NULL OR task_id = $4) \
      AND ($5 IS NULL OR asked_at >= $5) AND ($6 IS NULL OR asked_at < $6)";
 
-/// Columns of the table `killed_sessions` from which [`kill_record_from_row`] reads a row.
-/// With `SELECT *`, a prepared statement of PostgreSQL fails after a migration by a newer version of Clew adds a column.
+/// Columns of the table `killed_sessions` that [`kill_record_from_row`] reads.
+/// With `SELECT *`, PostgreSQL's prepared statements would fail after a newer version of Clew adds a column.
 macro_rules! kill_columns {
     () => {
         "id, project_id, instance_id, node_id, source, task_id, kind, reason, session_id, \"user\", host, db, command, seconds, \
@@ -253,7 +253,7 @@ impl KillStore<'_> {
     }
 
     /// Records the outcome of each kill and appends an audit event for each kill.
-    /// Does not replace a recorded outcome unless the recorded outcome is `Unknown`.
+    /// Replaces an already recorded outcome only if it is `Unknown`.
     pub async fn record_kill_outcomes(
         self,
         by: &AuditOrigin,
@@ -265,7 +265,7 @@ impl KillStore<'_> {
     }
 
     /// Records the outcome `Unknown` for kills without an outcome, for example after a crash of a Clew process.
-    /// Changes only kills that were recorded before `before`, a Unix timestamp in milliseconds.
+    /// Ignores kills that were recorded at or after `before`, a Unix timestamp in milliseconds.
     /// Returns the number of kills whose outcome was recorded as `Unknown`.
     pub async fn record_interrupted_kills_as_unknown(self, before: i64) -> Result<u64, StoreError> {
         const UNKNOWN_KILL_OUTCOME_DETAIL: &str =

@@ -28,7 +28,7 @@ const PENDING_AUTH_ATTEMPT_TTL_SECONDS: i64 = 30;
 const MAX_CLIENT_ADDRESSES_PER_USER: i64 = 64;
 /// Unused client addresses are deleted after 90 days.
 const CLIENT_ADDRESS_TTL_SECONDS: i64 = 90 * 24 * 3600;
-/// Clew writes the use of a client address to the database at most once per day.
+/// Minimum interval between two database writes that record the use of the same client address by the same user.
 const CLIENT_ADDRESS_WRITE_INTERVAL_SECONDS: i64 = 24 * 3600;
 
 /// Result of [`LockoutStore::reserve_auth_attempt`].
@@ -154,7 +154,7 @@ impl LockoutStore<'_> {
         Ok(row.map(|locked_until| AuthFailureRecord { locked_until }))
     }
 
-    /// Returns a client address as text if this process recorded the address within the last day.
+    /// Returns `address` as text if this process recorded it for the user within the last day, or `None` otherwise.
     /// Reads only the in-memory cache to avoid a database query for each request.
     #[must_use]
     pub fn find_cached_client_address(self, user: &UserId, address: IpAddr) -> Option<Arc<str>> {

@@ -43,7 +43,7 @@ impl Store {
     }
 
     /// Encrypts all secrets with the next master key and then replaces the current master key with the next master key.
-    /// After a crash, the next call of this function or of [`Store::open`] completes the rotation.
+    /// After a crash, the next call to this function or to [`Store::open`] completes the rotation.
     ///
     /// Fails if a server is using the data directory.
     /// Other processes that use the same database continue to run with the previous master key.

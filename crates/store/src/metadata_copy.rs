@@ -29,7 +29,7 @@ pub struct CopiedTable {
     pub name: &'static str,
     /// Number of rows.
     pub rows: u64,
-    /// Hex-encoded hash of the copied rows. The hash does not depend on the row order.
+    /// Hex-encoded hash of the copied rows, independent of the row order.
     /// [`Store::preview_metadata_copy`] returns an empty string instead of the hash.
     pub digest: String,
 }

@@ -110,7 +110,7 @@ const SELECT_POLICIES_SQL: &str =
 
 impl PolicyStore<'_> {
     /// Creates a policy or replaces the policy with the same name.
-    /// The caller must validate the policy document. `model` is the permission model of the policy: `role` or `identity`.
+    /// The caller must validate the policy document. `model` is the policy model: `role` or `identity`.
     pub async fn put_policy(
         self,
         by: &AuditOrigin,

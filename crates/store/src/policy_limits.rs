@@ -1,6 +1,6 @@
 //! Limits on the policies of a user or group.
 
-/// Limits on the policies of a user or group. The policies of a user include the policies of the user's groups.
+/// Limits on the policies of a user or group. A user's policies include the policies of the user's groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PolicyLimits {
     /// Maximum number of attached policies.

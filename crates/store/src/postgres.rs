@@ -48,7 +48,7 @@ const POSTGRES_SESSION_SETTINGS: [(&str, &str); 3] =
     [("lock_timeout", "10s"), ("idle_in_transaction_session_timeout", "5s"), ("TimeZone", "UTC")];
 
 /// PostgreSQL holds the advisory lock until the end of the transaction.
-/// The key of the advisory lock is the ASCII text "clew" as a number.
+/// The key of the advisory lock is the ASCII text "clew" as a big-endian integer.
 const ACQUIRE_WRITE_LOCK_SQL: &str =
     "SELECT pg_advisory_xact_lock(1668048247)::text, (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 /// Selects the time of the database server as a Unix timestamp in milliseconds.
@@ -149,7 +149,7 @@ impl PostgresDatabase {
         Ok(PostgresTransaction::new_read_write(transaction, permit))
     }
 
-    /// All queries of the transaction read from one snapshot.
+    /// All queries in the transaction read from one snapshot.
     pub(crate) async fn begin_read_transaction(&self) -> Result<PostgresTransaction, sqlx::Error> {
         let begun =
             run_with_statement_timeout(self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")).await;

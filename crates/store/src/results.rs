@@ -69,7 +69,7 @@ impl ResultStore {
         }
     }
 
-    /// Opens the result of a collection task and verifies the length of the result.
+    /// Opens the result of a collection task and verifies its length.
     /// Clew verifies the hash of a file when the file is opened, and the hash of an S3 object while the object is read.
     pub async fn open_result(&self, result: &ResultMetadata) -> Result<StoredResult, StoreError> {
         match &self.0 {
@@ -94,7 +94,7 @@ impl ResultStore {
         }
     }
 
-    /// Removes the result of a collection task. Removes an S3 object in the background.
+    /// Removes the result of a collection task: a file immediately, an S3 object in the background.
     /// If the removal of an S3 object fails, garbage collection removes the object later.
     pub fn remove_result_in_background(&self, name: &str) -> Result<(), StoreError> {
         match &self.0 {

@@ -74,7 +74,7 @@ pub(crate) const REGION_SETTING_NAME: &str = "region";
 
 impl Store {
     /// Initialises a store with a domain, a project and an administrator.
-    /// Appends the first audit row, which records the initialisation with the origin `by`.
+    /// Appends the first audit event, which records the initialisation and its origin `by`.
     ///
     /// Fails with [`StoreError::AlreadyInitialised`] without making changes if the store is already initialised.
     /// If the process crashes during the initialisation, the next call starts the initialisation again.

@@ -1,8 +1,8 @@
 //! Queue of tasks that collect the sessions of nodes. A worker that claims a task receives a lease and a fencing token.
 //! See `docs/decisions/0002-queue-with-leases-and-fencing-tokens.md`.
 
-/// Columns of the table `tasks` from which [`task_from_row`] reads a row.
-/// With `SELECT *`, a prepared statement of PostgreSQL fails after a migration by a newer version of Clew adds a column.
+/// Columns of the table `tasks` that [`task_from_row`] reads.
+/// With `SELECT *`, PostgreSQL's prepared statements would fail after a newer version of Clew adds a column.
 macro_rules! task_columns {
     () => {
         "request_id, project_id, instance_id, node_id, selection, masked, status, failure_kind, failure_detail, result_name, \

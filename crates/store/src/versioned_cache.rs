@@ -7,7 +7,7 @@ use quick_cache::Equivalent;
 use quick_cache::sync::Cache;
 
 /// Cache with a fixed capacity. A value is valid only for the version with which it was inserted.
-/// If the cache is full, an insertion removes a value that is rarely used.
+/// If the cache is full, an insertion evicts a rarely used value.
 pub struct VersionedCache<K, V>(Cache<K, (i64, V)>);
 
 impl<K: Eq + Hash, V: Clone> VersionedCache<K, V> {

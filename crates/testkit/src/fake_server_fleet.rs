@@ -44,8 +44,8 @@ impl FakeServerFleet {
         self.connections.peak_connection_count()
     }
 
-    /// Returns the total number of logins with the account of [`FakeServer::url`] across all servers.
-    /// Does not count logins of other tests to a reused port, because other tests use other accounts.
+    /// Returns the total number of logins across all servers with the account from [`FakeServer::url`].
+    /// Logins by other tests to a reused port are not counted, because other tests use other accounts.
     #[must_use]
     pub fn login_count(&self) -> u64 {
         self.connections.login_count()

@@ -1,7 +1,7 @@
 //! Private servers for tests: real database servers, fake servers and malicious servers.
 //!
 //! - [`Server`] is a private MariaDB or MySQL server with a temporary data directory.
-//! - [`StatementHoldingProxy`] is a proxy that holds back an SQL statement until the test releases it.
+//! - [`StatementHoldingProxy`] holds back an SQL statement until the test releases it.
 //! - [`ServerClock`] changes the wall clock of a database server.
 //! - [`LockWaitScenario`] creates lock waits with known waiters and blockers.
 //! - [`PredefinedSessions`] opens sixty sessions with known statements.

@@ -125,7 +125,7 @@ impl PostgreSqlServer {
         self.process.stop_with_sigquit()
     }
 
-    /// Stops PostgreSQL with SIGINT, which disconnects all sessions, and waits until it exits.
+    /// Stops PostgreSQL with SIGINT, which disconnects all sessions, and waits until the server exits.
     pub fn stop(&mut self) -> io::Result<()> {
         self.process.stop_with_sigint()
     }
@@ -165,13 +165,13 @@ impl PostgreSqlServer {
         self.process.id()
     }
 
-    /// Returns the URL of an empty database for the superuser, which needs no password.
+    /// Returns a URL that connects to an empty database as the superuser, without a password.
     #[must_use]
     pub fn url(&self) -> String {
         self.url_for_database("postgres")
     }
 
-    /// Returns the URL of a database for the superuser, which needs no password.
+    /// Returns a URL that connects to the given database as the superuser, without a password.
     #[must_use]
     pub fn url_for_database(&self, database: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)

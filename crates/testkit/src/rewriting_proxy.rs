@@ -27,7 +27,7 @@ pub enum ConnectionIdRewrite {
     From(u32),
 }
 
-/// Action that the proxy takes on a matching client packet.
+/// Action that the proxy performs for a matching client packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PacketAction {
     /// Holds back the client packet until [`RewritingProxy::release_held_packets`] is called.

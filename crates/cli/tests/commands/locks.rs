@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::run::run;
 
-/// Output of `clew locks` while session `b` waits for a row lock of session `a`.
+/// Output of `clew locks` while session `b` waits for a row lock held by session `a`.
 async fn lock_wait_is_shown_in_every_format(flavor: Flavor) {
     let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
     let output = run(&["locks", &server.url()]).await;

@@ -1,5 +1,6 @@
 //! Login backoffs: delays before Clew logs in again to a monitored server that refused a login.
-//! Repeated logins could lock the account. All Clew processes that use the same database share the login backoffs.
+//! The delays prevent repeated refused logins from locking the account.
+//! All Clew processes that use the same database share the login backoffs.
 
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ pub const LOGIN_RETRY_DELAY_FOR_USER_REQUESTS: Duration = Duration::from_secs(10
 /// Trigger of a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LoginTrigger {
-    /// Automatic login, for example for a kill task. The login is allowed only after the backoff has expired.
+    /// Automatic login, for example for a kill task. Allowed only after the backoff has expired.
     Automatic,
     /// Login for a user request.
     /// The login is allowed once [`LOGIN_RETRY_DELAY_FOR_USER_REQUESTS`] has elapsed since the last refused login.
@@ -45,7 +46,8 @@ pub struct LoginBackoff {
 pub enum LoginPermitDecision {
     /// The login is allowed.
     Granted {
-        /// Number of consecutive refused logins, which callers pass to [`crate::InstanceStore::record_login_refusal`].
+        /// Number of consecutive refused logins.
+        /// Callers pass the number to [`crate::InstanceStore::record_login_refusal`] if the node refuses the login.
         refusals: u32,
     },
     /// The backoff has not expired.
@@ -126,8 +128,8 @@ impl InstanceStore<'_> {
         })
     }
 
-    /// Records that a node refused a login. `refusals` is the number of consecutive refusals before the refused login.
-    /// Concurrently refused logins to the same node count as one refusal.
+    /// Records that a node refused a login. `refusals` is the number of consecutive earlier refusals.
+    /// Concurrent refused logins to the same node count as one refusal.
     /// Does nothing if the node's credentials were changed after the refused login.
     pub async fn record_login_refusal(self, node: &Node, refusals: u32, failure: &Failure) -> Result<(), StoreError> {
         let password = |node: &Node| node.url.password.as_ref().map(|password| password.expose_secret().to_owned());

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use crate::database::Parameter;
 use crate::metadata_copy::cell_value::CellValue;
 
-/// Sum of the row hashes, as four 64-bit integers. The sum does not depend on the row order.
+/// Sum of the row hashes, as four 64-bit integers. A sum does not depend on the row order.
 #[derive(Debug, Default)]
 pub(super) struct TableDigest {
     sum: [u64; 4],

@@ -1,4 +1,4 @@
-//! Limits the number and size of the policies of a user or group, because each request evaluates all policies.
+//! Limits the number and total size of the policies of each user or group, because each request evaluates all of them.
 
 use clew_model::GroupId;
 use sqlx::AssertSqlSafe;

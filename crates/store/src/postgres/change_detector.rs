@@ -17,7 +17,7 @@ const SELECT_TRANSACTION_SNAPSHOT_SQL: &str =
 pub(crate) struct ChangeDetector {
     options: PgConnectOptions,
     connection: Option<PgConnection>,
-    /// Transaction snapshot and data version from the last query, or `None` before the first query of the connection.
+    /// Transaction snapshot and data version from the last query, or `None` before the first query on the connection.
     last: Option<(String, DataVersion)>,
     changes: i64,
 }

@@ -18,7 +18,7 @@ const MAX_CACHED_VERIFICATIONS: usize = 4096;
 /// Two changes to a file within this duration may produce the same file timestamp.
 const FILE_TIMESTAMP_RESOLUTION: Duration = Duration::from_secs(2);
 
-/// Inode number and length of a file, and the file's mtime and ctime in nanoseconds.
+/// Inode number, length, mtime and ctime of a file. The times are in nanoseconds.
 type FileIdentity = (u64, u64, i64, i64);
 
 #[derive(Debug, Default)]

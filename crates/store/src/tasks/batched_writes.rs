@@ -8,7 +8,7 @@ use crate::database::{Transaction, query, query_scalar};
 use crate::error::StoreError;
 use crate::tasks::NewSessionCollectionTask;
 
-/// Computes the fair-queue position of a new task. The column `turn` stores the fair-queue position.
+/// Computes the fair-queue position of a new task, which is stored in the column `turn`.
 /// Workers claim queued tasks in ascending order of the fair-queue position.
 /// The fair-queue position of a new task is `max(front, instance_last) + other_instances + 1`.
 /// `front` is the highest fair-queue position of the running tasks.

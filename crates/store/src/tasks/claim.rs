@@ -9,9 +9,9 @@ use crate::error::StoreError;
 use crate::handles::TaskStore;
 use crate::tasks::{ClaimedTask, TaskClaimOutcome, TaskClaimRequest, task_from_row};
 
-/// The query claims one task. The query skips tasks for excluded nodes and for nodes that reached the task limit.
+/// The query claims one task, skipping tasks for excluded nodes and for nodes that have reached the task limit.
 /// A task with an expired lease takes priority over queued tasks.
-/// The query can claim a task again `attempts - 1` lease durations after the task's lease expired.
+/// A task with an expired lease can be claimed again only after another `attempts - 1` lease durations.
 /// If no task with an expired lease can be claimed, the query claims the first queued task by fair-queue position.
 macro_rules! claim_query {
     ($excluded_nodes:literal, $zones:literal, $skip_locked:literal) => {

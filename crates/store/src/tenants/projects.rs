@@ -201,7 +201,7 @@ pub(crate) async fn find_domain_id_of_project(
     id.parse().map_err(StoreError::damaged_value_error("domain_id"))
 }
 
-/// Tenant that is isolated from all other tenants.
+/// Domain: a tenant that is isolated from all other tenants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Domain {
     /// Unique id.

@@ -97,7 +97,7 @@ impl SessionDefinition {
         self.with_statement(&format!("SELECT SLEEP(100000) /* {comment} */"))
     }
 
-    /// The transaction modifies two rows and then waits for a row lock of another transaction.
+    /// The transaction modifies two rows and then waits for a row lock held by another transaction.
     fn with_row_lock_wait(self, statement: &str, state: &'static str) -> Self {
         let before = &[
             "SET SESSION innodb_lock_wait_timeout = 100000",

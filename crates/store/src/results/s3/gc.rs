@@ -38,7 +38,7 @@ impl S3 {
         Ok(removed)
     }
 
-    /// Returns object names and modification times. The modification times are Unix timestamps in seconds.
+    /// Returns the objects' names and modification times (Unix timestamps in seconds).
     pub(super) async fn list_objects(&self) -> Result<Vec<(String, i64)>, StoreError> {
         let mut listed = self.objects.list(Some(self.settings.prefix()));
         let mut names = Vec::new();
