@@ -12,7 +12,7 @@ use crate::field_errors::{
     invalid_field_error, missing_field_error, repeated_field_error, truncate_for_message, unknown_field_error,
 };
 
-const SECRET_IS_NOT_A_STRING: &str = "a secret must be a string";
+const SECRET_NOT_A_STRING_MESSAGE: &str = "a secret must be a string";
 
 /// Fields of a JSON object, without duplicates.
 type RawFields<'a> = HashMap<String, &'a RawValue>;
@@ -33,15 +33,16 @@ pub(crate) struct SecretField(pub(crate) SecretString);
 impl<'de> Deserialize<'de> for SecretField {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
-        let text = serde_json::from_str::<String>(raw.get()).map_err(|_| D::Error::custom(SECRET_IS_NOT_A_STRING))?;
+        let text =
+            serde_json::from_str::<String>(raw.get()).map_err(|_| D::Error::custom(SECRET_NOT_A_STRING_MESSAGE))?;
         Ok(Self(text.into()))
     }
 }
 
 /// Number that clients can send with or without quotes. Parsing does not check that the text is a number.
-pub(crate) struct UnquotedNumber(pub(crate) String);
+pub(crate) struct MaybeQuotedNumber(pub(crate) String);
 
-impl<'de> Deserialize<'de> for UnquotedNumber {
+impl<'de> Deserialize<'de> for MaybeQuotedNumber {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
         if raw.get() == "null" {
@@ -76,7 +77,7 @@ fn describe_parse_error(path: &Path, message: &str, fields: &RawFields) -> ApiEr
             let known: Vec<&str> = known.split('`').skip(1).step_by(2).collect();
             return unknown_field_error(key, &known);
         }
-        if message.starts_with(SECRET_IS_NOT_A_STRING) {
+        if message.starts_with(SECRET_NOT_A_STRING_MESSAGE) {
             return ApiError::invalid_parameter("parameter-no-text", vec![("field", key.clone())]);
         }
     }
@@ -115,7 +116,7 @@ mod tests {
         name: String,
         enabled: Option<bool>,
         secret: Option<SecretField>,
-        number: Option<UnquotedNumber>,
+        number: Option<MaybeQuotedNumber>,
         tags: Option<Vec<Tag>>,
     }
 

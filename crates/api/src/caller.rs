@@ -328,7 +328,7 @@ fn invalid_id_error(given: &str, expected: &'static str) -> ApiError {
     )
 }
 
-pub(crate) async fn load_node_if_zone_reachable(
+pub(crate) async fn find_reachable_node_with_password(
     service: &AppState,
     instance: &Instance,
     node: &str,
@@ -379,7 +379,7 @@ impl TargetNode<Node> {
         path: &NodePath,
     ) -> Result<Self, ApiError> {
         let TargetNode { project, instance, .. } = TargetNode::resolve(service, caller, action, path).await?;
-        let node = load_node_if_zone_reachable(service, &instance, &path.2).await?;
+        let node = find_reachable_node_with_password(service, &instance, &path.2).await?;
         Ok(Self { project, instance, node })
     }
 }

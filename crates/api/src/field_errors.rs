@@ -58,7 +58,7 @@ pub(crate) fn check_array_length(name: &'static str, count: usize, min: usize, m
     if (min..=max).contains(&count) {
         return Ok(());
     }
-    Err(size_error("parameter-count", name, ("count", count), min, max))
+    Err(size_out_of_range_error("parameter-count", name, ("count", count), min, max))
 }
 
 /// The lengths are numbers of characters.
@@ -67,10 +67,10 @@ pub(crate) fn check_text_length(name: &'static str, text: &str, min: usize, max:
     if (min..=max).contains(&length) {
         return Ok(());
     }
-    Err(size_error("parameter-length", name, ("length", length), min, max))
+    Err(size_out_of_range_error("parameter-length", name, ("length", length), min, max))
 }
 
-fn size_error(
+fn size_out_of_range_error(
     message_id: &'static str,
     name: &'static str,
     size: (&'static str, usize),
@@ -88,7 +88,7 @@ impl From<SessionSelectionError> for ApiError {
                 value_not_allowed_error(field, &given, allowed)
             }
             SessionSelectionError::Length { field, length, min, max } => {
-                size_error("parameter-length", field, ("length", length), min, max)
+                size_out_of_range_error("parameter-length", field, ("length", length), min, max)
             }
             SessionSelectionError::Range { field, given, min, max } => {
                 value_out_of_range_error(field, &given.to_string(), min, max)

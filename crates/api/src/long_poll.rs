@@ -18,7 +18,7 @@ impl LongPollTimeout {
     /// Parses the wait time, limited to [`MAX_LONG_POLL_SECONDS`] or half the request timeout, whichever is shorter.
     ///
     /// Invalid preferences in the `Prefer` header are ignored, as RFC 7240 requires.
-    pub(crate) fn from_headers(headers: &HeaderMap, request_timeout: Duration) -> Option<Self> {
+    pub(crate) fn parse_prefer_header(headers: &HeaderMap, request_timeout: Duration) -> Option<Self> {
         let values = headers.get_all(PREFER_HEADER).iter().filter_map(|value| value.to_str().ok());
         let seconds = values.flat_map(|value| value.split(',')).find_map(parse_wait_preference)?;
         let seconds = seconds.parse().unwrap_or(0).min(MAX_LONG_POLL_SECONDS).min(request_timeout.as_secs() / 2);
@@ -66,17 +66,17 @@ mod tests {
             ("", None),
         ] {
             let headers = HeaderMap::from_iter([(PREFER_HEADER.parse().unwrap(), header.parse().unwrap())]);
-            let wait = LongPollTimeout::from_headers(&headers, Duration::from_mins(1));
+            let wait = LongPollTimeout::parse_prefer_header(&headers, Duration::from_mins(1));
             assert_eq!(wait, expected.map(LongPollTimeout), "{header}");
         }
-        assert_eq!(LongPollTimeout::from_headers(&HeaderMap::new(), Duration::from_mins(1)), None);
+        assert_eq!(LongPollTimeout::parse_prefer_header(&HeaderMap::new(), Duration::from_mins(1)), None);
     }
 
     #[test]
     fn wait_is_at_most_half_the_request_timeout() {
         let headers = HeaderMap::from_iter([(PREFER_HEADER.parse().unwrap(), "wait=20".parse().unwrap())]);
         for (request_timeout, expected) in [(60, Some(20)), (10, Some(5)), (1, None)] {
-            let wait = LongPollTimeout::from_headers(&headers, Duration::from_secs(request_timeout));
+            let wait = LongPollTimeout::parse_prefer_header(&headers, Duration::from_secs(request_timeout));
             assert_eq!(wait, expected.map(LongPollTimeout), "{request_timeout}");
         }
     }

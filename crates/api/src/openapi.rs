@@ -75,7 +75,7 @@ pub(crate) fn add_operation_ids_and_error_responses(openapi: &mut utoipa::openap
             let operation = audited_operations::AUDITED_OPERATIONS
                 .iter()
                 .find(|operation| operation.path == path && operation.method == method);
-            add_id_and_error_responses(path, described, operation);
+            add_operation_id_and_error_responses(path, described, operation);
         }
     }
 }
@@ -94,7 +94,11 @@ fn operations_by_method(item: &mut PathItem) -> impl Iterator<Item = (&'static s
     .flatten()
 }
 
-fn add_id_and_error_responses(path: &str, described: &mut DescribedOperation, operation: Option<&AuditedOperation>) {
+fn add_operation_id_and_error_responses(
+    path: &str,
+    described: &mut DescribedOperation,
+    operation: Option<&AuditedOperation>,
+) {
     let mut refusals = COMMON_ERROR_RESPONSES.to_vec();
     if let Some(operation) = operation {
         described.operation_id = Some(operation.name.to_owned());

@@ -20,10 +20,10 @@ pub(crate) struct PageParameters {
 }
 
 pub(crate) fn parse_page_parameters(query: Option<&str>) -> Result<Pagination, ApiError> {
-    parse_page(&QueryString::parse(query)?)
+    parse_page_from_query_string(&QueryString::parse(query)?)
 }
 
-pub(crate) fn parse_page(query: &QueryString) -> Result<Pagination, ApiError> {
+pub(crate) fn parse_page_from_query_string(query: &QueryString) -> Result<Pagination, ApiError> {
     Ok(Pagination {
         offset: query.get_number_in_range("offset", 0, i32::MAX.unsigned_abs(), 0)?,
         limit: query.get_number_in_range("limit", 1, 100, 100)?,

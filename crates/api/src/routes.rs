@@ -41,7 +41,7 @@ fn authenticated_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(taurusdb::kill_tasks::preview::preview_kill_task))
         .routes(routes!(taurusdb::kill_tasks::history::list_killed_sessions))
         .routes(routes!(taurusdb::slow_session_threshold::show_slow_session_threshold))
-        .routes(routes!(taurusdb::slow_session_threshold::set_slow_session_threshold_of_instances))
+        .routes(routes!(taurusdb::slow_session_threshold::set_slow_session_thresholds))
         .routes(routes!(taurusdb::tags::list_instance_tags))
         .routes(routes!(taurusdb::tags::list_project_tags))
         .routes(routes!(taurusdb::tags::add_or_remove_tags))

@@ -92,7 +92,7 @@ const SESSION_COUNT: u64 = 100_000;
 /// Size of each session's statement, in bytes; each result row is about 1 KiB in size.
 const STATEMENT_SIZE_BYTES: usize = 960;
 
-pub(super) async fn measure_http_server(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
+pub(super) async fn measure_http_benchmarks(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
     if !http_benchmarks().any(|case| bench.filter.includes_benchmark(case.name)) {
         return Ok(Vec::new());
     }

@@ -151,7 +151,7 @@ type BenchmarkGroupFuture<'a> = Pin<Box<dyn Future<Output = Result<Vec<Measureme
 async fn run_benchmark_groups(bench: &BenchContext) -> (Vec<Measurement>, Option<BenchError>) {
     let groups: [BenchmarkGroupFuture<'_>; 8] = [
         Box::pin(busy_server::measure_busy_servers(bench)),
-        Box::pin(http::measure_http_server(bench)),
+        Box::pin(http::measure_http_benchmarks(bench)),
         Box::pin(memory_scaling::measure_memory_scaling(bench)),
         Box::pin(fleet::measure_session_collection_from_fleet(bench)),
         Box::pin(workers::measure_worker_scaling(bench)),

@@ -64,7 +64,7 @@ fn render_measurement_row(measurement: &Measurement) -> String {
         case.metric,
         case.baseline,
         measurement.format_summary(),
-        measurement.comparison_results().len(),
+        measurement.compare_pairs().len(),
         format_median_and_range(&measurement.clew),
         case.unit,
         format_median_and_range(&measurement.baseline),

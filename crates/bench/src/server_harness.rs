@@ -230,7 +230,7 @@ impl RunningClewServer<'_> {
 
     /// Reads the finish time of a collection from the server log.
     fn find_collection_finish_time(&self, id: &RequestId) -> Option<Timestamp> {
-        let mut ends = parse_finished_collections(&self.inventory.deployment.read_server_log()).into_iter();
+        let mut ends = parse_collection_end_times(&self.inventory.deployment.read_server_log()).into_iter();
         ends.find_map(|(finished, at)| (finished == id.as_str()).then_some(at))
     }
 
@@ -285,7 +285,7 @@ impl RunningClewServer<'_> {
 }
 
 /// Returns the request ids and end times of the successful collections in a server log.
-pub(super) fn parse_finished_collections(log: &str) -> Vec<(String, Timestamp)> {
+pub(super) fn parse_collection_end_times(log: &str) -> Vec<(String, Timestamp)> {
     let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let text = |line: &Value, key: &str| line.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let finished = lines.filter(|line| text(line, "message") == "collection completed");

@@ -236,7 +236,7 @@ impl SnapshotSeries {
             measurement.clew.push(with.midpoint(alone));
             without.push((after - before) / before * 100.0);
         }
-        let values = measurement.comparison_results();
+        let values = measurement.compare_pairs();
         let (lower, upper) = calculate_quartiles(&values);
         let note = format!(
             "one run of sysbench with intervals of 0.5 s; every other interval begins with a snapshot, {} in total, the longest \
@@ -283,7 +283,7 @@ mod tests {
         // The rate rises over time, and each snapshot takes up a tenth of its interval.
         let measurement =
             snapshots.compare_transaction_rates(MYSQL_SNAPSHOT_OVERHEAD_BENCHMARK, &[100.0, 99.0, 120.0, 117.0, 140.0]);
-        let values = measurement.comparison_results();
+        let values = measurement.compare_pairs();
         assert!(
             (measurement.baseline[0] - 110.0).abs() < 1e-9 && (measurement.clew[0] - 104.5).abs() < 1e-9,
             "{measurement:?}"

@@ -13,7 +13,7 @@ use crate::cases::{BenchmarkCase, Comparison, MedianTarget};
 use crate::count_checks::ensure_expected_count;
 use crate::error::BenchError;
 use crate::paired_runs::{Measurement, measure_paired_runs};
-use crate::server_harness::{NodeInventory, NodeRef, parse_finished_collections};
+use crate::server_harness::{NodeInventory, NodeRef, parse_collection_end_times};
 
 const TWO_WORKERS_BENCHMARK: BenchmarkCase = BenchmarkCase {
     name: "workers-2",
@@ -108,7 +108,7 @@ async fn measure_collection_rate(inventory: &NodeInventory, workers: usize) -> R
     for (name, worker) in running {
         worker.stop().await?;
         let log = inventory.deployment().read_process_log(&name);
-        ends.insert(name, parse_finished_collections(&log).into_iter().map(|(_, at)| at).collect::<Vec<_>>());
+        ends.insert(name, parse_collection_end_times(&log).into_iter().map(|(_, at)| at).collect::<Vec<_>>());
     }
     server.stop().await?;
     Ok(calculate_collections_per_second(&ends).unwrap_or_default())

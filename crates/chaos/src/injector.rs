@@ -183,7 +183,7 @@ impl FaultInjector<'_> {
         let (started, log_start) = (Instant::now(), worker.log_file_size());
         // Refill the space that collections free until the worker logs the error.
         while started.elapsed() < duration || !worker.read_log_from_offset(log_start).contains(DISK_FULL_MESSAGE) {
-            ensure_fault_effect_not_overdue(started, Fault::DiskFull, worker, DISK_FULL_MESSAGE)?;
+            ensure_fault_effect_within_timeout(started, Fault::DiskFull, worker, DISK_FULL_MESSAGE)?;
             write_file_until_disk_full(&filler)?;
             sleep(Duration::from_millis(100)).await;
         }
@@ -193,7 +193,7 @@ impl FaultInjector<'_> {
     }
 }
 
-fn ensure_fault_effect_not_overdue(
+fn ensure_fault_effect_within_timeout(
     started: Instant,
     fault: Fault,
     worker: &ClewProcess,
@@ -228,7 +228,7 @@ async fn wait_for_clock_shift(
 ) -> Result<(), ChaosError> {
     let started = Instant::now();
     while !has_logged_clock_offset(worker, log_start, seconds) {
-        ensure_fault_effect_not_overdue(started, Fault::ClockShift, worker, effect)?;
+        ensure_fault_effect_within_timeout(started, Fault::ClockShift, worker, effect)?;
         sleep(Duration::from_millis(250)).await;
     }
     Ok(())

@@ -9,7 +9,7 @@ use crate::fault_timeline::FaultEvent;
 use crate::nodes::NodeKind;
 use crate::task_rows::TaskRow;
 use crate::workload::{
-    CollectionRecord, DownloadedResult, RequestRecord, accepted_collections, format_invariant_violation,
+    CollectionRecord, DownloadedResult, RequestRecord, format_invariant_violation, iter_accepted_collections,
 };
 
 pub(crate) struct InvariantCheckInput<'a> {
@@ -25,7 +25,7 @@ pub(crate) struct InvariantCheckInput<'a> {
 pub(crate) fn find_invariant_violations(evidence: &InvariantCheckInput<'_>) -> Vec<String> {
     let mut violations = Vec::new();
     let rows: HashMap<&str, &TaskRow> = evidence.rows.iter().map(|row| (row.request_id.as_str(), row)).collect();
-    for (_, record) in accepted_collections(evidence.requests) {
+    for (_, record) in iter_accepted_collections(evidence.requests) {
         let id = &record.accepted.id;
         violations.extend(record.violations.iter().map(|violation| format_invariant_violation(id, violation)));
         match rows.get(id.as_str()) {

@@ -20,7 +20,7 @@ use crate::invariants::{self, InvariantCheckInput};
 use crate::nodes::AcceptedCollection;
 use crate::report::{FaultInjectionReport, FaultSummary};
 use crate::task_rows::{self, TaskRow};
-use crate::workload::{self, ClientPool, DownloadedResult, STALL_TIMEOUT, Workload, accepted_collections};
+use crate::workload::{self, ClientPool, DownloadedResult, STALL_TIMEOUT, Workload, iter_accepted_collections};
 
 const WARM_UP_DURATION: Duration = Duration::from_secs(5);
 const MAX_CONCURRENT_DOWNLOADS: usize = 16;
@@ -86,7 +86,7 @@ pub async fn run(options: FaultInjectionOptions) -> Result<FaultInjectionReport,
     let rows = wait_for_collections(&cluster).await?;
 
     timeline.print_progress("downloading all results again");
-    let finished: Vec<AcceptedCollection> = accepted_collections(&requests)
+    let finished: Vec<AcceptedCollection> = iter_accepted_collections(&requests)
         .filter(|(_, record)| {
             rows.iter().any(|row| row.request_id == record.accepted.id.as_str() && row.status == "finished")
         })
@@ -121,7 +121,7 @@ pub async fn run(options: FaultInjectionOptions) -> Result<FaultInjectionReport,
         seed,
         failures,
         summaries: FaultSummary::summarize_faults(&faults, &requests, &rows, &events),
-        unconfirmed: rows.len().saturating_sub(accepted_collections(&requests).count()),
+        unconfirmed: rows.len().saturating_sub(iter_accepted_collections(&requests).count()),
         downloaded: downloads.values().filter(|download| download.is_ok()).count(),
         orphans: (before.len(), after.len()),
         swept: logs.swept,

@@ -280,7 +280,9 @@ impl DownloadSink for InMemoryDownloadSink {
 }
 
 /// Returns each accepted collection with the index of the fault that was active at the time of the request.
-pub(crate) fn accepted_collections(requests: &[RequestRecord]) -> impl Iterator<Item = (usize, &CollectionRecord)> {
+pub(crate) fn iter_accepted_collections(
+    requests: &[RequestRecord],
+) -> impl Iterator<Item = (usize, &CollectionRecord)> {
     requests.iter().filter_map(|request| match &request.outcome {
         RequestOutcome::Accepted(record) => Some((request.phase, &**record)),
         _ => None,

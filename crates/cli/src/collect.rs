@@ -123,9 +123,9 @@ async fn download_result_to_output(
             download_result(client, arguments, request_id, &mut target, &progress).await
         }
         OutputTarget::Device(path) => {
-            let device = output::open_output_device(&path)?;
+            let device = output::open_device_file(&path)?;
             if device.is_terminal() {
-                let terminal = OutputWriter::new_device_writer(path, device, false);
+                let terminal = OutputWriter::new_device_file_writer(path, device, false);
                 return download_result_to_terminal(client, arguments, request_id, progress, terminal).await;
             }
             let mut target = StreamSink::new(tokio::fs::File::from_std(device));

@@ -90,7 +90,7 @@ impl OutputTarget {
     }
 }
 
-pub(crate) fn open_output_device(path: &Path) -> Result<File, CliError> {
+pub(crate) fn open_device_file(path: &Path) -> Result<File, CliError> {
     OpenOptions::new()
         .write(true)
         .open(path)
@@ -154,8 +154,8 @@ impl OutputWriter {
             }
             OutputTarget::Stdout => Self::Stdout(new_buffered_writer(io::stdout())),
             OutputTarget::Device(path) => {
-                let device = open_output_device(&path)?;
-                Self::new_device_writer(path, device, styled)
+                let device = open_device_file(&path)?;
+                Self::new_device_file_writer(path, device, styled)
             }
             OutputTarget::File(path) => {
                 Self::File { temporary: new_buffered_writer(create_temporary_file(&path)?), path }
@@ -164,7 +164,7 @@ impl OutputWriter {
     }
 
     /// Sanitises the output if `device` is a terminal, such as `/dev/tty`.
-    pub(crate) fn new_device_writer(path: PathBuf, device: File, styled: bool) -> Self {
+    pub(crate) fn new_device_file_writer(path: PathBuf, device: File, styled: bool) -> Self {
         if device.is_terminal() {
             return Self::new_terminal_writer(path.display().to_string(), device, styled);
         }

@@ -157,7 +157,7 @@ impl Client {
             unsigned_headers.extend([(RANGE, range), (IF_RANGE, etag.to_owned())]);
         }
         let query = vec![("request_id", request_id.to_string())];
-        self.send_request_without_reading_body(&ApiRequest {
+        self.send_request_with_retries(&ApiRequest {
             unsigned_headers,
             ..self.build_get_request(DOWNLOAD_OPERATION_NAME, project, path, query)
         })

@@ -37,7 +37,7 @@ pub struct InstanceSummary {
     #[serde(default, deserialize_with = "deserialize_null_as_default")]
     pub readonly_private_ips: Vec<String>,
     /// Database port.
-    #[serde(default, deserialize_with = "deserialize_text_or_number")]
+    #[serde(default, deserialize_with = "deserialize_string_or_number")]
     pub port: String,
     /// Database kind and version.
     #[serde(default, deserialize_with = "deserialize_null_as_default")]
@@ -49,7 +49,7 @@ pub struct InstanceSummary {
     #[serde(default, deserialize_with = "deserialize_null_as_default")]
     pub updated: String,
     /// Enterprise project id; `0` is the default enterprise project.
-    #[serde(default, deserialize_with = "deserialize_text_or_number")]
+    #[serde(default, deserialize_with = "deserialize_string_or_number")]
     pub enterprise_project_id: String,
     /// Tags of the instance.
     #[serde(default, deserialize_with = "deserialize_null_as_default")]
@@ -63,7 +63,7 @@ pub struct Datastore {
     #[serde(default, rename = "type", deserialize_with = "deserialize_null_as_default")]
     pub kind: String,
     /// Database version.
-    #[serde(default, deserialize_with = "deserialize_text_or_number")]
+    #[serde(default, deserialize_with = "deserialize_string_or_number")]
     pub version: String,
 }
 
@@ -81,7 +81,7 @@ pub struct InstanceDetail {
     #[serde(default, deserialize_with = "deserialize_null_as_default")]
     pub status: String,
     /// Database port.
-    #[serde(default, deserialize_with = "deserialize_text_or_number")]
+    #[serde(default, deserialize_with = "deserialize_string_or_number")]
     pub port: String,
     /// Database kind and version.
     #[serde(default, deserialize_with = "deserialize_null_as_default")]
@@ -96,7 +96,7 @@ pub struct InstanceDetail {
     #[serde(default, deserialize_with = "deserialize_null_as_default")]
     pub updated: String,
     /// Enterprise project id; `0` is the default enterprise project.
-    #[serde(default, deserialize_with = "deserialize_text_or_number")]
+    #[serde(default, deserialize_with = "deserialize_string_or_number")]
     pub enterprise_project_id: String,
     /// Tags of the instance.
     #[serde(default, deserialize_with = "deserialize_null_as_default")]
@@ -118,7 +118,7 @@ pub struct InstanceNode {
     #[serde(default, deserialize_with = "deserialize_null_as_default")]
     pub status: String,
     /// Database port.
-    #[serde(default, deserialize_with = "deserialize_text_or_number")]
+    #[serde(default, deserialize_with = "deserialize_string_or_number")]
     pub port: String,
     /// Addresses of the node.
     #[serde(default, deserialize_with = "deserialize_null_as_default")]
@@ -132,16 +132,16 @@ fn deserialize_null_as_default<'de, D: Deserializer<'de>, T: Default + Deseriali
 }
 
 /// Deserializes a string or a number as a string, and null as an empty string.
-fn deserialize_text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+fn deserialize_string_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
-    enum TextOrNumber {
+    enum StringOrNumber {
         Text(String),
         Number(serde_json::Number),
     }
     Ok(match Option::deserialize(deserializer)? {
-        Some(TextOrNumber::Text(text)) => text,
-        Some(TextOrNumber::Number(number)) => number.to_string(),
+        Some(StringOrNumber::Text(text)) => text,
+        Some(StringOrNumber::Number(number)) => number.to_string(),
         None => String::new(),
     })
 }

@@ -12,7 +12,7 @@ use crate::project::ProjectRef;
 use crate::retry::Idempotency;
 use crate::transport::{ApiRequest, to_header_map};
 
-const SIGN_IN_OPERATION_NAME: &str = "signing in";
+const TOKEN_REQUEST_OPERATION_NAME: &str = "signing in";
 
 #[derive(Debug, Clone)]
 pub(crate) struct Token {
@@ -101,19 +101,19 @@ impl Client {
 
     async fn sign_in(&self) -> Result<Token, ClientError> {
         let request = ApiRequest {
-            operation: SIGN_IN_OPERATION_NAME,
+            operation: TOKEN_REQUEST_OPERATION_NAME,
             method: Method::POST,
             endpoint: &self.inner.iam_endpoint,
             path: "/v3/auth/tokens".to_owned(),
             query: vec![("nocatalog", "true".to_owned())],
             content_type: Some("application/json;charset=utf8"),
-            body: self.build_sign_in_body()?,
+            body: self.build_token_request_body()?,
             project: None,
             unsigned_headers: Vec::new(),
             idempotency: Idempotency::Idempotent,
         };
         let name = request.endpoint.to_string();
-        let context = self.build_request_context(SIGN_IN_OPERATION_NAME, &name);
+        let context = self.build_request_context(TOKEN_REQUEST_OPERATION_NAME, &name);
         let http_response =
             self.send_request_with_headers(&request, to_header_map(&self.build_common_headers(&request))?).await?;
         let value = http_response.headers().get("x-subject-token").and_then(|value| value.to_str().ok());
@@ -125,7 +125,7 @@ impl Client {
         Ok(Token { value, project })
     }
 
-    fn build_sign_in_body(&self) -> Result<String, ClientError> {
+    fn build_token_request_body(&self) -> Result<String, ClientError> {
         let Credentials::Password { domain, user, password } = &self.inner.credentials else {
             return Err(ClientError::Setup("a password is missing".to_owned()));
         };

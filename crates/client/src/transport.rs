@@ -91,10 +91,7 @@ impl Client {
     }
 
     /// Sends a request and returns the response without reading the response body.
-    pub(crate) async fn send_request_without_reading_body(
-        &self,
-        request: &ApiRequest<'_>,
-    ) -> Result<Response, ClientError> {
+    pub(crate) async fn send_request_with_retries(&self, request: &ApiRequest<'_>) -> Result<Response, ClientError> {
         let mut attempt = 1;
         loop {
             let name = request.endpoint.to_string();

@@ -53,7 +53,7 @@ impl ClockReading {
 
     /// Returns the difference between the server's clock and the local clock, in seconds.
     /// Returns `None` if the difference is at most [`MAX_CLOCK_DIFFERENCE_SECONDS`].
-    fn clock_difference_above_maximum(&self) -> Option<f64> {
+    fn excessive_clock_difference(&self) -> Option<f64> {
         #[allow(clippy::cast_precision_loss, reason = "milliseconds since 1970 fit a double")]
         let now = Timestamp::now().as_millisecond() as f64 / 1e3;
         let difference = self.utc + self.at.elapsed().as_secs_f64() - now;
@@ -267,9 +267,9 @@ impl NodeClockHistory {
 
     /// At the first read, returns the server's clock difference if it exceeds [`MAX_CLOCK_DIFFERENCE_SECONDS`].
     /// Returns `None` at all later reads and for clock histories that are not used for automatic kills.
-    pub(crate) fn clock_difference_on_first_read(&self, reading: &ClockReading) -> Option<f64> {
+    pub(crate) fn detect_initial_clock_difference(&self, reading: &ClockReading) -> Option<f64> {
         let is_first_read = self.elapsed_time_bounds().is_none();
-        reading.clock_difference_above_maximum().filter(|_| self.requires_correct_clock && is_first_read)
+        reading.excessive_clock_difference().filter(|_| self.requires_correct_clock && is_first_read)
     }
 
     pub(crate) fn set_elapsed_time_bounds(&mut self, bounds: ElapsedTimeBounds) {

@@ -133,18 +133,16 @@ async fn run_diagnostic_checks(
         losses = lost_instrumentation::detect_lost_instrumentation(connection).await?;
     }
     losses.append(&mut connection.limitations);
-    if losses.iter().all(|loss| diagnostic_check_name_for_limitation(loss.kind) != INSTRUMENTATION_CHECK_NAME) {
+    if losses.iter().all(|loss| check_name_for_limitation(loss.kind) != INSTRUMENTATION_CHECK_NAME) {
         checks.push(build_diagnostic_check_result(INSTRUMENTATION_CHECK_NAME, Ok(())));
     }
     checks.extend(
-        losses
-            .into_iter()
-            .map(|loss| build_diagnostic_check_result(diagnostic_check_name_for_limitation(loss.kind), Err(loss))),
+        losses.into_iter().map(|loss| build_diagnostic_check_result(check_name_for_limitation(loss.kind), Err(loss))),
     );
     Ok(checks)
 }
 
-fn diagnostic_check_name_for_limitation(kind: LimitationKind) -> &'static str {
+fn check_name_for_limitation(kind: LimitationKind) -> &'static str {
     match kind {
         LimitationKind::SettingRefused => "session variables",
         _ => INSTRUMENTATION_CHECK_NAME,

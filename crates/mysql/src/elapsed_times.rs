@@ -105,7 +105,7 @@ pub(crate) async fn replace_elapsed_times_with_timer_values(
         Err(error) => return Err(connection.to_failure(&error)),
     };
     let Some(timers) = timers else {
-        let gap = limitation_for_missing_timers(connection).await?;
+        let gap = find_missing_timers_limitation(connection).await?;
         connection.limitations.push(gap);
         return Ok(ids.into_iter().collect());
     };
@@ -281,7 +281,7 @@ async fn read_statement_timers(
     Ok(own.map(|own| own.ended).map(|now| StatementTimers { now, ..timers }))
 }
 
-async fn limitation_for_missing_timers(connection: &mut Connection) -> Result<Limitation, Failure> {
+async fn find_missing_timers_limitation(connection: &mut Connection) -> Result<Limitation, Failure> {
     let account = privileges::read_current_account(connection).await?;
     Ok(match privileges::check_performance_schema_access(connection, &account).await? {
         Err(gap) => durations::unreadable_timers_limitation(&gap),

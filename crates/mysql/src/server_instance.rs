@@ -59,8 +59,12 @@ pub(crate) async fn read_server_instance(
     address: &str,
 ) -> Result<ServerInstance, Failure> {
     let statements = match flavor {
-        Flavor::MySql => [statements::MYSQL_SERVER_INSTANCE_QUERY, statements::LEGACY_MYSQL_SERVER_INSTANCE_QUERY],
-        Flavor::MariaDb => [statements::MARIADB_SERVER_INSTANCE_QUERY, statements::MARIADB_SERVER_INSTANCE_QUERY],
+        Flavor::MySql => {
+            [statements::MYSQL_IDENTITY_AND_START_TIME_QUERY, statements::LEGACY_MYSQL_IDENTITY_AND_START_TIME_QUERY]
+        }
+        Flavor::MariaDb => {
+            [statements::MARIADB_IDENTITY_AND_START_TIME_QUERY, statements::MARIADB_IDENTITY_AND_START_TIME_QUERY]
+        }
     };
     let mut failed = Error::Protocol("the server returned no uptime");
     for statement in statements {

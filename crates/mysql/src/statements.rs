@@ -84,7 +84,7 @@ pub(crate) fn build_kill_procedure_call(procedure: &str, number: u64) -> String 
 /// Reads the sessions of Clew's account that have the installation marker in a connection attribute.
 /// The query takes 0.1 s with 10,000 sessions, because the server scans the attributes of the account's connections.
 /// The query finds sessions only if performance_schema is on.
-pub(crate) fn clew_session_ids_query(marker: &str) -> String {
+pub(crate) fn own_session_ids_query(marker: &str) -> String {
     format!(
         "SELECT processlist_id FROM performance_schema.session_account_connect_attrs \
          WHERE attr_name = 'clew_connection' AND attr_value LIKE 'clew:{marker}.%'"
@@ -95,15 +95,15 @@ pub(crate) fn clew_session_ids_query(marker: &str) -> String {
 /// Requires no privileges.
 /// The server evaluates the current time and the uptime at the start of the statement, so their difference is constant.
 /// The query takes up to 0.03 s, because the server sums the counters of all sessions.
-pub(crate) const MYSQL_SERVER_INSTANCE_QUERY: &str = "SELECT @@GLOBAL.server_uuid, UNIX_TIMESTAMP() - CAST(variable_value AS SIGNED) \
+pub(crate) const MYSQL_IDENTITY_AND_START_TIME_QUERY: &str = "SELECT @@GLOBAL.server_uuid, UNIX_TIMESTAMP() - CAST(variable_value AS SIGNED) \
      FROM performance_schema.global_status WHERE variable_name = 'Uptime'";
 
-/// Variant of [`MYSQL_SERVER_INSTANCE_QUERY`] for MySQL versions before 5.7.
-pub(crate) const LEGACY_MYSQL_SERVER_INSTANCE_QUERY: &str = "SELECT @@GLOBAL.server_uuid, UNIX_TIMESTAMP() - CAST(variable_value AS SIGNED) \
+/// Variant of [`MYSQL_IDENTITY_AND_START_TIME_QUERY`] for MySQL versions before 5.7.
+pub(crate) const LEGACY_MYSQL_IDENTITY_AND_START_TIME_QUERY: &str = "SELECT @@GLOBAL.server_uuid, UNIX_TIMESTAMP() - CAST(variable_value AS SIGNED) \
      FROM information_schema.global_status WHERE variable_name = 'Uptime'";
 
-/// Variant of [`MYSQL_SERVER_INSTANCE_QUERY`] for MariaDB, which has no server UUID.
-pub(crate) const MARIADB_SERVER_INSTANCE_QUERY: &str = "SELECT CONCAT_WS('|', @@GLOBAL.hostname, @@GLOBAL.port, @@GLOBAL.server_id, @@GLOBAL.datadir), \
+/// Variant of [`MYSQL_IDENTITY_AND_START_TIME_QUERY`] for MariaDB, which has no server UUID.
+pub(crate) const MARIADB_IDENTITY_AND_START_TIME_QUERY: &str = "SELECT CONCAT_WS('|', @@GLOBAL.hostname, @@GLOBAL.port, @@GLOBAL.server_id, @@GLOBAL.datadir), \
      UNIX_TIMESTAMP() - CAST(variable_value AS SIGNED) \
      FROM information_schema.global_status WHERE variable_name = 'Uptime'";
 
@@ -238,7 +238,7 @@ pub(crate) const XA_RECOVER_QUERY: &str = "XA RECOVER";
 
 /// Requires the SELECT privilege on performance_schema.
 /// Clew runs this query only for the session detail view and for idle sessions that block other sessions.
-pub(crate) fn thread_transactions_query(threads: &[u64]) -> String {
+pub(crate) fn transactions_by_thread_query(threads: &[u64]) -> String {
     format!(
         "SELECT thread_id, event_id FROM performance_schema.events_transactions_current \
          WHERE state = 'ACTIVE' AND thread_id IN ({})",

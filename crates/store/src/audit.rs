@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use crate::audit::chain::{append_audit_rows, initialise_audit_chain};
 pub(crate) use crate::audit::checkpoint_tracker::CheckpointTracker;
-pub(crate) use crate::audit::mac_keys::{AuditMacKeys, rotate_chain_mac_key};
+pub(crate) use crate::audit::mac_keys::{AuditMacKeys, rotate_audit_mac_key};
 use crate::database::query;
 use crate::error::StoreError;
 use crate::handles::AuditStore;

@@ -203,9 +203,9 @@ impl KillStore<'_> {
         self,
         max_age: Duration,
     ) -> Result<Vec<IntelligentKill>, StoreError> {
-        const EXPIRED_KILL_REASON: &str = "the kill expired in the queue and was not started, because it could kill other sessions than intended. \
+        const EXPIRED_KILL_FAILURE_REASON: &str = "the kill expired in the queue and was not started, because it could kill other sessions than intended. \
              Check the preview and request the kill again";
-        const INTERRUPTED_KILL_REASON: &str =
+        const INTERRUPTED_KILL_FAILURE_REASON: &str =
             "Clew terminated during the kill. The report lists the sessions that were killed before";
         let now = self.store.clock.unix_millis();
         let rows = query(SELECT_STALE_KILLS_SQL)
@@ -216,8 +216,11 @@ impl KillStore<'_> {
             .map_err(StoreError::database_error("look for expired intelligent kills"))?;
         let mut ended = Vec::new();
         for lost in rows.iter().map(intelligent_kill_from_row).collect::<Result<Vec<_>, _>>()? {
-            let reason =
-                if lost.status == CollectionTaskStatus::Queued { EXPIRED_KILL_REASON } else { INTERRUPTED_KILL_REASON };
+            let reason = if lost.status == CollectionTaskStatus::Queued {
+                EXPIRED_KILL_FAILURE_REASON
+            } else {
+                INTERRUPTED_KILL_FAILURE_REASON
+            };
             if self.record_intelligent_kill_completion(lost.id, lost.status, Some(reason), None).await? {
                 ended.push(lost);
             }

@@ -138,7 +138,7 @@ impl KillTaskStore<'_> {
         }
         let detail = json!({ "status": if on { "ON" } else { "OFF" } });
         let event = AuditEvent { detail, ..AuditEvent::for_successful_operation(by, "SwitchKillTasks", name) };
-        self.commit_with_instance_audit_event(tx, event, project, instance).await?;
+        self.commit_kill_task_change(tx, event, project, instance).await?;
         Ok(true)
     }
 
@@ -205,7 +205,7 @@ impl KillTaskStore<'_> {
         .map_err(&failed)?;
         let detail = json!({ "task": id.to_string(), "asked": task.audit_detail });
         let event = AuditEvent { detail, ..AuditEvent::for_successful_operation(by, "AddKillTask", name) };
-        self.commit_with_instance_audit_event(tx, event, project, instance).await?;
+        self.commit_kill_task_change(tx, event, project, instance).await?;
         Ok(Some(id))
     }
 
@@ -239,11 +239,11 @@ impl KillTaskStore<'_> {
             .map_err(&failed)?;
         let detail = json!({ "task": id.to_string() });
         let event = AuditEvent { detail, ..AuditEvent::for_successful_operation(by, "StopKillTask", name) };
-        self.commit_with_instance_audit_event(tx, event, project, instance).await?;
+        self.commit_kill_task_change(tx, event, project, instance).await?;
         Ok(true)
     }
 
-    async fn commit_with_instance_audit_event(
+    async fn commit_kill_task_change(
         self,
         mut tx: AuditedTransaction,
         event: AuditEvent,

@@ -63,12 +63,12 @@ fn create_master_key(file: &Path) -> Result<MasterKey, StoreError> {
 fn write_master_key(file: &Path, key: MasterKey) -> Result<MasterKey, StoreError> {
     let text = Zeroizing::new(format!("{}\n", hex::encode(key.as_slice())));
     // An interrupted process may have left this file behind.
-    let temporary = parent_directory(file).join(TEMPORARY_MASTER_KEY_FILE_NAME);
+    let temporary = parent_or_current_directory(file).join(TEMPORARY_MASTER_KEY_FILE_NAME);
     if temporary.exists() {
         fs::remove_file(&temporary).map_err(StoreError::file_error("remove", temporary))?;
     }
     write_key_file(file, &text)
-        .and_then(|()| sync_directory(parent_directory(file)))
+        .and_then(|()| sync_directory(parent_or_current_directory(file)))
         .map_err(StoreError::file_error("write", file))?;
     Ok(key)
 }
@@ -114,7 +114,7 @@ pub(crate) fn activate_next_master_key(file: &Path) -> Result<(), StoreError> {
     let before = file.with_extension(format!("key.before-{}", jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S%6fZ")));
     let promoted = fs::hard_link(file, before)
         .and_then(|()| fs::rename(&next, file))
-        .and_then(|()| sync_directory(parent_directory(file)));
+        .and_then(|()| sync_directory(parent_or_current_directory(file)));
     promoted.map_err(StoreError::file_error("rename", next))
 }
 
@@ -123,14 +123,14 @@ fn write_key_file(file: &Path, text: &str) -> io::Result<()> {
     let mut temporary = tempfile::Builder::new()
         .prefix(TEMPORARY_MASTER_KEY_FILE_NAME)
         .rand_bytes(0)
-        .tempfile_in(parent_directory(file))?;
+        .tempfile_in(parent_or_current_directory(file))?;
     temporary.write_all(text.as_bytes())?;
     temporary.as_file().sync_all()?;
     temporary.persist_noclobber(file)?;
     Ok(())
 }
 
-fn parent_directory(file: &Path) -> &Path {
+fn parent_or_current_directory(file: &Path) -> &Path {
     file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 

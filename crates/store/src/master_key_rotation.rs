@@ -106,7 +106,7 @@ impl Store {
             self.reencrypt_secrets_in_column(transaction, sealer, (table, column), &mut summary).await?;
         }
         let mut audit_keys = AuditMacKeys::load_audit_mac_keys(transaction, &self.sealer, &self.keys).await?;
-        audit::rotate_chain_mac_key(transaction, &mut audit_keys, keys).await?;
+        audit::rotate_audit_mac_key(transaction, &mut audit_keys, keys).await?;
         audit_keys.save_previous_mac_keys(transaction, sealer).await?;
         write_setting(
             transaction,

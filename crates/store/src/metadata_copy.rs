@@ -71,7 +71,7 @@ impl Store {
         let database = Database::connect_postgres(target).await?;
         let mut to = database.begin_write_transaction().await.map_err(&failed)?;
         // Reading the source database can take longer than the idle timeout of the target database.
-        execute_statement(&mut to, "SET LOCAL idle_in_transaction_session_timeout = 0".to_owned()).await?;
+        execute_copy_statement(&mut to, "SET LOCAL idle_in_transaction_session_timeout = 0".to_owned()).await?;
         for table in TABLES_TO_COPY {
             if table.count_rows(&mut to).await? > 0 {
                 return Err(StoreError::NotEmpty { location: target.to_string(), table: table.name.to_owned() });
@@ -121,7 +121,7 @@ async fn copy_table(
     let total = table.count_rows(source).await?;
     let mut digest = TableDigest::default();
     // Triggers would send notifications, count rows and validate changes for each copied row.
-    execute_statement(to, format!("ALTER TABLE {} DISABLE TRIGGER USER", table.name)).await?;
+    execute_copy_statement(to, format!("ALTER TABLE {} DISABLE TRIGGER USER", table.name)).await?;
     let mut after = None;
     loop {
         let (rows, last) = table.read_rows_after_rowid(source, after, ROWS_PER_BATCH).await?;
@@ -146,11 +146,11 @@ async fn copy_table(
         );
         query_scalar::<i64>(AssertSqlSafe(next)).fetch_one(&mut *to).await.map_err(metadata_copy_error())?;
     }
-    execute_statement(to, format!("ALTER TABLE {} ENABLE TRIGGER USER", table.name)).await?;
+    execute_copy_statement(to, format!("ALTER TABLE {} ENABLE TRIGGER USER", table.name)).await?;
     Ok(CopiedTable { name: table.name, rows: digest.row_count(), digest: digest.to_string() })
 }
 
-async fn execute_statement(transaction: &mut Transaction, statement: String) -> Result<(), StoreError> {
+async fn execute_copy_statement(transaction: &mut Transaction, statement: String) -> Result<(), StoreError> {
     query(AssertSqlSafe(statement)).execute(transaction).await.map(drop).map_err(metadata_copy_error())
 }
 

@@ -111,7 +111,7 @@ pub(crate) async fn create_temporary_key(
     }
     let source = match &requested.id {
         Some(token) => validate_source_token(&service, &caller, token).await?,
-        None => SourceCredentials::from_caller(&caller),
+        None => SourceCredentials::extract_caller_credentials(&caller),
     };
     let expires_at = Timestamp::now().as_second().saturating_add(lifetime).min(source.expires_at.unwrap_or(i64::MAX));
     let failed = |error| ApiError::internal_error(&error);
@@ -157,7 +157,7 @@ struct SourceCredentials {
 }
 
 impl SourceCredentials {
-    fn from_caller(caller: &Caller) -> Self {
+    fn extract_caller_credentials(caller: &Caller) -> Self {
         let issued_for = match &caller.credential {
             CredentialRef::Token(token) => IssuingCredentials::Token(token.hash),
             CredentialRef::Key(id) => IssuingCredentials::Key(id.clone()),

@@ -97,7 +97,7 @@ pub(super) struct TokenResponseInput<'a> {
 pub(super) struct ServerUrl(String);
 
 impl ServerUrl {
-    pub(super) fn from_request(connection: Option<&ClientAddr>, headers: &HeaderMap) -> Self {
+    pub(super) fn build_server_url(connection: Option<&ClientAddr>, headers: &HeaderMap) -> Self {
         Self(base_url_from_request(connection, headers))
     }
 }

@@ -55,7 +55,7 @@ pub(crate) async fn create_token(
     let grants = policy_cache::load_policies(&service.store, &user.id).await?;
     let details =
         TokenResponseInput { user: &user, project: project.as_ref(), grants: &grants, methods, issued_at, expires_at };
-    let server_url = ServerUrl::from_request(parts.extensions.get::<ClientAddr>(), &parts.headers);
+    let server_url = ServerUrl::build_server_url(parts.extensions.get::<ClientAddr>(), &parts.headers);
     let body = TokenResponse::new(&service, details, with_catalog.then_some(&server_url))?;
     let mut response = (StatusCode::CREATED, Json(body)).into_response();
     let value = HeaderValue::from_str(secret.expose_secret()).map_err(|error| ApiError::internal_error(&error))?;

@@ -131,7 +131,7 @@ async fn list_instances(
 ) -> Result<Json<InstanceListResponse>, ApiError> {
     let project = caller.require_permission_on_some_instance(Action::LIST_INSTANCES, project).await?;
     let query = QueryString::parse(query.as_deref())?;
-    let page = pagination::parse_page(&query)?;
+    let page = pagination::parse_page_from_query_string(&query)?;
     let filter = parse_instance_filter(&query)?;
     let (instances, total) = match filter {
         Some(filter) if caller.principal.administrator => {

@@ -19,7 +19,7 @@ use utoipa::ToSchema;
 
 use crate::AppState;
 use crate::body::parse_json_body;
-use crate::caller::{Caller, InstancePath, TargetNode, load_node_if_zone_reachable};
+use crate::caller::{Caller, InstancePath, TargetNode, find_reachable_node_with_password};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::query_string::QueryString;
@@ -184,6 +184,6 @@ async fn authorize_and_load_node(
     node: impl FnOnce() -> Result<String, ApiError>,
 ) -> Result<TargetNode<Node>, ApiError> {
     let (project, instance) = caller.require_instance_permission(service, action, path).await?;
-    let node = load_node_if_zone_reachable(service, &instance, &node()?).await?;
+    let node = find_reachable_node_with_password(service, &instance, &node()?).await?;
     Ok(TargetNode { project, instance, node })
 }

@@ -19,7 +19,7 @@ use http::HeaderMap;
 use serde_json::json;
 
 use crate::AppState;
-use crate::body::{UnquotedNumber, parse_json_body};
+use crate::body::{MaybeQuotedNumber, parse_json_body};
 use crate::caller::{Caller, InstancePath};
 use crate::console::cookie;
 use crate::error::{ApiError, ErrorBody};
@@ -101,7 +101,7 @@ fn parse_new_kill_task(body: &[u8]) -> Result<RequestedKillTask, ApiError> {
     };
     let criteria = criteria.parse()?;
     let duration = match (request.task_type.as_str(), request.task_duration) {
-        (AUTO_TASK_TYPE, Some(UnquotedNumber(given))) => {
+        (AUTO_TASK_TYPE, Some(MaybeQuotedNumber(given))) => {
             let seconds = criteria::parse_integer(
                 "task_duration",
                 &given,
@@ -140,7 +140,7 @@ pub(crate) async fn stop_kill_task(
     body: Bytes,
 ) -> Result<Json<SuccessResponse>, ApiError> {
     let (project, instance) = caller.authorize_and_find_instance(&service, Action::MODIFY_INSTANCE, &path).await?;
-    let StopKillTaskRequest { task_id: UnquotedNumber(given) } = parse_json_body(&body)?;
+    let StopKillTaskRequest { task_id: MaybeQuotedNumber(given) } = parse_json_body(&body)?;
     let id: Option<i64> = given.parse().ok();
     let stopped = match id {
         Some(id) => {

@@ -93,7 +93,7 @@ pub(crate) async fn show_rollback_progress(
 ) -> Result<Json<TransactionProgress>, ApiError> {
     let target =
         TargetNode::authorize_and_find_node_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
-    let (ids, page) = select_rollbacks(parse_json_body(&body)?)?;
+    let (ids, page) = parse_rollback_selection(parse_json_body(&body)?)?;
     let node = &target.node;
     if node.role != NodeRole::Master {
         return Err(ApiError::with_detail(ApiErrorDefinition::NOT_ALLOWED, "not-the-master", Vec::new()));
@@ -119,15 +119,15 @@ fn transaction_from_rollback(rollback: Rollback, masked: bool) -> RollingBackTra
 }
 
 /// Returns the requested transaction ids (`None` for all rollbacks) and the requested page.
-fn select_rollbacks(request: TransactionProgressRequest) -> Result<(Option<Vec<u64>>, Pagination), ApiError> {
+fn parse_rollback_selection(request: TransactionProgressRequest) -> Result<(Option<Vec<u64>>, Pagination), ApiError> {
     if request.action != ROLLBACK_ACTION {
         return Err(invalid_field_error("action", &request.action));
     }
     let ids = request.transaction_ids.unwrap_or_default();
     check_array_length("transaction_ids", ids.len(), 0, MAX_TRANSACTION_IDS)?;
     let page = Pagination {
-        offset: check_range("offset", request.offset.unwrap_or(0), 0, i32::MAX.unsigned_abs())?,
-        limit: check_range("limit", request.limit.unwrap_or(100), 1, 100)?,
+        offset: check_number_in_range("offset", request.offset.unwrap_or(0), 0, i32::MAX.unsigned_abs())?,
+        limit: check_number_in_range("limit", request.limit.unwrap_or(100), 1, 100)?,
     };
     if ids.is_empty() {
         return Ok((None, page));
@@ -137,7 +137,7 @@ fn select_rollbacks(request: TransactionProgressRequest) -> Result<(Option<Vec<u
     Ok((Some(ids), Pagination::default()))
 }
 
-fn check_range(name: &'static str, given: u32, min: u32, max: u32) -> Result<u32, ApiError> {
+fn check_number_in_range(name: &'static str, given: u32, min: u32, max: u32) -> Result<u32, ApiError> {
     if (min..=max).contains(&given) { Ok(given) } else { Err(invalid_field_error(name, &given.to_string())) }
 }
 
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn body_selects_transactions_by_id_or_by_page() {
-        let parse = |body: &str| parse_json_body(body.as_bytes()).and_then(select_rollbacks).ok();
+        let parse = |body: &str| parse_json_body(body.as_bytes()).and_then(parse_rollback_selection).ok();
         let page = |offset, limit| Some((None, Pagination { offset, limit }));
         assert_eq!(parse(r#"{"action":"rollback"}"#), page(0, 100));
         assert_eq!(parse(r#"{"action":"rollback","transaction_ids":[],"offset":7,"limit":1}"#), page(7, 1));

@@ -69,7 +69,7 @@ pub(crate) async fn show_slow_session_threshold(
         (status = 404, description = "An instance does not belong to the project; no threshold was changed", body = ErrorBody)
     )
 )]
-pub(crate) async fn set_slow_session_threshold_of_instances(
+pub(crate) async fn set_slow_session_thresholds(
     State(service): State<AppState>,
     caller: Caller,
     Path(project): Path<String>,

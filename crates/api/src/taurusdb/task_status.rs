@@ -63,7 +63,7 @@ pub(crate) async fn show_collection_status(
 ) -> Result<(Option<[(HeaderName, String); 1]>, Json<TaskStatusResponse>), ApiError> {
     let target = TargetNode::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
     let mut task = super::find_collection_task(&caller, &target, &QueryString::parse(query.as_deref())?).await?;
-    let wait = LongPollTimeout::from_headers(&headers, service.settings.request_timeout);
+    let wait = LongPollTimeout::parse_prefer_header(&headers, service.settings.request_timeout);
     if let Some(wait) = wait
         && let Some(unfinished) = task.take_if(|task| !task.status.is_final())
     {

@@ -40,7 +40,7 @@ impl ClientSessions {
         let step = history.record_clock_reading(clock);
         let mut difference = None;
         if !self.is_monotonic {
-            difference = history.clock_difference_on_first_read(&clock);
+            difference = history.detect_initial_clock_difference(&clock);
             if difference.is_some() {
                 // All elapsed times count from this read.
                 history.set_elapsed_time_bounds(ElapsedTimeBounds::new(self.read.at));

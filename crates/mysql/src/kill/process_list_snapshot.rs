@@ -255,7 +255,7 @@ async fn read_query_ids(
 /// If performance_schema is off, Clew recognises its sessions by connection id or by the marker in their statements.
 pub(super) async fn read_clew_session_ids(connection: &mut Connection) -> Result<HashSet<u64>, Failure> {
     match connection
-        .query_all_rows::<Option<u64>>(&statements::clew_session_ids_query(own_sessions::installation_marker()))
+        .query_all_rows::<Option<u64>>(&statements::own_session_ids_query(own_sessions::installation_marker()))
         .await
     {
         Ok(ids) => Ok(ids.into_iter().flatten().collect()),

@@ -10,7 +10,7 @@ fn unreliable_durations_limitation(
     Limitation { kind: LimitationKind::UnreliableAges, what, why, remedy }
 }
 
-fn changeable_session_durations_text(english: &str, chinese: &str) -> LocalizedText {
+fn falsifiable_session_durations_text(english: &str, chinese: &str) -> LocalizedText {
     LocalizedText::new(
         format!("Sessions can change their durations in MySQL's process list with SET timestamp{english}"),
         format!("会话可通过SET timestamp更改其在MySQL进程列表中的时长{chinese}"),
@@ -26,14 +26,14 @@ fn unreliable_durations_text() -> LocalizedText {
 
 /// `gap` contains the reason why performance_schema is unreadable.
 pub(crate) fn unreadable_timers_limitation(gap: &Limitation) -> Limitation {
-    let why = changeable_session_durations_text(&format!(". {}", gap.why.english), &format!("。{}", gap.why.chinese));
+    let why = falsifiable_session_durations_text(&format!(". {}", gap.why.english), &format!("。{}", gap.why.chinese));
     unreliable_durations_limitation(unreliable_durations_text(), why, gap.remedy.clone())
 }
 
 pub(crate) fn disabled_statement_recording_limitation() -> Limitation {
     unreliable_durations_limitation(
         unreliable_durations_text(),
-        changeable_session_durations_text(
+        falsifiable_session_durations_text(
             ", and the server does not record running statements.",
             "，而服务器未记录正在执行的语句。",
         ),
@@ -51,7 +51,7 @@ pub(crate) fn sessions_without_timers_limitation(sessions: u64) -> Limitation {
             format!("Durations of {sessions} sessions may be wrong, and kill rules ignore these sessions."),
             format!("{sessions} 个会话的时长可能不准确，自动Kill会话任务会忽略这些会话。"),
         ),
-        changeable_session_durations_text(
+        falsifiable_session_durations_text(
             ", and the server does not record the statements of these sessions.",
             "，而服务器未记录这些会话的语句。",
         ),
@@ -67,7 +67,7 @@ pub(crate) fn unchecked_session_durations_limitation(sessions: u64) -> Limitatio
             format!("Durations of {sessions} sessions may be wrong."),
             format!("{sessions} 个会话的时长可能不准确。"),
         ),
-        changeable_session_durations_text(
+        falsifiable_session_durations_text(
             ", and more sessions are busy than a snapshot checks.",
             "，而活跃会话数超过单次采集可校验的数量。",
         ),

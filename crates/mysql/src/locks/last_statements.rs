@@ -29,7 +29,7 @@ pub(super) async fn read_last_statements(
     }
     let ids: Vec<u64> = threads.keys().copied().collect();
     let open: Vec<(u64, u64)> = connection
-        .query_all_rows(&statements::thread_transactions_query(&ids))
+        .query_all_rows(&statements::transactions_by_thread_query(&ids))
         .await
         .map_err(|error| connection.to_failure(&error))?;
     let open: HashMap<u64, u64> = open.into_iter().collect();

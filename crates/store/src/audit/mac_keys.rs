@@ -84,7 +84,7 @@ impl AuditMacKeys {
 
 /// A key rotation does not compute a new MAC for a tampered head or checkpoint record.
 /// Verification of the audit log after a key rotation still detects a tampered head or checkpoint record.
-pub(crate) async fn rotate_chain_mac_key(
+pub(crate) async fn rotate_audit_mac_key(
     transaction: &mut Transaction,
     audit: &mut AuditMacKeys,
     keys: &DerivedKeys,

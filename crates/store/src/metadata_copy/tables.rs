@@ -357,12 +357,12 @@ impl TableToCopy {
         let cursor = format!("copied_{}", self.name);
         let declare =
             format!("DECLARE {cursor} NO SCROLL CURSOR FOR SELECT {} FROM {}", self.quoted_column_names(), self.name);
-        super::execute_statement(to, declare).await?;
+        super::execute_copy_statement(to, declare).await?;
         loop {
             let fetch = query(AssertSqlSafe(format!("FETCH {ROWS_PER_BATCH} FROM {cursor}")));
             let rows = fetch.fetch_all(&mut *to).await.map_err(metadata_copy_error())?;
             if rows.is_empty() {
-                super::execute_statement(to, format!("CLOSE {cursor}")).await?;
+                super::execute_copy_statement(to, format!("CLOSE {cursor}")).await?;
                 return Ok(digest);
             }
             for row in &rows {

@@ -43,7 +43,7 @@ impl PolicyStore<'_> {
         to: &Grantee,
         project: Option<&ProjectId>,
     ) -> Result<bool, StoreError> {
-        self.update_policy_attachments(by, "AttachPolicy", policy, to, project).await
+        self.update_policy_attachment(by, "AttachPolicy", policy, to, project).await
     }
 
     /// Detaches a policy from a user or group. Returns false if the policy is not attached.
@@ -54,10 +54,10 @@ impl PolicyStore<'_> {
         from: &Grantee,
         project: Option<&ProjectId>,
     ) -> Result<bool, StoreError> {
-        self.update_policy_attachments(by, "DetachPolicy", policy, from, project).await
+        self.update_policy_attachment(by, "DetachPolicy", policy, from, project).await
     }
 
-    async fn update_policy_attachments(
+    async fn update_policy_attachment(
         self,
         by: &AuditOrigin,
         operation: &str,

@@ -59,7 +59,7 @@ impl VerifiedFileCache {
             let reason = "its content differs from the written data".to_owned();
             return Err(StoreError::ResultCorrupt { name: result.name.clone(), reason });
         }
-        if do_timestamps_reveal_later_changes(identity.2.max(identity.3), now) {
+        if is_next_change_detectable(identity.2.max(identity.3), now) {
             self.mark_verified(&result.name, identity);
         }
         Ok(())
@@ -80,7 +80,7 @@ impl VerifiedFileCache {
 
 /// Returns true if every later change to the file will also change a timestamp of the file.
 /// `changed` is the time of the last change to the file, as a Unix timestamp in nanoseconds.
-fn do_timestamps_reveal_later_changes(changed: i64, now: SystemTime) -> bool {
+fn is_next_change_detectable(changed: i64, now: SystemTime) -> bool {
     let changed = UNIX_EPOCH.checked_add(Duration::from_nanos(changed.unsigned_abs()));
     changed.is_some_and(|changed| now.duration_since(changed).is_ok_and(|since| since > FILE_TIMESTAMP_RESOLUTION))
 }
@@ -108,9 +108,9 @@ mod tests {
     #[test]
     fn recently_changed_file_is_not_settled() {
         let now = UNIX_EPOCH + Duration::from_secs(1_000);
-        assert!(do_timestamps_reveal_later_changes(997_000_000_000, now));
+        assert!(is_next_change_detectable(997_000_000_000, now));
         for changed in [998_500_000_000, 1_000_000_000_000, 1_001_000_000_000, i64::MAX] {
-            assert!(!do_timestamps_reveal_later_changes(changed, now), "{changed}");
+            assert!(!is_next_change_detectable(changed, now), "{changed}");
         }
     }
 

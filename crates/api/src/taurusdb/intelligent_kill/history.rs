@@ -80,7 +80,7 @@ pub(crate) async fn list_intelligent_kills(
     if from >= to {
         return Err(invalid_field_error("end_time", &to.to_string()));
     }
-    let page = pagination::parse_page(&query)?;
+    let page = pagination::parse_page_from_query_string(&query)?;
     let filter = IntelligentKillFilter { instance_id: target.instance.id.clone(), node_id: target.node.id, from, to };
     let (kills, total_count) = service.store.kills().list_intelligent_kills(&filter, page).await?;
     let server_url = crate::client_addr::base_url_from_request(caller.client.as_ref(), &headers);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{AUTO_TASK_TYPE, MANUAL_TASK_TYPE};
-use crate::body::UnquotedNumber;
+use crate::body::MaybeQuotedNumber;
 use crate::statement_text::MASKED_SUBSTRING_PLACEHOLDER;
 
 /// Criteria and duration of a new kill task. Criteria are combined with AND.
@@ -30,13 +30,13 @@ pub(crate) struct AddKillTaskRequest {
     pub(super) info: Option<String>,
     /// Minimum time in the current state, in seconds, as a number or a string of digits
     #[schema(value_type = i32, minimum = 1, maximum = 2_147_483_647)]
-    pub(super) time: UnquotedNumber,
+    pub(super) time: MaybeQuotedNumber,
     /// Type: auto (the task stops after task_duration) or manual (the task runs until a user stops the task)
     #[schema(example = "auto")]
     pub(super) task_type: String,
     /// Duration of an auto task, in seconds, as a number or a string of digits; not allowed for a manual task
     #[schema(value_type = Option<i32>, minimum = 10, maximum = 31_535_999)]
-    pub(super) task_duration: Option<UnquotedNumber>,
+    pub(super) task_duration: Option<MaybeQuotedNumber>,
     /// True to kill sessions even if the kill can damage or partially change a non-transactional table.
     /// For example, killing an UPDATE on a MyISAM table can leave the table partially changed.
     /// `include_unsafe` is a Clew extension to the TaurusDB API
@@ -61,7 +61,7 @@ pub(crate) struct AddKillTaskResponse {
 pub(crate) struct StopKillTaskRequest {
     /// Id of the task from the task list
     #[schema(value_type = String)]
-    pub(super) task_id: UnquotedNumber,
+    pub(super) task_id: MaybeQuotedNumber,
 }
 
 /// Confirmation of a successful request.

@@ -32,7 +32,7 @@ impl<'v> JsonObjectElements<'v> {
             if !names.insert(name) {
                 parser.report_error_at(
                     property.range.start,
-                    &elements.path.append_key(name),
+                    &elements.path.with_object_key(name),
                     format!("duplicate element {name:?}; remove one"),
                 );
             }
@@ -46,7 +46,7 @@ impl<'v> JsonObjectElements<'v> {
             if !known.contains(&name) {
                 let hint = suggestion::suggest_similar_word(name, known.iter().copied());
                 let message = format!("version {version} does not support the element {name:?} here; {hint}");
-                parser.report_error_at(property.range.start, &self.path.append_key(name), message);
+                parser.report_error_at(property.range.start, &self.path.with_object_key(name), message);
             }
         }
     }
@@ -54,7 +54,11 @@ impl<'v> JsonObjectElements<'v> {
     pub(super) fn iter_elements(&self) -> impl Iterator<Item = (&'v str, JsonValueAtPath<'v>, usize)> {
         self.properties.iter().map(|property| {
             let name = property.name.as_str();
-            (name, JsonValueAtPath { value: &property.value, path: self.path.append_key(name) }, property.range.start)
+            (
+                name,
+                JsonValueAtPath { value: &property.value, path: self.path.with_object_key(name) },
+                property.range.start,
+            )
         })
     }
 
