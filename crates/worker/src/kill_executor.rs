@@ -45,7 +45,7 @@ pub struct KillRequest {
     pub unsafe_victims: UnsafeKillPolicy,
     /// Reason that the caller gave for the kill. May be empty.
     pub reason: String,
-    /// Server from which Clew read the process list with the selected sessions, and the time of the read.
+    /// Server and time at which Clew read the process list that contains the selected sessions.
     pub list_read: ProcessListOrigin,
 }
 

@@ -11,6 +11,6 @@ pub trait WorkerObserver: Send + Sync {
     /// Called after a collection task has failed.
     fn record_collection_failure(&self, kind: FailureKind);
     /// Called after each kill task poll of a slow node, with the lengthened poll interval.
-    /// Called with `None` when the node returns to the default poll interval or the worker stops polling the node.
+    /// Called with `None` when the poll interval returns to the target interval or the worker stops polling the node.
     fn record_poll_interval_change(&self, node: &NodeId, interval: Option<Duration>);
 }

@@ -3,7 +3,7 @@
 use super::rsa_key;
 use crate::fake_server::packets::GREETING_NONCE;
 
-/// Insecure form in which a client sent a password. The rogue server can recover the password from each form.
+/// Form in which a client sent its password and from which the rogue server can recover the password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PasswordLeak {
     /// The client sent the password in plain text.

@@ -16,11 +16,11 @@ use crate::raw_client::{ClientCharset, RawSession};
 use crate::server::Server;
 
 const STEP_TIMEOUT: Duration = Duration::from_secs(30);
-/// InnoDB refreshes `INNODB_TRX` only if no query has read the table for 100 ms.
+/// Longer than 100 ms, because InnoDB refreshes `INNODB_TRX` only if no query has read the table for 100 ms.
 const POLL_INTERVAL: Duration = Duration::from_millis(120);
 const ER_NO_SUCH_THREAD: u16 = 1094;
 
-/// The ids of the inserted rows have gaps, because sessions in some scenarios wait for InnoDB gap locks.
+/// The ids of the inserted rows have gaps, so that scenarios can make sessions wait for InnoDB gap locks.
 const SETUP_STATEMENTS: [&str; 18] = [
     "DROP DATABASE IF EXISTS shop",
     "CREATE DATABASE shop",

@@ -72,7 +72,7 @@ impl NodePollStates {
     }
 
     /// Removes the nodes that are not in `nodes` and have no running poll.
-    /// Returns the removed nodes whose poll interval was lengthened because the node is slow.
+    /// Returns the removed slow nodes, that is, the nodes whose poll intervals were lengthened.
     pub(super) fn retain_active_nodes(&self, nodes: &HashSet<NodeId>) -> Vec<NodeId> {
         let mut slow = Vec::new();
         self.lock_states().retain(|node, state| {
@@ -111,7 +111,7 @@ impl NodePollGuard {
     }
 
     /// Records the duration of a read.
-    /// Returns the change of the poll interval, if any, and the lengthened poll interval if the node is slow.
+    /// Returns the change to the poll interval, if any, and the lengthened poll interval if the node is slow.
     pub(super) fn adapt_to_read_duration(&self, took: Duration) -> (Option<PollIntervalChange>, Option<Duration>) {
         let mut states = self.states.lock_states();
         let Some(state) = states.get_mut(&self.node) else { return (None, None) };
