@@ -12,6 +12,8 @@ use crate::field_errors::{
     invalid_field_error, missing_field_error, repeated_field_error, truncate_for_message, unknown_field_error,
 };
 
+/// Maximum length of the reason why a request body is malformed, in characters.
+const MAX_REASON_CHARS: usize = 200;
 const SECRET_NOT_A_STRING_MESSAGE: &str = "a secret must be a string";
 
 /// Fields of a JSON object, without duplicates.
@@ -67,18 +69,18 @@ fn describe_parse_error(path: &Path, message: &str, fields: &RawFields) -> ApiEr
         return malformed_body_error(message);
     };
     let Some(given) = fields.get(key).map(|value| value.get()) else { return malformed_body_error(message) };
+    if message.starts_with(SECRET_NOT_A_STRING_MESSAGE) {
+        return ApiError::invalid_parameter("parameter-no-text", vec![("field", truncate_for_message(key))]);
+    }
     if path.iter().len() == 1 {
-        if given == "null" {
-            return missing_field_error(key);
-        }
         if let Some((_, known)) =
             message.strip_prefix("unknown field `").and_then(|message| message.rsplit_once("`, expected "))
         {
             let known: Vec<&str> = known.split('`').skip(1).step_by(2).collect();
             return unknown_field_error(key, &known);
         }
-        if message.starts_with(SECRET_NOT_A_STRING_MESSAGE) {
-            return ApiError::invalid_parameter("parameter-no-text", vec![("field", key.clone())]);
+        if given == "null" {
+            return missing_field_error(key);
         }
     }
     let given = find_nested_value(given, segments).unwrap_or_default();
@@ -99,6 +101,8 @@ fn find_nested_value<'a, 'p>(text: &'a str, path: impl Iterator<Item = &'p Segme
 fn malformed_body_error(reason: &str) -> ApiError {
     // Users know a map of serde as a JSON object.
     let reason = reason.replace("expected a map", "expected an object");
+    // The reason can contain a string of the body.
+    let reason = reason.chars().take(MAX_REASON_CHARS).collect();
     ApiError::invalid_parameter("parameter-body", vec![("reason", reason)])
 }
 
@@ -153,6 +157,7 @@ mod tests {
             ("{", "EOF"),
             ("{} {}", "trailing characters"),
             (r#"{"nmae":"a"}"#, "Unknown field: nmae. Did you mean name?"),
+            (r#"{"nmae":null}"#, "Did you mean name?"),
             (r#"{"Enabled":true}"#, "Did you mean enabled?"),
             (r#"{"colour":"red"}"#, "Unknown field: colour."),
             (r#"{"a`, expected `b":"red"}"#, "Unknown field: a`, expected `b."),

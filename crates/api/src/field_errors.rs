@@ -11,7 +11,7 @@ pub(crate) fn repeated_field_error(name: &str) -> ApiError {
 }
 
 pub(crate) fn missing_field_error(name: &str) -> ApiError {
-    ApiError::invalid_parameter("parameter-missing", vec![("field", name.to_owned())])
+    ApiError::invalid_parameter("parameter-missing", vec![("field", truncate_for_message(name))])
 }
 
 pub(crate) fn invalid_field_error(name: &str, given: &str) -> ApiError {
@@ -21,10 +21,11 @@ pub(crate) fn invalid_field_error(name: &str, given: &str) -> ApiError {
 
 /// The error message suggests the most similar name in `known`, if any.
 pub(crate) fn unknown_field_error(name: &str, known: &[&str]) -> ApiError {
-    let distance = |candidate: &&&str| strsim::damerau_levenshtein(candidate, name);
+    let name = truncate_for_message(name);
+    let distance = |candidate: &&&str| strsim::damerau_levenshtein(candidate, &name);
     let closest =
         known.iter().min_by_key(distance).filter(|closest| distance(closest) <= (name.chars().count() / 3).max(1));
-    let field = ("field", truncate_for_message(name));
+    let field = ("field", name);
     match closest {
         Some(closest) => {
             ApiError::invalid_parameter("parameter-misspelt-field", vec![field, ("near", (*closest).to_owned())])

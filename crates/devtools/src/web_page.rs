@@ -13,8 +13,9 @@ const WEB_BUILD_STEP_TIMEOUT: Duration = Duration::from_mins(10);
 /// Minimum Node.js version (major, minor) that Vite requires.
 const MIN_NODE_JS_VERSION: [u32; 2] = [20, 19];
 
-const WEB_PAGE_SOURCE_PATHS: [&str; 7] = [
+const WEB_PAGE_SOURCE_PATHS: [&str; 8] = [
     "src",
+    "package.json",
     "api-types/generate.mjs",
     "index.html",
     "package-lock.json",
@@ -61,7 +62,9 @@ async fn install_npm_packages() -> Result<(), DevtoolsError> {
     let web = web_dir();
     // npm writes this file at the end of an installation.
     let installed = read_modification_time(&web.join("node_modules/.package-lock.json"));
-    if installed.is_some() && installed >= read_modification_time(&web.join("package-lock.json")) {
+    // The packages of the workspace `api-types` are in a directory of their own.
+    let has_api_types = web.join("api-types/node_modules").exists();
+    if has_api_types && installed.is_some() && installed >= read_modification_time(&web.join("package-lock.json")) {
         return Ok(());
     }
     let step = Step::start("Installing the npm packages of the web page (once)");

@@ -59,10 +59,6 @@ catalogue! {
     BODY_TOO_LARGE = 413 "APIGW.0201" "body-too-large";
     /// The URL's path and query exceed the length limit.
     URI_TOO_LONG = 414 "APIGW.0201" "uri-too-long";
-    /// The request headers exceed the size limit.
-    ///
-    /// For oversized headers, the API spec (section 5.3) uses nginx's status 494, which HTTP clients do not support.
-    /// Clew responds to oversized headers with the standard status 431 (RFC 6585) instead of 494.
     /// The request body was not received before the timeout.
     REQUEST_TIMEOUT = 408 "APIGW.0201" "request-timeout";
     /// The byte range in the `Range` header is beyond the end of the result.

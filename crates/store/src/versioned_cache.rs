@@ -2,42 +2,54 @@
 
 use std::fmt;
 use std::hash::Hash;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use quick_cache::Equivalent;
 use quick_cache::sync::Cache;
 
 /// Cache with a fixed capacity. A value is valid only for the version with which it was inserted.
-/// If the cache is full, an insertion evicts a rarely used value.
-pub struct VersionedCache<K, V>(Cache<K, (i64, V)>);
+///
+/// If the cache is full, an insertion removes a value that is rarely used.
+/// The first insertion with a newer version removes all values, which can contain secrets.
+pub struct VersionedCache<K, V> {
+    values: Cache<K, (i64, V)>,
+    newest_version: AtomicI64,
+}
 
 impl<K: Eq + Hash, V: Clone> VersionedCache<K, V> {
     /// Creates an empty cache with the given capacity.
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Self {
-        Self(Cache::new(capacity))
+        Self { values: Cache::new(capacity), newest_version: AtomicI64::new(i64::MIN) }
     }
 
     /// Returns the value for a key if the value was inserted with the same version.
     pub fn get<Q: Hash + Equivalent<K> + ?Sized>(&self, version: i64, key: &Q) -> Option<V> {
-        let (inserted_version, value) = self.0.get(key)?;
+        let (inserted_version, value) = self.values.get(key)?;
         (inserted_version == version).then_some(value)
     }
 
     /// Inserts a value. The caller must read the version before it reads the value.
     pub fn insert(&self, version: i64, key: K, value: V) {
-        self.0.insert(key, (version, value));
+        let newest_version = self.newest_version.fetch_max(version, Ordering::Relaxed);
+        if newest_version < version {
+            self.values.clear();
+        }
+        if newest_version <= version {
+            self.values.insert(key, (version, value));
+        }
     }
 
     /// Removes a value.
     pub fn remove<Q: Hash + Equivalent<K> + ?Sized>(&self, key: &Q) {
-        self.0.remove(key);
+        self.values.remove(key);
     }
 }
 
 // The debug output omits the values, which may be secrets.
 impl<K: Eq + Hash, V: Clone> fmt::Debug for VersionedCache<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VersionedCache").field("len", &self.0.len()).finish_non_exhaustive()
+        f.debug_struct("VersionedCache").field("len", &self.values.len()).finish_non_exhaustive()
     }
 }
 
@@ -52,11 +64,12 @@ mod tests {
         assert_eq!((cache.get(1, "a"), cache.get(1, "b")), (Some(10), None));
         assert_eq!((cache.get(0, "a"), cache.get(2, "a")), (None, None));
         cache.insert(2, "b", 20);
-        assert_eq!((cache.get(1, "a"), cache.get(2, "b"), cache.get(1, "b")), (Some(10), Some(20), None));
-        cache.insert(2, "a", 11);
-        assert_eq!((cache.get(1, "a"), cache.get(2, "a")), (None, Some(11)));
-        cache.remove("a");
-        assert_eq!(cache.get(2, "a"), None);
+        assert_eq!((cache.get(2, "a"), cache.get(1, "a"), cache.get(2, "b")), (None, None, Some(20)));
+        assert_eq!(cache.values.len(), 1, "values of older versions are removed");
+        cache.insert(1, "a", 10);
+        assert_eq!((cache.get(1, "a"), cache.get(2, "a")), (None, None), "a value of an older version is not inserted");
+        cache.remove("b");
+        assert_eq!(cache.get(2, "b"), None);
     }
 
     #[test]
@@ -65,7 +78,7 @@ mod tests {
         for key in 0..1000 {
             cache.insert(1, key, key);
             assert_eq!(cache.get(1, &key), Some(key));
-            assert!(cache.0.len() <= 100);
+            assert!(cache.values.len() <= 100);
         }
     }
 }

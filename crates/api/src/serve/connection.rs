@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 
 use axum::Router;
+use http::Method;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
@@ -15,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
-use tracing::debug;
+use tracing::{debug, info};
 
 use super::lingering_close::LingeringCloseStream;
 use super::reserved_connections::{self, ConnectionClass};
@@ -119,8 +120,16 @@ impl ConnectionHandler {
         });
         let http = if admission == ConnectionClass::Regular { &self.http } else { &self.reserved_http };
         let connection = watcher.watch(http.serve_connection(TokioIo::new(stream), service));
-        if let Err(error) = connection.await {
-            debug!(net.peer = %socket.ip, %error, "connection failed");
+        match connection.await {
+            Ok(()) => {}
+            // Hyper has sent a response without a body.
+            Err(error) if error.is_parse() => {
+                let status = if error.is_parse_too_large() { 431 } else { 400 };
+                let method = Method::from_bytes(b"UNKNOWN").unwrap_or_default();
+                self.metrics.record_response(&method, "none", status, 0.0);
+                info!(net.peer = %socket.ip, %error, http.route = "none", http.status = status, "malformed request rejected");
+            }
+            Err(error) => debug!(net.peer = %socket.ip, %error, "connection failed"),
         }
     }
 }

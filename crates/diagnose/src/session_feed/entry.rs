@@ -59,9 +59,9 @@ impl VersionedSessionRow {
     /// Returns true if host and user match, so that the server has not reused the session id for a new session.
     pub(super) fn is_same_session(&self, session: &Session) -> bool {
         let same = |at: usize, text: &[u8]| matches!(self.cells.get(at), Some(CellValue::Text(stored)) if **stored == *to_valid_utf8(text));
-        // Before authentication, a session has no account and, on some servers, no port.
+        // During a login, servers list `unauthenticated user` or, rarely, other text as the account.
         same(HOST_COLUMN_INDEX, &session.host)
-            && (same(USER_COLUMN_INDEX, &session.user) || same(USER_COLUMN_INDEX, b"unauthenticated user"))
+            && (same(USER_COLUMN_INDEX, &session.user) || same(COMMAND_COLUMN_INDEX, b"Connect"))
     }
 
     pub(super) fn apply_sample(&mut self, version: u32, at: i64, sample: &SampledSession) {

@@ -146,17 +146,19 @@ function AddTask({ added }: { added: () => void }) {
   const t = useTranslation();
   const { nodeRef } = useNode();
   const [fields, setFields] = useState<Record<string, string>>({ time: "60", minutes: "10" });
-  const [preview, setPreview] = useState<KillTaskPreview | null>(null);
+  const [received, setReceived] = useState<{ criteria: string; preview: KillTaskPreview } | null>(null);
   const [failed, setFailed] = useState<string | null>(null);
   const [unsafe, setUnsafe] = useState(false);
   const [typed, setTyped] = useState("");
   const { instance: name } = useNodeNames(nodeRef);
   const set = (field: string) => (event: { target: { value: string } }) => {
     setFields({ ...fields, [field]: event.target.value });
-    setPreview(null);
   };
   const criteria = Object.fromEntries(CRITERIA.flatMap((key) => (fields[key] ? [[key, fields[key]]] : [])));
   const time = Number(fields["time"]);
+  const previewed = { ...criteria, time, include_unsafe: unsafe };
+  // A preview of other criteria is not shown, even if the fields change while the preview is requested.
+  const preview = received?.criteria === JSON.stringify(previewed) ? received.preview : null;
   // A task whose only criterion is time matches every user session; the server requires the instance name as confirmation.
   const matchesAll = Object.keys(criteria).length === 0;
   const confirmed = !matchesAll || typed === name;
@@ -165,7 +167,8 @@ function AddTask({ added }: { added: () => void }) {
     setFailed(null);
     try {
       if (!preview) {
-        setPreview(await api.previewKillTask(nodeRef, { ...criteria, time, include_unsafe: unsafe }));
+        const result = await api.previewKillTask(nodeRef, previewed);
+        setReceived({ criteria: JSON.stringify(previewed), preview: result });
         return;
       }
       if (!confirmed) return;
@@ -217,7 +220,6 @@ function AddTask({ added }: { added: () => void }) {
             checked={unsafe}
             onChange={(event) => {
               setUnsafe(event.target.checked);
-              setPreview(null);
             }}
           />
           <span>{t("tasks.unsafe")}</span>
