@@ -69,9 +69,6 @@ fn describe_parse_error(path: &Path, message: &str, fields: &RawFields) -> ApiEr
         return malformed_body_error(message);
     };
     let Some(given) = fields.get(key).map(|value| value.get()) else { return malformed_body_error(message) };
-    if message.starts_with(SECRET_NOT_A_STRING_MESSAGE) {
-        return ApiError::invalid_parameter("parameter-no-text", vec![("field", truncate_for_message(key))]);
-    }
     if path.iter().len() == 1 {
         if let Some((_, known)) =
             message.strip_prefix("unknown field `").and_then(|message| message.rsplit_once("`, expected "))
@@ -82,6 +79,9 @@ fn describe_parse_error(path: &Path, message: &str, fields: &RawFields) -> ApiEr
         if given == "null" {
             return missing_field_error(key);
         }
+    }
+    if message.starts_with(SECRET_NOT_A_STRING_MESSAGE) {
+        return ApiError::invalid_parameter("parameter-no-text", vec![("field", truncate_for_message(key))]);
     }
     let given = find_nested_value(given, segments).unwrap_or_default();
     invalid_field_error(&truncate_for_message(&path.to_string()), given)
