@@ -73,7 +73,7 @@ pub(crate) async fn fill(store: &Store, initial_ids: &InitialTenantIds) {
     fill_kills(store, initial_ids, &ada).await;
     store.lockouts().record_client_address(&ada, "192.0.2.7".parse().unwrap()).await.unwrap();
     for _ in 0..5 {
-        store.lockouts().record_auth_failure("user:nobody").await.unwrap();
+        store.lockouts().record_auth_failure("user:unknown").await.unwrap();
     }
 }
 
@@ -261,7 +261,7 @@ pub(crate) async fn verify(store: &Store) {
         SlowSessionThreshold::new(7)
     );
     verify_tasks_and_kills(store).await;
-    assert!(store.lockouts().find_lockout_end("user:nobody").await.is_ok());
+    assert!(store.lockouts().find_lockout_end("user:unknown").await.is_ok());
     let audit = store.audit().verify_audit_log(&[]).await.unwrap();
     assert!(audit.is_intact() && audit.rows > 10, "{audit:?}");
 }

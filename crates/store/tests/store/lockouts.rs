@@ -50,7 +50,7 @@ async fn success_clears_failures_and_lock_applies_to_other_processes() {
     assert_eq!(other.lockouts().find_lockout_end(USER).await.unwrap(), Some(1300));
     other.lockouts().clear_auth_failures(USER).await.unwrap();
     assert_eq!(fixture.store.lockouts().find_lockout_end(USER).await.unwrap(), None);
-    fixture.store.lockouts().clear_auth_failures("user:nobody/never").await.unwrap();
+    fixture.store.lockouts().clear_auth_failures("user:unknown/never").await.unwrap();
 }
 
 #[tokio::test]
