@@ -38,15 +38,6 @@ impl TenantStore<'_> {
             .collect()
     }
 
-    /// Returns the name of a domain.
-    pub async fn find_iam_domain_name(self, id: &DomainId) -> Result<Option<String>, StoreError> {
-        query_scalar("SELECT name FROM domains WHERE id = $1")
-            .bind(id.as_str())
-            .fetch_optional(&self.store.database)
-            .await
-            .map_err(StoreError::database_error("look up a domain"))
-    }
-
     /// Creates a project. Fails with [`StoreError::AlreadyExists`] if the domain already has a project with this name.
     pub async fn create_project(
         self,
