@@ -38,6 +38,28 @@ export const tests = {
       assert.ok(delays[2] < 2000, `delays: ${delays.join(", ")} ms`);
     }),
 
+  "text typed before the next frame follows an accepted completion": () =>
+    withPage({}, async (page) => {
+      // On a busy machine, key presses arrive before the next animation frame.
+      await page.addInitScript(() => {
+        const nextFrame = globalThis.requestAnimationFrame.bind(globalThis);
+        globalThis.requestAnimationFrame = (callback) => setTimeout(() => nextFrame(callback), 500);
+      });
+      await open(page, nodePath("sessions"));
+      const bar = page.getByRole("combobox", { name: "Filter" });
+      await bar.fill("us");
+      await page.getByRole("option", { name: /^user:/ }).waitFor();
+      for (const key of ["ArrowDown", "Enter", "a"]) await page.keyboard.press(key);
+      await page.waitForTimeout(700);
+      await page.keyboard.press("p");
+      assert.equal(await bar.inputValue(), "user:ap");
+
+      // A completion inside the text keeps the caret at its end.
+      await bar.fill("us sql:x");
+      for (const key of ["Home", "ArrowRight", "ArrowRight", "ArrowDown", "Enter", "a"]) await page.keyboard.press(key);
+      assert.equal(await bar.inputValue(), "user:a sql:x");
+    }),
+
   "query bar, completion and breakdown filter sessions; the URL contains the filter": () =>
     withPage({}, async (page) => {
       const app = await callStage("start_session", { user: "app", sql: "SELECT 'needle', SLEEP(600)" });

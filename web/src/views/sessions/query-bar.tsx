@@ -1,6 +1,7 @@
 /** Query bar: a combobox that completes filter names and displayed values. */
 
 import { type KeyboardEvent, type RefObject, useId, useMemo, useState } from "react";
+import { flushSync } from "react-dom";
 import { Button } from "../../components/button.tsx";
 import { Icon } from "../../components/icons.tsx";
 import { type MessageKey, useTranslation } from "../../i18n/translate.ts";
@@ -36,10 +37,13 @@ export function QueryBar({ input, value, sessions, layout, onChange, onLeave, on
 
   const accept = (completion: Completion) => {
     const next = applyCompletion(value, completion);
-    onChange(next.bar);
-    setSelected(-1);
-    setCaret(next.caret);
-    requestAnimationFrame(() => input.current?.setSelectionRange(next.caret, next.caret));
+    // The caret moves at once: a key pressed before the next frame belongs after the completion.
+    flushSync(() => {
+      onChange(next.bar);
+      setSelected(-1);
+      setCaret(next.caret);
+    });
+    input.current?.setSelectionRange(next.caret, next.caret);
   };
   const onKeyDown = (event: KeyboardEvent<HTMLInputElement>) => {
     const completion = matches[selected];
