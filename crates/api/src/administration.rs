@@ -91,7 +91,7 @@ fn not_found_error(target: &'static str, id: &str) -> ApiError {
     ApiError::with_detail(ApiErrorDefinition::IAM_UNKNOWN, "iam-target", arguments)
 }
 
-/// Formats a Unix timestamp as `2026-11-24T08:00:00Z`.
+/// Formats a Unix timestamp in ISO 8601 format, for example `2026-11-24T08:00:00Z`.
 fn format_timestamp(seconds: i64) -> String {
     Timestamp::from_second(seconds).unwrap_or_default().to_string()
 }

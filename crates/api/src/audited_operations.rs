@@ -9,7 +9,7 @@ use http::{Method, Request};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AuditMode {
     Always,
-    /// The request layer audits only denied requests, because the store records each change with its audit event.
+    /// The request layer audits only denied requests, because the store itself writes an audit event for each change.
     DenialsOnly,
 }
 

@@ -55,7 +55,7 @@ impl<'de> Deserialize<'de> for MaybeQuotedNumber {
     }
 }
 
-/// `message` is an error message of serde or `serde_json`.
+/// `message` is an error message from serde or `serde_json`.
 fn describe_parse_error(path: &Path, message: &str, fields: &RawFields) -> ApiError {
     let quoted_name = |prefix| message.strip_prefix(prefix)?.split('`').next();
     let mut segments = path.iter();

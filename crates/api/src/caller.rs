@@ -69,7 +69,7 @@ pub(crate) struct Caller {
     pub(crate) client: Option<ClientAddr>,
     pub(crate) request_id: String,
     pub(crate) audit: AuditContext,
-    /// Read-only view of the metadata store, opened after the request body was received to reflect recent revocations.
+    /// Read-only view of the metadata store. It reflects revocations up to the time when the request body was received.
     pub(crate) view: CachedStoreView,
 }
 

@@ -26,7 +26,7 @@ impl ClientAddr {
     }
 }
 
-/// A forged `Host` header is harmless, because the base URL appears only in the response to the same request.
+/// A forged `Host` header is harmless, because the base URL built from it appears only in the same request's response.
 pub(crate) fn base_url_from_request(connection: Option<&ClientAddr>, headers: &HeaderMap) -> String {
     let scheme = if connection.is_some_and(|connection| connection.tls) { "https" } else { "http" };
     let host = headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
@@ -37,7 +37,7 @@ const FORWARDED_FOR_HEADER: HeaderName = HeaderName::from_static("x-forwarded-fo
 const FORWARDED_PROTO_HEADER: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// Each proxy appends the address of its client to `X-Forwarded-For`.
-/// The client is the last address that is not a trusted proxy. Earlier addresses can be forged by the client.
+/// The last address that is not a trusted proxy is the client's address. The client can forge all earlier addresses.
 fn find_client_address_behind_proxies(socket: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> IpAddr {
     let mut hop = socket;
     for text in reversed_header_elements(headers, &FORWARDED_FOR_HEADER) {

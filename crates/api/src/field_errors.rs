@@ -1,4 +1,4 @@
-//! Errors about fields of request bodies and about query parameters.
+//! Errors for invalid request body fields and query parameters.
 
 use std::fmt::Display;
 

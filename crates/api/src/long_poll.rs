@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName};
 const PREFER_HEADER: &str = "prefer";
 pub(crate) const PREFERENCE_APPLIED_HEADER: HeaderName = HeaderName::from_static("preference-applied");
 
-/// Maximum long poll duration, in seconds. Many proxies close connections that are idle for about a minute.
+/// Maximum long poll duration, in seconds. The limit is below the idle timeout of many proxies, about one minute.
 const MAX_LONG_POLL_SECONDS: u64 = 30;
 
 /// Duration of a long poll, in seconds.
@@ -15,7 +15,7 @@ const MAX_LONG_POLL_SECONDS: u64 = 30;
 pub(crate) struct LongPollTimeout(u64);
 
 impl LongPollTimeout {
-    /// Parses the wait time, limited to [`MAX_LONG_POLL_SECONDS`] or half the request timeout, whichever is shorter.
+    /// Parses the wait time in the `Prefer` header, capped at [`MAX_LONG_POLL_SECONDS`] and half the request timeout.
     ///
     /// Invalid preferences in the `Prefer` header are ignored, as RFC 7240 requires.
     pub(crate) fn parse_prefer_header(headers: &HeaderMap, request_timeout: Duration) -> Option<Self> {

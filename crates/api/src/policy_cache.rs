@@ -39,9 +39,9 @@ impl PolicyCache {
     }
 }
 
-/// Minimum total policy size, in bytes, for parsing in [`spawn_blocking`] and evaluation in [`block_in_place`].
+/// Policies of at least this total size, in bytes, are parsed and evaluated where they cannot delay other requests.
 const LARGE_POLICY_MIN_BYTES: usize = 8 << 10;
-/// Number of work units (about one compared byte each) after which a request evaluates policies in [`block_in_place`].
+/// Approximate number of compared bytes after which a request evaluates policies in [`block_in_place`].
 const LARGE_EVALUATION_MIN_WORK_UNITS: u64 = 64 << 10;
 
 /// Evaluates large policies in [`block_in_place`] so that the evaluation does not delay other requests.

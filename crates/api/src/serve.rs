@@ -50,7 +50,7 @@ impl From<TcpListener> for Listener {
     }
 }
 
-/// Delay before `accept` is retried after an error, such as a lack of free file descriptors.
+/// Delay before retrying `accept` after an error, for example when no file descriptors are free.
 const ACCEPT_RETRY_DELAY: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// Serves requests until the `shutdown` token is cancelled, then waits for in-flight requests to finish.

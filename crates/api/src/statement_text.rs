@@ -2,7 +2,7 @@
 
 use clew_diagnose::{build_statement_template, to_valid_utf8};
 
-/// Placeholder that replaces the statement substring of a filter if statements are masked.
+/// Placeholder shown instead of the statement substring that a filter contains, if statements are masked.
 ///
 /// A statement substring may start or end inside a literal, and an SQL template does not mask a partial literal.
 /// For example, the SQL template of the partial literal `4111x` is the unmasked text `4111x`.

@@ -23,7 +23,7 @@ use crate::caller::{Caller, TargetNode};
 use crate::error::ApiError;
 use crate::query_string::QueryString;
 
-/// Returns `None` if the target node has no collection with the requested id.
+/// Returns `None` if the target node has no session collection with the requested id.
 async fn find_collection_task(
     caller: &Caller,
     target: &TargetNode,

@@ -20,7 +20,7 @@ struct BusyServerBenchmark {
     flavor: Flavor,
     clew: ClewInvocation,
     baseline: BaselineCommand,
-    /// Marker text and the number of times that the text must occur in Clew's output.
+    /// Text to count in Clew's output, and the expected number of occurrences.
     item_marker: (&'static str, fn(SessionCountsByType) -> usize),
     min_baseline_lines: fn(SessionCountsByType) -> usize,
 }
@@ -40,7 +40,7 @@ enum BaselineCommand {
     SameReads,
     /// Runs the `mariadb` client over TLS with the same SQL statements as Clew.
     SameReadsOverTls,
-    /// Runs the `mariadb` client with the SQL statements that the variant contains.
+    /// Runs the `mariadb` client with the given SQL statements.
     Statements(&'static str),
     Snapshot,
 }

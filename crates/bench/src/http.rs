@@ -89,7 +89,7 @@ pub(super) fn http_benchmarks() -> impl Iterator<Item = BenchmarkCase> {
 
 /// Number of sessions at which the collection result is slightly larger than 100 MB.
 const SESSION_COUNT: u64 = 100_000;
-/// Size of each session's statement, in bytes; each result row is about 1 KiB in size.
+/// Size of each session's statement, in bytes, chosen so that each result row is about 1 KiB.
 const STATEMENT_SIZE_BYTES: usize = 960;
 
 pub(super) async fn measure_http_benchmarks(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {

@@ -73,7 +73,7 @@ const RUN_TIME_GROWTH_BENCHMARKS: [(BenchmarkCase, MeasuredRowCount, MeasuredRow
     ),
 ];
 
-/// Number of rows by which the measured run time is divided to calculate the time per row.
+/// Row count from which the run time per row is calculated.
 #[derive(Debug, Clone, Copy)]
 enum MeasuredRowCount {
     /// All rows of a single run. The measured run time includes process startup.
@@ -82,7 +82,7 @@ enum MeasuredRowCount {
     Increment(u64, u64),
 }
 
-/// Size of each session's statement, in bytes; each result row is about 1 KiB in size.
+/// Size of each session's statement, in bytes, chosen so that each result row is about 1 KiB.
 const STATEMENT_SIZE_BYTES: usize = 960;
 const SMALL_ROW_COUNT: u64 = 1000;
 const LARGE_ROW_COUNT: u64 = 100_000;

@@ -45,7 +45,7 @@ pub(super) async fn capture_query_log(command: &Command, server: &Server) -> Res
 }
 
 impl QueryLog {
-    /// Returns the SQL statements that read the process list and the transactions, separated by a semicolon.
+    /// Returns the SQL statements that read the process list and the transactions, separated by semicolons.
     pub(super) fn find_snapshot_statements(&self) -> Result<String, BenchError> {
         let read = |table: &str| {
             let statement = self.statements.iter().find(|statement| statement.contains(table));

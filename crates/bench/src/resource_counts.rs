@@ -42,7 +42,7 @@ const TEST_SESSION_COUNTS: SessionCountsByType = SessionCountsByType { sessions:
 const SNAPSHOT_ROW_COUNT: u64 = 1000;
 /// Expected size of a CSV snapshot in bytes, including the header and all sessions of the fake server.
 const EXPECTED_SNAPSHOT_BYTES: u64 = 139_255;
-/// Maximum number of memory allocations per 100 rows in an unoptimized build, without and with `--detail`.
+/// Maximum number of memory allocations per 100 rows in an unoptimized build, for each type of snapshot.
 /// For each session of the fake server, Clew reads a row of `threads` and a row of `events_statements_current`.
 const MAX_ALLOCATIONS_PER_100_ROWS: [(&str, u64); 2] = [("snapshot", 2750), ("detailed_snapshot", 2850)];
 const NODE_COUNT: u64 = 40;

@@ -228,7 +228,7 @@ impl RunningClewServer<'_> {
         Ok((elapsed, delay))
     }
 
-    /// Reads the finish time of a collection from the server log.
+    /// Reads the completion time of a collection from the server log.
     fn find_collection_finish_time(&self, id: &RequestId) -> Option<Timestamp> {
         let mut ends = parse_collection_end_times(&self.inventory.deployment.read_server_log()).into_iter();
         ends.find_map(|(finished, at)| (finished == id.as_str()).then_some(at))
@@ -239,7 +239,7 @@ impl RunningClewServer<'_> {
         self.inventory.deployment.client_command(&self.process, &["collect", "--instance", &instance, "--node", &node])
     }
 
-    /// The signature of the request is valid for 15 minutes.
+    /// Creates a signed request that a load generator can repeat until the signature expires after 15 minutes.
     pub(super) fn create_signed_request(
         &self,
         key: &AccessKey,

@@ -226,7 +226,7 @@ impl SnapshotSeries {
     /// Calculates one pair of transaction rates, with and without Clew, for each interval that contains a snapshot.
     /// The transaction rate without Clew is the mean rate of the two adjacent intervals, which have no snapshot.
     /// The transaction rate with Clew is the mean of the snapshot interval's rate and the rate without Clew.
-    /// The mean represents one snapshot per second, because only every other interval of 0.5 s contains a snapshot.
+    /// The mean of the two rates represents one snapshot per second, because only every other 0.5 s interval has one.
     fn compare_transaction_rates(&self, case: BenchmarkCase, rates: &[f64]) -> Measurement {
         let mut measurement = Measurement::new(case);
         let mut without = Vec::new();

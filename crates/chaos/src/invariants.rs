@@ -15,10 +15,10 @@ use crate::workload::{
 pub(crate) struct InvariantCheckInput<'a> {
     pub(crate) requests: &'a [RequestRecord],
     pub(crate) rows: &'a [TaskRow],
-    /// Outcome of downloading each result again after the end of the workload, by collection id.
+    /// Outcome of downloading each result again after the end of the workload, keyed by collection id.
     pub(crate) downloads: &'a HashMap<String, Result<DownloadedResult, String>>,
     pub(crate) events: &'a [FaultEvent],
-    /// Number of completion messages in the process logs, by collection id.
+    /// Number of completion messages in the process logs for each collection id.
     pub(crate) logged_completions: &'a HashMap<String, usize>,
 }
 

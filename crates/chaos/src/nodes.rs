@@ -45,7 +45,7 @@ pub(crate) struct MonitoredNodes {
     unreachable: TcpSocket,
 }
 
-/// Fleets of fake servers: server count, sessions per server, server fault, and percentage of requests.
+/// Fleets of fake servers: server count, sessions per server, server fault, and share of all requests in percent.
 const FAKE_SERVER_FLEETS: [(usize, u64, Fault, usize); 5] = [
     (24, 20, Fault::None, 65),
     // Results with more rows than a worker holds in memory, so that the worker spills rows to disk.
@@ -95,7 +95,7 @@ impl MonitoredNodes {
 pub(crate) struct NodeInventory(Vec<(Vec<RegisteredNode>, usize)>);
 
 impl NodeInventory {
-    /// Callers must add the instances in the order of [`MonitoredNodes::nodes_by_instance`].
+    /// Callers must add the instances in the order of [`MonitoredNodes::nodes_by_instance`] to get the intended load.
     pub(crate) fn add_instance(&mut self, nodes: Vec<RegisteredNode>) {
         let shares = FAKE_SERVER_FLEETS
             .iter()

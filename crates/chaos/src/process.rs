@@ -1,4 +1,4 @@
-//! Clew processes that can be killed and restarted with the same command.
+//! Clew processes that the tests kill and restart. A restart uses the original command.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -39,7 +39,7 @@ impl ClewProcess {
         Self { name: name.to_owned(), command, environment, log, child: None }
     }
 
-    /// Returns the first line of the process's standard output.
+    /// Starts the process and returns the first line of its standard output.
     /// The kernel kills the process when the calling thread exits.
     pub(crate) async fn start(&mut self) -> Result<String, ChaosError> {
         let (program, arguments) =

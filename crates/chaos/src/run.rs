@@ -38,7 +38,7 @@ pub struct FaultInjectionOptions {
     pub seed: u64,
     /// Faults to inject, in this order.
     pub faults: Vec<Fault>,
-    /// Period during which each fault is injected repeatedly. Each fault is injected at least once.
+    /// Time allotted to each fault. The run injects the fault at least once and repeats it until the time is up.
     pub duration_per_fault: Duration,
     /// Number of collections requested per second.
     pub requests_per_second: f64,
@@ -191,7 +191,7 @@ async fn find_orphaned_objects(cluster: &TestCluster, rows: &[TaskRow]) -> Resul
 
 #[derive(Default)]
 struct ProcessLogSummary {
-    /// Number of completion messages in the process logs, by collection id.
+    /// Number of completion messages in the process logs for each collection id.
     completions: HashMap<String, usize>,
     swept: u64,
     panics: Vec<String>,

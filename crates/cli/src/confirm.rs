@@ -19,7 +19,7 @@ impl ConfirmationArgs {
         self.yes
     }
 
-    /// Returns an error if `--yes` is not set and stdin or stderr is not a terminal.
+    /// Without `--yes`, returns an error unless both stdin and stderr are terminals.
     pub(crate) async fn prompt_for_confirmation(&self, action: String) -> Result<(), CliError> {
         if self.yes {
             return Ok(());

@@ -9,7 +9,7 @@ use clew_store::StoreError;
 pub(crate) enum CliError {
     /// The operation failed. Exit code 1.
     Failed { message: String, fix: Option<String> },
-    /// The command was refused, or its arguments are invalid. Exit code 2.
+    /// Clew refused to execute the command, or the arguments are invalid. Exit code 2.
     Refused { message: String, fix: Option<String> },
     /// A check failed (for example, a policy is invalid). The command has printed the result to stdout. Exit code 1.
     NegativeResult,

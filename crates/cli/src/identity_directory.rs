@@ -63,7 +63,7 @@ pub(crate) async fn find_enterprise_project(
     find_by_id_or_name(projects, "enterprise project", name_or_id, |project| (&project.id, &project.name))
 }
 
-/// Finds an item by id or, if no item has this id, by name.
+/// Finds an item by its id, or by its name if no item has that id.
 fn find_by_id_or_name<T>(
     items: Vec<T>,
     kind: &str,

@@ -23,7 +23,7 @@ pub(crate) struct InitArgs {
     data_dir: PathBuf,
     #[command(flatten)]
     metadata_url: MetadataUrlArgs,
-    /// Name of the region and of the first project
+    /// Region name, which is also the name of the first project
     #[arg(long, default_value = "local", value_parser = value_parsers::parse_identity_name)]
     region: String,
     /// Name of the domain (account)

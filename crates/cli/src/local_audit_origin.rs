@@ -23,7 +23,7 @@ fn sanitize_sudo_user_name(name: &str) -> Option<String> {
     (!name.is_empty()).then_some(name)
 }
 
-/// `accounts` has the format of `/etc/passwd`.
+/// Looks up the account name of a user id in `accounts`, which has the format of `/etc/passwd`.
 fn find_account_name_by_uid<'a>(accounts: &'a str, id: &str) -> Option<&'a str> {
     accounts.lines().find_map(|line| {
         let mut fields = line.split(':');

@@ -120,7 +120,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
 }
 
 /// Runs `work` until it completes or the user presses Ctrl-C.
-/// After `work` stops, waits up to 3 seconds until Clew has killed the statements that `work` left running on servers.
+/// After `work` stops, waits up to 3 seconds for Clew to kill the statements that `work` left running on servers.
 async fn run_until_interrupted(work: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {
     let outcome = tokio::select! {
         outcome = work => outcome,

@@ -62,7 +62,7 @@ fn redact_url_credentials(url: &str) -> String {
     }
 }
 
-/// Reads the password from `CLEW_DB_PASSWORD` or, if the variable is not set, from a prompt on the terminal.
+/// Reads the password from `CLEW_DB_PASSWORD`, or prompts for it on the terminal if the variable is not set.
 /// Returns the node URL without a password if `CLEW_DB_PASSWORD` is not set and there is no terminal.
 pub(crate) fn fill_in_missing_password(node: NodeUrl) -> Result<NodeUrl, CliError> {
     if node.password.is_some() {

@@ -163,7 +163,7 @@ impl OutputWriter {
         })
     }
 
-    /// Sanitises the output if `device` is a terminal, such as `/dev/tty`.
+    /// Creates a writer for a device file. Sanitises the output if the device is a terminal, such as `/dev/tty`.
     pub(crate) fn new_device_file_writer(path: PathBuf, device: File, styled: bool) -> Self {
         if device.is_terminal() {
             return Self::new_terminal_writer(path.display().to_string(), device, styled);

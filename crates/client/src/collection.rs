@@ -134,8 +134,8 @@ struct StartCollectionResponse {
 #[derive(Deserialize)]
 struct CollectionStatusResponse {
     status: String,
-    /// Limitations of the result, returned only by Clew servers.
-    /// The field contains unparsed JSON, so that an unknown kind of limitation does not cause a parse error.
+    /// Limitations of the result (data that Clew could not read). Only Clew servers return the field.
+    /// Limitations are kept as unparsed JSON, so that an unknown kind of limitation does not cause a parse error.
     #[serde(default)]
     limitations: serde_json::Value,
 }
@@ -176,7 +176,7 @@ impl Client {
         self.long_poll_collection_status(instance, node, request_id, Duration::ZERO).await
     }
 
-    /// A server that supports long polling responds when the collection task finishes, at the latest after `wait`.
+    /// A server that supports long polling responds when the collection task finishes or after `wait` at the latest.
     /// The client rounds `wait` down to whole seconds.
     async fn long_poll_collection_status(
         &self,

@@ -5,7 +5,7 @@
 //! The client retries idempotent requests and resumes interrupted downloads.
 //!
 //! The client does not support APIs that are unrelated to sessions.
-//! The client supports two Clew extensions of the API: long polling and limitations (data that Clew could not read).
+//! The client supports two Clew extensions: long polling and the `limitations` field (data that Clew could not read).
 //!
 //! ```no_run
 //! use std::time::Duration;

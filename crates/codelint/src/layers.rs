@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-/// Crate names by layer, lowest layer first.
+/// Crate names, grouped by layer from the lowest layer to the highest.
 const CRATE_LAYERS: [&[&str]; 6] = [
     &["clew-codelint", "clew-model", "clew-testkit", "xtask"],
     &["clew-devtools", "clew-diagnose", "clew-iam"],

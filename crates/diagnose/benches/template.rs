@@ -3,7 +3,7 @@
 //! The benchmark case `mix` resembles the SQL workload of a busy web shop.
 //! `docs/decisions/0014-sql-templates-match-mysql-digests.md` reports the throughput of the benchmark case `mix`.
 //! The benchmark cases `short`, `list`, `rows` and `comments` each normalize one kind of SQL statement from `mix`.
-//! On a busy machine, append `-- --sample-size 200` to the `cargo bench` command.
+//! To reduce measurement noise on a busy machine, append `-- --sample-size 200` to the `cargo bench` command.
 //! On a busy machine, compare the fastest results of several benchmark runs.
 
 #![allow(missing_docs, reason = "criterion's macros generate undocumented items")]

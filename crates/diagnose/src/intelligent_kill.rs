@@ -42,7 +42,7 @@ impl RankingStrategy {
     }
 }
 
-/// Non-empty group of sessions whose running statements have the same template.
+/// Non-empty group of sessions whose running statements have the same template (normalized statement without literals).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionGroup {
     /// Statement template.

@@ -16,7 +16,7 @@ const INTERNAL_SESSION_HOSTS: [&[u8]; 2] = [b"", b"connecting host"];
 /// Returns true for internal sessions, such as replication, binlog dump and event scheduler threads.
 ///
 /// The user name alone does not identify a server thread, because a client account can be named `system user`.
-/// A thread of `system user` is internal only if its host or its command identifies a server thread.
+/// A thread with the user name `system user` is internal only if its host or command identifies a server thread.
 ///
 /// The function does not detect Clew's own sessions, which the `clew-mysql` crate detects by session id.
 ///

@@ -70,7 +70,7 @@ fn needs_json_escape(char: char) -> bool {
 }
 
 /// Returns true if the JSON text contains DEL or a non-ASCII byte.
-/// JSON serializers already escape all other unsafe characters.
+/// JSON serializers escape all unsafe ASCII characters except DEL.
 fn may_contain_unsafe_chars(json: &[u8]) -> bool {
     !json.is_ascii() || memchr::memchr(0x7f, json).is_some()
 }

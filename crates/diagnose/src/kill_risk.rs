@@ -12,7 +12,7 @@ use clew_model::{Session, Transaction};
 
 pub use changed_tables::{ChangedTables, TableChangeKind, TableRef, parse_changed_tables};
 
-/// Minimum number of modified rows for which a transaction is reported as [`KillRisk::LongRollback`].
+/// Minimum number of modified rows at which Clew reports [`KillRisk::LongRollback`] for a transaction.
 pub const MIN_MODIFIED_ROWS_FOR_LONG_ROLLBACK: u64 = 100_000;
 
 /// Values of the connection attribute `program_name` that identify backup programs.
@@ -73,7 +73,7 @@ impl TableStorageEngines {
 pub struct TableAtRisk {
     /// Schema and name of the table.
     pub table: TableRef,
-    /// Storage engine, or `None` if it could not be read.
+    /// Storage engine of the table, or `None` if unknown.
     pub engine: Option<String>,
 }
 

@@ -49,7 +49,7 @@ pub fn session_feed_column_keys() -> Vec<&'static str> {
 /// Indexes of the columns that contain durations in seconds.
 pub const DURATION_COLUMN_INDEXES: [usize; 3] = [7, 8, 10];
 
-/// State of a session in a sample of the process list.
+/// Session in a sample of the process list, with the session's transaction and details.
 #[derive(Debug, Clone, Default)]
 pub struct SampledSession {
     /// Session as listed by the server.
@@ -69,8 +69,7 @@ pub struct SessionFeed {
     /// Unix timestamp of the latest sample, in milliseconds.
     at: i64,
     entries: HashMap<u64, VersionedSessionRow>,
-    /// Ended sessions as pairs of feed version and session id, oldest first.
-    /// The feed version is the version in which the session ended.
+    /// Ids of ended sessions, oldest first, each paired with the feed version in which the session ended.
     ended: VecDeque<(u32, u64)>,
     min_delta_version: u32,
 }

@@ -87,7 +87,7 @@ impl StatementMatcher {
         Self { finder: memmem::Finder::new(lowercase.as_bytes()).into_owned(), lowercase }
     }
 
-    /// An ASCII search key is compared byte by byte, so that the key also matches in statements with invalid UTF-8.
+    /// An ASCII search key is compared byte by byte, so that the filter also finds it in statements with invalid UTF-8.
     fn matches_statement(&self, statement: &[u8]) -> bool {
         if self.lowercase.is_ascii() {
             self.finder.find(&statement.to_ascii_lowercase()).is_some()

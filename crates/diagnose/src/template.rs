@@ -33,7 +33,7 @@ use normalize::StatementNormalizer;
 /// | white space | normalized |
 /// | trailing `;` | removed |
 /// | comments and hints | removed |
-/// | statement that contains only comments, some executable (`/*! … */`) | replaced by the executable code's template |
+/// | statement with only comments, at least one executable (`/*! … */`) | replaced by the executable code's template |
 /// | statement that contains only comments, none of them executable | replaced by `/* ... */` |
 /// | name in double quotes | replaced by `?`, because double quotes delimit strings in the default SQL mode |
 /// | rest of the statement if literal boundaries are ambiguous | replaced by `...` |
@@ -42,7 +42,7 @@ use normalize::StatementNormalizer;
 /// `docs/decisions/0014-sql-templates-match-mysql-digests.md` lists the differences from MySQL digests.
 ///
 /// The function accepts any input. Its running time and memory usage are linear in the statement length.
-/// The function is idempotent: the template of a template is the same template.
+/// The function is idempotent: applied to a template, it returns the template unchanged.
 ///
 /// ```
 /// use clew_diagnose::build_statement_template;
@@ -102,7 +102,7 @@ pub(crate) enum StatementToken {
     Other,
 }
 
-/// Returns the first `max` tokens of a statement, and true if the statement has no further tokens.
+/// Returns up to `max` tokens of a statement and a flag that is true if the statement has no further tokens.
 pub(crate) fn tokenize_statement(statement: &[u8], max: usize) -> (Vec<StatementToken>, bool) {
     let mut lexer = Lexer::new(statement).with_executable_comments();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

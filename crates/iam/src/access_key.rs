@@ -1,4 +1,4 @@
-//! Generates secret access keys, whose public ids have the type [`clew_model::AccessKeyId`].
+//! Generates secret access keys. The corresponding public ids have the type [`clew_model::AccessKeyId`].
 
 use secrecy::SecretString;
 

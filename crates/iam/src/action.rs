@@ -44,7 +44,7 @@ pub struct Action {
     pub level: AccessLevel,
     /// Resource type to which the action applies.
     pub target: ActionResourceType,
-    /// Condition keys that this action supports in addition to the global condition keys.
+    /// Condition keys that the action supports in addition to the global condition keys.
     pub keys: &'static [&'static str],
     /// Short description of the action.
     pub meaning: &'static str,

@@ -2,7 +2,7 @@
 //!
 //! The crate implements request signatures (SDK-HMAC-SHA256), passwords, tokens, secret access keys and policies.
 //! [`decision::decide_access`] decides whether a principal may perform an action.
-//! The crate performs no I/O and does not read the clock.
+//! The crate performs no I/O and does not read the system clock.
 //! Functions that generate secrets or hash passwords use the operating system's random number generator.
 //!
 //! The crate `clew-store` stores identities, `clew-api` implements the HTTP server and `clew-client` the HTTP client.

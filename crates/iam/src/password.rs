@@ -30,7 +30,7 @@ pub enum PasswordError {
     /// The password is too short or too long.
     #[error("a password must have {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters")]
     Length,
-    /// The password equals the user name, which makes it easy to guess.
+    /// The password equals the user name and is therefore easy to guess.
     #[error("a password must differ from the user name")]
     UserName,
 }

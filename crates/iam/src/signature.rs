@@ -108,7 +108,7 @@ pub fn hash_body(body: &[u8]) -> String {
     if body.is_empty() { EMPTY_BODY_SHA256.to_owned() } else { encode_hex(&Sha256::digest(body).into()) }
 }
 
-/// This function is faster than `hex::encode`, which appends one character at a time.
+/// Encodes a hash in hexadecimal. `hex::encode` is slower, because it appends one character at a time.
 fn encode_hex(hash: &[u8; 32]) -> String {
     let mut letters = vec![0; 64];
     match hex::encode_to_slice(hash, &mut letters).map(|()| String::from_utf8(letters)) {
@@ -135,7 +135,7 @@ pub fn format_x_sdk_date(now: Timestamp) -> String {
 ///
 /// `date` must equal the request's `X-Sdk-Date` header. `signed_headers` may be in any order.
 /// The function ignores entries of `signed_headers` that match no header of the request.
-/// Like Huawei Cloud's SDKs, this function does not sign headers with `_` in their names, because gateways drop them.
+/// Like Huawei Cloud's SDKs, the function does not sign headers with `_` in their names: gateways drop such headers.
 #[must_use]
 pub fn sign_request<T: AsRef<str>>(
     request: &RequestToSign<'_, T>,

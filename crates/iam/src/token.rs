@@ -25,7 +25,7 @@ pub fn hash_token(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }
 
-/// Derives the CSRF token of a web page session from the session's authentication token.
+/// Derives the CSRF token of a web login session from the session's authentication token.
 ///
 /// Page scripts can read the CSRF token, but it reveals neither the authentication token nor its hash.
 #[must_use]

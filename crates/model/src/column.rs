@@ -162,7 +162,7 @@ pub static SESSION_SNAPSHOT_COLUMNS: [Column; 15] = [
     },
 ];
 
-/// Additional columns of a detailed snapshot, after [`SESSION_SNAPSHOT_COLUMNS`]. The API does not return them.
+/// Columns that a detailed snapshot adds after [`SESSION_SNAPSHOT_COLUMNS`]. API responses omit the added columns.
 pub static SESSION_DETAIL_COLUMNS: [Column<DetailCell>; 5] = [
     Column {
         key: "statement_digest",

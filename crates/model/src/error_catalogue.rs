@@ -67,7 +67,7 @@ catalogue! {
     NOT_AUTHENTICATED = 401 "APIGW.0301" "not-authenticated";
     /// CSRF protection: the request has a session cookie but does not originate from Clew's web page.
     NOT_FROM_THE_PAGE = 403 "APIGW.0301" "not-from-the-page";
-    /// Clew does not serve the requested host name (RFC 9110, section 15.5.20).
+    /// Clew does not serve the requested host name (421 Misdirected Request; RFC 9110, section 15.5.20).
     HOST_NOT_ALLOWED = 421 "APIGW.0201" "host-not-allowed";
     /// The token has expired.
     TOKEN_EXPIRED = 401 "APIGW.0307" "token-expired";
@@ -83,7 +83,8 @@ catalogue! {
     IAM_WRONG_PASSWORD = 401 "IAM.0001" "iam-wrong-password";
     /// The caller does not have access to the requested token scope or operation.
     IAM_FORBIDDEN_SCOPE = 403 "IAM.0002" "iam-forbidden-scope";
-    /// Too many consecutive login attempts failed. Clew locks out existing and nonexistent user names alike.
+    /// Too many consecutive login attempts failed.
+    /// Nonexistent user names are locked out too, so that a lockout does not reveal which user names exist.
     IAM_LOCKED = 401 "IAM.0061" "iam-locked";
     /// The token in the request body has expired.
     IAM_TOKEN_EXPIRED = 401 "IAM.0066" "iam-token-expired";

@@ -114,7 +114,7 @@ id!(
     ProjectId, "a project id: 32 letters and digits", is_iam_id, generate_hex_uuid
 );
 id!(
-    /// Id of a domain (account), which contains projects and users: 32 letters and digits.
+    /// Id of a domain: 32 letters and digits. A domain is an account that contains projects and users.
     DomainId, "a domain id: 32 letters and digits", is_iam_id, generate_hex_uuid
 );
 id!(

@@ -85,7 +85,7 @@ pub struct Instance {
 /// Node to register.
 #[derive(Debug, Clone)]
 pub struct NewNode {
-    /// Id requested by the caller, or `None` if Clew is to generate an id.
+    /// Id requested by the caller, or `None` if Clew generates the id.
     pub id: Option<NodeId>,
     /// Role.
     pub role: NodeRole,
@@ -98,7 +98,7 @@ pub struct NewNode {
 /// Instance to register.
 #[derive(Debug, Clone)]
 pub struct NewInstance {
-    /// Id requested by the caller, or `None` if Clew is to generate an id.
+    /// Id requested by the caller, or `None` if Clew generates the id.
     pub id: Option<InstanceId>,
     /// Project that will own the instance.
     pub project_id: ProjectId,

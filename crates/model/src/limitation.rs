@@ -36,7 +36,7 @@ pub enum LimitationKind {
     /// The client program names of sessions cannot be read.
     NoProgramNames,
     /// The connection to the server passes through a proxy or load balancer.
-    /// Clew cannot reliably identify sessions through a proxy and therefore does not kill sessions.
+    /// Clew cannot reliably identify sessions through a proxy and therefore does not kill any.
     Indirect,
     /// The live session list is truncated because it reached its maximum length.
     #[serde(rename = "sessions_cut")]

@@ -15,7 +15,7 @@ pub struct LocalizedText {
 }
 
 impl LocalizedText {
-    /// Creates a text from its English and Chinese versions.
+    /// Creates a `LocalizedText` from an English and a Chinese string.
     pub fn new(english: impl Into<Cow<'static, str>>, chinese: impl Into<Cow<'static, str>>) -> Self {
         Self { english: english.into(), chinese: chinese.into() }
     }
@@ -26,7 +26,7 @@ impl LocalizedText {
         Self { english: Cow::Borrowed(english), chinese: Cow::Borrowed(chinese) }
     }
 
-    /// Creates a text that is the same in all languages, such as an SQL statement or a server's error message.
+    /// Creates a `LocalizedText` with one string for all languages, such as an SQL statement or a server error message.
     pub fn untranslated(text: impl Into<Cow<'static, str>>) -> Self {
         let text = text.into();
         Self { english: text.clone(), chinese: text }

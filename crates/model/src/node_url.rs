@@ -89,10 +89,10 @@ pub struct NodeUrl {
     /// PEM file with CA certificates that Clew trusts instead of the public certificate authorities.
     pub ca: Option<PathBuf>,
     /// PEM file with the server's RSA public key. Clew uses this key to encrypt the password.
-    /// Corresponds to the option `--server-public-key-path` of the `mysql` client.
+    /// The URL parameter `server-public-key` corresponds to the `mysql` client's option `--server-public-key-path`.
     pub server_public_key: Option<PathBuf>,
     /// If true, Clew may send the password to a server whose identity is not verified. Default: false.
-    /// Corresponds to the option `--get-server-public-key` of the `mysql` client.
+    /// The URL parameter `get-server-public-key` corresponds to the `mysql` client's option of the same name.
     pub get_server_public_key: bool,
 }
 

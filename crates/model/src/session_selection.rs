@@ -9,7 +9,7 @@ use crate::session::split_host_port;
 /// Default threshold for slow sessions and long transactions, in seconds (TaurusDB API spec, section 2.9).
 pub const DEFAULT_SLOW_SESSION_SECONDS: u32 = 10;
 
-/// Minimum duration of a slow session or long transaction: 1 to 86,400 seconds.
+/// Minimum duration of a slow session or long transaction, between 1 and 86,400 seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SlowSessionThreshold(u32);
 
@@ -260,7 +260,7 @@ pub struct SessionSelection {
 impl SessionSelection {
     /// Maximum length of a text filter, in characters.
     ///
-    /// The API schema's limit of 36 characters is too low, because a MySQL database name can have 64 characters.
+    /// The API schema allows only 36 characters in a text filter, but a MySQL database name can have 64 characters.
     pub const MAX_TEXT_FILTER_CHARS: usize = 255;
     /// Maximum length of `sql_key`, in characters.
     pub const MAX_SQL_SUBSTRING_CHARS: usize = 1024;

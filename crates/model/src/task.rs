@@ -20,7 +20,7 @@ pub enum CollectionTaskStatus {
 }
 
 impl CollectionTaskStatus {
-    /// All states of a collection task, in chronological order.
+    /// All states of a collection task, in the order of its life cycle.
     pub const ALL: [Self; 4] = [Self::Queued, Self::Running, Self::Finished, Self::Error];
 
     /// Returns the name in the store.

@@ -1,4 +1,4 @@
-//! Records statements that Clew abandoned and could not kill, so that later reads of the same node report them.
+//! Keeps track of SQL statements that may still be running on a server because Clew failed to kill them.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use clew_model::{Limitation, LimitationKind, LocalizedText};
 use jiff::Timestamp;
 
-/// Time for which Clew reports an abandoned statement.
-/// Most abandoned statements end earlier, because Clew sets a server-side timeout for each read.
+/// Retention time of an [`AbandonedStatementRecord`].
+/// Most abandoned statements end within the retention time, because each read has a server-side timeout.
 const ABANDONED_STATEMENT_TTL: Duration = Duration::from_mins(10);
 
-/// Maps a node address and account to the most recent statement that Clew abandoned and could not kill.
+/// Most recent statement that Clew failed to kill, for each node address and account.
 static ABANDONED_STATEMENTS: LazyLock<Mutex<AbandonedStatements>> = LazyLock::new(Mutex::default);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,7 @@
 //!
 //! A clock step shifts every age that the server computes from its wall clock.
 //! [`NodeClockHistory`] detects clock steps by comparing the server's clock with the local monotonic clock.
-//! After a clock step, [`NodeClockHistory`] corrects the ages of sessions and transactions that started before the step.
+//! After a clock step, [`NodeClockHistory`] corrects the ages of sessions and transactions started before the step.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -22,12 +22,12 @@ use crate::statements;
 
 /// Minimum clock change that counts as a clock step, in seconds. Drift and network latency cause smaller changes.
 const MIN_CLOCK_STEP_SECONDS: f64 = 2.0;
-/// Maximum difference between a server's clock and the local clock, in seconds.
-/// If the clocks differ by more at the first read, automatic kills do not rely on the server's elapsed times.
+/// Maximum tolerated difference between a server's clock and the local clock, in seconds.
+/// If a server exceeds the tolerance at its first read, automatic kills count elapsed times from the first read.
 const MAX_CLOCK_DIFFERENCE_SECONDS: f64 = 60.0;
 const MAX_CLOCK_STEPS: usize = 16;
 const MAX_TRACKED_SERVERS_PER_NODE: usize = 16;
-/// Age, in seconds, from which Clew always lets the server convert a local time to UTC.
+/// Minimum age, in seconds, of the local times that Clew always lets the server convert to UTC.
 /// [`statements::SERVER_CLOCK_QUERY`] detects whether the UTC offset changed in the last 21 hours.
 const MIN_AGE_FOR_UTC_CONVERSION_SECONDS: i64 = 86_400 - 3 * 3600;
 const MAX_UTC_CONVERSIONS_PER_STATEMENT: usize = 200;
@@ -92,7 +92,8 @@ pub(crate) enum LocalTimestampAge {
     Ambiguous(i64, i64),
 }
 
-/// Queries the server only if its UTC offset may have changed since one of the local times in `times`.
+/// Computes the ages of timestamps in the server's local time.
+/// The server converts each local time that a change of the UTC offset may affect.
 pub(crate) async fn compute_local_timestamp_ages(
     client: &mut Client,
     clock: &ClockReading,
@@ -180,7 +181,7 @@ impl fmt::Display for UnreliableClockReason {
 pub struct NodeClockHistory {
     /// If true, Clew trusts elapsed times at the first read only if the server's clock matches the local clock.
     requires_correct_clock: bool,
-    /// List of server identities and their clock histories, sorted by the time of the last read, latest last.
+    /// Clock histories by server identity. The most recently read server is the last list element.
     servers: VecDeque<(String, ServerClockHistory)>,
 }
 
@@ -217,7 +218,7 @@ impl ElapsedTimeBounds {
             let passed = self.at.saturating_duration_since(previous.at);
             let max = earlier.map_or(Duration::ZERO, |(_, bound)| *bound) + passed;
             session.seconds = session.seconds.min((max + ELAPSED_TIME_TOLERANCE).as_secs());
-            // Without the tolerance, which would otherwise add up over several reads.
+            // The stored bound excludes the tolerance, which would otherwise add up over several reads.
             bound = bound.min(max);
         }
         self.sessions.insert(session.id, (session.host.clone(), bound));

@@ -11,7 +11,7 @@ use clew_model::{Failure, FailureKind};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-/// Maps the address of each node that has an open or requested connection to the node's connection permits.
+/// Connection permits by node address. The map contains only nodes with an open or requested connection.
 static CONNECTION_PERMITS_BY_NODE: LazyLock<Mutex<HashMap<String, Arc<NodeConnectionPermits>>>> =
     LazyLock::new(Mutex::default);
 

@@ -5,7 +5,7 @@
 //! Clew reads the process list first, then the statement timers.
 //! If a session starts a new statement after the process list was read, its elapsed time is too low, never too high.
 //!
-//! An elapsed time that matches the session's InnoDB lock wait is plausible, so Clew does not check it.
+//! An elapsed time close to the duration of the session's InnoDB lock wait is plausible, so Clew does not check it.
 //! MariaDB computes `Time` from a monotonic timer (observed on 10.11.19), so Clew uses MariaDB's `Time` unchanged.
 
 use std::collections::{HashMap, HashSet};
@@ -19,9 +19,9 @@ use crate::flavor::Flavor;
 use crate::limitations::durations;
 use crate::{failure, limitations, lost_instrumentation, privileges, statements};
 
-/// Maximum number of thread lookups by session id. For more sessions, Clew reads the threads of all busy sessions.
+/// Maximum number of thread lookups by session id. Above this limit, Clew reads the threads of all busy sessions.
 const MAX_THREAD_LOOKUPS_BY_SESSION_ID: usize = 16;
-/// Maximum number of timer lookups by thread id. For more threads, reading the timers of all threads is faster.
+/// Maximum number of timer lookups by thread id. Above this limit, reading the timers of all threads is faster.
 const MAX_TIMER_LOOKUPS_BY_THREAD_ID: usize = 400;
 /// Tolerance, in seconds, for comparing a session's `Time` value with the duration of the session's lock wait.
 /// The tolerance is necessary because the server rounds `Time` values and lock wait durations.

@@ -56,7 +56,7 @@ struct AbandonedStatement {
     permit: ConnectionPermit,
 }
 
-/// Guard that kills the running statement of a connection unless it is disarmed before it is dropped.
+/// Guard that kills a connection's running statement on drop, unless the guard has been disarmed.
 #[derive(Debug)]
 pub(crate) struct KillOnDropGuard {
     abandoned: Option<AbandonedStatement>,

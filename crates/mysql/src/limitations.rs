@@ -1,6 +1,6 @@
 //! Descriptions of missing or inaccurate data, with causes and remedies, in English and Chinese.
 //!
-//! `lost_instrumentation.rs`, `session_variables.rs` and `abandoned_statements.rs` define further limitations.
+//! Limitations are also defined in `lost_instrumentation.rs`, `session_variables.rs` and `abandoned_statements.rs`.
 
 pub(crate) mod durations;
 

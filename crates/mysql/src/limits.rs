@@ -19,7 +19,7 @@ pub struct ReadLimits {
 pub struct ReadSizeLimits {
     /// Maximum number of bytes received per read operation.
     pub per_read: u64,
-    /// Maximum number of bytes per row. Clew truncates longer statements while receiving them.
+    /// Maximum number of bytes per row. Clew truncates longer rows while receiving them.
     /// `per_row` must be at least [`ReadSizeLimits::MIN_ROW_SIZE_LIMIT_BYTES`].
     pub per_row: usize,
     /// Maximum number of bytes that one result set or session list occupies in memory.

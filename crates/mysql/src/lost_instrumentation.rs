@@ -1,6 +1,6 @@
 //! Detects objects, such as threads, that performance_schema did not record because one of its tables was full.
 //!
-//! The `Performance_schema_%_lost` counters also count objects that no longer exist.
+//! The `Performance_schema_%_lost` counters may be too high, because they also count objects that no longer exist.
 //! If the size of a performance_schema table is 0, the server neither records nor counts the table's objects.
 
 use std::collections::HashMap;

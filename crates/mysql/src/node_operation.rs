@@ -1,4 +1,4 @@
-//! Limits the duration of operations on monitored servers, and returns packet decoder panics as failures.
+//! Limits the duration of operations on monitored servers, and converts panics of the packet decoder to failures.
 
 use std::panic::AssertUnwindSafe;
 
@@ -20,7 +20,7 @@ pub(crate) async fn run_with_read_timeout<T>(
     run_with_deadline(node, limits, Instant::now() + limits.read_timeout, doing, operation).await
 }
 
-/// Like [`run_with_read_timeout`], with a deadline that several operations share.
+/// Like [`run_with_read_timeout`], but with a deadline that several operations share.
 pub(crate) async fn run_with_deadline<T>(
     node: &NodeUrl,
     limits: &ReadLimits,

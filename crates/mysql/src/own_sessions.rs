@@ -4,7 +4,7 @@
 //! After a server restart or behind a load balancer, another client's session may have the same connection id.
 //! Clew treats a session in a process list as its own in two cases:
 //!
-//! - The session has Clew's account and is running a statement that contains the installation marker.
+//! Clew treats a listed session as its own if at least one of the following conditions is met:
 //! - The session has the connection id and the client address of a connection that this process opened.
 
 use std::collections::{HashMap, HashSet};
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use clew_model::Session;
 use uuid::Uuid;
 
-/// Time for which Clew remembers a closed connection, because the process list may still contain its session.
+/// Closed connections stay registered for one minute, because the process list may still contain their sessions.
 const CLOSED_CONNECTION_RETENTION: Duration = Duration::from_mins(1);
 /// Value of the process list's `Command` column for a client that is still logging in.
 const PROCESS_LIST_COMMAND_DURING_LOGIN: &[u8] = b"Connect";
@@ -26,8 +26,7 @@ static NEXT_CONNECTION_NUMBER: AtomicU64 = AtomicU64::new(0);
 static INSTALLATION_MARKER: OnceLock<String> = OnceLock::new();
 
 /// Sets the installation marker, which lets all processes of an installation recognise each other's sessions.
-/// The marker must be impossible to guess. Clew removes all characters except ASCII letters and digits from it.
-/// This function has no effect after the process has opened its first connection to a monitored server.
+/// The marker must not be predictable. Clew keeps only the ASCII letters and digits of the marker.
 /// If no marker is set, the process generates a random one.
 pub fn set_installation_marker(marker: &str) {
     let marker: String = marker.chars().filter(char::is_ascii_alphanumeric).collect();
@@ -42,7 +41,7 @@ pub(crate) fn installation_marker() -> &'static str {
 struct ConnectionRegistry {
     /// Connections by connection number, which is unique within this process.
     entries: HashMap<u64, OwnConnection>,
-    /// Connection numbers by connection id. Different servers may assign the same connection id.
+    /// Maps each connection id to connection numbers. Different servers may assign the same connection id.
     by_id: HashMap<u64, HashSet<u64>>,
     without_id: HashSet<u64>,
 }
@@ -96,7 +95,7 @@ struct OwnConnection {
     account: Vec<u8>,
     address: String,
     local: SocketAddr,
-    /// Value of `CONNECTION_ID()`, or `None` if it has not been read yet.
+    /// Connection id that `SELECT CONNECTION_ID()` returned, or `None` if the statement has not been run yet.
     id: Option<u64>,
     /// Client address of the connection in the process list, or `None` if the process list has not been read yet.
     /// If the connection goes through a proxy, the client address differs from `local`.
@@ -129,7 +128,7 @@ impl OwnConnection {
         }
     }
 
-    /// If `or_name` is true and `host` contains a host name instead of an IP address, only the port is compared.
+    /// If `or_name` is true, a host name in `host` matches any local IP address, provided that the ports are equal.
     fn matches_local_address(&self, host: &[u8], or_name: bool) -> bool {
         let Some((name, port)) = parse_client_address(host) else { return false };
         let local = self.local.ip().to_canonical();
@@ -144,7 +143,7 @@ fn parse_client_address(host: &[u8]) -> Option<(&str, u16)> {
     Some((name, port.parse().ok()?))
 }
 
-/// Registration of an open connection. Dropping the registration marks the connection as closed.
+/// Keeps an open connection registered. Dropping the registration marks the connection as closed.
 #[derive(Debug)]
 pub(crate) struct ConnectionRegistration {
     number: u64,
@@ -188,7 +187,7 @@ pub(crate) struct OwnSessionFilter {
     account: Vec<u8>,
     number: u64,
     tag: Vec<u8>,
-    /// Prefix of every statement that the processes of this Clew installation send.
+    /// Prefix of every statement that the processes of this Clew installation send to monitored servers.
     start: Vec<u8>,
     address: String,
     listed: Option<u64>,
@@ -224,7 +223,7 @@ impl OwnSessionFilter {
         lock_connection_registry().contains_session(session, &self.address)
     }
 
-    /// Returns `None` if the process list does not contain the connection, for example behind a proxy.
+    /// Returns the connection id from the process list, or `None` if the process list does not contain the connection.
     pub(crate) fn connection_id_in_process_list(&self) -> Option<u64> {
         self.listed
     }

@@ -22,8 +22,8 @@ where
     Ok(rows.into_iter().next().flatten())
 }
 
-/// Returns false if the server returns an error other than [`ER_CANNOT_CONVERT_STRING`].
-/// The server returns [`ER_CANNOT_CONVERT_STRING`] only after it has checked the privilege.
+/// Returns true if the server accepts the probe query or rejects it with [`ER_CANNOT_CONVERT_STRING`].
+/// A server checks the account's privilege before it returns [`ER_CANNOT_CONVERT_STRING`].
 pub(crate) async fn is_probe_query_allowed(connection: &mut Connection, probe: &str) -> Result<bool, Failure> {
     match connection.query_all_rows::<mysql_common::Row>(probe).await {
         Ok(_) => Ok(true),

@@ -9,17 +9,17 @@ use crate::client::{Client, Error, ResultSetRows, RowCells};
 use crate::limitations::durations;
 use crate::statements;
 
-/// Number of bytes that a [`Session`] occupies in memory, excluding the contents of its text columns.
+/// Memory usage of a [`Session`] in bytes, excluding the contents of its text columns.
 const SESSION_OVERHEAD_BYTES: usize = size_of::<Session>() + 5 * 16;
 
 pub(crate) struct ProcessListReader<'a> {
     rows: ResultSetRows<'a>,
     truncated: u64,
-    /// Number of idle user sessions whose negative or implausible idle time was replaced with 0.
+    /// Number of idle user sessions for which an invalid idle time (negative or too long) was replaced with 0.
     clamped: u64,
 }
 
-/// Reads at most `max_row` bytes of each row.
+/// Reads the sessions from `SHOW FULL PROCESSLIST`, but at most `max_row` bytes of each row.
 pub(crate) async fn query_full_process_list(
     client: &mut Client,
     max_row: usize,
@@ -64,8 +64,8 @@ impl ProcessListReader<'_> {
     }
 }
 
-/// Limits the memory that stored sessions occupy.
-/// A limit on received bytes is not sufficient, because a short row takes more bytes in memory than in the response.
+/// Limits the amount of memory that the stored sessions occupy.
+/// A limit on received bytes is not sufficient, because a short row occupies more bytes in memory than on the network.
 #[derive(Debug)]
 pub(crate) struct SessionMemoryLimiter {
     bytes: usize,
@@ -94,7 +94,7 @@ impl SessionMemoryLimiter {
 }
 
 /// Parses the columns Id, User, Host, db, Command, Time, State and Info. Ignores any further columns.
-/// The returned `bool` is true if the elapsed time was invalid and has been replaced with 0.
+/// Returns the session, and true if its elapsed time was invalid and has been replaced with 0.
 fn parse_session(mut cells: RowCells<'_>) -> Result<(Session, bool), Error> {
     let mut cell = || cells.next_cell();
     let id = parse_number(cell()?).unwrap_or(0);

@@ -8,7 +8,7 @@ use clew_model::{Failure, Limitation};
 use crate::connection::Connection;
 use crate::{limitations, statements};
 
-/// Returns the program names by session id.
+/// Returns a map from session ids to program names.
 /// Sessions with the same program name share one copy of the name.
 /// Appends a `Limitation` if the account cannot read program names.
 pub(crate) async fn read_all_program_names(
@@ -34,7 +34,7 @@ pub(crate) async fn read_program_names(
     Ok(intern_program_names(query_program_name_rows(connection, &statements::program_names_query(sessions)).await?))
 }
 
-/// Like [`read_program_names`], but returns the original [`crate::client::Error`] if the query fails.
+/// Like [`read_program_names`], but returns a [`crate::client::Error`] instead of a `Failure` if the query fails.
 pub(crate) async fn query_program_names(
     connection: &mut Connection,
     sessions: &[u64],

@@ -15,8 +15,8 @@ use crate::{failure, refused_logins, statements};
 
 /// MySQL error code returned by a server that has reached `max_connections`.
 const ER_CON_COUNT_ERROR: u16 = 1040;
-/// Delays between login attempts to a server that has reached `max_connections`.
-/// The delays add up to 350 ms, which is longer than most bursts of new connections.
+/// Retry delays for logins to a server that has reached `max_connections`.
+/// The login retry delays total 350 ms, which is longer than most bursts of new connections last.
 const LOGIN_RETRY_DELAYS: [Duration; 3] =
     [Duration::from_millis(50), Duration::from_millis(100), Duration::from_millis(200)];
 
@@ -28,7 +28,7 @@ pub(crate) struct RawConnection {
     address: String,
     /// Value of `CONNECTION_ID()`, or 0 if it has not been read yet.
     pub(crate) id: u64,
-    /// Host name, port, server id and data directory of the server, or `None` if these values are unknown.
+    /// Host name, port, server id and data directory of the server, joined into one string, or `None` if unknown.
     pub(crate) server_host: Option<Vec<u8>>,
 }
 
@@ -76,7 +76,7 @@ impl RawConnection {
         Ok(Self { client, own, account: node.user.clone(), address, id: 0, server_host: None })
     }
 
-    /// Returns the server version. Stores the connection id and the text that identifies the server's host.
+    /// Returns the server version. Stores the connection id and the values that identify the server.
     pub(crate) async fn read_version_and_connection_id(&mut self) -> Result<String, Error> {
         const MISSING_VERSION_ERROR: Error = Error::Protocol("the server returned no version");
         let (version, id, server_host) = match self
@@ -104,15 +104,15 @@ impl RawConnection {
         OwnSessionFilter::new(&self.own, &self.account, &self.address)
     }
 
-    /// If Clew is connected through a proxy, the handshake packet contains the proxy's connection id.
-    /// Compares only the lower 32 bits of the connection id, because the handshake packet omits the upper bits.
+    /// Returns false if the connection goes through a proxy. The handshake then contains the proxy's connection id.
+    /// Only the lower 32 bits of the connection ids are compared, because the handshake packet omits the upper bits.
     pub(crate) fn matches_handshake_connection_id(&self) -> bool {
         u64::from(self.client.handshake_connection_id) == self.id & u64::from(u32::MAX)
     }
 
-    /// Returns true if the connection ids prove that Clew is not connected through a proxy.
-    /// A proxy could send the process list query and the `KILL` statement to different servers.
-    /// Before calling this function, callers must pass every session in the process list to `filter`.
+    /// Returns true if the connection ids prove that Clew connects to the server directly, without a proxy.
+    /// Behind a proxy, the process list query and the `KILL` statement could reach different servers.
+    /// The caller must already have passed every session in the process list to `filter`.
     pub(crate) fn connects_without_proxy(&self, filter: &OwnSessionFilter) -> bool {
         self.matches_handshake_connection_id() && filter.connection_id_in_process_list() == Some(self.id)
     }

@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 use clew_model::{Failure, NodeUrl};
 use secrecy::{ExposeSecret, SecretString};
 
-/// Time for which waiting requests return the error of a refused login.
-/// Within this time, callers store a login backoff, which prevents later login attempts.
+/// Waiting requests return the error of a refused login for up to 1 s instead of repeating the login.
+/// Callers store a login backoff within 1 s after a refused login, which prevents further login attempts.
 const REFUSED_LOGIN_TTL: Duration = Duration::from_secs(1);
 
-/// Most recent refused login of each node, by node address.
+/// Maps each node address to the most recent login that the node refused.
 static REFUSED_LOGINS: LazyLock<Mutex<HashMap<String, RefusedLogin>>> = LazyLock::new(Mutex::default);
 
 #[derive(Debug)]
@@ -44,7 +44,7 @@ pub(crate) fn record_refused_login(node: &NodeUrl, failure: &Failure) {
 }
 
 /// Returns the failure of a recently refused login that used the URL and password of `node`.
-/// Ignores a refused login that is more than 1 s older than the request.
+/// Ignores logins that were refused more than 1 s before `requested`, the time of the current request.
 pub(crate) fn find_recent_login_failure(node: &NodeUrl, requested: Instant) -> Option<Failure> {
     let all = lock_refused_login_map();
     let refused = all.get(&node.address()).filter(|refused| requested <= refused.at + REFUSED_LOGIN_TTL)?;

@@ -12,11 +12,11 @@ use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::{failure, statements};
 
-/// `Command` value in the process list for replication threads and for clients that are still logging in.
+/// Value of the `Command` column for replication threads and for clients that are still logging in.
 const PROCESS_LIST_CONNECT_COMMAND: &[u8] = b"Connect";
 
 /// Returns the ids of replication appliers that [`is_internal_session`] does not detect.
-/// A session missing from performance_schema is an applier if its command is `Connect` and it is running a statement.
+/// A session that runs a statement with the command `Connect` is an applier if performance_schema does not list it.
 /// A client with the command `Connect` cannot run statements, because its login is not complete.
 pub(crate) async fn find_replication_appliers(
     connection: &mut Connection,
@@ -41,7 +41,7 @@ pub(crate) async fn find_replication_appliers(
 }
 
 /// In the process list, the client address of every remote client contains a port.
-/// A remote client has the command `Connect` only until its login is complete.
+/// For remote clients, the process list shows the command `Connect` only until the login is complete.
 fn may_be_replication_applier(session: &Session) -> bool {
     session.host_without_port().len() == session.host.len() || session.command == PROCESS_LIST_CONNECT_COMMAND
 }

@@ -23,9 +23,9 @@ use crate::transactions::{self, ER_CANNOT_CONVERT_STRING, ER_SPECIFIC_ACCESS_DEN
 use crate::{privileges, statements};
 
 /// The sample interval exceeds [`transactions::INNODB_TRX_REFRESH_INTERVAL`], so that each sample contains new data.
-/// If another client keeps reading `innodb_trx`, InnoDB does not refresh the data, and the samples do not change.
+/// While another client reads `innodb_trx` continuously, InnoDB does not refresh it, and all samples are identical.
 const ROLLBACK_SAMPLE_INTERVAL: Duration = Duration::from_millis(250);
-/// If no rows were rolled back between two samples, further samples distinguish a slow rollback from a stalled one.
+/// If a rollback makes no progress between two samples, Clew takes up to four samples in case the rollback is slow.
 const MAX_ROLLBACK_SAMPLES: u32 = 4;
 
 /// Transaction that the server is rolling back.
@@ -34,24 +34,24 @@ pub struct Rollback {
     /// Transaction id.
     pub transaction_id: u64,
     /// Session id, or 0 for a transaction that is being rolled back after a server restart.
-    /// On MySQL, the process list may no longer contain the session.
+    /// On MySQL, the process list may no longer contain the session of a rollback.
     pub session_id: u64,
     /// First 1,024 bytes of the session's statement, or `None` if the server does not report it.
     pub statement: Option<Vec<u8>>,
     /// Start time of the transaction in the server's time zone, such as `2026-11-24 18:00:00`.
-    /// `started` is empty if the server reports only the transaction's age.
+    /// The start time is empty if the server reports only the transaction's age.
     pub started: String,
     /// Number of modified rows that the server has not rolled back yet.
     pub rows_modified: u64,
     /// Estimated number of seconds until the rollback completes, at least 1.
-    /// If the server rolled back no rows between the samples, the estimate is the transaction's age.
+    /// If no rows were rolled back between two samples, the transaction's age serves as a rough estimate.
     pub remaining_seconds: u64,
 }
 
 /// Reads the rollbacks in progress on a node, sorted by transaction id.
-/// If `wanted` contains transaction ids, the function returns only the rollbacks of these transactions.
+/// If `wanted` is set, the function returns only rollbacks of transactions whose ids are in `wanted`.
 ///
-/// The function takes 0.25 s to 1 s if the server is rolling back transactions.
+/// If the server is rolling back transactions, the function takes 0.25 s to 1 s to sample their progress.
 /// Fails if the account lacks the PROCESS privilege. The returned `Failure` contains the required `GRANT` statement.
 pub async fn read_rollbacks(
     node: &NodeUrl,
@@ -114,7 +114,7 @@ impl RollbackSample {
 }
 
 impl RollbackProgress {
-    /// Transaction ids are unique within a server.
+    /// Compares only the transaction ids, which are unique within a server.
     fn is_same_transaction(&self, other: &Self) -> bool {
         self.rollback.transaction_id == other.rollback.transaction_id
     }
@@ -126,7 +126,7 @@ impl RollbackProgress {
     }
 }
 
-/// Returns `None` if the server rolled back no rows between the samples.
+/// Estimates the remaining time of a rollback. Returns `None` if `rows_undone` is 0.
 fn estimate_remaining_seconds(rows: u64, rows_undone: u64, passed: Duration) -> Option<u64> {
     if rows_undone == 0 {
         return None;
@@ -135,7 +135,7 @@ fn estimate_remaining_seconds(rows: u64, rows_undone: u64, passed: Duration) -> 
     Some(u64::try_from(milliseconds.div_ceil(1000)).unwrap_or(u64::MAX))
 }
 
-/// Falls back to the InnoDB status if `innodb_trx` is unreadable.
+/// Reads the progress of rollbacks from `innodb_trx`, or from the InnoDB status if `innodb_trx` is unreadable.
 async fn read_rollback_progress(connection: &mut Connection) -> Result<Vec<RollbackProgress>, Failure> {
     match connection.query_all_rows::<RollbackRow>(statements::ROLLBACKS_QUERY).await {
         Ok(rows) => {

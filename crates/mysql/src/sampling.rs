@@ -29,11 +29,11 @@ use crate::wait_graph_session_collector::WaitGraphSessionCollector;
 use crate::{failure, limitations, lost_instrumentation, process_list, transactions, wait_graph_session_collector};
 pub use cache::SampleCache;
 
-/// Once a sample contains this number of sessions, the sample omits further idle sessions.
-/// Once a sample contains twice this number of sessions, the sample also omits further busy sessions.
+/// A sample with at least `MAX_SAMPLED_SESSIONS` sessions omits further idle sessions.
+/// A sample with at least `2 * MAX_SAMPLED_SESSIONS` sessions omits further busy sessions as well.
 const MAX_SAMPLED_SESSIONS: usize = 20_000;
 
-/// Maximum total number of bytes in all columns of a process list row except the statement.
+/// Maximum size in bytes of a process list row, excluding the statement.
 const MAX_ROW_BYTES_WITHOUT_STATEMENT: usize = 4 << 10;
 
 /// Sample of a node's sessions.
@@ -47,11 +47,11 @@ pub struct SessionSample {
     pub counts: SessionCounts,
     /// Limitations that describe which data is missing from the sample.
     pub limitations: Vec<Limitation>,
-    /// Time from acquiring the connection permit to receiving the last row.
+    /// Duration of sampling, from acquiring the connection permit to receiving the last row.
     pub duration: Duration,
 }
 
-/// Samples a node's sessions. `cache` holds data shared by consecutive samples of the node.
+/// Samples a node's sessions. `cache` contains the data that consecutive samples of the node share.
 /// `threshold` is the minimum duration, in seconds, of a slow session or a long transaction.
 ///
 /// Fails after the read timeout.
@@ -106,7 +106,7 @@ struct SampledSessions {
 }
 
 impl SampledSessions {
-    /// If the sample is full, counts the session without storing it.
+    /// If the sample has reached its maximum number of sessions, the session is counted but not stored.
     fn add_session(&mut self, session: Session, threshold: u64) {
         let open = self.open.get(session.id);
         let is_busy = open.is_some() || !session.command.eq_ignore_ascii_case(b"Sleep");
@@ -134,7 +134,7 @@ impl SampledSessions {
 
 struct RawSessionSample {
     found: SampledSessions,
-    /// Descriptions of lock waits, by session id. The descriptions may contain literals.
+    /// Maps session ids to descriptions of lock waits. The descriptions may contain literals.
     waits: HashMap<u64, SessionDetail>,
     /// Descriptions of lock waits, by session id, with masked literals.
     waits_masked: HashMap<u64, SessionDetail>,
@@ -165,7 +165,7 @@ impl RawSessionSample {
     }
 }
 
-/// Takes a sample that includes lock waits.
+/// Maps session ids to descriptions of lock waits in which literals are masked.
 /// If a full sample is due, the function also reads all program names and the `Performance_schema_%_lost` counters.
 async fn take_session_sample_with_lock_waits(
     connection: &mut Connection,
@@ -210,7 +210,7 @@ async fn take_session_sample_with_lock_waits(
     })
 }
 
-/// Returns a `Limitation` if the transactions were read from the InnoDB status instead of `innodb_trx`.
+/// Reads the open transactions of a node. Also returns a `Limitation` if `innodb_trx` was unreadable.
 async fn read_open_transactions(
     connection: &mut Connection,
     cache: &mut SampleCache,
@@ -226,7 +226,7 @@ async fn read_open_transactions(
     Ok((TransactionsBySession::new(open), gap))
 }
 
-/// Collects waiting and blocking sessions in `parties`, including internal sessions and Clew's own sessions.
+/// Reads the sampled sessions. Adds waiting and blocking sessions of any kind, even Clew's own, to `parties`.
 async fn read_sampled_sessions(
     connection: &mut Connection,
     cache: &mut SampleCache,
@@ -270,7 +270,7 @@ async fn read_sampled_sessions(
     Ok(found)
 }
 
-/// Returns true if the process list contains the session over which Clew reads the list.
+/// Returns true if the process list contains the session of `connection` itself.
 async fn read_process_list(
     found: &mut SampledSessions,
     connection: &mut Connection,

@@ -1,8 +1,8 @@
 //! Identifies a server instance by its server identity and start time.
 //!
-//! After a restart or failover, or behind a load balancer, a connection to the same address may reach a different server.
+//! After a restart or failover, or behind a load balancer, an address may lead to a different server than before.
 //! Two server instances can assign the same connection id to different clients.
-//! Clew kills a session only on the server instance in whose process list the session was found.
+//! Before Clew kills a session, it checks that the server instance is still the one that listed the session.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,7 +18,7 @@ use crate::{failure, statements};
 pub struct ServerInstance {
     /// `server_uuid` on MySQL, or host name, port, server id and data directory on MariaDB.
     identity: String,
-    /// Start time as a Unix timestamp in seconds: current server time minus uptime.
+    /// Start time as a Unix timestamp in seconds, computed as the current server time minus the uptime.
     started: i64,
 }
 

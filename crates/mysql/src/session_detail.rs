@@ -33,7 +33,7 @@ pub struct DetailedSession {
     pub graph: WaitGraph,
 }
 
-/// Reads the details of a session. Returns `None` if no session with the given id is visible to the account.
+/// Reads the details of a session. Returns `None` if the process list does not contain the session id.
 ///
 /// Fails after the read timeout.
 /// If this function fails or its future is dropped, Clew kills its own running statement on the server.
@@ -75,7 +75,7 @@ async fn query_session_detail(
     }))
 }
 
-/// The returned `bool` is true if the statement has been truncated.
+/// Returns a session from the process list, and true if its statement has been truncated.
 async fn read_process_list_row(connection: &mut Connection, id: u64) -> Result<Option<(Session, bool)>, Failure> {
     let address = connection.address.clone();
     let read_failure = |error: Error| failure::failure_from_client_error(&error, &address);

@@ -3,12 +3,12 @@
 //! Administrators can change the defaults of session variables, for example with `init_connect`.
 //! An unexpected default could change the results of Clew's statements or make a statement fail.
 //!
-//! Normally, one `SET` statement sets all variables.
+//! Clew sets all session variables in one `SET` statement, unless it must find out which variable causes an error.
 //! Clew skips variables that the server does not support or refuses to set.
-//! Most values are literals, because `DEFAULT` would select the server's global value.
+//! Most values are literals, because `SET SESSION variable = DEFAULT` would select the server's global value.
 //!
-//! The list of session variables is based on a review of all session variables of MariaDB 10.11 and MySQL 9.7.
-//! `docs/decisions/0049-session-variables.md` explains why Clew does not set the other session variables.
+//! Clew's choice of variables is based on a review of all session variables of MariaDB 10.11 and MySQL 9.7.
+//! `docs/decisions/0049-session-variables.md` explains why Clew leaves some session variables unchanged.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ enum SessionVariableSupport {
 #[derive(Debug, Clone, Copy)]
 enum SessionVariableValue {
     Literal(&'static str),
-    /// Time left until the connection's deadline, rounded up to whole seconds.
+    /// Number of seconds until the connection's deadline, rounded up.
     SecondsLeft,
     MillisecondsLeft,
     FractionalSecondsLeft,
@@ -39,7 +39,7 @@ pub(crate) struct SessionVariable {
     name: &'static str,
     servers: SessionVariableSupport,
     setting: SessionVariableValue,
-    /// Effect that an unexpected value of the variable has on Clew's statements.
+    /// Effect on Clew's statements if the session variable has an unexpected value.
     reason: LocalizedText,
 }
 
@@ -116,19 +116,19 @@ static SESSION_VARIABLES: [SessionVariable; 36] = [
 pub(crate) struct SetStatementBuilder {
     left: Duration,
     variables: Vec<&'static SessionVariable>,
-    /// Variables that the server supports but refused to set.
+    /// Session variables that the server supports but refused to set.
     refused: Vec<&'static SessionVariable>,
-    /// If true, each variable has its own `SET` statement, so that an error identifies the refused variable.
+    /// True if each variable is set by its own `SET` statement, so that an error identifies the refused variable.
     one_by_one: bool,
 }
 
-/// Codes of server errors whose message contains the name of the refused session variable.
-/// The errors occur if a variable is unknown, read-only or global, or if its value, type or scope is invalid.
+/// MySQL error codes for a refused session variable. The error message contains the variable's name.
+/// A server refuses a variable if it is unknown, read-only or global, or if its value, type or scope is invalid.
 const REFUSED_VARIABLE_ERROR_CODES: [u16; 6] = [1193, 1231, 1232, 1238, 1229, 1228];
 const ER_UNKNOWN_SYSTEM_VARIABLE: u16 = 1193;
 
 impl SetStatementBuilder {
-    /// `left` is the time left until the connection's deadline.
+    /// `left` is the remaining time until the connection's deadline.
     pub(crate) fn new(flavor: Flavor, left: Duration) -> Self {
         let servers = match flavor {
             Flavor::MySql => SessionVariableSupport::MySql,
@@ -157,7 +157,7 @@ impl SetStatementBuilder {
         vec![format!("SET NAMES utf8mb4, {}", settings.join(", "))]
     }
 
-    /// Returns true if the caller can retry the `SET` statements, and false if no session variable caused the error.
+    /// Returns true if the caller can send new `SET` statements, and false if no session variable caused the error.
     pub(crate) fn remove_refused_variable(&mut self, statement: &str, error: &Error) -> bool {
         let Error::Server(error) = error else { return false };
         let at = self.variables.iter().position(|variable| is_error_caused_by_variable(variable, statement, error));
@@ -201,7 +201,7 @@ impl SetStatementBuilder {
     }
 }
 
-/// A variable caused the error if the statement sets no other variable or the error message names the variable.
+/// Returns true if `statement` sets only `variable` or if the error message contains the variable's name.
 fn is_error_caused_by_variable(variable: &SessionVariable, statement: &str, error: &ServerError) -> bool {
     let quoted = format!("'{}'", variable.name);
     let alone = statement

@@ -33,13 +33,13 @@ pub enum OutputFormat {
     Json,
 }
 
-/// Specifies whether the literals in the statements of a snapshot are masked.
+/// Specifies whether the statements in a snapshot are complete or have placeholders instead of literals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StatementMasking {
     /// Complete statements.
     Full,
     /// Statements with placeholders in place of literals. See [`clew_diagnose::build_statement_template`].
-    /// The `sql_key` filter searches only the templates, so that its matches do not disclose literals.
+    /// The `sql_key` filter searches only the masked statements, so that its matches do not disclose literals.
     Templates,
 }
 
@@ -56,7 +56,7 @@ impl StatementMasking {
 pub enum SessionScope {
     /// Sessions of users.
     Users,
-    /// All sessions, including internal sessions and Clew's own sessions.
+    /// All sessions in the process list, including internal sessions and Clew's own sessions.
     All,
 }
 
@@ -78,7 +78,7 @@ pub struct SnapshotSummary {
 pub struct Snapshot {
     /// Summary of the snapshot.
     pub summary: SnapshotSummary,
-    /// Server instance from which the sessions were read, or `None` if the caller did not request it.
+    /// Server instance from which the sessions were read. `None` unless the caller requested it.
     pub server: Option<ServerInstance>,
     /// Encoded rows.
     pub body: EncodedRows,

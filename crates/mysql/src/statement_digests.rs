@@ -14,14 +14,14 @@ use crate::{limitations, statements};
 /// Row of `events_statements_current`: thread id, event id, and statement digest.
 type StatementRow = (u64, u64, Option<Vec<u8>>);
 
-/// performance_schema consumers that must be enabled so that the server records statement digests.
-/// The array is sorted in dependency order: each consumer follows the consumers that it depends on.
+/// performance_schema consumers that the server needs to record statement digests.
+/// The consumers are sorted by dependency: each consumer follows the consumers that it depends on.
 const CONSUMERS_REQUIRED_FOR_DIGESTS: [&str; 4] =
     ["global_instrumentation", "thread_instrumentation", "events_statements_current", "statements_digest"];
 
-/// Returns the digests of running statements by thread id.
+/// Returns a map from thread ids to the digests of their running statements.
 /// Appends limitations if the account cannot read digests or the server does not record them.
-/// For nested statements, as in a stored procedure, returns the digest of the innermost statement.
+/// If a thread runs nested statements (in a stored procedure), the map contains the digest of the innermost statement.
 pub(crate) async fn read_statement_digests(
     connection: &mut Connection,
     unreadable: Option<&Limitation>,

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use jiff::civil::DateTime;
 
-/// Reads the server version, the connection id, and a text that identifies the host of the server.
+/// Reads the server version, the connection id, and the variables that identify the server and its host.
 /// The statement requires no privileges, and its execution time is negligible.
 /// `LIMIT 1` overrides `sql_select_limit`, which may be 0 because Clew has not set the session variables yet.
 pub(crate) const VERSION_CONNECTION_ID_AND_HOST_QUERY: &str = "SELECT VERSION(), CONNECTION_ID(), \
@@ -16,9 +16,9 @@ pub(crate) const VERSION_CONNECTION_ID_AND_HOST_QUERY: &str = "SELECT VERSION(),
 /// The statement requires no privileges, and its execution time is negligible.
 pub(crate) const VERSION_AND_CONNECTION_ID_QUERY: &str = "SELECT VERSION(), CONNECTION_ID() LIMIT 1";
 
-/// Checks whether `SHOW PROCESSLIST` reads performance_schema, which truncates statements to 1,024 bytes.
+/// Checks whether `SHOW PROCESSLIST` reads from performance_schema and therefore truncates statements to 1,024 bytes.
 /// The statement requires no privileges, and its execution time is negligible.
-/// Servers without the queried variable return `ER_UNKNOWN_SYSTEM_VARIABLE` (1193) and do not truncate statements.
+/// A server that lacks the variable returns `ER_UNKNOWN_SYSTEM_VARIABLE` (1193) and does not truncate statements.
 pub(crate) const SHOW_PROCESSLIST_SETTING_QUERY: &str = "SELECT @@GLOBAL.performance_schema_show_processlist";
 
 /// Reads all open transactions. Takes 0.05 s on MySQL and 0.14 s on MariaDB.
@@ -30,23 +30,23 @@ pub(crate) const TRANSACTIONS_QUERY: &str = "SELECT trx_mysql_thread_id, trx_id,
      CAST(trx_wait_started AS CHAR), trx_rows_locked, trx_tables_locked, trx_rows_modified FROM information_schema.innodb_trx";
 
 /// Requires the PROCESS privilege.
-/// The query takes as long as [`TRANSACTIONS_QUERY`], because the server first generates the complete table.
+/// The query takes as long as [`TRANSACTIONS_QUERY`], because the server reads all transactions before it filters them.
 pub(crate) const ROLLBACKS_QUERY: &str = "SELECT trx_id, trx_mysql_thread_id, trx_query, CAST(trx_started AS CHAR), \
      trx_rows_modified FROM information_schema.innodb_trx \
      WHERE trx_state = 'ROLLING BACK'";
 
-/// Reads the InnoDB status, a text of up to 1 MiB that lists transactions.
+/// Reads the InnoDB status report, which lists the open transactions. The report has a size of up to 1 MiB.
 /// Requires the PROCESS privilege.
 /// Clew runs this statement only if [`TRANSACTIONS_QUERY`] fails or the age of a transaction is ambiguous.
 pub(crate) const INNODB_STATUS_QUERY: &str = "SHOW ENGINE INNODB STATUS";
 
-/// Reads all sessions with their complete statements. Takes 0.05 s.
+/// Reads all sessions with their complete statements. The statement takes 0.05 s.
 /// If the account lacks the PROCESS privilege, the server lists only the account's own sessions.
 pub(crate) const PROCESS_LIST_QUERY: &str = "SHOW FULL PROCESSLIST";
 
-/// Reads all MySQL sessions without a global lock. Truncates statements to 1,024 bytes. Takes 0.06 s.
+/// Reads all MySQL sessions without a global lock, with each statement truncated to 1,024 bytes. Takes 0.06 s.
 /// The query returns no rows if performance_schema is off.
-/// Requires the same privileges as [`PROCESS_LIST_QUERY`].
+/// The query requires the same privileges as [`PROCESS_LIST_QUERY`].
 pub(crate) const PERFORMANCE_SCHEMA_PROCESS_LIST_QUERY: &str =
     "SELECT id, user, host, db, command, time, state, info FROM performance_schema.processlist";
 
@@ -66,7 +66,7 @@ pub(crate) fn build_kill_by_query_id_statement(query: u64) -> String {
     format!("KILL QUERY ID {query}")
 }
 
-/// Reads the sessions' query ids from MariaDB's process list. Takes up to 0.1 s, because the server scans all sessions.
+/// Reads sessions' query ids from MariaDB. Takes up to 0.1 s, because the server scans the complete process list.
 /// Requires the PROCESS privilege for other accounts' sessions.
 pub(crate) fn build_mariadb_query_id_lookup(connections: &[u64]) -> String {
     format!("SELECT id, query_id FROM information_schema.processlist WHERE id IN ({})", join_with_commas(connections))
@@ -74,14 +74,14 @@ pub(crate) fn build_mariadb_query_id_lookup(connections: &[u64]) -> String {
 
 pub(crate) const ER_NO_SUCH_THREAD: u16 = 1094;
 
-/// Calls a kill procedure of a managed database service, for accounts that are not allowed to run `KILL`.
+/// Calls a managed database service's kill procedure. Clew calls the procedure if the account may not run `KILL`.
 /// The server returns `ER_SP_DOES_NOT_EXIST` (1305) if the procedure does not exist.
 /// The server returns `ER_PROCACCESS_DENIED_ERROR` (1370) if the account lacks the EXECUTE privilege on the procedure.
 pub(crate) fn build_kill_procedure_call(procedure: &str, number: u64) -> String {
     format!("CALL {procedure}({number})")
 }
 
-/// Reads the sessions of Clew's account that have the installation marker in a connection attribute.
+/// Reads the ids of Clew's own sessions, which have the installation marker in the attribute `clew_connection`.
 /// The query takes 0.1 s with 10,000 sessions, because the server scans the attributes of the account's connections.
 /// The query finds sessions only if performance_schema is on.
 pub(crate) fn own_session_ids_query(marker: &str) -> String {
@@ -93,8 +93,8 @@ pub(crate) fn own_session_ids_query(marker: &str) -> String {
 
 /// Reads the server identity and the start time as a Unix timestamp.
 /// Requires no privileges.
-/// The server evaluates the current time and the uptime at the start of the statement, so their difference is constant.
-/// The query takes up to 0.03 s, because the server sums the counters of all sessions.
+/// The server evaluates the current time and the uptime once per statement, so their difference is constant.
+/// The query takes up to 0.03 s, because `global_status` sums the status counters of all sessions.
 pub(crate) const MYSQL_IDENTITY_AND_START_TIME_QUERY: &str = "SELECT @@GLOBAL.server_uuid, UNIX_TIMESTAMP() - CAST(variable_value AS SIGNED) \
      FROM performance_schema.global_status WHERE variable_name = 'Uptime'";
 
@@ -114,16 +114,16 @@ pub(crate) const CURRENT_ACCOUNT_QUERY: &str = "SELECT CURRENT_USER()";
 /// The statement requires no privileges, and its execution time is negligible.
 pub(crate) const TLS_CIPHER_QUERY: &str = "SHOW STATUS LIKE 'Ssl_cipher'";
 
-/// Reads the server's local time and Unix timestamp, and checks whether the UTC offset was the same one day ago.
+/// Reads the local time, the Unix timestamp, and whether the UTC offset was the same one day ago.
 /// The statement requires no privileges, and its execution time is negligible.
 /// `UNIX_TIMESTAMP()` without an argument is correct even if the current local time is ambiguous.
 pub(crate) const SERVER_CLOCK_QUERY: &str = "SELECT CAST(NOW(6) AS CHAR), UNIX_TIMESTAMP(), \
      UNIX_TIMESTAMP() - UNIX_TIMESTAMP(NOW() - INTERVAL 1 DAY) = 86400";
 
-/// Converts local times to UTC. The result has the format `seconds,before,after;…`.
+/// Converts local times to UTC. The result contains `seconds,before,after` for each time, joined with `;`.
 /// The statement requires no privileges, and its execution time is negligible.
-/// `before` is 1 if the local time also occurs one hour earlier, and 0 otherwise.
-/// `after` is 1 if the local time also occurs one hour later, and 0 otherwise.
+/// `before` is 1 if the same local time also occurred one hour earlier (end of daylight saving time), and 0 otherwise.
+/// `after` is 1 if the same local time occurs again one hour later (end of daylight saving time), and 0 otherwise.
 pub(crate) fn local_time_to_utc_query(times: &[DateTime]) -> String {
     let convert = |time: &DateTime| {
         let time = format!("TIMESTAMP'{}'", time.strftime("%Y-%m-%d %H:%M:%S"));
@@ -133,7 +133,7 @@ pub(crate) fn local_time_to_utc_query(times: &[DateTime]) -> String {
     format!("SELECT CONCAT_WS(';', {})", times.iter().map(convert).collect::<Vec<_>>().join(", "))
 }
 
-/// Fails if the account lacks the PROCESS privilege.
+/// The query fails if the account lacks the PROCESS privilege.
 /// The query takes as long as [`TRANSACTIONS_QUERY`].
 /// The query contains `LIMIT 1`, because the server does not check the PROCESS privilege for a query with `LIMIT 0`.
 pub(crate) const TRANSACTIONS_PROBE_QUERY: &str = "SELECT 1 FROM information_schema.innodb_trx LIMIT 1";
@@ -151,14 +151,14 @@ pub(crate) const METADATA_LOCKS_PROBE_QUERY: &str = "SELECT 1 FROM performance_s
 pub(crate) const METADATA_LOCK_INSTRUMENT_QUERY: &str =
     "SELECT enabled FROM performance_schema.setup_instruments WHERE name = 'wait/lock/metadata/sql/mdl'";
 
-/// Reads InnoDB lock waits on MySQL. Takes 0.07 s for 5,051 waits.
+/// Reads InnoDB lock waits on MySQL. The query takes 0.07 s with 5,051 lock waits.
 /// Requires the SELECT privilege on performance_schema.
 /// Clew runs this query only if a transaction may be waiting for a lock.
 pub(crate) const MYSQL_LOCK_WAITS_QUERY: &str = "SELECT requesting_engine_lock_id, requesting_engine_transaction_id, \
      requesting_thread_id, blocking_engine_lock_id, blocking_engine_transaction_id, blocking_thread_id \
      FROM performance_schema.data_lock_waits";
 
-/// Reads the table, index, mode and locked data of the InnoDB locks in `ids`.
+/// Reads the table, index, mode and locked data of the InnoDB locks with the given lock ids.
 /// Requires the SELECT privilege on performance_schema.
 /// Each lock id in `ids` must consist only of digits and colons.
 /// The query takes 0.3 s with 200,000 locks, because the server scans all locks once.
@@ -171,7 +171,7 @@ pub(crate) fn data_locks_query(ids: &[&str]) -> String {
     )
 }
 
-/// Reads the tables that the given transactions have locked, and the thread id of each transaction.
+/// Reads which tables the given transactions have locked, with each transaction's thread id.
 /// The query takes as long as [`data_locks_query`] and requires the same privileges.
 /// Clew runs this query only for transactions that have no session.
 pub(crate) fn locked_tables_query(transactions: &[u64]) -> String {
@@ -182,7 +182,7 @@ pub(crate) fn locked_tables_query(transactions: &[u64]) -> String {
     )
 }
 
-/// Reads InnoDB lock waits on MariaDB. Takes 0.02 s for 5,051 waits.
+/// Reads InnoDB lock waits on MariaDB. The query takes 0.02 s with 5,051 lock waits.
 /// Requires the PROCESS privilege.
 /// Clew runs this query only if a transaction may be waiting for a lock.
 pub(crate) const MARIADB_LOCK_WAITS_QUERY: &str = "SELECT requesting_trx_id, requested_lock_id, blocking_trx_id, \
@@ -195,7 +195,7 @@ pub(crate) const MARIADB_ROW_LOCKS_QUERY: &str = "SELECT lock_id, lock_mode, loc
 
 /// Reads the locks requested by waiting read-only MariaDB transactions, which have no transaction id.
 /// The query takes as long as [`TRANSACTIONS_QUERY`] and requires the PROCESS privilege.
-/// Clew runs this query only if a read-only transaction, which has no transaction id, is waiting for a lock.
+/// Clew runs this query only if a transaction without a transaction id is waiting for a lock.
 pub(crate) const WAITING_READ_ONLY_TRANSACTIONS_QUERY: &str = "SELECT trx_mysql_thread_id, trx_requested_lock_id \
      FROM information_schema.innodb_trx WHERE trx_id = 0 AND trx_requested_lock_id IS NOT NULL";
 
@@ -210,18 +210,18 @@ pub(crate) const METADATA_LOCKS_QUERY: &str = "SELECT object_type, object_schema
 pub(crate) const GRANTED_METADATA_LOCKS_QUERY: &str = "SELECT lock_type, table_schema, table_name, lock_mode, thread_id \
      FROM information_schema.metadata_lock_info";
 
-/// Fails if MariaDB's `metadata_lock_info` plugin is not installed; otherwise, returns an empty result set.
+/// Probes for MariaDB's `metadata_lock_info` plugin. The query fails if the plugin is not installed.
 pub(crate) const GRANTED_METADATA_LOCKS_PROBE_QUERY: &str =
     "SELECT 1 FROM information_schema.metadata_lock_info LIMIT 0";
 
-/// Reads each thread's session id and checks whether the thread is a replication applier.
+/// Reads each thread's session id, and whether the thread is a replication applier.
 /// The query takes 0.05 s on MariaDB and 0.07 s on MySQL.
 /// Requires the SELECT privilege on performance_schema.
 pub(crate) const SESSION_IDS_BY_THREAD_QUERY: &str = "SELECT thread_id, processlist_id, name IN ('thread/sql/replica_sql', \
      'thread/sql/replica_worker', 'thread/sql/slave_sql', 'thread/sql/slave_worker') \
      FROM performance_schema.threads WHERE processlist_id IS NOT NULL";
 
-/// Checks which of the given sessions are replication appliers.
+/// Reads which of the given sessions are replication appliers.
 /// The query takes as long as [`SESSION_IDS_BY_THREAD_QUERY`] and requires the same privileges.
 /// The query returns no rows if performance_schema is off.
 pub(crate) fn replication_applier_query(sessions: &[u64]) -> String {
@@ -273,7 +273,7 @@ pub(crate) fn mysql_explain_statement(session: u64) -> String {
     format!("EXPLAIN FORMAT = TRADITIONAL FOR CONNECTION {session}")
 }
 
-/// The thread of the given session generates the execution plan while processing rows.
+/// The explained session's own thread generates the plan, but only while it is processing rows.
 /// The server returns `ER_TARGET_NOT_EXPLAINABLE` (1933) if the running statement has no execution plan.
 pub(crate) fn mariadb_explain_statement(session: u64) -> String {
     format!("SHOW EXPLAIN FOR {session}")
@@ -281,11 +281,11 @@ pub(crate) fn mariadb_explain_statement(session: u64) -> String {
 
 /// Sets the statement timeout for [`mariadb_explain_statement`].
 /// The statement requires no privileges, and its execution time is negligible.
-/// If the explained session is waiting for a lock, the server returns the plan only after the lock is granted.
-/// A session that is running the SQL function `SLEEP` responds to `SHOW EXPLAIN` only every 5 s.
+/// The timeout is needed because the server does not return the plan while the explained session waits for a lock.
+/// The timeout exceeds 5 s, because a session in the SQL function `SLEEP` responds to `SHOW EXPLAIN` only every 5 s.
 pub(crate) const SET_EXPLAIN_TIMEOUT_STATEMENT: &str = "SET SESSION max_statement_time = 7";
 
-/// Checks whether the statement history is enabled, and reads how many statements the server keeps per thread.
+/// Reads whether the statement history is enabled, and how many statements it holds per thread.
 /// Requires the SELECT privilege on performance_schema. The execution time is negligible.
 pub(crate) const STATEMENT_HISTORY_SETTINGS_QUERY: &str = "SELECT enabled = 'YES', @@GLOBAL.performance_schema_events_statements_history_size \
      FROM performance_schema.setup_consumers WHERE name = 'events_statements_history'";
@@ -299,18 +299,18 @@ pub(crate) const LOST_INSTRUMENTATION_COUNTERS_QUERY: &str =
 /// The statement takes 1 ms and requires no privileges.
 pub(crate) const PERFORMANCE_SCHEMA_VARIABLES_QUERY: &str = "SHOW GLOBAL VARIABLES LIKE 'performance\\_schema\\_%'";
 
-/// Reads the threads of busy sessions on MySQL. Takes 2 ms.
+/// Reads the thread ids of all busy (not idle) sessions on MySQL. The query takes 2 ms.
 /// Requires the SELECT privilege on performance_schema.
 /// The query returns no rows if performance_schema is off.
 pub(crate) const BUSY_THREADS_QUERY: &str = "SELECT thread_id, processlist_id, instrumented = 'YES' FROM performance_schema.threads \
      WHERE processlist_id IS NOT NULL AND processlist_command <> 'Sleep'";
 
-/// Reads the threads of all sessions on MySQL. Takes 4 ms with 10,000 sessions.
+/// Reads the thread ids of all sessions on MySQL. The query takes 4 ms with 10,000 sessions.
 /// Requires the same privileges as [`BUSY_THREADS_QUERY`].
 pub(crate) const ALL_THREADS_QUERY: &str = "SELECT thread_id, processlist_id, instrumented = 'YES' FROM performance_schema.threads \
      WHERE processlist_id IS NOT NULL";
 
-/// Reads the threads of the given sessions on MySQL. Takes 0.1 ms per session.
+/// Reads the thread ids of the given sessions on MySQL. The query takes 0.1 ms per session.
 /// Requires the same privileges as [`BUSY_THREADS_QUERY`].
 pub(crate) fn session_threads_query(sessions: &[u64]) -> String {
     format!(
@@ -319,7 +319,7 @@ pub(crate) fn session_threads_query(sessions: &[u64]) -> String {
     )
 }
 
-/// Reads the timers of each thread's latest statement on MySQL. Sessions cannot change these timers.
+/// Reads each thread's statement timers on MySQL. Clients cannot change the timers.
 /// The query takes 0.1 ms per thread and requires the SELECT privilege on performance_schema.
 pub(crate) fn statement_timers_query(threads: &[u64]) -> String {
     format!("{ALL_STATEMENT_TIMERS_QUERY} WHERE thread_id IN ({})", join_with_commas(threads))
@@ -332,12 +332,12 @@ pub(crate) fn running_statement_timers_query() -> String {
     format!("{ALL_STATEMENT_TIMERS_QUERY} WHERE end_event_id IS NULL")
 }
 
-/// Reads the timers of the latest statement of every thread, even if the statement has ended.
+/// Reads the timers of every thread's current statement, or of its latest statement if none is running.
 /// The query takes 0.06 s with 10,000 threads, because the server computes a statement digest for each row.
 pub(crate) const ALL_STATEMENT_TIMERS_QUERY: &str = "SELECT thread_id, event_id, end_event_id IS NULL, timer_end, timer_wait \
      FROM performance_schema.events_statements_current";
 
-/// Reads the digests of running statements on MySQL by thread id, including nested statements.
+/// Reads the thread id and digest of each running statement on MySQL, including nested statements.
 /// The query takes 0.1 s and requires the SELECT privilege on performance_schema.
 /// [`SESSION_IDS_BY_THREAD_QUERY`] maps thread ids to session ids.
 pub(crate) const RUNNING_STATEMENT_DIGESTS_QUERY: &str = "SELECT thread_id, event_id, digest \
@@ -352,13 +352,13 @@ pub(crate) const ENABLED_SETUP_CONSUMERS_QUERY: &str =
 pub(crate) const ALL_PROGRAM_NAMES_QUERY: &str = "SELECT processlist_id, attr_value FROM performance_schema.session_connect_attrs \
      WHERE attr_name = 'program_name'";
 
-/// Reads the program names of the given sessions. MySQL uses the primary key; MariaDB scans all sessions.
+/// Reads the program names of the given sessions, on MySQL by primary key and on MariaDB by a scan of all sessions.
 /// Requires the same privileges as [`ALL_PROGRAM_NAMES_QUERY`].
 pub(crate) fn program_names_query(sessions: &[u64]) -> String {
     format!("{ALL_PROGRAM_NAMES_QUERY} AND processlist_id IN ({})", join_with_commas(sessions))
 }
 
-/// Reads the size of the buffer for a session's connection attributes.
+/// Reads the size of the buffer in which performance_schema stores a session's connection attributes.
 /// The statement requires no privileges, and its execution time is negligible.
 pub(crate) const CONNECTION_ATTRIBUTE_BUFFER_SIZE_QUERY: &str =
     "SELECT @@GLOBAL.performance_schema_session_connect_attrs_size";
@@ -369,7 +369,7 @@ pub(crate) const STORAGE_ENGINES_QUERY: &str = "SELECT engine, transactions FROM
 
 /// Reads the storage engines of tables. Each result row identifies its table by its index in `tables`.
 /// The server returns only tables on which the account has a privilege.
-/// For each table, MySQL reads the data dictionary, and MariaDB reads the table definition file.
+/// The cost is one read of the data dictionary (MySQL) or of the table definition file (MariaDB) for each table.
 /// If a table is locked exclusively, the query waits up to 1 s (`lock_wait_timeout`).
 pub(crate) fn table_engines_query<'n>(tables: impl IntoIterator<Item = (&'n str, &'n str)>) -> String {
     let select = |(index, (schema, name)): (usize, (&str, &str))| {

@@ -17,17 +17,17 @@ use crate::connection::Connection;
 use crate::limitations::durations;
 use crate::{innodb_status, statements};
 
-/// MySQL error code for a missing privilege, such as PROCESS.
+/// MySQL error code for an operation for which the account lacks a privilege, such as PROCESS.
 pub(crate) const ER_SPECIFIC_ACCESS_DENIED_ERROR: u16 = 1227;
 
-/// MySQL returns this error code if a statement in `innodb_trx` contains a four-byte UTF-8 character.
-/// A single running statement with an emoji makes the whole table `innodb_trx` unreadable (observed on MySQL 9.7.4).
+/// MySQL error code for a query on `innodb_trx` while a statement in that table contains a four-byte UTF-8 character.
+/// Even one running statement with an emoji makes the whole table `innodb_trx` unreadable (observed on MySQL 9.7.4).
 pub(crate) const ER_CANNOT_CONVERT_STRING: u16 = 3854;
 
 #[derive(Debug)]
 pub(crate) enum TransactionReadResult {
     Readable(Vec<Transaction>),
-    /// The account lacks the PROCESS privilege.
+    /// The server hides all transactions, because the account lacks the PROCESS privilege.
     Hidden,
     /// Transactions from `SHOW ENGINE INNODB STATUS`, used if `innodb_trx` is unreadable.
     FromStatus(Vec<Transaction>),
@@ -40,7 +40,7 @@ pub(crate) const INNODB_TRX_REFRESH_INTERVAL: Duration = Duration::from_millis(1
 const MAX_TRANSACTION_READ_ATTEMPTS: u32 = 3;
 
 /// Falls back to the InnoDB status if the server keeps returning [`ER_CANNOT_CONVERT_STRING`].
-/// Adds a `Limitation` to `connection.limitations` if the ages of transactions are uncertain.
+/// Adds a `Limitation` to `connection.limitations` if the age of a transaction is ambiguous or negative.
 pub(crate) async fn read_transactions(connection: &mut Connection) -> Result<TransactionReadResult, Error> {
     for attempt in 1..=MAX_TRANSACTION_READ_ATTEMPTS {
         match connection.query_all_rows::<TransactionRow>(statements::TRANSACTIONS_QUERY).await {
@@ -104,9 +104,9 @@ async fn compute_transaction_ages(
     Ok(transactions)
 }
 
-/// Maximum number of seconds by which a transaction's start time may be later than the server's current time.
+/// Tolerance, in seconds, for a transaction start time that is later than the server's current time.
 const FUTURE_START_TIME_TOLERANCE_SECONDS: i64 = 2;
-/// Maximum difference between a computed transaction age and the age in the InnoDB status, in seconds.
+/// Tolerance, in seconds, for the difference between a computed transaction age and the age in the InnoDB status.
 const TRANSACTION_AGE_TOLERANCE_SECONDS: u64 = 60;
 
 #[derive(Debug, Default)]
@@ -116,9 +116,9 @@ struct TransactionAgeResolver {
 }
 
 impl TransactionAgeResolver {
-    /// `printed` is the age of the transaction in the InnoDB status, or `None` if this age is unknown.
-    /// If `age` has two possible values, the function returns the value that is close to `printed`.
-    /// If neither value is close to `printed`, the function returns the smaller value.
+    /// `printed` is the transaction age that the InnoDB status reports, or `None` if it is unknown.
+    /// If `age` is ambiguous, the function returns the possible age that is close to `printed`.
+    /// If no possible age is close to `printed`, the function returns the smallest possible age.
     fn choose_transaction_age(&mut self, age: LocalTimestampAge, printed: Option<u64>) -> u64 {
         let age = match age {
             LocalTimestampAge::Exact(age) => age,
@@ -151,7 +151,7 @@ impl TransactionAgeResolver {
 pub(crate) struct TransactionsBySession(Vec<Transaction>);
 
 impl TransactionsBySession {
-    /// During a DDL statement, a session can have two transactions. [`Self::get`] returns the last one in the list.
+    /// If a session has two transactions during a DDL statement, [`Self::get`] returns the last one in `transactions`.
     pub(crate) fn new(mut transactions: Vec<Transaction>) -> Self {
         transactions.sort_by_key(|transaction| transaction.session_id);
         transactions.shrink_to_fit();

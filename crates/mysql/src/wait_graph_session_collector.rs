@@ -13,8 +13,8 @@ use crate::process_list::SessionMemoryLimiter;
 pub(crate) const MAX_WAITER_STATEMENT_BYTES: usize = 64 << 10;
 const MAX_TOTAL_STATEMENT_BYTES: usize = 16 << 20;
 
-/// Collects sessions that are waiting or may block other sessions.
-/// The collector stores SQL statements only for waiting sessions.
+/// Collects sessions that are waiting for a lock or may block other sessions.
+/// The collector stores the SQL statements of waiting sessions only, to limit the memory usage.
 pub(crate) struct WaitGraphSessionCollector {
     parties: HashSet<u64>,
     sessions: Vec<Session>,
@@ -23,7 +23,7 @@ pub(crate) struct WaitGraphSessionCollector {
 }
 
 impl WaitGraphSessionCollector {
-    /// `parties` contains the ids of sessions that are waiting for locks or may block other sessions.
+    /// `parties` contains the ids of sessions that may be waiting for a lock or blocking other sessions.
     pub(crate) fn new(parties: HashSet<u64>, max_bytes: usize) -> Self {
         Self { parties, sessions: Vec::new(), memory: SessionMemoryLimiter::new(max_bytes), statement_bytes: 0 }
     }

@@ -1,7 +1,7 @@
 //! Measures how long the task queue's SQL statements take on tables with 1,000 and 1,000,000 tasks.
 //! `cargo xtask bench` runs this example.
 //!
-//! Each output line contains an operation and its durations on the large table and on the small table, in seconds.
+//! Prints one line for each operation with two durations in seconds: on the large table and on the small table.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout)]
 
@@ -24,7 +24,7 @@ const TASK_READS_PER_RUN: u32 = 200;
 const STATUS_COUNT_QUERIES_PER_RUN: u32 = 20;
 
 /// Inserts one task per node. The nodes belong to up to 1,000 instances in ten projects.
-/// One tenth of the tasks are queued, ten tasks are running, and the remaining tasks are finished.
+/// Ten tasks are running, every tenth task is queued, and all other tasks are finished.
 const INSERT_TASKS_SQL_TEMPLATE: &str = "INSERT INTO tasks (request_id, project_id, instance_id, node_id, selection, turn, status, created_at, \
          lease_until, result_name, result_rows, result_bytes, result_sha256, ended_at) \
      SELECT 'realtime_session-00000000-0000-4000-8000-' || digits(n) || '-98e0', '00000000000000000000' || digits(n / 10 % 10), \
@@ -36,7 +36,7 @@ const INSERT_TASKS_SQL_TEMPLATE: &str = "INSERT INTO tasks (request_id, project_
          CASE WHEN n % 10 <> 0 AND n > 11 THEN 8000000000000 END \
      FROM numbers";
 
-/// `digits` is an SQL expression that zero-pads the number in the placeholder `#` to twelve digits.
+/// `digits` is an SQL expression that pads a number, represented by the placeholder `#`, with zeros to twelve digits.
 fn build_insert_tasks_sql(digits: &str) -> String {
     let selection = serde_json::to_string(&SessionSelection::default()).unwrap();
     let filled = INSERT_TASKS_SQL_TEMPLATE.replace("'selection'", &format!("'{selection}'"));

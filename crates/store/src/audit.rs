@@ -3,7 +3,7 @@
 //! A change and its audit row are committed in the same transaction.
 
 /// Columns of the table `audit` that an audit row contains.
-/// With `SELECT *`, PostgreSQL's prepared statements would fail after a newer version of Clew adds a column.
+/// With `SELECT *`, prepared statements would fail on PostgreSQL as soon as a newer version of Clew adds a column.
 macro_rules! audit_columns {
     () => {
         "seq, at, actor_kind, actor_id, actor_name, actor_domain_id, peer, request_id, operation, domain_id, project_id, \
@@ -43,11 +43,11 @@ pub struct AuditRecord {
     /// The recorded event.
     pub event: AuditEvent,
     /// Hex-encoded MAC of the row. The MAC input includes the previous row's MAC.
-    /// To detect a rollback of the entire database, store a copy of the newest row's MAC outside the database.
+    /// A copy of the newest row's MAC outside the database can reveal a rollback of the entire database.
     pub link: String,
 }
 
-/// Sequence number and MAC of the newest audit row when the checkpoint was created.
+/// Sequence number and MAC of the newest audit row at the time of the checkpoint.
 /// [`crate::AuditStore::verify_audit_log`] detects whether audit rows were removed after the checkpoint was created.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -98,7 +98,7 @@ pub struct AuditVerification {
     pub newest: String,
     /// Detected integrity problems. The list has at most [`AuditVerification::MAX_LISTED_INTEGRITY_PROBLEMS`] entries.
     pub problems: Vec<AuditIntegrityProblem>,
-    /// Number of detected problems that `problems` does not contain.
+    /// Number of detected problems beyond those listed in `problems`.
     pub more_problems: u64,
 }
 
@@ -116,7 +116,7 @@ impl AuditVerification {
 /// Integrity problem in the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditIntegrityProblem {
-    /// Sequence number of the affected row, or of a missing row as described in [`AuditIntegrityProblemKind`].
+    /// Sequence number of the affected or missing row, depending on the [`AuditIntegrityProblemKind`].
     pub position: i64,
     /// Type of the problem.
     pub fault: AuditIntegrityProblemKind,
@@ -132,31 +132,31 @@ pub enum AuditIntegrityProblemKind {
         /// Sequence number of the last missing row.
         through: i64,
     },
-    /// The oldest audit rows are missing: the rows from `position` to `first` (exclusive).
-    /// No retention job removed the missing audit rows.
+    /// The oldest audit rows are missing. They begin at `position` and end just before `first`.
+    /// The missing rows at the start of the audit log were not removed by a retention job.
     MissingBefore {
         /// Sequence number of the oldest row that the audit log contains.
         first: i64,
     },
-    /// The newest audit rows are missing: the rows from `last` (exclusive) to `position` (inclusive).
+    /// The newest audit rows are missing. They begin just after `last` and end with `position`.
     MissingAfter {
         /// Sequence number of the newest row that the audit log contains, or `None` if the audit log is empty.
         last: Option<i64>,
     },
-    /// The row is authentic but does not follow the previous row, for example because rows of two databases were mixed.
+    /// The row's MAC is valid, but the row does not follow the previous row. It may be from another database.
     OutOfOrder,
-    /// The audit log's head record was tampered with before Clew appended this row, so earlier rows may be missing.
+    /// The record of the newest row was tampered with before Clew appended this row, so earlier rows may be missing.
     AfterChangedHead,
     /// The head record, which identifies the newest row, was tampered with, so the newest rows may be missing.
     HeadChanged,
     /// The checkpoint record, which identifies the oldest row, was tampered with, so the oldest rows may be missing.
     CheckpointChanged,
-    /// The row recorded in a checkpoint is missing because the end of the audit log was removed.
+    /// A checkpoint's row is missing, because the newest rows of the audit log were removed.
     RecordedRowMissing {
         /// Creation time of the checkpoint, as a Unix timestamp in milliseconds.
         at: i64,
     },
-    /// The row recorded in a checkpoint now has a different MAC, because the end of the audit log was rewritten.
+    /// A checkpoint's row now has a different MAC, because the newest rows of the audit log were rewritten.
     RecordedRowReplaced {
         /// Creation time of the checkpoint, as a Unix timestamp in milliseconds.
         at: i64,
@@ -235,12 +235,12 @@ const SELECT_AUDIT_ROWS_AFTER_SEQ_SQL: &str = select_matching_rows_sql!(">", "se
 const SELECT_AUDIT_ROWS_BEFORE_SEQ_SQL: &str = select_matching_rows_sql!("<", "seq DESC");
 
 impl AuditStore<'_> {
-    /// Appends an event to the audit log. When this function returns, the event is durable.
+    /// Appends an event to the audit log. The function returns after the event has been committed durably.
     pub async fn append_audit_event(self, event: &AuditEvent) -> Result<(), StoreError> {
         self.store.append_audit_event_in_batch(event.clone()).await
     }
 
-    /// Returns up to `limit` matching audit rows after a sequence number, oldest first.
+    /// Returns up to `limit` matching audit rows with sequence numbers above `after_seq`, oldest first.
     pub async fn list_audit_rows_after_seq(
         self,
         filter: &AuditFilter,
@@ -250,7 +250,7 @@ impl AuditStore<'_> {
         self.select_audit_rows(SELECT_AUDIT_ROWS_AFTER_SEQ_SQL, filter, after_seq, limit).await
     }
 
-    /// Returns up to `limit` matching audit rows before a sequence number, newest first.
+    /// Returns up to `limit` matching audit rows with sequence numbers below `before_seq`, newest first.
     pub async fn list_audit_rows_before_seq(
         self,
         filter: &AuditFilter,

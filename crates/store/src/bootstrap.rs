@@ -15,10 +15,10 @@ use crate::tenants::projects::{insert_iam_domain, insert_project};
 pub(crate) const MASTER_KEY_CANARY_ASSOCIATED_DATA: AssociatedData<'static> =
     AssociatedData { table: "settings", column: "value", row: MASTER_KEY_CANARY_SETTING };
 
-/// Expected plaintext of the encrypted setting [`MASTER_KEY_CANARY_SETTING`] in a database that has an audit log.
-/// The plaintext proves that Clew started the audit log, because only the holder of the master key can encrypt it.
+/// Plaintext of the encrypted setting [`MASTER_KEY_CANARY_SETTING`] in a database whose audit log has been started.
+/// An attacker without the master key cannot encrypt the plaintext and therefore cannot forge the setting.
 /// If the setting contains this plaintext but the database has no audit log, the audit log was removed.
-/// Clew versions without an audit log used `canary` as the plaintext of the encrypted setting.
+/// Databases of Clew versions without an audit log contain the encrypted plaintext `canary` instead.
 pub(crate) const MASTER_KEY_CANARY_PLAINTEXT: &str = "canary, audited";
 
 impl Store {
@@ -60,7 +60,7 @@ impl Store {
         Ok(InitialTenantIds { domain_id, project_id, user_id })
     }
 
-    /// Starts the audit log if the database was created by a Clew version without an audit log.
+    /// Verifies the master key. Also starts the audit log if an older Clew version created the database without one.
     pub(crate) async fn verify_master_key(&self) -> Result<(), StoreError> {
         let canary =
             read_setting(&self.database, MASTER_KEY_CANARY_SETTING).await?.ok_or_else(|| StoreError::Damaged {

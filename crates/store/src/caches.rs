@@ -39,13 +39,13 @@ impl Default for StoreCaches {
 
 #[derive(Debug, Clone)]
 struct RecordedClientAddress {
-    /// Client address as text, which each signed request uses to look up failed authentication attempts.
+    /// Client address as text. Failed authentication attempts are looked up by this value for each signed request.
     text: Arc<str>,
     /// Time when Clew last wrote the client address to the database, as a Unix timestamp in seconds.
     recorded_at: i64,
 }
 
-/// Constant version of cached client addresses, which remain valid when the database changes.
+/// Cached client addresses share one constant version, because database changes do not invalidate them.
 const CLIENT_ADDRESS_CACHE_VERSION: i64 = 0;
 
 impl StoreCaches {

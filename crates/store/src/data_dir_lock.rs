@@ -7,11 +7,11 @@ use std::path::Path;
 use crate::data_dir::DataDir;
 use crate::error::StoreError;
 
-/// Exclusive lock on a data directory. A server or an operation such as a master key rotation holds the lock.
-/// The operating system releases the lock when the process terminates.
+/// Exclusive lock on a data directory. For example, a server or a master key rotation holds the lock.
+/// The operating system releases the lock when the Clew process terminates.
 #[derive(Debug)]
 pub struct DataDirLock {
-    /// Locked file, or `None` if PostgreSQL and S3 store all data, so that no lock is required.
+    /// Locked file. `None` if no lock is required, because all data is in PostgreSQL and S3.
     _file: Option<File>,
 }
 

@@ -1,7 +1,7 @@
 //! Tracks the database's version counters. Cached values become invalid when a version counter changes.
 //!
 //! One query reads the data version for all pending requests.
-//! The query starts after the requests arrive, so the data version reflects all commits that preceded the requests.
+//! The query starts after the requests have arrived, so its result includes all earlier commits.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ const MAX_REQUESTS_PER_DATA_VERSION_QUERY: usize = 1024;
 
 type Reply = oneshot::Sender<Result<DataVersion, StoreError>>;
 
-/// Clones of the tracker share one background task, which queries the data version.
+/// All clones of the tracker share the background task that queries the data version.
 #[derive(Clone)]
 pub(crate) struct DataVersionTracker {
     requests: mpsc::UnboundedSender<Reply>,
@@ -22,7 +22,7 @@ pub(crate) struct DataVersionTracker {
 
 impl DataVersionTracker {
     /// The background task connects to the database on the first request.
-    /// The background task ends when the last clone of the tracker is dropped.
+    /// The background task terminates when the last clone of the tracker is dropped.
     pub(crate) fn spawn(detector: ChangeDetector) -> Self {
         let (requests, receiver) = mpsc::unbounded_channel();
         tokio::spawn(serve_data_version_requests(detector, receiver));

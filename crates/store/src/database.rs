@@ -42,7 +42,7 @@ pub(crate) enum Transaction {
 }
 
 impl Database {
-    /// Disables write-ahead logging, so that the database is a single file that the caller can rename.
+    /// Creates a SQLite database without write-ahead logging, so that the caller can rename it as a single file.
     pub(crate) async fn create_sqlite(file: &Path) -> Result<Self, StoreError> {
         Ok(Self::Sqlite(sqlite::create_database(file).await?))
     }
@@ -89,12 +89,12 @@ impl Database {
     }
 
     /// Returns true if processes on other machines can use the database.
-    /// A lock file in a data directory cannot protect a database that several data directories share.
+    /// The lock file in a data directory cannot protect a database that several data directories share.
     pub(crate) fn is_shared(&self) -> bool {
         matches!(self, Self::Postgres(_))
     }
 
-    /// Returns SQL that expands a JSON array parameter to rows with the column `value`.
+    /// Returns SQL for the `FROM` clause that expands a JSON array parameter into rows with a column `value`.
     pub(crate) fn json_array_to_rows_sql(&self, parameter: &str) -> String {
         match self {
             Self::Sqlite(_) => format!("json_each({parameter})"),

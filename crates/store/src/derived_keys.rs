@@ -11,12 +11,12 @@ pub(crate) const MASTER_KEY_ID_SETTING: &str = "master_key_id";
 
 pub(crate) struct DerivedKeys {
     pub(crate) audit: MasterKey,
-    /// Key for hashing user names and access key ids after failed authentication attempts.
+    /// Key for the hashes under which Clew records the user names and access key ids of failed authentication attempts.
     /// User names are hashed because users sometimes enter a password as the user name.
     pub(crate) failures: MasterKey,
     pub(crate) links: MasterKey,
-    /// Key whose first 16 bytes are the session marker of this installation (see [`crate::Store::own_session_marker`]).
-    /// Other users of a monitored server can see the session marker, but the marker does not reveal the master key.
+    /// The first 16 bytes of the key are the marker of Clew's own sessions (see [`crate::Store::own_session_marker`]).
+    /// Other users of a monitored server can see the session marker, but cannot compute the master key from it.
     pub(crate) sessions: MasterKey,
     /// Id of the master key. The id does not reveal the master key.
     pub(crate) id: [u8; 32],
@@ -34,7 +34,7 @@ impl DerivedKeys {
         }
     }
 
-    /// Returns true if the stored `id` is the id of this master key or if no id is stored yet.
+    /// Returns true if no id is stored yet or if the stored `id` is the id of this master key.
     pub(crate) fn matches_key_id(&self, id: Option<&[u8]>) -> bool {
         id.is_none_or(|id| id == self.id)
     }

@@ -28,7 +28,7 @@ pub enum StoreError {
         /// Version of the database schema.
         version: i64,
     },
-    /// The database to which the metadata should be copied is not empty.
+    /// The target database of a metadata copy is not empty.
     #[error("{location} is not empty: table {table} has rows; nothing was changed")]
     NotEmpty {
         /// URL of the database.
@@ -42,7 +42,7 @@ pub enum StoreError {
         /// Name of the table.
         table: &'static str,
     },
-    /// The credentials that authenticated the request for a temporary access key are no longer valid.
+    /// A temporary access key cannot be issued, because the credentials used for the request have been revoked.
     #[error("the credentials that the temporary access key is issued for are no longer valid")]
     IssuingCredentialsRevoked,
     /// Another Clew server is using the data directory, or another process is initialising it.
@@ -51,7 +51,7 @@ pub enum StoreError {
         /// Path of the directory.
         dir: PathBuf,
     },
-    /// An operation on a file in the data directory failed.
+    /// An operation on a file or directory failed.
     #[error("could not {action} {}: {source}{}", path.display(), io_error_hint(source))]
     File {
         /// The failed operation.
@@ -72,7 +72,7 @@ pub enum StoreError {
         path: PathBuf,
         /// Current permission bits.
         mode: u32,
-        /// Reason why Clew did not remove other accounts' access to `path`.
+        /// Reason why Clew did not restrict the permissions of `path`.
         reason: String,
         /// Required permission bits.
         wanted: u32,
@@ -114,7 +114,7 @@ pub enum StoreError {
         action: &'static str,
         /// Cause of the error.
         source: Box<dyn std::error::Error + Send + Sync>,
-        /// Hint to append to the error message, such as "; try again", or an empty string.
+        /// Hint that is appended to the error message, such as "; try again". May be empty.
         remedy: &'static str,
     },
     /// A background task that accesses the database has stopped.
@@ -156,7 +156,7 @@ pub enum StoreError {
         /// Maximum number.
         limit: u32,
     },
-    /// The policy cannot be removed because it is attached to users or groups.
+    /// The policy cannot be deleted, because it is still attached to users or groups.
     #[error("policy {name:?} is attached {times} times; detach it first")]
     InUse {
         /// Name of the policy.
@@ -164,7 +164,7 @@ pub enum StoreError {
         /// Number of attachments.
         times: u64,
     },
-    /// The change would attach more policies to a user or group than the policy limits allow.
+    /// The change would exceed the limits for the policies of a user or group.
     #[error(
         "{name:?} would have {policies} policies with {bytes} bytes; a user or group may have {} policies with {} bytes in all; fix: detach policies that are no longer needed, or merge them",
         limits.policies, limits.bytes
@@ -225,7 +225,7 @@ pub enum StoreError {
         location: String,
         /// Cause of the error.
         reason: String,
-        /// Hint to append to the error message, such as "; correct the clock of this machine", or an empty string.
+        /// Hint that is appended to the error message, such as "; correct the clock of this machine". May be empty.
         remedy: &'static str,
     },
     /// The file or S3 object with the result of a collection task is missing.
@@ -255,7 +255,7 @@ impl StoreError {
     }
 }
 
-/// Returns a hint to append to the error message, such as "; free some space there", or an empty string.
+/// Returns a hint that is appended to the error message, such as "; mount it writable". The hint may be empty.
 fn io_error_hint(error: &io::Error) -> &'static str {
     use io::ErrorKind::{FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     match error.kind() {

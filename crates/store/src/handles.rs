@@ -2,7 +2,7 @@
 
 use crate::store::Store;
 
-/// Defines a handle type and the [`Store`] method that returns it.
+/// Defines handle types and the [`Store`] methods that return the handles.
 macro_rules! handles {
     ($($(#[$doc:meta])* $accessor:ident: $handle:ident,)*) => {
         $(
@@ -40,7 +40,7 @@ handles! {
     lockouts: LockoutStore,
     /// Policies and their attachments to users and groups.
     policies: PolicyStore,
-    /// Kill records and the queue of intelligent kills.
+    /// Records of killed sessions, and the queue of intelligent kills, for which Clew selects the sessions.
     kills: KillStore,
     /// Kill tasks and their leases.
     kill_tasks: KillTaskStore,

@@ -22,8 +22,8 @@ use crate::sealing::AssociatedData;
 use crate::tenants::enterprise_projects;
 use crate::tenants::projects::find_domain_id_of_project;
 
-/// The filters for id and name each have two query parameters: one for an exact value and one for a substring.
-/// The caller replaces `{elements}` with SQL that converts the JSON array of required tags into rows.
+/// The id filter and the name filter each have two query parameters: an exact value and a substring.
+/// The placeholder `{elements}` stands for SQL that expands the JSON array of required tags into rows.
 const MATCHING_INSTANCES_FROM_CLAUSE: &str = "FROM instances i WHERE i.project_id = $1 \
      AND ($2 IS NULL OR i.id = $2) AND ($3 IS NULL OR instr(i.id, $3) > 0) \
      AND ($4 IS NULL OR i.name = $4) AND ($5 IS NULL OR instr(i.name, $5) > 0) \
@@ -210,7 +210,7 @@ impl InstanceStore<'_> {
         self.instances_from_rows(rows).await
     }
 
-    /// Removes an instance with its nodes and tags. Returns false if the project does not contain the instance.
+    /// Removes an instance with its nodes and tags. Returns false if the project has no such instance.
     pub async fn remove_instance(
         self,
         by: &AuditOrigin,

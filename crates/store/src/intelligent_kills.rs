@@ -1,5 +1,5 @@
-//! Queue of intelligent kills (see `docs/decisions/0011-intelligent-kill.md`).
-//! A failed intelligent kill is not retried, because a retry could select and kill other sessions.
+//! Queue of intelligent kills, for which Clew selects the sessions (see `docs/decisions/0011-intelligent-kill.md`).
+//! A failed intelligent kill is not retried, because the retry could select and kill different sessions.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,7 +17,7 @@ use crate::error::StoreError;
 use crate::handles::KillStore;
 
 /// Id of an intelligent kill: the request time as a Unix timestamp in milliseconds.
-/// If the timestamp is not greater than the highest stored id, the new id is the highest stored id plus one.
+/// If the request time is not greater than all stored ids, the id is the highest stored id plus one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IntelligentKillId(pub(crate) i64);
 
@@ -71,10 +71,10 @@ pub struct IntelligentKill {
     pub request: NewIntelligentKill,
     /// Current state.
     pub status: CollectionTaskStatus,
-    /// Reason for the failure, or `None` if the intelligent kill has not failed.
-    /// Clew may have killed some sessions before the failure.
+    /// Reason why the intelligent kill failed, or `None` if it has not failed.
+    /// Clew may already have killed some sessions before the intelligent kill failed.
     pub reason: Option<String>,
-    /// End time, as a Unix timestamp in milliseconds, or `None` if the intelligent kill has not finished.
+    /// End time as a Unix timestamp in milliseconds. `None` until the intelligent kill has finished.
     pub ended_at: Option<i64>,
 }
 
@@ -92,7 +92,7 @@ pub struct IntelligentKillFilter {
 }
 
 /// Columns of the table `intelligent_kills` that [`intelligent_kill_from_row`] reads.
-/// With `SELECT *`, PostgreSQL's prepared statements would fail after a newer version of Clew adds a column.
+/// With `SELECT *`, prepared statements would fail on PostgreSQL as soon as a newer version of Clew adds a column.
 macro_rules! intelligent_kill_columns {
     () => {
         "id, project_id, instance_id, node_id, actor_id, actor_name, actor_domain_id, peer, request_id, status, reason, ended_at"
@@ -164,7 +164,7 @@ impl KillStore<'_> {
         ids.pop().map(IntelligentKillId).ok_or_else(full)
     }
 
-    /// Claims the oldest queued intelligent kill that is not older than `max_age`. The claim expires after `lease`.
+    /// Claims the oldest queued intelligent kill, unless it is older than `max_age`. The claim expires after `lease`.
     pub async fn claim_intelligent_kill(
         self,
         lease: Duration,
@@ -186,7 +186,7 @@ impl KillStore<'_> {
         row.as_ref().map(intelligent_kill_from_row).transpose()
     }
 
-    /// Marks an intelligent kill as finished, or as failed if `reason` is not `None`.
+    /// Marks an intelligent kill as failed if a `reason` is given, and otherwise as finished.
     /// Returns false without making changes if the intelligent kill is not running.
     pub async fn finish_intelligent_kill(
         self,
@@ -198,7 +198,7 @@ impl KillStore<'_> {
     }
 
     /// Marks intelligent kills as failed if they were queued for longer than `max_age` or if their lease has expired.
-    /// Returns the intelligent kills that were marked as failed, each with its status before this call.
+    /// Returns the intelligent kills that were marked as failed, with their previous statuses.
     pub async fn mark_stale_intelligent_kills_failed(
         self,
         max_age: Duration,

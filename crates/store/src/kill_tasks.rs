@@ -1,7 +1,7 @@
 //! Kill tasks. A kill task repeatedly kills the sessions on an instance that match the task's criteria.
 
 /// Columns of the table `kill_tasks` that [`kill_task_from_row`] reads.
-/// With `SELECT *`, PostgreSQL's prepared statements would fail after a newer version of Clew adds a column.
+/// With `SELECT *`, prepared statements would fail on PostgreSQL as soon as a newer version of Clew adds a column.
 macro_rules! kill_task_columns {
     () => {
         "t.id, t.instance_id, t.criteria, t.masked, t.started_at, t.ends_at, t.stopped_at"
@@ -34,7 +34,7 @@ pub struct NewKillTask {
     pub masked: bool,
     /// Duration of the task, or `None` if the task runs until it is stopped.
     pub duration: Option<Duration>,
-    /// Criteria and duration for the audit event. A placeholder replaces the text of the statement filter.
+    /// Criteria and duration for the audit event, with a placeholder in place of the statement filter's text.
     pub audit_detail: Value,
 }
 
@@ -65,7 +65,7 @@ impl KillTaskState {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KillTask {
     /// Unique id: the creation time of the task as a Unix timestamp in milliseconds.
-    /// If the timestamp is not greater than the highest stored id, the new id is the highest stored id plus one.
+    /// If the creation time is not greater than all stored ids, the id is the highest stored id plus one.
     pub id: i64,
     /// Instance on which sessions are killed.
     pub instance_id: InstanceId,
@@ -94,7 +94,7 @@ pub struct InstanceKillTasks {
     pub tasks: Vec<KillTask>,
 }
 
-/// Maximum number of running kill tasks per instance (TaurusDB API spec, section 2.8).
+/// Maximum number of kill tasks that can run on an instance at the same time (TaurusDB API spec, section 2.8).
 const MAX_RUNNING_KILL_TASKS: u32 = 5;
 /// Maximum number of stored kill tasks per instance, including stopped and finished kill tasks.
 const MAX_STORED_KILL_TASKS: u32 = 100;
@@ -210,7 +210,7 @@ impl KillTaskStore<'_> {
     }
 
     /// Stops a kill task.
-    /// Returns false if the project does not contain the instance or the instance does not have the kill task.
+    /// Returns false if the project does not contain the instance or the instance has no kill task with this id.
     pub async fn stop_kill_task(
         self,
         by: &AuditOrigin,
@@ -271,7 +271,7 @@ impl KillTaskStore<'_> {
     }
 }
 
-/// Kill task ids increase even if several kill tasks start in the same millisecond.
+/// Inserts a kill task. Its id exceeds all stored ids, even if several kill tasks start in the same millisecond.
 async fn insert_kill_task(
     tx: &mut AuditedTransaction,
     instance: &InstanceId,

@@ -57,7 +57,7 @@ pub enum RecordedKillOutcome {
     Refused,
     /// The kill failed because the server was unreachable or rejected the request.
     Failed,
-    /// Clew terminated before it recorded the outcome.
+    /// Clew terminated before it recorded the outcome of the kill.
     Unknown,
 }
 
@@ -93,7 +93,7 @@ impl RecordedKillOutcome {
     }
 }
 
-/// Record that Clew stores before it kills a session. Invalid UTF-8 in text fields is escaped.
+/// Kill to record before Clew sends it to the server. Invalid UTF-8 in text fields is escaped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewKillRecord {
     /// Project that contains the instance.
@@ -184,9 +184,9 @@ pub struct KillFilter {
     pub source: Option<KillSource>,
     /// Id of the intelligent kill or kill task that performed the kill, if any.
     pub task_id: Option<String>,
-    /// Start of the range of request times (inclusive), as a Unix timestamp in milliseconds.
+    /// Matches kills recorded at or after this Unix timestamp in milliseconds.
     pub from: Option<i64>,
-    /// End of the range of request times (exclusive), as a Unix timestamp in milliseconds.
+    /// Matches kills recorded before this Unix timestamp in milliseconds.
     pub to: Option<i64>,
 }
 
@@ -205,7 +205,7 @@ const MATCHING_KILLS_FROM_CLAUSE: &str = "FROM killed_sessions WHERE instance_id
      AND ($5 IS NULL OR asked_at >= $5) AND ($6 IS NULL OR asked_at < $6)";
 
 /// Columns of the table `killed_sessions` that [`kill_record_from_row`] reads.
-/// With `SELECT *`, PostgreSQL's prepared statements would fail after a newer version of Clew adds a column.
+/// A column list replaces `SELECT *`, whose prepared statements fail on PostgreSQL after an upgrade adds a column.
 macro_rules! kill_columns {
     () => {
         "id, project_id, instance_id, node_id, source, task_id, kind, reason, session_id, \"user\", host, db, command, seconds, \
@@ -214,7 +214,7 @@ macro_rules! kill_columns {
 }
 
 impl KillStore<'_> {
-    /// Records kills before Clew sends the `KILL` statements. [`KillStore::record_kill_outcomes`] adds the outcomes later.
+    /// Records kills before Clew sends the `KILL` statements. [`KillStore::record_kill_outcomes`] adds their outcomes.
     /// Returns the ids of the recorded kills, in the same order as `kills`.
     pub async fn insert_kill_records(self, kills: &[NewKillRecord]) -> Result<Vec<i64>, StoreError> {
         let failed = StoreError::database_error("record a kill");

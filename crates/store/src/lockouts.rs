@@ -1,7 +1,7 @@
 //! Locks out a user name or access key id after five consecutive failed authentication attempts.
 //! The database stores hashes of user names, because users sometimes enter a password as the user name.
 //!
-//! [`LockoutStore::reserve_auth_attempt`] counts an attempt as failed before a Clew server checks the password.
+//! [`LockoutStore::reserve_auth_attempt`] counts each attempt as a failure until the password proves to be correct.
 //! A successful password check resets the failure count.
 //! Counting each attempt in advance prevents concurrent attempts on several Clew servers from exceeding the limit.
 
@@ -21,22 +21,22 @@ use crate::lockouts::auth_failures::AuthFailureRecord;
 const MAX_CONSECUTIVE_AUTH_FAILURES: i64 = 5;
 /// Duration of a lockout, in seconds. Failures further apart than the lockout duration do not count as consecutive.
 const LOCKOUT_DURATION_SECONDS: i64 = 5 * 60;
-/// Time, in seconds, after which a pending authentication attempt without a recorded result counts as failed.
+/// Seconds after which a reserved authentication attempt is assumed to have failed if no result was recorded.
 const PENDING_AUTH_ATTEMPT_TTL_SECONDS: i64 = 30;
 
 /// Maximum number of recorded client addresses per user. A new address replaces the least recently used address.
 const MAX_CLIENT_ADDRESSES_PER_USER: i64 = 64;
 /// Unused client addresses are deleted after 90 days.
 const CLIENT_ADDRESS_TTL_SECONDS: i64 = 90 * 24 * 3600;
-/// Minimum interval between two database writes that record the use of the same client address by the same user.
+/// Minimum interval between database updates of a client address's last-used time, in seconds.
 const CLIENT_ADDRESS_WRITE_INTERVAL_SECONDS: i64 = 24 * 3600;
 
 /// Result of [`LockoutStore::reserve_auth_attempt`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthAttemptReservation {
-    /// The caller may check the password. The attempt counts as failed until [`LockoutStore::clear_auth_failures`] is called.
+    /// The caller may check the password. On success, it must call [`LockoutStore::clear_auth_failures`].
     Granted,
-    /// Concurrent requests have reserved all authentication attempts that are allowed before a lockout.
+    /// Concurrent attempts that are still in progress could reach the limit of consecutive authentication failures.
     Busy,
     /// Authentication is locked out.
     Locked,
@@ -154,7 +154,7 @@ impl LockoutStore<'_> {
         Ok(row.map(|locked_until| AuthFailureRecord { locked_until }))
     }
 
-    /// Returns `address` as text if this process recorded it for the user within the last day, or `None` otherwise.
+    /// Returns `address` as text if the cache holds it as a recently recorded address of the user, or `None` otherwise.
     /// Reads only the in-memory cache to avoid a database query for each request.
     #[must_use]
     pub fn find_cached_client_address(self, user: &UserId, address: IpAddr) -> Option<Arc<str>> {

@@ -77,7 +77,7 @@ pub(crate) fn next_master_key_path(file: &Path) -> PathBuf {
     file.with_extension("key.next")
 }
 
-/// Returns `None` if no key rotation is pending.
+/// Reads the next master key. Returns `None` if no key rotation is pending.
 pub(crate) fn read_next_master_key(file: &Path) -> Result<Option<MasterKey>, StoreError> {
     let from_env = read_master_key_env_var(NEXT_MASTER_KEY_ENV_VAR)?;
     let next = next_master_key_path(file);
@@ -87,7 +87,7 @@ pub(crate) fn read_next_master_key(file: &Path) -> Result<Option<MasterKey>, Sto
     read_master_key_file(&next).map(Some)
 }
 
-/// When this function returns, a newly created key is stored on disk.
+/// Loads the next master key, or creates the key and writes it to a key file.
 pub(crate) fn load_or_create_next_master_key(file: &Path) -> Result<MasterKey, StoreError> {
     let stored_in_file = read_master_key_env_var(MASTER_KEY_ENV_VAR)?.is_none();
     let next_path = next_master_key_path(file);

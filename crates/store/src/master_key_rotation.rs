@@ -2,8 +2,8 @@
 //!
 //! A rotation of the master key cannot change the key file and the database atomically.
 //! First, the rotation writes the next master key to a second key file.
-//! Then, the rotation encrypts all secrets with the next master key in one transaction.
-//! Finally, the rotation replaces the current key file with the second key file.
+//! After writing the key file, the rotation encrypts all secrets with the next master key in one transaction.
+//! The last step of the rotation replaces the current key file with the second key file.
 //! After a crash, [`Store::open`] determines which master key is valid and completes the rotation if necessary.
 
 use clew_model::{AuditEvent, AuditOrigin};
@@ -46,7 +46,7 @@ impl Store {
     /// After a crash, the next call to this function or to [`Store::open`] completes the rotation.
     ///
     /// Fails if a server is using the data directory.
-    /// Other processes that use the same database continue to run with the previous master key.
+    /// The rotation does not stop other processes that use the same database and still hold the previous master key.
     /// If a process still uses the previous key, its writes and task claims fail with [`StoreError::MasterKeyRotated`].
     pub async fn rotate_master_key(
         by: &AuditOrigin,

@@ -109,7 +109,7 @@ const SELECT_POLICIES_SQL: &str =
     "SELECT id, name, domain_id, model, document, description, created_at, updated_at FROM policies";
 
 impl PolicyStore<'_> {
-    /// Creates a policy or replaces the policy with the same name.
+    /// Creates a policy, or replaces an existing policy that has the same name.
     /// The caller must validate the policy document. `model` is the policy model: `role` or `identity`.
     pub async fn put_policy(
         self,

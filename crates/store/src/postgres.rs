@@ -47,7 +47,7 @@ const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
 const POSTGRES_SESSION_SETTINGS: [(&str, &str); 3] =
     [("lock_timeout", "10s"), ("idle_in_transaction_session_timeout", "5s"), ("TimeZone", "UTC")];
 
-/// PostgreSQL holds the advisory lock until the end of the transaction.
+/// The advisory lock is the write lock of the store. PostgreSQL releases the lock at the end of the transaction.
 /// The key of the advisory lock is the ASCII text "clew" as a big-endian integer.
 const ACQUIRE_WRITE_LOCK_SQL: &str =
     "SELECT pg_advisory_xact_lock(1668048247)::text, (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
@@ -97,13 +97,13 @@ pub(crate) struct PostgresDatabase {
     pub(crate) pool: PgPool,
     clock: DatabaseClock,
     /// The semaphore has one permit, so at most one PostgreSQL session of this process waits for the write lock.
-    /// If a Clew process loses its network connection, its waiting PostgreSQL sessions still acquire the write lock.
-    /// Each PostgreSQL session of a disconnected Clew process holds the write lock until a PostgreSQL timeout expires.
+    /// If a Clew process loses its network connection, PostgreSQL still grants the write lock to its waiting sessions.
+    /// A session of a disconnected process holds the write lock until a PostgreSQL timeout terminates the session.
     /// With several waiting sessions, a disconnected process could block other processes for longer than a lease lasts.
     writer: Arc<Semaphore>,
 }
 
-/// An advisory lock serialises the migrations of concurrent processes.
+/// An advisory lock in PostgreSQL serializes the migrations of concurrent processes.
 pub(crate) async fn open_database(url: &PostgresUrl) -> Result<PostgresDatabase, StoreError> {
     let failed = StoreError::database_error("open the database");
     let pool = PgPoolOptions::new()

@@ -49,25 +49,25 @@ impl CachedStoreView {
         self.version.access
     }
 
-    /// See [`IdentityStore::find_access_key`](crate::IdentityStore::find_access_key).
+    /// Cached version of [`IdentityStore::find_access_key`](crate::IdentityStore::find_access_key).
     pub async fn find_access_key(&self, id: &AccessKeyId) -> Result<Option<Arc<AccessKey>>, StoreError> {
         let load = || self.store.identities().find_access_key(id);
         get_or_load(&self.store.caches.keys, self.version.access, id, load).await
     }
 
-    /// See [`IdentityStore::find_token`](crate::IdentityStore::find_token).
+    /// Cached version of [`IdentityStore::find_token`](crate::IdentityStore::find_token).
     pub async fn find_token(&self, hash: &[u8; 32]) -> Result<Option<Arc<StoredToken>>, StoreError> {
         let load = || self.store.identities().find_token(hash);
         get_or_load(&self.store.caches.tokens, self.version.access, hash, load).await
     }
 
-    /// See [`TenantStore::find_project`](crate::TenantStore::find_project).
+    /// Cached version of [`TenantStore::find_project`](crate::TenantStore::find_project).
     pub async fn find_project(&self, id: &ProjectId) -> Result<Option<Arc<Project>>, StoreError> {
         let load = || self.store.tenants().find_project(id);
         get_or_load(&self.store.caches.projects, self.version.access, id, load).await
     }
 
-    /// See [`InstanceStore::find_instance`](crate::InstanceStore::find_instance).
+    /// Cached version of [`InstanceStore::find_instance`](crate::InstanceStore::find_instance).
     pub async fn find_instance(
         &self,
         project: &ProjectId,
@@ -78,13 +78,13 @@ impl CachedStoreView {
         Ok(found.filter(|instance| instance.project_id == *project))
     }
 
-    /// See [`TaskStore::find_task`](crate::TaskStore::find_task).
+    /// Cached version of [`TaskStore::find_task`](crate::TaskStore::find_task).
     pub async fn find_task(&self, id: &RequestId) -> Result<Option<Arc<SessionCollectionTask>>, StoreError> {
         let load = || self.store.tasks().find_task(id);
         get_or_load(&self.store.caches.tasks, self.version.any_table, id, load).await
     }
 
-    /// Returns the lockout state of a user name or access key id. See [`LockoutStore::find_lockout_end`](crate::LockoutStore::find_lockout_end).
+    /// Returns the lockout state of a user name or access key id.
     pub async fn lockout_state(&self, subject: &str) -> Result<LockoutState, StoreError> {
         Ok(match self.find_auth_failures(subject).await? {
             None => LockoutState::NoFailures,

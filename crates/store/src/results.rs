@@ -23,7 +23,7 @@ use crate::results::s3::{S3, S3Writer};
 pub use crate::results::stored_result::{StoredObject, StoredResult};
 use crate::tasks::ResultMetadata;
 
-/// Store for the results of collection tasks. Clones share the state.
+/// Store for the results of collection tasks. A clone refers to the same files or S3 objects.
 #[derive(Debug, Clone)]
 pub struct ResultStore(ResultBackend);
 
@@ -94,7 +94,7 @@ impl ResultStore {
         }
     }
 
-    /// Removes the result of a collection task: a file immediately, an S3 object in the background.
+    /// Removes the result of a collection task. A file is removed immediately, and an S3 object in the background.
     /// If the removal of an S3 object fails, garbage collection removes the object later.
     pub fn remove_result_in_background(&self, name: &str) -> Result<(), StoreError> {
         match &self.0 {

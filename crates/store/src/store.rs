@@ -52,7 +52,7 @@ pub struct InitialTenantIds {
     pub user_id: UserId,
 }
 
-/// Handle to the metadata, secrets and results. Clones share the state.
+/// Handle to the metadata, secrets and results. Clones of a handle share the same database and caches.
 #[derive(Clone)]
 pub struct Store {
     pub(crate) database: Database,

@@ -12,7 +12,7 @@ pub enum StoreEvent {
     /// An intelligent kill was queued.
     IntelligentKillQueued,
     /// The `LISTEN` connection is established.
-    /// After `Connected`, the receiver must query the store to detect changes whose notifications were lost.
+    /// Once the connection is established, the receiver must query the store for changes whose notifications were lost.
     Connected,
     /// The `LISTEN` connection is lost. Notifications may be lost until the next [`StoreEvent::Connected`].
     Disconnected,

@@ -2,7 +2,7 @@
 //! See `docs/decisions/0002-queue-with-leases-and-fencing-tokens.md`.
 
 /// Columns of the table `tasks` that [`task_from_row`] reads.
-/// With `SELECT *`, PostgreSQL's prepared statements would fail after a newer version of Clew adds a column.
+/// A column list replaces `SELECT *`, whose prepared statements fail on PostgreSQL after an upgrade adds a column.
 macro_rules! task_columns {
     () => {
         "request_id, project_id, instance_id, node_id, selection, masked, status, failure_kind, failure_detail, result_name, \

@@ -44,8 +44,8 @@ impl FakeServerFleet {
         self.connections.peak_connection_count()
     }
 
-    /// Returns the total number of logins across all servers with the account from [`FakeServer::url`].
-    /// Logins by other tests to a reused port are not counted, because other tests use other accounts.
+    /// Returns the total number of logins, across all servers, that used the account from [`FakeServer::url`].
+    /// If another test connects to a port that was reused, its logins are not counted, because its account differs.
     #[must_use]
     pub fn login_count(&self) -> u64 {
         self.connections.login_count()

@@ -34,7 +34,7 @@ pub struct ExpectedSession {
     pub statement: Option<Vec<u8>>,
     /// Open transaction.
     pub transaction: Option<ExpectedTransaction>,
-    /// True if the session is at least [`PredefinedSessions::MIN_SESSION_AGE_DIFFERENCE_SECONDS`] older than the young sessions.
+    /// True if the session belongs to the old sessions, which are opened well before the first young session.
     pub is_old: bool,
 }
 
@@ -59,7 +59,7 @@ pub struct ObservedTransaction {
 }
 
 /// Open sessions with known statements and transactions. Dropping the value closes the sessions.
-/// A server that executes `SLEEP()` detects a closed connection only after several seconds.
+/// Sessions that execute `SLEEP()` disappear from the server only several seconds after their connection is closed.
 #[derive(Debug)]
 pub struct PredefinedSessions {
     /// Expected rows of all sessions.

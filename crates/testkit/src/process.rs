@@ -81,7 +81,7 @@ pub(crate) fn build_command_with_sigkill_on_parent_exit(program: &Path) -> Comma
 }
 
 /// The kernel sends SIGTERM to the process when the thread that spawned it exits.
-/// After SIGTERM, the process can stop its own child processes.
+/// SIGTERM, unlike SIGKILL, lets the process stop its own child processes before it exits.
 pub(crate) fn build_command_with_sigterm_on_parent_exit(program: &Path) -> Command {
     build_command_with_parent_death_signal("TERM", program)
 }

@@ -54,7 +54,7 @@ pub enum RogueAttack {
     Garbage,
 }
 
-/// A statement that contains one of these substrings (case-insensitive) triggers the attack of a [`RogueServer`].
+/// Statement substrings (case-insensitive) to which a [`RogueServer`] responds with its attack.
 pub const STATEMENT_SUBSTRINGS_THAT_TRIGGER_ATTACKS: [&str; 2] = ["processlist", "performance_schema.threads"];
 
 /// Configuration of a [`RogueServer`].

@@ -131,7 +131,7 @@ impl S3Server {
         self.process.stop_with_sigterm()
     }
 
-    /// Restarts the stopped server with the same ports and objects and waits until it accepts uploads.
+    /// Restarts the stopped server with the same ports and objects, and waits until it accepts uploads.
     /// The kernel kills the server process when the thread that called this function exits.
     pub async fn restart(&mut self) -> Result<(), ServerError> {
         self.process = spawn_server(&self.folder, &self.ports)?;

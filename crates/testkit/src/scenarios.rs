@@ -31,7 +31,7 @@ pub struct LockWaitScenario {
     waits: String,
     /// Expected root blockers, separated by spaces, highest-ranked first. `+` joins the sessions in a wait cycle.
     roots: String,
-    /// Expected locked resource of each waiter. [`WILDCARD_FOR_OTHER_WAITERS`] stands for all waiters without a separate entry.
+    /// Expected locked resource of each waiter. [`WILDCARD_FOR_OTHER_WAITERS`] matches all unlisted waiters.
     resources: Vec<(&'static str, &'static str)>,
     /// Session that is expected to become the root blocker after the first root blocker is killed.
     pub root_after_kill: Option<&'static str>,

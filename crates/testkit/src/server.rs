@@ -101,7 +101,7 @@ impl Server {
         Ok(server)
     }
 
-    /// Restarts a killed server with the same port and data and waits until it accepts connections.
+    /// Restarts a killed server with the same port and data, and waits until it accepts connections.
     /// A restart resets the connection ids and preserves committed transactions.
     pub async fn restart(&mut self) -> Result<(), ServerError> {
         self.process.kill().map_err(|source| ServerError::Io { operation: "stop a server", source })?;

@@ -11,7 +11,7 @@ use crate::idle_sessions::{IdleSessions, open_idle_sessions};
 use crate::raw_client::RawSession;
 use crate::server::Server;
 
-/// Number of sessions of each type.
+/// Size of a session load: the numbers of sessions, open transactions and lock waiters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionCountsByType {
     /// Total number of sessions.
@@ -44,7 +44,7 @@ const SETUP_STATEMENTS: [&str; 4] = [
 ];
 
 impl SessionLoad {
-    /// Opens all sessions and waits until each waiter is blocked by a row lock.
+    /// Opens all sessions and waits until each lock waiter is blocked by a row lock.
     pub async fn start(server: &Server, size: SessionCountsByType) -> io::Result<Self> {
         server.run_statements(&SETUP_STATEMENTS).await.map_err(io::Error::other)?;
         server.run_statements(&[&format_insert_statement(size.transactions)]).await.map_err(io::Error::other)?;

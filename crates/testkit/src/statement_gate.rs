@@ -28,7 +28,7 @@ struct StatementHoldingProxyState {
 }
 
 impl StatementHoldingProxy {
-    /// Starts a proxy that holds back the statements that contain `words` and forwards all other statements.
+    /// Starts a proxy that holds back statements containing `words` and forwards all other statements.
     pub async fn start(server: &Server, words: &'static str) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();

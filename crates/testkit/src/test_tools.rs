@@ -30,7 +30,7 @@ pub const MARIADB_DEBIAN_PACKAGES: [DebianPackage; 2] = [
     DebianPackage { name: "mariadb-server-core", file: MARIADBD_PATH },
     DebianPackage { name: "mariadb-client-core", file: "/usr/bin/my_print_defaults" },
 ];
-/// Additional Debian packages for tests. The nginx package is omitted, because it starts a system-wide server.
+/// Debian packages of the tools that tests run. The nginx package is omitted, because it starts a system-wide server.
 pub const TEST_DEBIAN_PACKAGES: [DebianPackage; 8] = [
     DebianPackage { name: "mariadb-client", file: MARIADB_BINLOG_TOOL_PATH },
     DebianPackage { name: "postgresql-15", file: "/usr/lib/postgresql/15/bin/postgres" },

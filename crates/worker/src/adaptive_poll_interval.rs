@@ -8,7 +8,7 @@ pub(crate) const DEFAULT_TARGET_POLL_INTERVAL: Duration = Duration::from_secs(1)
 const MAX_SLOW_NODE_POLL_INTERVAL: Duration = Duration::from_secs(30);
 const POLL_INTERVAL_TO_READ_DURATION_RATIO: u32 = 10;
 
-/// Poll interval that adapts to the duration of a node's last read.
+/// Poll interval of a node, adapted to the duration of the most recent read.
 #[derive(Debug)]
 pub struct AdaptivePollInterval {
     target: Duration,

@@ -30,7 +30,7 @@ pub(crate) struct SessionCollectionJob {
     pub(crate) completions: CompletionNotifier,
     pub(crate) claimed: ClaimedTask,
     /// Time immediately before the worker claimed the collection task. The worker measures its lease from this time.
-    /// The lease starts earlier in the worker than in the store, so that the worker never uses an expired lease.
+    /// The lease expires earlier in the worker than in the store, so the worker never relies on an expired lease.
     pub(crate) claimed_at: Instant,
 }
 

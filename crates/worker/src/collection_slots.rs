@@ -21,7 +21,7 @@ pub(crate) struct SessionCollectionSlotPool {
     active: Arc<Semaphore>,
     /// Limits the number of connections for session reads, because a stalled read still occupies a connection.
     total: Arc<Semaphore>,
-    /// If the number of stalled reads reaches this limit, the worker claims no more collection tasks for stalled nodes.
+    /// If at least `max_stalled` reads are stalled, the worker claims no collection tasks for stalled nodes.
     max_stalled: usize,
     stall_timeout: Duration,
     stalled: Arc<Mutex<StalledNodes>>,
@@ -31,7 +31,7 @@ pub(crate) struct SessionCollectionSlotPool {
 #[derive(Debug, Default)]
 struct StalledNodes {
     nodes: HashSet<NodeId>,
-    /// Number of stalled reads that are still running.
+    /// Number of stalled reads that have neither completed nor failed.
     reads: usize,
 }
 
@@ -96,7 +96,7 @@ impl SessionCollectionSlotPool {
 impl SessionCollectionSlot {
     /// Reads sessions and releases the permit for active reads if the node sends no data for the stall timeout.
     ///
-    /// If the node's previous read stalled, the permit is released as soon as the new read waits for data.
+    /// If the previous read of the node stalled, the permit is released as soon as the new read waits for data.
     pub(crate) async fn await_session_read(
         &mut self,
         node: &NodeId,

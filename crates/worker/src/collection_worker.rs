@@ -94,7 +94,7 @@ impl SessionCollectionQueue {
     }
 
     /// Waits until S3 accepts write requests, so that the worker does not claim tasks whose results it cannot store.
-    /// For example, S3 rejects all requests while the clock of the worker's machine is wrong.
+    /// S3 rejects all requests while the clock of the worker's machine is wrong.
     async fn wait_until_result_store_writable(&self) {
         let mut refused = false;
         while !self.store.result_store().is_writable().await {

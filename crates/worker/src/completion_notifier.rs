@@ -12,7 +12,7 @@ pub(crate) struct CompletionNotifier(Arc<CollectionWaiterRegistry>);
 #[derive(Default)]
 struct CollectionWaiterRegistry {
     collections: Mutex<HashMap<RequestId, AwaitedCollection>>,
-    /// Parent token of every `completed` token. Cancelling the parent token notifies all waiters.
+    /// Parent of the cancellation tokens of all collection tasks. Cancelling the parent notifies all waiting callers.
     closed: CancellationToken,
 }
 

@@ -1,4 +1,4 @@
-//! Queue and worker for intelligent kills, which kill groups of slow sessions with the same SQL template.
+//! Queue and worker for intelligent kills. An intelligent kill terminates slow sessions grouped by SQL template.
 //!
 //! A queued intelligent kill survives a restart and is executed at most once.
 
@@ -246,7 +246,7 @@ impl IntelligentKillQueue {
     }
 }
 
-/// Pairs of node address and clock history, ordered from the least to the most recently read node.
+/// Node addresses, each with the node's clock history, ordered from the least to the most recently read node.
 #[derive(Debug, Default)]
 struct NodeClockHistories(VecDeque<(String, NodeClockHistory)>);
 

@@ -23,7 +23,7 @@ pub struct KillExecutor {
 /// Request to kill sessions on a node.
 #[derive(Debug, Clone)]
 pub struct KillRequest {
-    /// Caller that requested the kill, with the caller's address.
+    /// Actor that requested the kill, the client address and the request id.
     pub origin: AuditOrigin,
     /// Project of the instance.
     pub project_id: ProjectId,
@@ -45,7 +45,7 @@ pub struct KillRequest {
     pub unsafe_victims: UnsafeKillPolicy,
     /// Reason that the caller gave for the kill. May be empty.
     pub reason: String,
-    /// Server and time at which Clew read the process list that contains the selected sessions.
+    /// Origin of the process list from which the sessions were selected: the server and the time of the read.
     pub list_read: ProcessListOrigin,
 }
 

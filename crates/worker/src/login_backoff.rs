@@ -49,7 +49,7 @@ impl LoginPermit {
     }
 }
 
-/// A missing privilege for a statement implies that the server accepted the login.
+/// An error about a missing privilege for a statement implies that the server accepted the login.
 fn is_login_accepted(failure: Option<&Failure>) -> bool {
     failure.is_none_or(|failure| failure.kind == FailureKind::MissingPrivilege)
 }

@@ -64,7 +64,7 @@ pub trait NodeReader: Send + Sync {
 
 /// Maximum number of attempts to acquire a connection permit for a read.
 /// A hung read holds its connection permit until Clew aborts the read.
-/// The attempts together last longer than the abort of a hung read, so a waiting read can acquire the released permit.
+/// The attempts continue until a hung read is aborted, so that a waiting read can acquire the released permit.
 const MAX_CONNECTION_PERMIT_ATTEMPTS: u32 = 12;
 
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! State of the PostgreSQL `LISTEN` connection, which determines how often the process polls the store.
+//! Tracks whether the PostgreSQL `LISTEN` connection works, and sets the interval for polling the store accordingly.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -10,7 +10,7 @@ use crate::node_reader::SessionRows;
 
 const WRITE_BUFFER_SIZE: usize = 256 * 1024;
 
-/// Published result that is removed on drop unless [`PendingResult::commit_result`] was called.
+/// Published collection result that is removed on drop unless [`PendingResult::commit_result`] was called.
 #[derive(Debug)]
 pub(crate) struct PendingResult {
     results: ResultStore,

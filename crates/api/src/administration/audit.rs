@@ -97,7 +97,7 @@ pub(crate) async fn export_audit_log(
 
 /// Verify the audit log of all domains. Only administrators can verify the audit log.
 ///
-/// The verification reports a problem if the store no longer contains the newest audit row that the server has read.
+/// The verification reports a problem if the newest audit row that the server has read is missing from the store.
 #[utoipa::path(get, path = "/clew/v1/audit/verify", tag = "administration",
     responses((status = 200, description = "Result of the verification", body = AuditVerificationResponse)))]
 pub(crate) async fn verify_audit_log(

@@ -177,7 +177,7 @@ async fn find_project_if_specified(
 /// Returns an error if the policy cannot be attached to the user or group (TaurusDB API spec, section 4.1).
 ///
 /// Role-based policies can be attached only to groups, either for all projects or for a single project.
-/// Identity policies can be attached to users and groups; such an attachment always applies to all projects.
+/// Identity policies can be attached to users and groups, and always apply to all projects.
 fn check_attachment_allowed(
     policy: &CustomOrSystemPolicy,
     grantee: &Grantee,

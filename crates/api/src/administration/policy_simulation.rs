@@ -29,7 +29,7 @@ use crate::policy_cache::{self, run_policy_evaluation};
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SimulationRequest {
-    /// Id of the user who sends the simulated request, which is treated as signed with an access key
+    /// Id of the user who sends the simulated request; Clew assumes that the request is signed with an access key
     user_id: String,
     /// Name or alias of the policy action (case-insensitive)
     #[schema(example = "gaussdbformysql:instance:getRealtimeSession")]

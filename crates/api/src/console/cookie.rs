@@ -1,7 +1,7 @@
 //! Session cookie of a browser. The cookie contains the session token and is `HttpOnly` and `SameSite=Strict`.
 //!
 //! Over TLS, the name of the cookie starts with `__Host-` and ends with the port of the server.
-//! Browsers reject a `__Host-` cookie that is set by another host of the domain or without TLS.
+//! The `__Host-` prefix prevents other subdomains and plain HTTP responses from setting the cookie.
 //! The cookie name contains the port because browsers share cookies across all ports of a host.
 
 use std::borrow::Cow;

@@ -46,7 +46,7 @@ pub(crate) struct StreamParameters {
 /// Watch the sessions of a node.
 ///
 /// A `snapshot` event contains all sessions; a `changes` event contains the changes since the previous event.
-/// A `limitations` event lists data that the server hides; a `read-error` event reports a failed read of the node.
+/// A `limitations` event lists data that the server hides; a `read-error` event reports a failure to read the node.
 /// An `end` event contains the reason why the stream ended.
 #[utoipa::path(
     get,

@@ -18,7 +18,7 @@ pub(super) fn is_not_modified(headers: &HeaderMap, tag: &str) -> bool {
     })
 }
 
-/// `If-None-Match` requires the weak comparison of entity tags.
+/// `If-None-Match` uses the weak comparison of entity tags (RFC 9110, section 13.1.2).
 fn strip_weak_etag_prefix(tag: &str) -> &str {
     tag.strip_prefix("W/").unwrap_or(tag)
 }

@@ -2,7 +2,7 @@
 //!
 //! When a user authenticates successfully, the client's address is recorded for that user.
 //! Each of the user's recorded addresses has its own failure counter. All other addresses share one counter.
-//! An attacker's failed attempts do not lock out a user who signs in from a recorded address.
+//! An attacker's failed attempts do not lock out a user who signs in from an address recorded for that user.
 
 use std::net::IpAddr;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Routes that return the caller's domain and identity. The SDKs require the domain list (API spec sections 3.1 and 8.3).
+//! Routes that return the caller's domain and identity. The SDKs require the domain list (API spec, sections 3.1, 8.3).
 
 use serde::Serialize;
 use utoipa::ToSchema;

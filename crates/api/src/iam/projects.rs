@@ -1,4 +1,4 @@
-//! Handlers that list projects. SDKs call `KeystoneListProjects` to find the project of a region (API spec section 3.1).
+//! Handlers that list projects. SDKs call `KeystoneListProjects` to find a region's project (API spec, section 3.1).
 
 use axum::extract::{RawQuery, State};
 use clew_iam::decision::Grant;

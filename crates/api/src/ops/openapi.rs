@@ -6,7 +6,7 @@ use axum::body::Bytes;
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 
-/// The OpenAPI document is cached, because any client can request it and each generation takes 14 MiB of memory.
+/// The OpenAPI document is cached, because any client can request it and building it takes 14 MiB of memory.
 static OPENAPI_DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| crate::build_openapi_json().into());
 
 /// Show the OpenAPI document.

@@ -45,7 +45,7 @@ impl ResolvesServerCert for ReloadableCertResolver {
 }
 
 impl TlsConfig {
-    /// Loads a certificate chain, leaf first, and its private key, both in PEM format. One file may contain both.
+    /// Loads a PEM certificate chain, leaf first, and its private key. A single file may contain both.
     pub fn load(certificate: &Path, key: &Path) -> Result<Self, ServeError> {
         let initial = [FileFingerprint::read_fingerprint(certificate), FileFingerprint::read_fingerprint(key)];
         let files = CertificateFiles { certificate: certificate.to_owned(), key: key.to_owned(), initial };

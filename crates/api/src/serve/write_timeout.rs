@@ -18,7 +18,7 @@ use tokio::time::{Sleep, sleep};
 pub(super) struct WriteTimeoutStream<S> {
     stream: S,
     limit: Duration,
-    /// Timer of the pending write; `None` if no write is pending.
+    /// Timer for the pending write; `None` if no write is pending.
     timer: Option<Pin<Box<Sleep>>>,
 }
 

@@ -179,7 +179,7 @@ async fn show_instance(
     Ok(Json(wire::build_instance_response(&instance, names)))
 }
 
-/// Returns `None` if no instance can match, because Clew instances have no VPC, subnet or proxy to filter by.
+/// Returns `None` if the query filters by VPC, subnet or proxy, because Clew instances have none of them.
 fn parse_instance_filter(query: &QueryString) -> Result<Option<InstanceFilter>, ApiError> {
     require_supported_parameter_value(query, "type", "Cluster")?;
     require_supported_parameter_value(query, "datastore_type", wire::DATASTORE_TYPE)?;

@@ -84,7 +84,7 @@ pub(crate) async fn add_kill_task(
 struct RequestedKillTask {
     criteria: KillCriteria,
     duration: Option<Duration>,
-    /// Instance name with which the client confirms that a task without filters may kill all user sessions.
+    /// Instance name, repeated by the client to confirm that a task without filters may kill all user sessions.
     confirmed: Option<String>,
 }
 

@@ -45,7 +45,7 @@ pub(crate) struct SessionKillResult {
     #[schema(max_items = 20)]
     processes_killed: Vec<u64>,
     /// Thread ids of sessions that Clew did not kill because they are missing, internal, protected or Clew's own.
-    /// For each of these sessions that exists, the audit log contains the reason
+    /// The audit log contains the reason for each existing session that was not killed
     #[schema(max_items = 20)]
     processes_not_found: Vec<u64>,
 }

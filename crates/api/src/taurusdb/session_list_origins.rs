@@ -1,9 +1,9 @@
-//! Records from which server instance each user's latest session list of a node was read.
+//! Records, for each user and node, the server instance from which Clew read the latest session list.
 //!
 //! The API request `DELETE …/processes` identifies sessions only by thread id.
 //! A thread id can be reused when a server restarts or when an address moves to another server.
 //! Clew refuses the kill request if the user's latest session list was read from a different server instance.
-//! A recorded server instance expires after 10 minutes, because later thread ids may come from another list.
+//! Records expire after 10 minutes, because a later kill request may use thread ids from a different session list.
 
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};

@@ -11,9 +11,9 @@ const CONNECTION_COUNT: &str = "64";
 /// HTTP load generator, which runs on the same two cores as the measured server.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum LoadGenerator {
-    /// The `hey` load generator, which, like a typical client, uses about as much CPU time as the server.
+    /// The `hey` load generator. Like a typical client, `hey` uses about as much CPU time as the server.
     Hey,
-    /// The `wrk` load generator, whose CPU use is so low that the request rate depends mainly on the server's CPU time.
+    /// The `wrk` load generator. `wrk` uses so little CPU time that the request rate depends mainly on the server.
     Wrk,
 }
 
@@ -47,7 +47,7 @@ impl LoadGenerator {
     }
 }
 
-/// Formats the request headers as command-line options of the load generator, except for the header `omitted`.
+/// Formats the request headers as command-line options for the load generator, without the header named `omitted`.
 fn format_header_options(get: &GetRequest, omitted: &'static str) -> impl Iterator<Item = String> {
     let headers = get.headers.iter().filter(move |(header, _)| header != omitted);
     headers.flat_map(|(header, value)| ["-H".to_owned(), format!("{header}: {value}")])

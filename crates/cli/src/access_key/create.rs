@@ -16,7 +16,7 @@ use crate::store_args::IamDomainArgs;
 use crate::text_table;
 use crate::time;
 
-/// Valid lifetimes of a temporary access key. The API accepts the same range.
+/// Range of valid lifetimes for a temporary access key. The API accepts the same range.
 const TEMPORARY_KEY_LIFETIME_RANGE_SECONDS: std::ops::RangeInclusive<u64> = 900..=86_400;
 
 /// Create an access key for a user and print the secret key once.

@@ -1,4 +1,4 @@
-//! Configures where collection results are stored: in the data directory or in S3.
+//! Selects the storage for collection results: the data directory or S3.
 
 use clew_store::{ResultStore, S3Settings, Store};
 use secrecy::SecretString;

@@ -12,7 +12,7 @@ const MAX_TAG_KEY_CHARS: usize = 36;
 const MAX_TAG_VALUE_CHARS: usize = 43;
 
 /// Add tags to an instance or replace the values of existing tags.
-/// Policies can refer to tags with the condition key g:ResourceTag.
+/// Policies can match these tags through the condition key g:ResourceTag.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew instance tag shop env=test team=payments")]
 pub(super) struct TagArgs {

@@ -13,7 +13,7 @@ use crate::local_audit_origin;
 /// Clew opens the audit log before the first kill, so that no session is killed if the log cannot be opened.
 pub(super) struct KillAuditLog {
     store: Store,
-    /// Domain of the audit rows: the store's only domain, or `None` if the store has several domains.
+    /// Domain that the audit rows record: the only domain in the store, or `None` if there are several.
     domain: Option<DomainId>,
 }
 

@@ -21,9 +21,9 @@ pub(super) struct SelectedSessions {
 
 #[derive(Debug, Default)]
 pub(super) struct KillImpact {
-    /// Open transactions by session id, or `None` if the database account lacks the privilege to list transactions.
+    /// Open transactions, keyed by session id. `None` if the database account lacks the privilege to list them.
     pub(super) transactions: Option<HashMap<u64, Transaction>>,
-    /// Number of sessions that each selected session blocks directly or indirectly, by session id.
+    /// Maps the id of each selected session to the number of sessions that it blocks directly or indirectly.
     pub(super) blocked_counts: HashMap<u64, usize>,
     pub(super) risks: HashMap<u64, Vec<KillRisk>>,
     /// Warnings about root blockers that are not selected for the kill.

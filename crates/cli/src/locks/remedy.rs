@@ -7,7 +7,7 @@ use clew_model::NodeUrl;
 
 use crate::node_url;
 
-/// Returns an empty string if there is no root blocker, or no recommended action for the first root blocker.
+/// Returns an empty string if there is no root blocker or if no action is recommended for the first root blocker.
 pub(super) fn render_unblocking_suggestion(graph: &WaitGraph, node: &NodeUrl, colours: bool) -> String {
     let Some(root) = graph.roots.first() else { return String::new() };
     let command = |command: String| {

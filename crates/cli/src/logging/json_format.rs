@@ -83,7 +83,7 @@ impl JsonObjectWriter {
         }
     }
 
-    /// Writes the field `name`, whose value is the serialised JSON object `object` with the field `extra_name` added.
+    /// Writes the field `name` with the JSON object `object`, to which the field `extra_name` is added.
     fn write_object_with_extra_field(&mut self, name: &str, object: &str, extra_name: &str, extra_value: &str) {
         self.write_field_name(name);
         self.0.extend_from_slice(object.strip_suffix('}').unwrap_or("{").as_bytes());

@@ -57,7 +57,7 @@ struct PolicyWithGrantee {
     policy: NamedPolicy,
     grantee: Grantee,
     project: Option<clew_store::Project>,
-    /// Description of the grantee and project for messages, such as `the group developers`.
+    /// Grantee and project as text for messages, such as `the group developers for the project web`.
     to: String,
 }
 

@@ -13,7 +13,7 @@ use crate::identity_directory::permission_model_name;
 use crate::store_args::IamDomainArgs;
 use crate::value_parsers;
 
-/// Create a policy or replace the policy with the same name.
+/// Create a policy, or replace the existing policy that has this name.
 /// The new policy document takes effect immediately for all users and groups to which the policy is attached.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]

@@ -1,7 +1,7 @@
 //! Parses the leading keywords and table lists of a statement to find the tables that the statement modifies.
 //!
 //! The parser is necessary because servers do not report which tables a running statement uses.
-//! A kill of the following statements can leave a non-transactional table corrupted or partially modified:
+//! Killing one of the following statements can leave a non-transactional table corrupted or partially modified:
 //! - Statements that modify rows: `INSERT`, `REPLACE`, `UPDATE`, `DELETE`, `LOAD`.
 //! - DDL statements: `ALTER`, `TRUNCATE TABLE`, `CREATE INDEX`, `DROP INDEX`.
 //! - Maintenance statements: `REPAIR`, `OPTIMIZE`, `ANALYZE`.
@@ -18,7 +18,7 @@ const MAX_REPORTED_TABLES: usize = 32;
 /// Effect of a statement on its tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TableChangeKind {
-    /// Schema change or maintenance of the table itself, such as `ALTER`, `REPAIR`, `OPTIMIZE` or `ANALYZE`.
+    /// Change to the table structure, or table maintenance, such as `ALTER`, `REPAIR`, `OPTIMIZE` or `ANALYZE`.
     Definition,
     /// Modification of rows.
     Rows,

@@ -56,7 +56,7 @@ impl VersionedSessionRow {
         }
     }
 
-    /// Returns true if host and user match, so that the server has not reused the session id for a new session.
+    /// Returns true if the server has not reused the session id, judging by the host and user of `session`.
     pub(super) fn is_same_session(&self, session: &Session) -> bool {
         let same = |at: usize, text: &[u8]| matches!(self.cells.get(at), Some(CellValue::Text(stored)) if **stored == *to_valid_utf8(text));
         // During a login, servers list `unauthenticated user` or, rarely, other text as the account.

@@ -11,9 +11,9 @@ use super::quoted_text::{self, StringLiteralEnd};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LexerEndReason {
     Complete,
-    /// The remaining text is ambiguous and may contain literals.
+    /// The lexer stopped because the remaining text of the statement is ambiguous and may contain literals.
     AmbiguousText,
-    /// The statement contains an unpaired quote. The value is the offset of the first quote in the statement.
+    /// The statement contains an unpaired quote. The template ends at the first quote, whose offset is the value.
     UnpairedQuotes(usize),
 }
 

@@ -4,8 +4,7 @@ use super::sql_modes;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StringLiteralEnd {
-    /// Offset of the first byte after the string literal.
-    /// In all SQL modes, the byte at this offset is outside string literals.
+    /// Offset after the string literal. The text at the offset is outside string literals in all SQL modes.
     At(usize),
     /// The string has no closing quote in any SQL mode.
     Unclosed,

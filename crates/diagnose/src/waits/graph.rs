@@ -51,7 +51,7 @@ pub struct WaitGraph {
     pub limitations: Vec<Limitation>,
 }
 
-/// Wait for a lock that the blocker holds or requested before the waiter did.
+/// Wait for a lock that another session or transaction holds or has requested earlier.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LockWait {
     /// Waiting session or transaction.
@@ -137,7 +137,7 @@ pub struct RootBlocker {
     /// Number of direct and indirect waiters. If the root blocker is a cycle, all members but one count as waiters.
     pub holds: usize,
     /// Maximum number of waiters that a kill of the root blocker unblocks.
-    /// The count excludes waiters that also wait for another root blocker.
+    /// Waiters that also wait for another root blocker are not counted, because the kill does not unblock them.
     /// A kill can unblock fewer waiters than the maximum, because the next lock holder can block other waiters.
     pub frees: usize,
     /// Longest wait among all direct and indirect waiters, in seconds; 0 if unknown.
@@ -147,7 +147,7 @@ pub struct RootBlocker {
 /// Details of a waiter or blocker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParticipantDetail {
-    /// Session or transaction that waits for a lock or blocks others.
+    /// Session or transaction that waits for a lock or blocks other sessions or transactions.
     pub party: WaitParticipant,
     /// Session, or `None` if the transaction has no session or the session is missing from the input data.
     pub session: Option<Session>,

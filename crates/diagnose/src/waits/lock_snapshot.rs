@@ -9,7 +9,7 @@ use super::metadata_locks::{LockStatus, MetadataLockMode, MetadataLockObject};
 /// Input data of the wait graph. Fields that could not be read are empty, and `limitations` gives the reasons.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LockSnapshot {
-    /// All sessions visible to Clew's account, including internal sessions because they can be blockers.
+    /// All sessions visible to Clew's account, including internal sessions, which can be blockers.
     pub sessions: Vec<ObservedSession>,
     /// All open transactions, including transactions without a session.
     pub transactions: Vec<ObservedTransaction>,
@@ -18,7 +18,7 @@ pub struct LockSnapshot {
     /// Granted and pending metadata locks.
     ///
     /// `metadata_locks` must contain all metadata locks on tables.
-    /// Locks on objects other than tables may be missing if no session waits for a lock on the object.
+    /// A lock on an object other than a table may be missing if no session waits for a lock on the object.
     pub metadata_locks: Vec<MetadataLock>,
     /// True if `metadata_locks` includes pending lock requests.
     ///

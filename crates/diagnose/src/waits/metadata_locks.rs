@@ -85,7 +85,7 @@ pub enum MetadataLockObjectKind {
     Other(Box<str>),
 }
 
-/// Server names of the object kinds: first the names in `performance_schema`, then those in `metadata_lock_info`.
+/// Names that the server uses for the object kinds: first in `performance_schema`, then in `metadata_lock_info`.
 const LOCK_OBJECT_KINDS_BY_NAME: [(&str, MetadataLockObjectKind); 22] = [
     ("GLOBAL", MetadataLockObjectKind::Global),
     ("COMMIT", MetadataLockObjectKind::Commit),

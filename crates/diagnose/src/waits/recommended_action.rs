@@ -19,7 +19,7 @@ pub enum RecommendedAction<'a> {
 }
 
 impl WaitGraph {
-    /// Returns the recommended action for a root blocker, or `None` if the root blocker is not in this graph.
+    /// Returns the recommended action for a root blocker, or `None` if the graph does not contain the root blocker.
     #[must_use]
     pub fn recommend_action(&self, root: &RootBlocker) -> Option<RecommendedAction<'_>> {
         let remedies: Vec<RecommendedAction<'_>> =

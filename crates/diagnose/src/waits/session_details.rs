@@ -9,7 +9,7 @@ use super::graph::{LockWait, RootBlocker, WaitGraph, WaitParticipant};
 impl WaitGraph {
     /// Returns each waiting session's requested lock resource, blocker and root blocker, keyed by session id.
     ///
-    /// If a session has several blockers, the result contains the one on the path to the highest-ranked root blocker.
+    /// If a session has several blockers, the result names the blocker on the path to the highest-ranked root blocker.
     /// If no blocker was detected, `blocker_id` and `root_blocker_id` are `None`.
     #[must_use]
     pub fn session_details(&self) -> HashMap<u64, SessionDetail> {

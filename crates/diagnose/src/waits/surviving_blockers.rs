@@ -16,15 +16,15 @@ pub struct BlockerSurvivingKill {
     pub account: Option<String>,
     /// Idle time of the blocking session in seconds, or `None` if the session is not idle.
     pub idle_seconds: Option<u64>,
-    /// Number of sessions in the planned kill that wait directly or indirectly for the blocker.
+    /// Number of sessions selected for the kill that wait directly or indirectly for the blocker.
     pub waiting: usize,
-    /// Total number of sessions in the planned kill.
+    /// Total number of sessions selected for the kill.
     pub victims: usize,
 }
 
 impl WaitGraph {
     /// Returns the root blockers outside `victims` that block sessions in `victims`.
-    /// The root blockers are sorted by descending number of blocked victims.
+    /// The root blockers are sorted by the number of sessions in `victims` that they block, highest number first.
     ///
     /// A surviving root blocker continues to block its remaining waiters and can block new statements.
     #[must_use]

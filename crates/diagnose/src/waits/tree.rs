@@ -32,9 +32,9 @@ pub enum TreeLineKind {
     Root,
     /// Waiting session or transaction.
     Waiter,
-    /// Line with details of a session, below the line of the session itself.
+    /// Details of a session, rendered below the session's own line.
     Detail,
-    /// Line with the statement of a session, below the line of the session itself.
+    /// Statement of a session, rendered below the session's own line.
     Statement,
     /// Summary of omitted root blockers or waiters.
     Folded,

@@ -27,7 +27,7 @@ pub struct PolicyStatementRef {
 /// Outcome of evaluating a policy statement, with human-readable reasons.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PolicyStatementOutcome {
-    /// Effect of the statement on matching requests.
+    /// Effect of the statement: Allow or Deny.
     pub effect: Effect,
     /// True if the statement matched.
     pub matched: bool,

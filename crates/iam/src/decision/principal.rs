@@ -27,7 +27,7 @@ pub enum CredentialScope {
 pub enum GrantSource {
     /// The policy is attached to the user.
     User,
-    /// The policy is attached to the group with this name.
+    /// The policy is attached to a group. The value is the name of the group.
     Group(String),
 }
 

@@ -45,7 +45,7 @@ impl Policy {
 }
 
 /// Maximum number of errors that the parser reports. The same limit applies to warnings.
-/// The limit bounds the parse time, because the parser scans the document for the line and column of each error.
+/// Limiting the number of errors bounds the parse time, because the parser rescans the document for each error.
 const MAX_DIAGNOSTICS: usize = 100;
 
 #[derive(Clone)]

@@ -3,7 +3,7 @@
 //! Users can define arbitrary patterns, so matching must never take exponential time.
 //! A case-sensitive pattern without `?` is matched in linear time by searching for each literal between two `*`.
 //! For a case-insensitive pattern or a pattern with `?`, the matcher takes at most pattern length × text length steps.
-//! Each match consumes work units for the lengths of the pattern and the text, plus 256 work units per 256 steps.
+//! Each match consumes work units for the lengths of the pattern and the text, and for the matching steps.
 
 use crate::work_budget::WorkBudget;
 
@@ -23,7 +23,7 @@ impl CaseSensitivity {
     }
 }
 
-/// Returns false if the work budget is exhausted.
+/// Returns true if the text matches the pattern. Returns false if the work budget is exhausted.
 pub(super) fn matches_pattern(pattern: &str, text: &str, case: CaseSensitivity, budget: &WorkBudget) -> bool {
     if !budget.consume_work_units_for_comparison(pattern.len() + text.len()) {
         return false;
@@ -50,7 +50,7 @@ fn matches_star_pattern(pattern: &str, text: &str) -> bool {
 /// After a mismatch, the matcher backtracks only to the last `*`.
 /// Backtracking to an earlier `*` is unnecessary, because it cannot produce additional matches.
 fn matches_wildcard_pattern(pattern: &str, text: &str, case: CaseSensitivity, budget: &WorkBudget) -> bool {
-    /// The matcher charges its steps to the work budget in batches of this size.
+    /// Number of steps that the matcher charges to the work budget at a time.
     const STEPS_PER_BUDGET_UPDATE: u64 = 256;
     if pattern.chars().filter(|&wanted| wanted != '*').count() > text.chars().count() {
         return false;

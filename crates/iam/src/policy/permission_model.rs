@@ -16,7 +16,7 @@ pub enum PermissionModel {
 }
 
 impl PermissionModel {
-    /// Returns the name of the action in this permission model.
+    /// Returns the name of the action in the permission model.
     #[must_use]
     pub fn action_name(self, action: Action) -> &'static str {
         match self {

@@ -1,6 +1,6 @@
 //! Suggests corrections for misspelled names in policy documents.
 
-/// To save CPU time, Clew does not compare words longer than this limit with the known words.
+/// Maximum length in bytes of a word that Clew compares with the known words. The limit saves CPU time.
 const MAX_COMPARED_WORD_BYTES: usize = 128;
 
 /// Suggests the known word that is most similar to `given`, or lists all known words if none is similar.

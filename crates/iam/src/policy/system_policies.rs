@@ -2,7 +2,7 @@
 //! Each predefined policy has two versions: one for the role-based and one for the identity-based permission model.
 //!
 //! The read-only policies allow users to list instances and sessions and to collect session lists for download.
-//! A setting of the project determines whether users with a read-only policy see full or masked SQL statements.
+//! A project setting determines whether users with a read-only policy see full or masked SQL statements.
 //! The `ViewNoKill` policies grant read-only access and show full SQL statements, for example to on-call staff.
 //! Neither the read-only policies nor the `ViewNoKill` policies allow users to change anything or to kill sessions.
 

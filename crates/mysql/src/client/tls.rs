@@ -19,7 +19,7 @@ use super::read_file_with_size_limit;
 /// Maximum size of a CA bundle: about five times the size of a bundle of all public CAs.
 const MAX_CA_BUNDLE_BYTES: usize = 1 << 20;
 
-/// Returns true if the TLS settings authenticate the server. Only then is it safe to send a plain-text password.
+/// Returns true if the TLS settings authenticate the server, so that the client may send it a plain-text password.
 /// With public CAs, only `verify-identity` authenticates the server, because `verify-ca` ignores the host name.
 pub(super) fn tls_authenticates_server(node: &NodeUrl) -> bool {
     node.tls == TlsMode::VerifyIdentity || (node.tls == TlsMode::VerifyCa && node.ca.is_some())

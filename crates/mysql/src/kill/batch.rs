@@ -15,9 +15,9 @@ use super::{KillOutcome, KillRefusal, KillTarget, UnsafeKillPolicy, Victim};
 use crate::connection::Connection;
 
 /// Maximum age of the process list that Clew uses to check a session before killing it.
-/// Sending a kill takes less than 1 ms; reading the process list takes up to 50 ms.
+/// A short limit makes it likely that a session is still in the same state when the server executes the kill.
 const MAX_PROCESS_LIST_AGE: Duration = Duration::from_millis(20);
-/// Maximum number of victims per process list. Reading more elapsed times takes longer than [`MAX_PROCESS_LIST_AGE`].
+/// Maximum number of victims per process list, so that reading elapsed times takes less than [`MAX_PROCESS_LIST_AGE`].
 const MAX_VICTIMS_PER_PROCESS_LIST: usize = 100;
 
 pub(super) struct KillBatch<'a> {
@@ -172,7 +172,7 @@ impl KillOptions<'_> {
         None
     }
 
-    /// Returns `None` if the session is already being killed. The caller then does not send a second kill.
+    /// Returns `None` if the session is already being killed, so that the caller does not send a second kill.
     fn check_victim_state(
         &self,
         victim: &Victim,

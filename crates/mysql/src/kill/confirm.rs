@@ -19,7 +19,7 @@ const KILL_CONFIRMATION_TIMEOUT: Duration = Duration::from_secs(1);
 /// Delay after the first poll of the process list. The delay doubles after each poll.
 const INITIAL_POLL_DELAY: Duration = Duration::from_millis(5);
 /// Delay before Clew reads the rollback states of killed sessions that are still in the process list.
-/// Most killed sessions end before [`ROLLBACK_CHECK_DELAY`] has passed.
+/// Most killed sessions end within [`ROLLBACK_CHECK_DELAY`].
 const ROLLBACK_CHECK_DELAY: Duration = Duration::from_millis(100);
 
 pub(super) struct PendingKill {

@@ -10,7 +10,7 @@ use clew_model::{Failure, Language, LocalizedText};
 pub enum KillOutcome {
     /// The killed session or the killed statement has ended.
     Killed,
-    /// The server accepted this kill or an earlier one and is rolling back the session's transaction.
+    /// The server accepted a kill of the session and is rolling back the session's transaction.
     /// The session's locks are released at the end of the rollback.
     /// During the rollback, the process list still contains the session on MariaDB, but not on MySQL.
     RollingBack {
@@ -18,7 +18,7 @@ pub enum KillOutcome {
         rows_modified: u64,
     },
     /// The server accepted the kill, but its effect could not be confirmed.
-    /// The text contains the session's last state or the failure that prevented the confirmation.
+    /// The variant contains the session's last state or the failure that prevented the confirmation.
     Ending(LocalizedText),
     /// The session or statement to kill had already ended before the kill.
     AlreadyGone,

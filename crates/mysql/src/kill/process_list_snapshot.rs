@@ -250,9 +250,9 @@ async fn read_query_ids(
     Ok(numbers.map_err(|error| connection.to_failure(&error))?.into_iter().collect())
 }
 
-/// Reads the ids of Clew's own sessions, which have the marker of the Clew installation in a connection attribute.
+/// Reads the ids of Clew's own sessions, whose connection attributes identify the Clew installation.
 /// The server stores connection attributes only if performance_schema is on.
-/// If performance_schema is off, Clew recognises its sessions by connection id or by the marker in their statements.
+/// If performance_schema is off, Clew recognises its sessions by connection id or by a comment in their statements.
 pub(super) async fn read_clew_session_ids(connection: &mut Connection) -> Result<HashSet<u64>, Failure> {
     match connection
         .query_all_rows::<Option<u64>>(&statements::own_session_ids_query(own_sessions::installation_marker()))

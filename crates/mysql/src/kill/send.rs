@@ -65,7 +65,7 @@ pub(super) async fn send_kill(
     Ok(Err(build_kill_denied_failure(connection).await?))
 }
 
-/// The inner `Err` contains the server's error code if the code is in [`UNKNOWN_KILL_TARGET_ERROR_CODES`] or in `expected`.
+/// The inner `Err` contains a server error code from [`UNKNOWN_KILL_TARGET_ERROR_CODES`] or from `expected`.
 async fn execute_kill_statement(
     connection: &mut Connection,
     statement: &str,

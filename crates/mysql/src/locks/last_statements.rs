@@ -14,7 +14,7 @@ const MAX_STATEMENT_HISTORY_LOOKUPS: usize = 100;
 /// Row of `events_statements_history`: thread id, event id, parent event id, parent event type, and statement.
 type StatementRow = (u64, u64, Option<u64>, Option<Vec<u8>>, Option<Vec<u8>>);
 
-/// Reads the recorded statements in the open transaction of each session in `sessions`.
+/// For each session in `sessions`, reads the recorded statements of the open transaction.
 /// The function adds the statements of each session to `observed`, oldest first.
 pub(super) async fn read_last_statements(
     connection: &mut Connection,

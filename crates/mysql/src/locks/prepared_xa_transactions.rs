@@ -38,7 +38,7 @@ type TableRow = (u64, Option<u64>, Option<Vec<u8>>, Option<Vec<u8>>);
 /// Row of `XA RECOVER`: format id, `gtrid` length, `bqual` length, and data, which is `gtrid` followed by `bqual`.
 type XidRow = (i64, usize, usize, Vec<u8>);
 
-/// Sends no query if every transaction has a session.
+/// Returns the prepared XA transactions among `transactions`, with their XIDs and locked tables if known.
 pub(super) async fn read_prepared_transactions(
     connection: &mut Connection,
     transactions: &[Transaction],

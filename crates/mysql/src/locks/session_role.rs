@@ -8,7 +8,7 @@ use clew_model::Session;
 /// While a MariaDB 10.11 replication applier runs a trigger, the process list shows the trigger definer's account.
 const MARIADB_REPLICATION_APPLIER_COMMANDS: [&[u8]; 2] = [b"Slave_SQL", b"Slave_worker"];
 
-/// `is_replication_applier` is true if the session's thread has the name of a replication applier.
+/// `is_applier` is true if the session's thread has the name of a replication applier.
 pub(crate) fn determine_session_role(session: &Session, is_own: bool, is_applier: bool) -> SessionRole {
     // On MySQL, only applier threads have the command `Query`, never the receiver thread.
     let applies = || session.user == b"system user" && session.command == b"Query" && is_internal_session(session);

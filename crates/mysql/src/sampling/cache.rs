@@ -26,22 +26,22 @@ pub struct SampleCache {
     /// True if `performance_schema.processlist` is incomplete, so Clew uses `SHOW FULL PROCESSLIST` instead.
     pub(super) use_show_processlist: bool,
     pub(super) clock: NodeClockHistory,
-    /// Limitations that the last full sample reported because performance_schema had not recorded all objects.
+    /// Limitations from the last full sample about objects that performance_schema could not instrument.
     pub(super) losses: Vec<Limitation>,
-    /// Limitations of the last sample that included the lock tables.
+    /// Limitations from the most recent sample that included the lock tables.
     pub(super) limitations: Vec<Limitation>,
     full_sample_at: Option<Instant>,
     programs: HashMap<u64, Arc<[u8]>>,
     /// Ids of the sessions whose program names have been read, including sessions without a program name.
     programs_read: HashSet<u64>,
     programs_at: Option<Instant>,
-    /// Reasons why program names are unreadable, or empty if they are readable.
+    /// Limitations that explain why program names are unreadable. The list is empty if the names are readable.
     program_name_limitations: Vec<Limitation>,
 }
 
 impl SampleCache {
     /// Clears the cache, except the history of clock readings, if the server instance has changed.
-    /// Session ids and server settings are specific to a server instance.
+    /// The cached data does not apply to another server instance, because session ids and settings differ.
     pub(super) fn clear_if_server_changed(&mut self, server: &ServerInstance) {
         if self.server.as_ref() != Some(server) {
             let clock = std::mem::take(&mut self.clock);
@@ -80,7 +80,7 @@ impl SampleCache {
         &self.program_name_limitations
     }
 
-    /// `unreadable` explains why performance_schema is unreadable, or is `None` if it is readable.
+    /// `unreadable` contains the reason if performance_schema is unreadable, and is `None` otherwise.
     pub(super) async fn refresh_all_program_names(
         &mut self,
         connection: &mut Connection,

@@ -1,7 +1,7 @@
 //! Takes detailed snapshots.
 //!
 //! Clew encodes the columns of a basic snapshot while it receives the process list.
-//! Clew appends the detail columns when it writes the rows.
+//! The detail columns are appended only when Clew writes the encoded rows.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -62,7 +62,7 @@ pub(super) async fn read_detailed_snapshot(
     Ok(build_snapshot(connection, body, limitations).await)
 }
 
-/// Program names are in a separate map, because most sessions have no other details.
+/// Program names have their own map, because idle sessions usually have a program name but no other details.
 #[derive(Debug)]
 pub(super) struct DetailsBySession {
     /// Details of the sessions that are waiting for a lock or running a statement.

@@ -22,7 +22,7 @@ const MAX_STATEMENT_BYTES_PER_BATCH: usize = 1 << 20;
 /// Statements below this size are encoded on the current thread, because a thread switch would take longer.
 const MAX_BYTES_ENCODED_WITHOUT_NEW_TASK: usize = 64 << 10;
 
-/// Maximum number of sessions whose elapsed times Clew checks, as a limit on memory use.
+/// Maximum number of sessions whose elapsed times Clew checks. A higher number would require more memory.
 const MAX_SESSIONS_WITH_ELAPSED_TIME_CHECK: usize = 2_000;
 
 pub(super) struct RowEncodingOptions {
@@ -32,8 +32,8 @@ pub(super) struct RowEncodingOptions {
     pub(super) detailed: bool,
 }
 
-/// If `own` is `None`, the rows include internal sessions and Clew's own sessions.
-/// Calls `observe` for each session before encoding it.
+/// If `own` is `None`, the result includes internal sessions and Clew's own sessions.
+/// The callback `observe` receives each session before the session is encoded.
 pub(super) async fn read_sorted_rows(
     connection: &mut Connection,
     rows: &RowEncodingOptions,
@@ -192,7 +192,7 @@ impl SessionEncoder {
         }
     }
 
-    /// Returns true if encoding is fast: it builds no statement templates and writes no rows to the temporary file.
+    /// Returns true if the batch can be encoded without building statement templates or writing to the temporary file.
     fn can_encode_without_new_task(&self, bytes: usize) -> bool {
         self.statements == StatementMasking::Full
             && bytes < MAX_BYTES_ENCODED_WITHOUT_NEW_TASK

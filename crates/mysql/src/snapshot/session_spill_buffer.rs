@@ -13,7 +13,7 @@ const MAX_IN_MEMORY_SESSION_BYTES: usize = 64 << 10;
 const NULL_TEXT_LENGTH: u64 = u64::MAX;
 
 /// Sessions in arrival order.
-/// Elapsed times remain in memory. Text columns spill to a temporary file once they exceed 64 KiB.
+/// Elapsed times remain in memory. Text columns are written to a temporary file if they exceed 64 KiB in total.
 #[derive(Debug)]
 pub(super) struct SessionSpillBuffer {
     pub(super) ages: Vec<SessionElapsedTime>,
@@ -47,7 +47,7 @@ impl SessionSpillBuffer {
         Ok(())
     }
 
-    /// Returns a reader that sets each session's elapsed time to the value in `ages`.
+    /// Returns a reader that replaces each session's elapsed time with its value in `ages`.
     pub(super) fn into_reader(self) -> io::Result<SessionSpillReader> {
         let mut texts = self.texts.into_inner().map_err(io::IntoInnerError::into_error)?;
         texts.seek(SeekFrom::Start(0))?;

@@ -1,5 +1,5 @@
 //! Appends rows to the audit chain. Each row contains the MAC of the previous row.
-//! The table `audit_ends` contains the head record and the checkpoint record, each authenticated by a MAC.
+//! The table `audit_ends` contains the head record and the checkpoint record. A MAC authenticates each record.
 
 use clew_model::AuditEvent;
 
@@ -13,11 +13,11 @@ use crate::derived_keys::DerivedKeys;
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
-/// Placeholder that replaces the previous MAC in the next audit row if the head record was tampered with.
+/// Value that the next audit row contains in place of the previous row's MAC if the head record was tampered with.
 /// An attacker without the MAC key cannot forge an audit row that contains the placeholder as the previous MAC.
 pub(crate) const UNKNOWN_PREVIOUS_MAC_PLACEHOLDER: [u8; 32] = [0xff; 32];
 
-/// Writes the head and checkpoint records. If a record is missing later, the audit log was tampered with.
+/// Writes the head record and the checkpoint record. A later absence of either record indicates tampering.
 pub(crate) async fn initialise_audit_chain(transaction: &mut Transaction, key: &MasterKey) -> Result<(), StoreError> {
     ChainPosition { seq: 0, mac: PREVIOUS_MAC_OF_FIRST_ROW }
         .write_chain_record(transaction, key, HEAD_RECORD_NAME)

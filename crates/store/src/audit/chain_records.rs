@@ -6,7 +6,7 @@ use crate::derived_keys::{DerivedKeys, MASTER_KEY_ID_SETTING, hmac_sha256};
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
-/// Constant that the first audit row contains instead of the MAC of a previous row.
+/// Placeholder for the previous row's MAC in the first audit row.
 pub(crate) const PREVIOUS_MAC_OF_FIRST_ROW: [u8; 32] = [0; 32];
 
 /// Name of the record that contains the sequence number and MAC of the newest audit row.
@@ -21,7 +21,7 @@ pub(crate) struct ChainPosition {
 }
 
 impl ChainPosition {
-    /// Returns `None` if the head or checkpoint record `name` is missing or was tampered with.
+    /// Returns the chain record called `name`, or `None` if the record is missing or was tampered with.
     pub(crate) async fn read_chain_record(
         transaction: &mut Transaction,
         key: &MasterKey,
@@ -35,7 +35,7 @@ impl ChainPosition {
         row.map_or(Ok(None), |row| Self::from_row(&row, key, name))
     }
 
-    /// Fails if another process has rotated the master key, because new rows with the old MAC key would be invalid.
+    /// Fails if another process has rotated the master key, because new rows need the new MAC key.
     pub(crate) async fn read_head_record(
         transaction: &mut Transaction,
         keys: &DerivedKeys,

@@ -25,13 +25,13 @@ struct CheckpointTrackerState {
     /// Newest audit row that this process wrote or read.
     newest: Option<AuditCheckpoint>,
     missing: Vec<AuditCheckpoint>,
-    /// Missing audit rows for which no audit event has been recorded yet.
+    /// Detected losses of audit rows for which no audit event has been recorded yet.
     unreported: VecDeque<AuditIntegrityProblem>,
 }
 
 impl CheckpointTracker {
-    /// Before the call, the caller must check that the tracked audit row still exists in the database.
-    /// Ignores audit rows older than the tracked row, because concurrent commits can be recorded in any order.
+    /// The caller must already have checked that the tracked audit row still exists in the database.
+    /// A row older than the tracked row is ignored, because concurrent commits do not reach the tracker in order.
     pub(crate) fn record_newest_row(&self, newest: AuditCheckpoint) {
         let mut state = self.lock_tracker_state();
         if state.newest.as_ref().is_none_or(|last| last.seq < newest.seq) {
@@ -39,18 +39,18 @@ impl CheckpointTracker {
         }
     }
 
-    /// A read transaction must begin after this call, so that its snapshot contains the newest audit row.
+    /// To find all returned rows, a read transaction must begin after this function has returned.
     pub(crate) fn tracked_checkpoints(&self) -> Vec<AuditCheckpoint> {
         let state = self.lock_tracker_state();
         state.missing.iter().chain(&state.newest).cloned().collect()
     }
 
-    /// A read transaction must begin after this call, so that its snapshot contains the newest audit row.
+    /// To find the returned row, a read transaction must begin after this function has returned.
     pub(crate) fn newest_checkpoint(&self) -> Option<AuditCheckpoint> {
         self.lock_tracker_state().newest.clone()
     }
 
-    /// If `head` has the sequence number and MAC of `newest`, the audit row exists and no query is required.
+    /// No query is needed if `head` has the sequence number and MAC of `newest`, because the row then still exists.
     pub(crate) async fn verify_newest_row_exists(
         &self,
         transaction: &mut Transaction,
@@ -68,7 +68,7 @@ impl CheckpointTracker {
         Ok(())
     }
 
-    /// Does nothing if the tracker has recorded a newer audit row since the caller read `checkpoint`.
+    /// Has no effect if `checkpoint` is no longer the newest checkpoint of the tracker.
     fn mark_row_missing(&self, checkpoint: AuditCheckpoint, problem: AuditIntegrityProblem) {
         let mut state = self.lock_tracker_state();
         if state.newest.take_if(|newest| *newest == checkpoint).is_some()

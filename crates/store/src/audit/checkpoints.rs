@@ -7,7 +7,7 @@ use crate::error::StoreError;
 use crate::handles::AuditStore;
 
 impl AuditStore<'_> {
-    /// Returns a checkpoint of the newest audit row, for storage outside the database.
+    /// Returns a checkpoint that identifies the newest audit row. Users can store checkpoints outside the database.
     /// Fails if the audit log's head record was tampered with.
     pub async fn create_audit_checkpoint(self) -> Result<AuditCheckpoint, StoreError> {
         self.store.ensure_master_key_is_current().await?;
@@ -22,8 +22,8 @@ impl AuditStore<'_> {
         Ok(AuditCheckpoint { seq: head.seq, link: hex::encode(head.mac), at: self.store.clock.unix_millis() })
     }
 
-    /// Checks that the newest audit row that this process wrote or read still exists.
-    /// Returns the oldest unacknowledged loss of audit rows. See [`AuditStore::acknowledge_lost_audit_rows`].
+    /// Checks that the newest audit row known to this process still exists.
+    /// Returns the oldest loss of audit rows that was not passed to [`AuditStore::acknowledge_lost_audit_rows`] yet.
     pub async fn detect_audit_truncation(self) -> Result<Option<AuditIntegrityProblem>, StoreError> {
         let newest = self.store.checkpoint_tracker.newest_checkpoint();
         let failed = StoreError::database_error("compare the audit log with the recorded checkpoint");

@@ -1,7 +1,7 @@
 //! MAC keys of the audit chain. A master key rotation replaces the MAC key for new rows.
 //!
 //! A key rotation does not change the MACs of existing audit rows, because users may have exported the MACs.
-//! The first row authenticated with a new MAC key contains the MAC of the last row under the previous MAC key.
+//! The first row that is authenticated with the new MAC key still contains the MAC of the row before it.
 //! Because the rows form a chain of MACs, an attacker with a previous MAC key cannot change old audit rows undetected.
 
 use secrecy::{ExposeSecret, SecretString};
@@ -22,7 +22,7 @@ const PREVIOUS_MAC_KEYS_SETTING: &str = "audit_keys";
 const PREVIOUS_MAC_KEYS_ASSOCIATED_DATA: AssociatedData<'static> =
     AssociatedData { table: "settings", column: "value", row: PREVIOUS_MAC_KEYS_SETTING };
 
-/// Hex-encoded previous MAC key. `through` is the sequence number of the last audit row that the key authenticates.
+/// Hex-encoded MAC key that a key rotation replaced. `through` is the last sequence number that it authenticates.
 #[derive(Serialize, Deserialize)]
 struct PreviousMacKey {
     through: i64,
@@ -30,7 +30,7 @@ struct PreviousMacKey {
 }
 
 pub(crate) struct AuditMacKeys {
-    /// Previous MAC keys, oldest first, each with the sequence number of the last audit row that it authenticates.
+    /// Previous MAC keys, oldest first. Each pair starts with the last sequence number that the key authenticates.
     previous: Vec<(i64, MasterKey)>,
     current: MasterKey,
 }
@@ -82,8 +82,8 @@ impl AuditMacKeys {
     }
 }
 
-/// A key rotation does not compute a new MAC for a tampered head or checkpoint record.
-/// Verification of the audit log after a key rotation still detects a tampered head or checkpoint record.
+/// Computes new MACs for the head record and the checkpoint record, unless they were tampered with.
+/// A tampered head or checkpoint record keeps its invalid MAC, so that verification still detects the problem.
 pub(crate) async fn rotate_audit_mac_key(
     transaction: &mut Transaction,
     audit: &mut AuditMacKeys,

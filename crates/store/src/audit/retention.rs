@@ -11,14 +11,14 @@ use crate::database::{Transaction, query, query_scalar};
 use crate::error::StoreError;
 use crate::handles::AuditStore;
 
-/// Small batches block other writers only for a short time.
+/// Removing rows in small batches blocks other writers only for a short time.
 const MAX_BATCH_SIZE: i64 = 1000;
 const MAX_PROBLEMS_PER_AUDIT_EVENT: usize = 20;
 
 impl AuditStore<'_> {
     /// Removes audit rows that are older than `before`, a Unix timestamp in milliseconds.
     /// Returns the number of removed audit rows.
-    /// For each batch of removed rows, Clew records an audit event with the row count and any integrity problems.
+    /// For each batch, records an audit event with the number of removed rows and any integrity problems.
     pub async fn prune_audit_log(self, by: &AuditOrigin, before: i64) -> Result<u64, StoreError> {
         let mut removed = 0;
         // This call does not remove its own audit events, regardless of their timestamps.
@@ -64,8 +64,8 @@ impl AuditStore<'_> {
     }
 }
 
-/// Returns the last row of the next batch to remove, or `None` if no row is old enough.
-/// The newest row of the audit log is never removed.
+/// Returns the last row of the next batch to remove, or `None` if no removable row is older than `before`.
+/// The newest row of the audit log is never removable.
 async fn find_last_removable_row(
     transaction: &mut Transaction,
     before: i64,

@@ -12,7 +12,7 @@ use crate::derived_keys::hmac_sha256;
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
-/// Text columns in the order of the SQL parameters, which is also the order in the MAC input.
+/// Text columns of an audit row. The SQL parameters and the MAC input contain them in this order.
 const AUDIT_TEXT_COLUMNS: [&str; 15] = [
     "actor_kind",
     "actor_id",

@@ -31,13 +31,13 @@ impl AuditStore<'_> {
 }
 
 pub(crate) struct ChainVerifier {
-    /// Content of the head record, or `None` if the head record was tampered with.
+    /// Sequence number and MAC from the head record, or `None` if the head record was tampered with.
     head: Option<ChainPosition>,
     /// Sequence number and MAC of the most recently verified row.
-    /// Initially, the sequence number and MAC come from the checkpoint record.
-    /// The value is `None` if the checkpoint record was tampered with and no row has been verified yet.
+    /// Before the first row is verified, the sequence number and MAC come from the checkpoint record.
+    /// `None` if the checkpoint record was tampered with and no row has been verified yet.
     previous: Option<ChainPosition>,
-    /// True if the MAC of the previous row is valid. Only a valid MAC is compared with the copy in the next row.
+    /// True if the previous row's MAC is valid. Only a valid MAC is compared with its copy in the next row.
     previous_is_authentic: bool,
     position: i64,
     result: AuditVerification,
@@ -123,14 +123,14 @@ impl ChainVerifier {
         self.previous_is_authentic = authentic;
     }
 
-    /// Returns false if `seq` is not higher than the sequence number of the previous row.
-    /// Returns false if the row's MAC is invalid and `seq` is higher than the sequence number in the head record.
+    /// Returns false if `seq` is less than or equal to the sequence number of the previous row.
+    /// A row with an invalid MAC must not have a higher sequence number than the head record.
     fn is_valid_sequence_number(&self, seq: i64, authentic: bool) -> bool {
         self.previous.is_none_or(|previous| seq > previous.seq)
             && (authentic || self.head.is_none_or(|head| seq <= head.seq))
     }
 
-    /// Reports missing rows before `seq`. Returns true if rows are missing or the previous row is unknown.
+    /// Reports rows missing before `seq`. Returns true if rows are missing or the expected sequence number is unknown.
     fn report_sequence_gap(&mut self, seq: i64) -> bool {
         let Some(previous) = self.previous else {
             self.set_position_of_first_problem(seq);
@@ -148,7 +148,7 @@ impl ChainVerifier {
         true
     }
 
-    /// Sets the position of the first problem, the tampered checkpoint record, to `seq`.
+    /// Sets the position of the first reported problem, a tampered checkpoint record, to `seq`.
     fn set_position_of_first_problem(&mut self, seq: i64) {
         if let Some(problem) = self.result.problems.first_mut() {
             problem.position = seq;
@@ -159,7 +159,7 @@ impl ChainVerifier {
         self.result.problems.iter().map(ToString::to_string).collect()
     }
 
-    /// `recorded` contains the problems found by comparing the audit log with checkpoints.
+    /// `recorded` contains the problems that a comparison of the audit log with checkpoints has detected.
     fn into_audit_verification(mut self, recorded: Vec<AuditIntegrityProblem>) -> AuditVerification {
         let last = self.previous.map_or(0, |previous| previous.seq);
         match self.head {

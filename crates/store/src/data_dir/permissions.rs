@@ -13,11 +13,11 @@ use crate::error::StoreError;
 const NON_OWNER_PERMISSION_MASK: u32 = 0o077;
 /// The sticky bit is set on directories that several accounts share, such as `/tmp`.
 const STICKY_BIT: u32 = 0o1000;
-/// File name prefixes that are expected in a data directory, including `lost+found` of some file systems.
+/// Name prefixes of files that may be in a data directory. Some file systems create `lost+found` in their root.
 const EXPECTED_FILE_NAME_PREFIXES: [&str; 6] =
     ["clew.db", "master.key", "results", "spill", "serve.lock", "lost+found"];
 /// File name prefixes. Clew sets the mode of matching files to 0600.
-/// Clew does not change the mode of `master.key`, because Clew rejects a key file that other accounts can read.
+/// `master.key` is not listed, because Clew rejects a master key file that other accounts can read.
 const OWNER_ONLY_FILE_NAME_PREFIXES: [&str; 3] = ["clew.db", "serve.lock", "master.key.before-"];
 
 impl DataDir {
@@ -82,7 +82,7 @@ fn starts_with_any(name: &str, prefixes: &[&str]) -> bool {
     prefixes.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// `foreign` is the name of another program's file in the directory `path`, or `None` if no such file exists.
+/// `foreign` is the name of a file in the directory `path` that does not belong to Clew, or `None` if there is none.
 fn restrict_path_permissions(path: &Path, mode: u32, foreign: Option<&str>) -> Result<(), StoreError> {
     // A symbolic link may refer to a file outside the directory.
     let found = match fs::symlink_metadata(path) {

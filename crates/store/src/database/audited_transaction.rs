@@ -55,7 +55,7 @@ impl AuditedTransaction {
         self.commit().await
     }
 
-    /// Appends audit events. Each event has a Unix timestamp in milliseconds.
+    /// Appends audit events. Each event is paired with a Unix timestamp in milliseconds.
     pub(crate) async fn append_events(
         &mut self,
         keys: &DerivedKeys,

@@ -16,7 +16,7 @@ impl Store {
         self.audited_database().begin(action).await
     }
 
-    /// When this function returns, the write is durable. Cancelling the caller does not cancel the write.
+    /// When this function returns, the write is durable. Dropping the returned future does not cancel the write.
     pub(crate) async fn execute_write_in_batch<W: BatchedWrite>(&self, write: W) -> Result<W::Output, StoreError> {
         self.group_commit.execute_write(self.audited_database(), write).await
     }

@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteError;
 use crate::error::StoreError;
 
 impl StoreError {
-    /// Returns a closure for `map_err`. `action` completes the error message "could not …".
+    /// Returns a closure for `map_err`. In the error message, `action` follows the words "could not".
     pub(crate) fn database_error(action: &'static str) -> impl Fn(sqlx::Error) -> Self {
         move |source| Self::Database { action, remedy: database_error_hint(&source), source: Box::new(source) }
     }
@@ -38,7 +38,7 @@ pub(crate) fn map_insert_error(
     }
 }
 
-/// Returns a hint to append to the error message, such as "; free some disk space", or an empty string.
+/// Returns a hint that is appended to the error message, such as "; try again". The hint may be empty.
 fn database_error_hint(error: &sqlx::Error) -> &'static str {
     let Some(cause) = error.as_database_error() else { return connection_error_hint(error) };
     let code = cause.code().unwrap_or_default();

@@ -12,16 +12,16 @@ use crate::database::Transaction;
 use crate::database::audited_transaction::AuditedDatabase;
 use crate::error::StoreError;
 
-/// Maximum number of audit events in a transaction. The same limit applies to the other writes.
+/// Maximum number of audit events in a transaction, and also the maximum number of other writes.
 const MAX_BATCH_SIZE: usize = 512;
 
 pub(crate) trait BatchedWrite: Send + Sync + 'static {
     type Output: Send + 'static;
 
-    /// Description of the write for the error message of a failed transaction.
+    /// Describes the write in the error message if the transaction fails.
     const ERROR_CONTEXT: &'static str;
 
-    /// Executes the write. If another write in the batch fails, this method is called again in a new transaction.
+    /// Executes the write. The method is called again in a new transaction if another write in the batch fails.
     fn execute_write(
         &self,
         transaction: &mut Transaction,
@@ -41,7 +41,7 @@ struct WriteQueue {
 
 #[derive(Default)]
 struct WriteBatch {
-    /// Audit events to append after the other writes of the transaction.
+    /// Audit events, which are appended after the transaction's other writes.
     events: Vec<QueuedAuditEvent>,
     writes: Vec<Box<dyn PendingWrite>>,
 }
@@ -87,7 +87,7 @@ impl<W: BatchedWrite> PendingWrite for QueuedWrite<W> {
 }
 
 impl GroupCommit {
-    /// When this function returns, the write is durable. Dropping the returned future does not cancel the write.
+    /// The function returns after the write has been committed durably. Dropping the future does not cancel the write.
     pub(crate) async fn execute_write<W: BatchedWrite>(
         &self,
         database: AuditedDatabase,
@@ -118,7 +118,7 @@ impl GroupCommit {
         }
     }
 
-    /// If the queue is empty, returns `None` and marks the writer task as stopped.
+    /// Returns `None` and marks the writer task as stopped if the queue is empty.
     fn take_batch(&self) -> Option<WriteBatch> {
         let mut queue = self.lock_write_queue();
         let WriteBatch { events, writes } = &mut queue.pending;
@@ -134,8 +134,8 @@ impl GroupCommit {
     }
 }
 
-/// Resets the write queue if the writer task panics or is cancelled.
-/// When the write queue is reset, all waiting callers receive an error, and the next write starts a new writer task.
+/// Resets the write queue if the writer task terminates early due to a panic or cancellation.
+/// A reset returns an error to all waiting callers. The next write starts a new writer task.
 struct WriterGuard {
     group_commit: GroupCommit,
     finished: bool,
@@ -159,7 +159,7 @@ async fn drain_write_queue(database: AuditedDatabase, mut writer: WriterGuard) {
 }
 
 enum WriteBatchError {
-    /// Index of the failed write in the batch, and the error that the write returned.
+    /// A write in the batch failed. The fields contain its index in the batch and its error.
     Write(usize, StoreError),
     Events(StoreError),
     /// `BEGIN` or `COMMIT` failed.
@@ -171,7 +171,7 @@ impl WriteBatch {
         self.events.is_empty() && self.writes.is_empty()
     }
 
-    /// If a write fails, the other writes are retried in a new transaction.
+    /// If a write fails, its caller receives the error, and the other writes are retried in a new transaction.
     async fn execute(mut self, database: &AuditedDatabase) {
         while !self.is_empty() {
             match self.try_execute(database).await {

@@ -14,7 +14,7 @@ macro_rules! embed_migrations {
 
 pub(crate) use embed_migrations;
 
-/// File name, such as `0001_initial.sql`, and SQL text of a migration.
+/// File name (such as `0001_initial.sql`) and SQL text of a migration.
 pub(crate) type MigrationFile = (&'static str, &'static str);
 
 pub(crate) fn new_migrator(files: &[MigrationFile]) -> Migrator {

@@ -33,7 +33,7 @@ pub(crate) fn saturate_count_to_i64(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// Returns `i64::MAX` if the number of milliseconds does not fit in an `i64`.
+/// Converts a duration to milliseconds. Returns `i64::MAX` if the value does not fit in an `i64`.
 pub(crate) fn duration_to_millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

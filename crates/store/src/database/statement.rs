@@ -15,7 +15,7 @@ pub(crate) struct Statement<'q, T> {
     decode: fn(Row) -> Result<T, sqlx::Error>,
 }
 
-/// Each parameter has a type, even if it is `NULL`, because PostgreSQL requires typed parameters.
+/// Even a `NULL` parameter has a type, because PostgreSQL requires typed parameters.
 pub(crate) enum Parameter<'q> {
     Integer(Option<i64>),
     Bool(Option<bool>),
@@ -48,7 +48,7 @@ impl<'q, T> Statement<'q, T> {
     }
 
     /// Returns the number of affected rows.
-    /// On PostgreSQL, a statement outside a transaction acquires the write lock.
+    /// On PostgreSQL, a statement outside a transaction first acquires the write lock.
     pub(crate) async fn execute<'e>(self, executor: impl Into<Executor<'e>>) -> Result<u64, sqlx::Error> {
         match executor.into() {
             Executor::Pool(Database::Sqlite(database)) => {

@@ -15,13 +15,13 @@ use crate::identities::credential_revocation::{AffectedUsers, revoke_temporary_a
 use crate::identities::users::{User, require_user};
 use crate::sealing::AssociatedData;
 
-/// With two access keys, a user can replace one key while requests continue to use the other key.
+/// A user can rotate keys without downtime, because requests can use either of two access keys.
 const MAX_ACCESS_KEYS_PER_USER: u32 = 2;
 
-/// Minimum interval, in seconds, between two updates of an access key's last-use time in the database.
+/// Minimum number of seconds between two updates of an access key's last-use time in the database.
 const LAST_USED_AT_UPDATE_INTERVAL_SECONDS: i64 = 60;
 
-/// Security token and expiration of a temporary access key.
+/// Token hash, expiration and revocation of a temporary access key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemporaryAccessKeyValidity {
     /// SHA-256 hash of the security token that is required with each signed request.
@@ -43,9 +43,9 @@ pub struct AccessKey {
     pub secret: SecretString,
     /// True if the access key is enabled. Always true for temporary keys.
     pub enabled: bool,
-    /// Security token and expiration of a temporary access key, or `None` for a permanent access key.
+    /// Token hash, expiration and revocation of a temporary access key, or `None` for a permanent access key.
     pub temporary: Option<TemporaryAccessKeyValidity>,
-    /// Time of the last recorded use, as a Unix timestamp in seconds. All clones of the access key share the value.
+    /// Last-use time in the database, as a Unix timestamp in seconds. All clones of the access key share the value.
     pub(crate) last_recorded_use: Arc<AtomicI64>,
 }
 

@@ -1,4 +1,4 @@
-//! Revokes tokens and temporary access keys after a change to the permissions of users.
+//! Revokes tokens and temporary access keys after a change to the users' permissions.
 
 use clew_model::{GroupId, PolicyId, UserId};
 use sqlx::AssertSqlSafe;
@@ -15,7 +15,7 @@ pub(crate) enum AffectedUsers<'a> {
 }
 
 impl AffectedUsers<'_> {
-    /// Returns an SQL query for the ids of the affected users, and the value of the query parameter `$2`.
+    /// Returns an SQL query for the ids of the affected users. Also returns the value of the query's parameter `$2`.
     pub(crate) fn affected_user_ids_sql(&self) -> (&'static str, &str) {
         match self {
             Self::User(id) => ("SELECT $2", id.as_str()),

@@ -28,24 +28,24 @@ pub struct NewTemporaryAccessKey {
     /// Expiration time, as a Unix timestamp in seconds.
     pub expires_at: i64,
     /// Credentials that authenticated the request to create the temporary access key.
-    /// The store inserts the temporary access key only if the authenticating credentials are still valid.
+    /// The temporary access key is created only if the credentials are still valid.
     pub issued_for: IssuingCredentials,
 }
 
-/// Credentials that authenticated the request to create a temporary access key.
+/// Credentials with which the creation of a temporary access key was requested.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IssuingCredentials {
-    /// SHA-256 hash of the token that authenticated the request. Revoking the token also revokes the temporary key.
+    /// SHA-256 hash of a token. Revoking the token also revokes the temporary access keys created with it.
     Token([u8; 32]),
     /// Permanent access key.
     Key(AccessKeyId),
-    /// The temporary key was created on the command line, without credentials.
+    /// The temporary access key was created without credentials by a command of the `clew` program.
     CommandLine,
 }
 
 impl IdentityStore<'_> {
     /// Creates a temporary access key. Stores the encrypted secret and the hash of the security token.
-    /// Fails with [`StoreError::IssuingCredentialsRevoked`] if the credentials of the request are no longer valid.
+    /// Fails with [`StoreError::IssuingCredentialsRevoked`] if the credentials in `issued_for` are no longer valid.
     pub async fn create_temporary_key(self, by: &AuditOrigin, new: &NewTemporaryAccessKey) -> Result<(), StoreError> {
         let sealed = self.store.sealer.seal(associated_data_for_secret(&new.id), &new.secret)?;
         let mut tx = self.store.begin_audited_transaction("create a temporary access key").await?;
@@ -78,7 +78,7 @@ impl IdentityStore<'_> {
         tx.commit_with_event(&event).await
     }
 
-    /// Returns a temporary access key, even if the key has expired or was revoked.
+    /// Returns a temporary access key by id, even if the key has expired or was revoked.
     pub(crate) async fn find_temporary_access_key(self, id: &AccessKeyId) -> Result<Option<AccessKey>, StoreError> {
         let failed = StoreError::database_error("look up a temporary access key");
         let row = query(
@@ -109,8 +109,8 @@ impl IdentityStore<'_> {
     }
 }
 
-/// Fails if the credentials that authenticated the request are no longer valid.
-/// The caller must insert the temporary access key in `transaction`.
+/// Fails if the credentials with which the temporary access key was requested are no longer valid.
+/// The caller must insert the temporary access key in the same transaction, so that no revocation can intervene.
 async fn ensure_issuing_credentials_are_valid(
     transaction: &mut Transaction,
     source: &IssuingCredentials,

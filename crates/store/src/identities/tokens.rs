@@ -13,7 +13,7 @@ use crate::identities::credential_revocation::revoke_temporary_keys_of_revoked_t
 
 use crate::identities::users::{User, require_user};
 
-/// Origin of a token. Only console tokens can be exchanged for a token with another project scope.
+/// Origin of a token. Only a token of the web console can be exchanged for one that is scoped to another project.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenOrigin {
     /// The token was issued by `POST /v3/auth/tokens`.
@@ -30,7 +30,7 @@ impl TokenOrigin {
         }
     }
 
-    /// Returns `Api` for an unknown name, because `Api` is the origin with the fewest privileges.
+    /// Returns `Api` for an unknown name, because tokens of that origin have the fewest privileges.
     pub(crate) fn from_name(name: &str) -> Self {
         if name == Self::Console.name() { Self::Console } else { Self::Api }
     }
@@ -93,7 +93,7 @@ impl IdentityStore<'_> {
         Ok(())
     }
 
-    /// Returns a token by hash. The token may be expired or revoked.
+    /// Returns the token with the given hash, even if the token has expired or was revoked.
     pub async fn find_token(self, hash: &[u8; 32]) -> Result<Option<StoredToken>, StoreError> {
         let failed = StoreError::database_error("look up a token");
         let row = query(

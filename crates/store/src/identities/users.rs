@@ -220,7 +220,7 @@ pub(crate) async fn require_user(transaction: &mut Transaction, id: &UserId) -> 
     found.ok_or_else(|| StoreError::Unknown { what: "user", name: id.to_string() })
 }
 
-/// Fails if the change to a user leaves the user's domain without an enabled administrator.
+/// Fails if the change to the user would leave the domain without an enabled administrator.
 /// `before` is the user before the change.
 async fn ensure_domain_has_administrator(transaction: &mut Transaction, before: &User) -> Result<(), StoreError> {
     if !(before.enabled && before.administrator) {

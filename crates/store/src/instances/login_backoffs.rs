@@ -1,4 +1,4 @@
-//! Login backoffs: delays before Clew logs in again to a monitored server that refused a login.
+//! Stores login backoffs. A login backoff delays the next login to a monitored server that refused Clew's last login.
 //! The delays prevent repeated refused logins from locking the account.
 //! All Clew processes that use the same database share the login backoffs.
 
@@ -12,19 +12,19 @@ use crate::database::{Row, query};
 use crate::error::StoreError;
 use crate::handles::InstanceStore;
 
-/// Login delay after the first refused login. Each further consecutive refusal doubles the delay.
+/// Delay after the first refused login. The delay doubles with each further refusal.
 pub(crate) const INITIAL_LOGIN_RETRY_DELAY: Duration = Duration::from_secs(30);
 pub(crate) const MAX_LOGIN_RETRY_DELAY: Duration = Duration::from_hours(1);
-/// Minimum delay between a refused login and the next login for a user request.
+/// Minimum delay after a refused login before a user request can trigger another login.
 pub const LOGIN_RETRY_DELAY_FOR_USER_REQUESTS: Duration = Duration::from_secs(10);
 
 /// Trigger of a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LoginTrigger {
-    /// Automatic login, for example for a kill task. Allowed only after the backoff has expired.
+    /// Automatic login, for example for a kill task. The login is allowed only after the backoff has expired.
     Automatic,
     /// Login for a user request.
-    /// The login is allowed once [`LOGIN_RETRY_DELAY_FOR_USER_REQUESTS`] has elapsed since the last refused login.
+    /// A user-requested login is allowed [`LOGIN_RETRY_DELAY_FOR_USER_REQUESTS`] after the last refused login.
     Requested,
 }
 
@@ -47,7 +47,7 @@ pub enum LoginPermitDecision {
     /// The login is allowed.
     Granted {
         /// Number of consecutive refused logins.
-        /// Callers pass the number to [`crate::InstanceStore::record_login_refusal`] if the node refuses the login.
+        /// If the login is refused, callers pass this number to [`crate::InstanceStore::record_login_refusal`].
         refusals: u32,
     },
     /// The backoff has not expired.
@@ -86,7 +86,7 @@ impl InstanceStore<'_> {
     }
 
     /// Requests a permit to log in to a node.
-    /// When a login backoff expires, only one process receives a login permit.
+    /// After a login backoff has expired, only one process receives a permit, so that only one login is attempted.
     pub async fn request_login_permit(
         self,
         node: &NodeId,
@@ -130,7 +130,7 @@ impl InstanceStore<'_> {
 
     /// Records that a node refused a login. `refusals` is the number of consecutive earlier refusals.
     /// Concurrent refused logins to the same node count as one refusal.
-    /// Does nothing if the node's credentials were changed after the refused login.
+    /// A refusal is not recorded if the node's URL or password has changed since the refused login.
     pub async fn record_login_refusal(self, node: &Node, refusals: u32, failure: &Failure) -> Result<(), StoreError> {
         let password = |node: &Node| node.url.password.as_ref().map(|password| password.expose_secret().to_owned());
         match self.find_node_with_password(&node.id).await? {

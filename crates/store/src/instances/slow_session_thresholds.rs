@@ -26,7 +26,7 @@ impl InstanceStore<'_> {
 
     /// Sets the slow-session threshold for several instances. Ignores duplicate ids.
     ///
-    /// Fails with [`StoreError::Unknown`] and changes nothing if any of the instances is not in the project.
+    /// Fails with [`StoreError::Unknown`] and changes no threshold if one of the instances is not in the project.
     pub async fn set_slow_session_threshold(
         self,
         by: &AuditOrigin,

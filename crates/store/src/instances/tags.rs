@@ -14,7 +14,7 @@ use crate::tenants::projects::find_domain_id_of_project;
 const MAX_TAGS_PER_INSTANCE: usize = 20;
 
 impl InstanceStore<'_> {
-    /// Adds tags to an instance. Replaces the values of tag keys that the instance already has.
+    /// Adds tags to an instance. If the instance already has a tag key, its value is replaced.
     /// Returns false if the project does not contain the instance.
     /// Returns [`StoreError::TooManyTags`] and adds no tags if the instance would exceed the tag limit.
     pub async fn add_tags(
@@ -100,7 +100,7 @@ impl InstanceStore<'_> {
         Ok(true)
     }
 
-    /// Returns all tag keys of a project's instances, each with its values. Keys and values are sorted.
+    /// Returns the sorted tag keys of a project's instances. Each key is paired with its sorted values.
     pub async fn list_project_tags(self, project: &ProjectId) -> Result<Vec<(String, Vec<String>)>, StoreError> {
         let rows: Vec<(String, String)> = query_two_columns(
             "SELECT DISTINCT t.key, t.value FROM tags t JOIN instances i ON i.id = t.instance_id \
@@ -118,7 +118,7 @@ impl InstanceStore<'_> {
     }
 }
 
-/// Returns `None` if the project does not contain the instance.
+/// Returns the name of an instance, or `None` if the project does not contain the instance.
 pub(crate) async fn find_instance_name(
     transaction: &mut Transaction,
     project: &ProjectId,

@@ -1,4 +1,4 @@
-//! Limits the number and total size of the policies of each user or group, because each request evaluates all of them.
+//! Limits the number and total size of the policies of a user or group, because each request evaluates all policies.
 
 use clew_model::GroupId;
 use sqlx::AssertSqlSafe;
@@ -9,7 +9,7 @@ use crate::identities::credential_revocation::AffectedUsers;
 use crate::policy_limits::PolicyLimits;
 
 /// Fails if the policies of a user or group in `affected` exceed the policy limits.
-/// The caller must change the policies or attachments in `transaction` before it calls this function.
+/// `transaction` must already contain the changes to policies and attachments, because this function only reads them.
 pub(crate) async fn check_policy_limits(
     transaction: &mut Transaction,
     limits: PolicyLimits,

@@ -28,7 +28,7 @@ pub(super) struct VerifiedFileCache {
 
 impl VerifiedFileCache {
     /// Verifies the length and hash of a result file and rewinds the file.
-    /// The caller must not pass a future time as `now`.
+    /// `now` must not be later than the system time, because a future time would defeat the check for recent changes.
     pub(super) fn verify_file_length_and_hash(
         &self,
         file: &File,
@@ -78,7 +78,7 @@ impl VerifiedFileCache {
     }
 }
 
-/// Returns true if every later change to the file will also change a timestamp of the file.
+/// Returns true if the last change is old enough that any later change to the file also changes a file timestamp.
 /// `changed` is the time of the last change to the file, as a Unix timestamp in nanoseconds.
 fn is_next_change_detectable(changed: i64, now: SystemTime) -> bool {
     let changed = UNIX_EPOCH.checked_add(Duration::from_nanos(changed.unsigned_abs()));

@@ -202,7 +202,7 @@ impl S3 {
         verified.insert((name.to_owned(), tag.to_owned()));
     }
 
-    /// Returns `None` if `key` is not the key of an object that Clew created.
+    /// Returns the object name at the end of `key`, or `None` if Clew did not create the object.
     fn parse_result_name_from_object_key<'a>(&self, key: &'a Path) -> Option<&'a str> {
         let name = key.filename()?;
         let is_ours = name.starts_with(TEMPORARY_OBJECT_PREFIX)

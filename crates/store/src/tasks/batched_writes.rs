@@ -13,10 +13,10 @@ use crate::tasks::NewSessionCollectionTask;
 /// The fair-queue position of a new task is `max(front, instance_last) + other_instances + 1`.
 /// `front` is the highest fair-queue position of the running tasks.
 /// If no task is running, `front` is the lowest fair-queue position of the queued tasks in the new task's zone.
-/// `instance_last` is the highest fair-queue position of the instance's queued tasks.
+/// `instance_last` is the highest fair-queue position among the queued tasks of the new task's instance.
 /// `other_instances` is the number of other instances in the project that have queued tasks.
 /// Each project gets an equal share of the workers, and each instance gets an equal share of its project's workers.
-/// The query counts at most 64 instances that have queued tasks.
+/// To bound its cost, the query counts at most 64 instances that have queued tasks.
 pub(crate) const SELECT_FAIR_QUEUE_POSITION_SQL: &str = "WITH RECURSIVE others (id, number) AS ( \
          SELECT MIN(instance_id), 1 FROM tasks WHERE status = 'queued' AND project_id = $1 AND instance_id > '' \
          UNION ALL \

@@ -11,7 +11,7 @@ use crate::tasks::{ClaimedTask, TaskClaimOutcome, TaskClaimRequest, task_from_ro
 
 /// The query claims one task, skipping tasks for excluded nodes and for nodes that have reached the task limit.
 /// A task with an expired lease takes priority over queued tasks.
-/// A task with an expired lease can be claimed again only after another `attempts - 1` lease durations.
+/// After `n` attempts, a task can be claimed again `n - 1` lease durations after its lease expired, as a back-off.
 /// If no task with an expired lease can be claimed, the query claims the first queued task by fair-queue position.
 macro_rules! claim_query {
     ($excluded_nodes:literal, $zones:literal, $skip_locked:literal) => {

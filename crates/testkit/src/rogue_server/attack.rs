@@ -45,10 +45,10 @@ pub(super) async fn try_attack_client<S: AsyncRead + AsyncWrite + Unpin>(
     Ok(true)
 }
 
-/// Column count 2^23 as a length-encoded integer.
+/// Result set header that announces 2^23 columns.
 /// MySQL drivers can allocate memory for 2^23 columns, so they start to read the column definitions.
 const LARGE_COLUMN_COUNT_PACKET: [u8; 4] = [0xfd, 0, 0, 0x80];
-/// Column count 2^40 as a length-encoded integer.
+/// Result set header that announces 2^40 columns.
 /// For 2^40 columns, `mysql_async` tries to allocate 32 TiB, which aborts the client process.
 const HUGE_COLUMN_COUNT_PACKET: [u8; 9] = [0xfe, 0, 0, 0, 0, 0, 1, 0, 0];
 

@@ -3,14 +3,14 @@
 use super::rsa_key;
 use crate::fake_server::packets::GREETING_NONCE;
 
-/// Form in which a client sent its password and from which the rogue server can recover the password.
+/// Insecure encoding of a password that a client sent, which lets the rogue server recover the password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PasswordLeak {
     /// The client sent the password in plain text.
     Clear,
     /// The client encrypted the password with the RSA key of the rogue server.
     Rsa,
-    /// The client obfuscated the password by XOR with the nonce from the greeting packet.
+    /// The client obfuscated the password by XORing it with the nonce from the greeting packet.
     Xor,
     /// The client sent the weak 8-byte scramble of the plugin `mysql_old_password`.
     OldPassword,

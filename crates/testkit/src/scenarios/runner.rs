@@ -16,7 +16,7 @@ use crate::raw_client::{ClientCharset, RawSession};
 use crate::server::Server;
 
 const STEP_TIMEOUT: Duration = Duration::from_secs(30);
-/// Longer than 100 ms, because InnoDB refreshes `INNODB_TRX` only if no query has read the table for 100 ms.
+/// The interval exceeds 100 ms, because InnoDB refreshes `INNODB_TRX` only after 100 ms without a read of the table.
 const POLL_INTERVAL: Duration = Duration::from_millis(120);
 const ER_NO_SUCH_THREAD: u16 = 1094;
 

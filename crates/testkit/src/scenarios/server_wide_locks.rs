@@ -1,4 +1,4 @@
-//! Scenarios in which sessions wait for server-wide locks: global read locks, backup locks and user locks.
+//! Scenarios in which sessions wait for server-wide locks: global read locks, backup locks and user-level locks.
 
 use super::{LockWaitScenario, MARIADB_FLAVOR_ONLY, MYSQL_AND_MARIADB_FLAVORS, MYSQL_FLAVOR_ONLY};
 use crate::flavor::Flavor;

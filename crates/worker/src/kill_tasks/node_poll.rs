@@ -27,7 +27,7 @@ pub(super) struct NodePoll {
     pub(super) limits: ReadLimits,
     pub(super) worker: String,
     pub(super) kill_tasks: InstanceKillTasks,
-    /// End of the worker's lease on the instance, after which the worker sends no `KILL` statements.
+    /// Expiry time of the worker's lease on the instance. The worker sends no `KILL` statements with an expired lease.
     pub(super) lease_end: Instant,
     pub(super) node: Node,
 }
@@ -62,7 +62,7 @@ impl NodePoll {
         self.log_poll_result(result, &guard);
     }
 
-    /// Logs the first of several consecutive failed polls of the node, and the first successful poll after a failure.
+    /// Logs only the first of consecutive failed polls of the node, and the first successful poll after a failure.
     fn log_poll_result(&self, result: Result<(), KillError>, guard: &NodePollGuard) {
         match result {
             Err(error) if guard.set_node_failing_flag(true) => {
@@ -191,7 +191,7 @@ impl NodePoll {
             source: KillSource::Task,
             task_id: Some(task.id.to_string()),
             kind: KillTarget::Connection,
-            // The rule selected the session by its elapsed time, so a session that now runs another statement is spared.
+            // The rule selected the session by its elapsed time, so a session that runs another statement is spared.
             victim_match: VictimMatchRule::Statement,
             unsafe_victims: if task.criteria.include_unsafe {
                 UnsafeKillPolicy::Kill

@@ -33,7 +33,7 @@ pub(crate) enum PolicyDocumentInput {
 pub(crate) struct PolicyDocument {
     version: PolicyVersion,
     /// Policy statements. Each statement contains Effect and either Action or NotAction.
-    /// Resource (or NotResource), Condition and Sid are optional.
+    /// Resource (or NotResource), Condition and Sid are optional in a statement.
     #[schema(min_items = 1)]
     statement: Vec<Map<String, Value>>,
 }

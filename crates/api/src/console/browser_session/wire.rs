@@ -24,7 +24,7 @@ pub(crate) struct SignInBody {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SessionScopeRequest {
-    /// Project id, or null for the domain, which contains identities, policies and the audit log
+    /// Id of the new project; null for the domain scope, which covers identities, policies and the audit log
     #[schema(required)]
     pub(super) project_id: Option<String>,
 }

@@ -24,7 +24,7 @@ pub(super) struct NodeFeed {
     /// Feed version in which `limitations` (data that the server hides) last changed.
     limitations_changed: u32,
     interval_ms: u64,
-    /// Cache of rendered events. The key is the last feed version sent (0 if none) and the statement masking flag.
+    /// Cache of rendered events, keyed by a subscriber's last feed version (0 if none) and statement masking flag.
     cached_events: Vec<((u32, bool), Bytes)>,
 }
 

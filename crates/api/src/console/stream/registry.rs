@@ -40,7 +40,7 @@ impl NodeWatchRegistry {
     }
 
     /// Returns `true` if the watch had no subscribers and was removed.
-    /// The registry lock prevents [`NodeWatchRegistry::subscribe`] from adding a subscriber while a watch is removed.
+    /// The registry lock prevents [`NodeWatchRegistry::subscribe`] from adding a subscriber during the removal.
     fn remove_if_unused(&self, watch: &NodeWatch) -> bool {
         let mut watches = self.0.watches.lock().unwrap_or_else(PoisonError::into_inner);
         let removed = watch.has_no_subscribers();

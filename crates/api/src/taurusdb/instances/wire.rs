@@ -236,7 +236,7 @@ fn build_tag_entries(tags: &[Tag]) -> Vec<TagEntry> {
     tags.iter().map(|tag| TagEntry { key: tag.key.clone(), value: tag.value.clone() }).collect()
 }
 
-/// Formats a Unix timestamp in the format of the TaurusDB API, for example `2022-07-14T16:26:58+0000`.
+/// Formats a Unix timestamp as in the TaurusDB API, for example `2022-07-14T16:26:58+0000`.
 fn format_timestamp(seconds: i64) -> String {
     Timestamp::from_second(seconds).unwrap_or_default().strftime("%Y-%m-%dT%H:%M:%S+0000").to_string()
 }

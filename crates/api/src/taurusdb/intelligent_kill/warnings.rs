@@ -1,4 +1,4 @@
-//! Warns in the preview of an intelligent kill about skipped sessions and about root blockers that are not killed.
+//! Preview warnings for an intelligent kill: skipped sessions, and root blockers that are not killed.
 
 use clew_diagnose::waits;
 use clew_model::{Language, Node, Session};

@@ -95,7 +95,7 @@ fn validate_text_length(
     Ok(given)
 }
 
-/// Replaces the statement substring with a placeholder, because the substring can contain literals.
+/// The audit log contains a placeholder instead of the statement substring, because the substring can contain literals.
 pub(super) fn build_audit_detail_for_criteria(criteria: &KillCriteria) -> Value {
     json!({
         "user": criteria.user, "host": criteria.host.as_ref().map(ToString::to_string), "db": criteria.database,

@@ -42,7 +42,7 @@ pub(crate) struct AddKillTaskRequest {
     /// `include_unsafe` is a Clew extension to the TaurusDB API
     pub(super) include_unsafe: Option<bool>,
     /// DB instance name, repeated to confirm that the task may kill all user sessions (Clew extension).
-    /// Required in a browser session if none of user, host, db, command and info is set
+    /// A browser session must repeat the name if none of user, host, db, command and info is set
     pub(super) confirmed_instance_name: Option<String>,
 }
 
@@ -77,7 +77,7 @@ pub(crate) struct KillTaskList {
     pub(super) processes: Vec<KillTaskView>,
 }
 
-/// Kill task, in which a null criterion matches all sessions.
+/// Kill task. A criterion that is null matches all sessions.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct KillTaskView {
     /// Id of the task

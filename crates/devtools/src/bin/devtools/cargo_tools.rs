@@ -1,5 +1,5 @@
 //! Finds or installs the cargo tools that the development tasks use, such as cargo-nextest.
-//! If the PATH contains no recent enough version of a tool, cargo builds the tool once into the user's cache directory.
+//! If no sufficiently recent version of a tool is on the PATH, cargo builds the tool in the user's cache directory.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

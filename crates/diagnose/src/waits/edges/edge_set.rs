@@ -22,7 +22,7 @@ struct WaitEdge {
 }
 
 impl WaitEdge {
-    /// Returns the sort key by which the edge set selects one wait per pair of waiter and blocker (lowest key first).
+    /// Returns the sort key of a wait. The edge set keeps only the wait with the lowest key per waiter-blocker pair.
     fn precedence(&self) -> impl Ord {
         let wait = &self.wait;
         (wait.inferred, wait.queued, Reverse(self.strength), wait.on.clone(), wait.wanted.clone(), wait.held.clone())

@@ -78,7 +78,7 @@ impl<'v> JsonObjectElements<'v> {
         self.find_element(one).is_some() || self.find_element(other).is_some()
     }
 
-    /// Returns whichever of two mutually exclusive elements is present, and true if that element is `second`.
+    /// Returns the element that is present, `first` or `second`, with a flag that is true for `second`.
     /// Reports an error if both elements are present.
     pub(super) fn find_one_of_two_elements(
         &self,

@@ -58,7 +58,7 @@ pub(super) fn is_clock_skew_error(error: &object_store::Error) -> bool {
     error.to_string().contains(CLOCK_SKEW_ERROR_CODE)
 }
 
-/// S3 may have executed the request even if the connection was lost before the response.
+/// S3 may have executed the request even if the connection was lost before the response arrived.
 pub(super) fn is_connection_loss_error(error: &object_store::Error) -> bool {
     find_http_error_kind(error).is_some_and(|kind| !matches!(kind, HttpErrorKind::Timeout | HttpErrorKind::Decode))
 }

@@ -38,7 +38,7 @@ impl S3 {
         Ok(removed)
     }
 
-    /// Returns the objects' names and modification times (Unix timestamps in seconds).
+    /// Lists the names and modification times (Unix timestamps in seconds) of the objects that Clew created on S3.
     pub(super) async fn list_objects(&self) -> Result<Vec<(String, i64)>, StoreError> {
         let mut listed = self.objects.list(Some(self.settings.prefix()));
         let mut names = Vec::new();
