@@ -26,12 +26,12 @@ use jiff::Timestamp;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::AppState;
 use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::field_errors::truncate_for_message;
+use crate::{AppState, SharedState};
 
-pub(crate) fn administration_routes() -> OpenApiRouter<AppState> {
+pub(crate) fn administration_routes() -> OpenApiRouter<SharedState> {
     OpenApiRouter::new()
         .routes(routes!(projects::list_projects, projects::create_project))
         .routes(routes!(projects::update_project))

@@ -10,7 +10,7 @@ use std::future::Future;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::AppState;
+use crate::SharedState;
 use crate::audited_operations::{AuditMode, AuditedOperation};
 use crate::detach_on_drop::DetachOnDrop;
 use crate::error::ApiError;
@@ -95,7 +95,7 @@ impl AuditContext {
 pub(crate) struct ClientDisconnectSignal(pub(crate) CancellationToken);
 
 pub(crate) async fn run_and_audit_request<F>(
-    service: AppState,
+    service: SharedState,
     trail: AuditContext,
     mut request: Request,
     answer: impl FnOnce(Request) -> F,
@@ -122,7 +122,7 @@ where
         // Clients can repeat refused requests indefinitely, so repeated refusals are counted in a single audit event.
         let recorded = if response.status().is_client_error() {
             let reason = response.extensions().get::<ApiError>().map_or("", ApiError::detail_message_id);
-            service.repeated_refusals().record_refusal(&service.store, event, reason).await
+            service.repeated_refusals.record_refusal(&service.store, event, reason).await
         } else {
             service.store.audit().append_audit_event(&event).await
         };

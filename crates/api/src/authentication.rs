@@ -297,7 +297,7 @@ fn require_enabled_user(user: &Arc<User>) -> Result<Arc<User>, ApiError> {
 async fn build_principal(service: &AppState, identity: &AuthenticatedIdentity) -> Result<Principal, ApiError> {
     let AuthenticatedIdentity { user, scope, view, .. } = identity;
     Ok(Principal {
-        grants: service.policy_cache().get_or_load(&service.store, view, &user.id).await?,
+        grants: service.policy_cache.get_or_load(&service.store, view, &user.id).await?,
         user_id: user.id.clone(),
         user_name: user.name.clone(),
         domain_id: user.domain_id.clone(),

@@ -2,9 +2,10 @@
 
 use clew_model::ApiErrorDefinition;
 use utoipa::OpenApi;
-use utoipa::openapi::path::Operation as DescribedOperation;
+use utoipa::openapi::path::{Operation as DescribedOperation, Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{Object, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
-use utoipa::openapi::{Content, PathItem, Ref, ResponseBuilder};
+use utoipa::openapi::{Content, PathItem, Ref, RefOr, ResponseBuilder};
 
 use crate::audited_operations::{self, AuditedOperation};
 use crate::error::ErrorBody;
@@ -69,12 +70,14 @@ const AUTHENTICATED_ROUTE_ERROR_RESPONSES: [(ApiErrorDefinition, &str); 5] = [
 const NOT_FOUND_ERROR_RESPONSE: (ApiErrorDefinition, &str) =
     (ApiErrorDefinition::UNKNOWN_NODE, "An object in the path does not exist");
 
-pub(crate) fn add_operation_ids_and_error_responses(openapi: &mut utoipa::openapi::OpenApi) {
+/// Completes the operations with the facts that follow from their paths and from the table of audited operations.
+pub(crate) fn complete_operations(openapi: &mut utoipa::openapi::OpenApi) {
     for (path, item) in &mut openapi.paths.paths {
         for (method, described) in operations_by_method(item) {
             let operation = audited_operations::AUDITED_OPERATIONS
                 .iter()
                 .find(|operation| operation.path == path && operation.method == method);
+            add_path_parameters(path, described);
             add_operation_id_and_error_responses(path, described, operation);
         }
     }
@@ -92,6 +95,21 @@ fn operations_by_method(item: &mut PathItem) -> impl Iterator<Item = (&'static s
     ]
     .into_iter()
     .flatten()
+}
+
+/// Adds the path parameters that the handler's attribute does not describe. Their values are strings.
+fn add_path_parameters(path: &str, described: &mut DescribedOperation) {
+    let names = path.split('{').skip(1).filter_map(|part| part.split('}').next());
+    for (position, name) in names.enumerate() {
+        let parameters = described.parameters.get_or_insert_default();
+        let is_described = parameters
+            .iter()
+            .any(|parameter| matches!(parameter, RefOr::T(Parameter { name: described, .. }) if described == name));
+        if !is_described {
+            let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Path);
+            parameters.insert(position, parameter.schema(Some(Object::with_type(Type::String))).build().into());
+        }
+    }
 }
 
 fn add_operation_id_and_error_responses(

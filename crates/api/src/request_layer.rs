@@ -20,7 +20,7 @@ use crate::client_addr::ClientAddr;
 use crate::error::{ApiError, MAX_URI_BYTES};
 use crate::field_errors::truncate_for_message;
 use crate::json::Json;
-use crate::{AppState, authentication, limits, security_headers};
+use crate::{SharedState, authentication, limits, security_headers};
 
 const REQUEST_ID_HEADER: &str = "x-request-id";
 
@@ -36,7 +36,7 @@ pub(crate) enum RouteAuth {
 }
 
 pub(crate) async fn handle_request(
-    State((service, auth)): State<(AppState, RouteAuth)>,
+    State((service, auth)): State<(SharedState, RouteAuth)>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -101,7 +101,7 @@ fn path_and_query_len(request: &Request) -> usize {
 }
 
 /// If the handler panics or times out, returns an error response.
-async fn run_handler(service: AppState, auth: RouteAuth, request: Request, next: Next) -> Response {
+async fn run_handler(service: SharedState, auth: RouteAuth, request: Request, next: Next) -> Response {
     let limit = service.settings.request_timeout;
     let response = async {
         match auth {
@@ -153,7 +153,7 @@ mod tests {
     use hyper_util::service::TowerToHyperService;
 
     use super::*;
-    use crate::{ApiSettings, AppComponents, Metrics, NodeReadLimits, RateLimitSettings, RateLimits};
+    use crate::{ApiSettings, AppComponents, AppState, Metrics, NodeReadLimits, RateLimitSettings, RateLimits};
 
     async fn panicking_handler() -> &'static str {
         panic!("on purpose")
@@ -186,7 +186,7 @@ mod tests {
         let router = Router::new()
             .route("/breaks", get(panicking_handler))
             .route("/works", get(async || "fine"))
-            .layer(from_fn_with_state((AppState::from(parts), RouteAuth::Public), handle_request));
+            .layer(from_fn_with_state((AppState::new(parts), RouteAuth::Public), handle_request));
         let router = TowerToHyperService::new(router);
         let call = async |path: &str| {
             let response = router.call(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();

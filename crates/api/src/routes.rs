@@ -12,9 +12,9 @@ use utoipa_axum::routes;
 use crate::error::ApiError;
 use crate::openapi::{self, OpenApiDocument};
 use crate::request_layer::{self, RouteAuth};
-use crate::{AppState, administration, console, iam, ops, taurusdb};
+use crate::{SharedState, administration, console, iam, ops, taurusdb};
 
-fn authenticated_routes() -> OpenApiRouter<AppState> {
+fn authenticated_routes() -> OpenApiRouter<SharedState> {
     OpenApiRouter::new()
         .routes(routes!(taurusdb::session_collection::enqueue_session_collection))
         .routes(routes!(taurusdb::task_status::show_collection_status))
@@ -50,7 +50,7 @@ fn authenticated_routes() -> OpenApiRouter<AppState> {
 }
 
 /// Routes that only the web page uses.
-fn web_console_routes() -> OpenApiRouter<AppState> {
+fn web_console_routes() -> OpenApiRouter<SharedState> {
     OpenApiRouter::new()
         .routes(routes!(console::stream::stream_sessions))
         .routes(routes!(console::session_detail::show_session_detail))
@@ -63,7 +63,7 @@ fn web_console_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(console::session_collections::delete_session_collection))
 }
 
-fn identity_routes() -> OpenApiRouter<AppState> {
+fn identity_routes() -> OpenApiRouter<SharedState> {
     OpenApiRouter::new()
         .routes(routes!(iam::projects::list_projects))
         .routes(routes!(iam::projects::list_caller_projects))
@@ -80,28 +80,28 @@ fn identity_routes() -> OpenApiRouter<AppState> {
         .layer(map_response(iam::map_to_iam_error_codes))
 }
 
-fn sign_in_routes() -> OpenApiRouter<AppState> {
+fn sign_in_routes() -> OpenApiRouter<SharedState> {
     OpenApiRouter::new()
         .routes(routes!(iam::tokens::create_token))
         .routes(routes!(console::browser_session::create_browser_session))
         .layer(map_response(iam::map_to_iam_error_codes))
 }
 
-fn health_and_metrics_routes() -> OpenApiRouter<AppState> {
+fn health_and_metrics_routes() -> OpenApiRouter<SharedState> {
     OpenApiRouter::new()
         .routes(routes!(ops::health::check_liveness))
         .routes(routes!(ops::health::check_readiness))
         .routes(routes!(ops::metrics::show_metrics))
 }
 
-fn public_routes() -> OpenApiRouter<AppState> {
+fn public_routes() -> OpenApiRouter<SharedState> {
     health_and_metrics_routes()
         .routes(routes!(ops::openapi::show_openapi_document))
         .routes(routes!(taurusdb::intelligent_kill::report::download_report))
 }
 
 /// If [`crate::ApiSettings::operations_only`] is set, the router contains only the health and metrics endpoints.
-pub(crate) fn build_router(service: AppState) -> Router {
+pub(crate) fn build_router(service: SharedState) -> Router {
     // Each route has a single layer because every request clones the state of each layer around its route.
     let layer = |auth| from_fn_with_state((service.clone(), auth), request_layer::handle_request);
     let router = OpenApiRouter::with_openapi(OpenApiDocument::openapi());
@@ -136,6 +136,6 @@ pub fn build_openapi_json() -> String {
         .merge(sign_in_routes())
         .merge(public_routes())
         .split_for_parts();
-    openapi::add_operation_ids_and_error_responses(&mut document);
+    openapi::complete_operations(&mut document);
     document.to_pretty_json().unwrap_or_default()
 }

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::ops::metrics::ExceededLimit;
-use crate::{ApiSettings, AppState, Metrics, TrustedProxies};
+use crate::{ApiSettings, Metrics, SharedState, TrustedProxies};
 use connection::ConnectionHandler;
 pub use error::ServeError;
 use per_peer_connection_limit::{PeerSlot, PerPeerConnectionLimit};
@@ -57,7 +57,7 @@ const ACCEPT_RETRY_DELAY: std::time::Duration = std::time::Duration::from_millis
 ///
 /// Returns after [`crate::ApiSettings::shutdown_grace_period`] even if some requests are still in flight.
 pub async fn serve(
-    service: AppState,
+    service: SharedState,
     listener: impl Into<Listener>,
     shutdown: CancellationToken,
 ) -> Result<(), ServeError> {
@@ -68,12 +68,12 @@ pub async fn serve(
     }
     let limits = ConnectionLimits::new(&settings);
     let (metrics, collections, node_watch_registry) =
-        (service.metrics.clone(), service.collections.clone(), service.node_watch_registry().clone());
+        (service.metrics.clone(), service.collections.clone(), service.node_watch_registry.clone());
     let handler = Arc::new(ConnectionHandler::new(service.clone(), tls, shutdown.clone()));
     let requests_done = CancellationToken::new();
     let (counting, end) = (service.clone(), requests_done.clone());
     let refusals =
-        tokio::spawn(async move { counting.repeated_refusals().run_audit_flush_loop(&counting.store, &end).await });
+        tokio::spawn(async move { counting.repeated_refusals.run_audit_flush_loop(&counting.store, &end).await });
     let requests_done = requests_done.drop_guard();
     let connections = GracefulShutdown::new();
     loop {

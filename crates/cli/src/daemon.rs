@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use clew_api::{ApiSettings, AppComponents, AppState, Metrics, NodeReadLimits, RateLimits};
+use clew_api::{ApiSettings, AppComponents, AppState, Metrics, NodeReadLimits, RateLimits, SharedState};
 use clew_model::{AuditEvent, AuditOrigin, AuditOutcome, NetworkZone};
 use clew_store::{DataDirLock, Store, StoreError};
 use clew_worker::{IntelligentKillQueue, KillExecutor, KillTaskWorker, SessionCollectionQueue, WorkerSettings};
@@ -183,8 +183,8 @@ impl Daemon {
         ])
     }
 
-    pub(crate) fn build_http_service(&self, configuration: &Configuration, settings: ApiSettings) -> AppState {
-        AppState::from(AppComponents {
+    pub(crate) fn build_http_service(&self, configuration: &Configuration, settings: ApiSettings) -> SharedState {
+        AppState::new(AppComponents {
             store: self.store.clone(),
             limits: RateLimits::new(configuration.limits.to_rate_limit_settings(), self.metrics.clone()),
             collections: self.collections.clone(),

@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{format_timestamp, is_own_user_id, not_found_error, require_administrator, users};
-use crate::AppState;
 use crate::body::parse_json_body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
+use crate::{AppState, SharedState};
 
 /// Access keys of a user (at most two).
 #[derive(Serialize, ToSchema)]
@@ -53,10 +53,10 @@ pub(crate) struct AccessKeyUpdate {
 }
 
 /// List the access keys of a user.
-#[utoipa::path(get, path = "/clew/v1/users/{user_id}/keys", tag = "administration", params(("user_id" = String, Path)),
+#[utoipa::path(get, path = "/clew/v1/users/{user_id}/keys", tag = "administration",
     responses((status = 200, description = "Access keys of the user, oldest first", body = AccessKeyList)))]
 pub(crate) async fn list_access_keys(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path(user): Path<String>,
 ) -> Result<Json<AccessKeyList>, ApiError> {
@@ -67,13 +67,13 @@ pub(crate) async fn list_access_keys(
 }
 
 /// Create an access key.
-#[utoipa::path(post, path = "/clew/v1/users/{user_id}/keys", tag = "administration", params(("user_id" = String, Path)),
+#[utoipa::path(post, path = "/clew/v1/users/{user_id}/keys", tag = "administration",
     responses(
         (status = 201, description = "The access key with its secret", body = CreatedAccessKey),
         (status = 409, description = "The user has the maximum number of keys", body = ErrorBody)
     ))]
 pub(crate) async fn create_access_key(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path(user): Path<String>,
 ) -> Result<(StatusCode, Json<CreatedAccessKey>), ApiError> {
@@ -88,11 +88,10 @@ pub(crate) async fn create_access_key(
 
 /// Enable or disable an access key.
 #[utoipa::path(patch, path = "/clew/v1/users/{user_id}/keys/{access_key}", tag = "administration",
-    params(("user_id" = String, Path), ("access_key" = String, Path)),
     request_body(content = AccessKeyUpdate, content_type = "application/json"),
     responses((status = 200, description = "The access key", body = AccessKeyView)))]
 pub(crate) async fn update_access_key(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path((user, key)): Path<(String, String)>,
     body: Bytes,
@@ -109,10 +108,9 @@ pub(crate) async fn update_access_key(
 
 /// Delete an access key.
 #[utoipa::path(delete, path = "/clew/v1/users/{user_id}/keys/{access_key}", tag = "administration",
-    params(("user_id" = String, Path), ("access_key" = String, Path)),
     responses((status = 204, description = "Deleted")))]
 pub(crate) async fn delete_access_key(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path((user, key)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {

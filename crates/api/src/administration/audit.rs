@@ -14,10 +14,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::require_administrator;
-use crate::AppState;
 use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::json::Json;
+use crate::{AppState, SharedState};
 use query::{AuditFilterParameters, AuditPageParameters, AuditRowsQuery};
 use wire::AuditRow;
 
@@ -61,7 +61,7 @@ pub(crate) struct AuditProblemView {
 #[utoipa::path(get, path = "/clew/v1/audit", tag = "administration", params(AuditFilterParameters, AuditPageParameters),
     responses((status = 200, description = "Page of audit rows", body = AuditPage)))]
 pub(crate) async fn list_audit_rows(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Json<AuditPage>, ApiError> {
@@ -84,7 +84,7 @@ pub(crate) async fn list_audit_rows(
 #[utoipa::path(get, path = "/clew/v1/audit/export", tag = "administration", params(AuditFilterParameters),
     responses((status = 200, description = "Audit rows as JSON Lines, oldest first", body = AuditRow, content_type = "application/x-ndjson")))]
 pub(crate) async fn export_audit_log(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
@@ -101,7 +101,7 @@ pub(crate) async fn export_audit_log(
 #[utoipa::path(get, path = "/clew/v1/audit/verify", tag = "administration",
     responses((status = 200, description = "Result of the verification", body = AuditVerificationResponse)))]
 pub(crate) async fn verify_audit_log(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
 ) -> Result<Json<AuditVerificationResponse>, ApiError> {
     caller.require_domain_permission(&service, Action::READ_AUDIT)?;

@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{field_validation, not_found_error, require_identity_read_permission, require_identity_write_permission};
-use crate::AppState;
 use crate::body::parse_json_body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::pagination::{self, PageParameters};
+use crate::{AppState, SharedState};
 
 /// A page of enterprise projects.
 #[derive(Serialize, ToSchema)]
@@ -57,7 +57,7 @@ pub(crate) struct EnterpriseProjectUpdate {
 #[utoipa::path(get, path = "/clew/v1/enterprise-projects", tag = "administration", params(PageParameters),
     responses((status = 200, description = "Page of enterprise projects: the default enterprise project first, then the others by name", body = EnterpriseProjectPage)))]
 pub(crate) async fn list_enterprise_projects(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Json<EnterpriseProjectPage>, ApiError> {
@@ -79,7 +79,7 @@ pub(crate) async fn list_enterprise_projects(
         (status = 409, description = "The name is already in use", body = ErrorBody)
     ))]
 pub(crate) async fn create_enterprise_project(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     body: Bytes,
 ) -> Result<(StatusCode, Json<EnterpriseProjectView>), ApiError> {
@@ -96,11 +96,10 @@ pub(crate) async fn create_enterprise_project(
 
 /// Change an enterprise project. The default enterprise project cannot be changed.
 #[utoipa::path(patch, path = "/clew/v1/enterprise-projects/{enterprise_project_id}", tag = "administration",
-    params(("enterprise_project_id" = String, Path)),
     request_body(content = EnterpriseProjectUpdate, content_type = "application/json"),
     responses((status = 200, description = "The enterprise project", body = EnterpriseProjectView)))]
 pub(crate) async fn update_enterprise_project(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path(id): Path<String>,
     body: Bytes,

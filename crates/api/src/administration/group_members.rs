@@ -4,19 +4,18 @@ use axum::extract::{Path, State};
 use http::StatusCode;
 
 use super::{groups, not_found_error, require_identity_write_permission, users};
-use crate::AppState;
+use crate::SharedState;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 
 /// Add a user to a group.
 #[utoipa::path(put, path = "/clew/v1/groups/{group_id}/members/{user_id}", tag = "administration",
-    params(("group_id" = String, Path), ("user_id" = String, Path)),
     responses(
         (status = 204, description = "The user is a member of the group"),
         (status = 409, description = "The membership would exceed the policy limit of the user", body = ErrorBody)
     ))]
 pub(crate) async fn add_group_member(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path((group, user)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
@@ -29,10 +28,9 @@ pub(crate) async fn add_group_member(
 
 /// Remove a user from a group.
 #[utoipa::path(delete, path = "/clew/v1/groups/{group_id}/members/{user_id}", tag = "administration",
-    params(("group_id" = String, Path), ("user_id" = String, Path)),
     responses((status = 204, description = "The user is not a member of the group")))]
 pub(crate) async fn remove_group_member(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path((group, user)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {

@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{field_validation, not_found_error, require_identity_read_permission, require_identity_write_permission};
-use crate::AppState;
 use crate::body::parse_json_body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::pagination::{self, PageParameters};
+use crate::{AppState, SharedState};
 
 /// A page of groups.
 #[derive(Serialize, ToSchema)]
@@ -60,7 +60,7 @@ pub(crate) struct CreateGroupRequest {
 #[utoipa::path(get, path = "/clew/v1/groups", tag = "administration", params(PageParameters),
     responses((status = 200, description = "Page of groups, sorted by name", body = GroupPage)))]
 pub(crate) async fn list_groups(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Json<GroupPage>, ApiError> {
@@ -79,7 +79,7 @@ pub(crate) async fn list_groups(
         (status = 409, description = "The name is already in use", body = ErrorBody)
     ))]
 pub(crate) async fn create_group(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     body: Bytes,
 ) -> Result<(StatusCode, Json<GroupView>), ApiError> {
@@ -92,10 +92,10 @@ pub(crate) async fn create_group(
 }
 
 /// Show a group with its members.
-#[utoipa::path(get, path = "/clew/v1/groups/{group_id}", tag = "administration", params(("group_id" = String, Path)),
+#[utoipa::path(get, path = "/clew/v1/groups/{group_id}", tag = "administration",
     responses((status = 200, description = "The group", body = GroupWithMembers)))]
 pub(crate) async fn show_group(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<GroupWithMembers>, ApiError> {
@@ -109,10 +109,10 @@ pub(crate) async fn show_group(
 }
 
 /// Delete a group. The group's policies no longer apply to its members.
-#[utoipa::path(delete, path = "/clew/v1/groups/{group_id}", tag = "administration", params(("group_id" = String, Path)),
+#[utoipa::path(delete, path = "/clew/v1/groups/{group_id}", tag = "administration",
     responses((status = 204, description = "Deleted")))]
 pub(crate) async fn delete_group(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {

@@ -15,7 +15,7 @@ use crate::body::{SecretField, parse_json_body};
 use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::iam::auth_attempts::{self, PasswordCheckOutcome};
-use crate::{AppState, passwords};
+use crate::{SharedState, passwords};
 
 /// New password of the caller.
 #[derive(Deserialize, ToSchema)]
@@ -36,7 +36,7 @@ pub(crate) struct PasswordChange {
     request_body(content = PasswordChange, content_type = "application/json"),
     responses((status = 204, description = "The password is changed")))]
 pub(crate) async fn change_own_password(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     body: Bytes,
 ) -> Result<StatusCode, ApiError> {

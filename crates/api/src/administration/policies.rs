@@ -17,12 +17,12 @@ use super::{
     field_validation, format_timestamp, not_found_error, require_identity_read_permission,
     require_identity_write_permission,
 };
-use crate::AppState;
 use crate::body::parse_json_body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody, PolicyDiagnosticView};
 use crate::json::Json;
 use crate::pagination::{self, PageParameters};
+use crate::{AppState, SharedState};
 use policy_validation::{build_diagnostic_views, extract_document_text};
 
 /// A page of policies.
@@ -80,7 +80,7 @@ pub(crate) struct PolicyPutRequest {
 #[utoipa::path(get, path = "/clew/v1/policies", tag = "administration", params(PageParameters),
     responses((status = 200, description = "Page of policies: custom policies of the domain, sorted by name, then system policies", body = PolicyPage)))]
 pub(crate) async fn list_policies(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Json<PolicyPage>, ApiError> {
@@ -93,10 +93,10 @@ pub(crate) async fn list_policies(
 }
 
 /// Show a policy.
-#[utoipa::path(get, path = "/clew/v1/policies/{name}", tag = "administration", params(("name" = String, Path)),
+#[utoipa::path(get, path = "/clew/v1/policies/{name}", tag = "administration",
     responses((status = 200, description = "The policy", body = PolicyWithDocument)))]
 pub(crate) async fn show_policy(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path(name): Path<String>,
 ) -> Result<Json<PolicyWithDocument>, ApiError> {
@@ -110,14 +110,14 @@ pub(crate) async fn show_policy(
 ///
 /// An error response lists all errors in the policy document with their positions.
 /// Changing a policy revokes the tokens of the affected users.
-#[utoipa::path(put, path = "/clew/v1/policies/{name}", tag = "administration", params(("name" = String, Path)),
+#[utoipa::path(put, path = "/clew/v1/policies/{name}", tag = "administration",
     request_body(content = PolicyPutRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "The policy", body = PolicyWithDocument),
         (status = 409, description = "A system policy has this name, the policy model of an attached policy would change, or a user or group would exceed the policy limit", body = ErrorBody)
     ))]
 pub(crate) async fn put_policy(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path(name): Path<String>,
     body: Bytes,
@@ -150,13 +150,13 @@ pub(crate) async fn put_policy(
 }
 
 /// Delete a policy. A policy with attachments cannot be deleted.
-#[utoipa::path(delete, path = "/clew/v1/policies/{name}", tag = "administration", params(("name" = String, Path)),
+#[utoipa::path(delete, path = "/clew/v1/policies/{name}", tag = "administration",
     responses(
         (status = 204, description = "Deleted"),
         (status = 409, description = "The policy is attached, or it is a system policy", body = ErrorBody)
     ))]
 pub(crate) async fn delete_policy(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path(name): Path<String>,
 ) -> Result<StatusCode, ApiError> {

@@ -15,13 +15,13 @@ use super::policies::{self, CustomOrSystemPolicy};
 use super::{
     groups, not_found_error, projects, require_identity_read_permission, require_identity_write_permission, users,
 };
-use crate::AppState;
 use crate::body::parse_json_body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::pagination::{self, PageParameters};
 use crate::query_string::QueryString;
+use crate::{AppState, SharedState};
 
 /// A page of a policy's attachments.
 #[derive(Serialize, ToSchema)]
@@ -89,10 +89,10 @@ pub(crate) enum GranteeKind {
 
 /// List the attachments of a policy.
 #[utoipa::path(get, path = "/clew/v1/policies/{name}/attachments", tag = "administration",
-    params(("name" = String, Path), PageParameters),
+    params(PageParameters),
     responses((status = 200, description = "Page of users and groups", body = PolicyAttachmentPage)))]
 pub(crate) async fn list_attachments(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path(name): Path<String>,
     RawQuery(query): RawQuery,
@@ -107,14 +107,13 @@ pub(crate) async fn list_attachments(
 
 /// Attach a policy and revoke the tokens of the affected users.
 #[utoipa::path(post, path = "/clew/v1/policies/{name}/attachments", tag = "administration",
-    params(("name" = String, Path)),
     request_body(content = PolicyAttachmentRequest, content_type = "application/json"),
     responses(
         (status = 204, description = "The policy is attached"),
         (status = 409, description = "The attachment would exceed the policy limit of a user or group", body = ErrorBody)
     ))]
 pub(crate) async fn attach_policy(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path(name): Path<String>,
     body: Bytes,
@@ -136,14 +135,13 @@ pub(crate) async fn attach_policy(
 /// Detach a policy and revoke the tokens of the affected users.
 #[utoipa::path(delete, path = "/clew/v1/policies/{name}/attachments/{kind}/{id}", tag = "administration",
     params(
-        ("name" = String, Path),
         ("kind" = inline(GranteeKind), Path, description = "Kind of the grantee"),
         ("id" = String, Path, description = "Id of the user or group"),
         ("project_id" = Option<String>, Query, description = "Project to which the attachment applies")
     ),
     responses((status = 204, description = "The policy is detached")))]
 pub(crate) async fn detach_policy(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path((name, kind, id)): Path<(String, String, String)>,
     RawQuery(query): RawQuery,

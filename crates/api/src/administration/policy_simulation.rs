@@ -17,13 +17,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{not_found_error, projects, require_identity_read_permission, users};
-use crate::AppState;
 use crate::body::parse_json_body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::field_errors::{check_array_length, missing_field_error, truncate_for_message};
 use crate::json::Json;
 use crate::policy_cache::{self, run_policy_evaluation};
+use crate::{AppState, SharedState};
 
 /// A request to simulate.
 #[derive(Deserialize, ToSchema)]
@@ -122,7 +122,7 @@ pub(crate) enum PolicyStatementEffect {
         (status = 404, description = "An object that the body references does not exist", body = ErrorBody)
     ))]
 pub(crate) async fn simulate_request(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     body: Bytes,
 ) -> Result<Json<SimulationResponse>, ApiError> {

@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{field_validation, not_found_error, require_identity_read_permission, require_identity_write_permission};
-use crate::AppState;
 use crate::body::parse_json_body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::pagination::{self, PageParameters};
+use crate::{AppState, SharedState};
 
 /// A page of projects.
 #[derive(Serialize, ToSchema)]
@@ -60,7 +60,7 @@ pub(crate) struct ProjectUpdate {
 #[utoipa::path(get, path = "/clew/v1/projects", tag = "administration", params(PageParameters),
     responses((status = 200, description = "Page of projects, sorted by name", body = ProjectPage)))]
 pub(crate) async fn list_projects(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Json<ProjectPage>, ApiError> {
@@ -79,7 +79,7 @@ pub(crate) async fn list_projects(
         (status = 409, description = "The name is already in use", body = ErrorBody)
     ))]
 pub(crate) async fn create_project(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     body: Bytes,
 ) -> Result<(StatusCode, Json<ProjectView>), ApiError> {
@@ -93,11 +93,10 @@ pub(crate) async fn create_project(
 
 /// Change a project.
 #[utoipa::path(patch, path = "/clew/v1/projects/{project_id}", tag = "administration",
-    params(("project_id" = String, Path)),
     request_body(content = ProjectUpdate, content_type = "application/json"),
     responses((status = 200, description = "The project", body = ProjectView)))]
 pub(crate) async fn update_project(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path(id): Path<String>,
     body: Bytes,

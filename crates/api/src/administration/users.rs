@@ -18,7 +18,7 @@ use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::pagination::{self, PageParameters};
-use crate::{AppState, passwords};
+use crate::{AppState, SharedState, passwords};
 
 /// A page of users.
 #[derive(Serialize, ToSchema)]
@@ -84,7 +84,7 @@ pub(crate) struct UserUpdate {
 #[utoipa::path(get, path = "/clew/v1/users", tag = "administration", params(PageParameters),
     responses((status = 200, description = "Page of users, sorted by name", body = UserPage)))]
 pub(crate) async fn list_users(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Json<UserPage>, ApiError> {
@@ -103,7 +103,7 @@ pub(crate) async fn list_users(
         (status = 409, description = "The name is already in use", body = ErrorBody)
     ))]
 pub(crate) async fn create_user(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     body: Bytes,
 ) -> Result<(StatusCode, Json<CreatedUser>), ApiError> {
@@ -134,10 +134,10 @@ pub(crate) async fn create_user(
 }
 
 /// Show a user.
-#[utoipa::path(get, path = "/clew/v1/users/{user_id}", tag = "administration", params(("user_id" = String, Path)),
+#[utoipa::path(get, path = "/clew/v1/users/{user_id}", tag = "administration",
     responses((status = 200, description = "The user", body = UserView)))]
 pub(crate) async fn show_user(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<UserView>, ApiError> {
@@ -146,14 +146,14 @@ pub(crate) async fn show_user(
 }
 
 /// Change a user.
-#[utoipa::path(patch, path = "/clew/v1/users/{user_id}", tag = "administration", params(("user_id" = String, Path)),
+#[utoipa::path(patch, path = "/clew/v1/users/{user_id}", tag = "administration",
     request_body(content = UserUpdate, content_type = "application/json"),
     responses(
         (status = 200, description = "The user", body = UserView),
         (status = 409, description = "The user is the last enabled administrator", body = ErrorBody)
     ))]
 pub(crate) async fn update_user(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path(id): Path<String>,
     body: Bytes,
@@ -175,13 +175,13 @@ pub(crate) async fn update_user(
 }
 
 /// Delete a user and the user's access keys, tokens and group memberships.
-#[utoipa::path(delete, path = "/clew/v1/users/{user_id}", tag = "administration", params(("user_id" = String, Path)),
+#[utoipa::path(delete, path = "/clew/v1/users/{user_id}", tag = "administration",
     responses(
         (status = 204, description = "Deleted"),
         (status = 409, description = "The user is the last enabled administrator", body = ErrorBody)
     ))]
 pub(crate) async fn delete_user(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {

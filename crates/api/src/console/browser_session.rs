@@ -27,7 +27,7 @@ use crate::iam::projects::load_accessible_projects;
 use crate::iam::sign_in::{UserRef, missing_sign_in_field_error};
 use crate::iam::token_issuance::{IssuedToken, describe_token_scope, issue_token};
 use crate::json::Json;
-use crate::{AppState, limits, policy_cache};
+use crate::{AppState, SharedState, limits, policy_cache};
 use wire::{BrowserSession, SessionScopeRequest, SignInBody};
 
 type NoStoreHeader = [(HeaderName, HeaderValue); 1];
@@ -53,7 +53,7 @@ fn no_store_header() -> (HeaderName, HeaderValue) {
     )
 )]
 pub(crate) async fn create_browser_session(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     Extension(trail): Extension<AuditContext>,
     request: Request,
 ) -> Result<(StatusCode, SessionHeaders, Json<BrowserSession>), ApiError> {
@@ -88,7 +88,7 @@ pub(crate) async fn create_browser_session(
     )
 )]
 pub(crate) async fn show_browser_session(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
 ) -> Result<(NoStoreHeader, Json<BrowserSession>), ApiError> {
     let token_info = require_token_credentials(&caller)?;
@@ -113,7 +113,7 @@ pub(crate) async fn show_browser_session(
     )
 )]
 pub(crate) async fn delete_browser_session(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     headers: HeaderMap,
 ) -> Result<(StatusCode, SessionHeaders), ApiError> {
@@ -139,7 +139,7 @@ pub(crate) async fn delete_browser_session(
     )
 )]
 pub(crate) async fn switch_project(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     headers: HeaderMap,
     body: Bytes,

@@ -21,7 +21,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::AppState;
+use crate::SharedState;
 use crate::caller::{Caller, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
@@ -93,7 +93,6 @@ struct CurrentSession {
     post,
     path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/kill",
     tag = "console",
-    params(("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path)),
     request_body(content = KillRequestBody, content_type = "application/json"),
     responses(
         (status = 200, description = "Result for each session, or the expected result in a preview", body = KillResponse),
@@ -102,7 +101,7 @@ struct CurrentSession {
     )
 )]
 pub(crate) async fn kill_sessions(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path(path): Path<(String, String, String)>,
     Extension(language): Extension<Language>,

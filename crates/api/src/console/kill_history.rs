@@ -10,11 +10,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::format_unix_millis;
-use crate::AppState;
 use crate::caller::{Caller, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::pagination::{self, PageParameters};
+use crate::{AppState, SharedState};
 
 const MAX_SEARCHED_AUDIT_ROWS: u32 = 1000;
 
@@ -75,14 +75,14 @@ struct KillHistoryEntry {
     get,
     path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/kills",
     tag = "console",
-    params(("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path), PageParameters),
+    params(PageParameters),
     responses(
         (status = 200, description = "Page of kills", body = KillHistoryPage),
         (status = 400, description = "Invalid parameter value", body = ErrorBody)
     )
 )]
 pub(crate) async fn list_kills(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path(path): Path<(String, String, String)>,
     RawQuery(query): RawQuery,

@@ -6,7 +6,7 @@ use clew_iam::decision::Action;
 use clew_mysql::read_server_instance_and_lock_waits;
 use serde::Serialize;
 
-use crate::AppState;
+use crate::SharedState;
 use crate::caller::{Caller, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
@@ -25,14 +25,13 @@ pub(crate) struct NodeLockWaits {
     get,
     path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/locks",
     tag = "console",
-    params(("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path)),
     responses(
         (status = 200, description = "Wait graph: lock waits, root blockers, deadlock cycles, involved sessions, and limitations of the data", body = Object),
         (status = 500, description = "The node cannot be read; the message states the reason", body = ErrorBody)
     )
 )]
 pub(crate) async fn show_lock_waits(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path(path): Path<(String, String, String)>,
 ) -> Result<Json<NodeLockWaits>, ApiError> {

@@ -9,7 +9,7 @@ use clew_model::Language;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::AppState;
+use crate::SharedState;
 use crate::caller::{Caller, InstancePath};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
@@ -37,14 +37,13 @@ struct Permission {
     get,
     path = "/clew/v1/{project_id}/instances/{instance_id}/permissions",
     tag = "console",
-    params(("project_id" = String, Path), ("instance_id" = String, Path)),
     responses(
         (status = 200, description = "Permission for each action on the instance and its project", body = Permissions),
         (status = 403, description = "The caller has no permission on the instance", body = ErrorBody)
     )
 )]
 pub(crate) async fn show_permissions(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Extension(language): Extension<Language>,
     Path(path): Path<InstancePath>,

@@ -10,7 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::format_unix_millis;
-use crate::AppState;
+use crate::SharedState;
 use crate::caller::{Caller, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
@@ -59,11 +59,10 @@ struct SessionCollectionView {
     get,
     path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/collections",
     tag = "console",
-    params(("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path)),
     responses((status = 200, description = "The newest collections of the node", body = SessionCollectionList))
 )]
 pub(crate) async fn list_session_collections(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path(path): Path<(String, String, String)>,
     Extension(language): Extension<Language>,
@@ -84,9 +83,6 @@ pub(crate) async fn list_session_collections(
     delete,
     path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/collections/{request_id}",
     tag = "console",
-    params(
-        ("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path), ("request_id" = String, Path)
-    ),
     responses(
         (status = 204, description = "The collection is deleted"),
         (status = 400, description = "The node does not have this collection", body = ErrorBody),
@@ -94,7 +90,7 @@ pub(crate) async fn list_session_collections(
     )
 )]
 pub(crate) async fn delete_session_collection(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path((project, instance, node, id)): Path<(String, String, String, String)>,
 ) -> Result<StatusCode, ApiError> {

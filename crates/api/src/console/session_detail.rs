@@ -10,12 +10,12 @@ use clew_mysql::{DetailedSession, ExplainOutcome, explain_running_statement, rea
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::AppState;
 use crate::caller::{Caller, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::field_errors::invalid_field_error;
 use crate::json::Json;
 use crate::statement_text::render_statement;
+use crate::{AppState, SharedState};
 
 /// Ids of the project, instance, node and session in the request path.
 type SessionPath = (String, String, String, String);
@@ -87,10 +87,7 @@ struct ConnectionAttribute {
     get,
     path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/sessions/{session_id}",
     tag = "console",
-    params(
-        ("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path),
-        ("session_id" = u64, Path, description = "Thread id")
-    ),
+    params(("session_id" = u64, Path, description = "Thread id")),
     responses(
         (status = 200, description = "Details of the session", body = SessionDetail),
         (status = 404, description = "The node or session does not exist", body = ErrorBody),
@@ -98,7 +95,7 @@ struct ConnectionAttribute {
     )
 )]
 pub(crate) async fn show_session_detail(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path(path): Path<SessionPath>,
 ) -> Result<Json<SessionDetail>, ApiError> {
@@ -166,10 +163,7 @@ pub(crate) struct ExplainResponse {
     post,
     path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/sessions/{session_id}/explain",
     tag = "console",
-    params(
-        ("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path),
-        ("session_id" = u64, Path, description = "Thread id")
-    ),
+    params(("session_id" = u64, Path, description = "Thread id")),
     responses(
         (status = 200, description = "Execution plan, or the server's reason for not returning a plan", body = ExplainResponse),
         (status = 403, description = "No policy allows the action, or the project masks the literals that execution plans contain", body = ErrorBody),
@@ -178,7 +172,7 @@ pub(crate) struct ExplainResponse {
     )
 )]
 pub(crate) async fn explain_statement(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path(path): Path<SessionPath>,
     Extension(language): Extension<Language>,

@@ -20,7 +20,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName};
 use utoipa::IntoParams;
 
-use crate::AppState;
+use crate::SharedState;
 use crate::caller::{Caller, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::query_string::QueryString;
@@ -53,7 +53,7 @@ pub(crate) struct StreamParameters {
     path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/stream",
     tag = "console",
     params(
-        ("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path), StreamParameters,
+        StreamParameters,
         ("Last-Event-ID" = Option<String>, Header, description = "Id of the last received event; the stream resumes with the changes since that event")
     ),
     responses(
@@ -63,7 +63,7 @@ pub(crate) struct StreamParameters {
     )
 )]
 pub(crate) async fn stream_sessions(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path(path): Path<(String, String, String)>,
     RawQuery(query): RawQuery,
@@ -81,14 +81,14 @@ pub(crate) async fn stream_sessions(
     let slot = service.acquire_stream_slot(&caller.principal.user_id)?;
     let header = headers.get("last-event-id").and_then(|id| id.to_str().ok());
     let position = header.or_else(|| query.get("last_event_id")).and_then(FeedPosition::parse);
-    let subscription = service.node_watch_registry().subscribe(&service, &target.instance.id, &target.node, interval);
+    let subscription = service.node_watch_registry.subscribe(&service, &target.instance.id, &target.node, interval);
     let authorization = StreamAuthorization::new(service.clone(), caller, path, &target);
     let subscriber = Subscriber::new(
         authorization,
         (subscription, slot),
         interval,
         position,
-        service.node_watch_registry().shutdown_token(),
+        service.node_watch_registry.shutdown_token(),
     );
     let body = Body::from_stream(stream::unfold(subscriber, Subscriber::next_chunk));
     let headers: [(HeaderName, &str); 3] = [

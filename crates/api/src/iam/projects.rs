@@ -7,12 +7,12 @@ use clew_store::{Project, StoreError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::AppState;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::field_errors::truncate_for_message;
 use crate::json::Json;
 use crate::query_string::QueryString;
+use crate::{AppState, SharedState};
 
 /// List of projects with links.
 #[derive(Serialize, ToSchema)]
@@ -68,7 +68,7 @@ pub(crate) struct ProjectEntry {
     )
 )]
 pub(crate) async fn list_projects(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     Caller { principal, .. }: Caller,
     RawQuery(raw): RawQuery,
 ) -> Result<Json<ProjectList>, ApiError> {
@@ -100,7 +100,7 @@ pub(crate) async fn list_projects(
 /// List the enabled projects that the caller's policies apply to or, for an administrator, all enabled projects.
 #[utoipa::path(get, path = "/v3/auth/projects", tag = "identity", responses((status = 200, description = "List of projects", body = ProjectList)))]
 pub(crate) async fn list_caller_projects(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     Caller { principal, .. }: Caller,
 ) -> Result<Json<ProjectList>, ApiError> {
     let projects =

@@ -14,7 +14,7 @@ use crate::error::{ApiError, ErrorBody};
 use crate::iam::token_response::{ServerUrl, TokenResponse, TokenResponseInput};
 use crate::json::Json;
 use crate::query_string::QueryString;
-use crate::{AppState, policy_cache};
+use crate::{AppState, SharedState, policy_cache};
 
 const SUBJECT_TOKEN_HEADER: &str = "x-subject-token";
 
@@ -34,7 +34,7 @@ const SUBJECT_TOKEN_HEADER: &str = "x-subject-token";
     )
 )]
 pub(crate) async fn show_token(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
@@ -70,7 +70,7 @@ pub(crate) async fn show_token(
     )
 )]
 pub(crate) async fn revoke_token(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     headers: HeaderMap,
 ) -> Result<StatusCode, ApiError> {

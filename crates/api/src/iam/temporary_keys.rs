@@ -13,12 +13,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::AppState;
 use crate::caller::{Caller, CredentialKind, CredentialRef};
 use crate::error::{ApiError, ErrorBody};
 use crate::iam::security_token;
 use crate::iam::token_response::format_timestamp;
 use crate::json::Json;
+use crate::{AppState, SharedState};
 
 const ALLOWED_KEY_LIFETIME_SECONDS: std::ops::RangeInclusive<i64> = 900..=86_400;
 
@@ -85,7 +85,7 @@ struct TemporaryKey {
     )
 )]
 pub(crate) async fn create_temporary_key(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     body: Bytes,
 ) -> Result<(StatusCode, Json<TemporaryKeyResponse>), ApiError> {

@@ -19,7 +19,7 @@ use crate::iam::token_issuance::{IssuedToken, describe_token_scope, issue_token}
 use crate::iam::token_response::{ServerUrl, TokenResponse, TokenResponseInput};
 use crate::json::Json;
 use crate::query_string::QueryString;
-use crate::{AppState, limits, policy_cache};
+use crate::{AppState, SharedState, limits, policy_cache};
 
 /// Create a token with a user name and password. The scope of the token is a project or the domain.
 #[utoipa::path(
@@ -37,7 +37,7 @@ use crate::{AppState, limits, policy_cache};
     )
 )]
 pub(crate) async fn create_token(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     Extension(trail): Extension<AuditContext>,
     RawQuery(query): RawQuery,
     request: Request,

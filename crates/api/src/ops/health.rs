@@ -5,7 +5,7 @@ use clew_model::ApiErrorDefinition;
 use clew_store::StoreError;
 use tracing::warn;
 
-use crate::AppState;
+use crate::SharedState;
 use crate::error::ApiError;
 
 /// Check that the process responds.
@@ -19,7 +19,7 @@ pub(crate) async fn check_liveness() -> &'static str {
     (status = 200, description = "The service is ready", body = str),
     (status = 503, description = "The service is not ready", body = crate::error::ErrorBody)
 ))]
-pub(crate) async fn check_readiness(State(service): State<AppState>) -> Result<String, ApiError> {
+pub(crate) async fn check_readiness(State(service): State<SharedState>) -> Result<String, ApiError> {
     let not_ready = |error: StoreError| {
         warn!(%error, "readiness check failed");
         ApiError::new(ApiErrorDefinition::UNAVAILABLE)

@@ -18,7 +18,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::AppState;
+use crate::SharedState;
 use crate::error::ApiError;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -209,7 +209,7 @@ impl WorkerObserver for Metrics {
 
 /// Show the metrics of this process.
 #[utoipa::path(get, path = "/metrics", operation_id = "ShowMetrics", tag = "operations", security(()), responses((status = 200, description = "Metrics in the OpenMetrics text format", body = str, content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8")))]
-pub(crate) async fn show_metrics(State(service): State<AppState>) -> Result<Response, ApiError> {
+pub(crate) async fn show_metrics(State(service): State<SharedState>) -> Result<Response, ApiError> {
     let metrics = &service.metrics;
     let read = async {
         tokio::try_join!(service.store.tasks().count_tasks_by_status(), service.store.zones().list_zone_states())

@@ -24,7 +24,7 @@ use super::tls::TlsConfig;
 use super::write_timeout::WriteTimeoutStream;
 use crate::client_addr::ClientAddr;
 use crate::routes::build_router;
-use crate::{ApiSettings, AppState, Metrics};
+use crate::{ApiSettings, Metrics, SharedState};
 
 /// Maximum size of a request head in bytes, the sum of 32 KiB for the request line and 64 KiB for the headers.
 const MAX_REQUEST_HEAD_BYTES: usize = 96 << 10;
@@ -41,7 +41,7 @@ pub(super) struct ConnectionHandler {
 }
 
 impl ConnectionHandler {
-    pub(super) fn new(service: AppState, tls: Option<TlsConfig>, shutdown: CancellationToken) -> Self {
+    pub(super) fn new(service: SharedState, tls: Option<TlsConfig>, shutdown: CancellationToken) -> Self {
         let (settings, metrics) = (service.settings.clone(), service.metrics.clone());
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())

@@ -11,7 +11,7 @@ use http::header::RANGE;
 use http::{HeaderMap, Method};
 use jiff::Timestamp;
 
-use crate::AppState;
+use crate::SharedState;
 use crate::caller::{Caller, TargetNode};
 use crate::download::StoredResultDownload;
 use crate::error::{ApiError, ErrorBody, ErrorDetail};
@@ -23,7 +23,6 @@ use crate::query_string::QueryString;
     path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/realtime-session-result",
     tag = "sessions",
     params(
-        ("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path),
         ("request_id" = String, Query, description = "Id of the collection"),
         ("X-Language" = Option<String>, Header, description = "Language of the header row: en-us or zh-cn"),
         ("Range" = Option<String>, Header, description = "A single byte range"),
@@ -39,7 +38,7 @@ use crate::query_string::QueryString;
     )
 )]
 pub(crate) async fn download_result(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Extension(language): Extension<Language>,
     Path(path): Path<(String, String, String)>,

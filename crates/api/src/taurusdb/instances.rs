@@ -9,13 +9,13 @@ use clew_model::{Instance, InstanceFilter, Pagination, Tag};
 use clew_store::Project;
 use utoipa::IntoParams;
 
-use crate::AppState;
 use crate::caller::{Caller, InstancePath};
 use crate::error::{ApiError, ErrorBody};
 use crate::field_errors::{invalid_field_error, value_not_allowed_error};
 use crate::json::Json;
 use crate::pagination;
 use crate::query_string::QueryString;
+use crate::{AppState, SharedState};
 use wire::{InstanceApiVersion, InstanceListResponse, InstanceResponse};
 
 #[derive(IntoParams)]
@@ -55,14 +55,14 @@ struct InstanceListParameters {
     get,
     path = "/v3/{project_id}/instances",
     tag = "instances",
-    params(("project_id" = String, Path), InstanceListParameters),
+    params(InstanceListParameters),
     responses(
         (status = 200, description = "Page of instances", body = InstanceListResponse),
         (status = 400, description = "Invalid parameter value", body = ErrorBody)
     )
 )]
 pub(crate) async fn list_instances_v3(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path(project): Path<String>,
     RawQuery(query): RawQuery,
@@ -75,14 +75,14 @@ pub(crate) async fn list_instances_v3(
     get,
     path = "/v3.1/{project_id}/instances",
     tag = "instances",
-    params(("project_id" = String, Path), InstanceListParameters),
+    params(InstanceListParameters),
     responses(
         (status = 200, description = "Page of instances", body = InstanceListResponse),
         (status = 400, description = "Invalid parameter value", body = ErrorBody)
     )
 )]
 pub(crate) async fn list_instances_v3_1(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path(project): Path<String>,
     RawQuery(query): RawQuery,
@@ -95,11 +95,10 @@ pub(crate) async fn list_instances_v3_1(
     get,
     path = "/v3/{project_id}/instances/{instance_id}",
     tag = "instances",
-    params(("project_id" = String, Path), ("instance_id" = String, Path)),
     responses((status = 200, description = "The instance", body = InstanceResponse), (status = 404, description = "The instance does not exist", body = ErrorBody))
 )]
 pub(crate) async fn show_instance_v3(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path(path): Path<(String, String)>,
 ) -> Result<Json<InstanceResponse>, ApiError> {
@@ -111,11 +110,10 @@ pub(crate) async fn show_instance_v3(
     get,
     path = "/v3.1/{project_id}/instances/{instance_id}",
     tag = "instances",
-    params(("project_id" = String, Path), ("instance_id" = String, Path)),
     responses((status = 200, description = "The instance", body = InstanceResponse), (status = 404, description = "The instance does not exist", body = ErrorBody))
 )]
 pub(crate) async fn show_instance_v3_1(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path(path): Path<(String, String)>,
 ) -> Result<Json<InstanceResponse>, ApiError> {

@@ -17,13 +17,13 @@ use clew_store::{NewIntelligentKill, StoreError};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::AppState;
 use crate::body::parse_json_body;
 use crate::caller::{Caller, InstancePath, TargetNode, find_reachable_node_with_password};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::query_string::QueryString;
 use crate::statement_text::render_statement;
+use crate::{AppState, SharedState};
 use warnings::IntelligentKillWarning;
 
 /// Preview of an intelligent kill.
@@ -81,10 +81,7 @@ pub(crate) struct IntelligentKillTask {
     get,
     path = "/v3/{project_id}/instances/{instance_id}/intelligent-kill-session/statistic",
     tag = "sessions",
-    params(
-        ("project_id" = String, Path), ("instance_id" = String, Path),
-        ("node_id" = String, Query, description = "Id of the node")
-    ),
+    params(("node_id" = String, Query, description = "Id of the node")),
     responses(
         (status = 200, description = "Session groups that an intelligent kill would kill now", body = IntelligentKillPreview),
         (status = 400, description = "Invalid parameter value", body = ErrorBody),
@@ -92,7 +89,7 @@ pub(crate) struct IntelligentKillTask {
     )
 )]
 pub(crate) async fn preview_intelligent_kill(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path(path): Path<InstancePath>,
     Extension(language): Extension<Language>,
@@ -140,7 +137,6 @@ fn build_session_group_statistics(
     post,
     path = "/v3/{project_id}/instances/{instance_id}/intelligent-kill-session",
     tag = "sessions",
-    params(("project_id" = String, Path), ("instance_id" = String, Path)),
     request_body(content = ExecuteIntelligentKillRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "The intelligent kill is queued; the history lists it after its completion", body = IntelligentKillTask),
@@ -149,7 +145,7 @@ fn build_session_group_statistics(
     )
 )]
 pub(crate) async fn execute_intelligent_kill(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path(path): Path<InstancePath>,
     body: Bytes,

@@ -18,7 +18,7 @@ use clew_store::NewKillTask;
 use http::HeaderMap;
 use serde_json::json;
 
-use crate::AppState;
+use crate::SharedState;
 use crate::body::{MaybeQuotedNumber, parse_json_body};
 use crate::caller::{Caller, InstancePath};
 use crate::console::cookie;
@@ -43,7 +43,6 @@ const MANUAL_TASK_TYPE: &str = "manual";
     post,
     path = "/v3/{project_id}/instances/{instance_id}/process/task",
     tag = "kill tasks",
-    params(("project_id" = String, Path), ("instance_id" = String, Path)),
     request_body(content = AddKillTaskRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "The task is running", body = AddKillTaskResponse),
@@ -52,7 +51,7 @@ const MANUAL_TASK_TYPE: &str = "manual";
     )
 )]
 pub(crate) async fn add_kill_task(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path(path): Path<InstancePath>,
     headers: HeaderMap,
@@ -125,7 +124,6 @@ fn parse_new_kill_task(body: &[u8]) -> Result<RequestedKillTask, ApiError> {
     put,
     path = "/v3/{project_id}/instances/{instance_id}/process/task",
     tag = "kill tasks",
-    params(("project_id" = String, Path), ("instance_id" = String, Path)),
     request_body(content = StopKillTaskRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "The task is stopped", body = SuccessResponse),
@@ -134,7 +132,7 @@ fn parse_new_kill_task(body: &[u8]) -> Result<RequestedKillTask, ApiError> {
     )
 )]
 pub(crate) async fn stop_kill_task(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path(path): Path<InstancePath>,
     body: Bytes,
@@ -167,11 +165,10 @@ pub(crate) async fn stop_kill_task(
     get,
     path = "/v3/{project_id}/instances/{instance_id}/process/task",
     tag = "kill tasks",
-    params(("project_id" = String, Path), ("instance_id" = String, Path)),
     responses((status = 200, description = "Kill tasks, newest first", body = KillTaskList))
 )]
 pub(crate) async fn list_kill_tasks(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path(path): Path<InstancePath>,
 ) -> Result<Json<KillTaskList>, ApiError> {

@@ -11,7 +11,7 @@ use clew_mysql::read_lock_waits;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::AppState;
+use crate::SharedState;
 use crate::caller::{Caller, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::field_errors::invalid_field_error;
@@ -90,10 +90,7 @@ pub(crate) struct LockRootCause {
     get,
     path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/process/lock-wait",
     tag = "sessions",
-    params(
-        ("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path),
-        ("pid" = u64, Query, minimum = 1, description = "Thread id of the waiting session")
-    ),
+    params(("pid" = u64, Query, minimum = 1, description = "Thread id of the waiting session")),
     responses(
         (status = 200, description = "The lock wait; an empty object if the session does not wait", body = LockWaitResponse),
         (status = 400, description = "Invalid parameter value", body = ErrorBody),
@@ -101,7 +98,7 @@ pub(crate) struct LockRootCause {
     )
 )]
 pub(crate) async fn show_lock_wait(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path(path): Path<(String, String, String)>,
     RawQuery(query): RawQuery,

@@ -16,13 +16,13 @@ use clew_worker::KillError;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::AppState;
 use crate::body::parse_json_body;
 use crate::caller::{Caller, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::field_errors::{check_array_length, invalid_field_error};
 use crate::json::Json;
 use crate::manual_kill::{add_kill_to_audit_detail, build_manual_kill_request, check_kill_reason};
+use crate::{AppState, SharedState};
 
 const MAX_SESSIONS_PER_REQUEST: usize = 20;
 
@@ -55,7 +55,6 @@ pub(crate) struct SessionKillResult {
     delete,
     path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/processes",
     tag = "sessions",
-    params(("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path)),
     request_body(content = DeleteProcessesRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "Result for each session", body = SessionKillResult),
@@ -64,7 +63,7 @@ pub(crate) struct SessionKillResult {
     )
 )]
 pub(crate) async fn kill_processes(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path(path): Path<(String, String, String)>,
     body: Bytes,
@@ -94,7 +93,7 @@ async fn find_and_kill_sessions(
     let start = Instant::now();
     let SessionLookupResult { read, sessions, .. } =
         find_sessions_by_id(&target.node.url, &request.ids, &limits).await.map_err(KillError::Node)?;
-    if service.session_list_servers().has_server_changed(&caller.principal.user_id, &target.node.id, &read.server) {
+    if service.session_list_servers.has_server_changed(&caller.principal.user_id, &target.node.id, &read.server) {
         // Behind a load balancer, sessions that this server does not list may still run on the other server.
         return Ok(request.ids.iter().map(|id| (*id, KillOutcome::Refused(Reason::AnotherServer))).collect());
     }

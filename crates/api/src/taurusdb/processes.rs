@@ -7,7 +7,7 @@ use clew_mysql::{OutputFormat, Snapshot, StatementMasking, take_snapshot_with_se
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::AppState;
+use crate::SharedState;
 use crate::caller::{Caller, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
@@ -56,7 +56,7 @@ pub(crate) struct ProcessListRow {
     get,
     path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/processes",
     tag = "sessions",
-    params(("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path), PageParameters),
+    params(PageParameters),
     responses(
         (status = 200, description = "Page of sessions, excluding internal sessions", body = ProcessListPage),
         (status = 400, description = "Invalid parameter value", body = ErrorBody),
@@ -64,7 +64,7 @@ pub(crate) struct ProcessListRow {
     )
 )]
 pub(crate) async fn list_processes(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path(path): Path<(String, String, String)>,
     RawQuery(query): RawQuery,
@@ -79,7 +79,7 @@ pub(crate) async fn list_processes(
     };
     let mut snapshot = service.read_from_node(node, read).await?;
     if let Some(server) = snapshot.server.take() {
-        service.session_list_servers().set_session_list_origin(&caller.principal.user_id, &node.id, server);
+        service.session_list_servers.set_session_list_origin(&caller.principal.user_id, &node.id, server);
     }
     let slicing = tokio::task::spawn_blocking(move || read_snapshot_page(snapshot, page)).await;
     let processes = slicing.map_err(|error| ApiError::internal_error(&error))?;

@@ -10,7 +10,7 @@ use clew_mysql::{Rollback, read_rollbacks};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::AppState;
+use crate::SharedState;
 use crate::body::parse_json_body;
 use crate::caller::{Caller, TargetNode};
 use crate::error::{ApiError, ErrorBody};
@@ -76,7 +76,6 @@ pub(crate) struct RollingBackTransaction {
     post,
     path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/txn-progress",
     tag = "sessions",
-    params(("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path)),
     request_body(content = TransactionProgressRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "Transactions that are being rolled back", body = TransactionProgress),
@@ -86,7 +85,7 @@ pub(crate) struct RollingBackTransaction {
     )
 )]
 pub(crate) async fn show_rollback_progress(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path(path): Path<(String, String, String)>,
     body: Bytes,

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
-use crate::AppState;
+use crate::SharedState;
 use crate::body::parse_json_body;
 use crate::caller::{Caller, TargetNode};
 use crate::error::{ApiError, ErrorBody};
@@ -85,7 +85,6 @@ pub(crate) struct QueuedCollection {
     post,
     path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/realtime-session",
     tag = "sessions",
-    params(("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path)),
     request_body(content = Option<RealtimeSessionRequest>, content_type = "application/json"),
     responses(
         (status = 202, description = "The collection is queued", body = QueuedCollection),
@@ -94,7 +93,7 @@ pub(crate) struct QueuedCollection {
     )
 )]
 pub(crate) async fn enqueue_session_collection(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path(path): Path<(String, String, String)>,
     body: Bytes,

@@ -9,7 +9,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::AppState;
+use crate::SharedState;
 use crate::body::parse_json_body;
 use crate::caller::{self, Caller, InstancePath};
 use crate::error::{ApiError, ErrorBody};
@@ -43,11 +43,10 @@ pub(crate) struct BatchSlowProcessThresholdRequest {
     get,
     path = "/v3/{project_id}/instances/{instance_id}/slow-process-threshold",
     tag = "sessions",
-    params(("project_id" = String, Path), ("instance_id" = String, Path)),
     responses((status = 200, description = "Slow session threshold of the instance", body = SlowProcessThreshold))
 )]
 pub(crate) async fn show_slow_session_threshold(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path(path): Path<InstancePath>,
 ) -> Result<Json<SlowProcessThreshold>, ApiError> {
@@ -61,7 +60,6 @@ pub(crate) async fn show_slow_session_threshold(
     post,
     path = "/v3/{project_id}/instances/slow-process-threshold",
     tag = "sessions",
-    params(("project_id" = String, Path)),
     request_body(content = BatchSlowProcessThresholdRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "The slow session threshold is set for all instances"),
@@ -70,7 +68,7 @@ pub(crate) async fn show_slow_session_threshold(
     )
 )]
 pub(crate) async fn set_slow_session_thresholds(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path(project): Path<String>,
     body: Bytes,

@@ -11,13 +11,13 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::AppState;
 use crate::body::parse_json_body;
 use crate::caller::{Caller, InstancePath};
 use crate::error::ApiError;
 use crate::field_errors::{check_array_length, missing_field_error, truncate_for_message};
 use crate::json::Json;
 use crate::pagination::{self, PageParameters};
+use crate::{AppState, SharedState};
 
 const MAX_TAGS_PER_REQUEST: usize = 20;
 const MAX_CHARS_IN_TAG_KEY: usize = 36;
@@ -88,11 +88,11 @@ struct TagChange {
     get,
     path = "/v3/{project_id}/instances/{instance_id}/tags",
     tag = "tags",
-    params(("project_id" = String, Path), ("instance_id" = String, Path), PageParameters),
+    params(PageParameters),
     responses((status = 200, description = "Page of tags, sorted by key", body = InstanceTags))
 )]
 pub(crate) async fn list_instance_tags(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path(path): Path<InstancePath>,
     RawQuery(query): RawQuery,
@@ -109,11 +109,11 @@ pub(crate) async fn list_instance_tags(
     get,
     path = "/v3/{project_id}/tags",
     tag = "tags",
-    params(("project_id" = String, Path), PageParameters),
+    params(PageParameters),
     responses((status = 200, description = "Page of tag keys with their values", body = ProjectTags))
 )]
 pub(crate) async fn list_project_tags(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path(project): Path<String>,
     RawQuery(query): RawQuery,
@@ -130,12 +130,11 @@ pub(crate) async fn list_project_tags(
     post,
     path = "/v3/{project_id}/instances/{instance_id}/tags/action",
     tag = "tags",
-    params(("project_id" = String, Path), ("instance_id" = String, Path)),
     request_body(content = TagActionRequest, content_type = "application/json"),
     responses((status = 200, description = "The tags are changed"))
 )]
 pub(crate) async fn add_or_remove_tags(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path(path): Path<InstancePath>,
     body: Bytes,

@@ -11,13 +11,13 @@ use http::{HeaderMap, HeaderName};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::AppState;
 use crate::audit::ClientDisconnectSignal;
 use crate::caller::{Caller, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::long_poll::LongPollTimeout;
 use crate::query_string::QueryString;
+use crate::{AppState, SharedState};
 
 /// Status of a collection.
 #[derive(Serialize, ToSchema)]
@@ -37,7 +37,6 @@ pub(crate) struct TaskStatusResponse {
     path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/realtime-session-task",
     tag = "sessions",
     params(
-        ("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path),
         ("request_id" = String, Query, description = "Id of the collection"),
         (
             "Prefer" = Option<String>, Header,
@@ -54,7 +53,7 @@ pub(crate) struct TaskStatusResponse {
     )
 )]
 pub(crate) async fn show_collection_status(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     disconnect: Option<Extension<ClientDisconnectSignal>>,
     Path(path): Path<(String, String, String)>,

@@ -196,7 +196,7 @@ impl Server {
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        let serving = tokio::spawn(clew_api::serve(AppState::from(parts), listener(socket), shutdown.clone()));
+        let serving = tokio::spawn(clew_api::serve(AppState::new(parts), listener(socket), shutdown.clone()));
 
         // Fails if another test of this process has already set the provider.
         let _ = rustls::crypto::ring::default_provider().install_default();

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::{PolicyModel, parse_policy_document};
-use crate::AppState;
+use crate::SharedState;
 use crate::administration::require_identity_read_permission;
 use crate::body::parse_json_body;
 use crate::caller::Caller;
@@ -77,7 +77,7 @@ pub(crate) struct PolicyValidationResponse {
     request_body(content = PolicyValidationRequest, content_type = "application/json"),
     responses((status = 200, description = "Result of the validation", body = PolicyValidationResponse)))]
 pub(crate) async fn validate_policy(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     body: Bytes,
 ) -> Result<Json<PolicyValidationResponse>, ApiError> {

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::warn;
 
-use crate::AppState;
+use crate::SharedState;
 use crate::caller::{Caller, CredentialRef, TargetNode};
 use crate::error::ApiError;
 
@@ -40,7 +40,7 @@ impl StreamEndReason {
 
 #[derive(Debug)]
 pub(super) struct StreamAuthorization {
-    service: AppState,
+    service: SharedState,
     caller: Caller,
     path: (String, String, String),
     masked: bool,
@@ -49,7 +49,12 @@ pub(super) struct StreamAuthorization {
 
 impl StreamAuthorization {
     /// The caller must already be permitted to list the sessions of the target node.
-    pub(super) fn new(service: AppState, caller: Caller, path: (String, String, String), target: &TargetNode) -> Self {
+    pub(super) fn new(
+        service: SharedState,
+        caller: Caller,
+        path: (String, String, String),
+        target: &TargetNode,
+    ) -> Self {
         let masked = target.are_statements_masked_for_caller(&service, &caller);
         Self { service, caller, path, masked, decided_at: Instant::now() }
     }
@@ -86,7 +91,7 @@ impl StreamAuthorization {
             }
             let user = &self.caller.principal.user_id;
             self.caller.principal.grants =
-                self.service.policy_cache().get_or_load(&self.service.store, &view, user).await?;
+                self.service.policy_cache.get_or_load(&self.service.store, &view, user).await?;
         } else if self.decided_at.elapsed() < POLICY_REEVALUATION_INTERVAL {
             return Ok(Ok(()));
         }

@@ -20,8 +20,8 @@ use uuid::Uuid;
 
 use super::event::{self, FeedPosition};
 use super::feed::NodeFeed;
-use crate::AppState;
 use crate::messages::format_failure;
+use crate::{AppState, SharedState};
 
 /// Duration for which a watch without subscribers is retained, so that a reconnecting client can resume its stream.
 const IDLE_NODE_WATCH_TIMEOUT: Duration = Duration::from_secs(30);
@@ -117,7 +117,7 @@ impl NodeWatch {
     /// If `remove_if_unused` returns `false`, a client has subscribed in the meantime and sampling resumes.
     pub(super) async fn run(
         self: Arc<Self>,
-        service: AppState,
+        service: SharedState,
         shutdown: CancellationToken,
         remove_if_unused: impl Fn(&Self) -> bool,
     ) {

@@ -8,7 +8,7 @@ use clew_model::{InstanceId, NodeId};
 use tokio_util::sync::CancellationToken;
 
 use super::node_watch::{NodeWatch, Subscription};
-use crate::AppState;
+use crate::SharedState;
 
 /// Registry of the nodes that this process samples for event streams. Clones share the same registry.
 #[derive(Debug, Clone, Default)]
@@ -23,7 +23,7 @@ struct NodeWatchRegistryState {
 impl NodeWatchRegistry {
     pub(super) fn subscribe(
         &self,
-        service: &AppState,
+        service: &SharedState,
         instance: &InstanceId,
         node: &NodeId,
         interval: Duration,

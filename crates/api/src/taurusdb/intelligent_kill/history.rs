@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::report_link;
-use crate::AppState;
+use crate::SharedState;
 use crate::caller::{Caller, InstancePath};
 use crate::error::{ApiError, ErrorBody};
 use crate::field_errors::invalid_field_error;
@@ -52,7 +52,6 @@ pub(crate) struct CompletedIntelligentKill {
     path = "/v3/{project_id}/instances/{instance_id}/intelligent-kill-session/history",
     tag = "sessions",
     params(
-        ("project_id" = String, Path), ("instance_id" = String, Path),
         ("node_id" = String, Query, description = "Id of the node"),
         ("start_time" = i64, Query, description = "Start of the range of request times (inclusive), as a Unix timestamp in milliseconds"),
         ("end_time" = i64, Query, description = "End of the range of request times (exclusive), as a Unix timestamp in milliseconds"),
@@ -65,7 +64,7 @@ pub(crate) struct CompletedIntelligentKill {
     )
 )]
 pub(crate) async fn list_intelligent_kills(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path(path): Path<InstancePath>,
     RawQuery(query): RawQuery,

@@ -14,11 +14,11 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::report_link;
-use crate::AppState;
 use crate::audit::AuditContext;
 use crate::download::StoredResultDownload;
 use crate::error::{ApiError, ErrorBody};
 use crate::query_string::QueryString;
+use crate::{AppState, SharedState};
 
 /// Number of report rows per database read. Small batches limit memory usage.
 const REPORT_ROWS_PER_BATCH: u32 = 500;
@@ -60,7 +60,7 @@ const REPORT_COLUMN_NAMES: [(&str, &str); 11] = [
     )
 )]
 pub(crate) async fn download_report(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     Extension(language): Extension<Language>,
     Extension(trail): Extension<AuditContext>,
     Path(id): Path<String>,

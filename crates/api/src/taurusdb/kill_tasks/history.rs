@@ -7,7 +7,7 @@ use clew_store::{KillFilter, KillRecord};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::AppState;
+use crate::SharedState;
 use crate::caller::{Caller, InstancePath};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
@@ -79,14 +79,14 @@ pub(crate) struct KilledSessionView {
     get,
     path = "/v3/{project_id}/instances/{instance_id}/process/kill/history",
     tag = "kill tasks",
-    params(("project_id" = String, Path), ("instance_id" = String, Path), KillHistoryParameters),
+    params(KillHistoryParameters),
     responses(
         (status = 200, description = "Page of killed sessions", body = KillHistory),
         (status = 400, description = "Invalid parameter value", body = ErrorBody)
     )
 )]
 pub(crate) async fn list_killed_sessions(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path(path): Path<InstancePath>,
     RawQuery(query): RawQuery,

@@ -14,7 +14,7 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::criteria::{KILL_CRITERIA_FIELD_NAMES, RawKillCriteria};
-use crate::AppState;
+use crate::SharedState;
 use crate::caller::{Caller, InstancePath, require_reachable_network_zone};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
@@ -134,7 +134,7 @@ pub(crate) struct PreviewedProcess {
     get,
     path = "/v3/{project_id}/instances/{instance_id}/process/task/preview",
     tag = "kill tasks",
-    params(("project_id" = String, Path), ("instance_id" = String, Path), KillTaskPreviewParameters),
+    params(KillTaskPreviewParameters),
     responses(
         (status = 200, description = "Sessions that match the criteria", body = KillTaskPreview),
         (status = 400, description = "Invalid parameter value", body = ErrorBody),
@@ -142,7 +142,7 @@ pub(crate) struct PreviewedProcess {
     )
 )]
 pub(crate) async fn preview_kill_task(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path(path): Path<InstancePath>,
     Extension(language): Extension<Language>,

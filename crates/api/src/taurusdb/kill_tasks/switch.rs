@@ -8,7 +8,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::AppState;
+use crate::SharedState;
 use crate::body::parse_json_body;
 use crate::caller::{Caller, InstancePath};
 use crate::error::{ApiError, ErrorBody};
@@ -32,11 +32,10 @@ pub(crate) struct KillTaskSwitch {
     get,
     path = "/v3/{project_id}/instances/{instance_id}/process/task/switch",
     tag = "kill tasks",
-    params(("project_id" = String, Path), ("instance_id" = String, Path)),
     responses((status = 200, description = "State of the kill task switch", body = KillTaskSwitch))
 )]
 pub(crate) async fn show_kill_task_switch(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path(path): Path<InstancePath>,
 ) -> Result<Json<KillTaskSwitch>, ApiError> {
@@ -50,7 +49,6 @@ pub(crate) async fn show_kill_task_switch(
     put,
     path = "/v3/{project_id}/instances/{instance_id}/process/task/switch",
     tag = "kill tasks",
-    params(("project_id" = String, Path), ("instance_id" = String, Path)),
     request_body(content = KillTaskSwitch, content_type = "application/json"),
     responses(
         (status = 200, description = "The kill task switch is set"),
@@ -58,7 +56,7 @@ pub(crate) async fn show_kill_task_switch(
     )
 )]
 pub(crate) async fn set_kill_task_switch(
-    State(service): State<AppState>,
+    State(service): State<SharedState>,
     caller: Caller,
     Path(path): Path<InstancePath>,
     body: Bytes,

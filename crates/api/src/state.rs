@@ -1,0 +1,112 @@
+//! State that all requests of a server share.
+
+use std::sync::Arc;
+
+use clew_model::UserId;
+use clew_store::Store;
+use clew_worker::{IntelligentKillQueue, KillExecutor, SessionCollectionQueue};
+
+use crate::audit::RepeatedRefusalCounter;
+use crate::console::stream::NodeWatchRegistry;
+use crate::error::ApiError;
+use crate::iam::password_check_mutexes::PasswordCheckMutexes;
+use crate::limits::RateLimits;
+use crate::limits::keyed_concurrency_limiter::{ConcurrencySlotGuard, KeyedConcurrencyLimiter};
+use crate::nodes::NodeReadLimits;
+use crate::ops::metrics::{ExceededLimit, Metrics};
+use crate::policy_cache::PolicyCache;
+use crate::settings::ApiSettings;
+use crate::taurusdb::session_list_origins::SessionListOrigins;
+
+/// Components of an [`AppState`].
+#[derive(Debug)]
+pub struct AppComponents {
+    /// Store for metadata and results.
+    pub store: Store,
+    /// Queue of collection tasks.
+    pub collections: SessionCollectionQueue,
+    /// Limits of node reads during a request.
+    pub node_reads: NodeReadLimits,
+    /// Executor for kills.
+    pub kills: KillExecutor,
+    /// Queue that executes intelligent kills and calculates their previews.
+    pub intelligent_kills: IntelligentKillQueue,
+    /// Limits of the HTTP server.
+    pub settings: ApiSettings,
+    /// Rate limits.
+    pub limits: RateLimits,
+    /// Metrics for the server process.
+    pub metrics: Metrics,
+}
+
+/// State as the handlers extract it.
+pub type SharedState = Arc<AppState>;
+
+/// State that all requests of a server share.
+#[derive(Debug)]
+pub struct AppState {
+    pub(crate) store: Store,
+    pub(crate) collections: SessionCollectionQueue,
+    pub(crate) node_reads: NodeReadLimits,
+    pub(crate) kills: KillExecutor,
+    pub(crate) intelligent_kills: IntelligentKillQueue,
+    pub(crate) settings: ApiSettings,
+    pub(crate) limits: RateLimits,
+    pub(crate) metrics: Metrics,
+    pub(crate) node_watch_registry: NodeWatchRegistry,
+    stream_slots: Arc<KeyedConcurrencyLimiter<UserId>>,
+    long_poll_slots: Arc<KeyedConcurrencyLimiter<UserId>>,
+    pub(crate) repeated_refusals: RepeatedRefusalCounter,
+    pub(crate) policy_cache: PolicyCache,
+    pub(crate) password_check_mutexes: PasswordCheckMutexes,
+    pub(crate) session_list_servers: SessionListOrigins,
+}
+
+impl AppState {
+    /// Creates the state of a server that has not received any requests.
+    #[must_use]
+    pub fn new(components: AppComponents) -> SharedState {
+        let AppComponents { store, collections, node_reads, kills, intelligent_kills, settings, limits, metrics } =
+            components;
+        Arc::new(Self {
+            store,
+            collections,
+            node_reads,
+            kills,
+            intelligent_kills,
+            limits,
+            metrics,
+            node_watch_registry: NodeWatchRegistry::default(),
+            stream_slots: KeyedConcurrencyLimiter::new(settings.max_streams_per_principal),
+            long_poll_slots: KeyedConcurrencyLimiter::new(settings.max_long_polls_per_principal),
+            repeated_refusals: RepeatedRefusalCounter::new(settings.refusal_count_window),
+            policy_cache: PolicyCache::default(),
+            password_check_mutexes: PasswordCheckMutexes::default(),
+            session_list_servers: SessionListOrigins::default(),
+            settings,
+        })
+    }
+
+    /// Returns an error if the principal already has [`ApiSettings::max_streams_per_principal`] open streams.
+    pub(crate) fn acquire_stream_slot(&self, user: &UserId) -> Result<ConcurrencySlotGuard<UserId>, ApiError> {
+        self.acquire_user_concurrency_slot(&self.stream_slots, user, ExceededLimit::Streams, "too-many-streams")
+    }
+
+    /// Returns an error if the principal already has [`ApiSettings::max_long_polls_per_principal`] pending long polls.
+    pub(crate) fn acquire_long_poll_slot(&self, user: &UserId) -> Result<ConcurrencySlotGuard<UserId>, ApiError> {
+        self.acquire_user_concurrency_slot(&self.long_poll_slots, user, ExceededLimit::LongPolls, "too-many-long-polls")
+    }
+
+    fn acquire_user_concurrency_slot(
+        &self,
+        slots: &Arc<KeyedConcurrencyLimiter<UserId>>,
+        user: &UserId,
+        limit: ExceededLimit,
+        message: &'static str,
+    ) -> Result<ConcurrencySlotGuard<UserId>, ApiError> {
+        slots.acquire(user.clone()).ok_or_else(|| {
+            self.metrics.record_rejection_by_limit(limit);
+            ApiError::concurrency_limit_exceeded_error(message, slots.limit())
+        })
+    }
+}
