@@ -340,7 +340,7 @@ pub(crate) async fn find_reachable_node_with_password(
 }
 
 pub(crate) fn require_reachable_network_zone(service: &AppState, node: &Node) -> Result<(), ApiError> {
-    crate::nodes::require_reachable_network_zone(service, node).map_err(ApiError::from_node_failure)
+    clew_worker::require_reachable_network_zone(&service.store, node).map_err(ApiError::from_node_failure)
 }
 
 fn find_node_id_in_instance(instance: &Instance, node: &str) -> Result<NodeId, ApiError> {

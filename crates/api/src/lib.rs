@@ -12,7 +12,7 @@
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::{path::Path, sync::Arc};
-//! use clew_api::{ApiSettings, AppComponents, AppState, Metrics, NodeReadLimits, RateLimits, RateLimitSettings};
+//! use clew_api::{ApiSettings, AppComponents, AppState, Metrics, RateLimits, RateLimitSettings};
 //! use clew_worker::{SessionCollectionQueue, IntelligentKillQueue, KillExecutor, WorkerSettings};
 //! use tokio_util::sync::CancellationToken;
 //!
@@ -21,10 +21,10 @@
 //! let collections = SessionCollectionQueue::new(store.clone(), WorkerSettings::default(), Arc::new(metrics.clone()));
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:8407").await?;
 //! let limits = RateLimits::new(RateLimitSettings::default(), metrics.clone());
-//! let (settings, node_reads) = (ApiSettings::default(), NodeReadLimits::default());
+//! let (settings, read_limits) = (ApiSettings::default(), clew_mysql::ReadLimits::default());
 //! let kills = KillExecutor::new(store.clone(), Default::default());
 //! let intelligent_kills = IntelligentKillQueue::new(store.clone(), kills.clone(), &WorkerSettings::default());
-//! let parts = AppComponents { store, collections, node_reads, kills, intelligent_kills, settings, limits, metrics };
+//! let parts = AppComponents { store, collections, read_limits, kills, intelligent_kills, settings, limits, metrics };
 //! clew_api::serve(AppState::new(parts), listener, CancellationToken::new()).await?;
 //! # Ok(())
 //! # }
@@ -50,6 +50,7 @@ mod limits;
 mod long_poll;
 mod manual_kill;
 mod messages;
+mod metrics;
 mod nodes;
 mod openapi;
 mod ops;
@@ -69,8 +70,7 @@ mod taurusdb;
 pub use allowed_hosts::AllowedHosts;
 pub use client_addr::{ClientAddr, TrustedProxies};
 pub use limits::{RateLimitSettings, RateLimits};
-pub use nodes::NodeReadLimits;
-pub use ops::metrics::Metrics;
+pub use metrics::Metrics;
 pub use routes::build_openapi_json;
 pub use serve::{Listener, ServeError, TlsConfig, serve};
 pub use settings::ApiSettings;

@@ -20,10 +20,9 @@ use clew_model::UserId;
 use http::{Extensions, StatusCode};
 use tracing::debug;
 
-use crate::AppState;
 use crate::client_addr::{ClientAddr, ClientSubnet};
 use crate::error::ApiError;
-use crate::ops::metrics::{ExceededLimit, Metrics};
+use crate::metrics::{ExceededLimit, Metrics};
 use keyed_rate_limiter::KeyedRateLimiter;
 
 /// Rates and burst sizes for the rate limits. A rate or burst size of 0 disables the limit.
@@ -149,10 +148,10 @@ impl RateLimits {
     }
 }
 
-pub(crate) async fn limit_sign_in_rate(service: &AppState, request: Request, next: Next) -> Response {
+pub(crate) async fn limit_sign_in_rate(limits: &RateLimits, request: Request, next: Next) -> Response {
     let peer = client_ip(request.extensions());
     if let Some(peer) = peer
-        && let Err(refusal) = service.limits.consume_sign_in_quota(peer)
+        && let Err(refusal) = limits.consume_sign_in_quota(peer)
     {
         return refusal.into_response();
     }
@@ -160,7 +159,7 @@ pub(crate) async fn limit_sign_in_rate(service: &AppState, request: Request, nex
     if let Some(peer) = peer
         && response.status() == StatusCode::UNAUTHORIZED
     {
-        service.limits.record_auth_failure(peer);
+        limits.record_auth_failure(peer);
     }
     response
 }

@@ -2,31 +2,13 @@
 
 use std::future::Future;
 
-use clew_model::{Failure, FailureKind, Node};
+use clew_model::{Failure, Node};
 use clew_mysql::ReadLimits;
 use clew_store::LoginTrigger;
 use clew_worker::LoginPermit;
 
 use crate::AppState;
 use crate::error::ApiError;
-
-/// Limits for read operations on nodes during an HTTP request.
-#[derive(Debug, Clone, Default)]
-pub struct NodeReadLimits {
-    limits: ReadLimits,
-}
-
-impl NodeReadLimits {
-    /// Creates limits that apply to each read operation on a node separately.
-    #[must_use]
-    pub fn new(limits: ReadLimits) -> Self {
-        Self { limits }
-    }
-
-    pub(crate) fn read_limits(&self) -> ReadLimits {
-        self.limits
-    }
-}
 
 impl AppState {
     pub(crate) async fn read_from_node<T, F>(
@@ -52,19 +34,8 @@ impl AppState {
         F: Future<Output = Result<T, Failure>>,
     {
         let login = LoginPermit::request_permit(&self.store, &node.id, LoginTrigger::Requested).await?;
-        let result = read(self.node_reads.limits).await;
+        let result = read(self.read_limits).await;
         login.record_login_outcome(node, result.as_ref().err()).await;
         result
-    }
-}
-
-pub(crate) fn require_reachable_network_zone(service: &AppState, node: &Node) -> Result<(), Failure> {
-    match &node.zone {
-        Some(zone) if !service.store.is_zone_reachable(Some(zone)) => {
-            let reason =
-                format!("node {} is in zone {zone}, and this server is not (clew serve --zone {zone})", node.id);
-            Err(Failure::new(FailureKind::Unreachable, reason))
-        }
-        _ => Ok(()),
     }
 }

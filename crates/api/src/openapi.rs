@@ -5,7 +5,7 @@ use utoipa::OpenApi;
 use utoipa::openapi::path::{Operation as DescribedOperation, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{Object, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
-use utoipa::openapi::{Content, PathItem, Ref, RefOr, ResponseBuilder};
+use utoipa::openapi::{Content, PathItem, Ref, RefOr, Required, ResponseBuilder};
 
 use crate::audited_operations::{self, AuditedOperation};
 use crate::error::ErrorBody;
@@ -106,7 +106,7 @@ fn add_path_parameters(path: &str, described: &mut DescribedOperation) {
             .iter()
             .any(|parameter| matches!(parameter, RefOr::T(Parameter { name: described, .. }) if described == name));
         if !is_described {
-            let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Path);
+            let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Path).required(Required::True);
             parameters.insert(position, parameter.schema(Some(Object::with_type(Type::String))).build().into());
         }
     }

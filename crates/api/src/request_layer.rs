@@ -106,7 +106,7 @@ async fn run_handler(service: SharedState, auth: RouteAuth, request: Request, ne
     let response = async {
         match auth {
             RouteAuth::Public => next.run(request).await,
-            RouteAuth::SignIn => limits::limit_sign_in_rate(&service, request, next).await,
+            RouteAuth::SignIn => limits::limit_sign_in_rate(&service.limits, request, next).await,
             RouteAuth::Authenticated => {
                 let authenticated = Box::pin(authentication::authenticate_request(&service, request, next));
                 authenticated.await.into_response()
@@ -153,7 +153,7 @@ mod tests {
     use hyper_util::service::TowerToHyperService;
 
     use super::*;
-    use crate::{ApiSettings, AppComponents, AppState, Metrics, NodeReadLimits, RateLimitSettings, RateLimits};
+    use crate::{ApiSettings, AppComponents, AppState, Metrics, RateLimitSettings, RateLimits};
 
     async fn panicking_handler() -> &'static str {
         panic!("on purpose")
@@ -178,11 +178,11 @@ mod tests {
         let collections =
             SessionCollectionQueue::new(store.clone(), WorkerSettings::default(), Arc::new(metrics.clone()));
         let limits = RateLimits::new(RateLimitSettings::default(), metrics.clone());
-        let (settings, node_reads) = (ApiSettings::default(), NodeReadLimits::default());
+        let (settings, read_limits) = (ApiSettings::default(), clew_mysql::ReadLimits::default());
         let kills = KillExecutor::new(store.clone(), clew_diagnose::ProtectedAccounts::default());
         let intelligent_kills = IntelligentKillQueue::new(store.clone(), kills.clone(), &WorkerSettings::default());
         let parts =
-            AppComponents { store, collections, node_reads, kills, intelligent_kills, settings, limits, metrics };
+            AppComponents { store, collections, read_limits, kills, intelligent_kills, settings, limits, metrics };
         let router = Router::new()
             .route("/breaks", get(panicking_handler))
             .route("/works", get(async || "fine"))

@@ -21,7 +21,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::ops::metrics::ExceededLimit;
+use crate::metrics::ExceededLimit;
 use crate::{ApiSettings, Metrics, SharedState, TrustedProxies};
 use connection::ConnectionHandler;
 pub use error::ServeError;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use clew_model::UserId;
+use clew_mysql::ReadLimits;
 use clew_store::Store;
 use clew_worker::{IntelligentKillQueue, KillExecutor, SessionCollectionQueue};
 
@@ -12,8 +13,7 @@ use crate::error::ApiError;
 use crate::iam::password_check_mutexes::PasswordCheckMutexes;
 use crate::limits::RateLimits;
 use crate::limits::keyed_concurrency_limiter::{ConcurrencySlotGuard, KeyedConcurrencyLimiter};
-use crate::nodes::NodeReadLimits;
-use crate::ops::metrics::{ExceededLimit, Metrics};
+use crate::metrics::{ExceededLimit, Metrics};
 use crate::policy_cache::PolicyCache;
 use crate::settings::ApiSettings;
 use crate::taurusdb::session_list_origins::SessionListOrigins;
@@ -26,7 +26,7 @@ pub struct AppComponents {
     /// Queue of collection tasks.
     pub collections: SessionCollectionQueue,
     /// Limits of node reads during a request.
-    pub node_reads: NodeReadLimits,
+    pub read_limits: ReadLimits,
     /// Executor for kills.
     pub kills: KillExecutor,
     /// Queue that executes intelligent kills and calculates their previews.
@@ -47,7 +47,7 @@ pub type SharedState = Arc<AppState>;
 pub struct AppState {
     pub(crate) store: Store,
     pub(crate) collections: SessionCollectionQueue,
-    pub(crate) node_reads: NodeReadLimits,
+    pub(crate) read_limits: ReadLimits,
     pub(crate) kills: KillExecutor,
     pub(crate) intelligent_kills: IntelligentKillQueue,
     pub(crate) settings: ApiSettings,
@@ -66,12 +66,12 @@ impl AppState {
     /// Creates the state of a server that has not received any requests.
     #[must_use]
     pub fn new(components: AppComponents) -> SharedState {
-        let AppComponents { store, collections, node_reads, kills, intelligent_kills, settings, limits, metrics } =
+        let AppComponents { store, collections, read_limits, kills, intelligent_kills, settings, limits, metrics } =
             components;
         Arc::new(Self {
             store,
             collections,
-            node_reads,
+            read_limits,
             kills,
             intelligent_kills,
             limits,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use clew_api::{ApiSettings, AppComponents, AppState, Metrics, NodeReadLimits, RateLimits, SharedState};
+use clew_api::{ApiSettings, AppComponents, AppState, Metrics, RateLimits, SharedState};
 use clew_model::{AuditEvent, AuditOrigin, AuditOutcome, NetworkZone};
 use clew_store::{DataDirLock, Store, StoreError};
 use clew_worker::{IntelligentKillQueue, KillExecutor, KillTaskWorker, SessionCollectionQueue, WorkerSettings};
@@ -188,7 +188,7 @@ impl Daemon {
             store: self.store.clone(),
             limits: RateLimits::new(configuration.limits.to_rate_limit_settings(), self.metrics.clone()),
             collections: self.collections.clone(),
-            node_reads: NodeReadLimits::new(self.settings.limits),
+            read_limits: self.settings.limits,
             kills: self.kills.clone(),
             intelligent_kills: self.intelligent_kills.clone(),
             settings,

@@ -81,7 +81,13 @@ pub(crate) async fn stream_sessions(
     let slot = service.acquire_stream_slot(&caller.principal.user_id)?;
     let header = headers.get("last-event-id").and_then(|id| id.to_str().ok());
     let position = header.or_else(|| query.get("last_event_id")).and_then(FeedPosition::parse);
-    let subscription = service.node_watch_registry.subscribe(&service, &target.instance.id, &target.node, interval);
+    let subscription = service.node_watch_registry.subscribe(
+        &service.store,
+        service.read_limits,
+        &target.instance.id,
+        &target.node,
+        interval,
+    );
     let authorization = StreamAuthorization::new(service.clone(), caller, path, &target);
     let subscriber = Subscriber::new(
         authorization,

@@ -8,9 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use clew_api::{
-    ApiSettings, AppComponents, AppState, Listener, Metrics, NodeReadLimits, RateLimitSettings, RateLimits, ServeError,
-};
+use clew_api::{ApiSettings, AppComponents, AppState, Listener, Metrics, RateLimitSettings, RateLimits, ServeError};
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{
     AccessKeyId, Actor, AuditOrigin, CollectionTaskOutcome, Failure, Instance, InstanceId, NewInstance, NewNode,
@@ -178,15 +176,15 @@ impl Server {
         let (mut settings, mut task_settings) = (ApiSettings::default(), WorkerSettings::default());
         change(&mut settings, &mut task_settings);
         let metrics = Metrics::default();
-        let nodes = NodeReadLimits::new(task_settings.limits);
         let kills = KillExecutor::new(store.clone(), ProtectedAccounts::default().with_accounts([PROTECTED]));
         let intelligent_kills = IntelligentKillQueue::new(store.clone(), kills.clone(), &task_settings);
+        let read_limits = task_settings.limits;
         let collections = SessionCollectionQueue::new(store.clone(), task_settings, Arc::new(metrics.clone()));
         let limits = RateLimits::new(rates, metrics.clone());
         let parts = AppComponents {
             store: store.clone(),
             collections: collections.clone(),
-            node_reads: nodes,
+            read_limits,
             kills,
             intelligent_kills: intelligent_kills.clone(),
             settings,

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clew_model::{Failure, FailureKind, InstanceId, Language, NodeId};
-use clew_mysql::{SampleCache, SessionSample, take_session_sample};
-use clew_store::LoginTrigger;
-use clew_worker::{AdaptivePollInterval, LoginPermit, PollIntervalChange};
+use clew_mysql::{ReadLimits, SampleCache, SessionSample, take_session_sample};
+use clew_store::{LoginTrigger, Store};
+use clew_worker::{AdaptivePollInterval, LoginPermit, PollIntervalChange, require_reachable_network_zone};
 use jiff::Timestamp;
 use serde_json::json;
 use tokio::sync::{Notify, watch};
@@ -21,7 +21,6 @@ use uuid::Uuid;
 use super::event::{self, FeedPosition};
 use super::feed::NodeFeed;
 use crate::messages::format_failure;
-use crate::{AppState, SharedState};
 
 /// Duration for which a watch without subscribers is retained, so that a reconnecting client can resume its stream.
 const IDLE_NODE_WATCH_TIMEOUT: Duration = Duration::from_secs(30);
@@ -117,18 +116,21 @@ impl NodeWatch {
     /// If `remove_if_unused` returns `false`, a client has subscribed in the meantime and sampling resumes.
     pub(super) async fn run(
         self: Arc<Self>,
-        service: SharedState,
+        store: Store,
+        read_limits: ReadLimits,
         shutdown: CancellationToken,
         remove_if_unused: impl Fn(&Self) -> bool,
     ) {
         debug!(node.id = %self.node, "node watch started");
-        let _ = shutdown.run_until_cancelled(self.sample_until_watch_removed(&service, &remove_if_unused)).await;
+        let _ =
+            shutdown.run_until_cancelled(self.sample_until_watch_removed(&store, read_limits, &remove_if_unused)).await;
         debug!(node.id = %self.node, "node watch stopped");
     }
 
     async fn sample_until_watch_removed(
         self: &Arc<Self>,
-        service: &AppState,
+        store: &Store,
+        read_limits: ReadLimits,
         remove_if_unused: &impl Fn(&Self) -> bool,
     ) {
         let (mut sampling_interval, mut cache) = (AdaptivePollInterval::default(), SampleCache::default());
@@ -145,7 +147,7 @@ impl NodeWatch {
             };
             sampling_interval.set_target_interval(interval);
             let started_at = Instant::now();
-            let outcome = self.sample_node(service, &mut cache, cause).await;
+            let outcome = self.sample_node(store, read_limits, &mut cache, cause).await;
             cause = LoginTrigger::Automatic;
             // A failed sample has no measured duration, so the elapsed time is used instead.
             let duration = outcome.as_ref().map_or_else(|_| started_at.elapsed(), |sample| sample.duration);
@@ -174,25 +176,24 @@ impl NodeWatch {
 
     async fn sample_node(
         &self,
-        service: &AppState,
+        store: &Store,
+        read_limits: ReadLimits,
         cache: &mut SampleCache,
         cause: LoginTrigger,
     ) -> Result<SessionSample, Failure> {
         let store_failure = |error: clew_store::StoreError| Failure::new(FailureKind::StoreFailed, error.to_string());
         // The node is reloaded for every sample because it may have been modified or removed.
-        let node = service.store.instances().find_node_with_password(&self.node).await.map_err(store_failure)?;
+        let node = store.instances().find_node_with_password(&self.node).await.map_err(store_failure)?;
         let node = node.ok_or_else(|| Failure::new(FailureKind::NodeRemoved, self.node.to_string()))?;
-        crate::nodes::require_reachable_network_zone(service, &node)?;
-        let threshold = service
-            .store
+        require_reachable_network_zone(store, &node)?;
+        let threshold = store
             .instances()
             .find_slow_session_threshold(&self.instance)
             .await
             .map_err(store_failure)?
             .unwrap_or_default();
-        let login = LoginPermit::request_permit(&service.store, &node.id, cause).await?;
-        let outcome =
-            take_session_sample(&node.url, cache, threshold.seconds(), &service.node_reads.read_limits()).await;
+        let login = LoginPermit::request_permit(store, &node.id, cause).await?;
+        let outcome = take_session_sample(&node.url, cache, threshold.seconds(), &read_limits).await;
         login.record_login_outcome(&node, outcome.as_ref().err()).await;
         outcome
     }

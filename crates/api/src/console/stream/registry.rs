@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use clew_model::{InstanceId, NodeId};
+use clew_mysql::ReadLimits;
+use clew_store::Store;
 use tokio_util::sync::CancellationToken;
 
 use super::node_watch::{NodeWatch, Subscription};
-use crate::SharedState;
 
 /// Registry of the nodes that this process samples for event streams. Clones share the same registry.
 #[derive(Debug, Clone, Default)]
@@ -23,7 +24,8 @@ struct NodeWatchRegistryState {
 impl NodeWatchRegistry {
     pub(super) fn subscribe(
         &self,
-        service: &SharedState,
+        store: &Store,
+        read_limits: ReadLimits,
         instance: &InstanceId,
         node: &NodeId,
         interval: Duration,
@@ -33,7 +35,7 @@ impl NodeWatchRegistry {
             let watch = NodeWatch::new(instance.clone(), node.clone());
             let registry = self.clone();
             let remove_if_unused = move |watch: &NodeWatch| registry.remove_if_unused(watch);
-            tokio::spawn(watch.clone().run(service.clone(), self.shutdown_token(), remove_if_unused));
+            tokio::spawn(watch.clone().run(store.clone(), read_limits, self.shutdown_token(), remove_if_unused));
             watch
         });
         watch.subscribe(interval)

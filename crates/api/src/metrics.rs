@@ -1,0 +1,272 @@
+//! Metrics in the OpenMetrics format for Prometheus.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use clew_model::{CollectionTaskStatus, FailureKind, NodeId};
+use clew_store::ZoneState;
+use clew_worker::WorkerObserver;
+use http::Method;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    method: &'static str,
+    route: Arc<str>,
+    status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RouteLabel {
+    route: Arc<str>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FailureKindLabel {
+    kind: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct NodeLabel {
+    node: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TaskStatusLabel {
+    status: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ZoneLabel {
+    zone: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ExceededLimitLabel {
+    limit: &'static str,
+}
+
+/// Limit that caused a request or connection to be rejected, used as a metrics label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ExceededLimit {
+    Principal,
+    SignIns,
+    /// Limit on the rate of failed authentications per peer.
+    Failures,
+    Connections,
+    AllConnections,
+    Streams,
+    LongPolls,
+}
+
+impl ExceededLimit {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Principal => "principal",
+            Self::SignIns => "sign_ins",
+            Self::Failures => "failures",
+            Self::Connections => "connections",
+            Self::AllConnections => "all_connections",
+            Self::Streams => "streams",
+            Self::LongPolls => "long_polls",
+        }
+    }
+}
+
+/// Metrics for the server process. Clones share the same metrics.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    registry: Arc<Registry>,
+    requests: Family<RequestLabels, Counter>,
+    request_durations: Family<RouteLabel, Histogram>,
+    rejections: Family<ExceededLimitLabel, Counter>,
+    collection_durations: Histogram,
+    collected_rows: Counter,
+    node_errors: Family<FailureKindLabel, Counter>,
+    tasks: Family<TaskStatusLabel, Gauge>,
+    workers: Family<ZoneLabel, Gauge>,
+    poll_intervals: Family<NodeLabel, Gauge<f64, AtomicU64>>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("clew");
+        let requests = Family::default();
+        registry.register("http_requests", "Completed requests by method, route and status", requests.clone());
+        let request_durations = Family::new_with_constructor(new_duration_histogram as fn() -> Histogram);
+        registry.register_with_unit(
+            "http_request_duration",
+            "Duration of requests by route",
+            Unit::Seconds,
+            request_durations.clone(),
+        );
+        let rejections = Family::default();
+        registry.register(
+            "http_rate_limited",
+            "Requests and connections that were rejected because a limit was exceeded, by limit",
+            rejections.clone(),
+        );
+        let collection_durations = Histogram::new(exponential_buckets(0.01, 3.0, 9));
+        registry.register_with_unit(
+            "collection_duration",
+            "Duration of finished collections, from the claim to the stored result",
+            Unit::Seconds,
+            collection_durations.clone(),
+        );
+        let collected_rows = Counter::default();
+        registry.register("collected_rows", "Rows in the results of finished collections", collected_rows.clone());
+        let node_errors = Family::default();
+        registry.register("collection_failures", "Failed collections by kind of failure", node_errors.clone());
+        let tasks = Family::default();
+        registry.register("tasks", "Stored collections by status", tasks.clone());
+        let workers = Family::default();
+        registry.register(
+            "workers",
+            "Running workers by zone; the zone is empty for nodes without a zone",
+            workers.clone(),
+        );
+        let poll_intervals = Family::default();
+        registry.register_with_unit(
+            "kill_task_poll_interval",
+            "Poll interval of kill tasks for a node that responds slowly, by node",
+            Unit::Seconds,
+            poll_intervals.clone(),
+        );
+        let registry = Arc::new(registry);
+        Self {
+            registry,
+            requests,
+            request_durations,
+            rejections,
+            collection_durations,
+            collected_rows,
+            node_errors,
+            tasks,
+            workers,
+            poll_intervals,
+        }
+    }
+}
+
+impl Metrics {
+    /// The label `route` is a route pattern, because raw paths would create an unbounded number of time series.
+    pub(crate) fn record_response(&self, method: &Method, route: impl Into<Arc<str>>, status: u16, seconds: f64) {
+        let route = route.into();
+        let method = LABELED_HTTP_METHODS.iter().find(|counted| *counted == method).map_or("other", Method::as_str);
+        self.requests.get_or_create(&RequestLabels { method, route: route.clone(), status }).inc();
+        self.request_durations.get_or_create(&RouteLabel { route }).observe(seconds);
+    }
+
+    pub(crate) fn record_rejection_by_limit(&self, limit: ExceededLimit) {
+        self.rejections.get_or_create(&ExceededLimitLabel { limit: limit.name() }).inc();
+    }
+
+    /// Sets the gauges of the collection queue and of the workers to the counts that the store contains.
+    pub(crate) fn set_queue_gauges(&self, tasks: &[(CollectionTaskStatus, u64)], zones: Vec<ZoneState>) {
+        for (status, count) in tasks {
+            self.tasks.get_or_create(&TaskStatusLabel { status: status.name() }).set(gauge_value_from_count(*count));
+        }
+        self.workers.clear();
+        for state in zones {
+            let zone = state.zone.map_or_else(String::new, Into::into);
+            self.workers.get_or_create(&ZoneLabel { zone }).set(gauge_value_from_count(state.workers));
+        }
+    }
+
+    /// Encodes all metrics in the OpenMetrics text format.
+    pub(crate) fn encode(&self) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+/// HTTP methods with their own time series. All other methods are counted as `other`.
+static LABELED_HTTP_METHODS: [Method; 7] =
+    [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE, Method::PATCH, Method::OPTIONS];
+
+fn new_duration_histogram() -> Histogram {
+    Histogram::new(exponential_buckets(0.001, 4.0, 9))
+}
+
+impl WorkerObserver for Metrics {
+    fn record_collection_success(&self, rows: u64, seconds: f64) {
+        self.collected_rows.inc_by(rows);
+        self.collection_durations.observe(seconds);
+    }
+
+    fn record_collection_failure(&self, kind: FailureKind) {
+        self.node_errors.get_or_create(&FailureKindLabel { kind: kind.name() }).inc();
+    }
+
+    fn record_poll_interval_change(&self, node: &NodeId, interval: Option<Duration>) {
+        let label = NodeLabel { node: node.to_string() };
+        match interval {
+            Some(interval) => {
+                self.poll_intervals.get_or_create(&label).set(interval.as_secs_f64());
+            }
+            None => {
+                self.poll_intervals.remove(&label);
+            }
+        }
+    }
+}
+
+fn gauge_value_from_count(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The series names in the operators' files exist. Some series names have a suffix after the family name.
+    #[test]
+    fn metrics_in_dashboards_and_alerts_exist() {
+        let metrics = Metrics::default();
+        metrics.record_response(&Method::GET, "/", 200, 0.1);
+        metrics.record_rejection_by_limit(ExceededLimit::SignIns);
+        metrics.record_collection_failure(FailureKind::Unreachable);
+        metrics.tasks.get_or_create(&TaskStatusLabel { status: "queued" }).set(1);
+        metrics.workers.get_or_create(&ZoneLabel { zone: "dmz".into() }).set(1);
+        metrics.record_poll_interval_change(&NodeId::generate(), Some(Duration::from_secs(1)));
+        let text = metrics.encode().unwrap();
+        let files = [
+            include_str!("../../../docs/operations/grafana/clew.json"),
+            include_str!("../../../docs/operations/prometheus/alerts.yml"),
+            include_str!("../../../docs/operations/README.md"),
+        ];
+        for file in files {
+            let words = file.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+            let mut count = 0;
+            for name in words.filter(|word| word.starts_with("clew_")) {
+                let family = ["_total", "_bucket"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+                assert!(text.contains(&format!("# TYPE {family} ")), "{name} is not in\n{text}");
+                count += 1;
+            }
+            assert!(count > 3, "{file}");
+        }
+    }
+
+    #[test]
+    fn poll_interval_of_a_node_is_exported_until_it_is_cleared() {
+        let (metrics, node) = (Metrics::default(), NodeId::generate());
+        let is_exported = || {
+            metrics
+                .encode()
+                .unwrap()
+                .contains(&format!("clew_kill_task_poll_interval_seconds{{node=\"{node}\"}} 4.5\n"))
+        };
+        metrics.record_poll_interval_change(&node, Some(Duration::from_millis(4500)));
+        assert!(is_exported());
+        metrics.record_poll_interval_change(&node, None);
+        assert!(!is_exported());
+    }
+}
