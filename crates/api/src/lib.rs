@@ -32,6 +32,7 @@
 
 mod administration;
 mod allowed_hosts;
+mod api_request;
 mod audit;
 mod audited_operations;
 mod authentication;

@@ -52,7 +52,7 @@ impl utoipa::Modify for SecuritySchemes {
 }
 
 const COMMON_ERROR_RESPONSES: [(ApiErrorDefinition, &str); 4] = [
-    (ApiErrorDefinition::BAD_REQUEST, "Invalid parameter or header value"),
+    (ApiErrorDefinition::BAD_REQUEST, "Invalid field, parameter or header value"),
     (ApiErrorDefinition::URI_TOO_LONG, "The path and query exceed the maximum length"),
     (ApiErrorDefinition::INTERNAL, "Internal error of Clew"),
     (ApiErrorDefinition::UNAVAILABLE, "Clew is shutting down or overloaded, or the request timed out"),

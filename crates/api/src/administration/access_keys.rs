@@ -1,7 +1,6 @@
 //! Routes for permanent access keys. Users may always manage their own access keys.
 
 use axum::body::Bytes;
-use axum::extract::{Path, State};
 use clew_iam::access_key;
 use clew_iam::decision::Action;
 use clew_model::AccessKeyId;
@@ -12,11 +11,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{format_timestamp, is_own_user_id, not_found_error, require_administrator, users};
+use crate::AppState;
+use crate::api_request::ApiRequest;
 use crate::body::parse_json_body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::{AppState, SharedState};
 
 /// Access keys of a user (at most two).
 #[derive(Serialize, ToSchema)]
@@ -56,9 +56,7 @@ pub(crate) struct AccessKeyUpdate {
 #[utoipa::path(get, path = "/clew/v1/users/{user_id}/keys", tag = "administration",
     responses((status = 200, description = "Access keys of the user, oldest first", body = AccessKeyList)))]
 pub(crate) async fn list_access_keys(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path(user): Path<String>,
+    ApiRequest { service, caller, path: user, .. }: ApiRequest<String>,
 ) -> Result<Json<AccessKeyList>, ApiError> {
     let user = find_access_key_owner(&service, &caller, Action::LIST_IDENTITIES, &user).await?;
     let keys: Vec<_> =
@@ -73,9 +71,7 @@ pub(crate) async fn list_access_keys(
         (status = 409, description = "The user has the maximum number of keys", body = ErrorBody)
     ))]
 pub(crate) async fn create_access_key(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path(user): Path<String>,
+    ApiRequest { service, caller, path: user, .. }: ApiRequest<String>,
 ) -> Result<(StatusCode, Json<CreatedAccessKey>), ApiError> {
     let user = find_access_key_owner(&service, &caller, Action::MANAGE_IDENTITIES, &user).await?;
     caller.require_permanent_credentials()?;
@@ -88,12 +84,10 @@ pub(crate) async fn create_access_key(
 
 /// Enable or disable an access key.
 #[utoipa::path(patch, path = "/clew/v1/users/{user_id}/keys/{access_key}", tag = "administration",
-    request_body(content = AccessKeyUpdate, content_type = "application/json"),
+    request_body = AccessKeyUpdate,
     responses((status = 200, description = "The access key", body = AccessKeyView)))]
 pub(crate) async fn update_access_key(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path((user, key)): Path<(String, String)>,
+    ApiRequest { service, caller, path: (user, key), .. }: ApiRequest<(String, String)>,
     body: Bytes,
 ) -> Result<Json<AccessKeyView>, ApiError> {
     let user = find_access_key_owner(&service, &caller, Action::MANAGE_IDENTITIES, &user).await?;
@@ -110,9 +104,7 @@ pub(crate) async fn update_access_key(
 #[utoipa::path(delete, path = "/clew/v1/users/{user_id}/keys/{access_key}", tag = "administration",
     responses((status = 204, description = "Deleted")))]
 pub(crate) async fn delete_access_key(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path((user, key)): Path<(String, String)>,
+    ApiRequest { service, caller, path: (user, key), .. }: ApiRequest<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
     let user = find_access_key_owner(&service, &caller, Action::MANAGE_IDENTITIES, &user).await?;
     let id = find_access_key(&service, &user, &key).await?.id;

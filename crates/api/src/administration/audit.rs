@@ -5,7 +5,7 @@ mod query;
 mod wire;
 
 use axum::body::Body;
-use axum::extract::{RawQuery, State};
+use axum::extract::RawQuery;
 use axum::response::{IntoResponse, Response};
 use clew_iam::decision::Action;
 use clew_store::AuditFilter;
@@ -14,10 +14,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::require_administrator;
+use crate::AppState;
+use crate::api_request::ApiRequest;
 use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::json::Json;
-use crate::{AppState, SharedState};
 use query::{AuditFilterParameters, AuditPageParameters, AuditRowsQuery};
 use wire::AuditRow;
 
@@ -61,8 +62,7 @@ pub(crate) struct AuditProblemView {
 #[utoipa::path(get, path = "/clew/v1/audit", tag = "administration", params(AuditFilterParameters, AuditPageParameters),
     responses((status = 200, description = "Page of audit rows", body = AuditPage)))]
 pub(crate) async fn list_audit_rows(
-    State(service): State<SharedState>,
-    caller: Caller,
+    ApiRequest { service, caller, .. }: ApiRequest,
     RawQuery(query): RawQuery,
 ) -> Result<Json<AuditPage>, ApiError> {
     let filter = authorize_audit_read(&service, &caller)?;
@@ -84,8 +84,7 @@ pub(crate) async fn list_audit_rows(
 #[utoipa::path(get, path = "/clew/v1/audit/export", tag = "administration", params(AuditFilterParameters),
     responses((status = 200, description = "Audit rows as JSON Lines, oldest first", body = AuditRow, content_type = "application/x-ndjson")))]
 pub(crate) async fn export_audit_log(
-    State(service): State<SharedState>,
-    caller: Caller,
+    ApiRequest { service, caller, .. }: ApiRequest,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let filter = query::parse_audit_filter(query.as_deref(), authorize_audit_read(&service, &caller)?)?;
@@ -101,8 +100,7 @@ pub(crate) async fn export_audit_log(
 #[utoipa::path(get, path = "/clew/v1/audit/verify", tag = "administration",
     responses((status = 200, description = "Result of the verification", body = AuditVerificationResponse)))]
 pub(crate) async fn verify_audit_log(
-    State(service): State<SharedState>,
-    caller: Caller,
+    ApiRequest { service, caller, .. }: ApiRequest,
 ) -> Result<Json<AuditVerificationResponse>, ApiError> {
     caller.require_domain_permission(&service, Action::READ_AUDIT)?;
     require_administrator(&caller)?;

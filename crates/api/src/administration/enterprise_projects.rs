@@ -1,19 +1,20 @@
 //! Routes for enterprise projects (groups of instances that policy conditions can match).
 
 use axum::body::Bytes;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::RawQuery;
 use clew_store::{EnterpriseProject, EnterpriseProjectChange};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{field_validation, not_found_error, require_identity_read_permission, require_identity_write_permission};
+use crate::AppState;
+use crate::api_request::ApiRequest;
 use crate::body::parse_json_body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::pagination::{self, PageParameters};
-use crate::{AppState, SharedState};
 
 /// A page of enterprise projects.
 #[derive(Serialize, ToSchema)]
@@ -57,8 +58,7 @@ pub(crate) struct EnterpriseProjectUpdate {
 #[utoipa::path(get, path = "/clew/v1/enterprise-projects", tag = "administration", params(PageParameters),
     responses((status = 200, description = "Page of enterprise projects: the default enterprise project first, then the others by name", body = EnterpriseProjectPage)))]
 pub(crate) async fn list_enterprise_projects(
-    State(service): State<SharedState>,
-    caller: Caller,
+    ApiRequest { service, caller, .. }: ApiRequest,
     RawQuery(query): RawQuery,
 ) -> Result<Json<EnterpriseProjectPage>, ApiError> {
     let domain = require_identity_read_permission(&service, &caller)?;
@@ -73,14 +73,13 @@ pub(crate) async fn list_enterprise_projects(
 
 /// Create an enterprise project.
 #[utoipa::path(post, path = "/clew/v1/enterprise-projects", tag = "administration",
-    request_body(content = CreateEnterpriseProjectRequest, content_type = "application/json"),
+    request_body = CreateEnterpriseProjectRequest,
     responses(
         (status = 201, description = "The enterprise project", body = EnterpriseProjectView),
         (status = 409, description = "The name is already in use", body = ErrorBody)
     ))]
 pub(crate) async fn create_enterprise_project(
-    State(service): State<SharedState>,
-    caller: Caller,
+    ApiRequest { service, caller, .. }: ApiRequest,
     body: Bytes,
 ) -> Result<(StatusCode, Json<EnterpriseProjectView>), ApiError> {
     let (domain, origin) = require_identity_write_permission(&service, &caller)?;
@@ -96,12 +95,10 @@ pub(crate) async fn create_enterprise_project(
 
 /// Change an enterprise project. The default enterprise project cannot be changed.
 #[utoipa::path(patch, path = "/clew/v1/enterprise-projects/{enterprise_project_id}", tag = "administration",
-    request_body(content = EnterpriseProjectUpdate, content_type = "application/json"),
+    request_body = EnterpriseProjectUpdate,
     responses((status = 200, description = "The enterprise project", body = EnterpriseProjectView)))]
 pub(crate) async fn update_enterprise_project(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path(id): Path<String>,
+    ApiRequest { service, caller, path: id, .. }: ApiRequest<String>,
     body: Bytes,
 ) -> Result<Json<EnterpriseProjectView>, ApiError> {
     let (domain, origin) = require_identity_write_permission(&service, &caller)?;

@@ -1,11 +1,9 @@
 //! Group memberships.
 
-use axum::extract::{Path, State};
 use http::StatusCode;
 
 use super::{groups, not_found_error, require_identity_write_permission, users};
-use crate::SharedState;
-use crate::caller::Caller;
+use crate::api_request::ApiRequest;
 use crate::error::{ApiError, ErrorBody};
 
 /// Add a user to a group.
@@ -15,9 +13,7 @@ use crate::error::{ApiError, ErrorBody};
         (status = 409, description = "The membership would exceed the policy limit of the user", body = ErrorBody)
     ))]
 pub(crate) async fn add_group_member(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path((group, user)): Path<(String, String)>,
+    ApiRequest { service, caller, path: (group, user), .. }: ApiRequest<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
     let (_, origin) = require_identity_write_permission(&service, &caller)?;
     let group = groups::find_group(&service, &caller, &group).await?;
@@ -30,9 +26,7 @@ pub(crate) async fn add_group_member(
 #[utoipa::path(delete, path = "/clew/v1/groups/{group_id}/members/{user_id}", tag = "administration",
     responses((status = 204, description = "The user is not a member of the group")))]
 pub(crate) async fn remove_group_member(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path((group, user)): Path<(String, String)>,
+    ApiRequest { service, caller, path: (group, user), .. }: ApiRequest<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
     let (_, origin) = require_identity_write_permission(&service, &caller)?;
     let group = groups::find_group(&service, &caller, &group).await?;

@@ -1,19 +1,20 @@
 //! User groups of the domain.
 
 use axum::body::Bytes;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::RawQuery;
 use clew_store::{Group, User};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{field_validation, not_found_error, require_identity_read_permission, require_identity_write_permission};
+use crate::AppState;
+use crate::api_request::ApiRequest;
 use crate::body::parse_json_body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::pagination::{self, PageParameters};
-use crate::{AppState, SharedState};
 
 /// A page of groups.
 #[derive(Serialize, ToSchema)]
@@ -60,8 +61,7 @@ pub(crate) struct CreateGroupRequest {
 #[utoipa::path(get, path = "/clew/v1/groups", tag = "administration", params(PageParameters),
     responses((status = 200, description = "Page of groups, sorted by name", body = GroupPage)))]
 pub(crate) async fn list_groups(
-    State(service): State<SharedState>,
-    caller: Caller,
+    ApiRequest { service, caller, .. }: ApiRequest,
     RawQuery(query): RawQuery,
 ) -> Result<Json<GroupPage>, ApiError> {
     let domain = require_identity_read_permission(&service, &caller)?;
@@ -73,14 +73,13 @@ pub(crate) async fn list_groups(
 
 /// Create a group.
 #[utoipa::path(post, path = "/clew/v1/groups", tag = "administration",
-    request_body(content = CreateGroupRequest, content_type = "application/json"),
+    request_body = CreateGroupRequest,
     responses(
         (status = 201, description = "The group", body = GroupView),
         (status = 409, description = "The name is already in use", body = ErrorBody)
     ))]
 pub(crate) async fn create_group(
-    State(service): State<SharedState>,
-    caller: Caller,
+    ApiRequest { service, caller, .. }: ApiRequest,
     body: Bytes,
 ) -> Result<(StatusCode, Json<GroupView>), ApiError> {
     let (domain, origin) = require_identity_write_permission(&service, &caller)?;
@@ -95,9 +94,7 @@ pub(crate) async fn create_group(
 #[utoipa::path(get, path = "/clew/v1/groups/{group_id}", tag = "administration",
     responses((status = 200, description = "The group", body = GroupWithMembers)))]
 pub(crate) async fn show_group(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path(id): Path<String>,
+    ApiRequest { service, caller, path: id, .. }: ApiRequest<String>,
 ) -> Result<Json<GroupWithMembers>, ApiError> {
     require_identity_read_permission(&service, &caller)?;
     let group = find_group(&service, &caller, &id).await?;
@@ -112,9 +109,7 @@ pub(crate) async fn show_group(
 #[utoipa::path(delete, path = "/clew/v1/groups/{group_id}", tag = "administration",
     responses((status = 204, description = "Deleted")))]
 pub(crate) async fn delete_group(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path(id): Path<String>,
+    ApiRequest { service, caller, path: id, .. }: ApiRequest<String>,
 ) -> Result<StatusCode, ApiError> {
     let (_, origin) = require_identity_write_permission(&service, &caller)?;
     let group = find_group(&service, &caller, &id).await?;

@@ -1,7 +1,6 @@
 //! Route that changes the caller's own password.
 
 use axum::body::Bytes;
-use axum::extract::State;
 use clew_iam::decision::Action;
 use clew_model::ApiErrorDefinition;
 use clew_store::UserChange;
@@ -11,11 +10,11 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{field_validation, is_own_user_id, users};
+use crate::api_request::ApiRequest;
 use crate::body::{SecretField, parse_json_body};
-use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::iam::auth_attempts::{self, PasswordCheckOutcome};
-use crate::{SharedState, passwords};
+use crate::passwords;
 
 /// New password of the caller.
 #[derive(Deserialize, ToSchema)]
@@ -33,11 +32,10 @@ pub(crate) struct PasswordChange {
 ///
 /// Changing the password revokes all tokens and temporary access keys of the caller, including the current token.
 #[utoipa::path(post, path = "/clew/v1/password", tag = "administration",
-    request_body(content = PasswordChange, content_type = "application/json"),
+    request_body = PasswordChange,
     responses((status = 204, description = "The password is changed")))]
 pub(crate) async fn change_own_password(
-    State(service): State<SharedState>,
-    caller: Caller,
+    ApiRequest { service, caller, .. }: ApiRequest,
     body: Bytes,
 ) -> Result<StatusCode, ApiError> {
     let id = caller.principal.user_id.to_string();

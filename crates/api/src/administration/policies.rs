@@ -3,7 +3,7 @@
 pub(super) mod policy_validation;
 
 use axum::body::Bytes;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::RawQuery;
 use clew_iam::policy::{PermissionModel, Policy, PolicyErrors, system_policies};
 use clew_model::{ApiErrorDefinition, DomainId};
 use clew_store::{PolicyRecord, PolicyRef};
@@ -17,12 +17,13 @@ use super::{
     field_validation, format_timestamp, not_found_error, require_identity_read_permission,
     require_identity_write_permission,
 };
+use crate::AppState;
+use crate::api_request::ApiRequest;
 use crate::body::parse_json_body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody, PolicyDiagnosticView};
 use crate::json::Json;
 use crate::pagination::{self, PageParameters};
-use crate::{AppState, SharedState};
 use policy_validation::{build_diagnostic_views, extract_document_text};
 
 /// A page of policies.
@@ -80,8 +81,7 @@ pub(crate) struct PolicyPutRequest {
 #[utoipa::path(get, path = "/clew/v1/policies", tag = "administration", params(PageParameters),
     responses((status = 200, description = "Page of policies: custom policies of the domain, sorted by name, then system policies", body = PolicyPage)))]
 pub(crate) async fn list_policies(
-    State(service): State<SharedState>,
-    caller: Caller,
+    ApiRequest { service, caller, .. }: ApiRequest,
     RawQuery(query): RawQuery,
 ) -> Result<Json<PolicyPage>, ApiError> {
     let domain = require_identity_read_permission(&service, &caller)?;
@@ -96,9 +96,7 @@ pub(crate) async fn list_policies(
 #[utoipa::path(get, path = "/clew/v1/policies/{name}", tag = "administration",
     responses((status = 200, description = "The policy", body = PolicyWithDocument)))]
 pub(crate) async fn show_policy(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path(name): Path<String>,
+    ApiRequest { service, caller, path: name, .. }: ApiRequest<String>,
 ) -> Result<Json<PolicyWithDocument>, ApiError> {
     let domain = require_identity_read_permission(&service, &caller)?;
     let resolved = find_policy(&service, domain, &name).await?;
@@ -111,15 +109,13 @@ pub(crate) async fn show_policy(
 /// An error response lists all errors in the policy document with their positions.
 /// Changing a policy revokes the tokens of the affected users.
 #[utoipa::path(put, path = "/clew/v1/policies/{name}", tag = "administration",
-    request_body(content = PolicyPutRequest, content_type = "application/json"),
+    request_body = PolicyPutRequest,
     responses(
         (status = 200, description = "The policy", body = PolicyWithDocument),
         (status = 409, description = "A system policy has this name, the policy model of an attached policy would change, or a user or group would exceed the policy limit", body = ErrorBody)
     ))]
 pub(crate) async fn put_policy(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path(name): Path<String>,
+    ApiRequest { service, caller, path: name, .. }: ApiRequest<String>,
     body: Bytes,
 ) -> Result<Json<PolicyWithDocument>, ApiError> {
     let (domain, origin) = require_identity_write_permission(&service, &caller)?;
@@ -156,9 +152,7 @@ pub(crate) async fn put_policy(
         (status = 409, description = "The policy is attached, or it is a system policy", body = ErrorBody)
     ))]
 pub(crate) async fn delete_policy(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path(name): Path<String>,
+    ApiRequest { service, caller, path: name, .. }: ApiRequest<String>,
 ) -> Result<StatusCode, ApiError> {
     let (domain, origin) = require_identity_write_permission(&service, &caller)?;
     match find_policy(&service, domain, &name).await? {

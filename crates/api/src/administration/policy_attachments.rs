@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use axum::body::Bytes;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::RawQuery;
 use clew_iam::policy::PermissionModel;
 use clew_model::{DomainId, ProjectId};
 use clew_store::{Grantee, PolicyAttachment, PolicyRef};
@@ -15,13 +15,14 @@ use super::policies::{self, CustomOrSystemPolicy};
 use super::{
     groups, not_found_error, projects, require_identity_read_permission, require_identity_write_permission, users,
 };
+use crate::AppState;
+use crate::api_request::ApiRequest;
 use crate::body::parse_json_body;
-use crate::caller::Caller;
+use crate::caller::{Caller, NodePath};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::pagination::{self, PageParameters};
 use crate::query_string::QueryString;
-use crate::{AppState, SharedState};
 
 /// A page of a policy's attachments.
 #[derive(Serialize, ToSchema)]
@@ -92,9 +93,7 @@ pub(crate) enum GranteeKind {
     params(PageParameters),
     responses((status = 200, description = "Page of users and groups", body = PolicyAttachmentPage)))]
 pub(crate) async fn list_attachments(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path(name): Path<String>,
+    ApiRequest { service, caller, path: name, .. }: ApiRequest<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<PolicyAttachmentPage>, ApiError> {
     let domain = require_identity_read_permission(&service, &caller)?;
@@ -107,15 +106,13 @@ pub(crate) async fn list_attachments(
 
 /// Attach a policy and revoke the tokens of the affected users.
 #[utoipa::path(post, path = "/clew/v1/policies/{name}/attachments", tag = "administration",
-    request_body(content = PolicyAttachmentRequest, content_type = "application/json"),
+    request_body = PolicyAttachmentRequest,
     responses(
         (status = 204, description = "The policy is attached"),
         (status = 409, description = "The attachment would exceed the policy limit of a user or group", body = ErrorBody)
     ))]
 pub(crate) async fn attach_policy(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path(name): Path<String>,
+    ApiRequest { service, caller, path: name, .. }: ApiRequest<String>,
     body: Bytes,
 ) -> Result<StatusCode, ApiError> {
     let (domain, origin) = require_identity_write_permission(&service, &caller)?;
@@ -141,9 +138,7 @@ pub(crate) async fn attach_policy(
     ),
     responses((status = 204, description = "The policy is detached")))]
 pub(crate) async fn detach_policy(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path((name, kind, id)): Path<(String, String, String)>,
+    ApiRequest { service, caller, path: (name, kind, id), .. }: ApiRequest<NodePath>,
     RawQuery(query): RawQuery,
 ) -> Result<StatusCode, ApiError> {
     let (domain, origin) = require_identity_write_permission(&service, &caller)?;

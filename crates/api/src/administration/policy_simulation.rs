@@ -4,7 +4,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::State;
 use clew_iam::decision::{
     Action, CredentialScope, Decision, GrantSource, PolicyStatementOutcome, PolicyStatementRef, Principal,
     RequestEnvironment, Resource, TargetInstance, TargetProject, explain_decision,
@@ -17,13 +16,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{not_found_error, projects, require_identity_read_permission, users};
+use crate::AppState;
+use crate::api_request::ApiRequest;
 use crate::body::parse_json_body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::field_errors::{check_array_length, missing_field_error, truncate_for_message};
 use crate::json::Json;
 use crate::policy_cache::{self, run_policy_evaluation};
-use crate::{AppState, SharedState};
 
 /// A request to simulate.
 #[derive(Deserialize, ToSchema)]
@@ -116,14 +116,13 @@ pub(crate) enum PolicyStatementEffect {
 
 /// Simulate a request against the user's policies.
 #[utoipa::path(post, path = "/clew/v1/policies/simulate", tag = "administration",
-    request_body(content = SimulationRequest, content_type = "application/json"),
+    request_body = SimulationRequest,
     responses(
         (status = 200, description = "Decision, with the reasons for each policy statement", body = SimulationResponse),
         (status = 404, description = "An object that the body references does not exist", body = ErrorBody)
     ))]
 pub(crate) async fn simulate_request(
-    State(service): State<SharedState>,
-    caller: Caller,
+    ApiRequest { service, caller, .. }: ApiRequest,
     body: Bytes,
 ) -> Result<Json<SimulationResponse>, ApiError> {
     require_identity_read_permission(&service, &caller)?;

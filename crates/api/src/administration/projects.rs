@@ -1,19 +1,20 @@
 //! Projects of the domain.
 
 use axum::body::Bytes;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::RawQuery;
 use clew_store::{Project, ProjectChange};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{field_validation, not_found_error, require_identity_read_permission, require_identity_write_permission};
+use crate::AppState;
+use crate::api_request::ApiRequest;
 use crate::body::parse_json_body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::pagination::{self, PageParameters};
-use crate::{AppState, SharedState};
 
 /// A page of projects.
 #[derive(Serialize, ToSchema)]
@@ -60,8 +61,7 @@ pub(crate) struct ProjectUpdate {
 #[utoipa::path(get, path = "/clew/v1/projects", tag = "administration", params(PageParameters),
     responses((status = 200, description = "Page of projects, sorted by name", body = ProjectPage)))]
 pub(crate) async fn list_projects(
-    State(service): State<SharedState>,
-    caller: Caller,
+    ApiRequest { service, caller, .. }: ApiRequest,
     RawQuery(query): RawQuery,
 ) -> Result<Json<ProjectPage>, ApiError> {
     let domain = require_identity_read_permission(&service, &caller)?;
@@ -73,14 +73,13 @@ pub(crate) async fn list_projects(
 
 /// Create a project.
 #[utoipa::path(post, path = "/clew/v1/projects", tag = "administration",
-    request_body(content = CreateProjectRequest, content_type = "application/json"),
+    request_body = CreateProjectRequest,
     responses(
         (status = 201, description = "The project", body = ProjectView),
         (status = 409, description = "The name is already in use", body = ErrorBody)
     ))]
 pub(crate) async fn create_project(
-    State(service): State<SharedState>,
-    caller: Caller,
+    ApiRequest { service, caller, .. }: ApiRequest,
     body: Bytes,
 ) -> Result<(StatusCode, Json<ProjectView>), ApiError> {
     let (domain, origin) = require_identity_write_permission(&service, &caller)?;
@@ -93,12 +92,10 @@ pub(crate) async fn create_project(
 
 /// Change a project.
 #[utoipa::path(patch, path = "/clew/v1/projects/{project_id}", tag = "administration",
-    request_body(content = ProjectUpdate, content_type = "application/json"),
+    request_body = ProjectUpdate,
     responses((status = 200, description = "The project", body = ProjectView)))]
 pub(crate) async fn update_project(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path(id): Path<String>,
+    ApiRequest { service, caller, path: id, .. }: ApiRequest<String>,
     body: Bytes,
 ) -> Result<Json<ProjectView>, ApiError> {
     let (_, origin) = require_identity_write_permission(&service, &caller)?;

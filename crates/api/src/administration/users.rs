@@ -1,7 +1,7 @@
 //! Routes for a domain's users and their passwords.
 
 use axum::body::Bytes;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::RawQuery;
 use clew_iam::password;
 use clew_store::{NewUser, User, UserChange};
 use http::StatusCode;
@@ -13,12 +13,13 @@ use super::{
     field_validation, not_found_error, require_administrator, require_identity_read_permission,
     require_identity_write_permission,
 };
+use crate::api_request::ApiRequest;
 use crate::body::{SecretField, parse_json_body};
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::pagination::{self, PageParameters};
-use crate::{AppState, SharedState, passwords};
+use crate::{AppState, passwords};
 
 /// A page of users.
 #[derive(Serialize, ToSchema)]
@@ -84,8 +85,7 @@ pub(crate) struct UserUpdate {
 #[utoipa::path(get, path = "/clew/v1/users", tag = "administration", params(PageParameters),
     responses((status = 200, description = "Page of users, sorted by name", body = UserPage)))]
 pub(crate) async fn list_users(
-    State(service): State<SharedState>,
-    caller: Caller,
+    ApiRequest { service, caller, .. }: ApiRequest,
     RawQuery(query): RawQuery,
 ) -> Result<Json<UserPage>, ApiError> {
     let domain = require_identity_read_permission(&service, &caller)?;
@@ -97,14 +97,13 @@ pub(crate) async fn list_users(
 
 /// Create a user.
 #[utoipa::path(post, path = "/clew/v1/users", tag = "administration",
-    request_body(content = CreateUserRequest, content_type = "application/json"),
+    request_body = CreateUserRequest,
     responses(
         (status = 201, description = "The user", body = CreatedUser),
         (status = 409, description = "The name is already in use", body = ErrorBody)
     ))]
 pub(crate) async fn create_user(
-    State(service): State<SharedState>,
-    caller: Caller,
+    ApiRequest { service, caller, .. }: ApiRequest,
     body: Bytes,
 ) -> Result<(StatusCode, Json<CreatedUser>), ApiError> {
     let (domain, origin) = require_identity_write_permission(&service, &caller)?;
@@ -137,9 +136,7 @@ pub(crate) async fn create_user(
 #[utoipa::path(get, path = "/clew/v1/users/{user_id}", tag = "administration",
     responses((status = 200, description = "The user", body = UserView)))]
 pub(crate) async fn show_user(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path(id): Path<String>,
+    ApiRequest { service, caller, path: id, .. }: ApiRequest<String>,
 ) -> Result<Json<UserView>, ApiError> {
     require_identity_read_permission(&service, &caller)?;
     Ok(Json(build_user_view(find_user(&service, &caller, &id).await?)))
@@ -147,15 +144,13 @@ pub(crate) async fn show_user(
 
 /// Change a user.
 #[utoipa::path(patch, path = "/clew/v1/users/{user_id}", tag = "administration",
-    request_body(content = UserUpdate, content_type = "application/json"),
+    request_body = UserUpdate,
     responses(
         (status = 200, description = "The user", body = UserView),
         (status = 409, description = "The user is the last enabled administrator", body = ErrorBody)
     ))]
 pub(crate) async fn update_user(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path(id): Path<String>,
+    ApiRequest { service, caller, path: id, .. }: ApiRequest<String>,
     body: Bytes,
 ) -> Result<Json<UserView>, ApiError> {
     let (_, origin) = require_identity_write_permission(&service, &caller)?;
@@ -181,9 +176,7 @@ pub(crate) async fn update_user(
         (status = 409, description = "The user is the last enabled administrator", body = ErrorBody)
     ))]
 pub(crate) async fn delete_user(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path(id): Path<String>,
+    ApiRequest { service, caller, path: id, .. }: ApiRequest<String>,
 ) -> Result<StatusCode, ApiError> {
     let (_, origin) = require_identity_write_permission(&service, &caller)?;
     let user = find_user(&service, &caller, &id).await?;

@@ -16,6 +16,7 @@ use secrecy::ExposeSecret;
 use tracing::info;
 
 use super::{cookie, csrf};
+use crate::api_request::ApiRequest;
 use crate::audit::AuditContext;
 use crate::authentication::read_request_body;
 use crate::body::{SecretField, parse_json_body};
@@ -39,12 +40,9 @@ fn no_store_header() -> (HeaderName, HeaderValue) {
 }
 
 /// Sign in with user name and password. The response sets the token as an HttpOnly cookie.
-#[utoipa::path(
-    post,
-    path = "/clew/v1/console/session",
-    tag = "console",
+#[utoipa::path(post, path = "/clew/v1/console/session", tag = "console",
     security(()),
-    request_body(content = SignInBody, content_type = "application/json"),
+    request_body = SignInBody,
     responses(
         (status = 201, description = "Session for the user's first project by name, or for the domain if the user can access no project", body = BrowserSession, headers(("Set-Cookie" = String))),
         (status = 400, description = "A field is missing or invalid", body = ErrorBody),
@@ -78,18 +76,14 @@ pub(crate) async fn create_browser_session(
 }
 
 /// Show the user and scope of the session.
-#[utoipa::path(
-    get,
-    path = "/clew/v1/console/session",
-    tag = "console",
+#[utoipa::path(get, path = "/clew/v1/console/session", tag = "console",
     responses(
         (status = 200, description = "The browser session", body = BrowserSession),
         (status = 403, description = "The request is signed with an access key or comes from another site", body = ErrorBody)
     )
 )]
 pub(crate) async fn show_browser_session(
-    State(service): State<SharedState>,
-    caller: Caller,
+    ApiRequest { service, caller, .. }: ApiRequest,
 ) -> Result<(NoStoreHeader, Json<BrowserSession>), ApiError> {
     let token_info = require_token_credentials(&caller)?;
     let projects = load_caller_projects(&service, &caller).await?;
@@ -103,18 +97,14 @@ pub(crate) async fn show_browser_session(
 }
 
 /// Sign out and revoke the token.
-#[utoipa::path(
-    delete,
-    path = "/clew/v1/console/session",
-    tag = "console",
+#[utoipa::path(delete, path = "/clew/v1/console/session", tag = "console",
     responses(
         (status = 204, description = "Signed out", headers(("Set-Cookie" = String))),
         (status = 403, description = "The request is signed with an access key or does not come from Clew's web page", body = ErrorBody)
     )
 )]
 pub(crate) async fn delete_browser_session(
-    State(service): State<SharedState>,
-    caller: Caller,
+    ApiRequest { service, caller, .. }: ApiRequest,
     headers: HeaderMap,
 ) -> Result<(StatusCode, SessionHeaders), ApiError> {
     let token_info = require_token_credentials(&caller)?;
@@ -127,11 +117,8 @@ pub(crate) async fn delete_browser_session(
 ///
 /// The browser session gets a new token that expires at the same time as the previous token.
 /// Only sessions created by a sign-in on the web page can change their scope; tokens from POST /v3/auth/tokens cannot.
-#[utoipa::path(
-    post,
-    path = "/clew/v1/console/session/project",
-    tag = "console",
-    request_body(content = SessionScopeRequest, content_type = "application/json"),
+#[utoipa::path(post, path = "/clew/v1/console/session/project", tag = "console",
+    request_body = SessionScopeRequest,
     responses(
         (status = 200, description = "The browser session", body = BrowserSession, headers(("Set-Cookie" = String))),
         (status = 400, description = "A field is missing or invalid", body = ErrorBody),
@@ -139,8 +126,7 @@ pub(crate) async fn delete_browser_session(
     )
 )]
 pub(crate) async fn switch_project(
-    State(service): State<SharedState>,
-    caller: Caller,
+    ApiRequest { service, caller, .. }: ApiRequest,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<(SessionHeaders, Json<BrowserSession>), ApiError> {

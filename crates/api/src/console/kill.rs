@@ -8,9 +8,7 @@ mod request;
 
 use std::collections::HashMap;
 
-use axum::Extension;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
 use clew_diagnose::to_valid_utf8;
 use clew_iam::decision::Action;
 use clew_model::{Language, LocalizedText, Session};
@@ -21,8 +19,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::SharedState;
-use crate::caller::{Caller, TargetNode};
+use crate::api_request::ApiRequest;
+use crate::caller::{NodePath, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::kill_risks::KillRiskView;
@@ -89,11 +87,8 @@ struct CurrentSession {
 }
 
 /// Kill sessions or statements on a node, or preview the kill.
-#[utoipa::path(
-    post,
-    path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/kill",
-    tag = "console",
-    request_body(content = KillRequestBody, content_type = "application/json"),
+#[utoipa::path(post, path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/kill", tag = "console",
+    request_body = KillRequestBody,
     responses(
         (status = 200, description = "Result for each session, or the expected result in a preview", body = KillResponse),
         (status = 400, description = "Invalid field value; no session was killed", body = ErrorBody),
@@ -101,10 +96,7 @@ struct CurrentSession {
     )
 )]
 pub(crate) async fn kill_sessions(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path(path): Path<(String, String, String)>,
-    Extension(language): Extension<Language>,
+    ApiRequest { service, caller, path, language, .. }: ApiRequest<NodePath>,
     body: Bytes,
 ) -> Result<Json<KillResponse>, ApiError> {
     let request = SessionKillRequest::parse(&body);

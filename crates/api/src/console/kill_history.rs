@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::RawQuery;
 use clew_iam::decision::Action;
 use clew_model::{Actor, NodeId};
 use clew_store::{AuditFilter, KillFilter, KillRecord, RecordedKillOutcome, StoreError};
@@ -10,11 +10,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::format_unix_millis;
-use crate::caller::{Caller, TargetNode};
-use crate::error::{ApiError, ErrorBody};
+use crate::AppState;
+use crate::api_request::ApiRequest;
+use crate::caller::{NodePath, TargetNode};
+use crate::error::ApiError;
 use crate::json::Json;
 use crate::pagination::{self, PageParameters};
-use crate::{AppState, SharedState};
 
 const MAX_SEARCHED_AUDIT_ROWS: u32 = 1000;
 
@@ -71,20 +72,12 @@ struct KillHistoryEntry {
 }
 
 /// List the kills of a node.
-#[utoipa::path(
-    get,
-    path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/kills",
-    tag = "console",
+#[utoipa::path(get, path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/kills", tag = "console",
     params(PageParameters),
-    responses(
-        (status = 200, description = "Page of kills", body = KillHistoryPage),
-        (status = 400, description = "Invalid parameter value", body = ErrorBody)
-    )
+    responses((status = 200, description = "Page of kills", body = KillHistoryPage))
 )]
 pub(crate) async fn list_kills(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path(path): Path<(String, String, String)>,
+    ApiRequest { service, caller, path, .. }: ApiRequest<NodePath>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<KillHistoryPage>, ApiError> {
     let target = TargetNode::resolve(&service, &caller, Action::GET_INSTANCE, &path).await?;

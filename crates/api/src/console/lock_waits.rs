@@ -1,13 +1,12 @@
 //! Lock waits of a node.
 
-use axum::extract::{Path, State};
 use clew_diagnose::waits::{self, WaitGraph};
 use clew_iam::decision::Action;
 use clew_mysql::read_server_instance_and_lock_waits;
 use serde::Serialize;
 
-use crate::SharedState;
-use crate::caller::{Caller, TargetNode};
+use crate::api_request::ApiRequest;
+use crate::caller::{NodePath, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 
@@ -21,19 +20,14 @@ pub(crate) struct NodeLockWaits {
 }
 
 /// Show the lock waits of a node and their root blockers, in the format of `clew locks --format json`.
-#[utoipa::path(
-    get,
-    path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/locks",
-    tag = "console",
+#[utoipa::path(get, path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/locks", tag = "console",
     responses(
         (status = 200, description = "Wait graph: lock waits, root blockers, deadlock cycles, involved sessions, and limitations of the data", body = Object),
         (status = 500, description = "The node cannot be read; the message states the reason", body = ErrorBody)
     )
 )]
 pub(crate) async fn show_lock_waits(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path(path): Path<(String, String, String)>,
+    ApiRequest { service, caller, path, .. }: ApiRequest<NodePath>,
 ) -> Result<Json<NodeLockWaits>, ApiError> {
     let target =
         TargetNode::authorize_and_find_node_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;

@@ -2,15 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use axum::Extension;
-use axum::extract::{Path, State};
 use clew_iam::decision::{Action, ActionResourceType as ActionTarget};
-use clew_model::Language;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::SharedState;
-use crate::caller::{Caller, InstancePath};
+use crate::api_request::ApiRequest;
+use crate::caller::InstancePath;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 
@@ -33,20 +30,14 @@ struct Permission {
 }
 
 /// Show the caller's permissions on an instance.
-#[utoipa::path(
-    get,
-    path = "/clew/v1/{project_id}/instances/{instance_id}/permissions",
-    tag = "console",
+#[utoipa::path(get, path = "/clew/v1/{project_id}/instances/{instance_id}/permissions", tag = "console",
     responses(
         (status = 200, description = "Permission for each action on the instance and its project", body = Permissions),
         (status = 403, description = "The caller has no permission on the instance", body = ErrorBody)
     )
 )]
 pub(crate) async fn show_permissions(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Extension(language): Extension<Language>,
-    Path(path): Path<InstancePath>,
+    ApiRequest { service, caller, path, language, .. }: ApiRequest<InstancePath>,
 ) -> Result<Json<Permissions>, ApiError> {
     let mut permissions = BTreeMap::new();
     let (mut found_instance, mut first_refusal) = (None, None);

@@ -1,7 +1,5 @@
 //! Routes for listing and deleting the collection tasks of a node.
 
-use axum::Extension;
-use axum::extract::{Path, State};
 use clew_iam::decision::Action;
 use clew_model::{ApiErrorDefinition, Language, Limitation, RequestId, SessionSelection};
 use clew_store::SessionCollectionTask;
@@ -10,8 +8,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::format_unix_millis;
-use crate::SharedState;
-use crate::caller::{Caller, TargetNode};
+use crate::api_request::ApiRequest;
+use crate::caller::{NodePath, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::messages::format_failure;
@@ -55,17 +53,11 @@ struct SessionCollectionView {
 }
 
 /// List the collections of a node.
-#[utoipa::path(
-    get,
-    path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/collections",
-    tag = "console",
+#[utoipa::path(get, path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/collections", tag = "console",
     responses((status = 200, description = "The newest collections of the node", body = SessionCollectionList))
 )]
 pub(crate) async fn list_session_collections(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path(path): Path<(String, String, String)>,
-    Extension(language): Extension<Language>,
+    ApiRequest { service, caller, path, language, .. }: ApiRequest<NodePath>,
 ) -> Result<Json<SessionCollectionList>, ApiError> {
     let target = TargetNode::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
     let templates_only = target.are_statements_masked_for_caller(&service, &caller);
@@ -90,9 +82,12 @@ pub(crate) async fn list_session_collections(
     )
 )]
 pub(crate) async fn delete_session_collection(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path((project, instance, node, id)): Path<(String, String, String, String)>,
+    ApiRequest { service, caller, path: (project, instance, node, id), .. }: ApiRequest<(
+        String,
+        String,
+        String,
+        String,
+    )>,
 ) -> Result<StatusCode, ApiError> {
     let path = (project, instance, node);
     let target = TargetNode::resolve(&service, &caller, Action::DELETE_REALTIME_SESSION, &path).await?;

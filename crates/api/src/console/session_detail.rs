@@ -1,21 +1,20 @@
 //! Routes for a session's details and the execution plan of its statement.
 
-use axum::Extension;
-use axum::extract::{Path, State};
 use clew_diagnose::waits::WaitGraph;
 use clew_diagnose::{build_statement_template, to_valid_utf8};
 use clew_iam::decision::Action;
-use clew_model::{ApiErrorDefinition, Language, Limitation, Node};
+use clew_model::{ApiErrorDefinition, Limitation, Node};
 use clew_mysql::{DetailedSession, ExplainOutcome, explain_running_statement, read_session_detail};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::AppState;
+use crate::api_request::ApiRequest;
 use crate::caller::{Caller, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::field_errors::invalid_field_error;
 use crate::json::Json;
 use crate::statement_text::render_statement;
-use crate::{AppState, SharedState};
 
 /// Ids of the project, instance, node and session in the request path.
 type SessionPath = (String, String, String, String);
@@ -95,9 +94,7 @@ struct ConnectionAttribute {
     )
 )]
 pub(crate) async fn show_session_detail(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path(path): Path<SessionPath>,
+    ApiRequest { service, caller, path, .. }: ApiRequest<SessionPath>,
 ) -> Result<Json<SessionDetail>, ApiError> {
     let (target, id) = authorize_and_find_node_of_session(&service, &caller, path).await?;
     let masked = target.requires_statement_masking(&service, &caller);
@@ -172,10 +169,7 @@ pub(crate) struct ExplainResponse {
     )
 )]
 pub(crate) async fn explain_statement(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path(path): Path<SessionPath>,
-    Extension(language): Extension<Language>,
+    ApiRequest { service, caller, path, language, .. }: ApiRequest<SessionPath>,
 ) -> Result<Json<ExplainResponse>, ApiError> {
     let (target, id) = authorize_and_find_node_of_session(&service, &caller, path).await?;
     if target.requires_statement_masking(&service, &caller) {

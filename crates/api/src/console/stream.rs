@@ -12,7 +12,7 @@ mod subscriber;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::RawQuery;
 use axum::response::{IntoResponse, Response};
 use clew_iam::decision::Action;
 use futures_util::stream;
@@ -20,8 +20,8 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName};
 use utoipa::IntoParams;
 
-use crate::SharedState;
-use crate::caller::{Caller, TargetNode};
+use crate::api_request::ApiRequest;
+use crate::caller::{NodePath, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::query_string::QueryString;
 use authorization::StreamAuthorization;
@@ -48,24 +48,18 @@ pub(crate) struct StreamParameters {
 /// A `snapshot` event contains all sessions; a `changes` event contains the changes since the previous event.
 /// A `limitations` event lists data that the server hides; a `read-error` event reports a failure to read the node.
 /// An `end` event contains the reason why the stream ended.
-#[utoipa::path(
-    get,
-    path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/stream",
-    tag = "console",
+#[utoipa::path(get, path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/stream", tag = "console",
     params(
         StreamParameters,
         ("Last-Event-ID" = Option<String>, Header, description = "Id of the last received event; the stream resumes with the changes since that event")
     ),
     responses(
         (status = 200, description = "Stream of events, which stays open", body = String, content_type = "text/event-stream"),
-        (status = 400, description = "Invalid parameter value", body = ErrorBody),
         (status = 429, description = "The caller has the maximum number of event streams", body = ErrorBody)
     )
 )]
 pub(crate) async fn stream_sessions(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path(path): Path<(String, String, String)>,
+    ApiRequest { service, caller, path, .. }: ApiRequest<NodePath>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::caller::Caller;
-use crate::error::{ApiError, ErrorBody};
+use crate::error::ApiError;
 use crate::field_errors::truncate_for_message;
 use crate::json::Json;
 use crate::query_string::QueryString;
@@ -51,10 +51,7 @@ pub(crate) struct ProjectEntry {
 }
 
 /// List the projects of the caller's domain.
-#[utoipa::path(
-    get,
-    path = "/v3/projects",
-    tag = "identity",
+#[utoipa::path(get, path = "/v3/projects", tag = "identity",
     params(
         ("name" = Option<String>, Query, description = "Project name; the SDKs of the cloud send a region name"),
         ("domain_id" = Option<String>, Query), ("parent_id" = Option<String>, Query),
@@ -62,10 +59,7 @@ pub(crate) struct ProjectEntry {
         ("page" = Option<u32>, Query, description = "Page number, starting at 1; requires per_page"),
         ("per_page" = Option<u32>, Query, description = "Number of projects per page, from 1 to 5000; requires page")
     ),
-    responses(
-        (status = 200, description = "List of projects", body = ProjectList),
-        (status = 400, description = "Invalid parameter value", body = ErrorBody)
-    )
+    responses((status = 200, description = "List of projects", body = ProjectList))
 )]
 pub(crate) async fn list_projects(
     State(service): State<SharedState>,

@@ -1,6 +1,6 @@
 //! Routes that validate or revoke the token in the `X-Subject-Token` header (TaurusDB API spec, section 3.2).
 
-use axum::extract::{RawQuery, State};
+use axum::extract::RawQuery;
 use axum::response::{IntoResponse, Response};
 use clew_iam::decision::Action;
 use clew_iam::token;
@@ -9,20 +9,18 @@ use clew_store::StoredToken;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use jiff::Timestamp;
 
+use crate::api_request::ApiRequest;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::iam::token_response::{ServerUrl, TokenResponse, TokenResponseInput};
 use crate::json::Json;
 use crate::query_string::QueryString;
-use crate::{AppState, SharedState, policy_cache};
+use crate::{AppState, policy_cache};
 
 const SUBJECT_TOKEN_HEADER: &str = "x-subject-token";
 
 /// Validate a token and show its details. For another user's token, the caller needs permission to list identities.
-#[utoipa::path(
-    get,
-    path = "/v3/auth/tokens",
-    tag = "identity",
+#[utoipa::path(get, path = "/v3/auth/tokens", tag = "identity",
     params(
         ("X-Subject-Token" = String, Header, description = "The token to validate"),
         ("nocatalog" = Option<String>, Query, description = "Any non-empty value omits the catalog")
@@ -34,8 +32,7 @@ const SUBJECT_TOKEN_HEADER: &str = "x-subject-token";
     )
 )]
 pub(crate) async fn show_token(
-    State(service): State<SharedState>,
-    caller: Caller,
+    ApiRequest { service, caller, .. }: ApiRequest,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
@@ -58,10 +55,7 @@ pub(crate) async fn show_token(
 }
 
 /// Revoke a token. For another user's token, the caller needs permission to manage identities.
-#[utoipa::path(
-    delete,
-    path = "/v3/auth/tokens",
-    tag = "identity",
+#[utoipa::path(delete, path = "/v3/auth/tokens", tag = "identity",
     params(("X-Subject-Token" = String, Header, description = "The token to revoke")),
     responses(
         (status = 204, description = "Revoked"),
@@ -70,8 +64,7 @@ pub(crate) async fn show_token(
     )
 )]
 pub(crate) async fn revoke_token(
-    State(service): State<SharedState>,
-    caller: Caller,
+    ApiRequest { service, caller, .. }: ApiRequest,
     headers: HeaderMap,
 ) -> Result<StatusCode, ApiError> {
     let (given, _) = find_subject_token(&service, &caller, Action::MANAGE_IDENTITIES, &headers).await?;

@@ -1,7 +1,6 @@
 //! Handler for `CreateTemporaryAccessKeyByToken`, which exchanges a token or a permanent key for a temporary key.
 
 use axum::body::Bytes;
-use axum::extract::State;
 use clew_iam::decision::CredentialScope;
 use clew_iam::{access_key, token};
 use clew_model::{AccessKeyId, ApiErrorDefinition};
@@ -13,12 +12,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::AppState;
+use crate::api_request::ApiRequest;
 use crate::caller::{Caller, CredentialKind, CredentialRef};
 use crate::error::{ApiError, ErrorBody};
 use crate::iam::security_token;
 use crate::iam::token_response::format_timestamp;
 use crate::json::Json;
-use crate::{AppState, SharedState};
 
 const ALLOWED_KEY_LIFETIME_SECONDS: std::ops::RangeInclusive<i64> = 900..=86_400;
 
@@ -73,11 +73,8 @@ struct TemporaryKey {
 }
 
 /// Create a temporary access key with a security token.
-#[utoipa::path(
-    post,
-    path = "/v3.0/OS-CREDENTIAL/securitytokens",
-    tag = "identity",
-    request_body(content = TemporaryKeyRequest, content_type = "application/json"),
+#[utoipa::path(post, path = "/v3.0/OS-CREDENTIAL/securitytokens", tag = "identity",
+    request_body = TemporaryKeyRequest,
     responses(
         (status = 201, description = "The access key", body = TemporaryKeyResponse),
         (status = 400, description = "A field is missing or invalid", body = ErrorBody),
@@ -85,8 +82,7 @@ struct TemporaryKey {
     )
 )]
 pub(crate) async fn create_temporary_key(
-    State(service): State<SharedState>,
-    caller: Caller,
+    ApiRequest { service, caller, .. }: ApiRequest,
     body: Bytes,
 ) -> Result<(StatusCode, Json<TemporaryKeyResponse>), ApiError> {
     let identity = parse_temporary_key_request(&body)?;

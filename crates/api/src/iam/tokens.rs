@@ -22,13 +22,10 @@ use crate::query_string::QueryString;
 use crate::{AppState, SharedState, limits, policy_cache};
 
 /// Create a token with a user name and password. The scope of the token is a project or the domain.
-#[utoipa::path(
-    post,
-    path = "/v3/auth/tokens",
-    tag = "identity",
+#[utoipa::path(post, path = "/v3/auth/tokens", tag = "identity",
     security(()),
     params(("nocatalog" = Option<String>, Query, description = "Any non-empty value omits the catalog")),
-    request_body(content = TokenRequest, content_type = "application/json"),
+    request_body = TokenRequest,
     responses(
         (status = 201, description = "The token is in X-Subject-Token", body = TokenResponse, headers(("X-Subject-Token" = String))),
         (status = 400, description = "A field is missing or invalid", body = ErrorBody),

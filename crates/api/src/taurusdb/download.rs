@@ -1,18 +1,17 @@
 //! Implements the operation `DownloadRealtimeSession` (section 1.4 of the TaurusDB API spec).
 
-use axum::Extension;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::RawQuery;
 use axum::response::Response;
 use clew_diagnose::csv;
 use clew_iam::decision::Action;
-use clew_model::{ApiErrorDefinition, CollectionTaskStatus, Language};
+use clew_model::{ApiErrorDefinition, CollectionTaskStatus};
 use clew_store::{ResultMetadata, SessionCollectionTask};
 use http::header::RANGE;
 use http::{HeaderMap, Method};
 use jiff::Timestamp;
 
-use crate::SharedState;
-use crate::caller::{Caller, TargetNode};
+use crate::api_request::ApiRequest;
+use crate::caller::{NodePath, TargetNode};
 use crate::download::StoredResultDownload;
 use crate::error::{ApiError, ErrorBody, ErrorDetail};
 use crate::query_string::QueryString;
@@ -38,10 +37,7 @@ use crate::query_string::QueryString;
     )
 )]
 pub(crate) async fn download_result(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Extension(language): Extension<Language>,
-    Path(path): Path<(String, String, String)>,
+    ApiRequest { service, caller, path, language, .. }: ApiRequest<NodePath>,
     RawQuery(query): RawQuery,
     method: Method,
     headers: HeaderMap,

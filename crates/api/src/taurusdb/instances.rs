@@ -3,19 +3,20 @@
 
 mod wire;
 
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::RawQuery;
 use clew_iam::decision::Action;
 use clew_model::{Instance, InstanceFilter, Pagination, Tag};
 use clew_store::Project;
 use utoipa::IntoParams;
 
+use crate::AppState;
+use crate::api_request::ApiRequest;
 use crate::caller::{Caller, InstancePath};
 use crate::error::{ApiError, ErrorBody};
 use crate::field_errors::{invalid_field_error, value_not_allowed_error};
 use crate::json::Json;
 use crate::pagination;
 use crate::query_string::QueryString;
-use crate::{AppState, SharedState};
 use wire::{InstanceApiVersion, InstanceListResponse, InstanceResponse};
 
 #[derive(IntoParams)]
@@ -51,71 +52,45 @@ struct InstanceListParameters {
 }
 
 /// List the instances of a project.
-#[utoipa::path(
-    get,
-    path = "/v3/{project_id}/instances",
-    tag = "instances",
+#[utoipa::path(get, path = "/v3/{project_id}/instances", tag = "instances",
     params(InstanceListParameters),
-    responses(
-        (status = 200, description = "Page of instances", body = InstanceListResponse),
-        (status = 400, description = "Invalid parameter value", body = ErrorBody)
-    )
+    responses((status = 200, description = "Page of instances", body = InstanceListResponse))
 )]
 pub(crate) async fn list_instances_v3(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path(project): Path<String>,
+    ApiRequest { service, caller, path: project, .. }: ApiRequest<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<InstanceListResponse>, ApiError> {
     list_instances(&service, &caller, &project, query, InstanceApiVersion::V3).await
 }
 
 /// List the instances of a project, with the status names of API version 3.1.
-#[utoipa::path(
-    get,
-    path = "/v3.1/{project_id}/instances",
-    tag = "instances",
+#[utoipa::path(get, path = "/v3.1/{project_id}/instances", tag = "instances",
     params(InstanceListParameters),
-    responses(
-        (status = 200, description = "Page of instances", body = InstanceListResponse),
-        (status = 400, description = "Invalid parameter value", body = ErrorBody)
-    )
+    responses((status = 200, description = "Page of instances", body = InstanceListResponse))
 )]
 pub(crate) async fn list_instances_v3_1(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path(project): Path<String>,
+    ApiRequest { service, caller, path: project, .. }: ApiRequest<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<InstanceListResponse>, ApiError> {
     list_instances(&service, &caller, &project, query, InstanceApiVersion::V3_1).await
 }
 
 /// Show an instance and its nodes.
-#[utoipa::path(
-    get,
-    path = "/v3/{project_id}/instances/{instance_id}",
-    tag = "instances",
+#[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}", tag = "instances",
     responses((status = 200, description = "The instance", body = InstanceResponse), (status = 404, description = "The instance does not exist", body = ErrorBody))
 )]
 pub(crate) async fn show_instance_v3(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path(path): Path<(String, String)>,
+    ApiRequest { service, caller, path, .. }: ApiRequest<(String, String)>,
 ) -> Result<Json<InstanceResponse>, ApiError> {
     show_instance(&service, &caller, &path, InstanceApiVersion::V3).await
 }
 
 /// Show an instance and its nodes, with the status names of API version 3.1.
-#[utoipa::path(
-    get,
-    path = "/v3.1/{project_id}/instances/{instance_id}",
-    tag = "instances",
+#[utoipa::path(get, path = "/v3.1/{project_id}/instances/{instance_id}", tag = "instances",
     responses((status = 200, description = "The instance", body = InstanceResponse), (status = 404, description = "The instance does not exist", body = ErrorBody))
 )]
 pub(crate) async fn show_instance_v3_1(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path(path): Path<(String, String)>,
+    ApiRequest { service, caller, path, .. }: ApiRequest<(String, String)>,
 ) -> Result<Json<InstanceResponse>, ApiError> {
     show_instance(&service, &caller, &path, InstanceApiVersion::V3_1).await
 }

@@ -7,23 +7,23 @@ pub(crate) mod report;
 mod report_link;
 mod warnings;
 
-use axum::Extension;
 use axum::body::Bytes;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::RawQuery;
 use clew_diagnose::{RankingStrategy, SessionGroup};
 use clew_iam::decision::Action;
-use clew_model::{ApiErrorDefinition, Language, Node};
+use clew_model::{ApiErrorDefinition, Node};
 use clew_store::{NewIntelligentKill, StoreError};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::AppState;
+use crate::api_request::ApiRequest;
 use crate::body::parse_json_body;
 use crate::caller::{Caller, InstancePath, TargetNode, find_reachable_node_with_password};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::query_string::QueryString;
 use crate::statement_text::render_statement;
-use crate::{AppState, SharedState};
 use warnings::IntelligentKillWarning;
 
 /// Preview of an intelligent kill.
@@ -84,15 +84,11 @@ pub(crate) struct IntelligentKillTask {
     params(("node_id" = String, Query, description = "Id of the node")),
     responses(
         (status = 200, description = "Session groups that an intelligent kill would kill now", body = IntelligentKillPreview),
-        (status = 400, description = "Invalid parameter value", body = ErrorBody),
         (status = 500, description = "The node cannot be read; the message states the reason", body = ErrorBody)
     )
 )]
 pub(crate) async fn preview_intelligent_kill(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path(path): Path<InstancePath>,
-    Extension(language): Extension<Language>,
+    ApiRequest { service, caller, path, language, .. }: ApiRequest<InstancePath>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<IntelligentKillPreview>, ApiError> {
     let query = QueryString::parse(query.as_deref());
@@ -133,21 +129,15 @@ fn build_session_group_statistics(
 }
 
 /// Start an intelligent kill.
-#[utoipa::path(
-    post,
-    path = "/v3/{project_id}/instances/{instance_id}/intelligent-kill-session",
-    tag = "sessions",
-    request_body(content = ExecuteIntelligentKillRequest, content_type = "application/json"),
+#[utoipa::path(post, path = "/v3/{project_id}/instances/{instance_id}/intelligent-kill-session", tag = "sessions",
+    request_body = ExecuteIntelligentKillRequest,
     responses(
         (status = 200, description = "The intelligent kill is queued; the history lists it after its completion", body = IntelligentKillTask),
-        (status = 400, description = "Invalid field value", body = ErrorBody),
         (status = 409, description = "The intelligent kill queue of the node is full", body = ErrorBody)
     )
 )]
 pub(crate) async fn execute_intelligent_kill(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path(path): Path<InstancePath>,
+    ApiRequest { service, caller, path, .. }: ApiRequest<InstancePath>,
     body: Bytes,
 ) -> Result<Json<IntelligentKillTask>, ApiError> {
     let node = || parse_json_body(&body).map(|request: ExecuteIntelligentKillRequest| request.node_id);

@@ -11,16 +11,15 @@ mod wire;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::{Path, State};
 use clew_iam::decision::Action;
 use clew_model::{ApiErrorDefinition, KillCriteria};
 use clew_store::NewKillTask;
 use http::HeaderMap;
 use serde_json::json;
 
-use crate::SharedState;
+use crate::api_request::ApiRequest;
 use crate::body::{MaybeQuotedNumber, parse_json_body};
-use crate::caller::{Caller, InstancePath};
+use crate::caller::InstancePath;
 use crate::console::cookie;
 use crate::error::{ApiError, ErrorBody};
 use crate::field_errors::{missing_field_error, truncate_for_message, value_not_allowed_error};
@@ -39,21 +38,15 @@ const AUTO_TASK_TYPE: &str = "auto";
 const MANUAL_TASK_TYPE: &str = "manual";
 
 /// Add a task that automatically kills matching sessions of an instance.
-#[utoipa::path(
-    post,
-    path = "/v3/{project_id}/instances/{instance_id}/process/task",
-    tag = "kill tasks",
-    request_body(content = AddKillTaskRequest, content_type = "application/json"),
+#[utoipa::path(post, path = "/v3/{project_id}/instances/{instance_id}/process/task", tag = "kill tasks",
+    request_body = AddKillTaskRequest,
     responses(
         (status = 200, description = "The task is running", body = AddKillTaskResponse),
-        (status = 400, description = "Invalid field value", body = ErrorBody),
         (status = 409, description = "The kill task switch is off, or the maximum number of tasks is running", body = ErrorBody)
     )
 )]
 pub(crate) async fn add_kill_task(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path(path): Path<InstancePath>,
+    ApiRequest { service, caller, path, .. }: ApiRequest<InstancePath>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Json<AddKillTaskResponse>, ApiError> {
@@ -120,21 +113,15 @@ fn parse_new_kill_task(body: &[u8]) -> Result<RequestedKillTask, ApiError> {
 }
 
 /// Stop a kill task. If the task has already ended, the request has no effect.
-#[utoipa::path(
-    put,
-    path = "/v3/{project_id}/instances/{instance_id}/process/task",
-    tag = "kill tasks",
-    request_body(content = StopKillTaskRequest, content_type = "application/json"),
+#[utoipa::path(put, path = "/v3/{project_id}/instances/{instance_id}/process/task", tag = "kill tasks",
+    request_body = StopKillTaskRequest,
     responses(
         (status = 200, description = "The task is stopped", body = SuccessResponse),
-        (status = 400, description = "Invalid field value", body = ErrorBody),
         (status = 404, description = "The instance does not have this task", body = ErrorBody)
     )
 )]
 pub(crate) async fn stop_kill_task(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path(path): Path<InstancePath>,
+    ApiRequest { service, caller, path, .. }: ApiRequest<InstancePath>,
     body: Bytes,
 ) -> Result<Json<SuccessResponse>, ApiError> {
     let (project, instance) = caller.authorize_and_find_instance(&service, Action::MODIFY_INSTANCE, &path).await?;
@@ -161,16 +148,11 @@ pub(crate) async fn stop_kill_task(
 }
 
 /// List the running and the most recently completed kill tasks of an instance.
-#[utoipa::path(
-    get,
-    path = "/v3/{project_id}/instances/{instance_id}/process/task",
-    tag = "kill tasks",
+#[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}/process/task", tag = "kill tasks",
     responses((status = 200, description = "Kill tasks, newest first", body = KillTaskList))
 )]
 pub(crate) async fn list_kill_tasks(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path(path): Path<InstancePath>,
+    ApiRequest { service, caller, path, .. }: ApiRequest<InstancePath>,
 ) -> Result<Json<KillTaskList>, ApiError> {
     let (project, instance) = caller.require_instance_permission(&service, Action::GET_INSTANCE, &path).await?;
     let masked = caller.requires_statement_masking(&service, &project, &instance);

@@ -6,7 +6,6 @@ use std::collections::HashSet;
 use std::time::Instant;
 
 use axum::body::Bytes;
-use axum::extract::{Path, State};
 use clew_iam::decision::Action;
 use clew_model::{Failure, FailureKind, Node};
 use clew_mysql::{
@@ -16,13 +15,14 @@ use clew_worker::KillError;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::AppState;
+use crate::api_request::ApiRequest;
 use crate::body::parse_json_body;
-use crate::caller::{Caller, TargetNode};
+use crate::caller::{Caller, NodePath, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::field_errors::{check_array_length, invalid_field_error};
 use crate::json::Json;
 use crate::manual_kill::{add_kill_to_audit_detail, build_manual_kill_request, check_kill_reason};
-use crate::{AppState, SharedState};
 
 const MAX_SESSIONS_PER_REQUEST: usize = 20;
 
@@ -51,11 +51,8 @@ pub(crate) struct SessionKillResult {
 }
 
 /// Kill sessions of a node.
-#[utoipa::path(
-    delete,
-    path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/processes",
-    tag = "sessions",
-    request_body(content = DeleteProcessesRequest, content_type = "application/json"),
+#[utoipa::path(delete, path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/processes", tag = "sessions",
+    request_body = DeleteProcessesRequest,
     responses(
         (status = 200, description = "Result for each session", body = SessionKillResult),
         (status = 400, description = "Invalid field value; no session was killed", body = ErrorBody),
@@ -63,9 +60,7 @@ pub(crate) struct SessionKillResult {
     )
 )]
 pub(crate) async fn kill_processes(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path(path): Path<(String, String, String)>,
+    ApiRequest { service, caller, path, .. }: ApiRequest<NodePath>,
     body: Bytes,
 ) -> Result<Json<SessionKillResult>, ApiError> {
     let target =

@@ -1,14 +1,14 @@
 //! Implements the operation `ListTaurusDbNodeProcesses` (section 2.1 of the TaurusDB API spec).
 
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::RawQuery;
 use clew_iam::decision::Action;
 use clew_model::{Pagination, SessionSelection};
 use clew_mysql::{OutputFormat, Snapshot, StatementMasking, take_snapshot_with_server_instance};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::SharedState;
-use crate::caller::{Caller, TargetNode};
+use crate::api_request::ApiRequest;
+use crate::caller::{NodePath, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::pagination::{self, PageParameters};
@@ -52,21 +52,15 @@ pub(crate) struct ProcessListRow {
 }
 
 /// List the sessions of a node.
-#[utoipa::path(
-    get,
-    path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/processes",
-    tag = "sessions",
+#[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/processes", tag = "sessions",
     params(PageParameters),
     responses(
         (status = 200, description = "Page of sessions, excluding internal sessions", body = ProcessListPage),
-        (status = 400, description = "Invalid parameter value", body = ErrorBody),
         (status = 500, description = "The node cannot be read; the message states the reason", body = ErrorBody)
     )
 )]
 pub(crate) async fn list_processes(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path(path): Path<(String, String, String)>,
+    ApiRequest { service, caller, path, .. }: ApiRequest<NodePath>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<ProcessListPage>, ApiError> {
     let target =

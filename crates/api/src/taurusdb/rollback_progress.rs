@@ -3,16 +3,15 @@
 //! `docs/decisions/0015-rollback-progress.md` explains how Clew lists rollbacks and estimates the remaining time.
 
 use axum::body::Bytes;
-use axum::extract::{Path, State};
 use clew_iam::decision::Action;
 use clew_model::{ApiErrorDefinition, NodeRole, Pagination};
 use clew_mysql::{Rollback, read_rollbacks};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::SharedState;
+use crate::api_request::ApiRequest;
 use crate::body::parse_json_body;
-use crate::caller::{Caller, TargetNode};
+use crate::caller::{NodePath, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::field_errors::{check_array_length, invalid_field_error};
 use crate::json::Json;
@@ -72,22 +71,16 @@ pub(crate) struct RollingBackTransaction {
 }
 
 /// Show the progress of rollbacks.
-#[utoipa::path(
-    post,
-    path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/txn-progress",
-    tag = "sessions",
-    request_body(content = TransactionProgressRequest, content_type = "application/json"),
+#[utoipa::path(post, path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/txn-progress", tag = "sessions",
+    request_body = TransactionProgressRequest,
     responses(
         (status = 200, description = "Transactions that are being rolled back", body = TransactionProgress),
-        (status = 400, description = "Invalid field value", body = ErrorBody),
         (status = 409, description = "The node is a read replica", body = ErrorBody),
         (status = 500, description = "The node cannot be read; the message states the reason", body = ErrorBody)
     )
 )]
 pub(crate) async fn show_rollback_progress(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path(path): Path<(String, String, String)>,
+    ApiRequest { service, caller, path, .. }: ApiRequest<NodePath>,
     body: Bytes,
 ) -> Result<Json<TransactionProgress>, ApiError> {
     let target =

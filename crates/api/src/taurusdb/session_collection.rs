@@ -1,7 +1,6 @@
 //! Implements the operation `CollectRealtimeSession` (section 1.2 of the TaurusDB API spec).
 
 use axum::body::Bytes;
-use axum::extract::{Path, State};
 use clew_iam::decision::Action;
 use clew_model::{SessionClass, SessionSelection, SortDirection, SortKey, UnvalidatedSessionSelection};
 use http::StatusCode;
@@ -10,9 +9,9 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
-use crate::SharedState;
+use crate::api_request::ApiRequest;
 use crate::body::parse_json_body;
-use crate::caller::{Caller, TargetNode};
+use crate::caller::{NodePath, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::field_errors::truncate_for_message;
 use crate::json::Json;
@@ -88,14 +87,11 @@ pub(crate) struct QueuedCollection {
     request_body(content = Option<RealtimeSessionRequest>, content_type = "application/json"),
     responses(
         (status = 202, description = "The collection is queued", body = QueuedCollection),
-        (status = 400, description = "Invalid field value", body = ErrorBody),
         (status = 409, description = "The collection queue of the node is full", body = ErrorBody)
     )
 )]
 pub(crate) async fn enqueue_session_collection(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path(path): Path<(String, String, String)>,
+    ApiRequest { service, caller, path, .. }: ApiRequest<NodePath>,
     body: Bytes,
 ) -> Result<(StatusCode, Json<QueuedCollection>), ApiError> {
     let target = TargetNode::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;

@@ -1,7 +1,6 @@
 //! Routes that show and set the slow session threshold (section 2.9 of the TaurusDB API spec).
 
 use axum::body::Bytes;
-use axum::extract::{Path, State};
 use clew_iam::decision::Action;
 use clew_model::{ApiErrorDefinition, InstanceId, SlowSessionThreshold};
 use clew_store::StoreError;
@@ -9,9 +8,9 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::SharedState;
+use crate::api_request::ApiRequest;
 use crate::body::parse_json_body;
-use crate::caller::{self, Caller, InstancePath};
+use crate::caller::{self, InstancePath};
 use crate::error::{ApiError, ErrorBody};
 use crate::field_errors::{check_array_length, value_out_of_range_error};
 use crate::json::Json;
@@ -39,16 +38,11 @@ pub(crate) struct BatchSlowProcessThresholdRequest {
 }
 
 /// Show the slow session threshold of an instance.
-#[utoipa::path(
-    get,
-    path = "/v3/{project_id}/instances/{instance_id}/slow-process-threshold",
-    tag = "sessions",
+#[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}/slow-process-threshold", tag = "sessions",
     responses((status = 200, description = "Slow session threshold of the instance", body = SlowProcessThreshold))
 )]
 pub(crate) async fn show_slow_session_threshold(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path(path): Path<InstancePath>,
+    ApiRequest { service, caller, path, .. }: ApiRequest<InstancePath>,
 ) -> Result<Json<SlowProcessThreshold>, ApiError> {
     let (_, instance) = caller.require_instance_permission(&service, Action::GET_SLOW_THRESHOLD, &path).await?;
     let threshold = service.store.instances().find_slow_session_threshold(&instance.id).await?.unwrap_or_default();
@@ -56,11 +50,8 @@ pub(crate) async fn show_slow_session_threshold(
 }
 
 /// Set the slow session threshold of several instances.
-#[utoipa::path(
-    post,
-    path = "/v3/{project_id}/instances/slow-process-threshold",
-    tag = "sessions",
-    request_body(content = BatchSlowProcessThresholdRequest, content_type = "application/json"),
+#[utoipa::path(post, path = "/v3/{project_id}/instances/slow-process-threshold", tag = "sessions",
+    request_body = BatchSlowProcessThresholdRequest,
     responses(
         (status = 200, description = "The slow session threshold is set for all instances"),
         (status = 400, description = "Invalid field value; no threshold was changed", body = ErrorBody),
@@ -68,9 +59,7 @@ pub(crate) async fn show_slow_session_threshold(
     )
 )]
 pub(crate) async fn set_slow_session_thresholds(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path(project): Path<String>,
+    ApiRequest { service, caller, path: project, .. }: ApiRequest<String>,
     body: Bytes,
 ) -> Result<StatusCode, ApiError> {
     let project = caller.require_project_permission(&service, Action::MODIFY_SLOW_THRESHOLD, &project).await?;

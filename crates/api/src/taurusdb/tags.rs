@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use axum::body::Bytes;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::RawQuery;
 use clew_iam::decision::Action;
 use clew_model::{ApiErrorDefinition, InstanceFilter, Pagination, Tag};
 use clew_store::Project;
@@ -11,13 +11,14 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::AppState;
+use crate::api_request::ApiRequest;
 use crate::body::parse_json_body;
 use crate::caller::{Caller, InstancePath};
 use crate::error::ApiError;
 use crate::field_errors::{check_array_length, missing_field_error, truncate_for_message};
 use crate::json::Json;
 use crate::pagination::{self, PageParameters};
-use crate::{AppState, SharedState};
 
 const MAX_TAGS_PER_REQUEST: usize = 20;
 const MAX_CHARS_IN_TAG_KEY: usize = 36;
@@ -84,17 +85,12 @@ struct TagChange {
 }
 
 /// List the tags of an instance.
-#[utoipa::path(
-    get,
-    path = "/v3/{project_id}/instances/{instance_id}/tags",
-    tag = "tags",
+#[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}/tags", tag = "tags",
     params(PageParameters),
     responses((status = 200, description = "Page of tags, sorted by key", body = InstanceTags))
 )]
 pub(crate) async fn list_instance_tags(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path(path): Path<InstancePath>,
+    ApiRequest { service, caller, path, .. }: ApiRequest<InstancePath>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<InstanceTags>, ApiError> {
     let (_, instance) = caller.require_instance_permission(&service, Action::LIST_TAGS, &path).await?;
@@ -105,17 +101,12 @@ pub(crate) async fn list_instance_tags(
 }
 
 /// List the tags of a project's instances.
-#[utoipa::path(
-    get,
-    path = "/v3/{project_id}/tags",
-    tag = "tags",
+#[utoipa::path(get, path = "/v3/{project_id}/tags", tag = "tags",
     params(PageParameters),
     responses((status = 200, description = "Page of tag keys with their values", body = ProjectTags))
 )]
 pub(crate) async fn list_project_tags(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path(project): Path<String>,
+    ApiRequest { service, caller, path: project, .. }: ApiRequest<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<ProjectTags>, ApiError> {
     let project = caller.require_permission_on_some_instance(Action::LIST_TAGS, &project).await?;
@@ -126,17 +117,12 @@ pub(crate) async fn list_project_tags(
 }
 
 /// Add or remove tags of an instance.
-#[utoipa::path(
-    post,
-    path = "/v3/{project_id}/instances/{instance_id}/tags/action",
-    tag = "tags",
-    request_body(content = TagActionRequest, content_type = "application/json"),
+#[utoipa::path(post, path = "/v3/{project_id}/instances/{instance_id}/tags/action", tag = "tags",
+    request_body = TagActionRequest,
     responses((status = 200, description = "The tags are changed"))
 )]
 pub(crate) async fn add_or_remove_tags(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path(path): Path<InstancePath>,
+    ApiRequest { service, caller, path, .. }: ApiRequest<InstancePath>,
     body: Bytes,
 ) -> Result<StatusCode, ApiError> {
     // Policies can depend on the requested tags, so the body is parsed before authorization.

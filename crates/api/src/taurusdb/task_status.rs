@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::RawQuery;
 use clew_iam::decision::Action;
 use clew_model::Limitation;
 use clew_store::SessionCollectionTask;
@@ -11,13 +11,14 @@ use http::{HeaderMap, HeaderName};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::AppState;
+use crate::api_request::ApiRequest;
 use crate::audit::ClientDisconnectSignal;
-use crate::caller::{Caller, TargetNode};
+use crate::caller::{NodePath, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::long_poll::LongPollTimeout;
 use crate::query_string::QueryString;
-use crate::{AppState, SharedState};
 
 /// Status of a collection.
 #[derive(Serialize, ToSchema)]
@@ -48,15 +49,12 @@ pub(crate) struct TaskStatusResponse {
             status = 200, description = "Status of the collection; `unrecognized` for an unknown or expired collection", body = TaskStatusResponse,
             headers(("Preference-Applied" = String, description = "wait=SECONDS if the response waited for completion"))
         ),
-        (status = 400, description = "Invalid parameter value", body = ErrorBody),
         (status = 429, description = "The caller has the maximum number of long polls", body = ErrorBody)
     )
 )]
 pub(crate) async fn show_collection_status(
-    State(service): State<SharedState>,
-    caller: Caller,
+    ApiRequest { service, caller, path, .. }: ApiRequest<NodePath>,
     disconnect: Option<Extension<ClientDisconnectSignal>>,
-    Path(path): Path<(String, String, String)>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<(Option<[(HeaderName, String); 1]>, Json<TaskStatusResponse>), ApiError> {

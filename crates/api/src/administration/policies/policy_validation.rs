@@ -1,7 +1,6 @@
 //! Route that validates a policy document without storing it.
 
 use axum::body::Bytes;
-use axum::extract::State;
 use clew_iam::policy::{Diagnostic, PermissionModel};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -9,10 +8,9 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::{PolicyModel, parse_policy_document};
-use crate::SharedState;
 use crate::administration::require_identity_read_permission;
+use crate::api_request::ApiRequest;
 use crate::body::parse_json_body;
-use crate::caller::Caller;
 use crate::error::{ApiError, PolicyDiagnosticView};
 use crate::field_errors::{invalid_field_error, missing_field_error};
 use crate::json::Json;
@@ -74,11 +72,10 @@ pub(crate) struct PolicyValidationResponse {
 
 /// Validate a policy document and list all errors.
 #[utoipa::path(post, path = "/clew/v1/policies/validate", tag = "administration",
-    request_body(content = PolicyValidationRequest, content_type = "application/json"),
+    request_body = PolicyValidationRequest,
     responses((status = 200, description = "Result of the validation", body = PolicyValidationResponse)))]
 pub(crate) async fn validate_policy(
-    State(service): State<SharedState>,
-    caller: Caller,
+    ApiRequest { service, caller, .. }: ApiRequest,
     body: Bytes,
 ) -> Result<Json<PolicyValidationResponse>, ApiError> {
     require_identity_read_permission(&service, &caller)?;

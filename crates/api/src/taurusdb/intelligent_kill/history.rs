@@ -1,6 +1,6 @@
 //! Implements the operation `ListIntelligentKillSessionHistory` (section 2.6 of the TaurusDB API spec).
 
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::RawQuery;
 use clew_iam::decision::Action;
 use clew_store::{IntelligentKill, IntelligentKillFilter};
 use http::HeaderMap;
@@ -8,9 +8,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::report_link;
-use crate::SharedState;
-use crate::caller::{Caller, InstancePath};
-use crate::error::{ApiError, ErrorBody};
+use crate::api_request::ApiRequest;
+use crate::caller::InstancePath;
+use crate::error::ApiError;
 use crate::field_errors::invalid_field_error;
 use crate::json::Json;
 use crate::pagination;
@@ -58,15 +58,10 @@ pub(crate) struct CompletedIntelligentKill {
         ("limit" = Option<String>, Query, description = "Maximum number of entries to return: 1 to 100; default 100"),
         ("offset" = Option<String>, Query, description = "Number of entries to skip; default 0")
     ),
-    responses(
-        (status = 200, description = "Page of completed intelligent kills", body = IntelligentKillHistoryPage),
-        (status = 400, description = "Invalid parameter value", body = ErrorBody)
-    )
+    responses((status = 200, description = "Page of completed intelligent kills", body = IntelligentKillHistoryPage))
 )]
 pub(crate) async fn list_intelligent_kills(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path(path): Path<InstancePath>,
+    ApiRequest { service, caller, path, .. }: ApiRequest<InstancePath>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Json<IntelligentKillHistoryPage>, ApiError> {

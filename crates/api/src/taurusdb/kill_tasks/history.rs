@@ -1,15 +1,15 @@
 //! History of an instance's killed sessions, with the source and outcome of each kill.
 
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::RawQuery;
 use clew_iam::decision::Action;
 use clew_model::Pagination;
 use clew_store::{KillFilter, KillRecord};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::SharedState;
-use crate::caller::{Caller, InstancePath};
-use crate::error::{ApiError, ErrorBody};
+use crate::api_request::ApiRequest;
+use crate::caller::InstancePath;
+use crate::error::ApiError;
 use crate::json::Json;
 use crate::query_string::QueryString;
 
@@ -75,20 +75,12 @@ pub(crate) struct KilledSessionView {
 }
 
 /// List the killed sessions of an instance.
-#[utoipa::path(
-    get,
-    path = "/v3/{project_id}/instances/{instance_id}/process/kill/history",
-    tag = "kill tasks",
+#[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}/process/kill/history", tag = "kill tasks",
     params(KillHistoryParameters),
-    responses(
-        (status = 200, description = "Page of killed sessions", body = KillHistory),
-        (status = 400, description = "Invalid parameter value", body = ErrorBody)
-    )
+    responses((status = 200, description = "Page of killed sessions", body = KillHistory))
 )]
 pub(crate) async fn list_killed_sessions(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path(path): Path<InstancePath>,
+    ApiRequest { service, caller, path, .. }: ApiRequest<InstancePath>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<KillHistory>, ApiError> {
     let (_, instance) = caller.require_instance_permission(&service, Action::GET_INSTANCE, &path).await?;

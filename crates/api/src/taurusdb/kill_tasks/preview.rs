@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 
-use axum::Extension;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::RawQuery;
 use clew_diagnose::{KillRisk, KillRule, select_sessions_to_kill, to_valid_utf8};
 use clew_iam::decision::Action;
 use clew_model::{Language, Limitation, LocalizedText, NodeId, Session};
@@ -14,8 +13,8 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::criteria::{KILL_CRITERIA_FIELD_NAMES, RawKillCriteria};
-use crate::SharedState;
-use crate::caller::{Caller, InstancePath, require_reachable_network_zone};
+use crate::api_request::ApiRequest;
+use crate::caller::{InstancePath, require_reachable_network_zone};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::kill_risks::KillRiskView;
@@ -130,22 +129,15 @@ pub(crate) struct PreviewedProcess {
 }
 
 /// Preview the sessions that a kill task with the given criteria would kill now.
-#[utoipa::path(
-    get,
-    path = "/v3/{project_id}/instances/{instance_id}/process/task/preview",
-    tag = "kill tasks",
+#[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}/process/task/preview", tag = "kill tasks",
     params(KillTaskPreviewParameters),
     responses(
         (status = 200, description = "Sessions that match the criteria", body = KillTaskPreview),
-        (status = 400, description = "Invalid parameter value", body = ErrorBody),
         (status = 500, description = "A node cannot be read; the message states the reason", body = ErrorBody)
     )
 )]
 pub(crate) async fn preview_kill_task(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path(path): Path<InstancePath>,
-    Extension(language): Extension<Language>,
+    ApiRequest { service, caller, path, language, .. }: ApiRequest<InstancePath>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<KillTaskPreview>, ApiError> {
     let (project, instance) = caller.require_instance_permission(&service, Action::GET_INSTANCE, &path).await?;

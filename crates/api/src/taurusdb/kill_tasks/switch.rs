@@ -1,17 +1,16 @@
 //! Enables and disables the kill tasks of an instance.
 
 use axum::body::Bytes;
-use axum::extract::{Path, State};
 use clew_iam::decision::Action;
 use clew_model::ApiErrorDefinition;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::SharedState;
+use crate::api_request::ApiRequest;
 use crate::body::parse_json_body;
-use crate::caller::{Caller, InstancePath};
-use crate::error::{ApiError, ErrorBody};
+use crate::caller::InstancePath;
+use crate::error::ApiError;
 use crate::field_errors::value_not_allowed_error;
 use crate::json::Json;
 
@@ -28,16 +27,11 @@ pub(crate) struct KillTaskSwitch {
 }
 
 /// Show whether kill tasks are enabled for an instance.
-#[utoipa::path(
-    get,
-    path = "/v3/{project_id}/instances/{instance_id}/process/task/switch",
-    tag = "kill tasks",
+#[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}/process/task/switch", tag = "kill tasks",
     responses((status = 200, description = "State of the kill task switch", body = KillTaskSwitch))
 )]
 pub(crate) async fn show_kill_task_switch(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path(path): Path<InstancePath>,
+    ApiRequest { service, caller, path, .. }: ApiRequest<InstancePath>,
 ) -> Result<Json<KillTaskSwitch>, ApiError> {
     let (_, instance) = caller.require_instance_permission(&service, Action::GET_INSTANCE, &path).await?;
     let is_on = service.store.kill_tasks().are_kill_tasks_enabled(&instance.id).await?;
@@ -45,20 +39,12 @@ pub(crate) async fn show_kill_task_switch(
 }
 
 /// Enable or disable the kill tasks of an instance. Disabling kill tasks stops all running tasks.
-#[utoipa::path(
-    put,
-    path = "/v3/{project_id}/instances/{instance_id}/process/task/switch",
-    tag = "kill tasks",
-    request_body(content = KillTaskSwitch, content_type = "application/json"),
-    responses(
-        (status = 200, description = "The kill task switch is set"),
-        (status = 400, description = "Invalid field value", body = ErrorBody)
-    )
+#[utoipa::path(put, path = "/v3/{project_id}/instances/{instance_id}/process/task/switch", tag = "kill tasks",
+    request_body = KillTaskSwitch,
+    responses((status = 200, description = "The kill task switch is set"))
 )]
 pub(crate) async fn set_kill_task_switch(
-    State(service): State<SharedState>,
-    caller: Caller,
-    Path(path): Path<InstancePath>,
+    ApiRequest { service, caller, path, .. }: ApiRequest<InstancePath>,
     body: Bytes,
 ) -> Result<StatusCode, ApiError> {
     let (project, instance) = caller.authorize_and_find_instance(&service, Action::MODIFY_INSTANCE, &path).await?;
