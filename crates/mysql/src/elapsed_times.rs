@@ -5,7 +5,7 @@
 //! Clew reads the process list first, then the statement timers.
 //! If a session starts a new statement after the process list was read, its elapsed time is too low, never too high.
 //!
-//! An elapsed time close to the duration of the session's InnoDB lock wait is plausible, so Clew does not check it.
+//! If the elapsed time roughly equals the duration of the session's InnoDB lock wait, Clew trusts it.
 //! MariaDB computes `Time` from a monotonic timer (observed on 10.11.19), so Clew uses MariaDB's `Time` unchanged.
 
 use std::collections::{HashMap, HashSet};
@@ -31,7 +31,7 @@ const PICOSECONDS_PER_SECOND: i64 = 1_000_000_000_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ElapsedTimeCheckScope {
     Busy,
-    /// Check busy and idle sessions. The elapsed time of an idle session is the time since its last statement ended.
+    /// Busy and idle sessions. The elapsed time of an idle session is the time since its last statement ended.
     All,
 }
 

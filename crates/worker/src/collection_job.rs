@@ -1,4 +1,4 @@
-//! Collects the sessions of a database node: reads the node, writes the result and records the outcome.
+//! Collects the sessions of a database node, writes them to a result and records the outcome of the task.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;

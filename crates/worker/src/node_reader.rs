@@ -17,7 +17,7 @@ pub struct SessionRows {
 }
 
 impl SessionRows {
-    /// Creates a set of `count` rows. The worker later calls `write` on a blocking thread to write the rows.
+    /// `count` is the number of rows. The worker calls `write` on a blocking thread to write the rows to the result.
     pub fn new(count: u64, write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static) -> Self {
         Self { count, limitations: Vec::new(), write: Box::new(write) }
     }

@@ -15,7 +15,7 @@ use crate::error::CliError;
 
 const CERTIFICATE_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Returns an error if TLS is off, `allow_plain_http` is false and any address is not a loopback address.
+/// Without TLS and `allow_plain_http`, returns an error unless all addresses are loopback addresses.
 pub(super) async fn resolve_listen_addresses(
     configuration: &Configuration,
     tls: bool,
