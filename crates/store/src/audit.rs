@@ -267,7 +267,7 @@ impl AuditStore<'_> {
         seq: i64,
         limit: u32,
     ) -> Result<Vec<AuditRecord>, StoreError> {
-        let rows = query(statement)
+        let rows = query("read the audit log", statement)
             .bind(seq)
             .bind(filter.domain.as_ref().map(clew_model::DomainId::as_str))
             .bind(filter.from)
@@ -281,8 +281,7 @@ impl AuditStore<'_> {
             .bind(&filter.request_id)
             .bind(limit)
             .fetch_all(&self.store.database)
-            .await
-            .map_err(StoreError::database_error("read the audit log"))?;
+            .await?;
         rows.iter().map(row::audit_record_from_row).collect()
     }
 }

@@ -20,7 +20,7 @@ use sqlx::Sqlite;
 use crate::clock::Clock;
 pub(crate) use crate::database::change_detector::ChangeDetector;
 pub(crate) use crate::database::data_version::DataVersion;
-pub(crate) use crate::database::error::{map_insert_error, migration_error};
+pub(crate) use crate::database::error::migration_error;
 pub(crate) use crate::database::row::{ColumnValue, Row};
 pub(crate) use crate::database::statement::{Executor, Parameter, Statement, query, query_scalar, query_two_columns};
 use crate::error::StoreError;

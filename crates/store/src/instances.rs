@@ -14,7 +14,7 @@ use serde_json::json;
 use sqlx::AssertSqlSafe;
 
 use crate::database::row_mapping::parse_column;
-use crate::database::{Row, Transaction, map_insert_error, query, query_scalar, query_two_columns};
+use crate::database::{Row, Transaction, query, query_scalar, query_two_columns};
 use crate::error::StoreError;
 use crate::handles::InstanceStore;
 use crate::network_zones;
@@ -77,16 +77,16 @@ impl InstanceStore<'_> {
         id: &InstanceId,
         instance: &NewInstance,
     ) -> Result<(), StoreError> {
-        let taken: Option<String> = query_scalar("SELECT id FROM instances WHERE id = $1")
+        let taken: Option<String> = query_scalar("add an instance", "SELECT id FROM instances WHERE id = $1")
             .bind(id.as_str())
             .fetch_optional(&mut *transaction)
-            .await
-            .map_err(StoreError::database_error("add an instance"))?;
+            .await?;
         if taken.is_some() {
             return Err(StoreError::AlreadyExists { what: "an instance with id", name: id.to_string() });
         }
         let now = self.store.clock.unix_seconds();
         query(
+            "add an instance",
             "INSERT INTO instances (id, project_id, name, enterprise_project_id, created_at, updated_at) \
              VALUES ($1, $2, $3, $4, $5, $6)",
         )
@@ -96,17 +96,15 @@ impl InstanceStore<'_> {
         .bind(&instance.enterprise_project_id)
         .bind(now)
         .bind(now)
-        .execute(&mut *transaction)
-        .await
-        .map_err(map_insert_error("add an instance", "an instance", &instance.name))?;
+        .execute_insert(&mut *transaction, "an instance", &instance.name)
+        .await?;
         for tag in &instance.tags {
-            query("INSERT INTO tags (instance_id, key, value) VALUES ($1, $2, $3)")
+            query("add a tag", "INSERT INTO tags (instance_id, key, value) VALUES ($1, $2, $3)")
                 .bind(id.as_str())
                 .bind(&tag.key)
                 .bind(&tag.value)
                 .execute(&mut *transaction)
-                .await
-                .map_err(StoreError::database_error("add a tag"))?;
+                .await?;
         }
         Ok(())
     }
@@ -126,6 +124,7 @@ impl InstanceStore<'_> {
             .map(|password| self.store.sealer.seal(associated_data_for_password(&id), password))
             .transpose()?;
         query(
+            "add a node",
             "INSERT INTO nodes (id, instance_id, name, role, url, host, password, created_at, zone) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         )
@@ -138,9 +137,8 @@ impl InstanceStore<'_> {
         .bind(sealed)
         .bind(self.store.clock.unix_seconds())
         .bind(node.zone.as_ref().map_or("", NetworkZone::as_str))
-        .execute(transaction)
-        .await
-        .map_err(map_insert_error("add a node", "a node", id.as_str()))?;
+        .execute_insert(transaction, "a node", id.as_str())
+        .await?;
         Ok(())
     }
 
@@ -151,13 +149,12 @@ impl InstanceStore<'_> {
         filter: &InstanceFilter,
         page: Pagination,
     ) -> Result<(Vec<Instance>, u64), StoreError> {
-        let failed = StoreError::database_error("list instances");
         let (id, part_of_id) = parse_text_filter(filter.id.as_deref());
         let (name, part_of_name) = parse_text_filter(filter.name.as_deref());
         let tags = serde_json::to_string(&filter.tags).map_err(StoreError::damaged_value_error("tags"))?;
         let matching =
             MATCHING_INSTANCES_FROM_CLAUSE.replace("{elements}", &self.store.database.json_array_to_rows_sql("$8"));
-        let total: i64 = query_scalar(AssertSqlSafe(format!("SELECT COUNT(*) {matching}")))
+        let total: i64 = query_scalar("list instances", AssertSqlSafe(format!("SELECT COUNT(*) {matching}")))
             .bind(project.as_str())
             .bind(id)
             .bind(part_of_id)
@@ -167,11 +164,10 @@ impl InstanceStore<'_> {
             .bind(&filter.readonly_private_ip)
             .bind(&tags)
             .fetch_one(&self.store.database)
-            .await
-            .map_err(&failed)?;
+            .await?;
         let statement =
             format!("SELECT {INSTANCE_COLUMNS} {matching} ORDER BY i.created_at, i.rowid LIMIT $9 OFFSET $10");
-        let rows = query(AssertSqlSafe(statement))
+        let rows = query("list instances", AssertSqlSafe(statement))
             .bind(project.as_str())
             .bind(id)
             .bind(part_of_id)
@@ -183,30 +179,25 @@ impl InstanceStore<'_> {
             .bind(page.limit)
             .bind(page.offset)
             .fetch_all(&self.store.database)
-            .await
-            .map_err(&failed)?;
+            .await?;
         Ok((self.instances_from_rows(rows).await?, total.unsigned_abs()))
     }
 
     /// Returns an instance by id. The URLs of its nodes contain no passwords.
     pub async fn find_instance(self, project: &ProjectId, id: &InstanceId) -> Result<Option<Instance>, StoreError> {
         let statement = format!("SELECT {INSTANCE_COLUMNS} FROM instances i WHERE i.project_id = $1 AND i.id = $2");
-        let row = query(AssertSqlSafe(statement))
+        let row = query("look up an instance", AssertSqlSafe(statement))
             .bind(project.as_str())
             .bind(id.as_str())
             .fetch_optional(&self.store.database)
-            .await
-            .map_err(StoreError::database_error("look up an instance"))?;
+            .await?;
         Ok(self.instances_from_rows(row.into_iter().collect()).await?.pop())
     }
 
     /// Returns the instances of all projects, oldest first.
     pub async fn list_all_instances(self) -> Result<Vec<Instance>, StoreError> {
         let statement = format!("SELECT {INSTANCE_COLUMNS} FROM instances i ORDER BY i.created_at, i.rowid");
-        let rows = query(AssertSqlSafe(statement))
-            .fetch_all(&self.store.database)
-            .await
-            .map_err(StoreError::database_error("list instances"))?;
+        let rows = query("list instances", AssertSqlSafe(statement)).fetch_all(&self.store.database).await?;
         self.instances_from_rows(rows).await
     }
 
@@ -219,11 +210,7 @@ impl InstanceStore<'_> {
     ) -> Result<bool, StoreError> {
         let mut tx = self.store.begin_audited_transaction("remove an instance").await?;
         let Some(name) = tags::find_instance_name(tx.transaction(), project, id).await? else { return Ok(false) };
-        query("DELETE FROM instances WHERE id = $1")
-            .bind(id.as_str())
-            .execute(tx.transaction())
-            .await
-            .map_err(tx.map_to_store_error())?;
+        query(tx.action(), "DELETE FROM instances WHERE id = $1").bind(id.as_str()).execute(tx.transaction()).await?;
         let event = AuditEvent {
             domain_id: Some(find_domain_id_of_project(tx.transaction(), project).await?),
             project_id: Some(project.clone()),
@@ -251,15 +238,17 @@ impl InstanceStore<'_> {
             .transpose()?;
         let mut tx = self.store.begin_audited_transaction("change a node").await?;
         let Some(name) = tags::find_instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
-        let changed = query("UPDATE nodes SET url = $1, host = $2, password = $3 WHERE id = $4 AND instance_id = $5")
-            .bind(url.to_string())
-            .bind(&url.host)
-            .bind(sealed)
-            .bind(node.as_str())
-            .bind(instance.as_str())
-            .execute(tx.transaction())
-            .await
-            .map_err(tx.map_to_store_error())?;
+        let changed = query(
+            tx.action(),
+            "UPDATE nodes SET url = $1, host = $2, password = $3 WHERE id = $4 AND instance_id = $5",
+        )
+        .bind(url.to_string())
+        .bind(&url.host)
+        .bind(sealed)
+        .bind(node.as_str())
+        .bind(instance.as_str())
+        .execute(tx.transaction())
+        .await?;
         if changed == 0 {
             return Ok(false);
         }
@@ -276,15 +265,14 @@ impl InstanceStore<'_> {
 
     /// Returns a node by id, including the node's password.
     pub async fn find_node_with_password(self, id: &NodeId) -> Result<Option<Node>, StoreError> {
-        let failed = StoreError::database_error("look up a node");
-        let row = query("SELECT id, name, role, url, password, created_at, zone FROM nodes WHERE id = $1")
-            .bind(id.as_str())
-            .fetch_optional(&self.store.database)
-            .await
-            .map_err(&failed)?;
+        let row =
+            query("look up a node", "SELECT id, name, role, url, password, created_at, zone FROM nodes WHERE id = $1")
+                .bind(id.as_str())
+                .fetch_optional(&self.store.database)
+                .await?;
         let Some(row) = row else { return Ok(None) };
         let mut found = node_from_row(&row)?;
-        let sealed: Option<Vec<u8>> = row.try_get("password").map_err(&failed)?;
+        let sealed: Option<Vec<u8>> = row.get("password")?;
         let password = match sealed {
             Some(sealed) => Some(self.store.unseal_secret(associated_data_for_password(id), &sealed).await?),
             None => None,
@@ -303,18 +291,17 @@ impl InstanceStore<'_> {
     }
 
     async fn instances_from_rows(self, rows: Vec<Row>) -> Result<Vec<Instance>, StoreError> {
-        let failed = StoreError::database_error("read an instance");
         let mut instances = Vec::with_capacity(rows.len());
         for row in rows {
             let id: InstanceId = parse_column(&row, "id")?;
             instances.push(Instance {
                 project_id: parse_column(&row, "project_id")?,
-                name: row.try_get("name").map_err(&failed)?,
-                enterprise_project_id: row.try_get("enterprise_project_id").map_err(&failed)?,
+                name: row.get("name")?,
+                enterprise_project_id: row.get("enterprise_project_id")?,
                 tags: self.select_instance_tags(&id).await?,
                 nodes: self.select_instance_nodes(&id).await?,
-                created_at: row.try_get("created_at").map_err(&failed)?,
-                updated_at: row.try_get("updated_at").map_err(&failed)?,
+                created_at: row.get("created_at")?,
+                updated_at: row.get("updated_at")?,
                 id,
             });
         }
@@ -323,22 +310,17 @@ impl InstanceStore<'_> {
 
     async fn select_instance_tags(self, id: &InstanceId) -> Result<Vec<Tag>, StoreError> {
         let rows: Vec<(String, String)> =
-            query_two_columns("SELECT key, value FROM tags WHERE instance_id = $1 ORDER BY key")
+            query_two_columns("read tags", "SELECT key, value FROM tags WHERE instance_id = $1 ORDER BY key")
                 .bind(id.as_str())
                 .fetch_all(&self.store.database)
-                .await
-                .map_err(StoreError::database_error("read tags"))?;
+                .await?;
         Ok(rows.into_iter().map(|(key, value)| Tag { key, value }).collect())
     }
 
     async fn select_instance_nodes(self, id: &InstanceId) -> Result<Vec<Node>, StoreError> {
         let statement =
             "SELECT id, name, role, url, created_at, zone FROM nodes WHERE instance_id = $1 ORDER BY role, rowid";
-        let rows = query(statement)
-            .bind(id.as_str())
-            .fetch_all(&self.store.database)
-            .await
-            .map_err(StoreError::database_error("read nodes"))?;
+        let rows = query("read nodes", statement).bind(id.as_str()).fetch_all(&self.store.database).await?;
         rows.iter().map(node_from_row).collect()
     }
 }
@@ -348,16 +330,15 @@ fn associated_data_for_password(id: &NodeId) -> AssociatedData<'_> {
 }
 
 fn node_from_row(row: &Row) -> Result<Node, StoreError> {
-    let failed = StoreError::database_error("read a node");
-    let role: String = row.try_get("role").map_err(&failed)?;
-    let zone: String = row.try_get("zone").map_err(&failed)?;
+    let role: String = row.get("role")?;
+    let zone: String = row.get("zone")?;
     Ok(Node {
         id: parse_column(row, "id")?,
-        name: row.try_get("name").map_err(&failed)?,
+        name: row.get("name")?,
         role: NodeRole::from_name(&role).ok_or_else(|| StoreError::Damaged { what: "role of a node", reason: role })?,
         url: parse_column(row, "url")?,
         zone: network_zones::parse_zone_name(&zone)?,
-        created_at: row.try_get("created_at").map_err(&failed)?,
+        created_at: row.get("created_at")?,
     })
 }
 

@@ -140,6 +140,7 @@ impl KillStore<'_> {
         let failed = StoreError::database_error("queue an intelligent kill");
         let mut transaction = self.store.database.begin_write_transaction().await.map_err(&failed)?;
         let mut ids: Vec<i64> = query_scalar(
+            "queue an intelligent kill",
             "INSERT INTO intelligent_kills (id, project_id, instance_id, node_id, actor_id, actor_name, actor_domain_id, peer, \
                  request_id, status) \
              SELECT (SELECT MAX(id) FROM (SELECT $1 AS id UNION ALL SELECT MAX(id) + 1 FROM intelligent_kills) AS ids), $2, $3, $4, $5, $6, $7, $8, $9, 'queued' \
@@ -156,9 +157,7 @@ impl KillStore<'_> {
         .bind(new.by.peer.map(|peer| peer.to_string()))
         .bind(&new.by.request_id)
         .bind(limit)
-        .fetch_all(&mut transaction)
-        .await
-        .map_err(&failed)?;
+        .fetch_all(&mut transaction).await?;
         transaction.commit().await.map_err(failed)?;
         let full = || StoreError::QueueFull { node: new.node_id.clone(), limit };
         ids.pop().map(IntelligentKillId).ok_or_else(full)
@@ -174,14 +173,13 @@ impl KillStore<'_> {
         let mut transaction = self.store.database.begin_write_transaction().await.map_err(&failed)?;
         let now = self.store.clock.unix_millis();
         let claim = CLAIM_OLDEST_KILL_SQL.replace("{zones}", &self.store.database.select_json_array_strings_sql("$4"));
-        let row = query(AssertSqlSafe(claim))
+        let row = query("claim an intelligent kill", AssertSqlSafe(claim))
             .bind(now)
             .bind(duration_to_millis(lease))
             .bind(now.saturating_sub(duration_to_millis(max_age)))
             .bind(self.store.reachable_zones_json())
             .fetch_optional(&mut transaction)
-            .await
-            .map_err(&failed)?;
+            .await?;
         transaction.commit().await.map_err(failed)?;
         row.as_ref().map(intelligent_kill_from_row).transpose()
     }
@@ -208,12 +206,11 @@ impl KillStore<'_> {
         const INTERRUPTED_KILL_FAILURE_REASON: &str =
             "Clew terminated during the kill. The report lists the sessions that were killed before";
         let now = self.store.clock.unix_millis();
-        let rows = query(SELECT_STALE_KILLS_SQL)
+        let rows = query("look for expired intelligent kills", SELECT_STALE_KILLS_SQL)
             .bind(now.saturating_sub(duration_to_millis(max_age)))
             .bind(now)
             .fetch_all(&self.store.database)
-            .await
-            .map_err(StoreError::database_error("look for expired intelligent kills"))?;
+            .await?;
         let mut ended = Vec::new();
         for lost in rows.iter().map(intelligent_kill_from_row).collect::<Result<Vec<_>, _>>()? {
             let reason = if lost.status == CollectionTaskStatus::Queued {
@@ -237,19 +234,21 @@ impl KillStore<'_> {
     ) -> Result<bool, StoreError> {
         let mut tx = self.store.begin_audited_transaction("end an intelligent kill").await?;
         let status = if reason.is_some() { CollectionTaskStatus::Error } else { CollectionTaskStatus::Finished };
-        let rows = query(concat!(
-            "UPDATE intelligent_kills SET status = $1, reason = $2, ended_at = $3, lease_until = NULL \
+        let rows = query(
+            tx.action(),
+            concat!(
+                "UPDATE intelligent_kills SET status = $1, reason = $2, ended_at = $3, lease_until = NULL \
              WHERE id = $4 AND status = $5 RETURNING ",
-            intelligent_kill_columns!()
-        ))
+                intelligent_kill_columns!()
+            ),
+        )
         .bind(status.name())
         .bind(reason)
         .bind(self.store.clock.unix_millis())
         .bind(id.0)
         .bind(from.name())
         .fetch_all(tx.transaction())
-        .await
-        .map_err(tx.map_to_store_error())?;
+        .await?;
         let Some(row) = rows.first() else { return Ok(false) };
         let request = intelligent_kill_from_row(row)?.request;
         let domain_id = match &request.by.actor {
@@ -271,11 +270,13 @@ impl KillStore<'_> {
 
     /// Returns an intelligent kill by id.
     pub async fn find_intelligent_kill(self, id: IntelligentKillId) -> Result<Option<IntelligentKill>, StoreError> {
-        let row = query(concat!("SELECT ", intelligent_kill_columns!(), " FROM intelligent_kills WHERE id = $1"))
-            .bind(id.0)
-            .fetch_optional(&self.store.database)
-            .await
-            .map_err(StoreError::database_error("look up an intelligent kill"))?;
+        let row = query(
+            "look up an intelligent kill",
+            concat!("SELECT ", intelligent_kill_columns!(), " FROM intelligent_kills WHERE id = $1"),
+        )
+        .bind(id.0)
+        .fetch_optional(&self.store.database)
+        .await?;
         row.as_ref().map(intelligent_kill_from_row).transpose()
     }
 
@@ -285,18 +286,16 @@ impl KillStore<'_> {
         filter: &IntelligentKillFilter,
         page: Pagination,
     ) -> Result<(Vec<IntelligentKill>, u64), StoreError> {
-        let failed = StoreError::database_error("list intelligent kills");
         let statement = format!("SELECT COUNT(*) FROM ({SELECT_FINISHED_KILLS_SQL}) AS matching");
-        let total: i64 = query_scalar(AssertSqlSafe(statement))
+        let total: i64 = query_scalar("list intelligent kills", AssertSqlSafe(statement))
             .bind(filter.instance_id.as_str())
             .bind(filter.node_id.as_str())
             .bind(filter.from)
             .bind(filter.to)
             .fetch_one(&self.store.database)
-            .await
-            .map_err(&failed)?;
+            .await?;
         let statement = format!("{SELECT_FINISHED_KILLS_SQL} ORDER BY id DESC LIMIT $5 OFFSET $6");
-        let rows = query(AssertSqlSafe(statement))
+        let rows = query("list intelligent kills", AssertSqlSafe(statement))
             .bind(filter.instance_id.as_str())
             .bind(filter.node_id.as_str())
             .bind(filter.from)
@@ -304,37 +303,34 @@ impl KillStore<'_> {
             .bind(page.limit)
             .bind(page.offset)
             .fetch_all(&self.store.database)
-            .await
-            .map_err(&failed)?;
+            .await?;
         Ok((rows.iter().map(intelligent_kill_from_row).collect::<Result<_, _>>()?, total.unsigned_abs()))
     }
 
     /// Removes intelligent kills that finished before `cutoff`, a Unix timestamp in milliseconds.
     /// Returns the number of removed intelligent kills.
     pub async fn remove_intelligent_kills_finished_before(self, cutoff: i64) -> Result<u64, StoreError> {
-        let removed = query("DELETE FROM intelligent_kills WHERE ended_at < $1")
+        let removed = query("remove old intelligent kills", "DELETE FROM intelligent_kills WHERE ended_at < $1")
             .bind(cutoff)
             .execute(&self.store.database)
-            .await
-            .map_err(StoreError::database_error("remove old intelligent kills"))?;
+            .await?;
         Ok(removed)
     }
 }
 
 fn intelligent_kill_from_row(row: &Row) -> Result<IntelligentKill, StoreError> {
-    let failed = StoreError::database_error("read an intelligent kill");
-    let status: String = row.try_get("status").map_err(&failed)?;
+    let status: String = row.get("status")?;
     let by = AuditOrigin {
         actor: Actor::User {
             id: parse_column(row, "actor_id")?,
-            name: row.try_get("actor_name").map_err(&failed)?,
+            name: row.get("actor_name")?,
             domain_id: parse_column(row, "actor_domain_id")?,
         },
         peer: parse_nullable_column(row, "peer")?,
-        request_id: row.try_get("request_id").map_err(&failed)?,
+        request_id: row.get("request_id")?,
     };
     Ok(IntelligentKill {
-        id: IntelligentKillId(row.try_get("id").map_err(&failed)?),
+        id: IntelligentKillId(row.get("id")?),
         request: NewIntelligentKill {
             by,
             project_id: parse_column(row, "project_id")?,
@@ -343,8 +339,8 @@ fn intelligent_kill_from_row(row: &Row) -> Result<IntelligentKill, StoreError> {
         },
         status: CollectionTaskStatus::from_name(&status)
             .ok_or_else(|| StoreError::Damaged { what: "status of an intelligent kill", reason: status })?,
-        reason: row.try_get("reason").map_err(&failed)?,
-        ended_at: row.try_get("ended_at").map_err(&failed)?,
+        reason: row.get("reason")?,
+        ended_at: row.get("ended_at")?,
     })
 }
 

@@ -105,11 +105,13 @@ const RUNNING_KILL_TASK_CONDITION_SQL: &str = "stopped_at IS NULL AND (ends_at I
 impl KillTaskStore<'_> {
     /// Returns true if kill tasks are enabled for the instance.
     pub async fn are_kill_tasks_enabled(self, instance: &InstanceId) -> Result<bool, StoreError> {
-        let is_on: Option<bool> = query_scalar("SELECT is_on FROM kill_switches WHERE instance_id = $1")
-            .bind(instance.as_str())
-            .fetch_optional(&self.store.database)
-            .await
-            .map_err(StoreError::database_error("read whether kill tasks are enabled"))?;
+        let is_on: Option<bool> = query_scalar(
+            "read whether kill tasks are enabled",
+            "SELECT is_on FROM kill_switches WHERE instance_id = $1",
+        )
+        .bind(instance.as_str())
+        .fetch_optional(&self.store.database)
+        .await?;
         Ok(is_on.unwrap_or(false))
     }
 
@@ -125,14 +127,14 @@ impl KillTaskStore<'_> {
         let mut tx = self.store.begin_audited_transaction("enable or disable kill tasks").await?;
         let Some(name) = find_instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
         query(
+            tx.action(),
             "INSERT INTO kill_switches (instance_id, is_on) VALUES ($1, $2) \
              ON CONFLICT (instance_id) DO UPDATE SET is_on = excluded.is_on",
         )
         .bind(instance.as_str())
         .bind(on)
         .execute(tx.transaction())
-        .await
-        .map_err(tx.map_to_store_error())?;
+        .await?;
         if !on {
             self.stop_running_kill_tasks(&mut tx, instance).await?;
         }
@@ -147,15 +149,16 @@ impl KillTaskStore<'_> {
         tx: &mut AuditedTransaction,
         instance: &InstanceId,
     ) -> Result<(), StoreError> {
-        let failed = tx.map_to_store_error();
-        query(AssertSqlSafe(format!(
-            "UPDATE kill_tasks SET stopped_at = $2 WHERE instance_id = $1 AND {RUNNING_KILL_TASK_CONDITION_SQL}"
-        )))
+        query(
+            tx.action(),
+            AssertSqlSafe(format!(
+                "UPDATE kill_tasks SET stopped_at = $2 WHERE instance_id = $1 AND {RUNNING_KILL_TASK_CONDITION_SQL}"
+            )),
+        )
         .bind(instance.as_str())
         .bind(self.store.clock.unix_millis())
         .execute(tx.transaction())
-        .await
-        .map_err(failed)?;
+        .await?;
         Ok(())
     }
 
@@ -171,38 +174,33 @@ impl KillTaskStore<'_> {
         task: &NewKillTask,
     ) -> Result<Option<i64>, StoreError> {
         let mut tx = self.store.begin_audited_transaction("add a kill task").await?;
-        let failed = tx.map_to_store_error();
         let Some(name) = find_instance_name(tx.transaction(), project, instance).await? else { return Ok(None) };
-        let is_on: Option<bool> = query_scalar("SELECT is_on FROM kill_switches WHERE instance_id = $1")
+        let is_on: Option<bool> = query_scalar(tx.action(), "SELECT is_on FROM kill_switches WHERE instance_id = $1")
             .bind(instance.as_str())
             .fetch_optional(tx.transaction())
-            .await
-            .map_err(&failed)?;
+            .await?;
         if is_on != Some(true) {
             return Err(StoreError::KillTasksDisabled);
         }
         let now = self.store.clock.unix_millis();
         let count =
             format!("SELECT COUNT(*) FROM kill_tasks WHERE instance_id = $1 AND {RUNNING_KILL_TASK_CONDITION_SQL}");
-        let running: i64 = query_scalar(AssertSqlSafe(count))
+        let running: i64 = query_scalar(tx.action(), AssertSqlSafe(count))
             .bind(instance.as_str())
             .bind(now)
             .fetch_one(tx.transaction())
-            .await
-            .map_err(&failed)?;
+            .await?;
         if running >= i64::from(MAX_RUNNING_KILL_TASKS) {
             return Err(StoreError::TooManyKillTasks { limit: MAX_RUNNING_KILL_TASKS });
         }
         let id = insert_kill_task(&mut tx, instance, task, now).await?;
-        query(AssertSqlSafe(format!(
+        query(tx.action(), AssertSqlSafe(format!(
             "DELETE FROM kill_tasks WHERE instance_id = $1 AND NOT ({RUNNING_KILL_TASK_CONDITION_SQL}) AND id NOT IN \
              (SELECT id FROM kill_tasks WHERE instance_id = $1 ORDER BY id DESC LIMIT {MAX_STORED_KILL_TASKS})"
         )))
         .bind(instance.as_str())
         .bind(now)
-        .execute(tx.transaction())
-        .await
-        .map_err(&failed)?;
+        .execute(tx.transaction()).await?;
         let detail = json!({ "task": id.to_string(), "asked": task.audit_detail });
         let event = AuditEvent { detail, ..AuditEvent::for_successful_operation(by, "AddKillTask", name) };
         self.commit_kill_task_change(tx, event, project, instance).await?;
@@ -219,24 +217,22 @@ impl KillTaskStore<'_> {
         id: i64,
     ) -> Result<bool, StoreError> {
         let mut tx = self.store.begin_audited_transaction("stop a kill task").await?;
-        let failed = tx.map_to_store_error();
         let Some(name) = find_instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
-        let found: Option<i64> = query_scalar("SELECT id FROM kill_tasks WHERE instance_id = $1 AND id = $2")
-            .bind(instance.as_str())
-            .bind(id)
-            .fetch_optional(tx.transaction())
-            .await
-            .map_err(&failed)?;
+        let found: Option<i64> =
+            query_scalar(tx.action(), "SELECT id FROM kill_tasks WHERE instance_id = $1 AND id = $2")
+                .bind(instance.as_str())
+                .bind(id)
+                .fetch_optional(tx.transaction())
+                .await?;
         if found.is_none() {
             return Ok(false);
         }
         let stop = format!("UPDATE kill_tasks SET stopped_at = $2 WHERE id = $1 AND {RUNNING_KILL_TASK_CONDITION_SQL}");
-        query(AssertSqlSafe(stop))
+        query(tx.action(), AssertSqlSafe(stop))
             .bind(id)
             .bind(self.store.clock.unix_millis())
             .execute(tx.transaction())
-            .await
-            .map_err(&failed)?;
+            .await?;
         let detail = json!({ "task": id.to_string() });
         let event = AuditEvent { detail, ..AuditEvent::for_successful_operation(by, "StopKillTask", name) };
         self.commit_kill_task_change(tx, event, project, instance).await?;
@@ -258,15 +254,13 @@ impl KillTaskStore<'_> {
     /// Returns all stored kill tasks of an instance, newest first.
     pub async fn list_kill_tasks(self, instance: &InstanceId) -> Result<Vec<KillTask>, StoreError> {
         let now = self.store.clock.unix_millis();
-        let rows = query(concat!(
-            "SELECT ",
-            kill_task_columns!(),
-            " FROM kill_tasks t WHERE t.instance_id = $1 ORDER BY t.id DESC"
-        ))
+        let rows = query(
+            "list kill tasks",
+            concat!("SELECT ", kill_task_columns!(), " FROM kill_tasks t WHERE t.instance_id = $1 ORDER BY t.id DESC"),
+        )
         .bind(instance.as_str())
         .fetch_all(&self.store.database)
-        .await
-        .map_err(StoreError::database_error("list kill tasks"))?;
+        .await?;
         rows.iter().map(|row| kill_task_from_row(row, now)).collect()
     }
 }
@@ -278,10 +272,10 @@ async fn insert_kill_task(
     task: &NewKillTask,
     now: i64,
 ) -> Result<i64, StoreError> {
-    let failed = tx.map_to_store_error();
     let criteria =
         serde_json::to_string(&task.criteria).map_err(StoreError::damaged_value_error("criteria of a kill task"))?;
     query_scalar(
+        tx.action(),
         "INSERT INTO kill_tasks (id, instance_id, criteria, masked, started_at, ends_at) \
          VALUES ((SELECT MAX(id) FROM (SELECT $1 AS id UNION ALL SELECT MAX(id) + 1 FROM kill_tasks) AS ids), $2, $3, $4, $1, $5) RETURNING id",
     )
@@ -290,28 +284,25 @@ async fn insert_kill_task(
     .bind(criteria)
     .bind(task.masked)
     .bind(task.duration.map(|duration| now.saturating_add(duration_to_millis(duration))))
-    .fetch_one(tx.transaction())
-    .await
-    .map_err(failed)
+    .fetch_one(tx.transaction()).await
 }
 
 fn kill_task_from_row(row: &Row, now: i64) -> Result<KillTask, StoreError> {
-    let failed = StoreError::database_error("read a kill task");
-    let criteria: String = row.try_get("criteria").map_err(&failed)?;
-    let ends_at: Option<i64> = row.try_get("ends_at").map_err(&failed)?;
-    let stopped_at: Option<i64> = row.try_get("stopped_at").map_err(&failed)?;
+    let criteria: String = row.get("criteria")?;
+    let ends_at: Option<i64> = row.get("ends_at")?;
+    let stopped_at: Option<i64> = row.get("stopped_at")?;
     let state = match (stopped_at, ends_at) {
         (Some(_), _) => KillTaskState::Stopped,
         (None, Some(end)) if end <= now => KillTaskState::Finished,
         (None, _) => KillTaskState::Running,
     };
     Ok(KillTask {
-        id: row.try_get("id").map_err(&failed)?,
+        id: row.get("id")?,
         instance_id: parse_column(row, "instance_id")?,
         criteria: serde_json::from_str(&criteria)
             .map_err(StoreError::damaged_value_error("criteria of a kill task"))?,
-        masked: row.try_get("masked").map_err(&failed)?,
-        started_at: row.try_get("started_at").map_err(&failed)?,
+        masked: row.get("masked")?,
+        started_at: row.get("started_at")?,
         ends_at,
         stopped_at,
         state,

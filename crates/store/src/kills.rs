@@ -223,6 +223,7 @@ impl KillStore<'_> {
         let mut ids = Vec::with_capacity(kills.len());
         for kill in kills {
             let id = query_scalar(
+                "record a kill",
                 "INSERT INTO killed_sessions (project_id, instance_id, node_id, source, task_id, kind, reason, session_id, \
                      \"user\", host, db, command, seconds, state, template, asked_at) \
                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) RETURNING id",
@@ -243,9 +244,7 @@ impl KillStore<'_> {
             .bind(&kill.state)
             .bind(&kill.template)
             .bind(now)
-            .fetch_one(&mut transaction)
-            .await
-            .map_err(&failed)?;
+            .fetch_one(&mut transaction).await?;
             ids.push(id);
         }
         transaction.commit().await.map_err(&failed)?;
@@ -270,12 +269,13 @@ impl KillStore<'_> {
     pub async fn record_interrupted_kills_as_unknown(self, before: i64) -> Result<u64, StoreError> {
         const UNKNOWN_KILL_OUTCOME_DETAIL: &str =
             "Clew terminated before the outcome was recorded: it is unknown whether the kill was sent";
-        let lost: Vec<i64> =
-            query_scalar("SELECT id FROM killed_sessions WHERE outcome IS NULL AND asked_at < $1 ORDER BY id")
-                .bind(before)
-                .fetch_all(&self.store.database)
-                .await
-                .map_err(StoreError::database_error("look for interrupted kills"))?;
+        let lost: Vec<i64> = query_scalar(
+            "look for interrupted kills",
+            "SELECT id FROM killed_sessions WHERE outcome IS NULL AND asked_at < $1 ORDER BY id",
+        )
+        .bind(before)
+        .fetch_all(&self.store.database)
+        .await?;
         if lost.is_empty() {
             return Ok(0);
         }
@@ -295,23 +295,24 @@ impl KillStore<'_> {
         by: &AuditOrigin,
         ends: &[(i64, RecordedKillOutcome, String)],
     ) -> Result<(), StoreError> {
-        let failed = tx.map_to_store_error();
         let now = self.store.clock.unix_millis();
         let mut events = Vec::with_capacity(ends.len());
         for (id, outcome, detail) in ends {
-            let rows = query(concat!(
-                "UPDATE killed_sessions SET outcome = $1, detail = $2, ended_at = $3 \
+            let rows = query(
+                tx.action(),
+                concat!(
+                    "UPDATE killed_sessions SET outcome = $1, detail = $2, ended_at = $3 \
                  WHERE id = $4 AND (outcome IS NULL OR outcome = 'unknown') RETURNING ",
-                kill_columns!(),
-                ", (SELECT p.domain_id FROM projects p WHERE p.id = project_id) AS domain_id"
-            ))
+                    kill_columns!(),
+                    ", (SELECT p.domain_id FROM projects p WHERE p.id = project_id) AS domain_id"
+                ),
+            )
             .bind(outcome.name())
             .bind(detail)
             .bind(now)
             .bind(id)
             .fetch_all(tx.transaction())
-            .await
-            .map_err(&failed)?;
+            .await?;
             for row in &rows {
                 let domain = parse_nullable_column(row, "domain_id")?;
                 events.push(build_kill_audit_event(by, domain, &kill_record_from_row(row)?));
@@ -323,22 +324,21 @@ impl KillStore<'_> {
 
     /// Returns a page of matching kills, newest first, and the total number of matching kills.
     pub async fn list_kills(self, filter: &KillFilter, page: Pagination) -> Result<(Vec<KillRecord>, u64), StoreError> {
-        let failed = StoreError::database_error("list kills");
-        let total: i64 = query_scalar(AssertSqlSafe(format!("SELECT COUNT(*) {MATCHING_KILLS_FROM_CLAUSE}")))
-            .bind(filter.instance_id.as_str())
-            .bind(filter.node_id.as_ref().map(NodeId::as_str))
-            .bind(filter.source.map(KillSource::name))
-            .bind(&filter.task_id)
-            .bind(filter.from)
-            .bind(filter.to)
-            .fetch_one(&self.store.database)
-            .await
-            .map_err(&failed)?;
+        let total: i64 =
+            query_scalar("list kills", AssertSqlSafe(format!("SELECT COUNT(*) {MATCHING_KILLS_FROM_CLAUSE}")))
+                .bind(filter.instance_id.as_str())
+                .bind(filter.node_id.as_ref().map(NodeId::as_str))
+                .bind(filter.source.map(KillSource::name))
+                .bind(&filter.task_id)
+                .bind(filter.from)
+                .bind(filter.to)
+                .fetch_one(&self.store.database)
+                .await?;
         let statement = format!(
             "SELECT {} {MATCHING_KILLS_FROM_CLAUSE} ORDER BY asked_at DESC, id DESC LIMIT $7 OFFSET $8",
             kill_columns!()
         );
-        let rows = query(AssertSqlSafe(statement))
+        let rows = query("list kills", AssertSqlSafe(statement))
             .bind(filter.instance_id.as_str())
             .bind(filter.node_id.as_ref().map(NodeId::as_str))
             .bind(filter.source.map(KillSource::name))
@@ -348,8 +348,7 @@ impl KillStore<'_> {
             .bind(page.limit)
             .bind(page.offset)
             .fetch_all(&self.store.database)
-            .await
-            .map_err(&failed)?;
+            .await?;
         let kills: Result<_, _> = rows.iter().map(kill_record_from_row).collect();
         Ok((kills?, total.unsigned_abs()))
     }
@@ -357,11 +356,11 @@ impl KillStore<'_> {
     /// Removes kills that have an outcome and were recorded before `cutoff`, a Unix timestamp in milliseconds.
     /// Returns the number of removed kills.
     pub async fn remove_kill_records_before(self, cutoff: i64) -> Result<u64, StoreError> {
-        let removed = query("DELETE FROM killed_sessions WHERE asked_at < $1 AND outcome IS NOT NULL")
-            .bind(cutoff)
-            .execute(&self.store.database)
-            .await
-            .map_err(StoreError::database_error("remove old kills"))?;
+        let removed =
+            query("remove old kills", "DELETE FROM killed_sessions WHERE asked_at < $1 AND outcome IS NOT NULL")
+                .bind(cutoff)
+                .execute(&self.store.database)
+                .await?;
         Ok(removed)
     }
 }
@@ -385,15 +384,14 @@ fn build_kill_audit_event(by: &AuditOrigin, domain_id: Option<DomainId>, kill: &
 }
 
 fn kill_record_from_row(row: &Row) -> Result<KillRecord, StoreError> {
-    let failed = StoreError::database_error("read a kill");
-    let text = |column| row.try_get::<String, _>(column).map_err(&failed);
-    let optional_text = |column| row.try_get::<Option<String>, _>(column).map_err(&failed);
-    let count = |column| row.try_get::<i64, _>(column).map(i64::unsigned_abs).map_err(&failed);
+    let text = |column| row.get::<String, _>(column);
+    let optional_text = |column| row.get::<Option<String>, _>(column);
+    let count = |column| row.get::<i64, _>(column).map(i64::unsigned_abs);
     let damaged = |what, reason| StoreError::Damaged { what, reason };
     let source = text("source")?;
     let end = |name: String| RecordedKillOutcome::from_name(&name).ok_or_else(|| damaged("outcome of a kill", name));
     Ok(KillRecord {
-        id: row.try_get("id").map_err(&failed)?,
+        id: row.get("id")?,
         project_id: parse_column::<ProjectId>(row, "project_id")?,
         instance_id: parse_column::<InstanceId>(row, "instance_id")?,
         node_id: parse_column::<NodeId>(row, "node_id")?,
@@ -409,9 +407,9 @@ fn kill_record_from_row(row: &Row) -> Result<KillRecord, StoreError> {
         seconds: count("seconds")?,
         state: optional_text("state")?,
         template: optional_text("template")?,
-        requested_at: row.try_get("asked_at").map_err(&failed)?,
+        requested_at: row.get("asked_at")?,
         outcome: optional_text("outcome")?.map(end).transpose()?,
         detail: optional_text("detail")?,
-        ended_at: row.try_get("ended_at").map_err(&failed)?,
+        ended_at: row.get("ended_at")?,
     })
 }

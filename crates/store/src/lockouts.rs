@@ -54,18 +54,20 @@ impl LockoutStore<'_> {
         }
         let (subject, now) = (self.hash_lockout_subject(subject), self.store.clock.unix_seconds());
         let mut transaction = self.store.database.begin_write_transaction().await.map_err(&failed)?;
-        let row = query("SELECT count, last_at, locked_until FROM failures WHERE subject = $1")
-            .bind(subject.as_slice())
-            .fetch_optional(&mut transaction)
-            .await
-            .map_err(&failed)?;
+        let row = query(
+            "reserve an authentication attempt",
+            "SELECT count, last_at, locked_until FROM failures WHERE subject = $1",
+        )
+        .bind(subject.as_slice())
+        .fetch_optional(&mut transaction)
+        .await?;
         let mut count = 0;
         if let Some(row) = row {
-            let last_at: i64 = row.try_get("last_at").map_err(&failed)?;
+            let last_at: i64 = row.get("last_at")?;
             let is_recent = now - last_at < LOCKOUT_DURATION_SECONDS;
-            match row.try_get::<Option<i64>, _>("locked_until").map_err(&failed)? {
+            match row.get::<Option<i64>, _>("locked_until")? {
                 Some(end) if end > now => return Ok(AuthAttemptReservation::Locked),
-                None if is_recent => count = row.try_get("count").map_err(&failed)?,
+                None if is_recent => count = row.get("count")?,
                 Some(_) | None => {}
             }
             if count >= MAX_CONSECUTIVE_AUTH_FAILURES && now - last_at < PENDING_AUTH_ATTEMPT_TTL_SECONDS {
@@ -74,6 +76,7 @@ impl LockoutStore<'_> {
         }
         let locks = count >= MAX_CONSECUTIVE_AUTH_FAILURES;
         query(
+            "reserve an authentication attempt",
             "INSERT INTO failures (subject, count, last_at, locked_until) VALUES ($1, $2, $3, $4) ON CONFLICT (subject) DO UPDATE \
              SET count = excluded.count, last_at = excluded.last_at, locked_until = excluded.locked_until",
         )
@@ -81,9 +84,7 @@ impl LockoutStore<'_> {
         .bind(if locks { count } else { count + 1 })
         .bind(now)
         .bind(locks.then_some(now + LOCKOUT_DURATION_SECONDS))
-        .execute(&mut transaction)
-        .await
-        .map_err(&failed)?;
+        .execute(&mut transaction).await?;
         transaction.commit().await.map_err(&failed)?;
         Ok(if locks { AuthAttemptReservation::Locked } else { AuthAttemptReservation::Granted })
     }
@@ -105,9 +106,10 @@ impl LockoutStore<'_> {
         let failed = StoreError::database_error("record an authentication failure");
         let now = self.store.clock.unix_seconds();
         let mut transaction = self.store.database.begin_write_transaction().await.map_err(&failed)?;
-        delete_expired_auth_failures(&mut transaction, now).await.map_err(&failed)?;
+        delete_expired_auth_failures(&mut transaction, now).await?;
         // A concurrent successful authentication may have deleted the row.
         let rows: Vec<Option<i64>> = query_scalar(
+            "record an authentication failure",
             "INSERT INTO failures (subject, count, last_at) VALUES ($1, 1, $2) ON CONFLICT (subject) DO UPDATE SET \
                  count = CASE WHEN failures.locked_until <= $2 THEN 1 ELSE failures.count + $5 END, last_at = $2, \
                  locked_until = CASE WHEN failures.locked_until > $2 THEN failures.locked_until \
@@ -120,8 +122,7 @@ impl LockoutStore<'_> {
         .bind(LOCKOUT_DURATION_SECONDS)
         .bind(increment)
         .fetch_all(&mut transaction)
-        .await
-        .map_err(&failed)?;
+        .await?;
         transaction.commit().await.map_err(&failed)?;
         Ok(rows.into_iter().next().flatten())
     }
@@ -136,21 +137,20 @@ impl LockoutStore<'_> {
     pub async fn clear_auth_failures(self, subject: &str) -> Result<(), StoreError> {
         // A read-only query avoids the write lock.
         if self.find_auth_failures(subject).await?.is_some() {
-            query("DELETE FROM failures WHERE subject = $1")
+            query("delete authentication failures", "DELETE FROM failures WHERE subject = $1")
                 .bind(self.hash_lockout_subject(subject).as_slice())
                 .execute(&self.store.database)
-                .await
-                .map_err(StoreError::database_error("delete authentication failures"))?;
+                .await?;
         }
         Ok(())
     }
 
     pub(crate) async fn find_auth_failures(self, subject: &str) -> Result<Option<AuthFailureRecord>, StoreError> {
-        let row: Option<Option<i64>> = query_scalar("SELECT locked_until FROM failures WHERE subject = $1")
-            .bind(self.hash_lockout_subject(subject).as_slice())
-            .fetch_optional(&self.store.database)
-            .await
-            .map_err(StoreError::database_error("read authentication failures"))?;
+        let row: Option<Option<i64>> =
+            query_scalar("read authentication failures", "SELECT locked_until FROM failures WHERE subject = $1")
+                .bind(self.hash_lockout_subject(subject).as_slice())
+                .fetch_optional(&self.store.database)
+                .await?;
         Ok(row.map(|locked_until| AuthFailureRecord { locked_until }))
     }
 
@@ -167,13 +167,14 @@ impl LockoutStore<'_> {
 
     /// Returns true if the user has authenticated from this client address within the last 90 days.
     pub async fn is_known_client_address(self, user: &UserId, address: IpAddr) -> Result<bool, StoreError> {
-        let found: Option<i64> =
-            query_scalar("SELECT last_at FROM known_addresses WHERE user_id = $1 AND address = $2")
-                .bind(user.as_str())
-                .bind(address.to_string())
-                .fetch_optional(&self.store.database)
-                .await
-                .map_err(StoreError::database_error("look up the addresses of a user"))?;
+        let found: Option<i64> = query_scalar(
+            "look up the addresses of a user",
+            "SELECT last_at FROM known_addresses WHERE user_id = $1 AND address = $2",
+        )
+        .bind(user.as_str())
+        .bind(address.to_string())
+        .fetch_optional(&self.store.database)
+        .await?;
         Ok(found.is_some_and(|last_at| self.store.clock.unix_seconds() - last_at < CLIENT_ADDRESS_TTL_SECONDS))
     }
 
@@ -187,20 +188,22 @@ impl LockoutStore<'_> {
         let text = address.to_string();
         let now = self.store.clock.unix_seconds();
         let failed = StoreError::database_error("record the address of a user");
-        let others: i64 =
-            query_scalar("SELECT count(*) FROM known_addresses WHERE user_id = $1 AND address <> $2 AND last_at > $3")
-                .bind(user.as_str())
-                .bind(&text)
-                .bind(now - CLIENT_ADDRESS_WRITE_INTERVAL_SECONDS)
-                .fetch_one(&self.store.database)
-                .await
-                .map_err(&failed)?;
+        let others: i64 = query_scalar(
+            "record the address of a user",
+            "SELECT count(*) FROM known_addresses WHERE user_id = $1 AND address <> $2 AND last_at > $3",
+        )
+        .bind(user.as_str())
+        .bind(&text)
+        .bind(now - CLIENT_ADDRESS_WRITE_INTERVAL_SECONDS)
+        .fetch_one(&self.store.database)
+        .await?;
         if others >= MAX_CLIENT_ADDRESSES_PER_USER {
             return Ok(());
         }
         let mut transaction = self.store.database.begin_write_transaction().await.map_err(&failed)?;
         // The user may have been removed concurrently.
         query(
+            "record the address of a user",
             "INSERT INTO known_addresses (user_id, address, last_at) SELECT id, $2, $3 FROM users WHERE id = $1 \
              ON CONFLICT (user_id, address) DO UPDATE SET last_at = excluded.last_at",
         )
@@ -208,18 +211,16 @@ impl LockoutStore<'_> {
         .bind(&text)
         .bind(now)
         .execute(&mut transaction)
-        .await
-        .map_err(&failed)?;
+        .await?;
         let deleted: Vec<String> = query_scalar(
+            "record the address of a user",
             "DELETE FROM known_addresses WHERE user_id = $1 AND (last_at <= $2 OR address NOT IN \
                  (SELECT address FROM known_addresses WHERE user_id = $1 ORDER BY last_at DESC, address LIMIT $3)) RETURNING address",
         )
         .bind(user.as_str())
         .bind(now - CLIENT_ADDRESS_TTL_SECONDS)
         .bind(MAX_CLIENT_ADDRESSES_PER_USER)
-        .fetch_all(&mut transaction)
-        .await
-        .map_err(&failed)?;
+        .fetch_all(&mut transaction).await?;
         transaction.commit().await.map_err(&failed)?;
         self.store.caches.record_client_address(user, address, now);
         for address in deleted.iter().filter_map(|text| text.parse().ok()) {
@@ -233,10 +234,13 @@ impl LockoutStore<'_> {
     }
 }
 
-async fn delete_expired_auth_failures(transaction: &mut Transaction, now: i64) -> Result<u64, sqlx::Error> {
-    query("DELETE FROM failures WHERE last_at <= $1 AND (locked_until IS NULL OR locked_until <= $2)")
-        .bind(now - LOCKOUT_DURATION_SECONDS)
-        .bind(now)
-        .execute(transaction)
-        .await
+async fn delete_expired_auth_failures(transaction: &mut Transaction, now: i64) -> Result<u64, StoreError> {
+    query(
+        "delete old authentication failures",
+        "DELETE FROM failures WHERE last_at <= $1 AND (locked_until IS NULL OR locked_until <= $2)",
+    )
+    .bind(now - LOCKOUT_DURATION_SECONDS)
+    .bind(now)
+    .execute(transaction)
+    .await
 }

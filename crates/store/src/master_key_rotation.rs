@@ -116,10 +116,7 @@ impl Store {
         .await?;
         write_setting(transaction, MASTER_KEY_ID_SETTING, &keys.id).await?;
         // The subjects are hashed with the previous key, so lookups with the new key do not find them.
-        query("DELETE FROM failures")
-            .execute(&mut *transaction)
-            .await
-            .map_err(StoreError::database_error("rotate the master key"))?;
+        query("rotate the master key", "DELETE FROM failures").execute(&mut *transaction).await?;
         let event = AuditEvent {
             detail: json!({ "sealed": summary.sealed, "damaged": summary.damaged }),
             ..AuditEvent::for_successful_operation(by, "RotateMasterKey", "master key")
@@ -137,24 +134,22 @@ impl Store {
         (table, column): (&str, &str),
         summary: &mut MasterKeyRotationSummary,
     ) -> Result<(), StoreError> {
-        let failed = StoreError::database_error("rotate the master key");
         let all = format!("SELECT id, {column} AS sealed FROM {table} WHERE {column} IS NOT NULL");
-        let rows = query(AssertSqlSafe(all)).fetch_all(&mut *transaction).await.map_err(&failed)?;
+        let rows = query("rotate the master key", AssertSqlSafe(all)).fetch_all(&mut *transaction).await?;
         for row in rows {
-            let id: String = row.try_get("id").map_err(&failed)?;
+            let id: String = row.get("id")?;
             let aad = AssociatedData { table, column, row: &id };
-            let before: Vec<u8> = row.try_get("sealed").map_err(&failed)?;
+            let before: Vec<u8> = row.get("sealed")?;
             let Ok(secret) = self.sealer.unseal(aad, &before) else {
                 summary.damaged += 1;
                 continue;
             };
             let secret = SecretString::from(secret.expose_secret());
-            query(AssertSqlSafe(format!("UPDATE {table} SET {column} = $1 WHERE id = $2")))
+            query("rotate the master key", AssertSqlSafe(format!("UPDATE {table} SET {column} = $1 WHERE id = $2")))
                 .bind(sealer.seal(aad, &secret)?)
                 .bind(&id)
                 .execute(&mut *transaction)
-                .await
-                .map_err(&failed)?;
+                .await?;
             summary.sealed += 1;
         }
         Ok(())

@@ -144,16 +144,14 @@ async fn copy_table(
             "SELECT setval(pg_get_serial_sequence('{table}', '{column}'), COALESCE(MAX({column}), 0) + 1, false) FROM {table}",
             table = table.name
         );
-        query_scalar::<i64>(AssertSqlSafe(next)).fetch_one(&mut *to).await.map_err(metadata_copy_error())?;
+        query_scalar::<i64>(METADATA_COPY_ACTION, AssertSqlSafe(next)).fetch_one(&mut *to).await?;
     }
     execute_copy_statement(to, format!("ALTER TABLE {} ENABLE TRIGGER USER", table.name)).await?;
     Ok(CopiedTable { name: table.name, rows: digest.row_count(), digest: digest.to_string() })
 }
 
 async fn execute_copy_statement(transaction: &mut Transaction, statement: String) -> Result<(), StoreError> {
-    query(AssertSqlSafe(statement)).execute(transaction).await.map(drop).map_err(metadata_copy_error())
+    query(METADATA_COPY_ACTION, AssertSqlSafe(statement)).execute(transaction).await.map(drop)
 }
 
-fn metadata_copy_error() -> impl Fn(sqlx::Error) -> StoreError {
-    StoreError::database_error("copy the metadata")
-}
+const METADATA_COPY_ACTION: &str = "copy the metadata";

@@ -49,8 +49,8 @@ impl ZoneStore<'_> {
 
     /// Removes the database row of a stopped worker.
     pub async fn remove_worker(self, name: &str) -> Result<(), StoreError> {
-        let removed = query("DELETE FROM workers WHERE name = $1").bind(name).execute(&self.store.database).await;
-        removed.map(drop).map_err(StoreError::database_error("remove a worker"))
+        let delete = query("remove a worker", "DELETE FROM workers WHERE name = $1").bind(name);
+        delete.execute(&self.store.database).await.map(drop)
     }
 
     /// Marks tasks as failed if they have been queued for longer than `after` and their zone has no active worker.
@@ -61,6 +61,7 @@ impl ZoneStore<'_> {
         let mut ended = 0;
         for zone in unserved.iter().filter_map(|state| state.zone.as_ref()) {
             ended += query(
+                "end collections in zones without workers",
                 "UPDATE tasks SET status = 'error', failure_kind = $1, failure_detail = $2, ended_at = $3 \
                  WHERE status = 'queued' AND zone = $4 AND created_at < $5",
             )
@@ -70,8 +71,7 @@ impl ZoneStore<'_> {
             .bind(zone.as_str())
             .bind(now.saturating_sub(duration_to_millis(after)))
             .execute(&self.store.database)
-            .await
-            .map_err(StoreError::database_error("end collections in zones without workers"))?;
+            .await?;
         }
         Ok(ended)
     }
@@ -79,18 +79,18 @@ impl ZoneStore<'_> {
     /// Returns the zones that have nodes or active workers, sorted by name.
     /// The first element of the returned list represents the nodes without a zone.
     pub async fn list_zone_states(self) -> Result<Vec<ZoneState>, StoreError> {
-        let failed = StoreError::database_error("list the zones of workers");
-        let nodes: Vec<(String, i64)> = query_two_columns("SELECT zone, COUNT(*) FROM nodes GROUP BY zone")
-            .fetch_all(&self.store.database)
-            .await
-            .map_err(&failed)?;
-        let since = self.store.clock.unix_millis().saturating_sub(duration_to_millis(WORKER_HEARTBEAT_TTL));
-        let workers: Vec<(String, i64)> =
-            query_two_columns("SELECT zones, COUNT(*) FROM workers WHERE seen_at > $1 GROUP BY zones")
-                .bind(since)
+        let nodes: Vec<(String, i64)> =
+            query_two_columns("list the zones of workers", "SELECT zone, COUNT(*) FROM nodes GROUP BY zone")
                 .fetch_all(&self.store.database)
-                .await
-                .map_err(failed)?;
+                .await?;
+        let since = self.store.clock.unix_millis().saturating_sub(duration_to_millis(WORKER_HEARTBEAT_TTL));
+        let workers: Vec<(String, i64)> = query_two_columns(
+            "list the zones of workers",
+            "SELECT zones, COUNT(*) FROM workers WHERE seen_at > $1 GROUP BY zones",
+        )
+        .bind(since)
+        .fetch_all(&self.store.database)
+        .await?;
         let mut states = vec![ZoneState { zone: None, nodes: 0, workers: 0 }];
         for (zone, count) in nodes {
             get_or_insert_zone_state(&mut states, &zone)?.nodes += count.unsigned_abs();
@@ -133,8 +133,8 @@ impl BatchedWrite for WorkerHeartbeatWrite {
     const ERROR_CONTEXT: &'static str = "record the heartbeat of a worker";
 
     async fn execute_write(&self, transaction: &mut Transaction) -> Result<(), StoreError> {
-        let failed = StoreError::database_error(Self::ERROR_CONTEXT);
         query(
+            Self::ERROR_CONTEXT,
             "INSERT INTO workers (name, zones, seen_at) VALUES ($1, $2, $3) \
              ON CONFLICT (name) DO UPDATE SET zones = excluded.zones, seen_at = excluded.seen_at",
         )
@@ -142,13 +142,11 @@ impl BatchedWrite for WorkerHeartbeatWrite {
         .bind(&self.zones)
         .bind(self.now)
         .execute(&mut *transaction)
-        .await
-        .map_err(&failed)?;
-        query("DELETE FROM workers WHERE seen_at < $1")
+        .await?;
+        query(Self::ERROR_CONTEXT, "DELETE FROM workers WHERE seen_at < $1")
             .bind(self.now.saturating_sub(duration_to_millis(INACTIVE_WORKER_RETENTION)))
             .execute(transaction)
-            .await
-            .map_err(failed)?;
+            .await?;
         Ok(())
     }
 }

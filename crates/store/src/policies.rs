@@ -122,13 +122,14 @@ impl PolicyStore<'_> {
     ) -> Result<PolicyId, StoreError> {
         let mut tx = self.store.begin_audited_transaction("store a policy").await?;
         ensure_iam_domain_exists(tx.transaction(), domain).await?;
-        let before: Option<String> = query_scalar("SELECT document FROM policies WHERE domain_id = $1 AND name = $2")
-            .bind(domain.as_str())
-            .bind(name)
-            .fetch_optional(tx.transaction())
-            .await
-            .map_err(tx.map_to_store_error())?;
+        let before: Option<String> =
+            query_scalar(tx.action(), "SELECT document FROM policies WHERE domain_id = $1 AND name = $2")
+                .bind(domain.as_str())
+                .bind(name)
+                .fetch_optional(tx.transaction())
+                .await?;
         let rows = query(
+            tx.action(),
             "INSERT INTO policies (id, domain_id, name, model, document, description, created_at, updated_at) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $7) ON CONFLICT (domain_id, name) DO UPDATE SET \
              model = excluded.model, document = excluded.document, description = excluded.description, \
@@ -142,8 +143,7 @@ impl PolicyStore<'_> {
         .bind(description)
         .bind(self.store.clock.unix_seconds())
         .fetch_all(tx.transaction())
-        .await
-        .map_err(tx.map_to_store_error())?;
+        .await?;
         let row = rows.first().ok_or_else(|| StoreError::Unknown { what: "policy", name: name.to_owned() })?;
         let id: PolicyId = parse_column(row, "id")?;
         // A shorter document is allowed even if the limits are still exceeded.
@@ -164,11 +164,11 @@ impl PolicyStore<'_> {
 
     /// Returns all policies in a domain, sorted by name.
     pub async fn list_policies(self, domain: &DomainId) -> Result<Vec<PolicyRecord>, StoreError> {
-        let rows = query(AssertSqlSafe(format!("{SELECT_POLICIES_SQL} WHERE domain_id = $1 ORDER BY name")))
-            .bind(domain.as_str())
-            .fetch_all(&self.store.database)
-            .await
-            .map_err(StoreError::database_error("list policies"))?;
+        let rows =
+            query("list policies", AssertSqlSafe(format!("{SELECT_POLICIES_SQL} WHERE domain_id = $1 ORDER BY name")))
+                .bind(domain.as_str())
+                .fetch_all(&self.store.database)
+                .await?;
         rows.iter().map(policy_from_row).collect()
     }
 
@@ -179,12 +179,14 @@ impl PolicyStore<'_> {
 
     /// Returns a policy in a domain by name.
     pub async fn find_policy_by_name(self, domain: &DomainId, name: &str) -> Result<Option<PolicyRecord>, StoreError> {
-        let row = query(AssertSqlSafe(format!("{SELECT_POLICIES_SQL} WHERE domain_id = $1 AND name = $2")))
-            .bind(domain.as_str())
-            .bind(name)
-            .fetch_optional(&self.store.database)
-            .await
-            .map_err(StoreError::database_error("look up a policy"))?;
+        let row = query(
+            "look up a policy",
+            AssertSqlSafe(format!("{SELECT_POLICIES_SQL} WHERE domain_id = $1 AND name = $2")),
+        )
+        .bind(domain.as_str())
+        .bind(name)
+        .fetch_optional(&self.store.database)
+        .await?;
         row.as_ref().map(policy_from_row).transpose()
     }
 
@@ -193,19 +195,14 @@ impl PolicyStore<'_> {
     pub async fn remove_policy(self, by: &AuditOrigin, id: &PolicyId) -> Result<bool, StoreError> {
         let mut tx = self.store.begin_audited_transaction("remove a policy").await?;
         let Some(before) = find_policy(tx.transaction(), id).await? else { return Ok(false) };
-        let times: i64 = query_scalar("SELECT COUNT(*) FROM attachments WHERE policy_id = $1")
+        let times: i64 = query_scalar(tx.action(), "SELECT COUNT(*) FROM attachments WHERE policy_id = $1")
             .bind(id.as_str())
             .fetch_one(tx.transaction())
-            .await
-            .map_err(tx.map_to_store_error())?;
+            .await?;
         if times > 0 {
             return Err(StoreError::InUse { name: before.name, times: times.unsigned_abs() });
         }
-        query("DELETE FROM policies WHERE id = $1")
-            .bind(id.as_str())
-            .execute(tx.transaction())
-            .await
-            .map_err(tx.map_to_store_error())?;
+        query(tx.action(), "DELETE FROM policies WHERE id = $1").bind(id.as_str()).execute(tx.transaction()).await?;
         let event = AuditEvent {
             domain_id: Some(before.domain_id),
             detail: json!({ "id": id }),
@@ -217,11 +214,10 @@ impl PolicyStore<'_> {
 }
 
 async fn find_policy<'e>(executor: impl Into<Executor<'e>>, id: &PolicyId) -> Result<Option<PolicyRecord>, StoreError> {
-    let row = query(AssertSqlSafe(format!("{SELECT_POLICIES_SQL} WHERE id = $1")))
+    let row = query("look up a policy", AssertSqlSafe(format!("{SELECT_POLICIES_SQL} WHERE id = $1")))
         .bind(id.as_str())
         .fetch_optional(executor)
-        .await
-        .map_err(StoreError::database_error("look up a policy"))?;
+        .await?;
     row.as_ref().map(policy_from_row).transpose()
 }
 
@@ -232,15 +228,14 @@ pub(crate) async fn require_policy(transaction: &mut Transaction, id: &PolicyId)
 }
 
 fn policy_from_row(row: &Row) -> Result<PolicyRecord, StoreError> {
-    let failed = StoreError::database_error("read a policy");
     Ok(PolicyRecord {
         id: parse_column(row, "id")?,
-        name: row.try_get("name").map_err(&failed)?,
+        name: row.get("name")?,
         domain_id: parse_column(row, "domain_id")?,
-        model: row.try_get("model").map_err(&failed)?,
-        document: row.try_get("document").map_err(&failed)?,
-        description: row.try_get("description").map_err(&failed)?,
-        created_at: row.try_get("created_at").map_err(&failed)?,
-        updated_at: row.try_get("updated_at").map_err(&failed)?,
+        model: row.get("model")?,
+        document: row.get("document")?,
+        description: row.get("description")?,
+        created_at: row.get("created_at")?,
+        updated_at: row.get("updated_at")?,
     })
 }

@@ -113,7 +113,7 @@ pub(crate) async fn open_database(url: &PostgresUrl) -> Result<PostgresDatabase,
         .await
         .map_err(&failed)?;
     MIGRATIONS.run(&pool).await.map_err(migration_error)?;
-    let now = sqlx::query_scalar(SELECT_SERVER_TIME_SQL).fetch_one(&pool).await.map_err(failed)?;
+    let now = sqlx::query_scalar(SELECT_SERVER_TIME_SQL).fetch_one(&pool).await.map_err(&failed)?;
     Ok(PostgresDatabase { pool, clock: DatabaseClock::new(now), writer: Arc::new(Semaphore::new(1)) })
 }
 

@@ -14,19 +14,20 @@ pub(crate) async fn read_setting<'e>(
     executor: impl Into<Executor<'e>>,
     name: &str,
 ) -> Result<Option<Vec<u8>>, StoreError> {
-    query_scalar("SELECT value FROM settings WHERE name = $1")
+    query_scalar("read a setting", "SELECT value FROM settings WHERE name = $1")
         .bind(name)
         .fetch_optional(executor)
         .await
-        .map_err(StoreError::database_error("read a setting"))
 }
 
 pub(crate) async fn write_setting(transaction: &mut Transaction, name: &str, value: &[u8]) -> Result<(), StoreError> {
-    query("INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
-        .bind(name)
-        .bind(value)
-        .execute(transaction)
-        .await
-        .map_err(StoreError::database_error("write a setting"))?;
+    query(
+        "write a setting",
+        "INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+    )
+    .bind(name)
+    .bind(value)
+    .execute(transaction)
+    .await?;
     Ok(())
 }

@@ -194,11 +194,10 @@ impl TaskStore<'_> {
             "UPDATE tasks SET lease_until = $1 WHERE status = 'running' AND lease_until > $1",
             "UPDATE intelligent_kills SET lease_until = $1 WHERE status = 'running' AND lease_until > $1",
         ] {
-            let ended = query(statement)
+            let ended = query("end the leases of collections", statement)
                 .bind(self.store.clock.unix_millis())
                 .execute(&self.store.database)
-                .await
-                .map_err(StoreError::database_error("end the leases of collections"))?;
+                .await?;
             count += ended;
         }
         Ok(count)
@@ -206,11 +205,10 @@ impl TaskStore<'_> {
 
     /// Returns a task by id.
     pub async fn find_task(self, id: &RequestId) -> Result<Option<SessionCollectionTask>, StoreError> {
-        let row = query(SELECT_TASK_BY_ID)
+        let row = query("look up a collection", SELECT_TASK_BY_ID)
             .bind(id.as_str())
             .fetch_optional(&self.store.database)
-            .await
-            .map_err(StoreError::database_error("look up a collection"))?;
+            .await?;
         row.as_ref().map(task_from_row).transpose()
     }
 
@@ -222,14 +220,13 @@ impl TaskStore<'_> {
         node: &NodeId,
         limit: u32,
     ) -> Result<Vec<SessionCollectionTask>, StoreError> {
-        let rows = query(SELECT_TASKS_BY_NODE)
+        let rows = query("list collections", SELECT_TASKS_BY_NODE)
             .bind(project.as_str())
             .bind(instance.as_str())
             .bind(node.as_str())
             .bind(limit)
             .fetch_all(&self.store.database)
-            .await
-            .map_err(StoreError::database_error("list collections"))?;
+            .await?;
         rows.iter().map(task_from_row).collect()
     }
 
@@ -237,15 +234,17 @@ impl TaskStore<'_> {
     /// Returns false without making changes if the task does not exist or has not finished.
     pub async fn remove_task(self, by: &AuditOrigin, id: &RequestId) -> Result<bool, StoreError> {
         let mut tx = self.store.begin_audited_transaction("remove a collection").await?;
-        let rows = query(concat!(
-            "DELETE FROM tasks WHERE request_id = $1 AND ended_at IS NOT NULL RETURNING ",
-            task_columns!(),
-            ", (SELECT p.domain_id FROM projects p WHERE p.id = project_id) AS domain_id"
-        ))
+        let rows = query(
+            tx.action(),
+            concat!(
+                "DELETE FROM tasks WHERE request_id = $1 AND ended_at IS NOT NULL RETURNING ",
+                task_columns!(),
+                ", (SELECT p.domain_id FROM projects p WHERE p.id = project_id) AS domain_id"
+            ),
+        )
         .bind(id.as_str())
         .fetch_all(tx.transaction())
-        .await
-        .map_err(tx.map_to_store_error())?;
+        .await?;
         let Some(row) = rows.first() else { return Ok(false) };
         let removed = task_from_row(row)?;
         let event = AuditEvent {
@@ -265,10 +264,8 @@ impl TaskStore<'_> {
 
     /// Returns the number of tasks for each status. Statuses without tasks are included.
     pub async fn count_tasks_by_status(self) -> Result<Vec<(CollectionTaskStatus, u64)>, StoreError> {
-        let rows: Vec<(String, i64)> = query_two_columns(SELECT_TASK_COUNTS)
-            .fetch_all(&self.store.database)
-            .await
-            .map_err(StoreError::database_error("count collections"))?;
+        let rows: Vec<(String, i64)> =
+            query_two_columns("count collections", SELECT_TASK_COUNTS).fetch_all(&self.store.database).await?;
         let count = |status: CollectionTaskStatus| {
             rows.iter().find(|(name, _)| name == status.name()).map_or(0, |(_, count)| *count)
         };
@@ -280,61 +277,59 @@ impl TaskStore<'_> {
     pub async fn remove_tasks_ended_before(self, cutoff: i64) -> Result<Vec<String>, StoreError> {
         let failed = StoreError::database_error("remove old collections");
         let mut transaction = self.store.database.begin_write_transaction().await.map_err(&failed)?;
-        let names: Vec<Option<String>> =
-            query_scalar(DELETE_TASKS_ENDED_BEFORE).bind(cutoff).fetch_all(&mut transaction).await.map_err(&failed)?;
+        let names: Vec<Option<String>> = query_scalar("remove old collections", DELETE_TASKS_ENDED_BEFORE)
+            .bind(cutoff)
+            .fetch_all(&mut transaction)
+            .await?;
         transaction.commit().await.map_err(failed)?;
         Ok(names.into_iter().flatten().collect())
     }
 
     /// Returns the names of all results that belong to a task.
     pub async fn list_referenced_result_names(self) -> Result<Vec<String>, StoreError> {
-        query_scalar("SELECT result_name FROM tasks WHERE result_name IS NOT NULL")
+        query_scalar("list results", "SELECT result_name FROM tasks WHERE result_name IS NOT NULL")
             .fetch_all(&self.store.database)
             .await
-            .map_err(StoreError::database_error("list results"))
     }
 }
 
 fn task_from_row(row: &Row) -> Result<SessionCollectionTask, StoreError> {
-    let failed = StoreError::database_error("read a collection");
-    let status: String = row.try_get("status").map_err(&failed)?;
-    let selection: String = row.try_get("selection").map_err(&failed)?;
+    let status: String = row.get("status")?;
+    let selection: String = row.get("selection")?;
     Ok(SessionCollectionTask {
         request_id: parse_column(row, "request_id")?,
         project_id: parse_column(row, "project_id")?,
         instance_id: parse_column(row, "instance_id")?,
         node_id: parse_column(row, "node_id")?,
         selection: serde_json::from_str(&selection).map_err(StoreError::damaged_value_error("selection"))?,
-        masked: row.try_get("masked").map_err(&failed)?,
+        masked: row.get("masked")?,
         status: CollectionTaskStatus::from_name(&status)
             .ok_or_else(|| StoreError::Damaged { what: "status of a collection", reason: status })?,
         failure: failure_from_row(row)?,
         result: result_from_row(row)?,
-        attempts: u32::try_from(row.try_get::<i64, _>("attempts").map_err(&failed)?).unwrap_or(u32::MAX),
-        created_at: row.try_get("created_at").map_err(&failed)?,
-        ended_at: row.try_get("ended_at").map_err(&failed)?,
+        attempts: u32::try_from(row.get::<i64, _>("attempts")?).unwrap_or(u32::MAX),
+        created_at: row.get("created_at")?,
+        ended_at: row.get("ended_at")?,
     })
 }
 
 fn failure_from_row(row: &Row) -> Result<Option<Failure>, StoreError> {
-    let failed = StoreError::database_error("read a failure");
-    let Some(kind): Option<String> = row.try_get("failure_kind").map_err(&failed)? else { return Ok(None) };
-    let detail: Option<String> = row.try_get("failure_detail").map_err(&failed)?;
+    let Some(kind): Option<String> = row.get("failure_kind")? else { return Ok(None) };
+    let detail: Option<String> = row.get("failure_detail")?;
     let parsed = FailureKind::ALL.into_iter().find(|variant| variant.name() == kind);
     let kind = parsed.ok_or_else(|| StoreError::Damaged { what: "type of a failure", reason: kind })?;
     Ok(Some(Failure::new(kind, detail.unwrap_or_default())))
 }
 
 fn result_from_row(row: &Row) -> Result<Option<ResultMetadata>, StoreError> {
-    let failed = StoreError::database_error("read a result");
-    let Some(name): Option<String> = row.try_get("result_name").map_err(&failed)? else { return Ok(None) };
-    let limitations: Option<String> = row.try_get("result_limitations").map_err(&failed)?;
-    let count = |column| row.try_get::<i64, _>(column).map(i64::unsigned_abs).map_err(&failed);
+    let Some(name): Option<String> = row.get("result_name")? else { return Ok(None) };
+    let limitations: Option<String> = row.get("result_limitations")?;
+    let count = |column| row.get::<i64, _>(column).map(i64::unsigned_abs);
     Ok(Some(ResultMetadata {
         name,
         rows: count("result_rows")?,
         bytes: count("result_bytes")?,
-        sha256: row.try_get("result_sha256").map_err(&failed)?,
+        sha256: row.get("result_sha256")?,
         limitations: limitations.and_then(|json| serde_json::from_str(&json).ok()),
     }))
 }

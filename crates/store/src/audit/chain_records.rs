@@ -27,11 +27,10 @@ impl ChainPosition {
         key: &MasterKey,
         name: &str,
     ) -> Result<Option<Self>, StoreError> {
-        let row = query("SELECT seq, mac, seal FROM audit_ends WHERE name = $1")
+        let row = query("read the audit log", "SELECT seq, mac, seal FROM audit_ends WHERE name = $1")
             .bind(name)
             .fetch_optional(transaction)
-            .await
-            .map_err(StoreError::database_error("read the audit log"))?;
+            .await?;
         row.map_or(Ok(None), |row| Self::from_row(&row, key, name))
     }
 
@@ -40,17 +39,15 @@ impl ChainPosition {
         transaction: &mut Transaction,
         keys: &DerivedKeys,
     ) -> Result<Option<Self>, StoreError> {
-        let failed = StoreError::database_error("read the audit log");
         let row = query(
+            "read the audit log",
             "SELECT seq, mac, seal, (SELECT value FROM settings WHERE name = $2) AS key_id FROM audit_ends WHERE name = $1",
         )
         .bind(HEAD_RECORD_NAME)
         .bind(MASTER_KEY_ID_SETTING)
-        .fetch_optional(transaction)
-        .await
-        .map_err(&failed)?;
+        .fetch_optional(transaction).await?;
         let Some(row) = row else { return Ok(None) };
-        let id: Option<Vec<u8>> = row.try_get("key_id").map_err(failed)?;
+        let id: Option<Vec<u8>> = row.get("key_id")?;
         if keys.matches_key_id(id.as_deref()) {
             Self::from_row(&row, &keys.audit, HEAD_RECORD_NAME)
         } else {
@@ -59,11 +56,10 @@ impl ChainPosition {
     }
 
     fn from_row(row: &Row, key: &MasterKey, name: &str) -> Result<Option<Self>, StoreError> {
-        let failed = StoreError::database_error("read the audit log");
         let (Ok(mac), Ok(seal)) = (read_hash_column(row, "mac"), read_hash_column(row, "seal")) else {
             return Ok(None);
         };
-        let end = Self { seq: row.try_get("seq").map_err(&failed)?, mac };
+        let end = Self { seq: row.get("seq")?, mac };
         Ok((end.compute_record_mac(key, name) == seal).then_some(end))
     }
 
@@ -73,7 +69,8 @@ impl ChainPosition {
         key: &MasterKey,
         name: &str,
     ) -> Result<(), StoreError> {
-        let written = query(
+        query(
+            "write to the audit log",
             "INSERT INTO audit_ends (name, seq, mac, seal) VALUES ($1, $2, $3, $4) \
              ON CONFLICT (name) DO UPDATE SET seq = excluded.seq, mac = excluded.mac, seal = excluded.seal",
         )
@@ -82,8 +79,8 @@ impl ChainPosition {
         .bind(self.mac.as_slice())
         .bind(self.compute_record_mac(key, name).as_slice())
         .execute(transaction)
-        .await;
-        written.map(drop).map_err(StoreError::database_error("write to the audit log"))
+        .await
+        .map(drop)
     }
 
     fn compute_record_mac(self, key: &MasterKey, name: &str) -> [u8; 32] {
@@ -93,9 +90,8 @@ impl ChainPosition {
 
 pub(crate) async fn find_highest_sequence_number(transaction: &mut Transaction) -> Result<i64, StoreError> {
     query_scalar(
+        "read the audit log",
         "SELECT COALESCE(MAX(seq), 0) FROM (SELECT MAX(seq) AS seq FROM audit UNION ALL SELECT MAX(seq) FROM audit_ends) AS seen",
     )
-    .fetch_one(transaction)
-    .await
-    .map_err(StoreError::database_error("read the audit log"))
+    .fetch_one(transaction).await
 }

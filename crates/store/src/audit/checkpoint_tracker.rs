@@ -113,11 +113,10 @@ async fn verify_checkpoint(
     if checkpoint.seq == 0 {
         return Ok(None);
     }
-    let row = query("SELECT mac FROM audit WHERE seq = $1")
+    let row = query("verify the audit log", "SELECT mac FROM audit WHERE seq = $1")
         .bind(checkpoint.seq)
         .fetch_optional(&mut *transaction)
-        .await
-        .map_err(StoreError::database_error("verify the audit log"))?;
+        .await?;
     let found = match row {
         Some(row) => read_hash_column(&row, "mac").ok(),
         None => match ChainPosition::read_chain_record(transaction, key, CHECKPOINT_RECORD_NAME).await? {

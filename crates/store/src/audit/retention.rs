@@ -22,10 +22,9 @@ impl AuditStore<'_> {
     pub async fn prune_audit_log(self, by: &AuditOrigin, before: i64) -> Result<u64, StoreError> {
         let mut removed = 0;
         // This call does not remove its own audit events, regardless of their timestamps.
-        let newest: Option<i64> = query_scalar("SELECT MAX(seq) FROM audit")
+        let newest: Option<i64> = query_scalar("look for old audit rows", "SELECT MAX(seq) FROM audit")
             .fetch_one(&self.store.database)
-            .await
-            .map_err(StoreError::database_error("look for old audit rows"))?;
+            .await?;
         let Some(newest) = newest else { return Ok(0) };
         loop {
             let count = self.prune_audit_row_batch(by, before, newest).await?;
@@ -44,11 +43,8 @@ impl AuditStore<'_> {
         verifier.verify_rows_up_to_seq(tx.transaction(), &keys, last.seq).await?;
         let checkpoint = ChainPosition { seq: last.seq.saturating_add(1), mac: last.mac };
         checkpoint.write_chain_record(tx.transaction(), keys.current_mac_key(), CHECKPOINT_RECORD_NAME).await?;
-        let removed = query("DELETE FROM audit WHERE seq <= $1")
-            .bind(last.seq)
-            .execute(tx.transaction())
-            .await
-            .map_err(tx.map_to_store_error())?;
+        let removed =
+            query(tx.action(), "DELETE FROM audit WHERE seq <= $1").bind(last.seq).execute(tx.transaction()).await?;
         let problems = verifier.describe_problems();
         let event = AuditEvent {
             outcome: if problems.is_empty() { AuditOutcome::Succeeded } else { AuditOutcome::Failed },
@@ -71,8 +67,8 @@ async fn find_last_removable_row(
     before: i64,
     newest: i64,
 ) -> Result<Option<ChainPosition>, StoreError> {
-    let failed = StoreError::database_error("look for old audit rows");
     let row = query(
+        "look for old audit rows",
         "WITH kept AS (SELECT seq, at, mac FROM audit \
              WHERE seq >= (SELECT seq FROM audit_ends WHERE name = 'checkpoint') AND seq < $2), \
          young AS (SELECT MIN(seq) AS seq FROM kept WHERE at >= $1) \
@@ -83,11 +79,10 @@ async fn find_last_removable_row(
     .bind(newest)
     .bind(MAX_BATCH_SIZE)
     .fetch_optional(transaction)
-    .await
-    .map_err(&failed)?;
+    .await?;
     let Some(row) = row else { return Ok(None) };
     Ok(Some(ChainPosition {
-        seq: row.try_get("seq").map_err(&failed)?,
+        seq: row.get("seq")?,
         mac: read_hash_column(&row, "mac").unwrap_or(PREVIOUS_MAC_OF_FIRST_ROW),
     }))
 }

@@ -73,12 +73,11 @@ impl AuditRow {
 
     /// Reads an audit row and its MAC. Fails if the type or length of a column value is invalid.
     pub(crate) fn read_row_with_mac(row: &database::Row) -> Result<(Self, [u8; 32]), StoreError> {
-        let failed = StoreError::database_error("read the audit log");
         let mut texts = [const { None }; AUDIT_TEXT_COLUMNS.len()];
         for (text, column) in texts.iter_mut().zip(AUDIT_TEXT_COLUMNS) {
-            *text = row.try_get(column).map_err(&failed)?;
+            *text = row.get(column)?;
         }
-        let (seq, at) = (row.try_get("seq").map_err(&failed)?, row.try_get("at").map_err(&failed)?);
+        let (seq, at) = (row.get("seq")?, row.get("at")?);
         Ok((Self { seq, at, previous: read_hash_column(row, "previous")?, texts }, read_hash_column(row, "mac")?))
     }
 
@@ -101,43 +100,42 @@ impl AuditRow {
     }
 
     pub(crate) async fn insert(&self, transaction: &mut Transaction, mac: &[u8; 32]) -> Result<(), StoreError> {
-        let mut insert = query(INSERT_AUDIT_ROW_SQL).bind(self.seq).bind(self.at);
+        let mut insert = query("write to the audit log", INSERT_AUDIT_ROW_SQL).bind(self.seq).bind(self.at);
         insert = insert.bind(self.previous.as_slice()).bind(mac.as_slice());
         for text in &self.texts {
             insert = insert.bind(text);
         }
-        insert.execute(transaction).await.map(drop).map_err(StoreError::database_error("write to the audit log"))
+        insert.execute(transaction).await.map(drop)
     }
 }
 
 pub(crate) fn audit_record_from_row(row: &database::Row) -> Result<AuditRecord, StoreError> {
-    let failed = StoreError::database_error("read the audit log");
-    let seq: i64 = row.try_get("seq").map_err(&failed)?;
+    let seq: i64 = row.get("seq")?;
     let damaged = |reason: String| StoreError::Damaged {
         what: "audit row",
         reason: format!("row {seq}: {reason}; run clew audit verify for details"),
     };
-    let outcome: String = row.try_get("outcome").map_err(&failed)?;
-    let detail: String = row.try_get("detail").map_err(&failed)?;
+    let outcome: String = row.get("outcome")?;
+    let detail: String = row.get("detail")?;
     let origin = AuditOrigin {
         actor: actor_from_row(row)?,
         peer: parse_nullable_column::<IpAddr>(row, "peer")?,
-        request_id: row.try_get("request_id").map_err(&failed)?,
+        request_id: row.get("request_id")?,
     };
     let event = AuditEvent {
         origin,
-        operation: row.try_get("operation").map_err(&failed)?,
+        operation: row.get("operation")?,
         domain_id: parse_nullable_column(row, "domain_id")?,
         project_id: parse_nullable_column(row, "project_id")?,
         instance_id: parse_nullable_column(row, "instance_id")?,
         node_id: parse_nullable_column(row, "node_id")?,
-        target: row.try_get("target").map_err(&failed)?,
+        target: row.get("target")?,
         outcome: AuditOutcome::from_name(&outcome).ok_or_else(|| damaged(format!("outcome {outcome:?}")))?,
-        code: row.try_get("code").map_err(&failed)?,
+        code: row.get("code")?,
         detail: serde_json::from_str(&detail).map_err(|error| damaged(error.to_string()))?,
     };
-    let link = hex::encode(row.try_get::<Vec<u8>, _>("mac").map_err(&failed)?);
-    Ok(AuditRecord { seq, at: row.try_get("at").map_err(&failed)?, event, link })
+    let link = hex::encode(row.get::<Vec<u8>, _>("mac")?);
+    Ok(AuditRecord { seq, at: row.get("at")?, event, link })
 }
 
 /// Value of the column `actor_kind` for an anonymous actor.
@@ -152,9 +150,8 @@ fn actor_kind_column_value(actor: &Actor) -> &'static str {
 }
 
 fn actor_from_row(row: &database::Row) -> Result<Actor, StoreError> {
-    let failed = StoreError::database_error("read the audit log");
-    let kind: String = row.try_get("actor_kind").map_err(&failed)?;
-    let name: String = row.try_get("actor_name").map_err(&failed)?;
+    let kind: String = row.get("actor_kind")?;
+    let name: String = row.get("actor_name")?;
     Ok(match &*kind {
         "user" => Actor::User {
             id: parse_column::<UserId>(row, "actor_id")?,

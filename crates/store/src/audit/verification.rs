@@ -69,24 +69,21 @@ impl ChainVerifier {
         keys: &AuditMacKeys,
         last: i64,
     ) -> Result<(), StoreError> {
-        let failed = StoreError::database_error("verify the audit log");
         loop {
-            let rows = query(concat!(
-                "SELECT ",
-                audit_columns!(),
-                " FROM audit WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT $3"
-            ))
+            let rows = query(
+                "verify the audit log",
+                concat!("SELECT ", audit_columns!(), " FROM audit WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT $3"),
+            )
             .bind(self.position)
             .bind(last)
             .bind(AUDIT_ROWS_PER_PAGE)
             .fetch_all(&mut *transaction)
-            .await
-            .map_err(&failed)?;
+            .await?;
             if rows.is_empty() {
                 return Ok(());
             }
             for row in &rows {
-                self.position = row.try_get("seq").map_err(&failed)?;
+                self.position = row.get("seq")?;
                 self.verify_row(
                     self.position,
                     AuditRow::read_row_with_mac(row).ok(),

@@ -39,8 +39,9 @@ impl AuditedTransaction {
         &mut self.transaction
     }
 
-    pub(crate) fn map_to_store_error(&self) -> impl Fn(sqlx::Error) -> StoreError + use<> {
-        StoreError::database_error(self.action)
+    /// Description of the transaction in error messages.
+    pub(crate) fn action(&self) -> &'static str {
+        self.action
     }
 
     pub(crate) async fn commit_with_event(self, event: &AuditEvent) -> Result<(), StoreError> {

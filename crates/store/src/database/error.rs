@@ -25,19 +25,6 @@ pub(crate) fn migration_error(error: MigrateError) -> StoreError {
     }
 }
 
-/// Returns a closure for `map_err` that maps unique constraint violations to [`StoreError::AlreadyExists`].
-pub(crate) fn map_insert_error(
-    action: &'static str,
-    what: &'static str,
-    name: &str,
-) -> impl FnOnce(sqlx::Error) -> StoreError {
-    let name = name.to_owned();
-    move |error| match &error {
-        sqlx::Error::Database(cause) if cause.is_unique_violation() => StoreError::AlreadyExists { what, name },
-        _ => StoreError::database_error(action)(error),
-    }
-}
-
 /// Returns a hint that is appended to the error message, such as "; try again". The hint may be empty.
 fn database_error_hint(error: &sqlx::Error) -> &'static str {
     let Some(cause) = error.as_database_error() else { return connection_error_hint(error) };

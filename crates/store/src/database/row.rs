@@ -4,6 +4,8 @@ use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{ColumnIndex, Decode, Postgres, Row as _, Sqlite, Type};
 
+use crate::error::StoreError;
+
 pub(crate) enum Row {
     Sqlite(SqliteRow),
     Postgres(PgRow),
@@ -21,14 +23,15 @@ impl<T> ColumnValue for T where
 }
 
 impl Row {
-    pub(crate) fn try_get<T, I>(&self, column: I) -> Result<T, sqlx::Error>
+    pub(crate) fn get<T, I>(&self, column: I) -> Result<T, StoreError>
     where
         T: ColumnValue,
         I: ColumnIndex<SqliteRow> + ColumnIndex<PgRow>,
     {
-        match self {
+        let value = match self {
             Self::Sqlite(row) => row.try_get(column),
             Self::Postgres(row) => row.try_get(column),
-        }
+        };
+        value.map_err(StoreError::database_error("read a row"))
     }
 }

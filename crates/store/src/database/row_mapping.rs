@@ -10,7 +10,7 @@ where
     T: std::str::FromStr,
     T::Err: std::fmt::Display,
 {
-    let text: String = row.try_get(column).map_err(StoreError::database_error("read a row"))?;
+    let text: String = row.get(column)?;
     text.parse().map_err(StoreError::damaged_value_error(column))
 }
 
@@ -19,13 +19,13 @@ where
     T: std::str::FromStr,
     T::Err: std::fmt::Display,
 {
-    let text: Option<String> = row.try_get(column).map_err(StoreError::database_error("read a row"))?;
+    let text: Option<String> = row.get(column)?;
     text.map(|text| text.parse().map_err(StoreError::damaged_value_error(column))).transpose()
 }
 
 /// The column must contain 32 bytes.
 pub(crate) fn read_hash_column(row: &Row, column: &'static str) -> Result<[u8; 32], StoreError> {
-    let bytes: Vec<u8> = row.try_get(column).map_err(StoreError::database_error("read a row"))?;
+    let bytes: Vec<u8> = row.get(column)?;
     <[u8; 32]>::try_from(bytes.as_slice()).map_err(StoreError::damaged_value_error(column))
 }
 

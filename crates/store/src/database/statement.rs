@@ -6,13 +6,15 @@ use sqlx::query::Query;
 use sqlx::{Encode, IntoArguments, Postgres, SqlSafeStr, SqlStr, Sqlite, Type};
 
 use crate::database::{ColumnValue, Database, Row, Transaction};
+use crate::error::StoreError;
 use crate::postgres::run_with_statement_timeout;
 
 #[must_use]
 pub(crate) struct Statement<'q, T> {
+    action: &'static str,
     sql: SqlStr,
     parameters: Vec<Parameter<'q>>,
-    decode: fn(Row) -> Result<T, sqlx::Error>,
+    decode: fn(Row) -> Result<T, StoreError>,
 }
 
 /// Even a `NULL` parameter has a type, because PostgreSQL requires typed parameters.
@@ -29,16 +31,22 @@ pub(crate) enum Executor<'e> {
     Tx(&'e mut Transaction),
 }
 
-pub(crate) fn query<'q>(sql: impl SqlSafeStr) -> Statement<'q, Row> {
-    Statement { sql: sql.into_sql_str(), parameters: Vec::new(), decode: Ok }
+/// `action` describes the statement in error messages, for example "list the members of a group".
+pub(crate) fn query<'q>(action: &'static str, sql: impl SqlSafeStr) -> Statement<'q, Row> {
+    Statement { action, sql: sql.into_sql_str(), parameters: Vec::new(), decode: Ok }
 }
 
-pub(crate) fn query_scalar<'q, T: ColumnValue>(sql: impl SqlSafeStr) -> Statement<'q, T> {
-    Statement { sql: sql.into_sql_str(), parameters: Vec::new(), decode: |row| row.try_get(0) }
+/// See [`query`].
+pub(crate) fn query_scalar<'q, T: ColumnValue>(action: &'static str, sql: impl SqlSafeStr) -> Statement<'q, T> {
+    Statement { action, sql: sql.into_sql_str(), parameters: Vec::new(), decode: |row| row.get(0) }
 }
 
-pub(crate) fn query_two_columns<'q, A: ColumnValue, B: ColumnValue>(sql: impl SqlSafeStr) -> Statement<'q, (A, B)> {
-    Statement { sql: sql.into_sql_str(), parameters: Vec::new(), decode: |row| Ok((row.try_get(0)?, row.try_get(1)?)) }
+/// See [`query`].
+pub(crate) fn query_two_columns<'q, A: ColumnValue, B: ColumnValue>(
+    action: &'static str,
+    sql: impl SqlSafeStr,
+) -> Statement<'q, (A, B)> {
+    Statement { action, sql: sql.into_sql_str(), parameters: Vec::new(), decode: |row| Ok((row.get(0)?, row.get(1)?)) }
 }
 
 impl<'q, T> Statement<'q, T> {
@@ -49,7 +57,28 @@ impl<'q, T> Statement<'q, T> {
 
     /// Returns the number of affected rows.
     /// On PostgreSQL, a statement outside a transaction first acquires the write lock.
-    pub(crate) async fn execute<'e>(self, executor: impl Into<Executor<'e>>) -> Result<u64, sqlx::Error> {
+    pub(crate) async fn execute<'e>(self, executor: impl Into<Executor<'e>>) -> Result<u64, StoreError> {
+        let action = self.action;
+        self.try_execute(executor).await.map_err(StoreError::database_error(action))
+    }
+
+    /// Inserts a row. Returns [`StoreError::AlreadyExists`] if a row with this unique `name` exists.
+    pub(crate) async fn execute_insert<'e>(
+        self,
+        executor: impl Into<Executor<'e>>,
+        what: &'static str,
+        name: &str,
+    ) -> Result<(), StoreError> {
+        let action = self.action;
+        self.try_execute(executor).await.map(drop).map_err(|error| match &error {
+            sqlx::Error::Database(cause) if cause.is_unique_violation() => {
+                StoreError::AlreadyExists { what, name: name.to_owned() }
+            }
+            _ => StoreError::database_error(action)(error),
+        })
+    }
+
+    async fn try_execute<'e>(self, executor: impl Into<Executor<'e>>) -> Result<u64, sqlx::Error> {
         match executor.into() {
             Executor::Pool(Database::Sqlite(database)) => {
                 self.into_query::<Sqlite>().execute(&database.pool).await.map(|done| done.rows_affected())
@@ -71,9 +100,14 @@ impl<'q, T> Statement<'q, T> {
         }
     }
 
-    pub(crate) async fn fetch_all<'e>(self, executor: impl Into<Executor<'e>>) -> Result<Vec<T>, sqlx::Error> {
-        let decode = self.decode;
-        let rows: Vec<Row> = match executor.into() {
+    pub(crate) async fn fetch_all<'e>(self, executor: impl Into<Executor<'e>>) -> Result<Vec<T>, StoreError> {
+        let (action, decode) = (self.action, self.decode);
+        let rows = self.fetch_rows(executor).await.map_err(StoreError::database_error(action))?;
+        rows.into_iter().map(decode).collect()
+    }
+
+    async fn fetch_rows<'e>(self, executor: impl Into<Executor<'e>>) -> Result<Vec<Row>, sqlx::Error> {
+        Ok(match executor.into() {
             Executor::Pool(Database::Sqlite(database)) => {
                 wrap_driver_rows(self.into_query::<Sqlite>().fetch_all(&database.pool).await?, Row::Sqlite)
             }
@@ -88,13 +122,17 @@ impl<'q, T> Statement<'q, T> {
                 run_with_statement_timeout(self.into_query::<Postgres>().fetch_all(&mut **transaction)).await?,
                 Row::Postgres,
             ),
-        };
-        rows.into_iter().map(decode).collect()
+        })
     }
 
-    pub(crate) async fn fetch_optional<'e>(self, executor: impl Into<Executor<'e>>) -> Result<Option<T>, sqlx::Error> {
-        let decode = self.decode;
-        let row = match executor.into() {
+    pub(crate) async fn fetch_optional<'e>(self, executor: impl Into<Executor<'e>>) -> Result<Option<T>, StoreError> {
+        let (action, decode) = (self.action, self.decode);
+        let row = self.fetch_row(executor).await.map_err(StoreError::database_error(action))?;
+        row.map(decode).transpose()
+    }
+
+    async fn fetch_row<'e>(self, executor: impl Into<Executor<'e>>) -> Result<Option<Row>, sqlx::Error> {
+        Ok(match executor.into() {
             Executor::Pool(Database::Sqlite(database)) => {
                 self.into_query::<Sqlite>().fetch_optional(&database.pool).await?.map(Row::Sqlite)
             }
@@ -111,13 +149,14 @@ impl<'q, T> Statement<'q, T> {
                     .await?
                     .map(Row::Postgres)
             }
-        };
-        row.map(decode).transpose()
+        })
     }
 
     /// Fails if the query returns no rows.
-    pub(crate) async fn fetch_one<'e>(self, executor: impl Into<Executor<'e>>) -> Result<T, sqlx::Error> {
-        self.fetch_optional(executor).await?.ok_or(sqlx::Error::RowNotFound)
+    pub(crate) async fn fetch_one<'e>(self, executor: impl Into<Executor<'e>>) -> Result<T, StoreError> {
+        let action = self.action;
+        let row = self.fetch_optional(executor).await?;
+        row.ok_or(sqlx::Error::RowNotFound).map_err(StoreError::database_error(action))
     }
 
     fn into_query<D: SqlDialect>(self) -> Query<'q, D, D::Arguments>

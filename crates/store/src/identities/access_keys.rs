@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use serde_json::json;
 
 use crate::database::row_mapping::parse_column;
-use crate::database::{Row, Transaction, map_insert_error, query, query_scalar};
+use crate::database::{Row, Transaction, query, query_scalar};
 use crate::error::StoreError;
 use crate::handles::IdentityStore;
 use crate::identities::credential_revocation::{AffectedUsers, revoke_temporary_access_keys, revoke_tokens};
@@ -75,11 +75,10 @@ impl IdentityStore<'_> {
     ) -> Result<(), StoreError> {
         let mut tx = self.store.begin_audited_transaction("create an access key").await?;
         let user = require_user(tx.transaction(), user).await?;
-        let count: i64 = query_scalar("SELECT COUNT(*) FROM access_keys WHERE user_id = $1")
+        let count: i64 = query_scalar(tx.action(), "SELECT COUNT(*) FROM access_keys WHERE user_id = $1")
             .bind(user.id.as_str())
             .fetch_one(tx.transaction())
-            .await
-            .map_err(tx.map_to_store_error())?;
+            .await?;
         if count >= i64::from(MAX_ACCESS_KEYS_PER_USER) {
             return Err(StoreError::TooManyKeys { limit: MAX_ACCESS_KEYS_PER_USER });
         }
@@ -100,14 +99,16 @@ impl IdentityStore<'_> {
         secret: &SecretString,
     ) -> Result<(), StoreError> {
         let sealed = self.store.sealer.seal(associated_data_for_access_key_secret(id), secret)?;
-        query("INSERT INTO access_keys (id, user_id, secret, created_at) VALUES ($1, $2, $3, $4)")
-            .bind(id.as_str())
-            .bind(user.as_str())
-            .bind(sealed)
-            .bind(self.store.clock.unix_seconds())
-            .execute(transaction)
-            .await
-            .map_err(map_insert_error("create an access key", "an access key", id.as_str()))?;
+        query(
+            "create an access key",
+            "INSERT INTO access_keys (id, user_id, secret, created_at) VALUES ($1, $2, $3, $4)",
+        )
+        .bind(id.as_str())
+        .bind(user.as_str())
+        .bind(sealed)
+        .bind(self.store.clock.unix_seconds())
+        .execute_insert(transaction, "an access key", id.as_str())
+        .await?;
         Ok(())
     }
 
@@ -115,21 +116,19 @@ impl IdentityStore<'_> {
     pub async fn list_access_keys(self, user: &UserId) -> Result<Vec<AccessKeyMetadata>, StoreError> {
         let statement =
             "SELECT id, user_id, enabled, created_at, last_used_at FROM access_keys WHERE user_id = $1 ORDER BY rowid";
-        let rows = query(statement)
-            .bind(user.as_str())
-            .fetch_all(&self.store.database)
-            .await
-            .map_err(StoreError::database_error("list access keys"))?;
+        let rows = query("list access keys", statement).bind(user.as_str()).fetch_all(&self.store.database).await?;
         rows.iter().map(access_key_from_row).collect()
     }
 
     /// Returns a permanent access key by id, without its secret.
     pub async fn find_access_key_metadata(self, id: &AccessKeyId) -> Result<Option<AccessKeyMetadata>, StoreError> {
-        let row = query("SELECT id, user_id, enabled, created_at, last_used_at FROM access_keys WHERE id = $1")
-            .bind(id.as_str())
-            .fetch_optional(&self.store.database)
-            .await
-            .map_err(StoreError::database_error("look up an access key"))?;
+        let row = query(
+            "look up an access key",
+            "SELECT id, user_id, enabled, created_at, last_used_at FROM access_keys WHERE id = $1",
+        )
+        .bind(id.as_str())
+        .fetch_optional(&self.store.database)
+        .await?;
         row.as_ref().map(access_key_from_row).transpose()
     }
 
@@ -142,12 +141,12 @@ impl IdentityStore<'_> {
         enabled: bool,
     ) -> Result<bool, StoreError> {
         let mut tx = self.store.begin_audited_transaction("change an access key").await?;
-        let users: Vec<String> = query_scalar("UPDATE access_keys SET enabled = $1 WHERE id = $2 RETURNING user_id")
-            .bind(enabled)
-            .bind(id.as_str())
-            .fetch_all(tx.transaction())
-            .await
-            .map_err(tx.map_to_store_error())?;
+        let users: Vec<String> =
+            query_scalar(tx.action(), "UPDATE access_keys SET enabled = $1 WHERE id = $2 RETURNING user_id")
+                .bind(enabled)
+                .bind(id.as_str())
+                .fetch_all(tx.transaction())
+                .await?;
         let Some(user) = users.first() else { return Ok(false) };
         let event =
             self.revoke_credentials_if_key_unusable(tx.transaction(), by, "UpdateAccessKey", id, user, enabled).await?;
@@ -159,11 +158,10 @@ impl IdentityStore<'_> {
     /// Returns false if the access key does not exist.
     pub async fn remove_access_key(self, by: &AuditOrigin, id: &AccessKeyId) -> Result<bool, StoreError> {
         let mut tx = self.store.begin_audited_transaction("remove an access key").await?;
-        let users: Vec<String> = query_scalar("DELETE FROM access_keys WHERE id = $1 RETURNING user_id")
+        let users: Vec<String> = query_scalar(tx.action(), "DELETE FROM access_keys WHERE id = $1 RETURNING user_id")
             .bind(id.as_str())
             .fetch_all(tx.transaction())
-            .await
-            .map_err(tx.map_to_store_error())?;
+            .await?;
         let Some(user) = users.first() else { return Ok(false) };
         let event =
             self.revoke_credentials_if_key_unusable(tx.transaction(), by, "DeleteAccessKey", id, user, false).await?;
@@ -206,29 +204,32 @@ impl IdentityStore<'_> {
         if !due || key.last_recorded_use.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_err() {
             return Ok(());
         }
-        query("UPDATE access_keys SET last_used_at = $1 WHERE id = $2 AND COALESCE(last_used_at, 0) < $1")
-            .bind(now)
-            .bind(key.id.as_str())
-            .execute(&self.store.database)
-            .await
-            .map_err(StoreError::database_error("record the use of an access key"))?;
+        query(
+            "record the use of an access key",
+            "UPDATE access_keys SET last_used_at = $1 WHERE id = $2 AND COALESCE(last_used_at, 0) < $1",
+        )
+        .bind(now)
+        .bind(key.id.as_str())
+        .execute(&self.store.database)
+        .await?;
         Ok(())
     }
 
     /// Returns a permanent or temporary access key by id, with its user and secret.
     pub async fn find_access_key(self, id: &AccessKeyId) -> Result<Option<AccessKey>, StoreError> {
-        let failed = StoreError::database_error("look up an access key");
-        let row = query("SELECT user_id, secret, enabled, last_used_at FROM access_keys WHERE id = $1")
-            .bind(id.as_str())
-            .fetch_optional(&self.store.database)
-            .await
-            .map_err(&failed)?;
+        let row = query(
+            "look up an access key",
+            "SELECT user_id, secret, enabled, last_used_at FROM access_keys WHERE id = $1",
+        )
+        .bind(id.as_str())
+        .fetch_optional(&self.store.database)
+        .await?;
         let Some(row) = row else { return self.find_temporary_access_key(id).await };
         let user_id = parse_column::<UserId>(&row, "user_id")?;
         let Some(user) = self.find_user(&user_id).await? else { return Ok(None) };
-        let sealed: Vec<u8> = row.try_get("secret").map_err(&failed)?;
-        let enabled = row.try_get("enabled").map_err(&failed)?;
-        let last_used_at: Option<i64> = row.try_get("last_used_at").map_err(&failed)?;
+        let sealed: Vec<u8> = row.get("secret")?;
+        let enabled = row.get("enabled")?;
+        let last_used_at: Option<i64> = row.get("last_used_at")?;
         let last_recorded_use = Arc::new(AtomicI64::new(last_used_at.unwrap_or_default()));
         let secret = self.store.unseal_secret(associated_data_for_access_key_secret(id), &sealed).await?;
         Ok(Some(AccessKey {
@@ -247,12 +248,11 @@ fn associated_data_for_access_key_secret(id: &AccessKeyId) -> AssociatedData<'_>
 }
 
 fn access_key_from_row(row: &Row) -> Result<AccessKeyMetadata, StoreError> {
-    let failed = StoreError::database_error("read an access key");
     Ok(AccessKeyMetadata {
         id: parse_column(row, "id")?,
         user_id: parse_column(row, "user_id")?,
-        enabled: row.try_get("enabled").map_err(&failed)?,
-        created_at: row.try_get("created_at").map_err(&failed)?,
-        last_used_at: row.try_get("last_used_at").map_err(&failed)?,
+        enabled: row.get("enabled")?,
+        created_at: row.get("created_at")?,
+        last_used_at: row.get("last_used_at")?,
     })
 }

@@ -39,8 +39,8 @@ pub(crate) async fn revoke_tokens(
     let statement = format!(
         "UPDATE tokens SET revoked_at = $1 WHERE revoked_at IS NULL AND expires_at > $1 AND user_id IN ({users})"
     );
-    let revoked = query(AssertSqlSafe(statement)).bind(now).bind(id).execute(&mut *transaction).await;
-    let revoked = revoked.map_err(StoreError::database_error("revoke tokens"))?;
+    let revoked =
+        query("revoke tokens", AssertSqlSafe(statement)).bind(now).bind(id).execute(&mut *transaction).await?;
     if revoked > 0 {
         revoke_temporary_keys_of_revoked_tokens(transaction, users, id, now).await?;
     }
@@ -59,8 +59,7 @@ pub(crate) async fn revoke_temporary_keys_of_revoked_tokens(
         "UPDATE temporary_keys SET revoked_at = $1 WHERE revoked_at IS NULL AND expires_at > $1 AND issued_for IN \
              (SELECT hash FROM tokens WHERE revoked_at IS NOT NULL AND user_id IN ({users}))"
     );
-    let revoked = query(AssertSqlSafe(statement)).bind(now).bind(id).execute(transaction).await;
-    revoked.map_err(StoreError::database_error("revoke temporary access keys"))
+    query("revoke temporary access keys", AssertSqlSafe(statement)).bind(now).bind(id).execute(transaction).await
 }
 
 /// Returns the number of revoked keys.
@@ -69,12 +68,12 @@ pub(crate) async fn revoke_temporary_access_keys(
     user: &UserId,
     now: i64,
 ) -> Result<u64, StoreError> {
-    let revoked = query(
+    query(
+        "revoke temporary access keys",
         "UPDATE temporary_keys SET revoked_at = $1 WHERE revoked_at IS NULL AND expires_at > $1 AND user_id = $2",
     )
     .bind(now)
     .bind(user.as_str())
     .execute(transaction)
-    .await;
-    revoked.map_err(StoreError::database_error("revoke temporary access keys"))
+    .await
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 use sqlx::AssertSqlSafe;
 
 use crate::database::row_mapping::parse_column;
-use crate::database::{Executor, Row, Transaction, map_insert_error, query};
+use crate::database::{Executor, Row, Transaction, query};
 use crate::error::StoreError;
 use crate::handles::IdentityStore;
 use crate::identities::credential_revocation::{AffectedUsers, revoke_tokens};
@@ -32,15 +32,17 @@ impl IdentityStore<'_> {
         let mut tx = self.store.begin_audited_transaction("create a group").await?;
         ensure_iam_domain_exists(tx.transaction(), domain).await?;
         let id = GroupId::generate();
-        query("INSERT INTO user_groups (id, domain_id, name, description, created_at) VALUES ($1, $2, $3, $4, $5)")
-            .bind(id.as_str())
-            .bind(domain.as_str())
-            .bind(name)
-            .bind(description)
-            .bind(self.store.clock.unix_seconds())
-            .execute(tx.transaction())
-            .await
-            .map_err(map_insert_error("create a group", "a group", name))?;
+        query(
+            "create a group",
+            "INSERT INTO user_groups (id, domain_id, name, description, created_at) VALUES ($1, $2, $3, $4, $5)",
+        )
+        .bind(id.as_str())
+        .bind(domain.as_str())
+        .bind(name)
+        .bind(description)
+        .bind(self.store.clock.unix_seconds())
+        .execute_insert(tx.transaction(), "a group", name)
+        .await?;
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
             detail: json!({ "id": id }),
@@ -52,11 +54,11 @@ impl IdentityStore<'_> {
 
     /// Returns all groups in a domain, sorted by name.
     pub async fn list_groups(self, domain: &DomainId) -> Result<Vec<Group>, StoreError> {
-        let rows = query(AssertSqlSafe(format!("{SELECT_GROUPS_SQL} WHERE domain_id = $1 ORDER BY name")))
-            .bind(domain.as_str())
-            .fetch_all(&self.store.database)
-            .await
-            .map_err(StoreError::database_error("list groups"))?;
+        let rows =
+            query("list groups", AssertSqlSafe(format!("{SELECT_GROUPS_SQL} WHERE domain_id = $1 ORDER BY name")))
+                .bind(domain.as_str())
+                .fetch_all(&self.store.database)
+                .await?;
         rows.iter().map(group_from_row).collect()
     }
 
@@ -70,11 +72,7 @@ impl IdentityStore<'_> {
         let mut tx = self.store.begin_audited_transaction("remove a group").await?;
         let Some(before) = find_group(tx.transaction(), id).await? else { return Ok(false) };
         let tokens = revoke_tokens(tx.transaction(), AffectedUsers::Group(id), self.store.clock.unix_seconds()).await?;
-        query("DELETE FROM user_groups WHERE id = $1")
-            .bind(id.as_str())
-            .execute(tx.transaction())
-            .await
-            .map_err(tx.map_to_store_error())?;
+        query(tx.action(), "DELETE FROM user_groups WHERE id = $1").bind(id.as_str()).execute(tx.transaction()).await?;
         let event = AuditEvent {
             domain_id: Some(before.domain_id),
             detail: json!({ "id": id, "tokens_revoked": tokens }),
@@ -115,12 +113,11 @@ impl IdentityStore<'_> {
         if user.domain_id != group.domain_id {
             return Err(StoreError::Unknown { what: "user", name: user.id.to_string() });
         }
-        let changed = query(statement)
+        let changed = query(tx.action(), statement)
             .bind(group.id.as_str())
             .bind(user.id.as_str())
             .execute(tx.transaction())
-            .await
-            .map_err(tx.map_to_store_error())?;
+            .await?;
         if changed == 0 {
             return Ok(false);
         }
@@ -140,11 +137,10 @@ impl IdentityStore<'_> {
 
     /// Returns the members of a group, sorted by name.
     pub async fn list_group_members(self, group: &GroupId) -> Result<Vec<User>, StoreError> {
-        let rows = query(SELECT_GROUP_MEMBERS_SQL)
+        let rows = query("list the members of a group", SELECT_GROUP_MEMBERS_SQL)
             .bind(group.as_str())
             .fetch_all(&self.store.database)
-            .await
-            .map_err(StoreError::database_error("list the members of a group"))?;
+            .await?;
         rows.iter().map(user_from_row).collect()
     }
 }
@@ -163,11 +159,10 @@ pub struct Group {
 }
 
 async fn find_group<'e>(executor: impl Into<Executor<'e>>, id: &GroupId) -> Result<Option<Group>, StoreError> {
-    let row = query(AssertSqlSafe(format!("{SELECT_GROUPS_SQL} WHERE id = $1")))
+    let row = query("look up a group", AssertSqlSafe(format!("{SELECT_GROUPS_SQL} WHERE id = $1")))
         .bind(id.as_str())
         .fetch_optional(executor)
-        .await
-        .map_err(StoreError::database_error("look up a group"))?;
+        .await?;
     row.as_ref().map(group_from_row).transpose()
 }
 
@@ -178,11 +173,10 @@ pub(crate) async fn require_group(transaction: &mut Transaction, id: &GroupId) -
 }
 
 fn group_from_row(row: &Row) -> Result<Group, StoreError> {
-    let failed = StoreError::database_error("read a group");
     Ok(Group {
         id: parse_column(row, "id")?,
-        name: row.try_get("name").map_err(&failed)?,
+        name: row.get("name")?,
         domain_id: parse_column(row, "domain_id")?,
-        description: row.try_get("description").map_err(&failed)?,
+        description: row.get("description")?,
     })
 }

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use serde_json::json;
 
 use crate::database::row_mapping::{parse_column, read_hash_column};
-use crate::database::{Transaction, map_insert_error, query, query_scalar};
+use crate::database::{Transaction, query, query_scalar};
 use crate::error::StoreError;
 use crate::handles::IdentityStore;
 use crate::identities::access_keys::{AccessKey, TemporaryAccessKeyValidity};
@@ -57,6 +57,7 @@ impl IdentityStore<'_> {
             IssuingCredentials::Key(_) | IssuingCredentials::CommandLine => None,
         };
         query(
+            "create a temporary access key",
             "INSERT INTO temporary_keys (id, user_id, secret, token_hash, created_at, expires_at, issued_for) \
              VALUES ($1, $2, $3, $4, $5, $6, $7)",
         )
@@ -67,9 +68,8 @@ impl IdentityStore<'_> {
         .bind(now)
         .bind(new.expires_at)
         .bind(token)
-        .execute(tx.transaction())
-        .await
-        .map_err(map_insert_error("create a temporary access key", "an access key", new.id.as_str()))?;
+        .execute_insert(tx.transaction(), "an access key", new.id.as_str())
+        .await?;
         let event = AuditEvent {
             domain_id: Some(user.domain_id),
             detail: json!({ "user": user.name, "user_id": user.id, "expires_at": new.expires_at }),
@@ -80,22 +80,21 @@ impl IdentityStore<'_> {
 
     /// Returns a temporary access key by id, even if the key has expired or was revoked.
     pub(crate) async fn find_temporary_access_key(self, id: &AccessKeyId) -> Result<Option<AccessKey>, StoreError> {
-        let failed = StoreError::database_error("look up a temporary access key");
         let row = query(
+            "look up a temporary access key",
             "SELECT user_id, secret, token_hash, expires_at, revoked_at IS NOT NULL AS revoked \
              FROM temporary_keys WHERE id = $1",
         )
         .bind(id.as_str())
         .fetch_optional(&self.store.database)
-        .await
-        .map_err(&failed)?;
+        .await?;
         let Some(row) = row else { return Ok(None) };
         let Some(user) = self.find_user(&parse_column::<UserId>(&row, "user_id")?).await? else { return Ok(None) };
-        let sealed: Vec<u8> = row.try_get("secret").map_err(&failed)?;
+        let sealed: Vec<u8> = row.get("secret")?;
         let temporary = TemporaryAccessKeyValidity {
             token_hash: read_hash_column(&row, "token_hash")?,
-            expires_at: row.try_get("expires_at").map_err(&failed)?,
-            revoked: row.try_get("revoked").map_err(&failed)?,
+            expires_at: row.get("expires_at")?,
+            revoked: row.get("revoked")?,
         };
         let secret = self.store.unseal_secret(associated_data_for_secret(id), &sealed).await?;
         Ok(Some(AccessKey {
@@ -116,23 +115,26 @@ async fn ensure_issuing_credentials_are_valid(
     source: &IssuingCredentials,
     now: i64,
 ) -> Result<(), StoreError> {
+    let action = "check the credentials of a temporary access key";
     let valid: i64 = match source {
         IssuingCredentials::Token(hash) => {
-            query_scalar("SELECT COUNT(*) FROM tokens WHERE hash = $1 AND revoked_at IS NULL AND expires_at > $2")
-                .bind(hash.as_slice())
-                .bind(now)
-                .fetch_one(transaction)
-                .await
+            query_scalar(
+                action,
+                "SELECT COUNT(*) FROM tokens WHERE hash = $1 AND revoked_at IS NULL AND expires_at > $2",
+            )
+            .bind(hash.as_slice())
+            .bind(now)
+            .fetch_one(transaction)
+            .await?
         }
         IssuingCredentials::Key(id) => {
-            query_scalar("SELECT COUNT(*) FROM access_keys WHERE id = $1 AND enabled")
+            query_scalar(action, "SELECT COUNT(*) FROM access_keys WHERE id = $1 AND enabled")
                 .bind(id.as_str())
                 .fetch_one(transaction)
-                .await
+                .await?
         }
-        IssuingCredentials::CommandLine => Ok(1),
-    }
-    .map_err(StoreError::database_error("check the credentials of a temporary access key"))?;
+        IssuingCredentials::CommandLine => 1,
+    };
     if valid > 0 { Ok(()) } else { Err(StoreError::IssuingCredentialsRevoked) }
 }
 

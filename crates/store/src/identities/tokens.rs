@@ -78,6 +78,7 @@ impl IdentityStore<'_> {
     /// Inserts a token.
     pub async fn insert_token(self, token: &NewToken) -> Result<(), StoreError> {
         query(
+            "store a token",
             "INSERT INTO tokens (hash, user_id, scope_project, methods, issued_at, expires_at, origin) VALUES ($1, $2, $3, $4, $5, $6, $7)",
         )
         .bind(token.hash.as_slice())
@@ -87,47 +88,45 @@ impl IdentityStore<'_> {
         .bind(token.issued_at)
         .bind(token.expires_at)
         .bind(token.origin.name())
-        .execute(&self.store.database)
-        .await
-        .map_err(StoreError::database_error("store a token"))?;
+        .execute(&self.store.database).await?;
         Ok(())
     }
 
     /// Returns the token with the given hash, even if the token has expired or was revoked.
     pub async fn find_token(self, hash: &[u8; 32]) -> Result<Option<StoredToken>, StoreError> {
-        let failed = StoreError::database_error("look up a token");
         let row = query(
+            "look up a token",
             "SELECT user_id, scope_project, methods, issued_at, expires_at, origin, revoked_at IS NOT NULL AS revoked \
              FROM tokens WHERE hash = $1",
         )
         .bind(hash.as_slice())
         .fetch_optional(&self.store.database)
-        .await
-        .map_err(&failed)?;
+        .await?;
         let Some(row) = row else { return Ok(None) };
         let Some(user) = self.find_user(&parse_column::<UserId>(&row, "user_id")?).await? else { return Ok(None) };
-        let methods: String = row.try_get("methods").map_err(&failed)?;
+        let methods: String = row.get("methods")?;
         Ok(Some(StoredToken {
             user: Arc::new(user),
             scope_project: parse_nullable_column(&row, "scope_project")?,
             issued_by_methods: methods.split(',').map(str::to_owned).collect(),
-            issued_at: row.try_get("issued_at").map_err(&failed)?,
-            expires_at: row.try_get("expires_at").map_err(&failed)?,
-            origin: TokenOrigin::from_name(&row.try_get::<String, _>("origin").map_err(&failed)?),
-            revoked: row.try_get("revoked").map_err(&failed)?,
+            issued_at: row.get("issued_at")?,
+            expires_at: row.get("expires_at")?,
+            origin: TokenOrigin::from_name(&row.get::<String, _>("origin")?),
+            revoked: row.get("revoked")?,
         }))
     }
 
     /// Revokes a token. Returns false if the token does not exist or was already revoked.
     pub async fn revoke_token(self, by: &AuditOrigin, hash: &[u8; 32]) -> Result<bool, StoreError> {
         let mut tx = self.store.begin_audited_transaction("revoke a token").await?;
-        let users: Vec<String> =
-            query_scalar("UPDATE tokens SET revoked_at = $1 WHERE hash = $2 AND revoked_at IS NULL RETURNING user_id")
-                .bind(self.store.clock.unix_seconds())
-                .bind(hash.as_slice())
-                .fetch_all(tx.transaction())
-                .await
-                .map_err(tx.map_to_store_error())?;
+        let users: Vec<String> = query_scalar(
+            tx.action(),
+            "UPDATE tokens SET revoked_at = $1 WHERE hash = $2 AND revoked_at IS NULL RETURNING user_id",
+        )
+        .bind(self.store.clock.unix_seconds())
+        .bind(hash.as_slice())
+        .fetch_all(tx.transaction())
+        .await?;
         let Some(user) = users.first() else { return Ok(false) };
         let now = self.store.clock.unix_seconds();
         revoke_temporary_keys_of_revoked_tokens(tx.transaction(), "SELECT $2", user, now).await?;
@@ -148,11 +147,7 @@ impl IdentityStore<'_> {
         for statement in
             ["DELETE FROM tokens WHERE expires_at < $1", "DELETE FROM temporary_keys WHERE expires_at < $1"]
         {
-            let deleted = query(statement)
-                .bind(cutoff)
-                .execute(&self.store.database)
-                .await
-                .map_err(StoreError::database_error("remove old tokens"))?;
+            let deleted = query("remove old tokens", statement).bind(cutoff).execute(&self.store.database).await?;
             removed += deleted;
         }
         Ok(removed)

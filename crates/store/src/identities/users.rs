@@ -7,7 +7,7 @@ use serde_json::json;
 use sqlx::AssertSqlSafe;
 
 use crate::database::row_mapping::parse_column;
-use crate::database::{Executor, Row, Transaction, map_insert_error, query, query_scalar};
+use crate::database::{Executor, Row, Transaction, query, query_scalar};
 use crate::error::StoreError;
 use crate::handles::IdentityStore;
 use crate::identities::credential_revocation::{AffectedUsers, revoke_temporary_access_keys, revoke_tokens};
@@ -100,6 +100,7 @@ impl IdentityStore<'_> {
         let mut tx = self.store.begin_audited_transaction("change a user").await?;
         let Some(before) = find_user(tx.transaction(), id).await? else { return Ok(false) };
         query(
+            tx.action(),
             "UPDATE users SET password_hash = COALESCE($2, password_hash), enabled = COALESCE($3, enabled), \
                  administrator = COALESCE($4, administrator), description = COALESCE($5, description) WHERE id = $1",
         )
@@ -109,8 +110,7 @@ impl IdentityStore<'_> {
         .bind(update.administrator)
         .bind(&update.description)
         .execute(tx.transaction())
-        .await
-        .map_err(tx.map_to_store_error())?;
+        .await?;
         ensure_domain_has_administrator(tx.transaction(), &before).await?;
         let now = self.store.clock.unix_seconds();
         let (mut tokens, mut keys) = (0, 0);
@@ -139,11 +139,7 @@ impl IdentityStore<'_> {
     pub async fn remove_user(self, by: &AuditOrigin, id: &UserId) -> Result<bool, StoreError> {
         let mut tx = self.store.begin_audited_transaction("remove a user").await?;
         let Some(before) = find_user(tx.transaction(), id).await? else { return Ok(false) };
-        query("DELETE FROM users WHERE id = $1")
-            .bind(id.as_str())
-            .execute(tx.transaction())
-            .await
-            .map_err(tx.map_to_store_error())?;
+        query(tx.action(), "DELETE FROM users WHERE id = $1").bind(id.as_str()).execute(tx.transaction()).await?;
         ensure_domain_has_administrator(tx.transaction(), &before).await?;
         let event = AuditEvent {
             domain_id: Some(before.domain_id),
@@ -161,22 +157,22 @@ impl IdentityStore<'_> {
 
     /// Returns a user by domain name and user name.
     pub async fn find_user_by_name(self, domain: &str, name: &str) -> Result<Option<User>, StoreError> {
-        let row = query(AssertSqlSafe(format!("{SELECT_USERS_SQL} WHERE d.name = $1 AND u.name = $2")))
-            .bind(domain)
-            .bind(name)
-            .fetch_optional(&self.store.database)
-            .await
-            .map_err(StoreError::database_error("look up a user"))?;
+        let row =
+            query("look up a user", AssertSqlSafe(format!("{SELECT_USERS_SQL} WHERE d.name = $1 AND u.name = $2")))
+                .bind(domain)
+                .bind(name)
+                .fetch_optional(&self.store.database)
+                .await?;
         row.as_ref().map(user_from_row).transpose()
     }
 
     /// Returns all users in a domain, sorted by name.
     pub async fn list_users(self, domain: &DomainId) -> Result<Vec<User>, StoreError> {
-        let rows = query(AssertSqlSafe(format!("{SELECT_USERS_SQL} WHERE u.domain_id = $1 ORDER BY u.name")))
-            .bind(domain.as_str())
-            .fetch_all(&self.store.database)
-            .await
-            .map_err(StoreError::database_error("list users"))?;
+        let rows =
+            query("list users", AssertSqlSafe(format!("{SELECT_USERS_SQL} WHERE u.domain_id = $1 ORDER BY u.name")))
+                .bind(domain.as_str())
+                .fetch_all(&self.store.database)
+                .await?;
         rows.iter().map(user_from_row).collect()
     }
 }
@@ -189,6 +185,7 @@ pub(crate) async fn insert_user(
 ) -> Result<UserId, StoreError> {
     let id = UserId::generate();
     query(
+        "create a user",
         "INSERT INTO users (id, domain_id, name, password_hash, administrator, description, created_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
@@ -199,18 +196,16 @@ pub(crate) async fn insert_user(
     .bind(new.administrator)
     .bind(&new.description)
     .bind(now)
-    .execute(transaction)
-    .await
-    .map_err(map_insert_error("create a user", "a user", &new.name))?;
+    .execute_insert(transaction, "a user", &new.name)
+    .await?;
     Ok(id)
 }
 
 pub(crate) async fn find_user<'e>(executor: impl Into<Executor<'e>>, id: &UserId) -> Result<Option<User>, StoreError> {
-    let row = query(AssertSqlSafe(format!("{SELECT_USERS_SQL} WHERE u.id = $1")))
+    let row = query("look up a user", AssertSqlSafe(format!("{SELECT_USERS_SQL} WHERE u.id = $1")))
         .bind(id.as_str())
         .fetch_optional(executor)
-        .await
-        .map_err(StoreError::database_error("look up a user"))?;
+        .await?;
     row.as_ref().map(user_from_row).transpose()
 }
 
@@ -226,24 +221,25 @@ async fn ensure_domain_has_administrator(transaction: &mut Transaction, before: 
     if !(before.enabled && before.administrator) {
         return Ok(());
     }
-    let left: i64 = query_scalar("SELECT COUNT(*) FROM users WHERE domain_id = $1 AND enabled AND administrator")
-        .bind(before.domain_id.as_str())
-        .fetch_one(transaction)
-        .await
-        .map_err(StoreError::database_error("count administrators"))?;
+    let left: i64 = query_scalar(
+        "count administrators",
+        "SELECT COUNT(*) FROM users WHERE domain_id = $1 AND enabled AND administrator",
+    )
+    .bind(before.domain_id.as_str())
+    .fetch_one(transaction)
+    .await?;
     if left == 0 { Err(StoreError::LastAdministrator { name: before.name.clone() }) } else { Ok(()) }
 }
 
 pub(crate) fn user_from_row(row: &Row) -> Result<User, StoreError> {
-    let failed = StoreError::database_error("read a user");
     Ok(User {
         id: parse_column(row, "id")?,
-        name: row.try_get("name").map_err(&failed)?,
+        name: row.get("name")?,
         domain_id: parse_column(row, "domain_id")?,
-        domain_name: row.try_get("domain_name").map_err(&failed)?,
-        password_hash: row.try_get("password_hash").map_err(&failed)?,
-        enabled: row.try_get("enabled").map_err(&failed)?,
-        administrator: row.try_get("administrator").map_err(&failed)?,
-        description: row.try_get("description").map_err(&failed)?,
+        domain_name: row.get("domain_name")?,
+        password_hash: row.get("password_hash")?,
+        enabled: row.get("enabled")?,
+        administrator: row.get("administrator")?,
+        description: row.get("description")?,
     })
 }

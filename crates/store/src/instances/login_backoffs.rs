@@ -64,24 +64,26 @@ const MAX_REFUSAL_REASON_LEN: usize = 1000;
 impl InstanceStore<'_> {
     /// Returns the login backoff of a node, or `None` if the node accepted the last login.
     pub async fn find_login_backoff(self, node: &NodeId) -> Result<Option<LoginBackoff>, StoreError> {
-        let row = query("SELECT refusals, reason, refused_at, retry_at FROM login_backoffs WHERE node_id = $1")
-            .bind(node.as_str())
-            .fetch_optional(&self.store.database)
-            .await
-            .map_err(StoreError::database_error("look up refused logins"))?;
+        let row = query(
+            "look up refused logins",
+            "SELECT refusals, reason, refused_at, retry_at FROM login_backoffs WHERE node_id = $1",
+        )
+        .bind(node.as_str())
+        .fetch_optional(&self.store.database)
+        .await?;
         row.as_ref().map(login_backoff_from_row).transpose()
     }
 
     /// Returns the login backoffs of an instance's nodes. Nodes that accepted the last login have no login backoff.
     pub async fn list_login_backoffs(self, instance: &InstanceId) -> Result<Vec<(NodeId, LoginBackoff)>, StoreError> {
         let rows = query(
+            "list refused logins",
             "SELECT b.node_id, b.refusals, b.reason, b.refused_at, b.retry_at FROM login_backoffs b \
              JOIN nodes n ON n.id = b.node_id WHERE n.instance_id = $1 ORDER BY n.role, b.node_id",
         )
         .bind(instance.as_str())
         .fetch_all(&self.store.database)
-        .await
-        .map_err(StoreError::database_error("list refused logins"))?;
+        .await?;
         rows.iter().map(|row| Ok((parse_column(row, "node_id")?, login_backoff_from_row(row)?))).collect()
     }
 
@@ -107,6 +109,7 @@ impl InstanceStore<'_> {
             return Ok(LoginPermitDecision::Deferred(backoff));
         }
         let updated = query(
+            "request a login permit",
             "UPDATE login_backoffs SET refused_at = $1, retry_at = $2 \
              WHERE node_id = $3 AND refused_at = $4 AND retry_at = $5",
         )
@@ -116,8 +119,7 @@ impl InstanceStore<'_> {
         .bind(backoff.refused_at)
         .bind(backoff.retry_at)
         .execute(&self.store.database)
-        .await
-        .map_err(StoreError::database_error("request a login permit"))?;
+        .await?;
         if updated > 0 {
             return Ok(LoginPermitDecision::Granted { refusals: backoff.refusals });
         }
@@ -140,6 +142,7 @@ impl InstanceStore<'_> {
         let now = self.store.clock.unix_millis();
         let after = refusals.saturating_add(1);
         query(
+            "record a refused login",
             "INSERT INTO login_backoffs (node_id, refusals, reason, refused_at, retry_at) VALUES ($1, $2, $3, $4, $5) \
              ON CONFLICT (node_id) DO UPDATE SET refusals = excluded.refusals, reason = excluded.reason, \
                  refused_at = excluded.refused_at, retry_at = excluded.retry_at \
@@ -151,30 +154,27 @@ impl InstanceStore<'_> {
         .bind(now)
         .bind(now.saturating_add(duration_to_millis(compute_login_retry_delay(after))))
         .execute(&self.store.database)
-        .await
-        .map_err(StoreError::database_error("record a refused login"))?;
+        .await?;
         Ok(())
     }
 
     /// Clears the login backoff of a node after a successful login.
     pub async fn clear_login_backoff(self, node: &NodeId) -> Result<(), StoreError> {
-        query("DELETE FROM login_backoffs WHERE node_id = $1")
+        query("delete refused logins", "DELETE FROM login_backoffs WHERE node_id = $1")
             .bind(node.as_str())
             .execute(&self.store.database)
-            .await
-            .map_err(StoreError::database_error("delete refused logins"))?;
+            .await?;
         Ok(())
     }
 }
 
 fn login_backoff_from_row(row: &Row) -> Result<LoginBackoff, StoreError> {
-    let failed = StoreError::database_error("read refused logins");
-    let refusals: i64 = row.try_get("refusals").map_err(&failed)?;
+    let refusals: i64 = row.get("refusals")?;
     Ok(LoginBackoff {
         refusals: u32::try_from(refusals).unwrap_or(u32::MAX),
-        reason: row.try_get("reason").map_err(&failed)?,
-        refused_at: row.try_get("refused_at").map_err(&failed)?,
-        retry_at: row.try_get("retry_at").map_err(&failed)?,
+        reason: row.get("reason")?,
+        refused_at: row.get("refused_at")?,
+        retry_at: row.get("retry_at")?,
     })
 }
 

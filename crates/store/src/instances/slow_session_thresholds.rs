@@ -16,11 +16,11 @@ impl InstanceStore<'_> {
         self,
         id: &InstanceId,
     ) -> Result<Option<SlowSessionThreshold>, StoreError> {
-        let seconds: Option<Option<i64>> = query_scalar("SELECT slow_threshold FROM instances WHERE id = $1")
-            .bind(id.as_str())
-            .fetch_optional(&self.store.database)
-            .await
-            .map_err(StoreError::database_error("read a slow-session threshold"))?;
+        let seconds: Option<Option<i64>> =
+            query_scalar("read a slow-session threshold", "SELECT slow_threshold FROM instances WHERE id = $1")
+                .bind(id.as_str())
+                .fetch_optional(&self.store.database)
+                .await?;
         Ok(seconds.flatten().and_then(SlowSessionThreshold::new))
     }
 
@@ -45,13 +45,12 @@ impl InstanceStore<'_> {
             let Some(name) = tags::find_instance_name(tx.transaction(), project, id).await? else {
                 return Err(StoreError::Unknown { what: "instance", name: id.to_string() });
             };
-            query("UPDATE instances SET slow_threshold = $1, updated_at = $2 WHERE id = $3")
+            query(tx.action(), "UPDATE instances SET slow_threshold = $1, updated_at = $2 WHERE id = $3")
                 .bind(i64::try_from(threshold.seconds()).unwrap_or(i64::MAX))
                 .bind(now)
                 .bind(id.as_str())
                 .execute(tx.transaction())
-                .await
-                .map_err(tx.map_to_store_error())?;
+                .await?;
             events.push(AuditEvent {
                 domain_id: Some(domain.clone()),
                 project_id: Some(project.clone()),

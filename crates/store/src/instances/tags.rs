@@ -28,6 +28,7 @@ impl InstanceStore<'_> {
         let Some(name) = find_instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
         for tag in tags {
             query(
+                tx.action(),
                 "INSERT INTO tags (instance_id, key, value) VALUES ($1, $2, $3) \
                  ON CONFLICT (instance_id, key) DO UPDATE SET value = excluded.value",
             )
@@ -35,14 +36,12 @@ impl InstanceStore<'_> {
             .bind(&tag.key)
             .bind(&tag.value)
             .execute(tx.transaction())
-            .await
-            .map_err(tx.map_to_store_error())?;
+            .await?;
         }
-        let count: i64 = query_scalar("SELECT COUNT(*) FROM tags WHERE instance_id = $1")
+        let count: i64 = query_scalar(tx.action(), "SELECT COUNT(*) FROM tags WHERE instance_id = $1")
             .bind(instance.as_str())
             .fetch_one(tx.transaction())
-            .await
-            .map_err(tx.map_to_store_error())?;
+            .await?;
         if usize::try_from(count).is_ok_and(|count| count > MAX_TAGS_PER_INSTANCE) {
             return Err(StoreError::TooManyTags { limit: MAX_TAGS_PER_INSTANCE });
         }
@@ -67,13 +66,12 @@ impl InstanceStore<'_> {
         let mut tx = self.store.begin_audited_transaction("remove tags").await?;
         let Some(name) = find_instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
         for (key, value) in tags {
-            query("DELETE FROM tags WHERE instance_id = $1 AND key = $2 AND ($3 IS NULL OR value = $3)")
+            query(tx.action(), "DELETE FROM tags WHERE instance_id = $1 AND key = $2 AND ($3 IS NULL OR value = $3)")
                 .bind(instance.as_str())
                 .bind(key)
                 .bind(value)
                 .execute(tx.transaction())
-                .await
-                .map_err(tx.map_to_store_error())?;
+                .await?;
         }
         let detail = json!({ "tags": tags.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect::<Vec<_>>() });
         let event = AuditEvent { detail, ..AuditEvent::for_successful_operation(by, "UntagInstance", name) };
@@ -87,12 +85,11 @@ impl InstanceStore<'_> {
         project: &ProjectId,
         instance: &InstanceId,
     ) -> Result<bool, StoreError> {
-        query("UPDATE instances SET updated_at = $1 WHERE id = $2")
+        query(tx.action(), "UPDATE instances SET updated_at = $1 WHERE id = $2")
             .bind(self.store.clock.unix_seconds())
             .bind(instance.as_str())
             .execute(tx.transaction())
-            .await
-            .map_err(tx.map_to_store_error())?;
+            .await?;
         event.domain_id = Some(find_domain_id_of_project(tx.transaction(), project).await?);
         event.project_id = Some(project.clone());
         event.instance_id = Some(instance.clone());
@@ -103,13 +100,13 @@ impl InstanceStore<'_> {
     /// Returns the sorted tag keys of a project's instances. Each key is paired with its sorted values.
     pub async fn list_project_tags(self, project: &ProjectId) -> Result<Vec<(String, Vec<String>)>, StoreError> {
         let rows: Vec<(String, String)> = query_two_columns(
+            "list tags",
             "SELECT DISTINCT t.key, t.value FROM tags t JOIN instances i ON i.id = t.instance_id \
              WHERE i.project_id = $1 ORDER BY t.key, t.value",
         )
         .bind(project.as_str())
         .fetch_all(&self.store.database)
-        .await
-        .map_err(StoreError::database_error("list tags"))?;
+        .await?;
         let mut tags = BTreeMap::<String, Vec<String>>::new();
         for (key, value) in rows {
             tags.entry(key).or_default().push(value);
@@ -124,10 +121,9 @@ pub(crate) async fn find_instance_name(
     project: &ProjectId,
     instance: &InstanceId,
 ) -> Result<Option<String>, StoreError> {
-    query_scalar("SELECT name FROM instances WHERE project_id = $1 AND id = $2")
+    query_scalar("look up an instance", "SELECT name FROM instances WHERE project_id = $1 AND id = $2")
         .bind(project.as_str())
         .bind(instance.as_str())
         .fetch_optional(transaction)
         .await
-        .map_err(StoreError::database_error("look up an instance"))
 }

@@ -17,7 +17,7 @@ impl KillTaskStore<'_> {
     /// Returns the running kill tasks of all instances whose nodes this process can reach.
     pub async fn list_instances_with_kill_tasks(self) -> Result<Vec<InstanceKillTasks>, StoreError> {
         let (now, zones) = (self.store.clock.unix_millis(), self.store.database.select_json_array_strings_sql("$3"));
-        let rows = query(AssertSqlSafe(format!(
+        let rows = query("look for kill tasks", AssertSqlSafe(format!(
             "SELECT {}, i.project_id FROM kill_tasks t JOIN kill_switches s ON s.instance_id = t.instance_id AND s.is_on = $1 \
              JOIN instances i ON i.id = t.instance_id WHERE {RUNNING_KILL_TASK_CONDITION_SQL} AND NOT EXISTS \
                  (SELECT 1 FROM nodes n WHERE n.instance_id = t.instance_id AND n.zone NOT IN ({zones})) \
@@ -27,9 +27,7 @@ impl KillTaskStore<'_> {
         .bind(true)
         .bind(now)
         .bind(self.store.reachable_zones_json())
-        .fetch_all(&self.store.database)
-        .await
-        .map_err(StoreError::database_error("look for kill tasks"))?;
+        .fetch_all(&self.store.database).await?;
         let mut rounds: Vec<InstanceKillTasks> = Vec::new();
         for row in &rows {
             let task = kill_task_from_row(row, now)?;
@@ -54,6 +52,7 @@ impl KillTaskStore<'_> {
         lease: Duration,
     ) -> Result<bool, StoreError> {
         let held = query(
+            "acquire the lease of kill tasks",
             "UPDATE kill_switches SET worker = $1, lease_until = $2 + $3 \
              WHERE instance_id = $4 AND is_on AND (worker = $1 OR lease_until IS NULL OR lease_until <= $2)",
         )
@@ -62,8 +61,7 @@ impl KillTaskStore<'_> {
         .bind(duration_to_millis(lease))
         .bind(instance.as_str())
         .execute(&self.store.database)
-        .await
-        .map_err(StoreError::database_error("acquire the lease of kill tasks"))?;
+        .await?;
         Ok(held > 0)
     }
 
@@ -73,26 +71,27 @@ impl KillTaskStore<'_> {
         instance: &InstanceId,
         worker: &str,
     ) -> Result<BTreeSet<i64>, StoreError> {
-        let ids: Vec<i64> = query_scalar(AssertSqlSafe(format!(
-            "SELECT t.id FROM kill_tasks t JOIN kill_switches s ON s.instance_id = t.instance_id AND s.is_on \
+        let ids: Vec<i64> = query_scalar(
+            "look up kill tasks",
+            AssertSqlSafe(format!(
+                "SELECT t.id FROM kill_tasks t JOIN kill_switches s ON s.instance_id = t.instance_id AND s.is_on \
              WHERE t.instance_id = $1 AND {RUNNING_KILL_TASK_CONDITION_SQL} AND s.worker = $3 AND s.lease_until > $2"
-        )))
+            )),
+        )
         .bind(instance.as_str())
         .bind(self.store.clock.unix_millis())
         .bind(worker)
         .fetch_all(&self.store.database)
-        .await
-        .map_err(StoreError::database_error("look up kill tasks"))?;
+        .await?;
         Ok(ids.into_iter().collect())
     }
 
     /// Releases all kill task leases of a worker, so that other workers need not wait until the leases expire.
     pub async fn release_kill_task_leases(self, worker: &str) -> Result<(), StoreError> {
-        query("UPDATE kill_switches SET worker = NULL, lease_until = NULL WHERE worker = $1")
+        query("release kill tasks", "UPDATE kill_switches SET worker = NULL, lease_until = NULL WHERE worker = $1")
             .bind(worker)
             .execute(&self.store.database)
-            .await
-            .map_err(StoreError::database_error("release kill tasks"))?;
+            .await?;
         Ok(())
     }
 
@@ -103,10 +102,12 @@ impl KillTaskStore<'_> {
         if self.store.database.is_shared() {
             return Ok(0);
         }
-        let ended = query("UPDATE kill_switches SET worker = NULL, lease_until = NULL WHERE worker IS NOT NULL")
-            .execute(&self.store.database)
-            .await
-            .map_err(StoreError::database_error("end the leases of kill tasks"))?;
+        let ended = query(
+            "end the leases of kill tasks",
+            "UPDATE kill_switches SET worker = NULL, lease_until = NULL WHERE worker IS NOT NULL",
+        )
+        .execute(&self.store.database)
+        .await?;
         Ok(ended)
     }
 }

@@ -7,7 +7,7 @@ use crate::database::{Row, Transaction, query, query_scalar};
 use crate::error::StoreError;
 use crate::metadata_copy::cell_value::CellValue;
 use crate::metadata_copy::digest::TableDigest;
-use crate::metadata_copy::{ROWS_PER_BATCH, metadata_copy_error};
+use crate::metadata_copy::{METADATA_COPY_ACTION, ROWS_PER_BATCH};
 
 #[derive(Debug, Clone, Copy)]
 pub(super) enum ColumnType {
@@ -298,8 +298,7 @@ impl TableToCopy {
 
     pub(super) async fn count_rows(&self, transaction: &mut Transaction) -> Result<u64, StoreError> {
         let count = format!("SELECT COUNT(*) FROM {}", self.name);
-        let count: i64 =
-            query_scalar(AssertSqlSafe(count)).fetch_one(transaction).await.map_err(metadata_copy_error())?;
+        let count: i64 = query_scalar(METADATA_COPY_ACTION, AssertSqlSafe(count)).fetch_one(transaction).await?;
         Ok(count.unsigned_abs())
     }
 
@@ -317,15 +316,15 @@ impl TableToCopy {
         } else {
             format!("SELECT {columns} FROM {}", self.name)
         };
-        let statement = query(AssertSqlSafe(statement));
+        let statement = query(METADATA_COPY_ACTION, AssertSqlSafe(statement));
         let statement = if self.has_rowid {
             statement.bind(after.unwrap_or(i64::MIN)).bind(i64::try_from(max_rows).unwrap_or(i64::MAX))
         } else {
             statement
         };
-        let rows = statement.fetch_all(source).await.map_err(metadata_copy_error())?;
+        let rows = statement.fetch_all(source).await?;
         let last = match rows.last() {
-            Some(last) if self.has_rowid => Some(last.try_get("number").map_err(metadata_copy_error())?),
+            Some(last) if self.has_rowid => Some(last.get("number")?),
             _ => None,
         };
         Ok((rows.iter().map(|row| self.read_cell_values(row)).collect::<Result<_, _>>()?, last))
@@ -345,9 +344,11 @@ impl TableToCopy {
             let overriding = if self.identity_column.is_some() { "OVERRIDING SYSTEM VALUE " } else { "" };
             let (name, columns, placeholders) = (self.name, self.quoted_column_names(), placeholders.join(", "));
             let insert = format!("INSERT INTO {name} ({columns}) {overriding}VALUES {placeholders}");
-            let insert =
-                page.into_iter().flatten().fold(query(AssertSqlSafe(insert)), super::super::database::Statement::bind);
-            insert.execute(&mut *to).await.map_err(metadata_copy_error())?;
+            let insert = page
+                .into_iter()
+                .flatten()
+                .fold(query(METADATA_COPY_ACTION, AssertSqlSafe(insert)), super::super::database::Statement::bind);
+            insert.execute(&mut *to).await?;
         }
         Ok(())
     }
@@ -359,8 +360,8 @@ impl TableToCopy {
             format!("DECLARE {cursor} NO SCROLL CURSOR FOR SELECT {} FROM {}", self.quoted_column_names(), self.name);
         super::execute_copy_statement(to, declare).await?;
         loop {
-            let fetch = query(AssertSqlSafe(format!("FETCH {ROWS_PER_BATCH} FROM {cursor}")));
-            let rows = fetch.fetch_all(&mut *to).await.map_err(metadata_copy_error())?;
+            let fetch = query(METADATA_COPY_ACTION, AssertSqlSafe(format!("FETCH {ROWS_PER_BATCH} FROM {cursor}")));
+            let rows = fetch.fetch_all(&mut *to).await?;
             if rows.is_empty() {
                 super::execute_copy_statement(to, format!("CLOSE {cursor}")).await?;
                 return Ok(digest);
@@ -372,21 +373,18 @@ impl TableToCopy {
     }
 
     fn read_cell_values(&self, row: &Row) -> Result<Vec<CellValue>, StoreError> {
-        self.columns
-            .iter()
-            .map(|(name, column_type)| column_type.read_cell_value(row, name).map_err(metadata_copy_error()))
-            .collect()
+        self.columns.iter().map(|(name, column_type)| column_type.read_cell_value(row, name)).collect()
     }
 }
 
 impl ColumnType {
     /// Replaces the character U+0000 in strings, because PostgreSQL cannot store U+0000.
-    fn read_cell_value(self, row: &Row, column: &str) -> Result<CellValue, sqlx::Error> {
+    fn read_cell_value(self, row: &Row, column: &str) -> Result<CellValue, StoreError> {
         Ok(match self {
-            Self::Integer => row.try_get::<Option<i64>, _>(column)?.into(),
-            Self::Bool => row.try_get::<Option<bool>, _>(column)?.into(),
-            Self::Bytes => row.try_get::<Option<Vec<u8>>, _>(column)?.into(),
-            Self::Text => row.try_get::<Option<String>, _>(column)?.map(|text| text.replace('\0', "\u{2400}")).into(),
+            Self::Integer => row.get::<Option<i64>, _>(column)?.into(),
+            Self::Bool => row.get::<Option<bool>, _>(column)?.into(),
+            Self::Bytes => row.get::<Option<Vec<u8>>, _>(column)?.into(),
+            Self::Text => row.get::<Option<String>, _>(column)?.map(|text| text.replace('\0', "\u{2400}")).into(),
         })
     }
 }
@@ -406,6 +404,7 @@ mod tests {
         let server = PostgreSqlServer::start().await.unwrap();
         let database = Database::connect_postgres(&server.url().parse().unwrap()).await.unwrap();
         let existing = query_scalar::<String>(
+            "list columns",
             "SELECT (table_name || '.' || column_name)::text FROM information_schema.columns \
              WHERE table_schema = 'public' AND column_name <> 'rowid'",
         );

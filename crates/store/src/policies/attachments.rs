@@ -68,11 +68,11 @@ impl PolicyStore<'_> {
         let mut tx = self.store.begin_audited_transaction("change a policy attachment").await?;
         let names = find_policy_and_grantee_names(tx.transaction(), policy, grantee, project).await?;
         let ((own, system), (user, group)) = (policy_column_values(policy), grantee_column_values(grantee));
-        let query =
-            if operation == "AttachPolicy" { query(INSERT_ATTACHMENT_SQL) } else { query(DELETE_ATTACHMENT_SQL) };
+        let sql = if operation == "AttachPolicy" { INSERT_ATTACHMENT_SQL } else { DELETE_ATTACHMENT_SQL };
+        let query = query(tx.action(), sql);
         let query = query.bind(own).bind(system).bind(user).bind(group).bind(project.map(ProjectId::as_str));
         let query = if operation == "AttachPolicy" { query.bind(self.store.clock.unix_seconds()) } else { query };
-        let changed = query.execute(tx.transaction()).await.map_err(tx.map_to_store_error())?;
+        let changed = query.execute(tx.transaction()).await?;
         if changed == 0 {
             return Ok(false);
         }
@@ -101,34 +101,31 @@ impl PolicyStore<'_> {
     /// Returns a policy's attachments.
     pub async fn list_policy_attachments(self, policy: &PolicyRef) -> Result<Vec<PolicyAttachment>, StoreError> {
         let (own, system) = policy_column_values(policy);
-        let rows = query(SELECT_ATTACHMENTS_BY_POLICY_SQL)
+        let rows = query("list attachments", SELECT_ATTACHMENTS_BY_POLICY_SQL)
             .bind(own)
             .bind(system)
             .fetch_all(&self.store.database)
-            .await
-            .map_err(StoreError::database_error("list attachments"))?;
+            .await?;
         rows.iter().map(attachment_from_row).collect()
     }
 
     /// Returns the policies that are attached directly to a user or group.
     pub async fn list_attachments_by_grantee(self, grantee: &Grantee) -> Result<Vec<PolicyAttachment>, StoreError> {
         let (user, group) = grantee_column_values(grantee);
-        let rows = query(SELECT_ATTACHMENTS_BY_GRANTEE_SQL)
+        let rows = query("list attachments", SELECT_ATTACHMENTS_BY_GRANTEE_SQL)
             .bind(user)
             .bind(group)
             .fetch_all(&self.store.database)
-            .await
-            .map_err(StoreError::database_error("list attachments"))?;
+            .await?;
         rows.iter().map(attachment_from_row).collect()
     }
 
     /// Returns the policies that apply to a user directly or through a group.
     pub async fn list_user_policy_grants(self, user: &UserId) -> Result<Vec<StoredPolicyGrant>, StoreError> {
-        let rows = query(SELECT_POLICY_GRANTS_BY_USER_SQL)
+        let rows = query("look up policies", SELECT_POLICY_GRANTS_BY_USER_SQL)
             .bind(user.as_str())
             .fetch_all(&self.store.database)
-            .await
-            .map_err(StoreError::database_error("look up policies"))?;
+            .await?;
         rows.iter().map(policy_grant_from_row).collect()
     }
 }
@@ -183,8 +180,7 @@ fn grantee_column_values(grantee: &Grantee) -> (Option<&str>, Option<&str>) {
 }
 
 fn attachment_from_row(row: &Row) -> Result<PolicyAttachment, StoreError> {
-    let system: Option<String> =
-        row.try_get("system_policy").map_err(StoreError::database_error("read an attachment"))?;
+    let system: Option<String> = row.get("system_policy")?;
     let policy = match parse_nullable_column(row, "policy_id")? {
         Some(id) => PolicyRef::Custom(id),
         None => PolicyRef::System(system.unwrap_or_default()),
@@ -203,17 +199,16 @@ fn attachment_from_row(row: &Row) -> Result<PolicyAttachment, StoreError> {
 }
 
 fn policy_grant_from_row(row: &Row) -> Result<StoredPolicyGrant, StoreError> {
-    let failed = StoreError::database_error("read a policy");
-    let own: Option<String> = row.try_get("own_name").map_err(&failed)?;
-    let system: Option<String> = row.try_get("system_policy").map_err(&failed)?;
+    let own: Option<String> = row.get("own_name")?;
+    let system: Option<String> = row.get("system_policy")?;
     let policy = match (own, system) {
-        (Some(name), _) => GrantedPolicy::Custom { name, document: row.try_get("document").map_err(&failed)? },
+        (Some(name), _) => GrantedPolicy::Custom { name, document: row.get("document")? },
         (None, Some(name)) => GrantedPolicy::System { name },
         (None, None) => return Err(StoreError::Damaged { what: "attachment", reason: "it has no policy".to_owned() }),
     };
     Ok(StoredPolicyGrant {
         policy,
-        via_group: row.try_get("via_group").map_err(&failed)?,
+        via_group: row.get("via_group")?,
         project: parse_nullable_column(row, "project_id")?,
     })
 }

@@ -49,19 +49,13 @@ async fn ensure_within_policy_limits(
     statement: String,
     id: &str,
 ) -> Result<(), StoreError> {
-    let failed = StoreError::database_error("count the policies of a user");
-    let exceeded = query(AssertSqlSafe(statement))
+    let exceeded = query("count the policies of a user", AssertSqlSafe(statement))
         .bind(i64::from(limits.policies))
         .bind(id)
         .bind(i64::from(limits.bytes))
         .fetch_optional(transaction)
-        .await
-        .map_err(&failed)?;
+        .await?;
     let Some(row) = exceeded else { return Ok(()) };
-    let (name, policies, bytes): (String, i64, i64) = (
-        row.try_get("name").map_err(&failed)?,
-        row.try_get("policies").map_err(&failed)?,
-        row.try_get("bytes").map_err(&failed)?,
-    );
+    let (name, policies, bytes): (String, i64, i64) = (row.get("name")?, row.get("policies")?, row.get("bytes")?);
     Err(StoreError::TooManyPolicies { name, policies: policies.unsigned_abs(), bytes: bytes.unsigned_abs(), limits })
 }

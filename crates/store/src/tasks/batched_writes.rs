@@ -54,15 +54,13 @@ impl BatchedWrite for TaskEnqueueWrite {
     const ERROR_CONTEXT: &'static str = "queue a collection";
 
     async fn execute_write(&self, transaction: &mut Transaction) -> Result<bool, StoreError> {
-        let failed = StoreError::database_error(Self::ERROR_CONTEXT);
-        let turn: i64 = query_scalar(SELECT_FAIR_QUEUE_POSITION_SQL)
+        let turn: i64 = query_scalar(Self::ERROR_CONTEXT, SELECT_FAIR_QUEUE_POSITION_SQL)
             .bind(self.task.project_id.as_str())
             .bind(self.task.instance_id.as_str())
             .bind(self.task.node_id.as_str())
             .fetch_one(&mut *transaction)
-            .await
-            .map_err(&failed)?;
-        let queued = query(INSERT_TASK_SQL)
+            .await?;
+        let queued = query(Self::ERROR_CONTEXT, INSERT_TASK_SQL)
             .bind(self.task.request_id.as_str())
             .bind(self.task.project_id.as_str())
             .bind(self.task.instance_id.as_str())
@@ -73,8 +71,7 @@ impl BatchedWrite for TaskEnqueueWrite {
             .bind(turn)
             .bind(self.queue_limit)
             .execute(transaction)
-            .await
-            .map_err(failed)?;
+            .await?;
         Ok(queued > 0)
     }
 }
@@ -91,14 +88,13 @@ impl BatchedWrite for TaskLeaseRenewalWrite {
     const ERROR_CONTEXT: &'static str = "renew a lease";
 
     async fn execute_write(&self, transaction: &mut Transaction) -> Result<bool, StoreError> {
-        let renewed = query(RENEW_TASK_LEASE_SQL)
+        let renewed = query(Self::ERROR_CONTEXT, RENEW_TASK_LEASE_SQL)
             .bind(self.until)
             .bind(self.id.as_str())
             .bind(self.fence)
             .bind(self.now)
             .execute(transaction)
-            .await
-            .map_err(StoreError::database_error(Self::ERROR_CONTEXT))?;
+            .await?;
         Ok(renewed > 0)
     }
 }
@@ -124,7 +120,7 @@ impl BatchedWrite for TaskCompletionWrite {
             ),
             CollectionTaskOutcome::Failed(failure) => (CollectionTaskStatus::Error, Some(failure), None, None),
         };
-        let ended = query(COMPLETE_TASK_SQL)
+        let ended = query(Self::ERROR_CONTEXT, COMPLETE_TASK_SQL)
             .bind(status.name())
             .bind(failure.map(|failure| failure.kind.name()))
             .bind(failure.map(|failure| &failure.detail))
@@ -137,8 +133,7 @@ impl BatchedWrite for TaskCompletionWrite {
             .bind(self.id.as_str())
             .bind(self.fence)
             .execute(transaction)
-            .await
-            .map_err(StoreError::database_error(Self::ERROR_CONTEXT))?;
+            .await?;
         Ok(ended > 0)
     }
 }
@@ -153,12 +148,11 @@ impl BatchedWrite for TaskReleaseWrite {
     const ERROR_CONTEXT: &'static str = "release a collection";
 
     async fn execute_write(&self, transaction: &mut Transaction) -> Result<bool, StoreError> {
-        let released = query(RELEASE_TASK_SQL)
+        let released = query(Self::ERROR_CONTEXT, RELEASE_TASK_SQL)
             .bind(self.id.as_str())
             .bind(self.fence)
             .execute(transaction)
-            .await
-            .map_err(StoreError::database_error(Self::ERROR_CONTEXT))?;
+            .await?;
         Ok(released > 0)
     }
 }

@@ -80,11 +80,11 @@ impl TaskStore<'_> {
     }
 
     async fn has_claimable_task(self, now: i64) -> Result<bool, StoreError> {
-        let selected = query_two_columns::<bool, Option<Vec<u8>>>(HAS_CLAIMABLE_TASK_SQL)
-            .bind(now)
-            .fetch_one(&self.store.database)
-            .await;
-        let (has_claimable, key) = selected.map_err(StoreError::database_error("look for queued collections"))?;
+        let (has_claimable, key): (bool, Option<Vec<u8>>) =
+            query_two_columns("look for queued collections", HAS_CLAIMABLE_TASK_SQL)
+                .bind(now)
+                .fetch_one(&self.store.database)
+                .await?;
         if self.store.keys.matches_key_id(key.as_deref()) {
             Ok(has_claimable)
         } else {
@@ -126,7 +126,7 @@ impl TaskClaimWrite {
             Transaction::Sqlite(_) => SQLITE_CLAIM_TASK_SQL,
             Transaction::Postgres(_) => POSTGRES_CLAIM_TASK_SQL,
         };
-        query(claim)
+        query(Self::ERROR_CONTEXT, claim)
             .bind(&self.claim.worker)
             .bind(self.now)
             .bind(duration_to_millis(self.claim.lease))
@@ -135,7 +135,6 @@ impl TaskClaimWrite {
             .bind(&self.zones)
             .fetch_optional(transaction)
             .await
-            .map_err(StoreError::database_error(Self::ERROR_CONTEXT))
     }
 
     async fn mark_corrupt_task_failed(
@@ -144,24 +143,22 @@ impl TaskClaimWrite {
         row: &Row,
         what: &str,
     ) -> Result<Failure, StoreError> {
-        let failed = StoreError::database_error("end a damaged collection");
         let failure = Failure::new(FailureKind::StoreFailed, format!("the stored {what} cannot be parsed"));
         let nothing = serde_json::to_string(&SessionSelection::default())
             .map_err(StoreError::damaged_value_error("selection"))?;
-        query(MARK_CORRUPT_TASK_FAILED_SQL)
-            .bind(row.try_get::<i64, _>("rowid").map_err(&failed)?)
+        query("end a damaged collection", MARK_CORRUPT_TASK_FAILED_SQL)
+            .bind(row.get::<i64, _>("rowid")?)
             .bind(failure.kind.name())
             .bind(&failure.detail)
             .bind(nothing)
             .bind(self.now)
             .execute(transaction)
-            .await
-            .map_err(failed)?;
+            .await?;
         Ok(failure)
     }
 }
 
 fn claimed_task_from_row(row: &Row) -> Result<ClaimedTask, StoreError> {
-    let fence = row.try_get("fence").map_err(StoreError::database_error("read a collection"))?;
+    let fence = row.get("fence")?;
     Ok(ClaimedTask { task: task_from_row(row)?, fence })
 }

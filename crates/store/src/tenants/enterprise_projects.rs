@@ -3,7 +3,7 @@
 use clew_model::{AuditEvent, AuditOrigin, DomainId};
 use serde_json::json;
 
-use crate::database::{Row, Transaction, map_insert_error, query, query_scalar};
+use crate::database::{Row, Transaction, query, query_scalar};
 use crate::error::StoreError;
 use crate::handles::TenantStore;
 
@@ -47,6 +47,7 @@ impl TenantStore<'_> {
         ensure_iam_domain_exists(tx.transaction(), domain).await?;
         let id = uuid::Uuid::new_v4().to_string();
         query(
+            "create an enterprise project",
             "INSERT INTO enterprise_projects (domain_id, id, name, description, created_at) VALUES ($1, $2, $3, $4, $5)",
         )
         .bind(domain.as_str())
@@ -54,9 +55,8 @@ impl TenantStore<'_> {
         .bind(name)
         .bind(description)
         .bind(self.store.clock.unix_seconds())
-        .execute(tx.transaction())
-        .await
-        .map_err(map_insert_error("create an enterprise project", "an enterprise project", name))?;
+        .execute_insert(tx.transaction(), "an enterprise project", name)
+.await?;
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
             detail: json!({ "id": id }),
@@ -68,12 +68,13 @@ impl TenantStore<'_> {
 
     /// Returns a domain's enterprise projects: the default project first, then the others sorted by name.
     pub async fn list_enterprise_projects(self, domain: &DomainId) -> Result<Vec<EnterpriseProject>, StoreError> {
-        let rows =
-            query("SELECT id, name, description, enabled FROM enterprise_projects WHERE domain_id = $1 ORDER BY name")
-                .bind(domain.as_str())
-                .fetch_all(&self.store.database)
-                .await
-                .map_err(StoreError::database_error("list enterprise projects"))?;
+        let rows = query(
+            "list enterprise projects",
+            "SELECT id, name, description, enabled FROM enterprise_projects WHERE domain_id = $1 ORDER BY name",
+        )
+        .bind(domain.as_str())
+        .fetch_all(&self.store.database)
+        .await?;
         let default = EnterpriseProject {
             id: DEFAULT_ENTERPRISE_PROJECT_ID.to_owned(),
             name: "default".to_owned(),
@@ -93,6 +94,7 @@ impl TenantStore<'_> {
     ) -> Result<bool, StoreError> {
         let mut tx = self.store.begin_audited_transaction("change an enterprise project").await?;
         let names: Vec<String> = query_scalar(
+            tx.action(),
             "UPDATE enterprise_projects SET description = COALESCE($3, description), enabled = COALESCE($4, enabled) \
              WHERE domain_id = $1 AND id = $2 RETURNING name",
         )
@@ -101,8 +103,7 @@ impl TenantStore<'_> {
         .bind(&update.description)
         .bind(update.enabled)
         .fetch_all(tx.transaction())
-        .await
-        .map_err(tx.map_to_store_error())?;
+        .await?;
         let Some(name) = names.into_iter().next() else { return Ok(false) };
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
@@ -123,13 +124,14 @@ pub(crate) async fn require_enabled_enterprise_project(
     if id == DEFAULT_ENTERPRISE_PROJECT_ID {
         return Ok(());
     }
-    let enabled: Option<bool> =
-        query_scalar("SELECT enabled FROM enterprise_projects WHERE domain_id = $1 AND id = $2")
-            .bind(domain.as_str())
-            .bind(id)
-            .fetch_optional(transaction)
-            .await
-            .map_err(StoreError::database_error("look up an enterprise project"))?;
+    let enabled: Option<bool> = query_scalar(
+        "look up an enterprise project",
+        "SELECT enabled FROM enterprise_projects WHERE domain_id = $1 AND id = $2",
+    )
+    .bind(domain.as_str())
+    .bind(id)
+    .fetch_optional(transaction)
+    .await?;
     match enabled {
         Some(true) => Ok(()),
         Some(false) => Err(StoreError::InvalidInstance { reason: format!("enterprise project {id:?} is disabled") }),
@@ -138,11 +140,10 @@ pub(crate) async fn require_enabled_enterprise_project(
 }
 
 fn enterprise_project_from_row(row: &Row) -> Result<EnterpriseProject, StoreError> {
-    let failed = StoreError::database_error("read an enterprise project");
     Ok(EnterpriseProject {
-        id: row.try_get("id").map_err(&failed)?,
-        name: row.try_get("name").map_err(&failed)?,
-        description: row.try_get("description").map_err(&failed)?,
-        enabled: row.try_get("enabled").map_err(&failed)?,
+        id: row.get("id")?,
+        name: row.get("name")?,
+        description: row.get("description")?,
+        enabled: row.get("enabled")?,
     })
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 use sqlx::AssertSqlSafe;
 
 use crate::database::row_mapping::parse_column;
-use crate::database::{Row, Transaction, map_insert_error, query, query_scalar};
+use crate::database::{Row, Transaction, query, query_scalar};
 use crate::error::StoreError;
 use crate::handles::TenantStore;
 
@@ -28,14 +28,9 @@ impl TenantStore<'_> {
 
     /// Returns all domains, sorted by name.
     pub async fn list_domains(self) -> Result<Vec<Domain>, StoreError> {
-        let failed = StoreError::database_error("list domains");
-        let rows = query("SELECT id, name FROM domains ORDER BY name")
-            .fetch_all(&self.store.database)
-            .await
-            .map_err(&failed)?;
-        rows.iter()
-            .map(|row| Ok(Domain { id: parse_column(row, "id")?, name: row.try_get("name").map_err(&failed)? }))
-            .collect()
+        let rows =
+            query("list domains", "SELECT id, name FROM domains ORDER BY name").fetch_all(&self.store.database).await?;
+        rows.iter().map(|row| Ok(Domain { id: parse_column(row, "id")?, name: row.get("name")? })).collect()
     }
 
     /// Creates a project. Fails with [`StoreError::AlreadyExists`] if the domain already has a project with this name.
@@ -67,6 +62,7 @@ impl TenantStore<'_> {
     ) -> Result<bool, StoreError> {
         let mut tx = self.store.begin_audited_transaction("change a project").await?;
         let updated = query(
+            tx.action(),
             "UPDATE projects SET description = COALESCE($2, description), enabled = COALESCE($3, enabled), \
                  masking = COALESCE($4, masking) WHERE id = $1 RETURNING domain_id, name",
         )
@@ -75,10 +71,9 @@ impl TenantStore<'_> {
         .bind(update.enabled)
         .bind(update.masking)
         .fetch_all(tx.transaction())
-        .await
-        .map_err(tx.map_to_store_error())?;
+        .await?;
         let Some(row) = updated.first() else { return Ok(false) };
-        let name: String = row.try_get("name").map_err(tx.map_to_store_error())?;
+        let name: String = row.get("name")?;
         let event = AuditEvent {
             domain_id: Some(parse_column(row, "domain_id")?),
             project_id: Some(id.clone()),
@@ -91,41 +86,43 @@ impl TenantStore<'_> {
 
     /// Returns a project by id.
     pub async fn find_project(self, id: &ProjectId) -> Result<Option<Project>, StoreError> {
-        let row = query(AssertSqlSafe(format!("{SELECT_PROJECTS_SQL} WHERE p.id = $1")))
+        let row = query("look up a project", AssertSqlSafe(format!("{SELECT_PROJECTS_SQL} WHERE p.id = $1")))
             .bind(id.as_str())
             .fetch_optional(&self.store.database)
-            .await
-            .map_err(StoreError::database_error("look up a project"))?;
+            .await?;
         row.as_ref().map(project_from_row).transpose()
     }
 
     /// Returns a project in a domain by name.
     pub async fn find_project_by_name(self, domain: &DomainId, name: &str) -> Result<Option<Project>, StoreError> {
-        let row = query(AssertSqlSafe(format!("{SELECT_PROJECTS_SQL} WHERE p.domain_id = $1 AND p.name = $2")))
-            .bind(domain.as_str())
-            .bind(name)
-            .fetch_optional(&self.store.database)
-            .await
-            .map_err(StoreError::database_error("look up a project"))?;
+        let row = query(
+            "look up a project",
+            AssertSqlSafe(format!("{SELECT_PROJECTS_SQL} WHERE p.domain_id = $1 AND p.name = $2")),
+        )
+        .bind(domain.as_str())
+        .bind(name)
+        .fetch_optional(&self.store.database)
+        .await?;
         row.as_ref().map(project_from_row).transpose()
     }
 
     /// Returns all projects in a domain, sorted by name.
     pub async fn list_projects(self, domain: &DomainId) -> Result<Vec<Project>, StoreError> {
-        let rows = query(AssertSqlSafe(format!("{SELECT_PROJECTS_SQL} WHERE p.domain_id = $1 ORDER BY p.name")))
-            .bind(domain.as_str())
-            .fetch_all(&self.store.database)
-            .await
-            .map_err(StoreError::database_error("list projects"))?;
+        let rows = query(
+            "list projects",
+            AssertSqlSafe(format!("{SELECT_PROJECTS_SQL} WHERE p.domain_id = $1 ORDER BY p.name")),
+        )
+        .bind(domain.as_str())
+        .fetch_all(&self.store.database)
+        .await?;
         rows.iter().map(project_from_row).collect()
     }
 
     /// Returns the projects of all domains, sorted by name.
     pub async fn list_all_projects(self) -> Result<Vec<Project>, StoreError> {
-        let rows = query(AssertSqlSafe(format!("{SELECT_PROJECTS_SQL} ORDER BY p.name, p.id")))
+        let rows = query("list projects", AssertSqlSafe(format!("{SELECT_PROJECTS_SQL} ORDER BY p.name, p.id")))
             .fetch_all(&self.store.database)
-            .await
-            .map_err(StoreError::database_error("list projects"))?;
+            .await?;
         rows.iter().map(project_from_row).collect()
     }
 }
@@ -136,13 +133,12 @@ pub(crate) async fn insert_iam_domain(
     now: i64,
 ) -> Result<DomainId, StoreError> {
     let id = DomainId::generate();
-    query("INSERT INTO domains (id, name, created_at) VALUES ($1, $2, $3)")
+    query("create a domain", "INSERT INTO domains (id, name, created_at) VALUES ($1, $2, $3)")
         .bind(id.as_str())
         .bind(name)
         .bind(now)
-        .execute(transaction)
-        .await
-        .map_err(map_insert_error("create a domain", "a domain", name))?;
+        .execute_insert(transaction, "a domain", name)
+        .await?;
     Ok(id)
 }
 
@@ -154,15 +150,17 @@ pub(crate) async fn insert_project(
     now: i64,
 ) -> Result<ProjectId, StoreError> {
     let id = ProjectId::generate();
-    query("INSERT INTO projects (id, domain_id, name, description, created_at) VALUES ($1, $2, $3, $4, $5)")
-        .bind(id.as_str())
-        .bind(domain.as_str())
-        .bind(name)
-        .bind(description)
-        .bind(now)
-        .execute(transaction)
-        .await
-        .map_err(map_insert_error("create a project", "a project", name))?;
+    query(
+        "create a project",
+        "INSERT INTO projects (id, domain_id, name, description, created_at) VALUES ($1, $2, $3, $4, $5)",
+    )
+    .bind(id.as_str())
+    .bind(domain.as_str())
+    .bind(name)
+    .bind(description)
+    .bind(now)
+    .execute_insert(transaction, "a project", name)
+    .await?;
     Ok(id)
 }
 
@@ -171,11 +169,10 @@ pub(crate) async fn ensure_iam_domain_exists(
     transaction: &mut Transaction,
     domain: &DomainId,
 ) -> Result<(), StoreError> {
-    let found: Option<String> = query_scalar("SELECT id FROM domains WHERE id = $1")
+    let found: Option<String> = query_scalar("look up a domain", "SELECT id FROM domains WHERE id = $1")
         .bind(domain.as_str())
         .fetch_optional(transaction)
-        .await
-        .map_err(StoreError::database_error("look up a domain"))?;
+        .await?;
     found.map(drop).ok_or_else(|| StoreError::Unknown { what: "domain", name: domain.to_string() })
 }
 
@@ -183,11 +180,10 @@ pub(crate) async fn find_domain_id_of_project(
     transaction: &mut Transaction,
     project: &ProjectId,
 ) -> Result<DomainId, StoreError> {
-    let found: Option<String> = query_scalar("SELECT domain_id FROM projects WHERE id = $1")
+    let found: Option<String> = query_scalar("look up a project", "SELECT domain_id FROM projects WHERE id = $1")
         .bind(project.as_str())
         .fetch_optional(transaction)
-        .await
-        .map_err(StoreError::database_error("look up a project"))?;
+        .await?;
     let id = found.ok_or_else(|| StoreError::Unknown { what: "project", name: project.to_string() })?;
     id.parse().map_err(StoreError::damaged_value_error("domain_id"))
 }
@@ -232,14 +228,13 @@ pub struct ProjectChange {
 }
 
 fn project_from_row(row: &Row) -> Result<Project, StoreError> {
-    let failed = StoreError::database_error("read a project");
     Ok(Project {
         id: parse_column(row, "id")?,
-        name: row.try_get("name").map_err(&failed)?,
+        name: row.get("name")?,
         domain_id: parse_column(row, "domain_id")?,
-        domain_name: row.try_get("domain_name").map_err(&failed)?,
-        description: row.try_get("description").map_err(&failed)?,
-        enabled: row.try_get("enabled").map_err(&failed)?,
-        masking: row.try_get("masking").map_err(&failed)?,
+        domain_name: row.get("domain_name")?,
+        description: row.get("description")?,
+        enabled: row.get("enabled")?,
+        masking: row.get("masking")?,
     })
 }
