@@ -18,13 +18,14 @@
 //!
 //! let store = clew_store::Store::open(Path::new("clew-data")).await?;
 //! let metrics = Metrics::default();
-//! let collections = SessionCollectionQueue::new(store.clone(), WorkerSettings::default(), Arc::new(metrics.clone()));
+//! let worker_settings = WorkerSettings::default();
+//! let collections = SessionCollectionQueue::new(store.clone(), worker_settings.clone(), Arc::new(metrics.clone()));
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:8407").await?;
 //! let limits = RateLimits::new(RateLimitSettings::default(), metrics.clone());
-//! let (settings, read_limits) = (ApiSettings::default(), clew_mysql::ReadLimits::default());
+//! let (settings, connector) = (ApiSettings::default(), worker_settings.connector.clone());
 //! let kills = KillExecutor::new(store.clone(), Default::default());
-//! let intelligent_kills = IntelligentKillQueue::new(store.clone(), kills.clone(), &WorkerSettings::default());
-//! let parts = AppComponents { store, collections, read_limits, kills, intelligent_kills, settings, limits, metrics };
+//! let intelligent_kills = IntelligentKillQueue::new(store.clone(), kills.clone(), &worker_settings);
+//! let parts = AppComponents { store, collections, connector, kills, intelligent_kills, settings, limits, metrics };
 //! clew_api::serve(AppState::new(parts), listener, CancellationToken::new()).await?;
 //! # Ok(())
 //! # }

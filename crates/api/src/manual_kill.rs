@@ -1,9 +1,7 @@
 //! Kills of sessions that a user requests.
 
-use std::future::Future;
-
 use clew_model::Node;
-use clew_mysql::{KillTarget, ProcessListOrigin, ReadLimits, UnsafeKillPolicy};
+use clew_mysql::{KillTarget, ProcessListOrigin, UnsafeKillPolicy};
 use clew_store::KillSource;
 use clew_worker::{KillError, KillRequest, VictimMatchRule};
 
@@ -15,17 +13,16 @@ use crate::field_errors::check_text_length;
 const MAX_REASON_CHARS: usize = 255;
 
 impl AppState {
-    pub(crate) async fn kill_on_node<T, F>(
+    pub(crate) async fn kill_on_node<T>(
         &self,
         node: &Node,
-        kill: impl FnOnce(ReadLimits) -> F,
-    ) -> Result<T, ApiError>
-    where
-        F: Future<Output = Result<T, KillError>>,
-    {
-        let kill = async |limits| match kill(limits).await {
-            Err(KillError::Node(failure)) => Err(failure),
-            result => Ok(result.map_err(ApiError::from)),
+        kill: impl Future<Output = Result<T, KillError>>,
+    ) -> Result<T, ApiError> {
+        let kill = async {
+            match kill.await {
+                Err(KillError::Node(failure)) => Err(failure),
+                result => Ok(result.map_err(ApiError::from)),
+            }
         };
         self.read_from_node(node, kill).await?
     }

@@ -175,14 +175,15 @@ mod tests {
                 .await
                 .unwrap();
         let metrics = Metrics::default();
+        let worker_settings = WorkerSettings::default();
         let collections =
-            SessionCollectionQueue::new(store.clone(), WorkerSettings::default(), Arc::new(metrics.clone()));
+            SessionCollectionQueue::new(store.clone(), worker_settings.clone(), Arc::new(metrics.clone()));
         let limits = RateLimits::new(RateLimitSettings::default(), metrics.clone());
-        let (settings, read_limits) = (ApiSettings::default(), clew_mysql::ReadLimits::default());
+        let (settings, connector) = (ApiSettings::default(), worker_settings.connector.clone());
         let kills = KillExecutor::new(store.clone(), clew_diagnose::ProtectedAccounts::default());
-        let intelligent_kills = IntelligentKillQueue::new(store.clone(), kills.clone(), &WorkerSettings::default());
+        let intelligent_kills = IntelligentKillQueue::new(store.clone(), kills.clone(), &worker_settings);
         let parts =
-            AppComponents { store, collections, read_limits, kills, intelligent_kills, settings, limits, metrics };
+            AppComponents { store, collections, connector, kills, intelligent_kills, settings, limits, metrics };
         let router = Router::new()
             .route("/breaks", get(panicking_handler))
             .route("/works", get(async || "fine"))

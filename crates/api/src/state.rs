@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clew_model::UserId;
-use clew_mysql::ReadLimits;
+use clew_mysql::NodeConnector;
 use clew_store::Store;
 use clew_worker::{IntelligentKillQueue, KillExecutor, SessionCollectionQueue};
 
@@ -25,8 +25,8 @@ pub struct AppComponents {
     pub store: Store,
     /// Queue of collection tasks.
     pub collections: SessionCollectionQueue,
-    /// Limits of node reads during a request.
-    pub read_limits: ReadLimits,
+    /// Opens connections to nodes. Must share its connection registry with the worker components.
+    pub connector: NodeConnector,
     /// Executor for kills.
     pub kills: KillExecutor,
     /// Queue that executes intelligent kills and calculates their previews.
@@ -47,7 +47,7 @@ pub type SharedState = Arc<AppState>;
 pub struct AppState {
     pub(crate) store: Store,
     pub(crate) collections: SessionCollectionQueue,
-    pub(crate) read_limits: ReadLimits,
+    pub(crate) connector: NodeConnector,
     pub(crate) kills: KillExecutor,
     pub(crate) intelligent_kills: IntelligentKillQueue,
     pub(crate) settings: ApiSettings,
@@ -66,12 +66,12 @@ impl AppState {
     /// Creates the state of a server that has not received any requests.
     #[must_use]
     pub fn new(components: AppComponents) -> SharedState {
-        let AppComponents { store, collections, read_limits, kills, intelligent_kills, settings, limits, metrics } =
+        let AppComponents { store, collections, connector, kills, intelligent_kills, settings, limits, metrics } =
             components;
         Arc::new(Self {
             store,
             collections,
-            read_limits,
+            connector,
             kills,
             intelligent_kills,
             limits,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clew_api::{AllowedHosts, ApiSettings, RateLimitSettings, TrustedProxies};
 use clew_diagnose::ProtectedAccounts;
 use clew_model::NetworkZone;
-use clew_mysql::ReadSizeLimits;
+use clew_mysql::{NodeConnector, ReadLimits, ReadSizeLimits};
 use clew_store::StoreLocation;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
@@ -180,7 +180,7 @@ impl Default for CollectionSettings {
 
 impl Default for NodeReadSettings {
     fn default() -> Self {
-        let limits = clew_mysql::ReadLimits::default();
+        let limits = ReadLimits::default();
         Self {
             timeout: to_signed_duration(limits.read_timeout),
             connect_timeout: to_signed_duration(limits.connect_timeout),
@@ -301,10 +301,13 @@ impl Configuration {
             retention: require_positive_duration("results.retention", self.results.retention)?,
             formula_guard: self.results.formula_guard,
             audit_retention: require_positive_duration("audit.retention", self.audit.retention)?,
-            limits: clew_mysql::ReadLimits {
-                read_timeout: require_positive_duration("nodes.timeout", self.nodes.timeout)?,
-                connect_timeout: require_positive_duration("nodes.connect_timeout", self.nodes.connect_timeout)?,
-                bytes: self.nodes.to_read_size_limits()?,
+            connector: NodeConnector {
+                limits: ReadLimits {
+                    read_timeout: require_positive_duration("nodes.timeout", self.nodes.timeout)?,
+                    connect_timeout: require_positive_duration("nodes.connect_timeout", self.nodes.connect_timeout)?,
+                    bytes: self.nodes.to_read_size_limits()?,
+                },
+                ..NodeConnector::default()
             },
             ..clew_worker::WorkerSettings::default()
         })
@@ -435,7 +438,8 @@ mod tests {
     #[test]
     fn byte_limits_of_nodes_are_validated_and_used() {
         let limits = |keys: &str| {
-            parse_configuration(&format!("[nodes]\n{keys}")).unwrap().worker_settings().map(|set| set.limits.bytes)
+            let settings = parse_configuration(&format!("[nodes]\n{keys}")).unwrap().worker_settings();
+            settings.map(|set| set.connector.limits.bytes)
         };
         assert_eq!(limits("").unwrap(), ReadSizeLimits::default());
         let set = limits("max_bytes = 7\nmax_row_bytes = 1048576\nmax_memory_bytes = 9").unwrap();

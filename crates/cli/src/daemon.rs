@@ -11,6 +11,7 @@ use std::time::Duration;
 use clap::Args;
 use clew_api::{ApiSettings, AppComponents, AppState, Metrics, RateLimits, SharedState};
 use clew_model::{AuditEvent, AuditOrigin, AuditOutcome, NetworkZone};
+use clew_mysql::ConnectionRegistry;
 use clew_store::{DataDirLock, Store, StoreError};
 use clew_worker::{IntelligentKillQueue, KillExecutor, KillTaskWorker, SessionCollectionQueue, WorkerSettings};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -106,7 +107,7 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Initialises logging, opens the store and releases the task leases held by the previous process.
     pub(crate) async fn open(args: &DaemonArgs, configuration: &Configuration) -> Result<Self, CliError> {
-        let (settings, protected) = (configuration.worker_settings()?, configuration.protected_accounts()?);
+        let (mut settings, protected) = (configuration.worker_settings()?, configuration.protected_accounts()?);
         let s3 = result_store::read_s3_settings(&configuration.results.location)?;
         logging::init_logging(&args.log)?;
         raise_open_file_limit();
@@ -115,7 +116,7 @@ impl Daemon {
         let store = Store::open(configuration.resolve_store_location()?)
             .await?
             .with_reachable_zones(configuration.zones.clone());
-        clew_mysql::set_installation_marker(&store.own_session_marker());
+        settings.connector.registry = ConnectionRegistry::new(&store.installation_marker());
         set_snapshot_spill_directory(&configuration.data_dir)?;
         let store = result_store::configure_result_store(store, s3).await?;
         let lock = store.acquire_data_dir_lock()?;
@@ -188,7 +189,7 @@ impl Daemon {
             store: self.store.clone(),
             limits: RateLimits::new(configuration.limits.to_rate_limit_settings(), self.metrics.clone()),
             collections: self.collections.clone(),
-            read_limits: self.settings.limits,
+            connector: self.settings.connector.clone(),
             kills: self.kills.clone(),
             intelligent_kills: self.intelligent_kills.clone(),
             settings,

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use clap::{Args, ValueEnum};
 use clew_diagnose::terminal::bytes_to_single_line;
-use clew_mysql::{Diagnosis, diagnose_node};
+use clew_mysql::{ConnectionRegistry, Diagnosis, diagnose_node};
 
 use crate::error::CliError;
 use crate::node_url::NodeConnectionArgs;
@@ -33,9 +33,9 @@ enum DoctorOutputFormat {
     Json,
 }
 
-pub(crate) async fn run(arguments: DoctorArgs) -> Result<(), CliError> {
-    let (node, limits) = arguments.node.parse_node_url_and_timeouts()?;
-    let diagnosis = diagnose_node(&node, &limits).await?;
+pub(crate) async fn run(arguments: DoctorArgs, registry: ConnectionRegistry) -> Result<(), CliError> {
+    let (node, connector) = arguments.node.parse_node_url_and_timeouts(registry)?;
+    let diagnosis = diagnose_node(&node, &connector).await?;
     match arguments.format {
         DoctorOutputFormat::Text => {
             output::write_stdout_with_colors(&render_diagnosis(&diagnosis, output::stdout_supports_colors()))?;

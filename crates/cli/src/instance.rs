@@ -8,6 +8,7 @@ mod tag;
 
 use clap::{Args, Subcommand};
 use clew_model::{AuditOrigin, Instance, InstanceFilter, Pagination, ProjectId, Tag};
+use clew_mysql::ConnectionRegistry;
 use clew_store::{Project, Store};
 
 use crate::confirm::ConfirmationArgs;
@@ -77,13 +78,13 @@ struct RemoveArgs {
     project_args: ProjectSelectionArgs,
 }
 
-pub(crate) async fn run(arguments: InstanceCommandArgs) -> Result<(), CliError> {
+pub(crate) async fn run(arguments: InstanceCommandArgs, registry: ConnectionRegistry) -> Result<(), CliError> {
     match arguments.command {
         InstanceCommand::Add(arguments) => add::run(*arguments).await,
         InstanceCommand::List(arguments) => list_instances(arguments.project_args).await,
         InstanceCommand::Show(arguments) => show_instance(arguments).await,
         InstanceCommand::Remove(arguments) => remove_instance(arguments).await,
-        InstanceCommand::Check(arguments) => check::run(arguments).await,
+        InstanceCommand::Check(arguments) => check::run(arguments, registry).await,
         InstanceCommand::SetNode(arguments) => set_node::run(arguments).await,
         InstanceCommand::Tag(arguments) => tag::add_tags(arguments).await,
         InstanceCommand::Untag(arguments) => tag::remove_tags(arguments).await,

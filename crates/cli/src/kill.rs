@@ -11,8 +11,8 @@ use clap::Args;
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{Failure, NodeUrl, Session};
 use clew_mysql::{
-    KillEffect, KillRefusal, KillTarget, PreKillSnapshot, ProcessListOrigin, ReadLimits, SessionLookupResult, Victim,
-    find_sessions_by_id, kill_victims,
+    ConnectionRegistry, KillEffect, KillOptions, KillRefusal, KillTarget, NodeConnector, PreKillSnapshot,
+    ProcessListOrigin, SessionLookupResult, Victim, find_sessions_by_id, kill_victims,
 };
 use clew_store::StoreLocation;
 
@@ -84,20 +84,20 @@ Examples:
 
 Exit codes: 0 all sessions have terminated or will terminate; 1 at least one session could not be killed; 2 refused, nothing was killed.";
 
-pub(crate) async fn run(arguments: KillArgs) -> Result<(), CliError> {
-    let (node, limits) = arguments.node.parse_node_url_and_timeouts()?;
+pub(crate) async fn run(arguments: KillArgs, registry: ConnectionRegistry) -> Result<(), CliError> {
+    let (node, connector) = arguments.node.parse_node_url_and_timeouts(registry)?;
     let kind = if arguments.query { KillTarget::Query } else { KillTarget::Connection };
     let protected = ProtectedAccounts::default().with_accounts(arguments.protect.iter().map(String::as_bytes));
     let mut seen = HashSet::new();
     let ids: Vec<u64> = arguments.ids.iter().copied().filter(|id| seen.insert(*id)).collect();
 
-    let found = find_sessions_by_id(&node, &ids, &limits).await?;
+    let found = find_sessions_by_id(&node, &ids, &connector).await?;
     ensure_sessions_are_killable(&found, kind, &protected)?;
     let SessionLookupResult { read, sessions, .. } = found;
     let mut selected = SelectedSessions::new(ids.clone(), sessions);
     // With `--yes`, no preview is shown, which spares an overloaded server the additional reads.
     if !arguments.confirmation.should_skip_prompt() {
-        selected.impact = Some(estimate_kill_impact(&node, &selected.sessions, &limits).await);
+        selected.impact = Some(estimate_kill_impact(&node, &selected.sessions, &connector).await);
     }
     let report = KillReport { address: node.address(), kind, reason: arguments.reason, selected };
     if arguments.dry_run {
@@ -117,7 +117,7 @@ pub(crate) async fn run(arguments: KillArgs) -> Result<(), CliError> {
     let before = if report.selected.sessions.is_empty() {
         None
     } else {
-        Some(PreKillSnapshot::read_pre_kill_snapshot(&node, &limits).await)
+        Some(PreKillSnapshot::read_pre_kill_snapshot(&node, &connector).await)
     };
     if let Some(Ok(before)) = &before
         && *before.server() != read.server
@@ -125,12 +125,12 @@ pub(crate) async fn run(arguments: KillArgs) -> Result<(), CliError> {
         let refusal = format!("{}; nothing was killed", KillRefusal::AnotherServer);
         return Err(CliError::new_refusal(refusal));
     }
-    let outcomes = kill_sessions(&node, &report.selected.sessions, kind, &read, &protected, &limits).await?;
+    let outcomes = kill_sessions(&node, &report.selected.sessions, kind, &read, &protected, &connector).await?;
     let outcomes = report.kill_outcomes_by_session_id(&outcomes);
     if let Some(audit) = audit {
         audit.append_kill_audit_events(&report, &outcomes).await?;
     }
-    let effect = measure_kill_effect(before, &node, kind, &outcomes, &limits).await;
+    let effect = measure_kill_effect(before, &node, kind, &outcomes, &connector).await;
     let effect = effect.as_ref();
     arguments
         .format
@@ -150,11 +150,11 @@ async fn measure_kill_effect(
     node: &NodeUrl,
     target: KillTarget,
     outcomes: &[(u64, clew_mysql::KillOutcome)],
-    limits: &ReadLimits,
+    connector: &NodeConnector,
 ) -> Option<Result<KillEffect, Failure>> {
     let before = before.filter(|_| outcomes.iter().any(|(_, outcome)| outcome.was_accepted()))?;
     Some(match before {
-        Ok(before) => before.measure_effect(node, target, outcomes, limits).await,
+        Ok(before) => before.measure_effect(node, target, outcomes, connector).await,
         Err(failure) => Err(failure),
     })
 }
@@ -167,14 +167,14 @@ async fn kill_sessions(
     kind: KillTarget,
     read: &ProcessListOrigin,
     protected: &ProtectedAccounts,
-    limits: &ReadLimits,
+    connector: &NodeConnector,
 ) -> Result<Outcomes, CliError> {
     let victim = |session: &Session| match kind {
         KillTarget::Connection => Victim::for_session(session, read),
         KillTarget::Query => Victim::for_statement(session, read),
     };
     let victims: Vec<Victim> = sessions.iter().map(victim).collect();
-    Ok(kill_victims(node, &victims, kind, protected, limits).await?)
+    Ok(kill_victims(node, &victims, KillOptions::new(kind, protected), connector).await?)
 }
 
 /// Returns an error if any of the sessions must not be killed.

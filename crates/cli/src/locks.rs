@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Effects, Style};
 use clap::{Args, ValueEnum};
 use clew_diagnose::waits::{self, TreeLayout, TreeLine, TreeLineKind, WaitGraph};
-use clew_mysql::read_lock_waits;
+use clew_mysql::{ConnectionRegistry, read_lock_waits};
 
 use crate::error::CliError;
 use crate::node_url::NodeConnectionArgs;
@@ -47,10 +47,9 @@ enum LocksOutputFormat {
     Dot,
 }
 
-pub(crate) async fn run(arguments: LocksArgs) -> Result<(), CliError> {
-    let (node, limits) = arguments.node.parse_node_url_and_timeouts()?;
-    let observed = read_lock_waits(&node, &limits).await?;
-    let graph = waits::build_wait_graph(&observed);
+pub(crate) async fn run(arguments: LocksArgs, registry: ConnectionRegistry) -> Result<(), CliError> {
+    let (node, connector) = arguments.node.parse_node_url_and_timeouts(registry)?;
+    let graph = read_lock_waits(&node, &connector).await?.graph;
     let graph = if arguments.mask { graph.with_masked_literals() } else { graph };
     match arguments.format {
         LocksOutputFormat::Tree => {
@@ -111,7 +110,7 @@ fn summarize_lock_waits(graph: &WaitGraph, address: &str) -> String {
         (many, _) => write!(text, "; the blockers of {many} more sessions are unknown"),
     };
     text.push_str(".\n");
-    if graph.limitations.iter().any(|limitation| limitation.kind.hides_lock_waits()) {
+    if graph.may_miss_lock_waits() {
         text.push_str("The list may be incomplete: see the notes about missing data.\n");
     }
     text

@@ -46,8 +46,10 @@ mod value_parsers;
 mod worker;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{CommandFactory, FromArgMatches};
+use clew_mysql::ConnectionRegistry;
 use tokio::runtime::Builder;
 
 use crate::cli::{Cli, Command};
@@ -84,11 +86,17 @@ fn run(cli: Cli) -> Result<(), CliError> {
         .map_err(|error| CliError::new_failure(format!("could not start: {error}")))?;
     let outcome = runtime.block_on(async {
         match cli.command {
-            Command::Snapshot(arguments) => run_until_interrupted(snapshot::run(arguments.into_inner())).await,
-            Command::Ps(arguments) => run_until_interrupted(ps::run(arguments.into_inner())).await,
-            Command::Locks(arguments) => run_until_interrupted(Box::pin(locks::run(arguments.into_inner()))).await,
-            Command::Kill(arguments) => Box::pin(run_until_interrupted(kill::run(arguments.into_inner()))).await,
-            Command::Doctor(arguments) => Box::pin(run_until_interrupted(doctor::run(arguments.into_inner()))).await,
+            Command::Snapshot(arguments) => {
+                run_node_command(|registry| snapshot::run(arguments.into_inner(), registry)).await
+            }
+            Command::Ps(arguments) => run_node_command(|registry| ps::run(arguments.into_inner(), registry)).await,
+            Command::Locks(arguments) => {
+                run_node_command(|registry| locks::run(arguments.into_inner(), registry)).await
+            }
+            Command::Kill(arguments) => run_node_command(|registry| kill::run(arguments.into_inner(), registry)).await,
+            Command::Doctor(arguments) => {
+                run_node_command(|registry| doctor::run(arguments.into_inner(), registry)).await
+            }
             Command::Init(arguments) => init::run(arguments.into_inner()).await,
             Command::Migrate(arguments) => migrate::run(arguments.into_inner()).await,
             Command::MasterKey(arguments) => master_key::run(arguments.into_inner()).await,
@@ -107,7 +115,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
             Command::Rule(arguments) => run_until_interrupted(rule::run(arguments.into_inner())).await,
             Command::Audit(arguments) => run_until_interrupted(audit::run(arguments.into_inner())).await,
             Command::Instance(arguments) => {
-                run_until_interrupted(Box::pin(instance::run(arguments.into_inner()))).await
+                run_node_command(|registry| instance::run(arguments.into_inner(), registry)).await
             }
             Command::Collect(arguments) => run_until_interrupted(collect::run(arguments.into_inner())).await,
             Command::Openapi => openapi::run(),
@@ -119,13 +127,22 @@ fn run(cli: Cli) -> Result<(), CliError> {
     outcome
 }
 
+/// Runs a command that connects to nodes, until the command completes or the user presses Ctrl-C.
+/// Then waits up to 3 seconds for Clew to kill the statements that the command left running on servers.
+async fn run_node_command<F>(run: impl FnOnce(ConnectionRegistry) -> F) -> Result<(), CliError>
+where
+    F: Future<Output = Result<(), CliError>>,
+{
+    let registry = ConnectionRegistry::default();
+    let outcome = run_until_interrupted(Box::pin(run(registry.clone()))).await;
+    registry.wait_for_pending_kills(Duration::from_secs(3)).await;
+    outcome
+}
+
 /// Runs `work` until it completes or the user presses Ctrl-C.
-/// After `work` stops, waits up to 3 seconds for Clew to kill the statements that `work` left running on servers.
 async fn run_until_interrupted(work: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {
-    let outcome = tokio::select! {
+    tokio::select! {
         outcome = work => outcome,
         _ = tokio::signal::ctrl_c() => Err(CliError::Interrupted),
-    };
-    clew_mysql::wait_for_pending_kills(std::time::Duration::from_secs(3)).await;
-    outcome
+    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use clew_model::NodeUrl;
-use clew_mysql::ReadLimits;
+use clew_mysql::{ConnectionRegistry, NodeConnector, ReadLimits};
 use secrecy::SecretString;
 
 use crate::error::CliError;
@@ -26,10 +26,14 @@ pub(crate) struct NodeConnectionArgs {
 }
 
 impl NodeConnectionArgs {
-    pub(crate) fn parse_node_url_and_timeouts(&self) -> Result<(NodeUrl, ReadLimits), CliError> {
+    pub(crate) fn parse_node_url_and_timeouts(
+        &self,
+        registry: ConnectionRegistry,
+    ) -> Result<(NodeUrl, NodeConnector), CliError> {
         let node = fill_in_missing_password(parse_node_url(&self.url)?)?;
         let timeout = Duration::from_secs(self.timeout);
-        Ok((node, ReadLimits { read_timeout: timeout, connect_timeout: timeout / 2, ..ReadLimits::default() }))
+        let limits = ReadLimits { read_timeout: timeout, connect_timeout: timeout / 2, ..ReadLimits::default() };
+        Ok((node, NodeConnector::new(limits, registry)))
     }
 }
 

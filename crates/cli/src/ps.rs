@@ -3,7 +3,7 @@
 mod session_table;
 
 use clap::Args;
-use clew_mysql::{OutputFormat, SessionScope, StatementMasking, take_snapshot_with_session_scope};
+use clew_mysql::{ConnectionRegistry, OutputFormat, SessionScope, SnapshotOptions, StatementMasking, take_snapshot};
 
 use crate::error::CliError;
 use crate::node_url::NodeConnectionArgs;
@@ -38,13 +38,13 @@ Examples:
   clew ps mysql://clew@db.example.com/ --all
   clew ps mysql://clew@db.example.com/ --user web --format json | jq .sessions[].session_id";
 
-pub(crate) async fn run(arguments: PsArgs) -> Result<(), CliError> {
+pub(crate) async fn run(arguments: PsArgs, registry: ConnectionRegistry) -> Result<(), CliError> {
     let selection = arguments.filters.try_into_session_selection()?;
-    let (node, limits) = arguments.node.parse_node_url_and_timeouts()?;
+    let (node, connector) = arguments.node.parse_node_url_and_timeouts(registry)?;
     let scope = if arguments.all { SessionScope::All } else { SessionScope::Users };
     let statements = StatementMasking::from_masked_flag(arguments.mask);
-    let mut snapshot =
-        take_snapshot_with_session_scope(scope, &node, &selection, statements, OutputFormat::Json, &limits).await?;
+    let options = SnapshotOptions { selection, scope, statements, ..SnapshotOptions::new(OutputFormat::Json) };
+    let mut snapshot = take_snapshot(&node, &options, &connector).await?;
     let limitations = limitations::format_limitations(&snapshot.summary.limitations);
     let writing = tokio::task::spawn_blocking(move || {
         let is_table = arguments.format == Format::Table;

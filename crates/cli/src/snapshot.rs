@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use clew_diagnose::csv;
 use clew_model::Language;
-use clew_mysql::{OutputFormat, Snapshot, StatementMasking, take_detailed_snapshot, take_snapshot};
+use clew_mysql::{ConnectionRegistry, OutputFormat, Snapshot, SnapshotOptions, StatementMasking, take_snapshot};
 
 use crate::error::CliError;
 use crate::limitations;
@@ -63,21 +63,19 @@ enum SnapshotOutputFormat {
     Json,
 }
 
-pub(crate) async fn run(arguments: SnapshotArgs) -> Result<(), CliError> {
+pub(crate) async fn run(arguments: SnapshotArgs, registry: ConnectionRegistry) -> Result<(), CliError> {
     let format = arguments.format.unwrap_or_else(|| default_output_format(arguments.output.is_some()));
     let selection = arguments.filters.clone().try_into_session_selection()?;
-    let (node, limits) = arguments.node.parse_node_url_and_timeouts()?;
+    let (node, connector) = arguments.node.parse_node_url_and_timeouts(registry)?;
     let row_format = match format {
         SnapshotOutputFormat::Table => OutputFormat::Csv { formula_guard: false },
         SnapshotOutputFormat::Csv => OutputFormat::Csv { formula_guard: !arguments.no_formula_guard },
         SnapshotOutputFormat::Json => OutputFormat::Json,
     };
     let statements = StatementMasking::from_masked_flag(arguments.mask);
-    let snapshot = if arguments.detail {
-        take_detailed_snapshot(&node, &selection, statements, row_format, &limits).await?
-    } else {
-        take_snapshot(&node, &selection, statements, row_format, &limits).await?
-    };
+    let detailed = arguments.detail;
+    let options = SnapshotOptions { selection, statements, detailed, ..SnapshotOptions::new(row_format) };
+    let snapshot = take_snapshot(&node, &options, &connector).await?;
     let limitations = limitations::format_limitations(&snapshot.summary.limitations);
     tokio::task::spawn_blocking(move || write_snapshot(&arguments, format, snapshot))
         .await

@@ -16,8 +16,8 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 
-use clew_model::{NodeUrl, SessionSelection};
-use clew_mysql::{OutputFormat, ReadLimits, StatementMasking, take_detailed_snapshot, take_snapshot};
+use clew_model::NodeUrl;
+use clew_mysql::{NodeConnector, OutputFormat, SnapshotOptions, take_snapshot};
 use clew_testkit::{FakeServer, FakeServerOptions};
 
 #[global_allocator]
@@ -85,15 +85,11 @@ impl FakeServerProcess {
     fn measure_allocations(&self, detailed: bool) -> dhat::HeapStats {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
         let _counting = dhat::Profiler::builder().testing().build();
-        let (selection, format) = (SessionSelection::default(), OutputFormat::Csv { formula_guard: true });
+        let options = SnapshotOptions::new(OutputFormat::Csv { formula_guard: true });
+        let options = SnapshotOptions { detailed, ..options };
         runtime.block_on(async {
-            let limits = ReadLimits::default();
-            let mut snapshot = if detailed {
-                take_detailed_snapshot(&self.node, &selection, StatementMasking::Full, format, &limits).await
-            } else {
-                take_snapshot(&self.node, &selection, StatementMasking::Full, format, &limits).await
-            }
-            .expect("the fake server responds");
+            let connector = NodeConnector::default();
+            let mut snapshot = take_snapshot(&self.node, &options, &connector).await.expect("the fake server responds");
             snapshot.body.write_to(&mut std::io::sink()).expect("a sink accepts all bytes");
         });
         dhat::HeapStats::get()

@@ -1,7 +1,7 @@
 //! Keeps track of SQL statements that may still be running on a server because Clew failed to kill them.
 
 use std::collections::HashMap;
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use clew_model::{Limitation, LimitationKind, LocalizedText};
@@ -10,9 +10,6 @@ use jiff::Timestamp;
 /// Retention time of an [`AbandonedStatementRecord`].
 /// Most abandoned statements end within the retention time, because each read has a server-side timeout.
 const ABANDONED_STATEMENT_TTL: Duration = Duration::from_mins(10);
-
-/// Most recent statement that Clew failed to kill, for each node address and account.
-static ABANDONED_STATEMENTS: LazyLock<Mutex<AbandonedStatements>> = LazyLock::new(Mutex::default);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum KillOnDropFailure {
@@ -51,7 +48,9 @@ impl KillOnDropFailure {
     }
 }
 
-type AbandonedStatements = HashMap<(String, String), AbandonedStatementRecord>;
+/// Most recent statement that Clew failed to kill, for each node address and account.
+#[derive(Debug, Default)]
+pub(crate) struct AbandonedStatements(Mutex<HashMap<(String, String), AbandonedStatementRecord>>);
 
 #[derive(Debug)]
 struct AbandonedStatementRecord {
@@ -59,22 +58,28 @@ struct AbandonedStatementRecord {
     limitation: Limitation,
 }
 
-pub(crate) fn record_abandoned_statement(address: &str, account: &str, reason: KillOnDropFailure) {
-    let limitation = build_limitation_for_abandoned_statement(account, reason, Timestamp::now());
-    let mut all = lock_abandoned_statement_map();
-    all.retain(|_, statement| statement.recorded.elapsed() < ABANDONED_STATEMENT_TTL);
-    all.insert(
-        (address.to_owned(), account.to_owned()),
-        AbandonedStatementRecord { recorded: Instant::now(), limitation },
-    );
-}
+impl AbandonedStatements {
+    pub(crate) fn record_abandoned_statement(&self, address: &str, account: &str, reason: KillOnDropFailure) {
+        let limitation = build_limitation_for_abandoned_statement(account, reason, Timestamp::now());
+        let mut all = self.lock();
+        all.retain(|_, statement| statement.recorded.elapsed() < ABANDONED_STATEMENT_TTL);
+        all.insert(
+            (address.to_owned(), account.to_owned()),
+            AbandonedStatementRecord { recorded: Instant::now(), limitation },
+        );
+    }
 
-pub(crate) fn find_limitation_for_abandoned_statement(address: &str, account: &str) -> Option<Limitation> {
-    let all = lock_abandoned_statement_map();
-    let statement = all
-        .get(&(address.to_owned(), account.to_owned()))
-        .filter(|statement| statement.recorded.elapsed() < ABANDONED_STATEMENT_TTL)?;
-    Some(statement.limitation.clone())
+    pub(crate) fn find_limitation(&self, address: &str, account: &str) -> Option<Limitation> {
+        let all = self.lock();
+        let statement = all
+            .get(&(address.to_owned(), account.to_owned()))
+            .filter(|statement| statement.recorded.elapsed() < ABANDONED_STATEMENT_TTL)?;
+        Some(statement.limitation.clone())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<(String, String), AbandonedStatementRecord>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 fn build_limitation_for_abandoned_statement(account: &str, reason: KillOnDropFailure, now: Timestamp) -> Limitation {
@@ -93,19 +98,16 @@ fn build_limitation_for_abandoned_statement(account: &str, reason: KillOnDropFai
     }
 }
 
-fn lock_abandoned_statement_map() -> MutexGuard<'static, AbandonedStatements> {
-    ABANDONED_STATEMENTS.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn abandoned_statement_is_reported_for_its_node_with_the_reason() {
-        record_abandoned_statement("abandoned.test:1", "o'hara", KillOnDropFailure::LoginRefused);
-        assert_eq!(find_limitation_for_abandoned_statement("other.test:1", "o'hara"), None);
-        let limitation = find_limitation_for_abandoned_statement("abandoned.test:1", "o'hara").unwrap();
+        let statements = AbandonedStatements::default();
+        statements.record_abandoned_statement("abandoned.test:1", "o'hara", KillOnDropFailure::LoginRefused);
+        assert_eq!(statements.find_limitation("other.test:1", "o'hara"), None);
+        let limitation = statements.find_limitation("abandoned.test:1", "o'hara").unwrap();
         assert_eq!(limitation.kind, LimitationKind::StatementNotKilled);
         assert!(limitation.why.english.contains("refused Clew's login"), "{limitation:?}");
         assert!(limitation.remedy.unwrap().english.contains("user = 'o''hara' AND"));

@@ -2,21 +2,21 @@
 
 use std::time::{Duration, Instant};
 
-use clew_model::{Failure, FailureKind, Limitation, NodeUrl};
+use clew_model::{Failure, FailureKind, Limitation, NodeUrl, Session};
 use mysql_common::prelude::FromRow;
 use tokio::time::timeout;
 
 use crate::client::{Client, Error};
 use crate::clock::{self, ClockReading};
 use crate::connection_limit::{ConnectionPermit, ConnectionPurpose};
+use crate::connector::NodeConnector;
 use crate::flavor::Flavor;
 use crate::kill_on_drop::KillOnDropGuard;
-use crate::limits::{ReadLimits, ReadSizeLimits};
 use crate::own_sessions::OwnSessionFilter;
 use crate::raw_connection::RawConnection;
 use crate::server_instance::ServerInstance;
 use crate::session_variables::SetStatementBuilder;
-use crate::{abandoned_statements, failure, refused_logins, server_instance, statements};
+use crate::{failure, process_list, server_instance, statements};
 
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -34,49 +34,50 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) async fn open(node: &NodeUrl, limits: &ReadLimits) -> Result<Self, Failure> {
-        Self::open_for_purpose(ConnectionPurpose::Reading, node, limits).await
+    pub(crate) async fn open(node: &NodeUrl, connector: &NodeConnector) -> Result<Self, Failure> {
+        Self::open_for_purpose(ConnectionPurpose::Reading, node, connector).await
     }
 
     pub(crate) async fn open_for_purpose(
         purpose: ConnectionPurpose,
         node: &NodeUrl,
-        limits: &ReadLimits,
+        connector: &NodeConnector,
     ) -> Result<Self, Failure> {
+        let NodeConnector { limits, registry } = connector;
         let address = node.address();
         let deadline = Instant::now() + limits.read_timeout;
-        let permit = ConnectionPermit::acquire(&address, purpose, limits.connection_permit_timeout()).await?;
-        if let Some(failure) = refused_logins::find_recent_login_failure(node, permit.requested_at()) {
+        let permit = registry.permits.acquire(&address, purpose, limits.connection_permit_timeout()).await?;
+        if let Some(failure) = registry.refused_logins.find_recent_login_failure(node, permit.requested_at()) {
             return Err(failure);
         }
-        let connecting = timeout(limits.connect_timeout, RawConnection::connect(node, &address, limits.bytes));
+        let connecting = timeout(limits.connect_timeout, RawConnection::connect(node, &address, connector));
         let raw = connecting.await.unwrap_or_else(|_| {
             let limit = limits.connect_timeout.as_secs_f32();
             let detail = format!("{address}: no response within {limit} s while connecting");
             Err(Failure::new(FailureKind::TimedOut, detail))
         })?;
-        Self::set_up_connection(raw, node, permit, deadline, limits.bytes).await
+        Self::set_up_connection(raw, node, connector, permit, deadline).await
     }
 
     async fn set_up_connection(
         mut raw: RawConnection,
         node: &NodeUrl,
+        connector: &NodeConnector,
         permit: ConnectionPermit,
         deadline: Instant,
-        bytes: ReadSizeLimits,
     ) -> Result<Self, Failure> {
         let address = node.address();
         let reading = |error: Error| failure::failure_from_client_error(&error, &address);
         let since = permit.acquired_at();
-        let mut guard =
-            KillOnDropGuard::new(node.clone(), raw.own.clone(), permit, raw.client.statement_in_flight_flag(), bytes);
+        let in_flight = raw.client.statement_in_flight_flag();
+        let mut guard = KillOnDropGuard::new(node.clone(), connector.clone(), raw.own.clone(), permit, in_flight);
         let version = raw.read_version_and_connection_id().await.map_err(reading)?;
         guard.set_server_host(raw.server_host.clone());
         let flavor = Flavor::from_version(&version);
         let left = deadline.saturating_duration_since(Instant::now());
         let mut limitations =
             set_session_variables(&mut raw.client, SetStatementBuilder::new(flavor, left)).await.map_err(reading)?;
-        limitations.extend(abandoned_statements::find_limitation_for_abandoned_statement(&address, &node.user));
+        limitations.extend(connector.registry.abandoned_statements.find_limitation(&address, &node.user));
         let id = raw.id;
         Ok(Self { raw, address, flavor, version, id, since, limitations, clock: None, guard })
     }
@@ -86,6 +87,41 @@ impl Connection {
         statement: &str,
     ) -> Result<Vec<T>, Error> {
         self.raw.client.query_all_rows(statement).await
+    }
+
+    /// Like [`Self::query_all_rows`], but returns errors as [`Failure`]s.
+    pub(crate) async fn read_rows<T: FromRow + Send + 'static>(&mut self, statement: &str) -> Result<Vec<T>, Failure> {
+        self.query_all_rows(statement).await.map_err(|error| self.to_failure(&error))
+    }
+
+    /// Returns no rows if the server returns an error other than a timeout, for example for a missing privilege.
+    pub(crate) async fn read_optional_rows<T: FromRow + Send + 'static>(
+        &mut self,
+        statement: &str,
+    ) -> Result<Vec<T>, Failure> {
+        match self.query_all_rows(statement).await {
+            Err(Error::Server(error)) if !failure::is_server_timeout(&error) => Ok(Vec::new()),
+            result => result.map_err(|error| self.to_failure(&error)),
+        }
+    }
+
+    /// Reads the process list, at most `max_row_bytes` of each row, and calls `visit` for each session.
+    /// Adds a `Limitation` to the connection if the process list contains invalid idle times.
+    pub(crate) async fn for_each_session(
+        &mut self,
+        max_row_bytes: usize,
+        mut visit: impl FnMut(Session) -> Result<(), Error>,
+    ) -> Result<(), Failure> {
+        let reading = async {
+            let mut rows = process_list::query_full_process_list(&mut self.raw.client, max_row_bytes).await?;
+            while let Some(session) = rows.next().await? {
+                visit(session)?;
+            }
+            Ok::<_, Error>(rows.limitation_for_invalid_idle_times())
+        };
+        let limitation = reading.await.map_err(|error| self.to_failure(&error))?;
+        self.limitations.extend(limitation);
+        Ok(())
     }
 
     pub(crate) fn own_session_filter(&self) -> OwnSessionFilter {
@@ -148,12 +184,18 @@ mod tests {
     use futures_util::FutureExt;
 
     use super::*;
+    use crate::limits::{ReadLimits, ReadSizeLimits};
 
-    const LIMITS: ReadLimits = ReadLimits {
-        read_timeout: Duration::from_secs(40),
-        connect_timeout: Duration::from_secs(20),
-        bytes: ReadSizeLimits::DEFAULT,
-    };
+    const READ_TIMEOUT: Duration = Duration::from_secs(40);
+
+    fn connector() -> NodeConnector {
+        let limits = ReadLimits {
+            read_timeout: READ_TIMEOUT,
+            connect_timeout: Duration::from_secs(20),
+            bytes: ReadSizeLimits::DEFAULT,
+        };
+        NodeConnector { limits, ..NodeConnector::default() }
+    }
 
     #[tokio::test]
     async fn session_variables_override_server_defaults() {
@@ -169,7 +211,7 @@ mod tests {
                 ])
                 .await
                 .unwrap();
-            let mut connection = Connection::open(&server.url().parse().unwrap(), &LIMITS).await.unwrap();
+            let mut connection = Connection::open(&server.url().parse().unwrap(), &connector()).await.unwrap();
             let settings = "SELECT @@SESSION.autocommit, @@SESSION.lock_wait_timeout, @@SESSION.innodb_lock_wait_timeout, \
                  @@SESSION.net_write_timeout, @@SESSION.wait_timeout";
             let set: Vec<(u64, u64, u64, u64, u64)> = connection.query_all_rows(settings).await.unwrap();
@@ -195,22 +237,19 @@ mod tests {
         for flavor in Flavor::ALL {
             let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
             let gate = StatementHoldingProxy::start(&server, "KILL ").await.unwrap();
-            let node: NodeUrl = gate.url().parse().unwrap();
-            let mut connection = Connection::open(&node, &LIMITS).await.unwrap();
+            let (node, connector): (NodeUrl, _) = (gate.url().parse().unwrap(), connector());
+            let mut connection = Connection::open(&node, &connector).await.unwrap();
             let (address, id) = (connection.address.clone(), connection.id);
             let running =
                 timeout(Duration::from_millis(300), connection.query_all_rows::<u64>("SELECT SLEEP(600)")).await;
             assert!(running.is_err(), "{flavor}: {running:?}");
             drop(connection);
             gate.wait_until_statement_is_held().await;
-            assert!(
-                ConnectionPermit::acquire(&address, ConnectionPurpose::Reading, LIMITS.read_timeout)
-                    .now_or_never()
-                    .is_none(),
-                "{flavor}"
-            );
+            let permits = &connector.registry.permits;
+            let permit = permits.acquire(&address, ConnectionPurpose::Reading, READ_TIMEOUT).now_or_never();
+            assert!(permit.is_none(), "{flavor}");
             gate.release_held_statement();
-            let mut next = Connection::open(&node, &LIMITS).await.unwrap();
+            let mut next = Connection::open(&node, &connector).await.unwrap();
             let listed =
                 format!("SELECT id FROM information_schema.processlist WHERE id = {id} AND command <> 'Killed'");
             assert!(next.query_all_rows::<u64>(&listed).await.unwrap().is_empty(), "{flavor}");
@@ -222,16 +261,13 @@ mod tests {
     async fn dropped_idle_connection_is_closed_without_a_kill() {
         for flavor in Flavor::ALL {
             let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
-            let node: NodeUrl = server.url().parse().unwrap();
-            let connection = Connection::open(&node, &LIMITS).await.unwrap();
+            let (node, connector): (NodeUrl, _) = (server.url().parse().unwrap(), connector());
+            let connection = Connection::open(&node, &connector).await.unwrap();
             let address = connection.address.clone();
             drop(connection);
-            assert!(
-                ConnectionPermit::acquire(&address, ConnectionPurpose::Reading, LIMITS.read_timeout)
-                    .now_or_never()
-                    .is_some(),
-                "{flavor}"
-            );
+            let permits = &connector.registry.permits;
+            let permit = permits.acquire(&address, ConnectionPurpose::Reading, READ_TIMEOUT).now_or_never();
+            assert!(permit.is_some(), "{flavor}");
         }
     }
 }

@@ -4,16 +4,12 @@
 //! One connection is reserved for kills, so that a kill never has to wait for a read operation.
 
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use clew_model::{Failure, FailureKind};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
-
-/// Connection permits by node address. The map contains only nodes with an open or requested connection.
-static CONNECTION_PERMITS_BY_NODE: LazyLock<Mutex<HashMap<String, Arc<NodeConnectionPermits>>>> =
-    LazyLock::new(Mutex::default);
 
 /// Purpose of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -24,6 +20,41 @@ pub enum ConnectionPurpose {
     /// The connection is used to kill sessions or to read sessions before a kill.
     /// A kill may have to wait for other kills, but never for read operations.
     Killing,
+}
+
+/// Connection permits of all nodes. Clones share the permits.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ConnectionPermits {
+    /// Connection permits by node address. The map contains only nodes with an open or requested connection.
+    by_node: Arc<Mutex<HashMap<String, Arc<NodeConnectionPermits>>>>,
+}
+
+impl ConnectionPermits {
+    /// Fails if no connection permit becomes available within `max_wait`.
+    pub(crate) async fn acquire(
+        &self,
+        address: &str,
+        purpose: ConnectionPurpose,
+        max_wait: Duration,
+    ) -> Result<ConnectionPermit, Failure> {
+        let (node, requested_at) = (self.find_or_create_node_permits(address), Instant::now());
+        match timeout(max_wait, node.permits.acquire(purpose)).await {
+            Ok(Ok(permit)) => {
+                Ok(ConnectionPermit { purpose, requested_at, acquired_at: Instant::now(), _permit: permit, node })
+            }
+            Ok(Err(_)) | Err(_) => Err(node_busy_failure(address, purpose, max_wait)),
+        }
+    }
+
+    fn find_or_create_node_permits(&self, address: &str) -> SharedConnectionPermits {
+        let permits =
+            self.lock().entry(address.to_owned()).or_insert_with(|| Arc::new(NodeConnectionPermits::new())).clone();
+        SharedConnectionPermits { address: address.to_owned(), permits, all: self.clone() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<NodeConnectionPermits>>> {
+        self.by_node.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The owner of a permit must close its connection before dropping the permit.
@@ -38,21 +69,6 @@ pub(crate) struct ConnectionPermit {
 }
 
 impl ConnectionPermit {
-    /// Fails if no connection permit becomes available within `max_wait`.
-    pub(crate) async fn acquire(
-        address: &str,
-        purpose: ConnectionPurpose,
-        max_wait: Duration,
-    ) -> Result<Self, Failure> {
-        let (node, requested) = (SharedConnectionPermits::find_or_create_permits(address), Instant::now());
-        match timeout(max_wait, node.permits.acquire(purpose)).await {
-            Ok(Ok(permit)) => {
-                Ok(Self { purpose, requested_at: requested, acquired_at: Instant::now(), _permit: permit, node })
-            }
-            Ok(Err(_)) | Err(_) => Err(node_busy_failure(address, purpose, max_wait)),
-        }
-    }
-
     pub(crate) fn address(&self) -> &str {
         &self.node.address
     }
@@ -114,30 +130,17 @@ impl NodeConnectionPermits {
 struct SharedConnectionPermits {
     address: String,
     permits: Arc<NodeConnectionPermits>,
-}
-
-impl SharedConnectionPermits {
-    fn find_or_create_permits(address: &str) -> Self {
-        let permits = lock_connection_permit_map()
-            .entry(address.to_owned())
-            .or_insert_with(|| Arc::new(NodeConnectionPermits::new()))
-            .clone();
-        Self { address: address.to_owned(), permits }
-    }
+    all: ConnectionPermits,
 }
 
 impl Drop for SharedConnectionPermits {
     fn drop(&mut self) {
-        let mut busy = lock_connection_permit_map();
+        let mut busy = self.all.lock();
         // No other thread clones the entry while the mutex is held. Count 2 means this handle and the map entry.
         if Arc::strong_count(&self.permits) == 2 {
             busy.remove(&self.address);
         }
     }
-}
-
-fn lock_connection_permit_map() -> MutexGuard<'static, HashMap<String, Arc<NodeConnectionPermits>>> {
-    CONNECTION_PERMITS_BY_NODE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -148,64 +151,64 @@ mod tests {
 
     const LONG: Duration = Duration::from_mins(1);
 
-    fn is_taken(address: &str, purpose: ConnectionPurpose) -> bool {
-        ConnectionPermit::acquire(address, purpose, LONG).now_or_never().is_none()
+    fn is_taken(permits: &ConnectionPermits, address: &str, purpose: ConnectionPurpose) -> bool {
+        permits.acquire(address, purpose, LONG).now_or_never().is_none()
     }
 
     #[tokio::test]
     async fn one_read_and_one_kill_run_at_a_time() {
-        let address = "budget-one.test:1";
-        let reading = ConnectionPermit::acquire(address, ConnectionPurpose::Reading, LONG).await.unwrap();
-        assert!(is_taken(address, ConnectionPurpose::Reading));
-        let killing = ConnectionPermit::acquire(address, ConnectionPurpose::Killing, LONG).await.unwrap();
-        assert!(is_taken(address, ConnectionPurpose::Killing));
+        let (permits, address) = (ConnectionPermits::default(), "budget-one.test:1");
+        let reading = permits.acquire(address, ConnectionPurpose::Reading, LONG).await.unwrap();
+        assert!(is_taken(&permits, address, ConnectionPurpose::Reading));
+        let killing = permits.acquire(address, ConnectionPurpose::Killing, LONG).await.unwrap();
+        assert!(is_taken(&permits, address, ConnectionPurpose::Killing));
         // Permits of different nodes are independent.
-        assert!(!is_taken("budget-other.test:1", ConnectionPurpose::Reading));
+        assert!(!is_taken(&permits, "budget-other.test:1", ConnectionPurpose::Reading));
         drop(reading);
         // A kill may use the permit for reads; then no read can start.
-        let second = ConnectionPermit::acquire(address, ConnectionPurpose::Killing, LONG).await.unwrap();
-        assert!(is_taken(address, ConnectionPurpose::Reading));
+        let second = permits.acquire(address, ConnectionPurpose::Killing, LONG).await.unwrap();
+        assert!(is_taken(&permits, address, ConnectionPurpose::Reading));
         drop((killing, second));
-        assert!(!is_taken(address, ConnectionPurpose::Reading));
+        assert!(!is_taken(&permits, address, ConnectionPurpose::Reading));
     }
 
     #[tokio::test]
     async fn kill_does_not_queue_behind_reads() {
-        let address = "budget-queue.test:1";
-        let _reading = ConnectionPermit::acquire(address, ConnectionPurpose::Reading, LONG).await.unwrap();
+        let (permits, address) = (ConnectionPermits::default(), "budget-queue.test:1");
+        let _reading = permits.acquire(address, ConnectionPurpose::Reading, LONG).await.unwrap();
         let mut queue: Vec<_> =
-            (0..20).map(|_| Box::pin(ConnectionPermit::acquire(address, ConnectionPurpose::Reading, LONG))).collect();
+            (0..20).map(|_| Box::pin(permits.acquire(address, ConnectionPurpose::Reading, LONG))).collect();
         for waiting in &mut queue {
             assert!(waiting.now_or_never().is_none());
         }
-        assert!(!is_taken(address, ConnectionPurpose::Killing));
+        assert!(!is_taken(&permits, address, ConnectionPurpose::Killing));
     }
 
     #[tokio::test]
     async fn cancelled_wait_releases_its_permit() {
-        let address = "budget-given-up.test:1";
-        let reading = ConnectionPermit::acquire(address, ConnectionPurpose::Reading, LONG).await.unwrap();
-        let mut first = Box::pin(ConnectionPermit::acquire(address, ConnectionPurpose::Reading, LONG));
-        let mut second = Box::pin(ConnectionPermit::acquire(address, ConnectionPurpose::Reading, LONG));
+        let (permits, address) = (ConnectionPermits::default(), "budget-given-up.test:1");
+        let reading = permits.acquire(address, ConnectionPurpose::Reading, LONG).await.unwrap();
+        let mut first = Box::pin(permits.acquire(address, ConnectionPurpose::Reading, LONG));
+        let mut second = Box::pin(permits.acquire(address, ConnectionPurpose::Reading, LONG));
         assert!((&mut first).now_or_never().is_none() && (&mut second).now_or_never().is_none());
         // The permit goes to the first waiter, which is dropped before it is polled, and then to the second.
         drop(reading);
         drop(first);
         let permit = (&mut second).now_or_never().expect("the permit is lost").unwrap();
         drop((permit, second));
-        assert!(!lock_connection_permit_map().contains_key(address), "the entry of an unused node is not removed");
+        assert!(!permits.lock().contains_key(address), "the entry of an unused node is not removed");
     }
 
     #[tokio::test]
     async fn wait_for_a_permit_times_out_with_a_reason() {
-        let address = "budget-end.test:1";
-        let _reading = ConnectionPermit::acquire(address, ConnectionPurpose::Reading, LONG).await.unwrap();
-        let _killing = ConnectionPermit::acquire(address, ConnectionPurpose::Killing, LONG).await.unwrap();
+        let (permits, address) = (ConnectionPermits::default(), "budget-end.test:1");
+        let _reading = permits.acquire(address, ConnectionPurpose::Reading, LONG).await.unwrap();
+        let _killing = permits.acquire(address, ConnectionPurpose::Killing, LONG).await.unwrap();
         for (purpose, reason) in [
             (ConnectionPurpose::Reading, "Clew already reads this node"),
             (ConnectionPurpose::Killing, "two connections"),
         ] {
-            let failure = ConnectionPermit::acquire(address, purpose, Duration::from_millis(1)).await.unwrap_err();
+            let failure = permits.acquire(address, purpose, Duration::from_millis(1)).await.unwrap_err();
             assert_eq!(failure.kind, FailureKind::Busy);
             assert!(failure.detail.contains(reason) && failure.detail.contains("0.001 s"), "{failure}");
         }

@@ -1,13 +1,13 @@
 //! Checks which data an account can read on a server and suggests a fix for each kind of unreadable data.
 
-use clew_model::{Failure, Limitation, LimitationKind, NodeUrl};
+use clew_model::{Failure, Limitation, LimitationKind, NodeUrl, Session};
 use serde::Serialize;
 
 use crate::connection::Connection;
+use crate::connector::NodeConnector;
 use crate::flavor::Flavor;
-use crate::limits::ReadLimits;
 use crate::node_operation::run_with_read_timeout;
-use crate::{elapsed_times, failure, limitations, lost_instrumentation, privileges, process_list, statements};
+use crate::{elapsed_times, limitations, lost_instrumentation, privileges, statements};
 
 const INSTRUMENTATION_CHECK_NAME: &str = "complete instrumentation";
 
@@ -51,13 +51,12 @@ impl Diagnosis {
 ///
 /// This function opens two connections, one after the other, and does not change anything on the server.
 /// Fails if Clew cannot connect to the server.
-pub async fn diagnose_node(node: &NodeUrl, limits: &ReadLimits) -> Result<Diagnosis, Failure> {
-    run_with_read_timeout(node, limits, "checking privileges", Box::pin(diagnose_node_without_timeout(node, limits)))
-        .await
+pub async fn diagnose_node(node: &NodeUrl, connector: &NodeConnector) -> Result<Diagnosis, Failure> {
+    run_with_read_timeout(node, connector, "checking privileges", diagnose_node_without_timeout(node, connector)).await
 }
 
-async fn diagnose_node_without_timeout(node: &NodeUrl, limits: &ReadLimits) -> Result<Diagnosis, Failure> {
-    let mut connection = Connection::open(node, limits).await?;
+async fn diagnose_node_without_timeout(node: &NodeUrl, connector: &NodeConnector) -> Result<Diagnosis, Failure> {
+    let mut connection = Connection::open(node, connector).await?;
     let account = privileges::read_current_account(&mut connection).await?;
     let cipher = read_tls_cipher(&mut connection).await?;
     let clock_difference = measure_clock_skew(&mut connection).await?;
@@ -66,7 +65,7 @@ async fn diagnose_node_without_timeout(node: &NodeUrl, limits: &ReadLimits) -> R
     let instance = connection.read_server_instance().await?;
     let (server_flavor, server_version) = (connection.flavor, connection.version.clone());
     connection.close().await;
-    let mut second = Connection::open(node, limits).await?;
+    let mut second = Connection::open(node, connector).await?;
     let same = second.read_server_instance().await? == instance;
     second.close().await;
     let proxied = if same {
@@ -80,20 +79,17 @@ async fn diagnose_node_without_timeout(node: &NodeUrl, limits: &ReadLimits) -> R
 
 /// Detects a proxy, which sends its own connection id instead of the server's in the handshake packet.
 async fn is_direct_connection(connection: &mut Connection) -> Result<bool, Failure> {
-    let address = connection.address.clone();
-    let read_failure = |error: crate::client::Error| failure::failure_from_client_error(&error, &address);
     let mut filter = connection.own_session_filter();
-    let mut rows =
-        process_list::query_full_process_list(&mut connection.raw.client, 4 << 10).await.map_err(read_failure)?;
-    while let Some(session) = rows.next().await.map_err(read_failure)? {
+    let visit = |session: Session| {
         filter.is_own_session(&session);
-    }
+        Ok(())
+    };
+    connection.for_each_session(4 << 10, visit).await?;
     Ok(connection.raw.connects_without_proxy(&filter))
 }
 
 async fn read_tls_cipher(connection: &mut Connection) -> Result<Option<String>, Failure> {
-    let rows: Vec<(String, String)> =
-        connection.query_all_rows(statements::TLS_CIPHER_QUERY).await.map_err(|error| connection.to_failure(&error))?;
+    let rows: Vec<(String, String)> = connection.read_rows(statements::TLS_CIPHER_QUERY).await?;
     Ok(rows.into_iter().next().map(|(_, cipher)| cipher).filter(|cipher| !cipher.is_empty()))
 }
 

@@ -65,6 +65,23 @@ impl SessionElapsedTime {
     }
 }
 
+/// Replaces the elapsed times of busy sessions, except elapsed times that match the session's InnoDB lock wait.
+/// `lock_waits` maps session ids to the durations of their lock waits, in seconds.
+pub(crate) async fn replace_elapsed_times_of_busy_sessions(
+    connection: &mut Connection,
+    sessions: &mut [Session],
+    lock_waits: &HashMap<u64, u64>,
+) -> Result<(), Failure> {
+    let (flavor, own, checked) = (connection.flavor, connection.id, ElapsedTimeCheckScope::Busy);
+    let is_unverified = |session: &&mut Session| {
+        let lock_wait = lock_waits.get(&session.id).copied();
+        session.id != own && needs_elapsed_time_check(flavor, session, lock_wait, checked)
+    };
+    let unverified = sessions.iter_mut().filter(is_unverified).collect();
+    replace_elapsed_times(connection, unverified, checked).await?;
+    Ok(())
+}
+
 /// Returns the ids of the sessions whose elapsed times could not be checked.
 pub(crate) async fn replace_elapsed_times(
     connection: &mut Connection,

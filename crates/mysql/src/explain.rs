@@ -5,8 +5,8 @@ use clew_model::{Failure, LocalizedText, NodeUrl};
 
 use crate::client::{Error, RowCells};
 use crate::connection::Connection;
+use crate::connector::NodeConnector;
 use crate::flavor::Flavor;
-use crate::limits::ReadLimits;
 use crate::node_operation::run_with_read_timeout;
 use crate::{failure, statements};
 use statements::ER_NO_SUCH_THREAD;
@@ -33,13 +33,13 @@ pub enum ExplainOutcome {
 pub async fn explain_running_statement(
     node: &NodeUrl,
     id: u64,
-    limits: &ReadLimits,
+    connector: &NodeConnector,
 ) -> Result<ExplainOutcome, Failure> {
-    run_with_read_timeout(node, limits, "explaining a statement", Box::pin(run_explain(node, id, limits))).await
+    run_with_read_timeout(node, connector, "explaining a statement", run_explain(node, id, connector)).await
 }
 
-async fn run_explain(node: &NodeUrl, id: u64, limits: &ReadLimits) -> Result<ExplainOutcome, Failure> {
-    let mut connection = Connection::open(node, limits).await?;
+async fn run_explain(node: &NodeUrl, id: u64, connector: &NodeConnector) -> Result<ExplainOutcome, Failure> {
+    let mut connection = Connection::open(node, connector).await?;
     let result = match connection.flavor {
         Flavor::MySql => read_execution_plan(&mut connection, &statements::mysql_explain_statement(id)).await,
         Flavor::MariaDb => match connection.raw.client.execute(statements::SET_EXPLAIN_TIMEOUT_STATEMENT).await {

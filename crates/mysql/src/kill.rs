@@ -15,6 +15,7 @@ mod confirm;
 mod effect;
 mod outcome;
 mod process_list_snapshot;
+mod replication_appliers;
 mod risk;
 mod rollback_state;
 mod send;
@@ -26,7 +27,7 @@ use tokio::time::Instant;
 
 use crate::connection::Connection;
 use crate::connection_limit::ConnectionPurpose;
-use crate::limits::ReadLimits;
+use crate::connector::NodeConnector;
 use crate::node_operation::run_with_deadline;
 use batch::KillBatch;
 pub use client_sessions::ClientSessions;
@@ -56,6 +57,34 @@ impl KillTarget {
     }
 }
 
+/// Specifies what a kill terminates and which sessions must not be killed.
+#[derive(Debug, Clone, Copy)]
+pub struct KillOptions<'a> {
+    /// Target of the kills.
+    pub kind: KillTarget,
+    /// Accounts whose sessions are never killed.
+    pub protected: &'a ProtectedAccounts,
+    /// Handling of sessions that change non-transactional tables.
+    pub unsafe_victims: UnsafeKillPolicy,
+}
+
+impl<'a> KillOptions<'a> {
+    /// Creates options that accept the risk of partial changes to non-transactional tables.
+    #[must_use]
+    pub fn new(kind: KillTarget, protected: &'a ProtectedAccounts) -> Self {
+        Self { kind, protected, unsafe_victims: UnsafeKillPolicy::Kill }
+    }
+}
+
+/// Specifies whether to kill sessions that change non-transactional tables. The server cannot roll back these changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum UnsafeKillPolicy {
+    /// Kill the session, because the user or the kill rule has accepted the risk of partial changes.
+    Kill,
+    /// Refuse to kill the session, with the reason [`KillRefusal::Unsafe`].
+    Refuse,
+}
+
 /// Kills a session or its running statement and confirms that the session or statement has ended.
 ///
 /// Fails if the server is unreachable or the account lacks a required privilege.
@@ -65,11 +94,10 @@ impl KillTarget {
 pub async fn kill_single_victim(
     node: &NodeUrl,
     victim: &Victim,
-    kind: KillTarget,
-    protected: &ProtectedAccounts,
-    limits: &ReadLimits,
+    options: KillOptions<'_>,
+    connector: &NodeConnector,
 ) -> Result<KillOutcome, Failure> {
-    let outcomes = kill_victims(node, std::slice::from_ref(victim), kind, protected, limits).await?;
+    let outcomes = kill_victims(node, std::slice::from_ref(victim), options, connector).await?;
     match outcomes.into_iter().next() {
         Some((_, KillOutcome::Failed(failure))) => Err(failure),
         Some((_, outcome)) => Ok(outcome),
@@ -85,42 +113,20 @@ pub async fn kill_single_victim(
 pub async fn kill_victims(
     node: &NodeUrl,
     victims: &[Victim],
-    kind: KillTarget,
-    protected: &ProtectedAccounts,
-    limits: &ReadLimits,
-) -> Result<Vec<(u64, KillOutcome)>, Failure> {
-    kill_victims_with_unsafe_kill_policy(node, victims, kind, protected, UnsafeKillPolicy::Kill, limits).await
-}
-
-/// Specifies whether to kill sessions that change non-transactional tables. The server cannot roll back these changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum UnsafeKillPolicy {
-    /// Kill the session, because the user or the kill rule has accepted the risk of partial changes.
-    Kill,
-    /// Refuse to kill the session, with the reason [`KillRefusal::Unsafe`].
-    Refuse,
-}
-
-/// Variant of [`kill_victims`] that can refuse to kill sessions whose statements change non-transactional tables.
-pub async fn kill_victims_with_unsafe_kill_policy(
-    node: &NodeUrl,
-    victims: &[Victim],
-    kind: KillTarget,
-    protected: &ProtectedAccounts,
-    unsafe_victims: UnsafeKillPolicy,
-    limits: &ReadLimits,
+    options: KillOptions<'_>,
+    connector: &NodeConnector,
 ) -> Result<Vec<(u64, KillOutcome)>, Failure> {
     if victims.is_empty() {
         return Ok(Vec::new());
     }
-    let deadline = Instant::now() + limits.read_timeout;
-    let opening = Connection::open_for_purpose(ConnectionPurpose::Killing, node, limits);
-    let mut connection = run_with_deadline(node, limits, deadline, "killing sessions", opening).await?;
-    let mut batch = KillBatch::new(victims, kind, protected, unsafe_victims);
-    match run_with_deadline(node, limits, deadline, "killing sessions", batch.send_kills(&mut connection)).await {
+    let deadline = Instant::now() + connector.limits.read_timeout;
+    let opening = Connection::open_for_purpose(ConnectionPurpose::Killing, node, connector);
+    let mut connection = run_with_deadline(node, connector, deadline, "killing sessions", opening).await?;
+    let mut batch = KillBatch::new(victims, options);
+    match run_with_deadline(node, connector, deadline, "killing sessions", batch.send_kills(&mut connection)).await {
         Ok(()) => {
             let confirmed =
-                run_with_deadline(node, limits, deadline, "killing sessions", batch.confirm_kills(connection)).await;
+                run_with_deadline(node, connector, deadline, "killing sessions", batch.confirm_kills(connection)).await;
             batch.set_final_outcomes(confirmed.err().as_ref());
         }
         Err(failure) if !batch.has_sent_kill() => return Err(failure),
@@ -145,17 +151,23 @@ mod tests {
                 ..DatabaseServerOptions::default()
             };
             let server = Server::start(flavor, &options).await.unwrap();
-            let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), ReadLimits::default());
-            let mut own = Connection::open(&node, &limits).await.unwrap();
-            let found = find_sessions_by_id(&node, &[own.id], &limits).await.unwrap();
+            let (node, connector): (NodeUrl, _) = (server.url().parse().unwrap(), NodeConnector::default());
+            let mut own = Connection::open(&node, &connector).await.unwrap();
+            let found = find_sessions_by_id(&node, &[own.id], &connector).await.unwrap();
             let predicted =
                 found.predict_kill_refusal(&found.sessions[0], KillTarget::Connection, &ProtectedAccounts::default());
             assert_eq!(predicted, Some(KillRefusal::OwnSession), "{flavor}");
             let SessionLookupResult { read, sessions, .. } = found;
             let victim = Victim::for_session(&sessions[0], &read);
             for kind in [KillTarget::Connection, KillTarget::Query] {
-                let outcome =
-                    kill_single_victim(&node, &victim, kind, &ProtectedAccounts::default(), &limits).await.unwrap();
+                let outcome = kill_single_victim(
+                    &node,
+                    &victim,
+                    KillOptions::new(kind, &ProtectedAccounts::default()),
+                    &connector,
+                )
+                .await
+                .unwrap();
                 assert_eq!(outcome, KillOutcome::Refused(KillRefusal::OwnSession), "{flavor}");
             }
             own.query_all_rows::<u64>("SELECT 1").await.unwrap();

@@ -6,25 +6,21 @@
 //! Clew kills the session only if the control connection reaches the server without a proxy.
 //! The connection id does not identify the session, because it may belong to another client after a failover.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clew_model::{Failure, FailureKind, NodeUrl, Session};
 use tokio::time::{sleep, timeout};
-use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
-use crate::abandoned_statements::{KillOnDropFailure, record_abandoned_statement};
+use crate::abandoned_statements::KillOnDropFailure;
 use crate::client::{Error, StatementInFlightFlag};
 use crate::connection_limit::{ConnectionPermit, ConnectionPurpose};
-use crate::limits::ReadSizeLimits;
+use crate::connector::NodeConnector;
 use crate::own_sessions::ConnectionRegistration;
 use crate::raw_connection::RawConnection;
 use crate::{failure, process_list, statements};
 use statements::ER_NO_SUCH_THREAD;
-
-/// Tasks that kill the statements of dropped connections. Each task outlives its connection.
-static PENDING_KILL_TASKS: LazyLock<TaskTracker> = LazyLock::new(TaskTracker::new);
 
 /// Delay before each kill attempt. An unresponsive server may recover between two attempts.
 /// The next read operation on the same node waits until the last kill attempt has finished.
@@ -48,7 +44,7 @@ const MAX_PROCESS_LIST_ROW_BYTES: usize = 4 << 10;
 #[derive(Debug)]
 struct AbandonedStatement {
     node: NodeUrl,
-    bytes: ReadSizeLimits,
+    connector: NodeConnector,
     own: Arc<ConnectionRegistration>,
     /// Host name of the server that runs the statement, or `None` if the host name is unknown.
     server_host: Option<Vec<u8>>,
@@ -76,12 +72,12 @@ impl KillOnDropGuard {
     /// The guard owns the connection permit until the guard is disarmed.
     pub(crate) fn new(
         node: NodeUrl,
+        connector: NodeConnector,
         own: Arc<ConnectionRegistration>,
         permit: ConnectionPermit,
         in_flight: StatementInFlightFlag,
-        bytes: ReadSizeLimits,
     ) -> Self {
-        Self { abandoned: Some(AbandonedStatement { node, bytes, own, server_host: None, permit }), in_flight }
+        Self { abandoned: Some(AbandonedStatement { node, connector, own, server_host: None, permit }), in_flight }
     }
 
     pub(crate) fn set_server_host(&mut self, host: Option<Vec<u8>>) {
@@ -104,23 +100,17 @@ impl Drop for KillOnDropGuard {
             return;
         }
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        PENDING_KILL_TASKS.spawn_on(kill_abandoned_statement(abandoned), &runtime);
+        let pending_kills = abandoned.connector.registry.pending_kills.clone();
+        pending_kills.spawn_on(kill_abandoned_statement(abandoned), &runtime);
     }
-}
-
-/// Waits until Clew has finished killing the statements of dropped connections, but no longer than `limit`.
-/// A process must call [`wait_for_pending_kills`] before it exits.
-pub async fn wait_for_pending_kills(limit: Duration) {
-    PENDING_KILL_TASKS.close();
-    let _ = timeout(limit, PENDING_KILL_TASKS.wait()).await;
-    PENDING_KILL_TASKS.reopen();
 }
 
 async fn kill_abandoned_statement(abandoned: AbandonedStatement) {
     let address = abandoned.permit.address();
     if let Err(reason) = kill_with_retries(&abandoned).await {
         warn!(mysql.address = address, ?reason, "abandoned statement not killed, and may still run");
-        record_abandoned_statement(address, &abandoned.node.user, reason);
+        let statements = &abandoned.connector.registry.abandoned_statements;
+        statements.record_abandoned_statement(address, &abandoned.node.user, reason);
     }
 }
 
@@ -175,17 +165,13 @@ async fn open_connection_for_kill(
     abandoned: &AbandonedStatement,
 ) -> Result<(Option<ConnectionPermit>, RawConnection), Failure> {
     let permit = match abandoned.permit.connection_purpose() {
-        ConnectionPurpose::Reading => Some(
-            ConnectionPermit::acquire(
-                abandoned.permit.address(),
-                ConnectionPurpose::Killing,
-                KILL_ATTEMPT_STEP_TIMEOUT,
-            )
-            .await?,
-        ),
+        ConnectionPurpose::Reading => {
+            let (permits, address) = (&abandoned.connector.registry.permits, abandoned.permit.address());
+            Some(permits.acquire(address, ConnectionPurpose::Killing, KILL_ATTEMPT_STEP_TIMEOUT).await?)
+        }
         ConnectionPurpose::Killing => None,
     };
-    Ok((permit, RawConnection::open(&abandoned.node, abandoned.bytes).await?))
+    Ok((permit, RawConnection::open(&abandoned.node, &abandoned.connector).await?))
 }
 
 async fn attempt_kill(

@@ -1,26 +1,25 @@
 //! Reads session data from MySQL-compatible servers (MySQL, MariaDB, TaurusDB) and kills sessions.
 //!
 //! - [`take_snapshot`] reads a node's user sessions and their open transactions.
-//! - [`read_lock_waits`] reads the lock waits and lock holders that form the wait graph.
+//! - [`read_lock_waits`] reads the lock waits and lock holders, and builds the wait graph.
 //! - [`diagnose_node`] checks which data an account can read on a server.
 //! - [`kill_single_victim`] checks the identity of a session and kills the session or its running statement.
 //!
 //! To take a snapshot, Clew opens one connection and reads each system table once.
 //! Clew joins the system tables in memory.
 //! Every read operation has a timeout. If a read operation is cancelled, Clew kills its statement on the server.
-//! A process opens at most two connections per node at a time.
+//! A process opens at most two connections per node at a time; all its operations share a [`ConnectionRegistry`].
 //!
 //! This crate does not authorize callers or store results.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! use clew_model::{NodeUrl, SessionSelection};
-//! use clew_mysql::{OutputFormat, ReadLimits, StatementMasking, take_snapshot};
+//! use clew_model::NodeUrl;
+//! use clew_mysql::{NodeConnector, OutputFormat, SnapshotOptions, take_snapshot};
 //!
 //! let node: NodeUrl = "mysql://clew:secret@db.example.com/".parse()?;
-//! let format = OutputFormat::Csv { formula_guard: true };
-//! let limits = ReadLimits::default();
-//! let mut snapshot = take_snapshot(&node, &SessionSelection::default(), StatementMasking::Full, format, &limits).await?;
+//! let options = SnapshotOptions::new(OutputFormat::Csv { formula_guard: true });
+//! let mut snapshot = take_snapshot(&node, &options, &NodeConnector::default()).await?;
 //! snapshot.body.write_to(&mut std::io::stdout())?;
 //! # Ok(())
 //! # }
@@ -31,6 +30,7 @@ mod client;
 mod clock;
 mod connection;
 mod connection_limit;
+mod connector;
 mod doctor;
 mod elapsed_times;
 mod explain;
@@ -51,7 +51,6 @@ mod process_list;
 mod program_names;
 mod raw_connection;
 mod refused_logins;
-mod replication_appliers;
 mod rollbacks;
 mod sampling;
 mod server_instance;
@@ -65,24 +64,22 @@ mod wait_graph_session_collector;
 
 pub use clock::{ClockReading, NodeClockHistory, UnreliableClockReason};
 pub use connection_limit::ConnectionPurpose;
+pub use connector::{ConnectionRegistry, NodeConnector};
 pub use doctor::{Diagnosis, DiagnosticCheckResult, diagnose_node};
 pub use explain::{ExplainOutcome, explain_running_statement};
 pub use flavor::Flavor;
 pub use kill::{
-    ClientSessions, ExpectedStatement, KillEffect, KillOutcome, KillRefusal, KillTarget, PreKillSnapshot,
+    ClientSessions, ExpectedStatement, KillEffect, KillOptions, KillOutcome, KillRefusal, KillTarget, PreKillSnapshot,
     ProcessListOrigin, SessionLookupResult, UnsafeKillPolicy, Victim, find_sessions_by_id,
-    find_sessions_unsafe_to_kill, kill_single_victim, kill_victims, kill_victims_with_unsafe_kill_policy,
-    read_client_sessions, read_kill_risks,
+    find_sessions_unsafe_to_kill, kill_single_victim, kill_victims, read_client_sessions, read_kill_risks,
 };
-pub use kill_on_drop::wait_for_pending_kills;
 pub use limits::{ReadLimits, ReadSizeLimits};
-pub use locks::{read_lock_waits, read_server_instance_and_lock_waits};
-pub use own_sessions::set_installation_marker;
+pub use locks::{LockWaits, read_lock_waits, read_server_instance_and_lock_waits};
 pub use rollbacks::{Rollback, read_rollbacks};
 pub use sampling::{SampleCache, SessionSample, take_session_sample};
 pub use server_instance::{ServerInstance, ServerInstanceParseError};
 pub use session_detail::{DetailedSession, read_session_detail};
 pub use snapshot::{
-    EncodedRows, OutputFormat, SessionScope, Snapshot, SnapshotSummary, StatementMasking, take_detailed_snapshot,
-    take_snapshot, take_snapshot_with_server_instance, take_snapshot_with_session_scope,
+    EncodedRows, OutputFormat, SessionScope, Snapshot, SnapshotOptions, SnapshotSummary, StatementMasking,
+    take_snapshot, take_snapshot_with_server_instance,
 };

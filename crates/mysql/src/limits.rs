@@ -41,6 +41,12 @@ impl Default for ReadSizeLimits {
 }
 
 impl ReadLimits {
+    /// Returns the limits with timeouts of at most `max`.
+    #[must_use]
+    pub fn with_max_timeout(self, max: Duration) -> Self {
+        Self { read_timeout: self.read_timeout.min(max), connect_timeout: self.connect_timeout.min(max), ..self }
+    }
+
     pub(crate) fn connection_permit_timeout(&self) -> Duration {
         self.read_timeout / 2
     }

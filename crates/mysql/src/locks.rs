@@ -1,4 +1,4 @@
-//! Reads a node's lock waits and lock holders, from which the wait graph is built.
+//! Reads a node's lock waits and lock holders, and builds the wait graph.
 
 mod identifiers;
 mod last_statements;
@@ -11,22 +11,21 @@ mod session_role;
 mod threads;
 mod unresolved_row_lock_wait;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use clew_diagnose::waits::{
-    InnoDbLockWait, LockSnapshot, MetadataLock, ObservedSession, ObservedTransaction, build_wait_graph,
+    InnoDbLockWait, LockSnapshot, MetadataLock, ObservedSession, ObservedTransaction, WaitGraph, build_wait_graph,
 };
 use clew_model::{Failure, Limitation, NodeUrl, Session, Transaction};
 
 use crate::connection::Connection;
-use crate::elapsed_times::{self, ElapsedTimeCheckScope};
+use crate::connector::NodeConnector;
 use crate::flavor::Flavor;
-use crate::limits::ReadLimits;
 use crate::node_operation::run_with_read_timeout;
 use crate::process_list::SessionMemoryLimiter;
 use crate::server_instance::ServerInstance;
 use crate::transactions::TransactionReadResult;
-use crate::{doctor, failure, limitations, lost_instrumentation, privileges, process_list, transactions};
+use crate::{doctor, elapsed_times, limitations, lost_instrumentation, privileges, transactions};
 use lock_table_access::LockTableAccess;
 use metadata_locks::MetadataLockWithThreadId;
 use prepared_xa_transactions::PreparedXaTransaction;
@@ -37,41 +36,52 @@ use unresolved_row_lock_wait::RowLockWaitWithThreadIds;
 /// Maximum number of bytes stored per statement. Clew searches only the stored bytes for table names.
 const MAX_STORED_STATEMENT_BYTES: usize = 64 << 10;
 
+/// Lock waits of a node.
+#[derive(Debug)]
+pub struct LockWaits {
+    /// Wait graph. Its limitations describe the data that could not be read.
+    pub graph: WaitGraph,
+    /// All sessions visible to Clew's account, including internal sessions and Clew's own sessions.
+    pub sessions: Vec<ObservedSession>,
+    /// All open transactions, including transactions without a session.
+    pub transactions: Vec<ObservedTransaction>,
+    /// Latest statements in the open transactions of sessions, oldest first, keyed by session id.
+    pub(crate) last_statements: BTreeMap<u64, Vec<Vec<u8>>>,
+}
+
 /// Reads a node's lock waits. Opens one connection and reads each system table once.
-/// Pass the result to [`clew_diagnose::waits::build_wait_graph`] to build the wait graph.
 ///
-/// The `limitations` field of the result describes the data that could not be read.
 /// Fails after the read timeout.
 /// If this function fails or its future is dropped, Clew kills its own running statement on the server.
-pub async fn read_lock_waits(node: &NodeUrl, limits: &ReadLimits) -> Result<LockSnapshot, Failure> {
-    let reading = async { read_locks_and_close_connection(Connection::open(node, limits).await?).await };
-    run_with_read_timeout(node, limits, "reading lock waits", Box::pin(reading)).await
+pub async fn read_lock_waits(node: &NodeUrl, connector: &NodeConnector) -> Result<LockWaits, Failure> {
+    let reading = async { read_locks_and_close_connection(Connection::open(node, connector).await?).await };
+    run_with_read_timeout(node, connector, "reading lock waits", reading).await
 }
 
 /// Reads a node's lock waits and the identity of its server, for callers that kill sessions. See [`read_lock_waits`].
 pub async fn read_server_instance_and_lock_waits(
     node: &NodeUrl,
-    limits: &ReadLimits,
-) -> Result<(ServerInstance, LockSnapshot), Failure> {
+    connector: &NodeConnector,
+) -> Result<(ServerInstance, LockWaits), Failure> {
     let reading = async {
-        let mut connection = Connection::open(node, limits).await?;
+        let mut connection = Connection::open(node, connector).await?;
         let server = connection.read_server_instance().await?;
         Ok((server, read_locks_and_close_connection(connection).await?))
     };
-    run_with_read_timeout(node, limits, "reading lock waits", Box::pin(reading)).await
+    run_with_read_timeout(node, connector, "reading lock waits", reading).await
 }
 
-async fn read_locks_and_close_connection(mut connection: Connection) -> Result<LockSnapshot, Failure> {
-    let observed = query_lock_snapshot(&mut connection, None).await?;
+async fn read_locks_and_close_connection(mut connection: Connection) -> Result<LockWaits, Failure> {
+    let waits = query_lock_waits(&mut connection, None).await?;
     connection.close().await;
-    Ok(observed)
+    Ok(waits)
 }
 
 /// The result includes the latest statements of `extra_session` and of all idle root blockers.
-pub(crate) async fn query_lock_snapshot(
+pub(crate) async fn query_lock_waits(
     connection: &mut Connection,
     extra_session: Option<u64>,
-) -> Result<LockSnapshot, Failure> {
+) -> Result<LockWaits, Failure> {
     let limitations = doctor::find_process_list_limitations(connection).await?;
     let locks = LockTableSnapshot::read(connection, limitations).await?;
     let lock_waits = transactions::lock_wait_durations(&locks.transactions);
@@ -82,16 +92,16 @@ pub(crate) async fn query_lock_snapshot(
     if capabilities.performance_schema {
         observed.limitations.extend(lost_instrumentation::detect_lost_instrumentation(connection).await?);
     }
-    let first = build_wait_graph(&observed);
-    if !first.unexplained.is_empty() {
-        observed.limitations.extend(capabilities.limitation_for_unknown_lock_holders());
-    }
-    let idle_roots = first.idle_root_blocker_ids().into_iter().filter(|session| extra_session != Some(*session));
+    let mut graph = build_wait_graph(&observed);
+    let idle_roots = graph.idle_root_blocker_ids().into_iter().filter(|session| extra_session != Some(*session));
     let session_ids: Vec<u64> = extra_session.into_iter().chain(idle_roots).collect();
+    let mut last_statements = BTreeMap::new();
     if capabilities.performance_schema && !session_ids.is_empty() {
-        last_statements::read_last_statements(connection, &session_ids, &threads, &mut observed).await?;
+        last_statements =
+            last_statements::read_last_statements(connection, &session_ids, &threads, &mut graph.limitations).await?;
+        graph.set_last_statements(&last_statements);
     }
-    Ok(observed)
+    Ok(LockWaits { graph, sessions: observed.sessions, transactions: observed.transactions, last_statements })
 }
 
 /// Contents of a node's lock tables, which Clew reads before the process list.
@@ -137,10 +147,6 @@ impl LockTableSnapshot {
         Ok(Self { transactions, threads, limitations, unreadable, capabilities, prepared, row_waits, metadata_locks })
     }
 
-    pub(crate) fn limitation_for_unknown_lock_holders(&self) -> Option<Limitation> {
-        self.capabilities.limitation_for_unknown_lock_holders()
-    }
-
     /// If the system tables omit a lock wait, Clew infers it from the state of the session in the process list.
     pub(crate) fn waiting_or_blocking_session_ids(&self) -> HashSet<u64> {
         let waiting = self.transactions.iter().filter(|transaction| transaction.is_waiting_for_lock());
@@ -170,7 +176,7 @@ impl LockTableSnapshot {
             transactions: to_observed_transactions(transactions, &prepared),
             sessions,
             limitations,
-            ..LockSnapshot::default()
+            limitation_for_unknown_blockers: capabilities.limitation_for_unknown_lock_holders(),
         };
         (observed, threads)
     }
@@ -181,17 +187,16 @@ async fn read_session_transactions(
     account: &str,
     limitations: &mut Vec<Limitation>,
 ) -> Result<Vec<Transaction>, Failure> {
-    match transactions::read_transactions(connection).await {
-        Ok(TransactionReadResult::Readable(transactions)) => Ok(select_one_transaction_per_session(transactions)),
-        Ok(TransactionReadResult::Hidden) => {
+    match transactions::read_transactions(connection).await? {
+        TransactionReadResult::Readable(transactions) => Ok(select_one_transaction_per_session(transactions)),
+        TransactionReadResult::Hidden => {
             limitations.extend(limitations::missing_process_privilege_limitations(account));
             Ok(Vec::new())
         }
-        Ok(TransactionReadResult::FromStatus(transactions)) => {
+        TransactionReadResult::FromStatus(transactions) => {
             limitations.push(limitations::incomplete_transactions_limitation());
             Ok(select_one_transaction_per_session(transactions))
         }
-        Err(error) => Err(connection.to_failure(&error)),
     }
 }
 
@@ -247,33 +252,20 @@ async fn read_and_classify_sessions(
     threads: &SessionIdsByThread,
     lock_waits: &HashMap<u64, u64>,
 ) -> Result<Vec<ObservedSession>, Failure> {
-    let address = connection.address.clone();
-    let (flavor, own_id) = (connection.flavor, connection.id);
     let mut own = connection.own_session_filter();
-    let read_failure = |error: crate::client::Error| failure::failure_from_client_error(&error, &address);
     let mut memory = SessionMemoryLimiter::new(connection.raw.client.bytes.in_memory);
-    let mut rows =
-        process_list::query_full_process_list(&mut connection.raw.client, MAX_STORED_STATEMENT_BYTES + (4 << 10))
-            .await
-            .map_err(read_failure)?;
     let mut found = Vec::new();
-    while let Some(mut session) = rows.next().await.map_err(read_failure)? {
+    let collect = |mut session: Session| {
         if let Some(statement) = &mut session.statement {
             statement.truncate(MAX_STORED_STATEMENT_BYTES);
             statement.shrink_to_fit();
         }
-        memory.add_session(&session).map_err(read_failure)?;
+        memory.add_session(&session)?;
         found.push(session);
-    }
-    let limitation = rows.limitation_for_invalid_idle_times();
-    connection.limitations.extend(limitation);
-    let is_unverified = |session: &&mut Session| {
-        let lock_wait = lock_waits.get(&session.id).copied();
-        session.id != own_id
-            && elapsed_times::needs_elapsed_time_check(flavor, session, lock_wait, ElapsedTimeCheckScope::Busy)
+        Ok(())
     };
-    let unverified = found.iter_mut().filter(is_unverified).collect();
-    elapsed_times::replace_elapsed_times(connection, unverified, ElapsedTimeCheckScope::Busy).await?;
+    connection.for_each_session(MAX_STORED_STATEMENT_BYTES + (4 << 10), collect).await?;
+    elapsed_times::replace_elapsed_times_of_busy_sessions(connection, &mut found, lock_waits).await?;
     let facts = |session: Session| {
         let role =
             determine_session_role(&session, own.is_own_session(&session), threads.is_replication_applier(session.id));

@@ -5,11 +5,10 @@
 
 use std::collections::HashMap;
 
-use crate::client::Error;
 use clew_model::{Failure, Limitation, LimitationKind, LocalizedText};
 
 use crate::connection::Connection;
-use crate::{failure, statements};
+use crate::statements;
 
 struct LostInstrumentationCounter {
     counter: &'static str,
@@ -106,11 +105,7 @@ pub(crate) async fn detect_lost_thread_instrumentation(
 type NamedValues = HashMap<String, i64>;
 
 async fn read_numeric_variables(connection: &mut Connection, statement: &str) -> Result<NamedValues, Failure> {
-    let rows: Vec<(String, String)> = match connection.query_all_rows(statement).await {
-        Ok(rows) => rows,
-        Err(Error::Server(error)) if !failure::is_server_timeout(&error) => Vec::new(),
-        Err(error) => return Err(connection.to_failure(&error)),
-    };
+    let rows: Vec<(String, String)> = connection.read_optional_rows(statement).await?;
     Ok(rows.into_iter().filter_map(|(name, value)| Some((name.to_ascii_lowercase(), value.parse().ok()?))).collect())
 }
 

@@ -6,37 +6,38 @@ use clew_model::{Failure, FailureKind, NodeUrl};
 use futures_util::FutureExt;
 use tokio::time::{Instant, timeout_at};
 
-use crate::limits::ReadLimits;
+use crate::connector::NodeConnector;
 
 /// Runs `operation`, and fails if it exceeds the read timeout.
-/// Callers should box a large `operation`, because this function embeds it in two nested futures.
 /// `doing` describes the operation in the failure, such as `reading lock waits`.
-pub(crate) async fn run_with_read_timeout<T>(
+pub(crate) fn run_with_read_timeout<T>(
     node: &NodeUrl,
-    limits: &ReadLimits,
+    connector: &NodeConnector,
     doing: &str,
     operation: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    run_with_deadline(node, limits, Instant::now() + limits.read_timeout, doing, operation).await
+) -> impl Future<Output = Result<T, Failure>> {
+    run_with_deadline(node, connector, Instant::now() + connector.limits.read_timeout, doing, operation)
 }
 
 /// Like [`run_with_read_timeout`], but with a deadline that several operations share.
-pub(crate) async fn run_with_deadline<T>(
+pub(crate) fn run_with_deadline<T>(
     node: &NodeUrl,
-    limits: &ReadLimits,
+    connector: &NodeConnector,
     deadline: Instant,
     doing: &str,
     operation: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    let limit = limits.read_timeout.as_secs_f32();
-    let timed_out = |_| {
+) -> impl Future<Output = Result<T, Failure>> {
+    // The operation is boxed, because its future is large and becomes part of several nested futures.
+    let operation = Box::pin(catch_panic(node, operation));
+    let limit = connector.limits.read_timeout.as_secs_f32();
+    let timed_out = move |_| {
         let detail = format!(
             "{}: no response within {limit} s while {doing}; behind a proxy, the statement may still run on the server",
             node.address()
         );
         Err(Failure::new(FailureKind::TimedOut, detail))
     };
-    timeout_at(deadline, catch_panic(node, operation)).await.unwrap_or_else(timed_out)
+    async move { timeout_at(deadline, operation).await.unwrap_or_else(timed_out) }
 }
 
 /// Returns a failure if the packet decoder of `mysql_common` panics.

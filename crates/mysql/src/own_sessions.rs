@@ -9,8 +9,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use clew_model::Session;
@@ -21,24 +20,49 @@ const CLOSED_CONNECTION_RETENTION: Duration = Duration::from_mins(1);
 /// Value of the process list's `Command` column for a client that is still logging in.
 const PROCESS_LIST_COMMAND_DURING_LOGIN: &[u8] = b"Connect";
 
-static CONNECTION_REGISTRY: LazyLock<Mutex<ConnectionRegistry>> = LazyLock::new(Mutex::default);
-static NEXT_CONNECTION_NUMBER: AtomicU64 = AtomicU64::new(0);
-static INSTALLATION_MARKER: OnceLock<String> = OnceLock::new();
-
-/// Sets the installation marker, which lets all processes of an installation recognise each other's sessions.
-/// The marker must not be predictable. Clew keeps only the ASCII letters and digits of the marker.
-/// If no marker is set, the process generates a random one.
-pub fn set_installation_marker(marker: &str) {
-    let marker: String = marker.chars().filter(char::is_ascii_alphanumeric).collect();
-    let _ = INSTALLATION_MARKER.set(marker);
+/// Connections that this process has opened, and the marker of its installation. Clones share the connections.
+#[derive(Debug, Clone)]
+pub(crate) struct OwnConnections {
+    /// Random text in the tag of every connection, which identifies the sessions of this Clew installation.
+    installation_marker: Arc<str>,
+    table: Arc<Mutex<ConnectionTable>>,
 }
 
-pub(crate) fn installation_marker() -> &'static str {
-    INSTALLATION_MARKER.get_or_init(|| Uuid::new_v4().simple().to_string())
+impl OwnConnections {
+    pub(crate) fn new(installation_marker: &str) -> Self {
+        let marker: String = installation_marker.chars().filter(char::is_ascii_alphanumeric).collect();
+        Self { installation_marker: marker.into(), table: Arc::default() }
+    }
+
+    /// Callers must register a connection before they log in to the server.
+    pub(crate) fn register_connection(
+        &self,
+        local: SocketAddr,
+        account: &str,
+        address: &str,
+    ) -> ConnectionRegistration {
+        let (account, address) = (account.as_bytes().to_vec(), address.to_owned());
+        let entry = OwnConnection { account, address, local, id: None, listed: None, closed: None };
+        let number = self.lock().add_connection(entry);
+        let tag = format!("clew:{}.{}.{number}", self.installation_marker, std::process::id());
+        ConnectionRegistration { connections: self.clone(), number, tag }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, ConnectionTable> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for OwnConnections {
+    /// Generates a random installation marker.
+    fn default() -> Self {
+        Self::new(&Uuid::new_v4().simple().to_string())
+    }
 }
 
 #[derive(Debug, Default)]
-struct ConnectionRegistry {
+struct ConnectionTable {
+    next_number: u64,
     /// Connections by connection number, which is unique within this process.
     entries: HashMap<u64, OwnConnection>,
     /// Maps each connection id to connection numbers. Different servers may assign the same connection id.
@@ -46,8 +70,9 @@ struct ConnectionRegistry {
     without_id: HashSet<u64>,
 }
 
-impl ConnectionRegistry {
-    fn add_connection(&mut self, number: u64, entry: OwnConnection) {
+impl ConnectionTable {
+    /// Returns the number of the new connection.
+    fn add_connection(&mut self, entry: OwnConnection) -> u64 {
         let expired =
             |entry: &OwnConnection| entry.closed.is_some_and(|closed| closed.elapsed() >= CLOSED_CONNECTION_RETENTION);
         let numbers: Vec<u64> =
@@ -57,8 +82,11 @@ impl ConnectionRegistry {
             self.without_id.remove(&number);
             self.entries.remove(&number);
         }
+        let number = self.next_number;
+        self.next_number += 1;
         self.entries.insert(number, entry);
         self.without_id.insert(number);
+        number
     }
 
     fn set_connection_id(&mut self, number: u64, id: Option<u64>) {
@@ -146,31 +174,26 @@ fn parse_client_address(host: &[u8]) -> Option<(&str, u16)> {
 /// Keeps an open connection registered. Dropping the registration marks the connection as closed.
 #[derive(Debug)]
 pub(crate) struct ConnectionRegistration {
+    connections: OwnConnections,
     number: u64,
     tag: String,
 }
 
 impl ConnectionRegistration {
-    /// Callers must register a connection before they log in to the server.
-    pub(crate) fn register(local: SocketAddr, account: &str, address: &str) -> Self {
-        let number = NEXT_CONNECTION_NUMBER.fetch_add(1, Ordering::Relaxed);
-        let tag = format!("clew:{}.{}.{number}", installation_marker(), std::process::id());
-        let (account, address) = (account.as_bytes().to_vec(), address.to_owned());
-        lock_connection_registry()
-            .add_connection(number, OwnConnection { account, address, local, id: None, listed: None, closed: None });
-        Self { number, tag }
-    }
-
     pub(crate) fn connection_tag(&self) -> &str {
         &self.tag
     }
 
+    pub(crate) fn installation_marker(&self) -> &str {
+        &self.connections.installation_marker
+    }
+
     pub(crate) fn set_connection_id(&self, id: u64) {
-        lock_connection_registry().set_connection_id(self.number, Some(id));
+        self.connections.lock().set_connection_id(self.number, Some(id));
     }
 
     pub(crate) fn mark_closed(&self) {
-        if let Some(entry) = lock_connection_registry().entries.get_mut(&self.number) {
+        if let Some(entry) = self.connections.lock().entries.get_mut(&self.number) {
             entry.closed = Some(Instant::now());
         }
     }
@@ -184,6 +207,7 @@ impl Drop for ConnectionRegistration {
 
 #[derive(Debug, Clone)]
 pub(crate) struct OwnSessionFilter {
+    connections: OwnConnections,
     account: Vec<u8>,
     number: u64,
     tag: Vec<u8>,
@@ -197,10 +221,11 @@ impl OwnSessionFilter {
     /// `account` is the user name of the account, without the host.
     pub(crate) fn new(own: &ConnectionRegistration, account: &str, address: &str) -> Self {
         Self {
+            connections: own.connections.clone(),
             account: account.as_bytes().to_vec(),
             number: own.number,
             tag: format!("/* {} */", own.tag).into_bytes(),
-            start: format!("/* clew:{}.", installation_marker()).into_bytes(),
+            start: format!("/* clew:{}.", own.installation_marker()).into_bytes(),
             address: address.to_owned(),
             listed: None,
         }
@@ -212,25 +237,21 @@ impl OwnSessionFilter {
         if statement.starts_with(&self.start) && session.user == self.account {
             if statement.starts_with(&self.tag) && self.listed.is_none() {
                 self.listed = Some(session.id);
-                let mut registry = lock_connection_registry();
-                registry.set_connection_id(self.number, Some(session.id));
-                if let Some(entry) = registry.entries.get_mut(&self.number) {
+                let mut table = self.connections.lock();
+                table.set_connection_id(self.number, Some(session.id));
+                if let Some(entry) = table.entries.get_mut(&self.number) {
                     entry.listed = Some(session.host.clone());
                 }
             }
             return true;
         }
-        lock_connection_registry().contains_session(session, &self.address)
+        self.connections.lock().contains_session(session, &self.address)
     }
 
     /// Returns the connection id from the process list, or `None` if the process list does not contain the connection.
     pub(crate) fn connection_id_in_process_list(&self) -> Option<u64> {
         self.listed
     }
-}
-
-fn lock_connection_registry() -> MutexGuard<'static, ConnectionRegistry> {
-    CONNECTION_REGISTRY.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -243,8 +264,8 @@ mod tests {
         Session { id, user: b"clew".to_vec(), host: host.into(), ..Session::default() }
     }
 
-    fn opened(address: &str, id: u64) -> (ConnectionRegistration, OwnSessionFilter) {
-        let own = ConnectionRegistration::register(address.parse().unwrap(), "clew", NODE);
+    fn opened(connections: &OwnConnections, address: &str, id: u64) -> (ConnectionRegistration, OwnSessionFilter) {
+        let own = connections.register_connection(address.parse().unwrap(), "clew", NODE);
         own.set_connection_id(id);
         let filter = OwnSessionFilter::new(&own, "clew", NODE);
         (own, filter)
@@ -252,7 +273,7 @@ mod tests {
 
     #[test]
     fn session_is_own_by_id_and_socket_address_together() {
-        let (own, mut filter) = opened("192.0.2.7:40001", 7);
+        let (own, mut filter) = opened(&OwnConnections::default(), "192.0.2.7:40001", 7);
         assert!(filter.is_own_session(&session(7, "198.51.100.1:9")), "open, behind a proxy");
         assert!(!filter.is_own_session(&Session { user: b"app".to_vec(), ..session(7, "192.0.2.7:40001") }));
         let mut of_other_node = OwnSessionFilter::new(&own, "clew", "other.test:3306");
@@ -274,9 +295,10 @@ mod tests {
     }
 
     #[test]
-    fn session_is_own_by_the_token_in_its_statement_under_the_own_account() {
-        let (own, mut filter) = opened("192.0.2.7:40011", 17);
-        let (other, _) = opened("192.0.2.7:40012", 18);
+    fn session_is_own_by_the_marker_in_its_statement_under_the_own_account() {
+        let connections = OwnConnections::default();
+        let (own, mut filter) = opened(&connections, "192.0.2.7:40011", 17);
+        let (other, _) = opened(&connections, "192.0.2.7:40012", 18);
         let with = |mut session: Session, statement: String| {
             session.statement = Some(statement.into_bytes());
             session
@@ -298,7 +320,7 @@ mod tests {
 
     #[test]
     fn connection_that_signs_in_is_own_by_its_socket_address() {
-        let own = ConnectionRegistration::register("192.0.2.7:40021".parse().unwrap(), "clew", NODE);
+        let own = OwnConnections::default().register_connection("192.0.2.7:40021".parse().unwrap(), "clew", NODE);
         let mut filter = OwnSessionFilter::new(&own, "clew", NODE);
         let listed = |user: &str, host: &str, command: &str| {
             let (user, command) = (user.into(), command.into());
@@ -313,7 +335,7 @@ mod tests {
 
     #[test]
     fn address_without_a_port_identifies_nothing() {
-        let (own, mut filter) = opened("192.0.2.7:40031", 27);
+        let (own, mut filter) = opened(&OwnConnections::default(), "192.0.2.7:40031", 27);
         let statement = format!("/* {} */ SHOW FULL PROCESSLIST", own.connection_tag());
         let itself = Session { statement: Some(statement.into_bytes()), ..session(27, "localhost") };
         assert!(filter.is_own_session(&itself));

@@ -17,8 +17,7 @@ pub(crate) async fn query_single_value<T>(connection: &mut Connection, statement
 where
     Option<T>: mysql_common::prelude::FromRow + Send + 'static,
 {
-    let rows =
-        connection.query_all_rows::<Option<T>>(statement).await.map_err(|error| connection.to_failure(&error))?;
+    let rows = connection.read_rows::<Option<T>>(statement).await?;
     Ok(rows.into_iter().next().flatten())
 }
 
@@ -33,8 +32,7 @@ pub(crate) async fn is_probe_query_allowed(connection: &mut Connection, probe: &
 }
 
 pub(crate) async fn has_kill_privilege(connection: &mut Connection) -> Result<bool, Failure> {
-    let grants: Vec<String> =
-        connection.query_all_rows(statements::GRANTS_QUERY).await.map_err(|error| connection.to_failure(&error))?;
+    let grants: Vec<String> = connection.read_rows(statements::GRANTS_QUERY).await?;
     Ok(grants.iter().any(|grant| {
         let grant = grant.to_ascii_uppercase().replace("CONNECTION ADMIN", "CONNECTION_ADMIN");
         grant.contains(" ON *.* ")

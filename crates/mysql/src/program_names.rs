@@ -20,7 +20,7 @@ pub(crate) async fn read_all_program_names(
         limitations.push(limitations::unreadable_program_names_limitation(gap.why.clone(), gap.remedy.clone()));
         return Ok(HashMap::new());
     }
-    let rows = query_program_name_rows(connection, statements::ALL_PROGRAM_NAMES_QUERY).await?;
+    let rows = connection.read_rows(statements::ALL_PROGRAM_NAMES_QUERY).await?;
     if rows.is_empty() && are_connection_attributes_disabled(connection).await? {
         limitations.push(limitations::disabled_connection_attributes_limitation());
     }
@@ -31,23 +31,19 @@ pub(crate) async fn read_program_names(
     connection: &mut Connection,
     sessions: &[u64],
 ) -> Result<HashMap<u64, Arc<[u8]>>, Failure> {
-    Ok(intern_program_names(query_program_name_rows(connection, &statements::program_names_query(sessions)).await?))
+    Ok(intern_program_names(connection.read_rows(&statements::program_names_query(sessions)).await?))
 }
 
-/// Like [`read_program_names`], but returns a [`crate::client::Error`] instead of a `Failure` if the query fails.
-pub(crate) async fn query_program_names(
+/// Like [`read_program_names`], but returns no names if the account cannot read them.
+pub(crate) async fn read_optional_program_names(
     connection: &mut Connection,
     sessions: &[u64],
-) -> Result<HashMap<u64, Arc<[u8]>>, crate::client::Error> {
-    Ok(intern_program_names(connection.query_all_rows(&statements::program_names_query(sessions)).await?))
+) -> Result<HashMap<u64, Arc<[u8]>>, Failure> {
+    Ok(intern_program_names(connection.read_optional_rows(&statements::program_names_query(sessions)).await?))
 }
 
 /// Session id and program name.
 type NameRow = (u64, Option<Vec<u8>>);
-
-async fn query_program_name_rows(connection: &mut Connection, statement: &str) -> Result<Vec<NameRow>, Failure> {
-    connection.query_all_rows(statement).await.map_err(|error| connection.to_failure(&error))
-}
 
 fn intern_program_names(rows: Vec<NameRow>) -> HashMap<u64, Arc<[u8]>> {
     let mut names: HashSet<Arc<[u8]>> = HashSet::new();
@@ -65,9 +61,6 @@ fn intern_program_names(rows: Vec<NameRow>) -> HashMap<u64, Arc<[u8]>> {
 }
 
 async fn are_connection_attributes_disabled(connection: &mut Connection) -> Result<bool, Failure> {
-    let size: Vec<i64> = connection
-        .query_all_rows(statements::CONNECTION_ATTRIBUTE_BUFFER_SIZE_QUERY)
-        .await
-        .map_err(|error| connection.to_failure(&error))?;
+    let size: Vec<i64> = connection.read_rows(statements::CONNECTION_ATTRIBUTE_BUFFER_SIZE_QUERY).await?;
     Ok(size.first() == Some(&0))
 }

@@ -9,9 +9,9 @@ use tokio::net::lookup_host;
 use tokio::time::sleep;
 
 use crate::client::{Client, Error, TcpConnection};
-use crate::limits::ReadSizeLimits;
+use crate::connector::NodeConnector;
 use crate::own_sessions::{ConnectionRegistration, OwnSessionFilter};
-use crate::{failure, refused_logins, statements};
+use crate::{failure, statements};
 
 /// MySQL error code returned by a server that has reached `max_connections`.
 const ER_CON_COUNT_ERROR: u16 = 1040;
@@ -33,9 +33,9 @@ pub(crate) struct RawConnection {
 }
 
 impl RawConnection {
-    pub(crate) async fn open(node: &NodeUrl, bytes: ReadSizeLimits) -> Result<Self, Failure> {
+    pub(crate) async fn open(node: &NodeUrl, connector: &NodeConnector) -> Result<Self, Failure> {
         let address = node.address();
-        let mut raw = Self::connect(node, &address, bytes).await?;
+        let mut raw = Self::connect(node, &address, connector).await?;
         raw.read_version_and_connection_id()
             .await
             .map_err(|error| failure::failure_from_client_error(&error, &address))?;
@@ -43,13 +43,13 @@ impl RawConnection {
     }
 
     /// Retries the login if the server has reached `max_connections`.
-    pub(crate) async fn connect(node: &NodeUrl, address: &str, bytes: ReadSizeLimits) -> Result<Self, Failure> {
+    pub(crate) async fn connect(node: &NodeUrl, address: &str, connector: &NodeConnector) -> Result<Self, Failure> {
         let lookup = lookup_host((node.host.as_str(), node.port)).await;
         let addresses: Vec<SocketAddr> =
             lookup.map_err(|error| failure::name_resolution_failure(address, &error))?.collect();
         let mut delays = LOGIN_RETRY_DELAYS.iter();
         loop {
-            match Self::connect_once(node, &addresses, bytes).await {
+            match Self::connect_once(node, &addresses, connector).await {
                 Err(Error::Server(error)) if error.code == ER_CON_COUNT_ERROR => {
                     let Some(delay) = delays.next() else {
                         return Err(failure::too_many_connections_failure(&error, address));
@@ -59,7 +59,7 @@ impl RawConnection {
                 Err(error) => {
                     let failure = failure::failure_from_client_error(&error, address);
                     if matches!(error, Error::Server(_)) && failure.kind == FailureKind::AccessDenied {
-                        refused_logins::record_refused_login(node, &failure);
+                        connector.registry.refused_logins.record_refused_login(node, &failure);
                     }
                     return Err(failure);
                 }
@@ -68,12 +68,13 @@ impl RawConnection {
         }
     }
 
-    async fn connect_once(node: &NodeUrl, addresses: &[SocketAddr], bytes: ReadSizeLimits) -> Result<Self, Error> {
+    async fn connect_once(node: &NodeUrl, addresses: &[SocketAddr], connector: &NodeConnector) -> Result<Self, Error> {
         let socket = TcpConnection::connect(addresses).await?;
         let address = node.address();
-        let own = Arc::new(ConnectionRegistration::register(socket.local, &node.user, &address));
-        let client = Client::perform_handshake(socket, node, own.connection_tag().to_owned(), bytes).await?;
-        Ok(Self { client, own, account: node.user.clone(), address, id: 0, server_host: None })
+        let own = connector.registry.own_connections.register_connection(socket.local, &node.user, &address);
+        let tag = own.connection_tag().to_owned();
+        let client = Client::perform_handshake(socket, node, tag, connector.limits.bytes).await?;
+        Ok(Self { client, own: Arc::new(own), account: node.user.clone(), address, id: 0, server_host: None })
     }
 
     /// Returns the server version. Stores the connection id and the values that identify the server.

@@ -5,7 +5,7 @@
 //! To avoid an account lock, each waiting request returns the error of the login that the server refused.
 
 use std::collections::HashMap;
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use clew_model::{Failure, NodeUrl};
@@ -16,7 +16,8 @@ use secrecy::{ExposeSecret, SecretString};
 const REFUSED_LOGIN_TTL: Duration = Duration::from_secs(1);
 
 /// Maps each node address to the most recent login that the node refused.
-static REFUSED_LOGINS: LazyLock<Mutex<HashMap<String, RefusedLogin>>> = LazyLock::new(Mutex::default);
+#[derive(Debug, Default)]
+pub(crate) struct RefusedLogins(Mutex<HashMap<String, RefusedLogin>>);
 
 #[derive(Debug)]
 struct RefusedLogin {
@@ -35,24 +36,26 @@ impl RefusedLogin {
     }
 }
 
-pub(crate) fn record_refused_login(node: &NodeUrl, failure: &Failure) {
-    let (url, password) = (node.to_string(), node.password.clone());
-    let refused = RefusedLogin { at: Instant::now(), node: url, password, failure: failure.clone() };
-    let mut all = lock_refused_login_map();
-    all.retain(|_, refused| refused.at.elapsed() < REFUSED_LOGIN_TTL);
-    all.insert(node.address(), refused);
-}
+impl RefusedLogins {
+    pub(crate) fn record_refused_login(&self, node: &NodeUrl, failure: &Failure) {
+        let (url, password) = (node.to_string(), node.password.clone());
+        let refused = RefusedLogin { at: Instant::now(), node: url, password, failure: failure.clone() };
+        let mut all = self.lock();
+        all.retain(|_, refused| refused.at.elapsed() < REFUSED_LOGIN_TTL);
+        all.insert(node.address(), refused);
+    }
 
-/// Returns the failure of a recently refused login that used the URL and password of `node`.
-/// Ignores logins that were refused more than 1 s before `requested`, the time of the current request.
-pub(crate) fn find_recent_login_failure(node: &NodeUrl, requested: Instant) -> Option<Failure> {
-    let all = lock_refused_login_map();
-    let refused = all.get(&node.address()).filter(|refused| requested <= refused.at + REFUSED_LOGIN_TTL)?;
-    refused.is_same_login(node).then(|| refused.failure.clone())
-}
+    /// Returns the failure of a recently refused login that used the URL and password of `node`.
+    /// Ignores logins that were refused more than 1 s before `requested`, the time of the current request.
+    pub(crate) fn find_recent_login_failure(&self, node: &NodeUrl, requested: Instant) -> Option<Failure> {
+        let all = self.lock();
+        let refused = all.get(&node.address()).filter(|refused| requested <= refused.at + REFUSED_LOGIN_TTL)?;
+        refused.is_same_login(node).then(|| refused.failure.clone())
+    }
 
-fn lock_refused_login_map() -> MutexGuard<'static, HashMap<String, RefusedLogin>> {
-    REFUSED_LOGINS.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, RefusedLogin>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[cfg(test)]
@@ -66,17 +69,17 @@ mod tests {
         let node = |text: &str| text.parse::<NodeUrl>().unwrap();
         let refused = node("mysql://clew:old@refused.test:1/?tls=off");
         let failure = Failure::new(FailureKind::AccessDenied, "error 1045");
-        let before = Instant::now();
-        record_refused_login(&refused, &failure);
-        assert_eq!(find_recent_login_failure(&refused, before), Some(failure.clone()));
-        assert_eq!(find_recent_login_failure(&refused, Instant::now() + REFUSED_LOGIN_TTL), None, "later");
+        let (logins, before) = (RefusedLogins::default(), Instant::now());
+        logins.record_refused_login(&refused, &failure);
+        assert_eq!(logins.find_recent_login_failure(&refused, before), Some(failure.clone()));
+        assert_eq!(logins.find_recent_login_failure(&refused, Instant::now() + REFUSED_LOGIN_TTL), None, "later");
         for other in [
             "mysql://clew:new@refused.test:1/?tls=off",
             "mysql://other:old@refused.test:1/?tls=off",
             "mysql://clew:old@refused.test:1/?tls=required",
             "mysql://clew:old@other.test:1/?tls=off",
         ] {
-            assert_eq!(find_recent_login_failure(&node(other), before), None, "{other}");
+            assert_eq!(logins.find_recent_login_failure(&node(other), before), None, "{other}");
         }
     }
 }

@@ -18,7 +18,7 @@ use tokio::time::sleep;
 
 use crate::clock::{self, LocalTimestampAge};
 use crate::connection::Connection;
-use crate::limits::ReadLimits;
+use crate::connector::NodeConnector;
 use crate::transactions::{self, ER_CANNOT_CONVERT_STRING, ER_SPECIFIC_ACCESS_DENIED_ERROR, TransactionReadResult};
 use crate::{privileges, statements};
 
@@ -56,18 +56,17 @@ pub struct Rollback {
 pub async fn read_rollbacks(
     node: &NodeUrl,
     wanted: Option<&[u64]>,
-    limits: &ReadLimits,
+    connector: &NodeConnector,
 ) -> Result<Vec<Rollback>, Failure> {
-    run_with_read_timeout(node, limits, "reading rollbacks", Box::pin(take_rollback_samples(node, wanted, limits)))
-        .await
+    run_with_read_timeout(node, connector, "reading rollbacks", take_rollback_samples(node, wanted, connector)).await
 }
 
 async fn take_rollback_samples(
     node: &NodeUrl,
     wanted: Option<&[u64]>,
-    limits: &ReadLimits,
+    connector: &NodeConnector,
 ) -> Result<Vec<Rollback>, Failure> {
-    let mut connection = Connection::open(node, limits).await?;
+    let mut connection = Connection::open(node, connector).await?;
     let first = RollbackSample::read_rollback_sample(&mut connection, wanted).await?;
     let mut last = first.clone();
     for _ in 1..MAX_ROLLBACK_SAMPLES {
@@ -145,7 +144,7 @@ async fn read_rollback_progress(connection: &mut Connection) -> Result<Vec<Rollb
             if error.code == ER_SPECIFIC_ACCESS_DENIED_ERROR || error.code == ER_CANNOT_CONVERT_STRING => {}
         Err(error) => return Err(connection.to_failure(&error)),
     }
-    match transactions::read_transactions(connection).await.map_err(|error| connection.to_failure(&error))? {
+    match transactions::read_transactions(connection).await? {
         TransactionReadResult::Readable(all) | TransactionReadResult::FromStatus(all) => {
             Ok(all.into_iter().filter(Transaction::is_rolling_back).map(RollbackProgress::from).collect())
         }

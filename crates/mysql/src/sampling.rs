@@ -19,14 +19,15 @@ use clew_model::{Failure, Limitation, LimitationKind, NodeUrl, Session, SessionD
 
 use crate::clock::NodeClockHistory;
 use crate::connection::Connection;
-use crate::elapsed_times::{self, ElapsedTimeCheckScope};
+use crate::connector::NodeConnector;
 use crate::flavor::Flavor;
-use crate::limits::ReadLimits;
 use crate::locks::LockTableSnapshot;
 use crate::server_instance::ServerInstance;
 use crate::transactions::{TransactionReadResult, TransactionsBySession};
 use crate::wait_graph_session_collector::WaitGraphSessionCollector;
-use crate::{failure, limitations, lost_instrumentation, process_list, transactions, wait_graph_session_collector};
+use crate::{
+    elapsed_times, failure, limitations, lost_instrumentation, process_list, transactions, wait_graph_session_collector,
+};
 pub use cache::SampleCache;
 
 /// A sample with at least `MAX_SAMPLED_SESSIONS` sessions omits further idle sessions.
@@ -60,19 +61,19 @@ pub async fn take_session_sample(
     node: &NodeUrl,
     cache: &mut SampleCache,
     threshold: u64,
-    limits: &ReadLimits,
+    connector: &NodeConnector,
 ) -> Result<SessionSample, Failure> {
-    let sampling = Box::pin(connect_and_sample_sessions(node, cache, threshold, limits));
-    run_with_read_timeout(node, limits, "reading sessions", sampling).await
+    let sampling = connect_and_sample_sessions(node, cache, threshold, connector);
+    run_with_read_timeout(node, connector, "reading sessions", sampling).await
 }
 
 async fn connect_and_sample_sessions(
     node: &NodeUrl,
     cache: &mut SampleCache,
     threshold: u64,
-    limits: &ReadLimits,
+    connector: &NodeConnector,
 ) -> Result<SessionSample, Failure> {
-    let mut connection = Connection::open(node, limits).await?;
+    let mut connection = Connection::open(node, connector).await?;
     let server = connection.read_server_instance().await?;
     cache.clear_if_server_changed(&server);
     let mut sample = if cache.is_full_sample_due() || cache.has_waiters {
@@ -191,17 +192,12 @@ async fn take_session_sample_with_lock_waits(
         cache.use_show_processlist |= cache.losses.iter().any(|loss| loss.kind == LimitationKind::LostThreads);
     }
     let found = read_sampled_sessions(connection, cache, open, threshold, Some(&mut parties)).await?;
-    let stale_modes = locks.limitation_for_unknown_lock_holders();
     let facts = parties.into_observed_sessions(connection.own_session_filter(), &locks.threads);
     let (mut observed, _) = locks.into_lock_snapshot(facts);
     observed.limitations.extend_from_slice(&cache.losses);
     let graph = build_wait_graph(&observed);
-    let mut limitations = observed.limitations;
-    limitations.extend_from_slice(cache.program_name_limitations());
-    cache.limitations.clone_from(&limitations);
-    if !graph.unexplained.is_empty() {
-        limitations.extend(stale_modes);
-    }
+    cache.limitations = [&observed.limitations[..], cache.program_name_limitations()].concat();
+    let limitations = [&graph.limitations[..], cache.program_name_limitations()].concat();
     Ok(RawSessionSample {
         found,
         waits: graph.session_details(),
@@ -215,11 +211,10 @@ async fn read_open_transactions(
     connection: &mut Connection,
     cache: &mut SampleCache,
 ) -> Result<(TransactionsBySession, Option<Limitation>), Failure> {
-    let (mut open, gap) = match transactions::read_transactions(connection).await {
-        Ok(TransactionReadResult::Readable(open)) => (open, None),
-        Ok(TransactionReadResult::Hidden) => (Vec::new(), None),
-        Ok(TransactionReadResult::FromStatus(open)) => (open, Some(limitations::incomplete_transactions_limitation())),
-        Err(error) => return Err(connection.to_failure(&error)),
+    let (mut open, gap) = match transactions::read_transactions(connection).await? {
+        TransactionReadResult::Readable(open) => (open, None),
+        TransactionReadResult::Hidden => (Vec::new(), None),
+        TransactionReadResult::FromStatus(open) => (open, Some(limitations::incomplete_transactions_limitation())),
     };
     cache.record_clock_reading(connection);
     cache.adjust_transaction_ages_for_clock_steps(&mut open);
@@ -256,14 +251,8 @@ async fn read_sampled_sessions(
         }
     }
     let lock_waits = found.open.lock_wait_durations();
-    let flavor = connection.flavor;
-    let is_unverified = |session: &&mut Session| {
-        let lock_wait = lock_waits.get(&session.id).copied();
-        elapsed_times::needs_elapsed_time_check(flavor, session, lock_wait, ElapsedTimeCheckScope::Busy)
-    };
-    let unverified = found.sessions.iter_mut().filter(is_unverified).collect();
-    elapsed_times::replace_elapsed_times(connection, unverified, ElapsedTimeCheckScope::Busy).await?;
-    found.count_sessions(&cache.clock, flavor, threshold);
+    elapsed_times::replace_elapsed_times_of_busy_sessions(connection, &mut found.sessions, &lock_waits).await?;
+    found.count_sessions(&cache.clock, connection.flavor, threshold);
     if let Some(parties) = parties {
         parties.replace_elapsed_times(&found.sessions);
     }

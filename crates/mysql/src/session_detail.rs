@@ -2,16 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use crate::client::Error;
 use crate::node_operation::run_with_read_timeout;
-use clew_diagnose::waits::{WaitGraph, WaitParticipant, build_wait_graph};
+use clew_diagnose::waits::{WaitGraph, WaitParticipant};
 use clew_model::{Failure, LimitationKind, NodeUrl, Session, Transaction};
 
 use crate::connection::Connection;
+use crate::connector::NodeConnector;
 use crate::elapsed_times::{self, ElapsedTimeCheckScope};
-use crate::limits::ReadLimits;
-use crate::locks::query_lock_snapshot;
-use crate::{failure, process_list, statements};
+use crate::locks::{LockWaits, query_lock_waits};
+use crate::statements;
 
 const MAX_STATEMENT_BYTES_IN_SESSION_DETAIL: usize = 8 << 20;
 
@@ -40,36 +39,34 @@ pub struct DetailedSession {
 pub async fn read_session_detail(
     node: &NodeUrl,
     id: u64,
-    limits: &ReadLimits,
+    connector: &NodeConnector,
 ) -> Result<Option<DetailedSession>, Failure> {
-    run_with_read_timeout(node, limits, "reading a session", Box::pin(query_session_detail(node, id, limits))).await
+    run_with_read_timeout(node, connector, "reading a session", query_session_detail(node, id, connector)).await
 }
 
 async fn query_session_detail(
     node: &NodeUrl,
     id: u64,
-    limits: &ReadLimits,
+    connector: &NodeConnector,
 ) -> Result<Option<DetailedSession>, Failure> {
-    let mut connection = Connection::open(node, limits).await?;
-    let mut observed = query_lock_snapshot(&mut connection, Some(id)).await?;
+    let mut connection = Connection::open(node, connector).await?;
+    let LockWaits { mut graph, transactions, mut last_statements, .. } =
+        query_lock_waits(&mut connection, Some(id)).await?;
     let found = read_process_list_row(&mut connection, id).await?;
-    observed.limitations.append(&mut connection.limitations);
-    observed.limitations.dedup();
+    graph.limitations.append(&mut connection.limitations);
+    graph.limitations.dedup();
     // A limitation already names the reason.
-    let closed = observed.limitations.iter().any(|gap| gap.kind == LimitationKind::NoPerformanceSchema);
+    let closed = graph.limitations.iter().any(|gap| gap.kind == LimitationKind::NoPerformanceSchema);
     let attributes =
         if found.is_none() || closed { Vec::new() } else { read_connection_attributes(&mut connection, id).await? };
     connection.close().await;
     let Some((session, is_cut)) = found else { return Ok(None) };
-    let transaction = observed.transactions.iter().map(|facts| &facts.transaction).find(|open| open.session_id == id);
-    let transaction = transaction.cloned();
-    let last_statements = observed.last_statements.get(&id).cloned().unwrap_or_default();
-    let graph = build_wait_graph(&observed);
+    let transaction = transactions.into_iter().map(|facts| facts.transaction).find(|open| open.session_id == id);
     Ok(Some(DetailedSession {
         session,
         is_truncated: is_cut,
         transaction,
-        last_statements,
+        last_statements: last_statements.remove(&id).unwrap_or_default(),
         attributes,
         graph: reduce_wait_graph_to_session(graph, id),
     }))
@@ -77,28 +74,19 @@ async fn query_session_detail(
 
 /// Returns a session from the process list, and true if its statement has been truncated.
 async fn read_process_list_row(connection: &mut Connection, id: u64) -> Result<Option<(Session, bool)>, Failure> {
-    let address = connection.address.clone();
-    let read_failure = |error: Error| failure::failure_from_client_error(&error, &address);
-    let mut rows = process_list::query_full_process_list(
-        &mut connection.raw.client,
-        MAX_STATEMENT_BYTES_IN_SESSION_DETAIL + (4 << 10),
-    )
-    .await
-    .map_err(read_failure)?;
     let mut found = None;
-    while let Some(mut session) = rows.next().await.map_err(read_failure)? {
-        if session.id != id {
-            continue;
+    let select = |mut session: Session| {
+        if session.id == id {
+            let mut is_cut = false;
+            if let Some(statement) = &mut session.statement {
+                is_cut = statement.len() > MAX_STATEMENT_BYTES_IN_SESSION_DETAIL;
+                statement.truncate(MAX_STATEMENT_BYTES_IN_SESSION_DETAIL);
+            }
+            found = Some((session, is_cut));
         }
-        let is_cut =
-            session.statement.as_ref().is_some_and(|statement| statement.len() > MAX_STATEMENT_BYTES_IN_SESSION_DETAIL);
-        if let Some(statement) = &mut session.statement {
-            statement.truncate(MAX_STATEMENT_BYTES_IN_SESSION_DETAIL);
-        }
-        found = Some((session, is_cut));
-    }
-    let limitation = rows.limitation_for_invalid_idle_times();
-    connection.limitations.extend(limitation);
+        Ok(())
+    };
+    connection.for_each_session(MAX_STATEMENT_BYTES_IN_SESSION_DETAIL + (4 << 10), select).await?;
     let checked = found.iter_mut().map(|(session, _)| session).collect();
     elapsed_times::replace_elapsed_times(connection, checked, ElapsedTimeCheckScope::All).await?;
     Ok(found)
@@ -108,11 +96,8 @@ async fn read_connection_attributes(
     connection: &mut Connection,
     id: u64,
 ) -> Result<Vec<(Vec<u8>, Option<Vec<u8>>)>, Failure> {
-    match connection.query_all_rows(&statements::connection_attributes_query(id)).await {
-        // A limitation already names a missing privilege.
-        Err(Error::Server(error)) if !failure::is_server_timeout(&error) => Ok(Vec::new()),
-        result => result.map_err(|error| connection.to_failure(&error)),
-    }
+    // A limitation already names a missing privilege.
+    connection.read_optional_rows(&statements::connection_attributes_query(id)).await
 }
 
 /// Removes all sessions from the wait graph except session `id` and its direct and transitive blockers and waiters.

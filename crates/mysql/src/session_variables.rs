@@ -217,7 +217,7 @@ mod tests {
     use super::*;
     use crate::client::Client;
     use crate::connection::set_session_variables;
-    use crate::limits::ReadSizeLimits;
+    use crate::connector::NodeConnector;
     use crate::raw_connection::RawConnection;
 
     static UNKNOWN_VARIABLE: SessionVariable =
@@ -226,7 +226,7 @@ mod tests {
         variable("sql_log_off", Both, Literal("0"), reason("statements are logged", "语句会被记录"));
 
     async fn connect(server: &Server) -> Client {
-        RawConnection::open(&server.url_for_account("clew", "").parse().unwrap(), ReadSizeLimits::default())
+        RawConnection::open(&server.url_for_account("clew", "").parse().unwrap(), &NodeConnector::default())
             .await
             .unwrap()
             .client

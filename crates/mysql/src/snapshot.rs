@@ -12,14 +12,14 @@ use serde::Serialize;
 use tempfile::SpooledTempFile;
 
 use crate::connection::Connection;
+use crate::connector::NodeConnector;
 use crate::flavor::Flavor;
-use crate::limits::ReadLimits;
 use crate::node_operation::run_with_read_timeout;
 use crate::server_instance::ServerInstance;
 use crate::transactions::{TransactionReadResult, TransactionsBySession};
 use crate::{doctor, limitations, privileges, transactions};
 use detailed::DetailsBySession;
-use encoder::{RowEncodingOptions, read_sorted_rows};
+use encoder::read_sorted_rows;
 
 /// Output format for the rows of a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +60,36 @@ pub enum SessionScope {
     All,
 }
 
+/// Contents and format of a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnapshotOptions {
+    /// Filters and order of the rows.
+    pub selection: SessionSelection,
+    /// Sessions to include.
+    pub scope: SessionScope,
+    /// Masking of the statements.
+    pub statements: StatementMasking,
+    /// Format of the rows.
+    pub format: OutputFormat,
+    /// True to include the columns in [`clew_model::SESSION_DETAIL_COLUMNS`]: the statement digest, program name and
+    /// lock wait of each session.
+    pub detailed: bool,
+}
+
+impl SnapshotOptions {
+    /// Selects all user sessions, with complete statements and without the detail columns.
+    #[must_use]
+    pub fn new(format: OutputFormat) -> Self {
+        Self {
+            selection: SessionSelection::default(),
+            scope: SessionScope::Users,
+            statements: StatementMasking::Full,
+            format,
+            detailed: false,
+        }
+    }
+}
+
 /// Server family, server version, number of rows and limitations of a snapshot.
 #[derive(Debug, Clone, Serialize)]
 pub struct SnapshotSummary {
@@ -78,8 +108,6 @@ pub struct SnapshotSummary {
 pub struct Snapshot {
     /// Summary of the snapshot.
     pub summary: SnapshotSummary,
-    /// Server instance from which the sessions were read. `None` unless the caller requested it.
-    pub server: Option<ServerInstance>,
     /// Encoded rows.
     pub body: EncodedRows,
 }
@@ -116,109 +144,54 @@ impl EncodedRows {
     }
 }
 
-/// Takes a snapshot of the user sessions of a node.
+/// Takes a snapshot of the sessions of a node.
 ///
 /// Fails after the read timeout.
 /// If this function fails or its future is dropped, a background task kills Clew's running statement on the server.
-/// [`crate::wait_for_pending_kills`] waits for the background tasks that kill Clew's statements.
+/// [`crate::ConnectionRegistry::wait_for_pending_kills`] waits for the background tasks that kill Clew's statements.
 pub async fn take_snapshot(
     node: &NodeUrl,
-    selection: &SessionSelection,
-    statements: StatementMasking,
-    format: OutputFormat,
-    limits: &ReadLimits,
+    options: &SnapshotOptions,
+    connector: &NodeConnector,
 ) -> Result<Snapshot, Failure> {
-    take_snapshot_with_session_scope(SessionScope::Users, node, selection, statements, format, limits).await
+    let reading = async { read_snapshot(Connection::open(node, connector).await?, options).await };
+    run_with_read_timeout(node, connector, "reading sessions", reading).await
 }
 
-/// Takes a snapshot of a node's user sessions or of all its sessions. See [`take_snapshot`].
-pub async fn take_snapshot_with_session_scope(
-    scope: SessionScope,
-    node: &NodeUrl,
-    selection: &SessionSelection,
-    statements: StatementMasking,
-    format: OutputFormat,
-    limits: &ReadLimits,
-) -> Result<Snapshot, Failure> {
-    let rows = RowEncodingOptions { selection: selection.clone(), statements, format, detailed: false };
-    run_with_read_timeout(
-        node,
-        limits,
-        "reading sessions",
-        Box::pin(connect_and_read_snapshot(scope, node, rows, limits)),
-    )
-    .await
-}
-
-/// Takes a snapshot that includes the server instance, for callers that kill sessions. See [`take_snapshot`].
+/// Takes a snapshot and reads the server instance, for callers that kill sessions. See [`take_snapshot`].
 pub async fn take_snapshot_with_server_instance(
     node: &NodeUrl,
-    selection: &SessionSelection,
-    statements: StatementMasking,
-    format: OutputFormat,
-    limits: &ReadLimits,
-) -> Result<Snapshot, Failure> {
-    let rows = RowEncodingOptions { selection: selection.clone(), statements, format, detailed: false };
+    options: &SnapshotOptions,
+    connector: &NodeConnector,
+) -> Result<(ServerInstance, Snapshot), Failure> {
     let reading = async {
-        let mut connection = Connection::open(node, limits).await?;
+        let mut connection = Connection::open(node, connector).await?;
         let server = connection.read_server_instance().await?;
-        Ok(Snapshot { server: Some(server), ..read_snapshot(connection, SessionScope::Users, rows).await? })
+        Ok((server, read_snapshot(connection, options).await?))
     };
-    run_with_read_timeout(node, limits, "reading sessions", Box::pin(reading)).await
+    run_with_read_timeout(node, connector, "reading sessions", reading).await
 }
 
-/// Takes a snapshot that also contains the columns in [`clew_model::SESSION_DETAIL_COLUMNS`]. See [`take_snapshot`].
-/// The detail columns contain each session's statement digest, program name and lock wait.
-pub async fn take_detailed_snapshot(
-    node: &NodeUrl,
-    selection: &SessionSelection,
-    statements: StatementMasking,
-    format: OutputFormat,
-    limits: &ReadLimits,
-) -> Result<Snapshot, Failure> {
-    let rows = RowEncodingOptions { selection: selection.clone(), statements, format, detailed: true };
-    run_with_read_timeout(
-        node,
-        limits,
-        "reading sessions",
-        Box::pin(detailed::read_detailed_snapshot(node, rows, limits)),
-    )
-    .await
-}
-
-async fn connect_and_read_snapshot(
-    scope: SessionScope,
-    node: &NodeUrl,
-    rows: RowEncodingOptions,
-    limits: &ReadLimits,
-) -> Result<Snapshot, Failure> {
-    read_snapshot(Connection::open(node, limits).await?, scope, rows).await
-}
-
-async fn read_snapshot(
-    mut connection: Connection,
-    scope: SessionScope,
-    rows: RowEncodingOptions,
-) -> Result<Snapshot, Failure> {
+async fn read_snapshot(mut connection: Connection, options: &SnapshotOptions) -> Result<Snapshot, Failure> {
+    if options.detailed {
+        return detailed::read_detailed_snapshot(connection, options).await;
+    }
     let mut limitations = doctor::find_process_list_limitations(&mut connection).await?;
-    let transactions = match transactions::read_transactions(&mut connection).await {
-        Ok(TransactionReadResult::Readable(transactions)) => TransactionsBySession::new(transactions),
-        Ok(TransactionReadResult::Hidden) => {
+    let transactions = match transactions::read_transactions(&mut connection).await? {
+        TransactionReadResult::Readable(transactions) => TransactionsBySession::new(transactions),
+        TransactionReadResult::Hidden => {
             limitations.extend(limitations::missing_process_privilege_limitations(
                 &privileges::read_current_account(&mut connection).await?,
             ));
             TransactionsBySession::default()
         }
-        Ok(TransactionReadResult::FromStatus(transactions)) => {
+        TransactionReadResult::FromStatus(transactions) => {
             limitations.push(limitations::incomplete_transactions_limitation());
             TransactionsBySession::new(transactions)
         }
-        Err(error) => return Err(connection.to_failure(&error)),
     };
-    let own = (scope == SessionScope::Users).then(|| connection.own_session_filter());
-    let format = rows.format;
-    let rows = read_sorted_rows(&mut connection, &rows, own, transactions, |_| Ok(())).await?;
-    let body = EncodedRows { rows, format, details: None };
+    let rows = read_sorted_rows(&mut connection, options, transactions, |_| Ok(())).await?;
+    let body = EncodedRows { rows, format: options.format, details: None };
     Ok(build_snapshot(connection, body, limitations).await)
 }
 
@@ -231,5 +204,5 @@ async fn build_snapshot(mut connection: Connection, body: EncodedRows, mut limit
         limitations,
     };
     connection.close().await;
-    Snapshot { summary, server: None, body }
+    Snapshot { summary, body }
 }

@@ -35,14 +35,8 @@ pub(crate) async fn read_statement_digests(
         limitations.push(limitations::unreadable_digests_limitation(gap.why.clone(), gap.remedy.clone()));
         return Ok(HashMap::new());
     }
-    let rows: Vec<StatementRow> = connection
-        .query_all_rows(statements::RUNNING_STATEMENT_DIGESTS_QUERY)
-        .await
-        .map_err(|error| connection.to_failure(&error))?;
-    let on: Vec<String> = connection
-        .query_all_rows(statements::ENABLED_SETUP_CONSUMERS_QUERY)
-        .await
-        .map_err(|error| connection.to_failure(&error))?;
+    let rows: Vec<StatementRow> = connection.read_rows(statements::RUNNING_STATEMENT_DIGESTS_QUERY).await?;
+    let on: Vec<String> = connection.read_rows(statements::ENABLED_SETUP_CONSUMERS_QUERY).await?;
     let off: Vec<&str> =
         CONSUMERS_REQUIRED_FOR_DIGESTS.into_iter().filter(|name| !on.iter().any(|on| on == name)).collect();
     if !off.is_empty() {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use std::collections::HashMap;
 
-use clew_model::{Limitation, Session, Transaction};
+use clew_model::{Failure, Limitation, Session, Transaction};
 use jiff::civil::DateTime;
 use mysql_common::Row;
 use mysql_common::prelude::FromRow;
@@ -41,7 +41,11 @@ const MAX_TRANSACTION_READ_ATTEMPTS: u32 = 3;
 
 /// Falls back to the InnoDB status if the server keeps returning [`ER_CANNOT_CONVERT_STRING`].
 /// Adds a `Limitation` to `connection.limitations` if the age of a transaction is ambiguous or negative.
-pub(crate) async fn read_transactions(connection: &mut Connection) -> Result<TransactionReadResult, Error> {
+pub(crate) async fn read_transactions(connection: &mut Connection) -> Result<TransactionReadResult, Failure> {
+    query_transactions(connection).await.map_err(|error| connection.to_failure(&error))
+}
+
+async fn query_transactions(connection: &mut Connection) -> Result<TransactionReadResult, Error> {
     for attempt in 1..=MAX_TRANSACTION_READ_ATTEMPTS {
         match connection.query_all_rows::<TransactionRow>(statements::TRANSACTIONS_QUERY).await {
             Ok(rows) => return Ok(TransactionReadResult::Readable(compute_transaction_ages(connection, rows).await?)),

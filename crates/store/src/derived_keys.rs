@@ -15,9 +15,9 @@ pub(crate) struct DerivedKeys {
     /// User names are hashed because users sometimes enter a password as the user name.
     pub(crate) failures: MasterKey,
     pub(crate) links: MasterKey,
-    /// The first 16 bytes of the key are the marker of Clew's own sessions (see [`crate::Store::own_session_marker`]).
-    /// Other users of a monitored server can see the session marker, but cannot compute the master key from it.
-    pub(crate) sessions: MasterKey,
+    /// The first 16 bytes of the key are the installation marker (see [`crate::Store::installation_marker`]).
+    /// Other users of a monitored server can see the marker, but cannot compute the master key from it.
+    pub(crate) installation_marker: MasterKey,
     /// Id of the master key. The id does not reveal the master key.
     pub(crate) id: [u8; 32],
 }
@@ -29,7 +29,7 @@ impl DerivedKeys {
             audit: derive(b"clew audit chain v1"),
             failures: derive(b"clew failure subjects v1"),
             links: derive(b"clew download links v1"),
-            sessions: derive(b"clew session token v1"),
+            installation_marker: derive(b"clew session token v1"),
             id: *derive(b"clew master key id v1"),
         }
     }

@@ -174,11 +174,11 @@ impl Store {
         }
     }
 
-    /// Returns the marker that identifies sessions of this Clew installation on monitored servers.
-    /// The marker has 32 hexadecimal digits and is derived from the master key.
+    /// Returns the installation marker, which identifies sessions of this Clew installation on monitored servers.
+    /// The installation marker has 32 hexadecimal digits and is derived from the master key.
     #[must_use]
-    pub fn own_session_marker(&self) -> String {
-        hex::encode(self.keys.sessions.get(..16).unwrap_or_default())
+    pub fn installation_marker(&self) -> String {
+        hex::encode(self.keys.installation_marker.get(..16).unwrap_or_default())
     }
 
     /// Replaces the clock.

@@ -33,7 +33,7 @@ impl SessionCollectionQueue {
     /// Creates a queue whose worker reads sessions from MySQL-compatible servers.
     #[must_use]
     pub fn new(store: Store, settings: WorkerSettings, observer: Arc<dyn WorkerObserver>) -> Self {
-        let reader = MySqlNodeReader { limits: settings.limits, formula_guard: settings.formula_guard };
+        let reader = MySqlNodeReader { connector: settings.connector.clone(), formula_guard: settings.formula_guard };
         Self::with_node_reader(store, settings, observer, Arc::new(reader))
     }
 

@@ -45,7 +45,7 @@ impl SessionCollectionQueue {
             release.cancel();
             running.wait().await;
         }
-        clew_mysql::wait_for_pending_kills(SHUTDOWN_TIMEOUT_FOR_PENDING_KILLS).await;
+        self.settings.connector.registry.wait_for_pending_kills(SHUTDOWN_TIMEOUT_FOR_PENDING_KILLS).await;
     }
 
     /// Shutdown does not cancel a claim in progress, because the store may already have committed the claim.

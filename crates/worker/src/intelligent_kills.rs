@@ -10,7 +10,7 @@ use std::time::Duration;
 use clew_diagnose::IntelligentKillPlan;
 use clew_model::{Failure, FailureKind, InstanceId, Limitation, LimitationKind, Node, NodeUrl, SlowSessionThreshold};
 use clew_mysql::{
-    ClientSessions, ConnectionPurpose, KillOutcome, KillTarget, NodeClockHistory, ProcessListOrigin, ReadLimits,
+    ClientSessions, ConnectionPurpose, KillOutcome, KillTarget, NodeClockHistory, NodeConnector, ProcessListOrigin,
     UnreliableClockReason, UnsafeKillPolicy, read_client_sessions,
 };
 use clew_store::{IntelligentKill, IntelligentKillId, KillSource, LoginTrigger, NewIntelligentKill, Store, StoreError};
@@ -35,7 +35,7 @@ const LEASE_MARGIN_FOR_STORE_OPERATIONS: Duration = Duration::from_mins(1);
 pub struct IntelligentKillQueue {
     store: Store,
     kills: KillExecutor,
-    limits: ReadLimits,
+    connector: NodeConnector,
     formula_guard: bool,
     claimable: Arc<Notify>,
     poll_interval: Duration,
@@ -50,7 +50,7 @@ impl IntelligentKillQueue {
         Self {
             store,
             kills,
-            limits: settings.limits,
+            connector: settings.connector.clone(),
             formula_guard: settings.formula_guard,
             claimable: Arc::default(),
             poll_interval: settings.poll_interval,
@@ -78,9 +78,8 @@ impl IntelligentKillQueue {
         &self,
         instance: &InstanceId,
         node: &NodeUrl,
-        limits: ReadLimits,
     ) -> Result<IntelligentKillPlan, KillError> {
-        Ok(self.select_victims(instance, node, ConnectionPurpose::Reading, limits).await?.1)
+        Ok(self.select_victims(instance, node, ConnectionPurpose::Reading).await?.1)
     }
 
     async fn select_victims(
@@ -88,10 +87,9 @@ impl IntelligentKillQueue {
         instance: &InstanceId,
         node: &NodeUrl,
         purpose: ConnectionPurpose,
-        limits: ReadLimits,
     ) -> Result<(ProcessListOrigin, IntelligentKillPlan), KillError> {
         let threshold = self.load_slow_session_threshold(instance).await?;
-        let mut listed = read_client_sessions(node, purpose, &limits).await.map_err(KillError::Node)?;
+        let mut listed = read_client_sessions(node, purpose, &self.connector).await.map_err(KillError::Node)?;
         if let Some(failure) = detect_proxied_connection(node, &listed) {
             return Err(KillError::Node(failure));
         }
@@ -167,7 +165,7 @@ impl IntelligentKillQueue {
             warn!(intelligent_kill.id = %lost.id, node.id = %lost.request.node_id, "intelligent kill recorded as lost");
         }
         // The lease is never renewed. After the lease expires, the kill counts as lost.
-        let lease = self.limits.read_timeout * 2 + LEASE_MARGIN_FOR_STORE_OPERATIONS;
+        let lease = self.connector.limits.read_timeout * 2 + LEASE_MARGIN_FOR_STORE_OPERATIONS;
         let Some(kill) = self.store.kills().claim_intelligent_kill(lease, MAX_KILL_QUEUE_TIME).await? else {
             return Ok(false);
         };
@@ -206,7 +204,7 @@ impl IntelligentKillQueue {
         let Some(node) = self.store.instances().find_node_with_password(&request.node_id).await? else {
             return Err(KillError::Store(StoreError::Unknown { what: "node", name: request.node_id.to_string() }));
         };
-        let selection = self.select_victims(&request.instance_id, &node.url, ConnectionPurpose::Killing, self.limits);
+        let selection = self.select_victims(&request.instance_id, &node.url, ConnectionPurpose::Killing);
         let (read, chosen) = self.run_with_login_backoff(&node, Box::pin(selection)).await?;
         let victims = chosen.into_selected_sessions();
         let kill_request = KillRequest {
@@ -224,7 +222,8 @@ impl IntelligentKillQueue {
             reason: "intelligent kill".to_owned(),
             list_read: read,
         };
-        self.run_with_login_backoff(&node, Box::pin(self.kills.execute_kills(kill_request, victims, self.limits))).await
+        let kills = self.kills.execute_kills(kill_request, victims, &self.connector);
+        self.run_with_login_backoff(&node, Box::pin(kills)).await
     }
 
     async fn run_with_login_backoff<T>(
@@ -297,6 +296,6 @@ fn summarize_kill_failures(outcomes: &[(u64, KillOutcome)]) -> Option<String> {
 
 impl fmt::Debug for IntelligentKillQueue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("IntelligentKillQueue").field("limits", &self.limits).finish_non_exhaustive()
+        f.debug_struct("IntelligentKillQueue").field("limits", &self.connector.limits).finish_non_exhaustive()
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use clew_diagnose::{ProtectedAccounts, build_statement_template, to_valid_utf8};
 use clew_model::{AuditOrigin, Failure, FailureKind, InstanceId, LimitationKind, NodeId, NodeUrl, ProjectId, Session};
 use clew_mysql::{
-    ClientSessions, KillOutcome, KillTarget, ProcessListOrigin, ReadLimits, UnsafeKillPolicy, Victim,
-    kill_victims_with_unsafe_kill_policy,
+    ClientSessions, KillOptions, KillOutcome, KillTarget, NodeConnector, ProcessListOrigin, UnsafeKillPolicy, Victim,
+    kill_victims,
 };
 use clew_store::{KillSource, NewKillRecord, RecordedKillOutcome, Store, StoreError};
 use tracing::{error, info};
@@ -94,10 +94,10 @@ impl KillExecutor {
         &self,
         request: KillRequest,
         victims: Vec<Session>,
-        limits: ReadLimits,
+        connector: &NodeConnector,
     ) -> Result<Vec<(u64, KillOutcome)>, KillError> {
-        let kills = self.clone();
-        let work = tokio::spawn(async move { kills.record_and_execute_kills(&request, &victims, &limits).await });
+        let (kills, connector) = (self.clone(), connector.clone());
+        let work = tokio::spawn(async move { kills.record_and_execute_kills(&request, &victims, &connector).await });
         match work.await {
             Ok(outcomes) => outcomes,
             Err(ended) => match ended.try_into_panic() {
@@ -111,7 +111,7 @@ impl KillExecutor {
         &self,
         request: &KillRequest,
         sessions: &[Session],
-        limits: &ReadLimits,
+        connector: &NodeConnector,
     ) -> Result<Vec<(u64, KillOutcome)>, KillError> {
         if sessions.is_empty() {
             return Ok(Vec::new());
@@ -119,13 +119,11 @@ impl KillExecutor {
         let victims: Vec<Victim> = sessions.iter().map(|session| request.build_victim(session)).collect();
         let new_kills: Vec<NewKillRecord> = sessions.iter().map(|session| request.build_kill_record(session)).collect();
         let rows = self.store.kills().insert_kill_records(&new_kills).await?;
-        let killed = kill_victims_with_unsafe_kill_policy(
+        let killed = kill_victims(
             &request.url,
             &victims,
-            request.kind,
-            &self.protected,
-            request.unsafe_victims,
-            limits,
+            KillOptions { kind: request.kind, protected: &self.protected, unsafe_victims: request.unsafe_victims },
+            connector,
         )
         .await;
         let records = match &killed {

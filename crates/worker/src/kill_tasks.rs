@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clew_model::{InstanceId, NodeId};
-use clew_mysql::ReadLimits;
+use clew_mysql::NodeConnector;
 use clew_store::{InstanceKillTasks, Store, StoreError};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
@@ -32,7 +32,7 @@ pub struct KillTaskWorker {
     store: Store,
     kills: KillExecutor,
     observer: Arc<dyn WorkerObserver>,
-    limits: ReadLimits,
+    connector: NodeConnector,
     lease: Duration,
     grace: Duration,
     /// Unique name of this worker, which the store records as the lease holder.
@@ -54,7 +54,7 @@ impl KillTaskWorker {
             store,
             kills,
             observer,
-            limits: settings.limits,
+            connector: settings.connector.clone(),
             lease: settings.lease,
             grace: settings.grace,
             worker: format!("{}-{}", std::process::id(), Uuid::new_v4().simple()),
@@ -139,7 +139,7 @@ impl KillTaskWorker {
                 store: self.store.clone(),
                 kills: self.kills.clone(),
                 observer: self.observer.clone(),
-                limits: self.limits,
+                connector: self.connector.clone(),
                 worker: self.worker.clone(),
                 kill_tasks: kill_tasks.clone(),
                 lease_end,

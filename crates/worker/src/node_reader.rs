@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::pin::Pin;
 
 use clew_model::{Failure, FailureKind, Limitation, NodeUrl, SessionSelection};
-use clew_mysql::{OutputFormat, ReadLimits, StatementMasking, take_snapshot};
+use clew_mysql::{NodeConnector, OutputFormat, SnapshotOptions, StatementMasking, take_snapshot};
 
 type WriteRowsFn = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + Send>;
 
@@ -69,7 +69,7 @@ const MAX_CONNECTION_PERMIT_ATTEMPTS: u32 = 12;
 
 #[derive(Debug)]
 pub(crate) struct MySqlNodeReader {
-    pub(crate) limits: ReadLimits,
+    pub(crate) connector: NodeConnector,
     pub(crate) formula_guard: bool,
 }
 
@@ -81,11 +81,12 @@ impl NodeReader for MySqlNodeReader {
         statements: StatementMasking,
     ) -> ReadFuture<'a> {
         let format = OutputFormat::Csv { formula_guard: self.formula_guard };
+        let options = SnapshotOptions { selection: selection.clone(), statements, ..SnapshotOptions::new(format) };
         Box::pin(async move {
             let mut attempts_left = MAX_CONNECTION_PERMIT_ATTEMPTS;
             let snapshot = loop {
                 attempts_left -= 1;
-                match take_snapshot(node, selection, statements, format, &self.limits).await {
+                match take_snapshot(node, &options, &self.connector).await {
                     Err(failure) if failure.kind == FailureKind::Busy && attempts_left > 0 => {}
                     result => break result?,
                 }

@@ -23,7 +23,7 @@ const MAX_QUEUE_TIME_WITHOUT_ZONE_WORKER: Duration = Duration::from_mins(10);
 const MIN_INTERRUPTED_KILL_AGE: Duration = Duration::from_mins(1);
 
 pub(crate) async fn run_retention_jobs(store: Store, settings: &WorkerSettings) {
-    let lost_kill_age = MIN_INTERRUPTED_KILL_AGE.max(settings.limits.read_timeout * 2);
+    let lost_kill_age = MIN_INTERRUPTED_KILL_AGE.max(settings.connector.limits.read_timeout * 2);
     tokio::join!(
         remove_old_collections_periodically(&store, settings.retention),
         sweep_orphaned_results_periodically(&store),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clew_mysql::ReadLimits;
+use clew_mysql::NodeConnector;
 
 /// Settings for a worker. The default values suit a single machine.
 #[derive(Debug, Clone)]
@@ -32,8 +32,8 @@ pub struct WorkerSettings {
     pub audit_retention: Duration,
     /// Maximum number of attempts per collection task.
     pub max_attempts: u32,
-    /// Timeouts and limits for reads and kills on one node.
-    pub limits: ReadLimits,
+    /// Opens connections to nodes, with timeouts and size limits for reads and kills on one node.
+    pub connector: NodeConnector,
     /// If true, the worker escapes CSV cells that a spreadsheet would evaluate as a formula.
     pub formula_guard: bool,
     /// Maximum time that a shutdown waits for running collection tasks before it requeues the tasks.
@@ -54,7 +54,7 @@ impl Default for WorkerSettings {
             retention: Duration::from_hours(24),
             audit_retention: Duration::from_hours(365 * 24),
             max_attempts: 5,
-            limits: ReadLimits::default(),
+            connector: NodeConnector::default(),
             formula_guard: true,
             grace: Duration::from_secs(5),
         }

@@ -110,9 +110,8 @@ pub(crate) async fn kill_sessions(
     add_kill_to_audit_detail(&caller, &ids, &request.reason);
     caller.audit.add_detail("what", request.kind.name());
     let masked = target.requires_statement_masking(&service, &caller);
-    let found = service
-        .read_from_node(&target.node, async |limits| find_sessions_by_id(&target.node.url, &ids, &limits).await)
-        .await?;
+    let read = find_sessions_by_id(&target.node.url, &ids, &service.connector);
+    let found = service.read_from_node(&target.node, read).await?;
     let protected = service.kills.protected_accounts();
     let refusal = |session: &Session| Some((session.id, found.predict_kill_refusal(session, request.kind, protected)?));
     let mut refusals: HashMap<u64, KillRefusal> = found.sessions.iter().filter_map(refusal).collect();
@@ -129,7 +128,7 @@ pub(crate) async fn kill_sessions(
         let before = if victims.is_empty() {
             None
         } else {
-            let read = async |limits| PreKillSnapshot::read_pre_kill_snapshot(&target.node.url, &limits).await;
+            let read = PreKillSnapshot::read_pre_kill_snapshot(&target.node.url, &service.connector);
             Some(service.try_read_from_node(&target.node, read).await)
         };
         // Behind a load balancer, the connections of this request may lead to different servers.
@@ -141,7 +140,7 @@ pub(crate) async fn kill_sessions(
             skip_reasons.extend(refused);
         }
         let order = build_manual_kill_request(&caller, &target, request.kind, &request.reason, read);
-        let kill = async |limits| service.kills.execute_kills(order, victims, limits).await;
+        let kill = service.kills.execute_kills(order, victims, &service.connector);
         let outcomes = service.kill_on_node(&target.node, kill).await?;
         let effect = match before {
             Some(before) => {

@@ -1,8 +1,8 @@
 //! Lock waits of a node.
 
-use clew_diagnose::waits::{self, WaitGraph};
+use clew_diagnose::waits::WaitGraph;
 use clew_iam::decision::Action;
-use clew_mysql::read_server_instance_and_lock_waits;
+use clew_mysql::{LockWaits, read_server_instance_and_lock_waits};
 use serde::Serialize;
 
 use crate::api_request::ApiRequest;
@@ -31,9 +31,8 @@ pub(crate) async fn show_lock_waits(
 ) -> Result<Json<NodeLockWaits>, ApiError> {
     let target =
         TargetNode::authorize_and_find_node_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
-    let read = async |limits| read_server_instance_and_lock_waits(&target.node.url, &limits).await;
-    let (server, observed) = service.read_from_node(&target.node, read).await?;
-    let graph = waits::build_wait_graph(&observed);
+    let read = read_server_instance_and_lock_waits(&target.node.url, &service.connector);
+    let (server, LockWaits { graph, .. }) = service.read_from_node(&target.node, read).await?;
     let graph = if target.requires_statement_masking(&service, &caller) { graph.with_masked_literals() } else { graph };
     Ok(Json(NodeLockWaits { server: server.to_string(), graph }))
 }

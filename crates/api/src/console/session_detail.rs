@@ -98,9 +98,8 @@ pub(crate) async fn show_session_detail(
 ) -> Result<Json<SessionDetail>, ApiError> {
     let (target, id) = authorize_and_find_node_of_session(&service, &caller, path).await?;
     let masked = target.requires_statement_masking(&service, &caller);
-    let read = service
-        .read_from_node(&target.node, async |limits| read_session_detail(&target.node.url, id, &limits).await)
-        .await?;
+    let read = read_session_detail(&target.node.url, id, &service.connector);
+    let read = service.read_from_node(&target.node, read).await?;
     Ok(Json(build_session_detail(read.ok_or_else(|| session_not_found_error(id))?, masked)))
 }
 
@@ -176,10 +175,8 @@ pub(crate) async fn explain_statement(
         // Plans contain literals that Clew cannot mask, because the plan format differs between servers.
         return Err(ApiError::with_detail(ApiErrorDefinition::FOREIGN_PROJECT, "explain-masked", Vec::new()));
     }
-    let explained = service
-        .read_from_node(&target.node, async |limits| explain_running_statement(&target.node.url, id, &limits).await)
-        .await?;
-    match explained {
+    let explain = explain_running_statement(&target.node.url, id, &service.connector);
+    match service.read_from_node(&target.node, explain).await? {
         ExplainOutcome::Plan(plan) => Ok(Json(ExplainResponse { format: "text", plan: Some(plan), refused: None })),
         ExplainOutcome::NoPlan(reason) => {
             let refused = Some(reason.in_language(language).to_owned());

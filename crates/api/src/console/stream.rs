@@ -77,7 +77,7 @@ pub(crate) async fn stream_sessions(
     let position = header.or_else(|| query.get("last_event_id")).and_then(FeedPosition::parse);
     let subscription = service.node_watch_registry.subscribe(
         &service.store,
-        service.read_limits,
+        service.connector.clone(),
         &target.instance.id,
         &target.node,
         interval,

@@ -97,7 +97,7 @@ pub(crate) async fn preview_intelligent_kill(
     });
     let target = target.await?;
     let kills = &service.intelligent_kills;
-    let read_plan = async |limits| kills.preview_victims(&target.instance.id, &target.node.url, limits).await;
+    let read_plan = kills.preview_victims(&target.instance.id, &target.node.url);
     let plan = service.kill_on_node(&target.node, read_plan).await?;
     let masked = target.requires_statement_masking(&service, &caller);
     let statistics = plan

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use axum::extract::RawQuery;
 use clew_diagnose::to_valid_utf8;
-use clew_diagnose::waits::{self, LockWait, ParticipantDetail, WaitGraph, WaitParticipant};
+use clew_diagnose::waits::{LockWait, ParticipantDetail, WaitGraph, WaitParticipant};
 use clew_iam::decision::Action;
 use clew_model::ApiErrorDefinition;
-use clew_mysql::read_lock_waits;
+use clew_mysql::{LockWaits, read_lock_waits};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -104,8 +104,9 @@ pub(crate) async fn show_lock_wait(
         TargetNode::authorize_and_find_node_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
     let pid = parse_session_id(&QueryString::parse(query.as_deref())?)?;
     let node = &target.node;
-    let observed = service.read_from_node(node, async |limits| read_lock_waits(&node.url, &limits).await).await?;
-    let Some(waiter) = observed.sessions.iter().find(|facts| facts.session.id == pid) else {
+    let read = read_lock_waits(&node.url, &service.connector);
+    let LockWaits { graph, sessions, .. } = service.read_from_node(node, read).await?;
+    let Some(waiter) = sessions.iter().find(|facts| facts.session.id == pid) else {
         return Err(ApiError::with_detail(
             ApiErrorDefinition::UNKNOWN_NODE,
             "no-such-session",
@@ -113,7 +114,6 @@ pub(crate) async fn show_lock_wait(
         ));
     };
     let masked = target.requires_statement_masking(&service, &caller);
-    let graph = waits::build_wait_graph(&observed);
     let graph = if masked { graph.with_masked_literals() } else { graph };
     let cause = find_root_cause(&graph, pid).or_else(|| {
         // The session is waiting for an unidentified blocker, so the result is incomplete.

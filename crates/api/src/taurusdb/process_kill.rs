@@ -8,9 +8,7 @@ use std::time::Instant;
 use axum::body::Bytes;
 use clew_iam::decision::Action;
 use clew_model::{Failure, FailureKind, Node};
-use clew_mysql::{
-    KillOutcome, KillRefusal as Reason, KillTarget, ReadLimits, SessionLookupResult, find_sessions_by_id,
-};
+use clew_mysql::{KillOutcome, KillRefusal as Reason, KillTarget, SessionLookupResult, find_sessions_by_id};
 use clew_worker::KillError;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -67,7 +65,7 @@ pub(crate) async fn kill_processes(
         TargetNode::authorize_and_find_node_with_password(&service, &caller, Action::DELETE_PROCESSES, &path).await?;
     let request = ProcessKillRequest::parse(&body)?;
     add_kill_to_audit_detail(&caller, &request.ids, &request.reason);
-    let kill = async |limits| find_and_kill_sessions(&service, &caller, &target, &request, limits).await;
+    let kill = find_and_kill_sessions(&service, &caller, &target, &request);
     let outcomes = service.kill_on_node(&target.node, kill).await?;
     let killed = request.classify_kill_outcomes(&outcomes);
     caller.audit.add_detail("killed", killed.processes_killed.clone());
@@ -83,20 +81,17 @@ async fn find_and_kill_sessions(
     caller: &Caller,
     target: &TargetNode<Node>,
     request: &ProcessKillRequest,
-    limits: ReadLimits,
 ) -> Result<Vec<(u64, KillOutcome)>, KillError> {
-    let start = Instant::now();
+    let (start, connector) = (Instant::now(), &service.connector);
     let SessionLookupResult { read, sessions, .. } =
-        find_sessions_by_id(&target.node.url, &request.ids, &limits).await.map_err(KillError::Node)?;
+        find_sessions_by_id(&target.node.url, &request.ids, connector).await.map_err(KillError::Node)?;
     if service.session_list_servers.has_server_changed(&caller.principal.user_id, &target.node.id, &read.server) {
         // Behind a load balancer, sessions that this server does not list may still run on the other server.
         return Ok(request.ids.iter().map(|id| (*id, KillOutcome::Refused(Reason::AnotherServer))).collect());
     }
     let order = build_manual_kill_request(caller, target, KillTarget::Connection, &request.reason, read);
-    let remaining = limits.read_timeout.saturating_sub(start.elapsed());
-    let limits =
-        ReadLimits { read_timeout: remaining, connect_timeout: limits.connect_timeout.min(remaining), ..limits };
-    service.kills.execute_kills(order, sessions, limits).await
+    let remaining = connector.limits.read_timeout.saturating_sub(start.elapsed());
+    service.kills.execute_kills(order, sessions, &connector.with_max_timeout(remaining)).await
 }
 
 struct ProcessKillRequest {

@@ -2,8 +2,8 @@
 
 use axum::extract::RawQuery;
 use clew_iam::decision::Action;
-use clew_model::{Pagination, SessionSelection};
-use clew_mysql::{OutputFormat, Snapshot, StatementMasking, take_snapshot_with_server_instance};
+use clew_model::Pagination;
+use clew_mysql::{OutputFormat, Snapshot, SnapshotOptions, StatementMasking, take_snapshot_with_server_instance};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -67,14 +67,10 @@ pub(crate) async fn list_processes(
         TargetNode::authorize_and_find_node_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let statements = StatementMasking::from_masked_flag(target.requires_statement_masking(&service, &caller));
-    let (node, selection) = (&target.node, SessionSelection::default());
-    let read = async |limits| {
-        take_snapshot_with_server_instance(&node.url, &selection, statements, OutputFormat::Json, &limits).await
-    };
-    let mut snapshot = service.read_from_node(node, read).await?;
-    if let Some(server) = snapshot.server.take() {
-        service.session_list_servers.set_session_list_origin(&caller.principal.user_id, &node.id, server);
-    }
+    let options = SnapshotOptions { statements, ..SnapshotOptions::new(OutputFormat::Json) };
+    let read = take_snapshot_with_server_instance(&target.node.url, &options, &service.connector);
+    let (server, snapshot) = service.read_from_node(&target.node, read).await?;
+    service.session_list_servers.set_session_list_origin(&caller.principal.user_id, &target.node.id, server);
     let slicing = tokio::task::spawn_blocking(move || read_snapshot_page(snapshot, page)).await;
     let processes = slicing.map_err(|error| ApiError::internal_error(&error))?;
     processes.map(Json).map_err(|error| ApiError::internal_error(&error))

@@ -90,8 +90,8 @@ pub(crate) async fn show_rollback_progress(
     if node.role != NodeRole::Master {
         return Err(ApiError::with_detail(ApiErrorDefinition::NOT_ALLOWED, "not-the-master", Vec::new()));
     }
-    let rollbacks =
-        service.read_from_node(node, async |limits| read_rollbacks(&node.url, ids.as_deref(), &limits).await).await?;
+    let read = read_rollbacks(&node.url, ids.as_deref(), &service.connector);
+    let rollbacks = service.read_from_node(node, read).await?;
     let masked = target.requires_statement_masking(&service, &caller);
     let (transactions, total_count) =
         pagination::paginate_list(rollbacks, page, |rollback| transaction_from_rollback(rollback, masked));

@@ -103,8 +103,8 @@ async fn unreadable_node_is_reported_with_the_reason() {
 async fn concurrent_reads_of_a_hanging_node_are_rejected() {
     let hung = start_fake_node(1, Fault::NoGreeting).await;
     let mut server = Server::start_with(|_, tasks| {
-        tasks.limits.read_timeout = Duration::from_secs(4);
-        tasks.limits.connect_timeout = Duration::from_secs(4);
+        tasks.connector.limits.read_timeout = Duration::from_secs(4);
+        tasks.connector.limits.connect_timeout = Duration::from_secs(4);
     })
     .await;
     server.set_node_url(&hung.url()).await;
@@ -126,7 +126,7 @@ async fn kills_succeed_while_reads_hang(flavor: Flavor) {
     let victim = clew_testkit::open_idle_sessions(&node, 1).await.unwrap().sessions.remove(0);
     // The lock reader queries CURRENT_USER; the kill does not.
     let gate = StatementHoldingProxy::start(&node, "CURRENT_USER").await.unwrap();
-    let mut server = Server::start_with(|_, tasks| tasks.limits.read_timeout = Duration::from_secs(40)).await;
+    let mut server = Server::start_with(|_, tasks| tasks.connector.limits.read_timeout = Duration::from_secs(40)).await;
     server.set_node_url(&gate.url()).await;
     let (lock_wait, list) =
         (server.node_path(&format!("process/lock-wait?pid={}", victim.id)), server.node_path("processes"));

@@ -176,15 +176,15 @@ impl Server {
         let (mut settings, mut task_settings) = (ApiSettings::default(), WorkerSettings::default());
         change(&mut settings, &mut task_settings);
         let metrics = Metrics::default();
+        let connector = task_settings.connector.clone();
         let kills = KillExecutor::new(store.clone(), ProtectedAccounts::default().with_accounts([PROTECTED]));
         let intelligent_kills = IntelligentKillQueue::new(store.clone(), kills.clone(), &task_settings);
-        let read_limits = task_settings.limits;
         let collections = SessionCollectionQueue::new(store.clone(), task_settings, Arc::new(metrics.clone()));
         let limits = RateLimits::new(rates, metrics.clone());
         let parts = AppComponents {
             store: store.clone(),
             collections: collections.clone(),
-            read_limits,
+            connector,
             kills,
             intelligent_kills: intelligent_kills.clone(),
             settings,

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use clap::Args as ClapArgs;
 use clew_model::{Failure, FailureKind, Node, to_single_line};
-use clew_mysql::{Diagnosis, ReadLimits, diagnose_node};
+use clew_mysql::{ConnectionRegistry, Diagnosis, NodeConnector, ReadLimits, diagnose_node};
 use clew_store::{LoginBackoff, Store};
 use jiff::Timestamp;
 use serde_json::json;
@@ -29,9 +29,10 @@ pub(crate) struct CheckArgs {
 
 /// Fails if the login to any node fails.
 /// Attempts the login even during a login backoff, because the user explicitly requested the check.
-pub(crate) async fn run(arguments: CheckArgs) -> Result<(), CliError> {
+pub(crate) async fn run(arguments: CheckArgs, registry: ConnectionRegistry) -> Result<(), CliError> {
     let inventory = arguments.project_args.open_store_and_select_project().await?;
     let instance = require_instance(&inventory, &arguments.instance).await?;
+    let connector = NodeConnector::new(ReadLimits::default(), registry);
     let mut inaccessible = 0;
     let mut has_failed_checks = false;
     let mut text = String::new();
@@ -40,7 +41,7 @@ pub(crate) async fn run(arguments: CheckArgs) -> Result<(), CliError> {
     for listed in &instance.nodes {
         let Some(node) = inventory.store.instances().find_node_with_password(&listed.id).await? else { continue };
         let backoff = inventory.store.instances().find_login_backoff(&node.id).await?;
-        let outcome = diagnose_node(&node.url, &ReadLimits::default()).await;
+        let outcome = diagnose_node(&node.url, &connector).await;
         let backoff = update_login_backoff(&inventory.store, &node, backoff, &outcome).await?;
         inaccessible += usize::from(outcome.is_err());
         has_failed_checks |= outcome.as_ref().is_ok_and(Diagnosis::has_failed_checks);

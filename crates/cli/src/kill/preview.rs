@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use clew_diagnose::KillRisk;
-use clew_diagnose::waits::{self, WaitParticipant};
+use clew_diagnose::waits::WaitParticipant;
 use clew_model::{Language, LimitationKind, NodeUrl, Session, Transaction};
-use clew_mysql::{ReadLimits, read_kill_risks, read_lock_waits};
+use clew_mysql::{LockWaits, NodeConnector, read_kill_risks, read_lock_waits};
 
 use crate::limitations;
 
@@ -45,26 +45,29 @@ impl SelectedSessions {
 }
 
 /// If Clew cannot read the lock waits, the returned `KillImpact` contains only a note with the reason.
-pub(super) async fn estimate_kill_impact(node: &NodeUrl, sessions: &[Session], limits: &ReadLimits) -> KillImpact {
+pub(super) async fn estimate_kill_impact(
+    node: &NodeUrl,
+    sessions: &[Session],
+    connector: &NodeConnector,
+) -> KillImpact {
     let ids: Vec<u64> = sessions.iter().map(|session| session.id).collect();
-    let observed = match read_lock_waits(node, limits).await {
-        Ok(observed) => observed,
+    let LockWaits { graph, transactions, .. } = match read_lock_waits(node, connector).await {
+        Ok(waits) => waits,
         Err(failure) => {
             return KillImpact { notes: format!("note: the impact is unknown: {failure}\n"), ..KillImpact::default() };
         }
     };
-    let graph = waits::build_wait_graph(&observed);
     let blocked_count =
         |id: &u64| Some((*id, graph.count_waiters(WaitParticipant::Session(*id)))).filter(|(_, count)| *count > 0);
     let hidden =
-        observed.limitations_hiding_transactions().any(|limitation| limitation.kind == LimitationKind::NoTransactions);
-    let transactions = observed.transactions.iter().map(|facts| &facts.transaction);
-    let transactions: HashMap<u64, Transaction> = transactions.map(|open| (open.session_id, open.clone())).collect();
-    let mut notes: String = observed.limitations_hiding_transactions().map(limitations::format_limitation).collect();
-    if observed.may_miss_lock_waits() {
+        graph.limitations_hiding_transactions().any(|limitation| limitation.kind == LimitationKind::NoTransactions);
+    let transactions = transactions.into_iter().map(|facts| facts.transaction);
+    let transactions: HashMap<u64, Transaction> = transactions.map(|open| (open.session_id, open)).collect();
+    let mut notes: String = graph.limitations_hiding_transactions().map(limitations::format_limitation).collect();
+    if graph.may_miss_lock_waits() {
         notes.push_str("note: some waiting sessions are not visible; clew locks shows the reason\n");
     }
-    let risks = match read_kill_risks(node, sessions, &transactions, limits).await {
+    let risks = match read_kill_risks(node, sessions, &transactions, connector).await {
         Ok(risks) => risks,
         Err(failure) => {
             let _ = writeln!(notes, "note: the risks are unknown: {failure}");

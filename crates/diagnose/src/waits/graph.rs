@@ -1,11 +1,11 @@
 //! Data types of the wait graph.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
-use clew_model::{Limitation, LocalizedText, Session};
+use clew_model::{Limitation, LimitationKind, LocalizedText, Session};
 use serde::Serialize;
 
 use super::lock_snapshot::{ObservedTransaction, SessionRole};
@@ -155,7 +155,7 @@ pub struct ParticipantDetail {
     pub role: SessionRole,
     /// Open transaction.
     pub transaction: Option<ObservedTransaction>,
-    /// Latest statements in an idle session's transaction, oldest first.
+    /// Latest statements in an idle session's transaction, oldest first. See [`WaitGraph::set_last_statements`].
     /// The list of latest statements is empty if the server does not record statements.
     pub last_statements: Vec<Vec<u8>>,
 }
@@ -269,5 +269,44 @@ impl WaitGraph {
             .filter(|&&party| self.participant_detail(party).is_some_and(ParticipantDetail::is_idle))
             .filter_map(|party| party.session_id())
             .collect()
+    }
+
+    /// Sets the latest statements of sessions, oldest first, keyed by session id.
+    pub fn set_last_statements(&mut self, statements: &BTreeMap<u64, Vec<Vec<u8>>>) {
+        for detail in &mut self.parties {
+            if let Some(last) = detail.party.session_id().and_then(|id| statements.get(&id)) {
+                detail.last_statements.clone_from(last);
+            }
+        }
+    }
+
+    /// Returns the limitations that cause transactions to be missing from the input data.
+    pub fn limitations_hiding_transactions(&self) -> impl Iterator<Item = &Limitation> {
+        let hides_transactions = |limitation: &&Limitation| {
+            matches!(limitation.kind, LimitationKind::NoTransactions | LimitationKind::PartOfTransactions)
+        };
+        self.limitations.iter().filter(hides_transactions)
+    }
+
+    /// Returns true if lock waits may be missing from the input data because of a limitation.
+    #[must_use]
+    pub fn may_miss_lock_waits(&self) -> bool {
+        self.limitations.iter().any(|limitation| limitation.kind.hides_lock_waits())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_limitations_of_lock_data_hide_waits() {
+        let hides = |kind| {
+            let limitation =
+                Limitation { kind, what: LocalizedText::default(), why: LocalizedText::default(), remedy: None };
+            WaitGraph { limitations: vec![limitation], ..WaitGraph::default() }.may_miss_lock_waits()
+        };
+        assert!(hides(LimitationKind::NoMetadataLocks) && hides(LimitationKind::LostThreads));
+        assert!(!hides(LimitationKind::StatementNotKilled) && !hides(LimitationKind::NoTransactions));
     }
 }

@@ -19,7 +19,11 @@ pub fn build_wait_graph(observed: &LockSnapshot) -> WaitGraph {
     let unexplained = unexplained_waits::find_waits_without_blocker(&index, &waits, &unknown_reasons);
     let parties: Vec<ParticipantDetail> = names.iter().map(|&party| build_participant_detail(party, &index)).collect();
     let vanished = parties.iter().filter(|facts| facts.is_missing_from_snapshot()).map(|facts| facts.party).collect();
-    WaitGraph { waits, roots, cycles, parties, vanished, unexplained, limitations: observed.limitations.clone() }
+    let mut limitations = observed.limitations.clone();
+    if !unexplained.is_empty() {
+        limitations.extend(observed.limitation_for_unknown_blockers.clone());
+    }
+    WaitGraph { waits, roots, cycles, parties, vanished, unexplained, limitations }
 }
 
 fn build_participant_detail(party: WaitParticipant, index: &LockSnapshotIndex<'_>) -> ParticipantDetail {
@@ -27,12 +31,11 @@ fn build_participant_detail(party: WaitParticipant, index: &LockSnapshotIndex<'_
         WaitParticipant::Session(id) => (index.sessions.get(&id), index.transactions.get(&id)),
         WaitParticipant::Transaction(id) => (None, index.detached.get(&id)),
     };
-    let last = party.session_id().and_then(|id| index.observed.last_statements.get(&id));
     ParticipantDetail {
         party,
         session: session.map(|facts| facts.session.clone()),
         role: session.map(|facts| facts.role).unwrap_or_default(),
         transaction: transaction.map(|&facts| facts.clone()),
-        last_statements: last.cloned().unwrap_or_default(),
+        last_statements: Vec::new(),
     }
 }

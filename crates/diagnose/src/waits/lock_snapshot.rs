@@ -1,8 +1,6 @@
 //! Input data of the wait graph.
 
-use std::collections::BTreeMap;
-
-use clew_model::{Limitation, LimitationKind, Session, Transaction};
+use clew_model::{Limitation, Session, Transaction};
 
 use super::metadata_locks::{LockStatus, MetadataLockMode, MetadataLockObject};
 
@@ -25,28 +23,10 @@ pub struct LockSnapshot {
     /// Without `performance_schema`, MariaDB lists only granted metadata locks, in `metadata_lock_info`.
     /// If the server does not report pending lock requests, Clew infers them from session states and statements.
     pub reports_pending: bool,
-    /// Latest statements in each idle session's open transaction, oldest first, keyed by session id.
-    /// The caller first builds a wait graph without statements, then reads the statements of the idle root blockers.
-    pub last_statements: BTreeMap<u64, Vec<Vec<u8>>>,
     /// Limitations of the input data.
     pub limitations: Vec<Limitation>,
-}
-
-impl LockSnapshot {
-    /// Returns the limitations that cause transactions to be missing from the input data.
-    pub fn limitations_hiding_transactions(&self) -> impl Iterator<Item = &Limitation> {
-        self.limitations.iter().filter(|limitation| hides_transactions(limitation))
-    }
-
-    /// Returns true if lock waits may be missing from the input data because of a limitation.
-    #[must_use]
-    pub fn may_miss_lock_waits(&self) -> bool {
-        self.limitations.iter().any(|limitation| limitation.kind.hides_lock_waits())
-    }
-}
-
-fn hides_transactions(limitation: &Limitation) -> bool {
-    matches!(limitation.kind, LimitationKind::NoTransactions | LimitationKind::PartOfTransactions)
+    /// Additional limitation, which applies only if Clew detects no blocker for a waiting session.
+    pub limitation_for_unknown_blockers: Option<Limitation>,
 }
 
 /// Session with its role.
@@ -146,22 +126,4 @@ pub struct MetadataLock {
     pub status: LockStatus,
     /// Owner's session id, or `None` if the owner has no session, such as a prepared XA transaction.
     pub session: Option<u64>,
-}
-
-#[cfg(test)]
-mod tests {
-    use clew_model::LocalizedText;
-
-    use super::*;
-
-    #[test]
-    fn only_limitations_of_lock_data_hide_waits() {
-        let hides = |kind| {
-            let limitation =
-                Limitation { kind, what: LocalizedText::default(), why: LocalizedText::default(), remedy: None };
-            LockSnapshot { limitations: vec![limitation], ..LockSnapshot::default() }.may_miss_lock_waits()
-        };
-        assert!(hides(LimitationKind::NoMetadataLocks) && hides(LimitationKind::LostThreads));
-        assert!(!hides(LimitationKind::StatementNotKilled) && !hides(LimitationKind::NoTransactions));
-    }
 }

@@ -98,7 +98,8 @@ fn explain_unknown_blocker(
 }
 
 fn find_limitation_explanation(index: &LockSnapshotIndex<'_>, kinds: &[LimitationKind]) -> Option<LocalizedText> {
-    let limitation = index.observed.limitations.iter().find(|limitation| kinds.contains(&limitation.kind))?;
+    let mut limitations = index.observed.limitations.iter().chain(&index.observed.limitation_for_unknown_blockers);
+    let limitation = limitations.find(|limitation| kinds.contains(&limitation.kind))?;
     let why = &limitation.why;
     Some(match &limitation.remedy {
         Some(remedy) => {

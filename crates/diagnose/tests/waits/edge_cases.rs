@@ -1,5 +1,7 @@
 //! Vanished parties, unknown owners, and unexplained waits.
 
+use std::collections::BTreeMap;
+
 use clew_diagnose::waits::{SessionRole, WaitParticipant};
 use clew_model::{Limitation, LimitationKind, LocalizedText};
 
@@ -148,8 +150,9 @@ fn json_has_all_fields_and_escapes_invalid_bytes() {
         .transaction(102, 2, "LOCK WAIT")
         .row_wait(102, 101);
     locks.sessions[1].session.statement = Some(b"caf\xe9\0".to_vec());
-    locks.last_statements.insert(1, vec![b"delete from orders".to_vec()]);
-    let json = serde_json::to_value(clew_diagnose::waits::build_wait_graph(&locks)).unwrap();
+    let mut graph = clew_diagnose::waits::build_wait_graph(&locks);
+    graph.set_last_statements(&BTreeMap::from([(1, vec![b"delete from orders".to_vec()])]));
+    let json = serde_json::to_value(graph).unwrap();
     assert_eq!(json["waits"][0]["waiter"]["session"], 2);
     assert_eq!(json["waits"][0]["on"]["kind"], "row");
     assert_eq!(json["waits"][0]["on"]["zh_cn"]["kind"], "行锁");

@@ -1,8 +1,10 @@
 //! Text tree and Graphviz output.
 
+use std::collections::BTreeMap;
+
 use clew_diagnose::waits::{
-    LockSnapshot, TreeLayout, TreeLine, TreeLineKind, WaitParticipant, build_wait_graph, render_graphviz_dot,
-    render_tree,
+    LockSnapshot, TreeLayout, TreeLine, TreeLineKind, WaitGraph, WaitParticipant, build_wait_graph,
+    render_graphviz_dot, render_tree,
 };
 use proptest::prelude::*;
 
@@ -44,13 +46,19 @@ fn incident() -> LockSnapshot {
         .row_wait(130, 131)
         .transaction(131, 0, "RUNNING");
     locks.transactions[0].transaction.rows_modified = 3;
-    locks.last_statements.insert(1, vec![b"update orders set a = 1".to_vec()]);
     locks
+}
+
+fn build_graph_with_last_statement(locks: &LockSnapshot, statement: &[u8]) -> WaitGraph {
+    let mut graph = build_wait_graph(locks);
+    graph.set_last_statements(&BTreeMap::from([(1, vec![statement.to_vec()])]));
+    graph
 }
 
 #[test]
 fn incident_is_rendered_in_80_columns() {
-    let lines = render_tree(&build_wait_graph(&incident()), TreeLayout { siblings: 2, ..TreeLayout::default() });
+    let graph = build_graph_with_last_statement(&incident(), b"update orders set a = 1");
+    let lines = render_tree(&graph, TreeLayout { siblings: 2, ..TreeLayout::default() });
     assert_eq!(
         join_lines(&lines),
         "\
@@ -181,9 +189,8 @@ fn masked_graph_has_no_literals() {
         .granted_lock(1, "USER LEVEL LOCK", ".secret-name", "EXCLUSIVE")
         .pending_lock(40, "USER LEVEL LOCK", ".secret-name", "EXCLUSIVE");
     locks.row_waits[0].lock.data = Some("'secret-row'".into());
-    locks.last_statements.insert(1, vec![b"update orders set a = 'secret-last'".to_vec()]);
     locks.sessions[2].session.statement = Some(b"select 'secret-text' from orders".to_vec());
-    let graph = build_wait_graph(&locks);
+    let graph = build_graph_with_last_statement(&locks, b"update orders set a = 'secret-last'");
     let masked = graph.clone().with_masked_literals();
     assert!(serde_json::to_string(&graph).unwrap().matches("secret-").count() >= 4);
     assert!(!serde_json::to_string(&masked).unwrap().contains("secret-"));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clew_diagnose::{ProtectedAccounts, is_internal_session, to_valid_utf8};
+use clew_diagnose::to_valid_utf8;
 use clew_model::{Failure, Session};
 
 use super::confirm::{PendingKill, poll_until_kills_confirmed};
@@ -11,7 +11,7 @@ use super::risk::StorageEngineCache;
 use super::rollback_state::RollbackState;
 use super::send::send_kill;
 use super::victim::{has_pending_kill, is_idle};
-use super::{KillOutcome, KillRefusal, KillTarget, UnsafeKillPolicy, Victim};
+use super::{KillOptions, KillOutcome, KillRefusal, KillTarget, UnsafeKillPolicy, Victim};
 use crate::connection::Connection;
 
 /// Maximum age of the process list that Clew uses to check a session before killing it.
@@ -21,15 +21,8 @@ const MAX_PROCESS_LIST_AGE: Duration = Duration::from_millis(20);
 const MAX_VICTIMS_PER_PROCESS_LIST: usize = 100;
 
 pub(super) struct KillBatch<'a> {
-    policy: KillOptions<'a>,
+    options: KillOptions<'a>,
     victims: Vec<(&'a Victim, KillStage)>,
-}
-
-#[derive(Clone, Copy)]
-struct KillOptions<'a> {
-    kind: KillTarget,
-    protected: &'a ProtectedAccounts,
-    unsafe_victims: UnsafeKillPolicy,
 }
 
 enum KillStage {
@@ -40,33 +33,27 @@ enum KillStage {
 }
 
 impl<'a> KillBatch<'a> {
-    pub(super) fn new(
-        victims: &'a [Victim],
-        kind: KillTarget,
-        protected: &'a ProtectedAccounts,
-        unsafe_victims: UnsafeKillPolicy,
-    ) -> Self {
-        let victims = victims.iter().map(|victim| (victim, KillStage::Queued)).collect();
-        Self { policy: KillOptions { kind, protected, unsafe_victims }, victims }
+    pub(super) fn new(victims: &'a [Victim], options: KillOptions<'a>) -> Self {
+        Self { options, victims: victims.iter().map(|victim| (victim, KillStage::Queued)).collect() }
     }
 
     /// If the connection fails, Clew does not kill the remaining sessions of the batch.
     pub(super) async fn send_kills(&mut self, connection: &mut Connection) -> Result<(), Failure> {
         let server = connection.read_server_instance().await?;
         let own = read_clew_session_ids(connection).await?;
-        let policy = self.policy;
+        let options = self.options;
         let mut list_is_complete = false;
         for chunk in self.victims.chunks_mut(MAX_VICTIMS_PER_PROCESS_LIST) {
             let ids: Vec<u64> = chunk.iter().map(|(victim, _)| victim.id).collect();
-            let mut view = ProcessListSnapshot::read(connection, &ids, policy.kind).await?;
+            let mut view = ProcessListSnapshot::read(connection, &ids, options.kind).await?;
             let mut engines = StorageEngineCache::default();
-            if policy.unsafe_victims == UnsafeKillPolicy::Refuse {
+            if options.unsafe_victims == UnsafeKillPolicy::Refuse {
                 engines.load_storage_engines(connection, view.sessions.values()).await?;
             }
             for (at, (victim, stage)) in chunk.iter_mut().enumerate() {
                 if view.age() > MAX_PROCESS_LIST_AGE {
                     view =
-                        ProcessListSnapshot::read(connection, ids.get(at..).unwrap_or_default(), policy.kind).await?;
+                        ProcessListSnapshot::read(connection, ids.get(at..).unwrap_or_default(), options.kind).await?;
                 }
                 // A load balancer may route the repeated read to another server.
                 let wrong_server = if view.is_direct {
@@ -90,9 +77,9 @@ impl<'a> KillBatch<'a> {
                     continue;
                 };
                 let is_own = own.contains(&victim.id) || view.own.contains(&victim.id);
-                let refusal = policy
+                let refusal = options
                     .check_victim_identity(victim, now, is_own)
-                    .or_else(|| policy.check_victim_state(victim, now, &view, &engines));
+                    .or_else(|| options.check_victim_state(victim, now, &view, &engines));
                 if let Some(refusal) = refusal {
                     *stage = KillStage::Finished(KillOutcome::Refused(refusal));
                     continue;
@@ -102,7 +89,7 @@ impl<'a> KillBatch<'a> {
                     KillStage::Sent(PendingKill::new(now.clone()))
                 } else {
                     let query = view.queries.get(&victim.id).copied();
-                    match send_kill(connection, victim.id, policy.kind, query).await? {
+                    match send_kill(connection, victim.id, options.kind, query).await? {
                         Ok(true) => KillStage::Sent(PendingKill::new(now.clone())),
                         Ok(false) => KillStage::Finished(KillOutcome::AlreadyGone),
                         Err(denied) => KillStage::Finished(KillOutcome::Failed(denied)),
@@ -118,7 +105,7 @@ impl<'a> KillBatch<'a> {
             KillStage::Sent(pending) => Some(pending),
             _ => None,
         });
-        poll_until_kills_confirmed(connection, sent.collect(), self.policy.kind).await
+        poll_until_kills_confirmed(connection, sent.collect(), self.options.kind).await
     }
 
     pub(super) fn has_sent_kill(&self) -> bool {
@@ -160,16 +147,7 @@ impl KillOptions<'_> {
                 host: to_valid_utf8(&now.host),
             });
         }
-        if is_internal_session(now) {
-            return Some(KillRefusal::Internal);
-        }
-        if is_own {
-            return Some(KillRefusal::OwnSession);
-        }
-        if self.protected.is_protected(&now.user) {
-            return Some(KillRefusal::Protected { user: to_valid_utf8(&now.user) });
-        }
-        None
+        KillRefusal::for_protected_session(now, is_own, self.protected)
     }
 
     /// Returns `None` if the session is already being killed, so that the caller does not send a second kill.

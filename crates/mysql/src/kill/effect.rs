@@ -3,13 +3,13 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
-use clew_diagnose::waits::{LockSnapshot, WaitGraph, WaitParticipant, build_wait_graph};
+use clew_diagnose::waits::{WaitGraph, WaitParticipant};
 use clew_model::{Failure, LimitationKind, NodeUrl};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{KillOutcome, KillTarget};
-use crate::limits::ReadLimits;
-use crate::locks::{read_lock_waits, read_server_instance_and_lock_waits};
+use crate::connector::NodeConnector;
+use crate::locks::{LockWaits, read_lock_waits, read_server_instance_and_lock_waits};
 use crate::server_instance::ServerInstance;
 use crate::transactions::INNODB_TRX_REFRESH_INTERVAL;
 
@@ -26,7 +26,6 @@ pub struct PreKillSnapshot {
     /// Maps session ids to modified row counts. `None` if the account cannot read transactions.
     rows: Option<HashMap<u64, u64>>,
     graph: WaitGraph,
-    hides_waits: bool,
     server: ServerInstance,
     read_at: Instant,
 }
@@ -47,11 +46,11 @@ pub struct KillEffect {
 
 impl PreKillSnapshot {
     /// Reads the current transactions and lock waits of a node.
-    pub async fn read_pre_kill_snapshot(node: &NodeUrl, limits: &ReadLimits) -> Result<Self, Failure> {
-        let (server, observed) = read_server_instance_and_lock_waits(node, &cap_read_timeouts(limits)).await?;
-        let hides_waits = observed.may_miss_lock_waits();
-        let (rows, graph) = (count_modified_rows_by_session(&observed), build_wait_graph(&observed));
-        Ok(Self { rows, graph, hides_waits, server, read_at: Instant::now() })
+    pub async fn read_pre_kill_snapshot(node: &NodeUrl, connector: &NodeConnector) -> Result<Self, Failure> {
+        let connector = connector.with_max_timeout(KILL_EFFECT_READ_TIMEOUT);
+        let (server, waits) = read_server_instance_and_lock_waits(node, &connector).await?;
+        let rows = count_modified_rows_by_session(&waits);
+        Ok(Self { rows, graph: waits.graph, server, read_at: Instant::now() })
     }
 
     /// Returns the server instance whose transactions and lock waits were read.
@@ -72,7 +71,7 @@ impl PreKillSnapshot {
         node: &NodeUrl,
         target: KillTarget,
         outcomes: &[(u64, KillOutcome)],
-        limits: &ReadLimits,
+        connector: &NodeConnector,
     ) -> Result<KillEffect, Failure> {
         let killed: Vec<u64> =
             outcomes.iter().filter(|(_, outcome)| outcome.was_accepted()).map(|(session, _)| *session).collect();
@@ -84,19 +83,20 @@ impl PreKillSnapshot {
         if waiters.is_empty() && rows_before.is_none_or(|rows| rows == 0) {
             return Ok(KillEffect {
                 rows_rolled_back: rows_before,
-                hides_waits: self.hides_waits,
+                hides_waits: self.graph.may_miss_lock_waits(),
                 ..KillEffect::default()
             });
         }
         // An earlier read would return the data cached for the baseline.
         sleep_until(self.read_at + INNODB_TRX_REFRESH_INTERVAL).await;
         let mut pause = INNODB_TRX_REFRESH_INTERVAL;
+        let connector = connector.with_max_timeout(KILL_EFFECT_READ_TIMEOUT);
         for poll in 1.. {
-            let observed = read_lock_waits(node, &cap_read_timeouts(limits)).await?;
-            let waiting = find_waiting_sessions(&build_wait_graph(&observed));
+            let waits = read_lock_waits(node, &connector).await?;
+            let waiting = find_waiting_sessions(&waits.graph);
             let (still_waiting, unblocked): (Vec<u64>, Vec<u64>) =
                 waiters.iter().copied().partition(|session| waiting.contains(session));
-            let rows_after = count_modified_rows_by_session(&observed).map(|rows| sum_modified_rows(&rows, &killed));
+            let rows_after = count_modified_rows_by_session(&waits).map(|rows| sum_modified_rows(&rows, &killed));
             // If no rows were rolled back, the rollback has not started, or InnoDB's cache still contains old data.
             // A killed statement may have changed no rows.
             let has_rolled_back = target == KillTarget::Query
@@ -107,7 +107,7 @@ impl PreKillSnapshot {
                     rows_rolled_back: undone,
                     unblocked,
                     still_waiting,
-                    hides_waits: self.hides_waits,
+                    hides_waits: self.graph.may_miss_lock_waits(),
                 });
             }
             sleep(pause).await;
@@ -117,20 +117,12 @@ impl PreKillSnapshot {
     }
 }
 
-fn cap_read_timeouts(limits: &ReadLimits) -> ReadLimits {
-    ReadLimits {
-        read_timeout: limits.read_timeout.min(KILL_EFFECT_READ_TIMEOUT),
-        connect_timeout: limits.connect_timeout.min(KILL_EFFECT_READ_TIMEOUT),
-        ..*limits
-    }
-}
-
-fn count_modified_rows_by_session(observed: &LockSnapshot) -> Option<HashMap<u64, u64>> {
-    if observed.limitations.iter().any(|limitation| limitation.kind == LimitationKind::NoTransactions) {
+fn count_modified_rows_by_session(waits: &LockWaits) -> Option<HashMap<u64, u64>> {
+    if waits.graph.limitations.iter().any(|limitation| limitation.kind == LimitationKind::NoTransactions) {
         return None;
     }
     let mut rows: HashMap<u64, u64> = HashMap::new();
-    for facts in &observed.transactions {
+    for facts in &waits.transactions {
         let of_session = rows.entry(facts.transaction.session_id).or_default();
         *of_session = of_session.saturating_add(facts.transaction.rows_modified);
     }

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use clew_diagnose::KillRisk;
-use clew_model::{Failure, Language, LocalizedText};
+use clew_diagnose::{KillRisk, ProtectedAccounts, is_internal_session, to_valid_utf8};
+use clew_model::{Failure, Language, LocalizedText, Session};
 
 /// Outcome of a kill.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,6 +114,23 @@ pub enum KillRefusal {
 }
 
 impl KillRefusal {
+    /// Returns the reason why Clew never kills the session, if any. `is_own` is true for one of Clew's own sessions.
+    pub(super) fn for_protected_session(
+        session: &Session,
+        is_own: bool,
+        protected: &ProtectedAccounts,
+    ) -> Option<Self> {
+        if is_internal_session(session) {
+            Some(Self::Internal)
+        } else if is_own {
+            Some(Self::OwnSession)
+        } else if protected.is_protected(&session.user) {
+            Some(Self::Protected { user: to_valid_utf8(&session.user) })
+        } else {
+            None
+        }
+    }
+
     /// Returns a description of the reason.
     #[must_use]
     pub fn description(&self) -> LocalizedText {

@@ -4,23 +4,23 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::client::Error;
 use crate::node_operation::run_with_read_timeout;
-use clew_diagnose::{ProtectedAccounts, is_internal_session, to_valid_utf8};
+use clew_diagnose::{ProtectedAccounts, is_internal_session};
 use clew_model::{Failure, FailureKind, LimitationKind, NodeUrl, Session};
 
 use super::client_sessions::ClientSessions;
+use super::replication_appliers::find_replication_appliers;
 use super::rollback_state::{RollbackState, read_rollback_states};
 use super::victim::{MAX_COMPARED_STATEMENT_BYTES, MAX_VICTIM_ROW_BYTES, ProcessListOrigin, is_idle};
 use super::{KillRefusal, KillTarget};
 use crate::connection::Connection;
 use crate::connection_limit::ConnectionPurpose;
+use crate::connector::NodeConnector;
 use crate::elapsed_times::{self, ElapsedTimeCheckScope};
 use crate::flavor::Flavor;
-use crate::limits::ReadLimits;
 use crate::process_list::SessionMemoryLimiter;
 use crate::server_instance::ServerInstance;
-use crate::{doctor, failure, limitations, own_sessions, privileges, process_list, replication_appliers, statements};
+use crate::{doctor, limitations, privileges, statements};
 
 /// Result of looking up sessions by id.
 #[derive(Debug, Clone)]
@@ -45,18 +45,10 @@ impl SessionLookupResult {
         protected: &ProtectedAccounts,
     ) -> Option<KillRefusal> {
         if !self.is_direct {
-            Some(KillRefusal::Proxied)
-        } else if is_internal_session(session) {
-            Some(KillRefusal::Internal)
-        } else if self.own.contains(&session.id) {
-            Some(KillRefusal::OwnSession)
-        } else if protected.is_protected(&session.user) {
-            Some(KillRefusal::Protected { user: to_valid_utf8(&session.user) })
-        } else if target == KillTarget::Query && is_idle(session) {
-            Some(KillRefusal::Idle)
-        } else {
-            None
+            return Some(KillRefusal::Proxied);
         }
+        KillRefusal::for_protected_session(session, self.own.contains(&session.id), protected)
+            .or_else(|| (target == KillTarget::Query && is_idle(session)).then_some(KillRefusal::Idle))
     }
 }
 
@@ -69,10 +61,10 @@ impl SessionLookupResult {
 pub async fn find_sessions_by_id(
     node: &NodeUrl,
     ids: &[u64],
-    limits: &ReadLimits,
+    connector: &NodeConnector,
 ) -> Result<SessionLookupResult, Failure> {
     let reading = async {
-        let mut connection = Connection::open_for_purpose(ConnectionPurpose::Killing, node, limits).await?;
+        let mut connection = Connection::open_for_purpose(ConnectionPurpose::Killing, node, connector).await?;
         let server = connection.read_server_instance().await?;
         let (SessionList { sessions, own, is_direct, .. }, _) =
             read_sessions_with_elapsed_times(&mut connection, ElapsedTimeCheckScope::All, |session| {
@@ -86,7 +78,7 @@ pub async fn find_sessions_by_id(
         connection.close().await;
         Ok(SessionLookupResult { read, sessions, own, is_direct })
     };
-    run_with_read_timeout(node, limits, "reading sessions", Box::pin(reading)).await
+    run_with_read_timeout(node, connector, "reading sessions", reading).await
 }
 
 /// Reads the user sessions from which kill rules select the sessions to kill.
@@ -94,10 +86,10 @@ pub async fn find_sessions_by_id(
 pub async fn read_client_sessions(
     node: &NodeUrl,
     purpose: ConnectionPurpose,
-    limits: &ReadLimits,
+    connector: &NodeConnector,
 ) -> Result<ClientSessions, Failure> {
     let reading = async {
-        let mut connection = Connection::open_for_purpose(purpose, node, limits).await?;
+        let mut connection = Connection::open_for_purpose(purpose, node, connector).await?;
         let server = connection.read_server_instance().await?;
         let own_ids = read_clew_session_ids(&mut connection).await?;
         let (SessionList { sessions: listed, own, is_direct, .. }, unchecked) =
@@ -116,7 +108,7 @@ pub async fn read_client_sessions(
         if !listed.iter().any(|session| account.is_some_and(|account| *account != session.user)) {
             require_process_privilege(&mut connection).await?;
         }
-        let appliers = replication_appliers::find_replication_appliers(&mut connection, listed.iter()).await?;
+        let appliers = find_replication_appliers(&mut connection, listed.iter()).await?;
         let is_own = |session: &Session| own_ids.contains(&session.id) || own.contains(&session.id);
         let is_internal = |session: &Session| is_internal_session(session) || appliers.contains(&session.id);
         let users = |session: &Session| !is_internal(session) && !is_own(session);
@@ -129,7 +121,7 @@ pub async fn read_client_sessions(
         connection.close().await;
         Ok(ClientSessions { read, sessions, unchecked, is_monotonic, clock, limitations, duration: since.elapsed() })
     };
-    run_with_read_timeout(node, limits, "reading sessions", Box::pin(reading)).await
+    run_with_read_timeout(node, connector, "reading sessions", reading).await
 }
 
 pub(super) struct ProcessListSnapshot {
@@ -157,7 +149,7 @@ impl ProcessListSnapshot {
                 ids.contains(&session.id)
             })
             .await?;
-        let appliers = replication_appliers::find_replication_appliers(connection, found.iter()).await?;
+        let appliers = find_replication_appliers(connection, found.iter()).await?;
         let sessions = found.into_iter().map(|session| (session.id, session)).collect();
         Ok(Self { listed_at, sessions, unchecked, appliers, queries, own, is_direct, rollbacks: None })
     }
@@ -194,18 +186,13 @@ pub(super) async fn read_matching_sessions(
     connection: &mut Connection,
     wanted: impl Fn(&Session) -> bool,
 ) -> Result<SessionList, Failure> {
-    let address = connection.address.clone();
     let mut filter = connection.own_session_filter();
-    let read_failure = |error: Error| failure::failure_from_client_error(&error, &address);
     let mut memory = SessionMemoryLimiter::new(connection.raw.client.bytes.in_memory);
-    let mut rows = process_list::query_full_process_list(&mut connection.raw.client, MAX_VICTIM_ROW_BYTES)
-        .await
-        .map_err(read_failure)?;
     let (mut found, mut own) = (Vec::new(), HashSet::new());
-    while let Some(mut session) = rows.next().await.map_err(read_failure)? {
+    let collect = |mut session: Session| {
         let is_own = filter.is_own_session(&session);
         if !wanted(&session) {
-            continue;
+            return Ok(());
         }
         if is_own {
             own.insert(session.id);
@@ -214,11 +201,11 @@ pub(super) async fn read_matching_sessions(
             statement.truncate(MAX_COMPARED_STATEMENT_BYTES);
             statement.shrink_to_fit();
         }
-        memory.add_session(&session).map_err(read_failure)?;
+        memory.add_session(&session)?;
         found.push(session);
-    }
-    let limitation = rows.limitation_for_invalid_idle_times();
-    connection.limitations.extend(limitation);
+        Ok(())
+    };
+    connection.for_each_session(MAX_VICTIM_ROW_BYTES, collect).await?;
     let listed_at = Instant::now();
     Ok(SessionList { sessions: found, own, is_direct: connection.raw.connects_without_proxy(&filter), listed_at })
 }
@@ -245,23 +232,16 @@ async fn read_query_ids(
     if kind == KillTarget::Connection || connection.flavor == Flavor::MySql || ids.is_empty() {
         return Ok(HashMap::new());
     }
-    let numbers: Result<Vec<(u64, u64)>, Error> =
-        connection.query_all_rows(&statements::build_mariadb_query_id_lookup(ids)).await;
-    Ok(numbers.map_err(|error| connection.to_failure(&error))?.into_iter().collect())
+    let rows: Vec<(u64, u64)> = connection.read_rows(&statements::build_mariadb_query_id_lookup(ids)).await?;
+    Ok(rows.into_iter().collect())
 }
 
 /// Reads the ids of Clew's own sessions, whose connection attributes identify the Clew installation.
 /// The server stores connection attributes only if performance_schema is on.
 /// If performance_schema is off, Clew recognises its sessions by connection id or by a comment in their statements.
 pub(super) async fn read_clew_session_ids(connection: &mut Connection) -> Result<HashSet<u64>, Failure> {
-    match connection
-        .query_all_rows::<Option<u64>>(&statements::own_session_ids_query(own_sessions::installation_marker()))
-        .await
-    {
-        Ok(ids) => Ok(ids.into_iter().flatten().collect()),
-        Err(Error::Server(error)) if !failure::is_server_timeout(&error) => Ok(HashSet::new()),
-        Err(error) => Err(connection.to_failure(&error)),
-    }
+    let query = statements::own_session_ids_query(connection.raw.own.installation_marker());
+    Ok(connection.read_optional_rows::<Option<u64>>(&query).await?.into_iter().flatten().collect())
 }
 
 async fn require_process_privilege(connection: &mut Connection) -> Result<(), Failure> {

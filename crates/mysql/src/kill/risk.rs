@@ -4,7 +4,6 @@
 //! If the sessions modify more tables than the limit, Clew treats the excess tables' storage engines as unknown.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
 
 use crate::client::Error;
 use crate::node_operation::run_with_read_timeout;
@@ -15,9 +14,9 @@ use clew_diagnose::{
 use clew_model::{Failure, NodeUrl, Session, Transaction};
 
 use crate::connection::Connection;
+use crate::connector::NodeConnector;
 use crate::flavor::Flavor;
-use crate::limits::ReadLimits;
-use crate::{failure, program_names, statements};
+use crate::{program_names, statements};
 
 const MAX_TABLE_ENGINE_LOOKUPS: usize = 1024;
 const MAX_TABLES_PER_LOOKUP: usize = 64;
@@ -32,25 +31,27 @@ pub async fn read_kill_risks(
     node: &NodeUrl,
     sessions: &[Session],
     transactions: &HashMap<u64, Transaction>,
-    limits: &ReadLimits,
+    connector: &NodeConnector,
 ) -> Result<HashMap<u64, Vec<KillRisk>>, Failure> {
     if sessions.is_empty() {
         return Ok(HashMap::new());
     }
-    let assessing = assess_kill_risks(node, sessions, transactions, limits);
-    run_with_read_timeout(node, limits, "reading kill risks", Box::pin(assessing)).await
+    let assessing = assess_kill_risks(node, sessions, transactions, connector);
+    run_with_read_timeout(node, connector, "reading kill risks", assessing).await
 }
 
 async fn assess_kill_risks(
     node: &NodeUrl,
     sessions: &[Session],
     transactions: &HashMap<u64, Transaction>,
-    limits: &ReadLimits,
+    connector: &NodeConnector,
 ) -> Result<HashMap<u64, Vec<KillRisk>>, Failure> {
-    let mut connection = Connection::open(node, limits).await?;
+    let mut connection = Connection::open(node, connector).await?;
     let mut engines = StorageEngineCache::default();
     engines.load_storage_engines(&mut connection, sessions).await?;
-    let programs = read_program_names(&mut connection, sessions).await?;
+    // Without access to performance_schema, backups are recognised only by their statements.
+    let ids: Vec<u64> = sessions.iter().map(|session| session.id).collect();
+    let programs = program_names::read_optional_program_names(&mut connection, &ids).await?;
     connection.close().await;
     let risks = |session: &Session| {
         let program = programs.get(&session.id).map(AsRef::as_ref);
@@ -66,10 +67,10 @@ async fn assess_kill_risks(
 pub async fn find_sessions_unsafe_to_kill(
     node: &NodeUrl,
     sessions: &[Session],
-    limits: &ReadLimits,
+    connector: &NodeConnector,
 ) -> Result<HashMap<u64, KillRisk>, Failure> {
     let changing: Vec<Session> = sessions.iter().filter(|session| modifies_tables(session)).cloned().collect();
-    let risks = read_kill_risks(node, &changing, &HashMap::new(), limits).await?;
+    let risks = read_kill_risks(node, &changing, &HashMap::new(), connector).await?;
     let first = |(id, risks): (u64, Vec<KillRisk>)| Some((id, risks.into_iter().find(KillRisk::is_unsafe)?));
     Ok(risks.into_iter().filter_map(first).collect())
 }
@@ -81,19 +82,6 @@ fn modifies_tables(session: &Session) -> bool {
 fn find_modified_tables(session: &Session) -> Option<Vec<TableRef>> {
     let statement = session.statement.as_deref()?;
     Some(parse_changed_tables(statement, session.database.as_deref())?.tables)
-}
-
-async fn read_program_names(
-    connection: &mut Connection,
-    sessions: &[Session],
-) -> Result<HashMap<u64, Arc<[u8]>>, Failure> {
-    let ids: Vec<u64> = sessions.iter().map(|session| session.id).collect();
-    match program_names::query_program_names(connection, &ids).await {
-        Ok(names) => Ok(names),
-        // Without access to performance_schema, backups are recognised only by their statements.
-        Err(Error::Server(error)) if !failure::is_server_timeout(&error) => Ok(HashMap::new()),
-        Err(error) => Err(connection.to_failure(&error)),
-    }
 }
 
 #[derive(Debug, Default)]

@@ -18,7 +18,7 @@ pub(super) enum RollbackState {
 }
 
 pub(super) async fn read_rollback_states(connection: &mut Connection) -> Result<HashMap<u64, RollbackState>, Failure> {
-    let read = transactions::read_transactions(connection).await.map_err(|error| connection.to_failure(&error))?;
+    let read = transactions::read_transactions(connection).await?;
     let (TransactionReadResult::Readable(all) | TransactionReadResult::FromStatus(all)) = read else {
         return Ok(HashMap::new());
     };

@@ -100,7 +100,7 @@ mod tests {
     use clew_testkit::{DatabaseServerOptions, Flavor, Server};
 
     use super::*;
-    use crate::limits::ReadLimits;
+    use crate::connector::NodeConnector;
 
     #[tokio::test]
     async fn late_kill_is_no_failure_on_a_server() {
@@ -108,7 +108,7 @@ mod tests {
         for flavor in Flavor::ALL {
             let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
             let node: NodeUrl = server.url().parse().unwrap();
-            let mut connection = Connection::open(&node, &ReadLimits::default()).await.unwrap();
+            let mut connection = Connection::open(&node, &NodeConnector::default()).await.unwrap();
             let numbered = (connection.flavor == crate::Flavor::MariaDb).then_some(UNUSED_ID);
             for (kind, query) in
                 [(KillTarget::Connection, None), (KillTarget::Query, None), (KillTarget::Query, numbered)]

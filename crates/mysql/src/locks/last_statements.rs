@@ -1,8 +1,7 @@
 //! Reads the latest statements of idle root blockers, which block other sessions but are not waiting themselves.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use clew_diagnose::waits::LockSnapshot;
 use clew_model::{Failure, Limitation};
 
 use super::threads::SessionIdsByThread;
@@ -15,31 +14,26 @@ const MAX_STATEMENT_HISTORY_LOOKUPS: usize = 100;
 type StatementRow = (u64, u64, Option<u64>, Option<Vec<u8>>, Option<Vec<u8>>);
 
 /// For each session in `sessions`, reads the recorded statements of the open transaction.
-/// The function adds the statements of each session to `observed`, oldest first.
+/// Returns the statements by session id, oldest first. Appends a limitation if the server does not record statements.
 pub(super) async fn read_last_statements(
     connection: &mut Connection,
     sessions: &[u64],
     threads: &SessionIdsByThread,
-    observed: &mut LockSnapshot,
-) -> Result<(), Failure> {
+    limitations: &mut Vec<Limitation>,
+) -> Result<BTreeMap<u64, Vec<Vec<u8>>>, Failure> {
     let sessions = sessions.get(..MAX_STATEMENT_HISTORY_LOOKUPS).unwrap_or(sessions);
     let threads = threads.find_session_threads(sessions);
     if threads.is_empty() {
-        return Ok(());
+        return Ok(BTreeMap::new());
     }
     let ids: Vec<u64> = threads.keys().copied().collect();
-    let open: Vec<(u64, u64)> = connection
-        .query_all_rows(&statements::transactions_by_thread_query(&ids))
-        .await
-        .map_err(|error| connection.to_failure(&error))?;
+    let open: Vec<(u64, u64)> = connection.read_rows(&statements::transactions_by_thread_query(&ids)).await?;
     let open: HashMap<u64, u64> = open.into_iter().collect();
-    let rows: Vec<StatementRow> = connection
-        .query_all_rows(&statements::last_statements_query(&ids))
-        .await
-        .map_err(|error| connection.to_failure(&error))?;
+    let rows: Vec<StatementRow> = connection.read_rows(&statements::last_statements_query(&ids)).await?;
     if rows.is_empty() {
-        observed.limitations.extend(find_statement_history_limitation(connection).await?);
+        limitations.extend(find_statement_history_limitation(connection).await?);
     }
+    let mut last_statements: BTreeMap<u64, Vec<Vec<u8>>> = BTreeMap::new();
     for (thread, _, part_of, kind, statement) in rows {
         let (Some(&session), Some(statement)) = (threads.get(&thread), statement) else { continue };
         let of_transaction = match open.get(&thread) {
@@ -48,17 +42,14 @@ pub(super) async fn read_last_statements(
             None => true,
         };
         if of_transaction {
-            observed.last_statements.entry(session).or_default().push(statement);
+            last_statements.entry(session).or_default().push(statement);
         }
     }
-    Ok(())
+    Ok(last_statements)
 }
 
 async fn find_statement_history_limitation(connection: &mut Connection) -> Result<Option<Limitation>, Failure> {
-    let rows: Vec<(bool, i64)> = connection
-        .query_all_rows(statements::STATEMENT_HISTORY_SETTINGS_QUERY)
-        .await
-        .map_err(|error| connection.to_failure(&error))?;
+    let rows: Vec<(bool, i64)> = connection.read_rows(statements::STATEMENT_HISTORY_SETTINGS_QUERY).await?;
     Ok(match rows.first() {
         Some((_, 0)) => Some(limitations::empty_statement_history_limitation()),
         Some((true, _)) => None,

@@ -30,10 +30,7 @@ pub(super) async fn read_row_lock_waits(
         }
         Err(error) => return Err(connection.to_failure(&error)),
     };
-    let locks: Vec<LockRow> = connection
-        .query_all_rows(statements::MARIADB_ROW_LOCKS_QUERY)
-        .await
-        .map_err(|error| connection.to_failure(&error))?;
+    let locks: Vec<LockRow> = connection.read_rows(statements::MARIADB_ROW_LOCKS_QUERY).await?;
     let locks: HashMap<Vec<u8>, InnoDbLock> = locks.into_iter().map(parse_lock_row).collect();
     let unnumbered = find_waiting_read_only_transactions(connection, transactions).await?;
     let numbered: HashMap<u64, u64> = transactions
@@ -111,10 +108,7 @@ async fn find_waiting_read_only_transactions(
     if !transactions.iter().any(|transaction| transaction.id == 0 && transaction.is_waiting_for_lock()) {
         return Ok(waiters);
     }
-    let rows: Vec<(u64, Vec<u8>)> = connection
-        .query_all_rows(statements::WAITING_READ_ONLY_TRANSACTIONS_QUERY)
-        .await
-        .map_err(|error| connection.to_failure(&error))?;
+    let rows: Vec<(u64, Vec<u8>)> = connection.read_rows(statements::WAITING_READ_ONLY_TRANSACTIONS_QUERY).await?;
     for (session, lock) in rows {
         waiters.entry(lock).or_default().push(session);
     }

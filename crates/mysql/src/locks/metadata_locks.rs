@@ -29,17 +29,11 @@ pub(super) async fn read_metadata_locks(
 ) -> Result<Vec<MetadataLockWithThreadId>, Failure> {
     let mut locks = Vec::new();
     if capabilities.metadata_locks {
-        let rows: Vec<LockRow> = connection
-            .query_all_rows(statements::METADATA_LOCKS_QUERY)
-            .await
-            .map_err(|error| connection.to_failure(&error))?;
+        let rows: Vec<LockRow> = connection.read_rows(statements::METADATA_LOCKS_QUERY).await?;
         locks.extend(rows.into_iter().filter_map(parse_lock_row));
     }
     if capabilities.plugin {
-        let rows: Vec<HeldRow> = connection
-            .query_all_rows(statements::GRANTED_METADATA_LOCKS_QUERY)
-            .await
-            .map_err(|error| connection.to_failure(&error))?;
+        let rows: Vec<HeldRow> = connection.read_rows(statements::GRANTED_METADATA_LOCKS_QUERY).await?;
         locks.extend(rows.into_iter().filter_map(parse_granted_lock_row));
     }
     Ok(locks)

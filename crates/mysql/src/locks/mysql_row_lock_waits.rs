@@ -18,10 +18,7 @@ const MAX_TOTAL_LOCK_IDS: usize = 5000;
 type WaitRow = (Vec<u8>, u64, Option<u64>, Vec<u8>, u64, Option<u64>);
 
 pub(super) async fn read_row_lock_waits(connection: &mut Connection) -> Result<Vec<RowLockWaitWithThreadIds>, Failure> {
-    let rows: Vec<WaitRow> = connection
-        .query_all_rows(statements::MYSQL_LOCK_WAITS_QUERY)
-        .await
-        .map_err(|error| connection.to_failure(&error))?;
+    let rows: Vec<WaitRow> = connection.read_rows(statements::MYSQL_LOCK_WAITS_QUERY).await?;
     let locks = read_innodb_locks_by_id(connection, &rows).await?;
     let owner = |transaction, thread| LockOwnerWithThreadId { transaction, thread, session: None };
     let wait = |(
@@ -60,10 +57,7 @@ async fn read_innodb_locks_by_id(
     let ids: Vec<&str> = ids.filter(|&id| unique.insert(id)).take(MAX_TOTAL_LOCK_IDS).collect();
     let mut locks = HashMap::new();
     for ids in ids.chunks(MAX_LOCK_IDS_PER_QUERY) {
-        let rows: Vec<LockRow> = connection
-            .query_all_rows(&statements::data_locks_query(ids))
-            .await
-            .map_err(|error| connection.to_failure(&error))?;
+        let rows: Vec<LockRow> = connection.read_rows(&statements::data_locks_query(ids)).await?;
         locks.extend(rows.into_iter().map(parse_lock_row));
     }
     Ok(locks)

@@ -77,10 +77,7 @@ async fn query_locked_tables(
     prepared: &mut [PreparedXaTransaction],
 ) -> Result<(), Failure> {
     let ids: Vec<u64> = prepared.iter().map(|prepared| prepared.transaction).collect();
-    let rows: Vec<TableRow> = connection
-        .query_all_rows(&statements::locked_tables_query(&ids))
-        .await
-        .map_err(|error| connection.to_failure(&error))?;
+    let rows: Vec<TableRow> = connection.read_rows(&statements::locked_tables_query(&ids)).await?;
     let mut tables: HashMap<u64, Vec<TableName>> = HashMap::new();
     let mut threads = HashMap::new();
     for (transaction, thread, schema, table) in rows {

@@ -38,10 +38,7 @@ pub(super) async fn read_session_ids_by_thread(
     if !capabilities.performance_schema {
         return Ok(SessionIdsByThread::default());
     }
-    let rows: Vec<(u64, u64, bool)> = connection
-        .query_all_rows(statements::SESSION_IDS_BY_THREAD_QUERY)
-        .await
-        .map_err(|error| connection.to_failure(&error))?;
+    let rows: Vec<(u64, u64, bool)> = connection.read_rows(statements::SESSION_IDS_BY_THREAD_QUERY).await?;
     let appliers = rows.iter().filter(|(_, _, applies)| *applies).map(|&(_, session, _)| session).collect();
     Ok(SessionIdsByThread {
         sessions: rows.into_iter().map(|(thread, session, _)| (thread, session)).collect(),

@@ -7,32 +7,27 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use clew_diagnose::waits::build_wait_graph;
-use clew_model::{Failure, LimitationKind, NodeUrl, Session, SessionDetail};
+use clew_model::{Failure, LimitationKind, Session, SessionDetail};
 
-use super::encoder::{RowEncodingOptions, read_sorted_rows};
-use super::{EncodedRows, Snapshot, StatementMasking, build_snapshot};
+use super::encoder::read_sorted_rows;
+use super::{EncodedRows, Snapshot, SnapshotOptions, StatementMasking, build_snapshot};
 use crate::connection::Connection;
-use crate::limits::ReadLimits;
 use crate::locks::LockTableSnapshot;
 use crate::transactions::TransactionsBySession;
 use crate::wait_graph_session_collector::WaitGraphSessionCollector;
 use crate::{doctor, lost_instrumentation, program_names, statement_digests};
 
 pub(super) async fn read_detailed_snapshot(
-    node: &NodeUrl,
-    rows: RowEncodingOptions,
-    limits: &ReadLimits,
+    mut connection: Connection,
+    options: &SnapshotOptions,
 ) -> Result<Snapshot, Failure> {
-    let mut connection = Connection::open(node, limits).await?;
     let limitations = doctor::find_process_list_limitations(&mut connection).await?;
     let mut locks = LockTableSnapshot::read(&mut connection, limitations).await?;
-    let (format, masked) = (rows.format, rows.statements == StatementMasking::Templates);
     let mut collector =
         WaitGraphSessionCollector::new(locks.waiting_or_blocking_session_ids(), connection.raw.client.bytes.in_memory);
     let transactions = TransactionsBySession::new(locks.transactions.clone());
     let observe = |session: &Session| collector.collect_session(session);
-    let own = Some(connection.own_session_filter());
-    let rows = read_sorted_rows(&mut connection, &rows, own, transactions, observe).await?;
+    let rows = read_sorted_rows(&mut connection, options, transactions, observe).await?;
     let (unreadable, limitations) = (locks.unreadable.take(), &mut locks.limitations);
     let digests = statement_digests::read_statement_digests(&mut connection, unreadable.as_ref(), limitations).await?;
     let programs = program_names::read_all_program_names(&mut connection, unreadable.as_ref(), limitations).await?;
@@ -43,14 +38,10 @@ pub(super) async fn read_detailed_snapshot(
         limitations
             .extend(losses.into_iter().filter(|loss| !named || loss.kind != LimitationKind::LostConnectAttributes));
     }
-    let stale_modes = locks.limitation_for_unknown_lock_holders();
     let facts = collector.into_observed_sessions(connection.own_session_filter(), &locks.threads);
     let (observed, threads) = locks.into_lock_snapshot(facts);
     let wait_graph = build_wait_graph(&observed);
-    let mut limitations = observed.limitations;
-    if !wait_graph.unexplained.is_empty() {
-        limitations.extend(stale_modes);
-    }
+    let masked = options.statements == StatementMasking::Templates;
     let wait_graph = if masked { wait_graph.with_masked_literals() } else { wait_graph };
     let mut busy: HashMap<u64, SessionDetail> = wait_graph.session_details();
     for (thread, digest) in digests {
@@ -58,8 +49,8 @@ pub(super) async fn read_detailed_snapshot(
             busy.entry(session).or_default().statement_digest = Some(digest);
         }
     }
-    let body = EncodedRows { rows, format, details: Some(DetailsBySession { busy, programs }) };
-    Ok(build_snapshot(connection, body, limitations).await)
+    let body = EncodedRows { rows, format: options.format, details: Some(DetailsBySession { busy, programs }) };
+    Ok(build_snapshot(connection, body, wait_graph.limitations).await)
 }
 
 /// Program names have their own map, because idle sessions usually have a program name but no other details.

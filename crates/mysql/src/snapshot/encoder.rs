@@ -3,12 +3,12 @@
 use std::io;
 
 use clew_diagnose::{RowSorter, SessionFilter, SortOrder, SortedRows, build_statement_template, csv, json};
-use clew_model::{Failure, FailureKind, Session, SessionRow, SessionSelection};
+use clew_model::{Failure, FailureKind, Session, SessionRow};
 use tempfile::SpooledTempFile;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::session_spill_buffer::SessionSpillBuffer;
-use super::{OutputFormat, StatementMasking};
+use super::{OutputFormat, SessionScope, SnapshotOptions, StatementMasking};
 use crate::connection::Connection;
 use crate::elapsed_times::{self, ElapsedTimeCheckScope};
 use crate::limitations::durations;
@@ -25,19 +25,10 @@ const MAX_BYTES_ENCODED_WITHOUT_NEW_TASK: usize = 64 << 10;
 /// Maximum number of sessions whose elapsed times Clew checks. A higher number would require more memory.
 const MAX_SESSIONS_WITH_ELAPSED_TIME_CHECK: usize = 2_000;
 
-pub(super) struct RowEncodingOptions {
-    pub(super) selection: SessionSelection,
-    pub(super) statements: StatementMasking,
-    pub(super) format: OutputFormat,
-    pub(super) detailed: bool,
-}
-
-/// If `own` is `None`, the result includes internal sessions and Clew's own sessions.
 /// The callback `observe` receives each session before the session is encoded.
 pub(super) async fn read_sorted_rows(
     connection: &mut Connection,
-    rows: &RowEncodingOptions,
-    own: Option<OwnSessionFilter>,
+    options: &SnapshotOptions,
     transactions: TransactionsBySession,
     mut observe: impl FnMut(&Session) -> Result<(), crate::client::Error>,
 ) -> Result<SortedRows<SpooledTempFile>, Failure> {
@@ -50,7 +41,8 @@ pub(super) async fn read_sorted_rows(
         session.id != own_id
             && elapsed_times::needs_elapsed_time_check(flavor, session, lock_wait, ElapsedTimeCheckScope::Busy)
     };
-    let mut pipeline = EncodingPipeline::new(SessionEncoder::new(rows, own, transactions));
+    let own = (options.scope == SessionScope::Users).then(|| connection.own_session_filter());
+    let mut pipeline = EncodingPipeline::new(SessionEncoder::new(options, own, transactions));
     let (mut deferred, mut unchecked) = (SessionSpillBuffer::default(), 0);
     let max_row_bytes = connection.raw.client.bytes.per_row;
     let mut sessions =
@@ -176,13 +168,13 @@ struct SessionEncoder {
 }
 
 impl SessionEncoder {
-    fn new(rows: &RowEncodingOptions, own: Option<OwnSessionFilter>, transactions: TransactionsBySession) -> Self {
-        let filter = SessionFilter::from_owned_selection(rows.selection.clone());
-        let order = SortOrder::new(&rows.selection);
+    fn new(options: &SnapshotOptions, own: Option<OwnSessionFilter>, transactions: TransactionsBySession) -> Self {
+        let filter = SessionFilter::from_owned_selection(options.selection.clone());
+        let order = SortOrder::new(&options.selection);
         Self {
-            statements: rows.statements,
-            format: rows.format,
-            detailed: rows.detailed,
+            statements: options.statements,
+            format: options.format,
+            detailed: options.detailed,
             filter: if own.is_none() { filter.with_internal_sessions() } else { filter },
             own,
             transactions,

@@ -3,20 +3,20 @@
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{Failure, FailureKind, NodeUrl, Session};
 use clew_mysql::{
-    ConnectionPurpose, KillOutcome, KillRefusal, KillTarget, ReadLimits, Victim, find_sessions_by_id, kill_victims,
-    read_client_sessions, set_installation_marker,
+    ConnectionPurpose, KillOptions, KillOutcome, KillRefusal, KillTarget, Victim, find_sessions_by_id, kill_victims,
+    read_client_sessions,
 };
 use clew_testkit::{Flavor, RawSession, Server};
 use mysql_async::prelude::Queryable;
 
 use super::{
-    LONG, TOKEN, busy_session, connection_victim, find_session, idle_session, list_read, open_session, server,
-    with_token,
+    INSTALLATION_MARKER, LONG, busy_session, connection_victim, connector, find_session, idle_session, list_read,
+    open_session, server, with_installation_marker,
 };
 
 async fn kill_sessions(url: &str, victims: &[Victim], kind: KillTarget) -> Vec<(u64, KillOutcome)> {
     let node: NodeUrl = url.parse().unwrap();
-    kill_victims(&node, victims, kind, &ProtectedAccounts::default(), &ReadLimits::default()).await.unwrap()
+    kill_victims(&node, victims, KillOptions::new(kind, &ProtectedAccounts::default()), &connector()).await.unwrap()
 }
 
 /// Returns the value of a status counter.
@@ -43,8 +43,7 @@ async fn waiting_sessions(server: &Server, count: usize) -> (Vec<RawSession>, Ve
     }
     let ids: Vec<u64> = raw.iter().skip(1).map(|session| session.id).collect();
     loop {
-        let found =
-            find_sessions_by_id(&server.url().parse().unwrap(), &ids, &ReadLimits::default()).await.unwrap().sessions;
+        let found = find_sessions_by_id(&server.url().parse().unwrap(), &ids, &connector()).await.unwrap().sessions;
         if found.iter().all(|session| session.statement.is_some()) {
             return (raw, found);
         }
@@ -71,9 +70,8 @@ async fn all_are_killed_and_confirmed_over_one_connection() {
             assert!(after.0 - before.0 <= 4, "{flavor}: {before:?} {after:?}");
             // Individual kills would take two lists each.
             assert!(after.1 - before.1 < COUNT as u64 / 2, "{flavor}: {before:?} {after:?}");
-            let left = find_sessions_by_id(&server.url().parse().unwrap(), &ids(&raw[1..]), &ReadLimits::default())
-                .await
-                .unwrap();
+            let left =
+                find_sessions_by_id(&server.url().parse().unwrap(), &ids(&raw[1..]), &connector()).await.unwrap();
             let left = left.sessions;
             assert_eq!(left.len(), if kind == KillTarget::Query { COUNT } else { 0 }, "{flavor}");
             assert!(left.iter().all(|session| session.statement.is_none()), "{flavor}: {left:?}");
@@ -178,18 +176,15 @@ async fn denied_kill_does_not_stop_other_kills() {
 
 #[tokio::test]
 async fn kill_rules_select_only_user_sessions() {
-    set_installation_marker(TOKEN);
     for flavor in Flavor::ALL {
         let server = server(flavor).await;
         server.run_statements(&["SET GLOBAL event_scheduler = ON"]).await.unwrap();
         let (_busy, app) = busy_session(&server, "app", LONG).await;
         let (_idle, resting) = idle_session(&server, "rdsadmin").await;
-        let other = mysql_async::Conn::new(with_token(&server, TOKEN)).await.unwrap();
+        let other = mysql_async::Conn::new(with_installation_marker(&server, INSTALLATION_MARKER)).await.unwrap();
         let read_sessions = async |url: String| {
             let sessions =
-                read_client_sessions(&url.parse().unwrap(), ConnectionPurpose::Reading, &ReadLimits::default())
-                    .await?
-                    .sessions;
+                read_client_sessions(&url.parse().unwrap(), ConnectionPurpose::Reading, &connector()).await?.sessions;
             Ok::<_, Failure>(sessions)
         };
         let mut found = read_sessions(server.url()).await.unwrap();

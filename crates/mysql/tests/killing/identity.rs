@@ -1,12 +1,12 @@
 //! Sessions that reuse the id or the statement of a victim are not killed.
 
 use clew_model::NodeUrl;
-use clew_mysql::{ConnectionPurpose, KillOutcome, KillRefusal, KillTarget, ReadLimits, Victim, read_client_sessions};
+use clew_mysql::{ConnectionPurpose, KillOutcome, KillRefusal, KillTarget, Victim, read_client_sessions};
 use clew_testkit::{Flavor, RawSession, Server};
 
 use super::{
-    LONG, busy_session, connection_victim, find_session, kill_as_root, open_session, server, statement_victim,
-    wait_until_running,
+    LONG, busy_session, connection_victim, connector, find_session, kill_as_root, open_session, server,
+    statement_victim, wait_until_running,
 };
 
 const KINDS: [KillTarget; 2] = [KillTarget::Connection, KillTarget::Query];
@@ -89,7 +89,7 @@ async fn rule_does_not_kill_an_idle_session_with_an_unreliable_age_on_mysql() {
     let off = format!("UPDATE performance_schema.threads SET instrumented = 'NO' WHERE processlist_id = {}", raw.id);
     server.run_statements(&[&off]).await.unwrap();
     let node: NodeUrl = server.url().parse().unwrap();
-    let users = read_client_sessions(&node, ConnectionPurpose::Reading, &ReadLimits::default()).await.unwrap();
+    let users = read_client_sessions(&node, ConnectionPurpose::Reading, &connector()).await.unwrap();
     let session = users.sessions.iter().find(|session| session.id == raw.id).unwrap();
     assert!(session.seconds >= 7200, "the process list follows the session's own clock: {session:?}");
     let victim = Victim::for_statement(session, &users.read);

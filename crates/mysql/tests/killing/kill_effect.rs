@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use clew_model::NodeUrl;
-use clew_mysql::{KillEffect, KillOutcome, KillTarget, PreKillSnapshot, ReadLimits};
+use clew_mysql::{KillEffect, KillOutcome, KillTarget, PreKillSnapshot};
 use clew_testkit::{Flavor, RawSession, Server};
 use mysql_async::prelude::Queryable;
 use tokio::time::sleep;
 
-use super::{connection_victim, find_session, kill_as_root, open_session, server, wait_until_running};
+use super::{connection_victim, connector, find_session, kill_as_root, open_session, server, wait_until_running};
 
 /// Interval after which InnoDB refreshes the cached data of `innodb_trx`.
 const INNODB_TRX_REFRESH_INTERVAL: Duration = Duration::from_millis(120);
@@ -39,11 +39,11 @@ fn effect_with_rows(flavor: Flavor, rows: u64) -> KillEffect {
 }
 
 async fn effect_of_killing(server: &Server, session: u64) -> KillEffect {
-    let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), ReadLimits::default());
+    let (node, connector): (NodeUrl, _) = (server.url().parse().unwrap(), connector());
     let victim = connection_victim(server, &find_session(server, session).await.unwrap()).await;
     // The server's tables show the waits slightly later than the statements.
     let before = loop {
-        let before = PreKillSnapshot::read_pre_kill_snapshot(&node, &limits).await.unwrap();
+        let before = PreKillSnapshot::read_pre_kill_snapshot(&node, &connector).await.unwrap();
         if before.count_waiters(session) == count_waiting(server).await {
             break before;
         }
@@ -51,7 +51,7 @@ async fn effect_of_killing(server: &Server, session: u64) -> KillEffect {
     };
     let outcome = kill_as_root(server, &victim, KillTarget::Connection).await;
     assert!(outcome.was_accepted(), "{outcome}");
-    before.measure_effect(&node, KillTarget::Connection, &[(session, outcome)], &limits).await.unwrap()
+    before.measure_effect(&node, KillTarget::Connection, &[(session, outcome)], &connector).await.unwrap()
 }
 
 /// Returns the number of sessions that run the waiting statement.
@@ -91,14 +91,14 @@ async fn killed_blocker_reports_its_row_and_the_session_that_it_unblocked_on_a_s
 async fn rolled_back_rows_are_reported_for_a_kill_immediately_after_the_baseline_on_a_server() {
     for flavor in Flavor::ALL {
         let server = server_with_table(flavor).await;
-        let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), ReadLimits::default());
+        let (node, connector): (NodeUrl, _) = (server.url().parse().unwrap(), connector());
         let mut root = server.connect_as_root().await.unwrap();
         // Without waiting sessions, the first poll after the kill decides the result.
         let blocker = blocking_session(&server).await;
-        let before = PreKillSnapshot::read_pre_kill_snapshot(&node, &limits).await.unwrap();
+        let before = PreKillSnapshot::read_pre_kill_snapshot(&node, &connector).await.unwrap();
         root.query_drop(format!("KILL {}", blocker.id)).await.unwrap();
         let effect = before
-            .measure_effect(&node, KillTarget::Connection, &[(blocker.id, KillOutcome::Killed)], &limits)
+            .measure_effect(&node, KillTarget::Connection, &[(blocker.id, KillOutcome::Killed)], &connector)
             .await
             .unwrap();
         assert_eq!(effect, effect_with_rows(flavor, 1), "{flavor}");
@@ -128,8 +128,8 @@ async fn kill_of_a_session_without_locks_has_no_effect_on_others_on_a_server() {
         let server = server_with_table(flavor).await;
         let (blocker, waiter) = (blocking_session(&server).await, waiting_session(&server).await);
         let idle = open_session(&server, "app").await;
-        let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), ReadLimits::default());
-        let before = PreKillSnapshot::read_pre_kill_snapshot(&node, &limits).await.unwrap();
+        let (node, connector): (NodeUrl, _) = (server.url().parse().unwrap(), connector());
+        let before = PreKillSnapshot::read_pre_kill_snapshot(&node, &connector).await.unwrap();
         let outcome = kill_as_root(
             &server,
             &connection_victim(&server, &find_session(&server, idle.id).await.unwrap()).await,
@@ -138,7 +138,7 @@ async fn kill_of_a_session_without_locks_has_no_effect_on_others_on_a_server() {
         .await;
         assert_eq!(outcome, KillOutcome::Killed, "{flavor}");
         let effect =
-            before.measure_effect(&node, KillTarget::Connection, &[(idle.id, outcome)], &limits).await.unwrap();
+            before.measure_effect(&node, KillTarget::Connection, &[(idle.id, outcome)], &connector).await.unwrap();
         assert_eq!(effect, effect_with_rows(flavor, 0), "{flavor}");
         drop((blocker, waiter));
     }

@@ -2,12 +2,12 @@
 
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{Failure, FailureKind};
-use clew_mysql::{KillOutcome, KillTarget, ReadLimits, Victim, kill_victims};
+use clew_mysql::{KillOptions, KillOutcome, KillTarget, Victim, kill_victims};
 use clew_testkit::Flavor;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{LONG, busy_session, find_session, list_read, server};
+use super::{LONG, busy_session, connector, find_session, list_read, server};
 
 /// Starts a proxy that closes the connection at its second `KILL`.
 async fn proxy_that_passes_one_kill(port: u16) -> u16 {
@@ -55,7 +55,9 @@ async fn each_victim_has_an_outcome_after_a_lost_connection() {
         let victims = [&a, &b, &c].map(|session| Victim::for_session(session, &read));
         let protected = ProtectedAccounts::default();
         let outcomes =
-            kill_victims(&node, &victims, KillTarget::Connection, &protected, &ReadLimits::default()).await.unwrap();
+            kill_victims(&node, &victims, KillOptions::new(KillTarget::Connection, &protected), &connector())
+                .await
+                .unwrap();
         let lost = |failure: &Failure| failure.kind == FailureKind::ConnectionLost;
         let [(_, KillOutcome::Ending(_)), (_, KillOutcome::Failed(second)), (_, KillOutcome::Failed(third))] =
             outcomes.as_slice()

@@ -19,16 +19,28 @@ use std::time::Duration;
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{Failure, Session};
 use clew_mysql::{
-    KillOutcome, KillTarget, ProcessListOrigin, ReadLimits, Victim, find_sessions_by_id, kill_single_victim,
+    ConnectionRegistry, KillOptions, KillOutcome, KillTarget, NodeConnector, ProcessListOrigin, ReadLimits, Victim,
+    find_sessions_by_id, kill_single_victim,
 };
 use clew_testkit::{ClientCharset, DatabaseServerOptions, Flavor, RawSession, Server};
 use mysql_async::OptsBuilder;
 use tokio::time::sleep;
 
-/// Session token of the tests' installation.
-const TOKEN: &str = "6f1ed002ab5595859014ebf0951522d9";
+/// Marker of the tests' installation.
+const INSTALLATION_MARKER: &str = "6f1ed002ab5595859014ebf0951522d9";
 /// Statement that runs longer than any test.
 const LONG: &str = "SELECT SLEEP(600)";
+
+thread_local! {
+    /// Connector of the test that runs on this thread.
+    static CONNECTOR: NodeConnector =
+        NodeConnector::new(ReadLimits::default(), ConnectionRegistry::new(INSTALLATION_MARKER));
+}
+
+/// Returns the connector of the current test. All operations of a test share one connection registry.
+fn connector() -> NodeConnector {
+    CONNECTOR.with(Clone::clone)
+}
 
 /// Starts a server with accounts without password: `app`, `rdsadmin`, and `clew` without privileges.
 async fn server(flavor: Flavor) -> Server {
@@ -83,17 +95,23 @@ async fn idle_session(server: &Server, user: &str) -> (RawSession, Session) {
 }
 
 async fn find_session(server: &Server, id: u64) -> Option<Session> {
-    find_sessions_by_id(&server.url().parse().unwrap(), &[id], &ReadLimits::default()).await.unwrap().sessions.pop()
+    find_sessions_by_id(&server.url().parse().unwrap(), &[id], &connector()).await.unwrap().sessions.pop()
 }
 
-/// Returns options of a root connection with a token as its connection attribute.
-fn with_token(server: &Server, token: &str) -> OptsBuilder {
+/// Returns options of a root connection with an installation marker in a connection attribute.
+fn with_installation_marker(server: &Server, marker: &str) -> OptsBuilder {
     let options = OptsBuilder::default().ip_or_hostname("127.0.0.1").tcp_port(server.port()).user(Some("root"));
-    options.prefer_socket(false).connect_attribute("clew_connection", format!("clew:{token}.1.1"))
+    options.prefer_socket(false).connect_attribute("clew_connection", format!("clew:{marker}.1.1"))
 }
 
 async fn try_kill(url: &str, victim: &Victim, kind: KillTarget) -> Result<KillOutcome, Failure> {
-    kill_single_victim(&url.parse().unwrap(), victim, kind, &ProtectedAccounts::default(), &ReadLimits::default()).await
+    kill_single_victim(
+        &url.parse().unwrap(),
+        victim,
+        KillOptions::new(kind, &ProtectedAccounts::default()),
+        &connector(),
+    )
+    .await
 }
 
 /// Kills a victim as root.
@@ -103,7 +121,7 @@ async fn kill_as_root(server: &Server, victim: &Victim, kind: KillTarget) -> Kil
 
 /// Returns a list read as if the server had listed its sessions now.
 async fn list_read(server: &Server) -> ProcessListOrigin {
-    find_sessions_by_id(&server.url().parse().unwrap(), &[], &ReadLimits::default()).await.unwrap().read
+    find_sessions_by_id(&server.url().parse().unwrap(), &[], &connector()).await.unwrap().read
 }
 
 async fn connection_victim(server: &Server, session: &Session) -> Victim {

@@ -1,10 +1,10 @@
 //! Privileges required for kills, and procedures of managed servers as a replacement.
 
 use clew_model::{Failure, FailureKind};
-use clew_mysql::{KillOutcome, KillTarget, ReadLimits, find_sessions_by_id};
+use clew_mysql::{KillOutcome, KillTarget, find_sessions_by_id};
 use clew_testkit::{Flavor, Server};
 
-use super::{LONG, busy_session, connection_victim, find_session, server, try_kill, victim_of_kind};
+use super::{LONG, busy_session, connection_victim, connector, find_session, server, try_kill, victim_of_kind};
 
 const KINDS: [KillTarget; 2] = [KillTarget::Connection, KillTarget::Query];
 
@@ -28,8 +28,7 @@ async fn missing_privilege_is_reported_with_its_grant() {
         };
 
         // An invisible session may be hidden: it is not reported as gone.
-        let invisible =
-            find_sessions_by_id(&clew.parse().unwrap(), &[raw.id], &ReadLimits::default()).await.unwrap_err();
+        let invisible = find_sessions_by_id(&clew.parse().unwrap(), &[raw.id], &connector()).await.unwrap_err();
         assert_eq!(invisible.kind, FailureKind::MissingPrivilege);
         let hidden =
             try_kill(&clew, &connection_victim(&server, &session).await, KillTarget::Connection).await.unwrap_err();

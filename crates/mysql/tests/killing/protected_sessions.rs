@@ -4,15 +4,16 @@ use std::time::Duration;
 
 use clew_diagnose::ProtectedAccounts;
 use clew_model::NodeUrl;
-use clew_mysql::{
-    KillOutcome, KillRefusal, KillTarget, ReadLimits, find_sessions_by_id, kill_single_victim, set_installation_marker,
-};
+use clew_mysql::{KillOptions, KillOutcome, KillRefusal, KillTarget, find_sessions_by_id, kill_single_victim};
 use clew_testkit::{Flavor, Server};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};
 use tokio::time::sleep;
 
-use super::{LONG, TOKEN, busy_session, connection_victim, find_session, kill_as_root, server, with_token};
+use super::{
+    INSTALLATION_MARKER, LONG, busy_session, connection_victim, connector, find_session, kill_as_root, server,
+    with_installation_marker,
+};
 
 const KINDS: [KillTarget; 2] = [KillTarget::Connection, KillTarget::Query];
 
@@ -35,9 +36,8 @@ async fn sessions_of_protected_accounts_survive() {
         let outcome = kill_single_victim(
             &node,
             &victim,
-            KillTarget::Connection,
-            &no_protected_accounts(),
-            &ReadLimits::default(),
+            KillOptions::new(KillTarget::Connection, &no_protected_accounts()),
+            &connector(),
         )
         .await
         .unwrap();
@@ -48,9 +48,8 @@ async fn sessions_of_protected_accounts_survive() {
         let outcome = kill_single_victim(
             &node,
             &connection_victim(&server, &session).await,
-            KillTarget::Query,
-            &protected,
-            &ReadLimits::default(),
+            KillOptions::new(KillTarget::Query, &protected),
+            &connector(),
         )
         .await;
         assert_eq!(outcome.unwrap(), KillOutcome::Refused(KillRefusal::Protected { user: "app".into() }), "{flavor}");
@@ -79,14 +78,13 @@ async fn internal_threads_survive_without_protected_accounts() {
         let server = server(flavor).await;
         let node: NodeUrl = server.url().parse().unwrap();
         let id = event_scheduler_id(&server).await;
-        let session = find_sessions_by_id(&node, &[id], &ReadLimits::default()).await.unwrap().sessions.pop().unwrap();
+        let session = find_sessions_by_id(&node, &[id], &connector()).await.unwrap().sessions.pop().unwrap();
         for kind in KINDS {
             let outcome = kill_single_victim(
                 &node,
                 &connection_victim(&server, &session).await,
-                kind,
-                &no_protected_accounts(),
-                &ReadLimits::default(),
+                KillOptions::new(kind, &no_protected_accounts()),
+                &connector(),
             )
             .await
             .unwrap();
@@ -98,10 +96,9 @@ async fn internal_threads_survive_without_protected_accounts() {
 
 #[tokio::test]
 async fn session_of_another_process_of_this_installation_is_not_killed() {
-    set_installation_marker(TOKEN);
     for flavor in Flavor::ALL {
         let server = server(flavor).await;
-        let mut other = Conn::new(with_token(&server, TOKEN)).await.unwrap();
+        let mut other = Conn::new(with_installation_marker(&server, INSTALLATION_MARKER)).await.unwrap();
         let session = find_session(&server, other.id().into()).await.unwrap();
         let outcome = kill_as_root(&server, &connection_victim(&server, &session).await, KillTarget::Connection).await;
         assert_eq!(outcome, KillOutcome::Refused(KillRefusal::OwnSession), "{flavor}");

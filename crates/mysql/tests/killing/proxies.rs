@@ -4,11 +4,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use clew_diagnose::ProtectedAccounts;
-use clew_model::{Failure, FailureKind, LimitationKind, NodeUrl, SessionSelection};
+use clew_model::{Failure, FailureKind, LimitationKind, NodeUrl};
 use clew_mysql::{
-    ConnectionPurpose, KillOutcome, KillRefusal, KillTarget, OutputFormat, ReadLimits, Snapshot, StatementMasking,
+    ConnectionPurpose, KillOptions, KillOutcome, KillRefusal, KillTarget, OutputFormat, Snapshot, SnapshotOptions,
     Victim, diagnose_node, find_sessions_by_id, kill_single_victim, read_client_sessions, take_snapshot,
-    wait_for_pending_kills,
 };
 use clew_testkit::{
     ConnectionIdRewrite, Flavor, PacketAction, RawSession, RewriteRules, RewritingProxy, Server, VirtualIpProxy,
@@ -18,15 +17,15 @@ use mysql_async::prelude::Queryable;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use super::{LONG, busy_session, find_session, kill_as_root, list_read, open_session, server};
+use super::{LONG, busy_session, connector, find_session, kill_as_root, list_read, open_session, server};
 
 fn address(server: &Server) -> SocketAddr {
     (Ipv4Addr::LOCALHOST, server.port()).into()
 }
 
 async fn take(node: &NodeUrl) -> Result<Snapshot, Failure> {
-    let form = OutputFormat::Csv { formula_guard: true };
-    take_snapshot(node, &SessionSelection::default(), StatementMasking::Full, form, &ReadLimits::default()).await
+    let options = SnapshotOptions::new(OutputFormat::Csv { formula_guard: true });
+    take_snapshot(node, &options, &connector()).await
 }
 
 async fn rows(node: &NodeUrl) -> u64 {
@@ -39,14 +38,9 @@ async fn limitation_kinds(node: &NodeUrl) -> Vec<LimitationKind> {
 
 /// Starts a read that times out after half a second.
 async fn abandoned_read(node: &NodeUrl) {
-    let limits = ReadLimits {
-        read_timeout: Duration::from_millis(500),
-        connect_timeout: Duration::from_millis(500),
-        ..ReadLimits::default()
-    };
-    let form = OutputFormat::Csv { formula_guard: true };
-    let failure =
-        take_snapshot(node, &SessionSelection::default(), StatementMasking::Full, form, &limits).await.unwrap_err();
+    let connector = connector().with_max_timeout(Duration::from_millis(500));
+    let options = SnapshotOptions::new(OutputFormat::Csv { formula_guard: true });
+    let failure = take_snapshot(node, &options, &connector).await.unwrap_err();
     assert!(matches!(failure.kind, FailureKind::TimedOut | FailureKind::ConnectionLost), "{failure}");
 }
 
@@ -59,17 +53,19 @@ async fn proxy_with_connection_ids_of_its_own_is_read_and_kills_are_refused() {
         let proxy = RewritingProxy::start(address(&server), rewrite).await.unwrap();
         let node: NodeUrl = proxy.url("root").parse().unwrap();
         assert_eq!(rows(&node).await, 1, "{flavor}: Clew's own session is not listed");
-        let limits = ReadLimits::default();
-        let users = read_client_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap();
+        let connector = connector();
+        let users = read_client_sessions(&node, ConnectionPurpose::Reading, &connector).await.unwrap();
         assert!(users.limitations.iter().any(|gap| gap.kind == LimitationKind::Indirect), "{flavor}: {users:?}");
         let victim = Victim::for_session(&session, &list_read(&server).await);
         for kind in [KillTarget::Connection, KillTarget::Query] {
             let outcome =
-                kill_single_victim(&node, &victim, kind, &ProtectedAccounts::default(), &limits).await.unwrap();
+                kill_single_victim(&node, &victim, KillOptions::new(kind, &ProtectedAccounts::default()), &connector)
+                    .await
+                    .unwrap();
             assert_eq!(outcome, KillOutcome::Refused(KillRefusal::Proxied), "{flavor}");
         }
         assert!(KillOutcome::Refused(KillRefusal::Proxied).to_string().contains("kill on the server itself"));
-        let diagnosis = diagnose_node(&node, &limits).await.unwrap();
+        let diagnosis = diagnose_node(&node, &connector).await.unwrap();
         let check = diagnosis.checks.iter().find(|check| check.what == "direct connection").unwrap();
         let limitation = check.limitation.as_ref().unwrap();
         assert_eq!((check.works, limitation.kind), (false, LimitationKind::Indirect), "{flavor}: {limitation:?}");
@@ -95,7 +91,7 @@ async fn session_with_the_id_of_the_greeting_is_not_killed_after_a_timeout() {
         abandoned_read(&proxy.url("root").parse().unwrap()).await;
         proxy.set_rewrite_rules(RewriteRules { effect: None, ..rewrite });
         proxy.release_held_packets();
-        wait_for_pending_kills(Duration::from_secs(30)).await;
+        connector().registry.wait_for_pending_kills(Duration::from_secs(30)).await;
         let limitations = limitation_kinds(&proxy.url("root").parse().unwrap()).await;
         assert!(limitations.contains(&LimitationKind::StatementNotKilled), "{flavor}: {limitations:?}");
         assert_eq!(find_session(&server, raw.id).await.map(|now| now.statement), Some(session.statement), "{flavor}");
@@ -156,7 +152,7 @@ impl HeldRead {
         self.reading.abort();
         // The read may have ended with its server.
         assert!(!self.reading.await.unwrap_or(false), "the read must not succeed");
-        wait_for_pending_kills(Duration::from_secs(30)).await;
+        connector().registry.wait_for_pending_kills(Duration::from_secs(30)).await;
         for session in sessions {
             assert!(find_session(server, session.id).await.is_some(), "session {} was killed", session.id);
         }
@@ -215,7 +211,7 @@ async fn one_login_is_refused_after_the_account_of_an_abandoned_read_has_changed
         server.run_statements(&["ALTER USER reader@'%' IDENTIFIED BY 'new'"]).await.unwrap();
         reading.abort();
         assert!(reading.await.unwrap_err().is_cancelled());
-        wait_for_pending_kills(Duration::from_secs(30)).await;
+        connector().registry.wait_for_pending_kills(Duration::from_secs(30)).await;
         assert_eq!(refused().await - before, 1, "{flavor}");
         proxy.set_rewrite_rules(RewriteRules::default());
         let node: NodeUrl = format!("mysql://reader:new@{}/", proxy.address()).parse().unwrap();
@@ -240,8 +236,8 @@ async fn victim_of_another_server_behind_a_virtual_address_is_not_killed() {
                 raw.push(busy_session(server, "app", LONG).await.0);
             }
         }
-        let limits = ReadLimits::default();
-        let before = read_client_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap();
+        let connector = connector();
+        let before = read_client_sessions(&node, ConnectionPurpose::Reading, &connector).await.unwrap();
         virtual_address.fail_over_to(address(&second));
         for session in &before.sessions {
             let mut victim = Victim::for_session(session, &before.read);
@@ -249,14 +245,18 @@ async fn victim_of_another_server_behind_a_virtual_address_is_not_killed() {
             if let Some(other) = find_session(&second, session.id).await {
                 victim.host = other.host;
             }
-            let outcome =
-                kill_single_victim(&node, &victim, KillTarget::Connection, &ProtectedAccounts::default(), &limits)
-                    .await;
+            let outcome = kill_single_victim(
+                &node,
+                &victim,
+                KillOptions::new(KillTarget::Connection, &ProtectedAccounts::default()),
+                &connector,
+            )
+            .await;
             assert_eq!(outcome.unwrap(), KillOutcome::Refused(KillRefusal::AnotherServer), "{flavor}");
         }
         for (server, count) in [(&first, 10), (&second, 10)] {
             let ids: Vec<u64> = (1..200).collect();
-            let found = find_sessions_by_id(&server.url().parse().unwrap(), &ids, &limits).await.unwrap().sessions;
+            let found = find_sessions_by_id(&server.url().parse().unwrap(), &ids, &connector).await.unwrap().sessions;
             assert_eq!(found.iter().filter(|session| session.user == b"app").count(), count, "{flavor}");
         }
     }
@@ -277,7 +277,7 @@ async fn all_sessions_are_listed_over_a_balancer_and_after_a_restart() {
         for _ in 0..6 {
             assert_eq!(rows(&node).await, 40, "{flavor}");
         }
-        let diagnosis = diagnose_node(&node, &ReadLimits::default()).await.unwrap();
+        let diagnosis = diagnose_node(&node, &connector()).await.unwrap();
         let check = diagnosis.checks.iter().find(|check| check.what == "direct connection").unwrap();
         assert!(!check.works, "{flavor}: {check:?}");
         assert!(check.limitation.as_ref().unwrap().what.english.contains("several servers"), "{flavor}: {check:?}");
@@ -311,19 +311,24 @@ async fn kill_over_a_balancer_reaches_only_the_server_of_the_list() {
         }
         let balancer = VirtualIpProxy::start_load_balancer(vec![address(&first), address(&second)]).await.unwrap();
         let node: NodeUrl = balancer.url_for_account("root", "").parse().unwrap();
-        let limits = ReadLimits::default();
+        let connector = connector();
         let no_protected_accounts = ProtectedAccounts::new::<&str>([]);
         let (mut killed, mut refused) = (0, 0);
         for round in 0..8 {
-            let listed = read_client_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap();
+            let listed = read_client_sessions(&node, ConnectionPurpose::Reading, &connector).await.unwrap();
             let session = listed.sessions.iter().find(|session| session.user == b"app").unwrap();
             let victim = Victim::for_session(session, &listed.read);
             // Every second kill connects to the other server.
             if round % 2 == 1 {
                 rows(&node).await;
             }
-            let outcome =
-                kill_single_victim(&node, &victim, KillTarget::Connection, &no_protected_accounts, &limits).await;
+            let outcome = kill_single_victim(
+                &node,
+                &victim,
+                KillOptions::new(KillTarget::Connection, &no_protected_accounts),
+                &connector,
+            )
+            .await;
             match outcome.unwrap() {
                 outcome if outcome.was_accepted() => killed += 1,
                 KillOutcome::Refused(KillRefusal::AnotherServer) => refused += 1,
@@ -348,11 +353,8 @@ async fn own_sessions_are_recognised_under_another_name_of_the_node() {
         let read = async |host: &'static str| {
             let node: NodeUrl = format!("mysql://root@{host}:{}/", server.port()).parse().unwrap();
             for _ in 0..30 {
-                let (selection, limits) = (SessionSelection::default(), ReadLimits::default());
-                let mut snapshot =
-                    take_snapshot(&node, &selection, StatementMasking::Full, OutputFormat::Json, &limits)
-                        .await
-                        .unwrap();
+                let options = SnapshotOptions::new(OutputFormat::Json);
+                let mut snapshot = take_snapshot(&node, &options, &connector()).await.unwrap();
                 let mut body = Vec::new();
                 snapshot.body.write_to(&mut body).unwrap();
                 let body = String::from_utf8(body).unwrap();
@@ -376,16 +378,15 @@ async fn accounts_named_like_threads_of_the_server_are_listed_and_killed() {
         let node: NodeUrl = server.url().parse().unwrap();
         for user in users {
             let (_raw, session) = busy_session(&server, user, LONG).await;
-            let users = read_client_sessions(&node, ConnectionPurpose::Reading, &ReadLimits::default()).await.unwrap();
+            let users = read_client_sessions(&node, ConnectionPurpose::Reading, &connector()).await.unwrap();
             assert!(users.sessions.iter().any(|one| one.id == session.id), "{flavor} {user}");
             let victim = Victim::for_session(&session, &users.read);
             let no_protected_accounts = ProtectedAccounts::new::<&str>([]);
             let outcome = kill_single_victim(
                 &node,
                 &victim,
-                KillTarget::Connection,
-                &no_protected_accounts,
-                &ReadLimits::default(),
+                KillOptions::new(KillTarget::Connection, &no_protected_accounts),
+                &connector(),
             )
             .await
             .unwrap();

@@ -6,12 +6,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use clew_diagnose::{KillRisk, ProtectedAccounts};
 use clew_model::{Session, Transaction};
 use clew_mysql::{
-    KillOutcome, KillRefusal, KillTarget, ReadLimits, UnsafeKillPolicy, Victim, find_sessions_unsafe_to_kill,
-    kill_victims_with_unsafe_kill_policy, read_kill_risks, read_lock_waits,
+    KillOptions, KillOutcome, KillRefusal, KillTarget, UnsafeKillPolicy, Victim, find_sessions_unsafe_to_kill,
+    kill_victims, read_kill_risks, read_lock_waits,
 };
 use clew_testkit::{ClientCharset, Flavor, RawSession, Server, open_big_transaction};
 
-use super::{connection_victim, find_session, open_session, server, wait_until_running};
+use super::{connection_victim, connector, find_session, open_session, server, wait_until_running};
 
 /// Starts a server with one table of each kind of engine in the schema `shop`, which `app` may change.
 async fn server_with_tables(flavor: Flavor) -> Server {
@@ -47,16 +47,14 @@ async fn table_lock_holder(server: &Server) -> RawSession {
 }
 
 async fn kill_with_policy(url: &str, victim: &Victim, unsafe_victims: UnsafeKillPolicy) -> KillOutcome {
-    let (node, limits) = (url.parse().unwrap(), ReadLimits::default());
+    let (node, connector) = (url.parse().unwrap(), connector());
     let victims = std::slice::from_ref(victim);
     let protected = ProtectedAccounts::default();
-    let outcomes = kill_victims_with_unsafe_kill_policy(
+    let outcomes = kill_victims(
         &node,
         victims,
-        KillTarget::Connection,
-        &protected,
-        unsafe_victims,
-        &limits,
+        KillOptions { kind: KillTarget::Connection, protected: &protected, unsafe_victims },
+        &connector,
     )
     .await;
     outcomes.unwrap().pop().unwrap().1
@@ -64,7 +62,7 @@ async fn kill_with_policy(url: &str, victim: &Victim, unsafe_victims: UnsafeKill
 
 async fn risks_of(url: &str, session: &Session) -> Vec<KillRisk> {
     let sessions = std::slice::from_ref(session);
-    let risks = read_kill_risks(&url.parse().unwrap(), sessions, &HashMap::new(), &ReadLimits::default()).await;
+    let risks = read_kill_risks(&url.parse().unwrap(), sessions, &HashMap::new(), &connector()).await;
     risks.unwrap().remove(&session.id).unwrap_or_default()
 }
 
@@ -166,8 +164,7 @@ async fn engine_of_a_table_that_the_account_cannot_see_is_read_from_innodb_or_un
         let (_raw, on_innodb) = changing_session(&server, "UPDATE orders SET v = 1").await;
         let (_other, on_myisam) = changing_session(&server, "REPAIR TABLE log").await;
         let sessions = [on_innodb.clone(), on_myisam.clone()];
-        let risks =
-            find_sessions_unsafe_to_kill(&url.parse().unwrap(), &sessions, &ReadLimits::default()).await.unwrap();
+        let risks = find_sessions_unsafe_to_kill(&url.parse().unwrap(), &sessions, &connector()).await.unwrap();
         assert_eq!(risks.len(), 1, "{flavor}: {risks:?}");
         assert_eq!(table_of(&risks[&on_myisam.id]), ("unknown_engine", "shop.log".to_owned()), "{flavor}");
         assert!(risks[&on_myisam.id].to_string().contains("engine is unknown"), "{risks:?}");
@@ -211,11 +208,11 @@ async fn rollback_of_many_rows_is_reported_as_long_on_a_server() {
         let server = server(flavor).await;
         let raw = open_big_transaction(&server, "app", 14).await.unwrap();
         let session = find_session(&server, raw.id).await.unwrap();
-        let (node, limits) = (server.url().parse().unwrap(), ReadLimits::default());
-        let observed = read_lock_waits(&node, &limits).await.unwrap();
-        let open = observed.transactions.into_iter().map(|facts| facts.transaction);
+        let (node, connector) = (server.url().parse().unwrap(), connector());
+        let waits = read_lock_waits(&node, &connector).await.unwrap();
+        let open = waits.transactions.into_iter().map(|facts| facts.transaction);
         let open: HashMap<u64, Transaction> = open.map(|open| (open.session_id, open)).collect();
-        let risks = read_kill_risks(&node, std::slice::from_ref(&session), &open, &limits).await.unwrap();
+        let risks = read_kill_risks(&node, std::slice::from_ref(&session), &open, &connector).await.unwrap();
         let [KillRisk::LongRollback { rows_modified, .. }] = risks[&session.id][..] else { panic!("{risks:?}") };
         assert_eq!(rows_modified, 8 << 14, "{flavor}");
     }

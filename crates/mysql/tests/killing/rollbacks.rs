@@ -1,13 +1,13 @@
 //! Progress of rollbacks until their end.
 
 use clew_model::{Failure, FailureKind};
-use clew_mysql::{KillTarget, ReadLimits, Rollback, read_rollbacks};
+use clew_mysql::{KillTarget, Rollback, read_rollbacks};
 use clew_testkit::{Flavor, Server, open_big_transaction};
 
-use super::{connection_victim, find_session, kill_as_root, server};
+use super::{connection_victim, connector, find_session, kill_as_root, server};
 
 async fn read_progress(server: &Server, wanted: Option<&[u64]>) -> Vec<Rollback> {
-    read_rollbacks(&server.url().parse().unwrap(), wanted, &ReadLimits::default()).await.unwrap()
+    read_rollbacks(&server.url().parse().unwrap(), wanted, &connector()).await.unwrap()
 }
 
 #[tokio::test]
@@ -41,7 +41,7 @@ async fn missing_privilege_for_rollbacks_is_reported_with_its_grant() {
     for flavor in Flavor::ALL {
         let server = server(flavor).await;
         let url = server.url().replace("root@", "clew@").parse().unwrap();
-        let refused: Failure = read_rollbacks(&url, None, &ReadLimits::default()).await.unwrap_err();
+        let refused: Failure = read_rollbacks(&url, None, &connector()).await.unwrap_err();
         assert_eq!(refused.kind, FailureKind::MissingPrivilege, "{flavor}: {refused}");
         assert!(refused.detail.contains("GRANT PROCESS ON *.* TO"), "{flavor}: {refused}");
     }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use clew_model::{LimitationKind, NodeUrl, SessionClass, SessionSelection, SlowSessionThreshold};
 use clew_mysql::{
-    ClientSessions, ConnectionPurpose, NodeClockHistory, OutputFormat, ReadLimits, SampleCache, StatementMasking,
+    ClientSessions, ConnectionPurpose, NodeClockHistory, OutputFormat, SampleCache, SnapshotOptions,
     UnreliableClockReason, diagnose_node, find_sessions_by_id, read_client_sessions, read_lock_waits,
-    read_session_detail, take_detailed_snapshot, take_session_sample,
+    read_session_detail, take_session_sample, take_snapshot,
 };
 use clew_testkit::{
     ClientCharset, DatabaseServerOptions, Flavor, PacketAction, RawSession, RewriteRules, RewritingProxy, Server,
@@ -16,7 +16,7 @@ use clew_testkit::{
 use mysql_async::prelude::Queryable;
 use tokio::time::sleep;
 
-use super::{TRANSACTION_LIST_AGE, csv_of, take};
+use super::{TRANSACTION_LIST_AGE, connector, csv_of, take};
 
 /// Longer than any test, shorter than any wrong age.
 const PLAUSIBLE: u64 = 600;
@@ -52,22 +52,19 @@ async fn listed_age(server: &Server, id: u64) -> Option<(u64, String)> {
 
 /// Returns the age of a session in every read that has it.
 async fn seconds_in_every_read(server: &Server, id: u64) -> Vec<(&'static str, u64)> {
-    let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), ReadLimits::default());
+    let (node, connector): (NodeUrl, _) = (server.url().parse().unwrap(), connector());
     let (plain, _) = listed_age(server, id).await.unwrap();
-    let form = OutputFormat::Csv { formula_guard: false };
-    let mut detailed =
-        take_detailed_snapshot(&node, &SessionSelection::default(), StatementMasking::Full, form, &limits)
-            .await
-            .unwrap();
+    let options = SnapshotOptions::new(OutputFormat::Csv { formula_guard: false });
+    let mut detailed = take_snapshot(&node, &SnapshotOptions { detailed: true, ..options }, &connector).await.unwrap();
     let mut body = Vec::new();
     detailed.body.write_to(&mut body).unwrap();
     let mut rows = csv::ReaderBuilder::new().has_headers(false).from_reader(body.as_slice());
     let detailed = rows.records().map(Result::unwrap).find(|row| row[0] == id.to_string()).unwrap();
-    let waits = read_lock_waits(&node, &limits).await.unwrap();
+    let waits = read_lock_waits(&node, &connector).await.unwrap();
     let of_waits = waits.sessions.iter().find(|facts| facts.session.id == id).unwrap();
-    let live = take_session_sample(&node, &mut SampleCache::default(), 60, &limits).await.unwrap();
+    let live = take_session_sample(&node, &mut SampleCache::default(), 60, &connector).await.unwrap();
     let of_live = live.sessions.iter().find(|live| live.session.id == id).unwrap();
-    let users = read_client_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap();
+    let users = read_client_sessions(&node, ConnectionPurpose::Reading, &connector).await.unwrap();
     assert!(users.unchecked.is_empty(), "{users:?}");
     let slow = u64::from(plain >= 60);
     assert_eq!(live.counts.slow, slow, "{:?}", live.counts);
@@ -75,9 +72,9 @@ async fn seconds_in_every_read(server: &Server, id: u64) -> Vec<(&'static str, u
         ("snapshot", plain),
         ("detailed snapshot", detailed[7].parse().unwrap()),
         ("waits", of_waits.session.seconds),
-        ("session", read_session_detail(&node, id, &limits).await.unwrap().unwrap().session.seconds),
+        ("session", read_session_detail(&node, id, &connector).await.unwrap().unwrap().session.seconds),
         ("live list", of_live.session.seconds),
-        ("sessions by id", find_sessions_by_id(&node, &[id], &limits).await.unwrap().sessions[0].seconds),
+        ("sessions by id", find_sessions_by_id(&node, &[id], &connector).await.unwrap().sessions[0].seconds),
         ("sessions for rules", users.sessions.iter().find(|session| session.id == id).unwrap().seconds),
     ]
 }
@@ -124,7 +121,7 @@ async fn forged_age_of_a_statement_that_ends_during_the_read_is_not_shown_on_mys
     sleep(Duration::from_secs(2)).await;
     // Rules get the true ages of idle sessions too.
     let node: NodeUrl = server.url().parse().unwrap();
-    let users = read_client_sessions(&node, ConnectionPurpose::Reading, &ReadLimits::default()).await.unwrap();
+    let users = read_client_sessions(&node, ConnectionPurpose::Reading, &connector()).await.unwrap();
     for idle in [&idle_old, &idle_young] {
         let session = users.sessions.iter().find(|session| session.id == idle.id).unwrap();
         assert!((1..PLAUSIBLE).contains(&session.seconds) && !users.unchecked.contains(&idle.id), "{session:?}");
@@ -152,10 +149,10 @@ async fn unreliable_ages(url: &str) -> (String, ClientSessions) {
     let ages: Vec<_> =
         summary.limitations.into_iter().filter(|gap| gap.kind == LimitationKind::UnreliableAges).collect();
     let [gap] = ages.as_slice() else { panic!("{ages:?}") };
-    let diagnosis = diagnose_node(&node, &ReadLimits::default()).await.unwrap();
+    let diagnosis = diagnose_node(&node, &connector()).await.unwrap();
     let check = diagnosis.checks.iter().find(|check| check.what == "reliable durations").unwrap();
     assert_eq!(check.limitation.as_ref().map(|gap| gap.kind), Some(LimitationKind::UnreliableAges));
-    let users = read_client_sessions(&node, ConnectionPurpose::Reading, &ReadLimits::default()).await.unwrap();
+    let users = read_client_sessions(&node, ConnectionPurpose::Reading, &connector()).await.unwrap();
     assert!(users.limitations.iter().any(|gap| gap.kind == LimitationKind::UnreliableAges), "{users:?}");
     (gap.remedy.clone().unwrap_or_default().to_string(), users)
 }
@@ -205,7 +202,7 @@ async fn unrecorded_sessions_are_excluded_individually_on_mysql() {
     let off = format!("UPDATE performance_schema.threads SET instrumented = 'NO' WHERE processlist_id = {}", waiter.id);
     server.run_statements(&[&off]).await.unwrap();
     let node: NodeUrl = server.url().parse().unwrap();
-    let users = read_client_sessions(&node, ConnectionPurpose::Reading, &ReadLimits::default()).await.unwrap();
+    let users = read_client_sessions(&node, ConnectionPurpose::Reading, &connector()).await.unwrap();
     assert!(users.unchecked.iter().eq([&waiter.id]), "{users:?}");
     assert!(users.limitations[0].what.english.contains("of 1 sessions"), "{users:?}");
     assert!(users.into_sessions_with_checked_elapsed_times().iter().any(|session| session.id == recorded.id));
@@ -289,7 +286,7 @@ async fn reader_clock_is_reset(flavor: Flavor) {
     wait_until(async || transaction_ages(&url, &[session.id]).await[0] > 1).await;
     let ages = transaction_ages(&url, &[session.id]).await;
     assert!(ages[0] < PLAUSIBLE, "{flavor}: {ages:?}");
-    let diagnosis = diagnose_node(&url.parse().unwrap(), &ReadLimits::default()).await.unwrap();
+    let diagnosis = diagnose_node(&url.parse().unwrap(), &connector()).await.unwrap();
     assert!(diagnosis.clock_difference.abs() < 60.0, "{flavor}: {}", diagnosis.clock_difference);
 }
 
@@ -405,8 +402,8 @@ async fn end_of_daylight_saving_time_changes_no_age_on_mariadb() {
 async fn clock_steps_that_cancel_each_other_out_change_no_age_on_mysql() {
     let clock = ServerClock::new("UTC").unwrap();
     let server = Server::start_with_clock(Flavor::MySql, &DatabaseServerOptions::default(), &clock).await.unwrap();
-    let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), ReadLimits::default());
-    let read = async || read_client_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap();
+    let (node, connector): (NodeUrl, _) = (server.url().parse().unwrap(), connector());
+    let read = async || read_client_sessions(&node, ConnectionPurpose::Reading, &connector).await.unwrap();
     let mut history = NodeClockHistory::default();
     assert_eq!(read().await.adjust_elapsed_times_for_clock_steps(&mut history), None);
     clock.set_offset(-14_400.0).unwrap();
@@ -430,11 +427,11 @@ async fn clock_steps_that_cancel_each_other_out_change_no_age_on_mysql() {
 async fn clock_step_before_the_first_read_changes_no_age_of_automatic_kills_on_mysql() {
     let clock = ServerClock::new("UTC").unwrap();
     let server = Server::start_with_clock(Flavor::MySql, &DatabaseServerOptions::default(), &clock).await.unwrap();
-    let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), ReadLimits::default());
+    let (node, connector): (NodeUrl, _) = (server.url().parse().unwrap(), connector());
     let address = ([127, 0, 0, 1], server.port()).into();
     let mut session = RawSession::open(address, "root", None, ClientCharset::Utf8mb4).await.unwrap();
     session.send_statement(b"SELECT SLEEP(1000000)").await.unwrap();
-    let read = async || read_client_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap();
+    let read = async || read_client_sessions(&node, ConnectionPurpose::Reading, &connector).await.unwrap();
     let seconds =
         |users: &ClientSessions| users.sessions.iter().find(|listed| listed.id == session.id).unwrap().seconds;
     while !read().await.sessions.iter().any(|listed| listed.id == session.id && listed.statement.is_some()) {}
@@ -461,20 +458,20 @@ async fn steps_are_corrected(flavor: Flavor) {
     server.run_statements(&TABLE).await.unwrap();
     let session = in_transaction(&server, 1).await;
     let (_holder, waiter) = waiter_with_clock(&server, "- 7200").await;
-    let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), ReadLimits::default());
+    let (node, connector): (NodeUrl, _) = (server.url().parse().unwrap(), connector());
     let (mut memory, mut history) = (SampleCache::default(), NodeClockHistory::default());
-    let mut users = read_client_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap();
+    let mut users = read_client_sessions(&node, ConnectionPurpose::Reading, &connector).await.unwrap();
     assert_eq!(users.adjust_elapsed_times_for_clock_steps(&mut history), None);
-    take_session_sample(&node, &mut memory, 60, &limits).await.unwrap();
+    take_session_sample(&node, &mut memory, 60, &connector).await.unwrap();
     for (shift, is_step) in [(3600.0, true), (3600.0, false), (0.0, true), (-3600.0, true)] {
         clock.set_offset(shift).unwrap();
-        let live = take_session_sample(&node, &mut memory, 60, &limits).await.unwrap();
+        let live = take_session_sample(&node, &mut memory, 60, &connector).await.unwrap();
         let of = |id: u64| live.sessions.iter().find(|live| live.session.id == id).unwrap();
         let open = of(session.id).transaction.as_ref().unwrap().seconds;
         assert!(open < PLAUSIBLE, "{flavor} {shift}: {open}");
         assert!(of(waiter.id).session.seconds < PLAUSIBLE, "{flavor} {shift}: {:?}", of(waiter.id));
         assert_eq!((live.counts.slow, live.counts.long), (0, 0), "{flavor} {shift}");
-        let mut users = read_client_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap();
+        let mut users = read_client_sessions(&node, ConnectionPurpose::Reading, &connector).await.unwrap();
         let step = users.adjust_elapsed_times_for_clock_steps(&mut history);
         assert_eq!(step.is_some(), is_step, "{flavor} {shift}: {step:?}");
         assert!(users.sessions.iter().all(|session| session.seconds < PLAUSIBLE), "{flavor} {shift}: {users:?}");

@@ -1,20 +1,25 @@
 //! Connection limit of a node: two at a time. Kills never queue behind reads.
 
 use clew_diagnose::ProtectedAccounts;
-use clew_model::{NodeUrl, SessionSelection};
+use clew_model::NodeUrl;
 use clew_mysql::{
-    ConnectionPurpose, KillOutcome, KillTarget, OutputFormat, ReadLimits, ReadSizeLimits, StatementMasking, Victim,
-    diagnose_node, find_sessions_by_id, kill_single_victim, read_client_sessions, read_lock_waits, read_rollbacks,
-    take_detailed_snapshot, take_snapshot,
+    ConnectionPurpose, KillOptions, KillOutcome, KillTarget, NodeConnector, OutputFormat, ReadLimits, ReadSizeLimits,
+    SnapshotOptions, Victim, diagnose_node, find_sessions_by_id, kill_single_victim, read_client_sessions,
+    read_lock_waits, read_rollbacks, take_snapshot,
 };
 use clew_testkit::{DatabaseServerOptions, Flavor, Server, StatementHoldingProxy, open_idle_sessions};
 use futures_util::future::{FutureExt, try_join_all};
 
-const LIMITS: ReadLimits = ReadLimits {
-    read_timeout: std::time::Duration::from_secs(40),
-    connect_timeout: std::time::Duration::from_secs(20),
-    bytes: ReadSizeLimits::DEFAULT,
-};
+use super::connector;
+
+fn patient_connector() -> NodeConnector {
+    let limits = ReadLimits {
+        read_timeout: std::time::Duration::from_secs(40),
+        connect_timeout: std::time::Duration::from_secs(20),
+        bytes: ReadSizeLimits::DEFAULT,
+    };
+    NodeConnector { limits, ..connector() }
+}
 
 /// The server enforces the limit: it refuses a third connection of the account.
 #[tokio::test]
@@ -24,13 +29,15 @@ async fn twenty_concurrent_reads_use_at_most_two_connections() {
         let accounts = ["CREATE USER clew@'%' WITH MAX_USER_CONNECTIONS 2", "GRANT PROCESS, SELECT ON *.* TO clew@'%'"];
         server.run_statements(&accounts).await.unwrap();
         let node: NodeUrl = server.url_for_account("clew", "").parse().unwrap();
-        let (selection, form) = (SessionSelection::default(), OutputFormat::Csv { formula_guard: true });
+        let connector = patient_connector();
+        let plain = SnapshotOptions::new(OutputFormat::Csv { formula_guard: true });
+        let detailed = SnapshotOptions { detailed: true, ..plain.clone() };
         let read = async |at: usize| match at % 5 {
-            0 => take_snapshot(&node, &selection, StatementMasking::Full, form, &LIMITS).await.map(|_| ()),
-            1 => take_detailed_snapshot(&node, &selection, StatementMasking::Full, form, &LIMITS).await.map(|_| ()),
-            2 => read_lock_waits(&node, &LIMITS).await.map(|_| ()),
-            3 => read_rollbacks(&node, None, &LIMITS).await.map(|_| ()),
-            _ => diagnose_node(&node, &LIMITS).await.map(|_| ()),
+            0 => take_snapshot(&node, &plain, &connector).await.map(|_| ()),
+            1 => take_snapshot(&node, &detailed, &connector).await.map(|_| ()),
+            2 => read_lock_waits(&node, &connector).await.map(|_| ()),
+            3 => read_rollbacks(&node, None, &connector).await.map(|_| ()),
+            _ => diagnose_node(&node, &connector).await.map(|_| ()),
         };
         let read = &read;
         try_join_all((0..20).map(read)).await.unwrap_or_else(|failure| panic!("{flavor}: {failure}"));
@@ -44,23 +51,27 @@ async fn kill_succeeds_while_a_read_hangs() {
         let victims = open_idle_sessions(&server, 1).await.unwrap();
         // Only reads of locks query the current account.
         let gate = StatementHoldingProxy::start(&server, "CURRENT_USER").await.unwrap();
-        let node: NodeUrl = gate.url().parse().unwrap();
+        let (node, connector): (NodeUrl, _) = (gate.url().parse().unwrap(), patient_connector());
         let hanging = tokio::spawn({
-            let node = node.clone();
-            async move { read_lock_waits(&node, &LIMITS).await }
+            let (node, connector) = (node.clone(), connector.clone());
+            async move { read_lock_waits(&node, &connector).await }
         });
         gate.wait_until_statement_is_held().await;
-        let mut waiting = Box::pin(read_client_sessions(&node, ConnectionPurpose::Reading, &LIMITS));
+        let mut waiting = Box::pin(read_client_sessions(&node, ConnectionPurpose::Reading, &connector));
         assert!((&mut waiting).now_or_never().is_none());
 
-        let seen = read_client_sessions(&node, ConnectionPurpose::Killing, &LIMITS).await.unwrap();
+        let seen = read_client_sessions(&node, ConnectionPurpose::Killing, &connector).await.unwrap();
         let [session] = &seen.sessions[..] else { panic!("{flavor}: {seen:?}") };
-        assert_eq!(find_sessions_by_id(&node, &[session.id], &LIMITS).await.unwrap().sessions.len(), 1, "{flavor}");
+        assert_eq!(find_sessions_by_id(&node, &[session.id], &connector).await.unwrap().sessions.len(), 1, "{flavor}");
         let victim = Victim::for_session(session, &seen.read);
-        let outcome =
-            kill_single_victim(&node, &victim, KillTarget::Connection, &ProtectedAccounts::default(), &LIMITS)
-                .await
-                .unwrap();
+        let outcome = kill_single_victim(
+            &node,
+            &victim,
+            KillOptions::new(KillTarget::Connection, &ProtectedAccounts::default()),
+            &connector,
+        )
+        .await
+        .unwrap();
         assert_eq!(outcome, KillOutcome::Killed, "{flavor}");
 
         assert!(!hanging.is_finished() && (&mut waiting).now_or_never().is_none(), "{flavor}");

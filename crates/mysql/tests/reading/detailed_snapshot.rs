@@ -3,11 +3,13 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use clew_model::{LimitationKind, NodeUrl, SESSION_DETAIL_COLUMNS, SESSION_SNAPSHOT_COLUMNS, SessionSelection};
-use clew_mysql::{OutputFormat, ReadLimits, Snapshot, StatementMasking, take_detailed_snapshot};
+use clew_mysql::{OutputFormat, Snapshot, SnapshotOptions, StatementMasking, take_snapshot};
 use clew_testkit::{
     ClientCharset, DatabaseServerOptions, Flavor, LockWaitScenario, RawSession, RunningScenario, Server,
 };
 use mysql_async::prelude::Queryable;
+
+use super::connector;
 
 const RECORDING: [&str; 2] =
     ["--performance-schema=ON", "--performance-schema-instrument=wait/lock/metadata/sql/mdl=ON"];
@@ -27,8 +29,9 @@ async fn build(server: &Server, name: &str) -> RunningScenario {
 
 async fn take(url: &str, statements: StatementMasking, selection: &SessionSelection) -> Snapshot {
     let node: NodeUrl = url.parse().unwrap();
-    let form = OutputFormat::Csv { formula_guard: true };
-    take_detailed_snapshot(&node, selection, statements, form, &ReadLimits::default()).await.unwrap()
+    let options = SnapshotOptions::new(OutputFormat::Csv { formula_guard: true });
+    let options = SnapshotOptions { selection: selection.clone(), statements, detailed: true, ..options };
+    take_snapshot(&node, &options, &connector()).await.unwrap()
 }
 
 /// Takes a detailed snapshot. Returns the rows, and the kind and remedy of each limitation.

@@ -3,14 +3,16 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use clew_diagnose::waits::{WaitGraph, build_wait_graph};
-use clew_model::{Limitation, LimitationKind, NodeUrl, SessionSelection};
+use clew_diagnose::waits::WaitGraph;
+use clew_model::{Limitation, LimitationKind, NodeUrl};
 use clew_mysql::{
-    ConnectionPurpose, OutputFormat, ReadLimits, SampleCache, StatementMasking, diagnose_node, find_sessions_by_id,
-    read_client_sessions, read_lock_waits, take_detailed_snapshot, take_session_sample, take_snapshot,
+    ConnectionPurpose, OutputFormat, SampleCache, SnapshotOptions, diagnose_node, find_sessions_by_id,
+    read_client_sessions, read_lock_waits, take_session_sample, take_snapshot,
 };
 use clew_testkit::{ClientCharset, DatabaseServerOptions, Flavor, RawSession, Server, open_idle_sessions};
 use tokio::time::sleep;
+
+use super::connector;
 
 /// Starts a server with these settings of performance_schema.
 async fn start(flavor: Flavor, settings: &[&str]) -> Server {
@@ -26,17 +28,16 @@ async fn open(server: &Server) -> RawSession {
 
 async fn waits(server: &Server) -> WaitGraph {
     let node: NodeUrl = server.url().parse().unwrap();
-    build_wait_graph(&read_lock_waits(&node, &ReadLimits::default()).await.unwrap())
+    read_lock_waits(&node, &connector()).await.unwrap().graph
 }
 
 /// Returns the limitations of `doctor` and of a detailed snapshot.
 async fn limitations(server: &Server) -> [Vec<Limitation>; 2] {
-    let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), ReadLimits::default());
-    let diagnosis = diagnose_node(&node, &limits).await.unwrap();
-    let form = OutputFormat::Csv { formula_guard: false };
-    let snapshot = take_detailed_snapshot(&node, &SessionSelection::default(), StatementMasking::Full, form, &limits)
-        .await
-        .unwrap();
+    let (node, connector): (NodeUrl, _) = (server.url().parse().unwrap(), connector());
+    let diagnosis = diagnose_node(&node, &connector).await.unwrap();
+    let options = SnapshotOptions::new(OutputFormat::Csv { formula_guard: false });
+    let options = SnapshotOptions { detailed: true, ..options };
+    let snapshot = take_snapshot(&node, &options, &connector).await.unwrap();
     [diagnosis.checks.into_iter().filter_map(|check| check.limitation).collect(), snapshot.summary.limitations]
 }
 
@@ -143,7 +144,7 @@ async fn sessions_without_a_thread_have_no_reliable_age_on_mysql() {
     waiter.send_statement(b"DO SLEEP(600)").await.unwrap();
     let node: NodeUrl = server.url().parse().unwrap();
     loop {
-        let users = read_client_sessions(&node, ConnectionPurpose::Reading, &ReadLimits::default()).await.unwrap();
+        let users = read_client_sessions(&node, ConnectionPurpose::Reading, &connector()).await.unwrap();
         if users.sessions.iter().any(|session| session.id == waiter.id && session.command == b"Query") {
             assert!(users.unchecked.contains(&waiter.id), "{users:?}");
             assert!(users.into_sessions_with_checked_elapsed_times().iter().all(|session| session.id != waiter.id));
@@ -157,25 +158,24 @@ async fn sessions_without_a_thread_have_no_reliable_age_on_mysql() {
 async fn incomplete_process_list_has_a_limitation_on_mysql() {
     let settings = ["--performance-schema-max-thread-instances=60", "--performance-schema-show-processlist=ON"];
     let server = start(Flavor::MySql, &settings).await;
-    let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), ReadLimits::default());
+    let (node, connector): (NodeUrl, _) = (server.url().parse().unwrap(), connector());
     let idle = open_idle_sessions(&server, 60).await.unwrap();
     let is_lost = |limitations: &[Limitation]| {
         limitations.iter().any(|gap| {
             gap.kind == LimitationKind::LostThreads && gap.what.english.contains("missing from the process list")
         })
     };
-    let form = OutputFormat::Csv { formula_guard: false };
-    let plain =
-        take_snapshot(&node, &SessionSelection::default(), StatementMasking::Full, form, &limits).await.unwrap();
+    let options = SnapshotOptions::new(OutputFormat::Csv { formula_guard: false });
+    let plain = take_snapshot(&node, &options, &connector).await.unwrap();
     assert!(plain.summary.rows < 60 && is_lost(&plain.summary.limitations), "{:?}", plain.summary);
-    let users = read_client_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap();
+    let users = read_client_sessions(&node, ConnectionPurpose::Reading, &connector).await.unwrap();
     assert!(users.sessions.len() < 60 && is_lost(&users.limitations), "{:?}", users.limitations);
     let ids: Vec<u64> = idle.sessions.iter().map(|session| session.id).collect();
-    let failure = find_sessions_by_id(&node, &ids, &limits).await.unwrap_err();
+    let failure = find_sessions_by_id(&node, &ids, &connector).await.unwrap_err();
     assert!(failure.detail.contains("missing from the process list"), "{failure}");
 
     // Samples use `SHOW FULL PROCESSLIST` if the table is incomplete.
     server.run_statements(&["SET GLOBAL performance_schema_show_processlist = OFF"]).await.unwrap();
-    let live = take_session_sample(&node, &mut SampleCache::default(), 60, &limits).await.unwrap();
+    let live = take_session_sample(&node, &mut SampleCache::default(), 60, &connector).await.unwrap();
     assert_eq!(live.counts.total, 60, "{:?}", live.counts);
 }

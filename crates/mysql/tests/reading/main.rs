@@ -18,10 +18,20 @@ mod tls_modes;
 use std::time::Duration;
 
 use clew_model::{Failure, NodeUrl, SessionSelection};
-use clew_mysql::{OutputFormat, ReadLimits, Snapshot, StatementMasking, take_snapshot};
+use clew_mysql::{NodeConnector, OutputFormat, Snapshot, SnapshotOptions, take_snapshot};
 
 /// Pause after which InnoDB refreshes its list of transactions: at the earliest 100 ms after the last read.
 const TRANSACTION_LIST_AGE: Duration = Duration::from_millis(150);
+
+thread_local! {
+    /// Connector of the test that runs on this thread.
+    static CONNECTOR: NodeConnector = NodeConnector::default();
+}
+
+/// Returns the connector of the current test. All operations of a test share one connection registry.
+fn connector() -> NodeConnector {
+    CONNECTOR.with(Clone::clone)
+}
 
 /// Returns the sessions of a node as CSV records.
 async fn csv_of(url: &str, selection: &SessionSelection, formula_guard: bool) -> Vec<Vec<String>> {
@@ -37,6 +47,6 @@ async fn csv_of(url: &str, selection: &SessionSelection, formula_guard: bool) ->
 
 async fn take(url: &str, selection: &SessionSelection, formula_guard: bool) -> Result<Snapshot, Failure> {
     let node: NodeUrl = url.parse().unwrap();
-    take_snapshot(&node, selection, StatementMasking::Full, OutputFormat::Csv { formula_guard }, &ReadLimits::default())
-        .await
+    let options = SnapshotOptions::new(OutputFormat::Csv { formula_guard });
+    take_snapshot(&node, &SnapshotOptions { selection: selection.clone(), ..options }, &connector()).await
 }

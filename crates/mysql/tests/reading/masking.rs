@@ -3,8 +3,10 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use clew_model::{NodeUrl, SessionSelection};
-use clew_mysql::{OutputFormat, ReadLimits, StatementMasking, take_snapshot};
+use clew_mysql::{OutputFormat, SnapshotOptions, StatementMasking, take_snapshot};
 use clew_testkit::{ClientCharset, DatabaseServerOptions, Flavor, RawSession, Server};
+
+use super::connector;
 
 /// Text in strings and comments. No part of it occurs elsewhere.
 const SECRET: &str = "QJXZKWVB";
@@ -66,7 +68,8 @@ impl Planted {
             sql_key: sql_key.map(ToOwned::to_owned),
             ..SessionSelection::default()
         };
-        let snapshot = take_snapshot(&node, &selection, statements, form, &ReadLimits::default()).await;
+        let options = SnapshotOptions { selection, statements, ..SnapshotOptions::new(form) };
+        let snapshot = take_snapshot(&node, &options, &connector()).await;
         let mut body = Vec::new();
         snapshot.unwrap().body.write_to(&mut body).unwrap();
         String::from_utf8(body).unwrap()

@@ -1,14 +1,14 @@
 //! Data visible to an account without privileges and with PROCESS, and the `GRANT` statements that Clew suggests.
 
 use clew_model::{LimitationKind, NodeUrl, SessionSelection};
-use clew_mysql::{Diagnosis, ReadLimits, diagnose_node};
+use clew_mysql::{Diagnosis, diagnose_node};
 use clew_testkit::{DatabaseServerOptions, Flavor, Server, open_idle_sessions};
 
-use super::{csv_of, take};
+use super::{connector, csv_of, take};
 
 async fn diagnosis(url: &str) -> Diagnosis {
     let node: NodeUrl = url.parse().unwrap();
-    diagnose_node(&node, &ReadLimits::default()).await.unwrap()
+    diagnose_node(&node, &connector()).await.unwrap()
 }
 
 fn kinds(diagnosis: &Diagnosis) -> Vec<LimitationKind> {

@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use clew_model::{Failure, FailureKind, LimitationKind, NodeUrl, SessionSelection};
 use clew_mysql::{
-    OutputFormat, ReadLimits, ReadSizeLimits, Snapshot, StatementMasking, find_sessions_by_id, take_snapshot,
+    NodeConnector, OutputFormat, ReadLimits, ReadSizeLimits, Snapshot, SnapshotOptions, find_sessions_by_id,
+    take_snapshot,
 };
 use clew_testkit::{
     DatabaseServerOptions, Flavor, PacketAction, PasswordLeak, RewriteRules, RewritingProxy, RogueAttack, RogueServer,
     RogueServerOptions, Server,
 };
 
-use super::take;
+use super::{connector, take};
 
 const PASSWORD: &str = "correct-horse-battery";
 
@@ -19,15 +20,15 @@ async fn read(url: &str, per_read: u64) -> Result<Snapshot, Failure> {
     read_with_limits(url, ReadSizeLimits { per_read, ..ReadSizeLimits::default() }).await
 }
 
-fn limits(bytes: ReadSizeLimits) -> ReadLimits {
-    ReadLimits { read_timeout: Duration::from_secs(30), bytes, ..ReadLimits::default() }
+fn connector_with_limits(bytes: ReadSizeLimits) -> NodeConnector {
+    let limits = ReadLimits { read_timeout: Duration::from_secs(30), bytes, ..ReadLimits::default() };
+    NodeConnector { limits, ..connector() }
 }
 
 async fn read_with_limits(url: &str, bytes: ReadSizeLimits) -> Result<Snapshot, Failure> {
     let node: NodeUrl = url.parse().unwrap();
-    let form = OutputFormat::Csv { formula_guard: true };
-    let limits = limits(bytes);
-    take_snapshot(&node, &SessionSelection::default(), StatementMasking::Full, form, &limits).await
+    let options = SnapshotOptions::new(OutputFormat::Csv { formula_guard: true });
+    take_snapshot(&node, &options, &connector_with_limits(bytes)).await
 }
 
 #[tokio::test]
@@ -166,8 +167,8 @@ async fn row_limit_truncates_statements() {
 async fn sessions_in_memory_are_limited() {
     let rogue = RogueServer::start(RogueAttack::EndlessRows).await.unwrap();
     let node: NodeUrl = rogue.url_for_account("clew", "", "tls=off").parse().unwrap();
-    let limits = limits(ReadSizeLimits { in_memory: 1 << 20, ..ReadSizeLimits::default() });
-    let failure = find_sessions_by_id(&node, &[1], &limits).await.unwrap_err();
+    let connector = connector_with_limits(ReadSizeLimits { in_memory: 1 << 20, ..ReadSizeLimits::default() });
+    let failure = find_sessions_by_id(&node, &[1], &connector).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::ServerError, "{failure}");
     assert!(failure.detail.contains("1048576 bytes of sessions"), "{failure}");
     assert!(rogue.attack_bytes_sent() < 16 << 20, "{} bytes", rogue.attack_bytes_sent());

@@ -2,13 +2,12 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use clew_diagnose::waits::build_wait_graph;
 use clew_model::{NodeUrl, SessionSelection};
-use clew_mysql::{ReadLimits, diagnose_node, read_lock_waits};
+use clew_mysql::{diagnose_node, read_lock_waits};
 use clew_testkit::{ClientCharset, DatabaseServerOptions, Flavor, RawSession, Server};
 use tokio::time::sleep;
 
-use super::{TRANSACTION_LIST_AGE, csv_of, take};
+use super::{TRANSACTION_LIST_AGE, connector, csv_of, take};
 
 async fn open(server: &Server) -> RawSession {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
@@ -47,7 +46,7 @@ async fn read(url: &str) -> (usize, usize, usize) {
     let open = rows.iter().filter(|row| !row[8].is_empty()).count();
     let waiting = rows.iter().filter(|row| row[11] == "LOCK WAIT").count();
     let node: NodeUrl = url.parse().unwrap();
-    let graph = build_wait_graph(&read_lock_waits(&node, &ReadLimits::default()).await.unwrap());
+    let graph = read_lock_waits(&node, &connector()).await.unwrap().graph;
     let waiters: std::collections::BTreeSet<_> = graph.waits.iter().map(|wait| wait.waiter).collect();
     (open, waiting, waiters.len())
 }
@@ -106,7 +105,7 @@ async fn server_defaults_do_not_affect_reads(flavor: Flavor) {
         sleep(TRANSACTION_LIST_AGE).await;
     }
     assert_eq!(read(&url).await, (11, 6, 6), "{flavor}");
-    let expected = diagnose_node(&url.parse().unwrap(), &ReadLimits::default()).await.unwrap();
+    let expected = diagnose_node(&url.parse().unwrap(), &connector()).await.unwrap();
     let mut control = server.connect_as_root().await.unwrap();
     for default in defaults(flavor) {
         use mysql_async::prelude::Queryable;
@@ -123,7 +122,7 @@ async fn server_defaults_do_not_affect_reads(flavor: Flavor) {
         assert_eq!(outcome, (11, 6, 6), "{flavor}: {default}");
         let summary = take(&url, &SessionSelection::default(), false).await.unwrap().summary;
         assert_eq!(summary.limitations, [], "{flavor}: {default}");
-        let diagnosis = diagnose_node(&url.parse().unwrap(), &ReadLimits::default()).await.unwrap();
+        let diagnosis = diagnose_node(&url.parse().unwrap(), &connector()).await.unwrap();
         let works =
             |diagnosis: &clew_mysql::Diagnosis| diagnosis.checks.iter().map(|check| check.works).collect::<Vec<_>>();
         assert_eq!(works(&diagnosis), works(&expected), "{flavor}: {default}: {diagnosis:#?}");

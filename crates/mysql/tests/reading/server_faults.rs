@@ -4,14 +4,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clew_model::{Failure, FailureKind, NodeUrl, SessionSelection};
-use clew_mysql::{OutputFormat, ReadLimits, ReadSizeLimits, StatementMasking, take_snapshot, wait_for_pending_kills};
+use clew_mysql::{NodeConnector, OutputFormat, ReadLimits, ReadSizeLimits, SnapshotOptions, take_snapshot};
 use clew_testkit::{
     ClientCharset, DatabaseServerOptions, FakeServer, FakeServerOptions, Fault, Flavor, RawSession, Server,
     open_idle_sessions, open_idle_sessions_for_account,
 };
 use mysql_async::prelude::Queryable;
 
-use super::take;
+use super::{connector, take};
 
 const QUICK: ReadLimits = ReadLimits {
     read_timeout: Duration::from_millis(2500),
@@ -19,10 +19,11 @@ const QUICK: ReadLimits = ReadLimits {
     bytes: ReadSizeLimits::DEFAULT,
 };
 
-async fn failure_of(url: &str, limits: &ReadLimits) -> Failure {
+async fn failure_of(url: &str, limits: ReadLimits) -> Failure {
     let node: NodeUrl = url.parse().unwrap();
-    let form = OutputFormat::Csv { formula_guard: true };
-    take_snapshot(&node, &SessionSelection::default(), StatementMasking::Full, form, limits).await.unwrap_err()
+    let options = SnapshotOptions::new(OutputFormat::Csv { formula_guard: true });
+    let connector = NodeConnector { limits, ..connector() };
+    take_snapshot(&node, &options, &connector).await.unwrap_err()
 }
 
 #[tokio::test]
@@ -40,7 +41,7 @@ async fn each_server_fault_has_its_own_failure_kind() {
         (Fault::InvalidPacketAfter(2), FailureKind::NotMysql, "out of order"),
     ] {
         let fake = FakeServer::start(FakeServerOptions { sessions: 5, transactions: 0, fault }).await.unwrap();
-        let failure = failure_of(&fake.url(), &QUICK).await;
+        let failure = failure_of(&fake.url(), QUICK).await;
         assert_eq!(failure.kind, kind, "{fault:?}: {failure}");
         assert!(failure.detail.contains(expected), "{fault:?}: {failure}");
         assert!(!failure.detail.contains("secret"), "{fault:?}: {failure}");
@@ -51,8 +52,8 @@ async fn each_server_fault_has_its_own_failure_kind() {
 async fn abandoned_statement_is_not_killed_without_proof() {
     let options = FakeServerOptions { sessions: 5, transactions: 0, fault: Fault::StallAfter(2) };
     let fake = FakeServer::start(options).await.unwrap();
-    failure_of(&fake.url(), &QUICK).await;
-    wait_for_pending_kills(Duration::from_secs(10)).await;
+    failure_of(&fake.url(), QUICK).await;
+    connector().registry.wait_for_pending_kills(Duration::from_secs(10)).await;
     // The fake process list does not show which session runs the statement.
     assert_eq!(fake.received_kill_statement_count(), 0);
 }
@@ -68,16 +69,16 @@ async fn server_without_a_hostname_variable_is_read() {
 async fn successful_read_kills_nothing() {
     let fake = FakeServer::start(FakeServerOptions::default()).await.unwrap();
     let snapshot = take(&fake.url(), &SessionSelection::default(), true).await.unwrap();
-    wait_for_pending_kills(Duration::from_secs(10)).await;
+    connector().registry.wait_for_pending_kills(Duration::from_secs(10)).await;
     assert_eq!((snapshot.summary.rows, fake.received_kill_statement_count()), (3, 0));
 }
 
 #[tokio::test]
 async fn closed_port_or_unknown_host_is_unreachable() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let failure = failure_of(&format!("mysql://u:p@{free}/"), &QUICK).await;
+    let failure = failure_of(&format!("mysql://u:p@{free}/"), QUICK).await;
     assert_eq!(failure.kind, FailureKind::Unreachable, "{failure}");
-    let failure = failure_of("mysql://u:p@no-such-host.invalid/", &QUICK).await;
+    let failure = failure_of("mysql://u:p@no-such-host.invalid/", QUICK).await;
     assert_eq!(failure.kind, FailureKind::Unreachable, "{failure}");
 }
 
@@ -86,10 +87,10 @@ async fn read_of_a_hung_server_times_out_and_leaves_no_session() {
     for flavor in Flavor::ALL {
         let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
         server.pause().unwrap();
-        let failure = failure_of(&server.url(), &QUICK).await;
+        let failure = failure_of(&server.url(), QUICK).await;
         assert_eq!(failure.kind, FailureKind::TimedOut, "{failure}");
         server.resume().unwrap();
-        wait_for_pending_kills(Duration::from_secs(10)).await;
+        connector().registry.wait_for_pending_kills(Duration::from_secs(10)).await;
         let mut connection = server.connect_as_root().await.unwrap();
         let own: u64 = connection.query_first("SELECT CONNECTION_ID()").await.unwrap().unwrap();
         let mut left = Vec::new();
@@ -119,20 +120,20 @@ async fn wrong_passwords_full_and_dead_servers_are_reported() {
             .run_statements(&["CREATE USER clew@'%' IDENTIFIED BY 'right'", "GRANT PROCESS ON *.* TO clew@'%'"])
             .await
             .unwrap();
-        let failure = failure_of(&server.url_for_account("clew", "wrong"), &QUICK).await;
+        let failure = failure_of(&server.url_for_account("clew", "wrong"), QUICK).await;
         assert_eq!(failure.kind, FailureKind::AccessDenied, "{failure}");
         assert!(!failure.detail.contains("wrong"), "{failure}");
-        let failure = failure_of(&server.url_for_account("no_such_account", "x"), &QUICK).await;
+        let failure = failure_of(&server.url_for_account("no_such_account", "x"), QUICK).await;
         assert_eq!(failure.kind, FailureKind::AccessDenied, "{failure}");
 
         let full = open_idle_sessions(&server, 10).await.unwrap();
-        let failure = failure_of(&server.url_for_account("clew", "right"), &QUICK).await;
+        let failure = failure_of(&server.url_for_account("clew", "right"), QUICK).await;
         assert_eq!(failure.kind, FailureKind::TooManyConnections, "{failure}");
         assert!(failure.detail.contains("extra_port of MariaDB, admin_port of MySQL"), "{failure}");
         drop(full);
 
         server.kill().unwrap();
-        let failure = failure_of(&server.url_for_account("clew", "right"), &QUICK).await;
+        let failure = failure_of(&server.url_for_account("clew", "right"), QUICK).await;
         assert_eq!(failure.kind, FailureKind::Unreachable, "{failure}");
     }
 }
@@ -195,8 +196,8 @@ async fn accounts_blocked_after_failed_logins_are_access_denied() {
             }
         };
         server.run_statements(&create).await.unwrap();
-        failure_of(&server.url_for_account("clew", "wrong"), &QUICK).await;
-        let failure = failure_of(&server.url_for_account("clew", "right"), &QUICK).await;
+        failure_of(&server.url_for_account("clew", "wrong"), QUICK).await;
+        let failure = failure_of(&server.url_for_account("clew", "right"), QUICK).await;
         assert!(failure.detail.contains("locked") || failure.detail.contains("blocked"), "{failure}");
         assert_eq!(failure.kind, FailureKind::AccessDenied, "{failure}");
     }
@@ -228,6 +229,6 @@ async fn innodb_status_replaces_unreadable_transactions_with_a_limitation() {
     let body = String::from_utf8(body).unwrap();
     assert!(body.starts_with(&format!("{},root,", session.id)), "{body}");
     assert!(body.ends_with(",,RUNNING,0,,2\r\n"), "{body}");
-    let diagnosis = clew_mysql::diagnose_node(&server.url().parse().unwrap(), &ReadLimits::default()).await.unwrap();
+    let diagnosis = clew_mysql::diagnose_node(&server.url().parse().unwrap(), &connector()).await.unwrap();
     assert!(diagnosis.checks.iter().all(|check| check.works), "{diagnosis:#?}");
 }

@@ -4,13 +4,15 @@ use std::collections::HashMap;
 
 use clew_diagnose::session_feed::{MAX_STATEMENT_BYTES, SampledSession};
 use clew_model::NodeUrl;
-use clew_mysql::{ReadLimits, ReadSizeLimits, SampleCache, take_session_sample};
+use clew_mysql::{NodeConnector, ReadLimits, ReadSizeLimits, SampleCache, take_session_sample};
 use clew_testkit::{ClientCharset, DatabaseServerOptions, Flavor, PredefinedSessions, RawSession, Server};
+
+use super::connector;
 
 async fn sample(server: &Server, bytes: ReadSizeLimits) -> HashMap<u64, SampledSession> {
     let node: NodeUrl = server.url().parse().unwrap();
-    let limits = ReadLimits { bytes, ..ReadLimits::default() };
-    let sample = take_session_sample(&node, &mut SampleCache::default(), 60, &limits).await.unwrap();
+    let connector = NodeConnector { limits: ReadLimits { bytes, ..ReadLimits::default() }, ..connector() };
+    let sample = take_session_sample(&node, &mut SampleCache::default(), 60, &connector).await.unwrap();
     sample.sessions.into_iter().map(|sampled| (sampled.session.id, sampled)).collect()
 }
 

@@ -1,12 +1,14 @@
 //! All TLS modes, on a server with TLS (MySQL generates its own certificates) and on one without.
 
 use clew_model::{FailureKind, NodeUrl};
-use clew_mysql::{ReadLimits, diagnose_node};
+use clew_mysql::diagnose_node;
 use clew_testkit::{DatabaseServerOptions, Flavor, Server};
+
+use super::connector;
 
 async fn cipher(url: &str) -> Result<Option<String>, FailureKind> {
     let node: NodeUrl = url.parse().unwrap();
-    diagnose_node(&node, &ReadLimits::default()).await.map(|diagnosis| diagnosis.cipher).map_err(|failure| failure.kind)
+    diagnose_node(&node, &connector()).await.map(|diagnosis| diagnosis.cipher).map_err(|failure| failure.kind)
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use clew_diagnose::waits::{ParticipantDetail, WaitGraph, build_wait_graph};
+use clew_diagnose::waits::{ParticipantDetail, WaitGraph};
 use clew_model::LimitationKind;
 use clew_testkit::{ClientCharset, DatabaseServerOptions, Flavor, RawSession, Server};
 use tokio::time::{Instant, sleep, timeout};
@@ -31,7 +31,7 @@ pub(crate) async fn open_shop_session(server: &Server) -> RawSession {
 pub(crate) async fn graph_where(server: &Server, what: &str, is_so: impl Fn(&WaitGraph) -> bool) -> WaitGraph {
     let start = Instant::now();
     loop {
-        let graph = build_wait_graph(&observe(server).await);
+        let graph = observe(server).await;
         if is_so(&graph) {
             return graph;
         }

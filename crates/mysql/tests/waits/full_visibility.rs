@@ -4,11 +4,13 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use clew_diagnose::ProtectedAccounts;
-use clew_diagnose::waits::{WaitGraph, WaitParticipant, build_wait_graph};
-use clew_mysql::{KillOutcome, KillTarget, ReadLimits, Victim, find_sessions_by_id, kill_single_victim};
+use clew_diagnose::waits::{WaitGraph, WaitParticipant};
+use clew_mysql::{KillOptions, KillOutcome, KillTarget, Victim, find_sessions_by_id, kill_single_victim};
 use clew_testkit::{DatabaseServerOptions, Flavor, LockWaitScenario, RunningScenario, Server};
 
 use super::oracle::{Names, expected_roots, expected_waits, observe};
+
+use super::connector;
 
 /// Time limit for freed waiters to continue.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -45,9 +47,8 @@ async fn graph_matches_every_scenario(flavor: Flavor) {
 /// Checks that the graph matches the scenario, and that killing the first root frees the predicted waiters.
 async fn check_scenario(scenario: &LockWaitScenario, server: &Server) -> Result<(), String> {
     let mut built = scenario.set_up(server).await.map_err(|error| error.to_string())?;
-    let observed = observe(server).await;
-    let graph = build_wait_graph(&observed);
-    let outcome = compare(scenario, &graph, &Names::of(&built)).map_err(|fault| format!("{fault}\n{observed:#?}"));
+    let graph = observe(server).await;
+    let outcome = compare(scenario, &graph, &Names::of(&built)).map_err(|fault| format!("{fault}\n{graph:#?}"));
     let outcome = match outcome {
         Ok(()) => kill_roots(scenario, &graph, &mut built, server).await,
         fault => fault,
@@ -77,7 +78,7 @@ async fn kill_roots(
     let mut killed = true;
     if let Some(left) = scenario.root_after_kill {
         killed &= kill_party(graph, graph.roots[0].parties[0], server).await?;
-        let graph = clew_diagnose::waits::build_wait_graph(&observe(server).await);
+        let graph = observe(server).await;
         let roots = Names::of(built).roots(&graph);
         if roots != [[left]] {
             return Err(format!("{roots:?} are the roots after the first was killed, not {left}"));
@@ -116,7 +117,7 @@ async fn kill_first_root(graph: &WaitGraph, built: &mut RunningScenario, server:
     if !stuck.is_empty() {
         return Err(format!("not freed by killing {}: {stuck:?}", names.name(victim)));
     }
-    let after = clew_diagnose::waits::build_wait_graph(&observe(server).await);
+    let after = observe(server).await;
     match others.iter().find(|&&party| after.find_waits_by_waiter(party).is_empty()) {
         Some(&party) => Err(format!("{} no longer waits, although another root blocks it too", names.name(party))),
         None => Ok(killed),
@@ -138,10 +139,11 @@ async fn kill_party(graph: &WaitGraph, victim: WaitParticipant, server: &Server)
     }
     let session = facts.session.as_ref().ok_or("the root's session is not listed")?;
     let (node, protected) = (server.url().parse().unwrap(), ProtectedAccounts::default());
-    let read =
-        find_sessions_by_id(&node, &[], &ReadLimits::default()).await.map_err(|failure| failure.to_string())?.read;
+    let read = find_sessions_by_id(&node, &[], &connector()).await.map_err(|failure| failure.to_string())?.read;
     let session_victim = Victim::for_session(session, &read);
-    match kill_single_victim(&node, &session_victim, KillTarget::Connection, &protected, &ReadLimits::default()).await {
+    match kill_single_victim(&node, &session_victim, KillOptions::new(KillTarget::Connection, &protected), &connector())
+        .await
+    {
         Ok(outcome @ (KillOutcome::Refused(_) | KillOutcome::AlreadyGone)) => Err(format!("{session:?}: {outcome}")),
         Ok(_) => Ok(true),
         Err(failure) => Err(failure.to_string()),

@@ -9,3 +9,15 @@ mod partial_visibility;
 mod privileges;
 mod replication;
 mod vanished_sessions;
+
+use clew_mysql::NodeConnector;
+
+thread_local! {
+    /// Connector of the test that runs on this thread.
+    static CONNECTOR: NodeConnector = NodeConnector::default();
+}
+
+/// Returns the connector of the current test. All operations of a test share one connection registry.
+fn connector() -> NodeConnector {
+    CONNECTOR.with(Clone::clone)
+}

@@ -2,18 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use clew_diagnose::waits::{LockSnapshot, WaitGraph, WaitParticipant};
+use clew_diagnose::waits::{WaitGraph, WaitParticipant};
 use clew_model::NodeUrl;
-use clew_mysql::{ReadLimits, read_lock_waits};
+use clew_mysql::read_lock_waits;
 use clew_testkit::{LockWaitScenario, RunningScenario, Server};
 
-pub(crate) async fn observe(server: &Server) -> LockSnapshot {
+use super::connector;
+
+pub(crate) async fn observe(server: &Server) -> WaitGraph {
     observe_as(&server.url()).await
 }
 
-pub(crate) async fn observe_as(url: &str) -> LockSnapshot {
+pub(crate) async fn observe_as(url: &str) -> WaitGraph {
     let node: NodeUrl = url.parse().unwrap();
-    read_lock_waits(&node, &ReadLimits::default()).await.unwrap()
+    read_lock_waits(&node, &connector()).await.unwrap().graph
 }
 
 /// Names of parties in the scenario; `xa` for a transaction without a session.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use clew_diagnose::waits::{WaitGraph, WaitParticipant, build_wait_graph};
+use clew_diagnose::waits::{WaitGraph, WaitParticipant};
 use clew_model::LimitationKind;
 use clew_testkit::{DatabaseServerOptions, Flavor, LockWaitScenario, Server};
 
@@ -20,7 +20,7 @@ async fn partly_explained(flavor: Flavor, arguments: &[&str], gap: LimitationKin
     let (mut faults, mut partly) = (String::new(), Vec::new());
     for scenario in LockWaitScenario::scenarios_for_flavor(flavor) {
         let built = scenario.set_up(&server).await.unwrap();
-        let graph = build_wait_graph(&observe(&server).await);
+        let graph = observe(&server).await;
         let fault = fault(&scenario, &graph, &Names::of(&built), remedy);
         if let Some(fault) = fault {
             writeln!(faults, "--- {} on {flavor}: {fault}\n{graph:#?}", scenario.name).unwrap();

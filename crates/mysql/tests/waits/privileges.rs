@@ -1,6 +1,6 @@
 //! Waits visible to an account, and the suggested `GRANT` statements that complete the graph.
 
-use clew_diagnose::waits::{WaitGraph, build_wait_graph};
+use clew_diagnose::waits::WaitGraph;
 use clew_model::LimitationKind;
 use clew_testkit::{Flavor, LockWaitScenario};
 
@@ -19,7 +19,7 @@ async fn suggested_grants_complete_the_graph(flavor: Flavor, name: &str, steps: 
     let built = scenario.set_up(&server).await.unwrap();
     let names = Names::of(&built);
     for &step in steps {
-        let graph = build_wait_graph(&observe_as(&server.url_for_account("clew", "x")).await);
+        let graph = observe_as(&server.url_for_account("clew", "x")).await;
         assert_eq!(kinds(&graph), step, "{graph:#?}");
         let found = names.waits(&graph);
         assert!(found.iter().all(|wait| expected_waits(&scenario).contains(wait)), "{found:?}");

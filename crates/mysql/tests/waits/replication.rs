@@ -6,7 +6,7 @@ use clew_diagnose::waits::SessionRole;
 use clew_diagnose::{KillRisk, ProtectedAccounts};
 use clew_model::NodeUrl;
 use clew_mysql::{
-    ConnectionPurpose, KillOutcome, KillRefusal, KillTarget, ReadLimits, SessionLookupResult, Victim,
+    ConnectionPurpose, KillOptions, KillOutcome, KillRefusal, KillTarget, SessionLookupResult, Victim,
     find_sessions_by_id, kill_single_victim, read_client_sessions, read_kill_risks,
 };
 use clew_testkit::{DatabaseServerOptions, Flavor, Server};
@@ -15,6 +15,8 @@ use mysql_async::prelude::Queryable;
 use tokio::time::{Instant, sleep};
 
 use super::blockers::{LIMIT, SHOP, graph_where, open_shop_session, root};
+
+use super::connector;
 
 /// Starts a server that can be a replication source and a replica.
 async fn replicating(flavor: Flavor, id: u32, options: &[&str]) -> Server {
@@ -93,8 +95,9 @@ async fn applier_is_detected(flavor: Flavor) {
 /// In a trigger, the applier has the account of the definer, and the process list does not identify it.
 async fn applier_is_not_killed(flavor: Flavor, options: &[&str]) {
     let (_source, replica, applier) = with_an_applier_in_a_trigger(flavor, options).await;
-    let (node, limits): (NodeUrl, _) = (replica.url().parse().unwrap(), ReadLimits::default());
-    let SessionLookupResult { read, mut sessions, .. } = find_sessions_by_id(&node, &[applier], &limits).await.unwrap();
+    let (node, connector): (NodeUrl, _) = (replica.url().parse().unwrap(), connector());
+    let SessionLookupResult { read, mut sessions, .. } =
+        find_sessions_by_id(&node, &[applier], &connector).await.unwrap();
     let session = sessions.pop().unwrap();
     assert_eq!(session.user, b"root", "{session:?}");
     let no_protected_accounts = ProtectedAccounts::new::<&str>([]);
@@ -102,14 +105,16 @@ async fn applier_is_not_killed(flavor: Flavor, options: &[&str]) {
         (Victim::for_session(&session, &read), KillTarget::Connection),
         (Victim::for_statement(&session, &read), KillTarget::Query),
     ] {
-        let outcome = kill_single_victim(&node, &victim, kind, &no_protected_accounts, &limits).await.unwrap();
+        let outcome = kill_single_victim(&node, &victim, KillOptions::new(kind, &no_protected_accounts), &connector)
+            .await
+            .unwrap();
         assert_eq!(outcome, KillOutcome::Refused(KillRefusal::Internal), "{flavor} {options:?}");
     }
     assert_eq!(sleeping_session(&replica).await, applier);
 
     // A client of the same account is a user session.
     let client = open_shop_session(&replica).await;
-    let users = read_client_sessions(&node, ConnectionPurpose::Reading, &limits).await.unwrap().sessions;
+    let users = read_client_sessions(&node, ConnectionPurpose::Reading, &connector).await.unwrap().sessions;
     assert!(users.iter().any(|session| session.id == client.id), "{users:?}");
     assert!(users.iter().all(|session| session.id != applier), "{users:?}");
 }
@@ -121,11 +126,11 @@ async fn session_that_streams_the_binary_log_has_the_replication_risk() {
         source.run_statements(&SHOP).await.unwrap();
         follow(&replica, &source).await;
         let streaming = session_where(&source, 4, "Binlog Dump").await;
-        let (node, limits): (NodeUrl, _) = (source.url().parse().unwrap(), ReadLimits::default());
+        let (node, connector): (NodeUrl, _) = (source.url().parse().unwrap(), connector());
         let client = open_shop_session(&source).await;
-        let sessions = find_sessions_by_id(&node, &[streaming, client.id], &limits).await.unwrap().sessions;
+        let sessions = find_sessions_by_id(&node, &[streaming, client.id], &connector).await.unwrap().sessions;
         assert_eq!(sessions.len(), 2, "{flavor}: {sessions:?}");
-        let risks = read_kill_risks(&node, &sessions, &HashMap::new(), &limits).await.unwrap();
+        let risks = read_kill_risks(&node, &sessions, &HashMap::new(), &connector).await.unwrap();
         assert_eq!(risks.get(&streaming), Some(&vec![KillRisk::Replication]), "{flavor}: {risks:?}");
         assert!(risks.get(&client.id).is_none_or(Vec::is_empty), "{flavor}: {risks:?}");
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clew_diagnose::waits::{TreeLayout, WaitGraph, WaitParticipant, build_wait_graph, render_tree};
+use clew_diagnose::waits::{TreeLayout, WaitGraph, WaitParticipant, render_tree};
 use clew_testkit::{Flavor, LockWaitScenario, Server, StatementHoldingProxy};
 use mysql_async::prelude::Queryable;
 use tokio::time::{sleep, timeout};
@@ -32,10 +32,10 @@ async fn graph_without(
         kill_session(server, id).await;
         gate.release_held_statement();
     };
-    let (observed, ()) = tokio::join!(observe_as(&url), end_session);
+    let (graph, ()) = tokio::join!(observe_as(&url), end_session);
     let names = Names::of(&built);
     built.tear_down(server).await.unwrap();
-    (build_wait_graph(&observed), scenario, names, id)
+    (graph, scenario, names, id)
 }
 
 /// Kills a session and waits until its entry and its transaction are gone.

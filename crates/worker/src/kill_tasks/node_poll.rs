@@ -6,7 +6,7 @@ use std::time::Duration;
 use clew_diagnose::{KillRule, select_sessions_to_kill};
 use clew_model::{AuditOrigin, Failure, LimitationKind, Node, Session};
 use clew_mysql::{
-    ClientSessions, ConnectionPurpose, KillOutcome, KillRefusal, KillTarget, ProcessListOrigin, ReadLimits,
+    ClientSessions, ConnectionPurpose, KillOutcome, KillRefusal, KillTarget, NodeConnector, ProcessListOrigin,
     UnreliableClockReason, UnsafeKillPolicy, read_client_sessions,
 };
 use clew_store::{InstanceKillTasks, KillSource, KillTask, LoginTrigger, Store};
@@ -24,7 +24,7 @@ pub(super) struct NodePoll {
     pub(super) store: Store,
     pub(super) kills: KillExecutor,
     pub(super) observer: Arc<dyn WorkerObserver>,
-    pub(super) limits: ReadLimits,
+    pub(super) connector: NodeConnector,
     pub(super) worker: String,
     pub(super) kill_tasks: InstanceKillTasks,
     /// Expiry time of the worker's lease on the instance. The worker sends no `KILL` statements with an expired lease.
@@ -37,12 +37,12 @@ type TaskVictims = (KillTask, Vec<Session>);
 impl NodePoll {
     pub(super) async fn run(self, guard: NodePollGuard, shutdown: CancellationToken) {
         let start = std::time::Instant::now();
-        let limits = self.cap_read_limits_at_lease_end();
+        let connector = self.cap_timeouts_at_lease_end();
         let login = match LoginPermit::request_permit(&self.store, &self.node.id, LoginTrigger::Automatic).await {
             Ok(login) => login,
             Err(failure) => return self.log_poll_result(Err(KillError::Node(failure)), &guard),
         };
-        let read = read_client_sessions(&self.node.url, ConnectionPurpose::Reading, &limits);
+        let read = read_client_sessions(&self.node.url, ConnectionPurpose::Reading, &connector);
         let Some(read) = Box::pin(shutdown.run_until_cancelled(read)).await else { return };
         login.record_login_outcome(&self.node, read.as_ref().err()).await;
         // A failed read reports no duration.
@@ -149,26 +149,26 @@ impl NodePoll {
         let to_run =
             self.store.kill_tasks().list_leased_kill_task_ids(&self.kill_tasks.instance_id, &self.worker).await?;
         for (task, victims) in chosen {
-            let limits = self.cap_read_limits_at_lease_end();
-            if !to_run.contains(&task.id) || limits.read_timeout.is_zero() {
+            let connector = self.cap_timeouts_at_lease_end();
+            if !to_run.contains(&task.id) || connector.limits.read_timeout.is_zero() {
                 continue;
             }
             let login = LoginPermit::request_permit(&self.store, &self.node.id, LoginTrigger::Automatic)
                 .await
                 .map_err(KillError::Node)?;
-            let outcomes =
-                match self.kills.execute_kills(self.build_kill_request(&task, read), victims.clone(), limits).await {
-                    Ok(outcomes) => outcomes,
-                    Err(error) => {
-                        if let KillError::Node(failure) = &error {
-                            login.record_login_outcome(&self.node, Some(failure)).await;
-                            for victim in &victims {
-                                guard.start_kill_backoff(victim);
-                            }
+            let request = self.build_kill_request(&task, read);
+            let outcomes = match self.kills.execute_kills(request, victims.clone(), &connector).await {
+                Ok(outcomes) => outcomes,
+                Err(error) => {
+                    if let KillError::Node(failure) = &error {
+                        login.record_login_outcome(&self.node, Some(failure)).await;
+                        for victim in &victims {
+                            guard.start_kill_backoff(victim);
                         }
-                        return Err(error);
                     }
-                };
+                    return Err(error);
+                }
+            };
             for (victim, (_, outcome)) in victims.iter().zip(&outcomes) {
                 if would_victim_be_selected_again(victim, outcome) {
                     guard.start_kill_backoff(victim);
@@ -203,12 +203,11 @@ impl NodePoll {
         }
     }
 
-    fn cap_read_limits_at_lease_end(&self) -> ReadLimits {
+    fn cap_timeouts_at_lease_end(&self) -> NodeConnector {
         let remaining = self.lease_end.saturating_duration_since(Instant::now());
         // Messages show the limit, so it is rounded to milliseconds.
         let remaining = Duration::from_millis(u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX));
-        let node = self.limits.read_timeout.min(remaining);
-        ReadLimits { read_timeout: node, connect_timeout: self.limits.connect_timeout.min(node), ..self.limits }
+        self.connector.with_max_timeout(remaining)
     }
 }
 

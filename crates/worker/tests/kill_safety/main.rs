@@ -18,8 +18,8 @@ use clew_model::{
     AccessKeyId, AuditOrigin, FailureKind, KillCriteria, NewInstance, NewNode, NodeId, NodeRole, NodeUrl, Session,
 };
 use clew_mysql::{
-    ConnectionPurpose, KillOutcome, KillTarget, ProcessListOrigin, ReadLimits, SessionLookupResult, Victim,
-    find_sessions_by_id, kill_victims, read_client_sessions, wait_for_pending_kills,
+    ConnectionPurpose, ConnectionRegistry, KillOptions, KillOutcome, KillTarget, NodeConnector, ProcessListOrigin,
+    ReadLimits, SessionLookupResult, Victim, find_sessions_by_id, kill_victims, read_client_sessions,
 };
 use clew_store::{InitialTenant, NewKillTask, Store};
 use clew_testkit::{Flavor, PacketAction, RewriteRules};
@@ -100,6 +100,8 @@ struct Counts {
 
 struct Test {
     cluster: Cluster,
+    /// Connector with the same registry as the worker, as in one process.
+    connector: NodeConnector,
     rng: Rng,
     /// Actions and disturbances of the next rounds, in random order.
     remaining_cases: Vec<(Action, Disturbance)>,
@@ -143,7 +145,7 @@ impl Test {
         let server = self.cluster.active;
         let ids: Vec<u64> = self.cluster.backends[server].sessions.iter().map(|session| session.raw.id).collect();
         let SessionLookupResult { read, mut sessions, .. } =
-            find_sessions_by_id(&self.cluster.node(), &ids, &limits()).await.unwrap();
+            find_sessions_by_id(&self.cluster.node(), &ids, &self.connector).await.unwrap();
         sessions.retain(|session| session.user == Role::Victim.user().as_bytes());
         self.lists.push(VictimList { read, sessions, server, run: self.cluster.run(server) });
     }
@@ -169,13 +171,16 @@ impl Test {
         let node = self.cluster.node();
         if self.rng.bool() {
             self.disturb(disturbance).await;
-            let outcomes = kill_victims(&node, &victims, kind, &ProtectedAccounts::default(), &limits()).await;
+            let outcomes =
+                kill_victims(&node, &victims, KillOptions::new(kind, &ProtectedAccounts::default()), &self.connector)
+                    .await;
             self.check_outcomes(&victims, outcomes.unwrap(), kind, (server, run));
         } else {
             // May fail, if the server crashes or the connection breaks. The kill then sends nothing, or what the oracle allows.
+            let connector = self.connector.clone();
             let killing = tokio::spawn(async move {
                 let protected = ProtectedAccounts::default();
-                kill_victims(&node, &victims, kind, &protected, &limits()).await.is_ok()
+                kill_victims(&node, &victims, KillOptions::new(kind, &protected), &connector).await.is_ok()
             });
             sleep(Duration::from_millis(self.rng.u64(..20))).await;
             self.disturb(disturbance).await;
@@ -217,15 +222,16 @@ impl Test {
         if self.rng.bool() {
             let node = self.cluster.node();
             let limit = Duration::from_micros(self.rng.u64(..20_000));
-            let _ = timeout(limit, read_client_sessions(&node, ConnectionPurpose::Reading, &limits())).await;
+            let _ = timeout(limit, read_client_sessions(&node, ConnectionPurpose::Reading, &self.connector)).await;
             self.disturb(disturbance).await;
         } else {
             let node = self.cluster.node_through_proxy();
             let hold_response =
                 RewriteRules { effect: Some(("PROCESSLIST", PacketAction::HoldResponse)), ..RewriteRules::default() };
             self.cluster.proxy.set_rewrite_rules(hold_response);
+            let connector = self.connector.clone();
             let reading = tokio::spawn(async move {
-                read_client_sessions(&node, ConnectionPurpose::Reading, &limits()).await.is_ok()
+                read_client_sessions(&node, ConnectionPurpose::Reading, &connector).await.is_ok()
             });
             self.cluster.proxy.wait_until_packet_is_held().await;
             self.cluster.proxy.set_rewrite_rules(RewriteRules::default());
@@ -263,7 +269,7 @@ impl Test {
 
     /// Checks that all terminated sessions were allowed to be terminated.
     async fn check_sessions(&mut self, context: &str) {
-        wait_for_pending_kills(SETTLE_TIMEOUT).await;
+        self.connector.registry.wait_for_pending_kills(SETTLE_TIMEOUT).await;
         for server in 0..self.cluster.backends.len() {
             for session in self.cluster.backends[server].take_terminated().await {
                 let key = self.cluster.key(server, session.raw.id);
@@ -300,10 +306,6 @@ impl Test {
     }
 }
 
-fn limits() -> ReadLimits {
-    ReadLimits { read_timeout: NODE_TIMEOUT, connect_timeout: NODE_TIMEOUT, ..ReadLimits::default() }
-}
-
 struct NoMetrics;
 
 impl WorkerObserver for NoMetrics {
@@ -320,7 +322,7 @@ struct TaskWorker {
 }
 
 impl TaskWorker {
-    async fn start(node: NodeUrl) -> Self {
+    async fn start(node: NodeUrl, registry: ConnectionRegistry) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let by = AuditOrigin::for_local_account("test");
         let tenant = InitialTenant {
@@ -349,7 +351,9 @@ impl TaskWorker {
             store.kill_tasks().add_kill_task(&by, &ids.project_id, &instance.id, &task).await.unwrap().unwrap();
         }
         let kills = KillExecutor::new(store.clone(), ProtectedAccounts::default());
-        let tasks = KillTaskWorker::new(store, kills, &WorkerSettings::default(), Arc::new(NoMetrics));
+        let connector = NodeConnector { registry, ..NodeConnector::default() };
+        let settings = WorkerSettings { connector, ..WorkerSettings::default() };
+        let tasks = KillTaskWorker::new(store, kills, &settings, Arc::new(NoMetrics));
         let shutdown = CancellationToken::new();
         Self { _folder: folder, running: tokio::spawn(tasks.run(shutdown.clone())), shutdown }
     }
@@ -362,9 +366,12 @@ async fn only_allowed_sessions_are_terminated(flavor: Flavor) {
     println!("{flavor}: {rounds} rounds, {SEED_VARIABLE}={seed}");
     let mut rng = Rng::with_seed(seed);
     let cluster = Cluster::start(flavor, &mut rng).await;
-    let worker = TaskWorker::start(cluster.node()).await;
+    let limits = ReadLimits { read_timeout: NODE_TIMEOUT, connect_timeout: NODE_TIMEOUT, ..ReadLimits::default() };
+    let connector = NodeConnector { limits, ..NodeConnector::default() };
+    let worker = TaskWorker::start(cluster.node(), connector.registry.clone()).await;
     let mut test = Test {
         cluster,
+        connector,
         rng,
         remaining_cases: Vec::new(),
         lists: Vec::new(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{Instance, KillCriteria, NewInstance, NewNode, NodeRole, Pagination};
-use clew_mysql::{ReadLimits, find_sessions_by_id};
+use clew_mysql::{NodeConnector, ReadLimits, find_sessions_by_id};
 use clew_store::{KillFilter, KillRecord, KillSource, NewKillTask, RecordedKillOutcome};
 use clew_testkit::{
     ClientCharset, DatabaseServerOptions, FakeServer, FakeServerOptions, Fault, Flavor, RawSession, Server,
@@ -27,6 +27,8 @@ const HOUR: Duration = Duration::from_hours(1);
 pub(crate) struct KillHarness {
     pub(crate) harness: Harness,
     pub(crate) instance: Instance,
+    /// Connector that the harness shares with its workers, as in one process.
+    connector: NodeConnector,
     shutdown: CancellationToken,
     workers: Vec<JoinHandle<()>>,
 }
@@ -54,11 +56,13 @@ impl KillHarness {
                 .await
                 .unwrap()
         );
-        Self { harness, instance, shutdown: CancellationToken::new(), workers: Vec::new() }
+        let (connector, shutdown) = (NodeConnector::default(), CancellationToken::new());
+        Self { harness, instance, connector, shutdown, workers: Vec::new() }
     }
 
     pub(crate) fn start_worker(&mut self) {
-        self.start_worker_with(&WorkerSettings::default());
+        let connector = self.connector.clone();
+        self.start_worker_with(&WorkerSettings { connector, ..WorkerSettings::default() });
     }
 
     fn start_worker_with(&mut self, settings: &WorkerSettings) {
@@ -102,6 +106,11 @@ impl KillHarness {
         .await
     }
 
+    pub(crate) async fn is_listed(&self, server: &Server, session: &RawSession) -> bool {
+        let node = server.url().parse().unwrap();
+        !find_sessions_by_id(&node, &[session.id], &self.connector).await.unwrap().sessions.is_empty()
+    }
+
     pub(crate) async fn shut_down(self) {
         self.shutdown.cancel();
         for worker in self.workers {
@@ -127,11 +136,6 @@ pub(crate) async fn start_long_statement(server: &Server, user: &str) -> RawSess
     session
 }
 
-pub(crate) async fn is_listed(server: &Server, session: &RawSession) -> bool {
-    let node = server.url().parse().unwrap();
-    !find_sessions_by_id(&node, &[session.id], &ReadLimits::default()).await.unwrap().sessions.is_empty()
-}
-
 async fn tasks_kill_matching_sessions_once(flavor: Flavor) {
     let server = start_server(flavor).await;
     let mut kill_tasks = KillHarness::new(&[server.url()]).await;
@@ -149,13 +153,13 @@ async fn tasks_kill_matching_sessions_once(flavor: Flavor) {
     assert_eq!((kill.task_id.as_deref(), kill.kind.as_str()), (Some(first.as_str()), "connection"));
     assert_eq!((kill.user.as_str(), kill.template.as_deref()), ("app", Some("SELECT SLEEP(?), ?")));
     assert!(kill.seconds >= 1 && kill.reason.contains(&first), "{kill:?}");
-    assert!(!is_listed(&server, &victim).await);
+    assert!(!kill_tasks.is_listed(&server, &victim).await);
 
     // A later tick kills the new session only.
     let later = start_long_statement(&server, "app").await;
     kill_tasks.wait_for_kill(&later).await;
     assert_eq!(kill_tasks.kills().await.len(), 2, "{:?}", kill_tasks.kills().await);
-    assert!(is_listed(&server, &other).await && is_listed(&server, &protected).await);
+    assert!(kill_tasks.is_listed(&server, &other).await && kill_tasks.is_listed(&server, &protected).await);
 
     // A stopped task kills no more sessions; other tasks do.
     kill_tasks.stop(&first).await;
@@ -164,12 +168,12 @@ async fn tasks_kill_matching_sessions_once(flavor: Flavor) {
     assert_eq!(kill_tasks.wait_for_kill(&other).await.task_id, Some(second));
     let again = start_long_statement(&server, "batch").await;
     kill_tasks.wait_for_kill(&again).await;
-    assert!(is_listed(&server, &spared).await);
+    assert!(kill_tasks.is_listed(&server, &spared).await);
 
     // Protected accounts are spared even without other criteria.
     kill_tasks.add_task(KillCriteria::with_min_seconds_in_state(1)).await;
     kill_tasks.wait_for_kill(&spared).await;
-    assert!(is_listed(&server, &protected).await);
+    assert!(kill_tasks.is_listed(&server, &protected).await);
     let mut ids: Vec<u64> = kill_tasks.kills().await.iter().map(|kill| kill.session_id).collect();
     ids.sort_unstable();
     let mut expected = [victim.id, later.id, other.id, again.id, spared.id];
@@ -197,7 +201,8 @@ async fn hung_node_does_not_delay_another_server() {
     kill_tasks.add_task(criteria_for("app")).await;
     // The tick of the hung node takes an hour; three consecutive victims require three ticks of the other node.
     let limits = ReadLimits { read_timeout: HOUR, connect_timeout: HOUR, ..ReadLimits::default() };
-    kill_tasks.start_worker_with(&WorkerSettings { lease: HOUR, limits, ..WorkerSettings::default() });
+    let connector = NodeConnector { limits, ..kill_tasks.connector.clone() };
+    kill_tasks.start_worker_with(&WorkerSettings { lease: HOUR, connector, ..WorkerSettings::default() });
     for _ in 0..3 {
         let victim = start_long_statement(&server, "app").await;
         assert_eq!(kill_tasks.wait_for_kill(&victim).await.node_id, kill_tasks.instance.nodes[1].id);
@@ -223,7 +228,7 @@ async fn failed_kill_is_recorded_once_and_backed_off_on_a_server() {
         kill_tasks.wait_for_kill(&next).await;
     }
     assert_eq!(kill_tasks.kills().await.len(), 3);
-    assert!(is_listed(&server, &victim).await);
+    assert!(kill_tasks.is_listed(&server, &victim).await);
     kill_tasks.shut_down().await;
 }
 
@@ -267,7 +272,7 @@ async fn unsafe_victims_are_spared_unless_the_task_opts_in(flavor: Flavor) {
     let later = start_long_statement(&server, "app").await;
     kill_tasks.wait_for_kill(&later).await;
     assert_eq!(kill_tasks.kills().await.len(), 4, "{flavor}: {:?}", kill_tasks.kills().await);
-    assert!(is_listed(&server, &repair).await && is_listed(&server, &update).await, "{flavor}");
+    assert!(kill_tasks.is_listed(&server, &repair).await && kill_tasks.is_listed(&server, &update).await, "{flavor}");
     kill_tasks.stop(&cautious).await;
 
     // A second worker, because the first one backs off from both sessions for a minute.
@@ -277,7 +282,7 @@ async fn unsafe_victims_are_spared_unless_the_task_opts_in(flavor: Flavor) {
     for session in [&repair, &update] {
         assert_eq!(opted_in.wait_for_kill(session).await.outcome, Some(RecordedKillOutcome::Killed), "{flavor}");
     }
-    assert!(!is_listed(&server, &repair).await && !is_listed(&server, &update).await, "{flavor}");
+    assert!(!kill_tasks.is_listed(&server, &repair).await && !kill_tasks.is_listed(&server, &update).await, "{flavor}");
     kill_tasks.shut_down().await;
     opted_in.shut_down().await;
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use clew_diagnose::ProtectedAccounts;
 use clew_model::KillCriteria;
-use clew_mysql::ReadLimits;
 use clew_store::RecordedKillOutcome;
 use clew_testkit::{
     ClientCharset, ConnectionIdRewrite, DatabaseServerOptions, Flavor, RawSession, RewriteRules, RewritingProxy,
@@ -18,7 +17,7 @@ use mysql_async::prelude::Queryable;
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, sleep};
 
-use crate::kill_tasks::{KillHarness, is_listed};
+use crate::kill_tasks::KillHarness;
 
 /// Duration of several ticks of a kill task, to wait after each change.
 const SEVERAL_TICKS: Duration = Duration::from_secs(4);
@@ -65,7 +64,7 @@ async fn set_timestamp_does_not_affect_kill_tasks(flavor: Flavor) {
     }
     sleep(SEVERAL_TICKS).await;
     assert!(
-        is_listed(&server, &young).await && is_listed(&server, &idle).await,
+        kill_tasks.is_listed(&server, &young).await && kill_tasks.is_listed(&server, &idle).await,
         "{flavor}: {:?}",
         kill_tasks.kills().await
     );
@@ -179,7 +178,7 @@ async fn clock_steps_kill_no_young_session(flavor: Flavor) {
         clock.set_offset(shift).unwrap();
         sleep(SEVERAL_TICKS).await;
         assert!(
-            is_listed(&server, &young).await && is_listed(&server, &idle).await,
+            kill_tasks.is_listed(&server, &young).await && kill_tasks.is_listed(&server, &idle).await,
             "{flavor} {shift}: {:?}",
             kill_tasks.kills().await
         );
@@ -236,7 +235,7 @@ async fn sessions_behind_a_proxy_are_neither_selected_nor_recorded() {
         kill_tasks.start_worker();
         kill_tasks.wait_for_kill(&other).await;
         sleep(SEVERAL_TICKS).await;
-        assert!(is_listed(&server, &session).await, "{flavor}");
+        assert!(kill_tasks.is_listed(&server, &session).await, "{flavor}");
         assert_eq!(kill_tasks.kills().await.len(), 1, "{flavor}: {:?}", kill_tasks.kills().await);
         kill_tasks.shut_down().await;
     }
@@ -260,13 +259,13 @@ async fn without_reliable_ages_nothing_is_killed_on_a_mysql_server() {
     // The same task kills on the node that has reliable ages.
     kill_tasks.wait_for_kill(&other).await;
     sleep(SEVERAL_TICKS).await;
-    assert!(is_listed(&server, &session).await, "{:?}", kill_tasks.kills().await);
+    assert!(kill_tasks.is_listed(&server, &session).await, "{:?}", kill_tasks.kills().await);
     assert_eq!(kill_tasks.kills().await.len(), 1);
 
     let kills = KillExecutor::new(kill_tasks.harness.store.clone(), ProtectedAccounts::default());
     let intelligent = IntelligentKillQueue::new(kill_tasks.harness.store.clone(), kills, &WorkerSettings::default());
     let node = server.url().parse().unwrap();
-    let refused = intelligent.preview_victims(&kill_tasks.instance.id, &node, ReadLimits::default()).await.unwrap_err();
+    let refused = intelligent.preview_victims(&kill_tasks.instance.id, &node).await.unwrap_err();
     let KillError::Node(failure) = refused else { panic!("{refused}") };
     assert!(
         failure.detail.contains("SET timestamp") && failure.detail.contains("fix: performance_schema = ON"),

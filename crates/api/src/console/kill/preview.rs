@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use clew_diagnose::KillRisk;
-use clew_diagnose::waits::{self, WaitGraph, WaitParticipant};
+use clew_diagnose::waits::{WaitGraph, WaitParticipant};
 use clew_model::{Language, Limitation, LimitationKind, LocalizedText, Node, Session, Transaction};
-use clew_mysql::{KillRefusal, KillTarget, read_kill_risks, read_lock_waits};
+use clew_mysql::{KillRefusal, KillTarget, LockWaits, read_kill_risks, read_lock_waits};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -34,23 +34,22 @@ pub(super) struct KillImpact {
 
 /// If the node cannot be read, returns the reason in `unknown` instead of an error, because the kill may still succeed.
 pub(super) async fn predict_kill_impact(service: &AppState, node: &Node, found: &HashMap<u64, Session>) -> KillImpact {
-    let read = async |limits| read_lock_waits(&node.url, &limits).await;
-    let observed = match service.try_read_from_node(node, read).await {
-        Ok(observed) => observed,
+    let read = read_lock_waits(&node.url, &service.connector);
+    let LockWaits { graph, transactions, .. } = match service.try_read_from_node(node, read).await {
+        Ok(waits) => waits,
         Err(failure) => return KillImpact { unknown: Some(localize_failure(&failure)), ..KillImpact::default() },
     };
-    let graph = waits::build_wait_graph(&observed);
-    let transactions = observed.transactions.into_iter().map(|facts| facts.transaction);
+    let transactions = transactions.into_iter().map(|facts| facts.transaction);
     let transactions = transactions.filter(|transaction| found.contains_key(&transaction.session_id));
     let transactions: HashMap<u64, Transaction> =
         transactions.map(|transaction| (transaction.session_id, transaction)).collect();
     let sessions: Vec<Session> = found.values().cloned().collect();
-    let read = async |limits| read_kill_risks(&node.url, &sessions, &transactions, &limits).await;
+    let read = read_kill_risks(&node.url, &sessions, &transactions, &service.connector);
     let (risks, risks_unknown) = match service.try_read_from_node(node, read).await {
         Ok(risks) => (risks, None),
         Err(failure) => (HashMap::new(), Some(localize_failure(&failure))),
     };
-    let limitation = observed.limitations.iter().find(|limitation| limitation.kind == LimitationKind::NoTransactions);
+    let limitation = graph.limitations.iter().find(|limitation| limitation.kind == LimitationKind::NoTransactions);
     let transactions_unknown = limitation.map(|Limitation { what, why, .. }| {
         LocalizedText::new(format!("{what} {why}"), format!("{}{}", what.chinese, why.chinese))
     });

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clew_model::{Failure, FailureKind, InstanceId, Language, NodeId};
-use clew_mysql::{ReadLimits, SampleCache, SessionSample, take_session_sample};
+use clew_mysql::{NodeConnector, SampleCache, SessionSample, take_session_sample};
 use clew_store::{LoginTrigger, Store};
 use clew_worker::{AdaptivePollInterval, LoginPermit, PollIntervalChange, require_reachable_network_zone};
 use jiff::Timestamp;
@@ -117,20 +117,20 @@ impl NodeWatch {
     pub(super) async fn run(
         self: Arc<Self>,
         store: Store,
-        read_limits: ReadLimits,
+        connector: NodeConnector,
         shutdown: CancellationToken,
         remove_if_unused: impl Fn(&Self) -> bool,
     ) {
         debug!(node.id = %self.node, "node watch started");
         let _ =
-            shutdown.run_until_cancelled(self.sample_until_watch_removed(&store, read_limits, &remove_if_unused)).await;
+            shutdown.run_until_cancelled(self.sample_until_watch_removed(&store, &connector, &remove_if_unused)).await;
         debug!(node.id = %self.node, "node watch stopped");
     }
 
     async fn sample_until_watch_removed(
         self: &Arc<Self>,
         store: &Store,
-        read_limits: ReadLimits,
+        connector: &NodeConnector,
         remove_if_unused: &impl Fn(&Self) -> bool,
     ) {
         let (mut sampling_interval, mut cache) = (AdaptivePollInterval::default(), SampleCache::default());
@@ -147,7 +147,7 @@ impl NodeWatch {
             };
             sampling_interval.set_target_interval(interval);
             let started_at = Instant::now();
-            let outcome = self.sample_node(store, read_limits, &mut cache, cause).await;
+            let outcome = self.sample_node(store, connector, &mut cache, cause).await;
             cause = LoginTrigger::Automatic;
             // A failed sample has no measured duration, so the elapsed time is used instead.
             let duration = outcome.as_ref().map_or_else(|_| started_at.elapsed(), |sample| sample.duration);
@@ -177,7 +177,7 @@ impl NodeWatch {
     async fn sample_node(
         &self,
         store: &Store,
-        read_limits: ReadLimits,
+        connector: &NodeConnector,
         cache: &mut SampleCache,
         cause: LoginTrigger,
     ) -> Result<SessionSample, Failure> {
@@ -193,7 +193,7 @@ impl NodeWatch {
             .map_err(store_failure)?
             .unwrap_or_default();
         let login = LoginPermit::request_permit(store, &node.id, cause).await?;
-        let outcome = take_session_sample(&node.url, cache, threshold.seconds(), &read_limits).await;
+        let outcome = take_session_sample(&node.url, cache, threshold.seconds(), connector).await;
         login.record_login_outcome(&node, outcome.as_ref().err()).await;
         outcome
     }

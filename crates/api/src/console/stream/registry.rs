@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use clew_model::{InstanceId, NodeId};
-use clew_mysql::ReadLimits;
+use clew_mysql::NodeConnector;
 use clew_store::Store;
 use tokio_util::sync::CancellationToken;
 
@@ -25,7 +25,7 @@ impl NodeWatchRegistry {
     pub(super) fn subscribe(
         &self,
         store: &Store,
-        read_limits: ReadLimits,
+        connector: NodeConnector,
         instance: &InstanceId,
         node: &NodeId,
         interval: Duration,
@@ -35,7 +35,7 @@ impl NodeWatchRegistry {
             let watch = NodeWatch::new(instance.clone(), node.clone());
             let registry = self.clone();
             let remove_if_unused = move |watch: &NodeWatch| registry.remove_if_unused(watch);
-            tokio::spawn(watch.clone().run(store.clone(), read_limits, self.shutdown_token(), remove_if_unused));
+            tokio::spawn(watch.clone().run(store.clone(), connector, self.shutdown_token(), remove_if_unused));
             watch
         });
         watch.subscribe(interval)

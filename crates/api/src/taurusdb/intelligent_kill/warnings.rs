@@ -1,6 +1,5 @@
 //! Preview warnings for an intelligent kill: skipped sessions, and root blockers that are not killed.
 
-use clew_diagnose::waits;
 use clew_model::{Language, Node, Session};
 use clew_mysql::{find_sessions_unsafe_to_kill, read_lock_waits};
 use serde::Serialize;
@@ -39,10 +38,10 @@ pub(super) async fn find_kill_warnings(
         session_id: None,
     };
     let mut warnings = Vec::new();
-    match service.try_read_from_node(node, async |limits| read_lock_waits(&node.url, &limits).await).await {
-        Ok(observed) => {
+    match service.try_read_from_node(node, read_lock_waits(&node.url, &service.connector)).await {
+        Ok(waits) => {
             let ids: Vec<u64> = victims.iter().map(|victim| victim.id).collect();
-            let surviving = waits::build_wait_graph(&observed).surviving_blockers(&ids);
+            let surviving = waits.graph.surviving_blockers(&ids);
             warnings.extend(surviving.into_iter().map(|blocker| IntelligentKillWarning {
                 kind: "surviving_root_blocker",
                 message: blocker.format_warning(language),
@@ -51,10 +50,8 @@ pub(super) async fn find_kill_warnings(
         }
         Err(failure) => warnings.push(not_read(failure)),
     }
-    match service
-        .try_read_from_node(node, async |limits| find_sessions_unsafe_to_kill(&node.url, victims, &limits).await)
-        .await
-    {
+    let read = find_sessions_unsafe_to_kill(&node.url, victims, &service.connector);
+    match service.try_read_from_node(node, read).await {
         Ok(risks) => {
             let mut risks: Vec<_> = risks.into_iter().collect();
             risks.sort_unstable_by_key(|(session, _)| *session);

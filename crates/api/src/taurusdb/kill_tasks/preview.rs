@@ -150,7 +150,7 @@ pub(crate) async fn preview_kill_task(
     let nodes = service.store.instances().list_nodes_with_passwords(&instance.id).await?;
     nodes.iter().try_for_each(|node| require_reachable_network_zone(&service, node))?;
     let reads = nodes.iter().map(async |node| {
-        let read = async |limits| read_client_sessions(&node.url, ConnectionPurpose::Reading, &limits).await;
+        let read = read_client_sessions(&node.url, ConnectionPurpose::Reading, &service.connector);
         let listed = service.read_from_node(node, read).await?;
         let view = |limitation: &Limitation| NodeLimitation::new(&node.id, limitation, language);
         let limitations: Vec<NodeLimitation> = listed.limitations.iter().map(view).collect();
@@ -165,9 +165,8 @@ pub(crate) async fn preview_kill_task(
         let risks = if criteria.include_unsafe {
             HashMap::new()
         } else {
-            service
-                .read_from_node(node, async |limits| find_sessions_unsafe_to_kill(&node.url, &matched, &limits).await)
-                .await?
+            let read = find_sessions_unsafe_to_kill(&node.url, &matched, &service.connector);
+            service.read_from_node(node, read).await?
         };
         Ok::<_, ApiError>((&node.id, matched, risks, limitations))
     });

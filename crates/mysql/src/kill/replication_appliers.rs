@@ -4,13 +4,12 @@
 
 use std::collections::HashSet;
 
-use crate::client::Error;
 use clew_diagnose::is_internal_session;
 use clew_model::{Failure, Session};
 
 use crate::connection::Connection;
 use crate::flavor::Flavor;
-use crate::{failure, statements};
+use crate::statements;
 
 /// Value of the `Command` column for replication threads and for clients that are still logging in.
 const PROCESS_LIST_CONNECT_COMMAND: &[u8] = b"Connect";
@@ -28,11 +27,8 @@ pub(crate) async fn find_replication_appliers(
         return Ok(HashSet::new());
     }
     let ids: Vec<u64> = candidates.iter().map(|session| session.id).collect();
-    let rows: Vec<(u64, bool)> = match connection.query_all_rows(&statements::replication_applier_query(&ids)).await {
-        Ok(rows) => rows,
-        Err(Error::Server(error)) if !failure::is_server_timeout(&error) => Vec::new(),
-        Err(error) => return Err(connection.to_failure(&error)),
-    };
+    let query = statements::replication_applier_query(&ids);
+    let rows: Vec<(u64, bool)> = connection.read_optional_rows(&query).await?;
     let applies = |session: &Session| match rows.iter().find(|(id, _)| *id == session.id) {
         Some((_, applies)) => *applies,
         None => session.command == PROCESS_LIST_CONNECT_COMMAND && session.statement.is_some(),

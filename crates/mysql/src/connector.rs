@@ -1,0 +1,80 @@
+//! Limits and shared state for connections to nodes.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
+
+use crate::abandoned_statements::AbandonedStatements;
+use crate::connection_limit::ConnectionPermits;
+use crate::limits::ReadLimits;
+use crate::own_sessions::OwnConnections;
+use crate::refused_logins::RefusedLogins;
+
+/// Opens connections to nodes, within the given limits. Clones share the connection registry.
+#[derive(Debug, Clone, Default)]
+pub struct NodeConnector {
+    /// Time and size limits of each operation on a node.
+    pub limits: ReadLimits,
+    /// Registry of the process's connections.
+    pub registry: ConnectionRegistry,
+}
+
+impl NodeConnector {
+    /// Creates a connector that opens connections within `limits` and registers the connections in `registry`.
+    #[must_use]
+    pub fn new(limits: ReadLimits, registry: ConnectionRegistry) -> Self {
+        Self { limits, registry }
+    }
+
+    /// Returns a connector with the same registry, whose timeouts are at most `max`.
+    #[must_use]
+    pub fn with_max_timeout(&self, max: Duration) -> Self {
+        Self::new(self.limits.with_max_timeout(max), self.registry.clone())
+    }
+}
+
+/// State of a process's connections to nodes: open connections, connection permits, refused logins and pending kills.
+/// Clones share the state.
+///
+/// Each process must create exactly one registry.
+/// With a second registry, the process would open more connections per node than the limit allows.
+/// Clew would also treat its connections in the second registry as sessions of another client.
+#[derive(Clone, Default)]
+pub struct ConnectionRegistry {
+    pub(crate) own_connections: OwnConnections,
+    pub(crate) permits: ConnectionPermits,
+    pub(crate) refused_logins: Arc<RefusedLogins>,
+    pub(crate) abandoned_statements: Arc<AbandonedStatements>,
+    /// Tasks that kill the statements of dropped connections. Each task outlives its connection.
+    pub(crate) pending_kills: TaskTracker,
+}
+
+impl ConnectionRegistry {
+    /// Creates the registry of a process that belongs to an installation.
+    /// The installation marker lets all processes of the installation recognise each other's sessions.
+    /// The marker must not be predictable. Clew keeps only the ASCII letters and digits of the marker.
+    ///
+    /// [`ConnectionRegistry::default`] generates a random marker, for a process without an installation.
+    #[must_use]
+    pub fn new(installation_marker: &str) -> Self {
+        Self { own_connections: OwnConnections::new(installation_marker), ..Self::default() }
+    }
+
+    /// Waits until Clew has finished killing the statements of dropped connections, but no longer than `limit`.
+    /// A process must call [`ConnectionRegistry::wait_for_pending_kills`] before it exits.
+    pub async fn wait_for_pending_kills(&self, limit: Duration) {
+        self.pending_kills.close();
+        let _ = timeout(limit, self.pending_kills.wait()).await;
+        self.pending_kills.reopen();
+    }
+}
+
+/// Omits the installation marker, because the marker must not be predictable for other clients.
+impl fmt::Debug for ConnectionRegistry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectionRegistry").finish_non_exhaustive()
+    }
+}
