@@ -12,13 +12,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::SharedState;
 use crate::audited_operations::{AuditMode, AuditedOperation};
-use crate::detach_on_drop::DetachOnDrop;
 use crate::error::ApiError;
 use crate::field_errors::truncate_for_message;
-use crate::long_poll;
 use axum::RequestExt;
 use axum::extract::{RawPathParams, Request};
 use axum::response::{IntoResponse, Response};
+use clew_http::{DetachOnDrop, has_prefer_header};
 use clew_model::{Actor, AuditEvent, AuditOrigin, AuditOutcome, DomainId};
 use clew_store::User;
 use http::StatusCode;
@@ -109,7 +108,7 @@ where
         Ok(ids) => ids.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         Err(_) => Vec::new(),
     };
-    let _cancel_on_drop = long_poll::has_prefer_header(request.headers()).then(|| {
+    let _cancel_on_drop = has_prefer_header(request.headers()).then(|| {
         let client_gone = CancellationToken::new();
         request.extensions_mut().insert(ClientDisconnectSignal(client_gone.clone()));
         client_gone.drop_guard()

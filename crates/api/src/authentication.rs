@@ -6,29 +6,32 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
+use clew_http::{BodyError, ClientAddr, HostCookie};
 use clew_iam::decision::{CredentialScope, Principal};
 use clew_iam::signature::{self, AuthorizationHeader, RequestToSign, SignatureError};
 use clew_iam::token;
 use clew_model::ApiErrorDefinition;
 use clew_store::{AccessKey, CachedStoreView, LockoutState, TemporaryAccessKeyValidity, User};
-use http::StatusCode;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 use subtle::ConstantTimeEq;
-use tokio::time::timeout;
 use tracing::warn;
 
 use crate::audit::AuditContext;
 use crate::caller::{Caller, CredentialKind, CredentialRef, ValidToken};
-use crate::console::{cookie, csrf};
+use crate::console::csrf;
 use crate::error::ApiError;
 use crate::iam::auth_attempts::{self, AuthFailureCounter};
 use crate::iam::security_token;
 use crate::{ApiSettings, AppState, limits};
 
 const SECURITY_TOKEN_HEADER: &str = "x-security-token";
+const TOKEN_HEADER: &str = "x-auth-token";
+
+/// Cookie that contains the session token of a browser.
+pub(crate) const SESSION_COOKIE: HostCookie = HostCookie("clew_session");
 
 pub(crate) async fn authenticate_request(
     service: &AppState,
@@ -81,14 +84,11 @@ async fn authenticate_caller(
     parts: &Parts,
     body: Body,
 ) -> Result<(AuthenticatedIdentity, Bytes), ApiError> {
-    let header = parts.headers.get("x-auth-token").map(|token| token.to_str().unwrap_or_default());
+    let header = parts.headers.get(TOKEN_HEADER).map(|token| token.to_str().unwrap_or_default());
     let signed = parts.headers.contains_key(AUTHORIZATION);
     // Explicit credentials take precedence because browsers send the cookie with every request.
-    let cookie = if header.is_none() && !signed {
-        cookie::read_session_token(&parts.headers, parts.extensions.get())
-    } else {
-        None
-    };
+    let cookie =
+        if header.is_none() && !signed { SESSION_COOKIE.read(&parts.headers, parts.extensions.get()) } else { None };
     let has_body = !body.is_end_stream();
     if let Some(token) = header.or(cookie) {
         let mut identity = authenticate_by_token(service, trail, token).await?;
@@ -110,27 +110,27 @@ async fn authenticate_caller(
     Ok((signed.verify_signature(service, parts, &body).await?, body))
 }
 
+/// An `X-Auth-Token` header or a request signature takes precedence over the session cookie.
+pub(crate) fn is_authenticated_by_cookie(headers: &HeaderMap, connection: Option<&ClientAddr>) -> bool {
+    !headers.contains_key(TOKEN_HEADER)
+        && !headers.contains_key(AUTHORIZATION)
+        && SESSION_COOKIE.read(headers, connection).is_some()
+}
+
 pub(crate) async fn read_request_body(body: Body, settings: &ApiSettings) -> Result<Bytes, ApiError> {
-    let limit = settings.max_body_bytes;
-    let too_large =
-        || ApiError::with_detail(ApiErrorDefinition::BODY_TOO_LARGE, "body-limit", vec![("limit", limit.to_string())]);
-    // Reject bodies whose declared length exceeds the limit before reading them.
-    if body.size_hint().lower() > limit as u64 {
-        return Err(too_large());
-    }
-    let Ok(collected) = timeout(settings.body_read_timeout, Limited::new(body, limit).collect()).await else {
-        let seconds = vec![("seconds", settings.body_read_timeout.as_secs().to_string())];
-        return Err(ApiError::with_detail(ApiErrorDefinition::REQUEST_TIMEOUT, "body-timeout", seconds));
-    };
-    match collected {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
-        Err(error) => Err(ApiError::with_detail(
-            ApiErrorDefinition::BAD_REQUEST,
-            "parameter-body",
-            vec![("reason", error.to_string())],
-        )),
-    }
+    let (limit, timeout) = (settings.max_body_bytes, settings.body_read_timeout);
+    clew_http::read_request_body(body, limit, timeout).await.map_err(|error| {
+        let (entry, message, argument) = match error {
+            BodyError::TooLarge => (ApiErrorDefinition::BODY_TOO_LARGE, "body-limit", ("limit", limit.to_string())),
+            BodyError::TimedOut => {
+                (ApiErrorDefinition::REQUEST_TIMEOUT, "body-timeout", ("seconds", timeout.as_secs().to_string()))
+            }
+            BodyError::Failed(cause) => {
+                (ApiErrorDefinition::BAD_REQUEST, "parameter-body", ("reason", cause.to_string()))
+            }
+        };
+        ApiError::with_detail(entry, message, vec![argument])
+    })
 }
 
 async fn authenticate_by_token(

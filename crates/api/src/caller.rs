@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
+use clew_http::ClientAddr;
 use clew_iam::decision::{
     self, Action, Decision, DenyReason, Principal, RequestEnvironment, Resource, TargetInstance, TargetProject,
     check_credential_scope, decide_access, policies_may_allow_action,
@@ -21,7 +22,6 @@ use tracing::debug;
 
 use crate::AppState;
 use crate::audit::AuditContext;
-use crate::client_addr::ClientAddr;
 use crate::error::ApiError;
 use crate::field_errors::truncate_for_message;
 use crate::policy_cache::run_policy_evaluation;

@@ -1,7 +1,6 @@
 //! Serves the web page, and an API under `/clew/v1` for features that the TaurusDB API does not provide.
 
 pub(crate) mod browser_session;
-pub(crate) mod cookie;
 pub(crate) mod csrf;
 pub(crate) mod kill;
 pub(crate) mod kill_history;

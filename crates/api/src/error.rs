@@ -8,7 +8,7 @@ use clew_model::{ApiErrorDefinition, Failure, Language};
 use clew_store::StoreError;
 use clew_worker::KillError;
 use http::StatusCode;
-use http::header::RETRY_AFTER;
+use http::header::{InvalidHeaderValue, RETRY_AFTER};
 use serde::Serialize;
 use tracing::{error, warn};
 use utoipa::ToSchema;
@@ -18,7 +18,7 @@ use crate::messages::{format_failure, format_message};
 /// Maximum length of a request's path and query, in bytes (TaurusDB API spec, section 5.3).
 pub(crate) const MAX_URI_BYTES: usize = 32 << 10;
 
-pub(crate) const CONCURRENCY_LIMIT_RETRY_AFTER_SECONDS: u64 = 5;
+const CONCURRENCY_LIMIT_RETRY_AFTER_SECONDS: u64 = 5;
 /// `Retry-After` value, in seconds, for requests refused because another process has rotated the master key.
 const MASTER_KEY_ROTATION_RETRY_AFTER_SECONDS: u64 = 5;
 
@@ -120,6 +120,12 @@ impl ApiError {
         Self { retry_after: Some(CONCURRENCY_LIMIT_RETRY_AFTER_SECONDS), ..detail }
     }
 
+    /// For a reserved connection, which serves only the health and metrics endpoints.
+    pub(crate) fn no_free_connection_error() -> Self {
+        let detail = Self::with_detail(ApiErrorDefinition::UNAVAILABLE, "no-free-connection", Vec::new());
+        Self { retry_after: Some(CONCURRENCY_LIMIT_RETRY_AFTER_SECONDS), ..detail }
+    }
+
     /// The cause is logged but not sent to the client.
     pub(crate) fn internal_error(cause: &dyn std::fmt::Display) -> Self {
         error!(error = %cause, "request failed with an internal error");
@@ -162,6 +168,12 @@ impl IntoResponse for ApiError {
         }
         response.extensions_mut().insert(self);
         response
+    }
+}
+
+impl From<InvalidHeaderValue> for ApiError {
+    fn from(error: InvalidHeaderValue) -> Self {
+        Self::internal_error(&error)
     }
 }
 

@@ -32,16 +32,13 @@
 //! ```
 
 mod administration;
-mod allowed_hosts;
 mod api_request;
 mod audit;
 mod audited_operations;
 mod authentication;
 mod body;
 mod caller;
-mod client_addr;
 mod console;
-mod detach_on_drop;
 mod download;
 mod error;
 mod field_errors;
@@ -49,7 +46,6 @@ mod iam;
 mod json;
 mod kill_risks;
 mod limits;
-mod long_poll;
 mod manual_kill;
 mod messages;
 mod metrics;
@@ -62,18 +58,15 @@ mod policy_cache;
 mod query_string;
 mod request_layer;
 mod routes;
-mod security_headers;
 mod serve;
 mod settings;
 mod state;
 mod statement_text;
 mod taurusdb;
 
-pub use allowed_hosts::AllowedHosts;
-pub use client_addr::{ClientAddr, TrustedProxies};
 pub use limits::{RateLimitSettings, RateLimits};
 pub use metrics::Metrics;
 pub use routes::build_openapi_json;
-pub use serve::{Listener, ServeError, TlsConfig, serve};
+pub use serve::serve;
 pub use settings::ApiSettings;
 pub use state::{AppComponents, AppState, SharedState};

@@ -6,24 +6,20 @@
 //! To stop credential guessing, requests over a quota are refused before their credentials are checked.
 //! Authenticated requests do not consume the quotas of a client address because thousands of users can share it.
 
-pub(crate) mod keyed_concurrency_limiter;
-mod keyed_rate_limiter;
-
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use clew_http::{ClientAddr, ClientSubnet, KeyedRateLimiter};
 use clew_iam::decision::WorkBudget;
 use clew_model::UserId;
 use http::{Extensions, StatusCode};
 use tracing::debug;
 
-use crate::client_addr::{ClientAddr, ClientSubnet};
 use crate::error::ApiError;
 use crate::metrics::{ExceededLimit, Metrics};
-use keyed_rate_limiter::KeyedRateLimiter;
 
 /// Rates and burst sizes for the rate limits. A rate or burst size of 0 disables the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,9 +51,9 @@ pub struct RateLimits(Arc<RateLimiters>);
 
 #[derive(Debug)]
 struct RateLimiters {
-    principals: Option<KeyedRateLimiter<UserId>>,
-    sign_ins: Option<KeyedRateLimiter<ClientSubnet>>,
-    failures: Option<KeyedRateLimiter<ClientSubnet>>,
+    principals: KeyedRateLimiter<UserId>,
+    sign_ins: KeyedRateLimiter<ClientSubnet>,
+    failures: KeyedRateLimiter<ClientSubnet>,
     metrics: Metrics,
 }
 
@@ -76,34 +72,23 @@ impl RateLimits {
 
     /// Does not consume the quota.
     pub(crate) fn check_auth_failure_limit(&self, peer: IpAddr) -> Result<(), ApiError> {
-        let failures = self.0.failures.as_ref();
-        failures
-            .map_or(Ok(()), |failures| failures.peek(&peer.into()))
-            .map_err(|wait| self.reject_request(ExceededLimit::Failures, wait))
+        self.0.failures.peek(&peer.into()).map_err(|wait| self.reject_request(ExceededLimit::Failures, wait))
     }
 
     pub(crate) fn consume_sign_in_quota(&self, peer: IpAddr) -> Result<(), ApiError> {
         self.check_auth_failure_limit(peer)?;
-        let sign_ins = self.0.sign_ins.as_ref();
-        sign_ins
-            .map_or(Ok(()), |sign_ins| sign_ins.consume_permit(&peer.into()))
-            .map_err(|wait| self.reject_request(ExceededLimit::SignIns, wait))
+        self.0.sign_ins.consume_permit(&peer.into()).map_err(|wait| self.reject_request(ExceededLimit::SignIns, wait))
     }
 
     pub(crate) fn record_auth_failure(&self, peer: IpAddr) {
-        if let Some(failures) = &self.0.failures
-            && failures.consume_permit(&peer.into()).is_err()
-        {
+        if self.0.failures.consume_permit(&peer.into()).is_err() {
             debug!(net.peer = %peer, "peer exceeded the limit for failed authentications");
         }
     }
 
     /// Does not consume the quota.
     pub(crate) fn check_principal_rate_limit(&self, user: &UserId) -> Result<(), ApiError> {
-        let principals = self.0.principals.as_ref();
-        principals
-            .map_or(Ok(()), |principals| principals.peek(user))
-            .map_err(|wait| self.reject_request(ExceededLimit::Principal, wait))
+        self.0.principals.peek(user).map_err(|wait| self.reject_request(ExceededLimit::Principal, wait))
     }
 
     /// `bytes` is the total size of the evaluated policies.
@@ -125,7 +110,7 @@ impl RateLimits {
     /// Every [`POLICY_WORK_UNITS_PER_PERMIT`] work units count as one request in the user's request quota.
     /// Concurrent requests of a principal share the principal's request quota.
     pub(crate) fn create_policy_evaluation_budget(&self, user: &UserId) -> Arc<WorkBudget> {
-        if self.0.principals.is_none() {
+        if self.0.principals.is_disabled() {
             return Arc::default();
         }
         let (limits, user) = (self.clone(), user.clone());
@@ -136,10 +121,8 @@ impl RateLimits {
 
     fn consume_request_quota(&self, user: &UserId, count: usize) -> Result<(), ApiError> {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
-        let principals = self.0.principals.as_ref();
-        principals
-            .map_or(Ok(()), |principals| principals.consume_permits(user, count))
-            .map_err(|wait| self.reject_request(ExceededLimit::Principal, wait))
+        let consumed = self.0.principals.consume_permits(user, count);
+        consumed.map_err(|wait| self.reject_request(ExceededLimit::Principal, wait))
     }
 
     fn reject_request(&self, limit: ExceededLimit, wait: std::time::Duration) -> ApiError {

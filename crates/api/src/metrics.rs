@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use clew_http::{ConnectionObserver, ExceededConnectionLimit};
 use clew_model::{CollectionTaskStatus, FailureKind, NodeId};
 use clew_store::ZoneState;
 use clew_worker::WorkerObserver;
-use http::Method;
+use http::{Method, StatusCode};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -194,6 +195,20 @@ static LABELED_HTTP_METHODS: [Method; 7] =
 
 fn new_duration_histogram() -> Histogram {
     Histogram::new(exponential_buckets(0.001, 4.0, 9))
+}
+
+impl ConnectionObserver for Metrics {
+    fn record_exceeded_connection_limit(&self, limit: ExceededConnectionLimit) {
+        self.record_rejection_by_limit(match limit {
+            ExceededConnectionLimit::PerPeer => ExceededLimit::Connections,
+            ExceededConnectionLimit::Total => ExceededLimit::AllConnections,
+        });
+    }
+
+    fn record_malformed_request(&self, status: StatusCode) {
+        let method = Method::from_bytes(b"UNKNOWN").unwrap_or_default();
+        self.record_response(&method, "none", status.as_u16(), 0.0);
+    }
 }
 
 impl WorkerObserver for Metrics {

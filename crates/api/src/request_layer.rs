@@ -7,6 +7,7 @@ use std::time::Instant;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use clew_http::{ClientAddr, ReservedConnection, add_security_headers};
 use clew_model::{ApiErrorDefinition, Language};
 use futures_util::FutureExt;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
@@ -16,16 +17,17 @@ use tracing::{Instrument, error, info, info_span};
 use uuid::Uuid;
 
 use crate::audit::{self, AuditContext};
-use crate::client_addr::ClientAddr;
 use crate::error::{ApiError, MAX_URI_BYTES};
 use crate::field_errors::truncate_for_message;
 use crate::json::Json;
-use crate::{SharedState, authentication, limits, security_headers};
+use crate::{AppState, SharedState, authentication, limits};
 
 const REQUEST_ID_HEADER: &str = "x-request-id";
 
-/// Routes that accept any `Host` header.
+/// Routes that accept any `Host` header, because load balancers probe them by IP address.
 const HEALTH_ROUTES: [&str; 2] = ["/healthz", "/readyz"];
+/// Routes that are available while all regular connections are in use.
+const RESERVED_CONNECTION_ROUTES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum RouteAuth {
@@ -46,15 +48,9 @@ pub(crate) async fn handle_request(
     let route: Arc<str> = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).into();
     let start = Instant::now();
     let tls = request.extensions().get::<ClientAddr>().is_some_and(|connection| connection.tls);
-    // Load balancers probe health endpoints by IP address.
-    let host = if HEALTH_ROUTES.contains(&route.as_ref()) {
-        Ok(())
-    } else {
-        service.settings.allowed_hosts.check_host_allowed(request.uri(), request.headers())
-    };
     let requested = parse_language_header(request.headers());
     let language = *requested.as_ref().unwrap_or(&Language::EnUs);
-    let requested = host.and(requested);
+    let requested = check_connection_and_host(&service, &request, &route).and(requested);
     let response = async {
         match requested {
             Err(refusal) => refusal.into_response(),
@@ -80,7 +76,7 @@ pub(crate) async fn handle_request(
         response = (refusal.status(), body).into_response();
         response.headers_mut().extend(headers);
     }
-    security_headers::add_security_headers(response.headers_mut(), tls && service.settings.hsts);
+    add_security_headers(response.headers_mut(), tls && service.settings.hsts);
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(REQUEST_ID_HEADER, value);
     }
@@ -94,6 +90,20 @@ pub(crate) async fn handle_request(
     }
     service.metrics.record_response(&method, route, status, seconds);
     response
+}
+
+fn check_connection_and_host(service: &AppState, request: &Request, route: &str) -> Result<(), ApiError> {
+    let is_reserved = request.extensions().get::<ReservedConnection>().is_some();
+    if is_reserved && !RESERVED_CONNECTION_ROUTES.contains(&route) {
+        return Err(ApiError::no_free_connection_error());
+    }
+    if HEALTH_ROUTES.contains(&route) {
+        return Ok(());
+    }
+    service.settings.allowed_hosts.check_host_allowed(request.uri(), request.headers()).map_err(|given| {
+        let given = vec![("given", truncate_for_message(given))];
+        ApiError::with_detail(ApiErrorDefinition::HOST_NOT_ALLOWED, "host-unknown", given)
+    })
 }
 
 fn path_and_query_len(request: &Request) -> usize {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use clew_http::{ConcurrencySlotGuard, KeyedConcurrencyLimiter};
 use clew_model::UserId;
 use clew_mysql::NodeConnector;
 use clew_store::Store;
@@ -12,7 +13,6 @@ use crate::console::stream::NodeWatchRegistry;
 use crate::error::ApiError;
 use crate::iam::password_check_mutexes::PasswordCheckMutexes;
 use crate::limits::RateLimits;
-use crate::limits::keyed_concurrency_limiter::{ConcurrencySlotGuard, KeyedConcurrencyLimiter};
 use crate::metrics::{ExceededLimit, Metrics};
 use crate::policy_cache::PolicyCache;
 use crate::settings::ApiSettings;

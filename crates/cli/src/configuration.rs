@@ -4,8 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clew_api::{AllowedHosts, ApiSettings, RateLimitSettings, TrustedProxies};
+use clew_api::{ApiSettings, RateLimitSettings};
 use clew_diagnose::ProtectedAccounts;
+use clew_http::{AllowedHosts, ConnectionSettings, TrustedProxies};
 use clew_model::NetworkZone;
 use clew_mysql::{NodeConnector, ReadLimits, ReadSizeLimits};
 use clew_store::StoreLocation;
@@ -226,13 +227,13 @@ impl Default for HttpSettings {
     fn default() -> Self {
         let settings = ApiSettings::default();
         Self {
-            connections: settings.max_connections,
-            reserved_connections: settings.max_reserved_connections,
-            connections_per_peer: settings.max_connections_per_peer,
+            connections: settings.connections.max_connections,
+            reserved_connections: settings.connections.max_reserved_connections,
+            connections_per_peer: settings.connections.max_connections_per_peer,
             trusted_proxies: Vec::new(),
             allowed_hosts: Vec::new(),
             hsts: settings.hsts,
-            header_timeout: to_signed_duration(settings.header_read_timeout),
+            header_timeout: to_signed_duration(settings.connections.header_read_timeout),
             body_timeout: to_signed_duration(settings.body_read_timeout),
         }
     }
@@ -335,16 +336,20 @@ impl Configuration {
                 "http.allowed_hosts contains {text:?}, which is not a host such as \"clew.example.com\" or \"clew.example.com:8407\""
             ))
         })?;
-        Ok(ApiSettings {
-            allowed_hosts,
-            hsts: self.http.hsts,
+        let connections = ConnectionSettings {
             max_connections: require_positive_number("http.connections", self.http.connections)?,
             max_reserved_connections: self.http.reserved_connections,
             max_connections_per_peer: self.http.connections_per_peer,
-            max_streams_per_principal: self.limits.streams_per_principal,
-            max_long_polls_per_principal: self.limits.long_polls_per_principal,
             trusted_proxies,
             header_read_timeout: require_positive_duration("http.header_timeout", self.http.header_timeout)?,
+            ..ConnectionSettings::default()
+        };
+        Ok(ApiSettings {
+            connections,
+            allowed_hosts,
+            hsts: self.http.hsts,
+            max_streams_per_principal: self.limits.streams_per_principal,
+            max_long_polls_per_principal: self.limits.long_polls_per_principal,
             body_read_timeout: require_positive_duration("http.body_timeout", self.http.body_timeout)?,
             ..ApiSettings::default()
         })
@@ -467,7 +472,10 @@ mod tests {
     fn invalid_proxy_address_is_named_in_the_error() {
         let settings =
             |proxies| parse_configuration(&format!("[http]\ntrusted_proxies = {proxies}")).unwrap().api_settings();
-        assert_ne!(settings(r#"["10.0.0.0/8", "::1"]"#).unwrap().trusted_proxies, TrustedProxies::default());
+        assert_ne!(
+            settings(r#"["10.0.0.0/8", "::1"]"#).unwrap().connections.trusted_proxies,
+            TrustedProxies::default()
+        );
         let refused = format!("{:?}", settings(r#"["10.0.0.0/8", "proxy"]"#).unwrap_err());
         assert!(refused.contains("trusted_proxies") && refused.contains("proxy"), "{refused}");
     }

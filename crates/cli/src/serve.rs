@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::FalseyValueParser;
-use clew_api::Listener;
+use clew_http::Listener;
 use tracing::info;
 
 use crate::daemon::{self, Daemon, WorkerTaskHandles, listen_for_shutdown_signals, require_shared_stores};

@@ -1,7 +1,8 @@
 //! `clew worker`: runs a worker process.
 
 use clap::Args;
-use clew_api::{AllowedHosts, ApiSettings};
+use clew_api::ApiSettings;
+use clew_http::AllowedHosts;
 use tokio::net::TcpListener;
 use tracing::info;
 

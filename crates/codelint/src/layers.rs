@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 /// Crate names, grouped by layer from the lowest layer to the highest.
 const CRATE_LAYERS: [&[&str]; 6] = [
-    &["clew-codelint", "clew-model", "clew-testkit", "xtask"],
+    &["clew-codelint", "clew-http", "clew-model", "clew-testkit", "xtask"],
     &["clew-devtools", "clew-diagnose", "clew-iam"],
     &["clew-client", "clew-mysql", "clew-store"],
     &["clew-worker"],

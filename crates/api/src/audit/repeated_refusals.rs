@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use clew_http::ClientSubnet;
 use clew_model::{Actor, AuditEvent, AuditOutcome, DomainId, UserId};
 use clew_store::{Store, StoreError};
 use jiff::Timestamp;
@@ -14,8 +15,6 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
-
-use crate::client_addr::ClientSubnet;
 
 /// Maximum number of refusal kinds that are counted separately per caller. Further kinds share one counter.
 const MAX_REFUSAL_KINDS_PER_CALLER: usize = 16;

@@ -5,6 +5,7 @@ mod wire;
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::{Request, State};
+use clew_http::ClientAddr;
 use clew_iam::decision::CredentialScope;
 use clew_iam::token;
 use clew_model::ApiErrorDefinition;
@@ -15,13 +16,12 @@ use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use tracing::info;
 
-use super::{cookie, csrf};
+use super::csrf;
 use crate::api_request::ApiRequest;
 use crate::audit::AuditContext;
-use crate::authentication::read_request_body;
+use crate::authentication::{SESSION_COOKIE, read_request_body};
 use crate::body::{SecretField, parse_json_body};
 use crate::caller::{Caller, CredentialRef, ValidToken};
-use crate::client_addr::ClientAddr;
 use crate::error::{ApiError, ErrorBody};
 use crate::iam::password_authentication::authenticate_by_password;
 use crate::iam::projects::load_accessible_projects;
@@ -109,7 +109,7 @@ pub(crate) async fn delete_browser_session(
 ) -> Result<(StatusCode, SessionHeaders), ApiError> {
     let token_info = require_token_credentials(&caller)?;
     service.store.identities().revoke_token(&caller.build_audit_origin(), &token_info.hash).await?;
-    let removed = cookie::build_set_cookie_header("", 0, &headers, caller.client.as_ref())?;
+    let removed = SESSION_COOKIE.build_set_cookie_header("", 0, &headers, caller.client.as_ref())?;
     Ok((StatusCode::NO_CONTENT, [no_store_header(), (SET_COOKIE, removed)]))
 }
 
@@ -177,7 +177,7 @@ fn build_session_cookie(
     connection: Option<&ClientAddr>,
 ) -> Result<HeaderValue, ApiError> {
     let left = issued.expires_at - Timestamp::now().as_second();
-    cookie::build_set_cookie_header(issued.secret.expose_secret(), left, headers, connection)
+    Ok(SESSION_COOKIE.build_set_cookie_header(issued.secret.expose_secret(), left, headers, connection)?)
 }
 
 fn require_token_credentials(caller: &Caller) -> Result<&ValidToken, ApiError> {

@@ -1,19 +1,17 @@
 //! Serves the web page's files, which are gzip-compressed and embedded in the binary.
 
-mod asset;
-
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
+use clew_http::{EmbeddedFile, add_page_security_headers};
 use clew_model::ApiErrorDefinition;
 use http::header::{ACCEPT, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, Method};
 
 use crate::error::ApiError;
-use asset::Asset;
 
 /// Paths and compressed contents of the web page's files; empty if the page was not built.
 const EMBEDDED_FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/page.rs"));
@@ -30,33 +28,21 @@ const API_PATH_PREFIXES: [&str; 9] =
 const PAGE_NOT_BUILT_MESSAGE: &str = "This Clew was built without the web page. The HTTP API is available; /openapi.json describes it.\n\
     To include the web page, build the page before Clew (Node.js 20.19 or newer):\n\n    npm --prefix web ci\n    npm --prefix web run build\n    cargo build --release\n";
 
-const PAGE_SECURITY_HEADERS: [(&str, &str); 5] = [
-    (
-        "content-security-policy",
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; \
-         base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    ),
-    ("x-content-type-options", "nosniff"),
-    ("referrer-policy", "no-referrer"),
-    ("cross-origin-opener-policy", "same-origin"),
-    ("cross-origin-resource-policy", "same-origin"),
-];
-
 struct WebPage {
-    files: HashMap<&'static str, Asset>,
+    files: HashMap<&'static str, EmbeddedFile>,
 }
 
 impl WebPage {
     fn from_files(files: &'static [(&str, &[u8])]) -> Self {
         let asset = |(path, body): &(&'static str, &'static [u8])| {
-            (*path, Asset::new(path, Bytes::from_static(body), path.starts_with(HASHED_ASSET_PATH_PREFIX)))
+            (*path, EmbeddedFile::new(path, Bytes::from_static(body), path.starts_with(HASHED_ASSET_PATH_PREFIX)))
         };
         Self { files: files.iter().map(asset).collect() }
     }
 
     fn index_page_response(&self, headers: &HeaderMap) -> Response {
         match self.files.get(INDEX_HTML_PATH) {
-            Some(index) => index.respond(headers),
+            Some(index) => respond_with_file(index, headers),
             None => ([(CONTENT_TYPE, "text/plain; charset=utf-8")], PAGE_NOT_BUILT_MESSAGE).into_response(),
         }
     }
@@ -69,11 +55,15 @@ impl WebPage {
             return None;
         }
         if let Some(asset) = self.files.get(path.trim_start_matches('/')) {
-            return Some(asset.respond(headers));
+            return Some(respond_with_file(asset, headers));
         }
         let is_view = !path.trim_start_matches('/').starts_with(HASHED_ASSET_PATH_PREFIX) && accepts_html(headers);
-        self.files.get(INDEX_HTML_PATH).filter(|_| is_view).map(|index| index.respond(headers))
+        self.files.get(INDEX_HTML_PATH).filter(|_| is_view).map(|index| respond_with_file(index, headers))
     }
+}
+
+fn respond_with_file(file: &EmbeddedFile, headers: &HeaderMap) -> Response {
+    file.respond(headers).unwrap_or_else(|error| ApiError::internal_error(&error).into_response())
 }
 
 fn accepts_html(headers: &HeaderMap) -> bool {
@@ -84,18 +74,16 @@ fn accepts_html(headers: &HeaderMap) -> bool {
 }
 
 pub(crate) async fn serve_index_page(headers: HeaderMap) -> Response {
-    add_page_security_headers(WEB_PAGE.index_page_response(&headers))
+    secure_page_response(WEB_PAGE.index_page_response(&headers))
 }
 
 pub(crate) async fn serve_web_page(request: Request) -> Response {
     let found = WEB_PAGE.response_for_path(request.method(), request.uri().path(), request.headers());
-    found.map_or_else(|| ApiError::new(ApiErrorDefinition::NO_SUCH_API).into_response(), add_page_security_headers)
+    found.map_or_else(|| ApiError::new(ApiErrorDefinition::NO_SUCH_API).into_response(), secure_page_response)
 }
 
-fn add_page_security_headers(mut response: Response<Body>) -> Response {
-    for (name, value) in PAGE_SECURITY_HEADERS {
-        response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
-    }
+fn secure_page_response(mut response: Response) -> Response {
+    add_page_security_headers(response.headers_mut());
     response
 }
 

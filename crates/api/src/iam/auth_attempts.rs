@@ -7,13 +7,13 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use clew_http::ClientSubnet;
 use clew_model::UserId;
 use clew_store::{AuthAttemptReservation, Store, StoreError, User};
 use secrecy::SecretString;
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
-use crate::client_addr::ClientSubnet;
 use crate::error::ApiError;
 use crate::{AppState, passwords};
 

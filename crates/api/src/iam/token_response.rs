@@ -1,5 +1,6 @@
 //! Response body for the token routes (TaurusDB API spec, section 3.2).
 
+use clew_http::{ClientAddr, base_url_from_request};
 use clew_iam::decision::Grant;
 use clew_iam::policy::PermissionModel;
 use clew_store::{Project, User};
@@ -9,7 +10,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::AppState;
-use crate::client_addr::{ClientAddr, base_url_from_request};
 use crate::error::ApiError;
 
 /// A token without its secret.

@@ -3,6 +3,7 @@
 use axum::Extension;
 use axum::extract::{RawQuery, Request, State};
 use axum::response::{IntoResponse, Response};
+use clew_http::ClientAddr;
 use clew_model::{ApiErrorDefinition, ProjectId};
 use clew_store::{Project, TokenOrigin, User};
 use http::{HeaderValue, StatusCode};
@@ -11,7 +12,6 @@ use tracing::info;
 
 use crate::audit::AuditContext;
 use crate::authentication::read_request_body;
-use crate::client_addr::ClientAddr;
 use crate::error::{ApiError, ErrorBody};
 use crate::iam::password_authentication::authenticate_by_password;
 use crate::iam::sign_in::{DomainRef, PasswordSignInRequest, ProjectRef, RequestedTokenScope, TokenRequest};

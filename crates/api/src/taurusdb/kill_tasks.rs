@@ -18,9 +18,9 @@ use http::HeaderMap;
 use serde_json::json;
 
 use crate::api_request::ApiRequest;
+use crate::authentication::is_authenticated_by_cookie;
 use crate::body::{MaybeQuotedNumber, parse_json_body};
 use crate::caller::InstancePath;
-use crate::console::cookie;
 use crate::error::{ApiError, ErrorBody};
 use crate::field_errors::{missing_field_error, truncate_for_message, value_not_allowed_error};
 use crate::json::Json;
@@ -54,7 +54,7 @@ pub(crate) async fn add_kill_task(
     let RequestedKillTask { criteria, duration, confirmed } = parse_new_kill_task(&body)?;
     caller.check_credentials_outlive_kill_task(duration.map(|duration| duration.as_secs()))?;
     let must_confirm =
-        criteria.has_only_duration_criterion() && cookie::is_authenticated_by_cookie(&headers, caller.client.as_ref());
+        criteria.has_only_duration_criterion() && is_authenticated_by_cookie(&headers, caller.client.as_ref());
     if confirmed.as_deref().map_or(must_confirm, |name| name != instance.name) {
         return Err(ApiError::invalid_parameter("kill-task-confirmation", vec![("name", instance.name.clone())]));
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::RawQuery;
+use clew_http::LongPollTimeout;
 use clew_iam::decision::Action;
 use clew_model::Limitation;
 use clew_store::SessionCollectionTask;
@@ -17,7 +18,6 @@ use crate::audit::ClientDisconnectSignal;
 use crate::caller::{NodePath, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::long_poll::LongPollTimeout;
 use crate::query_string::QueryString;
 
 /// Status of a collection.

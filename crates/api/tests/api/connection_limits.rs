@@ -1,6 +1,6 @@
 //! Limits on request size, request duration and connections per peer.
 
-use clew_api::TrustedProxies;
+use clew_http::TrustedProxies;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
@@ -37,8 +37,8 @@ async fn read_first_bytes(server: &Server, connection: &mut TcpStream, path: &st
 #[tokio::test]
 async fn connections_per_peer_are_limited() {
     let server = Server::start_with(|settings, _| {
-        settings.max_connections_per_peer = 2;
-        settings.max_reserved_connections = 1;
+        settings.connections.max_connections_per_peer = 2;
+        settings.connections.max_reserved_connections = 1;
     })
     .await;
     let mut held = Vec::new();
@@ -78,8 +78,8 @@ async fn connections_per_peer_are_limited() {
 #[tokio::test]
 async fn connections_of_a_trusted_proxy_are_unlimited() {
     let server = Server::start_with(|settings, _| {
-        settings.max_connections_per_peer = 1;
-        settings.trusted_proxies = TrustedProxies::parse(&[PEER.into()]).unwrap();
+        settings.connections.max_connections_per_peer = 1;
+        settings.connections.trusted_proxies = TrustedProxies::parse(&[PEER.into()]).unwrap();
     })
     .await;
     let mut held = Vec::new();
@@ -93,9 +93,9 @@ async fn connections_of_a_trusted_proxy_are_unlimited() {
 #[tokio::test]
 async fn trusted_proxy_has_a_share_of_the_reserved_connections() {
     let server = Server::start_with(|settings, _| {
-        settings.max_connections = 1;
-        settings.max_reserved_connections = 8;
-        settings.trusted_proxies = TrustedProxies::parse(&[PEER.into()]).unwrap();
+        settings.connections.max_connections = 1;
+        settings.connections.max_reserved_connections = 8;
+        settings.connections.trusted_proxies = TrustedProxies::parse(&[PEER.into()]).unwrap();
     })
     .await;
     let mut held = connect_from(&server, PEER).await;
@@ -134,6 +134,15 @@ async fn malformed_request_is_rejected_and_the_connection_is_closed() {
             let response = read_response(&mut connection).await;
             assert!(response.starts_with(&format!("HTTP/1.1 {status} ")), "{response}");
             assert_eq!(read_until_closed(&mut connection).await, b"", "bytes after the request are not read");
+        }
+    }
+    // A request is counted when its connection is closed.
+    for (status, count) in [(400, 6), (414, 2), (431, 6)] {
+        let line = format!("clew_http_requests_total{{method=\"other\",route=\"none\",status=\"{status}\"}} {count}\n");
+        let deadline = tokio::time::Instant::now() + MAX_WAIT;
+        while !server.get("/metrics").await.text().contains(&line) {
+            assert!(tokio::time::Instant::now() < deadline, "{line}");
+            tokio::time::sleep(MOMENT / 10).await;
         }
     }
 }

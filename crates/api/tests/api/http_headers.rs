@@ -1,6 +1,6 @@
 //! Headers of all responses, and allowed hosts.
 
-use clew_api::AllowedHosts;
+use clew_http::AllowedHosts;
 use http::Method;
 
 use crate::server::Server;
@@ -24,7 +24,7 @@ async fn responses_have_cache_control_and_nosniff_headers() {
     assert_eq!(downloaded.header("cache-control"), "private, no-cache");
     assert_eq!(downloaded.header("x-content-type-options"), "nosniff");
     // A reserved connection: all regular connections are in use.
-    let full = Server::start_with(|settings, _| settings.max_connections = 1).await;
+    let full = Server::start_with(|settings, _| settings.connections.max_connections = 1).await;
     let _held = full.connect().await;
     let refused = full.get("/v3/projects").await;
     assert_eq!(refused.status, 503);

@@ -41,7 +41,7 @@ pub(crate) async fn read_until_closed(connection: &mut (impl AsyncRead + Unpin))
 
 #[tokio::test]
 async fn incomplete_head_times_out() {
-    let server = Server::start_with(|settings, _| settings.header_read_timeout = MOMENT).await;
+    let server = Server::start_with(|settings, _| settings.connections.header_read_timeout = MOMENT).await;
     for sent in ["", "GET /healthz HT", "GET /healthz HTTP/1.1\r\nhost: x\r\nx-a: "] {
         let mut connection = server.connect().await;
         connection.write_all(sent.as_bytes()).await.unwrap();
@@ -52,7 +52,7 @@ async fn incomplete_head_times_out() {
 
 #[tokio::test]
 async fn slow_head_times_out() {
-    let server = Server::start_with(|settings, _| settings.header_read_timeout = MOMENT).await;
+    let server = Server::start_with(|settings, _| settings.connections.header_read_timeout = MOMENT).await;
     let (mut reading, mut writing) = server.connect().await.into_split();
     let drip = tokio::spawn(async move {
         let _ = writing.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nx-a: ").await;
@@ -68,7 +68,7 @@ async fn slow_head_times_out() {
 
 #[tokio::test]
 async fn idle_connection_is_closed() {
-    let server = Server::start_with(|settings, _| settings.header_read_timeout = MOMENT).await;
+    let server = Server::start_with(|settings, _| settings.connections.header_read_timeout = MOMENT).await;
     let mut connection = server.connect().await;
     connection.write_all(server.raw("GET /healthz", "\r\n").as_bytes()).await.unwrap();
     assert!(read_response(&mut connection).await.ends_with("ok\n"));
@@ -133,8 +133,8 @@ async fn chunked_body_is_rejected_at_the_size_limit() {
 #[tokio::test]
 async fn excess_connection_waits_without_reserved_connections() {
     let server = Server::start_with(|settings, _| {
-        settings.max_connections = 2;
-        settings.max_reserved_connections = 0;
+        settings.connections.max_connections = 2;
+        settings.connections.max_reserved_connections = 0;
     })
     .await;
     let request = server.raw("GET /healthz", "\r\n");
@@ -158,9 +158,9 @@ async fn excess_connection_waits_without_reserved_connections() {
 #[tokio::test]
 async fn client_that_stops_reading_is_disconnected() {
     let server = Server::start_with(|settings, _| {
-        settings.max_connections = 1;
-        settings.max_reserved_connections = 0;
-        settings.write_timeout = MOMENT;
+        settings.connections.max_connections = 1;
+        settings.connections.max_reserved_connections = 0;
+        settings.connections.write_timeout = MOMENT;
     })
     .await;
     let id = server.add_finished(&large_rows()).await;
@@ -194,7 +194,7 @@ async fn body_of_an_unauthenticated_request_is_not_read() {
 
 #[tokio::test]
 async fn zero_connections_setting_is_rejected() {
-    let mut server = Server::start_with(|settings, _| settings.max_connections = 0).await;
+    let mut server = Server::start_with(|settings, _| settings.connections.max_connections = 0).await;
     let ended = timeout(MAX_WAIT, &mut server.serving).await.unwrap().unwrap();
     assert_eq!(ended.unwrap_err().to_string(), "the settings allow no connection; set at least 1");
 }
@@ -227,7 +227,7 @@ async fn shutdown_waits_for_a_running_download() {
 
 #[tokio::test]
 async fn stalled_download_does_not_delay_shutdown_of_the_server() {
-    let mut server = Server::start_with(|settings, _| settings.shutdown_grace_period = MOMENT).await;
+    let mut server = Server::start_with(|settings, _| settings.connections.shutdown_grace_period = MOMENT).await;
     let id = server.add_finished(&large_rows()).await;
     let mut connection = server.connect().await;
     let request = server.raw(&format!("GET {}", server.result_of(&id)), "\r\n");

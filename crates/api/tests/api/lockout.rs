@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use clew_api::{ApiSettings, TrustedProxies};
+use clew_api::ApiSettings;
+use clew_http::TrustedProxies;
 use clew_store::AuthAttemptReservation;
 use clew_testkit::PostgreSqlServer;
 use clew_worker::WorkerSettings;
@@ -125,7 +126,7 @@ async fn sign_in_from(server: &Server, address: &str, name: &str, password: &str
 }
 
 fn trust_local_proxy(settings: &mut ApiSettings, _: &mut WorkerSettings) {
-    settings.trusted_proxies = TrustedProxies::parse(&["127.0.0.1".into()]).unwrap();
+    settings.connections.trusted_proxies = TrustedProxies::parse(&["127.0.0.1".into()]).unwrap();
 }
 
 async fn guesses_from_unknown_addresses_do_not_lock_known_addresses(server: Server) {

@@ -3,7 +3,8 @@
 //! The tests act as a trusted proxy to send requests from several client addresses. Limits are small and refill
 //! slowly, and requests are repeated until they are rejected, so that the speed of the machine does not matter.
 
-use clew_api::{RateLimitSettings, TrustedProxies};
+use clew_api::RateLimitSettings;
+use clew_http::TrustedProxies;
 use clew_iam::access_key;
 use clew_model::AccessKeyId;
 use http::Method;
@@ -24,7 +25,7 @@ const ELSEWHERE: &str = "2001:db8:0:2::1";
 
 async fn start_server(rates: RateLimitSettings) -> Server {
     Server::start_limited(rates, |settings, _| {
-        settings.trusted_proxies = TrustedProxies::parse(&["127.0.0.1".into()]).unwrap();
+        settings.connections.trusted_proxies = TrustedProxies::parse(&["127.0.0.1".into()]).unwrap();
     })
     .await
 }

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use clew_api::{ApiSettings, AppComponents, AppState, Listener, Metrics, RateLimitSettings, RateLimits, ServeError};
+use clew_api::{ApiSettings, AppComponents, AppState, Metrics, RateLimitSettings, RateLimits};
 use clew_diagnose::ProtectedAccounts;
+use clew_http::{Listener, ServeError};
 use clew_model::{
     AccessKeyId, Actor, AuditOrigin, CollectionTaskOutcome, Failure, Instance, InstanceId, NewInstance, NewNode,
     NodeId, NodeRole, ProjectId, RequestId, SessionSelection, Tag, UserId,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clew_api::{Listener, TlsConfig};
+use clew_http::{Listener, TlsConfig};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::version::{TLS12, TLS13};
@@ -62,7 +62,7 @@ impl Files {
         fs::write(self.key(), key).unwrap();
     }
 
-    fn load(&self) -> Result<TlsConfig, clew_api::ServeError> {
+    fn load(&self) -> Result<TlsConfig, clew_http::ServeError> {
         TlsConfig::load(&self.certificate(), &self.key())
     }
 }
@@ -70,7 +70,7 @@ impl Files {
 async fn start_server(tls: &TlsConfig) -> Server {
     let tls = tls.clone();
     let listener = move |socket| Listener::with_tls(socket, tls);
-    Server::start_on(listener, NO_RATES, |settings, _| settings.tls_handshake_timeout = MOMENT).await
+    Server::start_on(listener, NO_RATES, |settings, _| settings.connections.tls_handshake_timeout = MOMENT).await
 }
 
 /// Connects as a client that trusts these certificates.
@@ -199,7 +199,8 @@ async fn stalled_handshake_times_out_without_delaying_others() {
     let tls = Files::of(&pair).load().unwrap();
     let listener = move |socket| Listener::with_tls(socket, tls);
     let patient =
-        Server::start_on(listener, NO_RATES, |settings, _| settings.tls_handshake_timeout = MAX_WAIT * 10).await;
+        Server::start_on(listener, NO_RATES, |settings, _| settings.connections.tls_handshake_timeout = MAX_WAIT * 10)
+            .await;
     let mut stalled = Vec::new();
     for _ in 0..50 {
         stalled.push(patient.connect().await);
@@ -232,9 +233,9 @@ async fn stalled_handshakes_release_reserved_connections() {
     let tls = Files::of(&pair).load().unwrap();
     let listener = move |socket| Listener::with_tls(socket, tls);
     let server = Server::start_on(listener, NO_RATES, |settings, _| {
-        settings.tls_handshake_timeout = MAX_WAIT * 10;
-        settings.max_connections = 1;
-        settings.max_reserved_connections = 4;
+        settings.connections.tls_handshake_timeout = MAX_WAIT * 10;
+        settings.connections.max_connections = 1;
+        settings.connections.max_reserved_connections = 4;
     })
     .await;
     let _regular = server.connect().await;
@@ -254,8 +255,8 @@ async fn shutdown_does_not_wait_for_handshakes() {
     let tls = Files::of(&pair).load().unwrap();
     let listener = move |socket| Listener::with_tls(socket, tls);
     let mut server = Server::start_on(listener, NO_RATES, |settings, _| {
-        settings.tls_handshake_timeout = MAX_WAIT * 10;
-        settings.shutdown_grace_period = MAX_WAIT * 10;
+        settings.connections.tls_handshake_timeout = MAX_WAIT * 10;
+        settings.connections.shutdown_grace_period = MAX_WAIT * 10;
     })
     .await;
     let _stalled = server.connect().await;

@@ -2,8 +2,8 @@ use std::io::Write;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use http::StatusCode;
 use http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, ETAG, IF_NONE_MATCH};
+use http::{HeaderName, HeaderValue, StatusCode};
 use http_body_util::BodyExt;
 
 use super::*;
@@ -12,7 +12,7 @@ fn build_test_page() -> WebPage {
     let file = |path: &'static str, text: &str| {
         let mut compressed = GzEncoder::new(Vec::new(), Compression::fast());
         compressed.write_all(text.as_bytes()).unwrap();
-        (path, Asset::new(path, compressed.finish().unwrap().into(), path.starts_with(HASHED_ASSET_PATH_PREFIX)))
+        (path, EmbeddedFile::new(path, compressed.finish().unwrap().into(), path.starts_with(HASHED_ASSET_PATH_PREFIX)))
     };
     let files = [(INDEX_HTML_PATH, "<!doctype html>"), ("assets/index-a1b2.js", "export{}"), ("favicon.svg", "<svg/>")];
     WebPage { files: files.into_iter().map(|(path, text)| file(path, text)).collect() }
@@ -87,7 +87,7 @@ async fn missing_page_returns_build_instructions() {
 async fn all_page_responses_have_security_headers() {
     for answer in [
         serve_index_page(browser_headers()).await,
-        add_page_security_headers(build_test_page().index_page_response(&browser_headers())),
+        secure_page_response(build_test_page().index_page_response(&browser_headers())),
     ] {
         let policy = answer.headers()["content-security-policy"].to_str().unwrap();
         assert!(policy.starts_with("default-src 'none'; ") && !policy.contains("unsafe"), "{policy}");

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use bytes::Bytes;
+use clew_http::ConcurrencySlotGuard;
 use clew_model::UserId;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
@@ -12,7 +13,6 @@ use tokio_util::sync::CancellationToken;
 use super::authorization::{StreamAuthorization, StreamEndReason};
 use super::event::{self, FeedPosition};
 use super::node_watch::{FeedUpdate, Subscription};
-use crate::limits::keyed_concurrency_limiter::ConcurrencySlotGuard;
 
 /// Interval between keep-alive comments, which prevent proxies and browsers from closing an idle connection.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);

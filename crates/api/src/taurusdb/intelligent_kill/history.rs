@@ -77,7 +77,7 @@ pub(crate) async fn list_intelligent_kills(
     let page = pagination::parse_page_from_query_string(&query)?;
     let filter = IntelligentKillFilter { instance_id: target.instance.id.clone(), node_id: target.node.id, from, to };
     let (kills, total_count) = service.store.kills().list_intelligent_kills(&filter, page).await?;
-    let server_url = crate::client_addr::base_url_from_request(caller.client.as_ref(), &headers);
+    let server_url = clew_http::base_url_from_request(caller.client.as_ref(), &headers);
     let entry = |kill: IntelligentKill| CompletedIntelligentKill {
         task_id: kill.id.to_string(),
         start_time: kill.id.requested_at_millis().div_euclid(1000),

@@ -1,6 +1,6 @@
 //! Browser sessions: sign-in, session cookie, CSRF protection, change of project, sign-out.
 
-use clew_api::TrustedProxies;
+use clew_http::TrustedProxies;
 use clew_model::{Actor, AuditOutcome};
 use clew_store::{Grantee, PolicyRef};
 use http::Method;
@@ -226,7 +226,7 @@ async fn sign_ins_are_audited_without_secrets_and_refused_for_other_sites() {
 #[tokio::test]
 async fn revoked_permissions_end_the_session_and_tls_cookies_require_tls() {
     let server = Server::start_with(|settings, _| {
-        settings.trusted_proxies = TrustedProxies::parse(&["127.0.0.1".into()]).unwrap();
+        settings.connections.trusted_proxies = TrustedProxies::parse(&["127.0.0.1".into()]).unwrap();
     })
     .await;
     with_password(&server, "grace").await;

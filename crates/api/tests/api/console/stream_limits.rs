@@ -112,7 +112,7 @@ async fn expensive_policies_of_an_event_stream_count_as_requests() {
 #[tokio::test]
 async fn operations_endpoints_work_while_all_connections_are_in_use() {
     let server = Server::start_with(|settings, _| {
-        settings.max_connections = 4;
+        settings.connections.max_connections = 4;
         settings.max_streams_per_principal = 0;
     })
     .await;
@@ -151,9 +151,9 @@ async fn operations_endpoints_work_while_all_connections_are_in_use() {
 #[tokio::test]
 async fn idle_connections_release_reserved_connections() {
     let server = Server::start_with(|settings, _| {
-        settings.max_connections = 1;
-        settings.max_reserved_connections = 1;
-        settings.header_read_timeout = MAX_WAIT * 10;
+        settings.connections.max_connections = 1;
+        settings.connections.max_reserved_connections = 1;
+        settings.connections.header_read_timeout = MAX_WAIT * 10;
     })
     .await;
     let _regular = server.connect().await;

@@ -1,4 +1,4 @@
-//! HTTP server errors.
+//! Errors of the server and of request bodies.
 
 use std::io;
 use std::path::PathBuf;
@@ -51,4 +51,18 @@ pub enum ServeError {
         /// Error from the TLS library.
         cause: rustls::Error,
     },
+}
+
+/// Error that occurred while a request body was read.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// The body exceeds the maximum size.
+    #[error("the request body is too large")]
+    TooLarge,
+    /// The body was not received within the timeout.
+    #[error("the request body was not received in time")]
+    TimedOut,
+    /// The connection failed, or the encoding of the body is malformed.
+    #[error("could not read the request body: {0}")]
+    Failed(Box<dyn std::error::Error + Send + Sync>),
 }

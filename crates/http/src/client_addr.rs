@@ -10,7 +10,7 @@ use ipnet::IpNet;
 pub struct ClientAddr {
     /// Client IP address. IPv4-mapped IPv6 addresses are converted to IPv4.
     pub ip: IpAddr,
-    /// True if the client connected over TLS, either to Clew or to a trusted proxy.
+    /// True if the client connected over TLS, either to this server or to a trusted proxy.
     pub tls: bool,
 }
 
@@ -20,14 +20,18 @@ impl ClientAddr {
         if !trusted.contains(socket.ip) {
             return socket;
         }
-        let tls = last_header_element(headers, &FORWARDED_PROTO_HEADER)
+        let tls = reversed_header_elements(headers, &FORWARDED_PROTO_HEADER)
+            .next()
             .map_or(socket.tls, |scheme| scheme.eq_ignore_ascii_case("https"));
         Self { ip: find_client_address_behind_proxies(socket.ip, headers, trusted), tls }
     }
 }
 
-/// A forged `Host` header is harmless, because the base URL built from it appears only in the same request's response.
-pub(crate) fn base_url_from_request(connection: Option<&ClientAddr>, headers: &HeaderMap) -> String {
+/// Returns the scheme and host of the URL that the client used, such as `https://clew.example.com`.
+///
+/// A forged `Host` header is harmless if the base URL appears only in the response to the same request.
+#[must_use]
+pub fn base_url_from_request(connection: Option<&ClientAddr>, headers: &HeaderMap) -> String {
     let scheme = if connection.is_some_and(|connection| connection.tls) { "https" } else { "http" };
     let host = headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     format!("{scheme}://{host}")
@@ -54,10 +58,6 @@ fn find_client_address_behind_proxies(socket: IpAddr, headers: &HeaderMap, trust
 fn reversed_header_elements<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     let lines: Vec<&str> = headers.get_all(name).iter().map(|line| line.to_str().unwrap_or("?")).collect();
     lines.into_iter().rev().flat_map(|line| line.rsplit(',')).map(str::trim)
-}
-
-fn last_header_element<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    reversed_header_elements(headers, name).next()
 }
 
 /// Accepts an address with a port, because some proxies append the port to the address.
@@ -89,10 +89,12 @@ impl TrustedProxies {
 
 /// IPv4 address or /64 prefix of an IPv6 address. An IPv6 client can usually choose the last 64 bits of its address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct ClientSubnet(IpAddr);
+pub struct ClientSubnet(IpAddr);
 
 impl ClientSubnet {
-    pub(crate) fn address(self) -> IpAddr {
+    /// Returns the IPv4 address or the first address of the IPv6 prefix.
+    #[must_use]
+    pub fn address(self) -> IpAddr {
         self.0
     }
 }

@@ -9,7 +9,7 @@ pub(super) fn satisfies_if_range_header(headers: &HeaderMap, tag: &str) -> bool 
     headers.get(IF_RANGE).is_none_or(|value| value.as_bytes() == tag.as_bytes())
 }
 
-pub(super) fn is_not_modified(headers: &HeaderMap, tag: &str) -> bool {
+pub(crate) fn is_not_modified(headers: &HeaderMap, tag: &str) -> bool {
     headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).any(|value| {
         value
             .split(',')

@@ -9,12 +9,13 @@ use tracing::Instrument;
 /// Continues the future in a spawned task if the wrapper is dropped before completion.
 ///
 /// Hyper drops the future of a request when the client disconnects.
-pub(crate) struct DetachOnDrop<F>(Option<Pin<Box<F>>>)
+pub struct DetachOnDrop<F>(Option<Pin<Box<F>>>)
 where
     F: Future<Output: Send> + Send + 'static;
 
 impl<F: Future<Output: Send> + Send + 'static> DetachOnDrop<F> {
-    pub(crate) fn new(work: F) -> Self {
+    /// Wraps the future, which starts when the wrapper is polled.
+    pub fn new(work: F) -> Self {
         Self(Some(Box::pin(work)))
     }
 }

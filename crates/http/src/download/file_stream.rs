@@ -1,4 +1,4 @@
-//! Response body stream that sends a byte range of a download (header row plus result file).
+//! Response body stream that sends a byte range of a file.
 //!
 //! Data in the page cache is read on the async thread because such a read only copies memory.
 //! Data that is not in the page cache is read on a blocking thread because the read waits for the disk.
@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, IoSliceMut};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,11 +21,11 @@ use tokio::task::{JoinHandle, spawn_blocking};
 /// Maximum size of a response body chunk, in bytes. The HTTP library buffers about six chunks per response.
 pub(super) const MAX_CHUNK_BYTES: usize = 64 * 1024;
 
+/// Stream of a byte range of a file.
+///
 /// The stream ends after the last byte of the requested range or after the first error.
 #[derive(Debug)]
-pub(super) struct DownloadBodyStream {
-    /// Unsent part of the header row.
-    header: Bytes,
+pub struct FileStream {
     file: Arc<File>,
     offset: u64,
     /// File offset at which the requested range ends (exclusive).
@@ -33,10 +34,12 @@ pub(super) struct DownloadBodyStream {
     reading: Option<JoinHandle<(BytesMut, io::Result<usize>)>>,
 }
 
-impl DownloadBodyStream {
-    /// Creates a stream of the header row followed by bytes `offset..end` of the file.
-    pub(super) fn new(header: Bytes, file: File, offset: u64, end: u64) -> Self {
-        Self { header, file: Arc::new(file), offset, end, pool: BufferPool::default(), reading: None }
+impl FileStream {
+    /// Creates a stream of the bytes `range` of the file.
+    #[must_use]
+    pub fn new(file: File, range: Range<u64>) -> Self {
+        let Range { start: offset, end } = range;
+        Self { file: Arc::new(file), offset, end, pool: BufferPool::default(), reading: None }
     }
 
     /// Returns the next chunk if it is in the page cache; otherwise, starts a read on a blocking thread.
@@ -56,21 +59,18 @@ impl DownloadBodyStream {
     fn build_chunk_from_read_result(&mut self, buffer: BytesMut, read: io::Result<usize>) -> io::Result<Bytes> {
         let length = read?;
         if length == 0 {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "a result became shorter while it was sent"));
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter while it was sent"));
         }
         self.offset += length as u64;
         Ok(self.pool.freeze_into_chunk(buffer, length))
     }
 }
 
-impl Stream for DownloadBodyStream {
+impl Stream for FileStream {
     type Item = io::Result<Bytes>;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         let this = self.get_mut();
-        if !this.header.is_empty() {
-            return Poll::Ready(Some(Ok(std::mem::take(&mut this.header))));
-        }
         if this.reading.is_none() {
             if this.offset >= this.end {
                 return Poll::Ready(None);
@@ -146,7 +146,7 @@ mod tests {
         (0..count).map(|at| u8::try_from(at % 251).unwrap()).collect()
     }
 
-    async fn read_all(mut stream: DownloadBodyStream) -> io::Result<Vec<u8>> {
+    async fn read_all(mut stream: FileStream) -> io::Result<Vec<u8>> {
         let mut read = Vec::new();
         while let Some(chunk) = stream.next().await {
             read.extend_from_slice(&chunk?);
@@ -161,8 +161,8 @@ mod tests {
         for (from, to) in
             [(0, bytes.len()), (MAX_CHUNK_BYTES - 1, 3 * MAX_CHUNK_BYTES + 1), (7, 8), (bytes.len(), bytes.len())]
         {
-            let stream = DownloadBodyStream::new("head,".into(), file.reopen().unwrap(), from as u64, to as u64);
-            assert!(read_all(stream).await.unwrap() == [b"head,", &bytes[from..to]].concat(), "{from}..{to}");
+            let stream = FileStream::new(file.reopen().unwrap(), from as u64..to as u64);
+            assert!(read_all(stream).await.unwrap() == bytes[from..to], "{from}..{to}");
         }
     }
 
@@ -172,7 +172,7 @@ mod tests {
         let file = file(&bytes);
         file.as_file().sync_all().unwrap();
         rustix::fs::fadvise(file.as_file(), 0, None, rustix::fs::Advice::DontNeed).unwrap();
-        let stream = DownloadBodyStream::new(Bytes::new(), file.reopen().unwrap(), 3, bytes.len() as u64);
+        let stream = FileStream::new(file.reopen().unwrap(), 3..bytes.len() as u64);
         assert!(read_all(stream).await.unwrap() == bytes[3..]);
     }
 
@@ -182,15 +182,15 @@ mod tests {
         let path = "/proc/version";
         assert!(read_from_page_cache(&File::open(path).unwrap(), &mut [0; 8], 0).is_none());
         let expected = std::fs::read(path).unwrap();
-        let stream = DownloadBodyStream::new("head,".into(), File::open(path).unwrap(), 2, expected.len() as u64);
-        assert_eq!(read_all(stream).await.unwrap(), [b"head,", &expected[2..]].concat());
+        let stream = FileStream::new(File::open(path).unwrap(), 2..expected.len() as u64);
+        assert_eq!(read_all(stream).await.unwrap(), expected[2..]);
     }
 
     #[tokio::test]
     async fn truncated_file_is_an_error() {
         let bytes = bytes(3 * MAX_CHUNK_BYTES);
         let file = file(&bytes);
-        let mut stream = DownloadBodyStream::new(Bytes::new(), file.reopen().unwrap(), 0, bytes.len() as u64);
+        let mut stream = FileStream::new(file.reopen().unwrap(), 0..bytes.len() as u64);
         assert!(stream.next().await.unwrap().unwrap() == bytes[..MAX_CHUNK_BYTES]);
         file.as_file().set_len(MAX_CHUNK_BYTES as u64 + 1).unwrap();
         assert!(stream.next().await.unwrap().unwrap() == bytes[MAX_CHUNK_BYTES..=MAX_CHUNK_BYTES]);

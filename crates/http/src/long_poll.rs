@@ -5,36 +5,43 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName};
 
 const PREFER_HEADER: &str = "prefer";
-pub(crate) const PREFERENCE_APPLIED_HEADER: HeaderName = HeaderName::from_static("preference-applied");
+const PREFERENCE_APPLIED_HEADER: HeaderName = HeaderName::from_static("preference-applied");
 
 /// Maximum long poll duration, in seconds. The limit is below the idle timeout of many proxies, about one minute.
 const MAX_LONG_POLL_SECONDS: u64 = 30;
 
 /// Duration of a long poll, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct LongPollTimeout(u64);
+pub struct LongPollTimeout(u64);
 
 impl LongPollTimeout {
     /// Parses the wait time in the `Prefer` header, capped at [`MAX_LONG_POLL_SECONDS`] and half the request timeout.
     ///
     /// Invalid preferences in the `Prefer` header are ignored, as RFC 7240 requires.
-    pub(crate) fn parse_prefer_header(headers: &HeaderMap, request_timeout: Duration) -> Option<Self> {
+    #[must_use]
+    pub fn parse_prefer_header(headers: &HeaderMap, request_timeout: Duration) -> Option<Self> {
         let values = headers.get_all(PREFER_HEADER).iter().filter_map(|value| value.to_str().ok());
         let seconds = values.flat_map(|value| value.split(',')).find_map(parse_wait_preference)?;
         let seconds = seconds.parse().unwrap_or(0).min(MAX_LONG_POLL_SECONDS).min(request_timeout.as_secs() / 2);
         (seconds > 0).then_some(Self(seconds))
     }
 
-    pub(crate) fn timeout(self) -> Duration {
+    /// Returns the maximum duration of the long poll.
+    #[must_use]
+    pub fn timeout(self) -> Duration {
         Duration::from_secs(self.0)
     }
 
-    pub(crate) fn preference_applied_header(self) -> [(HeaderName, String); 1] {
+    /// Returns the response header that confirms the preference.
+    #[must_use]
+    pub fn preference_applied_header(self) -> [(HeaderName, String); 1] {
         [(PREFERENCE_APPLIED_HEADER, format!("wait={}", self.0))]
     }
 }
 
-pub(crate) fn has_prefer_header(headers: &HeaderMap) -> bool {
+/// Returns `true` if the request has a `Prefer` header, and therefore may be a long poll.
+#[must_use]
+pub fn has_prefer_header(headers: &HeaderMap) -> bool {
     headers.contains_key(PREFER_HEADER)
 }
 

@@ -3,6 +3,8 @@
 //! The server polls the certificate files, because file system notifications miss some certificate renewals.
 //! A certificate renewal can replace or overwrite the certificate files, or change a symbolic link to their directory.
 
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::task::spawn_blocking;
@@ -10,8 +12,17 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::file_fingerprint::FileFingerprint;
-use super::tls::TlsConfig;
+use super::TlsConfig;
+
+/// Device, inode, size and timestamps of a file, which change whenever its contents change.
+/// `None` if the metadata cannot be read, for example while the file is being replaced.
+pub(super) type FileFingerprint = Option<([u64; 3], [i64; 4])>;
+
+pub(super) fn read_fingerprint(path: &Path) -> FileFingerprint {
+    let file = path.metadata().ok()?;
+    let times = [file.mtime(), file.mtime_nsec(), file.ctime(), file.ctime_nsec()];
+    Some(([file.dev(), file.ino(), file.size()], times))
+}
 
 impl TlsConfig {
     /// Checks the certificate and key files every `poll_interval` and reloads changed files.
@@ -19,7 +30,7 @@ impl TlsConfig {
     ///
     /// If the new certificate is invalid, logs a warning and continues to use the previous certificate.
     pub async fn watch_certificate_files(self, poll_interval: Duration, shutdown: CancellationToken) {
-        let mut last = self.files.initial.clone();
+        let mut last = self.files.initial;
         let mut ticks = interval(poll_interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -28,21 +39,16 @@ impl TlsConfig {
                 _ = ticks.tick() => {}
             }
             let tls = self.clone();
-            let Ok(current) = spawn_blocking(move || tls.reload_if_changed(&last)).await else { return };
+            let reload_if_changed = move || {
+                let current = [read_fingerprint(&tls.files.certificate), read_fingerprint(&tls.files.key)];
+                if current != last {
+                    tls.reload_certificate_and_log();
+                }
+                current
+            };
+            let Ok(current) = spawn_blocking(reload_if_changed).await else { return };
             last = current;
         }
-    }
-
-    /// Returns the current fingerprints.
-    fn reload_if_changed(&self, last: &[Option<FileFingerprint>; 2]) -> [Option<FileFingerprint>; 2] {
-        let current = [
-            FileFingerprint::read_fingerprint(&self.files.certificate),
-            FileFingerprint::read_fingerprint(&self.files.key),
-        ];
-        if current != *last {
-            self.reload_certificate_and_log();
-        }
-        current
     }
 
     /// Reloads the certificate and logs the outcome.

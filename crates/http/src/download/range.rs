@@ -1,24 +1,13 @@
 //! Parser for the `Range` header (RFC 9110, section 14).
 
+use std::ops::Range;
+
 use http::HeaderValue;
 
-/// Byte range with inclusive ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ByteRange {
-    pub(super) first: u64,
-    pub(super) last: u64,
-}
-
-impl ByteRange {
-    pub(super) fn length(self) -> u64 {
-        self.last - self.first + 1
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum RangeRequest {
     Full,
-    Partial(ByteRange),
+    Partial(Range<u64>),
     /// The requested range is outside the content.
     Unsatisfiable,
 }
@@ -38,7 +27,7 @@ pub(super) fn parse_range_header(header: &HeaderValue, length: u64) -> RangeRequ
         _ => return RangeRequest::Full,
     };
     let (first, last) = (range.0, range.1.min(length.saturating_sub(1)));
-    if first < length { RangeRequest::Partial(ByteRange { first, last }) } else { RangeRequest::Unsatisfiable }
+    if first < length { RangeRequest::Partial(first..last + 1) } else { RangeRequest::Unsatisfiable }
 }
 
 enum RangeBound {
@@ -64,7 +53,7 @@ mod tests {
 
     #[test]
     fn ranges_are_parsed_as_the_rfc_defines() {
-        let part = |first, last| RangeRequest::Partial(ByteRange { first, last });
+        let part = |first: u64, last: u64| RangeRequest::Partial(first..last + 1);
         for (header, expected) in [
             ("bytes=0-0", part(0, 0)),
             ("bytes=0-", part(0, 9)),

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// Limits the number of slots that are held at the same time for each key.
 #[derive(Debug)]
-pub(crate) struct KeyedConcurrencyLimiter<K: Hash + Eq + Clone> {
+pub struct KeyedConcurrencyLimiter<K: Hash + Eq + Clone> {
     /// Maximum number of slots per key. 0 disables the limit.
     limit: usize,
     held: Mutex<HashMap<K, usize>>,
@@ -13,21 +14,26 @@ pub(crate) struct KeyedConcurrencyLimiter<K: Hash + Eq + Clone> {
 
 /// Acquired slot. Released on drop.
 #[derive(Debug)]
-pub(crate) struct ConcurrencySlotGuard<K: Hash + Eq + Clone> {
+pub struct ConcurrencySlotGuard<K: Hash + Eq + Clone> {
     slots: Arc<KeyedConcurrencyLimiter<K>>,
     key: K,
 }
 
 impl<K: Hash + Eq + Clone> KeyedConcurrencyLimiter<K> {
-    pub(crate) fn new(limit: usize) -> Arc<Self> {
+    /// Creates a limiter with `limit` slots per key. 0 disables the limit.
+    #[must_use]
+    pub fn new(limit: usize) -> Arc<Self> {
         Arc::new(Self { limit, held: Mutex::default() })
     }
 
-    pub(crate) fn limit(&self) -> usize {
+    /// Returns the maximum number of slots per key.
+    #[must_use]
+    pub fn limit(&self) -> usize {
         self.limit
     }
 
-    pub(crate) fn acquire(self: &Arc<Self>, key: K) -> Option<ConcurrencySlotGuard<K>> {
+    /// Returns `None` if all slots of the key are held.
+    pub fn acquire(self: &Arc<Self>, key: K) -> Option<ConcurrencySlotGuard<K>> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let count = held.entry(key.clone()).or_default();
         if self.limit > 0 && *count >= self.limit {

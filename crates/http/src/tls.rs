@@ -1,5 +1,7 @@
 //! TLS 1.2 and 1.3 for HTTP/1.1, with a certificate that can be replaced at runtime.
 
+mod cert_reload;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -15,23 +17,23 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::error::ServeError;
-use super::file_fingerprint::FileFingerprint;
+use crate::error::ServeError;
+use cert_reload::{FileFingerprint, read_fingerprint};
 
 /// TLS configuration with a certificate and private key loaded from files. Clones share the same certificate.
 #[derive(Clone)]
 pub struct TlsConfig {
     acceptor: TlsAcceptor,
     current: Arc<ReloadableCertResolver>,
-    pub(super) files: Arc<CertificateFiles>,
+    files: Arc<CertificateFiles>,
 }
 
 #[derive(Debug)]
-pub(super) struct CertificateFiles {
-    pub(super) certificate: PathBuf,
-    pub(super) key: PathBuf,
+struct CertificateFiles {
+    certificate: PathBuf,
+    key: PathBuf,
     /// Metadata of the certificate and key files before the first load, used to detect later changes.
-    pub(super) initial: [Option<FileFingerprint>; 2],
+    initial: [FileFingerprint; 2],
 }
 
 /// Certificate for new connections.
@@ -47,7 +49,7 @@ impl ResolvesServerCert for ReloadableCertResolver {
 impl TlsConfig {
     /// Loads a PEM certificate chain, leaf first, and its private key. A single file may contain both.
     pub fn load(certificate: &Path, key: &Path) -> Result<Self, ServeError> {
-        let initial = [FileFingerprint::read_fingerprint(certificate), FileFingerprint::read_fingerprint(key)];
+        let initial = [read_fingerprint(certificate), read_fingerprint(key)];
         let files = CertificateFiles { certificate: certificate.to_owned(), key: key.to_owned(), initial };
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let current = Arc::new(ReloadableCertResolver(RwLock::new(Arc::new(files.load_certified_key(&provider)?))));
@@ -76,7 +78,7 @@ impl TlsConfig {
         self.files.key.metadata().is_ok_and(|key| key.permissions().mode() & WORLD_READABLE_MODE_BIT != 0)
     }
 
-    pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+    pub(crate) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         self.acceptor.accept(stream).await
     }
 }

@@ -1,0 +1,24 @@
+//! Reads request bodies of limited size in limited time.
+
+use std::time::Duration;
+
+use axum::body::{Body, HttpBody};
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tokio::time::timeout;
+
+use crate::error::BodyError;
+
+/// Reads a complete body of at most `max_bytes` within `read_timeout`.
+pub async fn read_request_body(body: Body, max_bytes: usize, read_timeout: Duration) -> Result<Bytes, BodyError> {
+    // Reject bodies whose declared length exceeds the limit before reading them.
+    if body.size_hint().lower() > max_bytes as u64 {
+        return Err(BodyError::TooLarge);
+    }
+    match timeout(read_timeout, Limited::new(body, max_bytes).collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge),
+        Ok(Err(error)) => Err(BodyError::Failed(error)),
+        Err(_) => Err(BodyError::TimedOut),
+    }
+}

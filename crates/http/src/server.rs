@@ -1,0 +1,149 @@
+//! Accepts connections, enforces connection limits and shuts down gracefully.
+
+mod connection;
+mod connection_limits;
+mod lingering_close;
+mod write_timeout;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use http::StatusCode;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+use crate::client_addr::TrustedProxies;
+use crate::error::ServeError;
+use crate::tls::TlsConfig;
+use connection::ConnectionHandler;
+use connection_limits::ConnectionLimits;
+pub use connection_limits::{ExceededConnectionLimit, ReservedConnection};
+
+/// Listening socket, with or without TLS.
+#[derive(Debug)]
+pub struct Listener {
+    tcp: TcpListener,
+    tls: Option<TlsConfig>,
+}
+
+impl Listener {
+    /// Creates a listener that accepts TLS connections.
+    #[must_use]
+    pub fn with_tls(tcp: TcpListener, tls: TlsConfig) -> Self {
+        Self { tcp, tls: Some(tls) }
+    }
+}
+
+impl From<TcpListener> for Listener {
+    fn from(tcp: TcpListener) -> Self {
+        Self { tcp, tls: None }
+    }
+}
+
+/// Limits and timeouts of connections.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectionSettings {
+    /// Timeout for receiving a request head and for idle keep-alive connections.
+    pub header_read_timeout: Duration,
+    /// Time after which a connection is closed if the client does not read any bytes of the response.
+    pub write_timeout: Duration,
+    /// Timeout for a TLS handshake.
+    pub tls_handshake_timeout: Duration,
+    /// Maximum number of regular connections.
+    pub max_connections: usize,
+    /// Number of additional connections, each of which serves one request, marked as [`ReservedConnection`].
+    ///
+    /// If the number is 0, connections over [`Self::max_connections`] wait in the operating system's accept queue.
+    pub max_reserved_connections: usize,
+    /// Maximum number of connections per peer (an IPv4 address or an IPv6 /64 prefix). 0 disables the limit.
+    ///
+    /// A connection over the per-peer limit uses a reserved connection slot, or is closed if no reserved slot is free.
+    /// Connections from trusted proxies are exempt from the per-peer connection limit.
+    pub max_connections_per_peer: usize,
+    /// Addresses of the proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` headers are trusted.
+    pub trusted_proxies: TrustedProxies,
+    /// Grace period for in-progress responses when the server shuts down.
+    pub shutdown_grace_period: Duration,
+}
+
+impl Default for ConnectionSettings {
+    fn default() -> Self {
+        Self {
+            header_read_timeout: Duration::from_secs(10),
+            write_timeout: Duration::from_mins(1),
+            tls_handshake_timeout: Duration::from_secs(10),
+            max_connections: 1024,
+            max_reserved_connections: 16,
+            max_connections_per_peer: 256,
+            trusted_proxies: TrustedProxies::default(),
+            shutdown_grace_period: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Receives events that do not reach the router, for metrics. The methods must not block.
+pub trait ConnectionObserver: Send + Sync {
+    /// Called for each connection over a limit. The connection becomes a reserved connection or is closed.
+    fn record_exceeded_connection_limit(&self, limit: ExceededConnectionLimit);
+    /// Called for each malformed request, with the status code of the response.
+    fn record_malformed_request(&self, status: StatusCode);
+}
+
+/// Delay before retrying `accept` after an error, for example when no file descriptors are free.
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
+
+/// Serves requests until the `shutdown` token is cancelled, then waits for in-flight requests to finish.
+///
+/// Each request has a [`crate::ClientAddr`] in its extensions and, on a reserved connection, a [`ReservedConnection`].
+/// Returns after [`ConnectionSettings::shutdown_grace_period`] even if some requests are still in flight.
+pub async fn serve(
+    Listener { tcp, tls }: Listener,
+    router: Router,
+    settings: ConnectionSettings,
+    observer: Arc<dyn ConnectionObserver>,
+    shutdown: CancellationToken,
+) -> Result<(), ServeError> {
+    if settings.max_connections == 0 {
+        return Err(ServeError::NoConnections);
+    }
+    let limits = ConnectionLimits::new(&settings);
+    let grace_period = settings.shutdown_grace_period;
+    let router = TowerToHyperService::new(router);
+    let handler = ConnectionHandler { router, tls, settings, observer: observer.clone(), shutdown: shutdown.clone() };
+    let handler = Arc::new(handler);
+    let connections = TaskTracker::new();
+    loop {
+        let (stream, class, permit) = tokio::select! {
+            () = shutdown.cancelled() => break,
+            accepted = limits.accept_connection(&tcp) => match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    warn!(%error, "cannot accept a connection; the server retries");
+                    sleep(ACCEPT_RETRY_DELAY).await;
+                    continue;
+                }
+            },
+        };
+        // The peer address is unavailable if the peer has already disconnected.
+        let Ok(peer) = stream.peer_addr() else { continue };
+        let peer = peer.ip().to_canonical();
+        let Some(slot) = limits.admit_connection(peer, class, permit, &*observer) else { continue };
+        let handler = handler.clone();
+        connections.spawn(async move {
+            handler.serve_connection(stream, peer, slot.class).await;
+            drop(slot);
+        });
+    }
+    drop(tcp);
+    connections.close();
+    info!(http.connections = connections.len(), "shutdown started; no new connections are accepted");
+    if timeout(grace_period, connections.wait()).await.is_err() {
+        warn!("shutdown grace period expired before all responses were sent");
+    }
+    Ok(())
+}

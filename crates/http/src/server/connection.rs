@@ -1,0 +1,127 @@
+//! Serves HTTP on a connection, from the TLS handshake until the connection is closed.
+
+use std::future::poll_fn;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use http::{Request, StatusCode};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::server::TlsStream;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info};
+
+use super::connection_limits::{ConnectionClass, ReservedConnection};
+use super::lingering_close::close_lingering;
+use super::write_timeout::WriteTimeoutStream;
+use super::{ConnectionObserver, ConnectionSettings};
+use crate::client_addr::ClientAddr;
+use crate::tls::TlsConfig;
+
+/// Maximum size of a request head in bytes, the sum of 32 KiB for the request line and 64 KiB for the headers.
+const MAX_REQUEST_HEAD_BYTES: usize = 96 << 10;
+
+pub(super) struct ConnectionHandler {
+    pub(super) router: TowerToHyperService<Router>,
+    pub(super) tls: Option<TlsConfig>,
+    pub(super) settings: ConnectionSettings,
+    pub(super) observer: Arc<dyn ConnectionObserver>,
+    pub(super) shutdown: CancellationToken,
+}
+
+impl ConnectionHandler {
+    /// During a shutdown, the server completes the current request and closes the connection.
+    pub(super) async fn serve_connection(&self, stream: TcpStream, peer: IpAddr, class: ConnectionClass) {
+        match &self.tls {
+            None => self.serve_http(stream, ClientAddr { ip: peer, tls: false }, class).await,
+            Some(tls) => {
+                if let Some(stream) = self.perform_tls_handshake(tls, stream, peer, class).await {
+                    self.serve_http(stream, ClientAddr { ip: peer, tls: true }, class).await;
+                }
+            }
+        }
+    }
+
+    async fn perform_tls_handshake(
+        &self,
+        tls: &TlsConfig,
+        stream: TcpStream,
+        peer: IpAddr,
+        class: ConnectionClass,
+    ) -> Option<TlsStream<TcpStream>> {
+        let limit = class.limit_timeout(self.settings.tls_handshake_timeout);
+        let outcome = tokio::select! {
+            () = self.shutdown.cancelled() => return None,
+            outcome = timeout(limit, tls.accept(stream)) => outcome,
+        };
+        match outcome {
+            Ok(Ok(stream)) => return Some(stream),
+            Ok(Err(error)) => debug!(net.peer = %peer, %error, "TLS handshake failed"),
+            Err(_) => debug!(net.peer = %peer, "TLS handshake timed out"),
+        }
+        None
+    }
+
+    async fn serve_http(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin,
+        socket: ClientAddr,
+        class: ConnectionClass,
+    ) {
+        let stream = WriteTimeoutStream::new(stream, self.settings.write_timeout);
+        let service = service_fn(|mut request: Request<Incoming>| {
+            let client = ClientAddr::resolve(socket, request.headers(), &self.settings.trusted_proxies);
+            request.extensions_mut().insert(client);
+            if class == ConnectionClass::Reserved {
+                request.extensions_mut().insert(ReservedConnection);
+            }
+            self.router.call(request)
+        });
+        let mut connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .keep_alive(class == ConnectionClass::Regular)
+            .header_read_timeout(class.limit_timeout(self.settings.header_read_timeout))
+            .max_header_size(MAX_REQUEST_HEAD_BYTES)
+            .serve_connection(TokioIo::new(stream), service);
+        let outcome = tokio::select! {
+            outcome = poll_fn(|context| connection.poll_without_shutdown(context)) => outcome,
+            () = self.shutdown.cancelled() => {
+                std::pin::Pin::new(&mut connection).graceful_shutdown();
+                poll_fn(|context| connection.poll_without_shutdown(context)).await
+            }
+        };
+        match outcome {
+            Ok(()) => {}
+            // Hyper has sent a response without a body.
+            Err(error) if error.is_parse() => {
+                let status = malformed_request_status(&error);
+                self.observer.record_malformed_request(status);
+                info!(net.peer = %socket.ip, %error, http.status = status.as_u16(), "malformed request rejected");
+            }
+            Err(error) => {
+                debug!(net.peer = %socket.ip, %error, "connection failed");
+                return;
+            }
+        }
+        close_lingering(connection.into_parts().io.into_inner()).await;
+    }
+}
+
+/// Status code of the response that hyper has sent.
+fn malformed_request_status(error: &hyper::Error) -> StatusCode {
+    if !error.is_parse_too_large() {
+        StatusCode::BAD_REQUEST
+    // Hyper distinguishes an excessive URI from excessive headers only by the message of the error.
+    } else if error.to_string() == "URI too long" {
+        StatusCode::URI_TOO_LONG
+    } else {
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+    }
+}

@@ -1,0 +1,161 @@
+//! Limits the connections in total and per peer, so that a single peer cannot use up all connections.
+//!
+//! Reserved connections keep some routes, such as health checks, available while all regular connections are in use.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::debug;
+
+use super::{ConnectionObserver, ConnectionSettings};
+use crate::client_addr::{ClientSubnet, TrustedProxies};
+use crate::keyed_concurrency_limiter::{ConcurrencySlotGuard, KeyedConcurrencyLimiter};
+
+/// Timeout for the TLS handshake and for the request head on a reserved connection.
+const RESERVED_CONNECTION_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Connection limit that a connection exceeds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExceededConnectionLimit {
+    /// [`ConnectionSettings::max_connections_per_peer`]
+    PerPeer,
+    /// [`ConnectionSettings::max_connections`]
+    Total,
+}
+
+/// Marks a request on a reserved connection, in the request's extensions.
+///
+/// The application must refuse such a request unless its route is one for which the connections are reserved.
+#[derive(Debug, Clone, Copy)]
+pub struct ReservedConnection;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ConnectionClass {
+    Regular,
+    /// Connection that serves a single request.
+    Reserved,
+}
+
+impl ConnectionClass {
+    pub(super) fn limit_timeout(self, timeout: Duration) -> Duration {
+        if self == Self::Reserved { timeout.min(RESERVED_CONNECTION_TIMEOUT) } else { timeout }
+    }
+}
+
+pub(super) struct ConnectionLimits {
+    regular: Arc<Semaphore>,
+    reserved: Arc<Semaphore>,
+    per_peer: Arc<KeyedConcurrencyLimiter<ClientSubnet>>,
+    reserved_per_peer: Arc<KeyedConcurrencyLimiter<ClientSubnet>>,
+    /// Proxies that may open any number of regular connections because they forward requests from many clients.
+    exempt: TrustedProxies,
+}
+
+/// Slot for one connection, released on drop.
+pub(super) struct ConnectionSlot {
+    pub(super) class: ConnectionClass,
+    _permit: OwnedSemaphorePermit,
+    /// `None` for a proxy that is exempt from the limit per peer.
+    _peer: Option<ConcurrencySlotGuard<ClientSubnet>>,
+}
+
+impl ConnectionLimits {
+    pub(super) fn new(settings: &ConnectionSettings) -> Self {
+        Self {
+            regular: Arc::new(Semaphore::new(settings.max_connections)),
+            reserved: Arc::new(Semaphore::new(settings.max_reserved_connections)),
+            per_peer: KeyedConcurrencyLimiter::new(settings.max_connections_per_peer),
+            // A peer can use at most a quarter of the reserved connections; proxies are not exempt.
+            reserved_per_peer: KeyedConcurrencyLimiter::new(settings.max_reserved_connections.div_ceil(4)),
+            exempt: settings.trusted_proxies.clone(),
+        }
+    }
+
+    pub(super) async fn accept_connection(
+        &self,
+        listener: &TcpListener,
+    ) -> io::Result<(TcpStream, ConnectionClass, OwnedSemaphorePermit)> {
+        let (class, permit) = tokio::select! {
+            biased;
+            permit = self.regular.clone().acquire_owned() => (ConnectionClass::Regular, permit),
+            permit = self.reserved.clone().acquire_owned() => (ConnectionClass::Reserved, permit),
+        };
+        let permit = permit.map_err(io::Error::other)?;
+        let (stream, _) = listener.accept().await?;
+        // `TCP_NODELAY` sends the last bytes of a response without waiting for an acknowledgement.
+        // Errors are ignored because the next read reports a closed connection.
+        let _ = stream.set_nodelay(true);
+        // A regular permit may have become free in the meantime.
+        match (class, self.regular.clone().try_acquire_owned()) {
+            (ConnectionClass::Reserved, Ok(regular)) => Ok((stream, ConnectionClass::Regular, regular)),
+            _ => Ok((stream, class, permit)),
+        }
+    }
+
+    /// Returns `None` if the connection exceeds a connection limit and must be closed.
+    pub(super) fn admit_connection(
+        &self,
+        peer: IpAddr,
+        class: ConnectionClass,
+        permit: OwnedSemaphorePermit,
+        observer: &dyn ConnectionObserver,
+    ) -> Option<ConnectionSlot> {
+        let reserved = if class == ConnectionClass::Regular {
+            let slot = self.per_peer.acquire(peer.into());
+            if slot.is_some() || self.exempt.contains(peer) {
+                return Some(ConnectionSlot { class, _permit: permit, _peer: slot });
+            }
+            observer.record_exceeded_connection_limit(ExceededConnectionLimit::PerPeer);
+            self.reserved.clone().try_acquire_owned().ok()
+        } else {
+            observer.record_exceeded_connection_limit(ExceededConnectionLimit::Total);
+            Some(permit)
+        };
+        let slot = reserved.zip(self.reserved_per_peer.acquire(peer.into())).map(|(permit, peer)| ConnectionSlot {
+            class: ConnectionClass::Reserved,
+            _permit: permit,
+            _peer: Some(peer),
+        });
+        if slot.is_none() {
+            debug!(net.peer = %peer, "connection closed because a connection limit is reached");
+        }
+        slot
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+
+    use super::*;
+
+    struct NoObserver;
+
+    impl ConnectionObserver for NoObserver {
+        fn record_exceeded_connection_limit(&self, _: ExceededConnectionLimit) {}
+        fn record_malformed_request(&self, _: StatusCode) {}
+    }
+
+    #[test]
+    fn exempt_proxies_have_no_limit() {
+        let limits = ConnectionLimits::new(&ConnectionSettings {
+            max_connections_per_peer: 1,
+            max_reserved_connections: 0,
+            trusted_proxies: TrustedProxies::parse(&["10.0.0.0/8".into()]).unwrap(),
+            ..ConnectionSettings::default()
+        });
+        let admit = |text: &str| {
+            let permit = limits.regular.clone().try_acquire_owned().unwrap();
+            limits.admit_connection(text.parse().unwrap(), ConnectionClass::Regular, permit, &NoObserver)
+        };
+        let held: Vec<_> = (0..9).map(|_| admit("10.0.0.1")).collect();
+        assert!(held.iter().all(Option::is_some));
+        let _client = admit("192.0.2.1").unwrap();
+        assert!(admit("192.0.2.1").is_none());
+        assert!(admit("192.0.2.2").is_some());
+    }
+}
