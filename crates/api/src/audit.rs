@@ -66,7 +66,7 @@ impl AuditContext {
             Actor::User { id: user.id.clone(), name: user.name.clone(), domain_id: user.domain_id.clone() };
     }
 
-    pub(crate) fn set_operation(&self, operation: &'static str) {
+    pub(crate) fn set_audited_operation(&self, operation: &'static str) {
         self.lock_audit_fields_mutex().operation = Some(operation);
     }
 
@@ -120,7 +120,7 @@ where
         let Some(event) = build_audit_event(operation, &trail, &ids, &response) else { return response };
         // Clients can repeat refused requests indefinitely, so repeated refusals are counted in a single audit event.
         let recorded = if response.status().is_client_error() {
-            let reason = response.extensions().get::<ApiError>().map_or("", ApiError::detail_message_id);
+            let reason = response.extensions().get::<ApiError>().map_or("", ApiError::error_detail_id);
             service.repeated_refusals.record_refusal(&service.store, event, reason).await
         } else {
             service.store.audit().append_audit_event(&event).await

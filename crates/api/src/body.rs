@@ -14,7 +14,7 @@ use crate::field_errors::{
 
 /// Maximum length of the reason why a request body is malformed, in characters.
 const MAX_REASON_CHARS: usize = 200;
-const SECRET_NOT_A_STRING_MESSAGE: &str = "a secret must be a string";
+const NON_STRING_SECRET_MESSAGE: &str = "a secret must be a string";
 
 /// Fields of a JSON object, without duplicates.
 type RawFields<'a> = HashMap<String, &'a RawValue>;
@@ -36,7 +36,7 @@ impl<'de> Deserialize<'de> for SecretField {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
         let text =
-            serde_json::from_str::<String>(raw.get()).map_err(|_| D::Error::custom(SECRET_NOT_A_STRING_MESSAGE))?;
+            serde_json::from_str::<String>(raw.get()).map_err(|_| D::Error::custom(NON_STRING_SECRET_MESSAGE))?;
         Ok(Self(text.into()))
     }
 }
@@ -80,7 +80,7 @@ fn describe_parse_error(path: &Path, message: &str, fields: &RawFields) -> ApiEr
             return missing_field_error(key);
         }
     }
-    if message.starts_with(SECRET_NOT_A_STRING_MESSAGE) {
+    if message.starts_with(NON_STRING_SECRET_MESSAGE) {
         return ApiError::invalid_parameter("parameter-no-text", vec![("field", truncate_for_message(key))]);
     }
     let given = find_nested_value(given, segments).unwrap_or_default();

@@ -120,7 +120,7 @@ impl Caller {
     }
 
     /// `seconds` is the duration of the kill task; `None` means unlimited.
-    pub(crate) fn check_credentials_outlive_kill_task(&self, seconds: Option<u64>) -> Result<(), ApiError> {
+    pub(crate) fn require_credential_lifetime(&self, seconds: Option<u64>) -> Result<(), ApiError> {
         let (CredentialKind::TemporaryKey, Some(expires_at)) = (self.credentials, self.expires_at) else {
             return Ok(());
         };
@@ -136,7 +136,7 @@ impl Caller {
         let resource = Resource { project: None, region: service.store.region(), instance: None, request_tags: &[] };
         match self.authorize_action(action, &resource) {
             Decision::Allow => Ok(()),
-            Decision::Deny { reason } => Err(self.build_denial_error(action, &reason)),
+            Decision::Deny { reason } => Err(self.denial_error(action, &reason)),
         }
     }
 
@@ -152,7 +152,7 @@ impl Caller {
             return Ok(project);
         }
         let exhausted = self.principal.budget.is_exhausted();
-        Err(self.build_denial_error(action, if exhausted { &DenyReason::WorkBudget } else { &DenyReason::NoPolicy }))
+        Err(self.denial_error(action, if exhausted { &DenyReason::WorkBudget } else { &DenyReason::NoPolicy }))
     }
 
     /// Policies cannot restrict a project-level action to a subset of the project's instances.
@@ -168,7 +168,7 @@ impl Caller {
         let resource = Resource { project: Some(facts), region, instance: None, request_tags: &[] };
         match self.authorize_action(action, &resource) {
             Decision::Allow => Ok(project),
-            Decision::Deny { reason } => Err(self.build_denial_error(action, &reason)),
+            Decision::Deny { reason } => Err(self.denial_error(action, &reason)),
         }
     }
 
@@ -211,7 +211,7 @@ impl Caller {
         };
         let resource = Resource { request_tags: tags, ..build_policy_resource(service, &project, facts) };
         if let Decision::Deny { reason } = self.authorize_action(action, &resource) {
-            return Err(self.build_denial_error(action, &reason));
+            return Err(self.denial_error(action, &reason));
         }
         let instance = instance.ok_or_else(|| ApiError::new(ApiErrorDefinition::UNKNOWN_INSTANCE))?;
         Ok((project, instance))
@@ -232,7 +232,7 @@ impl Caller {
             tags: &instance.tags,
         };
         match self.authorize_action(action, &build_policy_resource(service, project, facts)) {
-            Decision::Deny { reason: reason @ DenyReason::WorkBudget } => Err(self.build_denial_error(action, &reason)),
+            Decision::Deny { reason: reason @ DenyReason::WorkBudget } => Err(self.denial_error(action, &reason)),
             decision => Ok(decision.is_allowed()),
         }
     }
@@ -245,11 +245,11 @@ impl Caller {
         instance: &Instance,
     ) -> bool {
         !self.is_action_allowed(service, Action::LIST_PROCESSES, project, instance).unwrap_or(false)
-            || self.are_statements_masked_by_project(service, project, instance)
+            || self.are_statements_masked_in_project(service, project, instance)
     }
 
     /// Call this method only after the caller has been authorized to list or collect sessions.
-    fn are_statements_masked_by_project(&self, service: &AppState, project: &Project, instance: &Instance) -> bool {
+    fn are_statements_masked_in_project(&self, service: &AppState, project: &Project, instance: &Instance) -> bool {
         project.masking
             && !self.is_action_allowed(service, Action::GET_REALTIME_SESSION_TEXT, project, instance).unwrap_or(false)
     }
@@ -266,7 +266,7 @@ impl Caller {
         };
         let resource = Resource { project: Some(facts), region: "", instance: None, request_tags: &[] };
         check_credential_scope(&self.principal, action, &resource)
-            .map_err(|reason| self.build_denial_error(action, &reason))?;
+            .map_err(|reason| self.denial_error(action, &reason))?;
         let project = project.ok_or_else(foreign)?;
         if project.enabled { Ok(project) } else { Err(ApiError::new(ApiErrorDefinition::PROJECT_UNAVAILABLE)) }
     }
@@ -278,7 +278,7 @@ impl Caller {
     }
 
     /// The error does not reveal whether a project exists in another domain.
-    fn build_denial_error(&self, action: Action, reason: &DenyReason) -> ApiError {
+    fn denial_error(&self, action: Action, reason: &DenyReason) -> ApiError {
         debug!(user.id = %self.principal.user_id, action = action.name, %reason, "action denied");
         if *reason == DenyReason::WorkBudget && self.principal.budget.has_exceeded_rate_limit() {
             return ApiError::rate_limit_exceeded_error(POLICY_EVALUATION_RETRY_AFTER);
@@ -391,6 +391,6 @@ impl<N> TargetNode<N> {
 
     /// Call this method only after the caller has been authorized to list or collect sessions.
     pub(crate) fn are_statements_masked_for_caller(&self, service: &AppState, caller: &Caller) -> bool {
-        caller.are_statements_masked_by_project(service, &self.project, &self.instance)
+        caller.are_statements_masked_in_project(service, &self.project, &self.instance)
     }
 }

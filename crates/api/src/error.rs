@@ -136,7 +136,7 @@ impl ApiError {
         Self { detail: ErrorDetail::Failure(failure), ..Self::new(ApiErrorDefinition::INTERNAL) }
     }
 
-    pub(crate) fn detail_message_id(&self) -> &'static str {
+    pub(crate) fn error_detail_id(&self) -> &'static str {
         match &self.detail {
             ErrorDetail::Message(id, _) => id,
             ErrorDetail::Failure(_) => "failure",

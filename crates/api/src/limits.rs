@@ -43,7 +43,7 @@ impl Default for RateLimitSettings {
 const EVALUATED_POLICY_BYTES_PER_PERMIT: usize = 32 << 10;
 /// Parsing a policy can be expensive because the parser compares each unknown word with all valid words.
 const PARSED_POLICY_BYTES_PER_PERMIT: usize = 4 << 10;
-const POLICY_WORK_UNITS_PER_PERMIT: u64 = 1 << 20;
+const POLICY_WORK_UNITS_PER_RATE_LIMIT_PERMIT: u64 = 1 << 20;
 
 /// Rate limiters for principals and peers. Clones share the same quotas.
 #[derive(Debug, Clone)]
@@ -72,12 +72,18 @@ impl RateLimits {
 
     /// Does not consume the quota.
     pub(crate) fn check_auth_failure_limit(&self, peer: IpAddr) -> Result<(), ApiError> {
-        self.0.failures.peek(&peer.into()).map_err(|wait| self.reject_request(ExceededLimit::Failures, wait))
+        self.0
+            .failures
+            .peek(&peer.into())
+            .map_err(|wait| self.reject_rate_limited_request(ExceededLimit::Failures, wait))
     }
 
     pub(crate) fn consume_sign_in_quota(&self, peer: IpAddr) -> Result<(), ApiError> {
         self.check_auth_failure_limit(peer)?;
-        self.0.sign_ins.consume_permit(&peer.into()).map_err(|wait| self.reject_request(ExceededLimit::SignIns, wait))
+        self.0
+            .sign_ins
+            .consume_permit(&peer.into())
+            .map_err(|wait| self.reject_rate_limited_request(ExceededLimit::SignIns, wait))
     }
 
     pub(crate) fn record_auth_failure(&self, peer: IpAddr) {
@@ -88,7 +94,7 @@ impl RateLimits {
 
     /// Does not consume the quota.
     pub(crate) fn check_principal_rate_limit(&self, user: &UserId) -> Result<(), ApiError> {
-        self.0.principals.peek(user).map_err(|wait| self.reject_request(ExceededLimit::Principal, wait))
+        self.0.principals.peek(user).map_err(|wait| self.reject_rate_limited_request(ExceededLimit::Principal, wait))
     }
 
     /// `bytes` is the total size of the evaluated policies.
@@ -107,7 +113,7 @@ impl RateLimits {
     }
 
     /// Creates a work budget for policy evaluations.
-    /// Every [`POLICY_WORK_UNITS_PER_PERMIT`] work units count as one request in the user's request quota.
+    /// Every [`POLICY_WORK_UNITS_PER_RATE_LIMIT_PERMIT`] work units count as one request in the user's request quota.
     /// Concurrent requests of a principal share the principal's request quota.
     pub(crate) fn create_policy_evaluation_budget(&self, user: &UserId) -> Arc<WorkBudget> {
         if self.0.principals.is_disabled() {
@@ -116,17 +122,17 @@ impl RateLimits {
         let (limits, user) = (self.clone(), user.clone());
         let charge =
             move |steps| limits.consume_request_quota(&user, usize::try_from(steps).unwrap_or(usize::MAX)).is_ok();
-        Arc::new(WorkBudget::with_rate_limit(POLICY_WORK_UNITS_PER_PERMIT, charge))
+        Arc::new(WorkBudget::with_rate_limit(POLICY_WORK_UNITS_PER_RATE_LIMIT_PERMIT, charge))
     }
 
     fn consume_request_quota(&self, user: &UserId, count: usize) -> Result<(), ApiError> {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         let consumed = self.0.principals.consume_permits(user, count);
-        consumed.map_err(|wait| self.reject_request(ExceededLimit::Principal, wait))
+        consumed.map_err(|wait| self.reject_rate_limited_request(ExceededLimit::Principal, wait))
     }
 
-    fn reject_request(&self, limit: ExceededLimit, wait: std::time::Duration) -> ApiError {
-        self.0.metrics.record_rejection_by_limit(limit);
+    fn reject_rate_limited_request(&self, limit: ExceededLimit, wait: std::time::Duration) -> ApiError {
+        self.0.metrics.record_exceeded_limit(limit);
         ApiError::rate_limit_exceeded_error(wait)
     }
 }
@@ -237,7 +243,7 @@ mod tests {
 
     /// Spends the units of `requests` requests, a quarter of a request at a time.
     fn spend(budget: &WorkBudget, requests: u64) -> bool {
-        (0..requests * 4).all(|_| budget.consume_work_units(POLICY_WORK_UNITS_PER_PERMIT / 4))
+        (0..requests * 4).all(|_| budget.consume_work_units(POLICY_WORK_UNITS_PER_RATE_LIMIT_PERMIT / 4))
     }
 
     #[test]

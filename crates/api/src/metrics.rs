@@ -160,12 +160,13 @@ impl Metrics {
     /// The label `route` is a route pattern, because raw paths would create an unbounded number of time series.
     pub(crate) fn record_response(&self, method: &Method, route: impl Into<Arc<str>>, status: u16, seconds: f64) {
         let route = route.into();
-        let method = LABELED_HTTP_METHODS.iter().find(|counted| *counted == method).map_or("other", Method::as_str);
+        let method =
+            HTTP_METHODS_WITH_OWN_TIME_SERIES.iter().find(|counted| *counted == method).map_or("other", Method::as_str);
         self.requests.get_or_create(&RequestLabels { method, route: route.clone(), status }).inc();
         self.request_durations.get_or_create(&RouteLabel { route }).observe(seconds);
     }
 
-    pub(crate) fn record_rejection_by_limit(&self, limit: ExceededLimit) {
+    pub(crate) fn record_exceeded_limit(&self, limit: ExceededLimit) {
         self.rejections.get_or_create(&ExceededLimitLabel { limit: limit.name() }).inc();
     }
 
@@ -190,7 +191,7 @@ impl Metrics {
 }
 
 /// HTTP methods with their own time series. All other methods are counted as `other`.
-static LABELED_HTTP_METHODS: [Method; 7] =
+static HTTP_METHODS_WITH_OWN_TIME_SERIES: [Method; 7] =
     [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE, Method::PATCH, Method::OPTIONS];
 
 fn new_duration_histogram() -> Histogram {
@@ -199,7 +200,7 @@ fn new_duration_histogram() -> Histogram {
 
 impl ConnectionObserver for Metrics {
     fn record_exceeded_connection_limit(&self, limit: ExceededConnectionLimit) {
-        self.record_rejection_by_limit(match limit {
+        self.record_exceeded_limit(match limit {
             ExceededConnectionLimit::PerPeer => ExceededLimit::Connections,
             ExceededConnectionLimit::Total => ExceededLimit::AllConnections,
         });
@@ -247,7 +248,7 @@ mod tests {
     fn metrics_in_dashboards_and_alerts_exist() {
         let metrics = Metrics::default();
         metrics.record_response(&Method::GET, "/", 200, 0.1);
-        metrics.record_rejection_by_limit(ExceededLimit::SignIns);
+        metrics.record_exceeded_limit(ExceededLimit::SignIns);
         metrics.record_collection_failure(FailureKind::Unreachable);
         metrics.tasks.get_or_create(&TaskStatusLabel { status: "queued" }).set(1);
         metrics.workers.get_or_create(&ZoneLabel { zone: "dmz".into() }).set(1);

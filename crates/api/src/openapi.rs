@@ -71,7 +71,7 @@ const NOT_FOUND_ERROR_RESPONSE: (ApiErrorDefinition, &str) =
     (ApiErrorDefinition::UNKNOWN_NODE, "An object in the path does not exist");
 
 /// Completes the operations with the facts that follow from their paths and from the table of audited operations.
-pub(crate) fn complete_operations(openapi: &mut utoipa::openapi::OpenApi) {
+pub(crate) fn fill_in_operation_details(openapi: &mut utoipa::openapi::OpenApi) {
     for (path, item) in &mut openapi.paths.paths {
         for (method, described) in operations_by_method(item) {
             let operation = audited_operations::AUDITED_OPERATIONS

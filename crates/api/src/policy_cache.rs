@@ -42,7 +42,7 @@ impl PolicyCache {
 /// Policies of at least this total size, in bytes, are parsed and evaluated where they cannot delay other requests.
 const LARGE_POLICY_MIN_BYTES: usize = 8 << 10;
 /// Approximate number of compared bytes after which a request evaluates policies in [`block_in_place`].
-const LARGE_EVALUATION_MIN_WORK_UNITS: u64 = 64 << 10;
+const LARGE_POLICY_EVALUATION_MIN_WORK_UNITS: u64 = 64 << 10;
 
 /// Evaluates large policies in [`block_in_place`] so that the evaluation does not delay other requests.
 pub(crate) fn run_policy_evaluation<T>(principal: &Principal, evaluation: impl FnOnce() -> T) -> T {
@@ -50,7 +50,7 @@ pub(crate) fn run_policy_evaluation<T>(principal: &Principal, evaluation: impl F
     let is_multi_threaded =
         || Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread);
     let is_large = principal.total_policy_bytes() >= LARGE_POLICY_MIN_BYTES
-        || principal.budget.consumed_work_units() >= LARGE_EVALUATION_MIN_WORK_UNITS;
+        || principal.budget.consumed_work_units() >= LARGE_POLICY_EVALUATION_MIN_WORK_UNITS;
     if is_large && is_multi_threaded() { block_in_place(evaluation) } else { evaluation() }
 }
 
@@ -58,8 +58,9 @@ pub(crate) fn run_policy_evaluation<T>(principal: &Principal, evaluation: impl F
 pub(crate) async fn load_policies(store: &Store, user: &UserId) -> Result<Arc<[Grant]>, StoreError> {
     let (stored, user) = (store.policies().list_user_policy_grants(user).await?, user.clone());
     let bytes: usize = stored.iter().map(StoredPolicyGrant::document_len).sum();
-    let parse =
-        move || stored.into_iter().map(|stored| parse_grant(&user, stored)).collect::<Option<_>>().unwrap_or_default();
+    let parse = move || {
+        stored.into_iter().map(|stored| parse_policy_grant(&user, stored)).collect::<Option<_>>().unwrap_or_default()
+    };
     if bytes < LARGE_POLICY_MIN_BYTES {
         return Ok(parse());
     }
@@ -67,7 +68,7 @@ pub(crate) async fn load_policies(store: &Store, user: &UserId) -> Result<Arc<[G
     Ok(spawn_blocking(parse).await.unwrap_or_default())
 }
 
-fn parse_grant(user: &UserId, stored: StoredPolicyGrant) -> Option<Grant> {
+fn parse_policy_grant(user: &UserId, stored: StoredPolicyGrant) -> Option<Grant> {
     let (policy_name, policy) = match stored.policy {
         GrantedPolicy::System { name } => {
             let policy = system_policies::find_system_policy(&name).cloned();

@@ -31,7 +31,7 @@ fn authenticated_routes() -> OpenApiRouter<SharedState> {
         .routes(routes!(taurusdb::instances::show_instance_v3_1))
         .routes(routes!(
             taurusdb::kill_tasks::switch::show_kill_task_switch,
-            taurusdb::kill_tasks::switch::set_kill_task_switch
+            taurusdb::kill_tasks::switch::enable_or_disable_kill_tasks
         ))
         .routes(routes!(
             taurusdb::kill_tasks::list_kill_tasks,
@@ -136,6 +136,6 @@ pub fn build_openapi_json() -> String {
         .merge(sign_in_routes())
         .merge(public_routes())
         .split_for_parts();
-    openapi::complete_operations(&mut document);
+    openapi::fill_in_operation_details(&mut document);
     document.to_pretty_json().unwrap_or_default()
 }

@@ -27,7 +27,7 @@ pub async fn serve(
     let server = clew_http::serve(listener.into(), router, settings, observer, shutdown.clone());
     let end_pending_responses = async {
         shutdown.cancelled().await;
-        service.collections.release_completion_waiters();
+        service.collections.cancel_completion_waits();
         service.node_watch_registry.shut_down();
         Ok(())
     };

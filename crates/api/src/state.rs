@@ -105,7 +105,7 @@ impl AppState {
         message: &'static str,
     ) -> Result<ConcurrencySlotGuard<UserId>, ApiError> {
         slots.acquire(user.clone()).ok_or_else(|| {
-            self.metrics.record_rejection_by_limit(limit);
+            self.metrics.record_exceeded_limit(limit);
             ApiError::concurrency_limit_exceeded_error(message, slots.limit())
         })
     }

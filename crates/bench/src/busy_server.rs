@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clew_devtools::command::Command;
 use clew_devtools::progress::{self, Step};
-use clew_testkit::{BENCHMARK_SESSION_COUNTS, DatabaseServerOptions, Flavor, Server, SessionCountsByType, SessionLoad};
+use clew_testkit::{BENCHMARK_SESSION_COUNTS, DatabaseServerOptions, Flavor, Server, SessionLoad, SessionLoadSize};
 
 use crate::BenchContext;
 use crate::cases::{BenchmarkCase, Comparison, MedianTarget};
@@ -19,10 +19,10 @@ struct BusyServerBenchmark {
     definition: BenchmarkCase,
     flavor: Flavor,
     clew: ClewInvocation,
-    baseline: BaselineCommand,
+    baseline: BaselineInvocation,
     /// Text to count in Clew's output, and the expected number of occurrences.
-    item_marker: (&'static str, fn(SessionCountsByType) -> usize),
-    min_baseline_lines: fn(SessionCountsByType) -> usize,
+    item_marker: (&'static str, fn(SessionLoadSize) -> usize),
+    min_baseline_lines: fn(SessionLoadSize) -> usize,
 }
 
 #[derive(Clone, Copy)]
@@ -35,7 +35,7 @@ enum ClewInvocation {
 }
 
 #[derive(Clone, Copy)]
-enum BaselineCommand {
+enum BaselineInvocation {
     /// Runs the `mariadb` client with the same SQL statements as Clew.
     SameReads,
     /// Runs the `mariadb` client over TLS with the same SQL statements as Clew.
@@ -46,7 +46,7 @@ enum BaselineCommand {
 }
 
 const SNAPSHOT_COMMAND_ARGUMENTS: &[&str] = &["snapshot", "--format", "csv"];
-const SESSION_ROW_MARKER_AND_COUNT: (&str, fn(SessionCountsByType) -> usize) =
+const EXPECTED_SESSION_ROW_OCCURRENCES: (&str, fn(SessionLoadSize) -> usize) =
     ("root,127.0.0.1:", |size| size.sessions);
 
 /// SQL query for the baseline: the server joins sessions and transactions, whereas Clew joins them in memory.
@@ -68,8 +68,8 @@ const fn snapshot_benchmark(name: &'static str, flavor: Flavor) -> BusyServerBen
         },
         flavor,
         clew: ClewInvocation::Command(SNAPSHOT_COMMAND_ARGUMENTS),
-        baseline: BaselineCommand::SameReads,
-        item_marker: SESSION_ROW_MARKER_AND_COUNT,
+        baseline: BaselineInvocation::SameReads,
+        item_marker: EXPECTED_SESSION_ROW_OCCURRENCES,
         min_baseline_lines: |size| size.sessions + size.transactions,
     }
 }
@@ -87,8 +87,8 @@ const fn collect_command_benchmark(name: &'static str, flavor: Flavor) -> BusySe
         },
         flavor,
         clew: ClewInvocation::Collect,
-        baseline: BaselineCommand::Snapshot,
-        item_marker: SESSION_ROW_MARKER_AND_COUNT,
+        baseline: BaselineInvocation::Snapshot,
+        item_marker: EXPECTED_SESSION_ROW_OCCURRENCES,
         min_baseline_lines: |size| size.sessions,
     }
 }
@@ -111,7 +111,7 @@ static BUSY_SERVER_BENCHMARKS: [BusyServerBenchmark; 10] = [
             baseline: "`mariadb` client with the same two statements, both over TLS",
             ..snapshot_benchmark("", Flavor::MySql).definition
         },
-        baseline: BaselineCommand::SameReadsOverTls,
+        baseline: BaselineInvocation::SameReadsOverTls,
         ..snapshot_benchmark("", Flavor::MySql)
     },
     snapshot_benchmark("snapshot-mariadb", Flavor::MariaDb),
@@ -125,7 +125,7 @@ static BUSY_SERVER_BENCHMARKS: [BusyServerBenchmark; 10] = [
             unit: "s",
             pairs: 21,
         },
-        baseline: BaselineCommand::Statements(SESSION_TRANSACTION_JOIN_QUERY),
+        baseline: BaselineInvocation::Statements(SESSION_TRANSACTION_JOIN_QUERY),
         min_baseline_lines: |size| size.sessions,
         ..snapshot_benchmark("", Flavor::MariaDb)
     },
@@ -141,7 +141,7 @@ static BUSY_SERVER_BENCHMARKS: [BusyServerBenchmark; 10] = [
         },
         flavor: Flavor::MySql,
         clew: ClewInvocation::Command(&["snapshot", "--detail", "--format", "csv"]),
-        baseline: BaselineCommand::Statements("SELECT * FROM sys.session; SELECT * FROM sys.innodb_lock_waits"),
+        baseline: BaselineInvocation::Statements("SELECT * FROM sys.session; SELECT * FROM sys.innodb_lock_waits"),
         item_marker: (",clew-testkit,", |size| size.sessions),
         min_baseline_lines: |size| size.sessions + size.waiters,
     },
@@ -157,7 +157,7 @@ static BUSY_SERVER_BENCHMARKS: [BusyServerBenchmark; 10] = [
         },
         flavor: Flavor::MySql,
         clew: ClewInvocation::Command(&["locks"]),
-        baseline: BaselineCommand::Statements("SELECT * FROM sys.innodb_lock_waits"),
+        baseline: BaselineInvocation::Statements("SELECT * FROM sys.innodb_lock_waits"),
         item_marker: ("\n100 sessions wait on 127.0.0.1", |size| size.waiters / 100),
         min_baseline_lines: |size| size.waiters,
     },
@@ -217,7 +217,7 @@ async fn run_benchmarks_on_server(
 struct BusyServerFixture<'a> {
     bench: &'a BenchContext,
     server: &'a Server,
-    size: SessionCountsByType,
+    size: SessionLoadSize,
     clew_server: RunningClewServer<'a>,
     snapshot: Command,
     reads: String,
@@ -233,14 +233,14 @@ impl BusyServerFixture<'_> {
         let (clew_file, baseline_file) = (self.bench.temp_file_path("clew"), self.bench.temp_file_path("baseline"));
         let (marker, expected) = case.item_marker;
         let baseline = match case.baseline {
-            BaselineCommand::SameReads => build_mariadb_client_command(self.server, &["--skip-ssl"], &self.reads),
-            BaselineCommand::SameReadsOverTls => build_mariadb_client_command(self.server, &["--ssl"], &self.reads),
-            BaselineCommand::Statements(statements) => {
+            BaselineInvocation::SameReads => build_mariadb_client_command(self.server, &["--skip-ssl"], &self.reads),
+            BaselineInvocation::SameReadsOverTls => build_mariadb_client_command(self.server, &["--ssl"], &self.reads),
+            BaselineInvocation::Statements(statements) => {
                 build_mariadb_client_command(self.server, &["--skip-ssl"], statements)
             }
-            BaselineCommand::Snapshot => self.snapshot.clone(),
+            BaselineInvocation::Snapshot => self.snapshot.clone(),
         };
-        let use_tls = matches!(case.baseline, BaselineCommand::SameReadsOverTls);
+        let use_tls = matches!(case.baseline, BaselineInvocation::SameReadsOverTls);
         let delays = RefCell::new(Vec::new());
         let clew = async || {
             let elapsed = match case.clew {
@@ -253,7 +253,7 @@ impl BusyServerFixture<'_> {
                 }
                 ClewInvocation::Client => {
                     let (elapsed, delay) =
-                        self.clew_server.measure_collection_and_download_time(node, &clew_file).await?;
+                        self.clew_server.measure_session_collection_and_download(node, &clew_file).await?;
                     delays.borrow_mut().extend(delay);
                     elapsed
                 }

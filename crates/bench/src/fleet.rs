@@ -39,7 +39,7 @@ const NODE_COUNT: usize = 1000;
 /// Each instance has one master and 19 replicas.
 const NODES_PER_INSTANCE: usize = 20;
 const SESSIONS_PER_NODE: u64 = 20;
-const COLLECTION_POLL_INTERVAL: Duration = Duration::from_millis(20);
+const COLLECTION_STATUS_POLL_INTERVAL: Duration = Duration::from_millis(20);
 const CONNECTION_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) async fn measure_session_collection_from_fleet(
@@ -84,7 +84,7 @@ async fn collect_sessions_from_fleet(
     fleet: &FakeServerFleet,
     nodes: &[NodeRef],
 ) -> Result<(Duration, f64), BenchError> {
-    let server = inventory.start_server(Some(COLLECTION_POLL_INTERVAL)).await?;
+    let server = inventory.start_server(Some(COLLECTION_STATUS_POLL_INTERVAL)).await?;
     let accepted_before = fleet.accepted_connection_count();
     let start = Instant::now();
     let ids = server.collect_sessions_from_all_nodes(nodes).await?;

@@ -18,7 +18,7 @@ use crate::cases::{BenchmarkCase, Comparison, MedianTarget};
 use crate::count_checks::{count_occurrences_in_file, ensure_expected_count};
 use crate::error::BenchError;
 use crate::paired_runs::{Measurement, measure_paired_runs};
-use crate::server_harness::{GetRequest, NodeInventory, RunningClewServer};
+use crate::server_harness::{HttpGetRequest, NodeInventory, RunningClewServer};
 
 struct DownloadBenchmarkCase {
     case: BenchmarkCase,
@@ -92,14 +92,14 @@ const SESSION_COUNT: u64 = 100_000;
 /// Size of each session's statement, in bytes, chosen so that each result row is about 1 KiB.
 const STATEMENT_SIZE_BYTES: usize = 960;
 
-pub(super) async fn measure_http_benchmarks(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
+pub(super) async fn run_http_benchmarks(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
     if !http_benchmarks().any(|case| bench.filter.includes_benchmark(case.name)) {
         return Ok(Vec::new());
     }
     progress::print_heading("HTTP server compared with nginx");
     let step = Step::start("Collecting a result of 100 MB");
     let options = FakeServerOptions { sessions: SESSION_COUNT, transactions: 1000, fault: Fault::None };
-    let started = FakeServer::start_with_long_statements(STATEMENT_SIZE_BYTES, options).await;
+    let started = FakeServer::start_with_min_statement_size(STATEMENT_SIZE_BYTES, options).await;
     let fake = started.map_err(|cause| BenchError::Load { cause })?;
     let inventory = NodeInventory::register_nodes(&bench.clew, &[fake.url()], 1).await?;
     let reader = inventory.create_read_only_access_key().await?;
@@ -123,7 +123,7 @@ pub(super) async fn measure_http_benchmarks(bench: &BenchContext) -> Result<Vec<
             |address, get| DownloadBenchmark { address, get, clients: *clients, repetitions: *repetitions, bytes };
         let from_clew = download(parse_server_address(&server)?, signed);
         let from_nginx =
-            download(nginx.address(), GetRequest::create_unsigned_request(nginx::RESULT_URL_PATH, "127.0.0.1"));
+            download(nginx.address(), HttpGetRequest::create_unsigned_request(nginx::RESULT_URL_PATH, "127.0.0.1"));
         measurements.push(
             measure_paired_runs(
                 *case,
@@ -138,7 +138,7 @@ pub(super) async fn measure_http_benchmarks(bench: &BenchContext) -> Result<Vec<
     {
         // Sign the request again, because a signature expires after 15 minutes.
         let status = server.create_signed_request(&reader, node, "realtime-session-task", &id);
-        let constant = GetRequest::create_unsigned_request(nginx::CONSTANT_RESPONSE_URL_PATH, "127.0.0.1");
+        let constant = HttpGetRequest::create_unsigned_request(nginx::CONSTANT_RESPONSE_URL_PATH, "127.0.0.1");
         let clew = async || generator.measure_request_rate(&format!("http://{}", server.address()), &status).await;
         let baseline = async || generator.measure_request_rate(&format!("http://{}", nginx.address()), &constant).await;
         measurements.push(measure_paired_runs(*case, clew, baseline).await?);

@@ -86,7 +86,7 @@ impl BenchContext {
 
 fn main() -> ExitCode {
     let arguments = BenchArgs::parse();
-    task::run(task::run_unless_interrupted(run_selected_benchmarks(arguments)))
+    task::run(task::run_until_shutdown_signal(run_selected_benchmarks(arguments)))
 }
 
 /// Prints the report of the selected benchmark cases. Saves the report only if all cases are selected.
@@ -99,7 +99,7 @@ async fn run_selected_benchmarks(arguments: BenchArgs) -> Result<(), BenchError>
         .chain(snapshot_overhead::SNAPSHOT_OVERHEAD_BENCHMARKS)
         .chain(task_queue::task_queue_benchmarks())
         .chain(web_page::WEB_PAGE_BENCHMARKS);
-    let names: Vec<&str> = cases.map(|case| case.name).chain([microbenchmarks::MICROBENCHMARKS_OPTION_VALUE]).collect();
+    let names: Vec<&str> = cases.map(|case| case.name).chain([microbenchmarks::MICROBENCHMARKS_FILTER_NAME]).collect();
     let filter = BenchmarkFilter::new(arguments.only, &names)?;
     progress::print_heading("Prerequisites of the benchmark");
     if arguments.quick {
@@ -108,7 +108,7 @@ async fn run_selected_benchmarks(arguments: BenchArgs) -> Result<(), BenchError>
         install::install_bench_prerequisites().await?;
     }
     if arguments.quick {
-        return resource_counts::check_machine_independent_counts(arguments.clew).await;
+        return resource_counts::check_resource_counts(arguments.clew).await;
     }
     let (clew, build) = if let Some(clew) = arguments.clew {
         (clew, "program given by --clew")
@@ -120,19 +120,19 @@ async fn run_selected_benchmarks(arguments: BenchArgs) -> Result<(), BenchError>
     let bench = BenchContext::new(clew, filter)?;
     let environment = environment::describe_environment(build).await;
     let (measurements, mut failure) = run_benchmark_groups(&bench).await;
-    let micro = if bench.filter.includes_benchmark(microbenchmarks::MICROBENCHMARKS_OPTION_VALUE) {
+    let micro = if bench.filter.includes_benchmark(microbenchmarks::MICROBENCHMARKS_FILTER_NAME) {
         microbenchmarks::run_microbenchmarks().await
     } else {
         Ok(Vec::new())
     };
-    let micro = micro.unwrap_or_else(|error| store_first_error(&mut failure, error));
+    let micro = micro.unwrap_or_else(|error| keep_first_error(&mut failure, error));
     let missing: Vec<&str> = names
         .into_iter()
         .filter(|name| {
             bench.filter.includes_benchmark(name)
                 && measurements.iter().all(|measurement| measurement.case.name != *name)
         })
-        .filter(|name| *name != microbenchmarks::MICROBENCHMARKS_OPTION_VALUE || micro.is_empty())
+        .filter(|name| *name != microbenchmarks::MICROBENCHMARKS_FILTER_NAME || micro.is_empty())
         .collect();
     let versions: Vec<String> = bench.versions.borrow().iter().map(|version| format!("- {version}\n")).collect();
     let page = report::render_report(&[environment, versions.concat()].concat(), &measurements, &micro, &missing);
@@ -151,7 +151,7 @@ type BenchmarkGroupFuture<'a> = Pin<Box<dyn Future<Output = Result<Vec<Measureme
 async fn run_benchmark_groups(bench: &BenchContext) -> (Vec<Measurement>, Option<BenchError>) {
     let groups: [BenchmarkGroupFuture<'_>; 8] = [
         Box::pin(busy_server::measure_busy_servers(bench)),
-        Box::pin(http::measure_http_benchmarks(bench)),
+        Box::pin(http::run_http_benchmarks(bench)),
         Box::pin(memory_scaling::measure_memory_scaling(bench)),
         Box::pin(fleet::measure_session_collection_from_fleet(bench)),
         Box::pin(workers::measure_worker_scaling(bench)),
@@ -161,13 +161,13 @@ async fn run_benchmark_groups(bench: &BenchContext) -> (Vec<Measurement>, Option
     ];
     let (mut measurements, mut failure) = (Vec::new(), None);
     for group in groups {
-        measurements.extend(group.await.unwrap_or_else(|error| store_first_error(&mut failure, error)));
+        measurements.extend(group.await.unwrap_or_else(|error| keep_first_error(&mut failure, error)));
     }
     (measurements, failure)
 }
 
 /// Prints every error, but stores only the first error of the run.
-fn store_first_error<T>(first: &mut Option<BenchError>, error: BenchError) -> Vec<T> {
+fn keep_first_error<T>(first: &mut Option<BenchError>, error: BenchError) -> Vec<T> {
     progress::print_error(&error);
     first.get_or_insert(error);
     Vec::new()

@@ -30,7 +30,7 @@ const SNAPSHOT_MEMORY_BENCHMARK: BenchmarkCase =
 const SERVER_MEMORY_BENCHMARK: BenchmarkCase =
     peak_memory_benchmark("memory-serve", "peak memory of `clew serve`, one result with 100,000 rows of 1 KiB");
 
-const fn run_time_growth_benchmark(name: &'static str, metric: &'static str, baseline: &'static str) -> BenchmarkCase {
+const fn time_per_row_benchmark(name: &'static str, metric: &'static str, baseline: &'static str) -> BenchmarkCase {
     BenchmarkCase {
         name,
         metric,
@@ -43,9 +43,9 @@ const fn run_time_growth_benchmark(name: &'static str, metric: &'static str, bas
 }
 
 /// Each benchmark case compares Clew's run time per row for a large result and for a small result.
-const RUN_TIME_GROWTH_BENCHMARKS: [(BenchmarkCase, MeasuredRowCount, MeasuredRowCount); 3] = [
+const TIME_PER_ROW_BENCHMARKS: [(BenchmarkCase, MeasuredRowCount, MeasuredRowCount); 3] = [
     (
-        run_time_growth_benchmark(
+        time_per_row_benchmark(
             "growth-10k",
             "`clew snapshot`, time per row with 10,000 rows",
             "time per row with 1,000 rows",
@@ -54,7 +54,7 @@ const RUN_TIME_GROWTH_BENCHMARKS: [(BenchmarkCase, MeasuredRowCount, MeasuredRow
         MeasuredRowCount::Total(1000),
     ),
     (
-        run_time_growth_benchmark(
+        time_per_row_benchmark(
             "growth-100k",
             "`clew snapshot`, time per row with 100,000 rows",
             "time per row with 10,000 rows",
@@ -63,7 +63,7 @@ const RUN_TIME_GROWTH_BENCHMARKS: [(BenchmarkCase, MeasuredRowCount, MeasuredRow
         MeasuredRowCount::Total(10_000),
     ),
     (
-        run_time_growth_benchmark(
+        time_per_row_benchmark(
             "growth-further",
             "`clew snapshot`, time per additional row from 10,000 to 100,000",
             "time per additional row from 1,000 to 10,000",
@@ -84,15 +84,15 @@ enum MeasuredRowCount {
 
 /// Size of each session's statement, in bytes, chosen so that each result row is about 1 KiB.
 const STATEMENT_SIZE_BYTES: usize = 960;
-const SMALL_ROW_COUNT: u64 = 1000;
-const LARGE_ROW_COUNT: u64 = 100_000;
+const LOW_ROW_COUNT: u64 = 1000;
+const HIGH_ROW_COUNT: u64 = 100_000;
 /// String that occurs exactly once in each process list row.
 const PROCESS_LIST_ROW_MARKER: &str = "FOR UPDATE";
 
 pub(super) fn memory_scaling_benchmarks() -> impl Iterator<Item = BenchmarkCase> {
     [SNAPSHOT_MEMORY_BENCHMARK, SERVER_MEMORY_BENCHMARK]
         .into_iter()
-        .chain(RUN_TIME_GROWTH_BENCHMARKS.iter().map(|(case, _, _)| *case))
+        .chain(TIME_PER_ROW_BENCHMARKS.iter().map(|(case, _, _)| *case))
 }
 
 pub(super) async fn measure_memory_scaling(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
@@ -100,23 +100,23 @@ pub(super) async fn measure_memory_scaling(bench: &BenchContext) -> Result<Vec<M
         return Ok(Vec::new());
     }
     progress::print_heading("Memory use and growth of the run time");
-    let few = start_fake_server(SMALL_ROW_COUNT, STATEMENT_SIZE_BYTES).await?;
-    let many = start_fake_server(LARGE_ROW_COUNT, STATEMENT_SIZE_BYTES).await?;
+    let few = start_fake_server(LOW_ROW_COUNT, STATEMENT_SIZE_BYTES).await?;
+    let many = start_fake_server(HIGH_ROW_COUNT, STATEMENT_SIZE_BYTES).await?;
     let mut measurements = Vec::new();
     if bench.filter.includes_benchmark(SNAPSHOT_MEMORY_BENCHMARK.name) {
-        let clew = async || measure_snapshot_peak_memory_mib(bench, &many, LARGE_ROW_COUNT).await;
-        let baseline = async || measure_snapshot_peak_memory_mib(bench, &few, SMALL_ROW_COUNT).await;
+        let clew = async || measure_snapshot_peak_memory_mib(bench, &many, HIGH_ROW_COUNT).await;
+        let baseline = async || measure_snapshot_peak_memory_mib(bench, &few, LOW_ROW_COUNT).await;
         measurements.push(measure_paired_runs(SNAPSHOT_MEMORY_BENCHMARK, clew, baseline).await?);
     }
     if bench.filter.includes_benchmark(SERVER_MEMORY_BENCHMARK.name) {
         let inventory = NodeInventory::register_nodes(&bench.clew, &[many.url(), few.url()], 1).await?;
-        let clew = async || measure_server_peak_memory_mib(bench, &inventory, 0, LARGE_ROW_COUNT).await;
-        let baseline = async || measure_server_peak_memory_mib(bench, &inventory, 1, SMALL_ROW_COUNT).await;
+        let clew = async || measure_server_peak_memory_mib(bench, &inventory, 0, HIGH_ROW_COUNT).await;
+        let baseline = async || measure_server_peak_memory_mib(bench, &inventory, 1, LOW_ROW_COUNT).await;
         measurements.push(measure_paired_runs(SERVER_MEMORY_BENCHMARK, clew, baseline).await?);
     }
     let mut servers = HashMap::new();
     for (case, larger, smaller) in
-        RUN_TIME_GROWTH_BENCHMARKS.iter().filter(|(case, _, _)| bench.filter.includes_benchmark(case.name))
+        TIME_PER_ROW_BENCHMARKS.iter().filter(|(case, _, _)| bench.filter.includes_benchmark(case.name))
     {
         for rows in [*larger, *smaller].iter().flat_map(|size| size.row_counts_to_measure()) {
             if let std::collections::hash_map::Entry::Vacant(missing) = servers.entry(rows) {
@@ -133,7 +133,7 @@ pub(super) async fn measure_memory_scaling(bench: &BenchContext) -> Result<Vec<M
 async fn start_fake_server(sessions: u64, statement_bytes: usize) -> Result<FakeServer, BenchError> {
     // A quarter of the sessions have a transaction, as in the load on the real servers.
     let options = FakeServerOptions { sessions, transactions: sessions / 4, fault: Fault::None };
-    let started = FakeServer::start_with_long_statements(statement_bytes, options).await;
+    let started = FakeServer::start_with_min_statement_size(statement_bytes, options).await;
     started.map_err(|cause| BenchError::Load { cause })
 }
 
@@ -161,7 +161,7 @@ async fn measure_server_peak_memory_mib(
     let Some(node) = inventory.nodes.get(node) else { return Ok(0.0) };
     let server = inventory.start_server(None).await?;
     let file = bench.temp_file_path("result.csv");
-    server.measure_collection_and_download_time(node, &file).await?;
+    server.measure_session_collection_and_download(node, &file).await?;
     ensure_expected_count("rows of a result", count_occurrences_in_file(&file, PROCESS_LIST_ROW_MARKER)?, sessions)?;
     let peak = server.peak_memory_mib();
     server.stop().await?;

@@ -50,17 +50,17 @@ impl Measurement {
         self
     }
 
-    pub(super) fn compare_pairs(&self) -> Vec<f64> {
+    pub(super) fn compare_each_pair(&self) -> Vec<f64> {
         let pairs = self.clew.iter().zip(&self.baseline);
         pairs.map(|(clew, baseline)| self.case.comparison.compare(*clew, *baseline)).collect()
     }
 
-    pub(super) fn meets_target(&self) -> bool {
-        self.case.target.is_met_by_median(calculate_median(&self.compare_pairs()))
+    pub(super) fn median_meets_target(&self) -> bool {
+        self.case.target.is_met_by_median(calculate_median(&self.compare_each_pair()))
     }
 
     pub(super) fn format_summary(&self) -> String {
-        format_median_and_range(&self.compare_pairs())
+        format_median_and_range(&self.compare_each_pair())
     }
 }
 

@@ -57,14 +57,14 @@ fn render_measurement_row(measurement: &Measurement) -> String {
         MedianTarget::AtMost(maximum) => format!("≤ {maximum}{unit}"),
         MedianTarget::AtLeast(minimum) => format!("≥ {minimum}{unit}"),
     };
-    let is_met = if measurement.meets_target() { "yes" } else { "no" };
+    let is_met = if measurement.median_meets_target() { "yes" } else { "no" };
     format!(
         "| {} | {} | {} | {target} | {}{unit} | {} | {} {} | {} {} | {is_met} |\n",
         case.name,
         case.metric,
         case.baseline,
         measurement.format_summary(),
-        measurement.compare_pairs().len(),
+        measurement.compare_each_pair().len(),
         format_median_and_range(&measurement.clew),
         case.unit,
         format_median_and_range(&measurement.baseline),

@@ -9,8 +9,8 @@ use clew_devtools::command::Command;
 use clew_devtools::progress::{self, Step};
 use clew_devtools::workspace;
 use clew_testkit::{
-    DatabaseServerOptions, FakeServer, FakeServerFleet, FakeServerOptions, Fault, Flavor, Server, SessionCountsByType,
-    SessionLoad,
+    DatabaseServerOptions, FakeServer, FakeServerFleet, FakeServerOptions, Fault, Flavor, Server, SessionLoad,
+    SessionLoadSize,
 };
 use mysql_async::prelude::Queryable;
 use tokio::time::{Instant, sleep};
@@ -38,7 +38,7 @@ const EXPECTED_STATEMENT_COUNTS: [ExpectedStatementCount; 4] = [
 ];
 
 const SERVER_FLAVORS: [Flavor; 2] = [Flavor::MySql, Flavor::MariaDb];
-const TEST_SESSION_COUNTS: SessionCountsByType = SessionCountsByType { sessions: 200, transactions: 50, waiters: 10 };
+const OPENED_SESSION_COUNTS: SessionLoadSize = SessionLoadSize { sessions: 200, transactions: 50, waiters: 10 };
 const SNAPSHOT_ROW_COUNT: u64 = 1000;
 /// Expected size of a CSV snapshot in bytes, including the header and all sessions of the fake server.
 const EXPECTED_SNAPSHOT_BYTES: u64 = 139_255;
@@ -52,7 +52,7 @@ const PROCESS_LIST_ROW_MARKER: &str = "FOR UPDATE";
 /// Timeout for Clew to close its connections. The timeout expires only if Clew leaks a connection.
 const CONNECTION_CLOSE_TIMEOUT: Duration = Duration::from_secs(20);
 
-pub(super) async fn check_machine_independent_counts(clew: Option<PathBuf>) -> Result<(), BenchError> {
+pub(super) async fn check_resource_counts(clew: Option<PathBuf>) -> Result<(), BenchError> {
     let programs =
         workspace::build_programs("Building the workspace", &["build", "--workspace", "--all-targets"]).await?;
     let clew = clew.map_or_else(|| workspace::find_clew_program(&programs), Ok)?;
@@ -61,7 +61,7 @@ pub(super) async fn check_machine_independent_counts(clew: Option<PathBuf>) -> R
     progress::print_heading("Machine-independent counts");
     check_memory_allocation_counts(&workspace::find_built_program(&programs, "bench", "allocations")?, &mut counts)
         .await?;
-    check_snapshot_and_collection_counts(&bench, &mut counts).await?;
+    check_single_node_counts(&bench, &mut counts).await?;
     check_fleet_connection_counts(&bench, &mut counts).await?;
     for (at, flavor) in SERVER_FLAVORS.into_iter().enumerate() {
         check_statement_counts(&bench, flavor, at, &mut counts).await?;
@@ -94,10 +94,7 @@ fn parse_allocations_per_100_rows(output: &str, name: &str) -> Option<u64> {
     Some(integer.parse::<u64>().ok()? * 100 + fraction.parse::<u64>().ok()?)
 }
 
-async fn check_snapshot_and_collection_counts(
-    bench: &BenchContext,
-    counts: &mut CountChecks,
-) -> Result<(), BenchError> {
+async fn check_single_node_counts(bench: &BenchContext, counts: &mut CountChecks) -> Result<(), BenchError> {
     let step = Step::start("Checking a snapshot of 1,000 rows");
     let options =
         FakeServerOptions { sessions: SNAPSHOT_ROW_COUNT, transactions: SNAPSHOT_ROW_COUNT / 4, fault: Fault::None };
@@ -173,7 +170,7 @@ async fn check_statement_counts(
 ) -> Result<(), BenchError> {
     let step = Step::start(format!("Counting statements on {flavor}"));
     let server = Server::start(flavor, &DatabaseServerOptions::default()).await?;
-    let load = SessionLoad::start(&server, TEST_SESSION_COUNTS).await.map_err(|cause| BenchError::Load { cause })?;
+    let load = SessionLoad::start(&server, OPENED_SESSION_COUNTS).await.map_err(|cause| BenchError::Load { cause })?;
     let before = count_connections(&server).await?;
     let url = server.url();
     for case in &EXPECTED_STATEMENT_COUNTS {

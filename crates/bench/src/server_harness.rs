@@ -57,9 +57,9 @@ impl NodeInventory {
         let mut nodes = Vec::new();
         for (at, urls) in urls.chunks(nodes_per_instance).enumerate() {
             let added = deployment.add_instance(&format!("bench-{at}"), urls, "").await?;
-            let instance: InstanceId = parse_id_in_clew_output(&added.id)?;
+            let instance: InstanceId = parse_id_from_clew_output(&added.id)?;
             for node in added.nodes {
-                nodes.push(NodeRef { instance: instance.clone(), node: parse_id_in_clew_output(&node.id)? });
+                nodes.push(NodeRef { instance: instance.clone(), node: parse_id_from_clew_output(&node.id)? });
             }
         }
         Ok(Self { deployment, nodes })
@@ -90,12 +90,12 @@ impl NodeInventory {
         let mut settings = Settings::default();
         settings.poll_interval = poll_interval.unwrap_or(settings.poll_interval);
         let key = Credentials::access_key(
-            parse_id_in_clew_output(&credentials.access_key)?,
+            parse_id_from_clew_output(&credentials.access_key)?,
             credentials.secret_key.clone().into(),
         );
         let client = Client::builder(process.endpoint())
             .credentials(key)
-            .project(parse_id_in_clew_output(&credentials.project_id)?)
+            .project(parse_id_from_clew_output(&credentials.project_id)?)
             .settings(settings)
             .build()?;
         Ok(RunningClewServer { inventory: self, process, client })
@@ -106,7 +106,7 @@ impl NodeInventory {
     }
 }
 
-fn parse_id_in_clew_output<T: std::str::FromStr>(id: &str) -> Result<T, DevtoolsError>
+fn parse_id_from_clew_output<T: std::str::FromStr>(id: &str) -> Result<T, DevtoolsError>
 where
     T::Err: std::fmt::Display,
 {
@@ -126,7 +126,7 @@ impl RunningClewServer<'_> {
     pub(super) async fn run_session_collection(&self, node: &NodeRef) -> Result<RequestId, BenchError> {
         let started =
             self.client.start_collection(&node.instance, &node.node, &StartCollectionRequest::default()).await;
-        let id = started.map_err(|cause| self.build_request_error(cause))?;
+        let id = started.map_err(|cause| self.request_error_with_server_log(cause))?;
         self.wait_for_collection(node, &id).await?;
         Ok(id)
     }
@@ -134,7 +134,7 @@ impl RunningClewServer<'_> {
     pub(super) async fn wait_for_collection(&self, node: &NodeRef, id: &RequestId) -> Result<(), BenchError> {
         let waited =
             self.client.wait_for_collection(&node.instance, &node.node, id, COLLECTION_TIMEOUT, |_, _| {}).await;
-        match waited.map_err(|cause| self.build_request_error(cause))? {
+        match waited.map_err(|cause| self.request_error_with_server_log(cause))? {
             CollectionStatus::Finished => Ok(()),
             status => Err(BenchError::from(DevtoolsError::UnexpectedOutput {
                 command: "clew serve".to_owned(),
@@ -162,7 +162,7 @@ impl RunningClewServer<'_> {
         let mut submissions = JoinSet::new();
         for (at, node) in nodes.iter().cloned().enumerate() {
             if submissions.len() >= MAX_CONCURRENT_REQUESTS {
-                self.record_submitted_request_id(&mut ids, submissions.join_next().await)?;
+                self.record_returned_request_id(&mut ids, submissions.join_next().await)?;
             }
             let client = self.client.clone();
             submissions.spawn(async move {
@@ -172,12 +172,12 @@ impl RunningClewServer<'_> {
             });
         }
         while let Some(submitted) = submissions.join_next().await {
-            self.record_submitted_request_id(&mut ids, Some(submitted))?;
+            self.record_returned_request_id(&mut ids, Some(submitted))?;
         }
         Ok(ids.into_iter().flatten().collect())
     }
 
-    fn record_submitted_request_id(
+    fn record_returned_request_id(
         &self,
         ids: &mut [Option<RequestId>],
         submitted: Option<SubmitResult>,
@@ -185,7 +185,7 @@ impl RunningClewServer<'_> {
         let Some(submitted) = submitted else { return Ok(()) };
         let (at, id) = submitted
             .map_err(|error| DevtoolsError::Runtime(error.into()))?
-            .map_err(|cause| self.build_request_error(cause))?;
+            .map_err(|cause| self.request_error_with_server_log(cause))?;
         if let Some(slot) = ids.get_mut(at) {
             *slot = Some(id);
         }
@@ -200,10 +200,10 @@ impl RunningClewServer<'_> {
             cause,
         })?;
         let downloaded = self.client.download(&node.instance, &node.node, id, &mut file, |_, _| {}).await;
-        downloaded.map(|downloaded| downloaded.bytes).map_err(|cause| self.build_request_error(cause))
+        downloaded.map(|downloaded| downloaded.bytes).map_err(|cause| self.request_error_with_server_log(cause))
     }
 
-    fn build_request_error(&self, cause: ClientError) -> BenchError {
+    fn request_error_with_server_log(&self, cause: ClientError) -> BenchError {
         let log = self.inventory.deployment.read_server_log();
         let lines: Vec<&str> = log.lines().collect();
         let last = lines.get(lines.len().saturating_sub(MAX_ERROR_LOG_LINES)..).unwrap_or_default();
@@ -212,7 +212,7 @@ impl RunningClewServer<'_> {
 
     /// Returns the time from the POST request to the last byte of the result, and the notification delay.
     /// The notification delay is the time between the logged end of the collection and the notification of the client.
-    pub(super) async fn measure_collection_and_download_time(
+    pub(super) async fn measure_session_collection_and_download(
         &self,
         node: &NodeRef,
         to: &Path,
@@ -222,14 +222,13 @@ impl RunningClewServer<'_> {
         let noticed = Timestamp::now();
         self.download_result(node, &id, to).await?;
         let elapsed = start.elapsed();
-        let delay = self
-            .find_collection_finish_time(&id)
-            .and_then(|ended| Duration::try_from(noticed.duration_since(ended)).ok());
+        let delay =
+            self.find_collection_end_time(&id).and_then(|ended| Duration::try_from(noticed.duration_since(ended)).ok());
         Ok((elapsed, delay))
     }
 
     /// Reads the completion time of a collection from the server log.
-    fn find_collection_finish_time(&self, id: &RequestId) -> Option<Timestamp> {
+    fn find_collection_end_time(&self, id: &RequestId) -> Option<Timestamp> {
         let mut ends = parse_collection_end_times(&self.inventory.deployment.read_server_log()).into_iter();
         ends.find_map(|(finished, at)| (finished == id.as_str()).then_some(at))
     }
@@ -246,7 +245,7 @@ impl RunningClewServer<'_> {
         node: &NodeRef,
         resource: &str,
         id: &RequestId,
-    ) -> GetRequest {
+    ) -> HttpGetRequest {
         let project = &self.inventory.deployment.credentials.project_id;
         let NodeRef { instance, node } = node;
         let path = format!("/v3/{project}/instances/{instance}/nodes/{node}/{resource}");
@@ -272,7 +271,7 @@ impl RunningClewServer<'_> {
             .parse()
             .map(|id| signature::sign_request(&request, &names, &date, &id, &key.secret_key.clone().into()));
         headers.push(("authorization".to_owned(), authorization.unwrap_or_default()));
-        GetRequest { target: format!("{path}?{query}"), headers }
+        HttpGetRequest { target: format!("{path}?{query}"), headers }
     }
 
     pub(super) fn peak_memory_mib(&self) -> f64 {
@@ -295,13 +294,13 @@ pub(super) fn parse_collection_end_times(log: &str) -> Vec<(String, Timestamp)> 
 type SubmitResult = Result<Result<(usize, RequestId), ClientError>, JoinError>;
 
 #[derive(Debug, Clone)]
-pub(super) struct GetRequest {
+pub(super) struct HttpGetRequest {
     /// Path and query of the URL.
     pub(super) target: String,
     pub(super) headers: Vec<(String, String)>,
 }
 
-impl GetRequest {
+impl HttpGetRequest {
     pub(super) fn create_unsigned_request(target: &str, host: &str) -> Self {
         Self { target: target.to_owned(), headers: vec![("host".to_owned(), host.to_owned())] }
     }

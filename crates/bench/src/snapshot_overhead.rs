@@ -90,7 +90,7 @@ async fn measure_snapshot_overhead_on_server(
     // Dropping `process` kills sysbench.
     drop(process);
     let measurement =
-        snapshots.ensure_snapshots_list_idle_sessions(IDLE_SESSION_COUNT)?.compare_transaction_rates(case, &rates);
+        snapshots.ensure_snapshots_contain_idle_sessions(IDLE_SESSION_COUNT)?.compare_transaction_rates(case, &rates);
     step.complete_with_result(&measurement.format_summary());
     Ok(measurement)
 }
@@ -138,7 +138,7 @@ impl CommitCounter {
 
     /// Returns the commit count and the estimated time at which the server read the commit counter.
     /// The estimated time is the midpoint between sending the query and receiving the response.
-    async fn read_commit_count(&mut self) -> Result<(f64, Instant), BenchError> {
+    async fn query_commit_count(&mut self) -> Result<(f64, Instant), BenchError> {
         const COMMIT_COUNTER_QUERY: &str =
             "SELECT count FROM information_schema.innodb_metrics WHERE name = 'trx_rw_commits'";
         let sent_at = Instant::now();
@@ -167,7 +167,7 @@ async fn measure_transaction_rates(
 ) -> Result<Vec<f64>, BenchError> {
     let mut rates = Vec::new();
     let mut running = tokio::task::JoinSet::new();
-    let (mut count, mut since) = commits.read_commit_count().await?;
+    let (mut count, mut since) = commits.query_commit_count().await?;
     let mut end = since;
     while rates.len() <= 2 * pairs {
         if rates.len() % 2 == 1 {
@@ -176,7 +176,7 @@ async fn measure_transaction_rates(
         }
         end += MEASUREMENT_INTERVAL;
         sleep_until(end.into()).await;
-        let (next, read_at) = commits.read_commit_count().await?;
+        let (next, read_at) = commits.query_commit_count().await?;
         rates.push((next - count) / (read_at - since).as_secs_f64());
         (count, since) = (next, read_at);
         if process.try_wait().is_ok_and(|status| status.is_some()) {
@@ -213,7 +213,7 @@ impl SnapshotSeries {
         self.directory.with_extension(format!("{number}.csv"))
     }
 
-    fn ensure_snapshots_list_idle_sessions(self, idle: usize) -> Result<Self, BenchError> {
+    fn ensure_snapshots_contain_idle_sessions(self, idle: usize) -> Result<Self, BenchError> {
         for number in 0..self.taken.get() {
             let found = count_occurrences_in_file(&self.snapshot_output_path(number), ",Sleep,")?;
             if found < idle as u64 {
@@ -236,7 +236,7 @@ impl SnapshotSeries {
             measurement.clew.push(with.midpoint(alone));
             without.push((after - before) / before * 100.0);
         }
-        let values = measurement.compare_pairs();
+        let values = measurement.compare_each_pair();
         let (lower, upper) = calculate_quartiles(&values);
         let note = format!(
             "one run of sysbench with intervals of 0.5 s; every other interval begins with a snapshot, {} in total, the longest \
@@ -283,7 +283,7 @@ mod tests {
         // The rate rises over time, and each snapshot takes up a tenth of its interval.
         let measurement =
             snapshots.compare_transaction_rates(MYSQL_SNAPSHOT_OVERHEAD_BENCHMARK, &[100.0, 99.0, 120.0, 117.0, 140.0]);
-        let values = measurement.compare_pairs();
+        let values = measurement.compare_each_pair();
         assert!(
             (measurement.baseline[0] - 110.0).abs() < 1e-9 && (measurement.clew[0] - 104.5).abs() < 1e-9,
             "{measurement:?}"

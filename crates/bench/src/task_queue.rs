@@ -115,7 +115,7 @@ pub(super) async fn measure_task_queue(bench: &BenchContext) -> Result<Vec<Measu
         let pairs = CLAIM_TASK_BENCHMARK.pairs.to_string();
         let output = Command::new(&program).args([database, pairs.as_str()]).output().await?;
         for (_, operation, case) in cases {
-            measurements.push(parse_paired_run_times(*case, operation, &output));
+            measurements.push(parse_operation_measurement(*case, operation, &output));
         }
         step.complete();
     }
@@ -124,7 +124,7 @@ pub(super) async fn measure_task_queue(bench: &BenchContext) -> Result<Vec<Measu
 
 /// Parses output lines such as `claim 0.0012 0.0011`.
 /// The two numbers are the run times of the operation for 1,000,000 tasks and for 1,000 tasks.
-fn parse_paired_run_times(case: BenchmarkCase, operation: &str, output: &str) -> Measurement {
+fn parse_operation_measurement(case: BenchmarkCase, operation: &str, output: &str) -> Measurement {
     let mut measurement = Measurement::new(case);
     for line in output.lines() {
         let words: Vec<&str> = line.split(' ').collect();
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn pairs_are_parsed_by_operation() {
         let output = "queue 0.5 0.25\nclaim 0.002 0.001\nclaim 0.004 0.002\nstatus 1 1\n";
-        let measurement = parse_paired_run_times(CLAIM_TASK_BENCHMARK, "claim", output);
+        let measurement = parse_operation_measurement(CLAIM_TASK_BENCHMARK, "claim", output);
         assert_eq!((measurement.clew, measurement.baseline), (vec![0.002, 0.004], vec![0.001, 0.002]));
     }
 }

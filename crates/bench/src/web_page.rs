@@ -8,7 +8,7 @@ use clew_devtools::command::Command;
 use clew_devtools::progress::{self, Step};
 use clew_devtools::{web_page, workspace};
 use clew_testkit::{
-    BENCHMARK_SESSION_COUNTS, DatabaseServerOptions, Flavor, RawSession, Server, SessionCountsByType, SessionLoad,
+    BENCHMARK_SESSION_COUNTS, DatabaseServerOptions, Flavor, RawSession, Server, SessionLoad, SessionLoadSize,
     open_idle_sessions,
 };
 use serde_json::json;
@@ -82,7 +82,7 @@ pub(super) async fn measure_web_page_performance(bench: &BenchContext) -> Result
     let large = bench
         .start_server(Flavor::MySql, &DatabaseServerOptions { max_connections, ..DatabaseServerOptions::default() })
         .await?;
-    let load = SessionCountsByType {
+    let load = SessionLoadSize {
         sessions: BENCHMARK_SESSION_COUNTS.sessions - BUSY_SESSION_COUNT,
         ..BENCHMARK_SESSION_COUNTS
     };

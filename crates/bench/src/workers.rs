@@ -35,7 +35,7 @@ const FOUR_WORKERS_BENCHMARK: BenchmarkCase = BenchmarkCase {
 const WORKER_SCALING_BENCHMARKS: [(BenchmarkCase, usize); 2] =
     [(TWO_WORKERS_BENCHMARK, 2), (FOUR_WORKERS_BENCHMARK, 4)];
 
-const NODE_LATENCY: Duration = Duration::from_millis(100);
+const SIMULATED_NODE_LATENCY: Duration = Duration::from_millis(100);
 /// Worker configuration with low concurrency, so that the collection rate is limited by node latency, not by CPU time.
 /// With low concurrency, the collection rate per worker drops only if workers contend for shared resources.
 const LOW_CONCURRENCY_WORKER_CONFIG: &str = "[collections]\nconcurrency = 16\n";
@@ -55,7 +55,8 @@ pub(super) async fn measure_worker_scaling(bench: &BenchContext) -> Result<Vec<M
     let step = Step::start("Starting PostgreSQL, S3 and a fleet");
     let (metadata, results) = tokio::join!(PostgreSqlServer::start(), S3Server::start());
     let (metadata, results) = (metadata?, results?);
-    let options = FakeServerOptions { sessions: 20, transactions: 5, fault: Fault::DelayPerResponse(NODE_LATENCY) };
+    let options =
+        FakeServerOptions { sessions: 20, transactions: 5, fault: Fault::DelayPerResponse(SIMULATED_NODE_LATENCY) };
     let fleet = FakeServerFleet::start(NODE_COUNT, options).await.map_err(|cause| BenchError::Load { cause })?;
     let urls: Vec<String> = fleet.servers().iter().map(FakeServer::url).collect();
     let deployment =
@@ -111,13 +112,13 @@ async fn measure_collection_rate(inventory: &NodeInventory, workers: usize) -> R
         ends.insert(name, parse_collection_end_times(&log).into_iter().map(|(_, at)| at).collect::<Vec<_>>());
     }
     server.stop().await?;
-    Ok(calculate_collections_per_second(&ends).unwrap_or_default())
+    Ok(calculate_session_collection_rate(&ends).unwrap_or_default())
 }
 
 /// Calculates the number of collections per second during the interval in which all workers are busy.
 /// The measured interval begins when every worker has finished its first collection.
 /// The measured interval ends when the first worker has finished its last collection.
-fn calculate_collections_per_second(ends: &BTreeMap<String, Vec<Timestamp>>) -> Option<f64> {
+fn calculate_session_collection_rate(ends: &BTreeMap<String, Vec<Timestamp>>) -> Option<f64> {
     let begin = ends.values().filter_map(|ends| ends.iter().min()).max()?;
     let end = ends.values().filter_map(|ends| ends.iter().max()).min()?;
     let count = ends.values().flatten().filter(|at| (begin..end).contains(at)).count();
@@ -135,8 +136,8 @@ mod tests {
             |seconds: &[i64]| seconds.iter().map(|second| Timestamp::from_second(*second).unwrap()).collect::<Vec<_>>();
         let ends = BTreeMap::from([("a".to_owned(), at(&[0, 1, 2, 3, 4])), ("b".to_owned(), at(&[2, 2, 3, 6]))]);
         // The interval from 2 to 4 contains two ends of the first worker and three of the second.
-        assert_eq!(calculate_collections_per_second(&ends), Some(2.5));
-        assert_eq!(calculate_collections_per_second(&BTreeMap::new()), None);
-        assert_eq!(calculate_collections_per_second(&BTreeMap::from([("a".to_owned(), at(&[1]))])), None);
+        assert_eq!(calculate_session_collection_rate(&ends), Some(2.5));
+        assert_eq!(calculate_session_collection_rate(&BTreeMap::new()), None);
+        assert_eq!(calculate_session_collection_rate(&BTreeMap::from([("a".to_owned(), at(&[1]))])), None);
     }
 }

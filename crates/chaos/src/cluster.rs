@@ -86,7 +86,7 @@ impl TestCluster {
             .map_err(io_error("write a configuration"))?;
 
         let cli = ClewProcessSettings { clew, directory: directory.path(), results: results_proxy.address() };
-        let init = cli.build_environment_for_clew_process(&metadata.url(), "data");
+        let init = cli.clew_process_environment(&metadata.url(), "data");
         let tenant: InitCommandOutput = cli.run_command_with_json_output(&["init", "--format", "json"], &init).await?;
         let mut inventory = NodeInventory::default();
         for (number, nodes) in monitored.nodes_by_instance()?.into_iter().enumerate() {
@@ -121,8 +121,7 @@ impl TestCluster {
     /// Starts a Clew server. The first start selects a free port, and all restarts use the same port.
     async fn start_server(&mut self, number: usize, clew: &Path, logs: &Path) -> Result<(), ChaosError> {
         let name = format!("server-{}", number + 1);
-        let environment =
-            self.create_clew_process_settings(clew).create_data_dir_for_process(&self.metadata.url(), &name)?;
+        let environment = self.create_clew_process_settings(clew).create_clew_data_dir(&self.metadata.url(), &name)?;
         let with_address = |address: &str| {
             let arguments = ["serve", "--no-worker", "--listen", address];
             ClewProcess::new(
@@ -145,7 +144,7 @@ impl TestCluster {
         let name = format!("worker-{}", number + 1);
         let port = self.metadata_proxies.get(number).map_or(self.metadata.port(), |proxy| proxy.address().port());
         let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
-        let mut environment = self.create_clew_process_settings(clew).create_data_dir_for_process(&url, &name)?;
+        let mut environment = self.create_clew_process_settings(clew).create_clew_data_dir(&url, &name)?;
         let mut command = build_command_with_sigkill_on_parent_exit(clew, &["worker"]);
         if number == CLOCK_FAULT_WORKER_INDEX {
             command = build_faketime_worker_command(clew)?;
@@ -216,7 +215,7 @@ struct ClewProcessSettings<'a> {
 }
 
 impl ClewProcessSettings<'_> {
-    fn build_environment_for_clew_process(&self, metadata: &str, dir: &str) -> Vec<(&'static str, OsString)> {
+    fn clew_process_environment(&self, metadata: &str, dir: &str) -> Vec<(&'static str, OsString)> {
         let (key, secret) = S3Server::ADMIN_CREDENTIALS;
         vec![
             ("CLEW_DATA_DIR", self.directory.join(dir).into()),
@@ -232,16 +231,12 @@ impl ClewProcessSettings<'_> {
 
     /// Creates a data directory that contains only the master key.
     /// Returns the environment variables that make a Clew process use the data directory.
-    fn create_data_dir_for_process(
-        &self,
-        metadata: &str,
-        name: &str,
-    ) -> Result<Vec<(&'static str, OsString)>, ChaosError> {
+    fn create_clew_data_dir(&self, metadata: &str, name: &str) -> Result<Vec<(&'static str, OsString)>, ChaosError> {
         let dir = self.directory.join(name);
         let copied = fs::create_dir_all(&dir)
             .and_then(|()| fs::copy(self.directory.join("data").join("master.key"), dir.join("master.key")));
         copied.map_err(io_error("copy the master key"))?;
-        Ok(self.build_environment_for_clew_process(metadata, name))
+        Ok(self.clew_process_environment(metadata, name))
     }
 
     async fn run_command_with_json_output<T: DeserializeOwned>(

@@ -16,7 +16,7 @@ const REQUEST_TIME_TOO_SKEWED_CODE: &str = "RequestTimeTooSkewed";
 const DISK_FULL_MESSAGE: &str = "No space left on device";
 
 /// Returns a message if neither the node kind nor an injected fault explains why a collection failed.
-pub(crate) fn describe_failure_if_unexplained(row: &TaskRow, node: NodeKind, events: &[FaultEvent]) -> Option<String> {
+pub(crate) fn describe_unexplained_failure(row: &TaskRow, node: NodeKind, events: &[FaultEvent]) -> Option<String> {
     let kind = row.failure_kind.as_deref().unwrap_or_default();
     let detail = row.failure_detail.as_deref().unwrap_or_default();
     let is_explained = match node {

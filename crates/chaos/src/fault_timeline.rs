@@ -34,21 +34,21 @@ impl FaultTimeline {
 
     pub(crate) fn mark_fault_started(&self, fault: Fault, details: &str) {
         self.print_progress(&format!("{fault} begins: {details}"));
-        self.lock_fault_events().push(FaultEvent { fault, begin: current_unix_millis(), end: i64::MAX });
+        self.lock_fault_events_mutex().push(FaultEvent { fault, begin: current_unix_millis(), end: i64::MAX });
     }
 
     pub(crate) fn mark_fault_ended(&self, fault: Fault) {
         self.print_progress(&format!("{fault} ends"));
-        if let Some(event) = self.lock_fault_events().iter_mut().rev().find(|event| event.fault == fault) {
+        if let Some(event) = self.lock_fault_events_mutex().iter_mut().rev().find(|event| event.fault == fault) {
             event.end = current_unix_millis();
         }
     }
 
     pub(crate) fn events(&self) -> Vec<FaultEvent> {
-        self.lock_fault_events().clone()
+        self.lock_fault_events_mutex().clone()
     }
 
-    fn lock_fault_events(&self) -> MutexGuard<'_, Vec<FaultEvent>> {
+    fn lock_fault_events_mutex(&self) -> MutexGuard<'_, Vec<FaultEvent>> {
         self.events.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -23,7 +23,7 @@ const MAX_FAULT_DURATION: Duration = Duration::from_secs(15);
 /// Duration of a collection's lease (see `docs/decisions/0002-queue-with-leases-and-fencing-tokens.md`).
 const COLLECTION_LEASE_DURATION: Duration = Duration::from_secs(10);
 /// Maximum time to wait for a worker to log the effect of a clock shift or a full disk.
-const FAULT_EFFECT_TIMEOUT: Duration = Duration::from_mins(1);
+const MAX_FAULT_EFFECT_DELAY: Duration = Duration::from_mins(1);
 /// Operating system error message for a full disk (`ENOSPC`).
 const DISK_FULL_MESSAGE: &str = "No space left on device";
 
@@ -153,14 +153,14 @@ impl FaultInjector<'_> {
             Fault::ClockShift,
             &format!("{} by {offset}, for {:.1} s", worker.name, duration.as_secs_f64()),
         );
-        let log_start = worker.log_file_size();
+        let log_start = worker.current_log_size();
         let write_offset = |offset: &str| {
             fs::write(self.cluster.clock_offset_file_path(), format!("{offset}\n")).map_err(io_error("set a clock"))
         };
         write_offset(offset)?;
         wait_for_clock_shift(worker, log_start, seconds, "timestamp shifted by one hour").await?;
         sleep(duration).await;
-        let log_start = worker.log_file_size();
+        let log_start = worker.current_log_size();
         write_offset("+0")?;
         // While S3 rejects a worker's requests, the worker retries every two seconds and logs nothing in between.
         // Wait for a correct timestamp in the log, so that the log also shows the effect of the next fault.
@@ -171,7 +171,7 @@ impl FaultInjector<'_> {
 
     async fn fill_disk(&mut self, duration: Duration) -> Result<(), ChaosError> {
         let Some(worker) = self.cluster.workers.get(DISK_FAULT_WORKER_INDEX) else { return Ok(()) };
-        let Some(pid) = worker.pid() else { return Err(worker.build_process_error("it is not running")) };
+        let Some(pid) = worker.pid() else { return Err(worker.process_error("it is not running")) };
         // Use `/proc/PID/root`, because the tmpfs is mounted only in the worker's mount namespace.
         let mut filler = PathBuf::from(format!("/proc/{pid}/root"));
         filler.push(self.cluster.tmpfs_mount_point().strip_prefix("/").unwrap_or(&self.cluster.tmpfs_mount_point()));
@@ -180,10 +180,10 @@ impl FaultInjector<'_> {
             Fault::DiskFull,
             &format!("disk of {}, for {:.1} s", worker.name, duration.as_secs_f64()),
         );
-        let (started, log_start) = (Instant::now(), worker.log_file_size());
+        let (started, log_start) = (Instant::now(), worker.current_log_size());
         // Refill the space that collections free until the worker logs the error.
         while started.elapsed() < duration || !worker.read_log_from_offset(log_start).contains(DISK_FULL_MESSAGE) {
-            ensure_fault_effect_within_timeout(started, Fault::DiskFull, worker, DISK_FULL_MESSAGE)?;
+            check_fault_effect_timeout(started, Fault::DiskFull, worker, DISK_FULL_MESSAGE)?;
             write_file_until_disk_full(&filler)?;
             sleep(Duration::from_millis(100)).await;
         }
@@ -193,17 +193,17 @@ impl FaultInjector<'_> {
     }
 }
 
-fn ensure_fault_effect_within_timeout(
+fn check_fault_effect_timeout(
     started: Instant,
     fault: Fault,
     worker: &ClewProcess,
     effect: &str,
 ) -> Result<(), ChaosError> {
-    if started.elapsed() < FAULT_EFFECT_TIMEOUT {
+    if started.elapsed() < MAX_FAULT_EFFECT_DELAY {
         return Ok(());
     }
     let reason =
-        format!("the log of {} does not contain {effect:?} after {} s", worker.name, FAULT_EFFECT_TIMEOUT.as_secs());
+        format!("the log of {} does not contain {effect:?} after {} s", worker.name, MAX_FAULT_EFFECT_DELAY.as_secs());
     Err(ChaosError::NoEffect { fault: fault.name(), reason })
 }
 
@@ -227,15 +227,15 @@ async fn wait_for_clock_shift(
     effect: &str,
 ) -> Result<(), ChaosError> {
     let started = Instant::now();
-    while !has_logged_clock_offset(worker, log_start, seconds) {
-        ensure_fault_effect_within_timeout(started, Fault::ClockShift, worker, effect)?;
+    while !has_logged_shifted_timestamp(worker, log_start, seconds) {
+        check_fault_effect_timeout(started, Fault::ClockShift, worker, effect)?;
         sleep(Duration::from_millis(250)).await;
     }
     Ok(())
 }
 
 /// Returns true if the worker logged a timestamp that differs from the actual time by about `seconds` seconds.
-fn has_logged_clock_offset(worker: &ClewProcess, log_start: u64, seconds: i64) -> bool {
+fn has_logged_shifted_timestamp(worker: &ClewProcess, log_start: u64, seconds: i64) -> bool {
     let lines = worker.read_log_from_offset(log_start);
     let timestamps = lines.lines().filter_map(|line| {
         let line: Value = serde_json::from_str(line).ok()?;

@@ -42,7 +42,7 @@ enum FaultInjectionError {
 
 fn main() -> ExitCode {
     let arguments = FaultInjectionArgs::parse();
-    task::run(task::run_unless_interrupted(inject_faults(arguments)))
+    task::run(task::run_until_shutdown_signal(inject_faults(arguments)))
 }
 
 async fn inject_faults(arguments: FaultInjectionArgs) -> Result<(), FaultInjectionError> {

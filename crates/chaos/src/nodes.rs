@@ -32,7 +32,7 @@ pub(crate) struct RegisteredNode {
 }
 
 #[derive(Debug, Clone)]
-pub(crate) struct AcceptedCollection {
+pub(crate) struct AcceptedSessionCollection {
     pub(crate) id: RequestId,
     pub(crate) node: RegisteredNode,
 }

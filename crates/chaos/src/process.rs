@@ -43,7 +43,7 @@ impl ClewProcess {
     /// The kernel kills the process when the calling thread exits.
     pub(crate) async fn start(&mut self) -> Result<String, ChaosError> {
         let (program, arguments) =
-            self.command.split_first().ok_or_else(|| self.build_process_error("the command is empty"))?;
+            self.command.split_first().ok_or_else(|| self.process_error("the command is empty"))?;
         let log = File::options().create(true).append(true).open(&self.log).map_err(io_error("write a log"))?;
         let mut command = Command::new(program);
         command.args(arguments).envs(self.environment.iter().map(|(name, value)| (name, value)));
@@ -51,11 +51,11 @@ impl ClewProcess {
         let mut child = command.spawn().map_err(io_error("start clew"))?;
         let stdout = child.stdout.take();
         self.child = Some(child);
-        let Some(stdout) = stdout else { return Err(self.build_process_error("its stdout is not captured")) };
+        let Some(stdout) = stdout else { return Err(self.process_error("its stdout is not captured")) };
         let mut lines = BufReader::new(stdout).lines();
         match timeout(PROCESS_START_STOP_TIMEOUT, lines.next_line()).await {
             Ok(Ok(Some(line))) => Ok(line),
-            _ => Err(self.build_process_error("it did not start in time")),
+            _ => Err(self.process_error("it did not start in time")),
         }
     }
 
@@ -80,7 +80,7 @@ impl ClewProcess {
         self.child.as_ref().and_then(Child::id)
     }
 
-    pub(crate) fn log_file_size(&self) -> u64 {
+    pub(crate) fn current_log_size(&self) -> u64 {
         self.log.metadata().map_or(0, |log| log.len())
     }
 
@@ -95,7 +95,7 @@ impl ClewProcess {
         )
     }
 
-    pub(crate) fn build_process_error(&self, reason: &str) -> ChaosError {
+    pub(crate) fn process_error(&self, reason: &str) -> ChaosError {
         ChaosError::Process { name: self.name.clone(), reason: reason.to_owned(), log: self.log.clone() }
     }
 }

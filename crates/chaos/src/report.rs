@@ -6,7 +6,7 @@ use std::fmt;
 use crate::fault::Fault;
 use crate::fault_timeline::FaultEvent;
 use crate::task_rows::TaskRow;
-use crate::workload::{RequestOutcome, RequestRecord, iter_accepted_collections};
+use crate::workload::{RequestOutcome, RequestRecord, iter_accepted_session_collections};
 
 /// Result of a fault injection run.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ impl FaultSummary {
         let summarize_fault = |(phase, fault): (usize, &Fault)| {
             let in_phase = || requests.iter().filter(|request| request.phase == phase);
             let count = |is: fn(&RequestOutcome) -> bool| in_phase().filter(|request| is(&request.outcome)).count();
-            let accepted_rows: Vec<&TaskRow> = iter_accepted_collections(requests)
+            let accepted_rows: Vec<&TaskRow> = iter_accepted_session_collections(requests)
                 .filter(|(of, _)| *of == phase)
                 .filter_map(|(_, record)| rows.get(record.accepted.id.as_str()).copied())
                 .collect();
@@ -81,7 +81,7 @@ impl FaultSummary {
         faults.iter().enumerate().map(summarize_fault).collect()
     }
 
-    fn table_row_values(&self) -> [usize; 8] {
+    fn counts_in_column_order(&self) -> [usize; 8] {
         let Self { injections, requested, accepted, refused, uncertain, finished, failed, retried, .. } = *self;
         [injections, requested, accepted, refused, uncertain, finished, failed, retried]
     }
@@ -96,7 +96,7 @@ impl fmt::Display for FaultInjectionReport {
         writeln!(f, "|---|---|---|---|---|---|---|---|---|")?;
         let mut sums = [0; 8];
         for summary in &self.summaries {
-            let counts = summary.table_row_values();
+            let counts = summary.counts_in_column_order();
             for (sum, count) in sums.iter_mut().zip(counts) {
                 *sum += count;
             }

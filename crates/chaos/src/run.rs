@@ -17,10 +17,10 @@ use crate::fault::Fault;
 use crate::fault_timeline::FaultTimeline;
 use crate::injector::FaultInjector;
 use crate::invariants::{self, InvariantCheckInput};
-use crate::nodes::AcceptedCollection;
+use crate::nodes::AcceptedSessionCollection;
 use crate::report::{FaultInjectionReport, FaultSummary};
 use crate::task_rows::{self, TaskRow};
-use crate::workload::{self, ClientPool, DownloadedResult, STALL_TIMEOUT, Workload, iter_accepted_collections};
+use crate::workload::{self, ClientPool, DownloadedResult, STALL_TIMEOUT, Workload, iter_accepted_session_collections};
 
 const WARM_UP_DURATION: Duration = Duration::from_secs(5);
 const MAX_CONCURRENT_DOWNLOADS: usize = 16;
@@ -64,7 +64,7 @@ pub async fn run(options: FaultInjectionOptions) -> Result<FaultInjectionReport,
     let mut cluster = TestCluster::start(&clew, &logs).await?;
     task_rows::create_task_completion_trigger(&cluster.metadata.url()).await?;
     timeline.print_progress("the cluster is running; starting the workload");
-    let clients = cluster.create_api_clients(&workload::client_settings_without_retries())?;
+    let clients = cluster.create_api_clients(&workload::no_retry_client_settings())?;
     let pool = ClientPool::new(clients, std::mem::take(&mut cluster.inventory));
     let workload = Workload::start(pool.clone(), per_second, rng.fork());
 
@@ -83,10 +83,10 @@ pub async fn run(options: FaultInjectionOptions) -> Result<FaultInjectionReport,
     }
     timeline.print_progress("stopping the workload; waiting for the accepted collections");
     let requests = workload.stop().await;
-    let rows = wait_for_collections(&cluster).await?;
+    let rows = wait_for_collection_tasks(&cluster).await?;
 
     timeline.print_progress("downloading all results again");
-    let finished: Vec<AcceptedCollection> = iter_accepted_collections(&requests)
+    let finished: Vec<AcceptedSessionCollection> = iter_accepted_session_collections(&requests)
         .filter(|(_, record)| {
             rows.iter().any(|row| row.request_id == record.accepted.id.as_str() && row.status == "finished")
         })
@@ -121,7 +121,7 @@ pub async fn run(options: FaultInjectionOptions) -> Result<FaultInjectionReport,
         seed,
         failures,
         summaries: FaultSummary::summarize_faults(&faults, &requests, &rows, &events),
-        unconfirmed: rows.len().saturating_sub(iter_accepted_collections(&requests).count()),
+        unconfirmed: rows.len().saturating_sub(iter_accepted_session_collections(&requests).count()),
         downloaded: downloads.values().filter(|download| download.is_ok()).count(),
         orphans: (before.len(), after.len()),
         swept: logs.swept,
@@ -130,7 +130,7 @@ pub async fn run(options: FaultInjectionOptions) -> Result<FaultInjectionReport,
 }
 
 /// Waits until all collections have completed, or until no collection has completed for [`STALL_TIMEOUT`].
-async fn wait_for_collections(cluster: &TestCluster) -> Result<Vec<TaskRow>, ChaosError> {
+async fn wait_for_collection_tasks(cluster: &TestCluster) -> Result<Vec<TaskRow>, ChaosError> {
     let (mut open, mut last_completion) = (usize::MAX, Instant::now());
     loop {
         let rows = task_rows::read_task_rows(&cluster.metadata.url()).await?;
@@ -147,7 +147,7 @@ async fn wait_for_collections(cluster: &TestCluster) -> Result<Vec<TaskRow>, Cha
 
 async fn download_all_results(
     pool: &Arc<ClientPool>,
-    collections: Vec<AcceptedCollection>,
+    collections: Vec<AcceptedSessionCollection>,
     rng: &mut Rng,
 ) -> HashMap<String, Result<DownloadedResult, String>> {
     let mut downloads = HashMap::new();

@@ -5,7 +5,7 @@ use sqlx::{Connection, FromRow, PgConnection, Row};
 
 use crate::error::{ChaosError, database_error};
 
-const TASK_COMPLETION_TRIGGER_STATEMENTS: [&str; 5] = [
+const CREATE_COMPLETION_TRIGGER_STATEMENTS: [&str; 5] = [
     "CREATE SCHEMA witness",
     "CREATE TABLE witness.ends (at BIGINT GENERATED ALWAYS AS IDENTITY, request_id TEXT NOT NULL, fence BIGINT NOT NULL)",
     "CREATE FUNCTION witness.note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
@@ -60,7 +60,7 @@ impl FromRow<'_, PgRow> for TaskRow {
 pub(crate) async fn create_task_completion_trigger(url: &str) -> Result<(), ChaosError> {
     let failed = || database_error("install a trigger on the tasks");
     let mut connection = PgConnection::connect(url).await.map_err(failed())?;
-    for statement in TASK_COMPLETION_TRIGGER_STATEMENTS {
+    for statement in CREATE_COMPLETION_TRIGGER_STATEMENTS {
         sqlx::query(statement).execute(&mut connection).await.map_err(failed())?;
     }
     connection.close().await.map_err(failed())

@@ -12,7 +12,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::nodes::{AcceptedCollection, NodeInventory};
+use crate::nodes::{AcceptedSessionCollection, NodeInventory};
 
 /// Maximum duration of one call to [`Client::wait_for_collection`].
 const LONG_POLL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -22,7 +22,7 @@ pub(crate) const STALL_TIMEOUT: Duration = Duration::from_mins(2);
 const REQUEST_RETRY_DELAY: Duration = Duration::from_millis(300);
 
 /// Disables retries in the client, because the workload retries failed requests on another server.
-pub(crate) fn client_settings_without_retries() -> Settings {
+pub(crate) fn no_retry_client_settings() -> Settings {
     Settings {
         connect_timeout: Duration::from_secs(2),
         response_timeout: Duration::from_secs(20),
@@ -53,7 +53,7 @@ pub(crate) enum RequestOutcome {
 /// Responses that the client received for a collection.
 #[derive(Debug, Clone)]
 pub(crate) struct CollectionRecord {
-    pub(crate) accepted: AcceptedCollection,
+    pub(crate) accepted: AcceptedSessionCollection,
     /// First status other than `running` that the client received for the collection.
     pub(crate) status: Option<CollectionStatus>,
     pub(crate) reason: Option<String>,
@@ -100,20 +100,20 @@ impl ClientPool {
 
     /// Returns true if the workload is stopping and no collection has made progress for [`STALL_TIMEOUT`].
     fn has_stalled(&self) -> bool {
-        self.is_stopping.load(Ordering::Relaxed) && self.lock_last_progress_time().elapsed() > STALL_TIMEOUT
+        self.is_stopping.load(Ordering::Relaxed) && self.lock_last_progress_mutex().elapsed() > STALL_TIMEOUT
     }
 
-    fn lock_last_progress_time(&self) -> MutexGuard<'_, Instant> {
+    fn lock_last_progress_mutex(&self) -> MutexGuard<'_, Instant> {
         self.last_progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn request_collection(self: Arc<Self>, mut rng: Rng) -> Option<RequestRecord> {
+    async fn run_collection_request(self: Arc<Self>, mut rng: Rng) -> Option<RequestRecord> {
         let phase = self.phase.load(Ordering::Relaxed);
         let (node, client) = (self.inventory.choose_random_node(&mut rng)?, rng.choice(&self.clients)?);
         let outcome = match client.start_collection(&node.instance, &node.id, &StartCollectionRequest::default()).await
         {
             Ok(id) => {
-                let accepted = AcceptedCollection { id, node };
+                let accepted = AcceptedSessionCollection { id, node };
                 let mut record =
                     CollectionRecord { accepted, status: None, reason: None, result: None, violations: Vec::new() };
                 self.track_collection_to_completion(&mut record, &mut rng).await;
@@ -140,7 +140,7 @@ impl ClientPool {
                 sleep(REQUEST_RETRY_DELAY).await;
             }
             if record.status != before || !record.has_missing_responses() {
-                *self.lock_last_progress_time() = Instant::now();
+                *self.lock_last_progress_mutex() = Instant::now();
             }
         }
     }
@@ -148,7 +148,7 @@ impl ClientPool {
     /// Attempts the download up to three times. Returns the last error message if all attempts fail.
     pub(crate) async fn download_result_with_retries(
         &self,
-        accepted: &AcceptedCollection,
+        accepted: &AcceptedSessionCollection,
         rng: &mut Rng,
     ) -> Result<DownloadedResult, String> {
         let mut last = String::new();
@@ -175,7 +175,7 @@ impl CollectionRecord {
 
     /// Waits up to [`LONG_POLL_TIMEOUT`] for a collection to complete. Returns false if the request failed.
     async fn wait_for_final_status(&mut self, client: &Client) -> bool {
-        let AcceptedCollection { id, node } = &self.accepted;
+        let AcceptedSessionCollection { id, node } = &self.accepted;
         match client.wait_for_collection(&node.instance, &node.id, id, LONG_POLL_TIMEOUT, |_, _| {}).await {
             Ok(status) => {
                 if status == CollectionStatus::Unrecognized {
@@ -191,7 +191,7 @@ impl CollectionRecord {
 
     /// Returns false if the failure reason of the collection could not be fetched.
     async fn try_fetch_failure_reason(&mut self, client: &Client) -> bool {
-        let AcceptedCollection { id, node } = &self.accepted;
+        let AcceptedSessionCollection { id, node } = &self.accepted;
         match client.fetch_collection_failure_reason(&node.instance, &node.id, id).await {
             Ok(Some(reason)) => self.reason = Some(reason),
             Ok(None) => {
@@ -214,9 +214,12 @@ impl CollectionRecord {
     }
 }
 
-async fn download_result(client: &Client, accepted: &AcceptedCollection) -> Result<DownloadedResult, ClientError> {
+async fn download_result(
+    client: &Client,
+    accepted: &AcceptedSessionCollection,
+) -> Result<DownloadedResult, ClientError> {
     let mut memory = InMemoryDownloadSink::default();
-    let AcceptedCollection { id, node } = accepted;
+    let AcceptedSessionCollection { id, node } = accepted;
     let downloaded = client.download(&node.instance, &node.id, id, &mut memory, |_, _| {}).await?;
     let header = memory.0.iter().position(|byte| *byte == b'\n').map_or(memory.0.len(), |end| end + 1);
     let body = memory.0.get(header..).unwrap_or_default();
@@ -238,7 +241,7 @@ impl Workload {
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             let mut running = JoinSet::new();
             while stopped.run_until_cancelled(ticks.tick()).await.is_some() {
-                running.spawn(clients.clone().request_collection(rng.fork()));
+                running.spawn(clients.clone().run_collection_request(rng.fork()));
             }
             running.join_all().await.into_iter().flatten().collect()
         });
@@ -253,7 +256,7 @@ impl Workload {
     /// Stops requesting collections, then waits until the accepted collections complete or stop making progress.
     /// Returns the records of all requests.
     pub(crate) async fn stop(self) -> Vec<RequestRecord> {
-        *self.pool.lock_last_progress_time() = Instant::now();
+        *self.pool.lock_last_progress_mutex() = Instant::now();
         self.pool.is_stopping.store(true, Ordering::Relaxed);
         self.stop.cancel();
         self.task.await.unwrap_or_default()
@@ -280,7 +283,7 @@ impl DownloadSink for InMemoryDownloadSink {
 }
 
 /// Returns each accepted collection with the index of the fault that was active at the time of the request.
-pub(crate) fn iter_accepted_collections(
+pub(crate) fn iter_accepted_session_collections(
     requests: &[RequestRecord],
 ) -> impl Iterator<Item = (usize, &CollectionRecord)> {
     requests.iter().filter_map(|request| match &request.outcome {

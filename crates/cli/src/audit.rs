@@ -32,7 +32,7 @@ enum AuditCommand {
 
 /// List the newest audit rows that match the filters, in chronological order.
 #[derive(Debug, Args)]
-#[command(after_help = LIST_AFTER_HELP)]
+#[command(after_help = LIST_COMMAND_AFTER_HELP)]
 struct ListArgs {
     #[command(flatten)]
     filters: AuditFilterArgs,
@@ -43,7 +43,7 @@ struct ListArgs {
     store_args: StoreAndOutputFormatArgs,
 }
 
-const LIST_AFTER_HELP: &str = "\
+const LIST_COMMAND_AFTER_HELP: &str = "\
 Examples:
   clew audit list
   clew audit list --operation CreateToken --outcome denied --from 24h
@@ -60,7 +60,7 @@ pub(crate) async fn run(arguments: AuditCommandArgs) -> Result<(), CliError> {
 
 async fn list_audit_rows(arguments: ListArgs) -> Result<(), CliError> {
     let store = arguments.store_args.open_store().await?;
-    let filter = arguments.filters.convert_to_audit_filter(&store).await?;
+    let filter = arguments.filters.resolve_audit_filter(&store).await?;
     let mut newest = store.audit().list_audit_rows_before_seq(&filter, i64::MAX, arguments.limit).await?;
     // Reverse to chronological order, so that the newest rows are at the bottom of the terminal.
     newest.reverse();

@@ -74,7 +74,7 @@ pub(crate) async fn run(arguments: CollectArgs) -> Result<(), CliError> {
     let client = arguments.server.build_api_client(Language::from_tag(&arguments.language).unwrap_or_default())?;
     let (instance, node) = (&arguments.instance, &arguments.node);
     let progress = CollectionProgress::start();
-    let selection = arguments.filters.clone().into_session_selection_draft().into();
+    let selection = arguments.filters.clone().into_unvalidated_session_selection().into();
     let request_id = client.start_collection(instance, node, &selection).await.map_err(cli_error_from_client_error)?;
     let limit = Duration::from_secs(arguments.timeout);
     progress.show_collecting_message();
@@ -123,9 +123,9 @@ async fn download_result_to_output(
             download_result(client, arguments, request_id, &mut target, &progress).await
         }
         OutputTarget::Device(path) => {
-            let device = output::open_device_file(&path)?;
+            let device = output::open_device_or_pipe(&path)?;
             if device.is_terminal() {
-                let terminal = OutputWriter::new_device_file_writer(path, device, false);
+                let terminal = OutputWriter::new_device_or_pipe_writer(path, device, false);
                 return download_result_to_terminal(client, arguments, request_id, progress, terminal).await;
             }
             let mut target = StreamSink::new(tokio::fs::File::from_std(device));

@@ -193,7 +193,7 @@ impl Default for NodeReadSettings {
 }
 
 impl NodeReadSettings {
-    fn to_read_size_limits(&self) -> Result<ReadSizeLimits, CliError> {
+    fn build_read_size_limits(&self) -> Result<ReadSizeLimits, CliError> {
         let (per_row, min) = (self.max_row_bytes, ReadSizeLimits::MIN_ROW_SIZE_LIMIT_BYTES);
         if per_row < min {
             return Err(CliError::new_refusal(format!("nodes.max_row_bytes is {per_row}; expected at least {min}")));
@@ -306,7 +306,7 @@ impl Configuration {
                 limits: ReadLimits {
                     read_timeout: require_positive_duration("nodes.timeout", self.nodes.timeout)?,
                     connect_timeout: require_positive_duration("nodes.connect_timeout", self.nodes.connect_timeout)?,
-                    bytes: self.nodes.to_read_size_limits()?,
+                    bytes: self.nodes.build_read_size_limits()?,
                 },
                 ..NodeConnector::default()
             },

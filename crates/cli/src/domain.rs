@@ -26,7 +26,7 @@ enum DomainCommand {
 
 /// Create a domain with a project and an administrator, and print the administrator's password once.
 #[derive(Debug, Args)]
-#[command(after_help = CREATE_AFTER_HELP)]
+#[command(after_help = CREATE_COMMAND_AFTER_HELP)]
 struct CreateArgs {
     /// Name, unique in the store
     #[arg(value_parser = value_parsers::parse_identity_name)]
@@ -43,7 +43,7 @@ struct CreateArgs {
     store_args: StoreAndOutputFormatArgs,
 }
 
-const CREATE_AFTER_HELP: &str = "\
+const CREATE_COMMAND_AFTER_HELP: &str = "\
 Examples:
   clew domain create acme --admin alice
   clew domain create acme --admin alice --region-project eu-1 --password-stdin < password.txt

@@ -154,7 +154,7 @@ async fn measure_kill_effect(
 ) -> Option<Result<KillEffect, Failure>> {
     let before = before.filter(|_| outcomes.iter().any(|(_, outcome)| outcome.was_accepted()))?;
     Some(match before {
-        Ok(before) => before.measure_effect(node, target, outcomes, connector).await,
+        Ok(before) => before.measure_effect_of_kills(node, target, outcomes, connector).await,
         Err(failure) => Err(failure),
     })
 }

@@ -17,17 +17,17 @@ impl<T> LazyArgs<T> {
 
 impl<T: Args> Args for LazyArgs<T> {
     fn augment_args(command: Command) -> Command {
-        command.defer(|command| add_args_and_restore_help_text(command, T::augment_args))
+        command.defer(|command| add_args_preserving_help_text(command, T::augment_args))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
-        command.defer(|command| add_args_and_restore_help_text(command, T::augment_args_for_update))
+        command.defer(|command| add_args_preserving_help_text(command, T::augment_args_for_update))
     }
 }
 
 /// Calls `augment` to add arguments to a command, and then restores the command's help text.
 /// By default, clap replaces a command's help text with the doc comment of a flattened argument struct.
-fn add_args_and_restore_help_text(command: Command, augment: fn(Command) -> Command) -> Command {
+fn add_args_preserving_help_text(command: Command, augment: fn(Command) -> Command) -> Command {
     let (about, long_about) = (command.get_about().cloned(), command.get_long_about().cloned());
     augment(command).about(Resettable::from(about)).long_about(Resettable::from(long_about))
 }

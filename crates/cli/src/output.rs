@@ -35,7 +35,7 @@ impl Format {
         }
     }
 
-    pub(crate) fn print_colored_table_or_json(
+    pub(crate) fn print_with_colors(
         self,
         table: impl FnOnce() -> String,
         json: impl FnOnce() -> Value,
@@ -90,7 +90,7 @@ impl OutputTarget {
     }
 }
 
-pub(crate) fn open_device_file(path: &Path) -> Result<File, CliError> {
+pub(crate) fn open_device_or_pipe(path: &Path) -> Result<File, CliError> {
     OpenOptions::new()
         .write(true)
         .open(path)
@@ -136,16 +136,16 @@ impl OutputWriter {
     /// Opens stdout if `file` is `None` or `-`.
     /// Text is sanitised before it is written to a terminal.
     pub(crate) fn open(file: Option<&Path>) -> Result<Self, CliError> {
-        Self::open_with_styling(file, false)
+        Self::open_output_target(file, false)
     }
 
     /// Opens the output for a table that may contain colours.
     /// The caller must sanitise text from a database server with [`clew_diagnose::terminal::bytes_to_single_line`].
     pub(crate) fn open_with_colors(file: Option<&Path>) -> Result<Self, CliError> {
-        Self::open_with_styling(file, stdout_supports_colors())
+        Self::open_output_target(file, stdout_supports_colors())
     }
 
-    fn open_with_styling(file: Option<&Path>, styled: bool) -> Result<Self, CliError> {
+    fn open_output_target(file: Option<&Path>, styled: bool) -> Result<Self, CliError> {
         Ok(match file.map_or(OutputTarget::Stdout, OutputTarget::from_path) {
             OutputTarget::Stdout if stdout_is_terminal() => {
                 let terminal = io::stdout().as_fd().try_clone_to_owned();
@@ -154,8 +154,8 @@ impl OutputWriter {
             }
             OutputTarget::Stdout => Self::Stdout(new_buffered_writer(io::stdout())),
             OutputTarget::Device(path) => {
-                let device = open_device_file(&path)?;
-                Self::new_device_file_writer(path, device, styled)
+                let device = open_device_or_pipe(&path)?;
+                Self::new_device_or_pipe_writer(path, device, styled)
             }
             OutputTarget::File(path) => {
                 Self::File { temporary: new_buffered_writer(create_temporary_file(&path)?), path }
@@ -164,7 +164,7 @@ impl OutputWriter {
     }
 
     /// Creates a writer for a device file. Sanitises the output if the device is a terminal, such as `/dev/tty`.
-    pub(crate) fn new_device_file_writer(path: PathBuf, device: File, styled: bool) -> Self {
+    pub(crate) fn new_device_or_pipe_writer(path: PathBuf, device: File, styled: bool) -> Self {
         if device.is_terminal() {
             return Self::new_terminal_writer(path.display().to_string(), device, styled);
         }

@@ -122,7 +122,7 @@ async fn list_policies(arguments: ListArgs) -> Result<(), CliError> {
 async fn load_policy_attachments(
     directory: &IdentityDirectory,
     policy: &NamedPolicy,
-) -> Result<Vec<(GranteeAndProjectNames, PolicyAttachment)>, CliError> {
+) -> Result<Vec<(PolicyAttachmentTarget, PolicyAttachment)>, CliError> {
     let store = &directory.store;
     let mut attachments = Vec::new();
     for attachment in store.policies().list_policy_attachments(&policy.reference).await? {
@@ -142,12 +142,12 @@ async fn load_policy_attachments(
             Some(id) => store.tenants().find_project(id).await?.map(|project| project.name),
             None => None,
         };
-        attachments.push((GranteeAndProjectNames { grantee, project }, attachment));
+        attachments.push((PolicyAttachmentTarget { grantee, project }, attachment));
     }
     Ok(attachments)
 }
 
-struct GranteeAndProjectNames {
+struct PolicyAttachmentTarget {
     grantee: String,
     project: Option<String>,
 }
@@ -173,7 +173,7 @@ async fn show_policy(arguments: ShowArgs) -> Result<(), CliError> {
             format!("{fields}\n{}\n", document.join("\n"))
         },
         || {
-            let attached = |(names, attachment): &(GranteeAndProjectNames, PolicyAttachment)| {
+            let attached = |(names, attachment): &(PolicyAttachmentTarget, PolicyAttachment)| {
                 let (user, group) = match &attachment.grantee {
                     Grantee::User(id) => (Some(id), None),
                     Grantee::Group(id) => (None, Some(id)),

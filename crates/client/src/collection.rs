@@ -188,7 +188,7 @@ impl Client {
         let response = self.request_collection_status(instance, node, request_id, wait).await?;
         CollectionStatus::from_name(&response.status).ok_or_else(|| {
             let why = format!("unknown state {:?}", sanitize_server_text(&response.status, 80));
-            self.build_request_context(FETCH_STATUS_OPERATION_NAME, &self.inner.endpoint.to_string())
+            self.new_request_context(FETCH_STATUS_OPERATION_NAME, &self.inner.endpoint.to_string())
                 .invalid_response_error(why)
         })
     }
@@ -203,7 +203,7 @@ impl Client {
     ) -> Result<Vec<Limitation>, ClientError> {
         let response = self.request_collection_status(instance, node, request_id, Duration::ZERO).await?;
         let limitations: Option<Vec<Limitation>> = serde_json::from_value(response.limitations).map_err(|error| {
-            self.build_request_context(FETCH_STATUS_OPERATION_NAME, &self.inner.endpoint.to_string())
+            self.new_request_context(FETCH_STATUS_OPERATION_NAME, &self.inner.endpoint.to_string())
                 .invalid_response_error(format!("limitations: {error}"))
         })?;
         Ok(limitations.unwrap_or_default())

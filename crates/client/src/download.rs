@@ -131,7 +131,7 @@ impl Client {
             }
             let why = "partial content instead of the complete result";
             return Err(self
-                .build_request_context(DOWNLOAD_OPERATION_NAME, &self.inner.endpoint.to_string())
+                .new_request_context(DOWNLOAD_OPERATION_NAME, &self.inner.endpoint.to_string())
                 .invalid_response_error(why));
         }
         if progress.received > 0 {
@@ -172,7 +172,7 @@ impl Client {
         on_progress: &mut impl FnMut(u64, Option<u64>),
     ) -> Result<(), ClientError> {
         let name = self.inner.endpoint.to_string();
-        let context = self.build_request_context(DOWNLOAD_OPERATION_NAME, &name);
+        let context = self.new_request_context(DOWNLOAD_OPERATION_NAME, &name);
         on_progress(progress.received, progress.total);
         loop {
             let chunk = tokio::time::timeout(context.limit, response.chunk()).await;

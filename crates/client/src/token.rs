@@ -113,7 +113,7 @@ impl Client {
             idempotency: Idempotency::Idempotent,
         };
         let name = request.endpoint.to_string();
-        let context = self.build_request_context(TOKEN_REQUEST_OPERATION_NAME, &name);
+        let context = self.new_request_context(TOKEN_REQUEST_OPERATION_NAME, &name);
         let http_response =
             self.send_request_with_headers(&request, to_header_map(&self.build_common_headers(&request))?).await?;
         let value = http_response.headers().get("x-subject-token").and_then(|value| value.to_str().ok());

@@ -85,7 +85,7 @@ impl Client {
 
     async fn send_json_request_once<T: DeserializeOwned>(&self, request: &ApiRequest<'_>) -> Result<T, ClientError> {
         let name = request.endpoint.to_string();
-        let context = self.build_request_context(request.operation, &name);
+        let context = self.new_request_context(request.operation, &name);
         let exchange = async { context.read_json_body(self.send_authenticated_request(request).await?).await };
         tokio::time::timeout(context.limit, exchange).await.map_err(|_| context.timeout_error())?
     }
@@ -95,7 +95,7 @@ impl Client {
         let mut attempt = 1;
         loop {
             let name = request.endpoint.to_string();
-            let context = self.build_request_context(request.operation, &name);
+            let context = self.new_request_context(request.operation, &name);
             let result = tokio::time::timeout(context.limit, self.send_authenticated_request(request)).await;
             match result.unwrap_or_else(|_| Err(context.timeout_error())) {
                 Ok(response) => return Ok(response),
@@ -124,7 +124,7 @@ impl Client {
         Ok(())
     }
 
-    pub(crate) fn build_request_context<'a>(&self, operation: &'static str, endpoint: &'a str) -> RequestContext<'a> {
+    pub(crate) fn new_request_context<'a>(&self, operation: &'static str, endpoint: &'a str) -> RequestContext<'a> {
         RequestContext { operation, endpoint, limit: self.inner.settings.response_timeout }
     }
 
@@ -158,7 +158,7 @@ impl Client {
             headers.insert(name.clone(), to_header_value(name.as_str(), value)?);
         }
         let name = request.endpoint.to_string();
-        let context = self.build_request_context(request.operation, &name);
+        let context = self.new_request_context(request.operation, &name);
         let http_request = self
             .inner
             .http

@@ -253,10 +253,10 @@ impl OutputTail {
 async fn read_output_until_exit(child: &mut Child, step: &Step, tail: &mut OutputTail) -> std::io::Result<ExitStatus> {
     let (lines, mut received) = mpsc::channel(64);
     if let Some(stdout) = child.stdout.take() {
-        tokio::spawn(send_output_lines(stdout, lines.clone()));
+        tokio::spawn(forward_output_lines_to_channel(stdout, lines.clone()));
     }
     if let Some(stderr) = child.stderr.take() {
-        tokio::spawn(send_output_lines(stderr, lines));
+        tokio::spawn(forward_output_lines_to_channel(stderr, lines));
     }
     while let Some(line) = received.recv().await {
         step.set_spinner_text(&line);
@@ -265,7 +265,7 @@ async fn read_output_until_exit(child: &mut Child, step: &Step, tail: &mut Outpu
     child.wait().await
 }
 
-async fn send_output_lines(output: impl AsyncRead + Unpin, lines: mpsc::Sender<String>) {
+async fn forward_output_lines_to_channel(output: impl AsyncRead + Unpin, lines: mpsc::Sender<String>) {
     let mut output = BufReader::new(output);
     let mut line = Vec::new();
     while output.read_until(b'\n', &mut line).await.is_ok_and(|read| read > 0) {

@@ -30,7 +30,7 @@ pub async fn install_test_prerequisites() -> Result<(), DevtoolsError> {
     let missing = find_missing_packages(
         &[&test_tools::MARIADB_DEBIAN_PACKAGES[..], &test_tools::TEST_DEBIAN_PACKAGES[..]].concat(),
     );
-    let mysql_to_fetch = MysqlPackages::new_if_download_needed();
+    let mysql_to_fetch = MysqlPackages::find_pending_download();
     if (!missing.is_empty() || mysql_to_fetch.is_some()) && !is_running_as_root() {
         return Err(root_required_error(&missing, mysql_to_fetch.as_ref()));
     }
@@ -67,7 +67,7 @@ fn root_required_error(packages: &[&str], mysql: Option<&MysqlPackages>) -> Devt
     }
     if let Some(mysql) = mysql {
         let (download, mark) =
-            (mysql.debootstrap_command().command_line(), mysql.completion_marker_command().command_line());
+            (mysql.debootstrap_command().command_line(), mysql.touch_download_marker_command().command_line());
         commands.push(format!("sudo {download} && sudo {mark}"));
     }
     let missing = packages.iter().copied().chain(mysql.map(|_| "MySQL")).collect::<Vec<_>>().join(", ");
@@ -106,7 +106,7 @@ impl MysqlPackages {
         Self { directory: test_tools::mysql_dir().with_extension("packages") }
     }
 
-    fn new_if_download_needed() -> Option<Self> {
+    fn find_pending_download() -> Option<Self> {
         let packages = Self::new();
         (!test_tools::mysql_dir().exists() && !packages.completion_marker_path().exists()).then_some(packages)
     }
@@ -122,7 +122,7 @@ impl MysqlPackages {
             .args([&self.directory])
     }
 
-    fn completion_marker_command(&self) -> Command {
+    fn touch_download_marker_command(&self) -> Command {
         Command::new("touch").args([self.completion_marker_path()])
     }
 
@@ -130,7 +130,7 @@ impl MysqlPackages {
         let step = Step::start("Downloading MySQL 9 (Debian unstable, once)");
         remove_dir_if_exists(&self.directory)?;
         self.debootstrap_command().run_with_retries(&step, INSTALL_STEP_TIMEOUT).await?;
-        self.completion_marker_command().run().await?;
+        self.touch_download_marker_command().run().await?;
         step.complete();
         Ok(())
     }

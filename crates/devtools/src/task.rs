@@ -28,7 +28,7 @@ pub fn run<E: Display>(task: impl Future<Output = Result<ExitCode, E>>) -> ExitC
 }
 
 /// Runs a task to completion. On SIGINT or SIGTERM, drops the task, which kills its child processes.
-pub async fn run_unless_interrupted<E>(task: impl Future<Output = Result<(), E>>) -> Result<ExitCode, E> {
+pub async fn run_until_shutdown_signal<E>(task: impl Future<Output = Result<(), E>>) -> Result<ExitCode, E> {
     tokio::select! {
         result = task => result.map(|()| ExitCode::SUCCESS),
         () = wait_for_shutdown_signal() => Ok(ExitCode::from(INTERRUPTED_EXIT_STATUS)),

@@ -60,7 +60,7 @@ fn write_session_list(
         if filter.matches(&row) {
             encoded.clear();
             csv::encode_row(&mut encoded, &row, true);
-            sorter.push(order.rank_row(&row), &encoded).expect("memory takes every row");
+            sorter.push(order.compute_sort_rank(&row), &encoded).expect("memory takes every row");
         }
     }
     let mut out = Vec::new();

@@ -28,7 +28,7 @@ const SHORT_STATEMENTS: [&str; 12] = [
     "SELECT JSON_EXTRACT(payload, '$.customer.address.city') FROM events WHERE kind = 'checkout' AND payload->>'$.total' > 100 /* trace: 4bf92f3577b34da6a3ce929d0e0e4736 */",
 ];
 
-fn build_statement_with_in_list() -> String {
+fn build_long_in_list_statement() -> String {
     let keys: Vec<_> = (0..2_000_u64).map(|key| (key * 7_919 + 1_000_003).to_string()).collect();
     format!("SELECT id, title, body FROM articles WHERE id IN ({}) AND published = 1", keys.join(", "))
 }
@@ -54,7 +54,7 @@ fn build_statement_with_comments() -> String {
 
 fn bench_statement_templates(criterion: &mut Criterion) {
     let kinds = [
-        ("list", vec![build_statement_with_in_list()]),
+        ("list", vec![build_long_in_list_statement()]),
         ("rows", vec![build_bulk_insert_statement()]),
         ("comments", vec![build_statement_with_comments()]),
     ];
@@ -65,7 +65,7 @@ fn bench_statement_templates(criterion: &mut Criterion) {
         mix.extend(one_by_one.clone());
         mix.push(build_statement_with_comments());
     }
-    mix.extend([build_statement_with_in_list(), build_bulk_insert_statement()]);
+    mix.extend([build_long_in_list_statement(), build_bulk_insert_statement()]);
     let mut group = criterion.benchmark_group("template");
     for (name, statements) in [("mix", mix), ("short", one_by_one)].into_iter().chain(kinds) {
         group.throughput(Throughput::Bytes(statements.iter().map(|statement| statement.len() as u64).sum()));

@@ -98,15 +98,14 @@ fn push_csv_cell(out: &mut Vec<u8>, cell: Cell<'_>, formula_guard: bool) {
 
 fn push_csv_text(out: &mut Vec<u8>, text: &[u8], formula_guard: bool) {
     let classes = ByteClassSet::collect_byte_classes(text);
-    let is_quoted =
-        classes.contains_any_byte_class(ByteClassSet::SEPARATOR_BYTE_CLASS | ByteClassSet::QUOTE_BYTE_CLASS);
+    let is_quoted = classes.intersects_classes(ByteClassSet::SEPARATOR_BYTE_CLASS | ByteClassSet::QUOTE_BYTE_CLASS);
     if is_quoted {
         out.push(b'"');
     }
     if formula_guard && matches!(text.first(), Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r')) {
         out.push(b'\'');
     }
-    if classes.contains_any_byte_class(ByteClassSet::ESCAPABLE_BYTE_CLASS | ByteClassSet::QUOTE_BYTE_CLASS) {
+    if classes.intersects_classes(ByteClassSet::ESCAPABLE_BYTE_CLASS | ByteClassSet::QUOTE_BYTE_CLASS) {
         // A quote byte is never part of a multi-byte UTF-8 character, so the text can be split at the quotes.
         for (at, piece) in text.split(|&byte| byte == b'"').enumerate() {
             if at > 0 {
@@ -132,7 +131,7 @@ impl ByteClassSet {
     const ESCAPABLE_BYTE_CLASS: u8 = 4;
 
     #[allow(clippy::indexing_slicing, reason = "a byte is always a valid index of the table")]
-    const CLASS_BY_BYTE: [u8; 256] = {
+    const BYTE_CLASS_TABLE: [u8; 256] = {
         let mut table = [0; 256];
         let mut byte = u8::MIN;
         loop {
@@ -152,7 +151,7 @@ impl ByteClassSet {
             bits |= block.iter().fold(0, |bits, &byte| bits | Self::classify_byte(byte));
         }
         for &byte in rest {
-            bits |= Self::CLASS_BY_BYTE.get(usize::from(byte)).copied().unwrap_or(Self::ESCAPABLE_BYTE_CLASS);
+            bits |= Self::BYTE_CLASS_TABLE.get(usize::from(byte)).copied().unwrap_or(Self::ESCAPABLE_BYTE_CLASS);
         }
         Self(bits)
     }
@@ -164,7 +163,7 @@ impl ByteClassSet {
         separator | quote | may_need_escape
     }
 
-    fn contains_any_byte_class(self, classes: u8) -> bool {
+    fn intersects_classes(self, classes: u8) -> bool {
         self.0 & classes != 0
     }
 }

@@ -207,7 +207,7 @@ mod tests {
             for &id in &ids {
                 let session = Session { id, ..Session::default() };
                 let text = format!("{id}{}", "x".repeat(usize::try_from(id % 900).unwrap()));
-                sorter.push(order.rank_row(&SessionRow { session: &session, transaction: None }), text.as_bytes()).unwrap();
+                sorter.push(order.compute_sort_rank(&SessionRow { session: &session, transaction: None }), text.as_bytes()).unwrap();
             }
             let mut rows = sorter.into_sorted_rows().unwrap();
             prop_assert_eq!(rows.row_count(), ids.len() as u64);
@@ -231,7 +231,7 @@ mod tests {
         let selection = SessionSelection::default();
         let order = SortOrder::new(&selection);
         let session = Session::default();
-        let rank = order.rank_row(&SessionRow { session: &session, transaction: None });
+        let rank = order.compute_sort_rank(&SessionRow { session: &session, transaction: None });
         let mut sorter = RowSorter::new(Cursor::new(storage.as_mut_slice()));
         sorter.push(rank, &[b'x'; 20]).unwrap();
         assert!(sorter.into_sorted_rows().is_err());

@@ -110,7 +110,7 @@ impl IntelligentKillPlan {
     ) -> Self {
         let mut by_template: BTreeMap<Vec<u8>, Vec<Session>> = BTreeMap::new();
         for session in sessions {
-            if let Some(template) = build_template_if_kill_candidate(&session, threshold, protected) {
+            if let Some(template) = kill_candidate_template(&session, threshold, protected) {
                 by_template.entry(template).or_default().push(session);
             }
         }
@@ -120,7 +120,7 @@ impl IntelligentKillPlan {
         };
         let groups: Vec<SessionGroup> = by_template.into_iter().map(group).collect();
         let rankings =
-            RankingStrategy::ALL.map(|strategy| (strategy, select_top_group_indexes(&groups, strategy))).into();
+            RankingStrategy::ALL.map(|strategy| (strategy, find_top_session_groups(&groups, strategy))).into();
         Self { groups, rankings }
     }
 
@@ -145,7 +145,7 @@ impl IntelligentKillPlan {
     }
 }
 
-fn build_template_if_kill_candidate(
+fn kill_candidate_template(
     session: &Session,
     threshold: SlowSessionThreshold,
     protected: &ProtectedAccounts,
@@ -157,7 +157,7 @@ fn build_template_if_kill_candidate(
     Some(build_statement_template(session.statement.as_deref()?)).filter(|template| !template.is_empty())
 }
 
-fn select_top_group_indexes(groups: &[SessionGroup], strategy: RankingStrategy) -> Vec<usize> {
+fn find_top_session_groups(groups: &[SessionGroup], strategy: RankingStrategy) -> Vec<usize> {
     let weight = |group: &SessionGroup| match strategy {
         RankingStrategy::Time => u128::from(group.longest_statement_seconds()),
         RankingStrategy::Count => u128::from(group.session_count()),

@@ -15,12 +15,12 @@ use crate::utf8::{push_decimal, push_valid_utf8};
 
 /// Serializes a value to single-line JSON and escapes unsafe characters with [`escape_unsafe_chars`].
 pub fn to_string<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<String> {
-    serde_json::to_string(value).map(escape_json_string)
+    serde_json::to_string(value).map(escape_json_text)
 }
 
 /// Serializes a value to indented JSON and escapes unsafe characters with [`escape_unsafe_chars`].
 pub fn to_string_pretty<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<String> {
-    serde_json::to_string_pretty(value).map(escape_json_string)
+    serde_json::to_string_pretty(value).map(escape_json_text)
 }
 
 /// Escapes unsafe characters ([`is_unsafe_display_char`]) in JSON text, except line breaks and tabs.
@@ -45,7 +45,7 @@ pub fn escape_unsafe_chars(json: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-fn escape_json_string(json: String) -> String {
+fn escape_json_text(json: String) -> String {
     match escape_unsafe_chars(&json) {
         Cow::Borrowed(_) => json,
         Cow::Owned(escaped) => escaped,
@@ -59,7 +59,7 @@ pub fn escape_json_bytes(json: Vec<u8>) -> Vec<u8> {
         return json;
     }
     match String::from_utf8(json) {
-        Ok(json) => escape_json_string(json).into_bytes(),
+        Ok(json) => escape_json_text(json).into_bytes(),
         Err(error) => error.into_bytes(),
     }
 }

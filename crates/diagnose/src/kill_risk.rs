@@ -59,7 +59,7 @@ impl TableStorageEngines {
 
     /// Returns true if the storage engine of the table is known.
     #[must_use]
-    pub fn is_storage_engine_known(&self, table: &TableRef) -> bool {
+    pub fn is_table_engine_known(&self, table: &TableRef) -> bool {
         self.0.contains_key(table)
     }
 
@@ -177,7 +177,7 @@ pub fn detect_kill_risks(
     if session.command.get(..11).is_some_and(|head| head.eq_ignore_ascii_case(b"binlog dump")) {
         risks.push(KillRisk::Replication);
     }
-    if let Some(evidence) = find_evidence_of_backup(session, program) {
+    if let Some(evidence) = find_backup_evidence(session, program) {
         risks.push(KillRisk::Backup { evidence });
     }
     risks
@@ -216,7 +216,7 @@ pub fn detect_risks_to_changed_tables(session: &Session, engines: &TableStorageE
     risks
 }
 
-fn find_evidence_of_backup(session: &Session, program: Option<&[u8]>) -> Option<String> {
+fn find_backup_evidence(session: &Session, program: Option<&[u8]>) -> Option<String> {
     let named = program.and_then(|program| {
         BACKUP_PROGRAM_NAMES.into_iter().find(|name| program.eq_ignore_ascii_case(name.as_bytes()))
     });

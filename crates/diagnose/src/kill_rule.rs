@@ -58,7 +58,8 @@ impl KillRule {
     #[must_use]
     pub fn new(criteria: &KillCriteria) -> Self {
         // Internal sessions can match, so that the kill preview can report them as excluded.
-        let filter = SessionFilter::from_owned_selection(criteria.to_session_selection()).with_internal_sessions();
+        let filter =
+            SessionFilter::from_owned_session_selection(criteria.to_session_selection()).with_internal_sessions();
         Self { filter, seconds: criteria.seconds.into(), matches_templates: false }
     }
 

@@ -70,7 +70,7 @@ impl<'a> SessionFilter<'a> {
 impl SessionFilter<'static> {
     /// Like [`SessionFilter::new`], but takes the selection by value.
     #[must_use]
-    pub fn from_owned_selection(selection: SessionSelection) -> Self {
+    pub fn from_owned_session_selection(selection: SessionSelection) -> Self {
         Self::from_selection(Cow::Owned(selection))
     }
 }

@@ -31,7 +31,7 @@ impl SortOrder {
     ///
     /// In ascending and in descending order, rows with equal sort keys are ordered by ascending session id.
     #[must_use]
-    pub fn rank_row(&self, row: &SessionRow<'_>) -> SortRank {
+    pub fn compute_sort_rank(&self, row: &SessionRow<'_>) -> SortRank {
         let transaction = row.transaction;
         let key = match self.key {
             SortKey::Id => Some(row.session.id),
@@ -66,7 +66,9 @@ mod tests {
         let mut ranks: Vec<_> = sessions
             .iter()
             .zip(&transactions)
-            .map(|(session, transaction)| order.rank_row(&SessionRow { session, transaction: transaction.as_ref() }))
+            .map(|(session, transaction)| {
+                order.compute_sort_rank(&SessionRow { session, transaction: transaction.as_ref() })
+            })
             .collect();
         ranks.sort_unstable();
         ranks.iter().map(|rank| rank.session_id).collect()

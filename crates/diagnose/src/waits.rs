@@ -66,6 +66,6 @@ pub use lock_snapshot::{
 };
 pub use metadata_locks::{LockStatus, MetadataLockMode, MetadataLockObject, MetadataLockObjectKind};
 pub use recommended_action::RecommendedAction;
-pub use surviving_blockers::BlockerSurvivingKill;
+pub use surviving_blockers::SurvivingBlocker;
 pub use tree::{TreeLayout, TreeLine, TreeLineKind, render_tree};
 pub use wait_state::is_lock_wait_state;

@@ -60,7 +60,7 @@ struct AbandonedStatementRecord {
 
 impl AbandonedStatements {
     pub(crate) fn record_abandoned_statement(&self, address: &str, account: &str, reason: KillOnDropFailure) {
-        let limitation = build_limitation_for_abandoned_statement(account, reason, Timestamp::now());
+        let limitation = describe_abandoned_statement(account, reason, Timestamp::now());
         let mut all = self.lock();
         all.retain(|_, statement| statement.recorded.elapsed() < ABANDONED_STATEMENT_TTL);
         all.insert(
@@ -82,7 +82,7 @@ impl AbandonedStatements {
     }
 }
 
-fn build_limitation_for_abandoned_statement(account: &str, reason: KillOnDropFailure, now: Timestamp) -> Limitation {
+fn describe_abandoned_statement(account: &str, reason: KillOnDropFailure, now: Timestamp) -> Limitation {
     // A quote in the account name would end the string literal.
     let account = account.replace('\\', "\\\\").replace('\'', "''");
     Limitation {
@@ -112,7 +112,7 @@ mod tests {
         assert!(limitation.why.english.contains("refused Clew's login"), "{limitation:?}");
         assert!(limitation.remedy.unwrap().english.contains("user = 'o''hara' AND"));
         let now = "2026-12-01T12:42:07.7Z".parse().unwrap();
-        let limitation = build_limitation_for_abandoned_statement("clew", KillOnDropFailure::AttemptsFailed, now);
+        let limitation = describe_abandoned_statement("clew", KillOnDropFailure::AttemptsFailed, now);
         assert!(limitation.what.english.contains("before 2026-12-01T12:42:07Z may still run"), "{limitation:?}");
     }
 
@@ -120,7 +120,7 @@ mod tests {
     fn reasons_are_translated() {
         use KillOnDropFailure::{AnotherServer, AttemptsFailed, LoginRefused, TimedOut, Unidentified};
         for reason in [LoginRefused, Unidentified, AnotherServer, TimedOut, AttemptsFailed] {
-            let limitation = build_limitation_for_abandoned_statement("clew", reason, Timestamp::now());
+            let limitation = describe_abandoned_statement("clew", reason, Timestamp::now());
             assert!(limitation.what.is_translated() && limitation.why.is_translated(), "{limitation:?}");
         }
     }

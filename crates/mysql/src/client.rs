@@ -90,7 +90,7 @@ impl StatementInFlightFlag {
         self.0.load(Ordering::Acquire)
     }
 
-    fn set_statement_in_flight(&self, in_flight: bool) {
+    fn set_in_flight_flag(&self, in_flight: bool) {
         self.0.store(in_flight, Ordering::Release);
     }
 }
@@ -164,7 +164,7 @@ impl Client {
         payload.extend_from_slice(self.tag.as_bytes());
         payload.extend_from_slice(b" */ ");
         payload.extend_from_slice(statement.as_bytes());
-        self.in_flight.set_statement_in_flight(true);
+        self.in_flight.set_in_flight_flag(true);
         self.packets.write_command(&payload).await?;
         ResultSetRows::open_result_set(&mut self.packets, &self.in_flight, max_row.min(self.bytes.per_row)).await
     }

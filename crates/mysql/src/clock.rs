@@ -53,7 +53,7 @@ impl ClockReading {
 
     /// Returns the difference between the server's clock and the local clock, in seconds.
     /// Returns `None` if the difference is at most [`MAX_CLOCK_DIFFERENCE_SECONDS`].
-    fn excessive_clock_difference(&self) -> Option<f64> {
+    fn detect_difference_to_local_clock(&self) -> Option<f64> {
         #[allow(clippy::cast_precision_loss, reason = "milliseconds since 1970 fit a double")]
         let now = Timestamp::now().as_millisecond() as f64 / 1e3;
         let difference = self.utc + self.at.elapsed().as_secs_f64() - now;
@@ -94,7 +94,7 @@ pub(crate) enum LocalTimestampAge {
 
 /// Computes the ages of timestamps in the server's local time.
 /// The server converts each local time that a change of the UTC offset may affect.
-pub(crate) async fn compute_local_timestamp_ages(
+pub(crate) async fn compute_ages_of_local_timestamps(
     client: &mut Client,
     clock: &ClockReading,
     times: Vec<DateTime>,
@@ -110,7 +110,7 @@ pub(crate) async fn compute_local_timestamp_ages(
         }
     }
     for times in to_convert.chunks(MAX_UTC_CONVERSIONS_PER_STATEMENT) {
-        let converted: Vec<String> = client.query_all_rows(&statements::local_time_to_utc_query(times)).await?;
+        let converted: Vec<String> = client.query_all_rows(&statements::build_utc_conversion_query(times)).await?;
         let printed = converted.first().map(String::as_str).unwrap_or_default();
         for (time, conversion) in times.iter().zip(printed.split(';')) {
             if let Some(age) = parse_local_timestamp_age(clock.utc, conversion) {
@@ -239,12 +239,12 @@ impl NodeClockHistory {
     /// A clock step before the first read of a server is detectable only by comparison with the local clock.
     /// If the clocks of Clew and a server differ by more than a minute, elapsed times count from the first read.
     #[must_use]
-    pub fn for_automatic_kills() -> Self {
+    pub fn new_for_automatic_kills() -> Self {
         Self { requires_correct_clock: true, ..Self::default() }
     }
 
     /// Selects the clock history of `server`. Returns true if the previous call selected a different server.
-    pub(crate) fn select_clock_history_of_server(&mut self, server: &ServerInstance) -> bool {
+    pub(crate) fn select_server_clock_history(&mut self, server: &ServerInstance) -> bool {
         let identity = server.server_identity();
         let is_another = self.servers.back().is_some_and(|(last, _)| last != identity);
         let index = self.servers.iter().position(|(stored, _)| stored == identity);
@@ -270,7 +270,7 @@ impl NodeClockHistory {
     /// Returns `None` at all later reads and for clock histories that are not used for automatic kills.
     pub(crate) fn detect_initial_clock_difference(&self, reading: &ClockReading) -> Option<f64> {
         let is_first_read = self.elapsed_time_bounds().is_none();
-        reading.excessive_clock_difference().filter(|_| self.requires_correct_clock && is_first_read)
+        reading.detect_difference_to_local_clock().filter(|_| self.requires_correct_clock && is_first_read)
     }
 
     pub(crate) fn set_elapsed_time_bounds(&mut self, bounds: ElapsedTimeBounds) {
@@ -287,7 +287,7 @@ impl NodeClockHistory {
     }
 
     /// Like [`Self::adjust_age_for_clock_steps`], but returns 0 if the corrected age is out of range.
-    pub(crate) fn adjust_age_for_clock_steps_or_zero(&self, reported: u64) -> u64 {
+    pub(crate) fn adjusted_age_or_zero(&self, reported: u64) -> u64 {
         let reported = i64::try_from(reported).unwrap_or(i64::MAX);
         Session::sanitize_duration_seconds(self.adjust_age_for_clock_steps(reported).into())
     }
@@ -409,10 +409,10 @@ mod tests {
         let [first, restarted, second]: [ServerInstance; 3] =
             ["first@1", "first@2", "second@1"].map(|server| server.parse().unwrap());
         let mut history = NodeClockHistory::default();
-        assert!(!history.select_clock_history_of_server(&first));
+        assert!(!history.select_server_clock_history(&first));
         history.record_clock_reading(reading(start, 0.0, 1000.0));
         assert_eq!(history.record_clock_reading(reading(start, 1.0, 4601.0)), Some(3600.0));
-        assert!(history.select_clock_history_of_server(&second));
+        assert!(history.select_server_clock_history(&second));
         assert_eq!(
             history.record_clock_reading(reading(start, 2.0, 50.0)),
             None,
@@ -420,10 +420,10 @@ mod tests {
         );
         assert_eq!((history.has_clock_steps(), history.adjust_age_for_clock_steps(3700)), (false, 3700));
         // A restart does not change the clock.
-        assert!(history.select_clock_history_of_server(&restarted));
+        assert!(history.select_server_clock_history(&restarted));
         assert_eq!(history.record_clock_reading(reading(start, 3.0, 4603.0)), None);
         assert_eq!(history.adjust_age_for_clock_steps(3610), 10, "begun before the step");
-        assert!(!history.select_clock_history_of_server(&restarted));
+        assert!(!history.select_server_clock_history(&restarted));
         assert_eq!(history.record_clock_reading(reading(start, 4.0, 4704.0)), Some(100.0));
     }
 

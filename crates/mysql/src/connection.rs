@@ -91,7 +91,7 @@ impl Connection {
 
     /// Like [`Self::query_all_rows`], but returns errors as [`Failure`]s.
     pub(crate) async fn read_rows<T: FromRow + Send + 'static>(&mut self, statement: &str) -> Result<Vec<T>, Failure> {
-        self.query_all_rows(statement).await.map_err(|error| self.to_failure(&error))
+        self.query_all_rows(statement).await.map_err(|error| self.client_error_to_failure(&error))
     }
 
     /// Returns no rows if the server returns an error other than a timeout, for example for a missing privilege.
@@ -101,7 +101,7 @@ impl Connection {
     ) -> Result<Vec<T>, Failure> {
         match self.query_all_rows(statement).await {
             Err(Error::Server(error)) if !failure::is_server_timeout(&error) => Ok(Vec::new()),
-            result => result.map_err(|error| self.to_failure(&error)),
+            result => result.map_err(|error| self.client_error_to_failure(&error)),
         }
     }
 
@@ -119,7 +119,7 @@ impl Connection {
             }
             Ok::<_, Error>(rows.limitation_for_invalid_idle_times())
         };
-        let limitation = reading.await.map_err(|error| self.to_failure(&error))?;
+        let limitation = reading.await.map_err(|error| self.client_error_to_failure(&error))?;
         self.limitations.extend(limitation);
         Ok(())
     }
@@ -147,11 +147,11 @@ impl Connection {
         match self.query_all_rows::<Option<String>>(statements::SHOW_PROCESSLIST_SETTING_QUERY).await {
             Ok(rows) => Ok(rows.first().is_some_and(|value| matches!(value.as_deref(), Some("1" | "ON")))),
             Err(Error::Server(_)) => Ok(false),
-            Err(error) => Err(self.to_failure(&error)),
+            Err(error) => Err(self.client_error_to_failure(&error)),
         }
     }
 
-    pub(crate) fn to_failure(&self, error: &Error) -> Failure {
+    pub(crate) fn client_error_to_failure(&self, error: &Error) -> Failure {
         failure::failure_from_client_error(error, &self.address)
     }
 
@@ -174,7 +174,7 @@ pub(crate) async fn set_session_variables(
                 done => done?,
             }
         }
-        return Ok(set_up.limitations_for_refused_variables());
+        return Ok(set_up.describe_refused_session_variables());
     }
 }
 

@@ -69,9 +69,9 @@ async fn diagnose_node_without_timeout(node: &NodeUrl, connector: &NodeConnector
     let same = second.read_server_instance().await? == instance;
     second.close().await;
     let proxied = if same {
-        (!direct).then(limitations::indirect_connection_limitation)
+        (!direct).then(limitations::describe_indirect_connection)
     } else {
-        Some(limitations::load_balanced_address_limitation())
+        Some(limitations::describe_load_balanced_address())
     };
     checks.push(build_diagnostic_check_result("direct connection", proxied.map_or(Ok(()), Err)));
     Ok(Diagnosis { server_flavor, server_version, account, cipher, clock_difference, checks })
@@ -85,7 +85,7 @@ async fn is_direct_connection(connection: &mut Connection) -> Result<bool, Failu
         Ok(())
     };
     connection.for_each_session(4 << 10, visit).await?;
-    Ok(connection.raw.connects_without_proxy(&filter))
+    Ok(connection.raw.is_directly_connected(&filter))
 }
 
 async fn read_tls_cipher(connection: &mut Connection) -> Result<Option<String>, Failure> {
@@ -94,7 +94,7 @@ async fn read_tls_cipher(connection: &mut Connection) -> Result<Option<String>, 
 }
 
 async fn measure_clock_skew(connection: &mut Connection) -> Result<f64, Failure> {
-    let clock = connection.read_clock().await.map_err(|error| connection.to_failure(&error))?;
+    let clock = connection.read_clock().await.map_err(|error| connection.client_error_to_failure(&error))?;
     let server = clock.map_or(0.0, |clock| clock.unix_seconds());
     let here = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     Ok(server - here.as_secs_f64())
@@ -105,7 +105,7 @@ async fn run_diagnostic_checks(
     account: &str,
 ) -> Result<Vec<DiagnosticCheckResult>, Failure> {
     let process = privileges::is_probe_query_allowed(connection, statements::TRANSACTIONS_PROBE_QUERY).await?;
-    let [own_sessions, no_transactions] = limitations::missing_process_privilege_limitations(account);
+    let [own_sessions, no_transactions] = limitations::describe_missing_process_privilege(account);
     let mut checks = vec![
         build_diagnostic_check_result("sessions of all accounts", process.then_some(()).ok_or(own_sessions)),
         build_diagnostic_check_result("open transactions", process.then_some(()).ok_or(no_transactions)),
@@ -113,12 +113,12 @@ async fn run_diagnostic_checks(
     let cut = connection.server_truncates_statements().await?;
     checks.push(build_diagnostic_check_result(
         "complete statements",
-        if cut { Err(limitations::truncated_statements_limitation()) } else { Ok(()) },
+        if cut { Err(limitations::describe_truncated_statements()) } else { Ok(()) },
     ));
     let kill = privileges::has_kill_privilege(connection).await?;
     checks.push(build_diagnostic_check_result(
         "killing sessions",
-        if kill { Ok(()) } else { Err(limitations::missing_kill_privilege_limitation(connection.flavor, account)) },
+        if kill { Ok(()) } else { Err(limitations::describe_missing_kill_privilege(connection.flavor, account)) },
     ));
     let locks = check_metadata_lock_access(connection, account).await?;
     checks.push(build_diagnostic_check_result("metadata locks", locks));
@@ -129,16 +129,16 @@ async fn run_diagnostic_checks(
         losses = lost_instrumentation::detect_lost_instrumentation(connection).await?;
     }
     losses.append(&mut connection.limitations);
-    if losses.iter().all(|loss| check_name_for_limitation(loss.kind) != INSTRUMENTATION_CHECK_NAME) {
+    if losses.iter().all(|loss| affected_check_name(loss.kind) != INSTRUMENTATION_CHECK_NAME) {
         checks.push(build_diagnostic_check_result(INSTRUMENTATION_CHECK_NAME, Ok(())));
     }
     checks.extend(
-        losses.into_iter().map(|loss| build_diagnostic_check_result(check_name_for_limitation(loss.kind), Err(loss))),
+        losses.into_iter().map(|loss| build_diagnostic_check_result(affected_check_name(loss.kind), Err(loss))),
     );
     Ok(checks)
 }
 
-fn check_name_for_limitation(kind: LimitationKind) -> &'static str {
+fn affected_check_name(kind: LimitationKind) -> &'static str {
     match kind {
         LimitationKind::SettingRefused => "session variables",
         _ => INSTRUMENTATION_CHECK_NAME,
@@ -165,11 +165,7 @@ pub(crate) async fn check_metadata_lock_instrument(
 ) -> Result<Result<(), Limitation>, Failure> {
     let enabled: Option<String> =
         privileges::query_single_value(connection, statements::METADATA_LOCK_INSTRUMENT_QUERY).await?;
-    Ok(if enabled.as_deref() == Some("YES") {
-        Ok(())
-    } else {
-        Err(limitations::disabled_metadata_lock_instrument_limitation())
-    })
+    Ok(if enabled.as_deref() == Some("YES") { Ok(()) } else { Err(limitations::describe_unrecorded_metadata_locks()) })
 }
 
 /// If MySQL reads the process list from performance_schema, it truncates statements and may omit sessions.
@@ -178,6 +174,6 @@ pub(crate) async fn find_process_list_limitations(connection: &mut Connection) -
         return Ok(Vec::new());
     }
     let losses = lost_instrumentation::detect_lost_thread_instrumentation(connection).await?;
-    let missing = losses.iter().map(limitations::incomplete_process_list_limitation);
-    Ok(std::iter::once(limitations::truncated_statements_limitation()).chain(missing).collect())
+    let missing = losses.iter().map(limitations::describe_incomplete_process_list);
+    Ok(std::iter::once(limitations::describe_truncated_statements()).chain(missing).collect())
 }

@@ -115,14 +115,14 @@ pub(crate) async fn replace_elapsed_times_with_timer_values(
         Ok(timers) => timers,
         Err(Error::Server(error)) if !failure::is_server_timeout(&error) => {
             let account = privileges::read_current_account(connection).await?;
-            let gap = limitations::missing_performance_schema_privilege_limitation(&account);
-            connection.limitations.push(durations::unreadable_timers_limitation(&gap));
+            let gap = limitations::describe_unreadable_performance_schema(&account);
+            connection.limitations.push(durations::describe_unreadable_timers(&gap));
             return Ok(ids.into_iter().collect());
         }
-        Err(error) => return Err(connection.to_failure(&error)),
+        Err(error) => return Err(connection.client_error_to_failure(&error)),
     };
     let Some(timers) = timers else {
-        let gap = find_missing_timers_limitation(connection).await?;
+        let gap = find_statement_timer_limitation(connection).await?;
         connection.limitations.push(gap);
         return Ok(ids.into_iter().collect());
     };
@@ -159,17 +159,17 @@ pub(crate) async fn replace_elapsed_times_with_timer_values(
         connection.limitations.extend(losses);
     }
     if negative > 0 {
-        connection.limitations.push(durations::negative_session_durations_limitation(negative));
+        connection.limitations.push(durations::describe_negative_session_durations(negative));
     }
     if untimed > 0 {
-        connection.limitations.push(durations::sessions_without_timers_limitation(untimed));
+        connection.limitations.push(durations::describe_sessions_without_timers(untimed));
     }
     Ok(unchecked)
 }
 
 #[derive(Debug, Default)]
 struct StatementTimers {
-    by_session: HashMap<u64, StatementTimer>,
+    by_session: HashMap<u64, StatementTimerValues>,
     /// Ids of the sessions whose statements the server does not record.
     untimed: HashSet<u64>,
     /// Ids of the sessions that are not running a statement, excluding the sessions in `untimed`.
@@ -180,7 +180,7 @@ struct StatementTimers {
 
 /// Timer values of a session's latest statement, in picoseconds.
 #[derive(Debug, Clone, Copy)]
-struct StatementTimer {
+struct StatementTimerValues {
     event: u64,
     runs: bool,
     ended: u64,
@@ -280,7 +280,7 @@ async fn read_statement_timers(
     }
     let collect_row = |(thread, event, runs, ended, lasted): TimerRow| {
         let (Some((session, true)), Some(ended), Some(lasted)) = (threads.get(&thread), ended, lasted) else { return };
-        let timer = StatementTimer { event, runs, ended, lasted };
+        let timer = StatementTimerValues { event, runs, ended, lasted };
         // For nested statements, such as in a stored procedure, use the innermost one, as the process list does.
         let latest = timers.by_session.entry(*session).or_insert(timer);
         if (timer.runs, timer.event) > (latest.runs, latest.event) {
@@ -298,11 +298,11 @@ async fn read_statement_timers(
     Ok(own.map(|own| own.ended).map(|now| StatementTimers { now, ..timers }))
 }
 
-async fn find_missing_timers_limitation(connection: &mut Connection) -> Result<Limitation, Failure> {
+async fn find_statement_timer_limitation(connection: &mut Connection) -> Result<Limitation, Failure> {
     let account = privileges::read_current_account(connection).await?;
     Ok(match privileges::check_performance_schema_access(connection, &account).await? {
-        Err(gap) => durations::unreadable_timers_limitation(&gap),
-        Ok(()) => durations::disabled_statement_recording_limitation(),
+        Err(gap) => durations::describe_unreadable_timers(&gap),
+        Ok(()) => durations::describe_disabled_statement_recording(),
     })
 }
 
@@ -353,7 +353,7 @@ mod tests {
     fn seconds_follow_the_timers() {
         let second = PICOSECONDS_PER_SECOND.cast_unsigned();
         let timer = |runs, ended, lasted| {
-            let timer = StatementTimer { event: 1, runs, ended, lasted };
+            let timer = StatementTimerValues { event: 1, runs, ended, lasted };
             StatementTimers { by_session: HashMap::from([(7, timer)]), now: 100 * second, ..StatementTimers::default() }
         };
         for (command, timers, expected) in [

@@ -59,7 +59,7 @@ async fn run_explain(node: &NodeUrl, id: u64, connector: &NodeConnector) -> Resu
         Err(Error::Server(error)) if !failure::is_server_timeout(&error) => {
             ExplainOutcome::NoPlan(LocalizedText::untranslated(error.message))
         }
-        Err(error) => return Err(connection.to_failure(&error)),
+        Err(error) => return Err(connection.client_error_to_failure(&error)),
     };
     connection.close().await;
     Ok(explained)

@@ -187,14 +187,14 @@ async fn attempt_kill(
     let mut ids = Vec::new();
     while let Some(session) = rows.next().await.map_err(failed)? {
         filter.is_own_session(&session);
-        if runs_abandoned_statement(&session, account, &start) {
+        if is_running_abandoned_statement(&session, account, &start) {
             ids.push(session.id);
         }
     }
     let is_same_server = abandoned.server_host.is_none() || abandoned.server_host == control.server_host;
     let outcome = match ids[..] {
         _ if !is_same_server => KillAttemptOutcome::AnotherServer,
-        _ if !control.connects_without_proxy(&filter) => KillAttemptOutcome::Unidentified,
+        _ if !control.is_directly_connected(&filter) => KillAttemptOutcome::Unidentified,
         [] => KillAttemptOutcome::Ended,
         // If two sessions run a statement with the same tag, one of them has a forged tag.
         [_, _, ..] => KillAttemptOutcome::Unidentified,
@@ -207,6 +207,6 @@ async fn attempt_kill(
     Ok(outcome)
 }
 
-fn runs_abandoned_statement(session: &Session, account: &[u8], start: &[u8]) -> bool {
+fn is_running_abandoned_statement(session: &Session, account: &[u8], start: &[u8]) -> bool {
     session.user == account && session.statement.as_deref().is_some_and(|statement| statement.starts_with(start))
 }

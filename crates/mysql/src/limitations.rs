@@ -10,7 +10,7 @@ use crate::flavor::Flavor;
 use crate::grant_statement::grant_statement;
 
 /// Without the PROCESS privilege, an account sees neither the sessions of other accounts nor any transactions.
-pub(crate) fn missing_process_privilege_limitations(account: &str) -> [Limitation; 2] {
+pub(crate) fn describe_missing_process_privilege(account: &str) -> [Limitation; 2] {
     let remedy = || Some(LocalizedText::untranslated(grant_statement("PROCESS ON *.*", account)));
     [
         Limitation {
@@ -34,7 +34,7 @@ pub(crate) fn missing_process_privilege_limitations(account: &str) -> [Limitatio
     ]
 }
 
-pub(crate) fn incomplete_transactions_limitation() -> Limitation {
+pub(crate) fn describe_incomplete_transactions() -> Limitation {
     Limitation {
         kind: LimitationKind::PartOfTransactions,
         what: LocalizedText::new(
@@ -50,7 +50,7 @@ pub(crate) fn incomplete_transactions_limitation() -> Limitation {
     }
 }
 
-pub(crate) fn truncated_statements_limitation() -> Limitation {
+pub(crate) fn describe_truncated_statements() -> Limitation {
     Limitation {
         kind: LimitationKind::StatementsTruncated,
         what: LocalizedText::new("Statements are truncated after 1,024 bytes.", "SQL语句超过1024字节的部分被截断。"),
@@ -58,12 +58,12 @@ pub(crate) fn truncated_statements_limitation() -> Limitation {
             "performance_schema_show_processlist is ON, and performance_schema stores at most 1,024 bytes of a statement.",
             "performance_schema_show_processlist为ON，而performance_schema最多保存SQL语句的前1024字节。",
         ),
-        remedy: Some(processlist_setting_remedy()),
+        remedy: Some(disable_show_processlist_remedy()),
     }
 }
 
 /// `loss` is the limitation that reports the threads missing from performance_schema.
-pub(crate) fn incomplete_process_list_limitation(loss: &Limitation) -> Limitation {
+pub(crate) fn describe_incomplete_process_list(loss: &Limitation) -> Limitation {
     Limitation {
         kind: loss.kind,
         what: LocalizedText::new("Sessions may be missing from the process list.", "进程列表中可能缺少部分会话。"),
@@ -74,15 +74,15 @@ pub(crate) fn incomplete_process_list_limitation(loss: &Limitation) -> Limitatio
             ),
             format!("performance_schema_show_processlist为ON，进程列表取自performance_schema。{}", loss.why.chinese),
         ),
-        remedy: Some(processlist_setting_remedy()),
+        remedy: Some(disable_show_processlist_remedy()),
     }
 }
 
-fn processlist_setting_remedy() -> LocalizedText {
+fn disable_show_processlist_remedy() -> LocalizedText {
     LocalizedText::untranslated("SET GLOBAL performance_schema_show_processlist = OFF;")
 }
 
-pub(crate) fn oversized_statements_limitation(count: u64, max_row_bytes: usize) -> Option<Limitation> {
+pub(crate) fn describe_oversized_statements(count: u64, max_row_bytes: usize) -> Option<Limitation> {
     let kib = max_row_bytes >> 10;
     (count > 0).then(|| Limitation {
         kind: LimitationKind::StatementsTruncated,
@@ -102,7 +102,7 @@ pub(crate) fn oversized_statements_limitation(count: u64, max_row_bytes: usize) 
 }
 
 /// `max` is the number of sessions above which a live session list omits idle sessions.
-pub(crate) fn omitted_sessions_limitation(omitted: u64, total: u64, max: usize) -> Limitation {
+pub(crate) fn describe_omitted_sessions(omitted: u64, total: u64, max: usize) -> Limitation {
     Limitation {
         kind: LimitationKind::SessionsTruncated,
         what: LocalizedText::new(
@@ -117,7 +117,7 @@ pub(crate) fn omitted_sessions_limitation(omitted: u64, total: u64, max: usize) 
     }
 }
 
-pub(crate) fn indirect_connection_limitation() -> Limitation {
+pub(crate) fn describe_indirect_connection() -> Limitation {
     Limitation {
         kind: LimitationKind::Indirect,
         what: LocalizedText::new("Sessions cannot be killed through this address.", "无法通过该地址Kill会话。"),
@@ -133,7 +133,7 @@ pub(crate) fn indirect_connection_limitation() -> Limitation {
     }
 }
 
-pub(crate) fn load_balanced_address_limitation() -> Limitation {
+pub(crate) fn describe_load_balanced_address() -> Limitation {
     Limitation {
         kind: LimitationKind::Indirect,
         what: LocalizedText::new(
@@ -151,7 +151,7 @@ pub(crate) fn load_balanced_address_limitation() -> Limitation {
     }
 }
 
-pub(crate) fn missing_kill_privilege_limitation(flavor: Flavor, account: &str) -> Limitation {
+pub(crate) fn describe_missing_kill_privilege(flavor: Flavor, account: &str) -> Limitation {
     let privilege = match flavor {
         Flavor::MySql => "CONNECTION_ADMIN",
         Flavor::MariaDb => "CONNECTION ADMIN",
@@ -167,7 +167,7 @@ pub(crate) fn missing_kill_privilege_limitation(flavor: Flavor, account: &str) -
     }
 }
 
-pub(crate) fn disabled_performance_schema_limitation() -> Limitation {
+pub(crate) fn describe_disabled_performance_schema() -> Limitation {
     Limitation {
         kind: LimitationKind::NoPerformanceSchema,
         what: LocalizedText::new(
@@ -178,18 +178,18 @@ pub(crate) fn disabled_performance_schema_limitation() -> Limitation {
             "performance_schema is OFF and can only be enabled at server start.",
             "performance_schema为OFF，只能在数据库启动时开启。",
         ),
-        remedy: Some(remedy_in_server_config_file("performance_schema = ON")),
+        remedy: Some(config_file_remedy("performance_schema = ON")),
     }
 }
 
-fn remedy_in_server_config_file(setting: &str) -> LocalizedText {
+fn config_file_remedy(setting: &str) -> LocalizedText {
     LocalizedText::new(
         format!("{setting}, in the server's configuration file"),
         format!("{setting}（在数据库配置文件中设置）"),
     )
 }
 
-pub(crate) fn missing_performance_schema_privilege_limitation(account: &str) -> Limitation {
+pub(crate) fn describe_unreadable_performance_schema(account: &str) -> Limitation {
     Limitation {
         kind: LimitationKind::NoMetadataLocks,
         what: unreadable_metadata_locks_text(),
@@ -201,7 +201,7 @@ pub(crate) fn missing_performance_schema_privilege_limitation(account: &str) -> 
     }
 }
 
-pub(crate) fn disabled_metadata_lock_instrument_limitation() -> Limitation {
+pub(crate) fn describe_unrecorded_metadata_locks() -> Limitation {
     Limitation {
         kind: LimitationKind::NoMetadataLocks,
         what: unreadable_metadata_locks_text(),
@@ -222,7 +222,7 @@ fn unreadable_metadata_locks_text() -> LocalizedText {
 const INSTALL_METADATA_LOCK_PLUGIN_STATEMENT: &str = "INSTALL SONAME 'metadata_lock_info';";
 
 /// After a metadata lock is upgraded, MariaDB's performance_schema still lists the original lock mode.
-pub(crate) fn unknown_metadata_lock_holders_limitation() -> Limitation {
+pub(crate) fn describe_unknown_metadata_lock_holders() -> Limitation {
     Limitation {
         kind: LimitationKind::NoMetadataLocks,
         what: LocalizedText::new("Some holders of metadata locks are unknown.", "部分元数据锁的持有者未知。"),
@@ -235,7 +235,7 @@ pub(crate) fn unknown_metadata_lock_holders_limitation() -> Limitation {
 }
 
 /// Without performance_schema, row locks are unreadable, because MySQL lists row locks nowhere else.
-pub(crate) fn unreadable_row_locks_limitation(gap: &Limitation) -> Limitation {
+pub(crate) fn describe_unreadable_row_locks(gap: &Limitation) -> Limitation {
     Limitation {
         kind: LimitationKind::NoRowLocks,
         what: LocalizedText::new("Holders of InnoDB row locks cannot be read.", "无法读取InnoDB行锁的持有者。"),
@@ -245,7 +245,7 @@ pub(crate) fn unreadable_row_locks_limitation(gap: &Limitation) -> Limitation {
 }
 
 /// MariaDB's `metadata_lock_info` plugin lists granted metadata locks but no pending ones.
-pub(crate) fn unreadable_pending_locks_limitation(gap: Limitation) -> Limitation {
+pub(crate) fn describe_unreadable_pending_locks(gap: Limitation) -> Limitation {
     Limitation {
         what: LocalizedText::new(
             "Pending metadata locks cannot be read and are inferred from session states and statements.",
@@ -255,7 +255,7 @@ pub(crate) fn unreadable_pending_locks_limitation(gap: Limitation) -> Limitation
     }
 }
 
-pub(crate) fn with_metadata_lock_plugin_remedy(gap: Limitation) -> Limitation {
+pub(crate) fn suggest_metadata_lock_plugin(gap: Limitation) -> Limitation {
     Limitation {
         remedy: Some(match gap.remedy {
             Some(remedy) => LocalizedText::new(
@@ -268,7 +268,7 @@ pub(crate) fn with_metadata_lock_plugin_remedy(gap: Limitation) -> Limitation {
     }
 }
 
-pub(crate) fn unreadable_xids_limitation(message: &str, account: &str) -> Limitation {
+pub(crate) fn describe_unreadable_xids(message: &str, account: &str) -> Limitation {
     Limitation {
         kind: LimitationKind::NoPreparedNames,
         what: LocalizedText::new(
@@ -283,18 +283,18 @@ pub(crate) fn unreadable_xids_limitation(message: &str, account: &str) -> Limita
     }
 }
 
-pub(crate) fn empty_statement_history_limitation() -> Limitation {
-    unreadable_last_statements_limitation(
+pub(crate) fn describe_empty_statement_history() -> Limitation {
+    describe_unreadable_last_statements(
         LocalizedText::new(
             "The server stores no statement history, because performance_schema_events_statements_history_size is 0.",
             "服务器不保存历史语句，因为performance_schema_events_statements_history_size为0。",
         ),
-        remedy_in_server_config_file("performance_schema_events_statements_history_size = 10"),
+        config_file_remedy("performance_schema_events_statements_history_size = 10"),
     )
 }
 
-pub(crate) fn disabled_statement_history_limitation() -> Limitation {
-    unreadable_last_statements_limitation(
+pub(crate) fn describe_disabled_statement_history() -> Limitation {
+    describe_unreadable_last_statements(
         LocalizedText::new(
             "The consumers for the statement history of performance_schema are disabled.",
             "未启用performance_schema中记录历史语句的consumer。",
@@ -305,7 +305,7 @@ pub(crate) fn disabled_statement_history_limitation() -> Limitation {
     )
 }
 
-fn unreadable_last_statements_limitation(why: LocalizedText, remedy: LocalizedText) -> Limitation {
+fn describe_unreadable_last_statements(why: LocalizedText, remedy: LocalizedText) -> Limitation {
     Limitation {
         kind: LimitationKind::NoLastStatements,
         what: LocalizedText::new(
@@ -317,17 +317,17 @@ fn unreadable_last_statements_limitation(why: LocalizedText, remedy: LocalizedTe
     }
 }
 
-pub(crate) fn disabled_connection_attributes_limitation() -> Limitation {
-    unreadable_program_names_limitation(
+pub(crate) fn describe_disabled_connection_attributes() -> Limitation {
+    describe_unreadable_program_names(
         LocalizedText::new(
             "The server stores no connection attributes, because performance_schema_session_connect_attrs_size is 0.",
             "服务器不保存连接属性，因为performance_schema_session_connect_attrs_size为0。",
         ),
-        Some(remedy_in_server_config_file("performance_schema_session_connect_attrs_size = 512")),
+        Some(config_file_remedy("performance_schema_session_connect_attrs_size = 512")),
     )
 }
 
-pub(crate) fn unreadable_program_names_limitation(why: LocalizedText, remedy: Option<LocalizedText>) -> Limitation {
+pub(crate) fn describe_unreadable_program_names(why: LocalizedText, remedy: Option<LocalizedText>) -> Limitation {
     Limitation {
         kind: LimitationKind::NoProgramNames,
         what: LocalizedText::new("Program names of sessions cannot be read.", "无法读取会话的客户端程序。"),
@@ -336,26 +336,26 @@ pub(crate) fn unreadable_program_names_limitation(why: LocalizedText, remedy: Op
     }
 }
 
-pub(crate) fn missing_statement_digests_limitation() -> Limitation {
+pub(crate) fn describe_missing_statement_digests() -> Limitation {
     let why = LocalizedText::new(
         "MariaDB computes the digest of a statement when the statement ends.",
         "MariaDB在语句执行结束时才计算SQL指纹。",
     );
-    unreadable_digests_limitation(why, None)
+    describe_unreadable_digests(why, None)
 }
 
-pub(crate) fn missing_stored_program_digests_limitation() -> Limitation {
+pub(crate) fn describe_missing_stored_program_digests() -> Limitation {
     let why = LocalizedText::new(
         "MySQL computes no digests for statements inside stored programs.",
         "MySQL不计算存储程序内语句的SQL指纹。",
     );
-    unreadable_digests_limitation(why, None)
+    describe_unreadable_digests(why, None)
 }
 
 /// `off` contains the names of the disabled performance_schema consumers.
-pub(crate) fn disabled_digest_consumers_limitation(off: &[&str]) -> Limitation {
+pub(crate) fn describe_disabled_digest_consumers(off: &[&str]) -> Limitation {
     let names = off.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
-    unreadable_digests_limitation(
+    describe_unreadable_digests(
         LocalizedText::new(
             "Consumers of performance_schema that are required for digests are disabled.",
             "未启用performance_schema中计算SQL指纹所需的consumer。",
@@ -366,7 +366,7 @@ pub(crate) fn disabled_digest_consumers_limitation(off: &[&str]) -> Limitation {
     )
 }
 
-pub(crate) fn unreadable_digests_limitation(why: LocalizedText, remedy: Option<LocalizedText>) -> Limitation {
+pub(crate) fn describe_unreadable_digests(why: LocalizedText, remedy: Option<LocalizedText>) -> Limitation {
     Limitation {
         kind: LimitationKind::NoStatementDigests,
         what: LocalizedText::new(
@@ -385,47 +385,47 @@ mod tests {
     use super::*;
 
     fn all_limitations() -> Vec<Limitation> {
-        let [own_sessions, no_transactions] = missing_process_privilege_limitations("clew@%");
-        let gap = missing_performance_schema_privilege_limitation("clew@%");
+        let [own_sessions, no_transactions] = describe_missing_process_privilege("clew@%");
+        let gap = describe_unreadable_performance_schema("clew@%");
         let unreadable = || (gap.why.clone(), gap.remedy.clone());
         let ((programs_why, programs_remedy), (digests_why, digests_remedy)) = (unreadable(), unreadable());
         vec![
             own_sessions,
             no_transactions,
-            incomplete_transactions_limitation(),
-            truncated_statements_limitation(),
-            incomplete_process_list_limitation(&gap),
-            oversized_statements_limitation(3, 65_536).unwrap(),
-            omitted_sessions_limitation(10, 2010, 2000),
-            indirect_connection_limitation(),
-            load_balanced_address_limitation(),
-            missing_kill_privilege_limitation(Flavor::MySql, "clew@%"),
-            missing_kill_privilege_limitation(Flavor::MariaDb, "clew@%"),
-            disabled_performance_schema_limitation(),
-            disabled_metadata_lock_instrument_limitation(),
-            unknown_metadata_lock_holders_limitation(),
-            unreadable_row_locks_limitation(&gap),
-            unreadable_pending_locks_limitation(gap.clone()),
-            with_metadata_lock_plugin_remedy(Limitation { remedy: None, ..gap.clone() }),
-            with_metadata_lock_plugin_remedy(gap.clone()),
-            unreadable_xids_limitation("Access denied", "clew@%"),
-            empty_statement_history_limitation(),
-            disabled_statement_history_limitation(),
-            disabled_connection_attributes_limitation(),
-            unreadable_program_names_limitation(programs_why, programs_remedy),
-            missing_statement_digests_limitation(),
-            missing_stored_program_digests_limitation(),
-            disabled_digest_consumers_limitation(&["statements_digest"]),
-            unreadable_digests_limitation(digests_why, digests_remedy),
-            durations::unreadable_timers_limitation(&gap),
-            durations::disabled_statement_recording_limitation(),
-            durations::sessions_without_timers_limitation(3),
-            durations::unchecked_session_durations_limitation(3),
-            durations::negative_session_durations_limitation(3),
-            durations::invalid_idle_durations_limitation(3),
-            durations::negative_transaction_durations_limitation(3),
-            durations::ambiguous_transaction_durations_limitation(3),
-            durations::unreadable_clock_limitation(),
+            describe_incomplete_transactions(),
+            describe_truncated_statements(),
+            describe_incomplete_process_list(&gap),
+            describe_oversized_statements(3, 65_536).unwrap(),
+            describe_omitted_sessions(10, 2010, 2000),
+            describe_indirect_connection(),
+            describe_load_balanced_address(),
+            describe_missing_kill_privilege(Flavor::MySql, "clew@%"),
+            describe_missing_kill_privilege(Flavor::MariaDb, "clew@%"),
+            describe_disabled_performance_schema(),
+            describe_unrecorded_metadata_locks(),
+            describe_unknown_metadata_lock_holders(),
+            describe_unreadable_row_locks(&gap),
+            describe_unreadable_pending_locks(gap.clone()),
+            suggest_metadata_lock_plugin(Limitation { remedy: None, ..gap.clone() }),
+            suggest_metadata_lock_plugin(gap.clone()),
+            describe_unreadable_xids("Access denied", "clew@%"),
+            describe_empty_statement_history(),
+            describe_disabled_statement_history(),
+            describe_disabled_connection_attributes(),
+            describe_unreadable_program_names(programs_why, programs_remedy),
+            describe_missing_statement_digests(),
+            describe_missing_stored_program_digests(),
+            describe_disabled_digest_consumers(&["statements_digest"]),
+            describe_unreadable_digests(digests_why, digests_remedy),
+            durations::describe_unreadable_timers(&gap),
+            durations::describe_disabled_statement_recording(),
+            durations::describe_sessions_without_timers(3),
+            durations::describe_unchecked_session_durations(3),
+            durations::describe_negative_session_durations(3),
+            durations::describe_invalid_idle_durations(3),
+            durations::describe_negative_transaction_durations(3),
+            durations::describe_ambiguous_transaction_durations(3),
+            durations::describe_unreadable_clock(),
             gap,
         ]
     }

@@ -54,7 +54,7 @@ pub struct LockWaits {
 /// Fails after the read timeout.
 /// If this function fails or its future is dropped, Clew kills its own running statement on the server.
 pub async fn read_lock_waits(node: &NodeUrl, connector: &NodeConnector) -> Result<LockWaits, Failure> {
-    let reading = async { read_locks_and_close_connection(Connection::open(node, connector).await?).await };
+    let reading = async { read_lock_snapshot_and_disconnect(Connection::open(node, connector).await?).await };
     run_with_read_timeout(node, connector, "reading lock waits", reading).await
 }
 
@@ -66,12 +66,12 @@ pub async fn read_server_instance_and_lock_waits(
     let reading = async {
         let mut connection = Connection::open(node, connector).await?;
         let server = connection.read_server_instance().await?;
-        Ok((server, read_locks_and_close_connection(connection).await?))
+        Ok((server, read_lock_snapshot_and_disconnect(connection).await?))
     };
     run_with_read_timeout(node, connector, "reading lock waits", reading).await
 }
 
-async fn read_locks_and_close_connection(mut connection: Connection) -> Result<LockWaits, Failure> {
+async fn read_lock_snapshot_and_disconnect(mut connection: Connection) -> Result<LockWaits, Failure> {
     let waits = query_lock_waits(&mut connection, None).await?;
     connection.close().await;
     Ok(waits)
@@ -85,7 +85,7 @@ pub(crate) async fn query_lock_waits(
     let limitations = doctor::find_process_list_limitations(connection).await?;
     let locks = LockTableSnapshot::read(connection, limitations).await?;
     let lock_waits = transactions::lock_wait_durations(&locks.transactions);
-    let sessions = read_and_classify_sessions(connection, &locks.threads, &lock_waits).await?;
+    let sessions = read_sessions_with_roles(connection, &locks.threads, &lock_waits).await?;
     let capabilities = locks.capabilities;
     let (mut observed, threads) = locks.into_lock_snapshot(sessions);
     observed.limitations.append(&mut connection.limitations);
@@ -125,7 +125,7 @@ impl LockTableSnapshot {
         let account = privileges::read_current_account(connection).await?;
         let transactions = read_session_transactions(connection, &account, &mut limitations).await?;
         let (capabilities, unreadable) =
-            lock_table_access::detect_lock_table_access(connection, &account, &mut limitations).await?;
+            lock_table_access::detect_readable_lock_tables(connection, &account, &mut limitations).await?;
         let prepared = prepared_xa_transactions::read_prepared_transactions(
             connection,
             &transactions,
@@ -190,11 +190,11 @@ async fn read_session_transactions(
     match transactions::read_transactions(connection).await? {
         TransactionReadResult::Readable(transactions) => Ok(select_one_transaction_per_session(transactions)),
         TransactionReadResult::Hidden => {
-            limitations.extend(limitations::missing_process_privilege_limitations(account));
+            limitations.extend(limitations::describe_missing_process_privilege(account));
             Ok(Vec::new())
         }
         TransactionReadResult::FromStatus(transactions) => {
-            limitations.push(limitations::incomplete_transactions_limitation());
+            limitations.push(limitations::describe_incomplete_transactions());
             Ok(select_one_transaction_per_session(transactions))
         }
     }
@@ -247,7 +247,7 @@ fn to_observed_transactions(
     transactions.into_iter().map(facts).collect()
 }
 
-async fn read_and_classify_sessions(
+async fn read_sessions_with_roles(
     connection: &mut Connection,
     threads: &SessionIdsByThread,
     lock_waits: &HashMap<u64, u64>,

@@ -20,7 +20,7 @@ struct LostInstrumentationCounter {
     effect: LocalizedText,
 }
 
-const MISSING_SESSIONS_EFFECT: LocalizedText = LocalizedText::from_static(
+const EFFECT_OF_MISSING_SESSIONS: LocalizedText = LocalizedText::from_static(
     "Sessions are missing in performance_schema, so their locks, statements, durations and program names are unknown.",
     "performance_schema中缺少部分会话，因此这些会话的锁、SQL语句、时长和客户端程序未知。",
 );
@@ -41,14 +41,14 @@ static LOST_INSTRUMENTATION_COUNTERS: [LostInstrumentationCounter; 6] = [
         size: "performance_schema_max_thread_instances",
         kind: LimitationKind::LostThreads,
         objects: LocalizedText::from_static("threads", "线程"),
-        effect: MISSING_SESSIONS_EFFECT,
+        effect: EFFECT_OF_MISSING_SESSIONS,
     },
     LostInstrumentationCounter {
         counter: "Performance_schema_thread_classes_lost",
         size: "performance_schema_max_thread_classes",
         kind: LimitationKind::LostThreads,
         objects: LocalizedText::from_static("thread classes", "线程类型"),
-        effect: MISSING_SESSIONS_EFFECT,
+        effect: EFFECT_OF_MISSING_SESSIONS,
     },
     LostInstrumentationCounter {
         counter: "Performance_schema_statement_classes_lost",

@@ -27,7 +27,7 @@ pub(crate) async fn is_probe_query_allowed(connection: &mut Connection, probe: &
     match connection.query_all_rows::<mysql_common::Row>(probe).await {
         Ok(_) => Ok(true),
         Err(crate::client::Error::Server(error)) => Ok(error.code == ER_CANNOT_CONVERT_STRING),
-        Err(error) => Err(connection.to_failure(&error)),
+        Err(error) => Err(connection.client_error_to_failure(&error)),
     }
 }
 
@@ -46,10 +46,10 @@ pub(crate) async fn check_performance_schema_access(
 ) -> Result<Result<(), Limitation>, Failure> {
     let on: Option<String> = query_single_value(connection, statements::PERFORMANCE_SCHEMA_ENABLED_QUERY).await?;
     if !matches!(on.as_deref(), Some("1" | "ON")) {
-        return Ok(Err(limitations::disabled_performance_schema_limitation()));
+        return Ok(Err(limitations::describe_disabled_performance_schema()));
     }
     if !is_probe_query_allowed(connection, statements::METADATA_LOCKS_PROBE_QUERY).await? {
-        return Ok(Err(limitations::missing_performance_schema_privilege_limitation(account)));
+        return Ok(Err(limitations::describe_unreadable_performance_schema(account)));
     }
     Ok(Ok(()))
 }

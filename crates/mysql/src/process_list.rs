@@ -60,7 +60,7 @@ impl ProcessListReader<'_> {
 
     /// Returns a `Limitation` if invalid idle times were replaced with 0.
     pub(crate) fn limitation_for_invalid_idle_times(&self) -> Option<Limitation> {
-        (self.clamped > 0).then(|| durations::invalid_idle_durations_limitation(self.clamped))
+        (self.clamped > 0).then(|| durations::describe_invalid_idle_durations(self.clamped))
     }
 }
 

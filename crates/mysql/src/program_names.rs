@@ -17,12 +17,12 @@ pub(crate) async fn read_all_program_names(
     limitations: &mut Vec<Limitation>,
 ) -> Result<HashMap<u64, Arc<[u8]>>, Failure> {
     if let Some(gap) = unreadable {
-        limitations.push(limitations::unreadable_program_names_limitation(gap.why.clone(), gap.remedy.clone()));
+        limitations.push(limitations::describe_unreadable_program_names(gap.why.clone(), gap.remedy.clone()));
         return Ok(HashMap::new());
     }
     let rows = connection.read_rows(statements::ALL_PROGRAM_NAMES_QUERY).await?;
     if rows.is_empty() && are_connection_attributes_disabled(connection).await? {
-        limitations.push(limitations::disabled_connection_attributes_limitation());
+        limitations.push(limitations::describe_disabled_connection_attributes());
     }
     Ok(intern_program_names(rows))
 }

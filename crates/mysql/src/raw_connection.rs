@@ -79,18 +79,18 @@ impl RawConnection {
 
     /// Returns the server version. Stores the connection id and the values that identify the server.
     pub(crate) async fn read_version_and_connection_id(&mut self) -> Result<String, Error> {
-        const MISSING_VERSION_ERROR: Error = Error::Protocol("the server returned no version");
+        const MISSING_SERVER_VERSION_ERROR: Error = Error::Protocol("the server returned no version");
         let (version, id, server_host) = match self
             .client
             .query_all_rows::<(String, u64, Option<Vec<u8>>)>(statements::VERSION_CONNECTION_ID_AND_HOST_QUERY)
             .await
         {
-            Ok(rows) => rows.into_iter().next().ok_or(MISSING_VERSION_ERROR)?,
+            Ok(rows) => rows.into_iter().next().ok_or(MISSING_SERVER_VERSION_ERROR)?,
             // A compatible server or a proxy may lack one of the variables.
             Err(Error::Server(_)) => {
                 let rows: Vec<(String, u64)> =
                     self.client.query_all_rows(statements::VERSION_AND_CONNECTION_ID_QUERY).await?;
-                let (version, id) = rows.into_iter().next().ok_or(MISSING_VERSION_ERROR)?;
+                let (version, id) = rows.into_iter().next().ok_or(MISSING_SERVER_VERSION_ERROR)?;
                 (version, id, None)
             }
             Err(error) => return Err(error),
@@ -114,7 +114,7 @@ impl RawConnection {
     /// Returns true if the connection ids prove that Clew connects to the server directly, without a proxy.
     /// Behind a proxy, the process list query and the `KILL` statement could reach different servers.
     /// The caller must already have passed every session in the process list to `filter`.
-    pub(crate) fn connects_without_proxy(&self, filter: &OwnSessionFilter) -> bool {
+    pub(crate) fn is_directly_connected(&self, filter: &OwnSessionFilter) -> bool {
         self.matches_handshake_connection_id() && filter.connection_id_in_process_list() == Some(self.id)
     }
 }

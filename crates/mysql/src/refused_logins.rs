@@ -29,7 +29,7 @@ struct RefusedLogin {
 }
 
 impl RefusedLogin {
-    fn is_same_login(&self, node: &NodeUrl) -> bool {
+    fn matches_node_login(&self, node: &NodeUrl) -> bool {
         let [refused, password] = [&self.password, &node.password]
             .map(|password| password.as_ref().map(|text| text.expose_secret().to_owned()));
         self.node == node.to_string() && refused == password
@@ -50,7 +50,7 @@ impl RefusedLogins {
     pub(crate) fn find_recent_login_failure(&self, node: &NodeUrl, requested: Instant) -> Option<Failure> {
         let all = self.lock();
         let refused = all.get(&node.address()).filter(|refused| requested <= refused.at + REFUSED_LOGIN_TTL)?;
-        refused.is_same_login(node).then(|| refused.failure.clone())
+        refused.matches_node_login(node).then(|| refused.failure.clone())
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, RefusedLogin>> {

@@ -138,11 +138,13 @@ fn estimate_remaining_seconds(rows: u64, rows_undone: u64, passed: Duration) -> 
 async fn read_rollback_progress(connection: &mut Connection) -> Result<Vec<RollbackProgress>, Failure> {
     match connection.query_all_rows::<RollbackRow>(statements::ROLLBACKS_QUERY).await {
         Ok(rows) => {
-            return compute_rollback_ages(connection, rows).await.map_err(|error| connection.to_failure(&error));
+            return rollback_progress_from_rows(connection, rows)
+                .await
+                .map_err(|error| connection.client_error_to_failure(&error));
         }
         Err(Error::Server(error))
             if error.code == ER_SPECIFIC_ACCESS_DENIED_ERROR || error.code == ER_CANNOT_CONVERT_STRING => {}
-        Err(error) => return Err(connection.to_failure(&error)),
+        Err(error) => return Err(connection.client_error_to_failure(&error)),
     }
     match transactions::read_transactions(connection).await? {
         TransactionReadResult::Readable(all) | TransactionReadResult::FromStatus(all) => {
@@ -170,7 +172,7 @@ impl From<Transaction> for RollbackProgress {
 }
 
 /// If the start time is ambiguous because daylight saving time ended, returns the smaller of the two possible ages.
-async fn compute_rollback_ages(
+async fn rollback_progress_from_rows(
     connection: &mut Connection,
     rows: Vec<RollbackRow>,
 ) -> Result<Vec<RollbackProgress>, Error> {
@@ -178,7 +180,7 @@ async fn compute_rollback_ages(
     let started = |row: &RollbackRow| clock::parse_local_time(&row.0.started);
     let ages = match &clock {
         Some(clock) => {
-            clock::compute_local_timestamp_ages(
+            clock::compute_ages_of_local_timestamps(
                 &mut connection.raw.client,
                 clock,
                 rows.iter().filter_map(started).collect(),

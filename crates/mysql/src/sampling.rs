@@ -90,7 +90,7 @@ async fn connect_and_sample_sessions(
         }
     };
     cache.has_waiters = sample.found.counts.waiting > 0;
-    cache.read_new_program_names(&mut connection, &sample.found.sessions).await?;
+    cache.read_program_names_of_new_sessions(&mut connection, &sample.found.sessions).await?;
     sample.limitations.append(&mut connection.limitations);
     sample.limitations.dedup();
     let duration = connection.since.elapsed();
@@ -124,8 +124,7 @@ impl SampledSessions {
         if clock.has_clock_steps() {
             // MariaDB computes elapsed times from a monotonic timer.
             let of_wall_clock = self.sessions.iter_mut().filter(|_| flavor == Flavor::MySql);
-            of_wall_clock
-                .for_each(|session| session.seconds = clock.adjust_age_for_clock_steps_or_zero(session.seconds));
+            of_wall_clock.for_each(|session| session.seconds = clock.adjusted_age_or_zero(session.seconds));
         }
         for session in &self.sessions {
             self.counts.add_session(session, self.open.get(session.id), threshold);
@@ -146,11 +145,7 @@ impl RawSessionSample {
     fn into_session_sample(mut self, server: ServerInstance, cache: &SampleCache, duration: Duration) -> SessionSample {
         let SampledSessions { open, sessions, counts, omitted } = self.found;
         if omitted > 0 {
-            self.limitations.push(limitations::omitted_sessions_limitation(
-                omitted,
-                counts.total,
-                MAX_SAMPLED_SESSIONS,
-            ));
+            self.limitations.push(limitations::describe_omitted_sessions(omitted, counts.total, MAX_SAMPLED_SESSIONS));
         }
         let live = |session: Session| {
             let detail = self.waits.remove(&session.id).unwrap_or_default();
@@ -214,7 +209,7 @@ async fn read_open_transactions(
     let (mut open, gap) = match transactions::read_transactions(connection).await? {
         TransactionReadResult::Readable(open) => (open, None),
         TransactionReadResult::Hidden => (Vec::new(), None),
-        TransactionReadResult::FromStatus(open) => (open, Some(limitations::incomplete_transactions_limitation())),
+        TransactionReadResult::FromStatus(open) => (open, Some(limitations::describe_incomplete_transactions())),
     };
     cache.record_clock_reading(connection);
     cache.adjust_transaction_ages_for_clock_steps(&mut open);
@@ -230,7 +225,7 @@ async fn read_sampled_sessions(
     mut parties: Option<&mut WaitGraphSessionCollector>,
 ) -> Result<SampledSessions, Failure> {
     if connection.flavor == Flavor::MySql && connection.clock.is_none() {
-        connection.read_clock().await.map_err(|error| connection.to_failure(&error))?;
+        connection.read_clock().await.map_err(|error| connection.client_error_to_failure(&error))?;
         cache.record_clock_reading(connection);
     }
     let mut found = SampledSessions { open, ..SampledSessions::default() };

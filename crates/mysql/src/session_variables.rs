@@ -64,11 +64,11 @@ const UNLIMITED_VALUE: SessionVariableValue = Literal("18446744073709551615");
 
 const LARGE_TABLE_READ_FAILURE_REASON: LocalizedText =
     reason("reads of large tables fail with error 1104", "读取大表会失败（错误1104）");
-const LOST_CLIENT_CONNECTIONS_REASON: LocalizedText =
+const LOST_CLIENT_CONNECTIONS_KEPT_REASON: LocalizedText =
     reason("the server keeps connections of lost clients", "服务器会保留已断开客户端的连接");
-const SERIALIZABLE_READ_LOCKING_REASON: LocalizedText =
+const SERIALIZABLE_LOCKING_READS_REASON: LocalizedText =
     reason("a SERIALIZABLE read takes locks", "SERIALIZABLE隔离级别的读取会加锁");
-const KILL_PROCEDURE_LOG_FAILURE_REASON: LocalizedText =
+const UNWRITABLE_KILL_LOG_REASON: LocalizedText =
     reason("a managed server's kill procedure cannot write its log", "云数据库的Kill存储过程无法写入日志");
 
 /// `max_join_size` precedes `sql_big_selects`, because setting `max_join_size` resets `sql_big_selects`.
@@ -92,18 +92,18 @@ static SESSION_VARIABLES: [SessionVariable; 36] = [
     variable("lc_time_names", Both, Literal("'en_US'"), reason("names of days and months come in another language", "星期和月份的名称会使用其他语言")),
     variable("lock_wait_timeout", Both, Literal("1"), reason("a read waits for a metadata lock", "读取操作会等待元数据锁")),
     variable("innodb_lock_wait_timeout", Both, Literal("1"), reason("a managed server's kill procedure waits for a row lock", "云数据库的Kill存储过程会等待行锁")),
-    variable("net_read_timeout", Both, SecondsLeft, LOST_CLIENT_CONNECTIONS_REASON),
-    variable("net_write_timeout", Both, SecondsLeft, LOST_CLIENT_CONNECTIONS_REASON),
-    variable("wait_timeout", Both, SecondsLeft, LOST_CLIENT_CONNECTIONS_REASON),
+    variable("net_read_timeout", Both, SecondsLeft, LOST_CLIENT_CONNECTIONS_KEPT_REASON),
+    variable("net_write_timeout", Both, SecondsLeft, LOST_CLIENT_CONNECTIONS_KEPT_REASON),
+    variable("wait_timeout", Both, SecondsLeft, LOST_CLIENT_CONNECTIONS_KEPT_REASON),
     variable("max_execution_time", MySql, MillisecondsLeft, reason("a SELECT has no timeout", "SELECT语句没有超时限制")),
-    variable("transaction_isolation", MySql, Literal("'REPEATABLE-READ'"), SERIALIZABLE_READ_LOCKING_REASON),
-    variable("transaction_read_only", MySql, Literal("0"), KILL_PROCEDURE_LOG_FAILURE_REASON),
+    variable("transaction_isolation", MySql, Literal("'REPEATABLE-READ'"), SERIALIZABLE_LOCKING_READS_REASON),
+    variable("transaction_read_only", MySql, Literal("0"), UNWRITABLE_KILL_LOG_REASON),
     variable("terminology_use_previous", MySql, Literal("'NONE'"), reason("instruments and commands have other names", "instrument和命令的名称会不同")),
     variable("use_secondary_engine", MySql, Literal("'OFF'"), reason("reads of system tables fail with FORCED", "值为FORCED时，读取系统表会失败")),
     variable("group_replication_consistency", MySql, Literal("'EVENTUAL'"), reason("a read waits for replication", "读取操作会等待复制")),
     variable("max_statement_time", MariaDb, FractionalSecondsLeft, reason("a statement has no timeout", "语句没有超时限制")),
-    variable("tx_isolation", MariaDb, Literal("'REPEATABLE-READ'"), SERIALIZABLE_READ_LOCKING_REASON),
-    variable("tx_read_only", MariaDb, Literal("0"), KILL_PROCEDURE_LOG_FAILURE_REASON),
+    variable("tx_isolation", MariaDb, Literal("'REPEATABLE-READ'"), SERIALIZABLE_LOCKING_READS_REASON),
+    variable("tx_read_only", MariaDb, Literal("0"), UNWRITABLE_KILL_LOG_REASON),
     variable("old_mode", MariaDb, Literal("'UTF8_IS_UTF8MB3'"), reason("columns of the process list differ", "进程列表的列会不同")),
     variable("query_cache_type", MariaDb, Literal("'OFF'"), reason("a result may come from a cache", "结果可能来自查询缓存")),
     variable("max_session_mem_used", MariaDb, Literal("9223372036854775807"), reason("large results fail with error 1290", "较大的结果会失败（错误1290）")),
@@ -124,7 +124,7 @@ pub(crate) struct SetStatementBuilder {
 
 /// MySQL error codes for a refused session variable. The error message contains the variable's name.
 /// A server refuses a variable if it is unknown, read-only or global, or if its value, type or scope is invalid.
-const REFUSED_VARIABLE_ERROR_CODES: [u16; 6] = [1193, 1231, 1232, 1238, 1229, 1228];
+const SESSION_VARIABLE_REFUSAL_ERROR_CODES: [u16; 6] = [1193, 1231, 1232, 1238, 1229, 1228];
 const ER_UNKNOWN_SYSTEM_VARIABLE: u16 = 1193;
 
 impl SetStatementBuilder {
@@ -174,7 +174,7 @@ impl SetStatementBuilder {
         }
     }
 
-    pub(crate) fn limitations_for_refused_variables(&self) -> Vec<Limitation> {
+    pub(crate) fn describe_refused_session_variables(&self) -> Vec<Limitation> {
         let limitation = |variable: &&SessionVariable| Limitation {
             kind: LimitationKind::SettingRefused,
             what: LocalizedText::new(
@@ -207,7 +207,7 @@ fn is_error_caused_by_variable(variable: &SessionVariable, statement: &str, erro
     let alone = statement
         .strip_prefix("SET SESSION ")
         .is_some_and(|rest| !rest.contains(", SESSION ") && rest.split(' ').next() == Some(variable.name));
-    alone || (REFUSED_VARIABLE_ERROR_CODES.contains(&error.code) && error.message.contains(&quoted))
+    alone || (SESSION_VARIABLE_REFUSAL_ERROR_CODES.contains(&error.code) && error.message.contains(&quoted))
 }
 
 #[cfg(test)]
@@ -276,7 +276,7 @@ mod tests {
         }
         let refused = SESSION_VARIABLES.iter().collect();
         let set_up = SetStatementBuilder { refused, ..SetStatementBuilder::new(Flavor::MySql, Duration::ZERO) };
-        for limitation in set_up.limitations_for_refused_variables() {
+        for limitation in set_up.describe_refused_session_variables() {
             assert!(limitation.what.is_translated() && limitation.why.is_translated(), "{limitation:?}");
         }
     }

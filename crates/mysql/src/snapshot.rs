@@ -180,13 +180,13 @@ async fn read_snapshot(mut connection: Connection, options: &SnapshotOptions) ->
     let transactions = match transactions::read_transactions(&mut connection).await? {
         TransactionReadResult::Readable(transactions) => TransactionsBySession::new(transactions),
         TransactionReadResult::Hidden => {
-            limitations.extend(limitations::missing_process_privilege_limitations(
+            limitations.extend(limitations::describe_missing_process_privilege(
                 &privileges::read_current_account(&mut connection).await?,
             ));
             TransactionsBySession::default()
         }
         TransactionReadResult::FromStatus(transactions) => {
-            limitations.push(limitations::incomplete_transactions_limitation());
+            limitations.push(limitations::describe_incomplete_transactions());
             TransactionsBySession::new(transactions)
         }
     };

@@ -28,11 +28,11 @@ pub(crate) async fn read_statement_digests(
     limitations: &mut Vec<Limitation>,
 ) -> Result<HashMap<u64, Vec<u8>>, Failure> {
     if connection.flavor == Flavor::MariaDb {
-        limitations.push(limitations::missing_statement_digests_limitation());
+        limitations.push(limitations::describe_missing_statement_digests());
         return Ok(HashMap::new());
     }
     if let Some(gap) = unreadable {
-        limitations.push(limitations::unreadable_digests_limitation(gap.why.clone(), gap.remedy.clone()));
+        limitations.push(limitations::describe_unreadable_digests(gap.why.clone(), gap.remedy.clone()));
         return Ok(HashMap::new());
     }
     let rows: Vec<StatementRow> = connection.read_rows(statements::RUNNING_STATEMENT_DIGESTS_QUERY).await?;
@@ -40,7 +40,7 @@ pub(crate) async fn read_statement_digests(
     let off: Vec<&str> =
         CONSUMERS_REQUIRED_FOR_DIGESTS.into_iter().filter(|name| !on.iter().any(|on| on == name)).collect();
     if !off.is_empty() {
-        limitations.push(limitations::disabled_digest_consumers_limitation(&off));
+        limitations.push(limitations::describe_disabled_digest_consumers(&off));
     }
     let mut found: HashMap<u64, InnermostRunningStatement> = HashMap::new();
     for (thread, event, digest) in rows {
@@ -52,7 +52,7 @@ pub(crate) async fn read_statement_digests(
         }
     }
     if found.values().any(|running| running.statements > 1 && running.digest.is_none()) {
-        limitations.push(limitations::missing_stored_program_digests_limitation());
+        limitations.push(limitations::describe_missing_stored_program_digests());
     }
     Ok(found.into_iter().filter_map(|(thread, running)| Some((thread, running.digest?))).collect())
 }

@@ -68,7 +68,7 @@ pub(crate) fn build_kill_by_query_id_statement(query: u64) -> String {
 
 /// Reads sessions' query ids from MariaDB. Takes up to 0.1 s, because the server scans the complete process list.
 /// Requires the PROCESS privilege for other accounts' sessions.
-pub(crate) fn build_mariadb_query_id_lookup(connections: &[u64]) -> String {
+pub(crate) fn mariadb_query_ids_query(connections: &[u64]) -> String {
     format!("SELECT id, query_id FROM information_schema.processlist WHERE id IN ({})", join_with_commas(connections))
 }
 
@@ -124,7 +124,7 @@ pub(crate) const SERVER_CLOCK_QUERY: &str = "SELECT CAST(NOW(6) AS CHAR), UNIX_T
 /// The statement requires no privileges, and its execution time is negligible.
 /// `before` is 1 if the same local time also occurred one hour earlier (end of daylight saving time), and 0 otherwise.
 /// `after` is 1 if the same local time occurs again one hour later (end of daylight saving time), and 0 otherwise.
-pub(crate) fn local_time_to_utc_query(times: &[DateTime]) -> String {
+pub(crate) fn build_utc_conversion_query(times: &[DateTime]) -> String {
     let convert = |time: &DateTime| {
         let time = format!("TIMESTAMP'{}'", time.strftime("%Y-%m-%d %H:%M:%S"));
         let other = |shift: &str| format!("FROM_UNIXTIME(UNIX_TIMESTAMP({time}) {shift} 3600) = {time}");

@@ -42,7 +42,7 @@ const MAX_TRANSACTION_READ_ATTEMPTS: u32 = 3;
 /// Falls back to the InnoDB status if the server keeps returning [`ER_CANNOT_CONVERT_STRING`].
 /// Adds a `Limitation` to `connection.limitations` if the age of a transaction is ambiguous or negative.
 pub(crate) async fn read_transactions(connection: &mut Connection) -> Result<TransactionReadResult, Failure> {
-    query_transactions(connection).await.map_err(|error| connection.to_failure(&error))
+    query_transactions(connection).await.map_err(|error| connection.client_error_to_failure(&error))
 }
 
 async fn query_transactions(connection: &mut Connection) -> Result<TransactionReadResult, Error> {
@@ -78,11 +78,11 @@ async fn compute_transaction_ages(
         return Ok(Vec::new());
     }
     let Some(clock) = connection.read_clock().await? else {
-        connection.limitations.push(durations::unreadable_clock_limitation());
+        connection.limitations.push(durations::describe_unreadable_clock());
         return Ok(rows.into_iter().map(|row| row.transaction).collect());
     };
     let times = rows.iter().flat_map(|row| [row.started, row.wait_started]).flatten().collect();
-    let ages = clock::compute_local_timestamp_ages(&mut connection.raw.client, &clock, times).await?;
+    let ages = clock::compute_ages_of_local_timestamps(&mut connection.raw.client, &clock, times).await?;
     let age = |time: Option<DateTime>| time.and_then(|time| ages.get(&time)).copied();
     let is_ambiguous = |time| matches!(age(time), Some(LocalTimestampAge::Ambiguous(..)));
     let mut printed = HashMap::new();
@@ -96,15 +96,15 @@ async fn compute_transaction_ages(
         let mut transaction = row.transaction;
         let status = printed.get(&transaction.session_id);
         if let Some(age) = age(row.started) {
-            transaction.seconds = uncertain_ages.choose_transaction_age(age, status.map(|status| status.seconds));
+            transaction.seconds = uncertain_ages.resolve_transaction_age(age, status.map(|status| status.seconds));
         }
         if let Some(age) = age(row.wait_started) {
             let waited = status.and_then(|status| status.lock_wait_seconds);
-            transaction.lock_wait_seconds = Some(uncertain_ages.choose_transaction_age(age, waited));
+            transaction.lock_wait_seconds = Some(uncertain_ages.resolve_transaction_age(age, waited));
         }
         transactions.push(transaction);
     }
-    connection.limitations.extend(uncertain_ages.limitations_for_uncertain_ages());
+    connection.limitations.extend(uncertain_ages.uncertain_transaction_age_limitations());
     Ok(transactions)
 }
 
@@ -123,7 +123,7 @@ impl TransactionAgeResolver {
     /// `printed` is the transaction age that the InnoDB status reports, or `None` if it is unknown.
     /// If `age` is ambiguous, the function returns the possible age that is close to `printed`.
     /// If no possible age is close to `printed`, the function returns the smallest possible age.
-    fn choose_transaction_age(&mut self, age: LocalTimestampAge, printed: Option<u64>) -> u64 {
+    fn resolve_transaction_age(&mut self, age: LocalTimestampAge, printed: Option<u64>) -> u64 {
         let age = match age {
             LocalTimestampAge::Exact(age) => age,
             LocalTimestampAge::Ambiguous(later, earlier) => {
@@ -142,10 +142,10 @@ impl TransactionAgeResolver {
         Session::sanitize_duration_seconds(age.into())
     }
 
-    fn limitations_for_uncertain_ages(&self) -> Vec<Limitation> {
-        let negative = (self.negative > 0).then(|| durations::negative_transaction_durations_limitation(self.negative));
+    fn uncertain_transaction_age_limitations(&self) -> Vec<Limitation> {
+        let negative = (self.negative > 0).then(|| durations::describe_negative_transaction_durations(self.negative));
         let ambiguous =
-            (self.ambiguous > 0).then(|| durations::ambiguous_transaction_durations_limitation(self.ambiguous));
+            (self.ambiguous > 0).then(|| durations::describe_ambiguous_transaction_durations(self.ambiguous));
         negative.into_iter().chain(ambiguous).collect()
     }
 }
@@ -236,14 +236,14 @@ mod tests {
     fn ambiguous_and_negative_ages_become_limitations() {
         let mut uncertain_ages = TransactionAgeResolver::default();
         let ambiguous = LocalTimestampAge::Ambiguous(60, 3660);
-        assert_eq!(uncertain_ages.choose_transaction_age(ambiguous, Some(3661)), 3660);
-        assert_eq!(uncertain_ages.choose_transaction_age(ambiguous, Some(61)), 60);
-        assert_eq!(uncertain_ages.choose_transaction_age(LocalTimestampAge::Exact(-1), None), 0);
-        assert_eq!(uncertain_ages.limitations_for_uncertain_ages(), []);
-        assert_eq!(uncertain_ages.choose_transaction_age(ambiguous, None), 60);
-        assert_eq!(uncertain_ages.choose_transaction_age(LocalTimestampAge::Exact(-3600), None), 0);
+        assert_eq!(uncertain_ages.resolve_transaction_age(ambiguous, Some(3661)), 3660);
+        assert_eq!(uncertain_ages.resolve_transaction_age(ambiguous, Some(61)), 60);
+        assert_eq!(uncertain_ages.resolve_transaction_age(LocalTimestampAge::Exact(-1), None), 0);
+        assert_eq!(uncertain_ages.uncertain_transaction_age_limitations(), []);
+        assert_eq!(uncertain_ages.resolve_transaction_age(ambiguous, None), 60);
+        assert_eq!(uncertain_ages.resolve_transaction_age(LocalTimestampAge::Exact(-3600), None), 0);
         let kinds: Vec<_> =
-            uncertain_ages.limitations_for_uncertain_ages().iter().map(|limitation| limitation.kind).collect();
+            uncertain_ages.uncertain_transaction_age_limitations().iter().map(|limitation| limitation.kind).collect();
         assert_eq!(kinds, [LimitationKind::UnreliableAges; 2]);
     }
 }

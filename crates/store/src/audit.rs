@@ -26,7 +26,7 @@ use clew_model::{AuditEvent, AuditOutcome, DomainId, InstanceId, NodeId, Project
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use crate::audit::chain::{append_audit_rows, initialise_audit_chain};
+pub(crate) use crate::audit::chain::{append_audit_rows, initialize_audit_chain};
 pub(crate) use crate::audit::checkpoint_tracker::CheckpointTracker;
 pub(crate) use crate::audit::mac_keys::{AuditMacKeys, rotate_audit_mac_key};
 use crate::database::query;

@@ -37,7 +37,7 @@ impl Store {
         }
         write_setting(tx.transaction(), MASTER_KEY_CANARY_SETTING, &canary).await?;
         write_setting(tx.transaction(), REGION_SETTING_NAME, tenant.region.as_bytes()).await?;
-        audit::initialise_audit_chain(tx.transaction(), &self.keys.audit).await?;
+        audit::initialize_audit_chain(tx.transaction(), &self.keys.audit).await?;
         let domain_id = insert_iam_domain(tx.transaction(), &tenant.domain_name, now).await?;
         let project_id = insert_project(tx.transaction(), &domain_id, &tenant.region, "", now).await?;
         let administrator = NewUser {
@@ -83,7 +83,7 @@ impl Store {
         if self.unseal_master_key_canary(&found)?.expose_secret() == MASTER_KEY_CANARY_PLAINTEXT {
             return Ok(());
         }
-        audit::initialise_audit_chain(tx.transaction(), &self.keys.audit).await?;
+        audit::initialize_audit_chain(tx.transaction(), &self.keys.audit).await?;
         write_setting(tx.transaction(), MASTER_KEY_CANARY_SETTING, &sealed).await?;
         tx.commit_with_event(&AuditEvent::for_successful_operation(
             &AuditOrigin::for_internal_operation(),

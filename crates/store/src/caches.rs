@@ -46,26 +46,21 @@ struct RecordedClientAddress {
 }
 
 /// Cached client addresses share one constant version, because database changes do not invalidate them.
-const CLIENT_ADDRESS_CACHE_VERSION: i64 = 0;
+const NEVER_INVALIDATED_ENTRY_VERSION: i64 = 0;
 
 impl StoreCaches {
     /// `since` is a Unix timestamp in seconds.
-    pub(crate) fn find_client_address_recorded_since(
-        &self,
-        user: &UserId,
-        address: IpAddr,
-        since: i64,
-    ) -> Option<Arc<str>> {
-        let recorded = self.addresses.get(CLIENT_ADDRESS_CACHE_VERSION, &(user.clone(), address));
+    pub(crate) fn find_recent_client_address(&self, user: &UserId, address: IpAddr, since: i64) -> Option<Arc<str>> {
+        let recorded = self.addresses.get(NEVER_INVALIDATED_ENTRY_VERSION, &(user.clone(), address));
         recorded.filter(|address| address.recorded_at > since).map(|address| address.text)
     }
 
     pub(crate) fn record_client_address(&self, user: &UserId, address: IpAddr, recorded_at: i64) {
         let recorded = RecordedClientAddress { text: address.to_string().into(), recorded_at };
-        self.addresses.insert(CLIENT_ADDRESS_CACHE_VERSION, (user.clone(), address), recorded);
+        self.addresses.insert(NEVER_INVALIDATED_ENTRY_VERSION, (user.clone(), address), recorded);
     }
 
-    pub(crate) fn remove_client_address(&self, user: &UserId, address: IpAddr) {
+    pub(crate) fn evict_client_address(&self, user: &UserId, address: IpAddr) {
         self.addresses.remove(&(user.clone(), address));
     }
 }

@@ -103,7 +103,7 @@ impl Database {
     }
 
     /// Returns a subquery for the `IN` operator that selects the strings of a JSON array parameter.
-    pub(crate) fn select_json_array_strings_sql(&self, parameter: &str) -> String {
+    pub(crate) fn json_array_strings_subquery(&self, parameter: &str) -> String {
         match self {
             Self::Sqlite(_) => format!("SELECT value FROM json_each({parameter})"),
             Self::Postgres(_) => {

@@ -250,7 +250,7 @@ impl StoreError {
         move |source| Self::File { action, path, source }
     }
 
-    pub(crate) fn damaged_value_error<E: std::fmt::Display>(what: &'static str) -> impl Fn(E) -> Self {
+    pub(crate) fn corrupt_value_error<E: std::fmt::Display>(what: &'static str) -> impl Fn(E) -> Self {
         move |error| Self::Damaged { what, reason: error.to_string() }
     }
 }

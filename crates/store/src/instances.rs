@@ -121,7 +121,7 @@ impl InstanceStore<'_> {
             .url
             .password
             .as_ref()
-            .map(|password| self.store.sealer.seal(associated_data_for_password(&id), password))
+            .map(|password| self.store.sealer.seal(associated_data_for_node_password(&id), password))
             .transpose()?;
         query(
             "add a node",
@@ -151,7 +151,7 @@ impl InstanceStore<'_> {
     ) -> Result<(Vec<Instance>, u64), StoreError> {
         let (id, part_of_id) = parse_text_filter(filter.id.as_deref());
         let (name, part_of_name) = parse_text_filter(filter.name.as_deref());
-        let tags = serde_json::to_string(&filter.tags).map_err(StoreError::damaged_value_error("tags"))?;
+        let tags = serde_json::to_string(&filter.tags).map_err(StoreError::corrupt_value_error("tags"))?;
         let matching =
             MATCHING_INSTANCES_FROM_CLAUSE.replace("{elements}", &self.store.database.json_array_to_rows_sql("$8"));
         let total: i64 = query_scalar("list instances", AssertSqlSafe(format!("SELECT COUNT(*) {matching}")))
@@ -234,7 +234,7 @@ impl InstanceStore<'_> {
         let sealed = url
             .password
             .as_ref()
-            .map(|password| self.store.sealer.seal(associated_data_for_password(node), password))
+            .map(|password| self.store.sealer.seal(associated_data_for_node_password(node), password))
             .transpose()?;
         let mut tx = self.store.begin_audited_transaction("change a node").await?;
         let Some(name) = tags::find_instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
@@ -274,7 +274,7 @@ impl InstanceStore<'_> {
         let mut found = node_from_row(&row)?;
         let sealed: Option<Vec<u8>> = row.get("password")?;
         let password = match sealed {
-            Some(sealed) => Some(self.store.unseal_secret(associated_data_for_password(id), &sealed).await?),
+            Some(sealed) => Some(self.store.unseal_secret(associated_data_for_node_password(id), &sealed).await?),
             None => None,
         };
         found.url = found.url.with_password(password);
@@ -325,7 +325,7 @@ impl InstanceStore<'_> {
     }
 }
 
-fn associated_data_for_password(id: &NodeId) -> AssociatedData<'_> {
+fn associated_data_for_node_password(id: &NodeId) -> AssociatedData<'_> {
     AssociatedData { table: "nodes", column: "password", row: id.as_str() }
 }
 

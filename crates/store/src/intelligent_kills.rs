@@ -172,7 +172,7 @@ impl KillStore<'_> {
         let failed = StoreError::database_error("claim an intelligent kill");
         let mut transaction = self.store.database.begin_write_transaction().await.map_err(&failed)?;
         let now = self.store.clock.unix_millis();
-        let claim = CLAIM_OLDEST_KILL_SQL.replace("{zones}", &self.store.database.select_json_array_strings_sql("$4"));
+        let claim = CLAIM_OLDEST_KILL_SQL.replace("{zones}", &self.store.database.json_array_strings_subquery("$4"));
         let row = query("claim an intelligent kill", AssertSqlSafe(claim))
             .bind(now)
             .bind(duration_to_millis(lease))

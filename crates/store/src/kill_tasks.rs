@@ -273,7 +273,7 @@ async fn insert_kill_task(
     now: i64,
 ) -> Result<i64, StoreError> {
     let criteria =
-        serde_json::to_string(&task.criteria).map_err(StoreError::damaged_value_error("criteria of a kill task"))?;
+        serde_json::to_string(&task.criteria).map_err(StoreError::corrupt_value_error("criteria of a kill task"))?;
     query_scalar(
         tx.action(),
         "INSERT INTO kill_tasks (id, instance_id, criteria, masked, started_at, ends_at) \
@@ -300,7 +300,7 @@ fn kill_task_from_row(row: &Row, now: i64) -> Result<KillTask, StoreError> {
         id: row.get("id")?,
         instance_id: parse_column(row, "instance_id")?,
         criteria: serde_json::from_str(&criteria)
-            .map_err(StoreError::damaged_value_error("criteria of a kill task"))?,
+            .map_err(StoreError::corrupt_value_error("criteria of a kill task"))?,
         masked: row.get("masked")?,
         started_at: row.get("started_at")?,
         ends_at,

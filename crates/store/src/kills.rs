@@ -200,7 +200,7 @@ impl KillFilter {
 
 const AUDIT_OPERATION_NAME: &str = "KillSession";
 
-const MATCHING_KILLS_FROM_CLAUSE: &str = "FROM killed_sessions WHERE instance_id = $1 AND ($2 IS NULL OR node_id = $2) \
+const FROM_MATCHING_KILLS_SQL: &str = "FROM killed_sessions WHERE instance_id = $1 AND ($2 IS NULL OR node_id = $2) \
      AND ($3 IS NULL OR source = $3) AND ($4 IS NULL OR task_id = $4) \
      AND ($5 IS NULL OR asked_at >= $5) AND ($6 IS NULL OR asked_at < $6)";
 
@@ -325,7 +325,7 @@ impl KillStore<'_> {
     /// Returns a page of matching kills, newest first, and the total number of matching kills.
     pub async fn list_kills(self, filter: &KillFilter, page: Pagination) -> Result<(Vec<KillRecord>, u64), StoreError> {
         let total: i64 =
-            query_scalar("list kills", AssertSqlSafe(format!("SELECT COUNT(*) {MATCHING_KILLS_FROM_CLAUSE}")))
+            query_scalar("list kills", AssertSqlSafe(format!("SELECT COUNT(*) {FROM_MATCHING_KILLS_SQL}")))
                 .bind(filter.instance_id.as_str())
                 .bind(filter.node_id.as_ref().map(NodeId::as_str))
                 .bind(filter.source.map(KillSource::name))
@@ -335,7 +335,7 @@ impl KillStore<'_> {
                 .fetch_one(&self.store.database)
                 .await?;
         let statement = format!(
-            "SELECT {} {MATCHING_KILLS_FROM_CLAUSE} ORDER BY asked_at DESC, id DESC LIMIT $7 OFFSET $8",
+            "SELECT {} {FROM_MATCHING_KILLS_SQL} ORDER BY asked_at DESC, id DESC LIMIT $7 OFFSET $8",
             kill_columns!()
         );
         let rows = query("list kills", AssertSqlSafe(statement))

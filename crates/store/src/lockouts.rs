@@ -27,7 +27,7 @@ const PENDING_AUTH_ATTEMPT_TTL_SECONDS: i64 = 30;
 /// Maximum number of recorded client addresses per user. A new address replaces the least recently used address.
 const MAX_CLIENT_ADDRESSES_PER_USER: i64 = 64;
 /// Unused client addresses are deleted after 90 days.
-const CLIENT_ADDRESS_TTL_SECONDS: i64 = 90 * 24 * 3600;
+const CLIENT_ADDRESS_RETENTION_SECONDS: i64 = 90 * 24 * 3600;
 /// Minimum interval between database updates of a client address's last-used time, in seconds.
 const CLIENT_ADDRESS_WRITE_INTERVAL_SECONDS: i64 = 24 * 3600;
 
@@ -157,8 +157,8 @@ impl LockoutStore<'_> {
     /// Returns `address` as text if the cache holds it as a recently recorded address of the user, or `None` otherwise.
     /// Reads only the in-memory cache to avoid a database query for each request.
     #[must_use]
-    pub fn find_cached_client_address(self, user: &UserId, address: IpAddr) -> Option<Arc<str>> {
-        self.store.caches.find_client_address_recorded_since(
+    pub fn find_recently_recorded_client_address(self, user: &UserId, address: IpAddr) -> Option<Arc<str>> {
+        self.store.caches.find_recent_client_address(
             user,
             address,
             self.store.clock.unix_seconds() - CLIENT_ADDRESS_WRITE_INTERVAL_SECONDS,
@@ -175,14 +175,14 @@ impl LockoutStore<'_> {
         .bind(address.to_string())
         .fetch_optional(&self.store.database)
         .await?;
-        Ok(found.is_some_and(|last_at| self.store.clock.unix_seconds() - last_at < CLIENT_ADDRESS_TTL_SECONDS))
+        Ok(found.is_some_and(|last_at| self.store.clock.unix_seconds() - last_at < CLIENT_ADDRESS_RETENTION_SECONDS))
     }
 
     /// Records a client address of a user, at most once per day.
     /// Ignores the address if the user has authenticated from 64 other addresses within the last day.
     /// The limit of 64 prevents a database write on every request if a user alternates between many addresses.
     pub async fn record_client_address(self, user: &UserId, address: IpAddr) -> Result<(), StoreError> {
-        if self.find_cached_client_address(user, address).is_some() {
+        if self.find_recently_recorded_client_address(user, address).is_some() {
             return Ok(());
         }
         let text = address.to_string();
@@ -218,13 +218,13 @@ impl LockoutStore<'_> {
                  (SELECT address FROM known_addresses WHERE user_id = $1 ORDER BY last_at DESC, address LIMIT $3)) RETURNING address",
         )
         .bind(user.as_str())
-        .bind(now - CLIENT_ADDRESS_TTL_SECONDS)
+        .bind(now - CLIENT_ADDRESS_RETENTION_SECONDS)
         .bind(MAX_CLIENT_ADDRESSES_PER_USER)
         .fetch_all(&mut transaction).await?;
         transaction.commit().await.map_err(&failed)?;
         self.store.caches.record_client_address(user, address, now);
         for address in deleted.iter().filter_map(|text| text.parse().ok()) {
-            self.store.caches.remove_client_address(user, address);
+            self.store.caches.evict_client_address(user, address);
         }
         Ok(())
     }

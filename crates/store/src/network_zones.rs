@@ -97,7 +97,7 @@ impl ZoneStore<'_> {
         }
         for (zones, count) in workers {
             let zones: Vec<String> =
-                serde_json::from_str(&zones).map_err(StoreError::damaged_value_error("zones of a worker"))?;
+                serde_json::from_str(&zones).map_err(StoreError::corrupt_value_error("zones of a worker"))?;
             for zone in zones {
                 get_or_insert_zone_state(&mut states, &zone)?.workers += count.unsigned_abs();
             }
@@ -119,7 +119,7 @@ fn get_or_insert_zone_state<'a>(states: &'a mut Vec<ZoneState>, name: &str) -> R
 
 /// An empty zone name represents nodes without a zone.
 pub(crate) fn parse_zone_name(name: &str) -> Result<Option<NetworkZone>, StoreError> {
-    if name.is_empty() { Ok(None) } else { name.parse().map(Some).map_err(StoreError::damaged_value_error("zone")) }
+    if name.is_empty() { Ok(None) } else { name.parse().map(Some).map_err(StoreError::corrupt_value_error("zone")) }
 }
 
 struct WorkerHeartbeatWrite {

@@ -89,7 +89,7 @@ impl Store {
         if dir.is_initialised()? {
             return Err(already_initialised());
         }
-        dir.restrict_permissions_before_initialisation()?;
+        dir.restrict_permissions_before_init()?;
         dir.create_directories()?;
         let _lock = data_dir_lock::acquire_data_dir_lock(&dir)?;
         if dir.is_initialised()? {
@@ -141,7 +141,7 @@ impl Store {
         dir.create_directories()?;
         let key = master_key::read_master_key(&dir.master_key_path())?;
         let region = settings::read_setting(&database, REGION_SETTING_NAME).await?.unwrap_or_default();
-        let region = String::from_utf8(region).map_err(StoreError::damaged_value_error("region"))?;
+        let region = String::from_utf8(region).map_err(StoreError::corrupt_value_error("region"))?;
         let store = Self::from_parts(database.clone(), &key, &dir, region.clone());
         match (store.verify_master_key().await, master_key::read_next_master_key(&dir.master_key_path())?) {
             (Ok(()), _) => Ok(store),
@@ -232,7 +232,7 @@ impl Store {
     /// If PostgreSQL stores the metadata and S3 stores the results, any number of servers can share a store.
     pub fn acquire_data_dir_lock(&self) -> Result<DataDirLock, StoreError> {
         if self.database.is_shared() && self.results.is_shared() {
-            return Ok(DataDirLock::LOCK_NOT_REQUIRED);
+            return Ok(DataDirLock::NO_LOCK);
         }
         let lock = data_dir_lock::acquire_data_dir_lock(&self.data_dir)?;
         self.data_dir.restrict_result_file_permissions()?;

@@ -137,7 +137,7 @@ const DELETE_TASKS_ENDED_BEFORE: &str = "DELETE FROM tasks WHERE ended_at < $1 R
 impl TaskStore<'_> {
     /// Enqueues a task. Fails with [`StoreError::QueueFull`] if `queue_limit` tasks are queued for the node.
     pub async fn enqueue_task(self, task: &NewSessionCollectionTask, queue_limit: u32) -> Result<(), StoreError> {
-        let selection = serde_json::to_string(&task.selection).map_err(StoreError::damaged_value_error("selection"))?;
+        let selection = serde_json::to_string(&task.selection).map_err(StoreError::corrupt_value_error("selection"))?;
         let now = self.store.clock.unix_millis();
         if self
             .store
@@ -301,7 +301,7 @@ fn task_from_row(row: &Row) -> Result<SessionCollectionTask, StoreError> {
         project_id: parse_column(row, "project_id")?,
         instance_id: parse_column(row, "instance_id")?,
         node_id: parse_column(row, "node_id")?,
-        selection: serde_json::from_str(&selection).map_err(StoreError::damaged_value_error("selection"))?,
+        selection: serde_json::from_str(&selection).map_err(StoreError::corrupt_value_error("selection"))?,
         masked: row.get("masked")?,
         status: CollectionTaskStatus::from_name(&status)
             .ok_or_else(|| StoreError::Damaged { what: "status of a collection", reason: status })?,

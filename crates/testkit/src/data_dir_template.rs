@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::flavor::{Flavor, server_arguments_for_root_user};
+use crate::flavor::{Flavor, server_arguments_for_os_root_user};
 use crate::server_error::ServerError;
 use crate::test_tools;
 
@@ -50,7 +50,7 @@ fn initialize_data_dir(flavor: Flavor, folder: &Path) -> Result<(), ServerError>
     let folder = folder.display();
     match flavor {
         Flavor::MariaDb => run_command(
-            Command::new("mariadb-install-db").arg("--no-defaults").args(server_arguments_for_root_user()).args([
+            Command::new("mariadb-install-db").arg("--no-defaults").args(server_arguments_for_os_root_user()).args([
                 &format!("--datadir={folder}"),
                 "--auth-root-authentication-method=normal",
                 "--skip-test-db",

@@ -85,7 +85,7 @@ impl FakeServer {
 
     /// Starts a fake server whose sessions run statements of at least `bytes` bytes.
     /// `bytes` must be less than 64 KiB.
-    pub async fn start_with_long_statements(bytes: usize, options: FakeServerOptions) -> io::Result<Self> {
+    pub async fn start_with_min_statement_size(bytes: usize, options: FakeServerOptions) -> io::Result<Self> {
         Self::start_with_connection_counter(options, bytes, Arc::default()).await
     }
 

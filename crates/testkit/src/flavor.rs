@@ -39,7 +39,7 @@ impl Flavor {
                 let program = PathBuf::from(test_tools::MARIADBD_PATH);
                 self.ensure_program_installed(&program)?;
                 let mut command = build_command_with_sigkill_on_parent_exit(&program);
-                command.arg("--no-defaults").args(server_arguments_for_root_user());
+                command.arg("--no-defaults").args(server_arguments_for_os_root_user());
                 let plugins = test_tools::mariadb_plugin_dir();
                 if plugins.exists() {
                     command.arg(format!("--plugin-dir={}", plugins.display()));
@@ -48,7 +48,7 @@ impl Flavor {
             }
             Self::MySql => {
                 let mut command = self.build_command_for_mysql_program("usr/sbin/mysqld")?;
-                command.arg("--no-defaults").args(server_arguments_for_root_user());
+                command.arg("--no-defaults").args(server_arguments_for_os_root_user());
                 for (option, path) in [
                     ("basedir", "usr"),
                     ("lc-messages-dir", "usr/share/mysql"),
@@ -107,6 +107,6 @@ impl fmt::Display for Flavor {
 }
 
 /// Database servers require the argument `--user=root` to run as root.
-pub(crate) fn server_arguments_for_root_user() -> &'static [&'static str] {
+pub(crate) fn server_arguments_for_os_root_user() -> &'static [&'static str] {
     if geteuid().is_root() { &["--user=root"] } else { &[] }
 }

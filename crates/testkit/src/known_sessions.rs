@@ -151,7 +151,7 @@ impl PredefinedSessions {
 
     /// Queries the ids, locked rows and locked tables of all open transactions.
     /// Returns a map from the thread id of a session to the values of the session's transaction.
-    pub async fn query_observed_transactions(
+    pub async fn query_open_transactions(
         &self,
         server: &Server,
     ) -> mysql_async::Result<HashMap<u64, ObservedTransaction>> {

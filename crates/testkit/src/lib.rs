@@ -65,13 +65,13 @@ pub use postgresql::PostgreSqlServer;
 pub use raw_client::{ClientCharset, RawSession};
 pub use rewriting_proxy::{ConnectionIdRewrite, PacketAction, RewriteRules, RewritingProxy};
 pub use rogue_server::{
-    PasswordLeak, RogueAttack, RogueServer, RogueServerOptions, STATEMENT_SUBSTRINGS_THAT_TRIGGER_ATTACKS,
+    ATTACK_TRIGGER_SUBSTRINGS, LeakedPasswordEncoding, RogueAttack, RogueServer, RogueServerOptions,
 };
 pub use s3_server::S3Server;
 pub use scenarios::{LockWaitScenario, RunningScenario, ScenarioError};
 pub use server::{DatabaseServerOptions, Server};
 pub use server_clock::ServerClock;
 pub use server_error::ServerError;
-pub use session_load::{BENCHMARK_SESSION_COUNTS, SessionCountsByType, SessionLoad};
+pub use session_load::{BENCHMARK_SESSION_COUNTS, SessionLoad, SessionLoadSize};
 pub use statement_gate::StatementHoldingProxy;
 pub use virtual_address::VirtualIpProxy;

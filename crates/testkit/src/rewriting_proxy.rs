@@ -95,7 +95,7 @@ impl RewritingProxy {
     /// Replaces the rewrite rules for new connections and for subsequent packets on open connections.
     /// New rewrite rules do not release packets that the proxy already holds back.
     pub fn set_rewrite_rules(&self, rewrite: RewriteRules) {
-        *self.state.lock_rewrite_rules() = rewrite;
+        *self.state.lock_rewrite_rules_mutex() = rewrite;
         self.state.held.send_replace(false);
     }
 
@@ -124,7 +124,7 @@ impl Drop for RewritingProxy {
 }
 
 impl RewritingProxyState {
-    fn lock_rewrite_rules(&self) -> MutexGuard<'_, RewriteRules> {
+    fn lock_rewrite_rules_mutex(&self) -> MutexGuard<'_, RewriteRules> {
         self.rewrite.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -133,7 +133,7 @@ impl RewritingProxyState {
     }
 
     fn find_action_for_packet(&self, packet: &[u8]) -> Option<PacketAction> {
-        let (text, effect) = self.lock_rewrite_rules().effect?;
+        let (text, effect) = self.lock_rewrite_rules_mutex().effect?;
         packet.windows(text.len()).any(|part| part == text.as_bytes()).then_some(effect)
     }
 }
@@ -159,7 +159,7 @@ async fn forward_connection(
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let (sequence, mut greeting) = read_packet(&mut from_server).await?;
-    let rewrite = *state.lock_rewrite_rules();
+    let rewrite = *state.lock_rewrite_rules_mutex();
     rewrite_greeting(&mut greeting, number, rewrite);
     write_packet(&mut to_client, sequence, &greeting).await?;
     let (hold, is_held) = watch::channel(false);

@@ -23,7 +23,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::fake_server::packets;
 use crate::mysql_packets::{CLIENT_SSL, is_ssl_request, read_packet, write_packet};
 use client_packet_recorder::ClientPacketRecorder;
-pub use password_leak::PasswordLeak;
+pub use password_leak::LeakedPasswordEncoding;
 
 /// Attack that a [`RogueServer`] performs on its clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub enum RogueAttack {
 }
 
 /// Statement substrings (case-insensitive) to which a [`RogueServer`] responds with its attack.
-pub const STATEMENT_SUBSTRINGS_THAT_TRIGGER_ATTACKS: [&str; 2] = ["processlist", "performance_schema.threads"];
+pub const ATTACK_TRIGGER_SUBSTRINGS: [&str; 2] = ["processlist", "performance_schema.threads"];
 
 /// Configuration of a [`RogueServer`].
 #[derive(Debug, Clone)]
@@ -122,7 +122,7 @@ impl RogueServer {
     /// Returns the number of bytes that the server has sent in attacks.
     /// The number of sent bytes no longer increases after the client stops reading.
     #[must_use]
-    pub fn attack_bytes_sent(&self) -> u64 {
+    pub fn sent_attack_byte_count(&self) -> u64 {
         self.recording.bytes_sent()
     }
 
@@ -140,7 +140,7 @@ impl RogueServer {
 
     /// Returns the insecure form in which a client sent `password`, or `None` if no client leaked the password.
     #[must_use]
-    pub fn find_password_leak(&self, password: &str) -> Option<PasswordLeak> {
+    pub fn find_password_leak(&self, password: &str) -> Option<LeakedPasswordEncoding> {
         password_leak::find_password_leak(&self.received_packets(), password)
     }
 }
@@ -224,7 +224,7 @@ async fn authenticate_and_serve_client<S: AsyncRead + AsyncWrite + Unpin>(
                 let statement = statement.split_once("*/ ").map_or(statement.as_str(), |(_, statement)| statement);
                 let is_attacked = match options.mode {
                     RogueAttack::HugePacket { .. } => statement.starts_with("show full processlist"),
-                    _ => STATEMENT_SUBSTRINGS_THAT_TRIGGER_ATTACKS.iter().any(|words| statement.contains(words)),
+                    _ => ATTACK_TRIGGER_SUBSTRINGS.iter().any(|words| statement.contains(words)),
                 };
                 if !is_attacked || !attack::try_attack_client(stream, statement, &options.mode, recording).await? {
                     responses::send_plausible_response(stream, statement, options.version, connection).await?;

@@ -74,7 +74,7 @@ impl S3Server {
     async fn wait_until_requests_succeed(&mut self, requests: &[(u16, &str)]) -> Result<(), ServerError> {
         let start = Instant::now();
         for (port, request) in requests {
-            while !does_request_succeed(*port, request).await {
+            while !request_succeeds(*port, request).await {
                 if self.process.has_exited().map_err(io_error("check the state of a server process"))?
                     || start.elapsed() > START_TIMEOUT
                 {
@@ -153,7 +153,7 @@ impl Drop for S3Server {
     fn drop(&mut self) {
         let _ = self.process.kill();
         // SeaweedFS creates sockets in /tmp and does not remove them if it is killed.
-        for (component, port) in self.ports.component_ports() {
+        for (component, port) in self.ports.seaweedfs_component_ports() {
             let _ = fs::remove_file(format!("/tmp/seaweedfs-{component}-grpc-{}.sock", port + GRPC_PORT_OFFSET));
         }
     }
@@ -174,7 +174,7 @@ fn spawn_server(folder: &TempDir, ports: &SeaweedFsPorts) -> Result<Process, Ser
         ("-s3.localSocket", "s3.socket"),
     ];
     command.args(["-logtostderr", "server", "-filer", "-s3"]);
-    command.args(ports.component_ports().map(|(component, port)| format!("-{component}.port={port}")));
+    command.args(ports.seaweedfs_component_ports().map(|(component, port)| format!("-{component}.port={port}")));
     command.args(files.map(|(option, name)| format!("{option}={}", path(name))));
     let child = command
         .args(SEAWEEDFS_OPTIONS)
@@ -213,7 +213,7 @@ fn render_s3_identity_config() -> String {
     format!(r#"{{"identities":[{owner},{reader}]}}"#)
 }
 
-async fn does_request_succeed(port: u16, request: &str) -> bool {
+async fn request_succeeds(port: u16, request: &str) -> bool {
     send_request(port, request, b"x").await.is_ok_and(|response| is_success_response(&response))
 }
 
@@ -276,7 +276,7 @@ impl SeaweedFsPorts {
         Ok(Self { master: pair()?, volume: pair()?, filer: pair()?, s3: pair()? })
     }
 
-    fn component_ports(&self) -> [(&'static str, u16); 4] {
+    fn seaweedfs_component_ports(&self) -> [(&'static str, u16); 4] {
         [("master", self.master), ("volume", self.volume), ("filer", self.filer), ("s3", self.s3)]
     }
 }

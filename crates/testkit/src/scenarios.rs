@@ -31,7 +31,7 @@ pub struct LockWaitScenario {
     waits: String,
     /// Expected root blockers, separated by spaces, highest-ranked first. `+` joins the sessions in a wait cycle.
     roots: String,
-    /// Expected locked resource of each waiter. [`WILDCARD_FOR_OTHER_WAITERS`] matches all unlisted waiters.
+    /// Expected locked resource of each waiter. [`UNLISTED_WAITERS_WILDCARD`] matches all unlisted waiters.
     resources: Vec<(&'static str, &'static str)>,
     /// Session that is expected to become the root blocker after the first root blocker is killed.
     pub root_after_kill: Option<&'static str>,
@@ -40,9 +40,9 @@ pub struct LockWaitScenario {
 }
 
 const MYSQL_AND_MARIADB_FLAVORS: &[Flavor] = &Flavor::ALL;
-const MYSQL_FLAVOR_ONLY: &[Flavor] = &[Flavor::MySql];
-const MARIADB_FLAVOR_ONLY: &[Flavor] = &[Flavor::MariaDb];
-const WILDCARD_FOR_OTHER_WAITERS: &str = "*";
+const MYSQL_ONLY_FLAVORS: &[Flavor] = &[Flavor::MySql];
+const MARIADB_ONLY_FLAVORS: &[Flavor] = &[Flavor::MariaDb];
+const UNLISTED_WAITERS_WILDCARD: &str = "*";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ScenarioStep<'a> {
@@ -86,7 +86,7 @@ impl LockWaitScenario {
             script: script.into(),
             waits: waits.into(),
             roots: roots.to_owned(),
-            resources: vec![(WILDCARD_FOR_OTHER_WAITERS, resource)],
+            resources: vec![(UNLISTED_WAITERS_WILDCARD, resource)],
             root_after_kill: None,
             unkillable_reason: None,
         }
@@ -97,7 +97,7 @@ impl LockWaitScenario {
         self
     }
 
-    fn with_expected_next_root_blocker(mut self, root: &'static str) -> Self {
+    fn with_expected_root_blocker_after_kill(mut self, root: &'static str) -> Self {
         self.root_after_kill = Some(root);
         self
     }
@@ -125,7 +125,7 @@ impl LockWaitScenario {
     pub fn expected_locked_resource(&self, waiter: &str) -> &'static str {
         let resource_of =
             |name: &str| self.resources.iter().find(|(waiter, _)| *waiter == name).map(|(_, resource)| *resource);
-        resource_of(waiter).or_else(|| resource_of(WILDCARD_FOR_OTHER_WAITERS)).unwrap_or_default()
+        resource_of(waiter).or_else(|| resource_of(UNLISTED_WAITERS_WILDCARD)).unwrap_or_default()
     }
 
     fn parse_steps(&self) -> Result<Vec<ScenarioStep<'_>>, ScenarioError> {

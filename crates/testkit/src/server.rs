@@ -60,7 +60,7 @@ impl Server {
     }
 
     /// Starts a server that uses a settable clock. The clock must outlive the server.
-    pub async fn start_with_clock(
+    pub async fn start_with_settable_clock(
         flavor: Flavor,
         options: &DatabaseServerOptions,
         clock: &ServerClock,

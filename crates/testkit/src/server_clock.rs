@@ -37,7 +37,7 @@ impl ServerClock {
         // The rename is atomic, because the server can read the file at any time.
         let written = self.folder.path().join("new");
         fs::write(&written, format!("{seconds:+.3}\n"))?;
-        fs::rename(written, self.offset_file_path())
+        fs::rename(written, self.faketime_offset_file_path())
     }
 
     /// Sets the clock to a Unix timestamp. The clock continues to run from that time.
@@ -53,7 +53,7 @@ impl ServerClock {
         })?;
         Ok(vec![
             ("LD_PRELOAD", library.into()),
-            ("FAKETIME_TIMESTAMP_FILE", self.offset_file_path().into()),
+            ("FAKETIME_TIMESTAMP_FILE", self.faketime_offset_file_path().into()),
             ("FAKETIME_NO_CACHE", "1".into()),
             ("DONT_FAKE_MONOTONIC", "1".into()),
             // Without this variable, timed waits of MySQL spin.
@@ -62,7 +62,7 @@ impl ServerClock {
         ])
     }
 
-    fn offset_file_path(&self) -> PathBuf {
+    fn faketime_offset_file_path(&self) -> PathBuf {
         self.folder.path().join("offset")
     }
 }

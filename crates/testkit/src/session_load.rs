@@ -13,7 +13,7 @@ use crate::server::Server;
 
 /// Size of a session load: the numbers of sessions, open transactions and lock waiters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SessionCountsByType {
+pub struct SessionLoadSize {
     /// Total number of sessions.
     pub sessions: usize,
     /// Number of sessions with an open transaction, including those that wait for a lock.
@@ -23,17 +23,17 @@ pub struct SessionCountsByType {
 }
 
 /// Session counts for benchmarks. The variable `max_connections` of the server must be above 10,000.
-pub const BENCHMARK_SESSION_COUNTS: SessionCountsByType =
-    SessionCountsByType { sessions: 10_000, transactions: 2_500, waiters: 100 };
+pub const BENCHMARK_SESSION_COUNTS: SessionLoadSize =
+    SessionLoadSize { sessions: 10_000, transactions: 2_500, waiters: 100 };
 
 /// Sessions that put load on a database server. Dropping the value closes the sessions.
 #[derive(Debug)]
 pub struct SessionLoad {
     sessions: IdleSessions,
-    size: SessionCountsByType,
+    size: SessionLoadSize,
 }
 
-const TIMEOUT_UNTIL_WAITERS_ARE_BLOCKED: Duration = Duration::from_mins(1);
+const BLOCKED_WAITERS_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The lock wait timeout is set to more than a day, so that waiting sessions do not time out.
 const SETUP_STATEMENTS: [&str; 4] = [
@@ -45,7 +45,7 @@ const SETUP_STATEMENTS: [&str; 4] = [
 
 impl SessionLoad {
     /// Opens all sessions and waits until each lock waiter is blocked by a row lock.
-    pub async fn start(server: &Server, size: SessionCountsByType) -> io::Result<Self> {
+    pub async fn start(server: &Server, size: SessionLoadSize) -> io::Result<Self> {
         server.run_statements(&SETUP_STATEMENTS).await.map_err(io::Error::other)?;
         server.run_statements(&[&format_insert_statement(size.transactions)]).await.map_err(io::Error::other)?;
         let mut sessions = open_idle_sessions(server, size.sessions).await?;
@@ -65,7 +65,7 @@ impl SessionLoad {
 
     /// Returns the counts of sessions, open transactions and lock waiters.
     #[must_use]
-    pub fn session_counts(&self) -> SessionCountsByType {
+    pub fn session_counts(&self) -> SessionLoadSize {
         self.size
     }
 
@@ -85,11 +85,9 @@ impl SessionLoad {
             if waiting == Some(self.size.waiters) {
                 break;
             }
-            if start.elapsed() > TIMEOUT_UNTIL_WAITERS_ARE_BLOCKED {
-                let message = format!(
-                    "{waiting:?} of {} sessions wait after {TIMEOUT_UNTIL_WAITERS_ARE_BLOCKED:?}",
-                    self.size.waiters
-                );
+            if start.elapsed() > BLOCKED_WAITERS_TIMEOUT {
+                let message =
+                    format!("{waiting:?} of {} sessions wait after {BLOCKED_WAITERS_TIMEOUT:?}", self.size.waiters);
                 return Err(io::Error::new(io::ErrorKind::TimedOut, message));
             }
             // InnoDB refreshes `innodb_trx` at most ten times per second.

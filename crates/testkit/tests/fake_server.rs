@@ -68,7 +68,7 @@ async fn driver_reads_sessions_and_kills_one() {
 async fn statements_have_the_requested_size() {
     let options = FakeServerOptions { sessions: 40, transactions: 0, fault: Fault::None };
     for bytes in [249, 250, 251, 1024, 60_000] {
-        let fake = FakeServer::start_with_long_statements(bytes, options).await.unwrap();
+        let fake = FakeServer::start_with_min_statement_size(bytes, options).await.unwrap();
         let mut connection = connect(&fake).await.unwrap();
         let rows: Vec<Row> = connection.query("SHOW FULL PROCESSLIST").await.unwrap();
         let lengths: Vec<usize> = rows.iter().map(|row| row.get::<String, _>(7).unwrap().len()).collect();

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use clew_testkit::{PasswordLeak, RogueAttack, RogueServer, RogueServerOptions};
+use clew_testkit::{LeakedPasswordEncoding, RogueAttack, RogueServer, RogueServerOptions};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error, OptsBuilder, SslOpts};
 use tokio::time::timeout;
@@ -27,7 +27,7 @@ async fn full_authentication_without_tls_yields_the_rsa_encrypted_password() {
     let rogue = RogueServer::start(RogueAttack::FullAuthentication).await.unwrap();
     assert_eq!(rogue.find_password_leak(PASSWORD), None);
     let mut connection = Conn::new(options(&rogue)).await.unwrap();
-    assert_eq!(rogue.find_password_leak(PASSWORD), Some(PasswordLeak::Rsa));
+    assert_eq!(rogue.find_password_leak(PASSWORD), Some(LeakedPasswordEncoding::Rsa));
     assert_eq!(rogue.find_password_leak("another password"), None);
     let (version, id): (String, u32) =
         connection.query_first("SELECT VERSION(), CONNECTION_ID()").await.unwrap().unwrap();
@@ -41,14 +41,15 @@ async fn full_authentication_over_unverified_tls_yields_the_plain_password() {
     let rogue = RogueServer::start(RogueServerOptions { tls: true, ..mode.into() }).await.unwrap();
     let unchecked = SslOpts::default().with_danger_accept_invalid_certs(true);
     Conn::new(options(&rogue).ssl_opts(Some(unchecked))).await.unwrap();
-    assert_eq!(rogue.find_password_leak(PASSWORD), Some(PasswordLeak::Clear));
+    assert_eq!(rogue.find_password_leak(PASSWORD), Some(LeakedPasswordEncoding::Clear));
 }
 
 #[tokio::test]
 async fn weak_plugins_yield_the_password_only_if_the_driver_allows_them() {
-    for (mode, leak) in
-        [(RogueAttack::ClearPassword, PasswordLeak::Clear), (RogueAttack::OldPassword, PasswordLeak::OldPassword)]
-    {
+    for (mode, leak) in [
+        (RogueAttack::ClearPassword, LeakedPasswordEncoding::Clear),
+        (RogueAttack::OldPassword, LeakedPasswordEncoding::OldPassword),
+    ] {
         let rogue = RogueServer::start(mode).await.unwrap();
         Conn::new(options(&rogue)).await.unwrap_err();
         assert_eq!(rogue.find_password_leak(PASSWORD), None);
@@ -87,7 +88,7 @@ async fn rows_and_columns_are_endless() {
     let mut connection = Conn::new(options(&rogue)).await.unwrap();
     let listing = connection.query_iter("SHOW FULL PROCESSLIST");
     assert!(timeout(Duration::from_millis(500), listing).await.is_err());
-    assert!(rogue.attack_bytes_sent() > 1 << 20);
+    assert!(rogue.sent_attack_byte_count() > 1 << 20);
 }
 
 #[tokio::test]

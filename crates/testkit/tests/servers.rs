@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use clew_testkit::{
-    DatabaseServerOptions, Flavor, PredefinedSessions, Server, SessionCountsByType, SessionLoad, open_idle_sessions,
+    DatabaseServerOptions, Flavor, PredefinedSessions, Server, SessionLoad, SessionLoadSize, open_idle_sessions,
 };
 use mysql_async::Row;
 use mysql_async::prelude::Queryable;
@@ -61,7 +61,7 @@ async fn assert_transactions_match(server: &Server, sessions: &PredefinedSession
         .map(|(id, transaction)| (id, (transaction.state.to_owned(), transaction.rows_modified)))
         .collect();
     assert_eq!(found, expected);
-    let observed: BTreeMap<_, _> = sessions.query_observed_transactions(server).await.unwrap().into_iter().collect();
+    let observed: BTreeMap<_, _> = sessions.query_open_transactions(server).await.unwrap().into_iter().collect();
     assert!(observed.keys().eq(expected.keys()), "{observed:?}");
 }
 
@@ -92,7 +92,7 @@ async fn dropped_server_leaves_no_process_or_data() {
 async fn load_has_the_requested_size() {
     for flavor in Flavor::ALL {
         let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
-        let size = SessionCountsByType { sessions: 40, transactions: 20, waiters: 5 };
+        let size = SessionLoadSize { sessions: 40, transactions: 20, waiters: 5 };
         let load = SessionLoad::start(&server, size).await.unwrap();
         assert_eq!(load.session_counts(), size);
         let mut control = server.connect_as_root().await.unwrap();

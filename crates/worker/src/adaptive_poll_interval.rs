@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
-pub(crate) const DEFAULT_TARGET_POLL_INTERVAL: Duration = Duration::from_secs(1);
-const MAX_SLOW_NODE_POLL_INTERVAL: Duration = Duration::from_secs(30);
-const POLL_INTERVAL_TO_READ_DURATION_RATIO: u32 = 10;
+pub(crate) const DEFAULT_NODE_POLL_INTERVAL: Duration = Duration::from_secs(1);
+const MAX_POLL_INTERVAL: Duration = Duration::from_secs(30);
+const READ_DURATION_MULTIPLIER: u32 = 10;
 
 /// Poll interval of a node, adapted to the duration of the most recent read.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub struct AdaptivePollInterval {
 impl Default for AdaptivePollInterval {
     /// Creates an adaptive poll interval with a target interval of one second.
     fn default() -> Self {
-        Self::with_target_interval(DEFAULT_TARGET_POLL_INTERVAL)
+        Self::with_target_interval(DEFAULT_NODE_POLL_INTERVAL)
     }
 }
 
@@ -51,12 +51,10 @@ impl AdaptivePollInterval {
     /// The thresholds for lengthening and resetting differ, so that the poll interval does not oscillate.
     pub fn adapt_to_read_duration(&mut self, took: Duration) -> Option<PollIntervalChange> {
         let was_slow = self.slow_interval.is_some();
-        let max_duration = self.target / POLL_INTERVAL_TO_READ_DURATION_RATIO;
+        let max_duration = self.target / READ_DURATION_MULTIPLIER;
         let is_slow = took > max_duration || (was_slow && took > max_duration / 2);
-        self.slow_interval = is_slow.then(|| {
-            (took * POLL_INTERVAL_TO_READ_DURATION_RATIO)
-                .clamp(self.target, MAX_SLOW_NODE_POLL_INTERVAL.max(self.target))
-        });
+        self.slow_interval =
+            is_slow.then(|| (took * READ_DURATION_MULTIPLIER).clamp(self.target, MAX_POLL_INTERVAL.max(self.target)));
         match self.slow_interval {
             Some(interval) if !was_slow => Some(PollIntervalChange::Lengthened(interval)),
             None if was_slow => Some(PollIntervalChange::Restored),
@@ -66,7 +64,7 @@ impl AdaptivePollInterval {
 
     /// Returns the lengthened poll interval of a slow node, or `None` if the target interval applies.
     #[must_use]
-    pub fn slow_node_poll_interval(&self) -> Option<Duration> {
+    pub fn lengthened_poll_interval(&self) -> Option<Duration> {
         self.slow_interval
     }
 
@@ -93,7 +91,7 @@ mod tests {
                 slow_interval.map(PollIntervalChange::Lengthened),
                 "{took}"
             );
-            assert_eq!(interval.slow_node_poll_interval(), slow_interval, "{took}");
+            assert_eq!(interval.lengthened_poll_interval(), slow_interval, "{took}");
         }
     }
 
@@ -109,8 +107,8 @@ mod tests {
         );
         interval.adapt_to_read_duration(Duration::from_millis(90));
         assert_eq!(
-            interval.slow_node_poll_interval(),
-            Some(DEFAULT_TARGET_POLL_INTERVAL),
+            interval.lengthened_poll_interval(),
+            Some(DEFAULT_NODE_POLL_INTERVAL),
             "slow node with an interval of one second"
         );
     }

@@ -20,7 +20,7 @@ use crate::observer::WorkerObserver;
 use crate::pending_result::{self, PendingResult};
 use crate::{lease, settings::WorkerSettings};
 
-const STORE_RETRY_DELAY: Duration = Duration::from_millis(250);
+const STORE_ACCESS_RETRY_DELAY: Duration = Duration::from_millis(250);
 
 pub(crate) struct SessionCollectionJob {
     pub(crate) store: Store,
@@ -52,7 +52,7 @@ impl SessionCollectionJob {
                 warn!(task.request_id = %task.request_id, "lease lost; collected rows discarded");
                 return;
             }
-            outcome = AssertUnwindSafe(self.collect_rows(slot)).catch_unwind() => outcome.unwrap_or_else(|_| Err(collection_panic_failure())),
+            outcome = AssertUnwindSafe(self.collect_rows(slot)).catch_unwind() => outcome.unwrap_or_else(|_| Err(panicked_collection_failure())),
         };
         self.record_collection_outcome(outcome).await;
     }
@@ -74,10 +74,10 @@ impl SessionCollectionJob {
         let login = LoginPermit::request_permit(&self.store, &node.id, cause).await?;
         let read_future =
             self.reader.read_sessions(&node.url, &selection, StatementMasking::from_masked_flag(task.masked));
-        let read = slot.await_session_read(&node.id, read_future).await;
+        let read = slot.wait_for_session_rows(&node.id, read_future).await;
         login.record_login_outcome(&node, read.as_ref().err()).await;
         let mut rows = read?;
-        let (row_count, limitations) = (rows.row_count(), rows.take_limitations_found_while_reading());
+        let (row_count, limitations) = (rows.row_count(), rows.take_read_limitations());
         let pending =
             pending_result::write_result(self.store.result_store(), &task.request_id, self.claimed.fence, rows).await?;
         Ok(CollectedResult { rows: row_count, limitations, pending })
@@ -117,7 +117,7 @@ impl SessionCollectionJob {
         let deadline = Instant::now() + self.settings.lease;
         loop {
             match query().await {
-                Err(StoreError::Database { .. }) if Instant::now() < deadline => sleep(STORE_RETRY_DELAY).await,
+                Err(StoreError::Database { .. }) if Instant::now() < deadline => sleep(STORE_ACCESS_RETRY_DELAY).await,
                 result => return result,
             }
         }
@@ -152,7 +152,7 @@ impl SessionCollectionJob {
                     debug!(task.request_id = %request_id, %error, "could not record the outcome yet; retrying");
                 }
             }
-            sleep(STORE_RETRY_DELAY).await;
+            sleep(STORE_ACCESS_RETRY_DELAY).await;
         }
         self.completions.notify_waiters(request_id);
         if let Some(result) = &mut result {
@@ -209,7 +209,7 @@ fn exhausted_attempts_failure(attempts: u32) -> Failure {
     )
 }
 
-fn collection_panic_failure() -> Failure {
+fn panicked_collection_failure() -> Failure {
     Failure::new(
         FailureKind::RetriesExhausted,
         "internal error during the collection; this is a bug in Clew, see the server's log for details",

@@ -84,7 +84,7 @@ impl SessionCollectionQueue {
         Ok(request_id)
     }
 
-    /// Waits until the collection task completes, `limit` elapses or [`Self::release_completion_waiters`] is called.
+    /// Waits until the collection task completes, `limit` elapses or [`Self::cancel_completion_waits`] is called.
     ///
     /// Returns the current state of the collection task, or `None` if the task does not exist.
     pub async fn wait_for_completion(
@@ -110,7 +110,7 @@ impl SessionCollectionQueue {
     }
 
     /// Makes all current and future calls to [`SessionCollectionQueue::wait_for_completion`] return immediately.
-    pub fn release_completion_waiters(&self) {
+    pub fn cancel_completion_waits(&self) {
         self.completions.notify_all_and_close();
     }
 

@@ -74,16 +74,16 @@ impl SessionCollectionSlotPool {
     /// If at least `max_stalled` reads are stalled, returns the nodes whose current or most recent read stalled.
     /// If fewer than `max_stalled` reads are stalled, returns an empty list.
     pub(crate) fn nodes_excluded_from_claims(&self) -> Vec<NodeId> {
-        let stalled = self.lock_stalled_nodes();
+        let stalled = self.lock_stalled_nodes_mutex();
         if stalled.reads < self.max_stalled { Vec::new() } else { stalled.nodes.iter().cloned().collect() }
     }
 
-    fn lock_stalled_nodes(&self) -> MutexGuard<'_, StalledNodes> {
+    fn lock_stalled_nodes_mutex(&self) -> MutexGuard<'_, StalledNodes> {
         self.stalled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn update_stalled_nodes(&self, node: &NodeId, read: &Result<SessionRows, Failure>) {
-        let mut stalled = self.lock_stalled_nodes();
+        let mut stalled = self.lock_stalled_nodes_mutex();
         match read {
             Err(failure) if matches!(failure.kind, FailureKind::TimedOut | FailureKind::Busy) => {
                 stalled.nodes.insert(node.clone())
@@ -97,17 +97,17 @@ impl SessionCollectionSlot {
     /// Reads sessions and releases the permit for active reads if the node sends no data for the stall timeout.
     ///
     /// If the previous read of the node stalled, the permit is released as soon as the new read waits for data.
-    pub(crate) async fn await_session_read(
+    pub(crate) async fn wait_for_session_rows(
         &mut self,
         node: &NodeId,
         mut read: ReadFuture<'_>,
     ) -> Result<SessionRows, Failure> {
-        let mut stalled = StalledReadRegistration::register_read_if_node_is_stalled(&self.pool, node);
+        let mut stalled = StalledReadGuard::try_register_stalled_read(&self.pool, node);
         let stall_timeout = if stalled.is_some() { Duration::ZERO } else { self.pool.stall_timeout };
         let signal = Arc::new(SessionReadWaker::default());
         let waker = Waker::from(signal.clone());
         loop {
-            self.acquire_active_read_permit().await;
+            self.acquire_permit_for_active_read().await;
             if let Poll::Ready(rows) = read.as_mut().poll(&mut Context::from_waker(&waker)) {
                 self.pool.update_stalled_nodes(node, &rows);
                 return rows;
@@ -115,14 +115,14 @@ impl SessionCollectionSlot {
             // A read with an exhausted cooperative budget wakes itself, so other tasks must run first.
             consume_budget().await;
             if timeout(stall_timeout, signal.0.notified()).await.is_err() {
-                stalled.get_or_insert_with(|| StalledReadRegistration::register_stalled_read(&self.pool, node));
+                stalled.get_or_insert_with(|| StalledReadGuard::register_stalled_read(&self.pool, node));
                 self.active = None;
                 signal.0.notified().await;
             }
         }
     }
 
-    async fn acquire_active_read_permit(&mut self) {
+    async fn acquire_permit_for_active_read(&mut self) {
         if self.active.is_none() {
             // An error would mean that the semaphore is closed, but the pool never closes it.
             self.active = self.pool.active.clone().acquire_owned().await.ok();
@@ -130,16 +130,16 @@ impl SessionCollectionSlot {
     }
 }
 
-struct StalledReadRegistration(SessionCollectionSlotPool);
+struct StalledReadGuard(SessionCollectionSlotPool);
 
-impl StalledReadRegistration {
-    fn register_read_if_node_is_stalled(pool: &SessionCollectionSlotPool, node: &NodeId) -> Option<Self> {
-        let is_stalled = pool.lock_stalled_nodes().nodes.contains(node);
+impl StalledReadGuard {
+    fn try_register_stalled_read(pool: &SessionCollectionSlotPool, node: &NodeId) -> Option<Self> {
+        let is_stalled = pool.lock_stalled_nodes_mutex().nodes.contains(node);
         is_stalled.then(|| Self::register_stalled_read(pool, node))
     }
 
     fn register_stalled_read(pool: &SessionCollectionSlotPool, node: &NodeId) -> Self {
-        let mut stalled = pool.lock_stalled_nodes();
+        let mut stalled = pool.lock_stalled_nodes_mutex();
         stalled.nodes.insert(node.clone());
         stalled.reads += 1;
         drop(stalled);
@@ -147,9 +147,9 @@ impl StalledReadRegistration {
     }
 }
 
-impl Drop for StalledReadRegistration {
+impl Drop for StalledReadGuard {
     fn drop(&mut self) {
-        let mut stalled = self.0.lock_stalled_nodes();
+        let mut stalled = self.0.lock_stalled_nodes_mutex();
         stalled.reads = stalled.reads.saturating_sub(1);
     }
 }

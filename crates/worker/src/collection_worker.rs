@@ -80,7 +80,7 @@ impl SessionCollectionQueue {
             let all_slots_used = tasks.len() == free.len();
             for (claimed, slot) in tasks.into_iter().zip(free) {
                 let job = self.create_collection_job(claimed, claimed_at);
-                running.spawn(job.run_collection_in_slot(slot, self.claimable.clone(), release.clone()));
+                running.spawn(job.run_and_release_slot(slot, self.claimable.clone(), release.clone()));
             }
             if all_slots_used {
                 continue;
@@ -136,7 +136,7 @@ impl SessionCollectionQueue {
 }
 
 impl SessionCollectionJob {
-    async fn run_collection_in_slot(
+    async fn run_and_release_slot(
         self,
         mut slot: SessionCollectionSlot,
         claimable: Arc<Notify>,

@@ -29,7 +29,7 @@ pub(crate) struct CompletionWaiter {
 
 impl CompletionNotifier {
     pub(crate) fn subscribe_to_completion(&self, request_id: &RequestId) -> CompletionWaiter {
-        let mut collections = self.lock_registry();
+        let mut collections = self.lock_awaited_collections_mutex();
         let entry = collections
             .entry(request_id.clone())
             .or_insert_with(|| AwaitedCollection { waiters: 0, completed: self.0.closed.child_token() });
@@ -39,7 +39,7 @@ impl CompletionNotifier {
 
     /// Call this function only after the store has recorded that the collection task is complete.
     pub(crate) fn notify_waiters(&self, request_id: &RequestId) {
-        if let Some(entry) = self.lock_registry().get(request_id) {
+        if let Some(entry) = self.lock_awaited_collections_mutex().get(request_id) {
             entry.completed.cancel();
         }
     }
@@ -50,10 +50,10 @@ impl CompletionNotifier {
     }
 
     pub(crate) fn waiter_count(&self) -> usize {
-        self.lock_registry().values().map(|entry| entry.waiters).sum()
+        self.lock_awaited_collections_mutex().values().map(|entry| entry.waiters).sum()
     }
 
-    fn lock_registry(&self) -> MutexGuard<'_, HashMap<RequestId, AwaitedCollection>> {
+    fn lock_awaited_collections_mutex(&self) -> MutexGuard<'_, HashMap<RequestId, AwaitedCollection>> {
         self.0.collections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -71,7 +71,7 @@ impl CompletionWaiter {
 
 impl Drop for CompletionWaiter {
     fn drop(&mut self) {
-        let mut collections = self.notifier.lock_registry();
+        let mut collections = self.notifier.lock_awaited_collections_mutex();
         if let Some(entry) = collections.get_mut(&self.request_id) {
             entry.waiters -= 1;
             if entry.waiters == 0 {
@@ -112,7 +112,7 @@ mod tests {
         notifier.notify_waiters(&id);
         assert!(second.is_notified() && notifier.waiter_count() == 1);
         drop(second);
-        assert_eq!((notifier.waiter_count(), notifier.lock_registry().len()), (0, 0));
+        assert_eq!((notifier.waiter_count(), notifier.lock_awaited_collections_mutex().len()), (0, 0));
         assert!(!notifier.subscribe_to_completion(&id).is_notified(), "new waiter received an earlier notification");
     }
 }

@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use crate::adaptive_poll_interval::DEFAULT_TARGET_POLL_INTERVAL;
+use crate::adaptive_poll_interval::DEFAULT_NODE_POLL_INTERVAL;
 use crate::kill_executor::KillExecutor;
 use crate::observer::WorkerObserver;
 use crate::settings::WorkerSettings;
@@ -67,7 +67,7 @@ impl KillTaskWorker {
     /// A shutdown cancels running reads and waits up to [`WorkerSettings::grace`] for running kills to complete.
     pub async fn run(mut self, shutdown: CancellationToken) {
         let running = TaskTracker::new();
-        let mut ticks = interval(DEFAULT_TARGET_POLL_INTERVAL);
+        let mut ticks = interval(DEFAULT_NODE_POLL_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut store_fails = false;
         while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {

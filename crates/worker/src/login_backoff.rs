@@ -26,7 +26,7 @@ impl LoginPermit {
         };
         match store.instances().request_login_permit(node, cause).await.map_err(store_failure)? {
             LoginPermitDecision::Granted { refusals } => Ok(Self { store: store.clone(), refusals }),
-            LoginPermitDecision::Deferred(backoff) => Err(login_backoff_failure(&backoff)),
+            LoginPermitDecision::Deferred(backoff) => Err(failure_from_login_backoff(&backoff)),
         }
     }
 
@@ -54,7 +54,7 @@ fn is_login_accepted(failure: Option<&Failure>) -> bool {
     failure.is_none_or(|failure| failure.kind == FailureKind::MissingPrivilege)
 }
 
-fn login_backoff_failure(backoff: &LoginBackoff) -> Failure {
+fn failure_from_login_backoff(backoff: &LoginBackoff) -> Failure {
     let retry = Timestamp::from_millisecond(backoff.retry_at).map_or_else(|_| String::new(), |at| format!("{at:.0}"));
     let detail = format!(
         "{}; refused {} times in a row, so Clew delays the next automatic login until {retry} to prevent an account lock; \

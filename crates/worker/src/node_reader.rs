@@ -24,11 +24,11 @@ impl SessionRows {
 
     /// Sets the limitations of the rows.
     #[must_use]
-    pub fn with_limitations_found_while_reading(self, limitations: Vec<Limitation>) -> Self {
+    pub fn with_read_limitations(self, limitations: Vec<Limitation>) -> Self {
         Self { limitations, ..self }
     }
 
-    pub(crate) fn take_limitations_found_while_reading(&mut self) -> Vec<Limitation> {
+    pub(crate) fn take_read_limitations(&mut self) -> Vec<Limitation> {
         std::mem::take(&mut self.limitations)
     }
 
@@ -93,7 +93,7 @@ impl NodeReader for MySqlNodeReader {
             };
             let mut body = snapshot.body;
             let rows = SessionRows::new(snapshot.summary.rows, move |out| body.write_to(out));
-            Ok(rows.with_limitations_found_while_reading(snapshot.summary.limitations))
+            Ok(rows.with_read_limitations(snapshot.summary.limitations))
         })
     }
 }

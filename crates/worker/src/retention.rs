@@ -18,28 +18,28 @@ const ORPHANED_RESULT_SWEEP_INTERVAL: Duration = Duration::from_hours(1);
 /// Minimum age at which Clew removes an orphaned result.
 /// A newer result may belong to a collection task that is about to complete.
 const MIN_ORPHANED_RESULT_AGE: Duration = Duration::from_mins(10);
-const MAX_QUEUE_TIME_WITHOUT_ZONE_WORKER: Duration = Duration::from_mins(10);
+const WORKERLESS_ZONE_TASK_TIMEOUT: Duration = Duration::from_mins(10);
 /// A kill without an outcome counts as interrupted after 1 minute or twice the read timeout, whichever is longer.
 const MIN_INTERRUPTED_KILL_AGE: Duration = Duration::from_mins(1);
 
 pub(crate) async fn run_retention_jobs(store: Store, settings: &WorkerSettings) {
     let lost_kill_age = MIN_INTERRUPTED_KILL_AGE.max(settings.connector.limits.read_timeout * 2);
     tokio::join!(
-        remove_old_collections_periodically(&store, settings.retention),
+        remove_old_collection_tasks_periodically(&store, settings.retention),
         sweep_orphaned_results_periodically(&store),
         remove_old_kill_records_periodically(&store, lost_kill_age, settings.audit_retention),
         prune_audit_log_periodically(&store, settings.audit_retention)
     );
 }
 
-async fn remove_old_collections_periodically(store: &Store, retention: Duration) {
-    let mut ticks = create_interval_without_tick_bursts(EXPIRED_RECORD_CLEANUP_INTERVAL);
+async fn remove_old_collection_tasks_periodically(store: &Store, retention: Duration) {
+    let mut ticks = create_retention_job_timer(EXPIRED_RECORD_CLEANUP_INTERVAL);
     loop {
         ticks.tick().await;
-        if let Err(error) = remove_expired_collections(store, retention).await {
+        if let Err(error) = remove_expired_collection_tasks(store, retention).await {
             warn!(%error, "could not remove expired collections; retrying");
         }
-        match store.zones().fail_tasks_in_zones_without_workers(MAX_QUEUE_TIME_WITHOUT_ZONE_WORKER).await {
+        match store.zones().fail_tasks_in_zones_without_workers(WORKERLESS_ZONE_TASK_TIMEOUT).await {
             Ok(0) => {}
             Ok(ended) => warn!(tasks.ended = ended, "collections failed in zones without a worker"),
             Err(error) => warn!(%error, "could not check for zones without a worker; retrying"),
@@ -48,7 +48,7 @@ async fn remove_old_collections_periodically(store: &Store, retention: Duration)
 }
 
 async fn sweep_orphaned_results_periodically(store: &Store) {
-    let mut ticks = create_interval_without_tick_bursts(ORPHANED_RESULT_SWEEP_INTERVAL);
+    let mut ticks = create_retention_job_timer(ORPHANED_RESULT_SWEEP_INTERVAL);
     loop {
         ticks.tick().await;
         if let Err(error) = remove_orphaned_results(store).await {
@@ -58,7 +58,7 @@ async fn sweep_orphaned_results_periodically(store: &Store) {
 }
 
 async fn remove_old_kill_records_periodically(store: &Store, lost_kill_age: Duration, retention: Duration) {
-    let mut ticks = create_interval_without_tick_bursts(EXPIRED_RECORD_CLEANUP_INTERVAL);
+    let mut ticks = create_retention_job_timer(EXPIRED_RECORD_CLEANUP_INTERVAL);
     loop {
         ticks.tick().await;
         match store.kills().record_interrupted_kills_as_unknown(compute_cutoff_unix_millis(lost_kill_age)).await {
@@ -82,7 +82,7 @@ async fn remove_old_kill_records_periodically(store: &Store, lost_kill_age: Dura
 }
 
 async fn prune_audit_log_periodically(store: &Store, retention: Duration) {
-    let mut ticks = create_interval_without_tick_bursts(AUDIT_PRUNE_INTERVAL);
+    let mut ticks = create_retention_job_timer(AUDIT_PRUNE_INTERVAL);
     loop {
         ticks.tick().await;
         match store
@@ -97,14 +97,14 @@ async fn prune_audit_log_periodically(store: &Store, retention: Duration) {
     }
 }
 
-fn create_interval_without_tick_bursts(period: Duration) -> Interval {
+fn create_retention_job_timer(period: Duration) -> Interval {
     let mut ticks = interval(period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks
 }
 
 /// Removes task rows before their results, because a crash must not leave a row without a result.
-async fn remove_expired_collections(store: &Store, retention: Duration) -> Result<(), StoreError> {
+async fn remove_expired_collection_tasks(store: &Store, retention: Duration) -> Result<(), StoreError> {
     let result_names = store.tasks().remove_tasks_ended_before(compute_cutoff_unix_millis(retention)).await?;
     remove_expired_results(store, result_names).await;
     Ok(())

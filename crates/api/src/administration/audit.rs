@@ -67,7 +67,7 @@ pub(crate) async fn list_audit_rows(
 ) -> Result<Json<AuditPage>, ApiError> {
     let filter = authorize_audit_read(&service, &caller)?;
     let AuditRowsQuery { filter, newest_first, after, limit } =
-        query::parse_audit_rows_query(query.as_deref(), filter)?;
+        query::parse_audit_query_string(query.as_deref(), filter)?;
     // Reads one extra row to determine whether a next page exists.
     let mut records = if newest_first {
         service.store.audit().list_audit_rows_before_seq(&filter, after.unwrap_or(i64::MAX), limit + 1).await?

@@ -8,14 +8,14 @@ use crate::error::ApiError;
 use crate::field_errors::{check_text_length, truncate_for_message};
 
 pub(super) fn check_identity_name(name: &str) -> Result<(), ApiError> {
-    check_name_against_rule(name_rule::IDENTITY_NAME_RULE, name)
+    require_valid_name(name_rule::IDENTITY_NAME_RULE, name)
 }
 
 pub(super) fn check_policy_name(name: &str) -> Result<(), ApiError> {
-    check_name_against_rule(name_rule::POLICY_NAME_RULE, name)
+    require_valid_name(name_rule::POLICY_NAME_RULE, name)
 }
 
-fn check_name_against_rule(rule: NameRule, name: &str) -> Result<(), ApiError> {
+fn require_valid_name(rule: NameRule, name: &str) -> Result<(), ApiError> {
     if rule.is_valid_name(name) {
         return Ok(());
     }

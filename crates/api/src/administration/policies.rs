@@ -24,7 +24,7 @@ use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody, PolicyDiagnosticView};
 use crate::json::Json;
 use crate::pagination::{self, PageParameters};
-use policy_validation::{build_diagnostic_views, extract_document_text};
+use policy_validation::{build_diagnostic_views, extract_policy_json};
 
 /// A page of policies.
 #[derive(Serialize, ToSchema)]
@@ -120,17 +120,17 @@ pub(crate) async fn put_policy(
 ) -> Result<Json<PolicyWithDocument>, ApiError> {
     let (domain, origin) = require_identity_write_permission(&service, &caller)?;
     if system_policies::find_system_policy(&name).is_some() {
-        return Err(system_policy_change_error());
+        return Err(immutable_system_policy_error());
     }
     field_validation::check_policy_name(&name)?;
     let PolicyPutRequest { document, description } = parse_json_body(&body)?;
     let description = field_validation::check_description(description)?.unwrap_or_default();
-    let text = extract_document_text(&document)?;
+    let text = extract_policy_json(&document)?;
     let policy = parse_policy_document(&service, &caller, text.clone())
         .await?
         .map_err(|errors| invalid_policy_error(errors.diagnostics()))?;
     let current = service.store.policies().find_policy_by_name(domain, &name).await?;
-    if let Some(current) = current.filter(|current| current.model != policy_model_name(policy.model())) {
+    if let Some(current) = current.filter(|current| current.model != stored_permission_model_name(policy.model())) {
         // Changing the policy model could invalidate existing attachments.
         let attachments = service.store.policies().list_policy_attachments(&PolicyRef::Custom(current.id)).await?;
         if !attachments.is_empty() {
@@ -140,7 +140,7 @@ pub(crate) async fn put_policy(
     service
         .store
         .policies()
-        .put_policy(&origin, domain, &name, policy_model_name(policy.model()), &text, &description)
+        .put_policy(&origin, domain, &name, stored_permission_model_name(policy.model()), &text, &description)
         .await?;
     build_policy_response(&find_policy(&service, domain, &name).await?, build_diagnostic_views(policy.warnings()))
 }
@@ -156,7 +156,7 @@ pub(crate) async fn delete_policy(
 ) -> Result<StatusCode, ApiError> {
     let (domain, origin) = require_identity_write_permission(&service, &caller)?;
     match find_policy(&service, domain, &name).await? {
-        CustomOrSystemPolicy::System(_) => Err(system_policy_change_error()),
+        CustomOrSystemPolicy::System(_) => Err(immutable_system_policy_error()),
         CustomOrSystemPolicy::Custom(record) => {
             service.store.policies().remove_policy(&origin, &record.id).await?;
             Ok(StatusCode::NO_CONTENT)
@@ -191,7 +191,7 @@ impl CustomOrSystemPolicy {
 
     pub(super) fn policy_model(&self) -> PermissionModel {
         let is_role = match self {
-            Self::Custom(record) => record.model == policy_model_name(PermissionModel::RoleBased),
+            Self::Custom(record) => record.model == stored_permission_model_name(PermissionModel::RoleBased),
             Self::System(policy) => {
                 policy.parsed_policy().is_some_and(|policy| policy.model() == PermissionModel::RoleBased)
             }
@@ -236,14 +236,14 @@ fn build_policy_response(
     Ok(Json(PolicyWithDocument { policy: policy.build_policy_view(), document, warnings }))
 }
 
-fn policy_model_name(model: PermissionModel) -> &'static str {
+fn stored_permission_model_name(model: PermissionModel) -> &'static str {
     match model {
         PermissionModel::RoleBased => "role",
         PermissionModel::IdentityBased => "identity",
     }
 }
 
-fn system_policy_change_error() -> ApiError {
+fn immutable_system_policy_error() -> ApiError {
     ApiError::with_detail(ApiErrorDefinition::IAM_CONFLICT, "policy-of-system", Vec::new())
 }
 

@@ -123,8 +123,8 @@ pub(crate) async fn attach_policy(
         (None, Some(id)) => Grantee::Group(groups::find_group(&service, &caller, &id).await?.id),
         _ => return Err(ApiError::invalid_parameter("attachment-grantee", Vec::new())),
     };
-    let project = find_project_if_specified(&service, &caller, request.project_id.as_deref()).await?;
-    check_attachment_allowed(&policy, &grantee, project.as_ref())?;
+    let project = find_optional_project(&service, &caller, request.project_id.as_deref()).await?;
+    ensure_policy_attachable(&policy, &grantee, project.as_ref())?;
     service.store.policies().attach_policy(&origin, &policy.to_policy_ref(), &grantee, project.as_ref()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -149,14 +149,14 @@ pub(crate) async fn detach_policy(
         "group" => Grantee::Group(groups::find_group(&service, &caller, &id).await?.id),
         _ => return Err(not_found_error("attachment", &kind)),
     };
-    let project = find_project_if_specified(&service, &caller, query.get("project_id")).await?;
+    let project = find_optional_project(&service, &caller, query.get("project_id")).await?;
     if !service.store.policies().detach_policy(&origin, &policy, &grantee, project.as_ref()).await? {
         return Err(not_found_error("attachment", &id));
     }
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn find_project_if_specified(
+async fn find_optional_project(
     service: &AppState,
     caller: &Caller,
     id: Option<&str>,
@@ -171,7 +171,7 @@ async fn find_project_if_specified(
 ///
 /// Role-based policies can be attached only to groups, either for all projects or for a single project.
 /// Identity policies can be attached to users and groups, and always apply to all projects.
-fn check_attachment_allowed(
+fn ensure_policy_attachable(
     policy: &CustomOrSystemPolicy,
     grantee: &Grantee,
     project: Option<&ProjectId>,

@@ -23,7 +23,7 @@ const MAX_TRACKED_CALLERS: usize = 256;
 const MAX_DISTINCT_VALUES_PER_FIELD: usize = 16;
 const MAX_PENDING_AUDIT_EVENTS: usize = 8192;
 const AUDIT_FLUSH_INTERVAL: Duration = Duration::from_secs(5);
-const OPERATION_NAME_OF_COMBINED_REFUSALS: &str = "RefusedRequests";
+const COMBINED_REFUSALS_OPERATION_NAME: &str = "RefusedRequests";
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum CallerGroupingKey {
@@ -226,12 +226,12 @@ impl RefusalTimeWindow {
         self.last_at = Timestamp::now();
         self.collect_distinct_field_values(event);
         let common = &mut self.event;
-        clear_field_if_different(&mut common.domain_id, domain_id_for_audit_event(event).as_ref());
-        clear_field_if_different(&mut common.project_id, event.project_id.as_ref());
-        clear_field_if_different(&mut common.instance_id, event.instance_id.as_ref());
-        clear_field_if_different(&mut common.node_id, event.node_id.as_ref());
-        clear_field_if_different(&mut common.code, event.code.as_ref());
-        clear_field_if_different(&mut common.origin.peer, event.origin.peer.as_ref());
+        clear_unless_equal(&mut common.domain_id, domain_id_for_audit_event(event).as_ref());
+        clear_unless_equal(&mut common.project_id, event.project_id.as_ref());
+        clear_unless_equal(&mut common.instance_id, event.instance_id.as_ref());
+        clear_unless_equal(&mut common.node_id, event.node_id.as_ref());
+        clear_unless_equal(&mut common.code, event.code.as_ref());
+        clear_unless_equal(&mut common.origin.peer, event.origin.peer.as_ref());
         common.origin.request_id.clear();
         if common.target != event.target {
             common.target.clear();
@@ -263,7 +263,7 @@ impl RefusalTimeWindow {
 
     fn into_audit_event(self) -> Option<AuditEvent> {
         let several = self.operations.len() > 1;
-        let operation = if several { OPERATION_NAME_OF_COMBINED_REFUSALS.to_owned() } else { self.event.operation };
+        let operation = if several { COMBINED_REFUSALS_OPERATION_NAME.to_owned() } else { self.event.operation };
         (self.repeated > 0).then(|| AuditEvent {
             operation,
             code: self.event.code.filter(|_| !several),
@@ -277,7 +277,7 @@ impl RefusalTimeWindow {
     }
 }
 
-fn clear_field_if_different<T: PartialEq>(common: &mut Option<T>, other: Option<&T>) {
+fn clear_unless_equal<T: PartialEq>(common: &mut Option<T>, other: Option<&T>) {
     if common.as_ref() != other {
         *common = None;
     }
@@ -339,7 +339,7 @@ mod tests {
         let repeated: u64 = counted.iter().map(|event| event.detail["repeated"].as_u64().unwrap()).sum();
         assert_eq!(first as u64 + repeated, 1000);
         assert!(
-            counted.iter().any(|event| event.operation == OPERATION_NAME_OF_COMBINED_REFUSALS && event.code.is_none())
+            counted.iter().any(|event| event.operation == COMBINED_REFUSALS_OPERATION_NAME && event.code.is_none())
         );
         let user_of =
             |domain: &DomainId| Actor::User { id: UserId::generate(), name: "grace".into(), domain_id: domain.clone() };

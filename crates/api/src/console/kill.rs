@@ -101,7 +101,7 @@ pub(crate) async fn kill_sessions(
 ) -> Result<Json<KillResponse>, ApiError> {
     let request = SessionKillRequest::parse(&body);
     if request.as_ref().is_ok_and(|request| request.preview) {
-        caller.audit.set_operation("PreviewKillSessions");
+        caller.audit.set_audited_operation("PreviewKillSessions");
     }
     let target =
         TargetNode::authorize_and_find_node_with_password(&service, &caller, Action::DELETE_PROCESSES, &path).await?;
@@ -119,7 +119,7 @@ pub(crate) async fn kill_sessions(
     let found: HashMap<u64, Session> = sessions.into_iter().map(|session| (session.id, session)).collect();
     // Compare the sessions with the request first, because reading the impact and killing the sessions can be slow.
     let age = i64::try_from(read.at.elapsed().as_secs()).unwrap_or_default();
-    let mut skip_reasons = request.find_skip_reasons(&found, &read.server, Timestamp::now().as_second() - age);
+    let mut skip_reasons = request.find_sessions_to_skip(&found, &read.server, Timestamp::now().as_second() - age);
     let (costs, mut outcomes, effect) = if request.preview {
         (Some(preview::predict_kill_impact(&service, &target.node, &found).await), HashMap::new(), None)
     } else {
@@ -162,7 +162,7 @@ pub(crate) async fn kill_sessions(
         };
         let session = current
             .filter(|current| selected.matches_session(current))
-            .map(|current| build_current_session(current, masked, &request, costs.as_ref(), language));
+            .map(|current| build_current_session_state(current, masked, &request, costs.as_ref(), language));
         let message = message.in_language(language).to_owned();
         SessionKillOutcome { id: selected.id, outcome, message, session }
     };
@@ -198,7 +198,7 @@ fn describe_kill_refusal(reason: KillRefusal) -> (&'static str, LocalizedText) {
     describe_kill_outcome(&KillOutcome::Refused(reason))
 }
 
-fn build_current_session(
+fn build_current_session_state(
     current: &Session,
     masked: bool,
     request: &SessionKillRequest,
@@ -227,7 +227,7 @@ impl SelectedSession {
     }
 
     /// `listed_at` is the time at which the session list was read, as a Unix timestamp in seconds.
-    fn find_skip_reason(
+    fn find_kill_skip_reason(
         &self,
         current: Option<&Session>,
         kind: KillTarget,

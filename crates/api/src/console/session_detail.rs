@@ -96,7 +96,7 @@ struct ConnectionAttribute {
 pub(crate) async fn show_session_detail(
     ApiRequest { service, caller, path, .. }: ApiRequest<SessionPath>,
 ) -> Result<Json<SessionDetail>, ApiError> {
-    let (target, id) = authorize_and_find_node_of_session(&service, &caller, path).await?;
+    let (target, id) = authorize_session_request(&service, &caller, path).await?;
     let masked = target.requires_statement_masking(&service, &caller);
     let read = read_session_detail(&target.node.url, id, &service.connector);
     let read = service.read_from_node(&target.node, read).await?;
@@ -170,7 +170,7 @@ pub(crate) struct ExplainResponse {
 pub(crate) async fn explain_statement(
     ApiRequest { service, caller, path, language, .. }: ApiRequest<SessionPath>,
 ) -> Result<Json<ExplainResponse>, ApiError> {
-    let (target, id) = authorize_and_find_node_of_session(&service, &caller, path).await?;
+    let (target, id) = authorize_session_request(&service, &caller, path).await?;
     if target.requires_statement_masking(&service, &caller) {
         // Plans contain literals that Clew cannot mask, because the plan format differs between servers.
         return Err(ApiError::with_detail(ApiErrorDefinition::FOREIGN_PROJECT, "explain-masked", Vec::new()));
@@ -187,7 +187,7 @@ pub(crate) async fn explain_statement(
 }
 
 /// Returns the target node and the thread id of the session in the request path.
-async fn authorize_and_find_node_of_session(
+async fn authorize_session_request(
     service: &AppState,
     caller: &Caller,
     (project, instance, node, session): SessionPath,

@@ -18,10 +18,10 @@ use crate::error::ApiError;
 use crate::{AppState, passwords};
 
 /// Maximum time to wait for password checks in other server processes that use the same failure counter.
-const FAILURE_COUNTER_WAIT_TIMEOUT: Duration = Duration::from_secs(10);
+const MAX_WAIT_FOR_CONCURRENT_PASSWORD_CHECKS: Duration = Duration::from_secs(10);
 const FAILURE_COUNTER_POLL_INTERVAL: Duration = Duration::from_millis(50);
-/// `Retry-After` value of the response if [`FAILURE_COUNTER_WAIT_TIMEOUT`] has elapsed.
-const BUSY_FAILURE_COUNTER_RETRY_AFTER: Duration = Duration::from_secs(1);
+/// `Retry-After` value of the response if [`MAX_WAIT_FOR_CONCURRENT_PASSWORD_CHECKS`] has elapsed.
+const PASSWORD_CHECK_BUSY_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PasswordCheckOutcome {
@@ -46,7 +46,7 @@ pub(crate) async fn check_password_with_lockout(
         AuthAttemptReservation::Granted => {}
         AuthAttemptReservation::Locked => return Ok(PasswordCheckOutcome::Locked),
         AuthAttemptReservation::Busy => {
-            return Err(ApiError::rate_limit_exceeded_error(BUSY_FAILURE_COUNTER_RETRY_AFTER));
+            return Err(ApiError::rate_limit_exceeded_error(PASSWORD_CHECK_BUSY_RETRY_AFTER));
         }
     }
     let is_correct = passwords::verify_password(password, user.map(|user| user.password_hash.clone())).await?;
@@ -64,7 +64,7 @@ async fn reserve_password_attempt(store: &Store, subject: &str) -> Result<AuthAt
     let start = Instant::now();
     loop {
         match store.lockouts().reserve_auth_attempt(subject).await? {
-            AuthAttemptReservation::Busy if start.elapsed() < FAILURE_COUNTER_WAIT_TIMEOUT => {
+            AuthAttemptReservation::Busy if start.elapsed() < MAX_WAIT_FOR_CONCURRENT_PASSWORD_CHECKS => {
                 sleep(FAILURE_COUNTER_POLL_INTERVAL).await;
             }
             reservation => return Ok(reservation),
@@ -89,7 +89,7 @@ pub(crate) async fn find_auth_failure_counter(
         return Ok(AuthFailureCounter { name, is_address_up_to_date: false });
     };
     let address = ClientSubnet::from(peer).address();
-    if let Some(text) = store.lockouts().find_cached_client_address(user, address) {
+    if let Some(text) = store.lockouts().find_recently_recorded_client_address(user, address) {
         return Ok(AuthFailureCounter {
             name: build_counter_name_for_address(&text, &name),
             is_address_up_to_date: true,

@@ -20,7 +20,7 @@ use crate::iam::security_token;
 use crate::iam::token_response::format_timestamp;
 use crate::json::Json;
 
-const ALLOWED_KEY_LIFETIME_SECONDS: std::ops::RangeInclusive<i64> = 900..=86_400;
+const KEY_LIFETIME_RANGE_SECONDS: std::ops::RangeInclusive<i64> = 900..=86_400;
 
 /// Request for a temporary access key.
 #[derive(Deserialize, ToSchema)]
@@ -95,19 +95,19 @@ pub(crate) async fn create_temporary_key(
         ));
     }
     let requested = identity.token.unwrap_or(TemporaryKeySourceToken { id: None, duration_seconds: None });
-    let lifetime = requested.duration_seconds.unwrap_or(*ALLOWED_KEY_LIFETIME_SECONDS.start());
-    if !ALLOWED_KEY_LIFETIME_SECONDS.contains(&lifetime) {
+    let lifetime = requested.duration_seconds.unwrap_or(*KEY_LIFETIME_RANGE_SECONDS.start());
+    if !KEY_LIFETIME_RANGE_SECONDS.contains(&lifetime) {
         let arguments = vec![
             ("field", "auth.identity.token.duration_seconds".to_owned()),
             ("given", lifetime.to_string()),
-            ("min", ALLOWED_KEY_LIFETIME_SECONDS.start().to_string()),
-            ("max", ALLOWED_KEY_LIFETIME_SECONDS.end().to_string()),
+            ("min", KEY_LIFETIME_RANGE_SECONDS.start().to_string()),
+            ("max", KEY_LIFETIME_RANGE_SECONDS.end().to_string()),
         ];
         return Err(ApiError::with_detail(ApiErrorDefinition::IAM_INVALID_FIELD, "parameter-range", arguments));
     }
     let source = match &requested.id {
         Some(token) => validate_source_token(&service, &caller, token).await?,
-        None => SourceCredentials::extract_caller_credentials(&caller),
+        None => SourceCredentials::from_caller(&caller),
     };
     let expires_at = Timestamp::now().as_second().saturating_add(lifetime).min(source.expires_at.unwrap_or(i64::MAX));
     let failed = |error| ApiError::internal_error(&error);
@@ -153,7 +153,7 @@ struct SourceCredentials {
 }
 
 impl SourceCredentials {
-    fn extract_caller_credentials(caller: &Caller) -> Self {
+    fn from_caller(caller: &Caller) -> Self {
         let issued_for = match &caller.credential {
             CredentialRef::Token(token) => IssuingCredentials::Token(token.hash),
             CredentialRef::Key(id) => IssuingCredentials::Key(id.clone()),

@@ -52,7 +52,7 @@ pub(crate) async fn add_kill_task(
 ) -> Result<Json<AddKillTaskResponse>, ApiError> {
     let (project, instance) = caller.authorize_and_find_instance(&service, Action::MODIFY_INSTANCE, &path).await?;
     let RequestedKillTask { criteria, duration, confirmed } = parse_new_kill_task(&body)?;
-    caller.check_credentials_outlive_kill_task(duration.map(|duration| duration.as_secs()))?;
+    caller.require_credential_lifetime(duration.map(|duration| duration.as_secs()))?;
     let must_confirm =
         criteria.has_only_duration_criterion() && is_authenticated_by_cookie(&headers, caller.client.as_ref());
     if confirmed.as_deref().map_or(must_confirm, |name| name != instance.name) {

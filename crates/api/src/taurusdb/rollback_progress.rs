@@ -85,7 +85,7 @@ pub(crate) async fn show_rollback_progress(
 ) -> Result<Json<TransactionProgress>, ApiError> {
     let target =
         TargetNode::authorize_and_find_node_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
-    let (ids, page) = parse_rollback_selection(parse_json_body(&body)?)?;
+    let (ids, page) = validate_rollback_progress_request(parse_json_body(&body)?)?;
     let node = &target.node;
     if node.role != NodeRole::Master {
         return Err(ApiError::with_detail(ApiErrorDefinition::NOT_ALLOWED, "not-the-master", Vec::new()));
@@ -94,11 +94,11 @@ pub(crate) async fn show_rollback_progress(
     let rollbacks = service.read_from_node(node, read).await?;
     let masked = target.requires_statement_masking(&service, &caller);
     let (transactions, total_count) =
-        pagination::paginate_list(rollbacks, page, |rollback| transaction_from_rollback(rollback, masked));
+        pagination::paginate_list(rollbacks, page, |rollback| build_rolling_back_transaction(rollback, masked));
     Ok(Json(TransactionProgress { transactions, total_count }))
 }
 
-fn transaction_from_rollback(rollback: Rollback, masked: bool) -> RollingBackTransaction {
+fn build_rolling_back_transaction(rollback: Rollback, masked: bool) -> RollingBackTransaction {
     let shown = |statement: Vec<u8>| render_statement(&statement, masked);
     RollingBackTransaction {
         trx_id: rollback.transaction_id.to_string(),
@@ -111,7 +111,9 @@ fn transaction_from_rollback(rollback: Rollback, masked: bool) -> RollingBackTra
 }
 
 /// Returns the requested transaction ids (`None` for all rollbacks) and the requested page.
-fn parse_rollback_selection(request: TransactionProgressRequest) -> Result<(Option<Vec<u64>>, Pagination), ApiError> {
+fn validate_rollback_progress_request(
+    request: TransactionProgressRequest,
+) -> Result<(Option<Vec<u64>>, Pagination), ApiError> {
     if request.action != ROLLBACK_ACTION {
         return Err(invalid_field_error("action", &request.action));
     }
@@ -139,7 +141,7 @@ mod tests {
 
     #[test]
     fn body_selects_transactions_by_id_or_by_page() {
-        let parse = |body: &str| parse_json_body(body.as_bytes()).and_then(parse_rollback_selection).ok();
+        let parse = |body: &str| parse_json_body(body.as_bytes()).and_then(validate_rollback_progress_request).ok();
         let page = |offset, limit| Some((None, Pagination { offset, limit }));
         assert_eq!(parse(r#"{"action":"rollback"}"#), page(0, 100));
         assert_eq!(parse(r#"{"action":"rollback","transaction_ids":[],"offset":7,"limit":1}"#), page(7, 1));

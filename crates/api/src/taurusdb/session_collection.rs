@@ -51,15 +51,15 @@ pub(crate) struct RealtimeSessionRequest {
 }
 
 fn session_class_schema() -> Object {
-    nullable_enum_schema(SessionClass::API_NAMES, "total")
+    nullable_enum_schema(SessionClass::API_VALUE_NAMES, "total")
 }
 
 fn sort_key_schema() -> Object {
-    nullable_enum_schema(SortKey::API_NAMES, "id")
+    nullable_enum_schema(SortKey::API_VALUE_NAMES, "id")
 }
 
 fn sort_direction_schema() -> Object {
-    nullable_enum_schema(SortDirection::API_NAMES, "asc")
+    nullable_enum_schema(SortDirection::API_VALUE_NAMES, "asc")
 }
 
 fn nullable_enum_schema(names: &[&str], default: &str) -> Object {

@@ -6,12 +6,12 @@ use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
 use crate::error::BenchError;
-use crate::server_harness::GetRequest;
+use crate::server_harness::HttpGetRequest;
 
 #[derive(Debug, Clone)]
 pub(super) struct DownloadBenchmark {
     pub(super) address: SocketAddr,
-    pub(super) get: GetRequest,
+    pub(super) get: HttpGetRequest,
     pub(super) clients: usize,
     /// Number of downloads that each client makes over one connection.
     pub(super) repetitions: usize,
@@ -66,7 +66,7 @@ impl DownloadBenchmark {
     }
 }
 
-pub(super) fn fetch_response_body(address: SocketAddr, get: &GetRequest) -> Result<String, BenchError> {
+pub(super) fn fetch_response_body(address: SocketAddr, get: &HttpGetRequest) -> Result<String, BenchError> {
     let mut body = Vec::new();
     HttpConnection::connect(address)
         .and_then(|mut connection| connection.send_get_request(get, |chunk| body.extend_from_slice(chunk)))
@@ -87,7 +87,7 @@ impl HttpConnection {
     }
 
     /// Calls `body` for each chunk of the response body and returns the length of the response body.
-    fn send_get_request(&mut self, get: &GetRequest, mut body: impl FnMut(&[u8])) -> io::Result<u64> {
+    fn send_get_request(&mut self, get: &HttpGetRequest, mut body: impl FnMut(&[u8])) -> io::Result<u64> {
         self.stream.write_all(get.format_request_head().as_bytes())?;
         let (length, first) = self.read_response_head()?;
         body(&first);

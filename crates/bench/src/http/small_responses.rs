@@ -4,7 +4,7 @@ use clew_devtools::DevtoolsError;
 use clew_devtools::command::Command;
 
 use crate::error::BenchError;
-use crate::server_harness::GetRequest;
+use crate::server_harness::HttpGetRequest;
 
 const CONNECTION_COUNT: &str = "64";
 
@@ -20,16 +20,16 @@ pub(super) enum LoadGenerator {
 impl LoadGenerator {
     /// Returns the number of requests per second.
     /// Returns an error if any response has a status other than 200.
-    pub(super) async fn measure_request_rate(self, base: &str, get: &GetRequest) -> Result<f64, BenchError> {
+    pub(super) async fn measure_request_rate(self, base: &str, get: &HttpGetRequest) -> Result<f64, BenchError> {
         let url = format!("{base}{}", get.target);
         let command = match self {
-            Self::Hey => {
-                Command::new("hey").args(["-c", CONNECTION_COUNT, "-z", "2s"]).args(format_header_options(get, "host"))
-            }
+            Self::Hey => Command::new("hey")
+                .args(["-c", CONNECTION_COUNT, "-z", "2s"])
+                .args(format_headers_as_cli_options(get, "host")),
             // wrk adds a second host header unless the header name is spelled `Host`.
             Self::Wrk => Command::new("wrk")
                 .args(["--threads", "2", "--connections", CONNECTION_COUNT, "--duration", "2s"])
-                .args(format_header_options(get, "").map(|text| text.replacen("host: ", "Host: ", 1))),
+                .args(format_headers_as_cli_options(get, "").map(|text| text.replacen("host: ", "Host: ", 1))),
         };
         let description = format!("{self:?} {url}");
         let output = command.args([url]).output().await?;
@@ -48,7 +48,7 @@ impl LoadGenerator {
 }
 
 /// Formats the request headers as command-line options for the load generator, without the header named `omitted`.
-fn format_header_options(get: &GetRequest, omitted: &'static str) -> impl Iterator<Item = String> {
+fn format_headers_as_cli_options(get: &HttpGetRequest, omitted: &'static str) -> impl Iterator<Item = String> {
     let headers = get.headers.iter().filter(move |(header, _)| header != omitted);
     headers.flat_map(|(header, value)| ["-H".to_owned(), format!("{header}: {value}")])
 }

@@ -49,7 +49,7 @@ enum AuditRowWriter {
 
 pub(super) async fn run(arguments: ExportArgs) -> Result<(), CliError> {
     let store = arguments.store_args.open_store().await?;
-    let filter = arguments.filters.convert_to_audit_filter(&store).await?;
+    let filter = arguments.filters.resolve_audit_filter(&store).await?;
     let out = OutputWriter::open(Some(&arguments.output))?;
     let name = out.display_name();
     let mut writer =

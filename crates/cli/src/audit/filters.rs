@@ -50,7 +50,7 @@ fn parse_audit_outcome(name: &str) -> Result<AuditOutcome, String> {
 }
 
 impl AuditFilterArgs {
-    pub(super) async fn convert_to_audit_filter(&self, store: &Store) -> Result<AuditFilter, CliError> {
+    pub(super) async fn resolve_audit_filter(&self, store: &Store) -> Result<AuditFilter, CliError> {
         let domain = match &self.domain {
             Some(domain) => Some(identity_directory::find_domain(store, domain).await?.id),
             None => None,

@@ -78,7 +78,7 @@ pub(crate) async fn run(arguments: CheckArgs, registry: ConnectionRegistry) -> R
             "id": listed.id, "zone_without_worker": zone_without_worker, "login_backoff": backoff, key: outcome,
         }));
     }
-    arguments.project_args.output_format().print_colored_table_or_json(|| text, || json!({ "nodes": values }))?;
+    arguments.project_args.output_format().print_with_colors(|| text, || json!({ "nodes": values }))?;
     if inaccessible > 0 {
         Err(CliError::new_failure(format!("{inaccessible} of {} nodes are not accessible", instance.nodes.len())))
     } else if has_failed_checks {

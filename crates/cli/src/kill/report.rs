@@ -37,7 +37,7 @@ impl KillReport {
         }
         if let Some(impact) = &self.selected.impact {
             for warning in &impact.warnings {
-                text.push_str(&wrap_labelled_text("warning: ", warning, width));
+                text.push_str(&wrap_text_after_label("warning: ", warning, width));
             }
             text.push_str(&impact.notes);
         }
@@ -74,7 +74,7 @@ impl KillReport {
                 None => {}
             }
             for risk in self.applicable_kill_risks(impact, session.id) {
-                text.push_str(&wrap_labelled_text("  risk: ", &risk.to_string(), width));
+                text.push_str(&wrap_text_after_label("  risk: ", &risk.to_string(), width));
             }
         }
         text.push('\n');
@@ -224,7 +224,7 @@ fn format_kill_effect(effect: &KillEffect, is_rolling_back: bool) -> String {
 }
 
 /// Wraps the text at `width` columns and indents continuation lines by the width of the label.
-fn wrap_labelled_text(label: &str, words: &str, width: usize) -> String {
+fn wrap_text_after_label(label: &str, words: &str, width: usize) -> String {
     let mut text = label.to_owned();
     let mut used = display_width(label);
     let mut is_first = true;

@@ -19,14 +19,16 @@ pub(super) fn render_unblocking_suggestion(graph: &WaitGraph, node: &NodeUrl, co
         Some(RecommendedAction::Kill(id)) => {
             let cycle_note = if root.parties.len() > 1 { " of the cycle" } else { "" };
             let kill = format!("clew kill {} {id}", node_url::format_url_for_shell(node));
-            describe_unblocking_effect(&format!("Killing session {id}{cycle_note}"), root) + ":\n" + &command(kill)
+            describe_unblocked_session_count(&format!("Killing session {id}{cycle_note}"), root)
+                + ":\n"
+                + &command(kill)
         }
         Some(RecommendedAction::RollBack(Some(xid))) => {
             let rollback = format!("XA ROLLBACK {};", bytes_to_single_line(xid.as_bytes()));
-            describe_unblocking_effect("Rolling back the prepared transaction", root) + ":\n" + &command(rollback)
+            describe_unblocked_session_count("Rolling back the prepared transaction", root) + ":\n" + &command(rollback)
         }
         Some(RecommendedAction::RollBack(None)) => {
-            describe_unblocking_effect("Rolling back the prepared transaction", root)
+            describe_unblocked_session_count("Rolling back the prepared transaction", root)
                 + ": find its name with XA RECOVER, and roll it back with XA ROLLBACK.\n"
         }
         Some(RecommendedAction::Wait) => {
@@ -39,7 +41,7 @@ pub(super) fn render_unblocking_suggestion(graph: &WaitGraph, node: &NodeUrl, co
     }
 }
 
-fn describe_unblocking_effect(action: &str, root: &RootBlocker) -> String {
+fn describe_unblocked_session_count(action: &str, root: &RootBlocker) -> String {
     match root.frees {
         0 => format!("{action} alone unblocks no session, because other sessions block the same waiters"),
         1 => format!("{action} unblocks up to 1 session"),

@@ -10,7 +10,7 @@ use crate::store_args::IamDomainArgs;
 
 /// Attach a policy to a user or group, with immediate effect.
 #[derive(Debug, Args)]
-#[command(after_help = ATTACH_AFTER_HELP)]
+#[command(after_help = ATTACH_COMMAND_AFTER_HELP)]
 pub(super) struct AttachArgs {
     /// Name or id of the policy
     policy: String,
@@ -20,7 +20,7 @@ pub(super) struct AttachArgs {
     domain_args: IamDomainArgs,
 }
 
-const ATTACH_AFTER_HELP: &str = "\
+const ATTACH_COMMAND_AFTER_HELP: &str = "\
 Examples:
   clew policy attach read-test --user ada
   clew policy attach \"TaurusDB ReadOnlyAccess\" --group developers --project shop

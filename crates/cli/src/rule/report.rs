@@ -64,7 +64,7 @@ impl<'a> RuleTestReport<'a> {
             text.push('\n');
         }
         for (index, rule) in self.rules.iter().enumerate() {
-            let (kills, spares) = self.count_killed_and_excluded_sessions(index);
+            let (kills, spares) = self.count_killed_and_spared_sessions(index);
             let _ =
                 writeln!(text, "{}: kills {kills}, spares {spares}", text_table::sanitize_terminal_line(&rule.name));
         }
@@ -88,7 +88,7 @@ impl<'a> RuleTestReport<'a> {
 
     pub(super) fn to_json(&self) -> Value {
         let rule = |(index, rule): (usize, &NamedKillRule)| {
-            let (killed, spared) = self.count_killed_and_excluded_sessions(index);
+            let (killed, spared) = self.count_killed_and_spared_sessions(index);
             json!({ "name": rule.name, "killed": killed, "spared": spared })
         };
         let killed = |(rule, session): &(usize, &Session)| self.session_to_json(*rule, session, None);
@@ -104,7 +104,7 @@ impl<'a> RuleTestReport<'a> {
     }
 
     /// Returns how many sessions a rule would kill and how many it would spare.
-    fn count_killed_and_excluded_sessions(&self, rule: usize) -> (usize, usize) {
+    fn count_killed_and_spared_sessions(&self, rule: usize) -> (usize, usize) {
         let kills = self.killed.iter().filter(|(index, _)| *index == rule).count();
         (kills, self.spared.iter().filter(|(index, ..)| *index == rule).count())
     }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use toml::{Spanned, Value};
 
 const VALID_RULE_KEYS: [&str; 8] = ["name", "user", "host", "db", "command", "sql", "seconds", "include_unsafe"];
-const TOML_TABLE_NAME: &str = "rule";
+const RULE_TABLE_NAME: &str = "rule";
 
 #[derive(Debug)]
 #[allow(clippy::struct_field_names, reason = "the field holds the rule itself")]
@@ -34,9 +34,9 @@ struct RulesFile {
 pub(super) fn parse_rules(text: &str) -> Result<Vec<NamedKillRule>, String> {
     let format_error = |error: toml::de::Error| error.to_string().trim_end().to_owned();
     let tables: BTreeMap<Spanned<String>, Value> = toml::from_str(text).map_err(format_error)?;
-    if let Some(unknown) = tables.keys().find(|key| key.get_ref() != TOML_TABLE_NAME) {
+    if let Some(unknown) = tables.keys().find(|key| key.get_ref() != RULE_TABLE_NAME) {
         let line = format_line_number(text, unknown.span().start);
-        return Err(format!("{line}: {}", unknown_key_error(unknown.get_ref(), &[TOML_TABLE_NAME])));
+        return Err(format!("{line}: {}", unknown_key_error(unknown.get_ref(), &[RULE_TABLE_NAME])));
     }
     let file: RulesFile = toml::from_str(text).map_err(format_error)?;
     if file.rule.is_empty() {

@@ -72,7 +72,7 @@ pub(super) fn spawn_certificate_reloaders(tls: &TlsConfig, shutdown: &Cancellati
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
             let tls = tls.clone();
-            if let Err(error) = spawn_blocking(move || tls.reload_certificate_and_log()).await {
+            if let Err(error) = spawn_blocking(move || tls.reload_certificate_and_log_outcome()).await {
                 warn!(%error, "could not reload the TLS certificate");
             }
         }

@@ -45,7 +45,7 @@ pub(super) struct VersionedSessionRow {
 impl VersionedSessionRow {
     pub(super) fn new(version: u32, at: i64, sample: &SampledSession) -> Self {
         let mut cells = build_session_cells(sample);
-        set_cell(&mut cells, SQL_TEMPLATE_COLUMN_INDEX, build_sql_template_cell(sample));
+        set_column_value(&mut cells, SQL_TEMPLATE_COLUMN_INDEX, build_sql_template_cell(sample));
         Self {
             added_version: version,
             changed_version: version,
@@ -74,7 +74,7 @@ impl VersionedSessionRow {
         } else {
             Some(build_sql_template_cell(sample))
         };
-        set_cell(&mut new_cells, SQL_TEMPLATE_COLUMN_INDEX, template.unwrap_or(CellValue::Empty));
+        set_column_value(&mut new_cells, SQL_TEMPLATE_COLUMN_INDEX, template.unwrap_or(CellValue::Empty));
         let differs = |column: usize| self.cells.get(column) != new_cells.get(column);
         // A new state, command or statement restarts the duration, even if the duration has the expected value.
         let restarted = [STATE_COLUMN_INDEX, COMMAND_COLUMN_INDEX, STATEMENT_COLUMN_INDEX].into_iter().any(differs);
@@ -87,7 +87,7 @@ impl VersionedSessionRow {
             let is_expected = match (&stored_at, &*old, &new) {
                 (Some(stored_at), CellValue::Number(old), CellValue::Number(new)) => {
                     !(restarted && column == STATE_DURATION_COLUMN_INDEX)
-                        && duration_matches_elapsed_time(*old, at - **stored_at, *new)
+                        && is_within_duration_tolerance(*old, at - **stored_at, *new)
                 }
                 (_, old, new) => old == new,
             };
@@ -148,7 +148,7 @@ impl VersionedSessionRow {
 /// Returns true if `new` differs from `old` plus `passed` by at most `DURATION_TOLERANCE_MILLIS`.
 ///
 /// `old` and `new` are sampled durations in seconds. `passed` is the time between the two samples, in milliseconds.
-fn duration_matches_elapsed_time(old: u64, passed: i64, new: u64) -> bool {
+fn is_within_duration_tolerance(old: u64, passed: i64, new: u64) -> bool {
     let to_millis = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000);
     to_millis(new).saturating_sub(to_millis(old)).saturating_sub(passed).abs() <= DURATION_TOLERANCE_MILLIS
 }
@@ -186,7 +186,7 @@ fn truncate_statement(statement: &[u8]) -> &[u8] {
     }
 }
 
-fn set_cell(cells: &mut [CellValue; COLUMN_COUNT], column: usize, value: CellValue) {
+fn set_column_value(cells: &mut [CellValue; COLUMN_COUNT], column: usize, value: CellValue) {
     if let Some(cell) = cells.get_mut(column) {
         *cell = value;
     }

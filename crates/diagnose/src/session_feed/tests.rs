@@ -71,7 +71,7 @@ fn normal_duration_growth_is_not_a_change() {
 }
 
 #[test]
-fn new_statement_resends_the_duration() {
+fn delta_includes_new_statement_duration() {
     let mut list = SessionFeed::default();
     list.apply_sample(0, vec![build_sampled_session(7, Some("SELECT 1"))]);
     list.apply_sample(500, vec![build_sampled_session(7, Some("SELECT 2"))]);
@@ -82,7 +82,7 @@ fn new_statement_resends_the_duration() {
 }
 
 #[test]
-fn reused_session_id_is_in_gone_and_changed() {
+fn reused_session_id_replaces_the_session() {
     let mut list = SessionFeed::default();
     list.apply_sample(0, vec![build_sampled_session(7, None)]);
     let mut other = build_sampled_session(7, None);

@@ -50,7 +50,7 @@ impl Keyword {
     }
 
     /// Returns true for date and time functions that need no parentheses, such as `CURRENT_DATE`.
-    pub(super) fn is_time_function(self) -> bool {
+    pub(super) fn allows_omitted_parentheses(self) -> bool {
         self.kind == KeywordKind::TimeFunction
     }
 }
@@ -75,8 +75,8 @@ static KEYWORD_TABLE: LazyLock<Vec<Vec<KeywordEntry>>> = LazyLock::new(|| {
         }
     }
     for (word, other) in parse_synonym_pairs(lists::KEYWORD_SYNONYMS) {
-        let kind =
-            find_keyword_in_table(&table, word.as_bytes()).map_or(KeywordKind::NotReserved, |keyword| keyword.kind);
+        let kind = find_keyword_in_hash_table(&table, word.as_bytes())
+            .map_or(KeywordKind::NotReserved, |keyword| keyword.kind);
         insert_keyword(&mut table, word, Keyword { word: other, kind });
     }
     for (word, other) in parse_synonym_pairs(lists::TIME_FUNCTION_SYNONYMS) {
@@ -111,7 +111,7 @@ fn insert_keyword(table: &mut [Vec<KeywordEntry>], word: &'static str, keyword: 
     }
 }
 
-fn find_keyword_in_table<'a>(table: &'a [Vec<KeywordEntry>], word: &[u8]) -> Option<&'a Keyword> {
+fn find_keyword_in_hash_table<'a>(table: &'a [Vec<KeywordEntry>], word: &[u8]) -> Option<&'a Keyword> {
     let bucket = table.get(keyword_bucket_index(word))?;
     bucket.iter().find(|(other, _)| other.as_bytes().eq_ignore_ascii_case(word)).map(|(_, keyword)| keyword)
 }
@@ -126,7 +126,7 @@ fn keyword_bucket_index(word: &[u8]) -> usize {
 }
 
 pub(super) fn find_keyword(word: &[u8]) -> Option<&'static Keyword> {
-    find_keyword_in_table(&KEYWORD_TABLE, word)
+    find_keyword_in_hash_table(&KEYWORD_TABLE, word)
 }
 
 pub(super) fn can_be_adjacent_to_string_literal(word: &[u8]) -> bool {

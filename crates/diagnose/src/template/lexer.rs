@@ -86,18 +86,18 @@ impl<'a> Lexer<'a> {
         token
     }
 
-    fn stop_with_reason(&mut self, reason: LexerEndReason) -> Option<Token<'a>> {
+    fn stop_lexing(&mut self, reason: LexerEndReason) -> Option<Token<'a>> {
         self.end_reason = reason;
         self.position = self.bytes.len();
         None
     }
 
     fn stop_at_ambiguous_text(&mut self) -> Option<Token<'a>> {
-        self.stop_with_reason(LexerEndReason::AmbiguousText)
+        self.stop_lexing(LexerEndReason::AmbiguousText)
     }
 
     fn stop_at_unpaired_quote(&mut self) -> Option<Token<'a>> {
-        self.stop_with_reason(LexerEndReason::UnpairedQuotes(self.first_quote.unwrap_or(self.position)))
+        self.stop_lexing(LexerEndReason::UnpairedQuotes(self.first_quote.unwrap_or(self.position)))
     }
 
     fn is_preceded_by_name_or_quote(&self) -> bool {
@@ -134,7 +134,7 @@ impl<'a> Lexer<'a> {
         match quoted_text::find_string_end(self.bytes, start) {
             StringLiteralEnd::At(end) => {
                 self.position = end;
-                if self.is_followed_by_invalid_word() { self.stop_at_unpaired_quote() } else { Some(token) }
+                if self.is_next_word_invalid_after_string() { self.stop_at_unpaired_quote() } else { Some(token) }
             }
             StringLiteralEnd::Unclosed => {
                 self.position = self.bytes.len();
@@ -145,7 +145,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// Returns true if the next word cannot follow a string literal, such as `Brien` in `'O'Brien'`.
-    fn is_followed_by_invalid_word(&self) -> bool {
+    fn is_next_word_invalid_after_string(&self) -> bool {
         let length = keywords::leading_word_length(self.remaining_bytes());
         length > 0
             && !keywords::can_be_adjacent_to_string_literal(self.remaining_bytes().get(..length).unwrap_or_default())

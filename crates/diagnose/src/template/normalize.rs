@@ -2,7 +2,7 @@
 
 mod state;
 
-use self::state::{CollapsibleRows, LastToken, ParenthesisGroup, PasswordDetectionState, PendingSign, ValueList};
+use self::state::{CollapsibleRows, LastToken, ParenthesisGroup, PasswordDetectionState, PendingUnarySign, ValueList};
 use super::keywords;
 use super::lexer::{NextChar, Token};
 
@@ -14,7 +14,7 @@ pub(super) struct StatementNormalizer {
     out: Vec<u8>,
     last: LastToken,
     values: Option<ValueList>,
-    pending_sign: Option<PendingSign>,
+    pending_sign: Option<PendingUnarySign>,
     password: PasswordDetectionState,
     statement: ParenthesisGroup,
     groups: Vec<ParenthesisGroup>,
@@ -205,7 +205,7 @@ impl StatementNormalizer {
     fn push_open_parenthesis(&mut self) {
         let space = match self.last {
             LastToken::Start | LastToken::Open | LastToken::Name => false,
-            LastToken::Word(reserved) => reserved.is_some_and(|reserved| !reserved.is_time_function()),
+            LastToken::Word(reserved) => reserved.is_some_and(|reserved| !reserved.allows_omitted_parentheses()),
             _ => true,
         };
         let is_in_list = matches!(self.last, LastToken::Word(Some(word)) if word.word == "IN");
@@ -268,7 +268,7 @@ impl StatementNormalizer {
 
     fn push_plus_or_minus(&mut self, sign: &[u8]) {
         let first =
-            self.pending_sign.unwrap_or(PendingSign { at: self.out.len(), last: self.last, values: self.values });
+            self.pending_sign.unwrap_or(PendingUnarySign { at: self.out.len(), last: self.last, values: self.values });
         let space = !matches!(self.last, LastToken::Start | LastToken::Open);
         self.write_token(sign, space, LastToken::Operator(true));
         self.pending_sign = Some(first);
@@ -276,7 +276,7 @@ impl StatementNormalizer {
 
     fn push_at_sign(&mut self, signs: &[u8], is_adjacent: bool) {
         let space = !matches!(self.last, LastToken::Start | LastToken::Open)
-            && !self.can_append_at_sign_without_space(is_adjacent);
+            && !self.can_omit_space_before_at_sign(is_adjacent);
         self.write_token(signs, space, LastToken::At(signs.len() == 2));
     }
 
@@ -299,7 +299,7 @@ impl StatementNormalizer {
         }
     }
 
-    fn can_append_at_sign_without_space(&self, is_adjacent: bool) -> bool {
+    fn can_omit_space_before_at_sign(&self, is_adjacent: bool) -> bool {
         is_adjacent && self.out.last().is_some_and(|&byte| keywords::is_word_byte(byte) || matches!(byte, b'`' | b'?'))
     }
 

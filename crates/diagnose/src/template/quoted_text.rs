@@ -33,7 +33,7 @@ pub(super) fn find_string_end(bytes: &[u8], start: usize) -> StringLiteralEnd {
             return StringLiteralEnd::Ambiguous;
         }
         if before_quote && backslashes % 2 == 1 {
-            return sql_modes::find_offset_outside_strings(bytes, start)
+            return sql_modes::find_string_end_in_all_sql_modes(bytes, start)
                 .map_or(StringLiteralEnd::Ambiguous, StringLiteralEnd::At);
         }
         at += backslashes;

@@ -13,7 +13,7 @@ pub(super) fn find_strongly_connected_components(successors: &[Vec<usize>]) -> V
         components: Vec::new(),
     };
     for start in 0..successors.len() {
-        search.find_components_from_node(start, successors);
+        search.find_components_reachable_from(start, successors);
     }
     search.components
 }
@@ -31,7 +31,7 @@ struct StronglyConnectedComponentSearch {
 // Every index is a node number, which is less than the length of every list.
 #[allow(clippy::indexing_slicing)]
 impl StronglyConnectedComponentSearch {
-    fn find_components_from_node(&mut self, start: usize, successors: &[Vec<usize>]) {
+    fn find_components_reachable_from(&mut self, start: usize, successors: &[Vec<usize>]) {
         if self.order[start].is_some() {
             return;
         }

@@ -40,8 +40,8 @@ pub(super) fn find_waits_without_blocker(
         };
         let why = unknown_reasons.get(&session.id).cloned().unwrap_or_else(|| match by_state {
             Some(wait) => explain_unknown_blocker(wait, index, with_pending_request.contains(&session.id)),
-            None => find_limitation_explanation(index, &[LimitationKind::NoRowLocks, LimitationKind::LostThreads])
-                .unwrap_or(EXPLANATION_OF_MISSING_LOCK_REQUEST),
+            None => explain_missing_lock_data(index, &[LimitationKind::NoRowLocks, LimitationKind::LostThreads])
+                .unwrap_or(MISSING_LOCK_REQUEST_EXPLANATION),
         });
         sessions.push(WaitWithoutBlocker { session: session.id, state, why });
     }
@@ -49,14 +49,14 @@ pub(super) fn find_waits_without_blocker(
     sessions
 }
 
-const LIMITATIONS_HIDING_METADATA_LOCKS: [LimitationKind; 4] = [
+const METADATA_LOCK_LIMITATION_KINDS: [LimitationKind; 4] = [
     LimitationKind::NoMetadataLocks,
     LimitationKind::NoPerformanceSchema,
     LimitationKind::LostMetadataLocks,
     LimitationKind::LostThreads,
 ];
 
-const EXPLANATION_OF_MISSING_LOCK_REQUEST: LocalizedText = LocalizedText::from_static(
+const MISSING_LOCK_REQUEST_EXPLANATION: LocalizedText = LocalizedText::from_static(
     "The server lists no lock request of the session. The lock was granted, or the wait ended, between two reads.",
     "服务器未列出该会话的锁请求：在两次读取之间，锁已被授予或等待已结束。",
 );
@@ -66,7 +66,7 @@ fn explain_unknown_blocker(
     index: &LockSnapshotIndex<'_>,
     has_pending_request: bool,
 ) -> LocalizedText {
-    if let Some(text) = find_limitation_explanation(index, &LIMITATIONS_HIDING_METADATA_LOCKS) {
+    if let Some(text) = explain_missing_lock_data(index, &METADATA_LOCK_LIMITATION_KINDS) {
         return text;
     }
     match wait {
@@ -89,7 +89,7 @@ fn explain_unknown_blocker(
             "The server does not list pending lock requests, and no granted lock matches the statement.",
             "服务器不提供等待中的锁请求，且没有与SQL语句匹配的已授予的锁。",
         ),
-        LockWaitState::Metadata(_) => EXPLANATION_OF_MISSING_LOCK_REQUEST,
+        LockWaitState::Metadata(_) => MISSING_LOCK_REQUEST_EXPLANATION,
         LockWaitState::TableFlush | LockWaitState::TableLevelLock => LocalizedText::new(
             "The server lists no running session that uses the requested table.",
             "服务器未列出正在使用所请求表的会话。",
@@ -97,7 +97,7 @@ fn explain_unknown_blocker(
     }
 }
 
-fn find_limitation_explanation(index: &LockSnapshotIndex<'_>, kinds: &[LimitationKind]) -> Option<LocalizedText> {
+fn explain_missing_lock_data(index: &LockSnapshotIndex<'_>, kinds: &[LimitationKind]) -> Option<LocalizedText> {
     let mut limitations = index.observed.limitations.iter().chain(&index.observed.limitation_for_unknown_blockers);
     let limitation = limitations.find(|limitation| kinds.contains(&limitation.kind))?;
     let why = &limitation.why;

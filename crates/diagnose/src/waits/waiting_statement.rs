@@ -84,7 +84,7 @@ impl WaitingStatement {
 
     fn contains_qualified_name(&self, schema: Option<&str>, name: &str) -> bool {
         let is_equal = |left: &str, right: &str| left.eq_ignore_ascii_case(right);
-        self.qualified_names().any(|(qualifier, found)| {
+        self.iter_qualified_names().any(|(qualifier, found)| {
             is_equal(found, name)
                 && match (schema, qualifier.or(self.database.as_deref())) {
                     (Some(schema), Some(qualifier)) => is_equal(schema, qualifier),
@@ -93,7 +93,7 @@ impl WaitingStatement {
         })
     }
 
-    fn qualified_names(&self) -> impl Iterator<Item = (Option<&str>, &str)> {
+    fn iter_qualified_names(&self) -> impl Iterator<Item = (Option<&str>, &str)> {
         self.tokens.iter().enumerate().filter_map(|(at, token)| {
             let after_dot = at >= 2 && self.tokens.get(at - 1) == Some(&Token::Dot);
             let qualifier = if after_dot { self.tokens.get(at - 2).and_then(Token::name) } else { None };

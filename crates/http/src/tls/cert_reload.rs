@@ -42,7 +42,7 @@ impl TlsConfig {
             let reload_if_changed = move || {
                 let current = [read_fingerprint(&tls.files.certificate), read_fingerprint(&tls.files.key)];
                 if current != last {
-                    tls.reload_certificate_and_log();
+                    tls.reload_certificate_and_log_outcome();
                 }
                 current
             };
@@ -52,7 +52,7 @@ impl TlsConfig {
     }
 
     /// Reloads the certificate and logs the outcome.
-    pub fn reload_certificate_and_log(&self) {
+    pub fn reload_certificate_and_log_outcome(&self) {
         let certificate = self.files.certificate.display();
         match self.reload() {
             Ok(()) => info!(tls.certificate = %certificate, "TLS certificate reloaded"),

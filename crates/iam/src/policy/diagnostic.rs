@@ -53,7 +53,7 @@ impl PolicyErrors {
 pub(super) struct JsonPath(String);
 
 impl JsonPath {
-    pub(super) fn root_path() -> Self {
+    pub(super) fn document_root() -> Self {
         Self("$".to_owned())
     }
 
@@ -62,7 +62,7 @@ impl JsonPath {
         Self(if plain { format!("{}.{name}", self.0) } else { format!("{}[{name:?}]", self.0) })
     }
 
-    pub(super) fn with_index(&self, index: usize) -> Self {
+    pub(super) fn with_array_index(&self, index: usize) -> Self {
         Self(format!("{}[{index}]", self.0))
     }
 }

@@ -69,24 +69,24 @@ pub(super) struct DocumentParser<'t> {
 }
 
 /// Consumes the entire iterator, so that the parser reports the errors in all list entries.
-pub(super) fn collect_if_all_valid<T>(parts: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
+pub(super) fn collect_without_short_circuit<T>(parts: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
     let parts: Vec<_> = parts.collect();
     parts.into_iter().collect()
 }
 
 impl DocumentParser<'_> {
-    pub(super) fn report_error_at(&mut self, at: usize, path: &JsonPath, message: impl Into<String>) {
+    pub(super) fn report_error_at_offset(&mut self, at: usize, path: &JsonPath, message: impl Into<String>) {
         if self.errors.len() < MAX_DIAGNOSTICS {
             self.errors.push(Diagnostic::new(self.text, at, path, message));
         }
     }
 
     pub(super) fn report_error(&mut self, at: &JsonValueAtPath<'_>, message: impl Into<String>) {
-        self.report_error_at(at.start_offset(), &at.path, message);
+        self.report_error_at_offset(at.start_offset(), &at.path, message);
     }
 
     /// Stops after [`MAX_DIAGNOSTICS`] warnings. Further warnings are not computed.
-    pub(super) fn add_warnings<M: IntoIterator<Item = String>>(
+    pub(super) fn report_warnings<M: IntoIterator<Item = String>>(
         &mut self,
         at: &JsonValueAtPath<'_>,
         messages: impl FnOnce() -> M,
@@ -99,18 +99,18 @@ impl DocumentParser<'_> {
     }
 
     fn parse_document(&mut self, root: &Value<'_>) -> Option<(&'static DocumentSchema, Vec<Statement>)> {
-        let root = JsonValueAtPath { value: root, path: JsonPath::root_path() };
+        let root = JsonValueAtPath { value: root, path: JsonPath::document_root() };
         let elements = JsonObjectElements::parse(self, &root)?;
         let schema = self.parse_version(&elements)?;
         elements.report_unknown_elements(self, schema.document, schema.version);
         let length = self.text.chars().count();
-        self.report_error_if_limit_exceeded(&root, length, schema.limits.text_chars, "characters");
+        self.enforce_count_limit(&root, length, schema.limits.text_chars, "characters");
         if let Some(depends) = elements.find_element("Depends") {
-            self.add_warnings(&depends, || [lint::ignored_depends_element_warning()]);
+            self.report_warnings(&depends, || [lint::ignored_depends_element_warning()]);
         }
         let statements = elements.require_element(self, "Statement")?;
         let statements = self.parse_list(&statements, schema.limits.statements, "statements")?;
-        let statements = collect_if_all_valid(statements.iter().map(|at| self.parse_statement(at, schema)))?;
+        let statements = collect_without_short_circuit(statements.iter().map(|at| self.parse_statement(at, schema)))?;
         Some((schema, statements))
     }
 
@@ -150,7 +150,7 @@ impl DocumentParser<'_> {
             resources: resources.map_or(Some(None), |resources| resources.map(Some))?,
             conditions: conditions.unwrap_or_else(|| Some(Vec::new()))?,
         };
-        self.add_warnings(at, || lint::lint_statement(&statement, schema.model));
+        self.report_warnings(at, || lint::lint_statement(&statement, schema.model));
         Some(statement)
     }
 
@@ -174,19 +174,19 @@ impl DocumentParser<'_> {
         let list = self.parse_list(at, schema.limits.actions, "actions")?;
         Some(PatternSet {
             negated,
-            patterns: collect_if_all_valid(list.iter().map(|at| self.parse_action(at, schema)))?,
+            patterns: collect_without_short_circuit(list.iter().map(|at| self.parse_action(at, schema)))?,
         })
     }
 
     fn parse_action(&mut self, at: &JsonValueAtPath<'_>, schema: &DocumentSchema) -> Option<String> {
         let text = self.parse_string(at)?;
         let is_within_limit =
-            self.report_error_if_limit_exceeded(at, text.chars().count(), schema.limits.action_chars, "characters");
+            self.enforce_count_limit(at, text.chars().count(), schema.limits.action_chars, "characters");
         if let Some(message) = schema.check_action_format(text) {
             self.report_error(at, message);
             return None;
         }
-        self.add_warnings(at, || lint::lint_action(text, schema.model));
+        self.report_warnings(at, || lint::lint_action(text, schema.model));
         is_within_limit.then(|| text.to_owned())
     }
 
@@ -207,7 +207,7 @@ impl DocumentParser<'_> {
         };
         Some(PatternSet {
             negated,
-            patterns: collect_if_all_valid(list.iter().map(|at| self.parse_resource(at, is_legacy, schema)))?,
+            patterns: collect_without_short_circuit(list.iter().map(|at| self.parse_resource(at, is_legacy, schema)))?,
         })
     }
 
@@ -219,7 +219,7 @@ impl DocumentParser<'_> {
     ) -> Option<ResourcePattern> {
         let text = self.parse_string(at)?;
         let is_within_limit =
-            self.report_error_if_limit_exceeded(at, text.chars().count(), schema.limits.resource_chars, "characters");
+            self.enforce_count_limit(at, text.chars().count(), schema.limits.resource_chars, "characters");
         let pattern = match ResourcePattern::parse(text) {
             None if is_legacy && !text.is_empty() => ResourcePattern::Foreign(text.to_owned()),
             None => {
@@ -233,7 +233,7 @@ impl DocumentParser<'_> {
             }
             Some(pattern) => pattern,
         };
-        self.add_warnings(at, || lint::lint_resource(&pattern, schema.model));
+        self.report_warnings(at, || lint::lint_resource(&pattern, schema.model));
         is_within_limit.then_some(pattern)
     }
 }

@@ -27,9 +27,8 @@ impl Statement {
 
     pub(crate) fn matches_action(&self, model: PermissionModel, action: Action, budget: &WorkBudget) -> bool {
         let name = model.action_name(action);
-        self.actions.matches_by_predicate(|pattern| {
-            pattern::matches_pattern(pattern, name, CaseSensitivity::Insensitive, budget)
-        })
+        self.actions
+            .matches_with(|pattern| pattern::matches_pattern(pattern, name, CaseSensitivity::Insensitive, budget))
     }
 
     /// Returns all mismatches between the statement and the request. An action mismatch comes first.
@@ -60,7 +59,7 @@ impl Statement {
         let Some(resources) = &self.resources else { return true };
         let urn = Urn::from_access_request(model, request);
         let is_ambiguous = urn == Urn::None && resources.negated;
-        resources.matches_by_predicate(|pattern| pattern.matches_urn(&urn, request.budget))
+        resources.matches_with(|pattern| pattern.matches_urn(&urn, request.budget))
             && !(is_ambiguous && self.effect == Effect::Allow)
     }
 

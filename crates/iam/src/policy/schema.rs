@@ -30,7 +30,7 @@ pub(super) struct DocumentSchema {
 }
 
 /// Limits for version 1.0 and 1.1 policy documents (TaurusDB API spec, section 4.5).
-const ROLE_POLICY_LIMITS: DocumentLimits = DocumentLimits {
+const ROLE_BASED_POLICY_LIMITS: DocumentLimits = DocumentLimits {
     text_chars: 6_144,
     statements: 8,
     actions: 100,
@@ -45,7 +45,7 @@ const ROLE_POLICY_LIMITS: DocumentLimits = DocumentLimits {
 };
 
 /// Limits for version 5.0 policy documents. The API spec defines no limits, but Clew limits the document length.
-const IDENTITY_POLICY_LIMITS: DocumentLimits = DocumentLimits {
+const IDENTITY_BASED_POLICY_LIMITS: DocumentLimits = DocumentLimits {
     text_chars: MAX_POLICY_DOCUMENT_BYTES,
     statements: usize::MAX,
     actions: usize::MAX,
@@ -65,21 +65,21 @@ pub(super) static DOCUMENT_SCHEMAS: [DocumentSchema; 3] = [
         model: PermissionModel::RoleBased,
         document: &["Version", "Statement", "Depends"],
         statement: &["Effect", "Action"],
-        limits: ROLE_POLICY_LIMITS,
+        limits: ROLE_BASED_POLICY_LIMITS,
     },
     DocumentSchema {
         version: "1.1",
         model: PermissionModel::RoleBased,
         document: &["Version", "Statement"],
         statement: &["Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"],
-        limits: ROLE_POLICY_LIMITS,
+        limits: ROLE_BASED_POLICY_LIMITS,
     },
     DocumentSchema {
         version: "5.0",
         model: PermissionModel::IdentityBased,
         document: &["Version", "Statement"],
         statement: &["Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"],
-        limits: IDENTITY_POLICY_LIMITS,
+        limits: IDENTITY_BASED_POLICY_LIMITS,
     },
 ];
 

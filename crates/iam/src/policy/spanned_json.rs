@@ -22,7 +22,7 @@ const STRICT_JSON_OPTIONS: ParseOptions = ParseOptions {
 };
 
 pub(super) fn parse(text: &str) -> Result<Value<'_>, Diagnostic> {
-    let error_at = |at, message: String| Diagnostic::new(text, at, &JsonPath::root_path(), message);
+    let error_at = |at, message: String| Diagnostic::new(text, at, &JsonPath::document_root(), message);
     if text.len() > MAX_POLICY_DOCUMENT_BYTES {
         return Err(error_at(
             0,

@@ -12,7 +12,7 @@ pub(super) struct PatternSet<P> {
 }
 
 impl<P> PatternSet<P> {
-    pub(super) fn matches_by_predicate(&self, fits: impl FnMut(&P) -> bool) -> bool {
+    pub(super) fn matches_with(&self, fits: impl FnMut(&P) -> bool) -> bool {
         self.patterns.iter().any(fits) != self.negated
     }
 }

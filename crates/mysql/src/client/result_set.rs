@@ -95,7 +95,7 @@ impl<'c> ResultSetRows<'c> {
 
     fn mark_finished(&mut self) {
         self.ended = true;
-        self.in_flight.set_statement_in_flight(false);
+        self.in_flight.set_in_flight_flag(false);
     }
 
     async fn read_result_set_header(&mut self) -> Result<(), Error> {

@@ -79,7 +79,7 @@ impl<'a> KillBatch<'a> {
                 let is_own = own.contains(&victim.id) || view.own.contains(&victim.id);
                 let refusal = options
                     .check_victim_identity(victim, now, is_own)
-                    .or_else(|| options.check_victim_state(victim, now, &view, &engines));
+                    .or_else(|| options.find_kill_refusal(victim, now, &view, &engines));
                 if let Some(refusal) = refusal {
                     *stage = KillStage::Finished(KillOutcome::Refused(refusal));
                     continue;
@@ -100,7 +100,7 @@ impl<'a> KillBatch<'a> {
         Ok(())
     }
 
-    pub(super) async fn confirm_kills(&mut self, connection: Connection) -> Result<(), Failure> {
+    pub(super) async fn wait_until_kills_take_effect(&mut self, connection: Connection) -> Result<(), Failure> {
         let sent = self.victims.iter_mut().filter_map(|(_, stage)| match stage {
             KillStage::Sent(pending) => Some(pending),
             _ => None,
@@ -151,7 +151,7 @@ impl KillOptions<'_> {
     }
 
     /// Returns `None` if the session is already being killed, so that the caller does not send a second kill.
-    fn check_victim_state(
+    fn find_kill_refusal(
         &self,
         victim: &Victim,
         now: &Session,
@@ -174,6 +174,6 @@ impl KillOptions<'_> {
             return Some(KillRefusal::UnreliableAge);
         }
         let refuses_unsafe = self.unsafe_victims == UnsafeKillPolicy::Refuse;
-        refuses_unsafe.then(|| engines.find_kill_risk_of_changed_tables(now)).flatten().map(KillRefusal::Unsafe)
+        refuses_unsafe.then(|| engines.find_risk_to_changed_tables(now)).flatten().map(KillRefusal::Unsafe)
     }
 }

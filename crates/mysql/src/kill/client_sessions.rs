@@ -35,7 +35,7 @@ impl ClientSessions {
         &mut self,
         history: &mut NodeClockHistory,
     ) -> Option<UnreliableClockReason> {
-        let is_another = history.select_clock_history_of_server(&self.read.server);
+        let is_another = history.select_server_clock_history(&self.read.server);
         let Some(clock) = self.clock else { return (!self.is_monotonic).then_some(UnreliableClockReason::Unreadable) };
         let step = history.record_clock_reading(clock);
         let mut difference = None;
@@ -45,7 +45,7 @@ impl ClientSessions {
                 // All elapsed times count from this read.
                 history.set_elapsed_time_bounds(ElapsedTimeBounds::new(self.read.at));
             }
-            self.adjust_and_cap_elapsed_times(history);
+            self.correct_elapsed_times_with_clock_history(history);
         }
         step.map(UnreliableClockReason::ClockChanged)
             .or(difference.map(UnreliableClockReason::DiffersFromLocalClock))
@@ -54,11 +54,11 @@ impl ClientSessions {
 
     /// Corrects elapsed times after clock steps, and limits them to the upper bounds from the previous process list.
     /// The upper bounds limit the error caused by undetected clock steps, such as two opposite steps between two reads.
-    fn adjust_and_cap_elapsed_times(&mut self, history: &mut NodeClockHistory) {
+    fn correct_elapsed_times_with_clock_history(&mut self, history: &mut NodeClockHistory) {
         let (mut bounds, mut reported) = (ElapsedTimeBounds::new(self.read.at), HashMap::new());
         for session in &mut self.sessions {
             let seconds = session.seconds;
-            session.seconds = history.adjust_age_for_clock_steps_or_zero(seconds);
+            session.seconds = history.adjusted_age_or_zero(seconds);
             bounds.cap_elapsed_time(session, history.elapsed_time_bounds());
             if session.seconds != seconds {
                 reported.insert(session.id, seconds);

@@ -7,7 +7,7 @@ use clew_diagnose::to_valid_utf8;
 use clew_model::{Failure, LocalizedText, Session};
 use tokio::time::{sleep, timeout};
 
-use super::process_list_snapshot::{SessionList, read_matching_sessions, read_sessions_with_elapsed_times};
+use super::process_list_snapshot::{SessionList, read_matching_sessions, read_sessions_and_elapsed_times};
 use super::rollback_state::{RollbackState, read_rollback_states};
 use super::victim::{has_pending_kill, is_idle};
 use super::{KillOutcome, KillTarget};
@@ -49,7 +49,7 @@ impl PendingKill {
         !matches!(self.outcome, KillOutcome::Ending(_))
     }
 
-    fn update_outcome(
+    fn update_kill_outcome(
         &mut self,
         now: Option<&Session>,
         is_checked: bool,
@@ -110,7 +110,7 @@ async fn poll_kill_effects(
         // Sessions' elapsed times are needed only to detect the end of a statement.
         let (SessionList { sessions: listed, .. }, unchecked) = match kind {
             KillTarget::Query => {
-                read_sessions_with_elapsed_times(connection, ElapsedTimeCheckScope::Busy, wanted).await?
+                read_sessions_and_elapsed_times(connection, ElapsedTimeCheckScope::Busy, wanted).await?
             }
             KillTarget::Connection => (read_matching_sessions(connection, wanted).await?, HashSet::new()),
         };
@@ -124,7 +124,7 @@ async fn poll_kill_effects(
                 rollbacks.as_ref().map(|all| all.get(&kill.before.id).copied().unwrap_or(RollbackState::NoTransaction));
             let now = now(&kill.before);
             let is_checked = !unchecked.contains(&kill.before.id);
-            kill.update_outcome(now, is_checked, rollback, kind, late);
+            kill.update_kill_outcome(now, is_checked, rollback, kind, late);
         }
         if pending.iter().all(|kill| kill.is_confirmed()) {
             return Ok(());

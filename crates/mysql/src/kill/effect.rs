@@ -66,7 +66,7 @@ impl PreKillSnapshot {
     }
 
     /// Reads the transactions and lock waits again after the kills and returns the effect of the kills.
-    pub async fn measure_effect(
+    pub async fn measure_effect_of_kills(
         &self,
         node: &NodeUrl,
         target: KillTarget,

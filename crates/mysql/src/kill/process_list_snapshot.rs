@@ -67,7 +67,7 @@ pub async fn find_sessions_by_id(
         let mut connection = Connection::open_for_purpose(ConnectionPurpose::Killing, node, connector).await?;
         let server = connection.read_server_instance().await?;
         let (SessionList { sessions, own, is_direct, .. }, _) =
-            read_sessions_with_elapsed_times(&mut connection, ElapsedTimeCheckScope::All, |session| {
+            read_sessions_and_elapsed_times(&mut connection, ElapsedTimeCheckScope::All, |session| {
                 ids.contains(&session.id)
             })
             .await?;
@@ -93,16 +93,16 @@ pub async fn read_client_sessions(
         let server = connection.read_server_instance().await?;
         let own_ids = read_clew_session_ids(&mut connection).await?;
         let (SessionList { sessions: listed, own, is_direct, .. }, unchecked) =
-            read_sessions_with_elapsed_times(&mut connection, ElapsedTimeCheckScope::All, |_| true).await?;
+            read_sessions_and_elapsed_times(&mut connection, ElapsedTimeCheckScope::All, |_| true).await?;
         let read = build_process_list_origin(server);
         if !is_direct {
-            connection.limitations.push(limitations::indirect_connection_limitation());
+            connection.limitations.push(limitations::describe_indirect_connection());
         }
         let missing = doctor::find_process_list_limitations(&mut connection).await?;
         connection.limitations.extend(missing.into_iter().filter(|gap| gap.kind == LimitationKind::LostThreads));
         // Clew's own statement is running. If the server does not time this statement, it does not time any.
         let no_timers = unchecked.contains(&connection.id);
-        let clock = connection.read_clock().await.map_err(|error| connection.to_failure(&error))?;
+        let clock = connection.read_clock().await.map_err(|error| connection.client_error_to_failure(&error))?;
         // An account that can list a session of another account has PROCESS.
         let account = listed.iter().find(|session| session.id == connection.id).map(|session| &session.user);
         if !listed.iter().any(|session| account.is_some_and(|account| *account != session.user)) {
@@ -145,7 +145,7 @@ impl ProcessListSnapshot {
         let queries = read_query_ids(connection, ids, kind).await?;
         let ids: HashSet<u64> = ids.iter().copied().collect();
         let (SessionList { sessions: found, own, is_direct, listed_at }, unchecked) =
-            read_sessions_with_elapsed_times(connection, ElapsedTimeCheckScope::All, |session| {
+            read_sessions_and_elapsed_times(connection, ElapsedTimeCheckScope::All, |session| {
                 ids.contains(&session.id)
             })
             .await?;
@@ -207,12 +207,12 @@ pub(super) async fn read_matching_sessions(
     };
     connection.for_each_session(MAX_VICTIM_ROW_BYTES, collect).await?;
     let listed_at = Instant::now();
-    Ok(SessionList { sessions: found, own, is_direct: connection.raw.connects_without_proxy(&filter), listed_at })
+    Ok(SessionList { sessions: found, own, is_direct: connection.raw.is_directly_connected(&filter), listed_at })
 }
 
 /// On MySQL, replaces the `Time` values of sessions with statement timer values, which a session cannot falsify.
 /// The returned set contains the ids of the sessions whose elapsed times could not be checked.
-pub(super) async fn read_sessions_with_elapsed_times(
+pub(super) async fn read_sessions_and_elapsed_times(
     connection: &mut Connection,
     checked: ElapsedTimeCheckScope,
     wanted: impl Fn(&Session) -> bool,
@@ -232,7 +232,7 @@ async fn read_query_ids(
     if kind == KillTarget::Connection || connection.flavor == Flavor::MySql || ids.is_empty() {
         return Ok(HashMap::new());
     }
-    let rows: Vec<(u64, u64)> = connection.read_rows(&statements::build_mariadb_query_id_lookup(ids)).await?;
+    let rows: Vec<(u64, u64)> = connection.read_rows(&statements::mariadb_query_ids_query(ids)).await?;
     Ok(rows.into_iter().collect())
 }
 

@@ -102,7 +102,7 @@ impl StorageEngineCache {
         let tables: Vec<TableRef> = tables.into_iter().take(MAX_TABLE_ENGINE_LOOKUPS).collect();
         for tables in tables.chunks(MAX_TABLES_PER_LOOKUP) {
             self.read_engines_of_visible_tables(connection, tables).await?;
-            let is_unknown = |table: &&TableRef| !self.by_table.is_storage_engine_known(table);
+            let is_unknown = |table: &&TableRef| !self.by_table.is_table_engine_known(table);
             let unlisted: Vec<TableRef> = tables.iter().filter(is_unknown).cloned().collect();
             if !unlisted.is_empty() {
                 self.read_innodb_tables(connection, &unlisted).await?;
@@ -112,7 +112,7 @@ impl StorageEngineCache {
     }
 
     /// An unknown storage engine counts as a kill risk.
-    pub(super) fn find_kill_risk_of_changed_tables(&self, session: &Session) -> Option<KillRisk> {
+    pub(super) fn find_risk_to_changed_tables(&self, session: &Session) -> Option<KillRisk> {
         detect_risks_to_changed_tables(session, &self.by_table).into_iter().next()
     }
 
@@ -201,6 +201,6 @@ async fn query_ignoring_server_errors<T: mysql_common::prelude::FromRow + Send +
     match connection.query_all_rows(statement).await {
         Ok(rows) => Ok(Some(rows)),
         Err(Error::Server(_)) => Ok(None),
-        Err(error) => Err(connection.to_failure(&error)),
+        Err(error) => Err(connection.client_error_to_failure(&error)),
     }
 }

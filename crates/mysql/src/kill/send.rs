@@ -62,7 +62,7 @@ pub(super) async fn send_kill(
             Err(_) => {}
         }
     }
-    Ok(Err(build_kill_denied_failure(connection).await?))
+    Ok(Err(explain_denied_kill(connection).await?))
 }
 
 /// The inner `Err` contains a server error code from [`UNKNOWN_KILL_TARGET_ERROR_CODES`] or from `expected`.
@@ -78,12 +78,12 @@ async fn execute_kill_statement(
         {
             Ok(Err(error.code))
         }
-        Err(error) => Err(connection.to_failure(&error)),
+        Err(error) => Err(connection.client_error_to_failure(&error)),
     }
 }
 
 /// On MySQL, only an account with the SYSTEM_USER privilege can kill a session whose account has that privilege.
-async fn build_kill_denied_failure(connection: &mut Connection) -> Result<Failure, Failure> {
+async fn explain_denied_kill(connection: &mut Connection) -> Result<Failure, Failure> {
     let account = privileges::read_current_account(connection).await?;
     let lacks_kill_privilege = !privileges::has_kill_privilege(connection).await?;
     let privilege = match connection.flavor {

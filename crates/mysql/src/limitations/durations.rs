@@ -2,22 +2,18 @@
 
 use clew_model::{Limitation, LimitationKind, LocalizedText};
 
-fn unreliable_durations_limitation(
-    what: LocalizedText,
-    why: LocalizedText,
-    remedy: Option<LocalizedText>,
-) -> Limitation {
+fn describe_unreliable_durations(what: LocalizedText, why: LocalizedText, remedy: Option<LocalizedText>) -> Limitation {
     Limitation { kind: LimitationKind::UnreliableAges, what, why, remedy }
 }
 
-fn falsifiable_session_durations_text(english: &str, chinese: &str) -> LocalizedText {
+fn spoofable_durations_reason(english: &str, chinese: &str) -> LocalizedText {
     LocalizedText::new(
         format!("Sessions can change their durations in MySQL's process list with SET timestamp{english}"),
         format!("会话可通过SET timestamp更改其在MySQL进程列表中的时长{chinese}"),
     )
 }
 
-fn unreliable_durations_text() -> LocalizedText {
+fn unreliable_session_durations_text() -> LocalizedText {
     LocalizedText::new(
         "Session durations may be wrong, and kill rules kill no session.",
         "会话时长可能不准确，自动Kill会话任务不会Kill任何会话。",
@@ -25,15 +21,15 @@ fn unreliable_durations_text() -> LocalizedText {
 }
 
 /// `gap` contains the reason why performance_schema is unreadable.
-pub(crate) fn unreadable_timers_limitation(gap: &Limitation) -> Limitation {
-    let why = falsifiable_session_durations_text(&format!(". {}", gap.why.english), &format!("。{}", gap.why.chinese));
-    unreliable_durations_limitation(unreliable_durations_text(), why, gap.remedy.clone())
+pub(crate) fn describe_unreadable_timers(gap: &Limitation) -> Limitation {
+    let why = spoofable_durations_reason(&format!(". {}", gap.why.english), &format!("。{}", gap.why.chinese));
+    describe_unreliable_durations(unreliable_session_durations_text(), why, gap.remedy.clone())
 }
 
-pub(crate) fn disabled_statement_recording_limitation() -> Limitation {
-    unreliable_durations_limitation(
-        unreliable_durations_text(),
-        falsifiable_session_durations_text(
+pub(crate) fn describe_disabled_statement_recording() -> Limitation {
+    describe_unreliable_durations(
+        unreliable_session_durations_text(),
+        spoofable_durations_reason(
             ", and the server does not record running statements.",
             "，而服务器未记录正在执行的语句。",
         ),
@@ -45,13 +41,13 @@ pub(crate) fn disabled_statement_recording_limitation() -> Limitation {
     )
 }
 
-pub(crate) fn sessions_without_timers_limitation(sessions: u64) -> Limitation {
-    unreliable_durations_limitation(
+pub(crate) fn describe_sessions_without_timers(sessions: u64) -> Limitation {
+    describe_unreliable_durations(
         LocalizedText::new(
             format!("Durations of {sessions} sessions may be wrong, and kill rules ignore these sessions."),
             format!("{sessions} 个会话的时长可能不准确，自动Kill会话任务会忽略这些会话。"),
         ),
-        falsifiable_session_durations_text(
+        spoofable_durations_reason(
             ", and the server does not record the statements of these sessions.",
             "，而服务器未记录这些会话的语句。",
         ),
@@ -61,13 +57,13 @@ pub(crate) fn sessions_without_timers_limitation(sessions: u64) -> Limitation {
     )
 }
 
-pub(crate) fn unchecked_session_durations_limitation(sessions: u64) -> Limitation {
-    unreliable_durations_limitation(
+pub(crate) fn describe_unchecked_session_durations(sessions: u64) -> Limitation {
+    describe_unreliable_durations(
         LocalizedText::new(
             format!("Durations of {sessions} sessions may be wrong."),
             format!("{sessions} 个会话的时长可能不准确。"),
         ),
-        falsifiable_session_durations_text(
+        spoofable_durations_reason(
             ", and more sessions are busy than a snapshot checks.",
             "，而活跃会话数超过单次采集可校验的数量。",
         ),
@@ -75,8 +71,8 @@ pub(crate) fn unchecked_session_durations_limitation(sessions: u64) -> Limitatio
     )
 }
 
-pub(crate) fn negative_session_durations_limitation(sessions: u64) -> Limitation {
-    unreliable_durations_limitation(
+pub(crate) fn describe_negative_session_durations(sessions: u64) -> Limitation {
+    describe_unreliable_durations(
         LocalizedText::new(
             format!("Durations of {sessions} sessions are negative and are shown as 0."),
             format!("{sessions} 个会话的时长为负值，显示为0。"),
@@ -89,8 +85,8 @@ pub(crate) fn negative_session_durations_limitation(sessions: u64) -> Limitation
     )
 }
 
-pub(crate) fn invalid_idle_durations_limitation(sessions: u64) -> Limitation {
-    unreliable_durations_limitation(
+pub(crate) fn describe_invalid_idle_durations(sessions: u64) -> Limitation {
+    describe_unreliable_durations(
         LocalizedText::new(
             format!("Durations of {sessions} idle sessions are negative or implausible and are shown as 0."),
             format!("{sessions} 个空闲会话的时长为负值或异常，显示为0。"),
@@ -103,8 +99,8 @@ pub(crate) fn invalid_idle_durations_limitation(sessions: u64) -> Limitation {
     )
 }
 
-pub(crate) fn negative_transaction_durations_limitation(transactions: u64) -> Limitation {
-    unreliable_durations_limitation(
+pub(crate) fn describe_negative_transaction_durations(transactions: u64) -> Limitation {
+    describe_unreliable_durations(
         LocalizedText::new(
             format!("{transactions} transaction durations are negative and are shown as 0."),
             format!("{transactions} 个事务的持续时长为负值，显示为0。"),
@@ -117,8 +113,8 @@ pub(crate) fn negative_transaction_durations_limitation(transactions: u64) -> Li
     )
 }
 
-pub(crate) fn ambiguous_transaction_durations_limitation(transactions: u64) -> Limitation {
-    unreliable_durations_limitation(
+pub(crate) fn describe_ambiguous_transaction_durations(transactions: u64) -> Limitation {
+    describe_unreliable_durations(
         LocalizedText::new(
             format!("{transactions} transaction durations may be an hour longer than shown."),
             format!("{transactions} 个事务的实际持续时长可能比显示值多一小时。"),
@@ -131,8 +127,8 @@ pub(crate) fn ambiguous_transaction_durations_limitation(transactions: u64) -> L
     )
 }
 
-pub(crate) fn unreadable_clock_limitation() -> Limitation {
-    unreliable_durations_limitation(
+pub(crate) fn describe_unreadable_clock() -> Limitation {
+    describe_unreliable_durations(
         LocalizedText::new("Transaction durations are shown as 0.", "事务的持续时长显示为0。"),
         LocalizedText::new("The server did not return its current time.", "服务器未返回当前时间。"),
         None,

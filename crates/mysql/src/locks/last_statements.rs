@@ -51,8 +51,8 @@ pub(super) async fn read_last_statements(
 async fn find_statement_history_limitation(connection: &mut Connection) -> Result<Option<Limitation>, Failure> {
     let rows: Vec<(bool, i64)> = connection.read_rows(statements::STATEMENT_HISTORY_SETTINGS_QUERY).await?;
     Ok(match rows.first() {
-        Some((_, 0)) => Some(limitations::empty_statement_history_limitation()),
+        Some((_, 0)) => Some(limitations::describe_empty_statement_history()),
         Some((true, _)) => None,
-        _ => Some(limitations::disabled_statement_history_limitation()),
+        _ => Some(limitations::describe_disabled_statement_history()),
     })
 }

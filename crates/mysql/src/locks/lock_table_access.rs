@@ -25,13 +25,13 @@ impl LockTableAccess {
     /// MariaDB 10.11 also upgrades metadata locks in `LOCK TABLES … READ` and `CREATE TABLE … SELECT`.
     pub(super) fn limitation_for_unknown_lock_holders(self) -> Option<Limitation> {
         let hidden = self.flavor == Flavor::MariaDb && self.metadata_locks && !self.plugin;
-        hidden.then(limitations::unknown_metadata_lock_holders_limitation)
+        hidden.then(limitations::describe_unknown_metadata_lock_holders)
     }
 }
 
 /// Appends a `Limitation` for each unreadable system table that lists locks.
 /// The returned `Limitation`, if any, explains why performance_schema is unreadable.
-pub(super) async fn detect_lock_table_access(
+pub(super) async fn detect_readable_lock_tables(
     connection: &mut Connection,
     account: &str,
     limitations: &mut Vec<Limitation>,
@@ -54,15 +54,15 @@ pub(super) async fn detect_lock_table_access(
         (_, None) => {}
         (Flavor::MySql, Some(gap)) => {
             if !capabilities.performance_schema {
-                limitations.push(limitations::unreadable_row_locks_limitation(&gap));
+                limitations.push(limitations::describe_unreadable_row_locks(&gap));
             }
             limitations.push(gap);
         }
         (Flavor::MariaDb, Some(gap)) => {
             limitations.push(if plugin {
-                limitations::unreadable_pending_locks_limitation(gap)
+                limitations::describe_unreadable_pending_locks(gap)
             } else {
-                limitations::with_metadata_lock_plugin_remedy(gap)
+                limitations::suggest_metadata_lock_plugin(gap)
             });
         }
     }
@@ -73,6 +73,6 @@ async fn has_metadata_lock_plugin(connection: &mut Connection) -> Result<bool, F
     match connection.query_all_rows::<mysql_common::Row>(statements::GRANTED_METADATA_LOCKS_PROBE_QUERY).await {
         Ok(_) => Ok(true),
         Err(crate::client::Error::Server(error)) if error.code == ER_UNKNOWN_TABLE => Ok(false),
-        Err(error) => Err(connection.to_failure(&error)),
+        Err(error) => Err(connection.client_error_to_failure(&error)),
     }
 }

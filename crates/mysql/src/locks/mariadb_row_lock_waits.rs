@@ -28,7 +28,7 @@ pub(super) async fn read_row_lock_waits(
         Err(crate::client::Error::Server(error)) if error.code == ER_SPECIFIC_ACCESS_DENIED_ERROR => {
             return Ok(Vec::new());
         }
-        Err(error) => return Err(connection.to_failure(&error)),
+        Err(error) => return Err(connection.client_error_to_failure(&error)),
     };
     let locks: Vec<LockRow> = connection.read_rows(statements::MARIADB_ROW_LOCKS_QUERY).await?;
     let locks: HashMap<Vec<u8>, InnoDbLock> = locks.into_iter().map(parse_lock_row).collect();

@@ -91,7 +91,7 @@ impl MetadataLockWithThreadId {
     ) -> Option<MetadataLock> {
         let Some(thread) = self.thread else { return Some(self.lock) };
         self.lock.session = threads.session_id(thread);
-        let left_behind = prepared.iter().any(|prepared| prepared.may_own_metadata_lock(thread, &self.lock.object));
+        let left_behind = prepared.iter().any(|prepared| prepared.may_hold_metadata_lock(thread, &self.lock.object));
         match self.lock.session {
             None => left_behind.then_some(self.lock),
             Some(session) if left_behind && self.has_transaction_duration && !with_transaction.contains(&session) => {

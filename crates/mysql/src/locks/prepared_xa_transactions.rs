@@ -22,7 +22,7 @@ pub(super) struct PreparedXaTransaction {
 
 impl PreparedXaTransaction {
     /// The server lists the metadata locks of a prepared transaction under the thread that prepared it.
-    pub(super) fn may_own_metadata_lock(&self, thread: u64, object: &MetadataLockObject) -> bool {
+    pub(super) fn may_hold_metadata_lock(&self, thread: u64, object: &MetadataLockObject) -> bool {
         let on_table = match object {
             MetadataLockObject { kind: MetadataLockObjectKind::Table, schema: Some(schema), name: Some(name) } => {
                 self.tables.iter().any(|table| table.schema == *schema && table.table == *name)
@@ -65,9 +65,9 @@ pub(super) async fn read_prepared_transactions(
     match connection.query_all_rows::<XidRow>(statements::XA_RECOVER_QUERY).await {
         Ok(names) => assign_xid_if_unambiguous(&mut prepared, &names),
         Err(crate::client::Error::Server(error)) => {
-            limitations.push(limitations::unreadable_xids_limitation(&error.message, account));
+            limitations.push(limitations::describe_unreadable_xids(&error.message, account));
         }
-        Err(error) => return Err(connection.to_failure(&error)),
+        Err(error) => return Err(connection.client_error_to_failure(&error)),
     }
     Ok(prepared)
 }

@@ -47,7 +47,7 @@ impl SampleCache {
             let clock = std::mem::take(&mut self.clock);
             *self = Self { server: Some(server.clone()), clock, ..Self::default() };
         }
-        self.clock.select_clock_history_of_server(server);
+        self.clock.select_server_clock_history(server);
     }
 
     pub(super) fn record_clock_reading(&mut self, connection: &Connection) {
@@ -61,9 +61,9 @@ impl SampleCache {
             return;
         }
         for transaction in transactions {
-            transaction.seconds = self.clock.adjust_age_for_clock_steps_or_zero(transaction.seconds);
+            transaction.seconds = self.clock.adjusted_age_or_zero(transaction.seconds);
             transaction.lock_wait_seconds =
-                transaction.lock_wait_seconds.map(|seconds| self.clock.adjust_age_for_clock_steps_or_zero(seconds));
+                transaction.lock_wait_seconds.map(|seconds| self.clock.adjusted_age_or_zero(seconds));
         }
     }
 
@@ -95,7 +95,7 @@ impl SampleCache {
         Ok(())
     }
 
-    pub(super) async fn read_new_program_names(
+    pub(super) async fn read_program_names_of_new_sessions(
         &mut self,
         connection: &mut Connection,
         sessions: &[Session],

@@ -20,7 +20,7 @@ const MAX_IN_MEMORY_ROW_BYTES: usize = 1 << 20;
 const MAX_SESSIONS_PER_BATCH: usize = 256;
 const MAX_STATEMENT_BYTES_PER_BATCH: usize = 1 << 20;
 /// Statements below this size are encoded on the current thread, because a thread switch would take longer.
-const MAX_BYTES_ENCODED_WITHOUT_NEW_TASK: usize = 64 << 10;
+const MAX_INLINE_ENCODED_BYTES: usize = 64 << 10;
 
 /// Maximum number of sessions whose elapsed times Clew checks. A higher number would require more memory.
 const MAX_SESSIONS_WITH_ELAPSED_TIME_CHECK: usize = 2_000;
@@ -60,11 +60,11 @@ pub(super) async fn read_sorted_rows(
     }
     let (limitation, too_long) = (
         sessions.limitation_for_invalid_idle_times(),
-        limitations::oversized_statements_limitation(sessions.truncated_row_count(), max_row_bytes),
+        limitations::describe_oversized_statements(sessions.truncated_row_count(), max_row_bytes),
     );
     connection.limitations.extend(limitation.into_iter().chain(too_long));
     if unchecked > 0 {
-        connection.limitations.push(durations::unchecked_session_durations_limitation(unchecked));
+        connection.limitations.push(durations::describe_unchecked_session_durations(unchecked));
     }
     elapsed_times::replace_elapsed_times_with_timer_values(connection, &mut deferred.ages, ElapsedTimeCheckScope::Busy)
         .await?;
@@ -119,7 +119,7 @@ impl EncoderState {
 
     async fn spawn_batch_encoding(self, batch: SessionBatch) -> io::Result<Self> {
         let mut encoder = self.wait_for_encoder().await?;
-        if encoder.can_encode_without_new_task(batch.bytes) {
+        if encoder.can_encode_inline(batch.bytes) {
             encoder.encode_batch(batch)?;
             return Ok(Self::Idle(encoder));
         }
@@ -134,7 +134,7 @@ impl EncodingPipeline {
 
     async fn push(mut self, session: Session) -> io::Result<Self> {
         if let EncoderState::Idle(encoder) = &mut self.encoder
-            && encoder.can_encode_without_new_task(statement_byte_count(&session))
+            && encoder.can_encode_inline(statement_byte_count(&session))
         {
             encoder.encode_session(session)?;
             return Ok(self);
@@ -148,7 +148,7 @@ impl EncodingPipeline {
 
     async fn finish(self) -> io::Result<SortedRows<SpooledTempFile>> {
         let encoder = self.encoder.spawn_batch_encoding(self.batch).await?.wait_for_encoder().await?;
-        if encoder.can_encode_without_new_task(0) {
+        if encoder.can_encode_inline(0) {
             return encoder.sorter.into_sorted_rows();
         }
         spawn_blocking(|| encoder.sorter.into_sorted_rows()).await.map_err(io::Error::other)?
@@ -169,7 +169,7 @@ struct SessionEncoder {
 
 impl SessionEncoder {
     fn new(options: &SnapshotOptions, own: Option<OwnSessionFilter>, transactions: TransactionsBySession) -> Self {
-        let filter = SessionFilter::from_owned_selection(options.selection.clone());
+        let filter = SessionFilter::from_owned_session_selection(options.selection.clone());
         let order = SortOrder::new(&options.selection);
         Self {
             statements: options.statements,
@@ -185,11 +185,10 @@ impl SessionEncoder {
     }
 
     /// Returns true if the batch can be encoded without building statement templates or writing to the temporary file.
-    fn can_encode_without_new_task(&self, bytes: usize) -> bool {
+    fn can_encode_inline(&self, bytes: usize) -> bool {
         self.statements == StatementMasking::Full
-            && bytes < MAX_BYTES_ENCODED_WITHOUT_NEW_TASK
-            && self.sorter.total_bytes()
-                < MAX_IN_MEMORY_ROW_BYTES.saturating_sub(MAX_BYTES_ENCODED_WITHOUT_NEW_TASK) as u64
+            && bytes < MAX_INLINE_ENCODED_BYTES
+            && self.sorter.total_bytes() < MAX_IN_MEMORY_ROW_BYTES.saturating_sub(MAX_INLINE_ENCODED_BYTES) as u64
     }
 
     fn encode_batch(&mut self, batch: SessionBatch) -> io::Result<()> {
@@ -216,7 +215,7 @@ impl SessionEncoder {
             (OutputFormat::Json, false) => json::encode_row(encoded, &row),
             (OutputFormat::Json, true) => json::encode_session_fields(encoded, &row),
         }
-        self.sorter.push(self.order.rank_row(&row), encoded)
+        self.sorter.push(self.order.compute_sort_rank(&row), encoded)
     }
 }
 

@@ -51,7 +51,7 @@ async fn effect_of_killing(server: &Server, session: u64) -> KillEffect {
     };
     let outcome = kill_as_root(server, &victim, KillTarget::Connection).await;
     assert!(outcome.was_accepted(), "{outcome}");
-    before.measure_effect(&node, KillTarget::Connection, &[(session, outcome)], &connector).await.unwrap()
+    before.measure_effect_of_kills(&node, KillTarget::Connection, &[(session, outcome)], &connector).await.unwrap()
 }
 
 /// Returns the number of sessions that run the waiting statement.
@@ -98,7 +98,7 @@ async fn rolled_back_rows_are_reported_for_a_kill_immediately_after_the_baseline
         let before = PreKillSnapshot::read_pre_kill_snapshot(&node, &connector).await.unwrap();
         root.query_drop(format!("KILL {}", blocker.id)).await.unwrap();
         let effect = before
-            .measure_effect(&node, KillTarget::Connection, &[(blocker.id, KillOutcome::Killed)], &connector)
+            .measure_effect_of_kills(&node, KillTarget::Connection, &[(blocker.id, KillOutcome::Killed)], &connector)
             .await
             .unwrap();
         assert_eq!(effect, effect_with_rows(flavor, 1), "{flavor}");
@@ -137,8 +137,10 @@ async fn kill_of_a_session_without_locks_has_no_effect_on_others_on_a_server() {
         )
         .await;
         assert_eq!(outcome, KillOutcome::Killed, "{flavor}");
-        let effect =
-            before.measure_effect(&node, KillTarget::Connection, &[(idle.id, outcome)], &connector).await.unwrap();
+        let effect = before
+            .measure_effect_of_kills(&node, KillTarget::Connection, &[(idle.id, outcome)], &connector)
+            .await
+            .unwrap();
         assert_eq!(effect, effect_with_rows(flavor, 0), "{flavor}");
         drop((blocker, waiter));
     }

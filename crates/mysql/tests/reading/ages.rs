@@ -309,7 +309,7 @@ fn utc(moment: &str) -> Duration {
 async fn in_central_europe(flavor: Flavor, moment: &str) -> (ServerClock, Server) {
     let clock = ServerClock::new(ServerClock::CENTRAL_EUROPEAN_TIME_ZONE).unwrap();
     clock.set_time(utc(moment)).unwrap();
-    let server = Server::start_with_clock(flavor, &DatabaseServerOptions::default(), &clock).await.unwrap();
+    let server = Server::start_with_settable_clock(flavor, &DatabaseServerOptions::default(), &clock).await.unwrap();
     server.run_statements(&TABLE).await.unwrap();
     (clock, server)
 }
@@ -401,7 +401,8 @@ async fn end_of_daylight_saving_time_changes_no_age_on_mariadb() {
 #[tokio::test]
 async fn clock_steps_that_cancel_each_other_out_change_no_age_on_mysql() {
     let clock = ServerClock::new("UTC").unwrap();
-    let server = Server::start_with_clock(Flavor::MySql, &DatabaseServerOptions::default(), &clock).await.unwrap();
+    let server =
+        Server::start_with_settable_clock(Flavor::MySql, &DatabaseServerOptions::default(), &clock).await.unwrap();
     let (node, connector): (NodeUrl, _) = (server.url().parse().unwrap(), connector());
     let read = async || read_client_sessions(&node, ConnectionPurpose::Reading, &connector).await.unwrap();
     let mut history = NodeClockHistory::default();
@@ -426,7 +427,8 @@ async fn clock_steps_that_cancel_each_other_out_change_no_age_on_mysql() {
 #[tokio::test]
 async fn clock_step_before_the_first_read_changes_no_age_of_automatic_kills_on_mysql() {
     let clock = ServerClock::new("UTC").unwrap();
-    let server = Server::start_with_clock(Flavor::MySql, &DatabaseServerOptions::default(), &clock).await.unwrap();
+    let server =
+        Server::start_with_settable_clock(Flavor::MySql, &DatabaseServerOptions::default(), &clock).await.unwrap();
     let (node, connector): (NodeUrl, _) = (server.url().parse().unwrap(), connector());
     let address = ([127, 0, 0, 1], server.port()).into();
     let mut session = RawSession::open(address, "root", None, ClientCharset::Utf8mb4).await.unwrap();
@@ -437,12 +439,12 @@ async fn clock_step_before_the_first_read_changes_no_age_of_automatic_kills_on_m
     while !read().await.sessions.iter().any(|listed| listed.id == session.id && listed.statement.is_some()) {}
     let mut users = read().await;
     assert_eq!(
-        users.adjust_elapsed_times_for_clock_steps(&mut NodeClockHistory::for_automatic_kills()),
+        users.adjust_elapsed_times_for_clock_steps(&mut NodeClockHistory::new_for_automatic_kills()),
         None,
         "equal clocks"
     );
     clock.set_offset(14_400.0).unwrap();
-    let mut history = NodeClockHistory::for_automatic_kills();
+    let mut history = NodeClockHistory::new_for_automatic_kills();
     for is_first in [true, false, false] {
         let mut users = read().await;
         assert!(seconds(&users) >= 14_400, "{users:?}");
@@ -454,7 +456,7 @@ async fn clock_step_before_the_first_read_changes_no_age_of_automatic_kills_on_m
 
 async fn steps_are_corrected(flavor: Flavor) {
     let clock = ServerClock::new("UTC").unwrap();
-    let server = Server::start_with_clock(flavor, &DatabaseServerOptions::default(), &clock).await.unwrap();
+    let server = Server::start_with_settable_clock(flavor, &DatabaseServerOptions::default(), &clock).await.unwrap();
     server.run_statements(&TABLE).await.unwrap();
     let session = in_transaction(&server, 1).await;
     let (_holder, waiter) = waiter_with_clock(&server, "- 7200").await;

@@ -58,7 +58,7 @@ impl Oracle {
     async fn of(flavor: Flavor) -> Self {
         let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
         let odd = PredefinedSessions::open(&server).await.unwrap();
-        let observed = odd.query_observed_transactions(&server).await.unwrap();
+        let observed = odd.query_open_transactions(&server).await.unwrap();
         server.wait_until_other_root_sessions_end().await.unwrap();
         Self { server, odd, observed }
     }

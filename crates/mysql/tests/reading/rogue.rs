@@ -8,8 +8,8 @@ use clew_mysql::{
     take_snapshot,
 };
 use clew_testkit::{
-    DatabaseServerOptions, Flavor, PacketAction, PasswordLeak, RewriteRules, RewritingProxy, RogueAttack, RogueServer,
-    RogueServerOptions, Server,
+    DatabaseServerOptions, Flavor, LeakedPasswordEncoding, PacketAction, RewriteRules, RewritingProxy, RogueAttack,
+    RogueServer, RogueServerOptions, Server,
 };
 
 use super::{connector, take};
@@ -65,7 +65,7 @@ async fn plain_password_is_not_sent_to_a_server_with_an_unknown_certificate() {
         }
         let rogue = RogueServer::start(options).await.unwrap();
         let _ = read(&rogue.url_for_account("clew", PASSWORD, "tls=required"), 1 << 30).await;
-        assert_eq!(rogue.find_password_leak(PASSWORD), Some(PasswordLeak::Clear), "{mode:?}");
+        assert_eq!(rogue.find_password_leak(PASSWORD), Some(LeakedPasswordEncoding::Clear), "{mode:?}");
     }
 }
 
@@ -73,7 +73,7 @@ async fn plain_password_is_not_sent_to_a_server_with_an_unknown_certificate() {
 async fn password_is_encrypted_with_the_servers_key_only_if_configured() {
     let rogue = RogueServer::start(RogueAttack::FullAuthentication).await.unwrap();
     let _ = read(&rogue.url_for_account("clew", PASSWORD, "tls=off&get-server-public-key=on"), 1 << 30).await;
-    assert_eq!(rogue.find_password_leak(PASSWORD), Some(PasswordLeak::Rsa));
+    assert_eq!(rogue.find_password_leak(PASSWORD), Some(LeakedPasswordEncoding::Rsa));
 
     let server = Server::start(Flavor::MySql, &DatabaseServerOptions::default()).await.unwrap();
     let create = format!("CREATE USER clew@'%' IDENTIFIED BY '{PASSWORD}'");
@@ -171,7 +171,7 @@ async fn sessions_in_memory_are_limited() {
     let failure = find_sessions_by_id(&node, &[1], &connector).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::ServerError, "{failure}");
     assert!(failure.detail.contains("1048576 bytes of sessions"), "{failure}");
-    assert!(rogue.attack_bytes_sent() < 16 << 20, "{} bytes", rogue.attack_bytes_sent());
+    assert!(rogue.sent_attack_byte_count() < 16 << 20, "{} bytes", rogue.sent_attack_byte_count());
 }
 
 #[tokio::test]
@@ -182,6 +182,6 @@ async fn endless_responses_end_at_the_byte_limit() {
         let rogue = RogueServer::start(mode.clone()).await.unwrap();
         let failure = read(&rogue.url_for_account("clew", "", "tls=off"), 4 << 20).await.unwrap_err();
         assert!(matches!(failure.kind, FailureKind::NotMysql | FailureKind::ServerError), "{mode:?}: {failure}");
-        assert!(rogue.attack_bytes_sent() < 16 << 20, "{mode:?}: {} bytes", rogue.attack_bytes_sent());
+        assert!(rogue.sent_attack_byte_count() < 16 << 20, "{mode:?}: {} bytes", rogue.sent_attack_byte_count());
     }
 }

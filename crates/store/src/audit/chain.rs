@@ -18,7 +18,7 @@ use crate::master_key::MasterKey;
 pub(crate) const UNKNOWN_PREVIOUS_MAC_PLACEHOLDER: [u8; 32] = [0xff; 32];
 
 /// Writes the head record and the checkpoint record. A later absence of either record indicates tampering.
-pub(crate) async fn initialise_audit_chain(transaction: &mut Transaction, key: &MasterKey) -> Result<(), StoreError> {
+pub(crate) async fn initialize_audit_chain(transaction: &mut Transaction, key: &MasterKey) -> Result<(), StoreError> {
     ChainPosition { seq: 0, mac: PREVIOUS_MAC_OF_FIRST_ROW }
         .write_chain_record(transaction, key, HEAD_RECORD_NAME)
         .await?;

@@ -33,7 +33,7 @@ impl CheckpointTracker {
     /// The caller must already have checked that the tracked audit row still exists in the database.
     /// A row older than the tracked row is ignored, because concurrent commits do not reach the tracker in order.
     pub(crate) fn record_newest_row(&self, newest: AuditCheckpoint) {
-        let mut state = self.lock_tracker_state();
+        let mut state = self.lock_tracker_state_mutex();
         if state.newest.as_ref().is_none_or(|last| last.seq < newest.seq) {
             state.newest = Some(newest);
         }
@@ -41,13 +41,13 @@ impl CheckpointTracker {
 
     /// To find all returned rows, a read transaction must begin after this function has returned.
     pub(crate) fn tracked_checkpoints(&self) -> Vec<AuditCheckpoint> {
-        let state = self.lock_tracker_state();
+        let state = self.lock_tracker_state_mutex();
         state.missing.iter().chain(&state.newest).cloned().collect()
     }
 
     /// To find the returned row, a read transaction must begin after this function has returned.
     pub(crate) fn newest_checkpoint(&self) -> Option<AuditCheckpoint> {
-        self.lock_tracker_state().newest.clone()
+        self.lock_tracker_state_mutex().newest.clone()
     }
 
     /// No query is needed if `head` has the sequence number and MAC of `newest`, because the row then still exists.
@@ -70,7 +70,7 @@ impl CheckpointTracker {
 
     /// Has no effect if `checkpoint` is no longer the newest checkpoint of the tracker.
     fn mark_row_missing(&self, checkpoint: AuditCheckpoint, problem: AuditIntegrityProblem) {
-        let mut state = self.lock_tracker_state();
+        let mut state = self.lock_tracker_state_mutex();
         if state.newest.take_if(|newest| *newest == checkpoint).is_some()
             && state.missing.len() < MAX_TRACKED_MISSING_ROWS
         {
@@ -79,15 +79,15 @@ impl CheckpointTracker {
         }
     }
 
-    pub(crate) fn oldest_unreported_problem(&self) -> Option<AuditIntegrityProblem> {
-        self.lock_tracker_state().unreported.front().cloned()
+    pub(crate) fn oldest_unreported_integrity_problem(&self) -> Option<AuditIntegrityProblem> {
+        self.lock_tracker_state_mutex().unreported.front().cloned()
     }
 
-    pub(crate) fn mark_problem_reported(&self, loss: &AuditIntegrityProblem) {
-        self.lock_tracker_state().unreported.retain(|unreported| unreported != loss);
+    pub(crate) fn mark_integrity_problem_reported(&self, loss: &AuditIntegrityProblem) {
+        self.lock_tracker_state_mutex().unreported.retain(|unreported| unreported != loss);
     }
 
-    fn lock_tracker_state(&self) -> MutexGuard<'_, CheckpointTrackerState> {
+    fn lock_tracker_state_mutex(&self) -> MutexGuard<'_, CheckpointTrackerState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

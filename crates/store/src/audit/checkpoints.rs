@@ -42,11 +42,11 @@ impl AuditStore<'_> {
                 at,
             });
         }
-        Ok(self.store.checkpoint_tracker.oldest_unreported_problem())
+        Ok(self.store.checkpoint_tracker.oldest_unreported_integrity_problem())
     }
 
     /// Acknowledges a loss of audit rows, so that [`AuditStore::detect_audit_truncation`] no longer returns the loss.
     pub fn acknowledge_lost_audit_rows(self, loss: &AuditIntegrityProblem) {
-        self.store.checkpoint_tracker.mark_problem_reported(loss);
+        self.store.checkpoint_tracker.mark_integrity_problem_reported(loss);
     }
 }

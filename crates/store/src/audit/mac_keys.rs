@@ -46,11 +46,11 @@ impl AuditMacKeys {
         let stored = read_setting(transaction, PREVIOUS_MAC_KEYS_SETTING).await?.unwrap_or_default();
         if let Ok(unsealed) = sealer.unseal(PREVIOUS_MAC_KEYS_ASSOCIATED_DATA, &stored) {
             let entries: Vec<PreviousMacKey> = serde_json::from_str(unsealed.expose_secret())
-                .map_err(StoreError::damaged_value_error("keys of the audit"))?;
+                .map_err(StoreError::corrupt_value_error("keys of the audit"))?;
             for PreviousMacKey { through, key } in entries {
                 let mut bytes: MasterKey = Zeroizing::new([0; 32]);
                 hex::decode_to_slice(Zeroizing::new(key).as_str(), &mut *bytes)
-                    .map_err(StoreError::damaged_value_error("keys of the audit"))?;
+                    .map_err(StoreError::corrupt_value_error("keys of the audit"))?;
                 previous.push((through, bytes));
             }
         }
@@ -76,7 +76,7 @@ impl AuditMacKeys {
             .iter()
             .map(|(through, key)| PreviousMacKey { through: *through, key: hex::encode(**key) })
             .collect();
-        let entries = serde_json::to_string(&entries).map_err(StoreError::damaged_value_error("keys of the audit"))?;
+        let entries = serde_json::to_string(&entries).map_err(StoreError::corrupt_value_error("keys of the audit"))?;
         let stored = sealer.seal(PREVIOUS_MAC_KEYS_ASSOCIATED_DATA, &SecretString::from(entries))?;
         write_setting(transaction, PREVIOUS_MAC_KEYS_SETTING, &stored).await
     }

@@ -13,7 +13,7 @@ use crate::handles::AuditStore;
 
 /// Removing rows in small batches blocks other writers only for a short time.
 const MAX_BATCH_SIZE: i64 = 1000;
-const MAX_PROBLEMS_PER_AUDIT_EVENT: usize = 20;
+const MAX_INTEGRITY_PROBLEMS_PER_EVENT: usize = 20;
 
 impl AuditStore<'_> {
     /// Removes audit rows that are older than `before`, a Unix timestamp in milliseconds.
@@ -50,7 +50,7 @@ impl AuditStore<'_> {
             outcome: if problems.is_empty() { AuditOutcome::Succeeded } else { AuditOutcome::Failed },
             detail: json!({
                 "rows": removed, "through": last.seq,
-                "problems": problems.iter().take(MAX_PROBLEMS_PER_AUDIT_EVENT).collect::<Vec<_>>(),
+                "problems": problems.iter().take(MAX_INTEGRITY_PROBLEMS_PER_EVENT).collect::<Vec<_>>(),
             }),
             ..AuditEvent::for_successful_operation(by, "PruneAudit", "audit")
         };

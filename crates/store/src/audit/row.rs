@@ -49,7 +49,7 @@ impl AuditRow {
             _ => (None, None),
         };
         let texts = [
-            Some(actor_kind_column_value(&event.origin.actor).to_owned()),
+            Some(encode_actor_kind(&event.origin.actor).to_owned()),
             actor_id,
             Some(event.origin.actor.name().to_owned()),
             actor_domain,
@@ -142,7 +142,7 @@ pub(crate) fn audit_record_from_row(row: &database::Row) -> Result<AuditRecord, 
 /// The column value of anonymous actors must not change, because the MACs of existing audit rows depend on it.
 const ANONYMOUS_ACTOR_KIND: &str = "nobody";
 
-fn actor_kind_column_value(actor: &Actor) -> &'static str {
+fn encode_actor_kind(actor: &Actor) -> &'static str {
     match actor {
         Actor::Anonymous { .. } => ANONYMOUS_ACTOR_KIND,
         _ => actor.kind(),

@@ -130,7 +130,7 @@ impl ChainVerifier {
     /// Reports rows missing before `seq`. Returns true if rows are missing or the expected sequence number is unknown.
     fn report_sequence_gap(&mut self, seq: i64) -> bool {
         let Some(previous) = self.previous else {
-            self.set_position_of_first_problem(seq);
+            self.set_first_problem_position(seq);
             return true;
         };
         let expected = previous.seq.saturating_add(1);
@@ -146,7 +146,7 @@ impl ChainVerifier {
     }
 
     /// Sets the position of the first reported problem, a tampered checkpoint record, to `seq`.
-    fn set_position_of_first_problem(&mut self, seq: i64) {
+    fn set_first_problem_position(&mut self, seq: i64) {
         if let Some(problem) = self.result.problems.first_mut() {
             problem.position = seq;
         }

@@ -24,14 +24,14 @@ impl DataDir {
     /// Removes other accounts' access to an existing data directory before Clew stores the first file in it.
     /// Fails if other accounts can access the directory and Clew cannot safely restrict the permissions.
     /// Clew does not change the mode of a directory that is shared, has another owner or contains foreign files.
-    pub(crate) fn restrict_permissions_before_initialisation(&self) -> Result<(), StoreError> {
+    pub(crate) fn restrict_permissions_before_init(&self) -> Result<(), StoreError> {
         if !self.root.is_dir() {
             return Ok(());
         }
         let foreign = self
             .read_directory_entry_names()?
             .into_iter()
-            .find(|name| !starts_with_any(name, &EXPECTED_FILE_NAME_PREFIXES));
+            .find(|name| !starts_with_any_prefix(name, &EXPECTED_FILE_NAME_PREFIXES));
         restrict_path_permissions(&self.root, 0o700, foreign.as_deref())
     }
 
@@ -42,12 +42,12 @@ impl DataDir {
             return Ok(());
         }
         let names = self.read_directory_entry_names()?;
-        if names.iter().any(|name| starts_with_any(name, &EXPECTED_FILE_NAME_PREFIXES)) {
+        if names.iter().any(|name| starts_with_any_prefix(name, &EXPECTED_FILE_NAME_PREFIXES)) {
             restrict_path_permissions(&self.root, 0o700, None)?;
         }
         restrict_path_permissions(&self.results_directory_path(), 0o700, None)?;
         restrict_path_permissions(&self.root.join("spill"), 0o700, None)?;
-        for name in names.iter().filter(|name| starts_with_any(name, &OWNER_ONLY_FILE_NAME_PREFIXES)) {
+        for name in names.iter().filter(|name| starts_with_any_prefix(name, &OWNER_ONLY_FILE_NAME_PREFIXES)) {
             restrict_path_permissions(&self.root.join(name), 0o600, None)?;
         }
         Ok(())
@@ -78,7 +78,7 @@ impl DataDir {
     }
 }
 
-fn starts_with_any(name: &str, prefixes: &[&str]) -> bool {
+fn starts_with_any_prefix(name: &str, prefixes: &[&str]) -> bool {
     prefixes.iter().any(|prefix| name.starts_with(prefix))
 }
 

@@ -13,20 +13,20 @@ impl Store {
         &self,
         action: &'static str,
     ) -> Result<AuditedTransaction, StoreError> {
-        self.audited_database().begin(action).await
+        self.to_audited_database().begin(action).await
     }
 
     /// When this function returns, the write is durable. Dropping the returned future does not cancel the write.
     pub(crate) async fn execute_write_in_batch<W: BatchedWrite>(&self, write: W) -> Result<W::Output, StoreError> {
-        self.group_commit.execute_write(self.audited_database(), write).await
+        self.group_commit.execute_write(self.to_audited_database(), write).await
     }
 
     /// When this function returns, the audit event is durable.
     pub(crate) async fn append_audit_event_in_batch(&self, event: AuditEvent) -> Result<(), StoreError> {
-        self.group_commit.append_event(self.audited_database(), event).await
+        self.group_commit.append_event(self.to_audited_database(), event).await
     }
 
-    fn audited_database(&self) -> AuditedDatabase {
+    fn to_audited_database(&self) -> AuditedDatabase {
         AuditedDatabase {
             database: self.database.clone(),
             keys: self.keys.clone(),

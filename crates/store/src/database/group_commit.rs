@@ -108,7 +108,7 @@ impl GroupCommit {
 
     fn enqueue(&self, database: AuditedDatabase, add_to_batch: impl FnOnce(&mut WriteBatch)) {
         let is_idle = {
-            let mut queue = self.lock_write_queue();
+            let mut queue = self.lock_write_queue_mutex();
             add_to_batch(&mut queue.pending);
             !mem::replace(&mut queue.is_writer_running, true)
         };
@@ -120,7 +120,7 @@ impl GroupCommit {
 
     /// Returns `None` and marks the writer task as stopped if the queue is empty.
     fn take_batch(&self) -> Option<WriteBatch> {
-        let mut queue = self.lock_write_queue();
+        let mut queue = self.lock_write_queue_mutex();
         let WriteBatch { events, writes } = &mut queue.pending;
         let (some_events, some_writes) = (events.len().min(MAX_BATCH_SIZE), writes.len().min(MAX_BATCH_SIZE));
         let batch =
@@ -129,7 +129,7 @@ impl GroupCommit {
         queue.is_writer_running.then_some(batch)
     }
 
-    fn lock_write_queue(&self) -> MutexGuard<'_, WriteQueue> {
+    fn lock_write_queue_mutex(&self) -> MutexGuard<'_, WriteQueue> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -144,7 +144,7 @@ struct WriterGuard {
 impl Drop for WriterGuard {
     fn drop(&mut self) {
         if !self.finished {
-            let mut queue = self.group_commit.lock_write_queue();
+            let mut queue = self.group_commit.lock_write_queue_mutex();
             queue.is_writer_running = false;
             queue.pending = WriteBatch::default();
         }

@@ -11,7 +11,7 @@ where
     T::Err: std::fmt::Display,
 {
     let text: String = row.get(column)?;
-    text.parse().map_err(StoreError::damaged_value_error(column))
+    text.parse().map_err(StoreError::corrupt_value_error(column))
 }
 
 pub(crate) fn parse_nullable_column<T>(row: &Row, column: &'static str) -> Result<Option<T>, StoreError>
@@ -20,13 +20,13 @@ where
     T::Err: std::fmt::Display,
 {
     let text: Option<String> = row.get(column)?;
-    text.map(|text| text.parse().map_err(StoreError::damaged_value_error(column))).transpose()
+    text.map(|text| text.parse().map_err(StoreError::corrupt_value_error(column))).transpose()
 }
 
 /// The column must contain 32 bytes.
 pub(crate) fn read_hash_column(row: &Row, column: &'static str) -> Result<[u8; 32], StoreError> {
     let bytes: Vec<u8> = row.get(column)?;
-    <[u8; 32]>::try_from(bytes.as_slice()).map_err(StoreError::damaged_value_error(column))
+    <[u8; 32]>::try_from(bytes.as_slice()).map_err(StoreError::corrupt_value_error(column))
 }
 
 pub(crate) fn saturate_count_to_i64(count: u64) -> i64 {

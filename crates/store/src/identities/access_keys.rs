@@ -178,7 +178,7 @@ impl IdentityStore<'_> {
         user: &str,
         usable: bool,
     ) -> Result<AuditEvent, StoreError> {
-        let user: UserId = user.parse().map_err(StoreError::damaged_value_error("user_id"))?;
+        let user: UserId = user.parse().map_err(StoreError::corrupt_value_error("user_id"))?;
         let user = require_user(transaction, &user).await?;
         let (mut tokens, mut keys) = (0, 0);
         if !usable {

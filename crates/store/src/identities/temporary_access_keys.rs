@@ -47,7 +47,7 @@ impl IdentityStore<'_> {
     /// Creates a temporary access key. Stores the encrypted secret and the hash of the security token.
     /// Fails with [`StoreError::IssuingCredentialsRevoked`] if the credentials in `issued_for` are no longer valid.
     pub async fn create_temporary_key(self, by: &AuditOrigin, new: &NewTemporaryAccessKey) -> Result<(), StoreError> {
-        let sealed = self.store.sealer.seal(associated_data_for_secret(&new.id), &new.secret)?;
+        let sealed = self.store.sealer.seal(associated_data_for_temporary_key_secret(&new.id), &new.secret)?;
         let mut tx = self.store.begin_audited_transaction("create a temporary access key").await?;
         let user = require_user(tx.transaction(), &new.user_id).await?;
         let now = self.store.clock.unix_seconds();
@@ -96,7 +96,7 @@ impl IdentityStore<'_> {
             expires_at: row.get("expires_at")?,
             revoked: row.get("revoked")?,
         };
-        let secret = self.store.unseal_secret(associated_data_for_secret(id), &sealed).await?;
+        let secret = self.store.unseal_secret(associated_data_for_temporary_key_secret(id), &sealed).await?;
         Ok(Some(AccessKey {
             id: id.clone(),
             user: Arc::new(user),
@@ -138,6 +138,6 @@ async fn ensure_issuing_credentials_are_valid(
     if valid > 0 { Ok(()) } else { Err(StoreError::IssuingCredentialsRevoked) }
 }
 
-fn associated_data_for_secret(id: &AccessKeyId) -> AssociatedData<'_> {
+fn associated_data_for_temporary_key_secret(id: &AccessKeyId) -> AssociatedData<'_> {
     AssociatedData { table: "temporary_keys", column: "secret", row: id.as_str() }
 }

@@ -131,7 +131,7 @@ impl IdentityStore<'_> {
         let now = self.store.clock.unix_seconds();
         revoke_temporary_keys_of_revoked_tokens(tx.transaction(), "SELECT $2", user, now).await?;
         let user =
-            require_user(tx.transaction(), &user.parse().map_err(StoreError::damaged_value_error("user_id"))?).await?;
+            require_user(tx.transaction(), &user.parse().map_err(StoreError::corrupt_value_error("user_id"))?).await?;
         let event = AuditEvent {
             domain_id: Some(user.domain_id),
             ..AuditEvent::for_successful_operation(by, "RevokeToken", user.name)

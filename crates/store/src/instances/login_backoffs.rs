@@ -13,7 +13,7 @@ use crate::error::StoreError;
 use crate::handles::InstanceStore;
 
 /// Delay after the first refused login. The delay doubles with each further refusal.
-pub(crate) const INITIAL_LOGIN_RETRY_DELAY: Duration = Duration::from_secs(30);
+pub(crate) const LOGIN_BACKOFF_INITIAL_DELAY: Duration = Duration::from_secs(30);
 pub(crate) const MAX_LOGIN_RETRY_DELAY: Duration = Duration::from_hours(1);
 /// Minimum delay after a refused login before a user request can trigger another login.
 pub const LOGIN_RETRY_DELAY_FOR_USER_REQUESTS: Duration = Duration::from_secs(10);
@@ -56,7 +56,7 @@ pub enum LoginPermitDecision {
 
 pub(crate) fn compute_login_retry_delay(refusals: u32) -> Duration {
     let doublings = refusals.saturating_sub(1).min(16);
-    INITIAL_LOGIN_RETRY_DELAY.saturating_mul(1 << doublings).min(MAX_LOGIN_RETRY_DELAY)
+    LOGIN_BACKOFF_INITIAL_DELAY.saturating_mul(1 << doublings).min(MAX_LOGIN_RETRY_DELAY)
 }
 
 const MAX_REFUSAL_REASON_LEN: usize = 1000;

@@ -16,7 +16,7 @@ use crate::kill_tasks::{InstanceKillTasks, RUNNING_KILL_TASK_CONDITION_SQL, dura
 impl KillTaskStore<'_> {
     /// Returns the running kill tasks of all instances whose nodes this process can reach.
     pub async fn list_instances_with_kill_tasks(self) -> Result<Vec<InstanceKillTasks>, StoreError> {
-        let (now, zones) = (self.store.clock.unix_millis(), self.store.database.select_json_array_strings_sql("$3"));
+        let (now, zones) = (self.store.clock.unix_millis(), self.store.database.json_array_strings_subquery("$3"));
         let rows = query("look for kill tasks", AssertSqlSafe(format!(
             "SELECT {}, i.project_id FROM kill_tasks t JOIN kill_switches s ON s.instance_id = t.instance_id AND s.is_on = $1 \
              JOIN instances i ON i.id = t.instance_id WHERE {RUNNING_KILL_TASK_CONDITION_SQL} AND NOT EXISTS \

@@ -67,7 +67,7 @@ impl PolicyStore<'_> {
     ) -> Result<bool, StoreError> {
         let mut tx = self.store.begin_audited_transaction("change a policy attachment").await?;
         let names = find_policy_and_grantee_names(tx.transaction(), policy, grantee, project).await?;
-        let ((own, system), (user, group)) = (policy_column_values(policy), grantee_column_values(grantee));
+        let ((own, system), (user, group)) = (policy_ref_to_column_values(policy), grantee_to_column_values(grantee));
         let sql = if operation == "AttachPolicy" { INSERT_ATTACHMENT_SQL } else { DELETE_ATTACHMENT_SQL };
         let query = query(tx.action(), sql);
         let query = query.bind(own).bind(system).bind(user).bind(group).bind(project.map(ProjectId::as_str));
@@ -100,7 +100,7 @@ impl PolicyStore<'_> {
 
     /// Returns a policy's attachments.
     pub async fn list_policy_attachments(self, policy: &PolicyRef) -> Result<Vec<PolicyAttachment>, StoreError> {
-        let (own, system) = policy_column_values(policy);
+        let (own, system) = policy_ref_to_column_values(policy);
         let rows = query("list attachments", SELECT_ATTACHMENTS_BY_POLICY_SQL)
             .bind(own)
             .bind(system)
@@ -111,7 +111,7 @@ impl PolicyStore<'_> {
 
     /// Returns the policies that are attached directly to a user or group.
     pub async fn list_attachments_by_grantee(self, grantee: &Grantee) -> Result<Vec<PolicyAttachment>, StoreError> {
-        let (user, group) = grantee_column_values(grantee);
+        let (user, group) = grantee_to_column_values(grantee);
         let rows = query("list attachments", SELECT_ATTACHMENTS_BY_GRANTEE_SQL)
             .bind(user)
             .bind(group)
@@ -165,14 +165,14 @@ async fn find_policy_and_grantee_names(
     Ok(PolicyAndGranteeNames { domain, policy, grantee })
 }
 
-fn policy_column_values(policy: &PolicyRef) -> (Option<&str>, Option<&str>) {
+fn policy_ref_to_column_values(policy: &PolicyRef) -> (Option<&str>, Option<&str>) {
     match policy {
         PolicyRef::Custom(id) => (Some(id.as_str()), None),
         PolicyRef::System(name) => (None, Some(name)),
     }
 }
 
-fn grantee_column_values(grantee: &Grantee) -> (Option<&str>, Option<&str>) {
+fn grantee_to_column_values(grantee: &Grantee) -> (Option<&str>, Option<&str>) {
     match grantee {
         Grantee::User(id) => (Some(id.as_str()), None),
         Grantee::Group(id) => (None, Some(id.as_str())),

@@ -59,7 +59,7 @@ impl VerifiedFileCache {
             let reason = "its content differs from the written data".to_owned();
             return Err(StoreError::ResultCorrupt { name: result.name.clone(), reason });
         }
-        if is_next_change_detectable(identity.2.max(identity.3), now) {
+        if is_verification_cacheable(identity.2.max(identity.3), now) {
             self.mark_verified(&result.name, identity);
         }
         Ok(())
@@ -80,7 +80,7 @@ impl VerifiedFileCache {
 
 /// Returns true if the last change is old enough that any later change to the file also changes a file timestamp.
 /// `changed` is the time of the last change to the file, as a Unix timestamp in nanoseconds.
-fn is_next_change_detectable(changed: i64, now: SystemTime) -> bool {
+fn is_verification_cacheable(changed: i64, now: SystemTime) -> bool {
     let changed = UNIX_EPOCH.checked_add(Duration::from_nanos(changed.unsigned_abs()));
     changed.is_some_and(|changed| now.duration_since(changed).is_ok_and(|since| since > FILE_TIMESTAMP_RESOLUTION))
 }
@@ -108,9 +108,9 @@ mod tests {
     #[test]
     fn recently_changed_file_is_not_settled() {
         let now = UNIX_EPOCH + Duration::from_secs(1_000);
-        assert!(is_next_change_detectable(997_000_000_000, now));
+        assert!(is_verification_cacheable(997_000_000_000, now));
         for changed in [998_500_000_000, 1_000_000_000_000, 1_001_000_000_000, i64::MAX] {
-            assert!(!is_next_change_detectable(changed, now), "{changed}");
+            assert!(!is_verification_cacheable(changed, now), "{changed}");
         }
     }
 

@@ -114,7 +114,7 @@ impl S3 {
         if read?.as_ref() == b"clew" {
             Ok(())
         } else {
-            Err(self.operation_error("read", &name, "the content differs from the written data"))
+            Err(self.object_storage_error("read", &name, "the content differs from the written data"))
         }
     }
 
@@ -185,7 +185,7 @@ impl S3 {
         !self.clock_rejected.load(Ordering::Relaxed) || self.read_server_time().await.is_ok()
     }
 
-    fn operation_error(&self, action: &'static str, name: &str, reason: &str) -> StoreError {
+    fn object_storage_error(&self, action: &'static str, name: &str, reason: &str) -> StoreError {
         StoreError::S3 { action, location: self.settings.object_uri(name), reason: reason.to_owned(), remedy: "" }
     }
 

@@ -116,7 +116,7 @@ impl BatchedWrite for TaskCompletionWrite {
                 CollectionTaskStatus::Finished,
                 None,
                 Some((result_name, saturate_count_to_i64(*rows), saturate_count_to_i64(*bytes), sha256)),
-                Some(serde_json::to_string(limitations).map_err(StoreError::damaged_value_error("limitations"))?),
+                Some(serde_json::to_string(limitations).map_err(StoreError::corrupt_value_error("limitations"))?),
             ),
             CollectionTaskOutcome::Failed(failure) => (CollectionTaskStatus::Error, Some(failure), None, None),
         };

@@ -63,7 +63,7 @@ impl TaskStore<'_> {
     /// See `docs/decisions/0019-fair-scheduling-of-many-nodes.md`.
     pub async fn claim_tasks(self, claim: TaskClaimRequest) -> Result<TaskClaimOutcome, StoreError> {
         let excluded_nodes =
-            serde_json::to_string(&claim.excluded_nodes).map_err(StoreError::damaged_value_error("ids of nodes"))?;
+            serde_json::to_string(&claim.excluded_nodes).map_err(StoreError::corrupt_value_error("ids of nodes"))?;
         let now = self.store.clock.unix_millis();
         // Most polls find no task. The read-only query avoids the write lock, which would delay other writers.
         if self.store.database.is_shared() && !self.has_claimable_task(now).await? {
@@ -145,7 +145,7 @@ impl TaskClaimWrite {
     ) -> Result<Failure, StoreError> {
         let failure = Failure::new(FailureKind::StoreFailed, format!("the stored {what} cannot be parsed"));
         let nothing = serde_json::to_string(&SessionSelection::default())
-            .map_err(StoreError::damaged_value_error("selection"))?;
+            .map_err(StoreError::corrupt_value_error("selection"))?;
         query("end a damaged collection", MARK_CORRUPT_TASK_FAILED_SQL)
             .bind(row.get::<i64, _>("rowid")?)
             .bind(failure.kind.name())

@@ -185,7 +185,7 @@ pub(crate) async fn find_domain_id_of_project(
         .fetch_optional(transaction)
         .await?;
     let id = found.ok_or_else(|| StoreError::Unknown { what: "project", name: project.to_string() })?;
-    id.parse().map_err(StoreError::damaged_value_error("domain_id"))
+    id.parse().map_err(StoreError::corrupt_value_error("domain_id"))
 }
 
 /// Domain: a tenant that is isolated from all other tenants.

@@ -182,7 +182,8 @@ async fn last_64_addresses_are_stored_for_90_days() {
     assert_eq!(fixture.count("known_addresses").await, 64, "no row for a removed user");
     // An address that this process has recorded today needs no query.
     fixture.sql("DELETE FROM known_addresses").await;
-    let is_up_to_date = |text: &str| store.lockouts().find_cached_client_address(user, address(text)).is_some();
+    let is_up_to_date =
+        |text: &str| store.lockouts().find_recently_recorded_client_address(user, address(text)).is_some();
     assert!(is_up_to_date("198.51.100.79") && !is_up_to_date("198.51.100.15"));
 }
 

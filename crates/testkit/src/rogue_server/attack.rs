@@ -9,7 +9,7 @@ use super::{RogueAttack, responses};
 use crate::fake_server::packets;
 use crate::mysql_packets::{MAX_PAYLOAD_BYTES, read_packet, write_packet, write_packet_header};
 
-const ATTACK_CHUNK_SIZE: usize = 64 << 10;
+const FILLER_CHUNK_SIZE: usize = 64 << 10;
 
 /// Sends the attack `mode` to the client. If `mode` targets only authentication, sends nothing and returns false.
 pub(super) async fn try_attack_client<S: AsyncRead + AsyncWrite + Unpin>(
@@ -79,7 +79,7 @@ async fn send_huge_row<S: AsyncRead + AsyncWrite + Unpin>(
     start.push(0xfe);
     start.extend_from_slice(&bytes.to_le_bytes());
     let mut left = usize::try_from(bytes).map_err(io::Error::other)? + start.len();
-    let filler = vec![b'x'; ATTACK_CHUNK_SIZE];
+    let filler = vec![b'x'; FILLER_CHUNK_SIZE];
     loop {
         let payload = left.min(MAX_PAYLOAD_BYTES);
         write_packet_header(stream, sequence, payload).await?;
@@ -140,7 +140,7 @@ async fn send_random_bytes<S: AsyncRead + AsyncWrite + Unpin>(
             state ^= state << 5;
             state.to_le_bytes()[0]
         })
-        .take(ATTACK_CHUNK_SIZE)
+        .take(FILLER_CHUNK_SIZE)
         .collect();
         stream.write_all(&chunk).await?;
         recording.add_bytes_sent(chunk.len());

@@ -38,13 +38,13 @@ pub(super) async fn complete_authentication<S: AsyncRead + AsyncWrite + Unpin>(
         _ => None,
     };
     if let Some(request) = request {
-        sequence = request_authentication_response(stream, sequence, &request, recording).await?;
+        sequence = exchange_authentication_packets(stream, sequence, &request, recording).await?;
     }
     write_packet(stream, sequence.wrapping_add(1), &packets::OK_PACKET).await?;
     stream.flush().await
 }
 
-async fn request_authentication_response<S: AsyncRead + AsyncWrite + Unpin>(
+async fn exchange_authentication_packets<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     sequence: u8,
     request: &[u8],

@@ -5,7 +5,7 @@ use crate::fake_server::packets::GREETING_NONCE;
 
 /// Insecure encoding of a password that a client sent, which lets the rogue server recover the password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PasswordLeak {
+pub enum LeakedPasswordEncoding {
     /// The client sent the password in plain text.
     Clear,
     /// The client encrypted the password with the RSA key of the rogue server.
@@ -16,17 +16,17 @@ pub enum PasswordLeak {
     OldPassword,
 }
 
-pub(super) fn find_password_leak(packets: &[Vec<u8>], password: &str) -> Option<PasswordLeak> {
+pub(super) fn find_password_leak(packets: &[Vec<u8>], password: &str) -> Option<LeakedPasswordEncoding> {
     let masked: Vec<u8> = password.bytes().zip(GREETING_NONCE.iter().cycle()).map(|(byte, mask)| byte ^ mask).collect();
     let old = scramble_with_old_password_algorithm(password);
     packets.iter().find_map(|packet| {
         let contains = |bytes: &[u8]| !bytes.is_empty() && packet.windows(bytes.len()).any(|part| part == bytes);
         let decrypted = rsa_key::decrypt_oaep_block(packet).is_some_and(|message| message.starts_with(&masked));
         [
-            (contains(password.as_bytes()), PasswordLeak::Clear),
-            (decrypted, PasswordLeak::Rsa),
-            (contains(&masked), PasswordLeak::Xor),
-            (packet.starts_with(&old), PasswordLeak::OldPassword),
+            (contains(password.as_bytes()), LeakedPasswordEncoding::Clear),
+            (decrypted, LeakedPasswordEncoding::Rsa),
+            (contains(&masked), LeakedPasswordEncoding::Xor),
+            (packet.starts_with(&old), LeakedPasswordEncoding::OldPassword),
         ]
         .into_iter()
         .find_map(|(found, leak)| found.then_some(leak))

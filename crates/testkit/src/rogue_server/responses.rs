@@ -94,7 +94,7 @@ fn split_select_list(statement: &str) -> Option<Vec<&str>> {
                 expressions.push(list.get(start..at)?.trim());
                 start = at + 1;
             }
-            b'f' if depth == 0 && is_from_keyword_at(list, at) => {
+            b'f' if depth == 0 && has_from_keyword_at(list, at) => {
                 expressions.push(list.get(start..at)?.trim());
                 return Some(expressions);
             }
@@ -110,10 +110,10 @@ fn has_from_clause(statement: &str) -> bool {
     let depth = |text: &str| text.matches('(').count() == text.matches(')').count();
     statement
         .match_indices('f')
-        .any(|(at, _)| is_from_keyword_at(statement, at) && statement.get(..at).is_some_and(depth))
+        .any(|(at, _)| has_from_keyword_at(statement, at) && statement.get(..at).is_some_and(depth))
 }
 
-fn is_from_keyword_at(text: &str, at: usize) -> bool {
+fn has_from_keyword_at(text: &str, at: usize) -> bool {
     let before = at.checked_sub(1).and_then(|before| text.as_bytes().get(before));
     let word = text.get(at..at + 5).unwrap_or_default();
     before.is_some_and(u8::is_ascii_whitespace) && word.trim_end() == "from" && word.len() == 5

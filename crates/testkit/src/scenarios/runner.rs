@@ -96,7 +96,7 @@ impl LockWaitScenario {
             if let ScenarioStep::BlockWithDelayedCheck(name, _) = step { Some(*name) } else { None }
         });
         let crowd: Vec<u64> = crowd.filter_map(|name| built.ids.get(name).copied()).collect();
-        wait_for_session_states(&mut control, "not all blocked statements wait", |state| {
+        wait_until_session_states_match(&mut control, "not all blocked statements wait", |state| {
             crowd.iter().all(|id| state.waiting.contains(id))
         })
         .await?;
@@ -141,9 +141,11 @@ impl RunningScenario {
                     .await
                     .map_err(|source| session_error(name, statement, source))?;
                 let id = session.id;
-                wait_for_session_states(control, &format!("{name} does not wait for another session"), move |state| {
-                    state.waiting.contains(&id)
-                })
+                wait_until_session_states_match(
+                    control,
+                    &format!("{name} does not wait for another session"),
+                    move |state| state.waiting.contains(&id),
+                )
                 .await
             }
             ScenarioStep::BlockWithDelayedCheck(name, statement) => {
@@ -160,7 +162,7 @@ impl RunningScenario {
                     .await
                     .map_err(|source| session_error(name, statement, source))?;
                 let id = session.id;
-                wait_for_session_states(control, &format!("{name} does not run"), move |state| {
+                wait_until_session_states_match(control, &format!("{name} does not run"), move |state| {
                     state.sleeping.contains(&id)
                 })
                 .await
@@ -168,7 +170,7 @@ impl RunningScenario {
             ScenarioStep::Disconnect(name) => {
                 self.sessions.remove(name);
                 let id = self.ids.get(name).copied().unwrap_or_default();
-                wait_for_session_states(control, &format!("{name} is not gone"), move |state| {
+                wait_until_session_states_match(control, &format!("{name} is not gone"), move |state| {
                     !state.present.contains(&id)
                 })
                 .await
@@ -318,7 +320,7 @@ async fn read_session_states(control: &mut Conn) -> mysql_async::Result<SessionS
     Ok(state)
 }
 
-async fn wait_for_session_states(
+async fn wait_until_session_states_match(
     control: &mut Conn,
     problem: &str,
     condition: impl Fn(&SessionStates) -> bool,

@@ -1,7 +1,7 @@
 //! Scenarios in which sessions wait for metadata locks on schemas, routines, triggers, events and tablespaces.
 
 use super::metadata_locks::{metadata_lock_scenario, metadata_lock_scenario_for_flavors};
-use super::{LockWaitScenario, MARIADB_FLAVOR_ONLY, MYSQL_AND_MARIADB_FLAVORS, MYSQL_FLAVOR_ONLY};
+use super::{LockWaitScenario, MARIADB_ONLY_FLAVORS, MYSQL_AND_MARIADB_FLAVORS, MYSQL_ONLY_FLAVORS};
 
 pub(super) fn schema_object_lock_scenarios() -> Vec<LockWaitScenario> {
     vec![
@@ -15,7 +15,7 @@ pub(super) fn schema_object_lock_scenarios() -> Vec<LockWaitScenario> {
         .with_expected_locked_resource("c", "schema"),
         // MariaDB releases a procedure's metadata lock once the procedure is loaded.
         LockWaitScenario::new(
-            MYSQL_FLAVOR_ONLY,
+            MYSQL_ONLY_FLAVORS,
             "DROP PROCEDURE while it runs",
             "a~ CALL slow()\nb? DROP PROCEDURE slow",
             "b>a",
@@ -39,7 +39,7 @@ pub(super) fn schema_object_lock_scenarios() -> Vec<LockWaitScenario> {
         )
         .with_expected_locked_resource("c", "trigger"),
         LockWaitScenario::new(
-            MYSQL_FLAVOR_ONLY,
+            MYSQL_ONLY_FLAVORS,
             "DROP EVENT behind a transaction that looked at it",
             "a: BEGIN\na: SHOW CREATE EVENT nightly\nb? DROP EVENT nightly",
             "b>a",
@@ -48,14 +48,14 @@ pub(super) fn schema_object_lock_scenarios() -> Vec<LockWaitScenario> {
         ),
         // MySQL stores events in its data dictionary, which cannot be locked.
         metadata_lock_scenario_for_flavors(
-            MARIADB_FLAVOR_ONLY,
+            MARIADB_ONLY_FLAVORS,
             "ALTER EVENT behind a DROP EVENT that waits",
             "a: LOCK TABLES mysql.event WRITE\nb? DROP EVENT nightly\nc? ALTER EVENT nightly DISABLE",
             "b>a c>b",
         )
         .with_expected_locked_resource("c", "event"),
         metadata_lock_scenario_for_flavors(
-            MYSQL_FLAVOR_ONLY,
+            MYSQL_ONLY_FLAVORS,
             "DROP TABLESPACE behind an ALTER TABLE that waits",
             "m: CREATE TABLESPACE space ADD DATAFILE 'space.ibd'\n\
              m: CREATE TABLE spaced (id INT PRIMARY KEY) TABLESPACE = space\n\

@@ -1,6 +1,6 @@
 //! Scenarios in which sessions wait for server-wide locks: global read locks, backup locks and user-level locks.
 
-use super::{LockWaitScenario, MARIADB_FLAVOR_ONLY, MYSQL_AND_MARIADB_FLAVORS, MYSQL_FLAVOR_ONLY};
+use super::{LockWaitScenario, MARIADB_ONLY_FLAVORS, MYSQL_AND_MARIADB_FLAVORS, MYSQL_ONLY_FLAVORS};
 use crate::flavor::Flavor;
 
 pub(super) fn server_wide_lock_scenarios() -> Vec<LockWaitScenario> {
@@ -14,7 +14,7 @@ pub(super) fn server_wide_lock_scenarios() -> Vec<LockWaitScenario> {
             "user lock",
         ),
         LockWaitScenario::new(
-            MYSQL_FLAVOR_ONLY,
+            MYSQL_ONLY_FLAVORS,
             "LOCK INSTANCE FOR BACKUP, then CREATE TABLE",
             "a: LOCK INSTANCE FOR BACKUP\nb? CREATE TABLE made (x INT)",
             "b>a",
@@ -22,7 +22,7 @@ pub(super) fn server_wide_lock_scenarios() -> Vec<LockWaitScenario> {
             "backup lock",
         ),
         LockWaitScenario::new(
-            MARIADB_FLAVOR_ONLY,
+            MARIADB_ONLY_FLAVORS,
             "BACKUP STAGE BLOCK_DDL, then CREATE TABLE",
             "a: BACKUP STAGE START\na: BACKUP STAGE FLUSH\na: BACKUP STAGE BLOCK_DDL\nb? ALTER TABLE t ADD x INT",
             "b>a",
@@ -30,7 +30,7 @@ pub(super) fn server_wide_lock_scenarios() -> Vec<LockWaitScenario> {
             "backup lock",
         ),
         LockWaitScenario::new(
-            MARIADB_FLAVOR_ONLY,
+            MARIADB_ONLY_FLAVORS,
             "BACKUP STAGE BLOCK_COMMIT, then COMMIT",
             "a: BACKUP STAGE START\na: BACKUP STAGE FLUSH\na: BACKUP STAGE BLOCK_DDL\na: BACKUP STAGE BLOCK_COMMIT\n\
              b: BEGIN\nb: UPDATE t SET v = 1\nb? COMMIT",
@@ -41,7 +41,7 @@ pub(super) fn server_wide_lock_scenarios() -> Vec<LockWaitScenario> {
     ];
     // MySQL has separate locks for changes and for commits, MariaDB one lock for both.
     for (flavors, global, commit) in
-        [(MYSQL_FLAVOR_ONLY, "global read lock", "commit lock"), (MARIADB_FLAVOR_ONLY, "backup lock", "backup lock")]
+        [(MYSQL_ONLY_FLAVORS, "global read lock", "commit lock"), (MARIADB_ONLY_FLAVORS, "backup lock", "backup lock")]
     {
         all.extend(global_read_lock_scenarios(flavors, global, commit));
     }

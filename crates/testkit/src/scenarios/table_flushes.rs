@@ -1,7 +1,7 @@
 //! Lock wait scenarios with `FLUSH TABLES` statements for a single table.
 
 use super::metadata_locks::{metadata_lock_scenario, metadata_lock_scenario_for_flavors};
-use super::{LockWaitScenario, MARIADB_FLAVOR_ONLY, MYSQL_FLAVOR_ONLY};
+use super::{LockWaitScenario, MARIADB_ONLY_FLAVORS, MYSQL_ONLY_FLAVORS};
 
 pub(super) fn table_flush_scenarios() -> Vec<LockWaitScenario> {
     vec![
@@ -17,7 +17,7 @@ pub(super) fn table_flush_scenarios() -> Vec<LockWaitScenario> {
             "b>a c>b",
         ),
         LockWaitScenario::new(
-            MYSQL_FLAVOR_ONLY,
+            MYSQL_ONLY_FLAVORS,
             "FLUSH TABLES of one WITH READ LOCK behind a statement that runs",
             "a~ SELECT SLEEP(600) FROM t\nb? FLUSH TABLES t WITH READ LOCK",
             "b>a",
@@ -25,7 +25,7 @@ pub(super) fn table_flush_scenarios() -> Vec<LockWaitScenario> {
             "table flush",
         ),
         LockWaitScenario::new(
-            MYSQL_FLAVOR_ONLY,
+            MYSQL_ONLY_FLAVORS,
             "FLUSH TABLES behind a statement that runs",
             "a~ SELECT SLEEP(600) FROM t\nb? FLUSH TABLES t",
             "b>a",
@@ -33,7 +33,7 @@ pub(super) fn table_flush_scenarios() -> Vec<LockWaitScenario> {
             "table flush",
         ),
         LockWaitScenario::new(
-            MYSQL_FLAVOR_ONLY,
+            MYSQL_ONLY_FLAVORS,
             "a reader behind a FLUSH TABLES that waits",
             "a~ SELECT SLEEP(600) FROM t\nb? FLUSH TABLES t\nc? SELECT * FROM t",
             "b>a c>a",
@@ -41,13 +41,13 @@ pub(super) fn table_flush_scenarios() -> Vec<LockWaitScenario> {
             "table flush",
         ),
         metadata_lock_scenario_for_flavors(
-            MARIADB_FLAVOR_ONLY,
+            MARIADB_ONLY_FLAVORS,
             "FLUSH TABLES behind a statement that runs",
             "a~ SELECT SLEEP(600) FROM t\nb? FLUSH TABLES t",
             "b>a",
         ),
         metadata_lock_scenario_for_flavors(
-            MARIADB_FLAVOR_ONLY,
+            MARIADB_ONLY_FLAVORS,
             "a reader behind a FLUSH TABLES that waits",
             "a~ SELECT SLEEP(600) FROM t\nb? FLUSH TABLES t\nc? SELECT * FROM t",
             "b>a c>b",

@@ -1,6 +1,6 @@
 //! Scenarios with complex wait graphs: chains, fans, cycles and prepared transactions without a session.
 
-use super::{LockWaitScenario, MARIADB_FLAVOR_ONLY, MYSQL_AND_MARIADB_FLAVORS, MYSQL_FLAVOR_ONLY};
+use super::{LockWaitScenario, MARIADB_ONLY_FLAVORS, MYSQL_AND_MARIADB_FLAVORS, MYSQL_ONLY_FLAVORS};
 
 const LOCK_WAIT_CHAIN_LENGTH: usize = 10;
 const WAITER_COUNT_FOR_SINGLE_BLOCKER: usize = 500;
@@ -84,14 +84,14 @@ fn prepared_transaction_scenarios() -> [LockWaitScenario; 7] {
     };
     [
         row(MYSQL_AND_MARIADB_FLAVORS, "a row of a prepared transaction whose session is gone", "a!\n", "b>xa", "xa"),
-        row(MYSQL_FLAVOR_ONLY, "a row of a prepared transaction whose session is there", "", "b>xa", "xa"),
-        row(MARIADB_FLAVOR_ONLY, "a row of a prepared transaction whose session is there", "", "b>a", "a")
-            .with_expected_next_root_blocker("xa"),
-        alter(MYSQL_FLAVOR_ONLY, "table metadata"),
+        row(MYSQL_ONLY_FLAVORS, "a row of a prepared transaction whose session is there", "", "b>xa", "xa"),
+        row(MARIADB_ONLY_FLAVORS, "a row of a prepared transaction whose session is there", "", "b>a", "a")
+            .with_expected_root_blocker_after_kill("xa"),
+        alter(MYSQL_ONLY_FLAVORS, "table metadata"),
         // Ending the session releases the metadata lock but not InnoDB's table lock.
-        alter(MARIADB_FLAVOR_ONLY, "table lock of InnoDB"),
-        alter_beside(MYSQL_FLAVOR_ONLY, "b>xa", "xa"),
-        alter_beside(MARIADB_FLAVOR_ONLY, "b>a", "a").with_expected_next_root_blocker("xa"),
+        alter(MARIADB_ONLY_FLAVORS, "table lock of InnoDB"),
+        alter_beside(MYSQL_ONLY_FLAVORS, "b>xa", "xa"),
+        alter_beside(MARIADB_ONLY_FLAVORS, "b>a", "a").with_expected_root_blocker_after_kill("xa"),
     ]
     .map(|scenario| {
         scenario.with_expected_unkillable_reason(

@@ -87,7 +87,7 @@ impl NodePoll {
         // A clock step is a single event. The other reasons for doubt persist, for example behind a load balancer.
         let is_persistent =
             matches!(doubt, Some(UnreliableClockReason::Unreadable | UnreliableClockReason::AnotherServer));
-        let changed = guard.set_unreliable_elapsed_times_flag(is_persistent || (reason.is_some() && unchecked > 0));
+        let changed = guard.set_elapsed_times_unreliable(is_persistent || (reason.is_some() && unchecked > 0));
         if let Some(gap) = reason.filter(|_| changed && unchecked > 0) {
             warn!(
                 node.id = %self.node.id, sessions = unchecked, reason = %gap.why, fix = gap.remedy.as_ref().map(tracing::field::display),
@@ -163,15 +163,15 @@ impl NodePoll {
                     if let KillError::Node(failure) = &error {
                         login.record_login_outcome(&self.node, Some(failure)).await;
                         for victim in &victims {
-                            guard.start_kill_backoff(victim);
+                            guard.record_survived_kill(victim);
                         }
                     }
                     return Err(error);
                 }
             };
             for (victim, (_, outcome)) in victims.iter().zip(&outcomes) {
-                if would_victim_be_selected_again(victim, outcome) {
-                    guard.start_kill_backoff(victim);
+                if is_victim_still_eligible(victim, outcome) {
+                    guard.record_survived_kill(victim);
                 }
             }
             if let Some(failure) = outcomes.into_iter().find_map(|(_, outcome)| extract_kill_failure(outcome)) {
@@ -213,7 +213,7 @@ impl NodePoll {
 
 /// A session can increase its reported idle time with `SET TIMESTAMP`.
 /// Clew detects a manipulated idle time only immediately before the kill, after the session was selected.
-fn would_victim_be_selected_again(victim: &Session, outcome: &KillOutcome) -> bool {
+fn is_victim_still_eligible(victim: &Session, outcome: &KillOutcome) -> bool {
     match outcome {
         KillOutcome::Failed(_)
         | KillOutcome::Ending(_)

@@ -25,7 +25,7 @@ struct NodeState {
     interval: AdaptivePollInterval,
     clock: NodeClockHistory,
     unreliable_ages: bool,
-    survived_kills: Vec<SessionInKillBackoff>,
+    survived_kills: Vec<SurvivedKill>,
 }
 
 impl Default for NodeState {
@@ -35,7 +35,7 @@ impl Default for NodeState {
             failing: false,
             last_start: None,
             interval: AdaptivePollInterval::default(),
-            clock: NodeClockHistory::for_automatic_kills(),
+            clock: NodeClockHistory::new_for_automatic_kills(),
             unreliable_ages: false,
             survived_kills: Vec::new(),
         }
@@ -43,7 +43,7 @@ impl Default for NodeState {
 }
 
 #[derive(Debug)]
-struct SessionInKillBackoff {
+struct SurvivedKill {
     id: u64,
     user: Vec<u8>,
     host: Vec<u8>,
@@ -60,10 +60,10 @@ pub(super) struct NodePollGuard {
 impl NodePollStates {
     /// Returns `None` if a poll of the node is running, or if a slow node's poll interval has not elapsed.
     pub(super) fn start_node_poll_if_due(&self, node: &NodeId, now: Instant) -> Option<NodePollGuard> {
-        let mut states = self.lock_states();
+        let mut states = self.lock_node_states_mutex();
         let state = states.entry(node.clone()).or_default();
         let next_start =
-            state.last_start.zip(state.interval.slow_node_poll_interval()).map(|(start, interval)| start + interval);
+            state.last_start.zip(state.interval.lengthened_poll_interval()).map(|(start, interval)| start + interval);
         if state.running || next_start.is_some_and(|next_start| next_start > now) {
             return None;
         }
@@ -75,9 +75,9 @@ impl NodePollStates {
     /// Returns the removed slow nodes, that is, the nodes whose poll intervals were lengthened.
     pub(super) fn retain_active_nodes(&self, nodes: &HashSet<NodeId>) -> Vec<NodeId> {
         let mut slow = Vec::new();
-        self.lock_states().retain(|node, state| {
+        self.lock_node_states_mutex().retain(|node, state| {
             let is_active = state.running || nodes.contains(node);
-            if !is_active && state.interval.slow_node_poll_interval().is_some() {
+            if !is_active && state.interval.lengthened_poll_interval().is_some() {
                 slow.push(node.clone());
             }
             is_active
@@ -85,7 +85,7 @@ impl NodePollStates {
         slow
     }
 
-    fn lock_states(&self) -> MutexGuard<'_, HashMap<NodeId, NodeState>> {
+    fn lock_node_states_mutex(&self) -> MutexGuard<'_, HashMap<NodeId, NodeState>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -93,19 +93,19 @@ impl NodePollStates {
 impl NodePollGuard {
     /// Returns true if the value has changed.
     pub(super) fn set_node_failing_flag(&self, failing: bool) -> bool {
-        let mut states = self.states.lock_states();
+        let mut states = self.states.lock_node_states_mutex();
         let Some(state) = states.get_mut(&self.node) else { return false };
         std::mem::replace(&mut state.failing, failing) != failing
     }
 
     /// Corrects elapsed times after clock changes, or returns the reason why the elapsed times are unreliable.
     pub(super) fn correct_elapsed_times(&self, read: &mut ClientSessions) -> Option<UnreliableClockReason> {
-        read.adjust_elapsed_times_for_clock_steps(&mut self.states.lock_states().get_mut(&self.node)?.clock)
+        read.adjust_elapsed_times_for_clock_steps(&mut self.states.lock_node_states_mutex().get_mut(&self.node)?.clock)
     }
 
     /// Returns true if the value has changed.
-    pub(super) fn set_unreliable_elapsed_times_flag(&self, unreliable: bool) -> bool {
-        let mut states = self.states.lock_states();
+    pub(super) fn set_elapsed_times_unreliable(&self, unreliable: bool) -> bool {
+        let mut states = self.states.lock_node_states_mutex();
         let Some(state) = states.get_mut(&self.node) else { return false };
         std::mem::replace(&mut state.unreliable_ages, unreliable) != unreliable
     }
@@ -113,27 +113,27 @@ impl NodePollGuard {
     /// Records the duration of a read.
     /// Returns the change to the poll interval, if any, and the lengthened poll interval if the node is slow.
     pub(super) fn adapt_to_read_duration(&self, took: Duration) -> (Option<PollIntervalChange>, Option<Duration>) {
-        let mut states = self.states.lock_states();
+        let mut states = self.states.lock_node_states_mutex();
         let Some(state) = states.get_mut(&self.node) else { return (None, None) };
-        (state.interval.adapt_to_read_duration(took), state.interval.slow_node_poll_interval())
+        (state.interval.adapt_to_read_duration(took), state.interval.lengthened_poll_interval())
     }
 
     pub(super) fn is_in_kill_backoff(&self, session: &Session) -> bool {
-        let mut states = self.states.lock_states();
+        let mut states = self.states.lock_node_states_mutex();
         let Some(state) = states.get_mut(&self.node) else { return false };
         state.survived_kills.retain(|attempt| attempt.at.elapsed() < KILL_RETRY_DELAY);
         state.survived_kills.iter().any(|attempt| attempt.matches_session(session))
     }
 
-    pub(super) fn start_kill_backoff(&self, session: &Session) {
-        if let Some(state) = self.states.lock_states().get_mut(&self.node) {
+    pub(super) fn record_survived_kill(&self, session: &Session) {
+        if let Some(state) = self.states.lock_node_states_mutex().get_mut(&self.node) {
             let (user, host) = (session.user.clone(), session.host.clone());
-            state.survived_kills.push(SessionInKillBackoff { id: session.id, user, host, at: Instant::now() });
+            state.survived_kills.push(SurvivedKill { id: session.id, user, host, at: Instant::now() });
         }
     }
 }
 
-impl SessionInKillBackoff {
+impl SurvivedKill {
     fn matches_session(&self, session: &Session) -> bool {
         self.id == session.id && self.user == session.user && self.host == session.host
     }
@@ -141,7 +141,7 @@ impl SessionInKillBackoff {
 
 impl Drop for NodePollGuard {
     fn drop(&mut self) {
-        if let Some(state) = self.states.lock_states().get_mut(&self.node) {
+        if let Some(state) = self.states.lock_node_states_mutex().get_mut(&self.node) {
             state.running = false;
         }
     }
@@ -201,10 +201,10 @@ mod tests {
     fn failed_victim_is_backed_off() {
         let nodes = NodePollStates::default();
         let guard = nodes.start_node_poll_if_due(&NodeId::generate(), Instant::now()).unwrap();
-        guard.start_kill_backoff(&session(7, "app"));
+        guard.record_survived_kill(&session(7, "app"));
         assert!(guard.is_in_kill_backoff(&session(7, "app")));
         assert!(!guard.is_in_kill_backoff(&session(7, "other")) && !guard.is_in_kill_backoff(&session(8, "app")));
-        nodes.lock_states().values_mut().next().unwrap().survived_kills[0].at -= KILL_RETRY_DELAY;
+        nodes.lock_node_states_mutex().values_mut().next().unwrap().survived_kills[0].at -= KILL_RETRY_DELAY;
         assert!(!guard.is_in_kill_backoff(&session(7, "app")));
     }
 

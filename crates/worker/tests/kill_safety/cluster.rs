@@ -106,7 +106,8 @@ fn loopback(server: &Server) -> SocketAddr {
 impl Backend {
     async fn start(flavor: Flavor) -> Self {
         let clock = ServerClock::new("UTC").unwrap();
-        let server = Server::start_with_clock(flavor, &DatabaseServerOptions::default(), &clock).await.unwrap();
+        let server =
+            Server::start_with_settable_clock(flavor, &DatabaseServerOptions::default(), &clock).await.unwrap();
         let mut statements = vec![format!("CREATE USER {CLEW}"), format!("GRANT ALL ON *.* TO {CLEW}")];
         let others = [Role::Spared, Role::Victim, Role::Batch];
         statements.extend(others.map(|role| format!("CREATE USER {}", role.user())));

@@ -74,6 +74,6 @@ async fn wait_ends_at_its_limit_on_shutdown_and_for_an_unknown_collection() {
     };
     assert_eq!(wait(&id, Duration::from_millis(1)).await, Some(CollectionTaskStatus::Queued));
     assert_eq!(wait(&RequestId::generate(), Duration::from_hours(1)).await, None);
-    harness.collections.release_completion_waiters();
+    harness.collections.cancel_completion_waits();
     assert_eq!(wait(&id, Duration::from_hours(1)).await, Some(CollectionTaskStatus::Queued));
 }

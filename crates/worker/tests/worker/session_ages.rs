@@ -161,7 +161,7 @@ async fn restore_of_a_binary_log_is_not_killed_on_a_mariadb_server() {
 
 async fn clock_steps_kill_no_young_session(flavor: Flavor) {
     let clock = ServerClock::new("UTC").unwrap();
-    let server = Server::start_with_clock(flavor, &DatabaseServerOptions::default(), &clock).await.unwrap();
+    let server = Server::start_with_settable_clock(flavor, &DatabaseServerOptions::default(), &clock).await.unwrap();
     server.run_statements(&ACCOUNTS).await.unwrap();
     let (_holder, young) = open_waiting(&server, "app", "DO 0").await;
     let idle = open(&server, "idle").await;
@@ -203,7 +203,8 @@ async fn clock_steps_kill_no_young_session_on_a_mariadb_server() {
 #[tokio::test]
 async fn session_older_than_a_clock_step_is_killed_once_on_a_mysql_server() {
     let clock = ServerClock::new("UTC").unwrap();
-    let server = Server::start_with_clock(Flavor::MySql, &DatabaseServerOptions::default(), &clock).await.unwrap();
+    let server =
+        Server::start_with_settable_clock(Flavor::MySql, &DatabaseServerOptions::default(), &clock).await.unwrap();
     server.run_statements(&ACCOUNTS).await.unwrap();
     let mut kill_tasks = KillHarness::new(&[server.url()]).await;
     kill_tasks.add_task(criteria_for("app", 9)).await;

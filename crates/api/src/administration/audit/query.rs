@@ -97,7 +97,7 @@ pub(super) fn parse_audit_filter(query: Option<&str>, base: AuditFilter) -> Resu
     build_audit_filter(&query, base)
 }
 
-pub(super) fn parse_audit_rows_query(query: Option<&str>, base: AuditFilter) -> Result<AuditRowsQuery, ApiError> {
+pub(super) fn parse_audit_query_string(query: Option<&str>, base: AuditFilter) -> Result<AuditRowsQuery, ApiError> {
     let query = QueryString::parse(query)?;
     let names: Vec<_> = AUDIT_FILTER_PARAMETER_NAMES.into_iter().chain(["order", "after", "limit"]).collect();
     query.reject_unknown_parameters(&names)?;

@@ -80,7 +80,7 @@ pub(crate) async fn validate_policy(
 ) -> Result<Json<PolicyValidationResponse>, ApiError> {
     require_identity_read_permission(&service, &caller)?;
     let PolicyValidationRequest { document } = parse_json_body(&body)?;
-    let text = extract_document_text(&document)?;
+    let text = extract_policy_json(&document)?;
     Ok(Json(match parse_policy_document(&service, &caller, text).await? {
         Ok(policy) => PolicyValidationResponse {
             valid: true,
@@ -97,7 +97,7 @@ pub(crate) async fn validate_policy(
     }))
 }
 
-pub(super) fn extract_document_text(document: &RawValue) -> Result<String, ApiError> {
+pub(super) fn extract_policy_json(document: &RawValue) -> Result<String, ApiError> {
     let raw = document.get();
     match raw.as_bytes().first() {
         Some(b'{') => Ok(raw.to_owned()),

@@ -40,7 +40,7 @@ impl KillEffectView {
         }
         let effect = match before {
             Ok(before) => {
-                let read = before.measure_effect(&node.url, target, outcomes, &service.connector);
+                let read = before.measure_effect_of_kills(&node.url, target, outcomes, &service.connector);
                 service.try_read_from_node(node, read).await
             }
             Err(failure) => Err(failure),

@@ -14,7 +14,7 @@ use crate::field_errors::{check_array_length, value_not_allowed_error};
 use crate::manual_kill::check_kill_reason;
 
 const MAX_SESSIONS_PER_REQUEST: usize = 1000;
-const MAX_OTHER_VICTIMS_PER_REQUEST: usize = 100_000;
+const MAX_OTHER_SESSIONS_PER_KILL_PREVIEW: usize = 100_000;
 /// Tolerance for statement start times, in seconds. Servers round times to whole seconds, and clocks can differ.
 pub(super) const STATEMENT_START_TOLERANCE_SECONDS: i64 = 3;
 
@@ -77,20 +77,20 @@ impl SessionKillRequest {
             }
         };
         let other_victims = other_victims.unwrap_or_default();
-        check_array_length("other_victims", other_victims.len(), 0, MAX_OTHER_VICTIMS_PER_REQUEST)?;
+        check_array_length("other_victims", other_victims.len(), 0, MAX_OTHER_SESSIONS_PER_KILL_PREVIEW)?;
         let reason = check_kill_reason(reason)?;
         Ok(Self { sessions, kind, reason, preview: preview.unwrap_or(false), other_victims })
     }
 
     /// `listed_at` is the time at which the session list was read, as a Unix timestamp in seconds.
-    pub(super) fn find_skip_reasons(
+    pub(super) fn find_sessions_to_skip(
         &self,
         found: &HashMap<u64, Session>,
         server: &ServerInstance,
         listed_at: i64,
     ) -> HashMap<u64, SkipReason> {
         let skip_reason = |selected: &SelectedSession| {
-            let skip_reason = selected.find_skip_reason(found.get(&selected.id), self.kind, server, listed_at)?;
+            let skip_reason = selected.find_kill_skip_reason(found.get(&selected.id), self.kind, server, listed_at)?;
             Some((selected.id, skip_reason))
         };
         self.sessions.iter().filter_map(skip_reason).collect()
@@ -121,7 +121,7 @@ mod tests {
         let found = HashMap::from([(7, session())]);
         let server = "uuid@1790000000".parse().unwrap();
         let request = SessionKillRequest::parse(body.as_bytes()).unwrap_or_else(|_| panic!("{body}"));
-        let skip_reasons = request.find_skip_reasons(&found, &server, LISTED_AT);
+        let skip_reasons = request.find_sessions_to_skip(&found, &server, LISTED_AT);
         request.find_sessions_to_kill(&found, &skip_reasons).len()
     }
 

@@ -23,7 +23,7 @@ use super::feed::NodeFeed;
 use crate::messages::format_failure;
 
 /// Duration for which a watch without subscribers is retained, so that a reconnecting client can resume its stream.
-const IDLE_NODE_WATCH_TIMEOUT: Duration = Duration::from_secs(30);
+const UNUSED_NODE_WATCH_RETENTION: Duration = Duration::from_secs(30);
 const MIN_SESSIONS_FOR_BACKGROUND_RENDERING: usize = 500;
 
 #[derive(Debug)]
@@ -33,11 +33,11 @@ pub(super) struct NodeWatch {
     feed: Mutex<NodeFeed>,
     subscriptions: Mutex<RequestedSamplingIntervals>,
     subscriptions_changed: Notify,
-    updates: watch::Sender<FeedUpdate>,
+    updates: watch::Sender<NodeWatchUpdate>,
 }
 
 #[derive(Debug, Clone, Default)]
-pub(super) struct FeedUpdate {
+pub(super) struct NodeWatchUpdate {
     /// Number of samples since the node watch started.
     pub(super) version: u32,
     sessions: usize,
@@ -67,24 +67,24 @@ impl Drop for Subscription {
 }
 
 impl Subscription {
-    pub(super) fn subscribe_to_updates(&self) -> watch::Receiver<FeedUpdate> {
+    pub(super) fn subscribe_to_updates(&self) -> watch::Receiver<NodeWatchUpdate> {
         self.watch.updates.subscribe()
     }
 
     pub(super) async fn render_events(
         &self,
-        update: &FeedUpdate,
+        update: &NodeWatchUpdate,
         since: Option<FeedPosition>,
         masked: bool,
     ) -> (FeedPosition, Bytes) {
         let watch = self.watch.clone();
-        let render = move || watch.lock_feed_mutex().render_events(since, masked);
+        let render = move || watch.lock_node_feed_mutex().render_events(since, masked);
         if update.sessions < MIN_SESSIONS_FOR_BACKGROUND_RENDERING {
             return render();
         }
         let watch = self.watch.clone();
         // The blocking task can fail only while the runtime is shutting down.
-        spawn_blocking(render).await.unwrap_or_else(|_| watch.lock_feed_mutex().render_events(since, masked))
+        spawn_blocking(render).await.unwrap_or_else(|_| watch.lock_node_feed_mutex().render_events(since, masked))
     }
 }
 
@@ -112,7 +112,7 @@ impl NodeWatch {
         self.lock_subscriptions_mutex().intervals.is_empty()
     }
 
-    /// Calls `remove_if_unused` when the watch has had no subscribers for [`IDLE_NODE_WATCH_TIMEOUT`].
+    /// Calls `remove_if_unused` when the watch has had no subscribers for [`UNUSED_NODE_WATCH_RETENTION`].
     /// If `remove_if_unused` returns `false`, a client has subscribed in the meantime and sampling resumes.
     pub(super) async fn run(
         self: Arc<Self>,
@@ -122,12 +122,13 @@ impl NodeWatch {
         remove_if_unused: impl Fn(&Self) -> bool,
     ) {
         debug!(node.id = %self.node, "node watch started");
-        let _ =
-            shutdown.run_until_cancelled(self.sample_until_watch_removed(&store, &connector, &remove_if_unused)).await;
+        let _ = shutdown
+            .run_until_cancelled(self.sample_node_until_watch_removed(&store, &connector, &remove_if_unused))
+            .await;
         debug!(node.id = %self.node, "node watch stopped");
     }
 
-    async fn sample_until_watch_removed(
+    async fn sample_node_until_watch_removed(
         self: &Arc<Self>,
         store: &Store,
         connector: &NodeConnector,
@@ -139,7 +140,8 @@ impl NodeWatch {
         loop {
             let Some(interval) = self.min_requested_sampling_interval() else {
                 cause = LoginTrigger::Requested;
-                let is_idle = timeout(IDLE_NODE_WATCH_TIMEOUT, self.subscriptions_changed.notified()).await.is_err();
+                let is_idle =
+                    timeout(UNUSED_NODE_WATCH_RETENTION, self.subscriptions_changed.notified()).await.is_err();
                 if is_idle && remove_if_unused(self) {
                     return;
                 }
@@ -218,7 +220,7 @@ impl NodeWatch {
         let watch = self.clone();
         let is_large = sample.sessions.len() >= MIN_SESSIONS_FOR_BACKGROUND_RENDERING;
         let apply = move || {
-            let mut feed = watch.lock_feed_mutex();
+            let mut feed = watch.lock_node_feed_mutex();
             feed.apply_sample(at, sample, interval_ms);
             (feed.version(), feed.session_count())
         };
@@ -245,7 +247,7 @@ impl NodeWatch {
         self.lock_subscriptions_mutex().intervals.values().min().copied()
     }
 
-    fn lock_feed_mutex(&self) -> MutexGuard<'_, NodeFeed> {
+    fn lock_node_feed_mutex(&self) -> MutexGuard<'_, NodeFeed> {
         self.feed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

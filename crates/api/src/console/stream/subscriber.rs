@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::authorization::{StreamAuthorization, StreamEndReason};
 use super::event::{self, FeedPosition};
-use super::node_watch::{FeedUpdate, Subscription};
+use super::node_watch::{NodeWatchUpdate, Subscription};
 
 /// Interval between keep-alive comments, which prevent proxies and browsers from closing an idle connection.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
@@ -27,7 +27,7 @@ pub(super) struct Subscriber {
     subscription: Subscription,
     /// Slot that counts toward the principal's limit on concurrent event streams; released on drop.
     _slot: ConcurrencySlotGuard<UserId>,
-    updates: watch::Receiver<FeedUpdate>,
+    updates: watch::Receiver<NodeWatchUpdate>,
     shutdown: CancellationToken,
     interval: Duration,
     position: Option<FeedPosition>,

@@ -196,9 +196,9 @@ fn build_kill_task_preview(
     spared.sort_by_key(|(node, session, _)| (std::cmp::Reverse(session.seconds), *node, session.id));
     let (total_count, spared_count) = (killed.len(), spared.len());
     let processes = killed.into_iter().take(MAX_LISTED_SESSIONS);
-    let processes = processes.map(|(node, session)| build_previewed_process(node, &session, masked)).collect();
+    let processes = processes.map(|(node, session)| build_process_preview(node, &session, masked)).collect();
     let spared = spared.into_iter().take(MAX_LISTED_SESSIONS).map(|(node, session, risk)| SkippedProcess {
-        process: build_previewed_process(node, &session, masked),
+        process: build_process_preview(node, &session, masked),
         risk: KillRiskView::new(&risk, language),
     });
     KillTaskPreview { processes, total_count, data_sync_time, limitations, spared: spared.collect(), spared_count }
@@ -209,7 +209,7 @@ fn is_zero(count: &usize) -> bool {
     *count == 0
 }
 
-fn build_previewed_process(node: &NodeId, session: &Session, masked: bool) -> PreviewedProcess {
+fn build_process_preview(node: &NodeId, session: &Session, masked: bool) -> PreviewedProcess {
     let statement = |statement: &[u8]| render_statement(statement, masked).chars().take(MAX_STATEMENT_LEN).collect();
     PreviewedProcess {
         node_id: node.to_string(),

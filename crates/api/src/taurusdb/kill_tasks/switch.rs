@@ -14,8 +14,8 @@ use crate::error::ApiError;
 use crate::field_errors::value_not_allowed_error;
 use crate::json::Json;
 
-const SWITCH_ON: &str = "ON";
-const SWITCH_OFF: &str = "OFF";
+const SWITCH_STATUS_ON: &str = "ON";
+const SWITCH_STATUS_OFF: &str = "OFF";
 
 /// State of an instance's kill task switch. Kill tasks can run only if the switch is on.
 #[derive(Deserialize, Serialize, ToSchema)]
@@ -35,7 +35,7 @@ pub(crate) async fn show_kill_task_switch(
 ) -> Result<Json<KillTaskSwitch>, ApiError> {
     let (_, instance) = caller.require_instance_permission(&service, Action::GET_INSTANCE, &path).await?;
     let is_on = service.store.kill_tasks().are_kill_tasks_enabled(&instance.id).await?;
-    Ok(Json(KillTaskSwitch { status: if is_on { SWITCH_ON } else { SWITCH_OFF }.to_owned() }))
+    Ok(Json(KillTaskSwitch { status: if is_on { SWITCH_STATUS_ON } else { SWITCH_STATUS_OFF }.to_owned() }))
 }
 
 /// Enable or disable the kill tasks of an instance. Disabling kill tasks stops all running tasks.
@@ -43,17 +43,17 @@ pub(crate) async fn show_kill_task_switch(
     request_body = KillTaskSwitch,
     responses((status = 200, description = "The kill task switch is set"))
 )]
-pub(crate) async fn set_kill_task_switch(
+pub(crate) async fn enable_or_disable_kill_tasks(
     ApiRequest { service, caller, path, .. }: ApiRequest<InstancePath>,
     body: Bytes,
 ) -> Result<StatusCode, ApiError> {
     let (project, instance) = caller.authorize_and_find_instance(&service, Action::MODIFY_INSTANCE, &path).await?;
     let KillTaskSwitch { status } = parse_json_body(&body)?;
     let on = match status.as_str() {
-        SWITCH_ON => true,
-        SWITCH_OFF => false,
+        SWITCH_STATUS_ON => true,
+        SWITCH_STATUS_OFF => false,
         _ => {
-            return Err(value_not_allowed_error("status", &status, &[SWITCH_ON, SWITCH_OFF]));
+            return Err(value_not_allowed_error("status", &status, &[SWITCH_STATUS_ON, SWITCH_STATUS_OFF]));
         }
     };
     if service

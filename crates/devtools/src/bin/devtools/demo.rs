@@ -53,7 +53,7 @@ async fn start_demo() -> Result<RunningDemo, DevtoolsError> {
 
     progress::print_heading("Database with blocked sessions");
     let server = start_server().await?;
-    let blocked = open_blocked_sessions(&server).await?;
+    let blocked = create_blocked_sessions(&server).await?;
     let url = blocked.url();
 
     progress::print_heading("Snapshot without a Clew server");
@@ -78,7 +78,7 @@ async fn start_server() -> Result<Server, DevtoolsError> {
     Ok(server)
 }
 
-async fn open_blocked_sessions(server: &Server) -> Result<BlockedSessions, DevtoolsError> {
+async fn create_blocked_sessions(server: &Server) -> Result<BlockedSessions, DevtoolsError> {
     let step = Step::start("Opening transactions, lock waits and a long query");
     let blocked = BlockedSessions::open(server).await?;
     step.set_spinner_text("waiting for the sessions to age");

@@ -38,10 +38,10 @@ enum Task {
     /// Benchmark Clew against baseline programs and save the results in bench/results.
     /// Takes an hour on an idle machine
     #[command(disable_help_flag = true)]
-    Bench(task_program::DevTaskProgramArgs),
+    Bench(task_program::TaskProgramArgs),
     /// Inject faults into the dependencies of Clew under load, and check that Clew keeps its guarantees
     #[command(disable_help_flag = true)]
-    Faults(task_program::DevTaskProgramArgs),
+    Faults(task_program::TaskProgramArgs),
     /// Check formatting, lints, import cycles, crate layers, banned words, licenses and documentation links
     Lint,
     /// Download the security advisory database and check all dependencies against it (not part of `lint`)
@@ -56,8 +56,10 @@ async fn run_dev_task(task: Task) -> Result<ExitCode, DevtoolsError> {
     match task {
         Task::Demo { keep } => return demo::run(keep).await,
         Task::Test { nextest } => run_tests::run(&nextest).await?,
-        Task::Bench(arguments) => return task_program::BENCH_PROGRAM.build_and_exec(arguments).await,
-        Task::Faults(arguments) => return task_program::FAULT_INJECTION_PROGRAM.build_and_exec(arguments).await,
+        Task::Bench(arguments) => return task_program::BENCH_PROGRAM.build_and_exec_program(arguments).await,
+        Task::Faults(arguments) => {
+            return task_program::FAULT_INJECTION_PROGRAM.build_and_exec_program(arguments).await;
+        }
         Task::Lint => lint::run().await?,
         Task::Audit => audit::run().await?,
     }

@@ -10,25 +10,25 @@ use clew_devtools::{DevtoolsError, task, workspace};
 
 /// Command-line arguments parsed by the task's program.
 #[derive(Debug, Args)]
-pub(crate) struct DevTaskProgramArgs {
+pub(crate) struct TaskProgramArgs {
     /// Arguments of the task; `--help` lists them
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
     arguments: Vec<OsString>,
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct DevTaskProgram {
+pub(crate) struct TaskProgram {
     package: &'static str,
     name: &'static str,
 }
 
-pub(crate) const BENCH_PROGRAM: DevTaskProgram = DevTaskProgram { package: "clew-bench", name: "bench" };
-pub(crate) const FAULT_INJECTION_PROGRAM: DevTaskProgram = DevTaskProgram { package: "clew-chaos", name: "faults" };
+pub(crate) const BENCH_PROGRAM: TaskProgram = TaskProgram { package: "clew-bench", name: "bench" };
+pub(crate) const FAULT_INJECTION_PROGRAM: TaskProgram = TaskProgram { package: "clew-chaos", name: "faults" };
 
-impl DevTaskProgram {
+impl TaskProgram {
     /// Builds the program, then replaces this process with the program (`exec`).
     /// Returns only if the build or `exec` fails, or if a signal arrives during the build.
-    pub(crate) async fn build_and_exec(self, program_args: DevTaskProgramArgs) -> Result<ExitCode, DevtoolsError> {
+    pub(crate) async fn build_and_exec_program(self, program_args: TaskProgramArgs) -> Result<ExitCode, DevtoolsError> {
         let arguments =
             [&["build", "--package", self.package, "--bin", self.name], &workspace::DEV_BUILD_CARGO_ARGS[..]].concat();
         let program = tokio::select! {

@@ -45,7 +45,7 @@ pub(super) struct ParenthesisGroup {
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(super) struct PendingSign {
+pub(super) struct PendingUnarySign {
     pub(super) at: usize,
     pub(super) last: LastToken,
     pub(super) values: Option<ValueList>,

@@ -95,7 +95,7 @@ impl<'a> LockOwnerResolver<'a> {
         }
         match (owner.session, owner.transaction, read_only_sessions) {
             (Some(session), _, _) | (None, 0, &[session]) => Ok(WaitParticipant::Session(session)),
-            (None, 0, _) => Err(explain_why_blocker_is_unknown(read_only_sessions)),
+            (None, 0, _) => Err(unknown_blocker_reason(read_only_sessions)),
             (None, transaction, _) => Ok(WaitParticipant::Transaction(transaction)),
         }
     }
@@ -106,7 +106,7 @@ fn holds_innodb_locks(facts: &ObservedTransaction) -> bool {
 }
 
 /// MariaDB reports the transaction id 0 for every read-only transaction.
-fn explain_why_blocker_is_unknown(sessions: &[u64]) -> LocalizedText {
+fn unknown_blocker_reason(sessions: &[u64]) -> LocalizedText {
     const MAX_LISTED_SESSIONS: usize = 5;
     const UNKNOWN_BLOCKER_REASON_EN: &str =
         "The blocking transaction is read-only, and the server reports no id for read-only transactions.";

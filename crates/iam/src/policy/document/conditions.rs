@@ -2,7 +2,7 @@
 
 use jsonc_parser::ast::Value;
 
-use super::{DocumentParser, JsonObjectElements, JsonValueAtPath, collect_if_all_valid};
+use super::{DocumentParser, JsonObjectElements, JsonValueAtPath, collect_without_short_circuit};
 use crate::policy::condition::{Condition, ExpectedValue};
 use crate::policy::condition_key::ConditionKey;
 use crate::policy::condition_operator::ParsedOperator;
@@ -16,18 +16,14 @@ impl DocumentParser<'_> {
         schema: &DocumentSchema,
     ) -> Option<Vec<Condition>> {
         let operators = JsonObjectElements::parse(self, at)?;
-        let mut is_valid = self.report_error_if_limit_exceeded(
-            at,
-            operators.iter_elements().count(),
-            schema.limits.operators,
-            "operators",
-        );
+        let mut is_valid =
+            self.enforce_count_limit(at, operators.iter_elements().count(), schema.limits.operators, "operators");
         let mut conditions = Vec::new();
         for (name, at, start) in operators.iter_elements() {
             let test = match ParsedOperator::parse(name) {
                 Ok(test) => test,
                 Err(message) => {
-                    self.report_error_at(start, &at.path, message);
+                    self.report_error_at_offset(start, &at.path, message);
                     is_valid = false;
                     continue;
                 }
@@ -36,8 +32,7 @@ impl DocumentParser<'_> {
                 is_valid = false;
                 continue;
             };
-            is_valid &=
-                self.report_error_if_limit_exceeded(&at, keys.iter_elements().count(), schema.limits.keys, "keys");
+            is_valid &= self.enforce_count_limit(&at, keys.iter_elements().count(), schema.limits.keys, "keys");
             for (key, at, start) in keys.iter_elements() {
                 match self.parse_condition(name, test, key, (&at, start), schema) {
                     Some(condition) => conditions.push(condition),
@@ -57,7 +52,7 @@ impl DocumentParser<'_> {
         schema: &DocumentSchema,
     ) -> Option<Condition> {
         if key.is_empty() || key.ends_with('/') {
-            self.report_error_at(
+            self.report_error_at_offset(
                 start,
                 &at.path,
                 format!("{key:?} is not a valid condition key; use a key such as \"g:ResourceTag/env\""),
@@ -68,9 +63,10 @@ impl DocumentParser<'_> {
             Value::Array(_) => self.parse_list(at, usize::MAX, "values")?,
             _ => vec![at.clone()],
         };
-        let expected = collect_if_all_valid(values.iter().map(|at| self.parse_expected_value(at, test, schema)))?;
+        let expected =
+            collect_without_short_circuit(values.iter().map(|at| self.parse_expected_value(at, test, schema)))?;
         let condition = Condition { operator: operator.to_owned(), test, key: ConditionKey::parse(key), expected };
-        self.add_warnings(at, || lint::lint_condition(&condition));
+        self.report_warnings(at, || lint::lint_condition(&condition));
         Some(condition)
     }
 
@@ -86,7 +82,7 @@ impl DocumentParser<'_> {
             self.report_error(at, "the value is empty; this version requires at least one character");
             return None;
         }
-        let is_within_limit = self.report_error_if_limit_exceeded(at, length, schema.limits.value_chars, "characters");
+        let is_within_limit = self.enforce_count_limit(at, length, schema.limits.value_chars, "characters");
         match ExpectedValue::parse(test.operator.comparison, given) {
             Ok(expected) => is_within_limit.then_some(expected),
             Err(expected) => {

@@ -30,7 +30,7 @@ impl<'v> JsonObjectElements<'v> {
         for property in &object.properties {
             let name = property.name.as_str();
             if !names.insert(name) {
-                parser.report_error_at(
+                parser.report_error_at_offset(
                     property.range.start,
                     &elements.path.with_object_key(name),
                     format!("duplicate element {name:?}; remove one"),
@@ -46,7 +46,7 @@ impl<'v> JsonObjectElements<'v> {
             if !known.contains(&name) {
                 let hint = suggestion::suggest_similar_word(name, known.iter().copied());
                 let message = format!("version {version} does not support the element {name:?} here; {hint}");
-                parser.report_error_at(property.range.start, &self.path.with_object_key(name), message);
+                parser.report_error_at_offset(property.range.start, &self.path.with_object_key(name), message);
             }
         }
     }
@@ -69,7 +69,7 @@ impl<'v> JsonObjectElements<'v> {
     pub(super) fn require_element(&self, parser: &mut DocumentParser<'_>, name: &str) -> Option<JsonValueAtPath<'v>> {
         let found = self.find_element(name);
         if found.is_none() {
-            parser.report_error_at(self.at, &self.path, format!("the element {name:?} is missing"));
+            parser.report_error_at_offset(self.at, &self.path, format!("the element {name:?} is missing"));
         }
         found
     }
@@ -126,12 +126,12 @@ impl DocumentParser<'_> {
             self.report_error(at, "the list is empty");
             return None;
         }
-        self.report_error_if_limit_exceeded(at, array.elements.len(), max, what);
-        let entry = |(index, value)| JsonValueAtPath { value, path: at.path.with_index(index) };
+        self.enforce_count_limit(at, array.elements.len(), max, what);
+        let entry = |(index, value)| JsonValueAtPath { value, path: at.path.with_array_index(index) };
         Some(array.elements.iter().enumerate().map(entry).collect())
     }
 
-    pub(super) fn report_error_if_limit_exceeded(
+    pub(super) fn enforce_count_limit(
         &mut self,
         at: &JsonValueAtPath<'_>,
         count: usize,

@@ -40,7 +40,7 @@ impl S3 {
     pub(super) async fn list_incomplete_uploads(&self) -> Result<Vec<IncompleteUpload>, StoreError> {
         let body = self.request_multipart_upload_list().await?;
         let listing: ListMultipartUploadsResult = quick_xml::de::from_str(&body).map_err(|error| {
-            self.operation_error("list the uploads of", "", &format!("the response cannot be parsed: {error}"))
+            self.object_storage_error("list the uploads of", "", &format!("the response cannot be parsed: {error}"))
         })?;
         let ours = listing.uploads.into_iter().filter_map(|upload| {
             let path = Path::parse(&upload.key).ok()?;
@@ -56,8 +56,9 @@ impl S3 {
         // [`S3Settings::new`] restricts the characters of the prefix, so only slashes need escaping.
         let prefix = settings.prefix().to_string().replace('/', "%2F");
         let url = format!("{}/{}?prefix={prefix}&uploads=", settings.endpoint(), settings.bucket());
-        let failed =
-            |error: &dyn std::fmt::Display| self.operation_error(LIST_UPLOADS_ERROR_CONTEXT, "", &error.to_string());
+        let failed = |error: &dyn std::fmt::Display| {
+            self.object_storage_error(LIST_UPLOADS_ERROR_CONTEXT, "", &error.to_string())
+        };
         let mut request = Request::get(url).body(HttpRequestBody::empty()).map_err(|error| failed(&error))?;
         let credential = self
             .run_with_operation_timeout(LIST_UPLOADS_ERROR_CONTEXT, "", self.objects.credentials().get_credential())

@@ -47,7 +47,7 @@ impl StoredObject {
         }
         let stream = async move {
             let reader = Self::open_chunk_reader(*self, range).await.map_err(io::Error::other)?;
-            io::Result::Ok(try_unfold(reader, ChunkReader::next_chunk_or_io_error))
+            io::Result::Ok(try_unfold(reader, ChunkReader::next_stream_chunk))
         };
         stream.try_flatten_stream().boxed()
     }
@@ -83,7 +83,7 @@ impl StoredObject {
 }
 
 impl ChunkReader {
-    async fn next_chunk_or_io_error(self) -> io::Result<Option<(Bytes, Self)>> {
+    async fn next_stream_chunk(self) -> io::Result<Option<(Bytes, Self)>> {
         self.next_chunk().await.map_err(io::Error::other)
     }
 
@@ -108,7 +108,7 @@ impl ChunkReader {
         }
         let Some(last) = self.held.take() else { return Ok(None) };
         if self.remaining > 0 {
-            return Err(s3.operation_error("read", &record.name, "the response ended before the last byte"));
+            return Err(s3.object_storage_error("read", &record.name, "the response ended before the last byte"));
         }
         if let Some(hash) = self.hash.take() {
             if hex::encode(hash.finalize()) != record.sha256 {

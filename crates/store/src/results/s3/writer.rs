@@ -40,7 +40,8 @@ pub(in crate::results) struct S3Writer {
 impl S3Writer {
     /// Fails outside a Tokio runtime.
     pub(super) fn create(s3: S3, name: String) -> Result<Self, StoreError> {
-        let runtime = Handle::try_current().map_err(|error| s3.operation_error("write", &name, &error.to_string()))?;
+        let runtime =
+            Handle::try_current().map_err(|error| s3.object_storage_error("write", &name, &error.to_string()))?;
         let path = s3.settings.object_path(&name);
         let deadline = Instant::now() + UPLOAD_TIMEOUT;
         Ok(Self { s3, name, path, runtime, deadline, part: Vec::new(), upload: None, hash: Sha256::new(), bytes: 0 })
@@ -91,7 +92,7 @@ impl S3Writer {
         if stored == written {
             Ok(())
         } else {
-            Err(self.s3.operation_error("write", &self.name, "another object has this name"))
+            Err(self.s3.object_storage_error("write", &self.name, "another object has this name"))
         }
     }
 
