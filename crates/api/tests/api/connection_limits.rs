@@ -136,7 +136,7 @@ async fn malformed_request_is_rejected_and_the_connection_is_closed() {
             assert_eq!(read_until_closed(&mut connection).await, b"", "bytes after the request are not read");
         }
     }
-    // A request is counted when its connection is closed.
+    // Requests are counted after their responses.
     for (status, count) in [(400, 6), (414, 2), (431, 6)] {
         let line = format!("clew_http_requests_total{{method=\"other\",route=\"none\",status=\"{status}\"}} {count}\n");
         let deadline = tokio::time::Instant::now() + MAX_WAIT;
