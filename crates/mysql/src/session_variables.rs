@@ -64,7 +64,7 @@ const UNLIMITED_VALUE: SessionVariableValue = Literal("18446744073709551615");
 
 const LARGE_TABLE_READ_FAILURE_REASON: LocalizedText =
     reason("reads of large tables fail with error 1104", "读取大表会失败（错误1104）");
-const LOST_CLIENT_CONNECTIONS_KEPT_REASON: LocalizedText =
+const LOST_CLIENT_CONNECTIONS_RETAINED_REASON: LocalizedText =
     reason("the server keeps connections of lost clients", "服务器会保留已断开客户端的连接");
 const SERIALIZABLE_LOCKING_READS_REASON: LocalizedText =
     reason("a SERIALIZABLE read takes locks", "SERIALIZABLE隔离级别的读取会加锁");
@@ -92,9 +92,9 @@ static SESSION_VARIABLES: [SessionVariable; 36] = [
     variable("lc_time_names", Both, Literal("'en_US'"), reason("names of days and months come in another language", "星期和月份的名称会使用其他语言")),
     variable("lock_wait_timeout", Both, Literal("1"), reason("a read waits for a metadata lock", "读取操作会等待元数据锁")),
     variable("innodb_lock_wait_timeout", Both, Literal("1"), reason("a managed server's kill procedure waits for a row lock", "云数据库的Kill存储过程会等待行锁")),
-    variable("net_read_timeout", Both, SecondsLeft, LOST_CLIENT_CONNECTIONS_KEPT_REASON),
-    variable("net_write_timeout", Both, SecondsLeft, LOST_CLIENT_CONNECTIONS_KEPT_REASON),
-    variable("wait_timeout", Both, SecondsLeft, LOST_CLIENT_CONNECTIONS_KEPT_REASON),
+    variable("net_read_timeout", Both, SecondsLeft, LOST_CLIENT_CONNECTIONS_RETAINED_REASON),
+    variable("net_write_timeout", Both, SecondsLeft, LOST_CLIENT_CONNECTIONS_RETAINED_REASON),
+    variable("wait_timeout", Both, SecondsLeft, LOST_CLIENT_CONNECTIONS_RETAINED_REASON),
     variable("max_execution_time", MySql, MillisecondsLeft, reason("a SELECT has no timeout", "SELECT语句没有超时限制")),
     variable("transaction_isolation", MySql, Literal("'REPEATABLE-READ'"), SERIALIZABLE_LOCKING_READS_REASON),
     variable("transaction_read_only", MySql, Literal("0"), UNWRITABLE_KILL_LOG_REASON),
