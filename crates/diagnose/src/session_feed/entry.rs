@@ -36,7 +36,7 @@ pub(super) struct VersionedSessionRow {
     pub(super) changed_version: u32,
     cells: [CellValue; COLUMN_COUNT],
     cell_versions: [u32; COLUMN_COUNT],
-    /// Sample times of the stored durations, in [`DURATION_COLUMN_INDEXES`] order.
+    /// Times at which the stored durations were sampled, in [`DURATION_COLUMN_INDEXES`] order.
     /// Each sample time is a Unix timestamp in milliseconds.
     stored_at: [i64; DURATION_COLUMN_INDEXES.len()],
     waits_for_masked: Option<Box<str>>,

@@ -94,7 +94,7 @@ fn add_edges_for_lock_request(
 /// For a metadata lock without a session, returns all transactions that may own the lock.
 ///
 /// A transaction without a session may own the metadata lock if the transaction also locks the table in InnoDB.
-/// If no transaction qualifies, the function returns the node's only transaction without a session, if there is one.
+/// If no transaction qualifies, returns the transaction without a session, provided that the node has exactly one.
 fn find_lock_owners(lock: &MetadataLock, index: &LockSnapshotIndex<'_>) -> Vec<WaitParticipant> {
     if let Some(session) = lock.session {
         return vec![WaitParticipant::Session(session)];
