@@ -15,7 +15,7 @@ const MAX_LONG_POLL_SECONDS: u64 = 30;
 pub struct LongPollTimeout(u64);
 
 impl LongPollTimeout {
-    /// Parses the wait time in the `Prefer` header, capped at [`MAX_LONG_POLL_SECONDS`] and half the request timeout.
+    /// Parses the wait time in the `Prefer` header, capped at `MAX_LONG_POLL_SECONDS` and half the request timeout.
     ///
     /// Invalid preferences in the `Prefer` header are ignored, as RFC 7240 requires.
     #[must_use]
