@@ -8,7 +8,7 @@
 //! The crate `clew-store` stores identities, `clew-api` implements the HTTP server and `clew-client` the HTTP client.
 //!
 //! ```
-//! use clew_iam::signature::{self, Authorization, RequestToSign};
+//! use clew_iam::signature::{self, AuthorizationHeader, RequestToSign};
 //! use secrecy::SecretString;
 //!
 //! let headers = [
@@ -26,7 +26,7 @@
 //! let key = "AKEXAMPLE0000000000".parse().unwrap();
 //! let header = signature::sign_request(&request, &["host", "x-sdk-date"], "20260612T000000Z", &key, &secret);
 //!
-//! let authorization = Authorization::parse(&header).unwrap();
+//! let authorization = AuthorizationHeader::parse(&header).unwrap();
 //! let now = "2026-06-12T00:00:30Z".parse().unwrap();
 //! assert!(signature::verify_signature(&authorization, &request, &secret, now).is_ok());
 //! ```
