@@ -11,8 +11,8 @@ use crate::caller::Caller;
 
 /// Authenticated request. `P` is the type of the path parameters.
 ///
-/// The query string and the request body are separate, because a handler must not parse them before it authorizes the
-/// caller.
+/// Handlers parse the query string and the request body themselves.
+/// A caller without permission must receive the status 403 even if the query string or the body is malformed.
 pub(crate) struct ApiRequest<P = ()> {
     pub(crate) service: SharedState,
     pub(crate) caller: Caller,

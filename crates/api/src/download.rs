@@ -36,10 +36,11 @@ impl StoredResultDownload {
             file_name: self.file_name,
             vary: "Accept-Encoding, X-Language",
         };
-        let length = vec![("length", download.length().to_string())];
+        let length = download.length();
         let mut response = download.respond(method, headers).map_err(|error| ApiError::internal_error(&error))?;
         if response.status() == StatusCode::RANGE_NOT_SATISFIABLE {
-            let error = ApiError::with_detail(ApiErrorDefinition::RANGE_NOT_SATISFIABLE, "range-limit", length);
+            let arguments = vec![("length", length.to_string())];
+            let error = ApiError::with_detail(ApiErrorDefinition::RANGE_NOT_SATISFIABLE, "range-limit", arguments);
             response.extensions_mut().insert(error);
         }
         Ok(response)

@@ -104,7 +104,7 @@ fn add_path_parameters(path: &str, described: &mut DescribedOperation) {
         let parameters = described.parameters.get_or_insert_default();
         let is_described = parameters
             .iter()
-            .any(|parameter| matches!(parameter, RefOr::T(Parameter { name: described, .. }) if described == name));
+            .any(|parameter| matches!(parameter, RefOr::T(Parameter { name: described, parameter_in: ParameterIn::Path, .. }) if described == name));
         if !is_described {
             let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Path).required(Required::True);
             parameters.insert(position, parameter.schema(Some(Object::with_type(Type::String))).build().into());

@@ -59,7 +59,7 @@ pub struct AppState {
     pub(crate) repeated_refusals: RepeatedRefusalCounter,
     pub(crate) policy_cache: PolicyCache,
     pub(crate) password_check_mutexes: PasswordCheckMutexes,
-    pub(crate) session_list_servers: SessionListOrigins,
+    pub(crate) session_list_origins: SessionListOrigins,
 }
 
 impl AppState {
@@ -82,7 +82,7 @@ impl AppState {
             repeated_refusals: RepeatedRefusalCounter::new(settings.refusal_count_window),
             policy_cache: PolicyCache::default(),
             password_check_mutexes: PasswordCheckMutexes::default(),
-            session_list_servers: SessionListOrigins::default(),
+            session_list_origins: SessionListOrigins::default(),
             settings,
         })
     }

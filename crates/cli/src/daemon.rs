@@ -184,6 +184,12 @@ impl Daemon {
         ])
     }
 
+    /// Waits until Clew has killed the statements that it left running on nodes, for a limited time.
+    /// Must be called after the HTTP server and the worker have stopped, because both may abandon statements.
+    pub(crate) async fn wait_for_pending_kills(&self) {
+        self.settings.connector.registry.wait_for_pending_kills(crate::PENDING_KILLS_TIMEOUT).await;
+    }
+
     pub(crate) fn build_http_service(&self, configuration: &Configuration, settings: ApiSettings) -> SharedState {
         AppState::new(AppComponents {
             store: self.store.clone(),

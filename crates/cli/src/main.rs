@@ -127,15 +127,18 @@ fn run(cli: Cli) -> Result<(), CliError> {
     outcome
 }
 
+/// Maximum time for which a process delays its exit to kill the statements that it left running on nodes.
+const PENDING_KILLS_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// Runs a command that connects to nodes, until the command completes or the user presses Ctrl-C.
-/// Then waits up to 3 seconds for Clew to kill the statements that the command left running on servers.
+/// Then waits until Clew has killed the statements that the command left running on servers.
 async fn run_node_command<F>(run: impl FnOnce(ConnectionRegistry) -> F) -> Result<(), CliError>
 where
     F: Future<Output = Result<(), CliError>>,
 {
     let registry = ConnectionRegistry::default();
     let outcome = run_until_interrupted(Box::pin(run(registry.clone()))).await;
-    registry.wait_for_pending_kills(Duration::from_secs(3)).await;
+    registry.wait_for_pending_kills(PENDING_KILLS_TIMEOUT).await;
     outcome
 }
 

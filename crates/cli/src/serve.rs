@@ -128,7 +128,9 @@ pub(crate) async fn run(mut arguments: ServeArgs) -> Result<(), CliError> {
     };
     let result = clew_api::serve(service, listener, shutdown.clone()).await;
     shutdown.cancel();
-    worker_tasks.join().await?;
+    let joined = worker_tasks.join().await;
+    daemon.wait_for_pending_kills().await;
+    joined?;
     info!("server stopped");
     result.map_err(|error| CliError::new_failure(error.to_string()))?;
     master_key_watch.await.unwrap_or(Ok(()))

@@ -56,12 +56,17 @@ pub(crate) async fn run(mut arguments: WorkerArgs) -> Result<(), CliError> {
     let result = match listener {
         None => Ok(()),
         Some(listener) => {
-            clew_api::serve(daemon.build_http_service(&configuration, api), listener, shutdown.clone()).await
+            let service = daemon.build_http_service(&configuration, api);
+            let served = clew_api::serve(service, listener, shutdown.clone()).await;
+            shutdown.cancel();
+            served
         }
     };
-    result.map_err(|error| CliError::new_failure(error.to_string()))?;
-    worker_tasks.join().await?;
+    let joined = worker_tasks.join().await;
+    daemon.wait_for_pending_kills().await;
+    joined?;
     info!("worker stopped");
+    result.map_err(|error| CliError::new_failure(error.to_string()))?;
     master_key_watch.await.unwrap_or(Ok(()))
 }
 

@@ -90,7 +90,7 @@ impl Default for ConnectionSettings {
 pub trait ConnectionObserver: Send + Sync {
     /// Called for each connection over a limit. The connection becomes a reserved connection or is closed.
     fn record_exceeded_connection_limit(&self, limit: ExceededConnectionLimit);
-    /// Called for each malformed request, with the status code of the response.
+    /// Called for each malformed request, with the status code of the rejection.
     fn record_malformed_request(&self, status: StatusCode);
 }
 
@@ -118,7 +118,7 @@ pub async fn serve(
     let handler = Arc::new(handler);
     let connections = TaskTracker::new();
     loop {
-        let (stream, class, permit) = tokio::select! {
+        let (stream, peer, class, permit) = tokio::select! {
             () = shutdown.cancelled() => break,
             accepted = limits.accept_connection(&tcp) => match accepted {
                 Ok(accepted) => accepted,
@@ -129,9 +129,6 @@ pub async fn serve(
                 }
             },
         };
-        // The peer address is unavailable if the peer has already disconnected.
-        let Ok(peer) = stream.peer_addr() else { continue };
-        let peer = peer.ip().to_canonical();
         let Some(slot) = limits.admit_connection(peer, class, permit, &*observer) else { continue };
         let handler = handler.clone();
         connections.spawn(async move {

@@ -68,6 +68,8 @@ async fn malformed_requests_are_logged_and_counted_with_their_status() {
     assert_eq!(rejected.len(), cases.len(), "{log}");
     for (line, (_, status)) in rejected.iter().zip(&cases) {
         let status = format!("http.status={}", status.as_u16());
-        assert!(line.contains("net.peer=127.0.0.1") && line.contains(&status), "{line}");
+        for field in ["net.peer=127.0.0.1", "http.route=\"none\"", &status] {
+            assert!(line.contains(field), "{line}");
+        }
     }
 }

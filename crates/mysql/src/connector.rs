@@ -39,9 +39,9 @@ impl NodeConnector {
 /// State of a process's connections to nodes: open connections, connection permits, refused logins and pending kills.
 /// Clones share the state.
 ///
-/// Each process must create exactly one registry.
-/// With a second registry, the process would open more connections per node than the limit allows.
-/// Clew would also treat its connections in the second registry as sessions of another client.
+/// All connections of a process must use the same registry.
+/// With a second registry, the process could open more connections per node than the limit allows.
+/// With a random marker, the process would also treat its connections in the second registry as sessions of another client.
 #[derive(Clone, Default)]
 pub struct ConnectionRegistry {
     pub(crate) own_connections: OwnConnections,

@@ -125,14 +125,8 @@ pub async fn kill_victims(
     let mut batch = KillBatch::new(victims, options);
     match run_with_deadline(node, connector, deadline, "killing sessions", batch.send_kills(&mut connection)).await {
         Ok(()) => {
-            let confirmed = run_with_deadline(
-                node,
-                connector,
-                deadline,
-                "killing sessions",
-                batch.wait_until_kills_take_effect(connection),
-            )
-            .await;
+            let confirming = batch.wait_until_kills_take_effect(connection);
+            let confirmed = run_with_deadline(node, connector, deadline, "killing sessions", confirming).await;
             batch.set_final_outcomes(confirmed.err().as_ref());
         }
         Err(failure) if !batch.has_sent_kill() => return Err(failure),

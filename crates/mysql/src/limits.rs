@@ -42,8 +42,7 @@ impl Default for ReadSizeLimits {
 
 impl ReadLimits {
     /// Returns the limits with timeouts of at most `max`.
-    #[must_use]
-    pub fn with_max_timeout(self, max: Duration) -> Self {
+    pub(crate) fn with_max_timeout(self, max: Duration) -> Self {
         Self { read_timeout: self.read_timeout.min(max), connect_timeout: self.connect_timeout.min(max), ..self }
     }
 

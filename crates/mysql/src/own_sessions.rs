@@ -2,9 +2,9 @@
 //!
 //! A connection id alone does not identify one of Clew's own sessions.
 //! After a server restart or behind a load balancer, another client's session may have the same connection id.
-//! Clew treats a session in a process list as its own in two cases:
+//! Clew treats a session in a process list as its own if at least one of these conditions is met:
 //!
-//! Clew treats a listed session as its own if at least one of the following conditions is met:
+//! - The session has Clew's account and runs a statement that contains the installation marker.
 //! - The session has the connection id and the client address of a connection that this process opened.
 
 use std::collections::{HashMap, HashSet};
@@ -25,13 +25,17 @@ const PROCESS_LIST_COMMAND_DURING_LOGIN: &[u8] = b"Connect";
 pub(crate) struct OwnConnections {
     /// Random text in the tag of every connection, which identifies the sessions of this Clew installation.
     installation_marker: Arc<str>,
+    /// Random number in the tag of every connection, which distinguishes the processes of an installation.
+    /// Process ids are not unique, because processes may run on several machines or in containers.
+    process_token: u64,
     table: Arc<Mutex<ConnectionTable>>,
 }
 
 impl OwnConnections {
     pub(crate) fn new(installation_marker: &str) -> Self {
         let marker: String = installation_marker.chars().filter(char::is_ascii_alphanumeric).collect();
-        Self { installation_marker: marker.into(), table: Arc::default() }
+        let (_, process_token) = Uuid::new_v4().as_u64_pair();
+        Self { installation_marker: marker.into(), process_token, table: Arc::default() }
     }
 
     /// Callers must register a connection before they log in to the server.
@@ -44,7 +48,7 @@ impl OwnConnections {
         let (account, address) = (account.as_bytes().to_vec(), address.to_owned());
         let entry = OwnConnection { account, address, local, id: None, listed: None, closed: None };
         let number = self.lock().add_connection(entry);
-        let tag = format!("clew:{}.{}.{number}", self.installation_marker, std::process::id());
+        let tag = format!("clew:{}.{:016x}.{number}", self.installation_marker, self.process_token);
         ConnectionRegistration { connections: self.clone(), number, tag }
     }
 
@@ -316,6 +320,18 @@ mod tests {
         assert_eq!(filter.connection_id_in_process_list(), Some(97));
         assert!(filter.is_own_session(&session(97, "198.51.100.1:8")), "its address in the list is known now");
         assert!(!filter.is_own_session(&session(97, "198.51.100.1:7")));
+    }
+
+    #[test]
+    fn processes_of_an_installation_have_different_connection_tags() {
+        let (first, second) = (OwnConnections::new("marker"), OwnConnections::new("marker"));
+        let (own, _) = opened(&first, "192.0.2.7:40041", 7);
+        let (other, mut filter) = opened(&second, "192.0.2.8:40041", 7);
+        assert_ne!(own.connection_tag(), other.connection_tag());
+        let statement = format!("/* {} */ SELECT 1", own.connection_tag()).into_bytes();
+        let session = Session { statement: Some(statement), ..session(9, "192.0.2.7:40041") };
+        assert!(filter.is_own_session(&session), "the installation is the same");
+        assert_eq!(filter.connection_id_in_process_list(), None, "the process is another one");
     }
 
     #[test]

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use clew_model::{Failure, NodeUrl};
 use secrecy::{ExposeSecret, SecretString};
 
-/// Waiting requests return the error of a refused login for up to 1 s instead of repeating the login.
+/// Requests made up to 1 s after a refused login, and requests that were already waiting, return its error.
+/// They do not repeat the login.
 /// Callers store a login backoff within 1 s after a refused login, which prevents further login attempts.
 const REFUSED_LOGIN_TTL: Duration = Duration::from_secs(1);
 

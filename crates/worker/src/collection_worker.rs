@@ -19,7 +19,6 @@ use crate::retention;
 use crate::settings::WorkerSettings;
 
 const RESULT_STORE_CHECK_INTERVAL: Duration = Duration::from_secs(2);
-const SHUTDOWN_TIMEOUT_FOR_PENDING_KILLS: Duration = Duration::from_secs(2);
 
 impl SessionCollectionQueue {
     /// Runs collection tasks until the `shutdown` token is cancelled.
@@ -45,7 +44,6 @@ impl SessionCollectionQueue {
             release.cancel();
             running.wait().await;
         }
-        self.settings.connector.registry.wait_for_pending_kills(SHUTDOWN_TIMEOUT_FOR_PENDING_KILLS).await;
     }
 
     /// Shutdown does not cancel a claim in progress, because the store may already have committed the claim.

@@ -80,7 +80,7 @@ pub(crate) async fn list_instances_v3_1(
     responses((status = 200, description = "The instance", body = InstanceResponse), (status = 404, description = "The instance does not exist", body = ErrorBody))
 )]
 pub(crate) async fn show_instance_v3(
-    ApiRequest { service, caller, path, .. }: ApiRequest<(String, String)>,
+    ApiRequest { service, caller, path, .. }: ApiRequest<InstancePath>,
 ) -> Result<Json<InstanceResponse>, ApiError> {
     show_instance(&service, &caller, &path, InstanceApiVersion::V3).await
 }
@@ -90,7 +90,7 @@ pub(crate) async fn show_instance_v3(
     responses((status = 200, description = "The instance", body = InstanceResponse), (status = 404, description = "The instance does not exist", body = ErrorBody))
 )]
 pub(crate) async fn show_instance_v3_1(
-    ApiRequest { service, caller, path, .. }: ApiRequest<(String, String)>,
+    ApiRequest { service, caller, path, .. }: ApiRequest<InstancePath>,
 ) -> Result<Json<InstanceResponse>, ApiError> {
     show_instance(&service, &caller, &path, InstanceApiVersion::V3_1).await
 }

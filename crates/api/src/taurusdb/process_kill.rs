@@ -85,7 +85,7 @@ async fn find_and_kill_sessions(
     let (start, connector) = (Instant::now(), &service.connector);
     let SessionLookupResult { read, sessions, .. } =
         find_sessions_by_id(&target.node.url, &request.ids, connector).await.map_err(KillError::Node)?;
-    if service.session_list_servers.has_server_changed(&caller.principal.user_id, &target.node.id, &read.server) {
+    if service.session_list_origins.has_server_changed(&caller.principal.user_id, &target.node.id, &read.server) {
         // Behind a load balancer, sessions that this server does not list may still run on the other server.
         return Ok(request.ids.iter().map(|id| (*id, KillOutcome::Refused(Reason::AnotherServer))).collect());
     }

@@ -70,7 +70,7 @@ pub(crate) async fn list_processes(
     let options = SnapshotOptions { statements, ..SnapshotOptions::new(OutputFormat::Json) };
     let read = take_snapshot_with_server_instance(&target.node.url, &options, &service.connector);
     let (server, snapshot) = service.read_from_node(&target.node, read).await?;
-    service.session_list_servers.set_session_list_origin(&caller.principal.user_id, &target.node.id, server);
+    service.session_list_origins.set_session_list_origin(&caller.principal.user_id, &target.node.id, server);
     let slicing = tokio::task::spawn_blocking(move || read_snapshot_page(snapshot, page)).await;
     let processes = slicing.map_err(|error| ApiError::internal_error(&error))?;
     processes.map(Json).map_err(|error| ApiError::internal_error(&error))

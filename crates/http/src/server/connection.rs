@@ -1,7 +1,7 @@
 //! Serves HTTP on a connection, from the TLS handshake until the connection is closed.
 
-use std::future::poll_fn;
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::Router;
@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use super::connection_limits::{ConnectionClass, ReservedConnection};
-use super::lingering_close::close_lingering;
+use super::lingering_close::discard_received_bytes;
 use super::write_timeout::WriteTimeoutStream;
 use super::{ConnectionObserver, ConnectionSettings};
 use crate::client_addr::ClientAddr;
@@ -90,31 +90,35 @@ impl ConnectionHandler {
             .header_read_timeout(class.limit_timeout(self.settings.header_read_timeout))
             .max_header_size(MAX_REQUEST_HEAD_BYTES)
             .serve_connection(TokioIo::new(stream), service);
+        // Hyper flushes its write buffer and shuts down the write side before the connection completes.
         let outcome = tokio::select! {
-            outcome = poll_fn(|context| connection.poll_without_shutdown(context)) => outcome,
+            outcome = &mut connection => outcome,
             () = self.shutdown.cancelled() => {
-                std::pin::Pin::new(&mut connection).graceful_shutdown();
-                poll_fn(|context| connection.poll_without_shutdown(context)).await
+                Pin::new(&mut connection).graceful_shutdown();
+                (&mut connection).await
             }
         };
         match outcome {
             Ok(()) => {}
-            // Hyper has sent a response without a body.
+            // Hyper has sent a response without a body, except to a client that uses HTTP/2.
             Err(error) if error.is_parse() => {
                 let status = malformed_request_status(&error);
                 self.observer.record_malformed_request(status);
-                info!(net.peer = %socket.ip, %error, http.status = status.as_u16(), "malformed request rejected");
+                info!(
+                    net.peer = %socket.ip, %error, http.route = "none", http.status = status.as_u16(),
+                    "malformed request rejected"
+                );
             }
             Err(error) => {
                 debug!(net.peer = %socket.ip, %error, "connection failed");
                 return;
             }
         }
-        close_lingering(connection.into_parts().io.into_inner()).await;
+        discard_received_bytes(connection.into_parts().io.into_inner()).await;
     }
 }
 
-/// Status code of the response that hyper has sent.
+/// Status code with which hyper rejects the request.
 fn malformed_request_status(error: &hyper::Error) -> StatusCode {
     if !error.is_parse_too_large() {
         StatusCode::BAD_REQUEST

@@ -78,21 +78,22 @@ impl ConnectionLimits {
     pub(super) async fn accept_connection(
         &self,
         listener: &TcpListener,
-    ) -> io::Result<(TcpStream, ConnectionClass, OwnedSemaphorePermit)> {
+    ) -> io::Result<(TcpStream, IpAddr, ConnectionClass, OwnedSemaphorePermit)> {
         let (class, permit) = tokio::select! {
             biased;
             permit = self.regular.clone().acquire_owned() => (ConnectionClass::Regular, permit),
             permit = self.reserved.clone().acquire_owned() => (ConnectionClass::Reserved, permit),
         };
         let permit = permit.map_err(io::Error::other)?;
-        let (stream, _) = listener.accept().await?;
+        let (stream, peer) = listener.accept().await?;
+        let peer = peer.ip().to_canonical();
         // `TCP_NODELAY` sends the last bytes of a response without waiting for an acknowledgement.
         // Errors are ignored because the next read reports a closed connection.
         let _ = stream.set_nodelay(true);
         // A regular permit may have become free in the meantime.
         match (class, self.regular.clone().try_acquire_owned()) {
-            (ConnectionClass::Reserved, Ok(regular)) => Ok((stream, ConnectionClass::Regular, regular)),
-            _ => Ok((stream, class, permit)),
+            (ConnectionClass::Reserved, Ok(regular)) => Ok((stream, peer, ConnectionClass::Regular, regular)),
+            _ => Ok((stream, peer, class, permit)),
         }
     }
 
@@ -105,9 +106,11 @@ impl ConnectionLimits {
         observer: &dyn ConnectionObserver,
     ) -> Option<ConnectionSlot> {
         let reserved = if class == ConnectionClass::Regular {
-            let slot = self.per_peer.acquire(peer.into());
-            if slot.is_some() || self.exempt.contains(peer) {
-                return Some(ConnectionSlot { class, _permit: permit, _peer: slot });
+            // An exempt proxy uses no slot, because its neighbours in the same IPv6 prefix share the slots.
+            let slot =
+                if self.exempt.contains(peer) { Some(None) } else { self.per_peer.acquire(peer.into()).map(Some) };
+            if let Some(peer) = slot {
+                return Some(ConnectionSlot { class, _permit: permit, _peer: peer });
             }
             observer.record_exceeded_connection_limit(ExceededConnectionLimit::PerPeer);
             self.reserved.clone().try_acquire_owned().ok()
@@ -145,7 +148,7 @@ mod tests {
         let limits = ConnectionLimits::new(&ConnectionSettings {
             max_connections_per_peer: 1,
             max_reserved_connections: 0,
-            trusted_proxies: TrustedProxies::parse(&["10.0.0.0/8".into()]).unwrap(),
+            trusted_proxies: TrustedProxies::parse(&["10.0.0.0/8".into(), "fd00::1".into()]).unwrap(),
             ..ConnectionSettings::default()
         });
         let admit = |text: &str| {
@@ -157,5 +160,7 @@ mod tests {
         let _client = admit("192.0.2.1").unwrap();
         assert!(admit("192.0.2.1").is_none());
         assert!(admit("192.0.2.2").is_some());
+        let _held: Vec<_> = (0..9).map(|_| admit("fd00::1").unwrap()).collect();
+        assert!(admit("fd00::2").is_some(), "the proxy uses no slot of its IPv6 prefix");
     }
 }

@@ -17,7 +17,7 @@ const PROCESS_LIST_CONNECT_COMMAND: &[u8] = b"Connect";
 /// Returns the ids of replication appliers that [`is_internal_session`] does not detect.
 /// A session that runs a statement with the command `Connect` is an applier if performance_schema does not list it.
 /// A client with the command `Connect` cannot run statements, because its login is not complete.
-pub(crate) async fn find_replication_appliers(
+pub(super) async fn find_replication_appliers(
     connection: &mut Connection,
     sessions: impl Iterator<Item = &Session>,
 ) -> Result<HashSet<u64>, Failure> {

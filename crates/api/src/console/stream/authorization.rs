@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use crate::SharedState;
-use crate::caller::{Caller, CredentialRef, TargetNode};
+use crate::caller::{Caller, CredentialRef, NodePath, TargetNode};
 use crate::error::ApiError;
 
 /// Interval at which unchanged policies are re-evaluated, because policy conditions can depend on the time of day.
@@ -42,19 +42,14 @@ impl StreamEndReason {
 pub(super) struct StreamAuthorization {
     service: SharedState,
     caller: Caller,
-    path: (String, String, String),
+    path: NodePath,
     masked: bool,
     decided_at: Instant,
 }
 
 impl StreamAuthorization {
     /// The caller must already be permitted to list the sessions of the target node.
-    pub(super) fn new(
-        service: SharedState,
-        caller: Caller,
-        path: (String, String, String),
-        target: &TargetNode,
-    ) -> Self {
+    pub(super) fn new(service: SharedState, caller: Caller, path: NodePath, target: &TargetNode) -> Self {
         let masked = target.are_statements_masked_for_caller(&service, &caller);
         Self { service, caller, path, masked, decided_at: Instant::now() }
     }
