@@ -7,12 +7,13 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 const HSTS_HEADER_VALUE: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// A page loads resources only from its own server, and other sites cannot embed the page or its resources.
-const PAGE_SECURITY_HEADERS: [(&str, &str); 4] = [
+const PAGE_SECURITY_HEADERS: [(&str, &str); 5] = [
     (
         "content-security-policy",
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; \
          base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     ),
+    ("x-content-type-options", "nosniff"),
     ("referrer-policy", "no-referrer"),
     ("cross-origin-opener-policy", "same-origin"),
     ("cross-origin-resource-policy", "same-origin"),
@@ -33,7 +34,7 @@ pub fn add_security_headers(headers: &mut HeaderMap, hsts: bool) {
     }
 }
 
-/// Adds the further headers of a response that contains a file of a web page. See [`add_security_headers`].
+/// Adds the headers of a response that contains a file of a web page.
 pub fn add_page_security_headers(headers: &mut HeaderMap) {
     for (name, value) in PAGE_SECURITY_HEADERS {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));

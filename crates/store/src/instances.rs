@@ -138,8 +138,7 @@ impl InstanceStore<'_> {
         .bind(self.store.clock.unix_seconds())
         .bind(node.zone.as_ref().map_or("", NetworkZone::as_str))
         .execute_insert(transaction, "a node", id.as_str())
-        .await?;
-        Ok(())
+        .await
     }
 
     /// Returns a page of matching instances, oldest first, and the total number of matching instances.

@@ -95,7 +95,8 @@ pub struct IntelligentKillFilter {
 /// With `SELECT *`, prepared statements would fail on PostgreSQL as soon as a newer version of Clew adds a column.
 macro_rules! intelligent_kill_columns {
     () => {
-        "id, project_id, instance_id, node_id, actor_id, actor_name, actor_domain_id, peer, request_id, status, reason, ended_at"
+        "id, project_id, instance_id, node_id, actor_id, actor_name, actor_domain_id, peer, request_id, status, \
+         reason, ended_at"
     };
 }
 
@@ -141,9 +142,11 @@ impl KillStore<'_> {
         let mut transaction = self.store.database.begin_write_transaction().await.map_err(&failed)?;
         let mut ids: Vec<i64> = query_scalar(
             "queue an intelligent kill",
-            "INSERT INTO intelligent_kills (id, project_id, instance_id, node_id, actor_id, actor_name, actor_domain_id, peer, \
+            "INSERT INTO intelligent_kills (id, project_id, instance_id, node_id, actor_id, actor_name, \
+             actor_domain_id, peer, \
                  request_id, status) \
-             SELECT (SELECT MAX(id) FROM (SELECT $1 AS id UNION ALL SELECT MAX(id) + 1 FROM intelligent_kills) AS ids), $2, $3, $4, $5, $6, $7, $8, $9, 'queued' \
+             SELECT (SELECT MAX(id) FROM (SELECT $1 AS id UNION ALL SELECT MAX(id) + 1 FROM intelligent_kills) AS \
+             ids), $2, $3, $4, $5, $6, $7, $8, $9, 'queued' \
              WHERE (SELECT COUNT(*) FROM intelligent_kills WHERE node_id = $4 AND status = 'queued') < $10 \
              RETURNING id",
         )
@@ -157,7 +160,8 @@ impl KillStore<'_> {
         .bind(new.by.peer.map(|peer| peer.to_string()))
         .bind(&new.by.request_id)
         .bind(limit)
-        .fetch_all(&mut transaction).await?;
+        .fetch_all(&mut transaction)
+        .await?;
         transaction.commit().await.map_err(failed)?;
         let full = || StoreError::QueueFull { node: new.node_id.clone(), limit };
         ids.pop().map(IntelligentKillId).ok_or_else(full)
@@ -201,7 +205,8 @@ impl KillStore<'_> {
         self,
         max_age: Duration,
     ) -> Result<Vec<IntelligentKill>, StoreError> {
-        const EXPIRED_KILL_FAILURE_REASON: &str = "the kill expired in the queue and was not started, because it could kill other sessions than intended. \
+        const EXPIRED_KILL_FAILURE_REASON: &str = "the kill expired in the queue and was not started, because it \
+        could kill other sessions than intended. \
              Check the preview and request the kill again";
         const INTERRUPTED_KILL_FAILURE_REASON: &str =
             "Clew terminated during the kill. The report lists the sessions that were killed before";
@@ -310,11 +315,10 @@ impl KillStore<'_> {
     /// Removes intelligent kills that finished before `cutoff`, a Unix timestamp in milliseconds.
     /// Returns the number of removed intelligent kills.
     pub async fn remove_intelligent_kills_finished_before(self, cutoff: i64) -> Result<u64, StoreError> {
-        let removed = query("remove old intelligent kills", "DELETE FROM intelligent_kills WHERE ended_at < $1")
+        query("remove old intelligent kills", "DELETE FROM intelligent_kills WHERE ended_at < $1")
             .bind(cutoff)
             .execute(&self.store.database)
-            .await?;
-        Ok(removed)
+            .await
     }
 }
 

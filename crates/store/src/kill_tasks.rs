@@ -194,13 +194,12 @@ impl KillTaskStore<'_> {
             return Err(StoreError::TooManyKillTasks { limit: MAX_RUNNING_KILL_TASKS });
         }
         let id = insert_kill_task(&mut tx, instance, task, now).await?;
-        query(tx.action(), AssertSqlSafe(format!(
+        let delete = format!(
             "DELETE FROM kill_tasks WHERE instance_id = $1 AND NOT ({RUNNING_KILL_TASK_CONDITION_SQL}) AND id NOT IN \
              (SELECT id FROM kill_tasks WHERE instance_id = $1 ORDER BY id DESC LIMIT {MAX_STORED_KILL_TASKS})"
-        )))
-        .bind(instance.as_str())
-        .bind(now)
-        .execute(tx.transaction()).await?;
+        );
+        let delete = query(tx.action(), AssertSqlSafe(delete)).bind(instance.as_str()).bind(now);
+        delete.execute(tx.transaction()).await?;
         let detail = json!({ "task": id.to_string(), "asked": task.audit_detail });
         let event = AuditEvent { detail, ..AuditEvent::for_successful_operation(by, "AddKillTask", name) };
         self.commit_kill_task_change(tx, event, project, instance).await?;
@@ -277,14 +276,16 @@ async fn insert_kill_task(
     query_scalar(
         tx.action(),
         "INSERT INTO kill_tasks (id, instance_id, criteria, masked, started_at, ends_at) \
-         VALUES ((SELECT MAX(id) FROM (SELECT $1 AS id UNION ALL SELECT MAX(id) + 1 FROM kill_tasks) AS ids), $2, $3, $4, $1, $5) RETURNING id",
+         VALUES ((SELECT MAX(id) FROM (SELECT $1 AS id UNION ALL SELECT MAX(id) + 1 FROM kill_tasks) AS ids), $2, \
+         $3, $4, $1, $5) RETURNING id",
     )
     .bind(now)
     .bind(instance.as_str())
     .bind(criteria)
     .bind(task.masked)
     .bind(task.duration.map(|duration| now.saturating_add(duration_to_millis(duration))))
-    .fetch_one(tx.transaction()).await
+    .fetch_one(tx.transaction())
+    .await
 }
 
 fn kill_task_from_row(row: &Row, now: i64) -> Result<KillTask, StoreError> {

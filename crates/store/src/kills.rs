@@ -6,7 +6,7 @@ use sqlx::AssertSqlSafe;
 
 use crate::database::audited_transaction::AuditedTransaction;
 use crate::database::row_mapping::{parse_column, parse_nullable_column, saturate_count_to_i64};
-use crate::database::{Row, query, query_scalar};
+use crate::database::{Row, Statement, query, query_scalar};
 use crate::error::StoreError;
 use crate::handles::KillStore;
 
@@ -208,7 +208,8 @@ const FROM_MATCHING_KILLS_SQL: &str = "FROM killed_sessions WHERE instance_id = 
 /// A column list replaces `SELECT *`, whose prepared statements fail on PostgreSQL after an upgrade adds a column.
 macro_rules! kill_columns {
     () => {
-        "id, project_id, instance_id, node_id, source, task_id, kind, reason, session_id, \"user\", host, db, command, seconds, \
+        "id, project_id, instance_id, node_id, source, task_id, kind, reason, session_id, \"user\", host, db, \
+         command, seconds, \
          state, template, asked_at, outcome, detail, ended_at"
     };
 }
@@ -224,7 +225,8 @@ impl KillStore<'_> {
         for kill in kills {
             let id = query_scalar(
                 "record a kill",
-                "INSERT INTO killed_sessions (project_id, instance_id, node_id, source, task_id, kind, reason, session_id, \
+                "INSERT INTO killed_sessions (project_id, instance_id, node_id, source, task_id, kind, reason, \
+                 session_id, \
                      \"user\", host, db, command, seconds, state, template, asked_at) \
                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) RETURNING id",
             )
@@ -244,7 +246,8 @@ impl KillStore<'_> {
             .bind(&kill.state)
             .bind(&kill.template)
             .bind(now)
-            .fetch_one(&mut transaction).await?;
+            .fetch_one(&mut transaction)
+            .await?;
             ids.push(id);
         }
         transaction.commit().await.map_err(&failed)?;
@@ -324,27 +327,17 @@ impl KillStore<'_> {
 
     /// Returns a page of matching kills, newest first, and the total number of matching kills.
     pub async fn list_kills(self, filter: &KillFilter, page: Pagination) -> Result<(Vec<KillRecord>, u64), StoreError> {
-        let total: i64 =
-            query_scalar("list kills", AssertSqlSafe(format!("SELECT COUNT(*) {FROM_MATCHING_KILLS_SQL}")))
-                .bind(filter.instance_id.as_str())
-                .bind(filter.node_id.as_ref().map(NodeId::as_str))
-                .bind(filter.source.map(KillSource::name))
-                .bind(&filter.task_id)
-                .bind(filter.from)
-                .bind(filter.to)
-                .fetch_one(&self.store.database)
-                .await?;
+        let total: i64 = bind_kill_filter(
+            query_scalar("list kills", AssertSqlSafe(format!("SELECT COUNT(*) {FROM_MATCHING_KILLS_SQL}"))),
+            filter,
+        )
+        .fetch_one(&self.store.database)
+        .await?;
         let statement = format!(
             "SELECT {} {FROM_MATCHING_KILLS_SQL} ORDER BY asked_at DESC, id DESC LIMIT $7 OFFSET $8",
             kill_columns!()
         );
-        let rows = query("list kills", AssertSqlSafe(statement))
-            .bind(filter.instance_id.as_str())
-            .bind(filter.node_id.as_ref().map(NodeId::as_str))
-            .bind(filter.source.map(KillSource::name))
-            .bind(&filter.task_id)
-            .bind(filter.from)
-            .bind(filter.to)
+        let rows = bind_kill_filter(query("list kills", AssertSqlSafe(statement)), filter)
             .bind(page.limit)
             .bind(page.offset)
             .fetch_all(&self.store.database)
@@ -356,13 +349,22 @@ impl KillStore<'_> {
     /// Removes kills that have an outcome and were recorded before `cutoff`, a Unix timestamp in milliseconds.
     /// Returns the number of removed kills.
     pub async fn remove_kill_records_before(self, cutoff: i64) -> Result<u64, StoreError> {
-        let removed =
-            query("remove old kills", "DELETE FROM killed_sessions WHERE asked_at < $1 AND outcome IS NOT NULL")
-                .bind(cutoff)
-                .execute(&self.store.database)
-                .await?;
-        Ok(removed)
+        query("remove old kills", "DELETE FROM killed_sessions WHERE asked_at < $1 AND outcome IS NOT NULL")
+            .bind(cutoff)
+            .execute(&self.store.database)
+            .await
     }
+}
+
+/// Binds the parameters of [`FROM_MATCHING_KILLS_SQL`].
+fn bind_kill_filter<'q, T>(statement: Statement<'q, T>, filter: &'q KillFilter) -> Statement<'q, T> {
+    statement
+        .bind(filter.instance_id.as_str())
+        .bind(filter.node_id.as_ref().map(NodeId::as_str))
+        .bind(filter.source.map(KillSource::name))
+        .bind(&filter.task_id)
+        .bind(filter.from)
+        .bind(filter.to)
 }
 
 fn build_kill_audit_event(by: &AuditOrigin, domain_id: Option<DomainId>, kill: &KillRecord) -> AuditEvent {

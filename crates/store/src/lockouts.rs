@@ -77,14 +77,16 @@ impl LockoutStore<'_> {
         let locks = count >= MAX_CONSECUTIVE_AUTH_FAILURES;
         query(
             "reserve an authentication attempt",
-            "INSERT INTO failures (subject, count, last_at, locked_until) VALUES ($1, $2, $3, $4) ON CONFLICT (subject) DO UPDATE \
+            "INSERT INTO failures (subject, count, last_at, locked_until) VALUES ($1, $2, $3, $4) ON CONFLICT \
+             (subject) DO UPDATE \
              SET count = excluded.count, last_at = excluded.last_at, locked_until = excluded.locked_until",
         )
         .bind(subject.as_slice())
         .bind(if locks { count } else { count + 1 })
         .bind(now)
         .bind(locks.then_some(now + LOCKOUT_DURATION_SECONDS))
-        .execute(&mut transaction).await?;
+        .execute(&mut transaction)
+        .await?;
         transaction.commit().await.map_err(&failed)?;
         Ok(if locks { AuthAttemptReservation::Locked } else { AuthAttemptReservation::Granted })
     }
@@ -215,12 +217,14 @@ impl LockoutStore<'_> {
         let deleted: Vec<String> = query_scalar(
             "record the address of a user",
             "DELETE FROM known_addresses WHERE user_id = $1 AND (last_at <= $2 OR address NOT IN \
-                 (SELECT address FROM known_addresses WHERE user_id = $1 ORDER BY last_at DESC, address LIMIT $3)) RETURNING address",
+                 (SELECT address FROM known_addresses WHERE user_id = $1 ORDER BY last_at DESC, address LIMIT $3)) \
+                 RETURNING address",
         )
         .bind(user.as_str())
         .bind(now - CLIENT_ADDRESS_RETENTION_SECONDS)
         .bind(MAX_CLIENT_ADDRESSES_PER_USER)
-        .fetch_all(&mut transaction).await?;
+        .fetch_all(&mut transaction)
+        .await?;
         transaction.commit().await.map_err(&failed)?;
         self.store.caches.record_client_address(user, address, now);
         for address in deleted.iter().filter_map(|text| text.parse().ok()) {

@@ -20,6 +20,7 @@ use crate::postgres::PostgresUrl;
 use crate::store::Store;
 use crate::{audit, data_dir_lock, postgres};
 
+const METADATA_COPY_ACTION: &str = "copy the metadata";
 const ROWS_PER_BATCH: usize = 500;
 
 /// Copied table with its row count and a hash of its rows.
@@ -66,7 +67,7 @@ impl Store {
         mut progress: impl FnMut(&'static str, u64, u64),
     ) -> Result<Vec<CopiedTable>, StoreError> {
         let _lock = data_dir_lock::acquire_data_dir_lock(self.data_dir_layout())?;
-        let failed = StoreError::database_error("copy the metadata");
+        let failed = StoreError::database_error(METADATA_COPY_ACTION);
         let mut source = self.database.begin_write_transaction().await.map_err(&failed)?;
         let database = Database::connect_postgres(target).await?;
         let mut to = database.begin_write_transaction().await.map_err(&failed)?;
@@ -141,7 +142,8 @@ async fn copy_table(
     }
     if let Some(column) = table.identity_column {
         let next = format!(
-            "SELECT setval(pg_get_serial_sequence('{table}', '{column}'), COALESCE(MAX({column}), 0) + 1, false) FROM {table}",
+            "SELECT setval(pg_get_serial_sequence('{table}', '{column}'), COALESCE(MAX({column}), 0) + 1, false) \
+             FROM {table}",
             table = table.name
         );
         query_scalar::<i64>(METADATA_COPY_ACTION, AssertSqlSafe(next)).fetch_one(&mut *to).await?;
@@ -153,5 +155,3 @@ async fn copy_table(
 async fn execute_copy_statement(transaction: &mut Transaction, statement: String) -> Result<(), StoreError> {
     query(METADATA_COPY_ACTION, AssertSqlSafe(statement)).execute(transaction).await.map(drop)
 }
-
-const METADATA_COPY_ACTION: &str = "copy the metadata";

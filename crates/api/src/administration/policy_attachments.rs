@@ -18,7 +18,7 @@ use super::{
 use crate::AppState;
 use crate::api_request::ApiRequest;
 use crate::body::parse_json_body;
-use crate::caller::{Caller, NodePath};
+use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::pagination::{self, PageParameters};
@@ -138,7 +138,7 @@ pub(crate) async fn attach_policy(
     ),
     responses((status = 204, description = "The policy is detached")))]
 pub(crate) async fn detach_policy(
-    ApiRequest { service, caller, path: (name, kind, id), .. }: ApiRequest<NodePath>,
+    ApiRequest { service, caller, path: (name, kind, id), .. }: ApiRequest<(String, String, String)>,
     RawQuery(query): RawQuery,
 ) -> Result<StatusCode, ApiError> {
     let (domain, origin) = require_identity_write_permission(&service, &caller)?;

@@ -1,18 +1,19 @@
 //! Handlers that list projects. SDKs call `KeystoneListProjects` to find a region's project (API spec, section 3.1).
 
-use axum::extract::{RawQuery, State};
+use axum::extract::RawQuery;
 use clew_iam::decision::Grant;
 use clew_model::{ApiErrorDefinition, DomainId};
 use clew_store::{Project, StoreError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::AppState;
+use crate::api_request::ApiRequest;
 use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::field_errors::truncate_for_message;
 use crate::json::Json;
 use crate::query_string::QueryString;
-use crate::{AppState, SharedState};
 
 /// List of projects with links.
 #[derive(Serialize, ToSchema)]
@@ -62,8 +63,7 @@ pub(crate) struct ProjectEntry {
     responses((status = 200, description = "List of projects", body = ProjectList))
 )]
 pub(crate) async fn list_projects(
-    State(service): State<SharedState>,
-    Caller { principal, .. }: Caller,
+    ApiRequest { service, caller: Caller { principal, .. }, .. }: ApiRequest,
     RawQuery(raw): RawQuery,
 ) -> Result<Json<ProjectList>, ApiError> {
     let query = QueryString::parse(raw.as_deref())?;
@@ -94,8 +94,7 @@ pub(crate) async fn list_projects(
 /// List the enabled projects that the caller's policies apply to or, for an administrator, all enabled projects.
 #[utoipa::path(get, path = "/v3/auth/projects", tag = "identity", responses((status = 200, description = "List of projects", body = ProjectList)))]
 pub(crate) async fn list_caller_projects(
-    State(service): State<SharedState>,
-    Caller { principal, .. }: Caller,
+    ApiRequest { service, caller: Caller { principal, .. }, .. }: ApiRequest,
 ) -> Result<Json<ProjectList>, ApiError> {
     let projects =
         load_accessible_projects(&service, &principal.domain_id, principal.administrator, &principal.grants).await?;

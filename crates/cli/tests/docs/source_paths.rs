@@ -24,6 +24,12 @@ fn exists(root: &Path, source_path: &str) -> bool {
         .any(|path| root.join(path).exists())
 }
 
+fn is_beside_or_below(root: &Path, path: &str, name: &str) -> bool {
+    let beside = path.rsplit_once('/').map_or("", |(directory, _)| directory);
+    let below = path.trim_end_matches(".rs").trim_end_matches('/');
+    [beside, below].iter().any(|directory| exists(root, &format!("{directory}/{name}")))
+}
+
 #[test]
 fn source_files_named_by_documents_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -33,12 +39,22 @@ fn source_files_named_by_documents_exist() {
     let (mut count, mut missing) = (0, Vec::new());
     for document in documents {
         let text = std::fs::read_to_string(&document).unwrap();
-        for code in text.lines().flat_map(|line| line.split('`').skip(1).step_by(2)) {
-            let is_rust_file = Path::new(code).extension().is_some_and(|extension| extension == "rs");
-            let is_path = code.contains('/') && is_rust_file && !code.contains([' ', '*', '<']);
-            if is_path {
-                count += 1;
-                if !exists(&root, code) {
+        for line in text.lines() {
+            // A name without a directory is a file beside or below the path before it.
+            let mut last_path = None;
+            for code in line.split('`').skip(1).step_by(2).filter(|code| !code.contains([' ', '*', '<'])) {
+                let is_rust_file = Path::new(code).extension().is_some_and(|extension| extension == "rs");
+                let found = match last_path {
+                    _ if code.contains('/') => {
+                        let found = exists(&root, code);
+                        last_path = found.then_some(code);
+                        found
+                    }
+                    Some(path) => is_beside_or_below(&root, path, code),
+                    None => continue,
+                };
+                count += usize::from(is_rust_file);
+                if is_rust_file && !found {
                     missing.push(format!("{}: {code}", document.display()));
                 }
             }

@@ -1,7 +1,6 @@
 //! Serves HTTP on a connection, from the TLS handshake until the connection is closed.
 
 use std::net::IpAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::Router;

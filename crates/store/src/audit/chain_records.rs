@@ -41,11 +41,13 @@ impl ChainPosition {
     ) -> Result<Option<Self>, StoreError> {
         let row = query(
             "read the audit log",
-            "SELECT seq, mac, seal, (SELECT value FROM settings WHERE name = $2) AS key_id FROM audit_ends WHERE name = $1",
+            "SELECT seq, mac, seal, (SELECT value FROM settings WHERE name = $2) AS key_id FROM audit_ends WHERE \
+             name = $1",
         )
         .bind(HEAD_RECORD_NAME)
         .bind(MASTER_KEY_ID_SETTING)
-        .fetch_optional(transaction).await?;
+        .fetch_optional(transaction)
+        .await?;
         let Some(row) = row else { return Ok(None) };
         let id: Option<Vec<u8>> = row.get("key_id")?;
         if keys.matches_key_id(id.as_deref()) {
@@ -91,7 +93,9 @@ impl ChainPosition {
 pub(crate) async fn find_highest_sequence_number(transaction: &mut Transaction) -> Result<i64, StoreError> {
     query_scalar(
         "read the audit log",
-        "SELECT COALESCE(MAX(seq), 0) FROM (SELECT MAX(seq) AS seq FROM audit UNION ALL SELECT MAX(seq) FROM audit_ends) AS seen",
+        "SELECT COALESCE(MAX(seq), 0) FROM (SELECT MAX(seq) AS seq FROM audit UNION ALL SELECT MAX(seq) FROM \
+         audit_ends) AS seen",
     )
-    .fetch_one(transaction).await
+    .fetch_one(transaction)
+    .await
 }

@@ -6,7 +6,14 @@ use sqlx::{ColumnIndex, Decode, Postgres, Row as _, Sqlite, Type};
 
 use crate::error::StoreError;
 
-pub(crate) enum Row {
+/// Result row of a statement.
+pub(crate) struct Row {
+    /// Action of the statement, for error messages.
+    action: &'static str,
+    row: DriverRow,
+}
+
+pub(super) enum DriverRow {
     Sqlite(SqliteRow),
     Postgres(PgRow),
 }
@@ -23,15 +30,19 @@ impl<T> ColumnValue for T where
 }
 
 impl Row {
+    pub(super) fn new(action: &'static str, row: DriverRow) -> Self {
+        Self { action, row }
+    }
+
     pub(crate) fn get<T, I>(&self, column: I) -> Result<T, StoreError>
     where
         T: ColumnValue,
         I: ColumnIndex<SqliteRow> + ColumnIndex<PgRow>,
     {
-        let value = match self {
-            Self::Sqlite(row) => row.try_get(column),
-            Self::Postgres(row) => row.try_get(column),
+        let value = match &self.row {
+            DriverRow::Sqlite(row) => row.try_get(column),
+            DriverRow::Postgres(row) => row.try_get(column),
         };
-        value.map_err(StoreError::database_error("read a row"))
+        value.map_err(StoreError::database_error(self.action))
     }
 }

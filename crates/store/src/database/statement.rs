@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use sqlx::query::Query;
 use sqlx::{Encode, IntoArguments, Postgres, SqlSafeStr, SqlStr, Sqlite, Type};
 
+use crate::database::row::DriverRow;
 use crate::database::{ColumnValue, Database, Row, Transaction};
 use crate::error::StoreError;
 use crate::postgres::run_with_statement_timeout;
@@ -103,24 +104,24 @@ impl<'q, T> Statement<'q, T> {
     pub(crate) async fn fetch_all<'e>(self, executor: impl Into<Executor<'e>>) -> Result<Vec<T>, StoreError> {
         let (action, decode) = (self.action, self.decode);
         let rows = self.fetch_rows(executor).await.map_err(StoreError::database_error(action))?;
-        rows.into_iter().map(decode).collect()
+        rows.into_iter().map(|row| decode(Row::new(action, row))).collect()
     }
 
-    async fn fetch_rows<'e>(self, executor: impl Into<Executor<'e>>) -> Result<Vec<Row>, sqlx::Error> {
+    async fn fetch_rows<'e>(self, executor: impl Into<Executor<'e>>) -> Result<Vec<DriverRow>, sqlx::Error> {
         Ok(match executor.into() {
             Executor::Pool(Database::Sqlite(database)) => {
-                wrap_driver_rows(self.into_query::<Sqlite>().fetch_all(&database.pool).await?, Row::Sqlite)
+                wrap_driver_rows(self.into_query::<Sqlite>().fetch_all(&database.pool).await?, DriverRow::Sqlite)
             }
             Executor::Pool(Database::Postgres(database)) => wrap_driver_rows(
                 run_with_statement_timeout(self.into_query::<Postgres>().fetch_all(&database.pool)).await?,
-                Row::Postgres,
+                DriverRow::Postgres,
             ),
             Executor::Tx(Transaction::Sqlite(transaction)) => {
-                wrap_driver_rows(self.into_query::<Sqlite>().fetch_all(&mut **transaction).await?, Row::Sqlite)
+                wrap_driver_rows(self.into_query::<Sqlite>().fetch_all(&mut **transaction).await?, DriverRow::Sqlite)
             }
             Executor::Tx(Transaction::Postgres(transaction)) => wrap_driver_rows(
                 run_with_statement_timeout(self.into_query::<Postgres>().fetch_all(&mut **transaction)).await?,
-                Row::Postgres,
+                DriverRow::Postgres,
             ),
         })
     }
@@ -128,26 +129,26 @@ impl<'q, T> Statement<'q, T> {
     pub(crate) async fn fetch_optional<'e>(self, executor: impl Into<Executor<'e>>) -> Result<Option<T>, StoreError> {
         let (action, decode) = (self.action, self.decode);
         let row = self.fetch_row(executor).await.map_err(StoreError::database_error(action))?;
-        row.map(decode).transpose()
+        row.map(|row| decode(Row::new(action, row))).transpose()
     }
 
-    async fn fetch_row<'e>(self, executor: impl Into<Executor<'e>>) -> Result<Option<Row>, sqlx::Error> {
+    async fn fetch_row<'e>(self, executor: impl Into<Executor<'e>>) -> Result<Option<DriverRow>, sqlx::Error> {
         Ok(match executor.into() {
             Executor::Pool(Database::Sqlite(database)) => {
-                self.into_query::<Sqlite>().fetch_optional(&database.pool).await?.map(Row::Sqlite)
+                self.into_query::<Sqlite>().fetch_optional(&database.pool).await?.map(DriverRow::Sqlite)
             }
             Executor::Pool(Database::Postgres(database)) => {
                 run_with_statement_timeout(self.into_query::<Postgres>().fetch_optional(&database.pool))
                     .await?
-                    .map(Row::Postgres)
+                    .map(DriverRow::Postgres)
             }
             Executor::Tx(Transaction::Sqlite(transaction)) => {
-                self.into_query::<Sqlite>().fetch_optional(&mut **transaction).await?.map(Row::Sqlite)
+                self.into_query::<Sqlite>().fetch_optional(&mut **transaction).await?.map(DriverRow::Sqlite)
             }
             Executor::Tx(Transaction::Postgres(transaction)) => {
                 run_with_statement_timeout(self.into_query::<Postgres>().fetch_optional(&mut **transaction))
                     .await?
-                    .map(Row::Postgres)
+                    .map(DriverRow::Postgres)
             }
         })
     }
@@ -193,7 +194,7 @@ impl SqlDialect for Postgres {
     }
 }
 
-fn wrap_driver_rows<R>(found: Vec<R>, wrap: fn(R) -> Row) -> Vec<Row> {
+fn wrap_driver_rows<R>(found: Vec<R>, wrap: fn(R) -> DriverRow) -> Vec<DriverRow> {
     found.into_iter().map(wrap).collect()
 }
 

@@ -108,8 +108,7 @@ impl IdentityStore<'_> {
         .bind(sealed)
         .bind(self.store.clock.unix_seconds())
         .execute_insert(transaction, "an access key", id.as_str())
-        .await?;
-        Ok(())
+        .await
     }
 
     /// Returns a user's permanent access keys, oldest first.

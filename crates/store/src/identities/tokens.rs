@@ -79,7 +79,8 @@ impl IdentityStore<'_> {
     pub async fn insert_token(self, token: &NewToken) -> Result<(), StoreError> {
         query(
             "store a token",
-            "INSERT INTO tokens (hash, user_id, scope_project, methods, issued_at, expires_at, origin) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            "INSERT INTO tokens (hash, user_id, scope_project, methods, issued_at, expires_at, origin) VALUES ($1, \
+             $2, $3, $4, $5, $6, $7)",
         )
         .bind(token.hash.as_slice())
         .bind(token.user_id.as_str())
@@ -88,7 +89,8 @@ impl IdentityStore<'_> {
         .bind(token.issued_at)
         .bind(token.expires_at)
         .bind(token.origin.name())
-        .execute(&self.store.database).await?;
+        .execute(&self.store.database)
+        .await?;
         Ok(())
     }
 

@@ -17,17 +17,22 @@ impl KillTaskStore<'_> {
     /// Returns the running kill tasks of all instances whose nodes this process can reach.
     pub async fn list_instances_with_kill_tasks(self) -> Result<Vec<InstanceKillTasks>, StoreError> {
         let (now, zones) = (self.store.clock.unix_millis(), self.store.database.json_array_strings_subquery("$3"));
-        let rows = query("look for kill tasks", AssertSqlSafe(format!(
-            "SELECT {}, i.project_id FROM kill_tasks t JOIN kill_switches s ON s.instance_id = t.instance_id AND s.is_on = $1 \
-             JOIN instances i ON i.id = t.instance_id WHERE {RUNNING_KILL_TASK_CONDITION_SQL} AND NOT EXISTS \
-                 (SELECT 1 FROM nodes n WHERE n.instance_id = t.instance_id AND n.zone NOT IN ({zones})) \
-             ORDER BY t.instance_id, t.id",
-            kill_task_columns!()
-        )))
+        let rows = query(
+            "look for kill tasks",
+            AssertSqlSafe(format!(
+                "SELECT {}, i.project_id FROM kill_tasks t \
+                 JOIN kill_switches s ON s.instance_id = t.instance_id AND s.is_on = $1 \
+                 JOIN instances i ON i.id = t.instance_id WHERE {RUNNING_KILL_TASK_CONDITION_SQL} AND NOT EXISTS \
+                     (SELECT 1 FROM nodes n WHERE n.instance_id = t.instance_id AND n.zone NOT IN ({zones})) \
+                 ORDER BY t.instance_id, t.id",
+                kill_task_columns!()
+            )),
+        )
         .bind(true)
         .bind(now)
         .bind(self.store.reachable_zones_json())
-        .fetch_all(&self.store.database).await?;
+        .fetch_all(&self.store.database)
+        .await?;
         let mut rounds: Vec<InstanceKillTasks> = Vec::new();
         for row in &rows {
             let task = kill_task_from_row(row, now)?;
@@ -102,12 +107,11 @@ impl KillTaskStore<'_> {
         if self.store.database.is_shared() {
             return Ok(0);
         }
-        let ended = query(
+        query(
             "end the leases of kill tasks",
             "UPDATE kill_switches SET worker = NULL, lease_until = NULL WHERE worker IS NOT NULL",
         )
         .execute(&self.store.database)
-        .await?;
-        Ok(ended)
+        .await
     }
 }

@@ -116,8 +116,10 @@ async fn task_counts_match_rows_after_each_change() {
                  ('a', 'p', 'i', 'n', '', 1, 'finished', 1, NULL, 'r', NULL, 1), ('b', 'p', 'i', 'n', '', 1, 'error', 1, NULL, NULL, 'k', 2), \
                  ('c', 'p', 'i', 'n', '', 1, 'queued', 1, NULL, NULL, NULL, NULL), ('d', 'p', 'i', 'n', '', 1, 'running', 1, 9, NULL, NULL, NULL), \
                  ('e', 'p', 'i', 'n', '', 1, 'finished', 1, NULL, 'r', NULL, 2), ('f', 'p', 'i', 'n', '', 1, 'running', 1, 9, NULL, NULL, NULL)",
-            "UPDATE tasks SET status = 'finished', result_name = 'r', ended_at = 3, lease_until = NULL WHERE request_id = 'd'",
-            "UPDATE tasks SET status = 'error', failure_kind = 'k', ended_at = 3, lease_until = NULL WHERE request_id = 'f'",
+            "UPDATE tasks SET status = 'finished', result_name = 'r', ended_at = 3, lease_until = NULL WHERE \
+             request_id = 'd'",
+            "UPDATE tasks SET status = 'error', failure_kind = 'k', ended_at = 3, lease_until = NULL WHERE \
+             request_id = 'f'",
             "UPDATE tasks SET ended_at = 4 WHERE request_id = 'd'",
             "UPDATE tasks SET status = 'running', lease_until = 9 WHERE request_id = 'c'",
             "UPDATE tasks SET status = status, lease_until = 10 WHERE request_id = 'c'",

@@ -48,7 +48,8 @@ impl TenantStore<'_> {
         let id = uuid::Uuid::new_v4().to_string();
         query(
             "create an enterprise project",
-            "INSERT INTO enterprise_projects (domain_id, id, name, description, created_at) VALUES ($1, $2, $3, $4, $5)",
+            "INSERT INTO enterprise_projects (domain_id, id, name, description, created_at) VALUES ($1, $2, $3, \
+             $4, $5)",
         )
         .bind(domain.as_str())
         .bind(&id)
@@ -56,7 +57,7 @@ impl TenantStore<'_> {
         .bind(description)
         .bind(self.store.clock.unix_seconds())
         .execute_insert(tx.transaction(), "an enterprise project", name)
-.await?;
+        .await?;
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
             detail: json!({ "id": id }),
