@@ -15,6 +15,7 @@ mod statement;
 
 use std::path::Path;
 
+use futures_util::FutureExt as _;
 use sqlx::Sqlite;
 
 use crate::clock::Clock;
@@ -58,16 +59,18 @@ impl Database {
     /// Begins a transaction that holds the write lock, which blocks all other writers.
     pub(crate) async fn begin_write_transaction(&self) -> Result<Transaction, sqlx::Error> {
         match self {
-            Self::Sqlite(database) => database.pool.begin_with("BEGIN IMMEDIATE").await.map(Transaction::Sqlite),
-            Self::Postgres(database) => database.begin_write_transaction().await.map(Transaction::Postgres),
+            Self::Sqlite(database) => {
+                database.pool.begin_with("BEGIN IMMEDIATE").boxed().await.map(Transaction::Sqlite)
+            }
+            Self::Postgres(database) => database.begin_write_transaction().boxed().await.map(Transaction::Postgres),
         }
     }
 
     /// Begins a read transaction, in which all queries read the same snapshot of the database.
     pub(crate) async fn begin_read_transaction(&self) -> Result<Transaction, sqlx::Error> {
         match self {
-            Self::Sqlite(database) => database.pool.begin().await.map(Transaction::Sqlite),
-            Self::Postgres(database) => database.begin_read_transaction().await.map(Transaction::Postgres),
+            Self::Sqlite(database) => database.pool.begin().boxed().await.map(Transaction::Sqlite),
+            Self::Postgres(database) => database.begin_read_transaction().boxed().await.map(Transaction::Postgres),
         }
     }
 
@@ -123,8 +126,8 @@ impl Database {
 impl Transaction {
     pub(crate) async fn commit(self) -> Result<(), sqlx::Error> {
         match self {
-            Self::Sqlite(transaction) => transaction.commit().await,
-            Self::Postgres(transaction) => transaction.commit().await,
+            Self::Sqlite(transaction) => transaction.commit().boxed().await,
+            Self::Postgres(transaction) => transaction.commit().boxed().await,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use futures_util::FutureExt as _;
 use sqlx::query::Query;
 use sqlx::{Encode, IntoArguments, Postgres, SqlSafeStr, SqlStr, Sqlite, Type};
 
@@ -50,6 +51,8 @@ pub(crate) fn query_two_columns<'q, A: ColumnValue, B: ColumnValue>(
     Statement { action, sql: sql.into_sql_str(), parameters: Vec::new(), decode: |row| Ok((row.get(0)?, row.get(1)?)) }
 }
 
+// The futures of the database driver are boxed. Otherwise, the compiler proves that they are `Send` again for each caller,
+// which took more than half of the build time of `clew-api`.
 impl<'q, T> Statement<'q, T> {
     pub(crate) fn bind(mut self, parameter: impl Into<Parameter<'q>>) -> Self {
         self.parameters.push(parameter.into());
@@ -60,7 +63,7 @@ impl<'q, T> Statement<'q, T> {
     /// On PostgreSQL, a statement outside a transaction first acquires the write lock.
     pub(crate) async fn execute<'e>(self, executor: impl Into<Executor<'e>>) -> Result<u64, StoreError> {
         let action = self.action;
-        self.try_execute(executor).await.map_err(StoreError::database_error(action))
+        self.try_execute(executor.into()).boxed().await.map_err(StoreError::database_error(action))
     }
 
     /// Inserts a row. Returns [`StoreError::AlreadyExists`] if a row with this unique `name` exists.
@@ -71,7 +74,7 @@ impl<'q, T> Statement<'q, T> {
         name: &str,
     ) -> Result<(), StoreError> {
         let action = self.action;
-        self.try_execute(executor).await.map(drop).map_err(|error| match &error {
+        self.try_execute(executor.into()).boxed().await.map(drop).map_err(|error| match &error {
             sqlx::Error::Database(cause) if cause.is_unique_violation() => {
                 StoreError::AlreadyExists { what, name: name.to_owned() }
             }
@@ -79,8 +82,8 @@ impl<'q, T> Statement<'q, T> {
         })
     }
 
-    async fn try_execute<'e>(self, executor: impl Into<Executor<'e>>) -> Result<u64, sqlx::Error> {
-        match executor.into() {
+    async fn try_execute(self, executor: Executor<'_>) -> Result<u64, sqlx::Error> {
+        match executor {
             Executor::Pool(Database::Sqlite(database)) => {
                 self.into_query::<Sqlite>().execute(&database.pool).await.map(|done| done.rows_affected())
             }
@@ -103,12 +106,12 @@ impl<'q, T> Statement<'q, T> {
 
     pub(crate) async fn fetch_all<'e>(self, executor: impl Into<Executor<'e>>) -> Result<Vec<T>, StoreError> {
         let (action, decode) = (self.action, self.decode);
-        let rows = self.fetch_rows(executor).await.map_err(StoreError::database_error(action))?;
+        let rows = self.fetch_rows(executor.into()).boxed().await.map_err(StoreError::database_error(action))?;
         rows.into_iter().map(|row| decode(Row::new(action, row))).collect()
     }
 
-    async fn fetch_rows<'e>(self, executor: impl Into<Executor<'e>>) -> Result<Vec<DriverRow>, sqlx::Error> {
-        Ok(match executor.into() {
+    async fn fetch_rows(self, executor: Executor<'_>) -> Result<Vec<DriverRow>, sqlx::Error> {
+        Ok(match executor {
             Executor::Pool(Database::Sqlite(database)) => {
                 wrap_driver_rows(self.into_query::<Sqlite>().fetch_all(&database.pool).await?, DriverRow::Sqlite)
             }
@@ -128,12 +131,12 @@ impl<'q, T> Statement<'q, T> {
 
     pub(crate) async fn fetch_optional<'e>(self, executor: impl Into<Executor<'e>>) -> Result<Option<T>, StoreError> {
         let (action, decode) = (self.action, self.decode);
-        let row = self.fetch_row(executor).await.map_err(StoreError::database_error(action))?;
+        let row = self.fetch_row(executor.into()).boxed().await.map_err(StoreError::database_error(action))?;
         row.map(|row| decode(Row::new(action, row))).transpose()
     }
 
-    async fn fetch_row<'e>(self, executor: impl Into<Executor<'e>>) -> Result<Option<DriverRow>, sqlx::Error> {
-        Ok(match executor.into() {
+    async fn fetch_row(self, executor: Executor<'_>) -> Result<Option<DriverRow>, sqlx::Error> {
+        Ok(match executor {
             Executor::Pool(Database::Sqlite(database)) => {
                 self.into_query::<Sqlite>().fetch_optional(&database.pool).await?.map(DriverRow::Sqlite)
             }
