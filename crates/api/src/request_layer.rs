@@ -66,7 +66,7 @@ pub(crate) async fn handle_request(
             }
         }
     };
-    let mut response = response.instrument(span.clone()).boxed().await;
+    let mut response = response.instrument(span.clone()).await;
     let refusal = response.extensions_mut().remove::<ApiError>().or_else(|| api_error_for_status(response.status()));
     if let Some(refusal) = refusal {
         let body = Json(refusal.build_body(language, &request_id));

@@ -51,8 +51,8 @@ pub(crate) fn query_two_columns<'q, A: ColumnValue, B: ColumnValue>(
     Statement { action, sql: sql.into_sql_str(), parameters: Vec::new(), decode: |row| Ok((row.get(0)?, row.get(1)?)) }
 }
 
-// The futures of the database driver are boxed. Otherwise, the compiler proves that they are `Send` again for each caller,
-// which took more than half of the build time of `clew-api`.
+// The futures of the database driver are boxed, here and in the transactions of `Database`.
+// Otherwise, the compiler proves for each HTTP handler again that they are `Send`, which makes the build of `clew-api` slower.
 impl<'q, T> Statement<'q, T> {
     pub(crate) fn bind(mut self, parameter: impl Into<Parameter<'q>>) -> Self {
         self.parameters.push(parameter.into());
