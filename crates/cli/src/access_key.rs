@@ -2,173 +2,131 @@
 
 mod create;
 
-use clap::{Args, Subcommand};
+use std::time::Duration;
+
+use clap::Subcommand;
 use clew_model::AccessKeyId;
 use clew_store::AccessKeyMetadata;
 use serde_json::{Value, json};
 
+use crate::command_group::CommandGroup;
 use crate::confirm::ConfirmationArgs;
 use crate::error::CliError;
 use crate::identity_directory::IdentityDirectory;
 use crate::store_args::IamDomainArgs;
-use crate::text_table::{self, format_yes_no};
+use crate::text_table::{ListFormat, format_yes_no};
 use crate::time;
 
-#[derive(Debug, Args)]
-pub(crate) struct AccessKeyCommandArgs {
-    #[command(subcommand)]
-    command: AccessKeyCommand,
-}
+pub(crate) type AccessKeyCommandArgs = CommandGroup<AccessKeyCommand, IamDomainArgs>;
 
 #[derive(Debug, Subcommand)]
-enum AccessKeyCommand {
-    Create(create::CreateArgs),
-    List(ListArgs),
-    Enable(EnableArgs),
-    Disable(DisableArgs),
-    Remove(RemoveArgs),
+pub(crate) enum AccessKeyCommand {
+    /// Create an access key for a user and print the secret key once.
+    #[command(after_help = create::AFTER_HELP)]
+    Create {
+        /// Name or id of the user
+        user: String,
+        /// Create a temporary key with this lifetime (15m to 24h).
+        /// Requests signed with a temporary key must include its security token
+        #[arg(long, value_name = "DURATION", value_parser = create::parse_temporary_key_lifetime)]
+        temporary: Option<Duration>,
+    },
+    /// List access keys with the time of their last use.
+    #[command(after_help = "Examples:\n  clew key list\n  clew key list ada")]
+    List {
+        /// Name or id of the user; only this user's keys are listed [default: all users]
+        user: Option<String>,
+    },
+    /// Enable an access key.
+    #[command(after_help = "Example:\n  clew key enable AKID")]
+    Enable {
+        /// Access key id
+        access_key: AccessKeyId,
+    },
+    /// Disable an access key and revoke all tokens and temporary keys of its user.
+    #[command(after_help = "Example:\n  clew key disable AKID")]
+    Disable {
+        /// Access key id
+        access_key: AccessKeyId,
+    },
+    /// Delete an access key and revoke all tokens and temporary keys of its user.
+    #[command(after_help = "Example:\n  clew key remove AKID --yes")]
+    Remove {
+        /// Access key id
+        access_key: AccessKeyId,
+        #[command(flatten)]
+        confirmation: ConfirmationArgs,
+    },
 }
 
-/// List access keys with the time of their last use.
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  clew key list\n  clew key list ada")]
-struct ListArgs {
-    /// Name or id of the user; only this user's keys are listed [default: all users]
-    user: Option<String>,
-    #[command(flatten)]
-    domain_args: IamDomainArgs,
-}
-
-/// Enable an access key.
-#[derive(Debug, Args)]
-#[command(after_help = "Example:\n  clew key enable AKID")]
-struct EnableArgs {
-    /// Access key id
-    access_key: AccessKeyId,
-    #[command(flatten)]
-    domain_args: IamDomainArgs,
-}
-
-/// Disable an access key and revoke all tokens and temporary keys of its user.
-#[derive(Debug, Args)]
-#[command(after_help = "Example:\n  clew key disable AKID")]
-struct DisableArgs {
-    /// Access key id
-    access_key: AccessKeyId,
-    #[command(flatten)]
-    domain_args: IamDomainArgs,
-}
-
-/// Delete an access key and revoke all tokens and temporary keys of its user.
-#[derive(Debug, Args)]
-#[command(after_help = "Example:\n  clew key remove AKID --yes")]
-struct RemoveArgs {
-    /// Access key id
-    access_key: AccessKeyId,
-    #[command(flatten)]
-    confirmation: ConfirmationArgs,
-    #[command(flatten)]
-    domain_args: IamDomainArgs,
-}
+/// Format of a list of access keys, each with the name of its user.
+pub(crate) const ACCESS_KEY_LIST: ListFormat<(String, AccessKeyMetadata), 5> = ListFormat {
+    json_key: "access_keys",
+    headings: ["ACCESS KEY", "USER", "ENABLED", "CREATED", "LAST USED"],
+    empty: "No access keys. Create one with clew key create.",
+    to_row: |(user, key)| {
+        let last_used = key.last_used_at.map_or("never".to_owned(), time::format_unix_seconds);
+        let created = time::format_unix_seconds(key.created_at);
+        [key.id.to_string(), user.clone(), format_yes_no(key.enabled), created, last_used]
+    },
+    to_json: access_key_to_json,
+};
 
 pub(crate) async fn run(arguments: AccessKeyCommandArgs) -> Result<(), CliError> {
+    let directory = arguments.options.open_identity_directory().await?;
     match arguments.command {
-        AccessKeyCommand::Create(arguments) => create::run(arguments).await,
-        AccessKeyCommand::List(arguments) => list_access_keys(arguments).await,
-        AccessKeyCommand::Enable(arguments) => {
-            set_access_key_enabled(&arguments.domain_args, &arguments.access_key, true).await
+        AccessKeyCommand::Create { user, temporary } => create::run(&directory, &user, temporary).await,
+        AccessKeyCommand::List { user } => list_access_keys(&directory, user.as_deref()).await,
+        AccessKeyCommand::Enable { access_key } => set_access_key_enabled(&directory, &access_key, true).await,
+        AccessKeyCommand::Disable { access_key } => set_access_key_enabled(&directory, &access_key, false).await,
+        AccessKeyCommand::Remove { access_key: id, confirmation } => {
+            let user = find_user_of_access_key(&directory, &id).await?;
+            confirmation.prompt_for_confirmation(format!("remove the access key {id} of {user}")).await?;
+            directory.store.identities().remove_access_key(&directory.origin, &id).await?;
+            directory.format.print(|| format!("Removed the access key {id} of {user}.\n"), || json!({ "removed": id }))
         }
-        AccessKeyCommand::Disable(arguments) => {
-            set_access_key_enabled(&arguments.domain_args, &arguments.access_key, false).await
-        }
-        AccessKeyCommand::Remove(arguments) => remove_access_key(arguments).await,
     }
 }
 
-async fn list_access_keys(arguments: ListArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open_identity_directory().await?;
-    let users = match &arguments.user {
+async fn list_access_keys(directory: &IdentityDirectory, user: Option<&str>) -> Result<(), CliError> {
+    let identities = directory.store.identities();
+    let users = match user {
         Some(user) => vec![directory.find_user(user).await?],
-        None => directory.store.identities().list_users(&directory.domain.id).await?,
+        None => identities.list_users(&directory.domain.id).await?,
     };
     let mut keys = Vec::new();
     for user in users {
-        keys.extend(
-            directory
-                .store
-                .identities()
-                .list_access_keys(&user.id)
-                .await?
-                .into_iter()
-                .map(|key| (user.name.clone(), key)),
-        );
+        let keys_of_user = identities.list_access_keys(&user.id).await?;
+        keys.extend(keys_of_user.into_iter().map(|key| (user.name.clone(), key)));
     }
-    arguments.domain_args.output_format().print(
-        || render_access_key_table(&keys),
-        || json!({ "access_keys": keys.iter().map(|(user, key)| access_key_to_json(user, key)).collect::<Vec<_>>() }),
-    )
+    ACCESS_KEY_LIST.print(directory.format, &keys)
 }
 
-async fn set_access_key_enabled(domain_args: &IamDomainArgs, id: &AccessKeyId, enabled: bool) -> Result<(), CliError> {
-    let directory = domain_args.open_identity_directory().await?;
-    let (user, _) = find_access_key(&directory, id).await?;
+async fn set_access_key_enabled(
+    directory: &IdentityDirectory,
+    id: &AccessKeyId,
+    enabled: bool,
+) -> Result<(), CliError> {
+    let user = find_user_of_access_key(directory, id).await?;
     directory.store.identities().set_access_key_enabled(&directory.origin, id, enabled).await?;
-    domain_args.output_format().print(
+    directory.format.print(
         || format!("{} the access key {id} of {user}.\n", if enabled { "Enabled" } else { "Disabled" }),
         || json!({ "access_key": id, "user": user, "enabled": enabled }),
     )
 }
 
-async fn remove_access_key(arguments: RemoveArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open_identity_directory().await?;
-    let id = &arguments.access_key;
-    let (user, _) = find_access_key(&directory, id).await?;
-    arguments.confirmation.prompt_for_confirmation(format!("remove the access key {id} of {user}")).await?;
-    directory.store.identities().remove_access_key(&directory.origin, id).await?;
-    arguments
-        .domain_args
-        .output_format()
-        .print(|| format!("Removed the access key {id} of {user}.\n"), || json!({ "removed": id }))
-}
-
-async fn find_access_key(
-    directory: &IdentityDirectory,
-    id: &AccessKeyId,
-) -> Result<(String, AccessKeyMetadata), CliError> {
+/// Returns the name of the user. Access keys of other domains are unknown.
+async fn find_user_of_access_key(directory: &IdentityDirectory, id: &AccessKeyId) -> Result<String, CliError> {
     let unknown =
         || CliError::new_refusal(format!("there is no access key {id}")).with_suggested_fix("clew key list shows all");
-    let key = directory.store.identities().find_access_key_metadata(id).await?.ok_or_else(unknown)?;
-    let user = directory
-        .store
-        .identities()
-        .find_user(&key.user_id)
-        .await?
-        .filter(|user| user.domain_id == directory.domain.id);
-    user.map(|user| (user.name, key)).ok_or_else(unknown)
-}
-
-/// Each element of `keys` pairs a user name with an access key.
-pub(crate) fn render_access_key_table(keys: &[(String, AccessKeyMetadata)]) -> String {
-    let row = |(user, key): &(String, AccessKeyMetadata)| {
-        let last_used = key.last_used_at.map_or("never".to_owned(), time::format_unix_seconds);
-        [
-            key.id.to_string(),
-            user.clone(),
-            format_yes_no(key.enabled),
-            time::format_unix_seconds(key.created_at),
-            last_used,
-        ]
-    };
-    let headings = ["ACCESS KEY", "USER", "ENABLED", "CREATED", "LAST USED"];
-    text_table::render_table(
-        headings,
-        keys.iter().map(row).collect(),
-        "No access keys. Create one with clew key create.",
-    )
+    let identities = directory.store.identities();
+    let key = identities.find_access_key_metadata(id).await?.ok_or_else(unknown)?;
+    let user = identities.find_user(&key.user_id).await?.filter(|user| user.domain_id == directory.domain.id);
+    user.map(|user| user.name).ok_or_else(unknown)
 }
 
 /// The returned JSON object omits the secret key.
-pub(crate) fn access_key_to_json(user: &str, key: &AccessKeyMetadata) -> Value {
+fn access_key_to_json((user, key): &(String, AccessKeyMetadata)) -> Value {
     json!({
         "access_key": key.id,
         "user": user,

@@ -6,34 +6,51 @@ mod filters;
 mod row;
 mod verify;
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 use clew_store::{AuditFilter, AuditRecord, Store};
-use serde_json::json;
 
+use crate::command_group::CommandGroup;
 use crate::error::CliError;
-use crate::store_args::StoreAndOutputFormatArgs;
+use crate::store_args::{StoreAndOutputFormatArgs, StoreArgs};
 use filters::AuditFilterArgs;
 
 const MAX_AUDIT_ROWS_PER_QUERY: u32 = 1000;
 
-#[derive(Debug, Args)]
-pub(crate) struct AuditCommandArgs {
-    #[command(subcommand)]
-    command: AuditCommand,
-}
+pub(crate) type AuditCommandArgs = CommandGroup<AuditCommand>;
 
 #[derive(Debug, Subcommand)]
-enum AuditCommand {
+pub(crate) enum AuditCommand {
+    /// List the newest audit rows that match the filters, in chronological order.
+    #[command(after_help = LIST_COMMAND_AFTER_HELP)]
     List(Box<ListArgs>),
+    /// Export all matching rows, oldest first.
+    #[command(after_help = export::AFTER_HELP)]
     Export(Box<export::ExportArgs>),
-    Verify(verify::VerifyArgs),
-    Checkpoint(checkpoint::CheckpointArgs),
+    /// Verify that no audit log rows are missing or modified. Exits with code 1 if the verification fails.
+    #[command(after_help = verify::AFTER_HELP)]
+    Verify {
+        /// Checkpoint file; the verification fails if any row up to the checkpoint is missing (repeatable)
+        #[arg(long = "checkpoint", value_name = "FILE")]
+        checkpoints: Vec<PathBuf>,
+        #[command(flatten)]
+        store_args: StoreAndOutputFormatArgs,
+    },
+    /// Write an audit log checkpoint: a file with the sequence number and MAC of the newest audit row.
+    /// With the checkpoint file, clew audit verify detects the removal of rows that existed at the checkpoint.
+    #[command(after_help = checkpoint::AFTER_HELP)]
+    Checkpoint {
+        /// Output file, or - for stdout
+        #[arg(short, long, value_name = "FILE", default_value = "-")]
+        output: PathBuf,
+        #[command(flatten)]
+        store_args: StoreArgs,
+    },
 }
 
-/// List the newest audit rows that match the filters, in chronological order.
 #[derive(Debug, Args)]
-#[command(after_help = LIST_COMMAND_AFTER_HELP)]
-struct ListArgs {
+pub(crate) struct ListArgs {
     #[command(flatten)]
     filters: AuditFilterArgs,
     /// Maximum number of rows
@@ -51,23 +68,20 @@ Examples:
 
 pub(crate) async fn run(arguments: AuditCommandArgs) -> Result<(), CliError> {
     match arguments.command {
-        AuditCommand::List(arguments) => list_audit_rows(*arguments).await,
-        AuditCommand::Export(arguments) => export::run(*arguments).await,
-        AuditCommand::Verify(arguments) => verify::run(arguments).await,
-        AuditCommand::Checkpoint(arguments) => checkpoint::run(arguments).await,
+        AuditCommand::List(arguments) => list_audit_rows(&arguments).await,
+        AuditCommand::Export(arguments) => export::run(&arguments).await,
+        AuditCommand::Verify { checkpoints, store_args } => verify::run(&checkpoints, &store_args).await,
+        AuditCommand::Checkpoint { output, store_args } => checkpoint::run(&output, &store_args).await,
     }
 }
 
-async fn list_audit_rows(arguments: ListArgs) -> Result<(), CliError> {
+async fn list_audit_rows(arguments: &ListArgs) -> Result<(), CliError> {
     let store = arguments.store_args.open_store().await?;
     let filter = arguments.filters.resolve_audit_filter(&store).await?;
     let mut newest = store.audit().list_audit_rows_before_seq(&filter, i64::MAX, arguments.limit).await?;
     // Reverse to chronological order, so that the newest rows are at the bottom of the terminal.
     newest.reverse();
-    arguments.store_args.format.print(
-        || row::render_audit_table(&newest),
-        || json!({ "rows": newest.iter().map(row::audit_row_to_json).collect::<Vec<_>>() }),
-    )
+    row::AUDIT_ROW_LIST.print(arguments.store_args.format, &newest)
 }
 
 /// Calls `handle` for each audit row that matches the filter, oldest first.

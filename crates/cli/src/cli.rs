@@ -2,7 +2,6 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::lazy_args::LazyArgs;
 use crate::{
     access_key, audit, collect, completions, doctor, domain, enterprise_project, group, init, instance, kill, locks,
 };
@@ -33,55 +32,58 @@ Examples:
 Exit codes: 0 success, 1 failure, 2 usage error or refused, 3 limitations found (doctor, instance check),
 130 interrupted.";
 
+// `defer` builds the options of a subcommand only when a user runs that subcommand.
+// Otherwise, clap would build the options of all subcommands, about 200 in total, each time the program starts.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Command {
     /// List all sessions on a server with their open transactions.
-    Snapshot(LazyArgs<snapshot::SnapshotArgs>),
+    Snapshot(Box<snapshot::SnapshotArgs>),
     /// List a server's sessions in a table that fits the terminal.
-    Ps(LazyArgs<ps::PsArgs>),
+    Ps(Box<ps::PsArgs>),
     /// Show lock waits as a tree, with root blockers at the top.
-    Locks(LazyArgs<locks::LocksArgs>),
+    Locks(Box<locks::LocksArgs>),
     /// Kill sessions, or only their running statements.
-    Kill(LazyArgs<kill::KillArgs>),
+    Kill(Box<kill::KillArgs>),
     /// Check an account's privileges on a server and print GRANT statements for missing privileges.
-    Doctor(LazyArgs<doctor::DoctorArgs>),
+    Doctor(Box<doctor::DoctorArgs>),
     /// Create the first domain, project, administrator and access key, and print the credentials once.
-    Init(LazyArgs<init::InitArgs>),
+    Init(Box<init::InitArgs>),
     /// Run the API server with an embedded worker.
-    Serve(LazyArgs<serve::ServeArgs>),
+    Serve(Box<serve::ServeArgs>),
     /// Run a worker process that takes session snapshots and executes intelligent kills and kill tasks.
-    Worker(LazyArgs<worker::WorkerArgs>),
+    Worker(Box<worker::WorkerArgs>),
     /// Migrate the metadata database to the schema of the installed Clew version.
     /// Every command that opens the database also runs the migration.
-    Migrate(LazyArgs<migrate::MigrateArgs>),
+    Migrate(Box<migrate::MigrateArgs>),
     /// Copy the metadata to a PostgreSQL database.
-    Metadata(LazyArgs<metadata::MetadataCommandArgs>),
+    Metadata(Box<metadata::MetadataCommandArgs>),
     /// Rotate the master key that encrypts all stored secrets.
-    MasterKey(LazyArgs<master_key::MasterKeyCommandArgs>),
+    MasterKey(Box<master_key::MasterKeyCommandArgs>),
     /// Register and manage instances, which are groups of database servers called nodes.
-    Instance(LazyArgs<instance::InstanceCommandArgs>),
+    Instance(Box<instance::InstanceCommandArgs>),
     /// Collect a session snapshot from a node through the API server and download it as CSV.
-    Collect(LazyArgs<collect::CollectArgs>),
+    Collect(Box<collect::CollectArgs>),
     /// Manage domains (tenants). Each domain has its own projects, users and policies.
-    Domain(LazyArgs<domain::DomainCommandArgs>),
+    Domain(Box<domain::DomainCommandArgs>),
     /// Manage a domain's projects. Each instance belongs to one project.
-    Project(LazyArgs<project::ProjectCommandArgs>),
+    Project(Box<project::ProjectCommandArgs>),
     /// Manage enterprise projects, which group instances for use in policy conditions.
-    EnterpriseProject(LazyArgs<enterprise_project::EnterpriseProjectCommandArgs>),
+    EnterpriseProject(Box<enterprise_project::EnterpriseProjectCommandArgs>),
     /// Manage a domain's users and their passwords.
-    User(LazyArgs<user::UserCommandArgs>),
+    User(Box<user::UserCommandArgs>),
     /// Manage user groups. A group's policies apply to its members.
-    Group(LazyArgs<group::GroupCommandArgs>),
+    Group(Box<group::GroupCommandArgs>),
     /// Manage access keys. A user can have up to two permanent keys, plus temporary keys.
-    Key(LazyArgs<access_key::AccessKeyCommandArgs>),
+    Key(Box<access_key::AccessKeyCommandArgs>),
     /// Manage policies and simulate authorization decisions.
-    Policy(LazyArgs<policy::PolicyCommandArgs>),
+    Policy(Box<policy::PolicyCommandArgs>),
     /// Test kill rules against a saved session snapshot.
-    Rule(LazyArgs<rule::RuleCommandArgs>),
+    Rule(Box<rule::RuleCommandArgs>),
     /// List, export and verify the audit log of sign-ins, denials, collections, downloads and changes.
-    Audit(LazyArgs<audit::AuditCommandArgs>),
+    Audit(Box<audit::AuditCommandArgs>),
     /// Print the OpenAPI description of the HTTP API as JSON.
     Openapi,
     /// Print a shell completion script.
-    Completions(LazyArgs<completions::CompletionsArgs>),
+    Completions(Box<completions::CompletionsArgs>),
 }

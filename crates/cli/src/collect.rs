@@ -3,11 +3,11 @@
 mod progress;
 
 use std::io::{IsTerminal, Seek};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use clew_client::{Client, ClientError, CollectionStatus, Credentials, FileSink, RequestId, StreamSink};
+use clew_client::{Client, CollectionStatus, Credentials, DownloadSink, FileSink, RequestId, StreamSink};
 use clew_model::{AccessKeyId, InstanceId, Language, NodeId, ProjectId, to_single_line};
 use secrecy::SecretString;
 
@@ -75,20 +75,14 @@ pub(crate) async fn run(arguments: CollectArgs) -> Result<(), CliError> {
     let (instance, node) = (&arguments.instance, &arguments.node);
     let progress = CollectionProgress::start();
     let selection = arguments.filters.clone().into_unvalidated_session_selection().into();
-    let request_id = client.start_collection(instance, node, &selection).await.map_err(cli_error_from_client_error)?;
+    let request_id = client.start_collection(instance, node, &selection).await?;
     let limit = Duration::from_secs(arguments.timeout);
     progress.show_collecting_message();
-    let status = client
-        .wait_for_collection(instance, node, &request_id, limit, |_, _| {})
-        .await
-        .map_err(cli_error_from_client_error)?;
+    let status = client.wait_for_collection(instance, node, &request_id, limit, |_, _| {}).await?;
     match status {
         CollectionStatus::Finished => {}
         CollectionStatus::Error => {
-            let reason = client
-                .fetch_collection_failure_reason(instance, node, &request_id)
-                .await
-                .map_err(cli_error_from_client_error)?;
+            let reason = client.fetch_collection_failure_reason(instance, node, &request_id).await?;
             let reason = to_single_line(&reason.unwrap_or_default());
             return Err(CliError::new_failure(format!("the collection failed: {reason}")));
         }
@@ -103,77 +97,64 @@ pub(crate) async fn run(arguments: CollectArgs) -> Result<(), CliError> {
             format!("note: cannot read the limitations of the result: {}\n", to_single_line(&error.to_string()))
         }
     };
-    let written = download_result_to_output(&client, &arguments, &request_id, progress).await;
+    let download = ResultDownload { client: &client, instance, node, request_id: &request_id, progress };
+    let written = download.write_to_output(&arguments.output).await;
     output::write_stderr(&limitations);
     written
 }
 
-async fn download_result_to_output(
-    client: &Client,
-    arguments: &CollectArgs,
-    request_id: &RequestId,
+struct ResultDownload<'a> {
+    client: &'a Client,
+    instance: &'a InstanceId,
+    node: &'a NodeId,
+    request_id: &'a RequestId,
     progress: CollectionProgress,
-) -> Result<(), CliError> {
-    match OutputTarget::from_path(&arguments.output) {
-        OutputTarget::Stdout if output::stdout_is_terminal() => {
-            download_result_to_terminal(client, arguments, request_id, progress, OutputWriter::open(None)?).await
-        }
-        OutputTarget::Stdout => {
-            let mut target = StreamSink::new(tokio::io::stdout());
-            download_result(client, arguments, request_id, &mut target, &progress).await
-        }
-        OutputTarget::Device(path) => {
-            let device = output::open_device_or_pipe(&path)?;
-            if device.is_terminal() {
-                let terminal = OutputWriter::new_device_or_pipe_writer(path, device, false);
-                return download_result_to_terminal(client, arguments, request_id, progress, terminal).await;
+}
+
+impl ResultDownload<'_> {
+    async fn write_to_output(self, output: &Path) -> Result<(), CliError> {
+        match OutputTarget::from_path(output) {
+            OutputTarget::Stdout if output::stdout_is_terminal() => {
+                self.write_to_terminal(OutputWriter::open(None)?).await
             }
-            let mut target = StreamSink::new(tokio::fs::File::from_std(device));
-            download_result(client, arguments, request_id, &mut target, &progress).await
-        }
-        OutputTarget::File(path) => {
-            let temporary = output::create_temporary_file(&path)?;
-            let file =
-                temporary.reopen().map_err(|error| CliError::from_write_error(&path.display().to_string(), &error))?;
-            let mut target = FileSink::from(tokio::fs::File::from_std(file));
-            download_result(client, arguments, request_id, &mut target, &progress).await?;
-            output::persist_temporary_file(temporary, &path)
+            OutputTarget::Stdout => self.write_to_sink(&mut StreamSink::new(tokio::io::stdout())).await,
+            OutputTarget::Device(path) => {
+                let device = output::open_device_or_pipe(&path)?;
+                if device.is_terminal() {
+                    let terminal = OutputWriter::new_device_or_pipe_writer(path, device, false);
+                    return self.write_to_terminal(terminal).await;
+                }
+                self.write_to_sink(&mut StreamSink::new(tokio::fs::File::from_std(device))).await
+            }
+            OutputTarget::File(path) => {
+                let temporary = output::create_temporary_file(&path)?;
+                let file = temporary
+                    .reopen()
+                    .map_err(|error| CliError::from_write_error(&path.display().to_string(), &error))?;
+                self.write_to_sink(&mut FileSink::from(tokio::fs::File::from_std(file))).await?;
+                output::persist_temporary_file(temporary, &path)
+            }
         }
     }
-}
 
-async fn download_result_to_terminal(
-    client: &Client,
-    arguments: &CollectArgs,
-    request_id: &RequestId,
-    progress: CollectionProgress,
-    mut terminal: OutputWriter,
-) -> Result<(), CliError> {
-    let file = tempfile::tempfile().map_err(|error| CliError::from_write_error("a temporary file", &error))?;
-    let mut rows = file.try_clone().map_err(|error| CliError::from_write_error("a temporary file", &error))?;
-    let mut target = FileSink::from(tokio::fs::File::from_std(file));
-    download_result(client, arguments, request_id, &mut target, &progress).await?;
-    drop(progress);
-    rows.rewind()
-        .and_then(|()| std::io::copy(&mut rows, &mut terminal))
-        .map_err(|error| CliError::from_write_error(&terminal.display_name(), &error))?;
-    terminal.finish()
-}
+    /// Removes the progress line before the rows are written.
+    async fn write_to_terminal(self, mut terminal: OutputWriter) -> Result<(), CliError> {
+        let failed = |error| CliError::from_write_error("a temporary file", &error);
+        let file = tempfile::tempfile().map_err(failed)?;
+        let mut rows = file.try_clone().map_err(failed)?;
+        self.write_to_sink(&mut FileSink::from(tokio::fs::File::from_std(file))).await?;
+        drop(self);
+        rows.rewind()
+            .and_then(|()| std::io::copy(&mut rows, &mut terminal))
+            .map_err(|error| CliError::from_write_error(&terminal.display_name(), &error))?;
+        terminal.finish()
+    }
 
-async fn download_result<T: clew_client::DownloadSink>(
-    client: &Client,
-    arguments: &CollectArgs,
-    request_id: &RequestId,
-    target: &mut T,
-    progress: &CollectionProgress,
-) -> Result<(), CliError> {
-    client
-        .download(&arguments.instance, &arguments.node, request_id, target, |bytes, total| {
-            progress.show_download_progress(bytes, total);
-        })
-        .await
-        .map(|_| ())
-        .map_err(cli_error_from_client_error)
+    async fn write_to_sink(&self, sink: &mut impl DownloadSink) -> Result<(), CliError> {
+        let on_progress = |bytes, total| self.progress.show_download_progress(bytes, total);
+        self.client.download(self.instance, self.node, self.request_id, sink, on_progress).await?;
+        Ok(())
+    }
 }
 
 impl ApiServerArgs {
@@ -190,7 +171,7 @@ impl ApiServerArgs {
                     .with_suggested_fix("set CLEW_PROJECT_ID or CLEW_REGION; clew init --format env prints them"));
             }
         };
-        builder.build().map_err(cli_error_from_client_error)
+        Ok(builder.build()?)
     }
 
     fn read_api_credentials(&self) -> Result<Credentials, CliError> {
@@ -207,12 +188,4 @@ impl ApiServerArgs {
 
 fn require_env_var(name: &str) -> Result<String, CliError> {
     std::env::var(name).map_err(|_| CliError::new_refusal(format!("{name} is not set")))
-}
-
-fn cli_error_from_client_error(error: ClientError) -> CliError {
-    match error {
-        ClientError::Write(error) => CliError::from_write_error("the output", &error),
-        ClientError::Setup(_) => CliError::new_refusal(error.to_string()),
-        error => CliError::new_failure(to_single_line(&error.to_string())),
-    }
 }

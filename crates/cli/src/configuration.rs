@@ -10,185 +10,146 @@ use clew_http::{AllowedHosts, ConnectionSettings, TrustedProxies};
 use clew_model::NetworkZone;
 use clew_mysql::{NodeConnector, ReadLimits, ReadSizeLimits};
 use clew_store::StoreLocation;
+use clew_worker::WorkerSettings;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use crate::error::CliError;
-use crate::metadata_url::build_store_location;
-
-/// Contents of a configuration file. The field names are the keys in the file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub(crate) struct Configuration {
-    /// Path of the data directory, which contains the metadata, the results and the master key.
-    pub(crate) data_dir: PathBuf,
-    /// URL of the PostgreSQL metadata database. If empty, metadata is stored in SQLite in the data directory.
-    pub(crate) metadata_url: String,
-    /// Network zones that this process serves. The process reads only nodes in these zones and nodes without a zone.
-    pub(crate) zones: Vec<NetworkZone>,
-    /// Address and port to listen on.
-    pub(crate) listen: String,
-    /// If true, the server accepts plain HTTP on non-loopback addresses.
-    pub(crate) allow_plain_http: bool,
-    pub(crate) collections: CollectionSettings,
-    pub(crate) nodes: NodeReadSettings,
-    pub(crate) results: ResultStorageSettings,
-    pub(crate) audit: AuditSettings,
-    pub(crate) kills: KillSettings,
-    pub(crate) http: HttpSettings,
-    pub(crate) limits: RequestLimitSettings,
-    pub(crate) tls: TlsSettings,
-}
-
-/// Collection queue settings.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub(crate) struct CollectionSettings {
-    /// Maximum number of active collections.
-    pub(crate) concurrency: usize,
-    /// Maximum number of collections that wait for stalled nodes, in addition to the active collections.
-    pub(crate) max_stalled: usize,
-    /// Maximum number of concurrent collections per node.
-    pub(crate) per_node: u32,
-    /// Maximum number of queued collections per node.
-    pub(crate) queue_per_node: u32,
-}
-
-/// Limits for read operations on nodes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub(crate) struct NodeReadSettings {
-    /// Timeout for each read operation on a node, including connection setup.
-    pub(crate) timeout: SignedDuration,
-    /// Timeout for connection setup. The setup time also counts toward `timeout`.
-    pub(crate) connect_timeout: SignedDuration,
-    /// Maximum number of bytes received from a node in one read operation.
-    pub(crate) max_bytes: u64,
-    /// Maximum size of a row, in bytes. Clew truncates the statement of a larger row.
-    pub(crate) max_row_bytes: usize,
-    /// Maximum memory used for one result set or session list, in bytes.
-    pub(crate) max_memory_bytes: usize,
-}
-
-/// Result storage settings.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub(crate) struct ResultStorageSettings {
-    /// Location of collection results, such as `s3://bucket/prefix`. If empty, Clew uses the data directory.
-    pub(crate) location: String,
-    /// Retention period of collection results.
-    pub(crate) retention: SignedDuration,
-    /// If true, Clew escapes result values that a spreadsheet would evaluate as formulas.
-    pub(crate) formula_guard: bool,
-}
-
-/// Audit log settings.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub(crate) struct AuditSettings {
-    /// Retention period of audit rows.
-    pub(crate) retention: SignedDuration,
-}
-
-/// Kill settings.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub(crate) struct KillSettings {
-    /// Names of accounts whose sessions Clew must not kill, in addition to the built-in protected accounts.
-    /// An account name has no host part.
-    pub(crate) protected_accounts: Vec<String>,
-}
-
-/// HTTP server settings.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub(crate) struct HttpSettings {
-    /// Maximum number of client connections.
-    pub(crate) connections: usize,
-    /// Number of additional client connections reserved for the health and metrics endpoints.
-    pub(crate) reserved_connections: usize,
-    /// Maximum number of connections per peer (an IPv4 address or an IPv6 /64 prefix). 0 disables the limit.
-    pub(crate) connections_per_peer: usize,
-    /// Addresses and networks of the proxies whose `X-Forwarded-…` headers the server trusts.
-    pub(crate) trusted_proxies: Vec<String>,
-    /// Values of the `Host` header that the server accepts. An empty list accepts any host.
-    /// A listed host name without a port matches any port.
-    pub(crate) allowed_hosts: Vec<String>,
-    /// If true, the server sends a `Strict-Transport-Security` header in responses over TLS.
-    pub(crate) hsts: bool,
-    /// Timeout for reading the request headers.
-    pub(crate) header_timeout: SignedDuration,
-    /// Timeout for reading the request body.
-    pub(crate) body_timeout: SignedDuration,
-}
-
-/// Limits on request rates, event streams and long polls. The value 0 disables a limit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub(crate) struct RequestLimitSettings {
-    pub(crate) principal_per_second: u32,
-    pub(crate) principal_burst: u32,
-    pub(crate) peer_per_second: u32,
-    pub(crate) peer_burst: u32,
-    /// Maximum number of concurrent event streams per principal.
-    pub(crate) streams_per_principal: usize,
-    /// Maximum number of concurrent long polls per principal.
-    pub(crate) long_polls_per_principal: usize,
-}
-
-/// Paths of the TLS certificate and its private key. TLS requires both; if both paths are empty, TLS is disabled.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub(crate) struct TlsSettings {
-    pub(crate) cert: PathBuf,
-    pub(crate) key: PathBuf,
-}
-
-impl Default for Configuration {
-    fn default() -> Self {
-        Self {
-            data_dir: PathBuf::from(DEFAULT_DATA_DIR),
-            metadata_url: String::new(),
-            zones: Vec::new(),
-            listen: DEFAULT_LISTEN_ADDRESS.to_owned(),
-            allow_plain_http: false,
-            collections: CollectionSettings::default(),
-            nodes: NodeReadSettings::default(),
-            results: ResultStorageSettings::default(),
-            audit: AuditSettings::default(),
-            kills: KillSettings::default(),
-            http: HttpSettings::default(),
-            limits: RequestLimitSettings::default(),
-            tls: TlsSettings::default(),
-        }
-    }
-}
+use crate::store_args::build_store_location;
+use crate::value_parsers::unknown_key_error;
 
 pub(crate) const DEFAULT_DATA_DIR: &str = "./clew-data";
 pub(crate) const DEFAULT_LISTEN_ADDRESS: &str = "127.0.0.1:8407";
 
-impl Default for CollectionSettings {
-    fn default() -> Self {
-        let settings = clew_worker::WorkerSettings::default();
-        Self {
-            concurrency: settings.concurrency,
-            max_stalled: settings.max_stalled,
-            per_node: settings.max_running_per_node,
-            queue_per_node: settings.max_queued_per_node,
+/// Defines structs whose fields have default values.
+macro_rules! settings {
+    ($($(#[$struct_doc:meta])* struct $name:ident {
+        $($(#[$field_doc:meta])* $field:ident: $type:ty = $default:expr,)*
+    })*) => {
+        $($(#[$struct_doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(default)]
+        pub(crate) struct $name {
+            $($(#[$field_doc])* pub(crate) $field: $type,)*
         }
-    }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self { $($field: $default,)* }
+            }
+        })*
+    };
 }
 
-impl Default for NodeReadSettings {
-    fn default() -> Self {
-        let limits = ReadLimits::default();
-        Self {
-            timeout: to_signed_duration(limits.read_timeout),
-            connect_timeout: to_signed_duration(limits.connect_timeout),
-            max_bytes: limits.bytes.per_read,
-            max_row_bytes: limits.bytes.per_row,
-            max_memory_bytes: limits.bytes.in_memory,
-        }
+settings! {
+    /// Contents of a configuration file. The field names are the keys in the file.
+    struct Configuration {
+        /// Path of the data directory, which contains the metadata, the results and the master key.
+        data_dir: PathBuf = PathBuf::from(DEFAULT_DATA_DIR),
+        /// URL of the PostgreSQL metadata database. If empty, metadata is stored in SQLite in the data directory.
+        metadata_url: String = String::new(),
+        /// Network zones that this process serves. The process reads only nodes in these zones and nodes without a zone.
+        zones: Vec<NetworkZone> = Vec::new(),
+        /// Address and port to listen on.
+        listen: String = DEFAULT_LISTEN_ADDRESS.to_owned(),
+        /// If true, the server accepts plain HTTP on non-loopback addresses.
+        allow_plain_http: bool = false,
+        collections: CollectionSettings = CollectionSettings::default(),
+        nodes: NodeReadSettings = NodeReadSettings::default(),
+        results: ResultStorageSettings = ResultStorageSettings::default(),
+        audit: AuditSettings = AuditSettings::default(),
+        kills: KillSettings = KillSettings::default(),
+        http: HttpSettings = HttpSettings::default(),
+        limits: RequestLimitSettings = RequestLimitSettings::default(),
+        tls: TlsSettings = TlsSettings::default(),
+    }
+
+    /// Collection queue settings.
+    struct CollectionSettings {
+        /// Maximum number of active collections.
+        concurrency: usize = WorkerSettings::default().concurrency,
+        /// Maximum number of collections that wait for stalled nodes, in addition to the active collections.
+        max_stalled: usize = WorkerSettings::default().max_stalled,
+        /// Maximum number of concurrent collections per node.
+        per_node: u32 = WorkerSettings::default().max_running_per_node,
+        /// Maximum number of queued collections per node.
+        queue_per_node: u32 = WorkerSettings::default().max_queued_per_node,
+    }
+
+    /// Limits for read operations on nodes.
+    struct NodeReadSettings {
+        /// Timeout for each read operation on a node, including connection setup.
+        timeout: SignedDuration = to_signed_duration(ReadLimits::default().read_timeout),
+        /// Timeout for connection setup. The setup time also counts toward `timeout`.
+        connect_timeout: SignedDuration = to_signed_duration(ReadLimits::default().connect_timeout),
+        /// Maximum number of bytes received from a node in one read operation.
+        max_bytes: u64 = ReadSizeLimits::default().per_read,
+        /// Maximum size of a row, in bytes. Clew truncates the statement of a larger row.
+        max_row_bytes: usize = ReadSizeLimits::default().per_row,
+        /// Maximum memory used for one result set or session list, in bytes.
+        max_memory_bytes: usize = ReadSizeLimits::default().in_memory,
+    }
+
+    /// Result storage settings.
+    struct ResultStorageSettings {
+        /// Location of collection results, such as `s3://bucket/prefix`. If empty, Clew uses the data directory.
+        location: String = String::new(),
+        /// Retention period of collection results.
+        retention: SignedDuration = to_signed_duration(WorkerSettings::default().retention),
+        /// If true, Clew escapes result values that a spreadsheet would evaluate as formulas.
+        formula_guard: bool = WorkerSettings::default().formula_guard,
+    }
+
+    /// Audit log settings.
+    struct AuditSettings {
+        /// Retention period of audit rows.
+        retention: SignedDuration = to_signed_duration(WorkerSettings::default().audit_retention),
+    }
+
+    /// Kill settings.
+    struct KillSettings {
+        /// Names of accounts whose sessions Clew must not kill, in addition to the built-in protected accounts.
+        /// An account name has no host part.
+        protected_accounts: Vec<String> = Vec::new(),
+    }
+
+    /// HTTP server settings.
+    struct HttpSettings {
+        /// Maximum number of client connections.
+        connections: usize = ConnectionSettings::default().max_connections,
+        /// Number of additional client connections reserved for the health and metrics endpoints.
+        reserved_connections: usize = ConnectionSettings::default().max_reserved_connections,
+        /// Maximum number of connections per peer (an IPv4 address or an IPv6 /64 prefix). 0 disables the limit.
+        connections_per_peer: usize = ConnectionSettings::default().max_connections_per_peer,
+        /// Addresses and networks of the proxies whose `X-Forwarded-…` headers the server trusts.
+        trusted_proxies: Vec<String> = Vec::new(),
+        /// Values of the `Host` header that the server accepts. An empty list accepts any host.
+        /// A listed host name without a port matches any port.
+        allowed_hosts: Vec<String> = Vec::new(),
+        /// If true, the server sends a `Strict-Transport-Security` header in responses over TLS.
+        hsts: bool = ApiSettings::default().hsts,
+        /// Timeout for reading the request headers.
+        header_timeout: SignedDuration = to_signed_duration(ConnectionSettings::default().header_read_timeout),
+        /// Timeout for reading the request body.
+        body_timeout: SignedDuration = to_signed_duration(ApiSettings::default().body_read_timeout),
+    }
+
+    /// Limits on request rates, event streams and long polls. The value 0 disables a limit.
+    struct RequestLimitSettings {
+        principal_per_second: u32 = RateLimitSettings::default().principal_per_second,
+        principal_burst: u32 = RateLimitSettings::default().principal_burst,
+        peer_per_second: u32 = RateLimitSettings::default().peer_per_second,
+        peer_burst: u32 = RateLimitSettings::default().peer_burst,
+        /// Maximum number of concurrent event streams per principal.
+        streams_per_principal: usize = ApiSettings::default().max_streams_per_principal,
+        /// Maximum number of concurrent long polls per principal.
+        long_polls_per_principal: usize = ApiSettings::default().max_long_polls_per_principal,
+    }
+
+    /// Paths of the TLS certificate and its private key. TLS requires both; if both paths are empty, TLS is disabled.
+    struct TlsSettings {
+        cert: PathBuf = PathBuf::new(),
+        key: PathBuf = PathBuf::new(),
     }
 }
 
@@ -203,59 +164,6 @@ impl NodeReadSettings {
             per_row,
             in_memory: require_positive_number("nodes.max_memory_bytes", self.max_memory_bytes)?,
         })
-    }
-}
-
-impl Default for ResultStorageSettings {
-    fn default() -> Self {
-        let settings = clew_worker::WorkerSettings::default();
-        Self {
-            location: String::new(),
-            retention: to_signed_duration(settings.retention),
-            formula_guard: settings.formula_guard,
-        }
-    }
-}
-
-impl Default for AuditSettings {
-    fn default() -> Self {
-        Self { retention: to_signed_duration(clew_worker::WorkerSettings::default().audit_retention) }
-    }
-}
-
-impl Default for HttpSettings {
-    fn default() -> Self {
-        let settings = ApiSettings::default();
-        Self {
-            connections: settings.connections.max_connections,
-            reserved_connections: settings.connections.max_reserved_connections,
-            connections_per_peer: settings.connections.max_connections_per_peer,
-            trusted_proxies: Vec::new(),
-            allowed_hosts: Vec::new(),
-            hsts: settings.hsts,
-            header_timeout: to_signed_duration(settings.connections.header_read_timeout),
-            body_timeout: to_signed_duration(settings.body_read_timeout),
-        }
-    }
-}
-
-impl Default for RequestLimitSettings {
-    fn default() -> Self {
-        let RateLimitSettings { principal_per_second, principal_burst, peer_per_second, peer_burst } =
-            RateLimitSettings::default();
-        let ApiSettings {
-            max_streams_per_principal: streams_per_principal,
-            max_long_polls_per_principal: long_polls_per_principal,
-            ..
-        } = ApiSettings::default();
-        Self {
-            principal_per_second,
-            principal_burst,
-            peer_per_second,
-            peer_burst,
-            streams_per_principal,
-            long_polls_per_principal,
-        }
     }
 }
 
@@ -290,8 +198,8 @@ impl Configuration {
     }
 
     /// Returns an error if a configured duration or count is out of range.
-    pub(crate) fn worker_settings(&self) -> Result<clew_worker::WorkerSettings, CliError> {
-        Ok(clew_worker::WorkerSettings {
+    pub(crate) fn worker_settings(&self) -> Result<WorkerSettings, CliError> {
+        Ok(WorkerSettings {
             concurrency: require_positive_number("collections.concurrency", self.collections.concurrency)?,
             max_stalled: self.collections.max_stalled,
             max_running_per_node: require_positive_number("collections.per_node", self.collections.per_node)?,
@@ -310,7 +218,7 @@ impl Configuration {
                 },
                 ..NodeConnector::default()
             },
-            ..clew_worker::WorkerSettings::default()
+            ..WorkerSettings::default()
         })
     }
 
@@ -379,20 +287,15 @@ pub(crate) fn parse_configuration(text: &str) -> Result<Configuration, String> {
     .map_err(|error| format_toml_error(&error))?;
     match unknown {
         None => Ok(configuration),
-        Some(key) => Err(match find_most_similar_configuration_key(&key) {
-            Some(valid) => format!("unknown key {key}; did you mean {valid}?"),
-            None => format!("unknown key {key}; valid keys: {}", list_configuration_keys().join(", ")),
-        }),
+        Some(key) => {
+            let keys = list_configuration_keys();
+            Err(unknown_key_error(&key, &keys.iter().map(String::as_str).collect::<Vec<_>>()))
+        }
     }
 }
 
-fn format_toml_error(error: &toml::de::Error) -> String {
+pub(crate) fn format_toml_error(error: &toml::de::Error) -> String {
     error.to_string().trim_end().to_owned()
-}
-
-fn find_most_similar_configuration_key(key: &str) -> Option<String> {
-    let distance = |valid: &String| strsim::damerau_levenshtein(valid, key);
-    list_configuration_keys().into_iter().min_by_key(distance).filter(|valid| distance(valid) <= key.len() / 2)
 }
 
 /// Returns the configuration keys in dotted form, such as `http.connections`.

@@ -23,6 +23,7 @@ use tracing::{error, info, warn};
 use crate::configuration::Configuration;
 use crate::error::CliError;
 use crate::logging;
+use crate::store_args::MetadataUrlArgs;
 
 const MASTER_KEY_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -33,11 +34,8 @@ pub(crate) struct DaemonArgs {
     /// Data directory created by clew init [default: ./clew-data]
     #[arg(long, value_name = "DIR", env = "CLEW_DATA_DIR")]
     data_dir: Option<PathBuf>,
-    /// PostgreSQL database for the metadata, such as postgres://user@host/database?sslmode=verify-full.
-    /// Set the database password in PGPASSWORD or ~/.pgpass, not in the URL: other users can see command lines.
-    /// The master key is not stored in PostgreSQL but always in the data directory
-    #[arg(long, value_name = "URL", env = "CLEW_METADATA_URL", hide_env_values = true)]
-    metadata_url: Option<String>,
+    #[command(flatten)]
+    metadata_url: MetadataUrlArgs,
     /// Storage location of collection results: s3://BUCKET/PREFIX [default: the data directory]
     #[arg(long, value_name = "URL", env = "CLEW_RESULTS")]
     results: Option<String>,
@@ -58,7 +56,7 @@ impl DaemonArgs {
     pub(crate) fn load_configuration(&mut self) -> Result<Configuration, CliError> {
         let mut configuration = Configuration::read_configuration_file(self.config.as_deref())?;
         configuration.data_dir = self.data_dir.take().unwrap_or(configuration.data_dir);
-        configuration.metadata_url = self.metadata_url.take().unwrap_or(configuration.metadata_url);
+        configuration.metadata_url = self.metadata_url.metadata_url.take().unwrap_or(configuration.metadata_url);
         configuration.results.location = self.results.take().unwrap_or(configuration.results.location);
         if !self.zones.is_empty() {
             configuration.zones = std::mem::take(&mut self.zones);

@@ -2,32 +2,32 @@
 //! Domains can be created only on the command line, because API callers can access only their own domain.
 
 use clap::{Args, Subcommand};
-use clew_store::{Domain, NewUser};
-use serde_json::{Value, json};
+use clew_store::{Domain, NewUser, Store};
+use serde_json::json;
 
+use crate::command_group::CommandGroup;
 use crate::error::CliError;
 use crate::local_audit_origin;
 use crate::new_password::NewPasswordArgs;
+use crate::output::Format;
 use crate::store_args::StoreAndOutputFormatArgs;
-use crate::text_table;
+use crate::text_table::{self, ListFormat};
 use crate::value_parsers;
 
-#[derive(Debug, Args)]
-pub(crate) struct DomainCommandArgs {
-    #[command(subcommand)]
-    command: DomainCommand,
-}
+pub(crate) type DomainCommandArgs = CommandGroup<DomainCommand, StoreAndOutputFormatArgs>;
 
 #[derive(Debug, Subcommand)]
-enum DomainCommand {
+pub(crate) enum DomainCommand {
+    /// Create a domain with a project and an administrator, and print the administrator's password once.
+    #[command(after_help = CREATE_COMMAND_AFTER_HELP)]
     Create(CreateArgs),
-    List(ListArgs),
+    /// List domains.
+    #[command(after_help = "Example:\n  clew domain list --format json")]
+    List,
 }
 
-/// Create a domain with a project and an administrator, and print the administrator's password once.
 #[derive(Debug, Args)]
-#[command(after_help = CREATE_COMMAND_AFTER_HELP)]
-struct CreateArgs {
+pub(crate) struct CreateArgs {
     /// Name, unique in the store
     #[arg(value_parser = value_parsers::parse_identity_name)]
     name: String,
@@ -39,8 +39,6 @@ struct CreateArgs {
     region_project: Option<String>,
     #[command(flatten)]
     password: NewPasswordArgs,
-    #[command(flatten)]
-    store_args: StoreAndOutputFormatArgs,
 }
 
 const CREATE_COMMAND_AFTER_HELP: &str = "\
@@ -52,24 +50,24 @@ The SDKs look up the project by region name, so the first project has that name.
 administrator:
   clew key create alice --domain acme";
 
-/// List domains.
-#[derive(Debug, Args)]
-#[command(after_help = "Example:\n  clew domain list --format json")]
-struct ListArgs {
-    #[command(flatten)]
-    store_args: StoreAndOutputFormatArgs,
-}
+const DOMAIN_LIST: ListFormat<Domain, 2> = ListFormat {
+    json_key: "domains",
+    headings: ["NAME", "DOMAIN"],
+    empty: "No domains.",
+    to_row: |domain| [domain.name.clone(), domain.id.to_string()],
+    to_json: |domain| json!({ "id": domain.id, "name": domain.name }),
+};
 
-pub(crate) async fn run(arguments: DomainCommandArgs) -> Result<(), CliError> {
-    match arguments.command {
-        DomainCommand::Create(arguments) => create_domain(arguments).await,
-        DomainCommand::List(arguments) => list_domains(arguments).await,
+pub(crate) async fn run(CommandGroup { command, options }: DomainCommandArgs) -> Result<(), CliError> {
+    let store = options.open_store().await?;
+    match command {
+        DomainCommand::Create(arguments) => create_domain(&store, options.format, arguments).await,
+        DomainCommand::List => DOMAIN_LIST.print(options.format, &store.tenants().list_domains().await?),
     }
 }
 
-async fn create_domain(arguments: CreateArgs) -> Result<(), CliError> {
-    let CreateArgs { name, admin, region_project, password, store_args } = arguments;
-    let store = store_args.open_store().await?;
+async fn create_domain(store: &Store, format: Format, arguments: CreateArgs) -> Result<(), CliError> {
+    let CreateArgs { name, admin, region_project, password } = arguments;
     let password = password.read_or_generate_password(&admin).await?;
     let origin = local_audit_origin::audit_origin_for_local_account();
     let project = region_project.unwrap_or_else(|| store.region().to_owned());
@@ -89,7 +87,7 @@ async fn create_domain(arguments: CreateArgs) -> Result<(), CliError> {
             ("administrator", format!("{admin} ({user_id})")),
         ])
     };
-    store_args.format.print(
+    format.print(
         || {
             format!(
                 "{}\n{}Next: clew key create {admin} --domain {name}\n",
@@ -104,19 +102,4 @@ async fn create_domain(arguments: CreateArgs) -> Result<(), CliError> {
             })
         },
     )
-}
-
-async fn list_domains(arguments: ListArgs) -> Result<(), CliError> {
-    let domains = arguments.store_args.open_store().await?.tenants().list_domains().await?;
-    arguments.store_args.format.print(
-        || {
-            let row = |domain: &Domain| [domain.name.clone(), domain.id.to_string()];
-            text_table::render_table(["NAME", "DOMAIN"], domains.iter().map(row).collect(), "No domains.")
-        },
-        || json!({ "domains": domains.iter().map(domain_to_json).collect::<Vec<_>>() }),
-    )
-}
-
-fn domain_to_json(domain: &Domain) -> Value {
-    json!({ "id": domain.id, "name": domain.name })
 }

@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use clew_model::{Failure, FailureKind};
+use clew_client::ClientError;
+use clew_model::{Failure, FailureKind, to_single_line};
 use clew_store::StoreError;
 
 #[derive(Debug)]
@@ -99,6 +100,16 @@ impl From<StoreError> for CliError {
             | StoreError::TooManyTags { .. }
             | StoreError::InvalidInstance { .. } => Self::new_refusal(message),
             _ => Self::new_failure(message),
+        }
+    }
+}
+
+impl From<ClientError> for CliError {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::Write(error) => Self::from_write_error("the output", &error),
+            ClientError::Setup(_) => Self::new_refusal(error.to_string()),
+            error => Self::new_failure(to_single_line(&error.to_string())),
         }
     }
 }

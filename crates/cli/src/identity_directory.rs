@@ -2,12 +2,18 @@
 
 mod policy_lookup;
 
+use std::fmt::Display;
+
 use clew_model::{AuditOrigin, DomainId};
 use clew_store::{Domain, EnterpriseProject, Group, Project, Store, User};
+use serde::Serialize;
+use serde_json::json;
 
 pub(crate) use policy_lookup::{NamedPolicy, permission_model_name};
 
 use crate::error::CliError;
+use crate::output::Format;
+use crate::value_parsers;
 
 pub(crate) async fn find_domain(store: &Store, name_or_id: &str) -> Result<Domain, CliError> {
     find_by_id_or_name(store.tenants().list_domains().await?, "domain", name_or_id, |domain| {
@@ -15,22 +21,23 @@ pub(crate) async fn find_domain(store: &Store, name_or_id: &str) -> Result<Domai
     })
 }
 
-/// Returns the store's only domain, or an error if the store contains no domain or several domains.
-pub(crate) async fn require_single_domain(store: &Store) -> Result<Domain, CliError> {
-    let mut all = store.tenants().list_domains().await?;
-    match (all.pop(), all.is_empty()) {
-        (Some(only), true) => Ok(only),
-        (last, _) => {
-            let names: Vec<_> = all.into_iter().chain(last).map(|domain| domain.name).collect();
-            Err(CliError::new_refusal(format!("select a domain with --domain: {}", names.join(", "))))
-        }
+/// Returns the only item. If there is none or if there are several, the error lists the names of all items.
+pub(crate) fn require_single_item<T>(mut items: Vec<T>, kind: &str, name: fn(&T) -> &str) -> Result<T, CliError> {
+    if items.len() == 1
+        && let Some(only) = items.pop()
+    {
+        return Ok(only);
     }
+    let names: Vec<_> = items.iter().map(name).collect();
+    Err(CliError::new_refusal(format!("select a {kind} with --{kind}: {}", names.join(", "))))
 }
 
+/// Opened store with the selected domain, and the output format of the command.
 pub(crate) struct IdentityDirectory {
     pub(crate) store: Store,
     pub(crate) domain: Domain,
     pub(crate) origin: AuditOrigin,
+    pub(crate) format: Format,
 }
 
 impl IdentityDirectory {
@@ -51,6 +58,30 @@ impl IdentityDirectory {
 
     pub(crate) async fn find_enterprise_project(&self, name_or_id: &str) -> Result<EnterpriseProject, CliError> {
         find_enterprise_project(&self.store, &self.domain.id, name_or_id).await
+    }
+
+    /// Prints the id of a new object. `next` is a line that suggests the next command, or empty.
+    pub(crate) fn print_created(
+        &self,
+        kind: &str,
+        name: &str,
+        id: &(impl Display + Serialize),
+        next: &str,
+    ) -> Result<(), CliError> {
+        let domain = &self.domain;
+        self.format.print(
+            || format!("Created the {kind} {name} ({id}) in the domain {}.\n{next}", domain.name),
+            || json!({ "id": id, "name": name, "domain_id": domain.id }),
+        )
+    }
+
+    pub(crate) fn print_removed(
+        &self,
+        kind: &str,
+        name: &str,
+        id: &(impl Display + Serialize),
+    ) -> Result<(), CliError> {
+        self.format.print(|| format!("Removed the {kind} {name} ({id}).\n"), || json!({ "removed": id }))
     }
 }
 
@@ -87,8 +118,7 @@ fn find_by_id_or_name<T>(
 }
 
 pub(crate) fn find_most_similar_name<'a>(input: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let distance = |name: &str| strsim::damerau_levenshtein(name, input);
-    names.min_by_key(|name| distance(name)).filter(|name| distance(name) <= input.chars().count() / 3)
+    value_parsers::find_most_similar(input, names, input.chars().count() / 3)
 }
 
 #[cfg(test)]

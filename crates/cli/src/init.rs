@@ -6,14 +6,14 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use clew_iam::{access_key, password};
 use clew_model::AccessKeyId;
-use clew_store::{InitialTenant, InitialTenantIds, Store, StoreError, StoreLocation};
-use secrecy::{ExposeSecret, SecretString};
+use clew_store::{InitialTenant, Store, StoreError};
+use secrecy::ExposeSecret;
 use serde::Serialize;
 
 use crate::configuration::{DEFAULT_DATA_DIR, DEFAULT_LISTEN_ADDRESS};
 use crate::error::CliError;
-use crate::metadata_url::MetadataUrlArgs;
-use crate::{local_audit_origin, output, value_parsers};
+use crate::store_args::MetadataUrlArgs;
+use crate::{local_audit_origin, output, text_table, value_parsers};
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
@@ -64,12 +64,6 @@ fn build_url_from_listen_address(listen_address: &str) -> String {
     }
 }
 
-impl InitArgs {
-    fn resolve_store_location(&self) -> Result<StoreLocation, CliError> {
-        self.metadata_url.resolve_store_location(&self.data_dir)
-    }
-}
-
 const AFTER_HELP: &str = "\
 Examples:
   clew init
@@ -105,54 +99,29 @@ struct ClientCredentials {
 }
 
 pub(crate) async fn run(arguments: InitArgs) -> Result<(), CliError> {
-    let secrets = generate_secrets()?;
-    let tenant = InitialTenant {
-        region: arguments.region.clone(),
-        domain_name: arguments.domain.clone(),
-        user_name: arguments.user.clone(),
-        password_hash: secrets.password_hash,
-        access_key: secrets.access_key.clone(),
-        secret_key: secrets.secret_key.clone(),
-    };
-    let (_, ids) =
-        Store::initialise(&local_audit_origin::audit_origin_for_local_account(), arguments.resolve_store_location()?, tenant).await.map_err(|error| match error {
-            StoreError::AlreadyInitialised { .. } => CliError::new_refusal(error.to_string())
-                .with_suggested_fix("start the server with clew serve, or select another data directory with --data-dir or another database with --metadata-url"),
-            error => CliError::new_failure(error.to_string()),
-        })?;
-    let credentials =
-        build_client_credentials(&arguments, &ids, &secrets.password, &secrets.access_key, &secrets.secret_key);
-    output::write_stdout(&match arguments.format {
-        InitOutputFormat::Table => render_credentials_table(&credentials, &arguments),
-        InitOutputFormat::Env => render_shell_exports(&credentials),
-        InitOutputFormat::Json => output::to_json_text(&credentials)?,
-    })
-}
-
-struct GeneratedSecrets {
-    password: SecretString,
-    password_hash: String,
-    access_key: AccessKeyId,
-    secret_key: SecretString,
-}
-
-fn generate_secrets() -> Result<GeneratedSecrets, CliError> {
     let failed =
         |error: &dyn std::error::Error| CliError::new_failure(format!("could not generate the credentials: {error}"));
     let password = password::generate_password().map_err(|error| failed(&error))?;
     let password_hash = password::hash_password(&password).map_err(|error| failed(&error))?;
-    let secret_key = access_key::generate_secret_key().map_err(|error| failed(&error))?;
-    Ok(GeneratedSecrets { password, password_hash, access_key: AccessKeyId::generate(), secret_key })
-}
-
-fn build_client_credentials(
-    arguments: &InitArgs,
-    ids: &InitialTenantIds,
-    password: &SecretString,
-    access_key: &AccessKeyId,
-    secret_key: &SecretString,
-) -> ClientCredentials {
-    ClientCredentials {
+    let (access_key, secret_key) =
+        (AccessKeyId::generate(), access_key::generate_secret_key().map_err(|error| failed(&error))?);
+    let tenant = InitialTenant {
+        region: arguments.region.clone(),
+        domain_name: arguments.domain.clone(),
+        user_name: arguments.user.clone(),
+        password_hash,
+        access_key: access_key.clone(),
+        secret_key: secret_key.clone(),
+    };
+    let location = arguments.metadata_url.resolve_store_location(&arguments.data_dir)?;
+    let origin = local_audit_origin::audit_origin_for_local_account();
+    let (_, ids) = Store::initialise(&origin, location, tenant).await.map_err(|error| match error {
+        StoreError::AlreadyInitialised { .. } => CliError::new_refusal(error.to_string()).with_suggested_fix(
+            "start the server with clew serve, or select another data directory with --data-dir or another database with --metadata-url",
+        ),
+        error => CliError::new_failure(error.to_string()),
+    })?;
+    let credentials = ClientCredentials {
         endpoint: build_url_from_listen_address(&arguments.listen),
         region: arguments.region.clone(),
         domain_id: ids.domain_id.to_string(),
@@ -162,7 +131,12 @@ fn build_client_credentials(
         password: password.expose_secret().to_owned(),
         access_key: access_key.to_string(),
         secret_key: secret_key.expose_secret().to_owned(),
-    }
+    };
+    output::write_stdout(&match arguments.format {
+        InitOutputFormat::Table => render_credentials_table(&credentials, &arguments),
+        InitOutputFormat::Env => render_shell_exports(&credentials),
+        InitOutputFormat::Json => output::to_json_text(&credentials)?,
+    })
 }
 
 fn render_credentials_table(credentials: &ClientCredentials, arguments: &InitArgs) -> String {
@@ -171,21 +145,30 @@ fn render_credentials_table(credentials: &ClientCredentials, arguments: &InitArg
         DEFAULT_LISTEN_ADDRESS => String::new(),
         address => format!(" --listen {address}"),
     };
-    let database =
-        if arguments.metadata_url.is_metadata_database_configured() { " and the same --metadata-url" } else { "" };
+    let database = arguments.metadata_url.metadata_url.as_ref().map_or("", |_| " and the same --metadata-url");
+    let ClientCredentials {
+        endpoint,
+        region,
+        domain_id,
+        domain_name,
+        project_id,
+        user,
+        password,
+        access_key,
+        secret_key,
+    } = credentials;
+    let fields = text_table::render_field_list(&[
+        ("  endpoint", endpoint.clone()),
+        ("  domain", format!("{domain_name} ({domain_id})")),
+        ("  project", format!("{region} ({project_id})")),
+        ("  user", user.clone()),
+        ("  password", password.clone()),
+        ("  access key", access_key.clone()),
+        ("  secret key", secret_key.clone()),
+    ]);
     format!(
-        "Created {data_dir}. The credentials are shown only once; store them now:\n\n  \
-         endpoint    {}\n  domain      {} ({})\n  project     {} ({})\n  user        {}\n  password    {}\n  access key  {}\n  secret key  {}\n\n\
+        "Created {data_dir}. The credentials are shown only once; store them now:\n\n{fields}\n\
          Next: clew serve --data-dir {data_dir}{listen}{database}\n",
-        credentials.endpoint,
-        credentials.domain_name,
-        credentials.domain_id,
-        credentials.region,
-        credentials.project_id,
-        credentials.user,
-        credentials.password,
-        credentials.access_key,
-        credentials.secret_key,
     )
 }
 

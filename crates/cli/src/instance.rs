@@ -10,7 +10,9 @@ use clap::{Args, Subcommand};
 use clew_model::{AuditOrigin, Instance, InstanceFilter, Pagination, ProjectId, Tag};
 use clew_mysql::ConnectionRegistry;
 use clew_store::{Project, Store};
+use serde_json::json;
 
+use crate::command_group::CommandGroup;
 use crate::confirm::ConfirmationArgs;
 use crate::error::CliError;
 use crate::identity_directory;
@@ -18,22 +20,60 @@ use crate::local_audit_origin;
 use crate::output::Format;
 use crate::store_args::StoreAndOutputFormatArgs;
 
-#[derive(Debug, Args)]
-pub(crate) struct InstanceCommandArgs {
-    #[command(subcommand)]
-    command: InstanceCommand,
-}
+pub(crate) type InstanceCommandArgs = CommandGroup<InstanceCommand, ProjectSelectionArgs>;
 
 #[derive(Debug, Subcommand)]
-enum InstanceCommand {
-    Add(Box<add::AddArgs>),
-    List(ListArgs),
-    Show(ShowArgs),
-    Remove(RemoveArgs),
-    Check(check::CheckArgs),
+pub(crate) enum InstanceCommand {
+    /// Register an instance with a master node and optional replicas.
+    #[command(after_help = add::AFTER_HELP)]
+    Add(add::AddArgs),
+    /// List instances and their nodes.
+    #[command(after_help = "Example:\n  clew instance list --format json")]
+    List,
+    /// Show an instance with its nodes and tags.
+    #[command(after_help = "Example:\n  clew instance show shop")]
+    Show {
+        /// Name or id
+        instance: String,
+    },
+    /// Remove an instance from the inventory without changing its database servers.
+    #[command(after_help = "Example:\n  clew instance remove shop --yes")]
+    Remove {
+        /// Name or id
+        instance: String,
+        #[command(flatten)]
+        confirmation: ConfirmationArgs,
+    },
+    /// Log in to each node of an instance and report missing privileges.
+    #[command(after_help = check::AFTER_HELP)]
+    Check {
+        /// Name or id
+        instance: String,
+    },
+    /// Change a node's address, account or password, and clear its login backoff.
+    #[command(after_help = set_node::AFTER_HELP)]
     SetNode(set_node::SetNodeArgs),
-    Tag(tag::TagArgs),
-    Untag(tag::UntagArgs),
+    /// Add tags to an instance or replace the values of existing tags.
+    /// Policies can match these tags through the condition key g:ResourceTag.
+    #[command(after_help = "Example:\n  clew instance tag shop env=test team=payments")]
+    Tag {
+        /// Name or id
+        instance: String,
+        /// Tags to add
+        #[arg(value_name = "KEY=VALUE", required = true, value_parser = tag::parse_and_validate_tag)]
+        tags: Vec<Tag>,
+    },
+    /// Remove tags from an instance.
+    #[command(
+        after_help = "Examples:\n  clew instance untag shop env\n  clew instance untag shop env=test    only if it has this value"
+    )]
+    Untag {
+        /// Name or id
+        instance: String,
+        /// Keys of the tags to remove; KEY=VALUE removes a tag only if its value matches
+        #[arg(value_name = "KEY[=VALUE]", required = true)]
+        tags: Vec<String>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -48,46 +88,26 @@ pub(crate) struct ProjectSelectionArgs {
     domain: Option<String>,
 }
 
-/// List instances and their nodes.
-#[derive(Debug, Args)]
-#[command(after_help = "Example:\n  clew instance list --format json")]
-struct ListArgs {
-    #[command(flatten)]
-    project_args: ProjectSelectionArgs,
-}
-
-/// Show an instance with its nodes and tags.
-#[derive(Debug, Args)]
-#[command(after_help = "Example:\n  clew instance show shop")]
-struct ShowArgs {
-    /// Name or id
-    instance: String,
-    #[command(flatten)]
-    project_args: ProjectSelectionArgs,
-}
-
-/// Remove an instance from the inventory without changing its database servers.
-#[derive(Debug, Args)]
-#[command(after_help = "Example:\n  clew instance remove shop --yes")]
-struct RemoveArgs {
-    /// Name or id
-    instance: String,
-    #[command(flatten)]
-    confirmation: ConfirmationArgs,
-    #[command(flatten)]
-    project_args: ProjectSelectionArgs,
-}
-
 pub(crate) async fn run(arguments: InstanceCommandArgs, registry: ConnectionRegistry) -> Result<(), CliError> {
+    let inventory = arguments.options.open_store_and_select_project();
     match arguments.command {
-        InstanceCommand::Add(arguments) => add::run(*arguments).await,
-        InstanceCommand::List(arguments) => list_instances(arguments.project_args).await,
-        InstanceCommand::Show(arguments) => show_instance(arguments).await,
-        InstanceCommand::Remove(arguments) => remove_instance(arguments).await,
-        InstanceCommand::Check(arguments) => check::run(arguments, registry).await,
-        InstanceCommand::SetNode(arguments) => set_node::run(arguments).await,
-        InstanceCommand::Tag(arguments) => tag::add_tags(arguments).await,
-        InstanceCommand::Untag(arguments) => tag::remove_tags(arguments).await,
+        InstanceCommand::Add(arguments) => add::run(arguments, inventory).await,
+        InstanceCommand::List => list_instances(&inventory.await?).await,
+        InstanceCommand::Show { instance } => {
+            let inventory = inventory.await?;
+            let instance = inventory.require_instance(&instance).await?;
+            inventory.print_instance(&instance)
+        }
+        InstanceCommand::Remove { instance, confirmation } => {
+            remove_instance(&inventory.await?, &instance, &confirmation).await
+        }
+        InstanceCommand::Check { instance } => check::run(&inventory.await?, &instance, registry).await,
+        InstanceCommand::SetNode(arguments) => set_node::run(&inventory.await?, &arguments).await,
+        InstanceCommand::Tag { instance, tags } => {
+            tag::require_unique_keys(&tags)?;
+            tag::add_tags(&inventory.await?, &instance, &tags).await
+        }
+        InstanceCommand::Untag { instance, tags } => tag::remove_tags(&inventory.await?, &instance, &tags).await,
     }
 }
 
@@ -95,13 +115,10 @@ pub(crate) struct SelectedProject {
     pub(crate) store: Store,
     pub(crate) project: Project,
     pub(crate) origin: AuditOrigin,
+    pub(crate) format: Format,
 }
 
 impl ProjectSelectionArgs {
-    pub(crate) fn output_format(&self) -> Format {
-        self.store_args.format
-    }
-
     /// If `--project` is not set, selects the only project, or returns an error if there are several projects.
     pub(crate) async fn open_store_and_select_project(&self) -> Result<SelectedProject, CliError> {
         let store = self.store_args.open_store().await?;
@@ -129,6 +146,7 @@ impl ProjectSelectionArgs {
                 store,
                 project: only.clone(),
                 origin: local_audit_origin::audit_origin_for_local_account(),
+                format: self.store_args.format,
             }),
             (_, None) => {
                 Err(CliError::new_refusal(format!("select a project with --project: {}", format_list(&projects))))
@@ -157,12 +175,18 @@ pub(crate) async fn find_instance(
     Ok(all.find(|instance| instance.project_id == *project && instance.name == name_or_id))
 }
 
-async fn require_instance(inventory: &SelectedProject, name_or_id: &str) -> Result<Instance, CliError> {
-    let instance = find_instance(&inventory.store, &inventory.project.id, name_or_id).await?;
-    instance.ok_or_else(|| {
-        CliError::new_failure(format!("there is no instance {name_or_id}"))
-            .with_suggested_fix("clew instance list shows all")
-    })
+impl SelectedProject {
+    async fn require_instance(&self, name_or_id: &str) -> Result<Instance, CliError> {
+        let instance = find_instance(&self.store, &self.project.id, name_or_id).await?;
+        instance.ok_or_else(|| {
+            CliError::new_failure(format!("there is no instance {name_or_id}"))
+                .with_suggested_fix("clew instance list shows all")
+        })
+    }
+
+    fn print_instance(&self, instance: &Instance) -> Result<(), CliError> {
+        self.format.print(|| render::render_instance(instance), || render::instance_to_json(instance))
+    }
 }
 
 /// Parses a tag of the form `KEY=VALUE`.
@@ -173,41 +197,33 @@ pub(crate) fn parse_tag(text: &str) -> Result<Tag, String> {
     }
 }
 
-async fn list_instances(project_args: ProjectSelectionArgs) -> Result<(), CliError> {
-    let SelectedProject { store, project, .. } = project_args.open_store_and_select_project().await?;
+async fn list_instances(inventory: &SelectedProject) -> Result<(), CliError> {
     let mut all = Vec::new();
     loop {
         let page = Pagination { offset: u32::try_from(all.len()).unwrap_or(u32::MAX), limit: 100 };
         let (instances, total) =
-            store.instances().list_instances(&project.id, &InstanceFilter::default(), page).await?;
+            inventory.store.instances().list_instances(&inventory.project.id, &InstanceFilter::default(), page).await?;
         let is_last_page = instances.is_empty();
         all.extend(instances);
         if is_last_page || all.len() as u64 >= total {
             break;
         }
     }
-    project_args.output_format().print(
+    inventory.format.print(
         || render::render_instance_table(&all),
-        || serde_json::json!({ "instances": all.iter().map(render::instance_to_json).collect::<Vec<_>>() }),
+        || json!({ "instances": all.iter().map(render::instance_to_json).collect::<Vec<_>>() }),
     )
 }
 
-async fn show_instance(arguments: ShowArgs) -> Result<(), CliError> {
-    let inventory = arguments.project_args.open_store_and_select_project().await?;
-    let instance = require_instance(&inventory, &arguments.instance).await?;
-    arguments
-        .project_args
-        .output_format()
-        .print(|| render::render_instance(&instance), || render::instance_to_json(&instance))
-}
-
-async fn remove_instance(arguments: RemoveArgs) -> Result<(), CliError> {
-    let inventory = arguments.project_args.open_store_and_select_project().await?;
-    let Instance { id, name, .. } = require_instance(&inventory, &arguments.instance).await?;
-    arguments.confirmation.prompt_for_confirmation(format!("remove {name} ({id}) with the data of its nodes")).await?;
+async fn remove_instance(
+    inventory: &SelectedProject,
+    instance: &str,
+    confirmation: &ConfirmationArgs,
+) -> Result<(), CliError> {
+    let Instance { id, name, .. } = inventory.require_instance(instance).await?;
+    confirmation.prompt_for_confirmation(format!("remove {name} ({id}) with the data of its nodes")).await?;
     inventory.store.instances().remove_instance(&inventory.origin, &inventory.project.id, &id).await?;
-    arguments.project_args.output_format().print(
-        || format!("Removed {name} ({id}) with the data of its nodes.\n"),
-        || serde_json::json!({ "removed": id }),
-    )
+    inventory
+        .format
+        .print(|| format!("Removed {name} ({id}) with the data of its nodes.\n"), || json!({ "removed": id }))
 }

@@ -19,9 +19,9 @@ use clew_store::StoreLocation;
 use crate::configuration::DEFAULT_DATA_DIR;
 use crate::confirm::ConfirmationArgs;
 use crate::error::CliError;
-use crate::metadata_url::MetadataUrlArgs;
 use crate::node_url::NodeConnectionArgs;
 use crate::output::{self, Format};
+use crate::store_args::MetadataUrlArgs;
 use audit::KillAuditLog;
 use preview::{SelectedSessions, estimate_kill_impact};
 use report::KillReport;
@@ -63,7 +63,7 @@ fn resolve_audit_log_location(
     data_dir: Option<&Path>,
     metadata_url: &MetadataUrlArgs,
 ) -> Result<Option<StoreLocation>, CliError> {
-    let default = metadata_url.is_metadata_database_configured().then_some(Path::new(DEFAULT_DATA_DIR));
+    let default = metadata_url.metadata_url.is_some().then_some(Path::new(DEFAULT_DATA_DIR));
     data_dir.or(default).map(|data_dir| metadata_url.resolve_store_location(data_dir)).transpose()
 }
 

@@ -4,6 +4,7 @@ mod access_key;
 mod audit;
 mod cli;
 mod collect;
+mod command_group;
 mod completions;
 mod configuration;
 mod confirm;
@@ -17,18 +18,15 @@ mod identity_directory;
 mod init;
 mod instance;
 mod kill;
-mod lazy_args;
 mod limitations;
 mod local_audit_origin;
 mod locks;
 mod logging;
 mod master_key;
 mod metadata;
-mod metadata_url;
 mod migrate;
 mod new_password;
 mod node_url;
-mod openapi;
 mod output;
 mod password_arguments;
 mod policy;
@@ -86,40 +84,30 @@ fn run(cli: Cli) -> Result<(), CliError> {
         .map_err(|error| CliError::new_failure(format!("could not start: {error}")))?;
     let outcome = runtime.block_on(async {
         match cli.command {
-            Command::Snapshot(arguments) => {
-                run_node_command(|registry| snapshot::run(arguments.into_inner(), registry)).await
-            }
-            Command::Ps(arguments) => run_node_command(|registry| ps::run(arguments.into_inner(), registry)).await,
-            Command::Locks(arguments) => {
-                run_node_command(|registry| locks::run(arguments.into_inner(), registry)).await
-            }
-            Command::Kill(arguments) => run_node_command(|registry| kill::run(arguments.into_inner(), registry)).await,
-            Command::Doctor(arguments) => {
-                run_node_command(|registry| doctor::run(arguments.into_inner(), registry)).await
-            }
-            Command::Init(arguments) => init::run(arguments.into_inner()).await,
-            Command::Migrate(arguments) => migrate::run(arguments.into_inner()).await,
-            Command::MasterKey(arguments) => master_key::run(arguments.into_inner()).await,
-            Command::Metadata(arguments) => run_until_interrupted(metadata::run(arguments.into_inner())).await,
-            Command::Serve(arguments) => serve::run(arguments.into_inner()).await,
-            Command::Worker(arguments) => worker::run(arguments.into_inner()).await,
-            Command::Domain(arguments) => run_until_interrupted(domain::run(arguments.into_inner())).await,
-            Command::Project(arguments) => run_until_interrupted(project::run(arguments.into_inner())).await,
-            Command::EnterpriseProject(arguments) => {
-                run_until_interrupted(enterprise_project::run(arguments.into_inner())).await
-            }
-            Command::User(arguments) => run_until_interrupted(user::run(arguments.into_inner())).await,
-            Command::Group(arguments) => run_until_interrupted(group::run(arguments.into_inner())).await,
-            Command::Key(arguments) => run_until_interrupted(access_key::run(arguments.into_inner())).await,
-            Command::Policy(arguments) => run_until_interrupted(policy::run(arguments.into_inner())).await,
-            Command::Rule(arguments) => run_until_interrupted(rule::run(arguments.into_inner())).await,
-            Command::Audit(arguments) => run_until_interrupted(audit::run(arguments.into_inner())).await,
-            Command::Instance(arguments) => {
-                run_node_command(|registry| instance::run(arguments.into_inner(), registry)).await
-            }
-            Command::Collect(arguments) => run_until_interrupted(collect::run(arguments.into_inner())).await,
-            Command::Openapi => openapi::run(),
-            Command::Completions(arguments) => completions::run(&arguments.into_inner(), Cli::command()),
+            Command::Snapshot(arguments) => run_node_command(|registry| snapshot::run(*arguments, registry)).await,
+            Command::Ps(arguments) => run_node_command(|registry| ps::run(*arguments, registry)).await,
+            Command::Locks(arguments) => run_node_command(|registry| locks::run(*arguments, registry)).await,
+            Command::Kill(arguments) => run_node_command(|registry| kill::run(*arguments, registry)).await,
+            Command::Doctor(arguments) => run_node_command(|registry| doctor::run(*arguments, registry)).await,
+            Command::Init(arguments) => init::run(*arguments).await,
+            Command::Migrate(arguments) => migrate::run(*arguments).await,
+            Command::MasterKey(arguments) => master_key::run(*arguments).await,
+            Command::Metadata(arguments) => run_until_interrupted(metadata::run(*arguments)).await,
+            Command::Serve(arguments) => serve::run(*arguments).await,
+            Command::Worker(arguments) => worker::run(*arguments).await,
+            Command::Domain(arguments) => run_until_interrupted(domain::run(*arguments)).await,
+            Command::Project(arguments) => run_until_interrupted(project::run(*arguments)).await,
+            Command::EnterpriseProject(arguments) => run_until_interrupted(enterprise_project::run(*arguments)).await,
+            Command::User(arguments) => run_until_interrupted(user::run(*arguments)).await,
+            Command::Group(arguments) => run_until_interrupted(group::run(*arguments)).await,
+            Command::Key(arguments) => run_until_interrupted(access_key::run(*arguments)).await,
+            Command::Policy(arguments) => run_until_interrupted(policy::run(*arguments)).await,
+            Command::Rule(arguments) => run_until_interrupted(rule::run(*arguments)).await,
+            Command::Audit(arguments) => run_until_interrupted(audit::run(*arguments)).await,
+            Command::Instance(arguments) => run_node_command(|registry| instance::run(*arguments, registry)).await,
+            Command::Collect(arguments) => run_until_interrupted(collect::run(*arguments)).await,
+            Command::Openapi => output::write_stdout(&format!("{}\n", clew_api::build_openapi_json())),
+            Command::Completions(arguments) => completions::run(&arguments, Cli::command()),
         }
     });
     // A blocked prompt or write must not delay process exit.

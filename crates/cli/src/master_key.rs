@@ -1,37 +1,31 @@
 //! `clew master-key …`: rotates the master key, which encrypts the stored secrets.
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use clew_store::Store;
 use serde_json::json;
 
+use crate::command_group::CommandGroup;
 use crate::error::CliError;
 use crate::local_audit_origin;
 use crate::output::{self, Format};
 use crate::store_args::StoreArgs;
 
-#[derive(Debug, Args)]
-pub(crate) struct MasterKeyCommandArgs {
-    #[command(subcommand)]
-    command: MasterKeyCommand,
-}
+pub(crate) type MasterKeyCommandArgs = CommandGroup<MasterKeyCommand>;
 
 #[derive(Debug, Subcommand)]
-enum MasterKeyCommand {
-    Rotate(RotateArgs),
-}
-
-/// Rotate the master key: re-encrypt all stored secrets with a new key.
-#[derive(Debug, Args)]
-#[command(after_help = AFTER_HELP)]
-struct RotateArgs {
-    #[command(flatten)]
-    store_args: StoreArgs,
-    /// Create master.key.next without rotating the key, so that you can copy the file to the other machines first
-    #[arg(long)]
-    prepare: bool,
-    /// Output format
-    #[arg(long, value_enum, value_name = "FORMAT", default_value = "table")]
-    format: Format,
+pub(crate) enum MasterKeyCommand {
+    /// Rotate the master key: re-encrypt all stored secrets with a new key.
+    #[command(after_help = AFTER_HELP)]
+    Rotate {
+        #[command(flatten)]
+        store_args: StoreArgs,
+        /// Create master.key.next without rotating the key, so that you can copy the file to the other machines first
+        #[arg(long)]
+        prepare: bool,
+        /// Output format
+        #[arg(long, value_enum, value_name = "FORMAT", default_value = "table")]
+        format: Format,
+    },
 }
 
 const AFTER_HELP: &str = "\
@@ -49,7 +43,7 @@ same command again. The old key is kept as master.key.before-…, because older 
 The rotation also clears lockouts after failed sign-ins, and invalidates links to kill histories.";
 
 pub(crate) async fn run(arguments: MasterKeyCommandArgs) -> Result<(), CliError> {
-    let MasterKeyCommand::Rotate(RotateArgs { store_args, prepare, format }) = arguments.command;
+    let MasterKeyCommand::Rotate { store_args, prepare, format } = arguments.command;
     let location = store_args.resolve_store_location()?;
     if prepare {
         let file = Store::ensure_next_master_key_exists(location)?.display().to_string();

@@ -7,9 +7,11 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::ValueEnum;
 use clew_diagnose::terminal::{sanitize_multiline_text, sanitize_styled_text};
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use serde_json::Value;
 use tempfile::NamedTempFile;
@@ -255,6 +257,17 @@ fn write_stdout_unsanitized(text: &str) -> Result<(), CliError> {
 /// Ignores errors when writing to stderr, because there is no other stream for reporting errors.
 pub(crate) fn write_stderr(text: &str) {
     let _ = io::stderr().lock().write_all(sanitize_multiline_text(text).as_bytes());
+}
+
+/// Creates a progress line on stderr, which is hidden if stderr is not a terminal.
+/// A timer updates the elapsed time, because the next message can take long.
+pub(crate) fn new_progress_spinner() -> ProgressBar {
+    let bar = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}, {elapsed}") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
 }
 
 #[cfg(test)]

@@ -7,115 +7,108 @@ mod simulate;
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use clew_diagnose::terminal::sanitize_multiline_text;
 use clew_store::{Grantee, PolicyAttachment, PolicyRef};
 use serde_json::{Value, json};
 
+use crate::command_group::CommandGroup;
 use crate::confirm::ConfirmationArgs;
 use crate::error::CliError;
 use crate::identity_directory::{IdentityDirectory, NamedPolicy};
 use crate::output::{Format, merge_json_objects};
 use crate::store_args::IamDomainArgs;
-use crate::text_table;
+use crate::text_table::{self, ListFormat};
 
-#[derive(Debug, Args)]
-pub(crate) struct PolicyCommandArgs {
-    #[command(subcommand)]
-    command: PolicyCommand,
-}
+pub(crate) type PolicyCommandArgs = CommandGroup<PolicyCommand>;
 
 #[derive(Debug, Subcommand)]
-enum PolicyCommand {
+pub(crate) enum PolicyCommand {
+    /// Create a policy, or replace the existing policy that has this name.
+    /// The new policy document takes effect immediately for all users and groups to which the policy is attached.
+    #[command(after_help = put::AFTER_HELP)]
     Put(put::PutArgs),
-    Validate(ValidateArgs),
-    List(ListArgs),
-    Show(ShowArgs),
-    Attach(attach::AttachArgs),
-    Detach(attach::DetachArgs),
-    Remove(RemoveArgs),
+    /// Validate a policy document and print each error with its line and column.
+    /// Exits with code 1 if the document has errors.
+    #[command(
+        after_help = "Examples:\n  clew policy validate read-only.json\n  jq . read-only.json | clew policy validate - --format json"
+    )]
+    Validate {
+        /// Policy document, or - for stdin
+        file: PathBuf,
+        /// Output format
+        #[arg(long, value_enum, value_name = "FORMAT", default_value = "table")]
+        format: Format,
+    },
+    /// List the domain's policies and the system policies.
+    #[command(after_help = "Example:\n  clew policy list")]
+    List(IamDomainArgs),
+    /// Show a policy with its attachments.
+    #[command(after_help = "Example:\n  clew policy show \"TaurusDB ReadOnlyAccess\"")]
+    Show {
+        /// Name or id
+        policy: String,
+        #[command(flatten)]
+        domain_args: IamDomainArgs,
+    },
+    /// Attach a policy to a user or group, with immediate effect.
+    #[command(after_help = attach::ATTACH_COMMAND_AFTER_HELP)]
+    Attach(attach::AttachmentArgs),
+    /// Detach a policy from a user or group, with immediate effect.
+    #[command(after_help = "Example:\n  clew policy detach read-test --user ada")]
+    Detach(attach::AttachmentArgs),
+    /// Delete a policy that is not attached to any user or group.
+    #[command(after_help = "Example:\n  clew policy remove read-test --yes")]
+    Remove {
+        /// Name or id
+        policy: String,
+        #[command(flatten)]
+        confirmation: ConfirmationArgs,
+        #[command(flatten)]
+        domain_args: IamDomainArgs,
+    },
+    /// Simulate a request and explain the decision: which policy statement decides, and why other statements do not match.
+    ///
+    /// Exits with code 0 if the request would be allowed, otherwise with code 1.
+    #[command(after_help = simulate::AFTER_HELP)]
     Simulate(Box<simulate::SimulateArgs>),
 }
 
-/// Validate a policy document and print each error with its line and column.
-/// Exits with code 1 if the document has errors.
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  clew policy validate read-only.json\n  jq . read-only.json | clew policy validate - --format json"
-)]
-struct ValidateArgs {
-    /// Policy document, or - for stdin
-    file: PathBuf,
-    /// Output format
-    #[arg(long, value_enum, value_name = "FORMAT", default_value = "table")]
-    format: Format,
-}
-
-/// List the domain's policies and the system policies.
-#[derive(Debug, Args)]
-#[command(after_help = "Example:\n  clew policy list")]
-struct ListArgs {
-    #[command(flatten)]
-    domain_args: IamDomainArgs,
-}
-
-/// Show a policy with its attachments.
-#[derive(Debug, Args)]
-#[command(after_help = "Example:\n  clew policy show \"TaurusDB ReadOnlyAccess\"")]
-struct ShowArgs {
-    /// Name or id
-    policy: String,
-    #[command(flatten)]
-    domain_args: IamDomainArgs,
-}
-
-/// Delete a policy that is not attached to any user or group.
-#[derive(Debug, Args)]
-#[command(after_help = "Example:\n  clew policy remove read-test --yes")]
-struct RemoveArgs {
-    /// Name or id
-    policy: String,
-    #[command(flatten)]
-    confirmation: ConfirmationArgs,
-    #[command(flatten)]
-    domain_args: IamDomainArgs,
-}
+/// Format of a list of policies, each with the number of its attachments.
+const POLICY_LIST: ListFormat<(NamedPolicy, usize), 4> = ListFormat {
+    json_key: "policies",
+    headings: ["NAME", "MODEL", "ATTACHED", "DESCRIPTION"],
+    empty: "No policies.",
+    to_row: |(policy, count)| {
+        [policy.name.clone(), policy.model.to_owned(), count.to_string(), policy.description.clone()]
+    },
+    to_json: |(policy, count)| merge_json_objects(policy_to_json(policy), json!({ "attached": count })),
+};
 
 pub(crate) async fn run(arguments: PolicyCommandArgs) -> Result<(), CliError> {
     match arguments.command {
         PolicyCommand::Put(arguments) => put::run(arguments).await,
-        PolicyCommand::Validate(arguments) => document::validate_policy_file(&arguments.file, arguments.format),
-        PolicyCommand::List(arguments) => list_policies(arguments).await,
-        PolicyCommand::Show(arguments) => show_policy(arguments).await,
-        PolicyCommand::Attach(arguments) => attach::attach_policy(arguments).await,
-        PolicyCommand::Detach(arguments) => attach::detach_policy(arguments).await,
-        PolicyCommand::Remove(arguments) => remove_policy(arguments).await,
+        PolicyCommand::Validate { file, format } => document::validate_policy_file(&file, format),
+        PolicyCommand::List(domain_args) => list_policies(&domain_args.open_identity_directory().await?).await,
+        PolicyCommand::Show { policy, domain_args } => {
+            show_policy(&domain_args.open_identity_directory().await?, &policy).await
+        }
+        PolicyCommand::Attach(arguments) => attach::attach_policy(&arguments).await,
+        PolicyCommand::Detach(arguments) => attach::detach_policy(&arguments).await,
+        PolicyCommand::Remove { policy, confirmation, domain_args } => {
+            remove_policy(&domain_args.open_identity_directory().await?, &policy, &confirmation).await
+        }
         PolicyCommand::Simulate(arguments) => simulate::run(*arguments).await,
     }
 }
 
-async fn list_policies(arguments: ListArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open_identity_directory().await?;
+async fn list_policies(directory: &IdentityDirectory) -> Result<(), CliError> {
     let mut policies = Vec::new();
     for policy in directory.list_policies().await? {
-        let count = load_policy_attachments(&directory, &policy).await?.len();
+        let count = load_policy_attachments(directory, &policy).await?.len();
         policies.push((policy, count));
     }
-    arguments.domain_args.output_format().print(
-        || {
-            let row = |(policy, count): &(NamedPolicy, usize)| {
-                [policy.name.clone(), policy.model.to_owned(), count.to_string(), policy.description.clone()]
-            };
-            let headings = ["NAME", "MODEL", "ATTACHED", "DESCRIPTION"];
-            text_table::render_table(headings, policies.iter().map(row).collect(), "No policies.")
-        },
-        || {
-            let value = |(policy, count): &(NamedPolicy, usize)| {
-                merge_json_objects(policy_to_json(policy), json!({ "attached": count }))
-            };
-            json!({ "policies": policies.iter().map(value).collect::<Vec<_>>() })
-        },
-    )
+    POLICY_LIST.print(directory.format, &policies)
 }
 
 /// For a system policy, omits attachments to users and groups of other domains.
@@ -152,11 +145,10 @@ struct PolicyAttachmentTarget {
     project: Option<String>,
 }
 
-async fn show_policy(arguments: ShowArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open_identity_directory().await?;
-    let policy = directory.find_policy(&arguments.policy).await?;
-    let attachments = load_policy_attachments(&directory, &policy).await?;
-    arguments.domain_args.output_format().print(
+async fn show_policy(directory: &IdentityDirectory, policy: &str) -> Result<(), CliError> {
+    let policy = directory.find_policy(policy).await?;
+    let attachments = load_policy_attachments(directory, &policy).await?;
+    directory.format.print(
         || {
             let attached = attachments.iter().map(|(names, _)| match &names.project {
                 Some(project) => format!("{} (project {project})", names.grantee),
@@ -174,10 +166,7 @@ async fn show_policy(arguments: ShowArgs) -> Result<(), CliError> {
         },
         || {
             let attached = |(names, attachment): &(PolicyAttachmentTarget, PolicyAttachment)| {
-                let (user, group) = match &attachment.grantee {
-                    Grantee::User(id) => (Some(id), None),
-                    Grantee::Group(id) => (None, Some(id)),
-                };
+                let (user, group) = attach::user_and_group_ids(&attachment.grantee);
                 json!({
                     "user_id": user, "group_id": group, "project_id": attachment.project, "grantee": names.grantee,
                 })
@@ -191,18 +180,18 @@ async fn show_policy(arguments: ShowArgs) -> Result<(), CliError> {
     )
 }
 
-async fn remove_policy(arguments: RemoveArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open_identity_directory().await?;
-    let policy = directory.find_policy(&arguments.policy).await?;
+async fn remove_policy(
+    directory: &IdentityDirectory,
+    policy: &str,
+    confirmation: &ConfirmationArgs,
+) -> Result<(), CliError> {
+    let policy = directory.find_policy(policy).await?;
     let PolicyRef::Custom(id) = &policy.reference else {
         return Err(CliError::new_refusal(format!("{} is a system policy and cannot be removed", policy.name)));
     };
-    arguments.confirmation.prompt_for_confirmation(format!("remove the policy {}", policy.name)).await?;
+    confirmation.prompt_for_confirmation(format!("remove the policy {}", policy.name)).await?;
     directory.store.policies().remove_policy(&directory.origin, id).await?;
-    arguments
-        .domain_args
-        .output_format()
-        .print(|| format!("Removed the policy {} ({id}).\n", policy.name), || json!({ "removed": id }))
+    directory.print_removed("policy", &policy.name, id)
 }
 
 fn policy_to_json(policy: &NamedPolicy) -> Value {

@@ -1,16 +1,25 @@
 //! Command-line options of commands that open the store: store location, domain and output format.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
-use clew_store::{Store, StoreLocation};
+use clew_store::{Store, StoreError, StoreLocation};
 
 use crate::configuration::DEFAULT_DATA_DIR;
 use crate::error::CliError;
-use crate::identity_directory::{IdentityDirectory, find_domain, require_single_domain};
+use crate::identity_directory::{IdentityDirectory, find_domain, require_single_item};
 use crate::local_audit_origin;
-use crate::metadata_url::MetadataUrlArgs;
 use crate::output::Format;
+use crate::value_parsers;
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct MetadataUrlArgs {
+    /// PostgreSQL database for the metadata, such as postgres://user@host/database?sslmode=verify-full.
+    /// Set the database password in PGPASSWORD or ~/.pgpass, not in the URL: other users can see command lines.
+    /// The master key is not stored in PostgreSQL but always in the data directory
+    #[arg(long, value_name = "URL", env = "CLEW_METADATA_URL", hide_env_values = true)]
+    pub(crate) metadata_url: Option<String>,
+}
 
 #[derive(Debug, Args)]
 pub(crate) struct StoreArgs {
@@ -39,6 +48,30 @@ pub(crate) struct IamDomainArgs {
     domain: Option<String>,
 }
 
+/// Arguments of the commands that create an object in a domain.
+#[derive(Debug, Args)]
+pub(crate) struct NewObjectArgs {
+    /// Name, unique in the domain
+    #[arg(value_parser = value_parsers::parse_identity_name)]
+    pub(crate) name: String,
+    /// Description
+    #[arg(long, value_name = "TEXT", default_value = "", value_parser = value_parsers::parse_description)]
+    pub(crate) description: String,
+}
+
+impl MetadataUrlArgs {
+    pub(crate) fn resolve_store_location(&self, data_dir: &Path) -> Result<StoreLocation, CliError> {
+        build_store_location(data_dir, self.metadata_url.as_deref())
+    }
+}
+
+/// Error messages omit an invalid URL, because it may contain a password.
+pub(crate) fn build_store_location(data_dir: &Path, metadata_url: Option<&str>) -> Result<StoreLocation, CliError> {
+    let metadata_url = metadata_url.map(str::parse).transpose();
+    let metadata_url = metadata_url.map_err(|error: StoreError| CliError::new_refusal(error.to_string()))?;
+    Ok(StoreLocation { data_dir: data_dir.to_owned(), metadata_url })
+}
+
 impl StoreArgs {
     pub(crate) fn resolve_store_location(&self) -> Result<StoreLocation, CliError> {
         self.metadata_url.resolve_store_location(&self.data_dir)
@@ -56,17 +89,14 @@ impl StoreAndOutputFormatArgs {
 }
 
 impl IamDomainArgs {
-    pub(crate) fn output_format(&self) -> Format {
-        self.store_args.format
-    }
-
     /// Selects the only domain if the option `--domain` is not set.
     pub(crate) async fn open_identity_directory(&self) -> Result<IdentityDirectory, CliError> {
         let store = self.store_args.open_store().await?;
         let domain = match &self.domain {
             Some(name_or_id) => find_domain(&store, name_or_id).await?,
-            None => require_single_domain(&store).await?,
+            None => require_single_item(store.tenants().list_domains().await?, "domain", |domain| &domain.name)?,
         };
-        Ok(IdentityDirectory { store, domain, origin: local_audit_origin::audit_origin_for_local_account() })
+        let origin = local_audit_origin::audit_origin_for_local_account();
+        Ok(IdentityDirectory { store, domain, origin, format: self.store_args.format })
     }
 }

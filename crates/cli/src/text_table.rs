@@ -3,6 +3,34 @@
 use std::fmt::Write as _;
 
 use comfy_table::{ContentArrangement, Table, presets};
+use serde_json::{Value, json};
+
+use crate::error::CliError;
+use crate::output::Format;
+
+/// Format of a list of objects as a table and as JSON.
+pub(crate) struct ListFormat<T, const N: usize> {
+    /// Key of the list in the JSON output.
+    pub(crate) json_key: &'static str,
+    pub(crate) headings: [&'static str; N],
+    /// Text that the table format prints if the list is empty.
+    pub(crate) empty: &'static str,
+    pub(crate) to_row: fn(&T) -> [String; N],
+    pub(crate) to_json: fn(&T) -> Value,
+}
+
+impl<T, const N: usize> ListFormat<T, N> {
+    pub(crate) fn print(&self, format: Format, items: &[T]) -> Result<(), CliError> {
+        format.print(
+            || self.render_table(items),
+            || json!({ self.json_key: items.iter().map(self.to_json).collect::<Vec<_>>() }),
+        )
+    }
+
+    pub(crate) fn render_table(&self, items: &[T]) -> String {
+        render_table(self.headings, items.iter().map(self.to_row).collect(), self.empty)
+    }
+}
 
 /// Formats rows as a table, or returns the placeholder text `empty` and a line break if there are no rows.
 pub(crate) fn render_table<const N: usize>(headings: [&str; N], rows: Vec<[String; N]>, empty: &str) -> String {

@@ -1,108 +1,195 @@
 //! `clew user …`: manages a domain's users.
 
-mod create;
 mod render;
-mod update;
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
+use clew_store::{NewUser, UserChange};
 use serde_json::json;
 
+use crate::command_group::CommandGroup;
 use crate::confirm::ConfirmationArgs;
 use crate::error::CliError;
+use crate::identity_directory::IdentityDirectory;
+use crate::new_password::NewPasswordArgs;
 use crate::store_args::IamDomainArgs;
+use crate::value_parsers;
+use render::{USER_LIST, UserDetails};
 
-#[derive(Debug, Args)]
-pub(crate) struct UserCommandArgs {
-    #[command(subcommand)]
-    command: UserCommand,
-}
+pub(crate) type UserCommandArgs = CommandGroup<UserCommand, IamDomainArgs>;
 
 #[derive(Debug, Subcommand)]
-enum UserCommand {
-    Create(create::CreateArgs),
-    List(ListArgs),
-    Show(ShowArgs),
-    Update(update::UpdateArgs),
-    Password(update::SetPasswordArgs),
-    Enable(update::EnableArgs),
-    Disable(update::DisableArgs),
-    Remove(RemoveArgs),
+pub(crate) enum UserCommand {
+    /// Create a user without permissions and print the generated password once.
+    #[command(after_help = CREATE_COMMAND_AFTER_HELP)]
+    Create(CreateArgs),
+    /// List users.
+    #[command(after_help = "Example:\n  clew user list")]
+    List,
+    /// Show a user with their groups, policies and access keys.
+    #[command(after_help = "Example:\n  clew user show ada")]
+    Show {
+        /// Name or id
+        user: String,
+    },
+    /// Change a user's description or administrator status.
+    #[command(
+        after_help = "Examples:\n  clew user update ada --administrator\n  clew user update ada --description \"on call\""
+    )]
+    #[command(group = ArgGroup::new("change").required(true).multiple(true))]
+    #[group(skip)]
+    Update {
+        /// Name or id
+        user: String,
+        /// Make the user an administrator with full access to the domain, regardless of policies
+        #[arg(long, conflicts_with = "no_administrator", group = "change")]
+        administrator: bool,
+        /// Make the user a regular user, with only the permissions granted by attached policies
+        #[arg(long, group = "change")]
+        no_administrator: bool,
+        /// Description
+        #[arg(long, value_name = "TEXT", value_parser = value_parsers::parse_description, group = "change")]
+        description: Option<String>,
+    },
+    /// Reset a user's password, print a generated password once, and revoke the user's tokens and temporary keys.
+    #[command(
+        after_help = "Examples:\n  clew user password ada\n  clew user password ada --password-stdin < password.txt"
+    )]
+    Password {
+        /// Name or id
+        user: String,
+        #[command(flatten)]
+        password: NewPasswordArgs,
+    },
+    /// Enable a user.
+    #[command(after_help = "Example:\n  clew user enable ada")]
+    Enable {
+        /// Name or id
+        user: String,
+    },
+    /// Disable a user and immediately invalidate all of their access keys and tokens.
+    #[command(after_help = "Example:\n  clew user disable ada")]
+    Disable {
+        /// Name or id
+        user: String,
+    },
+    /// Delete a user with all of their access keys and tokens.
+    #[command(
+        after_help = "Example:\n  clew user remove ada --yes\n\nTo block a user without deleting data, use clew user disable."
+    )]
+    Remove {
+        /// Name or id
+        user: String,
+        #[command(flatten)]
+        confirmation: ConfirmationArgs,
+    },
 }
 
-/// List users.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  clew user list")]
-struct ListArgs {
+pub(crate) struct CreateArgs {
+    /// Name, unique in the domain
+    #[arg(value_parser = value_parsers::parse_identity_name)]
+    name: String,
+    /// Make the user an administrator with full access to the domain, regardless of policies
+    #[arg(long)]
+    administrator: bool,
+    /// Description
+    #[arg(long, value_name = "TEXT", default_value = "", value_parser = value_parsers::parse_description)]
+    description: String,
     #[command(flatten)]
-    domain_args: IamDomainArgs,
+    password: NewPasswordArgs,
 }
 
-/// Show a user with their groups, policies and access keys.
-#[derive(Debug, Args)]
-#[command(after_help = "Example:\n  clew user show ada")]
-struct ShowArgs {
-    /// Name or id
-    user: String,
-    #[command(flatten)]
-    domain_args: IamDomainArgs,
-}
+const CREATE_COMMAND_AFTER_HELP: &str = "\
+Examples:
+  clew user create ada
+  clew user create ada --password-stdin < password.txt
+  clew user create root2 --administrator --format json
 
-/// Delete a user with all of their access keys and tokens.
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Example:\n  clew user remove ada --yes\n\nTo block a user without deleting data, use clew user disable."
-)]
-struct RemoveArgs {
-    /// Name or id
-    user: String,
-    #[command(flatten)]
-    confirmation: ConfirmationArgs,
-    #[command(flatten)]
-    domain_args: IamDomainArgs,
-}
+Passwords must have 8 to 128 characters and differ from the user name. Clew stores only a hash of the password.";
 
 pub(crate) async fn run(arguments: UserCommandArgs) -> Result<(), CliError> {
+    let directory = arguments.options.open_identity_directory().await?;
+    let (identities, origin) = (directory.store.identities(), &directory.origin);
+    let unchanged = UserChange::default();
     match arguments.command {
-        UserCommand::Create(arguments) => create::run(arguments).await,
-        UserCommand::List(arguments) => list_users(arguments).await,
-        UserCommand::Show(arguments) => show_user(arguments).await,
-        UserCommand::Update(arguments) => update::update_user(arguments).await,
-        UserCommand::Password(arguments) => update::set_password(arguments).await,
-        UserCommand::Enable(arguments) => update::enable_user(arguments).await,
-        UserCommand::Disable(arguments) => update::disable_user(arguments).await,
-        UserCommand::Remove(arguments) => remove_user(arguments).await,
+        UserCommand::Create(arguments) => create_user(&directory, arguments).await,
+        UserCommand::List => USER_LIST.print(directory.format, &identities.list_users(&directory.domain.id).await?),
+        UserCommand::Show { user } => {
+            let user = directory.find_user(&user).await?;
+            let details = UserDetails::load(&directory, &user).await?;
+            directory.format.print(
+                || render::render_user_details(&user, &details),
+                || render::user_details_to_json(&user, &details),
+            )
+        }
+        UserCommand::Update { user, administrator, no_administrator, description } => {
+            let administrator = (administrator || no_administrator).then_some(administrator);
+            update_user(&directory, &user, &UserChange { administrator, description, ..unchanged }).await
+        }
+        UserCommand::Password { user, password } => set_password(&directory, &user, &password).await,
+        UserCommand::Enable { user } => {
+            update_user(&directory, &user, &UserChange { enabled: Some(true), ..unchanged }).await
+        }
+        UserCommand::Disable { user } => {
+            update_user(&directory, &user, &UserChange { enabled: Some(false), ..unchanged }).await
+        }
+        UserCommand::Remove { user, confirmation } => {
+            let user = directory.find_user(&user).await?;
+            let what = format!("remove the user {} with all access keys and tokens", user.name);
+            confirmation.prompt_for_confirmation(what).await?;
+            identities.remove_user(origin, &user.id).await?;
+            directory.print_removed("user", &user.name, &user.id)
+        }
     }
 }
 
-async fn list_users(arguments: ListArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open_identity_directory().await?;
-    let users = directory.store.identities().list_users(&directory.domain.id).await?;
-    arguments.domain_args.output_format().print(
-        || render::render_user_table(&users),
-        || json!({ "users": users.iter().map(render::user_to_json).collect::<Vec<_>>() }),
+async fn create_user(directory: &IdentityDirectory, arguments: CreateArgs) -> Result<(), CliError> {
+    let CreateArgs { name, administrator, description, password } = arguments;
+    let password = password.read_or_generate_password(&name).await?;
+    let user = NewUser { name: name.clone(), password_hash: password.hash.clone(), administrator, description };
+    let domain = &directory.domain;
+    let id = directory.store.identities().create_user(&directory.origin, &domain.id, &user).await?;
+    let (kind, next) = if administrator {
+        ("administrator", format!("clew key create {name}"))
+    } else {
+        ("user", format!("clew policy attach TaurusDBReadOnlyAccessPolicy --user {name}"))
+    };
+    directory.format.print(
+        || {
+            let notice = password.format_generated_password_notice();
+            format!("Created the {kind} {name} ({id}) in the domain {}. {notice}Next: {next}\n", domain.name)
+        },
+        || {
+            json!({
+                "id": id, "name": name, "domain_id": domain.id, "administrator": administrator,
+                "password": password.to_json(),
+            })
+        },
     )
 }
 
-async fn show_user(arguments: ShowArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open_identity_directory().await?;
-    let user = directory.find_user(&arguments.user).await?;
-    let access = render::UserDetails::load(&directory, &user).await?;
-    arguments
-        .domain_args
-        .output_format()
-        .print(|| render::render_user_details(&user, &access), || render::user_details_to_json(&user, &access))
+async fn update_user(directory: &IdentityDirectory, name_or_id: &str, change: &UserChange) -> Result<(), CliError> {
+    let user = directory.find_user(name_or_id).await?;
+    directory.store.identities().update_user(&directory.origin, &user.id, change).await?;
+    let user = directory.find_user(user.id.as_str()).await?;
+    directory.format.print(|| render::render_user(&user), || render::user_to_json(&user))
 }
 
-async fn remove_user(arguments: RemoveArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open_identity_directory().await?;
-    let user = directory.find_user(&arguments.user).await?;
-    arguments
-        .confirmation
-        .prompt_for_confirmation(format!("remove the user {} with all access keys and tokens", user.name))
-        .await?;
-    directory.store.identities().remove_user(&directory.origin, &user.id).await?;
-    arguments
-        .domain_args
-        .output_format()
-        .print(|| format!("Removed the user {} ({}).\n", user.name, user.id), || json!({ "removed": user.id }))
+async fn set_password(
+    directory: &IdentityDirectory,
+    name_or_id: &str,
+    password: &NewPasswordArgs,
+) -> Result<(), CliError> {
+    let user = directory.find_user(name_or_id).await?;
+    let password = password.read_or_generate_password(&user.name).await?;
+    let change = UserChange { password_hash: Some(password.hash.clone()), ..UserChange::default() };
+    directory.store.identities().update_user(&directory.origin, &user.id, &change).await?;
+    directory.format.print(
+        || {
+            let notice = password.format_generated_password_notice();
+            let notice = notice.trim_end();
+            format!("Set a new password for {}, and revoked tokens and temporary keys. {notice}\n", user.name)
+        },
+        || json!({ "id": user.id, "name": user.name, "password": password.to_json() }),
+    )
 }

@@ -1,4 +1,4 @@
-//! Validation of names and descriptions.
+//! Validation of names and descriptions, and suggestions for misspelled names.
 
 use clew_iam::name_rule::{self, MAX_DESCRIPTION_LENGTH, NameRule};
 
@@ -20,6 +20,25 @@ pub(crate) fn parse_description(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err(format!("expected one line of at most {MAX_DESCRIPTION_LENGTH} characters"))
+    }
+}
+
+/// Returns the name that is most similar to `input`, unless all names differ in more than `max_distance` characters.
+pub(crate) fn find_most_similar<'a>(
+    input: &str,
+    names: impl IntoIterator<Item = &'a str>,
+    max_distance: usize,
+) -> Option<&'a str> {
+    let distance = |name: &str| strsim::damerau_levenshtein(name, input);
+    names.into_iter().min_by_key(|name| distance(name)).filter(|name| distance(name) <= max_distance)
+}
+
+/// Returns the error for an unknown key of a TOML file, with the most similar valid key.
+pub(crate) fn unknown_key_error(key: &str, valid_keys: &[&str]) -> String {
+    let max_distance = (key.chars().count() / 2).max(1);
+    match find_most_similar(key, valid_keys.iter().copied(), max_distance) {
+        Some(nearest) => format!("unknown key {key}; did you mean {nearest}?"),
+        None => format!("unknown key {key}; valid keys: {}", valid_keys.join(", ")),
     }
 }
 

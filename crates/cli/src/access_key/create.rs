@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use clap::Args;
 use clew_iam::{SecretError, access_key, token};
 use clew_model::AccessKeyId;
 use clew_store::{IssuingCredentials, NewTemporaryAccessKey, User};
@@ -12,35 +11,20 @@ use serde_json::json;
 
 use crate::error::CliError;
 use crate::identity_directory::IdentityDirectory;
-use crate::store_args::IamDomainArgs;
 use crate::text_table;
 use crate::time;
 
 /// Range of valid lifetimes for a temporary access key. The API accepts the same range.
 const TEMPORARY_KEY_LIFETIME_RANGE_SECONDS: std::ops::RangeInclusive<u64> = 900..=86_400;
 
-/// Create an access key for a user and print the secret key once.
-#[derive(Debug, Args)]
-#[command(after_help = AFTER_HELP)]
-pub(super) struct CreateArgs {
-    /// Name or id of the user
-    user: String,
-    /// Create a temporary key with this lifetime (15m to 24h).
-    /// Requests signed with a temporary key must include its security token
-    #[arg(long, value_name = "DURATION", value_parser = parse_temporary_key_lifetime)]
-    temporary: Option<Duration>,
-    #[command(flatten)]
-    domain_args: IamDomainArgs,
-}
-
-const AFTER_HELP: &str = "\
+pub(super) const AFTER_HELP: &str = "\
 Examples:
   clew key create ada
   clew key create ada --temporary 2h --format json
 
 Clew stores an encrypted copy of the secret, and only a hash of the security token.";
 
-fn parse_temporary_key_lifetime(text: &str) -> Result<Duration, String> {
+pub(super) fn parse_temporary_key_lifetime(text: &str) -> Result<Duration, String> {
     let lifetime = time::parse_duration(text)?;
     if TEMPORARY_KEY_LIFETIME_RANGE_SECONDS.contains(&lifetime.as_secs()) {
         Ok(lifetime)
@@ -56,14 +40,13 @@ struct CreatedAccessKey {
     temporary: Option<(SecretString, i64)>,
 }
 
-pub(super) async fn run(arguments: CreateArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open_identity_directory().await?;
-    let user = directory.find_user(&arguments.user).await?;
-    let key = generate_and_store_access_key(&directory, &user, arguments.temporary).await?;
+pub(super) async fn run(directory: &IdentityDirectory, user: &str, lifetime: Option<Duration>) -> Result<(), CliError> {
+    let user = directory.find_user(user).await?;
+    let key = generate_and_store_access_key(directory, &user, lifetime).await?;
     let (secret, temporary) = (key.secret.expose_secret(), key.temporary.as_ref());
     let token = temporary.map(|(token, _)| token.expose_secret());
     let expires_at = temporary.map(|(_, at)| time::format_unix_seconds(*at));
-    arguments.domain_args.output_format().print(
+    directory.format.print(
         || {
             let fields = text_table::render_field_list(&[
                 ("  access key", key.id.to_string()),

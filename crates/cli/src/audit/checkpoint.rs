@@ -1,38 +1,25 @@
 //! `clew audit checkpoint`: writes a checkpoint of the audit log.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use clap::Args;
 use clew_store::AuditCheckpoint;
 
 use crate::error::CliError;
-use crate::output::{self, OutputWriter};
+use crate::output::{OutputWriter, to_json_text};
 use crate::store_args::StoreArgs;
 
-/// Write an audit log checkpoint: a file with the sequence number and MAC of the newest audit row.
-/// With the checkpoint file, clew audit verify detects the removal of rows that existed at the checkpoint.
-#[derive(Debug, Args)]
-#[command(after_help = AFTER_HELP)]
-pub(super) struct CheckpointArgs {
-    /// Output file, or - for stdout
-    #[arg(short, long, value_name = "FILE", default_value = "-")]
-    output: PathBuf,
-    #[command(flatten)]
-    store_args: StoreArgs,
-}
-
-const AFTER_HELP: &str = "\
+pub(super) const AFTER_HELP: &str = "\
 Examples:
   clew audit checkpoint -o checkpoint.json
   clew audit verify --checkpoint checkpoint.json
 
 Store checkpoints out of reach of the accounts that can change the audit log: on another machine, in write-once storage or in an email.";
 
-pub(super) async fn run(arguments: CheckpointArgs) -> Result<(), CliError> {
-    let checkpoint = arguments.store_args.open_store().await?.audit().create_audit_checkpoint().await?;
-    let mut out = OutputWriter::open(Some(&arguments.output))?;
-    let json = output::to_json_text(&checkpoint)?;
+pub(super) async fn run(output: &Path, store_args: &StoreArgs) -> Result<(), CliError> {
+    let checkpoint = store_args.open_store().await?.audit().create_audit_checkpoint().await?;
+    let mut out = OutputWriter::open(Some(output))?;
+    let json = to_json_text(&checkpoint)?;
     out.write_all(json.as_bytes()).map_err(|error| CliError::from_write_error(&out.display_name(), &error))?;
     out.finish()
 }

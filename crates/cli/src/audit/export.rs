@@ -11,10 +11,8 @@ use crate::error::CliError;
 use crate::output::OutputWriter;
 use crate::store_args::StoreArgs;
 
-/// Export all matching rows, oldest first.
 #[derive(Debug, Args)]
-#[command(after_help = AFTER_HELP)]
-pub(super) struct ExportArgs {
+pub(crate) struct ExportArgs {
     #[command(flatten)]
     filters: AuditFilterArgs,
     /// Output format
@@ -27,7 +25,7 @@ pub(super) struct ExportArgs {
     store_args: StoreArgs,
 }
 
-const AFTER_HELP: &str = "\
+pub(super) const AFTER_HELP: &str = "\
 Examples:
   clew audit export -o audit.ndjson
   clew audit export --from 2026-06-01 --to 2026-07-01 --format csv -o june.csv
@@ -47,7 +45,7 @@ enum AuditRowWriter {
     Csv(Box<csv::Writer<OutputWriter>>),
 }
 
-pub(super) async fn run(arguments: ExportArgs) -> Result<(), CliError> {
+pub(super) async fn run(arguments: &ExportArgs) -> Result<(), CliError> {
     let store = arguments.store_args.open_store().await?;
     let filter = arguments.filters.resolve_audit_filter(&store).await?;
     let out = OutputWriter::open(Some(&arguments.output))?;

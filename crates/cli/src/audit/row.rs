@@ -4,11 +4,14 @@ use clew_model::{Actor, AuditEvent};
 use clew_store::AuditRecord;
 use serde_json::{Value, json};
 
-use crate::text_table;
+use crate::text_table::ListFormat;
 use crate::time;
 
-pub(super) fn render_audit_table(rows: &[AuditRecord]) -> String {
-    let row = |AuditRecord { seq, at, event, .. }: &AuditRecord| {
+pub(super) const AUDIT_ROW_LIST: ListFormat<AuditRecord, 8> = ListFormat {
+    json_key: "rows",
+    headings: ["ROW", "TIME", "ACTOR", "PEER", "OPERATION", "TARGET", "OUTCOME", "CODE"],
+    empty: "No rows.",
+    to_row: |AuditRecord { seq, at, event, .. }| {
         [
             seq.to_string(),
             time::format_unix_millis(*at),
@@ -19,10 +22,9 @@ pub(super) fn render_audit_table(rows: &[AuditRecord]) -> String {
             event.outcome.name().to_owned(),
             event.code.clone().unwrap_or_default(),
         ]
-    };
-    let headings = ["ROW", "TIME", "ACTOR", "PEER", "OPERATION", "TARGET", "OUTCOME", "CODE"];
-    text_table::render_table(headings, rows.iter().map(row).collect(), "No rows.")
-}
+    },
+    to_json: audit_row_to_json,
+};
 
 /// Appends the number of requests to the operation name if the audit row represents several denied requests.
 fn format_audited_operation(event: &AuditEvent) -> String {
@@ -127,14 +129,15 @@ mod tests {
     #[test]
     fn repeated_refusals_are_counted_in_the_table() {
         let mut record = record(Actor::Clew);
-        assert!(!render_audit_table(std::slice::from_ref(&record)).contains('×'));
+        assert!(!AUDIT_ROW_LIST.render_table(std::slice::from_ref(&record)).contains('×'));
         record.event.detail = json!({ "repeated": 999 });
-        assert!(render_audit_table(&[record]).contains("CreateToken ×999"));
+        assert!(AUDIT_ROW_LIST.render_table(&[record]).contains("CreateToken ×999"));
     }
 
     #[test]
     fn control_sequences_in_a_claimed_name_are_neutralised() {
-        let text = render_audit_table(&[record(Actor::Anonymous { claimed: "\u{1b}]0;x\u{7}\nadmin".into() })]);
+        let text =
+            AUDIT_ROW_LIST.render_table(&[record(Actor::Anonymous { claimed: "\u{1b}]0;x\u{7}\nadmin".into() })]);
         assert!(!text.contains('\u{1b}') && text.lines().count() == 2, "{text:?}");
     }
 }

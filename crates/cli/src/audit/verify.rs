@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use clap::Args;
 use clew_store::{AuditIntegrityProblem, AuditVerification};
 use serde_json::{Value, json};
 
@@ -11,18 +10,7 @@ use super::checkpoint;
 use crate::error::CliError;
 use crate::store_args::StoreAndOutputFormatArgs;
 
-/// Verify that no audit log rows are missing or modified. Exits with code 1 if the verification fails.
-#[derive(Debug, Args)]
-#[command(after_help = AFTER_HELP)]
-pub(super) struct VerifyArgs {
-    /// Checkpoint file; the verification fails if any row up to the checkpoint is missing (repeatable)
-    #[arg(long = "checkpoint", value_name = "FILE")]
-    checkpoints: Vec<PathBuf>,
-    #[command(flatten)]
-    store_args: StoreAndOutputFormatArgs,
-}
-
-const AFTER_HELP: &str = "\
+pub(super) const AFTER_HELP: &str = "\
 Examples:
   clew audit verify
   clew audit verify --checkpoint 2026-06-01.json --checkpoint 2026-07-01.json
@@ -31,15 +19,11 @@ Rows form a hash chain with a key derived from the master key. Removing the newe
 or restoring an earlier state, is detected only with a checkpoint stored elsewhere: see clew audit checkpoint. A running clew
 serve compares the audit log every 10 seconds with the newest row that it has read, and logs an error if rows are missing.";
 
-pub(super) async fn run(arguments: VerifyArgs) -> Result<(), CliError> {
-    let checkpoints = arguments
-        .checkpoints
-        .iter()
-        .map(|path| checkpoint::read_checkpoint_file(path))
-        .collect::<Result<Vec<_>, _>>()?;
-    let verification = arguments.store_args.open_store().await?.audit().verify_audit_log(&checkpoints).await?;
-    arguments
-        .store_args
+pub(super) async fn run(checkpoints: &[PathBuf], store_args: &StoreAndOutputFormatArgs) -> Result<(), CliError> {
+    let checkpoints: Vec<_> =
+        checkpoints.iter().map(|path| checkpoint::read_checkpoint_file(path)).collect::<Result<_, _>>()?;
+    let verification = store_args.open_store().await?.audit().verify_audit_log(&checkpoints).await?;
+    store_args
         .format
         .print(|| render_audit_verification(&verification), || audit_verification_to_json(&verification))?;
     if verification.is_intact() { Ok(()) } else { Err(CliError::NegativeResult) }

@@ -1,8 +1,8 @@
 //! Shows the progress of a collection task on stderr if stderr is a terminal.
 
-use std::time::Duration;
+use indicatif::{HumanBytes, ProgressBar};
 
-use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use crate::output::new_progress_spinner;
 
 /// Progress line of a collection task. Dropping the value clears the line.
 #[derive(Debug)]
@@ -12,13 +12,8 @@ pub(super) struct CollectionProgress {
 
 impl CollectionProgress {
     pub(super) fn start() -> Self {
-        let bar = ProgressBar::new_spinner();
-        // A timer updates the elapsed time, because a long poll may not return until the collection completes.
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}, {elapsed}") {
-            bar.set_style(style);
-        }
+        let bar = new_progress_spinner();
         bar.set_message("requesting a collection");
-        bar.enable_steady_tick(Duration::from_millis(100));
         Self { bar }
     }
 

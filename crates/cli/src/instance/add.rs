@@ -1,16 +1,14 @@
 //! `clew instance add`: registers an instance and its nodes.
 
-use clap::Args as ClapArgs;
-use clew_model::{InstanceId, NetworkZone, NewInstance, NewNode, NodeId, NodeRole, Tag};
+use clap::Args;
+use clew_model::{InstanceId, NetworkZone, NewInstance, NewNode, Node, NodeId, NodeRole, Tag};
+use serde_json::json;
 
-use super::{ProjectSelectionArgs, SelectedProject, parse_tag, render};
+use super::{SelectedProject, parse_tag, render};
 use crate::error::CliError;
-use crate::output::Format;
-use crate::{identity_directory, node_url, output};
+use crate::{identity_directory, node_url};
 
-/// Register an instance with a master node and optional replicas.
-#[derive(Debug, ClapArgs)]
-#[command(after_help = AFTER_HELP)]
+#[derive(Debug, Args)]
 pub(crate) struct AddArgs {
     /// Name, unique in the project
     #[arg(long)]
@@ -32,11 +30,9 @@ pub(crate) struct AddArgs {
     /// Node id; the first --node-id applies to the first --node, and so on (repeatable) [default: generated ids]
     #[arg(long = "node-id", value_name = "ID")]
     node_ids: Vec<NodeId>,
-    #[command(flatten)]
-    project_args: ProjectSelectionArgs,
 }
 
-const AFTER_HELP: &str = "\
+pub(super) const AFTER_HELP: &str = "\
 Examples:
   clew instance add --name orders --node mysql://clew@10.0.0.5/
   CLEW_DB_PASSWORD=… clew instance add --name shop --tag env=prod \\
@@ -44,7 +40,11 @@ Examples:
 
 If the URL has no password, Clew uses CLEW_DB_PASSWORD or prompts on the terminal. Clew stores the password encrypted.";
 
-pub(crate) async fn run(arguments: AddArgs) -> Result<(), CliError> {
+/// `inventory` opens the store. The arguments are validated first.
+pub(super) async fn run(
+    arguments: AddArgs,
+    inventory: impl Future<Output = Result<SelectedProject, CliError>>,
+) -> Result<(), CliError> {
     if !arguments.node_ids.is_empty() && arguments.node_ids.len() != arguments.nodes.len() {
         return Err(CliError::new_refusal(format!(
             "{} --node options but {} --node-id options; set one --node-id per node, or none",
@@ -53,7 +53,7 @@ pub(crate) async fn run(arguments: AddArgs) -> Result<(), CliError> {
         )));
     }
     let nodes = parse_new_nodes(&arguments.nodes, &arguments.node_ids)?;
-    let SelectedProject { store, project, origin } = arguments.project_args.open_store_and_select_project().await?;
+    let SelectedProject { store, project, origin, format } = inventory.await?;
     let enterprise_project =
         identity_directory::find_enterprise_project(&store, &project.domain_id, &arguments.enterprise_project).await?;
     let new = NewInstance {
@@ -65,18 +65,16 @@ pub(crate) async fn run(arguments: AddArgs) -> Result<(), CliError> {
         nodes,
     };
     let instance = store.instances().add_instance(&origin, new).await?;
-    output::write_stdout(&match arguments.project_args.output_format() {
-        Format::Table => format!(
-            "{}\nNext: clew instance check {} checks access to the nodes.\n",
-            render::render_instance(&instance),
-            instance.id
-        ),
-        Format::Json => {
-            let nodes: Vec<_> =
-                instance.nodes.iter().map(|node| serde_json::json!({ "id": node.id, "role": node.role })).collect();
-            output::to_json_text(&serde_json::json!({ "instance_id": instance.id, "nodes": nodes }))?
-        }
-    })
+    format.print(
+        || {
+            let instance_text = render::render_instance(&instance);
+            format!("{instance_text}\nNext: clew instance check {} checks access to the nodes.\n", instance.id)
+        },
+        || {
+            let node = |node: &Node| json!({ "id": node.id, "role": node.role });
+            json!({ "instance_id": instance.id, "nodes": instance.nodes.iter().map(node).collect::<Vec<_>>() })
+        },
+    )
 }
 
 /// If no node has `role=master`, the first node becomes the master.

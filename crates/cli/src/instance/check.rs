@@ -2,36 +2,30 @@
 
 use std::fmt::Write as _;
 
-use clap::Args as ClapArgs;
 use clew_model::{Failure, FailureKind, Node, to_single_line};
 use clew_mysql::{ConnectionRegistry, Diagnosis, NodeConnector, ReadLimits, diagnose_node};
 use clew_store::{LoginBackoff, Store};
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{ProjectSelectionArgs, require_instance};
+use super::SelectedProject;
 use crate::error::CliError;
 use crate::{doctor, output};
 
-/// Log in to each node of an instance and report missing privileges.
-#[derive(Debug, ClapArgs)]
-#[command(after_help = "\
+pub(super) const AFTER_HELP: &str = "\
 Example:
   clew instance check shop
 
-Exit codes: 0 no limitations; 1 a node is not accessible; 3 the account or server of a node has limitations.")]
-pub(crate) struct CheckArgs {
-    /// Name or id
-    instance: String,
-    #[command(flatten)]
-    project_args: ProjectSelectionArgs,
-}
+Exit codes: 0 no limitations; 1 a node is not accessible; 3 the account or server of a node has limitations.";
 
 /// Fails if the login to any node fails.
 /// Attempts the login even during a login backoff, because the user explicitly requested the check.
-pub(crate) async fn run(arguments: CheckArgs, registry: ConnectionRegistry) -> Result<(), CliError> {
-    let inventory = arguments.project_args.open_store_and_select_project().await?;
-    let instance = require_instance(&inventory, &arguments.instance).await?;
+pub(super) async fn run(
+    inventory: &SelectedProject,
+    instance: &str,
+    registry: ConnectionRegistry,
+) -> Result<(), CliError> {
+    let instance = inventory.require_instance(instance).await?;
     let connector = NodeConnector::new(ReadLimits::default(), registry);
     let mut inaccessible = 0;
     let mut has_failed_checks = false;
@@ -78,7 +72,7 @@ pub(crate) async fn run(arguments: CheckArgs, registry: ConnectionRegistry) -> R
             "id": listed.id, "zone_without_worker": zone_without_worker, "login_backoff": backoff, key: outcome,
         }));
     }
-    arguments.project_args.output_format().print_with_colors(|| text, || json!({ "nodes": values }))?;
+    inventory.format.print_with_colors(|| text, || json!({ "nodes": values }))?;
     if inaccessible > 0 {
         Err(CliError::new_failure(format!("{inaccessible} of {} nodes are not accessible", instance.nodes.len())))
     } else if has_failed_checks {

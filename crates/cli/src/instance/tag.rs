@@ -1,9 +1,10 @@
 //! `clew instance tag` adds tags to an instance; `clew instance untag` removes tags.
 
-use clap::Args;
-use clew_model::{Instance, Tag};
+use std::collections::HashSet;
 
-use super::{ProjectSelectionArgs, SelectedProject, parse_tag, render, require_instance};
+use clew_model::Tag;
+
+use super::{SelectedProject, parse_tag};
 use crate::error::CliError;
 
 /// Maximum number of characters in a tag key (TaurusDB API spec, section 3.5).
@@ -11,37 +12,8 @@ const MAX_TAG_KEY_CHARS: usize = 36;
 /// Maximum number of characters in a tag value (TaurusDB API spec, section 3.5).
 const MAX_TAG_VALUE_CHARS: usize = 43;
 
-/// Add tags to an instance or replace the values of existing tags.
-/// Policies can match these tags through the condition key g:ResourceTag.
-#[derive(Debug, Args)]
-#[command(after_help = "Example:\n  clew instance tag shop env=test team=payments")]
-pub(super) struct TagArgs {
-    /// Name or id
-    instance: String,
-    /// Tags to add
-    #[arg(value_name = "KEY=VALUE", required = true, value_parser = parse_and_validate_tag)]
-    tags: Vec<Tag>,
-    #[command(flatten)]
-    project_args: ProjectSelectionArgs,
-}
-
-/// Remove tags from an instance.
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  clew instance untag shop env\n  clew instance untag shop env=test    only if it has this value"
-)]
-pub(super) struct UntagArgs {
-    /// Name or id
-    instance: String,
-    /// Keys of the tags to remove; KEY=VALUE removes a tag only if its value matches
-    #[arg(value_name = "KEY[=VALUE]", required = true)]
-    tags: Vec<String>,
-    #[command(flatten)]
-    project_args: ProjectSelectionArgs,
-}
-
 /// Parses a tag and enforces the API's limits on length and characters.
-fn parse_and_validate_tag(text: &str) -> Result<Tag, String> {
+pub(super) fn parse_and_validate_tag(text: &str) -> Result<Tag, String> {
     let tag = parse_tag(text)?;
     let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '\u{4e00}'..='\u{9fff}');
     if tag.key.chars().count() > MAX_TAG_KEY_CHARS || !tag.key.chars().all(valid) {
@@ -55,23 +27,24 @@ fn parse_and_validate_tag(text: &str) -> Result<Tag, String> {
     Ok(tag)
 }
 
-pub(super) async fn add_tags(arguments: TagArgs) -> Result<(), CliError> {
-    let TagArgs { instance, tags, project_args } = arguments;
-    let mut keys: Vec<_> = tags.iter().map(|tag| tag.key.as_str()).collect();
-    keys.sort_unstable();
-    if let Some([key, _]) = keys.windows(2).find_map(|pair| <&[&str; 2]>::try_from(pair).ok().filter(|[a, b]| a == b)) {
-        return Err(CliError::new_refusal(format!("duplicate tag key {key:?}")));
+pub(super) fn require_unique_keys(tags: &[Tag]) -> Result<(), CliError> {
+    let mut keys = HashSet::new();
+    match tags.iter().filter(|tag| !keys.insert(&tag.key)).map(|tag| &tag.key).min() {
+        Some(key) => Err(CliError::new_refusal(format!("duplicate tag key {key:?}"))),
+        None => Ok(()),
     }
-    let inventory = project_args.open_store_and_select_project().await?;
-    let instance = require_instance(&inventory, &instance).await?;
-    inventory.store.instances().add_tags(&inventory.origin, &inventory.project.id, &instance.id, &tags).await?;
-    print_updated_instance(&project_args, &inventory, &instance).await
 }
 
-pub(super) async fn remove_tags(arguments: UntagArgs) -> Result<(), CliError> {
-    let UntagArgs { instance, tags, project_args } = arguments;
-    let inventory = project_args.open_store_and_select_project().await?;
-    let instance = require_instance(&inventory, &instance).await?;
+pub(super) async fn add_tags(inventory: &SelectedProject, instance: &str, tags: &[Tag]) -> Result<(), CliError> {
+    let SelectedProject { store, project, origin, .. } = inventory;
+    let instance = inventory.require_instance(instance).await?;
+    store.instances().add_tags(origin, &project.id, &instance.id, tags).await?;
+    inventory.print_instance(&inventory.require_instance(instance.id.as_str()).await?)
+}
+
+pub(super) async fn remove_tags(inventory: &SelectedProject, instance: &str, tags: &[String]) -> Result<(), CliError> {
+    let SelectedProject { store, project, origin, .. } = inventory;
+    let instance = inventory.require_instance(instance).await?;
     let tags: Vec<_> = tags
         .iter()
         .map(|tag| {
@@ -85,15 +58,6 @@ pub(super) async fn remove_tags(arguments: UntagArgs) -> Result<(), CliError> {
         let tag = value.as_ref().map_or(key.clone(), |value| format!("{key}={value}"));
         return Err(CliError::new_refusal(format!("{} has no tag {tag:?}; nothing was changed", instance.name)));
     }
-    inventory.store.instances().remove_tags(&inventory.origin, &inventory.project.id, &instance.id, &tags).await?;
-    print_updated_instance(&project_args, &inventory, &instance).await
-}
-
-async fn print_updated_instance(
-    project_args: &ProjectSelectionArgs,
-    inventory: &SelectedProject,
-    instance: &Instance,
-) -> Result<(), CliError> {
-    let instance = require_instance(inventory, instance.id.as_str()).await?;
-    project_args.output_format().print(|| render::render_instance(&instance), || render::instance_to_json(&instance))
+    store.instances().remove_tags(origin, &project.id, &instance.id, &tags).await?;
+    inventory.print_instance(&inventory.require_instance(instance.id.as_str()).await?)
 }

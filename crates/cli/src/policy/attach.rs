@@ -1,47 +1,19 @@
 //! `clew policy attach` and `clew policy detach`: manage the policies that are attached to users and groups.
 
 use clap::Args;
+use clew_model::{GroupId, UserId};
 use clew_store::Grantee;
 use serde_json::json;
 
 use crate::error::CliError;
 use crate::identity_directory::{IdentityDirectory, NamedPolicy};
+use crate::output::Format;
 use crate::store_args::IamDomainArgs;
 
-/// Attach a policy to a user or group, with immediate effect.
 #[derive(Debug, Args)]
-#[command(after_help = ATTACH_COMMAND_AFTER_HELP)]
-pub(super) struct AttachArgs {
+pub(crate) struct AttachmentArgs {
     /// Name or id of the policy
     policy: String,
-    #[command(flatten)]
-    grantee: GranteeArgs,
-    #[command(flatten)]
-    domain_args: IamDomainArgs,
-}
-
-const ATTACH_COMMAND_AFTER_HELP: &str = "\
-Examples:
-  clew policy attach read-test --user ada
-  clew policy attach \"TaurusDB ReadOnlyAccess\" --group developers --project shop
-
-Identity policies (version 5.0) can be attached to users and groups. Role policies (versions 1.0 and 1.1) can be attached to groups,
-for one project or for all.";
-
-/// Detach a policy from a user or group, with immediate effect.
-#[derive(Debug, Args)]
-#[command(after_help = "Example:\n  clew policy detach read-test --user ada")]
-pub(super) struct DetachArgs {
-    /// Name or id of the policy
-    policy: String,
-    #[command(flatten)]
-    grantee: GranteeArgs,
-    #[command(flatten)]
-    domain_args: IamDomainArgs,
-}
-
-#[derive(Debug, Args)]
-struct GranteeArgs {
     /// Name or id of a user
     #[arg(long, value_name = "USER", required_unless_present = "group", conflicts_with = "group")]
     user: Option<String>,
@@ -51,7 +23,17 @@ struct GranteeArgs {
     /// Name or id of the project for a role policy [default: all projects]
     #[arg(long, value_name = "PROJECT")]
     project: Option<String>,
+    #[command(flatten)]
+    domain_args: IamDomainArgs,
 }
+
+pub(super) const ATTACH_COMMAND_AFTER_HELP: &str = "\
+Examples:
+  clew policy attach read-test --user ada
+  clew policy attach \"TaurusDB ReadOnlyAccess\" --group developers --project shop
+
+Identity policies (version 5.0) can be attached to users and groups. Role policies (versions 1.0 and 1.1) can be attached to groups,
+for one project or for all.";
 
 struct PolicyWithGrantee {
     policy: NamedPolicy,
@@ -61,13 +43,9 @@ struct PolicyWithGrantee {
     to: String,
 }
 
-impl GranteeArgs {
-    async fn find_policy_and_grantee(
-        &self,
-        directory: &IdentityDirectory,
-        policy: &str,
-    ) -> Result<PolicyWithGrantee, CliError> {
-        let policy = directory.find_policy(policy).await?;
+impl AttachmentArgs {
+    async fn find_policy_and_grantee(&self, directory: &IdentityDirectory) -> Result<PolicyWithGrantee, CliError> {
+        let policy = directory.find_policy(&self.policy).await?;
         let (grantee, to) = match (&self.user, &self.group) {
             (Some(user), _) => {
                 let user = directory.find_user(user).await?;
@@ -107,9 +85,9 @@ impl PolicyWithGrantee {
     }
 }
 
-pub(super) async fn attach_policy(arguments: AttachArgs) -> Result<(), CliError> {
+pub(super) async fn attach_policy(arguments: &AttachmentArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open_identity_directory().await?;
-    let attachment = arguments.grantee.find_policy_and_grantee(&directory, &arguments.policy).await?;
+    let attachment = arguments.find_policy_and_grantee(&directory).await?;
     attachment.validate_policy_attachment()?;
     let PolicyWithGrantee { policy, grantee, project, to } = &attachment;
     let project = project.as_ref().map(|project| &project.id);
@@ -119,37 +97,30 @@ pub(super) async fn attach_policy(arguments: AttachArgs) -> Result<(), CliError>
     } else {
         format!("{} is already attached to {to}.\n", policy.name)
     };
-    print_policy_attachment(&arguments.domain_args, &attachment, &text, true)
+    print_policy_attachment(directory.format, &attachment, &text, true)
 }
 
-pub(super) async fn detach_policy(arguments: DetachArgs) -> Result<(), CliError> {
+pub(super) async fn detach_policy(arguments: &AttachmentArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open_identity_directory().await?;
-    let attachment = arguments.grantee.find_policy_and_grantee(&directory, &arguments.policy).await?;
+    let attachment = arguments.find_policy_and_grantee(&directory).await?;
     let PolicyWithGrantee { policy, grantee, project, to } = &attachment;
     let project = project.as_ref().map(|project| &project.id);
     if !directory.store.policies().detach_policy(&directory.origin, &policy.reference, grantee, project).await? {
         return Err(CliError::new_refusal(format!("{} is not attached to {to}", policy.name))
             .with_suggested_fix("clew policy show lists the attachments"));
     }
-    print_policy_attachment(
-        &arguments.domain_args,
-        &attachment,
-        &format!("Detached {} from {to}.\n", policy.name),
-        false,
-    )
+    let text = format!("Detached {} from {to}.\n", policy.name);
+    print_policy_attachment(directory.format, &attachment, &text, false)
 }
 
 fn print_policy_attachment(
-    domain_args: &IamDomainArgs,
+    format: Format,
     attachment: &PolicyWithGrantee,
     text: &str,
     attached: bool,
 ) -> Result<(), CliError> {
-    let (user, group) = match &attachment.grantee {
-        Grantee::User(id) => (Some(id), None),
-        Grantee::Group(id) => (None, Some(id)),
-    };
-    domain_args.output_format().print(
+    let (user, group) = user_and_group_ids(&attachment.grantee);
+    format.print(
         || text.to_owned(),
         || {
             json!({
@@ -158,4 +129,11 @@ fn print_policy_attachment(
             })
         },
     )
+}
+
+pub(super) fn user_and_group_ids(grantee: &Grantee) -> (Option<&UserId>, Option<&GroupId>) {
+    match grantee {
+        Grantee::User(id) => (Some(id), None),
+        Grantee::Group(id) => (None, Some(id)),
+    }
 }

@@ -13,11 +13,8 @@ use crate::identity_directory::permission_model_name;
 use crate::store_args::IamDomainArgs;
 use crate::value_parsers;
 
-/// Create a policy, or replace the existing policy that has this name.
-/// The new policy document takes effect immediately for all users and groups to which the policy is attached.
 #[derive(Debug, Args)]
-#[command(after_help = AFTER_HELP)]
-pub(super) struct PutArgs {
+pub(crate) struct PutArgs {
     /// Name, unique in the domain
     #[arg(value_parser = value_parsers::parse_policy_name)]
     name: String,
@@ -30,7 +27,7 @@ pub(super) struct PutArgs {
     domain_args: IamDomainArgs,
 }
 
-const AFTER_HELP: &str = "\
+pub(super) const AFTER_HELP: &str = "\
 Examples:
   clew policy put read-test read-test.json --description \"read the test instances\"
   clew policy put read-test - <<'END'
@@ -75,7 +72,7 @@ pub(super) async fn run(arguments: PutArgs) -> Result<(), CliError> {
     let description = description.or(before.map(|before| before.description)).unwrap_or_default();
     let id = store.policies().put_policy(&directory.origin, domain, &name, model, &document.text, &description).await?;
     let version = policy.version();
-    domain_args.output_format().print(
+    directory.format.print(
         || {
             let verb = if replaced { "Replaced" } else { "Created" };
             let statements = format_count_with_noun(policy.statements().len(), "statement");

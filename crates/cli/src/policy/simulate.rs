@@ -16,16 +16,12 @@ use clew_store::{GrantedPolicy, Project, StoredPolicyGrant, User};
 use jiff::Timestamp;
 
 use crate::error::CliError;
-use crate::identity_directory::{IdentityDirectory, find_most_similar_name};
+use crate::identity_directory::{IdentityDirectory, find_most_similar_name, require_single_item};
 use crate::store_args::IamDomainArgs;
 use crate::{instance, output, time};
 
-/// Simulate a request and explain the decision: which policy statement decides, and why other statements do not match.
-///
-/// Exits with code 0 if the request would be allowed, otherwise with code 1.
 #[derive(Debug, Args)]
-#[command(after_help = AFTER_HELP)]
-pub(super) struct SimulateArgs {
+pub(crate) struct SimulateArgs {
     /// Name or id of the user
     #[arg(long, value_name = "USER")]
     user: String,
@@ -54,7 +50,7 @@ pub(super) struct SimulateArgs {
     domain_args: IamDomainArgs,
 }
 
-const AFTER_HELP: &str = "\
+pub(super) const AFTER_HELP: &str = "\
 Examples:
   clew policy simulate --user ada --action gaussdbformysql:instance:getRealtimeSession --instance shop
   clew policy simulate --user ada --action gaussdbformysql:instance:deleteProcesses --instance shop --source-ip 10.1.2.3
@@ -100,7 +96,7 @@ pub(super) async fn run(arguments: SimulateArgs) -> Result<(), CliError> {
             "note: without --instance, conditions on an instance do not match; a list request checks each instance separately\n",
         );
     }
-    arguments.domain_args.output_format().print(|| simulation.render_text(), || simulation.to_json())?;
+    directory.format.print(|| simulation.render_text(), || simulation.to_json())?;
     if simulation.is_allowed() { Ok(()) } else { Err(CliError::NegativeResult) }
 }
 
@@ -137,7 +133,10 @@ async fn find_project_and_instance(
     }
     let project = match &arguments.project {
         Some(project) => directory.find_project(project).await?,
-        None => require_single_project(directory).await?,
+        None => {
+            let projects = directory.store.tenants().list_projects(&directory.domain.id).await?;
+            require_single_item(projects, "project", |project| &project.name)?
+        }
     };
     let Some(name_or_id) = &arguments.instance else { return Ok((Some(project), None)) };
     let instance = instance::find_instance(&directory.store, &project.id, name_or_id).await?;
@@ -147,17 +146,6 @@ async fn find_project_and_instance(
     };
     let instance = instance.ok_or_else(unknown)?;
     Ok((Some(project), Some(instance)))
-}
-
-async fn require_single_project(directory: &IdentityDirectory) -> Result<Project, CliError> {
-    let mut all = directory.store.tenants().list_projects(&directory.domain.id).await?;
-    match (all.pop(), all.is_empty()) {
-        (Some(only), true) => Ok(only),
-        (last, _) => {
-            let names: Vec<_> = all.into_iter().chain(last).map(|project| project.name).collect();
-            Err(CliError::new_refusal(format!("select a project with --project: {}", names.join(", "))))
-        }
-    }
 }
 
 /// Returns the user as a principal with the scope of an access key: the domain and all of its projects.

@@ -7,6 +7,9 @@ use clew_model::{ClientAddressFilter, KillCriteria};
 use serde::Deserialize;
 use toml::{Spanned, Value};
 
+use crate::configuration::format_toml_error;
+use crate::value_parsers::unknown_key_error;
+
 const VALID_RULE_KEYS: [&str; 8] = ["name", "user", "host", "db", "command", "sql", "seconds", "include_unsafe"];
 const RULE_TABLE_NAME: &str = "rule";
 
@@ -32,13 +35,12 @@ struct RulesFile {
 
 /// Error messages include the line number.
 pub(super) fn parse_rules(text: &str) -> Result<Vec<NamedKillRule>, String> {
-    let format_error = |error: toml::de::Error| error.to_string().trim_end().to_owned();
-    let tables: BTreeMap<Spanned<String>, Value> = toml::from_str(text).map_err(format_error)?;
+    let tables: BTreeMap<Spanned<String>, Value> = toml::from_str(text).map_err(|error| format_toml_error(&error))?;
     if let Some(unknown) = tables.keys().find(|key| key.get_ref() != RULE_TABLE_NAME) {
         let line = format_line_number(text, unknown.span().start);
         return Err(format!("{line}: {}", unknown_key_error(unknown.get_ref(), &[RULE_TABLE_NAME])));
     }
-    let file: RulesFile = toml::from_str(text).map_err(format_error)?;
+    let file: RulesFile = toml::from_str(text).map_err(|error| format_toml_error(&error))?;
     if file.rule.is_empty() {
         return Err("the file has no rules; a rule begins with [[rule]]".to_owned());
     }
@@ -103,15 +105,6 @@ fn parse_rule(text: &str, number: usize, fields: &Spanned<Fields>) -> Result<Nam
         has_only_min_state_seconds: criteria.has_only_duration_criterion(),
         include_unsafe,
     })
-}
-
-fn unknown_key_error(key: &str, valid_keys: &[&str]) -> String {
-    let distance = |valid: &&&str| strsim::damerau_levenshtein(valid, key);
-    let max_distance = (key.chars().count() / 2).max(1);
-    match valid_keys.iter().min_by_key(distance).filter(|nearest| distance(nearest) <= max_distance) {
-        Some(nearest) => format!("unknown key {key}; did you mean {nearest}?"),
-        None => format!("unknown key {key}; valid keys: {}", valid_keys.join(", ")),
-    }
 }
 
 fn format_line_number(text: &str, offset: usize) -> String {

@@ -5,16 +5,17 @@ use std::fmt::Write as _;
 use clew_store::{AccessKeyMetadata, GrantedPolicy, Group, StoredPolicyGrant, User};
 use serde_json::{Value, json};
 
-use crate::access_key;
+use crate::access_key::ACCESS_KEY_LIST;
 use crate::error::CliError;
 use crate::identity_directory::IdentityDirectory;
 use crate::output::merge_json_objects;
-use crate::text_table::{self, format_yes_no};
+use crate::text_table::{self, ListFormat, format_yes_no};
 
 pub(super) struct UserDetails {
     groups: Vec<Group>,
     grants: Vec<(StoredPolicyGrant, Option<String>)>,
-    keys: Vec<AccessKeyMetadata>,
+    /// Access keys, each with the name of the user.
+    keys: Vec<(String, AccessKeyMetadata)>,
 }
 
 impl UserDetails {
@@ -34,18 +35,21 @@ impl UserDetails {
             };
             grants.push((grant, project));
         }
-        Ok(Self { groups, grants, keys: store.identities().list_access_keys(&user.id).await? })
+        let keys = store.identities().list_access_keys(&user.id).await?;
+        Ok(Self { groups, grants, keys: keys.into_iter().map(|key| (user.name.clone(), key)).collect() })
     }
 }
 
-pub(super) fn render_user_table(users: &[User]) -> String {
-    let row = |user: &User| {
+pub(super) const USER_LIST: ListFormat<User, 5> = ListFormat {
+    json_key: "users",
+    headings: ["NAME", "USER", "ENABLED", "ADMINISTRATOR", "DESCRIPTION"],
+    empty: "No users. Create one with clew user create.",
+    to_row: |user| {
         let User { name, id, enabled, administrator, description, .. } = user;
         [name.clone(), id.to_string(), format_yes_no(*enabled), format_yes_no(*administrator), description.clone()]
-    };
-    let headings = ["NAME", "USER", "ENABLED", "ADMINISTRATOR", "DESCRIPTION"];
-    text_table::render_table(headings, users.iter().map(row).collect(), "No users. Create one with clew user create.")
-}
+    },
+    to_json: user_to_json,
+};
 
 pub(super) fn render_user(user: &User) -> String {
     text_table::render_field_list(&[
@@ -75,10 +79,7 @@ pub(super) fn render_user_details(user: &User, access: &UserDetails) -> String {
     let grants = access.grants.iter().map(grant).collect();
     text.push_str(&text_table::render_table(["POLICY", "ATTACHED TO", "PROJECT"], grants, none));
     text.push('\n');
-    text.push_str(&access_key::render_access_key_table(
-        &access.keys.iter().map(|key| (user.name.clone(), key.clone())).collect::<Vec<_>>(),
-    ));
-    text
+    text + &ACCESS_KEY_LIST.render_table(&access.keys)
 }
 
 pub(super) fn user_to_json(user: &User) -> Value {
@@ -97,7 +98,7 @@ pub(super) fn user_details_to_json(user: &User, access: &UserDetails) -> Value {
     let grant = |(grant, _): &(StoredPolicyGrant, Option<String>)| json!({ "policy": policy_name(grant), "group": grant.via_group, "project_id": grant.project });
     let groups: Vec<_> = access.groups.iter().map(group).collect();
     let policies: Vec<_> = access.grants.iter().map(grant).collect();
-    let keys: Vec<_> = access.keys.iter().map(|record| access_key::access_key_to_json(&user.name, record)).collect();
+    let keys: Vec<_> = access.keys.iter().map(ACCESS_KEY_LIST.to_json).collect();
     merge_json_objects(user_to_json(user), json!({ "groups": groups, "policies": policies, "access_keys": keys }))
 }
 
