@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use clew_client::{Client, Credentials, Settings};
+use clew_client::{Client, ClientConfig, Credentials, ProjectRef, Settings};
 use clew_devtools::clew_server::CONFIGURATION_WITHOUT_PER_CLIENT_LIMITS;
 use clew_store::{ResultStore, S3Settings, Store, StoreLocation};
 use clew_testkit::{FaultInjectionProxy, PostgreSqlServer, S3Server, test_tools};
@@ -178,12 +178,10 @@ impl TestCluster {
     pub(crate) fn create_api_clients(&self, settings: &Settings) -> Result<Vec<Client>, ChaosError> {
         let clients = self.addresses.iter().map(|address| {
             let key = parse_id_from_command_output(&self.tenant.access_key)?;
-            let client = Client::builder(address)
-                .credentials(Credentials::access_key(key, self.tenant.secret_key.clone().into()))
-                .project(parse_id_from_command_output(&self.tenant.project_id)?)
-                .settings(settings.clone())
-                .build()?;
-            Ok(client)
+            let credentials = Credentials::access_key(key, self.tenant.secret_key.clone().into());
+            let project = ProjectRef::Project(parse_id_from_command_output(&self.tenant.project_id)?);
+            let config = ClientConfig::new(address, credentials, project);
+            Ok(Client::new(ClientConfig { settings: settings.clone(), ..config })?)
         });
         clients.collect()
     }

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use clew_client::{Client, CollectionStatus, Credentials, DownloadSink, FileSink, RequestId, StreamSink};
+use clew_client::{
+    Client, ClientConfig, CollectionStatus, Credentials, DownloadSink, FileSink, ProjectRef, RequestId, StreamSink,
+};
 use clew_model::{AccessKeyId, InstanceId, Language, NodeId, ProjectId, to_single_line};
 use secrecy::SecretString;
 
@@ -74,7 +76,7 @@ pub(crate) async fn run(arguments: CollectArgs) -> Result<(), CliError> {
     let client = arguments.server.build_api_client(Language::from_tag(&arguments.language).unwrap_or_default())?;
     let (instance, node) = (&arguments.instance, &arguments.node);
     let progress = CollectionProgress::start();
-    let selection = arguments.filters.clone().into_unvalidated_session_selection().into();
+    let selection = arguments.filters.clone().into_unvalidated_session_selection();
     let request_id = client.start_collection(instance, node, &selection).await?;
     let limit = Duration::from_secs(arguments.timeout);
     progress.show_collecting_message();
@@ -159,19 +161,18 @@ impl ResultDownload<'_> {
 
 impl ApiServerArgs {
     fn build_api_client(&self, language: Language) -> Result<Client, CliError> {
-        let mut builder = Client::builder(&self.endpoint).credentials(self.read_api_credentials()?).language(language);
-        if let Some(endpoint) = &self.iam_endpoint {
-            builder = builder.iam_endpoint(endpoint);
-        }
-        builder = match (&self.project, &self.region) {
-            (Some(project), _) => builder.project(project.clone()),
-            (None, Some(region)) => builder.region(region),
+        let credentials = self.read_api_credentials()?;
+        let project_ref = match (&self.project, &self.region) {
+            (Some(project), _) => ProjectRef::Project(project.clone()),
+            (None, Some(region)) => ProjectRef::Region(region.clone()),
             (None, None) => {
                 return Err(CliError::new_refusal("neither a project nor a region is set")
                     .with_suggested_fix("set CLEW_PROJECT_ID or CLEW_REGION; clew init --format env prints them"));
             }
         };
-        Ok(builder.build()?)
+        let config = ClientConfig::new(&self.endpoint, credentials, project_ref);
+        let iam_endpoint = self.iam_endpoint.clone();
+        Ok(Client::new(ClientConfig { iam_endpoint, language: Some(language), ..config })?)
     }
 
     fn read_api_credentials(&self) -> Result<Credentials, CliError> {

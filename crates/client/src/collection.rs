@@ -52,55 +52,6 @@ impl fmt::Display for RequestId {
     }
 }
 
-/// Filter and sort order of a task that collects sessions.
-/// The server validates all fields and uses the default value for each absent field.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct StartCollectionRequest {
-    /// Class of sessions to collect: `slow`, `active`, `total` or `long`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub filter: Option<String>,
-    /// Threshold for slow sessions and long transactions, in seconds, from 1 to 86,400.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub slow_process_threshold: Option<i64>,
-    /// Account name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub user: Option<String>,
-    /// Client address.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub host: Option<String>,
-    /// Default database.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub db: Option<String>,
-    /// Command, such as `Query` or `Sleep`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub command: Option<String>,
-    /// Substring of the statement.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sql_key: Option<String>,
-    /// Column to sort by, such as `id`, `state_duration` or `trx_executed_time`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sort_key: Option<String>,
-    /// Sort order: `asc` or `desc`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sort_dir: Option<String>,
-}
-
-impl From<UnvalidatedSessionSelection> for StartCollectionRequest {
-    fn from(draft: UnvalidatedSessionSelection) -> Self {
-        Self {
-            filter: draft.filter,
-            slow_process_threshold: draft.slow_process_threshold,
-            user: draft.user,
-            host: draft.host,
-            db: draft.db,
-            command: draft.command,
-            sql_key: draft.sql_key,
-            sort_key: draft.sort_key,
-            sort_dir: draft.sort_dir,
-        }
-    }
-}
-
 /// State of a collection task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CollectionStatus {
@@ -147,7 +98,7 @@ impl Client {
         &self,
         instance: &InstanceId,
         node: &NodeId,
-        selection: &StartCollectionRequest,
+        selection: &UnvalidatedSessionSelection,
     ) -> Result<RequestId, ClientError> {
         let project = self.project_id().await?;
         let request = ApiRequest {
@@ -188,8 +139,7 @@ impl Client {
         let response = self.request_collection_status(instance, node, request_id, wait).await?;
         CollectionStatus::from_name(&response.status).ok_or_else(|| {
             let why = format!("unknown state {:?}", sanitize_server_text(&response.status, 80));
-            self.new_request_context(FETCH_STATUS_OPERATION_NAME, &self.inner.endpoint.to_string())
-                .invalid_response_error(why)
+            self.new_request_context(FETCH_STATUS_OPERATION_NAME, &self.inner.endpoint).invalid_response_error(why)
         })
     }
 
@@ -203,7 +153,7 @@ impl Client {
     ) -> Result<Vec<Limitation>, ClientError> {
         let response = self.request_collection_status(instance, node, request_id, Duration::ZERO).await?;
         let limitations: Option<Vec<Limitation>> = serde_json::from_value(response.limitations).map_err(|error| {
-            self.new_request_context(FETCH_STATUS_OPERATION_NAME, &self.inner.endpoint.to_string())
+            self.new_request_context(FETCH_STATUS_OPERATION_NAME, &self.inner.endpoint)
                 .invalid_response_error(format!("limitations: {error}"))
         })?;
         Ok(limitations.unwrap_or_default())
@@ -247,9 +197,9 @@ impl Client {
         mut on_progress: impl FnMut(CollectionStatus, Duration),
     ) -> Result<CollectionStatus, ClientError> {
         let start = Instant::now();
-        let max_pause = self.inner.settings.poll_interval.saturating_mul(8);
-        let max_wait = MAX_LONG_POLL_DURATION.min(self.inner.settings.response_timeout / 2);
-        let mut pause = self.inner.settings.poll_interval;
+        let max_pause = self.inner.config.settings.poll_interval.saturating_mul(8);
+        let max_wait = MAX_LONG_POLL_DURATION.min(self.inner.config.settings.response_timeout / 2);
+        let mut pause = self.inner.config.settings.poll_interval;
         loop {
             let requested_at = Instant::now();
             let wait = max_wait.min(limit.saturating_sub(start.elapsed()));

@@ -74,13 +74,13 @@ impl Client {
                 _ => return Err(error),
             }
             interruptions += 1;
-            if interruptions > self.inner.settings.max_interruptions {
+            if interruptions > self.inner.config.settings.max_interruptions {
                 let last = Box::new(error);
                 return Err(ClientError::TooManyInterruptions { interruptions, received: progress.received, last });
             }
             tracing::debug!(interruptions, received_bytes = progress.received, %error, "download was interrupted; resuming");
             if let Some(pause) =
-                retry::compute_backoff_delay(&self.inner.settings, interruptions, &error, retry::random_jitter())
+                retry::compute_backoff_delay(&self.inner.config.settings, interruptions, &error, retry::random_jitter())
             {
                 tokio::time::sleep(pause).await;
             }
@@ -131,7 +131,7 @@ impl Client {
             }
             let why = "partial content instead of the complete result";
             return Err(self
-                .new_request_context(DOWNLOAD_OPERATION_NAME, &self.inner.endpoint.to_string())
+                .new_request_context(DOWNLOAD_OPERATION_NAME, &self.inner.endpoint)
                 .invalid_response_error(why));
         }
         if progress.received > 0 {
@@ -171,8 +171,7 @@ impl Client {
         progress: &mut DownloadProgress,
         on_progress: &mut impl FnMut(u64, Option<u64>),
     ) -> Result<(), ClientError> {
-        let name = self.inner.endpoint.to_string();
-        let context = self.new_request_context(DOWNLOAD_OPERATION_NAME, &name);
+        let context = self.new_request_context(DOWNLOAD_OPERATION_NAME, &self.inner.endpoint);
         on_progress(progress.received, progress.total);
         loop {
             let chunk = tokio::time::timeout(context.limit, response.chunk()).await;

@@ -9,13 +9,12 @@
 //!
 //! ```no_run
 //! use std::time::Duration;
-//! use clew_client::{Client, CollectionStatus, Credentials, FileSink, StartCollectionRequest};
+//! use clew_client::{Client, ClientConfig, CollectionStatus, Credentials, FileSink, ProjectRef, StartCollectionRequest};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let client = Client::builder("http://127.0.0.1:8407")
-//!     .credentials(Credentials::access_key("AKEXAMPLE0000000000".parse()?, "…".into()))
-//!     .region("eu-1")
-//!     .build()?;
+//! let credentials = Credentials::access_key("AKEXAMPLE0000000000".parse()?, "…".into());
+//! let region = ProjectRef::Region("eu-1".into());
+//! let client = Client::new(ClientConfig::new("http://127.0.0.1:8407", credentials, region))?;
 //! let (instance, node) = ("…".parse()?, "…".parse()?);
 //! let slow = StartCollectionRequest { filter: Some("slow".into()), ..StartCollectionRequest::default() };
 //! let request_id = client.start_collection(&instance, &node, &slow).await?;
@@ -28,8 +27,8 @@
 //! # }
 //! ```
 
-mod builder;
 mod collection;
+mod config;
 mod credentials;
 mod download;
 mod endpoint;
@@ -38,23 +37,22 @@ mod instances;
 mod project;
 mod response;
 mod retry;
-mod settings;
 mod sink;
 mod token;
 mod transport;
 
 use std::sync::Arc;
 
-use clew_model::Language;
 use tokio::sync::{Mutex, OnceCell};
 
-pub use builder::ClientBuilder;
-pub use collection::{CollectionStatus, RequestId, StartCollectionRequest};
+pub use clew_model::UnvalidatedSessionSelection as StartCollectionRequest;
+pub use collection::{CollectionStatus, RequestId};
+pub use config::{ClientConfig, Settings};
 pub use credentials::Credentials;
 pub use download::DownloadSummary;
 pub use error::ClientError;
 pub use instances::{Datastore, InstanceDetail, InstanceList, InstanceNode, InstanceSummary};
-pub use settings::Settings;
+pub use project::ProjectRef;
 pub use sink::{DownloadSink, FileSink, StreamSink};
 
 /// Client for one project. Clones are cheap: they share connections, the token and the project id.
@@ -68,11 +66,7 @@ struct ClientInner {
     http: reqwest::Client,
     endpoint: endpoint::Endpoint,
     iam_endpoint: endpoint::Endpoint,
-    credentials: Credentials,
-    project_ref: project::ProjectRef,
-    language: Option<Language>,
-    user_agent: String,
-    settings: Settings,
+    config: ClientConfig,
     project: OnceCell<clew_model::ProjectId>,
     token: Mutex<Option<token::Token>>,
 }

@@ -8,13 +8,14 @@ use crate::Client;
 use crate::credentials::Credentials;
 use crate::error::ClientError;
 use crate::response::sanitize_server_text;
-use crate::retry::Idempotency;
-use crate::transport::ApiRequest;
 
+/// Project of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum ProjectRef {
+pub enum ProjectRef {
+    /// Id of the project.
     Project(ProjectId),
     /// Name of the region, which is also the name of the region's project.
+    /// Before the first request, the client looks up the id of the project.
     Region(String),
 }
 
@@ -36,7 +37,7 @@ impl Client {
         self.inner
             .project
             .get_or_try_init(|| async {
-                match (&self.inner.project_ref, &self.inner.credentials) {
+                match (&self.inner.config.project_ref, &self.inner.config.credentials) {
                     (ProjectRef::Project(id), _) => Ok(id.clone()),
                     (ProjectRef::Region(_), Credentials::Password { .. }) => {
                         Ok(self.get_or_request_token(None).await?.project)
@@ -50,18 +51,9 @@ impl Client {
     }
 
     async fn find_project_by_region(&self, region: &str) -> Result<ProjectId, ClientError> {
-        let request = ApiRequest {
-            operation: "looking up the project of the region",
-            method: Method::GET,
-            endpoint: &self.inner.iam_endpoint,
-            path: "/v3/projects".to_owned(),
-            query: vec![("name", region.to_owned())],
-            content_type: None,
-            body: String::new(),
-            project: None,
-            unsigned_headers: Vec::new(),
-            idempotency: Idempotency::Idempotent,
-        };
+        let query = vec![("name", region.to_owned())];
+        let request =
+            self.build_iam_request("looking up the project of the region", Method::GET, "/v3/projects", query);
         let response: ProjectsResponse = self.send_json_request(&request).await?;
         match response.projects.as_slice() {
             [only] => {
@@ -72,12 +64,8 @@ impl Client {
                 let found: Vec<String> = several
                     .iter()
                     .take(10)
-                    .map(|project| {
-                        format!(
-                            "{} ({})",
-                            sanitize_server_text(&project.id, 64),
-                            sanitize_server_text(&project.name, 64)
-                        )
+                    .map(|Project { id, name }| {
+                        format!("{} ({})", sanitize_server_text(id, 64), sanitize_server_text(name, 64))
                     })
                     .collect();
                 Err(project_lookup_error(region, format!("there are {}: {}", several.len(), found.join(", "))))

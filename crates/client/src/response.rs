@@ -8,6 +8,7 @@ use reqwest::header::{HeaderMap, LOCATION, RETRY_AFTER};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::endpoint::Endpoint;
 use crate::error::ClientError;
 
 /// Maximum size of a JSON response in bytes. A list of 100 instances is a few hundred KiB of JSON.
@@ -18,22 +19,22 @@ const MAX_RESPONSE_EXCERPT_CHARS: usize = 200;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RequestContext<'a> {
     pub(crate) operation: &'static str,
-    pub(crate) endpoint: &'a str,
+    pub(crate) endpoint: &'a Endpoint,
     /// Timeout for receiving the complete response.
     pub(crate) limit: Duration,
 }
 
 impl RequestContext<'_> {
     pub(crate) fn invalid_response_error(self, why: impl Into<String>) -> ClientError {
-        ClientError::InvalidResponse { operation: self.operation, endpoint: self.endpoint.to_owned(), why: why.into() }
+        ClientError::InvalidResponse { operation: self.operation, endpoint: self.endpoint.to_string(), why: why.into() }
     }
 
     pub(crate) fn timeout_error(self) -> ClientError {
-        ClientError::Timeout { operation: self.operation, endpoint: self.endpoint.to_owned(), limit: self.limit }
+        ClientError::Timeout { operation: self.operation, endpoint: self.endpoint.to_string(), limit: self.limit }
     }
 
     pub(crate) fn transport_error(self, source: reqwest::Error) -> ClientError {
-        let (operation, endpoint) = (self.operation, self.endpoint.to_owned());
+        let (operation, endpoint) = (self.operation, self.endpoint.to_string());
         if source.is_connect() {
             ClientError::Connect { operation, endpoint, source }
         } else if source.is_timeout() {

@@ -4,8 +4,8 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 
+use crate::config::Settings;
 use crate::error::ClientError;
-use crate::settings::Settings;
 
 /// A request that the server may have executed is retried only if it is idempotent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

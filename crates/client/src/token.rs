@@ -9,10 +9,7 @@ use crate::Client;
 use crate::credentials::Credentials;
 use crate::error::ClientError;
 use crate::project::ProjectRef;
-use crate::retry::Idempotency;
 use crate::transport::{ApiRequest, to_header_map};
-
-const TOKEN_REQUEST_OPERATION_NAME: &str = "signing in";
 
 #[derive(Debug, Clone)]
 pub(crate) struct Token {
@@ -100,20 +97,13 @@ impl Client {
     }
 
     async fn sign_in(&self) -> Result<Token, ClientError> {
+        let query = vec![("nocatalog", "true".to_owned())];
         let request = ApiRequest {
-            operation: TOKEN_REQUEST_OPERATION_NAME,
-            method: Method::POST,
-            endpoint: &self.inner.iam_endpoint,
-            path: "/v3/auth/tokens".to_owned(),
-            query: vec![("nocatalog", "true".to_owned())],
             content_type: Some("application/json;charset=utf8"),
             body: self.build_token_request_body()?,
-            project: None,
-            unsigned_headers: Vec::new(),
-            idempotency: Idempotency::Idempotent,
+            ..self.build_iam_request("signing in", Method::POST, "/v3/auth/tokens", query)
         };
-        let name = request.endpoint.to_string();
-        let context = self.new_request_context(TOKEN_REQUEST_OPERATION_NAME, &name);
+        let context = self.new_request_context(request.operation, request.endpoint);
         let http_response =
             self.send_request_with_headers(&request, to_header_map(&self.build_common_headers(&request))?).await?;
         let value = http_response.headers().get("x-subject-token").and_then(|value| value.to_str().ok());
@@ -126,7 +116,7 @@ impl Client {
     }
 
     fn build_token_request_body(&self) -> Result<String, ClientError> {
-        let Credentials::Password { domain, user, password } = &self.inner.credentials else {
+        let Credentials::Password { domain, user, password } = &self.inner.config.credentials else {
             return Err(ClientError::Setup("a password is missing".to_owned()));
         };
         let body = TokenRequest {
@@ -142,7 +132,7 @@ impl Client {
                     },
                 },
                 scope: ScopeBody {
-                    project: match &self.inner.project_ref {
+                    project: match &self.inner.config.project_ref {
                         ProjectRef::Project(id) => ProjectScopeBody::Id(id.as_str()),
                         ProjectRef::Region(name) => ProjectScopeBody::Name(name),
                     },

@@ -56,14 +56,30 @@ impl Client {
         query: Vec<(&'static str, String)>,
     ) -> ApiRequest<'a> {
         ApiRequest {
-            operation,
-            method: Method::GET,
             endpoint: &self.inner.endpoint,
-            path,
-            query,
             content_type: Some("application/json"),
-            body: String::new(),
             project: Some(project),
+            ..self.build_iam_request(operation, Method::GET, path, query)
+        }
+    }
+
+    /// Builds an idempotent request to the IAM endpoint, with an empty body.
+    pub(crate) fn build_iam_request(
+        &self,
+        operation: &'static str,
+        method: Method,
+        path: impl Into<String>,
+        query: Vec<(&'static str, String)>,
+    ) -> ApiRequest<'_> {
+        ApiRequest {
+            operation,
+            method,
+            endpoint: &self.inner.iam_endpoint,
+            path: path.into(),
+            query,
+            content_type: None,
+            body: String::new(),
+            project: None,
             unsigned_headers: Vec::new(),
             idempotency: Idempotency::Idempotent,
         }
@@ -73,35 +89,31 @@ impl Client {
         &self,
         request: &ApiRequest<'_>,
     ) -> Result<T, ClientError> {
-        let mut attempt = 1;
-        loop {
-            match self.send_json_request_once(request).await {
-                Ok(value) => return Ok(value),
-                Err(error) => self.wait_before_retry(request.idempotency, attempt, error).await?,
-            }
-            attempt += 1;
-        }
-    }
-
-    async fn send_json_request_once<T: DeserializeOwned>(&self, request: &ApiRequest<'_>) -> Result<T, ClientError> {
-        let name = request.endpoint.to_string();
-        let context = self.new_request_context(request.operation, &name);
-        let exchange = async { context.read_json_body(self.send_authenticated_request(request).await?).await };
-        tokio::time::timeout(context.limit, exchange).await.map_err(|_| context.timeout_error())?
+        let context = self.new_request_context(request.operation, request.endpoint);
+        self.retry(request, || async { context.read_json_body(self.send_authenticated_request(request).await?).await })
+            .await
     }
 
     /// Sends a request and returns the response without reading the response body.
     pub(crate) async fn send_request_with_retries(&self, request: &ApiRequest<'_>) -> Result<Response, ClientError> {
-        let mut attempt = 1;
+        self.retry(request, || self.send_authenticated_request(request)).await
+    }
+
+    /// Calls `attempt` until it succeeds within the response timeout, or until the request must not be retried.
+    async fn retry<T, F: Future<Output = Result<T, ClientError>>>(
+        &self,
+        request: &ApiRequest<'_>,
+        attempt: impl Fn() -> F,
+    ) -> Result<T, ClientError> {
+        let context = self.new_request_context(request.operation, request.endpoint);
+        let mut attempts = 1;
         loop {
-            let name = request.endpoint.to_string();
-            let context = self.new_request_context(request.operation, &name);
-            let result = tokio::time::timeout(context.limit, self.send_authenticated_request(request)).await;
+            let result = tokio::time::timeout(context.limit, attempt()).await;
             match result.unwrap_or_else(|_| Err(context.timeout_error())) {
-                Ok(response) => return Ok(response),
-                Err(error) => self.wait_before_retry(request.idempotency, attempt, error).await?,
+                Ok(value) => return Ok(value),
+                Err(error) => self.wait_before_retry(request.idempotency, attempts, error).await?,
             }
-            attempt += 1;
+            attempts += 1;
         }
     }
 
@@ -112,7 +124,7 @@ impl Client {
         attempt: u32,
         error: ClientError,
     ) -> Result<(), ClientError> {
-        let settings = &self.inner.settings;
+        let settings = &self.inner.config.settings;
         if attempt >= settings.max_attempts || !retry::is_retryable(&error, idempotency) {
             return Err(error);
         }
@@ -124,13 +136,17 @@ impl Client {
         Ok(())
     }
 
-    pub(crate) fn new_request_context<'a>(&self, operation: &'static str, endpoint: &'a str) -> RequestContext<'a> {
-        RequestContext { operation, endpoint, limit: self.inner.settings.response_timeout }
+    pub(crate) fn new_request_context<'a>(
+        &self,
+        operation: &'static str,
+        endpoint: &'a Endpoint,
+    ) -> RequestContext<'a> {
+        RequestContext { operation, endpoint, limit: self.inner.config.settings.response_timeout }
     }
 
     /// If the server rejects the token, the client requests a new token and sends the request once more.
     async fn send_authenticated_request(&self, request: &ApiRequest<'_>) -> Result<Response, ClientError> {
-        match &self.inner.credentials {
+        match &self.inner.config.credentials {
             Credentials::AccessKey { id, secret, security_token } => {
                 let headers = self.build_signed_headers(request, id, secret, security_token.as_ref())?;
                 self.send_request_with_headers(request, headers).await
@@ -157,8 +173,7 @@ impl Client {
         for (name, value) in &request.unsigned_headers {
             headers.insert(name.clone(), to_header_value(name.as_str(), value)?);
         }
-        let name = request.endpoint.to_string();
-        let context = self.new_request_context(request.operation, &name);
+        let context = self.new_request_context(request.operation, request.endpoint);
         let http_request = self
             .inner
             .http
@@ -175,12 +190,12 @@ impl Client {
     pub(crate) fn build_common_headers(&self, request: &ApiRequest<'_>) -> Vec<(String, String)> {
         let mut headers = vec![
             (HOST.to_string(), request.endpoint.host_header_value()),
-            (USER_AGENT.to_string(), self.inner.user_agent.clone()),
+            (USER_AGENT.to_string(), self.inner.config.user_agent.clone()),
         ];
         if let Some(content_type) = request.content_type {
             headers.push((CONTENT_TYPE.to_string(), content_type.to_owned()));
         }
-        if let (Some(language), Some(_)) = (self.inner.language, request.project) {
+        if let (Some(language), Some(_)) = (self.inner.config.language, request.project) {
             headers.push(("x-language".to_owned(), language.tag().to_owned()));
         }
         headers

@@ -170,17 +170,34 @@ impl fmt::Display for ClientAddressFilter {
 }
 
 /// Unvalidated filter and sort fields of a request. A field is `None` if the request omits the field.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[allow(missing_docs)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct UnvalidatedSessionSelection {
+    /// Class of sessions: `slow`, `active`, `total` or `long`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub filter: Option<String>,
+    /// Threshold for slow sessions and long transactions, in seconds, from 1 to 86,400.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub slow_process_threshold: Option<i64>,
+    /// Account name.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
+    /// Client address.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
+    /// Default database.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub db: Option<String>,
+    /// Command, such as `Query` or `Sleep`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
+    /// Substring of the statement.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub sql_key: Option<String>,
+    /// Column to sort by, such as `id`, `state_duration` or `trx_executed_time`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub sort_key: Option<String>,
+    /// Sort order: `asc` or `desc`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub sort_dir: Option<String>,
 }
 

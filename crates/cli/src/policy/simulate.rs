@@ -131,12 +131,11 @@ async fn find_project_and_instance(
         }
         return Ok((None, None));
     }
-    let project = match &arguments.project {
-        Some(project) => directory.find_project(project).await?,
-        None => {
-            let projects = directory.store.tenants().list_projects(&directory.domain.id).await?;
-            require_single_item(projects, "project", |project| &project.name)?
-        }
+    let project = if let Some(project) = &arguments.project {
+        directory.find_project(project).await?
+    } else {
+        let projects = directory.store.tenants().list_projects(&directory.domain.id).await?;
+        require_single_item(projects, "project", |project| &project.name)?
     };
     let Some(name_or_id) = &arguments.instance else { return Ok((Some(project), None)) };
     let instance = instance::find_instance(&directory.store, &project.id, name_or_id).await?;

@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use clew_client::Credentials;
+use clew_client::{ClientConfig, Credentials, ProjectRef};
 use clew_model::{InstanceFilter, Pagination, ProjectId};
 use clew_testkit::{FakeServer, FakeServerOptions};
 use reqwest::{Client, StatusCode};
@@ -172,8 +172,8 @@ async fn created_keys_sign_requests_until_revoked() {
             secret: text("secret_key").into(),
             security_token: token.map(Into::into),
         };
-        let client = clew_client::Client::builder(&api.endpoint).credentials(credentials).project(project.clone());
-        let client = client.build().unwrap();
+        let config = ClientConfig::new(&api.endpoint, credentials, ProjectRef::Project(project.clone()));
+        let client = clew_client::Client::new(config).unwrap();
         match client.list_instances(&InstanceFilter::default(), Pagination::default()).await {
             Ok(_) => None,
             Err(error) => Some(error.http_status().unwrap()),

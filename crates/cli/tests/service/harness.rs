@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use clew_client::{Client, Credentials};
+use clew_client::{Client, ClientConfig, Credentials, ProjectRef};
 use clew_model::{AccessKeyId, InstanceId, NodeId, ProjectId};
 use clew_store::StoreLocation;
 use serde_json::{Value, json};
@@ -192,11 +192,8 @@ impl Home {
     pub(crate) fn client(&self, serving: &RunningService) -> Client {
         let id: AccessKeyId = self.credential("access_key").parse().unwrap();
         let project: ProjectId = self.credential("project_id").parse().unwrap();
-        Client::builder(&serving.endpoint)
-            .credentials(Credentials::access_key(id, self.credential("secret_key").into()))
-            .project(project)
-            .build()
-            .unwrap()
+        let credentials = Credentials::access_key(id, self.credential("secret_key").into());
+        Client::new(ClientConfig::new(&serving.endpoint, credentials, ProjectRef::Project(project))).unwrap()
     }
 }
 

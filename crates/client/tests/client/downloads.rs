@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use clew_client::{Client, ClientError, DownloadSummary, FileSink, Settings, StreamSink};
+use clew_client::{Client, ClientConfig, ClientError, DownloadSummary, FileSink, Settings, StreamSink};
 
-use crate::loopback_server::{Reply, Request, Server, builder, client, fast_settings, instance, node, request_id};
+use crate::loopback_server::{Reply, Request, Server, client, config, fast_settings, instance, node, request_id};
 
 const OLD: &str = "\"old\"";
 const NEW: &str = "\"new\"";
@@ -106,7 +106,7 @@ async fn stalled_download_is_resumed() {
     })
     .await;
     let settings = Settings { response_timeout: Duration::from_millis(200), ..fast_settings() };
-    let (downloaded, written) = download(&builder(&server).settings(settings).build().unwrap()).await;
+    let (downloaded, written) = download(&Client::new(ClientConfig { settings, ..config(&server) }).unwrap()).await;
     assert_eq!(downloaded.unwrap().bytes, 10_000);
     assert!(written == expected);
     assert_eq!(ranges(&server), [None, Some(4_000)]);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use clew_client::{Client, ClientBuilder, Credentials, RequestId, Settings};
+use clew_client::{Client, ClientConfig, Credentials, ProjectRef, RequestId, Settings};
 use clew_model::{InstanceId, NodeId, ProjectId};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -209,10 +209,15 @@ pub(crate) fn fast_settings() -> Settings {
     }
 }
 
-pub(crate) fn builder(server: &Server) -> ClientBuilder {
-    Client::builder(&server.endpoint).credentials(access_key()).project(project()).settings(fast_settings())
+pub(crate) fn config(server: &Server) -> ClientConfig {
+    config_for(&server.endpoint, access_key(), ProjectRef::Project(project()))
+}
+
+/// Returns a configuration with short delays.
+pub(crate) fn config_for(endpoint: &str, credentials: Credentials, project: ProjectRef) -> ClientConfig {
+    ClientConfig { settings: fast_settings(), ..ClientConfig::new(endpoint, credentials, project) }
 }
 
 pub(crate) fn client(server: &Server) -> Client {
-    builder(server).build().unwrap()
+    Client::new(config(server)).unwrap()
 }

@@ -1,10 +1,10 @@
 //! Error responses, invalid responses, and invalid client configurations.
 
-use clew_client::{Client, ClientError, Credentials};
+use clew_client::{Client, ClientConfig, ClientError, Credentials, ProjectRef};
 use clew_model::{InstanceFilter, Pagination};
 
 use crate::loopback_server::{
-    Reply, Server, access_key, builder, client, fast_settings, instance, node, project, request_id,
+    Reply, Server, access_key, client, config, config_for, instance, node, project, request_id,
 };
 
 async fn list(client: &Client) -> Result<clew_client::InstanceList, ClientError> {
@@ -73,12 +73,9 @@ async fn region_must_have_exactly_one_project() {
     ] {
         let answer = format!(r#"{{"projects":[{projects}]}}"#);
         let server = Server::with_replies(vec![Reply::new(200, answer)]).await;
-        let client = Client::builder(&server.endpoint)
-            .credentials(access_key())
-            .region("eu-1")
-            .settings(fast_settings())
-            .build();
-        let error = list(&client.unwrap()).await.unwrap_err();
+        let client =
+            Client::new(config_for(&server.endpoint, access_key(), ProjectRef::Region("eu-1".into()))).unwrap();
+        let error = list(&client).await.unwrap_err();
         assert!(matches!(error, ClientError::ProjectLookup { .. }), "{error}");
         assert!(error.to_string().contains(found), "{error}");
     }
@@ -88,8 +85,9 @@ async fn region_must_have_exactly_one_project() {
 async fn lookups_and_sign_ins_use_the_iam_endpoint() {
     let iam = Server::start(|_, _| Reply::new(200, format!(r#"{{"projects":[{{"id":"{}"}}]}}"#, project()))).await;
     let server = Server::with_replies(vec![Reply::new(200, r#"{"instances":[],"total_count":0}"#)]).await;
-    let client = Client::builder(&server.endpoint).iam_endpoint(&iam.endpoint).credentials(access_key()).region("eu-1");
-    list(&client.settings(fast_settings()).build().unwrap()).await.unwrap();
+    let config = config_for(&server.endpoint, access_key(), ProjectRef::Region("eu-1".into()));
+    let client = Client::new(ClientConfig { iam_endpoint: Some(iam.endpoint.clone()), ..config }).unwrap();
+    list(&client).await.unwrap();
     assert_eq!(iam.requests()[0].target, "/v3/projects?name=eu-1");
     assert_eq!(iam.requests()[0].header("host"), iam.endpoint.strip_prefix("http://"));
     assert!(server.requests()[0].target.starts_with(&format!("/v3.1/{}/instances?", project())));
@@ -98,20 +96,18 @@ async fn lookups_and_sign_ins_use_the_iam_endpoint() {
 
 #[tokio::test]
 async fn invalid_configuration_is_rejected_before_a_request() {
-    let complete = || Client::builder("http://127.0.0.1:1").credentials(access_key()).project(project());
-    assert!(complete().build().is_ok());
+    let valid = || config_for("http://127.0.0.1:1", access_key(), ProjectRef::Project(project()));
+    assert!(Client::new(valid()).is_ok());
     for (broken, why) in [
-        (Client::builder("nonsense").credentials(access_key()).project(project()), "is not a URL"),
-        (complete().iam_endpoint("ftp://x"), "IAM endpoint \"ftp://x\" is neither http nor https"),
+        (ClientConfig { endpoint: "nonsense".into(), ..valid() }, "is not a URL"),
         (
-            Client::builder("http://127.0.0.1:1").project(project()),
-            "an access key with its secret key, or a user with a password",
+            ClientConfig { iam_endpoint: Some("ftp://x".into()), ..valid() },
+            "IAM endpoint \"ftp://x\" is neither http nor https",
         ),
-        (Client::builder("http://127.0.0.1:1").credentials(access_key()), "a project id or a region"),
-        (complete().user_agent("two\nlines"), "user agent"),
-        (complete().ca_certificates("no PEM"), "contains no PEM certificate"),
+        (ClientConfig { user_agent: "two\nlines".into(), ..valid() }, "user agent"),
+        (ClientConfig { ca_certificates: vec!["no PEM".into()], ..valid() }, "contains no PEM certificate"),
     ] {
-        let message = broken.build().unwrap_err().to_string();
+        let message = Client::new(broken).unwrap_err().to_string();
         assert!(message.contains(why), "{message}");
     }
 }
@@ -124,10 +120,11 @@ async fn errors_and_debug_output_contain_no_secrets() {
         secret: "the-secret-key".into(),
         security_token: Some("the-secret-token\n".into()),
     };
-    let client = builder(&server).credentials(credentials).build().unwrap();
+    let client = Client::new(ClientConfig { credentials, ..config(&server) }).unwrap();
     let error = list(&client).await.unwrap_err();
     assert!(error.to_string().contains("x-security-token"), "{error}");
-    let password = builder(&server).credentials(Credentials::password("acme", "ada", "the-secret-word".into()));
+    let credentials = Credentials::password("acme", "ada", "the-secret-word".into());
+    let password = ClientConfig { credentials, ..config(&server) };
     for shown in [format!("{client:?}"), format!("{error:?}"), format!("{password:?}"), error.to_string()] {
         assert!(!shown.contains("the-secret"), "{shown}");
     }

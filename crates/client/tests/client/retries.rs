@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use clew_client::{Client, ClientError, CollectionStatus, Settings, StartCollectionRequest};
+use clew_client::{Client, ClientConfig, ClientError, CollectionStatus, ProjectRef, Settings, StartCollectionRequest};
 
 use crate::loopback_server::{
-    Reply, Server, access_key, builder, client, fast_settings, instance, node, project, request_id,
+    Reply, Server, access_key, client, config, config_for, fast_settings, instance, node, project, request_id,
 };
 
 const STARTED: &str = r#"{"request_id":"realtime_session-x"}"#;
@@ -77,7 +77,7 @@ async fn retry_after_replaces_the_backoff() {
     let settings =
         Settings { initial_backoff: Duration::from_hours(1), max_backoff: Duration::from_hours(2), ..fast_settings() };
     let server = Server::with_replies(vec![error(429).header("retry-after", "0"), Reply::new(200, RUNNING)]).await;
-    let client = builder(&server).settings(settings).build().unwrap();
+    let client = Client::new(ClientConfig { settings, ..config(&server) }).unwrap();
     assert_eq!(status(&client).await.unwrap(), CollectionStatus::Running);
 }
 
@@ -98,7 +98,7 @@ async fn missing_response_times_out_with_the_operation() {
     let settings = Settings { response_timeout: Duration::from_millis(50), max_attempts: 2, ..fast_settings() };
     for fault in [Reply::no_response(), Reply::new(200, RUNNING).stall_after(3)] {
         let server = Server::with_replies(vec![fault]).await;
-        let client = builder(&server).settings(settings.clone()).build().unwrap();
+        let client = Client::new(ClientConfig { settings: settings.clone(), ..config(&server) }).unwrap();
         let error = status(&client).await.unwrap_err();
         assert!(matches!(error, ClientError::Timeout { .. }), "{error}");
         let expected = format!("reading the state of a collection: {} did not respond within 50ms", server.endpoint);
@@ -116,12 +116,7 @@ async fn refused_connection_names_the_endpoint() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         format!("http://{}", listener.local_addr().unwrap())
     };
-    let client = Client::builder(&endpoint)
-        .credentials(access_key())
-        .project(project())
-        .settings(fast_settings())
-        .build()
-        .unwrap();
+    let client = Client::new(config_for(&endpoint, access_key(), ProjectRef::Project(project()))).unwrap();
     let error = collect(&client).await.unwrap_err();
     assert!(matches!(error, ClientError::Connect { .. }), "{error}");
     let message = error.to_string();
@@ -141,14 +136,12 @@ async fn collection_is_retried_if_there_was_no_connection() {
             drop(stream);
         }
     });
-    let client = Client::builder(&endpoint)
-        .credentials(access_key())
-        .project(project())
-        .settings(fast_settings())
+    let client = Client::new(ClientConfig {
         // The test must not depend on certificates of the system.
-        .ca_certificates(crate::tls::AUTHORITY)
-        .build()
-        .unwrap();
+        ca_certificates: vec![crate::tls::AUTHORITY.into()],
+        ..config_for(&endpoint, access_key(), ProjectRef::Project(project()))
+    })
+    .unwrap();
     let error = collect(&client).await.unwrap_err();
     closing.abort();
     assert!(matches!(error, ClientError::Connect { .. }), "{error}");

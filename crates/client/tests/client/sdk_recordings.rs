@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use clew_client::{Client, Credentials, StartCollectionRequest};
+use clew_client::{Client, ClientConfig, Credentials, ProjectRef, StartCollectionRequest};
 use clew_iam::signature::{self, AuthorizationHeader, RequestToSign, SignatureError};
 use clew_model::{InstanceFilter, Language, Pagination, Tag};
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::loopback_server::{
-    ACCESS_KEY, Reply, Request, SECRET_KEY, Server, builder, client, fast_settings, instance, node, project, request_id,
+    ACCESS_KEY, Reply, Request, SECRET_KEY, Server, client, config, config_for, instance, node, project, request_id,
 };
 
 #[derive(Deserialize)]
@@ -170,7 +170,7 @@ async fn collection_requests_equal_those_of_the_sdk() {
         assert_eq!(started.as_str(), "realtime_session-x");
         assert_same(&server.requests()[number], name);
     }
-    let chinese = builder(&server).language(Language::ZhCn).build().unwrap();
+    let chinese = Client::new(ClientConfig { language: Some(Language::ZhCn), ..config(&server) }).unwrap();
     let slow = StartCollectionRequest { filter: Some("slow".into()), ..none() };
     chinese.start_collection(&instance(), &node(), &slow).await.unwrap();
     assert_same(server.requests().last().unwrap(), "collect-in-chinese");
@@ -190,7 +190,7 @@ async fn read_requests_equal_those_of_the_sdk() {
         )
     })
     .await;
-    let english = builder(&server).language(Language::EnUs).build().unwrap();
+    let english = Client::new(ClientConfig { language: Some(Language::EnUs), ..config(&server) }).unwrap();
 
     client(&server).fetch_collection_status(&instance(), &node(), &request_id()).await.unwrap();
     assert_same(server.requests().last().unwrap(), "status");
@@ -221,7 +221,7 @@ async fn temporary_key_signs_its_security_token() {
         secret: SECRET_KEY.into(),
         security_token: Some("a+temporary/token==".into()),
     };
-    let client = builder(&server).credentials(credentials).build().unwrap();
+    let client = Client::new(ClientConfig { credentials, ..config(&server) }).unwrap();
     client.list_instances(&InstanceFilter::default(), Pagination::default()).await.unwrap();
     let sent = &server.requests()[0];
     let recorded = Recorded::read("list-with-a-temporary-key").as_request();
@@ -238,12 +238,8 @@ async fn project_lookup_equals_the_sdk_and_is_cached() {
         Reply::new(200, if is_look_up { look_up } else { r#"{"status":"running"}"#.to_owned() })
     })
     .await;
-    let client = Client::builder(&server.endpoint)
-        .credentials(crate::loopback_server::access_key())
-        .region("eu-1")
-        .settings(fast_settings())
-        .build()
-        .unwrap();
+    let region = ProjectRef::Region("eu-1".into());
+    let client = Client::new(config_for(&server.endpoint, crate::loopback_server::access_key(), region)).unwrap();
     for _ in 0..2 {
         client.fetch_collection_status(&instance(), &node(), &request_id()).await.unwrap();
     }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use clew_client::{Client, ClientBuilder, ClientError, CollectionStatus, Credentials};
+use clew_client::{Client, ClientConfig, ClientError, CollectionStatus, Credentials, ProjectRef};
 use serde_json::{Value, json};
 
-use crate::loopback_server::{Reply, Request, Server, fast_settings, instance, node, project, request_id};
+use crate::loopback_server::{Reply, Request, Server, config, config_for, instance, node, project, request_id};
 
 const RUNNING: &str = r#"{"status":"running"}"#;
 
@@ -19,9 +19,12 @@ fn token(value: &str) -> Reply {
         .header("x-subject-token", value)
 }
 
-fn builder(server: &Server) -> ClientBuilder {
-    let credentials = Credentials::password("acme", "ada", "correct horse".into());
-    Client::builder(&server.endpoint).credentials(credentials).project(project()).settings(fast_settings())
+fn password() -> Credentials {
+    Credentials::password("acme", "ada", "correct horse".into())
+}
+
+fn password_client(server: &Server) -> Client {
+    Client::new(ClientConfig { credentials: password(), ..config(server) }).unwrap()
 }
 
 async fn status(client: &Client) -> Result<CollectionStatus, ClientError> {
@@ -51,7 +54,7 @@ async fn server_that_accepts(accepted: usize) -> Server {
 #[tokio::test]
 async fn token_of_a_password_is_used_for_all_requests() {
     let server = server_that_accepts(0).await;
-    let client = builder(&server).build().unwrap();
+    let client = password_client(&server);
     for _ in 0..3 {
         assert_eq!(status(&client).await.unwrap(), CollectionStatus::Running);
     }
@@ -69,7 +72,7 @@ async fn token_of_a_password_is_used_for_all_requests() {
 #[tokio::test]
 async fn scope_contains_the_region_and_the_token_returns_the_project() {
     let server = server_that_accepts(0).await;
-    let client = builder(&server).region("eu-1").build().unwrap();
+    let client = Client::new(config_for(&server.endpoint, password(), ProjectRef::Region("eu-1".into()))).unwrap();
     status(&client).await.unwrap();
     let requests = server.requests();
     let body: Value = serde_json::from_str(&requests[0].body).unwrap();
@@ -81,12 +84,12 @@ async fn scope_contains_the_region_and_the_token_returns_the_project() {
 #[tokio::test]
 async fn expired_token_is_replaced_once() {
     let server = server_that_accepts(1).await;
-    let client = builder(&server).build().unwrap();
+    let client = password_client(&server);
     assert_eq!(status(&client).await.unwrap(), CollectionStatus::Running);
     assert_eq!((server.requests().len(), sign_ins(&server)), (4, 2));
 
     let server = server_that_accepts(usize::MAX).await;
-    let error = status(&builder(&server).build().unwrap()).await.unwrap_err();
+    let error = status(&password_client(&server)).await.unwrap_err();
     assert_eq!(error.http_status(), Some(401), "{error}");
     assert_eq!((server.requests().len(), sign_ins(&server)), (4, 2));
 }
@@ -94,7 +97,7 @@ async fn expired_token_is_replaced_once() {
 #[tokio::test]
 async fn concurrent_requests_share_one_sign_in() {
     let server = server_that_accepts(1).await;
-    let client = builder(&server).build().unwrap();
+    let client = password_client(&server);
     let calls: Vec<_> = (0..8)
         .map(|_| {
             let client = client.clone();
@@ -111,7 +114,7 @@ async fn concurrent_requests_share_one_sign_in() {
 async fn wrong_password_is_reported_and_not_retried() {
     let refusal = r#"{"error_code":"IAM.0001","error_msg":"User name or password is wrong."}"#;
     let server = Server::with_replies(vec![Reply::new(401, refusal)]).await;
-    let error = status(&builder(&server).build().unwrap()).await.unwrap_err();
+    let error = status(&password_client(&server)).await.unwrap_err();
     assert_eq!(error.to_string(), "signing in: User name or password is wrong. (IAM.0001, HTTP 401)");
     assert_eq!(server.requests().len(), 1, "repeated attempts may lock the account");
 }
@@ -124,7 +127,7 @@ async fn invalid_token_response_is_rejected() {
         (Reply::new(201, "hello").header("x-subject-token", "t"), "expected value"),
     ] {
         let server = Server::with_replies(vec![reply]).await;
-        let error = status(&builder(&server).build().unwrap()).await.unwrap_err();
+        let error = status(&password_client(&server)).await.unwrap_err();
         assert!(matches!(error, ClientError::InvalidResponse { .. }), "{error}");
         assert!(error.to_string().contains(why), "{error}");
     }

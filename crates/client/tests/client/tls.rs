@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use clew_client::{Client, ClientError, CollectionStatus, Settings};
+use clew_client::{Client, ClientConfig, ClientError, CollectionStatus, ProjectRef, Settings};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -50,15 +50,12 @@ fn serve_once() -> (String, JoinHandle<Option<String>>) {
 }
 
 async fn request_status(endpoint: &str, authority: &str) -> Result<CollectionStatus, ClientError> {
-    Client::builder(endpoint)
-        .credentials(access_key())
-        .project(project())
-        .settings(Settings { max_attempts: 1, ..fast_settings() })
-        .ca_certificates(authority)
-        .build()
-        .unwrap()
-        .fetch_collection_status(&instance(), &node(), &request_id())
-        .await
+    let config = ClientConfig {
+        settings: Settings { max_attempts: 1, ..fast_settings() },
+        ca_certificates: vec![authority.into()],
+        ..ClientConfig::new(endpoint, access_key(), ProjectRef::Project(project()))
+    };
+    Client::new(config).unwrap().fetch_collection_status(&instance(), &node(), &request_id()).await
 }
 
 #[tokio::test]
