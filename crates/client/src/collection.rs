@@ -100,18 +100,12 @@ impl Client {
         node: &NodeId,
         selection: &UnvalidatedSessionSelection,
     ) -> Result<RequestId, ClientError> {
-        let project = self.project_id().await?;
         let request = ApiRequest {
             method: Method::POST,
             content_type: Some("application/json;charset=utf-8"),
             body: serde_json::to_string(selection).map_err(|error| ClientError::Setup(error.to_string()))?,
             idempotency: Idempotency::NonIdempotent,
-            ..self.build_get_request(
-                "starting a collection",
-                project,
-                format!("/v3/{project}/instances/{instance}/nodes/{node}/realtime-session"),
-                Vec::new(),
-            )
+            ..self.build_node_request("starting a collection", (instance, node), "realtime-session", None).await?
         };
         let response: StartCollectionResponse = self.send_json_request(&request).await?;
         Ok(response.request_id)
@@ -166,14 +160,8 @@ impl Client {
         request_id: &RequestId,
         wait: Duration,
     ) -> Result<CollectionStatusResponse, ClientError> {
-        let project = self.project_id().await?;
-        let path = format!("/v3/{project}/instances/{instance}/nodes/{node}/realtime-session-task");
-        let mut request = self.build_get_request(
-            FETCH_STATUS_OPERATION_NAME,
-            project,
-            path,
-            vec![("request_id", request_id.to_string())],
-        );
+        let (operation, node) = (FETCH_STATUS_OPERATION_NAME, (instance, node));
+        let mut request = self.build_node_request(operation, node, "realtime-session-task", Some(request_id)).await?;
         if wait.as_secs() > 0 {
             request.unsigned_headers.push((PREFER_HEADER, format!("wait={}", wait.as_secs())));
         }

@@ -149,19 +149,14 @@ impl Client {
         request_id: &RequestId,
         progress: &DownloadProgress,
     ) -> Result<Response, ClientError> {
-        let project = self.project_id().await?;
-        let path = format!("/v3/{project}/instances/{instance}/nodes/{node}/realtime-session-result");
+        let (operation, node) = (DOWNLOAD_OPERATION_NAME, (instance, node));
+        let request = self.build_node_request(operation, node, "realtime-session-result", Some(request_id)).await?;
         // A download with a compressed body cannot be resumed by byte range.
         let mut unsigned_headers = vec![(ACCEPT_ENCODING, "identity".to_owned())];
         if let Some((range, etag)) = progress.build_range_headers() {
             unsigned_headers.extend([(RANGE, range), (IF_RANGE, etag.to_owned())]);
         }
-        let query = vec![("request_id", request_id.to_string())];
-        self.send_request_with_retries(&ApiRequest {
-            unsigned_headers,
-            ..self.build_get_request(DOWNLOAD_OPERATION_NAME, project, path, query)
-        })
-        .await
+        self.send_request_with_retries(&ApiRequest { unsigned_headers, ..request }).await
     }
 
     async fn write_body_to_sink<T: DownloadSink>(

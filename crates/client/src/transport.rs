@@ -6,10 +6,11 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 
 use clew_iam::signature::{self, RequestToSign};
-use clew_model::{AccessKeyId, ProjectId};
+use clew_model::{AccessKeyId, InstanceId, NodeId, ProjectId};
 use jiff::Timestamp;
 
 use crate::Client;
+use crate::collection::RequestId;
 use crate::credentials::Credentials;
 use crate::endpoint::Endpoint;
 use crate::error::ClientError;
@@ -85,6 +86,20 @@ impl Client {
         }
     }
 
+    /// Builds a GET request for a resource of a node, or of a collection task of the node.
+    pub(crate) async fn build_node_request(
+        &self,
+        operation: &'static str,
+        (instance, node): (&InstanceId, &NodeId),
+        resource: &str,
+        request_id: Option<&RequestId>,
+    ) -> Result<ApiRequest<'_>, ClientError> {
+        let project = self.project_id().await?;
+        let path = format!("/v3/{project}/instances/{instance}/nodes/{node}/{resource}");
+        let query = request_id.map(|id| ("request_id", id.to_string())).into_iter().collect();
+        Ok(self.build_get_request(operation, project, path, query))
+    }
+
     pub(crate) async fn send_json_request<T: DeserializeOwned>(
         &self,
         request: &ApiRequest<'_>,
@@ -100,40 +115,30 @@ impl Client {
     }
 
     /// Calls `attempt` until it succeeds within the response timeout, or until the request must not be retried.
+    /// Waits for the backoff delay before each retry.
     async fn retry<T, F: Future<Output = Result<T, ClientError>>>(
         &self,
         request: &ApiRequest<'_>,
         attempt: impl Fn() -> F,
     ) -> Result<T, ClientError> {
+        let settings = &self.inner.config.settings;
         let context = self.new_request_context(request.operation, request.endpoint);
         let mut attempts = 1;
         loop {
             let result = tokio::time::timeout(context.limit, attempt()).await;
-            match result.unwrap_or_else(|_| Err(context.timeout_error())) {
-                Ok(value) => return Ok(value),
-                Err(error) => self.wait_before_retry(request.idempotency, attempts, error).await?,
-            }
+            let error = match result.unwrap_or_else(|_| Err(context.timeout_error())) {
+                Err(error) if attempts < settings.max_attempts && retry::is_retryable(&error, request.idempotency) => {
+                    error
+                }
+                result => return result,
+            };
+            let Some(pause) = retry::compute_backoff_delay(settings, attempts, &error, retry::random_jitter()) else {
+                return Err(error);
+            };
+            tracing::debug!(attempt = attempts, pause_ms = pause.as_millis(), %error, "request failed; retrying");
+            tokio::time::sleep(pause).await;
             attempts += 1;
         }
-    }
-
-    /// Waits for the backoff delay, or returns `error` immediately if the request must not be retried.
-    async fn wait_before_retry(
-        &self,
-        idempotency: Idempotency,
-        attempt: u32,
-        error: ClientError,
-    ) -> Result<(), ClientError> {
-        let settings = &self.inner.config.settings;
-        if attempt >= settings.max_attempts || !retry::is_retryable(&error, idempotency) {
-            return Err(error);
-        }
-        let Some(pause) = retry::compute_backoff_delay(settings, attempt, &error, retry::random_jitter()) else {
-            return Err(error);
-        };
-        tracing::debug!(attempt, pause_ms = pause.as_millis(), %error, "request failed; retrying");
-        tokio::time::sleep(pause).await;
-        Ok(())
     }
 
     pub(crate) fn new_request_context<'a>(

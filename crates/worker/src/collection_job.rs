@@ -1,33 +1,25 @@
 //! Collects the sessions of a database node, writes them to a result and records the outcome of the task.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::time::Duration;
 
 use clew_model::{CollectionTaskOutcome, Failure, FailureKind, Limitation, Node, SessionSelection};
 use clew_mysql::StatementMasking;
-use clew_store::{ClaimedTask, LoginTrigger, Store, StoreError};
+use clew_store::{ClaimedTask, LoginTrigger, StoreError};
 use futures_util::FutureExt;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
+use crate::collection_queue::SessionCollectionQueue;
 use crate::collection_slots::SessionCollectionSlot;
-use crate::completion_notifier::CompletionNotifier;
 use crate::login_backoff::LoginPermit;
-use crate::node_reader::NodeReader;
-use crate::observer::WorkerObserver;
 use crate::pending_result::{self, PendingResult};
-use crate::{lease, settings::WorkerSettings};
 
 const STORE_ACCESS_RETRY_DELAY: Duration = Duration::from_millis(250);
 
 pub(crate) struct SessionCollectionJob {
-    pub(crate) store: Store,
-    pub(crate) settings: Arc<WorkerSettings>,
-    pub(crate) reader: Arc<dyn NodeReader>,
-    pub(crate) observer: Arc<dyn WorkerObserver>,
-    pub(crate) completions: CompletionNotifier,
+    pub(crate) queue: SessionCollectionQueue,
     pub(crate) claimed: ClaimedTask,
     /// Time immediately before the worker claimed the collection task. The worker measures its lease from this time.
     /// The lease expires earlier in the worker than in the store, so the worker never relies on an expired lease.
@@ -41,8 +33,15 @@ struct CollectedResult {
 }
 
 impl SessionCollectionJob {
+    /// Runs the collection and releases the slot.
     /// Returns the collection task to the queue when the token `release` is cancelled.
-    pub(crate) async fn run(self, slot: &mut SessionCollectionSlot, release: CancellationToken) {
+    pub(crate) async fn run(self, mut slot: SessionCollectionSlot, release: CancellationToken) {
+        self.run_in_slot(&mut slot, release).await;
+        drop(slot);
+        self.queue.wake.wake();
+    }
+
+    async fn run_in_slot(&self, slot: &mut SessionCollectionSlot, release: CancellationToken) {
         let task = &self.claimed.task;
         // A cancelled branch cannot have recorded the outcome, which is recorded after `select!`.
         let outcome = tokio::select! {
@@ -57,35 +56,52 @@ impl SessionCollectionJob {
         self.record_collection_outcome(outcome).await;
     }
 
+    /// Renews the lease until it expires before a renewal, or until another worker claims the collection task.
     async fn renew_lease_until_lost(&self) {
         let (request_id, fence) = (&self.claimed.task.request_id, self.claimed.fence);
-        lease::renew_lease_until_lost(&self.store, request_id, fence, self.claimed_at, self.settings.lease).await;
+        let (tasks, lease) = (self.queue.store.tasks(), self.queue.settings.lease);
+        let mut expires_at = self.claimed_at + lease;
+        loop {
+            sleep_until((Instant::now() + lease / 3).min(expires_at)).await;
+            let requested_at = Instant::now();
+            match timeout_at(expires_at, tasks.renew_lease(request_id, fence, lease)).await {
+                Ok(Ok(true)) => expires_at = requested_at + lease,
+                Ok(Ok(false)) | Err(_) => return,
+                Ok(Err(error)) => {
+                    warn!(task.request_id = %request_id, %error, "could not renew the lease; retrying");
+                    if Instant::now() >= expires_at {
+                        return;
+                    }
+                }
+            }
+        }
     }
 
     async fn collect_rows(&self, slot: &mut SessionCollectionSlot) -> Result<CollectedResult, Failure> {
         let task = &self.claimed.task;
-        if task.attempts > self.settings.max_attempts {
-            return Err(exhausted_attempts_failure(self.settings.max_attempts));
+        if task.attempts > self.queue.settings.max_attempts {
+            return Err(exhausted_attempts_failure(self.queue.settings.max_attempts));
         }
         let node = self.load_target_node().await?;
         let selection = self.load_session_selection().await?;
         // A user requested the first attempt. Further attempts are automatic, after a lost lease.
         let cause = if task.attempts > 1 { LoginTrigger::Automatic } else { LoginTrigger::Requested };
-        let login = LoginPermit::request_permit(&self.store, &node.id, cause).await?;
+        let login = LoginPermit::request_permit(&self.queue.store, &node.id, cause).await?;
         let read_future =
-            self.reader.read_sessions(&node.url, &selection, StatementMasking::from_masked_flag(task.masked));
+            self.queue.reader.read_sessions(&node.url, &selection, StatementMasking::from_masked_flag(task.masked));
         let read = slot.wait_for_session_rows(&node.id, read_future).await;
         login.record_login_outcome(&node, read.as_ref().err()).await;
         let mut rows = read?;
         let (row_count, limitations) = (rows.row_count(), rows.take_read_limitations());
         let pending =
-            pending_result::write_result(self.store.result_store(), &task.request_id, self.claimed.fence, rows).await?;
+            pending_result::write_result(self.queue.store.result_store(), &task.request_id, self.claimed.fence, rows)
+                .await?;
         Ok(CollectedResult { rows: row_count, limitations, pending })
     }
 
     async fn load_target_node(&self) -> Result<Node, Failure> {
         let id = &self.claimed.task.node_id;
-        match self.query_store_with_retries(|| self.store.instances().find_node_with_password(id)).await {
+        match self.query_store_with_retries(|| self.queue.store.instances().find_node_with_password(id)).await {
             Ok(Some(node)) => Ok(node),
             Ok(None) => Err(Failure::new(FailureKind::NodeRemoved, format!("node {id} was removed"))),
             Err(error) => Err(Failure::new(FailureKind::StoreFailed, format!("could not look up node {id}: {error}"))),
@@ -98,7 +114,9 @@ impl SessionCollectionJob {
         let mut selection = task.selection.clone();
         if selection.threshold.is_none() {
             let threshold = self
-                .query_store_with_retries(|| self.store.instances().find_slow_session_threshold(&task.instance_id))
+                .query_store_with_retries(|| {
+                    self.queue.store.instances().find_slow_session_threshold(&task.instance_id)
+                })
                 .await;
             selection.threshold = threshold.map_err(|error| {
                 let detail = format!("could not look up the slow threshold of instance {}: {error}", task.instance_id);
@@ -114,7 +132,7 @@ impl SessionCollectionJob {
     where
         F: Future<Output = Result<T, StoreError>>,
     {
-        let deadline = Instant::now() + self.settings.lease;
+        let deadline = Instant::now() + self.queue.settings.lease;
         loop {
             match query().await {
                 Err(StoreError::Database { .. }) if Instant::now() < deadline => sleep(STORE_ACCESS_RETRY_DELAY).await,
@@ -132,9 +150,9 @@ impl SessionCollectionJob {
             }
             Err(failure) => (CollectionTaskOutcome::Failed(failure), None),
         };
-        let deadline = Instant::now() + self.settings.lease;
+        let deadline = Instant::now() + self.queue.settings.lease;
         loop {
-            match self.store.tasks().complete_task(request_id, fence, &recorded).await {
+            match self.queue.store.tasks().complete_task(request_id, fence, &recorded).await {
                 Ok(true) => break,
                 Ok(false) => {
                     warn!(task.request_id = %request_id, "lease lost before completion; outcome discarded");
@@ -154,7 +172,7 @@ impl SessionCollectionJob {
             }
             sleep(STORE_ACCESS_RETRY_DELAY).await;
         }
-        self.completions.notify_waiters(request_id);
+        self.queue.completions.notify_waiters(request_id);
         if let Some(result) = &mut result {
             result.commit_result();
         }
@@ -170,18 +188,18 @@ impl SessionCollectionJob {
                     task.request_id = %task.request_id, node.id = %task.node_id,
                     result.rows = rows, result.bytes = bytes, task.seconds = seconds, "collection completed"
                 );
-                self.observer.record_collection_success(*rows, seconds);
+                self.queue.observer.record_collection_success(*rows, seconds);
             }
             CollectionTaskOutcome::Failed(failure) => {
                 warn!(task.request_id = %task.request_id, node.id = %task.node_id, %failure, "collection failed");
-                self.observer.record_collection_failure(failure.kind);
+                self.queue.observer.record_collection_failure(failure.kind);
             }
         }
     }
 
     async fn requeue_collection(&self) {
         let request_id = &self.claimed.task.request_id;
-        match self.store.tasks().release_task(request_id, self.claimed.fence).await {
+        match self.queue.store.tasks().release_task(request_id, self.claimed.fence).await {
             Ok(true) => info!(task.request_id = %request_id, "collection released"),
             Ok(false) => debug!(task.request_id = %request_id, "collection not released, because its lease was lost"),
             Err(error) => {

@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use clew_model::{InstanceId, NodeId, ProjectId, RequestId, SessionSelection};
 use clew_store::{NewSessionCollectionTask, SessionCollectionTask, Store, StoreError};
-use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use crate::completion_notifier::CompletionNotifier;
 use crate::node_reader::{MySqlNodeReader, NodeReader};
-use crate::notification_listener_state::NotificationListenerState;
+use crate::notifications::WakeSignal;
 use crate::observer::WorkerObserver;
 use crate::settings::WorkerSettings;
 
@@ -24,9 +23,8 @@ pub struct SessionCollectionQueue {
     pub(crate) settings: Arc<WorkerSettings>,
     pub(crate) reader: Arc<dyn NodeReader>,
     pub(crate) observer: Arc<dyn WorkerObserver>,
-    pub(crate) claimable: Arc<Notify>,
+    pub(crate) wake: WakeSignal,
     pub(crate) completions: CompletionNotifier,
-    pub(crate) notification_listener_state: NotificationListenerState,
 }
 
 impl SessionCollectionQueue {
@@ -50,9 +48,8 @@ impl SessionCollectionQueue {
             settings: Arc::new(settings),
             reader,
             observer,
-            claimable: Arc::default(),
+            wake: WakeSignal::default(),
             completions: CompletionNotifier::default(),
-            notification_listener_state: NotificationListenerState::default(),
         }
     }
 
@@ -80,7 +77,7 @@ impl SessionCollectionQueue {
             masked,
         };
         self.store.tasks().enqueue_task(&task, self.settings.max_queued_per_node).await?;
-        self.claimable.notify_one();
+        self.wake.wake();
         Ok(request_id)
     }
 
@@ -101,7 +98,7 @@ impl SessionCollectionQueue {
             if last || task.as_ref().is_none_or(|task| task.status.is_final()) {
                 return Ok(task);
             }
-            let interval = self.notification_listener_state.poll_interval(self.settings.completion_poll_interval);
+            let interval = self.wake.poll_interval(self.settings.completion_poll_interval);
             tokio::select! {
                 () = waiter.wait_for_completion() => {}
                 () = sleep_until(deadline.min(Instant::now() + interval)) => {}
@@ -118,18 +115,6 @@ impl SessionCollectionQueue {
     #[must_use]
     pub fn waiter_count(&self) -> usize {
         self.completions.waiter_count()
-    }
-
-    pub(crate) fn wake_worker(&self) {
-        self.claimable.notify_one();
-    }
-
-    pub(crate) fn notify_collection_completed(&self, request_id: &RequestId) {
-        self.completions.notify_waiters(request_id);
-    }
-
-    pub(crate) fn notification_listener_state(&self) -> &NotificationListenerState {
-        &self.notification_listener_state
     }
 }
 

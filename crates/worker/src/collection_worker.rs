@@ -1,24 +1,25 @@
 //! Worker loop that claims queued collection tasks and runs the tasks until a graceful shutdown.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use clew_store::{ClaimedTask, StoreError, TaskClaimOutcome, TaskClaimRequest};
-use tokio::sync::Notify;
-use tokio::time::{Instant, sleep};
+use clew_store::{StoreError, TaskClaimOutcome, TaskClaimRequest};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 use uuid::Uuid;
 
 use crate::collection_job::SessionCollectionJob;
 use crate::collection_queue::SessionCollectionQueue;
-use crate::collection_slots::{SessionCollectionSlot, SessionCollectionSlotPool};
-use crate::heartbeat;
-use crate::retention;
+use crate::collection_slots::SessionCollectionSlotPool;
+use crate::retention::{self, run_periodically};
 use crate::settings::WorkerSettings;
+use crate::task_results::log_first_failure;
 
 const RESULT_STORE_CHECK_INTERVAL: Duration = Duration::from_secs(2);
+/// The store treats a worker as stopped 20 s after its last heartbeat.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
+const WORKER_DEREGISTRATION_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl SessionCollectionQueue {
     /// Runs collection tasks until the `shutdown` token is cancelled.
@@ -35,12 +36,15 @@ impl SessionCollectionQueue {
         tokio::select! {
             () = self.claim_collections_until_shutdown(&worker, &running, &shutdown, &release) => {}
             () = retention::run_retention_jobs(self.store.clone(), &self.settings) => {}
-            () = heartbeat::send_heartbeats(&self.store, &worker) => {}
+            () = self.send_heartbeats(&worker) => {}
         }
-        heartbeat::deregister_worker(&self.store, &worker).await;
+        let deregistration = timeout(WORKER_DEREGISTRATION_TIMEOUT, self.store.zones().remove_worker(&worker)).await;
+        if !matches!(deregistration, Ok(Ok(()))) {
+            debug!("could not deregister this worker");
+        }
         running.close();
         info!(tasks.running = running.len(), "shutdown started; no more collections are claimed");
-        if tokio::time::timeout(self.settings.grace, running.wait()).await.is_err() {
+        if timeout(self.settings.grace, running.wait()).await.is_err() {
             release.cancel();
             running.wait().await;
         }
@@ -55,7 +59,7 @@ impl SessionCollectionQueue {
         release: &CancellationToken,
     ) {
         let pool = SessionCollectionSlotPool::new(&self.settings);
-        let mut store_fails = false;
+        let mut is_failing = false;
         loop {
             let Some(Ok(free)) = shutdown.run_until_cancelled(pool.acquire_free_slots()).await else { return };
             if shutdown.run_until_cancelled(self.wait_until_result_store_writable()).await.is_none() {
@@ -63,13 +67,12 @@ impl SessionCollectionQueue {
             }
             let claimed_at = Instant::now();
             let claims = self.claim_collections(worker, &pool, free.len()).await;
-            match &claims {
-                // Only the first of consecutive failures is logged.
-                Err(error) if !store_fails => warn!(%error, "could not claim collections; retrying"),
-                Ok(_) if store_fails => info!("claiming of collections works again"),
-                _ => {}
-            }
-            store_fails = claims.is_err();
+            log_first_failure!(
+                is_failing,
+                &claims,
+                "could not claim collections; retrying",
+                "claiming of collections works again"
+            );
             let TaskClaimOutcome { tasks, damaged } = claims.unwrap_or_default();
             for failure in damaged {
                 warn!(%failure, "collection failed, because its row is damaged");
@@ -77,16 +80,14 @@ impl SessionCollectionQueue {
             }
             let all_slots_used = tasks.len() == free.len();
             for (claimed, slot) in tasks.into_iter().zip(free) {
-                let job = self.create_collection_job(claimed, claimed_at);
-                running.spawn(job.run_and_release_slot(slot, self.claimable.clone(), release.clone()));
+                let job = SessionCollectionJob { queue: self.clone(), claimed, claimed_at };
+                running.spawn(job.run(slot, release.clone()));
             }
             if all_slots_used {
                 continue;
             }
-            tokio::select! {
-                () = shutdown.cancelled() => return,
-                () = self.claimable.notified() => {}
-                () = sleep(self.notification_listener_state.poll_interval(self.settings.poll_interval)) => {}
+            if shutdown.run_until_cancelled(self.wake.wait(self.settings.poll_interval)).await.is_none() {
+                return;
             }
         }
     }
@@ -120,28 +121,14 @@ impl SessionCollectionQueue {
         self.store.tasks().claim_tasks(claim).await
     }
 
-    fn create_collection_job(&self, claimed: ClaimedTask, claimed_at: Instant) -> SessionCollectionJob {
-        SessionCollectionJob {
-            store: self.store.clone(),
-            settings: self.settings.clone(),
-            reader: self.reader.clone(),
-            observer: self.observer.clone(),
-            completions: self.completions.clone(),
-            claimed,
-            claimed_at,
-        }
-    }
-}
-
-impl SessionCollectionJob {
-    async fn run_and_release_slot(
-        self,
-        mut slot: SessionCollectionSlot,
-        claimable: Arc<Notify>,
-        release: CancellationToken,
-    ) {
-        self.run(&mut slot, release).await;
-        drop(slot);
-        claimable.notify_one();
+    /// Sends the heartbeats from which the store detects network zones without a running worker.
+    /// If a network zone has no active worker, a collection task that has been queued for 10 minutes fails.
+    async fn send_heartbeats(&self, worker: &str) {
+        run_periodically(HEARTBEAT_INTERVAL, || async {
+            if let Err(error) = self.store.zones().record_worker_heartbeat(worker).await {
+                debug!(%error, "could not record the heartbeat of this worker");
+            }
+        })
+        .await;
     }
 }

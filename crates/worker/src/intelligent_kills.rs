@@ -14,16 +14,15 @@ use clew_mysql::{
     UnreliableClockReason, UnsafeKillPolicy, read_client_sessions,
 };
 use clew_store::{IntelligentKill, IntelligentKillId, KillSource, LoginTrigger, NewIntelligentKill, Store, StoreError};
-use tokio::sync::Notify;
-use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 use crate::kill_executor::{KillError, KillExecutor, KillRequest, VictimMatchRule, detect_proxied_connection};
 use crate::login_backoff::LoginPermit;
-use crate::notification_listener_state::NotificationListenerState;
+use crate::notifications::WakeSignal;
 use crate::settings::WorkerSettings;
+use crate::task_results::{join_task, log_first_failure};
 
 /// An intelligent kill fails if it is queued for more than 1 minute, because the slow sessions may have changed.
 const MAX_KILL_QUEUE_TIME: Duration = Duration::from_mins(1);
@@ -37,9 +36,8 @@ pub struct IntelligentKillQueue {
     kills: KillExecutor,
     connector: NodeConnector,
     formula_guard: bool,
-    claimable: Arc<Notify>,
+    pub(crate) wake: WakeSignal,
     poll_interval: Duration,
-    notification_listener_state: NotificationListenerState,
     clocks: Arc<Mutex<NodeClockHistories>>,
 }
 
@@ -52,19 +50,10 @@ impl IntelligentKillQueue {
             kills,
             connector: settings.connector.clone(),
             formula_guard: settings.formula_guard,
-            claimable: Arc::default(),
+            wake: WakeSignal::default(),
             poll_interval: settings.poll_interval,
-            notification_listener_state: NotificationListenerState::default(),
             clocks: Arc::default(),
         }
-    }
-
-    pub(crate) fn wake_worker(&self) {
-        self.claimable.notify_one();
-    }
-
-    pub(crate) fn notification_listener_state(&self) -> &NotificationListenerState {
-        &self.notification_listener_state
     }
 
     /// Returns true if Clew escapes CSV cells that a spreadsheet would evaluate as a formula.
@@ -110,13 +99,8 @@ impl IntelligentKillQueue {
         // CPU-bound: the selection converts up to ten thousand statements to templates.
         let selection =
             tokio::task::spawn_blocking(move || IntelligentKillPlan::from_sessions(sessions, threshold, &protected));
-        match selection.await {
-            Ok(chosen) => Ok((read, chosen)),
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                Err(_) => Err(KillError::Store(StoreError::Stopped)),
-            },
-        }
+        let chosen = join_task(selection).await.map_err(|_| KillError::Store(StoreError::Stopped))?;
+        Ok((read, chosen))
     }
 
     async fn load_slow_session_threshold(&self, instance: &InstanceId) -> Result<SlowSessionThreshold, StoreError> {
@@ -128,7 +112,7 @@ impl IntelligentKillQueue {
     /// Fails with [`StoreError::QueueFull`] if the node's queue is full.
     pub async fn submit_kill(&self, new: &NewIntelligentKill) -> Result<IntelligentKillId, StoreError> {
         let id = self.store.kills().enqueue_intelligent_kill(new, MAX_QUEUED_KILLS_PER_NODE).await?;
-        self.claimable.notify_one();
+        self.wake.wake();
         Ok(id)
     }
 
@@ -136,24 +120,19 @@ impl IntelligentKillQueue {
     /// When `shutdown` is cancelled, the worker waits for running kills to complete.
     pub async fn run(self, shutdown: CancellationToken) {
         let running = TaskTracker::new();
-        let mut store_fails = false;
+        let mut is_failing = false;
         while !shutdown.is_cancelled() {
             let started = self.start_next_kill(&running).await;
-            match &started {
-                // Only the first of consecutive failures is logged.
-                Err(error) if !store_fails => warn!(%error, "could not claim queued intelligent kills; retrying"),
-                Ok(_) if store_fails => info!("claiming of intelligent kills works again"),
-                _ => {}
-            }
-            store_fails = started.is_err();
+            log_first_failure!(
+                is_failing,
+                &started,
+                "could not claim queued intelligent kills; retrying",
+                "claiming of intelligent kills works again"
+            );
             if matches!(started, Ok(true)) {
                 continue;
             }
-            tokio::select! {
-                () = shutdown.cancelled() => {}
-                () = self.claimable.notified() => {}
-                () = sleep(self.notification_listener_state.poll_interval(self.poll_interval)) => {}
-            }
+            shutdown.run_until_cancelled(self.wake.wait(self.poll_interval)).await;
         }
         running.close();
         running.wait().await;
@@ -173,7 +152,7 @@ impl IntelligentKillQueue {
         running.spawn(async move {
             kills.execute_intelligent_kill(kill).await;
             // Another kill on the same node may be claimable now.
-            kills.claimable.notify_one();
+            kills.wake.wake();
         });
         Ok(true)
     }

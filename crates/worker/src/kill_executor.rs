@@ -11,6 +11,8 @@ use clew_mysql::{
 use clew_store::{KillSource, NewKillRecord, RecordedKillOutcome, Store, StoreError};
 use tracing::{error, info};
 
+use crate::task_results::join_task;
+
 const MAX_RECORDED_TEXT_CHARS: usize = 4096;
 
 /// Executes kills and records each kill in the store. Clones share state.
@@ -98,13 +100,7 @@ impl KillExecutor {
     ) -> Result<Vec<(u64, KillOutcome)>, KillError> {
         let (kills, connector) = (self.clone(), connector.clone());
         let work = tokio::spawn(async move { kills.record_and_execute_kills(&request, &victims, &connector).await });
-        match work.await {
-            Ok(outcomes) => outcomes,
-            Err(ended) => match ended.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                Err(_) => Err(KillError::Store(StoreError::Stopped)),
-            },
-        }
+        join_task(work).await.unwrap_or(Err(KillError::Store(StoreError::Stopped)))
     }
 
     async fn record_and_execute_kills(

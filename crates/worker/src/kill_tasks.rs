@@ -17,13 +17,14 @@ use clew_store::{InstanceKillTasks, Store, StoreError};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{info, warn};
+use tracing::warn;
 use uuid::Uuid;
 
 use crate::adaptive_poll_interval::DEFAULT_NODE_POLL_INTERVAL;
 use crate::kill_executor::KillExecutor;
 use crate::observer::WorkerObserver;
 use crate::settings::WorkerSettings;
+use crate::task_results::log_first_failure;
 use node_poll::NodePoll;
 use node_state::NodePollStates;
 
@@ -69,16 +70,15 @@ impl KillTaskWorker {
         let running = TaskTracker::new();
         let mut ticks = interval(DEFAULT_NODE_POLL_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut store_fails = false;
+        let mut is_failing = false;
         while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
             let started = self.start_due_node_polls(&running, &shutdown).await;
-            match &started {
-                // Only the first of consecutive failures is logged.
-                Err(error) if !store_fails => warn!(%error, "could not load kill tasks; retrying"),
-                Ok(()) if store_fails => info!("loading of kill tasks works again"),
-                _ => {}
-            }
-            store_fails = started.is_err();
+            log_first_failure!(
+                is_failing,
+                &started,
+                "could not load kill tasks; retrying",
+                "loading of kill tasks works again"
+            );
         }
         running.close();
         if timeout(self.grace, running.wait()).await.is_err() {

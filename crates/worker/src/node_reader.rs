@@ -4,8 +4,9 @@ use std::fmt;
 use std::io::{self, Write};
 use std::pin::Pin;
 
-use clew_model::{Failure, FailureKind, Limitation, NodeUrl, SessionSelection};
+use clew_model::{Failure, FailureKind, Limitation, Node, NodeUrl, SessionSelection};
 use clew_mysql::{NodeConnector, OutputFormat, SnapshotOptions, StatementMasking, take_snapshot};
+use clew_store::Store;
 
 type WriteRowsFn = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + Send>;
 
@@ -95,5 +96,17 @@ impl NodeReader for MySqlNodeReader {
             let rows = SessionRows::new(snapshot.summary.rows, move |out| body.write_to(out));
             Ok(rows.with_read_limitations(snapshot.summary.limitations))
         })
+    }
+}
+
+/// Returns a [`FailureKind::Unreachable`] failure if the node is in a network zone that this process cannot reach.
+pub fn require_reachable_network_zone(store: &Store, node: &Node) -> Result<(), Failure> {
+    match &node.zone {
+        Some(zone) if !store.is_zone_reachable(Some(zone)) => {
+            let reason =
+                format!("node {} is in zone {zone}, and this server is not (clew serve --zone {zone})", node.id);
+            Err(Failure::new(FailureKind::Unreachable, reason))
+        }
+        _ => Ok(()),
     }
 }

@@ -7,6 +7,7 @@ use clew_store::{PublishedResult, ResultStore};
 use tokio_util::sync::CancellationToken;
 
 use crate::node_reader::SessionRows;
+use crate::task_results::join_task;
 
 const WRITE_BUFFER_SIZE: usize = 256 * 1024;
 
@@ -53,13 +54,7 @@ pub(crate) async fn write_result(
     let _on_drop = cancelled_on_drop.drop_guard();
     let writing =
         tokio::task::spawn_blocking(move || write_result_blocking(results, &request_id, fence, rows, cancelled));
-    match writing.await {
-        Ok(written) => written,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(error) => Err(result_write_failure(&error)),
-        },
-    }
+    join_task(writing).await.unwrap_or_else(|error| Err(result_write_failure(&error)))
 }
 
 fn write_result_blocking(

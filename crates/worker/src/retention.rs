@@ -5,8 +5,8 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clew_model::AuditOrigin;
-use clew_store::{Store, StoreError};
-use tokio::time::{Interval, MissedTickBehavior, interval};
+use clew_store::Store;
+use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
 use crate::settings::WorkerSettings;
@@ -25,89 +25,36 @@ const MIN_INTERRUPTED_KILL_AGE: Duration = Duration::from_mins(1);
 pub(crate) async fn run_retention_jobs(store: Store, settings: &WorkerSettings) {
     let lost_kill_age = MIN_INTERRUPTED_KILL_AGE.max(settings.connector.limits.read_timeout * 2);
     tokio::join!(
-        remove_old_collection_tasks_periodically(&store, settings.retention),
-        sweep_orphaned_results_periodically(&store),
-        remove_old_kill_records_periodically(&store, lost_kill_age, settings.audit_retention),
-        prune_audit_log_periodically(&store, settings.audit_retention)
+        run_periodically(EXPIRED_RECORD_CLEANUP_INTERVAL, || remove_old_collection_tasks(&store, settings.retention)),
+        run_periodically(ORPHANED_RESULT_SWEEP_INTERVAL, || sweep_orphaned_results(&store)),
+        run_periodically(EXPIRED_RECORD_CLEANUP_INTERVAL, || {
+            remove_old_kill_records(&store, lost_kill_age, settings.audit_retention)
+        }),
+        run_periodically(AUDIT_PRUNE_INTERVAL, || prune_audit_log(&store, settings.audit_retention))
     );
 }
 
-async fn remove_old_collection_tasks_periodically(store: &Store, retention: Duration) {
-    let mut ticks = create_retention_job_timer(EXPIRED_RECORD_CLEANUP_INTERVAL);
-    loop {
-        ticks.tick().await;
-        if let Err(error) = remove_expired_collection_tasks(store, retention).await {
-            warn!(%error, "could not remove expired collections; retrying");
-        }
-        match store.zones().fail_tasks_in_zones_without_workers(WORKERLESS_ZONE_TASK_TIMEOUT).await {
-            Ok(0) => {}
-            Ok(ended) => warn!(tasks.ended = ended, "collections failed in zones without a worker"),
-            Err(error) => warn!(%error, "could not check for zones without a worker; retrying"),
-        }
-    }
-}
-
-async fn sweep_orphaned_results_periodically(store: &Store) {
-    let mut ticks = create_retention_job_timer(ORPHANED_RESULT_SWEEP_INTERVAL);
-    loop {
-        ticks.tick().await;
-        if let Err(error) = remove_orphaned_results(store).await {
-            warn!(%error, "could not remove orphaned results; retrying");
-        }
-    }
-}
-
-async fn remove_old_kill_records_periodically(store: &Store, lost_kill_age: Duration, retention: Duration) {
-    let mut ticks = create_retention_job_timer(EXPIRED_RECORD_CLEANUP_INTERVAL);
-    loop {
-        ticks.tick().await;
-        match store.kills().record_interrupted_kills_as_unknown(compute_cutoff_unix_millis(lost_kill_age)).await {
-            Ok(0) => {}
-            Ok(lost) => {
-                warn!(kills.lost = lost, "kills interrupted by a process exit; their outcomes are unknown");
-            }
-            Err(error) => warn!(%error, "could not check for lost kills; retrying"),
-        }
-        match store.kills().remove_kill_records_before(compute_cutoff_unix_millis(retention)).await {
-            Ok(0) => {}
-            Ok(removed) => info!(kills.removed = removed, "expired kills removed"),
-            Err(error) => warn!(%error, "could not remove expired kills; retrying"),
-        }
-        match store.kills().remove_intelligent_kills_finished_before(compute_cutoff_unix_millis(retention)).await {
-            Ok(0) => {}
-            Ok(removed) => info!(intelligent_kills.removed = removed, "expired intelligent kills removed"),
-            Err(error) => warn!(%error, "could not remove expired intelligent kills; retrying"),
-        }
-    }
-}
-
-async fn prune_audit_log_periodically(store: &Store, retention: Duration) {
-    let mut ticks = create_retention_job_timer(AUDIT_PRUNE_INTERVAL);
-    loop {
-        ticks.tick().await;
-        match store
-            .audit()
-            .prune_audit_log(&AuditOrigin::for_internal_operation(), compute_cutoff_unix_millis(retention))
-            .await
-        {
-            Ok(0) => {}
-            Ok(removed) => info!(audit.removed = removed, "expired audit rows removed"),
-            Err(error) => warn!(%error, "could not remove expired audit rows; retrying"),
-        }
-    }
-}
-
-fn create_retention_job_timer(period: Duration) -> Interval {
+/// Calls `job` immediately and then once per period. The period is longer if the job takes longer.
+pub(crate) async fn run_periodically<F: Future<Output = ()>>(period: Duration, job: impl Fn() -> F) {
     let mut ticks = interval(period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticks
+    loop {
+        ticks.tick().await;
+        job().await;
+    }
 }
 
 /// Removes task rows before their results, because a crash must not leave a row without a result.
-async fn remove_expired_collection_tasks(store: &Store, retention: Duration) -> Result<(), StoreError> {
-    let result_names = store.tasks().remove_tasks_ended_before(compute_cutoff_unix_millis(retention)).await?;
-    remove_expired_results(store, result_names).await;
-    Ok(())
+async fn remove_old_collection_tasks(store: &Store, retention: Duration) {
+    match store.tasks().remove_tasks_ended_before(compute_cutoff_unix_millis(retention)).await {
+        Ok(result_names) => remove_expired_results(store, result_names).await,
+        Err(error) => warn!(%error, "could not remove expired collections; retrying"),
+    }
+    match store.zones().fail_tasks_in_zones_without_workers(WORKERLESS_ZONE_TASK_TIMEOUT).await {
+        Ok(0) => {}
+        Ok(ended) => warn!(tasks.ended = ended, "collections failed in zones without a worker"),
+        Err(error) => warn!(%error, "could not check for zones without a worker; retrying"),
+    }
 }
 
 async fn remove_expired_results(store: &Store, names: Vec<String>) {
@@ -121,13 +68,44 @@ async fn remove_expired_results(store: &Store, names: Vec<String>) {
     }
 }
 
-async fn remove_orphaned_results(store: &Store) -> Result<(), StoreError> {
-    let referenced = store.tasks().list_referenced_result_names().await?;
-    match store.result_store().collect_garbage(referenced, MIN_ORPHANED_RESULT_AGE).await? {
-        0 => {}
-        swept => info!(results.swept = swept, "orphaned results removed"),
+async fn sweep_orphaned_results(store: &Store) {
+    let swept = match store.tasks().list_referenced_result_names().await {
+        Ok(referenced) => store.result_store().collect_garbage(referenced, MIN_ORPHANED_RESULT_AGE).await,
+        Err(error) => Err(error),
+    };
+    match swept {
+        Ok(0) => {}
+        Ok(swept) => info!(results.swept = swept, "orphaned results removed"),
+        Err(error) => warn!(%error, "could not remove orphaned results; retrying"),
     }
-    Ok(())
+}
+
+async fn remove_old_kill_records(store: &Store, lost_kill_age: Duration, retention: Duration) {
+    let (kills, cutoff) = (store.kills(), compute_cutoff_unix_millis(retention));
+    match kills.record_interrupted_kills_as_unknown(compute_cutoff_unix_millis(lost_kill_age)).await {
+        Ok(0) => {}
+        Ok(lost) => warn!(kills.lost = lost, "kills interrupted by a process exit; their outcomes are unknown"),
+        Err(error) => warn!(%error, "could not check for lost kills; retrying"),
+    }
+    match kills.remove_kill_records_before(cutoff).await {
+        Ok(0) => {}
+        Ok(removed) => info!(kills.removed = removed, "expired kills removed"),
+        Err(error) => warn!(%error, "could not remove expired kills; retrying"),
+    }
+    match kills.remove_intelligent_kills_finished_before(cutoff).await {
+        Ok(0) => {}
+        Ok(removed) => info!(intelligent_kills.removed = removed, "expired intelligent kills removed"),
+        Err(error) => warn!(%error, "could not remove expired intelligent kills; retrying"),
+    }
+}
+
+async fn prune_audit_log(store: &Store, retention: Duration) {
+    let (origin, cutoff) = (AuditOrigin::for_internal_operation(), compute_cutoff_unix_millis(retention));
+    match store.audit().prune_audit_log(&origin, cutoff).await {
+        Ok(0) => {}
+        Ok(removed) => info!(audit.removed = removed, "expired audit rows removed"),
+        Err(error) => warn!(%error, "could not remove expired audit rows; retrying"),
+    }
 }
 
 fn compute_cutoff_unix_millis(age: Duration) -> i64 {

@@ -91,45 +91,45 @@ impl NodePollStates {
 }
 
 impl NodePollGuard {
+    /// Returns the default value if the worker no longer polls the node.
+    fn with_state<T: Default>(&self, access: impl FnOnce(&mut NodeState) -> T) -> T {
+        self.states.lock_node_states_mutex().get_mut(&self.node).map(access).unwrap_or_default()
+    }
+
     /// Returns true if the value has changed.
     pub(super) fn set_node_failing_flag(&self, failing: bool) -> bool {
-        let mut states = self.states.lock_node_states_mutex();
-        let Some(state) = states.get_mut(&self.node) else { return false };
-        std::mem::replace(&mut state.failing, failing) != failing
+        self.with_state(|state| std::mem::replace(&mut state.failing, failing) != failing)
     }
 
     /// Corrects elapsed times after clock changes, or returns the reason why the elapsed times are unreliable.
     pub(super) fn correct_elapsed_times(&self, read: &mut ClientSessions) -> Option<UnreliableClockReason> {
-        read.adjust_elapsed_times_for_clock_steps(&mut self.states.lock_node_states_mutex().get_mut(&self.node)?.clock)
+        self.with_state(|state| read.adjust_elapsed_times_for_clock_steps(&mut state.clock))
     }
 
     /// Returns true if the value has changed.
     pub(super) fn set_elapsed_times_unreliable(&self, unreliable: bool) -> bool {
-        let mut states = self.states.lock_node_states_mutex();
-        let Some(state) = states.get_mut(&self.node) else { return false };
-        std::mem::replace(&mut state.unreliable_ages, unreliable) != unreliable
+        self.with_state(|state| std::mem::replace(&mut state.unreliable_ages, unreliable) != unreliable)
     }
 
     /// Records the duration of a read.
     /// Returns the change to the poll interval, if any, and the lengthened poll interval if the node is slow.
     pub(super) fn adapt_to_read_duration(&self, took: Duration) -> (Option<PollIntervalChange>, Option<Duration>) {
-        let mut states = self.states.lock_node_states_mutex();
-        let Some(state) = states.get_mut(&self.node) else { return (None, None) };
-        (state.interval.adapt_to_read_duration(took), state.interval.lengthened_poll_interval())
+        self.with_state(|state| {
+            (state.interval.adapt_to_read_duration(took), state.interval.lengthened_poll_interval())
+        })
     }
 
     pub(super) fn is_in_kill_backoff(&self, session: &Session) -> bool {
-        let mut states = self.states.lock_node_states_mutex();
-        let Some(state) = states.get_mut(&self.node) else { return false };
-        state.survived_kills.retain(|attempt| attempt.at.elapsed() < KILL_RETRY_DELAY);
-        state.survived_kills.iter().any(|attempt| attempt.matches_session(session))
+        self.with_state(|state| {
+            state.survived_kills.retain(|attempt| attempt.at.elapsed() < KILL_RETRY_DELAY);
+            state.survived_kills.iter().any(|attempt| attempt.matches_session(session))
+        })
     }
 
     pub(super) fn record_survived_kill(&self, session: &Session) {
-        if let Some(state) = self.states.lock_node_states_mutex().get_mut(&self.node) {
-            let (user, host) = (session.user.clone(), session.host.clone());
-            state.survived_kills.push(SurvivedKill { id: session.id, user, host, at: Instant::now() });
-        }
+        let (user, host) = (session.user.clone(), session.host.clone());
+        let attempt = SurvivedKill { id: session.id, user, host, at: Instant::now() };
+        self.with_state(|state| state.survived_kills.push(attempt));
     }
 }
 
@@ -141,9 +141,7 @@ impl SurvivedKill {
 
 impl Drop for NodePollGuard {
     fn drop(&mut self) {
-        if let Some(state) = self.states.lock_node_states_mutex().get_mut(&self.node) {
-            state.running = false;
-        }
+        self.with_state(|state| state.running = false);
     }
 }
 

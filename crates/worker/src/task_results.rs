@@ -1,0 +1,26 @@
+//! Outcomes of spawned tasks and of repeated operations.
+
+use tokio::task::{JoinError, JoinHandle};
+
+/// Waits for a task and resumes its panic. Returns an error only if the runtime cancelled the task.
+pub(crate) async fn join_task<T>(task: JoinHandle<T>) -> Result<T, JoinError> {
+    task.await.map_err(|error| match error.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(cancelled) => cancelled,
+    })
+}
+
+/// Logs only the first of consecutive failures of an operation, and the first success after a failure.
+/// `$is_failing` is a variable that stores the state of the operation between the calls.
+macro_rules! log_first_failure {
+    ($is_failing:ident, $result:expr, $failure:literal, $recovery:literal) => {
+        match $result {
+            Err(error) if !$is_failing => tracing::warn!(%error, $failure),
+            Ok(_) if $is_failing => tracing::info!($recovery),
+            _ => {}
+        }
+        $is_failing = $result.is_err();
+    };
+}
+
+pub(crate) use log_first_failure;
