@@ -1,11 +1,11 @@
 //! Defines the subcommands of `clew` and their help text.
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 
-use crate::{
-    access_key, audit, collect, completions, doctor, domain, enterprise_project, group, init, instance, kill, locks,
-};
-use crate::{master_key, metadata, migrate, policy, project, ps, rule, serve, snapshot, user, worker};
+use crate::error::CliError;
+use crate::{access_key, audit, collect, doctor, domain, enterprise_project, group, init, instance, kill, locks};
+use crate::{master_key, metadata, migrate, output, policy, project, ps, rule, serve, snapshot, user, worker};
 
 /// Real-time session diagnosis for MySQL, MariaDB and TaurusDB.
 ///
@@ -85,5 +85,15 @@ pub(crate) enum Command {
     /// Print the OpenAPI description of the HTTP API as JSON.
     Openapi,
     /// Print a shell completion script.
-    Completions(Box<completions::CompletionsArgs>),
+    #[command(after_help = "Example:\n  clew completions bash > /etc/bash_completion.d/clew")]
+    Completions {
+        /// Target shell
+        shell: Shell,
+    },
+}
+
+pub(crate) fn print_completion_script(shell: Shell) -> Result<(), CliError> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "clew", &mut script);
+    output::write_stdout(&String::from_utf8_lossy(&script))
 }

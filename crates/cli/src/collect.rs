@@ -117,13 +117,13 @@ impl ResultDownload<'_> {
     async fn write_to_output(self, output: &Path) -> Result<(), CliError> {
         match OutputTarget::from_path(output) {
             OutputTarget::Stdout if output::stdout_is_terminal() => {
-                self.write_to_terminal(OutputWriter::open(None)?).await
+                self.write_to_terminal(OutputWriter::open(None, false)?).await
             }
             OutputTarget::Stdout => self.write_to_sink(&mut StreamSink::new(tokio::io::stdout())).await,
             OutputTarget::Device(path) => {
                 let device = output::open_device_or_pipe(&path)?;
                 if device.is_terminal() {
-                    let terminal = OutputWriter::new_device_or_pipe_writer(path, device, false);
+                    let terminal = OutputWriter::new_device_or_pipe_writer(&path, device, false);
                     return self.write_to_terminal(terminal).await;
                 }
                 self.write_to_sink(&mut StreamSink::new(tokio::fs::File::from_std(device))).await
@@ -148,7 +148,7 @@ impl ResultDownload<'_> {
         drop(self);
         rows.rewind()
             .and_then(|()| std::io::copy(&mut rows, &mut terminal))
-            .map_err(|error| CliError::from_write_error(&terminal.display_name(), &error))?;
+            .map_err(|error| CliError::from_write_error(terminal.display_name(), &error))?;
         terminal.finish()
     }
 

@@ -14,7 +14,7 @@ use clew_worker::WorkerSettings;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-use crate::error::CliError;
+use crate::error::{CliError, ResultExt};
 use crate::store_args::build_store_location;
 use crate::value_parsers::unknown_key_error;
 
@@ -188,9 +188,8 @@ impl Configuration {
     pub(crate) fn read_configuration_file(file: Option<&Path>) -> Result<Self, CliError> {
         let Some(path) = file else { return Ok(Self::default()) };
         let name = path.display();
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| CliError::new_refusal(format!("could not read the configuration {name}: {error}")))?;
-        parse_configuration(&text).map_err(|error| CliError::new_refusal(format!("configuration {name}: {error}")))
+        let text = std::fs::read_to_string(path).or_refusal(format_args!("could not read the configuration {name}"))?;
+        parse_configuration(&text).or_refusal(format_args!("configuration {name}"))
     }
 
     pub(crate) fn resolve_store_location(&self) -> Result<StoreLocation, CliError> {

@@ -4,7 +4,7 @@ use std::io::{self, BufRead, IsTerminal};
 
 use clap::Args;
 
-use crate::error::CliError;
+use crate::error::{CliError, ResultExt};
 use crate::output;
 
 #[derive(Debug, Args)]
@@ -35,8 +35,7 @@ impl ConfirmationArgs {
             io::stdin().lock().read_line(&mut line).map(|_| line)
         });
         let input = input.await.map_err(|error| CliError::new_failure(error.to_string()))?;
-        let input =
-            input.map_err(|error| CliError::new_failure(format!("could not read from the terminal: {error}")))?;
+        let input = input.or_failure("could not read from the terminal")?;
         match input.trim().to_ascii_lowercase().as_str() {
             "y" | "yes" => Ok(()),
             _ => Err(CliError::new_refusal("nothing was changed")),

@@ -12,7 +12,7 @@ use clap::Args;
 use clew_api::{ApiSettings, AppComponents, AppState, Metrics, RateLimits, SharedState};
 use clew_model::{AuditEvent, AuditOrigin, AuditOutcome, NetworkZone};
 use clew_mysql::ConnectionRegistry;
-use clew_store::{DataDirLock, Store, StoreError};
+use clew_store::{DataDirLock, ResultStore, Store, StoreError};
 use clew_worker::{IntelligentKillQueue, KillExecutor, KillTaskWorker, SessionCollectionQueue, WorkerSettings};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::configuration::Configuration;
-use crate::error::CliError;
+use crate::error::{CliError, ResultExt};
 use crate::logging;
 use crate::store_args::MetadataUrlArgs;
 
@@ -83,10 +83,8 @@ fn set_snapshot_spill_directory(data_dir: &Path) -> Result<(), CliError> {
         return Ok(());
     }
     let folder = data_dir.join("spill");
-    let failed = |error: std::io::Error| {
-        CliError::new_failure(format!("cannot create the spill directory {}: {error}", folder.display()))
-    };
-    DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed)?;
+    let created = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
+    created.or_failure(format_args!("cannot create the spill directory {}", folder.display()))?;
     // The call fails only if the directory is already set. A process has one data directory, so the value is the same.
     let _ = tempfile::env::override_temp_dir(&folder);
     Ok(())
@@ -116,7 +114,10 @@ impl Daemon {
             .with_reachable_zones(configuration.zones.clone());
         settings.connector.registry = ConnectionRegistry::new(&store.installation_marker());
         set_snapshot_spill_directory(&configuration.data_dir)?;
-        let store = result_store::configure_result_store(store, s3).await?;
+        let store = match s3 {
+            Some(settings) => store.with_result_store(ResultStore::connect_s3(&settings).await?),
+            None => store,
+        };
         let lock = store.acquire_data_dir_lock()?;
         store.kill_tasks().release_all_kill_task_leases(&lock).await?;
         let taken_over = store.tasks().expire_all_leases(&lock).await?;
@@ -136,17 +137,22 @@ impl Daemon {
         })
     }
 
-    pub(crate) fn spawn_store_event_dispatcher(&self, shutdown: &CancellationToken) {
+    /// Starts the background tasks of the process, which run until the `shutdown` token is cancelled.
+    /// Returns the task that detects a rotation of the master key.
+    pub(crate) async fn start_background_tasks(
+        &self,
+        shutdown: &CancellationToken,
+    ) -> JoinHandle<Result<(), CliError>> {
         let (collections, kills) = (self.collections.clone(), self.intelligent_kills.clone());
         tokio::spawn(clew_worker::dispatch_store_events(self.store.clone(), collections, kills, shutdown.clone()));
+        let master_key_watch = self.watch_for_master_key_rotation(shutdown);
+        self.watch_for_audit_truncation(shutdown).await;
+        master_key_watch
     }
 
     /// If another process rotates the master key, the spawned task cancels the `shutdown` token and returns an error.
     /// After a rotation of the master key, the process must restart, because it still uses the old key.
-    pub(crate) fn watch_for_master_key_rotation(
-        &self,
-        shutdown: &CancellationToken,
-    ) -> JoinHandle<Result<(), CliError>> {
+    fn watch_for_master_key_rotation(&self, shutdown: &CancellationToken) -> JoinHandle<Result<(), CliError>> {
         let (store, shutdown) = (self.store.clone(), shutdown.clone());
         tokio::spawn(async move {
             while shutdown.run_until_cancelled(tokio::time::sleep(MASTER_KEY_CHECK_INTERVAL)).await.is_some() {
@@ -161,7 +167,7 @@ impl Daemon {
     }
 
     /// Checks for removed audit rows immediately, and then periodically until the `shutdown` token is cancelled.
-    pub(crate) async fn watch_for_audit_truncation(&self, shutdown: &CancellationToken) {
+    async fn watch_for_audit_truncation(&self, shutdown: &CancellationToken) {
         let (store, shutdown) = (self.store.clone(), shutdown.clone());
         check_for_audit_truncation(&store).await;
         tokio::spawn(async move {
@@ -172,20 +178,28 @@ impl Daemon {
     }
 
     /// The spawned worker tasks run until the `shutdown` token is cancelled.
-    pub(crate) fn start_worker(&self, shutdown: &CancellationToken) -> WorkerTaskHandles {
+    pub(crate) fn start_worker(&self, shutdown: &CancellationToken) -> Vec<JoinHandle<()>> {
         let (store, kills) = (self.store.clone(), self.kills.clone());
         let kill_tasks = KillTaskWorker::new(store, kills, &self.settings, Arc::new(self.metrics.clone()));
-        WorkerTaskHandles(vec![
+        vec![
             tokio::spawn(self.collections.clone().run(shutdown.clone())),
             tokio::spawn(kill_tasks.run(shutdown.clone())),
             tokio::spawn(self.intelligent_kills.clone().run(shutdown.clone())),
-        ])
+        ]
     }
 
-    /// Waits until Clew has killed the statements that it left running on nodes, for a limited time.
-    /// Must be called after the HTTP server and the worker have stopped, because both may abandon statements.
-    pub(crate) async fn wait_for_pending_kills(&self) {
+    /// Waits for the worker tasks, and then for a limited time until Clew has killed the statements that it left
+    /// running on nodes. Must be called after the HTTP server has stopped, because requests may abandon statements.
+    pub(crate) async fn join_worker_tasks(&self, tasks: Vec<JoinHandle<()>>) -> Result<(), CliError> {
+        let join_all = async {
+            for task in tasks {
+                task.await.or_failure("the worker failed")?;
+            }
+            Ok(())
+        };
+        let joined = join_all.await;
         self.settings.connector.registry.wait_for_pending_kills(crate::PENDING_KILLS_TIMEOUT).await;
+        joined
     }
 
     pub(crate) fn build_http_service(&self, configuration: &Configuration, settings: ApiSettings) -> SharedState {
@@ -223,18 +237,6 @@ async fn report_lost_audit_rows(store: &Store) -> Result<(), StoreError> {
     Ok(())
 }
 
-#[derive(Default)]
-pub(crate) struct WorkerTaskHandles(Vec<JoinHandle<()>>);
-
-impl WorkerTaskHandles {
-    pub(crate) async fn join(self) -> Result<(), CliError> {
-        for task in self.0 {
-            task.await.map_err(|error| CliError::new_failure(format!("the worker failed: {error}")))?;
-        }
-        Ok(())
-    }
-}
-
 /// Raises the open file limit, because each connection and each open result file needs a file descriptor.
 fn raise_open_file_limit() {
     let limit = getrlimit(Resource::Nofile);
@@ -254,8 +256,7 @@ fn disable_core_dumps() {
 /// The first SIGINT or SIGTERM cancels the returned `CancellationToken`.
 /// A second SIGINT or SIGTERM terminates the process immediately.
 pub(crate) fn listen_for_shutdown_signals() -> Result<CancellationToken, CliError> {
-    let listen =
-        |kind| signal(kind).map_err(|error| CliError::new_failure(format!("could not listen for signals: {error}")));
+    let listen = |kind| signal(kind).or_failure("could not listen for signals");
     let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
     let shutdown = CancellationToken::new();
     let token = shutdown.clone();

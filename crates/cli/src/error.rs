@@ -1,5 +1,6 @@
 //! Command errors and exit codes.
 
+use std::fmt::Display;
 use std::process::ExitCode;
 
 use clew_client::ClientError;
@@ -67,6 +68,24 @@ impl CliError {
             Self::Interrupted => "interrupted\n".to_owned(),
             Self::OutputClosed | Self::NegativeResult | Self::LimitationsFound => String::new(),
         }
+    }
+}
+
+/// Converts an error of an operation to a [`CliError`].
+pub(crate) trait ResultExt<T> {
+    /// Returns the error [`CliError::Failed`], whose message is the failed operation and the cause.
+    fn or_failure(self, operation: impl Display) -> Result<T, CliError>;
+    /// Returns the error [`CliError::Refused`], whose message is the failed operation and the cause.
+    fn or_refusal(self, operation: impl Display) -> Result<T, CliError>;
+}
+
+impl<T, E: Display> ResultExt<T> for Result<T, E> {
+    fn or_failure(self, operation: impl Display) -> Result<T, CliError> {
+        self.map_err(|error| CliError::new_failure(format!("{operation}: {error}")))
+    }
+
+    fn or_refusal(self, operation: impl Display) -> Result<T, CliError> {
+        self.map_err(|error| CliError::new_refusal(format!("{operation}: {error}")))
     }
 }
 

@@ -11,7 +11,7 @@ use secrecy::ExposeSecret;
 use serde::Serialize;
 
 use crate::configuration::{DEFAULT_DATA_DIR, DEFAULT_LISTEN_ADDRESS};
-use crate::error::CliError;
+use crate::error::{CliError, ResultExt};
 use crate::store_args::MetadataUrlArgs;
 use crate::{local_audit_origin, output, text_table, value_parsers};
 
@@ -99,12 +99,10 @@ struct ClientCredentials {
 }
 
 pub(crate) async fn run(arguments: InitArgs) -> Result<(), CliError> {
-    let failed =
-        |error: &dyn std::error::Error| CliError::new_failure(format!("could not generate the credentials: {error}"));
-    let password = password::generate_password().map_err(|error| failed(&error))?;
-    let password_hash = password::hash_password(&password).map_err(|error| failed(&error))?;
-    let (access_key, secret_key) =
-        (AccessKeyId::generate(), access_key::generate_secret_key().map_err(|error| failed(&error))?);
+    let operation = "could not generate the credentials";
+    let password = password::generate_password().or_failure(operation)?;
+    let password_hash = password::hash_password(&password).or_failure(operation)?;
+    let (access_key, secret_key) = (AccessKeyId::generate(), access_key::generate_secret_key().or_failure(operation)?);
     let tenant = InitialTenant {
         region: arguments.region.clone(),
         domain_name: arguments.domain.clone(),

@@ -12,7 +12,7 @@ use clew_diagnose::ProtectedAccounts;
 use clew_model::{Failure, NodeUrl, Session};
 use clew_mysql::{
     ConnectionRegistry, KillEffect, KillOptions, KillRefusal, KillTarget, NodeConnector, PreKillSnapshot,
-    ProcessListOrigin, SessionLookupResult, Victim, find_sessions_by_id, kill_victims,
+    SessionLookupResult, Victim, find_sessions_by_id, kill_victims,
 };
 use clew_store::StoreLocation;
 
@@ -125,7 +125,12 @@ pub(crate) async fn run(arguments: KillArgs, registry: ConnectionRegistry) -> Re
         let refusal = format!("{}; nothing was killed", KillRefusal::AnotherServer);
         return Err(CliError::new_refusal(refusal));
     }
-    let outcomes = kill_sessions(&node, &report.selected.sessions, kind, &read, &protected, &connector).await?;
+    let victim = |session: &Session| match kind {
+        KillTarget::Connection => Victim::for_session(session, &read),
+        KillTarget::Query => Victim::for_statement(session, &read),
+    };
+    let victims: Vec<Victim> = report.selected.sessions.iter().map(victim).collect();
+    let outcomes = kill_victims(&node, &victims, KillOptions::new(kind, &protected), &connector).await?;
     let outcomes = report.kill_outcomes_by_session_id(&outcomes);
     if let Some(audit) = audit {
         audit.append_kill_audit_events(&report, &outcomes).await?;
@@ -160,22 +165,6 @@ async fn measure_kill_effect(
 }
 
 type Outcomes = Vec<(u64, clew_mysql::KillOutcome)>;
-
-async fn kill_sessions(
-    node: &NodeUrl,
-    sessions: &[Session],
-    kind: KillTarget,
-    read: &ProcessListOrigin,
-    protected: &ProtectedAccounts,
-    connector: &NodeConnector,
-) -> Result<Outcomes, CliError> {
-    let victim = |session: &Session| match kind {
-        KillTarget::Connection => Victim::for_session(session, read),
-        KillTarget::Query => Victim::for_statement(session, read),
-    };
-    let victims: Vec<Victim> = sessions.iter().map(victim).collect();
-    Ok(kill_victims(node, &victims, KillOptions::new(kind, protected), connector).await?)
-}
 
 /// Returns an error if any of the sessions must not be killed.
 fn ensure_sessions_are_killable(

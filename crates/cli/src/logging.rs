@@ -6,14 +6,13 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
-use crate::error::CliError;
+use crate::error::{CliError, ResultExt};
 use crate::output::TerminalSanitizer;
 use json_format::JsonLogFormat;
 
 /// `filter` is a log level or a comma-separated list of `target=level` pairs.
 pub(crate) fn init_logging(filter: &str) -> Result<(), CliError> {
-    let filter = EnvFilter::try_new(filter)
-        .map_err(|error| CliError::new_refusal(format!("invalid log filter {filter:?}: {error}")))?;
+    let filter = EnvFilter::try_new(filter).or_refusal(format_args!("invalid log filter {filter:?}"))?;
     // Reporting a write error to stderr would panic if stderr is a closed pipe, for example after `clew serve 2>&1 | head`.
     let logs =
         tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false).with_writer(std::io::stderr);

@@ -5,7 +5,6 @@ mod audit;
 mod cli;
 mod collect;
 mod command_group;
-mod completions;
 mod configuration;
 mod confirm;
 mod daemon;
@@ -51,7 +50,7 @@ use clew_mysql::ConnectionRegistry;
 use tokio::runtime::Builder;
 
 use crate::cli::{Cli, Command};
-use crate::error::CliError;
+use crate::error::{CliError, ResultExt};
 
 fn main() -> ExitCode {
     match parse_command_line().and_then(run) {
@@ -77,11 +76,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
         Command::Serve(_) | Command::Worker(_) => Builder::new_multi_thread(),
         _ => Builder::new_current_thread(),
     };
-    let runtime = runtime
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| CliError::new_failure(format!("could not start: {error}")))?;
+    let runtime = runtime.worker_threads(2).enable_all().build().or_failure("could not start")?;
     let outcome = runtime.block_on(async {
         match cli.command {
             Command::Snapshot(arguments) => run_node_command(|registry| snapshot::run(*arguments, registry)).await,
@@ -107,7 +102,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
             Command::Instance(arguments) => run_node_command(|registry| instance::run(*arguments, registry)).await,
             Command::Collect(arguments) => run_until_interrupted(collect::run(*arguments)).await,
             Command::Openapi => output::write_stdout(&format!("{}\n", clew_api::build_openapi_json())),
-            Command::Completions(arguments) => completions::run(&arguments, Cli::command()),
+            Command::Completions { shell } => cli::print_completion_script(shell),
         }
     });
     // A blocked prompt or write must not delay process exit.

@@ -6,7 +6,7 @@ use clap::Args;
 use clew_iam::password;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::error::CliError;
+use crate::error::{CliError, ResultExt};
 
 const MAX_PASSWORD_LINE_BYTES: u64 = 1024;
 
@@ -26,20 +26,17 @@ pub(crate) struct NewPassword {
 
 impl NewPasswordArgs {
     pub(crate) async fn read_or_generate_password(&self, user: &str) -> Result<NewPassword, CliError> {
-        let failed =
-            |error: &dyn std::error::Error| CliError::new_failure(format!("could not process the password: {error}"));
+        let operation = "could not process the password";
         if !self.password_stdin {
-            let generated = password::generate_password().map_err(|error| failed(&error))?;
-            let hash = password::hash_password(&generated).map_err(|error| failed(&error))?;
+            let generated = password::generate_password().or_failure(operation)?;
+            let hash = password::hash_password(&generated).or_failure(operation)?;
             return Ok(NewPassword { hash, generated: Some(generated) });
         }
         let prompt = format!("New password of {user}: ");
-        let input =
-            tokio::task::spawn_blocking(move || read_password_line(&prompt)).await.map_err(|error| failed(&error))?;
-        let input =
-            input.map_err(|error| CliError::new_failure(format!("could not read a password from stdin: {error}")))?;
+        let input = tokio::task::spawn_blocking(move || read_password_line(&prompt)).await.or_failure(operation)?;
+        let input = input.or_failure("could not read a password from stdin")?;
         password::validate_new_password(&input, user).map_err(|error| CliError::new_refusal(error.to_string()))?;
-        let hash = password::hash_password(&input).map_err(|error| failed(&error))?;
+        let hash = password::hash_password(&input).or_failure(operation)?;
         Ok(NewPassword { hash, generated: None })
     }
 }

@@ -8,7 +8,7 @@ use clew_model::NodeUrl;
 use clew_mysql::{ConnectionRegistry, NodeConnector, ReadLimits};
 use secrecy::SecretString;
 
-use crate::error::CliError;
+use crate::error::{CliError, ResultExt};
 
 pub(crate) const NODE_PASSWORD_ENV_VAR: &str = "CLEW_DB_PASSWORD";
 
@@ -79,8 +79,7 @@ pub(crate) fn fill_in_missing_password(node: NodeUrl) -> Result<NodeUrl, CliErro
         return Ok(node);
     }
     let prompt = format!("Password of {} at {} (empty for none): ", node.user, node.address());
-    let input = rpassword::prompt_password(prompt)
-        .map_err(|error| CliError::new_failure(format!("could not read a password from the terminal: {error}")))?;
+    let input = rpassword::prompt_password(prompt).or_failure("could not read a password from the terminal")?;
     let password = (!input.is_empty()).then(|| SecretString::from(input));
     Ok(node.with_password(password))
 }

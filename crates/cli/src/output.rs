@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tempfile::NamedTempFile;
 
-use crate::error::CliError;
+use crate::error::{CliError, ResultExt};
 pub(crate) use terminal::TerminalSanitizer;
 
 const STDOUT_DISPLAY_NAME: &str = "the output";
@@ -31,28 +31,17 @@ pub(crate) enum Format {
 
 impl Format {
     pub(crate) fn print(self, table: impl FnOnce() -> String, json: impl FnOnce() -> Value) -> Result<(), CliError> {
-        match self {
-            Self::Table => write_stdout(&table()),
-            Self::Json => write_stdout(&to_json_text(&json())?),
-        }
-    }
-
-    pub(crate) fn print_with_colors(
-        self,
-        table: impl FnOnce() -> String,
-        json: impl FnOnce() -> Value,
-    ) -> Result<(), CliError> {
-        match self {
-            Self::Table => write_stdout_with_colors(&table()),
-            Self::Json => write_stdout(&to_json_text(&json())?),
-        }
+        write_stdout(&match self {
+            Self::Table => table(),
+            Self::Json => to_json_text(&json())?,
+        })
     }
 }
 
 /// Serialises a value as indented JSON and appends a line break.
 pub(crate) fn to_json_text<T: Serialize + ?Sized>(value: &T) -> Result<String, CliError> {
     let json = clew_diagnose::json::to_string_pretty(value);
-    json.map(|json| json + "\n").map_err(|error| CliError::new_failure(format!("could not write JSON: {error}")))
+    json.map(|json| json + "\n").or_failure("could not write JSON")
 }
 
 /// Adds the fields of `more` to `value`.
@@ -102,8 +91,7 @@ pub(crate) fn open_device_or_pipe(path: &Path) -> Result<File, CliError> {
 /// Creates a temporary file in the same directory as `path`.
 pub(crate) fn create_temporary_file(path: &Path) -> Result<NamedTempFile, CliError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    NamedTempFile::new_in(folder)
-        .map_err(|error| CliError::new_failure(format!("could not write in {}: {error}", folder.display())))
+    NamedTempFile::new_in(folder).or_failure(format_args!("could not write in {}", folder.display()))
 }
 
 pub(crate) fn persist_temporary_file(file: NamedTempFile, path: &Path) -> Result<(), CliError> {
@@ -117,17 +105,18 @@ fn new_buffered_writer<W: Write>(out: W) -> BufWriter<W> {
 }
 
 #[derive(Debug)]
-pub(crate) enum OutputWriter {
+pub(crate) struct OutputWriter {
+    /// Name of the output in error messages.
+    name: String,
+    sink: OutputSink,
+}
+
+#[derive(Debug)]
+enum OutputSink {
     Stdout(BufWriter<io::Stdout>),
     /// A terminal: stdout or a device.
-    Terminal {
-        name: String,
-        terminal: BufWriter<TerminalSanitizer<File>>,
-    },
-    Device {
-        path: PathBuf,
-        device: BufWriter<File>,
-    },
+    Terminal(BufWriter<TerminalSanitizer<File>>),
+    Device(BufWriter<File>),
     File {
         path: PathBuf,
         temporary: BufWriter<NamedTempFile>,
@@ -136,84 +125,77 @@ pub(crate) enum OutputWriter {
 
 impl OutputWriter {
     /// Opens stdout if `file` is `None` or `-`.
-    /// Text is sanitised before it is written to a terminal.
-    pub(crate) fn open(file: Option<&Path>) -> Result<Self, CliError> {
-        Self::open_output_target(file, false)
-    }
-
-    /// Opens the output for a table that may contain colours.
-    /// The caller must sanitise text from a database server with [`clew_diagnose::terminal::bytes_to_single_line`].
-    pub(crate) fn open_with_colors(file: Option<&Path>) -> Result<Self, CliError> {
-        Self::open_output_target(file, stdout_supports_colors())
-    }
-
-    fn open_output_target(file: Option<&Path>, styled: bool) -> Result<Self, CliError> {
+    ///
+    /// Text is sanitised before it is written to a terminal. With `styled`, colours are preserved on a terminal, and
+    /// the caller must sanitise text from a database server with [`clew_diagnose::terminal::bytes_to_single_line`].
+    pub(crate) fn open(file: Option<&Path>, styled: bool) -> Result<Self, CliError> {
+        let styled = styled && stdout_supports_colors();
         Ok(match file.map_or(OutputTarget::Stdout, OutputTarget::from_path) {
             OutputTarget::Stdout if stdout_is_terminal() => {
                 let terminal = io::stdout().as_fd().try_clone_to_owned();
                 let terminal = terminal.map_err(|error| CliError::from_write_error(STDOUT_DISPLAY_NAME, &error))?;
                 Self::new_terminal_writer(STDOUT_DISPLAY_NAME.to_owned(), terminal.into(), styled)
             }
-            OutputTarget::Stdout => Self::Stdout(new_buffered_writer(io::stdout())),
-            OutputTarget::Device(path) => {
-                let device = open_device_or_pipe(&path)?;
-                Self::new_device_or_pipe_writer(path, device, styled)
-            }
+            OutputTarget::Stdout => Self {
+                name: STDOUT_DISPLAY_NAME.to_owned(),
+                sink: OutputSink::Stdout(new_buffered_writer(io::stdout())),
+            },
+            OutputTarget::Device(path) => Self::new_device_or_pipe_writer(&path, open_device_or_pipe(&path)?, styled),
             OutputTarget::File(path) => {
-                Self::File { temporary: new_buffered_writer(create_temporary_file(&path)?), path }
+                let temporary = new_buffered_writer(create_temporary_file(&path)?);
+                Self { name: path.display().to_string(), sink: OutputSink::File { temporary, path } }
             }
         })
     }
 
     /// Creates a writer for a device file. Sanitises the output if the device is a terminal, such as `/dev/tty`.
-    pub(crate) fn new_device_or_pipe_writer(path: PathBuf, device: File, styled: bool) -> Self {
+    pub(crate) fn new_device_or_pipe_writer(path: &Path, device: File, styled: bool) -> Self {
+        let name = path.display().to_string();
         if device.is_terminal() {
-            return Self::new_terminal_writer(path.display().to_string(), device, styled);
+            return Self::new_terminal_writer(name, device, styled);
         }
-        Self::Device { device: new_buffered_writer(device), path }
+        Self { name, sink: OutputSink::Device(new_buffered_writer(device)) }
     }
 
     fn new_terminal_writer(name: String, terminal: File, styled: bool) -> Self {
-        Self::Terminal { name, terminal: new_buffered_writer(TerminalSanitizer::new(terminal, styled)) }
+        Self { name, sink: OutputSink::Terminal(new_buffered_writer(TerminalSanitizer::new(terminal, styled))) }
     }
 
     /// If the output is a file, renames the temporary file to the final path.
     pub(crate) fn finish(mut self) -> Result<(), CliError> {
-        let name = self.display_name();
-        self.flush().map_err(|error| CliError::from_write_error(&name, &error))?;
-        let Self::File { path, temporary } = self else { return Ok(()) };
-        persist_temporary_file(
-            temporary.into_inner().map_err(|error| CliError::from_write_error(&name, error.error()))?,
-            &path,
-        )
+        let failed = |error: &io::Error| CliError::from_write_error(&self.name, error);
+        self.sink.as_writer().flush().map_err(|error| failed(&error))?;
+        let OutputSink::File { path, temporary } = self.sink else { return Ok(()) };
+        persist_temporary_file(temporary.into_inner().map_err(|error| failed(error.error()))?, &path)
     }
 
-    pub(crate) fn display_name(&self) -> String {
+    pub(crate) fn display_name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn is_terminal(&self) -> bool {
+        matches!(self.sink, OutputSink::Terminal(_))
+    }
+}
+
+impl OutputSink {
+    fn as_writer(&mut self) -> &mut dyn Write {
         match self {
-            Self::Stdout(_) => STDOUT_DISPLAY_NAME.to_owned(),
-            Self::Terminal { name, .. } => name.clone(),
-            Self::Device { path, .. } | Self::File { path, .. } => path.display().to_string(),
+            Self::Stdout(stdout) => stdout,
+            Self::Terminal(terminal) => terminal,
+            Self::Device(device) => device,
+            Self::File { temporary, .. } => temporary,
         }
     }
 }
 
 impl Write for OutputWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Stdout(stdout) => stdout.write(bytes),
-            Self::Terminal { terminal, .. } => terminal.write(bytes),
-            Self::Device { device, .. } => device.write(bytes),
-            Self::File { temporary, .. } => temporary.write(bytes),
-        }
+        self.sink.as_writer().write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::Stdout(stdout) => stdout.flush(),
-            Self::Terminal { terminal, .. } => terminal.flush(),
-            Self::Device { device, .. } => device.flush(),
-            Self::File { temporary, .. } => temporary.flush(),
-        }
+        self.sink.as_writer().flush()
     }
 }
 
@@ -279,7 +261,7 @@ mod tests {
     use super::*;
 
     fn write(path: &Path, text: &str) {
-        let mut output = OutputWriter::open(Some(path)).unwrap();
+        let mut output = OutputWriter::open(Some(path), false).unwrap();
         output.write_all(text.as_bytes()).unwrap();
         output.finish().unwrap();
     }

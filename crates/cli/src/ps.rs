@@ -7,9 +7,9 @@ use clew_mysql::{ConnectionRegistry, OutputFormat, SessionScope, SnapshotOptions
 
 use crate::error::CliError;
 use crate::node_url::NodeConnectionArgs;
-use crate::output::{self, Format, OutputWriter};
+use crate::output::Format;
 use crate::session_filters::SessionFilterArgs;
-use crate::{limitations, snapshot};
+use crate::snapshot;
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
@@ -44,19 +44,11 @@ pub(crate) async fn run(arguments: PsArgs, registry: ConnectionRegistry) -> Resu
     let scope = if arguments.all { SessionScope::All } else { SessionScope::Users };
     let statements = StatementMasking::from_masked_flag(arguments.mask);
     let options = SnapshotOptions { selection, scope, statements, ..SnapshotOptions::new(OutputFormat::Json) };
-    let mut snapshot = take_snapshot(&node, &options, &connector).await?;
-    let limitations = limitations::format_limitations(&snapshot.summary.limitations);
-    let writing = tokio::task::spawn_blocking(move || {
-        let is_table = arguments.format == Format::Table;
-        let mut out = if is_table { OutputWriter::open_with_colors(None)? } else { OutputWriter::open(None)? };
-        let written = match arguments.format {
-            Format::Json => snapshot::write_json_snapshot(&mut snapshot, &mut out),
-            Format::Table => session_table::write_table(&mut snapshot, &mut out),
-        };
-        written.map_err(|error| CliError::from_write_error(&out.display_name(), &error))?;
-        out.finish()
-    });
-    writing.await.map_err(|error| CliError::new_failure(format!("could not write: {error}")))??;
-    output::write_stderr(&limitations);
-    Ok(())
+    let snapshot = take_snapshot(&node, &options, &connector).await?;
+    let format = arguments.format;
+    snapshot::write_output(snapshot, None, format == Format::Table, move |snapshot, out| match format {
+        Format::Json => snapshot::write_json_snapshot(snapshot, out),
+        Format::Table => session_table::write_table(snapshot, out),
+    })
+    .await
 }

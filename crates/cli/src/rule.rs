@@ -10,7 +10,7 @@ use clap::Subcommand;
 use clew_diagnose::ProtectedAccounts;
 
 use crate::command_group::CommandGroup;
-use crate::error::CliError;
+use crate::error::{CliError, ResultExt};
 use crate::output::Format;
 
 pub(crate) type RuleCommandArgs = CommandGroup<RuleCommand>;
@@ -55,7 +55,7 @@ Examples:
 
 pub(crate) async fn run(arguments: RuleCommandArgs) -> Result<(), CliError> {
     let task = tokio::task::spawn_blocking(move || test_rules(arguments.command));
-    task.await.map_err(|error| CliError::new_failure(format!("could not test the rules: {error}")))?
+    task.await.or_failure("could not test the rules")?
 }
 
 fn test_rules(RuleCommand::Test { rules, snapshot, protected, format }: RuleCommand) -> Result<(), CliError> {
@@ -69,7 +69,7 @@ fn test_rules(RuleCommand::Test { rules, snapshot, protected, format }: RuleComm
 }
 
 fn read_input_file(file: &Path) -> Result<Vec<u8>, CliError> {
-    std::fs::read(file).map_err(|error| CliError::new_refusal(format!("could not read {}: {error}", file.display())))
+    std::fs::read(file).or_refusal(format_args!("could not read {}", file.display()))
 }
 
 fn read_text_file(file: &Path) -> Result<String, CliError> {

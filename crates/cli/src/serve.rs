@@ -9,7 +9,7 @@ use clap::builder::FalseyValueParser;
 use clew_http::Listener;
 use tracing::info;
 
-use crate::daemon::{self, Daemon, WorkerTaskHandles, listen_for_shutdown_signals, require_shared_stores};
+use crate::daemon::{self, Daemon, listen_for_shutdown_signals, require_shared_stores};
 use crate::error::CliError;
 
 #[derive(Debug, Args)]
@@ -114,10 +114,8 @@ pub(crate) async fn run(mut arguments: ServeArgs) -> Result<(), CliError> {
     if let Some(tls) = &tls {
         listener::spawn_certificate_reloaders(tls, &shutdown)?;
     }
-    daemon.spawn_store_event_dispatcher(&shutdown);
-    let master_key_watch = daemon.watch_for_master_key_rotation(&shutdown);
-    daemon.watch_for_audit_truncation(&shutdown).await;
-    let worker_tasks = if arguments.no_worker { WorkerTaskHandles::default() } else { daemon.start_worker(&shutdown) };
+    let master_key_watch = daemon.start_background_tasks(&shutdown).await;
+    let worker_tasks = if arguments.no_worker { Vec::new() } else { daemon.start_worker(&shutdown) };
     let scheme = if tls.is_some() { "https" } else { "http" };
     crate::output::write_stdout(&format!("{scheme}://{address}\n"))?;
     info!(clew.address = %address, clew.data_dir = %configuration.data_dir.display(), "server started");
@@ -128,9 +126,7 @@ pub(crate) async fn run(mut arguments: ServeArgs) -> Result<(), CliError> {
     };
     let result = clew_api::serve(service, listener, shutdown.clone()).await;
     shutdown.cancel();
-    let joined = worker_tasks.join().await;
-    daemon.wait_for_pending_kills().await;
-    joined?;
+    daemon.join_worker_tasks(worker_tasks).await?;
     info!("server stopped");
     result.map_err(|error| CliError::new_failure(error.to_string()))?;
     master_key_watch.await.unwrap_or(Ok(()))

@@ -2,7 +2,7 @@
 
 mod table;
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -10,7 +10,7 @@ use clew_diagnose::csv;
 use clew_model::Language;
 use clew_mysql::{ConnectionRegistry, OutputFormat, Snapshot, SnapshotOptions, StatementMasking, take_snapshot};
 
-use crate::error::CliError;
+use crate::error::{CliError, ResultExt};
 use crate::limitations;
 use crate::node_url::NodeConnectionArgs;
 use crate::output::{self, OutputWriter};
@@ -76,30 +76,9 @@ pub(crate) async fn run(arguments: SnapshotArgs, registry: ConnectionRegistry) -
     let detailed = arguments.detail;
     let options = SnapshotOptions { selection, statements, detailed, ..SnapshotOptions::new(row_format) };
     let snapshot = take_snapshot(&node, &options, &connector).await?;
-    let limitations = limitations::format_limitations(&snapshot.summary.limitations);
-    tokio::task::spawn_blocking(move || write_snapshot(&arguments, format, snapshot))
-        .await
-        .map_err(|error| CliError::new_failure(format!("could not write: {error}")))??;
-    output::write_stderr(&limitations);
-    Ok(())
-}
-
-fn default_output_format(to_file: bool) -> SnapshotOutputFormat {
-    if !to_file && output::stdout_is_terminal() { SnapshotOutputFormat::Table } else { SnapshotOutputFormat::Csv }
-}
-
-fn write_snapshot(
-    arguments: &SnapshotArgs,
-    format: SnapshotOutputFormat,
-    mut snapshot: Snapshot,
-) -> Result<(), CliError> {
-    let file = arguments.output.as_deref();
-    let mut out = if format == SnapshotOutputFormat::Table {
-        OutputWriter::open_with_colors(file)?
-    } else {
-        OutputWriter::open(file)?
-    };
-    let written = match format {
+    let is_table = format == SnapshotOutputFormat::Table;
+    let file = arguments.output.clone();
+    write_output(snapshot, file, is_table, move |snapshot, out| match format {
         SnapshotOutputFormat::Csv => {
             let language = Language::from_tag(&arguments.language).unwrap_or_default();
             let header = if arguments.detail {
@@ -107,16 +86,37 @@ fn write_snapshot(
             } else {
                 csv::encode_header_row(language)
             };
-            out.write_all(&header).and_then(|()| snapshot.body.write_to(&mut out))
+            out.write_all(&header).and_then(|()| snapshot.body.write_to(out))
         }
-        SnapshotOutputFormat::Json => write_json_snapshot(&mut snapshot, &mut out),
-        SnapshotOutputFormat::Table => table::write_table(&mut snapshot, arguments.detail, &mut out),
-    };
-    written.map_err(|error| CliError::from_write_error(&out.display_name(), &error))?;
-    out.finish()
+        SnapshotOutputFormat::Json => write_json_snapshot(snapshot, out),
+        SnapshotOutputFormat::Table => table::write_table(snapshot, arguments.detail, out),
+    })
+    .await
 }
 
-pub(crate) fn write_json_snapshot(snapshot: &mut Snapshot, out: &mut OutputWriter) -> std::io::Result<()> {
+fn default_output_format(to_file: bool) -> SnapshotOutputFormat {
+    if !to_file && output::stdout_is_terminal() { SnapshotOutputFormat::Table } else { SnapshotOutputFormat::Csv }
+}
+
+/// Writes a snapshot to a file or to stdout with `write`, on a blocking thread. Then prints the limitations to stderr.
+pub(crate) async fn write_output(
+    mut snapshot: Snapshot,
+    file: Option<PathBuf>,
+    styled: bool,
+    write: impl FnOnce(&mut Snapshot, &mut OutputWriter) -> io::Result<()> + Send + 'static,
+) -> Result<(), CliError> {
+    let limitations = limitations::format_limitations(&snapshot.summary.limitations);
+    let writing = tokio::task::spawn_blocking(move || {
+        let mut out = OutputWriter::open(file.as_deref(), styled)?;
+        write(&mut snapshot, &mut out).map_err(|error| CliError::from_write_error(out.display_name(), &error))?;
+        out.finish()
+    });
+    writing.await.or_failure("could not write")??;
+    output::write_stderr(&limitations);
+    Ok(())
+}
+
+pub(crate) fn write_json_snapshot(snapshot: &mut Snapshot, out: &mut OutputWriter) -> io::Result<()> {
     let summary = clew_diagnose::json::to_string(&snapshot.summary)?;
     write!(out, "{{\"summary\":{summary},\n\"sessions\":[\n")?;
     snapshot.body.write_to(out)?;

@@ -46,9 +46,7 @@ pub(crate) async fn run(mut arguments: WorkerArgs) -> Result<(), CliError> {
         Some(address) => Some(bind_listener(address).await?),
     };
     let shutdown = listen_for_shutdown_signals()?;
-    daemon.spawn_store_event_dispatcher(&shutdown);
-    let master_key_watch = daemon.watch_for_master_key_rotation(&shutdown);
-    daemon.watch_for_audit_truncation(&shutdown).await;
+    let master_key_watch = daemon.start_background_tasks(&shutdown).await;
     let worker_tasks = daemon.start_worker(&shutdown);
     let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
     output::write_stdout(&address.map_or("working\n".to_owned(), |address| format!("working http://{address}\n")))?;
@@ -62,9 +60,7 @@ pub(crate) async fn run(mut arguments: WorkerArgs) -> Result<(), CliError> {
             served
         }
     };
-    let joined = worker_tasks.join().await;
-    daemon.wait_for_pending_kills().await;
-    joined?;
+    daemon.join_worker_tasks(worker_tasks).await?;
     info!("worker stopped");
     result.map_err(|error| CliError::new_failure(error.to_string()))?;
     master_key_watch.await.unwrap_or(Ok(()))

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use clew_iam::{SecretError, access_key, token};
+use clew_iam::{access_key, token};
 use clew_model::AccessKeyId;
 use clew_store::{IssuingCredentials, NewTemporaryAccessKey, User};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
-use crate::error::CliError;
+use crate::error::{CliError, ResultExt};
 use crate::identity_directory::IdentityDirectory;
 use crate::text_table;
 use crate::time;
@@ -73,14 +73,14 @@ async fn generate_and_store_access_key(
     user: &User,
     lifetime: Option<Duration>,
 ) -> Result<CreatedAccessKey, CliError> {
-    let failed = |error: SecretError| CliError::new_failure(format!("could not create an access key: {error}"));
-    let (id, secret) = (AccessKeyId::generate(), access_key::generate_secret_key().map_err(failed)?);
+    let operation = "could not create an access key";
+    let (id, secret) = (AccessKeyId::generate(), access_key::generate_secret_key().or_failure(operation)?);
     let (store, origin) = (&directory.store, &directory.origin);
     let Some(lifetime) = lifetime else {
         store.identities().create_access_key(origin, &user.id, &id, &secret).await?;
         return Ok(CreatedAccessKey { id, secret, temporary: None });
     };
-    let token = token::generate_token().map_err(failed)?;
+    let token = token::generate_token().or_failure(operation)?;
     let expires_at = Timestamp::now().as_second().saturating_add(i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX));
     let key = NewTemporaryAccessKey {
         user_id: user.id.clone(),

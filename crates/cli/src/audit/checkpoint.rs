@@ -5,7 +5,7 @@ use std::path::Path;
 
 use clew_store::AuditCheckpoint;
 
-use crate::error::CliError;
+use crate::error::{CliError, ResultExt};
 use crate::output::{OutputWriter, to_json_text};
 use crate::store_args::StoreArgs;
 
@@ -18,16 +18,15 @@ Store checkpoints out of reach of the accounts that can change the audit log: on
 
 pub(super) async fn run(output: &Path, store_args: &StoreArgs) -> Result<(), CliError> {
     let checkpoint = store_args.open_store().await?.audit().create_audit_checkpoint().await?;
-    let mut out = OutputWriter::open(Some(output))?;
+    let mut out = OutputWriter::open(Some(output), false)?;
     let json = to_json_text(&checkpoint)?;
-    out.write_all(json.as_bytes()).map_err(|error| CliError::from_write_error(&out.display_name(), &error))?;
+    out.write_all(json.as_bytes()).map_err(|error| CliError::from_write_error(out.display_name(), &error))?;
     out.finish()
 }
 
 pub(super) fn read_checkpoint_file(path: &Path) -> Result<AuditCheckpoint, CliError> {
     let name = path.display();
-    let text = std::fs::read(path)
-        .map_err(|error| CliError::new_refusal(format!("cannot read the checkpoint {name}: {error}")))?;
+    let text = std::fs::read(path).or_refusal(format_args!("cannot read the checkpoint {name}"))?;
     serde_json::from_slice(&text).map_err(|error| {
         CliError::new_refusal(format!("{name} is not an audit checkpoint: {error}"))
             .with_suggested_fix("pass a file written by clew audit checkpoint")

@@ -48,8 +48,8 @@ enum AuditRowWriter {
 pub(super) async fn run(arguments: &ExportArgs) -> Result<(), CliError> {
     let store = arguments.store_args.open_store().await?;
     let filter = arguments.filters.resolve_audit_filter(&store).await?;
-    let out = OutputWriter::open(Some(&arguments.output))?;
-    let name = out.display_name();
+    let out = OutputWriter::open(Some(&arguments.output), false)?;
+    let name = out.display_name().to_owned();
     let mut writer =
         AuditRowWriter::new(out, arguments.format).map_err(|error| CliError::from_write_error(&name, &error))?;
     for_each_audit_row(&store, &filter, |record| {
@@ -65,7 +65,7 @@ impl AuditRowWriter {
             ExportFormat::Ndjson => Ok(Self::Ndjson(out)),
             ExportFormat::Csv => {
                 let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
-                writer.write_record(row::AUDIT_CSV_HEADER)?;
+                writer.write_record(row::AUDIT_CSV_HEADER.split(','))?;
                 Ok(Self::Csv(Box::new(writer)))
             }
         }

@@ -57,37 +57,20 @@ pub(super) fn audit_row_to_json(AuditRecord { seq, at, event, link }: &AuditReco
     })
 }
 
-pub(super) const AUDIT_CSV_HEADER: [&str; 17] = [
-    "seq",
-    "at",
-    "actor_kind",
-    "actor",
-    "actor_id",
-    "peer",
-    "request_id",
-    "operation",
-    "domain_id",
-    "project_id",
-    "instance_id",
-    "node_id",
-    "target",
-    "outcome",
-    "code",
-    "detail",
-    "link",
-];
+pub(super) const AUDIT_CSV_HEADER: &str = "seq,at,actor_kind,actor,actor_id,peer,request_id,operation,domain_id,\
+     project_id,instance_id,node_id,target,outcome,code,detail,link";
 
 /// Adds a leading `'` to any value that a spreadsheet would evaluate as a formula.
 /// Audit rows can contain untrusted text, because unauthenticated clients can send arbitrary user names.
 pub(super) fn audit_row_to_csv(record: &AuditRecord) -> Vec<String> {
     let value = audit_row_to_json(record);
-    let field = |name: &&str| match value.get(name) {
+    let field = |name: &str| match value.get(name) {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) if text.starts_with(['=', '+', '-', '@', '\t', '\r']) => format!("'{text}"),
         Some(Value::String(text)) => text.clone(),
         Some(other) => other.to_string(),
     };
-    AUDIT_CSV_HEADER.iter().map(field).collect()
+    AUDIT_CSV_HEADER.split(',').map(field).collect()
 }
 
 fn actor_id(actor: &Actor) -> Option<&str> {
@@ -118,7 +101,7 @@ mod tests {
         let record = record(Actor::Anonymous { claimed: "@SUM(A1)".into() });
         let value = audit_row_to_json(&record);
         let names: Vec<_> = value.as_object().unwrap().keys().map(String::as_str).collect();
-        let mut header = AUDIT_CSV_HEADER;
+        let mut header: Vec<&str> = AUDIT_CSV_HEADER.split(',').collect();
         header.sort_unstable();
         assert_eq!(names, header, "JSON objects are sorted");
         let fields = audit_row_to_csv(&record);

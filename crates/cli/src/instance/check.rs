@@ -9,8 +9,9 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::SelectedProject;
+use crate::doctor;
 use crate::error::CliError;
-use crate::{doctor, output};
+use crate::output::{self, Format};
 
 pub(super) const AFTER_HELP: &str = "\
 Example:
@@ -72,7 +73,10 @@ pub(super) async fn run(
             "id": listed.id, "zone_without_worker": zone_without_worker, "login_backoff": backoff, key: outcome,
         }));
     }
-    inventory.format.print_with_colors(|| text, || json!({ "nodes": values }))?;
+    match inventory.format {
+        Format::Table => output::write_stdout_with_colors(&text)?,
+        Format::Json => output::write_stdout(&output::to_json_text(&json!({ "nodes": values }))?)?,
+    }
     if inaccessible > 0 {
         Err(CliError::new_failure(format!("{inaccessible} of {} nodes are not accessible", instance.nodes.len())))
     } else if has_failed_checks {

@@ -6,9 +6,10 @@ use clew_mysql::KillOutcome;
 use clew_store::{Store, StoreLocation};
 use serde_json::json;
 
-use super::report::KillReport;
+use super::report::{KillReport, session_fields_to_json};
 use crate::error::CliError;
 use crate::local_audit_origin;
+use crate::output::merge_json_objects;
 
 /// Clew opens the audit log before the first kill, so that no session is killed if the log cannot be opened.
 pub(super) struct KillAuditLog {
@@ -50,12 +51,10 @@ impl KillAuditLog {
 /// The details contain `server` instead of a node id, because the server need not be registered in Clew.
 /// The audit row contains the killed session's statement without literals.
 fn build_kill_audit_detail(report: &KillReport, session: &Session, outcome: &KillOutcome) -> serde_json::Value {
-    let text = |text: &Option<Vec<u8>>| text.as_deref().map(to_valid_utf8);
-    json!({
+    let template = |statement: &Vec<u8>| to_valid_utf8(&build_statement_template(statement));
+    let kill = json!({
         "source": "manual", "server": report.address, "kind": report.kind.name(), "reason": report.reason,
-        "user": to_valid_utf8(&session.user), "host": to_valid_utf8(&session.host), "db": text(&session.database),
-        "command": to_valid_utf8(&session.command), "seconds": session.seconds, "state": text(&session.state),
-        "statement": session.statement.as_deref().map(|statement| to_valid_utf8(&build_statement_template(statement))),
-        "outcome": outcome.name(), "detail": outcome.to_string(),
-    })
+        "statement": session.statement.as_ref().map(template), "outcome": outcome.name(), "detail": outcome.to_string(),
+    });
+    merge_json_objects(session_fields_to_json(session), kill)
 }

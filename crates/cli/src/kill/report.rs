@@ -154,12 +154,11 @@ impl KillReport {
     }
 
     fn session_to_json(&self, session: &Session) -> Value {
-        let text = |text: &Option<Vec<u8>>| text.as_deref().map(to_valid_utf8);
-        let fields = json!({
-            "session_id": session.id, "user": to_valid_utf8(&session.user), "host": to_valid_utf8(&session.host),
-            "db": text(&session.database), "command": to_valid_utf8(&session.command), "seconds": session.seconds,
-            "state": text(&session.state), "statement": text(&session.statement),
-        });
+        let statement = session.statement.as_deref().map(to_valid_utf8);
+        let fields = merge_json_objects(
+            session_fields_to_json(session),
+            json!({ "session_id": session.id, "statement": statement }),
+        );
         let Some(impact) = &self.selected.impact else { return fields };
         let open = impact.transactions.as_ref().and_then(|all| all.get(&session.id));
         let impact = json!({
@@ -171,6 +170,15 @@ impl KillReport {
         });
         merge_json_objects(fields, impact)
     }
+}
+
+/// Returns the fields of a session, without its id and statement, as in the audit log of a kill through the API.
+pub(super) fn session_fields_to_json(session: &Session) -> Value {
+    let text = |text: &Option<Vec<u8>>| text.as_deref().map(to_valid_utf8);
+    json!({
+        "user": to_valid_utf8(&session.user), "host": to_valid_utf8(&session.host), "db": text(&session.database),
+        "command": to_valid_utf8(&session.command), "seconds": session.seconds, "state": text(&session.state),
+    })
 }
 
 fn transaction_to_json(open: &Transaction) -> Value {

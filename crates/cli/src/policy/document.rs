@@ -8,7 +8,7 @@ use std::path::Path;
 use clew_iam::policy::{Diagnostic, MAX_POLICY_DOCUMENT_BYTES, Policy, PolicyErrors};
 use serde_json::json;
 
-use crate::error::CliError;
+use crate::error::{CliError, ResultExt};
 use crate::output::{self, Format};
 use crate::text_table;
 
@@ -31,7 +31,7 @@ impl PolicyDocument {
         } else {
             File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes))
         };
-        read.map_err(|error| CliError::new_refusal(format!("could not read {name}: {error}")))?;
+        read.or_refusal(format_args!("could not read {name}"))?;
         if bytes.len() > MAX_POLICY_DOCUMENT_BYTES {
             return Err(CliError::new_refusal(format!(
                 "{name} is not a valid policy: more than {MAX_POLICY_DOCUMENT_BYTES} bytes"

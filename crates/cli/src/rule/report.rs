@@ -37,31 +37,19 @@ impl<'a> RuleTestReport<'a> {
 
     pub(super) fn render_text(&self) -> String {
         let mut text = String::new();
-        if !self.killed.is_empty() {
-            let rows = self
-                .killed
-                .iter()
-                .map(|(rule, session)| self.format_table_row(*rule, session, truncate_statement(session)));
-            text += "Would be killed:\n";
-            text += &text_table::render_table(
-                ["RULE", "ID", "USER", "HOST", "DB", "COMMAND", "TIME", "STATEMENT"],
-                rows.collect(),
-                "",
-            );
-            text.push('\n');
-        }
-        if !self.spared.is_empty() {
-            let row = |(rule, session, reason): &(usize, &Session, ExclusionReason)| {
-                self.format_table_row(*rule, session, describe_exclusion_reason(*reason).to_owned())
-            };
-            let rows = self.spared.iter().map(row);
-            text += "Would be spared:\n";
-            text += &text_table::render_table(
-                ["RULE", "ID", "USER", "HOST", "DB", "COMMAND", "TIME", "REASON"],
-                rows.collect(),
-                "",
-            );
-            text.push('\n');
+        let killed_row =
+            |(rule, session): &(usize, &Session)| self.format_table_row(*rule, session, truncate_statement(session));
+        let spared_row = |(rule, session, reason): &(usize, &Session, ExclusionReason)| {
+            self.format_table_row(*rule, session, describe_exclusion_reason(*reason).to_owned())
+        };
+        for (title, last_heading, rows) in [
+            ("Would be killed", "STATEMENT", self.killed.iter().map(killed_row).collect::<Vec<_>>()),
+            ("Would be spared", "REASON", self.spared.iter().map(spared_row).collect()),
+        ] {
+            if !rows.is_empty() {
+                let headings = ["RULE", "ID", "USER", "HOST", "DB", "COMMAND", "TIME", last_heading];
+                let _ = writeln!(text, "{title}:\n{}", text_table::render_table(headings, rows, ""));
+            }
         }
         for (index, rule) in self.rules.iter().enumerate() {
             let (kills, spares) = self.count_killed_and_spared_sessions(index);

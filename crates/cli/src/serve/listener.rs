@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::configuration::{Configuration, TlsSettings};
-use crate::error::CliError;
+use crate::error::{CliError, ResultExt};
 
 const CERTIFICATE_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -65,8 +65,7 @@ impl TlsSettings {
 /// The certificate is reloaded on SIGHUP and when its files change.
 pub(super) fn spawn_certificate_reloaders(tls: &TlsConfig, shutdown: &CancellationToken) -> Result<(), CliError> {
     tls.warn_if_key_is_world_readable();
-    let mut hangup = signal(SignalKind::hangup())
-        .map_err(|error| CliError::new_failure(format!("could not listen for signals: {error}")))?;
+    let mut hangup = signal(SignalKind::hangup()).or_failure("could not listen for signals")?;
     tokio::spawn(tls.clone().watch_certificate_files(CERTIFICATE_CHECK_INTERVAL, shutdown.clone()));
     let tls = tls.clone();
     tokio::spawn(async move {

@@ -47,7 +47,7 @@ const COLUMN_PADDING_WIDTH: usize = 2;
 type Line = Vec<String>;
 
 pub(crate) fn write_table(snapshot: &mut Snapshot, detailed: bool, out: &mut OutputWriter) -> io::Result<()> {
-    let to_terminal = matches!(out, OutputWriter::Terminal { .. });
+    let to_terminal = out.is_terminal();
     let colours = to_terminal && stdout_supports_colors();
     let columns = select_columns(detailed);
     let (lines, waiting) = build_table_lines(snapshot, &columns)?;
