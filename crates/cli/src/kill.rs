@@ -135,7 +135,12 @@ pub(crate) async fn run(arguments: KillArgs, registry: ConnectionRegistry) -> Re
     if let Some(audit) = audit {
         audit.append_kill_audit_events(&report, &outcomes).await?;
     }
-    let effect = measure_kill_effect(before, &node, kind, &outcomes, &connector).await;
+    // There is no effect if the server accepted none of the `KILL` statements.
+    let effect = match before.filter(|_| outcomes.iter().any(|(_, outcome)| outcome.was_accepted())) {
+        Some(Ok(before)) => Some(before.measure_effect_of_kills(&node, kind, &outcomes, &connector).await),
+        Some(Err(failure)) => Some(Err(failure)),
+        None => None,
+    };
     let effect = effect.as_ref();
     arguments
         .format
@@ -147,21 +152,6 @@ pub(crate) async fn run(arguments: KillArgs, registry: ConnectionRegistry) -> Re
             Err(CliError::new_failure(format!("{failures} of {} {noun} could not be killed", outcomes.len())))
         }
     }
-}
-
-/// Returns the effect of the kill, or `None` if the server accepted none of the `KILL` statements.
-async fn measure_kill_effect(
-    before: Option<Result<PreKillSnapshot, Failure>>,
-    node: &NodeUrl,
-    target: KillTarget,
-    outcomes: &[(u64, clew_mysql::KillOutcome)],
-    connector: &NodeConnector,
-) -> Option<Result<KillEffect, Failure>> {
-    let before = before.filter(|_| outcomes.iter().any(|(_, outcome)| outcome.was_accepted()))?;
-    Some(match before {
-        Ok(before) => before.measure_effect_of_kills(node, target, outcomes, connector).await,
-        Err(failure) => Err(failure),
-    })
 }
 
 type Outcomes = Vec<(u64, clew_mysql::KillOutcome)>;

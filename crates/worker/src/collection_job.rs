@@ -16,6 +16,8 @@ use crate::collection_slots::SessionCollectionSlot;
 use crate::login_backoff::LoginPermit;
 use crate::pending_result::{self, PendingResult};
 
+const PANIC_FAILURE_DETAIL: &str =
+    "internal error during the collection; this is a bug in Clew, see the server's log for details";
 const STORE_ACCESS_RETRY_DELAY: Duration = Duration::from_millis(250);
 
 pub(crate) struct SessionCollectionJob {
@@ -51,7 +53,7 @@ impl SessionCollectionJob {
                 warn!(task.request_id = %task.request_id, "lease lost; collected rows discarded");
                 return;
             }
-            outcome = AssertUnwindSafe(self.collect_rows(slot)).catch_unwind() => outcome.unwrap_or_else(|_| Err(panicked_collection_failure())),
+            outcome = AssertUnwindSafe(self.collect_rows(slot)).catch_unwind() => outcome.unwrap_or_else(|_| Err(Failure::new(FailureKind::RetriesExhausted, PANIC_FAILURE_DETAIL))),
         };
         self.record_collection_outcome(outcome).await;
     }
@@ -80,7 +82,11 @@ impl SessionCollectionJob {
     async fn collect_rows(&self, slot: &mut SessionCollectionSlot) -> Result<CollectedResult, Failure> {
         let task = &self.claimed.task;
         if task.attempts > self.queue.settings.max_attempts {
-            return Err(exhausted_attempts_failure(self.queue.settings.max_attempts));
+            let attempts = self.queue.settings.max_attempts;
+            let detail = format!(
+                "claimed {attempts} times, and each time the worker stopped or lost the lease before completion"
+            );
+            return Err(Failure::new(FailureKind::RetriesExhausted, detail));
         }
         let node = self.load_target_node().await?;
         let selection = self.load_session_selection().await?;
@@ -92,7 +98,7 @@ impl SessionCollectionJob {
         let read = slot.wait_for_session_rows(&node.id, read_future).await;
         login.record_login_outcome(&node, read.as_ref().err()).await;
         let mut rows = read?;
-        let (row_count, limitations) = (rows.row_count(), rows.take_read_limitations());
+        let (row_count, limitations) = (rows.count, std::mem::take(&mut rows.limitations));
         let pending =
             pending_result::write_result(self.queue.store.result_store(), &task.request_id, self.claimed.fence, rows)
                 .await?;
@@ -210,7 +216,7 @@ impl SessionCollectionJob {
 }
 
 fn success_outcome(rows: u64, limitations: Vec<Limitation>, result: &PendingResult) -> CollectionTaskOutcome {
-    let published = result.published_result();
+    let published = &result.published;
     CollectionTaskOutcome::Finished {
         result_name: published.name.clone(),
         rows,
@@ -218,18 +224,4 @@ fn success_outcome(rows: u64, limitations: Vec<Limitation>, result: &PendingResu
         sha256: published.sha256.clone(),
         limitations,
     }
-}
-
-fn exhausted_attempts_failure(attempts: u32) -> Failure {
-    Failure::new(
-        FailureKind::RetriesExhausted,
-        format!("claimed {attempts} times, and each time the worker stopped or lost the lease before completion"),
-    )
-}
-
-fn panicked_collection_failure() -> Failure {
-    Failure::new(
-        FailureKind::RetriesExhausted,
-        "internal error during the collection; this is a bug in Clew, see the server's log for details",
-    )
 }

@@ -93,14 +93,14 @@ impl SessionCollectionQueue {
         let deadline = Instant::now() + limit;
         loop {
             // Checked before the query, because a completion after the query notifies the waiter.
-            let last = waiter.is_notified() || Instant::now() >= deadline;
+            let last = waiter.completed.is_cancelled() || Instant::now() >= deadline;
             let task = self.store.tasks().find_task(request_id).await?;
             if last || task.as_ref().is_none_or(|task| task.status.is_final()) {
                 return Ok(task);
             }
             let interval = self.wake.poll_interval(self.settings.completion_poll_interval);
             tokio::select! {
-                () = waiter.wait_for_completion() => {}
+                () = waiter.completed.cancelled() => {}
                 () = sleep_until(deadline.min(Instant::now() + interval)) => {}
             }
         }

@@ -102,7 +102,8 @@ impl SessionCollectionSlot {
         node: &NodeId,
         mut read: ReadFuture<'_>,
     ) -> Result<SessionRows, Failure> {
-        let mut stalled = StalledReadGuard::try_register_stalled_read(&self.pool, node);
+        let was_stalled = self.pool.lock_stalled_nodes_mutex().nodes.contains(node);
+        let mut stalled = was_stalled.then(|| StalledReadGuard::register_stalled_read(&self.pool, node));
         let stall_timeout = if stalled.is_some() { Duration::ZERO } else { self.pool.stall_timeout };
         let signal = Arc::new(SessionReadWaker::default());
         let waker = Waker::from(signal.clone());
@@ -133,11 +134,6 @@ impl SessionCollectionSlot {
 struct StalledReadGuard(SessionCollectionSlotPool);
 
 impl StalledReadGuard {
-    fn try_register_stalled_read(pool: &SessionCollectionSlotPool, node: &NodeId) -> Option<Self> {
-        let is_stalled = pool.lock_stalled_nodes_mutex().nodes.contains(node);
-        is_stalled.then(|| Self::register_stalled_read(pool, node))
-    }
-
     fn register_stalled_read(pool: &SessionCollectionSlotPool, node: &NodeId) -> Self {
         let mut stalled = pool.lock_stalled_nodes_mutex();
         stalled.nodes.insert(node.clone());

@@ -24,7 +24,8 @@ struct AwaitedCollection {
 pub(crate) struct CompletionWaiter {
     notifier: CompletionNotifier,
     request_id: RequestId,
-    completed: CancellationToken,
+    /// Cancelled when the collection task completes or when the notifier is closed.
+    pub(crate) completed: CancellationToken,
 }
 
 impl CompletionNotifier {
@@ -58,17 +59,6 @@ impl CompletionNotifier {
     }
 }
 
-impl CompletionWaiter {
-    /// Waits until the collection task completes or the notifier is closed.
-    pub(crate) async fn wait_for_completion(&self) {
-        self.completed.cancelled().await;
-    }
-
-    pub(crate) fn is_notified(&self) -> bool {
-        self.completed.is_cancelled()
-    }
-}
-
 impl Drop for CompletionWaiter {
     fn drop(&mut self) {
         let mut collections = self.notifier.lock_awaited_collections_mutex();
@@ -95,11 +85,11 @@ mod tests {
             notifier.subscribe_to_completion(&other),
         );
         notifier.notify_waiters(&one);
-        first.wait_for_completion().await;
-        assert!(second.is_notified() && !elsewhere.is_notified());
+        first.completed.cancelled().await;
+        assert!(second.completed.is_cancelled() && !elsewhere.completed.is_cancelled());
         notifier.notify_all_and_close();
-        elsewhere.wait_for_completion().await;
-        notifier.subscribe_to_completion(&other).wait_for_completion().await;
+        elsewhere.completed.cancelled().await;
+        notifier.subscribe_to_completion(&other).completed.cancelled().await;
     }
 
     #[test]
@@ -110,9 +100,12 @@ mod tests {
         assert_eq!(notifier.waiter_count(), 2);
         drop(first);
         notifier.notify_waiters(&id);
-        assert!(second.is_notified() && notifier.waiter_count() == 1);
+        assert!(second.completed.is_cancelled() && notifier.waiter_count() == 1);
         drop(second);
         assert_eq!((notifier.waiter_count(), notifier.lock_awaited_collections_mutex().len()), (0, 0));
-        assert!(!notifier.subscribe_to_completion(&id).is_notified(), "new waiter received an earlier notification");
+        assert!(
+            !notifier.subscribe_to_completion(&id).completed.is_cancelled(),
+            "new waiter received an earlier notification"
+        );
     }
 }

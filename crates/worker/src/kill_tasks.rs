@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clew_model::{InstanceId, NodeId};
-use clew_mysql::NodeConnector;
 use clew_store::{InstanceKillTasks, Store, StoreError};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
@@ -25,19 +24,14 @@ use crate::kill_executor::KillExecutor;
 use crate::observer::WorkerObserver;
 use crate::settings::WorkerSettings;
 use crate::task_results::log_first_failure;
-use node_poll::NodePoll;
+use node_poll::{NodePoll, PollContext};
 use node_state::NodePollStates;
 
 /// Worker that runs kill tasks.
 pub struct KillTaskWorker {
-    store: Store,
-    kills: KillExecutor,
-    observer: Arc<dyn WorkerObserver>,
-    connector: NodeConnector,
+    context: PollContext,
     lease: Duration,
     grace: Duration,
-    /// Unique name of this worker, which the store records as the lease holder.
-    worker: String,
     leases: HashMap<InstanceId, Instant>,
     nodes: NodePollStates,
 }
@@ -52,13 +46,15 @@ impl KillTaskWorker {
         observer: Arc<dyn WorkerObserver>,
     ) -> Self {
         Self {
-            store,
-            kills,
-            observer,
-            connector: settings.connector.clone(),
+            context: PollContext {
+                store,
+                kills,
+                observer,
+                connector: settings.connector.clone(),
+                worker: format!("{}-{}", std::process::id(), Uuid::new_v4().simple()),
+            },
             lease: settings.lease,
             grace: settings.grace,
-            worker: format!("{}-{}", std::process::id(), Uuid::new_v4().simple()),
             leases: HashMap::new(),
             nodes: NodePollStates::default(),
         }
@@ -84,7 +80,7 @@ impl KillTaskWorker {
         if timeout(self.grace, running.wait()).await.is_err() {
             warn!(ticks.running = running.len(), "kill task worker stopped while kills are running");
         }
-        if let Err(error) = self.store.kill_tasks().release_kill_task_leases(&self.worker).await {
+        if let Err(error) = self.context.store.kill_tasks().release_kill_task_leases(&self.context.worker).await {
             warn!(%error, "could not release the leases of kill tasks; they will expire");
         }
     }
@@ -94,7 +90,7 @@ impl KillTaskWorker {
         running: &TaskTracker,
         shutdown: &CancellationToken,
     ) -> Result<(), StoreError> {
-        let all = self.store.kill_tasks().list_instances_with_kill_tasks().await?;
+        let all = self.context.store.kill_tasks().list_instances_with_kill_tasks().await?;
         self.leases.retain(|leased, _| all.iter().any(|kill_tasks| kill_tasks.instance_id == *leased));
         let mut active_nodes = HashSet::new();
         for kill_tasks in all {
@@ -104,7 +100,7 @@ impl KillTaskWorker {
             }
         }
         for node in self.nodes.retain_active_nodes(&active_nodes) {
-            self.observer.record_poll_interval_change(&node, None);
+            self.context.observer.record_poll_interval_change(&node, None);
         }
         Ok(())
     }
@@ -115,7 +111,7 @@ impl KillTaskWorker {
         if let Some(lease_end) = self.leases.get(instance).filter(|lease_end| **lease_end > now + self.lease * 2 / 3) {
             return Ok(Some(*lease_end));
         }
-        if self.store.kill_tasks().acquire_kill_task_lease(instance, &self.worker, self.lease).await? {
+        if self.context.store.kill_tasks().acquire_kill_task_lease(instance, &self.context.worker, self.lease).await? {
             self.leases.insert(instance.clone(), now + self.lease);
             return Ok(Some(now + self.lease));
         }
@@ -132,19 +128,10 @@ impl KillTaskWorker {
         shutdown: &CancellationToken,
     ) -> Result<Vec<NodeId>, StoreError> {
         let mut nodes = Vec::new();
-        for node in self.store.instances().list_nodes_with_passwords(&kill_tasks.instance_id).await? {
+        for node in self.context.store.instances().list_nodes_with_passwords(&kill_tasks.instance_id).await? {
             nodes.push(node.id.clone());
             let Some(guard) = self.nodes.start_node_poll_if_due(&node.id, Instant::now()) else { continue };
-            let tick = NodePoll {
-                store: self.store.clone(),
-                kills: self.kills.clone(),
-                observer: self.observer.clone(),
-                connector: self.connector.clone(),
-                worker: self.worker.clone(),
-                kill_tasks: kill_tasks.clone(),
-                lease_end,
-                node,
-            };
+            let tick = NodePoll { context: self.context.clone(), kill_tasks: kill_tasks.clone(), lease_end, node };
             running.spawn(tick.run(guard, shutdown.clone()));
         }
         Ok(nodes)
@@ -153,6 +140,6 @@ impl KillTaskWorker {
 
 impl fmt::Debug for KillTaskWorker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KillTaskWorker").field("worker", &self.worker).finish_non_exhaustive()
+        f.debug_struct("KillTaskWorker").field("worker", &self.context.worker).finish_non_exhaustive()
     }
 }

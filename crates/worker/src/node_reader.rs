@@ -12,8 +12,8 @@ type WriteRowsFn = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + Send>;
 
 /// Rows read from a node, in CSV format without a header row.
 pub struct SessionRows {
-    count: u64,
-    limitations: Vec<Limitation>,
+    pub(crate) count: u64,
+    pub(crate) limitations: Vec<Limitation>,
     write: WriteRowsFn,
 }
 
@@ -27,14 +27,6 @@ impl SessionRows {
     #[must_use]
     pub fn with_read_limitations(self, limitations: Vec<Limitation>) -> Self {
         Self { limitations, ..self }
-    }
-
-    pub(crate) fn take_read_limitations(&mut self) -> Vec<Limitation> {
-        std::mem::take(&mut self.limitations)
-    }
-
-    pub(crate) fn row_count(&self) -> u64 {
-        self.count
     }
 
     pub(crate) fn write_rows(self, out: &mut dyn Write) -> io::Result<()> {

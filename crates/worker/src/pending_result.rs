@@ -15,15 +15,11 @@ const WRITE_BUFFER_SIZE: usize = 256 * 1024;
 #[derive(Debug)]
 pub(crate) struct PendingResult {
     results: ResultStore,
-    published: PublishedResult,
+    pub(crate) published: PublishedResult,
     committed: bool,
 }
 
 impl PendingResult {
-    pub(crate) fn published_result(&self) -> &PublishedResult {
-        &self.published
-    }
-
     /// Prevents the removal of a result that a collection task might already reference.
     pub(crate) fn commit_result(&mut self) {
         self.committed = true;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clew_diagnose::{KillRule, select_sessions_to_kill};
-use clew_model::{AuditOrigin, Failure, LimitationKind, Node, Session};
+use clew_model::{AuditOrigin, LimitationKind, Node, Session};
 use clew_mysql::{
     ClientSessions, ConnectionPurpose, KillOutcome, KillRefusal, KillTarget, NodeConnector, ProcessListOrigin,
     UnreliableClockReason, UnsafeKillPolicy, read_client_sessions,
@@ -20,12 +20,19 @@ use crate::kill_executor::{KillError, KillExecutor, KillRequest, VictimMatchRule
 use crate::login_backoff::LoginPermit;
 use crate::observer::WorkerObserver;
 
-pub(super) struct NodePoll {
+/// Components that all polls of a worker share.
+#[derive(Clone)]
+pub(super) struct PollContext {
     pub(super) store: Store,
     pub(super) kills: KillExecutor,
     pub(super) observer: Arc<dyn WorkerObserver>,
     pub(super) connector: NodeConnector,
+    /// Unique name of this worker, which the store records as the lease holder.
     pub(super) worker: String,
+}
+
+pub(super) struct NodePoll {
+    pub(super) context: PollContext,
     pub(super) kill_tasks: InstanceKillTasks,
     /// Expiry time of the worker's lease on the instance. The worker sends no `KILL` statements with an expired lease.
     pub(super) lease_end: Instant,
@@ -38,7 +45,8 @@ impl NodePoll {
     pub(super) async fn run(self, guard: NodePollGuard, shutdown: CancellationToken) {
         let start = std::time::Instant::now();
         let connector = self.cap_timeouts_at_lease_end();
-        let login = match LoginPermit::request_permit(&self.store, &self.node.id, LoginTrigger::Automatic).await {
+        let login = match LoginPermit::request_permit(&self.context.store, &self.node.id, LoginTrigger::Automatic).await
+        {
             Ok(login) => login,
             Err(failure) => return self.log_poll_result(Err(KillError::Node(failure)), &guard),
         };
@@ -106,7 +114,7 @@ impl NodePoll {
     fn adapt_poll_interval(&self, took: Duration, guard: &NodePollGuard) {
         let (change, slow_interval) = guard.adapt_to_read_duration(took);
         if slow_interval.is_some() || change.is_some() {
-            self.observer.record_poll_interval_change(&self.node.id, slow_interval);
+            self.context.observer.record_poll_interval_change(&self.node.id, slow_interval);
         }
         let node = &self.node.id;
         match change {
@@ -127,7 +135,7 @@ impl NodePoll {
         let rules: Vec<_> = self.kill_tasks.tasks.iter().map(rule).collect();
         let mut chosen: Vec<TaskVictims> =
             self.kill_tasks.tasks.iter().map(|task| (task.clone(), Vec::new())).collect();
-        for (at, session) in select_sessions_to_kill(&rules, sessions, self.kills.protected_accounts()) {
+        for (at, session) in select_sessions_to_kill(&rules, sessions, self.context.kills.protected_accounts()) {
             if let Some((_, victims)) = chosen.get_mut(at).filter(|_| !guard.is_in_kill_backoff(&session)) {
                 victims.push(session);
             }
@@ -146,18 +154,22 @@ impl NodePoll {
         if chosen.is_empty() {
             return Ok(());
         }
-        let to_run =
-            self.store.kill_tasks().list_leased_kill_task_ids(&self.kill_tasks.instance_id, &self.worker).await?;
+        let to_run = self
+            .context
+            .store
+            .kill_tasks()
+            .list_leased_kill_task_ids(&self.kill_tasks.instance_id, &self.context.worker)
+            .await?;
         for (task, victims) in chosen {
             let connector = self.cap_timeouts_at_lease_end();
             if !to_run.contains(&task.id) || connector.limits.read_timeout.is_zero() {
                 continue;
             }
-            let login = LoginPermit::request_permit(&self.store, &self.node.id, LoginTrigger::Automatic)
+            let login = LoginPermit::request_permit(&self.context.store, &self.node.id, LoginTrigger::Automatic)
                 .await
                 .map_err(KillError::Node)?;
             let request = self.build_kill_request(&task, read);
-            let outcomes = match self.kills.execute_kills(request, victims.clone(), &connector).await {
+            let outcomes = match self.context.kills.execute_kills(request, victims.clone(), &connector).await {
                 Ok(outcomes) => outcomes,
                 Err(error) => {
                     if let KillError::Node(failure) = &error {
@@ -174,8 +186,10 @@ impl NodePoll {
                     guard.record_survived_kill(victim);
                 }
             }
-            if let Some(failure) = outcomes.into_iter().find_map(|(_, outcome)| extract_kill_failure(outcome)) {
-                return Err(KillError::Node(failure));
+            for (_, outcome) in outcomes {
+                if let KillOutcome::Failed(failure) = outcome {
+                    return Err(KillError::Node(failure));
+                }
             }
         }
         Ok(())
@@ -207,7 +221,7 @@ impl NodePoll {
         let remaining = self.lease_end.saturating_duration_since(Instant::now());
         // Messages show the limit, so it is rounded to milliseconds.
         let remaining = Duration::from_millis(u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX));
-        self.connector.with_max_timeout(remaining)
+        self.context.connector.with_max_timeout(remaining)
     }
 }
 
@@ -224,8 +238,4 @@ fn is_victim_still_eligible(victim: &Session, outcome: &KillOutcome) -> bool {
         KillOutcome::Refused(KillRefusal::AnotherStatement) => victim.command.eq_ignore_ascii_case(b"Sleep"),
         _ => false,
     }
-}
-
-fn extract_kill_failure(outcome: KillOutcome) -> Option<Failure> {
-    if let KillOutcome::Failed(failure) = outcome { Some(failure) } else { None }
 }
