@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clew_diagnose::ProtectedAccounts;
-use clew_model::{Failure, NodeUrl, Session};
+use clew_model::Session;
 use clew_mysql::{
-    ConnectionRegistry, KillEffect, KillOptions, KillRefusal, KillTarget, NodeConnector, PreKillSnapshot,
-    SessionLookupResult, Victim, find_sessions_by_id, kill_victims,
+    ConnectionRegistry, KillOptions, KillRefusal, KillTarget, PreKillSnapshot, SessionLookupResult, Victim,
+    find_sessions_by_id, kill_victims,
 };
 use clew_store::StoreLocation;
 

@@ -7,6 +7,7 @@ use reqwest::{Response, StatusCode};
 use crate::Client;
 use crate::collection::RequestId;
 use crate::error::ClientError;
+use crate::response::RequestContext;
 use crate::retry;
 use crate::sink::DownloadSink;
 use crate::transport::ApiRequest;
@@ -22,8 +23,14 @@ pub struct DownloadSummary {
     pub etag: Option<String>,
 }
 
-#[derive(Debug, Default)]
-struct DownloadProgress {
+/// State of a download.
+struct Download<'a, T, P> {
+    client: &'a Client,
+    instance: &'a InstanceId,
+    node: &'a NodeId,
+    request_id: &'a RequestId,
+    target: &'a mut T,
+    on_progress: P,
     received: u64,
     total: Option<u64>,
     /// A download without a strong entity tag cannot be resumed.
@@ -42,49 +49,17 @@ impl Client {
         node: &NodeId,
         request_id: &RequestId,
         target: &mut T,
-        mut on_progress: impl FnMut(u64, Option<u64>),
+        on_progress: impl FnMut(u64, Option<u64>),
     ) -> Result<DownloadSummary, ClientError> {
-        let downloaded = self.download_with_retries(instance, node, request_id, target, &mut on_progress).await;
+        let (received, total, etag) = (0, None, None);
+        let mut download =
+            Download { client: self, instance, node, request_id, target, on_progress, received, total, etag };
+        let downloaded = download.run().await;
         // Finish the sink even after an error, to preserve the received bytes.
-        let finished = target.finish().await;
-        let downloaded = downloaded?;
+        let finished = download.target.finish().await;
+        downloaded?;
         finished?;
-        Ok(downloaded)
-    }
-
-    async fn download_with_retries<T: DownloadSink>(
-        &self,
-        instance: &InstanceId,
-        node: &NodeId,
-        request_id: &RequestId,
-        target: &mut T,
-        on_progress: &mut impl FnMut(u64, Option<u64>),
-    ) -> Result<DownloadSummary, ClientError> {
-        let mut progress = DownloadProgress::default();
-        let mut interruptions = 0;
-        loop {
-            let response = self.open_result_stream(instance, node, request_id, target, &mut progress).await?;
-            let error = match self.write_body_to_sink(response, target, &mut progress, on_progress).await {
-                Ok(()) => return Ok(DownloadSummary { bytes: progress.received, etag: progress.etag }),
-                Err(error) => error,
-            };
-            match error {
-                ClientError::ConnectionLost { .. } | ClientError::Timeout { .. } => {}
-                ClientError::LengthMismatch { received, total } if received < total => {}
-                _ => return Err(error),
-            }
-            interruptions += 1;
-            if interruptions > self.inner.config.settings.max_interruptions {
-                let last = Box::new(error);
-                return Err(ClientError::TooManyInterruptions { interruptions, received: progress.received, last });
-            }
-            tracing::debug!(interruptions, received_bytes = progress.received, %error, "download was interrupted; resuming");
-            if let Some(pause) =
-                retry::compute_backoff_delay(&self.inner.config.settings, interruptions, &error, retry::random_jitter())
-            {
-                tokio::time::sleep(pause).await;
-            }
-        }
+        Ok(DownloadSummary { bytes: download.received, etag: download.etag })
     }
 
     /// Returns the reason why a collection task failed, or `None` if the task has a result.
@@ -94,52 +69,11 @@ impl Client {
         node: &NodeId,
         request_id: &RequestId,
     ) -> Result<Option<String>, ClientError> {
-        match self.request_collection_result(instance, node, request_id, &DownloadProgress::default()).await {
+        match self.request_collection_result(instance, node, request_id, None).await {
             Ok(_) => Ok(None),
             Err(ClientError::Api { status: 400, error_msg, .. }) => Ok(Some(error_msg)),
             Err(error) => Err(error),
         }
-    }
-
-    /// Requests the part of the result that the client has not received yet.
-    /// Resets `target` and `progress` if the download cannot be resumed.
-    async fn open_result_stream<T: DownloadSink>(
-        &self,
-        instance: &InstanceId,
-        node: &NodeId,
-        request_id: &RequestId,
-        target: &mut T,
-        progress: &mut DownloadProgress,
-    ) -> Result<Response, ClientError> {
-        let mut response = self.request_collection_result(instance, node, request_id, progress).await;
-        if progress.build_range_headers().is_some() {
-            let refused = match &response {
-                Ok(response) => {
-                    response.status() == StatusCode::PARTIAL_CONTENT && !progress.response_continues_download(response)
-                }
-                Err(error) => error.http_status() == Some(StatusCode::RANGE_NOT_SATISFIABLE.as_u16()),
-            };
-            if refused {
-                progress.etag = None;
-                response = self.request_collection_result(instance, node, request_id, progress).await;
-            }
-        }
-        let response = response?;
-        if response.status() == StatusCode::PARTIAL_CONTENT {
-            if progress.build_range_headers().is_some() {
-                return Ok(response);
-            }
-            let why = "partial content instead of the complete result";
-            return Err(self
-                .new_request_context(DOWNLOAD_OPERATION_NAME, &self.inner.endpoint)
-                .invalid_response_error(why));
-        }
-        if progress.received > 0 {
-            target.restart().await?;
-        }
-        *progress =
-            DownloadProgress { received: 0, total: response.content_length(), etag: parse_strong_etag(&response) };
-        Ok(response)
     }
 
     async fn request_collection_result(
@@ -147,27 +81,84 @@ impl Client {
         instance: &InstanceId,
         node: &NodeId,
         request_id: &RequestId,
-        progress: &DownloadProgress,
+        range_and_etag: Option<(String, &str)>,
     ) -> Result<Response, ClientError> {
         let (operation, node) = (DOWNLOAD_OPERATION_NAME, (instance, node));
         let request = self.build_node_request(operation, node, "realtime-session-result", Some(request_id)).await?;
         // A download with a compressed body cannot be resumed by byte range.
         let mut unsigned_headers = vec![(ACCEPT_ENCODING, "identity".to_owned())];
-        if let Some((range, etag)) = progress.build_range_headers() {
+        if let Some((range, etag)) = range_and_etag {
             unsigned_headers.extend([(RANGE, range), (IF_RANGE, etag.to_owned())]);
         }
         self.send_request_with_retries(&ApiRequest { unsigned_headers, ..request }).await
     }
+}
 
-    async fn write_body_to_sink<T: DownloadSink>(
-        &self,
-        mut response: Response,
-        target: &mut T,
-        progress: &mut DownloadProgress,
-        on_progress: &mut impl FnMut(u64, Option<u64>),
-    ) -> Result<(), ClientError> {
-        let context = self.new_request_context(DOWNLOAD_OPERATION_NAME, &self.inner.endpoint);
-        on_progress(progress.received, progress.total);
+impl<'a, T: DownloadSink, P: FnMut(u64, Option<u64>)> Download<'a, T, P> {
+    async fn run(&mut self) -> Result<(), ClientError> {
+        let settings = &self.client.inner.config.settings;
+        let mut interruptions = 0;
+        loop {
+            let response = self.open_result_stream().await?;
+            let error = match self.write_body_to_sink(response).await {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            match error {
+                ClientError::ConnectionLost { .. } | ClientError::Timeout { .. } => {}
+                ClientError::LengthMismatch { received, total } if received < total => {}
+                _ => return Err(error),
+            }
+            interruptions += 1;
+            if interruptions > settings.max_interruptions {
+                let last = Box::new(error);
+                return Err(ClientError::TooManyInterruptions { interruptions, received: self.received, last });
+            }
+            tracing::debug!(interruptions, received_bytes = self.received, %error, "download was interrupted; resuming");
+            if let Some(pause) = retry::compute_backoff_delay(settings, interruptions, &error, retry::random_jitter()) {
+                tokio::time::sleep(pause).await;
+            }
+        }
+    }
+
+    /// Requests the part of the result that the client has not received yet.
+    /// Resets the sink and the progress if the download cannot be resumed.
+    async fn open_result_stream(&mut self) -> Result<Response, ClientError> {
+        let mut response = self.request_missing_part().await;
+        if self.build_range_headers().is_some() {
+            let refused = match &response {
+                Ok(response) => {
+                    response.status() == StatusCode::PARTIAL_CONTENT && !self.response_continues_download(response)
+                }
+                Err(error) => error.http_status() == Some(StatusCode::RANGE_NOT_SATISFIABLE.as_u16()),
+            };
+            if refused {
+                self.etag = None;
+                response = self.request_missing_part().await;
+            }
+        }
+        let response = response?;
+        if response.status() == StatusCode::PARTIAL_CONTENT {
+            if self.build_range_headers().is_some() {
+                return Ok(response);
+            }
+            return Err(self.context().invalid_response_error("partial content instead of the complete result"));
+        }
+        if self.received > 0 {
+            self.target.restart().await?;
+        }
+        (self.received, self.total, self.etag) = (0, response.content_length(), parse_strong_etag(&response));
+        Ok(response)
+    }
+
+    async fn request_missing_part(&mut self) -> Result<Response, ClientError> {
+        let range_and_etag = self.build_range_headers();
+        self.client.request_collection_result(self.instance, self.node, self.request_id, range_and_etag).await
+    }
+
+    async fn write_body_to_sink(&mut self, mut response: Response) -> Result<(), ClientError> {
+        let context = self.context();
+        (self.on_progress)(self.received, self.total);
         loop {
             let chunk = tokio::time::timeout(context.limit, response.chunk()).await;
             let Some(chunk) =
@@ -175,20 +166,22 @@ impl Client {
             else {
                 break;
             };
-            target.append_bytes(&chunk).await?;
-            progress.received += u64::try_from(chunk.len()).unwrap_or(u64::MAX);
-            on_progress(progress.received, progress.total);
+            self.target.append_bytes(&chunk).await?;
+            self.received += u64::try_from(chunk.len()).unwrap_or(u64::MAX);
+            (self.on_progress)(self.received, self.total);
         }
-        match progress.total {
-            Some(total) if total != progress.received => {
-                Err(ClientError::LengthMismatch { received: progress.received, total })
+        match self.total {
+            Some(total) if total != self.received => {
+                Err(ClientError::LengthMismatch { received: self.received, total })
             }
             _ => Ok(()),
         }
     }
-}
 
-impl DownloadProgress {
+    fn context(&self) -> RequestContext<'a> {
+        self.client.new_request_context(DOWNLOAD_OPERATION_NAME, &self.client.inner.endpoint)
+    }
+
     /// Returns the values of the `Range` and `If-Range` headers, or `None` if the download cannot be resumed.
     fn build_range_headers(&self) -> Option<(String, &str)> {
         let etag = self.etag.as_deref().filter(|_| self.received > 0)?;
