@@ -1,6 +1,5 @@
 //! `clew audit …`: lists, exports and verifies audit rows, and creates checkpoints of the audit log.
 
-mod checkpoint;
 mod export;
 mod filters;
 mod row;
@@ -29,7 +28,7 @@ pub(crate) enum AuditCommand {
     #[command(after_help = export::AFTER_HELP)]
     Export(Box<export::ExportArgs>),
     /// Verify that no audit log rows are missing or modified. Exits with code 1 if the verification fails.
-    #[command(after_help = verify::AFTER_HELP)]
+    #[command(after_help = verify::VERIFY_AFTER_HELP)]
     Verify {
         /// Checkpoint file; the verification fails if any row up to the checkpoint is missing (repeatable)
         #[arg(long = "checkpoint", value_name = "FILE")]
@@ -39,7 +38,7 @@ pub(crate) enum AuditCommand {
     },
     /// Write an audit log checkpoint: a file with the sequence number and MAC of the newest audit row.
     /// With the checkpoint file, clew audit verify detects the removal of rows that existed at the checkpoint.
-    #[command(after_help = checkpoint::AFTER_HELP)]
+    #[command(after_help = verify::CHECKPOINT_AFTER_HELP)]
     Checkpoint {
         /// Output file, or - for stdout
         #[arg(short, long, value_name = "FILE", default_value = "-")]
@@ -70,8 +69,8 @@ pub(crate) async fn run(arguments: AuditCommandArgs) -> Result<(), CliError> {
     match arguments.command {
         AuditCommand::List(arguments) => list_audit_rows(&arguments).await,
         AuditCommand::Export(arguments) => export::run(&arguments).await,
-        AuditCommand::Verify { checkpoints, store_args } => verify::run(&checkpoints, &store_args).await,
-        AuditCommand::Checkpoint { output, store_args } => checkpoint::run(&output, &store_args).await,
+        AuditCommand::Verify { checkpoints, store_args } => verify::verify_audit_log(&checkpoints, &store_args).await,
+        AuditCommand::Checkpoint { output, store_args } => verify::write_checkpoint(&output, &store_args).await,
     }
 }
 

@@ -1,7 +1,5 @@
 //! Initialises `clew serve` and `clew worker` processes and starts their background tasks.
 
-mod result_store;
-
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -12,9 +10,10 @@ use clap::Args;
 use clew_api::{ApiSettings, AppComponents, AppState, Metrics, RateLimits, SharedState};
 use clew_model::{AuditEvent, AuditOrigin, AuditOutcome, NetworkZone};
 use clew_mysql::ConnectionRegistry;
-use clew_store::{DataDirLock, ResultStore, Store, StoreError};
+use clew_store::{DataDirLock, ResultStore, S3Settings, Store, StoreError};
 use clew_worker::{IntelligentKillQueue, KillExecutor, KillTaskWorker, SessionCollectionQueue, WorkerSettings};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use secrecy::SecretString;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -90,6 +89,22 @@ fn set_snapshot_spill_directory(data_dir: &Path) -> Result<(), CliError> {
     Ok(())
 }
 
+/// Reads the S3 settings from the URL `location` and the `AWS_…` environment variables.
+/// Returns `None` if `location` is empty.
+fn read_s3_settings(location: &str) -> Result<Option<S3Settings>, CliError> {
+    if location.is_empty() {
+        return Ok(None);
+    }
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let require = |name: &str| {
+        variable(name)
+            .ok_or_else(|| CliError::new_refusal(format!("results on S3 require the environment variable {name}")))
+    };
+    let (key, secret) = (require("AWS_ACCESS_KEY_ID")?, SecretString::from(require("AWS_SECRET_ACCESS_KEY")?));
+    let settings = S3Settings::new(location, variable("AWS_ENDPOINT_URL"), require("AWS_REGION")?, key, secret);
+    settings.map(Some).or_refusal("--results")
+}
+
 pub(crate) struct Daemon {
     store: Store,
     settings: WorkerSettings,
@@ -104,7 +119,7 @@ impl Daemon {
     /// Initialises logging, opens the store and releases the task leases held by the previous process.
     pub(crate) async fn open(args: &DaemonArgs, configuration: &Configuration) -> Result<Self, CliError> {
         let (mut settings, protected) = (configuration.worker_settings()?, configuration.protected_accounts()?);
-        let s3 = result_store::read_s3_settings(&configuration.results.location)?;
+        let s3 = read_s3_settings(&configuration.results.location)?;
         logging::init_logging(&args.log)?;
         raise_open_file_limit();
         disable_core_dumps();

@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use clew_diagnose::csv;
 use clew_model::Language;
 use clew_mysql::{ConnectionRegistry, OutputFormat, Snapshot, SnapshotOptions, StatementMasking, take_snapshot};
+use serde::Deserialize;
 
 use crate::error::{CliError, ResultExt};
 use crate::limitations;
@@ -96,6 +97,20 @@ pub(crate) async fn run(arguments: SnapshotArgs, registry: ConnectionRegistry) -
 
 fn default_output_format(to_file: bool) -> SnapshotOutputFormat {
     if !to_file && output::stdout_is_terminal() { SnapshotOutputFormat::Table } else { SnapshotOutputFormat::Csv }
+}
+
+/// Row of a snapshot in JSON.
+#[derive(Deserialize)]
+pub(crate) struct SnapshotRow {
+    pub(crate) session_id: u64,
+    pub(crate) user: String,
+    pub(crate) host: String,
+    pub(crate) database_name: Option<String>,
+    pub(crate) command: String,
+    pub(crate) state_duration: u64,
+    pub(crate) execution_status: Option<String>,
+    pub(crate) sql_statement: Option<String>,
+    pub(crate) transaction_status: Option<String>,
 }
 
 /// Writes a snapshot to a file or to stdout with `write`, on a blocking thread. Then prints the limitations to stderr.

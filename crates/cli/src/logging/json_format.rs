@@ -107,26 +107,16 @@ impl JsonObjectWriter {
     }
 }
 
+macro_rules! record_as_json {
+    ($($method:ident: $type:ty),*) => {
+        $(fn $method(&mut self, field: &Field, value: $type) {
+            self.write_field(field.name(), &value);
+        })*
+    };
+}
+
 impl Visit for JsonObjectWriter {
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        self.write_field(field.name(), &value);
-    }
-
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.write_field(field.name(), &value);
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.write_field(field.name(), &value);
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.write_field(field.name(), &value);
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.write_field(field.name(), value);
-    }
+    record_as_json!(record_f64: f64, record_i64: i64, record_u64: u64, record_bool: bool, record_str: &str);
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.write_field(field.name(), &format_args!("{value:?}"));

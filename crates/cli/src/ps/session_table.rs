@@ -7,9 +7,9 @@ use clew_diagnose::terminal::{bytes_to_single_line, display_width, truncate_to_w
 use clew_diagnose::waits::is_lock_wait_state;
 use clew_model::ClientAddressFilter;
 use clew_mysql::Snapshot;
-use serde::Deserialize;
 
 use crate::output::{OutputWriter, stdout_supports_colors, terminal_width};
+use crate::snapshot::SnapshotRow;
 
 /// Heading, maximum width and minimum width of each column except the statement column.
 const TABLE_COLUMNS: [(&str, usize, usize); 7] = [
@@ -26,19 +26,6 @@ const NUMERIC_COLUMNS: [&str; 2] = ["ID", "TIME"];
 const COLUMN_GAP_WIDTH: usize = 2;
 /// Minimum width of the statement column, unless all other columns are already at their minimum width.
 const MIN_STATEMENT_COLUMN_WIDTH: usize = 24;
-
-#[derive(Deserialize)]
-struct SessionRow {
-    session_id: u64,
-    user: String,
-    host: String,
-    database_name: Option<String>,
-    command: String,
-    state_duration: u64,
-    execution_status: Option<String>,
-    sql_statement: Option<String>,
-    transaction_status: Option<String>,
-}
 
 struct SessionTableLine {
     cells: [String; TABLE_COLUMNS.len()],
@@ -82,7 +69,7 @@ fn build_table_lines(snapshot: &mut Snapshot, width: usize) -> io::Result<Vec<Se
     Ok(lines)
 }
 
-fn format_session_row(row: SessionRow, width: usize) -> SessionTableLine {
+fn format_session_row(row: SnapshotRow, width: usize) -> SessionTableLine {
     let text = |text: Option<String>| bytes_to_single_line(text.unwrap_or_default().as_bytes());
     let has_no_state = row.execution_status.as_deref().is_none_or(str::is_empty);
     let state = match row.execution_status {

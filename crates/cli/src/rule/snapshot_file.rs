@@ -4,6 +4,8 @@ use clew_model::{SESSION_SNAPSHOT_COLUMNS, Session};
 use csv::{ByteRecord, ReaderBuilder};
 use serde::Deserialize;
 
+use crate::snapshot::SnapshotRow;
+
 const REQUIRED_SNAPSHOT_COLUMNS: [&str; 8] =
     ["session_id", "user", "host", "database_name", "execution_status", "command", "sql_statement", "state_duration"];
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
@@ -27,18 +29,6 @@ pub(super) fn parse_snapshot_sessions(bytes: &[u8]) -> Result<Vec<Session>, Stri
 #[derive(Deserialize)]
 struct JsonSnapshot {
     sessions: Vec<SnapshotRow>,
-}
-
-#[derive(Deserialize)]
-struct SnapshotRow {
-    session_id: u64,
-    user: String,
-    host: String,
-    database_name: Option<String>,
-    execution_status: Option<String>,
-    command: String,
-    sql_statement: Option<String>,
-    state_duration: u64,
 }
 
 fn parse_json_snapshot<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, String> {
