@@ -93,8 +93,8 @@ pub(crate) async fn run(arguments: PolicyCommandArgs) -> Result<(), CliError> {
         PolicyCommand::Show { policy, domain_args } => {
             show_policy(&domain_args.open_identity_directory().await?, &policy).await
         }
-        PolicyCommand::Attach(arguments) => attach::attach_policy(&arguments).await,
-        PolicyCommand::Detach(arguments) => attach::detach_policy(&arguments).await,
+        PolicyCommand::Attach(arguments) => attach::update_attachment(&arguments, true).await,
+        PolicyCommand::Detach(arguments) => attach::update_attachment(&arguments, false).await,
         PolicyCommand::Remove { policy, confirmation, domain_args } => {
             remove_policy(&domain_args.open_identity_directory().await?, &policy, &confirmation).await
         }

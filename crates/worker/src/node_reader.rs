@@ -23,12 +23,6 @@ impl SessionRows {
         Self { count, limitations: Vec::new(), write: Box::new(write) }
     }
 
-    /// Sets the limitations of the rows.
-    #[must_use]
-    pub fn with_read_limitations(self, limitations: Vec<Limitation>) -> Self {
-        Self { limitations, ..self }
-    }
-
     pub(crate) fn write_rows(self, out: &mut dyn Write) -> io::Result<()> {
         (self.write)(out)
     }
@@ -86,7 +80,7 @@ impl NodeReader for MySqlNodeReader {
             };
             let mut body = snapshot.body;
             let rows = SessionRows::new(snapshot.summary.rows, move |out| body.write_to(out));
-            Ok(rows.with_read_limitations(snapshot.summary.limitations))
+            Ok(SessionRows { limitations: snapshot.summary.limitations, ..rows })
         })
     }
 }

@@ -7,7 +7,6 @@ use serde_json::json;
 
 use crate::error::CliError;
 use crate::identity_directory::{IdentityDirectory, NamedPolicy};
-use crate::output::Format;
 use crate::store_args::IamDomainArgs;
 
 #[derive(Debug, Args)]
@@ -85,47 +84,32 @@ impl PolicyWithGrantee {
     }
 }
 
-pub(super) async fn attach_policy(arguments: &AttachmentArgs) -> Result<(), CliError> {
+/// Attaches the policy if `attach` is true, and detaches the policy otherwise.
+pub(super) async fn update_attachment(arguments: &AttachmentArgs, attach: bool) -> Result<(), CliError> {
     let directory = arguments.domain_args.open_identity_directory().await?;
     let attachment = arguments.find_policy_and_grantee(&directory).await?;
-    attachment.validate_policy_attachment()?;
-    let PolicyWithGrantee { policy, grantee, project, to } = &attachment;
-    let project = project.as_ref().map(|project| &project.id);
-    let new = directory.store.policies().attach_policy(&directory.origin, &policy.reference, grantee, project).await?;
-    let text = if new {
-        format!("Attached {} to {to}.\n", policy.name)
-    } else {
-        format!("{} is already attached to {to}.\n", policy.name)
-    };
-    print_policy_attachment(directory.format, &attachment, &text, true)
-}
-
-pub(super) async fn detach_policy(arguments: &AttachmentArgs) -> Result<(), CliError> {
-    let directory = arguments.domain_args.open_identity_directory().await?;
-    let attachment = arguments.find_policy_and_grantee(&directory).await?;
-    let PolicyWithGrantee { policy, grantee, project, to } = &attachment;
-    let project = project.as_ref().map(|project| &project.id);
-    if !directory.store.policies().detach_policy(&directory.origin, &policy.reference, grantee, project).await? {
-        return Err(CliError::new_refusal(format!("{} is not attached to {to}", policy.name))
-            .with_suggested_fix("clew policy show lists the attachments"));
+    if attach {
+        attachment.validate_policy_attachment()?;
     }
-    let text = format!("Detached {} from {to}.\n", policy.name);
-    print_policy_attachment(directory.format, &attachment, &text, false)
-}
-
-fn print_policy_attachment(
-    format: Format,
-    attachment: &PolicyWithGrantee,
-    text: &str,
-    attached: bool,
-) -> Result<(), CliError> {
-    let (user, group) = user_and_group_ids(&attachment.grantee);
-    format.print(
-        || text.to_owned(),
+    let PolicyWithGrantee { policy, grantee, project, to } = &attachment;
+    let (policies, origin, name) = (directory.store.policies(), &directory.origin, &policy.name);
+    let project = project.as_ref().map(|project| &project.id);
+    let text = if attach && policies.attach_policy(origin, &policy.reference, grantee, project).await? {
+        format!("Attached {name} to {to}.\n")
+    } else if attach {
+        format!("{name} is already attached to {to}.\n")
+    } else if policies.detach_policy(origin, &policy.reference, grantee, project).await? {
+        format!("Detached {name} from {to}.\n")
+    } else {
+        return Err(CliError::new_refusal(format!("{name} is not attached to {to}"))
+            .with_suggested_fix("clew policy show lists the attachments"));
+    };
+    let (user, group) = user_and_group_ids(grantee);
+    directory.format.print(
+        || text,
         || {
             json!({
-                "policy": attachment.policy.name, "user_id": user, "group_id": group,
-                "project_id": attachment.project.as_ref().map(|project| &project.id), "attached": attached,
+                "policy": name, "user_id": user, "group_id": group, "project_id": project, "attached": attach,
             })
         },
     )
