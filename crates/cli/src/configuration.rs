@@ -15,10 +15,9 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{CliError, ResultExt};
-use crate::store_args::build_store_location;
+use crate::store_args::{DEFAULT_DATA_DIR, build_store_location};
 use crate::value_parsers::unknown_key_error;
 
-pub(crate) const DEFAULT_DATA_DIR: &str = "./clew-data";
 pub(crate) const DEFAULT_LISTEN_ADDRESS: &str = "127.0.0.1:8407";
 
 /// Defines structs whose fields have default values.

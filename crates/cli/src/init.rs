@@ -10,9 +10,9 @@ use clew_store::{InitialTenant, Store, StoreError};
 use secrecy::ExposeSecret;
 use serde::Serialize;
 
-use crate::configuration::{DEFAULT_DATA_DIR, DEFAULT_LISTEN_ADDRESS};
+use crate::configuration::DEFAULT_LISTEN_ADDRESS;
 use crate::error::{CliError, ResultExt};
-use crate::store_args::MetadataUrlArgs;
+use crate::store_args::{DEFAULT_DATA_DIR, MetadataUrlArgs};
 use crate::{local_audit_origin, output, text_table, value_parsers};
 
 #[derive(Debug, Args)]

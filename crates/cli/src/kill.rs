@@ -16,12 +16,11 @@ use clew_mysql::{
 };
 use clew_store::StoreLocation;
 
-use crate::configuration::DEFAULT_DATA_DIR;
 use crate::confirm::ConfirmationArgs;
 use crate::error::CliError;
 use crate::node_url::NodeConnectionArgs;
 use crate::output::{self, Format};
-use crate::store_args::MetadataUrlArgs;
+use crate::store_args::{DEFAULT_DATA_DIR, MetadataUrlArgs};
 use audit::KillAuditLog;
 use preview::{SelectedSessions, estimate_kill_impact};
 use report::KillReport;

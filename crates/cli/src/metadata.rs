@@ -8,9 +8,9 @@ use indicatif::HumanCount;
 use serde_json::{Value, json};
 
 use crate::command_group::CommandGroup;
-use crate::configuration::DEFAULT_DATA_DIR;
 use crate::error::CliError;
 use crate::output::{Format, new_progress_spinner};
+use crate::store_args::DEFAULT_DATA_DIR;
 use crate::{local_audit_origin, text_table};
 
 pub(crate) type MetadataCommandArgs = CommandGroup<MetadataCommand>;

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use clew_store::{Store, StoreError, StoreLocation};
 
-use crate::configuration::DEFAULT_DATA_DIR;
 use crate::error::CliError;
 use crate::identity_directory::{IdentityDirectory, find_domain, require_single_item};
 use crate::local_audit_origin;
 use crate::output::Format;
 use crate::value_parsers;
+
+pub(crate) const DEFAULT_DATA_DIR: &str = "./clew-data";
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct MetadataUrlArgs {

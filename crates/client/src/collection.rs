@@ -161,7 +161,8 @@ impl Client {
         wait: Duration,
     ) -> Result<CollectionStatusResponse, ClientError> {
         let (operation, node) = (FETCH_STATUS_OPERATION_NAME, (instance, node));
-        let mut request = self.build_node_request(operation, node, "realtime-session-task", Some(request_id)).await?;
+        let mut request =
+            self.build_node_request(operation, node, "realtime-session-task", Some(request_id.as_str())).await?;
         if wait.as_secs() > 0 {
             request.unsigned_headers.push((PREFER_HEADER, format!("wait={}", wait.as_secs())));
         }

@@ -84,7 +84,8 @@ impl Client {
         range_and_etag: Option<(String, &str)>,
     ) -> Result<Response, ClientError> {
         let (operation, node) = (DOWNLOAD_OPERATION_NAME, (instance, node));
-        let request = self.build_node_request(operation, node, "realtime-session-result", Some(request_id)).await?;
+        let request =
+            self.build_node_request(operation, node, "realtime-session-result", Some(request_id.as_str())).await?;
         // A download with a compressed body cannot be resumed by byte range.
         let mut unsigned_headers = vec![(ACCEPT_ENCODING, "identity".to_owned())];
         if let Some((range, etag)) = range_and_etag {

@@ -10,7 +10,6 @@ use clew_model::{AccessKeyId, InstanceId, NodeId, ProjectId};
 use jiff::Timestamp;
 
 use crate::Client;
-use crate::collection::RequestId;
 use crate::credentials::Credentials;
 use crate::endpoint::Endpoint;
 use crate::error::ClientError;
@@ -92,11 +91,11 @@ impl Client {
         operation: &'static str,
         (instance, node): (&InstanceId, &NodeId),
         resource: &str,
-        request_id: Option<&RequestId>,
+        request_id: Option<&str>,
     ) -> Result<ApiRequest<'_>, ClientError> {
         let project = self.project_id().await?;
         let path = format!("/v3/{project}/instances/{instance}/nodes/{node}/{resource}");
-        let query = request_id.map(|id| ("request_id", id.to_string())).into_iter().collect();
+        let query = request_id.map(|id| ("request_id", id.to_owned())).into_iter().collect();
         Ok(self.build_get_request(operation, project, path, query))
     }
 

@@ -10,9 +10,9 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::completion_notifier::CompletionNotifier;
 use crate::node_reader::{MySqlNodeReader, NodeReader};
-use crate::notifications::WakeSignal;
 use crate::observer::WorkerObserver;
 use crate::settings::WorkerSettings;
+use crate::wake_signal::WakeSignal;
 
 /// Queue of the collection tasks in a store, with a worker that runs the tasks. Clones share state.
 ///

@@ -20,9 +20,9 @@ use tracing::{error, info, warn};
 
 use crate::kill_executor::{KillError, KillExecutor, KillRequest, VictimMatchRule, detect_proxied_connection};
 use crate::login_backoff::LoginPermit;
-use crate::notifications::WakeSignal;
 use crate::settings::WorkerSettings;
 use crate::task_results::{join_task, log_first_failure};
+use crate::wake_signal::WakeSignal;
 
 /// An intelligent kill fails if it is queued for more than 1 minute, because the slow sessions may have changed.
 const MAX_KILL_QUEUE_TIME: Duration = Duration::from_mins(1);

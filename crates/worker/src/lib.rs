@@ -64,6 +64,7 @@ mod pending_result;
 mod retention;
 mod settings;
 mod task_results;
+mod wake_signal;
 
 pub use adaptive_poll_interval::{AdaptivePollInterval, PollIntervalChange};
 pub use collection_queue::SessionCollectionQueue;

@@ -1,0 +1,49 @@
+//! Signal that wakes the worker of a queue, and the interval at which the worker polls the store.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::sleep;
+
+/// Polling detects expired leases, for which no notification is sent.
+/// Polling detects changes whose notifications were lost while the `LISTEN` connection was down.
+const MIN_POLL_INTERVAL_WHILE_LISTENING: Duration = Duration::from_secs(2);
+
+/// Signal that wakes the worker of a queue when the store may contain claimable work. Clones share state.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct WakeSignal {
+    notify: Arc<Notify>,
+    /// True while the PostgreSQL `LISTEN` connection receives notifications.
+    is_listening: Arc<AtomicBool>,
+}
+
+impl WakeSignal {
+    pub(crate) fn wake(&self) {
+        self.notify.notify_one();
+    }
+
+    /// Returns after a call of [`Self::wake`], or when the worker must poll the store.
+    pub(crate) async fn wait(&self, poll_interval: Duration) {
+        tokio::select! {
+            () = self.notify.notified() => {}
+            () = sleep(self.poll_interval(poll_interval)) => {}
+        }
+    }
+
+    /// Returns the poll interval, which is at least 2 s while the process receives PostgreSQL notifications.
+    pub(crate) fn poll_interval(&self, without_listen: Duration) -> Duration {
+        if self.is_listening.load(Ordering::Relaxed) {
+            without_listen.max(MIN_POLL_INTERVAL_WHILE_LISTENING)
+        } else {
+            without_listen
+        }
+    }
+
+    /// Sets the state of the `LISTEN` connection, and wakes the worker, because notifications may have been lost.
+    pub(crate) fn set_listening(&self, listening: bool) {
+        self.is_listening.store(listening, Ordering::Relaxed);
+        self.wake();
+    }
+}
