@@ -151,11 +151,8 @@ impl IdentityDirectory {
 }
 
 fn named_policy_from_record(record: PolicyRecord) -> NamedPolicy {
-    let model = if record.model == permission_model_name(PermissionModel::RoleBased) {
-        PermissionModel::RoleBased
-    } else {
-        PermissionModel::IdentityBased
-    };
+    let is_role_based = record.model == permission_model_name(PermissionModel::RoleBased);
+    let model = if is_role_based { PermissionModel::RoleBased } else { PermissionModel::IdentityBased };
     NamedPolicy {
         reference: PolicyRef::Custom(record.id),
         name: record.name,

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use clew_iam::{access_key, token};
 use clew_model::AccessKeyId;
-use clew_store::{IssuingCredentials, NewTemporaryAccessKey, User};
+use clew_store::{IssuingCredentials, NewTemporaryAccessKey};
 use jiff::Timestamp;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde_json::json;
 
 use crate::error::{CliError, ResultExt};
@@ -33,23 +33,33 @@ pub(super) fn parse_temporary_key_lifetime(text: &str) -> Result<Duration, Strin
     }
 }
 
-struct CreatedAccessKey {
-    id: AccessKeyId,
-    secret: SecretString,
-    /// Security token and expiry timestamp (Unix time in seconds) of a temporary access key.
-    temporary: Option<(SecretString, i64)>,
-}
-
 pub(super) async fn run(directory: &IdentityDirectory, user: &str, lifetime: Option<Duration>) -> Result<(), CliError> {
     let user = directory.find_user(user).await?;
-    let key = generate_and_store_access_key(directory, &user, lifetime).await?;
-    let (secret, temporary) = (key.secret.expose_secret(), key.temporary.as_ref());
-    let token = temporary.map(|(token, _)| token.expose_secret());
-    let expires_at = temporary.map(|(_, at)| time::format_unix_seconds(*at));
+    let (identities, origin) = (directory.store.identities(), &directory.origin);
+    let operation = "could not create an access key";
+    let (id, secret) = (AccessKeyId::generate(), access_key::generate_secret_key().or_failure(operation)?);
+    let (mut security_token, mut expires_at) = (None, None);
+    if let Some(lifetime) = lifetime {
+        let token = token::generate_token().or_failure(operation)?;
+        let lifetime_seconds = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
+        let key = NewTemporaryAccessKey {
+            user_id: user.id.clone(),
+            id: id.clone(),
+            secret: secret.clone(),
+            token_hash: token::hash_token(token.expose_secret()),
+            expires_at: Timestamp::now().as_second().saturating_add(lifetime_seconds),
+            issued_for: IssuingCredentials::CommandLine,
+        };
+        identities.create_temporary_key(origin, &key).await?;
+        (security_token, expires_at) = (Some(token), Some(time::format_unix_seconds(key.expires_at)));
+    } else {
+        identities.create_access_key(origin, &user.id, &id, &secret).await?;
+    }
+    let (secret, token) = (secret.expose_secret(), security_token.as_ref().map(ExposeSecret::expose_secret));
     directory.format.print(
         || {
             let fields = text_table::render_field_list(&[
-                ("  access key", key.id.to_string()),
+                ("  access key", id.to_string()),
                 ("  secret key", secret.to_owned()),
                 ("  security token", token.unwrap_or_default().to_owned()),
                 ("  expires", expires_at.clone().unwrap_or_default()),
@@ -61,35 +71,9 @@ pub(super) async fn run(directory: &IdentityDirectory, user: &str, lifetime: Opt
         },
         || {
             json!({
-                "access_key": key.id, "secret_key": secret, "security_token": token, "expires_at": expires_at,
+                "access_key": id, "secret_key": secret, "security_token": token, "expires_at": expires_at,
                 "user": user.name, "user_id": user.id,
             })
         },
     )
-}
-
-async fn generate_and_store_access_key(
-    directory: &IdentityDirectory,
-    user: &User,
-    lifetime: Option<Duration>,
-) -> Result<CreatedAccessKey, CliError> {
-    let operation = "could not create an access key";
-    let (id, secret) = (AccessKeyId::generate(), access_key::generate_secret_key().or_failure(operation)?);
-    let (store, origin) = (&directory.store, &directory.origin);
-    let Some(lifetime) = lifetime else {
-        store.identities().create_access_key(origin, &user.id, &id, &secret).await?;
-        return Ok(CreatedAccessKey { id, secret, temporary: None });
-    };
-    let token = token::generate_token().or_failure(operation)?;
-    let expires_at = Timestamp::now().as_second().saturating_add(i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX));
-    let key = NewTemporaryAccessKey {
-        user_id: user.id.clone(),
-        id: id.clone(),
-        secret: secret.clone(),
-        token_hash: token::hash_token(token.expose_secret()),
-        expires_at,
-        issued_for: IssuingCredentials::CommandLine,
-    };
-    store.identities().create_temporary_key(origin, &key).await?;
-    Ok(CreatedAccessKey { id, secret, temporary: Some((token, expires_at)) })
 }

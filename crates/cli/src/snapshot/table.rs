@@ -56,9 +56,16 @@ pub(crate) fn write_table(snapshot: &mut Snapshot, detailed: bool, out: &mut Out
     let terminal = if to_terminal { table.width().map(usize::from) } else { None };
     let width = terminal
         .map_or(DEFAULT_STATEMENT_COLUMN_WIDTH, |terminal| compute_statement_column_width(&lines, &columns, terminal));
-    table.set_header(columns.iter().map(|&(_, heading, is_number)| build_heading_cell(heading, is_number, colours)));
+    let heading = |heading: &str| {
+        let cell = Cell::new(heading);
+        if colours { cell.add_attribute(Attribute::Bold) } else { cell }
+    };
+    table.set_header(columns.iter().map(|&(_, name, _)| heading(name)));
     for (line, is_waiting) in lines.into_iter().zip(waiting) {
         table.add_row(build_row_cells(line, &columns, width, is_waiting && colours));
+    }
+    for (column, (.., is_number)) in table.column_iter_mut().zip(&columns) {
+        column.set_cell_alignment(if *is_number { CellAlignment::Right } else { CellAlignment::Left });
     }
     for line in table.lines() {
         writeln!(out, "{}", line.trim_end())?;
@@ -113,24 +120,15 @@ fn compute_statement_column_width(lines: &[Line], columns: &[TableColumn], termi
     terminal.saturating_sub(others + COLUMN_PADDING_WIDTH).max(MIN_STATEMENT_COLUMN_WIDTH)
 }
 
-fn build_heading_cell(heading: &str, is_number: bool, colours: bool) -> Cell {
-    let cell = Cell::new(heading).set_alignment(cell_alignment(is_number));
-    if colours { cell.add_attribute(Attribute::Bold) } else { cell }
-}
-
 fn build_row_cells(line: Line, columns: &[TableColumn], statement_width: usize, is_highlighted: bool) -> Vec<Cell> {
     line.into_iter()
         .zip(columns)
-        .map(|(text, &(key, _, is_number))| {
+        .map(|(text, &(key, ..))| {
             let text = if key == STATEMENT_COLUMN_KEY { truncate_to_single_line(&text, statement_width) } else { text };
-            let cell = Cell::new(text).set_alignment(cell_alignment(is_number));
+            let cell = Cell::new(text);
             if is_highlighted { cell.fg(Color::Red) } else { cell }
         })
         .collect()
-}
-
-fn cell_alignment(is_number: bool) -> CellAlignment {
-    if is_number { CellAlignment::Right } else { CellAlignment::Left }
 }
 
 fn truncate_to_single_line(text: &str, width: usize) -> String {
