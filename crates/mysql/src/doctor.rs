@@ -3,10 +3,9 @@
 use clew_model::{Failure, Limitation, LimitationKind, NodeUrl, Session};
 use serde::Serialize;
 
-use crate::connection::Connection;
+use crate::connection::{Connection, run_with_read_timeout};
 use crate::connector::NodeConnector;
 use crate::flavor::Flavor;
-use crate::node_operation::run_with_read_timeout;
 use crate::{elapsed_times, limitations, lost_instrumentation, privileges, statements};
 
 const INSTRUMENTATION_CHECK_NAME: &str = "complete instrumentation";

@@ -4,10 +4,9 @@ use clew_diagnose::to_valid_utf8;
 use clew_model::{Failure, LocalizedText, NodeUrl};
 
 use crate::client::{Error, RowCells};
-use crate::connection::Connection;
+use crate::connection::{Connection, run_with_read_timeout};
 use crate::connector::NodeConnector;
 use crate::flavor::Flavor;
-use crate::node_operation::run_with_read_timeout;
 use crate::{failure, statements};
 use statements::ER_NO_SUCH_THREAD;
 

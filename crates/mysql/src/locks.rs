@@ -18,14 +18,12 @@ use clew_diagnose::waits::{
 };
 use clew_model::{Failure, Limitation, NodeUrl, Session, Transaction};
 
-use crate::connection::Connection;
+use crate::connection::{Connection, run_with_read_timeout};
 use crate::connector::NodeConnector;
 use crate::flavor::Flavor;
-use crate::node_operation::run_with_read_timeout;
 use crate::process_list::SessionMemoryLimiter;
 use crate::server_instance::ServerInstance;
-use crate::transactions::TransactionReadResult;
-use crate::{doctor, elapsed_times, limitations, lost_instrumentation, privileges, transactions};
+use crate::{doctor, elapsed_times, lost_instrumentation, privileges, transactions};
 use lock_table_access::LockTableAccess;
 use metadata_locks::MetadataLockWithThreadId;
 use prepared_xa_transactions::PreparedXaTransaction;
@@ -123,7 +121,9 @@ impl LockTableSnapshot {
     /// Reads the system tables with lock data, and appends a `Limitation` for each unreadable table.
     pub(crate) async fn read(connection: &mut Connection, mut limitations: Vec<Limitation>) -> Result<Self, Failure> {
         let account = privileges::read_current_account(connection).await?;
-        let transactions = read_session_transactions(connection, &account, &mut limitations).await?;
+        let transactions =
+            transactions::read_visible_transactions(connection, Some(&account), &mut limitations).await?;
+        let transactions = select_one_transaction_per_session(transactions);
         let (capabilities, unreadable) =
             lock_table_access::detect_readable_lock_tables(connection, &account, &mut limitations).await?;
         let prepared = prepared_xa_transactions::read_prepared_transactions(
@@ -179,24 +179,6 @@ impl LockTableSnapshot {
             limitation_for_unknown_blockers: capabilities.limitation_for_unknown_lock_holders(),
         };
         (observed, threads)
-    }
-}
-
-async fn read_session_transactions(
-    connection: &mut Connection,
-    account: &str,
-    limitations: &mut Vec<Limitation>,
-) -> Result<Vec<Transaction>, Failure> {
-    match transactions::read_transactions(connection).await? {
-        TransactionReadResult::Readable(transactions) => Ok(select_one_transaction_per_session(transactions)),
-        TransactionReadResult::Hidden => {
-            limitations.extend(limitations::describe_missing_process_privilege(account));
-            Ok(Vec::new())
-        }
-        TransactionReadResult::FromStatus(transactions) => {
-            limitations.push(limitations::describe_incomplete_transactions());
-            Ok(select_one_transaction_per_session(transactions))
-        }
     }
 }
 

@@ -13,11 +13,10 @@ use mysql_common::prelude::FromRow;
 use mysql_common::row::convert::FromRowError;
 
 use crate::client::Error;
-use crate::node_operation::run_with_read_timeout;
 use tokio::time::sleep;
 
 use crate::clock::{self, LocalTimestampAge};
-use crate::connection::Connection;
+use crate::connection::{Connection, run_with_read_timeout};
 use crate::connector::NodeConnector;
 use crate::transactions::{self, ER_CANNOT_CONVERT_STRING, ER_SPECIFIC_ACCESS_DENIED_ERROR, TransactionReadResult};
 use crate::{privileges, statements};

@@ -11,14 +11,13 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::client::Error;
-use crate::node_operation::run_with_read_timeout;
 use clew_diagnose::is_internal_session;
 use clew_diagnose::session_feed::{MAX_STATEMENT_BYTES, SampledSession, SessionCounts};
 use clew_diagnose::waits::build_wait_graph;
 use clew_model::{Failure, Limitation, LimitationKind, NodeUrl, Session, SessionDetail};
 
 use crate::clock::NodeClockHistory;
-use crate::connection::Connection;
+use crate::connection::{Connection, run_with_read_timeout};
 use crate::connector::NodeConnector;
 use crate::flavor::Flavor;
 use crate::locks::LockTableSnapshot;

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::node_operation::run_with_read_timeout;
 use clew_diagnose::waits::{WaitGraph, WaitParticipant};
 use clew_model::{Failure, LimitationKind, NodeUrl, Session, Transaction};
 
-use crate::connection::Connection;
+use crate::connection::{Connection, run_with_read_timeout};
 use crate::connector::NodeConnector;
 use crate::elapsed_times::{self, ElapsedTimeCheckScope};
 use crate::locks::{LockWaits, query_lock_waits};

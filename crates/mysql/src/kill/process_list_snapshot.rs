@@ -4,7 +4,6 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::node_operation::run_with_read_timeout;
 use clew_diagnose::{ProtectedAccounts, is_internal_session};
 use clew_model::{Failure, FailureKind, LimitationKind, NodeUrl, Session};
 
@@ -13,7 +12,7 @@ use super::replication_appliers::find_replication_appliers;
 use super::rollback_state::{RollbackState, read_rollback_states};
 use super::victim::{MAX_COMPARED_STATEMENT_BYTES, MAX_VICTIM_ROW_BYTES, ProcessListOrigin, is_idle};
 use super::{KillRefusal, KillTarget};
-use crate::connection::Connection;
+use crate::connection::{Connection, run_with_read_timeout};
 use crate::connection_limit::ConnectionPurpose;
 use crate::connector::NodeConnector;
 use crate::elapsed_times::{self, ElapsedTimeCheckScope};

@@ -6,14 +6,13 @@
 use std::collections::{BTreeSet, HashMap};
 
 use crate::client::Error;
-use crate::node_operation::run_with_read_timeout;
 use clew_diagnose::{
     KillRisk, StorageEngineKind, TableRef, TableStorageEngines, detect_kill_risks, detect_risks_to_changed_tables,
     parse_changed_tables,
 };
 use clew_model::{Failure, NodeUrl, Session, Transaction};
 
-use crate::connection::Connection;
+use crate::connection::{Connection, run_with_read_timeout};
 use crate::connector::NodeConnector;
 use crate::flavor::Flavor;
 use crate::{program_names, statements};

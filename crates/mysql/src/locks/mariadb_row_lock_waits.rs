@@ -24,7 +24,7 @@ pub(super) async fn read_row_lock_waits(
 ) -> Result<Vec<RowLockWaitWithThreadIds>, Failure> {
     let rows: Vec<WaitRow> = match connection.query_all_rows(statements::MARIADB_LOCK_WAITS_QUERY).await {
         Ok(rows) => rows,
-        // The account lacks the PROCESS privilege; `read_session_transactions` added the limitation.
+        // The account lacks the PROCESS privilege; `read_visible_transactions` added the limitation.
         Err(crate::client::Error::Server(error)) if error.code == ER_SPECIFIC_ACCESS_DENIED_ERROR => {
             return Ok(Vec::new());
         }
