@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use mysql_common::prelude::FromRow;
 use tokio::time::{self, timeout, timeout_at};
 
-use crate::client::{Client, Error};
+use crate::client::{Client, Error, ServerError};
 use crate::clock::{self, ClockReading};
 use crate::connection_limit::{ConnectionPermit, ConnectionPurpose};
 use crate::connector::NodeConnector;
@@ -97,6 +97,17 @@ impl Connection {
         self.query_all_rows(statement).await.map_err(|error| self.client_error_to_failure(&error))
     }
 
+    /// Like [`Self::read_rows`], but returns an error of the server, for example for a missing privilege, as inner `Err`.
+    pub(crate) async fn try_read_rows<T: FromRow + Send + 'static>(
+        &mut self,
+        statement: &str,
+    ) -> Result<Result<Vec<T>, ServerError>, Failure> {
+        match self.query_all_rows(statement).await {
+            Err(Error::Server(error)) => Ok(Err(error)),
+            result => result.map(Ok).map_err(|error| self.client_error_to_failure(&error)),
+        }
+    }
+
     /// Returns no rows if the server returns an error other than a timeout, for example for a missing privilege.
     pub(crate) async fn read_optional_rows<T: FromRow + Send + 'static>(
         &mut self,
@@ -147,11 +158,8 @@ impl Connection {
         if self.flavor != Flavor::MySql {
             return Ok(false);
         }
-        match self.query_all_rows::<Option<String>>(statements::SHOW_PROCESSLIST_SETTING_QUERY).await {
-            Ok(rows) => Ok(rows.first().is_some_and(|value| matches!(value.as_deref(), Some("1" | "ON")))),
-            Err(Error::Server(_)) => Ok(false),
-            Err(error) => Err(self.client_error_to_failure(&error)),
-        }
+        let rows = self.try_read_rows::<Option<String>>(statements::SHOW_PROCESSLIST_SETTING_QUERY).await?;
+        Ok(rows.is_ok_and(|rows| matches!(rows.first(), Some(Some(value)) if matches!(value.as_str(), "1" | "ON"))))
     }
 
     pub(crate) fn client_error_to_failure(&self, error: &Error) -> Failure {

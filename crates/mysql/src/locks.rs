@@ -7,7 +7,6 @@ mod mariadb_row_lock_waits;
 mod metadata_locks;
 mod mysql_row_lock_waits;
 mod prepared_xa_transactions;
-mod session_role;
 mod threads;
 mod unresolved_row_lock_wait;
 
@@ -21,13 +20,13 @@ use clew_model::{Failure, Limitation, NodeUrl, Session, Transaction};
 use crate::connection::{Connection, run_with_read_timeout};
 use crate::connector::NodeConnector;
 use crate::flavor::Flavor;
-use crate::process_list::SessionMemoryLimiter;
+use crate::process_list::{SessionMemoryLimiter, truncate_statement};
 use crate::server_instance::ServerInstance;
+use crate::wait_graph_session_collector::to_observed_session;
 use crate::{doctor, elapsed_times, lost_instrumentation, privileges, transactions};
 use lock_table_access::LockTableAccess;
 use metadata_locks::MetadataLockWithThreadId;
 use prepared_xa_transactions::PreparedXaTransaction;
-pub(crate) use session_role::determine_session_role;
 pub(crate) use threads::SessionIdsByThread;
 use unresolved_row_lock_wait::RowLockWaitWithThreadIds;
 
@@ -238,22 +237,14 @@ async fn read_sessions_with_roles(
     let mut memory = SessionMemoryLimiter::new(connection.raw.client.bytes.in_memory);
     let mut found = Vec::new();
     let collect = |mut session: Session| {
-        if let Some(statement) = &mut session.statement {
-            statement.truncate(MAX_STORED_STATEMENT_BYTES);
-            statement.shrink_to_fit();
-        }
+        truncate_statement(&mut session, MAX_STORED_STATEMENT_BYTES);
         memory.add_session(&session)?;
         found.push(session);
         Ok(())
     };
     connection.for_each_session(MAX_STORED_STATEMENT_BYTES + (4 << 10), collect).await?;
     elapsed_times::replace_elapsed_times_of_busy_sessions(connection, &mut found, lock_waits).await?;
-    let facts = |session: Session| {
-        let role =
-            determine_session_role(&session, own.is_own_session(&session), threads.is_replication_applier(session.id));
-        ObservedSession { role, session }
-    };
-    Ok(found.into_iter().map(facts).collect())
+    Ok(found.into_iter().map(|session| to_observed_session(session, &mut own, threads)).collect())
 }
 
 #[cfg(test)]

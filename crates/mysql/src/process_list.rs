@@ -63,6 +63,14 @@ impl ProcessListReader<'_> {
     }
 }
 
+/// Truncates the session's statement to `max` bytes and releases the memory of the removed bytes.
+pub(crate) fn truncate_statement(session: &mut Session, max: usize) {
+    if let Some(statement) = &mut session.statement {
+        statement.truncate(max);
+        statement.shrink_to_fit();
+    }
+}
+
 /// Limits the amount of memory that the stored sessions occupy.
 /// A limit on received bytes is not sufficient, because a short row occupies more bytes in memory than on the network.
 #[derive(Debug)]

@@ -57,33 +57,28 @@ pub async fn read_rollbacks(
     wanted: Option<&[u64]>,
     connector: &NodeConnector,
 ) -> Result<Vec<Rollback>, Failure> {
-    run_with_read_timeout(node, connector, "reading rollbacks", take_rollback_samples(node, wanted, connector)).await
-}
-
-async fn take_rollback_samples(
-    node: &NodeUrl,
-    wanted: Option<&[u64]>,
-    connector: &NodeConnector,
-) -> Result<Vec<Rollback>, Failure> {
-    let mut connection = Connection::open(node, connector).await?;
-    let first = RollbackSample::read_rollback_sample(&mut connection, wanted).await?;
-    let mut last = first.clone();
-    for _ in 1..MAX_ROLLBACK_SAMPLES {
-        if last.rollbacks.iter().all(|rollback| first.count_rows_rolled_back(rollback) > 0) {
-            break;
+    let reading = async {
+        let mut connection = Connection::open(node, connector).await?;
+        let first = RollbackSample::read_rollback_sample(&mut connection, wanted).await?;
+        let mut last = first.clone();
+        for _ in 1..MAX_ROLLBACK_SAMPLES {
+            if last.rollbacks.iter().all(|rollback| first.count_rows_rolled_back(rollback) > 0) {
+                break;
+            }
+            sleep(ROLLBACK_SAMPLE_INTERVAL).await;
+            last = RollbackSample::read_rollback_sample(&mut connection, wanted).await?;
         }
-        sleep(ROLLBACK_SAMPLE_INTERVAL).await;
-        last = RollbackSample::read_rollback_sample(&mut connection, wanted).await?;
-    }
-    connection.close().await;
-    let passed = last.read_at.duration_since(first.read_at);
-    let mut rollbacks: Vec<Rollback> = last
-        .rollbacks
-        .iter()
-        .map(|rollback| rollback.build_rollback_with_remaining_time(first.count_rows_rolled_back(rollback), passed))
-        .collect();
-    rollbacks.sort_by_key(|rollback| (rollback.transaction_id, rollback.session_id));
-    Ok(rollbacks)
+        connection.close().await;
+        let passed = last.read_at.duration_since(first.read_at);
+        let mut rollbacks: Vec<Rollback> = last
+            .rollbacks
+            .iter()
+            .map(|rollback| rollback.build_rollback_with_remaining_time(first.count_rows_rolled_back(rollback), passed))
+            .collect();
+        rollbacks.sort_by_key(|rollback| (rollback.transaction_id, rollback.session_id));
+        Ok(rollbacks)
+    };
+    run_with_read_timeout(node, connector, "reading rollbacks", reading).await
 }
 
 #[derive(Clone)]

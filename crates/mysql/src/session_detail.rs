@@ -40,35 +40,33 @@ pub async fn read_session_detail(
     id: u64,
     connector: &NodeConnector,
 ) -> Result<Option<DetailedSession>, Failure> {
-    run_with_read_timeout(node, connector, "reading a session", query_session_detail(node, id, connector)).await
-}
-
-async fn query_session_detail(
-    node: &NodeUrl,
-    id: u64,
-    connector: &NodeConnector,
-) -> Result<Option<DetailedSession>, Failure> {
-    let mut connection = Connection::open(node, connector).await?;
-    let LockWaits { mut graph, transactions, mut last_statements, .. } =
-        query_lock_waits(&mut connection, Some(id)).await?;
-    let found = read_process_list_row(&mut connection, id).await?;
-    graph.limitations.append(&mut connection.limitations);
-    graph.limitations.dedup();
-    // A limitation already names the reason.
-    let closed = graph.limitations.iter().any(|gap| gap.kind == LimitationKind::NoPerformanceSchema);
-    let attributes =
-        if found.is_none() || closed { Vec::new() } else { read_connection_attributes(&mut connection, id).await? };
-    connection.close().await;
-    let Some((session, is_cut)) = found else { return Ok(None) };
-    let transaction = transactions.into_iter().map(|facts| facts.transaction).find(|open| open.session_id == id);
-    Ok(Some(DetailedSession {
-        session,
-        is_truncated: is_cut,
-        transaction,
-        last_statements: last_statements.remove(&id).unwrap_or_default(),
-        attributes,
-        graph: reduce_wait_graph_to_session(graph, id),
-    }))
+    let reading = async {
+        let mut connection = Connection::open(node, connector).await?;
+        let LockWaits { mut graph, transactions, mut last_statements, .. } =
+            query_lock_waits(&mut connection, Some(id)).await?;
+        let found = read_process_list_row(&mut connection, id).await?;
+        graph.limitations.append(&mut connection.limitations);
+        graph.limitations.dedup();
+        // A limitation already names the reason.
+        let closed = graph.limitations.iter().any(|gap| gap.kind == LimitationKind::NoPerformanceSchema);
+        let attributes = if found.is_none() || closed {
+            Vec::new()
+        } else {
+            read_connection_attributes(&mut connection, id).await?
+        };
+        connection.close().await;
+        let Some((session, is_cut)) = found else { return Ok(None) };
+        let transaction = transactions.into_iter().map(|facts| facts.transaction).find(|open| open.session_id == id);
+        Ok(Some(DetailedSession {
+            session,
+            is_truncated: is_cut,
+            transaction,
+            last_statements: last_statements.remove(&id).unwrap_or_default(),
+            attributes,
+            graph: reduce_wait_graph_to_session(graph, id),
+        }))
+    };
+    run_with_read_timeout(node, connector, "reading a session", reading).await
 }
 
 /// Returns a session from the process list, and true if its statement has been truncated.

@@ -17,7 +17,7 @@ use crate::connection_limit::ConnectionPurpose;
 use crate::connector::NodeConnector;
 use crate::elapsed_times::{self, ElapsedTimeCheckScope};
 use crate::flavor::Flavor;
-use crate::process_list::SessionMemoryLimiter;
+use crate::process_list::{SessionMemoryLimiter, truncate_statement};
 use crate::server_instance::ServerInstance;
 use crate::{doctor, limitations, privileges, statements};
 
@@ -196,10 +196,7 @@ pub(super) async fn read_matching_sessions(
         if is_own {
             own.insert(session.id);
         }
-        if let Some(statement) = &mut session.statement {
-            statement.truncate(MAX_COMPARED_STATEMENT_BYTES);
-            statement.shrink_to_fit();
-        }
+        truncate_statement(&mut session, MAX_COMPARED_STATEMENT_BYTES);
         memory.add_session(&session)?;
         found.push(session);
         Ok(())
