@@ -15,9 +15,7 @@ mod confirm;
 mod effect;
 mod outcome;
 mod process_list_snapshot;
-mod replication_appliers;
 mod risk;
-mod rollback_state;
 mod send;
 mod victim;
 

@@ -8,7 +8,6 @@ mod metadata_locks;
 mod mysql_row_lock_waits;
 mod prepared_xa_transactions;
 mod threads;
-mod unresolved_row_lock_wait;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -27,8 +26,8 @@ use crate::{doctor, elapsed_times, lost_instrumentation, privileges, transaction
 use lock_table_access::LockTableAccess;
 use metadata_locks::MetadataLockWithThreadId;
 use prepared_xa_transactions::PreparedXaTransaction;
+use threads::RowLockWaitWithThreadIds;
 pub(crate) use threads::SessionIdsByThread;
-use unresolved_row_lock_wait::RowLockWaitWithThreadIds;
 
 /// Maximum number of bytes stored per statement. Clew searches only the stored bytes for table names.
 const MAX_STORED_STATEMENT_BYTES: usize = 64 << 10;

@@ -1,7 +1,5 @@
 //! Reads the data for the session detail view.
 
-use std::collections::BTreeSet;
-
 use clew_diagnose::waits::{WaitGraph, WaitParticipant};
 use clew_model::{Failure, LimitationKind, NodeUrl, Session, Transaction};
 
@@ -100,17 +98,7 @@ async fn read_connection_attributes(
 /// Removes all sessions from the wait graph except session `id` and its direct and transitive blockers and waiters.
 fn reduce_wait_graph_to_session(mut graph: WaitGraph, id: u64) -> WaitGraph {
     let session = WaitParticipant::Session(id);
-    let mut pending = vec![session];
-    let mut reachable = BTreeSet::from([session]);
-    while let Some(party) = pending.pop() {
-        pending.extend(
-            graph
-                .find_waits_by_waiter(party)
-                .iter()
-                .map(|wait| wait.blocker)
-                .filter(|&blocker| reachable.insert(blocker)),
-        );
-    }
+    let mut reachable = graph.with_transitive_blockers(session);
     let freed = graph.find_unblocked_participants(&[session]);
     reachable.extend(freed);
     reachable.extend(graph.waits.iter().filter(|wait| wait.blocker == session).map(|wait| wait.waiter));

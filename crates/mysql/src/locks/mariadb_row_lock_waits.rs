@@ -6,7 +6,7 @@ use clew_diagnose::waits::{InnoDbLock, InnoDbLockWait, LockStatus, MetadataLock,
 use clew_model::{Failure, Transaction};
 
 use super::identifiers::{decode_text_column, parse_table_name};
-use super::unresolved_row_lock_wait::{LockOwnerWithThreadId, RowLockWaitWithThreadIds};
+use super::threads::{LockOwnerWithThreadId, RowLockWaitWithThreadIds};
 use crate::connection::Connection;
 use crate::statements;
 use crate::transactions::ER_SPECIFIC_ACCESS_DENIED_ERROR;
