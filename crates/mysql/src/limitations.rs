@@ -17,7 +17,7 @@ macro_rules! limitations {
         $name:ident($($argument:ident: $type:ty),*) -> $kind:ident {
             what: $what_english:literal, $what_chinese:literal;
             why: $why_english:literal, $why_chinese:literal;
-            remedy: $remedy:expr;
+            $(remedy: $remedy:expr;)?
         }
     )+) => {$(
         $(#[$about])*
@@ -26,7 +26,7 @@ macro_rules! limitations {
                 kind: LimitationKind::$kind,
                 what: format_text(format_args!($what_english), format_args!($what_chinese)),
                 why: format_text(format_args!($why_english), format_args!($why_chinese)),
-                remedy: $remedy,
+                remedy: [$($remedy)?].into_iter().next(),
             }
         }
     )+};
@@ -37,19 +37,11 @@ fn format_text(english: Arguments<'_>, chinese: Arguments<'_>) -> LocalizedText 
     LocalizedText::new(format(english), format(chinese))
 }
 
-fn statement(sql: impl Into<Cow<'static, str>>) -> Option<LocalizedText> {
-    Some(LocalizedText::untranslated(sql))
-}
-
-fn instruction(english: &'static str, chinese: &'static str) -> Option<LocalizedText> {
-    Some(LocalizedText::new(english, chinese))
-}
-
-fn config_file_setting(setting: &str) -> Option<LocalizedText> {
-    Some(LocalizedText::new(
+fn config_file_setting(setting: &str) -> LocalizedText {
+    LocalizedText::new(
         format!("{setting}, in the server's configuration file"),
         format!("{setting}（在数据库配置文件中设置）"),
-    ))
+    )
 }
 
 const DISABLE_SHOW_PROCESSLIST_STATEMENT: &str = "SET GLOBAL performance_schema_show_processlist = OFF;";
@@ -64,7 +56,7 @@ limitations! {
     describe_invisible_sessions(account: &str) -> OnlyOwnSessions {
         what: "Sessions of other accounts are not visible.", "无法查看其他账号的会话。";
         why: "The account lacks the PROCESS privilege.", "该账号缺少PROCESS权限。";
-        remedy: statement(grant_statement("PROCESS ON *.*", account));
+        remedy: LocalizedText::untranslated(grant_statement("PROCESS ON *.*", account));
     }
 
     describe_invisible_transactions(account: &str) -> NoTransactions {
@@ -72,7 +64,7 @@ limitations! {
             "无法查看事务：事务相关列为空，过滤条件long匹配不到任何会话。";
         why: "Reading information_schema.innodb_trx requires the PROCESS privilege.",
             "读取information_schema.innodb_trx需要PROCESS权限。";
-        remedy: statement(grant_statement("PROCESS ON *.*", account));
+        remedy: LocalizedText::untranslated(grant_statement("PROCESS ON *.*", account));
     }
 
     describe_incomplete_transactions() -> PartOfTransactions {
@@ -81,14 +73,13 @@ limitations! {
         why: "MySQL cannot read information_schema.innodb_trx (error 3854) while a transaction runs a statement with a four-byte \
               character, such as an emoji.",
             "有事务正在执行包含四字节字符（例如emoji）的语句时，MySQL无法读取information_schema.innodb_trx（错误3854）。";
-        remedy: None;
     }
 
     describe_truncated_statements() -> StatementsTruncated {
         what: "Statements are truncated after 1,024 bytes.", "SQL语句超过1024字节的部分被截断。";
         why: "performance_schema_show_processlist is ON, and performance_schema stores at most 1,024 bytes of a statement.",
             "performance_schema_show_processlist为ON，而performance_schema最多保存SQL语句的前1024字节。";
-        remedy: statement(DISABLE_SHOW_PROCESSLIST_STATEMENT);
+        remedy: LocalizedText::untranslated(DISABLE_SHOW_PROCESSLIST_STATEMENT);
     }
 
     describe_oversized_statements(count: u64, max_row_bytes: usize, kib: usize) -> StatementsTruncated {
@@ -96,7 +87,7 @@ limitations! {
             "{count} 个会话的SQL语句超过约 {kib} KiB的部分被截断。";
         why: "Clew reads at most {max_row_bytes} bytes of a row, to limit its memory use.",
             "为限制内存占用，Clew每行最多读取 {max_row_bytes} 字节。";
-        remedy: instruction(
+        remedy: LocalizedText::new(
             "For clew serve and clew worker: increase nodes.max_row_bytes in the configuration file.",
             "对于clew serve和clew worker：在配置文件中调大nodes.max_row_bytes。",
         );
@@ -108,7 +99,6 @@ limitations! {
             "共 {total} 个会话，其中 {omitted} 个未列出，但会话统计包含全部会话。";
         why: "A live list has at most {max} sessions, or twice as many with busy sessions.",
             "实时列表最多包含 {max} 个会话，活跃会话较多时最多为该数量的两倍。";
-        remedy: None;
     }
 
     describe_indirect_connection() -> Indirect {
@@ -116,7 +106,7 @@ limitations! {
         why: "Clew connects through a proxy or load balancer: the connection id in the handshake differs from CONNECTION_ID(), or the \
               process list does not contain Clew's own session. Listed sessions cannot be identified.",
             "Clew经由代理或负载均衡连接：握手报文中的连接ID与CONNECTION_ID()不一致，或者进程列表中没有Clew自身的会话，因此无法确认所列会话的身份。";
-        remedy: instruction(
+        remedy: LocalizedText::new(
             "Register the address of the server itself, and kill sessions through that address.",
             "请添加数据库服务器自身的地址，并通过该地址Kill会话。",
         );
@@ -127,7 +117,7 @@ limitations! {
             "该地址对应多台服务器，每次只能读取其中一台服务器的会话。";
         why: "Two connections reached servers with different identities, as behind a load balancer.",
             "两个连接到达的服务器标识不同，该地址可能指向负载均衡。";
-        remedy: instruction(
+        remedy: LocalizedText::new(
             "Register each server with its own address, and kill sessions through that address.",
             "请分别添加每台服务器自身的地址，并通过该地址Kill会话。",
         );
@@ -137,7 +127,7 @@ limitations! {
         what: "Sessions of other accounts cannot be killed.", "无法Kill其他账号的会话。";
         why: "The account lacks the privilege {privilege} (grants through roles are not checked).",
             "该账号缺少{privilege}权限（未检查通过角色授予的权限）。";
-        remedy: statement(grant_statement(&format!("{privilege} ON *.*"), account));
+        remedy: LocalizedText::untranslated(grant_statement(&format!("{privilege} ON *.*"), account));
     }
 
     describe_disabled_performance_schema() -> NoPerformanceSchema {
@@ -150,14 +140,14 @@ limitations! {
     describe_unreadable_performance_schema(account: &str) -> NoMetadataLocks {
         what: "Metadata locks cannot be read.", "无法读取元数据锁。";
         why: "The account lacks the SELECT privilege on performance_schema.", "该账号缺少performance_schema的SELECT权限。";
-        remedy: statement(grant_statement("SELECT ON performance_schema.*", account));
+        remedy: LocalizedText::untranslated(grant_statement("SELECT ON performance_schema.*", account));
     }
 
     describe_unrecorded_metadata_locks() -> NoMetadataLocks {
         what: "Metadata locks cannot be read.", "无法读取元数据锁。";
         why: "The instrument wait/lock/metadata/sql/mdl is disabled. Once enabled, it records locks that are granted afterwards.",
             "未启用instrument wait/lock/metadata/sql/mdl。启用后，仅记录此后授予的锁。";
-        remedy: statement(
+        remedy: LocalizedText::untranslated(
             "UPDATE performance_schema.setup_instruments SET enabled = 'YES' WHERE name = 'wait/lock/metadata/sql/mdl';",
         );
     }
@@ -167,13 +157,13 @@ limitations! {
         what: "Some holders of metadata locks are unknown.", "部分元数据锁的持有者未知。";
         why: "MariaDB's performance_schema lists an upgraded metadata lock with its original mode.",
             "元数据锁升级后，MariaDB的performance_schema仍显示升级前的锁模式。";
-        remedy: statement(INSTALL_METADATA_LOCK_PLUGIN_STATEMENT);
+        remedy: LocalizedText::untranslated(INSTALL_METADATA_LOCK_PLUGIN_STATEMENT);
     }
 
     describe_unreadable_xids(message: &str, account: &str) -> NoPreparedNames {
         what: "XIDs of prepared XA transactions cannot be read.", "无法读取已准备（prepared）XA事务的XID。";
         why: "The server refused XA RECOVER: {message}", "服务器拒绝执行XA RECOVER：{message}";
-        remedy: statement(grant_statement("XA_RECOVER_ADMIN ON *.*", account));
+        remedy: LocalizedText::untranslated(grant_statement("XA_RECOVER_ADMIN ON *.*", account));
     }
 
     describe_empty_statement_history() -> NoLastStatements {
@@ -187,7 +177,7 @@ limitations! {
         what: "Latest statements of idle blockers cannot be read.", "无法读取空闲的阻塞会话最近执行的语句。";
         why: "The consumers for the statement history of performance_schema are disabled.",
             "未启用performance_schema中记录历史语句的consumer。";
-        remedy: statement(
+        remedy: LocalizedText::untranslated(
             "UPDATE performance_schema.setup_consumers SET enabled = 'YES' WHERE name IN ('events_statements_current', 'events_statements_history');",
         );
     }
@@ -202,13 +192,11 @@ limitations! {
     describe_missing_statement_digests() -> NoStatementDigests {
         what: "Some or all digests of running statements cannot be read.", "无法读取部分或全部正在执行的语句的SQL指纹。";
         why: "MariaDB computes the digest of a statement when the statement ends.", "MariaDB在语句执行结束时才计算SQL指纹。";
-        remedy: None;
     }
 
     describe_missing_stored_program_digests() -> NoStatementDigests {
         what: "Some or all digests of running statements cannot be read.", "无法读取部分或全部正在执行的语句的SQL指纹。";
         why: "MySQL computes no digests for statements inside stored programs.", "MySQL不计算存储程序内语句的SQL指纹。";
-        remedy: None;
     }
 
     /// `off` contains the names of the disabled performance_schema consumers.
@@ -216,7 +204,7 @@ limitations! {
         what: "Some or all digests of running statements cannot be read.", "无法读取部分或全部正在执行的语句的SQL指纹。";
         why: "Consumers of performance_schema that are required for digests are disabled.",
             "未启用performance_schema中计算SQL指纹所需的consumer。";
-        remedy: statement(format!(
+        remedy: LocalizedText::untranslated(format!(
             "UPDATE performance_schema.setup_consumers SET enabled = 'YES' WHERE name IN ('{}');",
             off.join("', '")
         ));
@@ -227,7 +215,7 @@ limitations! {
             "会话时长可能不准确，自动Kill会话任务不会Kill任何会话。";
         why: "Sessions can change their durations in MySQL's process list with SET timestamp, and the server does not record running statements.",
             "会话可通过SET timestamp更改其在MySQL进程列表中的时长，而服务器未记录正在执行的语句。";
-        remedy: statement(
+        remedy: LocalizedText::untranslated(
             "UPDATE performance_schema.setup_consumers SET enabled = 'YES' WHERE name IN ('global_instrumentation', \
              'thread_instrumentation', 'events_statements_current'); \
              UPDATE performance_schema.setup_instruments SET enabled = 'YES', timed = 'YES' WHERE name LIKE 'statement/%';",
@@ -240,7 +228,7 @@ limitations! {
         why: "Sessions can change their durations in MySQL's process list with SET timestamp, and the server does not record the \
               statements of these sessions.",
             "会话可通过SET timestamp更改其在MySQL进程列表中的时长，而服务器未记录这些会话的语句。";
-        remedy: statement("UPDATE performance_schema.threads SET instrumented = 'YES' WHERE processlist_id IS NOT NULL;");
+        remedy: LocalizedText::untranslated("UPDATE performance_schema.threads SET instrumented = 'YES' WHERE processlist_id IS NOT NULL;");
     }
 
     describe_unchecked_session_durations(sessions: u64) -> UnreliableAges {
@@ -248,14 +236,12 @@ limitations! {
         why: "Sessions can change their durations in MySQL's process list with SET timestamp, and more sessions are busy than a \
               snapshot checks.",
             "会话可通过SET timestamp更改其在MySQL进程列表中的时长，而活跃会话数超过单次采集可校验的数量。";
-        remedy: None;
     }
 
     describe_negative_session_durations(sessions: u64) -> UnreliableAges {
         what: "Durations of {sessions} sessions are negative and are shown as 0.", "{sessions} 个会话的时长为负值，显示为0。";
         why: "The server's clock was set back after these sessions entered their current state.",
             "这些会话进入当前状态后，服务器时钟被回拨。";
-        remedy: None;
     }
 
     describe_invalid_idle_durations(sessions: u64) -> UnreliableAges {
@@ -263,14 +249,12 @@ limitations! {
             "{sessions} 个空闲会话的时长为负值或异常，显示为0。";
         why: "The server's clock was set back, or the sessions ran SET timestamp.",
             "服务器时钟被回拨，或者会话执行了SET timestamp。";
-        remedy: None;
     }
 
     describe_negative_transaction_durations(transactions: u64) -> UnreliableAges {
         what: "{transactions} transaction durations are negative and are shown as 0.",
             "{transactions} 个事务的持续时长为负值，显示为0。";
         why: "The server's clock was set back after these transactions began.", "这些事务开始后，服务器时钟被回拨。";
-        remedy: None;
     }
 
     describe_ambiguous_transaction_durations(transactions: u64) -> UnreliableAges {
@@ -278,13 +262,11 @@ limitations! {
             "{transactions} 个事务的实际持续时长可能比显示值多一小时。";
         why: "InnoDB reports local times, and the start time is ambiguous because daylight-saving time ended.",
             "InnoDB使用本地时间，夏令时结束导致事务的开始时间无法唯一确定。";
-        remedy: None;
     }
 
     describe_unreadable_clock() -> UnreliableAges {
         what: "Transaction durations are shown as 0.", "事务的持续时长显示为0。";
         why: "The server did not return its current time.", "服务器未返回当前时间。";
-        remedy: None;
     }
 }
 
@@ -308,7 +290,7 @@ pub(crate) fn describe_incomplete_process_list(loss: &Limitation) -> Limitation 
             ),
             format!("performance_schema_show_processlist为ON，进程列表取自performance_schema。{}", loss.why.chinese),
         ),
-        remedy: statement(DISABLE_SHOW_PROCESSLIST_STATEMENT),
+        remedy: Some(LocalizedText::untranslated(DISABLE_SHOW_PROCESSLIST_STATEMENT)),
     }
 }
 

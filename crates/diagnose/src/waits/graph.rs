@@ -264,7 +264,7 @@ impl WaitGraph {
         unblocked.into_iter().collect()
     }
 
-    fn waiters_by_blocker(&self) -> HashMap<WaitParticipant, Vec<WaitParticipant>> {
+    pub(super) fn waiters_by_blocker(&self) -> HashMap<WaitParticipant, Vec<WaitParticipant>> {
         let mut waiters: HashMap<WaitParticipant, Vec<WaitParticipant>> = HashMap::new();
         for wait in &self.waits {
             waiters.entry(wait.blocker).or_default().push(wait.waiter);
