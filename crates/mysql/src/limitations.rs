@@ -82,6 +82,7 @@ limitations! {
         remedy: LocalizedText::untranslated(DISABLE_SHOW_PROCESSLIST_STATEMENT);
     }
 
+    /// `kib` is `max_row_bytes` in KiB.
     describe_oversized_statements(count: u64, max_row_bytes: usize, kib: usize) -> StatementsTruncated {
         what: "Statements of {count} sessions are truncated after about {kib} KiB.",
             "{count} 个会话的SQL语句超过约 {kib} KiB的部分被截断。";
@@ -213,7 +214,8 @@ limitations! {
     describe_disabled_statement_recording() -> UnreliableAges {
         what: "Session durations may be wrong, and kill rules kill no session.",
             "会话时长可能不准确，自动Kill会话任务不会Kill任何会话。";
-        why: "Sessions can change their durations in MySQL's process list with SET timestamp, and the server does not record running statements.",
+        why: "Sessions can change their durations in MySQL's process list with SET timestamp, and the server \
+              does not record running statements.",
             "会话可通过SET timestamp更改其在MySQL进程列表中的时长，而服务器未记录正在执行的语句。";
         remedy: LocalizedText::untranslated(
             "UPDATE performance_schema.setup_consumers SET enabled = 'YES' WHERE name IN ('global_instrumentation', \
@@ -228,7 +230,9 @@ limitations! {
         why: "Sessions can change their durations in MySQL's process list with SET timestamp, and the server does not record the \
               statements of these sessions.",
             "会话可通过SET timestamp更改其在MySQL进程列表中的时长，而服务器未记录这些会话的语句。";
-        remedy: LocalizedText::untranslated("UPDATE performance_schema.threads SET instrumented = 'YES' WHERE processlist_id IS NOT NULL;");
+        remedy: LocalizedText::untranslated(
+            "UPDATE performance_schema.threads SET instrumented = 'YES' WHERE processlist_id IS NOT NULL;",
+        );
     }
 
     describe_unchecked_session_durations(sessions: u64) -> UnreliableAges {
