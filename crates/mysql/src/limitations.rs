@@ -8,7 +8,6 @@ use std::fmt::Arguments;
 use clew_model::{Limitation, LimitationKind, LocalizedText};
 
 use crate::flavor::Flavor;
-use crate::privileges::grant_statement;
 
 /// Defines one function per limitation. Each text is a format string that can contain the arguments of the function.
 macro_rules! limitations {
@@ -351,6 +350,19 @@ pub(crate) fn suggest_metadata_lock_plugin(gap: Limitation) -> Limitation {
     }
 }
 
+/// Formats a `GRANT` statement that Clew suggests to the user but never executes.
+/// `privilege` includes the object, such as `PROCESS ON *.*`. `account` has the form `user@host`.
+pub(crate) fn grant_statement(privilege: &str, account: &str) -> String {
+    format!("GRANT {privilege} TO {};", quote_account_name(account))
+}
+
+/// Converts `user@host` to a quoted SQL account name, such as `'user'@'host'`.
+fn quote_account_name(account: &str) -> String {
+    let (user, host) = account.rsplit_once('@').unwrap_or((account, "%"));
+    let quote = |text: &str| text.replace('\\', "\\\\").replace('\'', "''");
+    format!("'{}'@'{}'", quote(user), quote(host))
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
@@ -428,5 +440,11 @@ mod tests {
             LimitationKind::StatementNotKilled,
         ];
         assert_eq!(kinds, HashSet::from(elsewhere));
+    }
+
+    #[test]
+    fn quoted_account_is_valid_in_a_grant_statement() {
+        assert_eq!(quote_account_name("clew@%"), "'clew'@'%'");
+        assert_eq!(quote_account_name("o'brien@home@10.0.0.%"), "'o''brien@home'@'10.0.0.%'");
     }
 }
