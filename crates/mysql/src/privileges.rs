@@ -3,8 +3,8 @@
 use clew_model::{Failure, FailureKind, Limitation};
 
 use crate::connection::Connection;
-use crate::transactions::ER_CANNOT_CONVERT_STRING;
 use crate::{limitations, statements};
+use statements::ER_CANNOT_CONVERT_STRING;
 
 /// Returns the account in the form `user@host`.
 pub(crate) async fn read_current_account(connection: &mut Connection) -> Result<String, Failure> {

@@ -18,8 +18,9 @@ use tokio::time::sleep;
 use crate::clock::{self, LocalTimestampAge};
 use crate::connection::{Connection, run_with_read_timeout};
 use crate::connector::NodeConnector;
-use crate::transactions::{self, ER_CANNOT_CONVERT_STRING, ER_SPECIFIC_ACCESS_DENIED_ERROR, TransactionReadResult};
+use crate::transactions::{self, ER_SPECIFIC_ACCESS_DENIED_ERROR, TransactionReadResult};
 use crate::{privileges, statements};
+use statements::ER_CANNOT_CONVERT_STRING;
 
 /// The sample interval exceeds [`transactions::INNODB_TRX_REFRESH_INTERVAL`], so that each sample contains new data.
 /// While another client reads `innodb_trx` continuously, InnoDB does not refresh it, and all samples are identical.

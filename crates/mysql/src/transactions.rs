@@ -15,13 +15,10 @@ use crate::client::Error;
 use crate::clock::{self, LocalTimestampAge};
 use crate::connection::Connection;
 use crate::{innodb_status, limitations, privileges, statements};
+use statements::ER_CANNOT_CONVERT_STRING;
 
 /// MySQL error code for an operation for which the account lacks a privilege, such as PROCESS.
 pub(crate) const ER_SPECIFIC_ACCESS_DENIED_ERROR: u16 = 1227;
-
-/// MySQL error code for a query on `innodb_trx` while a statement in that table contains a four-byte UTF-8 character.
-/// Even one running statement with an emoji makes the whole table `innodb_trx` unreadable (observed on MySQL 9.7.4).
-pub(crate) const ER_CANNOT_CONVERT_STRING: u16 = 3854;
 
 /// Reads the open transactions and appends a `Limitation` if the server hides all or some transactions.
 /// `account` is Clew's account, or `None` if it has not been read yet.
