@@ -1,12 +1,15 @@
-//! Opens and closes connections to monitored servers. Clew opens a new connection for each read operation.
+//! Opens and closes connections to monitored servers, and limits the duration of operations on them.
+//! Clew opens a new connection for each read operation.
 
+use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
 use clew_model::{Failure, FailureKind, Limitation, NodeUrl, Session};
+use futures_util::FutureExt;
 use mysql_common::prelude::FromRow;
-use tokio::time::timeout;
+use tokio::time::{self, timeout, timeout_at};
 
-use crate::client::{Client, Error};
+use crate::client::{Client, Error, ServerError};
 use crate::clock::{self, ClockReading};
 use crate::connection_limit::{ConnectionPermit, ConnectionPurpose};
 use crate::connector::NodeConnector;
@@ -94,6 +97,17 @@ impl Connection {
         self.query_all_rows(statement).await.map_err(|error| self.client_error_to_failure(&error))
     }
 
+    /// Like [`Self::read_rows`], but returns an error of the server, for example for a missing privilege, as inner `Err`.
+    pub(crate) async fn try_read_rows<T: FromRow + Send + 'static>(
+        &mut self,
+        statement: &str,
+    ) -> Result<Result<Vec<T>, ServerError>, Failure> {
+        match self.query_all_rows(statement).await {
+            Err(Error::Server(error)) => Ok(Err(error)),
+            result => result.map(Ok).map_err(|error| self.client_error_to_failure(&error)),
+        }
+    }
+
     /// Returns no rows if the server returns an error other than a timeout, for example for a missing privilege.
     pub(crate) async fn read_optional_rows<T: FromRow + Send + 'static>(
         &mut self,
@@ -144,11 +158,8 @@ impl Connection {
         if self.flavor != Flavor::MySql {
             return Ok(false);
         }
-        match self.query_all_rows::<Option<String>>(statements::SHOW_PROCESSLIST_SETTING_QUERY).await {
-            Ok(rows) => Ok(rows.first().is_some_and(|value| matches!(value.as_deref(), Some("1" | "ON")))),
-            Err(Error::Server(_)) => Ok(false),
-            Err(error) => Err(self.client_error_to_failure(&error)),
-        }
+        let rows = self.try_read_rows::<Option<String>>(statements::SHOW_PROCESSLIST_SETTING_QUERY).await?;
+        Ok(rows.is_ok_and(|rows| matches!(rows.first(), Some(Some(value)) if matches!(value.as_str(), "1" | "ON"))))
     }
 
     pub(crate) fn client_error_to_failure(&self, error: &Error) -> Failure {
@@ -178,13 +189,51 @@ pub(crate) async fn set_session_variables(
     }
 }
 
+/// Runs `operation`, and fails if it exceeds the read timeout.
+/// `doing` describes the operation in the failure, such as `reading lock waits`.
+pub(crate) fn run_with_read_timeout<T>(
+    node: &NodeUrl,
+    connector: &NodeConnector,
+    doing: &str,
+    operation: impl Future<Output = Result<T, Failure>>,
+) -> impl Future<Output = Result<T, Failure>> {
+    run_with_deadline(node, connector, time::Instant::now() + connector.limits.read_timeout, doing, operation)
+}
+
+/// Like [`run_with_read_timeout`], but with a deadline that several operations share.
+pub(crate) fn run_with_deadline<T>(
+    node: &NodeUrl,
+    connector: &NodeConnector,
+    deadline: time::Instant,
+    doing: &str,
+    operation: impl Future<Output = Result<T, Failure>>,
+) -> impl Future<Output = Result<T, Failure>> {
+    // The operation is boxed, because its future is large and becomes part of several nested futures.
+    let operation = Box::pin(catch_panic(node, operation));
+    let limit = connector.limits.read_timeout.as_secs_f32();
+    let timed_out = move |_| {
+        let detail = format!(
+            "{}: no response within {limit} s while {doing}; behind a proxy, the statement may still run on the server",
+            node.address()
+        );
+        Err(Failure::new(FailureKind::TimedOut, detail))
+    };
+    async move { timeout_at(deadline, operation).await.unwrap_or_else(timed_out) }
+}
+
+/// Returns a failure if the packet decoder of `mysql_common` panics.
+async fn catch_panic<T>(node: &NodeUrl, operation: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let panicked = |_| {
+        Err(Failure::new(FailureKind::NotMysql, format!("{}: the server violated the MySQL protocol", node.address())))
+    };
+    AssertUnwindSafe(operation).catch_unwind().await.unwrap_or_else(panicked)
+}
+
 #[cfg(test)]
 mod tests {
-    use clew_testkit::{DatabaseServerOptions, Flavor, Server, StatementHoldingProxy};
-    use futures_util::FutureExt;
-
     use super::*;
     use crate::limits::{ReadLimits, ReadSizeLimits};
+    use clew_testkit::{DatabaseServerOptions, Flavor, Server, StatementHoldingProxy};
 
     const READ_TIMEOUT: Duration = Duration::from_secs(40);
 

@@ -3,10 +3,9 @@
 use clew_model::{Failure, Limitation, LimitationKind, NodeUrl, Session};
 use serde::Serialize;
 
-use crate::connection::Connection;
+use crate::connection::{Connection, run_with_read_timeout};
 use crate::connector::NodeConnector;
 use crate::flavor::Flavor;
-use crate::node_operation::run_with_read_timeout;
 use crate::{elapsed_times, limitations, lost_instrumentation, privileges, statements};
 
 const INSTRUMENTATION_CHECK_NAME: &str = "complete instrumentation";
@@ -52,29 +51,28 @@ impl Diagnosis {
 /// This function opens two connections, one after the other, and does not change anything on the server.
 /// Fails if Clew cannot connect to the server.
 pub async fn diagnose_node(node: &NodeUrl, connector: &NodeConnector) -> Result<Diagnosis, Failure> {
-    run_with_read_timeout(node, connector, "checking privileges", diagnose_node_without_timeout(node, connector)).await
-}
-
-async fn diagnose_node_without_timeout(node: &NodeUrl, connector: &NodeConnector) -> Result<Diagnosis, Failure> {
-    let mut connection = Connection::open(node, connector).await?;
-    let account = privileges::read_current_account(&mut connection).await?;
-    let cipher = read_tls_cipher(&mut connection).await?;
-    let clock_difference = measure_clock_skew(&mut connection).await?;
-    let mut checks = run_diagnostic_checks(&mut connection, &account).await?;
-    let direct = is_direct_connection(&mut connection).await?;
-    let instance = connection.read_server_instance().await?;
-    let (server_flavor, server_version) = (connection.flavor, connection.version.clone());
-    connection.close().await;
-    let mut second = Connection::open(node, connector).await?;
-    let same = second.read_server_instance().await? == instance;
-    second.close().await;
-    let proxied = if same {
-        (!direct).then(limitations::describe_indirect_connection)
-    } else {
-        Some(limitations::describe_load_balanced_address())
+    let checking = async {
+        let mut connection = Connection::open(node, connector).await?;
+        let account = privileges::read_current_account(&mut connection).await?;
+        let cipher = read_tls_cipher(&mut connection).await?;
+        let clock_difference = measure_clock_skew(&mut connection).await?;
+        let mut checks = run_diagnostic_checks(&mut connection, &account).await?;
+        let direct = is_direct_connection(&mut connection).await?;
+        let instance = connection.read_server_instance().await?;
+        let (server_flavor, server_version) = (connection.flavor, connection.version.clone());
+        connection.close().await;
+        let mut second = Connection::open(node, connector).await?;
+        let same = second.read_server_instance().await? == instance;
+        second.close().await;
+        let proxied = if same {
+            (!direct).then(limitations::describe_indirect_connection)
+        } else {
+            Some(limitations::describe_load_balanced_address())
+        };
+        checks.push(build_diagnostic_check_result("direct connection", proxied.map_or(Ok(()), Err)));
+        Ok(Diagnosis { server_flavor, server_version, account, cipher, clock_difference, checks })
     };
-    checks.push(build_diagnostic_check_result("direct connection", proxied.map_or(Ok(()), Err)));
-    Ok(Diagnosis { server_flavor, server_version, account, cipher, clock_difference, checks })
+    run_with_read_timeout(node, connector, "checking privileges", checking).await
 }
 
 /// Detects a proxy, which sends its own connection id instead of the server's in the handshake packet.

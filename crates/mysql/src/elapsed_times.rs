@@ -16,7 +16,6 @@ use clew_model::{Failure, Limitation, LimitationKind, Session};
 
 use crate::connection::Connection;
 use crate::flavor::Flavor;
-use crate::limitations::durations;
 use crate::{failure, limitations, lost_instrumentation, privileges, statements};
 
 /// Maximum number of thread lookups by session id. Above this limit, Clew reads the threads of all busy sessions.
@@ -116,7 +115,7 @@ pub(crate) async fn replace_elapsed_times_with_timer_values(
         Err(Error::Server(error)) if !failure::is_server_timeout(&error) => {
             let account = privileges::read_current_account(connection).await?;
             let gap = limitations::describe_unreadable_performance_schema(&account);
-            connection.limitations.push(durations::describe_unreadable_timers(&gap));
+            connection.limitations.push(limitations::describe_unreadable_timers(&gap));
             return Ok(ids.into_iter().collect());
         }
         Err(error) => return Err(connection.client_error_to_failure(&error)),
@@ -159,10 +158,10 @@ pub(crate) async fn replace_elapsed_times_with_timer_values(
         connection.limitations.extend(losses);
     }
     if negative > 0 {
-        connection.limitations.push(durations::describe_negative_session_durations(negative));
+        connection.limitations.push(limitations::describe_negative_session_durations(negative));
     }
     if untimed > 0 {
-        connection.limitations.push(durations::describe_sessions_without_timers(untimed));
+        connection.limitations.push(limitations::describe_sessions_without_timers(untimed));
     }
     Ok(unchecked)
 }
@@ -301,8 +300,8 @@ async fn read_statement_timers(
 async fn find_statement_timer_limitation(connection: &mut Connection) -> Result<Limitation, Failure> {
     let account = privileges::read_current_account(connection).await?;
     Ok(match privileges::check_performance_schema_access(connection, &account).await? {
-        Err(gap) => durations::describe_unreadable_timers(&gap),
-        Ok(()) => durations::describe_disabled_statement_recording(),
+        Err(gap) => limitations::describe_unreadable_timers(&gap),
+        Ok(()) => limitations::describe_disabled_statement_recording(),
     })
 }
 

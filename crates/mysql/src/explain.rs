@@ -4,10 +4,9 @@ use clew_diagnose::to_valid_utf8;
 use clew_model::{Failure, LocalizedText, NodeUrl};
 
 use crate::client::{Error, RowCells};
-use crate::connection::Connection;
+use crate::connection::{Connection, run_with_read_timeout};
 use crate::connector::NodeConnector;
 use crate::flavor::Flavor;
-use crate::node_operation::run_with_read_timeout;
 use crate::{failure, statements};
 use statements::ER_NO_SUCH_THREAD;
 
@@ -35,34 +34,33 @@ pub async fn explain_running_statement(
     id: u64,
     connector: &NodeConnector,
 ) -> Result<ExplainOutcome, Failure> {
-    run_with_read_timeout(node, connector, "explaining a statement", run_explain(node, id, connector)).await
-}
-
-async fn run_explain(node: &NodeUrl, id: u64, connector: &NodeConnector) -> Result<ExplainOutcome, Failure> {
-    let mut connection = Connection::open(node, connector).await?;
-    let result = match connection.flavor {
-        Flavor::MySql => read_execution_plan(&mut connection, &statements::mysql_explain_statement(id)).await,
-        Flavor::MariaDb => match connection.raw.client.execute(statements::SET_EXPLAIN_TIMEOUT_STATEMENT).await {
-            Ok(()) => read_execution_plan(&mut connection, &statements::mariadb_explain_statement(id)).await,
-            Err(error) => Err(error),
-        },
+    let explaining = async {
+        let mut connection = Connection::open(node, connector).await?;
+        let result = match connection.flavor {
+            Flavor::MySql => read_execution_plan(&mut connection, &statements::mysql_explain_statement(id)).await,
+            Flavor::MariaDb => match connection.raw.client.execute(statements::SET_EXPLAIN_TIMEOUT_STATEMENT).await {
+                Ok(()) => read_execution_plan(&mut connection, &statements::mariadb_explain_statement(id)).await,
+                Err(error) => Err(error),
+            },
+        };
+        let explained = match result {
+            Ok(lines) => ExplainOutcome::Plan(format_text_table(&lines)),
+            Err(Error::Server(error)) if error.code == ER_NO_SUCH_THREAD => ExplainOutcome::NoSession,
+            Err(Error::Server(error)) if failure::is_server_timeout(&error) && connection.flavor == Flavor::MariaDb => {
+                ExplainOutcome::NoPlan(LocalizedText::new(
+                    "The session did not return its plan within 7 s, because it waits for a lock or another resource.",
+                    "会话在等待锁或其他资源，7秒内未返回执行计划。",
+                ))
+            }
+            Err(Error::Server(error)) if !failure::is_server_timeout(&error) => {
+                ExplainOutcome::NoPlan(LocalizedText::untranslated(error.message))
+            }
+            Err(error) => return Err(connection.client_error_to_failure(&error)),
+        };
+        connection.close().await;
+        Ok(explained)
     };
-    let explained = match result {
-        Ok(lines) => ExplainOutcome::Plan(format_text_table(&lines)),
-        Err(Error::Server(error)) if error.code == ER_NO_SUCH_THREAD => ExplainOutcome::NoSession,
-        Err(Error::Server(error)) if failure::is_server_timeout(&error) && connection.flavor == Flavor::MariaDb => {
-            ExplainOutcome::NoPlan(LocalizedText::new(
-                "The session did not return its plan within 7 s, because it waits for a lock or another resource.",
-                "会话在等待锁或其他资源，7秒内未返回执行计划。",
-            ))
-        }
-        Err(Error::Server(error)) if !failure::is_server_timeout(&error) => {
-            ExplainOutcome::NoPlan(LocalizedText::untranslated(error.message))
-        }
-        Err(error) => return Err(connection.client_error_to_failure(&error)),
-    };
-    connection.close().await;
-    Ok(explained)
+    run_with_read_timeout(node, connector, "explaining a statement", explaining).await
 }
 
 /// Returns the rows of the execution plan. The first row contains the column names.

@@ -15,9 +15,7 @@ mod confirm;
 mod effect;
 mod outcome;
 mod process_list_snapshot;
-mod replication_appliers;
 mod risk;
-mod rollback_state;
 mod send;
 mod victim;
 
@@ -25,10 +23,9 @@ use clew_diagnose::ProtectedAccounts;
 use clew_model::{Failure, NodeUrl};
 use tokio::time::Instant;
 
-use crate::connection::Connection;
+use crate::connection::{Connection, run_with_deadline};
 use crate::connection_limit::ConnectionPurpose;
 use crate::connector::NodeConnector;
-use crate::node_operation::run_with_deadline;
 use batch::KillBatch;
 pub use client_sessions::ClientSessions;
 pub use effect::{KillEffect, PreKillSnapshot};

@@ -22,19 +22,9 @@ use crate::raw_connection::RawConnection;
 use crate::{failure, process_list, statements};
 use statements::ER_NO_SUCH_THREAD;
 
-/// Delay before each kill attempt. An unresponsive server may recover between two attempts.
+/// Delay before each kill attempt, in seconds. An unresponsive server may recover between two attempts.
 /// The next read operation on the same node waits until the last kill attempt has finished.
-const KILL_ATTEMPT_DELAYS: [Duration; 9] = [
-    Duration::ZERO,
-    Duration::from_secs(1),
-    Duration::from_secs(2),
-    Duration::from_secs(2),
-    Duration::from_secs(2),
-    Duration::from_secs(2),
-    Duration::from_secs(2),
-    Duration::from_secs(2),
-    Duration::from_secs(2),
-];
+const KILL_ATTEMPT_DELAY_SECONDS: [u64; 9] = [0, 1, 2, 2, 2, 2, 2, 2, 2];
 /// Timeout for each of two steps: opening the control connection, and finding and killing the session.
 const KILL_ATTEMPT_STEP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum number of bytes read per process list row, enough for the connection tag at the start of the statement.
@@ -116,8 +106,8 @@ async fn kill_abandoned_statement(abandoned: AbandonedStatement) {
 
 async fn kill_with_retries(abandoned: &AbandonedStatement) -> Result<(), KillOnDropFailure> {
     let address = abandoned.permit.address();
-    for delay in KILL_ATTEMPT_DELAYS {
-        sleep(delay).await;
+    for delay in KILL_ATTEMPT_DELAY_SECONDS {
+        sleep(Duration::from_secs(delay)).await;
         let (permit, control) = match timeout(KILL_ATTEMPT_STEP_TIMEOUT, open_connection_for_kill(abandoned)).await {
             Ok(Ok(opened)) => opened,
             // Further failed logins could lock the account.

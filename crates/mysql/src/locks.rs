@@ -7,9 +7,7 @@ mod mariadb_row_lock_waits;
 mod metadata_locks;
 mod mysql_row_lock_waits;
 mod prepared_xa_transactions;
-mod session_role;
 mod threads;
-mod unresolved_row_lock_wait;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -18,20 +16,18 @@ use clew_diagnose::waits::{
 };
 use clew_model::{Failure, Limitation, NodeUrl, Session, Transaction};
 
-use crate::connection::Connection;
+use crate::connection::{Connection, run_with_read_timeout};
 use crate::connector::NodeConnector;
 use crate::flavor::Flavor;
-use crate::node_operation::run_with_read_timeout;
-use crate::process_list::SessionMemoryLimiter;
+use crate::process_list::{SessionMemoryLimiter, truncate_statement};
 use crate::server_instance::ServerInstance;
-use crate::transactions::TransactionReadResult;
-use crate::{doctor, elapsed_times, limitations, lost_instrumentation, privileges, transactions};
+use crate::wait_graph_session_collector::to_observed_session;
+use crate::{doctor, elapsed_times, lost_instrumentation, privileges, transactions};
 use lock_table_access::LockTableAccess;
 use metadata_locks::MetadataLockWithThreadId;
 use prepared_xa_transactions::PreparedXaTransaction;
-pub(crate) use session_role::determine_session_role;
+use threads::RowLockWaitWithThreadIds;
 pub(crate) use threads::SessionIdsByThread;
-use unresolved_row_lock_wait::RowLockWaitWithThreadIds;
 
 /// Maximum number of bytes stored per statement. Clew searches only the stored bytes for table names.
 const MAX_STORED_STATEMENT_BYTES: usize = 64 << 10;
@@ -123,7 +119,9 @@ impl LockTableSnapshot {
     /// Reads the system tables with lock data, and appends a `Limitation` for each unreadable table.
     pub(crate) async fn read(connection: &mut Connection, mut limitations: Vec<Limitation>) -> Result<Self, Failure> {
         let account = privileges::read_current_account(connection).await?;
-        let transactions = read_session_transactions(connection, &account, &mut limitations).await?;
+        let transactions =
+            transactions::read_visible_transactions(connection, Some(&account), &mut limitations).await?;
+        let transactions = select_one_transaction_per_session(transactions);
         let (capabilities, unreadable) =
             lock_table_access::detect_readable_lock_tables(connection, &account, &mut limitations).await?;
         let prepared = prepared_xa_transactions::read_prepared_transactions(
@@ -179,24 +177,6 @@ impl LockTableSnapshot {
             limitation_for_unknown_blockers: capabilities.limitation_for_unknown_lock_holders(),
         };
         (observed, threads)
-    }
-}
-
-async fn read_session_transactions(
-    connection: &mut Connection,
-    account: &str,
-    limitations: &mut Vec<Limitation>,
-) -> Result<Vec<Transaction>, Failure> {
-    match transactions::read_transactions(connection).await? {
-        TransactionReadResult::Readable(transactions) => Ok(select_one_transaction_per_session(transactions)),
-        TransactionReadResult::Hidden => {
-            limitations.extend(limitations::describe_missing_process_privilege(account));
-            Ok(Vec::new())
-        }
-        TransactionReadResult::FromStatus(transactions) => {
-            limitations.push(limitations::describe_incomplete_transactions());
-            Ok(select_one_transaction_per_session(transactions))
-        }
     }
 }
 
@@ -256,22 +236,14 @@ async fn read_sessions_with_roles(
     let mut memory = SessionMemoryLimiter::new(connection.raw.client.bytes.in_memory);
     let mut found = Vec::new();
     let collect = |mut session: Session| {
-        if let Some(statement) = &mut session.statement {
-            statement.truncate(MAX_STORED_STATEMENT_BYTES);
-            statement.shrink_to_fit();
-        }
+        truncate_statement(&mut session, MAX_STORED_STATEMENT_BYTES);
         memory.add_session(&session)?;
         found.push(session);
         Ok(())
     };
     connection.for_each_session(MAX_STORED_STATEMENT_BYTES + (4 << 10), collect).await?;
     elapsed_times::replace_elapsed_times_of_busy_sessions(connection, &mut found, lock_waits).await?;
-    let facts = |session: Session| {
-        let role =
-            determine_session_role(&session, own.is_own_session(&session), threads.is_replication_applier(session.id));
-        ObservedSession { role, session }
-    };
-    Ok(found.into_iter().map(facts).collect())
+    Ok(found.into_iter().map(|session| to_observed_session(session, &mut own, threads)).collect())
 }
 
 #[cfg(test)]

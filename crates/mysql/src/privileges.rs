@@ -3,9 +3,8 @@
 use clew_model::{Failure, FailureKind, Limitation};
 
 use crate::connection::Connection;
-use crate::grant_statement::grant_statement;
-use crate::transactions::ER_CANNOT_CONVERT_STRING;
 use crate::{limitations, statements};
+use statements::ER_CANNOT_CONVERT_STRING;
 
 /// Returns the account in the form `user@host`.
 pub(crate) async fn read_current_account(connection: &mut Connection) -> Result<String, Failure> {
@@ -24,11 +23,8 @@ where
 /// Returns true if the server accepts the probe query or rejects it with [`ER_CANNOT_CONVERT_STRING`].
 /// A server checks the account's privilege before it returns [`ER_CANNOT_CONVERT_STRING`].
 pub(crate) async fn is_probe_query_allowed(connection: &mut Connection, probe: &str) -> Result<bool, Failure> {
-    match connection.query_all_rows::<mysql_common::Row>(probe).await {
-        Ok(_) => Ok(true),
-        Err(crate::client::Error::Server(error)) => Ok(error.code == ER_CANNOT_CONVERT_STRING),
-        Err(error) => Err(connection.client_error_to_failure(&error)),
-    }
+    let result = connection.try_read_rows::<mysql_common::Row>(probe).await?;
+    Ok(result.map_or_else(|error| error.code == ER_CANNOT_CONVERT_STRING, |_| true))
 }
 
 pub(crate) async fn has_kill_privilege(connection: &mut Connection) -> Result<bool, Failure> {
@@ -64,7 +60,7 @@ pub(crate) fn missing_privilege_failure(
     let detail = format!(
         "{}: the account {account} is not allowed to {doing}. fix: {}",
         connection.address,
-        grant_statement(&format!("{privilege} ON *.*"), account)
+        limitations::grant_statement(&format!("{privilege} ON *.*"), account)
     );
     Failure::new(FailureKind::MissingPrivilege, detail)
 }

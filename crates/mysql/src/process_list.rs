@@ -6,8 +6,7 @@ use clew_diagnose::is_internal_session;
 use clew_model::{Limitation, Session};
 
 use crate::client::{Client, Error, ResultSetRows, RowCells};
-use crate::limitations::durations;
-use crate::statements;
+use crate::{limitations, statements};
 
 /// Memory usage of a [`Session`] in bytes, excluding the contents of its text columns.
 const SESSION_OVERHEAD_BYTES: usize = size_of::<Session>() + 5 * 16;
@@ -60,7 +59,15 @@ impl ProcessListReader<'_> {
 
     /// Returns a `Limitation` if invalid idle times were replaced with 0.
     pub(crate) fn limitation_for_invalid_idle_times(&self) -> Option<Limitation> {
-        (self.clamped > 0).then(|| durations::describe_invalid_idle_durations(self.clamped))
+        (self.clamped > 0).then(|| limitations::describe_invalid_idle_durations(self.clamped))
+    }
+}
+
+/// Truncates the session's statement to `max` bytes and releases the memory of the removed bytes.
+pub(crate) fn truncate_statement(session: &mut Session, max: usize) {
+    if let Some(statement) = &mut session.statement {
+        statement.truncate(max);
+        statement.shrink_to_fit();
     }
 }
 

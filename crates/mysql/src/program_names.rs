@@ -17,7 +17,7 @@ pub(crate) async fn read_all_program_names(
     limitations: &mut Vec<Limitation>,
 ) -> Result<HashMap<u64, Arc<[u8]>>, Failure> {
     if let Some(gap) = unreadable {
-        limitations.push(limitations::describe_unreadable_program_names(gap.why.clone(), gap.remedy.clone()));
+        limitations.push(limitations::describe_unreadable_program_names(gap));
         return Ok(HashMap::new());
     }
     let rows = connection.read_rows(statements::ALL_PROGRAM_NAMES_QUERY).await?;

@@ -13,14 +13,14 @@ use mysql_common::prelude::FromRow;
 use mysql_common::row::convert::FromRowError;
 
 use crate::client::Error;
-use crate::node_operation::run_with_read_timeout;
 use tokio::time::sleep;
 
 use crate::clock::{self, LocalTimestampAge};
-use crate::connection::Connection;
+use crate::connection::{Connection, run_with_read_timeout};
 use crate::connector::NodeConnector;
-use crate::transactions::{self, ER_CANNOT_CONVERT_STRING, ER_SPECIFIC_ACCESS_DENIED_ERROR, TransactionReadResult};
+use crate::transactions::{self, ER_SPECIFIC_ACCESS_DENIED_ERROR, TransactionReadResult};
 use crate::{privileges, statements};
+use statements::ER_CANNOT_CONVERT_STRING;
 
 /// The sample interval exceeds [`transactions::INNODB_TRX_REFRESH_INTERVAL`], so that each sample contains new data.
 /// While another client reads `innodb_trx` continuously, InnoDB does not refresh it, and all samples are identical.
@@ -58,33 +58,28 @@ pub async fn read_rollbacks(
     wanted: Option<&[u64]>,
     connector: &NodeConnector,
 ) -> Result<Vec<Rollback>, Failure> {
-    run_with_read_timeout(node, connector, "reading rollbacks", take_rollback_samples(node, wanted, connector)).await
-}
-
-async fn take_rollback_samples(
-    node: &NodeUrl,
-    wanted: Option<&[u64]>,
-    connector: &NodeConnector,
-) -> Result<Vec<Rollback>, Failure> {
-    let mut connection = Connection::open(node, connector).await?;
-    let first = RollbackSample::read_rollback_sample(&mut connection, wanted).await?;
-    let mut last = first.clone();
-    for _ in 1..MAX_ROLLBACK_SAMPLES {
-        if last.rollbacks.iter().all(|rollback| first.count_rows_rolled_back(rollback) > 0) {
-            break;
+    let reading = async {
+        let mut connection = Connection::open(node, connector).await?;
+        let first = RollbackSample::read_rollback_sample(&mut connection, wanted).await?;
+        let mut last = first.clone();
+        for _ in 1..MAX_ROLLBACK_SAMPLES {
+            if last.rollbacks.iter().all(|rollback| first.count_rows_rolled_back(rollback) > 0) {
+                break;
+            }
+            sleep(ROLLBACK_SAMPLE_INTERVAL).await;
+            last = RollbackSample::read_rollback_sample(&mut connection, wanted).await?;
         }
-        sleep(ROLLBACK_SAMPLE_INTERVAL).await;
-        last = RollbackSample::read_rollback_sample(&mut connection, wanted).await?;
-    }
-    connection.close().await;
-    let passed = last.read_at.duration_since(first.read_at);
-    let mut rollbacks: Vec<Rollback> = last
-        .rollbacks
-        .iter()
-        .map(|rollback| rollback.build_rollback_with_remaining_time(first.count_rows_rolled_back(rollback), passed))
-        .collect();
-    rollbacks.sort_by_key(|rollback| (rollback.transaction_id, rollback.session_id));
-    Ok(rollbacks)
+        connection.close().await;
+        let passed = last.read_at.duration_since(first.read_at);
+        let mut rollbacks: Vec<Rollback> = last
+            .rollbacks
+            .iter()
+            .map(|rollback| rollback.build_rollback_with_remaining_time(first.count_rows_rolled_back(rollback), passed))
+            .collect();
+        rollbacks.sort_by_key(|rollback| (rollback.transaction_id, rollback.session_id));
+        Ok(rollbacks)
+    };
+    run_with_read_timeout(node, connector, "reading rollbacks", reading).await
 }
 
 #[derive(Clone)]

@@ -11,14 +11,13 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::client::Error;
-use crate::node_operation::run_with_read_timeout;
 use clew_diagnose::is_internal_session;
 use clew_diagnose::session_feed::{MAX_STATEMENT_BYTES, SampledSession, SessionCounts};
 use clew_diagnose::waits::build_wait_graph;
 use clew_model::{Failure, Limitation, LimitationKind, NodeUrl, Session, SessionDetail};
 
 use crate::clock::NodeClockHistory;
-use crate::connection::Connection;
+use crate::connection::{Connection, run_with_read_timeout};
 use crate::connector::NodeConnector;
 use crate::flavor::Flavor;
 use crate::locks::LockTableSnapshot;
@@ -63,39 +62,32 @@ pub async fn take_session_sample(
     threshold: u64,
     connector: &NodeConnector,
 ) -> Result<SessionSample, Failure> {
-    let sampling = connect_and_sample_sessions(node, cache, threshold, connector);
-    run_with_read_timeout(node, connector, "reading sessions", sampling).await
-}
-
-async fn connect_and_sample_sessions(
-    node: &NodeUrl,
-    cache: &mut SampleCache,
-    threshold: u64,
-    connector: &NodeConnector,
-) -> Result<SessionSample, Failure> {
-    let mut connection = Connection::open(node, connector).await?;
-    let server = connection.read_server_instance().await?;
-    cache.clear_if_server_changed(&server);
-    let mut sample = if cache.is_full_sample_due() || cache.has_waiters {
-        take_session_sample_with_lock_waits(&mut connection, cache, threshold).await?
-    } else {
-        let (open, gap) = read_open_transactions(&mut connection, cache).await?;
-        let found = read_sampled_sessions(&mut connection, cache, open, threshold, None).await?;
-        if found.counts.waiting > 0 {
-            // Waiters and blockers must be read in the same sample.
+    let sampling = async {
+        let mut connection = Connection::open(node, connector).await?;
+        let server = connection.read_server_instance().await?;
+        cache.clear_if_server_changed(&server);
+        let mut sample = if cache.is_full_sample_due() || cache.has_waiters {
             take_session_sample_with_lock_waits(&mut connection, cache, threshold).await?
         } else {
-            let limitations = cache.limitations.iter().chain(&gap).cloned().collect();
-            RawSessionSample { found, waits: HashMap::new(), waits_masked: HashMap::new(), limitations }
-        }
+            let (open, gap) = read_open_transactions(&mut connection, cache).await?;
+            let found = read_sampled_sessions(&mut connection, cache, open, threshold, None).await?;
+            if found.counts.waiting > 0 {
+                // Waiters and blockers must be read in the same sample.
+                take_session_sample_with_lock_waits(&mut connection, cache, threshold).await?
+            } else {
+                let limitations = cache.limitations.iter().chain(&gap).cloned().collect();
+                RawSessionSample { found, waits: HashMap::new(), waits_masked: HashMap::new(), limitations }
+            }
+        };
+        cache.has_waiters = sample.found.counts.waiting > 0;
+        cache.read_program_names_of_new_sessions(&mut connection, &sample.found.sessions).await?;
+        sample.limitations.append(&mut connection.limitations);
+        sample.limitations.dedup();
+        let duration = connection.since.elapsed();
+        connection.close().await;
+        Ok(sample.into_session_sample(server, cache, duration))
     };
-    cache.has_waiters = sample.found.counts.waiting > 0;
-    cache.read_program_names_of_new_sessions(&mut connection, &sample.found.sessions).await?;
-    sample.limitations.append(&mut connection.limitations);
-    sample.limitations.dedup();
-    let duration = connection.since.elapsed();
-    connection.close().await;
-    Ok(sample.into_session_sample(server, cache, duration))
+    run_with_read_timeout(node, connector, "reading sessions", sampling).await
 }
 
 #[derive(Debug, Default)]
@@ -284,11 +276,8 @@ async fn read_process_list(
         if own.is_own_session(&session) || is_internal_session(&session) {
             continue;
         }
-        if let Some(statement) = &mut session.statement {
-            // Keeps one byte more than the maximum, so that truncation is detected.
-            statement.truncate(MAX_STATEMENT_BYTES + 1);
-            statement.shrink_to_fit();
-        }
+        // Keeps one byte more than the maximum, so that truncation is detected.
+        process_list::truncate_statement(&mut session, MAX_STATEMENT_BYTES + 1);
         found.add_session(session, threshold);
     }
     let limitation = rows.limitation_for_invalid_idle_times();

@@ -1,12 +1,9 @@
 //! Reads the data for the session detail view.
 
-use std::collections::BTreeSet;
-
-use crate::node_operation::run_with_read_timeout;
 use clew_diagnose::waits::{WaitGraph, WaitParticipant};
 use clew_model::{Failure, LimitationKind, NodeUrl, Session, Transaction};
 
-use crate::connection::Connection;
+use crate::connection::{Connection, run_with_read_timeout};
 use crate::connector::NodeConnector;
 use crate::elapsed_times::{self, ElapsedTimeCheckScope};
 use crate::locks::{LockWaits, query_lock_waits};
@@ -41,35 +38,33 @@ pub async fn read_session_detail(
     id: u64,
     connector: &NodeConnector,
 ) -> Result<Option<DetailedSession>, Failure> {
-    run_with_read_timeout(node, connector, "reading a session", query_session_detail(node, id, connector)).await
-}
-
-async fn query_session_detail(
-    node: &NodeUrl,
-    id: u64,
-    connector: &NodeConnector,
-) -> Result<Option<DetailedSession>, Failure> {
-    let mut connection = Connection::open(node, connector).await?;
-    let LockWaits { mut graph, transactions, mut last_statements, .. } =
-        query_lock_waits(&mut connection, Some(id)).await?;
-    let found = read_process_list_row(&mut connection, id).await?;
-    graph.limitations.append(&mut connection.limitations);
-    graph.limitations.dedup();
-    // A limitation already names the reason.
-    let closed = graph.limitations.iter().any(|gap| gap.kind == LimitationKind::NoPerformanceSchema);
-    let attributes =
-        if found.is_none() || closed { Vec::new() } else { read_connection_attributes(&mut connection, id).await? };
-    connection.close().await;
-    let Some((session, is_cut)) = found else { return Ok(None) };
-    let transaction = transactions.into_iter().map(|facts| facts.transaction).find(|open| open.session_id == id);
-    Ok(Some(DetailedSession {
-        session,
-        is_truncated: is_cut,
-        transaction,
-        last_statements: last_statements.remove(&id).unwrap_or_default(),
-        attributes,
-        graph: reduce_wait_graph_to_session(graph, id),
-    }))
+    let reading = async {
+        let mut connection = Connection::open(node, connector).await?;
+        let LockWaits { mut graph, transactions, mut last_statements, .. } =
+            query_lock_waits(&mut connection, Some(id)).await?;
+        let found = read_process_list_row(&mut connection, id).await?;
+        graph.limitations.append(&mut connection.limitations);
+        graph.limitations.dedup();
+        // A limitation already names the reason.
+        let closed = graph.limitations.iter().any(|gap| gap.kind == LimitationKind::NoPerformanceSchema);
+        let attributes = if found.is_none() || closed {
+            Vec::new()
+        } else {
+            read_connection_attributes(&mut connection, id).await?
+        };
+        connection.close().await;
+        let Some((session, is_cut)) = found else { return Ok(None) };
+        let transaction = transactions.into_iter().map(|facts| facts.transaction).find(|open| open.session_id == id);
+        Ok(Some(DetailedSession {
+            session,
+            is_truncated: is_cut,
+            transaction,
+            last_statements: last_statements.remove(&id).unwrap_or_default(),
+            attributes,
+            graph: reduce_wait_graph_to_session(graph, id),
+        }))
+    };
+    run_with_read_timeout(node, connector, "reading a session", reading).await
 }
 
 /// Returns a session from the process list, and true if its statement has been truncated.
@@ -103,17 +98,7 @@ async fn read_connection_attributes(
 /// Removes all sessions from the wait graph except session `id` and its direct and transitive blockers and waiters.
 fn reduce_wait_graph_to_session(mut graph: WaitGraph, id: u64) -> WaitGraph {
     let session = WaitParticipant::Session(id);
-    let mut pending = vec![session];
-    let mut reachable = BTreeSet::from([session]);
-    while let Some(party) = pending.pop() {
-        pending.extend(
-            graph
-                .find_waits_by_waiter(party)
-                .iter()
-                .map(|wait| wait.blocker)
-                .filter(|&blocker| reachable.insert(blocker)),
-        );
-    }
+    let mut reachable = graph.with_transitive_blockers(session);
     let freed = graph.find_unblocked_participants(&[session]);
     reachable.extend(freed);
     reachable.extend(graph.waits.iter().filter(|wait| wait.blocker == session).map(|wait| wait.waiter));

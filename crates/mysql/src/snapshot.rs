@@ -11,13 +11,12 @@ use clew_model::{Failure, Limitation, NodeUrl, SessionSelection};
 use serde::Serialize;
 use tempfile::SpooledTempFile;
 
-use crate::connection::Connection;
+use crate::connection::{Connection, run_with_read_timeout};
 use crate::connector::NodeConnector;
 use crate::flavor::Flavor;
-use crate::node_operation::run_with_read_timeout;
 use crate::server_instance::ServerInstance;
-use crate::transactions::{TransactionReadResult, TransactionsBySession};
-use crate::{doctor, limitations, privileges, transactions};
+use crate::transactions::TransactionsBySession;
+use crate::{doctor, transactions};
 use detailed::DetailsBySession;
 use encoder::read_sorted_rows;
 
@@ -177,19 +176,8 @@ async fn read_snapshot(mut connection: Connection, options: &SnapshotOptions) ->
         return detailed::read_detailed_snapshot(connection, options).await;
     }
     let mut limitations = doctor::find_process_list_limitations(&mut connection).await?;
-    let transactions = match transactions::read_transactions(&mut connection).await? {
-        TransactionReadResult::Readable(transactions) => TransactionsBySession::new(transactions),
-        TransactionReadResult::Hidden => {
-            limitations.extend(limitations::describe_missing_process_privilege(
-                &privileges::read_current_account(&mut connection).await?,
-            ));
-            TransactionsBySession::default()
-        }
-        TransactionReadResult::FromStatus(transactions) => {
-            limitations.push(limitations::describe_incomplete_transactions());
-            TransactionsBySession::new(transactions)
-        }
-    };
+    let transactions = transactions::read_visible_transactions(&mut connection, None, &mut limitations).await?;
+    let transactions = TransactionsBySession::new(transactions);
     let rows = read_sorted_rows(&mut connection, options, transactions, |_| Ok(())).await?;
     let body = EncodedRows { rows, format: options.format, details: None };
     Ok(build_snapshot(connection, body, limitations).await)

@@ -74,6 +74,10 @@ pub(crate) fn mariadb_query_ids_query(connections: &[u64]) -> String {
 
 pub(crate) const ER_NO_SUCH_THREAD: u16 = 1094;
 
+/// MySQL error code for a query on `innodb_trx` while a statement in that table contains a four-byte UTF-8 character.
+/// Even one running statement with an emoji makes the whole table `innodb_trx` unreadable (observed on MySQL 9.7.4).
+pub(crate) const ER_CANNOT_CONVERT_STRING: u16 = 3854;
+
 /// Calls a managed database service's kill procedure. Clew calls the procedure if the account may not run `KILL`.
 /// The server returns `ER_SP_DOES_NOT_EXIST` (1305) if the procedure does not exist.
 /// The server returns `ER_PROCACCESS_DENIED_ERROR` (1370) if the account lacks the EXECUTE privilege on the procedure.

@@ -14,15 +14,36 @@ use tokio::time::sleep;
 use crate::client::Error;
 use crate::clock::{self, LocalTimestampAge};
 use crate::connection::Connection;
-use crate::limitations::durations;
-use crate::{innodb_status, statements};
+use crate::{innodb_status, limitations, privileges, statements};
+use statements::ER_CANNOT_CONVERT_STRING;
 
 /// MySQL error code for an operation for which the account lacks a privilege, such as PROCESS.
 pub(crate) const ER_SPECIFIC_ACCESS_DENIED_ERROR: u16 = 1227;
 
-/// MySQL error code for a query on `innodb_trx` while a statement in that table contains a four-byte UTF-8 character.
-/// Even one running statement with an emoji makes the whole table `innodb_trx` unreadable (observed on MySQL 9.7.4).
-pub(crate) const ER_CANNOT_CONVERT_STRING: u16 = 3854;
+/// Reads the open transactions and appends a `Limitation` if the server hides all or some transactions.
+/// `account` is Clew's account, or `None` if it has not been read yet.
+pub(crate) async fn read_visible_transactions(
+    connection: &mut Connection,
+    account: Option<&str>,
+    limitations: &mut Vec<Limitation>,
+) -> Result<Vec<Transaction>, Failure> {
+    match read_transactions(connection).await? {
+        TransactionReadResult::Readable(transactions) => Ok(transactions),
+        TransactionReadResult::Hidden => {
+            limitations.extend(match account {
+                Some(account) => limitations::describe_missing_process_privilege(account),
+                None => limitations::describe_missing_process_privilege(
+                    &privileges::read_current_account(connection).await?,
+                ),
+            });
+            Ok(Vec::new())
+        }
+        TransactionReadResult::FromStatus(transactions) => {
+            limitations.push(limitations::describe_incomplete_transactions());
+            Ok(transactions)
+        }
+    }
+}
 
 #[derive(Debug)]
 pub(crate) enum TransactionReadResult {
@@ -78,7 +99,7 @@ async fn compute_transaction_ages(
         return Ok(Vec::new());
     }
     let Some(clock) = connection.read_clock().await? else {
-        connection.limitations.push(durations::describe_unreadable_clock());
+        connection.limitations.push(limitations::describe_unreadable_clock());
         return Ok(rows.into_iter().map(|row| row.transaction).collect());
     };
     let times = rows.iter().flat_map(|row| [row.started, row.wait_started]).flatten().collect();
@@ -143,9 +164,9 @@ impl TransactionAgeResolver {
     }
 
     fn uncertain_transaction_age_limitations(&self) -> Vec<Limitation> {
-        let negative = (self.negative > 0).then(|| durations::describe_negative_transaction_durations(self.negative));
+        let negative = (self.negative > 0).then(|| limitations::describe_negative_transaction_durations(self.negative));
         let ambiguous =
-            (self.ambiguous > 0).then(|| durations::describe_ambiguous_transaction_durations(self.ambiguous));
+            (self.ambiguous > 0).then(|| limitations::describe_ambiguous_transaction_durations(self.ambiguous));
         negative.into_iter().chain(ambiguous).collect()
     }
 }

@@ -1,12 +1,13 @@
-//! Collects the sessions for the wait graph from the process list.
+//! Collects the sessions for the wait graph from the process list, and determines their roles.
 
 use std::collections::{HashMap, HashSet};
 
-use clew_diagnose::waits::{ObservedSession, is_lock_wait_state};
+use clew_diagnose::is_internal_session;
+use clew_diagnose::waits::{ObservedSession, SessionRole, is_lock_wait_state};
 use clew_model::Session;
 
 use crate::client::Error;
-use crate::locks::{SessionIdsByThread, determine_session_role};
+use crate::locks::SessionIdsByThread;
 use crate::own_sessions::OwnSessionFilter;
 use crate::process_list::SessionMemoryLimiter;
 
@@ -72,14 +73,61 @@ impl WaitGraphSessionCollector {
         mut own: OwnSessionFilter,
         threads: &SessionIdsByThread,
     ) -> Vec<ObservedSession> {
-        let facts = |session: Session| {
-            let role = determine_session_role(
-                &session,
-                own.is_own_session(&session),
-                threads.is_replication_applier(session.id),
-            );
-            ObservedSession { role, session }
-        };
-        self.sessions.into_iter().map(facts).collect()
+        self.sessions.into_iter().map(|session| to_observed_session(session, &mut own, threads)).collect()
+    }
+}
+
+/// Determines whether the session belongs to a user, to Clew, to a replication applier or to the server itself.
+pub(crate) fn to_observed_session(
+    session: Session,
+    own: &mut OwnSessionFilter,
+    threads: &SessionIdsByThread,
+) -> ObservedSession {
+    let (is_own, is_applier) = (own.is_own_session(&session), threads.is_replication_applier(session.id));
+    ObservedSession { role: determine_session_role(&session, is_own, is_applier), session }
+}
+
+/// The account alone does not identify a replication applier.
+/// While a MariaDB 10.11 replication applier runs a trigger, the process list shows the trigger definer's account.
+const MARIADB_REPLICATION_APPLIER_COMMANDS: [&[u8]; 2] = [b"Slave_SQL", b"Slave_worker"];
+
+/// `is_applier` is true if the session's thread has the name of a replication applier.
+fn determine_session_role(session: &Session, is_own: bool, is_applier: bool) -> SessionRole {
+    // On MySQL, only applier threads have the command `Query`, never the receiver thread.
+    let applies = || session.user == b"system user" && session.command == b"Query" && is_internal_session(session);
+    if is_own {
+        SessionRole::Clew
+    } else if is_applier || MARIADB_REPLICATION_APPLIER_COMMANDS.contains(&session.command.as_slice()) || applies() {
+        SessionRole::Applier
+    } else if is_internal_session(session) {
+        SessionRole::Internal
+    } else {
+        SessionRole::User
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn appliers_are_distinguished_from_receiver_threads() {
+        for (user, command, expected) in [
+            ("app", "Query", SessionRole::User),
+            ("root", "Slave_SQL", SessionRole::Applier),
+            ("system user", "Query", SessionRole::Applier),
+            ("system user", "Connect", SessionRole::Internal),
+            ("system user", "Slave_SQL", SessionRole::Applier),
+            ("system user", "Slave_worker", SessionRole::Applier),
+            ("system user", "Slave_IO", SessionRole::Internal),
+            ("system user", "Daemon", SessionRole::Internal),
+            ("event_scheduler", "Daemon", SessionRole::Internal),
+            ("repl", "Binlog Dump GTID", SessionRole::Internal),
+        ] {
+            let session = Session { user: user.into(), command: command.into(), ..Session::default() };
+            assert_eq!(determine_session_role(&session, false, false), expected, "{user} {command}");
+            assert_eq!(determine_session_role(&session, false, true), SessionRole::Applier);
+            assert_eq!(determine_session_role(&session, true, false), SessionRole::Clew);
+        }
     }
 }

@@ -1,9 +1,6 @@
 //! Normalizes the tokens of an SQL statement: collapses value lists and normalizes white space.
 
-mod state;
-
-use self::state::{CollapsibleRows, LastToken, ParenthesisGroup, PasswordDetectionState, PendingUnarySign, ValueList};
-use super::keywords;
+use super::keywords::{self, Keyword};
 use super::lexer::{NextChar, Token};
 
 /// Maximum nesting depth of parentheses that the normalizer tracks. Deeper rows of values are not collapsed.
@@ -19,6 +16,63 @@ pub(super) struct StatementNormalizer {
     statement: ParenthesisGroup,
     groups: Vec<ParenthesisGroup>,
     excess_depth: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LastToken {
+    Start,
+    Word(Option<&'static Keyword>),
+    Name,
+    /// Function name that is a keyword only if it is unquoted and followed by a parenthesis.
+    FunctionName,
+    /// Quoted name that would be a keyword without the backticks.
+    QuotedName,
+    Value,
+    Open,
+    Close,
+    Comma,
+    Dot,
+    /// `@`, or `@@` if the `bool` is true.
+    At(bool),
+    Semicolon,
+    /// Operator. The `bool` is true if a subsequent `+` or `-` is part of a number.
+    Operator(bool),
+}
+
+#[derive(Debug, Clone, Copy)]
+struct ValueList {
+    end: usize,
+    is_list: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct CollapsibleRows {
+    start: usize,
+    end: usize,
+    collapsed_end: usize,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct ParenthesisGroup {
+    /// Offset of the opening parenthesis in the normalized statement.
+    open: usize,
+    is_in_list: bool,
+    rows: Option<CollapsibleRows>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct PendingUnarySign {
+    at: usize,
+    last: LastToken,
+    values: Option<ValueList>,
+}
+
+/// State for detecting the password after `IDENTIFIED BY`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PasswordDetectionState {
+    NotExpected,
+    AfterIdentified,
+    Expected,
 }
 
 impl Default for StatementNormalizer {

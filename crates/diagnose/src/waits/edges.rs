@@ -6,7 +6,7 @@ mod lock_requests;
 mod metadata_locks;
 mod table_waits;
 
-use super::lock_snapshot_index::LockSnapshotIndex;
+use super::lock_snapshot::LockSnapshotIndex;
 use edge_set::EdgeSet;
 
 pub(super) fn detect_lock_waits(index: &LockSnapshotIndex<'_>) -> EdgeSet {

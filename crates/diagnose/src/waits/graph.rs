@@ -221,20 +221,55 @@ impl WaitGraph {
     /// Returns an empty list if `waiter` does not wait for a lock.
     #[must_use]
     pub fn find_root_blockers(&self, waiter: WaitParticipant) -> Vec<&RootBlocker> {
-        let mut visited: BTreeSet<WaitParticipant> = BTreeSet::from([waiter]);
-        let mut pending = vec![waiter];
-        while let Some(party) = pending.pop() {
-            pending.extend(
-                self.find_waits_by_waiter(party)
-                    .iter()
-                    .map(|wait| wait.blocker)
-                    .filter(|&blocker| visited.insert(blocker)),
-            );
-        }
         if self.find_waits_by_waiter(waiter).is_empty() {
             return Vec::new();
         }
+        let visited = self.with_transitive_blockers(waiter);
         self.roots.iter().filter(|root| root.parties.iter().any(|party| visited.contains(party))).collect()
+    }
+
+    /// Returns `waiter` and its direct and indirect blockers.
+    #[must_use]
+    pub fn with_transitive_blockers(&self, waiter: WaitParticipant) -> BTreeSet<WaitParticipant> {
+        let mut visited = BTreeSet::from([waiter]);
+        let mut pending = vec![waiter];
+        while let Some(party) = pending.pop() {
+            let blockers = self.find_waits_by_waiter(party).iter().map(|wait| wait.blocker);
+            pending.extend(blockers.filter(|&blocker| visited.insert(blocker)));
+        }
+        visited
+    }
+
+    /// Returns the direct and indirect waiters that are unblocked if all sessions and transactions in `gone` end.
+    ///
+    /// The result is sorted and excludes the sessions and transactions in `gone`.
+    #[must_use]
+    pub fn find_unblocked_participants(&self, gone: &[WaitParticipant]) -> Vec<WaitParticipant> {
+        let waiters = self.waiters_by_blocker();
+        let mut unblocked_or_gone: BTreeSet<WaitParticipant> = gone.iter().copied().collect();
+        let mut pending: Vec<WaitParticipant> = gone.to_vec();
+        let mut unblocked = BTreeSet::new();
+        while let Some(party) = pending.pop() {
+            for &waiter in waiters.get(&party).into_iter().flatten() {
+                let is_still_blocked =
+                    || self.find_waits_by_waiter(waiter).iter().any(|wait| !unblocked_or_gone.contains(&wait.blocker));
+                if unblocked_or_gone.contains(&waiter) || is_still_blocked() {
+                    continue;
+                }
+                unblocked_or_gone.insert(waiter);
+                unblocked.insert(waiter);
+                pending.push(waiter);
+            }
+        }
+        unblocked.into_iter().collect()
+    }
+
+    pub(super) fn waiters_by_blocker(&self) -> HashMap<WaitParticipant, Vec<WaitParticipant>> {
+        let mut waiters: HashMap<WaitParticipant, Vec<WaitParticipant>> = HashMap::new();
+        for wait in &self.waits {
+            waiters.entry(wait.blocker).or_default().push(wait.waiter);
+        }
+        waiters
     }
 
     /// Returns the number of direct and indirect waiters of a blocker.
@@ -246,10 +281,7 @@ impl WaitGraph {
     /// Returns all direct and indirect waiters of the blockers, excluding the blockers themselves.
     #[must_use]
     pub fn transitive_waiters(&self, blockers: &[WaitParticipant]) -> BTreeSet<WaitParticipant> {
-        let mut waiters: HashMap<WaitParticipant, Vec<WaitParticipant>> = HashMap::new();
-        for wait in &self.waits {
-            waiters.entry(wait.blocker).or_default().push(wait.waiter);
-        }
+        let waiters = self.waiters_by_blocker();
         let mut visited: BTreeSet<WaitParticipant> = blockers.iter().copied().collect();
         let mut pending: Vec<WaitParticipant> = blockers.to_vec();
         while let Some(party) = pending.pop() {

@@ -1,8 +1,7 @@
 //! Construction of the wait graph.
 
 use super::graph::{ParticipantDetail, WaitGraph, WaitParticipant};
-use super::lock_snapshot::LockSnapshot;
-use super::lock_snapshot_index::LockSnapshotIndex;
+use super::lock_snapshot::{LockSnapshot, LockSnapshotIndex};
 use super::{edges, root_blocker_ranking, unexplained_waits};
 
 /// Builds the wait graph of a database node.

@@ -53,10 +53,7 @@ impl WaitGraph {
     }
 
     fn find_highest_ranked_root_blockers(&self) -> HashMap<WaitParticipant, usize> {
-        let mut waiters: HashMap<WaitParticipant, Vec<WaitParticipant>> = HashMap::new();
-        for wait in &self.waits {
-            waiters.entry(wait.blocker).or_default().push(wait.waiter);
-        }
+        let waiters = self.waiters_by_blocker();
         let mut first = HashMap::new();
         for (rank, root) in self.roots.iter().enumerate() {
             let mut pending = root.parties.clone();

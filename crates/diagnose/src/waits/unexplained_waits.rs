@@ -5,8 +5,7 @@ use std::collections::{HashMap, HashSet};
 use clew_model::{LimitationKind, LocalizedText, Transaction};
 
 use super::graph::{LockWait, WaitWithoutBlocker};
-use super::lock_snapshot::SessionRole;
-use super::lock_snapshot_index::LockSnapshotIndex;
+use super::lock_snapshot::{LockSnapshotIndex, SessionRole};
 use super::metadata_locks::{LockStatus, MetadataLockObjectKind};
 use super::wait_state::LockWaitState;
 

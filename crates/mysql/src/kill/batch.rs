@@ -6,9 +6,10 @@ use clew_diagnose::to_valid_utf8;
 use clew_model::{Failure, Session};
 
 use super::confirm::{PendingKill, poll_until_kills_confirmed};
-use super::process_list_snapshot::{ProcessListSnapshot, read_clew_session_ids, require_complete_process_list};
+use super::process_list_snapshot::{
+    ProcessListSnapshot, RollbackState, read_clew_session_ids, require_complete_process_list,
+};
 use super::risk::StorageEngineCache;
-use super::rollback_state::RollbackState;
 use super::send::send_kill;
 use super::victim::{has_pending_kill, is_idle};
 use super::{KillOptions, KillOutcome, KillRefusal, KillTarget, UnsafeKillPolicy, Victim};

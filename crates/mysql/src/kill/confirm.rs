@@ -7,8 +7,9 @@ use clew_diagnose::to_valid_utf8;
 use clew_model::{Failure, LocalizedText, Session};
 use tokio::time::{sleep, timeout};
 
-use super::process_list_snapshot::{SessionList, read_matching_sessions, read_sessions_and_elapsed_times};
-use super::rollback_state::{RollbackState, read_rollback_states};
+use super::process_list_snapshot::{
+    RollbackState, SessionList, read_matching_sessions, read_rollback_states, read_sessions_and_elapsed_times,
+};
 use super::victim::{has_pending_kill, is_idle};
 use super::{KillOutcome, KillTarget};
 use crate::connection::Connection;

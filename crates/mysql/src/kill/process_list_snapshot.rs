@@ -1,26 +1,28 @@
 //! Reads the process list for kills: finds sessions by id and lists the sessions that kill rules may kill.
+//! Also reads the states that the process list does not show: rollbacks and replication appliers.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::node_operation::run_with_read_timeout;
 use clew_diagnose::{ProtectedAccounts, is_internal_session};
 use clew_model::{Failure, FailureKind, LimitationKind, NodeUrl, Session};
 
 use super::client_sessions::ClientSessions;
-use super::replication_appliers::find_replication_appliers;
-use super::rollback_state::{RollbackState, read_rollback_states};
 use super::victim::{MAX_COMPARED_STATEMENT_BYTES, MAX_VICTIM_ROW_BYTES, ProcessListOrigin, is_idle};
 use super::{KillRefusal, KillTarget};
-use crate::connection::Connection;
+use crate::connection::{Connection, run_with_read_timeout};
 use crate::connection_limit::ConnectionPurpose;
 use crate::connector::NodeConnector;
 use crate::elapsed_times::{self, ElapsedTimeCheckScope};
 use crate::flavor::Flavor;
-use crate::process_list::SessionMemoryLimiter;
+use crate::process_list::{SessionMemoryLimiter, truncate_statement};
 use crate::server_instance::ServerInstance;
+use crate::transactions::{self, TransactionReadResult};
 use crate::{doctor, limitations, privileges, statements};
+
+/// Value of the `Command` column for replication threads and for clients that are still logging in.
+const PROCESS_LIST_CONNECT_COMMAND: &[u8] = b"Connect";
 
 /// Result of looking up sessions by id.
 #[derive(Debug, Clone)]
@@ -197,10 +199,7 @@ pub(super) async fn read_matching_sessions(
         if is_own {
             own.insert(session.id);
         }
-        if let Some(statement) = &mut session.statement {
-            statement.truncate(MAX_COMPARED_STATEMENT_BYTES);
-            statement.shrink_to_fit();
-        }
+        truncate_statement(&mut session, MAX_COMPARED_STATEMENT_BYTES);
         memory.add_session(&session)?;
         found.push(session);
         Ok(())
@@ -264,4 +263,62 @@ pub(super) async fn require_complete_process_list(connection: &mut Connection) -
         let detail = format!("{}: {} {} fix: {fix}", connection.address, gap.what, gap.why);
         Err(Failure::new(FailureKind::ServerError, detail))
     })
+}
+
+/// Returns the ids of replication appliers that [`is_internal_session`] does not detect.
+/// While a MySQL 9.7 replication applier runs a trigger, the process list shows the trigger definer's account.
+/// A session that runs a statement with the command `Connect` is an applier if performance_schema does not list it.
+/// A client with the command `Connect` cannot run statements, because its login is not complete.
+async fn find_replication_appliers(
+    connection: &mut Connection,
+    sessions: impl Iterator<Item = &Session>,
+) -> Result<HashSet<u64>, Failure> {
+    let candidates: Vec<&Session> =
+        sessions.filter(|session| !is_internal_session(session) && may_be_replication_applier(session)).collect();
+    if connection.flavor == Flavor::MariaDb || candidates.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let ids: Vec<u64> = candidates.iter().map(|session| session.id).collect();
+    let query = statements::replication_applier_query(&ids);
+    let rows: Vec<(u64, bool)> = connection.read_optional_rows(&query).await?;
+    let applies = |session: &Session| match rows.iter().find(|(id, _)| *id == session.id) {
+        Some((_, applies)) => *applies,
+        None => session.command == PROCESS_LIST_CONNECT_COMMAND && session.statement.is_some(),
+    };
+    Ok(candidates.into_iter().filter(|session| applies(session)).map(|session| session.id).collect())
+}
+
+/// In the process list, the client address of every remote client contains a port.
+/// For remote clients, the process list shows the command `Connect` only until the login is complete.
+fn may_be_replication_applier(session: &Session) -> bool {
+    session.host_without_port().len() == session.host.len() || session.command == PROCESS_LIST_CONNECT_COMMAND
+}
+
+/// MySQL removes a killed session from the process list before the rollback starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RollbackState {
+    /// The session has no open transaction, or the account cannot read transactions.
+    NoTransaction,
+    NotStarted,
+    /// Number of modified rows that the server has not rolled back yet.
+    RollingBack(u64),
+}
+
+pub(super) async fn read_rollback_states(connection: &mut Connection) -> Result<HashMap<u64, RollbackState>, Failure> {
+    let read = transactions::read_transactions(connection).await?;
+    let (TransactionReadResult::Readable(all) | TransactionReadResult::FromStatus(all)) = read else {
+        return Ok(HashMap::new());
+    };
+    let mut states = HashMap::new();
+    for transaction in all {
+        let state = states.entry(transaction.session_id).or_insert(RollbackState::NotStarted);
+        if transaction.is_rolling_back() {
+            let rows = transaction.rows_modified;
+            *state = RollbackState::RollingBack(match *state {
+                RollbackState::RollingBack(more) => more.max(rows),
+                RollbackState::NotStarted | RollbackState::NoTransaction => rows,
+            });
+        }
+    }
+    Ok(states)
 }

@@ -5,15 +5,13 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::client::Error;
-use crate::node_operation::run_with_read_timeout;
 use clew_diagnose::{
     KillRisk, StorageEngineKind, TableRef, TableStorageEngines, detect_kill_risks, detect_risks_to_changed_tables,
     parse_changed_tables,
 };
 use clew_model::{Failure, NodeUrl, Session, Transaction};
 
-use crate::connection::Connection;
+use crate::connection::{Connection, run_with_read_timeout};
 use crate::connector::NodeConnector;
 use crate::flavor::Flavor;
 use crate::{program_names, statements};
@@ -36,29 +34,22 @@ pub async fn read_kill_risks(
     if sessions.is_empty() {
         return Ok(HashMap::new());
     }
-    let assessing = assess_kill_risks(node, sessions, transactions, connector);
-    run_with_read_timeout(node, connector, "reading kill risks", assessing).await
-}
-
-async fn assess_kill_risks(
-    node: &NodeUrl,
-    sessions: &[Session],
-    transactions: &HashMap<u64, Transaction>,
-    connector: &NodeConnector,
-) -> Result<HashMap<u64, Vec<KillRisk>>, Failure> {
-    let mut connection = Connection::open(node, connector).await?;
-    let mut engines = StorageEngineCache::default();
-    engines.load_storage_engines(&mut connection, sessions).await?;
-    // Without access to performance_schema, backups are recognised only by their statements.
-    let ids: Vec<u64> = sessions.iter().map(|session| session.id).collect();
-    let programs = program_names::read_optional_program_names(&mut connection, &ids).await?;
-    connection.close().await;
-    let risks = |session: &Session| {
-        let program = programs.get(&session.id).map(AsRef::as_ref);
-        let risks = detect_kill_risks(session, transactions.get(&session.id), program, &engines.by_table);
-        (!risks.is_empty()).then_some((session.id, risks))
+    let assessing = async {
+        let mut connection = Connection::open(node, connector).await?;
+        let mut engines = StorageEngineCache::default();
+        engines.load_storage_engines(&mut connection, sessions).await?;
+        // Without access to performance_schema, backups are recognised only by their statements.
+        let ids: Vec<u64> = sessions.iter().map(|session| session.id).collect();
+        let programs = program_names::read_optional_program_names(&mut connection, &ids).await?;
+        connection.close().await;
+        let risks = |session: &Session| {
+            let program = programs.get(&session.id).map(AsRef::as_ref);
+            let risks = detect_kill_risks(session, transactions.get(&session.id), program, &engines.by_table);
+            (!risks.is_empty()).then_some((session.id, risks))
+        };
+        Ok(sessions.iter().filter_map(risks).collect())
     };
-    Ok(sessions.iter().filter_map(risks).collect())
+    run_with_read_timeout(node, connector, "reading kill risks", assessing).await
 }
 
 /// Finds sessions with table changes that the server may be unable to roll back after a kill.
@@ -124,7 +115,7 @@ impl StorageEngineCache {
     ) -> Result<(), Failure> {
         let names = tables.iter().filter_map(|table| Some((table.schema.as_deref()?, table.name.as_str())));
         let statement = statements::table_engines_query(names);
-        let Some(rows) = query_ignoring_server_errors::<(u64, Option<String>)>(connection, &statement).await? else {
+        let Ok(rows) = connection.try_read_rows::<(u64, Option<String>)>(&statement).await? else {
             return Ok(());
         };
         for (index, engine) in rows {
@@ -156,7 +147,7 @@ impl StorageEngineCache {
         for view in views {
             let is_mysql = connection.flavor == Flavor::MySql;
             let statement = statements::innodb_tables_query(view, is_mysql, by_name.keys().map(String::as_str));
-            let Some(rows) = query_ignoring_server_errors::<String>(connection, &statement).await? else { continue };
+            let Ok(rows) = connection.try_read_rows::<String>(&statement).await? else { continue };
             for row in rows {
                 // InnoDB lists a partition as shop/orders#p#p0.
                 let listed = row.split('#').next().unwrap_or_default();
@@ -175,10 +166,8 @@ impl StorageEngineCache {
         engine: &str,
     ) -> Result<Option<StorageEngineKind>, Failure> {
         if self.kinds.is_none() {
-            let rows =
-                query_ignoring_server_errors::<(String, Option<String>)>(connection, statements::STORAGE_ENGINES_QUERY)
-                    .await?
-                    .unwrap_or_default();
+            let rows: Vec<(String, Option<String>)> =
+                connection.try_read_rows(statements::STORAGE_ENGINES_QUERY).await?.unwrap_or_default();
             let kind = |(engine, transactions): (String, Option<String>)| {
                 let kind = match transactions.as_deref() {
                     Some("YES") => StorageEngineKind::Transactional,
@@ -190,17 +179,5 @@ impl StorageEngineCache {
             self.kinds = Some(rows.into_iter().filter_map(kind).collect());
         }
         Ok(self.kinds.as_ref().and_then(|kinds| kinds.get(&engine.to_ascii_lowercase()).copied()))
-    }
-}
-
-/// Returns `None` if the server returns an error, for example for a missing privilege or a timeout.
-async fn query_ignoring_server_errors<T: mysql_common::prelude::FromRow + Send + 'static>(
-    connection: &mut Connection,
-    statement: &str,
-) -> Result<Option<Vec<T>>, Failure> {
-    match connection.query_all_rows(statement).await {
-        Ok(rows) => Ok(Some(rows)),
-        Err(Error::Server(_)) => Ok(None),
-        Err(error) => Err(connection.client_error_to_failure(&error)),
     }
 }

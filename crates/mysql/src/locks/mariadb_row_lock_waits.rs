@@ -6,7 +6,7 @@ use clew_diagnose::waits::{InnoDbLock, InnoDbLockWait, LockStatus, MetadataLock,
 use clew_model::{Failure, Transaction};
 
 use super::identifiers::{decode_text_column, parse_table_name};
-use super::unresolved_row_lock_wait::{LockOwnerWithThreadId, RowLockWaitWithThreadIds};
+use super::threads::{LockOwnerWithThreadId, RowLockWaitWithThreadIds};
 use crate::connection::Connection;
 use crate::statements;
 use crate::transactions::ER_SPECIFIC_ACCESS_DENIED_ERROR;
@@ -24,7 +24,7 @@ pub(super) async fn read_row_lock_waits(
 ) -> Result<Vec<RowLockWaitWithThreadIds>, Failure> {
     let rows: Vec<WaitRow> = match connection.query_all_rows(statements::MARIADB_LOCK_WAITS_QUERY).await {
         Ok(rows) => rows,
-        // The account lacks the PROCESS privilege; `read_session_transactions` added the limitation.
+        // The account lacks the PROCESS privilege; `read_visible_transactions` added the limitation.
         Err(crate::client::Error::Server(error)) if error.code == ER_SPECIFIC_ACCESS_DENIED_ERROR => {
             return Ok(Vec::new());
         }

@@ -6,7 +6,7 @@ use clew_diagnose::waits::InnoDbLock;
 use clew_model::Failure;
 
 use super::identifiers::decode_text_column;
-use super::unresolved_row_lock_wait::{LockOwnerWithThreadId, RowLockWaitWithThreadIds};
+use super::threads::{LockOwnerWithThreadId, RowLockWaitWithThreadIds};
 use crate::connection::Connection;
 use crate::statements;
 

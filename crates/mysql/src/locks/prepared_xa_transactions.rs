@@ -62,12 +62,9 @@ pub(super) async fn read_prepared_transactions(
     if connection.flavor == Flavor::MySql && locks_readable {
         query_locked_tables(connection, &mut prepared).await?;
     }
-    match connection.query_all_rows::<XidRow>(statements::XA_RECOVER_QUERY).await {
+    match connection.try_read_rows(statements::XA_RECOVER_QUERY).await? {
         Ok(names) => assign_xid_if_unambiguous(&mut prepared, &names),
-        Err(crate::client::Error::Server(error)) => {
-            limitations.push(limitations::describe_unreadable_xids(&error.message, account));
-        }
-        Err(error) => return Err(connection.client_error_to_failure(&error)),
+        Err(error) => limitations.push(limitations::describe_unreadable_xids(&error.message, account)),
     }
     Ok(prepared)
 }

@@ -11,7 +11,6 @@ use super::session_spill_buffer::SessionSpillBuffer;
 use super::{OutputFormat, SessionScope, SnapshotOptions, StatementMasking};
 use crate::connection::Connection;
 use crate::elapsed_times::{self, ElapsedTimeCheckScope};
-use crate::limitations::durations;
 use crate::own_sessions::OwnSessionFilter;
 use crate::transactions::TransactionsBySession;
 use crate::{failure, limitations, process_list};
@@ -58,13 +57,14 @@ pub(super) async fn read_sorted_rows(
         observe(&session).map_err(read_failure)?;
         pipeline = pipeline.push(session).await.map_err(temporary_file_failure)?;
     }
-    let (limitation, too_long) = (
-        sessions.limitation_for_invalid_idle_times(),
-        limitations::describe_oversized_statements(sessions.truncated_row_count(), max_row_bytes),
-    );
-    connection.limitations.extend(limitation.into_iter().chain(too_long));
+    let (limitation, oversized) = (sessions.limitation_for_invalid_idle_times(), sessions.truncated_row_count());
+    connection.limitations.extend(limitation);
+    if oversized > 0 {
+        let kib = max_row_bytes >> 10;
+        connection.limitations.push(limitations::describe_oversized_statements(oversized, max_row_bytes, kib));
+    }
     if unchecked > 0 {
-        connection.limitations.push(durations::describe_unchecked_session_durations(unchecked));
+        connection.limitations.push(limitations::describe_unchecked_session_durations(unchecked));
     }
     elapsed_times::replace_elapsed_times_with_timer_values(connection, &mut deferred.ages, ElapsedTimeCheckScope::Busy)
         .await?;

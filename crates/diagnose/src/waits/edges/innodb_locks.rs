@@ -7,8 +7,7 @@ use clew_model::LocalizedText;
 
 use super::edge_set::{EdgeSet, LockConflict};
 use crate::waits::graph::{LockResource, LockResourceKind, WaitParticipant};
-use crate::waits::lock_snapshot::{InnoDbLock, LockOwner, ObservedTransaction};
-use crate::waits::lock_snapshot_index::LockSnapshotIndex;
+use crate::waits::lock_snapshot::{InnoDbLock, LockOwner, LockSnapshotIndex, ObservedTransaction};
 
 pub(super) fn add_innodb_lock_edges(edges: &mut EdgeSet, index: &LockSnapshotIndex<'_>) {
     let owners = LockOwnerResolver::new(index);

@@ -2,8 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::waits::lock_snapshot::{LockSnapshot, ObservedSession};
-use crate::waits::lock_snapshot_index::LockSnapshotIndex;
+use crate::waits::lock_snapshot::{LockSnapshot, LockSnapshotIndex, ObservedSession};
 use crate::waits::metadata_locks::{LockStatus, MetadataLockMode, MetadataLockObject, MetadataLockObjectKind};
 use crate::waits::wait_state::LockWaitState;
 use crate::waits::waiting_statement::WaitingStatement;

@@ -9,8 +9,7 @@ use super::edge_set::{EdgeSet, LockConflict};
 use super::lock_requests::{self, LockRequest};
 use crate::waits::graph::{LockResource, LockResourceKind, WaitParticipant};
 use crate::waits::lock_compatibility::{conflicts_with_granted_lock, conflicts_with_pending_request};
-use crate::waits::lock_snapshot::{MetadataLock, TableName};
-use crate::waits::lock_snapshot_index::LockSnapshotIndex;
+use crate::waits::lock_snapshot::{LockSnapshotIndex, MetadataLock, TableName};
 use crate::waits::metadata_locks::{LockStatus, MetadataLockMode, MetadataLockObject, MetadataLockObjectKind};
 
 /// Metadata locks on an object that has at least one pending lock request.

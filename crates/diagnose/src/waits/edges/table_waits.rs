@@ -8,8 +8,7 @@ use std::sync::Arc;
 
 use super::edge_set::{EdgeSet, LockConflict};
 use crate::waits::graph::{LockResource, LockResourceKind, WaitParticipant};
-use crate::waits::lock_snapshot::{ObservedSession, SessionRole};
-use crate::waits::lock_snapshot_index::LockSnapshotIndex;
+use crate::waits::lock_snapshot::{LockSnapshotIndex, ObservedSession, SessionRole};
 use crate::waits::metadata_locks::{LockStatus, MetadataLockMode, MetadataLockObject, MetadataLockObjectKind};
 use crate::waits::wait_state::LockWaitState;
 use crate::waits::waiting_statement::{FlushedTables, WaitingStatement};
