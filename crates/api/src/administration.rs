@@ -26,10 +26,10 @@ use jiff::Timestamp;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::SharedState;
 use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::field_errors::truncate_for_message;
-use crate::{AppState, SharedState};
 
 pub(crate) fn administration_routes() -> OpenApiRouter<SharedState> {
     OpenApiRouter::new()
@@ -56,24 +56,21 @@ pub(crate) fn administration_routes() -> OpenApiRouter<SharedState> {
         .routes(routes!(audit::verify_audit_log))
 }
 
-fn require_identity_read_permission<'a>(service: &AppState, caller: &'a Caller) -> Result<&'a DomainId, ApiError> {
-    caller.require_domain_permission(service, Action::LIST_IDENTITIES)?;
+fn require_identity_read_permission<'a>(caller: &'a Caller) -> Result<&'a DomainId, ApiError> {
+    caller.require_domain_permission(Action::LIST_IDENTITIES)?;
     Ok(&caller.principal.domain_id)
 }
 
-fn require_identity_write_permission<'a>(
-    service: &AppState,
-    caller: &'a Caller,
-) -> Result<(&'a DomainId, AuditOrigin), ApiError> {
-    caller.require_domain_permission(service, Action::MANAGE_IDENTITIES)?;
+fn require_identity_write_permission<'a>(caller: &'a Caller) -> Result<(&'a DomainId, AuditOrigin), ApiError> {
+    caller.require_domain_permission(Action::MANAGE_IDENTITIES)?;
     caller.require_permanent_credentials()?;
     Ok((&caller.principal.domain_id, caller.build_audit_origin()))
 }
 
 /// Returns `true` if `id` is the caller's user id and the credentials are not limited to a project.
 /// Credentials limited to a project grant no access to user accounts, because accounts belong to the domain.
-fn is_own_user_id(service: &AppState, caller: &Caller, id: &str) -> bool {
-    let resource = Resource { project: None, region: service.store.region(), instance: None, request_tags: &[] };
+fn is_own_user_id(caller: &Caller, id: &str) -> bool {
+    let resource = Resource { project: None, region: caller.service.store.region(), instance: None, request_tags: &[] };
     id == caller.principal.user_id.as_str()
         && check_credential_scope(&caller.principal, Action::MANAGE_IDENTITIES, &resource).is_ok()
 }

@@ -1,6 +1,5 @@
 //! Routes for permanent access keys. Users may always manage their own access keys.
 
-use axum::body::Bytes;
 use clew_iam::access_key;
 use clew_iam::decision::Action;
 use clew_model::AccessKeyId;
@@ -58,7 +57,7 @@ pub(crate) struct AccessKeyUpdate {
 pub(crate) async fn list_access_keys(
     ApiRequest { service, caller, path: user, .. }: ApiRequest<String>,
 ) -> Result<Json<AccessKeyList>, ApiError> {
-    let user = find_access_key_owner(&service, &caller, Action::LIST_IDENTITIES, &user).await?;
+    let user = find_access_key_owner(&caller, Action::LIST_IDENTITIES, &user).await?;
     let keys: Vec<_> =
         service.store.identities().list_access_keys(&user.id).await?.iter().map(build_access_key_view).collect();
     Ok(Json(AccessKeyList { total_count: keys.len() as u64, keys }))
@@ -73,7 +72,7 @@ pub(crate) async fn list_access_keys(
 pub(crate) async fn create_access_key(
     ApiRequest { service, caller, path: user, .. }: ApiRequest<String>,
 ) -> Result<(StatusCode, Json<CreatedAccessKey>), ApiError> {
-    let user = find_access_key_owner(&service, &caller, Action::MANAGE_IDENTITIES, &user).await?;
+    let user = find_access_key_owner(&caller, Action::MANAGE_IDENTITIES, &user).await?;
     caller.require_permanent_credentials()?;
     let secret = access_key::generate_secret_key().map_err(|error| ApiError::internal_error(&error))?;
     let id = AccessKeyId::generate();
@@ -87,10 +86,9 @@ pub(crate) async fn create_access_key(
     request_body = AccessKeyUpdate,
     responses((status = 200, description = "The access key", body = AccessKeyView)))]
 pub(crate) async fn update_access_key(
-    ApiRequest { service, caller, path: (user, key), .. }: ApiRequest<(String, String)>,
-    body: Bytes,
+    ApiRequest { service, caller, path: (user, key), body, .. }: ApiRequest<(String, String)>,
 ) -> Result<Json<AccessKeyView>, ApiError> {
-    let user = find_access_key_owner(&service, &caller, Action::MANAGE_IDENTITIES, &user).await?;
+    let user = find_access_key_owner(&caller, Action::MANAGE_IDENTITIES, &user).await?;
     let AccessKeyUpdate { enabled } = parse_json_body(&body)?;
     if enabled {
         caller.require_permanent_credentials()?;
@@ -106,23 +104,18 @@ pub(crate) async fn update_access_key(
 pub(crate) async fn delete_access_key(
     ApiRequest { service, caller, path: (user, key), .. }: ApiRequest<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
-    let user = find_access_key_owner(&service, &caller, Action::MANAGE_IDENTITIES, &user).await?;
+    let user = find_access_key_owner(&caller, Action::MANAGE_IDENTITIES, &user).await?;
     let id = find_access_key(&service, &user, &key).await?.id;
     service.store.identities().remove_access_key(&caller.build_audit_origin(), &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn find_access_key_owner(
-    service: &AppState,
-    caller: &Caller,
-    action: Action,
-    id: &str,
-) -> Result<User, ApiError> {
-    if is_own_user_id(service, caller, id) {
-        return users::find_user(service, caller, id).await;
+async fn find_access_key_owner(caller: &Caller, action: Action, id: &str) -> Result<User, ApiError> {
+    if is_own_user_id(caller, id) {
+        return users::find_user(caller, id).await;
     }
-    caller.require_domain_permission(service, action)?;
-    let user = users::find_user(service, caller, id).await?;
+    caller.require_domain_permission(action)?;
+    let user = users::find_user(caller, id).await?;
     if user.administrator && action == Action::MANAGE_IDENTITIES {
         require_administrator(caller)?;
     }

@@ -5,7 +5,6 @@ mod query;
 mod wire;
 
 use axum::body::Body;
-use axum::extract::RawQuery;
 use axum::response::{IntoResponse, Response};
 use clew_iam::decision::Action;
 use clew_store::AuditFilter;
@@ -14,7 +13,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::require_administrator;
-use crate::AppState;
 use crate::api_request::ApiRequest;
 use crate::caller::Caller;
 use crate::error::ApiError;
@@ -62,10 +60,9 @@ pub(crate) struct AuditProblemView {
 #[utoipa::path(get, path = "/clew/v1/audit", tag = "administration", params(AuditFilterParameters, AuditPageParameters),
     responses((status = 200, description = "Page of audit rows", body = AuditPage)))]
 pub(crate) async fn list_audit_rows(
-    ApiRequest { service, caller, .. }: ApiRequest,
-    RawQuery(query): RawQuery,
+    ApiRequest { service, caller, query, .. }: ApiRequest,
 ) -> Result<Json<AuditPage>, ApiError> {
-    let filter = authorize_audit_read(&service, &caller)?;
+    let filter = authorize_audit_read(&caller)?;
     let AuditRowsQuery { filter, newest_first, after, limit } =
         query::parse_audit_query_string(query.as_deref(), filter)?;
     // Reads one extra row to determine whether a next page exists.
@@ -84,10 +81,9 @@ pub(crate) async fn list_audit_rows(
 #[utoipa::path(get, path = "/clew/v1/audit/export", tag = "administration", params(AuditFilterParameters),
     responses((status = 200, description = "Audit rows as JSON Lines, oldest first", body = AuditRow, content_type = "application/x-ndjson")))]
 pub(crate) async fn export_audit_log(
-    ApiRequest { service, caller, .. }: ApiRequest,
-    RawQuery(query): RawQuery,
+    ApiRequest { service, caller, query, .. }: ApiRequest,
 ) -> Result<Response, ApiError> {
-    let filter = query::parse_audit_filter(query.as_deref(), authorize_audit_read(&service, &caller)?)?;
+    let filter = query::parse_audit_filter(query.as_deref(), authorize_audit_read(&caller)?)?;
     let lines = export::stream_audit_rows(service.store.clone(), filter).await?;
     let headers =
         [(CONTENT_TYPE, "application/x-ndjson"), (CONTENT_DISPOSITION, "attachment; filename=\"audit.ndjson\"")];
@@ -102,7 +98,7 @@ pub(crate) async fn export_audit_log(
 pub(crate) async fn verify_audit_log(
     ApiRequest { service, caller, .. }: ApiRequest,
 ) -> Result<Json<AuditVerificationResponse>, ApiError> {
-    caller.require_domain_permission(&service, Action::READ_AUDIT)?;
+    caller.require_domain_permission(Action::READ_AUDIT)?;
     require_administrator(&caller)?;
     let report = service.store.audit().verify_audit_log(&[]).await?;
     let intact = report.is_intact();
@@ -122,7 +118,7 @@ pub(crate) async fn verify_audit_log(
     }))
 }
 
-fn authorize_audit_read(service: &AppState, caller: &Caller) -> Result<AuditFilter, ApiError> {
-    caller.require_domain_permission(service, Action::READ_AUDIT)?;
+fn authorize_audit_read(caller: &Caller) -> Result<AuditFilter, ApiError> {
+    caller.require_domain_permission(Action::READ_AUDIT)?;
     Ok(AuditFilter { domain: Some(caller.principal.domain_id.clone()), ..AuditFilter::default() })
 }

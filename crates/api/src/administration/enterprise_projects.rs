@@ -1,14 +1,11 @@
 //! Routes for enterprise projects (groups of instances that policy conditions can match).
 
-use axum::body::Bytes;
-use axum::extract::RawQuery;
 use clew_store::{EnterpriseProject, EnterpriseProjectChange};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{field_validation, not_found_error, require_identity_read_permission, require_identity_write_permission};
-use crate::AppState;
 use crate::api_request::ApiRequest;
 use crate::body::parse_json_body;
 use crate::caller::Caller;
@@ -58,10 +55,9 @@ pub(crate) struct EnterpriseProjectUpdate {
 #[utoipa::path(get, path = "/clew/v1/enterprise-projects", tag = "administration", params(PageParameters),
     responses((status = 200, description = "Page of enterprise projects: the default enterprise project first, then the others by name", body = EnterpriseProjectPage)))]
 pub(crate) async fn list_enterprise_projects(
-    ApiRequest { service, caller, .. }: ApiRequest,
-    RawQuery(query): RawQuery,
+    ApiRequest { service, caller, query, .. }: ApiRequest,
 ) -> Result<Json<EnterpriseProjectPage>, ApiError> {
-    let domain = require_identity_read_permission(&service, &caller)?;
+    let domain = require_identity_read_permission(&caller)?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let (enterprise_projects, total_count) = pagination::paginate_list(
         service.store.tenants().list_enterprise_projects(domain).await?,
@@ -79,18 +75,14 @@ pub(crate) async fn list_enterprise_projects(
         (status = 409, description = "The name is already in use", body = ErrorBody)
     ))]
 pub(crate) async fn create_enterprise_project(
-    ApiRequest { service, caller, .. }: ApiRequest,
-    body: Bytes,
+    ApiRequest { service, caller, body, .. }: ApiRequest,
 ) -> Result<(StatusCode, Json<EnterpriseProjectView>), ApiError> {
-    let (domain, origin) = require_identity_write_permission(&service, &caller)?;
+    let (domain, origin) = require_identity_write_permission(&caller)?;
     let CreateEnterpriseProjectRequest { name, description } = parse_json_body(&body)?;
     field_validation::check_identity_name(&name)?;
     let description = field_validation::check_description(description)?.unwrap_or_default();
     let id = service.store.tenants().create_enterprise_project(&origin, domain, &name, &description).await?;
-    Ok((
-        StatusCode::CREATED,
-        Json(build_enterprise_project_view(find_enterprise_project(&service, &caller, &id).await?)),
-    ))
+    Ok((StatusCode::CREATED, Json(build_enterprise_project_view(find_enterprise_project(&caller, &id).await?))))
 }
 
 /// Change an enterprise project. The default enterprise project cannot be changed.
@@ -98,20 +90,19 @@ pub(crate) async fn create_enterprise_project(
     request_body = EnterpriseProjectUpdate,
     responses((status = 200, description = "The enterprise project", body = EnterpriseProjectView)))]
 pub(crate) async fn update_enterprise_project(
-    ApiRequest { service, caller, path: id, .. }: ApiRequest<String>,
-    body: Bytes,
+    ApiRequest { service, caller, path: id, body, .. }: ApiRequest<String>,
 ) -> Result<Json<EnterpriseProjectView>, ApiError> {
-    let (domain, origin) = require_identity_write_permission(&service, &caller)?;
+    let (domain, origin) = require_identity_write_permission(&caller)?;
     let EnterpriseProjectUpdate { description, enabled } = parse_json_body(&body)?;
     let change = EnterpriseProjectChange { description: field_validation::check_description(description)?, enabled };
     if !service.store.tenants().update_enterprise_project(&origin, domain, &id, &change).await? {
         return Err(not_found_error("enterprise project", &id));
     }
-    Ok(Json(build_enterprise_project_view(find_enterprise_project(&service, &caller, &id).await?)))
+    Ok(Json(build_enterprise_project_view(find_enterprise_project(&caller, &id).await?)))
 }
 
-async fn find_enterprise_project(service: &AppState, caller: &Caller, id: &str) -> Result<EnterpriseProject, ApiError> {
-    let all = service.store.tenants().list_enterprise_projects(&caller.principal.domain_id).await?;
+async fn find_enterprise_project(caller: &Caller, id: &str) -> Result<EnterpriseProject, ApiError> {
+    let all = caller.service.store.tenants().list_enterprise_projects(&caller.principal.domain_id).await?;
     all.into_iter().find(|one| one.id == id).ok_or_else(|| not_found_error("enterprise project", id))
 }
 

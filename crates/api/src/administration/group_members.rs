@@ -15,9 +15,9 @@ use crate::error::{ApiError, ErrorBody};
 pub(crate) async fn add_group_member(
     ApiRequest { service, caller, path: (group, user), .. }: ApiRequest<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
-    let (_, origin) = require_identity_write_permission(&service, &caller)?;
-    let group = groups::find_group(&service, &caller, &group).await?;
-    let user = users::find_user(&service, &caller, &user).await?;
+    let (_, origin) = require_identity_write_permission(&caller)?;
+    let group = groups::find_group(&caller, &group).await?;
+    let user = users::find_user(&caller, &user).await?;
     service.store.identities().add_group_member(&origin, &group.id, &user.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -28,9 +28,9 @@ pub(crate) async fn add_group_member(
 pub(crate) async fn remove_group_member(
     ApiRequest { service, caller, path: (group, user), .. }: ApiRequest<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
-    let (_, origin) = require_identity_write_permission(&service, &caller)?;
-    let group = groups::find_group(&service, &caller, &group).await?;
-    let user = users::find_user(&service, &caller, &user).await?;
+    let (_, origin) = require_identity_write_permission(&caller)?;
+    let group = groups::find_group(&caller, &group).await?;
+    let user = users::find_user(&caller, &user).await?;
     if !service.store.identities().remove_group_member(&origin, &group.id, &user.id).await? {
         return Err(not_found_error("member", user.id.as_str()));
     }

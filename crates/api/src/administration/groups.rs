@@ -1,14 +1,11 @@
 //! User groups of the domain.
 
-use axum::body::Bytes;
-use axum::extract::RawQuery;
 use clew_store::{Group, User};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{field_validation, not_found_error, require_identity_read_permission, require_identity_write_permission};
-use crate::AppState;
 use crate::api_request::ApiRequest;
 use crate::body::parse_json_body;
 use crate::caller::Caller;
@@ -61,10 +58,9 @@ pub(crate) struct CreateGroupRequest {
 #[utoipa::path(get, path = "/clew/v1/groups", tag = "administration", params(PageParameters),
     responses((status = 200, description = "Page of groups, sorted by name", body = GroupPage)))]
 pub(crate) async fn list_groups(
-    ApiRequest { service, caller, .. }: ApiRequest,
-    RawQuery(query): RawQuery,
+    ApiRequest { service, caller, query, .. }: ApiRequest,
 ) -> Result<Json<GroupPage>, ApiError> {
-    let domain = require_identity_read_permission(&service, &caller)?;
+    let domain = require_identity_read_permission(&caller)?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let (groups, total_count) =
         pagination::paginate_list(service.store.identities().list_groups(domain).await?, page, build_group_view);
@@ -79,15 +75,14 @@ pub(crate) async fn list_groups(
         (status = 409, description = "The name is already in use", body = ErrorBody)
     ))]
 pub(crate) async fn create_group(
-    ApiRequest { service, caller, .. }: ApiRequest,
-    body: Bytes,
+    ApiRequest { service, caller, body, .. }: ApiRequest,
 ) -> Result<(StatusCode, Json<GroupView>), ApiError> {
-    let (domain, origin) = require_identity_write_permission(&service, &caller)?;
+    let (domain, origin) = require_identity_write_permission(&caller)?;
     let CreateGroupRequest { name, description } = parse_json_body(&body)?;
     field_validation::check_identity_name(&name)?;
     let description = field_validation::check_description(description)?.unwrap_or_default();
     let id = service.store.identities().create_group(&origin, domain, &name, &description).await?;
-    Ok((StatusCode::CREATED, Json(build_group_view(find_group(&service, &caller, id.as_str()).await?))))
+    Ok((StatusCode::CREATED, Json(build_group_view(find_group(&caller, id.as_str()).await?))))
 }
 
 /// Show a group with its members.
@@ -96,8 +91,8 @@ pub(crate) async fn create_group(
 pub(crate) async fn show_group(
     ApiRequest { service, caller, path: id, .. }: ApiRequest<String>,
 ) -> Result<Json<GroupWithMembers>, ApiError> {
-    require_identity_read_permission(&service, &caller)?;
-    let group = find_group(&service, &caller, &id).await?;
+    require_identity_read_permission(&caller)?;
+    let group = find_group(&caller, &id).await?;
     let members = service.store.identities().list_group_members(&group.id).await?;
     Ok(Json(GroupWithMembers {
         group: build_group_view(group),
@@ -111,15 +106,15 @@ pub(crate) async fn show_group(
 pub(crate) async fn delete_group(
     ApiRequest { service, caller, path: id, .. }: ApiRequest<String>,
 ) -> Result<StatusCode, ApiError> {
-    let (_, origin) = require_identity_write_permission(&service, &caller)?;
-    let group = find_group(&service, &caller, &id).await?;
+    let (_, origin) = require_identity_write_permission(&caller)?;
+    let group = find_group(&caller, &id).await?;
     service.store.identities().remove_group(&origin, &group.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-pub(super) async fn find_group(service: &AppState, caller: &Caller, id: &str) -> Result<Group, ApiError> {
+pub(super) async fn find_group(caller: &Caller, id: &str) -> Result<Group, ApiError> {
     let found = match id.parse() {
-        Ok(id) => service.store.identities().find_group(&id).await?,
+        Ok(id) => caller.service.store.identities().find_group(&id).await?,
         Err(_) => None,
     };
     found.filter(|found| found.domain_id == caller.principal.domain_id).ok_or_else(|| not_found_error("group", id))

@@ -1,6 +1,5 @@
 //! Route that changes the caller's own password.
 
-use axum::body::Bytes;
 use clew_iam::decision::Action;
 use clew_model::ApiErrorDefinition;
 use clew_store::UserChange;
@@ -35,14 +34,13 @@ pub(crate) struct PasswordChange {
     request_body = PasswordChange,
     responses((status = 204, description = "The password is changed")))]
 pub(crate) async fn change_own_password(
-    ApiRequest { service, caller, .. }: ApiRequest,
-    body: Bytes,
+    ApiRequest { service, caller, body, .. }: ApiRequest,
 ) -> Result<StatusCode, ApiError> {
     let id = caller.principal.user_id.to_string();
-    if !is_own_user_id(&service, &caller, &id) {
-        caller.require_domain_permission(&service, Action::MANAGE_IDENTITIES)?;
+    if !is_own_user_id(&caller, &id) {
+        caller.require_domain_permission(Action::MANAGE_IDENTITIES)?;
     }
-    let user = users::find_user(&service, &caller, &id).await?;
+    let user = users::find_user(&caller, &id).await?;
     let PasswordChange { old: SecretField(old), new: SecretField(new) } = parse_json_body(&body)?;
     field_validation::check_new_password(&user.name, &new)?;
     if old.expose_secret() == new.expose_secret() {

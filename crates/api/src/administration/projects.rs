@@ -1,14 +1,11 @@
 //! Projects of the domain.
 
-use axum::body::Bytes;
-use axum::extract::RawQuery;
 use clew_store::{Project, ProjectChange};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{field_validation, not_found_error, require_identity_read_permission, require_identity_write_permission};
-use crate::AppState;
 use crate::api_request::ApiRequest;
 use crate::body::parse_json_body;
 use crate::caller::Caller;
@@ -61,10 +58,9 @@ pub(crate) struct ProjectUpdate {
 #[utoipa::path(get, path = "/clew/v1/projects", tag = "administration", params(PageParameters),
     responses((status = 200, description = "Page of projects, sorted by name", body = ProjectPage)))]
 pub(crate) async fn list_projects(
-    ApiRequest { service, caller, .. }: ApiRequest,
-    RawQuery(query): RawQuery,
+    ApiRequest { service, caller, query, .. }: ApiRequest,
 ) -> Result<Json<ProjectPage>, ApiError> {
-    let domain = require_identity_read_permission(&service, &caller)?;
+    let domain = require_identity_read_permission(&caller)?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let (projects, total_count) =
         pagination::paginate_list(service.store.tenants().list_projects(domain).await?, page, build_project_view);
@@ -79,15 +75,14 @@ pub(crate) async fn list_projects(
         (status = 409, description = "The name is already in use", body = ErrorBody)
     ))]
 pub(crate) async fn create_project(
-    ApiRequest { service, caller, .. }: ApiRequest,
-    body: Bytes,
+    ApiRequest { service, caller, body, .. }: ApiRequest,
 ) -> Result<(StatusCode, Json<ProjectView>), ApiError> {
-    let (domain, origin) = require_identity_write_permission(&service, &caller)?;
+    let (domain, origin) = require_identity_write_permission(&caller)?;
     let CreateProjectRequest { name, description } = parse_json_body(&body)?;
     field_validation::check_identity_name(&name)?;
     let description = field_validation::check_description(description)?.unwrap_or_default();
     let id = service.store.tenants().create_project(&origin, domain, &name, &description).await?;
-    Ok((StatusCode::CREATED, Json(build_project_view(find_project(&service, &caller, id.as_str()).await?))))
+    Ok((StatusCode::CREATED, Json(build_project_view(find_project(&caller, id.as_str()).await?))))
 }
 
 /// Change a project.
@@ -95,20 +90,19 @@ pub(crate) async fn create_project(
     request_body = ProjectUpdate,
     responses((status = 200, description = "The project", body = ProjectView)))]
 pub(crate) async fn update_project(
-    ApiRequest { service, caller, path: id, .. }: ApiRequest<String>,
-    body: Bytes,
+    ApiRequest { service, caller, path: id, body, .. }: ApiRequest<String>,
 ) -> Result<Json<ProjectView>, ApiError> {
-    let (_, origin) = require_identity_write_permission(&service, &caller)?;
+    let (_, origin) = require_identity_write_permission(&caller)?;
     let ProjectUpdate { description, enabled, masking } = parse_json_body(&body)?;
     let change = ProjectChange { description: field_validation::check_description(description)?, enabled, masking };
-    let project = find_project(&service, &caller, &id).await?;
+    let project = find_project(&caller, &id).await?;
     service.store.tenants().update_project(&origin, &project.id, &change).await?;
-    Ok(Json(build_project_view(find_project(&service, &caller, &id).await?)))
+    Ok(Json(build_project_view(find_project(&caller, &id).await?)))
 }
 
-pub(super) async fn find_project(service: &AppState, caller: &Caller, id: &str) -> Result<Project, ApiError> {
+pub(super) async fn find_project(caller: &Caller, id: &str) -> Result<Project, ApiError> {
     let found = match id.parse() {
-        Ok(id) => service.store.tenants().find_project(&id).await?,
+        Ok(id) => caller.service.store.tenants().find_project(&id).await?,
         Err(_) => None,
     };
     found.filter(|found| found.domain_id == caller.principal.domain_id).ok_or_else(|| not_found_error("project", id))

@@ -1,7 +1,5 @@
 //! Routes for a domain's users and their passwords.
 
-use axum::body::Bytes;
-use axum::extract::RawQuery;
 use clew_iam::password;
 use clew_store::{NewUser, User, UserChange};
 use http::StatusCode;
@@ -19,7 +17,7 @@ use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::pagination::{self, PageParameters};
-use crate::{AppState, passwords};
+use crate::passwords;
 
 /// A page of users.
 #[derive(Serialize, ToSchema)]
@@ -85,10 +83,9 @@ pub(crate) struct UserUpdate {
 #[utoipa::path(get, path = "/clew/v1/users", tag = "administration", params(PageParameters),
     responses((status = 200, description = "Page of users, sorted by name", body = UserPage)))]
 pub(crate) async fn list_users(
-    ApiRequest { service, caller, .. }: ApiRequest,
-    RawQuery(query): RawQuery,
+    ApiRequest { service, caller, query, .. }: ApiRequest,
 ) -> Result<Json<UserPage>, ApiError> {
-    let domain = require_identity_read_permission(&service, &caller)?;
+    let domain = require_identity_read_permission(&caller)?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let (users, total_count) =
         pagination::paginate_list(service.store.identities().list_users(domain).await?, page, build_user_view);
@@ -103,10 +100,9 @@ pub(crate) async fn list_users(
         (status = 409, description = "The name is already in use", body = ErrorBody)
     ))]
 pub(crate) async fn create_user(
-    ApiRequest { service, caller, .. }: ApiRequest,
-    body: Bytes,
+    ApiRequest { service, caller, body, .. }: ApiRequest,
 ) -> Result<(StatusCode, Json<CreatedUser>), ApiError> {
-    let (domain, origin) = require_identity_write_permission(&service, &caller)?;
+    let (domain, origin) = require_identity_write_permission(&caller)?;
     let CreateUserRequest { name, password: requested, administrator, description } = parse_json_body(&body)?;
     field_validation::check_identity_name(&name)?;
     let description = field_validation::check_description(description)?.unwrap_or_default();
@@ -126,7 +122,7 @@ pub(crate) async fn create_user(
     let new = NewUser { name, password_hash, administrator, description };
     let id = service.store.identities().create_user(&origin, domain, &new).await?;
     let created = CreatedUser {
-        user: build_user_view(find_user(&service, &caller, id.as_str()).await?),
+        user: build_user_view(find_user(&caller, id.as_str()).await?),
         password: is_generated.then(|| password.expose_secret().to_owned()),
     };
     Ok((StatusCode::CREATED, Json(created)))
@@ -136,10 +132,10 @@ pub(crate) async fn create_user(
 #[utoipa::path(get, path = "/clew/v1/users/{user_id}", tag = "administration",
     responses((status = 200, description = "The user", body = UserView)))]
 pub(crate) async fn show_user(
-    ApiRequest { service, caller, path: id, .. }: ApiRequest<String>,
+    ApiRequest { caller, path: id, .. }: ApiRequest<String>,
 ) -> Result<Json<UserView>, ApiError> {
-    require_identity_read_permission(&service, &caller)?;
-    Ok(Json(build_user_view(find_user(&service, &caller, &id).await?)))
+    require_identity_read_permission(&caller)?;
+    Ok(Json(build_user_view(find_user(&caller, &id).await?)))
 }
 
 /// Change a user.
@@ -150,14 +146,13 @@ pub(crate) async fn show_user(
         (status = 409, description = "The user is the last enabled administrator", body = ErrorBody)
     ))]
 pub(crate) async fn update_user(
-    ApiRequest { service, caller, path: id, .. }: ApiRequest<String>,
-    body: Bytes,
+    ApiRequest { service, caller, path: id, body, .. }: ApiRequest<String>,
 ) -> Result<Json<UserView>, ApiError> {
-    let (_, origin) = require_identity_write_permission(&service, &caller)?;
+    let (_, origin) = require_identity_write_permission(&caller)?;
     let UserUpdate { password, enabled, administrator, description } = parse_json_body(&body)?;
     let description = field_validation::check_description(description)?;
     let mut change = UserChange { password_hash: None, enabled, administrator, description };
-    let user = find_user(&service, &caller, &id).await?;
+    let user = find_user(&caller, &id).await?;
     if user.administrator || change.administrator.is_some() {
         require_administrator(&caller)?;
     }
@@ -166,7 +161,7 @@ pub(crate) async fn update_user(
         change.password_hash = Some(passwords::hash_password(password).await?);
     }
     service.store.identities().update_user(&origin, &user.id, &change).await?;
-    Ok(Json(build_user_view(find_user(&service, &caller, &id).await?)))
+    Ok(Json(build_user_view(find_user(&caller, &id).await?)))
 }
 
 /// Delete a user and the user's access keys, tokens and group memberships.
@@ -178,8 +173,8 @@ pub(crate) async fn update_user(
 pub(crate) async fn delete_user(
     ApiRequest { service, caller, path: id, .. }: ApiRequest<String>,
 ) -> Result<StatusCode, ApiError> {
-    let (_, origin) = require_identity_write_permission(&service, &caller)?;
-    let user = find_user(&service, &caller, &id).await?;
+    let (_, origin) = require_identity_write_permission(&caller)?;
+    let user = find_user(&caller, &id).await?;
     if user.administrator {
         require_administrator(&caller)?;
     }
@@ -187,9 +182,9 @@ pub(crate) async fn delete_user(
     Ok(StatusCode::NO_CONTENT)
 }
 
-pub(super) async fn find_user(service: &AppState, caller: &Caller, id: &str) -> Result<User, ApiError> {
+pub(super) async fn find_user(caller: &Caller, id: &str) -> Result<User, ApiError> {
     let found = match id.parse() {
-        Ok(id) => service.store.identities().find_user(&id).await?,
+        Ok(id) => caller.service.store.identities().find_user(&id).await?,
         Err(_) => None,
     };
     found.filter(|found| found.domain_id == caller.principal.domain_id).ok_or_else(|| not_found_error("user", id))

@@ -8,7 +8,6 @@ mod request;
 
 use std::collections::HashMap;
 
-use axum::body::Bytes;
 use clew_diagnose::to_valid_utf8;
 use clew_iam::decision::Action;
 use clew_model::{Language, LocalizedText, Session};
@@ -96,20 +95,18 @@ struct CurrentSession {
     )
 )]
 pub(crate) async fn kill_sessions(
-    ApiRequest { service, caller, path, language, .. }: ApiRequest<NodePath>,
-    body: Bytes,
+    ApiRequest { service, caller, path, language, body, .. }: ApiRequest<NodePath>,
 ) -> Result<Json<KillResponse>, ApiError> {
     let request = SessionKillRequest::parse(&body);
     if request.as_ref().is_ok_and(|request| request.preview) {
         caller.audit.set_audited_operation("PreviewKillSessions");
     }
-    let target =
-        TargetNode::authorize_and_find_node_with_password(&service, &caller, Action::DELETE_PROCESSES, &path).await?;
+    let target = TargetNode::authorize_and_find_node_with_password(&caller, Action::DELETE_PROCESSES, &path).await?;
     let request = request?;
     let ids: Vec<u64> = request.sessions.iter().map(|selected| selected.id).collect();
     add_kill_to_audit_detail(&caller, &ids, &request.reason);
     caller.audit.add_detail("what", request.kind.name());
-    let masked = target.requires_statement_masking(&service, &caller);
+    let masked = target.requires_statement_masking(&caller);
     let read = find_sessions_by_id(&target.node.url, &ids, &service.connector);
     let found = service.read_from_node(&target.node, read).await?;
     let protected = service.kills.protected_accounts();

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use axum::extract::RawQuery;
 use clew_iam::decision::Action;
 use clew_model::{Actor, NodeId};
 use clew_store::{AuditFilter, KillFilter, KillRecord, RecordedKillOutcome, StoreError};
@@ -77,10 +76,9 @@ struct KillHistoryEntry {
     responses((status = 200, description = "Page of kills", body = KillHistoryPage))
 )]
 pub(crate) async fn list_kills(
-    ApiRequest { service, caller, path, .. }: ApiRequest<NodePath>,
-    RawQuery(query): RawQuery,
+    ApiRequest { service, caller, path, query, .. }: ApiRequest<NodePath>,
 ) -> Result<Json<KillHistoryPage>, ApiError> {
-    let target = TargetNode::resolve(&service, &caller, Action::GET_INSTANCE, &path).await?;
+    let target = TargetNode::resolve(&caller, Action::GET_INSTANCE, &path).await?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let filter =
         KillFilter { node_id: Some(target.node.clone()), ..KillFilter::for_instance(target.instance.id.clone()) };

@@ -29,10 +29,9 @@ pub(crate) struct NodeLockWaits {
 pub(crate) async fn show_lock_waits(
     ApiRequest { service, caller, path, .. }: ApiRequest<NodePath>,
 ) -> Result<Json<NodeLockWaits>, ApiError> {
-    let target =
-        TargetNode::authorize_and_find_node_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
+    let target = TargetNode::authorize_and_find_node_with_password(&caller, Action::LIST_PROCESSES, &path).await?;
     let read = read_server_instance_and_lock_waits(&target.node.url, &service.connector);
     let (server, LockWaits { graph, .. }) = service.read_from_node(&target.node, read).await?;
-    let graph = if target.requires_statement_masking(&service, &caller) { graph.with_masked_literals() } else { graph };
+    let graph = if target.requires_statement_masking(&caller) { graph.with_masked_literals() } else { graph };
     Ok(Json(NodeLockWaits { server: server.to_string(), graph }))
 }

@@ -37,15 +37,15 @@ struct Permission {
     )
 )]
 pub(crate) async fn show_permissions(
-    ApiRequest { service, caller, path, language, .. }: ApiRequest<InstancePath>,
+    ApiRequest { caller, path, language, .. }: ApiRequest<InstancePath>,
 ) -> Result<Json<Permissions>, ApiError> {
     let mut permissions = BTreeMap::new();
     let (mut found_instance, mut first_refusal) = (None, None);
     for action in Action::ALL {
         let outcome = match action.target {
             ActionTarget::Domain => continue,
-            ActionTarget::Instance => Box::pin(caller.require_instance_permission(&service, *action, &path)).await,
-            ActionTarget::Project => Box::pin(caller.authorize_and_find_instance(&service, *action, &path)).await,
+            ActionTarget::Instance => Box::pin(caller.require_instance_permission(*action, &path)).await,
+            ActionTarget::Project => Box::pin(caller.authorize_and_find_instance(*action, &path)).await,
         };
         let permission = match outcome {
             Ok(found) => {
@@ -64,7 +64,7 @@ pub(crate) async fn show_permissions(
     // A caller without any permissions gets the same error as for a missing instance.
     match (found_instance, first_refusal) {
         (Some((project, instance)), _) => {
-            let masked = caller.requires_statement_masking(&service, &project, &instance);
+            let masked = caller.requires_statement_masking(&project, &instance);
             Ok(Json(Permissions { permissions, masked }))
         }
         (None, Some(refusal)) => Err(refusal),

@@ -59,8 +59,8 @@ struct SessionCollectionView {
 pub(crate) async fn list_session_collections(
     ApiRequest { service, caller, path, language, .. }: ApiRequest<NodePath>,
 ) -> Result<Json<SessionCollectionList>, ApiError> {
-    let target = TargetNode::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
-    let templates_only = target.are_statements_masked_for_caller(&service, &caller);
+    let target = TargetNode::resolve(&caller, Action::GET_REALTIME_SESSION, &path).await?;
+    let templates_only = target.are_statements_masked_for_caller(&caller);
     let tasks = service
         .store
         .tasks()
@@ -90,7 +90,7 @@ pub(crate) async fn delete_session_collection(
     )>,
 ) -> Result<StatusCode, ApiError> {
     let path = (project, instance, node);
-    let target = TargetNode::resolve(&service, &caller, Action::DELETE_REALTIME_SESSION, &path).await?;
+    let target = TargetNode::resolve(&caller, Action::DELETE_REALTIME_SESSION, &path).await?;
     let id: RequestId = id.parse().map_err(|_| ApiError::invalid_parameter("parameter-request-id", Vec::new()))?;
     let task = caller.view.find_task(&id).await?.filter(|task| {
         task.project_id == target.project.id && task.instance_id == target.instance.id && task.node_id == target.node

@@ -12,12 +12,11 @@ mod subscriber;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::RawQuery;
 use axum::response::{IntoResponse, Response};
 use clew_iam::decision::Action;
 use futures_util::stream;
+use http::HeaderName;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName};
 use utoipa::IntoParams;
 
 use crate::api_request::ApiRequest;
@@ -59,11 +58,9 @@ pub(crate) struct StreamParameters {
     )
 )]
 pub(crate) async fn stream_sessions(
-    ApiRequest { service, caller, path, .. }: ApiRequest<NodePath>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
+    ApiRequest { service, caller, path, query, headers, .. }: ApiRequest<NodePath>,
 ) -> Result<Response, ApiError> {
-    let target = TargetNode::resolve(&service, &caller, Action::LIST_PROCESSES, &path).await?;
+    let target = TargetNode::resolve(&caller, Action::LIST_PROCESSES, &path).await?;
     let query = QueryString::parse(query.as_deref())?;
     let seconds = query.get_number_in_range(
         "interval",

@@ -1,6 +1,5 @@
 //! Handlers that list projects. SDKs call `KeystoneListProjects` to find a region's project (API spec, section 3.1).
 
-use axum::extract::RawQuery;
 use clew_iam::decision::Grant;
 use clew_model::{ApiErrorDefinition, DomainId};
 use clew_store::{Project, StoreError};
@@ -63,8 +62,7 @@ pub(crate) struct ProjectEntry {
     responses((status = 200, description = "List of projects", body = ProjectList))
 )]
 pub(crate) async fn list_projects(
-    ApiRequest { service, caller: Caller { principal, .. }, .. }: ApiRequest,
-    RawQuery(raw): RawQuery,
+    ApiRequest { service, caller: Caller { principal, .. }, query: raw, .. }: ApiRequest,
 ) -> Result<Json<ProjectList>, ApiError> {
     let query = QueryString::parse(raw.as_deref())?;
     let (enabled, is_domain) =

@@ -1,6 +1,5 @@
 //! Routes that validate or revoke the token in the `X-Subject-Token` header (TaurusDB API spec, section 3.2).
 
-use axum::extract::RawQuery;
 use axum::response::{IntoResponse, Response};
 use clew_iam::decision::Action;
 use clew_iam::token;
@@ -14,8 +13,8 @@ use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::iam::token_response::{ServerUrl, TokenResponse, TokenResponseInput};
 use crate::json::Json;
+use crate::policy_cache;
 use crate::query_string::QueryString;
-use crate::{AppState, policy_cache};
 
 const SUBJECT_TOKEN_HEADER: &str = "x-subject-token";
 
@@ -32,12 +31,10 @@ const SUBJECT_TOKEN_HEADER: &str = "x-subject-token";
     )
 )]
 pub(crate) async fn show_token(
-    ApiRequest { service, caller, .. }: ApiRequest,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
+    ApiRequest { service, caller, query, headers, .. }: ApiRequest,
 ) -> Result<Response, ApiError> {
     let with_catalog = QueryString::parse(query.as_deref())?.get("nocatalog").is_none_or(str::is_empty);
-    let (given, stored) = find_subject_token(&service, &caller, Action::LIST_IDENTITIES, &headers).await?;
+    let (given, stored) = find_subject_token(&caller, Action::LIST_IDENTITIES, &headers).await?;
     let StoredToken { user, scope_project, issued_by_methods, issued_at, expires_at, .. } = stored;
     let project = match &scope_project {
         Some(id) => service.store.tenants().find_project(id).await?,
@@ -64,10 +61,9 @@ pub(crate) async fn show_token(
     )
 )]
 pub(crate) async fn revoke_token(
-    ApiRequest { service, caller, .. }: ApiRequest,
-    headers: HeaderMap,
+    ApiRequest { service, caller, headers, .. }: ApiRequest,
 ) -> Result<StatusCode, ApiError> {
-    let (given, _) = find_subject_token(&service, &caller, Action::MANAGE_IDENTITIES, &headers).await?;
+    let (given, _) = find_subject_token(&caller, Action::MANAGE_IDENTITIES, &headers).await?;
     service.store.identities().revoke_token(&caller.build_audit_origin(), &hash_subject_token(&given)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -75,7 +71,6 @@ pub(crate) async fn revoke_token(
 /// The token must belong to the caller or, if the caller may perform `action`, to any user in the same domain.
 /// Returns the same error for unknown and inaccessible tokens.
 async fn find_subject_token(
-    service: &AppState,
     caller: &Caller,
     action: Action,
     headers: &HeaderMap,
@@ -84,11 +79,11 @@ async fn find_subject_token(
     let (Some(given), None) = (given.next(), given.next()) else {
         return Err(ApiError::new(ApiErrorDefinition::IAM_SUBJECT_TOKEN));
     };
-    let stored = service.store.identities().find_token(&hash_subject_token(given)).await?.filter(|stored| {
+    let stored = caller.service.store.identities().find_token(&hash_subject_token(given)).await?.filter(|stored| {
         let is_valid = !stored.revoked && stored.user.enabled && stored.expires_at > Timestamp::now().as_second();
         let same_user = stored.user.id == caller.principal.user_id;
         let same_domain = stored.user.domain_id == caller.principal.domain_id;
-        is_valid && (same_user || same_domain && caller.require_domain_permission(service, action).is_ok())
+        is_valid && (same_user || same_domain && caller.require_domain_permission(action).is_ok())
     });
     let stored =
         stored.ok_or_else(|| ApiError::with_detail(ApiErrorDefinition::IAM_UNKNOWN, "iam-no-token", Vec::new()))?;

@@ -3,13 +3,11 @@
 
 mod wire;
 
-use axum::extract::RawQuery;
 use clew_iam::decision::Action;
 use clew_model::{Instance, InstanceFilter, Pagination, Tag};
 use clew_store::Project;
 use utoipa::IntoParams;
 
-use crate::AppState;
 use crate::api_request::ApiRequest;
 use crate::caller::{Caller, InstancePath};
 use crate::error::{ApiError, ErrorBody};
@@ -57,10 +55,9 @@ struct InstanceListParameters {
     responses((status = 200, description = "Page of instances", body = InstanceListResponse))
 )]
 pub(crate) async fn list_instances_v3(
-    ApiRequest { service, caller, path: project, .. }: ApiRequest<String>,
-    RawQuery(query): RawQuery,
+    ApiRequest { caller, path: project, query, .. }: ApiRequest<String>,
 ) -> Result<Json<InstanceListResponse>, ApiError> {
-    list_instances(&service, &caller, &project, query, InstanceApiVersion::V3).await
+    list_instances(&caller, &project, query, InstanceApiVersion::V3).await
 }
 
 /// List the instances of a project, with the status names of API version 3.1.
@@ -69,10 +66,9 @@ pub(crate) async fn list_instances_v3(
     responses((status = 200, description = "Page of instances", body = InstanceListResponse))
 )]
 pub(crate) async fn list_instances_v3_1(
-    ApiRequest { service, caller, path: project, .. }: ApiRequest<String>,
-    RawQuery(query): RawQuery,
+    ApiRequest { caller, path: project, query, .. }: ApiRequest<String>,
 ) -> Result<Json<InstanceListResponse>, ApiError> {
-    list_instances(&service, &caller, &project, query, InstanceApiVersion::V3_1).await
+    list_instances(&caller, &project, query, InstanceApiVersion::V3_1).await
 }
 
 /// Show an instance and its nodes.
@@ -80,9 +76,9 @@ pub(crate) async fn list_instances_v3_1(
     responses((status = 200, description = "The instance", body = InstanceResponse), (status = 404, description = "The instance does not exist", body = ErrorBody))
 )]
 pub(crate) async fn show_instance_v3(
-    ApiRequest { service, caller, path, .. }: ApiRequest<InstancePath>,
+    ApiRequest { caller, path, .. }: ApiRequest<InstancePath>,
 ) -> Result<Json<InstanceResponse>, ApiError> {
-    show_instance(&service, &caller, &path, InstanceApiVersion::V3).await
+    show_instance(&caller, &path, InstanceApiVersion::V3).await
 }
 
 /// Show an instance and its nodes, with the status names of API version 3.1.
@@ -90,13 +86,12 @@ pub(crate) async fn show_instance_v3(
     responses((status = 200, description = "The instance", body = InstanceResponse), (status = 404, description = "The instance does not exist", body = ErrorBody))
 )]
 pub(crate) async fn show_instance_v3_1(
-    ApiRequest { service, caller, path, .. }: ApiRequest<InstancePath>,
+    ApiRequest { caller, path, .. }: ApiRequest<InstancePath>,
 ) -> Result<Json<InstanceResponse>, ApiError> {
-    show_instance(&service, &caller, &path, InstanceApiVersion::V3_1).await
+    show_instance(&caller, &path, InstanceApiVersion::V3_1).await
 }
 
 async fn list_instances(
-    service: &AppState,
     caller: &Caller,
     project: &str,
     query: Option<String>,
@@ -108,16 +103,15 @@ async fn list_instances(
     let filter = parse_instance_filter(&query)?;
     let (instances, total) = match filter {
         Some(filter) if caller.principal.administrator => {
-            service.store.instances().list_instances(&project.id, &filter, page).await?
+            caller.service.store.instances().list_instances(&project.id, &filter, page).await?
         }
-        Some(filter) => list_visible_instances(service, caller, &project, &filter, page).await?,
+        Some(filter) => list_visible_instances(caller, &project, &filter, page).await?,
         None => (Vec::new(), 0),
     };
-    Ok(Json(wire::build_instance_list_response(&instances, total, service.store.region(), names)))
+    Ok(Json(wire::build_instance_list_response(&instances, total, caller.service.store.region(), names)))
 }
 
 async fn list_visible_instances(
-    service: &AppState,
     caller: &Caller,
     project: &Project,
     filter: &InstanceFilter,
@@ -125,9 +119,9 @@ async fn list_visible_instances(
 ) -> Result<(Vec<Instance>, u64), ApiError> {
     let (mut instances, mut seen, mut next) = (Vec::new(), 0, Pagination::default());
     loop {
-        let (read, total) = service.store.instances().list_instances(&project.id, filter, next).await?;
+        let (read, total) = caller.service.store.instances().list_instances(&project.id, filter, next).await?;
         for instance in read {
-            if !caller.is_action_allowed(service, Action::LIST_INSTANCES, project, &instance)? {
+            if !caller.is_action_allowed(Action::LIST_INSTANCES, project, &instance)? {
                 continue;
             }
             if seen >= u64::from(page.offset) && instances.len() < page.limit as usize {
@@ -143,12 +137,11 @@ async fn list_visible_instances(
 }
 
 async fn show_instance(
-    service: &AppState,
     caller: &Caller,
     path: &InstancePath,
     names: InstanceApiVersion,
 ) -> Result<Json<InstanceResponse>, ApiError> {
-    let (_, instance) = caller.require_instance_permission(service, Action::GET_INSTANCE, path).await?;
+    let (_, instance) = caller.require_instance_permission(Action::GET_INSTANCE, path).await?;
     Ok(Json(wire::build_instance_response(&instance, names)))
 }
 

@@ -10,11 +10,9 @@ mod wire;
 
 use std::time::Duration;
 
-use axum::body::Bytes;
 use clew_iam::decision::Action;
 use clew_model::{ApiErrorDefinition, KillCriteria};
 use clew_store::NewKillTask;
-use http::HeaderMap;
 use serde_json::json;
 
 use crate::api_request::ApiRequest;
@@ -46,11 +44,9 @@ const MANUAL_TASK_TYPE: &str = "manual";
     )
 )]
 pub(crate) async fn add_kill_task(
-    ApiRequest { service, caller, path, .. }: ApiRequest<InstancePath>,
-    headers: HeaderMap,
-    body: Bytes,
+    ApiRequest { service, caller, path, headers, body, .. }: ApiRequest<InstancePath>,
 ) -> Result<Json<AddKillTaskResponse>, ApiError> {
-    let (project, instance) = caller.authorize_and_find_instance(&service, Action::MODIFY_INSTANCE, &path).await?;
+    let (project, instance) = caller.authorize_and_find_instance(Action::MODIFY_INSTANCE, &path).await?;
     let RequestedKillTask { criteria, duration, confirmed } = parse_new_kill_task(&body)?;
     caller.require_credential_lifetime(duration.map(|duration| duration.as_secs()))?;
     let must_confirm =
@@ -62,7 +58,7 @@ pub(crate) async fn add_kill_task(
     if let Some(fields) = audit_detail.as_object_mut() {
         fields.insert("task_duration".into(), json!(duration.map(|duration| duration.as_secs())));
     }
-    let masked = caller.requires_statement_masking(&service, &project, &instance);
+    let masked = caller.requires_statement_masking(&project, &instance);
     let task = NewKillTask { criteria, masked, duration, audit_detail };
     let added = service
         .store
@@ -121,10 +117,9 @@ fn parse_new_kill_task(body: &[u8]) -> Result<RequestedKillTask, ApiError> {
     )
 )]
 pub(crate) async fn stop_kill_task(
-    ApiRequest { service, caller, path, .. }: ApiRequest<InstancePath>,
-    body: Bytes,
+    ApiRequest { service, caller, path, body, .. }: ApiRequest<InstancePath>,
 ) -> Result<Json<SuccessResponse>, ApiError> {
-    let (project, instance) = caller.authorize_and_find_instance(&service, Action::MODIFY_INSTANCE, &path).await?;
+    let (project, instance) = caller.authorize_and_find_instance(Action::MODIFY_INSTANCE, &path).await?;
     let StopKillTaskRequest { task_id: MaybeQuotedNumber(given) } = parse_json_body(&body)?;
     let id: Option<i64> = given.parse().ok();
     let stopped = match id {
@@ -154,8 +149,8 @@ pub(crate) async fn stop_kill_task(
 pub(crate) async fn list_kill_tasks(
     ApiRequest { service, caller, path, .. }: ApiRequest<InstancePath>,
 ) -> Result<Json<KillTaskList>, ApiError> {
-    let (project, instance) = caller.require_instance_permission(&service, Action::GET_INSTANCE, &path).await?;
-    let masked = caller.requires_statement_masking(&service, &project, &instance);
+    let (project, instance) = caller.require_instance_permission(Action::GET_INSTANCE, &path).await?;
+    let masked = caller.requires_statement_masking(&project, &instance);
     let tasks = service.store.kill_tasks().list_kill_tasks(&instance.id).await?;
     let refused =
         service.store.instances().list_login_backoffs(&instance.id).await?.into_iter().map(NodeLoginRefusal::new);

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use axum::extract::RawQuery;
 use clew_diagnose::to_valid_utf8;
 use clew_diagnose::waits::{LockWait, ParticipantDetail, WaitGraph, WaitParticipant};
 use clew_iam::decision::Action;
@@ -97,11 +96,9 @@ pub(crate) struct LockRootCause {
     )
 )]
 pub(crate) async fn show_lock_wait(
-    ApiRequest { service, caller, path, .. }: ApiRequest<NodePath>,
-    RawQuery(query): RawQuery,
+    ApiRequest { service, caller, path, query, .. }: ApiRequest<NodePath>,
 ) -> Result<Json<LockWaitResponse>, ApiError> {
-    let target =
-        TargetNode::authorize_and_find_node_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
+    let target = TargetNode::authorize_and_find_node_with_password(&caller, Action::LIST_PROCESSES, &path).await?;
     let pid = parse_session_id(&QueryString::parse(query.as_deref())?)?;
     let node = &target.node;
     let read = read_lock_waits(&node.url, &service.connector);
@@ -113,7 +110,7 @@ pub(crate) async fn show_lock_wait(
             vec![("id", pid.to_string())],
         ));
     };
-    let masked = target.requires_statement_masking(&service, &caller);
+    let masked = target.requires_statement_masking(&caller);
     let graph = if masked { graph.with_masked_literals() } else { graph };
     let cause = find_root_cause(&graph, pid).or_else(|| {
         // The session is waiting for an unidentified blocker, so the result is incomplete.

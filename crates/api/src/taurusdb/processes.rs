@@ -1,6 +1,5 @@
 //! Implements the operation `ListTaurusDbNodeProcesses` (section 2.1 of the TaurusDB API spec).
 
-use axum::extract::RawQuery;
 use clew_iam::decision::Action;
 use clew_model::Pagination;
 use clew_mysql::{OutputFormat, Snapshot, SnapshotOptions, StatementMasking, take_snapshot_with_server_instance};
@@ -60,13 +59,11 @@ pub(crate) struct ProcessListRow {
     )
 )]
 pub(crate) async fn list_processes(
-    ApiRequest { service, caller, path, .. }: ApiRequest<NodePath>,
-    RawQuery(query): RawQuery,
+    ApiRequest { service, caller, path, query, .. }: ApiRequest<NodePath>,
 ) -> Result<Json<ProcessListPage>, ApiError> {
-    let target =
-        TargetNode::authorize_and_find_node_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
+    let target = TargetNode::authorize_and_find_node_with_password(&caller, Action::LIST_PROCESSES, &path).await?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
-    let statements = StatementMasking::from_masked_flag(target.requires_statement_masking(&service, &caller));
+    let statements = StatementMasking::from_masked_flag(target.requires_statement_masking(&caller));
     let options = SnapshotOptions { statements, ..SnapshotOptions::new(OutputFormat::Json) };
     let read = take_snapshot_with_server_instance(&target.node.url, &options, &service.connector);
     let (server, snapshot) = service.read_from_node(&target.node, read).await?;

@@ -2,7 +2,6 @@
 //!
 //! `docs/decisions/0015-rollback-progress.md` explains how Clew lists rollbacks and estimates the remaining time.
 
-use axum::body::Bytes;
 use clew_iam::decision::Action;
 use clew_model::{ApiErrorDefinition, NodeRole, Pagination};
 use clew_mysql::{Rollback, read_rollbacks};
@@ -80,11 +79,9 @@ pub(crate) struct RollingBackTransaction {
     )
 )]
 pub(crate) async fn show_rollback_progress(
-    ApiRequest { service, caller, path, .. }: ApiRequest<NodePath>,
-    body: Bytes,
+    ApiRequest { service, caller, path, body, .. }: ApiRequest<NodePath>,
 ) -> Result<Json<TransactionProgress>, ApiError> {
-    let target =
-        TargetNode::authorize_and_find_node_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
+    let target = TargetNode::authorize_and_find_node_with_password(&caller, Action::LIST_PROCESSES, &path).await?;
     let (ids, page) = validate_rollback_progress_request(parse_json_body(&body)?)?;
     let node = &target.node;
     if node.role != NodeRole::Master {
@@ -92,7 +89,7 @@ pub(crate) async fn show_rollback_progress(
     }
     let read = read_rollbacks(&node.url, ids.as_deref(), &service.connector);
     let rollbacks = service.read_from_node(node, read).await?;
-    let masked = target.requires_statement_masking(&service, &caller);
+    let masked = target.requires_statement_masking(&caller);
     let (transactions, total_count) =
         pagination::paginate_list(rollbacks, page, |rollback| build_rolling_back_transaction(rollback, masked));
     Ok(Json(TransactionProgress { transactions, total_count }))

@@ -1,6 +1,5 @@
 //! Routes that show and set the slow session threshold (section 2.9 of the TaurusDB API spec).
 
-use axum::body::Bytes;
 use clew_iam::decision::Action;
 use clew_model::{ApiErrorDefinition, InstanceId, SlowSessionThreshold};
 use clew_store::StoreError;
@@ -44,7 +43,7 @@ pub(crate) struct BatchSlowProcessThresholdRequest {
 pub(crate) async fn show_slow_session_threshold(
     ApiRequest { service, caller, path, .. }: ApiRequest<InstancePath>,
 ) -> Result<Json<SlowProcessThreshold>, ApiError> {
-    let (_, instance) = caller.require_instance_permission(&service, Action::GET_SLOW_THRESHOLD, &path).await?;
+    let (_, instance) = caller.require_instance_permission(Action::GET_SLOW_THRESHOLD, &path).await?;
     let threshold = service.store.instances().find_slow_session_threshold(&instance.id).await?.unwrap_or_default();
     Ok(Json(SlowProcessThreshold { slow_process_threshold: threshold.seconds() }))
 }
@@ -59,10 +58,9 @@ pub(crate) async fn show_slow_session_threshold(
     )
 )]
 pub(crate) async fn set_slow_session_thresholds(
-    ApiRequest { service, caller, path: project, .. }: ApiRequest<String>,
-    body: Bytes,
+    ApiRequest { service, caller, path: project, body, .. }: ApiRequest<String>,
 ) -> Result<StatusCode, ApiError> {
-    let project = caller.require_project_permission(&service, Action::MODIFY_SLOW_THRESHOLD, &project).await?;
+    let project = caller.require_project_permission(Action::MODIFY_SLOW_THRESHOLD, &project).await?;
     let (instances, threshold) = parse_slow_session_threshold(&body)?;
     match service
         .store

@@ -1,6 +1,5 @@
 //! Route that validates a policy document without storing it.
 
-use axum::body::Bytes;
 use clew_iam::policy::{Diagnostic, PermissionModel};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -75,13 +74,12 @@ pub(crate) struct PolicyValidationResponse {
     request_body = PolicyValidationRequest,
     responses((status = 200, description = "Result of the validation", body = PolicyValidationResponse)))]
 pub(crate) async fn validate_policy(
-    ApiRequest { service, caller, .. }: ApiRequest,
-    body: Bytes,
+    ApiRequest { caller, body, .. }: ApiRequest,
 ) -> Result<Json<PolicyValidationResponse>, ApiError> {
-    require_identity_read_permission(&service, &caller)?;
+    require_identity_read_permission(&caller)?;
     let PolicyValidationRequest { document } = parse_json_body(&body)?;
     let text = extract_policy_json(&document)?;
-    Ok(Json(match parse_policy_document(&service, &caller, text).await? {
+    Ok(Json(match parse_policy_document(&caller, text).await? {
         Ok(policy) => PolicyValidationResponse {
             valid: true,
             model: Some(policy.model()),

@@ -1,9 +1,7 @@
 //! Implements the operation `ListIntelligentKillSessionHistory` (section 2.6 of the TaurusDB API spec).
 
-use axum::extract::RawQuery;
 use clew_iam::decision::Action;
 use clew_store::{IntelligentKill, IntelligentKillFilter};
-use http::HeaderMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -61,14 +59,12 @@ pub(crate) struct CompletedIntelligentKill {
     responses((status = 200, description = "Page of completed intelligent kills", body = IntelligentKillHistoryPage))
 )]
 pub(crate) async fn list_intelligent_kills(
-    ApiRequest { service, caller, path, .. }: ApiRequest<InstancePath>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
+    ApiRequest { service, caller, path, query, headers, .. }: ApiRequest<InstancePath>,
 ) -> Result<Json<IntelligentKillHistoryPage>, ApiError> {
     let query = QueryString::parse(query.as_deref());
     let parsed = query.as_ref().map_err(Clone::clone);
     let node = || parsed.clone()?.get_required("node_id").map(str::to_owned);
-    let target = super::authorize_and_load_node(&service, &caller, Action::SHOW_INTELLIGENT_KILL, &path, node).await?;
+    let target = super::authorize_and_load_node(&caller, Action::SHOW_INTELLIGENT_KILL, &path, node).await?;
     let query = query?;
     let (from, to) = (query.get_required_unix_millis("start_time")?, query.get_required_unix_millis("end_time")?);
     if from >= to {

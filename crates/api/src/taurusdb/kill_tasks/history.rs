@@ -1,6 +1,5 @@
 //! History of an instance's killed sessions, with the source and outcome of each kill.
 
-use axum::extract::RawQuery;
 use clew_iam::decision::Action;
 use clew_model::Pagination;
 use clew_store::{KillFilter, KillRecord};
@@ -80,10 +79,9 @@ pub(crate) struct KilledSessionView {
     responses((status = 200, description = "Page of killed sessions", body = KillHistory))
 )]
 pub(crate) async fn list_killed_sessions(
-    ApiRequest { service, caller, path, .. }: ApiRequest<InstancePath>,
-    RawQuery(query): RawQuery,
+    ApiRequest { service, caller, path, query, .. }: ApiRequest<InstancePath>,
 ) -> Result<Json<KillHistory>, ApiError> {
-    let (_, instance) = caller.require_instance_permission(&service, Action::GET_INSTANCE, &path).await?;
+    let (_, instance) = caller.require_instance_permission(Action::GET_INSTANCE, &path).await?;
     let query = QueryString::parse(query.as_deref())?;
     query.reject_unknown_parameters(&["start_time", "end_time", "page_num", "page_size"])?;
     let (from, to) = (query.get_unix_millis("start_time")?, query.get_unix_millis("end_time")?);

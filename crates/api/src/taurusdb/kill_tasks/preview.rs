@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use axum::extract::RawQuery;
 use clew_diagnose::{KillRisk, KillRule, select_sessions_to_kill, to_valid_utf8};
 use clew_iam::decision::Action;
 use clew_model::{Language, Limitation, LocalizedText, NodeId, Session};
@@ -137,14 +136,13 @@ pub(crate) struct PreviewedProcess {
     )
 )]
 pub(crate) async fn preview_kill_task(
-    ApiRequest { service, caller, path, language, .. }: ApiRequest<InstancePath>,
-    RawQuery(query): RawQuery,
+    ApiRequest { service, caller, path, language, query, .. }: ApiRequest<InstancePath>,
 ) -> Result<Json<KillTaskPreview>, ApiError> {
-    let (project, instance) = caller.require_instance_permission(&service, Action::GET_INSTANCE, &path).await?;
+    let (project, instance) = caller.require_instance_permission(Action::GET_INSTANCE, &path).await?;
     let query = QueryString::parse(query.as_deref())?;
     query.reject_unknown_parameters(&KILL_CRITERIA_FIELD_NAMES)?;
     let criteria = RawKillCriteria::from_query(&query)?.parse()?;
-    let masked = caller.requires_statement_masking(&service, &project, &instance);
+    let masked = caller.requires_statement_masking(&project, &instance);
     let rules = [KillRule::new(&criteria).with_statement_masking(masked)];
     let data_sync_time = Timestamp::now().as_millisecond();
     let nodes = service.store.instances().list_nodes_with_passwords(&instance.id).await?;

@@ -1,6 +1,5 @@
 //! Enables and disables the kill tasks of an instance.
 
-use axum::body::Bytes;
 use clew_iam::decision::Action;
 use clew_model::ApiErrorDefinition;
 use http::StatusCode;
@@ -33,7 +32,7 @@ pub(crate) struct KillTaskSwitch {
 pub(crate) async fn show_kill_task_switch(
     ApiRequest { service, caller, path, .. }: ApiRequest<InstancePath>,
 ) -> Result<Json<KillTaskSwitch>, ApiError> {
-    let (_, instance) = caller.require_instance_permission(&service, Action::GET_INSTANCE, &path).await?;
+    let (_, instance) = caller.require_instance_permission(Action::GET_INSTANCE, &path).await?;
     let is_on = service.store.kill_tasks().are_kill_tasks_enabled(&instance.id).await?;
     Ok(Json(KillTaskSwitch { status: if is_on { SWITCH_STATUS_ON } else { SWITCH_STATUS_OFF }.to_owned() }))
 }
@@ -44,10 +43,9 @@ pub(crate) async fn show_kill_task_switch(
     responses((status = 200, description = "The kill task switch is set"))
 )]
 pub(crate) async fn enable_or_disable_kill_tasks(
-    ApiRequest { service, caller, path, .. }: ApiRequest<InstancePath>,
-    body: Bytes,
+    ApiRequest { service, caller, path, body, .. }: ApiRequest<InstancePath>,
 ) -> Result<StatusCode, ApiError> {
-    let (project, instance) = caller.authorize_and_find_instance(&service, Action::MODIFY_INSTANCE, &path).await?;
+    let (project, instance) = caller.authorize_and_find_instance(Action::MODIFY_INSTANCE, &path).await?;
     let KillTaskSwitch { status } = parse_json_body(&body)?;
     let on = match status.as_str() {
         SWITCH_STATUS_ON => true,
