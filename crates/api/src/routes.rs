@@ -95,9 +95,16 @@ fn health_and_metrics_routes() -> OpenApiRouter<SharedState> {
 }
 
 fn public_routes() -> OpenApiRouter<SharedState> {
-    health_and_metrics_routes()
-        .routes(routes!(ops::openapi::show_openapi_document))
-        .routes(routes!(taurusdb::intelligent_kill::report::download_report))
+    health_and_metrics_routes().routes(routes!(ops::openapi::show_openapi_document)).merge(signed_link_routes())
+}
+
+fn signed_link_routes() -> OpenApiRouter<SharedState> {
+    OpenApiRouter::new().routes(routes!(taurusdb::intelligent_kill::report::download_report))
+}
+
+/// Routes that authenticate the caller by credentials, a password or a signed link.
+pub(crate) fn audited_routes() -> OpenApiRouter<SharedState> {
+    authenticated_routes().merge(sign_in_routes()).merge(signed_link_routes())
 }
 
 /// If [`crate::ApiSettings::operations_only`] is set, the router contains only the health and metrics endpoints.

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::{format_timestamp, is_own_user_id, not_found_error, require_administrator, users};
 use crate::AppState;
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::body::parse_json_body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
@@ -52,11 +52,11 @@ pub(crate) struct AccessKeyUpdate {
 }
 
 /// List the access keys of a user.
-#[utoipa::path(get, path = "/clew/v1/users/{user_id}/keys", tag = "administration",
+#[utoipa::path(get, path = "/clew/v1/users/{user_id}/keys", tag = "administration", operation_id = "ListAccessKeys",
     responses((status = 200, description = "Access keys of the user, oldest first", body = AccessKeyList)))]
 pub(crate) async fn list_access_keys(
     ApiRequest { service, caller, path: user, .. }: ApiRequest<String>,
-) -> Result<Json<AccessKeyList>, ApiError> {
+) -> ApiResult<AccessKeyList> {
     let user = find_access_key_owner(&caller, Action::LIST_IDENTITIES, &user).await?;
     let keys: Vec<_> =
         service.store.identities().list_access_keys(&user.id).await?.iter().map(build_access_key_view).collect();
@@ -64,7 +64,7 @@ pub(crate) async fn list_access_keys(
 }
 
 /// Create an access key.
-#[utoipa::path(post, path = "/clew/v1/users/{user_id}/keys", tag = "administration",
+#[utoipa::path(post, path = "/clew/v1/users/{user_id}/keys", tag = "administration", operation_id = "CreateAccessKey",
     responses(
         (status = 201, description = "The access key with its secret", body = CreatedAccessKey),
         (status = 409, description = "The user has the maximum number of keys", body = ErrorBody)
@@ -83,11 +83,11 @@ pub(crate) async fn create_access_key(
 
 /// Enable or disable an access key.
 #[utoipa::path(patch, path = "/clew/v1/users/{user_id}/keys/{access_key}", tag = "administration",
-    request_body = AccessKeyUpdate,
+    operation_id = "UpdateAccessKey", request_body = AccessKeyUpdate,
     responses((status = 200, description = "The access key", body = AccessKeyView)))]
 pub(crate) async fn update_access_key(
     ApiRequest { service, caller, path: (user, key), body, .. }: ApiRequest<(String, String)>,
-) -> Result<Json<AccessKeyView>, ApiError> {
+) -> ApiResult<AccessKeyView> {
     let user = find_access_key_owner(&caller, Action::MANAGE_IDENTITIES, &user).await?;
     let AccessKeyUpdate { enabled } = parse_json_body(&body)?;
     if enabled {
@@ -100,7 +100,7 @@ pub(crate) async fn update_access_key(
 
 /// Delete an access key.
 #[utoipa::path(delete, path = "/clew/v1/users/{user_id}/keys/{access_key}", tag = "administration",
-    responses((status = 204, description = "Deleted")))]
+    operation_id = "DeleteAccessKey", responses((status = 204, description = "Deleted")))]
 pub(crate) async fn delete_access_key(
     ApiRequest { service, caller, path: (user, key), .. }: ApiRequest<(String, String)>,
 ) -> Result<StatusCode, ApiError> {

@@ -13,7 +13,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::require_administrator;
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::json::Json;
@@ -57,11 +57,10 @@ pub(crate) struct AuditProblemView {
 }
 
 /// List audit rows.
-#[utoipa::path(get, path = "/clew/v1/audit", tag = "administration", params(AuditFilterParameters, AuditPageParameters),
+#[utoipa::path(get, path = "/clew/v1/audit", tag = "administration",
+    operation_id = "ListAudit", params(AuditFilterParameters, AuditPageParameters),
     responses((status = 200, description = "Page of audit rows", body = AuditPage)))]
-pub(crate) async fn list_audit_rows(
-    ApiRequest { service, caller, query, .. }: ApiRequest,
-) -> Result<Json<AuditPage>, ApiError> {
+pub(crate) async fn list_audit_rows(ApiRequest { service, caller, query, .. }: ApiRequest) -> ApiResult<AuditPage> {
     let filter = authorize_audit_read(&caller)?;
     let AuditRowsQuery { filter, newest_first, after, limit } =
         query::parse_audit_query_string(query.as_deref(), filter)?;
@@ -78,7 +77,8 @@ pub(crate) async fn list_audit_rows(
 }
 
 /// Export the audit rows that match the filters, in the JSON Lines format.
-#[utoipa::path(get, path = "/clew/v1/audit/export", tag = "administration", params(AuditFilterParameters),
+#[utoipa::path(get, path = "/clew/v1/audit/export", tag = "administration",
+    operation_id = "ExportAudit", params(AuditFilterParameters),
     responses((status = 200, description = "Audit rows as JSON Lines, oldest first", body = AuditRow, content_type = "application/x-ndjson")))]
 pub(crate) async fn export_audit_log(
     ApiRequest { service, caller, query, .. }: ApiRequest,
@@ -93,11 +93,11 @@ pub(crate) async fn export_audit_log(
 /// Verify the audit log of all domains. Only administrators can verify the audit log.
 ///
 /// The verification reports a problem if the newest audit row that the server has read is missing from the store.
-#[utoipa::path(get, path = "/clew/v1/audit/verify", tag = "administration",
+#[utoipa::path(get, path = "/clew/v1/audit/verify", tag = "administration", operation_id = "VerifyAudit",
     responses((status = 200, description = "Result of the verification", body = AuditVerificationResponse)))]
 pub(crate) async fn verify_audit_log(
     ApiRequest { service, caller, .. }: ApiRequest,
-) -> Result<Json<AuditVerificationResponse>, ApiError> {
+) -> ApiResult<AuditVerificationResponse> {
     caller.require_domain_permission(Action::READ_AUDIT)?;
     require_administrator(&caller)?;
     let report = service.store.audit().verify_audit_log(&[]).await?;

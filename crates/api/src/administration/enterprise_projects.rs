@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{field_validation, not_found_error, require_identity_read_permission, require_identity_write_permission};
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::body::parse_json_body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
@@ -52,11 +52,12 @@ pub(crate) struct EnterpriseProjectUpdate {
 }
 
 /// List the enterprise projects of the domain.
-#[utoipa::path(get, path = "/clew/v1/enterprise-projects", tag = "administration", params(PageParameters),
+#[utoipa::path(get, path = "/clew/v1/enterprise-projects", tag = "administration",
+    operation_id = "ListEnterpriseProjects", params(PageParameters),
     responses((status = 200, description = "Page of enterprise projects: the default enterprise project first, then the others by name", body = EnterpriseProjectPage)))]
 pub(crate) async fn list_enterprise_projects(
     ApiRequest { service, caller, query, .. }: ApiRequest,
-) -> Result<Json<EnterpriseProjectPage>, ApiError> {
+) -> ApiResult<EnterpriseProjectPage> {
     let domain = require_identity_read_permission(&caller)?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let (enterprise_projects, total_count) = pagination::paginate_list(
@@ -69,7 +70,7 @@ pub(crate) async fn list_enterprise_projects(
 
 /// Create an enterprise project.
 #[utoipa::path(post, path = "/clew/v1/enterprise-projects", tag = "administration",
-    request_body = CreateEnterpriseProjectRequest,
+    operation_id = "CreateEnterpriseProject", request_body = CreateEnterpriseProjectRequest,
     responses(
         (status = 201, description = "The enterprise project", body = EnterpriseProjectView),
         (status = 409, description = "The name is already in use", body = ErrorBody)
@@ -87,11 +88,11 @@ pub(crate) async fn create_enterprise_project(
 
 /// Change an enterprise project. The default enterprise project cannot be changed.
 #[utoipa::path(patch, path = "/clew/v1/enterprise-projects/{enterprise_project_id}", tag = "administration",
-    request_body = EnterpriseProjectUpdate,
+    operation_id = "UpdateEnterpriseProject", request_body = EnterpriseProjectUpdate,
     responses((status = 200, description = "The enterprise project", body = EnterpriseProjectView)))]
 pub(crate) async fn update_enterprise_project(
     ApiRequest { service, caller, path: id, body, .. }: ApiRequest<String>,
-) -> Result<Json<EnterpriseProjectView>, ApiError> {
+) -> ApiResult<EnterpriseProjectView> {
     let (domain, origin) = require_identity_write_permission(&caller)?;
     let EnterpriseProjectUpdate { description, enabled } = parse_json_body(&body)?;
     let change = EnterpriseProjectChange { description: field_validation::check_description(description)?, enabled };

@@ -8,7 +8,7 @@ use crate::error::{ApiError, ErrorBody};
 
 /// Add a user to a group.
 #[utoipa::path(put, path = "/clew/v1/groups/{group_id}/members/{user_id}", tag = "administration",
-    responses(
+    operation_id = "AddUserToGroup", responses(
         (status = 204, description = "The user is a member of the group"),
         (status = 409, description = "The membership would exceed the policy limit of the user", body = ErrorBody)
     ))]
@@ -24,6 +24,7 @@ pub(crate) async fn add_group_member(
 
 /// Remove a user from a group.
 #[utoipa::path(delete, path = "/clew/v1/groups/{group_id}/members/{user_id}", tag = "administration",
+    operation_id = "RemoveUserFromGroup",
     responses((status = 204, description = "The user is not a member of the group")))]
 pub(crate) async fn remove_group_member(
     ApiRequest { service, caller, path: (group, user), .. }: ApiRequest<(String, String)>,

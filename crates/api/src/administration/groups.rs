@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{field_validation, not_found_error, require_identity_read_permission, require_identity_write_permission};
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::body::parse_json_body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
@@ -55,11 +55,10 @@ pub(crate) struct CreateGroupRequest {
 }
 
 /// List the groups of the domain.
-#[utoipa::path(get, path = "/clew/v1/groups", tag = "administration", params(PageParameters),
+#[utoipa::path(get, path = "/clew/v1/groups", tag = "administration",
+    operation_id = "ListGroups", params(PageParameters),
     responses((status = 200, description = "Page of groups, sorted by name", body = GroupPage)))]
-pub(crate) async fn list_groups(
-    ApiRequest { service, caller, query, .. }: ApiRequest,
-) -> Result<Json<GroupPage>, ApiError> {
+pub(crate) async fn list_groups(ApiRequest { service, caller, query, .. }: ApiRequest) -> ApiResult<GroupPage> {
     let domain = require_identity_read_permission(&caller)?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let (groups, total_count) =
@@ -68,7 +67,7 @@ pub(crate) async fn list_groups(
 }
 
 /// Create a group.
-#[utoipa::path(post, path = "/clew/v1/groups", tag = "administration",
+#[utoipa::path(post, path = "/clew/v1/groups", tag = "administration", operation_id = "CreateGroup",
     request_body = CreateGroupRequest,
     responses(
         (status = 201, description = "The group", body = GroupView),
@@ -86,11 +85,11 @@ pub(crate) async fn create_group(
 }
 
 /// Show a group with its members.
-#[utoipa::path(get, path = "/clew/v1/groups/{group_id}", tag = "administration",
+#[utoipa::path(get, path = "/clew/v1/groups/{group_id}", tag = "administration", operation_id = "ShowGroup",
     responses((status = 200, description = "The group", body = GroupWithMembers)))]
 pub(crate) async fn show_group(
     ApiRequest { service, caller, path: id, .. }: ApiRequest<String>,
-) -> Result<Json<GroupWithMembers>, ApiError> {
+) -> ApiResult<GroupWithMembers> {
     require_identity_read_permission(&caller)?;
     let group = find_group(&caller, &id).await?;
     let members = service.store.identities().list_group_members(&group.id).await?;
@@ -101,7 +100,7 @@ pub(crate) async fn show_group(
 }
 
 /// Delete a group. The group's policies no longer apply to its members.
-#[utoipa::path(delete, path = "/clew/v1/groups/{group_id}", tag = "administration",
+#[utoipa::path(delete, path = "/clew/v1/groups/{group_id}", tag = "administration", operation_id = "DeleteGroup",
     responses((status = 204, description = "Deleted")))]
 pub(crate) async fn delete_group(
     ApiRequest { service, caller, path: id, .. }: ApiRequest<String>,

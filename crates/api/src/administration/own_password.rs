@@ -30,7 +30,7 @@ pub(crate) struct PasswordChange {
 /// Change the caller's password.
 ///
 /// Changing the password revokes all tokens and temporary access keys of the caller, including the current token.
-#[utoipa::path(post, path = "/clew/v1/password", tag = "administration",
+#[utoipa::path(post, path = "/clew/v1/password", tag = "administration", operation_id = "ChangePassword",
     request_body = PasswordChange,
     responses((status = 204, description = "The password is changed")))]
 pub(crate) async fn change_own_password(

@@ -16,7 +16,7 @@ use super::{
     require_identity_write_permission,
 };
 use crate::AppState;
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::body::parse_json_body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody, PolicyDiagnosticView};
@@ -76,11 +76,10 @@ pub(crate) struct PolicyPutRequest {
 }
 
 /// List the custom policies of the domain and the system policies.
-#[utoipa::path(get, path = "/clew/v1/policies", tag = "administration", params(PageParameters),
+#[utoipa::path(get, path = "/clew/v1/policies", tag = "administration",
+    operation_id = "ListPolicies", params(PageParameters),
     responses((status = 200, description = "Page of policies: custom policies of the domain, sorted by name, then system policies", body = PolicyPage)))]
-pub(crate) async fn list_policies(
-    ApiRequest { service, caller, query, .. }: ApiRequest,
-) -> Result<Json<PolicyPage>, ApiError> {
+pub(crate) async fn list_policies(ApiRequest { service, caller, query, .. }: ApiRequest) -> ApiResult<PolicyPage> {
     let domain = require_identity_read_permission(&caller)?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let custom = service.store.policies().list_policies(domain).await?.into_iter().map(CustomOrSystemPolicy::Custom);
@@ -90,11 +89,11 @@ pub(crate) async fn list_policies(
 }
 
 /// Show a policy.
-#[utoipa::path(get, path = "/clew/v1/policies/{name}", tag = "administration",
+#[utoipa::path(get, path = "/clew/v1/policies/{name}", tag = "administration", operation_id = "ShowPolicy",
     responses((status = 200, description = "The policy", body = PolicyWithDocument)))]
 pub(crate) async fn show_policy(
     ApiRequest { service, caller, path: name, .. }: ApiRequest<String>,
-) -> Result<Json<PolicyWithDocument>, ApiError> {
+) -> ApiResult<PolicyWithDocument> {
     let domain = require_identity_read_permission(&caller)?;
     let resolved = find_policy(&service, domain, &name).await?;
     let parsed = parse_policy_document(&caller, resolved.policy_document_text().to_owned()).await?;
@@ -105,7 +104,7 @@ pub(crate) async fn show_policy(
 ///
 /// An error response lists all errors in the policy document with their positions.
 /// Changing a policy revokes the tokens of the affected users.
-#[utoipa::path(put, path = "/clew/v1/policies/{name}", tag = "administration",
+#[utoipa::path(put, path = "/clew/v1/policies/{name}", tag = "administration", operation_id = "PutPolicy",
     request_body = PolicyPutRequest,
     responses(
         (status = 200, description = "The policy", body = PolicyWithDocument),
@@ -113,7 +112,7 @@ pub(crate) async fn show_policy(
     ))]
 pub(crate) async fn put_policy(
     ApiRequest { service, caller, path: name, body, .. }: ApiRequest<String>,
-) -> Result<Json<PolicyWithDocument>, ApiError> {
+) -> ApiResult<PolicyWithDocument> {
     let (domain, origin) = require_identity_write_permission(&caller)?;
     if system_policies::find_system_policy(&name).is_some() {
         return Err(immutable_system_policy_error());
@@ -142,7 +141,7 @@ pub(crate) async fn put_policy(
 }
 
 /// Delete a policy. A policy with attachments cannot be deleted.
-#[utoipa::path(delete, path = "/clew/v1/policies/{name}", tag = "administration",
+#[utoipa::path(delete, path = "/clew/v1/policies/{name}", tag = "administration", operation_id = "DeletePolicy",
     responses(
         (status = 204, description = "Deleted"),
         (status = 409, description = "The policy is attached, or it is a system policy", body = ErrorBody)
@@ -222,7 +221,7 @@ async fn parse_policy_document(caller: &Caller, text: String) -> Result<Result<P
 fn build_policy_response(
     policy: &CustomOrSystemPolicy,
     warnings: Vec<PolicyDiagnosticView>,
-) -> Result<Json<PolicyWithDocument>, ApiError> {
+) -> ApiResult<PolicyWithDocument> {
     let document = RawValue::from_string(policy.policy_document_text().trim().to_owned());
     let document = document.map_err(|error| ApiError::internal_error(&error))?;
     Ok(Json(PolicyWithDocument { policy: policy.build_policy_view(), document, warnings }))

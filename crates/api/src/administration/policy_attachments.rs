@@ -14,7 +14,7 @@ use super::{
     groups, not_found_error, projects, require_identity_read_permission, require_identity_write_permission, users,
 };
 use crate::AppState;
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::body::parse_json_body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
@@ -88,11 +88,11 @@ pub(crate) enum GranteeKind {
 
 /// List the attachments of a policy.
 #[utoipa::path(get, path = "/clew/v1/policies/{name}/attachments", tag = "administration",
-    params(PageParameters),
+    operation_id = "ListPolicyAttachments", params(PageParameters),
     responses((status = 200, description = "Page of users and groups", body = PolicyAttachmentPage)))]
 pub(crate) async fn list_attachments(
     ApiRequest { service, caller, path: name, query, .. }: ApiRequest<String>,
-) -> Result<Json<PolicyAttachmentPage>, ApiError> {
+) -> ApiResult<PolicyAttachmentPage> {
     let domain = require_identity_read_permission(&caller)?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let policy = policies::find_policy(&service, domain, &name).await?.to_policy_ref();
@@ -103,7 +103,7 @@ pub(crate) async fn list_attachments(
 
 /// Attach a policy and revoke the tokens of the affected users.
 #[utoipa::path(post, path = "/clew/v1/policies/{name}/attachments", tag = "administration",
-    request_body = PolicyAttachmentRequest,
+    operation_id = "AttachPolicy", request_body = PolicyAttachmentRequest,
     responses(
         (status = 204, description = "The policy is attached"),
         (status = 409, description = "The attachment would exceed the policy limit of a user or group", body = ErrorBody)
@@ -127,7 +127,7 @@ pub(crate) async fn attach_policy(
 
 /// Detach a policy and revoke the tokens of the affected users.
 #[utoipa::path(delete, path = "/clew/v1/policies/{name}/attachments/{kind}/{id}", tag = "administration",
-    params(
+    operation_id = "DetachPolicy", params(
         ("kind" = inline(GranteeKind), Path, description = "Kind of the grantee"),
         ("id" = String, Path, description = "Id of the user or group"),
         ("project_id" = Option<String>, Query, description = "Project to which the attachment applies")

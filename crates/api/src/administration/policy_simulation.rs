@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 use super::{not_found_error, projects, require_identity_read_permission, users};
 use crate::AppState;
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::body::parse_json_body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
@@ -114,7 +114,7 @@ pub(crate) enum PolicyStatementEffect {
 }
 
 /// Simulate a request against the user's policies.
-#[utoipa::path(post, path = "/clew/v1/policies/simulate", tag = "administration",
+#[utoipa::path(post, path = "/clew/v1/policies/simulate", tag = "administration", operation_id = "SimulatePolicy",
     request_body = SimulationRequest,
     responses(
         (status = 200, description = "Decision, with the reasons for each policy statement", body = SimulationResponse),
@@ -122,7 +122,7 @@ pub(crate) enum PolicyStatementEffect {
     ))]
 pub(crate) async fn simulate_request(
     ApiRequest { service, caller, body, .. }: ApiRequest,
-) -> Result<Json<SimulationResponse>, ApiError> {
+) -> ApiResult<SimulationResponse> {
     require_identity_read_permission(&caller)?;
     let request: SimulationRequest = parse_json_body(&body)?;
     let action = find_action(&request.action)?;

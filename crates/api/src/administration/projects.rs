@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{field_validation, not_found_error, require_identity_read_permission, require_identity_write_permission};
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::body::parse_json_body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
@@ -55,11 +55,10 @@ pub(crate) struct ProjectUpdate {
 }
 
 /// List the projects of the domain.
-#[utoipa::path(get, path = "/clew/v1/projects", tag = "administration", params(PageParameters),
+#[utoipa::path(get, path = "/clew/v1/projects", tag = "administration",
+    operation_id = "ListAdministeredProjects", params(PageParameters),
     responses((status = 200, description = "Page of projects, sorted by name", body = ProjectPage)))]
-pub(crate) async fn list_projects(
-    ApiRequest { service, caller, query, .. }: ApiRequest,
-) -> Result<Json<ProjectPage>, ApiError> {
+pub(crate) async fn list_projects(ApiRequest { service, caller, query, .. }: ApiRequest) -> ApiResult<ProjectPage> {
     let domain = require_identity_read_permission(&caller)?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let (projects, total_count) =
@@ -68,7 +67,7 @@ pub(crate) async fn list_projects(
 }
 
 /// Create a project.
-#[utoipa::path(post, path = "/clew/v1/projects", tag = "administration",
+#[utoipa::path(post, path = "/clew/v1/projects", tag = "administration", operation_id = "CreateProject",
     request_body = CreateProjectRequest,
     responses(
         (status = 201, description = "The project", body = ProjectView),
@@ -86,12 +85,12 @@ pub(crate) async fn create_project(
 }
 
 /// Change a project.
-#[utoipa::path(patch, path = "/clew/v1/projects/{project_id}", tag = "administration",
+#[utoipa::path(patch, path = "/clew/v1/projects/{project_id}", tag = "administration", operation_id = "UpdateProject",
     request_body = ProjectUpdate,
     responses((status = 200, description = "The project", body = ProjectView)))]
 pub(crate) async fn update_project(
     ApiRequest { service, caller, path: id, body, .. }: ApiRequest<String>,
-) -> Result<Json<ProjectView>, ApiError> {
+) -> ApiResult<ProjectView> {
     let (_, origin) = require_identity_write_permission(&caller)?;
     let ProjectUpdate { description, enabled, masking } = parse_json_body(&body)?;
     let change = ProjectChange { description: field_validation::check_description(description)?, enabled, masking };

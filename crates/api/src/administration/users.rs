@@ -11,7 +11,7 @@ use super::{
     field_validation, not_found_error, require_administrator, require_identity_read_permission,
     require_identity_write_permission,
 };
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::body::{SecretField, parse_json_body};
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
@@ -80,11 +80,9 @@ pub(crate) struct UserUpdate {
 }
 
 /// List the users of the domain.
-#[utoipa::path(get, path = "/clew/v1/users", tag = "administration", params(PageParameters),
+#[utoipa::path(get, path = "/clew/v1/users", tag = "administration", operation_id = "ListUsers", params(PageParameters),
     responses((status = 200, description = "Page of users, sorted by name", body = UserPage)))]
-pub(crate) async fn list_users(
-    ApiRequest { service, caller, query, .. }: ApiRequest,
-) -> Result<Json<UserPage>, ApiError> {
+pub(crate) async fn list_users(ApiRequest { service, caller, query, .. }: ApiRequest) -> ApiResult<UserPage> {
     let domain = require_identity_read_permission(&caller)?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let (users, total_count) =
@@ -93,7 +91,7 @@ pub(crate) async fn list_users(
 }
 
 /// Create a user.
-#[utoipa::path(post, path = "/clew/v1/users", tag = "administration",
+#[utoipa::path(post, path = "/clew/v1/users", tag = "administration", operation_id = "CreateUser",
     request_body = CreateUserRequest,
     responses(
         (status = 201, description = "The user", body = CreatedUser),
@@ -129,17 +127,15 @@ pub(crate) async fn create_user(
 }
 
 /// Show a user.
-#[utoipa::path(get, path = "/clew/v1/users/{user_id}", tag = "administration",
+#[utoipa::path(get, path = "/clew/v1/users/{user_id}", tag = "administration", operation_id = "ShowUser",
     responses((status = 200, description = "The user", body = UserView)))]
-pub(crate) async fn show_user(
-    ApiRequest { caller, path: id, .. }: ApiRequest<String>,
-) -> Result<Json<UserView>, ApiError> {
+pub(crate) async fn show_user(ApiRequest { caller, path: id, .. }: ApiRequest<String>) -> ApiResult<UserView> {
     require_identity_read_permission(&caller)?;
     Ok(Json(build_user_view(find_user(&caller, &id).await?)))
 }
 
 /// Change a user.
-#[utoipa::path(patch, path = "/clew/v1/users/{user_id}", tag = "administration",
+#[utoipa::path(patch, path = "/clew/v1/users/{user_id}", tag = "administration", operation_id = "UpdateUser",
     request_body = UserUpdate,
     responses(
         (status = 200, description = "The user", body = UserView),
@@ -147,7 +143,7 @@ pub(crate) async fn show_user(
     ))]
 pub(crate) async fn update_user(
     ApiRequest { service, caller, path: id, body, .. }: ApiRequest<String>,
-) -> Result<Json<UserView>, ApiError> {
+) -> ApiResult<UserView> {
     let (_, origin) = require_identity_write_permission(&caller)?;
     let UserUpdate { password, enabled, administrator, description } = parse_json_body(&body)?;
     let description = field_validation::check_description(description)?;
@@ -165,7 +161,7 @@ pub(crate) async fn update_user(
 }
 
 /// Delete a user and the user's access keys, tokens and group memberships.
-#[utoipa::path(delete, path = "/clew/v1/users/{user_id}", tag = "administration",
+#[utoipa::path(delete, path = "/clew/v1/users/{user_id}", tag = "administration", operation_id = "DeleteUser",
     responses(
         (status = 204, description = "Deleted"),
         (status = 409, description = "The user is the last enabled administrator", body = ErrorBody)

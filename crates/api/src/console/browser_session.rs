@@ -39,7 +39,7 @@ fn no_store_header() -> (HeaderName, HeaderValue) {
 }
 
 /// Sign in with user name and password. The response sets the token as an HttpOnly cookie.
-#[utoipa::path(post, path = "/clew/v1/console/session", tag = "console",
+#[utoipa::path(post, path = "/clew/v1/console/session", tag = "console", operation_id = "CreateConsoleSession",
     security(()),
     request_body = SignInBody,
     responses(
@@ -75,7 +75,7 @@ pub(crate) async fn create_browser_session(
 }
 
 /// Show the user and scope of the session.
-#[utoipa::path(get, path = "/clew/v1/console/session", tag = "console",
+#[utoipa::path(get, path = "/clew/v1/console/session", tag = "console", operation_id = "ShowConsoleSession",
     responses(
         (status = 200, description = "The browser session", body = BrowserSession),
         (status = 403, description = "The request is signed with an access key or comes from another site", body = ErrorBody)
@@ -96,7 +96,7 @@ pub(crate) async fn show_browser_session(
 }
 
 /// Sign out and revoke the token.
-#[utoipa::path(delete, path = "/clew/v1/console/session", tag = "console",
+#[utoipa::path(delete, path = "/clew/v1/console/session", tag = "console", operation_id = "EndConsoleSession",
     responses(
         (status = 204, description = "Signed out", headers(("Set-Cookie" = String))),
         (status = 403, description = "The request is signed with an access key or does not come from Clew's web page", body = ErrorBody)
@@ -115,7 +115,7 @@ pub(crate) async fn delete_browser_session(
 ///
 /// The browser session gets a new token that expires at the same time as the previous token.
 /// Only sessions created by a sign-in on the web page can change their scope; tokens from POST /v3/auth/tokens cannot.
-#[utoipa::path(post, path = "/clew/v1/console/session/project", tag = "console",
+#[utoipa::path(post, path = "/clew/v1/console/session/project", tag = "console", operation_id = "ChooseConsoleProject",
     request_body = SessionScopeRequest,
     responses(
         (status = 200, description = "The browser session", body = BrowserSession, headers(("Set-Cookie" = String))),

@@ -18,9 +18,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::caller::{NodePath, TargetNode};
-use crate::error::{ApiError, ErrorBody};
+use crate::error::ErrorBody;
 use crate::json::Json;
 use crate::kill_risks::KillRiskView;
 use crate::manual_kill::{add_kill_to_audit_detail, build_manual_kill_request};
@@ -87,7 +87,7 @@ struct CurrentSession {
 
 /// Kill sessions or statements on a node, or preview the kill.
 #[utoipa::path(post, path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/kill", tag = "console",
-    request_body = KillRequestBody,
+    operation_id = "KillSessions", request_body = KillRequestBody,
     responses(
         (status = 200, description = "Result for each session, or the expected result in a preview", body = KillResponse),
         (status = 400, description = "Invalid field value; no session was killed", body = ErrorBody),
@@ -96,7 +96,7 @@ struct CurrentSession {
 )]
 pub(crate) async fn kill_sessions(
     ApiRequest { service, caller, path, language, body, .. }: ApiRequest<NodePath>,
-) -> Result<Json<KillResponse>, ApiError> {
+) -> ApiResult<KillResponse> {
     let request = SessionKillRequest::parse(&body);
     if request.as_ref().is_ok_and(|request| request.preview) {
         caller.audit.set_audited_operation("PreviewKillSessions");

@@ -10,9 +10,8 @@ use utoipa::ToSchema;
 
 use super::format_unix_millis;
 use crate::AppState;
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::caller::{NodePath, TargetNode};
-use crate::error::ApiError;
 use crate::json::Json;
 use crate::pagination::{self, PageParameters};
 
@@ -72,12 +71,12 @@ struct KillHistoryEntry {
 
 /// List the kills of a node.
 #[utoipa::path(get, path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/kills", tag = "console",
-    params(PageParameters),
+    operation_id = "ListKills", params(PageParameters),
     responses((status = 200, description = "Page of kills", body = KillHistoryPage))
 )]
 pub(crate) async fn list_kills(
     ApiRequest { service, caller, path, query, .. }: ApiRequest<NodePath>,
-) -> Result<Json<KillHistoryPage>, ApiError> {
+) -> ApiResult<KillHistoryPage> {
     let target = TargetNode::resolve(&caller, Action::GET_INSTANCE, &path).await?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let filter =

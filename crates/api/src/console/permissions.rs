@@ -6,7 +6,7 @@ use clew_iam::decision::{Action, ActionResourceType as ActionTarget};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::caller::InstancePath;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
@@ -31,14 +31,14 @@ struct Permission {
 
 /// Show the caller's permissions on an instance.
 #[utoipa::path(get, path = "/clew/v1/{project_id}/instances/{instance_id}/permissions", tag = "console",
-    responses(
+    operation_id = "ShowPermissions", responses(
         (status = 200, description = "Permission for each action on the instance and its project", body = Permissions),
         (status = 403, description = "The caller has no permission on the instance", body = ErrorBody)
     )
 )]
 pub(crate) async fn show_permissions(
     ApiRequest { caller, path, language, .. }: ApiRequest<InstancePath>,
-) -> Result<Json<Permissions>, ApiError> {
+) -> ApiResult<Permissions> {
     let mut permissions = BTreeMap::new();
     let (mut found_instance, mut first_refusal) = (None, None);
     for action in Action::ALL {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::format_unix_millis;
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::caller::{NodePath, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
@@ -54,11 +54,12 @@ struct SessionCollectionView {
 
 /// List the collections of a node.
 #[utoipa::path(get, path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/collections", tag = "console",
+    operation_id = "ListCollections",
     responses((status = 200, description = "The newest collections of the node", body = SessionCollectionList))
 )]
 pub(crate) async fn list_session_collections(
     ApiRequest { service, caller, path, language, .. }: ApiRequest<NodePath>,
-) -> Result<Json<SessionCollectionList>, ApiError> {
+) -> ApiResult<SessionCollectionList> {
     let target = TargetNode::resolve(&caller, Action::GET_REALTIME_SESSION, &path).await?;
     let templates_only = target.are_statements_masked_for_caller(&caller);
     let tasks = service
@@ -74,7 +75,7 @@ pub(crate) async fn list_session_collections(
 #[utoipa::path(
     delete,
     path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/collections/{request_id}",
-    tag = "console",
+    tag = "console", operation_id = "DeleteRealtimeSession",
     responses(
         (status = 204, description = "The collection is deleted"),
         (status = 400, description = "The node does not have this collection", body = ErrorBody),

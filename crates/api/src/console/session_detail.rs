@@ -8,7 +8,7 @@ use clew_mysql::{DetailedSession, ExplainOutcome, explain_running_statement, rea
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::caller::{Caller, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::field_errors::invalid_field_error;
@@ -84,7 +84,7 @@ struct ConnectionAttribute {
 #[utoipa::path(
     get,
     path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/sessions/{session_id}",
-    tag = "console",
+    tag = "console", operation_id = "ShowSession",
     params(("session_id" = u64, Path, description = "Thread id")),
     responses(
         (status = 200, description = "Details of the session", body = SessionDetail),
@@ -94,7 +94,7 @@ struct ConnectionAttribute {
 )]
 pub(crate) async fn show_session_detail(
     ApiRequest { service, caller, path, .. }: ApiRequest<SessionPath>,
-) -> Result<Json<SessionDetail>, ApiError> {
+) -> ApiResult<SessionDetail> {
     let (target, id) = authorize_session_request(&caller, path).await?;
     let masked = target.requires_statement_masking(&caller);
     let read = read_session_detail(&target.node.url, id, &service.connector);
@@ -157,7 +157,7 @@ pub(crate) struct ExplainResponse {
 #[utoipa::path(
     post,
     path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/sessions/{session_id}/explain",
-    tag = "console",
+    tag = "console", operation_id = "ExplainSession",
     params(("session_id" = u64, Path, description = "Thread id")),
     responses(
         (status = 200, description = "Execution plan, or the server's reason for not returning a plan", body = ExplainResponse),
@@ -168,7 +168,7 @@ pub(crate) struct ExplainResponse {
 )]
 pub(crate) async fn explain_statement(
     ApiRequest { service, caller, path, language, .. }: ApiRequest<SessionPath>,
-) -> Result<Json<ExplainResponse>, ApiError> {
+) -> ApiResult<ExplainResponse> {
     let (target, id) = authorize_session_request(&caller, path).await?;
     if target.requires_statement_masking(&caller) {
         // Plans contain literals that Clew cannot mask, because the plan format differs between servers.

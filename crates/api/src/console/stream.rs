@@ -48,7 +48,7 @@ pub(crate) struct StreamParameters {
 /// A `limitations` event lists data that the server hides; a `read-error` event reports a failure to read the node.
 /// An `end` event contains the reason why the stream ended.
 #[utoipa::path(get, path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/stream", tag = "console",
-    params(
+    operation_id = "WatchSessions", params(
         StreamParameters,
         ("Last-Event-ID" = Option<String>, Header, description = "Id of the last received event; the stream resumes with the changes since that event")
     ),

@@ -25,7 +25,8 @@ pub(crate) struct DomainEntry {
 }
 
 /// List the caller's domains. A caller belongs to exactly one domain.
-#[utoipa::path(get, path = "/v3/auth/domains", tag = "identity", responses((status = 200, description = "Domain of the caller", body = DomainList)))]
+#[utoipa::path(get, path = "/v3/auth/domains", tag = "identity",
+    operation_id = "ListAuthDomains", responses((status = 200, description = "Domain of the caller", body = DomainList)))]
 pub(crate) async fn list_domains(Caller { principal, .. }: Caller) -> Json<DomainList> {
     let domain = DomainEntry {
         enabled: true,
@@ -47,7 +48,8 @@ pub(crate) struct CallerIdentity {
 }
 
 /// Show the identity of the caller.
-#[utoipa::path(get, path = "/v5/caller-identity", tag = "identity", responses((status = 200, description = "The caller", body = CallerIdentity)))]
+#[utoipa::path(get, path = "/v5/caller-identity", tag = "identity",
+    operation_id = "ShowCallerIdentity", responses((status = 200, description = "The caller", body = CallerIdentity)))]
 pub(crate) async fn show_caller_identity(Caller { principal, .. }: Caller) -> Json<CallerIdentity> {
     Json(CallerIdentity {
         principal_urn: format!("iam::{}:user:{}", principal.domain_id, principal.user_name),

@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::AppState;
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::field_errors::truncate_for_message;
@@ -51,7 +51,7 @@ pub(crate) struct ProjectEntry {
 }
 
 /// List the projects of the caller's domain.
-#[utoipa::path(get, path = "/v3/projects", tag = "identity",
+#[utoipa::path(get, path = "/v3/projects", tag = "identity", operation_id = "ListProjects",
     params(
         ("name" = Option<String>, Query, description = "Project name; the SDKs of the cloud send a region name"),
         ("domain_id" = Option<String>, Query), ("parent_id" = Option<String>, Query),
@@ -63,7 +63,7 @@ pub(crate) struct ProjectEntry {
 )]
 pub(crate) async fn list_projects(
     ApiRequest { service, caller: Caller { principal, .. }, query: raw, .. }: ApiRequest,
-) -> Result<Json<ProjectList>, ApiError> {
+) -> ApiResult<ProjectList> {
     let query = QueryString::parse(raw.as_deref())?;
     let (enabled, is_domain) =
         (parse_boolean_parameter(&query, "enabled")?, parse_boolean_parameter(&query, "is_domain")?);
@@ -90,10 +90,11 @@ pub(crate) async fn list_projects(
 }
 
 /// List the enabled projects that the caller's policies apply to or, for an administrator, all enabled projects.
-#[utoipa::path(get, path = "/v3/auth/projects", tag = "identity", responses((status = 200, description = "List of projects", body = ProjectList)))]
+#[utoipa::path(get, path = "/v3/auth/projects", tag = "identity",
+    operation_id = "ListAuthProjects", responses((status = 200, description = "List of projects", body = ProjectList)))]
 pub(crate) async fn list_caller_projects(
     ApiRequest { service, caller: Caller { principal, .. }, .. }: ApiRequest,
-) -> Result<Json<ProjectList>, ApiError> {
+) -> ApiResult<ProjectList> {
     let projects =
         load_accessible_projects(&service, &principal.domain_id, principal.administrator, &principal.grants).await?;
     let links = PaginationLinks { own: "/v3/auth/projects".to_owned(), previous: None, next: None };

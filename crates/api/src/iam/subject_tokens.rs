@@ -19,7 +19,7 @@ use crate::query_string::QueryString;
 const SUBJECT_TOKEN_HEADER: &str = "x-subject-token";
 
 /// Validate a token and show its details. For another user's token, the caller needs permission to list identities.
-#[utoipa::path(get, path = "/v3/auth/tokens", tag = "identity",
+#[utoipa::path(get, path = "/v3/auth/tokens", tag = "identity", operation_id = "ShowToken",
     params(
         ("X-Subject-Token" = String, Header, description = "The token to validate"),
         ("nocatalog" = Option<String>, Query, description = "Any non-empty value omits the catalog")
@@ -52,7 +52,7 @@ pub(crate) async fn show_token(
 }
 
 /// Revoke a token. For another user's token, the caller needs permission to manage identities.
-#[utoipa::path(delete, path = "/v3/auth/tokens", tag = "identity",
+#[utoipa::path(delete, path = "/v3/auth/tokens", tag = "identity", operation_id = "RevokeToken",
     params(("X-Subject-Token" = String, Header, description = "The token to revoke")),
     responses(
         (status = 204, description = "Revoked"),

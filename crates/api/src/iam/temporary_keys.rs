@@ -72,7 +72,7 @@ struct TemporaryKey {
 
 /// Create a temporary access key with a security token.
 #[utoipa::path(post, path = "/v3.0/OS-CREDENTIAL/securitytokens", tag = "identity",
-    request_body = TemporaryKeyRequest,
+    operation_id = "CreateTemporaryAccessKey", request_body = TemporaryKeyRequest,
     responses(
         (status = 201, description = "The access key", body = TemporaryKeyResponse),
         (status = 400, description = "A field is missing or invalid", body = ErrorBody),

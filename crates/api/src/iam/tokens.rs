@@ -22,7 +22,7 @@ use crate::query_string::QueryString;
 use crate::{AppState, SharedState, limits, policy_cache};
 
 /// Create a token with a user name and password. The scope of the token is a project or the domain.
-#[utoipa::path(post, path = "/v3/auth/tokens", tag = "identity",
+#[utoipa::path(post, path = "/v3/auth/tokens", tag = "identity", operation_id = "CreateToken",
     security(()),
     params(("nocatalog" = Option<String>, Query, description = "Any non-empty value omits the catalog")),
     request_body = TokenRequest,

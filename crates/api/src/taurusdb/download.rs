@@ -19,7 +19,7 @@ use crate::query_string::QueryString;
 #[utoipa::path(
     get,
     path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/realtime-session-result",
-    tag = "sessions",
+    tag = "sessions", operation_id = "DownloadRealtimeSession",
     params(
         ("request_id" = String, Query, description = "Id of the collection"),
         ("X-Language" = Option<String>, Header, description = "Language of the header row: en-us or zh-cn"),

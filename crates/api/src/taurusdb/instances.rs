@@ -8,7 +8,7 @@ use clew_model::{Instance, InstanceFilter, Pagination, Tag};
 use clew_store::Project;
 use utoipa::IntoParams;
 
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::caller::{Caller, InstancePath};
 use crate::error::{ApiError, ErrorBody};
 use crate::field_errors::{invalid_field_error, value_not_allowed_error};
@@ -50,44 +50,44 @@ struct InstanceListParameters {
 }
 
 /// List the instances of a project.
-#[utoipa::path(get, path = "/v3/{project_id}/instances", tag = "instances",
+#[utoipa::path(get, path = "/v3/{project_id}/instances", tag = "instances", operation_id = "ListGaussMySqlInstances",
     params(InstanceListParameters),
     responses((status = 200, description = "Page of instances", body = InstanceListResponse))
 )]
 pub(crate) async fn list_instances_v3(
     ApiRequest { caller, path: project, query, .. }: ApiRequest<String>,
-) -> Result<Json<InstanceListResponse>, ApiError> {
+) -> ApiResult<InstanceListResponse> {
     list_instances(&caller, &project, query, InstanceApiVersion::V3).await
 }
 
 /// List the instances of a project, with the status names of API version 3.1.
 #[utoipa::path(get, path = "/v3.1/{project_id}/instances", tag = "instances",
-    params(InstanceListParameters),
+    operation_id = "ListGaussMySqlInstancesUnifyStatus", params(InstanceListParameters),
     responses((status = 200, description = "Page of instances", body = InstanceListResponse))
 )]
 pub(crate) async fn list_instances_v3_1(
     ApiRequest { caller, path: project, query, .. }: ApiRequest<String>,
-) -> Result<Json<InstanceListResponse>, ApiError> {
+) -> ApiResult<InstanceListResponse> {
     list_instances(&caller, &project, query, InstanceApiVersion::V3_1).await
 }
 
 /// Show an instance and its nodes.
 #[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}", tag = "instances",
-    responses((status = 200, description = "The instance", body = InstanceResponse), (status = 404, description = "The instance does not exist", body = ErrorBody))
+    operation_id = "ShowGaussMySqlInstanceInfo", responses((status = 200, description = "The instance", body = InstanceResponse), (status = 404, description = "The instance does not exist", body = ErrorBody))
 )]
 pub(crate) async fn show_instance_v3(
     ApiRequest { caller, path, .. }: ApiRequest<InstancePath>,
-) -> Result<Json<InstanceResponse>, ApiError> {
+) -> ApiResult<InstanceResponse> {
     show_instance(&caller, &path, InstanceApiVersion::V3).await
 }
 
 /// Show an instance and its nodes, with the status names of API version 3.1.
 #[utoipa::path(get, path = "/v3.1/{project_id}/instances/{instance_id}", tag = "instances",
-    responses((status = 200, description = "The instance", body = InstanceResponse), (status = 404, description = "The instance does not exist", body = ErrorBody))
+    operation_id = "ShowGaussMySqlInstanceInfoUnifyStatus", responses((status = 200, description = "The instance", body = InstanceResponse), (status = 404, description = "The instance does not exist", body = ErrorBody))
 )]
 pub(crate) async fn show_instance_v3_1(
     ApiRequest { caller, path, .. }: ApiRequest<InstancePath>,
-) -> Result<Json<InstanceResponse>, ApiError> {
+) -> ApiResult<InstanceResponse> {
     show_instance(&caller, &path, InstanceApiVersion::V3_1).await
 }
 
@@ -96,7 +96,7 @@ async fn list_instances(
     project: &str,
     query: Option<String>,
     names: InstanceApiVersion,
-) -> Result<Json<InstanceListResponse>, ApiError> {
+) -> ApiResult<InstanceListResponse> {
     let project = caller.require_permission_on_some_instance(Action::LIST_INSTANCES, project).await?;
     let query = QueryString::parse(query.as_deref())?;
     let page = pagination::parse_page_from_query_string(&query)?;
@@ -136,11 +136,7 @@ async fn list_visible_instances(
     }
 }
 
-async fn show_instance(
-    caller: &Caller,
-    path: &InstancePath,
-    names: InstanceApiVersion,
-) -> Result<Json<InstanceResponse>, ApiError> {
+async fn show_instance(caller: &Caller, path: &InstancePath, names: InstanceApiVersion) -> ApiResult<InstanceResponse> {
     let (_, instance) = caller.require_instance_permission(Action::GET_INSTANCE, path).await?;
     Ok(Json(wire::build_instance_response(&instance, names)))
 }

@@ -14,7 +14,7 @@ use clew_store::{NewIntelligentKill, StoreError};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::body::parse_json_body;
 use crate::caller::{Caller, InstancePath, TargetNode, find_reachable_node_with_password};
 use crate::error::{ApiError, ErrorBody};
@@ -77,7 +77,7 @@ pub(crate) struct IntelligentKillTask {
 #[utoipa::path(
     get,
     path = "/v3/{project_id}/instances/{instance_id}/intelligent-kill-session/statistic",
-    tag = "sessions",
+    tag = "sessions", operation_id = "ShowIntelligentKillSessionStatistic",
     params(("node_id" = String, Query, description = "Id of the node")),
     responses(
         (status = 200, description = "Session groups that an intelligent kill would kill now", body = IntelligentKillPreview),
@@ -86,7 +86,7 @@ pub(crate) struct IntelligentKillTask {
 )]
 pub(crate) async fn preview_intelligent_kill(
     ApiRequest { service, caller, path, language, query, .. }: ApiRequest<InstancePath>,
-) -> Result<Json<IntelligentKillPreview>, ApiError> {
+) -> ApiResult<IntelligentKillPreview> {
     let query = QueryString::parse(query.as_deref());
     let target = authorize_and_load_node(&caller, Action::SHOW_INTELLIGENT_KILL, &path, || {
         query?.get_required("node_id").map(str::to_owned)
@@ -126,7 +126,7 @@ fn build_session_group_statistics(
 
 /// Start an intelligent kill.
 #[utoipa::path(post, path = "/v3/{project_id}/instances/{instance_id}/intelligent-kill-session", tag = "sessions",
-    request_body = ExecuteIntelligentKillRequest,
+    operation_id = "ExecuteIntelligentKillSession", request_body = ExecuteIntelligentKillRequest,
     responses(
         (status = 200, description = "The intelligent kill is queued; the history lists it after its completion", body = IntelligentKillTask),
         (status = 409, description = "The intelligent kill queue of the node is full", body = ErrorBody)
@@ -134,7 +134,7 @@ fn build_session_group_statistics(
 )]
 pub(crate) async fn execute_intelligent_kill(
     ApiRequest { service, caller, path, body, .. }: ApiRequest<InstancePath>,
-) -> Result<Json<IntelligentKillTask>, ApiError> {
+) -> ApiResult<IntelligentKillTask> {
     let node = || parse_json_body(&body).map(|request: ExecuteIntelligentKillRequest| request.node_id);
     let target = authorize_and_load_node(&caller, Action::EXECUTE_INTELLIGENT_KILL, &path, node).await?;
     caller.audit.add_detail("node", target.node.id.as_str());

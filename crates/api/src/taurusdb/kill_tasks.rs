@@ -15,7 +15,7 @@ use clew_model::{ApiErrorDefinition, KillCriteria};
 use clew_store::NewKillTask;
 use serde_json::json;
 
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::authentication::is_authenticated_by_cookie;
 use crate::body::{MaybeQuotedNumber, parse_json_body};
 use crate::caller::InstancePath;
@@ -37,7 +37,7 @@ const MANUAL_TASK_TYPE: &str = "manual";
 
 /// Add a task that automatically kills matching sessions of an instance.
 #[utoipa::path(post, path = "/v3/{project_id}/instances/{instance_id}/process/task", tag = "kill tasks",
-    request_body = AddKillTaskRequest,
+    operation_id = "AddKillProcessTask", request_body = AddKillTaskRequest,
     responses(
         (status = 200, description = "The task is running", body = AddKillTaskResponse),
         (status = 409, description = "The kill task switch is off, or the maximum number of tasks is running", body = ErrorBody)
@@ -45,7 +45,7 @@ const MANUAL_TASK_TYPE: &str = "manual";
 )]
 pub(crate) async fn add_kill_task(
     ApiRequest { service, caller, path, headers, body, .. }: ApiRequest<InstancePath>,
-) -> Result<Json<AddKillTaskResponse>, ApiError> {
+) -> ApiResult<AddKillTaskResponse> {
     let (project, instance) = caller.authorize_and_find_instance(Action::MODIFY_INSTANCE, &path).await?;
     let RequestedKillTask { criteria, duration, confirmed } = parse_new_kill_task(&body)?;
     caller.require_credential_lifetime(duration.map(|duration| duration.as_secs()))?;
@@ -110,7 +110,7 @@ fn parse_new_kill_task(body: &[u8]) -> Result<RequestedKillTask, ApiError> {
 
 /// Stop a kill task. If the task has already ended, the request has no effect.
 #[utoipa::path(put, path = "/v3/{project_id}/instances/{instance_id}/process/task", tag = "kill tasks",
-    request_body = StopKillTaskRequest,
+    operation_id = "StopKillProcessTask", request_body = StopKillTaskRequest,
     responses(
         (status = 200, description = "The task is stopped", body = SuccessResponse),
         (status = 404, description = "The instance does not have this task", body = ErrorBody)
@@ -118,7 +118,7 @@ fn parse_new_kill_task(body: &[u8]) -> Result<RequestedKillTask, ApiError> {
 )]
 pub(crate) async fn stop_kill_task(
     ApiRequest { service, caller, path, body, .. }: ApiRequest<InstancePath>,
-) -> Result<Json<SuccessResponse>, ApiError> {
+) -> ApiResult<SuccessResponse> {
     let (project, instance) = caller.authorize_and_find_instance(Action::MODIFY_INSTANCE, &path).await?;
     let StopKillTaskRequest { task_id: MaybeQuotedNumber(given) } = parse_json_body(&body)?;
     let id: Option<i64> = given.parse().ok();
@@ -144,11 +144,12 @@ pub(crate) async fn stop_kill_task(
 
 /// List the running and the most recently completed kill tasks of an instance.
 #[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}/process/task", tag = "kill tasks",
+    operation_id = "ShowKillProcessTask",
     responses((status = 200, description = "Kill tasks, newest first", body = KillTaskList))
 )]
 pub(crate) async fn list_kill_tasks(
     ApiRequest { service, caller, path, .. }: ApiRequest<InstancePath>,
-) -> Result<Json<KillTaskList>, ApiError> {
+) -> ApiResult<KillTaskList> {
     let (project, instance) = caller.require_instance_permission(Action::GET_INSTANCE, &path).await?;
     let masked = caller.requires_statement_masking(&project, &instance);
     let tasks = service.store.kill_tasks().list_kill_tasks(&instance.id).await?;

@@ -10,7 +10,7 @@ use clew_mysql::{LockWaits, read_lock_waits};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::caller::{NodePath, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::field_errors::invalid_field_error;
@@ -88,7 +88,7 @@ pub(crate) struct LockRootCause {
 #[utoipa::path(
     get,
     path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/process/lock-wait",
-    tag = "sessions",
+    tag = "sessions", operation_id = "ShowLockWaitSession",
     params(("pid" = u64, Query, minimum = 1, description = "Thread id of the waiting session")),
     responses(
         (status = 200, description = "The lock wait; an empty object if the session does not wait", body = LockWaitResponse),
@@ -97,7 +97,7 @@ pub(crate) struct LockRootCause {
 )]
 pub(crate) async fn show_lock_wait(
     ApiRequest { service, caller, path, query, .. }: ApiRequest<NodePath>,
-) -> Result<Json<LockWaitResponse>, ApiError> {
+) -> ApiResult<LockWaitResponse> {
     let target = TargetNode::authorize_and_find_node_with_password(&caller, Action::LIST_PROCESSES, &path).await?;
     let pid = parse_session_id(&QueryString::parse(query.as_deref())?)?;
     let node = &target.node;

@@ -12,7 +12,7 @@ use clew_worker::KillError;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::body::parse_json_body;
 use crate::caller::{Caller, NodePath, TargetNode};
 use crate::error::{ApiError, ErrorBody};
@@ -48,7 +48,7 @@ pub(crate) struct SessionKillResult {
 
 /// Kill sessions of a node.
 #[utoipa::path(delete, path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/processes", tag = "sessions",
-    request_body = DeleteProcessesRequest,
+    operation_id = "DeleteTaurusDbNodeProcesses", request_body = DeleteProcessesRequest,
     responses(
         (status = 200, description = "Result for each session", body = SessionKillResult),
         (status = 400, description = "Invalid field value; no session was killed", body = ErrorBody),
@@ -57,7 +57,7 @@ pub(crate) struct SessionKillResult {
 )]
 pub(crate) async fn kill_processes(
     ApiRequest { service, caller, path, body, .. }: ApiRequest<NodePath>,
-) -> Result<Json<SessionKillResult>, ApiError> {
+) -> ApiResult<SessionKillResult> {
     let target = TargetNode::authorize_and_find_node_with_password(&caller, Action::DELETE_PROCESSES, &path).await?;
     let request = ProcessKillRequest::parse(&body)?;
     add_kill_to_audit_detail(&caller, &request.ids, &request.reason);

@@ -6,7 +6,7 @@ use clew_mysql::{OutputFormat, Snapshot, SnapshotOptions, StatementMasking, take
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::caller::{NodePath, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
@@ -52,7 +52,7 @@ pub(crate) struct ProcessListRow {
 
 /// List the sessions of a node.
 #[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/processes", tag = "sessions",
-    params(PageParameters),
+    operation_id = "ListTaurusDbNodeProcesses", params(PageParameters),
     responses(
         (status = 200, description = "Page of sessions, excluding internal sessions", body = ProcessListPage),
         (status = 500, description = "The node cannot be read; the message states the reason", body = ErrorBody)
@@ -60,7 +60,7 @@ pub(crate) struct ProcessListRow {
 )]
 pub(crate) async fn list_processes(
     ApiRequest { service, caller, path, query, .. }: ApiRequest<NodePath>,
-) -> Result<Json<ProcessListPage>, ApiError> {
+) -> ApiResult<ProcessListPage> {
     let target = TargetNode::authorize_and_find_node_with_password(&caller, Action::LIST_PROCESSES, &path).await?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let statements = StatementMasking::from_masked_flag(target.requires_statement_masking(&caller));

@@ -8,7 +8,7 @@ use clew_mysql::{Rollback, read_rollbacks};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::body::parse_json_body;
 use crate::caller::{NodePath, TargetNode};
 use crate::error::{ApiError, ErrorBody};
@@ -71,7 +71,7 @@ pub(crate) struct RollingBackTransaction {
 
 /// Show the progress of rollbacks.
 #[utoipa::path(post, path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/txn-progress", tag = "sessions",
-    request_body = TransactionProgressRequest,
+    operation_id = "ShowTaurusDbTxnProgress", request_body = TransactionProgressRequest,
     responses(
         (status = 200, description = "Transactions that are being rolled back", body = TransactionProgress),
         (status = 409, description = "The node is a read replica", body = ErrorBody),
@@ -80,7 +80,7 @@ pub(crate) struct RollingBackTransaction {
 )]
 pub(crate) async fn show_rollback_progress(
     ApiRequest { service, caller, path, body, .. }: ApiRequest<NodePath>,
-) -> Result<Json<TransactionProgress>, ApiError> {
+) -> ApiResult<TransactionProgress> {
     let target = TargetNode::authorize_and_find_node_with_password(&caller, Action::LIST_PROCESSES, &path).await?;
     let (ids, page) = validate_rollback_progress_request(parse_json_body(&body)?)?;
     let node = &target.node;

@@ -82,7 +82,7 @@ pub(crate) struct QueuedCollection {
 #[utoipa::path(
     post,
     path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/realtime-session",
-    tag = "sessions",
+    tag = "sessions", operation_id = "CollectRealtimeSession",
     request_body(content = Option<RealtimeSessionRequest>, content_type = "application/json"),
     responses(
         (status = 202, description = "The collection is queued", body = QueuedCollection),

@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::body::parse_json_body;
 use crate::caller::{self, InstancePath};
 use crate::error::{ApiError, ErrorBody};
@@ -38,11 +38,12 @@ pub(crate) struct BatchSlowProcessThresholdRequest {
 
 /// Show the slow session threshold of an instance.
 #[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}/slow-process-threshold", tag = "sessions",
+    operation_id = "ShowTaurusDbSlowProcessThreshold",
     responses((status = 200, description = "Slow session threshold of the instance", body = SlowProcessThreshold))
 )]
 pub(crate) async fn show_slow_session_threshold(
     ApiRequest { service, caller, path, .. }: ApiRequest<InstancePath>,
-) -> Result<Json<SlowProcessThreshold>, ApiError> {
+) -> ApiResult<SlowProcessThreshold> {
     let (_, instance) = caller.require_instance_permission(Action::GET_SLOW_THRESHOLD, &path).await?;
     let threshold = service.store.instances().find_slow_session_threshold(&instance.id).await?.unwrap_or_default();
     Ok(Json(SlowProcessThreshold { slow_process_threshold: threshold.seconds() }))
@@ -50,7 +51,7 @@ pub(crate) async fn show_slow_session_threshold(
 
 /// Set the slow session threshold of several instances.
 #[utoipa::path(post, path = "/v3/{project_id}/instances/slow-process-threshold", tag = "sessions",
-    request_body = BatchSlowProcessThresholdRequest,
+    operation_id = "BatchUpdateTaurusSlowProcessThreshold", request_body = BatchSlowProcessThresholdRequest,
     responses(
         (status = 200, description = "The slow session threshold is set for all instances"),
         (status = 400, description = "Invalid field value; no threshold was changed", body = ErrorBody),

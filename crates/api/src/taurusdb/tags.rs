@@ -9,7 +9,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::body::parse_json_body;
 use crate::caller::{Caller, InstancePath};
 use crate::error::ApiError;
@@ -83,12 +83,12 @@ struct TagChange {
 
 /// List the tags of an instance.
 #[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}/tags", tag = "tags",
-    params(PageParameters),
+    operation_id = "ListInstanceTags", params(PageParameters),
     responses((status = 200, description = "Page of tags, sorted by key", body = InstanceTags))
 )]
 pub(crate) async fn list_instance_tags(
     ApiRequest { caller, path, query, .. }: ApiRequest<InstancePath>,
-) -> Result<Json<InstanceTags>, ApiError> {
+) -> ApiResult<InstanceTags> {
     let (_, instance) = caller.require_instance_permission(Action::LIST_TAGS, &path).await?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let view = |tag: Tag| InstanceTag { key: tag.key, value: tag.value };
@@ -97,13 +97,13 @@ pub(crate) async fn list_instance_tags(
 }
 
 /// List the tags of a project's instances.
-#[utoipa::path(get, path = "/v3/{project_id}/tags", tag = "tags",
+#[utoipa::path(get, path = "/v3/{project_id}/tags", tag = "tags", operation_id = "ListProjectTags",
     params(PageParameters),
     responses((status = 200, description = "Page of tag keys with their values", body = ProjectTags))
 )]
 pub(crate) async fn list_project_tags(
     ApiRequest { caller, path: project, query, .. }: ApiRequest<String>,
-) -> Result<Json<ProjectTags>, ApiError> {
+) -> ApiResult<ProjectTags> {
     let project = caller.require_permission_on_some_instance(Action::LIST_TAGS, &project).await?;
     let page = pagination::parse_page_parameters(query.as_deref())?;
     let tags = list_visible_project_tags(&caller, &project).await?;
@@ -113,7 +113,7 @@ pub(crate) async fn list_project_tags(
 
 /// Add or remove tags of an instance.
 #[utoipa::path(post, path = "/v3/{project_id}/instances/{instance_id}/tags/action", tag = "tags",
-    request_body = TagActionRequest,
+    operation_id = "BatchTagAction", request_body = TagActionRequest,
     responses((status = 200, description = "The tags are changed"))
 )]
 pub(crate) async fn add_or_remove_tags(

@@ -35,7 +35,7 @@ pub(crate) struct TaskStatusResponse {
 #[utoipa::path(
     get,
     path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/realtime-session-task",
-    tag = "sessions",
+    tag = "sessions", operation_id = "ShowRealtimeSessionTaskStatus",
     params(
         ("request_id" = String, Query, description = "Id of the collection"),
         (

@@ -6,9 +6,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::report_link;
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::caller::InstancePath;
-use crate::error::ApiError;
 use crate::field_errors::invalid_field_error;
 use crate::json::Json;
 use crate::pagination;
@@ -48,7 +47,7 @@ pub(crate) struct CompletedIntelligentKill {
 #[utoipa::path(
     get,
     path = "/v3/{project_id}/instances/{instance_id}/intelligent-kill-session/history",
-    tag = "sessions",
+    tag = "sessions", operation_id = "ListIntelligentKillSessionHistory",
     params(
         ("node_id" = String, Query, description = "Id of the node"),
         ("start_time" = i64, Query, description = "Start of the range of request times (inclusive), as a Unix timestamp in milliseconds"),
@@ -60,7 +59,7 @@ pub(crate) struct CompletedIntelligentKill {
 )]
 pub(crate) async fn list_intelligent_kills(
     ApiRequest { service, caller, path, query, headers, .. }: ApiRequest<InstancePath>,
-) -> Result<Json<IntelligentKillHistoryPage>, ApiError> {
+) -> ApiResult<IntelligentKillHistoryPage> {
     let query = QueryString::parse(query.as_deref());
     let parsed = query.as_ref().map_err(Clone::clone);
     let node = || parsed.clone()?.get_required("node_id").map(str::to_owned);

@@ -6,7 +6,7 @@ use clew_store::{KillFilter, KillRecord};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::caller::InstancePath;
 use crate::error::ApiError;
 use crate::json::Json;
@@ -75,12 +75,12 @@ pub(crate) struct KilledSessionView {
 
 /// List the killed sessions of an instance.
 #[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}/process/kill/history", tag = "kill tasks",
-    params(KillHistoryParameters),
+    operation_id = "ShowKillProcessHistory", params(KillHistoryParameters),
     responses((status = 200, description = "Page of killed sessions", body = KillHistory))
 )]
 pub(crate) async fn list_killed_sessions(
     ApiRequest { service, caller, path, query, .. }: ApiRequest<InstancePath>,
-) -> Result<Json<KillHistory>, ApiError> {
+) -> ApiResult<KillHistory> {
     let (_, instance) = caller.require_instance_permission(Action::GET_INSTANCE, &path).await?;
     let query = QueryString::parse(query.as_deref())?;
     query.reject_unknown_parameters(&["start_time", "end_time", "page_num", "page_size"])?;

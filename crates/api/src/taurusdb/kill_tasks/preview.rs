@@ -12,7 +12,7 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::criteria::{KILL_CRITERIA_FIELD_NAMES, RawKillCriteria};
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::caller::{InstancePath, require_reachable_network_zone};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
@@ -129,7 +129,7 @@ pub(crate) struct PreviewedProcess {
 
 /// Preview the sessions that a kill task with the given criteria would kill now.
 #[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}/process/task/preview", tag = "kill tasks",
-    params(KillTaskPreviewParameters),
+    operation_id = "ShowKillProcessTaskPreview", params(KillTaskPreviewParameters),
     responses(
         (status = 200, description = "Sessions that match the criteria", body = KillTaskPreview),
         (status = 500, description = "A node cannot be read; the message states the reason", body = ErrorBody)
@@ -137,7 +137,7 @@ pub(crate) struct PreviewedProcess {
 )]
 pub(crate) async fn preview_kill_task(
     ApiRequest { service, caller, path, language, query, .. }: ApiRequest<InstancePath>,
-) -> Result<Json<KillTaskPreview>, ApiError> {
+) -> ApiResult<KillTaskPreview> {
     let (project, instance) = caller.require_instance_permission(Action::GET_INSTANCE, &path).await?;
     let query = QueryString::parse(query.as_deref())?;
     query.reject_unknown_parameters(&KILL_CRITERIA_FIELD_NAMES)?;

@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::body::parse_json_body;
 use crate::caller::InstancePath;
 use crate::error::ApiError;
@@ -27,11 +27,12 @@ pub(crate) struct KillTaskSwitch {
 
 /// Show whether kill tasks are enabled for an instance.
 #[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}/process/task/switch", tag = "kill tasks",
+    operation_id = "ShowKillProcessStatus",
     responses((status = 200, description = "State of the kill task switch", body = KillTaskSwitch))
 )]
 pub(crate) async fn show_kill_task_switch(
     ApiRequest { service, caller, path, .. }: ApiRequest<InstancePath>,
-) -> Result<Json<KillTaskSwitch>, ApiError> {
+) -> ApiResult<KillTaskSwitch> {
     let (_, instance) = caller.require_instance_permission(Action::GET_INSTANCE, &path).await?;
     let is_on = service.store.kill_tasks().are_kill_tasks_enabled(&instance.id).await?;
     Ok(Json(KillTaskSwitch { status: if is_on { SWITCH_STATUS_ON } else { SWITCH_STATUS_OFF }.to_owned() }))
@@ -39,7 +40,7 @@ pub(crate) async fn show_kill_task_switch(
 
 /// Enable or disable the kill tasks of an instance. Disabling kill tasks stops all running tasks.
 #[utoipa::path(put, path = "/v3/{project_id}/instances/{instance_id}/process/task/switch", tag = "kill tasks",
-    request_body = KillTaskSwitch,
+    operation_id = "UpdateAutoKillProcessStatus", request_body = KillTaskSwitch,
     responses((status = 200, description = "The kill task switch is set"))
 )]
 pub(crate) async fn enable_or_disable_kill_tasks(
