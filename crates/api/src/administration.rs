@@ -9,11 +9,8 @@
 
 mod access_keys;
 mod audit;
-mod enterprise_projects;
 mod field_validation;
-mod group_members;
 mod groups;
-mod own_password;
 mod policies;
 mod policy_attachments;
 mod policy_simulation;
@@ -35,16 +32,16 @@ pub(crate) fn administration_routes() -> OpenApiRouter<SharedState> {
     OpenApiRouter::new()
         .routes(routes!(projects::list_projects, projects::create_project))
         .routes(routes!(projects::update_project))
-        .routes(routes!(enterprise_projects::list_enterprise_projects, enterprise_projects::create_enterprise_project))
-        .routes(routes!(enterprise_projects::update_enterprise_project))
+        .routes(routes!(projects::list_enterprise_projects, projects::create_enterprise_project))
+        .routes(routes!(projects::update_enterprise_project))
         .routes(routes!(users::list_users, users::create_user))
         .routes(routes!(users::show_user, users::update_user, users::delete_user))
-        .routes(routes!(own_password::change_own_password))
+        .routes(routes!(users::change_own_password))
         .routes(routes!(access_keys::list_access_keys, access_keys::create_access_key))
         .routes(routes!(access_keys::update_access_key, access_keys::delete_access_key))
         .routes(routes!(groups::list_groups, groups::create_group))
         .routes(routes!(groups::show_group, groups::delete_group))
-        .routes(routes!(group_members::add_group_member, group_members::remove_group_member))
+        .routes(routes!(groups::add_group_member, groups::remove_group_member))
         .routes(routes!(policies::list_policies))
         .routes(routes!(policies::policy_validation::validate_policy))
         .routes(routes!(policy_simulation::simulate_request))

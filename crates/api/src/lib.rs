@@ -44,7 +44,6 @@ mod error;
 mod field_errors;
 mod iam;
 mod json;
-mod kill_risks;
 mod limits;
 mod manual_kill;
 mod messages;

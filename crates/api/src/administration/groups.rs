@@ -1,11 +1,13 @@
-//! User groups of the domain.
+//! User groups of the domain, and their members.
 
 use clew_store::{Group, User};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{field_validation, not_found_error, require_identity_read_permission, require_identity_write_permission};
+use super::{
+    field_validation, not_found_error, require_identity_read_permission, require_identity_write_permission, users,
+};
 use crate::api_request::{ApiRequest, ApiResult};
 use crate::body::parse_json_body;
 use crate::caller::Caller;
@@ -125,4 +127,36 @@ fn build_group_view(group: Group) -> GroupView {
 
 fn build_member_view(user: User) -> MemberView {
     MemberView { id: user.id.to_string(), name: user.name }
+}
+
+/// Add a user to a group.
+#[utoipa::path(put, path = "/clew/v1/groups/{group_id}/members/{user_id}", tag = "administration",
+    operation_id = "AddUserToGroup", responses(
+        (status = 204, description = "The user is a member of the group"),
+        (status = 409, description = "The membership would exceed the policy limit of the user", body = ErrorBody)
+    ))]
+pub(crate) async fn add_group_member(
+    ApiRequest { service, caller, path: (group, user), .. }: ApiRequest<(String, String)>,
+) -> Result<StatusCode, ApiError> {
+    let (_, origin) = require_identity_write_permission(&caller)?;
+    let group = find_group(&caller, &group).await?;
+    let user = users::find_user(&caller, &user).await?;
+    service.store.identities().add_group_member(&origin, &group.id, &user.id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Remove a user from a group.
+#[utoipa::path(delete, path = "/clew/v1/groups/{group_id}/members/{user_id}", tag = "administration",
+    operation_id = "RemoveUserFromGroup",
+    responses((status = 204, description = "The user is not a member of the group")))]
+pub(crate) async fn remove_group_member(
+    ApiRequest { service, caller, path: (group, user), .. }: ApiRequest<(String, String)>,
+) -> Result<StatusCode, ApiError> {
+    let (_, origin) = require_identity_write_permission(&caller)?;
+    let group = find_group(&caller, &group).await?;
+    let user = users::find_user(&caller, &user).await?;
+    if !service.store.identities().remove_group_member(&origin, &group.id, &user.id).await? {
+        return Err(not_found_error("member", user.id.as_str()));
+    }
+    Ok(StatusCode::NO_CONTENT)
 }

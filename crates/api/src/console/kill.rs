@@ -22,7 +22,7 @@ use crate::api_request::{ApiRequest, ApiResult};
 use crate::caller::{NodePath, TargetNode};
 use crate::error::ErrorBody;
 use crate::json::Json;
-use crate::kill_risks::KillRiskView;
+use crate::manual_kill::KillRiskView;
 use crate::manual_kill::{add_kill_to_audit_detail, build_manual_kill_request};
 use crate::messages::localize_failure;
 use crate::statement_text::render_statement;

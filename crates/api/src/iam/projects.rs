@@ -1,4 +1,5 @@
-//! Handlers that list projects. SDKs call `KeystoneListProjects` to find a region's project (API spec, section 3.1).
+//! Handlers that list projects and domains, and show the identity of the caller.
+//! SDKs call `KeystoneListProjects` to find a region's project (API spec, section 3.1).
 
 use clew_iam::decision::Grant;
 use clew_model::{ApiErrorDefinition, DomainId};
@@ -158,4 +159,55 @@ fn parse_boolean_parameter(query: &QueryString, name: &'static str) -> Result<Op
 fn invalid_parameter_error(name: &'static str, given: &str) -> ApiError {
     let arguments = vec![("field", name.into()), ("given", truncate_for_message(given))];
     ApiError::with_detail(ApiErrorDefinition::IAM_INVALID_PARAMETER, "parameter-form", arguments)
+}
+
+/// List of domains with links.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DomainList {
+    domains: Vec<DomainEntry>,
+    links: PaginationLinks,
+}
+
+/// A domain.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DomainEntry {
+    enabled: bool,
+    id: String,
+    name: String,
+    links: SelfLink,
+    description: String,
+}
+
+/// List the caller's domains. A caller belongs to exactly one domain.
+#[utoipa::path(get, path = "/v3/auth/domains", tag = "identity",
+    operation_id = "ListAuthDomains", responses((status = 200, description = "Domain of the caller", body = DomainList)))]
+pub(crate) async fn list_domains(Caller { principal, .. }: Caller) -> Json<DomainList> {
+    let domain = DomainEntry {
+        enabled: true,
+        links: SelfLink { own: format!("/v3/domains/{}", principal.domain_id) },
+        id: principal.domain_id.to_string(),
+        name: principal.domain_name,
+        description: String::new(),
+    };
+    let links = PaginationLinks { own: "/v3/auth/domains".to_owned(), previous: None, next: None };
+    Json(DomainList { domains: vec![domain], links })
+}
+
+/// Identity of the caller.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct CallerIdentity {
+    account_id: String,
+    principal_id: String,
+    principal_urn: String,
+}
+
+/// Show the identity of the caller.
+#[utoipa::path(get, path = "/v5/caller-identity", tag = "identity",
+    operation_id = "ShowCallerIdentity", responses((status = 200, description = "The caller", body = CallerIdentity)))]
+pub(crate) async fn show_caller_identity(Caller { principal, .. }: Caller) -> Json<CallerIdentity> {
+    Json(CallerIdentity {
+        principal_urn: format!("iam::{}:user:{}", principal.domain_id, principal.user_name),
+        account_id: principal.domain_id.to_string(),
+        principal_id: principal.user_id.to_string(),
+    })
 }

@@ -4,7 +4,6 @@
 
 pub(crate) mod history;
 pub(crate) mod report;
-mod report_link;
 mod warnings;
 
 use clew_diagnose::{RankingStrategy, SessionGroup};

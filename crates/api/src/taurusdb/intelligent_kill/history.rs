@@ -5,7 +5,7 @@ use clew_store::{IntelligentKill, IntelligentKillFilter};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::report_link;
+use super::report;
 use crate::api_request::{ApiRequest, ApiResult};
 use crate::caller::InstancePath;
 use crate::field_errors::invalid_field_error;
@@ -77,7 +77,7 @@ pub(crate) async fn list_intelligent_kills(
         task_id: kill.id.to_string(),
         start_time: kill.id.requested_at_millis().div_euclid(1000),
         end_time: kill.ended_at.unwrap_or_default().div_euclid(1000),
-        download_link: report_link::create_report_link(&service.store, &server_url, kill.id, caller.expires_at),
+        download_link: report::create_report_link(&service.store, &server_url, kill.id, caller.expires_at),
         status: kill.status.api_name(),
         reason: kill.reason,
     };

@@ -16,7 +16,7 @@ use crate::api_request::{ApiRequest, ApiResult};
 use crate::caller::{InstancePath, require_reachable_network_zone};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::kill_risks::KillRiskView;
+use crate::manual_kill::KillRiskView;
 use crate::query_string::QueryString;
 use crate::statement_text::render_statement;
 
