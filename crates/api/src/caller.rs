@@ -3,6 +3,7 @@
 //! If the policies do not allow the action, the error does not reveal whether the instance exists.
 //! If the requested instance does not exist, the policies are evaluated without instance attributes.
 
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,8 @@ use clew_iam::decision::{
     check_credential_scope, decide_access, policies_may_allow_action,
 };
 use clew_model::{
-    AccessKeyId, Actor, ApiErrorDefinition, AuditOrigin, Instance, InstanceId, Node, NodeId, ProjectId, Tag,
+    AccessKeyId, Actor, ApiErrorDefinition, ApiIdParseError, AuditOrigin, Instance, InstanceId, Node, NodeId,
+    ProjectId, Tag,
 };
 use clew_store::{CachedStoreView, Project, TokenOrigin};
 use http::request::Parts;
@@ -136,10 +138,7 @@ impl Caller {
     pub(crate) fn require_domain_permission(&self, action: Action) -> Result<(), ApiError> {
         let resource =
             Resource { project: None, region: self.service.store.region(), instance: None, request_tags: &[] };
-        match self.authorize_action(action, &resource) {
-            Decision::Allow => Ok(()),
-            Decision::Deny { reason } => Err(self.denial_error(action, &reason)),
-        }
+        self.require_permission(action, &resource)
     }
 
     /// The policies may allow the action on only some instances of the project.
@@ -163,10 +162,8 @@ impl Caller {
         let facts = TargetProject { id: &project.id, name: &project.name, domain_id: Some(&project.domain_id) };
         let region = self.service.store.region();
         let resource = Resource { project: Some(facts), region, instance: None, request_tags: &[] };
-        match self.authorize_action(action, &resource) {
-            Decision::Allow => Ok(project),
-            Decision::Deny { reason } => Err(self.denial_error(action, &reason)),
-        }
+        self.require_permission(action, &resource)?;
+        Ok(project)
     }
 
     pub(crate) async fn authorize_and_find_instance(
@@ -175,7 +172,7 @@ impl Caller {
         (project, instance): &InstancePath,
     ) -> Result<(Arc<Project>, Arc<Instance>), ApiError> {
         let project = self.require_project_permission(action, project).await?;
-        let id = parse_instance_id(instance)?;
+        let id: InstanceId = parse_id(instance)?;
         let instance = self.view.find_instance(&project.id, &id).await?;
         Ok((project, instance.ok_or_else(|| ApiError::new(ApiErrorDefinition::UNKNOWN_INSTANCE))?))
     }
@@ -196,7 +193,7 @@ impl Caller {
         tags: &[Tag],
     ) -> Result<(Arc<Project>, Arc<Instance>), ApiError> {
         let project = self.find_project_in_scope(action, project).await?;
-        let id = parse_instance_id(instance)?;
+        let id: InstanceId = parse_id(instance)?;
         let instance = self.view.find_instance(&project.id, &id).await?;
         let facts = TargetInstance {
             id: &id,
@@ -204,9 +201,7 @@ impl Caller {
             tags: instance.as_ref().map_or(&[], |instance| &instance.tags),
         };
         let resource = Resource { request_tags: tags, ..build_policy_resource(&self.service, &project, facts) };
-        if let Decision::Deny { reason } = self.authorize_action(action, &resource) {
-            return Err(self.denial_error(action, &reason));
-        }
+        self.require_permission(action, &resource)?;
         let instance = instance.ok_or_else(|| ApiError::new(ApiErrorDefinition::UNKNOWN_INSTANCE))?;
         Ok((project, instance))
     }
@@ -259,6 +254,13 @@ impl Caller {
         if project.enabled { Ok(project) } else { Err(ApiError::new(ApiErrorDefinition::PROJECT_UNAVAILABLE)) }
     }
 
+    fn require_permission(&self, action: Action, resource: &Resource<'_>) -> Result<(), ApiError> {
+        match self.authorize_action(action, resource) {
+            Decision::Allow => Ok(()),
+            Decision::Deny { reason } => Err(self.denial_error(action, &reason)),
+        }
+    }
+
     fn authorize_action(&self, action: Action, resource: &Resource<'_>) -> Decision {
         run_policy_evaluation(&self.principal, || {
             decide_access(&self.principal, action, resource, &self.build_request_environment())
@@ -300,20 +302,12 @@ fn build_policy_resource<'a>(
     Resource { project: Some(project), region: service.store.region(), instance: Some(instance), request_tags: &[] }
 }
 
-pub(crate) fn parse_instance_id(text: &str) -> Result<InstanceId, ApiError> {
-    text.parse().map_err(|error: clew_model::ApiIdParseError| invalid_id_error(text, error.expected))
-}
-
-fn parse_node_id(text: &str) -> Result<NodeId, ApiError> {
-    text.parse().map_err(|error: clew_model::ApiIdParseError| invalid_id_error(text, error.expected))
-}
-
-fn invalid_id_error(given: &str, expected: &'static str) -> ApiError {
-    ApiError::with_detail(
-        ApiErrorDefinition::INVALID_ID,
-        "id-form",
-        vec![("given", truncate_for_message(given)), ("expected", expected.into())],
-    )
+/// Parses the id of an instance or a node.
+pub(crate) fn parse_id<I: FromStr<Err = ApiIdParseError>>(text: &str) -> Result<I, ApiError> {
+    text.parse().map_err(|error: ApiIdParseError| {
+        let arguments = vec![("given", truncate_for_message(text)), ("expected", error.expected.into())];
+        ApiError::with_detail(ApiErrorDefinition::INVALID_ID, "id-form", arguments)
+    })
 }
 
 pub(crate) async fn find_reachable_node_with_password(
@@ -332,7 +326,7 @@ pub(crate) fn require_reachable_network_zone(service: &AppState, node: &Node) ->
 }
 
 fn find_node_id_in_instance(instance: &Instance, node: &str) -> Result<NodeId, ApiError> {
-    let id = parse_node_id(node)?;
+    let id = parse_id(node)?;
     let exists = instance.nodes.iter().any(|node| node.id == id);
     if exists { Ok(id) } else { Err(ApiError::new(ApiErrorDefinition::UNKNOWN_NODE)) }
 }

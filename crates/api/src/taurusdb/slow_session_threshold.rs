@@ -81,7 +81,7 @@ fn parse_slow_session_threshold(body: &[u8]) -> Result<(Vec<InstanceId>, SlowSes
     let BatchSlowProcessThresholdRequest { instance_ids: ids, slow_process_threshold: seconds } =
         parse_json_body(body)?;
     check_array_length("instance_ids", ids.len(), 1, MAX_INSTANCES_PER_REQUEST)?;
-    let ids = ids.iter().map(|id| caller::parse_instance_id(id)).collect::<Result<_, _>>()?;
+    let ids = ids.iter().map(|id| caller::parse_id(id)).collect::<Result<_, _>>()?;
     let threshold = SlowSessionThreshold::new(seconds).ok_or_else(|| {
         value_out_of_range_error(
             "slow_process_threshold",
