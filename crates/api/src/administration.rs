@@ -53,12 +53,12 @@ pub(crate) fn administration_routes() -> OpenApiRouter<SharedState> {
         .routes(routes!(audit::verify_audit_log))
 }
 
-fn require_identity_read_permission<'a>(caller: &'a Caller) -> Result<&'a DomainId, ApiError> {
+fn require_identity_read_permission(caller: &Caller) -> Result<&DomainId, ApiError> {
     caller.require_domain_permission(Action::LIST_IDENTITIES)?;
     Ok(&caller.principal.domain_id)
 }
 
-fn require_identity_write_permission<'a>(caller: &'a Caller) -> Result<(&'a DomainId, AuditOrigin), ApiError> {
+fn require_identity_write_permission(caller: &Caller) -> Result<(&DomainId, AuditOrigin), ApiError> {
     caller.require_domain_permission(Action::MANAGE_IDENTITIES)?;
     caller.require_permanent_credentials()?;
     Ok((&caller.principal.domain_id, caller.build_audit_origin()))

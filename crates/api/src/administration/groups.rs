@@ -13,7 +13,7 @@ use crate::body::parse_json_body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::pagination::{self, PageParameters};
+use crate::query_string::{self, PageParameters};
 
 /// A page of groups.
 #[derive(Serialize, ToSchema)]
@@ -62,9 +62,9 @@ pub(crate) struct CreateGroupRequest {
     responses((status = 200, description = "Page of groups, sorted by name", body = GroupPage)))]
 pub(crate) async fn list_groups(ApiRequest { service, caller, query, .. }: ApiRequest) -> ApiResult<GroupPage> {
     let domain = require_identity_read_permission(&caller)?;
-    let page = pagination::parse_page_parameters(query.as_deref())?;
+    let page = query_string::parse_page_parameters(query.as_deref())?;
     let (groups, total_count) =
-        pagination::paginate_list(service.store.identities().list_groups(domain).await?, page, build_group_view);
+        query_string::paginate_list(service.store.identities().list_groups(domain).await?, page, build_group_view);
     Ok(Json(GroupPage { groups, total_count }))
 }
 

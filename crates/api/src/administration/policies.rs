@@ -21,7 +21,7 @@ use crate::body::parse_json_body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody, PolicyDiagnosticView};
 use crate::json::Json;
-use crate::pagination::{self, PageParameters};
+use crate::query_string::{self, PageParameters};
 use policy_validation::{build_diagnostic_views, extract_policy_json};
 
 /// A page of policies.
@@ -81,10 +81,10 @@ pub(crate) struct PolicyPutRequest {
     responses((status = 200, description = "Page of policies: custom policies of the domain, sorted by name, then system policies", body = PolicyPage)))]
 pub(crate) async fn list_policies(ApiRequest { service, caller, query, .. }: ApiRequest) -> ApiResult<PolicyPage> {
     let domain = require_identity_read_permission(&caller)?;
-    let page = pagination::parse_page_parameters(query.as_deref())?;
+    let page = query_string::parse_page_parameters(query.as_deref())?;
     let custom = service.store.policies().list_policies(domain).await?.into_iter().map(CustomOrSystemPolicy::Custom);
     let all: Vec<_> = custom.chain(system_policies::SYSTEM_POLICIES.iter().map(CustomOrSystemPolicy::System)).collect();
-    let (policies, total_count) = pagination::paginate_list(all, page, |policy| policy.build_policy_view());
+    let (policies, total_count) = query_string::paginate_list(all, page, |policy| policy.build_policy_view());
     Ok(Json(PolicyPage { policies, total_count }))
 }
 

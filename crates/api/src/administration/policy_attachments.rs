@@ -19,8 +19,7 @@ use crate::body::parse_json_body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::pagination::{self, PageParameters};
-use crate::query_string::QueryString;
+use crate::query_string::{self, PageParameters, QueryString};
 
 /// A page of a policy's attachments.
 #[derive(Serialize, ToSchema)]
@@ -94,10 +93,10 @@ pub(crate) async fn list_attachments(
     ApiRequest { service, caller, path: name, query, .. }: ApiRequest<String>,
 ) -> ApiResult<PolicyAttachmentPage> {
     let domain = require_identity_read_permission(&caller)?;
-    let page = pagination::parse_page_parameters(query.as_deref())?;
+    let page = query_string::parse_page_parameters(query.as_deref())?;
     let policy = policies::find_policy(&service, domain, &name).await?.to_policy_ref();
     let attachments = load_policy_attachment_views(&service, domain, &policy).await?;
-    let (attachments, total_count) = pagination::paginate_list(attachments, page, |view| view);
+    let (attachments, total_count) = query_string::paginate_list(attachments, page, |view| view);
     Ok(Json(PolicyAttachmentPage { attachments, total_count }))
 }
 

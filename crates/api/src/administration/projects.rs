@@ -11,7 +11,7 @@ use crate::body::parse_json_body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::pagination::{self, PageParameters};
+use crate::query_string::{self, PageParameters};
 
 /// A page of projects.
 #[derive(Serialize, ToSchema)]
@@ -60,9 +60,9 @@ pub(crate) struct ProjectUpdate {
     responses((status = 200, description = "Page of projects, sorted by name", body = ProjectPage)))]
 pub(crate) async fn list_projects(ApiRequest { service, caller, query, .. }: ApiRequest) -> ApiResult<ProjectPage> {
     let domain = require_identity_read_permission(&caller)?;
-    let page = pagination::parse_page_parameters(query.as_deref())?;
+    let page = query_string::parse_page_parameters(query.as_deref())?;
     let (projects, total_count) =
-        pagination::paginate_list(service.store.tenants().list_projects(domain).await?, page, build_project_view);
+        query_string::paginate_list(service.store.tenants().list_projects(domain).await?, page, build_project_view);
     Ok(Json(ProjectPage { projects, total_count }))
 }
 
@@ -163,8 +163,8 @@ pub(crate) async fn list_enterprise_projects(
     ApiRequest { service, caller, query, .. }: ApiRequest,
 ) -> ApiResult<EnterpriseProjectPage> {
     let domain = require_identity_read_permission(&caller)?;
-    let page = pagination::parse_page_parameters(query.as_deref())?;
-    let (enterprise_projects, total_count) = pagination::paginate_list(
+    let page = query_string::parse_page_parameters(query.as_deref())?;
+    let (enterprise_projects, total_count) = query_string::paginate_list(
         service.store.tenants().list_enterprise_projects(domain).await?,
         page,
         build_enterprise_project_view,

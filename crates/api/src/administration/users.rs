@@ -19,8 +19,8 @@ use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::iam::auth_attempts::{self, PasswordCheckOutcome};
 use crate::json::Json;
-use crate::pagination::{self, PageParameters};
 use crate::passwords;
+use crate::query_string::{self, PageParameters};
 
 /// A page of users.
 #[derive(Serialize, ToSchema)]
@@ -87,9 +87,9 @@ pub(crate) struct UserUpdate {
     responses((status = 200, description = "Page of users, sorted by name", body = UserPage)))]
 pub(crate) async fn list_users(ApiRequest { service, caller, query, .. }: ApiRequest) -> ApiResult<UserPage> {
     let domain = require_identity_read_permission(&caller)?;
-    let page = pagination::parse_page_parameters(query.as_deref())?;
+    let page = query_string::parse_page_parameters(query.as_deref())?;
     let (users, total_count) =
-        pagination::paginate_list(service.store.identities().list_users(domain).await?, page, build_user_view);
+        query_string::paginate_list(service.store.identities().list_users(domain).await?, page, build_user_view);
     Ok(Json(UserPage { users, total_count }))
 }
 

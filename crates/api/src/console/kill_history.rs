@@ -13,7 +13,7 @@ use crate::AppState;
 use crate::api_request::{ApiRequest, ApiResult};
 use crate::caller::{NodePath, TargetNode};
 use crate::json::Json;
-use crate::pagination::{self, PageParameters};
+use crate::query_string::{self, PageParameters};
 
 const MAX_SEARCHED_AUDIT_ROWS: u32 = 1000;
 
@@ -78,7 +78,7 @@ pub(crate) async fn list_kills(
     ApiRequest { service, caller, path, query, .. }: ApiRequest<NodePath>,
 ) -> ApiResult<KillHistoryPage> {
     let target = TargetNode::resolve(&caller, Action::GET_INSTANCE, &path).await?;
-    let page = pagination::parse_page_parameters(query.as_deref())?;
+    let page = query_string::parse_page_parameters(query.as_deref())?;
     let filter =
         KillFilter { node_id: Some(target.node.clone()), ..KillFilter::for_instance(target.instance.id.clone()) };
     let (kills, total_count) = service.store.kills().list_kills(&filter, page).await?;

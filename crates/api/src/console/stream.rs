@@ -3,10 +3,8 @@
 //! `docs/decisions/0025-shared-sampling-for-event-streams.md` describes how subscribers share samples.
 
 mod authorization;
-mod event;
 mod feed;
 mod node_watch;
-mod registry;
 mod subscriber;
 
 use std::time::Duration;
@@ -24,8 +22,8 @@ use crate::caller::{NodePath, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::query_string::QueryString;
 use authorization::StreamAuthorization;
-use event::FeedPosition;
-pub(crate) use registry::NodeWatchRegistry;
+use feed::FeedPosition;
+pub(crate) use node_watch::NodeWatchRegistry;
 use subscriber::Subscriber;
 
 const ALLOWED_EVENT_INTERVAL_SECONDS: std::ops::RangeInclusive<u32> = 1..=60;

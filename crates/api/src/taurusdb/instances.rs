@@ -13,8 +13,7 @@ use crate::caller::{Caller, InstancePath};
 use crate::error::{ApiError, ErrorBody};
 use crate::field_errors::{invalid_field_error, value_not_allowed_error};
 use crate::json::Json;
-use crate::pagination;
-use crate::query_string::QueryString;
+use crate::query_string::{self, QueryString};
 use wire::{InstanceApiVersion, InstanceListResponse, InstanceResponse};
 
 #[derive(IntoParams)]
@@ -99,7 +98,7 @@ async fn list_instances(
 ) -> ApiResult<InstanceListResponse> {
     let project = caller.require_permission_on_some_instance(Action::LIST_INSTANCES, project).await?;
     let query = QueryString::parse(query.as_deref())?;
-    let page = pagination::parse_page_from_query_string(&query)?;
+    let page = query_string::parse_page_from_query_string(&query)?;
     let filter = parse_instance_filter(&query)?;
     let (instances, total) = match filter {
         Some(filter) if caller.principal.administrator => {

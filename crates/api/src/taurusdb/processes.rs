@@ -10,7 +10,7 @@ use crate::api_request::{ApiRequest, ApiResult};
 use crate::caller::{NodePath, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::pagination::{self, PageParameters};
+use crate::query_string::{self, PageParameters};
 
 /// A page of a node's sessions.
 #[derive(Serialize, ToSchema)]
@@ -62,7 +62,7 @@ pub(crate) async fn list_processes(
     ApiRequest { service, caller, path, query, .. }: ApiRequest<NodePath>,
 ) -> ApiResult<ProcessListPage> {
     let target = TargetNode::authorize_and_find_node_with_password(&caller, Action::LIST_PROCESSES, &path).await?;
-    let page = pagination::parse_page_parameters(query.as_deref())?;
+    let page = query_string::parse_page_parameters(query.as_deref())?;
     let statements = StatementMasking::from_masked_flag(target.requires_statement_masking(&caller));
     let options = SnapshotOptions { statements, ..SnapshotOptions::new(OutputFormat::Json) };
     let read = take_snapshot_with_server_instance(&target.node.url, &options, &service.connector);

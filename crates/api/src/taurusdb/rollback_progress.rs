@@ -14,7 +14,7 @@ use crate::caller::{NodePath, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::field_errors::{check_array_length, invalid_field_error};
 use crate::json::Json;
-use crate::pagination;
+use crate::query_string;
 use crate::statement_text::render_statement;
 
 /// The only supported value of `action`.
@@ -91,7 +91,7 @@ pub(crate) async fn show_rollback_progress(
     let rollbacks = service.read_from_node(node, read).await?;
     let masked = target.requires_statement_masking(&caller);
     let (transactions, total_count) =
-        pagination::paginate_list(rollbacks, page, |rollback| build_rolling_back_transaction(rollback, masked));
+        query_string::paginate_list(rollbacks, page, |rollback| build_rolling_back_transaction(rollback, masked));
     Ok(Json(TransactionProgress { transactions, total_count }))
 }
 

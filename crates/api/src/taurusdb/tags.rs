@@ -15,7 +15,7 @@ use crate::caller::{Caller, InstancePath};
 use crate::error::ApiError;
 use crate::field_errors::{check_array_length, missing_field_error, truncate_for_message};
 use crate::json::Json;
-use crate::pagination::{self, PageParameters};
+use crate::query_string::{self, PageParameters};
 
 const MAX_TAGS_PER_REQUEST: usize = 20;
 const MAX_CHARS_IN_TAG_KEY: usize = 36;
@@ -90,9 +90,9 @@ pub(crate) async fn list_instance_tags(
     ApiRequest { caller, path, query, .. }: ApiRequest<InstancePath>,
 ) -> ApiResult<InstanceTags> {
     let (_, instance) = caller.require_instance_permission(Action::LIST_TAGS, &path).await?;
-    let page = pagination::parse_page_parameters(query.as_deref())?;
+    let page = query_string::parse_page_parameters(query.as_deref())?;
     let view = |tag: Tag| InstanceTag { key: tag.key, value: tag.value };
-    let (tags, total_count) = pagination::paginate_list(instance.tags.clone(), page, view);
+    let (tags, total_count) = query_string::paginate_list(instance.tags.clone(), page, view);
     Ok(Json(InstanceTags { total_count, tags }))
 }
 
@@ -105,9 +105,9 @@ pub(crate) async fn list_project_tags(
     ApiRequest { caller, path: project, query, .. }: ApiRequest<String>,
 ) -> ApiResult<ProjectTags> {
     let project = caller.require_permission_on_some_instance(Action::LIST_TAGS, &project).await?;
-    let page = pagination::parse_page_parameters(query.as_deref())?;
+    let page = query_string::parse_page_parameters(query.as_deref())?;
     let tags = list_visible_project_tags(&caller, &project).await?;
-    let (tags, total_count) = pagination::paginate_list(tags, page, |(key, values)| ProjectTag { key, values });
+    let (tags, total_count) = query_string::paginate_list(tags, page, |(key, values)| ProjectTag { key, values });
     Ok(Json(ProjectTags { total_count, tags }))
 }
 

@@ -10,8 +10,7 @@ use crate::api_request::{ApiRequest, ApiResult};
 use crate::caller::InstancePath;
 use crate::field_errors::invalid_field_error;
 use crate::json::Json;
-use crate::pagination;
-use crate::query_string::QueryString;
+use crate::query_string::{self, QueryString};
 
 /// Page of completed intelligent kills of a node.
 #[derive(Serialize, ToSchema)]
@@ -69,7 +68,7 @@ pub(crate) async fn list_intelligent_kills(
     if from >= to {
         return Err(invalid_field_error("end_time", &to.to_string()));
     }
-    let page = pagination::parse_page_from_query_string(&query)?;
+    let page = query_string::parse_page_from_query_string(&query)?;
     let filter = IntelligentKillFilter { instance_id: target.instance.id.clone(), node_id: target.node.id, from, to };
     let (kills, total_count) = service.store.kills().list_intelligent_kills(&filter, page).await?;
     let server_url = clew_http::base_url_from_request(caller.client.as_ref(), &headers);
