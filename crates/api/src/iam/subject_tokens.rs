@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use crate::api_request::ApiRequest;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
-use crate::iam::token_response::{ServerUrl, TokenResponse, TokenResponseInput};
+use crate::iam::token_response::{TokenResponse, TokenResponseInput};
 use crate::json::Json;
 use crate::policy_cache;
 use crate::query_string::QueryString;
@@ -44,7 +44,7 @@ pub(crate) async fn show_token(
     let methods = issued_by_methods;
     let details =
         TokenResponseInput { user: &user, project: project.as_ref(), grants: &grants, methods, issued_at, expires_at };
-    let server_url = ServerUrl::build_server_url(caller.client.as_ref(), &headers);
+    let server_url = clew_http::base_url_from_request(caller.client.as_ref(), &headers);
     let body = TokenResponse::new(&service, details, with_catalog.then_some(&server_url))?;
     let mut response = Json(body).into_response();
     response.headers_mut().insert(SUBJECT_TOKEN_HEADER, given);

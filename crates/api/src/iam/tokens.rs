@@ -3,7 +3,7 @@
 use axum::Extension;
 use axum::extract::{RawQuery, Request, State};
 use axum::response::{IntoResponse, Response};
-use clew_http::ClientAddr;
+use clew_http::base_url_from_request;
 use clew_iam::token;
 use clew_model::{ApiErrorDefinition, ProjectId};
 use clew_store::{NewToken, Project, TokenOrigin, User};
@@ -17,7 +17,7 @@ use crate::authentication::read_request_body;
 use crate::error::{ApiError, ErrorBody};
 use crate::iam::auth_attempts::authenticate_by_password;
 use crate::iam::sign_in::{DomainRef, PasswordSignInRequest, ProjectRef, RequestedTokenScope, TokenRequest};
-use crate::iam::token_response::{ServerUrl, TokenResponse, TokenResponseInput};
+use crate::iam::token_response::{TokenResponse, TokenResponseInput};
 use crate::json::Json;
 use crate::query_string::QueryString;
 use crate::{AppState, SharedState, limits, policy_cache};
@@ -53,7 +53,7 @@ pub(crate) async fn create_token(
     let grants = policy_cache::load_policies(&service.store, &user.id).await?;
     let details =
         TokenResponseInput { user: &user, project: project.as_ref(), grants: &grants, methods, issued_at, expires_at };
-    let server_url = ServerUrl::build_server_url(parts.extensions.get::<ClientAddr>(), &parts.headers);
+    let server_url = base_url_from_request(parts.extensions.get(), &parts.headers);
     let body = TokenResponse::new(&service, details, with_catalog.then_some(&server_url))?;
     let mut response = (StatusCode::CREATED, Json(body)).into_response();
     let value = HeaderValue::from_str(secret.expose_secret()).map_err(|error| ApiError::internal_error(&error))?;

@@ -62,11 +62,8 @@ pub(crate) async fn add_kill_task(
     }
     let masked = caller.requires_statement_masking(&project, &instance);
     let task = NewKillTask { criteria, masked, duration, audit_detail };
-    let added = service
-        .store
-        .kill_tasks()
-        .add_kill_task(&caller.build_audit_origin(), &project.id, &instance.id, &task)
-        .await?;
+    let kill_tasks = service.store.kill_tasks();
+    let added = kill_tasks.add_kill_task(&caller.build_audit_origin(), &project.id, &instance.id, &task).await?;
     let id = added.ok_or_else(|| ApiError::new(ApiErrorDefinition::UNKNOWN_INSTANCE))?;
     Ok(Json(AddKillTaskResponse { success: true, task_id: id.to_string() }))
 }
