@@ -9,11 +9,8 @@
 
 mod access_keys;
 mod audit;
-mod enterprise_projects;
 mod field_validation;
-mod group_members;
 mod groups;
-mod own_password;
 mod policies;
 mod policy_attachments;
 mod policy_simulation;
@@ -26,25 +23,25 @@ use jiff::Timestamp;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::SharedState;
 use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::field_errors::truncate_for_message;
-use crate::{AppState, SharedState};
 
 pub(crate) fn administration_routes() -> OpenApiRouter<SharedState> {
     OpenApiRouter::new()
         .routes(routes!(projects::list_projects, projects::create_project))
         .routes(routes!(projects::update_project))
-        .routes(routes!(enterprise_projects::list_enterprise_projects, enterprise_projects::create_enterprise_project))
-        .routes(routes!(enterprise_projects::update_enterprise_project))
+        .routes(routes!(projects::list_enterprise_projects, projects::create_enterprise_project))
+        .routes(routes!(projects::update_enterprise_project))
         .routes(routes!(users::list_users, users::create_user))
         .routes(routes!(users::show_user, users::update_user, users::delete_user))
-        .routes(routes!(own_password::change_own_password))
+        .routes(routes!(users::change_own_password))
         .routes(routes!(access_keys::list_access_keys, access_keys::create_access_key))
         .routes(routes!(access_keys::update_access_key, access_keys::delete_access_key))
         .routes(routes!(groups::list_groups, groups::create_group))
         .routes(routes!(groups::show_group, groups::delete_group))
-        .routes(routes!(group_members::add_group_member, group_members::remove_group_member))
+        .routes(routes!(groups::add_group_member, groups::remove_group_member))
         .routes(routes!(policies::list_policies))
         .routes(routes!(policies::policy_validation::validate_policy))
         .routes(routes!(policy_simulation::simulate_request))
@@ -56,24 +53,21 @@ pub(crate) fn administration_routes() -> OpenApiRouter<SharedState> {
         .routes(routes!(audit::verify_audit_log))
 }
 
-fn require_identity_read_permission<'a>(service: &AppState, caller: &'a Caller) -> Result<&'a DomainId, ApiError> {
-    caller.require_domain_permission(service, Action::LIST_IDENTITIES)?;
+fn require_identity_read_permission(caller: &Caller) -> Result<&DomainId, ApiError> {
+    caller.require_domain_permission(Action::LIST_IDENTITIES)?;
     Ok(&caller.principal.domain_id)
 }
 
-fn require_identity_write_permission<'a>(
-    service: &AppState,
-    caller: &'a Caller,
-) -> Result<(&'a DomainId, AuditOrigin), ApiError> {
-    caller.require_domain_permission(service, Action::MANAGE_IDENTITIES)?;
+fn require_identity_write_permission(caller: &Caller) -> Result<(&DomainId, AuditOrigin), ApiError> {
+    caller.require_domain_permission(Action::MANAGE_IDENTITIES)?;
     caller.require_permanent_credentials()?;
     Ok((&caller.principal.domain_id, caller.build_audit_origin()))
 }
 
 /// Returns `true` if `id` is the caller's user id and the credentials are not limited to a project.
 /// Credentials limited to a project grant no access to user accounts, because accounts belong to the domain.
-fn is_own_user_id(service: &AppState, caller: &Caller, id: &str) -> bool {
-    let resource = Resource { project: None, region: service.store.region(), instance: None, request_tags: &[] };
+fn is_own_user_id(caller: &Caller, id: &str) -> bool {
+    let resource = Resource { project: None, region: caller.service.store.region(), instance: None, request_tags: &[] };
     id == caller.principal.user_id.as_str()
         && check_credential_scope(&caller.principal, Action::MANAGE_IDENTITIES, &resource).is_ok()
 }

@@ -1,13 +1,19 @@
 //! Extracts the parts of an authenticated request that most handlers need.
 
-use axum::extract::{FromRequestParts, Path};
+use axum::body::{self, Bytes};
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::response::{IntoResponse, Response};
 use clew_model::Language;
-use http::request::Parts;
+use http::HeaderMap;
 use serde::de::DeserializeOwned;
 
 use crate::SharedState;
 use crate::caller::Caller;
+use crate::error::ApiError;
+use crate::json::Json;
+
+/// Result of a handler that responds with a JSON body and the status 200.
+pub(crate) type ApiResult<T> = Result<Json<T>, ApiError>;
 
 /// Authenticated request. `P` is the type of the path parameters.
 ///
@@ -17,17 +23,25 @@ pub(crate) struct ApiRequest<P = ()> {
     pub(crate) service: SharedState,
     pub(crate) caller: Caller,
     pub(crate) path: P,
+    pub(crate) query: Option<String>,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
     /// Language of messages in the response.
     pub(crate) language: Language,
 }
 
-impl<P: DeserializeOwned + Send> FromRequestParts<SharedState> for ApiRequest<P> {
+impl<P: DeserializeOwned + Send> FromRequest<SharedState> for ApiRequest<P> {
     type Rejection = Response;
 
-    async fn from_request_parts(parts: &mut Parts, service: &SharedState) -> Result<Self, Response> {
-        let caller = Caller::from_request_parts(parts, service).await.map_err(IntoResponse::into_response)?;
-        let Path(path) = Path::from_request_parts(parts, service).await.map_err(IntoResponse::into_response)?;
+    async fn from_request(request: Request, service: &SharedState) -> Result<Self, Response> {
+        let (mut parts, body) = request.into_parts();
+        let caller = Caller::from_request_parts(&mut parts, service).await.map_err(IntoResponse::into_response)?;
+        let Path(path) = Path::from_request_parts(&mut parts, service).await.map_err(IntoResponse::into_response)?;
+        // The authentication has already read the body into memory and has checked its length.
+        let body = body::to_bytes(body, usize::MAX).await;
+        let body = body.map_err(|error| ApiError::internal_error(&error).into_response())?;
         let language = parts.extensions.get().copied().unwrap_or_default();
-        Ok(Self { service: service.clone(), caller, path, language })
+        let query = parts.uri.query().map(ToOwned::to_owned);
+        Ok(Self { service: service.clone(), caller, path, query, headers: parts.headers, body, language })
     }
 }

@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::SharedState;
-use crate::audited_operations::{AuditMode, AuditedOperation};
+use crate::audited_operations::AuditedOperation;
 use crate::error::ApiError;
 use crate::field_errors::truncate_for_message;
 use axum::RequestExt;
@@ -150,7 +150,7 @@ fn build_audit_event(
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => AuditOutcome::Denied,
         // Rate-limited requests are counted only in the metrics because one row per request would fill the disk.
         StatusCode::TOO_MANY_REQUESTS => return None,
-        _ if operation.audit_mode == AuditMode::DenialsOnly => return None,
+        _ if !operation.audits_all_requests => return None,
         status if status.is_client_error() || status.is_server_error() => AuditOutcome::Failed,
         _ => AuditOutcome::Succeeded,
     };
@@ -171,7 +171,7 @@ fn build_audit_event(
         detail: if fields.detail.is_empty() { Value::Null } else { Value::Object(fields.detail.clone()) },
         ..AuditEvent::for_successful_operation(
             &fields.origin,
-            fields.operation.unwrap_or(operation.name),
+            fields.operation.unwrap_or(&operation.name),
             fields.target.clone().unwrap_or_else(last),
         )
     })

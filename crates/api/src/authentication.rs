@@ -25,7 +25,7 @@ use crate::console::csrf;
 use crate::error::ApiError;
 use crate::iam::auth_attempts::{self, AuthFailureCounter};
 use crate::iam::security_token;
-use crate::{ApiSettings, AppState, limits};
+use crate::{ApiSettings, AppState, SharedState, limits};
 
 const SECURITY_TOKEN_HEADER: &str = "x-security-token";
 const TOKEN_HEADER: &str = "x-auth-token";
@@ -34,7 +34,7 @@ const TOKEN_HEADER: &str = "x-auth-token";
 pub(crate) const SESSION_COOKIE: HostCookie = HostCookie("clew_session");
 
 pub(crate) async fn authenticate_request(
-    service: &AppState,
+    service: &SharedState,
     request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
@@ -55,6 +55,7 @@ pub(crate) async fn authenticate_request(
     let principal = build_principal(service, &identity).await?;
     service.limits.consume_policy_evaluation_quota(&user, principal.total_policy_bytes())?;
     let caller = Caller {
+        service: service.clone(),
         credentials: identity.credentials,
         credential: identity.proof.clone(),
         client: parts.extensions.get().copied(),

@@ -3,6 +3,7 @@
 //! If the policies do not allow the action, the error does not reveal whether the instance exists.
 //! If the requested instance does not exist, the policies are evaluated without instance attributes.
 
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,18 +14,19 @@ use clew_iam::decision::{
     check_credential_scope, decide_access, policies_may_allow_action,
 };
 use clew_model::{
-    AccessKeyId, Actor, ApiErrorDefinition, AuditOrigin, Instance, InstanceId, Node, NodeId, ProjectId, Tag,
+    AccessKeyId, Actor, ApiErrorDefinition, ApiIdParseError, AuditOrigin, Instance, InstanceId, Node, NodeId,
+    ProjectId, Tag,
 };
 use clew_store::{CachedStoreView, Project, TokenOrigin};
 use http::request::Parts;
 use jiff::Timestamp;
 use tracing::debug;
 
-use crate::AppState;
 use crate::audit::AuditContext;
 use crate::error::ApiError;
 use crate::field_errors::truncate_for_message;
 use crate::policy_cache::run_policy_evaluation;
+use crate::{AppState, SharedState};
 
 /// `Retry-After` value in responses to a principal that exceeds the rate limit for policy evaluations.
 const POLICY_EVALUATION_RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -60,6 +62,7 @@ pub(crate) type NodePath = (String, String, String);
 /// Authenticated caller of a request.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
+    pub(crate) service: SharedState,
     pub(crate) principal: Principal,
     pub(crate) credentials: CredentialKind,
     pub(crate) credential: CredentialRef,
@@ -132,12 +135,10 @@ impl Caller {
         Err(ApiError::with_detail(ApiErrorDefinition::FOREIGN_PROJECT, "kill-task-outlives", arguments))
     }
 
-    pub(crate) fn require_domain_permission(&self, service: &AppState, action: Action) -> Result<(), ApiError> {
-        let resource = Resource { project: None, region: service.store.region(), instance: None, request_tags: &[] };
-        match self.authorize_action(action, &resource) {
-            Decision::Allow => Ok(()),
-            Decision::Deny { reason } => Err(self.denial_error(action, &reason)),
-        }
+    pub(crate) fn require_domain_permission(&self, action: Action) -> Result<(), ApiError> {
+        let resource =
+            Resource { project: None, region: self.service.store.region(), instance: None, request_tags: &[] };
+        self.require_permission(action, &resource)
     }
 
     /// The policies may allow the action on only some instances of the project.
@@ -156,63 +157,51 @@ impl Caller {
     }
 
     /// Policies cannot restrict a project-level action to a subset of the project's instances.
-    pub(crate) async fn require_project_permission(
-        &self,
-        service: &AppState,
-        action: Action,
-        id: &str,
-    ) -> Result<Arc<Project>, ApiError> {
+    pub(crate) async fn require_project_permission(&self, action: Action, id: &str) -> Result<Arc<Project>, ApiError> {
         let project = self.find_project_in_scope(action, id).await?;
         let facts = TargetProject { id: &project.id, name: &project.name, domain_id: Some(&project.domain_id) };
-        let region = service.store.region();
+        let region = self.service.store.region();
         let resource = Resource { project: Some(facts), region, instance: None, request_tags: &[] };
-        match self.authorize_action(action, &resource) {
-            Decision::Allow => Ok(project),
-            Decision::Deny { reason } => Err(self.denial_error(action, &reason)),
-        }
+        self.require_permission(action, &resource)?;
+        Ok(project)
     }
 
     pub(crate) async fn authorize_and_find_instance(
         &self,
-        service: &AppState,
         action: Action,
         (project, instance): &InstancePath,
     ) -> Result<(Arc<Project>, Arc<Instance>), ApiError> {
-        let project = self.require_project_permission(service, action, project).await?;
-        let id = parse_instance_id(instance)?;
+        let project = self.require_project_permission(action, project).await?;
+        let id: InstanceId = parse_id(instance)?;
         let instance = self.view.find_instance(&project.id, &id).await?;
         Ok((project, instance.ok_or_else(|| ApiError::new(ApiErrorDefinition::UNKNOWN_INSTANCE))?))
     }
 
     pub(crate) async fn require_instance_permission(
         &self,
-        service: &AppState,
         action: Action,
         (project, instance): &InstancePath,
     ) -> Result<(Arc<Project>, Arc<Instance>), ApiError> {
-        self.require_instance_permission_with_tags(service, action, (project, instance), &[]).await
+        self.require_instance_permission_with_tags(action, (project, instance), &[]).await
     }
 
     /// `tags` lists the instance tags that the request adds or removes.
     pub(crate) async fn require_instance_permission_with_tags(
         &self,
-        service: &AppState,
         action: Action,
         (project, instance): (&str, &str),
         tags: &[Tag],
     ) -> Result<(Arc<Project>, Arc<Instance>), ApiError> {
         let project = self.find_project_in_scope(action, project).await?;
-        let id = parse_instance_id(instance)?;
+        let id: InstanceId = parse_id(instance)?;
         let instance = self.view.find_instance(&project.id, &id).await?;
         let facts = TargetInstance {
             id: &id,
             enterprise_project_id: instance.as_ref().map(|instance| instance.enterprise_project_id.as_str()),
             tags: instance.as_ref().map_or(&[], |instance| &instance.tags),
         };
-        let resource = Resource { request_tags: tags, ..build_policy_resource(service, &project, facts) };
-        if let Decision::Deny { reason } = self.authorize_action(action, &resource) {
-            return Err(self.denial_error(action, &reason));
-        }
+        let resource = Resource { request_tags: tags, ..build_policy_resource(&self.service, &project, facts) };
+        self.require_permission(action, &resource)?;
         let instance = instance.ok_or_else(|| ApiError::new(ApiErrorDefinition::UNKNOWN_INSTANCE))?;
         Ok((project, instance))
     }
@@ -221,7 +210,6 @@ impl Caller {
     /// Returning `false` instead of an error would silently omit instances from lists.
     pub(crate) fn is_action_allowed(
         &self,
-        service: &AppState,
         action: Action,
         project: &Project,
         instance: &Instance,
@@ -231,27 +219,22 @@ impl Caller {
             enterprise_project_id: Some(&instance.enterprise_project_id),
             tags: &instance.tags,
         };
-        match self.authorize_action(action, &build_policy_resource(service, project, facts)) {
+        match self.authorize_action(action, &build_policy_resource(&self.service, project, facts)) {
             Decision::Deny { reason: reason @ DenyReason::WorkBudget } => Err(self.denial_error(action, &reason)),
             decision => Ok(decision.is_allowed()),
         }
     }
 
     /// Returns `true` if the caller cannot list sessions or if the project masks statements for the caller.
-    pub(crate) fn requires_statement_masking(
-        &self,
-        service: &AppState,
-        project: &Project,
-        instance: &Instance,
-    ) -> bool {
-        !self.is_action_allowed(service, Action::LIST_PROCESSES, project, instance).unwrap_or(false)
-            || self.are_statements_masked_in_project(service, project, instance)
+    pub(crate) fn requires_statement_masking(&self, project: &Project, instance: &Instance) -> bool {
+        !self.is_action_allowed(Action::LIST_PROCESSES, project, instance).unwrap_or(false)
+            || self.are_statements_masked_in_project(project, instance)
     }
 
     /// Call this method only after the caller has been authorized to list or collect sessions.
-    fn are_statements_masked_in_project(&self, service: &AppState, project: &Project, instance: &Instance) -> bool {
+    fn are_statements_masked_in_project(&self, project: &Project, instance: &Instance) -> bool {
         project.masking
-            && !self.is_action_allowed(service, Action::GET_REALTIME_SESSION_TEXT, project, instance).unwrap_or(false)
+            && !self.is_action_allowed(Action::GET_REALTIME_SESSION_TEXT, project, instance).unwrap_or(false)
     }
 
     /// Does not evaluate policies.
@@ -269,6 +252,13 @@ impl Caller {
             .map_err(|reason| self.denial_error(action, &reason))?;
         let project = project.ok_or_else(foreign)?;
         if project.enabled { Ok(project) } else { Err(ApiError::new(ApiErrorDefinition::PROJECT_UNAVAILABLE)) }
+    }
+
+    fn require_permission(&self, action: Action, resource: &Resource<'_>) -> Result<(), ApiError> {
+        match self.authorize_action(action, resource) {
+            Decision::Allow => Ok(()),
+            Decision::Deny { reason } => Err(self.denial_error(action, &reason)),
+        }
     }
 
     fn authorize_action(&self, action: Action, resource: &Resource<'_>) -> Decision {
@@ -312,20 +302,12 @@ fn build_policy_resource<'a>(
     Resource { project: Some(project), region: service.store.region(), instance: Some(instance), request_tags: &[] }
 }
 
-pub(crate) fn parse_instance_id(text: &str) -> Result<InstanceId, ApiError> {
-    text.parse().map_err(|error: clew_model::ApiIdParseError| invalid_id_error(text, error.expected))
-}
-
-fn parse_node_id(text: &str) -> Result<NodeId, ApiError> {
-    text.parse().map_err(|error: clew_model::ApiIdParseError| invalid_id_error(text, error.expected))
-}
-
-fn invalid_id_error(given: &str, expected: &'static str) -> ApiError {
-    ApiError::with_detail(
-        ApiErrorDefinition::INVALID_ID,
-        "id-form",
-        vec![("given", truncate_for_message(given)), ("expected", expected.into())],
-    )
+/// Parses the id of an instance or a node.
+pub(crate) fn parse_id<I: FromStr<Err = ApiIdParseError>>(text: &str) -> Result<I, ApiError> {
+    text.parse().map_err(|error: ApiIdParseError| {
+        let arguments = vec![("given", truncate_for_message(text)), ("expected", error.expected.into())];
+        ApiError::with_detail(ApiErrorDefinition::INVALID_ID, "id-form", arguments)
+    })
 }
 
 pub(crate) async fn find_reachable_node_with_password(
@@ -344,7 +326,7 @@ pub(crate) fn require_reachable_network_zone(service: &AppState, node: &Node) ->
 }
 
 fn find_node_id_in_instance(instance: &Instance, node: &str) -> Result<NodeId, ApiError> {
-    let id = parse_node_id(node)?;
+    let id = parse_id(node)?;
     let exists = instance.nodes.iter().any(|node| node.id == id);
     if exists { Ok(id) } else { Err(ApiError::new(ApiErrorDefinition::UNKNOWN_NODE)) }
 }
@@ -359,13 +341,12 @@ pub(crate) struct TargetNode<N = NodeId> {
 
 impl TargetNode {
     pub(crate) async fn resolve(
-        service: &AppState,
         caller: &Caller,
         action: Action,
         (project, instance, node): &NodePath,
     ) -> Result<Self, ApiError> {
         let path = (project.as_str(), instance.as_str());
-        let (project, instance) = caller.require_instance_permission_with_tags(service, action, path, &[]).await?;
+        let (project, instance) = caller.require_instance_permission_with_tags(action, path, &[]).await?;
         let node = find_node_id_in_instance(&instance, node)?;
         Ok(Self { project, instance, node })
     }
@@ -373,24 +354,23 @@ impl TargetNode {
 
 impl TargetNode<Node> {
     pub(crate) async fn authorize_and_find_node_with_password(
-        service: &AppState,
         caller: &Caller,
         action: Action,
         path: &NodePath,
     ) -> Result<Self, ApiError> {
-        let TargetNode { project, instance, .. } = TargetNode::resolve(service, caller, action, path).await?;
-        let node = find_reachable_node_with_password(service, &instance, &path.2).await?;
+        let TargetNode { project, instance, .. } = TargetNode::resolve(caller, action, path).await?;
+        let node = find_reachable_node_with_password(&caller.service, &instance, &path.2).await?;
         Ok(Self { project, instance, node })
     }
 }
 
 impl<N> TargetNode<N> {
-    pub(crate) fn requires_statement_masking(&self, service: &AppState, caller: &Caller) -> bool {
-        caller.requires_statement_masking(service, &self.project, &self.instance)
+    pub(crate) fn requires_statement_masking(&self, caller: &Caller) -> bool {
+        caller.requires_statement_masking(&self.project, &self.instance)
     }
 
     /// Call this method only after the caller has been authorized to list or collect sessions.
-    pub(crate) fn are_statements_masked_for_caller(&self, service: &AppState, caller: &Caller) -> bool {
-        caller.are_statements_masked_in_project(service, &self.project, &self.instance)
+    pub(crate) fn are_statements_masked_for_caller(&self, caller: &Caller) -> bool {
+        caller.are_statements_masked_in_project(&self.project, &self.instance)
     }
 }

@@ -190,35 +190,31 @@ impl From<KillError> for ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::QueueFull { limit, .. } => Self::with_detail(
-                ApiErrorDefinition::QUEUE_FULL,
-                "queue-full-detail",
-                vec![("limit", limit.to_string())],
-            ),
+        let (entry, id, arguments) = match error {
+            StoreError::QueueFull { limit, .. } => {
+                (ApiErrorDefinition::QUEUE_FULL, "queue-full-detail", vec![("limit", limit.to_string())])
+            }
             StoreError::ResultMissing { .. } | StoreError::ResultCorrupt { .. } => {
                 error!(%error, "stored result is missing or corrupted");
-                Self::with_detail(ApiErrorDefinition::INTERNAL, "result-damaged", Vec::new())
+                (ApiErrorDefinition::INTERNAL, "result-damaged", Vec::new())
             }
             StoreError::S3 { .. } => {
                 error!(%error, "cannot read a stored result");
-                Self::with_detail(ApiErrorDefinition::INTERNAL, "result-unreachable", Vec::new())
+                (ApiErrorDefinition::INTERNAL, "result-unreachable", Vec::new())
             }
             StoreError::AlreadyExists { name, .. } => {
-                Self::with_detail(ApiErrorDefinition::IAM_CONFLICT, "name-taken", vec![("name", name)])
+                (ApiErrorDefinition::IAM_CONFLICT, "name-taken", vec![("name", name)])
             }
-            StoreError::IssuingCredentialsRevoked => Self::new(ApiErrorDefinition::IAM_INVALID_TOKEN),
+            StoreError::IssuingCredentialsRevoked => (ApiErrorDefinition::IAM_INVALID_TOKEN, "", Vec::new()),
             // The object was deleted after the handler looked it up.
-            StoreError::Unknown { what, name } => Self::with_detail(
-                ApiErrorDefinition::IAM_UNKNOWN,
-                "iam-target",
-                vec![("target", what.into()), ("id", name)],
-            ),
+            StoreError::Unknown { what, name } => {
+                (ApiErrorDefinition::IAM_UNKNOWN, "iam-target", vec![("target", what.into()), ("id", name)])
+            }
             StoreError::LastAdministrator { name } => {
-                Self::with_detail(ApiErrorDefinition::IAM_CONFLICT, "last-administrator", vec![("name", name)])
+                (ApiErrorDefinition::IAM_CONFLICT, "last-administrator", vec![("name", name)])
             }
             StoreError::TooManyKeys { limit } => {
-                Self::with_detail(ApiErrorDefinition::IAM_CONFLICT, "too-many-keys", vec![("limit", limit.to_string())])
+                (ApiErrorDefinition::IAM_CONFLICT, "too-many-keys", vec![("limit", limit.to_string())])
             }
             StoreError::TooManyPolicies { name, policies, bytes, limits } => {
                 let arguments = vec![
@@ -228,32 +224,27 @@ impl From<StoreError> for ApiError {
                     ("max", limits.policies.to_string()),
                     ("max-bytes", limits.bytes.to_string()),
                 ];
-                Self::with_detail(ApiErrorDefinition::IAM_CONFLICT, "too-many-policies", arguments)
+                (ApiErrorDefinition::IAM_CONFLICT, "too-many-policies", arguments)
             }
             StoreError::InUse { times, .. } => {
-                Self::with_detail(ApiErrorDefinition::IAM_CONFLICT, "policy-in-use", vec![("times", times.to_string())])
+                (ApiErrorDefinition::IAM_CONFLICT, "policy-in-use", vec![("times", times.to_string())])
             }
             // This process is about to exit. A server with the new key can process the request.
             StoreError::MasterKeyRotated => {
                 warn!(%error, "request refused");
-                Self {
-                    retry_after: Some(MASTER_KEY_ROTATION_RETRY_AFTER_SECONDS),
-                    ..Self::new(ApiErrorDefinition::UNAVAILABLE)
-                }
+                let retry_after = Some(MASTER_KEY_ROTATION_RETRY_AFTER_SECONDS);
+                return Self { retry_after, ..Self::new(ApiErrorDefinition::UNAVAILABLE) };
             }
-            StoreError::KillTasksDisabled => {
-                Self::with_detail(ApiErrorDefinition::NOT_ALLOWED, "kill-switch-off", Vec::new())
+            StoreError::KillTasksDisabled => (ApiErrorDefinition::NOT_ALLOWED, "kill-switch-off", Vec::new()),
+            StoreError::TooManyKillTasks { limit } => {
+                (ApiErrorDefinition::NOT_ALLOWED, "kill-tasks-limit", vec![("limit", limit.to_string())])
             }
-            StoreError::TooManyKillTasks { limit } => Self::with_detail(
-                ApiErrorDefinition::NOT_ALLOWED,
-                "kill-tasks-limit",
-                vec![("limit", limit.to_string())],
-            ),
             StoreError::TooManyTags { limit } => {
-                Self::with_detail(ApiErrorDefinition::TAG_QUOTA, "tag-quota-detail", vec![("limit", limit.to_string())])
+                (ApiErrorDefinition::TAG_QUOTA, "tag-quota-detail", vec![("limit", limit.to_string())])
             }
-            error => Self::internal_error(&error),
-        }
+            error => return Self::internal_error(&error),
+        };
+        Self::with_detail(entry, id, arguments)
     }
 }
 

@@ -3,7 +3,7 @@
 //! - `taurusdb/` implements the wire-compatible TaurusDB API.
 //! - `iam/` implements the identity API that the Huawei Cloud SDKs require.
 //! - `administration/` and `console/` implement Clew's own API and serve the web page.
-//! - `ops/` implements the endpoints for health checks, metrics and the OpenAPI document.
+//! - `ops` implements the endpoints for health checks, metrics and the OpenAPI document.
 //!
 //! Each handler parses the request, calls the lower-level crates and builds the response.
 //! `clew_iam::decision` evaluates policies, and `clew_worker` schedules collection tasks.
@@ -44,7 +44,6 @@ mod error;
 mod field_errors;
 mod iam;
 mod json;
-mod kill_risks;
 mod limits;
 mod manual_kill;
 mod messages;
@@ -52,7 +51,6 @@ mod metrics;
 mod nodes;
 mod openapi;
 mod ops;
-mod pagination;
 mod passwords;
 mod policy_cache;
 mod query_string;

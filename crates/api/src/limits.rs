@@ -72,18 +72,12 @@ impl RateLimits {
 
     /// Does not consume the quota.
     pub(crate) fn check_auth_failure_limit(&self, peer: IpAddr) -> Result<(), ApiError> {
-        self.0
-            .failures
-            .peek(&peer.into())
-            .map_err(|wait| self.reject_rate_limited_request(ExceededLimit::Failures, wait))
+        self.0.failures.peek(&peer.into()).map_err(self.reject_request(ExceededLimit::Failures))
     }
 
     pub(crate) fn consume_sign_in_quota(&self, peer: IpAddr) -> Result<(), ApiError> {
         self.check_auth_failure_limit(peer)?;
-        self.0
-            .sign_ins
-            .consume_permit(&peer.into())
-            .map_err(|wait| self.reject_rate_limited_request(ExceededLimit::SignIns, wait))
+        self.0.sign_ins.consume_permit(&peer.into()).map_err(self.reject_request(ExceededLimit::SignIns))
     }
 
     pub(crate) fn record_auth_failure(&self, peer: IpAddr) {
@@ -94,7 +88,7 @@ impl RateLimits {
 
     /// Does not consume the quota.
     pub(crate) fn check_principal_rate_limit(&self, user: &UserId) -> Result<(), ApiError> {
-        self.0.principals.peek(user).map_err(|wait| self.reject_rate_limited_request(ExceededLimit::Principal, wait))
+        self.0.principals.peek(user).map_err(self.reject_request(ExceededLimit::Principal))
     }
 
     /// `bytes` is the total size of the evaluated policies.
@@ -127,13 +121,14 @@ impl RateLimits {
 
     fn consume_request_quota(&self, user: &UserId, count: usize) -> Result<(), ApiError> {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
-        let consumed = self.0.principals.consume_permits(user, count);
-        consumed.map_err(|wait| self.reject_rate_limited_request(ExceededLimit::Principal, wait))
+        self.0.principals.consume_permits(user, count).map_err(self.reject_request(ExceededLimit::Principal))
     }
 
-    fn reject_rate_limited_request(&self, limit: ExceededLimit, wait: std::time::Duration) -> ApiError {
-        self.0.metrics.record_exceeded_limit(limit);
-        ApiError::rate_limit_exceeded_error(wait)
+    fn reject_request(&self, limit: ExceededLimit) -> impl FnOnce(std::time::Duration) -> ApiError {
+        move |wait| {
+            self.0.metrics.record_exceeded_limit(limit);
+            ApiError::rate_limit_exceeded_error(wait)
+        }
     }
 }
 

@@ -1,9 +1,12 @@
 //! Kills of sessions that a user requests.
 
-use clew_model::Node;
+use clew_diagnose::KillRisk;
+use clew_model::{Language, Node};
 use clew_mysql::{KillTarget, ProcessListOrigin, UnsafeKillPolicy};
 use clew_store::KillSource;
 use clew_worker::{KillError, KillRequest, VictimMatchRule};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::AppState;
 use crate::caller::{Caller, TargetNode};
@@ -65,5 +68,24 @@ pub(crate) fn build_manual_kill_request(
         unsafe_victims: UnsafeKillPolicy::Kill,
         reason: reason.to_owned(),
         list_read,
+    }
+}
+
+/// Risk of killing a session.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct KillRiskView {
+    /// Kind of risk: table_damage, partial_change, unknown_engine, unknown_tables, long_rollback, replication or backup
+    #[schema(value_type = String, example = "table_damage")]
+    kind: &'static str,
+    /// Description of the possible damage, in the language requested by X-Language
+    message: String,
+    /// True if kill tasks and intelligent kills do not kill the session because of this risk
+    #[serde(rename = "unsafe")]
+    is_unsafe: bool,
+}
+
+impl KillRiskView {
+    pub(crate) fn new(risk: &KillRisk, language: Language) -> Self {
+        Self { kind: risk.kind(), message: risk.description(language), is_unsafe: risk.is_unsafe() }
     }
 }

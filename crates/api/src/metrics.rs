@@ -15,7 +15,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::{Metric, Registry, Unit};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
@@ -24,35 +24,8 @@ struct RequestLabels {
     status: u16,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RouteLabel {
-    route: Arc<str>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct FailureKindLabel {
-    kind: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct NodeLabel {
-    node: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct TaskStatusLabel {
-    status: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ZoneLabel {
-    zone: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ExceededLimitLabel {
-    limit: &'static str,
-}
+/// Name and value of the only label of a metric.
+type Label<T> = [(&'static str, T); 1];
 
 /// Limit that caused a request or connection to be rejected, used as a metrics label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,72 +59,69 @@ impl ExceededLimit {
 pub struct Metrics {
     registry: Arc<Registry>,
     requests: Family<RequestLabels, Counter>,
-    request_durations: Family<RouteLabel, Histogram>,
-    rejections: Family<ExceededLimitLabel, Counter>,
+    request_durations: Family<Label<Arc<str>>, Histogram>,
+    rejections: Family<Label<&'static str>, Counter>,
     collection_durations: Histogram,
     collected_rows: Counter,
-    node_errors: Family<FailureKindLabel, Counter>,
-    tasks: Family<TaskStatusLabel, Gauge>,
-    workers: Family<ZoneLabel, Gauge>,
-    poll_intervals: Family<NodeLabel, Gauge<f64, AtomicU64>>,
+    node_errors: Family<Label<&'static str>, Counter>,
+    tasks: Family<Label<&'static str>, Gauge>,
+    workers: Family<Label<String>, Gauge>,
+    poll_intervals: Family<Label<String>, Gauge<f64, AtomicU64>>,
+}
+
+/// Adds `metric` to the registry and returns it.
+fn register<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
+    registry.register(name, help, metric.clone());
+    metric
+}
+
+/// Adds `metric` to the registry, with the suffix `_seconds` in its name, and returns it.
+fn register_duration<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
+    registry.register_with_unit(name, help, Unit::Seconds, metric.clone());
+    metric
 }
 
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("clew");
-        let requests = Family::default();
-        registry.register("http_requests", "Completed requests by method, route and status", requests.clone());
-        let request_durations = Family::new_with_constructor(new_duration_histogram as fn() -> Histogram);
-        registry.register_with_unit(
-            "http_request_duration",
-            "Duration of requests by route",
-            Unit::Seconds,
-            request_durations.clone(),
-        );
-        let rejections = Family::default();
-        registry.register(
-            "http_rate_limited",
-            "Requests and connections that were rejected because a limit was exceeded, by limit",
-            rejections.clone(),
-        );
+        let to = &mut registry;
+        let durations_by_route = Family::new_with_constructor(new_duration_histogram as fn() -> Histogram);
         let collection_durations = Histogram::new(exponential_buckets(0.01, 3.0, 9));
-        registry.register_with_unit(
-            "collection_duration",
-            "Duration of finished collections, from the claim to the stored result",
-            Unit::Seconds,
-            collection_durations.clone(),
-        );
-        let collected_rows = Counter::default();
-        registry.register("collected_rows", "Rows in the results of finished collections", collected_rows.clone());
-        let node_errors = Family::default();
-        registry.register("collection_failures", "Failed collections by kind of failure", node_errors.clone());
-        let tasks = Family::default();
-        registry.register("tasks", "Stored collections by status", tasks.clone());
-        let workers = Family::default();
-        registry.register(
-            "workers",
-            "Running workers by zone; the zone is empty for nodes without a zone",
-            workers.clone(),
-        );
-        let poll_intervals = Family::default();
-        registry.register_with_unit(
-            "kill_task_poll_interval",
-            "Poll interval of kill tasks for a node that responds slowly, by node",
-            Unit::Seconds,
-            poll_intervals.clone(),
-        );
-        let registry = Arc::new(registry);
+        let workers_help = "Running workers by zone; the zone is empty for nodes without a zone";
+        let rejections_help = "Requests and connections that were rejected because a limit was exceeded, by limit";
+        let collections_help = "Duration of finished collections, from the claim to the stored result";
+        let intervals_help = "Poll interval of kill tasks for a node that responds slowly, by node";
         Self {
-            registry,
-            requests,
-            request_durations,
-            rejections,
-            collection_durations,
-            collected_rows,
-            node_errors,
-            tasks,
-            workers,
-            poll_intervals,
+            requests: register(
+                to,
+                "http_requests",
+                "Completed requests by method, route and status",
+                Family::default(),
+            ),
+            request_durations: register_duration(
+                to,
+                "http_request_duration",
+                "Duration of requests by route",
+                durations_by_route,
+            ),
+            rejections: register(to, "http_rate_limited", rejections_help, Family::default()),
+            collection_durations: register_duration(to, "collection_duration", collections_help, collection_durations),
+            collected_rows: register(
+                to,
+                "collected_rows",
+                "Rows in the results of finished collections",
+                Counter::default(),
+            ),
+            node_errors: register(
+                to,
+                "collection_failures",
+                "Failed collections by kind of failure",
+                Family::default(),
+            ),
+            tasks: register(to, "tasks", "Stored collections by status", Family::default()),
+            workers: register(to, "workers", workers_help, Family::default()),
+            poll_intervals: register_duration(to, "kill_task_poll_interval", intervals_help, Family::default()),
+            registry: Arc::new(registry),
         }
     }
 }
@@ -163,22 +133,22 @@ impl Metrics {
         let method =
             HTTP_METHODS_WITH_OWN_TIME_SERIES.iter().find(|counted| *counted == method).map_or("other", Method::as_str);
         self.requests.get_or_create(&RequestLabels { method, route: route.clone(), status }).inc();
-        self.request_durations.get_or_create(&RouteLabel { route }).observe(seconds);
+        self.request_durations.get_or_create(&[("route", route)]).observe(seconds);
     }
 
     pub(crate) fn record_exceeded_limit(&self, limit: ExceededLimit) {
-        self.rejections.get_or_create(&ExceededLimitLabel { limit: limit.name() }).inc();
+        self.rejections.get_or_create(&[("limit", limit.name())]).inc();
     }
 
     /// Sets the gauges of the collection queue and of the workers to the counts that the store contains.
     pub(crate) fn set_queue_gauges(&self, tasks: &[(CollectionTaskStatus, u64)], zones: Vec<ZoneState>) {
         for (status, count) in tasks {
-            self.tasks.get_or_create(&TaskStatusLabel { status: status.name() }).set(gauge_value_from_count(*count));
+            self.tasks.get_or_create(&[("status", status.name())]).set(gauge_value_from_count(*count));
         }
         self.workers.clear();
         for state in zones {
             let zone = state.zone.map_or_else(String::new, Into::into);
-            self.workers.get_or_create(&ZoneLabel { zone }).set(gauge_value_from_count(state.workers));
+            self.workers.get_or_create(&[("zone", zone)]).set(gauge_value_from_count(state.workers));
         }
     }
 
@@ -219,11 +189,11 @@ impl WorkerObserver for Metrics {
     }
 
     fn record_collection_failure(&self, kind: FailureKind) {
-        self.node_errors.get_or_create(&FailureKindLabel { kind: kind.name() }).inc();
+        self.node_errors.get_or_create(&[("kind", kind.name())]).inc();
     }
 
     fn record_poll_interval_change(&self, node: &NodeId, interval: Option<Duration>) {
-        let label = NodeLabel { node: node.to_string() };
+        let label = [("node", node.to_string())];
         match interval {
             Some(interval) => {
                 self.poll_intervals.get_or_create(&label).set(interval.as_secs_f64());
@@ -250,8 +220,8 @@ mod tests {
         metrics.record_response(&Method::GET, "/", 200, 0.1);
         metrics.record_exceeded_limit(ExceededLimit::SignIns);
         metrics.record_collection_failure(FailureKind::Unreachable);
-        metrics.tasks.get_or_create(&TaskStatusLabel { status: "queued" }).set(1);
-        metrics.workers.get_or_create(&ZoneLabel { zone: "dmz".into() }).set(1);
+        metrics.tasks.get_or_create(&[("status", "queued")]).set(1);
+        metrics.workers.get_or_create(&[("zone", "dmz".into())]).set(1);
         metrics.record_poll_interval_change(&NodeId::generate(), Some(Duration::from_secs(1)));
         let text = metrics.encode().unwrap();
         let files = [

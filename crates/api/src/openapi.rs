@@ -7,7 +7,7 @@ use utoipa::openapi::schema::{Object, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
 use utoipa::openapi::{Content, PathItem, Ref, RefOr, Required, ResponseBuilder};
 
-use crate::audited_operations::{self, AuditedOperation};
+use crate::audited_operations::AuditedOperation;
 use crate::error::ErrorBody;
 
 #[derive(OpenApi)]
@@ -70,20 +70,19 @@ const AUTHENTICATED_ROUTE_ERROR_RESPONSES: [(ApiErrorDefinition, &str); 5] = [
 const NOT_FOUND_ERROR_RESPONSE: (ApiErrorDefinition, &str) =
     (ApiErrorDefinition::UNKNOWN_NODE, "An object in the path does not exist");
 
-/// Completes the operations with the facts that follow from their paths and from the table of audited operations.
+/// Completes the operations with the facts that follow from their paths and from the list of audited operations.
 pub(crate) fn fill_in_operation_details(openapi: &mut utoipa::openapi::OpenApi) {
     for (path, item) in &mut openapi.paths.paths {
         for (method, described) in operations_by_method(item) {
-            let operation = audited_operations::AUDITED_OPERATIONS
-                .iter()
-                .find(|operation| operation.path == path && operation.method == method);
             add_path_parameters(path, described);
-            add_operation_id_and_error_responses(path, described, operation);
+            add_error_responses(path, described, AuditedOperation::find_operation(method, path).is_some());
         }
     }
 }
 
-fn operations_by_method(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut DescribedOperation)> {
+pub(crate) fn operations_by_method(
+    item: &mut PathItem,
+) -> impl Iterator<Item = (&'static str, &mut DescribedOperation)> {
     let PathItem { get, put, post, delete, patch, .. } = item;
     let with_method = |method, described: Option<_>| described.map(|described| (method, described));
     [
@@ -112,14 +111,9 @@ fn add_path_parameters(path: &str, described: &mut DescribedOperation) {
     }
 }
 
-fn add_operation_id_and_error_responses(
-    path: &str,
-    described: &mut DescribedOperation,
-    operation: Option<&AuditedOperation>,
-) {
+fn add_error_responses(path: &str, described: &mut DescribedOperation, is_authenticated: bool) {
     let mut refusals = COMMON_ERROR_RESPONSES.to_vec();
-    if let Some(operation) = operation {
-        described.operation_id = Some(operation.name.to_owned());
+    if is_authenticated {
         refusals.extend(AUTHENTICATED_ROUTE_ERROR_RESPONSES);
         if path.contains('{') {
             refusals.push(NOT_FOUND_ERROR_RESPONSE);
@@ -130,40 +124,5 @@ fn add_operation_id_and_error_responses(
             let body = Content::new(Some(Ref::from_schema_name("ErrorBody")));
             ResponseBuilder::new().description(description).content("application/json", body).build().into()
         });
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use serde_json::{Value, json};
-
-    use super::*;
-
-    /// Method and path of every route that authenticates its caller by credentials, a password or a signed link.
-    fn routes() -> BTreeSet<(String, String)> {
-        let openapi: Value = serde_json::from_str(&crate::build_openapi_json()).unwrap();
-        let mut routes = BTreeSet::new();
-        for (path, item) in openapi["paths"].as_object().unwrap() {
-            for (method, operation) in item.as_object().unwrap() {
-                let authenticates = path == "/v3/auth/tokens" || path.starts_with("/clew/v1/");
-                if operation["security"] != json!([{}]) || authenticates {
-                    routes.insert((method.to_ascii_uppercase(), path.clone()));
-                }
-            }
-        }
-        routes
-    }
-
-    #[test]
-    fn routes_and_operation_names_correspond_one_to_one() {
-        let rows = audited_operations::AUDITED_OPERATIONS
-            .iter()
-            .map(|operation| (operation.method.to_owned(), operation.path.to_owned()));
-        assert_eq!(rows.collect::<BTreeSet<_>>(), routes());
-        let names: BTreeSet<&str> =
-            audited_operations::AUDITED_OPERATIONS.iter().map(|operation| operation.name).collect();
-        assert_eq!(names.len(), audited_operations::AUDITED_OPERATIONS.len());
     }
 }

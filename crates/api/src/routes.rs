@@ -30,8 +30,8 @@ fn authenticated_routes() -> OpenApiRouter<SharedState> {
         .routes(routes!(taurusdb::instances::show_instance_v3))
         .routes(routes!(taurusdb::instances::show_instance_v3_1))
         .routes(routes!(
-            taurusdb::kill_tasks::switch::show_kill_task_switch,
-            taurusdb::kill_tasks::switch::enable_or_disable_kill_tasks
+            taurusdb::kill_tasks::show_kill_task_switch,
+            taurusdb::kill_tasks::enable_or_disable_kill_tasks
         ))
         .routes(routes!(
             taurusdb::kill_tasks::list_kill_tasks,
@@ -67,8 +67,8 @@ fn identity_routes() -> OpenApiRouter<SharedState> {
     OpenApiRouter::new()
         .routes(routes!(iam::projects::list_projects))
         .routes(routes!(iam::projects::list_caller_projects))
-        .routes(routes!(iam::domains::list_domains))
-        .routes(routes!(iam::domains::show_caller_identity))
+        .routes(routes!(iam::projects::list_domains))
+        .routes(routes!(iam::projects::show_caller_identity))
         .routes(routes!(iam::subject_tokens::show_token, iam::subject_tokens::revoke_token))
         .routes(routes!(iam::temporary_keys::create_temporary_key))
         .routes(routes!(
@@ -89,15 +89,22 @@ fn sign_in_routes() -> OpenApiRouter<SharedState> {
 
 fn health_and_metrics_routes() -> OpenApiRouter<SharedState> {
     OpenApiRouter::new()
-        .routes(routes!(ops::health::check_liveness))
-        .routes(routes!(ops::health::check_readiness))
-        .routes(routes!(ops::metrics::show_metrics))
+        .routes(routes!(ops::check_liveness))
+        .routes(routes!(ops::check_readiness))
+        .routes(routes!(ops::show_metrics))
 }
 
 fn public_routes() -> OpenApiRouter<SharedState> {
-    health_and_metrics_routes()
-        .routes(routes!(ops::openapi::show_openapi_document))
-        .routes(routes!(taurusdb::intelligent_kill::report::download_report))
+    health_and_metrics_routes().routes(routes!(ops::show_openapi_document)).merge(signed_link_routes())
+}
+
+fn signed_link_routes() -> OpenApiRouter<SharedState> {
+    OpenApiRouter::new().routes(routes!(taurusdb::intelligent_kill::report::download_report))
+}
+
+/// Routes that authenticate the caller by credentials, a password or a signed link.
+pub(crate) fn audited_routes() -> OpenApiRouter<SharedState> {
+    authenticated_routes().merge(sign_in_routes()).merge(signed_link_routes())
 }
 
 /// If [`crate::ApiSettings::operations_only`] is set, the router contains only the health and metrics endpoints.

@@ -1,6 +1,5 @@
 //! Routes for permanent access keys. Users may always manage their own access keys.
 
-use axum::body::Bytes;
 use clew_iam::access_key;
 use clew_iam::decision::Action;
 use clew_model::AccessKeyId;
@@ -12,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::{format_timestamp, is_own_user_id, not_found_error, require_administrator, users};
 use crate::AppState;
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::body::parse_json_body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
@@ -53,19 +52,19 @@ pub(crate) struct AccessKeyUpdate {
 }
 
 /// List the access keys of a user.
-#[utoipa::path(get, path = "/clew/v1/users/{user_id}/keys", tag = "administration",
+#[utoipa::path(get, path = "/clew/v1/users/{user_id}/keys", tag = "administration", operation_id = "ListAccessKeys",
     responses((status = 200, description = "Access keys of the user, oldest first", body = AccessKeyList)))]
 pub(crate) async fn list_access_keys(
     ApiRequest { service, caller, path: user, .. }: ApiRequest<String>,
-) -> Result<Json<AccessKeyList>, ApiError> {
-    let user = find_access_key_owner(&service, &caller, Action::LIST_IDENTITIES, &user).await?;
+) -> ApiResult<AccessKeyList> {
+    let user = find_access_key_owner(&caller, Action::LIST_IDENTITIES, &user).await?;
     let keys: Vec<_> =
         service.store.identities().list_access_keys(&user.id).await?.iter().map(build_access_key_view).collect();
     Ok(Json(AccessKeyList { total_count: keys.len() as u64, keys }))
 }
 
 /// Create an access key.
-#[utoipa::path(post, path = "/clew/v1/users/{user_id}/keys", tag = "administration",
+#[utoipa::path(post, path = "/clew/v1/users/{user_id}/keys", tag = "administration", operation_id = "CreateAccessKey",
     responses(
         (status = 201, description = "The access key with its secret", body = CreatedAccessKey),
         (status = 409, description = "The user has the maximum number of keys", body = ErrorBody)
@@ -73,7 +72,7 @@ pub(crate) async fn list_access_keys(
 pub(crate) async fn create_access_key(
     ApiRequest { service, caller, path: user, .. }: ApiRequest<String>,
 ) -> Result<(StatusCode, Json<CreatedAccessKey>), ApiError> {
-    let user = find_access_key_owner(&service, &caller, Action::MANAGE_IDENTITIES, &user).await?;
+    let user = find_access_key_owner(&caller, Action::MANAGE_IDENTITIES, &user).await?;
     caller.require_permanent_credentials()?;
     let secret = access_key::generate_secret_key().map_err(|error| ApiError::internal_error(&error))?;
     let id = AccessKeyId::generate();
@@ -84,13 +83,12 @@ pub(crate) async fn create_access_key(
 
 /// Enable or disable an access key.
 #[utoipa::path(patch, path = "/clew/v1/users/{user_id}/keys/{access_key}", tag = "administration",
-    request_body = AccessKeyUpdate,
+    operation_id = "UpdateAccessKey", request_body = AccessKeyUpdate,
     responses((status = 200, description = "The access key", body = AccessKeyView)))]
 pub(crate) async fn update_access_key(
-    ApiRequest { service, caller, path: (user, key), .. }: ApiRequest<(String, String)>,
-    body: Bytes,
-) -> Result<Json<AccessKeyView>, ApiError> {
-    let user = find_access_key_owner(&service, &caller, Action::MANAGE_IDENTITIES, &user).await?;
+    ApiRequest { service, caller, path: (user, key), body, .. }: ApiRequest<(String, String)>,
+) -> ApiResult<AccessKeyView> {
+    let user = find_access_key_owner(&caller, Action::MANAGE_IDENTITIES, &user).await?;
     let AccessKeyUpdate { enabled } = parse_json_body(&body)?;
     if enabled {
         caller.require_permanent_credentials()?;
@@ -102,27 +100,22 @@ pub(crate) async fn update_access_key(
 
 /// Delete an access key.
 #[utoipa::path(delete, path = "/clew/v1/users/{user_id}/keys/{access_key}", tag = "administration",
-    responses((status = 204, description = "Deleted")))]
+    operation_id = "DeleteAccessKey", responses((status = 204, description = "Deleted")))]
 pub(crate) async fn delete_access_key(
     ApiRequest { service, caller, path: (user, key), .. }: ApiRequest<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
-    let user = find_access_key_owner(&service, &caller, Action::MANAGE_IDENTITIES, &user).await?;
+    let user = find_access_key_owner(&caller, Action::MANAGE_IDENTITIES, &user).await?;
     let id = find_access_key(&service, &user, &key).await?.id;
     service.store.identities().remove_access_key(&caller.build_audit_origin(), &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn find_access_key_owner(
-    service: &AppState,
-    caller: &Caller,
-    action: Action,
-    id: &str,
-) -> Result<User, ApiError> {
-    if is_own_user_id(service, caller, id) {
-        return users::find_user(service, caller, id).await;
+async fn find_access_key_owner(caller: &Caller, action: Action, id: &str) -> Result<User, ApiError> {
+    if is_own_user_id(caller, id) {
+        return users::find_user(caller, id).await;
     }
-    caller.require_domain_permission(service, action)?;
-    let user = users::find_user(service, caller, id).await?;
+    caller.require_domain_permission(action)?;
+    let user = users::find_user(caller, id).await?;
     if user.administrator && action == Action::MANAGE_IDENTITIES {
         require_administrator(caller)?;
     }

@@ -1,26 +1,29 @@
 //! Routes for a domain's audit log, which contains the events that affect the domain or are caused by its users.
 
-mod export;
 mod query;
-mod wire;
 
-use axum::body::Body;
-use axum::extract::RawQuery;
+use std::io;
+
+use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse, Response};
+use clew_diagnose::json;
 use clew_iam::decision::Action;
-use clew_store::AuditFilter;
+use clew_model::Actor;
+use clew_store::{AuditFilter, AuditRecord, Store, StoreError};
+use futures_util::stream::{self, Stream};
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use jiff::Timestamp;
+use query::{AuditFilterParameters, AuditPageParameters, AuditRowsQuery};
 use serde::Serialize;
+use serde_json::Value;
+use tracing::error;
 use utoipa::ToSchema;
 
 use super::require_administrator;
-use crate::AppState;
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::json::Json;
-use query::{AuditFilterParameters, AuditPageParameters, AuditRowsQuery};
-use wire::AuditRow;
 
 /// Page of audit rows.
 #[derive(Serialize, ToSchema)]
@@ -59,13 +62,11 @@ pub(crate) struct AuditProblemView {
 }
 
 /// List audit rows.
-#[utoipa::path(get, path = "/clew/v1/audit", tag = "administration", params(AuditFilterParameters, AuditPageParameters),
+#[utoipa::path(get, path = "/clew/v1/audit", tag = "administration",
+    operation_id = "ListAudit", params(AuditFilterParameters, AuditPageParameters),
     responses((status = 200, description = "Page of audit rows", body = AuditPage)))]
-pub(crate) async fn list_audit_rows(
-    ApiRequest { service, caller, .. }: ApiRequest,
-    RawQuery(query): RawQuery,
-) -> Result<Json<AuditPage>, ApiError> {
-    let filter = authorize_audit_read(&service, &caller)?;
+pub(crate) async fn list_audit_rows(ApiRequest { service, caller, query, .. }: ApiRequest) -> ApiResult<AuditPage> {
+    let filter = authorize_audit_read(&caller)?;
     let AuditRowsQuery { filter, newest_first, after, limit } =
         query::parse_audit_query_string(query.as_deref(), filter)?;
     // Reads one extra row to determine whether a next page exists.
@@ -81,14 +82,14 @@ pub(crate) async fn list_audit_rows(
 }
 
 /// Export the audit rows that match the filters, in the JSON Lines format.
-#[utoipa::path(get, path = "/clew/v1/audit/export", tag = "administration", params(AuditFilterParameters),
+#[utoipa::path(get, path = "/clew/v1/audit/export", tag = "administration",
+    operation_id = "ExportAudit", params(AuditFilterParameters),
     responses((status = 200, description = "Audit rows as JSON Lines, oldest first", body = AuditRow, content_type = "application/x-ndjson")))]
 pub(crate) async fn export_audit_log(
-    ApiRequest { service, caller, .. }: ApiRequest,
-    RawQuery(query): RawQuery,
+    ApiRequest { service, caller, query, .. }: ApiRequest,
 ) -> Result<Response, ApiError> {
-    let filter = query::parse_audit_filter(query.as_deref(), authorize_audit_read(&service, &caller)?)?;
-    let lines = export::stream_audit_rows(service.store.clone(), filter).await?;
+    let filter = query::parse_audit_filter(query.as_deref(), authorize_audit_read(&caller)?)?;
+    let lines = stream_audit_rows(service.store.clone(), filter).await?;
     let headers =
         [(CONTENT_TYPE, "application/x-ndjson"), (CONTENT_DISPOSITION, "attachment; filename=\"audit.ndjson\"")];
     Ok((headers, Body::from_stream(lines)).into_response())
@@ -97,12 +98,12 @@ pub(crate) async fn export_audit_log(
 /// Verify the audit log of all domains. Only administrators can verify the audit log.
 ///
 /// The verification reports a problem if the newest audit row that the server has read is missing from the store.
-#[utoipa::path(get, path = "/clew/v1/audit/verify", tag = "administration",
+#[utoipa::path(get, path = "/clew/v1/audit/verify", tag = "administration", operation_id = "VerifyAudit",
     responses((status = 200, description = "Result of the verification", body = AuditVerificationResponse)))]
 pub(crate) async fn verify_audit_log(
     ApiRequest { service, caller, .. }: ApiRequest,
-) -> Result<Json<AuditVerificationResponse>, ApiError> {
-    caller.require_domain_permission(&service, Action::READ_AUDIT)?;
+) -> ApiResult<AuditVerificationResponse> {
+    caller.require_domain_permission(Action::READ_AUDIT)?;
     require_administrator(&caller)?;
     let report = service.store.audit().verify_audit_log(&[]).await?;
     let intact = report.is_intact();
@@ -122,7 +123,109 @@ pub(crate) async fn verify_audit_log(
     }))
 }
 
-fn authorize_audit_read(service: &AppState, caller: &Caller) -> Result<AuditFilter, ApiError> {
-    caller.require_domain_permission(service, Action::READ_AUDIT)?;
+fn authorize_audit_read(caller: &Caller) -> Result<AuditFilter, ApiError> {
+    caller.require_domain_permission(Action::READ_AUDIT)?;
     Ok(AuditFilter { domain: Some(caller.principal.domain_id.clone()), ..AuditFilter::default() })
+}
+
+/// Row of the audit log.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct AuditRow {
+    /// Position in the audit log
+    seq: i64,
+    /// Write time
+    at: String,
+    /// Kind of the actor: `user`, `local` (local command line), `clew` or `anonymous` (unauthenticated)
+    actor_kind: &'static str,
+    /// Name of the actor; unverified if the actor is unauthenticated
+    actor: String,
+    /// User id of the actor
+    actor_id: Option<String>,
+    /// Client address
+    peer: Option<String>,
+    /// X-Request-Id of the response
+    request_id: String,
+    operation: String,
+    project_id: Option<String>,
+    instance_id: Option<String>,
+    node_id: Option<String>,
+    /// Object of the operation
+    target: String,
+    /// Outcome: done, denied or failed
+    outcome: &'static str,
+    /// Error code of the response
+    code: Option<String>,
+    /// Details of the operation
+    detail: Value,
+    /// MAC of this row and all previous rows; to detect modified rows, keep a copy of the MAC outside the database
+    link: String,
+}
+
+impl From<AuditRecord> for AuditRow {
+    fn from(record: AuditRecord) -> Self {
+        let event = record.event;
+        let actor_id = match &event.origin.actor {
+            Actor::User { id, .. } => Some(id.to_string()),
+            _ => None,
+        };
+        Self {
+            seq: record.seq,
+            at: Timestamp::from_millisecond(record.at).unwrap_or_default().to_string(),
+            actor_kind: event.origin.actor.kind(),
+            actor: event.origin.actor.name().to_owned(),
+            actor_id,
+            peer: event.origin.peer.map(|peer| peer.to_string()),
+            request_id: event.origin.request_id,
+            operation: event.operation,
+            project_id: event.project_id.map(String::from),
+            instance_id: event.instance_id.map(String::from),
+            node_id: event.node_id.map(String::from),
+            target: event.target,
+            outcome: event.outcome.name(),
+            code: event.code,
+            detail: event.detail,
+            link: record.link,
+        }
+    }
+}
+
+const AUDIT_ROWS_PER_BATCH: u32 = 1000;
+
+struct AuditExportCursor {
+    store: Store,
+    filter: AuditFilter,
+    rows: Vec<AuditRecord>,
+}
+
+/// Returns an error if the first batch of rows cannot be read. Later read errors abort the stream.
+pub(super) async fn stream_audit_rows(
+    store: Store,
+    filter: AuditFilter,
+) -> Result<impl Stream<Item = io::Result<Bytes>> + Send, ApiError> {
+    let rows = store.audit().list_audit_rows_after_seq(&filter, 0, AUDIT_ROWS_PER_BATCH).await?;
+    Ok(stream::try_unfold(AuditExportCursor { store, filter, rows }, |mut state| async move {
+        let Some(last) = state.rows.last().map(|row| row.seq) else { return Ok(None) };
+        let next = state
+            .store
+            .audit()
+            .list_audit_rows_after_seq(&state.filter, last, AUDIT_ROWS_PER_BATCH)
+            .await
+            .map_err(log_and_wrap_export_error)?;
+        let lines = encode_json_lines(std::mem::replace(&mut state.rows, next))?;
+        Ok(Some((lines, state)))
+    }))
+}
+
+fn encode_json_lines(rows: Vec<AuditRecord>) -> io::Result<Bytes> {
+    let mut lines = Vec::new();
+    for row in rows {
+        lines.extend_from_slice(json::to_string(&AuditRow::from(row))?.as_bytes());
+        lines.push(b'\n');
+    }
+    Ok(lines.into())
+}
+
+fn log_and_wrap_export_error(error: StoreError) -> io::Error {
+    error!(%error, "audit export failed");
+    io::Error::other(error)
 }

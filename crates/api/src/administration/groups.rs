@@ -1,20 +1,19 @@
-//! User groups of the domain.
+//! User groups of the domain, and their members.
 
-use axum::body::Bytes;
-use axum::extract::RawQuery;
 use clew_store::{Group, User};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{field_validation, not_found_error, require_identity_read_permission, require_identity_write_permission};
-use crate::AppState;
-use crate::api_request::ApiRequest;
+use super::{
+    field_validation, not_found_error, require_identity_read_permission, require_identity_write_permission, users,
+};
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::body::parse_json_body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::pagination::{self, PageParameters};
+use crate::query_string::{self, PageParameters};
 
 /// A page of groups.
 #[derive(Serialize, ToSchema)]
@@ -58,46 +57,43 @@ pub(crate) struct CreateGroupRequest {
 }
 
 /// List the groups of the domain.
-#[utoipa::path(get, path = "/clew/v1/groups", tag = "administration", params(PageParameters),
+#[utoipa::path(get, path = "/clew/v1/groups", tag = "administration",
+    operation_id = "ListGroups", params(PageParameters),
     responses((status = 200, description = "Page of groups, sorted by name", body = GroupPage)))]
-pub(crate) async fn list_groups(
-    ApiRequest { service, caller, .. }: ApiRequest,
-    RawQuery(query): RawQuery,
-) -> Result<Json<GroupPage>, ApiError> {
-    let domain = require_identity_read_permission(&service, &caller)?;
-    let page = pagination::parse_page_parameters(query.as_deref())?;
+pub(crate) async fn list_groups(ApiRequest { service, caller, query, .. }: ApiRequest) -> ApiResult<GroupPage> {
+    let domain = require_identity_read_permission(&caller)?;
+    let page = query_string::parse_page_parameters(query.as_deref())?;
     let (groups, total_count) =
-        pagination::paginate_list(service.store.identities().list_groups(domain).await?, page, build_group_view);
+        query_string::paginate_list(service.store.identities().list_groups(domain).await?, page, build_group_view);
     Ok(Json(GroupPage { groups, total_count }))
 }
 
 /// Create a group.
-#[utoipa::path(post, path = "/clew/v1/groups", tag = "administration",
+#[utoipa::path(post, path = "/clew/v1/groups", tag = "administration", operation_id = "CreateGroup",
     request_body = CreateGroupRequest,
     responses(
         (status = 201, description = "The group", body = GroupView),
         (status = 409, description = "The name is already in use", body = ErrorBody)
     ))]
 pub(crate) async fn create_group(
-    ApiRequest { service, caller, .. }: ApiRequest,
-    body: Bytes,
+    ApiRequest { service, caller, body, .. }: ApiRequest,
 ) -> Result<(StatusCode, Json<GroupView>), ApiError> {
-    let (domain, origin) = require_identity_write_permission(&service, &caller)?;
+    let (domain, origin) = require_identity_write_permission(&caller)?;
     let CreateGroupRequest { name, description } = parse_json_body(&body)?;
     field_validation::check_identity_name(&name)?;
     let description = field_validation::check_description(description)?.unwrap_or_default();
     let id = service.store.identities().create_group(&origin, domain, &name, &description).await?;
-    Ok((StatusCode::CREATED, Json(build_group_view(find_group(&service, &caller, id.as_str()).await?))))
+    Ok((StatusCode::CREATED, Json(build_group_view(find_group(&caller, id.as_str()).await?))))
 }
 
 /// Show a group with its members.
-#[utoipa::path(get, path = "/clew/v1/groups/{group_id}", tag = "administration",
+#[utoipa::path(get, path = "/clew/v1/groups/{group_id}", tag = "administration", operation_id = "ShowGroup",
     responses((status = 200, description = "The group", body = GroupWithMembers)))]
 pub(crate) async fn show_group(
     ApiRequest { service, caller, path: id, .. }: ApiRequest<String>,
-) -> Result<Json<GroupWithMembers>, ApiError> {
-    require_identity_read_permission(&service, &caller)?;
-    let group = find_group(&service, &caller, &id).await?;
+) -> ApiResult<GroupWithMembers> {
+    require_identity_read_permission(&caller)?;
+    let group = find_group(&caller, &id).await?;
     let members = service.store.identities().list_group_members(&group.id).await?;
     Ok(Json(GroupWithMembers {
         group: build_group_view(group),
@@ -106,20 +102,20 @@ pub(crate) async fn show_group(
 }
 
 /// Delete a group. The group's policies no longer apply to its members.
-#[utoipa::path(delete, path = "/clew/v1/groups/{group_id}", tag = "administration",
+#[utoipa::path(delete, path = "/clew/v1/groups/{group_id}", tag = "administration", operation_id = "DeleteGroup",
     responses((status = 204, description = "Deleted")))]
 pub(crate) async fn delete_group(
     ApiRequest { service, caller, path: id, .. }: ApiRequest<String>,
 ) -> Result<StatusCode, ApiError> {
-    let (_, origin) = require_identity_write_permission(&service, &caller)?;
-    let group = find_group(&service, &caller, &id).await?;
+    let (_, origin) = require_identity_write_permission(&caller)?;
+    let group = find_group(&caller, &id).await?;
     service.store.identities().remove_group(&origin, &group.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-pub(super) async fn find_group(service: &AppState, caller: &Caller, id: &str) -> Result<Group, ApiError> {
+pub(super) async fn find_group(caller: &Caller, id: &str) -> Result<Group, ApiError> {
     let found = match id.parse() {
-        Ok(id) => service.store.identities().find_group(&id).await?,
+        Ok(id) => caller.service.store.identities().find_group(&id).await?,
         Err(_) => None,
     };
     found.filter(|found| found.domain_id == caller.principal.domain_id).ok_or_else(|| not_found_error("group", id))
@@ -131,4 +127,36 @@ fn build_group_view(group: Group) -> GroupView {
 
 fn build_member_view(user: User) -> MemberView {
     MemberView { id: user.id.to_string(), name: user.name }
+}
+
+/// Add a user to a group.
+#[utoipa::path(put, path = "/clew/v1/groups/{group_id}/members/{user_id}", tag = "administration",
+    operation_id = "AddUserToGroup", responses(
+        (status = 204, description = "The user is a member of the group"),
+        (status = 409, description = "The membership would exceed the policy limit of the user", body = ErrorBody)
+    ))]
+pub(crate) async fn add_group_member(
+    ApiRequest { service, caller, path: (group, user), .. }: ApiRequest<(String, String)>,
+) -> Result<StatusCode, ApiError> {
+    let (_, origin) = require_identity_write_permission(&caller)?;
+    let group = find_group(&caller, &group).await?;
+    let user = users::find_user(&caller, &user).await?;
+    service.store.identities().add_group_member(&origin, &group.id, &user.id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Remove a user from a group.
+#[utoipa::path(delete, path = "/clew/v1/groups/{group_id}/members/{user_id}", tag = "administration",
+    operation_id = "RemoveUserFromGroup",
+    responses((status = 204, description = "The user is not a member of the group")))]
+pub(crate) async fn remove_group_member(
+    ApiRequest { service, caller, path: (group, user), .. }: ApiRequest<(String, String)>,
+) -> Result<StatusCode, ApiError> {
+    let (_, origin) = require_identity_write_permission(&caller)?;
+    let group = find_group(&caller, &group).await?;
+    let user = users::find_user(&caller, &user).await?;
+    if !service.store.identities().remove_group_member(&origin, &group.id, &user.id).await? {
+        return Err(not_found_error("member", user.id.as_str()));
+    }
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -2,8 +2,6 @@
 
 pub(super) mod policy_validation;
 
-use axum::body::Bytes;
-use axum::extract::RawQuery;
 use clew_iam::policy::{PermissionModel, Policy, PolicyErrors, system_policies};
 use clew_model::{ApiErrorDefinition, DomainId};
 use clew_store::{PolicyRecord, PolicyRef};
@@ -18,12 +16,12 @@ use super::{
     require_identity_write_permission,
 };
 use crate::AppState;
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::body::parse_json_body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody, PolicyDiagnosticView};
 use crate::json::Json;
-use crate::pagination::{self, PageParameters};
+use crate::query_string::{self, PageParameters};
 use policy_validation::{build_diagnostic_views, extract_policy_json};
 
 /// A page of policies.
@@ -78,29 +76,27 @@ pub(crate) struct PolicyPutRequest {
 }
 
 /// List the custom policies of the domain and the system policies.
-#[utoipa::path(get, path = "/clew/v1/policies", tag = "administration", params(PageParameters),
+#[utoipa::path(get, path = "/clew/v1/policies", tag = "administration",
+    operation_id = "ListPolicies", params(PageParameters),
     responses((status = 200, description = "Page of policies: custom policies of the domain, sorted by name, then system policies", body = PolicyPage)))]
-pub(crate) async fn list_policies(
-    ApiRequest { service, caller, .. }: ApiRequest,
-    RawQuery(query): RawQuery,
-) -> Result<Json<PolicyPage>, ApiError> {
-    let domain = require_identity_read_permission(&service, &caller)?;
-    let page = pagination::parse_page_parameters(query.as_deref())?;
+pub(crate) async fn list_policies(ApiRequest { service, caller, query, .. }: ApiRequest) -> ApiResult<PolicyPage> {
+    let domain = require_identity_read_permission(&caller)?;
+    let page = query_string::parse_page_parameters(query.as_deref())?;
     let custom = service.store.policies().list_policies(domain).await?.into_iter().map(CustomOrSystemPolicy::Custom);
     let all: Vec<_> = custom.chain(system_policies::SYSTEM_POLICIES.iter().map(CustomOrSystemPolicy::System)).collect();
-    let (policies, total_count) = pagination::paginate_list(all, page, |policy| policy.build_policy_view());
+    let (policies, total_count) = query_string::paginate_list(all, page, |policy| policy.build_policy_view());
     Ok(Json(PolicyPage { policies, total_count }))
 }
 
 /// Show a policy.
-#[utoipa::path(get, path = "/clew/v1/policies/{name}", tag = "administration",
+#[utoipa::path(get, path = "/clew/v1/policies/{name}", tag = "administration", operation_id = "ShowPolicy",
     responses((status = 200, description = "The policy", body = PolicyWithDocument)))]
 pub(crate) async fn show_policy(
     ApiRequest { service, caller, path: name, .. }: ApiRequest<String>,
-) -> Result<Json<PolicyWithDocument>, ApiError> {
-    let domain = require_identity_read_permission(&service, &caller)?;
+) -> ApiResult<PolicyWithDocument> {
+    let domain = require_identity_read_permission(&caller)?;
     let resolved = find_policy(&service, domain, &name).await?;
-    let parsed = parse_policy_document(&service, &caller, resolved.policy_document_text().to_owned()).await?;
+    let parsed = parse_policy_document(&caller, resolved.policy_document_text().to_owned()).await?;
     build_policy_response(&resolved, parsed.map(|policy| build_diagnostic_views(policy.warnings())).unwrap_or_default())
 }
 
@@ -108,17 +104,16 @@ pub(crate) async fn show_policy(
 ///
 /// An error response lists all errors in the policy document with their positions.
 /// Changing a policy revokes the tokens of the affected users.
-#[utoipa::path(put, path = "/clew/v1/policies/{name}", tag = "administration",
+#[utoipa::path(put, path = "/clew/v1/policies/{name}", tag = "administration", operation_id = "PutPolicy",
     request_body = PolicyPutRequest,
     responses(
         (status = 200, description = "The policy", body = PolicyWithDocument),
         (status = 409, description = "A system policy has this name, the policy model of an attached policy would change, or a user or group would exceed the policy limit", body = ErrorBody)
     ))]
 pub(crate) async fn put_policy(
-    ApiRequest { service, caller, path: name, .. }: ApiRequest<String>,
-    body: Bytes,
-) -> Result<Json<PolicyWithDocument>, ApiError> {
-    let (domain, origin) = require_identity_write_permission(&service, &caller)?;
+    ApiRequest { service, caller, path: name, body, .. }: ApiRequest<String>,
+) -> ApiResult<PolicyWithDocument> {
+    let (domain, origin) = require_identity_write_permission(&caller)?;
     if system_policies::find_system_policy(&name).is_some() {
         return Err(immutable_system_policy_error());
     }
@@ -126,7 +121,7 @@ pub(crate) async fn put_policy(
     let PolicyPutRequest { document, description } = parse_json_body(&body)?;
     let description = field_validation::check_description(description)?.unwrap_or_default();
     let text = extract_policy_json(&document)?;
-    let policy = parse_policy_document(&service, &caller, text.clone())
+    let policy = parse_policy_document(&caller, text.clone())
         .await?
         .map_err(|errors| invalid_policy_error(errors.diagnostics()))?;
     let current = service.store.policies().find_policy_by_name(domain, &name).await?;
@@ -146,7 +141,7 @@ pub(crate) async fn put_policy(
 }
 
 /// Delete a policy. A policy with attachments cannot be deleted.
-#[utoipa::path(delete, path = "/clew/v1/policies/{name}", tag = "administration",
+#[utoipa::path(delete, path = "/clew/v1/policies/{name}", tag = "administration", operation_id = "DeletePolicy",
     responses(
         (status = 204, description = "Deleted"),
         (status = 409, description = "The policy is attached, or it is a system policy", body = ErrorBody)
@@ -154,7 +149,7 @@ pub(crate) async fn put_policy(
 pub(crate) async fn delete_policy(
     ApiRequest { service, caller, path: name, .. }: ApiRequest<String>,
 ) -> Result<StatusCode, ApiError> {
-    let (domain, origin) = require_identity_write_permission(&service, &caller)?;
+    let (domain, origin) = require_identity_write_permission(&caller)?;
     match find_policy(&service, domain, &name).await? {
         CustomOrSystemPolicy::System(_) => Err(immutable_system_policy_error()),
         CustomOrSystemPolicy::Custom(record) => {
@@ -218,19 +213,15 @@ impl CustomOrSystemPolicy {
 }
 
 /// Parses the policy on a blocking thread, because comparing misspelled words with all valid words can be slow.
-async fn parse_policy_document(
-    service: &AppState,
-    caller: &Caller,
-    text: String,
-) -> Result<Result<Policy, PolicyErrors>, ApiError> {
-    service.limits.consume_policy_parsing_quota(&caller.principal.user_id, text.len())?;
+async fn parse_policy_document(caller: &Caller, text: String) -> Result<Result<Policy, PolicyErrors>, ApiError> {
+    caller.service.limits.consume_policy_parsing_quota(&caller.principal.user_id, text.len())?;
     spawn_blocking(move || Policy::parse(&text)).await.map_err(|error| ApiError::internal_error(&error))
 }
 
 fn build_policy_response(
     policy: &CustomOrSystemPolicy,
     warnings: Vec<PolicyDiagnosticView>,
-) -> Result<Json<PolicyWithDocument>, ApiError> {
+) -> ApiResult<PolicyWithDocument> {
     let document = RawValue::from_string(policy.policy_document_text().trim().to_owned());
     let document = document.map_err(|error| ApiError::internal_error(&error))?;
     Ok(Json(PolicyWithDocument { policy: policy.build_policy_view(), document, warnings }))

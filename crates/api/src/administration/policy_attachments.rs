@@ -2,8 +2,6 @@
 
 use std::collections::HashMap;
 
-use axum::body::Bytes;
-use axum::extract::RawQuery;
 use clew_iam::policy::PermissionModel;
 use clew_model::{DomainId, ProjectId};
 use clew_store::{Grantee, PolicyAttachment, PolicyRef};
@@ -16,13 +14,12 @@ use super::{
     groups, not_found_error, projects, require_identity_read_permission, require_identity_write_permission, users,
 };
 use crate::AppState;
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::body::parse_json_body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::pagination::{self, PageParameters};
-use crate::query_string::QueryString;
+use crate::query_string::{self, PageParameters, QueryString};
 
 /// A page of a policy's attachments.
 #[derive(Serialize, ToSchema)]
@@ -90,40 +87,38 @@ pub(crate) enum GranteeKind {
 
 /// List the attachments of a policy.
 #[utoipa::path(get, path = "/clew/v1/policies/{name}/attachments", tag = "administration",
-    params(PageParameters),
+    operation_id = "ListPolicyAttachments", params(PageParameters),
     responses((status = 200, description = "Page of users and groups", body = PolicyAttachmentPage)))]
 pub(crate) async fn list_attachments(
-    ApiRequest { service, caller, path: name, .. }: ApiRequest<String>,
-    RawQuery(query): RawQuery,
-) -> Result<Json<PolicyAttachmentPage>, ApiError> {
-    let domain = require_identity_read_permission(&service, &caller)?;
-    let page = pagination::parse_page_parameters(query.as_deref())?;
+    ApiRequest { service, caller, path: name, query, .. }: ApiRequest<String>,
+) -> ApiResult<PolicyAttachmentPage> {
+    let domain = require_identity_read_permission(&caller)?;
+    let page = query_string::parse_page_parameters(query.as_deref())?;
     let policy = policies::find_policy(&service, domain, &name).await?.to_policy_ref();
     let attachments = load_policy_attachment_views(&service, domain, &policy).await?;
-    let (attachments, total_count) = pagination::paginate_list(attachments, page, |view| view);
+    let (attachments, total_count) = query_string::paginate_list(attachments, page, |view| view);
     Ok(Json(PolicyAttachmentPage { attachments, total_count }))
 }
 
 /// Attach a policy and revoke the tokens of the affected users.
 #[utoipa::path(post, path = "/clew/v1/policies/{name}/attachments", tag = "administration",
-    request_body = PolicyAttachmentRequest,
+    operation_id = "AttachPolicy", request_body = PolicyAttachmentRequest,
     responses(
         (status = 204, description = "The policy is attached"),
         (status = 409, description = "The attachment would exceed the policy limit of a user or group", body = ErrorBody)
     ))]
 pub(crate) async fn attach_policy(
-    ApiRequest { service, caller, path: name, .. }: ApiRequest<String>,
-    body: Bytes,
+    ApiRequest { service, caller, path: name, body, .. }: ApiRequest<String>,
 ) -> Result<StatusCode, ApiError> {
-    let (domain, origin) = require_identity_write_permission(&service, &caller)?;
+    let (domain, origin) = require_identity_write_permission(&caller)?;
     let request: PolicyAttachmentFields = parse_json_body(&body)?;
     let policy = policies::find_policy(&service, domain, &name).await?;
     let grantee = match (request.user_id, request.group_id) {
-        (Some(id), None) => Grantee::User(users::find_user(&service, &caller, &id).await?.id),
-        (None, Some(id)) => Grantee::Group(groups::find_group(&service, &caller, &id).await?.id),
+        (Some(id), None) => Grantee::User(users::find_user(&caller, &id).await?.id),
+        (None, Some(id)) => Grantee::Group(groups::find_group(&caller, &id).await?.id),
         _ => return Err(ApiError::invalid_parameter("attachment-grantee", Vec::new())),
     };
-    let project = find_optional_project(&service, &caller, request.project_id.as_deref()).await?;
+    let project = find_optional_project(&caller, request.project_id.as_deref()).await?;
     ensure_policy_attachable(&policy, &grantee, project.as_ref())?;
     service.store.policies().attach_policy(&origin, &policy.to_policy_ref(), &grantee, project.as_ref()).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -131,38 +126,33 @@ pub(crate) async fn attach_policy(
 
 /// Detach a policy and revoke the tokens of the affected users.
 #[utoipa::path(delete, path = "/clew/v1/policies/{name}/attachments/{kind}/{id}", tag = "administration",
-    params(
+    operation_id = "DetachPolicy", params(
         ("kind" = inline(GranteeKind), Path, description = "Kind of the grantee"),
         ("id" = String, Path, description = "Id of the user or group"),
         ("project_id" = Option<String>, Query, description = "Project to which the attachment applies")
     ),
     responses((status = 204, description = "The policy is detached")))]
 pub(crate) async fn detach_policy(
-    ApiRequest { service, caller, path: (name, kind, id), .. }: ApiRequest<(String, String, String)>,
-    RawQuery(query): RawQuery,
+    ApiRequest { service, caller, path: (name, kind, id), query, .. }: ApiRequest<(String, String, String)>,
 ) -> Result<StatusCode, ApiError> {
-    let (domain, origin) = require_identity_write_permission(&service, &caller)?;
+    let (domain, origin) = require_identity_write_permission(&caller)?;
     let query = QueryString::parse(query.as_deref())?;
     let policy = policies::find_policy(&service, domain, &name).await?.to_policy_ref();
     let grantee = match kind.as_str() {
-        "user" => Grantee::User(users::find_user(&service, &caller, &id).await?.id),
-        "group" => Grantee::Group(groups::find_group(&service, &caller, &id).await?.id),
+        "user" => Grantee::User(users::find_user(&caller, &id).await?.id),
+        "group" => Grantee::Group(groups::find_group(&caller, &id).await?.id),
         _ => return Err(not_found_error("attachment", &kind)),
     };
-    let project = find_optional_project(&service, &caller, query.get("project_id")).await?;
+    let project = find_optional_project(&caller, query.get("project_id")).await?;
     if !service.store.policies().detach_policy(&origin, &policy, &grantee, project.as_ref()).await? {
         return Err(not_found_error("attachment", &id));
     }
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn find_optional_project(
-    service: &AppState,
-    caller: &Caller,
-    id: Option<&str>,
-) -> Result<Option<ProjectId>, ApiError> {
+async fn find_optional_project(caller: &Caller, id: Option<&str>) -> Result<Option<ProjectId>, ApiError> {
     match id {
-        Some(id) => Ok(Some(projects::find_project(service, caller, id).await?.id)),
+        Some(id) => Ok(Some(projects::find_project(caller, id).await?.id)),
         None => Ok(None),
     }
 }

@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use clew_iam::decision::{
     Action, CredentialScope, Decision, GrantSource, PolicyStatementOutcome, PolicyStatementRef, Principal,
     RequestEnvironment, Resource, TargetInstance, TargetProject, explain_decision,
@@ -17,7 +16,7 @@ use utoipa::ToSchema;
 
 use super::{not_found_error, projects, require_identity_read_permission, users};
 use crate::AppState;
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::body::parse_json_body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
@@ -115,17 +114,16 @@ pub(crate) enum PolicyStatementEffect {
 }
 
 /// Simulate a request against the user's policies.
-#[utoipa::path(post, path = "/clew/v1/policies/simulate", tag = "administration",
+#[utoipa::path(post, path = "/clew/v1/policies/simulate", tag = "administration", operation_id = "SimulatePolicy",
     request_body = SimulationRequest,
     responses(
         (status = 200, description = "Decision, with the reasons for each policy statement", body = SimulationResponse),
         (status = 404, description = "An object that the body references does not exist", body = ErrorBody)
     ))]
 pub(crate) async fn simulate_request(
-    ApiRequest { service, caller, .. }: ApiRequest,
-    body: Bytes,
-) -> Result<Json<SimulationResponse>, ApiError> {
-    require_identity_read_permission(&service, &caller)?;
+    ApiRequest { service, caller, body, .. }: ApiRequest,
+) -> ApiResult<SimulationResponse> {
+    require_identity_read_permission(&caller)?;
     let request: SimulationRequest = parse_json_body(&body)?;
     let action = find_action(&request.action)?;
     let environment = RequestEnvironment {
@@ -136,9 +134,9 @@ pub(crate) async fn simulate_request(
     let tags = request.request_tags.unwrap_or_default();
     check_array_length("request_tags", tags.len(), 0, 20)?;
     let tags: Vec<Tag> = tags.into_iter().map(|tag| Tag { key: tag.key, value: tag.value }).collect();
-    let user = users::find_user(&service, &caller, &request.user_id).await?;
+    let user = users::find_user(&caller, &request.user_id).await?;
     let (project, instance) =
-        find_target_project_and_instance(&service, &caller, request.project_id, request.instance_id).await?;
+        find_target_project_and_instance(&caller, request.project_id, request.instance_id).await?;
     let resource = Resource {
         project: project.as_ref().map(to_target_project),
         region: service.store.region(),
@@ -164,7 +162,6 @@ fn find_action(name: &str) -> Result<Action, ApiError> {
 }
 
 async fn find_target_project_and_instance(
-    service: &AppState,
     caller: &Caller,
     project_id: Option<String>,
     instance_id: Option<String>,
@@ -172,10 +169,10 @@ async fn find_target_project_and_instance(
     let Some(project_id) = project_id else {
         return if instance_id.is_some() { Err(missing_field_error("project_id")) } else { Ok((None, None)) };
     };
-    let project = projects::find_project(service, caller, &project_id).await?;
+    let project = projects::find_project(caller, &project_id).await?;
     let Some(instance_id) = instance_id else { return Ok((Some(project), None)) };
     let found = match instance_id.parse() {
-        Ok(id) => service.store.instances().find_instance(&project.id, &id).await?,
+        Ok(id) => caller.service.store.instances().find_instance(&project.id, &id).await?,
         Err(_) => None,
     };
     let instance = found.ok_or_else(|| not_found_error("instance", &instance_id))?;

@@ -1,20 +1,17 @@
-//! Projects of the domain.
+//! Projects of the domain, and enterprise projects (groups of instances that policy conditions can match).
 
-use axum::body::Bytes;
-use axum::extract::RawQuery;
-use clew_store::{Project, ProjectChange};
+use clew_store::{EnterpriseProject, EnterpriseProjectChange, Project, ProjectChange};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{field_validation, not_found_error, require_identity_read_permission, require_identity_write_permission};
-use crate::AppState;
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::body::parse_json_body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::pagination::{self, PageParameters};
+use crate::query_string::{self, PageParameters};
 
 /// A page of projects.
 #[derive(Serialize, ToSchema)]
@@ -58,57 +55,53 @@ pub(crate) struct ProjectUpdate {
 }
 
 /// List the projects of the domain.
-#[utoipa::path(get, path = "/clew/v1/projects", tag = "administration", params(PageParameters),
+#[utoipa::path(get, path = "/clew/v1/projects", tag = "administration",
+    operation_id = "ListAdministeredProjects", params(PageParameters),
     responses((status = 200, description = "Page of projects, sorted by name", body = ProjectPage)))]
-pub(crate) async fn list_projects(
-    ApiRequest { service, caller, .. }: ApiRequest,
-    RawQuery(query): RawQuery,
-) -> Result<Json<ProjectPage>, ApiError> {
-    let domain = require_identity_read_permission(&service, &caller)?;
-    let page = pagination::parse_page_parameters(query.as_deref())?;
+pub(crate) async fn list_projects(ApiRequest { service, caller, query, .. }: ApiRequest) -> ApiResult<ProjectPage> {
+    let domain = require_identity_read_permission(&caller)?;
+    let page = query_string::parse_page_parameters(query.as_deref())?;
     let (projects, total_count) =
-        pagination::paginate_list(service.store.tenants().list_projects(domain).await?, page, build_project_view);
+        query_string::paginate_list(service.store.tenants().list_projects(domain).await?, page, build_project_view);
     Ok(Json(ProjectPage { projects, total_count }))
 }
 
 /// Create a project.
-#[utoipa::path(post, path = "/clew/v1/projects", tag = "administration",
+#[utoipa::path(post, path = "/clew/v1/projects", tag = "administration", operation_id = "CreateProject",
     request_body = CreateProjectRequest,
     responses(
         (status = 201, description = "The project", body = ProjectView),
         (status = 409, description = "The name is already in use", body = ErrorBody)
     ))]
 pub(crate) async fn create_project(
-    ApiRequest { service, caller, .. }: ApiRequest,
-    body: Bytes,
+    ApiRequest { service, caller, body, .. }: ApiRequest,
 ) -> Result<(StatusCode, Json<ProjectView>), ApiError> {
-    let (domain, origin) = require_identity_write_permission(&service, &caller)?;
+    let (domain, origin) = require_identity_write_permission(&caller)?;
     let CreateProjectRequest { name, description } = parse_json_body(&body)?;
     field_validation::check_identity_name(&name)?;
     let description = field_validation::check_description(description)?.unwrap_or_default();
     let id = service.store.tenants().create_project(&origin, domain, &name, &description).await?;
-    Ok((StatusCode::CREATED, Json(build_project_view(find_project(&service, &caller, id.as_str()).await?))))
+    Ok((StatusCode::CREATED, Json(build_project_view(find_project(&caller, id.as_str()).await?))))
 }
 
 /// Change a project.
-#[utoipa::path(patch, path = "/clew/v1/projects/{project_id}", tag = "administration",
+#[utoipa::path(patch, path = "/clew/v1/projects/{project_id}", tag = "administration", operation_id = "UpdateProject",
     request_body = ProjectUpdate,
     responses((status = 200, description = "The project", body = ProjectView)))]
 pub(crate) async fn update_project(
-    ApiRequest { service, caller, path: id, .. }: ApiRequest<String>,
-    body: Bytes,
-) -> Result<Json<ProjectView>, ApiError> {
-    let (_, origin) = require_identity_write_permission(&service, &caller)?;
+    ApiRequest { service, caller, path: id, body, .. }: ApiRequest<String>,
+) -> ApiResult<ProjectView> {
+    let (_, origin) = require_identity_write_permission(&caller)?;
     let ProjectUpdate { description, enabled, masking } = parse_json_body(&body)?;
     let change = ProjectChange { description: field_validation::check_description(description)?, enabled, masking };
-    let project = find_project(&service, &caller, &id).await?;
+    let project = find_project(&caller, &id).await?;
     service.store.tenants().update_project(&origin, &project.id, &change).await?;
-    Ok(Json(build_project_view(find_project(&service, &caller, &id).await?)))
+    Ok(Json(build_project_view(find_project(&caller, &id).await?)))
 }
 
-pub(super) async fn find_project(service: &AppState, caller: &Caller, id: &str) -> Result<Project, ApiError> {
+pub(super) async fn find_project(caller: &Caller, id: &str) -> Result<Project, ApiError> {
     let found = match id.parse() {
-        Ok(id) => service.store.tenants().find_project(&id).await?,
+        Ok(id) => caller.service.store.tenants().find_project(&id).await?,
         Err(_) => None,
     };
     found.filter(|found| found.domain_id == caller.principal.domain_id).ok_or_else(|| not_found_error("project", id))
@@ -121,5 +114,108 @@ fn build_project_view(project: Project) -> ProjectView {
         description: project.description,
         enabled: project.enabled,
         masking: project.masking,
+    }
+}
+
+/// A page of enterprise projects.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct EnterpriseProjectPage {
+    enterprise_projects: Vec<EnterpriseProjectView>,
+    total_count: u64,
+}
+
+/// An enterprise project.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct EnterpriseProjectView {
+    /// Id of the enterprise project: a UUID with dashes, or 0 for the default enterprise project
+    id: String,
+    name: String,
+    description: String,
+    /// True if instances can be added to the enterprise project
+    enabled: bool,
+}
+
+/// A new enterprise project.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CreateEnterpriseProjectRequest {
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.-]+$")]
+    name: String,
+    #[schema(max_length = 1000)]
+    description: Option<String>,
+}
+
+/// Changes to an enterprise project. Omitted fields stay unchanged.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EnterpriseProjectUpdate {
+    #[schema(max_length = 1000)]
+    description: Option<String>,
+    /// True if instances can be added to the enterprise project
+    enabled: Option<bool>,
+}
+
+/// List the enterprise projects of the domain.
+#[utoipa::path(get, path = "/clew/v1/enterprise-projects", tag = "administration",
+    operation_id = "ListEnterpriseProjects", params(PageParameters),
+    responses((status = 200, description = "Page of enterprise projects: the default enterprise project first, then the others by name", body = EnterpriseProjectPage)))]
+pub(crate) async fn list_enterprise_projects(
+    ApiRequest { service, caller, query, .. }: ApiRequest,
+) -> ApiResult<EnterpriseProjectPage> {
+    let domain = require_identity_read_permission(&caller)?;
+    let page = query_string::parse_page_parameters(query.as_deref())?;
+    let (enterprise_projects, total_count) = query_string::paginate_list(
+        service.store.tenants().list_enterprise_projects(domain).await?,
+        page,
+        build_enterprise_project_view,
+    );
+    Ok(Json(EnterpriseProjectPage { enterprise_projects, total_count }))
+}
+
+/// Create an enterprise project.
+#[utoipa::path(post, path = "/clew/v1/enterprise-projects", tag = "administration",
+    operation_id = "CreateEnterpriseProject", request_body = CreateEnterpriseProjectRequest,
+    responses(
+        (status = 201, description = "The enterprise project", body = EnterpriseProjectView),
+        (status = 409, description = "The name is already in use", body = ErrorBody)
+    ))]
+pub(crate) async fn create_enterprise_project(
+    ApiRequest { service, caller, body, .. }: ApiRequest,
+) -> Result<(StatusCode, Json<EnterpriseProjectView>), ApiError> {
+    let (domain, origin) = require_identity_write_permission(&caller)?;
+    let CreateEnterpriseProjectRequest { name, description } = parse_json_body(&body)?;
+    field_validation::check_identity_name(&name)?;
+    let description = field_validation::check_description(description)?.unwrap_or_default();
+    let id = service.store.tenants().create_enterprise_project(&origin, domain, &name, &description).await?;
+    Ok((StatusCode::CREATED, Json(build_enterprise_project_view(find_enterprise_project(&caller, &id).await?))))
+}
+
+/// Change an enterprise project. The default enterprise project cannot be changed.
+#[utoipa::path(patch, path = "/clew/v1/enterprise-projects/{enterprise_project_id}", tag = "administration",
+    operation_id = "UpdateEnterpriseProject", request_body = EnterpriseProjectUpdate,
+    responses((status = 200, description = "The enterprise project", body = EnterpriseProjectView)))]
+pub(crate) async fn update_enterprise_project(
+    ApiRequest { service, caller, path: id, body, .. }: ApiRequest<String>,
+) -> ApiResult<EnterpriseProjectView> {
+    let (domain, origin) = require_identity_write_permission(&caller)?;
+    let EnterpriseProjectUpdate { description, enabled } = parse_json_body(&body)?;
+    let change = EnterpriseProjectChange { description: field_validation::check_description(description)?, enabled };
+    if !service.store.tenants().update_enterprise_project(&origin, domain, &id, &change).await? {
+        return Err(not_found_error("enterprise project", &id));
+    }
+    Ok(Json(build_enterprise_project_view(find_enterprise_project(&caller, &id).await?)))
+}
+
+async fn find_enterprise_project(caller: &Caller, id: &str) -> Result<EnterpriseProject, ApiError> {
+    let all = caller.service.store.tenants().list_enterprise_projects(&caller.principal.domain_id).await?;
+    all.into_iter().find(|one| one.id == id).ok_or_else(|| not_found_error("enterprise project", id))
+}
+
+fn build_enterprise_project_view(project: EnterpriseProject) -> EnterpriseProjectView {
+    EnterpriseProjectView {
+        id: project.id,
+        name: project.name,
+        description: project.description,
+        enabled: project.enabled,
     }
 }

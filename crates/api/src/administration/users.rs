@@ -1,8 +1,8 @@
-//! Routes for a domain's users and their passwords.
+//! Routes for a domain's users and their passwords, including the caller's own password.
 
-use axum::body::Bytes;
-use axum::extract::RawQuery;
+use clew_iam::decision::Action;
 use clew_iam::password;
+use clew_model::ApiErrorDefinition;
 use clew_store::{NewUser, User, UserChange};
 use http::StatusCode;
 use secrecy::ExposeSecret;
@@ -10,16 +10,17 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    field_validation, not_found_error, require_administrator, require_identity_read_permission,
+    field_validation, is_own_user_id, not_found_error, require_administrator, require_identity_read_permission,
     require_identity_write_permission,
 };
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::body::{SecretField, parse_json_body};
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
+use crate::iam::auth_attempts::{self, PasswordCheckOutcome};
 use crate::json::Json;
-use crate::pagination::{self, PageParameters};
-use crate::{AppState, passwords};
+use crate::passwords;
+use crate::query_string::{self, PageParameters};
 
 /// A page of users.
 #[derive(Serialize, ToSchema)]
@@ -82,31 +83,27 @@ pub(crate) struct UserUpdate {
 }
 
 /// List the users of the domain.
-#[utoipa::path(get, path = "/clew/v1/users", tag = "administration", params(PageParameters),
+#[utoipa::path(get, path = "/clew/v1/users", tag = "administration", operation_id = "ListUsers", params(PageParameters),
     responses((status = 200, description = "Page of users, sorted by name", body = UserPage)))]
-pub(crate) async fn list_users(
-    ApiRequest { service, caller, .. }: ApiRequest,
-    RawQuery(query): RawQuery,
-) -> Result<Json<UserPage>, ApiError> {
-    let domain = require_identity_read_permission(&service, &caller)?;
-    let page = pagination::parse_page_parameters(query.as_deref())?;
+pub(crate) async fn list_users(ApiRequest { service, caller, query, .. }: ApiRequest) -> ApiResult<UserPage> {
+    let domain = require_identity_read_permission(&caller)?;
+    let page = query_string::parse_page_parameters(query.as_deref())?;
     let (users, total_count) =
-        pagination::paginate_list(service.store.identities().list_users(domain).await?, page, build_user_view);
+        query_string::paginate_list(service.store.identities().list_users(domain).await?, page, build_user_view);
     Ok(Json(UserPage { users, total_count }))
 }
 
 /// Create a user.
-#[utoipa::path(post, path = "/clew/v1/users", tag = "administration",
+#[utoipa::path(post, path = "/clew/v1/users", tag = "administration", operation_id = "CreateUser",
     request_body = CreateUserRequest,
     responses(
         (status = 201, description = "The user", body = CreatedUser),
         (status = 409, description = "The name is already in use", body = ErrorBody)
     ))]
 pub(crate) async fn create_user(
-    ApiRequest { service, caller, .. }: ApiRequest,
-    body: Bytes,
+    ApiRequest { service, caller, body, .. }: ApiRequest,
 ) -> Result<(StatusCode, Json<CreatedUser>), ApiError> {
-    let (domain, origin) = require_identity_write_permission(&service, &caller)?;
+    let (domain, origin) = require_identity_write_permission(&caller)?;
     let CreateUserRequest { name, password: requested, administrator, description } = parse_json_body(&body)?;
     field_validation::check_identity_name(&name)?;
     let description = field_validation::check_description(description)?.unwrap_or_default();
@@ -126,38 +123,35 @@ pub(crate) async fn create_user(
     let new = NewUser { name, password_hash, administrator, description };
     let id = service.store.identities().create_user(&origin, domain, &new).await?;
     let created = CreatedUser {
-        user: build_user_view(find_user(&service, &caller, id.as_str()).await?),
+        user: build_user_view(find_user(&caller, id.as_str()).await?),
         password: is_generated.then(|| password.expose_secret().to_owned()),
     };
     Ok((StatusCode::CREATED, Json(created)))
 }
 
 /// Show a user.
-#[utoipa::path(get, path = "/clew/v1/users/{user_id}", tag = "administration",
+#[utoipa::path(get, path = "/clew/v1/users/{user_id}", tag = "administration", operation_id = "ShowUser",
     responses((status = 200, description = "The user", body = UserView)))]
-pub(crate) async fn show_user(
-    ApiRequest { service, caller, path: id, .. }: ApiRequest<String>,
-) -> Result<Json<UserView>, ApiError> {
-    require_identity_read_permission(&service, &caller)?;
-    Ok(Json(build_user_view(find_user(&service, &caller, &id).await?)))
+pub(crate) async fn show_user(ApiRequest { caller, path: id, .. }: ApiRequest<String>) -> ApiResult<UserView> {
+    require_identity_read_permission(&caller)?;
+    Ok(Json(build_user_view(find_user(&caller, &id).await?)))
 }
 
 /// Change a user.
-#[utoipa::path(patch, path = "/clew/v1/users/{user_id}", tag = "administration",
+#[utoipa::path(patch, path = "/clew/v1/users/{user_id}", tag = "administration", operation_id = "UpdateUser",
     request_body = UserUpdate,
     responses(
         (status = 200, description = "The user", body = UserView),
         (status = 409, description = "The user is the last enabled administrator", body = ErrorBody)
     ))]
 pub(crate) async fn update_user(
-    ApiRequest { service, caller, path: id, .. }: ApiRequest<String>,
-    body: Bytes,
-) -> Result<Json<UserView>, ApiError> {
-    let (_, origin) = require_identity_write_permission(&service, &caller)?;
+    ApiRequest { service, caller, path: id, body, .. }: ApiRequest<String>,
+) -> ApiResult<UserView> {
+    let (_, origin) = require_identity_write_permission(&caller)?;
     let UserUpdate { password, enabled, administrator, description } = parse_json_body(&body)?;
     let description = field_validation::check_description(description)?;
     let mut change = UserChange { password_hash: None, enabled, administrator, description };
-    let user = find_user(&service, &caller, &id).await?;
+    let user = find_user(&caller, &id).await?;
     if user.administrator || change.administrator.is_some() {
         require_administrator(&caller)?;
     }
@@ -166,11 +160,11 @@ pub(crate) async fn update_user(
         change.password_hash = Some(passwords::hash_password(password).await?);
     }
     service.store.identities().update_user(&origin, &user.id, &change).await?;
-    Ok(Json(build_user_view(find_user(&service, &caller, &id).await?)))
+    Ok(Json(build_user_view(find_user(&caller, &id).await?)))
 }
 
 /// Delete a user and the user's access keys, tokens and group memberships.
-#[utoipa::path(delete, path = "/clew/v1/users/{user_id}", tag = "administration",
+#[utoipa::path(delete, path = "/clew/v1/users/{user_id}", tag = "administration", operation_id = "DeleteUser",
     responses(
         (status = 204, description = "Deleted"),
         (status = 409, description = "The user is the last enabled administrator", body = ErrorBody)
@@ -178,8 +172,8 @@ pub(crate) async fn update_user(
 pub(crate) async fn delete_user(
     ApiRequest { service, caller, path: id, .. }: ApiRequest<String>,
 ) -> Result<StatusCode, ApiError> {
-    let (_, origin) = require_identity_write_permission(&service, &caller)?;
-    let user = find_user(&service, &caller, &id).await?;
+    let (_, origin) = require_identity_write_permission(&caller)?;
+    let user = find_user(&caller, &id).await?;
     if user.administrator {
         require_administrator(&caller)?;
     }
@@ -187,9 +181,9 @@ pub(crate) async fn delete_user(
     Ok(StatusCode::NO_CONTENT)
 }
 
-pub(super) async fn find_user(service: &AppState, caller: &Caller, id: &str) -> Result<User, ApiError> {
+pub(super) async fn find_user(caller: &Caller, id: &str) -> Result<User, ApiError> {
     let found = match id.parse() {
-        Ok(id) => service.store.identities().find_user(&id).await?,
+        Ok(id) => caller.service.store.identities().find_user(&id).await?,
         Err(_) => None,
     };
     found.filter(|found| found.domain_id == caller.principal.domain_id).ok_or_else(|| not_found_error("user", id))
@@ -203,4 +197,49 @@ fn build_user_view(user: User) -> UserView {
         enabled: user.enabled,
         administrator: user.administrator,
     }
+}
+
+/// New password of the caller.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PasswordChange {
+    /// Current password
+    #[schema(value_type = String)]
+    old: SecretField,
+    /// New password, which must differ from the user name and the current password
+    #[schema(value_type = String, min_length = 8, max_length = 128)]
+    new: SecretField,
+}
+
+/// Change the caller's password.
+///
+/// Changing the password revokes all tokens and temporary access keys of the caller, including the current token.
+#[utoipa::path(post, path = "/clew/v1/password", tag = "administration", operation_id = "ChangePassword",
+    request_body = PasswordChange,
+    responses((status = 204, description = "The password is changed")))]
+pub(crate) async fn change_own_password(
+    ApiRequest { service, caller, body, .. }: ApiRequest,
+) -> Result<StatusCode, ApiError> {
+    let id = caller.principal.user_id.to_string();
+    if !is_own_user_id(&caller, &id) {
+        caller.require_domain_permission(Action::MANAGE_IDENTITIES)?;
+    }
+    let user = find_user(&caller, &id).await?;
+    let PasswordChange { old: SecretField(old), new: SecretField(new) } = parse_json_body(&body)?;
+    field_validation::check_new_password(&user.name, &new)?;
+    if old.expose_secret() == new.expose_secret() {
+        return Err(ApiError::invalid_parameter("password-same", Vec::new()));
+    }
+    // Failed attempts are limited so that an attacker with a stolen token cannot guess the password.
+    let (name, peer) = (format!("{}/{}", user.domain_name, user.name), caller.client.map(|connection| connection.ip));
+    match auth_attempts::check_password_with_lockout(&service, &name, Some(&user), peer, old).await? {
+        PasswordCheckOutcome::Right => {}
+        PasswordCheckOutcome::Wrong => {
+            return Err(ApiError::with_detail(ApiErrorDefinition::IAM_FORBIDDEN_SCOPE, "password-old", Vec::new()));
+        }
+        PasswordCheckOutcome::Locked => return Err(ApiError::new(ApiErrorDefinition::IAM_LOCKED)),
+    }
+    let change = UserChange { password_hash: Some(passwords::hash_password(new).await?), ..UserChange::default() };
+    service.store.identities().update_user(&caller.build_audit_origin(), &user.id, &change).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -3,7 +3,6 @@
 mod wire;
 
 use axum::Extension;
-use axum::body::Bytes;
 use axum::extract::{Request, State};
 use clew_http::ClientAddr;
 use clew_iam::decision::CredentialScope;
@@ -23,12 +22,12 @@ use crate::authentication::{SESSION_COOKIE, read_request_body};
 use crate::body::{SecretField, parse_json_body};
 use crate::caller::{Caller, CredentialRef, ValidToken};
 use crate::error::{ApiError, ErrorBody};
-use crate::iam::password_authentication::authenticate_by_password;
+use crate::iam::auth_attempts::authenticate_by_password;
 use crate::iam::projects::load_accessible_projects;
 use crate::iam::sign_in::{UserRef, missing_sign_in_field_error};
-use crate::iam::token_issuance::{IssuedToken, describe_token_scope, issue_token};
+use crate::iam::tokens::{IssuedToken, describe_token_scope, issue_token};
 use crate::json::Json;
-use crate::{AppState, SharedState, limits, policy_cache};
+use crate::{SharedState, limits, policy_cache};
 use wire::{BrowserSession, SessionScopeRequest, SignInBody};
 
 type NoStoreHeader = [(HeaderName, HeaderValue); 1];
@@ -40,7 +39,7 @@ fn no_store_header() -> (HeaderName, HeaderValue) {
 }
 
 /// Sign in with user name and password. The response sets the token as an HttpOnly cookie.
-#[utoipa::path(post, path = "/clew/v1/console/session", tag = "console",
+#[utoipa::path(post, path = "/clew/v1/console/session", tag = "console", operation_id = "CreateConsoleSession",
     security(()),
     request_body = SignInBody,
     responses(
@@ -76,7 +75,7 @@ pub(crate) async fn create_browser_session(
 }
 
 /// Show the user and scope of the session.
-#[utoipa::path(get, path = "/clew/v1/console/session", tag = "console",
+#[utoipa::path(get, path = "/clew/v1/console/session", tag = "console", operation_id = "ShowConsoleSession",
     responses(
         (status = 200, description = "The browser session", body = BrowserSession),
         (status = 403, description = "The request is signed with an access key or comes from another site", body = ErrorBody)
@@ -86,26 +85,25 @@ pub(crate) async fn show_browser_session(
     ApiRequest { service, caller, .. }: ApiRequest,
 ) -> Result<(NoStoreHeader, Json<BrowserSession>), ApiError> {
     let token_info = require_token_credentials(&caller)?;
-    let projects = load_caller_projects(&service, &caller).await?;
+    let projects = load_caller_projects(&caller).await?;
     let project = match &caller.principal.scope {
         CredentialScope::Project(id) => service.store.tenants().find_project(id).await?,
         CredentialScope::AccessKey | CredentialScope::Domain => None,
     };
-    let user = load_user(&service, &caller).await?;
+    let user = load_user(&caller).await?;
     let session = BrowserSession::new(&user, project.as_ref(), &projects, token_info.expires_at, &token_info.csrf);
     Ok(([no_store_header()], Json(session)))
 }
 
 /// Sign out and revoke the token.
-#[utoipa::path(delete, path = "/clew/v1/console/session", tag = "console",
+#[utoipa::path(delete, path = "/clew/v1/console/session", tag = "console", operation_id = "EndConsoleSession",
     responses(
         (status = 204, description = "Signed out", headers(("Set-Cookie" = String))),
         (status = 403, description = "The request is signed with an access key or does not come from Clew's web page", body = ErrorBody)
     )
 )]
 pub(crate) async fn delete_browser_session(
-    ApiRequest { service, caller, .. }: ApiRequest,
-    headers: HeaderMap,
+    ApiRequest { service, caller, headers, .. }: ApiRequest,
 ) -> Result<(StatusCode, SessionHeaders), ApiError> {
     let token_info = require_token_credentials(&caller)?;
     service.store.identities().revoke_token(&caller.build_audit_origin(), &token_info.hash).await?;
@@ -117,7 +115,7 @@ pub(crate) async fn delete_browser_session(
 ///
 /// The browser session gets a new token that expires at the same time as the previous token.
 /// Only sessions created by a sign-in on the web page can change their scope; tokens from POST /v3/auth/tokens cannot.
-#[utoipa::path(post, path = "/clew/v1/console/session/project", tag = "console",
+#[utoipa::path(post, path = "/clew/v1/console/session/project", tag = "console", operation_id = "ChooseConsoleProject",
     request_body = SessionScopeRequest,
     responses(
         (status = 200, description = "The browser session", body = BrowserSession, headers(("Set-Cookie" = String))),
@@ -126,9 +124,7 @@ pub(crate) async fn delete_browser_session(
     )
 )]
 pub(crate) async fn switch_project(
-    ApiRequest { service, caller, .. }: ApiRequest,
-    headers: HeaderMap,
-    body: Bytes,
+    ApiRequest { service, caller, headers, body, .. }: ApiRequest,
 ) -> Result<(SessionHeaders, Json<BrowserSession>), ApiError> {
     let token_info = require_token_credentials(&caller)?;
     // An API token cannot change its scope; otherwise, a project token could become a domain token.
@@ -136,7 +132,7 @@ pub(crate) async fn switch_project(
         return Err(ApiError::with_detail(ApiErrorDefinition::IAM_FORBIDDEN_SCOPE, "session-of-console", Vec::new()));
     }
     let SessionScopeRequest { project_id: requested } = parse_json_body(&body)?;
-    let projects = load_caller_projects(&service, &caller).await?;
+    let projects = load_caller_projects(&caller).await?;
     let project = match requested {
         None => None,
         Some(id) => {
@@ -145,7 +141,7 @@ pub(crate) async fn switch_project(
             Some(found.ok_or_else(forbidden)?)
         }
     };
-    let user = load_user(&service, &caller).await?;
+    let user = load_user(&caller).await?;
     // The old token is revoked first so that only one of two concurrent requests gets a new token.
     // If a later step fails, the session is left without a valid token.
     if !service.store.identities().revoke_token(&caller.build_audit_origin(), &token_info.hash).await? {
@@ -189,10 +185,11 @@ fn require_token_credentials(caller: &Caller) -> Result<&ValidToken, ApiError> {
     }
 }
 
-async fn load_caller_projects(service: &AppState, caller: &Caller) -> Result<Vec<Project>, ApiError> {
+async fn load_caller_projects(caller: &Caller) -> Result<Vec<Project>, ApiError> {
     let principal = &caller.principal;
     Ok(sort_projects_by_name(
-        load_accessible_projects(service, &principal.domain_id, principal.administrator, &principal.grants).await?,
+        load_accessible_projects(&caller.service, &principal.domain_id, principal.administrator, &principal.grants)
+            .await?,
     ))
 }
 
@@ -201,8 +198,8 @@ fn sort_projects_by_name(mut projects: Vec<Project>) -> Vec<Project> {
     projects
 }
 
-async fn load_user(service: &AppState, caller: &Caller) -> Result<User, ApiError> {
-    let user = service.store.identities().find_user(&caller.principal.user_id).await?;
+async fn load_user(caller: &Caller) -> Result<User, ApiError> {
+    let user = caller.service.store.identities().find_user(&caller.principal.user_id).await?;
     // A missing user has been deleted since the request was authenticated.
     user.ok_or_else(|| ApiError::with_detail(ApiErrorDefinition::TOKEN_EXPIRED, "auth-token-revoked", Vec::new()))
 }

@@ -8,7 +8,6 @@ mod request;
 
 use std::collections::HashMap;
 
-use axum::body::Bytes;
 use clew_diagnose::to_valid_utf8;
 use clew_iam::decision::Action;
 use clew_model::{Language, LocalizedText, Session};
@@ -19,11 +18,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::caller::{NodePath, TargetNode};
-use crate::error::{ApiError, ErrorBody};
+use crate::error::ErrorBody;
 use crate::json::Json;
-use crate::kill_risks::KillRiskView;
+use crate::manual_kill::KillRiskView;
 use crate::manual_kill::{add_kill_to_audit_detail, build_manual_kill_request};
 use crate::messages::localize_failure;
 use crate::statement_text::render_statement;
@@ -88,7 +87,7 @@ struct CurrentSession {
 
 /// Kill sessions or statements on a node, or preview the kill.
 #[utoipa::path(post, path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/kill", tag = "console",
-    request_body = KillRequestBody,
+    operation_id = "KillSessions", request_body = KillRequestBody,
     responses(
         (status = 200, description = "Result for each session, or the expected result in a preview", body = KillResponse),
         (status = 400, description = "Invalid field value; no session was killed", body = ErrorBody),
@@ -96,20 +95,18 @@ struct CurrentSession {
     )
 )]
 pub(crate) async fn kill_sessions(
-    ApiRequest { service, caller, path, language, .. }: ApiRequest<NodePath>,
-    body: Bytes,
-) -> Result<Json<KillResponse>, ApiError> {
+    ApiRequest { service, caller, path, language, body, .. }: ApiRequest<NodePath>,
+) -> ApiResult<KillResponse> {
     let request = SessionKillRequest::parse(&body);
     if request.as_ref().is_ok_and(|request| request.preview) {
         caller.audit.set_audited_operation("PreviewKillSessions");
     }
-    let target =
-        TargetNode::authorize_and_find_node_with_password(&service, &caller, Action::DELETE_PROCESSES, &path).await?;
+    let target = TargetNode::authorize_and_find_node_with_password(&caller, Action::DELETE_PROCESSES, &path).await?;
     let request = request?;
     let ids: Vec<u64> = request.sessions.iter().map(|selected| selected.id).collect();
     add_kill_to_audit_detail(&caller, &ids, &request.reason);
     caller.audit.add_detail("what", request.kind.name());
-    let masked = target.requires_statement_masking(&service, &caller);
+    let masked = target.requires_statement_masking(&caller);
     let read = find_sessions_by_id(&target.node.url, &ids, &service.connector);
     let found = service.read_from_node(&target.node, read).await?;
     let protected = service.kills.protected_accounts();

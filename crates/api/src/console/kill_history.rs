@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use axum::extract::RawQuery;
 use clew_iam::decision::Action;
 use clew_model::{Actor, NodeId};
 use clew_store::{AuditFilter, KillFilter, KillRecord, RecordedKillOutcome, StoreError};
@@ -11,11 +10,10 @@ use utoipa::ToSchema;
 
 use super::format_unix_millis;
 use crate::AppState;
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::caller::{NodePath, TargetNode};
-use crate::error::ApiError;
 use crate::json::Json;
-use crate::pagination::{self, PageParameters};
+use crate::query_string::{self, PageParameters};
 
 const MAX_SEARCHED_AUDIT_ROWS: u32 = 1000;
 
@@ -73,15 +71,14 @@ struct KillHistoryEntry {
 
 /// List the kills of a node.
 #[utoipa::path(get, path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/kills", tag = "console",
-    params(PageParameters),
+    operation_id = "ListKills", params(PageParameters),
     responses((status = 200, description = "Page of kills", body = KillHistoryPage))
 )]
 pub(crate) async fn list_kills(
-    ApiRequest { service, caller, path, .. }: ApiRequest<NodePath>,
-    RawQuery(query): RawQuery,
-) -> Result<Json<KillHistoryPage>, ApiError> {
-    let target = TargetNode::resolve(&service, &caller, Action::GET_INSTANCE, &path).await?;
-    let page = pagination::parse_page_parameters(query.as_deref())?;
+    ApiRequest { service, caller, path, query, .. }: ApiRequest<NodePath>,
+) -> ApiResult<KillHistoryPage> {
+    let target = TargetNode::resolve(&caller, Action::GET_INSTANCE, &path).await?;
+    let page = query_string::parse_page_parameters(query.as_deref())?;
     let filter =
         KillFilter { node_id: Some(target.node.clone()), ..KillFilter::for_instance(target.instance.id.clone()) };
     let (kills, total_count) = service.store.kills().list_kills(&filter, page).await?;

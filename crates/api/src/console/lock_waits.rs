@@ -5,9 +5,9 @@ use clew_iam::decision::Action;
 use clew_mysql::{LockWaits, read_server_instance_and_lock_waits};
 use serde::Serialize;
 
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::caller::{NodePath, TargetNode};
-use crate::error::{ApiError, ErrorBody};
+use crate::error::ErrorBody;
 use crate::json::Json;
 
 /// Lock waits of a node as a wait graph, and the server instance that reported the waits.
@@ -21,18 +21,17 @@ pub(crate) struct NodeLockWaits {
 
 /// Show the lock waits of a node and their root blockers, in the format of `clew locks --format json`.
 #[utoipa::path(get, path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/locks", tag = "console",
-    responses(
+    operation_id = "ShowLocks", responses(
         (status = 200, description = "Wait graph: lock waits, root blockers, deadlock cycles, involved sessions, and limitations of the data", body = Object),
         (status = 500, description = "The node cannot be read; the message states the reason", body = ErrorBody)
     )
 )]
 pub(crate) async fn show_lock_waits(
     ApiRequest { service, caller, path, .. }: ApiRequest<NodePath>,
-) -> Result<Json<NodeLockWaits>, ApiError> {
-    let target =
-        TargetNode::authorize_and_find_node_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
+) -> ApiResult<NodeLockWaits> {
+    let target = TargetNode::authorize_and_find_node_with_password(&caller, Action::LIST_PROCESSES, &path).await?;
     let read = read_server_instance_and_lock_waits(&target.node.url, &service.connector);
     let (server, LockWaits { graph, .. }) = service.read_from_node(&target.node, read).await?;
-    let graph = if target.requires_statement_masking(&service, &caller) { graph.with_masked_literals() } else { graph };
+    let graph = if target.requires_statement_masking(&caller) { graph.with_masked_literals() } else { graph };
     Ok(Json(NodeLockWaits { server: server.to_string(), graph }))
 }

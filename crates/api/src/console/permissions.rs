@@ -6,7 +6,7 @@ use clew_iam::decision::{Action, ActionResourceType as ActionTarget};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::caller::InstancePath;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
@@ -31,21 +31,21 @@ struct Permission {
 
 /// Show the caller's permissions on an instance.
 #[utoipa::path(get, path = "/clew/v1/{project_id}/instances/{instance_id}/permissions", tag = "console",
-    responses(
+    operation_id = "ShowPermissions", responses(
         (status = 200, description = "Permission for each action on the instance and its project", body = Permissions),
         (status = 403, description = "The caller has no permission on the instance", body = ErrorBody)
     )
 )]
 pub(crate) async fn show_permissions(
-    ApiRequest { service, caller, path, language, .. }: ApiRequest<InstancePath>,
-) -> Result<Json<Permissions>, ApiError> {
+    ApiRequest { caller, path, language, .. }: ApiRequest<InstancePath>,
+) -> ApiResult<Permissions> {
     let mut permissions = BTreeMap::new();
     let (mut found_instance, mut first_refusal) = (None, None);
     for action in Action::ALL {
         let outcome = match action.target {
             ActionTarget::Domain => continue,
-            ActionTarget::Instance => Box::pin(caller.require_instance_permission(&service, *action, &path)).await,
-            ActionTarget::Project => Box::pin(caller.authorize_and_find_instance(&service, *action, &path)).await,
+            ActionTarget::Instance => Box::pin(caller.require_instance_permission(*action, &path)).await,
+            ActionTarget::Project => Box::pin(caller.authorize_and_find_instance(*action, &path)).await,
         };
         let permission = match outcome {
             Ok(found) => {
@@ -64,7 +64,7 @@ pub(crate) async fn show_permissions(
     // A caller without any permissions gets the same error as for a missing instance.
     match (found_instance, first_refusal) {
         (Some((project, instance)), _) => {
-            let masked = caller.requires_statement_masking(&service, &project, &instance);
+            let masked = caller.requires_statement_masking(&project, &instance);
             Ok(Json(Permissions { permissions, masked }))
         }
         (None, Some(refusal)) => Err(refusal),

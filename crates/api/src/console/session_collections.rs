@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::format_unix_millis;
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::caller::{NodePath, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
@@ -54,13 +54,14 @@ struct SessionCollectionView {
 
 /// List the collections of a node.
 #[utoipa::path(get, path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/collections", tag = "console",
+    operation_id = "ListCollections",
     responses((status = 200, description = "The newest collections of the node", body = SessionCollectionList))
 )]
 pub(crate) async fn list_session_collections(
     ApiRequest { service, caller, path, language, .. }: ApiRequest<NodePath>,
-) -> Result<Json<SessionCollectionList>, ApiError> {
-    let target = TargetNode::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
-    let templates_only = target.are_statements_masked_for_caller(&service, &caller);
+) -> ApiResult<SessionCollectionList> {
+    let target = TargetNode::resolve(&caller, Action::GET_REALTIME_SESSION, &path).await?;
+    let templates_only = target.are_statements_masked_for_caller(&caller);
     let tasks = service
         .store
         .tasks()
@@ -74,7 +75,7 @@ pub(crate) async fn list_session_collections(
 #[utoipa::path(
     delete,
     path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/collections/{request_id}",
-    tag = "console",
+    tag = "console", operation_id = "DeleteRealtimeSession",
     responses(
         (status = 204, description = "The collection is deleted"),
         (status = 400, description = "The node does not have this collection", body = ErrorBody),
@@ -90,7 +91,7 @@ pub(crate) async fn delete_session_collection(
     )>,
 ) -> Result<StatusCode, ApiError> {
     let path = (project, instance, node);
-    let target = TargetNode::resolve(&service, &caller, Action::DELETE_REALTIME_SESSION, &path).await?;
+    let target = TargetNode::resolve(&caller, Action::DELETE_REALTIME_SESSION, &path).await?;
     let id: RequestId = id.parse().map_err(|_| ApiError::invalid_parameter("parameter-request-id", Vec::new()))?;
     let task = caller.view.find_task(&id).await?.filter(|task| {
         task.project_id == target.project.id && task.instance_id == target.instance.id && task.node_id == target.node

@@ -8,8 +8,7 @@ use clew_mysql::{DetailedSession, ExplainOutcome, explain_running_statement, rea
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::AppState;
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::caller::{Caller, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::field_errors::invalid_field_error;
@@ -85,7 +84,7 @@ struct ConnectionAttribute {
 #[utoipa::path(
     get,
     path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/sessions/{session_id}",
-    tag = "console",
+    tag = "console", operation_id = "ShowSession",
     params(("session_id" = u64, Path, description = "Thread id")),
     responses(
         (status = 200, description = "Details of the session", body = SessionDetail),
@@ -95,9 +94,9 @@ struct ConnectionAttribute {
 )]
 pub(crate) async fn show_session_detail(
     ApiRequest { service, caller, path, .. }: ApiRequest<SessionPath>,
-) -> Result<Json<SessionDetail>, ApiError> {
-    let (target, id) = authorize_session_request(&service, &caller, path).await?;
-    let masked = target.requires_statement_masking(&service, &caller);
+) -> ApiResult<SessionDetail> {
+    let (target, id) = authorize_session_request(&caller, path).await?;
+    let masked = target.requires_statement_masking(&caller);
     let read = read_session_detail(&target.node.url, id, &service.connector);
     let read = service.read_from_node(&target.node, read).await?;
     Ok(Json(build_session_detail(read.ok_or_else(|| session_not_found_error(id))?, masked)))
@@ -158,7 +157,7 @@ pub(crate) struct ExplainResponse {
 #[utoipa::path(
     post,
     path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/sessions/{session_id}/explain",
-    tag = "console",
+    tag = "console", operation_id = "ExplainSession",
     params(("session_id" = u64, Path, description = "Thread id")),
     responses(
         (status = 200, description = "Execution plan, or the server's reason for not returning a plan", body = ExplainResponse),
@@ -169,9 +168,9 @@ pub(crate) struct ExplainResponse {
 )]
 pub(crate) async fn explain_statement(
     ApiRequest { service, caller, path, language, .. }: ApiRequest<SessionPath>,
-) -> Result<Json<ExplainResponse>, ApiError> {
-    let (target, id) = authorize_session_request(&service, &caller, path).await?;
-    if target.requires_statement_masking(&service, &caller) {
+) -> ApiResult<ExplainResponse> {
+    let (target, id) = authorize_session_request(&caller, path).await?;
+    if target.requires_statement_masking(&caller) {
         // Plans contain literals that Clew cannot mask, because the plan format differs between servers.
         return Err(ApiError::with_detail(ApiErrorDefinition::FOREIGN_PROJECT, "explain-masked", Vec::new()));
     }
@@ -188,13 +187,12 @@ pub(crate) async fn explain_statement(
 
 /// Returns the target node and the thread id of the session in the request path.
 async fn authorize_session_request(
-    service: &AppState,
     caller: &Caller,
     (project, instance, node, session): SessionPath,
 ) -> Result<(TargetNode<Node>, u64), ApiError> {
     let path = (project, instance, node);
     let action = Action::LIST_PROCESSES;
-    let target = TargetNode::authorize_and_find_node_with_password(service, caller, action, &path).await?;
+    let target = TargetNode::authorize_and_find_node_with_password(caller, action, &path).await?;
     let id = session.parse().ok().filter(|id| *id > 0);
     Ok((target, id.ok_or_else(|| invalid_field_error("session_id", &session))?))
 }

@@ -3,21 +3,18 @@
 //! `docs/decisions/0025-shared-sampling-for-event-streams.md` describes how subscribers share samples.
 
 mod authorization;
-mod event;
 mod feed;
 mod node_watch;
-mod registry;
 mod subscriber;
 
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::RawQuery;
 use axum::response::{IntoResponse, Response};
 use clew_iam::decision::Action;
 use futures_util::stream;
+use http::HeaderName;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName};
 use utoipa::IntoParams;
 
 use crate::api_request::ApiRequest;
@@ -25,8 +22,8 @@ use crate::caller::{NodePath, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::query_string::QueryString;
 use authorization::StreamAuthorization;
-use event::FeedPosition;
-pub(crate) use registry::NodeWatchRegistry;
+use feed::FeedPosition;
+pub(crate) use node_watch::NodeWatchRegistry;
 use subscriber::Subscriber;
 
 const ALLOWED_EVENT_INTERVAL_SECONDS: std::ops::RangeInclusive<u32> = 1..=60;
@@ -49,7 +46,7 @@ pub(crate) struct StreamParameters {
 /// A `limitations` event lists data that the server hides; a `read-error` event reports a failure to read the node.
 /// An `end` event contains the reason why the stream ended.
 #[utoipa::path(get, path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/stream", tag = "console",
-    params(
+    operation_id = "WatchSessions", params(
         StreamParameters,
         ("Last-Event-ID" = Option<String>, Header, description = "Id of the last received event; the stream resumes with the changes since that event")
     ),
@@ -59,11 +56,9 @@ pub(crate) struct StreamParameters {
     )
 )]
 pub(crate) async fn stream_sessions(
-    ApiRequest { service, caller, path, .. }: ApiRequest<NodePath>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
+    ApiRequest { service, caller, path, query, headers, .. }: ApiRequest<NodePath>,
 ) -> Result<Response, ApiError> {
-    let target = TargetNode::resolve(&service, &caller, Action::LIST_PROCESSES, &path).await?;
+    let target = TargetNode::resolve(&caller, Action::LIST_PROCESSES, &path).await?;
     let query = QueryString::parse(query.as_deref())?;
     let seconds = query.get_number_in_range(
         "interval",

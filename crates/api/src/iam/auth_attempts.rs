@@ -4,17 +4,22 @@
 //! Each of the user's recorded addresses has its own failure counter. All other addresses share one counter.
 //! An attacker's failed attempts do not lock out a user who signs in from an address recorded for that user.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use clew_http::ClientSubnet;
-use clew_model::UserId;
+use clew_model::{ApiErrorDefinition, UserId};
 use clew_store::{AuthAttemptReservation, Store, StoreError, User};
 use secrecy::SecretString;
+use tokio::sync::{Mutex as SubjectLock, OwnedMutexGuard};
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
+use crate::audit::AuditContext;
 use crate::error::ApiError;
+use crate::iam::sign_in::UserRef;
 use crate::{AppState, passwords};
 
 /// Maximum time to wait for password checks in other server processes that use the same failure counter.
@@ -109,5 +114,98 @@ pub(crate) async fn record_client_address(store: &Store, user: &UserId, peer: Op
     let Some(peer) = peer else { return };
     if let Err(error) = store.lockouts().record_client_address(user, ClientSubnet::from(peer).address()).await {
         warn!(%error, user.id = %user, "cannot record the client address of a user");
+    }
+}
+
+/// Mutexes that allow only one password check per failure counter at a time within a server process.
+///
+/// A password check counts as a failed attempt until it succeeds.
+/// Without the mutexes, many concurrent checks of correct passwords could reach the limit on failed attempts.
+/// The store enforces the limit across all server processes.
+#[derive(Debug, Default)]
+pub(crate) struct PasswordCheckMutexes(Mutex<HashMap<String, Arc<SubjectLock<()>>>>);
+
+impl PasswordCheckMutexes {
+    pub(crate) async fn acquire_password_check_mutex(&self, subject: &str) -> OwnedMutexGuard<()> {
+        let subject_lock = {
+            let mut subjects = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            subjects.retain(|_, subject_lock| Arc::strong_count(subject_lock) > 1);
+            subjects.entry(subject.to_owned()).or_default().clone()
+        };
+        subject_lock.lock_owned().await
+    }
+}
+
+/// Unknown users and wrong passwords result in the same error after the same time.
+/// Repeated failed sign-ins lock a user name even if no user has this name.
+pub(crate) async fn authenticate_by_password(
+    service: &AppState,
+    trail: &AuditContext,
+    peer: Option<IpAddr>,
+    user_ref: &UserRef,
+    password: SecretString,
+) -> Result<User, ApiError> {
+    let user = match user_ref {
+        UserRef::Id(id) => match id.parse() {
+            Ok(id) => service.store.identities().find_user(&id).await?,
+            Err(_) => None,
+        },
+        UserRef::Name { domain, user } => service.store.identities().find_user_by_name(domain, user).await?,
+    };
+    let name = match (&user, user_ref) {
+        (Some(user), _) => format!("{}/{}", user.domain_name, user.name),
+        (None, UserRef::Name { domain, user }) => format!("{domain}/{user}"),
+        (None, UserRef::Id(id)) => id.clone(),
+    };
+    match (&user, user_ref) {
+        (Some(user), _) => {
+            trail.set_domain_id(&user.domain_id);
+            trail.set_claimed_identity(&user.name);
+            trail.set_target(&user.name);
+        }
+        // Unknown user names are not recorded because they may be passwords entered in the wrong field.
+        (None, UserRef::Name { domain, .. }) => {
+            let domains = service.store.tenants().list_domains().await?;
+            domains
+                .iter()
+                .filter(|existing| existing.name == *domain)
+                .for_each(|existing| trail.set_domain_id(&existing.id));
+        }
+        (None, UserRef::Id(_)) => {}
+    }
+    let check = check_password_with_lockout(service, &name, user.as_ref(), peer, password).await?;
+    match (check, user) {
+        (PasswordCheckOutcome::Right, Some(user)) => {
+            trail.set_actor(&user);
+            Ok(user)
+        }
+        (PasswordCheckOutcome::Locked, _) => {
+            Err(ApiError::with_detail(ApiErrorDefinition::IAM_LOCKED, "iam-locked-for", Vec::new()))
+        }
+        (PasswordCheckOutcome::Right | PasswordCheckOutcome::Wrong, _) => {
+            Err(ApiError::new(ApiErrorDefinition::IAM_WRONG_PASSWORD))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn checks_of_a_subject_are_serialized_and_unused_locks_are_removed() {
+        let locks = PasswordCheckMutexes::default();
+        let first = locks.acquire_password_check_mutex("one").await;
+        assert!(locks.acquire_password_check_mutex("one").now_or_never().is_none());
+        let other = locks.acquire_password_check_mutex("other").now_or_never();
+        assert!(other.is_some());
+        drop(first);
+        let again = locks.acquire_password_check_mutex("one").now_or_never();
+        assert!(again.is_some());
+        drop((other, again));
+        let _last = locks.acquire_password_check_mutex("last").await;
+        assert_eq!(locks.0.lock().unwrap().keys().collect::<Vec<_>>(), ["last"]);
     }
 }

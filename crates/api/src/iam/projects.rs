@@ -1,6 +1,6 @@
-//! Handlers that list projects. SDKs call `KeystoneListProjects` to find a region's project (API spec, section 3.1).
+//! Handlers that list projects and domains, and show the identity of the caller.
+//! SDKs call `KeystoneListProjects` to find a region's project (API spec, section 3.1).
 
-use axum::extract::RawQuery;
 use clew_iam::decision::Grant;
 use clew_model::{ApiErrorDefinition, DomainId};
 use clew_store::{Project, StoreError};
@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::AppState;
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::field_errors::truncate_for_message;
@@ -52,7 +52,7 @@ pub(crate) struct ProjectEntry {
 }
 
 /// List the projects of the caller's domain.
-#[utoipa::path(get, path = "/v3/projects", tag = "identity",
+#[utoipa::path(get, path = "/v3/projects", tag = "identity", operation_id = "ListProjects",
     params(
         ("name" = Option<String>, Query, description = "Project name; the SDKs of the cloud send a region name"),
         ("domain_id" = Option<String>, Query), ("parent_id" = Option<String>, Query),
@@ -63,9 +63,8 @@ pub(crate) struct ProjectEntry {
     responses((status = 200, description = "List of projects", body = ProjectList))
 )]
 pub(crate) async fn list_projects(
-    ApiRequest { service, caller: Caller { principal, .. }, .. }: ApiRequest,
-    RawQuery(raw): RawQuery,
-) -> Result<Json<ProjectList>, ApiError> {
+    ApiRequest { service, caller: Caller { principal, .. }, query: raw, .. }: ApiRequest,
+) -> ApiResult<ProjectList> {
     let query = QueryString::parse(raw.as_deref())?;
     let (enabled, is_domain) =
         (parse_boolean_parameter(&query, "enabled")?, parse_boolean_parameter(&query, "is_domain")?);
@@ -92,10 +91,11 @@ pub(crate) async fn list_projects(
 }
 
 /// List the enabled projects that the caller's policies apply to or, for an administrator, all enabled projects.
-#[utoipa::path(get, path = "/v3/auth/projects", tag = "identity", responses((status = 200, description = "List of projects", body = ProjectList)))]
+#[utoipa::path(get, path = "/v3/auth/projects", tag = "identity",
+    operation_id = "ListAuthProjects", responses((status = 200, description = "List of projects", body = ProjectList)))]
 pub(crate) async fn list_caller_projects(
     ApiRequest { service, caller: Caller { principal, .. }, .. }: ApiRequest,
-) -> Result<Json<ProjectList>, ApiError> {
+) -> ApiResult<ProjectList> {
     let projects =
         load_accessible_projects(&service, &principal.domain_id, principal.administrator, &principal.grants).await?;
     let links = PaginationLinks { own: "/v3/auth/projects".to_owned(), previous: None, next: None };
@@ -159,4 +159,55 @@ fn parse_boolean_parameter(query: &QueryString, name: &'static str) -> Result<Op
 fn invalid_parameter_error(name: &'static str, given: &str) -> ApiError {
     let arguments = vec![("field", name.into()), ("given", truncate_for_message(given))];
     ApiError::with_detail(ApiErrorDefinition::IAM_INVALID_PARAMETER, "parameter-form", arguments)
+}
+
+/// List of domains with links.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DomainList {
+    domains: Vec<DomainEntry>,
+    links: PaginationLinks,
+}
+
+/// A domain.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DomainEntry {
+    enabled: bool,
+    id: String,
+    name: String,
+    links: SelfLink,
+    description: String,
+}
+
+/// List the caller's domains. A caller belongs to exactly one domain.
+#[utoipa::path(get, path = "/v3/auth/domains", tag = "identity",
+    operation_id = "ListAuthDomains", responses((status = 200, description = "Domain of the caller", body = DomainList)))]
+pub(crate) async fn list_domains(Caller { principal, .. }: Caller) -> Json<DomainList> {
+    let domain = DomainEntry {
+        enabled: true,
+        links: SelfLink { own: format!("/v3/domains/{}", principal.domain_id) },
+        id: principal.domain_id.to_string(),
+        name: principal.domain_name,
+        description: String::new(),
+    };
+    let links = PaginationLinks { own: "/v3/auth/domains".to_owned(), previous: None, next: None };
+    Json(DomainList { domains: vec![domain], links })
+}
+
+/// Identity of the caller.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct CallerIdentity {
+    account_id: String,
+    principal_id: String,
+    principal_urn: String,
+}
+
+/// Show the identity of the caller.
+#[utoipa::path(get, path = "/v5/caller-identity", tag = "identity",
+    operation_id = "ShowCallerIdentity", responses((status = 200, description = "The caller", body = CallerIdentity)))]
+pub(crate) async fn show_caller_identity(Caller { principal, .. }: Caller) -> Json<CallerIdentity> {
+    Json(CallerIdentity {
+        principal_urn: format!("iam::{}:user:{}", principal.domain_id, principal.user_name),
+        account_id: principal.domain_id.to_string(),
+        principal_id: principal.user_id.to_string(),
+    })
 }

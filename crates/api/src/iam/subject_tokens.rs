@@ -1,6 +1,5 @@
 //! Routes that validate or revoke the token in the `X-Subject-Token` header (TaurusDB API spec, section 3.2).
 
-use axum::extract::RawQuery;
 use axum::response::{IntoResponse, Response};
 use clew_iam::decision::Action;
 use clew_iam::token;
@@ -12,15 +11,15 @@ use jiff::Timestamp;
 use crate::api_request::ApiRequest;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
-use crate::iam::token_response::{ServerUrl, TokenResponse, TokenResponseInput};
+use crate::iam::token_response::{TokenResponse, TokenResponseInput};
 use crate::json::Json;
+use crate::policy_cache;
 use crate::query_string::QueryString;
-use crate::{AppState, policy_cache};
 
 const SUBJECT_TOKEN_HEADER: &str = "x-subject-token";
 
 /// Validate a token and show its details. For another user's token, the caller needs permission to list identities.
-#[utoipa::path(get, path = "/v3/auth/tokens", tag = "identity",
+#[utoipa::path(get, path = "/v3/auth/tokens", tag = "identity", operation_id = "ShowToken",
     params(
         ("X-Subject-Token" = String, Header, description = "The token to validate"),
         ("nocatalog" = Option<String>, Query, description = "Any non-empty value omits the catalog")
@@ -32,12 +31,10 @@ const SUBJECT_TOKEN_HEADER: &str = "x-subject-token";
     )
 )]
 pub(crate) async fn show_token(
-    ApiRequest { service, caller, .. }: ApiRequest,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
+    ApiRequest { service, caller, query, headers, .. }: ApiRequest,
 ) -> Result<Response, ApiError> {
     let with_catalog = QueryString::parse(query.as_deref())?.get("nocatalog").is_none_or(str::is_empty);
-    let (given, stored) = find_subject_token(&service, &caller, Action::LIST_IDENTITIES, &headers).await?;
+    let (given, stored) = find_subject_token(&caller, Action::LIST_IDENTITIES, &headers).await?;
     let StoredToken { user, scope_project, issued_by_methods, issued_at, expires_at, .. } = stored;
     let project = match &scope_project {
         Some(id) => service.store.tenants().find_project(id).await?,
@@ -47,7 +44,7 @@ pub(crate) async fn show_token(
     let methods = issued_by_methods;
     let details =
         TokenResponseInput { user: &user, project: project.as_ref(), grants: &grants, methods, issued_at, expires_at };
-    let server_url = ServerUrl::build_server_url(caller.client.as_ref(), &headers);
+    let server_url = clew_http::base_url_from_request(caller.client.as_ref(), &headers);
     let body = TokenResponse::new(&service, details, with_catalog.then_some(&server_url))?;
     let mut response = Json(body).into_response();
     response.headers_mut().insert(SUBJECT_TOKEN_HEADER, given);
@@ -55,7 +52,7 @@ pub(crate) async fn show_token(
 }
 
 /// Revoke a token. For another user's token, the caller needs permission to manage identities.
-#[utoipa::path(delete, path = "/v3/auth/tokens", tag = "identity",
+#[utoipa::path(delete, path = "/v3/auth/tokens", tag = "identity", operation_id = "RevokeToken",
     params(("X-Subject-Token" = String, Header, description = "The token to revoke")),
     responses(
         (status = 204, description = "Revoked"),
@@ -64,10 +61,9 @@ pub(crate) async fn show_token(
     )
 )]
 pub(crate) async fn revoke_token(
-    ApiRequest { service, caller, .. }: ApiRequest,
-    headers: HeaderMap,
+    ApiRequest { service, caller, headers, .. }: ApiRequest,
 ) -> Result<StatusCode, ApiError> {
-    let (given, _) = find_subject_token(&service, &caller, Action::MANAGE_IDENTITIES, &headers).await?;
+    let (given, _) = find_subject_token(&caller, Action::MANAGE_IDENTITIES, &headers).await?;
     service.store.identities().revoke_token(&caller.build_audit_origin(), &hash_subject_token(&given)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -75,7 +71,6 @@ pub(crate) async fn revoke_token(
 /// The token must belong to the caller or, if the caller may perform `action`, to any user in the same domain.
 /// Returns the same error for unknown and inaccessible tokens.
 async fn find_subject_token(
-    service: &AppState,
     caller: &Caller,
     action: Action,
     headers: &HeaderMap,
@@ -84,11 +79,11 @@ async fn find_subject_token(
     let (Some(given), None) = (given.next(), given.next()) else {
         return Err(ApiError::new(ApiErrorDefinition::IAM_SUBJECT_TOKEN));
     };
-    let stored = service.store.identities().find_token(&hash_subject_token(given)).await?.filter(|stored| {
+    let stored = caller.service.store.identities().find_token(&hash_subject_token(given)).await?.filter(|stored| {
         let is_valid = !stored.revoked && stored.user.enabled && stored.expires_at > Timestamp::now().as_second();
         let same_user = stored.user.id == caller.principal.user_id;
         let same_domain = stored.user.domain_id == caller.principal.domain_id;
-        is_valid && (same_user || same_domain && caller.require_domain_permission(service, action).is_ok())
+        is_valid && (same_user || same_domain && caller.require_domain_permission(action).is_ok())
     });
     let stored =
         stored.ok_or_else(|| ApiError::with_detail(ApiErrorDefinition::IAM_UNKNOWN, "iam-no-token", Vec::new()))?;

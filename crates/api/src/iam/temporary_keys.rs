@@ -1,6 +1,5 @@
 //! Handler for `CreateTemporaryAccessKeyByToken`, which exchanges a token or a permanent key for a temporary key.
 
-use axum::body::Bytes;
 use clew_iam::decision::CredentialScope;
 use clew_iam::{access_key, token};
 use clew_model::{AccessKeyId, ApiErrorDefinition};
@@ -12,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::AppState;
 use crate::api_request::ApiRequest;
 use crate::caller::{Caller, CredentialKind, CredentialRef};
 use crate::error::{ApiError, ErrorBody};
@@ -74,7 +72,7 @@ struct TemporaryKey {
 
 /// Create a temporary access key with a security token.
 #[utoipa::path(post, path = "/v3.0/OS-CREDENTIAL/securitytokens", tag = "identity",
-    request_body = TemporaryKeyRequest,
+    operation_id = "CreateTemporaryAccessKey", request_body = TemporaryKeyRequest,
     responses(
         (status = 201, description = "The access key", body = TemporaryKeyResponse),
         (status = 400, description = "A field is missing or invalid", body = ErrorBody),
@@ -82,8 +80,7 @@ struct TemporaryKey {
     )
 )]
 pub(crate) async fn create_temporary_key(
-    ApiRequest { service, caller, .. }: ApiRequest,
-    body: Bytes,
+    ApiRequest { service, caller, body, .. }: ApiRequest,
 ) -> Result<(StatusCode, Json<TemporaryKeyResponse>), ApiError> {
     let identity = parse_temporary_key_request(&body)?;
     if caller.credentials == CredentialKind::TemporaryKey {
@@ -106,7 +103,7 @@ pub(crate) async fn create_temporary_key(
         return Err(ApiError::with_detail(ApiErrorDefinition::IAM_INVALID_FIELD, "parameter-range", arguments));
     }
     let source = match &requested.id {
-        Some(token) => validate_source_token(&service, &caller, token).await?,
+        Some(token) => validate_source_token(&caller, token).await?,
         None => SourceCredentials::from_caller(&caller),
     };
     let expires_at = Timestamp::now().as_second().saturating_add(lifetime).min(source.expires_at.unwrap_or(i64::MAX));
@@ -162,13 +159,9 @@ impl SourceCredentials {
     }
 }
 
-async fn validate_source_token(
-    service: &AppState,
-    caller: &Caller,
-    token: &str,
-) -> Result<SourceCredentials, ApiError> {
+async fn validate_source_token(caller: &Caller, token: &str) -> Result<SourceCredentials, ApiError> {
     let hash = token::hash_token(token);
-    let stored = service.store.identities().find_token(&hash).await?;
+    let stored = caller.service.store.identities().find_token(&hash).await?;
     let stored = stored.filter(|stored| !stored.revoked && stored.user.id == caller.principal.user_id);
     let stored = stored.ok_or_else(|| ApiError::new(ApiErrorDefinition::IAM_INVALID_TOKEN))?;
     if stored.expires_at <= Timestamp::now().as_second() {

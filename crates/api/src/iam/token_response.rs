@@ -1,10 +1,8 @@
 //! Response body for the token routes (TaurusDB API spec, section 3.2).
 
-use clew_http::{ClientAddr, base_url_from_request};
 use clew_iam::decision::Grant;
 use clew_iam::policy::PermissionModel;
 use clew_store::{Project, User};
-use http::HeaderMap;
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -94,20 +92,12 @@ pub(super) struct TokenResponseInput<'a> {
     pub(super) expires_at: i64,
 }
 
-pub(super) struct ServerUrl(String);
-
-impl ServerUrl {
-    pub(super) fn build_server_url(connection: Option<&ClientAddr>, headers: &HeaderMap) -> Self {
-        Self(base_url_from_request(connection, headers))
-    }
-}
-
 impl TokenResponse {
     /// Includes the service catalog only if `server_url` is `Some`.
     pub(super) fn new(
         service: &AppState,
         details: TokenResponseInput<'_>,
-        server_url: Option<&ServerUrl>,
+        server_url: Option<&str>,
     ) -> Result<Self, ApiError> {
         let TokenResponseInput { user, project, grants, methods, issued_at, expires_at } = details;
         let domain = || TokenDomain { id: user.domain_id.to_string(), name: user.domain_name.clone() };
@@ -149,7 +139,7 @@ pub(super) fn format_timestamp(seconds: i64) -> Result<String, ApiError> {
     Ok(timestamp.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string())
 }
 
-fn build_service_catalog(service: &AppState, server_url: &ServerUrl, project: Option<&Project>) -> Vec<CatalogEntry> {
+fn build_service_catalog(service: &AppState, server_url: &str, project: Option<&Project>) -> Vec<CatalogEntry> {
     let region = service.store.region();
     let entry = |name: &str, path: String| {
         let endpoint = Endpoint {
@@ -157,7 +147,7 @@ fn build_service_catalog(service: &AppState, server_url: &ServerUrl, project: Op
             interface: "public",
             region: region.to_owned(),
             region_id: region.to_owned(),
-            url: format!("{}{path}", server_url.0),
+            url: format!("{server_url}{path}"),
         };
         CatalogEntry { id: name.to_owned(), name: name.to_owned(), r#type: name.to_owned(), endpoints: vec![endpoint] }
     };

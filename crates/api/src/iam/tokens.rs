@@ -3,26 +3,27 @@
 use axum::Extension;
 use axum::extract::{RawQuery, Request, State};
 use axum::response::{IntoResponse, Response};
-use clew_http::ClientAddr;
+use clew_http::base_url_from_request;
+use clew_iam::token;
 use clew_model::{ApiErrorDefinition, ProjectId};
-use clew_store::{Project, TokenOrigin, User};
+use clew_store::{NewToken, Project, TokenOrigin, User};
 use http::{HeaderValue, StatusCode};
-use secrecy::ExposeSecret;
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
 use tracing::info;
 
 use crate::audit::AuditContext;
 use crate::authentication::read_request_body;
 use crate::error::{ApiError, ErrorBody};
-use crate::iam::password_authentication::authenticate_by_password;
+use crate::iam::auth_attempts::authenticate_by_password;
 use crate::iam::sign_in::{DomainRef, PasswordSignInRequest, ProjectRef, RequestedTokenScope, TokenRequest};
-use crate::iam::token_issuance::{IssuedToken, describe_token_scope, issue_token};
-use crate::iam::token_response::{ServerUrl, TokenResponse, TokenResponseInput};
+use crate::iam::token_response::{TokenResponse, TokenResponseInput};
 use crate::json::Json;
 use crate::query_string::QueryString;
 use crate::{AppState, SharedState, limits, policy_cache};
 
 /// Create a token with a user name and password. The scope of the token is a project or the domain.
-#[utoipa::path(post, path = "/v3/auth/tokens", tag = "identity",
+#[utoipa::path(post, path = "/v3/auth/tokens", tag = "identity", operation_id = "CreateToken",
     security(()),
     params(("nocatalog" = Option<String>, Query, description = "Any non-empty value omits the catalog")),
     request_body = TokenRequest,
@@ -52,7 +53,7 @@ pub(crate) async fn create_token(
     let grants = policy_cache::load_policies(&service.store, &user.id).await?;
     let details =
         TokenResponseInput { user: &user, project: project.as_ref(), grants: &grants, methods, issued_at, expires_at };
-    let server_url = ServerUrl::build_server_url(parts.extensions.get::<ClientAddr>(), &parts.headers);
+    let server_url = base_url_from_request(parts.extensions.get(), &parts.headers);
     let body = TokenResponse::new(&service, details, with_catalog.then_some(&server_url))?;
     let mut response = (StatusCode::CREATED, Json(body)).into_response();
     let value = HeaderValue::from_str(secret.expose_secret()).map_err(|error| ApiError::internal_error(&error))?;
@@ -85,5 +86,56 @@ async fn find_requested_project(
             project.map(Some).ok_or_else(forbidden)
         }
         RequestedTokenScope::Domain(_) | RequestedTokenScope::Project { .. } => Err(forbidden()),
+    }
+}
+
+/// Times are Unix timestamps in seconds.
+pub(crate) struct IssuedToken {
+    pub(crate) secret: SecretString,
+    pub(crate) methods: Vec<String>,
+    pub(crate) issued_at: i64,
+    pub(crate) expires_at: i64,
+}
+
+/// The token expires after the configured token lifetime or at `latest`, whichever is earlier.
+pub(crate) async fn issue_token(
+    service: &AppState,
+    user: &User,
+    project: Option<&Project>,
+    origin: TokenOrigin,
+    method: &str,
+    latest: Option<i64>,
+) -> Result<IssuedToken, ApiError> {
+    let issued_at = Timestamp::now().as_second();
+    let life =
+        i64::try_from(service.settings.token_lifetime.as_secs()).map_err(|error| ApiError::internal_error(&error))?;
+    let expires_at = issued_at.saturating_add(life).min(latest.unwrap_or(i64::MAX));
+    let secret = token::generate_token().map_err(|error| ApiError::internal_error(&error))?;
+    let methods = vec![method.to_owned()];
+    service
+        .store
+        .identities()
+        .insert_token(&NewToken {
+            hash: token::hash_token(secret.expose_secret()),
+            user_id: user.id.clone(),
+            scope_project: project.map(|project| project.id.clone()),
+            issued_by_methods: methods.clone(),
+            issued_at,
+            expires_at,
+            origin,
+        })
+        .await?;
+    remove_expired_tokens(service, issued_at).await;
+    Ok(IssuedToken { secret, methods, issued_at, expires_at })
+}
+
+pub(crate) fn describe_token_scope(project: Option<&Project>) -> String {
+    project.map_or_else(|| "domain".to_owned(), |project| format!("project {}", project.id))
+}
+
+/// Recently expired tokens are retained so that error messages can distinguish them from unknown tokens.
+async fn remove_expired_tokens(service: &AppState, now: i64) {
+    if let Err(error) = service.store.identities().remove_credentials_expired_before(now - 24 * 3600).await {
+        tracing::warn!(%error, "cannot remove expired tokens");
     }
 }

@@ -1,13 +1,12 @@
 //! Implements the operation `DownloadRealtimeSession` (section 1.4 of the TaurusDB API spec).
 
-use axum::extract::RawQuery;
 use axum::response::Response;
 use clew_diagnose::csv;
 use clew_iam::decision::Action;
 use clew_model::{ApiErrorDefinition, CollectionTaskStatus};
 use clew_store::{ResultMetadata, SessionCollectionTask};
+use http::Method;
 use http::header::RANGE;
-use http::{HeaderMap, Method};
 use jiff::Timestamp;
 
 use crate::api_request::ApiRequest;
@@ -20,7 +19,7 @@ use crate::query_string::QueryString;
 #[utoipa::path(
     get,
     path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/realtime-session-result",
-    tag = "sessions",
+    tag = "sessions", operation_id = "DownloadRealtimeSession",
     params(
         ("request_id" = String, Query, description = "Id of the collection"),
         ("X-Language" = Option<String>, Header, description = "Language of the header row: en-us or zh-cn"),
@@ -37,17 +36,15 @@ use crate::query_string::QueryString;
     )
 )]
 pub(crate) async fn download_result(
-    ApiRequest { service, caller, path, language, .. }: ApiRequest<NodePath>,
-    RawQuery(query): RawQuery,
     method: Method,
-    headers: HeaderMap,
+    ApiRequest { service, caller, path, language, query, headers, .. }: ApiRequest<NodePath>,
 ) -> Result<Response, ApiError> {
-    let target = TargetNode::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
+    let target = TargetNode::resolve(&caller, Action::GET_REALTIME_SESSION, &path).await?;
     let task = super::find_collection_task(&caller, &target, &QueryString::parse(query.as_deref())?).await?;
     let task = task.ok_or_else(|| ApiError::new(ApiErrorDefinition::UNKNOWN_TASK))?;
     caller.audit.add_detail("collection", task.request_id.as_str());
     caller.audit.add_detail("masked", task.masked);
-    if !task.masked && target.are_statements_masked_for_caller(&service, &caller) {
+    if !task.masked && target.are_statements_masked_for_caller(&caller) {
         return Err(ApiError::with_detail(ApiErrorDefinition::FOREIGN_PROJECT, "result-unmasked", Vec::new()));
     }
     let file_name = build_download_file_name(&task);

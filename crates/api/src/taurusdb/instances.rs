@@ -3,20 +3,17 @@
 
 mod wire;
 
-use axum::extract::RawQuery;
 use clew_iam::decision::Action;
 use clew_model::{Instance, InstanceFilter, Pagination, Tag};
 use clew_store::Project;
 use utoipa::IntoParams;
 
-use crate::AppState;
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::caller::{Caller, InstancePath};
 use crate::error::{ApiError, ErrorBody};
 use crate::field_errors::{invalid_field_error, value_not_allowed_error};
 use crate::json::Json;
-use crate::pagination;
-use crate::query_string::QueryString;
+use crate::query_string::{self, QueryString};
 use wire::{InstanceApiVersion, InstanceListResponse, InstanceResponse};
 
 #[derive(IntoParams)]
@@ -52,72 +49,68 @@ struct InstanceListParameters {
 }
 
 /// List the instances of a project.
-#[utoipa::path(get, path = "/v3/{project_id}/instances", tag = "instances",
+#[utoipa::path(get, path = "/v3/{project_id}/instances", tag = "instances", operation_id = "ListGaussMySqlInstances",
     params(InstanceListParameters),
     responses((status = 200, description = "Page of instances", body = InstanceListResponse))
 )]
 pub(crate) async fn list_instances_v3(
-    ApiRequest { service, caller, path: project, .. }: ApiRequest<String>,
-    RawQuery(query): RawQuery,
-) -> Result<Json<InstanceListResponse>, ApiError> {
-    list_instances(&service, &caller, &project, query, InstanceApiVersion::V3).await
+    ApiRequest { caller, path: project, query, .. }: ApiRequest<String>,
+) -> ApiResult<InstanceListResponse> {
+    list_instances(&caller, &project, query, InstanceApiVersion::V3).await
 }
 
 /// List the instances of a project, with the status names of API version 3.1.
 #[utoipa::path(get, path = "/v3.1/{project_id}/instances", tag = "instances",
-    params(InstanceListParameters),
+    operation_id = "ListGaussMySqlInstancesUnifyStatus", params(InstanceListParameters),
     responses((status = 200, description = "Page of instances", body = InstanceListResponse))
 )]
 pub(crate) async fn list_instances_v3_1(
-    ApiRequest { service, caller, path: project, .. }: ApiRequest<String>,
-    RawQuery(query): RawQuery,
-) -> Result<Json<InstanceListResponse>, ApiError> {
-    list_instances(&service, &caller, &project, query, InstanceApiVersion::V3_1).await
+    ApiRequest { caller, path: project, query, .. }: ApiRequest<String>,
+) -> ApiResult<InstanceListResponse> {
+    list_instances(&caller, &project, query, InstanceApiVersion::V3_1).await
 }
 
 /// Show an instance and its nodes.
 #[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}", tag = "instances",
-    responses((status = 200, description = "The instance", body = InstanceResponse), (status = 404, description = "The instance does not exist", body = ErrorBody))
+    operation_id = "ShowGaussMySqlInstanceInfo", responses((status = 200, description = "The instance", body = InstanceResponse), (status = 404, description = "The instance does not exist", body = ErrorBody))
 )]
 pub(crate) async fn show_instance_v3(
-    ApiRequest { service, caller, path, .. }: ApiRequest<InstancePath>,
-) -> Result<Json<InstanceResponse>, ApiError> {
-    show_instance(&service, &caller, &path, InstanceApiVersion::V3).await
+    ApiRequest { caller, path, .. }: ApiRequest<InstancePath>,
+) -> ApiResult<InstanceResponse> {
+    show_instance(&caller, &path, InstanceApiVersion::V3).await
 }
 
 /// Show an instance and its nodes, with the status names of API version 3.1.
 #[utoipa::path(get, path = "/v3.1/{project_id}/instances/{instance_id}", tag = "instances",
-    responses((status = 200, description = "The instance", body = InstanceResponse), (status = 404, description = "The instance does not exist", body = ErrorBody))
+    operation_id = "ShowGaussMySqlInstanceInfoUnifyStatus", responses((status = 200, description = "The instance", body = InstanceResponse), (status = 404, description = "The instance does not exist", body = ErrorBody))
 )]
 pub(crate) async fn show_instance_v3_1(
-    ApiRequest { service, caller, path, .. }: ApiRequest<InstancePath>,
-) -> Result<Json<InstanceResponse>, ApiError> {
-    show_instance(&service, &caller, &path, InstanceApiVersion::V3_1).await
+    ApiRequest { caller, path, .. }: ApiRequest<InstancePath>,
+) -> ApiResult<InstanceResponse> {
+    show_instance(&caller, &path, InstanceApiVersion::V3_1).await
 }
 
 async fn list_instances(
-    service: &AppState,
     caller: &Caller,
     project: &str,
     query: Option<String>,
     names: InstanceApiVersion,
-) -> Result<Json<InstanceListResponse>, ApiError> {
+) -> ApiResult<InstanceListResponse> {
     let project = caller.require_permission_on_some_instance(Action::LIST_INSTANCES, project).await?;
     let query = QueryString::parse(query.as_deref())?;
-    let page = pagination::parse_page_from_query_string(&query)?;
+    let page = query_string::parse_page_from_query_string(&query)?;
     let filter = parse_instance_filter(&query)?;
     let (instances, total) = match filter {
         Some(filter) if caller.principal.administrator => {
-            service.store.instances().list_instances(&project.id, &filter, page).await?
+            caller.service.store.instances().list_instances(&project.id, &filter, page).await?
         }
-        Some(filter) => list_visible_instances(service, caller, &project, &filter, page).await?,
+        Some(filter) => list_visible_instances(caller, &project, &filter, page).await?,
         None => (Vec::new(), 0),
     };
-    Ok(Json(wire::build_instance_list_response(&instances, total, service.store.region(), names)))
+    Ok(Json(wire::build_instance_list_response(&instances, total, caller.service.store.region(), names)))
 }
 
 async fn list_visible_instances(
-    service: &AppState,
     caller: &Caller,
     project: &Project,
     filter: &InstanceFilter,
@@ -125,9 +118,9 @@ async fn list_visible_instances(
 ) -> Result<(Vec<Instance>, u64), ApiError> {
     let (mut instances, mut seen, mut next) = (Vec::new(), 0, Pagination::default());
     loop {
-        let (read, total) = service.store.instances().list_instances(&project.id, filter, next).await?;
+        let (read, total) = caller.service.store.instances().list_instances(&project.id, filter, next).await?;
         for instance in read {
-            if !caller.is_action_allowed(service, Action::LIST_INSTANCES, project, &instance)? {
+            if !caller.is_action_allowed(Action::LIST_INSTANCES, project, &instance)? {
                 continue;
             }
             if seen >= u64::from(page.offset) && instances.len() < page.limit as usize {
@@ -142,13 +135,8 @@ async fn list_visible_instances(
     }
 }
 
-async fn show_instance(
-    service: &AppState,
-    caller: &Caller,
-    path: &InstancePath,
-    names: InstanceApiVersion,
-) -> Result<Json<InstanceResponse>, ApiError> {
-    let (_, instance) = caller.require_instance_permission(service, Action::GET_INSTANCE, path).await?;
+async fn show_instance(caller: &Caller, path: &InstancePath, names: InstanceApiVersion) -> ApiResult<InstanceResponse> {
+    let (_, instance) = caller.require_instance_permission(Action::GET_INSTANCE, path).await?;
     Ok(Json(wire::build_instance_response(&instance, names)))
 }
 

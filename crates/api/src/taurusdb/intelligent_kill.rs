@@ -4,11 +4,8 @@
 
 pub(crate) mod history;
 pub(crate) mod report;
-mod report_link;
 mod warnings;
 
-use axum::body::Bytes;
-use axum::extract::RawQuery;
 use clew_diagnose::{RankingStrategy, SessionGroup};
 use clew_iam::decision::Action;
 use clew_model::{ApiErrorDefinition, Node};
@@ -16,8 +13,7 @@ use clew_store::{NewIntelligentKill, StoreError};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::AppState;
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::body::parse_json_body;
 use crate::caller::{Caller, InstancePath, TargetNode, find_reachable_node_with_password};
 use crate::error::{ApiError, ErrorBody};
@@ -80,7 +76,7 @@ pub(crate) struct IntelligentKillTask {
 #[utoipa::path(
     get,
     path = "/v3/{project_id}/instances/{instance_id}/intelligent-kill-session/statistic",
-    tag = "sessions",
+    tag = "sessions", operation_id = "ShowIntelligentKillSessionStatistic",
     params(("node_id" = String, Query, description = "Id of the node")),
     responses(
         (status = 200, description = "Session groups that an intelligent kill would kill now", body = IntelligentKillPreview),
@@ -88,18 +84,17 @@ pub(crate) struct IntelligentKillTask {
     )
 )]
 pub(crate) async fn preview_intelligent_kill(
-    ApiRequest { service, caller, path, language, .. }: ApiRequest<InstancePath>,
-    RawQuery(query): RawQuery,
-) -> Result<Json<IntelligentKillPreview>, ApiError> {
+    ApiRequest { service, caller, path, language, query, .. }: ApiRequest<InstancePath>,
+) -> ApiResult<IntelligentKillPreview> {
     let query = QueryString::parse(query.as_deref());
-    let target = authorize_and_load_node(&service, &caller, Action::SHOW_INTELLIGENT_KILL, &path, || {
+    let target = authorize_and_load_node(&caller, Action::SHOW_INTELLIGENT_KILL, &path, || {
         query?.get_required("node_id").map(str::to_owned)
     });
     let target = target.await?;
     let kills = &service.intelligent_kills;
     let read_plan = kills.preview_victims(&target.instance.id, &target.node.url);
     let plan = service.kill_on_node(&target.node, read_plan).await?;
-    let masked = target.requires_statement_masking(&service, &caller);
+    let masked = target.requires_statement_masking(&caller);
     let statistics = plan
         .ranked_session_groups()
         .map(|(strategy, group)| build_session_group_statistics(strategy, group, masked))
@@ -130,18 +125,17 @@ fn build_session_group_statistics(
 
 /// Start an intelligent kill.
 #[utoipa::path(post, path = "/v3/{project_id}/instances/{instance_id}/intelligent-kill-session", tag = "sessions",
-    request_body = ExecuteIntelligentKillRequest,
+    operation_id = "ExecuteIntelligentKillSession", request_body = ExecuteIntelligentKillRequest,
     responses(
         (status = 200, description = "The intelligent kill is queued; the history lists it after its completion", body = IntelligentKillTask),
         (status = 409, description = "The intelligent kill queue of the node is full", body = ErrorBody)
     )
 )]
 pub(crate) async fn execute_intelligent_kill(
-    ApiRequest { service, caller, path, .. }: ApiRequest<InstancePath>,
-    body: Bytes,
-) -> Result<Json<IntelligentKillTask>, ApiError> {
+    ApiRequest { service, caller, path, body, .. }: ApiRequest<InstancePath>,
+) -> ApiResult<IntelligentKillTask> {
     let node = || parse_json_body(&body).map(|request: ExecuteIntelligentKillRequest| request.node_id);
-    let target = authorize_and_load_node(&service, &caller, Action::EXECUTE_INTELLIGENT_KILL, &path, node).await?;
+    let target = authorize_and_load_node(&caller, Action::EXECUTE_INTELLIGENT_KILL, &path, node).await?;
     caller.audit.add_detail("node", target.node.id.as_str());
     let new = NewIntelligentKill {
         by: caller.build_audit_origin(),
@@ -163,13 +157,12 @@ pub(crate) async fn execute_intelligent_kill(
 }
 
 async fn authorize_and_load_node(
-    service: &AppState,
     caller: &Caller,
     action: Action,
     path: &InstancePath,
     node: impl FnOnce() -> Result<String, ApiError>,
 ) -> Result<TargetNode<Node>, ApiError> {
-    let (project, instance) = caller.require_instance_permission(service, action, path).await?;
-    let node = find_reachable_node_with_password(service, &instance, &node()?).await?;
+    let (project, instance) = caller.require_instance_permission(action, path).await?;
+    let node = find_reachable_node_with_password(&caller.service, &instance, &node()?).await?;
     Ok(TargetNode { project, instance, node })
 }

@@ -1,34 +1,34 @@
-//! Routes that add, stop and list the kill tasks of an instance (section 2.8 of the TaurusDB API spec).
+//! Routes that add, stop, list, enable and disable the kill tasks of an instance (section 2.8 of the TaurusDB API spec).
 //!
 //! `docs/decisions/0012-kill-tasks.md` explains the design decisions that the TaurusDB API spec leaves open.
 
 mod criteria;
 pub(crate) mod history;
 pub(crate) mod preview;
-pub(crate) mod switch;
 mod wire;
 
 use std::time::Duration;
 
-use axum::body::Bytes;
 use clew_iam::decision::Action;
 use clew_model::{ApiErrorDefinition, KillCriteria};
 use clew_store::NewKillTask;
-use http::HeaderMap;
+use criteria::RawKillCriteria;
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
+use utoipa::ToSchema;
+use wire::{
+    AddKillTaskRequest, AddKillTaskResponse, KillTaskList, KillTaskView, NodeLoginRefusal, StopKillTaskRequest,
+    SuccessResponse,
+};
 
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::authentication::is_authenticated_by_cookie;
 use crate::body::{MaybeQuotedNumber, parse_json_body};
 use crate::caller::InstancePath;
 use crate::error::{ApiError, ErrorBody};
 use crate::field_errors::{missing_field_error, truncate_for_message, value_not_allowed_error};
 use crate::json::Json;
-use criteria::RawKillCriteria;
-use wire::{
-    AddKillTaskRequest, AddKillTaskResponse, KillTaskList, KillTaskView, NodeLoginRefusal, StopKillTaskRequest,
-    SuccessResponse,
-};
 
 const MIN_AUTO_TASK_DURATION_SECONDS: u32 = 10;
 /// Maximum duration of a kill task of type `auto`: one second less than 365 days.
@@ -39,18 +39,16 @@ const MANUAL_TASK_TYPE: &str = "manual";
 
 /// Add a task that automatically kills matching sessions of an instance.
 #[utoipa::path(post, path = "/v3/{project_id}/instances/{instance_id}/process/task", tag = "kill tasks",
-    request_body = AddKillTaskRequest,
+    operation_id = "AddKillProcessTask", request_body = AddKillTaskRequest,
     responses(
         (status = 200, description = "The task is running", body = AddKillTaskResponse),
         (status = 409, description = "The kill task switch is off, or the maximum number of tasks is running", body = ErrorBody)
     )
 )]
 pub(crate) async fn add_kill_task(
-    ApiRequest { service, caller, path, .. }: ApiRequest<InstancePath>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Json<AddKillTaskResponse>, ApiError> {
-    let (project, instance) = caller.authorize_and_find_instance(&service, Action::MODIFY_INSTANCE, &path).await?;
+    ApiRequest { service, caller, path, headers, body, .. }: ApiRequest<InstancePath>,
+) -> ApiResult<AddKillTaskResponse> {
+    let (project, instance) = caller.authorize_and_find_instance(Action::MODIFY_INSTANCE, &path).await?;
     let RequestedKillTask { criteria, duration, confirmed } = parse_new_kill_task(&body)?;
     caller.require_credential_lifetime(duration.map(|duration| duration.as_secs()))?;
     let must_confirm =
@@ -62,13 +60,10 @@ pub(crate) async fn add_kill_task(
     if let Some(fields) = audit_detail.as_object_mut() {
         fields.insert("task_duration".into(), json!(duration.map(|duration| duration.as_secs())));
     }
-    let masked = caller.requires_statement_masking(&service, &project, &instance);
+    let masked = caller.requires_statement_masking(&project, &instance);
     let task = NewKillTask { criteria, masked, duration, audit_detail };
-    let added = service
-        .store
-        .kill_tasks()
-        .add_kill_task(&caller.build_audit_origin(), &project.id, &instance.id, &task)
-        .await?;
+    let kill_tasks = service.store.kill_tasks();
+    let added = kill_tasks.add_kill_task(&caller.build_audit_origin(), &project.id, &instance.id, &task).await?;
     let id = added.ok_or_else(|| ApiError::new(ApiErrorDefinition::UNKNOWN_INSTANCE))?;
     Ok(Json(AddKillTaskResponse { success: true, task_id: id.to_string() }))
 }
@@ -114,17 +109,16 @@ fn parse_new_kill_task(body: &[u8]) -> Result<RequestedKillTask, ApiError> {
 
 /// Stop a kill task. If the task has already ended, the request has no effect.
 #[utoipa::path(put, path = "/v3/{project_id}/instances/{instance_id}/process/task", tag = "kill tasks",
-    request_body = StopKillTaskRequest,
+    operation_id = "StopKillProcessTask", request_body = StopKillTaskRequest,
     responses(
         (status = 200, description = "The task is stopped", body = SuccessResponse),
         (status = 404, description = "The instance does not have this task", body = ErrorBody)
     )
 )]
 pub(crate) async fn stop_kill_task(
-    ApiRequest { service, caller, path, .. }: ApiRequest<InstancePath>,
-    body: Bytes,
-) -> Result<Json<SuccessResponse>, ApiError> {
-    let (project, instance) = caller.authorize_and_find_instance(&service, Action::MODIFY_INSTANCE, &path).await?;
+    ApiRequest { service, caller, path, body, .. }: ApiRequest<InstancePath>,
+) -> ApiResult<SuccessResponse> {
+    let (project, instance) = caller.authorize_and_find_instance(Action::MODIFY_INSTANCE, &path).await?;
     let StopKillTaskRequest { task_id: MaybeQuotedNumber(given) } = parse_json_body(&body)?;
     let id: Option<i64> = given.parse().ok();
     let stopped = match id {
@@ -149,17 +143,71 @@ pub(crate) async fn stop_kill_task(
 
 /// List the running and the most recently completed kill tasks of an instance.
 #[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}/process/task", tag = "kill tasks",
+    operation_id = "ShowKillProcessTask",
     responses((status = 200, description = "Kill tasks, newest first", body = KillTaskList))
 )]
 pub(crate) async fn list_kill_tasks(
     ApiRequest { service, caller, path, .. }: ApiRequest<InstancePath>,
-) -> Result<Json<KillTaskList>, ApiError> {
-    let (project, instance) = caller.require_instance_permission(&service, Action::GET_INSTANCE, &path).await?;
-    let masked = caller.requires_statement_masking(&service, &project, &instance);
+) -> ApiResult<KillTaskList> {
+    let (project, instance) = caller.require_instance_permission(Action::GET_INSTANCE, &path).await?;
+    let masked = caller.requires_statement_masking(&project, &instance);
     let tasks = service.store.kill_tasks().list_kill_tasks(&instance.id).await?;
     let refused =
         service.store.instances().list_login_backoffs(&instance.id).await?.into_iter().map(NodeLoginRefusal::new);
     let refused: Vec<NodeLoginRefusal> = refused.collect();
     let processes = tasks.into_iter().map(|task| KillTaskView::new(task, masked, &refused)).collect();
     Ok(Json(KillTaskList { processes }))
+}
+
+const SWITCH_STATUS_ON: &str = "ON";
+const SWITCH_STATUS_OFF: &str = "OFF";
+
+/// State of an instance's kill task switch. Kill tasks can run only if the switch is on.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KillTaskSwitch {
+    /// Status: ON or OFF
+    #[schema(example = "ON")]
+    status: String,
+}
+
+/// Show whether kill tasks are enabled for an instance.
+#[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}/process/task/switch", tag = "kill tasks",
+    operation_id = "ShowKillProcessStatus",
+    responses((status = 200, description = "State of the kill task switch", body = KillTaskSwitch))
+)]
+pub(crate) async fn show_kill_task_switch(
+    ApiRequest { service, caller, path, .. }: ApiRequest<InstancePath>,
+) -> ApiResult<KillTaskSwitch> {
+    let (_, instance) = caller.require_instance_permission(Action::GET_INSTANCE, &path).await?;
+    let is_on = service.store.kill_tasks().are_kill_tasks_enabled(&instance.id).await?;
+    Ok(Json(KillTaskSwitch { status: if is_on { SWITCH_STATUS_ON } else { SWITCH_STATUS_OFF }.to_owned() }))
+}
+
+/// Enable or disable the kill tasks of an instance. Disabling kill tasks stops all running tasks.
+#[utoipa::path(put, path = "/v3/{project_id}/instances/{instance_id}/process/task/switch", tag = "kill tasks",
+    operation_id = "UpdateAutoKillProcessStatus", request_body = KillTaskSwitch,
+    responses((status = 200, description = "The kill task switch is set"))
+)]
+pub(crate) async fn enable_or_disable_kill_tasks(
+    ApiRequest { service, caller, path, body, .. }: ApiRequest<InstancePath>,
+) -> Result<StatusCode, ApiError> {
+    let (project, instance) = caller.authorize_and_find_instance(Action::MODIFY_INSTANCE, &path).await?;
+    let KillTaskSwitch { status } = parse_json_body(&body)?;
+    let on = match status.as_str() {
+        SWITCH_STATUS_ON => true,
+        SWITCH_STATUS_OFF => false,
+        _ => {
+            return Err(value_not_allowed_error("status", &status, &[SWITCH_STATUS_ON, SWITCH_STATUS_OFF]));
+        }
+    };
+    if service
+        .store
+        .kill_tasks()
+        .set_kill_tasks_enabled(&caller.build_audit_origin(), &project.id, &instance.id, on)
+        .await?
+    {
+        return Ok(StatusCode::OK);
+    }
+    Err(ApiError::new(ApiErrorDefinition::UNKNOWN_INSTANCE))
 }

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use axum::extract::RawQuery;
 use clew_diagnose::to_valid_utf8;
 use clew_diagnose::waits::{LockWait, ParticipantDetail, WaitGraph, WaitParticipant};
 use clew_iam::decision::Action;
@@ -11,7 +10,7 @@ use clew_mysql::{LockWaits, read_lock_waits};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::caller::{NodePath, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::field_errors::invalid_field_error;
@@ -89,7 +88,7 @@ pub(crate) struct LockRootCause {
 #[utoipa::path(
     get,
     path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/process/lock-wait",
-    tag = "sessions",
+    tag = "sessions", operation_id = "ShowLockWaitSession",
     params(("pid" = u64, Query, minimum = 1, description = "Thread id of the waiting session")),
     responses(
         (status = 200, description = "The lock wait; an empty object if the session does not wait", body = LockWaitResponse),
@@ -97,11 +96,9 @@ pub(crate) struct LockRootCause {
     )
 )]
 pub(crate) async fn show_lock_wait(
-    ApiRequest { service, caller, path, .. }: ApiRequest<NodePath>,
-    RawQuery(query): RawQuery,
-) -> Result<Json<LockWaitResponse>, ApiError> {
-    let target =
-        TargetNode::authorize_and_find_node_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
+    ApiRequest { service, caller, path, query, .. }: ApiRequest<NodePath>,
+) -> ApiResult<LockWaitResponse> {
+    let target = TargetNode::authorize_and_find_node_with_password(&caller, Action::LIST_PROCESSES, &path).await?;
     let pid = parse_session_id(&QueryString::parse(query.as_deref())?)?;
     let node = &target.node;
     let read = read_lock_waits(&node.url, &service.connector);
@@ -113,7 +110,7 @@ pub(crate) async fn show_lock_wait(
             vec![("id", pid.to_string())],
         ));
     };
-    let masked = target.requires_statement_masking(&service, &caller);
+    let masked = target.requires_statement_masking(&caller);
     let graph = if masked { graph.with_masked_literals() } else { graph };
     let cause = find_root_cause(&graph, pid).or_else(|| {
         // The session is waiting for an unidentified blocker, so the result is incomplete.

@@ -5,7 +5,6 @@
 use std::collections::HashSet;
 use std::time::Instant;
 
-use axum::body::Bytes;
 use clew_iam::decision::Action;
 use clew_model::{Failure, FailureKind, Node};
 use clew_mysql::{KillOutcome, KillRefusal as Reason, KillTarget, SessionLookupResult, find_sessions_by_id};
@@ -13,8 +12,7 @@ use clew_worker::KillError;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::AppState;
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::body::parse_json_body;
 use crate::caller::{Caller, NodePath, TargetNode};
 use crate::error::{ApiError, ErrorBody};
@@ -50,7 +48,7 @@ pub(crate) struct SessionKillResult {
 
 /// Kill sessions of a node.
 #[utoipa::path(delete, path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/processes", tag = "sessions",
-    request_body = DeleteProcessesRequest,
+    operation_id = "DeleteTaurusDbNodeProcesses", request_body = DeleteProcessesRequest,
     responses(
         (status = 200, description = "Result for each session", body = SessionKillResult),
         (status = 400, description = "Invalid field value; no session was killed", body = ErrorBody),
@@ -58,14 +56,12 @@ pub(crate) struct SessionKillResult {
     )
 )]
 pub(crate) async fn kill_processes(
-    ApiRequest { service, caller, path, .. }: ApiRequest<NodePath>,
-    body: Bytes,
-) -> Result<Json<SessionKillResult>, ApiError> {
-    let target =
-        TargetNode::authorize_and_find_node_with_password(&service, &caller, Action::DELETE_PROCESSES, &path).await?;
+    ApiRequest { service, caller, path, body, .. }: ApiRequest<NodePath>,
+) -> ApiResult<SessionKillResult> {
+    let target = TargetNode::authorize_and_find_node_with_password(&caller, Action::DELETE_PROCESSES, &path).await?;
     let request = ProcessKillRequest::parse(&body)?;
     add_kill_to_audit_detail(&caller, &request.ids, &request.reason);
-    let kill = find_and_kill_sessions(&service, &caller, &target, &request);
+    let kill = find_and_kill_sessions(&caller, &target, &request);
     let outcomes = service.kill_on_node(&target.node, kill).await?;
     let killed = request.classify_kill_outcomes(&outcomes);
     caller.audit.add_detail("killed", killed.processes_killed.clone());
@@ -77,21 +73,21 @@ pub(crate) async fn kill_processes(
 }
 
 async fn find_and_kill_sessions(
-    service: &AppState,
     caller: &Caller,
     target: &TargetNode<Node>,
     request: &ProcessKillRequest,
 ) -> Result<Vec<(u64, KillOutcome)>, KillError> {
-    let (start, connector) = (Instant::now(), &service.connector);
+    let (start, connector) = (Instant::now(), &caller.service.connector);
     let SessionLookupResult { read, sessions, .. } =
         find_sessions_by_id(&target.node.url, &request.ids, connector).await.map_err(KillError::Node)?;
-    if service.session_list_origins.has_server_changed(&caller.principal.user_id, &target.node.id, &read.server) {
+    if caller.service.session_list_origins.has_server_changed(&caller.principal.user_id, &target.node.id, &read.server)
+    {
         // Behind a load balancer, sessions that this server does not list may still run on the other server.
         return Ok(request.ids.iter().map(|id| (*id, KillOutcome::Refused(Reason::AnotherServer))).collect());
     }
     let order = build_manual_kill_request(caller, target, KillTarget::Connection, &request.reason, read);
     let remaining = connector.limits.read_timeout.saturating_sub(start.elapsed());
-    service.kills.execute_kills(order, sessions, &connector.with_max_timeout(remaining)).await
+    caller.service.kills.execute_kills(order, sessions, &connector.with_max_timeout(remaining)).await
 }
 
 struct ProcessKillRequest {

@@ -1,17 +1,16 @@
 //! Implements the operation `ListTaurusDbNodeProcesses` (section 2.1 of the TaurusDB API spec).
 
-use axum::extract::RawQuery;
 use clew_iam::decision::Action;
 use clew_model::Pagination;
 use clew_mysql::{OutputFormat, Snapshot, SnapshotOptions, StatementMasking, take_snapshot_with_server_instance};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::caller::{NodePath, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::pagination::{self, PageParameters};
+use crate::query_string::{self, PageParameters};
 
 /// A page of a node's sessions.
 #[derive(Serialize, ToSchema)]
@@ -53,20 +52,18 @@ pub(crate) struct ProcessListRow {
 
 /// List the sessions of a node.
 #[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/processes", tag = "sessions",
-    params(PageParameters),
+    operation_id = "ListTaurusDbNodeProcesses", params(PageParameters),
     responses(
         (status = 200, description = "Page of sessions, excluding internal sessions", body = ProcessListPage),
         (status = 500, description = "The node cannot be read; the message states the reason", body = ErrorBody)
     )
 )]
 pub(crate) async fn list_processes(
-    ApiRequest { service, caller, path, .. }: ApiRequest<NodePath>,
-    RawQuery(query): RawQuery,
-) -> Result<Json<ProcessListPage>, ApiError> {
-    let target =
-        TargetNode::authorize_and_find_node_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
-    let page = pagination::parse_page_parameters(query.as_deref())?;
-    let statements = StatementMasking::from_masked_flag(target.requires_statement_masking(&service, &caller));
+    ApiRequest { service, caller, path, query, .. }: ApiRequest<NodePath>,
+) -> ApiResult<ProcessListPage> {
+    let target = TargetNode::authorize_and_find_node_with_password(&caller, Action::LIST_PROCESSES, &path).await?;
+    let page = query_string::parse_page_parameters(query.as_deref())?;
+    let statements = StatementMasking::from_masked_flag(target.requires_statement_masking(&caller));
     let options = SnapshotOptions { statements, ..SnapshotOptions::new(OutputFormat::Json) };
     let read = take_snapshot_with_server_instance(&target.node.url, &options, &service.connector);
     let (server, snapshot) = service.read_from_node(&target.node, read).await?;

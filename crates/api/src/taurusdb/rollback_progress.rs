@@ -2,20 +2,19 @@
 //!
 //! `docs/decisions/0015-rollback-progress.md` explains how Clew lists rollbacks and estimates the remaining time.
 
-use axum::body::Bytes;
 use clew_iam::decision::Action;
 use clew_model::{ApiErrorDefinition, NodeRole, Pagination};
 use clew_mysql::{Rollback, read_rollbacks};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::body::parse_json_body;
 use crate::caller::{NodePath, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::field_errors::{check_array_length, invalid_field_error};
 use crate::json::Json;
-use crate::pagination;
+use crate::query_string;
 use crate::statement_text::render_statement;
 
 /// The only supported value of `action`.
@@ -72,7 +71,7 @@ pub(crate) struct RollingBackTransaction {
 
 /// Show the progress of rollbacks.
 #[utoipa::path(post, path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/txn-progress", tag = "sessions",
-    request_body = TransactionProgressRequest,
+    operation_id = "ShowTaurusDbTxnProgress", request_body = TransactionProgressRequest,
     responses(
         (status = 200, description = "Transactions that are being rolled back", body = TransactionProgress),
         (status = 409, description = "The node is a read replica", body = ErrorBody),
@@ -80,11 +79,9 @@ pub(crate) struct RollingBackTransaction {
     )
 )]
 pub(crate) async fn show_rollback_progress(
-    ApiRequest { service, caller, path, .. }: ApiRequest<NodePath>,
-    body: Bytes,
-) -> Result<Json<TransactionProgress>, ApiError> {
-    let target =
-        TargetNode::authorize_and_find_node_with_password(&service, &caller, Action::LIST_PROCESSES, &path).await?;
+    ApiRequest { service, caller, path, body, .. }: ApiRequest<NodePath>,
+) -> ApiResult<TransactionProgress> {
+    let target = TargetNode::authorize_and_find_node_with_password(&caller, Action::LIST_PROCESSES, &path).await?;
     let (ids, page) = validate_rollback_progress_request(parse_json_body(&body)?)?;
     let node = &target.node;
     if node.role != NodeRole::Master {
@@ -92,9 +89,9 @@ pub(crate) async fn show_rollback_progress(
     }
     let read = read_rollbacks(&node.url, ids.as_deref(), &service.connector);
     let rollbacks = service.read_from_node(node, read).await?;
-    let masked = target.requires_statement_masking(&service, &caller);
+    let masked = target.requires_statement_masking(&caller);
     let (transactions, total_count) =
-        pagination::paginate_list(rollbacks, page, |rollback| build_rolling_back_transaction(rollback, masked));
+        query_string::paginate_list(rollbacks, page, |rollback| build_rolling_back_transaction(rollback, masked));
     Ok(Json(TransactionProgress { transactions, total_count }))
 }
 

@@ -1,6 +1,5 @@
 //! Implements the operation `CollectRealtimeSession` (section 1.2 of the TaurusDB API spec).
 
-use axum::body::Bytes;
 use clew_iam::decision::Action;
 use clew_model::{SessionClass, SessionSelection, SortDirection, SortKey, UnvalidatedSessionSelection};
 use http::StatusCode;
@@ -83,7 +82,7 @@ pub(crate) struct QueuedCollection {
 #[utoipa::path(
     post,
     path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/realtime-session",
-    tag = "sessions",
+    tag = "sessions", operation_id = "CollectRealtimeSession",
     request_body(content = Option<RealtimeSessionRequest>, content_type = "application/json"),
     responses(
         (status = 202, description = "The collection is queued", body = QueuedCollection),
@@ -91,14 +90,13 @@ pub(crate) struct QueuedCollection {
     )
 )]
 pub(crate) async fn enqueue_session_collection(
-    ApiRequest { service, caller, path, .. }: ApiRequest<NodePath>,
-    body: Bytes,
+    ApiRequest { service, caller, path, body, .. }: ApiRequest<NodePath>,
 ) -> Result<(StatusCode, Json<QueuedCollection>), ApiError> {
-    let target = TargetNode::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
+    let target = TargetNode::resolve(&caller, Action::GET_REALTIME_SESSION, &path).await?;
     let draft = parse_realtime_session_request(&body)?;
     caller.audit.add_detail("asked", build_audit_detail_for_collection(&draft));
     let selection = SessionSelection::parse(draft)?;
-    let masked = target.are_statements_masked_for_caller(&service, &caller);
+    let masked = target.are_statements_masked_for_caller(&caller);
     let (project, instance) = (target.project.id.clone(), target.instance.id.clone());
     let request_id = service.collections.submit_collection(project, instance, target.node, selection, masked).await?;
     caller.audit.add_detail("collection", request_id.as_str());

@@ -1,6 +1,5 @@
 //! Routes that show and set the slow session threshold (section 2.9 of the TaurusDB API spec).
 
-use axum::body::Bytes;
 use clew_iam::decision::Action;
 use clew_model::{ApiErrorDefinition, InstanceId, SlowSessionThreshold};
 use clew_store::StoreError;
@@ -8,7 +7,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::body::parse_json_body;
 use crate::caller::{self, InstancePath};
 use crate::error::{ApiError, ErrorBody};
@@ -39,19 +38,20 @@ pub(crate) struct BatchSlowProcessThresholdRequest {
 
 /// Show the slow session threshold of an instance.
 #[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}/slow-process-threshold", tag = "sessions",
+    operation_id = "ShowTaurusDbSlowProcessThreshold",
     responses((status = 200, description = "Slow session threshold of the instance", body = SlowProcessThreshold))
 )]
 pub(crate) async fn show_slow_session_threshold(
     ApiRequest { service, caller, path, .. }: ApiRequest<InstancePath>,
-) -> Result<Json<SlowProcessThreshold>, ApiError> {
-    let (_, instance) = caller.require_instance_permission(&service, Action::GET_SLOW_THRESHOLD, &path).await?;
+) -> ApiResult<SlowProcessThreshold> {
+    let (_, instance) = caller.require_instance_permission(Action::GET_SLOW_THRESHOLD, &path).await?;
     let threshold = service.store.instances().find_slow_session_threshold(&instance.id).await?.unwrap_or_default();
     Ok(Json(SlowProcessThreshold { slow_process_threshold: threshold.seconds() }))
 }
 
 /// Set the slow session threshold of several instances.
 #[utoipa::path(post, path = "/v3/{project_id}/instances/slow-process-threshold", tag = "sessions",
-    request_body = BatchSlowProcessThresholdRequest,
+    operation_id = "BatchUpdateTaurusSlowProcessThreshold", request_body = BatchSlowProcessThresholdRequest,
     responses(
         (status = 200, description = "The slow session threshold is set for all instances"),
         (status = 400, description = "Invalid field value; no threshold was changed", body = ErrorBody),
@@ -59,10 +59,9 @@ pub(crate) async fn show_slow_session_threshold(
     )
 )]
 pub(crate) async fn set_slow_session_thresholds(
-    ApiRequest { service, caller, path: project, .. }: ApiRequest<String>,
-    body: Bytes,
+    ApiRequest { service, caller, path: project, body, .. }: ApiRequest<String>,
 ) -> Result<StatusCode, ApiError> {
-    let project = caller.require_project_permission(&service, Action::MODIFY_SLOW_THRESHOLD, &project).await?;
+    let project = caller.require_project_permission(Action::MODIFY_SLOW_THRESHOLD, &project).await?;
     let (instances, threshold) = parse_slow_session_threshold(&body)?;
     match service
         .store
@@ -82,7 +81,7 @@ fn parse_slow_session_threshold(body: &[u8]) -> Result<(Vec<InstanceId>, SlowSes
     let BatchSlowProcessThresholdRequest { instance_ids: ids, slow_process_threshold: seconds } =
         parse_json_body(body)?;
     check_array_length("instance_ids", ids.len(), 1, MAX_INSTANCES_PER_REQUEST)?;
-    let ids = ids.iter().map(|id| caller::parse_instance_id(id)).collect::<Result<_, _>>()?;
+    let ids = ids.iter().map(|id| caller::parse_id(id)).collect::<Result<_, _>>()?;
     let threshold = SlowSessionThreshold::new(seconds).ok_or_else(|| {
         value_out_of_range_error(
             "slow_process_threshold",

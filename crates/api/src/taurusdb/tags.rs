@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use axum::body::Bytes;
-use axum::extract::RawQuery;
 use clew_iam::decision::Action;
 use clew_model::{ApiErrorDefinition, InstanceFilter, Pagination, Tag};
 use clew_store::Project;
@@ -11,14 +9,13 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::AppState;
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::body::parse_json_body;
 use crate::caller::{Caller, InstancePath};
 use crate::error::ApiError;
 use crate::field_errors::{check_array_length, missing_field_error, truncate_for_message};
 use crate::json::Json;
-use crate::pagination::{self, PageParameters};
+use crate::query_string::{self, PageParameters};
 
 const MAX_TAGS_PER_REQUEST: usize = 20;
 const MAX_CHARS_IN_TAG_KEY: usize = 36;
@@ -86,44 +83,41 @@ struct TagChange {
 
 /// List the tags of an instance.
 #[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}/tags", tag = "tags",
-    params(PageParameters),
+    operation_id = "ListInstanceTags", params(PageParameters),
     responses((status = 200, description = "Page of tags, sorted by key", body = InstanceTags))
 )]
 pub(crate) async fn list_instance_tags(
-    ApiRequest { service, caller, path, .. }: ApiRequest<InstancePath>,
-    RawQuery(query): RawQuery,
-) -> Result<Json<InstanceTags>, ApiError> {
-    let (_, instance) = caller.require_instance_permission(&service, Action::LIST_TAGS, &path).await?;
-    let page = pagination::parse_page_parameters(query.as_deref())?;
+    ApiRequest { caller, path, query, .. }: ApiRequest<InstancePath>,
+) -> ApiResult<InstanceTags> {
+    let (_, instance) = caller.require_instance_permission(Action::LIST_TAGS, &path).await?;
+    let page = query_string::parse_page_parameters(query.as_deref())?;
     let view = |tag: Tag| InstanceTag { key: tag.key, value: tag.value };
-    let (tags, total_count) = pagination::paginate_list(instance.tags.clone(), page, view);
+    let (tags, total_count) = query_string::paginate_list(instance.tags.clone(), page, view);
     Ok(Json(InstanceTags { total_count, tags }))
 }
 
 /// List the tags of a project's instances.
-#[utoipa::path(get, path = "/v3/{project_id}/tags", tag = "tags",
+#[utoipa::path(get, path = "/v3/{project_id}/tags", tag = "tags", operation_id = "ListProjectTags",
     params(PageParameters),
     responses((status = 200, description = "Page of tag keys with their values", body = ProjectTags))
 )]
 pub(crate) async fn list_project_tags(
-    ApiRequest { service, caller, path: project, .. }: ApiRequest<String>,
-    RawQuery(query): RawQuery,
-) -> Result<Json<ProjectTags>, ApiError> {
+    ApiRequest { caller, path: project, query, .. }: ApiRequest<String>,
+) -> ApiResult<ProjectTags> {
     let project = caller.require_permission_on_some_instance(Action::LIST_TAGS, &project).await?;
-    let page = pagination::parse_page_parameters(query.as_deref())?;
-    let tags = list_visible_project_tags(&service, &caller, &project).await?;
-    let (tags, total_count) = pagination::paginate_list(tags, page, |(key, values)| ProjectTag { key, values });
+    let page = query_string::parse_page_parameters(query.as_deref())?;
+    let tags = list_visible_project_tags(&caller, &project).await?;
+    let (tags, total_count) = query_string::paginate_list(tags, page, |(key, values)| ProjectTag { key, values });
     Ok(Json(ProjectTags { total_count, tags }))
 }
 
 /// Add or remove tags of an instance.
 #[utoipa::path(post, path = "/v3/{project_id}/instances/{instance_id}/tags/action", tag = "tags",
-    request_body = TagActionRequest,
+    operation_id = "BatchTagAction", request_body = TagActionRequest,
     responses((status = 200, description = "The tags are changed"))
 )]
 pub(crate) async fn add_or_remove_tags(
-    ApiRequest { service, caller, path, .. }: ApiRequest<InstancePath>,
-    body: Bytes,
+    ApiRequest { service, caller, path, body, .. }: ApiRequest<InstancePath>,
 ) -> Result<StatusCode, ApiError> {
     // Policies can depend on the requested tags, so the body is parsed before authorization.
     // Parse errors are returned only to authorized callers.
@@ -131,9 +125,8 @@ pub(crate) async fn add_or_remove_tags(
     let tags = parsed.as_ref().map_or(&[][..], |(_, tags)| tags);
     let value = |tag: &TagChange| tag.value.clone().unwrap_or_default();
     let requested: Vec<Tag> = tags.iter().map(|tag| Tag { key: tag.key.clone(), value: value(tag) }).collect();
-    let (project, instance) = caller
-        .require_instance_permission_with_tags(&service, Action::TAG_INSTANCE, (&path.0, &path.1), &requested)
-        .await?;
+    let (project, instance) =
+        caller.require_instance_permission_with_tags(Action::TAG_INSTANCE, (&path.0, &path.1), &requested).await?;
     let (operation, tags) = parsed?;
     let (origin, store) = (caller.build_audit_origin(), &service.store);
     let exists = match operation {
@@ -184,20 +177,16 @@ fn validate_tag(tag: &TagChange, operation: TagOperation) -> Result<(), ApiError
 }
 
 /// Omits the tags of instances for which the caller has no permission to list tags.
-async fn list_visible_project_tags(
-    service: &AppState,
-    caller: &Caller,
-    project: &Project,
-) -> Result<Vec<(String, Vec<String>)>, ApiError> {
+async fn list_visible_project_tags(caller: &Caller, project: &Project) -> Result<Vec<(String, Vec<String>)>, ApiError> {
     if caller.principal.administrator {
-        return Ok(service.store.instances().list_project_tags(&project.id).await?);
+        return Ok(caller.service.store.instances().list_project_tags(&project.id).await?);
     }
     let (mut tags, mut next) = (BTreeMap::<String, BTreeSet<String>>::new(), Pagination::default());
     loop {
         let (instances, total) =
-            service.store.instances().list_instances(&project.id, &InstanceFilter::default(), next).await?;
+            caller.service.store.instances().list_instances(&project.id, &InstanceFilter::default(), next).await?;
         for instance in instances {
-            if !caller.is_action_allowed(service, Action::LIST_TAGS, project, &instance)? {
+            if !caller.is_action_allowed(Action::LIST_TAGS, project, &instance)? {
                 continue;
             }
             for tag in instance.tags {

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::RawQuery;
 use clew_http::LongPollTimeout;
 use clew_iam::decision::Action;
 use clew_model::Limitation;
 use clew_store::SessionCollectionTask;
-use http::{HeaderMap, HeaderName};
+use http::HeaderName;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -36,7 +35,7 @@ pub(crate) struct TaskStatusResponse {
 #[utoipa::path(
     get,
     path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/realtime-session-task",
-    tag = "sessions",
+    tag = "sessions", operation_id = "ShowRealtimeSessionTaskStatus",
     params(
         ("request_id" = String, Query, description = "Id of the collection"),
         (
@@ -53,12 +52,10 @@ pub(crate) struct TaskStatusResponse {
     )
 )]
 pub(crate) async fn show_collection_status(
-    ApiRequest { service, caller, path, .. }: ApiRequest<NodePath>,
     disconnect: Option<Extension<ClientDisconnectSignal>>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
+    ApiRequest { service, caller, path, query, headers, .. }: ApiRequest<NodePath>,
 ) -> Result<(Option<[(HeaderName, String); 1]>, Json<TaskStatusResponse>), ApiError> {
-    let target = TargetNode::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
+    let target = TargetNode::resolve(&caller, Action::GET_REALTIME_SESSION, &path).await?;
     let mut task = super::find_collection_task(&caller, &target, &QueryString::parse(query.as_deref())?).await?;
     let wait = LongPollTimeout::parse_prefer_header(&headers, service.settings.request_timeout);
     if let Some(wait) = wait

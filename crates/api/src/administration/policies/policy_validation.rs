@@ -1,6 +1,5 @@
 //! Route that validates a policy document without storing it.
 
-use axum::body::Bytes;
 use clew_iam::policy::{Diagnostic, PermissionModel};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -9,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::{PolicyModel, parse_policy_document};
 use crate::administration::require_identity_read_permission;
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::body::parse_json_body;
 use crate::error::{ApiError, PolicyDiagnosticView};
 use crate::field_errors::{invalid_field_error, missing_field_error};
@@ -71,17 +70,16 @@ pub(crate) struct PolicyValidationResponse {
 }
 
 /// Validate a policy document and list all errors.
-#[utoipa::path(post, path = "/clew/v1/policies/validate", tag = "administration",
+#[utoipa::path(post, path = "/clew/v1/policies/validate", tag = "administration", operation_id = "ValidatePolicy",
     request_body = PolicyValidationRequest,
     responses((status = 200, description = "Result of the validation", body = PolicyValidationResponse)))]
 pub(crate) async fn validate_policy(
-    ApiRequest { service, caller, .. }: ApiRequest,
-    body: Bytes,
-) -> Result<Json<PolicyValidationResponse>, ApiError> {
-    require_identity_read_permission(&service, &caller)?;
+    ApiRequest { caller, body, .. }: ApiRequest,
+) -> ApiResult<PolicyValidationResponse> {
+    require_identity_read_permission(&caller)?;
     let PolicyValidationRequest { document } = parse_json_body(&body)?;
     let text = extract_policy_json(&document)?;
-    Ok(Json(match parse_policy_document(&service, &caller, text).await? {
+    Ok(Json(match parse_policy_document(&caller, text).await? {
         Ok(policy) => PolicyValidationResponse {
             valid: true,
             model: Some(policy.model()),

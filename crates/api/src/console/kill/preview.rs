@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::describe_kill_refusal;
 use crate::AppState;
-use crate::kill_risks::KillRiskView;
+use crate::manual_kill::KillRiskView;
 use crate::messages::localize_failure;
 
 /// Open transaction that killing the connection would roll back.

@@ -50,7 +50,7 @@ pub(super) struct StreamAuthorization {
 impl StreamAuthorization {
     /// The caller must already be permitted to list the sessions of the target node.
     pub(super) fn new(service: SharedState, caller: Caller, path: NodePath, target: &TargetNode) -> Self {
-        let masked = target.are_statements_masked_for_caller(&service, &caller);
+        let masked = target.are_statements_masked_for_caller(&caller);
         Self { service, caller, path, masked, decided_at: Instant::now() }
     }
 
@@ -93,8 +93,8 @@ impl StreamAuthorization {
         self.caller.view = view;
         self.caller.principal.budget =
             self.service.limits.create_policy_evaluation_budget(&self.caller.principal.user_id);
-        let target = TargetNode::resolve(&self.service, &self.caller, Action::LIST_PROCESSES, &self.path).await?;
-        self.masked = target.are_statements_masked_for_caller(&self.service, &self.caller);
+        let target = TargetNode::resolve(&self.caller, Action::LIST_PROCESSES, &self.path).await?;
+        self.masked = target.are_statements_masked_for_caller(&self.caller);
         self.decided_at = Instant::now();
         Ok(Ok(()))
     }

@@ -2,13 +2,14 @@
 //!
 //! Rendered events are cached because subscribers at the same feed version can share them.
 
+use std::fmt::Write;
+
 use bytes::Bytes;
+use clew_diagnose::json;
 use clew_diagnose::session_feed::{DURATION_COLUMN_INDEXES, SessionCounts, SessionFeed, session_feed_column_keys};
 use clew_model::Limitation;
 use clew_mysql::SessionSample;
 use serde_json::json;
-
-use super::event::{self, FeedPosition};
 
 /// Maximum number of cached events. A small cache suffices because most subscribers are at the same feed version.
 const MAX_CACHED_EVENTS: usize = 8;
@@ -89,13 +90,54 @@ impl NodeFeed {
                 json!(self.limitations),
                 self.list.all_sessions_json(masked)
             );
-            event::append_sse_event(&mut out, Some(now), "snapshot", &format!("{{{common},{rest}}}"));
+            append_sse_event(&mut out, Some(now), "snapshot", &format!("{{{common},{rest}}}"));
             return out;
         };
-        event::append_sse_event(&mut out, Some(now), "changes", &format!("{{{common},{changes}}}"));
+        append_sse_event(&mut out, Some(now), "changes", &format!("{{{common},{changes}}}"));
         if self.limitations_changed > from {
-            event::append_sse_event(&mut out, None, "limitations", &json!(self.limitations).to_string());
+            append_sse_event(&mut out, None, "limitations", &json!(self.limitations).to_string());
         }
         out
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct FeedPosition {
+    /// Random id of the node watch. Version numbers alone are ambiguous because every watch starts at version 0.
+    pub(super) watch_id: u32,
+    /// Sequence number of the sample.
+    pub(super) version: u32,
+}
+
+impl FeedPosition {
+    /// Returns `None` if the event id is invalid. The subscriber then receives a full snapshot.
+    pub(super) fn parse(id: &str) -> Option<Self> {
+        let (watch_id, version) = id.trim().split_once('-')?;
+        Some(Self { watch_id: u32::from_str_radix(watch_id, 16).ok()?, version: version.parse().ok()? })
+    }
+}
+
+/// `data` must be single-line JSON.
+pub(super) fn append_sse_event(out: &mut String, position: Option<FeedPosition>, name: &str, data: &str) {
+    if let Some(FeedPosition { watch_id, version }) = position {
+        let _ = writeln!(out, "id: {watch_id:08x}-{version}");
+    }
+    let _ = write!(out, "event: {name}\ndata: {}\n\n", json::escape_unsafe_chars(data));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_round_trip() {
+        let position = FeedPosition { watch_id: 0xa1, version: 7 };
+        let mut out = String::new();
+        append_sse_event(&mut out, Some(position), "changes", "{}");
+        assert_eq!(out, "id: 000000a1-7\nevent: changes\ndata: {}\n\n");
+        assert_eq!(FeedPosition::parse("000000a1-7"), Some(position));
+        for id in ["", "-", "a1", "a1-", "a1-x", "zz-1", "1-99999999999"] {
+            assert_eq!(FeedPosition::parse(id), None, "{id}");
+        }
     }
 }

@@ -1,4 +1,6 @@
 //! Periodically samples a node's sessions and shares the samples with all subscribers.
+//!
+//! A watch exists while its node has subscribers and for a short time afterwards.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,8 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 use uuid::Uuid;
 
-use super::event::{self, FeedPosition};
-use super::feed::NodeFeed;
+use super::feed::{self, FeedPosition, NodeFeed};
 use crate::messages::format_failure;
 
 /// Duration for which a watch without subscribers is retained, so that a reconnecting client can resume its stream.
@@ -236,7 +237,7 @@ impl NodeWatch {
         let mut text = String::new();
         let zh_cn = json!({ "reason": format_failure(Language::ZhCn, failure) });
         let data = json!({ "at": at, "kind": failure.kind.name(), "reason": failure.detail, "zh_cn": zh_cn });
-        event::append_sse_event(&mut text, None, "read-error", &data.to_string());
+        feed::append_sse_event(&mut text, None, "read-error", &data.to_string());
         self.updates.send_modify(|update| {
             update.failures += 1;
             update.failure = Some((update.failures, text.into()));
@@ -253,5 +254,55 @@ impl NodeWatch {
 
     fn lock_subscriptions_mutex(&self) -> MutexGuard<'_, RequestedSamplingIntervals> {
         self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Registry of the nodes that this process samples for event streams. Clones share the same registry.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct NodeWatchRegistry(Arc<NodeWatchRegistryState>);
+
+#[derive(Debug, Default)]
+struct NodeWatchRegistryState {
+    watches: Mutex<HashMap<NodeId, Arc<NodeWatch>>>,
+    shutdown: CancellationToken,
+}
+
+impl NodeWatchRegistry {
+    pub(super) fn subscribe(
+        &self,
+        store: &Store,
+        connector: NodeConnector,
+        instance: &InstanceId,
+        node: &NodeId,
+        interval: Duration,
+    ) -> Subscription {
+        let mut watches = self.0.watches.lock().unwrap_or_else(PoisonError::into_inner);
+        let watch = watches.entry(node.clone()).or_insert_with(|| {
+            let watch = NodeWatch::new(instance.clone(), node.clone());
+            let registry = self.clone();
+            let remove_if_unused = move |watch: &NodeWatch| registry.remove_if_unused(watch);
+            tokio::spawn(watch.clone().run(store.clone(), connector, self.shutdown_token(), remove_if_unused));
+            watch
+        });
+        watch.subscribe(interval)
+    }
+
+    /// Returns `true` if the watch had no subscribers and was removed.
+    /// The registry lock prevents [`NodeWatchRegistry::subscribe`] from adding a subscriber during the removal.
+    fn remove_if_unused(&self, watch: &NodeWatch) -> bool {
+        let mut watches = self.0.watches.lock().unwrap_or_else(PoisonError::into_inner);
+        let removed = watch.has_no_subscribers();
+        if removed {
+            watches.remove(watch.node_id());
+        }
+        removed
+    }
+
+    pub(super) fn shutdown_token(&self) -> CancellationToken {
+        self.0.shutdown.clone()
+    }
+
+    pub(crate) fn shut_down(&self) {
+        self.0.shutdown.cancel();
     }
 }

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::authorization::{StreamAuthorization, StreamEndReason};
-use super::event::{self, FeedPosition};
+use super::feed::{self, FeedPosition};
 use super::node_watch::{NodeWatchUpdate, Subscription};
 
 /// Interval between keep-alive comments, which prevent proxies and browsers from closing an idle connection.
@@ -154,7 +154,7 @@ impl Subscriber {
     fn end_stream(mut self, reason: StreamEndReason) -> (Result<Bytes, Infallible>, Self) {
         self.state = StreamState::Ended;
         let mut text = String::new();
-        event::append_sse_event(&mut text, None, "end", &format!("{{\"reason\":\"{}\"}}", reason.name()));
+        feed::append_sse_event(&mut text, None, "end", &format!("{{\"reason\":\"{}\"}}", reason.name()));
         (Ok(text.into()), self)
     }
 }

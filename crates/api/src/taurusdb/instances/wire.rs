@@ -38,7 +38,7 @@ pub(crate) struct InstanceResponse {
     instance: DetailedInstance,
 }
 
-#[derive(Serialize, ToSchema)]
+#[derive(Default, Serialize, ToSchema)]
 struct Datastore {
     r#type: &'static str,
     version: &'static str,
@@ -51,7 +51,7 @@ struct TagEntry {
     value: String,
 }
 
-#[derive(Serialize, ToSchema)]
+#[derive(Default, Serialize, ToSchema)]
 struct ListedInstance {
     id: String,
     name: String,
@@ -76,7 +76,7 @@ struct ListedInstance {
     tags: Vec<TagEntry>,
 }
 
-#[derive(Serialize, ToSchema)]
+#[derive(Default, Serialize, ToSchema)]
 struct DetailedInstance {
     id: String,
     name: String,
@@ -106,7 +106,7 @@ struct DetailedInstance {
     proxies: Vec<String>,
 }
 
-#[derive(Serialize, ToSchema)]
+#[derive(Default, Serialize, ToSchema)]
 struct NodeEntry {
     id: String,
     name: String,
@@ -143,27 +143,19 @@ pub(super) fn build_instance_response(instance: &Instance, names: InstanceApiVer
             project_id: instance.project_id.to_string(),
             status: names.instance_status_name(),
             port: master_port(instance),
-            alias: String::new(),
             r#type: "Cluster",
             node_count: instance.nodes.len(),
             datastore: build_datastore(),
             created: format_timestamp(instance.created_at),
             updated: format_timestamp(instance.updated_at),
             private_write_ips: node_hosts_with_role(instance, NodeRole::Master),
-            private_dns_names: Vec::new(),
-            public_ips: String::new(),
             db_user_name: master_user_name(instance),
-            vpc_id: String::new(),
-            subnet_id: String::new(),
-            security_group_id: String::new(),
-            configuration_id: String::new(),
             nodes: instance.nodes.iter().map(|node| build_node_entry(node, names)).collect(),
             enterprise_project_id: instance.enterprise_project_id.clone(),
             time_zone: "UTC".to_owned(),
             az_mode: "single",
-            master_az_code: String::new(),
             tags: build_tag_entries(&instance.tags),
-            proxies: Vec::new(),
+            ..DetailedInstance::default()
         },
     }
 }
@@ -174,9 +166,7 @@ fn build_instance_list_entry(instance: &Instance, region: &str, names: InstanceA
         name: instance.name.clone(),
         status: names.instance_status_name(),
         private_ips: node_hosts_with_role(instance, NodeRole::Master),
-        proxy_ips: Vec::new(),
         readonly_private_ips: node_hosts_with_role(instance, NodeRole::Slave),
-        public_ips: Vec::new(),
         port: master_port(instance),
         r#type: "Cluster",
         region: region.to_owned(),
@@ -184,13 +174,10 @@ fn build_instance_list_entry(instance: &Instance, region: &str, names: InstanceA
         created: format_timestamp(instance.created_at),
         updated: format_timestamp(instance.updated_at),
         db_user_name: master_user_name(instance),
-        vpc_id: String::new(),
-        subnet_id: String::new(),
-        security_group_id: String::new(),
-        flavor_ref: String::new(),
         enterprise_project_id: instance.enterprise_project_id.clone(),
         time_zone: "UTC".to_owned(),
         tags: build_tag_entries(&instance.tags),
+        ..ListedInstance::default()
     }
 }
 
@@ -202,13 +189,10 @@ fn build_node_entry(node: &Node, names: InstanceApiVersion) -> NodeEntry {
         status: names.instance_status_name(),
         port: node.url.port,
         private_read_ips: vec![node.url.host.clone()],
-        az_code: String::new(),
-        region_code: String::new(),
         created: format_timestamp(node.created_at),
         updated: format_timestamp(node.created_at),
-        flavor_ref: String::new(),
-        need_restart: false,
         priority: -1,
+        ..NodeEntry::default()
     }
 }
 

@@ -1,20 +1,16 @@
 //! Implements the operation `ListIntelligentKillSessionHistory` (section 2.6 of the TaurusDB API spec).
 
-use axum::extract::RawQuery;
 use clew_iam::decision::Action;
 use clew_store::{IntelligentKill, IntelligentKillFilter};
-use http::HeaderMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::report_link;
-use crate::api_request::ApiRequest;
+use super::report;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::caller::InstancePath;
-use crate::error::ApiError;
 use crate::field_errors::invalid_field_error;
 use crate::json::Json;
-use crate::pagination;
-use crate::query_string::QueryString;
+use crate::query_string::{self, QueryString};
 
 /// Page of completed intelligent kills of a node.
 #[derive(Serialize, ToSchema)]
@@ -50,7 +46,7 @@ pub(crate) struct CompletedIntelligentKill {
 #[utoipa::path(
     get,
     path = "/v3/{project_id}/instances/{instance_id}/intelligent-kill-session/history",
-    tag = "sessions",
+    tag = "sessions", operation_id = "ListIntelligentKillSessionHistory",
     params(
         ("node_id" = String, Query, description = "Id of the node"),
         ("start_time" = i64, Query, description = "Start of the range of request times (inclusive), as a Unix timestamp in milliseconds"),
@@ -61,20 +57,18 @@ pub(crate) struct CompletedIntelligentKill {
     responses((status = 200, description = "Page of completed intelligent kills", body = IntelligentKillHistoryPage))
 )]
 pub(crate) async fn list_intelligent_kills(
-    ApiRequest { service, caller, path, .. }: ApiRequest<InstancePath>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Result<Json<IntelligentKillHistoryPage>, ApiError> {
+    ApiRequest { service, caller, path, query, headers, .. }: ApiRequest<InstancePath>,
+) -> ApiResult<IntelligentKillHistoryPage> {
     let query = QueryString::parse(query.as_deref());
     let parsed = query.as_ref().map_err(Clone::clone);
     let node = || parsed.clone()?.get_required("node_id").map(str::to_owned);
-    let target = super::authorize_and_load_node(&service, &caller, Action::SHOW_INTELLIGENT_KILL, &path, node).await?;
+    let target = super::authorize_and_load_node(&caller, Action::SHOW_INTELLIGENT_KILL, &path, node).await?;
     let query = query?;
     let (from, to) = (query.get_required_unix_millis("start_time")?, query.get_required_unix_millis("end_time")?);
     if from >= to {
         return Err(invalid_field_error("end_time", &to.to_string()));
     }
-    let page = pagination::parse_page_from_query_string(&query)?;
+    let page = query_string::parse_page_from_query_string(&query)?;
     let filter = IntelligentKillFilter { instance_id: target.instance.id.clone(), node_id: target.node.id, from, to };
     let (kills, total_count) = service.store.kills().list_intelligent_kills(&filter, page).await?;
     let server_url = clew_http::base_url_from_request(caller.client.as_ref(), &headers);
@@ -82,7 +76,7 @@ pub(crate) async fn list_intelligent_kills(
         task_id: kill.id.to_string(),
         start_time: kill.id.requested_at_millis().div_euclid(1000),
         end_time: kill.ended_at.unwrap_or_default().div_euclid(1000),
-        download_link: report_link::create_report_link(&service.store, &server_url, kill.id, caller.expires_at),
+        download_link: report::create_report_link(&service.store, &server_url, kill.id, caller.expires_at),
         status: kill.status.api_name(),
         reason: kill.reason,
     };

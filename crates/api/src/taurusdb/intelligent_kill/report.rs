@@ -2,18 +2,21 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::time::Duration;
 
 use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use clew_diagnose::csv;
 use clew_model::{ApiErrorDefinition, Cell, Language, Pagination};
-use clew_store::{IntelligentKill, KillFilter, KillRecord, KillSource, RecordedKillOutcome, StoredResult};
+use clew_store::{
+    IntelligentKill, IntelligentKillId, KillFilter, KillRecord, KillSource, RecordedKillOutcome, Store, StoredResult,
+};
 use http::{HeaderMap, Method};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 
-use super::report_link;
 use crate::audit::AuditContext;
 use crate::download::StoredResultDownload;
 use crate::error::{ApiError, ErrorBody};
@@ -68,7 +71,7 @@ pub(crate) async fn download_report(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let id = report_link::verify_report_link(&service.store, &id, &QueryString::parse(query.as_deref())?)?;
+    let id = verify_report_link(&service.store, &id, &QueryString::parse(query.as_deref())?)?;
     let kill = service.store.kills().find_intelligent_kill(id).await?.filter(|kill| kill.ended_at.is_some());
     let kill = kill.ok_or_else(|| ApiError::new(ApiErrorDefinition::UNKNOWN_TASK))?;
     if let clew_model::Actor::User { domain_id, .. } = &kill.request.by.actor {
@@ -141,4 +144,41 @@ fn encode_report_row(out: &mut Vec<u8>, session: &KillRecord, formula_guard: boo
         csv_cell_from_optional_text(session.detail.as_deref()),
     ];
     csv::encode_row_from_cells(out, cells.into_iter().map(|cell| (cell, formula_guard)));
+}
+
+const MAX_REPORT_LINK_LIFETIME: Duration = Duration::from_hours(1);
+
+/// A download link is valid for up to an hour and requires no credentials.
+/// The download link expires no later than the caller's credentials.
+pub(super) fn create_report_link(
+    store: &Store,
+    server_url: &str,
+    id: IntelligentKillId,
+    credentials_expire_at: Option<i64>,
+) -> String {
+    let expires = store.compute_link_expiry(MAX_REPORT_LINK_LIFETIME).min(credentials_expire_at.unwrap_or(i64::MAX));
+    let signature = store.sign_link(&build_string_to_sign(id), expires);
+    format!("{server_url}/clew/v1/intelligent-kills/{id}?expires={expires}&signature={signature}")
+}
+
+pub(super) fn verify_report_link(store: &Store, id: &str, query: &QueryString) -> Result<IntelligentKillId, ApiError> {
+    let invalid = || ApiError::with_detail(ApiErrorDefinition::FOREIGN_PROJECT, "link-wrong", Vec::new());
+    let id: IntelligentKillId = id.parse().map_err(|_| invalid())?;
+    let (Some(expires), Some(signature)) = (query.get("expires"), query.get("signature")) else {
+        return Err(invalid());
+    };
+    let expires_at: i64 = expires.parse().map_err(|_| invalid())?;
+    let expected = store.sign_link(&build_string_to_sign(id), expires_at);
+    // The expiry must be in canonical decimal format, without a sign or leading zeros.
+    if expires_at.to_string() != expires || !bool::from(expected.as_bytes().ct_eq(signature.as_bytes())) {
+        return Err(invalid());
+    }
+    if store.is_link_expired(expires_at) {
+        return Err(ApiError::with_detail(ApiErrorDefinition::FOREIGN_PROJECT, "link-expired", Vec::new()));
+    }
+    Ok(id)
+}
+
+fn build_string_to_sign(id: IntelligentKillId) -> String {
+    format!("intelligent-kill {id}")
 }

@@ -1,13 +1,12 @@
 //! History of an instance's killed sessions, with the source and outcome of each kill.
 
-use axum::extract::RawQuery;
 use clew_iam::decision::Action;
 use clew_model::Pagination;
 use clew_store::{KillFilter, KillRecord};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::caller::InstancePath;
 use crate::error::ApiError;
 use crate::json::Json;
@@ -76,14 +75,13 @@ pub(crate) struct KilledSessionView {
 
 /// List the killed sessions of an instance.
 #[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}/process/kill/history", tag = "kill tasks",
-    params(KillHistoryParameters),
+    operation_id = "ShowKillProcessHistory", params(KillHistoryParameters),
     responses((status = 200, description = "Page of killed sessions", body = KillHistory))
 )]
 pub(crate) async fn list_killed_sessions(
-    ApiRequest { service, caller, path, .. }: ApiRequest<InstancePath>,
-    RawQuery(query): RawQuery,
-) -> Result<Json<KillHistory>, ApiError> {
-    let (_, instance) = caller.require_instance_permission(&service, Action::GET_INSTANCE, &path).await?;
+    ApiRequest { service, caller, path, query, .. }: ApiRequest<InstancePath>,
+) -> ApiResult<KillHistory> {
+    let (_, instance) = caller.require_instance_permission(Action::GET_INSTANCE, &path).await?;
     let query = QueryString::parse(query.as_deref())?;
     query.reject_unknown_parameters(&["start_time", "end_time", "page_num", "page_size"])?;
     let (from, to) = (query.get_unix_millis("start_time")?, query.get_unix_millis("end_time")?);

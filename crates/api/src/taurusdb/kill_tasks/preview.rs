@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use axum::extract::RawQuery;
 use clew_diagnose::{KillRisk, KillRule, select_sessions_to_kill, to_valid_utf8};
 use clew_iam::decision::Action;
 use clew_model::{Language, Limitation, LocalizedText, NodeId, Session};
@@ -13,11 +12,11 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::criteria::{KILL_CRITERIA_FIELD_NAMES, RawKillCriteria};
-use crate::api_request::ApiRequest;
+use crate::api_request::{ApiRequest, ApiResult};
 use crate::caller::{InstancePath, require_reachable_network_zone};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
-use crate::kill_risks::KillRiskView;
+use crate::manual_kill::KillRiskView;
 use crate::query_string::QueryString;
 use crate::statement_text::render_statement;
 
@@ -130,21 +129,20 @@ pub(crate) struct PreviewedProcess {
 
 /// Preview the sessions that a kill task with the given criteria would kill now.
 #[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}/process/task/preview", tag = "kill tasks",
-    params(KillTaskPreviewParameters),
+    operation_id = "ShowKillProcessTaskPreview", params(KillTaskPreviewParameters),
     responses(
         (status = 200, description = "Sessions that match the criteria", body = KillTaskPreview),
         (status = 500, description = "A node cannot be read; the message states the reason", body = ErrorBody)
     )
 )]
 pub(crate) async fn preview_kill_task(
-    ApiRequest { service, caller, path, language, .. }: ApiRequest<InstancePath>,
-    RawQuery(query): RawQuery,
-) -> Result<Json<KillTaskPreview>, ApiError> {
-    let (project, instance) = caller.require_instance_permission(&service, Action::GET_INSTANCE, &path).await?;
+    ApiRequest { service, caller, path, language, query, .. }: ApiRequest<InstancePath>,
+) -> ApiResult<KillTaskPreview> {
+    let (project, instance) = caller.require_instance_permission(Action::GET_INSTANCE, &path).await?;
     let query = QueryString::parse(query.as_deref())?;
     query.reject_unknown_parameters(&KILL_CRITERIA_FIELD_NAMES)?;
     let criteria = RawKillCriteria::from_query(&query)?.parse()?;
-    let masked = caller.requires_statement_masking(&service, &project, &instance);
+    let masked = caller.requires_statement_masking(&project, &instance);
     let rules = [KillRule::new(&criteria).with_statement_masking(masked)];
     let data_sync_time = Timestamp::now().as_millisecond();
     let nodes = service.store.instances().list_nodes_with_passwords(&instance.id).await?;
