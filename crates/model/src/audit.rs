@@ -93,37 +93,15 @@ impl AuditOrigin {
     }
 }
 
-/// Outcome of an operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AuditOutcome {
-    /// The operation succeeded.
-    #[serde(rename = "done")]
-    Succeeded,
-    /// The operation was denied because the caller is not authenticated or no policy allows the operation.
-    Denied,
-    /// The operation was allowed but failed.
-    Failed,
-}
-
-impl AuditOutcome {
-    /// All outcomes.
-    pub const ALL: [Self; 3] = [Self::Succeeded, Self::Denied, Self::Failed];
-
-    /// Stored name of the outcome.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Succeeded => "done",
-            Self::Denied => "denied",
-            Self::Failed => "failed",
-        }
-    }
-
-    /// Parses an outcome name from the audit log. Returns `None` for unknown names.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|outcome| outcome.name() == name)
+crate::named_enum! {
+    /// Outcome of an operation.
+    pub enum AuditOutcome {
+        /// The operation succeeded.
+        Succeeded = "done",
+        /// The operation was denied because the caller is not authenticated or no policy allows the operation.
+        Denied = "denied",
+        /// The operation was allowed but failed.
+        Failed = "failed",
     }
 }
 

@@ -6,76 +6,35 @@ use serde::{Deserialize, Serialize};
 
 use crate::to_single_line;
 
-/// Kind of failure. Its localized message has the id `failure-<name>`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FailureKind {
-    /// The connection was refused, or the network is unreachable.
-    Unreachable,
-    /// The node did not respond before the timeout.
-    TimedOut,
-    /// The server rejected the account or its password.
-    AccessDenied,
-    /// The account lacks a required privilege.
-    MissingPrivilege,
-    /// The server has no free connection.
-    TooManyConnections,
-    /// The connection was lost while reading data.
-    ConnectionLost,
-    /// TLS is required, but the server does not support it or its certificate is not trusted.
-    TlsFailed,
-    /// The peer is not a MySQL-compatible server or violated the MySQL protocol.
-    NotMysql,
-    /// The server rejected a statement for a reason not covered by any other failure kind.
-    ServerError,
-    /// Clew's store failed, for example because the disk is full, a permission is missing, or the store is unreachable.
-    StoreFailed,
-    /// The collection task was aborted after the maximum number of attempts or due to an internal error.
-    #[serde(rename = "gave-up")]
-    RetriesExhausted,
-    /// The node was removed from Clew before its sessions were collected.
-    #[serde(rename = "node-gone")]
-    NodeRemoved,
-    /// All connections that Clew may open to the node were in use until the timeout expired.
-    Busy,
-}
-
-impl FailureKind {
-    /// All kinds.
-    pub const ALL: [Self; 13] = [
-        Self::Unreachable,
-        Self::TimedOut,
-        Self::AccessDenied,
-        Self::MissingPrivilege,
-        Self::TooManyConnections,
-        Self::ConnectionLost,
-        Self::TlsFailed,
-        Self::NotMysql,
-        Self::ServerError,
-        Self::StoreFailed,
-        Self::RetriesExhausted,
-        Self::NodeRemoved,
-        Self::Busy,
-    ];
-
-    /// Returns the name of the failure kind, which is also part of the id of the localized message.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Unreachable => "unreachable",
-            Self::TimedOut => "timed-out",
-            Self::AccessDenied => "access-denied",
-            Self::MissingPrivilege => "missing-privilege",
-            Self::TooManyConnections => "too-many-connections",
-            Self::ConnectionLost => "connection-lost",
-            Self::TlsFailed => "tls-failed",
-            Self::NotMysql => "not-mysql",
-            Self::ServerError => "server-error",
-            Self::StoreFailed => "store-failed",
-            Self::RetriesExhausted => "gave-up",
-            Self::NodeRemoved => "node-gone",
-            Self::Busy => "busy",
-        }
+crate::named_enum! {
+    /// Kind of failure. Its localized message has the id `failure-<name>`.
+    pub enum FailureKind {
+        /// The connection was refused, or the network is unreachable.
+        Unreachable = "unreachable",
+        /// The node did not respond before the timeout.
+        TimedOut = "timed-out",
+        /// The server rejected the account or its password.
+        AccessDenied = "access-denied",
+        /// The account lacks a required privilege.
+        MissingPrivilege = "missing-privilege",
+        /// The server has no free connection.
+        TooManyConnections = "too-many-connections",
+        /// The connection was lost while reading data.
+        ConnectionLost = "connection-lost",
+        /// TLS is required, but the server does not support it or its certificate is not trusted.
+        TlsFailed = "tls-failed",
+        /// The peer is not a MySQL-compatible server or violated the MySQL protocol.
+        NotMysql = "not-mysql",
+        /// The server rejected a statement for a reason not covered by any other failure kind.
+        ServerError = "server-error",
+        /// Clew's store failed, for example because the disk is full, a permission is missing, or the store is unreachable.
+        StoreFailed = "store-failed",
+        /// The collection task was aborted after the maximum number of attempts or due to an internal error.
+        RetriesExhausted = "gave-up",
+        /// The node was removed from Clew before its sessions were collected.
+        NodeRemoved = "node-gone",
+        /// All connections that Clew may open to the node were in use until the timeout expired.
+        Busy = "busy",
     }
 }
 

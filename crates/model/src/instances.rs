@@ -6,30 +6,13 @@ use crate::ids::{InstanceId, NodeId, ProjectId};
 use crate::network_zone::NetworkZone;
 use crate::node_url::NodeUrl;
 
-/// Role of a node in its instance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum NodeRole {
-    /// Primary server. Each instance has exactly one primary server.
-    Master,
-    /// Replica.
-    Slave,
-}
-
-impl NodeRole {
-    /// Returns the role name used in the API and on the command line.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Master => "master",
-            Self::Slave => "slave",
-        }
-    }
-
-    /// Parses a role name. Returns `None` for unknown names.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Master, Self::Slave].into_iter().find(|role| role.name() == name)
+crate::named_enum! {
+    /// Role of a node in its instance.
+    pub enum NodeRole {
+        /// Primary server. Each instance has exactly one primary server.
+        Master = "master",
+        /// Replica.
+        Slave = "slave",
     }
 }
 

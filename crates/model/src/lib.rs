@@ -23,6 +23,7 @@ mod kill_criteria;
 mod language;
 mod limitation;
 mod localized_text;
+mod named_enum;
 mod network_zone;
 mod node_url;
 mod session;

@@ -6,83 +6,56 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{Language, LocalizedText};
 
-/// Kind of limitation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LimitationKind {
-    /// Only the sessions of Clew's own MySQL account are visible.
-    OnlyOwnSessions,
-    /// Transactions cannot be read. All columns with transaction data are empty.
-    NoTransactions,
-    /// Some transactions or some transaction columns cannot be read.
-    PartOfTransactions,
-    /// The server truncates statements.
-    #[serde(rename = "statements_cut")]
-    StatementsTruncated,
-    /// Clew's account cannot kill sessions of other accounts.
-    NoKill,
-    /// Lock waits outside InnoDB, such as waits for metadata locks, cannot be read.
-    NoPerformanceSchema,
-    /// Metadata locks cannot be read.
-    NoMetadataLocks,
-    /// Owners of InnoDB locks cannot be read.
-    NoRowLocks,
-    /// The latest statements of idle sessions that block other sessions cannot be read.
-    NoLastStatements,
-    /// The XA identifiers of prepared transactions cannot be read.
-    NoPreparedNames,
-    /// Digests of running statements cannot be read.
-    NoStatementDigests,
-    /// The client program names of sessions cannot be read.
-    NoProgramNames,
-    /// The connection to the server passes through a proxy or load balancer.
-    /// Clew cannot reliably identify sessions through a proxy and therefore does not kill any.
-    Indirect,
-    /// The live session list is truncated because it reached its maximum length.
-    #[serde(rename = "sessions_cut")]
-    SessionsTruncated,
-    /// Some session or transaction durations may be wrong. Implausible durations are shown as 0.
-    UnreliableAges,
-    /// Some metadata locks are not recorded because the server's metadata lock table is full.
-    LostMetadataLocks,
-    /// Some threads are not recorded because the server's thread table is full.
-    LostThreads,
-    /// Some running statements are not recorded because the server's statement tables are full.
-    LostStatements,
-    /// The server truncated the connection attributes of some clients.
-    LostConnectAttributes,
-    /// The account lacks the privilege to set a session variable that affects the results.
-    SettingRefused,
-    /// The server may still be running the statement of a cancelled read, because Clew could not kill the statement.
-    StatementNotKilled,
+crate::named_enum! {
+    /// Kind of limitation.
+    pub enum LimitationKind {
+        /// Only the sessions of Clew's own MySQL account are visible.
+        OnlyOwnSessions = "only_own_sessions",
+        /// Transactions cannot be read. All columns with transaction data are empty.
+        NoTransactions = "no_transactions",
+        /// Some transactions or some transaction columns cannot be read.
+        PartOfTransactions = "part_of_transactions",
+        /// The server truncates statements.
+        StatementsTruncated = "statements_cut",
+        /// Clew's account cannot kill sessions of other accounts.
+        NoKill = "no_kill",
+        /// Lock waits outside InnoDB, such as waits for metadata locks, cannot be read.
+        NoPerformanceSchema = "no_performance_schema",
+        /// Metadata locks cannot be read.
+        NoMetadataLocks = "no_metadata_locks",
+        /// Owners of InnoDB locks cannot be read.
+        NoRowLocks = "no_row_locks",
+        /// The latest statements of idle sessions that block other sessions cannot be read.
+        NoLastStatements = "no_last_statements",
+        /// The XA identifiers of prepared transactions cannot be read.
+        NoPreparedNames = "no_prepared_names",
+        /// Digests of running statements cannot be read.
+        NoStatementDigests = "no_statement_digests",
+        /// The client program names of sessions cannot be read.
+        NoProgramNames = "no_program_names",
+        /// The connection to the server passes through a proxy or load balancer.
+        /// Clew cannot reliably identify sessions through a proxy and therefore does not kill any.
+        Indirect = "indirect",
+        /// The live session list is truncated because it reached its maximum length.
+        SessionsTruncated = "sessions_cut",
+        /// Some session or transaction durations may be wrong. Implausible durations are shown as 0.
+        UnreliableAges = "unreliable_ages",
+        /// Some metadata locks are not recorded because the server's metadata lock table is full.
+        LostMetadataLocks = "lost_metadata_locks",
+        /// Some threads are not recorded because the server's thread table is full.
+        LostThreads = "lost_threads",
+        /// Some running statements are not recorded because the server's statement tables are full.
+        LostStatements = "lost_statements",
+        /// The server truncated the connection attributes of some clients.
+        LostConnectAttributes = "lost_connect_attributes",
+        /// The account lacks the privilege to set a session variable that affects the results.
+        SettingRefused = "setting_refused",
+        /// The server may still be running the statement of a cancelled read, because Clew could not kill the statement.
+        StatementNotKilled = "statement_not_killed",
+    }
 }
 
 impl LimitationKind {
-    /// All kinds.
-    pub const ALL: [Self; 21] = [
-        Self::OnlyOwnSessions,
-        Self::NoTransactions,
-        Self::PartOfTransactions,
-        Self::StatementsTruncated,
-        Self::NoKill,
-        Self::NoPerformanceSchema,
-        Self::NoMetadataLocks,
-        Self::NoRowLocks,
-        Self::NoLastStatements,
-        Self::NoPreparedNames,
-        Self::NoStatementDigests,
-        Self::NoProgramNames,
-        Self::Indirect,
-        Self::SessionsTruncated,
-        Self::UnreliableAges,
-        Self::LostMetadataLocks,
-        Self::LostThreads,
-        Self::LostStatements,
-        Self::LostConnectAttributes,
-        Self::SettingRefused,
-        Self::StatementNotKilled,
-    ];
-
     /// Returns true if lock waits may be missing from the data because of the limitation.
     #[must_use]
     pub fn hides_lock_waits(self) -> bool {

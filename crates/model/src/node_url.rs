@@ -9,38 +9,22 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-/// TLS mode of a connection, modeled on the option `--ssl-mode` of the `mysql` client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum TlsMode {
-    /// Plain connection without TLS.
-    Off,
-    /// Use TLS without verifying the certificate if the server supports TLS; otherwise, use an unencrypted connection.
-    /// Default for local servers.
-    ///
-    /// If the account has a password, Clew never falls back to an unencrypted connection to a remote server.
-    Preferred,
-    /// Require TLS, but do not verify the certificate. Default for remote servers.
-    Required,
-    /// Require TLS with a certificate issued by a trusted certificate authority.
-    VerifyCa,
-    /// Require TLS with a certificate issued by a trusted certificate authority for the server's host name.
-    VerifyIdentity,
-}
-
-impl TlsMode {
-    /// All TLS modes, weakest first.
-    pub const ALL: [Self; 5] = [Self::Off, Self::Preferred, Self::Required, Self::VerifyCa, Self::VerifyIdentity];
-
-    /// Returns the value of the `tls` URL parameter.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Off => "off",
-            Self::Preferred => "preferred",
-            Self::Required => "required",
-            Self::VerifyCa => "verify-ca",
-            Self::VerifyIdentity => "verify-identity",
-        }
+crate::named_enum! {
+    /// TLS mode of a connection, modeled on the option `--ssl-mode` of the `mysql` client. Weakest mode first.
+    pub enum TlsMode {
+        /// Plain connection without TLS.
+        Off = "off",
+        /// Use TLS without verifying the certificate if the server supports TLS; otherwise, use an unencrypted connection.
+        /// Default for local servers.
+        ///
+        /// If the account has a password, Clew never falls back to an unencrypted connection to a remote server.
+        Preferred = "preferred",
+        /// Require TLS, but do not verify the certificate. Default for remote servers.
+        Required = "required",
+        /// Require TLS with a certificate issued by a trusted certificate authority.
+        VerifyCa = "verify-ca",
+        /// Require TLS with a certificate issued by a trusted certificate authority for the server's host name.
+        VerifyIdentity = "verify-identity",
     }
 }
 
@@ -190,7 +174,7 @@ fn percent_decode_component(text: &str, part: &'static str) -> Result<String, No
 }
 
 fn parse_tls_mode(name: &str) -> Result<TlsMode, NodeUrlError> {
-    TlsMode::ALL.into_iter().find(|mode| mode.name() == name).ok_or_else(|| NodeUrlError::Tls(name.to_owned()))
+    TlsMode::from_name(name).ok_or_else(|| NodeUrlError::Tls(name.to_owned()))
 }
 
 fn parse_on_off_flag(value: &str) -> Result<bool, NodeUrlError> {

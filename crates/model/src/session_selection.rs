@@ -36,63 +36,28 @@ impl Default for SlowSessionThreshold {
     }
 }
 
-macro_rules! string_enum {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? } default $default:ident) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        pub enum $name { $($(#[$vdoc])* #[serde(rename = $text)] $variant),+ }
-
-        impl $name {
-            /// All enum values, in the order in which the API documentation lists them.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-            /// Names of the enum values in API requests, in the order of [`Self::ALL`].
-            pub const API_VALUE_NAMES: &'static [&'static str] = &[$($text),+];
-
-            /// Returns the name used in API requests.
-            #[must_use]
-            pub fn name(self) -> &'static str {
-                match self { $(Self::$variant => $text),+ }
-            }
-
-            /// Parses a name case-sensitively. Returns `None` for unknown names.
-            #[must_use]
-            pub fn from_name(name: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|value| value.name() == name)
-            }
-        }
-
-        impl Default for $name {
-            fn default() -> Self {
-                Self::$default
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.name())
-            }
-        }
-    };
-}
-
-string_enum!(
+crate::named_enum! {
     /// Session class, selected by the `filter` request field.
-    SessionClass {
+    #[derive(Default)]
+    pub enum SessionClass {
         /// Active sessions whose time in the current state is at least the threshold for slow sessions.
         Slow = "slow",
         /// Sessions whose command is not `Sleep`.
         Active = "active",
         /// All sessions except internal ones.
+        #[default]
         Total = "total",
         /// Sessions whose transaction has been open for at least the threshold for long transactions.
         Long = "long",
-    } default Total
-);
+    }
+}
 
-string_enum!(
+crate::named_enum! {
     /// Sort key of a snapshot. Sessions with equal keys are sorted by session id.
-    SortKey {
+    #[derive(Default)]
+    pub enum SortKey {
         /// Session id.
+        #[default]
         Id = "id",
         /// Seconds in the current state.
         StateDuration = "state_duration",
@@ -108,18 +73,20 @@ string_enum!(
         TablesLocked = "trx_lock_tables",
         /// Number of modified rows.
         RowsModified = "trx_update_rows",
-    } default Id
-);
+    }
+}
 
-string_enum!(
+crate::named_enum! {
     /// Sort direction. Sessions without a value for the sort key come last in both directions.
-    SortDirection {
+    #[derive(Default)]
+    pub enum SortDirection {
         /// Largest first.
         Descending = "desc",
         /// Smallest first.
+        #[default]
         Ascending = "asc",
-    } default Ascending
-);
+    }
+}
 
 /// Client address filter with a host and an optional port.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

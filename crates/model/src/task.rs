@@ -5,41 +5,21 @@ use serde::{Deserialize, Serialize};
 use crate::failure::Failure;
 use crate::limitation::Limitation;
 
-/// Stored state of a collection task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CollectionTaskStatus {
-    /// The collection task waits in the queue until a worker and the node are available.
-    Queued,
-    /// A worker is running the collection task.
-    Running,
-    /// The result is ready for download.
-    Finished,
-    /// The collection task failed. Clew has stored the reason.
-    Error,
+crate::named_enum! {
+    /// Stored state of a collection task.
+    pub enum CollectionTaskStatus {
+        /// The collection task waits in the queue until a worker and the node are available.
+        Queued = "queued",
+        /// A worker is running the collection task.
+        Running = "running",
+        /// The result is ready for download.
+        Finished = "finished",
+        /// The collection task failed. Clew has stored the reason.
+        Error = "error",
+    }
 }
 
 impl CollectionTaskStatus {
-    /// All states of a collection task, in the order of its life cycle.
-    pub const ALL: [Self; 4] = [Self::Queued, Self::Running, Self::Finished, Self::Error];
-
-    /// Returns the name in the store.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Running => "running",
-            Self::Finished => "finished",
-            Self::Error => "error",
-        }
-    }
-
-    /// Parses a stored state name. Returns `None` for unknown names.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.name() == name)
-    }
-
     /// Returns the state name used in the API. The API reports queued tasks as `running` (API spec, section 1.3).
     #[must_use]
     pub fn api_name(self) -> &'static str {

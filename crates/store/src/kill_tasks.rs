@@ -38,26 +38,15 @@ pub struct NewKillTask {
     pub audit_detail: Value,
 }
 
-/// State of a kill task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum KillTaskState {
-    /// A worker kills matching sessions.
-    Running,
-    /// The duration of the kill task has elapsed.
-    Finished,
-    /// A user stopped the kill task or disabled kill tasks for the instance.
-    Stopped,
-}
-
-impl KillTaskState {
-    /// Name in responses.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::Finished => "finished",
-            Self::Stopped => "stopped",
-        }
+clew_model::named_enum! {
+    /// State of a kill task.
+    pub enum KillTaskState {
+        /// A worker kills matching sessions.
+        Running = "running",
+        /// The duration of the kill task has elapsed.
+        Finished = "finished",
+        /// A user stopped the kill task or disabled kill tasks for the instance.
+        Stopped = "stopped",
     }
 }
 

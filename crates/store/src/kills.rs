@@ -10,82 +10,39 @@ use crate::database::{Row, Statement, query, query_scalar};
 use crate::error::StoreError;
 use crate::handles::KillStore;
 
-/// Source of a kill.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum KillSource {
-    /// A user selected the session.
-    Manual,
-    /// An intelligent kill.
-    Intelligent,
-    /// A kill task.
-    Task,
-}
-
-impl KillSource {
-    /// All variants.
-    pub const ALL: [Self; 3] = [Self::Manual, Self::Intelligent, Self::Task];
-
-    /// Name in the database.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Manual => "manual",
-            Self::Intelligent => "intelligent",
-            Self::Task => "task",
-        }
-    }
-
-    /// Parses the name used in the database.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|source| source.name() == name)
+clew_model::named_enum! {
+    /// Source of a kill.
+    pub enum KillSource {
+        /// A user selected the session.
+        Manual = "manual",
+        /// An intelligent kill.
+        Intelligent = "intelligent",
+        /// A kill task.
+        Task = "task",
     }
 }
 
-/// Outcome of a kill.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum RecordedKillOutcome {
-    /// The session or its statement was terminated.
-    Killed,
-    /// The server accepted the kill and is rolling back the session's transaction.
-    RollingBack,
-    /// The server accepted the kill, but the session has not terminated yet.
-    Ending,
-    /// The session terminated before Clew sent the kill to the server.
-    AlreadyGone,
-    /// Clew protects the session from kills.
-    Refused,
-    /// The kill failed because the server was unreachable or rejected the request.
-    Failed,
-    /// Clew terminated before it recorded the outcome of the kill.
-    Unknown,
+clew_model::named_enum! {
+    /// Outcome of a kill.
+    pub enum RecordedKillOutcome {
+        /// The session or its statement was terminated.
+        Killed = "killed",
+        /// The server accepted the kill and is rolling back the session's transaction.
+        RollingBack = "rolling_back",
+        /// The server accepted the kill, but the session has not terminated yet.
+        Ending = "ending",
+        /// The session terminated before Clew sent the kill to the server.
+        AlreadyGone = "already_gone",
+        /// Clew protects the session from kills.
+        Refused = "refused",
+        /// The kill failed because the server was unreachable or rejected the request.
+        Failed = "failed",
+        /// Clew terminated before it recorded the outcome of the kill.
+        Unknown = "unknown",
+    }
 }
 
 impl RecordedKillOutcome {
-    /// All variants.
-    pub const ALL: [Self; 7] =
-        [Self::Killed, Self::RollingBack, Self::Ending, Self::AlreadyGone, Self::Refused, Self::Failed, Self::Unknown];
-
-    /// Name in the database.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Killed => "killed",
-            Self::RollingBack => "rolling_back",
-            Self::Ending => "ending",
-            Self::AlreadyGone => "already_gone",
-            Self::Refused => "refused",
-            Self::Failed => "failed",
-            Self::Unknown => "unknown",
-        }
-    }
-
-    /// Parses the name used in the database.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|end| end.name() == name)
-    }
-
     /// Returns true if the session or statement has terminated or is terminating.
     #[must_use]
     pub fn is_success(self) -> bool {

@@ -316,7 +316,7 @@ fn task_from_row(row: &Row) -> Result<SessionCollectionTask, StoreError> {
 fn failure_from_row(row: &Row) -> Result<Option<Failure>, StoreError> {
     let Some(kind): Option<String> = row.get("failure_kind")? else { return Ok(None) };
     let detail: Option<String> = row.get("failure_detail")?;
-    let parsed = FailureKind::ALL.into_iter().find(|variant| variant.name() == kind);
+    let parsed = FailureKind::from_name(&kind);
     let kind = parsed.ok_or_else(|| StoreError::Damaged { what: "type of a failure", reason: kind })?;
     Ok(Some(Failure::new(kind, detail.unwrap_or_default())))
 }

@@ -46,7 +46,7 @@ pub(super) struct AuditFilterArgs {
 
 fn parse_audit_outcome(name: &str) -> Result<AuditOutcome, String> {
     AuditOutcome::from_name(name)
-        .ok_or_else(|| format!("expected one of: {}", AuditOutcome::ALL.map(AuditOutcome::name).join(", ")))
+        .ok_or_else(|| format!("expected one of: {}", AuditOutcome::API_VALUE_NAMES.join(", ")))
 }
 
 impl AuditFilterArgs {

@@ -175,8 +175,8 @@ async fn every_filter_and_sort_matches_the_oracle(flavor: Flavor) {
             session.user == "app" && session.database.as_deref() == Some("shop") && session.command != "Sleep"
         })
         .await;
-    for &sort_key in SortKey::ALL {
-        for &sort_direction in SortDirection::ALL {
+    for sort_key in SortKey::ALL {
+        for sort_direction in SortDirection::ALL {
             oracle
                 .assert_rows(
                     &SessionSelection { sort_key, sort_direction, ..SessionSelection::default() },

@@ -1,0 +1,37 @@
+//! Macro for enums with named variants.
+
+/// Defines an enum whose variants have a stored name. `name()`, `from_name()`, `Display` and serde use this name.
+/// The crate that calls the macro needs a dependency on serde.
+#[macro_export]
+macro_rules! named_enum {
+    ($(#[$meta:meta])* pub enum $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ::serde::Serialize, ::serde::Deserialize)]
+        pub enum $name { $($(#[$variant_meta])* #[serde(rename = $text)] $variant),+ }
+
+        impl $name {
+            /// All variants, in the order of their definition.
+            pub const ALL: [Self; [$($text),+].len()] = [$(Self::$variant),+];
+            /// Names of all variants, in the order of [`Self::ALL`].
+            pub const API_VALUE_NAMES: &'static [&'static str] = &[$($text),+];
+
+            /// Returns the name in the database, in API requests and in API responses.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+
+            /// Parses a name case-sensitively. Returns `None` for unknown names.
+            #[must_use]
+            pub fn from_name(name: &str) -> Option<Self> {
+                Self::ALL.into_iter().find(|value| value.name() == name)
+            }
+        }
+
+        impl ::std::fmt::Display for $name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                f.write_str(self.name())
+            }
+        }
+    };
+}
