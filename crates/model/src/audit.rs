@@ -3,8 +3,6 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use serde::{Deserialize, Serialize};
-
 use crate::ids::{DomainId, InstanceId, NodeId, ProjectId, UserId};
 
 /// Actor of an operation.

@@ -1,7 +1,5 @@
 //! States and outcomes of collection tasks. A collection task takes a snapshot of a node's sessions.
 
-use serde::{Deserialize, Serialize};
-
 use crate::failure::Failure;
 use crate::limitation::Limitation;
 
