@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::SharedState;
-use crate::audited_operations::AuditedOperation;
+use crate::audited_operations::{AuditedOperation, AuditedOperations};
 use crate::error::ApiError;
 use crate::field_errors::truncate_for_message;
 use axum::RequestExt;
@@ -95,6 +95,7 @@ pub(crate) struct ClientDisconnectSignal(pub(crate) CancellationToken);
 
 pub(crate) async fn run_and_audit_request<F>(
     service: SharedState,
+    operations: &AuditedOperations,
     trail: AuditContext,
     mut request: Request,
     answer: impl FnOnce(Request) -> F,
@@ -103,7 +104,7 @@ where
     F: Future<Output = Response> + Send + 'static,
 {
     request.extensions_mut().insert(trail.clone());
-    let Some(operation) = AuditedOperation::find_operation_by_request(&request) else { return answer(request).await };
+    let Some(operation) = operations.find_operation_by_request(&request) else { return answer(request).await };
     let ids: Vec<(String, String)> = match request.extract_parts::<RawPathParams>().await {
         Ok(ids) => ids.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         Err(_) => Vec::new(),
@@ -117,7 +118,7 @@ where
     let answer = Box::pin(answer(request));
     let work = async move {
         let response = answer.await;
-        let Some(event) = build_audit_event(operation, &trail, &ids, &response) else { return response };
+        let Some(event) = build_audit_event(&operation, &trail, &ids, &response) else { return response };
         // Clients can repeat refused requests indefinitely, so repeated refusals are counted in a single audit event.
         let recorded = if response.status().is_client_error() {
             let reason = response.extensions().get::<ApiError>().map_or("", ApiError::error_detail_id);

@@ -2,12 +2,13 @@
 //!
 //! An operation of the TaurusDB or IAM API has the same name in the audit log as in the API.
 
-use std::sync::LazyLock;
+use std::sync::Arc;
 
 use axum::extract::MatchedPath;
 use http::{Method, Request};
+use utoipa::openapi::OpenApi;
 
-use crate::{openapi, routes};
+use crate::openapi;
 
 /// Operations for which the request layer audits all requests. For all other operations, it audits only denied
 /// requests, because the store itself writes an audit event for each change.
@@ -35,32 +36,35 @@ pub(crate) struct AuditedOperation {
     pub(crate) audits_all_requests: bool,
 }
 
-/// The OpenAPI attributes of the handlers define the methods, paths and names.
-static AUDITED_OPERATIONS: LazyLock<Vec<AuditedOperation>> = LazyLock::new(|| {
-    let (_, mut document) = routes::audited_routes().split_for_parts();
-    let mut operations = Vec::new();
-    for (path, item) in &mut document.paths.paths {
-        operations.extend(openapi::operations_by_method(item).map(|(method, described)| {
-            let name = described.operation_id.clone().unwrap_or_default();
-            let audits_all_requests = FULLY_AUDITED_OPERATIONS.contains(&name.as_str());
-            AuditedOperation { method, path: path.clone(), name, audits_all_requests }
-        }));
-    }
-    operations
-});
+/// All audited operations of the server's routes.
+#[derive(Debug, Default)]
+pub(crate) struct AuditedOperations(Vec<Arc<AuditedOperation>>);
 
-impl AuditedOperation {
-    /// Returns `None` for a public route.
-    pub(crate) fn find_operation(method: &str, path: &str) -> Option<&'static Self> {
-        AUDITED_OPERATIONS.iter().find(|operation| operation.path == path && operation.method == method)
+impl AuditedOperations {
+    /// `document` describes the audited routes. The OpenAPI attributes of the handlers define the methods, paths and names.
+    pub(crate) fn from_openapi(mut document: OpenApi) -> Self {
+        let mut operations = Vec::new();
+        for (path, item) in &mut document.paths.paths {
+            operations.extend(openapi::operations_by_method(item).map(|(method, described)| {
+                let name = described.operation_id.clone().unwrap_or_default();
+                let audits_all_requests = FULLY_AUDITED_OPERATIONS.contains(&name.as_str());
+                Arc::new(AuditedOperation { method, path: path.clone(), name, audits_all_requests })
+            }));
+        }
+        Self(operations)
     }
 
     /// Returns `None` for a public route.
-    pub(crate) fn find_operation_by_request<B>(request: &Request<B>) -> Option<&'static Self> {
+    pub(crate) fn find_operation(&self, method: &str, path: &str) -> Option<Arc<AuditedOperation>> {
+        self.0.iter().find(|operation| operation.path == path && operation.method == method).cloned()
+    }
+
+    /// Returns `None` for a public route.
+    pub(crate) fn find_operation_by_request<B>(&self, request: &Request<B>) -> Option<Arc<AuditedOperation>> {
         let path = request.extensions().get::<MatchedPath>()?.as_str();
         // HEAD requests are handled by the GET route.
         let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
-        Self::find_operation(method.as_str(), path)
+        self.find_operation(method.as_str(), path)
     }
 }
 
@@ -89,10 +93,11 @@ mod tests {
 
     #[test]
     fn routes_and_operation_names_correspond_one_to_one() {
-        let rows = AUDITED_OPERATIONS.iter().map(|operation| (operation.method.to_owned(), operation.path.clone()));
+        let AuditedOperations(operations) = crate::routes::audited_operations();
+        let rows = operations.iter().map(|operation| (operation.method.to_owned(), operation.path.clone()));
         assert_eq!(rows.collect::<BTreeSet<_>>(), authenticating_routes());
-        let names: BTreeSet<&str> = AUDITED_OPERATIONS.iter().map(|operation| operation.name.as_str()).collect();
-        assert_eq!(names.len(), AUDITED_OPERATIONS.len());
+        let names: BTreeSet<&str> = operations.iter().map(|operation| operation.name.as_str()).collect();
+        assert_eq!(names.len(), operations.len());
         // Without an explicit operation id, the name would be the name of the handler function.
         assert!(names.iter().all(|name| name.starts_with(|letter: char| letter.is_ascii_uppercase())), "{names:?}");
         assert!(FULLY_AUDITED_OPERATIONS.iter().all(|name| names.contains(name)));

@@ -7,7 +7,6 @@ use utoipa::openapi::schema::{Object, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
 use utoipa::openapi::{Content, PathItem, Ref, RefOr, Required, ResponseBuilder};
 
-use crate::audited_operations::AuditedOperation;
 use crate::error::ErrorBody;
 
 #[derive(OpenApi)]
@@ -70,12 +69,15 @@ const AUTHENTICATED_ROUTE_ERROR_RESPONSES: [(ApiErrorDefinition, &str); 5] = [
 const NOT_FOUND_ERROR_RESPONSE: (ApiErrorDefinition, &str) =
     (ApiErrorDefinition::UNKNOWN_NODE, "An object in the path does not exist");
 
-/// Completes the operations with the facts that follow from their paths and from the list of audited operations.
-pub(crate) fn fill_in_operation_details(openapi: &mut utoipa::openapi::OpenApi) {
+/// Completes the operations with the facts that follow from their paths and from `is_audited(method, path)`.
+pub(crate) fn fill_in_operation_details(
+    openapi: &mut utoipa::openapi::OpenApi,
+    is_audited: impl Fn(&str, &str) -> bool,
+) {
     for (path, item) in &mut openapi.paths.paths {
         for (method, described) in operations_by_method(item) {
             add_path_parameters(path, described);
-            add_error_responses(path, described, AuditedOperation::find_operation(method, path).is_some());
+            add_error_responses(path, described, is_audited(method, path));
         }
     }
 }

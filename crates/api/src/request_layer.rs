@@ -17,6 +17,7 @@ use tracing::{Instrument, error, info, info_span};
 use uuid::Uuid;
 
 use crate::audit::{self, AuditContext};
+use crate::audited_operations::AuditedOperations;
 use crate::error::{ApiError, MAX_URI_BYTES};
 use crate::field_errors::truncate_for_message;
 use crate::json::Json;
@@ -37,8 +38,16 @@ pub(crate) enum RouteAuth {
     Authenticated,
 }
 
+/// State of the layer around each route.
+#[derive(Debug, Clone)]
+pub(crate) struct RouteLayerState {
+    pub(crate) service: SharedState,
+    pub(crate) audited_operations: Arc<AuditedOperations>,
+    pub(crate) auth: RouteAuth,
+}
+
 pub(crate) async fn handle_request(
-    State((service, auth)): State<(SharedState, RouteAuth)>,
+    State(RouteLayerState { service, audited_operations, auth }): State<RouteLayerState>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -59,7 +68,7 @@ pub(crate) async fn handle_request(
                 request.extensions_mut().insert(language);
                 let trail = AuditContext::new(limits::client_ip(request.extensions()), &request_id);
                 let handler = service.clone();
-                audit::run_and_audit_request(service.clone(), trail, request, |request| {
+                audit::run_and_audit_request(service.clone(), &audited_operations, trail, request, |request| {
                     run_handler(handler, auth, request, next)
                 })
                 .await
@@ -194,10 +203,15 @@ mod tests {
         let intelligent_kills = IntelligentKillQueue::new(store.clone(), kills.clone(), &worker_settings);
         let parts =
             AppComponents { store, collections, connector, kills, intelligent_kills, settings, limits, metrics };
+        let state = RouteLayerState {
+            service: AppState::new(parts),
+            audited_operations: Arc::default(),
+            auth: RouteAuth::Public,
+        };
         let router = Router::new()
             .route("/breaks", get(panicking_handler))
             .route("/works", get(async || "fine"))
-            .layer(from_fn_with_state((AppState::new(parts), RouteAuth::Public), handle_request));
+            .layer(from_fn_with_state(state, handle_request));
         let router = TowerToHyperService::new(router);
         let call = async |path: &str| {
             let response = router.call(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();

@@ -1,5 +1,7 @@
 //! Defines the server's routes, from which the router and the OpenAPI document are built.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::handler::Handler;
 use axum::middleware::{from_fn_with_state, map_response};
@@ -9,9 +11,10 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::audited_operations::AuditedOperations;
 use crate::error::ApiError;
 use crate::openapi::{self, OpenApiDocument};
-use crate::request_layer::{self, RouteAuth};
+use crate::request_layer::{self, RouteAuth, RouteLayerState};
 use crate::{SharedState, administration, console, iam, ops, taurusdb};
 
 fn authenticated_routes() -> OpenApiRouter<SharedState> {
@@ -102,15 +105,20 @@ fn signed_link_routes() -> OpenApiRouter<SharedState> {
     OpenApiRouter::new().routes(routes!(taurusdb::intelligent_kill::report::download_report))
 }
 
-/// Routes that authenticate the caller by credentials, a password or a signed link.
-pub(crate) fn audited_routes() -> OpenApiRouter<SharedState> {
-    authenticated_routes().merge(sign_in_routes()).merge(signed_link_routes())
+/// Operations that authenticate the caller by credentials, a password or a signed link.
+pub(crate) fn audited_operations() -> AuditedOperations {
+    let routes = authenticated_routes().merge(sign_in_routes()).merge(signed_link_routes());
+    AuditedOperations::from_openapi(routes.into_openapi())
 }
 
 /// If [`crate::ApiSettings::operations_only`] is set, the router contains only the health and metrics endpoints.
 pub(crate) fn build_router(service: SharedState) -> Router {
     // Each route has a single layer because every request clones the state of each layer around its route.
-    let layer = |auth| from_fn_with_state((service.clone(), auth), request_layer::handle_request);
+    let audited_operations = Arc::new(audited_operations());
+    let layer = |auth| {
+        let (service, audited_operations) = (service.clone(), audited_operations.clone());
+        from_fn_with_state(RouteLayerState { service, audited_operations, auth }, request_layer::handle_request)
+    };
     let router = OpenApiRouter::with_openapi(OpenApiDocument::openapi());
     let operations_only = service.settings.operations_only;
     let router = if operations_only {
@@ -143,6 +151,7 @@ pub fn build_openapi_json() -> String {
         .merge(sign_in_routes())
         .merge(public_routes())
         .split_for_parts();
-    openapi::fill_in_operation_details(&mut document);
+    let audited = audited_operations();
+    openapi::fill_in_operation_details(&mut document, |method, path| audited.find_operation(method, path).is_some());
     document.to_pretty_json().unwrap_or_default()
 }

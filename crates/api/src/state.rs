@@ -11,7 +11,7 @@ use clew_worker::{IntelligentKillQueue, KillExecutor, SessionCollectionQueue};
 use crate::audit::RepeatedRefusalCounter;
 use crate::console::stream::NodeWatchRegistry;
 use crate::error::ApiError;
-use crate::iam::auth_attempts::PasswordCheckMutexes;
+use crate::iam::password_check_mutexes::PasswordCheckMutexes;
 use crate::limits::RateLimits;
 use crate::metrics::{ExceededLimit, Metrics};
 use crate::policy_cache::PolicyCache;
