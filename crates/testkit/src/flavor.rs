@@ -110,21 +110,3 @@ impl fmt::Display for Flavor {
 pub(crate) fn server_arguments_for_os_root_user() -> &'static [&'static str] {
     if geteuid().is_root() { &["--user=root"] } else { &[] }
 }
-
-/// Defines the tests `<function>::on_mysql` and `<function>::on_mariadb`, which call the async `function` with the [`Flavor`].
-#[macro_export]
-macro_rules! test_on_each_flavor {
-    ($function:ident) => {
-        mod $function {
-            #[tokio::test]
-            async fn on_mysql() {
-                super::$function($crate::Flavor::MySql).await;
-            }
-
-            #[tokio::test]
-            async fn on_mariadb() {
-                super::$function($crate::Flavor::MariaDb).await;
-            }
-        }
-    };
-}

@@ -96,7 +96,15 @@ async fn sessions_of_another_server_instance_are_not_killed(flavor: Flavor) {
     assert_eq!(killed["processes_killed"], json!([newcomer]), "{flavor}");
 }
 
-clew_testkit::test_on_each_flavor!(sessions_of_another_server_instance_are_not_killed);
+#[tokio::test]
+async fn ids_listed_before_a_restart_kill_nothing_on_mysql() {
+    sessions_of_another_server_instance_are_not_killed(Flavor::MySql).await;
+}
+
+#[tokio::test]
+async fn ids_listed_before_a_restart_kill_nothing_on_mariadb() {
+    sessions_of_another_server_instance_are_not_killed(Flavor::MariaDb).await;
+}
 
 #[tokio::test]
 async fn requests_do_not_repeat_a_refused_login() {

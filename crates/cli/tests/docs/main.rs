@@ -90,7 +90,15 @@ async fn run_readme(flavor: Flavor) {
     assert!(collected.lines().count() > 1, "{collected}");
 }
 
-clew_testkit::test_on_each_flavor!(run_readme);
+#[tokio::test]
+async fn readme_commands_run_as_written_on_mysql() {
+    run_readme(Flavor::MySql).await;
+}
+
+#[tokio::test]
+async fn readme_commands_run_as_written_on_mariadb() {
+    run_readme(Flavor::MariaDb).await;
+}
 
 #[tokio::test]
 async fn access_guide_commands_run_as_written_on_a_server() {

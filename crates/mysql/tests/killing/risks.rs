@@ -117,7 +117,15 @@ async fn unsafe_victims_are_refused(flavor: Flavor) {
     drop(holder);
 }
 
-clew_testkit::test_on_each_flavor!(unsafe_victims_are_refused);
+#[tokio::test]
+async fn automatic_kill_spares_changes_of_non_transactional_tables_on_mariadb() {
+    unsafe_victims_are_refused(Flavor::MariaDb).await;
+}
+
+#[tokio::test]
+async fn automatic_kill_spares_changes_of_non_transactional_tables_on_mysql() {
+    unsafe_victims_are_refused(Flavor::MySql).await;
+}
 
 #[tokio::test]
 async fn kill_leaves_a_change_of_a_non_transactional_table_half_done_on_a_server() {

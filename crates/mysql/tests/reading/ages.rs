@@ -93,7 +93,15 @@ async fn statements_keep_their_age(flavor: Flavor) {
     }
 }
 
-clew_testkit::test_on_each_flavor!(statements_keep_their_age);
+#[tokio::test]
+async fn set_timestamp_does_not_change_the_age_of_a_statement_on_mysql() {
+    statements_keep_their_age(Flavor::MySql).await;
+}
+
+#[tokio::test]
+async fn set_timestamp_does_not_change_the_age_of_a_statement_on_mariadb() {
+    statements_keep_their_age(Flavor::MariaDb).await;
+}
 
 #[tokio::test]
 async fn forged_age_of_a_statement_that_ends_during_the_read_is_not_shown_on_mysql() {
@@ -282,7 +290,15 @@ async fn reader_clock_is_reset(flavor: Flavor) {
     assert!(diagnosis.clock_difference.abs() < 60.0, "{flavor}: {}", diagnosis.clock_difference);
 }
 
-clew_testkit::test_on_each_flavor!(reader_clock_is_reset);
+#[tokio::test]
+async fn clock_of_the_reading_session_is_reset_on_mysql() {
+    reader_clock_is_reset(Flavor::MySql).await;
+}
+
+#[tokio::test]
+async fn clock_of_the_reading_session_is_reset_on_mariadb() {
+    reader_clock_is_reset(Flavor::MariaDb).await;
+}
 
 /// Parses a UTC time to seconds since 1970.
 fn utc(moment: &str) -> Duration {
@@ -328,7 +344,15 @@ async fn start_of_dst_changes_no_age(flavor: Flavor) {
     assert!((300..1200).contains(&lock_wait), "{flavor}: {lock_wait}");
 }
 
-clew_testkit::test_on_each_flavor!(start_of_dst_changes_no_age);
+#[tokio::test]
+async fn start_of_daylight_saving_time_changes_no_age_on_mysql() {
+    start_of_dst_changes_no_age(Flavor::MySql).await;
+}
+
+#[tokio::test]
+async fn start_of_daylight_saving_time_changes_no_age_on_mariadb() {
+    start_of_dst_changes_no_age(Flavor::MariaDb).await;
+}
 
 async fn end_of_dst_changes_no_age(flavor: Flavor) {
     // 02:30 CEST; at 03:00 it is 02:00 CET.
@@ -363,7 +387,15 @@ async fn end_of_dst_changes_no_age(flavor: Flavor) {
     assert_eq!(summary.limitations, [], "{flavor}");
 }
 
-clew_testkit::test_on_each_flavor!(end_of_dst_changes_no_age);
+#[tokio::test]
+async fn end_of_daylight_saving_time_changes_no_age_on_mysql() {
+    end_of_dst_changes_no_age(Flavor::MySql).await;
+}
+
+#[tokio::test]
+async fn end_of_daylight_saving_time_changes_no_age_on_mariadb() {
+    end_of_dst_changes_no_age(Flavor::MariaDb).await;
+}
 
 /// The clock is set back and forward again between two reads, and a session is opened in between.
 #[tokio::test]
@@ -455,4 +487,12 @@ async fn steps_are_corrected(flavor: Flavor) {
     assert_eq!(transaction_ages(&server.url(), &[session.id]).await, [0], "{flavor}");
 }
 
-clew_testkit::test_on_each_flavor!(steps_are_corrected);
+#[tokio::test]
+async fn steps_of_the_servers_clock_are_detected_and_corrected_on_mysql() {
+    steps_are_corrected(Flavor::MySql).await;
+}
+
+#[tokio::test]
+async fn steps_of_the_servers_clock_are_detected_and_corrected_on_mariadb() {
+    steps_are_corrected(Flavor::MariaDb).await;
+}

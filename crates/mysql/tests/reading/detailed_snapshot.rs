@@ -93,7 +93,15 @@ async fn blockers_are_reported(flavor: Flavor) {
     built.tear_down(&server).await.unwrap();
 }
 
-clew_testkit::test_on_each_flavor!(blockers_are_reported);
+#[tokio::test]
+async fn blockers_are_reported_on_mysql() {
+    blockers_are_reported(Flavor::MySql).await;
+}
+
+#[tokio::test]
+async fn blockers_are_reported_on_mariadb() {
+    blockers_are_reported(Flavor::MariaDb).await;
+}
 
 /// Opens a session with a program name that sleeps in a statement.
 async fn sleeper(server: &Server, statement: &str) -> RawSession {

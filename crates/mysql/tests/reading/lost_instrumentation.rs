@@ -82,7 +82,15 @@ async fn lost_locks_explain_a_missing_blocker(flavor: Flavor) {
     }
 }
 
-clew_testkit::test_on_each_flavor!(lost_locks_explain_a_missing_blocker);
+#[tokio::test]
+async fn lost_metadata_locks_explain_a_missing_blocker_on_mysql() {
+    lost_locks_explain_a_missing_blocker(Flavor::MySql).await;
+}
+
+#[tokio::test]
+async fn lost_metadata_locks_explain_a_missing_blocker_on_mariadb() {
+    lost_locks_explain_a_missing_blocker(Flavor::MariaDb).await;
+}
 
 async fn each_loss_is_reported(flavor: Flavor) {
     use LimitationKind::{LostConnectAttributes, LostMetadataLocks, LostStatements, LostThreads};
@@ -115,7 +123,15 @@ async fn each_loss_is_reported(flavor: Flavor) {
     }
 }
 
-clew_testkit::test_on_each_flavor!(each_loss_is_reported);
+#[tokio::test]
+async fn each_loss_of_performance_schema_is_reported_on_mysql() {
+    each_loss_is_reported(Flavor::MySql).await;
+}
+
+#[tokio::test]
+async fn each_loss_of_performance_schema_is_reported_on_mariadb() {
+    each_loss_is_reported(Flavor::MariaDb).await;
+}
 
 #[tokio::test]
 async fn sessions_without_a_thread_have_no_reliable_age_on_mysql() {

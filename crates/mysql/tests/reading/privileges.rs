@@ -67,7 +67,15 @@ async fn paste_remedies(server: &Server, diagnosis: &Diagnosis) {
     server.run_statements(&remedies).await.unwrap();
 }
 
-clew_testkit::test_on_each_flavor!(suggested_grants_remove_limitations);
+#[tokio::test]
+async fn suggested_grants_remove_limitations_on_mariadb() {
+    suggested_grants_remove_limitations(Flavor::MariaDb).await;
+}
+
+#[tokio::test]
+async fn suggested_grants_remove_limitations_on_mysql() {
+    suggested_grants_remove_limitations(Flavor::MySql).await;
+}
 
 #[tokio::test]
 async fn process_privilege_shows_all_sessions_and_transactions() {

@@ -131,4 +131,12 @@ async fn server_defaults_do_not_affect_reads(flavor: Flavor) {
     }
 }
 
-clew_testkit::test_on_each_flavor!(server_defaults_do_not_affect_reads);
+#[tokio::test]
+async fn server_defaults_do_not_affect_reads_on_mysql() {
+    server_defaults_do_not_affect_reads(Flavor::MySql).await;
+}
+
+#[tokio::test]
+async fn server_defaults_do_not_affect_reads_on_mariadb() {
+    server_defaults_do_not_affect_reads(Flavor::MariaDb).await;
+}

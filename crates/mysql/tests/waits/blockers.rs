@@ -64,7 +64,15 @@ async fn idle_root_blocker_has_statements_of_its_transaction(flavor: Flavor) {
     }
 }
 
-clew_testkit::test_on_each_flavor!(idle_root_blocker_has_statements_of_its_transaction);
+#[tokio::test]
+async fn idle_root_blocker_has_statements_of_its_transaction_on_mysql() {
+    idle_root_blocker_has_statements_of_its_transaction(Flavor::MySql).await;
+}
+
+#[tokio::test]
+async fn idle_root_blocker_has_statements_of_its_transaction_on_mariadb() {
+    idle_root_blocker_has_statements_of_its_transaction(Flavor::MariaDb).await;
+}
 
 #[tokio::test]
 async fn missing_statement_history_is_reported_with_a_remedy() {
@@ -132,4 +140,12 @@ async fn root_blocker_in_rollback_is_detected(flavor: Flavor) {
     timeout(LIMIT, waiter.wait_for_response()).await.unwrap().unwrap();
 }
 
-clew_testkit::test_on_each_flavor!(root_blocker_in_rollback_is_detected);
+#[tokio::test]
+async fn root_blocker_in_rollback_is_detected_on_mysql() {
+    root_blocker_in_rollback_is_detected(Flavor::MySql).await;
+}
+
+#[tokio::test]
+async fn root_blocker_in_rollback_is_detected_on_mariadb() {
+    root_blocker_in_rollback_is_detected(Flavor::MariaDb).await;
+}

@@ -150,4 +150,12 @@ async fn kill_party(graph: &WaitGraph, victim: WaitParticipant, server: &Server)
     }
 }
 
-clew_testkit::test_on_each_flavor!(graph_matches_every_scenario);
+#[tokio::test]
+async fn graph_matches_every_scenario_on_mysql() {
+    graph_matches_every_scenario(Flavor::MySql).await;
+}
+
+#[tokio::test]
+async fn graph_matches_every_scenario_on_mariadb() {
+    graph_matches_every_scenario(Flavor::MariaDb).await;
+}

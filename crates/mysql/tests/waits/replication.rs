@@ -136,7 +136,15 @@ async fn session_that_streams_the_binary_log_has_the_replication_risk() {
     }
 }
 
-clew_testkit::test_on_each_flavor!(applier_is_detected);
+#[tokio::test]
+async fn applier_is_detected_on_mysql() {
+    applier_is_detected(Flavor::MySql).await;
+}
+
+#[tokio::test]
+async fn applier_is_detected_on_mariadb() {
+    applier_is_detected(Flavor::MariaDb).await;
+}
 
 #[tokio::test]
 async fn applier_is_not_killed_on_mysql() {

@@ -87,7 +87,15 @@ async fn wait_for_a_vanished_blocker_is_unexplained(flavor: Flavor, waits: &'sta
     assert!(unexplained.why.english.contains("between two reads"), "{graph:#?}");
 }
 
-clew_testkit::test_on_each_flavor!(vanished_sessions_stay_in_the_graph);
+#[tokio::test]
+async fn vanished_sessions_stay_in_the_graph_on_mysql() {
+    vanished_sessions_stay_in_the_graph(Flavor::MySql).await;
+}
+
+#[tokio::test]
+async fn vanished_sessions_stay_in_the_graph_on_mariadb() {
+    vanished_sessions_stay_in_the_graph(Flavor::MariaDb).await;
+}
 
 #[tokio::test]
 async fn wait_for_a_vanished_blocker_is_unexplained_on_mysql() {

@@ -108,7 +108,15 @@ async fn blocker_is_shown_and_killed(flavor: Flavor) {
     assert_eq!(server.audit_of("KillSession").await.len(), 2);
 }
 
-clew_testkit::test_on_each_flavor!(blocker_is_shown_and_killed);
+#[tokio::test]
+async fn blocker_is_shown_and_killed_on_mariadb() {
+    blocker_is_shown_and_killed(Flavor::MariaDb).await;
+}
+
+#[tokio::test]
+async fn blocker_is_shown_and_killed_on_mysql() {
+    blocker_is_shown_and_killed(Flavor::MySql).await;
+}
 
 async fn long_statement_is_shown_in_full_and_killed(flavor: Flavor) {
     let node = node(flavor).await;
@@ -150,7 +158,15 @@ async fn long_statement_is_shown_in_full_and_killed(flavor: Flavor) {
     assert_eq!(detail(&server, busy.id).await["command"], "Sleep", "the session must survive");
 }
 
-clew_testkit::test_on_each_flavor!(long_statement_is_shown_in_full_and_killed);
+#[tokio::test]
+async fn long_statement_is_shown_in_full_and_killed_on_mariadb() {
+    long_statement_is_shown_in_full_and_killed(Flavor::MariaDb).await;
+}
+
+#[tokio::test]
+async fn long_statement_is_shown_in_full_and_killed_on_mysql() {
+    long_statement_is_shown_in_full_and_killed(Flavor::MySql).await;
+}
 
 #[tokio::test]
 async fn permissions_report_denied_actions() {

@@ -116,7 +116,15 @@ async fn surviving_root_blocker_and_effect_of_its_kill_are_reported(flavor: Flav
     assert_eq!(killed["effect"], effect, "{flavor}: {killed}");
 }
 
-clew_testkit::test_on_each_flavor!(surviving_root_blocker_and_effect_of_its_kill_are_reported);
+#[tokio::test]
+async fn surviving_root_blocker_and_effect_of_its_kill_are_reported_on_mariadb() {
+    surviving_root_blocker_and_effect_of_its_kill_are_reported(Flavor::MariaDb).await;
+}
+
+#[tokio::test]
+async fn surviving_root_blocker_and_effect_of_its_kill_are_reported_on_mysql() {
+    surviving_root_blocker_and_effect_of_its_kill_are_reported(Flavor::MySql).await;
+}
 
 async fn unsafe_sessions_are_reported_in_previews(flavor: Flavor) {
     let (node, mut holder, _) = start_blocked(flavor, 0).await;
@@ -193,7 +201,15 @@ async fn unsafe_sessions_are_reported_in_previews(flavor: Flavor) {
     running.abort();
 }
 
-clew_testkit::test_on_each_flavor!(unsafe_sessions_are_reported_in_previews);
+#[tokio::test]
+async fn unsafe_sessions_are_reported_in_previews_on_mariadb() {
+    unsafe_sessions_are_reported_in_previews(Flavor::MariaDb).await;
+}
+
+#[tokio::test]
+async fn unsafe_sessions_are_reported_in_previews_on_mysql() {
+    unsafe_sessions_are_reported_in_previews(Flavor::MySql).await;
+}
 
 fn address(node: &clew_testkit::Server) -> SocketAddr {
     (Ipv4Addr::LOCALHOST, node.port()).into()
@@ -221,7 +237,15 @@ async fn killed_statement_of_a_slow_server_is_reported_as_killed(flavor: Flavor)
     assert_eq!((&audited["killed"], &audited["refused"]), (&json!([busy.id]), &Value::Null), "{flavor}: {audited}");
 }
 
-clew_testkit::test_on_each_flavor!(killed_statement_of_a_slow_server_is_reported_as_killed);
+#[tokio::test]
+async fn killed_statement_of_a_slow_server_is_reported_as_killed_on_mariadb() {
+    killed_statement_of_a_slow_server_is_reported_as_killed(Flavor::MariaDb).await;
+}
+
+#[tokio::test]
+async fn killed_statement_of_a_slow_server_is_reported_as_killed_on_mysql() {
+    killed_statement_of_a_slow_server_is_reported_as_killed(Flavor::MySql).await;
+}
 
 #[tokio::test]
 async fn preview_of_a_kill_through_a_proxy_shows_the_refusal() {
@@ -270,7 +294,15 @@ async fn refused_login_of_a_preview_is_recorded(flavor: Flavor) {
     assert_eq!(backoff.refusals, 1, "{flavor}: {backoff:?}");
 }
 
-clew_testkit::test_on_each_flavor!(refused_login_of_a_preview_is_recorded);
+#[tokio::test]
+async fn refused_login_of_a_preview_is_recorded_on_mariadb() {
+    refused_login_of_a_preview_is_recorded(Flavor::MariaDb).await;
+}
+
+#[tokio::test]
+async fn refused_login_of_a_preview_is_recorded_on_mysql() {
+    refused_login_of_a_preview_is_recorded(Flavor::MySql).await;
+}
 
 #[tokio::test]
 async fn page_requires_the_instance_name_for_a_task_for_all_sessions() {

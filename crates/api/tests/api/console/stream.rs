@@ -105,7 +105,15 @@ async fn changes_of_sessions_are_streamed(flavor: Flavor) {
     await_change(&mut events, gone).await;
 }
 
-clew_testkit::test_on_each_flavor!(changes_of_sessions_are_streamed);
+#[tokio::test]
+async fn changes_of_sessions_are_streamed_on_mariadb() {
+    changes_of_sessions_are_streamed(Flavor::MariaDb).await;
+}
+
+#[tokio::test]
+async fn changes_of_sessions_are_streamed_on_mysql() {
+    changes_of_sessions_are_streamed(Flavor::MySql).await;
+}
 
 #[tokio::test]
 async fn disabled_performance_schema_is_reported_as_a_limitation_on_mysql() {
@@ -191,7 +199,15 @@ async fn subscribers_share_one_sample(flavor: Flavor) {
     }
 }
 
-clew_testkit::test_on_each_flavor!(subscribers_share_one_sample);
+#[tokio::test]
+async fn subscribers_share_one_sample_on_mariadb() {
+    subscribers_share_one_sample(Flavor::MariaDb).await;
+}
+
+#[tokio::test]
+async fn subscribers_share_one_sample_on_mysql() {
+    subscribers_share_one_sample(Flavor::MySql).await;
+}
 
 async fn fake_node() -> FakeServer {
     FakeServer::start(FakeServerOptions { sessions: 3, transactions: 1, fault: Fault::None }).await.unwrap()
@@ -340,7 +356,15 @@ async fn feed_backs_off_after_refused_logins(flavor: Flavor) {
     assert_eq!(failed_logins(&node).await - before, 1, "{flavor}");
 }
 
-clew_testkit::test_on_each_flavor!(feed_backs_off_after_refused_logins);
+#[tokio::test]
+async fn feed_backs_off_after_refused_logins_on_mariadb() {
+    feed_backs_off_after_refused_logins(Flavor::MariaDb).await;
+}
+
+#[tokio::test]
+async fn feed_backs_off_after_refused_logins_on_mysql() {
+    feed_backs_off_after_refused_logins(Flavor::MySql).await;
+}
 
 #[tokio::test]
 async fn interval_is_applied_and_validated() {
