@@ -4,7 +4,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use clew_client::{
-    Client, ClientError, CollectionStatus, Credentials, FileSink, RequestId, Settings, StartCollectionRequest,
+    Client, ClientConfig, ClientError, CollectionStatus, Credentials, FileSink, ProjectRef, RequestId, Settings,
+    StartCollectionRequest,
 };
 use clew_devtools::DevtoolsError;
 use clew_devtools::clew_server::{AccessKey, CONFIGURATION_WITHOUT_PER_CLIENT_LIMITS, ClewProcess, Deployment};
@@ -93,11 +94,8 @@ impl NodeInventory {
             parse_id_from_clew_output(&credentials.access_key)?,
             credentials.secret_key.clone().into(),
         );
-        let client = Client::builder(process.endpoint())
-            .credentials(key)
-            .project(parse_id_from_clew_output(&credentials.project_id)?)
-            .settings(settings)
-            .build()?;
+        let project = ProjectRef::Project(parse_id_from_clew_output(&credentials.project_id)?);
+        let client = Client::new(ClientConfig { settings, ..ClientConfig::new(process.endpoint(), key, project) })?;
         Ok(RunningClewServer { inventory: self, process, client })
     }
 
