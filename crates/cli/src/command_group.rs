@@ -1,5 +1,6 @@
 //! Groups of subcommands that share options.
 
+use clap::builder::Resettable;
 use clap::{ArgMatches, Args, Command, Error, FromArgMatches, Subcommand};
 
 /// Subcommands `C` of a command, and the options `O`, which each of the subcommands accepts.
@@ -12,7 +13,12 @@ pub(crate) struct CommandGroup<C, O = ()> {
 impl<C: Subcommand, O: Args> Args for CommandGroup<C, O> {
     fn augment_args(command: Command) -> Command {
         let command = command.subcommand_required(true).arg_required_else_help(true);
-        C::augment_subcommands(command).mut_subcommands(O::augment_args)
+        // The doc comment of `O`, if any, must not replace the description of the subcommand.
+        let add_options = |subcommand: Command| {
+            let (about, long_about) = (subcommand.get_about().cloned(), subcommand.get_long_about().cloned());
+            O::augment_args(subcommand).about(Resettable::from(about)).long_about(Resettable::from(long_about))
+        };
+        C::augment_subcommands(command).mut_subcommands(add_options)
     }
 
     fn augment_args_for_update(command: Command) -> Command {

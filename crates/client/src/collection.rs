@@ -5,17 +5,17 @@
 use std::fmt;
 use std::time::Duration;
 
-use clew_model::{InstanceId, Limitation, NodeId, UnvalidatedSessionSelection};
+use clew_model::{InstanceId, Limitation, NodeId};
 use reqwest::Method;
 use reqwest::header::HeaderName;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use crate::Client;
 use crate::error::ClientError;
 use crate::response::sanitize_server_text;
 use crate::retry::Idempotency;
 use crate::transport::ApiRequest;
+use crate::{Client, StartCollectionRequest};
 
 const PREFER_HEADER: HeaderName = HeaderName::from_static("prefer");
 const FETCH_STATUS_OPERATION_NAME: &str = "reading the state of a collection";
@@ -98,7 +98,7 @@ impl Client {
         &self,
         instance: &InstanceId,
         node: &NodeId,
-        selection: &UnvalidatedSessionSelection,
+        selection: &StartCollectionRequest,
     ) -> Result<RequestId, ClientError> {
         let request = ApiRequest {
             method: Method::POST,

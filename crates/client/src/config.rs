@@ -86,7 +86,7 @@ impl ClientConfig {
 
 impl Client {
     /// Creates a client without sending any requests.
-    pub fn new(config: ClientConfig) -> Result<Self, ClientError> {
+    pub fn new(mut config: ClientConfig) -> Result<Self, ClientError> {
         let endpoint = Endpoint::parse("endpoint", &config.endpoint)?;
         let iam_endpoint = match &config.iam_endpoint {
             Some(given) => Endpoint::parse("IAM endpoint", given)?,
@@ -96,6 +96,8 @@ impl Client {
             return Err(ClientError::Setup(format!("user agent {:?} contains control characters", config.user_agent)));
         }
         let http = config.build_http_client(&endpoint, &iam_endpoint)?;
+        // The bundles are no longer needed, and the debug output of the client must not contain them.
+        config.ca_certificates = Vec::new();
         let (project, token) = (OnceCell::new(), Mutex::new(None));
         Ok(Self { inner: Arc::new(ClientInner { http, endpoint, iam_endpoint, config, project, token }) })
     }

@@ -45,6 +45,8 @@ use std::sync::Arc;
 
 use tokio::sync::{Mutex, OnceCell};
 
+/// Filter and sort order of a task that collects sessions.
+/// The server validates all fields and uses the default value for each absent field.
 pub use clew_model::UnvalidatedSessionSelection as StartCollectionRequest;
 pub use collection::{CollectionStatus, RequestId};
 pub use config::{ClientConfig, Settings};

@@ -137,6 +137,7 @@ impl fmt::Display for ClientAddressFilter {
 }
 
 /// Unvalidated filter and sort fields of a request. A field is `None` if the request omits the field.
+/// The JSON form, without absent fields, is the body of a request that starts a collection.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct UnvalidatedSessionSelection {
     /// Class of sessions: `slow`, `active`, `total` or `long`.
