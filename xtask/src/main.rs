@@ -8,7 +8,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-/// Cargo builds `clew` and `clew-devtools` together, so that it compiles each dependency once with the same features.
+/// A joint build of `clew` and `clew-devtools` compiles each dependency only once, with the same features.
 const CARGO_PACKAGE_ARGUMENTS: [&str; 4] = ["--package", "clew", "--package", "clew-devtools"];
 
 /// Name prefixes of the environment variables that `cargo run` sets and that the launcher removes.
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
     print_program_start_error("devtools", &task.env("CLEW_WORKSPACE_ROOT", root).args(arguments).exec())
 }
 
-/// Prefers the run-time `CARGO_MANIFEST_DIR` to the compile-time value, which may be the path of another clone.
+/// Prefers the value of `CARGO_MANIFEST_DIR` at run time. The compile-time value may be the path of another clone.
 fn workspace_root() -> PathBuf {
     let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
     Path::new(&package).parent().unwrap_or(Path::new(".")).to_owned()

@@ -64,8 +64,8 @@ fn require_identity_write_permission(caller: &Caller) -> Result<(&DomainId, Audi
     Ok((&caller.principal.domain_id, caller.build_audit_origin()))
 }
 
-/// Returns `true` if `id` is the caller's user id and the credentials are not limited to a project.
-/// Credentials limited to a project grant no access to user accounts, because accounts belong to the domain.
+/// Returns `true` if `id` is the caller's user id and the credentials are not scoped to a project.
+/// Credentials scoped to a project grant no access to user accounts, because accounts belong to the domain.
 fn is_own_user_id(caller: &Caller, id: &str) -> bool {
     let resource = Resource { project: None, region: caller.service.store.region(), instance: None, request_tags: &[] };
     id == caller.principal.user_id.as_str()

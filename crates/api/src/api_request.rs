@@ -38,7 +38,7 @@ impl<P: DeserializeOwned + Send> FromRequest<SharedState> for ApiRequest<P> {
         let caller = Caller::from_request_parts(&mut parts, service).await.map_err(IntoResponse::into_response)?;
         let Path(path) = Path::from_request_parts(&mut parts, service).await.map_err(IntoResponse::into_response)?;
         // The authentication has already read the body into memory and has checked its length.
-        let body = body::to_bytes(body, usize::MAX).await;
+        let body = request_body::to_bytes(body, usize::MAX).await;
         let body = body.map_err(|error| ApiError::internal_error(&error).into_response())?;
         let language = parts.extensions.get().copied().unwrap_or_default();
         let query = parts.uri.query().map(ToOwned::to_owned);

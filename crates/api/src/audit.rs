@@ -17,7 +17,7 @@ use crate::field_errors::truncate_for_message;
 use axum::RequestExt;
 use axum::extract::{RawPathParams, Request};
 use axum::response::{IntoResponse, Response};
-use clew_http::{DetachOnDrop, has_prefer_header};
+use clew_http::{DetachOnDropFuture, has_prefer_header};
 use clew_model::{Actor, AuditEvent, AuditOrigin, AuditOutcome, DomainId};
 use clew_store::User;
 use http::StatusCode;
@@ -121,7 +121,7 @@ where
         let Some(event) = build_audit_event(&operation, &trail, &ids, &response) else { return response };
         // Clients can repeat refused requests indefinitely, so repeated refusals are counted in a single audit event.
         let recorded = if response.status().is_client_error() {
-            let reason = response.extensions().get::<ApiError>().map_or("", ApiError::error_detail_id);
+            let reason = response.extensions().get::<ApiError>().map_or("", ApiError::detail_message_id);
             service.repeated_refusals.record_refusal(&service.store, event, reason).await
         } else {
             service.store.audit().append_audit_event(&event).await
@@ -137,7 +137,7 @@ where
         }
     };
     // The event is recorded even if the client disconnects before receiving the response.
-    DetachOnDrop::new(work).await
+    DetachOnDropFuture::new(work).await
 }
 
 fn build_audit_event(

@@ -6,7 +6,7 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
-use clew_http::{BodyError, ClientAddr, HostCookie};
+use clew_http::{ClientAddr, HostCookie, RequestBodyError};
 use clew_iam::decision::{CredentialScope, Principal};
 use clew_iam::signature::{self, AuthorizationHeader, RequestToSign, SignatureError};
 use clew_iam::token;
@@ -88,8 +88,11 @@ async fn authenticate_caller(
     let header = parts.headers.get(TOKEN_HEADER).map(|token| token.to_str().unwrap_or_default());
     let signed = parts.headers.contains_key(AUTHORIZATION);
     // Explicit credentials take precedence because browsers send the cookie with every request.
-    let cookie =
-        if header.is_none() && !signed { SESSION_COOKIE.read(&parts.headers, parts.extensions.get()) } else { None };
+    let cookie = if header.is_none() && !signed {
+        SESSION_COOKIE.find_in_request(&parts.headers, parts.extensions.get())
+    } else {
+        None
+    };
     let has_body = !body.is_end_stream();
     if let Some(token) = header.or(cookie) {
         let mut identity = authenticate_by_token(service, trail, token).await?;
@@ -115,18 +118,20 @@ async fn authenticate_caller(
 pub(crate) fn is_authenticated_by_cookie(headers: &HeaderMap, connection: Option<&ClientAddr>) -> bool {
     !headers.contains_key(TOKEN_HEADER)
         && !headers.contains_key(AUTHORIZATION)
-        && SESSION_COOKIE.read(headers, connection).is_some()
+        && SESSION_COOKIE.find_in_request(headers, connection).is_some()
 }
 
 pub(crate) async fn read_request_body(body: Body, settings: &ApiSettings) -> Result<Bytes, ApiError> {
     let (limit, timeout) = (settings.max_body_bytes, settings.body_read_timeout);
     clew_http::read_request_body(body, limit, timeout).await.map_err(|error| {
         let (entry, message, argument) = match error {
-            BodyError::TooLarge => (ApiErrorDefinition::BODY_TOO_LARGE, "body-limit", ("limit", limit.to_string())),
-            BodyError::TimedOut => {
+            RequestBodyError::TooLarge => {
+                (ApiErrorDefinition::BODY_TOO_LARGE, "body-limit", ("limit", limit.to_string()))
+            }
+            RequestBodyError::TimedOut => {
                 (ApiErrorDefinition::REQUEST_TIMEOUT, "body-timeout", ("seconds", timeout.as_secs().to_string()))
             }
-            BodyError::Failed(cause) => {
+            RequestBodyError::Failed(cause) => {
                 (ApiErrorDefinition::BAD_REQUEST, "parameter-body", ("reason", cause.to_string()))
             }
         };

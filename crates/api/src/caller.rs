@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::extract::FromRequestParts;
 use clew_http::ClientAddr;
 use clew_iam::decision::{
-    self, Action, Decision, DenyReason, Principal, RequestEnvironment, Resource, TargetInstance, TargetProject,
+    self, AccessDecision, Action, DenyReason, Principal, RequestEnvironment, Resource, TargetInstance, TargetProject,
     check_credential_scope, decide_access, policies_may_allow_action,
 };
 use clew_model::{
@@ -68,11 +68,11 @@ pub(crate) struct Caller {
     pub(crate) credential: CredentialRef,
     /// Expiry time of the credentials, as a Unix timestamp in seconds; `None` for a permanent access key.
     pub(crate) expires_at: Option<i64>,
-    /// Client address and whether the client uses TLS; `None` in tests that call the router without a connection.
+    /// Client address and TLS flag of the connection; `None` in tests that call the router without a connection.
     pub(crate) client: Option<ClientAddr>,
     pub(crate) request_id: String,
     pub(crate) audit: AuditContext,
-    /// Read-only view of the metadata store. It reflects revocations up to the time when the request body was received.
+    /// Read-only view of the metadata store. It includes all revocations before the request body was received.
     pub(crate) view: CachedStoreView,
 }
 
@@ -123,7 +123,7 @@ impl Caller {
     }
 
     /// `seconds` is the duration of the kill task; `None` means unlimited.
-    pub(crate) fn require_credential_lifetime(&self, seconds: Option<u64>) -> Result<(), ApiError> {
+    pub(crate) fn require_credentials_valid_for(&self, seconds: Option<u64>) -> Result<(), ApiError> {
         let (CredentialKind::TemporaryKey, Some(expires_at)) = (self.credentials, self.expires_at) else {
             return Ok(());
         };
@@ -153,7 +153,8 @@ impl Caller {
             return Ok(project);
         }
         let exhausted = self.principal.budget.is_exhausted();
-        Err(self.denial_error(action, if exhausted { &DenyReason::WorkBudget } else { &DenyReason::NoPolicy }))
+        Err(self
+            .access_denied_error(action, if exhausted { &DenyReason::EvaluationBudget } else { &DenyReason::NoPolicy }))
     }
 
     /// Policies cannot restrict a project-level action to a subset of the project's instances.
@@ -220,7 +221,9 @@ impl Caller {
             tags: &instance.tags,
         };
         match self.authorize_action(action, &build_policy_resource(&self.service, project, facts)) {
-            Decision::Deny { reason: reason @ DenyReason::WorkBudget } => Err(self.denial_error(action, &reason)),
+            AccessDecision::Deny { reason: reason @ DenyReason::EvaluationBudget } => {
+                Err(self.access_denied_error(action, &reason))
+            }
             decision => Ok(decision.is_allowed()),
         }
     }
@@ -249,28 +252,28 @@ impl Caller {
         };
         let resource = Resource { project: Some(facts), region: "", instance: None, request_tags: &[] };
         check_credential_scope(&self.principal, action, &resource)
-            .map_err(|reason| self.denial_error(action, &reason))?;
+            .map_err(|reason| self.access_denied_error(action, &reason))?;
         let project = project.ok_or_else(foreign)?;
         if project.enabled { Ok(project) } else { Err(ApiError::new(ApiErrorDefinition::PROJECT_UNAVAILABLE)) }
     }
 
     fn require_permission(&self, action: Action, resource: &Resource<'_>) -> Result<(), ApiError> {
         match self.authorize_action(action, resource) {
-            Decision::Allow => Ok(()),
-            Decision::Deny { reason } => Err(self.denial_error(action, &reason)),
+            AccessDecision::Allow => Ok(()),
+            AccessDecision::Deny { reason } => Err(self.access_denied_error(action, &reason)),
         }
     }
 
-    fn authorize_action(&self, action: Action, resource: &Resource<'_>) -> Decision {
+    fn authorize_action(&self, action: Action, resource: &Resource<'_>) -> AccessDecision {
         run_policy_evaluation(&self.principal, || {
             decide_access(&self.principal, action, resource, &self.build_request_environment())
         })
     }
 
     /// The error does not reveal whether a project exists in another domain.
-    fn denial_error(&self, action: Action, reason: &DenyReason) -> ApiError {
+    fn access_denied_error(&self, action: Action, reason: &DenyReason) -> ApiError {
         debug!(user.id = %self.principal.user_id, action = action.name, %reason, "action denied");
-        if *reason == DenyReason::WorkBudget && self.principal.budget.has_exceeded_rate_limit() {
+        if *reason == DenyReason::EvaluationBudget && self.principal.budget.has_exceeded_rate_limit() {
             return ApiError::rate_limit_exceeded_error(POLICY_EVALUATION_RETRY_AFTER);
         }
         let id = match reason {
@@ -279,12 +282,12 @@ impl Caller {
             DenyReason::ProjectToken => "denied-project-token",
             DenyReason::NoPolicy => "denied-no-policy",
             DenyReason::ExplicitDeny { .. } => "denied-by-policy",
-            DenyReason::WorkBudget => "denied-work-budget",
+            DenyReason::EvaluationBudget => "denied-work-budget",
         };
         let entry = match (action.target, reason) {
             (
                 decision::ActionResourceType::Domain,
-                DenyReason::NoPolicy | DenyReason::ExplicitDeny { .. } | DenyReason::WorkBudget,
+                DenyReason::NoPolicy | DenyReason::ExplicitDeny { .. } | DenyReason::EvaluationBudget,
             ) => ApiErrorDefinition::IAM_POLICY,
             (decision::ActionResourceType::Domain, _) => ApiErrorDefinition::IAM_FORBIDDEN_SCOPE,
             _ => ApiErrorDefinition::FOREIGN_PROJECT,
@@ -310,7 +313,7 @@ pub(crate) fn parse_id<I: FromStr<Err = ApiIdParseError>>(text: &str) -> Result<
     })
 }
 
-pub(crate) async fn find_reachable_node_with_password(
+pub(crate) async fn load_reachable_node_and_password(
     service: &AppState,
     instance: &Instance,
     node: &str,
@@ -340,7 +343,7 @@ pub(crate) struct TargetNode<N = NodeId> {
 }
 
 impl TargetNode {
-    pub(crate) async fn resolve(
+    pub(crate) async fn authorize_and_find_node(
         caller: &Caller,
         action: Action,
         (project, instance, node): &NodePath,
@@ -353,13 +356,13 @@ impl TargetNode {
 }
 
 impl TargetNode<Node> {
-    pub(crate) async fn authorize_and_find_node_with_password(
+    pub(crate) async fn authorize_and_load_node_and_password(
         caller: &Caller,
         action: Action,
         path: &NodePath,
     ) -> Result<Self, ApiError> {
-        let TargetNode { project, instance, .. } = TargetNode::resolve(caller, action, path).await?;
-        let node = find_reachable_node_with_password(&caller.service, &instance, &path.2).await?;
+        let TargetNode { project, instance, .. } = TargetNode::authorize_and_find_node(caller, action, path).await?;
+        let node = load_reachable_node_and_password(&caller.service, &instance, &path.2).await?;
         Ok(Self { project, instance, node })
     }
 }

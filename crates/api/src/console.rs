@@ -5,11 +5,11 @@ pub(crate) mod csrf;
 pub(crate) mod kill;
 pub(crate) mod kill_history;
 pub(crate) mod lock_waits;
-pub(crate) mod page;
 pub(crate) mod permissions;
 pub(crate) mod session_collections;
 pub(crate) mod session_detail;
 pub(crate) mod stream;
+pub(crate) mod web_page;
 
 use jiff::Timestamp;
 

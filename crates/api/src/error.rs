@@ -120,7 +120,7 @@ impl ApiError {
         Self { retry_after: Some(CONCURRENCY_LIMIT_RETRY_AFTER_SECONDS), ..detail }
     }
 
-    /// For a reserved connection, which serves only the health and metrics endpoints.
+    /// Error for a request on a reserved connection, which serves only the health and metrics endpoints.
     pub(crate) fn no_free_connection_error() -> Self {
         let detail = Self::with_detail(ApiErrorDefinition::UNAVAILABLE, "no-free-connection", Vec::new());
         Self { retry_after: Some(CONCURRENCY_LIMIT_RETRY_AFTER_SECONDS), ..detail }
@@ -136,7 +136,7 @@ impl ApiError {
         Self { detail: ErrorDetail::Failure(failure), ..Self::new(ApiErrorDefinition::INTERNAL) }
     }
 
-    pub(crate) fn error_detail_id(&self) -> &'static str {
+    pub(crate) fn detail_message_id(&self) -> &'static str {
         match &self.detail {
             ErrorDetail::Message(id, _) => id,
             ErrorDetail::Failure(_) => "failure",

@@ -12,7 +12,7 @@
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::{path::Path, sync::Arc};
-//! use clew_api::{ApiSettings, AppComponents, AppState, Metrics, RateLimits, RateLimitSettings};
+//! use clew_api::{ApiSettings, AppComponents, AppState, Metrics, RateLimiters, RateLimitSettings};
 //! use clew_worker::{SessionCollectionQueue, IntelligentKillQueue, KillExecutor, WorkerSettings};
 //! use tokio_util::sync::CancellationToken;
 //!
@@ -21,7 +21,7 @@
 //! let worker_settings = WorkerSettings::default();
 //! let collections = SessionCollectionQueue::new(store.clone(), worker_settings.clone(), Arc::new(metrics.clone()));
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:8407").await?;
-//! let limits = RateLimits::new(RateLimitSettings::default(), metrics.clone());
+//! let limits = RateLimiters::new(RateLimitSettings::default(), metrics.clone());
 //! let (settings, connector) = (ApiSettings::default(), worker_settings.connector.clone());
 //! let kills = KillExecutor::new(store.clone(), Default::default());
 //! let intelligent_kills = IntelligentKillQueue::new(store.clone(), kills.clone(), &worker_settings);
@@ -36,7 +36,6 @@ mod api_request;
 mod audit;
 mod audited_operations;
 mod authentication;
-mod body;
 mod caller;
 mod console;
 mod download;
@@ -48,12 +47,13 @@ mod limits;
 mod manual_kill;
 mod messages;
 mod metrics;
-mod nodes;
+mod monitoring;
+mod node_reads;
 mod openapi;
-mod ops;
 mod passwords;
 mod policy_cache;
 mod query_string;
+mod request_body;
 mod request_layer;
 mod routes;
 mod serve;
@@ -62,7 +62,7 @@ mod state;
 mod statement_text;
 mod taurusdb;
 
-pub use limits::{RateLimitSettings, RateLimits};
+pub use limits::{RateLimitSettings, RateLimiters};
 pub use metrics::Metrics;
 pub use routes::build_openapi_json;
 pub use serve::serve;

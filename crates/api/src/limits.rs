@@ -4,7 +4,7 @@
 //! When the sign-in quota of a client address is exhausted, only sign-ins are refused.
 //! When the quota for failed authentications is exhausted, sign-ins and requests with credentials are refused.
 //! To stop credential guessing, requests over a quota are refused before their credentials are checked.
-//! Authenticated requests do not consume the quotas of a client address because thousands of users can share it.
+//! Authenticated requests do not consume the quotas of a client address, which thousands of users can share.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use clew_http::{ClientAddr, ClientSubnet, KeyedRateLimiter};
-use clew_iam::decision::WorkBudget;
+use clew_iam::decision::EvaluationBudget;
 use clew_model::UserId;
 use http::{Extensions, StatusCode};
 use tracing::debug;
@@ -28,9 +28,9 @@ pub struct RateLimitSettings {
     pub principal_per_second: u32,
     /// Burst size of requests per principal.
     pub principal_burst: u32,
-    /// Sustained rate per peer, in sign-ins per second. Failed authentications have a separate quota of the same size.
+    /// Sustained rate of sign-ins per client address and second. Failed authentications have a separate, equal quota.
     pub peer_per_second: u32,
-    /// Burst size of sign-ins per peer. Failed authentications have a separate quota with the same burst size.
+    /// Burst size of sign-ins per client address. Failed authentications have a separate, equal quota.
     pub peer_burst: u32,
 }
 
@@ -40,29 +40,29 @@ impl Default for RateLimitSettings {
     }
 }
 
-const EVALUATED_POLICY_BYTES_PER_PERMIT: usize = 32 << 10;
+const EVALUATED_POLICY_BYTES_PER_REQUEST_QUOTA_UNIT: usize = 32 << 10;
 /// Parsing a policy can be expensive because the parser compares each unknown word with all valid words.
-const PARSED_POLICY_BYTES_PER_PERMIT: usize = 4 << 10;
-const POLICY_WORK_UNITS_PER_RATE_LIMIT_PERMIT: u64 = 1 << 20;
+const PARSED_POLICY_BYTES_PER_REQUEST_QUOTA_UNIT: usize = 4 << 10;
+const POLICY_WORK_UNITS_PER_REQUEST_QUOTA_UNIT: u64 = 1 << 20;
 
 /// Rate limiters for principals and peers. Clones share the same quotas.
 #[derive(Debug, Clone)]
-pub struct RateLimits(Arc<RateLimiters>);
+pub struct RateLimiters(Arc<SharedRateLimiters>);
 
 #[derive(Debug)]
-struct RateLimiters {
+struct SharedRateLimiters {
     principals: KeyedRateLimiter<UserId>,
     sign_ins: KeyedRateLimiter<ClientSubnet>,
     failures: KeyedRateLimiter<ClientSubnet>,
     metrics: Metrics,
 }
 
-impl RateLimits {
+impl RateLimiters {
     /// Creates rate limiters with full quotas. Refused requests are counted in `metrics`.
     #[must_use]
     pub fn new(rates: RateLimitSettings, metrics: Metrics) -> Self {
         let per_peer = || KeyedRateLimiter::new(rates.peer_per_second, rates.peer_burst);
-        Self(Arc::new(RateLimiters {
+        Self(Arc::new(SharedRateLimiters {
             principals: KeyedRateLimiter::new(rates.principal_per_second, rates.principal_burst),
             sign_ins: per_peer(),
             failures: per_peer(),
@@ -72,7 +72,7 @@ impl RateLimits {
 
     /// Does not consume the quota.
     pub(crate) fn check_auth_failure_limit(&self, peer: IpAddr) -> Result<(), ApiError> {
-        self.0.failures.peek(&peer.into()).map_err(self.reject_request(ExceededLimit::Failures))
+        self.0.failures.check_permit_available(&peer.into()).map_err(self.reject_request(ExceededLimit::Failures))
     }
 
     pub(crate) fn consume_sign_in_quota(&self, peer: IpAddr) -> Result<(), ApiError> {
@@ -88,35 +88,35 @@ impl RateLimits {
 
     /// Does not consume the quota.
     pub(crate) fn check_principal_rate_limit(&self, user: &UserId) -> Result<(), ApiError> {
-        self.0.principals.peek(user).map_err(self.reject_request(ExceededLimit::Principal))
+        self.0.principals.check_permit_available(user).map_err(self.reject_request(ExceededLimit::Principal))
     }
 
     /// `bytes` is the total size of the evaluated policies.
     /// A request that evaluates large policies counts as several requests toward the rate limit.
     /// Refused requests do not consume the quota, so a later retry can succeed.
     pub(crate) fn consume_policy_evaluation_quota(&self, user: &UserId, bytes: usize) -> Result<(), ApiError> {
-        self.consume_request_quota(user, 1 + bytes / EVALUATED_POLICY_BYTES_PER_PERMIT)
+        self.consume_request_quota(user, 1 + bytes / EVALUATED_POLICY_BYTES_PER_REQUEST_QUOTA_UNIT)
     }
 
-    /// Every [`PARSED_POLICY_BYTES_PER_PERMIT`] bytes of a policy count as one request in the user's request quota.
+    /// Each [`PARSED_POLICY_BYTES_PER_REQUEST_QUOTA_UNIT`] policy bytes count as one request of the user's quota.
     pub(crate) fn consume_policy_parsing_quota(&self, user: &UserId, bytes: usize) -> Result<(), ApiError> {
-        match bytes / PARSED_POLICY_BYTES_PER_PERMIT {
+        match bytes / PARSED_POLICY_BYTES_PER_REQUEST_QUOTA_UNIT {
             0 => Ok(()),
             count => self.consume_request_quota(user, count),
         }
     }
 
-    /// Creates a work budget for policy evaluations.
-    /// Every [`POLICY_WORK_UNITS_PER_RATE_LIMIT_PERMIT`] work units count as one request in the user's request quota.
+    /// Creates a budget that limits how much work a request can spend on policy evaluations.
+    /// Each [`POLICY_WORK_UNITS_PER_REQUEST_QUOTA_UNIT`] units of work count as one request of the user's quota.
     /// Concurrent requests of a principal share the principal's request quota.
-    pub(crate) fn create_policy_evaluation_budget(&self, user: &UserId) -> Arc<WorkBudget> {
+    pub(crate) fn create_policy_evaluation_budget(&self, user: &UserId) -> Arc<EvaluationBudget> {
         if self.0.principals.is_disabled() {
             return Arc::default();
         }
         let (limits, user) = (self.clone(), user.clone());
         let charge =
             move |steps| limits.consume_request_quota(&user, usize::try_from(steps).unwrap_or(usize::MAX)).is_ok();
-        Arc::new(WorkBudget::with_rate_limit(POLICY_WORK_UNITS_PER_RATE_LIMIT_PERMIT, charge))
+        Arc::new(EvaluationBudget::with_rate_limit(POLICY_WORK_UNITS_PER_REQUEST_QUOTA_UNIT, charge))
     }
 
     fn consume_request_quota(&self, user: &UserId, count: usize) -> Result<(), ApiError> {
@@ -132,7 +132,7 @@ impl RateLimits {
     }
 }
 
-pub(crate) async fn limit_sign_in_rate(limits: &RateLimits, request: Request, next: Next) -> Response {
+pub(crate) async fn limit_sign_in_rate(limits: &RateLimiters, request: Request, next: Next) -> Response {
     let peer = client_ip(request.extensions());
     if let Some(peer) = peer
         && let Err(refusal) = limits.consume_sign_in_quota(peer)
@@ -161,9 +161,9 @@ mod tests {
     const OTHER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2));
 
     /// Limits whose quotas are not replenished during a test.
-    fn limits(principal: u32, peer: u32) -> RateLimits {
+    fn limits(principal: u32, peer: u32) -> RateLimiters {
         const PERIOD: std::time::Duration = std::time::Duration::from_hours(1);
-        RateLimits(Arc::new(RateLimiters {
+        RateLimiters(Arc::new(SharedRateLimiters {
             principals: KeyedRateLimiter::with_period(PERIOD, principal),
             sign_ins: KeyedRateLimiter::with_period(PERIOD, peer),
             failures: KeyedRateLimiter::with_period(PERIOD, peer),
@@ -237,8 +237,8 @@ mod tests {
     }
 
     /// Spends the units of `requests` requests, a quarter of a request at a time.
-    fn spend(budget: &WorkBudget, requests: u64) -> bool {
-        (0..requests * 4).all(|_| budget.consume_work_units(POLICY_WORK_UNITS_PER_RATE_LIMIT_PERMIT / 4))
+    fn spend(budget: &EvaluationBudget, requests: u64) -> bool {
+        (0..requests * 4).all(|_| budget.consume_work_units(POLICY_WORK_UNITS_PER_REQUEST_QUOTA_UNIT / 4))
     }
 
     #[test]
@@ -257,7 +257,7 @@ mod tests {
     fn zero_disables_the_limits() {
         let rates =
             RateLimitSettings { principal_per_second: 0, principal_burst: 1, peer_per_second: 1, peer_burst: 0 };
-        let limits = RateLimits::new(rates, Metrics::default());
+        let limits = RateLimiters::new(rates, Metrics::default());
         let user = UserId::generate();
         for _ in 0..1000 {
             limits.record_auth_failure(PEER);

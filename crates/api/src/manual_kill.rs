@@ -2,7 +2,7 @@
 
 use clew_diagnose::KillRisk;
 use clew_model::{Language, Node};
-use clew_mysql::{KillTarget, ProcessListOrigin, UnsafeKillPolicy};
+use clew_mysql::{KillTarget, ProcessListSource, UnsafeKillPolicy};
 use clew_store::KillSource;
 use clew_worker::{KillError, KillRequest, VictimMatchRule};
 use serde::Serialize;
@@ -13,10 +13,10 @@ use crate::caller::{Caller, TargetNode};
 use crate::error::ApiError;
 use crate::field_errors::check_text_length;
 
-const MAX_REASON_CHARS: usize = 255;
+const MAX_KILL_REASON_CHARS: usize = 255;
 
 impl AppState {
-    pub(crate) async fn kill_on_node<T>(
+    pub(crate) async fn run_kill_operation_on_node<T>(
         &self,
         node: &Node,
         kill: impl Future<Output = Result<T, KillError>>,
@@ -34,11 +34,11 @@ impl AppState {
 /// Validates the reason for a kill; an empty reason is valid.
 pub(crate) fn check_kill_reason(reason: Option<String>) -> Result<String, ApiError> {
     let reason = reason.unwrap_or_default();
-    check_text_length("reason", &reason, 0, MAX_REASON_CHARS)?;
+    check_text_length("reason", &reason, 0, MAX_KILL_REASON_CHARS)?;
     Ok(reason)
 }
 
-pub(crate) fn add_kill_to_audit_detail(caller: &Caller, ids: &[u64], reason: &str) {
+pub(crate) fn add_kill_to_audit_event(caller: &Caller, ids: &[u64], reason: &str) {
     caller.audit.add_detail("asked", ids.to_vec());
     if !reason.is_empty() {
         caller.audit.add_detail("reason", reason);
@@ -50,7 +50,7 @@ pub(crate) fn build_manual_kill_request(
     target: &TargetNode<Node>,
     kind: KillTarget,
     reason: &str,
-    list_read: ProcessListOrigin,
+    list_read: ProcessListSource,
 ) -> KillRequest {
     KillRequest {
         origin: caller.build_audit_origin(),

@@ -140,7 +140,7 @@ impl Metrics {
         self.rejections.get_or_create(&[("limit", limit.name())]).inc();
     }
 
-    /// Sets the gauges of the collection queue and of the workers to the counts that the store contains.
+    /// Updates the gauges of the collection queue and of the workers with counts from the store.
     pub(crate) fn set_queue_gauges(&self, tasks: &[(CollectionTaskStatus, u64)], zones: Vec<ZoneState>) {
         for (status, count) in tasks {
             self.tasks.get_or_create(&[("status", status.name())]).set(gauge_value_from_count(*count));

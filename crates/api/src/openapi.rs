@@ -70,7 +70,7 @@ const NOT_FOUND_ERROR_RESPONSE: (ApiErrorDefinition, &str) =
     (ApiErrorDefinition::UNKNOWN_NODE, "An object in the path does not exist");
 
 /// Completes the operations with the facts that follow from their paths and from `is_audited(method, path)`.
-pub(crate) fn fill_in_operation_details(
+pub(crate) fn add_derived_operation_details(
     openapi: &mut utoipa::openapi::OpenApi,
     is_audited: impl Fn(&str, &str) -> bool,
 ) {
@@ -98,7 +98,7 @@ pub(crate) fn operations_by_method(
     .flatten()
 }
 
-/// Adds the path parameters that the handler's attribute does not describe. Their values are strings.
+/// Adds each path parameter that is missing from the handler's `utoipa::path` attribute, as a string parameter.
 fn add_path_parameters(path: &str, described: &mut DescribedOperation) {
     let names = path.split('{').skip(1).filter_map(|part| part.split('}').next());
     for (position, name) in names.enumerate() {

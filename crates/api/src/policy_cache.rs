@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clew_iam::decision::{Grant, GrantSource, Principal};
 use clew_iam::policy::{Policy, system_policies};
 use clew_model::UserId;
-use clew_store::{CachedStoreView, GrantedPolicy, Store, StoreError, StoredPolicyGrant, VersionedCache};
+use clew_store::{CachedStoreView, CustomOrBuiltInPolicy, PolicyGrant, Store, StoreError, VersionedCache};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::{block_in_place, spawn_blocking};
 use tracing::error;
@@ -39,10 +39,10 @@ impl PolicyCache {
     }
 }
 
-/// Policies of at least this total size, in bytes, are parsed and evaluated where they cannot delay other requests.
+/// Minimum total size, in bytes, at which policies are parsed and evaluated in [`block_in_place`].
 const LARGE_POLICY_MIN_BYTES: usize = 8 << 10;
-/// Approximate number of compared bytes after which a request evaluates policies in [`block_in_place`].
-const LARGE_POLICY_EVALUATION_MIN_WORK_UNITS: u64 = 64 << 10;
+/// Work units (about one per compared byte) after which a request evaluates policies in [`block_in_place`].
+const MIN_WORK_UNITS_FOR_BLOCKING_EVALUATION: u64 = 64 << 10;
 
 /// Evaluates large policies in [`block_in_place`] so that the evaluation does not delay other requests.
 pub(crate) fn run_policy_evaluation<T>(principal: &Principal, evaluation: impl FnOnce() -> T) -> T {
@@ -50,14 +50,14 @@ pub(crate) fn run_policy_evaluation<T>(principal: &Principal, evaluation: impl F
     let is_multi_threaded =
         || Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread);
     let is_large = principal.total_policy_bytes() >= LARGE_POLICY_MIN_BYTES
-        || principal.budget.consumed_work_units() >= LARGE_POLICY_EVALUATION_MIN_WORK_UNITS;
+        || principal.budget.consumed_work_units() >= MIN_WORK_UNITS_FOR_BLOCKING_EVALUATION;
     if is_large && is_multi_threaded() { block_in_place(evaluation) } else { evaluation() }
 }
 
 /// Returns an empty list if any policy cannot be parsed, because the invalid policy could contain a Deny statement.
 pub(crate) async fn load_policies(store: &Store, user: &UserId) -> Result<Arc<[Grant]>, StoreError> {
     let (stored, user) = (store.policies().list_user_policy_grants(user).await?, user.clone());
-    let bytes: usize = stored.iter().map(StoredPolicyGrant::document_len).sum();
+    let bytes: usize = stored.iter().map(PolicyGrant::document_len).sum();
     let parse = move || {
         stored.into_iter().map(|stored| parse_policy_grant(&user, stored)).collect::<Option<_>>().unwrap_or_default()
     };
@@ -68,13 +68,13 @@ pub(crate) async fn load_policies(store: &Store, user: &UserId) -> Result<Arc<[G
     Ok(spawn_blocking(parse).await.unwrap_or_default())
 }
 
-fn parse_policy_grant(user: &UserId, stored: StoredPolicyGrant) -> Option<Grant> {
+fn parse_policy_grant(user: &UserId, stored: PolicyGrant) -> Option<Grant> {
     let (policy_name, policy) = match stored.policy {
-        GrantedPolicy::System { name } => {
+        CustomOrBuiltInPolicy::System { name } => {
             let policy = system_policies::find_system_policy(&name).cloned();
             (name, policy)
         }
-        GrantedPolicy::Custom { name, document } => {
+        CustomOrBuiltInPolicy::Custom { name, document } => {
             let policy = Policy::parse_stored_document(&document).ok().map(Arc::new);
             (name, policy)
         }

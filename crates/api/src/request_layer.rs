@@ -7,7 +7,7 @@ use std::time::Instant;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use clew_http::{ClientAddr, ReservedConnection, add_security_headers};
+use clew_http::{ClientAddr, ReservedConnectionMarker, add_security_headers};
 use clew_model::{ApiErrorDefinition, Language};
 use futures_util::FutureExt;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
@@ -28,7 +28,7 @@ const REQUEST_ID_HEADER: &str = "x-request-id";
 /// Routes that accept any `Host` header, because load balancers probe them by IP address.
 const HEALTH_ROUTES: [&str; 2] = ["/healthz", "/readyz"];
 /// Routes that are available while all regular connections are in use.
-const RESERVED_CONNECTION_ROUTES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+const ROUTES_ON_RESERVED_CONNECTIONS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum RouteAuth {
@@ -102,8 +102,8 @@ pub(crate) async fn handle_request(
 }
 
 fn check_connection_and_host(service: &AppState, request: &Request, route: &str) -> Result<(), ApiError> {
-    let is_reserved = request.extensions().get::<ReservedConnection>().is_some();
-    if is_reserved && !RESERVED_CONNECTION_ROUTES.contains(&route) {
+    let is_reserved = request.extensions().get::<ReservedConnectionMarker>().is_some();
+    if is_reserved && !ROUTES_ON_RESERVED_CONNECTIONS.contains(&route) {
         return Err(ApiError::no_free_connection_error());
     }
     if HEALTH_ROUTES.contains(&route) {
@@ -172,7 +172,7 @@ mod tests {
     use hyper_util::service::TowerToHyperService;
 
     use super::*;
-    use crate::{ApiSettings, AppComponents, AppState, Metrics, RateLimitSettings, RateLimits};
+    use crate::{ApiSettings, AppComponents, AppState, Metrics, RateLimitSettings, RateLimiters};
 
     async fn panicking_handler() -> &'static str {
         panic!("on purpose")
@@ -197,7 +197,7 @@ mod tests {
         let worker_settings = WorkerSettings::default();
         let collections =
             SessionCollectionQueue::new(store.clone(), worker_settings.clone(), Arc::new(metrics.clone()));
-        let limits = RateLimits::new(RateLimitSettings::default(), metrics.clone());
+        let limits = RateLimiters::new(RateLimitSettings::default(), metrics.clone());
         let (settings, connector) = (ApiSettings::default(), worker_settings.connector.clone());
         let kills = KillExecutor::new(store.clone(), clew_diagnose::ProtectedAccounts::default());
         let intelligent_kills = IntelligentKillQueue::new(store.clone(), kills.clone(), &worker_settings);

@@ -15,7 +15,7 @@ use crate::audited_operations::AuditedOperations;
 use crate::error::ApiError;
 use crate::openapi::{self, OpenApiDocument};
 use crate::request_layer::{self, RouteAuth, RouteLayerState};
-use crate::{SharedState, administration, console, iam, ops, taurusdb};
+use crate::{SharedState, administration, console, iam, monitoring, taurusdb};
 
 fn authenticated_routes() -> OpenApiRouter<SharedState> {
     OpenApiRouter::new()
@@ -28,10 +28,10 @@ fn authenticated_routes() -> OpenApiRouter<SharedState> {
         .routes(routes!(taurusdb::intelligent_kill::execute_intelligent_kill))
         .routes(routes!(taurusdb::intelligent_kill::history::list_intelligent_kills))
         .routes(routes!(taurusdb::rollback_progress::show_rollback_progress))
-        .routes(routes!(taurusdb::instances::list_instances_v3))
-        .routes(routes!(taurusdb::instances::list_instances_v3_1))
-        .routes(routes!(taurusdb::instances::show_instance_v3))
-        .routes(routes!(taurusdb::instances::show_instance_v3_1))
+        .routes(routes!(taurusdb::instances::list_instances_for_older_api_version))
+        .routes(routes!(taurusdb::instances::list_instances_for_newer_api_version))
+        .routes(routes!(taurusdb::instances::show_instance_for_older_api_version))
+        .routes(routes!(taurusdb::instances::show_instance_for_newer_api_version))
         .routes(routes!(
             taurusdb::kill_tasks::show_kill_task_switch,
             taurusdb::kill_tasks::enable_or_disable_kill_tasks
@@ -92,13 +92,13 @@ fn sign_in_routes() -> OpenApiRouter<SharedState> {
 
 fn health_and_metrics_routes() -> OpenApiRouter<SharedState> {
     OpenApiRouter::new()
-        .routes(routes!(ops::check_liveness))
-        .routes(routes!(ops::check_readiness))
-        .routes(routes!(ops::show_metrics))
+        .routes(routes!(monitoring::check_liveness))
+        .routes(routes!(monitoring::check_readiness))
+        .routes(routes!(monitoring::show_metrics))
 }
 
 fn public_routes() -> OpenApiRouter<SharedState> {
-    health_and_metrics_routes().routes(routes!(ops::openapi::show_openapi_document)).merge(signed_link_routes())
+    health_and_metrics_routes().routes(routes!(monitoring::openapi::show_openapi_document)).merge(signed_link_routes())
 }
 
 fn signed_link_routes() -> OpenApiRouter<SharedState> {
@@ -125,7 +125,7 @@ pub(crate) fn build_router(service: SharedState) -> Router {
         router.merge(health_and_metrics_routes().layer(layer(RouteAuth::Public)))
     } else {
         router
-            .route("/", get(console::page::serve_index_page).layer(layer(RouteAuth::Public)))
+            .route("/", get(console::web_page::serve_index_page).layer(layer(RouteAuth::Public)))
             .merge(authenticated_routes().layer(layer(RouteAuth::Authenticated)))
             .merge(sign_in_routes().layer(layer(RouteAuth::SignIn)))
             .merge(public_routes().layer(layer(RouteAuth::Public)))
@@ -134,7 +134,7 @@ pub(crate) fn build_router(service: SharedState) -> Router {
     let router = if operations_only {
         router.fallback(reject_unknown_route.layer(layer(RouteAuth::Public)))
     } else {
-        router.fallback(console::page::serve_web_page.layer(layer(RouteAuth::Public)))
+        router.fallback(console::web_page::serve_web_page.layer(layer(RouteAuth::Public)))
     };
     router.method_not_allowed_fallback(reject_unknown_route.layer(layer(RouteAuth::Public))).with_state(service)
 }
@@ -152,6 +152,8 @@ pub fn build_openapi_json() -> String {
         .merge(public_routes())
         .split_for_parts();
     let audited = audited_operations();
-    openapi::fill_in_operation_details(&mut document, |method, path| audited.find_operation(method, path).is_some());
+    openapi::add_derived_operation_details(&mut document, |method, path| {
+        audited.find_operation(method, path).is_some()
+    });
     document.to_pretty_json().unwrap_or_default()
 }

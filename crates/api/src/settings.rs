@@ -7,7 +7,7 @@ use clew_http::{AllowedHosts, ConnectionSettings};
 /// Limits of the HTTP server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiSettings {
-    /// Limits of connections. Reserved connections serve only `/healthz`, `/readyz` and `/metrics`.
+    /// Connection limits. Reserved connections serve only `/healthz`, `/readyz` and `/metrics`.
     pub connections: ConnectionSettings,
     /// Maximum request body size, in bytes.
     pub max_body_bytes: usize,

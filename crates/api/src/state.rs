@@ -12,7 +12,7 @@ use crate::audit::RepeatedRefusalCounter;
 use crate::console::stream::NodeWatchRegistry;
 use crate::error::ApiError;
 use crate::iam::password_check_mutexes::PasswordCheckMutexes;
-use crate::limits::RateLimits;
+use crate::limits::RateLimiters;
 use crate::metrics::{ExceededLimit, Metrics};
 use crate::policy_cache::PolicyCache;
 use crate::settings::ApiSettings;
@@ -34,7 +34,7 @@ pub struct AppComponents {
     /// Limits of the HTTP server.
     pub settings: ApiSettings,
     /// Rate limits.
-    pub limits: RateLimits,
+    pub limits: RateLimiters,
     /// Metrics for the server process.
     pub metrics: Metrics,
 }
@@ -51,7 +51,7 @@ pub struct AppState {
     pub(crate) kills: KillExecutor,
     pub(crate) intelligent_kills: IntelligentKillQueue,
     pub(crate) settings: ApiSettings,
-    pub(crate) limits: RateLimits,
+    pub(crate) limits: RateLimiters,
     pub(crate) metrics: Metrics,
     pub(crate) node_watch_registry: NodeWatchRegistry,
     stream_slots: Arc<KeyedConcurrencyLimiter<UserId>>,
@@ -63,7 +63,7 @@ pub struct AppState {
 }
 
 impl AppState {
-    /// Creates the state of a server that has not received any requests.
+    /// Creates the initial state of the server.
     #[must_use]
     pub fn new(components: AppComponents) -> SharedState {
         let AppComponents { store, collections, connector, kills, intelligent_kills, settings, limits, metrics } =
@@ -89,15 +89,20 @@ impl AppState {
 
     /// Returns an error if the principal already has [`ApiSettings::max_streams_per_principal`] open streams.
     pub(crate) fn acquire_stream_slot(&self, user: &UserId) -> Result<ConcurrencySlotGuard<UserId>, ApiError> {
-        self.acquire_user_concurrency_slot(&self.stream_slots, user, ExceededLimit::Streams, "too-many-streams")
+        self.acquire_concurrency_slot_for_user(&self.stream_slots, user, ExceededLimit::Streams, "too-many-streams")
     }
 
     /// Returns an error if the principal already has [`ApiSettings::max_long_polls_per_principal`] pending long polls.
     pub(crate) fn acquire_long_poll_slot(&self, user: &UserId) -> Result<ConcurrencySlotGuard<UserId>, ApiError> {
-        self.acquire_user_concurrency_slot(&self.long_poll_slots, user, ExceededLimit::LongPolls, "too-many-long-polls")
+        self.acquire_concurrency_slot_for_user(
+            &self.long_poll_slots,
+            user,
+            ExceededLimit::LongPolls,
+            "too-many-long-polls",
+        )
     }
 
-    fn acquire_user_concurrency_slot(
+    fn acquire_concurrency_slot_for_user(
         &self,
         slots: &Arc<KeyedConcurrencyLimiter<UserId>>,
         user: &UserId,
@@ -106,7 +111,7 @@ impl AppState {
     ) -> Result<ConcurrencySlotGuard<UserId>, ApiError> {
         slots.acquire(user.clone()).ok_or_else(|| {
             self.metrics.record_exceeded_limit(limit);
-            ApiError::concurrency_limit_exceeded_error(message, slots.limit())
+            ApiError::concurrency_limit_exceeded_error(message, slots.max_slots_per_key())
         })
     }
 }

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use clew_devtools::command::Command;
 use clew_devtools::progress::{self, Step};
-use clew_testkit::{BENCHMARK_SESSION_COUNTS, DatabaseServerOptions, Flavor, Server, SessionLoad, SessionLoadSize};
+use clew_testkit::{
+    BENCHMARK_SESSION_COUNTS, BenchmarkSessionCounts, BenchmarkSessions, DatabaseServer, DatabaseServerOptions, Flavor,
+};
 
-use crate::BenchContext;
-use crate::cases::{BenchmarkCase, Comparison, MedianTarget};
+use crate::BenchmarkContext;
+use crate::benchmark_case::{BenchmarkCase, Comparison, MedianTarget};
 use crate::count_checks::{count_occurrences_in_file, ensure_expected_count};
 use crate::error::BenchError;
 use crate::paired_runs::{Measurement, measure_paired_runs};
@@ -19,10 +21,10 @@ struct BusyServerBenchmark {
     definition: BenchmarkCase,
     flavor: Flavor,
     clew: ClewInvocation,
-    baseline: BaselineInvocation,
-    /// Text to count in Clew's output, and the expected number of occurrences.
-    item_marker: (&'static str, fn(SessionLoadSize) -> usize),
-    min_baseline_lines: fn(SessionLoadSize) -> usize,
+    baseline: BaselineCommand,
+    /// Text that must occur in Clew's output, and the expected number of occurrences.
+    item_marker: (&'static str, fn(BenchmarkSessionCounts) -> usize),
+    min_baseline_lines: fn(BenchmarkSessionCounts) -> usize,
 }
 
 #[derive(Clone, Copy)]
@@ -35,7 +37,7 @@ enum ClewInvocation {
 }
 
 #[derive(Clone, Copy)]
-enum BaselineInvocation {
+enum BaselineCommand {
     /// Runs the `mariadb` client with the same SQL statements as Clew.
     SameReads,
     /// Runs the `mariadb` client over TLS with the same SQL statements as Clew.
@@ -46,10 +48,10 @@ enum BaselineInvocation {
 }
 
 const SNAPSHOT_COMMAND_ARGUMENTS: &[&str] = &["snapshot", "--format", "csv"];
-const EXPECTED_SESSION_ROW_OCCURRENCES: (&str, fn(SessionLoadSize) -> usize) =
+const EXPECTED_SESSION_ROW_COUNT: (&str, fn(BenchmarkSessionCounts) -> usize) =
     ("root,127.0.0.1:", |size| size.sessions);
 
-/// SQL query for the baseline: the server joins sessions and transactions, whereas Clew joins them in memory.
+/// Baseline query, in which the server joins sessions and transactions. Clew joins them in memory.
 const SESSION_TRANSACTION_JOIN_QUERY: &str = "SELECT p.id, p.user, p.host, p.db, p.command, p.time, p.state, p.info, t.trx_id, t.trx_state, \
      TIMESTAMPDIFF(SECOND, t.trx_started, NOW(6)), TIMESTAMPDIFF(SECOND, t.trx_wait_started, NOW(6)), t.trx_rows_locked, \
      t.trx_tables_locked, t.trx_rows_modified FROM information_schema.processlist p \
@@ -68,8 +70,8 @@ const fn snapshot_benchmark(name: &'static str, flavor: Flavor) -> BusyServerBen
         },
         flavor,
         clew: ClewInvocation::Command(SNAPSHOT_COMMAND_ARGUMENTS),
-        baseline: BaselineInvocation::SameReads,
-        item_marker: EXPECTED_SESSION_ROW_OCCURRENCES,
+        baseline: BaselineCommand::SameReads,
+        item_marker: EXPECTED_SESSION_ROW_COUNT,
         min_baseline_lines: |size| size.sessions + size.transactions,
     }
 }
@@ -87,8 +89,8 @@ const fn collect_command_benchmark(name: &'static str, flavor: Flavor) -> BusySe
         },
         flavor,
         clew: ClewInvocation::Collect,
-        baseline: BaselineInvocation::Snapshot,
-        item_marker: EXPECTED_SESSION_ROW_OCCURRENCES,
+        baseline: BaselineCommand::Snapshot,
+        item_marker: EXPECTED_SESSION_ROW_COUNT,
         min_baseline_lines: |size| size.sessions,
     }
 }
@@ -111,7 +113,7 @@ static BUSY_SERVER_BENCHMARKS: [BusyServerBenchmark; 10] = [
             baseline: "`mariadb` client with the same two statements, both over TLS",
             ..snapshot_benchmark("", Flavor::MySql).definition
         },
-        baseline: BaselineInvocation::SameReadsOverTls,
+        baseline: BaselineCommand::SameReadsOverTls,
         ..snapshot_benchmark("", Flavor::MySql)
     },
     snapshot_benchmark("snapshot-mariadb", Flavor::MariaDb),
@@ -125,7 +127,7 @@ static BUSY_SERVER_BENCHMARKS: [BusyServerBenchmark; 10] = [
             unit: "s",
             pairs: 21,
         },
-        baseline: BaselineInvocation::Statements(SESSION_TRANSACTION_JOIN_QUERY),
+        baseline: BaselineCommand::Statements(SESSION_TRANSACTION_JOIN_QUERY),
         min_baseline_lines: |size| size.sessions,
         ..snapshot_benchmark("", Flavor::MariaDb)
     },
@@ -141,7 +143,7 @@ static BUSY_SERVER_BENCHMARKS: [BusyServerBenchmark; 10] = [
         },
         flavor: Flavor::MySql,
         clew: ClewInvocation::Command(&["snapshot", "--detail", "--format", "csv"]),
-        baseline: BaselineInvocation::Statements("SELECT * FROM sys.session; SELECT * FROM sys.innodb_lock_waits"),
+        baseline: BaselineCommand::Statements("SELECT * FROM sys.session; SELECT * FROM sys.innodb_lock_waits"),
         item_marker: (",clew-testkit,", |size| size.sessions),
         min_baseline_lines: |size| size.sessions + size.waiters,
     },
@@ -157,7 +159,7 @@ static BUSY_SERVER_BENCHMARKS: [BusyServerBenchmark; 10] = [
         },
         flavor: Flavor::MySql,
         clew: ClewInvocation::Command(&["locks"]),
-        baseline: BaselineInvocation::Statements("SELECT * FROM sys.innodb_lock_waits"),
+        baseline: BaselineCommand::Statements("SELECT * FROM sys.innodb_lock_waits"),
         item_marker: ("\n100 sessions wait on 127.0.0.1", |size| size.waiters / 100),
         min_baseline_lines: |size| size.waiters,
     },
@@ -172,7 +174,7 @@ pub(super) fn busy_server_benchmarks() -> impl Iterator<Item = BenchmarkCase> {
 }
 
 /// Runs only one database server at a time, because each server has 10,000 threads.
-pub(super) async fn measure_busy_servers(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
+pub(super) async fn measure_busy_servers(bench: &BenchmarkContext) -> Result<Vec<Measurement>, BenchError> {
     let mut measurements = Vec::new();
     for flavor in [Flavor::MySql, Flavor::MariaDb] {
         let of_flavor = BUSY_SERVER_BENCHMARKS.iter().filter(|case| case.flavor == flavor);
@@ -188,7 +190,7 @@ pub(super) async fn measure_busy_servers(bench: &BenchContext) -> Result<Vec<Mea
 }
 
 async fn run_benchmarks_on_server(
-    bench: &BenchContext,
+    bench: &BenchmarkContext,
     flavor: Flavor,
     cases: &[&BusyServerBenchmark],
 ) -> Result<Vec<Measurement>, BenchError> {
@@ -197,8 +199,9 @@ async fn run_benchmarks_on_server(
     let server = bench
         .start_server(flavor, &DatabaseServerOptions { max_connections, arguments: server_arguments(flavor) })
         .await?;
-    let load =
-        SessionLoad::start(&server, BENCHMARK_SESSION_COUNTS).await.map_err(|cause| BenchError::Load { cause })?;
+    let load = BenchmarkSessions::start(&server, BENCHMARK_SESSION_COUNTS)
+        .await
+        .map_err(|cause| BenchError::Load { cause })?;
     let inventory = NodeInventory::register_nodes(&bench.clew, &[server_url(&server, "off")], 1).await?;
     let clew_server = inventory.start_server(None).await?;
     let snapshot = build_clew_command(bench, SNAPSHOT_COMMAND_ARGUMENTS, &server, "off");
@@ -215,9 +218,9 @@ async fn run_benchmarks_on_server(
 }
 
 struct BusyServerFixture<'a> {
-    bench: &'a BenchContext,
-    server: &'a Server,
-    size: SessionLoadSize,
+    bench: &'a BenchmarkContext,
+    server: &'a DatabaseServer,
+    size: BenchmarkSessionCounts,
     clew_server: RunningClewServer<'a>,
     snapshot: Command,
     reads: String,
@@ -233,14 +236,14 @@ impl BusyServerFixture<'_> {
         let (clew_file, baseline_file) = (self.bench.temp_file_path("clew"), self.bench.temp_file_path("baseline"));
         let (marker, expected) = case.item_marker;
         let baseline = match case.baseline {
-            BaselineInvocation::SameReads => build_mariadb_client_command(self.server, &["--skip-ssl"], &self.reads),
-            BaselineInvocation::SameReadsOverTls => build_mariadb_client_command(self.server, &["--ssl"], &self.reads),
-            BaselineInvocation::Statements(statements) => {
+            BaselineCommand::SameReads => build_mariadb_client_command(self.server, &["--skip-ssl"], &self.reads),
+            BaselineCommand::SameReadsOverTls => build_mariadb_client_command(self.server, &["--ssl"], &self.reads),
+            BaselineCommand::Statements(statements) => {
                 build_mariadb_client_command(self.server, &["--skip-ssl"], statements)
             }
-            BaselineInvocation::Snapshot => self.snapshot.clone(),
+            BaselineCommand::Snapshot => self.snapshot.clone(),
         };
-        let use_tls = matches!(case.baseline, BaselineInvocation::SameReadsOverTls);
+        let use_tls = matches!(case.baseline, BaselineCommand::SameReadsOverTls);
         let delays = RefCell::new(Vec::new());
         let clew = async || {
             let elapsed = match case.clew {
@@ -287,16 +290,16 @@ fn format_notification_delay(maximum: Duration) -> String {
 }
 
 /// Sets the timeout of the command to 300 s, so that the command does not time out on a busy machine.
-fn build_clew_command(bench: &BenchContext, arguments: &[&str], server: &Server, tls: &str) -> Command {
+fn build_clew_command(bench: &BenchmarkContext, arguments: &[&str], server: &DatabaseServer, tls: &str) -> Command {
     let url = server_url(server, tls);
     Command::new(&bench.clew).args(arguments.iter().copied()).args([url.as_str(), "--timeout", "300"])
 }
 
-fn server_url(server: &Server, tls: &str) -> String {
+fn server_url(server: &DatabaseServer, tls: &str) -> String {
     format!("{}?tls={tls}", server.url())
 }
 
-fn build_mariadb_client_command(server: &Server, tls: &[&str], statements: &str) -> Command {
+fn build_mariadb_client_command(server: &DatabaseServer, tls: &[&str], statements: &str) -> Command {
     let port = server.port().to_string();
     Command::new("mariadb")
         .args(["--no-defaults", "--protocol=tcp", "--host=127.0.0.1", "--port", port.as_str(), "--user=root"])

@@ -7,8 +7,8 @@ use clew_devtools::progress::{self, Step};
 use clew_testkit::{FakeServerFleet, FakeServerOptions, Fault};
 use tokio::time::sleep;
 
-use crate::BenchContext;
-use crate::cases::{BenchmarkCase, Comparison, MedianTarget};
+use crate::BenchmarkContext;
+use crate::benchmark_case::{BenchmarkCase, Comparison, MedianTarget};
 use crate::count_checks::{count_occurrences_in_file, ensure_expected_count};
 use crate::error::BenchError;
 use crate::paired_runs::{Measurement, measure_paired_runs};
@@ -43,7 +43,7 @@ const COLLECTION_STATUS_POLL_INTERVAL: Duration = Duration::from_millis(20);
 const CONNECTION_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) async fn measure_session_collection_from_fleet(
-    bench: &BenchContext,
+    bench: &BenchmarkContext,
 ) -> Result<Vec<Measurement>, BenchError> {
     if !bench.filter.includes_any_benchmark(&FLEET_BENCHMARKS) {
         return Ok(Vec::new());
@@ -79,7 +79,7 @@ pub(super) async fn measure_session_collection_from_fleet(
 
 /// Returns the time from the first POST request to the end of the last collection, and the peak memory use in MiB.
 async fn collect_sessions_from_fleet(
-    bench: &BenchContext,
+    bench: &BenchmarkContext,
     inventory: &NodeInventory,
     fleet: &FakeServerFleet,
     nodes: &[NodeRef],

@@ -11,10 +11,10 @@ use clew_devtools::DevtoolsError;
 use clew_devtools::progress::{self, Step};
 use clew_testkit::{FakeServer, FakeServerOptions, Fault};
 
-use self::downloads::DownloadBenchmark;
+use self::downloads::DownloadWorkload;
 use self::small_responses::LoadGenerator;
-use crate::BenchContext;
-use crate::cases::{BenchmarkCase, Comparison, MedianTarget};
+use crate::BenchmarkContext;
+use crate::benchmark_case::{BenchmarkCase, Comparison, MedianTarget};
 use crate::count_checks::{count_occurrences_in_file, ensure_expected_count};
 use crate::error::BenchError;
 use crate::paired_runs::{Measurement, measure_paired_runs};
@@ -92,7 +92,7 @@ const SESSION_COUNT: u64 = 100_000;
 /// Size of each session's statement, in bytes, chosen so that each result row is about 1 KiB.
 const STATEMENT_SIZE_BYTES: usize = 960;
 
-pub(super) async fn run_http_benchmarks(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
+pub(super) async fn run_http_benchmarks(bench: &BenchmarkContext) -> Result<Vec<Measurement>, BenchError> {
     if !http_benchmarks().any(|case| bench.filter.includes_benchmark(case.name)) {
         return Ok(Vec::new());
     }
@@ -120,7 +120,7 @@ pub(super) async fn run_http_benchmarks(bench: &BenchContext) -> Result<Vec<Meas
     {
         let signed = server.create_signed_request(&reader, node, "realtime-session-result", &id);
         let download =
-            |address, get| DownloadBenchmark { address, get, clients: *clients, repetitions: *repetitions, bytes };
+            |address, get| DownloadWorkload { address, get, clients: *clients, repetitions: *repetitions, bytes };
         let from_clew = download(parse_server_address(&server)?, signed);
         let from_nginx =
             download(nginx.address(), HttpGetRequest::create_unsigned_request(nginx::RESULT_URL_PATH, "127.0.0.1"));
@@ -138,7 +138,7 @@ pub(super) async fn run_http_benchmarks(bench: &BenchContext) -> Result<Vec<Meas
     {
         // Sign the request again, because a signature expires after 15 minutes.
         let status = server.create_signed_request(&reader, node, "realtime-session-task", &id);
-        let constant = HttpGetRequest::create_unsigned_request(nginx::CONSTANT_RESPONSE_URL_PATH, "127.0.0.1");
+        let constant = HttpGetRequest::create_unsigned_request(nginx::FIXED_RESPONSE_URL_PATH, "127.0.0.1");
         let clew = async || generator.measure_request_rate(&format!("http://{}", server.address()), &status).await;
         let baseline = async || generator.measure_request_rate(&format!("http://{}", nginx.address()), &constant).await;
         measurements.push(measure_paired_runs(*case, clew, baseline).await?);

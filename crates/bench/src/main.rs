@@ -1,8 +1,8 @@
 //! `cargo xtask bench`: runs Clew and a baseline program alternately on temporary servers and compares the results.
 //! The benchmark fails if a row count or statement count is wrong, but not if Clew is slow.
 
+mod benchmark_case;
 mod busy_server;
-mod cases;
 mod count_checks;
 mod environment;
 mod error;
@@ -18,7 +18,7 @@ mod server_harness;
 mod snapshot_overhead;
 mod task_queue;
 mod web_page;
-mod workers;
+mod worker_scaling;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -29,11 +29,11 @@ use std::process::ExitCode;
 use clap::Parser;
 use clew_devtools::progress::{self, print_line};
 use clew_devtools::{DevtoolsError, install, task, workspace};
-use clew_testkit::{DatabaseServerOptions, Flavor, Server};
+use clew_testkit::{DatabaseServer, DatabaseServerOptions, Flavor};
 use mysql_async::prelude::Queryable;
 use tempfile::TempDir;
 
-use self::cases::BenchmarkFilter;
+use self::benchmark_case::BenchmarkFilter;
 use self::error::BenchError;
 use self::paired_runs::Measurement;
 
@@ -53,14 +53,14 @@ struct BenchArgs {
     clew: Option<PathBuf>,
 }
 
-pub(crate) struct BenchContext {
+pub(crate) struct BenchmarkContext {
     clew: PathBuf,
     filter: BenchmarkFilter,
     directory: TempDir,
     versions: RefCell<BTreeSet<String>>,
 }
 
-impl BenchContext {
+impl BenchmarkContext {
     fn new(clew: PathBuf, filter: BenchmarkFilter) -> Result<Self, BenchError> {
         let failed =
             |cause| DevtoolsError::File { operation: "create a directory in", path: std::env::temp_dir(), cause };
@@ -69,9 +69,13 @@ impl BenchContext {
     }
 
     /// Starts a database server and records its version for the benchmark report.
-    async fn start_server(&self, flavor: Flavor, options: &DatabaseServerOptions) -> Result<Server, BenchError> {
+    async fn start_server(
+        &self,
+        flavor: Flavor,
+        options: &DatabaseServerOptions,
+    ) -> Result<DatabaseServer, BenchError> {
         let failed = |cause| DevtoolsError::Database { operation: "read the version of a server", cause };
-        let server = Server::start(flavor, options).await?;
+        let server = DatabaseServer::start(flavor, options).await?;
         let mut connection = server.connect_as_root().await.map_err(failed)?;
         let version: Option<String> = connection.query_first("SELECT VERSION()").await.map_err(failed)?;
         connection.disconnect().await.map_err(failed)?;
@@ -95,11 +99,11 @@ async fn run_selected_benchmarks(arguments: BenchArgs) -> Result<(), BenchError>
         .chain(http::http_benchmarks())
         .chain(memory_scaling::memory_scaling_benchmarks())
         .chain(fleet::FLEET_BENCHMARKS)
-        .chain(workers::worker_scaling_benchmarks())
+        .chain(worker_scaling::worker_scaling_benchmarks())
         .chain(snapshot_overhead::SNAPSHOT_OVERHEAD_BENCHMARKS)
         .chain(task_queue::task_queue_benchmarks())
         .chain(web_page::WEB_PAGE_BENCHMARKS);
-    let names: Vec<&str> = cases.map(|case| case.name).chain([microbenchmarks::MICROBENCHMARKS_FILTER_NAME]).collect();
+    let names: Vec<&str> = cases.map(|case| case.name).chain([microbenchmarks::MICROBENCHMARK_FILTER]).collect();
     let filter = BenchmarkFilter::new(arguments.only, &names)?;
     progress::print_heading("Prerequisites of the benchmark");
     if arguments.quick {
@@ -117,22 +121,22 @@ async fn run_selected_benchmarks(arguments: BenchArgs) -> Result<(), BenchError>
         clew_devtools::web_page::build_web_page_if_node_js_is_installed().await?;
         (workspace::build_clew_in_release_mode().await?, "release profile")
     };
-    let bench = BenchContext::new(clew, filter)?;
+    let bench = BenchmarkContext::new(clew, filter)?;
     let environment = environment::describe_environment(build).await;
     let (measurements, mut failure) = run_benchmark_groups(&bench).await;
-    let micro = if bench.filter.includes_benchmark(microbenchmarks::MICROBENCHMARKS_FILTER_NAME) {
+    let micro = if bench.filter.includes_benchmark(microbenchmarks::MICROBENCHMARK_FILTER) {
         microbenchmarks::run_microbenchmarks().await
     } else {
         Ok(Vec::new())
     };
-    let micro = micro.unwrap_or_else(|error| keep_first_error(&mut failure, error));
+    let micro = micro.unwrap_or_else(|error| print_and_record_error(&mut failure, error));
     let missing: Vec<&str> = names
         .into_iter()
         .filter(|name| {
             bench.filter.includes_benchmark(name)
                 && measurements.iter().all(|measurement| measurement.case.name != *name)
         })
-        .filter(|name| *name != microbenchmarks::MICROBENCHMARKS_FILTER_NAME || micro.is_empty())
+        .filter(|name| *name != microbenchmarks::MICROBENCHMARK_FILTER || micro.is_empty())
         .collect();
     let versions: Vec<String> = bench.versions.borrow().iter().map(|version| format!("- {version}\n")).collect();
     let page = report::render_report(&[environment, versions.concat()].concat(), &measurements, &micro, &missing);
@@ -148,26 +152,26 @@ type BenchmarkGroupFuture<'a> = Pin<Box<dyn Future<Output = Result<Vec<Measureme
 
 /// Continues with the next benchmark group after a failure, because a full run takes an hour.
 /// Returns the measurements of all benchmark groups that succeeded, and the error of the first failed group.
-async fn run_benchmark_groups(bench: &BenchContext) -> (Vec<Measurement>, Option<BenchError>) {
+async fn run_benchmark_groups(bench: &BenchmarkContext) -> (Vec<Measurement>, Option<BenchError>) {
     let groups: [BenchmarkGroupFuture<'_>; 8] = [
         Box::pin(busy_server::measure_busy_servers(bench)),
         Box::pin(http::run_http_benchmarks(bench)),
         Box::pin(memory_scaling::measure_memory_scaling(bench)),
         Box::pin(fleet::measure_session_collection_from_fleet(bench)),
-        Box::pin(workers::measure_worker_scaling(bench)),
+        Box::pin(worker_scaling::measure_worker_scaling(bench)),
         Box::pin(snapshot_overhead::measure_snapshot_overhead(bench)),
         Box::pin(task_queue::measure_task_queue(bench)),
         Box::pin(web_page::measure_web_page_performance(bench)),
     ];
     let (mut measurements, mut failure) = (Vec::new(), None);
     for group in groups {
-        measurements.extend(group.await.unwrap_or_else(|error| keep_first_error(&mut failure, error)));
+        measurements.extend(group.await.unwrap_or_else(|error| print_and_record_error(&mut failure, error)));
     }
     (measurements, failure)
 }
 
 /// Prints every error, but stores only the first error of the run.
-fn keep_first_error<T>(first: &mut Option<BenchError>, error: BenchError) -> Vec<T> {
+fn print_and_record_error<T>(first: &mut Option<BenchError>, error: BenchError) -> Vec<T> {
     progress::print_error(&error);
     first.get_or_insert(error);
     Vec::new()

@@ -6,8 +6,8 @@ use clew_devtools::command::Command;
 use clew_devtools::{processes, progress};
 use clew_testkit::{FakeServer, FakeServerOptions, Fault};
 
-use crate::BenchContext;
-use crate::cases::{BenchmarkCase, Comparison, MedianTarget};
+use crate::BenchmarkContext;
+use crate::benchmark_case::{BenchmarkCase, Comparison, MedianTarget};
 use crate::count_checks::{count_occurrences, count_occurrences_in_file, ensure_expected_count};
 use crate::error::BenchError;
 use crate::paired_runs::{Measurement, measure_paired_runs};
@@ -43,15 +43,15 @@ const fn time_per_row_benchmark(name: &'static str, metric: &'static str, baseli
 }
 
 /// Each benchmark case compares Clew's run time per row for a large result and for a small result.
-const TIME_PER_ROW_BENCHMARKS: [(BenchmarkCase, MeasuredRowCount, MeasuredRowCount); 3] = [
+const TIME_PER_ROW_BENCHMARKS: [(BenchmarkCase, RowTimeDivisor, RowTimeDivisor); 3] = [
     (
         time_per_row_benchmark(
             "growth-10k",
             "`clew snapshot`, time per row with 10,000 rows",
             "time per row with 1,000 rows",
         ),
-        MeasuredRowCount::Total(10_000),
-        MeasuredRowCount::Total(1000),
+        RowTimeDivisor::Total(10_000),
+        RowTimeDivisor::Total(1000),
     ),
     (
         time_per_row_benchmark(
@@ -59,8 +59,8 @@ const TIME_PER_ROW_BENCHMARKS: [(BenchmarkCase, MeasuredRowCount, MeasuredRowCou
             "`clew snapshot`, time per row with 100,000 rows",
             "time per row with 10,000 rows",
         ),
-        MeasuredRowCount::Total(100_000),
-        MeasuredRowCount::Total(10_000),
+        RowTimeDivisor::Total(100_000),
+        RowTimeDivisor::Total(10_000),
     ),
     (
         time_per_row_benchmark(
@@ -68,17 +68,17 @@ const TIME_PER_ROW_BENCHMARKS: [(BenchmarkCase, MeasuredRowCount, MeasuredRowCou
             "`clew snapshot`, time per additional row from 10,000 to 100,000",
             "time per additional row from 1,000 to 10,000",
         ),
-        MeasuredRowCount::Increment(10_000, 100_000),
-        MeasuredRowCount::Increment(1000, 10_000),
+        RowTimeDivisor::Increment(10_000, 100_000),
+        RowTimeDivisor::Increment(1000, 10_000),
     ),
 ];
 
-/// Row count from which the run time per row is calculated.
+/// Row count by which a run time is divided.
 #[derive(Debug, Clone, Copy)]
-enum MeasuredRowCount {
-    /// All rows of a single run. The measured run time includes process startup.
+enum RowTimeDivisor {
+    /// All rows of one run, whose run time includes the process startup.
     Total(u64),
-    /// Difference in row count between two runs. The difference in their run times does not include process startup.
+    /// Additional rows of the larger of two runs. The difference in run time excludes the process startup.
     Increment(u64, u64),
 }
 
@@ -95,7 +95,7 @@ pub(super) fn memory_scaling_benchmarks() -> impl Iterator<Item = BenchmarkCase>
         .chain(TIME_PER_ROW_BENCHMARKS.iter().map(|(case, _, _)| *case))
 }
 
-pub(super) async fn measure_memory_scaling(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
+pub(super) async fn measure_memory_scaling(bench: &BenchmarkContext) -> Result<Vec<Measurement>, BenchError> {
     if !memory_scaling_benchmarks().any(|case| bench.filter.includes_benchmark(case.name)) {
         return Ok(Vec::new());
     }
@@ -137,13 +137,13 @@ async fn start_fake_server(sessions: u64, statement_bytes: usize) -> Result<Fake
     started.map_err(|cause| BenchError::Load { cause })
 }
 
-fn build_snapshot_command(bench: &BenchContext, server: &FakeServer) -> Command {
+fn build_snapshot_command(bench: &BenchmarkContext, server: &FakeServer) -> Command {
     let url = server.url();
     Command::new(&bench.clew).args(["snapshot", "--format", "csv", url.as_str(), "--timeout", "300"])
 }
 
 async fn measure_snapshot_peak_memory_mib(
-    bench: &BenchContext,
+    bench: &BenchmarkContext,
     server: &FakeServer,
     sessions: u64,
 ) -> Result<f64, BenchError> {
@@ -153,7 +153,7 @@ async fn measure_snapshot_peak_memory_mib(
 }
 
 async fn measure_server_peak_memory_mib(
-    bench: &BenchContext,
+    bench: &BenchmarkContext,
     inventory: &NodeInventory,
     node: usize,
     sessions: u64,
@@ -169,9 +169,9 @@ async fn measure_server_peak_memory_mib(
 }
 
 async fn measure_micros_per_row(
-    bench: &BenchContext,
+    bench: &BenchmarkContext,
     servers: &HashMap<u64, FakeServer>,
-    size: MeasuredRowCount,
+    size: RowTimeDivisor,
 ) -> Result<f64, BenchError> {
     let mut times = Vec::new();
     for rows in size.row_counts_to_measure() {
@@ -183,13 +183,13 @@ async fn measure_micros_per_row(
     }
     let rows = |rows: u64| u32::try_from(rows).map_or(f64::INFINITY, f64::from);
     Ok(match (size, times.as_slice()) {
-        (MeasuredRowCount::Total(total), [time]) => time / rows(total),
-        (MeasuredRowCount::Increment(from, to), [smaller, larger]) => (larger - smaller) / rows(to - from),
+        (RowTimeDivisor::Total(total), [time]) => time / rows(total),
+        (RowTimeDivisor::Increment(from, to), [smaller, larger]) => (larger - smaller) / rows(to - from),
         _ => 0.0,
     })
 }
 
-impl MeasuredRowCount {
+impl RowTimeDivisor {
     fn row_counts_to_measure(self) -> Vec<u64> {
         match self {
             Self::Total(rows) => vec![rows],

@@ -7,7 +7,7 @@ use clew_devtools::workspace;
 use crate::error::BenchError;
 
 /// The command-line option `--only micro` selects all microbenchmarks.
-pub(super) const MICROBENCHMARKS_FILTER_NAME: &str = "micro";
+pub(super) const MICROBENCHMARK_FILTER: &str = "micro";
 
 /// Criterion needs a measurement time of three seconds for a stable median.
 const CRITERION_OPTIONS: [&str; 5] = ["--bench", "--warm-up-time", "1", "--measurement-time", "3"];

@@ -2,7 +2,7 @@
 
 use clew_devtools::progress::Step;
 
-use crate::cases::BenchmarkCase;
+use crate::benchmark_case::BenchmarkCase;
 use crate::error::BenchError;
 
 /// Measured values of a benchmark case: one Clew value and one baseline value per pair of runs.
@@ -100,7 +100,7 @@ fn find_min_max(values: &[f64]) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cases::{Comparison, MedianTarget};
+    use crate::benchmark_case::{Comparison, MedianTarget};
 
     #[test]
     fn median_and_range_are_formatted() {

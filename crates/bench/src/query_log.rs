@@ -3,7 +3,7 @@
 
 use clew_devtools::DevtoolsError;
 use clew_devtools::command::Command;
-use clew_testkit::Server;
+use clew_testkit::DatabaseServer;
 use mysql_async::prelude::Queryable;
 
 use crate::error::BenchError;
@@ -22,7 +22,7 @@ pub(super) struct QueryLog {
 }
 
 /// No other client may use the database server while the command runs.
-pub(super) async fn capture_query_log(command: &Command, server: &Server) -> Result<QueryLog, BenchError> {
+pub(super) async fn capture_query_log(command: &Command, server: &DatabaseServer) -> Result<QueryLog, BenchError> {
     let failed = |cause| DevtoolsError::Database { operation: "read the server's general log", cause };
     let mut control = server.connect_as_root().await.map_err(failed)?;
     for statement in ENABLE_GENERAL_LOG_STATEMENTS {

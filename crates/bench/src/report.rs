@@ -7,7 +7,7 @@ use clew_devtools::DevtoolsError;
 use clew_devtools::command::Command;
 use clew_devtools::workspace;
 
-use crate::cases::{Comparison, MedianTarget};
+use crate::benchmark_case::{Comparison, MedianTarget};
 use crate::error::BenchError;
 use crate::microbenchmarks::MicrobenchmarkResult;
 use crate::paired_runs::{Measurement, format_median_and_range};

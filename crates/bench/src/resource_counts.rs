@@ -9,14 +9,14 @@ use clew_devtools::command::Command;
 use clew_devtools::progress::{self, Step};
 use clew_devtools::workspace;
 use clew_testkit::{
-    DatabaseServerOptions, FakeServer, FakeServerFleet, FakeServerOptions, Fault, Flavor, Server, SessionLoad,
-    SessionLoadSize,
+    BenchmarkSessionCounts, BenchmarkSessions, DatabaseServer, DatabaseServerOptions, FakeServer, FakeServerFleet,
+    FakeServerOptions, Fault, Flavor,
 };
 use mysql_async::prelude::Queryable;
 use tokio::time::{Instant, sleep};
 
-use crate::BenchContext;
-use crate::cases::BenchmarkFilter;
+use crate::BenchmarkContext;
+use crate::benchmark_case::BenchmarkFilter;
 use crate::count_checks::{CountChecks, count_occurrences, count_occurrences_in_file};
 use crate::error::BenchError;
 use crate::query_log;
@@ -38,25 +38,26 @@ const EXPECTED_STATEMENT_COUNTS: [ExpectedStatementCount; 4] = [
 ];
 
 const SERVER_FLAVORS: [Flavor; 2] = [Flavor::MySql, Flavor::MariaDb];
-const OPENED_SESSION_COUNTS: SessionLoadSize = SessionLoadSize { sessions: 200, transactions: 50, waiters: 10 };
+const SESSION_LOAD_SIZE: BenchmarkSessionCounts =
+    BenchmarkSessionCounts { sessions: 200, transactions: 50, waiters: 10 };
 const SNAPSHOT_ROW_COUNT: u64 = 1000;
 /// Expected size of a CSV snapshot in bytes, including the header and all sessions of the fake server.
 const EXPECTED_SNAPSHOT_BYTES: u64 = 139_255;
 /// Maximum number of memory allocations per 100 rows in an unoptimized build, for each type of snapshot.
 /// For each session of the fake server, Clew reads a row of `threads` and a row of `events_statements_current`.
-const MAX_ALLOCATIONS_PER_100_ROWS: [(&str, u64); 2] = [("snapshot", 2750), ("detailed_snapshot", 2850)];
+const MAX_ALLOCATIONS_PER_HUNDRED_ROWS: [(&str, u64); 2] = [("snapshot", 2750), ("detailed_snapshot", 2850)];
 const NODE_COUNT: u64 = 40;
 const SESSIONS_PER_NODE: u64 = 20;
 /// String that occurs exactly once in each process list row of a fake server.
 const PROCESS_LIST_ROW_MARKER: &str = "FOR UPDATE";
-/// Timeout for Clew to close its connections. The timeout expires only if Clew leaks a connection.
+/// Time within which Clew must close its connections. Clew exceeds the time only if it leaks a connection.
 const CONNECTION_CLOSE_TIMEOUT: Duration = Duration::from_secs(20);
 
 pub(super) async fn check_resource_counts(clew: Option<PathBuf>) -> Result<(), BenchError> {
     let programs =
         workspace::build_programs("Building the workspace", &["build", "--workspace", "--all-targets"]).await?;
     let clew = clew.map_or_else(|| workspace::find_clew_program(&programs), Ok)?;
-    let bench = BenchContext::new(clew, BenchmarkFilter::default())?;
+    let bench = BenchmarkContext::new(clew, BenchmarkFilter::default())?;
     let mut counts = CountChecks::default();
     progress::print_heading("Machine-independent counts");
     check_memory_allocation_counts(&workspace::find_built_program(&programs, "bench", "allocations")?, &mut counts)
@@ -74,12 +75,13 @@ async fn check_memory_allocation_counts(program: &Path, counts: &mut CountChecks
     let step = Step::start("Counting allocations per row");
     let command = Command::new(program).args(["--bench"]);
     let output = command.output().await?;
-    for (name, maximum) in MAX_ALLOCATIONS_PER_100_ROWS {
-        let found = parse_allocations_per_100_rows(&output, name).ok_or_else(|| DevtoolsError::UnexpectedOutput {
-            command: command.command_line(),
-            cause: format!("the count of {name} is missing"),
-            output: output.clone(),
-        })?;
+    for (name, maximum) in MAX_ALLOCATIONS_PER_HUNDRED_ROWS {
+        let found =
+            parse_allocations_per_hundred_rows(&output, name).ok_or_else(|| DevtoolsError::UnexpectedOutput {
+                command: command.command_line(),
+                cause: format!("the count of {name} is missing"),
+                output: output.clone(),
+            })?;
         counts.expect_max_count(&format!("allocations per 100 rows of {name}"), found, maximum);
     }
     step.complete();
@@ -88,13 +90,13 @@ async fn check_memory_allocation_counts(program: &Path, counts: &mut CountChecks
 
 /// Parses the number of allocations per row from the benchmark output, and returns the number per 100 rows.
 /// For example, the function returns 1001 for the line `snapshot allocations_per_row=10.01 …`.
-fn parse_allocations_per_100_rows(output: &str, name: &str) -> Option<u64> {
+fn parse_allocations_per_hundred_rows(output: &str, name: &str) -> Option<u64> {
     let line = output.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(" allocations_per_row="))?;
     let (integer, fraction) = line.split(' ').next()?.split_once('.')?;
     Some(integer.parse::<u64>().ok()? * 100 + fraction.parse::<u64>().ok()?)
 }
 
-async fn check_single_node_counts(bench: &BenchContext, counts: &mut CountChecks) -> Result<(), BenchError> {
+async fn check_single_node_counts(bench: &BenchmarkContext, counts: &mut CountChecks) -> Result<(), BenchError> {
     let step = Step::start("Checking a snapshot of 1,000 rows");
     let options =
         FakeServerOptions { sessions: SNAPSHOT_ROW_COUNT, transactions: SNAPSHOT_ROW_COUNT / 4, fault: Fault::None };
@@ -134,7 +136,7 @@ async fn check_single_node_counts(bench: &BenchContext, counts: &mut CountChecks
 }
 
 /// Clew must open one connection per node and close all connections after the collections.
-async fn check_fleet_connection_counts(bench: &BenchContext, counts: &mut CountChecks) -> Result<(), BenchError> {
+async fn check_fleet_connection_counts(bench: &BenchmarkContext, counts: &mut CountChecks) -> Result<(), BenchError> {
     let step = Step::start("Collecting from each of 40 nodes");
     let options =
         FakeServerOptions { sessions: SESSIONS_PER_NODE, transactions: SESSIONS_PER_NODE / 4, fault: Fault::None };
@@ -163,14 +165,15 @@ async fn check_fleet_connection_counts(bench: &BenchContext, counts: &mut CountC
 }
 
 async fn check_statement_counts(
-    bench: &BenchContext,
+    bench: &BenchmarkContext,
     flavor: Flavor,
     at: usize,
     counts: &mut CountChecks,
 ) -> Result<(), BenchError> {
     let step = Step::start(format!("Counting statements on {flavor}"));
-    let server = Server::start(flavor, &DatabaseServerOptions::default()).await?;
-    let load = SessionLoad::start(&server, OPENED_SESSION_COUNTS).await.map_err(|cause| BenchError::Load { cause })?;
+    let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await?;
+    let load =
+        BenchmarkSessions::start(&server, SESSION_LOAD_SIZE).await.map_err(|cause| BenchError::Load { cause })?;
     let before = count_connections(&server).await?;
     let url = server.url();
     for case in &EXPECTED_STATEMENT_COUNTS {
@@ -194,7 +197,7 @@ async fn check_statement_counts(
     Ok(())
 }
 
-async fn count_connections(server: &Server) -> Result<u64, BenchError> {
+async fn count_connections(server: &DatabaseServer) -> Result<u64, BenchError> {
     let failed = |cause| DevtoolsError::Database { operation: "count a server's connections", cause };
     let mut control = server.connect_as_root().await.map_err(failed)?;
     let row: Option<(String, u64)> =
@@ -225,8 +228,8 @@ mod tests {
     fn allocations_are_parsed_by_name() {
         let output =
             "snapshot allocations_per_row=10.01 bytes_per_row=4\ndetailed_snapshot allocations_per_row=9.50 x\n";
-        assert_eq!(parse_allocations_per_100_rows(output, "snapshot"), Some(1001));
-        assert_eq!(parse_allocations_per_100_rows(output, "detailed_snapshot"), Some(950));
-        assert_eq!(parse_allocations_per_100_rows(output, "locks"), None);
+        assert_eq!(parse_allocations_per_hundred_rows(output, "snapshot"), Some(1001));
+        assert_eq!(parse_allocations_per_hundred_rows(output, "detailed_snapshot"), Some(950));
+        assert_eq!(parse_allocations_per_hundred_rows(output, "locks"), None);
     }
 }

@@ -8,7 +8,9 @@ use clew_client::{
     StartCollectionRequest,
 };
 use clew_devtools::DevtoolsError;
-use clew_devtools::clew_server::{AccessKey, CONFIGURATION_WITHOUT_PER_CLIENT_LIMITS, ClewProcess, Deployment};
+use clew_devtools::clew_server::{
+    AccessKey, CONFIGURATION_WITHOUT_PER_CLIENT_LIMITS, ClewProcess, TemporaryDeployment,
+};
 use clew_devtools::command::Command;
 use clew_devtools::processes;
 use clew_iam::signature::{self, RequestToSign};
@@ -25,7 +27,7 @@ const MAX_ERROR_LOG_LINES: usize = 20;
 const COLLECTION_TIMEOUT: Duration = Duration::from_mins(2);
 
 pub(super) struct NodeInventory {
-    deployment: Deployment,
+    deployment: TemporaryDeployment,
     pub(super) nodes: Vec<NodeRef>,
 }
 
@@ -47,11 +49,11 @@ impl NodeInventory {
         urls: &[String],
         nodes_per_instance: usize,
     ) -> Result<Self, BenchError> {
-        Self::register_nodes_in_deployment(Deployment::init(clew).await?, urls, nodes_per_instance).await
+        Self::with_registered_nodes(TemporaryDeployment::init(clew).await?, urls, nodes_per_instance).await
     }
 
-    pub(super) async fn register_nodes_in_deployment(
-        deployment: Deployment,
+    pub(super) async fn with_registered_nodes(
+        deployment: TemporaryDeployment,
         urls: &[String],
         nodes_per_instance: usize,
     ) -> Result<Self, BenchError> {
@@ -99,7 +101,7 @@ impl NodeInventory {
         Ok(RunningClewServer { inventory: self, process, client })
     }
 
-    pub(super) fn deployment(&self) -> &Deployment {
+    pub(super) fn test_deployment(&self) -> &TemporaryDeployment {
         &self.deployment
     }
 }
@@ -124,7 +126,7 @@ impl RunningClewServer<'_> {
     pub(super) async fn run_session_collection(&self, node: &NodeRef) -> Result<RequestId, BenchError> {
         let started =
             self.client.start_collection(&node.instance, &node.node, &StartCollectionRequest::default()).await;
-        let id = started.map_err(|cause| self.request_error_with_server_log(cause))?;
+        let id = started.map_err(|cause| self.build_request_error_with_server_log(cause))?;
         self.wait_for_collection(node, &id).await?;
         Ok(id)
     }
@@ -132,7 +134,7 @@ impl RunningClewServer<'_> {
     pub(super) async fn wait_for_collection(&self, node: &NodeRef, id: &RequestId) -> Result<(), BenchError> {
         let waited =
             self.client.wait_for_collection(&node.instance, &node.node, id, COLLECTION_TIMEOUT, |_, _| {}).await;
-        match waited.map_err(|cause| self.request_error_with_server_log(cause))? {
+        match waited.map_err(|cause| self.build_request_error_with_server_log(cause))? {
             CollectionStatus::Finished => Ok(()),
             status => Err(BenchError::from(DevtoolsError::UnexpectedOutput {
                 command: "clew serve".to_owned(),
@@ -183,7 +185,7 @@ impl RunningClewServer<'_> {
         let Some(submitted) = submitted else { return Ok(()) };
         let (at, id) = submitted
             .map_err(|error| DevtoolsError::Runtime(error.into()))?
-            .map_err(|cause| self.request_error_with_server_log(cause))?;
+            .map_err(|cause| self.build_request_error_with_server_log(cause))?;
         if let Some(slot) = ids.get_mut(at) {
             *slot = Some(id);
         }
@@ -198,10 +200,10 @@ impl RunningClewServer<'_> {
             cause,
         })?;
         let downloaded = self.client.download(&node.instance, &node.node, id, &mut file, |_, _| {}).await;
-        downloaded.map(|downloaded| downloaded.bytes).map_err(|cause| self.request_error_with_server_log(cause))
+        downloaded.map(|downloaded| downloaded.bytes).map_err(|cause| self.build_request_error_with_server_log(cause))
     }
 
-    fn request_error_with_server_log(&self, cause: ClientError) -> BenchError {
+    fn build_request_error_with_server_log(&self, cause: ClientError) -> BenchError {
         let log = self.inventory.deployment.read_server_log();
         let lines: Vec<&str> = log.lines().collect();
         let last = lines.get(lines.len().saturating_sub(MAX_ERROR_LOG_LINES)..).unwrap_or_default();

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 use clew_devtools::DevtoolsError;
 use clew_devtools::command::Command;
 use clew_devtools::progress::{self, Step};
-use clew_testkit::{DatabaseServerOptions, Flavor, Server, open_idle_sessions, raise_open_file_limit};
+use clew_testkit::{DatabaseServer, DatabaseServerOptions, Flavor, open_idle_sessions, raise_open_file_limit};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use tokio::process::Child;
 use tokio::time::{sleep, sleep_until, timeout};
 
-use crate::BenchContext;
-use crate::cases::{BenchmarkCase, Comparison, MedianTarget};
+use crate::BenchmarkContext;
+use crate::benchmark_case::{BenchmarkCase, Comparison, MedianTarget};
 use crate::count_checks::{count_occurrences_in_file, ensure_expected_count};
 use crate::error::BenchError;
 use crate::paired_runs::{Measurement, calculate_median, format_median_and_range};
@@ -47,7 +47,7 @@ const WARM_UP_DURATION: Duration = Duration::from_secs(10);
 /// The timeout is long because the database server responds slowly while sysbench keeps all CPU cores busy.
 const COMMIT_COUNT_QUERY_TIMEOUT: Duration = Duration::from_secs(30);
 
-pub(super) async fn measure_snapshot_overhead(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
+pub(super) async fn measure_snapshot_overhead(bench: &BenchmarkContext) -> Result<Vec<Measurement>, BenchError> {
     let mut measurements = Vec::new();
     for (case, flavor) in SNAPSHOT_OVERHEAD_BENCHMARKS
         .iter()
@@ -61,7 +61,7 @@ pub(super) async fn measure_snapshot_overhead(bench: &BenchContext) -> Result<Ve
 }
 
 async fn measure_snapshot_overhead_on_server(
-    bench: &BenchContext,
+    bench: &BenchmarkContext,
     case: BenchmarkCase,
     flavor: Flavor,
 ) -> Result<Measurement, BenchError> {
@@ -96,7 +96,7 @@ async fn measure_snapshot_overhead_on_server(
 }
 
 /// Returns a sysbench command that saturates two cores. The sysbench tables fit in memory.
-fn build_sysbench_command(server: &Server) -> Command {
+fn build_sysbench_command(server: &DatabaseServer) -> Command {
     Command::new("sysbench").args(["oltp_read_write", "--db-driver=mysql", "--mysql-host=127.0.0.1"]).args([
         format!("--mysql-port={}", server.port()).as_str(),
         "--mysql-user=root",
@@ -129,7 +129,7 @@ struct SnapshotSeries {
 struct CommitCounter(Conn);
 
 impl CommitCounter {
-    async fn new(server: &Server) -> Result<Self, BenchError> {
+    async fn new(server: &DatabaseServer) -> Result<Self, BenchError> {
         let failed = |cause| DevtoolsError::Database { operation: "count commits", cause };
         let mut connection = server.connect_as_root().await.map_err(failed)?;
         connection.query_drop("SET GLOBAL innodb_monitor_enable = 'trx_rw_commits'").await.map_err(failed)?;
@@ -192,7 +192,7 @@ async fn measure_transaction_rates(
 }
 
 impl SnapshotSeries {
-    fn new(bench: &BenchContext, server: &Server) -> Self {
+    fn new(bench: &BenchmarkContext, server: &DatabaseServer) -> Self {
         let url = server.url();
         let command = Command::new(&bench.clew).args(["snapshot", "--format", "csv", url.as_str()]);
         Self {
@@ -225,8 +225,8 @@ impl SnapshotSeries {
 
     /// Calculates one pair of transaction rates, with and without Clew, for each interval that contains a snapshot.
     /// The transaction rate without Clew is the mean rate of the two adjacent intervals, which have no snapshot.
-    /// The transaction rate with Clew is the mean of the snapshot interval's rate and the rate without Clew.
-    /// The mean of the two rates represents one snapshot per second, because only every other 0.5 s interval has one.
+    /// The rate with Clew represents one snapshot per second: a 0.5 s interval with a snapshot and one without.
+    /// The rate with Clew is therefore the mean of the snapshot interval's rate and the rate without Clew.
     fn compare_transaction_rates(&self, case: BenchmarkCase, rates: &[f64]) -> Measurement {
         let mut measurement = Measurement::new(case);
         let mut without = Vec::new();

@@ -5,8 +5,8 @@ use clew_devtools::command::Command;
 use clew_devtools::progress::{self, Step};
 use clew_devtools::workspace;
 
-use crate::BenchContext;
-use crate::cases::{BenchmarkCase, Comparison, MedianTarget};
+use crate::BenchmarkContext;
+use crate::benchmark_case::{BenchmarkCase, Comparison, MedianTarget};
 use crate::error::BenchError;
 use crate::paired_runs::Measurement;
 
@@ -20,7 +20,7 @@ const CLAIM_TASK_BENCHMARK: BenchmarkCase = BenchmarkCase {
     pairs: 21,
 };
 
-/// Database type, task queue operation and definition of each benchmark case.
+/// Benchmark cases, each with its database type and task queue operation.
 /// The `task_queue_benchmark` program takes the database type as an argument. Each result line names an operation.
 const TASK_QUEUE_BENCHMARKS: [(&str, &str, BenchmarkCase); 10] = [
     ("sqlite", "claim", CLAIM_TASK_BENCHMARK),
@@ -95,7 +95,7 @@ pub(super) fn task_queue_benchmarks() -> impl Iterator<Item = BenchmarkCase> {
     TASK_QUEUE_BENCHMARKS.into_iter().map(|(_, _, case)| case)
 }
 
-pub(super) async fn measure_task_queue(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
+pub(super) async fn measure_task_queue(bench: &BenchmarkContext) -> Result<Vec<Measurement>, BenchError> {
     let selected: Vec<_> =
         TASK_QUEUE_BENCHMARKS.into_iter().filter(|(_, _, case)| bench.filter.includes_benchmark(case.name)).collect();
     if selected.is_empty() {

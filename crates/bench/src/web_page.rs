@@ -8,14 +8,14 @@ use clew_devtools::command::Command;
 use clew_devtools::progress::{self, Step};
 use clew_devtools::{web_page, workspace};
 use clew_testkit::{
-    BENCHMARK_SESSION_COUNTS, DatabaseServerOptions, Flavor, RawSession, Server, SessionLoad, SessionLoadSize,
-    open_idle_sessions,
+    BENCHMARK_SESSION_COUNTS, BenchmarkSessionCounts, BenchmarkSessions, DatabaseServer, DatabaseServerOptions, Flavor,
+    RawSession, open_idle_sessions,
 };
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::BenchContext;
-use crate::cases::{BenchmarkCase, Comparison, MedianTarget};
+use crate::BenchmarkContext;
+use crate::benchmark_case::{BenchmarkCase, Comparison, MedianTarget};
 use crate::error::BenchError;
 use crate::paired_runs::{Measurement, measure_paired_runs};
 use crate::server_harness::{NodeInventory, NodeRef, RunningClewServer};
@@ -65,11 +65,11 @@ const BUSY_SESSION_COUNT: usize = 200;
 const BUSY_SESSION_STATEMENTS: [&str; 3] =
     ["DO SLEEP(0.8)", "DO (SELECT COUNT(*) FROM clew_load.orders) + SLEEP(0.4)", "DO 1"];
 const BASELINE_SESSION_COUNT: usize = 20;
-const SCRIPT_MEASUREMENT_SECONDS: u32 = 5;
+const SCRIPT_CPU_MEASUREMENT_SECONDS: u32 = 5;
 const SCROLL_MEASUREMENT_SECONDS: u32 = 3;
 const HEAP_MEASUREMENT_SECONDS: u32 = 600;
 
-pub(super) async fn measure_web_page_performance(bench: &BenchContext) -> Result<Vec<Measurement>, BenchError> {
+pub(super) async fn measure_web_page_performance(bench: &BenchmarkContext) -> Result<Vec<Measurement>, BenchError> {
     if !bench.filter.includes_any_benchmark(&WEB_PAGE_BENCHMARKS) {
         return Ok(Vec::new());
     }
@@ -82,11 +82,11 @@ pub(super) async fn measure_web_page_performance(bench: &BenchContext) -> Result
     let large = bench
         .start_server(Flavor::MySql, &DatabaseServerOptions { max_connections, ..DatabaseServerOptions::default() })
         .await?;
-    let load = SessionLoadSize {
+    let load = BenchmarkSessionCounts {
         sessions: BENCHMARK_SESSION_COUNTS.sessions - BUSY_SESSION_COUNT,
         ..BENCHMARK_SESSION_COUNTS
     };
-    let _load = SessionLoad::start(&large, load).await.map_err(failed)?;
+    let _load = BenchmarkSessions::start(&large, load).await.map_err(failed)?;
     let _busy = start_busy_sessions(&large).await?;
     let small = bench.start_server(Flavor::MySql, &DatabaseServerOptions::default()).await?;
     let _few = open_idle_sessions(&small, BASELINE_SESSION_COUNT).await.map_err(failed)?;
@@ -100,7 +100,7 @@ pub(super) async fn measure_web_page_performance(bench: &BenchContext) -> Result
     let mut measurements = Vec::new();
     for (case, metric, seconds) in [
         (PAGE_LOAD_TIME_BENCHMARK, "first", 0),
-        (SCRIPT_CPU_USE_BENCHMARK, "script", SCRIPT_MEASUREMENT_SECONDS),
+        (SCRIPT_CPU_USE_BENCHMARK, "script", SCRIPT_CPU_MEASUREMENT_SECONDS),
         (SCROLL_FRAME_TIME_BENCHMARK, "scroll", SCROLL_MEASUREMENT_SECONDS),
     ] {
         if bench.filter.includes_benchmark(case.name) {
@@ -129,7 +129,7 @@ pub(super) async fn measure_web_page_performance(bench: &BenchContext) -> Result
 }
 
 /// The sessions run statements until the caller drops the returned `JoinSet`.
-async fn start_busy_sessions(server: &Server) -> Result<JoinSet<std::io::Result<()>>, BenchError> {
+async fn start_busy_sessions(server: &DatabaseServer) -> Result<JoinSet<std::io::Result<()>>, BenchError> {
     let sessions =
         open_idle_sessions(server, BUSY_SESSION_COUNT).await.map_err(|cause| BenchError::Load { cause })?.sessions;
     let mut busy = JoinSet::new();
@@ -151,7 +151,7 @@ struct BrowserCommand(Command);
 
 impl BrowserCommand {
     fn new(inventory: &NodeInventory, server: &RunningClewServer<'_>, node: &NodeRef) -> Self {
-        let credentials = &inventory.deployment().credentials;
+        let credentials = &inventory.test_deployment().credentials;
         let settings = json!({
             "endpoint": format!("http://{}", server.address()),
             "domain": credentials.domain_name,

@@ -201,7 +201,7 @@ impl TestCluster {
             key.to_owned(),
             secret.to_owned().into(),
         );
-        let results = ResultStore::connect_s3(&settings.map_err(invalid)?).await?;
+        let results = ResultStore::connect_to_object_storage(&settings.map_err(invalid)?).await?;
         Ok(Store::open(location).await?.with_result_store(results))
     }
 }

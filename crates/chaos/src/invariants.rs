@@ -9,7 +9,7 @@ use crate::fault_timeline::FaultEvent;
 use crate::nodes::NodeKind;
 use crate::task_rows::TaskRow;
 use crate::workload::{
-    CollectionRecord, DownloadedResult, RequestRecord, format_invariant_violation, iter_accepted_session_collections,
+    CollectionRecord, DownloadedResult, RequestRecord, format_invariant_violation, iter_accepted_collection_requests,
 };
 
 pub(crate) struct InvariantCheckInput<'a> {
@@ -25,7 +25,7 @@ pub(crate) struct InvariantCheckInput<'a> {
 pub(crate) fn find_invariant_violations(evidence: &InvariantCheckInput<'_>) -> Vec<String> {
     let mut violations = Vec::new();
     let rows: HashMap<&str, &TaskRow> = evidence.rows.iter().map(|row| (row.request_id.as_str(), row)).collect();
-    for (_, record) in iter_accepted_session_collections(evidence.requests) {
+    for (_, record) in iter_accepted_collection_requests(evidence.requests) {
         let id = &record.accepted.id;
         violations.extend(record.violations.iter().map(|violation| format_invariant_violation(id, violation)));
         match rows.get(id.as_str()) {
@@ -145,7 +145,7 @@ mod tests {
 
     use super::*;
     use crate::fault::Fault;
-    use crate::nodes::{AcceptedSessionCollection, RegisteredNode};
+    use crate::nodes::{AcceptedCollectionRequest, RegisteredNode};
     use crate::workload::RequestOutcome;
 
     const ID: &str = "a-request";
@@ -168,7 +168,7 @@ mod tests {
         let ids = ("0123456789abcdef0123456789abcdefin07", "0123456789abcdef0123456789abcdefno07");
         let node =
             RegisteredNode { kind: NodeKind::Fake(20), instance: ids.0.parse().unwrap(), id: ids.1.parse().unwrap() };
-        let accepted = AcceptedSessionCollection { id: RequestId::from(ID), node };
+        let accepted = AcceptedCollectionRequest { id: RequestId::from(ID), node };
         let status = Some(CollectionStatus::Finished);
         Fixture {
             record: CollectionRecord {

@@ -9,7 +9,7 @@ use clew_chaos::{ChaosError, Fault, FaultInjectionOptions};
 use clew_devtools::progress::{self, print_line};
 use clew_devtools::{DevtoolsError, install, task, workspace};
 
-/// Inject faults into the dependencies of Clew under load, and check that Clew keeps its guarantees
+/// Run Clew under load, inject faults into its dependencies, and check Clew's guarantees
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask faults", bin_name = "cargo xtask faults", max_term_width = 110)]
 struct FaultInjectionArgs {
@@ -19,7 +19,7 @@ struct FaultInjectionArgs {
     /// Seed for random choices of times, processes and requests [default: the current time]
     #[arg(long)]
     seed: Option<u64>,
-    /// Inject only these faults: kill postgresql-restart postgresql-pause s3-stop s3-slow network-partition clock disk-full
+    /// Fault types: kill, postgresql-restart, postgresql-pause, s3-stop, s3-slow, network-partition, clock, disk-full
     #[arg(long, value_name = "FAULT", num_args = 1..)]
     only: Vec<Fault>,
     /// Number of collections to request per second

@@ -5,7 +5,8 @@ use std::time::Duration;
 use clew_client::RequestId;
 use clew_model::{InstanceId, NodeId};
 use clew_testkit::{
-    DatabaseServerOptions, FakeServerFleet, FakeServerOptions, Fault, Flavor, IdleSessions, Server, open_idle_sessions,
+    DatabaseServer, DatabaseServerOptions, FakeServerFleet, FakeServerOptions, Fault, Flavor, IdleSessions,
+    open_idle_sessions,
 };
 use fastrand::Rng;
 use tokio::net::TcpSocket;
@@ -32,20 +33,20 @@ pub(crate) struct RegisteredNode {
 }
 
 #[derive(Debug, Clone)]
-pub(crate) struct AcceptedSessionCollection {
+pub(crate) struct AcceptedCollectionRequest {
     pub(crate) id: RequestId,
     pub(crate) node: RegisteredNode,
 }
 
 pub(crate) struct MonitoredNodes {
     fleets: Vec<(FakeServerFleet, NodeKind)>,
-    real_server: Server,
+    real_server: DatabaseServer,
     _sessions: IdleSessions,
     /// Socket that reserves the port of the unreachable node but does not listen on the port.
     unreachable: TcpSocket,
 }
 
-/// Fleets of fake servers: server count, sessions per server, server fault, and share of all requests in percent.
+/// Fleets of fake servers, each as (server count, sessions per server, server fault, percentage of all requests).
 const FAKE_SERVER_FLEETS: [(usize, u64, Fault, usize); 5] = [
     (24, 20, Fault::None, 65),
     // Results with more rows than a worker holds in memory, so that the worker spills rows to disk.
@@ -70,7 +71,7 @@ impl MonitoredNodes {
                 if fault == Fault::CloseOnConnect { NodeKind::ClosesConnections } else { NodeKind::Fake(sessions) };
             fleets.push((fleet, kind));
         }
-        let real_server = Server::start(Flavor::MariaDb, &DatabaseServerOptions::default()).await?;
+        let real_server = DatabaseServer::start(Flavor::MariaDb, &DatabaseServerOptions::default()).await?;
         let sessions =
             open_idle_sessions(&real_server, REAL_SERVER_SESSION_COUNT).await.map_err(io_error("open sessions"))?;
         let unreachable = TcpSocket::new_v4().map_err(io_error("find a free port"))?;

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use crate::error::{ChaosError, io_error};
 
-const PROCESS_START_STOP_TIMEOUT: Duration = Duration::from_mins(1);
+const STARTUP_OR_SHUTDOWN_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A restartable Clew process. Dropping the value kills the process.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ impl ClewProcess {
         self.child = Some(child);
         let Some(stdout) = stdout else { return Err(self.process_error("its stdout is not captured")) };
         let mut lines = BufReader::new(stdout).lines();
-        match timeout(PROCESS_START_STOP_TIMEOUT, lines.next_line()).await {
+        match timeout(STARTUP_OR_SHUTDOWN_TIMEOUT, lines.next_line()).await {
             Ok(Ok(Some(line))) => Ok(line),
             _ => Err(self.process_error("it did not start in time")),
         }
@@ -73,7 +73,7 @@ impl ClewProcess {
         let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         let signaled = pid.is_some_and(|pid| kill_process(pid, Signal::TERM).is_ok());
         signaled
-            && matches!(timeout(PROCESS_START_STOP_TIMEOUT, child.wait()).await, Ok(Ok(status)) if status.success())
+            && matches!(timeout(STARTUP_OR_SHUTDOWN_TIMEOUT, child.wait()).await, Ok(Ok(status)) if status.success())
     }
 
     pub(crate) fn pid(&self) -> Option<u32> {

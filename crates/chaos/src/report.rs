@@ -6,7 +6,7 @@ use std::fmt;
 use crate::fault::Fault;
 use crate::fault_timeline::FaultEvent;
 use crate::task_rows::TaskRow;
-use crate::workload::{RequestOutcome, RequestRecord, iter_accepted_session_collections};
+use crate::workload::{RequestOutcome, RequestRecord, iter_accepted_collection_requests};
 
 /// Result of a fault injection run.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ impl FaultSummary {
         let summarize_fault = |(phase, fault): (usize, &Fault)| {
             let in_phase = || requests.iter().filter(|request| request.phase == phase);
             let count = |is: fn(&RequestOutcome) -> bool| in_phase().filter(|request| is(&request.outcome)).count();
-            let accepted_rows: Vec<&TaskRow> = iter_accepted_session_collections(requests)
+            let accepted_rows: Vec<&TaskRow> = iter_accepted_collection_requests(requests)
                 .filter(|(of, _)| *of == phase)
                 .filter_map(|(_, record)| rows.get(record.accepted.id.as_str()).copied())
                 .collect();

@@ -14,13 +14,13 @@ use crate::cluster::{RESULT_OBJECT_KEY_PREFIX, TestCluster};
 use crate::error::ChaosError;
 use crate::failure_attribution::format_failure_label;
 use crate::fault::Fault;
+use crate::fault_injector::FaultInjector;
 use crate::fault_timeline::FaultTimeline;
-use crate::injector::FaultInjector;
 use crate::invariants::{self, InvariantCheckInput};
-use crate::nodes::AcceptedSessionCollection;
+use crate::nodes::AcceptedCollectionRequest;
 use crate::report::{FaultInjectionReport, FaultSummary};
 use crate::task_rows::{self, TaskRow};
-use crate::workload::{self, ClientPool, DownloadedResult, STALL_TIMEOUT, Workload, iter_accepted_session_collections};
+use crate::workload::{self, ClientPool, DownloadedResult, STALL_TIMEOUT, Workload, iter_accepted_collection_requests};
 
 const WARM_UP_DURATION: Duration = Duration::from_secs(5);
 const MAX_CONCURRENT_DOWNLOADS: usize = 16;
@@ -86,7 +86,7 @@ pub async fn run(options: FaultInjectionOptions) -> Result<FaultInjectionReport,
     let rows = wait_for_collection_tasks(&cluster).await?;
 
     timeline.print_progress("downloading all results again");
-    let finished: Vec<AcceptedSessionCollection> = iter_accepted_session_collections(&requests)
+    let finished: Vec<AcceptedCollectionRequest> = iter_accepted_collection_requests(&requests)
         .filter(|(_, record)| {
             rows.iter().any(|row| row.request_id == record.accepted.id.as_str() && row.status == "finished")
         })
@@ -121,7 +121,7 @@ pub async fn run(options: FaultInjectionOptions) -> Result<FaultInjectionReport,
         seed,
         failures,
         summaries: FaultSummary::summarize_faults(&faults, &requests, &rows, &events),
-        unconfirmed: rows.len().saturating_sub(iter_accepted_session_collections(&requests).count()),
+        unconfirmed: rows.len().saturating_sub(iter_accepted_collection_requests(&requests).count()),
         downloaded: downloads.values().filter(|download| download.is_ok()).count(),
         orphans: (before.len(), after.len()),
         swept: logs.swept,
@@ -147,7 +147,7 @@ async fn wait_for_collection_tasks(cluster: &TestCluster) -> Result<Vec<TaskRow>
 
 async fn download_all_results(
     pool: &Arc<ClientPool>,
-    collections: Vec<AcceptedSessionCollection>,
+    collections: Vec<AcceptedCollectionRequest>,
     rng: &mut Rng,
 ) -> HashMap<String, Result<DownloadedResult, String>> {
     let mut downloads = HashMap::new();

@@ -12,7 +12,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::nodes::{AcceptedSessionCollection, NodeInventory};
+use crate::nodes::{AcceptedCollectionRequest, NodeInventory};
 
 /// Maximum duration of one call to [`Client::wait_for_collection`].
 const LONG_POLL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -53,7 +53,7 @@ pub(crate) enum RequestOutcome {
 /// Responses that the client received for a collection.
 #[derive(Debug, Clone)]
 pub(crate) struct CollectionRecord {
-    pub(crate) accepted: AcceptedSessionCollection,
+    pub(crate) accepted: AcceptedCollectionRequest,
     /// First status other than `running` that the client received for the collection.
     pub(crate) status: Option<CollectionStatus>,
     pub(crate) reason: Option<String>,
@@ -113,7 +113,7 @@ impl ClientPool {
         let outcome = match client.start_collection(&node.instance, &node.id, &StartCollectionRequest::default()).await
         {
             Ok(id) => {
-                let accepted = AcceptedSessionCollection { id, node };
+                let accepted = AcceptedCollectionRequest { id, node };
                 let mut record =
                     CollectionRecord { accepted, status: None, reason: None, result: None, violations: Vec::new() };
                 self.track_collection_to_completion(&mut record, &mut rng).await;
@@ -148,7 +148,7 @@ impl ClientPool {
     /// Attempts the download up to three times. Returns the last error message if all attempts fail.
     pub(crate) async fn download_result_with_retries(
         &self,
-        accepted: &AcceptedSessionCollection,
+        accepted: &AcceptedCollectionRequest,
         rng: &mut Rng,
     ) -> Result<DownloadedResult, String> {
         let mut last = String::new();
@@ -175,7 +175,7 @@ impl CollectionRecord {
 
     /// Waits up to [`LONG_POLL_TIMEOUT`] for a collection to complete. Returns false if the request failed.
     async fn wait_for_final_status(&mut self, client: &Client) -> bool {
-        let AcceptedSessionCollection { id, node } = &self.accepted;
+        let AcceptedCollectionRequest { id, node } = &self.accepted;
         match client.wait_for_collection(&node.instance, &node.id, id, LONG_POLL_TIMEOUT, |_, _| {}).await {
             Ok(status) => {
                 if status == CollectionStatus::Unrecognized {
@@ -191,7 +191,7 @@ impl CollectionRecord {
 
     /// Returns false if the failure reason of the collection could not be fetched.
     async fn try_fetch_failure_reason(&mut self, client: &Client) -> bool {
-        let AcceptedSessionCollection { id, node } = &self.accepted;
+        let AcceptedCollectionRequest { id, node } = &self.accepted;
         match client.fetch_collection_failure_reason(&node.instance, &node.id, id).await {
             Ok(Some(reason)) => self.reason = Some(reason),
             Ok(None) => {
@@ -216,10 +216,10 @@ impl CollectionRecord {
 
 async fn download_result(
     client: &Client,
-    accepted: &AcceptedSessionCollection,
+    accepted: &AcceptedCollectionRequest,
 ) -> Result<DownloadedResult, ClientError> {
     let mut memory = InMemoryDownloadSink::default();
-    let AcceptedSessionCollection { id, node } = accepted;
+    let AcceptedCollectionRequest { id, node } = accepted;
     let downloaded = client.download(&node.instance, &node.id, id, &mut memory, |_, _| {}).await?;
     let header = memory.0.iter().position(|byte| *byte == b'\n').map_or(memory.0.len(), |end| end + 1);
     let body = memory.0.get(header..).unwrap_or_default();
@@ -283,7 +283,7 @@ impl DownloadSink for InMemoryDownloadSink {
 }
 
 /// Returns each accepted collection with the index of the fault that was active at the time of the request.
-pub(crate) fn iter_accepted_session_collections(
+pub(crate) fn iter_accepted_collection_requests(
     requests: &[RequestRecord],
 ) -> impl Iterator<Item = (usize, &CollectionRecord)> {
     requests.iter().filter_map(|request| match &request.outcome {

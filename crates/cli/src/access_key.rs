@@ -59,7 +59,7 @@ pub(crate) enum AccessKeyCommand {
     },
 }
 
-/// Format of a list of access keys, each with the name of its user.
+/// CommandOutputFormat of a list of access keys, each with the name of its user.
 pub(crate) const ACCESS_KEY_LIST: ListFormat<(String, AccessKeyMetadata), 5> = ListFormat {
     json_key: "access_keys",
     headings: ["ACCESS KEY", "USER", "ENABLED", "CREATED", "LAST USED"],
@@ -117,8 +117,10 @@ async fn set_access_key_enabled(
 
 /// Returns the name of the user. Access keys of other domains are unknown.
 async fn find_user_of_access_key(directory: &IdentityDirectory, id: &AccessKeyId) -> Result<String, CliError> {
-    let unknown =
-        || CliError::new_refusal(format!("there is no access key {id}")).with_suggested_fix("clew key list shows all");
+    let unknown = || {
+        CliError::refused_command_error(format!("there is no access key {id}"))
+            .with_suggested_fix("clew key list shows all")
+    };
     let identities = directory.store.identities();
     let key = identities.find_access_key_metadata(id).await?.ok_or_else(unknown)?;
     let user = identities.find_user(&key.user_id).await?.filter(|user| user.domain_id == directory.domain.id);

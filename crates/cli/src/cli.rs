@@ -4,8 +4,10 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::error::CliError;
-use crate::{access_key, audit, collect, doctor, domain, enterprise_project, group, init, instance, kill, locks};
-use crate::{master_key, metadata, migrate, output, policy, project, ps, rule, serve, snapshot, user, worker};
+use crate::{
+    access_key, audit, collect, doctor, domain_command, enterprise_project, group, init, instance, kill, locks,
+};
+use crate::{master_key, metadata_database, migrate, output, policy, project, ps, rule, serve, snapshot, user, worker};
 
 /// Real-time session diagnosis for MySQL, MariaDB and TaurusDB.
 ///
@@ -57,7 +59,7 @@ pub(crate) enum Command {
     /// Every command that opens the database also runs the migration.
     Migrate(Box<migrate::MigrateArgs>),
     /// Copy the metadata to a PostgreSQL database.
-    Metadata(Box<metadata::MetadataCommandArgs>),
+    Metadata(Box<metadata_database::MetadataCommandArgs>),
     /// Rotate the master key that encrypts all stored secrets.
     MasterKey(Box<master_key::MasterKeyCommandArgs>),
     /// Register and manage instances, which are groups of database servers called nodes.
@@ -65,7 +67,7 @@ pub(crate) enum Command {
     /// Collect a session snapshot from a node through the API server and download it as CSV.
     Collect(Box<collect::CollectArgs>),
     /// Manage domains (tenants). Each domain has its own projects, users and policies.
-    Domain(Box<domain::DomainCommandArgs>),
+    Domain(Box<domain_command::DomainCommandArgs>),
     /// Manage a domain's projects. Each instance belongs to one project.
     Project(Box<project::ProjectCommandArgs>),
     /// Manage enterprise projects, which group instances for use in policy conditions.

@@ -41,12 +41,12 @@ pub(crate) struct CollectArgs {
     #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     timeout: u64,
     #[command(flatten)]
-    server: ApiServerArgs,
+    server: ApiClientArgs,
 }
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Server")]
-struct ApiServerArgs {
+struct ApiClientArgs {
     /// API endpoint
     #[arg(long, value_name = "URL", env = "CLEW_ENDPOINT", default_value_t = format!("http://{DEFAULT_LISTEN_ADDRESS}"))]
     endpoint: String,
@@ -86,14 +86,16 @@ pub(crate) async fn run(arguments: CollectArgs) -> Result<(), CliError> {
         CollectionStatus::Error => {
             let reason = client.fetch_collection_failure_reason(instance, node, &request_id).await?;
             let reason = to_single_line(&reason.unwrap_or_default());
-            return Err(CliError::new_failure(format!("the collection failed: {reason}")));
+            return Err(CliError::failed_command_error(format!("the collection failed: {reason}")));
         }
         CollectionStatus::Running | CollectionStatus::Unrecognized => {
-            return Err(CliError::new_failure(format!("the collection {request_id} no longer exists on the server")));
+            return Err(CliError::failed_command_error(format!(
+                "the collection {request_id} no longer exists on the server"
+            )));
         }
     }
     // Fetched first, so that a collection that is deleted during the download is still reported as incomplete.
-    let limitations = match client.fetch_collection_limitations(instance, node, &request_id).await {
+    let limitations = match client.fetch_result_limitations(instance, node, &request_id).await {
         Ok(limitations) => limitations::format_limitations(&limitations),
         Err(error) => {
             format!("note: cannot read the limitations of the result: {}\n", to_single_line(&error.to_string()))
@@ -159,14 +161,14 @@ impl ResultDownload<'_> {
     }
 }
 
-impl ApiServerArgs {
+impl ApiClientArgs {
     fn build_api_client(&self, language: Language) -> Result<Client, CliError> {
         let credentials = self.read_api_credentials()?;
         let project_ref = match (&self.project, &self.region) {
             (Some(project), _) => ProjectRef::Project(project.clone()),
             (None, Some(region)) => ProjectRef::Region(region.clone()),
             (None, None) => {
-                return Err(CliError::new_refusal("neither a project nor a region is set")
+                return Err(CliError::refused_command_error("neither a project nor a region is set")
                     .with_suggested_fix("set CLEW_PROJECT_ID or CLEW_REGION; clew init --format env prints them"));
             }
         };
@@ -188,5 +190,5 @@ impl ApiServerArgs {
 }
 
 fn require_env_var(name: &str) -> Result<String, CliError> {
-    std::env::var(name).map_err(|_| CliError::new_refusal(format!("{name} is not set")))
+    std::env::var(name).map_err(|_| CliError::refused_command_error(format!("{name} is not set")))
 }

@@ -25,7 +25,7 @@ impl ConfirmationArgs {
             return Ok(());
         }
         if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-            return Err(CliError::new_refusal(format!("this would {action}; nothing was changed"))
+            return Err(CliError::refused_command_error(format!("this would {action}; nothing was changed"))
                 .with_suggested_fix("add --yes to skip the confirmation prompt"));
         }
         output::write_stderr(&format!("This will {action}. Continue? [y/N] "));
@@ -34,11 +34,11 @@ impl ConfirmationArgs {
             let mut line = String::new();
             io::stdin().lock().read_line(&mut line).map(|_| line)
         });
-        let input = input.await.map_err(|error| CliError::new_failure(error.to_string()))?;
+        let input = input.await.map_err(|error| CliError::failed_command_error(error.to_string()))?;
         let input = input.or_failure("could not read from the terminal")?;
         match input.trim().to_ascii_lowercase().as_str() {
             "y" | "yes" => Ok(()),
-            _ => Err(CliError::new_refusal("nothing was changed")),
+            _ => Err(CliError::refused_command_error("nothing was changed")),
         }
     }
 }

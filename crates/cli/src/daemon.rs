@@ -1,4 +1,4 @@
-//! Initialises `clew serve` and `clew worker` processes and starts their background tasks.
+//! Initializes `clew serve` and `clew worker` processes and starts their background tasks.
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use clew_api::{ApiSettings, AppComponents, AppState, Metrics, RateLimits, SharedState};
+use clew_api::{ApiSettings, AppComponents, AppState, Metrics, RateLimiters, SharedState};
 use clew_model::{AuditEvent, AuditOrigin, AuditOutcome, NetworkZone};
 use clew_mysql::ConnectionRegistry;
 use clew_store::{DataDirLock, ResultStore, S3Settings, Store, StoreError};
@@ -69,7 +69,7 @@ pub(crate) fn require_shared_stores(configuration: &Configuration) -> Result<(),
     if !configuration.metadata_url.is_empty() && !configuration.results.location.is_empty() {
         return Ok(());
     }
-    let error = CliError::new_refusal("separate servers and workers require shared metadata and results");
+    let error = CliError::refused_command_error("separate servers and workers require shared metadata and results");
     Err(error.with_suggested_fix(
         "set --metadata-url postgres://… and --results s3://… for each process; or run clew serve with its embedded worker",
     ))
@@ -91,14 +91,15 @@ fn set_snapshot_spill_directory(data_dir: &Path) -> Result<(), CliError> {
 
 /// Reads the S3 settings from the URL `location` and the `AWS_…` environment variables.
 /// Returns `None` if `location` is empty.
-fn read_s3_settings(location: &str) -> Result<Option<S3Settings>, CliError> {
+fn read_object_storage_settings(location: &str) -> Result<Option<S3Settings>, CliError> {
     if location.is_empty() {
         return Ok(None);
     }
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let require = |name: &str| {
-        variable(name)
-            .ok_or_else(|| CliError::new_refusal(format!("results on S3 require the environment variable {name}")))
+        variable(name).ok_or_else(|| {
+            CliError::refused_command_error(format!("results on S3 require the environment variable {name}"))
+        })
     };
     let (key, secret) = (require("AWS_ACCESS_KEY_ID")?, SecretString::from(require("AWS_SECRET_ACCESS_KEY")?));
     let settings = S3Settings::new(location, variable("AWS_ENDPOINT_URL"), require("AWS_REGION")?, key, secret);
@@ -119,7 +120,7 @@ impl Daemon {
     /// Initialises logging, opens the store and releases the task leases held by the previous process.
     pub(crate) async fn open(args: &DaemonArgs, configuration: &Configuration) -> Result<Self, CliError> {
         let (mut settings, protected) = (configuration.worker_settings()?, configuration.protected_accounts()?);
-        let s3 = read_s3_settings(&configuration.results.location)?;
+        let s3 = read_object_storage_settings(&configuration.results.location)?;
         logging::init_logging(&args.log)?;
         raise_open_file_limit();
         disable_core_dumps();
@@ -130,7 +131,7 @@ impl Daemon {
         settings.connector.registry = ConnectionRegistry::new(&store.installation_marker());
         set_snapshot_spill_directory(&configuration.data_dir)?;
         let store = match s3 {
-            Some(settings) => store.with_result_store(ResultStore::connect_s3(&settings).await?),
+            Some(settings) => store.with_result_store(ResultStore::connect_to_object_storage(&settings).await?),
             None => store,
         };
         let lock = store.acquire_data_dir_lock()?;
@@ -220,7 +221,7 @@ impl Daemon {
     pub(crate) fn build_http_service(&self, configuration: &Configuration, settings: ApiSettings) -> SharedState {
         AppState::new(AppComponents {
             store: self.store.clone(),
-            limits: RateLimits::new(configuration.limits.to_rate_limit_settings(), self.metrics.clone()),
+            limits: RateLimiters::new(configuration.limits.to_rate_limit_settings(), self.metrics.clone()),
             collections: self.collections.clone(),
             connector: self.settings.connector.clone(),
             kills: self.kills.clone(),

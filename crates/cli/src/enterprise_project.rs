@@ -65,7 +65,7 @@ pub(crate) async fn run(arguments: EnterpriseProjectCommandArgs) -> Result<(), C
             let change = EnterpriseProjectChange { description, enabled: (enable || disable).then_some(enable) };
             if !tenants.update_enterprise_project(origin, domain, &project.id, &change).await? {
                 let refusal = format!("the enterprise project {} cannot be changed", project.name);
-                return Err(CliError::new_refusal(refusal));
+                return Err(CliError::refused_command_error(refusal));
             }
             let project = directory.find_enterprise_project(&project.id).await?;
             directory.format.print(|| render_enterprise_project(&project), || enterprise_project_to_json(&project))

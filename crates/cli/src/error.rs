@@ -24,11 +24,11 @@ pub(crate) enum CliError {
 }
 
 impl CliError {
-    pub(crate) fn new_failure(message: impl Into<String>) -> Self {
+    pub(crate) fn failed_command_error(message: impl Into<String>) -> Self {
         Self::Failed { message: message.into(), fix: None }
     }
 
-    pub(crate) fn new_refusal(message: impl Into<String>) -> Self {
+    pub(crate) fn refused_command_error(message: impl Into<String>) -> Self {
         Self::Refused { message: message.into(), fix: None }
     }
 
@@ -44,7 +44,7 @@ impl CliError {
     pub(crate) fn from_write_error(target: &str, error: &std::io::Error) -> Self {
         match error.kind() {
             std::io::ErrorKind::BrokenPipe => Self::OutputClosed,
-            _ => Self::new_failure(format!("could not write {target}: {error}")),
+            _ => Self::failed_command_error(format!("could not write {target}: {error}")),
         }
     }
 
@@ -81,17 +81,17 @@ pub(crate) trait ResultExt<T> {
 
 impl<T, E: Display> ResultExt<T> for Result<T, E> {
     fn or_failure(self, operation: impl Display) -> Result<T, CliError> {
-        self.map_err(|error| CliError::new_failure(format!("{operation}: {error}")))
+        self.map_err(|error| CliError::failed_command_error(format!("{operation}: {error}")))
     }
 
     fn or_refusal(self, operation: impl Display) -> Result<T, CliError> {
-        self.map_err(|error| CliError::new_refusal(format!("{operation}: {error}")))
+        self.map_err(|error| CliError::refused_command_error(format!("{operation}: {error}")))
     }
 }
 
 impl From<Failure> for CliError {
     fn from(failure: Failure) -> Self {
-        let error = Self::new_failure(failure.to_string());
+        let error = Self::failed_command_error(failure.to_string());
         match suggest_fix(failure.kind) {
             Some(fix) => error.with_suggested_fix(fix),
             None => error,
@@ -103,12 +103,12 @@ impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
         let message = error.to_string();
         match error {
-            StoreError::NotInitialised { .. } => Self::new_refusal(message)
+            StoreError::NotInitialised { .. } => Self::refused_command_error(message)
                 .with_suggested_fix("create it with clew init, or select another data directory with --data-dir"),
-            StoreError::AlreadyServing { .. } => Self::new_refusal(message)
+            StoreError::AlreadyServing { .. } => Self::refused_command_error(message)
                 .with_suggested_fix("stop the other clew serve, or select another data directory with --data-dir"),
             StoreError::NotEmpty { .. } => {
-                Self::new_refusal(message).with_suggested_fix("pass an empty database with --to")
+                Self::refused_command_error(message).with_suggested_fix("pass an empty database with --to")
             }
             StoreError::OpenToOthers { .. }
             | StoreError::AlreadyExists { .. }
@@ -117,8 +117,8 @@ impl From<StoreError> for CliError {
             | StoreError::TooManyKeys { .. }
             | StoreError::InUse { .. }
             | StoreError::TooManyTags { .. }
-            | StoreError::InvalidInstance { .. } => Self::new_refusal(message),
-            _ => Self::new_failure(message),
+            | StoreError::InvalidInstance { .. } => Self::refused_command_error(message),
+            _ => Self::failed_command_error(message),
         }
     }
 }
@@ -127,8 +127,8 @@ impl From<ClientError> for CliError {
     fn from(error: ClientError) -> Self {
         match error {
             ClientError::Write(error) => Self::from_write_error("the output", &error),
-            ClientError::Setup(_) => Self::new_refusal(error.to_string()),
-            error => Self::new_failure(to_single_line(&error.to_string())),
+            ClientError::Setup(_) => Self::refused_command_error(error.to_string()),
+            error => Self::failed_command_error(to_single_line(&error.to_string())),
         }
     }
 }

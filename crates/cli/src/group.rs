@@ -144,7 +144,7 @@ async fn update_group_members(
         let members = identities.list_group_members(&group.id).await?;
         if let Some(user) = resolved.iter().find(|user| members.iter().all(|member| member.id != user.id)) {
             let what = format!("{} is not a member of {}; nothing was changed", user.name, group.name);
-            return Err(CliError::new_refusal(what)
+            return Err(CliError::refused_command_error(what)
                 .with_suggested_fix(format!("clew group show {} lists the members", group.name)));
         }
     }

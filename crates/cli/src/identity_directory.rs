@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::error::CliError;
-use crate::output::Format;
+use crate::output::CommandOutputFormat;
 use crate::value_parsers;
 
 pub(crate) async fn find_domain(store: &Store, name_or_id: &str) -> Result<Domain, CliError> {
@@ -26,7 +26,7 @@ pub(crate) fn require_single_item<T>(mut items: Vec<T>, kind: &str, name: fn(&T)
         return Ok(only);
     }
     let names: Vec<_> = items.iter().map(name).collect();
-    Err(CliError::new_refusal(format!("select a {kind} with --{kind}: {}", names.join(", "))))
+    Err(CliError::refused_command_error(format!("select a {kind} with --{kind}: {}", names.join(", "))))
 }
 
 /// Opened store with the selected domain, and the output format of the command.
@@ -34,7 +34,7 @@ pub(crate) struct IdentityDirectory {
     pub(crate) store: Store,
     pub(crate) domain: Domain,
     pub(crate) origin: AuditOrigin,
-    pub(crate) format: Format,
+    pub(crate) format: CommandOutputFormat,
 }
 
 impl IdentityDirectory {
@@ -107,10 +107,14 @@ fn find_by_id_or_name<T>(
         )
     };
     match index {
-        Some(index) => {
-            items.into_iter().nth(index).ok_or_else(|| CliError::new_failure("a list changed while it was read"))
+        Some(index) => items
+            .into_iter()
+            .nth(index)
+            .ok_or_else(|| CliError::failed_command_error("a list changed while it was read")),
+        None => {
+            Err(CliError::refused_command_error(format!("there is no {kind} {name_or_id:?}"))
+                .with_suggested_fix(hint()))
         }
-        None => Err(CliError::new_refusal(format!("there is no {kind} {name_or_id:?}")).with_suggested_fix(hint())),
     }
 }
 
@@ -146,7 +150,9 @@ impl IdentityDirectory {
                 policy.name == name_or_id
                     || matches!(&policy.reference, PolicyRef::Custom(id) if id.as_str() == name_or_id)
             })
-            .ok_or_else(|| CliError::new_refusal(format!("there is no policy {name_or_id:?}")).with_suggested_fix(hint))
+            .ok_or_else(|| {
+                CliError::refused_command_error(format!("there is no policy {name_or_id:?}")).with_suggested_fix(hint)
+            })
     }
 }
 
@@ -166,7 +172,7 @@ fn named_policy_from_system_policy(policy: &system_policies::SystemPolicy) -> Op
     Some(NamedPolicy {
         reference: PolicyRef::System(policy.name.to_owned()),
         name: policy.name.to_owned(),
-        model: permission_model_name(policy.parsed_policy()?.model()),
+        model: permission_model_name(policy.parsed_policy()?.permission_model()),
         description: policy.description.to_owned(),
         document: policy.document.to_owned(),
     })

@@ -17,7 +17,7 @@ use crate::confirm::ConfirmationArgs;
 use crate::error::CliError;
 use crate::identity_directory;
 use crate::local_audit_origin;
-use crate::output::Format;
+use crate::output::CommandOutputFormat;
 use crate::store_args::StoreAndOutputFormatArgs;
 
 pub(crate) type InstanceCommandArgs = CommandGroup<InstanceCommand, ProjectSelectionArgs>;
@@ -115,7 +115,7 @@ pub(crate) struct SelectedProject {
     pub(crate) store: Store,
     pub(crate) project: Project,
     pub(crate) origin: AuditOrigin,
-    pub(crate) format: Format,
+    pub(crate) format: CommandOutputFormat,
 }
 
 impl ProjectSelectionArgs {
@@ -148,17 +148,19 @@ impl ProjectSelectionArgs {
                 origin: local_audit_origin::audit_origin_for_local_account(),
                 format: self.store_args.format,
             }),
-            (_, None) => {
-                Err(CliError::new_refusal(format!("select a project with --project: {}", format_list(&projects))))
-            }
-            ([], Some(name)) => Err(CliError::new_refusal(format!(
+            (_, None) => Err(CliError::refused_command_error(format!(
+                "select a project with --project: {}",
+                format_list(&projects)
+            ))),
+            ([], Some(name)) => Err(CliError::refused_command_error(format!(
                 "there is no project {name}; existing projects: {}",
                 format_list(&projects)
             ))),
-            (several, Some(name)) => {
-                Err(CliError::new_refusal(format!("several projects are named {name}: {}", format_list(several)))
-                    .with_suggested_fix("select the project by id, or its domain with --domain"))
-            }
+            (several, Some(name)) => Err(CliError::refused_command_error(format!(
+                "several projects are named {name}: {}",
+                format_list(several)
+            ))
+            .with_suggested_fix("select the project by id, or its domain with --domain")),
         }
     }
 }
@@ -179,7 +181,7 @@ impl SelectedProject {
     async fn require_instance(&self, name_or_id: &str) -> Result<Instance, CliError> {
         let instance = find_instance(&self.store, &self.project.id, name_or_id).await?;
         instance.ok_or_else(|| {
-            CliError::new_failure(format!("there is no instance {name_or_id}"))
+            CliError::failed_command_error(format!("there is no instance {name_or_id}"))
                 .with_suggested_fix("clew instance list shows all")
         })
     }

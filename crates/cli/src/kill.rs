@@ -19,7 +19,7 @@ use clew_store::StoreLocation;
 use crate::confirm::ConfirmationArgs;
 use crate::error::CliError;
 use crate::node_url::NodeConnectionArgs;
-use crate::output::{self, Format};
+use crate::output::{self, CommandOutputFormat};
 use crate::store_args::{DEFAULT_DATA_DIR, MetadataUrlArgs};
 use audit::KillAuditLog;
 use preview::{SelectedSessions, estimate_kill_impact};
@@ -54,7 +54,7 @@ pub(crate) struct KillArgs {
     metadata_url: MetadataUrlArgs,
     /// Output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "table")]
-    format: Format,
+    format: CommandOutputFormat,
 }
 
 /// Returns the location of the audit log, or `None` if neither `--data-dir` nor `--metadata-url` is set.
@@ -119,10 +119,10 @@ pub(crate) async fn run(arguments: KillArgs, registry: ConnectionRegistry) -> Re
         Some(PreKillSnapshot::read_pre_kill_snapshot(&node, &connector).await)
     };
     if let Some(Ok(before)) = &before
-        && *before.server() != read.server
+        && *before.server_instance() != read.server
     {
         let refusal = format!("{}; nothing was killed", KillRefusal::AnotherServer);
-        return Err(CliError::new_refusal(refusal));
+        return Err(CliError::refused_command_error(refusal));
     }
     let victim = |session: &Session| match kind {
         KillTarget::Connection => Victim::for_session(session, &read),
@@ -148,7 +148,7 @@ pub(crate) async fn run(arguments: KillArgs, registry: ConnectionRegistry) -> Re
         0 => Ok(()),
         failures => {
             let noun = if kind == KillTarget::Query { "statements" } else { "sessions" };
-            Err(CliError::new_failure(format!("{failures} of {} {noun} could not be killed", outcomes.len())))
+            Err(CliError::failed_command_error(format!("{failures} of {} {noun} could not be killed", outcomes.len())))
         }
     }
 }
@@ -168,7 +168,7 @@ fn ensure_sessions_are_killable(
     }
     let reasons: Vec<String> =
         refused.iter().map(|(id, why)| format!("session {id} cannot be killed: {why}")).collect();
-    let error = CliError::new_refusal(format!("{}; nothing was killed", reasons.join("; ")));
+    let error = CliError::refused_command_error(format!("{}; nothing was killed", reasons.join("; ")));
     let has = |refusal: KillRefusal| refused.iter().any(|(_, why)| *why == refusal);
     let hint = if has(KillRefusal::Proxied) {
         "use the address of the server itself"

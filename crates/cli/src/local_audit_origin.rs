@@ -4,7 +4,7 @@ use clew_model::AuditOrigin;
 
 const MAX_SUDO_USER_NAME_CHARS: usize = 64;
 
-/// Returns the origin that audit events record for a command: the operating system account that runs this process.
+/// Returns the audit origin of a local command: the operating system account that runs this process.
 /// The account is determined from the process's user id, because environment variables can be forged.
 /// If the account is root, the value of `SUDO_USER` is added to the account name.
 pub(crate) fn audit_origin_for_local_account() -> AuditOrigin {

@@ -1,12 +1,12 @@
 //! `clew locks URL`: shows a server's lock waits and root blockers.
 
-mod remedy;
+mod unblocking_suggestion;
 
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Effects, Style};
 use clap::{Args, ValueEnum};
-use clew_diagnose::waits::{self, TreeLayout, TreeLine, TreeLineKind, WaitGraph};
+use clew_diagnose::lock_waits::{self, TreeLayout, TreeLine, TreeLineKind, WaitGraph};
 use clew_mysql::{ConnectionRegistry, read_lock_waits};
 
 use crate::error::CliError;
@@ -55,17 +55,19 @@ pub(crate) async fn run(arguments: LocksArgs, registry: ConnectionRegistry) -> R
         LocksOutputFormat::Tree => {
             let colours = output::stdout_supports_colors();
             let text = render_wait_graph(&graph, &node.address(), output::terminal_width(), colours);
-            output::write_stdout_with_colors(&(text + &remedy::render_unblocking_suggestion(&graph, &node, colours)))?;
+            output::write_stdout_with_colors(
+                &(text + &unblocking_suggestion::render_unblocking_suggestion(&graph, &node, colours)),
+            )?;
         }
         LocksOutputFormat::Json => output::write_stdout(&output::to_json_text(&graph)?)?,
-        LocksOutputFormat::Dot => output::write_stdout(&waits::render_graphviz_dot(&graph))?,
+        LocksOutputFormat::Dot => output::write_stdout(&lock_waits::render_graphviz_dot(&graph))?,
     }
     output::write_stderr(&limitations::format_limitations(&graph.limitations));
     Ok(())
 }
 
 fn render_wait_graph(graph: &WaitGraph, address: &str, width: usize, colours: bool) -> String {
-    let lines = waits::render_tree(graph, TreeLayout { width, ..TreeLayout::default() });
+    let lines = lock_waits::render_tree(graph, TreeLayout { width, ..TreeLayout::default() });
     let mut text: String = lines.iter().map(|line| format_wait_tree_line(line, colours)).collect();
     if !text.is_empty() {
         text.push('\n');

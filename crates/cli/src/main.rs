@@ -9,7 +9,7 @@ mod configuration;
 mod confirm;
 mod daemon;
 mod doctor;
-mod domain;
+mod domain_command;
 mod enterprise_project;
 mod error;
 mod group;
@@ -22,7 +22,7 @@ mod local_audit_origin;
 mod locks;
 mod logging;
 mod master_key;
-mod metadata;
+mod metadata_database;
 mod migrate;
 mod new_password;
 mod node_url;
@@ -87,10 +87,10 @@ fn run(cli: Cli) -> Result<(), CliError> {
             Command::Init(arguments) => init::run(*arguments).await,
             Command::Migrate(arguments) => migrate::run(*arguments).await,
             Command::MasterKey(arguments) => master_key::run(*arguments).await,
-            Command::Metadata(arguments) => run_until_interrupted(metadata::run(*arguments)).await,
+            Command::Metadata(arguments) => run_until_interrupted(metadata_database::run(*arguments)).await,
             Command::Serve(arguments) => serve::run(*arguments).await,
             Command::Worker(arguments) => worker::run(*arguments).await,
-            Command::Domain(arguments) => run_until_interrupted(domain::run(*arguments)).await,
+            Command::Domain(arguments) => run_until_interrupted(domain_command::run(*arguments)).await,
             Command::Project(arguments) => run_until_interrupted(project::run(*arguments)).await,
             Command::EnterpriseProject(arguments) => run_until_interrupted(enterprise_project::run(*arguments)).await,
             Command::User(arguments) => run_until_interrupted(user::run(*arguments)).await,
@@ -110,11 +110,11 @@ fn run(cli: Cli) -> Result<(), CliError> {
     outcome
 }
 
-/// Maximum time for which a process delays its exit to kill the statements that it left running on nodes.
+/// Maximum delay of the process exit, during which Clew kills the statements that it left running on nodes.
 const PENDING_KILLS_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Runs a command that connects to nodes, until the command completes or the user presses Ctrl-C.
-/// Then waits until Clew has killed the statements that the command left running on servers.
+/// Before the function returns, it waits until Clew has killed the statements that the command left running.
 async fn run_node_command<F>(run: impl FnOnce(ConnectionRegistry) -> F) -> Result<(), CliError>
 where
     F: Future<Output = Result<(), CliError>>,

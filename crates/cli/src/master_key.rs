@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::command_group::CommandGroup;
 use crate::error::CliError;
 use crate::local_audit_origin;
-use crate::output::{self, Format};
+use crate::output::{self, CommandOutputFormat};
 use crate::store_args::StoreArgs;
 
 pub(crate) type MasterKeyCommandArgs = CommandGroup<MasterKeyCommand>;
@@ -24,7 +24,7 @@ pub(crate) enum MasterKeyCommand {
         prepare: bool,
         /// Output format
         #[arg(long, value_enum, value_name = "FORMAT", default_value = "table")]
-        format: Format,
+        format: CommandOutputFormat,
     },
 }
 

@@ -35,7 +35,8 @@ impl NewPasswordArgs {
         let prompt = format!("New password of {user}: ");
         let input = tokio::task::spawn_blocking(move || read_password_line(&prompt)).await.or_failure(operation)?;
         let input = input.or_failure("could not read a password from stdin")?;
-        password::validate_new_password(&input, user).map_err(|error| CliError::new_refusal(error.to_string()))?;
+        password::validate_new_password(&input, user)
+            .map_err(|error| CliError::refused_command_error(error.to_string()))?;
         let hash = password::hash_password(&input).or_failure(operation)?;
         Ok(NewPassword { hash, generated: None })
     }

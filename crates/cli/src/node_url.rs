@@ -40,7 +40,7 @@ impl NodeConnectionArgs {
 /// Parses a node URL. Error messages never contain the password from the URL.
 pub(crate) fn parse_node_url(url: &str) -> Result<NodeUrl, CliError> {
     url.parse().map_err(|error: clew_model::NodeUrlError| {
-        CliError::new_refusal(format!("{}: {error}", redact_url_credentials(url)))
+        CliError::refused_command_error(format!("{}: {error}", redact_url_credentials(url)))
     })
 }
 

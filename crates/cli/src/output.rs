@@ -22,14 +22,14 @@ pub(crate) use terminal::TerminalSanitizer;
 const STDOUT_DISPLAY_NAME: &str = "the output";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
+pub(crate) enum CommandOutputFormat {
     /// Human-readable table
     Table,
     /// JSON object
     Json,
 }
 
-impl Format {
+impl CommandOutputFormat {
     pub(crate) fn print(self, table: impl FnOnce() -> String, json: impl FnOnce() -> Value) -> Result<(), CliError> {
         write_stdout(&match self {
             Self::Table => table(),

@@ -14,7 +14,7 @@ pub(crate) fn reject_postgres_url_passwords(matches: &ArgMatches) -> Result<(), 
         }
         let values = matches.try_get_raw(id.as_str()).ok().flatten().into_iter().flatten();
         if values.filter_map(|value| value.to_str()).any(is_postgres_url_with_password) {
-            return Err(CliError::new_refusal(format!(
+            return Err(CliError::refused_command_error(format!(
                 "the PostgreSQL URL in --{} contains a password, which other accounts of the machine can see in the process list",
                 id.as_str().replace('_', "-")
             ))

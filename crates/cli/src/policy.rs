@@ -16,7 +16,7 @@ use crate::command_group::CommandGroup;
 use crate::confirm::ConfirmationArgs;
 use crate::error::CliError;
 use crate::identity_directory::{IdentityDirectory, NamedPolicy};
-use crate::output::{Format, merge_json_objects};
+use crate::output::{CommandOutputFormat, merge_json_objects};
 use crate::store_args::IamDomainArgs;
 use crate::text_table::{self, ListFormat};
 
@@ -38,7 +38,7 @@ pub(crate) enum PolicyCommand {
         file: PathBuf,
         /// Output format
         #[arg(long, value_enum, value_name = "FORMAT", default_value = "table")]
-        format: Format,
+        format: CommandOutputFormat,
     },
     /// List the domain's policies and the system policies.
     #[command(after_help = "Example:\n  clew policy list")]
@@ -74,7 +74,7 @@ pub(crate) enum PolicyCommand {
     Simulate(Box<simulate::SimulateArgs>),
 }
 
-/// Format of a list of policies, each with the number of its attachments.
+/// CommandOutputFormat of a list of policies, each with the number of its attachments.
 const POLICY_LIST: ListFormat<(NamedPolicy, usize), 4> = ListFormat {
     json_key: "policies",
     headings: ["NAME", "MODEL", "ATTACHED", "DESCRIPTION"],
@@ -187,7 +187,10 @@ async fn remove_policy(
 ) -> Result<(), CliError> {
     let policy = directory.find_policy(policy).await?;
     let PolicyRef::Custom(id) = &policy.reference else {
-        return Err(CliError::new_refusal(format!("{} is a system policy and cannot be removed", policy.name)));
+        return Err(CliError::refused_command_error(format!(
+            "{} is a system policy and cannot be removed",
+            policy.name
+        )));
     };
     confirmation.prompt_for_confirmation(format!("remove the policy {}", policy.name)).await?;
     directory.store.policies().remove_policy(&directory.origin, id).await?;

@@ -7,7 +7,7 @@ use clew_mysql::{ConnectionRegistry, OutputFormat, SessionScope, SnapshotOptions
 
 use crate::error::CliError;
 use crate::node_url::NodeConnectionArgs;
-use crate::output::Format;
+use crate::output::CommandOutputFormat;
 use crate::session_filters::SessionFilterArgs;
 use crate::snapshot;
 
@@ -23,7 +23,7 @@ pub(crate) struct PsArgs {
     all: bool,
     /// Output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "table", help_heading = "Output")]
-    format: Format,
+    format: CommandOutputFormat,
     /// Replace each literal in a statement with ?
     #[arg(long, help_heading = "Output")]
     mask: bool,
@@ -42,13 +42,13 @@ pub(crate) async fn run(arguments: PsArgs, registry: ConnectionRegistry) -> Resu
     let selection = arguments.filters.try_into_session_selection()?;
     let (node, connector) = arguments.node.parse_node_url_and_timeouts(registry)?;
     let scope = if arguments.all { SessionScope::All } else { SessionScope::Users };
-    let statements = StatementMasking::from_masked_flag(arguments.mask);
+    let statements = StatementMasking::choose_statement_masking(arguments.mask);
     let options = SnapshotOptions { selection, scope, statements, ..SnapshotOptions::new(OutputFormat::Json) };
     let snapshot = take_snapshot(&node, &options, &connector).await?;
     let format = arguments.format;
-    snapshot::write_output(snapshot, None, format == Format::Table, move |snapshot, out| match format {
-        Format::Json => snapshot::write_json_snapshot(snapshot, out),
-        Format::Table => session_table::write_table(snapshot, out),
+    snapshot::write_output(snapshot, None, format == CommandOutputFormat::Table, move |snapshot, out| match format {
+        CommandOutputFormat::Json => snapshot::write_json_snapshot(snapshot, out),
+        CommandOutputFormat::Table => session_table::write_table(snapshot, out),
     })
     .await
 }

@@ -11,7 +11,7 @@ use clew_diagnose::ProtectedAccounts;
 
 use crate::command_group::CommandGroup;
 use crate::error::{CliError, ResultExt};
-use crate::output::Format;
+use crate::output::CommandOutputFormat;
 
 pub(crate) type RuleCommandArgs = CommandGroup<RuleCommand>;
 
@@ -33,7 +33,7 @@ pub(crate) enum RuleCommand {
         protected: Vec<String>,
         /// Output format
         #[arg(long, value_enum, value_name = "FORMAT", default_value = "table")]
-        format: Format,
+        format: CommandOutputFormat,
     },
 }
 
@@ -77,5 +77,5 @@ fn read_text_file(file: &Path) -> Result<String, CliError> {
 }
 
 fn input_file_error(file: &Path, message: &str) -> CliError {
-    CliError::new_refusal(format!("{}: {message}", file.display()))
+    CliError::refused_command_error(format!("{}: {message}", file.display()))
 }

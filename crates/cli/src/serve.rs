@@ -108,7 +108,7 @@ pub(crate) async fn run(mut arguments: ServeArgs) -> Result<(), CliError> {
     let addresses = listener::resolve_listen_addresses(&configuration, tls.is_some()).await?;
     let daemon = Daemon::open(&arguments.daemon, &configuration).await?;
     let listener = listener::bind_listener(&configuration.listen, &addresses).await?;
-    let address = listener.local_addr().map_err(|error| CliError::new_failure(error.to_string()))?;
+    let address = listener.local_addr().map_err(|error| CliError::failed_command_error(error.to_string()))?;
     let service = daemon.build_http_service(&configuration, api_settings);
     let shutdown = listen_for_shutdown_signals()?;
     if let Some(tls) = &tls {
@@ -128,7 +128,7 @@ pub(crate) async fn run(mut arguments: ServeArgs) -> Result<(), CliError> {
     shutdown.cancel();
     daemon.join_worker_tasks(worker_tasks).await?;
     info!("server stopped");
-    result.map_err(|error| CliError::new_failure(error.to_string()))?;
+    result.map_err(|error| CliError::failed_command_error(error.to_string()))?;
     master_key_watch.await.unwrap_or(Ok(()))
 }
 

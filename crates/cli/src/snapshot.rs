@@ -73,7 +73,7 @@ pub(crate) async fn run(arguments: SnapshotArgs, registry: ConnectionRegistry) -
         SnapshotOutputFormat::Csv => OutputFormat::Csv { formula_guard: !arguments.no_formula_guard },
         SnapshotOutputFormat::Json => OutputFormat::Json,
     };
-    let statements = StatementMasking::from_masked_flag(arguments.mask);
+    let statements = StatementMasking::choose_statement_masking(arguments.mask);
     let detailed = arguments.detail;
     let options = SnapshotOptions { selection, statements, detailed, ..SnapshotOptions::new(row_format) };
     let snapshot = take_snapshot(&node, &options, &connector).await?;

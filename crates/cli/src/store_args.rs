@@ -8,7 +8,7 @@ use clew_store::{Store, StoreError, StoreLocation};
 use crate::error::CliError;
 use crate::identity_directory::{IdentityDirectory, find_domain, require_single_item};
 use crate::local_audit_origin;
-use crate::output::Format;
+use crate::output::CommandOutputFormat;
 use crate::value_parsers;
 
 pub(crate) const DEFAULT_DATA_DIR: &str = "./clew-data";
@@ -37,7 +37,7 @@ pub(crate) struct StoreAndOutputFormatArgs {
     store_args: StoreArgs,
     /// Output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "table")]
-    pub(crate) format: Format,
+    pub(crate) format: CommandOutputFormat,
 }
 
 #[derive(Debug, Args)]
@@ -69,7 +69,7 @@ impl MetadataUrlArgs {
 /// Error messages omit an invalid URL, because it may contain a password.
 pub(crate) fn build_store_location(data_dir: &Path, metadata_url: Option<&str>) -> Result<StoreLocation, CliError> {
     let metadata_url = metadata_url.map(str::parse).transpose();
-    let metadata_url = metadata_url.map_err(|error: StoreError| CliError::new_refusal(error.to_string()))?;
+    let metadata_url = metadata_url.map_err(|error: StoreError| CliError::refused_command_error(error.to_string()))?;
     Ok(StoreLocation { data_dir: data_dir.to_owned(), metadata_url })
 }
 

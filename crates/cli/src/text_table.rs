@@ -6,9 +6,9 @@ use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Value, json};
 
 use crate::error::CliError;
-use crate::output::Format;
+use crate::output::CommandOutputFormat;
 
-/// Format of a list of objects as a table and as JSON.
+/// CommandOutputFormat of a list of objects as a table and as JSON.
 pub(crate) struct ListFormat<T, const N: usize> {
     /// Key of the list in the JSON output.
     pub(crate) json_key: &'static str,
@@ -20,7 +20,7 @@ pub(crate) struct ListFormat<T, const N: usize> {
 }
 
 impl<T, const N: usize> ListFormat<T, N> {
-    pub(crate) fn print(&self, format: Format, items: &[T]) -> Result<(), CliError> {
+    pub(crate) fn print(&self, format: CommandOutputFormat, items: &[T]) -> Result<(), CliError> {
         format.print(
             || self.render_table(items),
             || json!({ self.json_key: items.iter().map(self.to_json).collect::<Vec<_>>() }),
@@ -32,7 +32,7 @@ impl<T, const N: usize> ListFormat<T, N> {
     }
 }
 
-/// Formats rows as a table, or returns the placeholder text `empty` and a line break if there are no rows.
+/// Formats rows as a table. If there are no rows, returns the given placeholder text (`empty`) and a line break.
 pub(crate) fn render_table<const N: usize>(headings: [&str; N], rows: Vec<[String; N]>, empty: &str) -> String {
     if rows.is_empty() {
         return format!("{empty}\n");
@@ -56,7 +56,7 @@ pub(crate) fn render_field_list(fields: &[(&str, String)]) -> String {
     fields.iter().filter(|(_, value)| !value.is_empty()).map(line).collect()
 }
 
-/// Sanitises text that can contain input from unauthenticated clients.
+/// Sanitizes text that can contain input from unauthenticated clients.
 pub(crate) fn sanitize_terminal_line(text: &str) -> String {
     clew_diagnose::terminal::bytes_to_single_line(text.as_bytes())
 }

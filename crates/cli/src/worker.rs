@@ -62,13 +62,13 @@ pub(crate) async fn run(mut arguments: WorkerArgs) -> Result<(), CliError> {
     };
     daemon.join_worker_tasks(worker_tasks).await?;
     info!("worker stopped");
-    result.map_err(|error| CliError::new_failure(error.to_string()))?;
+    result.map_err(|error| CliError::failed_command_error(error.to_string()))?;
     master_key_watch.await.unwrap_or(Ok(()))
 }
 
 async fn bind_listener(address: &str) -> Result<TcpListener, CliError> {
     let failed = |error| {
-        CliError::new_failure(format!("could not listen on {address}: {error}"))
+        CliError::failed_command_error(format!("could not listen on {address}: {error}"))
             .with_suggested_fix("select another address with --listen, or omit --listen")
     };
     TcpListener::bind(address).await.map_err(failed)

@@ -85,7 +85,7 @@ struct StartCollectionResponse {
 #[derive(Deserialize)]
 struct CollectionStatusResponse {
     status: String,
-    /// Limitations of the result (data that Clew could not read). Only Clew servers return the field.
+    /// Data that Clew could not read and that is missing from the result. Only Clew servers return this field.
     /// Limitations are kept as unparsed JSON, so that an unknown kind of limitation does not cause a parse error.
     #[serde(default)]
     limitations: serde_json::Value,
@@ -93,7 +93,7 @@ struct CollectionStatusResponse {
 
 impl Client {
     /// Starts a task that collects the sessions of a node, and returns the id of the task.
-    /// The client retries the request only if the server cannot have started a task.
+    /// The client retries the request only if it is certain that the server did not start a task.
     pub async fn start_collection(
         &self,
         instance: &InstanceId,
@@ -121,7 +121,7 @@ impl Client {
         self.long_poll_collection_status(instance, node, request_id, Duration::ZERO).await
     }
 
-    /// A server that supports long polling responds when the collection task finishes or after `wait` at the latest.
+    /// A server that supports long polling responds when the collection task finishes or when `wait` has elapsed.
     /// The client rounds `wait` down to whole seconds.
     async fn long_poll_collection_status(
         &self,
@@ -139,7 +139,7 @@ impl Client {
 
     /// Returns the limitations of a collection result: data that Clew could not read, with the reasons.
     /// The list of limitations is empty if the result is complete or the collection task has not finished.
-    pub async fn fetch_collection_limitations(
+    pub async fn fetch_result_limitations(
         &self,
         instance: &InstanceId,
         node: &NodeId,

@@ -129,7 +129,7 @@ impl<'a, T: DownloadSink, P: FnMut(u64, Option<u64>)> Download<'a, T, P> {
         if self.build_range_headers().is_some() {
             let refused = match &response {
                 Ok(response) => {
-                    response.status() == StatusCode::PARTIAL_CONTENT && !self.response_continues_download(response)
+                    response.status() == StatusCode::PARTIAL_CONTENT && !self.is_continuation_of_download(response)
                 }
                 Err(error) => error.http_status() == Some(StatusCode::RANGE_NOT_SATISFIABLE.as_u16()),
             };
@@ -190,7 +190,7 @@ impl<'a, T: DownloadSink, P: FnMut(u64, Option<u64>)> Download<'a, T, P> {
     }
 
     /// Returns true if the response starts at the first missing byte of an unchanged result.
-    fn response_continues_download(&self, response: &Response) -> bool {
+    fn is_continuation_of_download(&self, response: &Response) -> bool {
         let content_range =
             response.headers().get(CONTENT_RANGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let is_next = parse_content_range(content_range).is_some_and(|(first, total)| {

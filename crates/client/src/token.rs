@@ -19,57 +19,57 @@ pub(crate) struct Token {
 
 #[derive(Serialize)]
 struct TokenRequest<'a> {
-    auth: AuthBody<'a>,
+    auth: TokenRequestAuth<'a>,
 }
 
 #[derive(Serialize)]
-struct AuthBody<'a> {
-    identity: IdentityBody<'a>,
-    scope: ScopeBody<'a>,
+struct TokenRequestAuth<'a> {
+    identity: TokenRequestIdentity<'a>,
+    scope: TokenRequestScope<'a>,
 }
 
 #[derive(Serialize)]
-struct IdentityBody<'a> {
+struct TokenRequestIdentity<'a> {
     methods: [&'static str; 1],
-    password: PasswordBody<'a>,
+    password: TokenRequestPassword<'a>,
 }
 
 #[derive(Serialize)]
-struct PasswordBody<'a> {
-    user: UserBody<'a>,
+struct TokenRequestPassword<'a> {
+    user: TokenRequestUser<'a>,
 }
 
 #[derive(Serialize)]
-struct UserBody<'a> {
+struct TokenRequestUser<'a> {
     name: &'a str,
     password: &'a str,
-    domain: DomainBody<'a>,
+    domain: TokenRequestDomain<'a>,
 }
 
 #[derive(Serialize)]
-struct DomainBody<'a> {
+struct TokenRequestDomain<'a> {
     name: &'a str,
 }
 
 #[derive(Serialize)]
-struct ScopeBody<'a> {
-    project: ProjectScopeBody<'a>,
+struct TokenRequestScope<'a> {
+    project: TokenRequestProject<'a>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "lowercase")]
-enum ProjectScopeBody<'a> {
+enum TokenRequestProject<'a> {
     Id(&'a str),
     Name(&'a str),
 }
 
 #[derive(Deserialize)]
 struct TokenResponse {
-    token: TokenBody,
+    token: TokenDetails,
 }
 
 #[derive(Deserialize)]
-struct TokenBody {
+struct TokenDetails {
     project: Option<TokenProject>,
 }
 
@@ -80,7 +80,7 @@ struct TokenProject {
 
 impl Client {
     /// Returns the cached token, or requests a new token if no token is cached.
-    /// If the cached token equals `refused`, which the server rejected, requests a new token.
+    /// Also requests a new token if the cached token is `refused`, the token that the server rejected.
     ///
     /// Concurrent callers share one token request.
     pub(crate) async fn get_or_request_token(&self, refused: Option<&Token>) -> Result<Token, ClientError> {
@@ -120,21 +120,21 @@ impl Client {
             return Err(ClientError::Setup("a password is missing".to_owned()));
         };
         let body = TokenRequest {
-            auth: AuthBody {
-                identity: IdentityBody {
+            auth: TokenRequestAuth {
+                identity: TokenRequestIdentity {
                     methods: ["password"],
-                    password: PasswordBody {
-                        user: UserBody {
+                    password: TokenRequestPassword {
+                        user: TokenRequestUser {
                             name: user,
                             password: password.expose_secret(),
-                            domain: DomainBody { name: domain },
+                            domain: TokenRequestDomain { name: domain },
                         },
                     },
                 },
-                scope: ScopeBody {
+                scope: TokenRequestScope {
                     project: match &self.inner.config.project_ref {
-                        ProjectRef::Project(id) => ProjectScopeBody::Id(id.as_str()),
-                        ProjectRef::Region(name) => ProjectScopeBody::Name(name),
+                        ProjectRef::Project(id) => TokenRequestProject::Id(id.as_str()),
+                        ProjectRef::Region(name) => TokenRequestProject::Name(name),
                     },
                 },
             },

@@ -27,7 +27,7 @@ connections_per_peer = 0
 
 /// Temporary data directory, initialized with `clew init`. Dropping the value removes the directory.
 #[derive(Debug)]
-pub struct Deployment {
+pub struct TemporaryDeployment {
     clew: PathBuf,
     directory: TempDir,
     variables: Vec<(&'static str, String)>,
@@ -69,7 +69,7 @@ pub struct RegisteredInstance {
     #[serde(rename = "instance_id")]
     /// Id of the instance.
     pub id: String,
-    /// Nodes of the instance, in the order of the URLs passed to [`Deployment::add_instance`].
+    /// Nodes of the instance, in the order of the URLs passed to [`TemporaryDeployment::add_instance`].
     pub nodes: Vec<RegisteredNode>,
 }
 
@@ -87,13 +87,13 @@ pub struct ClewProcess {
     endpoint: String,
 }
 
-impl Deployment {
+impl TemporaryDeployment {
     /// Creates a temporary directory and runs `clew init` in it.
     pub async fn init(clew: &Path) -> Result<Self, DevtoolsError> {
         Self::init_with_env_vars(clew, Vec::new()).await
     }
 
-    /// Like [`Deployment::init`], but runs `clew` with environment variables, such as the URL of the metadata database.
+    /// Like [`TemporaryDeployment::init`], but sets environment variables, such as the URL of the metadata database.
     pub async fn init_with_env_vars(
         clew: &Path,
         variables: Vec<(&'static str, String)>,
@@ -104,7 +104,7 @@ impl Deployment {
         let init = clew_command(clew, &variables)
             .args(["init", "--format", "json", "--data-dir"])
             .args([directory.path().join("data")]);
-        let credentials = init.parse_json(&init.output().await?)?;
+        let credentials = init.parse_json_output(&init.output().await?)?;
         Ok(Self { clew: clew.to_owned(), directory, variables, credentials })
     }
 
@@ -122,7 +122,7 @@ impl Deployment {
             .args(nodes)
             .env("CLEW_DB_PASSWORD", password);
         let output = add.output().await?;
-        let added: RegisteredInstance = add.parse_json(&output)?;
+        let added: RegisteredInstance = add.parse_json_output(&output)?;
         if added.nodes.len() == urls.len() {
             Ok(added)
         } else {
@@ -136,14 +136,14 @@ impl Deployment {
 
     /// Creates a user, attaches a policy to the user, and returns an access key for the user.
     pub async fn create_user_with_access_key(&self, policy: &str) -> Result<AccessKey, DevtoolsError> {
-        const READER_USER_NAME: &str = "reader";
+        const READ_ONLY_USER_NAME: &str = "reader";
         let clew = |arguments: &[&str]| {
             Command::new(&self.clew).args(arguments.iter().copied()).args(["--data-dir"]).args([self.data_dir()])
         };
-        clew(&["user", "create", READER_USER_NAME]).output().await?;
-        clew(&["policy", "attach", policy, "--user", READER_USER_NAME]).output().await?;
-        let create = clew(&["key", "create", READER_USER_NAME, "--format", "json"]);
-        create.parse_json(&create.output().await?)
+        clew(&["user", "create", READ_ONLY_USER_NAME]).output().await?;
+        clew(&["policy", "attach", policy, "--user", READ_ONLY_USER_NAME]).output().await?;
+        let create = clew(&["key", "create", READ_ONLY_USER_NAME, "--format", "json"]);
+        create.parse_json_output(&create.output().await?)
     }
 
     /// Starts `clew serve` with a TOML configuration on a free port.
@@ -163,7 +163,7 @@ impl Deployment {
     }
 
     /// Starts `clew worker` with a TOML configuration.
-    /// `name` identifies the worker in calls of [`Deployment::read_process_log`].
+    /// `name` identifies the worker in calls to [`TemporaryDeployment::read_process_log`].
     pub async fn start_worker(&self, name: &str, configuration: &str) -> Result<ClewProcess, DevtoolsError> {
         let (process, endpoint) = self.start_process(name, &["worker"], configuration, "working").await?;
         Ok(ClewProcess { process, endpoint })
@@ -261,14 +261,14 @@ impl ClewProcess {
 
     /// Sends SIGTERM and waits until the process exits.
     pub async fn stop(mut self) -> Result<(), DevtoolsError> {
-        const PROGRAM_NAME: &str = "clew";
+        const CLEW_PROGRAM_NAME: &str = "clew";
         processes::send_sigterm(&self.process);
         match tokio::time::timeout(STARTUP_OR_SHUTDOWN_TIMEOUT, self.process.wait()).await {
             Ok(Ok(status)) if status.success() => Ok(()),
-            Ok(Ok(status)) => Err(DevtoolsError::Failed { command: PROGRAM_NAME.to_owned(), status }),
-            Ok(Err(cause)) => Err(DevtoolsError::Start { command: PROGRAM_NAME.to_owned(), cause }),
+            Ok(Ok(status)) => Err(DevtoolsError::Failed { command: CLEW_PROGRAM_NAME.to_owned(), status }),
+            Ok(Err(cause)) => Err(DevtoolsError::Start { command: CLEW_PROGRAM_NAME.to_owned(), cause }),
             Err(_) => Err(DevtoolsError::Timeout {
-                command: PROGRAM_NAME.to_owned(),
+                command: CLEW_PROGRAM_NAME.to_owned(),
                 limit: STARTUP_OR_SHUTDOWN_TIMEOUT,
                 output: "stopping".to_owned(),
             }),

@@ -168,7 +168,7 @@ impl Command {
     }
 
     /// Parses the command output as JSON.
-    pub fn parse_json<T: DeserializeOwned>(&self, output: &str) -> Result<T, DevtoolsError> {
+    pub fn parse_json_output<T: DeserializeOwned>(&self, output: &str) -> Result<T, DevtoolsError> {
         serde_json::from_str(output).map_err(|cause| DevtoolsError::UnexpectedOutput {
             command: self.command_line(),
             cause: cause.to_string(),

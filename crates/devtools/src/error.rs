@@ -5,7 +5,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use clew_testkit::ServerError;
-use clew_testkit::test_tools::{PIP_REQUIREMENTS_PATH, PYTHON_INTERPRETER_ENV_VAR, ServersDirError};
+use clew_testkit::test_tools::{DownloadsDirError, PIP_REQUIREMENTS_PATH, PYTHON_INTERPRETER_ENV_VAR};
 
 /// Error of a development task.
 #[derive(Debug, thiserror::Error)]
@@ -88,7 +88,7 @@ pub enum DevtoolsError {
     Server(#[from] ServerError),
     /// The directory for installed servers could not be created or locked.
     #[error(transparent)]
-    Setup(#[from] ServersDirError),
+    Setup(#[from] DownloadsDirError),
     /// Names of the checks that failed.
     #[error("failed checks: {0}")]
     Checks(String),

@@ -26,7 +26,7 @@ pub async fn install_demo_prerequisites() -> Result<(), DevtoolsError> {
 /// Installs all servers and client programs that tests require.
 pub async fn install_test_prerequisites() -> Result<(), DevtoolsError> {
     // Only one task installs packages at a time.
-    let _lock = test_tools::acquire_servers_dir_lock()?;
+    let _lock = test_tools::acquire_downloads_dir_lock()?;
     let missing = find_missing_packages(
         &[&test_tools::MARIADB_DEBIAN_PACKAGES[..], &test_tools::TEST_DEBIAN_PACKAGES[..]].concat(),
     );
@@ -47,7 +47,7 @@ pub async fn install_test_prerequisites() -> Result<(), DevtoolsError> {
 /// Installs all servers and client programs that tests and benchmarks require.
 pub async fn install_bench_prerequisites() -> Result<(), DevtoolsError> {
     install_test_prerequisites().await?;
-    let _lock = test_tools::acquire_servers_dir_lock()?;
+    let _lock = test_tools::acquire_downloads_dir_lock()?;
     let missing = find_missing_packages(&test_tools::BENCH_DEBIAN_PACKAGES);
     if !missing.is_empty() && !is_running_as_root() {
         return Err(root_required_error(&missing, None));
@@ -67,7 +67,7 @@ fn root_required_error(packages: &[&str], mysql: Option<&MysqlPackages>) -> Devt
     }
     if let Some(mysql) = mysql {
         let (download, mark) =
-            (mysql.debootstrap_command().command_line(), mysql.touch_download_marker_command().command_line());
+            (mysql.debootstrap_command().command_line(), mysql.build_download_marker_command().command_line());
         commands.push(format!("sudo {download} && sudo {mark}"));
     }
     let missing = packages.iter().copied().chain(mysql.map(|_| "MySQL")).collect::<Vec<_>>().join(", ");
@@ -122,7 +122,7 @@ impl MysqlPackages {
             .args([&self.directory])
     }
 
-    fn touch_download_marker_command(&self) -> Command {
+    fn build_download_marker_command(&self) -> Command {
         Command::new("touch").args([self.completion_marker_path()])
     }
 
@@ -130,7 +130,7 @@ impl MysqlPackages {
         let step = Step::start("Downloading MySQL 9 (Debian unstable, once)");
         remove_dir_if_exists(&self.directory)?;
         self.debootstrap_command().run_with_retries(&step, INSTALL_STEP_TIMEOUT).await?;
-        self.touch_download_marker_command().run().await?;
+        self.build_download_marker_command().run().await?;
         step.complete();
         Ok(())
     }

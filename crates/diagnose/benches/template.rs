@@ -1,6 +1,6 @@
 //! Benchmark of SQL normalization throughput in bytes per second: `cargo bench -p clew-diagnose --bench template`.
 //!
-//! The benchmark case `mix` resembles the SQL workload of a busy web shop.
+//! The benchmark case `mix` resembles the SQL workload of a busy online store.
 //! `docs/decisions/0014-sql-templates-match-mysql-digests.md` reports the throughput of the benchmark case `mix`.
 //! The benchmark cases `short`, `list`, `rows` and `comments` each normalize one kind of SQL statement from `mix`.
 //! To reduce measurement noise on a busy machine, append `-- --sample-size 200` to the `cargo bench` command.

@@ -4,9 +4,9 @@ use clew_model::{
     Cell, Column, ColumnKind, Language, SESSION_DETAIL_COLUMNS, SESSION_SNAPSHOT_COLUMNS, SessionDetail, SessionRow,
 };
 
-use crate::utf8::{push_decimal, push_valid_utf8};
+use crate::utf8::{push_bytes_as_text, push_decimal};
 
-const UTF8_BOM: &[u8] = "\u{feff}".as_bytes();
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// Returns the CSV header row of a session list, terminated by CRLF.
 ///
@@ -15,7 +15,7 @@ const UTF8_BOM: &[u8] = "\u{feff}".as_bytes();
 pub fn encode_header_row(language: Language) -> Vec<u8> {
     let mut row = join_column_names(&SESSION_SNAPSHOT_COLUMNS, language);
     row.extend_from_slice(b"\r\n");
-    if language == Language::ZhCn { [UTF8_BOM, &row].concat() } else { row }
+    if language == Language::ZhCn { [BYTE_ORDER_MARK, &row].concat() } else { row }
 }
 
 /// Returns the CSV header row of a session list with detail columns, terminated by CRLF.
@@ -33,7 +33,7 @@ pub fn encode_header_row_with_detail_columns(language: Language) -> Vec<u8> {
 /// The column names must not contain commas, because the function does not quote names.
 #[must_use]
 pub fn encode_header_row_from_names(language: Language, names: impl Iterator<Item = &'static str>) -> Vec<u8> {
-    let mut row = if language == Language::ZhCn { UTF8_BOM.to_vec() } else { Vec::new() };
+    let mut row = if language == Language::ZhCn { BYTE_ORDER_MARK.to_vec() } else { Vec::new() };
     row.extend_from_slice(names.collect::<Vec<_>>().join(",").as_bytes());
     row.extend_from_slice(b"\r\n");
     row
@@ -97,21 +97,22 @@ fn push_csv_cell(out: &mut Vec<u8>, cell: Cell<'_>, formula_guard: bool) {
 }
 
 fn push_csv_text(out: &mut Vec<u8>, text: &[u8], formula_guard: bool) {
-    let classes = ByteClassSet::collect_byte_classes(text);
-    let is_quoted = classes.intersects_classes(ByteClassSet::SEPARATOR_BYTE_CLASS | ByteClassSet::QUOTE_BYTE_CLASS);
+    let classes = CsvByteClassFlags::collect_byte_classes(text);
+    let is_quoted =
+        classes.contains_any_byte_class(CsvByteClassFlags::SEPARATOR_BYTE_CLASS | CsvByteClassFlags::QUOTE_BYTE_CLASS);
     if is_quoted {
         out.push(b'"');
     }
     if formula_guard && matches!(text.first(), Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r')) {
         out.push(b'\'');
     }
-    if classes.intersects_classes(ByteClassSet::ESCAPABLE_BYTE_CLASS | ByteClassSet::QUOTE_BYTE_CLASS) {
+    if classes.contains_any_byte_class(CsvByteClassFlags::ESCAPABLE_BYTE_CLASS | CsvByteClassFlags::QUOTE_BYTE_CLASS) {
         // A quote byte is never part of a multi-byte UTF-8 character, so the text can be split at the quotes.
         for (at, piece) in text.split(|&byte| byte == b'"').enumerate() {
             if at > 0 {
                 out.extend_from_slice(b"\"\"");
             }
-            push_valid_utf8(out, piece);
+            push_bytes_as_text(out, piece);
         }
     } else {
         out.extend_from_slice(text);
@@ -122,9 +123,9 @@ fn push_csv_text(out: &mut Vec<u8>, text: &[u8], formula_guard: bool) {
 }
 
 #[derive(Clone, Copy)]
-struct ByteClassSet(u8);
+struct CsvByteClassFlags(u8);
 
-impl ByteClassSet {
+impl CsvByteClassFlags {
     const SEPARATOR_BYTE_CLASS: u8 = 1;
     const QUOTE_BYTE_CLASS: u8 = 2;
     /// Class of bytes that may require a `\xNN` escape: NUL and all non-ASCII bytes.
@@ -163,7 +164,7 @@ impl ByteClassSet {
         separator | quote | may_need_escape
     }
 
-    fn intersects_classes(self, classes: u8) -> bool {
+    fn contains_any_byte_class(self, classes: u8) -> bool {
         self.0 & classes != 0
     }
 }

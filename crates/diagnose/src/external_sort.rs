@@ -53,7 +53,7 @@ impl RowLocation {
 }
 
 impl<S: SpillStorage> RowSorter<S> {
-    /// Creates a sorter that writes rows to the storage `spill`, which must be empty.
+    /// Creates a sorter that writes rows to `spill`. The storage must be empty.
     pub fn new(spill: S) -> Self {
         Self { spill: io::BufWriter::with_capacity(IO_BLOCK_BYTES, spill), end: 0, locations: Vec::new() }
     }

@@ -110,7 +110,7 @@ impl IntelligentKillPlan {
     ) -> Self {
         let mut by_template: BTreeMap<Vec<u8>, Vec<Session>> = BTreeMap::new();
         for session in sessions {
-            if let Some(template) = kill_candidate_template(&session, threshold, protected) {
+            if let Some(template) = build_template_if_kill_candidate(&session, threshold, protected) {
                 by_template.entry(template).or_default().push(session);
             }
         }
@@ -145,7 +145,7 @@ impl IntelligentKillPlan {
     }
 }
 
-fn kill_candidate_template(
+fn build_template_if_kill_candidate(
     session: &Session,
     threshold: SlowSessionThreshold,
     protected: &ProtectedAccounts,

@@ -11,7 +11,7 @@ use clew_model::{
 };
 use serde::Serialize;
 
-use crate::utf8::{push_decimal, push_valid_utf8};
+use crate::utf8::{push_bytes_as_text, push_decimal};
 
 /// Serializes a value to single-line JSON and escapes unsafe characters with [`escape_unsafe_chars`].
 pub fn to_string<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<String> {
@@ -109,7 +109,7 @@ fn push_json_field(out: &mut Vec<u8>, before: u8, key: &str, cell: Cell<'_>) {
 
 fn push_json_string(out: &mut Vec<u8>, text: &[u8]) {
     let mut valid_text = Vec::with_capacity(text.len());
-    push_valid_utf8(&mut valid_text, text);
+    push_bytes_as_text(&mut valid_text, text);
     let valid_text = String::from_utf8_lossy(&valid_text);
     if may_contain_unsafe_chars(valid_text.as_bytes()) {
         out.extend_from_slice(to_string(&valid_text).unwrap_or_default().as_bytes());

@@ -118,7 +118,7 @@ pub enum KillRisk {
     Replication,
     /// The session belongs to a backup.
     Backup {
-        /// Client program or statement by which the backup was detected.
+        /// Client program or statement that identifies the session as a backup.
         evidence: String,
     },
 }

@@ -23,9 +23,9 @@
 
 pub mod csv;
 pub mod json;
+pub mod lock_waits;
 pub mod session_feed;
 pub mod terminal;
-pub mod waits;
 
 mod external_sort;
 mod intelligent_kill;
@@ -50,4 +50,4 @@ pub use protected_accounts::{ProtectedAccounts, is_killable_session};
 pub use session_filter::SessionFilter;
 pub use sort_order::{SortOrder, SortRank};
 pub use template::build_statement_template;
-pub use utf8::{push_valid_utf8, to_valid_utf8};
+pub use utf8::{bytes_to_text, push_bytes_as_text};

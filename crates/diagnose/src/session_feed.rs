@@ -16,24 +16,24 @@
 //!     session: Session { id: 7, user: b"app".to_vec(), command: command.into(), seconds, ..Session::default() },
 //!     ..SampledSession::default()
 //! };
-//! let mut list = SessionFeed::default();
-//! list.apply_sample(1_000, vec![session(0, "Sleep")]);
-//! let last_version = list.version();
-//! list.apply_sample(2_000, vec![session(1, "Sleep")]);
-//! assert_eq!(list.delta_json(last_version, false).unwrap(), r#""changed":{},"gone":[]"#);
-//! list.apply_sample(3_000, vec![session(0, "Query")]);
-//! assert_eq!(list.delta_json(last_version, false).unwrap(), r#""changed":{"7":{"5":"Query","7":0}},"gone":[]"#);
+//! let mut feed = SessionFeed::default();
+//! feed.apply_sample(1_000, vec![session(0, "Sleep")]);
+//! let last_version = feed.version();
+//! feed.apply_sample(2_000, vec![session(1, "Sleep")]);
+//! assert_eq!(feed.delta_json(last_version, false).unwrap(), r#""changed":{},"gone":[]"#);
+//! feed.apply_sample(3_000, vec![session(0, "Query")]);
+//! assert_eq!(feed.delta_json(last_version, false).unwrap(), r#""changed":{"7":{"5":"Query","7":0}},"gone":[]"#);
 //! ```
 
-mod entry;
+mod versioned_session_row;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt::Write;
 
 use clew_model::{SESSION_DETAIL_COLUMNS, SESSION_SNAPSHOT_COLUMNS, Session, SessionDetail, Transaction};
 
-use crate::waits::is_lock_wait_state;
-use entry::VersionedSessionRow;
+use crate::lock_waits::is_lock_wait_state;
+use versioned_session_row::VersionedSessionRow;
 
 /// Maximum length of a statement in the feed, in bytes. Requests for session details return the full statement.
 pub const MAX_STATEMENT_BYTES: usize = 1024;

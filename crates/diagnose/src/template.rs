@@ -2,7 +2,7 @@
 //!
 //! The input is a statement from the process list: arbitrary bytes, often truncated and sometimes malformed.
 //! The `sql_mode` of the session that sent the statement is unknown.
-//! The lexer accepts any input because it does not use an SQL grammar.
+//! The lexer only splits text into tokens and checks no SQL grammar, so it accepts any input.
 //! A template contains only bytes that are outside literals in every SQL mode, so it never reveals a literal.
 
 mod comment;
@@ -13,7 +13,7 @@ mod number;
 mod quoted_text;
 mod sql_modes;
 
-use lexer::{Lexer, LexerEndReason, Token};
+use lexer::{Lexer, LexerStopReason, Token};
 use normalize::StatementNormalizer;
 
 /// Returns the template of a MySQL or MariaDB statement: the normalized statement without literals.
@@ -33,8 +33,8 @@ use normalize::StatementNormalizer;
 /// | white space | normalized |
 /// | trailing `;` | removed |
 /// | comments and hints | removed |
-/// | statement with only comments, at least one executable (`/*! … */`) | replaced by the executable code's template |
-/// | statement that contains only comments, none of them executable | replaced by `/* ... */` |
+/// | only comments, including an executable comment (`/*! … */`) | replaced by the template of the executable code |
+/// | only comments, none of them executable | replaced by `/* ... */` |
 /// | name in double quotes | replaced by `?`, because double quotes delimit strings in the default SQL mode |
 /// | rest of the statement if literal boundaries are ambiguous | replaced by `...` |
 ///
@@ -72,11 +72,11 @@ fn normalize_tokens(mut lexer: Lexer<'_>) -> (Vec<u8>, Lexer<'_>) {
     for token in &mut lexer {
         normalizer.push_token(&token);
     }
-    match lexer.end_reason() {
-        LexerEndReason::Complete => {}
-        LexerEndReason::AmbiguousText => normalizer.push_final_ellipsis(),
+    match lexer.stop_reason() {
+        LexerStopReason::Complete => {}
+        LexerStopReason::AmbiguousText => normalizer.push_final_ellipsis(),
         // In a statement with an unpaired quote, opening and closing quotes after the first quote are ambiguous.
-        LexerEndReason::UnpairedQuotes(first_quote) => {
+        LexerStopReason::UnpairedQuotes(first_quote) => {
             normalizer = StatementNormalizer::default();
             for token in start.truncate_input_at_offset(first_quote) {
                 normalizer.push_token(&token);
@@ -122,7 +122,7 @@ pub(crate) fn tokenize_statement(statement: &[u8], max: usize) -> (Vec<Statement
         }
     };
     let tokens: Vec<StatementToken> = lexer.by_ref().take(max).map(code).collect();
-    let complete = lexer.next().is_none() && lexer.end_reason() == LexerEndReason::Complete;
+    let complete = lexer.next().is_none() && lexer.stop_reason() == LexerStopReason::Complete;
     (tokens, complete)
 }
 

@@ -7,12 +7,12 @@ use std::fmt::Write as _;
 
 use clew_model::is_unsafe_display_char;
 
-use crate::utf8::to_valid_utf8;
+use crate::utf8::bytes_to_text;
 
 /// Converts bytes to a single line of text. Replaces each run of white space and unsafe characters with one space.
 #[must_use]
 pub fn bytes_to_single_line(bytes: &[u8]) -> String {
-    clew_model::to_single_line(&to_valid_utf8(bytes))
+    clew_model::to_single_line(&bytes_to_text(bytes))
 }
 
 /// Escapes unsafe characters in multi-line text, for example as `\u{1b}`. Preserves line breaks and tabs.
@@ -27,7 +27,7 @@ pub fn sanitize_styled_text(text: &str) -> Cow<'_, str> {
     escape_unsafe_chars(text, leading_sgr_sequence_length)
 }
 
-/// The callback `preserved` returns the length of a leading character sequence that must not be escaped, if any.
+/// `preserved` returns the length of the sequence at the start of the text that must not be escaped, or `None`.
 fn escape_unsafe_chars(text: &str, preserved: impl Fn(&str) -> Option<usize>) -> Cow<'_, str> {
     let is_replaced = |char: char| !matches!(char, '\n' | '\t') && is_unsafe_display_char(char);
     if !text.chars().any(is_replaced) {

@@ -1,7 +1,7 @@
 //! Conversion of arbitrary bytes to valid UTF-8.
 
 /// Appends bytes as valid UTF-8. Invalid bytes and NUL are escaped as `\xNN`.
-pub fn push_valid_utf8(out: &mut Vec<u8>, bytes: &[u8]) {
+pub fn push_bytes_as_text(out: &mut Vec<u8>, bytes: &[u8]) {
     // Nearly all input is valid UTF-8, and validation is faster than a loop over chunks.
     if std::str::from_utf8(bytes).is_ok() {
         push_text_with_escaped_nul(out, bytes);
@@ -36,9 +36,9 @@ pub(crate) fn push_decimal(out: &mut Vec<u8>, number: u64) {
 
 /// Converts bytes to a UTF-8 string. Invalid bytes and NUL are escaped as `\xNN`.
 #[must_use]
-pub fn to_valid_utf8(bytes: &[u8]) -> String {
+pub fn bytes_to_text(bytes: &[u8]) -> String {
     let mut out = Vec::with_capacity(bytes.len());
-    push_valid_utf8(&mut out, bytes);
+    push_bytes_as_text(&mut out, bytes);
     String::from_utf8_lossy(&out).into_owned()
 }
 
@@ -50,17 +50,17 @@ mod tests {
 
     #[test]
     fn invalid_bytes_are_escaped_and_valid_text_is_preserved() {
-        assert_eq!(to_valid_utf8("Grüße 会话 🧵".as_bytes()), "Grüße 会话 🧵");
-        assert_eq!(to_valid_utf8(b"caf\xe9"), r"caf\xe9");
-        assert_eq!(to_valid_utf8(b"a\0b\0"), r"a\x00b\x00");
-        assert_eq!(to_valid_utf8(b"\xf0\x9f\xa7"), r"\xf0\x9f\xa7", "truncated character");
-        assert_eq!(to_valid_utf8(b""), "");
+        assert_eq!(bytes_to_text("Grüße 会话 🧵".as_bytes()), "Grüße 会话 🧵");
+        assert_eq!(bytes_to_text(b"caf\xe9"), r"caf\xe9");
+        assert_eq!(bytes_to_text(b"a\0b\0"), r"a\x00b\x00");
+        assert_eq!(bytes_to_text(b"\xf0\x9f\xa7"), r"\xf0\x9f\xa7", "truncated character");
+        assert_eq!(bytes_to_text(b""), "");
     }
 
     proptest! {
         #[test]
         fn output_is_always_utf8_without_nul(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let text = to_valid_utf8(&bytes);
+            let text = bytes_to_text(&bytes);
             prop_assert!(!text.contains('\0'));
             if std::str::from_utf8(&bytes).is_ok() && !bytes.contains(&0) {
                 prop_assert_eq!(text.as_bytes(), bytes);

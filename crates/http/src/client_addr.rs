@@ -20,7 +20,7 @@ impl ClientAddr {
         if !trusted.contains(socket.ip) {
             return socket;
         }
-        let tls = reversed_header_list_elements(headers, &FORWARDED_PROTO_HEADER)
+        let tls = header_list_elements_in_reverse(headers, &FORWARDED_PROTO_HEADER)
             .next()
             .map_or(socket.tls, |scheme| scheme.eq_ignore_ascii_case("https"));
         Self { ip: find_client_address_behind_proxies(socket.ip, headers, trusted), tls }
@@ -44,7 +44,7 @@ const FORWARDED_PROTO_HEADER: HeaderName = HeaderName::from_static("x-forwarded-
 /// The last address that is not a trusted proxy is the client's address. The client can forge all earlier addresses.
 fn find_client_address_behind_proxies(socket: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> IpAddr {
     let mut hop = socket;
-    for text in reversed_header_list_elements(headers, &FORWARDED_FOR_HEADER) {
+    for text in header_list_elements_in_reverse(headers, &FORWARDED_FOR_HEADER) {
         let Some(address) = parse_ip_address(text) else { return hop };
         hop = address;
         if !trusted.contains(hop) {
@@ -55,7 +55,7 @@ fn find_client_address_behind_proxies(socket: IpAddr, headers: &HeaderMap, trust
 }
 
 /// For a header line that is not ASCII text, the iterator yields `?`, which is not a valid address.
-fn reversed_header_list_elements<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+fn header_list_elements_in_reverse<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     let lines: Vec<&str> = headers.get_all(name).iter().map(|line| line.to_str().unwrap_or("?")).collect();
     lines.into_iter().rev().flat_map(|line| line.rsplit(',')).map(str::trim)
 }

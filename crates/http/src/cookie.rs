@@ -14,21 +14,21 @@ use crate::client_addr::ClientAddr;
 
 const DEFAULT_HTTPS_PORT: u16 = 443;
 
-/// Cookie with this name. Over TLS, its name has a prefix and a suffix.
+/// Cookie with the given base name. Over TLS, the cookie name also contains the prefix `__Host-` and the port.
 #[derive(Debug, Clone, Copy)]
 pub struct HostCookie(pub &'static str);
 
 impl HostCookie {
     /// Returns the value of the cookie in a request, or `None` if it is absent or empty.
     #[must_use]
-    pub fn read<'a>(self, headers: &'a HeaderMap, connection: Option<&ClientAddr>) -> Option<&'a str> {
+    pub fn find_in_request<'a>(self, headers: &'a HeaderMap, connection: Option<&ClientAddr>) -> Option<&'a str> {
         let expected = self.build_name(headers, connection);
         let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
         let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
         pairs.find_map(|(name, value)| (name == expected && !value.is_empty()).then_some(value))
     }
 
-    /// Builds the `Set-Cookie` header for the sender of a request with these headers.
+    /// Builds the `Set-Cookie` header of the response to a request with the given headers.
     ///
     /// `seconds` is the lifetime of the cookie; 0 deletes the cookie.
     pub fn build_set_cookie_header(
@@ -84,7 +84,7 @@ mod tests {
             (vec!["clew_session"], None),
             (vec![], None),
         ] {
-            assert_eq!(SESSION_COOKIE.read(&headers(None, &lines), None), found, "{lines:?}");
+            assert_eq!(SESSION_COOKIE.find_in_request(&headers(None, &lines), None), found, "{lines:?}");
         }
     }
 
@@ -100,7 +100,7 @@ mod tests {
             (Some("[::1]:8407"), vec!["__Host-clew_session_8407=abc"], Some("abc")),
             (None, vec!["__Host-clew_session_443=abc"], Some("abc")),
         ] {
-            assert_eq!(SESSION_COOKIE.read(&headers(host, &lines), Some(&tls)), found, "{host:?} {lines:?}");
+            assert_eq!(SESSION_COOKIE.find_in_request(&headers(host, &lines), Some(&tls)), found, "{host:?} {lines:?}");
         }
     }
 

@@ -27,10 +27,10 @@ pub use file_stream::FileStream;
 use file_stream::MAX_CHUNK_BYTES;
 use range::{RangeRequest, parse_range_header};
 
-/// Download of bytes in memory, followed by the content of a file or another byte source.
+/// Download that consists of bytes in memory and the content of a file or another byte source.
 #[derive(Debug)]
 pub struct Download<F> {
-    /// Bytes before the content, such as a header row.
+    /// Bytes that are sent before the content, such as a CSV header row.
     pub prefix: Bytes,
     /// Length of the content, in bytes.
     pub content_bytes: u64,

@@ -1,4 +1,4 @@
-//! Errors of the server and of request bodies.
+//! Errors that occur when the server starts or reads request bodies.
 
 use std::io;
 use std::path::PathBuf;
@@ -55,7 +55,7 @@ pub enum ServeError {
 
 /// Error that occurred while a request body was read.
 #[derive(Debug, thiserror::Error)]
-pub enum BodyError {
+pub enum RequestBodyError {
     /// The body exceeds the maximum size.
     #[error("the request body is too large")]
     TooLarge,

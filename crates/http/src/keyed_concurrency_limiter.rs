@@ -28,7 +28,7 @@ impl<K: Hash + Eq + Clone> KeyedConcurrencyLimiter<K> {
 
     /// Returns the maximum number of slots per key.
     #[must_use]
-    pub fn limit(&self) -> usize {
+    pub fn max_slots_per_key(&self) -> usize {
         self.limit
     }
 

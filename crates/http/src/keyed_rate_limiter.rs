@@ -21,7 +21,7 @@ pub struct KeyedRateLimiter<K> {
 
 #[derive(Debug)]
 struct Quotas<K> {
-    /// Time at which all permits of a key are available again. Keys with all permits can be absent.
+    /// Time at which all permits of a key are available again. A missing key has all its permits.
     replenished_at: HashMap<K, Instant>,
     checks: u32,
 }
@@ -48,20 +48,20 @@ impl<K: Hash + Eq + Clone> KeyedRateLimiter<K> {
 
     /// Consumes a permit. If no permit is available, returns the time until the next permit as the error.
     pub fn consume_permit(&self, key: &K) -> Result<(), Duration> {
-        self.check_key(key, 1, true)
+        self.check_or_consume_permits(key, 1, true)
     }
 
-    /// Consumes min(`count`, burst size) permits, or none if fewer permits are available.
+    /// Consumes `count` permits, but at most the burst size. Consumes none if fewer permits are available.
     pub fn consume_permits(&self, key: &K, count: u32) -> Result<(), Duration> {
-        self.check_key(key, count, true)
+        self.check_or_consume_permits(key, count, true)
     }
 
     /// Checks whether a permit is available, without consuming it.
-    pub fn peek(&self, key: &K) -> Result<(), Duration> {
-        self.check_key(key, 1, false)
+    pub fn check_permit_available(&self, key: &K) -> Result<(), Duration> {
+        self.check_or_consume_permits(key, 1, false)
     }
 
-    fn check_key(&self, key: &K, count: u32, consumes: bool) -> Result<(), Duration> {
+    fn check_or_consume_permits(&self, key: &K, count: u32, consumes: bool) -> Result<(), Duration> {
         if self.is_disabled() {
             return Ok(());
         }
@@ -127,20 +127,20 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn peek_consumes_nothing() {
+    async fn availability_check_consumes_nothing() {
         let limiter = KeyedRateLimiter::with_period(PERIOD, 2);
         for _ in 0..100 {
-            assert_eq!(limiter.peek(&1), Ok(()));
+            assert_eq!(limiter.check_permit_available(&1), Ok(()));
         }
         assert_eq!(
-            (limiter.consume_permit(&1), limiter.peek(&1), limiter.consume_permit(&1)),
+            (limiter.consume_permit(&1), limiter.check_permit_available(&1), limiter.consume_permit(&1)),
             (Ok(()), Ok(()), Ok(()))
         );
         for _ in 0..100 {
-            assert_eq!(limiter.peek(&1), Err(PERIOD));
+            assert_eq!(limiter.check_permit_available(&1), Err(PERIOD));
         }
         advance(PERIOD).await;
-        assert_eq!((limiter.peek(&1), limiter.consume_permit(&1)), (Ok(()), Ok(())));
+        assert_eq!((limiter.check_permit_available(&1), limiter.consume_permit(&1)), (Ok(()), Ok(())));
     }
 
     #[tokio::test(start_paused = true)]
@@ -158,7 +158,7 @@ mod tests {
         let limiter = KeyedRateLimiter::with_period(PERIOD, 2);
         assert_eq!((limiter.consume_permit(&0), limiter.consume_permit(&0)), (Ok(()), Ok(())));
         for key in 1..=CHECKS_BETWEEN_CLEANUPS * 2 {
-            let _ = limiter.peek(&key);
+            let _ = limiter.check_permit_available(&key);
         }
         assert_eq!(limiter.consume_permit(&0), Err(PERIOD));
         advance(PERIOD).await;
@@ -171,7 +171,10 @@ mod tests {
             let limiter = KeyedRateLimiter::new(per_second, burst);
             assert!(limiter.is_disabled(), "{per_second} {burst}");
             for _ in 0..100 {
-                assert_eq!((limiter.peek(&1), limiter.consume_permits(&1, u32::MAX)), (Ok(()), Ok(())));
+                assert_eq!(
+                    (limiter.check_permit_available(&1), limiter.consume_permits(&1, u32::MAX)),
+                    (Ok(()), Ok(()))
+                );
             }
         }
     }

@@ -1,17 +1,17 @@
-//! HTTP/1.1 server for axum routers, and building blocks of its requests and responses.
+//! HTTP/1.1 server for axum routers, with tools to evaluate requests and to build responses.
 //!
 //! - `server` accepts connections, limits them and shuts down gracefully; `tls` reloads certificates.
 //! - `client_addr`, `allowed_hosts`, `same_origin`, `cookie` and `request_body` evaluate requests.
 //! - `download` and `embedded_file` build responses with entity tags, ranges and compression.
 //! - `keyed_rate_limiter` and `keyed_concurrency_limiter` limit the requests per user or per client subnet.
 //!
-//! The crate is independent of the API, which defines the bodies of error responses and the metrics.
+//! The crate does not depend on the API. The API defines the bodies of error responses and the metrics.
 //! `docs/decisions/0056-http-crate.md` compares the server with the servers of axum, hyper-util and axum-server.
 
 mod allowed_hosts;
 mod client_addr;
 mod cookie;
-mod detach_on_drop;
+mod detach_on_drop_future;
 mod download;
 mod embedded_file;
 mod error;
@@ -27,10 +27,10 @@ mod tls;
 pub use allowed_hosts::AllowedHosts;
 pub use client_addr::{ClientAddr, ClientSubnet, TrustedProxies, base_url_from_request};
 pub use cookie::HostCookie;
-pub use detach_on_drop::DetachOnDrop;
+pub use detach_on_drop_future::DetachOnDropFuture;
 pub use download::{Download, FileStream};
 pub use embedded_file::EmbeddedFile;
-pub use error::{BodyError, ServeError};
+pub use error::{RequestBodyError, ServeError};
 pub use keyed_concurrency_limiter::{ConcurrencySlotGuard, KeyedConcurrencyLimiter};
 pub use keyed_rate_limiter::KeyedRateLimiter;
 pub use long_poll::{LongPollTimeout, has_prefer_header};
@@ -38,6 +38,6 @@ pub use request_body::read_request_body;
 pub use same_origin::is_same_origin_request;
 pub use security_headers::{add_page_security_headers, add_security_headers};
 pub use server::{
-    ConnectionObserver, ConnectionSettings, ExceededConnectionLimit, Listener, ReservedConnection, serve,
+    ConnectionObserver, ConnectionSettings, ExceededConnectionLimit, Listener, ReservedConnectionMarker, serve,
 };
 pub use tls::TlsConfig;

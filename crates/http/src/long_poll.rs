@@ -34,7 +34,7 @@ impl LongPollTimeout {
 
     /// Returns the response header that confirms the preference.
     #[must_use]
-    pub fn preference_applied_header(self) -> [(HeaderName, String); 1] {
+    pub fn build_preference_applied_header(self) -> [(HeaderName, String); 1] {
         [(PREFERENCE_APPLIED_HEADER, format!("wait={}", self.0))]
     }
 }

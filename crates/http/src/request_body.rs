@@ -7,18 +7,22 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::time::timeout;
 
-use crate::error::BodyError;
+use crate::error::RequestBodyError;
 
 /// Reads a complete body of at most `max_bytes` within `read_timeout`.
-pub async fn read_request_body(body: Body, max_bytes: usize, read_timeout: Duration) -> Result<Bytes, BodyError> {
+pub async fn read_request_body(
+    body: Body,
+    max_bytes: usize,
+    read_timeout: Duration,
+) -> Result<Bytes, RequestBodyError> {
     // Reject bodies whose declared length exceeds the limit before reading them.
     if body.size_hint().lower() > max_bytes as u64 {
-        return Err(BodyError::TooLarge);
+        return Err(RequestBodyError::TooLarge);
     }
     match timeout(read_timeout, Limited::new(body, max_bytes).collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge),
-        Ok(Err(error)) => Err(BodyError::Failed(error)),
-        Err(_) => Err(BodyError::TimedOut),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(RequestBodyError::TooLarge),
+        Ok(Err(error)) => Err(RequestBodyError::Failed(error)),
+        Err(_) => Err(RequestBodyError::TimedOut),
     }
 }

@@ -1,4 +1,4 @@
-//! Detects requests that a page of another site sends.
+//! Detects requests from pages of other sites.
 
 use http::header::{HOST, ORIGIN};
 use http::{HeaderMap, Method};

@@ -22,7 +22,7 @@ use crate::error::ServeError;
 use crate::tls::TlsConfig;
 use connection::ConnectionHandler;
 use connection_limits::ConnectionLimits;
-pub use connection_limits::{ExceededConnectionLimit, ReservedConnection};
+pub use connection_limits::{ExceededConnectionLimit, ReservedConnectionMarker};
 
 /// Listening socket, with or without TLS.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ pub struct ConnectionSettings {
     pub tls_handshake_timeout: Duration,
     /// Maximum number of regular connections.
     pub max_connections: usize,
-    /// Number of additional connections, each of which serves one request, marked as [`ReservedConnection`].
+    /// Number of additional connections. Each serves one request, which is marked with [`ReservedConnectionMarker`].
     ///
     /// If the number is 0, connections over [`Self::max_connections`] wait in the operating system's accept queue.
     pub max_reserved_connections: usize,
@@ -86,9 +86,9 @@ impl Default for ConnectionSettings {
     }
 }
 
-/// Receives events that do not reach the router, for metrics. The methods must not block.
+/// Receives events that do not reach the router, so that the application can count them. The methods must not block.
 pub trait ConnectionObserver: Send + Sync {
-    /// Called for each connection over a limit. The connection becomes a reserved connection or is closed.
+    /// Called for each connection that exceeds a limit. The connection becomes a reserved connection or is closed.
     fn record_exceeded_connection_limit(&self, limit: ExceededConnectionLimit);
     /// Called for each malformed request, with the status code of the rejection.
     fn record_malformed_request(&self, status: StatusCode);
@@ -99,7 +99,7 @@ const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
 /// Serves requests until the `shutdown` token is cancelled, then waits for in-flight requests to finish.
 ///
-/// Each request has a [`crate::ClientAddr`] in its extensions and, on a reserved connection, a [`ReservedConnection`].
+/// Request extensions contain a [`crate::ClientAddr`] and, on a reserved connection, a [`ReservedConnectionMarker`].
 /// Returns after [`ConnectionSettings::shutdown_grace_period`] even if some requests are still in flight.
 pub async fn serve(
     Listener { tcp, tls }: Listener,
@@ -129,7 +129,7 @@ pub async fn serve(
                 }
             },
         };
-        let Some(slot) = limits.admit_connection(peer, class, permit, &*observer) else { continue };
+        let Some(slot) = limits.acquire_connection_slot(peer, class, permit, &*observer) else { continue };
         let handler = handler.clone();
         connections.spawn(async move {
             handler.serve_connection(stream, peer, slot.class).await;

@@ -9,9 +9,9 @@ mod principal;
 use clew_model::ProjectId;
 use serde::{Serialize, Serializer};
 
+pub use crate::access_request::{RequestEnvironment, Resource, TargetInstance, TargetProject};
 pub use crate::action::{AccessLevel, Action, ActionResourceType};
-pub use crate::evaluation_request::{RequestEnvironment, Resource, TargetInstance, TargetProject};
-pub use crate::work_budget::WorkBudget;
+pub use crate::evaluation_budget::EvaluationBudget;
 pub use explanation::{DecisionExplanation, PolicyStatementOutcome, PolicyStatementRef, explain_decision};
 pub use principal::{CredentialScope, Grant, GrantSource, Principal};
 
@@ -20,7 +20,7 @@ use crate::policy::Effect;
 /// Result of an authorization decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "decision", rename_all = "lowercase")]
-pub enum Decision {
+pub enum AccessDecision {
     /// The action is allowed.
     Allow,
     /// The action is denied.
@@ -34,7 +34,7 @@ pub enum Decision {
     },
 }
 
-impl Decision {
+impl AccessDecision {
     /// Returns true if the action is allowed.
     #[must_use]
     pub fn is_allowed(&self) -> bool {
@@ -75,9 +75,9 @@ pub enum DenyReason {
         /// Position of the statement in the policy document, counted from 1.
         statement: usize,
     },
-    /// Policy evaluation has exhausted the work budget of the request.
-    #[error("the evaluation of the user's policies exceeds the work budget")]
-    WorkBudget,
+    /// Policy evaluation has exhausted the evaluation budget of the request.
+    #[error("the evaluation of the user's policies exceeds the evaluation budget")]
+    EvaluationBudget,
 }
 
 /// Checks that the principal's credential scope covers the resource. The function does not evaluate policies.
@@ -114,29 +114,29 @@ pub fn decide_access(
     action: Action,
     resource: &Resource<'_>,
     environment: &RequestEnvironment,
-) -> Decision {
+) -> AccessDecision {
     if let Err(reason) = check_credential_scope(principal, action, resource) {
-        return Decision::Deny { reason };
+        return AccessDecision::Deny { reason };
     }
     if principal.administrator {
-        return Decision::Allow;
+        return AccessDecision::Allow;
     }
     let request = principal.build_access_request(action, resource, environment);
-    let mut decision = Decision::Deny { reason: DenyReason::NoPolicy };
+    let mut decision = AccessDecision::Deny { reason: DenyReason::NoPolicy };
     for grant in principal.grants.iter().filter(|grant| grant.applies_to_action(action, resource)) {
         for (index, statement) in grant.policy.statements().iter().enumerate() {
-            let matched = statement.matches_request(grant.policy.model(), &request);
+            let matched = statement.matches_request(grant.policy.permission_model(), &request);
             if principal.budget.is_exhausted() {
-                return Decision::Deny { reason: DenyReason::WorkBudget };
+                return AccessDecision::Deny { reason: DenyReason::EvaluationBudget };
             }
             if !matched {
                 continue;
             }
             match statement.effect() {
-                Effect::Allow => decision = Decision::Allow,
+                Effect::Allow => decision = AccessDecision::Allow,
                 Effect::Deny => {
                     let policy = grant.policy_name.clone();
-                    return Decision::Deny { reason: DenyReason::ExplicitDeny { policy, statement: index + 1 } };
+                    return AccessDecision::Deny { reason: DenyReason::ExplicitDeny { policy, statement: index + 1 } };
                 }
             }
         }
@@ -149,7 +149,7 @@ pub fn decide_access(
 /// If the result is false, the handler of a list request denies the request.
 /// If the result is true, the handler of a list request omits the resources that the principal must not access.
 /// The function ignores the credential scope, which callers must check with [`check_credential_scope`].
-/// Returns true for administrators. For other principals, returns false if the work budget is exhausted.
+/// Returns true for administrators. For other principals, returns false if the evaluation budget is exhausted.
 #[must_use]
 pub fn policies_may_allow_action(principal: &Principal, action: Action, project: &ProjectId) -> bool {
     let grants = || principal.grants.iter().filter(|grant| grant.project.as_ref().is_none_or(|only| only == project));
@@ -157,8 +157,8 @@ pub fn policies_may_allow_action(principal: &Principal, action: Action, project:
         grants().any(|grant| {
             let names = |statement: &crate::policy::Statement| {
                 statement.effect() == effect
-                    && statement.matches_action(grant.policy.model(), action, &principal.budget)
-                    && (!always || statement.is_unconditional_for_all_resources())
+                    && statement.matches_action(grant.policy.permission_model(), action, &principal.budget)
+                    && (!always || statement.applies_unconditionally_to_all_resources())
             };
             grant.policy.statements().iter().any(names)
         })

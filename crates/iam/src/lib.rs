@@ -47,9 +47,9 @@ pub mod policy;
 pub mod signature;
 pub mod token;
 
+mod access_request;
 mod action;
-mod evaluation_request;
+mod evaluation_budget;
 mod secret;
-mod work_budget;
 
 pub use secret::SecretError;

@@ -10,11 +10,11 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::secret::{ALPHANUMERIC_CHARS, SecretError, generate_random_string};
 
 /// Argon2 memory cost in KiB. OWASP's Password Storage Cheat Sheet recommends this value.
-pub const ARGON2_MEMORY_KIB: u32 = 19 * 1024;
+pub const PASSWORD_HASH_MEMORY_KIB: u32 = 19 * 1024;
 /// Argon2 time cost: number of passes over the memory.
-pub const ARGON2_ITERATIONS: u32 = 2;
+pub const PASSWORD_HASH_ITERATIONS: u32 = 2;
 /// Argon2 parallelism: number of lanes.
-pub const ARGON2_PARALLELISM: u32 = 1;
+pub const PASSWORD_HASH_PARALLELISM: u32 = 1;
 
 /// Length of a generated password, in characters.
 pub const GENERATED_PASSWORD_LENGTH: usize = 24;
@@ -49,7 +49,7 @@ fn lowercase_chars(text: &str) -> impl Iterator<Item = char> + '_ {
 }
 
 fn create_password_hasher() -> Result<Argon2<'static>, SecretError> {
-    let params = Params::new(ARGON2_MEMORY_KIB, ARGON2_ITERATIONS, ARGON2_PARALLELISM, None)
+    let params = Params::new(PASSWORD_HASH_MEMORY_KIB, PASSWORD_HASH_ITERATIONS, PASSWORD_HASH_PARALLELISM, None)
         .map_err(|error| SecretError::Hash(error.to_string()))?;
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
 }

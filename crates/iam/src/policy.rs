@@ -30,8 +30,8 @@ mod condition_operator;
 mod diagnostic;
 mod document;
 mod evaluate;
-mod explain;
 mod lint;
+mod match_explanation;
 mod pattern;
 mod permission_model;
 mod schema;
@@ -66,7 +66,7 @@ impl Policy {
 
     /// Returns the permission model of the policy, which depends on the version of the policy document.
     #[must_use]
-    pub fn model(&self) -> PermissionModel {
+    pub fn permission_model(&self) -> PermissionModel {
         self.model
     }
 

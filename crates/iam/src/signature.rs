@@ -23,10 +23,10 @@ pub const MAX_CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(15);
 /// Value of the header `X-Sdk-Content-Sha256` that excludes the body from the signature.
 pub const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 
-const EMPTY_BODY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+const EMPTY_BODY_HASH: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 const X_SDK_DATE_FORMAT: &str = "%Y%m%dT%H%M%SZ";
 const X_SDK_DATE_HEADER: &str = "x-sdk-date";
-const CONTENT_SHA256_HEADER: &str = "x-sdk-content-sha256";
+const CONTENT_HASH_HEADER: &str = "x-sdk-content-sha256";
 
 /// Signed parts of a request.
 #[derive(Debug, Clone)]
@@ -54,9 +54,9 @@ impl<T: AsRef<str>> RequestToSign<'_, T> {
     }
 
     /// As in Huawei Cloud's SDKs, the header `X-Sdk-Content-Sha256` overrides the computed hash of a non-empty body.
-    fn body_hash_to_sign(&self) -> &str {
-        match self.header_value(CONTENT_SHA256_HEADER) {
-            Some(header_hash) if self.body_sha256 != EMPTY_BODY_SHA256 => header_hash,
+    fn body_hash_for_signature(&self) -> &str {
+        match self.header_value(CONTENT_HASH_HEADER) {
+            Some(header_hash) if self.body_sha256 != EMPTY_BODY_HASH => header_hash,
             _ => &self.body_sha256,
         }
     }
@@ -105,7 +105,7 @@ pub enum SignatureError {
 /// Returns the SHA-256 hash of a body in lower-case hexadecimal.
 #[must_use]
 pub fn hash_body(body: &[u8]) -> String {
-    if body.is_empty() { EMPTY_BODY_SHA256.to_owned() } else { encode_hex(&Sha256::digest(body).into()) }
+    if body.is_empty() { EMPTY_BODY_HASH.to_owned() } else { encode_hex(&Sha256::digest(body).into()) }
 }
 
 /// Encodes a hash in hexadecimal. `hex::encode` is slower, because it appends one character at a time.
@@ -203,9 +203,9 @@ fn check_clock_skew(date: &str, now: Timestamp) -> Result<(), SignatureError> {
 }
 
 fn check_body_hash<T: AsRef<str>>(signed: &[String], request: &RequestToSign<'_, T>) -> Result<(), SignatureError> {
-    let Some(hash) = request.header_value(CONTENT_SHA256_HEADER) else { return Ok(()) };
-    if request.count_header_occurrences(CONTENT_SHA256_HEADER) > 1 {
-        return Err(SignatureError::Repeated(CONTENT_SHA256_HEADER.to_owned()));
+    let Some(hash) = request.header_value(CONTENT_HASH_HEADER) else { return Ok(()) };
+    if request.count_header_occurrences(CONTENT_HASH_HEADER) > 1 {
+        return Err(SignatureError::Repeated(CONTENT_HASH_HEADER.to_owned()));
     }
     if hash.eq_ignore_ascii_case(&request.body_sha256) {
         return Ok(());
@@ -214,7 +214,7 @@ fn check_body_hash<T: AsRef<str>>(signed: &[String], request: &RequestToSign<'_,
         return Err(SignatureError::Body);
     }
     // Both headers must be signed. Otherwise a man in the middle could turn a signed body into an unsigned one.
-    require_signed_header(signed, CONTENT_SHA256_HEADER)?;
+    require_signed_header(signed, CONTENT_HASH_HEADER)?;
     require_signed_header(signed, "content-type")?;
     let content_type = request.header_value("content-type").unwrap_or_default().to_ascii_lowercase();
     let must_be_hashed = content_type.is_empty()

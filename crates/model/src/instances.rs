@@ -96,7 +96,7 @@ pub struct NewInstance {
 }
 
 /// Filters for the instance list (TaurusDB API spec, section 3.3).
-/// Id and name filters that start with `*` match substrings.
+/// An id or name filter matches exact values; a filter with the prefix `*` matches values that contain the rest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InstanceFilter {
     /// Exact id, or `*part`.

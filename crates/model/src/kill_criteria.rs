@@ -20,7 +20,7 @@ pub struct KillCriteria {
     /// Minimum time that the session must have spent in its current state, in seconds.
     pub seconds: u32,
     /// If true, sessions are killed even if a kill can damage a non-transactional table or leave it partially modified.
-    /// The field `include_unsafe` is a Clew extension of the TaurusDB API.
+    /// Clew adds this field to the TaurusDB API.
     #[serde(default)]
     pub include_unsafe: bool,
 }
@@ -29,7 +29,7 @@ impl KillCriteria {
     /// Maximum value of `seconds` accepted by the API.
     pub const MAX_DURATION_CRITERION_SECONDS: u32 = i32::MAX.unsigned_abs();
 
-    /// Creates criteria that match each session that has been in its current state for at least `seconds` seconds.
+    /// Creates criteria that match sessions by the minimum time in their current state, in seconds.
     #[must_use]
     pub fn with_min_seconds_in_state(seconds: u32) -> Self {
         Self { user: None, host: None, database: None, command: None, sql_key: None, seconds, include_unsafe: false }

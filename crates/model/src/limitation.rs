@@ -50,15 +50,15 @@ crate::named_enum! {
         LostConnectAttributes = "lost_connect_attributes",
         /// The account lacks the privilege to set a session variable that affects the results.
         SettingRefused = "setting_refused",
-        /// The server may still be running the statement of a cancelled read, because Clew could not kill the statement.
+        /// Clew could not kill the statement of a cancelled read, so the server may still be running the statement.
         StatementNotKilled = "statement_not_killed",
     }
 }
 
 impl LimitationKind {
-    /// Returns true if lock waits may be missing from the data because of the limitation.
+    /// Returns true if this limitation may hide lock waits.
     #[must_use]
-    pub fn hides_lock_waits(self) -> bool {
+    pub fn may_hide_lock_waits(self) -> bool {
         match self {
             Self::OnlyOwnSessions
             | Self::NoPerformanceSchema
@@ -88,7 +88,7 @@ impl LimitationKind {
 /// Description of missing or inaccurate data in a snapshot, including the cause and the remedy.
 ///
 /// In JSON, the English texts are top-level fields, and the Chinese texts are in the object `zh_cn`.
-/// The JSON contains the texts in all languages, so that Clew serializes an event only once for all subscribers.
+/// The JSON contains the texts in all languages, so that one serialized event serves all subscribers.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "LimitationJson<'static>")]
 pub struct Limitation {
@@ -98,7 +98,7 @@ pub struct Limitation {
     pub what: LocalizedText,
     /// Sentence that describes the cause.
     pub why: LocalizedText,
-    /// SQL statement or setting that removes the limitation, or `None` if there is no remedy.
+    /// SQL statement or setting that fixes the cause of the limitation, or `None` if there is no remedy.
     pub remedy: Option<LocalizedText>,
 }
 

@@ -13,7 +13,7 @@ macro_rules! named_enum {
             /// All variants, in the order of their definition.
             pub const ALL: [Self; [$($text),+].len()] = [$(Self::$variant),+];
             /// Names of all variants, in the order of [`Self::ALL`].
-            pub const API_VALUE_NAMES: &'static [&'static str] = &[$($text),+];
+            pub const API_NAMES: &'static [&'static str] = &[$($text),+];
 
             /// Returns the name in the database, in API requests and in API responses.
             #[must_use]

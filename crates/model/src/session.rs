@@ -17,7 +17,7 @@ pub struct Session {
     pub database: Option<Vec<u8>>,
     /// Command type: `Sleep`, `Query`, …
     pub command: Vec<u8>,
-    /// Time in the current state, in seconds. Negative and out-of-range values are stored as 0.
+    /// Time in the current state, in seconds, or 0 if the server reported a negative or out-of-range value.
     pub seconds: u64,
     /// Thread state, as text from the server.
     pub state: Option<Vec<u8>>,

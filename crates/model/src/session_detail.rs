@@ -11,7 +11,7 @@ pub struct SessionDetail {
     /// Program name from the connection attribute `program_name`.
     pub program_name: Option<Arc<[u8]>>,
     /// Description of the lock that the session is waiting for.
-    /// If a blocker or root blocker is a transaction without a session, the lock description names the transaction.
+    /// If a blocking transaction has no session, the description identifies the transaction.
     pub waits_for: Option<String>,
     /// Session id of the blocker, if the session is waiting for a lock.
     pub blocker_id: Option<u64>,

@@ -6,7 +6,7 @@
 //! The benchmark prints one line for plain snapshots and one line for detailed snapshots:
 //!
 //! ```text
-//! snapshot allocations_per_row=10.01 bytes_per_row=412 peak_bytes_more=1234567
+//! snapshot allocations_per_row=10.01 bytes_per_row=412 additional_peak_bytes=1234567
 //! ```
 //!
 //! Each fake server runs in a child process, so that the benchmark does not count the server's allocations.
@@ -58,7 +58,7 @@ fn run_benchmark() {
         let bytes = (many.total_bytes - few.total_bytes) / rows;
         let peak = many.max_bytes.saturating_sub(few.max_bytes);
         let (whole, part) = (hundredths / 100, hundredths % 100);
-        println!("{name} allocations_per_row={whole}.{part:02} bytes_per_row={bytes} peak_bytes_more={peak}");
+        println!("{name} allocations_per_row={whole}.{part:02} bytes_per_row={bytes} additional_peak_bytes={peak}");
     }
 }
 

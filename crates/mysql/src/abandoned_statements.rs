@@ -12,16 +12,16 @@ use jiff::Timestamp;
 const ABANDONED_STATEMENT_TTL: Duration = Duration::from_mins(10);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum KillOnDropFailure {
+pub(crate) enum AbandonedStatementKillFailure {
     LoginRefused,
-    /// Clew cannot identify the session that runs the statement, for example because of a proxy.
+    /// Clew cannot identify the session that runs the statement, for example because Clew connects through a proxy.
     Unidentified,
     AnotherServer,
     TimedOut,
     AttemptsFailed,
 }
 
-impl KillOnDropFailure {
+impl AbandonedStatementKillFailure {
     fn to_localized_sentence(self) -> LocalizedText {
         match self {
             Self::LoginRefused => LocalizedText::new(
@@ -59,7 +59,12 @@ struct AbandonedStatementRecord {
 }
 
 impl AbandonedStatements {
-    pub(crate) fn record_abandoned_statement(&self, address: &str, account: &str, reason: KillOnDropFailure) {
+    pub(crate) fn record_abandoned_statement(
+        &self,
+        address: &str,
+        account: &str,
+        reason: AbandonedStatementKillFailure,
+    ) {
         let limitation = describe_abandoned_statement(account, reason, Timestamp::now());
         let mut all = self.lock();
         all.retain(|_, statement| statement.recorded.elapsed() < ABANDONED_STATEMENT_TTL);
@@ -69,7 +74,7 @@ impl AbandonedStatements {
         );
     }
 
-    pub(crate) fn find_limitation(&self, address: &str, account: &str) -> Option<Limitation> {
+    pub(crate) fn find_abandoned_statement_limitation(&self, address: &str, account: &str) -> Option<Limitation> {
         let all = self.lock();
         let statement = all
             .get(&(address.to_owned(), account.to_owned()))
@@ -82,7 +87,7 @@ impl AbandonedStatements {
     }
 }
 
-fn describe_abandoned_statement(account: &str, reason: KillOnDropFailure, now: Timestamp) -> Limitation {
+fn describe_abandoned_statement(account: &str, reason: AbandonedStatementKillFailure, now: Timestamp) -> Limitation {
     // A quote in the account name would end the string literal.
     let account = account.replace('\\', "\\\\").replace('\'', "''");
     Limitation {
@@ -105,20 +110,24 @@ mod tests {
     #[test]
     fn abandoned_statement_is_reported_for_its_node_with_the_reason() {
         let statements = AbandonedStatements::default();
-        statements.record_abandoned_statement("abandoned.test:1", "o'hara", KillOnDropFailure::LoginRefused);
-        assert_eq!(statements.find_limitation("other.test:1", "o'hara"), None);
-        let limitation = statements.find_limitation("abandoned.test:1", "o'hara").unwrap();
+        statements.record_abandoned_statement(
+            "abandoned.test:1",
+            "o'hara",
+            AbandonedStatementKillFailure::LoginRefused,
+        );
+        assert_eq!(statements.find_abandoned_statement_limitation("other.test:1", "o'hara"), None);
+        let limitation = statements.find_abandoned_statement_limitation("abandoned.test:1", "o'hara").unwrap();
         assert_eq!(limitation.kind, LimitationKind::StatementNotKilled);
         assert!(limitation.why.english.contains("refused Clew's login"), "{limitation:?}");
         assert!(limitation.remedy.unwrap().english.contains("user = 'o''hara' AND"));
         let now = "2026-12-01T12:42:07.7Z".parse().unwrap();
-        let limitation = describe_abandoned_statement("clew", KillOnDropFailure::AttemptsFailed, now);
+        let limitation = describe_abandoned_statement("clew", AbandonedStatementKillFailure::AttemptsFailed, now);
         assert!(limitation.what.english.contains("before 2026-12-01T12:42:07Z may still run"), "{limitation:?}");
     }
 
     #[test]
     fn reasons_are_translated() {
-        use KillOnDropFailure::{AnotherServer, AttemptsFailed, LoginRefused, TimedOut, Unidentified};
+        use AbandonedStatementKillFailure::{AnotherServer, AttemptsFailed, LoginRefused, TimedOut, Unidentified};
         for reason in [LoginRefused, Unidentified, AnotherServer, TimedOut, AttemptsFailed] {
             let limitation = describe_abandoned_statement("clew", reason, Timestamp::now());
             assert!(limitation.what.is_translated() && limitation.why.is_translated(), "{limitation:?}");

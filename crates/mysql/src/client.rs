@@ -38,7 +38,7 @@ pub(crate) use error::{Error, ServerError};
 use packets::PacketStream;
 pub(crate) use result_set::{ResultSetRows, RowCells};
 
-use crate::limits::ReadSizeLimits;
+use crate::read_limits::ReadSizeLimits;
 
 const MAX_HANDSHAKE_PACKET_BYTES: usize = 64 << 10;
 const MAX_BUFFERED_ROW_BYTES: usize = 1 << 20;
@@ -220,7 +220,7 @@ fn client_capabilities() -> CapabilityFlags {
         | CapabilityFlags::CLIENT_CONNECT_ATTRS
 }
 
-/// In TLS mode `preferred`, a client with a password falls back to an unencrypted connection only on loopback.
+/// In TLS mode `preferred`, a client with a password uses an unencrypted connection only over loopback.
 fn should_use_tls(node: &NodeUrl, is_loopback: bool, server: CapabilityFlags) -> Result<bool, Error> {
     let offered = server.contains(CapabilityFlags::CLIENT_SSL);
     let has_password = node.password.as_ref().is_some_and(|password| !password.expose_secret().is_empty());

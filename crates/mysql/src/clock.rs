@@ -1,7 +1,7 @@
 //! Reads a server's clock in local time and in UTC, and detects clock steps (sudden clock changes).
 //!
 //! InnoDB reports transaction start times in the server's local time.
-//! If the UTC offset may have changed since a transaction started, Clew lets the server convert the start time to UTC.
+//! If the UTC offset may have changed since a transaction started, the server converts the start time to UTC.
 //! When daylight saving time ends, some local times occur twice and correspond to two UTC timestamps.
 //!
 //! A clock step shifts every age that the server computes from its wall clock.
@@ -18,17 +18,17 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 
 use crate::server_instance::ServerInstance;
-use crate::statements;
+use crate::sql_statements;
 
 /// Minimum clock change that counts as a clock step, in seconds. Drift and network latency cause smaller changes.
 const MIN_CLOCK_STEP_SECONDS: f64 = 2.0;
 /// Maximum tolerated difference between a server's clock and the local clock, in seconds.
-/// If a server exceeds the tolerance at its first read, automatic kills count elapsed times from the first read.
+/// If the difference is larger at the first read of a server, automatic kills measure elapsed times from that read.
 const MAX_CLOCK_DIFFERENCE_SECONDS: f64 = 60.0;
 const MAX_CLOCK_STEPS: usize = 16;
 const MAX_TRACKED_SERVERS_PER_NODE: usize = 16;
-/// Minimum age, in seconds, of the local times that Clew always lets the server convert to UTC.
-/// [`statements::SERVER_CLOCK_QUERY`] detects whether the UTC offset changed in the last 21 hours.
+/// Minimum age, in seconds, of local times that the server always converts to UTC.
+/// [`sql_statements::SERVER_CLOCK_QUERY`] detects whether the UTC offset changed in the last 21 hours.
 const MIN_AGE_FOR_UTC_CONVERSION_SECONDS: i64 = 86_400 - 3 * 3600;
 const MAX_UTC_CONVERSIONS_PER_STATEMENT: usize = 200;
 
@@ -53,7 +53,7 @@ impl ClockReading {
 
     /// Returns the difference between the server's clock and the local clock, in seconds.
     /// Returns `None` if the difference is at most [`MAX_CLOCK_DIFFERENCE_SECONDS`].
-    fn detect_difference_to_local_clock(&self) -> Option<f64> {
+    fn detect_difference_from_local_clock(&self) -> Option<f64> {
         #[allow(clippy::cast_precision_loss, reason = "milliseconds since 1970 fit a double")]
         let now = Timestamp::now().as_millisecond() as f64 / 1e3;
         let difference = self.utc + self.at.elapsed().as_secs_f64() - now;
@@ -68,7 +68,7 @@ type ClockRow = (String, u64, Option<i64>);
 /// Returns `None` if the server does not report a valid time.
 pub(crate) async fn read_clock(client: &mut Client) -> Result<Option<ClockReading>, Error> {
     let before = Instant::now();
-    let rows: Vec<ClockRow> = client.query_all_rows(statements::SERVER_CLOCK_QUERY).await?;
+    let rows: Vec<ClockRow> = client.query_all_rows(sql_statements::SERVER_CLOCK_QUERY).await?;
     let half = before.elapsed() / 2;
     Ok(rows.into_iter().next().and_then(|(local, utc, uniform)| {
         let local = parse_local_time(&local)?;
@@ -93,7 +93,7 @@ pub(crate) enum LocalTimestampAge {
 }
 
 /// Computes the ages of timestamps in the server's local time.
-/// The server converts each local time that a change of the UTC offset may affect.
+/// The server converts a local time to UTC if the UTC offset may have changed since that time.
 pub(crate) async fn compute_ages_of_local_timestamps(
     client: &mut Client,
     clock: &ClockReading,
@@ -110,7 +110,7 @@ pub(crate) async fn compute_ages_of_local_timestamps(
         }
     }
     for times in to_convert.chunks(MAX_UTC_CONVERSIONS_PER_STATEMENT) {
-        let converted: Vec<String> = client.query_all_rows(&statements::build_utc_conversion_query(times)).await?;
+        let converted: Vec<String> = client.query_all_rows(&sql_statements::build_utc_conversion_query(times)).await?;
         let printed = converted.first().map(String::as_str).unwrap_or_default();
         for (time, conversion) in times.iter().zip(printed.split(';')) {
             if let Some(age) = parse_local_timestamp_age(clock.utc, conversion) {
@@ -147,12 +147,12 @@ fn parse_local_timestamp_age(now: f64, conversion: &str) -> Option<LocalTimestam
 /// Reason why automatic kills must not rely on the elapsed times of sessions.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum UnreliableClockReason {
-    /// The server's clock was set forward by this many seconds, or back if the number is negative.
+    /// Number of seconds by which the server's clock was set forward. The number is negative if it was set back.
     ClockChanged(f64),
-    /// At the first read, the server's clock differed from the local clock by this many seconds.
+    /// Difference between the server's clock and the local clock at the first read, in seconds.
     /// The number is positive if the server's clock was ahead of the local clock.
     DiffersFromLocalClock(f64),
-    /// The node's address now leads to a different server than during the previous read operation.
+    /// A different server than in the previous read operation has responded at the node's address.
     AnotherServer,
     /// The server returned no time.
     Unreadable,
@@ -179,7 +179,7 @@ impl fmt::Display for UnreliableClockReason {
 /// Clock readings remain valid when a server restarts, because a restart does not change the clock.
 #[derive(Debug, Clone, Default)]
 pub struct NodeClockHistory {
-    /// If true, Clew trusts elapsed times at the first read only if the server's clock matches the local clock.
+    /// If true, Clew trusts the elapsed times of the first read only if the server's clock agrees with the local clock.
     requires_correct_clock: bool,
     /// Clock histories by server identity. The most recently read server is the last list element.
     servers: VecDeque<(String, ServerClockHistory)>,
@@ -237,9 +237,9 @@ impl NodeClockHistory {
     /// Clock history for automatic kills.
     ///
     /// A clock step before the first read of a server is detectable only by comparison with the local clock.
-    /// If the clocks of Clew and a server differ by more than a minute, elapsed times count from the first read.
+    /// If the clocks differ by more than a minute at the first read, Clew measures elapsed times from the first read.
     #[must_use]
-    pub fn new_for_automatic_kills() -> Self {
+    pub fn new_with_local_clock_check() -> Self {
         Self { requires_correct_clock: true, ..Self::default() }
     }
 
@@ -266,11 +266,11 @@ impl NodeClockHistory {
         self.servers.back()?.1.bounds.as_ref()
     }
 
-    /// At the first read, returns the server's clock difference if it exceeds [`MAX_CLOCK_DIFFERENCE_SECONDS`].
-    /// Returns `None` at all later reads and for clock histories that are not used for automatic kills.
+    /// At the first read, returns the difference between the clocks if it exceeds [`MAX_CLOCK_DIFFERENCE_SECONDS`].
+    /// Returns `None` at later reads, and always if the clock history does not require a correct clock.
     pub(crate) fn detect_initial_clock_difference(&self, reading: &ClockReading) -> Option<f64> {
         let is_first_read = self.elapsed_time_bounds().is_none();
-        reading.detect_difference_to_local_clock().filter(|_| self.requires_correct_clock && is_first_read)
+        reading.detect_difference_from_local_clock().filter(|_| self.requires_correct_clock && is_first_read)
     }
 
     pub(crate) fn set_elapsed_time_bounds(&mut self, bounds: ElapsedTimeBounds) {

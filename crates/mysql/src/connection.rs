@@ -19,7 +19,7 @@ use crate::own_sessions::OwnSessionFilter;
 use crate::raw_connection::RawConnection;
 use crate::server_instance::ServerInstance;
 use crate::session_variables::SetStatementBuilder;
-use crate::{failure, process_list, server_instance, statements};
+use crate::{failure, process_list, server_instance, sql_statements};
 
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -38,10 +38,10 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) async fn open(node: &NodeUrl, connector: &NodeConnector) -> Result<Self, Failure> {
-        Self::open_for_purpose(ConnectionPurpose::Reading, node, connector).await
+        Self::open_with_purpose(ConnectionPurpose::Reading, node, connector).await
     }
 
-    pub(crate) async fn open_for_purpose(
+    pub(crate) async fn open_with_purpose(
         purpose: ConnectionPurpose,
         node: &NodeUrl,
         connector: &NodeConnector,
@@ -80,7 +80,8 @@ impl Connection {
         let left = deadline.saturating_duration_since(Instant::now());
         let mut limitations =
             set_session_variables(&mut raw.client, SetStatementBuilder::new(flavor, left)).await.map_err(reading)?;
-        limitations.extend(connector.registry.abandoned_statements.find_limitation(&address, &node.user));
+        limitations
+            .extend(connector.registry.abandoned_statements.find_abandoned_statement_limitation(&address, &node.user));
         let id = raw.id;
         Ok(Self { raw, address, flavor, version, id, since, limitations, clock: None, guard })
     }
@@ -108,8 +109,8 @@ impl Connection {
         }
     }
 
-    /// Returns no rows if the server returns an error other than a timeout, for example for a missing privilege.
-    pub(crate) async fn read_optional_rows<T: FromRow + Send + 'static>(
+    /// Returns no rows if the server returns an error other than a timeout, such as a missing privilege.
+    pub(crate) async fn read_rows_ignoring_server_errors<T: FromRow + Send + 'static>(
         &mut self,
         statement: &str,
     ) -> Result<Vec<T>, Failure> {
@@ -158,7 +159,7 @@ impl Connection {
         if self.flavor != Flavor::MySql {
             return Ok(false);
         }
-        let rows = self.try_read_rows::<Option<String>>(statements::SHOW_PROCESSLIST_SETTING_QUERY).await?;
+        let rows = self.try_read_rows::<Option<String>>(sql_statements::SHOW_PROCESSLIST_SETTING_QUERY).await?;
         Ok(rows.is_ok_and(|rows| matches!(rows.first(), Some(Some(value)) if matches!(value.as_str(), "1" | "ON"))))
     }
 
@@ -232,8 +233,8 @@ async fn catch_panic<T>(node: &NodeUrl, operation: impl Future<Output = Result<T
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::{ReadLimits, ReadSizeLimits};
-    use clew_testkit::{DatabaseServerOptions, Flavor, Server, StatementHoldingProxy};
+    use crate::read_limits::{ReadLimits, ReadSizeLimits};
+    use clew_testkit::{DatabaseServer, DatabaseServerOptions, Flavor, StatementHoldingProxy};
 
     const READ_TIMEOUT: Duration = Duration::from_secs(40);
 
@@ -249,7 +250,7 @@ mod tests {
     #[tokio::test]
     async fn session_variables_override_server_defaults() {
         for flavor in Flavor::ALL {
-            let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
+            let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
             server
                 .run_statements(&[
                     "SET GLOBAL autocommit = 0",
@@ -284,7 +285,7 @@ mod tests {
     #[tokio::test]
     async fn permit_of_an_abandoned_statement_is_released_once_the_server_has_ended_it() {
         for flavor in Flavor::ALL {
-            let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
+            let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
             let gate = StatementHoldingProxy::start(&server, "KILL ").await.unwrap();
             let (node, connector): (NodeUrl, _) = (gate.url().parse().unwrap(), connector());
             let mut connection = Connection::open(&node, &connector).await.unwrap();
@@ -309,7 +310,7 @@ mod tests {
     #[tokio::test]
     async fn dropped_idle_connection_is_closed_without_a_kill() {
         for flavor in Flavor::ALL {
-            let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
+            let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
             let (node, connector): (NodeUrl, _) = (server.url().parse().unwrap(), connector());
             let connection = Connection::open(&node, &connector).await.unwrap();
             let address = connection.address.clone();

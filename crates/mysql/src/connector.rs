@@ -9,8 +9,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::abandoned_statements::AbandonedStatements;
 use crate::connection_limit::ConnectionPermits;
-use crate::limits::ReadLimits;
 use crate::own_sessions::OwnConnections;
+use crate::read_limits::ReadLimits;
 use crate::refused_logins::RefusedLogins;
 
 /// Opens connections to nodes, within the given limits. Clones share the connection registry.
@@ -41,7 +41,7 @@ impl NodeConnector {
 ///
 /// All connections of a process must use the same registry.
 /// With a second registry, the process could open more connections per node than the limit allows.
-/// With a random marker, the process would also treat its connections in the second registry as sessions of another client.
+/// With a different random marker, the process would also mistake its own sessions for another client's sessions.
 #[derive(Clone, Default)]
 pub struct ConnectionRegistry {
     pub(crate) own_connections: OwnConnections,
@@ -53,11 +53,11 @@ pub struct ConnectionRegistry {
 }
 
 impl ConnectionRegistry {
-    /// Creates the registry of a process that belongs to an installation.
-    /// The installation marker lets all processes of the installation recognise each other's sessions.
+    /// Creates a connection registry with the given installation marker.
+    /// The installation marker lets all processes of the installation recognize each other's sessions.
     /// The marker must not be predictable. Clew keeps only the ASCII letters and digits of the marker.
     ///
-    /// [`ConnectionRegistry::default`] generates a random marker, for a process without an installation.
+    /// A process without an installation uses [`ConnectionRegistry::default`], which generates a random marker.
     #[must_use]
     pub fn new(installation_marker: &str) -> Self {
         Self { own_connections: OwnConnections::new(installation_marker), ..Self::default() }
@@ -72,7 +72,7 @@ impl ConnectionRegistry {
     }
 }
 
-/// Omits the installation marker, because the marker must not be predictable for other clients.
+/// The output omits the installation marker, because other clients must not be able to guess the marker.
 impl fmt::Debug for ConnectionRegistry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ConnectionRegistry").finish_non_exhaustive()

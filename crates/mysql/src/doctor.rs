@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::connection::{Connection, run_with_read_timeout};
 use crate::connector::NodeConnector;
 use crate::flavor::Flavor;
-use crate::{elapsed_times, limitations, lost_instrumentation, privileges, statements};
+use crate::{elapsed_times, limitations, lost_instrumentation, privileges, sql_statements};
 
 const INSTRUMENTATION_CHECK_NAME: &str = "complete instrumentation";
 
@@ -87,7 +87,7 @@ async fn is_direct_connection(connection: &mut Connection) -> Result<bool, Failu
 }
 
 async fn read_tls_cipher(connection: &mut Connection) -> Result<Option<String>, Failure> {
-    let rows: Vec<(String, String)> = connection.read_rows(statements::TLS_CIPHER_QUERY).await?;
+    let rows: Vec<(String, String)> = connection.read_rows(sql_statements::TLS_CIPHER_QUERY).await?;
     Ok(rows.into_iter().next().map(|(_, cipher)| cipher).filter(|cipher| !cipher.is_empty()))
 }
 
@@ -102,7 +102,7 @@ async fn run_diagnostic_checks(
     connection: &mut Connection,
     account: &str,
 ) -> Result<Vec<DiagnosticCheckResult>, Failure> {
-    let process = privileges::is_probe_query_allowed(connection, statements::TRANSACTIONS_PROBE_QUERY).await?;
+    let process = privileges::is_probe_query_allowed(connection, sql_statements::TRANSACTIONS_PROBE_QUERY).await?;
     let [own_sessions, no_transactions] = limitations::describe_missing_process_privilege(account);
     let mut checks = vec![
         build_diagnostic_check_result("sessions of all accounts", process.then_some(()).ok_or(own_sessions)),
@@ -127,16 +127,16 @@ async fn run_diagnostic_checks(
         losses = lost_instrumentation::detect_lost_instrumentation(connection).await?;
     }
     losses.append(&mut connection.limitations);
-    if losses.iter().all(|loss| affected_check_name(loss.kind) != INSTRUMENTATION_CHECK_NAME) {
+    if losses.iter().all(|loss| check_name_for_limitation(loss.kind) != INSTRUMENTATION_CHECK_NAME) {
         checks.push(build_diagnostic_check_result(INSTRUMENTATION_CHECK_NAME, Ok(())));
     }
     checks.extend(
-        losses.into_iter().map(|loss| build_diagnostic_check_result(affected_check_name(loss.kind), Err(loss))),
+        losses.into_iter().map(|loss| build_diagnostic_check_result(check_name_for_limitation(loss.kind), Err(loss))),
     );
     Ok(checks)
 }
 
-fn affected_check_name(kind: LimitationKind) -> &'static str {
+fn check_name_for_limitation(kind: LimitationKind) -> &'static str {
     match kind {
         LimitationKind::SettingRefused => "session variables",
         _ => INSTRUMENTATION_CHECK_NAME,
@@ -162,7 +162,7 @@ pub(crate) async fn check_metadata_lock_instrument(
     connection: &mut Connection,
 ) -> Result<Result<(), Limitation>, Failure> {
     let enabled: Option<String> =
-        privileges::query_single_value(connection, statements::METADATA_LOCK_INSTRUMENT_QUERY).await?;
+        privileges::query_single_value(connection, sql_statements::METADATA_LOCK_INSTRUMENT_QUERY).await?;
     Ok(if enabled.as_deref() == Some("YES") { Ok(()) } else { Err(limitations::describe_unrecorded_metadata_locks()) })
 }
 

@@ -5,7 +5,7 @@
 //! Clew reads the process list first, then the statement timers.
 //! If a session starts a new statement after the process list was read, its elapsed time is too low, never too high.
 //!
-//! If the elapsed time roughly equals the duration of the session's InnoDB lock wait, Clew trusts it.
+//! Clew trusts an elapsed time that roughly equals the duration of the session's InnoDB lock wait.
 //! MariaDB computes `Time` from a monotonic timer (observed on 10.11.19), so Clew uses MariaDB's `Time` unchanged.
 
 use std::collections::{HashMap, HashSet};
@@ -16,7 +16,7 @@ use clew_model::{Failure, Limitation, LimitationKind, Session};
 
 use crate::connection::Connection;
 use crate::flavor::Flavor;
-use crate::{failure, limitations, lost_instrumentation, privileges, statements};
+use crate::{failure, limitations, lost_instrumentation, privileges, sql_statements};
 
 /// Maximum number of thread lookups by session id. Above this limit, Clew reads the threads of all busy sessions.
 const MAX_THREAD_LOOKUPS_BY_SESSION_ID: usize = 16;
@@ -66,7 +66,7 @@ impl SessionElapsedTime {
 
 /// Replaces the elapsed times of busy sessions, except elapsed times that match the session's InnoDB lock wait.
 /// `lock_waits` maps session ids to the durations of their lock waits, in seconds.
-pub(crate) async fn replace_elapsed_times_of_busy_sessions(
+pub(crate) async fn correct_elapsed_times_of_busy_sessions(
     connection: &mut Connection,
     sessions: &mut [Session],
     lock_waits: &HashMap<u64, u64>,
@@ -77,12 +77,12 @@ pub(crate) async fn replace_elapsed_times_of_busy_sessions(
         session.id != own && needs_elapsed_time_check(flavor, session, lock_wait, checked)
     };
     let unverified = sessions.iter_mut().filter(is_unverified).collect();
-    replace_elapsed_times(connection, unverified, checked).await?;
+    correct_elapsed_times(connection, unverified, checked).await?;
     Ok(())
 }
 
 /// Returns the ids of the sessions whose elapsed times could not be checked.
-pub(crate) async fn replace_elapsed_times(
+pub(crate) async fn correct_elapsed_times(
     connection: &mut Connection,
     sessions: Vec<&mut Session>,
     checked: ElapsedTimeCheckScope,
@@ -92,7 +92,7 @@ pub(crate) async fn replace_elapsed_times(
     unverified.retain(|session| session.id == own || needs_elapsed_time_check(flavor, session, None, checked));
     let mut ages: Vec<SessionElapsedTime> =
         unverified.iter().map(|session| SessionElapsedTime::from_session(session)).collect();
-    let unchecked = replace_elapsed_times_with_timer_values(connection, &mut ages, checked).await?;
+    let unchecked = correct_elapsed_times_with_timer_values(connection, &mut ages, checked).await?;
     for (session, age) in unverified.into_iter().zip(ages) {
         session.seconds = age.seconds;
     }
@@ -101,7 +101,7 @@ pub(crate) async fn replace_elapsed_times(
 
 /// Returns the ids of the sessions whose elapsed times could not be checked.
 /// Adds a `Limitation` to the connection for each reason why elapsed times are unchecked or uncertain.
-pub(crate) async fn replace_elapsed_times_with_timer_values(
+pub(crate) async fn correct_elapsed_times_with_timer_values(
     connection: &mut Connection,
     sessions: &mut [SessionElapsedTime],
     checked: ElapsedTimeCheckScope,
@@ -161,7 +161,7 @@ pub(crate) async fn replace_elapsed_times_with_timer_values(
         connection.limitations.push(limitations::describe_negative_session_durations(negative));
     }
     if untimed > 0 {
-        connection.limitations.push(limitations::describe_sessions_without_timers(untimed));
+        connection.limitations.push(limitations::describe_uninstrumented_sessions(untimed));
     }
     Ok(unchecked)
 }
@@ -171,7 +171,7 @@ struct StatementTimers {
     by_session: HashMap<u64, StatementTimerValues>,
     /// Ids of the sessions whose statements the server does not record.
     untimed: HashSet<u64>,
-    /// Ids of the sessions that are not running a statement, excluding the sessions in `untimed`.
+    /// Ids of the sessions that are not running a statement and are not in `untimed`.
     ended: HashSet<u64>,
     /// Current value of the server's statement timer, in picoseconds.
     now: u64,
@@ -238,12 +238,12 @@ async fn read_statement_timers(
     wanted.insert(connection.id);
     let statement = match checked {
         ElapsedTimeCheckScope::Busy if wanted.len() > MAX_THREAD_LOOKUPS_BY_SESSION_ID => {
-            statements::BUSY_THREADS_QUERY.to_owned()
+            sql_statements::BUSY_THREADS_QUERY.to_owned()
         }
         ElapsedTimeCheckScope::All if wanted.len() > MAX_TIMER_LOOKUPS_BY_THREAD_ID => {
-            statements::ALL_THREADS_QUERY.to_owned()
+            sql_statements::ALL_THREADS_QUERY.to_owned()
         }
-        _ => statements::session_threads_query(&to_sorted_session_ids(&wanted)),
+        _ => sql_statements::session_threads_query(&to_sorted_session_ids(&wanted)),
     };
     let mut threads = read_session_threads(connection, &wanted, &statement).await?;
     // Look up sessions that have become idle since the process list was read.
@@ -259,7 +259,7 @@ async fn read_statement_timers(
             read_session_threads(
                 connection,
                 &missing,
-                &statements::session_threads_query(&to_sorted_session_ids(&missing)),
+                &sql_statements::session_threads_query(&to_sorted_session_ids(&missing)),
             )
             .await?,
         );
@@ -269,9 +269,9 @@ async fn read_statement_timers(
     }
     let ids: Vec<u64> = threads.keys().copied().collect();
     let query = match checked {
-        _ if ids.len() <= MAX_TIMER_LOOKUPS_BY_THREAD_ID => statements::statement_timers_query(&ids),
-        ElapsedTimeCheckScope::Busy => statements::running_statement_timers_query(),
-        ElapsedTimeCheckScope::All => statements::ALL_STATEMENT_TIMERS_QUERY.to_owned(),
+        _ if ids.len() <= MAX_TIMER_LOOKUPS_BY_THREAD_ID => sql_statements::statement_timers_query(&ids),
+        ElapsedTimeCheckScope::Busy => sql_statements::running_statement_timers_query(),
+        ElapsedTimeCheckScope::All => sql_statements::ALL_STATEMENT_TIMERS_QUERY.to_owned(),
     };
     let mut timers = StatementTimers::default();
     for (session, instrumented) in threads.values() {
@@ -309,7 +309,7 @@ pub(crate) async fn check_statement_timer_access(
     connection: &mut Connection,
 ) -> Result<Result<(), Limitation>, Failure> {
     let own = SessionElapsedTime { id: connection.id, is_idle: false, seconds: 0 };
-    replace_elapsed_times_with_timer_values(connection, &mut [own], ElapsedTimeCheckScope::Busy).await?;
+    correct_elapsed_times_with_timer_values(connection, &mut [own], ElapsedTimeCheckScope::Busy).await?;
     let at = connection.limitations.iter().position(|gap| gap.kind == LimitationKind::UnreliableAges);
     Ok(match at {
         Some(at) => Err(connection.limitations.remove(at)),

@@ -1,14 +1,14 @@
 //! Reads the execution plan of a session's running statement.
 
-use clew_diagnose::to_valid_utf8;
+use clew_diagnose::bytes_to_text;
 use clew_model::{Failure, LocalizedText, NodeUrl};
 
 use crate::client::{Error, RowCells};
 use crate::connection::{Connection, run_with_read_timeout};
 use crate::connector::NodeConnector;
 use crate::flavor::Flavor;
-use crate::{failure, statements};
-use statements::ER_NO_SUCH_THREAD;
+use crate::{failure, sql_statements};
+use sql_statements::ER_NO_SUCH_THREAD;
 
 /// Maximum number of rows of an execution plan. A plan usually has one row per table.
 const MAX_PLAN_ROWS: usize = 1000;
@@ -37,9 +37,10 @@ pub async fn explain_running_statement(
     let explaining = async {
         let mut connection = Connection::open(node, connector).await?;
         let result = match connection.flavor {
-            Flavor::MySql => read_execution_plan(&mut connection, &statements::mysql_explain_statement(id)).await,
-            Flavor::MariaDb => match connection.raw.client.execute(statements::SET_EXPLAIN_TIMEOUT_STATEMENT).await {
-                Ok(()) => read_execution_plan(&mut connection, &statements::mariadb_explain_statement(id)).await,
+            Flavor::MySql => read_execution_plan(&mut connection, &sql_statements::mysql_explain_statement(id)).await,
+            Flavor::MariaDb => match connection.raw.client.execute(sql_statements::SET_EXPLAIN_TIMEOUT_STATEMENT).await
+            {
+                Ok(()) => read_execution_plan(&mut connection, &sql_statements::mariadb_explain_statement(id)).await,
                 Err(error) => Err(error),
             },
         };
@@ -66,7 +67,7 @@ pub async fn explain_running_statement(
 /// Returns the rows of the execution plan. The first row contains the column names.
 async fn read_execution_plan(connection: &mut Connection, statement: &str) -> Result<Vec<Vec<String>>, Error> {
     let mut rows = connection.raw.client.query(statement, MAX_PLAN_ROW_BYTES).await?;
-    let names: Vec<String> = rows.columns().iter().map(|column| to_valid_utf8(column.name_ref())).collect();
+    let names: Vec<String> = rows.columns().iter().map(|column| bytes_to_text(column.name_ref())).collect();
     let width = names.len();
     let mut lines: Vec<Vec<String>> = vec![names];
     while let Some(row) = rows.next().await? {
@@ -78,7 +79,7 @@ async fn read_execution_plan(connection: &mut Connection, statement: &str) -> Re
 }
 
 fn read_plan_row(mut row: RowCells<'_>, width: usize) -> Result<Vec<String>, Error> {
-    (0..width).map(|_| Ok(row.next_cell()?.map_or_else(|| "NULL".to_owned(), to_valid_utf8))).collect()
+    (0..width).map(|_| Ok(row.next_cell()?.map_or_else(|| "NULL".to_owned(), bytes_to_text))).collect()
 }
 
 fn format_text_table(lines: &[Vec<String>]) -> String {

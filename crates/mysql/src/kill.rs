@@ -11,12 +11,12 @@
 
 mod batch;
 mod client_sessions;
-mod confirm;
+mod confirmation;
 mod effect;
+mod kill_command;
 mod outcome;
 mod process_list_snapshot;
 mod risk;
-mod send;
 mod victim;
 
 use clew_diagnose::ProtectedAccounts;
@@ -32,7 +32,7 @@ pub use effect::{KillEffect, PreKillSnapshot};
 pub use outcome::{KillOutcome, KillRefusal};
 pub use process_list_snapshot::{SessionLookupResult, find_sessions_by_id, read_client_sessions};
 pub use risk::{find_sessions_unsafe_to_kill, read_kill_risks};
-pub use victim::{ExpectedStatement, ProcessListOrigin, Victim};
+pub use victim::{ExpectedStatement, ProcessListSource, Victim};
 
 /// Target of a kill: a session (`KILL CONNECTION`) or its running statement (`KILL QUERY`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -61,7 +61,7 @@ pub struct KillOptions<'a> {
     pub kind: KillTarget,
     /// Accounts whose sessions are never killed.
     pub protected: &'a ProtectedAccounts,
-    /// Handling of sessions that change non-transactional tables.
+    /// Specifies whether Clew kills sessions that change non-transactional tables.
     pub unsafe_victims: UnsafeKillPolicy,
 }
 
@@ -117,7 +117,7 @@ pub async fn kill_victims(
         return Ok(Vec::new());
     }
     let deadline = Instant::now() + connector.limits.read_timeout;
-    let opening = Connection::open_for_purpose(ConnectionPurpose::Killing, node, connector);
+    let opening = Connection::open_with_purpose(ConnectionPurpose::Killing, node, connector);
     let mut connection = run_with_deadline(node, connector, deadline, "killing sessions", opening).await?;
     let mut batch = KillBatch::new(victims, options);
     match run_with_deadline(node, connector, deadline, "killing sessions", batch.send_kills(&mut connection)).await {
@@ -135,7 +135,7 @@ pub async fn kill_victims(
 #[cfg(test)]
 mod tests {
     use clew_model::NodeUrl;
-    use clew_testkit::{DatabaseServerOptions, Flavor, Server};
+    use clew_testkit::{DatabaseServer, DatabaseServerOptions, Flavor};
 
     use super::*;
 
@@ -147,7 +147,7 @@ mod tests {
                 arguments: vec!["--performance-schema=OFF".into()],
                 ..DatabaseServerOptions::default()
             };
-            let server = Server::start(flavor, &options).await.unwrap();
+            let server = DatabaseServer::start(flavor, &options).await.unwrap();
             let (node, connector): (NodeUrl, _) = (server.url().parse().unwrap(), NodeConnector::default());
             let mut own = Connection::open(&node, &connector).await.unwrap();
             let found = find_sessions_by_id(&node, &[own.id], &connector).await.unwrap();

@@ -13,20 +13,20 @@ use clew_model::{Failure, FailureKind, NodeUrl, Session};
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
-use crate::abandoned_statements::KillOnDropFailure;
+use crate::abandoned_statements::AbandonedStatementKillFailure;
 use crate::client::{Error, StatementInFlightFlag};
 use crate::connection_limit::{ConnectionPermit, ConnectionPurpose};
 use crate::connector::NodeConnector;
 use crate::own_sessions::ConnectionRegistration;
 use crate::raw_connection::RawConnection;
-use crate::{failure, process_list, statements};
-use statements::ER_NO_SUCH_THREAD;
+use crate::{failure, process_list, sql_statements};
+use sql_statements::ER_NO_SUCH_THREAD;
 
 /// Delay before each kill attempt, in seconds. An unresponsive server may recover between two attempts.
 /// The next read operation on the same node waits until the last kill attempt has finished.
 const KILL_ATTEMPT_DELAY_SECONDS: [u64; 9] = [0, 1, 2, 2, 2, 2, 2, 2, 2];
-/// Timeout for each of two steps: opening the control connection, and finding and killing the session.
-const KILL_ATTEMPT_STEP_TIMEOUT: Duration = Duration::from_secs(5);
+/// Timeout for each step of a kill attempt: opening the control connection, then finding and killing the session.
+const TIMEOUT_PER_KILL_ATTEMPT_STEP: Duration = Duration::from_secs(5);
 /// Maximum number of bytes read per process list row, enough for the connection tag at the start of the statement.
 const MAX_PROCESS_LIST_ROW_BYTES: usize = 4 << 10;
 
@@ -104,16 +104,17 @@ async fn kill_abandoned_statement(abandoned: AbandonedStatement) {
     }
 }
 
-async fn kill_with_retries(abandoned: &AbandonedStatement) -> Result<(), KillOnDropFailure> {
+async fn kill_with_retries(abandoned: &AbandonedStatement) -> Result<(), AbandonedStatementKillFailure> {
     let address = abandoned.permit.address();
     for delay in KILL_ATTEMPT_DELAY_SECONDS {
         sleep(Duration::from_secs(delay)).await;
-        let (permit, control) = match timeout(KILL_ATTEMPT_STEP_TIMEOUT, open_connection_for_kill(abandoned)).await {
+        let (permit, control) = match timeout(TIMEOUT_PER_KILL_ATTEMPT_STEP, open_connection_for_kill(abandoned)).await
+        {
             Ok(Ok(opened)) => opened,
             // Further failed logins could lock the account.
             Ok(Err(error)) if error.kind == FailureKind::AccessDenied => {
                 warn!(mysql.address = address, %error, "the server refused the login of the control connection");
-                return Err(KillOnDropFailure::LoginRefused);
+                return Err(AbandonedStatementKillFailure::LoginRefused);
             }
             Ok(Err(error)) => {
                 debug!(mysql.address = address, %error, "control connection failed; the kill of the abandoned statement is retried");
@@ -127,12 +128,12 @@ async fn kill_with_retries(abandoned: &AbandonedStatement) -> Result<(), KillOnD
                 continue;
             }
         };
-        let attempt = timeout(KILL_ATTEMPT_STEP_TIMEOUT, attempt_kill(abandoned, control)).await;
+        let attempt = timeout(TIMEOUT_PER_KILL_ATTEMPT_STEP, attempt_kill(abandoned, control)).await;
         drop(permit);
         match attempt {
-            Ok(Ok(KillAttemptOutcome::Unidentified)) => return Err(KillOnDropFailure::Unidentified),
+            Ok(Ok(KillAttemptOutcome::Unidentified)) => return Err(AbandonedStatementKillFailure::Unidentified),
             // Further attempts would delay the next read of the node after a failover.
-            Ok(Ok(KillAttemptOutcome::AnotherServer)) => return Err(KillOnDropFailure::AnotherServer),
+            Ok(Ok(KillAttemptOutcome::AnotherServer)) => return Err(AbandonedStatementKillFailure::AnotherServer),
             Ok(Ok(outcome)) => {
                 debug!(mysql.address = address, ?outcome, "kill of abandoned statement completed");
                 return Ok(());
@@ -142,11 +143,11 @@ async fn kill_with_retries(abandoned: &AbandonedStatement) -> Result<(), KillOnD
             }
             Err(_) => {
                 // A hung `SHOW PROCESSLIST` occupies a connection. Each further attempt would occupy another one.
-                return Err(KillOnDropFailure::TimedOut);
+                return Err(AbandonedStatementKillFailure::TimedOut);
             }
         }
     }
-    Err(KillOnDropFailure::AttemptsFailed)
+    Err(AbandonedStatementKillFailure::AttemptsFailed)
 }
 
 /// Acquires a connection permit for kills unless the dropped connection already holds one.
@@ -157,7 +158,7 @@ async fn open_connection_for_kill(
     let permit = match abandoned.permit.connection_purpose() {
         ConnectionPurpose::Reading => {
             let (permits, address) = (&abandoned.connector.registry.permits, abandoned.permit.address());
-            Some(permits.acquire(address, ConnectionPurpose::Killing, KILL_ATTEMPT_STEP_TIMEOUT).await?)
+            Some(permits.acquire(address, ConnectionPurpose::Killing, TIMEOUT_PER_KILL_ATTEMPT_STEP).await?)
         }
         ConnectionPurpose::Killing => None,
     };
@@ -188,7 +189,7 @@ async fn attempt_kill(
         [] => KillAttemptOutcome::Ended,
         // If two sessions run a statement with the same tag, one of them has a forged tag.
         [_, _, ..] => KillAttemptOutcome::Unidentified,
-        [id] => match control.client.execute(&statements::build_kill_connection_statement(id)).await {
+        [id] => match control.client.execute(&sql_statements::build_kill_connection_statement(id)).await {
             Err(Error::Server(error)) if error.code == ER_NO_SUCH_THREAD => KillAttemptOutcome::Ended,
             sent => sent.map(|()| KillAttemptOutcome::Killed).map_err(failed)?,
         },

@@ -40,7 +40,6 @@ mod innodb_status;
 mod kill;
 mod kill_on_drop;
 mod limitations;
-mod limits;
 mod locks;
 mod lost_instrumentation;
 mod own_sessions;
@@ -48,6 +47,7 @@ mod privileges;
 mod process_list;
 mod program_names;
 mod raw_connection;
+mod read_limits;
 mod refused_logins;
 mod rollbacks;
 mod sampling;
@@ -55,8 +55,8 @@ mod server_instance;
 mod session_detail;
 mod session_variables;
 mod snapshot;
+mod sql_statements;
 mod statement_digests;
-mod statements;
 mod transactions;
 mod wait_graph_session_collector;
 
@@ -68,11 +68,11 @@ pub use explain::{ExplainOutcome, explain_running_statement};
 pub use flavor::Flavor;
 pub use kill::{
     ClientSessions, ExpectedStatement, KillEffect, KillOptions, KillOutcome, KillRefusal, KillTarget, PreKillSnapshot,
-    ProcessListOrigin, SessionLookupResult, UnsafeKillPolicy, Victim, find_sessions_by_id,
+    ProcessListSource, SessionLookupResult, UnsafeKillPolicy, Victim, find_sessions_by_id,
     find_sessions_unsafe_to_kill, kill_single_victim, kill_victims, read_client_sessions, read_kill_risks,
 };
-pub use limits::{ReadLimits, ReadSizeLimits};
 pub use locks::{LockWaits, read_lock_waits, read_server_instance_and_lock_waits};
+pub use read_limits::{ReadLimits, ReadSizeLimits};
 pub use rollbacks::{Rollback, read_rollbacks};
 pub use sampling::{SampleCache, SessionSample, take_session_sample};
 pub use server_instance::{ServerInstance, ServerInstanceParseError};

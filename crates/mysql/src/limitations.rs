@@ -93,7 +93,7 @@ limitations! {
         );
     }
 
-    /// `max` is the number of sessions above which a live session list omits idle sessions.
+    /// A live session list with more than `max` sessions omits idle sessions.
     describe_omitted_sessions(omitted: u64, total: u64, max: usize) -> SessionsTruncated {
         what: "{omitted} of {total} sessions are not listed, but all sessions are counted.",
             "共 {total} 个会话，其中 {omitted} 个未列出，但会话统计包含全部会话。";
@@ -223,7 +223,7 @@ limitations! {
         );
     }
 
-    describe_sessions_without_timers(sessions: u64) -> UnreliableAges {
+    describe_uninstrumented_sessions(sessions: u64) -> UnreliableAges {
         what: "Durations of {sessions} sessions may be wrong, and kill rules ignore these sessions.",
             "{sessions} 个会话的时长可能不准确，自动Kill会话任务会忽略这些会话。";
         why: "Sessions can change their durations in MySQL's process list with SET timestamp, and the server does not record the \
@@ -281,7 +281,7 @@ pub(crate) fn describe_missing_kill_privilege(flavor: Flavor, account: &str) -> 
     describe_missing_privilege_to_kill(privilege, account)
 }
 
-/// `loss` is the limitation that reports the threads missing from performance_schema.
+/// `loss` is the limitation for threads that performance_schema did not record.
 pub(crate) fn describe_incomplete_process_list(loss: &Limitation) -> Limitation {
     Limitation {
         kind: loss.kind,
@@ -297,7 +297,7 @@ pub(crate) fn describe_incomplete_process_list(loss: &Limitation) -> Limitation 
     }
 }
 
-/// `gap` contains the reason why performance_schema is unreadable.
+/// `gap` is a limitation that explains why performance_schema is unreadable.
 pub(crate) fn describe_unreadable_timers(gap: &Limitation) -> Limitation {
     let recording = describe_disabled_statement_recording();
     let why = LocalizedText::new(
@@ -316,12 +316,12 @@ pub(crate) fn describe_unreadable_row_locks(gap: &Limitation) -> Limitation {
     }
 }
 
-/// `gap` contains the reason why performance_schema is unreadable.
+/// `gap` is a limitation that explains why performance_schema is unreadable.
 pub(crate) fn describe_unreadable_program_names(gap: &Limitation) -> Limitation {
     Limitation { why: gap.why.clone(), remedy: gap.remedy.clone(), ..describe_disabled_connection_attributes() }
 }
 
-/// `gap` contains the reason why performance_schema is unreadable.
+/// `gap` is a limitation that explains why performance_schema is unreadable.
 pub(crate) fn describe_unreadable_digests(gap: &Limitation) -> Limitation {
     Limitation { why: gap.why.clone(), remedy: gap.remedy.clone(), ..describe_missing_statement_digests() }
 }
@@ -402,7 +402,7 @@ mod tests {
             describe_unreadable_digests(&gap),
             describe_unreadable_timers(&gap),
             describe_disabled_statement_recording(),
-            describe_sessions_without_timers(3),
+            describe_uninstrumented_sessions(3),
             describe_unchecked_session_durations(3),
             describe_negative_session_durations(3),
             describe_invalid_idle_durations(3),

@@ -11,7 +11,7 @@ mod threads;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use clew_diagnose::waits::{
+use clew_diagnose::lock_waits::{
     InnoDbLockWait, LockSnapshot, MetadataLock, ObservedSession, ObservedTransaction, WaitGraph, build_wait_graph,
 };
 use clew_model::{Failure, Limitation, NodeUrl, Session, Transaction};
@@ -41,7 +41,7 @@ pub struct LockWaits {
     pub sessions: Vec<ObservedSession>,
     /// All open transactions, including transactions without a session.
     pub transactions: Vec<ObservedTransaction>,
-    /// Latest statements in the open transactions of sessions, oldest first, keyed by session id.
+    /// Latest statements in each session's open transaction, oldest first, keyed by session id.
     pub(crate) last_statements: BTreeMap<u64, Vec<Vec<u8>>>,
 }
 
@@ -145,7 +145,7 @@ impl LockTableSnapshot {
         Ok(Self { transactions, threads, limitations, unreadable, capabilities, prepared, row_waits, metadata_locks })
     }
 
-    /// If the system tables omit a lock wait, Clew infers it from the state of the session in the process list.
+    /// Clew infers lock waits that are missing from the system tables from session states in the process list.
     pub(crate) fn waiting_or_blocking_session_ids(&self) -> HashSet<u64> {
         let waiting = self.transactions.iter().filter(|transaction| transaction.is_waiting_for_lock());
         let for_rows = self.row_waits.iter().flat_map(|wait| wait.session_ids(&self.threads));
@@ -182,7 +182,7 @@ impl LockTableSnapshot {
 
 /// While a session runs a DDL statement, InnoDB lists two transactions for the session.
 /// The function keeps one transaction per session.
-/// A waiting transaction takes precedence over a transaction with more locks.
+/// The function prefers a waiting transaction; otherwise, it prefers the transaction with more locks.
 fn select_one_transaction_per_session(transactions: Vec<Transaction>) -> Vec<Transaction> {
     let weight = |transaction: &Transaction| {
         (transaction.is_waiting_for_lock(), transaction.tables_locked, transaction.rows_locked, transaction.id)
@@ -242,7 +242,7 @@ async fn read_sessions_with_roles(
         Ok(())
     };
     connection.for_each_session(MAX_STORED_STATEMENT_BYTES + (4 << 10), collect).await?;
-    elapsed_times::replace_elapsed_times_of_busy_sessions(connection, &mut found, lock_waits).await?;
+    elapsed_times::correct_elapsed_times_of_busy_sessions(connection, &mut found, lock_waits).await?;
     Ok(found.into_iter().map(|session| to_observed_session(session, &mut own, threads)).collect())
 }
 

@@ -8,19 +8,19 @@ use std::collections::HashMap;
 use clew_model::{Failure, Limitation, LimitationKind, LocalizedText};
 
 use crate::connection::Connection;
-use crate::statements;
+use crate::sql_statements;
 
 struct LostInstrumentationCounter {
     counter: &'static str,
     size: &'static str,
     kind: LimitationKind,
-    /// Plural name of the performance_schema objects that `counter` counts, such as `metadata locks`.
+    /// Plural name of the objects that the status variable `counter` counts, such as `metadata locks`.
     objects: LocalizedText,
     /// Sentence that describes which data is missing if performance_schema did not record all objects.
     effect: LocalizedText,
 }
 
-const EFFECT_OF_MISSING_SESSIONS: LocalizedText = LocalizedText::from_static(
+const MISSING_SESSIONS_EFFECT_TEXT: LocalizedText = LocalizedText::from_static(
     "Sessions are missing in performance_schema, so their locks, statements, durations and program names are unknown.",
     "performance_schema中缺少部分会话，因此这些会话的锁、SQL语句、时长和客户端程序未知。",
 );
@@ -41,14 +41,14 @@ static LOST_INSTRUMENTATION_COUNTERS: [LostInstrumentationCounter; 6] = [
         size: "performance_schema_max_thread_instances",
         kind: LimitationKind::LostThreads,
         objects: LocalizedText::from_static("threads", "线程"),
-        effect: EFFECT_OF_MISSING_SESSIONS,
+        effect: MISSING_SESSIONS_EFFECT_TEXT,
     },
     LostInstrumentationCounter {
         counter: "Performance_schema_thread_classes_lost",
         size: "performance_schema_max_thread_classes",
         kind: LimitationKind::LostThreads,
         objects: LocalizedText::from_static("thread classes", "线程类型"),
-        effect: EFFECT_OF_MISSING_SESSIONS,
+        effect: MISSING_SESSIONS_EFFECT_TEXT,
     },
     LostInstrumentationCounter {
         counter: "Performance_schema_statement_classes_lost",
@@ -84,8 +84,8 @@ static LOST_INSTRUMENTATION_COUNTERS: [LostInstrumentationCounter; 6] = [
 
 /// Returns a `Limitation` for each type of object, such as threads, that performance_schema recorded incompletely.
 pub(crate) async fn detect_lost_instrumentation(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
-    let counters = read_numeric_variables(connection, statements::LOST_INSTRUMENTATION_COUNTERS_QUERY).await?;
-    let sizes = read_numeric_variables(connection, statements::PERFORMANCE_SCHEMA_VARIABLES_QUERY).await?;
+    let counters = read_numeric_variables(connection, sql_statements::LOST_INSTRUMENTATION_COUNTERS_QUERY).await?;
+    let sizes = read_numeric_variables(connection, sql_statements::PERFORMANCE_SCHEMA_VARIABLES_QUERY).await?;
     Ok(LOST_INSTRUMENTATION_COUNTERS
         .iter()
         .filter_map(|loss| loss.limitation_for_lost_instrumentation(&counters, &sizes))
@@ -105,7 +105,7 @@ pub(crate) async fn detect_lost_thread_instrumentation(
 type NamedValues = HashMap<String, i64>;
 
 async fn read_numeric_variables(connection: &mut Connection, statement: &str) -> Result<NamedValues, Failure> {
-    let rows: Vec<(String, String)> = connection.read_optional_rows(statement).await?;
+    let rows: Vec<(String, String)> = connection.read_rows_ignoring_server_errors(statement).await?;
     Ok(rows.into_iter().filter_map(|(name, value)| Some((name.to_ascii_lowercase(), value.parse().ok()?))).collect())
 }
 

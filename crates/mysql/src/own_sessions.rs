@@ -160,7 +160,7 @@ impl OwnConnection {
         }
     }
 
-    /// If `or_name` is true, a host name in `host` matches any local IP address, provided that the ports are equal.
+    /// If `or_name` is true, a host name in `host` matches any local IP address if the ports are equal.
     fn matches_local_address(&self, host: &[u8], or_name: bool) -> bool {
         let Some((name, port)) = parse_client_address(host) else { return false };
         let local = self.local.ip().to_canonical();
@@ -235,7 +235,7 @@ impl OwnSessionFilter {
         }
     }
 
-    /// If `session` is the session over which Clew reads the process list, this function also stores the session's id.
+    /// If `session` is the session that reads the process list, this function also stores the session's id.
     pub(crate) fn is_own_session(&mut self, session: &Session) -> bool {
         let statement = session.statement.as_deref().unwrap_or_default();
         if statement.starts_with(&self.start) && session.user == self.account {

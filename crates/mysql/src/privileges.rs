@@ -3,12 +3,12 @@
 use clew_model::{Failure, FailureKind, Limitation};
 
 use crate::connection::Connection;
-use crate::{limitations, statements};
-use statements::ER_CANNOT_CONVERT_STRING;
+use crate::{limitations, sql_statements};
+use sql_statements::ER_CANNOT_CONVERT_STRING;
 
 /// Returns the account in the form `user@host`.
 pub(crate) async fn read_current_account(connection: &mut Connection) -> Result<String, Failure> {
-    query_single_value(connection, statements::CURRENT_ACCOUNT_QUERY).await.map(Option::unwrap_or_default)
+    query_single_value(connection, sql_statements::CURRENT_ACCOUNT_QUERY).await.map(Option::unwrap_or_default)
 }
 
 /// Returns `None` if the server returns `NULL` or no rows.
@@ -28,7 +28,7 @@ pub(crate) async fn is_probe_query_allowed(connection: &mut Connection, probe: &
 }
 
 pub(crate) async fn has_kill_privilege(connection: &mut Connection) -> Result<bool, Failure> {
-    let grants: Vec<String> = connection.read_rows(statements::GRANTS_QUERY).await?;
+    let grants: Vec<String> = connection.read_rows(sql_statements::GRANTS_QUERY).await?;
     Ok(grants.iter().any(|grant| {
         let grant = grant.to_ascii_uppercase().replace("CONNECTION ADMIN", "CONNECTION_ADMIN");
         grant.contains(" ON *.* ")
@@ -40,11 +40,11 @@ pub(crate) async fn check_performance_schema_access(
     connection: &mut Connection,
     account: &str,
 ) -> Result<Result<(), Limitation>, Failure> {
-    let on: Option<String> = query_single_value(connection, statements::PERFORMANCE_SCHEMA_ENABLED_QUERY).await?;
+    let on: Option<String> = query_single_value(connection, sql_statements::PERFORMANCE_SCHEMA_ENABLED_QUERY).await?;
     if !matches!(on.as_deref(), Some("1" | "ON")) {
         return Ok(Err(limitations::describe_disabled_performance_schema()));
     }
-    if !is_probe_query_allowed(connection, statements::METADATA_LOCKS_PROBE_QUERY).await? {
+    if !is_probe_query_allowed(connection, sql_statements::METADATA_LOCKS_PROBE_QUERY).await? {
         return Ok(Err(limitations::describe_unreadable_performance_schema(account)));
     }
     Ok(Ok(()))

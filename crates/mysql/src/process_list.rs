@@ -6,7 +6,7 @@ use clew_diagnose::is_internal_session;
 use clew_model::{Limitation, Session};
 
 use crate::client::{Client, Error, ResultSetRows, RowCells};
-use crate::{limitations, statements};
+use crate::{limitations, sql_statements};
 
 /// Memory usage of a [`Session`] in bytes, excluding the contents of its text columns.
 const SESSION_OVERHEAD_BYTES: usize = size_of::<Session>() + 5 * 16;
@@ -23,7 +23,7 @@ pub(crate) async fn query_full_process_list(
     client: &mut Client,
     max_row: usize,
 ) -> Result<ProcessListReader<'_>, Error> {
-    query_session_rows(client, statements::PROCESS_LIST_QUERY, max_row).await
+    query_session_rows(client, sql_statements::PROCESS_LIST_QUERY, max_row).await
 }
 
 /// `performance_schema.processlist` does not take a global lock, but truncates each statement to 1,024 bytes.
@@ -31,7 +31,7 @@ pub(crate) async fn query_performance_schema_process_list(
     client: &mut Client,
     max_row: usize,
 ) -> Result<ProcessListReader<'_>, Error> {
-    query_session_rows(client, statements::PERFORMANCE_SCHEMA_PROCESS_LIST_QUERY, max_row).await
+    query_session_rows(client, sql_statements::PERFORMANCE_SCHEMA_PROCESS_LIST_QUERY, max_row).await
 }
 
 async fn query_session_rows<'a>(
@@ -101,7 +101,7 @@ impl SessionMemoryLimiter {
 }
 
 /// Parses the columns Id, User, Host, db, Command, Time, State and Info. Ignores any further columns.
-/// Returns the session, and true if its elapsed time was invalid and has been replaced with 0.
+/// Returns the session and a flag that is true if its elapsed time was invalid and has been replaced with 0.
 fn parse_session(mut cells: RowCells<'_>) -> Result<(Session, bool), Error> {
     let mut cell = || cells.next_cell();
     let id = parse_number(cell()?).unwrap_or(0);

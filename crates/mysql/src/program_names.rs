@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clew_model::{Failure, Limitation};
 
 use crate::connection::Connection;
-use crate::{limitations, statements};
+use crate::{limitations, sql_statements};
 
 /// Returns a map from session ids to program names.
 /// Sessions with the same program name share one copy of the name.
@@ -20,7 +20,7 @@ pub(crate) async fn read_all_program_names(
         limitations.push(limitations::describe_unreadable_program_names(gap));
         return Ok(HashMap::new());
     }
-    let rows = connection.read_rows(statements::ALL_PROGRAM_NAMES_QUERY).await?;
+    let rows = connection.read_rows(sql_statements::ALL_PROGRAM_NAMES_QUERY).await?;
     if rows.is_empty() && are_connection_attributes_disabled(connection).await? {
         limitations.push(limitations::describe_disabled_connection_attributes());
     }
@@ -31,15 +31,17 @@ pub(crate) async fn read_program_names(
     connection: &mut Connection,
     sessions: &[u64],
 ) -> Result<HashMap<u64, Arc<[u8]>>, Failure> {
-    Ok(intern_program_names(connection.read_rows(&statements::program_names_query(sessions)).await?))
+    Ok(intern_program_names(connection.read_rows(&sql_statements::program_names_query(sessions)).await?))
 }
 
 /// Like [`read_program_names`], but returns no names if the account cannot read them.
-pub(crate) async fn read_optional_program_names(
+pub(crate) async fn read_program_names_if_permitted(
     connection: &mut Connection,
     sessions: &[u64],
 ) -> Result<HashMap<u64, Arc<[u8]>>, Failure> {
-    Ok(intern_program_names(connection.read_optional_rows(&statements::program_names_query(sessions)).await?))
+    Ok(intern_program_names(
+        connection.read_rows_ignoring_server_errors(&sql_statements::program_names_query(sessions)).await?,
+    ))
 }
 
 /// Session id and program name.
@@ -61,6 +63,6 @@ fn intern_program_names(rows: Vec<NameRow>) -> HashMap<u64, Arc<[u8]>> {
 }
 
 async fn are_connection_attributes_disabled(connection: &mut Connection) -> Result<bool, Failure> {
-    let size: Vec<i64> = connection.read_rows(statements::CONNECTION_ATTRIBUTE_BUFFER_SIZE_QUERY).await?;
+    let size: Vec<i64> = connection.read_rows(sql_statements::CONNECTION_ATTRIBUTE_BUFFER_SIZE_QUERY).await?;
     Ok(size.first() == Some(&0))
 }

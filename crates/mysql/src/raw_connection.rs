@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use crate::client::{Client, Error, TcpConnection};
 use crate::connector::NodeConnector;
 use crate::own_sessions::{ConnectionRegistration, OwnSessionFilter};
-use crate::{failure, statements};
+use crate::{failure, sql_statements};
 
 /// MySQL error code returned by a server that has reached `max_connections`.
 const ER_CON_COUNT_ERROR: u16 = 1040;
@@ -82,14 +82,14 @@ impl RawConnection {
         const MISSING_SERVER_VERSION_ERROR: Error = Error::Protocol("the server returned no version");
         let (version, id, server_host) = match self
             .client
-            .query_all_rows::<(String, u64, Option<Vec<u8>>)>(statements::VERSION_CONNECTION_ID_AND_HOST_QUERY)
+            .query_all_rows::<(String, u64, Option<Vec<u8>>)>(sql_statements::VERSION_CONNECTION_ID_AND_HOST_QUERY)
             .await
         {
             Ok(rows) => rows.into_iter().next().ok_or(MISSING_SERVER_VERSION_ERROR)?,
             // A compatible server or a proxy may lack one of the variables.
             Err(Error::Server(_)) => {
                 let rows: Vec<(String, u64)> =
-                    self.client.query_all_rows(statements::VERSION_AND_CONNECTION_ID_QUERY).await?;
+                    self.client.query_all_rows(sql_statements::VERSION_AND_CONNECTION_ID_QUERY).await?;
                 let (version, id) = rows.into_iter().next().ok_or(MISSING_SERVER_VERSION_ERROR)?;
                 (version, id, None)
             }
@@ -113,7 +113,7 @@ impl RawConnection {
 
     /// Returns true if the connection ids prove that Clew connects to the server directly, without a proxy.
     /// Behind a proxy, the process list query and the `KILL` statement could reach different servers.
-    /// The caller must already have passed every session in the process list to `filter`.
+    /// Before the call, `filter` must have processed every session in the process list.
     pub(crate) fn is_directly_connected(&self, filter: &OwnSessionFilter) -> bool {
         self.matches_handshake_connection_id() && filter.connection_id_in_process_list() == Some(self.id)
     }

@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 /// Requests made up to 1 s after a refused login, and requests that were already waiting, return its error.
 /// They do not repeat the login.
-/// Callers store a login backoff within 1 s after a refused login, which prevents further login attempts.
+/// Within 1 s after a refused login, callers store a login backoff that prevents further login attempts.
 const REFUSED_LOGIN_TTL: Duration = Duration::from_secs(1);
 
 /// Maps each node address to the most recent login that the node refused.

@@ -19,8 +19,8 @@ use crate::clock::{self, LocalTimestampAge};
 use crate::connection::{Connection, run_with_read_timeout};
 use crate::connector::NodeConnector;
 use crate::transactions::{self, ER_SPECIFIC_ACCESS_DENIED_ERROR, TransactionReadResult};
-use crate::{privileges, statements};
-use statements::ER_CANNOT_CONVERT_STRING;
+use crate::{privileges, sql_statements};
+use sql_statements::ER_CANNOT_CONVERT_STRING;
 
 /// The sample interval exceeds [`transactions::INNODB_TRX_REFRESH_INTERVAL`], so that each sample contains new data.
 /// While another client reads `innodb_trx` continuously, InnoDB does not refresh it, and all samples are identical.
@@ -131,7 +131,7 @@ fn estimate_remaining_seconds(rows: u64, rows_undone: u64, passed: Duration) -> 
 
 /// Reads the progress of rollbacks from `innodb_trx`, or from the InnoDB status if `innodb_trx` is unreadable.
 async fn read_rollback_progress(connection: &mut Connection) -> Result<Vec<RollbackProgress>, Failure> {
-    match connection.query_all_rows::<RollbackRow>(statements::ROLLBACKS_QUERY).await {
+    match connection.query_all_rows::<RollbackRow>(sql_statements::ROLLBACKS_QUERY).await {
         Ok(rows) => {
             return rollback_progress_from_rows(connection, rows)
                 .await
@@ -166,7 +166,7 @@ impl From<Transaction> for RollbackProgress {
     }
 }
 
-/// If the start time is ambiguous because daylight saving time ended, returns the smaller of the two possible ages.
+/// If the end of daylight saving time makes the start time ambiguous, returns the smaller of the two possible ages.
 async fn rollback_progress_from_rows(
     connection: &mut Connection,
     rows: Vec<RollbackRow>,

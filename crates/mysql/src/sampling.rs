@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use crate::client::Error;
 use clew_diagnose::is_internal_session;
+use clew_diagnose::lock_waits::build_wait_graph;
 use clew_diagnose::session_feed::{MAX_STATEMENT_BYTES, SampledSession, SessionCounts};
-use clew_diagnose::waits::build_wait_graph;
 use clew_model::{Failure, Limitation, LimitationKind, NodeUrl, Session, SessionDetail};
 
 use crate::clock::NodeClockHistory;
@@ -208,7 +208,7 @@ async fn read_open_transactions(
     Ok((TransactionsBySession::new(open), gap))
 }
 
-/// Reads the sampled sessions. Adds waiting and blocking sessions of any kind, even Clew's own, to `parties`.
+/// Reads the sampled sessions. Adds all waiting and blocking sessions, including Clew's own sessions, to `parties`.
 async fn read_sampled_sessions(
     connection: &mut Connection,
     cache: &mut SampleCache,
@@ -238,10 +238,10 @@ async fn read_sampled_sessions(
         }
     }
     let lock_waits = found.open.lock_wait_durations();
-    elapsed_times::replace_elapsed_times_of_busy_sessions(connection, &mut found.sessions, &lock_waits).await?;
+    elapsed_times::correct_elapsed_times_of_busy_sessions(connection, &mut found.sessions, &lock_waits).await?;
     found.count_sessions(&cache.clock, connection.flavor, threshold);
     if let Some(parties) = parties {
-        parties.replace_elapsed_times(&found.sessions);
+        parties.correct_elapsed_times(&found.sessions);
     }
     Ok(found)
 }

@@ -11,7 +11,7 @@ use clew_model::Failure;
 
 use crate::client::{Client, Error};
 use crate::flavor::Flavor;
-use crate::{failure, statements};
+use crate::{failure, sql_statements};
 
 /// Server instance, identified by the server identity and the start time of the server process.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -59,12 +59,14 @@ pub(crate) async fn read_server_instance(
     address: &str,
 ) -> Result<ServerInstance, Failure> {
     let statements = match flavor {
-        Flavor::MySql => {
-            [statements::MYSQL_IDENTITY_AND_START_TIME_QUERY, statements::LEGACY_MYSQL_IDENTITY_AND_START_TIME_QUERY]
-        }
-        Flavor::MariaDb => {
-            [statements::MARIADB_IDENTITY_AND_START_TIME_QUERY, statements::MARIADB_IDENTITY_AND_START_TIME_QUERY]
-        }
+        Flavor::MySql => [
+            sql_statements::MYSQL_IDENTITY_AND_START_TIME_QUERY,
+            sql_statements::LEGACY_MYSQL_IDENTITY_AND_START_TIME_QUERY,
+        ],
+        Flavor::MariaDb => [
+            sql_statements::MARIADB_IDENTITY_AND_START_TIME_QUERY,
+            sql_statements::MARIADB_IDENTITY_AND_START_TIME_QUERY,
+        ],
     };
     let mut failed = Error::Protocol("the server returned no uptime");
     for statement in statements {

@@ -1,13 +1,13 @@
 //! Reads the data for the session detail view.
 
-use clew_diagnose::waits::{WaitGraph, WaitParticipant};
+use clew_diagnose::lock_waits::{WaitGraph, WaitParticipant};
 use clew_model::{Failure, LimitationKind, NodeUrl, Session, Transaction};
 
 use crate::connection::{Connection, run_with_read_timeout};
 use crate::connector::NodeConnector;
 use crate::elapsed_times::{self, ElapsedTimeCheckScope};
 use crate::locks::{LockWaits, query_lock_waits};
-use crate::statements;
+use crate::sql_statements;
 
 const MAX_STATEMENT_BYTES_IN_SESSION_DETAIL: usize = 8 << 20;
 
@@ -21,11 +21,11 @@ pub struct DetailedSession {
     /// Open transaction.
     pub transaction: Option<Transaction>,
     /// Latest statements in the open transaction, oldest first.
-    /// If the server does not record transactions, the list contains the latest statements of the session.
+    /// If performance_schema does not record transactions, the list contains the latest statements of the session.
     pub last_statements: Vec<Vec<u8>>,
     /// Names and values of the connection attributes sent by the client.
     pub attributes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
-    /// Wait graph, reduced to the session, its blockers and its waiters.
+    /// Part of the wait graph that contains the session, its blockers and its waiters.
     pub graph: WaitGraph,
 }
 
@@ -61,13 +61,13 @@ pub async fn read_session_detail(
             transaction,
             last_statements: last_statements.remove(&id).unwrap_or_default(),
             attributes,
-            graph: reduce_wait_graph_to_session(graph, id),
+            graph: extract_session_wait_graph(graph, id),
         }))
     };
     run_with_read_timeout(node, connector, "reading a session", reading).await
 }
 
-/// Returns a session from the process list, and true if its statement has been truncated.
+/// Returns a session from the process list and a flag that is true if its statement was truncated.
 async fn read_process_list_row(connection: &mut Connection, id: u64) -> Result<Option<(Session, bool)>, Failure> {
     let mut found = None;
     let select = |mut session: Session| {
@@ -83,7 +83,7 @@ async fn read_process_list_row(connection: &mut Connection, id: u64) -> Result<O
     };
     connection.for_each_session(MAX_STATEMENT_BYTES_IN_SESSION_DETAIL + (4 << 10), select).await?;
     let checked = found.iter_mut().map(|(session, _)| session).collect();
-    elapsed_times::replace_elapsed_times(connection, checked, ElapsedTimeCheckScope::All).await?;
+    elapsed_times::correct_elapsed_times(connection, checked, ElapsedTimeCheckScope::All).await?;
     Ok(found)
 }
 
@@ -92,11 +92,11 @@ async fn read_connection_attributes(
     id: u64,
 ) -> Result<Vec<(Vec<u8>, Option<Vec<u8>>)>, Failure> {
     // A limitation already names a missing privilege.
-    connection.read_optional_rows(&statements::connection_attributes_query(id)).await
+    connection.read_rows_ignoring_server_errors(&sql_statements::connection_attributes_query(id)).await
 }
 
 /// Removes all sessions from the wait graph except session `id` and its direct and transitive blockers and waiters.
-fn reduce_wait_graph_to_session(mut graph: WaitGraph, id: u64) -> WaitGraph {
+fn extract_session_wait_graph(mut graph: WaitGraph, id: u64) -> WaitGraph {
     let session = WaitParticipant::Session(id);
     let mut reachable = graph.with_transitive_blockers(session);
     let freed = graph.find_unblocked_participants(&[session]);

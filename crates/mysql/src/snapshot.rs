@@ -1,6 +1,6 @@
 //! Takes snapshots of a node's sessions: joins them with open transactions, then filters, sorts and encodes the rows.
 
-mod detailed;
+mod detailed_snapshot;
 mod encoder;
 mod session_spill_buffer;
 
@@ -17,7 +17,7 @@ use crate::flavor::Flavor;
 use crate::server_instance::ServerInstance;
 use crate::transactions::TransactionsBySession;
 use crate::{doctor, transactions};
-use detailed::DetailsBySession;
+use detailed_snapshot::DetailsBySession;
 use encoder::read_sorted_rows;
 
 /// Output format for the rows of a snapshot.
@@ -25,7 +25,7 @@ use encoder::read_sorted_rows;
 pub enum OutputFormat {
     /// CSV without a header row.
     Csv {
-        /// True to escape cells that a spreadsheet would evaluate as formulas.
+        /// If true, cells that a spreadsheet would evaluate as formulas are escaped.
         formula_guard: bool,
     },
     /// JSON objects separated by commas.
@@ -45,7 +45,7 @@ pub enum StatementMasking {
 impl StatementMasking {
     /// Returns [`Self::Templates`] if `masked` is true, and [`Self::Full`] otherwise.
     #[must_use]
-    pub fn from_masked_flag(masked: bool) -> Self {
+    pub fn choose_statement_masking(masked: bool) -> Self {
         if masked { Self::Templates } else { Self::Full }
     }
 }
@@ -70,8 +70,8 @@ pub struct SnapshotOptions {
     pub statements: StatementMasking,
     /// Format of the rows.
     pub format: OutputFormat,
-    /// True to include the columns in [`clew_model::SESSION_DETAIL_COLUMNS`]: the statement digest, program name and
-    /// lock wait of each session.
+    /// If true, the snapshot includes the columns in [`clew_model::SESSION_DETAIL_COLUMNS`].
+    /// These columns contain the statement digest, program name and lock wait of each session.
     pub detailed: bool,
 }
 
@@ -173,7 +173,7 @@ pub async fn take_snapshot_with_server_instance(
 
 async fn read_snapshot(mut connection: Connection, options: &SnapshotOptions) -> Result<Snapshot, Failure> {
     if options.detailed {
-        return detailed::read_detailed_snapshot(connection, options).await;
+        return detailed_snapshot::read_detailed_snapshot(connection, options).await;
     }
     let mut limitations = doctor::find_process_list_limitations(&mut connection).await?;
     let transactions = transactions::read_visible_transactions(&mut connection, None, &mut limitations).await?;

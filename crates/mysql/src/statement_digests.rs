@@ -9,7 +9,7 @@ use clew_model::{Failure, Limitation};
 
 use crate::connection::Connection;
 use crate::flavor::Flavor;
-use crate::{limitations, statements};
+use crate::{limitations, sql_statements};
 
 /// Row of `events_statements_current`: thread id, event id, and statement digest.
 type StatementRow = (u64, u64, Option<Vec<u8>>);
@@ -35,8 +35,8 @@ pub(crate) async fn read_statement_digests(
         limitations.push(limitations::describe_unreadable_digests(gap));
         return Ok(HashMap::new());
     }
-    let rows: Vec<StatementRow> = connection.read_rows(statements::RUNNING_STATEMENT_DIGESTS_QUERY).await?;
-    let on: Vec<String> = connection.read_rows(statements::ENABLED_SETUP_CONSUMERS_QUERY).await?;
+    let rows: Vec<StatementRow> = connection.read_rows(sql_statements::RUNNING_STATEMENT_DIGESTS_QUERY).await?;
+    let on: Vec<String> = connection.read_rows(sql_statements::ENABLED_SETUP_CONSUMERS_QUERY).await?;
     let off: Vec<&str> =
         CONSUMERS_REQUIRED_FOR_DIGESTS.into_iter().filter(|name| !on.iter().any(|on| on == name)).collect();
     if !off.is_empty() {

@@ -14,10 +14,10 @@ use tokio::time::sleep;
 use crate::client::Error;
 use crate::clock::{self, LocalTimestampAge};
 use crate::connection::Connection;
-use crate::{innodb_status, limitations, privileges, statements};
-use statements::ER_CANNOT_CONVERT_STRING;
+use crate::{innodb_status, limitations, privileges, sql_statements};
+use sql_statements::ER_CANNOT_CONVERT_STRING;
 
-/// MySQL error code for an operation for which the account lacks a privilege, such as PROCESS.
+/// MySQL error code for an operation that fails because a privilege, such as PROCESS, is missing.
 pub(crate) const ER_SPECIFIC_ACCESS_DENIED_ERROR: u16 = 1227;
 
 /// Reads the open transactions and appends a `Limitation` if the server hides all or some transactions.
@@ -68,7 +68,7 @@ pub(crate) async fn read_transactions(connection: &mut Connection) -> Result<Tra
 
 async fn query_transactions(connection: &mut Connection) -> Result<TransactionReadResult, Error> {
     for attempt in 1..=MAX_TRANSACTION_READ_ATTEMPTS {
-        match connection.query_all_rows::<TransactionRow>(statements::TRANSACTIONS_QUERY).await {
+        match connection.query_all_rows::<TransactionRow>(sql_statements::TRANSACTIONS_QUERY).await {
             Ok(rows) => return Ok(TransactionReadResult::Readable(compute_transaction_ages(connection, rows).await?)),
             Err(Error::Server(error)) if error.code == ER_SPECIFIC_ACCESS_DENIED_ERROR => {
                 return Ok(TransactionReadResult::Hidden);
@@ -86,7 +86,7 @@ async fn query_transactions(connection: &mut Connection) -> Result<TransactionRe
 }
 
 async fn read_transactions_from_innodb_status(connection: &mut Connection) -> Result<Vec<Transaction>, Error> {
-    let status = connection.query_all_rows::<(Vec<u8>, Vec<u8>, Vec<u8>)>(statements::INNODB_STATUS_QUERY).await?;
+    let status = connection.query_all_rows::<(Vec<u8>, Vec<u8>, Vec<u8>)>(sql_statements::INNODB_STATUS_QUERY).await?;
     let text = status.first().map(|(_, _, text)| String::from_utf8_lossy(text)).unwrap_or_default();
     Ok(innodb_status::parse_transactions(&text))
 }
@@ -125,7 +125,7 @@ async fn compute_transaction_ages(
         }
         transactions.push(transaction);
     }
-    connection.limitations.extend(uncertain_ages.uncertain_transaction_age_limitations());
+    connection.limitations.extend(uncertain_ages.describe_uncertain_transaction_ages());
     Ok(transactions)
 }
 
@@ -163,7 +163,7 @@ impl TransactionAgeResolver {
         Session::sanitize_duration_seconds(age.into())
     }
 
-    fn uncertain_transaction_age_limitations(&self) -> Vec<Limitation> {
+    fn describe_uncertain_transaction_ages(&self) -> Vec<Limitation> {
         let negative = (self.negative > 0).then(|| limitations::describe_negative_transaction_durations(self.negative));
         let ambiguous =
             (self.ambiguous > 0).then(|| limitations::describe_ambiguous_transaction_durations(self.ambiguous));
@@ -260,11 +260,11 @@ mod tests {
         assert_eq!(uncertain_ages.resolve_transaction_age(ambiguous, Some(3661)), 3660);
         assert_eq!(uncertain_ages.resolve_transaction_age(ambiguous, Some(61)), 60);
         assert_eq!(uncertain_ages.resolve_transaction_age(LocalTimestampAge::Exact(-1), None), 0);
-        assert_eq!(uncertain_ages.uncertain_transaction_age_limitations(), []);
+        assert_eq!(uncertain_ages.describe_uncertain_transaction_ages(), []);
         assert_eq!(uncertain_ages.resolve_transaction_age(ambiguous, None), 60);
         assert_eq!(uncertain_ages.resolve_transaction_age(LocalTimestampAge::Exact(-3600), None), 0);
         let kinds: Vec<_> =
-            uncertain_ages.uncertain_transaction_age_limitations().iter().map(|limitation| limitation.kind).collect();
+            uncertain_ages.describe_uncertain_transaction_ages().iter().map(|limitation| limitation.kind).collect();
         assert_eq!(kinds, [LimitationKind::UnreliableAges; 2]);
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use clew_diagnose::is_internal_session;
-use clew_diagnose::waits::{ObservedSession, SessionRole, is_lock_wait_state};
+use clew_diagnose::lock_waits::{ObservedSession, SessionRole, is_lock_wait_state};
 use clew_model::Session;
 
 use crate::client::Error;
@@ -55,7 +55,7 @@ impl WaitGraphSessionCollector {
         Ok(())
     }
 
-    pub(crate) fn replace_elapsed_times(&mut self, checked: &[Session]) {
+    pub(crate) fn correct_elapsed_times(&mut self, checked: &[Session]) {
         let seconds: HashMap<u64, u64> = checked.iter().map(|session| (session.id, session.seconds)).collect();
         for session in &mut self.sessions {
             session.seconds = seconds.get(&session.id).copied().unwrap_or(session.seconds);

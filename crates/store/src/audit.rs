@@ -2,8 +2,8 @@
 //!
 //! A change and its audit row are committed in the same transaction.
 
-/// Columns of the table `audit` that an audit row contains.
-/// With `SELECT *`, prepared statements would fail on PostgreSQL as soon as a newer version of Clew adds a column.
+/// Columns of the table `audit` that Clew reads into an audit row.
+/// Queries list the columns, because a prepared `SELECT *` fails on PostgreSQL after an upgrade adds a column.
 macro_rules! audit_columns {
     () => {
         "seq, at, actor_kind, actor_id, actor_name, actor_domain_id, peer, request_id, operation, domain_id, project_id, \
@@ -31,7 +31,7 @@ pub(crate) use crate::audit::checkpoint_tracker::CheckpointTracker;
 pub(crate) use crate::audit::mac_keys::{AuditMacKeys, rotate_audit_mac_key};
 use crate::database::query;
 use crate::error::StoreError;
-use crate::handles::AuditStore;
+use crate::store_handles::AuditStore;
 
 /// Row of the audit log.
 #[derive(Debug, Clone, PartialEq)]
@@ -145,7 +145,7 @@ pub enum AuditIntegrityProblemKind {
     },
     /// The row's MAC is valid, but the row does not follow the previous row. It may be from another database.
     OutOfOrder,
-    /// The record of the newest row was tampered with before Clew appended this row, so earlier rows may be missing.
+    /// The head record was tampered with before Clew appended this row, so rows before this row may be missing.
     AfterChangedHead,
     /// The head record, which identifies the newest row, was tampered with, so the newest rows may be missing.
     HeadChanged,

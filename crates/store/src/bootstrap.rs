@@ -8,18 +8,18 @@ use crate::audit;
 use crate::error::StoreError;
 use crate::identities::users::{NewUser, insert_user};
 use crate::sealing::AssociatedData;
-use crate::settings::{MASTER_KEY_CANARY_SETTING, read_setting, write_setting};
+use crate::settings::{MASTER_KEY_CHECK_VALUE_SETTING, read_setting, write_setting};
 use crate::store::{InitialTenant, InitialTenantIds, REGION_SETTING_NAME, Store};
 use crate::tenants::projects::{insert_iam_domain, insert_project};
 
-pub(crate) const MASTER_KEY_CANARY_ASSOCIATED_DATA: AssociatedData<'static> =
-    AssociatedData { table: "settings", column: "value", row: MASTER_KEY_CANARY_SETTING };
+pub(crate) const MASTER_KEY_CHECK_VALUE_ASSOCIATED_DATA: AssociatedData<'static> =
+    AssociatedData { table: "settings", column: "value", row: MASTER_KEY_CHECK_VALUE_SETTING };
 
-/// Plaintext of the encrypted setting [`MASTER_KEY_CANARY_SETTING`] in a database whose audit log has been started.
+/// Plaintext of the encrypted setting [`MASTER_KEY_CHECK_VALUE_SETTING`] in a database with an audit log.
 /// An attacker without the master key cannot encrypt the plaintext and therefore cannot forge the setting.
 /// If the setting contains this plaintext but the database has no audit log, the audit log was removed.
-/// Databases of Clew versions without an audit log contain the encrypted plaintext `canary` instead.
-pub(crate) const MASTER_KEY_CANARY_PLAINTEXT: &str = "canary, audited";
+/// In a database created by a Clew version without an audit log, the plaintext of the setting is `canary`.
+pub(crate) const MASTER_KEY_CHECK_VALUE_PLAINTEXT: &str = "canary, audited";
 
 impl Store {
     pub(crate) async fn insert_initial_identities(
@@ -28,14 +28,15 @@ impl Store {
         tenant: InitialTenant,
     ) -> Result<InitialTenantIds, StoreError> {
         let now = self.clock.unix_seconds();
-        let canary =
-            self.sealer.seal(MASTER_KEY_CANARY_ASSOCIATED_DATA, &SecretString::from(MASTER_KEY_CANARY_PLAINTEXT))?;
+        let canary = self
+            .sealer
+            .seal(MASTER_KEY_CHECK_VALUE_ASSOCIATED_DATA, &SecretString::from(MASTER_KEY_CHECK_VALUE_PLAINTEXT))?;
         let mut tx = self.begin_audited_transaction("create the initial identities").await?;
         // Two processes may initialise the database at the same time, each with its own key.
-        if read_setting(tx.transaction(), MASTER_KEY_CANARY_SETTING).await?.is_some() {
+        if read_setting(tx.transaction(), MASTER_KEY_CHECK_VALUE_SETTING).await?.is_some() {
             return Err(StoreError::AlreadyInitialised { location: "the database".to_owned() });
         }
-        write_setting(tx.transaction(), MASTER_KEY_CANARY_SETTING, &canary).await?;
+        write_setting(tx.transaction(), MASTER_KEY_CHECK_VALUE_SETTING, &canary).await?;
         write_setting(tx.transaction(), REGION_SETTING_NAME, tenant.region.as_bytes()).await?;
         audit::initialize_audit_chain(tx.transaction(), &self.keys.audit).await?;
         let domain_id = insert_iam_domain(tx.transaction(), &tenant.domain_name, now).await?;
@@ -63,11 +64,11 @@ impl Store {
     /// Verifies the master key. Also starts the audit log if an older Clew version created the database without one.
     pub(crate) async fn verify_master_key(&self) -> Result<(), StoreError> {
         let canary =
-            read_setting(&self.database, MASTER_KEY_CANARY_SETTING).await?.ok_or_else(|| StoreError::Damaged {
+            read_setting(&self.database, MASTER_KEY_CHECK_VALUE_SETTING).await?.ok_or_else(|| StoreError::Damaged {
                 what: "metadata",
                 reason: format!("{} is empty; restore it from a backup", self.database_path().display()),
             })?;
-        if self.unseal_master_key_canary(&canary)?.expose_secret() == MASTER_KEY_CANARY_PLAINTEXT {
+        if self.decrypt_master_key_check_value(&canary)?.expose_secret() == MASTER_KEY_CHECK_VALUE_PLAINTEXT {
             Ok(())
         } else {
             self.start_audit_log().await
@@ -75,16 +76,17 @@ impl Store {
     }
 
     async fn start_audit_log(&self) -> Result<(), StoreError> {
-        let sealed =
-            self.sealer.seal(MASTER_KEY_CANARY_ASSOCIATED_DATA, &SecretString::from(MASTER_KEY_CANARY_PLAINTEXT))?;
+        let sealed = self
+            .sealer
+            .seal(MASTER_KEY_CHECK_VALUE_ASSOCIATED_DATA, &SecretString::from(MASTER_KEY_CHECK_VALUE_PLAINTEXT))?;
         let mut tx = self.begin_audited_transaction("start the audit log").await?;
-        let found = read_setting(tx.transaction(), MASTER_KEY_CANARY_SETTING).await?.unwrap_or_default();
+        let found = read_setting(tx.transaction(), MASTER_KEY_CHECK_VALUE_SETTING).await?.unwrap_or_default();
         // Another process may have started the audit log concurrently.
-        if self.unseal_master_key_canary(&found)?.expose_secret() == MASTER_KEY_CANARY_PLAINTEXT {
+        if self.decrypt_master_key_check_value(&found)?.expose_secret() == MASTER_KEY_CHECK_VALUE_PLAINTEXT {
             return Ok(());
         }
         audit::initialize_audit_chain(tx.transaction(), &self.keys.audit).await?;
-        write_setting(tx.transaction(), MASTER_KEY_CANARY_SETTING, &sealed).await?;
+        write_setting(tx.transaction(), MASTER_KEY_CHECK_VALUE_SETTING, &sealed).await?;
         tx.commit_with_event(&AuditEvent::for_successful_operation(
             &AuditOrigin::for_internal_operation(),
             "BeginAudit",
@@ -93,7 +95,7 @@ impl Store {
         .await
     }
 
-    fn unseal_master_key_canary(&self, sealed: &[u8]) -> Result<SecretString, StoreError> {
-        self.sealer.unseal(MASTER_KEY_CANARY_ASSOCIATED_DATA, sealed).map_err(|_| StoreError::WrongMasterKey)
+    fn decrypt_master_key_check_value(&self, sealed: &[u8]) -> Result<SecretString, StoreError> {
+        self.sealer.unseal(MASTER_KEY_CHECK_VALUE_ASSOCIATED_DATA, sealed).map_err(|_| StoreError::WrongMasterKey)
     }
 }

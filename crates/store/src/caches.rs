@@ -39,25 +39,25 @@ impl Default for StoreCaches {
 
 #[derive(Debug, Clone)]
 struct RecordedClientAddress {
-    /// Client address as text. Failed authentication attempts are looked up by this value for each signed request.
+    /// Client address as text. Clew uses the text to look up failed authentication attempts for each signed request.
     text: Arc<str>,
     /// Time when Clew last wrote the client address to the database, as a Unix timestamp in seconds.
     recorded_at: i64,
 }
 
-/// Cached client addresses share one constant version, because database changes do not invalidate them.
-const NEVER_INVALIDATED_ENTRY_VERSION: i64 = 0;
+/// All cached client addresses have the same constant version, because database changes do not invalidate them.
+const PERMANENT_ENTRY_VERSION: i64 = 0;
 
 impl StoreCaches {
     /// `since` is a Unix timestamp in seconds.
     pub(crate) fn find_recent_client_address(&self, user: &UserId, address: IpAddr, since: i64) -> Option<Arc<str>> {
-        let recorded = self.addresses.get(NEVER_INVALIDATED_ENTRY_VERSION, &(user.clone(), address));
+        let recorded = self.addresses.get(PERMANENT_ENTRY_VERSION, &(user.clone(), address));
         recorded.filter(|address| address.recorded_at > since).map(|address| address.text)
     }
 
     pub(crate) fn record_client_address(&self, user: &UserId, address: IpAddr, recorded_at: i64) {
         let recorded = RecordedClientAddress { text: address.to_string().into(), recorded_at };
-        self.addresses.insert(NEVER_INVALIDATED_ENTRY_VERSION, (user.clone(), address), recorded);
+        self.addresses.insert(PERMANENT_ENTRY_VERSION, (user.clone(), address), recorded);
     }
 
     pub(crate) fn evict_client_address(&self, user: &UserId, address: IpAddr) {

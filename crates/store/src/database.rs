@@ -98,7 +98,7 @@ impl Database {
     }
 
     /// Returns SQL for the `FROM` clause that expands a JSON array parameter into rows with a column `value`.
-    pub(crate) fn json_array_to_rows_sql(&self, parameter: &str) -> String {
+    pub(crate) fn sql_for_json_array_rows(&self, parameter: &str) -> String {
         match self {
             Self::Sqlite(_) => format!("json_each({parameter})"),
             Self::Postgres(_) => format!("json_array_elements({parameter}::json)"),
@@ -106,7 +106,7 @@ impl Database {
     }
 
     /// Returns a subquery for the `IN` operator that selects the strings of a JSON array parameter.
-    pub(crate) fn json_array_strings_subquery(&self, parameter: &str) -> String {
+    pub(crate) fn subquery_for_json_array_strings(&self, parameter: &str) -> String {
         match self {
             Self::Sqlite(_) => format!("SELECT value FROM json_each({parameter})"),
             Self::Postgres(_) => {

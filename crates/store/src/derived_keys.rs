@@ -11,7 +11,7 @@ pub(crate) const MASTER_KEY_ID_SETTING: &str = "master_key_id";
 
 pub(crate) struct DerivedKeys {
     pub(crate) audit: MasterKey,
-    /// Key for the hashes under which Clew records the user names and access key ids of failed authentication attempts.
+    /// Key for hashing the user names and access key ids of failed authentication attempts.
     /// User names are hashed because users sometimes enter a password as the user name.
     pub(crate) failures: MasterKey,
     pub(crate) links: MasterKey,
@@ -24,7 +24,7 @@ pub(crate) struct DerivedKeys {
 
 impl DerivedKeys {
     pub(crate) fn new(master_key: &MasterKey) -> Self {
-        let derive = |purpose: &[u8]| Zeroizing::new(hmac_sha256(master_key, &[purpose]));
+        let derive = |purpose: &[u8]| Zeroizing::new(compute_hmac(master_key, &[purpose]));
         Self {
             audit: derive(b"clew audit chain v1"),
             failures: derive(b"clew failure subjects v1"),
@@ -34,13 +34,13 @@ impl DerivedKeys {
         }
     }
 
-    /// Returns true if no id is stored yet or if the stored `id` is the id of this master key.
+    /// Returns true if `id` is the id of this master key, or if no id has been stored yet.
     pub(crate) fn matches_key_id(&self, id: Option<&[u8]>) -> bool {
         id.is_none_or(|id| id == self.id)
     }
 }
 
-pub(crate) fn hmac_sha256(key: &MasterKey, parts: &[&[u8]]) -> [u8; 32] {
+pub(crate) fn compute_hmac(key: &MasterKey, parts: &[&[u8]]) -> [u8; 32] {
     let mut block = Zeroizing::new([0; 64]);
     for (to, from) in block.iter_mut().zip(key.iter()) {
         *to = *from;
@@ -62,7 +62,7 @@ mod tests {
         // The expected value was computed with `openssl dgst -sha256 -mac HMAC`.
         let key = Zeroizing::new([0x0b; 32]);
         let expected = "198a607eb44bfbc69903a0f1cf2bbdc5ba0aa3f3d9ae3c1c7a3b1696a0b68cf7";
-        assert_eq!(hex::encode(hmac_sha256(&key, &[b"Hi ", b"There"])), expected);
+        assert_eq!(hex::encode(compute_hmac(&key, &[b"Hi ", b"There"])), expected);
         let keys = DerivedKeys::new(&key);
         assert_ne!(*keys.audit, *keys.failures);
         assert_ne!(*keys.audit, *key);

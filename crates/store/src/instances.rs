@@ -16,9 +16,9 @@ use sqlx::AssertSqlSafe;
 use crate::database::row_mapping::parse_column;
 use crate::database::{Row, Transaction, query, query_scalar, query_two_columns};
 use crate::error::StoreError;
-use crate::handles::InstanceStore;
 use crate::network_zones;
 use crate::sealing::AssociatedData;
+use crate::store_handles::InstanceStore;
 use crate::tenants::enterprise_projects;
 use crate::tenants::projects::find_domain_id_of_project;
 
@@ -152,7 +152,7 @@ impl InstanceStore<'_> {
         let (name, part_of_name) = parse_text_filter(filter.name.as_deref());
         let tags = serde_json::to_string(&filter.tags).map_err(StoreError::corrupt_value_error("tags"))?;
         let matching =
-            MATCHING_INSTANCES_FROM_CLAUSE.replace("{elements}", &self.store.database.json_array_to_rows_sql("$8"));
+            MATCHING_INSTANCES_FROM_CLAUSE.replace("{elements}", &self.store.database.sql_for_json_array_rows("$8"));
         let total: i64 = query_scalar("list instances", AssertSqlSafe(format!("SELECT COUNT(*) {matching}")))
             .bind(project.as_str())
             .bind(id)
@@ -209,7 +209,10 @@ impl InstanceStore<'_> {
     ) -> Result<bool, StoreError> {
         let mut tx = self.store.begin_audited_transaction("remove an instance").await?;
         let Some(name) = tags::find_instance_name(tx.transaction(), project, id).await? else { return Ok(false) };
-        query(tx.action(), "DELETE FROM instances WHERE id = $1").bind(id.as_str()).execute(tx.transaction()).await?;
+        query(tx.description(), "DELETE FROM instances WHERE id = $1")
+            .bind(id.as_str())
+            .execute(tx.transaction())
+            .await?;
         let event = AuditEvent {
             domain_id: Some(find_domain_id_of_project(tx.transaction(), project).await?),
             project_id: Some(project.clone()),
@@ -238,7 +241,7 @@ impl InstanceStore<'_> {
         let mut tx = self.store.begin_audited_transaction("change a node").await?;
         let Some(name) = tags::find_instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
         let changed = query(
-            tx.action(),
+            tx.description(),
             "UPDATE nodes SET url = $1, host = $2, password = $3 WHERE id = $4 AND instance_id = $5",
         )
         .bind(url.to_string())

@@ -14,10 +14,10 @@ use sqlx::AssertSqlSafe;
 use crate::database::row_mapping::{duration_to_millis, parse_column, parse_nullable_column};
 use crate::database::{Row, query, query_scalar};
 use crate::error::StoreError;
-use crate::handles::KillStore;
+use crate::store_handles::KillStore;
 
 /// Id of an intelligent kill: the request time as a Unix timestamp in milliseconds.
-/// If the request time is not greater than all stored ids, the id is the highest stored id plus one.
+/// If a stored id is greater than or equal to the request time, the new id is the highest stored id plus one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IntelligentKillId(pub(crate) i64);
 
@@ -35,7 +35,7 @@ impl fmt::Display for IntelligentKillId {
     }
 }
 
-/// Error from parsing an [`IntelligentKillId`].
+/// Error returned for text that is not a valid [`IntelligentKillId`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the id of an intelligent kill has 13 digits")]
 pub struct ParseIntelligentKillIdError;
@@ -92,7 +92,7 @@ pub struct IntelligentKillFilter {
 }
 
 /// Columns of the table `intelligent_kills` that [`intelligent_kill_from_row`] reads.
-/// With `SELECT *`, prepared statements would fail on PostgreSQL as soon as a newer version of Clew adds a column.
+/// Queries list the columns, because a prepared `SELECT *` fails on PostgreSQL after an upgrade adds a column.
 macro_rules! intelligent_kill_columns {
     () => {
         "id, project_id, instance_id, node_id, actor_id, actor_name, actor_domain_id, peer, request_id, status, \
@@ -176,7 +176,8 @@ impl KillStore<'_> {
         let failed = StoreError::database_error("claim an intelligent kill");
         let mut transaction = self.store.database.begin_write_transaction().await.map_err(&failed)?;
         let now = self.store.clock.unix_millis();
-        let claim = CLAIM_OLDEST_KILL_SQL.replace("{zones}", &self.store.database.json_array_strings_subquery("$4"));
+        let claim =
+            CLAIM_OLDEST_KILL_SQL.replace("{zones}", &self.store.database.subquery_for_json_array_strings("$4"));
         let row = query("claim an intelligent kill", AssertSqlSafe(claim))
             .bind(now)
             .bind(duration_to_millis(lease))
@@ -240,7 +241,7 @@ impl KillStore<'_> {
         let mut tx = self.store.begin_audited_transaction("end an intelligent kill").await?;
         let status = if reason.is_some() { CollectionTaskStatus::Error } else { CollectionTaskStatus::Finished };
         let rows = query(
-            tx.action(),
+            tx.description(),
             concat!(
                 "UPDATE intelligent_kills SET status = $1, reason = $2, ended_at = $3, lease_until = NULL \
              WHERE id = $4 AND status = $5 RETURNING ",

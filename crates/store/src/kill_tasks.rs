@@ -1,7 +1,7 @@
 //! Kill tasks. A kill task repeatedly kills the sessions on an instance that match the task's criteria.
 
 /// Columns of the table `kill_tasks` that [`kill_task_from_row`] reads.
-/// With `SELECT *`, prepared statements would fail on PostgreSQL as soon as a newer version of Clew adds a column.
+/// Queries list the columns, because a prepared `SELECT *` fails on PostgreSQL after an upgrade adds a column.
 macro_rules! kill_task_columns {
     () => {
         "t.id, t.instance_id, t.criteria, t.masked, t.started_at, t.ends_at, t.stopped_at"
@@ -20,8 +20,8 @@ use crate::database::audited_transaction::AuditedTransaction;
 use crate::database::row_mapping::{duration_to_millis, parse_column};
 use crate::database::{Row, query, query_scalar};
 use crate::error::StoreError;
-use crate::handles::KillTaskStore;
 use crate::instances::tags::find_instance_name;
+use crate::store_handles::KillTaskStore;
 use crate::tenants::projects::find_domain_id_of_project;
 
 /// Kill task to add.
@@ -54,7 +54,7 @@ clew_model::named_enum! {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KillTask {
     /// Unique id: the creation time of the task as a Unix timestamp in milliseconds.
-    /// If the creation time is not greater than all stored ids, the id is the highest stored id plus one.
+    /// If a stored id is greater than or equal to the creation time, the new id is the highest stored id plus one.
     pub id: i64,
     /// Instance on which sessions are killed.
     pub instance_id: InstanceId,
@@ -116,7 +116,7 @@ impl KillTaskStore<'_> {
         let mut tx = self.store.begin_audited_transaction("enable or disable kill tasks").await?;
         let Some(name) = find_instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
         query(
-            tx.action(),
+            tx.description(),
             "INSERT INTO kill_switches (instance_id, is_on) VALUES ($1, $2) \
              ON CONFLICT (instance_id) DO UPDATE SET is_on = excluded.is_on",
         )
@@ -139,7 +139,7 @@ impl KillTaskStore<'_> {
         instance: &InstanceId,
     ) -> Result<(), StoreError> {
         query(
-            tx.action(),
+            tx.description(),
             AssertSqlSafe(format!(
                 "UPDATE kill_tasks SET stopped_at = $2 WHERE instance_id = $1 AND {RUNNING_KILL_TASK_CONDITION_SQL}"
             )),
@@ -164,17 +164,18 @@ impl KillTaskStore<'_> {
     ) -> Result<Option<i64>, StoreError> {
         let mut tx = self.store.begin_audited_transaction("add a kill task").await?;
         let Some(name) = find_instance_name(tx.transaction(), project, instance).await? else { return Ok(None) };
-        let is_on: Option<bool> = query_scalar(tx.action(), "SELECT is_on FROM kill_switches WHERE instance_id = $1")
-            .bind(instance.as_str())
-            .fetch_optional(tx.transaction())
-            .await?;
+        let is_on: Option<bool> =
+            query_scalar(tx.description(), "SELECT is_on FROM kill_switches WHERE instance_id = $1")
+                .bind(instance.as_str())
+                .fetch_optional(tx.transaction())
+                .await?;
         if is_on != Some(true) {
             return Err(StoreError::KillTasksDisabled);
         }
         let now = self.store.clock.unix_millis();
         let count =
             format!("SELECT COUNT(*) FROM kill_tasks WHERE instance_id = $1 AND {RUNNING_KILL_TASK_CONDITION_SQL}");
-        let running: i64 = query_scalar(tx.action(), AssertSqlSafe(count))
+        let running: i64 = query_scalar(tx.description(), AssertSqlSafe(count))
             .bind(instance.as_str())
             .bind(now)
             .fetch_one(tx.transaction())
@@ -187,7 +188,7 @@ impl KillTaskStore<'_> {
             "DELETE FROM kill_tasks WHERE instance_id = $1 AND NOT ({RUNNING_KILL_TASK_CONDITION_SQL}) AND id NOT IN \
              (SELECT id FROM kill_tasks WHERE instance_id = $1 ORDER BY id DESC LIMIT {MAX_STORED_KILL_TASKS})"
         );
-        let delete = query(tx.action(), AssertSqlSafe(delete)).bind(instance.as_str()).bind(now);
+        let delete = query(tx.description(), AssertSqlSafe(delete)).bind(instance.as_str()).bind(now);
         delete.execute(tx.transaction()).await?;
         let detail = json!({ "task": id.to_string(), "asked": task.audit_detail });
         let event = AuditEvent { detail, ..AuditEvent::for_successful_operation(by, "AddKillTask", name) };
@@ -207,7 +208,7 @@ impl KillTaskStore<'_> {
         let mut tx = self.store.begin_audited_transaction("stop a kill task").await?;
         let Some(name) = find_instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
         let found: Option<i64> =
-            query_scalar(tx.action(), "SELECT id FROM kill_tasks WHERE instance_id = $1 AND id = $2")
+            query_scalar(tx.description(), "SELECT id FROM kill_tasks WHERE instance_id = $1 AND id = $2")
                 .bind(instance.as_str())
                 .bind(id)
                 .fetch_optional(tx.transaction())
@@ -216,7 +217,7 @@ impl KillTaskStore<'_> {
             return Ok(false);
         }
         let stop = format!("UPDATE kill_tasks SET stopped_at = $2 WHERE id = $1 AND {RUNNING_KILL_TASK_CONDITION_SQL}");
-        query(tx.action(), AssertSqlSafe(stop))
+        query(tx.description(), AssertSqlSafe(stop))
             .bind(id)
             .bind(self.store.clock.unix_millis())
             .execute(tx.transaction())
@@ -263,7 +264,7 @@ async fn insert_kill_task(
     let criteria =
         serde_json::to_string(&task.criteria).map_err(StoreError::corrupt_value_error("criteria of a kill task"))?;
     query_scalar(
-        tx.action(),
+        tx.description(),
         "INSERT INTO kill_tasks (id, instance_id, criteria, masked, started_at, ends_at) \
          VALUES ((SELECT MAX(id) FROM (SELECT $1 AS id UNION ALL SELECT MAX(id) + 1 FROM kill_tasks) AS ids), $2, \
          $3, $4, $1, $5) RETURNING id",

@@ -5,10 +5,10 @@ use serde_json::json;
 use sqlx::AssertSqlSafe;
 
 use crate::database::audited_transaction::AuditedTransaction;
-use crate::database::row_mapping::{parse_column, parse_nullable_column, saturate_count_to_i64};
+use crate::database::row_mapping::{parse_column, parse_nullable_column, saturate_count_to_signed};
 use crate::database::{Row, Statement, query, query_scalar};
 use crate::error::StoreError;
-use crate::handles::KillStore;
+use crate::store_handles::KillStore;
 
 clew_model::named_enum! {
     /// Source of a kill.
@@ -157,12 +157,12 @@ impl KillFilter {
 
 const AUDIT_OPERATION_NAME: &str = "KillSession";
 
-const FROM_MATCHING_KILLS_SQL: &str = "FROM killed_sessions WHERE instance_id = $1 AND ($2 IS NULL OR node_id = $2) \
+const MATCHING_KILLS_FROM_CLAUSE: &str = "FROM killed_sessions WHERE instance_id = $1 AND ($2 IS NULL OR node_id = $2) \
      AND ($3 IS NULL OR source = $3) AND ($4 IS NULL OR task_id = $4) \
      AND ($5 IS NULL OR asked_at >= $5) AND ($6 IS NULL OR asked_at < $6)";
 
 /// Columns of the table `killed_sessions` that [`kill_record_from_row`] reads.
-/// A column list replaces `SELECT *`, whose prepared statements fail on PostgreSQL after an upgrade adds a column.
+/// Queries list the columns, because a prepared `SELECT *` fails on PostgreSQL after an upgrade adds a column.
 macro_rules! kill_columns {
     () => {
         "id, project_id, instance_id, node_id, source, task_id, kind, reason, session_id, \"user\", host, db, \
@@ -194,12 +194,12 @@ impl KillStore<'_> {
             .bind(&kill.task_id)
             .bind(kill.kind)
             .bind(&kill.reason)
-            .bind(saturate_count_to_i64(kill.session_id))
+            .bind(saturate_count_to_signed(kill.session_id))
             .bind(&kill.user)
             .bind(&kill.host)
             .bind(&kill.database)
             .bind(&kill.command)
-            .bind(saturate_count_to_i64(kill.seconds))
+            .bind(saturate_count_to_signed(kill.seconds))
             .bind(&kill.state)
             .bind(&kill.template)
             .bind(now)
@@ -259,7 +259,7 @@ impl KillStore<'_> {
         let mut events = Vec::with_capacity(ends.len());
         for (id, outcome, detail) in ends {
             let rows = query(
-                tx.action(),
+                tx.description(),
                 concat!(
                     "UPDATE killed_sessions SET outcome = $1, detail = $2, ended_at = $3 \
                  WHERE id = $4 AND (outcome IS NULL OR outcome = 'unknown') RETURNING ",
@@ -285,13 +285,13 @@ impl KillStore<'_> {
     /// Returns a page of matching kills, newest first, and the total number of matching kills.
     pub async fn list_kills(self, filter: &KillFilter, page: Pagination) -> Result<(Vec<KillRecord>, u64), StoreError> {
         let total: i64 = bind_kill_filter(
-            query_scalar("list kills", AssertSqlSafe(format!("SELECT COUNT(*) {FROM_MATCHING_KILLS_SQL}"))),
+            query_scalar("list kills", AssertSqlSafe(format!("SELECT COUNT(*) {MATCHING_KILLS_FROM_CLAUSE}"))),
             filter,
         )
         .fetch_one(&self.store.database)
         .await?;
         let statement = format!(
-            "SELECT {} {FROM_MATCHING_KILLS_SQL} ORDER BY asked_at DESC, id DESC LIMIT $7 OFFSET $8",
+            "SELECT {} {MATCHING_KILLS_FROM_CLAUSE} ORDER BY asked_at DESC, id DESC LIMIT $7 OFFSET $8",
             kill_columns!()
         );
         let rows = bind_kill_filter(query("list kills", AssertSqlSafe(statement)), filter)
@@ -313,7 +313,7 @@ impl KillStore<'_> {
     }
 }
 
-/// Binds the parameters of [`FROM_MATCHING_KILLS_SQL`].
+/// Binds the parameters of [`MATCHING_KILLS_FROM_CLAUSE`].
 fn bind_kill_filter<'q, T>(statement: Statement<'q, T>, filter: &'q KillFilter) -> Statement<'q, T> {
     statement
         .bind(filter.instance_id.as_str())

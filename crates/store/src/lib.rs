@@ -30,7 +30,6 @@ mod database;
 mod derived_keys;
 mod error;
 mod fsync;
-mod handles;
 mod identities;
 mod instances;
 mod intelligent_kills;
@@ -54,6 +53,7 @@ mod sqlite;
 mod store;
 mod store_event;
 mod store_event_receiver;
+mod store_handles;
 mod tasks;
 mod tenants;
 mod versioned_cache;
@@ -64,10 +64,6 @@ pub use audit::{
 pub use clock::Clock;
 pub use data_dir_lock::DataDirLock;
 pub use error::StoreError;
-pub use handles::{
-    AuditStore, IdentityStore, InstanceStore, KillStore, KillTaskStore, LockoutStore, PolicyStore, TaskStore,
-    TenantStore, ZoneStore,
-};
 pub use identities::access_keys::{AccessKey, AccessKeyMetadata, TemporaryAccessKeyValidity};
 pub use identities::groups::Group;
 pub use identities::temporary_access_keys::{IssuingCredentials, NewTemporaryAccessKey};
@@ -86,7 +82,7 @@ pub use lockouts::AuthAttemptReservation;
 pub use master_key_rotation::MasterKeyRotationSummary;
 pub use metadata_copy::CopiedTable;
 pub use network_zones::ZoneState;
-pub use policies::{GrantedPolicy, Grantee, PolicyAttachment, PolicyRecord, PolicyRef, StoredPolicyGrant};
+pub use policies::{CustomOrBuiltInPolicy, Grantee, PolicyAttachment, PolicyGrant, PolicyRecord, PolicyRef};
 pub use policy_limits::PolicyLimits;
 pub use postgres::PostgresUrl;
 pub use read_cache::{CachedStoreView, LockoutState};
@@ -94,6 +90,10 @@ pub use results::{PublishedResult, ResultStore, ResultWriter, S3Settings, Stored
 pub use store::{InitialTenant, InitialTenantIds, Store};
 pub use store_event::StoreEvent;
 pub use store_event_receiver::StoreEventReceiver;
+pub use store_handles::{
+    AuditStore, IdentityStore, InstanceStore, KillStore, KillTaskStore, LockoutStore, PolicyStore, TaskStore,
+    TenantStore, ZoneStore,
+};
 pub use tasks::{
     ClaimedTask, NewSessionCollectionTask, ResultMetadata, SessionCollectionTask, TaskClaimOutcome, TaskClaimRequest,
 };

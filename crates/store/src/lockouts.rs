@@ -13,15 +13,15 @@ use std::sync::Arc;
 use clew_model::UserId;
 
 use crate::database::{Transaction, query, query_scalar};
-use crate::derived_keys::hmac_sha256;
+use crate::derived_keys::compute_hmac;
 use crate::error::StoreError;
-use crate::handles::LockoutStore;
 use crate::lockouts::auth_failures::AuthFailureRecord;
+use crate::store_handles::LockoutStore;
 
 const MAX_CONSECUTIVE_AUTH_FAILURES: i64 = 5;
 /// Duration of a lockout, in seconds. Failures further apart than the lockout duration do not count as consecutive.
 const LOCKOUT_DURATION_SECONDS: i64 = 5 * 60;
-/// Seconds after which a reserved authentication attempt is assumed to have failed if no result was recorded.
+/// Time in seconds after which a reserved authentication attempt without a recorded result counts as failed.
 const PENDING_AUTH_ATTEMPT_TTL_SECONDS: i64 = 30;
 
 /// Maximum number of recorded client addresses per user. A new address replaces the least recently used address.
@@ -36,7 +36,7 @@ const CLIENT_ADDRESS_WRITE_INTERVAL_SECONDS: i64 = 24 * 3600;
 pub enum AuthAttemptReservation {
     /// The caller may check the password. On success, it must call [`LockoutStore::clear_auth_failures`].
     Granted,
-    /// Concurrent attempts that are still in progress could reach the limit of consecutive authentication failures.
+    /// The caller must retry later, because attempts in progress may already use up the permitted failures.
     Busy,
     /// Authentication is locked out.
     Locked,
@@ -52,7 +52,7 @@ impl LockoutStore<'_> {
         if self.find_lockout_end(subject).await?.is_some() {
             return Ok(AuthAttemptReservation::Locked);
         }
-        let (subject, now) = (self.hash_lockout_subject(subject), self.store.clock.unix_seconds());
+        let (subject, now) = (self.hash_user_name_or_key_id(subject), self.store.clock.unix_seconds());
         let mut transaction = self.store.database.begin_write_transaction().await.map_err(&failed)?;
         let row = query(
             "reserve an authentication attempt",
@@ -93,7 +93,7 @@ impl LockoutStore<'_> {
 
     /// Confirms the failure of an attempt that [`LockoutStore::reserve_auth_attempt`] has already counted as failed.
     /// The fifth consecutive authentication failure locks out the user name or access key id.
-    pub async fn confirm_auth_failure(self, subject: &str) -> Result<(), StoreError> {
+    pub async fn record_reserved_attempt_failure(self, subject: &str) -> Result<(), StoreError> {
         self.update_auth_failure_count(subject, 0).await.map(drop)
     }
 
@@ -118,7 +118,7 @@ impl LockoutStore<'_> {
                      WHEN failures.locked_until IS NULL AND failures.count + $5 >= $3 THEN $2 + $4 END \
              RETURNING locked_until",
         )
-        .bind(self.hash_lockout_subject(subject).as_slice())
+        .bind(self.hash_user_name_or_key_id(subject).as_slice())
         .bind(now)
         .bind(MAX_CONSECUTIVE_AUTH_FAILURES)
         .bind(LOCKOUT_DURATION_SECONDS)
@@ -140,7 +140,7 @@ impl LockoutStore<'_> {
         // A read-only query avoids the write lock.
         if self.find_auth_failures(subject).await?.is_some() {
             query("delete authentication failures", "DELETE FROM failures WHERE subject = $1")
-                .bind(self.hash_lockout_subject(subject).as_slice())
+                .bind(self.hash_user_name_or_key_id(subject).as_slice())
                 .execute(&self.store.database)
                 .await?;
         }
@@ -150,13 +150,13 @@ impl LockoutStore<'_> {
     pub(crate) async fn find_auth_failures(self, subject: &str) -> Result<Option<AuthFailureRecord>, StoreError> {
         let row: Option<Option<i64>> =
             query_scalar("read authentication failures", "SELECT locked_until FROM failures WHERE subject = $1")
-                .bind(self.hash_lockout_subject(subject).as_slice())
+                .bind(self.hash_user_name_or_key_id(subject).as_slice())
                 .fetch_optional(&self.store.database)
                 .await?;
         Ok(row.map(|locked_until| AuthFailureRecord { locked_until }))
     }
 
-    /// Returns `address` as text if the cache holds it as a recently recorded address of the user, or `None` otherwise.
+    /// Returns `address` as text if the cache contains it as a recent address of the user, or `None` otherwise.
     /// Reads only the in-memory cache to avoid a database query for each request.
     #[must_use]
     pub fn find_recently_recorded_client_address(self, user: &UserId, address: IpAddr) -> Option<Arc<str>> {
@@ -233,8 +233,8 @@ impl LockoutStore<'_> {
         Ok(())
     }
 
-    fn hash_lockout_subject(self, subject: &str) -> [u8; 32] {
-        hmac_sha256(&self.store.keys.failures, &[subject.as_bytes()])
+    fn hash_user_name_or_key_id(self, subject: &str) -> [u8; 32] {
+        compute_hmac(&self.store.keys.failures, &[subject.as_bytes()])
     }
 }
 

@@ -12,14 +12,14 @@ use serde_json::json;
 use sqlx::AssertSqlSafe;
 
 use crate::audit::AuditMacKeys;
-use crate::bootstrap::{MASTER_KEY_CANARY_ASSOCIATED_DATA, MASTER_KEY_CANARY_PLAINTEXT};
+use crate::bootstrap::{MASTER_KEY_CHECK_VALUE_ASSOCIATED_DATA, MASTER_KEY_CHECK_VALUE_PLAINTEXT};
 use crate::data_dir::DataDir;
 use crate::database::{Transaction, query};
 use crate::derived_keys::{DerivedKeys, MASTER_KEY_ID_SETTING};
 use crate::error::StoreError;
 use crate::location::StoreLocation;
 use crate::sealing::{AssociatedData, Sealer};
-use crate::settings::{MASTER_KEY_CANARY_SETTING, read_setting, write_setting};
+use crate::settings::{MASTER_KEY_CHECK_VALUE_SETTING, read_setting, write_setting};
 use crate::store::Store;
 use crate::{audit, data_dir_lock, master_key};
 
@@ -110,8 +110,9 @@ impl Store {
         audit_keys.save_previous_mac_keys(transaction, sealer).await?;
         write_setting(
             transaction,
-            MASTER_KEY_CANARY_SETTING,
-            &sealer.seal(MASTER_KEY_CANARY_ASSOCIATED_DATA, &SecretString::from(MASTER_KEY_CANARY_PLAINTEXT))?,
+            MASTER_KEY_CHECK_VALUE_SETTING,
+            &sealer
+                .seal(MASTER_KEY_CHECK_VALUE_ASSOCIATED_DATA, &SecretString::from(MASTER_KEY_CHECK_VALUE_PLAINTEXT))?,
         )
         .await?;
         write_setting(transaction, MASTER_KEY_ID_SETTING, &keys.id).await?;

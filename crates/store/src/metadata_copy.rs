@@ -66,7 +66,7 @@ impl Store {
         target: &PostgresUrl,
         mut progress: impl FnMut(&'static str, u64, u64),
     ) -> Result<Vec<CopiedTable>, StoreError> {
-        let _lock = data_dir_lock::acquire_data_dir_lock(self.data_dir_layout())?;
+        let _lock = data_dir_lock::acquire_data_dir_lock(self.data_dir_paths())?;
         let failed = StoreError::database_error(METADATA_COPY_ACTION);
         let mut source = self.database.begin_write_transaction().await.map_err(&failed)?;
         let database = Database::connect_postgres(target).await?;

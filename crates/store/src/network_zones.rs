@@ -8,12 +8,12 @@ use crate::database::group_commit::BatchedWrite;
 use crate::database::row_mapping::duration_to_millis;
 use crate::database::{Transaction, query, query_two_columns};
 use crate::error::StoreError;
-use crate::handles::ZoneStore;
+use crate::store_handles::ZoneStore;
 
 /// State of a network zone that has nodes or active workers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ZoneState {
-    /// Name of the zone, or `None` for nodes without a zone, which all workers can reach.
+    /// Name of the zone. `None` stands for the nodes without a zone, which all workers can reach.
     pub zone: Option<NetworkZone>,
     /// Number of nodes.
     pub nodes: u64,
@@ -130,11 +130,11 @@ struct WorkerHeartbeatWrite {
 
 impl BatchedWrite for WorkerHeartbeatWrite {
     type Output = ();
-    const ERROR_CONTEXT: &'static str = "record the heartbeat of a worker";
+    const WRITE_DESCRIPTION: &'static str = "record the heartbeat of a worker";
 
     async fn execute_write(&self, transaction: &mut Transaction) -> Result<(), StoreError> {
         query(
-            Self::ERROR_CONTEXT,
+            Self::WRITE_DESCRIPTION,
             "INSERT INTO workers (name, zones, seen_at) VALUES ($1, $2, $3) \
              ON CONFLICT (name) DO UPDATE SET zones = excluded.zones, seen_at = excluded.seen_at",
         )
@@ -143,7 +143,7 @@ impl BatchedWrite for WorkerHeartbeatWrite {
         .bind(self.now)
         .execute(&mut *transaction)
         .await?;
-        query(Self::ERROR_CONTEXT, "DELETE FROM workers WHERE seen_at < $1")
+        query(Self::WRITE_DESCRIPTION, "DELETE FROM workers WHERE seen_at < $1")
             .bind(self.now.saturating_sub(duration_to_millis(INACTIVE_WORKER_RETENTION)))
             .execute(transaction)
             .await?;

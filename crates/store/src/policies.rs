@@ -1,7 +1,7 @@
-//! Custom policies, and their attachments to users and groups.
+//! Custom policies and their attachments to users and groups.
 
 pub(crate) mod attachments;
-pub(crate) mod limits;
+pub(crate) mod limit_checks;
 
 use clew_model::{AuditEvent, AuditOrigin, DomainId, GroupId, PolicyId, ProjectId, UserId};
 use serde_json::json;
@@ -11,9 +11,9 @@ use sqlx::AssertSqlSafe;
 use crate::database::row_mapping::parse_column;
 use crate::database::{Executor, Row, Transaction, query, query_scalar};
 use crate::error::StoreError;
-use crate::handles::PolicyStore;
-use crate::identities::credential_revocation::{AffectedUsers, revoke_tokens};
-use crate::policies::limits::check_policy_limits;
+use crate::identities::credential_revocation::{UsersAffectedByChange, revoke_tokens};
+use crate::policies::limit_checks::check_policy_limits;
+use crate::store_handles::PolicyStore;
 use crate::tenants::projects::ensure_iam_domain_exists;
 
 /// Custom policy in a domain. Times are Unix timestamps in seconds.
@@ -68,29 +68,29 @@ pub struct PolicyAttachment {
 
 /// Policy that applies to a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredPolicyGrant {
+pub struct PolicyGrant {
     /// The policy.
-    pub policy: GrantedPolicy,
+    pub policy: CustomOrBuiltInPolicy,
     /// Group that the policy is attached to, or `None` if the policy is attached directly to the user.
     pub via_group: Option<String>,
     /// Project in which the policy applies, or `None` for all projects.
     pub project: Option<ProjectId>,
 }
 
-impl StoredPolicyGrant {
+impl PolicyGrant {
     /// Returns the size of the policy document in bytes, or 0 for a built-in policy.
     #[must_use]
     pub fn document_len(&self) -> usize {
         match &self.policy {
-            GrantedPolicy::Custom { document, .. } => document.len(),
-            GrantedPolicy::System { .. } => 0,
+            CustomOrBuiltInPolicy::Custom { document, .. } => document.len(),
+            CustomOrBuiltInPolicy::System { .. } => 0,
         }
     }
 }
 
 /// Custom or built-in policy that applies to a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum GrantedPolicy {
+pub enum CustomOrBuiltInPolicy {
     /// Custom policy in the domain.
     Custom {
         /// Name of the policy.
@@ -123,13 +123,13 @@ impl PolicyStore<'_> {
         let mut tx = self.store.begin_audited_transaction("store a policy").await?;
         ensure_iam_domain_exists(tx.transaction(), domain).await?;
         let before: Option<String> =
-            query_scalar(tx.action(), "SELECT document FROM policies WHERE domain_id = $1 AND name = $2")
+            query_scalar(tx.description(), "SELECT document FROM policies WHERE domain_id = $1 AND name = $2")
                 .bind(domain.as_str())
                 .bind(name)
                 .fetch_optional(tx.transaction())
                 .await?;
         let rows = query(
-            tx.action(),
+            tx.description(),
             "INSERT INTO policies (id, domain_id, name, model, document, description, created_at, updated_at) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $7) ON CONFLICT (domain_id, name) DO UPDATE SET \
              model = excluded.model, document = excluded.document, description = excluded.description, \
@@ -148,10 +148,11 @@ impl PolicyStore<'_> {
         let id: PolicyId = parse_column(row, "id")?;
         // A shorter document is allowed even if the limits are still exceeded.
         if before.is_some_and(|before| before.len() < document.len()) {
-            check_policy_limits(tx.transaction(), self.store.policy_limits, AffectedUsers::Policy(&id)).await?;
+            check_policy_limits(tx.transaction(), self.store.policy_limits, UsersAffectedByChange::Policy(&id)).await?;
         }
         let tokens =
-            revoke_tokens(tx.transaction(), AffectedUsers::Policy(&id), self.store.clock.unix_seconds()).await?;
+            revoke_tokens(tx.transaction(), UsersAffectedByChange::Policy(&id), self.store.clock.unix_seconds())
+                .await?;
         let sha256 = hex::encode(Sha256::digest(document.as_bytes()));
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
@@ -195,14 +196,17 @@ impl PolicyStore<'_> {
     pub async fn remove_policy(self, by: &AuditOrigin, id: &PolicyId) -> Result<bool, StoreError> {
         let mut tx = self.store.begin_audited_transaction("remove a policy").await?;
         let Some(before) = find_policy(tx.transaction(), id).await? else { return Ok(false) };
-        let times: i64 = query_scalar(tx.action(), "SELECT COUNT(*) FROM attachments WHERE policy_id = $1")
+        let times: i64 = query_scalar(tx.description(), "SELECT COUNT(*) FROM attachments WHERE policy_id = $1")
             .bind(id.as_str())
             .fetch_one(tx.transaction())
             .await?;
         if times > 0 {
             return Err(StoreError::InUse { name: before.name, times: times.unsigned_abs() });
         }
-        query(tx.action(), "DELETE FROM policies WHERE id = $1").bind(id.as_str()).execute(tx.transaction()).await?;
+        query(tx.description(), "DELETE FROM policies WHERE id = $1")
+            .bind(id.as_str())
+            .execute(tx.transaction())
+            .await?;
         let event = AuditEvent {
             domain_id: Some(before.domain_id),
             detail: json!({ "id": id }),

@@ -97,9 +97,9 @@ pub(crate) struct PostgresDatabase {
     pub(crate) pool: PgPool,
     clock: DatabaseClock,
     /// The semaphore has one permit, so at most one PostgreSQL session of this process waits for the write lock.
-    /// If a Clew process loses its network connection, PostgreSQL still grants the write lock to its waiting sessions.
+    /// PostgreSQL still grants the write lock to the waiting sessions of a process that lost its network connection.
     /// A session of a disconnected process holds the write lock until a PostgreSQL timeout terminates the session.
-    /// With several waiting sessions, a disconnected process could block other processes for longer than a lease lasts.
+    /// A disconnected process with several waiting sessions could block other processes for longer than a lease.
     writer: Arc<Semaphore>,
 }
 
@@ -162,7 +162,7 @@ impl PostgresDatabase {
     }
 }
 
-/// The future is boxed to keep the futures of the callers small.
+/// The function boxes the future so that the callers' futures stay small.
 pub(crate) fn run_with_statement_timeout<T>(
     operation: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> impl Future<Output = Result<T, sqlx::Error>> {

@@ -39,7 +39,7 @@ impl ResultStore {
     }
 
     /// Fails unless the S3 credentials permit writing, reading, listing and removing objects.
-    pub async fn connect_s3(settings: &S3Settings) -> Result<Self, StoreError> {
+    pub async fn connect_to_object_storage(settings: &S3Settings) -> Result<Self, StoreError> {
         S3::connect(settings).await.map(|s3| Self(ResultBackend::S3(s3)))
     }
 

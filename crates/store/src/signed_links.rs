@@ -1,13 +1,13 @@
 //! Signs links that grant temporary access to a resource without credentials.
 
-use crate::derived_keys::hmac_sha256;
+use crate::derived_keys::compute_hmac;
 use crate::store::Store;
 
 impl Store {
     /// Returns the signature of a link. `expires` is a Unix timestamp in seconds.
     #[must_use]
     pub fn sign_link(&self, resource: &str, expires: i64) -> String {
-        hex::encode(hmac_sha256(&self.keys.links, &[&expires.to_be_bytes(), resource.as_bytes()]))
+        hex::encode(compute_hmac(&self.keys.links, &[&expires.to_be_bytes(), resource.as_bytes()]))
     }
 
     /// Returns true if a link has expired. `expires` is a Unix timestamp in seconds.

@@ -74,7 +74,7 @@ pub(crate) const REGION_SETTING_NAME: &str = "region";
 
 impl Store {
     /// Initialises a store with a domain, a project and an administrator.
-    /// Appends the first audit event, which records the initialisation and its origin `by`.
+    /// Appends the first audit event. `by` is the origin of the initialisation.
     ///
     /// Fails with [`StoreError::AlreadyInitialised`] without making changes if the store is already initialised.
     /// If the process crashes during the initialisation, the next call starts the initialisation again.
@@ -228,11 +228,11 @@ impl Store {
         self.database.close().await;
     }
 
-    /// Acquires the lock that a server needs to use the data directory.
+    /// Acquires the data directory lock, which prevents a second server from using the directory.
     /// If PostgreSQL stores the metadata and S3 stores the results, any number of servers can share a store.
     pub fn acquire_data_dir_lock(&self) -> Result<DataDirLock, StoreError> {
         if self.database.is_shared() && self.results.is_shared() {
-            return Ok(DataDirLock::NO_LOCK);
+            return Ok(DataDirLock::NOT_REQUIRED);
         }
         let lock = data_dir_lock::acquire_data_dir_lock(&self.data_dir)?;
         self.data_dir.restrict_result_file_permissions()?;
@@ -256,7 +256,7 @@ impl Store {
         &self.data_dir.root
     }
 
-    pub(crate) fn data_dir_layout(&self) -> &DataDir {
+    pub(crate) fn data_dir_paths(&self) -> &DataDir {
         &self.data_dir
     }
 

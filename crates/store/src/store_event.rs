@@ -12,7 +12,7 @@ pub enum StoreEvent {
     /// An intelligent kill was queued.
     IntelligentKillQueued,
     /// The `LISTEN` connection is established.
-    /// Once the connection is established, the receiver must query the store for changes whose notifications were lost.
+    /// After this event, the receiver must query the store, because notifications of changes may have been lost.
     Connected,
     /// The `LISTEN` connection is lost. Notifications may be lost until the next [`StoreEvent::Connected`].
     Disconnected,

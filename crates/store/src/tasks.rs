@@ -2,7 +2,7 @@
 //! See `docs/decisions/0002-queue-with-leases-and-fencing-tokens.md`.
 
 /// Columns of the table `tasks` that [`task_from_row`] reads.
-/// A column list replaces `SELECT *`, whose prepared statements fail on PostgreSQL after an upgrade adds a column.
+/// Queries list the columns, because a prepared `SELECT *` fails on PostgreSQL after an upgrade adds a column.
 macro_rules! task_columns {
     () => {
         "request_id, project_id, instance_id, node_id, selection, masked, status, failure_kind, failure_detail, result_name, \
@@ -26,8 +26,8 @@ use crate::data_dir_lock::DataDirLock;
 use crate::database::row_mapping::{duration_to_millis, parse_column, parse_nullable_column};
 use crate::database::{Row, query, query_scalar, query_two_columns};
 use crate::error::StoreError;
-use crate::handles::TaskStore;
-use crate::tasks::batched_writes::{TaskCompletionWrite, TaskEnqueueWrite, TaskLeaseRenewalWrite, TaskReleaseWrite};
+use crate::store_handles::TaskStore;
+use crate::tasks::batched_writes::{CompleteTaskWrite, EnqueueTaskWrite, ReleaseTaskWrite, RenewTaskLeaseWrite};
 
 /// Collection task to enqueue.
 #[derive(Debug, Clone)]
@@ -141,7 +141,7 @@ impl TaskStore<'_> {
         let now = self.store.clock.unix_millis();
         if self
             .store
-            .execute_write_in_batch(TaskEnqueueWrite { task: task.clone(), selection, now, queue_limit })
+            .execute_write_in_batch(EnqueueTaskWrite { task: task.clone(), selection, now, queue_limit })
             .await?
         {
             return Ok(());
@@ -154,7 +154,7 @@ impl TaskStore<'_> {
     pub async fn renew_lease(self, id: &RequestId, fence: i64, lease: Duration) -> Result<bool, StoreError> {
         let now = self.store.clock.unix_millis();
         self.store
-            .execute_write_in_batch(TaskLeaseRenewalWrite {
+            .execute_write_in_batch(RenewTaskLeaseWrite {
                 id: id.clone(),
                 fence,
                 now,
@@ -172,14 +172,14 @@ impl TaskStore<'_> {
     ) -> Result<bool, StoreError> {
         let now = self.store.clock.unix_millis();
         self.store
-            .execute_write_in_batch(TaskCompletionWrite { id: id.clone(), fence, outcome: outcome.clone(), now })
+            .execute_write_in_batch(CompleteTaskWrite { id: id.clone(), fence, outcome: outcome.clone(), now })
             .await
     }
 
     /// Returns a task to the queue. The attempt is not counted.
     /// Returns false if another worker holds the task or the task has finished.
     pub async fn release_task(self, id: &RequestId, fence: i64) -> Result<bool, StoreError> {
-        self.store.execute_write_in_batch(TaskReleaseWrite { id: id.clone(), fence }).await
+        self.store.execute_write_in_batch(ReleaseTaskWrite { id: id.clone(), fence }).await
     }
 
     /// Expires all leases of tasks and intelligent kills. Returns the number of expired leases.
@@ -235,7 +235,7 @@ impl TaskStore<'_> {
     pub async fn remove_task(self, by: &AuditOrigin, id: &RequestId) -> Result<bool, StoreError> {
         let mut tx = self.store.begin_audited_transaction("remove a collection").await?;
         let rows = query(
-            tx.action(),
+            tx.description(),
             concat!(
                 "DELETE FROM tasks WHERE request_id = $1 AND ended_at IS NOT NULL RETURNING ",
                 task_columns!(),

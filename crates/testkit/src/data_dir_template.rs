@@ -28,11 +28,11 @@ pub(crate) fn get_or_create_data_dir_template(
     name: &str,
     initialize: impl FnOnce(&Path) -> Result<(), ServerError>,
 ) -> Result<PathBuf, ServerError> {
-    let template = test_tools::servers_dir().join("templates").join(name);
+    let template = test_tools::downloads_dir().join("templates").join(name);
     if template.exists() {
         return Ok(template);
     }
-    let _lock = test_tools::acquire_servers_dir_lock()?;
+    let _lock = test_tools::acquire_downloads_dir_lock()?;
     if template.exists() {
         return Ok(template);
     }

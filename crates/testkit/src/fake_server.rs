@@ -266,7 +266,7 @@ impl FakeSession {
             let ids = (1..=self.count_statement_event_rows()).chain([self.id.into()]);
             self.send_rows(5, ids.map(encode_statement_event_row)).await
         } else if statement.contains("UNIX_TIMESTAMP()") {
-            self.send_rows(3, [row(&RESPONSE_ROW_FOR_CLOCK_QUERY)].into_iter()).await
+            self.send_rows(3, [row(&CLOCK_QUERY_RESULT_ROW)].into_iter()).await
         } else if statement.contains("performance_schema.processlist") {
             // A server without `performance_schema` also returns no rows.
             self.send_rows(8, std::iter::empty()).await
@@ -388,8 +388,8 @@ fn encode_statement_event_row(session: u64) -> Vec<u8> {
     ])
 }
 
-/// Row with the local time, the Unix timestamp, and `1` for "UTC offset unchanged since one day ago".
-const RESPONSE_ROW_FOR_CLOCK_QUERY: [&str; 3] = ["2026-01-01 00:00:12.500000", "1767225612", "1"];
+/// Row with the local time, the Unix timestamp, and `1`, because the UTC offset did not change during the last day.
+const CLOCK_QUERY_RESULT_ROW: [&str; 3] = ["2026-01-01 00:00:12.500000", "1767225612", "1"];
 /// All transactions start 12 seconds before the current time of the simulated server.
 const TRANSACTION_START_TIME: &str = "2026-01-01 00:00:00";
 

@@ -14,7 +14,7 @@ pub struct FakeServerFleet {
 }
 
 impl FakeServerFleet {
-    /// Starts `nodes` fake MySQL servers with the same options.
+    /// Starts the given number of fake MySQL servers with the same options.
     /// Each server requires one file descriptor for its listener and one for each connection.
     pub async fn start(nodes: usize, options: FakeServerOptions) -> io::Result<Self> {
         raise_open_file_limit(u64::try_from(nodes).unwrap_or(u64::MAX).saturating_mul(3).saturating_add(1000))?;
@@ -45,7 +45,7 @@ impl FakeServerFleet {
     }
 
     /// Returns the total number of logins, across all servers, that used the account from [`FakeServer::url`].
-    /// If another test connects to a port that was reused, its logins are not counted, because its account differs.
+    /// Logins of other tests to a reused port are not counted, because other tests use different accounts.
     #[must_use]
     pub fn login_count(&self) -> u64 {
         self.connections.login_count()

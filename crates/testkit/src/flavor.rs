@@ -32,7 +32,7 @@ impl Flavor {
         }
     }
 
-    /// The command starts MySQL from unpacked packages, with the dynamic loader and libraries from the packages.
+    /// The command starts MySQL from unpacked packages and uses their dynamic loader and libraries.
     pub(crate) fn build_server_command(self) -> Result<Command, ServerError> {
         match self {
             Self::MariaDb => {

@@ -6,8 +6,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::task::JoinSet;
 
-use crate::raw_client::{ClientCharset, RawSession};
-use crate::server::Server;
+use crate::database_server::DatabaseServer;
+use crate::raw_session::{ClientCharset, RawSession};
 
 /// Idle sessions on a database server. Dropping the value closes the sessions.
 #[derive(Debug)]
@@ -21,13 +21,13 @@ pub(crate) const IDLE_SESSION_PROGRAM_NAME: &str = "clew-testkit";
 const MAX_CONCURRENT_LOGINS: usize = 64;
 
 /// Opens `count` idle sessions for the account `root`.
-pub async fn open_idle_sessions(server: &Server, count: usize) -> io::Result<IdleSessions> {
+pub async fn open_idle_sessions(server: &DatabaseServer, count: usize) -> io::Result<IdleSessions> {
     open_idle_sessions_for_account(server, "root", count).await
 }
 
 /// Opens `count` idle sessions for the passwordless account `user`.
 pub async fn open_idle_sessions_for_account(
-    server: &Server,
+    server: &DatabaseServer,
     user: &'static str,
     count: usize,
 ) -> io::Result<IdleSessions> {

@@ -1,11 +1,11 @@
-//! Private servers for tests: real database servers, fake servers and malicious servers.
+//! Isolated servers for tests: real database servers, fake servers and malicious servers.
 //!
-//! - [`Server`] is a private MariaDB or MySQL server with a temporary data directory.
+//! - [`DatabaseServer`] is a private MariaDB or MySQL server with a temporary data directory.
 //! - [`StatementHoldingProxy`] holds back an SQL statement until the test releases it.
 //! - [`ServerClock`] changes the wall clock of a database server.
 //! - [`LockWaitScenario`] creates lock waits with known waiters and blockers.
 //! - [`PredefinedSessions`] opens sixty sessions with known statements.
-//! - [`SessionLoad`] opens thousands of sessions, many with open transactions or lock waits.
+//! - [`BenchmarkSessions`] opens thousands of sessions, many with open transactions or lock waits.
 //! - [`open_idle_sessions`] opens many sessions that run no statements.
 //! - [`FakeServer`] simulates faults and result sizes that a real MySQL server cannot produce.
 //! - [`FakeServerFleet`] starts many fake MySQL servers, each on a separate port.
@@ -20,58 +20,58 @@
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! use clew_testkit::{Flavor, Server, DatabaseServerOptions};
+//! use clew_testkit::{Flavor, DatabaseServer, DatabaseServerOptions};
 //!
-//! let server = Server::start(Flavor::MariaDb, &DatabaseServerOptions::default()).await?;
+//! let server = DatabaseServer::start(Flavor::MariaDb, &DatabaseServerOptions::default()).await?;
 //! println!("clew snapshot {}", server.url());
 //! # Ok(())
 //! # }
 //! ```
 
-mod big_transaction;
+mod benchmark_sessions;
 mod data_dir_template;
+mod database_server;
 mod fake_server;
 mod fake_server_fleet;
 mod fault_proxy;
 mod flavor;
 mod idle_sessions;
-mod known_sessions;
+mod large_transaction;
 mod mysql_packets;
 mod nginx;
 mod postgresql;
+mod predefined_sessions;
 mod process;
-mod raw_client;
+mod raw_session;
 mod rewriting_proxy;
 mod rogue_server;
 mod s3_server;
 mod scenarios;
-mod server;
 mod server_clock;
 mod server_error;
-mod session_load;
-mod statement_gate;
+mod statement_holding_proxy;
 pub mod test_tools;
-mod virtual_address;
+mod virtual_ip_proxy;
 
-pub use big_transaction::open_big_transaction;
+pub use benchmark_sessions::{BENCHMARK_SESSION_COUNTS, BenchmarkSessionCounts, BenchmarkSessions};
+pub use database_server::{DatabaseServer, DatabaseServerOptions};
 pub use fake_server::{FakeServer, FakeServerOptions, Fault};
 pub use fake_server_fleet::FakeServerFleet;
 pub use fault_proxy::{FaultInjectionProxy, TrafficMode};
 pub use flavor::Flavor;
 pub use idle_sessions::{IdleSessions, open_idle_sessions, open_idle_sessions_for_account, raise_open_file_limit};
-pub use known_sessions::{ExpectedSession, ExpectedTransaction, ObservedTransaction, PredefinedSessions};
+pub use large_transaction::begin_large_transaction;
 pub use nginx::NginxServer;
 pub use postgresql::PostgreSqlServer;
-pub use raw_client::{ClientCharset, RawSession};
+pub use predefined_sessions::{ExpectedSession, ExpectedTransaction, ObservedTransaction, PredefinedSessions};
+pub use raw_session::{ClientCharset, RawSession};
 pub use rewriting_proxy::{ConnectionIdRewrite, PacketAction, RewriteRules, RewritingProxy};
 pub use rogue_server::{
     ATTACK_TRIGGER_SUBSTRINGS, LeakedPasswordEncoding, RogueAttack, RogueServer, RogueServerOptions,
 };
 pub use s3_server::S3Server;
 pub use scenarios::{LockWaitScenario, RunningScenario, ScenarioError};
-pub use server::{DatabaseServerOptions, Server};
 pub use server_clock::ServerClock;
 pub use server_error::ServerError;
-pub use session_load::{BENCHMARK_SESSION_COUNTS, SessionLoad, SessionLoadSize};
-pub use statement_gate::StatementHoldingProxy;
-pub use virtual_address::VirtualIpProxy;
+pub use statement_holding_proxy::StatementHoldingProxy;
+pub use virtual_ip_proxy::VirtualIpProxy;

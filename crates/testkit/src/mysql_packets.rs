@@ -4,7 +4,7 @@ use std::io;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-/// A payload of the maximum size continues in the next packet.
+/// Maximum payload size of a packet. After a packet of this size, the payload continues in the next packet.
 pub(crate) const MAX_PAYLOAD_BYTES: usize = 0x00ff_ffff;
 /// Capability flag that servers set to offer TLS, and that clients set to request TLS.
 pub(crate) const CLIENT_SSL: u32 = 0x0800;

@@ -11,8 +11,8 @@ use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 
+use crate::database_server::{MAX_START_ATTEMPTS, find_free_port};
 use crate::process::{Process, build_command_with_sigterm_on_parent_exit};
-use crate::server::{MAX_START_ATTEMPTS, find_free_port};
 use crate::server_error::ServerError;
 use crate::test_tools;
 
@@ -28,7 +28,7 @@ pub struct NginxServer {
 
 impl NginxServer {
     /// Starts nginx and waits until it accepts connections.
-    /// The closure `http` receives the listen address and returns the content of the configuration block `http`.
+    /// The closure `http` receives the listen address and returns the content of nginx's `http` block.
     /// The kernel sends SIGTERM to nginx when the calling thread exits.
     pub async fn start(http: impl Fn(SocketAddr) -> String) -> Result<Self, ServerError> {
         let mut last = None;

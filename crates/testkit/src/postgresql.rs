@@ -12,8 +12,8 @@ use rustix::process::{Signal, geteuid, kill_process};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
+use crate::database_server::{MAX_START_ATTEMPTS, START_TIMEOUT, find_free_port};
 use crate::process::Process;
-use crate::server::{MAX_START_ATTEMPTS, START_TIMEOUT, find_free_port};
 use crate::server_error::ServerError;
 use crate::{data_dir_template, test_tools};
 
@@ -231,7 +231,7 @@ fn build_command_as_postgres_user() -> Command {
     command
 }
 
-/// Makes `postgres` the owner of the directory `folder` if this process runs as root.
+/// Makes `postgres` the owner of `folder` if this process runs as root.
 fn chown_to_postgres(folder: &Path) -> Result<(), ServerError> {
     if geteuid().is_root() {
         data_dir_template::run_command(

@@ -11,8 +11,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::database_server::{MAX_START_ATTEMPTS, START_TIMEOUT};
 use crate::process::{Process, build_command_with_sigkill_on_parent_exit};
-use crate::server::{MAX_START_ATTEMPTS, START_TIMEOUT};
 use crate::server_error::ServerError;
 use crate::test_tools;
 
@@ -54,7 +54,7 @@ impl S3Server {
         for name in ["data", "home"] {
             fs::create_dir(folder.path().join(name)).map_err(io_error("create a directory"))?;
         }
-        fs::write(folder.path().join("keys.json"), render_s3_identity_config()).map_err(io_error("write a file"))?;
+        fs::write(folder.path().join("keys.json"), render_identity_config()).map_err(io_error("write a file"))?;
         let ports = SeaweedFsPorts::find_free_ports().map_err(io_error("find free ports"))?;
         let mut server = Self { process: spawn_server(&folder, &ports)?, ports, folder };
         server.wait_until_writable().await?;
@@ -202,7 +202,7 @@ const SEAWEEDFS_OPTIONS: [&str; 10] = [
     "-s3.autoCreateBucket=false",
 ];
 
-fn render_s3_identity_config() -> String {
+fn render_identity_config() -> String {
     let identity = |name: &str, (key, secret): (&str, &str), actions: &str| {
         format!(
             r#"{{"name":"{name}","credentials":[{{"accessKey":"{key}","secretKey":"{secret}"}}],"actions":[{actions}]}}"#

@@ -12,7 +12,7 @@ use crate::flavor::Flavor;
 
 pub use runner::{RunningScenario, ScenarioError};
 
-/// Script that makes sessions wait for locks, with the lock waits that Clew is expected to detect.
+/// Script that makes sessions wait for locks, and the lock waits that Clew is expected to detect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LockWaitScenario {
     /// Short description.
@@ -29,7 +29,7 @@ pub struct LockWaitScenario {
     /// Expected lock waits in the format `waiter>blocker`, separated by spaces.
     /// The blocker `xa` stands for a prepared XA transaction without a session.
     waits: String,
-    /// Expected root blockers, separated by spaces, highest-ranked first. `+` joins the sessions in a wait cycle.
+    /// Expected root blockers, highest-ranked first, separated by spaces. `+` separates the sessions in a wait cycle.
     roots: String,
     /// Expected locked resource of each waiter. [`UNLISTED_WAITERS_WILDCARD`] matches all unlisted waiters.
     resources: Vec<(&'static str, &'static str)>,

@@ -18,7 +18,7 @@ pub enum ServerError {
     },
     /// The directory for downloaded server programs cannot be created or locked.
     #[error(transparent)]
-    Setup(#[from] test_tools::ServersDirError),
+    Setup(#[from] test_tools::DownloadsDirError),
     /// A file or process operation failed.
     #[error("cannot {operation}: {source}")]
     Io {

@@ -65,7 +65,7 @@ for line in open(sys.argv[1]):
 /// Error returned if the directory for downloaded servers and tools is not usable.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot use {}: {source}. Fix: set {SERVERS_DIR_ENV_VAR} to a writable directory", path.display())]
-pub struct ServersDirError {
+pub struct DownloadsDirError {
     path: PathBuf,
     source: io::Error,
 }
@@ -73,7 +73,7 @@ pub struct ServersDirError {
 /// Returns the directory that contains the downloaded servers and tools.
 /// If `CLEW_SERVERS_DIR` is not set, the directory is inside the user's cache directory.
 #[must_use]
-pub fn servers_dir() -> PathBuf {
+pub fn downloads_dir() -> PathBuf {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     variable(SERVERS_DIR_ENV_VAR).unwrap_or_else(|| {
         let cache = variable("XDG_CACHE_HOME").or_else(|| variable("HOME").map(|home| home.join(".cache")));
@@ -92,7 +92,7 @@ pub fn libfaketime_path() -> Option<PathBuf> {
 /// Returns the directory into which the MySQL packages are unpacked.
 #[must_use]
 pub fn mysql_dir() -> PathBuf {
-    servers_dir().join("mysql-9")
+    downloads_dir().join("mysql-9")
 }
 
 /// Returns the directory that contains extra MariaDB plugins such as `metadata_lock_info`.
@@ -104,7 +104,7 @@ pub fn mariadb_plugin_dir() -> PathBuf {
 /// Returns the directory into which the MariaDB plugin package is unpacked.
 #[must_use]
 pub fn unpacked_mariadb_plugins_dir() -> PathBuf {
-    servers_dir().join("mariadb-plugins")
+    downloads_dir().join("mariadb-plugins")
 }
 
 /// Returns the path of the installed nginx binary, or of the binary in [`nginx_dir`] if nginx is not installed.
@@ -117,13 +117,13 @@ pub fn nginx_path() -> PathBuf {
 /// Returns the directory into which the nginx package is unpacked.
 #[must_use]
 pub fn nginx_dir() -> PathBuf {
-    servers_dir().join("nginx")
+    downloads_dir().join("nginx")
 }
 
 /// Returns the directory of the Python virtual environment with the API client packages.
 #[must_use]
 pub fn python_venv_dir() -> PathBuf {
-    servers_dir().join("clients")
+    downloads_dir().join("clients")
 }
 
 /// Returns the path of a Python interpreter with the API client packages.
@@ -142,16 +142,16 @@ pub fn seaweedfs_path() -> PathBuf {
 
 /// Exclusive lock on the directory for downloaded servers and tools. Dropping the value releases the lock.
 #[derive(Debug)]
-pub struct ServersDirLock {
+pub struct DownloadsDirLock {
     _file: File,
 }
 
 /// Locks the directory for downloaded servers and tools. Blocks while another process holds the lock.
-pub fn acquire_servers_dir_lock() -> Result<ServersDirLock, ServersDirError> {
-    let directory = servers_dir();
+pub fn acquire_downloads_dir_lock() -> Result<DownloadsDirLock, DownloadsDirError> {
+    let directory = downloads_dir();
     let path = directory.join("lock");
     let locked = fs::create_dir_all(&directory)
         .and_then(|()| File::options().create(true).truncate(false).write(true).open(&path))
-        .and_then(|file| file.lock().map(|()| ServersDirLock { _file: file }));
-    locked.map_err(|source| ServersDirError { path, source })
+        .and_then(|file| file.lock().map(|()| DownloadsDirLock { _file: file }));
+    locked.map_err(|source| DownloadsDirError { path, source })
 }

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use clew_testkit::test_tools::SERVERS_DIR_ENV_VAR;
-use clew_testkit::{DatabaseServerOptions, Flavor, PostgreSqlServer, Server};
+use clew_testkit::{DatabaseServer, DatabaseServerOptions, Flavor, PostgreSqlServer};
 use mysql_async::prelude::Queryable;
 
 /// Environment variable that makes a test the victim process, with the server to start.
@@ -41,7 +41,7 @@ async fn wait_until(mut reached: impl FnMut() -> bool) -> bool {
 #[tokio::test]
 async fn paused_server_resumes_its_query() {
     for flavor in Flavor::ALL {
-        let mut server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
+        let mut server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
         let mut connection = server.connect_as_root().await.unwrap();
         server.pause().unwrap();
         assert!(wait_until(|| process_state(server.pid()) == Some('T')).await, "{flavor}");
@@ -65,7 +65,7 @@ async fn server_exits_with_its_parent_process() {
     }
     if let Some(name) = std::env::var_os(VICTIM) {
         let flavor = Flavor::ALL.into_iter().find(|flavor| flavor.name() == name).unwrap();
-        let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
+        let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
         println!("\n{STARTED}{} {}", server.pid(), server.data_dir().parent().unwrap().display());
         return std::future::pending().await;
     }
@@ -92,7 +92,7 @@ fn read_started_server(victim: &mut Child) -> (u32, String) {
 #[tokio::test]
 async fn missing_server_fails_the_test_with_install_command() {
     if std::env::var_os(VICTIM).is_some() {
-        match Server::start(Flavor::MySql, &DatabaseServerOptions::default()).await {
+        match DatabaseServer::start(Flavor::MySql, &DatabaseServerOptions::default()).await {
             Ok(_) => println!("{STARTED}unexpectedly"),
             Err(error) => panic!("{error}"),
         }

@@ -6,18 +6,18 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use clew_testkit::{
-    ClientCharset, ConnectionIdRewrite, DatabaseServerOptions, Flavor, PacketAction, RawSession, RewriteRules,
-    RewritingProxy, Server, VirtualIpProxy,
+    ClientCharset, ConnectionIdRewrite, DatabaseServer, DatabaseServerOptions, Flavor, PacketAction, RawSession,
+    RewriteRules, RewritingProxy, VirtualIpProxy,
 };
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, DriverError, Error, OptsBuilder, SslOpts};
 use tokio::time::timeout;
 
-async fn server(flavor: Flavor) -> Server {
-    Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap()
+async fn server(flavor: Flavor) -> DatabaseServer {
+    DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap()
 }
 
-fn address(server: &Server) -> SocketAddr {
+fn address(server: &DatabaseServer) -> SocketAddr {
     (Ipv4Addr::LOCALHOST, server.port()).into()
 }
 

@@ -5,12 +5,13 @@
 use std::collections::BTreeMap;
 
 use clew_testkit::{
-    DatabaseServerOptions, Flavor, PredefinedSessions, Server, SessionLoad, SessionLoadSize, open_idle_sessions,
+    BenchmarkSessionCounts, BenchmarkSessions, DatabaseServer, DatabaseServerOptions, Flavor, PredefinedSessions,
+    open_idle_sessions,
 };
 use mysql_async::Row;
 use mysql_async::prelude::Queryable;
 
-async fn process_list(server: &Server) -> Vec<Row> {
+async fn process_list(server: &DatabaseServer) -> Vec<Row> {
     let mut connection = server.connect_as_root().await.unwrap();
     let rows = connection.query("SHOW FULL PROCESSLIST").await.unwrap();
     connection.disconnect().await.unwrap();
@@ -18,7 +19,7 @@ async fn process_list(server: &Server) -> Vec<Row> {
 }
 
 async fn assert_known_sessions_are_listed(flavor: Flavor) {
-    let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
+    let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
     let sessions = PredefinedSessions::open(&server).await.unwrap();
     assert_eq!(sessions.expected.len(), PredefinedSessions::SESSION_COUNT);
     let rows = process_list(&server).await;
@@ -46,7 +47,7 @@ async fn assert_known_sessions_are_listed(flavor: Flavor) {
 }
 
 /// Compares states and changed rows with values that the server reports, by session.
-async fn assert_transactions_match(server: &Server, sessions: &PredefinedSessions) {
+async fn assert_transactions_match(server: &DatabaseServer, sessions: &PredefinedSessions) {
     let mut connection = server.connect_as_root().await.unwrap();
     let transactions: Vec<(u64, String, u64)> = connection
         .query("SELECT trx_mysql_thread_id, trx_state, trx_rows_modified FROM information_schema.innodb_trx")
@@ -78,7 +79,7 @@ async fn mysql_lists_known_sessions_as_expected() {
 #[tokio::test]
 async fn dropped_server_leaves_no_process_or_data() {
     for flavor in Flavor::ALL {
-        let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
+        let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
         let (process, folder) = (format!("/proc/{}", server.pid()), server.data_dir());
         let sessions = open_idle_sessions(&server, 20).await.unwrap();
         assert!(process_list(&server).await.len() > sessions.sessions.len());
@@ -91,9 +92,9 @@ async fn dropped_server_leaves_no_process_or_data() {
 #[tokio::test]
 async fn load_has_the_requested_size() {
     for flavor in Flavor::ALL {
-        let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
-        let size = SessionLoadSize { sessions: 40, transactions: 20, waiters: 5 };
-        let load = SessionLoad::start(&server, size).await.unwrap();
+        let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
+        let size = BenchmarkSessionCounts { sessions: 40, transactions: 20, waiters: 5 };
+        let load = BenchmarkSessions::start(&server, size).await.unwrap();
         assert_eq!(load.session_counts(), size);
         let mut control = server.connect_as_root().await.unwrap();
         let counts: Option<(usize, usize)> = control

@@ -1,6 +1,6 @@
 //! Adapts the poll interval so that kill tasks and live session lists read a slow node less often.
 //!
-//! The poll interval equals the target interval unless a read takes more than a tenth of the target interval.
+//! The poll interval is the target interval, or longer if a read takes more than a tenth of the target interval.
 
 use std::time::Duration;
 

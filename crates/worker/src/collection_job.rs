@@ -24,7 +24,7 @@ pub(crate) struct SessionCollectionJob {
     pub(crate) queue: SessionCollectionQueue,
     pub(crate) claimed: ClaimedTask,
     /// Time immediately before the worker claimed the collection task. The worker measures its lease from this time.
-    /// The lease expires earlier in the worker than in the store, so the worker never relies on an expired lease.
+    /// The worker assumes an earlier expiration than the store, so the worker never relies on an expired lease.
     pub(crate) claimed_at: Instant,
 }
 
@@ -93,8 +93,11 @@ impl SessionCollectionJob {
         // A user requested the first attempt. Further attempts are automatic, after a lost lease.
         let cause = if task.attempts > 1 { LoginTrigger::Automatic } else { LoginTrigger::Requested };
         let login = LoginPermit::request_permit(&self.queue.store, &node.id, cause).await?;
-        let read_future =
-            self.queue.reader.read_sessions(&node.url, &selection, StatementMasking::from_masked_flag(task.masked));
+        let read_future = self.queue.reader.read_sessions(
+            &node.url,
+            &selection,
+            StatementMasking::choose_statement_masking(task.masked),
+        );
         let read = slot.wait_for_session_rows(&node.id, read_future).await;
         login.record_login_outcome(&node, read.as_ref().err()).await;
         let mut rows = read?;

@@ -27,7 +27,7 @@ pub(crate) struct SessionCollectionSlotPool {
     stalled: Arc<Mutex<StalledNodes>>,
 }
 
-/// Nodes whose current or most recent read stalled.
+/// Nodes on which the current or most recent read stalled.
 #[derive(Debug, Default)]
 struct StalledNodes {
     nodes: HashSet<NodeId>,
@@ -96,7 +96,7 @@ impl SessionCollectionSlotPool {
 impl SessionCollectionSlot {
     /// Reads sessions and releases the permit for active reads if the node sends no data for the stall timeout.
     ///
-    /// If the previous read of the node stalled, the permit is released as soon as the new read waits for data.
+    /// If the node's previous read stalled, the permit is released as soon as the new read waits for data.
     pub(crate) async fn wait_for_session_rows(
         &mut self,
         node: &NodeId,

@@ -26,7 +26,7 @@ impl SessionCollectionQueue {
     /// When `shutdown` is cancelled, waits up to [`WorkerSettings::grace`] for running tasks to complete.
     /// Requeues the tasks that have not completed at the end of the grace period.
     ///
-    /// Other workers can claim requeued tasks. A requeued attempt does not count towards the attempt limit.
+    /// Other workers can claim requeued tasks. A requeued attempt does not count toward the attempt limit.
     pub async fn run(self, shutdown: CancellationToken) {
         let release = CancellationToken::new();
         // Dropping this future releases the running collection tasks.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use clew_diagnose::IntelligentKillPlan;
 use clew_model::{Failure, FailureKind, InstanceId, Limitation, LimitationKind, Node, NodeUrl, SlowSessionThreshold};
 use clew_mysql::{
-    ClientSessions, ConnectionPurpose, KillOutcome, KillTarget, NodeClockHistory, NodeConnector, ProcessListOrigin,
+    ClientSessions, ConnectionPurpose, KillOutcome, KillTarget, NodeClockHistory, NodeConnector, ProcessListSource,
     UnreliableClockReason, UnsafeKillPolicy, read_client_sessions,
 };
 use clew_store::{IntelligentKill, IntelligentKillId, KillSource, LoginTrigger, NewIntelligentKill, Store, StoreError};
@@ -38,11 +38,11 @@ pub struct IntelligentKillQueue {
     formula_guard: bool,
     pub(crate) wake: WakeSignal,
     poll_interval: Duration,
-    clocks: Arc<Mutex<NodeClockHistories>>,
+    clocks: Arc<Mutex<NodeClockHistoryCache>>,
 }
 
 impl IntelligentKillQueue {
-    /// Creates a queue whose worker kills sessions with the executor `kills`.
+    /// Creates a queue. The queue's worker uses the executor `kills` to kill sessions.
     #[must_use]
     pub fn new(store: Store, kills: KillExecutor, settings: &WorkerSettings) -> Self {
         Self {
@@ -62,7 +62,7 @@ impl IntelligentKillQueue {
         self.formula_guard
     }
 
-    /// Returns the sessions that an intelligent kill would currently kill.
+    /// Returns the sessions that an intelligent kill would kill if it started now.
     pub async fn preview_victims(
         &self,
         instance: &InstanceId,
@@ -76,7 +76,7 @@ impl IntelligentKillQueue {
         instance: &InstanceId,
         node: &NodeUrl,
         purpose: ConnectionPurpose,
-    ) -> Result<(ProcessListOrigin, IntelligentKillPlan), KillError> {
+    ) -> Result<(ProcessListSource, IntelligentKillPlan), KillError> {
         let threshold = self.load_slow_session_threshold(instance).await?;
         let mut listed = read_client_sessions(node, purpose, &self.connector).await.map_err(KillError::Node)?;
         if let Some(failure) = detect_proxied_connection(node, &listed) {
@@ -94,7 +94,7 @@ impl IntelligentKillQueue {
             return Err(KillError::Node(unreliable_elapsed_times_failure(node, gap)));
         }
         let read = listed.read.clone();
-        let sessions = listed.into_sessions_with_checked_elapsed_times();
+        let sessions = listed.into_checked_sessions();
         let protected = self.kills.protected_accounts().clone();
         // CPU-bound: the selection converts up to ten thousand statements to templates.
         let selection =
@@ -224,11 +224,11 @@ impl IntelligentKillQueue {
     }
 }
 
-/// Node addresses, each with the node's clock history, ordered from the least to the most recently read node.
+/// Clock history of each node address. The least recently read node comes first.
 #[derive(Debug, Default)]
-struct NodeClockHistories(VecDeque<(String, NodeClockHistory)>);
+struct NodeClockHistoryCache(VecDeque<(String, NodeClockHistory)>);
 
-impl NodeClockHistories {
+impl NodeClockHistoryCache {
     const MAX_TRACKED_NODES: usize = 1024;
 
     /// Corrects elapsed times after clock changes, or returns the reason why the elapsed times are unreliable.

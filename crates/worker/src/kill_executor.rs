@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use clew_diagnose::{ProtectedAccounts, build_statement_template, to_valid_utf8};
+use clew_diagnose::{ProtectedAccounts, build_statement_template, bytes_to_text};
 use clew_model::{AuditOrigin, Failure, FailureKind, InstanceId, LimitationKind, NodeId, NodeUrl, ProjectId, Session};
 use clew_mysql::{
-    ClientSessions, KillOptions, KillOutcome, KillTarget, NodeConnector, ProcessListOrigin, UnsafeKillPolicy, Victim,
+    ClientSessions, KillOptions, KillOutcome, KillTarget, NodeConnector, ProcessListSource, UnsafeKillPolicy, Victim,
     kill_victims,
 };
 use clew_store::{KillSource, NewKillRecord, RecordedKillOutcome, Store, StoreError};
@@ -47,8 +47,8 @@ pub struct KillRequest {
     pub unsafe_victims: UnsafeKillPolicy,
     /// Reason that the caller gave for the kill. May be empty.
     pub reason: String,
-    /// Origin of the process list from which the sessions were selected: the server and the time of the read.
-    pub list_read: ProcessListOrigin,
+    /// Server and time of the process list from which the sessions were selected.
+    pub list_read: ProcessListSource,
 }
 
 /// Condition that a session must still satisfy when Clew sends the `KILL` statement.
@@ -77,7 +77,7 @@ pub enum KillError {
 }
 
 impl KillExecutor {
-    /// Creates an executor that records kills in `store` and never kills sessions of `protected` accounts.
+    /// Creates an executor that records kills in `store` and never kills sessions of the accounts in `protected`.
     #[must_use]
     pub fn new(store: Store, protected: ProtectedAccounts) -> Self {
         Self { store, protected: Arc::new(protected) }
@@ -187,7 +187,7 @@ pub(crate) fn detect_proxied_connection(node: &NodeUrl, read: &ClientSessions) -
 }
 
 fn sanitize_recorded_text(text: &[u8]) -> String {
-    to_valid_utf8(text).chars().take(MAX_RECORDED_TEXT_CHARS).collect()
+    bytes_to_text(text).chars().take(MAX_RECORDED_TEXT_CHARS).collect()
 }
 
 fn build_kill_outcome_record(row: i64, outcome: &KillOutcome) -> (i64, RecordedKillOutcome, String) {

@@ -37,7 +37,7 @@ pub struct KillTaskWorker {
 }
 
 impl KillTaskWorker {
-    /// Creates a worker that kills sessions with the executor `kills`.
+    /// Creates a worker that uses the executor `kills` to kill sessions.
     #[must_use]
     pub fn new(
         store: Store,

@@ -49,7 +49,7 @@ impl LoginPermit {
     }
 }
 
-/// An error about a missing privilege for a statement implies that the server accepted the login.
+/// If a statement fails because a privilege is missing, the server has accepted the login.
 fn is_login_accepted(failure: Option<&Failure>) -> bool {
     failure.is_none_or(|failure| failure.kind == FailureKind::MissingPrivilege)
 }

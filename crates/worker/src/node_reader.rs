@@ -18,12 +18,12 @@ pub struct SessionRows {
 }
 
 impl SessionRows {
-    /// `count` is the number of rows. The worker calls `write` on a blocking thread to write the rows to the result.
+    /// `count` is the number of rows. `write` writes the rows to the result and runs on a blocking thread.
     pub fn new(count: u64, write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static) -> Self {
         Self { count, limitations: Vec::new(), write: Box::new(write) }
     }
 
-    pub(crate) fn write_rows(self, out: &mut dyn Write) -> io::Result<()> {
+    pub(crate) fn write_session_rows(self, out: &mut dyn Write) -> io::Result<()> {
         (self.write)(out)
     }
 }
@@ -51,7 +51,7 @@ pub trait NodeReader: Send + Sync {
 
 /// Maximum number of attempts to acquire a connection permit for a read.
 /// A hung read holds its connection permit until Clew aborts the read.
-/// The attempts continue until a hung read is aborted, so that a waiting read can acquire the released permit.
+/// A waiting read retries long enough for a hung read to be aborted, and then acquires the released permit.
 const MAX_CONNECTION_PERMIT_ATTEMPTS: u32 = 12;
 
 #[derive(Debug)]

@@ -62,13 +62,13 @@ fn write_result_blocking(
 ) -> Result<PendingResult, Failure> {
     let writer = results.create_writer(request_id, fence).map_err(|error| result_write_failure(&error))?;
     let mut out = BufWriter::with_capacity(WRITE_BUFFER_SIZE, CancellableWriter { writer, cancelled });
-    rows.write_rows(&mut out).map_err(|error| result_write_failure(&error))?;
+    rows.write_session_rows(&mut out).map_err(|error| result_write_failure(&error))?;
     let out = out.into_inner().map_err(|error| result_write_failure(error.error()))?;
     let published = out.writer.publish().map_err(|error| result_write_failure(&error))?;
     Ok(PendingResult { results, published, committed: false })
 }
 
-/// Writer that fails after cancellation, because tokio cannot abort the blocking thread that writes the result.
+/// Writer that returns an error after cancellation. The error ends the blocking thread, which tokio cannot abort.
 struct CancellableWriter<W> {
     writer: W,
     cancelled: CancellationToken,

@@ -12,13 +12,13 @@ use tracing::{info, warn};
 use crate::settings::WorkerSettings;
 
 const EXPIRED_RECORD_CLEANUP_INTERVAL: Duration = Duration::from_mins(1);
-/// The audit log is pruned only hourly, because each run that removes rows adds an audit row.
+/// The audit log is pruned only once per hour, because each run that removes rows appends an audit row.
 const AUDIT_PRUNE_INTERVAL: Duration = Duration::from_hours(1);
 const ORPHANED_RESULT_SWEEP_INTERVAL: Duration = Duration::from_hours(1);
 /// Minimum age at which Clew removes an orphaned result.
 /// A newer result may belong to a collection task that is about to complete.
 const MIN_ORPHANED_RESULT_AGE: Duration = Duration::from_mins(10);
-const WORKERLESS_ZONE_TASK_TIMEOUT: Duration = Duration::from_mins(10);
+const TASK_TIMEOUT_IN_ZONE_WITHOUT_WORKERS: Duration = Duration::from_mins(10);
 /// A kill without an outcome counts as interrupted after 1 minute or twice the read timeout, whichever is longer.
 const MIN_INTERRUPTED_KILL_AGE: Duration = Duration::from_mins(1);
 
@@ -50,7 +50,7 @@ async fn remove_old_collection_tasks(store: &Store, retention: Duration) {
         Ok(result_names) => remove_expired_results(store, result_names).await,
         Err(error) => warn!(%error, "could not remove expired collections; retrying"),
     }
-    match store.zones().fail_tasks_in_zones_without_workers(WORKERLESS_ZONE_TASK_TIMEOUT).await {
+    match store.zones().fail_tasks_in_zones_without_workers(TASK_TIMEOUT_IN_ZONE_WITHOUT_WORKERS).await {
         Ok(0) => {}
         Ok(ended) => warn!(tasks.ended = ended, "collections failed in zones without a worker"),
         Err(error) => warn!(%error, "could not check for zones without a worker; retrying"),

@@ -14,7 +14,7 @@ pub struct WorkerSettings {
     /// A read counts as stalled if the node sends no data for this duration.
     pub stall_timeout: Duration,
     /// Maximum number of running collection tasks per node, across all workers that share the store.
-    /// Each process runs at most one read per node, even if the maximum is higher.
+    /// Within one process, at most one read per node runs at a time, even if the maximum is higher.
     pub max_running_per_node: u32,
     /// Maximum number of queued collection tasks per node.
     pub max_queued_per_node: u32,
@@ -32,7 +32,7 @@ pub struct WorkerSettings {
     pub audit_retention: Duration,
     /// Maximum number of attempts per collection task.
     pub max_attempts: u32,
-    /// Opens connections to nodes, with timeouts and size limits for reads and kills on one node.
+    /// Connector for nodes, with the timeouts and size limits of reads and kills on one node.
     pub connector: NodeConnector,
     /// If true, the worker escapes CSV cells that a spreadsheet would evaluate as a formula.
     pub formula_guard: bool,

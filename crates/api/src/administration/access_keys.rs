@@ -12,10 +12,10 @@ use utoipa::ToSchema;
 use super::{format_timestamp, is_own_user_id, not_found_error, require_administrator, users};
 use crate::AppState;
 use crate::api_request::{ApiRequest, ApiResult};
-use crate::body::parse_json_body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
+use crate::request_body::parse_json_body;
 
 /// Access keys of a user (at most two).
 #[derive(Serialize, ToSchema)]

@@ -13,7 +13,7 @@ use clew_store::{AuditFilter, AuditRecord, Store, StoreError};
 use futures_util::stream::{self, Stream};
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use jiff::Timestamp;
-use query::{AuditFilterParameters, AuditPageParameters, AuditRowsQuery};
+use query::{AuditFilterParameters, AuditPageParameters, AuditRowQuery};
 use serde::Serialize;
 use serde_json::Value;
 use tracing::error;
@@ -67,7 +67,7 @@ pub(crate) struct AuditProblemView {
     responses((status = 200, description = "Page of audit rows", body = AuditPage)))]
 pub(crate) async fn list_audit_rows(ApiRequest { service, caller, query, .. }: ApiRequest) -> ApiResult<AuditPage> {
     let filter = authorize_audit_read(&caller)?;
-    let AuditRowsQuery { filter, newest_first, after, limit } =
+    let AuditRowQuery { filter, newest_first, after, limit } =
         query::parse_audit_query_string(query.as_deref(), filter)?;
     // Reads one extra row to determine whether a next page exists.
     let mut records = if newest_first {

@@ -17,11 +17,11 @@ use super::{
 };
 use crate::AppState;
 use crate::api_request::{ApiRequest, ApiResult};
-use crate::body::parse_json_body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody, PolicyDiagnosticView};
 use crate::json::Json;
 use crate::query_string::{self, PageParameters};
+use crate::request_body::parse_json_body;
 use policy_validation::{build_diagnostic_views, extract_policy_json};
 
 /// A page of policies.
@@ -35,7 +35,7 @@ pub(crate) struct PolicyPage {
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
 #[allow(dead_code, reason = "schema of a field whose type is in another crate")]
-pub(crate) enum PolicyModel {
+pub(crate) enum PermissionModelName {
     Role,
     Identity,
 }
@@ -47,7 +47,7 @@ pub(crate) struct PolicyView {
     /// True for a system policy, which cannot be changed
     system: bool,
     /// Policy model: role (versions 1.0 and 1.1) or identity (version 5.0)
-    #[schema(value_type = PolicyModel)]
+    #[schema(value_type = PermissionModelName)]
     model: PermissionModel,
     description: String,
     /// Time of the last change to the policy; null for a system policy
@@ -68,7 +68,7 @@ pub(crate) struct PolicyWithDocument {
 /// A policy to create or replace.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct PolicyPutRequest {
+pub(crate) struct PutPolicyRequest {
     #[schema(value_type = policy_validation::PolicyDocumentInput)]
     document: Box<RawValue>,
     #[schema(max_length = 1000)]
@@ -82,8 +82,8 @@ pub(crate) struct PolicyPutRequest {
 pub(crate) async fn list_policies(ApiRequest { service, caller, query, .. }: ApiRequest) -> ApiResult<PolicyPage> {
     let domain = require_identity_read_permission(&caller)?;
     let page = query_string::parse_page_parameters(query.as_deref())?;
-    let custom = service.store.policies().list_policies(domain).await?.into_iter().map(CustomOrSystemPolicy::Custom);
-    let all: Vec<_> = custom.chain(system_policies::SYSTEM_POLICIES.iter().map(CustomOrSystemPolicy::System)).collect();
+    let custom = service.store.policies().list_policies(domain).await?.into_iter().map(AvailablePolicy::Custom);
+    let all: Vec<_> = custom.chain(system_policies::SYSTEM_POLICIES.iter().map(AvailablePolicy::System)).collect();
     let (policies, total_count) = query_string::paginate_list(all, page, |policy| policy.build_policy_view());
     Ok(Json(PolicyPage { policies, total_count }))
 }
@@ -105,7 +105,7 @@ pub(crate) async fn show_policy(
 /// An error response lists all errors in the policy document with their positions.
 /// Changing a policy revokes the tokens of the affected users.
 #[utoipa::path(put, path = "/clew/v1/policies/{name}", tag = "administration", operation_id = "PutPolicy",
-    request_body = PolicyPutRequest,
+    request_body = PutPolicyRequest,
     responses(
         (status = 200, description = "The policy", body = PolicyWithDocument),
         (status = 409, description = "A system policy has this name, the policy model of an attached policy would change, or a user or group would exceed the policy limit", body = ErrorBody)
@@ -118,14 +118,15 @@ pub(crate) async fn put_policy(
         return Err(immutable_system_policy_error());
     }
     field_validation::check_policy_name(&name)?;
-    let PolicyPutRequest { document, description } = parse_json_body(&body)?;
+    let PutPolicyRequest { document, description } = parse_json_body(&body)?;
     let description = field_validation::check_description(description)?.unwrap_or_default();
     let text = extract_policy_json(&document)?;
     let policy = parse_policy_document(&caller, text.clone())
         .await?
         .map_err(|errors| invalid_policy_error(errors.diagnostics()))?;
     let current = service.store.policies().find_policy_by_name(domain, &name).await?;
-    if let Some(current) = current.filter(|current| current.model != stored_permission_model_name(policy.model())) {
+    if let Some(current) = current.filter(|current| current.model != encode_permission_model(policy.permission_model()))
+    {
         // Changing the policy model could invalidate existing attachments.
         let attachments = service.store.policies().list_policy_attachments(&PolicyRef::Custom(current.id)).await?;
         if !attachments.is_empty() {
@@ -135,7 +136,7 @@ pub(crate) async fn put_policy(
     service
         .store
         .policies()
-        .put_policy(&origin, domain, &name, stored_permission_model_name(policy.model()), &text, &description)
+        .put_policy(&origin, domain, &name, encode_permission_model(policy.permission_model()), &text, &description)
         .await?;
     build_policy_response(&find_policy(&service, domain, &name).await?, build_diagnostic_views(policy.warnings()))
 }
@@ -151,15 +152,15 @@ pub(crate) async fn delete_policy(
 ) -> Result<StatusCode, ApiError> {
     let (domain, origin) = require_identity_write_permission(&caller)?;
     match find_policy(&service, domain, &name).await? {
-        CustomOrSystemPolicy::System(_) => Err(immutable_system_policy_error()),
-        CustomOrSystemPolicy::Custom(record) => {
+        AvailablePolicy::System(_) => Err(immutable_system_policy_error()),
+        AvailablePolicy::Custom(record) => {
             service.store.policies().remove_policy(&origin, &record.id).await?;
             Ok(StatusCode::NO_CONTENT)
         }
     }
 }
 
-pub(super) enum CustomOrSystemPolicy {
+pub(super) enum AvailablePolicy {
     Custom(PolicyRecord),
     System(&'static system_policies::SystemPolicy),
 }
@@ -168,15 +169,15 @@ pub(super) async fn find_policy(
     service: &AppState,
     domain: &DomainId,
     name: &str,
-) -> Result<CustomOrSystemPolicy, ApiError> {
+) -> Result<AvailablePolicy, ApiError> {
     if let Some(policy) = system_policies::SYSTEM_POLICIES.iter().find(|policy| policy.name == name) {
-        return Ok(CustomOrSystemPolicy::System(policy));
+        return Ok(AvailablePolicy::System(policy));
     }
     let record = service.store.policies().find_policy_by_name(domain, name).await?;
-    record.map(CustomOrSystemPolicy::Custom).ok_or_else(|| not_found_error("policy", name))
+    record.map(AvailablePolicy::Custom).ok_or_else(|| not_found_error("policy", name))
 }
 
-impl CustomOrSystemPolicy {
+impl AvailablePolicy {
     pub(super) fn to_policy_ref(&self) -> PolicyRef {
         match self {
             Self::Custom(record) => PolicyRef::Custom(record.id.clone()),
@@ -184,11 +185,11 @@ impl CustomOrSystemPolicy {
         }
     }
 
-    pub(super) fn policy_model(&self) -> PermissionModel {
+    pub(super) fn permission_model(&self) -> PermissionModel {
         let is_role = match self {
-            Self::Custom(record) => record.model == stored_permission_model_name(PermissionModel::RoleBased),
+            Self::Custom(record) => record.model == encode_permission_model(PermissionModel::RoleBased),
             Self::System(policy) => {
-                policy.parsed_policy().is_some_and(|policy| policy.model() == PermissionModel::RoleBased)
+                policy.parsed_policy().is_some_and(|policy| policy.permission_model() == PermissionModel::RoleBased)
             }
         };
         if is_role { PermissionModel::RoleBased } else { PermissionModel::IdentityBased }
@@ -208,7 +209,7 @@ impl CustomOrSystemPolicy {
             }
             Self::System(policy) => (policy.name.to_owned(), policy.description.to_owned(), None),
         };
-        PolicyView { name, system: updated_at.is_none(), model: self.policy_model(), description, updated_at }
+        PolicyView { name, system: updated_at.is_none(), model: self.permission_model(), description, updated_at }
     }
 }
 
@@ -219,7 +220,7 @@ async fn parse_policy_document(caller: &Caller, text: String) -> Result<Result<P
 }
 
 fn build_policy_response(
-    policy: &CustomOrSystemPolicy,
+    policy: &AvailablePolicy,
     warnings: Vec<PolicyDiagnosticView>,
 ) -> ApiResult<PolicyWithDocument> {
     let document = RawValue::from_string(policy.policy_document_text().trim().to_owned());
@@ -227,7 +228,7 @@ fn build_policy_response(
     Ok(Json(PolicyWithDocument { policy: policy.build_policy_view(), document, warnings }))
 }
 
-fn stored_permission_model_name(model: PermissionModel) -> &'static str {
+fn encode_permission_model(model: PermissionModel) -> &'static str {
     match model {
         PermissionModel::RoleBased => "role",
         PermissionModel::IdentityBased => "identity",

@@ -9,17 +9,17 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::policies::{self, CustomOrSystemPolicy};
+use super::policies::{self, AvailablePolicy};
 use super::{
     groups, not_found_error, projects, require_identity_read_permission, require_identity_write_permission, users,
 };
 use crate::AppState;
 use crate::api_request::{ApiRequest, ApiResult};
-use crate::body::parse_json_body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::query_string::{self, PageParameters, QueryString};
+use crate::request_body::parse_json_body;
 
 /// A page of a policy's attachments.
 #[derive(Serialize, ToSchema)]
@@ -162,11 +162,11 @@ async fn find_optional_project(caller: &Caller, id: Option<&str>) -> Result<Opti
 /// Role-based policies can be attached only to groups, either for all projects or for a single project.
 /// Identity policies can be attached to users and groups, and always apply to all projects.
 fn ensure_policy_attachable(
-    policy: &CustomOrSystemPolicy,
+    policy: &AvailablePolicy,
     grantee: &Grantee,
     project: Option<&ProjectId>,
 ) -> Result<(), ApiError> {
-    match (policy.policy_model(), grantee, project) {
+    match (policy.permission_model(), grantee, project) {
         (PermissionModel::RoleBased, Grantee::User(_), _) => {
             Err(ApiError::invalid_parameter("attachment-role-user", Vec::new()))
         }

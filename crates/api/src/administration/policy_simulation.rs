@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use clew_iam::decision::{
-    Action, CredentialScope, Decision, GrantSource, PolicyStatementOutcome, PolicyStatementRef, Principal,
+    AccessDecision, Action, CredentialScope, GrantSource, PolicyStatementOutcome, PolicyStatementRef, Principal,
     RequestEnvironment, Resource, TargetInstance, TargetProject, explain_decision,
 };
 use clew_iam::policy::Effect;
@@ -17,12 +17,12 @@ use utoipa::ToSchema;
 use super::{not_found_error, projects, require_identity_read_permission, users};
 use crate::AppState;
 use crate::api_request::{ApiRequest, ApiResult};
-use crate::body::parse_json_body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::field_errors::{check_array_length, missing_field_error, truncate_for_message};
 use crate::json::Json;
 use crate::policy_cache::{self, run_policy_evaluation};
+use crate::request_body::parse_json_body;
 
 /// A request to simulate.
 #[derive(Deserialize, ToSchema)]
@@ -148,8 +148,8 @@ pub(crate) async fn simulate_request(
     let principal = Principal { budget, ..load_simulated_principal(&service, user).await? };
     let explained = run_policy_evaluation(&principal, || explain_decision(&principal, action, &resource, &environment));
     let (decision, reason) = match explained.decision {
-        Decision::Allow => (SimulatedDecision::Allow, None),
-        Decision::Deny { reason } => (SimulatedDecision::Deny, Some(reason.to_string())),
+        AccessDecision::Allow => (SimulatedDecision::Allow, None),
+        AccessDecision::Deny { reason } => (SimulatedDecision::Deny, Some(reason.to_string())),
     };
     let deciding = explained.deciding.map(build_policy_statement_reference);
     let statements = explained.statements.into_iter().map(build_policy_statement_view).collect();

@@ -7,11 +7,11 @@ use utoipa::ToSchema;
 
 use super::{field_validation, not_found_error, require_identity_read_permission, require_identity_write_permission};
 use crate::api_request::{ApiRequest, ApiResult};
-use crate::body::parse_json_body;
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::query_string::{self, PageParameters};
+use crate::request_body::parse_json_body;
 
 /// A page of projects.
 #[derive(Serialize, ToSchema)]

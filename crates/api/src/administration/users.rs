@@ -14,13 +14,13 @@ use super::{
     require_identity_write_permission,
 };
 use crate::api_request::{ApiRequest, ApiResult};
-use crate::body::{SecretField, parse_json_body};
 use crate::caller::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::iam::auth_attempts::{self, PasswordCheckOutcome};
 use crate::json::Json;
 use crate::passwords;
 use crate::query_string::{self, PageParameters};
+use crate::request_body::{SecretField, parse_json_body};
 
 /// A page of users.
 #[derive(Serialize, ToSchema)]

@@ -26,9 +26,9 @@ const AUDIT_FLUSH_INTERVAL: Duration = Duration::from_secs(5);
 const COMBINED_REFUSALS_OPERATION_NAME: &str = "RefusedRequests";
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum CallerGroupingKey {
+enum CallerKey {
     User(UserId),
-    /// Unauthenticated client. `claimed` is `None` if the request names no user in an existing domain.
+    /// Unauthenticated client. `claimed` is `None` unless the request contains an existing domain and a user name.
     Unknown {
         peer: Option<ClientSubnet>,
         claimed: Option<(DomainId, String)>,
@@ -39,7 +39,7 @@ enum CallerGroupingKey {
 }
 
 /// Operation, outcome, error code and reason of a refusal.
-/// `None` represents all refusal kinds beyond the first [`MAX_REFUSAL_KINDS_PER_CALLER`] of a caller.
+/// `None` groups all further refusals of a caller that already has [`MAX_REFUSAL_KINDS_PER_CALLER`] refusal kinds.
 type RefusalKind = Option<(String, AuditOutcome, Option<String>, &'static str)>;
 
 #[derive(Debug)]
@@ -60,7 +60,7 @@ struct RefusalTimeWindow {
 
 #[derive(Debug, Default)]
 struct RefusalCounterState {
-    windows: HashMap<CallerGroupingKey, HashMap<RefusalKind, RefusalTimeWindow>>,
+    windows: HashMap<CallerKey, HashMap<RefusalKind, RefusalTimeWindow>>,
     pending: VecDeque<AuditEvent>,
 }
 
@@ -93,7 +93,7 @@ impl RepeatedRefusalCounter {
     }
 
     /// Returns the key of a new time window, or `None` if the refusal was counted in an open window.
-    fn count_refusal(&self, event: &AuditEvent, reason: &'static str) -> Option<(CallerGroupingKey, RefusalKind)> {
+    fn count_refusal(&self, event: &AuditEvent, reason: &'static str) -> Option<(CallerKey, RefusalKind)> {
         let now = Instant::now();
         let mut state = self.lock_counter_state_mutex();
         let (caller, kind) = state.refusal_window_key(event, reason);
@@ -138,20 +138,20 @@ impl RepeatedRefusalCounter {
 
 impl RefusalCounterState {
     /// Returns the key of the refusal's time window, which consists of the caller and the refusal kind.
-    /// Callers beyond the first [`MAX_TRACKED_CALLERS`] share one key per domain.
-    /// Refusal kinds beyond the first [`MAX_REFUSAL_KINDS_PER_CALLER`] of a caller share the kind `None`.
-    fn refusal_window_key(&self, event: &AuditEvent, reason: &'static str) -> (CallerGroupingKey, RefusalKind) {
-        let caller = build_caller_grouping_key(event);
+    /// After the first [`MAX_TRACKED_CALLERS`] callers, all further callers of a domain share one key.
+    /// After the first [`MAX_REFUSAL_KINDS_PER_CALLER`] refusal kinds of a caller, the kind in the key is `None`.
+    fn refusal_window_key(&self, event: &AuditEvent, reason: &'static str) -> (CallerKey, RefusalKind) {
+        let caller = build_caller_key(event);
         let kind = Some((event.operation.clone(), event.outcome, event.code.clone(), reason));
         match self.windows.get(&caller) {
             Some(kinds) if kinds.contains_key(&kind) || kinds.len() < MAX_REFUSAL_KINDS_PER_CALLER => (caller, kind),
             Some(_) => (caller, None),
             None if self.windows.len() < MAX_TRACKED_CALLERS => (caller, kind),
-            None => (CallerGroupingKey::Others { domain: domain_id_for_audit_event(event) }, None),
+            None => (CallerKey::Others { domain: domain_id_for_audit_event(event) }, None),
         }
     }
 
-    fn close_refusal_window(&mut self, caller: &CallerGroupingKey, kind: &RefusalKind) {
+    fn close_refusal_window(&mut self, caller: &CallerKey, kind: &RefusalKind) {
         let Some(kinds) = self.windows.get_mut(caller) else { return };
         let ended = kinds.remove(kind);
         if kinds.is_empty() {
@@ -184,10 +184,10 @@ impl RefusalCounterState {
     }
 }
 
-fn build_caller_grouping_key(event: &AuditEvent) -> CallerGroupingKey {
+fn build_caller_key(event: &AuditEvent) -> CallerKey {
     match (&event.origin.actor, &event.domain_id) {
-        (Actor::User { id, .. }, _) => CallerGroupingKey::User(id.clone()),
-        (actor, domain) => CallerGroupingKey::Unknown {
+        (Actor::User { id, .. }, _) => CallerKey::User(id.clone()),
+        (actor, domain) => CallerKey::Unknown {
             peer: event.origin.peer.map(ClientSubnet::from),
             claimed: domain.clone().map(|domain| (domain, actor.name().to_owned())),
         },
@@ -226,12 +226,12 @@ impl RefusalTimeWindow {
         self.last_at = Timestamp::now();
         self.collect_distinct_field_values(event);
         let common = &mut self.event;
-        clear_unless_equal(&mut common.domain_id, domain_id_for_audit_event(event).as_ref());
-        clear_unless_equal(&mut common.project_id, event.project_id.as_ref());
-        clear_unless_equal(&mut common.instance_id, event.instance_id.as_ref());
-        clear_unless_equal(&mut common.node_id, event.node_id.as_ref());
-        clear_unless_equal(&mut common.code, event.code.as_ref());
-        clear_unless_equal(&mut common.origin.peer, event.origin.peer.as_ref());
+        clear_if_different(&mut common.domain_id, domain_id_for_audit_event(event).as_ref());
+        clear_if_different(&mut common.project_id, event.project_id.as_ref());
+        clear_if_different(&mut common.instance_id, event.instance_id.as_ref());
+        clear_if_different(&mut common.node_id, event.node_id.as_ref());
+        clear_if_different(&mut common.code, event.code.as_ref());
+        clear_if_different(&mut common.origin.peer, event.origin.peer.as_ref());
         common.origin.request_id.clear();
         if common.target != event.target {
             common.target.clear();
@@ -277,7 +277,7 @@ impl RefusalTimeWindow {
     }
 }
 
-fn clear_unless_equal<T: PartialEq>(common: &mut Option<T>, other: Option<&T>) {
+fn clear_if_different<T: PartialEq>(common: &mut Option<T>, other: Option<&T>) {
     if common.as_ref() != other {
         *common = None;
     }

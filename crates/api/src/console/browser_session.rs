@@ -1,6 +1,6 @@
 //! Routes for browser sessions. The browser stores the session token in a cookie.
 
-mod wire;
+mod wire_format;
 
 use axum::Extension;
 use axum::extract::{Request, State};
@@ -19,7 +19,6 @@ use super::csrf;
 use crate::api_request::ApiRequest;
 use crate::audit::AuditContext;
 use crate::authentication::{SESSION_COOKIE, read_request_body};
-use crate::body::{SecretField, parse_json_body};
 use crate::caller::{Caller, CredentialRef, ValidToken};
 use crate::error::{ApiError, ErrorBody};
 use crate::iam::auth_attempts::authenticate_by_password;
@@ -27,21 +26,22 @@ use crate::iam::projects::load_accessible_projects;
 use crate::iam::sign_in::{UserRef, missing_sign_in_field_error};
 use crate::iam::tokens::{IssuedToken, describe_token_scope, issue_token};
 use crate::json::Json;
+use crate::request_body::{SecretField, parse_json_body};
 use crate::{SharedState, limits, policy_cache};
-use wire::{BrowserSession, SessionScopeRequest, SignInBody};
+use wire_format::{BrowserSession, SignInRequest, SwitchScopeRequest};
 
 type NoStoreHeader = [(HeaderName, HeaderValue); 1];
 /// Response headers `Cache-Control: no-store` and `Set-Cookie`.
 type SessionHeaders = [(HeaderName, HeaderValue); 2];
 
-fn no_store_header() -> (HeaderName, HeaderValue) {
+fn no_store_cache_control_header() -> (HeaderName, HeaderValue) {
     (CACHE_CONTROL, HeaderValue::from_static("no-store"))
 }
 
 /// Sign in with user name and password. The response sets the token as an HttpOnly cookie.
 #[utoipa::path(post, path = "/clew/v1/console/session", tag = "console", operation_id = "CreateConsoleSession",
     security(()),
-    request_body = SignInBody,
+    request_body = SignInRequest,
     responses(
         (status = 201, description = "Session for the user's first project by name, or for the domain if the user can access no project", body = BrowserSession, headers(("Set-Cookie" = String))),
         (status = 400, description = "A field is missing or invalid", body = ErrorBody),
@@ -58,7 +58,7 @@ pub(crate) async fn create_browser_session(
     // Prevents login CSRF, in which another site signs the browser in as a different user.
     csrf::check_request_origin(&parts.method, &parts.headers)?;
     let body = read_request_body(body, &service.settings).await?;
-    let SignInBody { domain, user, password } = parse_json_body(&body)?;
+    let SignInRequest { domain, user, password } = parse_json_body(&body)?;
     let SecretField(password) = password.ok_or_else(|| missing_sign_in_field_error("password"))?;
     let (peer, user) = (limits::client_ip(&parts.extensions), UserRef::Name { domain, user });
     let user = authenticate_by_password(&service, &trail, peer, &user, password).await?;
@@ -70,7 +70,7 @@ pub(crate) async fn create_browser_session(
     info!(user.id = %user.id, "user signed in on the web page");
     trail.add_detail("scope", describe_token_scope(project));
     let cookie = build_session_cookie(&issued, &parts.headers, parts.extensions.get())?;
-    let (headers, session) = build_session_response(&issued, &user, project, &projects, cookie);
+    let (headers, session) = build_browser_session_response(&issued, &user, project, &projects, cookie);
     Ok((StatusCode::CREATED, headers, session))
 }
 
@@ -92,7 +92,7 @@ pub(crate) async fn show_browser_session(
     };
     let user = load_user(&caller).await?;
     let session = BrowserSession::new(&user, project.as_ref(), &projects, token_info.expires_at, &token_info.csrf);
-    Ok(([no_store_header()], Json(session)))
+    Ok(([no_store_cache_control_header()], Json(session)))
 }
 
 /// Sign out and revoke the token.
@@ -108,7 +108,7 @@ pub(crate) async fn delete_browser_session(
     let token_info = require_token_credentials(&caller)?;
     service.store.identities().revoke_token(&caller.build_audit_origin(), &token_info.hash).await?;
     let removed = SESSION_COOKIE.build_set_cookie_header("", 0, &headers, caller.client.as_ref())?;
-    Ok((StatusCode::NO_CONTENT, [no_store_header(), (SET_COOKIE, removed)]))
+    Ok((StatusCode::NO_CONTENT, [no_store_cache_control_header(), (SET_COOKIE, removed)]))
 }
 
 /// Change the scope of the session to another project or to the domain.
@@ -116,7 +116,7 @@ pub(crate) async fn delete_browser_session(
 /// The browser session gets a new token that expires at the same time as the previous token.
 /// Only sessions created by a sign-in on the web page can change their scope; tokens from POST /v3/auth/tokens cannot.
 #[utoipa::path(post, path = "/clew/v1/console/session/project", tag = "console", operation_id = "ChooseConsoleProject",
-    request_body = SessionScopeRequest,
+    request_body = SwitchScopeRequest,
     responses(
         (status = 200, description = "The browser session", body = BrowserSession, headers(("Set-Cookie" = String))),
         (status = 400, description = "A field is missing or invalid", body = ErrorBody),
@@ -131,7 +131,7 @@ pub(crate) async fn switch_project(
     if token_info.origin != TokenOrigin::Console {
         return Err(ApiError::with_detail(ApiErrorDefinition::IAM_FORBIDDEN_SCOPE, "session-of-console", Vec::new()));
     }
-    let SessionScopeRequest { project_id: requested } = parse_json_body(&body)?;
+    let SwitchScopeRequest { project_id: requested } = parse_json_body(&body)?;
     let projects = load_caller_projects(&caller).await?;
     let project = match requested {
         None => None,
@@ -151,10 +151,10 @@ pub(crate) async fn switch_project(
         issue_token(&service, &user, project, TokenOrigin::Console, "token", Some(token_info.expires_at)).await?;
     caller.audit.add_detail("scope", describe_token_scope(project));
     let cookie = build_session_cookie(&issued, &headers, caller.client.as_ref())?;
-    Ok(build_session_response(&issued, &user, project, &projects, cookie))
+    Ok(build_browser_session_response(&issued, &user, project, &projects, cookie))
 }
 
-fn build_session_response(
+fn build_browser_session_response(
     issued: &IssuedToken,
     user: &User,
     project: Option<&Project>,
@@ -163,7 +163,7 @@ fn build_session_response(
 ) -> (SessionHeaders, Json<BrowserSession>) {
     let csrf = token::derive_csrf_token(issued.secret.expose_secret());
     let session = BrowserSession::new(user, project, projects, issued.expires_at, &csrf);
-    ([no_store_header(), (SET_COOKIE, cookie)], Json(session))
+    ([no_store_cache_control_header(), (SET_COOKIE, cookie)], Json(session))
 }
 
 /// The cookie expires with the token.

@@ -8,7 +8,7 @@ mod request;
 
 use std::collections::HashMap;
 
-use clew_diagnose::to_valid_utf8;
+use clew_diagnose::bytes_to_text;
 use clew_iam::decision::Action;
 use clew_model::{Language, LocalizedText, Session};
 use clew_mysql::{
@@ -23,7 +23,7 @@ use crate::caller::{NodePath, TargetNode};
 use crate::error::ErrorBody;
 use crate::json::Json;
 use crate::manual_kill::KillRiskView;
-use crate::manual_kill::{add_kill_to_audit_detail, build_manual_kill_request};
+use crate::manual_kill::{add_kill_to_audit_event, build_manual_kill_request};
 use crate::messages::localize_failure;
 use crate::statement_text::render_statement;
 use effect::KillEffectView;
@@ -56,12 +56,12 @@ struct SessionKillOutcome {
     message: String,
     /// Current state of the session; null if the session has ended
     #[schema(required)]
-    session: Option<CurrentSession>,
+    session: Option<CurrentSessionState>,
 }
 
 /// Current state of a session.
 #[derive(Serialize, ToSchema)]
-struct CurrentSession {
+struct CurrentSessionState {
     user: String,
     host: String,
     #[schema(required)]
@@ -101,10 +101,10 @@ pub(crate) async fn kill_sessions(
     if request.as_ref().is_ok_and(|request| request.preview) {
         caller.audit.set_audited_operation("PreviewKillSessions");
     }
-    let target = TargetNode::authorize_and_find_node_with_password(&caller, Action::DELETE_PROCESSES, &path).await?;
+    let target = TargetNode::authorize_and_load_node_and_password(&caller, Action::DELETE_PROCESSES, &path).await?;
     let request = request?;
     let ids: Vec<u64> = request.sessions.iter().map(|selected| selected.id).collect();
-    add_kill_to_audit_detail(&caller, &ids, &request.reason);
+    add_kill_to_audit_event(&caller, &ids, &request.reason);
     caller.audit.add_detail("what", request.kind.name());
     let masked = target.requires_statement_masking(&caller);
     let read = find_sessions_by_id(&target.node.url, &ids, &service.connector);
@@ -129,8 +129,9 @@ pub(crate) async fn kill_sessions(
             Some(service.try_read_from_node(&target.node, read).await)
         };
         // Behind a load balancer, the connections of this request may lead to different servers.
-        let is_another_server =
-            before.as_ref().is_some_and(|before| before.as_ref().is_ok_and(|before| *before.server() != read.server));
+        let is_another_server = before
+            .as_ref()
+            .is_some_and(|before| before.as_ref().is_ok_and(|before| *before.server_instance() != read.server));
         if is_another_server {
             let refused =
                 victims.drain(..).map(|victim| (victim.id, describe_kill_refusal(KillRefusal::AnotherServer)));
@@ -138,7 +139,7 @@ pub(crate) async fn kill_sessions(
         }
         let order = build_manual_kill_request(&caller, &target, request.kind, &request.reason, read);
         let kill = service.kills.execute_kills(order, victims, &service.connector);
-        let outcomes = service.kill_on_node(&target.node, kill).await?;
+        let outcomes = service.run_kill_operation_on_node(&target.node, kill).await?;
         let effect = match before {
             Some(before) => {
                 let node = &target.node;
@@ -180,7 +181,7 @@ pub(crate) async fn kill_sessions(
     Ok(Json(KillResponse { sessions, costs_unknown, warnings, effect }))
 }
 
-/// Name and message of the kill outcome for a selected session that Clew does not try to kill.
+/// Outcome name and message for a selected session that Clew skips.
 type SkipReason = (&'static str, LocalizedText);
 
 fn describe_kill_outcome(outcome: &KillOutcome) -> (&'static str, LocalizedText) {
@@ -201,14 +202,14 @@ fn build_current_session_state(
     request: &SessionKillRequest,
     costs: Option<&KillImpact>,
     language: Language,
-) -> CurrentSession {
+) -> CurrentSessionState {
     let text = |statement: &[u8]| render_statement(statement, masked);
-    CurrentSession {
-        user: to_valid_utf8(&current.user),
-        host: to_valid_utf8(&current.host),
-        db: current.database.as_deref().map(to_valid_utf8),
-        command: to_valid_utf8(&current.command),
-        state: current.state.as_deref().map(to_valid_utf8),
+    CurrentSessionState {
+        user: bytes_to_text(&current.user),
+        host: bytes_to_text(&current.host),
+        db: current.database.as_deref().map(bytes_to_text),
+        command: bytes_to_text(&current.command),
+        state: current.state.as_deref().map(bytes_to_text),
         time: current.seconds,
         statement: current.statement.as_deref().map(text),
         transaction: costs.and_then(|costs| costs.rollback_cost(current.id)),
@@ -220,11 +221,11 @@ fn build_current_session_state(
 
 impl SelectedSession {
     fn matches_session(&self, current: &Session) -> bool {
-        to_valid_utf8(&current.user) == self.user && to_valid_utf8(&current.host) == self.host
+        bytes_to_text(&current.user) == self.user && bytes_to_text(&current.host) == self.host
     }
 
     /// `listed_at` is the time at which the session list was read, as a Unix timestamp in seconds.
-    fn find_kill_skip_reason(
+    fn find_reason_to_skip_kill(
         &self,
         current: Option<&Session>,
         kind: KillTarget,
@@ -238,7 +239,7 @@ impl SelectedSession {
         let Some(current) = current else { return Some(describe_kill_outcome(&KillOutcome::AlreadyGone)) };
         if !self.matches_session(current) {
             let reason =
-                KillRefusal::AnotherSession { user: to_valid_utf8(&current.user), host: to_valid_utf8(&current.host) };
+                KillRefusal::AnotherSession { user: bytes_to_text(&current.user), host: bytes_to_text(&current.host) };
             return Some(("gone", KillOutcome::Refused(reason).description()));
         }
         let started_at = listed_at.saturating_sub_unsigned(current.seconds);

@@ -77,7 +77,7 @@ struct KillHistoryEntry {
 pub(crate) async fn list_kills(
     ApiRequest { service, caller, path, query, .. }: ApiRequest<NodePath>,
 ) -> ApiResult<KillHistoryPage> {
-    let target = TargetNode::resolve(&caller, Action::GET_INSTANCE, &path).await?;
+    let target = TargetNode::authorize_and_find_node(&caller, Action::GET_INSTANCE, &path).await?;
     let page = query_string::parse_page_parameters(query.as_deref())?;
     let filter =
         KillFilter { node_id: Some(target.node.clone()), ..KillFilter::for_instance(target.instance.id.clone()) };

@@ -37,7 +37,7 @@ struct SessionCollectionView {
     rows: Option<u64>,
     #[schema(required)]
     bytes: Option<u64>,
-    /// Filters and sort order of the collection, without unset fields; a masked `sql_key` contains only ***
+    /// Filters and sort order of the collection; unset fields are omitted, and a masked `sql_key` is shown as ***
     #[schema(value_type = Object)]
     filter: SessionSelection,
     /// True if the result contains SQL templates instead of statements
@@ -60,7 +60,7 @@ struct SessionCollectionView {
 pub(crate) async fn list_session_collections(
     ApiRequest { service, caller, path, language, .. }: ApiRequest<NodePath>,
 ) -> ApiResult<SessionCollectionList> {
-    let target = TargetNode::resolve(&caller, Action::GET_REALTIME_SESSION, &path).await?;
+    let target = TargetNode::authorize_and_find_node(&caller, Action::GET_REALTIME_SESSION, &path).await?;
     let templates_only = target.are_statements_masked_for_caller(&caller);
     let tasks = service
         .store
@@ -91,7 +91,7 @@ pub(crate) async fn delete_session_collection(
     )>,
 ) -> Result<StatusCode, ApiError> {
     let path = (project, instance, node);
-    let target = TargetNode::resolve(&caller, Action::DELETE_REALTIME_SESSION, &path).await?;
+    let target = TargetNode::authorize_and_find_node(&caller, Action::DELETE_REALTIME_SESSION, &path).await?;
     let id: RequestId = id.parse().map_err(|_| ApiError::invalid_parameter("parameter-request-id", Vec::new()))?;
     let task = caller.view.find_task(&id).await?.filter(|task| {
         task.project_id == target.project.id && task.instance_id == target.instance.id && task.node_id == target.node

@@ -1,7 +1,7 @@
 //! Routes for a session's details and the execution plan of its statement.
 
-use clew_diagnose::waits::WaitGraph;
-use clew_diagnose::{build_statement_template, to_valid_utf8};
+use clew_diagnose::lock_waits::WaitGraph;
+use clew_diagnose::{build_statement_template, bytes_to_text};
 use clew_iam::decision::Action;
 use clew_model::{ApiErrorDefinition, Limitation, Node};
 use clew_mysql::{DetailedSession, ExplainOutcome, explain_running_statement, read_session_detail};
@@ -108,15 +108,15 @@ fn build_session_detail(read: DetailedSession, masked: bool) -> SessionDetail {
     let mut waits = if masked { graph.with_masked_literals() } else { graph };
     SessionDetail {
         id: session.id,
-        user: to_valid_utf8(&session.user),
-        host: to_valid_utf8(&session.host),
-        db: session.database.as_deref().map(to_valid_utf8),
-        command: to_valid_utf8(&session.command),
+        user: bytes_to_text(&session.user),
+        host: bytes_to_text(&session.host),
+        db: session.database.as_deref().map(bytes_to_text),
+        command: bytes_to_text(&session.command),
         time: session.seconds,
-        state: session.state.as_deref().map(to_valid_utf8),
+        state: session.state.as_deref().map(bytes_to_text),
         statement: session.statement.as_ref().map(text),
         statement_cut: is_cut,
-        sql_template: session.statement.as_deref().map(|statement| to_valid_utf8(&build_statement_template(statement))),
+        sql_template: session.statement.as_deref().map(|statement| bytes_to_text(&build_statement_template(statement))),
         masked,
         transaction: transaction.map(|transaction| OpenTransaction {
             id: transaction.id,
@@ -131,8 +131,8 @@ fn build_session_detail(read: DetailedSession, masked: bool) -> SessionDetail {
         attributes: attributes
             .into_iter()
             .map(|(name, value)| ConnectionAttribute {
-                name: to_valid_utf8(&name),
-                value: value.as_deref().map(to_valid_utf8),
+                name: bytes_to_text(&name),
+                value: value.as_deref().map(bytes_to_text),
             })
             .collect(),
         limitations: std::mem::take(&mut waits.limitations),
@@ -143,7 +143,7 @@ fn build_session_detail(read: DetailedSession, masked: bool) -> SessionDetail {
 /// Execution plan of a statement, or the server's reason for not returning a plan.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ExplainResponse {
-    /// Format of the execution plan; always `text`, which is a table with one line per row of the EXPLAIN output
+    /// Format of the execution plan; always `text`: a table with one line per row of the EXPLAIN output
     format: &'static str,
     #[schema(required)]
     plan: Option<String>,
@@ -192,7 +192,7 @@ async fn authorize_session_request(
 ) -> Result<(TargetNode<Node>, u64), ApiError> {
     let path = (project, instance, node);
     let action = Action::LIST_PROCESSES;
-    let target = TargetNode::authorize_and_find_node_with_password(caller, action, &path).await?;
+    let target = TargetNode::authorize_and_load_node_and_password(caller, action, &path).await?;
     let id = session.parse().ok().filter(|id| *id > 0);
     Ok((target, id.ok_or_else(|| invalid_field_error("session_id", &session))?))
 }

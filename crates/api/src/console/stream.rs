@@ -43,7 +43,7 @@ pub(crate) struct StreamParameters {
 /// Watch the sessions of a node.
 ///
 /// A `snapshot` event contains all sessions; a `changes` event contains the changes since the previous event.
-/// A `limitations` event lists data that the server hides; a `read-error` event reports a failure to read the node.
+/// A `limitations` event lists data that Clew cannot read; a `read-error` event reports a failure to read the node.
 /// An `end` event contains the reason why the stream ended.
 #[utoipa::path(get, path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/stream", tag = "console",
     operation_id = "WatchSessions", params(
@@ -58,7 +58,7 @@ pub(crate) struct StreamParameters {
 pub(crate) async fn stream_sessions(
     ApiRequest { service, caller, path, query, headers, .. }: ApiRequest<NodePath>,
 ) -> Result<Response, ApiError> {
-    let target = TargetNode::resolve(&caller, Action::LIST_PROCESSES, &path).await?;
+    let target = TargetNode::authorize_and_find_node(&caller, Action::LIST_PROCESSES, &path).await?;
     let query = QueryString::parse(query.as_deref())?;
     let seconds = query.get_number_in_range(
         "interval",

@@ -23,7 +23,7 @@ use crate::{AppState, passwords};
 const MAX_WAIT_FOR_CONCURRENT_PASSWORD_CHECKS: Duration = Duration::from_secs(10);
 const FAILURE_COUNTER_POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// `Retry-After` value of the response if [`MAX_WAIT_FOR_CONCURRENT_PASSWORD_CHECKS`] has elapsed.
-const PASSWORD_CHECK_BUSY_RETRY_AFTER: Duration = Duration::from_secs(1);
+const PASSWORD_CHECK_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PasswordCheckOutcome {
@@ -48,12 +48,12 @@ pub(crate) async fn check_password_with_lockout(
         AuthAttemptReservation::Granted => {}
         AuthAttemptReservation::Locked => return Ok(PasswordCheckOutcome::Locked),
         AuthAttemptReservation::Busy => {
-            return Err(ApiError::rate_limit_exceeded_error(PASSWORD_CHECK_BUSY_RETRY_AFTER));
+            return Err(ApiError::rate_limit_exceeded_error(PASSWORD_CHECK_RETRY_AFTER));
         }
     }
     let is_correct = passwords::verify_password(password, user.map(|user| user.password_hash.clone())).await?;
     let Some(user) = user.filter(|user| is_correct && user.enabled) else {
-        service.store.lockouts().confirm_auth_failure(&subject).await?;
+        service.store.lockouts().record_reserved_attempt_failure(&subject).await?;
         return Ok(PasswordCheckOutcome::Wrong);
     };
     service.store.lockouts().clear_auth_failures(&subject).await?;
@@ -80,7 +80,7 @@ pub(crate) struct AuthFailureCounter {
     pub(crate) is_address_up_to_date: bool,
 }
 
-/// The address precedes the user name in the counter key so that no crafted user name selects another user's counter.
+/// The counter key starts with the address, so that a crafted user name cannot match the counter of another user.
 pub(crate) async fn find_auth_failure_counter(
     store: &Store,
     name: String,
@@ -114,7 +114,7 @@ pub(crate) async fn record_client_address(store: &Store, user: &UserId, peer: Op
     }
 }
 
-/// Unknown users and wrong passwords result in the same error after the same time.
+/// Unknown users and wrong passwords produce the same error and take equally long.
 /// Repeated failed sign-ins lock a user name even if no user has this name.
 pub(crate) async fn authenticate_by_password(
     service: &AppState,

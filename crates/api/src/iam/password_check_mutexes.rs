@@ -1,7 +1,7 @@
 //! Mutexes that allow only one password check per failure counter at a time within a server process.
 //!
 //! A password check counts as a failed attempt until it succeeds.
-//! Without the mutexes, many concurrent checks of correct passwords could reach the limit on failed attempts.
+//! Without the mutexes, unfinished checks of correct passwords could therefore reach the limit on failed attempts.
 //! The store enforces the limit across all server processes.
 
 use std::collections::HashMap;

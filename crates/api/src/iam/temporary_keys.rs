@@ -24,18 +24,18 @@ const KEY_LIFETIME_RANGE_SECONDS: std::ops::RangeInclusive<i64> = 900..=86_400;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TemporaryKeyRequest {
-    auth: TemporaryKeyAuth,
+    auth: TemporaryKeyRequestAuth,
 }
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct TemporaryKeyAuth {
-    identity: TemporaryKeyIdentity,
+struct TemporaryKeyRequestAuth {
+    identity: TemporaryKeyRequestIdentity,
 }
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct TemporaryKeyIdentity {
+struct TemporaryKeyRequestIdentity {
     /// Authentication methods; must contain only `token`
     #[schema(min_items = 1, max_items = 1, example = json!(["token"]))]
     methods: Vec<String>,
@@ -128,7 +128,7 @@ pub(crate) async fn create_temporary_key(
     Ok((StatusCode::CREATED, Json(TemporaryKeyResponse { credential })))
 }
 
-fn parse_temporary_key_request(body: &[u8]) -> Result<TemporaryKeyIdentity, ApiError> {
+fn parse_temporary_key_request(body: &[u8]) -> Result<TemporaryKeyRequestIdentity, ApiError> {
     let body: TemporaryKeyRequest =
         serde_json::from_slice(body).map_err(|_| ApiError::new(ApiErrorDefinition::IAM_INVALID_BODY))?;
     let identity = body.auth.identity;

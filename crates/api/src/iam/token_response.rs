@@ -103,7 +103,7 @@ impl TokenResponse {
         let domain = || TokenDomain { id: user.domain_id.to_string(), name: user.domain_name.clone() };
         let mut roles: Vec<String> = grants
             .iter()
-            .filter(|grant| grant.policy.model() == PermissionModel::RoleBased)
+            .filter(|grant| grant.policy.permission_model() == PermissionModel::RoleBased)
             .filter(|grant| grant.project.is_none() || grant.project.as_ref() == project.map(|project| &project.id))
             .map(|grant| grant.policy_name.clone())
             .collect();

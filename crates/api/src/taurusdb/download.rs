@@ -39,7 +39,7 @@ pub(crate) async fn download_result(
     method: Method,
     ApiRequest { service, caller, path, language, query, headers, .. }: ApiRequest<NodePath>,
 ) -> Result<Response, ApiError> {
-    let target = TargetNode::resolve(&caller, Action::GET_REALTIME_SESSION, &path).await?;
+    let target = TargetNode::authorize_and_find_node(&caller, Action::GET_REALTIME_SESSION, &path).await?;
     let task = super::find_collection_task(&caller, &target, &QueryString::parse(query.as_deref())?).await?;
     let task = task.ok_or_else(|| ApiError::new(ApiErrorDefinition::UNKNOWN_TASK))?;
     caller.audit.add_detail("collection", task.request_id.as_str());

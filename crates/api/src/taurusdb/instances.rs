@@ -1,7 +1,7 @@
 //! Routes that list instances and show their details (sections 3.3 and 3.4 of the TaurusDB API spec).
 //! The API versions `/v3` and `/v3.1` use different names for the same instance status.
 
-mod wire;
+mod wire_format;
 
 use clew_iam::decision::Action;
 use clew_model::{Instance, InstanceFilter, Pagination, Tag};
@@ -14,7 +14,7 @@ use crate::error::{ApiError, ErrorBody};
 use crate::field_errors::{invalid_field_error, value_not_allowed_error};
 use crate::json::Json;
 use crate::query_string::{self, QueryString};
-use wire::{InstanceApiVersion, InstanceListResponse, InstanceResponse};
+use wire_format::{InstanceApiVersion, InstanceListResponse, InstanceResponse};
 
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -53,7 +53,7 @@ struct InstanceListParameters {
     params(InstanceListParameters),
     responses((status = 200, description = "Page of instances", body = InstanceListResponse))
 )]
-pub(crate) async fn list_instances_v3(
+pub(crate) async fn list_instances_for_older_api_version(
     ApiRequest { caller, path: project, query, .. }: ApiRequest<String>,
 ) -> ApiResult<InstanceListResponse> {
     list_instances(&caller, &project, query, InstanceApiVersion::V3).await
@@ -64,7 +64,7 @@ pub(crate) async fn list_instances_v3(
     operation_id = "ListGaussMySqlInstancesUnifyStatus", params(InstanceListParameters),
     responses((status = 200, description = "Page of instances", body = InstanceListResponse))
 )]
-pub(crate) async fn list_instances_v3_1(
+pub(crate) async fn list_instances_for_newer_api_version(
     ApiRequest { caller, path: project, query, .. }: ApiRequest<String>,
 ) -> ApiResult<InstanceListResponse> {
     list_instances(&caller, &project, query, InstanceApiVersion::V3_1).await
@@ -74,7 +74,7 @@ pub(crate) async fn list_instances_v3_1(
 #[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}", tag = "instances",
     operation_id = "ShowGaussMySqlInstanceInfo", responses((status = 200, description = "The instance", body = InstanceResponse), (status = 404, description = "The instance does not exist", body = ErrorBody))
 )]
-pub(crate) async fn show_instance_v3(
+pub(crate) async fn show_instance_for_older_api_version(
     ApiRequest { caller, path, .. }: ApiRequest<InstancePath>,
 ) -> ApiResult<InstanceResponse> {
     show_instance(&caller, &path, InstanceApiVersion::V3).await
@@ -84,7 +84,7 @@ pub(crate) async fn show_instance_v3(
 #[utoipa::path(get, path = "/v3.1/{project_id}/instances/{instance_id}", tag = "instances",
     operation_id = "ShowGaussMySqlInstanceInfoUnifyStatus", responses((status = 200, description = "The instance", body = InstanceResponse), (status = 404, description = "The instance does not exist", body = ErrorBody))
 )]
-pub(crate) async fn show_instance_v3_1(
+pub(crate) async fn show_instance_for_newer_api_version(
     ApiRequest { caller, path, .. }: ApiRequest<InstancePath>,
 ) -> ApiResult<InstanceResponse> {
     show_instance(&caller, &path, InstanceApiVersion::V3_1).await
@@ -107,7 +107,7 @@ async fn list_instances(
         Some(filter) => list_visible_instances(caller, &project, &filter, page).await?,
         None => (Vec::new(), 0),
     };
-    Ok(Json(wire::build_instance_list_response(&instances, total, caller.service.store.region(), names)))
+    Ok(Json(wire_format::build_instance_list_response(&instances, total, caller.service.store.region(), names)))
 }
 
 async fn list_visible_instances(
@@ -137,13 +137,13 @@ async fn list_visible_instances(
 
 async fn show_instance(caller: &Caller, path: &InstancePath, names: InstanceApiVersion) -> ApiResult<InstanceResponse> {
     let (_, instance) = caller.require_instance_permission(Action::GET_INSTANCE, path).await?;
-    Ok(Json(wire::build_instance_response(&instance, names)))
+    Ok(Json(wire_format::build_instance_response(&instance, names)))
 }
 
 /// Returns `None` if the query filters by VPC, subnet or proxy, because Clew instances have none of them.
 fn parse_instance_filter(query: &QueryString) -> Result<Option<InstanceFilter>, ApiError> {
     require_supported_parameter_value(query, "type", "Cluster")?;
-    require_supported_parameter_value(query, "datastore_type", wire::DATASTORE_TYPE)?;
+    require_supported_parameter_value(query, "datastore_type", wire_format::DATASTORE_TYPE)?;
     let pattern = |name: &'static str| match query.get(name) {
         Some(given @ ("" | "*")) => Err(invalid_field_error(name, given)),
         given => Ok(given.map(ToOwned::to_owned)),

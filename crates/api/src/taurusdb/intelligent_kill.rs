@@ -14,11 +14,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::api_request::{ApiRequest, ApiResult};
-use crate::body::parse_json_body;
-use crate::caller::{Caller, InstancePath, TargetNode, find_reachable_node_with_password};
+use crate::caller::{Caller, InstancePath, TargetNode, load_reachable_node_and_password};
 use crate::error::{ApiError, ErrorBody};
 use crate::json::Json;
 use crate::query_string::QueryString;
+use crate::request_body::parse_json_body;
 use crate::statement_text::render_statement;
 use warnings::IntelligentKillWarning;
 
@@ -93,7 +93,7 @@ pub(crate) async fn preview_intelligent_kill(
     let target = target.await?;
     let kills = &service.intelligent_kills;
     let read_plan = kills.preview_victims(&target.instance.id, &target.node.url);
-    let plan = service.kill_on_node(&target.node, read_plan).await?;
+    let plan = service.run_kill_operation_on_node(&target.node, read_plan).await?;
     let masked = target.requires_statement_masking(&caller);
     let statistics = plan
         .ranked_session_groups()
@@ -163,6 +163,6 @@ async fn authorize_and_load_node(
     node: impl FnOnce() -> Result<String, ApiError>,
 ) -> Result<TargetNode<Node>, ApiError> {
     let (project, instance) = caller.require_instance_permission(action, path).await?;
-    let node = find_reachable_node_with_password(&caller.service, &instance, &node()?).await?;
+    let node = load_reachable_node_and_password(&caller.service, &instance, &node()?).await?;
     Ok(TargetNode { project, instance, node })
 }

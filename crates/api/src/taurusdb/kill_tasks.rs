@@ -5,7 +5,7 @@
 mod criteria;
 pub(crate) mod history;
 pub(crate) mod preview;
-mod wire;
+mod wire_format;
 
 use std::time::Duration;
 
@@ -17,18 +17,18 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
-use wire::{
+use wire_format::{
     AddKillTaskRequest, AddKillTaskResponse, KillTaskList, KillTaskView, NodeLoginRefusal, StopKillTaskRequest,
     SuccessResponse,
 };
 
 use crate::api_request::{ApiRequest, ApiResult};
 use crate::authentication::is_authenticated_by_cookie;
-use crate::body::{MaybeQuotedNumber, parse_json_body};
 use crate::caller::InstancePath;
 use crate::error::{ApiError, ErrorBody};
 use crate::field_errors::{missing_field_error, truncate_for_message, value_not_allowed_error};
 use crate::json::Json;
+use crate::request_body::{MaybeQuotedNumber, parse_json_body};
 
 const MIN_AUTO_TASK_DURATION_SECONDS: u32 = 10;
 /// Maximum duration of a kill task of type `auto`: one second less than 365 days.
@@ -50,7 +50,7 @@ pub(crate) async fn add_kill_task(
 ) -> ApiResult<AddKillTaskResponse> {
     let (project, instance) = caller.authorize_and_find_instance(Action::MODIFY_INSTANCE, &path).await?;
     let RequestedKillTask { criteria, duration, confirmed } = parse_new_kill_task(&body)?;
-    caller.require_credential_lifetime(duration.map(|duration| duration.as_secs()))?;
+    caller.require_credentials_valid_for(duration.map(|duration| duration.as_secs()))?;
     let must_confirm =
         criteria.has_only_duration_criterion() && is_authenticated_by_cookie(&headers, caller.client.as_ref());
     if confirmed.as_deref().map_or(must_confirm, |name| name != instance.name) {
@@ -71,7 +71,7 @@ pub(crate) async fn add_kill_task(
 struct RequestedKillTask {
     criteria: KillCriteria,
     duration: Option<Duration>,
-    /// Instance name, repeated by the client to confirm that a task without filters may kill all user sessions.
+    /// Instance name, which the client sends to confirm that a task without filters may kill all user sessions.
     confirmed: Option<String>,
 }
 

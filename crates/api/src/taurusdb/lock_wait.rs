@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use clew_diagnose::to_valid_utf8;
-use clew_diagnose::waits::{LockWait, ParticipantDetail, WaitGraph, WaitParticipant};
+use clew_diagnose::bytes_to_text;
+use clew_diagnose::lock_waits::{LockWait, ParticipantDetail, WaitGraph, WaitParticipant};
 use clew_iam::decision::Action;
 use clew_model::ApiErrorDefinition;
 use clew_mysql::{LockWaits, read_lock_waits};
@@ -98,7 +98,7 @@ pub(crate) struct LockRootCause {
 pub(crate) async fn show_lock_wait(
     ApiRequest { service, caller, path, query, .. }: ApiRequest<NodePath>,
 ) -> ApiResult<LockWaitResponse> {
-    let target = TargetNode::authorize_and_find_node_with_password(&caller, Action::LIST_PROCESSES, &path).await?;
+    let target = TargetNode::authorize_and_load_node_and_password(&caller, Action::LIST_PROCESSES, &path).await?;
     let pid = parse_session_id(&QueryString::parse(query.as_deref())?)?;
     let node = &target.node;
     let read = read_lock_waits(&node.url, &service.connector);
@@ -140,7 +140,7 @@ fn find_root_cause(graph: &WaitGraph, pid: u64) -> Option<LockRootCause> {
     let blocker = if at_root(wait.blocker) { wait.blocker } else { *root.parties.first()? };
     let cause = LockRootCause {
         locked_pid: pid,
-        locked_sql: graph.participant_detail(waiter).and_then(ParticipantDetail::running_statement).map(to_valid_utf8),
+        locked_sql: graph.participant_detail(waiter).and_then(ParticipantDetail::running_statement).map(bytes_to_text),
         wait_seconds: wait.seconds,
         lock_db: wait.on.schema.clone(),
         lock_table: wait.on.name.clone(),
@@ -160,7 +160,7 @@ fn find_root_cause(graph: &WaitGraph, pid: u64) -> Option<LockRootCause> {
 fn add_root_blocker_details(cause: LockRootCause, facts: &ParticipantDetail) -> LockRootCause {
     let transaction = facts.transaction.as_ref().map(|facts| &facts.transaction);
     let session = facts.session.as_ref();
-    let running = facts.running_statement().map(to_valid_utf8);
+    let running = facts.running_statement().map(bytes_to_text);
     LockRootCause {
         blocker_state: transaction.map(|transaction| transaction.state.to_string()),
         blocker_age: transaction.map(|transaction| transaction.seconds),
@@ -168,10 +168,10 @@ fn add_root_blocker_details(cause: LockRootCause, facts: &ParticipantDetail) -> 
         blocker_rows_modified: transaction.map(|transaction| transaction.rows_modified),
         blocker_current_sql: match running {
             Some(statement) => vec![statement],
-            None => facts.last_statements.iter().map(|statement| to_valid_utf8(statement)).collect(),
+            None => facts.last_statements.iter().map(|statement| bytes_to_text(statement)).collect(),
         },
-        blocker_host: session.map(|session| to_valid_utf8(&session.host)),
-        blocker_command: session.map(|session| to_valid_utf8(&session.command)),
+        blocker_host: session.map(|session| bytes_to_text(&session.host)),
+        blocker_command: session.map(|session| bytes_to_text(&session.command)),
         ..cause
     }
 }

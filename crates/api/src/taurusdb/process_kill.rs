@@ -13,19 +13,19 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::api_request::{ApiRequest, ApiResult};
-use crate::body::parse_json_body;
 use crate::caller::{Caller, NodePath, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::field_errors::{check_array_length, invalid_field_error};
 use crate::json::Json;
-use crate::manual_kill::{add_kill_to_audit_detail, build_manual_kill_request, check_kill_reason};
+use crate::manual_kill::{add_kill_to_audit_event, build_manual_kill_request, check_kill_reason};
+use crate::request_body::parse_json_body;
 
 const MAX_SESSIONS_PER_REQUEST: usize = 20;
 
 /// Sessions to kill.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct DeleteProcessesRequest {
+pub(crate) struct KillProcessesRequestBody {
     /// Thread ids from the process list; duplicates are ignored
     #[schema(min_items = 1, max_items = 20, minimum = 0)]
     processes: Vec<i64>,
@@ -48,7 +48,7 @@ pub(crate) struct SessionKillResult {
 
 /// Kill sessions of a node.
 #[utoipa::path(delete, path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/processes", tag = "sessions",
-    operation_id = "DeleteTaurusDbNodeProcesses", request_body = DeleteProcessesRequest,
+    operation_id = "DeleteTaurusDbNodeProcesses", request_body = KillProcessesRequestBody,
     responses(
         (status = 200, description = "Result for each session", body = SessionKillResult),
         (status = 400, description = "Invalid field value; no session was killed", body = ErrorBody),
@@ -58,11 +58,11 @@ pub(crate) struct SessionKillResult {
 pub(crate) async fn kill_processes(
     ApiRequest { service, caller, path, body, .. }: ApiRequest<NodePath>,
 ) -> ApiResult<SessionKillResult> {
-    let target = TargetNode::authorize_and_find_node_with_password(&caller, Action::DELETE_PROCESSES, &path).await?;
+    let target = TargetNode::authorize_and_load_node_and_password(&caller, Action::DELETE_PROCESSES, &path).await?;
     let request = ProcessKillRequest::parse(&body)?;
-    add_kill_to_audit_detail(&caller, &request.ids, &request.reason);
+    add_kill_to_audit_event(&caller, &request.ids, &request.reason);
     let kill = find_and_kill_sessions(&caller, &target, &request);
-    let outcomes = service.kill_on_node(&target.node, kill).await?;
+    let outcomes = service.run_kill_operation_on_node(&target.node, kill).await?;
     let killed = request.classify_kill_outcomes(&outcomes);
     caller.audit.add_detail("killed", killed.processes_killed.clone());
     caller.audit.add_detail("not_found", killed.processes_not_found.clone());
@@ -98,7 +98,7 @@ struct ProcessKillRequest {
 
 impl ProcessKillRequest {
     fn parse(body: &[u8]) -> Result<Self, ApiError> {
-        let DeleteProcessesRequest { processes: given, reason } = parse_json_body(body)?;
+        let KillProcessesRequestBody { processes: given, reason } = parse_json_body(body)?;
         check_array_length("processes", given.len(), 1, MAX_SESSIONS_PER_REQUEST)?;
         let mut seen = HashSet::new();
         let mut ids = Vec::with_capacity(given.len());

@@ -61,9 +61,9 @@ pub(crate) struct ProcessListRow {
 pub(crate) async fn list_processes(
     ApiRequest { service, caller, path, query, .. }: ApiRequest<NodePath>,
 ) -> ApiResult<ProcessListPage> {
-    let target = TargetNode::authorize_and_find_node_with_password(&caller, Action::LIST_PROCESSES, &path).await?;
+    let target = TargetNode::authorize_and_load_node_and_password(&caller, Action::LIST_PROCESSES, &path).await?;
     let page = query_string::parse_page_parameters(query.as_deref())?;
-    let statements = StatementMasking::from_masked_flag(target.requires_statement_masking(&caller));
+    let statements = StatementMasking::choose_statement_masking(target.requires_statement_masking(&caller));
     let options = SnapshotOptions { statements, ..SnapshotOptions::new(OutputFormat::Json) };
     let read = take_snapshot_with_server_instance(&target.node.url, &options, &service.connector);
     let (server, snapshot) = service.read_from_node(&target.node, read).await?;

@@ -9,12 +9,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::api_request::{ApiRequest, ApiResult};
-use crate::body::parse_json_body;
 use crate::caller::{NodePath, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::field_errors::{check_array_length, invalid_field_error};
 use crate::json::Json;
 use crate::query_string;
+use crate::request_body::parse_json_body;
 use crate::statement_text::render_statement;
 
 /// The only supported value of `action`.
@@ -44,14 +44,14 @@ pub(crate) struct TransactionProgressRequest {
 pub(crate) struct TransactionProgress {
     /// Transactions ordered by id; completed and unknown transactions are omitted
     #[schema(max_items = 100)]
-    transactions: Vec<RollingBackTransaction>,
+    transactions: Vec<OngoingRollback>,
     /// Total number of matching transactions
     total_count: u64,
 }
 
 /// A transaction that is being rolled back.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct RollingBackTransaction {
+pub(crate) struct OngoingRollback {
     /// Transaction id assigned by the server
     #[schema(example = "562947831113064")]
     trx_id: String,
@@ -60,7 +60,7 @@ pub(crate) struct RollingBackTransaction {
     estimated_remaining_time: u64,
     /// Thread id of the session; a killed session may be missing from the session list
     trx_mysql_thread_id: u64,
-    /// Current statement, or empty for a killed session; if the project masks statements, each literal is replaced by ?
+    /// Current statement; empty for a killed session. If the project masks statements, each literal is replaced by ?
     trx_query: String,
     /// Start time in the server's time zone
     #[schema(example = "2026-11-24 18:00:00")]
@@ -81,7 +81,7 @@ pub(crate) struct RollingBackTransaction {
 pub(crate) async fn show_rollback_progress(
     ApiRequest { service, caller, path, body, .. }: ApiRequest<NodePath>,
 ) -> ApiResult<TransactionProgress> {
-    let target = TargetNode::authorize_and_find_node_with_password(&caller, Action::LIST_PROCESSES, &path).await?;
+    let target = TargetNode::authorize_and_load_node_and_password(&caller, Action::LIST_PROCESSES, &path).await?;
     let (ids, page) = validate_rollback_progress_request(parse_json_body(&body)?)?;
     let node = &target.node;
     if node.role != NodeRole::Master {
@@ -91,13 +91,13 @@ pub(crate) async fn show_rollback_progress(
     let rollbacks = service.read_from_node(node, read).await?;
     let masked = target.requires_statement_masking(&caller);
     let (transactions, total_count) =
-        query_string::paginate_list(rollbacks, page, |rollback| build_rolling_back_transaction(rollback, masked));
+        query_string::paginate_list(rollbacks, page, |rollback| build_ongoing_rollback(rollback, masked));
     Ok(Json(TransactionProgress { transactions, total_count }))
 }
 
-fn build_rolling_back_transaction(rollback: Rollback, masked: bool) -> RollingBackTransaction {
+fn build_ongoing_rollback(rollback: Rollback, masked: bool) -> OngoingRollback {
     let shown = |statement: Vec<u8>| render_statement(&statement, masked);
-    RollingBackTransaction {
+    OngoingRollback {
         trx_id: rollback.transaction_id.to_string(),
         estimated_remaining_time: rollback.remaining_seconds,
         trx_mysql_thread_id: rollback.session_id,

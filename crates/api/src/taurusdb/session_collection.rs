@@ -9,11 +9,11 @@ use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
 use crate::api_request::ApiRequest;
-use crate::body::parse_json_body;
 use crate::caller::{NodePath, TargetNode};
 use crate::error::{ApiError, ErrorBody};
 use crate::field_errors::truncate_for_message;
 use crate::json::Json;
+use crate::request_body::parse_json_body;
 use crate::statement_text::MASKED_SUBSTRING_PLACEHOLDER;
 
 /// Filters and sort order of the collected sessions. Every field is optional, and filters are combined with AND.
@@ -50,15 +50,15 @@ pub(crate) struct RealtimeSessionRequest {
 }
 
 fn session_class_schema() -> Object {
-    nullable_enum_schema(SessionClass::API_VALUE_NAMES, "total")
+    nullable_enum_schema(SessionClass::API_NAMES, "total")
 }
 
 fn sort_key_schema() -> Object {
-    nullable_enum_schema(SortKey::API_VALUE_NAMES, "id")
+    nullable_enum_schema(SortKey::API_NAMES, "id")
 }
 
 fn sort_direction_schema() -> Object {
-    nullable_enum_schema(SortDirection::API_VALUE_NAMES, "asc")
+    nullable_enum_schema(SortDirection::API_NAMES, "asc")
 }
 
 fn nullable_enum_schema(names: &[&str], default: &str) -> Object {
@@ -92,7 +92,7 @@ pub(crate) struct QueuedCollection {
 pub(crate) async fn enqueue_session_collection(
     ApiRequest { service, caller, path, body, .. }: ApiRequest<NodePath>,
 ) -> Result<(StatusCode, Json<QueuedCollection>), ApiError> {
-    let target = TargetNode::resolve(&caller, Action::GET_REALTIME_SESSION, &path).await?;
+    let target = TargetNode::authorize_and_find_node(&caller, Action::GET_REALTIME_SESSION, &path).await?;
     let draft = parse_realtime_session_request(&body)?;
     caller.audit.add_detail("asked", build_audit_detail_for_collection(&draft));
     let selection = SessionSelection::parse(draft)?;

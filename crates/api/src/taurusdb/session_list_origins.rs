@@ -13,7 +13,7 @@ use clew_model::{NodeId, UserId};
 use clew_mysql::ServerInstance;
 use lru::LruCache;
 
-/// Maximum number of recorded server instances. Clew records one server instance for each pair of user and node.
+/// Maximum number of recorded server instances. Clew records one server instance per user and node.
 const MAX_RECORDED_SERVER_INSTANCES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4095);
 
 const MAX_SESSION_LIST_AGE: Duration = Duration::from_mins(10);
@@ -35,20 +35,20 @@ impl Default for SessionListOrigins {
 
 impl SessionListOrigins {
     pub(super) fn set_session_list_origin(&self, user: &UserId, node: &NodeId, server: ServerInstance) {
-        self.set_session_list_origin_at(user, node, server, Instant::now());
+        self.set_session_list_origin_at_time(user, node, server, Instant::now());
     }
 
     /// Returns `true` if the user's latest session list is less than 10 minutes old and was not read from `server`.
     pub(super) fn has_server_changed(&self, user: &UserId, node: &NodeId, server: &ServerInstance) -> bool {
-        self.has_server_changed_at(user, node, server, Instant::now())
+        self.has_server_changed_as_of(user, node, server, Instant::now())
     }
 
-    fn set_session_list_origin_at(&self, user: &UserId, node: &NodeId, server: ServerInstance, read_at: Instant) {
+    fn set_session_list_origin_at_time(&self, user: &UserId, node: &NodeId, server: ServerInstance, read_at: Instant) {
         let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         lists.put((user.clone(), node.clone()), SessionListOrigin { server, read_at });
     }
 
-    fn has_server_changed_at(&self, user: &UserId, node: &NodeId, server: &ServerInstance, now: Instant) -> bool {
+    fn has_server_changed_as_of(&self, user: &UserId, node: &NodeId, server: &ServerInstance, now: Instant) -> bool {
         let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let list = lists.get(&(user.clone(), node.clone()));
         list.is_some_and(|list| now.duration_since(list.read_at) < MAX_SESSION_LIST_AGE && list.server != *server)
@@ -65,12 +65,12 @@ mod tests {
             ["uuid@1790000000", "uuid@1790000001"].map(|server| server.parse().unwrap());
         let (user, node) = (UserId::generate(), NodeId::generate());
         let (lists, read_at) = (SessionListOrigins::default(), Instant::now());
-        lists.set_session_list_origin_at(&user, &node, one, read_at);
+        lists.set_session_list_origin_at_time(&user, &node, one, read_at);
         let has_server_changed =
-            |after: u64| lists.has_server_changed_at(&user, &node, &other, read_at + Duration::from_secs(after));
+            |after: u64| lists.has_server_changed_as_of(&user, &node, &other, read_at + Duration::from_secs(after));
         assert!(has_server_changed(0) && has_server_changed(599));
         assert!(!has_server_changed(600), "the ids may come from another list by then");
-        lists.set_session_list_origin_at(&user, &node, other.clone(), read_at);
+        lists.set_session_list_origin_at_time(&user, &node, other.clone(), read_at);
         assert!(!has_server_changed(0));
     }
 }

@@ -8,26 +8,26 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::api_request::{ApiRequest, ApiResult};
-use crate::body::parse_json_body;
 use crate::caller::{self, InstancePath};
 use crate::error::{ApiError, ErrorBody};
 use crate::field_errors::{check_array_length, value_out_of_range_error};
 use crate::json::Json;
+use crate::request_body::parse_json_body;
 
 const MAX_INSTANCES_PER_REQUEST: usize = 100;
 
 /// Minimum duration of a slow session.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct SlowProcessThreshold {
+pub(crate) struct SlowSessionThresholdView {
     /// Threshold in seconds; 10 by default
     #[schema(minimum = 1, maximum = 86_400)]
     slow_process_threshold: u64,
 }
 
-/// Threshold for several instances.
+/// Slow session threshold to set for several instances.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct BatchSlowProcessThresholdRequest {
+pub(crate) struct SetSlowSessionThresholdRequest {
     /// Ids of instances in the project; the change applies either to all of these instances or to none
     #[schema(min_items = 1, max_items = 100)]
     instance_ids: Vec<String>,
@@ -39,19 +39,19 @@ pub(crate) struct BatchSlowProcessThresholdRequest {
 /// Show the slow session threshold of an instance.
 #[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}/slow-process-threshold", tag = "sessions",
     operation_id = "ShowTaurusDbSlowProcessThreshold",
-    responses((status = 200, description = "Slow session threshold of the instance", body = SlowProcessThreshold))
+    responses((status = 200, description = "Slow session threshold of the instance", body = SlowSessionThresholdView))
 )]
 pub(crate) async fn show_slow_session_threshold(
     ApiRequest { service, caller, path, .. }: ApiRequest<InstancePath>,
-) -> ApiResult<SlowProcessThreshold> {
+) -> ApiResult<SlowSessionThresholdView> {
     let (_, instance) = caller.require_instance_permission(Action::GET_SLOW_THRESHOLD, &path).await?;
     let threshold = service.store.instances().find_slow_session_threshold(&instance.id).await?.unwrap_or_default();
-    Ok(Json(SlowProcessThreshold { slow_process_threshold: threshold.seconds() }))
+    Ok(Json(SlowSessionThresholdView { slow_process_threshold: threshold.seconds() }))
 }
 
 /// Set the slow session threshold of several instances.
 #[utoipa::path(post, path = "/v3/{project_id}/instances/slow-process-threshold", tag = "sessions",
-    operation_id = "BatchUpdateTaurusSlowProcessThreshold", request_body = BatchSlowProcessThresholdRequest,
+    operation_id = "BatchUpdateTaurusSlowProcessThreshold", request_body = SetSlowSessionThresholdRequest,
     responses(
         (status = 200, description = "The slow session threshold is set for all instances"),
         (status = 400, description = "Invalid field value; no threshold was changed", body = ErrorBody),
@@ -78,8 +78,7 @@ pub(crate) async fn set_slow_session_thresholds(
 }
 
 fn parse_slow_session_threshold(body: &[u8]) -> Result<(Vec<InstanceId>, SlowSessionThreshold), ApiError> {
-    let BatchSlowProcessThresholdRequest { instance_ids: ids, slow_process_threshold: seconds } =
-        parse_json_body(body)?;
+    let SetSlowSessionThresholdRequest { instance_ids: ids, slow_process_threshold: seconds } = parse_json_body(body)?;
     check_array_length("instance_ids", ids.len(), 1, MAX_INSTANCES_PER_REQUEST)?;
     let ids = ids.iter().map(|id| caller::parse_id(id)).collect::<Result<_, _>>()?;
     let threshold = SlowSessionThreshold::new(seconds).ok_or_else(|| {

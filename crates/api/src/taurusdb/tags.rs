@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::api_request::{ApiRequest, ApiResult};
-use crate::body::parse_json_body;
 use crate::caller::{Caller, InstancePath};
 use crate::error::ApiError;
 use crate::field_errors::{check_array_length, missing_field_error, truncate_for_message};
 use crate::json::Json;
 use crate::query_string::{self, PageParameters};
+use crate::request_body::parse_json_body;
 
 const MAX_TAGS_PER_REQUEST: usize = 20;
 const MAX_CHARS_IN_TAG_KEY: usize = 36;

@@ -55,7 +55,7 @@ pub(crate) async fn show_collection_status(
     disconnect: Option<Extension<ClientDisconnectSignal>>,
     ApiRequest { service, caller, path, query, headers, .. }: ApiRequest<NodePath>,
 ) -> Result<(Option<[(HeaderName, String); 1]>, Json<TaskStatusResponse>), ApiError> {
-    let target = TargetNode::resolve(&caller, Action::GET_REALTIME_SESSION, &path).await?;
+    let target = TargetNode::authorize_and_find_node(&caller, Action::GET_REALTIME_SESSION, &path).await?;
     let mut task = super::find_collection_task(&caller, &target, &QueryString::parse(query.as_deref())?).await?;
     let wait = LongPollTimeout::parse_prefer_header(&headers, service.settings.request_timeout);
     if let Some(wait) = wait
@@ -67,7 +67,7 @@ pub(crate) async fn show_collection_status(
     let status = task.as_ref().map_or("unrecognized", |task| task.status.api_name());
     let result = task.as_ref().and_then(|task| task.result.as_ref());
     let limitations = result.and_then(|result| result.limitations.clone()).unwrap_or_default();
-    Ok((wait.map(LongPollTimeout::preference_applied_header), Json(TaskStatusResponse { status, limitations })))
+    Ok((wait.map(LongPollTimeout::build_preference_applied_header), Json(TaskStatusResponse { status, limitations })))
 }
 
 /// Waits until the collection completes, the timeout expires or the client disconnects.

@@ -4,7 +4,7 @@ use clew_model::{Failure, FailureKind, RequestId, SessionSelection, UnvalidatedS
 use http::Method;
 use serde_json::json;
 
-use crate::server::Server;
+use crate::server::DatabaseServer;
 
 #[tokio::test]
 async fn collection_is_queued_with_the_requested_selection() {

@@ -10,14 +10,14 @@ use http::header::{ACCEPT_ENCODING, IF_NONE_MATCH, IF_RANGE, RANGE};
 use tokio::io::AsyncReadExt;
 
 use crate::downloads::{large_rows, sample_rows};
-use crate::server::Server;
+use crate::server::DatabaseServer;
 
 async fn start(s3: &S3Server) -> Server {
     let (key, secret) = S3Server::ADMIN_CREDENTIALS;
     let location = format!("s3://{}/clew", S3Server::BUCKET_NAME);
     let settings =
         S3Settings::new(&location, Some(s3.endpoint()), "us-east-1".into(), key.into(), secret.into()).unwrap();
-    Server::start_keeping(ResultStore::connect_s3(&settings).await.unwrap()).await
+    Server::start_keeping(ResultStore::connect_to_object_storage(&settings).await.unwrap()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,8 +14,9 @@ use serde_json::{Value, json};
 use crate::answer::Answer;
 use crate::server::{PROTECTED, Server};
 
-async fn start_node(flavor: Flavor) -> clew_testkit::Server {
-    let node = clew_testkit::Server::start(flavor, &clew_testkit::DatabaseServerOptions::default()).await.unwrap();
+async fn start_node(flavor: Flavor) -> clew_testkit::DatabaseServer {
+    let node =
+        clew_testkit::DatabaseServer::start(flavor, &clew_testkit::DatabaseServerOptions::default()).await.unwrap();
     let kill = if flavor == Flavor::MySql { "CONNECTION_ADMIN" } else { "CONNECTION ADMIN" };
     let accounts = [
         "CREATE USER app@'%'".to_owned(),
@@ -29,7 +30,7 @@ async fn start_node(flavor: Flavor) -> clew_testkit::Server {
 }
 
 /// Opens a session that runs a statement until it is killed.
-async fn open_busy_session(node: &clew_testkit::Server, user: &str, statement: &str) -> RawSession {
+async fn open_busy_session(node: &clew_testkit::DatabaseServer, user: &str, statement: &str) -> RawSession {
     let address = SocketAddr::from(([127, 0, 0, 1], node.port()));
     let mut session = RawSession::open(address, user, None, ClientCharset::Utf8mb4).await.unwrap();
     session.send_statement(statement.as_bytes()).await.unwrap();
@@ -37,7 +38,7 @@ async fn open_busy_session(node: &clew_testkit::Server, user: &str, statement: &
 }
 
 /// The ids that still exist on the node.
-async fn existing_sessions(node: &clew_testkit::Server, ids: &[u64]) -> BTreeSet<u64> {
+async fn existing_sessions(node: &clew_testkit::DatabaseServer, ids: &[u64]) -> BTreeSet<u64> {
     let mut root = node.connect_as_root().await.unwrap();
     let all: Vec<u64> = root.query("SELECT id FROM information_schema.processlist").await.unwrap();
     root.disconnect().await.unwrap();

@@ -204,7 +204,7 @@ async fn invalid_requests_are_rejected() {
     }
 }
 
-async fn open_busy_session(node: &clew_testkit::Server, user: &str, statement: &str) -> RawSession {
+async fn open_busy_session(node: &clew_testkit::DatabaseServer, user: &str, statement: &str) -> RawSession {
     let address = SocketAddr::from(([127, 0, 0, 1], node.port()));
     let mut session = RawSession::open(address, user, None, ClientCharset::Utf8mb4).await.unwrap();
     session.send_statement(statement.as_bytes()).await.unwrap();
@@ -213,7 +213,8 @@ async fn open_busy_session(node: &clew_testkit::Server, user: &str, statement: &
 
 /// The task kills the sessions of the preview, and the history lists them.
 async fn preview_matches_the_killed_sessions(flavor: Flavor) {
-    let node = clew_testkit::Server::start(flavor, &clew_testkit::DatabaseServerOptions::default()).await.unwrap();
+    let node =
+        clew_testkit::DatabaseServer::start(flavor, &clew_testkit::DatabaseServerOptions::default()).await.unwrap();
     let protected = format!("CREATE USER {PROTECTED}@'%'");
     node.run_statements(&["CREATE USER app@'%'", "CREATE USER batch@'%'", &protected]).await.unwrap();
     let mut server = Server::start().await;

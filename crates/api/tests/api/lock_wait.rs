@@ -4,11 +4,12 @@ use clew_testkit::{FakeServer, FakeServerOptions, Fault, Flavor, LockWaitScenari
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::server::Server;
+use crate::server::DatabaseServer;
 
 /// Session `b` waits for the row that session `a` changed.
 async fn wait_has_its_root_blocker(flavor: Flavor) {
-    let node = clew_testkit::Server::start(flavor, &clew_testkit::DatabaseServerOptions::default()).await.unwrap();
+    let node =
+        clew_testkit::DatabaseServer::start(flavor, &clew_testkit::DatabaseServerOptions::default()).await.unwrap();
     let mut server = Server::start().await;
     server.set_node_url(&node.url()).await;
     let scenario =
@@ -70,8 +71,9 @@ async fn wait_has_its_root_blocker_on_a_mysql_server() {
 /// The response has the root blocker instead of the next waiter, and the waiter's own lock.
 #[tokio::test]
 async fn chain_is_followed_to_its_root_blocker_on_a_mysql_server() {
-    let node =
-        clew_testkit::Server::start(Flavor::MySql, &clew_testkit::DatabaseServerOptions::default()).await.unwrap();
+    let node = clew_testkit::DatabaseServer::start(Flavor::MySql, &clew_testkit::DatabaseServerOptions::default())
+        .await
+        .unwrap();
     let mut server = Server::start().await;
     server.set_node_url(&node.url()).await;
     for scenario in LockWaitScenario::scenarios_for_flavor(Flavor::MySql) {

@@ -4,7 +4,7 @@ use clew_model::RequestId;
 use http::Method;
 use serde_json::json;
 
-use crate::server::Server;
+use crate::server::DatabaseServer;
 
 struct Users {
     admin: String,

@@ -3,7 +3,7 @@
 use http::{Method, StatusCode};
 use serde_json::Value;
 
-use crate::server::Server;
+use crate::server::DatabaseServer;
 
 #[test]
 fn openapi_document_matches_the_snapshot() {

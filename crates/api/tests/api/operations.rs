@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use crate::server::Server;
+use crate::server::DatabaseServer;
 
 #[tokio::test]
 async fn health_and_readiness_require_no_credentials() {

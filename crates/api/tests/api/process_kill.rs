@@ -16,8 +16,9 @@ use crate::server::{PROTECTED, Server};
 const LONG: &str = "SELECT SLEEP(1000), 'secret'";
 
 /// Starts a node. All accounts except `clew` have no password; `clew` may list and kill all sessions.
-async fn start_node(flavor: Flavor) -> clew_testkit::Server {
-    let node = clew_testkit::Server::start(flavor, &clew_testkit::DatabaseServerOptions::default()).await.unwrap();
+async fn start_node(flavor: Flavor) -> clew_testkit::DatabaseServer {
+    let node =
+        clew_testkit::DatabaseServer::start(flavor, &clew_testkit::DatabaseServerOptions::default()).await.unwrap();
     let kill = if flavor == Flavor::MySql { "CONNECTION_ADMIN" } else { "CONNECTION ADMIN" };
     let accounts = [
         "SET GLOBAL event_scheduler = ON".to_owned(),
@@ -35,13 +36,13 @@ async fn start_node(flavor: Flavor) -> clew_testkit::Server {
     node
 }
 
-async fn open_session(node: &clew_testkit::Server, user: &str) -> RawSession {
+async fn open_session(node: &clew_testkit::DatabaseServer, user: &str) -> RawSession {
     let address = SocketAddr::from(([127, 0, 0, 1], node.port()));
     RawSession::open(address, user, None, ClientCharset::Utf8mb4).await.unwrap()
 }
 
 /// Opens a session and waits until the node lists its statement.
-async fn open_busy_session(node: &clew_testkit::Server, user: &str) -> RawSession {
+async fn open_busy_session(node: &clew_testkit::DatabaseServer, user: &str) -> RawSession {
     let mut session = open_session(node, user).await;
     session.send_statement(LONG.as_bytes()).await.unwrap();
     while !list_statements(node).await.iter().any(|(id, _, info)| *id == session.id && info.as_deref() == Some(LONG)) {
@@ -51,7 +52,7 @@ async fn open_busy_session(node: &clew_testkit::Server, user: &str) -> RawSessio
 }
 
 /// Id, account and statement of all sessions.
-async fn list_statements(node: &clew_testkit::Server) -> Vec<(u64, String, Option<String>)> {
+async fn list_statements(node: &clew_testkit::DatabaseServer) -> Vec<(u64, String, Option<String>)> {
     let mut root = node.connect_as_root().await.unwrap();
     let all = root.query("SELECT id, user, info FROM information_schema.processlist").await.unwrap();
     root.disconnect().await.unwrap();

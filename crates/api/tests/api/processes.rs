@@ -6,7 +6,7 @@ use clew_testkit::{FakeServer, FakeServerOptions, Fault, Flavor, StatementHoldin
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::server::Server;
+use crate::server::DatabaseServer;
 
 async fn start_fake_node(sessions: u64, fault: Fault) -> FakeServer {
     FakeServer::start(FakeServerOptions { sessions, transactions: 0, fault }).await.unwrap()
@@ -14,7 +14,8 @@ async fn start_fake_node(sessions: u64, fault: Fault) -> FakeServer {
 
 /// Lists an idle and a busy session of a real server.
 async fn sessions_are_listed(flavor: Flavor) {
-    let node = clew_testkit::Server::start(flavor, &clew_testkit::DatabaseServerOptions::default()).await.unwrap();
+    let node =
+        clew_testkit::DatabaseServer::start(flavor, &clew_testkit::DatabaseServerOptions::default()).await.unwrap();
     node.run_statements(&["CREATE DATABASE shop"]).await.unwrap();
     let address = std::net::SocketAddr::from(([127, 0, 0, 1], node.port()));
     let open = async |database| {
@@ -122,7 +123,8 @@ async fn concurrent_reads_of_a_hanging_node_are_rejected() {
 }
 
 async fn kills_succeed_while_reads_hang(flavor: Flavor) {
-    let node = clew_testkit::Server::start(flavor, &clew_testkit::DatabaseServerOptions::default()).await.unwrap();
+    let node =
+        clew_testkit::DatabaseServer::start(flavor, &clew_testkit::DatabaseServerOptions::default()).await.unwrap();
     let victim = clew_testkit::open_idle_sessions(&node, 1).await.unwrap().sessions.remove(0);
     // The lock reader queries CURRENT_USER; the kill does not.
     let gate = StatementHoldingProxy::start(&node, "CURRENT_USER").await.unwrap();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use clew_api::{ApiSettings, AppComponents, AppState, Metrics, RateLimitSettings, RateLimits};
+use clew_api::{ApiSettings, AppComponents, AppState, Metrics, RateLimitSettings, RateLimiters};
 use clew_diagnose::ProtectedAccounts;
 use clew_http::{Listener, ServeError};
 use clew_model::{
@@ -181,7 +181,7 @@ impl Server {
         let kills = KillExecutor::new(store.clone(), ProtectedAccounts::default().with_accounts([PROTECTED]));
         let intelligent_kills = IntelligentKillQueue::new(store.clone(), kills.clone(), &task_settings);
         let collections = SessionCollectionQueue::new(store.clone(), task_settings, Arc::new(metrics.clone()));
-        let limits = RateLimits::new(rates, metrics.clone());
+        let limits = RateLimiters::new(rates, metrics.clone());
         let parts = AppComponents {
             store: store.clone(),
             collections: collections.clone(),

@@ -9,7 +9,7 @@ use crate::error::BenchError;
 use crate::server_harness::HttpGetRequest;
 
 #[derive(Debug, Clone)]
-pub(super) struct DownloadBenchmark {
+pub(super) struct DownloadWorkload {
     pub(super) address: SocketAddr,
     pub(super) get: HttpGetRequest,
     pub(super) clients: usize,
@@ -22,7 +22,7 @@ pub(super) struct DownloadBenchmark {
 const READ_BUFFER_BYTES: usize = 256 * 1024;
 const READ_TIMEOUT: Duration = Duration::from_mins(1);
 
-impl DownloadBenchmark {
+impl DownloadWorkload {
     /// Returns the total throughput of all clients in MiB/s.
     pub(super) async fn measure_download_rate(&self) -> Result<f64, BenchError> {
         let this = self.clone();

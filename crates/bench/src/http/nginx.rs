@@ -8,7 +8,7 @@ use clew_testkit::{NginxServer, ServerError};
 use super::quote_nginx_path;
 
 pub(super) const RESULT_URL_PATH: &str = "/result";
-pub(super) const CONSTANT_RESPONSE_URL_PATH: &str = "/constant";
+pub(super) const FIXED_RESPONSE_URL_PATH: &str = "/constant";
 
 /// Starts an nginx server that serves `file` as CSV and the text `constant` as JSON.
 /// For maximum speed, nginx uses sendfile and keep-alive connections and writes no access log.
@@ -21,7 +21,7 @@ pub(super) async fn start(file: &Path, constant: &str) -> Result<NginxServer, Se
   server {{
     listen {address};
     location = {RESULT_URL_PATH} {{ default_type text/csv; alias {file}; }}
-    location = {CONSTANT_RESPONSE_URL_PATH} {{ default_type application/json; return 200 '{constant}'; }}
+    location = {FIXED_RESPONSE_URL_PATH} {{ default_type application/json; return 200 '{constant}'; }}
   }}",
             file = quote_nginx_path(file),
             constant = constant.replace('\'', "\\'"),

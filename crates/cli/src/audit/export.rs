@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use clew_store::AuditRecord;
 
-use super::{filters::AuditFilterArgs, for_each_audit_row, row};
+use super::{filters::AuditFilterArgs, for_each_audit_row, row_format};
 use crate::error::CliError;
 use crate::output::OutputWriter;
 use crate::store_args::StoreArgs;
@@ -65,7 +65,7 @@ impl AuditRowWriter {
             ExportFormat::Ndjson => Ok(Self::Ndjson(out)),
             ExportFormat::Csv => {
                 let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
-                writer.write_record(row::AUDIT_CSV_HEADER.split(','))?;
+                writer.write_record(row_format::AUDIT_CSV_HEADER.split(','))?;
                 Ok(Self::Csv(Box::new(writer)))
             }
         }
@@ -73,8 +73,10 @@ impl AuditRowWriter {
 
     fn write_row(&mut self, record: &AuditRecord) -> std::io::Result<()> {
         match self {
-            Self::Ndjson(out) => writeln!(out, "{}", clew_diagnose::json::to_string(&row::audit_row_to_json(record))?),
-            Self::Csv(writer) => Ok(writer.write_record(row::audit_row_to_csv(record))?),
+            Self::Ndjson(out) => {
+                writeln!(out, "{}", clew_diagnose::json::to_string(&row_format::audit_row_to_json(record))?)
+            }
+            Self::Csv(writer) => Ok(writer.write_record(row_format::audit_row_to_csv(record))?),
         }
     }
 

@@ -45,8 +45,7 @@ pub(super) struct AuditFilterArgs {
 }
 
 fn parse_audit_outcome(name: &str) -> Result<AuditOutcome, String> {
-    AuditOutcome::from_name(name)
-        .ok_or_else(|| format!("expected one of: {}", AuditOutcome::API_VALUE_NAMES.join(", ")))
+    AuditOutcome::from_name(name).ok_or_else(|| format!("expected one of: {}", AuditOutcome::API_NAMES.join(", ")))
 }
 
 impl AuditFilterArgs {
@@ -105,12 +104,13 @@ fn require_unambiguous_id<T: std::str::FromStr + std::fmt::Display>(
 ) -> Result<T, CliError> {
     if ids.len() > 1 {
         let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
-        return Err(CliError::new_refusal(format!(
+        return Err(CliError::refused_command_error(format!(
             "several objects are named {name_or_id:?}; select one by id: {}",
             ids.join(", ")
         )));
     }
-    let unknown =
-        |_| CliError::new_refusal(format!("there is no {kind} {name_or_id:?}; select a removed {kind} by its id"));
+    let unknown = |_| {
+        CliError::refused_command_error(format!("there is no {kind} {name_or_id:?}; select a removed {kind} by its id"))
+    };
     ids.pop().map_or_else(|| name_or_id.parse().map_err(unknown), Ok)
 }

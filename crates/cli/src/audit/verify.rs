@@ -69,7 +69,7 @@ fn read_checkpoint_file(path: &Path) -> Result<AuditCheckpoint, CliError> {
     let name = path.display();
     let text = std::fs::read(path).or_refusal(format_args!("cannot read the checkpoint {name}"))?;
     serde_json::from_slice(&text).map_err(|error| {
-        CliError::new_refusal(format!("{name} is not an audit checkpoint: {error}"))
+        CliError::refused_command_error(format!("{name} is not an audit checkpoint: {error}"))
             .with_suggested_fix("pass a file written by clew audit checkpoint")
     })
 }

@@ -46,7 +46,7 @@ pub(super) async fn run(
     inventory: impl Future<Output = Result<SelectedProject, CliError>>,
 ) -> Result<(), CliError> {
     if !arguments.node_ids.is_empty() && arguments.node_ids.len() != arguments.nodes.len() {
-        return Err(CliError::new_refusal(format!(
+        return Err(CliError::refused_command_error(format!(
             "{} --node options but {} --node-id options; set one --node-id per node, or none",
             arguments.nodes.len(),
             arguments.node_ids.len()
@@ -110,13 +110,13 @@ fn parse_node_spec(text: &str) -> Result<NodeSpec<'_>, CliError> {
     while let Some((url, last)) = node.url.rsplit_once(',') {
         if let Some(role) = last.strip_prefix("role=") {
             let parsed = NodeRole::from_name(role);
-            let unknown = || CliError::new_refusal(format!("invalid role {role:?}; valid roles: master, slave"));
+            let unknown =
+                || CliError::refused_command_error(format!("invalid role {role:?}; valid roles: master, slave"));
             node.role = Some(parsed.ok_or_else(unknown)?);
         } else if let Some(zone) = last.strip_prefix("zone=") {
-            node.zone = Some(
-                zone.parse()
-                    .map_err(|error: clew_model::NetworkZoneParseError| CliError::new_refusal(error.to_string()))?,
-            );
+            node.zone = Some(zone.parse().map_err(|error: clew_model::NetworkZoneParseError| {
+                CliError::refused_command_error(error.to_string())
+            })?);
         } else {
             break;
         }

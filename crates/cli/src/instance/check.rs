@@ -11,7 +11,7 @@ use serde_json::json;
 use super::SelectedProject;
 use crate::doctor;
 use crate::error::CliError;
-use crate::output::{self, Format};
+use crate::output::{self, CommandOutputFormat};
 
 pub(super) const AFTER_HELP: &str = "\
 Example:
@@ -74,11 +74,14 @@ pub(super) async fn run(
         }));
     }
     match inventory.format {
-        Format::Table => output::write_stdout_with_colors(&text)?,
-        Format::Json => output::write_stdout(&output::to_json_text(&json!({ "nodes": values }))?)?,
+        CommandOutputFormat::Table => output::write_stdout_with_colors(&text)?,
+        CommandOutputFormat::Json => output::write_stdout(&output::to_json_text(&json!({ "nodes": values }))?)?,
     }
     if inaccessible > 0 {
-        Err(CliError::new_failure(format!("{inaccessible} of {} nodes are not accessible", instance.nodes.len())))
+        Err(CliError::failed_command_error(format!(
+            "{inaccessible} of {} nodes are not accessible",
+            instance.nodes.len()
+        )))
     } else if has_failed_checks {
         Err(CliError::LimitationsFound)
     } else {

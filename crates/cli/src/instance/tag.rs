@@ -30,7 +30,7 @@ pub(super) fn parse_and_validate_tag(text: &str) -> Result<Tag, String> {
 pub(super) fn require_unique_keys(tags: &[Tag]) -> Result<(), CliError> {
     let mut keys = HashSet::new();
     match tags.iter().filter(|tag| !keys.insert(&tag.key)).map(|tag| &tag.key).min() {
-        Some(key) => Err(CliError::new_refusal(format!("duplicate tag key {key:?}"))),
+        Some(key) => Err(CliError::refused_command_error(format!("duplicate tag key {key:?}"))),
         None => Ok(()),
     }
 }
@@ -56,7 +56,10 @@ pub(super) async fn remove_tags(inventory: &SelectedProject, instance: &str, tag
     };
     if let Some((key, value)) = tags.iter().find(|tag| !has(tag)) {
         let tag = value.as_ref().map_or(key.clone(), |value| format!("{key}={value}"));
-        return Err(CliError::new_refusal(format!("{} has no tag {tag:?}; nothing was changed", instance.name)));
+        return Err(CliError::refused_command_error(format!(
+            "{} has no tag {tag:?}; nothing was changed",
+            instance.name
+        )));
     }
     store.instances().remove_tags(origin, &project.id, &instance.id, &tags).await?;
     inventory.print_instance(&inventory.require_instance(instance.id.as_str()).await?)

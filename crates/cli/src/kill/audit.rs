@@ -1,6 +1,6 @@
 //! Records kills made from the command line in the audit log.
 
-use clew_diagnose::{build_statement_template, to_valid_utf8};
+use clew_diagnose::{build_statement_template, bytes_to_text};
 use clew_model::{AuditEvent, AuditOutcome, DomainId, Session};
 use clew_mysql::KillOutcome;
 use clew_store::{Store, StoreLocation};
@@ -14,7 +14,7 @@ use crate::output::merge_json_objects;
 /// Clew opens the audit log before the first kill, so that no session is killed if the log cannot be opened.
 pub(super) struct KillAuditLog {
     store: Store,
-    /// Domain that the audit rows record: the only domain in the store, or `None` if there are several.
+    /// Domain of the audit rows: the only domain in the store, or `None` if there are several.
     domain: Option<DomainId>,
 }
 
@@ -51,7 +51,7 @@ impl KillAuditLog {
 /// The details contain `server` instead of a node id, because the server need not be registered in Clew.
 /// The audit row contains the killed session's statement without literals.
 fn build_kill_audit_detail(report: &KillReport, session: &Session, outcome: &KillOutcome) -> serde_json::Value {
-    let template = |statement: &Vec<u8>| to_valid_utf8(&build_statement_template(statement));
+    let template = |statement: &Vec<u8>| bytes_to_text(&build_statement_template(statement));
     let kill = json!({
         "source": "manual", "server": report.address, "kind": report.kind.name(), "reason": report.reason,
         "statement": session.statement.as_ref().map(template), "outcome": outcome.name(), "detail": outcome.to_string(),

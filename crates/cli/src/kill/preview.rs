@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use clew_diagnose::KillRisk;
-use clew_diagnose::waits::WaitParticipant;
+use clew_diagnose::lock_waits::WaitParticipant;
 use clew_model::{Language, LimitationKind, NodeUrl, Session, Transaction};
 use clew_mysql::{LockWaits, NodeConnector, read_kill_risks, read_lock_waits};
 
@@ -59,11 +59,13 @@ pub(super) async fn estimate_kill_impact(
     };
     let blocked_count =
         |id: &u64| Some((*id, graph.count_waiters(WaitParticipant::Session(*id)))).filter(|(_, count)| *count > 0);
-    let hidden =
-        graph.limitations_hiding_transactions().any(|limitation| limitation.kind == LimitationKind::NoTransactions);
+    let hidden = graph
+        .limitations_causing_missing_transactions()
+        .any(|limitation| limitation.kind == LimitationKind::NoTransactions);
     let transactions = transactions.into_iter().map(|facts| facts.transaction);
     let transactions: HashMap<u64, Transaction> = transactions.map(|open| (open.session_id, open)).collect();
-    let mut notes: String = graph.limitations_hiding_transactions().map(limitations::format_limitation).collect();
+    let mut notes: String =
+        graph.limitations_causing_missing_transactions().map(limitations::format_limitation).collect();
     if graph.may_miss_lock_waits() {
         notes.push_str("note: some waiting sessions are not visible; clew locks shows the reason\n");
     }

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use clew_diagnose::KillRisk;
+use clew_diagnose::bytes_to_text;
 use clew_diagnose::terminal::{bytes_to_single_line, display_width, truncate_to_width};
-use clew_diagnose::to_valid_utf8;
 use clew_model::{Failure, Session, Transaction};
 use clew_mysql::{KillEffect, KillOutcome, KillTarget};
 use serde_json::{Value, json};
@@ -43,13 +43,13 @@ impl KillReport {
         }
         text + match self.kind {
             KillTarget::Connection => {
-                "Killing a session rolls back its open transaction in transactional tables. The\n\
-                 rollback can take as long as the changes took, and cannot be undone. Locks are\n\
-                 held until the rollback completes.\n"
+                "Killing a session rolls back its open transaction in transactional tables.\n\
+                 The rollback can take as long as the changes took, and cannot be undone.\n\
+                 Locks are held until the rollback completes.\n"
             }
             KillTarget::Query => {
-                "Killing a statement rolls back its changes in transactional tables. The session\n\
-                 keeps its transaction and its locks.\n"
+                "Killing a statement rolls back its changes in transactional tables.\n\
+                 The session keeps its transaction and its locks.\n"
             }
         }
     }
@@ -154,7 +154,7 @@ impl KillReport {
     }
 
     fn session_to_json(&self, session: &Session) -> Value {
-        let statement = session.statement.as_deref().map(to_valid_utf8);
+        let statement = session.statement.as_deref().map(bytes_to_text);
         let fields = merge_json_objects(
             session_fields_to_json(session),
             json!({ "session_id": session.id, "statement": statement }),
@@ -174,10 +174,10 @@ impl KillReport {
 
 /// Returns the fields of a session, without its id and statement, as in the audit log of a kill through the API.
 pub(super) fn session_fields_to_json(session: &Session) -> Value {
-    let text = |text: &Option<Vec<u8>>| text.as_deref().map(to_valid_utf8);
+    let text = |text: &Option<Vec<u8>>| text.as_deref().map(bytes_to_text);
     json!({
-        "user": to_valid_utf8(&session.user), "host": to_valid_utf8(&session.host), "db": text(&session.database),
-        "command": to_valid_utf8(&session.command), "seconds": session.seconds, "state": text(&session.state),
+        "user": bytes_to_text(&session.user), "host": bytes_to_text(&session.host), "db": text(&session.database),
+        "command": bytes_to_text(&session.command), "seconds": session.seconds, "state": text(&session.state),
     })
 }
 

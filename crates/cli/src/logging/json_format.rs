@@ -1,4 +1,4 @@
-//! Formats log lines as JSON. Optimised for speed, because every request writes a log line.
+//! Formats log lines as JSON. The formatter is optimized for speed, because every request writes a log line.
 //! The JSON formatter of `tracing-subscriber` is slower: it parses span fields and writes each token separately.
 
 use std::fmt;
@@ -83,7 +83,7 @@ impl JsonObjectWriter {
         }
     }
 
-    /// Writes the field `name` with the JSON object `object`, to which the field `extra_name` is added.
+    /// Writes `object` as the field `name`, and adds the field `extra_name` to the object.
     fn write_object_with_extra_field(&mut self, name: &str, object: &str, extra_name: &str, extra_value: &str) {
         self.write_field_name(name);
         self.0.extend_from_slice(object.strip_suffix('}').unwrap_or("{").as_bytes());

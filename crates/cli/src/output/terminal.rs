@@ -7,7 +7,7 @@ use clew_diagnose::terminal::{sanitize_multiline_text, sanitize_styled_text};
 /// Maximum number of bytes buffered for an incomplete escape sequence or UTF-8 character.
 const MAX_INCOMPLETE_SEQUENCE_BYTES: usize = 16;
 
-/// Sanitises text for a terminal and replaces each invalid UTF-8 byte with `\xNN`.
+/// Sanitizes text for a terminal and replaces each invalid UTF-8 byte with `\xNN`.
 #[derive(Debug)]
 pub(crate) struct TerminalSanitizer<W: Write> {
     inner: W,
@@ -22,14 +22,14 @@ impl<W: Write> TerminalSanitizer<W> {
     }
 
     fn write_sanitized(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let text = clew_diagnose::to_valid_utf8(bytes);
+        let text = clew_diagnose::bytes_to_text(bytes);
         let text = if self.styled { sanitize_styled_text(&text) } else { sanitize_multiline_text(&text) };
         self.inner.write_all(text.as_bytes())
     }
 }
 
 /// Returns the length of `bytes`, excluding an incomplete character, line break or escape sequence at the end.
-fn len_without_incomplete_sequence(bytes: &[u8]) -> usize {
+fn complete_prefix_len(bytes: &[u8]) -> usize {
     let tail_start = bytes.len().saturating_sub(MAX_INCOMPLETE_SEQUENCE_BYTES);
     let tail = bytes.get(tail_start..).unwrap_or_default();
     if let Some(at) = tail.iter().rposition(|&byte| byte == b'\x1b' || byte == b'\r')
@@ -48,7 +48,7 @@ impl<W: Write> Write for TerminalSanitizer<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut all = std::mem::take(&mut self.incomplete);
         all.extend_from_slice(bytes);
-        self.incomplete = all.split_off(len_without_incomplete_sequence(&all));
+        self.incomplete = all.split_off(complete_prefix_len(&all));
         self.write_sanitized(&all)?;
         Ok(bytes.len())
     }

@@ -38,7 +38,7 @@ struct PolicyWithGrantee {
     policy: NamedPolicy,
     grantee: Grantee,
     project: Option<clew_store::Project>,
-    /// Grantee and project as text for messages, such as `the group developers for the project web`.
+    /// Description of the grantee and the project in messages, such as `the group developers for the project web`.
     to: String,
 }
 
@@ -69,13 +69,13 @@ impl PolicyWithGrantee {
     fn validate_policy_attachment(&self) -> Result<(), CliError> {
         let name = &self.policy.name;
         match (self.policy.model, &self.grantee, &self.project) {
-            ("role", Grantee::User(_), _) => Err(CliError::new_refusal(format!(
+            ("role", Grantee::User(_), _) => Err(CliError::refused_command_error(format!(
                 "{name} is a role policy (version 1.0 or 1.1), which can be attached only to groups"
             ))
             .with_suggested_fix(
                 "attach it to a group with --group, and add the user to the group with clew group add",
             )),
-            ("identity", _, Some(_)) => Err(CliError::new_refusal(format!(
+            ("identity", _, Some(_)) => Err(CliError::refused_command_error(format!(
                 "{name} is an identity policy (version 5.0), which applies to all projects"
             ))
             .with_suggested_fix("omit --project, and use g:ProjectName in a Condition of the policy")),
@@ -101,7 +101,7 @@ pub(super) async fn update_attachment(arguments: &AttachmentArgs, attach: bool) 
     } else if policies.detach_policy(origin, &policy.reference, grantee, project).await? {
         format!("Detached {name} from {to}.\n")
     } else {
-        return Err(CliError::new_refusal(format!("{name} is not attached to {to}"))
+        return Err(CliError::refused_command_error(format!("{name} is not attached to {to}"))
             .with_suggested_fix("clew policy show lists the attachments"));
     };
     let (user, group) = user_and_group_ids(grantee);

@@ -9,7 +9,7 @@ use clew_iam::policy::{Diagnostic, MAX_POLICY_DOCUMENT_BYTES, Policy, PolicyErro
 use serde_json::json;
 
 use crate::error::{CliError, ResultExt};
-use crate::output::{self, Format};
+use crate::output::{self, CommandOutputFormat};
 use crate::text_table;
 
 const MAX_SOURCE_EXCERPT_CHARS: usize = 100;
@@ -33,12 +33,15 @@ impl PolicyDocument {
         };
         read.or_refusal(format_args!("could not read {name}"))?;
         if bytes.len() > MAX_POLICY_DOCUMENT_BYTES {
-            return Err(CliError::new_refusal(format!(
+            return Err(CliError::refused_command_error(format!(
                 "{name} is not a valid policy: more than {MAX_POLICY_DOCUMENT_BYTES} bytes"
             )));
         }
         let text = String::from_utf8(bytes).map_err(|error| {
-            CliError::new_refusal(format!("{name} is not a valid policy: invalid UTF-8: {}", error.utf8_error()))
+            CliError::refused_command_error(format!(
+                "{name} is not a valid policy: invalid UTF-8: {}",
+                error.utf8_error()
+            ))
         })?;
         Ok(Self { name, text })
     }
@@ -79,7 +82,7 @@ impl PolicyDocument {
 }
 
 /// Implements `clew policy validate`.
-pub(super) fn validate_policy_file(path: &Path, format: Format) -> Result<(), CliError> {
+pub(super) fn validate_policy_file(path: &Path, format: CommandOutputFormat) -> Result<(), CliError> {
     let document = PolicyDocument::read(path)?;
     let (errors, policy) = match document.parse() {
         Ok(policy) => (Vec::new(), Some(policy)),
@@ -117,7 +120,7 @@ pub(super) fn parse_policy_and_print_diagnostics(document: &PolicyDocument) -> R
         Err(errors) => {
             output::write_stderr(&document.format_diagnostics("error", errors.diagnostics()));
             let errors = format_count_with_noun(errors.diagnostics().len(), "error");
-            Err(CliError::new_refusal(format!(
+            Err(CliError::refused_command_error(format!(
                 "{} is not a valid policy: {errors}; nothing was changed",
                 document.name
             )))

@@ -46,7 +46,7 @@ An invalid document is rejected. All errors are printed with line and column.";
 pub(super) async fn run(arguments: PutArgs) -> Result<(), CliError> {
     let PutArgs { name, file, description, domain_args } = arguments;
     if system_policies::find_system_policy(&name).is_some() {
-        return Err(CliError::new_refusal(format!(
+        return Err(CliError::refused_command_error(format!(
             "{name} is a system policy and cannot be replaced; choose another name"
         )));
     }
@@ -54,14 +54,14 @@ pub(super) async fn run(arguments: PutArgs) -> Result<(), CliError> {
     let policy = parse_policy_and_print_diagnostics(&document)?;
     let directory = domain_args.open_identity_directory().await?;
     let (store, domain) = (&directory.store, &directory.domain.id);
-    let model = permission_model_name(policy.model());
+    let model = permission_model_name(policy.permission_model());
     let before = store.policies().find_policy_by_name(domain, &name).await?;
     if let Some(before) = before.as_ref().filter(|before| before.model != model) {
         // The policy model restricts the allowed grantees and projects, so an attached policy cannot change its model.
         let times = store.policies().list_policy_attachments(&PolicyRef::Custom(before.id.clone())).await?.len();
         if times > 0 {
             let times = format_count_with_noun(times, "time");
-            return Err(CliError::new_refusal(format!(
+            return Err(CliError::refused_command_error(format!(
                 "{name} has the policy model {} and is attached {times}; a policy with the model {model} cannot replace it",
                 before.model
             ))

@@ -12,7 +12,7 @@ use clew_iam::decision::{
 };
 use clew_iam::policy::{Policy, system_policies};
 use clew_model::{Instance, Tag};
-use clew_store::{GrantedPolicy, Project, StoredPolicyGrant, User};
+use clew_store::{CustomOrBuiltInPolicy, PolicyGrant, Project, User};
 use jiff::Timestamp;
 
 use crate::error::CliError;
@@ -112,7 +112,7 @@ fn parse_action_name(name: &str) -> Result<Action, CliError> {
             },
             |name| format!("did you mean {name}?"),
         );
-        CliError::new_refusal(format!("there is no action {name:?}")).with_suggested_fix(hint)
+        CliError::refused_command_error(format!("there is no action {name:?}")).with_suggested_fix(hint)
     })
 }
 
@@ -123,11 +123,17 @@ async fn find_project_and_instance(
     action: Action,
 ) -> Result<(Option<Project>, Option<Instance>), CliError> {
     if action.target != ActionResourceType::Instance && arguments.instance.is_some() {
-        return Err(CliError::new_refusal(format!("{} does not apply to an instance; omit --instance", action.name)));
+        return Err(CliError::refused_command_error(format!(
+            "{} does not apply to an instance; omit --instance",
+            action.name
+        )));
     }
     if action.target == ActionResourceType::Domain {
         if arguments.project.is_some() {
-            return Err(CliError::new_refusal(format!("{} applies to the domain; omit --project", action.name)));
+            return Err(CliError::refused_command_error(format!(
+                "{} applies to the domain; omit --project",
+                action.name
+            )));
         }
         return Ok((None, None));
     }
@@ -140,7 +146,7 @@ async fn find_project_and_instance(
     let Some(name_or_id) = &arguments.instance else { return Ok((Some(project), None)) };
     let instance = instance::find_instance(&directory.store, &project.id, name_or_id).await?;
     let unknown = || {
-        CliError::new_refusal(format!("there is no instance {name_or_id:?} in the project {}", project.name))
+        CliError::refused_command_error(format!("there is no instance {name_or_id:?} in the project {}", project.name))
             .with_suggested_fix("clew instance list shows all")
     };
     let instance = instance.ok_or_else(unknown)?;
@@ -164,13 +170,15 @@ async fn load_user_principal(directory: &IdentityDirectory, user: &User) -> Resu
 }
 
 /// If the stored policy is invalid, prints a note and returns `None`.
-fn parse_stored_grant(stored: StoredPolicyGrant) -> Option<Grant> {
+fn parse_stored_grant(stored: PolicyGrant) -> Option<Grant> {
     let (policy_name, policy) = match stored.policy {
-        GrantedPolicy::System { name } => {
+        CustomOrBuiltInPolicy::System { name } => {
             let policy = system_policies::find_system_policy(&name).cloned();
             (name, policy)
         }
-        GrantedPolicy::Custom { name, document } => (name, Policy::parse_stored_document(&document).ok().map(Arc::new)),
+        CustomOrBuiltInPolicy::Custom { name, document } => {
+            (name, Policy::parse_stored_document(&document).ok().map(Arc::new))
+        }
     };
     let Some(policy) = policy else {
         output::write_stderr(&format!(

@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Effects, Style};
+use clew_diagnose::lock_waits::is_lock_wait_state;
 use clew_diagnose::terminal::{bytes_to_single_line, display_width, truncate_to_width};
-use clew_diagnose::waits::is_lock_wait_state;
 use clew_model::ClientAddressFilter;
 use clew_mysql::Snapshot;
 

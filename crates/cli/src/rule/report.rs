@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use clew_diagnose::{ExclusionReason, KillVerdict, ProtectedAccounts, parse_changed_tables, to_valid_utf8};
+use clew_diagnose::{ExclusionReason, KillVerdict, ProtectedAccounts, bytes_to_text, parse_changed_tables};
 use clew_model::Session;
 use serde_json::{Value, json};
 
@@ -114,10 +114,10 @@ impl<'a> RuleTestReport<'a> {
         [
             self.rule_name(rule).to_owned(),
             session.id.to_string(),
-            to_valid_utf8(&session.user),
-            to_valid_utf8(&session.host),
-            session.database.as_deref().map(to_valid_utf8).unwrap_or_default(),
-            to_valid_utf8(&session.command),
+            bytes_to_text(&session.user),
+            bytes_to_text(&session.host),
+            session.database.as_deref().map(bytes_to_text).unwrap_or_default(),
+            bytes_to_text(&session.command),
             session.seconds.to_string(),
             last,
         ]
@@ -125,9 +125,9 @@ impl<'a> RuleTestReport<'a> {
 
     fn session_to_json(&self, rule: usize, session: &Session, reason: Option<ExclusionReason>) -> Value {
         let mut json = json!({
-            "rule": self.rule_name(rule), "session_id": session.id, "user": to_valid_utf8(&session.user), "host": to_valid_utf8(&session.host),
-            "database_name": session.database.as_deref().map(to_valid_utf8), "command": to_valid_utf8(&session.command),
-            "state_duration": session.seconds, "sql_statement": session.statement.as_deref().map(to_valid_utf8),
+            "rule": self.rule_name(rule), "session_id": session.id, "user": bytes_to_text(&session.user), "host": bytes_to_text(&session.host),
+            "database_name": session.database.as_deref().map(bytes_to_text), "command": bytes_to_text(&session.command),
+            "state_duration": session.seconds, "sql_statement": session.statement.as_deref().map(bytes_to_text),
         });
         if let Some(fields) = json.as_object_mut() {
             match reason {
@@ -141,7 +141,7 @@ impl<'a> RuleTestReport<'a> {
 }
 
 fn truncate_statement(session: &Session) -> String {
-    let text = session.statement.as_deref().map(to_valid_utf8).unwrap_or_default();
+    let text = session.statement.as_deref().map(bytes_to_text).unwrap_or_default();
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() <= MAX_DISPLAYED_STATEMENT_CHARS {
         line

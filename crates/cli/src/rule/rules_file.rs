@@ -11,7 +11,7 @@ use crate::configuration::format_toml_error;
 use crate::value_parsers::unknown_key_error;
 
 const VALID_RULE_KEYS: [&str; 8] = ["name", "user", "host", "db", "command", "sql", "seconds", "include_unsafe"];
-const RULE_TABLE_NAME: &str = "rule";
+const RULE_TOML_TABLE_NAME: &str = "rule";
 
 #[derive(Debug)]
 #[allow(clippy::struct_field_names, reason = "the field holds the rule itself")]
@@ -20,7 +20,7 @@ pub(super) struct NamedKillRule {
     pub(super) rule: KillRule,
     /// True if `seconds` is the only criterion of the rule. Such a rule can match sessions of any user.
     pub(super) has_only_min_state_seconds: bool,
-    /// True if the rule may kill a session even if the kill can damage a non-transactional table.
+    /// True if the rule kills sessions even if a kill can damage a non-transactional table.
     pub(super) include_unsafe: bool,
 }
 
@@ -36,9 +36,9 @@ struct RulesFile {
 /// Error messages include the line number.
 pub(super) fn parse_rules(text: &str) -> Result<Vec<NamedKillRule>, String> {
     let tables: BTreeMap<Spanned<String>, Value> = toml::from_str(text).map_err(|error| format_toml_error(&error))?;
-    if let Some(unknown) = tables.keys().find(|key| key.get_ref() != RULE_TABLE_NAME) {
+    if let Some(unknown) = tables.keys().find(|key| key.get_ref() != RULE_TOML_TABLE_NAME) {
         let line = format_line_number(text, unknown.span().start);
-        return Err(format!("{line}: {}", unknown_key_error(unknown.get_ref(), &[RULE_TABLE_NAME])));
+        return Err(format!("{line}: {}", unknown_key_error(unknown.get_ref(), &[RULE_TOML_TABLE_NAME])));
     }
     let file: RulesFile = toml::from_str(text).map_err(|error| format_toml_error(&error))?;
     if file.rule.is_empty() {

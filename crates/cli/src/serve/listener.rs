@@ -15,7 +15,7 @@ use crate::error::{CliError, ResultExt};
 
 const CERTIFICATE_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Without TLS and `allow_plain_http`, returns an error unless all addresses are loopback addresses.
+/// Returns an error if an address is not a loopback address and neither TLS nor `allow_plain_http` is configured.
 pub(super) async fn resolve_listen_addresses(
     configuration: &Configuration,
     tls: bool,
@@ -24,7 +24,7 @@ pub(super) async fn resolve_listen_addresses(
     let addresses: Vec<_> = lookup_host(listen).await.map_err(|error| listener_bind_error(listen, &error))?.collect();
     let public = addresses.iter().find(|address| !address.ip().to_canonical().is_loopback());
     match public {
-        Some(address) if !tls && !configuration.allow_plain_http => Err(CliError::new_refusal(format!(
+        Some(address) if !tls && !configuration.allow_plain_http => Err(CliError::refused_command_error(format!(
             "{address} is reachable from other machines, and without TLS passwords, tokens and statements are sent unencrypted"
         ))
         .with_suggested_fix(
@@ -41,7 +41,7 @@ pub(super) async fn bind_listener(listen: &str, addresses: &[SocketAddr]) -> Res
 }
 
 fn listener_bind_error(listen: &str, error: &std::io::Error) -> CliError {
-    CliError::new_failure(format!("could not listen on {listen}: {error}"))
+    CliError::failed_command_error(format!("could not listen on {listen}: {error}"))
         .with_suggested_fix("select another address with --listen")
 }
 
@@ -51,12 +51,12 @@ impl TlsSettings {
         match (self.cert.as_os_str().is_empty(), self.key.as_os_str().is_empty()) {
             (true, true) => Ok(None),
             (false, false) => TlsConfig::load(&self.cert, &self.key).map(Some).map_err(|error| {
-                CliError::new_refusal(error.to_string())
+                CliError::refused_command_error(error.to_string())
                     .with_suggested_fix("set the files with --tls-cert and --tls-key")
             }),
-            (false, true) => Err(CliError::new_refusal("the TLS certificate has no private key")
+            (false, true) => Err(CliError::refused_command_error("the TLS certificate has no private key")
                 .with_suggested_fix("set the file of the private key with --tls-key")),
-            (true, false) => Err(CliError::new_refusal("the TLS private key has no certificate")
+            (true, false) => Err(CliError::refused_command_error("the TLS private key has no certificate")
                 .with_suggested_fix("set the file of the certificate with --tls-cert")),
         }
     }

@@ -9,7 +9,7 @@ use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Tab
 
 use crate::output::{OutputWriter, stdout_supports_colors};
 
-/// Column of the table: snapshot column key, heading, and `true` if the column contains numbers.
+/// Column of the table: key of the snapshot column, heading, and whether the column contains numbers.
 type TableColumn = (&'static str, &'static str, bool);
 
 const TABLE_COLUMNS: [TableColumn; 10] = [
@@ -80,7 +80,7 @@ fn select_columns(detailed: bool) -> Vec<TableColumn> {
     TABLE_COLUMNS.into_iter().chain(detail_columns).chain([STATEMENT_COLUMN]).collect()
 }
 
-/// Returns the rows of the table, and one flag per row, which is `true` if the row's session waits for a lock.
+/// Returns the rows of the table and, for each row, whether its session waits for a lock.
 fn build_table_lines(snapshot: &mut Snapshot, columns: &[TableColumn]) -> io::Result<(Vec<Line>, Vec<bool>)> {
     let keys: Vec<&str> = SESSION_SNAPSHOT_COLUMNS
         .iter()

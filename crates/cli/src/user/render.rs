@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use clew_store::{AccessKeyMetadata, GrantedPolicy, Group, StoredPolicyGrant, User};
+use clew_store::{AccessKeyMetadata, CustomOrBuiltInPolicy, Group, PolicyGrant, User};
 use serde_json::{Value, json};
 
 use crate::access_key::ACCESS_KEY_LIST;
@@ -13,7 +13,7 @@ use crate::text_table::{self, ListFormat, format_yes_no};
 
 pub(super) struct UserDetails {
     groups: Vec<Group>,
-    grants: Vec<(StoredPolicyGrant, Option<String>)>,
+    grants: Vec<(PolicyGrant, Option<String>)>,
     /// Access keys, each with the name of the user.
     keys: Vec<(String, AccessKeyMetadata)>,
 }
@@ -66,7 +66,7 @@ pub(super) fn render_user_details(user: &User, access: &UserDetails) -> String {
     let groups = if groups.is_empty() { "none".to_owned() } else { groups.join(", ") };
     let mut text = render_user(user);
     let _ = writeln!(text, "groups         {groups}");
-    let grant = |(grant, project): &(StoredPolicyGrant, Option<String>)| {
+    let grant = |(grant, project): &(PolicyGrant, Option<String>)| {
         let via = grant.via_group.as_ref().map_or("the user".to_owned(), |group| format!("the group {group}"));
         [policy_name(grant).to_owned(), via, project.clone().unwrap_or_else(|| "all".to_owned())]
     };
@@ -95,15 +95,15 @@ pub(super) fn user_to_json(user: &User) -> Value {
 
 pub(super) fn user_details_to_json(user: &User, access: &UserDetails) -> Value {
     let group = |group: &Group| json!({ "id": group.id, "name": group.name });
-    let grant = |(grant, _): &(StoredPolicyGrant, Option<String>)| json!({ "policy": policy_name(grant), "group": grant.via_group, "project_id": grant.project });
+    let grant = |(grant, _): &(PolicyGrant, Option<String>)| json!({ "policy": policy_name(grant), "group": grant.via_group, "project_id": grant.project });
     let groups: Vec<_> = access.groups.iter().map(group).collect();
     let policies: Vec<_> = access.grants.iter().map(grant).collect();
     let keys: Vec<_> = access.keys.iter().map(ACCESS_KEY_LIST.to_json).collect();
     merge_json_objects(user_to_json(user), json!({ "groups": groups, "policies": policies, "access_keys": keys }))
 }
 
-fn policy_name(grant: &StoredPolicyGrant) -> &str {
+fn policy_name(grant: &PolicyGrant) -> &str {
     match &grant.policy {
-        GrantedPolicy::Custom { name, .. } | GrantedPolicy::System { name } => name,
+        CustomOrBuiltInPolicy::Custom { name, .. } | CustomOrBuiltInPolicy::System { name } => name,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use clew_testkit::{DatabaseServerOptions, FakeServer, FakeServerOptions, Fault, Flavor, Server};
+use clew_testkit::{DatabaseServer, DatabaseServerOptions, FakeServer, FakeServerOptions, Fault, Flavor};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -88,7 +88,7 @@ async fn result_is_written_to_stdout_or_a_file() {
 }
 
 async fn incomplete_result_is_reported(flavor: Flavor) {
-    let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
+    let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
     server.run_statements(&["CREATE USER watcher@'%'"]).await.unwrap();
     let service = Service::start(&format!("mysql://watcher@127.0.0.1:{}/", server.port())).await;
     let output = run_command(service.with_key(&[])).await;

@@ -4,8 +4,8 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 
 use clew_testkit::{
-    ConnectionIdRewrite, DatabaseServerOptions, FakeServer, FakeServerOptions, Flavor, RewriteRules, RewritingProxy,
-    Server,
+    ConnectionIdRewrite, DatabaseServer, DatabaseServerOptions, FakeServer, FakeServerOptions, Flavor, RewriteRules,
+    RewritingProxy,
 };
 
 use crate::run::{CommandOutput, initialise, run};
@@ -62,7 +62,7 @@ async fn check_reports_login_backoff_and_new_credentials_clear_it(flavor: Flavor
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("data");
     initialise(&dir).await;
-    let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
+    let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
     server.run_statements(&["CREATE USER clew IDENTIFIED BY 'new'", "GRANT PROCESS ON *.* TO clew"]).await.unwrap();
     let tls = if flavor == Flavor::MySql { "required" } else { "off" };
     let url = |password: &str| format!("{}?tls={tls}", server.url_for_account("clew", password));
@@ -108,7 +108,7 @@ async fn proxy_with_rewritten_connection_ids_is_reported(flavor: Flavor) {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("data");
     initialise(&dir).await;
-    let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
+    let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
     let rewrite = RewriteRules { greeting_id: ConnectionIdRewrite::From(7000), ..RewriteRules::default() };
     let proxy = RewritingProxy::start((Ipv4Addr::LOCALHOST, server.port()).into(), rewrite).await.unwrap();
     assert_eq!(instance(&dir, &["add", "--name", "shop", "--node", &proxy.url("root")]).await.code, Some(0));
@@ -128,7 +128,7 @@ async fn limitations_are_reported_by_the_exit_code_on_a_server() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("data");
     initialise(&dir).await;
-    let server = Server::start(Flavor::MySql, &DatabaseServerOptions::default()).await.unwrap();
+    let server = DatabaseServer::start(Flavor::MySql, &DatabaseServerOptions::default()).await.unwrap();
     server.run_statements(&["CREATE USER watcher@'%'"]).await.unwrap();
     for (name, account, code) in [("complete", "root", 0), ("limited", "watcher", 3)] {
         let url = server.url_for_account(account, "");

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clew_testkit::{
-    ClientCharset, ConnectionIdRewrite, DatabaseServerOptions, Flavor, LockWaitScenario, RawSession, RewriteRules,
-    RewritingProxy, Server, VirtualIpProxy,
+    ClientCharset, ConnectionIdRewrite, DatabaseServer, DatabaseServerOptions, Flavor, LockWaitScenario, RawSession,
+    RewriteRules, RewritingProxy, VirtualIpProxy,
 };
 use mysql_async::prelude::Queryable;
 use serde_json::Value;
@@ -25,8 +25,8 @@ fn hidden_waits_note(flavor: Flavor) -> &'static str {
 
 const LONG_STATEMENT: &str = "SELECT SLEEP(600), 'secret'";
 
-async fn start_server(flavor: Flavor) -> Server {
-    let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
+async fn start_server(flavor: Flavor) -> DatabaseServer {
+    let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
     server
         .run_statements(&["CREATE USER app@'%'", "CREATE USER billing@'%'", "CREATE USER watcher@'%'"])
         .await
@@ -35,27 +35,27 @@ async fn start_server(flavor: Flavor) -> Server {
     server
 }
 
-async fn open_session(server: &Server, user: &str) -> RawSession {
+async fn open_session(server: &DatabaseServer, user: &str) -> RawSession {
     let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
     RawSession::open(address, user, None, ClientCharset::Utf8mb4).await.unwrap()
 }
 
 /// Opens a session that runs a statement, and waits until the server lists the statement.
-async fn start_busy_session(server: &Server, user: &str, statement: &str) -> RawSession {
+async fn start_busy_session(server: &DatabaseServer, user: &str, statement: &str) -> RawSession {
     let mut session = open_session(server, user).await;
     session.send_statement(statement.as_bytes()).await.unwrap();
     wait_until_running(server, session.id, statement).await;
     session
 }
 
-async fn wait_until_running(server: &Server, id: u64, statement: &str) {
+async fn wait_until_running(server: &DatabaseServer, id: u64, statement: &str) {
     while running_statement(server, id).await != Some(Some(statement.to_owned())) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
 /// Returns the statement that a session runs. The outer `None` means that the session does not exist.
-async fn running_statement(server: &Server, id: u64) -> Option<Option<String>> {
+async fn running_statement(server: &DatabaseServer, id: u64) -> Option<Option<String>> {
     let mut root = server.connect_as_root().await.unwrap();
     let info = format!("SELECT info FROM information_schema.processlist WHERE id = {id}");
     let found = root.query_first(info).await.unwrap();
@@ -169,7 +169,7 @@ async fn preview_lists_risks_and_surviving_root_blockers_on_a_mysql_server() {
 const MAX_CONNECTIONS: u32 = 10;
 
 /// Opens sessions of an unprivileged account until the server rejects new connections.
-async fn fill_connections(server: &Server, sessions: &mut Vec<RawSession>) {
+async fn fill_connections(server: &DatabaseServer, sessions: &mut Vec<RawSession>) {
     let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
     // The server frees a connection shortly after it is closed.
     while sessions.len() < MAX_CONNECTIONS as usize {
@@ -183,7 +183,7 @@ async fn fill_connections(server: &Server, sessions: &mut Vec<RawSession>) {
 
 async fn kills_on_a_full_server_succeed(flavor: Flavor) {
     let options = DatabaseServerOptions { max_connections: MAX_CONNECTIONS, ..DatabaseServerOptions::default() };
-    let server = Server::start(flavor, &options).await.unwrap();
+    let server = DatabaseServer::start(flavor, &options).await.unwrap();
     server
         .run_statements(&[
             "CREATE USER app@'%'",
@@ -229,7 +229,7 @@ async fn kill_behind_a_balancer_is_refused_on_a_server() {
             start_busy_session(&first, "app", LONG_STATEMENT).await,
             start_busy_session(&second, "app", LONG_STATEMENT).await,
         ];
-        let address = |server: &Server| SocketAddr::from(([127, 0, 0, 1], server.port()));
+        let address = |server: &DatabaseServer| SocketAddr::from(([127, 0, 0, 1], server.port()));
         let balancer = VirtualIpProxy::start_load_balancer(vec![address(&first), address(&second)]).await.unwrap();
         let killed = run(&["kill", &balancer.url_for_account("root", ""), &victims[0].id.to_string(), "--yes"]).await;
         killed.assert_refused(&["behind a load balancer, kill on the server itself", "nothing was killed"]);

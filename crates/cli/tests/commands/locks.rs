@@ -1,13 +1,15 @@
 //! `clew locks`.
 
-use clew_testkit::{DatabaseServerOptions, FakeServer, FakeServerOptions, Fault, Flavor, LockWaitScenario, Server};
+use clew_testkit::{
+    DatabaseServer, DatabaseServerOptions, FakeServer, FakeServerOptions, Fault, Flavor, LockWaitScenario,
+};
 use serde_json::Value;
 
 use crate::run::run;
 
 /// Output of `clew locks` while session `b` waits for a row lock held by session `a`.
 async fn lock_wait_is_shown_in_every_format(flavor: Flavor) {
-    let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
+    let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
     let output = run(&["locks", &server.url()]).await;
     assert_eq!(output.code, Some(0), "{output:?}");
     assert!(output.stdout.starts_with("No session waits for a lock on 127.0.0.1:"), "{output:?}");
@@ -62,7 +64,7 @@ async fn lock_wait_is_shown_in_every_format_on_a_mysql_server() {
 
 #[tokio::test]
 async fn idle_root_blockers_show_their_last_statement_on_a_mysql_server() {
-    let server = Server::start(Flavor::MySql, &DatabaseServerOptions::default()).await.unwrap();
+    let server = DatabaseServer::start(Flavor::MySql, &DatabaseServerOptions::default()).await.unwrap();
     let two = |scenario: &LockWaitScenario| scenario.name == "two readers in the way of one writer";
     let scenario = LockWaitScenario::scenarios_for_flavor(Flavor::MySql).into_iter().find(two).unwrap();
     let built = scenario.set_up(&server).await.unwrap();

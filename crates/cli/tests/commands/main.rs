@@ -4,7 +4,7 @@
 
 mod audit;
 mod collect;
-mod domain;
+mod domain_command;
 mod end_to_end;
 mod group;
 mod help;

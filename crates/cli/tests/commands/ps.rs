@@ -1,13 +1,13 @@
 //! `clew ps`.
 
-use clew_testkit::{DatabaseServerOptions, Flavor, LockWaitScenario, Server};
+use clew_testkit::{DatabaseServer, DatabaseServerOptions, Flavor, LockWaitScenario};
 use serde_json::Value;
 
 use crate::run::run;
 
 #[tokio::test]
 async fn sessions_fit_the_terminal_width_on_a_mysql_server() {
-    let server = Server::start(Flavor::MySql, &DatabaseServerOptions::default()).await.unwrap();
+    let server = DatabaseServer::start(Flavor::MySql, &DatabaseServerOptions::default()).await.unwrap();
     let scenario = LockWaitScenario::scenarios_for_flavor(Flavor::MySql)
         .into_iter()
         .find(|scenario| scenario.name == "a row")

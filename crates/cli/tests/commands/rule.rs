@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clew_testkit::{DatabaseServerOptions, Flavor, Server};
+use clew_testkit::{DatabaseServer, DatabaseServerOptions, Flavor};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -111,7 +111,7 @@ async fn errors_contain_file_and_line() {
 
 #[tokio::test]
 async fn snapshot_files_round_trip_on_a_mariadb_server() {
-    let server = Server::start(Flavor::MariaDb, &DatabaseServerOptions::default()).await.unwrap();
+    let server = DatabaseServer::start(Flavor::MariaDb, &DatabaseServerOptions::default()).await.unwrap();
     let address = std::net::SocketAddr::from(([127, 0, 0, 1], server.port()));
     let mut session =
         clew_testkit::RawSession::open(address, "root", None, clew_testkit::ClientCharset::Utf8mb4).await.unwrap();

@@ -3,7 +3,9 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use clew_testkit::{DatabaseServerOptions, FakeServer, FakeServerOptions, Fault, Flavor, LockWaitScenario, Server};
+use clew_testkit::{
+    DatabaseServer, DatabaseServerOptions, FakeServer, FakeServerOptions, Fault, Flavor, LockWaitScenario,
+};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::run::{clew, run, run_command};
@@ -150,7 +152,7 @@ async fn password_is_read_from_the_environment() {
 
 #[tokio::test]
 async fn detail_columns_follow_the_api_columns_on_a_mysql_server() {
-    let server = Server::start(Flavor::MySql, &DatabaseServerOptions::default()).await.unwrap();
+    let server = DatabaseServer::start(Flavor::MySql, &DatabaseServerOptions::default()).await.unwrap();
     let scenario = LockWaitScenario::scenarios_for_flavor(Flavor::MySql)
         .into_iter()
         .find(|scenario| scenario.name == "a row")

@@ -8,7 +8,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use clew_testkit::{
-    ClientCharset, DatabaseServerOptions, FakeServer, FakeServerOptions, Fault, Flavor, RawSession, Server,
+    ClientCharset, DatabaseServer, DatabaseServerOptions, FakeServer, FakeServerOptions, Fault, Flavor, RawSession,
 };
 use serde_json::Value;
 use tokio::process::Command;
@@ -84,13 +84,13 @@ fn assert_safe(text: &str, context: &str) {
     assert_eq!(found, None, "{context}: {text:?}");
 }
 
-async fn session(server: &Server, user: &str) -> RawSession {
+async fn session(server: &DatabaseServer, user: &str) -> RawSession {
     let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
     RawSession::open(address, user, None, ClientCharset::Utf8mb4).await.unwrap()
 }
 
 async fn hostile_text_is_neutralised(flavor: Flavor) {
-    let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
+    let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
     let create = format!("CREATE USER '{HOSTILE}'@'%'");
     let grant = format!("GRANT ALL ON *.* TO '{HOSTILE}'@'%'");
     let table = ["CREATE DATABASE d", "CREATE TABLE d.t (id INT PRIMARY KEY, v INT)", "INSERT INTO d.t VALUES (1, 1)"];

@@ -8,7 +8,7 @@ mod source_paths;
 
 use std::path::Path;
 
-use clew_testkit::{DatabaseServerOptions, Flavor, Server, test_tools};
+use clew_testkit::{DatabaseServer, DatabaseServerOptions, Flavor, test_tools};
 use mysql_async::prelude::Queryable;
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -62,7 +62,7 @@ async fn run_commands(directory: &TempDir, database_url: &str, commands: &str) -
 }
 
 async fn run_readme(flavor: Flavor) {
-    let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
+    let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
     server
         .run_statements(&[
             "CREATE DATABASE shop",
@@ -102,7 +102,7 @@ async fn readme_commands_run_as_written_on_mariadb() {
 
 #[tokio::test]
 async fn access_guide_commands_run_as_written_on_a_server() {
-    let server = Server::start(Flavor::MariaDb, &DatabaseServerOptions::default()).await.unwrap();
+    let server = DatabaseServer::start(Flavor::MariaDb, &DatabaseServerOptions::default()).await.unwrap();
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("read-test.json"), code_blocks(ACCESS_GUIDE, "json")).unwrap();
     let commands = [START_SERVICE, &code_blocks(ACCESS_GUIDE, "sh")].concat();
@@ -113,7 +113,7 @@ async fn access_guide_commands_run_as_written_on_a_server() {
 
 #[tokio::test]
 async fn sdk_guide_program_runs_as_written_on_a_server() {
-    let server = Server::start(Flavor::MySql, &DatabaseServerOptions::default()).await.unwrap();
+    let server = DatabaseServer::start(Flavor::MySql, &DatabaseServerOptions::default()).await.unwrap();
     let mut slow = server.connect_as_root().await.unwrap();
     let sleeping = tokio::spawn(async move { slow.query_drop("SELECT SLEEP(60)").await });
     let directory = tempfile::tempdir().unwrap();

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use clew_testkit::{ClientCharset, DatabaseServerOptions, RawSession, Server, VirtualIpProxy};
+use clew_testkit::{ClientCharset, DatabaseServer, DatabaseServerOptions, RawSession, VirtualIpProxy};
 use serde_json::Value;
 
 /// Statement of the session on the second server. The sleep is longer than the test.
@@ -12,15 +12,15 @@ const LONG_STATEMENT: &[u8] = b"SELECT SLEEP(3600)";
 pub(crate) struct LoadBalancer {
     address: VirtualIpProxy,
     first: SocketAddr,
-    second: Server,
+    second: DatabaseServer,
     /// Session on the second server.
     session: RawSession,
 }
 
 impl LoadBalancer {
     /// Starts the second server with a session, and the load balancer.
-    pub(crate) async fn start(first: &Server) -> Self {
-        let second = Server::start(first.flavor(), &DatabaseServerOptions::default()).await.unwrap();
+    pub(crate) async fn start(first: &DatabaseServer) -> Self {
+        let second = DatabaseServer::start(first.flavor(), &DatabaseServerOptions::default()).await.unwrap();
         second.run_statements(&["CREATE USER app@'%'"]).await.unwrap();
         let mut session = RawSession::open(address_of(&second), "app", None, ClientCharset::Utf8mb4).await.unwrap();
         session.send_statement(LONG_STATEMENT).await.unwrap();
@@ -34,7 +34,7 @@ impl LoadBalancer {
         self.address.url_for_account("root", "")
     }
 
-    pub(crate) fn second_server(&self) -> &Server {
+    pub(crate) fn second_server(&self) -> &DatabaseServer {
         &self.second
     }
 
@@ -51,6 +51,6 @@ impl LoadBalancer {
     }
 }
 
-fn address_of(server: &Server) -> SocketAddr {
+fn address_of(server: &DatabaseServer) -> SocketAddr {
     (Ipv4Addr::LOCALHOST, server.port()).into()
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use clew_testkit::{ClientCharset, DatabaseServerOptions, Flavor, RawSession, Server};
+use clew_testkit::{ClientCharset, DatabaseServer, DatabaseServerOptions, Flavor, RawSession};
 use mysql_async::prelude::Queryable;
 use serde_json::{Value, json};
 use sqlx::Connection;
@@ -48,7 +48,7 @@ pub(crate) async fn run(suite: &str, flavor: Flavor) {
 }
 
 struct Stage {
-    server: Server,
+    server: DatabaseServer,
     load_balancer: Option<LoadBalancer>,
     home: Home,
     added: RegisteredInstance,
@@ -60,7 +60,7 @@ struct Stage {
 
 impl Stage {
     async fn new(flavor: Flavor) -> Self {
-        let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
+        let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
         let accounts = ["app", "web"].map(|name| format!("CREATE USER {name}@'%'"));
         let grants = ["app", "web"].map(|name| format!("GRANT ALL ON *.* TO {name}@'%'"));
         server.run_statements(&accounts.iter().chain(&grants).map(String::as_str).collect::<Vec<_>>()).await.unwrap();
@@ -312,14 +312,14 @@ fn describe_instance(added: &RegisteredInstance) -> Value {
     json!({ "instance": added.instance, "node": added.nodes[0] })
 }
 
-async fn session_state(server: &Server, id: u64) -> Value {
+async fn session_state(server: &DatabaseServer, id: u64) -> Value {
     let command = format!("SELECT command FROM information_schema.processlist WHERE id = {id} AND command <> 'Killed'");
     let command = query_as_root(server, &command).await;
     json!({ "alive": command.is_some(), "command": command })
 }
 
 /// Runs a statement as root. Returns the first value of the result.
-async fn query_as_root(server: &Server, sql: &str) -> Option<Value> {
+async fn query_as_root(server: &DatabaseServer, sql: &str) -> Option<Value> {
     let mut root = server.connect_as_root().await.unwrap();
     let value = root.query_first::<mysql_async::Value, _>(sql).await;
     root.disconnect().await.unwrap();

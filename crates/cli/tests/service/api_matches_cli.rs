@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use clew_client::{CollectionStatus, StartCollectionRequest, StreamSink};
-use clew_testkit::{DatabaseServerOptions, Flavor, PredefinedSessions, Server};
+use clew_testkit::{DatabaseServer, DatabaseServerOptions, Flavor, PredefinedSessions};
 
 use crate::harness::{CLEW, Home};
 
@@ -16,7 +16,7 @@ fn without_durations(csv: &[u8]) -> Vec<Vec<String>> {
 }
 
 async fn api_result_equals_command_line_snapshot(flavor: Flavor) {
-    let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
+    let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
     let odd = PredefinedSessions::open(&server).await.unwrap();
     server.wait_until_other_root_sessions_end().await.unwrap();
     let shown = Command::new(CLEW).args(["snapshot", &server.url()]).env("CLEW_DB_PASSWORD", "").output().unwrap();

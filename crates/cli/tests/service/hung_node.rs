@@ -3,15 +3,15 @@
 use std::time::{Duration, Instant};
 
 use clew_client::{CollectionStatus, StartCollectionRequest};
-use clew_testkit::{DatabaseServerOptions, Flavor, Server};
+use clew_testkit::{DatabaseServer, DatabaseServerOptions, Flavor};
 use mysql_async::prelude::Queryable;
 
 use crate::harness::Home;
 
 #[tokio::test]
 async fn hung_node_fails_with_reason_and_does_not_delay_others() {
-    let hung = Server::start(Flavor::MySql, &DatabaseServerOptions::default()).await.unwrap();
-    let healthy = Server::start(Flavor::MariaDb, &DatabaseServerOptions::default()).await.unwrap();
+    let hung = DatabaseServer::start(Flavor::MySql, &DatabaseServerOptions::default()).await.unwrap();
+    let healthy = DatabaseServer::start(Flavor::MariaDb, &DatabaseServerOptions::default()).await.unwrap();
     let home = Home::new().await;
     let added = home.add_instance(&[&hung.url(), &healthy.url()]);
     let serving = home.serve().await;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use clew_testkit::{ClientCharset, DatabaseServerOptions, Flavor, RawSession, Server};
+use clew_testkit::{ClientCharset, DatabaseServer, DatabaseServerOptions, Flavor, RawSession};
 use mysql_async::prelude::Queryable;
 use serde_json::{Value, json};
 use sqlx::Connection;
@@ -91,7 +91,7 @@ async fn interrupted_intelligent_kill_fails_and_is_not_repeated() {
 
 #[tokio::test]
 async fn queued_intelligent_kill_runs_after_restart_only_if_recent() {
-    let server = Server::start(Flavor::MariaDb, &DatabaseServerOptions::default()).await.unwrap();
+    let server = DatabaseServer::start(Flavor::MariaDb, &DatabaseServerOptions::default()).await.unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
     let mut victim = RawSession::open(address, "root", None, ClientCharset::Utf8mb4).await.unwrap();
     victim.send_statement(b"SELECT SLEEP(1000)").await.unwrap();
@@ -132,7 +132,7 @@ async fn queued_intelligent_kill_runs_after_restart_only_if_recent() {
 }
 
 /// Returns how many seconds a session has been in its current state, or `None` if the session does not exist.
-async fn session_seconds(server: &Server, id: u64) -> Option<u64> {
+async fn session_seconds(server: &DatabaseServer, id: u64) -> Option<u64> {
     let mut root = server.connect_as_root().await.unwrap();
     let statement = format!("SELECT time FROM information_schema.processlist WHERE id = {id}");
     let seconds = root.query_first(statement).await.unwrap();

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clew_client::{StartCollectionRequest, StreamSink};
-use clew_testkit::{ClientCharset, DatabaseServerOptions, Flavor, RawSession, Server, open_idle_sessions};
+use clew_testkit::{ClientCharset, DatabaseServer, DatabaseServerOptions, Flavor, RawSession, open_idle_sessions};
 use mysql_async::prelude::Queryable;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -32,14 +32,14 @@ async fn send_request(
     serde_json::from_str(&text).unwrap_or_default()
 }
 
-async fn start_busy_session(server: &Server, user: &str) -> RawSession {
+async fn start_busy_session(server: &DatabaseServer, user: &str) -> RawSession {
     let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
     let mut session = RawSession::open(address, user, None, ClientCharset::Utf8mb4).await.unwrap();
     session.send_statement(b"SELECT SLEEP(600)").await.unwrap();
     session
 }
 
-async fn is_alive(server: &Server, session: &RawSession) -> bool {
+async fn is_alive(server: &DatabaseServer, session: &RawSession) -> bool {
     let mut root = server.connect_as_root().await.unwrap();
     let query = format!("SELECT COUNT(*) FROM information_schema.processlist WHERE id = {}", session.id);
     let count: Option<u64> = root.query_first(query).await.unwrap();
@@ -47,7 +47,7 @@ async fn is_alive(server: &Server, session: &RawSession) -> bool {
     count == Some(1)
 }
 
-async fn wait_until_killed(server: &Server, session: &RawSession) {
+async fn wait_until_killed(server: &DatabaseServer, session: &RawSession) {
     let polling = async {
         while is_alive(server, session).await {
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -57,7 +57,7 @@ async fn wait_until_killed(server: &Server, session: &RawSession) {
 }
 
 async fn kill_tasks_resume_after_a_crash(flavor: Flavor) {
-    let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
+    let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
     server.run_statements(&["CREATE USER app@'%'", "CREATE USER web@'%'"]).await.unwrap();
     let home = Home::new().await;
     let added = home.add_instance(&[&server.url()]);
@@ -112,7 +112,7 @@ async fn collect_session_count(home: &Home, serving: &RunningService, added: &Re
 /// A kill task opens connections with the ids that sessions of the restarted server get.
 async fn api_lists_all_sessions_after_a_restart_with_a_kill_task(flavor: Flavor) {
     const SESSIONS: usize = 60;
-    let mut server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
+    let mut server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
     server.run_statements(&["CREATE USER app@'%'"]).await.unwrap();
     let home = Home::new().await;
     let added = home.add_instance(&[&server.url()]);

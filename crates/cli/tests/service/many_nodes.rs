@@ -6,7 +6,8 @@ use clew_client::{Client, CollectionStatus, RequestId, StartCollectionRequest, S
 use clew_model::{AuditOrigin, InstanceId, NewInstance, NewNode, NodeId, NodeRole};
 use clew_store::Store;
 use clew_testkit::{
-    DatabaseServerOptions, FakeServer, FakeServerFleet, FakeServerOptions, Fault, Flavor, Server, open_idle_sessions,
+    DatabaseServer, DatabaseServerOptions, FakeServer, FakeServerFleet, FakeServerOptions, Fault, Flavor,
+    open_idle_sessions,
 };
 use mysql_async::prelude::Queryable;
 use tokio::task::JoinSet;
@@ -177,7 +178,7 @@ async fn servers_registered_many_times_keep_no_connections() {
     let mut servers = Vec::new();
     let mut urls = Vec::new();
     for flavor in Flavor::ALL {
-        let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
+        let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
         let sessions = open_idle_sessions(&server, SESSIONS_PER_NODE).await.unwrap();
         let mut statements = vec![
             format!("CREATE USER {MONITORING_ACCOUNT}@'%'"),

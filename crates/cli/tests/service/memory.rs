@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clew_client::{CollectionStatus, StartCollectionRequest, StreamSink};
 use clew_testkit::{
-    DatabaseServerOptions, FakeServer, FakeServerOptions, Fault, Flavor, RogueAttack, RogueServer, Server,
+    DatabaseServer, DatabaseServerOptions, FakeServer, FakeServerOptions, Fault, Flavor, RogueAttack, RogueServer,
     open_idle_sessions,
 };
 
@@ -34,7 +34,7 @@ async fn memory_stays_bounded_for_100_000_sessions() {
     let mut largest = 0;
     for flavor in Flavor::ALL {
         let options = DatabaseServerOptions { max_connections: 10_100, ..DatabaseServerOptions::default() };
-        let server = Server::start(flavor, &options).await.unwrap();
+        let server = DatabaseServer::start(flavor, &options).await.unwrap();
         let sessions = open_idle_sessions(&server, 10_000).await.unwrap();
         let (rows, peak) = collect_and_download(&server.url()).await;
         assert_eq!(rows, sessions.sessions.len(), "{flavor}");

@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use std::process::Command;
 
 use clew_testkit::{
-    ClientCharset, DatabaseServerOptions, Flavor, RawSession, Server, open_big_transaction, test_tools,
+    ClientCharset, DatabaseServer, DatabaseServerOptions, Flavor, RawSession, begin_large_transaction, test_tools,
 };
 
 use crate::harness::{Home, RegisteredInstance};
 
 async fn official_sdk_is_conformant(flavor: Flavor) {
-    let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
+    let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
     let _sessions = open_sessions(&server).await;
     let home = Home::new().await;
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -50,7 +50,7 @@ async fn assert_conformant(home: &Home, program: &str, added: &RegisteredInstanc
 
 /// Opens four sessions: a slow statement in a long transaction, which matches every filter; a waiter for its inserted row;
 /// and two sessions with similar statements for an intelligent kill.
-async fn open_sessions(server: &Server) -> [RawSession; 4] {
+async fn open_sessions(server: &DatabaseServer) -> [RawSession; 4] {
     server.run_statements(&["CREATE DATABASE shop", "CREATE TABLE shop.t (id INT PRIMARY KEY)"]).await.unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
     let open = async || RawSession::open(address, "root", Some("shop"), ClientCharset::Utf8mb4).await.unwrap();
@@ -83,9 +83,9 @@ async fn identity_api_clients_are_conformant() {
 }
 
 async fn official_sdk_reads_rollback_progress(flavor: Flavor) {
-    let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
+    let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
     server.run_statements(&["CREATE USER bulk@'%'"]).await.unwrap();
-    let _bulk = open_big_transaction(&server, "bulk", 16).await.unwrap();
+    let _bulk = begin_large_transaction(&server, "bulk", 16).await.unwrap();
     let home = Home::new().await;
     let added = home.add_instance(&[&server.url(), "mysql://clew@127.0.0.1:1/"]);
     assert_conformant(&home, "rollback.py", &added).await;

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use clew_client::{CollectionStatus, StartCollectionRequest};
-use clew_testkit::{ClientCharset, DatabaseServerOptions, Flavor, RawSession, Server};
+use clew_testkit::{ClientCharset, DatabaseServer, DatabaseServerOptions, Flavor, RawSession};
 use serde_json::{Value, json};
 
 use crate::backend;
@@ -76,7 +76,7 @@ fn sign_in_body(home: &Home, password: &str) -> Value {
 
 #[tokio::test]
 async fn no_secret_is_stored_logged_or_returned_in_clear_text() {
-    let server = Server::start(Flavor::MariaDb, &DatabaseServerOptions::default()).await.unwrap();
+    let server = DatabaseServer::start(Flavor::MariaDb, &DatabaseServerOptions::default()).await.unwrap();
     let account = format!("CREATE USER clew@'%' IDENTIFIED BY '{DATABASE_PASSWORD}'");
     server.run_statements(&[&account, "GRANT PROCESS ON *.* TO clew@'%'"]).await.unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], server.port()));

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use clew_testkit::{ClientCharset, DatabaseServerOptions, Flavor, RawSession, Server};
+use clew_testkit::{ClientCharset, DatabaseServer, DatabaseServerOptions, Flavor, RawSession};
 use serde_json::{Value, json};
 use sqlx::Connection;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -62,7 +62,7 @@ async fn recorded_kills(home: &Home) -> Vec<(i64, Option<String>, String)> {
 
 #[tokio::test]
 async fn lost_kill_outcome_is_recorded_as_unknown_after_restart() {
-    let server = Server::start(Flavor::MariaDb, &DatabaseServerOptions::default()).await.unwrap();
+    let server = DatabaseServer::start(Flavor::MariaDb, &DatabaseServerOptions::default()).await.unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
     let mut victim = RawSession::open(address, "root", None, ClientCharset::Utf8mb4).await.unwrap();
     victim.send_statement(b"SELECT SLEEP(1000), 'secret'").await.unwrap();

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use clew_testkit::{DatabaseServerOptions, Flavor, Server};
+use clew_testkit::{DatabaseServer, DatabaseServerOptions, Flavor};
 use mysql_async::prelude::Queryable;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -53,7 +53,7 @@ async fn send_request(
 
 #[tokio::test]
 async fn live_reads_and_kills_are_limited_to_the_zone() {
-    let server = Server::start(Flavor::MariaDb, &DatabaseServerOptions::default()).await.unwrap();
+    let server = DatabaseServer::start(Flavor::MariaDb, &DatabaseServerOptions::default()).await.unwrap();
     let mut victim = server.connect_as_root().await.unwrap();
     let session = u64::from(victim.id());
     let home = Home::new().await;

@@ -18,7 +18,7 @@ const MAX_REPORTED_TABLES: usize = 32;
 /// Effect of a statement on its tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TableChangeKind {
-    /// Change to the table structure, or table maintenance, such as `ALTER`, `REPAIR`, `OPTIMIZE` or `ANALYZE`.
+    /// DDL or table maintenance statement, such as `ALTER`, `REPAIR`, `OPTIMIZE` or `ANALYZE`.
     Definition,
     /// Modification of rows.
     Rows,

@@ -31,15 +31,23 @@ fn parse_delta_since_version(list: &SessionFeed, version: u32, masked: bool) -> 
 #[test]
 fn column_indexes_match_the_column_list() {
     let columns = session_feed_column_keys();
-    assert_eq!(columns.len(), entry::COLUMN_COUNT);
+    assert_eq!(columns.len(), versioned_session_row::COLUMN_COUNT);
     let at = |column: usize| columns[column];
     assert_eq!(
         DURATION_COLUMN_INDEXES.map(at),
         ["state_duration", "transaction_duration", "transaction_lock_wait_time"]
     );
     assert_eq!(
-        [1, 2, 4, 5, entry::STATEMENT_COLUMN_INDEX, entry::WAITS_FOR_COLUMN_INDEX, entry::SQL_TEMPLATE_COLUMN_INDEX]
-            .map(at),
+        [
+            1,
+            2,
+            4,
+            5,
+            versioned_session_row::STATEMENT_COLUMN_INDEX,
+            versioned_session_row::WAITS_FOR_COLUMN_INDEX,
+            versioned_session_row::SQL_TEMPLATE_COLUMN_INDEX
+        ]
+        .map(at),
         ["user", "host", "execution_status", "command", "sql_statement", "waits_for", "sql_template"]
     );
 }

@@ -1,6 +1,6 @@
 //! Lookup of SQL keywords and detection of unquoted words.
 
-mod lists;
+mod keyword_lists;
 
 use std::sync::LazyLock;
 
@@ -62,27 +62,27 @@ const KEYWORD_BUCKET_COUNT: usize = 4096;
 static KEYWORD_TABLE: LazyLock<Vec<Vec<KeywordEntry>>> = LazyLock::new(|| {
     let mut table = vec![Vec::new(); KEYWORD_BUCKET_COUNT];
     let lists = [
-        (lists::KEYWORDS_BEFORE_SIGNED_NUMBER, KeywordKind::PrecedesSign),
-        (lists::KEYWORDS_BEFORE_OPERAND, KeywordKind::PrecedesOperand),
-        (lists::OTHER_RESERVED_WORDS, KeywordKind::Reserved),
-        (lists::NON_RESERVED_KEYWORDS, KeywordKind::NotReserved),
-        (lists::KEYWORDS_USED_AS_NAMES, KeywordKind::NotReserved),
-        (lists::FUNCTION_KEYWORDS, KeywordKind::Function),
+        (keyword_lists::KEYWORDS_BEFORE_SIGNED_NUMBER, KeywordKind::PrecedesSign),
+        (keyword_lists::KEYWORDS_BEFORE_OPERAND, KeywordKind::PrecedesOperand),
+        (keyword_lists::OTHER_RESERVED_WORDS, KeywordKind::Reserved),
+        (keyword_lists::NON_RESERVED_KEYWORDS, KeywordKind::NotReserved),
+        (keyword_lists::KEYWORDS_USED_AS_NAMES, KeywordKind::NotReserved),
+        (keyword_lists::FUNCTION_KEYWORDS, KeywordKind::Function),
     ];
     for (words, kind) in lists {
         for word in words.split_ascii_whitespace() {
             insert_keyword(&mut table, word, Keyword { word, kind });
         }
     }
-    for (word, other) in parse_synonym_pairs(lists::KEYWORD_SYNONYMS) {
+    for (word, other) in parse_synonym_pairs(keyword_lists::KEYWORD_SYNONYMS) {
         let kind = find_keyword_in_hash_table(&table, word.as_bytes())
             .map_or(KeywordKind::NotReserved, |keyword| keyword.kind);
         insert_keyword(&mut table, word, Keyword { word: other, kind });
     }
-    for (word, other) in parse_synonym_pairs(lists::TIME_FUNCTION_SYNONYMS) {
+    for (word, other) in parse_synonym_pairs(keyword_lists::TIME_FUNCTION_SYNONYMS) {
         insert_keyword(&mut table, word, Keyword { word: other, kind: KeywordKind::TimeFunction });
     }
-    for word in lists::CHARSET_INTRODUCERS.split_ascii_whitespace() {
+    for word in keyword_lists::CHARSET_INTRODUCERS.split_ascii_whitespace() {
         insert_keyword(
             &mut table,
             word,
@@ -116,7 +116,7 @@ fn find_keyword_in_hash_table<'a>(table: &'a [Vec<KeywordEntry>], word: &[u8]) -
     bucket.iter().find(|(other, _)| other.as_bytes().eq_ignore_ascii_case(word)).map(|(_, keyword)| keyword)
 }
 
-/// Computes a case-insensitive hash from the length and four letters of the word.
+/// Computes a case-insensitive hash from the word's length and four of its letters.
 fn keyword_bucket_index(word: &[u8]) -> usize {
     let letter = |at: usize| word.get(at).map_or(0, |byte| usize::from(byte & 0x1f));
     let (last, middle) = (word.len().saturating_sub(1), word.len() / 2);

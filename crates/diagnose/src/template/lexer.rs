@@ -39,11 +39,11 @@ pub(super) enum NextChar {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum LexerEndReason {
+pub(super) enum LexerStopReason {
     Complete,
     /// The lexer stopped because the remaining text of the statement is ambiguous and may contain literals.
     AmbiguousText,
-    /// The statement contains an unpaired quote. The template ends at the first quote, whose offset is the value.
+    /// The statement contains an unpaired quote. The value is the offset of the first quote, where the template ends.
     UnpairedQuotes(usize),
 }
 
@@ -60,7 +60,7 @@ pub(super) struct Lexer<'a> {
     has_comment: bool,
     has_executable_comment: bool,
     first_quote: Option<usize>,
-    end_reason: LexerEndReason,
+    stop_reason: LexerStopReason,
 }
 
 impl<'a> Lexer<'a> {
@@ -72,7 +72,7 @@ impl<'a> Lexer<'a> {
             has_comment: false,
             has_executable_comment: false,
             first_quote: None,
-            end_reason: LexerEndReason::Complete,
+            stop_reason: LexerStopReason::Complete,
         }
     }
 
@@ -85,8 +85,8 @@ impl<'a> Lexer<'a> {
     }
 
     /// Returns the reason why the lexer stopped. The reason is valid only after the lexer has returned the last token.
-    pub(super) fn end_reason(&self) -> LexerEndReason {
-        self.end_reason
+    pub(super) fn stop_reason(&self) -> LexerStopReason {
+        self.stop_reason
     }
 
     pub(super) fn has_comment(&self) -> bool {
@@ -116,18 +116,18 @@ impl<'a> Lexer<'a> {
         token
     }
 
-    fn stop_lexing(&mut self, reason: LexerEndReason) -> Option<Token<'a>> {
-        self.end_reason = reason;
+    fn stop_lexing(&mut self, reason: LexerStopReason) -> Option<Token<'a>> {
+        self.stop_reason = reason;
         self.position = self.bytes.len();
         None
     }
 
     fn stop_at_ambiguous_text(&mut self) -> Option<Token<'a>> {
-        self.stop_lexing(LexerEndReason::AmbiguousText)
+        self.stop_lexing(LexerStopReason::AmbiguousText)
     }
 
     fn stop_at_unpaired_quote(&mut self) -> Option<Token<'a>> {
-        self.stop_lexing(LexerEndReason::UnpairedQuotes(self.first_quote.unwrap_or(self.position)))
+        self.stop_lexing(LexerStopReason::UnpairedQuotes(self.first_quote.unwrap_or(self.position)))
     }
 
     fn is_preceded_by_name_or_quote(&self) -> bool {
@@ -351,7 +351,7 @@ fn is_valid_unquoted_name(name: &[u8]) -> bool {
         && (!name.first().is_some_and(u8::is_ascii_digit) || number::classify_number(name) == NumberToken::Word)
 }
 
-/// Returns true if a word opens a dollar-quoted string, as used for function bodies in MySQL 9.
+/// Returns true if a word starts a dollar-quoted string, such as a function body in MySQL 9.
 fn opens_dollar_quote(word: &[u8]) -> bool {
     word.first() == Some(&b'$') && word.iter().skip(1).any(|&byte| byte == b'$')
 }

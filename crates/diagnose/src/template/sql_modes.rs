@@ -116,7 +116,7 @@ pub(super) fn range_ends_outside_quotes(bytes: &[u8], mut range: Range<usize>) -
     }) && scanners.iter().all(|scanner| scanner.is_outside_quotes_and_comments())
 }
 
-/// Returns false if the text `before` a backslash ends with an incomplete UTF-8 character.
+/// Returns false if `before`, the text before a backslash, ends with an incomplete UTF-8 character.
 /// In some non-UTF-8 character sets, such as GBK, a backslash byte can be the second byte of a character.
 pub(super) fn ends_on_char_boundary(before: &[u8]) -> bool {
     let tail = before.get(before.len().saturating_sub(4)..).unwrap_or_default();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use clew_diagnose::build_statement_template;
-use clew_testkit::{DatabaseServerOptions, Flavor, Server};
+use clew_testkit::{DatabaseServer, DatabaseServerOptions, Flavor};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use proptest::prelude::*;
@@ -45,7 +45,7 @@ async fn templates_group_statements_like_digests_server() {
     let arguments = ["--max-digest-length=65536", "--performance-schema-digests-size=200"];
     let options =
         DatabaseServerOptions { arguments: arguments.map(Into::into).to_vec(), ..DatabaseServerOptions::default() };
-    let server = Server::start(Flavor::MySql, &options).await.unwrap();
+    let server = DatabaseServer::start(Flavor::MySql, &options).await.unwrap();
     server.run_statements(&["CREATE DATABASE clew"]).await.unwrap();
     let mut connection = server.connect_as_root().await.unwrap();
     connection.query_drop("USE clew").await.unwrap();

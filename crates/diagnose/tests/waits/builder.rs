@@ -1,6 +1,6 @@
 //! Builder for lock observations, and compact representations of graphs for assertions.
 
-use clew_diagnose::waits::{
+use clew_diagnose::lock_waits::{
     InnoDbLock, InnoDbLockWait, LockOwner, LockSnapshot, LockStatus, MetadataLock, MetadataLockMode,
     MetadataLockObject, MetadataLockObjectKind, ObservedSession, ObservedTransaction, WaitGraph, WaitParticipant,
     build_wait_graph,
@@ -97,7 +97,7 @@ pub(crate) fn wait_pairs(graph: &WaitGraph) -> Vec<(i64, i64)> {
 
 /// Root blockers, highest rank first: parties, number of waiters, and number of waiters with no other root blocker.
 pub(crate) fn root_counts(graph: &WaitGraph) -> Vec<(Vec<i64>, usize, usize)> {
-    let root = |root: &clew_diagnose::waits::RootBlocker| {
+    let root = |root: &clew_diagnose::lock_waits::RootBlocker| {
         (root.parties.iter().copied().map(signed_id).collect(), root.holds, root.frees)
     };
     graph.roots.iter().map(root).collect()

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use clew_diagnose::waits::{SessionRole, WaitParticipant};
+use clew_diagnose::lock_waits::{SessionRole, WaitParticipant};
 use clew_model::{Limitation, LimitationKind, LocalizedText};
 
 use crate::builder::{ObservedBuilder, assert_waits, observed, root_counts};
@@ -115,7 +115,7 @@ fn roots_are_ranked_by_waiters_then_longest_wait() {
             .granted_lock(blocker, "USER LEVEL LOCK", &format!(".{blocker}"), "EXCLUSIVE")
             .pending_lock(id, "USER LEVEL LOCK", &format!(".{blocker}"), "EXCLUSIVE");
     }
-    let graph = clew_diagnose::waits::build_wait_graph(&locks);
+    let graph = clew_diagnose::lock_waits::build_wait_graph(&locks);
     assert_eq!(root_counts(&graph), [(vec![2], 2, 2), (vec![3], 1, 1), (vec![1], 1, 1)]);
 }
 
@@ -150,7 +150,7 @@ fn json_has_all_fields_and_escapes_invalid_bytes() {
         .transaction(102, 2, "LOCK WAIT")
         .row_wait(102, 101);
     locks.sessions[1].session.statement = Some(b"caf\xe9\0".to_vec());
-    let mut graph = clew_diagnose::waits::build_wait_graph(&locks);
+    let mut graph = clew_diagnose::lock_waits::build_wait_graph(&locks);
     graph.set_last_statements(&BTreeMap::from([(1, vec![b"delete from orders".to_vec()])]));
     let json = serde_json::to_value(graph).unwrap();
     assert_eq!(json["waits"][0]["waiter"]["session"], 2);

@@ -1,6 +1,6 @@
 //! Parties that a kill unblocks.
 
-use clew_diagnose::waits::{
+use clew_diagnose::lock_waits::{
     LockSnapshot, LockStatus, MetadataLock, MetadataLockMode, MetadataLockObject, MetadataLockObjectKind, WaitGraph,
     WaitParticipant, build_wait_graph,
 };

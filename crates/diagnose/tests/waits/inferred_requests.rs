@@ -1,6 +1,6 @@
 //! MariaDB without pending requests: `metadata_lock_info` lists only granted locks, so requests are inferred.
 
-use clew_diagnose::waits::LockSnapshot;
+use clew_diagnose::lock_waits::LockSnapshot;
 
 use crate::builder::{ObservedBuilder, assert_waits};
 

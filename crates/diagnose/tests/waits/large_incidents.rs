@@ -1,6 +1,6 @@
 //! Large incidents. The tests would not terminate if the run time were more than linear.
 
-use clew_diagnose::waits::build_wait_graph;
+use clew_diagnose::lock_waits::build_wait_graph;
 
 use crate::builder::{ObservedBuilder, observed, root_counts};
 

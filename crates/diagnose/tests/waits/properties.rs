@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use clew_diagnose::waits::{LockSnapshot, MetadataLockMode, WaitGraph, build_wait_graph};
+use clew_diagnose::lock_waits::{LockSnapshot, MetadataLockMode, WaitGraph, build_wait_graph};
 use proptest::prelude::*;
 
 use crate::builder::{ObservedBuilder, observed, root_counts, signed_id, wait_pairs};

@@ -1,6 +1,6 @@
 //! Remedies for root blockers.
 
-use clew_diagnose::waits::{LockSnapshot, RecommendedAction, SessionRole, build_wait_graph};
+use clew_diagnose::lock_waits::{LockSnapshot, RecommendedAction, SessionRole, build_wait_graph};
 
 use crate::builder::{ObservedBuilder, observed};
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use clew_diagnose::waits::{
+use clew_diagnose::lock_waits::{
     LockSnapshot, TreeLayout, TreeLine, TreeLineKind, WaitGraph, WaitParticipant, build_wait_graph,
     render_graphviz_dot, render_tree,
 };

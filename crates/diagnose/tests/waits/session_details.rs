@@ -1,6 +1,6 @@
 //! Wait details by session.
 
-use clew_diagnose::waits::build_wait_graph;
+use clew_diagnose::lock_waits::build_wait_graph;
 use clew_model::SessionDetail;
 
 use crate::builder::{ObservedBuilder, observed};

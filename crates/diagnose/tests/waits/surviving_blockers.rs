@@ -1,6 +1,6 @@
 //! Root blockers that survive a kill.
 
-use clew_diagnose::waits::{WaitGraph, WaitParticipant};
+use clew_diagnose::lock_waits::{WaitGraph, WaitParticipant};
 use clew_model::Language;
 
 use super::impact::exclusive_waits;

@@ -1,6 +1,6 @@
 //! Each kind of wait as listed by MySQL 9.7.4 and MariaDB 10.11.19.
 
-use clew_diagnose::waits::{LockResourceKind, MetadataLockObjectKind, TableName, WaitParticipant};
+use clew_diagnose::lock_waits::{LockResourceKind, MetadataLockObjectKind, TableName, WaitParticipant};
 
 use crate::builder::{ObservedBuilder, assert_waits, observed, root_counts};
 
@@ -263,7 +263,7 @@ fn chain_of_row_lock_waits_has_one_root() {
         }
     }
     locks.transactions[0].transaction.state = "RUNNING".into();
-    let graph = clew_diagnose::waits::build_wait_graph(&locks);
+    let graph = clew_diagnose::lock_waits::build_wait_graph(&locks);
     assert_eq!(root_counts(&graph), [(vec![1], 9, 9)]);
     assert_eq!(graph.roots[0].longest_seconds, 110 % 60);
     for id in 1..=10 {

@@ -30,13 +30,13 @@ pub(crate) fn accepts_encoding(headers: &HeaderMap, encoding: &str) -> bool {
     headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()).any(|value| {
         value.split(',').any(|part| {
             let (name, weight) = part.split_once(';').unwrap_or((part, ""));
-            name.trim().eq_ignore_ascii_case(encoding) && !is_zero_weight(weight)
+            name.trim().eq_ignore_ascii_case(encoding) && !is_zero_quality_value(weight)
         })
     })
 }
 
 /// `q=0` means that the client does not accept the encoding.
-fn is_zero_weight(weight: &str) -> bool {
+fn is_zero_quality_value(weight: &str) -> bool {
     let value = weight.trim().strip_prefix("q=").or_else(|| weight.trim().strip_prefix("Q="));
     value.and_then(|value| value.trim().parse::<f32>().ok()).is_some_and(|value| value <= 0.0)
 }

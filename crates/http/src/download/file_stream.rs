@@ -35,7 +35,7 @@ pub struct FileStream {
 }
 
 impl FileStream {
-    /// Creates a stream of the bytes `range` of the file.
+    /// Creates a stream of the byte range `range` of the file.
     #[must_use]
     pub fn new(file: File, range: Range<u64>) -> Self {
         let Range { start: offset, end } = range;
@@ -45,7 +45,7 @@ impl FileStream {
     /// Returns the next chunk if it is in the page cache; otherwise, starts a read on a blocking thread.
     fn try_read_chunk(&mut self) -> Option<io::Result<Bytes>> {
         let mut buffer = self.pool.acquire(self.end - self.offset);
-        if let Some(read) = read_from_page_cache(&self.file, &mut buffer, self.offset) {
+        if let Some(read) = try_read_without_blocking(&self.file, &mut buffer, self.offset) {
             return Some(self.build_chunk_from_read_result(buffer, read));
         }
         let (file, at) = (self.file.clone(), self.offset);
@@ -115,7 +115,7 @@ impl BufferPool {
 }
 
 /// Returns `None` if the data is not cached or the file system does not support `RWF_NOWAIT`.
-fn read_from_page_cache(file: &File, buffer: &mut [u8], at: u64) -> Option<io::Result<usize>> {
+fn try_read_without_blocking(file: &File, buffer: &mut [u8], at: u64) -> Option<io::Result<usize>> {
     loop {
         match preadv2(file, &mut [IoSliceMut::new(buffer)], at, ReadWriteFlags::NOWAIT) {
             Ok(length) => return Some(Ok(length)),
@@ -180,7 +180,7 @@ mod tests {
     #[tokio::test]
     async fn files_without_nowait_support_are_read_on_blocking_threads() {
         let path = "/proc/version";
-        assert!(read_from_page_cache(&File::open(path).unwrap(), &mut [0; 8], 0).is_none());
+        assert!(try_read_without_blocking(&File::open(path).unwrap(), &mut [0; 8], 0).is_none());
         let expected = std::fs::read(path).unwrap();
         let stream = FileStream::new(File::open(path).unwrap(), 2..expected.len() as u64);
         assert_eq!(read_all(stream).await.unwrap(), expected[2..]);

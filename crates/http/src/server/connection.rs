@@ -17,7 +17,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
-use super::connection_limits::{ConnectionClass, ReservedConnection};
+use super::connection_limits::{ConnectionClass, ReservedConnectionMarker};
 use super::lingering_close::discard_received_bytes;
 use super::write_timeout::WriteTimeoutStream;
 use super::{ConnectionObserver, ConnectionSettings};
@@ -55,7 +55,7 @@ impl ConnectionHandler {
         peer: IpAddr,
         class: ConnectionClass,
     ) -> Option<TlsStream<TcpStream>> {
-        let limit = class.limit_timeout(self.settings.tls_handshake_timeout);
+        let limit = class.cap_timeout_if_reserved(self.settings.tls_handshake_timeout);
         let outcome = tokio::select! {
             () = self.shutdown.cancelled() => return None,
             outcome = timeout(limit, tls.accept(stream)) => outcome,
@@ -79,14 +79,14 @@ impl ConnectionHandler {
             let client = ClientAddr::resolve(socket, request.headers(), &self.settings.trusted_proxies);
             request.extensions_mut().insert(client);
             if class == ConnectionClass::Reserved {
-                request.extensions_mut().insert(ReservedConnection);
+                request.extensions_mut().insert(ReservedConnectionMarker);
             }
             self.router.call(request)
         });
         let mut connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .keep_alive(class == ConnectionClass::Regular)
-            .header_read_timeout(class.limit_timeout(self.settings.header_read_timeout))
+            .header_read_timeout(class.cap_timeout_if_reserved(self.settings.header_read_timeout))
             .max_header_size(MAX_REQUEST_HEAD_BYTES)
             .serve_connection(TokioIo::new(stream), service);
         // Hyper flushes its write buffer and shuts down the write side before the connection completes.

@@ -16,22 +16,22 @@ use crate::client_addr::{ClientSubnet, TrustedProxies};
 use crate::keyed_concurrency_limiter::{ConcurrencySlotGuard, KeyedConcurrencyLimiter};
 
 /// Timeout for the TLS handshake and for the request head on a reserved connection.
-const RESERVED_CONNECTION_TIMEOUT: Duration = Duration::from_secs(2);
+const MAX_TIMEOUT_ON_RESERVED_CONNECTIONS: Duration = Duration::from_secs(2);
 
-/// Connection limit that a connection exceeds.
+/// Kind of limit that a connection exceeds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExceededConnectionLimit {
-    /// [`ConnectionSettings::max_connections_per_peer`]
+    /// Limit set by [`ConnectionSettings::max_connections_per_peer`].
     PerPeer,
-    /// [`ConnectionSettings::max_connections`]
+    /// Limit set by [`ConnectionSettings::max_connections`].
     Total,
 }
 
-/// Marks a request on a reserved connection, in the request's extensions.
+/// Request extension that marks a request on a reserved connection.
 ///
-/// The application must refuse such a request unless its route is one for which the connections are reserved.
+/// The application must refuse such a request unless the connections are reserved for the route of the request.
 #[derive(Debug, Clone, Copy)]
-pub struct ReservedConnection;
+pub struct ReservedConnectionMarker;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ConnectionClass {
@@ -41,8 +41,8 @@ pub(super) enum ConnectionClass {
 }
 
 impl ConnectionClass {
-    pub(super) fn limit_timeout(self, timeout: Duration) -> Duration {
-        if self == Self::Reserved { timeout.min(RESERVED_CONNECTION_TIMEOUT) } else { timeout }
+    pub(super) fn cap_timeout_if_reserved(self, timeout: Duration) -> Duration {
+        if self == Self::Reserved { timeout.min(MAX_TIMEOUT_ON_RESERVED_CONNECTIONS) } else { timeout }
     }
 }
 
@@ -98,7 +98,7 @@ impl ConnectionLimits {
     }
 
     /// Returns `None` if the connection exceeds a connection limit and must be closed.
-    pub(super) fn admit_connection(
+    pub(super) fn acquire_connection_slot(
         &self,
         peer: IpAddr,
         class: ConnectionClass,
@@ -153,7 +153,7 @@ mod tests {
         });
         let admit = |text: &str| {
             let permit = limits.regular.clone().try_acquire_owned().unwrap();
-            limits.admit_connection(text.parse().unwrap(), ConnectionClass::Regular, permit, &NoObserver)
+            limits.acquire_connection_slot(text.parse().unwrap(), ConnectionClass::Regular, permit, &NoObserver)
         };
         let held: Vec<_> = (0..9).map(|_| admit("10.0.0.1")).collect();
         assert!(held.iter().all(Option::is_some));

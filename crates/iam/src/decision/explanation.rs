@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::action::Action;
 use crate::decision::{
-    Decision, GrantSource, Principal, RequestEnvironment, Resource, check_credential_scope, decide_access,
+    AccessDecision, GrantSource, Principal, RequestEnvironment, Resource, check_credential_scope, decide_access,
 };
 use crate::policy::Effect;
 
@@ -40,7 +40,7 @@ pub struct PolicyStatementOutcome {
 pub struct DecisionExplanation {
     /// Result of [`decide_access`].
     #[serde(flatten)]
-    pub decision: Decision,
+    pub decision: AccessDecision,
     /// Statement that determined the decision: the first matching Deny, or the first matching Allow if no Deny matches.
     /// The field is `None` if no policy statement determined the decision.
     pub deciding: Option<PolicyStatementRef>,
@@ -60,7 +60,7 @@ pub fn explain_decision(
     let mut statements = Vec::new();
     for grant in principal.grants.iter() {
         for (index, statement) in grant.policy.statements().iter().enumerate() {
-            let (mut matched, mut reasons) = statement.explain_match(grant.policy.model(), &request);
+            let (mut matched, mut reasons) = statement.explain_match(grant.policy.permission_model(), &request);
             if !grant.applies_to_action(action, resource) {
                 (matched, reasons) = (false, vec!["the policy applies only to another project".to_owned()]);
             }

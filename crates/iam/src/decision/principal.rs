@@ -5,10 +5,10 @@ use std::sync::Arc;
 use clew_model::{DomainId, ProjectId, UserId};
 use serde::Serialize;
 
+use crate::access_request::{AccessRequest, RequestEnvironment, RequestingUser, Resource};
 use crate::action::{Action, ActionResourceType};
-use crate::evaluation_request::{AccessRequest, RequestEnvironment, RequestingUser, Resource};
+use crate::evaluation_budget::EvaluationBudget;
 use crate::policy::Policy;
-use crate::work_budget::WorkBudget;
 
 /// Scope of a principal's credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,8 +69,8 @@ pub struct Principal {
     pub administrator: bool,
     /// Policies attached to the user directly or through a group.
     pub grants: Arc<[Grant]>,
-    /// Work budget for policy evaluation, shared by all authorization decisions of one request.
-    pub budget: Arc<WorkBudget>,
+    /// Budget for policy evaluation, shared by all authorization decisions of one request.
+    pub budget: Arc<EvaluationBudget>,
 }
 
 impl Principal {

@@ -6,10 +6,10 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use jiff::Timestamp;
 
+use crate::evaluation_budget::EvaluationBudget;
 use crate::policy::condition_key::ConditionKey;
 use crate::policy::condition_operator::{Comparison, ParsedOperator, Quantifier};
 use crate::policy::pattern::{self, CaseSensitivity};
-use crate::work_budget::WorkBudget;
 
 /// A condition of a policy statement.
 #[derive(Debug, Clone)]
@@ -52,9 +52,9 @@ impl ExpectedValue {
     }
 
     /// A request value of the wrong type never matches.
-    fn matches_value(&self, comparison: Comparison, value: &str, budget: &WorkBudget) -> bool {
+    fn matches_value(&self, comparison: Comparison, value: &str, budget: &EvaluationBudget) -> bool {
         let expected_bytes = if let Self::Text(expected) = self { expected.len() } else { 0 };
-        // `pattern::matches_pattern` charges the work budget itself.
+        // `pattern::matches_pattern` charges the evaluation budget itself.
         if !matches!(comparison, Comparison::Pattern)
             && !budget.consume_work_units_for_comparison(value.len() + expected_bytes)
         {
@@ -126,7 +126,7 @@ impl Condition {
     ///
     /// The API spec does not define the result of an operator without `IfExists` for a missing condition key.
     /// As in Huawei Cloud, a missing condition key makes a positive operator false and a negated operator true.
-    pub(super) fn is_satisfied_by(&self, values: &[Cow<'_, str>], budget: &WorkBudget) -> bool {
+    pub(super) fn is_satisfied_by(&self, values: &[Cow<'_, str>], budget: &EvaluationBudget) -> bool {
         let ParsedOperator { operator, quantifier, if_exists } = self.test;
         if matches!(operator.comparison, Comparison::Null) {
             return self.expected.contains(&ExpectedValue::Bool(values.is_empty()));

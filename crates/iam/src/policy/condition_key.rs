@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::evaluation_request::AccessRequest;
+use crate::access_request::AccessRequest;
 use crate::policy::permission_model::PermissionModel;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub(super) enum ConditionValueSource {
     ResourceTag,
     RequestTag,
     TagKeys,
-    /// The condition key never has a value, because Clew does not support MFA, principal tags or VPCs.
+    /// Condition key that never has a value, because Clew does not support MFA, principal tags or VPCs.
     Unavailable,
 }
 

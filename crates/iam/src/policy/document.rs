@@ -69,7 +69,7 @@ pub(super) struct DocumentParser<'t> {
 }
 
 /// Consumes the entire iterator, so that the parser reports the errors in all list entries.
-pub(super) fn collect_without_short_circuit<T>(parts: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
+pub(super) fn collect_parsed_entries<T>(parts: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
     let parts: Vec<_> = parts.collect();
     parts.into_iter().collect()
 }
@@ -106,11 +106,11 @@ impl DocumentParser<'_> {
         let length = self.text.chars().count();
         self.enforce_count_limit(&root, length, schema.limits.text_chars, "characters");
         if let Some(depends) = elements.find_element("Depends") {
-            self.report_warnings(&depends, || [lint::ignored_depends_element_warning()]);
+            self.report_warnings(&depends, || [lint::describe_ignored_depends_element()]);
         }
         let statements = elements.require_element(self, "Statement")?;
         let statements = self.parse_list(&statements, schema.limits.statements, "statements")?;
-        let statements = collect_without_short_circuit(statements.iter().map(|at| self.parse_statement(at, schema)))?;
+        let statements = collect_parsed_entries(statements.iter().map(|at| self.parse_statement(at, schema)))?;
         Some((schema, statements))
     }
 
@@ -136,10 +136,10 @@ impl DocumentParser<'_> {
             self.report_error(at, "the statement has neither Action nor NotAction; add one of these elements");
         }
         let actions = elements
-            .find_one_of_two_elements(self, "Action", "NotAction")
+            .find_exclusive_element(self, "Action", "NotAction")
             .and_then(|(at, negated)| self.parse_actions(&at, negated, schema));
         let resources = elements
-            .find_one_of_two_elements(self, "Resource", "NotResource")
+            .find_exclusive_element(self, "Resource", "NotResource")
             .map(|(at, negated)| self.parse_resources(&at, negated, schema));
         let conditions = elements.find_element("Condition").map(|at| self.parse_condition_element(&at, schema));
         let statement = Statement {
@@ -156,8 +156,7 @@ impl DocumentParser<'_> {
 
     fn parse_effect(&mut self, at: &JsonValueAtPath<'_>, schema: &DocumentSchema) -> Option<Effect> {
         let text = self.parse_string(at)?;
-        let named =
-            |name: &str| text == name || (schema.is_effect_case_insensitive() && text.eq_ignore_ascii_case(name));
+        let named = |name: &str| text == name || (schema.ignores_case_of_effect() && text.eq_ignore_ascii_case(name));
         let effect = [("Allow", Effect::Allow), ("Deny", Effect::Deny)].into_iter().find(|(name, _)| named(name));
         if effect.is_none() {
             self.report_error(at, format!("{text:?} is not a valid effect; use \"Allow\" or \"Deny\""));
@@ -174,7 +173,7 @@ impl DocumentParser<'_> {
         let list = self.parse_list(at, schema.limits.actions, "actions")?;
         Some(PatternSet {
             negated,
-            patterns: collect_without_short_circuit(list.iter().map(|at| self.parse_action(at, schema)))?,
+            patterns: collect_parsed_entries(list.iter().map(|at| self.parse_action(at, schema)))?,
         })
     }
 
@@ -207,7 +206,7 @@ impl DocumentParser<'_> {
         };
         Some(PatternSet {
             negated,
-            patterns: collect_without_short_circuit(list.iter().map(|at| self.parse_resource(at, is_legacy, schema)))?,
+            patterns: collect_parsed_entries(list.iter().map(|at| self.parse_resource(at, is_legacy, schema)))?,
         })
     }
 

@@ -2,14 +2,14 @@
 
 use std::iter;
 
+use crate::access_request::AccessRequest;
 use crate::action::Action;
-use crate::evaluation_request::AccessRequest;
+use crate::evaluation_budget::EvaluationBudget;
 use crate::policy::condition::Condition;
 use crate::policy::pattern::{self, CaseSensitivity};
 use crate::policy::permission_model::{Effect, PermissionModel};
 use crate::policy::statement::{PatternSet, Statement};
 use crate::policy::urn::{ResourcePattern, Urn};
-use crate::work_budget::WorkBudget;
 
 #[derive(Debug, Clone, Copy)]
 pub(super) enum PolicyStatementMismatch<'s> {
@@ -25,10 +25,10 @@ impl Statement {
         self.find_mismatches(model, request).next().is_none()
     }
 
-    pub(crate) fn matches_action(&self, model: PermissionModel, action: Action, budget: &WorkBudget) -> bool {
+    pub(crate) fn matches_action(&self, model: PermissionModel, action: Action, budget: &EvaluationBudget) -> bool {
         let name = model.action_name(action);
         self.actions
-            .matches_with(|pattern| pattern::matches_pattern(pattern, name, CaseSensitivity::Insensitive, budget))
+            .evaluate_patterns(|pattern| pattern::matches_pattern(pattern, name, CaseSensitivity::Insensitive, budget))
     }
 
     /// Returns all mismatches between the statement and the request. An action mismatch comes first.
@@ -59,7 +59,7 @@ impl Statement {
         let Some(resources) = &self.resources else { return true };
         let urn = Urn::from_access_request(model, request);
         let is_ambiguous = urn == Urn::None && resources.negated;
-        resources.matches_with(|pattern| pattern.matches_urn(&urn, request.budget))
+        resources.evaluate_patterns(|pattern| pattern.matches_urn(&urn, request.budget))
             && !(is_ambiguous && self.effect == Effect::Allow)
     }
 
@@ -82,7 +82,7 @@ impl Statement {
 }
 
 impl PatternSet<ResourcePattern> {
-    pub(super) fn find_matching_pattern(&self, urn: &Urn<'_>, budget: &WorkBudget) -> Option<&ResourcePattern> {
+    pub(super) fn find_matching_pattern(&self, urn: &Urn<'_>, budget: &EvaluationBudget) -> Option<&ResourcePattern> {
         self.patterns.iter().find(|pattern| pattern.matches_urn(urn, budget))
     }
 }

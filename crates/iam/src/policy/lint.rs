@@ -1,6 +1,7 @@
 //! Warns about valid but suspicious parts of a policy document.
 
 use crate::action::{Action, ActionResourceType};
+use crate::evaluation_budget::EvaluationBudget;
 use crate::policy::condition::{Condition, ExpectedValue};
 use crate::policy::condition_key::{CONDITION_KEYS, ConditionValueSource};
 use crate::policy::condition_operator::Quantifier;
@@ -9,14 +10,13 @@ use crate::policy::permission_model::{Effect, PermissionModel};
 use crate::policy::statement::Statement;
 use crate::policy::suggestion::suggest_similar_word;
 use crate::policy::urn::ResourcePattern;
-use crate::work_budget::WorkBudget;
 
-pub(super) fn ignored_depends_element_warning() -> String {
+pub(super) fn describe_ignored_depends_element() -> String {
     "Depends is ignored; also attach the roles that it lists".to_owned()
 }
 
 pub(super) fn lint_action(pattern: &str, model: PermissionModel) -> Option<String> {
-    let budget = WorkBudget::default();
+    let budget = EvaluationBudget::default();
     let fits = |name: &str| pattern::matches_pattern(pattern, name, CaseSensitivity::Insensitive, &budget);
     if Action::ALL.iter().any(|action| fits(model.action_name(*action))) {
         return None;
@@ -44,7 +44,7 @@ pub(super) fn lint_resource(resource: &ResourcePattern, model: PermissionModel) 
     let ours = match resource {
         ResourcePattern::Any => true,
         ResourcePattern::Urn([service, _, _, kind, _]) => {
-            let budget = WorkBudget::default();
+            let budget = EvaluationBudget::default();
             pattern::matches_pattern(service, model.service_name(), CaseSensitivity::Sensitive, &budget)
                 && pattern::matches_pattern(kind, "instance", CaseSensitivity::Sensitive, &budget)
         }
@@ -95,7 +95,7 @@ pub(super) fn lint_statement(statement: &Statement, model: PermissionModel) -> V
             "ForAllValues: is also true if the key is missing; add \"Null\": {key: \"false\"} to require the key";
         warnings.push(message.to_owned());
     }
-    let budget = WorkBudget::default();
+    let budget = EvaluationBudget::default();
     let named = || Action::ALL.iter().filter(|action| statement.matches_action(model, **action, &budget));
     let requires_instance = !statement.matches_all_resources()
         || statement.conditions.iter().any(|condition| condition.key.refers_to_resource());

@@ -3,9 +3,9 @@
 //! Users can define arbitrary patterns, so matching must never take exponential time.
 //! A case-sensitive pattern without `?` is matched in linear time by searching for each literal between two `*`.
 //! For a case-insensitive pattern or a pattern with `?`, the matcher takes at most pattern length × text length steps.
-//! Each match consumes work units for the lengths of the pattern and the text, and for the matching steps.
+//! The work units of a match depend on the length of the pattern, the length of the text and the number of steps.
 
-use crate::work_budget::WorkBudget;
+use crate::evaluation_budget::EvaluationBudget;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CaseSensitivity {
@@ -23,8 +23,8 @@ impl CaseSensitivity {
     }
 }
 
-/// Returns true if the text matches the pattern. Returns false if the work budget is exhausted.
-pub(super) fn matches_pattern(pattern: &str, text: &str, case: CaseSensitivity, budget: &WorkBudget) -> bool {
+/// Returns true if the text matches the pattern. Returns false if the evaluation budget is exhausted.
+pub(super) fn matches_pattern(pattern: &str, text: &str, case: CaseSensitivity, budget: &EvaluationBudget) -> bool {
     if !budget.consume_work_units_for_comparison(pattern.len() + text.len()) {
         return false;
     }
@@ -49,9 +49,9 @@ fn matches_star_pattern(pattern: &str, text: &str) -> bool {
 
 /// After a mismatch, the matcher backtracks only to the last `*`.
 /// Backtracking to an earlier `*` is unnecessary, because it cannot produce additional matches.
-fn matches_wildcard_pattern(pattern: &str, text: &str, case: CaseSensitivity, budget: &WorkBudget) -> bool {
-    /// Number of steps that the matcher charges to the work budget at a time.
-    const STEPS_PER_BUDGET_UPDATE: u64 = 256;
+fn matches_wildcard_pattern(pattern: &str, text: &str, case: CaseSensitivity, budget: &EvaluationBudget) -> bool {
+    /// Number of matching steps after which the matcher consumes work units.
+    const MATCH_STEPS_PER_BUDGET_UPDATE: u64 = 256;
     if pattern.chars().filter(|&wanted| wanted != '*').count() > text.chars().count() {
         return false;
     }
@@ -60,7 +60,7 @@ fn matches_wildcard_pattern(pattern: &str, text: &str, case: CaseSensitivity, bu
     let mut steps = 0;
     loop {
         steps += 1;
-        if steps % STEPS_PER_BUDGET_UPDATE == 0 && !budget.consume_work_units(STEPS_PER_BUDGET_UPDATE) {
+        if steps % MATCH_STEPS_PER_BUDGET_UPDATE == 0 && !budget.consume_work_units(MATCH_STEPS_PER_BUDGET_UPDATE) {
             return false;
         }
         match pattern.next() {
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     fn matches_unlimited(pattern: &str, text: &str, case: CaseSensitivity) -> bool {
-        let budget = WorkBudget::new(u64::MAX);
+        let budget = EvaluationBudget::new(u64::MAX);
         matches_pattern(pattern, text, case, &budget)
     }
 
@@ -162,10 +162,10 @@ mod tests {
     #[test]
     fn steps_of_a_pattern_with_question_marks_are_paid_for() {
         let (pattern, text) = (format!("*?{}b", "a".repeat(500)), "a".repeat(1_000));
-        let unlimited = WorkBudget::new(u64::MAX);
+        let unlimited = EvaluationBudget::new(u64::MAX);
         assert!(!matches_pattern(&pattern, &text, CaseSensitivity::Sensitive, &unlimited));
         assert!(unlimited.consumed_work_units() > 200_000, "{}", unlimited.consumed_work_units());
-        let small = WorkBudget::new(100_000);
+        let small = EvaluationBudget::new(100_000);
         assert!(!matches_pattern(&pattern, &text, CaseSensitivity::Sensitive, &small) && small.is_exhausted());
     }
 }

@@ -35,7 +35,7 @@ pub(super) fn parse(text: &str) -> Result<Value<'_>, Diagnostic> {
         let message = error.to_string();
         let message = message.split(" at line ").next().unwrap_or_default();
         return Err(error_at(
-            line_column_to_offset(text, error.line(), error.column()),
+            line_and_column_to_offset(text, error.line(), error.column()),
             format!("invalid JSON: {message}"),
         ));
     }
@@ -47,7 +47,7 @@ pub(super) fn parse(text: &str) -> Result<Value<'_>, Diagnostic> {
 /// Converts a line and column number to a byte offset.
 ///
 /// Line and column numbers start at 1. The column number counts bytes, not characters.
-fn line_column_to_offset(text: &str, line: usize, column: usize) -> usize {
+fn line_and_column_to_offset(text: &str, line: usize, column: usize) -> usize {
     let before: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
     let at = (before + column.saturating_sub(1)).min(text.len());
     text.floor_char_boundary(at)

@@ -12,7 +12,7 @@ pub(super) struct PatternSet<P> {
 }
 
 impl<P> PatternSet<P> {
-    pub(super) fn matches_with(&self, fits: impl FnMut(&P) -> bool) -> bool {
+    pub(super) fn evaluate_patterns(&self, fits: impl FnMut(&P) -> bool) -> bool {
         self.patterns.iter().any(fits) != self.negated
     }
 }
@@ -42,7 +42,7 @@ impl Statement {
     }
 
     /// Returns true if the policy statement has no conditions and applies to all resources.
-    pub(crate) fn is_unconditional_for_all_resources(&self) -> bool {
+    pub(crate) fn applies_unconditionally_to_all_resources(&self) -> bool {
         self.conditions.is_empty() && self.matches_all_resources()
     }
 

@@ -1,10 +1,10 @@
 //! Uniform resource names (URNs) in policies: `service:region:domain:type:path` (TaurusDB API spec, section 4.4).
 
+use crate::access_request::AccessRequest;
 use crate::action::ActionResourceType;
-use crate::evaluation_request::AccessRequest;
+use crate::evaluation_budget::EvaluationBudget;
 use crate::policy::pattern::{self, CaseSensitivity};
 use crate::policy::permission_model::PermissionModel;
-use crate::work_budget::WorkBudget;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Urn<'a> {
@@ -53,7 +53,7 @@ impl ResourcePattern {
         is_complete.then_some(Self::Urn(parts))
     }
 
-    pub(super) fn matches_urn(&self, urn: &Urn<'_>, budget: &WorkBudget) -> bool {
+    pub(super) fn matches_urn(&self, urn: &Urn<'_>, budget: &EvaluationBudget) -> bool {
         match (self, urn) {
             (Self::Any, _) => true,
             (Self::Urn(patterns), Urn::Instance(parts)) => patterns

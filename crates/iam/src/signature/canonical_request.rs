@@ -34,7 +34,7 @@ pub(super) fn build_canonical_request<T: AsRef<str>>(
     for (at, name) in signed_headers.iter().enumerate() {
         text.extend([if at > 0 { ";" } else { "" }, name]);
     }
-    text.extend(["\n", request.body_hash_to_sign()]);
+    text.extend(["\n", request.body_hash_for_signature()]);
     text
 }
 

@@ -1,4 +1,4 @@
-//! Decision tables in `cases/`. A row contains policies, and requests that the policies allow, deny or do not match.
+//! Test tables in `cases/`. A row contains policies, and requests that the policies allow, deny or do not match.
 //!
 //! `condition` abbreviates a statement that allows everything under the condition.
 //! `statements` abbreviates a policy with these statements (default version 5.0).
@@ -7,7 +7,7 @@
 //! - null: an instance without tags
 //! - a list: a request that adds tags with these keys
 
-use clew_iam::decision::{Action, Decision, DenyReason};
+use clew_iam::decision::{AccessDecision, Action, DenyReason};
 use clew_iam::policy::Policy;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -96,10 +96,10 @@ fn decisions_match_the_tables() {
                 for request in requests {
                     let decision = facts(request).decide(&policies);
                     let outcome = match &decision {
-                        Decision::Allow => "allow",
-                        Decision::Deny { reason: DenyReason::NoPolicy } => "none",
-                        Decision::Deny { reason: DenyReason::ExplicitDeny { .. } } => "deny",
-                        Decision::Deny { reason } => panic!("{table}: {}: {request}: {reason}", row.name),
+                        AccessDecision::Allow => "allow",
+                        AccessDecision::Deny { reason: DenyReason::NoPolicy } => "none",
+                        AccessDecision::Deny { reason: DenyReason::ExplicitDeny { .. } } => "deny",
+                        AccessDecision::Deny { reason } => panic!("{table}: {}: {request}: {reason}", row.name),
                     };
                     assert_eq!(outcome, expected, "{table}: {}: {request}", row.name);
                     decisions += 1;

@@ -15,7 +15,7 @@
 
 use std::collections::BTreeMap;
 
-use clew_iam::decision::{Action, ActionResourceType, Decision, DenyReason};
+use clew_iam::decision::{AccessDecision, Action, ActionResourceType, DenyReason};
 use clew_iam::policy::{PermissionModel, Policy};
 use iam_rs::{Arn, Context, ContextValue, IAMPolicy, IAMRequest, PolicyEvaluator, Principal, PrincipalId};
 use serde_json::{Map, Value, json};
@@ -322,9 +322,9 @@ fn compare_decisions(mut rng: SplitMix64) {
 
         let policy = Policy::parse(&ours.to_string()).unwrap_or_else(|errors| panic!("pair {pair}: {ours}: {errors}"));
         let decision = match facts.decide(&[policy]) {
-            Decision::Allow => iam_rs::Decision::Allow,
-            Decision::Deny { reason: DenyReason::ExplicitDeny { .. } } => iam_rs::Decision::Deny,
-            Decision::Deny { .. } => iam_rs::Decision::NotApplicable,
+            AccessDecision::Allow => iam_rs::Decision::Allow,
+            AccessDecision::Deny { reason: DenyReason::ExplicitDeny { .. } } => iam_rs::Decision::Deny,
+            AccessDecision::Deny { .. } => iam_rs::Decision::NotApplicable,
         };
         let their_policy: IAMPolicy = serde_json::from_value(theirs.clone()).unwrap();
         let evaluator = PolicyEvaluator::with_policies(vec![their_policy]);

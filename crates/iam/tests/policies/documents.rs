@@ -211,7 +211,7 @@ fn unknown_versions_are_rejected() {
     for version in ["1.0", "1.1", "5.0"] {
         let policy = Policy::parse(&document_with(version, &json!({"Effect": "Allow", "Action": ["*:*:*"]}))).unwrap();
         let model = if version == "5.0" { PermissionModel::IdentityBased } else { PermissionModel::RoleBased };
-        assert_eq!((policy.version(), policy.model()), (version, model));
+        assert_eq!((policy.version(), policy.permission_model()), (version, model));
     }
     for version in ["", "1", "1.2", "5", "5.1", "2012-10-17"] {
         let text = document_with(version, &json!({"Effect": "Allow", "Action": ["*:*:*"]}));

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use clew_iam::decision::{
-    Action, CredentialScope, Decision, Grant, GrantSource, Principal, RequestEnvironment, Resource, TargetInstance,
-    TargetProject, decide_access,
+    AccessDecision, Action, CredentialScope, Grant, GrantSource, Principal, RequestEnvironment, Resource,
+    TargetInstance, TargetProject, decide_access,
 };
 use clew_iam::policy::Policy;
 use clew_model::{DomainId, InstanceId, ProjectId, Tag};
@@ -99,7 +99,7 @@ impl Facts {
         }
     }
 
-    pub(crate) fn decide(&self, policies: &[Policy]) -> Decision {
+    pub(crate) fn decide(&self, policies: &[Policy]) -> AccessDecision {
         let principal = self.principal(policies);
         self.with(|action, resource, environment| decide_access(&principal, action, resource, environment))
     }

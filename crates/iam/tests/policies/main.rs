@@ -4,10 +4,10 @@
 mod decisions;
 mod differential_iam_rs;
 mod documents;
+mod evaluation_budget;
 mod explanations;
 mod facts;
 mod random_input;
 mod scopes;
 mod system_policies;
 mod warnings;
-mod work_budget;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use clew_iam::decision::{
-    AccessLevel, Action, ActionResourceType, CredentialScope, Decision, DenyReason, Grant, GrantSource, Principal,
-    RequestEnvironment, Resource, TargetProject, decide_access, policies_may_allow_action,
+    AccessDecision, AccessLevel, Action, ActionResourceType, CredentialScope, DenyReason, Grant, GrantSource,
+    Principal, RequestEnvironment, Resource, TargetProject, decide_access, policies_may_allow_action,
 };
 use clew_iam::policy::Policy;
 use clew_model::{DomainId, ProjectId, UserId};
@@ -29,15 +29,19 @@ fn principal(domain_id: &DomainId, scope: CredentialScope, administrator: bool, 
     }
 }
 
-fn decide_for(principal: &Principal, action: Action, project: Option<(&ProjectId, Option<&DomainId>)>) -> Decision {
+fn decide_for(
+    principal: &Principal,
+    action: Action,
+    project: Option<(&ProjectId, Option<&DomainId>)>,
+) -> AccessDecision {
     let project = project.map(|(id, domain_id)| TargetProject { id, name: "eu-1", domain_id });
     let resource = Resource { project, region: "eu-1", instance: None, request_tags: &[] };
     let now = "2026-06-12T12:00:00Z".parse().unwrap();
     decide_access(principal, action, &resource, &RequestEnvironment { now, source_ip: None, secure_transport: true })
 }
 
-fn denied(reason: DenyReason) -> Decision {
-    Decision::Deny { reason }
+fn denied(reason: DenyReason) -> AccessDecision {
+    AccessDecision::Deny { reason }
 }
 
 #[test]
@@ -46,10 +50,10 @@ fn credentials_are_limited_to_their_domain_and_scope() {
     let (project, sibling) = (ProjectId::generate(), ProjectId::generate());
     // Scope of the credentials, expected decision in the project, expected decision in the domain.
     let scopes = [
-        (CredentialScope::AccessKey, Decision::Allow, Decision::Allow),
-        (CredentialScope::Project(project.clone()), Decision::Allow, denied(DenyReason::ProjectToken)),
+        (CredentialScope::AccessKey, AccessDecision::Allow, AccessDecision::Allow),
+        (CredentialScope::Project(project.clone()), AccessDecision::Allow, denied(DenyReason::ProjectToken)),
         (CredentialScope::Project(sibling), denied(DenyReason::OtherProject), denied(DenyReason::ProjectToken)),
-        (CredentialScope::Domain, denied(DenyReason::DomainToken), Decision::Allow),
+        (CredentialScope::Domain, denied(DenyReason::DomainToken), AccessDecision::Allow),
     ];
     for (scope, in_project, in_domain) in scopes {
         // Administrators and users with all permissions are limited to the scope of their credentials.
@@ -87,7 +91,7 @@ fn only_administrators_are_allowed_without_policies() {
         assert!(!policies_may_allow_action(&user, action, &project));
         let denial = r#"{"Version":"5.0","Statement":[{"Effect":"Deny","Action":["*"]}]}"#;
         let administrator = principal(&domain, CredentialScope::AccessKey, true, &[grant(denial, None)]);
-        assert_eq!(decide_for(&administrator, action, Some((&project, Some(&domain)))), Decision::Allow);
+        assert_eq!(decide_for(&administrator, action, Some((&project, Some(&domain)))), AccessDecision::Allow);
         assert!(policies_may_allow_action(&administrator, action, &project));
     }
 }

@@ -15,7 +15,7 @@ fn system_policies_parse_without_warnings() {
         assert_eq!(parsed.warnings(), [], "{}", policy.name);
         assert!(Arc::ptr_eq(parsed, system_policies::find_system_policy(policy.name).unwrap()));
         let model = if policy.name.contains(' ') { PermissionModel::RoleBased } else { PermissionModel::IdentityBased };
-        assert_eq!(parsed.model(), model, "{}", policy.name);
+        assert_eq!(parsed.permission_model(), model, "{}", policy.name);
     }
     assert!(system_policies::find_system_policy("TaurusDB").is_none());
 }

@@ -6,7 +6,7 @@
 //! Some authentication plugins need the password in clear text. The client sends it only in these cases:
 //!
 //! - The connection uses verified TLS.
-//! - The connection uses unverified TLS, and either the server is on loopback or `get-server-public-key` is on.
+//! - The connection uses unverified TLS over loopback, or unverified TLS with `get-server-public-key` enabled.
 //! - The connection does not use TLS, and the client encrypts the password with the server's RSA public key.
 
 use clew_model::NodeUrl;
@@ -131,7 +131,7 @@ impl<'a> AuthExchange<'a> {
         }
     }
 
-    /// `key_request` is the byte that requests the server's public key, or 0 if the plugin defines no such byte.
+    /// `key_request` is the byte that requests the server's public key, or 0 if the plugin cannot request the key.
     async fn send_password(&self, packets: &mut PacketStream, key_request: u8) -> Result<(), Error> {
         let mut password = self.password.clone().unwrap_or_default().into_bytes();
         password.push(0);

@@ -22,7 +22,7 @@ pub(crate) enum Error {
     Tls(String),
     #[error("the server does not offer TLS")]
     TlsNotOffered {
-        /// True in TLS mode `preferred`, which allows unencrypted connections only on loopback or without a password.
+        /// True in TLS mode `preferred`, which permits a client without TLS only over loopback or without a password.
         preferred: bool,
     },
     /// The peer did not send a MySQL handshake packet. The variant contains the first bytes that the peer sent.

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use clew_diagnose::to_valid_utf8;
+use clew_diagnose::bytes_to_text;
 use clew_model::{Failure, Session};
 
-use super::confirm::{PendingKill, poll_until_kills_confirmed};
+use super::confirmation::{PendingKill, poll_until_kills_confirmed};
+use super::kill_command::send_kill;
 use super::process_list_snapshot::{
     ProcessListSnapshot, RollbackState, read_clew_session_ids, require_complete_process_list,
 };
 use super::risk::StorageEngineCache;
-use super::send::send_kill;
 use super::victim::{has_pending_kill, is_idle};
 use super::{KillOptions, KillOutcome, KillRefusal, KillTarget, UnsafeKillPolicy, Victim};
 use crate::connection::Connection;
@@ -144,8 +144,8 @@ impl KillOptions<'_> {
     fn check_victim_identity(&self, victim: &Victim, now: &Session, is_own: bool) -> Option<KillRefusal> {
         if !victim.matches_session(now) {
             return Some(KillRefusal::AnotherSession {
-                user: to_valid_utf8(&now.user),
-                host: to_valid_utf8(&now.host),
+                user: bytes_to_text(&now.user),
+                host: bytes_to_text(&now.host),
             });
         }
         KillRefusal::for_protected_session(now, is_own, self.protected)
@@ -175,6 +175,6 @@ impl KillOptions<'_> {
             return Some(KillRefusal::UnreliableAge);
         }
         let refuses_unsafe = self.unsafe_victims == UnsafeKillPolicy::Refuse;
-        refuses_unsafe.then(|| engines.find_risk_to_changed_tables(now)).flatten().map(KillRefusal::Unsafe)
+        refuses_unsafe.then(|| engines.assess_risk_to_changed_tables(now)).flatten().map(KillRefusal::Unsafe)
     }
 }

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use clew_model::{Limitation, Session};
 
-use super::victim::ProcessListOrigin;
+use super::victim::ProcessListSource;
 use crate::clock::{ClockReading, ElapsedTimeBounds, NodeClockHistory, UnreliableClockReason};
 
 /// User sessions from which kill rules select the sessions to kill.
 #[derive(Debug, Clone)]
 pub struct ClientSessions {
     /// Server instance that returned the process list, and the time at which Clew read the list.
-    pub read: ProcessListOrigin,
+    pub read: ProcessListSource,
     /// User sessions, excluding Clew's own. Statements longer than 64 KiB are truncated.
     pub sessions: Vec<Session>,
     /// Ids of the sessions whose elapsed times could not be checked. Kill rules must not select these sessions.
@@ -53,7 +53,7 @@ impl ClientSessions {
     }
 
     /// Corrects elapsed times after clock steps, and limits them to the upper bounds from the previous process list.
-    /// The upper bounds limit the error caused by undetected clock steps, such as two opposite steps between two reads.
+    /// The upper bounds limit the error from undetected clock steps, such as a step forward and back between two reads.
     fn correct_elapsed_times_with_clock_history(&mut self, history: &mut NodeClockHistory) {
         let (mut bounds, mut reported) = (ElapsedTimeBounds::new(self.read.at), HashMap::new());
         for session in &mut self.sessions {
@@ -70,7 +70,7 @@ impl ClientSessions {
 
     /// Returns only the sessions whose elapsed times could be checked.
     #[must_use]
-    pub fn into_sessions_with_checked_elapsed_times(self) -> Vec<Session> {
+    pub fn into_checked_sessions(self) -> Vec<Session> {
         let unchecked = self.unchecked;
         self.sessions.into_iter().filter(|session| !unchecked.contains(&session.id)).collect()
     }

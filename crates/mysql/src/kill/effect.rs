@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
-use clew_diagnose::waits::{WaitGraph, WaitParticipant};
+use clew_diagnose::lock_waits::{WaitGraph, WaitParticipant};
 use clew_model::{Failure, LimitationKind, NodeUrl};
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -40,7 +40,7 @@ pub struct KillEffect {
     pub unblocked: Vec<u64>,
     /// Ids of sessions that waited for a killed session, directly or transitively, and still wait.
     pub still_waiting: Vec<u64>,
-    /// True if Clew cannot read all lock waits. The kills may have unblocked more sessions than `unblocked` contains.
+    /// True if Clew cannot read all lock waits. In this case, `unblocked` may omit sessions that the kills unblocked.
     pub hides_waits: bool,
 }
 
@@ -55,7 +55,7 @@ impl PreKillSnapshot {
 
     /// Returns the server instance whose transactions and lock waits were read.
     #[must_use]
-    pub fn server(&self) -> &ServerInstance {
+    pub fn server_instance(&self) -> &ServerInstance {
         &self.server
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use clew_diagnose::{KillRisk, ProtectedAccounts, is_internal_session, to_valid_utf8};
+use clew_diagnose::{KillRisk, ProtectedAccounts, bytes_to_text, is_internal_session};
 use clew_model::{Failure, Language, LocalizedText, Session};
 
 /// Outcome of a kill.
@@ -20,7 +20,7 @@ pub enum KillOutcome {
     /// The server accepted the kill, but its effect could not be confirmed.
     /// The variant contains the session's last state or the failure that prevented the confirmation.
     Ending(LocalizedText),
-    /// The session or statement to kill had already ended before the kill.
+    /// The session or statement had already ended before the kill.
     AlreadyGone,
     /// Clew refused the kill.
     Refused(KillRefusal),
@@ -125,7 +125,7 @@ impl KillRefusal {
         } else if is_own {
             Some(Self::OwnSession)
         } else if protected.is_protected(&session.user) {
-            Some(Self::Protected { user: to_valid_utf8(&session.user) })
+            Some(Self::Protected { user: bytes_to_text(&session.user) })
         } else {
             None
         }

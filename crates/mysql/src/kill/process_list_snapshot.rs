@@ -9,7 +9,7 @@ use clew_diagnose::{ProtectedAccounts, is_internal_session};
 use clew_model::{Failure, FailureKind, LimitationKind, NodeUrl, Session};
 
 use super::client_sessions::ClientSessions;
-use super::victim::{MAX_COMPARED_STATEMENT_BYTES, MAX_VICTIM_ROW_BYTES, ProcessListOrigin, is_idle};
+use super::victim::{MAX_COMPARED_STATEMENT_BYTES, MAX_VICTIM_ROW_BYTES, ProcessListSource, is_idle};
 use super::{KillRefusal, KillTarget};
 use crate::connection::{Connection, run_with_read_timeout};
 use crate::connection_limit::ConnectionPurpose;
@@ -19,7 +19,7 @@ use crate::flavor::Flavor;
 use crate::process_list::{SessionMemoryLimiter, truncate_statement};
 use crate::server_instance::ServerInstance;
 use crate::transactions::{self, TransactionReadResult};
-use crate::{doctor, limitations, privileges, statements};
+use crate::{doctor, limitations, privileges, sql_statements};
 
 /// Value of the `Command` column for replication threads and for clients that are still logging in.
 const PROCESS_LIST_CONNECT_COMMAND: &[u8] = b"Connect";
@@ -28,7 +28,7 @@ const PROCESS_LIST_CONNECT_COMMAND: &[u8] = b"Connect";
 #[derive(Debug, Clone)]
 pub struct SessionLookupResult {
     /// Server instance that returned the process list, and the time at which Clew read the list.
-    pub read: ProcessListOrigin,
+    pub read: ProcessListSource,
     /// Sessions with the requested ids. Each statement is truncated to 64 KiB.
     pub sessions: Vec<Session>,
     own: HashSet<u64>,
@@ -66,14 +66,14 @@ pub async fn find_sessions_by_id(
     connector: &NodeConnector,
 ) -> Result<SessionLookupResult, Failure> {
     let reading = async {
-        let mut connection = Connection::open_for_purpose(ConnectionPurpose::Killing, node, connector).await?;
+        let mut connection = Connection::open_with_purpose(ConnectionPurpose::Killing, node, connector).await?;
         let server = connection.read_server_instance().await?;
         let (SessionList { sessions, own, is_direct, .. }, _) =
             read_sessions_and_elapsed_times(&mut connection, ElapsedTimeCheckScope::All, |session| {
                 ids.contains(&session.id)
             })
             .await?;
-        let read = build_process_list_origin(server);
+        let read = build_process_list_source(server);
         if ids.iter().any(|id| sessions.iter().all(|session| session.id != *id)) {
             require_complete_process_list(&mut connection).await?;
         }
@@ -91,12 +91,12 @@ pub async fn read_client_sessions(
     connector: &NodeConnector,
 ) -> Result<ClientSessions, Failure> {
     let reading = async {
-        let mut connection = Connection::open_for_purpose(purpose, node, connector).await?;
+        let mut connection = Connection::open_with_purpose(purpose, node, connector).await?;
         let server = connection.read_server_instance().await?;
         let own_ids = read_clew_session_ids(&mut connection).await?;
         let (SessionList { sessions: listed, own, is_direct, .. }, unchecked) =
             read_sessions_and_elapsed_times(&mut connection, ElapsedTimeCheckScope::All, |_| true).await?;
-        let read = build_process_list_origin(server);
+        let read = build_process_list_source(server);
         if !is_direct {
             connection.limitations.push(limitations::describe_indirect_connection());
         }
@@ -173,8 +173,8 @@ impl ProcessListSnapshot {
     }
 }
 
-fn build_process_list_origin(server: ServerInstance) -> ProcessListOrigin {
-    ProcessListOrigin { server, at: Instant::now(), reported: Arc::default() }
+fn build_process_list_source(server: ServerInstance) -> ProcessListSource {
+    ProcessListSource { server, at: Instant::now(), reported: Arc::default() }
 }
 
 pub(super) struct SessionList {
@@ -218,7 +218,7 @@ pub(super) async fn read_sessions_and_elapsed_times(
 ) -> Result<(SessionList, HashSet<u64>), Failure> {
     let mut found = read_matching_sessions(connection, wanted).await?;
     let unchecked =
-        elapsed_times::replace_elapsed_times(connection, found.sessions.iter_mut().collect(), checked).await?;
+        elapsed_times::correct_elapsed_times(connection, found.sessions.iter_mut().collect(), checked).await?;
     Ok((found, unchecked))
 }
 
@@ -231,7 +231,7 @@ async fn read_query_ids(
     if kind == KillTarget::Connection || connection.flavor == Flavor::MySql || ids.is_empty() {
         return Ok(HashMap::new());
     }
-    let rows: Vec<(u64, u64)> = connection.read_rows(&statements::mariadb_query_ids_query(ids)).await?;
+    let rows: Vec<(u64, u64)> = connection.read_rows(&sql_statements::mariadb_query_id_lookup(ids)).await?;
     Ok(rows.into_iter().collect())
 }
 
@@ -239,12 +239,12 @@ async fn read_query_ids(
 /// The server stores connection attributes only if performance_schema is on.
 /// If performance_schema is off, Clew recognises its sessions by connection id or by a comment in their statements.
 pub(super) async fn read_clew_session_ids(connection: &mut Connection) -> Result<HashSet<u64>, Failure> {
-    let query = statements::own_session_ids_query(connection.raw.own.installation_marker());
-    Ok(connection.read_optional_rows::<Option<u64>>(&query).await?.into_iter().flatten().collect())
+    let query = sql_statements::own_session_ids_query(connection.raw.own.installation_marker());
+    Ok(connection.read_rows_ignoring_server_errors::<Option<u64>>(&query).await?.into_iter().flatten().collect())
 }
 
 async fn require_process_privilege(connection: &mut Connection) -> Result<(), Failure> {
-    if privileges::is_probe_query_allowed(connection, statements::TRANSACTIONS_PROBE_QUERY).await? {
+    if privileges::is_probe_query_allowed(connection, sql_statements::TRANSACTIONS_PROBE_QUERY).await? {
         return Ok(());
     }
     let account = privileges::read_current_account(connection).await?;
@@ -266,8 +266,8 @@ pub(super) async fn require_complete_process_list(connection: &mut Connection) -
 }
 
 /// Returns the ids of replication appliers that [`is_internal_session`] does not detect.
-/// While a MySQL 9.7 replication applier runs a trigger, the process list shows the trigger definer's account.
-/// A session that runs a statement with the command `Connect` is an applier if performance_schema does not list it.
+/// While a MySQL 9.7 replication applier runs a trigger, the process list shows the account of the trigger's definer.
+/// A session is an applier if it runs a statement, has the command `Connect` and is missing from performance_schema.
 /// A client with the command `Connect` cannot run statements, because its login is not complete.
 async fn find_replication_appliers(
     connection: &mut Connection,
@@ -279,8 +279,8 @@ async fn find_replication_appliers(
         return Ok(HashSet::new());
     }
     let ids: Vec<u64> = candidates.iter().map(|session| session.id).collect();
-    let query = statements::replication_applier_query(&ids);
-    let rows: Vec<(u64, bool)> = connection.read_optional_rows(&query).await?;
+    let query = sql_statements::replication_applier_query(&ids);
+    let rows: Vec<(u64, bool)> = connection.read_rows_ignoring_server_errors(&query).await?;
     let applies = |session: &Session| match rows.iter().find(|(id, _)| *id == session.id) {
         Some((_, applies)) => *applies,
         None => session.command == PROCESS_LIST_CONNECT_COMMAND && session.statement.is_some(),

@@ -14,7 +14,7 @@ use clew_model::{Failure, NodeUrl, Session, Transaction};
 use crate::connection::{Connection, run_with_read_timeout};
 use crate::connector::NodeConnector;
 use crate::flavor::Flavor;
-use crate::{program_names, statements};
+use crate::{program_names, sql_statements};
 
 const MAX_TABLE_ENGINE_LOOKUPS: usize = 1024;
 const MAX_TABLES_PER_LOOKUP: usize = 64;
@@ -40,7 +40,7 @@ pub async fn read_kill_risks(
         engines.load_storage_engines(&mut connection, sessions).await?;
         // Without access to performance_schema, backups are recognised only by their statements.
         let ids: Vec<u64> = sessions.iter().map(|session| session.id).collect();
-        let programs = program_names::read_optional_program_names(&mut connection, &ids).await?;
+        let programs = program_names::read_program_names_if_permitted(&mut connection, &ids).await?;
         connection.close().await;
         let risks = |session: &Session| {
             let program = programs.get(&session.id).map(AsRef::as_ref);
@@ -52,7 +52,7 @@ pub async fn read_kill_risks(
     run_with_read_timeout(node, connector, "reading kill risks", assessing).await
 }
 
-/// Finds sessions with table changes that the server may be unable to roll back after a kill.
+/// Finds sessions whose table changes the server may be unable to roll back after a kill.
 ///
 /// Opens a connection only if a session modifies a table. Fails if the connection cannot be opened.
 pub async fn find_sessions_unsafe_to_kill(
@@ -103,7 +103,7 @@ impl StorageEngineCache {
     }
 
     /// An unknown storage engine counts as a kill risk.
-    pub(super) fn find_risk_to_changed_tables(&self, session: &Session) -> Option<KillRisk> {
+    pub(super) fn assess_risk_to_changed_tables(&self, session: &Session) -> Option<KillRisk> {
         detect_risks_to_changed_tables(session, &self.by_table).into_iter().next()
     }
 
@@ -114,7 +114,7 @@ impl StorageEngineCache {
         tables: &[TableRef],
     ) -> Result<(), Failure> {
         let names = tables.iter().filter_map(|table| Some((table.schema.as_deref()?, table.name.as_str())));
-        let statement = statements::table_engines_query(names);
+        let statement = sql_statements::table_engines_query(names);
         let Ok(rows) = connection.try_read_rows::<(u64, Option<String>)>(&statement).await? else {
             return Ok(());
         };
@@ -146,7 +146,7 @@ impl StorageEngineCache {
         };
         for view in views {
             let is_mysql = connection.flavor == Flavor::MySql;
-            let statement = statements::innodb_tables_query(view, is_mysql, by_name.keys().map(String::as_str));
+            let statement = sql_statements::innodb_tables_query(view, is_mysql, by_name.keys().map(String::as_str));
             let Ok(rows) = connection.try_read_rows::<String>(&statement).await? else { continue };
             for row in rows {
                 // InnoDB lists a partition as shop/orders#p#p0.
@@ -167,7 +167,7 @@ impl StorageEngineCache {
     ) -> Result<Option<StorageEngineKind>, Failure> {
         if self.kinds.is_none() {
             let rows: Vec<(String, Option<String>)> =
-                connection.try_read_rows(statements::STORAGE_ENGINES_QUERY).await?.unwrap_or_default();
+                connection.try_read_rows(sql_statements::STORAGE_ENGINES_QUERY).await?.unwrap_or_default();
             let kind = |(engine, transactions): (String, Option<String>)| {
                 let kind = match transactions.as_deref() {
                     Some("YES") => StorageEngineKind::Transactional,

@@ -14,9 +14,9 @@ pub(super) const MAX_VICTIM_ROW_BYTES: usize = MAX_COMPARED_STATEMENT_BYTES + (4
 /// Tolerance for comparing elapsed times, in seconds. Servers round elapsed times to whole seconds.
 const ELAPSED_TIME_TOLERANCE_SECONDS: u64 = 2;
 
-/// Origin of a process list: the server instance that returned it and the time at which it was read.
+/// Source of a process list: the server instance that returned the list and the time at which Clew read it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProcessListOrigin {
+pub struct ProcessListSource {
     /// Server instance that returned the process list.
     pub server: ServerInstance,
     /// Local monotonic time at which the process list was read.
@@ -40,7 +40,7 @@ pub struct Victim {
     /// SQL statement that must still be running when the `KILL` is sent, or `None` for any statement.
     pub expected: Option<ExpectedStatement>,
     /// Process list from which the caller selected the session.
-    pub read: ProcessListOrigin,
+    pub read: ProcessListSource,
 }
 
 /// SQL statement that the session must still be executing when the `KILL` is sent.
@@ -55,7 +55,7 @@ pub struct ExpectedStatement {
 impl Victim {
     /// Creates a [`Victim`] whose session is killed regardless of the statement that the session is running.
     #[must_use]
-    pub fn for_session(session: &Session, read: &ProcessListOrigin) -> Self {
+    pub fn for_session(session: &Session, read: &ProcessListSource) -> Self {
         Self {
             id: session.id,
             user: session.user.clone(),
@@ -67,7 +67,7 @@ impl Victim {
 
     /// Creates a [`Victim`] whose session is killed only if the session's current statement is still running.
     #[must_use]
-    pub fn for_statement(session: &Session, read: &ProcessListOrigin) -> Self {
+    pub fn for_statement(session: &Session, read: &ProcessListSource) -> Self {
         let statement = truncate_statement_for_comparison(session.statement.as_deref().unwrap_or_default()).to_vec();
         let seconds = read.reported.get(&session.id).copied().unwrap_or(session.seconds);
         let expected = Some(ExpectedStatement { statement, seconds });
@@ -82,7 +82,7 @@ impl Victim {
         self.user == now.user && self.host == now.host
     }
 
-    /// If the statement's elapsed time is lower than expected, the session has started the same statement again.
+    /// If the elapsed time is shorter than expected, the session has started an identical statement since the read.
     pub(super) fn runs_expected_statement(&self, now: &Session) -> bool {
         self.expected.as_ref().is_none_or(|expected| {
             let statement = now.statement.as_deref().unwrap_or_default();

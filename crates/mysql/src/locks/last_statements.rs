@@ -6,7 +6,7 @@ use clew_model::{Failure, Limitation};
 
 use super::threads::SessionIdsByThread;
 use crate::connection::Connection;
-use crate::{limitations, statements};
+use crate::{limitations, sql_statements};
 
 const MAX_STATEMENT_HISTORY_LOOKUPS: usize = 100;
 
@@ -27,9 +27,9 @@ pub(super) async fn read_last_statements(
         return Ok(BTreeMap::new());
     }
     let ids: Vec<u64> = threads.keys().copied().collect();
-    let open: Vec<(u64, u64)> = connection.read_rows(&statements::transactions_by_thread_query(&ids)).await?;
+    let open: Vec<(u64, u64)> = connection.read_rows(&sql_statements::transactions_by_thread_query(&ids)).await?;
     let open: HashMap<u64, u64> = open.into_iter().collect();
-    let rows: Vec<StatementRow> = connection.read_rows(&statements::last_statements_query(&ids)).await?;
+    let rows: Vec<StatementRow> = connection.read_rows(&sql_statements::last_statements_query(&ids)).await?;
     if rows.is_empty() {
         limitations.extend(find_statement_history_limitation(connection).await?);
     }
@@ -49,7 +49,7 @@ pub(super) async fn read_last_statements(
 }
 
 async fn find_statement_history_limitation(connection: &mut Connection) -> Result<Option<Limitation>, Failure> {
-    let rows: Vec<(bool, i64)> = connection.read_rows(statements::STATEMENT_HISTORY_SETTINGS_QUERY).await?;
+    let rows: Vec<(bool, i64)> = connection.read_rows(sql_statements::STATEMENT_HISTORY_SETTINGS_QUERY).await?;
     Ok(match rows.first() {
         Some((_, 0)) => Some(limitations::describe_empty_statement_history()),
         Some((true, _)) => None,

@@ -4,7 +4,7 @@ use clew_model::{Failure, Limitation};
 
 use crate::connection::Connection;
 use crate::flavor::Flavor;
-use crate::{doctor, limitations, privileges, statements};
+use crate::{doctor, limitations, privileges, sql_statements};
 
 /// Error code for an unknown table in `information_schema`, such as the table of a plugin that is not installed.
 const ER_UNKNOWN_TABLE: u16 = 1109;
@@ -70,7 +70,7 @@ pub(super) async fn detect_readable_lock_tables(
 }
 
 async fn has_metadata_lock_plugin(connection: &mut Connection) -> Result<bool, Failure> {
-    match connection.query_all_rows::<mysql_common::Row>(statements::GRANTED_METADATA_LOCKS_PROBE_QUERY).await {
+    match connection.query_all_rows::<mysql_common::Row>(sql_statements::GRANTED_METADATA_LOCKS_PROBE_QUERY).await {
         Ok(_) => Ok(true),
         Err(crate::client::Error::Server(error)) if error.code == ER_UNKNOWN_TABLE => Ok(false),
         Err(error) => Err(connection.client_error_to_failure(&error)),

@@ -2,13 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use clew_diagnose::waits::{InnoDbLock, InnoDbLockWait, LockStatus, MetadataLock, MetadataLockObjectKind};
+use clew_diagnose::lock_waits::{InnoDbLock, InnoDbLockWait, LockStatus, MetadataLock, MetadataLockObjectKind};
 use clew_model::{Failure, Transaction};
 
 use super::identifiers::{decode_text_column, parse_table_name};
 use super::threads::{LockOwnerWithThreadId, RowLockWaitWithThreadIds};
 use crate::connection::Connection;
-use crate::statements;
+use crate::sql_statements;
 use crate::transactions::ER_SPECIFIC_ACCESS_DENIED_ERROR;
 
 /// Row of `innodb_lock_waits`: transaction id and lock id of the waiter, transaction id and lock id of the blocker.
@@ -22,7 +22,7 @@ pub(super) async fn read_row_lock_waits(
     connection: &mut Connection,
     transactions: &[Transaction],
 ) -> Result<Vec<RowLockWaitWithThreadIds>, Failure> {
-    let rows: Vec<WaitRow> = match connection.query_all_rows(statements::MARIADB_LOCK_WAITS_QUERY).await {
+    let rows: Vec<WaitRow> = match connection.query_all_rows(sql_statements::MARIADB_LOCK_WAITS_QUERY).await {
         Ok(rows) => rows,
         // The account lacks the PROCESS privilege; `read_visible_transactions` added the limitation.
         Err(crate::client::Error::Server(error)) if error.code == ER_SPECIFIC_ACCESS_DENIED_ERROR => {
@@ -30,7 +30,7 @@ pub(super) async fn read_row_lock_waits(
         }
         Err(error) => return Err(connection.client_error_to_failure(&error)),
     };
-    let locks: Vec<LockRow> = connection.read_rows(statements::MARIADB_ROW_LOCKS_QUERY).await?;
+    let locks: Vec<LockRow> = connection.read_rows(sql_statements::MARIADB_ROW_LOCKS_QUERY).await?;
     let locks: HashMap<Vec<u8>, InnoDbLock> = locks.into_iter().map(parse_lock_row).collect();
     let unnumbered = find_waiting_read_only_transactions(connection, transactions).await?;
     let numbered: HashMap<u64, u64> = transactions
@@ -108,7 +108,7 @@ async fn find_waiting_read_only_transactions(
     if !transactions.iter().any(|transaction| transaction.id == 0 && transaction.is_waiting_for_lock()) {
         return Ok(waiters);
     }
-    let rows: Vec<(u64, Vec<u8>)> = connection.read_rows(statements::WAITING_READ_ONLY_TRANSACTIONS_QUERY).await?;
+    let rows: Vec<(u64, Vec<u8>)> = connection.read_rows(sql_statements::WAITING_READ_ONLY_TRANSACTIONS_QUERY).await?;
     for (session, lock) in rows {
         waiters.entry(lock).or_default().push(session);
     }
@@ -130,7 +130,7 @@ fn parse_lock_row((id, mode, kind, printed, index, data): LockRow) -> (Vec<u8>, 
 
 #[cfg(test)]
 mod tests {
-    use clew_diagnose::waits::{LockOwner, MetadataLockMode, MetadataLockObject};
+    use clew_diagnose::lock_waits::{LockOwner, MetadataLockMode, MetadataLockObject};
 
     use super::*;
 

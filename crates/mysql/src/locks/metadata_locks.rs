@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
-use clew_diagnose::waits::{LockStatus, MetadataLock, MetadataLockMode, MetadataLockObject, MetadataLockObjectKind};
+use clew_diagnose::lock_waits::{
+    LockStatus, MetadataLock, MetadataLockMode, MetadataLockObject, MetadataLockObjectKind,
+};
 use clew_model::Failure;
 
 use super::identifiers::decode_text_column;
@@ -10,7 +12,7 @@ use super::lock_table_access::LockTableAccess;
 use super::prepared_xa_transactions::PreparedXaTransaction;
 use super::threads::SessionIdsByThread;
 use crate::connection::Connection;
-use crate::statements;
+use crate::sql_statements;
 
 /// Metadata lock whose thread id has not been mapped to a session id yet.
 #[derive(Debug)]
@@ -29,11 +31,11 @@ pub(super) async fn read_metadata_locks(
 ) -> Result<Vec<MetadataLockWithThreadId>, Failure> {
     let mut locks = Vec::new();
     if capabilities.metadata_locks {
-        let rows: Vec<LockRow> = connection.read_rows(statements::METADATA_LOCKS_QUERY).await?;
+        let rows: Vec<LockRow> = connection.read_rows(sql_statements::METADATA_LOCKS_QUERY).await?;
         locks.extend(rows.into_iter().filter_map(parse_lock_row));
     }
     if capabilities.plugin {
-        let rows: Vec<HeldRow> = connection.read_rows(statements::GRANTED_METADATA_LOCKS_QUERY).await?;
+        let rows: Vec<HeldRow> = connection.read_rows(sql_statements::GRANTED_METADATA_LOCKS_QUERY).await?;
         locks.extend(rows.into_iter().filter_map(parse_granted_lock_row));
     }
     Ok(locks)

@@ -2,13 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use clew_diagnose::waits::InnoDbLock;
+use clew_diagnose::lock_waits::InnoDbLock;
 use clew_model::Failure;
 
 use super::identifiers::decode_text_column;
 use super::threads::{LockOwnerWithThreadId, RowLockWaitWithThreadIds};
 use crate::connection::Connection;
-use crate::statements;
+use crate::sql_statements;
 
 const MAX_LOCK_IDS_PER_QUERY: usize = 500;
 /// Maximum number of InnoDB lock ids for which Clew looks up the locked objects.
@@ -18,7 +18,7 @@ const MAX_TOTAL_LOCK_IDS: usize = 5000;
 type WaitRow = (Vec<u8>, u64, Option<u64>, Vec<u8>, u64, Option<u64>);
 
 pub(super) async fn read_row_lock_waits(connection: &mut Connection) -> Result<Vec<RowLockWaitWithThreadIds>, Failure> {
-    let rows: Vec<WaitRow> = connection.read_rows(statements::MYSQL_LOCK_WAITS_QUERY).await?;
+    let rows: Vec<WaitRow> = connection.read_rows(sql_statements::MYSQL_LOCK_WAITS_QUERY).await?;
     let locks = read_innodb_locks_by_id(connection, &rows).await?;
     let owner = |transaction, thread| LockOwnerWithThreadId { transaction, thread, session: None };
     let wait = |(
@@ -57,7 +57,7 @@ async fn read_innodb_locks_by_id(
     let ids: Vec<&str> = ids.filter(|&id| unique.insert(id)).take(MAX_TOTAL_LOCK_IDS).collect();
     let mut locks = HashMap::new();
     for ids in ids.chunks(MAX_LOCK_IDS_PER_QUERY) {
-        let rows: Vec<LockRow> = connection.read_rows(&statements::data_locks_query(ids)).await?;
+        let rows: Vec<LockRow> = connection.read_rows(&sql_statements::data_locks_query(ids)).await?;
         locks.extend(rows.into_iter().map(parse_lock_row));
     }
     Ok(locks)

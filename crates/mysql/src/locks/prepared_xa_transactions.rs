@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use clew_diagnose::waits::{MetadataLockObject, MetadataLockObjectKind, TableName};
+use clew_diagnose::lock_waits::{MetadataLockObject, MetadataLockObjectKind, TableName};
 use clew_model::{Failure, Limitation, Transaction};
 
 use super::identifiers::decode_text_column;
 use crate::connection::Connection;
 use crate::flavor::Flavor;
-use crate::{limitations, statements};
+use crate::{limitations, sql_statements};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PreparedXaTransaction {
@@ -62,7 +62,7 @@ pub(super) async fn read_prepared_transactions(
     if connection.flavor == Flavor::MySql && locks_readable {
         query_locked_tables(connection, &mut prepared).await?;
     }
-    match connection.try_read_rows(statements::XA_RECOVER_QUERY).await? {
+    match connection.try_read_rows(sql_statements::XA_RECOVER_QUERY).await? {
         Ok(names) => assign_xid_if_unambiguous(&mut prepared, &names),
         Err(error) => limitations.push(limitations::describe_unreadable_xids(&error.message, account)),
     }
@@ -74,7 +74,7 @@ async fn query_locked_tables(
     prepared: &mut [PreparedXaTransaction],
 ) -> Result<(), Failure> {
     let ids: Vec<u64> = prepared.iter().map(|prepared| prepared.transaction).collect();
-    let rows: Vec<TableRow> = connection.read_rows(&statements::locked_tables_query(&ids)).await?;
+    let rows: Vec<TableRow> = connection.read_rows(&sql_statements::locked_tables_query(&ids)).await?;
     let mut tables: HashMap<u64, Vec<TableName>> = HashMap::new();
     let mut threads = HashMap::new();
     for (transaction, thread, schema, table) in rows {
@@ -93,7 +93,7 @@ async fn query_locked_tables(
     Ok(())
 }
 
-/// Assigns an XID to a prepared transaction only if there is exactly one XID and one transaction without a session.
+/// Sets the XID of the prepared transaction if there is exactly one prepared transaction and exactly one XID.
 /// With several XIDs, the assignment would be ambiguous, because the server lists XIDs without transaction ids.
 fn assign_xid_if_unambiguous(prepared: &mut [PreparedXaTransaction], names: &[XidRow]) {
     if let ([prepared], [name]) = (prepared, names) {

@@ -2,12 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use clew_diagnose::waits::{InnoDbLock, InnoDbLockWait, LockOwner};
+use clew_diagnose::lock_waits::{InnoDbLock, InnoDbLockWait, LockOwner};
 use clew_model::Failure;
 
 use super::lock_table_access::LockTableAccess;
 use crate::connection::Connection;
-use crate::statements;
+use crate::sql_statements;
 
 /// The map contains only performance_schema threads that still exist and have a session.
 #[derive(Debug, Default)]
@@ -39,7 +39,7 @@ pub(super) async fn read_session_ids_by_thread(
     if !capabilities.performance_schema {
         return Ok(SessionIdsByThread::default());
     }
-    let rows: Vec<(u64, u64, bool)> = connection.read_rows(statements::SESSION_IDS_BY_THREAD_QUERY).await?;
+    let rows: Vec<(u64, u64, bool)> = connection.read_rows(sql_statements::SESSION_IDS_BY_THREAD_QUERY).await?;
     let appliers = rows.iter().filter(|(_, _, applies)| *applies).map(|&(_, session, _)| session).collect();
     Ok(SessionIdsByThread {
         sessions: rows.into_iter().map(|(thread, session, _)| (thread, session)).collect(),

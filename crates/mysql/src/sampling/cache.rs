@@ -26,7 +26,7 @@ pub struct SampleCache {
     /// True if `performance_schema.processlist` is incomplete, so Clew uses `SHOW FULL PROCESSLIST` instead.
     pub(super) use_show_processlist: bool,
     pub(super) clock: NodeClockHistory,
-    /// Limitations from the last full sample about objects that performance_schema could not instrument.
+    /// Limitations from the last full sample about objects that performance_schema did not record.
     pub(super) losses: Vec<Limitation>,
     /// Limitations from the most recent sample that included the lock tables.
     pub(super) limitations: Vec<Limitation>,
@@ -80,7 +80,7 @@ impl SampleCache {
         &self.program_name_limitations
     }
 
-    /// `unreadable` contains the reason if performance_schema is unreadable, and is `None` otherwise.
+    /// `unreadable` is the reason why performance_schema is unreadable, or `None` if it is readable.
     pub(super) async fn refresh_all_program_names(
         &mut self,
         connection: &mut Connection,

@@ -22,7 +22,7 @@ const MAX_STATEMENT_BYTES_PER_BATCH: usize = 1 << 20;
 const MAX_INLINE_ENCODED_BYTES: usize = 64 << 10;
 
 /// Maximum number of sessions whose elapsed times Clew checks. A higher number would require more memory.
-const MAX_SESSIONS_WITH_ELAPSED_TIME_CHECK: usize = 2_000;
+const MAX_ELAPSED_TIME_CHECKS: usize = 2_000;
 
 /// The callback `observe` receives each session before the session is encoded.
 pub(super) async fn read_sorted_rows(
@@ -48,7 +48,7 @@ pub(super) async fn read_sorted_rows(
         process_list::query_full_process_list(&mut connection.raw.client, max_row_bytes).await.map_err(read_failure)?;
     while let Some(session) = sessions.next().await.map_err(read_failure)? {
         if is_deferred(&session) {
-            if deferred.ages.len() < MAX_SESSIONS_WITH_ELAPSED_TIME_CHECK {
+            if deferred.ages.len() < MAX_ELAPSED_TIME_CHECKS {
                 deferred = deferred.push(session).await.map_err(temporary_file_failure)?;
                 continue;
             }
@@ -66,7 +66,7 @@ pub(super) async fn read_sorted_rows(
     if unchecked > 0 {
         connection.limitations.push(limitations::describe_unchecked_session_durations(unchecked));
     }
-    elapsed_times::replace_elapsed_times_with_timer_values(connection, &mut deferred.ages, ElapsedTimeCheckScope::Busy)
+    elapsed_times::correct_elapsed_times_with_timer_values(connection, &mut deferred.ages, ElapsedTimeCheckScope::Busy)
         .await?;
     let mut deferred = deferred.into_reader().map_err(temporary_file_failure)?;
     while let Some(session) = deferred.next().map_err(temporary_file_failure)? {

@@ -6,7 +6,7 @@ use clew_mysql::{
     ConnectionPurpose, KillOptions, KillOutcome, KillRefusal, KillTarget, Victim, find_sessions_by_id, kill_victims,
     read_client_sessions,
 };
-use clew_testkit::{Flavor, RawSession, Server};
+use clew_testkit::{DatabaseServer, Flavor, RawSession};
 use mysql_async::prelude::Queryable;
 
 use super::{
@@ -20,7 +20,7 @@ async fn kill_sessions(url: &str, victims: &[Victim], kind: KillTarget) -> Vec<(
 }
 
 /// Returns the value of a status counter.
-async fn status_counter(server: &Server, counter: &str) -> u64 {
+async fn status_counter(server: &DatabaseServer, counter: &str) -> u64 {
     let mut root = server.connect_as_root().await.unwrap();
     let row: Option<(String, u64)> = root.query_first(format!("SHOW GLOBAL STATUS LIKE '{counter}'")).await.unwrap();
     root.disconnect().await.unwrap();
@@ -32,7 +32,7 @@ async fn status_counter(server: &Server, counter: &str) -> u64 {
 const WAIT_FOR_LOCK: &str = "DO GET_LOCK('clew', 600)";
 
 /// Opens sessions that wait for a lock held by the first one.
-async fn waiting_sessions(server: &Server, count: usize) -> (Vec<RawSession>, Vec<Session>) {
+async fn waiting_sessions(server: &DatabaseServer, count: usize) -> (Vec<RawSession>, Vec<Session>) {
     let mut holder = open_session(server, "app").await;
     holder.execute(WAIT_FOR_LOCK).await.unwrap();
     let mut raw = vec![holder];

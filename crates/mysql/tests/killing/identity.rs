@@ -2,7 +2,7 @@
 
 use clew_model::NodeUrl;
 use clew_mysql::{ConnectionPurpose, KillOutcome, KillRefusal, KillTarget, Victim, read_client_sessions};
-use clew_testkit::{Flavor, RawSession, Server};
+use clew_testkit::{DatabaseServer, Flavor, RawSession};
 
 use super::{
     LONG, busy_session, connection_victim, connector, find_session, kill_as_root, open_session, server,
@@ -12,7 +12,7 @@ use super::{
 const KINDS: [KillTarget; 2] = [KillTarget::Connection, KillTarget::Query];
 
 /// Checks that the session still runs the statement.
-async fn assert_alive(server: &Server, raw: &RawSession, statement: &str) {
+async fn assert_alive(server: &DatabaseServer, raw: &RawSession, statement: &str) {
     let session = find_session(server, raw.id).await.unwrap();
     assert_eq!((session.command.as_slice(), session.statement.as_deref()), (&b"Query"[..], Some(statement.as_bytes())));
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clew_model::NodeUrl;
 use clew_mysql::{KillEffect, KillOutcome, KillTarget, PreKillSnapshot};
-use clew_testkit::{Flavor, RawSession, Server};
+use clew_testkit::{DatabaseServer, Flavor, RawSession};
 use mysql_async::prelude::Queryable;
 use tokio::time::sleep;
 
@@ -14,7 +14,7 @@ use super::{connection_victim, connector, find_session, kill_as_root, open_sessi
 const INNODB_TRX_REFRESH_INTERVAL: Duration = Duration::from_millis(120);
 
 /// Opens a session that changes the only row of `shop.t` in an open transaction.
-async fn blocking_session(server: &Server) -> RawSession {
+async fn blocking_session(server: &DatabaseServer) -> RawSession {
     let mut session = open_session(server, "app").await;
     session.execute("START TRANSACTION").await.unwrap();
     session.execute("UPDATE shop.t SET v = v + 1").await.unwrap();
@@ -22,7 +22,7 @@ async fn blocking_session(server: &Server) -> RawSession {
 }
 
 /// Opens a session that waits for the row, and holds it afterwards.
-async fn waiting_session(server: &Server) -> RawSession {
+async fn waiting_session(server: &DatabaseServer) -> RawSession {
     const UPDATE: &str = "UPDATE shop.t SET v = v + 2";
     let mut session = open_session(server, "app").await;
     session.execute("SET SESSION innodb_lock_wait_timeout = 600").await.unwrap();
@@ -38,7 +38,7 @@ fn effect_with_rows(flavor: Flavor, rows: u64) -> KillEffect {
     KillEffect { rows_rolled_back: Some(rows), hides_waits, ..KillEffect::default() }
 }
 
-async fn effect_of_killing(server: &Server, session: u64) -> KillEffect {
+async fn effect_of_killing(server: &DatabaseServer, session: u64) -> KillEffect {
     let (node, connector): (NodeUrl, _) = (server.url().parse().unwrap(), connector());
     let victim = connection_victim(server, &find_session(server, session).await.unwrap()).await;
     // The server's tables show the waits slightly later than the statements.
@@ -55,14 +55,14 @@ async fn effect_of_killing(server: &Server, session: u64) -> KillEffect {
 }
 
 /// Returns the number of sessions that run the waiting statement.
-async fn count_waiting(server: &Server) -> usize {
+async fn count_waiting(server: &DatabaseServer) -> usize {
     let mut root = server.connect_as_root().await.unwrap();
     let count = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'UPDATE shop.t SET v = v + 2%'";
     let count: Option<usize> = root.query_first(count).await.unwrap();
     count.unwrap()
 }
 
-async fn server_with_table(flavor: Flavor) -> Server {
+async fn server_with_table(flavor: Flavor) -> DatabaseServer {
     let server = server(flavor).await;
     server
         .run_statements(&[

@@ -19,10 +19,10 @@ use std::time::Duration;
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{Failure, Session};
 use clew_mysql::{
-    ConnectionRegistry, KillOptions, KillOutcome, KillTarget, NodeConnector, ProcessListOrigin, ReadLimits, Victim,
+    ConnectionRegistry, KillOptions, KillOutcome, KillTarget, NodeConnector, ProcessListSource, ReadLimits, Victim,
     find_sessions_by_id, kill_single_victim,
 };
-use clew_testkit::{ClientCharset, DatabaseServerOptions, Flavor, RawSession, Server};
+use clew_testkit::{ClientCharset, DatabaseServer, DatabaseServerOptions, Flavor, RawSession};
 use mysql_async::OptsBuilder;
 use tokio::time::sleep;
 
@@ -43,7 +43,7 @@ fn connector() -> NodeConnector {
 }
 
 /// Starts a server with accounts without password: `app`, `rdsadmin`, and `clew` without privileges.
-async fn server(flavor: Flavor) -> Server {
+async fn server(flavor: Flavor) -> DatabaseServer {
     let options = match flavor {
         Flavor::MySql => DatabaseServerOptions::default(),
         Flavor::MariaDb => DatabaseServerOptions {
@@ -51,18 +51,18 @@ async fn server(flavor: Flavor) -> Server {
             ..DatabaseServerOptions::default()
         },
     };
-    let server = Server::start(flavor, &options).await.unwrap();
+    let server = DatabaseServer::start(flavor, &options).await.unwrap();
     server.run_statements(&["CREATE USER app@'%'", "CREATE USER rdsadmin@'%'", "CREATE USER clew@'%'"]).await.unwrap();
     server
 }
 
-async fn open_session(server: &Server, user: &str) -> RawSession {
+async fn open_session(server: &DatabaseServer, user: &str) -> RawSession {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
     RawSession::open(address, user, None, ClientCharset::Utf8mb4).await.unwrap()
 }
 
 /// Opens a session that runs a statement. Also returns the listed session.
-async fn busy_session(server: &Server, user: &str, statement: &str) -> (RawSession, Session) {
+async fn busy_session(server: &DatabaseServer, user: &str, statement: &str) -> (RawSession, Session) {
     let mut raw = open_session(server, user).await;
     raw.send_statement(statement.as_bytes()).await.unwrap();
     let session = wait_until_running(server, raw.id, statement).await;
@@ -70,7 +70,7 @@ async fn busy_session(server: &Server, user: &str, statement: &str) -> (RawSessi
 }
 
 /// Waits until a session is listed with this statement.
-async fn wait_until_running(server: &Server, id: u64, statement: &str) -> Session {
+async fn wait_until_running(server: &DatabaseServer, id: u64, statement: &str) -> Session {
     loop {
         if let Some(session) = find_session(server, id).await
             && session.statement.as_deref() == Some(statement.as_bytes())
@@ -82,7 +82,7 @@ async fn wait_until_running(server: &Server, id: u64, statement: &str) -> Sessio
 }
 
 /// Opens an idle session. Also returns the listed session.
-async fn idle_session(server: &Server, user: &str) -> (RawSession, Session) {
+async fn idle_session(server: &DatabaseServer, user: &str) -> (RawSession, Session) {
     let raw = open_session(server, user).await;
     loop {
         if let Some(session) = find_session(server, raw.id).await
@@ -94,12 +94,12 @@ async fn idle_session(server: &Server, user: &str) -> (RawSession, Session) {
     }
 }
 
-async fn find_session(server: &Server, id: u64) -> Option<Session> {
+async fn find_session(server: &DatabaseServer, id: u64) -> Option<Session> {
     find_sessions_by_id(&server.url().parse().unwrap(), &[id], &connector()).await.unwrap().sessions.pop()
 }
 
 /// Returns options of a root connection with an installation marker in a connection attribute.
-fn with_installation_marker(server: &Server, marker: &str) -> OptsBuilder {
+fn with_installation_marker(server: &DatabaseServer, marker: &str) -> OptsBuilder {
     let options = OptsBuilder::default().ip_or_hostname("127.0.0.1").tcp_port(server.port()).user(Some("root"));
     options.prefer_socket(false).connect_attribute("clew_connection", format!("clew:{marker}.1.1"))
 }
@@ -115,27 +115,27 @@ async fn try_kill(url: &str, victim: &Victim, kind: KillTarget) -> Result<KillOu
 }
 
 /// Kills a victim as root.
-async fn kill_as_root(server: &Server, victim: &Victim, kind: KillTarget) -> KillOutcome {
+async fn kill_as_root(server: &DatabaseServer, victim: &Victim, kind: KillTarget) -> KillOutcome {
     try_kill(&server.url(), victim, kind).await.unwrap()
 }
 
 /// Returns a list read as if the server had listed its sessions now.
-async fn list_read(server: &Server) -> ProcessListOrigin {
+async fn list_read(server: &DatabaseServer) -> ProcessListSource {
     find_sessions_by_id(&server.url().parse().unwrap(), &[], &connector()).await.unwrap().read
 }
 
-async fn connection_victim(server: &Server, session: &Session) -> Victim {
+async fn connection_victim(server: &DatabaseServer, session: &Session) -> Victim {
     Victim::for_session(session, &list_read(server).await)
 }
 
 /// Creates a victim as a user would choose it.
-async fn victim_of_kind(server: &Server, session: &Session, kind: KillTarget) -> Victim {
+async fn victim_of_kind(server: &DatabaseServer, session: &Session, kind: KillTarget) -> Victim {
     match kind {
         KillTarget::Connection => connection_victim(server, session).await,
         KillTarget::Query => statement_victim(server, session).await,
     }
 }
 
-async fn statement_victim(server: &Server, session: &Session) -> Victim {
+async fn statement_victim(server: &DatabaseServer, session: &Session) -> Victim {
     Victim::for_statement(session, &list_read(server).await)
 }

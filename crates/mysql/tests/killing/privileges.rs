@@ -2,14 +2,14 @@
 
 use clew_model::{Failure, FailureKind};
 use clew_mysql::{KillOutcome, KillTarget, find_sessions_by_id};
-use clew_testkit::{Flavor, Server};
+use clew_testkit::{DatabaseServer, Flavor};
 
 use super::{LONG, busy_session, connection_victim, connector, find_session, server, try_kill, victim_of_kind};
 
 const KINDS: [KillTarget; 2] = [KillTarget::Connection, KillTarget::Query];
 
 /// Runs the `GRANT` statement of the failure unchanged.
-async fn paste_grant(server: &Server, failure: &Failure, privilege: &str) {
+async fn paste_grant(server: &DatabaseServer, failure: &Failure, privilege: &str) {
     assert_eq!(failure.kind, FailureKind::MissingPrivilege, "{failure}");
     let grant = failure.detail.split_once("GRANT ").unwrap().1;
     assert!(grant.starts_with(&format!("{privilege} ON *.* TO ")), "{failure}");

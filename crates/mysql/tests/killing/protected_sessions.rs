@@ -5,7 +5,7 @@ use std::time::Duration;
 use clew_diagnose::ProtectedAccounts;
 use clew_model::NodeUrl;
 use clew_mysql::{KillOptions, KillOutcome, KillRefusal, KillTarget, find_sessions_by_id, kill_single_victim};
-use clew_testkit::{Flavor, Server};
+use clew_testkit::{DatabaseServer, Flavor};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};
 use tokio::time::sleep;
@@ -58,7 +58,7 @@ async fn sessions_of_protected_accounts_survive() {
 }
 
 /// Returns the id of the event scheduler, a thread of every server.
-async fn event_scheduler_id(server: &Server) -> u64 {
+async fn event_scheduler_id(server: &DatabaseServer) -> u64 {
     server.run_statements(&["SET GLOBAL event_scheduler = ON"]).await.unwrap();
     let mut root = server.connect_as_root().await.unwrap();
     loop {

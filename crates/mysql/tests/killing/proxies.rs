@@ -10,8 +10,8 @@ use clew_mysql::{
     Victim, diagnose_node, find_sessions_by_id, kill_single_victim, read_client_sessions, take_snapshot,
 };
 use clew_testkit::{
-    ConnectionIdRewrite, Flavor, PacketAction, RawSession, RewriteRules, RewritingProxy, Server, VirtualIpProxy,
-    open_idle_sessions,
+    ConnectionIdRewrite, DatabaseServer, Flavor, PacketAction, RawSession, RewriteRules, RewritingProxy,
+    VirtualIpProxy, open_idle_sessions,
 };
 use mysql_async::prelude::Queryable;
 use tokio::task::JoinHandle;
@@ -19,7 +19,7 @@ use tokio::time::{sleep, timeout};
 
 use super::{LONG, busy_session, connector, find_session, kill_as_root, list_read, open_session, server};
 
-fn address(server: &Server) -> SocketAddr {
+fn address(server: &DatabaseServer) -> SocketAddr {
     (Ipv4Addr::LOCALHOST, server.port()).into()
 }
 
@@ -112,7 +112,7 @@ struct HeldRead {
 }
 
 impl HeldRead {
-    async fn start(server: &Server) -> Self {
+    async fn start(server: &DatabaseServer) -> Self {
         let address = VirtualIpProxy::start(self::address(server)).await.unwrap();
         let rewrite =
             RewriteRules { effect: Some(("PROCESSLIST", PacketAction::HoldResponse)), ..RewriteRules::default() };
@@ -131,7 +131,7 @@ impl HeldRead {
     }
 
     /// Opens sessions until their ids include that of the read.
-    async fn open_sessions_with_same_ids(&self, server: &Server) -> Vec<RawSession> {
+    async fn open_sessions_with_same_ids(&self, server: &DatabaseServer) -> Vec<RawSession> {
         // MariaDB may lose an account that was created just before a crash.
         server.run_statements(&["CREATE USER IF NOT EXISTS app@'%'"]).await.unwrap();
         let mut sessions: Vec<RawSession> = Vec::new();
@@ -146,7 +146,7 @@ impl HeldRead {
 
     /// Points the address to this server and abandons the read. Checks that no session is killed.
     /// Returns the kinds of the limitations that the next read reports.
-    async fn fail_over_to(self, server: &Server, sessions: &[RawSession]) -> Vec<LimitationKind> {
+    async fn fail_over_to(self, server: &DatabaseServer, sessions: &[RawSession]) -> Vec<LimitationKind> {
         self.address.fail_over_to(self::address(server));
         self.proxy.set_rewrite_rules(RewriteRules::default());
         self.reading.abort();

@@ -9,12 +9,12 @@ use clew_mysql::{
     KillOptions, KillOutcome, KillRefusal, KillTarget, UnsafeKillPolicy, Victim, find_sessions_unsafe_to_kill,
     kill_victims, read_kill_risks, read_lock_waits,
 };
-use clew_testkit::{ClientCharset, Flavor, RawSession, Server, open_big_transaction};
+use clew_testkit::{ClientCharset, DatabaseServer, Flavor, RawSession, begin_large_transaction};
 
 use super::{connection_victim, connector, find_session, open_session, server, wait_until_running};
 
 /// Starts a server with one table of each kind of engine in the schema `shop`, which `app` may change.
-async fn server_with_tables(flavor: Flavor) -> Server {
+async fn server_with_tables(flavor: Flavor) -> DatabaseServer {
     let server = server(flavor).await;
     server
         .run_statements(&[
@@ -31,7 +31,7 @@ async fn server_with_tables(flavor: Flavor) -> Server {
 }
 
 /// Opens a session of `app` that runs a statement in the schema `shop`. Also returns the listed session.
-async fn changing_session(server: &Server, statement: &str) -> (RawSession, Session) {
+async fn changing_session(server: &DatabaseServer, statement: &str) -> (RawSession, Session) {
     let mut raw = open_session(server, "app").await;
     raw.execute("USE shop").await.unwrap();
     raw.send_statement(statement.as_bytes()).await.unwrap();
@@ -40,7 +40,7 @@ async fn changing_session(server: &Server, statement: &str) -> (RawSession, Sess
 }
 
 /// Opens a session that prevents others from changing the tables.
-async fn table_lock_holder(server: &Server) -> RawSession {
+async fn table_lock_holder(server: &DatabaseServer) -> RawSession {
     let mut holder = open_session(server, "app").await;
     holder.execute("LOCK TABLES shop.log READ, shop.orders READ").await.unwrap();
     holder
@@ -206,7 +206,7 @@ async fn backup_session_is_recognised_by_its_program_or_statement_on_a_server() 
 async fn rollback_of_many_rows_is_reported_as_long_on_a_server() {
     for flavor in Flavor::ALL {
         let server = server(flavor).await;
-        let raw = open_big_transaction(&server, "app", 14).await.unwrap();
+        let raw = begin_large_transaction(&server, "app", 14).await.unwrap();
         let session = find_session(&server, raw.id).await.unwrap();
         let (node, connector) = (server.url().parse().unwrap(), connector());
         let waits = read_lock_waits(&node, &connector).await.unwrap();

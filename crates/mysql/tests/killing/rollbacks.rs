@@ -2,11 +2,11 @@
 
 use clew_model::{Failure, FailureKind};
 use clew_mysql::{KillTarget, Rollback, read_rollbacks};
-use clew_testkit::{Flavor, Server, open_big_transaction};
+use clew_testkit::{DatabaseServer, Flavor, begin_large_transaction};
 
 use super::{connection_victim, connector, find_session, kill_as_root, server};
 
-async fn read_progress(server: &Server, wanted: Option<&[u64]>) -> Vec<Rollback> {
+async fn read_progress(server: &DatabaseServer, wanted: Option<&[u64]>) -> Vec<Rollback> {
     read_rollbacks(&server.url().parse().unwrap(), wanted, &connector()).await.unwrap()
 }
 
@@ -14,7 +14,7 @@ async fn read_progress(server: &Server, wanted: Option<&[u64]>) -> Vec<Rollback>
 async fn rollback_progress_is_read_until_it_ends() {
     for flavor in Flavor::ALL {
         let server = server(flavor).await;
-        let raw = open_big_transaction(&server, "app", 16).await.unwrap();
+        let raw = begin_large_transaction(&server, "app", 16).await.unwrap();
         // An open transaction is no rollback.
         assert_eq!(read_progress(&server, None).await, [], "{flavor}");
         let session = find_session(&server, raw.id).await.unwrap();

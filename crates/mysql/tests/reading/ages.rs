@@ -10,8 +10,8 @@ use clew_mysql::{
     read_session_detail, take_session_sample, take_snapshot,
 };
 use clew_testkit::{
-    ClientCharset, DatabaseServerOptions, Flavor, PacketAction, RawSession, RewriteRules, RewritingProxy, Server,
-    ServerClock,
+    ClientCharset, DatabaseServer, DatabaseServerOptions, Flavor, PacketAction, RawSession, RewriteRules,
+    RewritingProxy, ServerClock,
 };
 use mysql_async::prelude::Queryable;
 use tokio::time::sleep;
@@ -21,13 +21,13 @@ use super::{TRANSACTION_LIST_AGE, connector, csv_of, take};
 /// Longer than any test, shorter than any wrong age.
 const PLAUSIBLE: u64 = 600;
 
-async fn open(server: &Server, user: &str) -> RawSession {
+async fn open(server: &DatabaseServer, user: &str) -> RawSession {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
     RawSession::open(address, user, None, ClientCharset::Utf8mb4).await.unwrap()
 }
 
 /// Opens a session that holds a user lock, and one with a clock of its own that waits for it.
-async fn waiter_with_clock(server: &Server, shift: &str) -> (RawSession, RawSession) {
+async fn waiter_with_clock(server: &DatabaseServer, shift: &str) -> (RawSession, RawSession) {
     let mut holder = open(server, "root").await;
     holder.execute(&format!("DO GET_LOCK('held {shift}', 0)")).await.unwrap();
     let mut waiter = open(server, "root").await;
@@ -44,14 +44,14 @@ async fn wait_until(is_done: impl AsyncFn() -> bool) {
 }
 
 /// Returns the age and state of a session in a plain snapshot.
-async fn listed_age(server: &Server, id: u64) -> Option<(u64, String)> {
+async fn listed_age(server: &DatabaseServer, id: u64) -> Option<(u64, String)> {
     let rows = csv_of(&server.url(), &SessionSelection::default(), false).await;
     let row = rows.into_iter().find(|row| row[0] == id.to_string())?;
     Some((row[7].parse().unwrap(), row[4].clone()))
 }
 
 /// Returns the age of a session in every read that has it.
-async fn seconds_in_every_read(server: &Server, id: u64) -> Vec<(&'static str, u64)> {
+async fn seconds_in_every_read(server: &DatabaseServer, id: u64) -> Vec<(&'static str, u64)> {
     let (node, connector): (NodeUrl, _) = (server.url().parse().unwrap(), connector());
     let (plain, _) = listed_age(server, id).await.unwrap();
     let options = SnapshotOptions::new(OutputFormat::Csv { formula_guard: false });
@@ -80,7 +80,7 @@ async fn seconds_in_every_read(server: &Server, id: u64) -> Vec<(&'static str, u
 }
 
 async fn statements_keep_their_age(flavor: Flavor) {
-    let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
+    let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
     let (_holder, waiter) = waiter_with_clock(&server, "- 7200").await;
     for (read, seconds) in seconds_in_every_read(&server, waiter.id).await {
         assert!(seconds < 60, "{read} on {flavor}: {seconds}");
@@ -106,7 +106,7 @@ async fn set_timestamp_does_not_change_the_age_of_a_statement_on_mariadb() {
 #[tokio::test]
 async fn forged_age_of_a_statement_that_ends_during_the_read_is_not_shown_on_mysql() {
     let options = DatabaseServerOptions { max_connections: 600, ..DatabaseServerOptions::default() };
-    let server = Server::start(Flavor::MySql, &options).await.unwrap();
+    let server = DatabaseServer::start(Flavor::MySql, &options).await.unwrap();
     let mut busy = Vec::new();
     // So many sessions that the timers of all running statements are read at once.
     for _ in 0..410 {
@@ -163,19 +163,19 @@ async fn ages_without_timers_are_reported_and_never_used_by_rules_on_mysql() {
         arguments: vec!["--performance-schema=OFF".into()],
         ..DatabaseServerOptions::default()
     };
-    let server = Server::start(Flavor::MySql, &options).await.unwrap();
+    let server = DatabaseServer::start(Flavor::MySql, &options).await.unwrap();
     let (holder, waiter) = waiter_with_clock(&server, "- 7200").await;
     let (remedy, users) = unreliable_ages(&server.url()).await;
     assert!(remedy.starts_with("performance_schema = ON"), "{remedy}");
     assert!([holder.id, waiter.id].iter().all(|id| users.unchecked.contains(id)), "{users:?}");
-    assert!(users.into_sessions_with_checked_elapsed_times().is_empty());
+    assert!(users.into_checked_sessions().is_empty());
 
-    let server = Server::start(Flavor::MySql, &DatabaseServerOptions::default()).await.unwrap();
+    let server = DatabaseServer::start(Flavor::MySql, &DatabaseServerOptions::default()).await.unwrap();
     server.run_statements(&["CREATE USER clew@'%'", "GRANT PROCESS ON *.* TO clew@'%'"]).await.unwrap();
     let (_holder, _waiter) = waiter_with_clock(&server, "- 7200").await;
     let url = server.url_for_account("clew", "");
     let (remedy, users) = unreliable_ages(&url).await;
-    assert!(users.into_sessions_with_checked_elapsed_times().is_empty());
+    assert!(users.into_checked_sessions().is_empty());
     server.run_statements(&[&remedy]).await.unwrap();
     assert_eq!(take(&url, &SessionSelection::default(), false).await.unwrap().summary.limitations, []);
 
@@ -186,7 +186,7 @@ async fn ages_without_timers_are_reported_and_never_used_by_rules_on_mysql() {
         .await
         .unwrap();
     let (remedy, users) = unreliable_ages(&server.url()).await;
-    assert!(users.into_sessions_with_checked_elapsed_times().is_empty());
+    assert!(users.into_checked_sessions().is_empty());
     let mending: Vec<&str> = remedy.split_terminator(';').collect();
     server.run_statements(&mending).await.unwrap();
     let (_holder, waiter) = waiter_with_clock(&server, "- 7100").await;
@@ -196,7 +196,7 @@ async fn ages_without_timers_are_reported_and_never_used_by_rules_on_mysql() {
 
 #[tokio::test]
 async fn unrecorded_sessions_are_excluded_individually_on_mysql() {
-    let server = Server::start(Flavor::MySql, &DatabaseServerOptions::default()).await.unwrap();
+    let server = DatabaseServer::start(Flavor::MySql, &DatabaseServerOptions::default()).await.unwrap();
     let (_holder, waiter) = waiter_with_clock(&server, "- 7200").await;
     let (_other_holder, recorded) = waiter_with_clock(&server, "- 7100").await;
     let off = format!("UPDATE performance_schema.threads SET instrumented = 'NO' WHERE processlist_id = {}", waiter.id);
@@ -205,12 +205,12 @@ async fn unrecorded_sessions_are_excluded_individually_on_mysql() {
     let users = read_client_sessions(&node, ConnectionPurpose::Reading, &connector()).await.unwrap();
     assert!(users.unchecked.iter().eq([&waiter.id]), "{users:?}");
     assert!(users.limitations[0].what.english.contains("of 1 sessions"), "{users:?}");
-    assert!(users.into_sessions_with_checked_elapsed_times().iter().any(|session| session.id == recorded.id));
+    assert!(users.into_checked_sessions().iter().any(|session| session.id == recorded.id));
 }
 
 #[tokio::test]
 async fn statement_type_without_instrument_has_its_own_age_on_mysql() {
-    let server = Server::start(Flavor::MySql, &DatabaseServerOptions::default()).await.unwrap();
+    let server = DatabaseServer::start(Flavor::MySql, &DatabaseServerOptions::default()).await.unwrap();
     let mut connection = server.connect_as_root().await.unwrap();
     connection.query_drop("DO SLEEP(3)").await.unwrap();
     let prepared = connection.prep("SELECT SLEEP(600)").await.unwrap();
@@ -229,7 +229,7 @@ async fn statement_type_without_instrument_has_its_own_age_on_mysql() {
 
 #[tokio::test]
 async fn sessions_that_become_idle_during_the_read_have_no_forged_age_on_mysql() {
-    let server = Server::start(Flavor::MySql, &DatabaseServerOptions::default()).await.unwrap();
+    let server = DatabaseServer::start(Flavor::MySql, &DatabaseServerOptions::default()).await.unwrap();
     let mut sessions = Vec::new();
     for _ in 0..40 {
         let mut session = open(&server, "root").await;
@@ -256,7 +256,7 @@ async fn transaction_ages(url: &str, ids: &[u64]) -> Vec<u64> {
     ids.iter().map(age).collect()
 }
 
-async fn in_transaction(server: &Server, row: u64) -> RawSession {
+async fn in_transaction(server: &DatabaseServer, row: u64) -> RawSession {
     let mut session = open(server, "root").await;
     session.execute("BEGIN").await.unwrap();
     session.execute(&format!("UPDATE shop.t SET a = a WHERE a = {row}")).await.unwrap();
@@ -270,7 +270,7 @@ const TABLE: [&str; 3] = [
 ];
 
 async fn reader_clock_is_reset(flavor: Flavor) {
-    let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
+    let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
     server.run_statements(&TABLE).await.unwrap();
     server
         .run_statements(&[
@@ -306,10 +306,11 @@ fn utc(moment: &str) -> Duration {
     Duration::from_secs(moment.as_second().unsigned_abs())
 }
 
-async fn in_central_europe(flavor: Flavor, moment: &str) -> (ServerClock, Server) {
+async fn in_central_europe(flavor: Flavor, moment: &str) -> (ServerClock, DatabaseServer) {
     let clock = ServerClock::new(ServerClock::CENTRAL_EUROPEAN_TIME_ZONE).unwrap();
     clock.set_time(utc(moment)).unwrap();
-    let server = Server::start_with_settable_clock(flavor, &DatabaseServerOptions::default(), &clock).await.unwrap();
+    let server =
+        DatabaseServer::start_with_settable_clock(flavor, &DatabaseServerOptions::default(), &clock).await.unwrap();
     server.run_statements(&TABLE).await.unwrap();
     (clock, server)
 }
@@ -320,7 +321,7 @@ async fn lock_wait(url: &str, id: u64) -> u64 {
     rows.iter().find(|row| row[0] == id.to_string()).unwrap()[10].parse().unwrap()
 }
 
-async fn waiter_for_row_1(server: &Server) -> RawSession {
+async fn waiter_for_row_1(server: &DatabaseServer) -> RawSession {
     let mut waiter = open(server, "root").await;
     waiter.execute("SET SESSION innodb_lock_wait_timeout = 1000000").await.unwrap();
     waiter.send_statement(b"UPDATE shop.t SET a = a WHERE a = 1").await.unwrap();
@@ -401,8 +402,9 @@ async fn end_of_daylight_saving_time_changes_no_age_on_mariadb() {
 #[tokio::test]
 async fn clock_steps_that_cancel_each_other_out_change_no_age_on_mysql() {
     let clock = ServerClock::new("UTC").unwrap();
-    let server =
-        Server::start_with_settable_clock(Flavor::MySql, &DatabaseServerOptions::default(), &clock).await.unwrap();
+    let server = DatabaseServer::start_with_settable_clock(Flavor::MySql, &DatabaseServerOptions::default(), &clock)
+        .await
+        .unwrap();
     let (node, connector): (NodeUrl, _) = (server.url().parse().unwrap(), connector());
     let read = async || read_client_sessions(&node, ConnectionPurpose::Reading, &connector).await.unwrap();
     let mut history = NodeClockHistory::default();
@@ -427,8 +429,9 @@ async fn clock_steps_that_cancel_each_other_out_change_no_age_on_mysql() {
 #[tokio::test]
 async fn clock_step_before_the_first_read_changes_no_age_of_automatic_kills_on_mysql() {
     let clock = ServerClock::new("UTC").unwrap();
-    let server =
-        Server::start_with_settable_clock(Flavor::MySql, &DatabaseServerOptions::default(), &clock).await.unwrap();
+    let server = DatabaseServer::start_with_settable_clock(Flavor::MySql, &DatabaseServerOptions::default(), &clock)
+        .await
+        .unwrap();
     let (node, connector): (NodeUrl, _) = (server.url().parse().unwrap(), connector());
     let address = ([127, 0, 0, 1], server.port()).into();
     let mut session = RawSession::open(address, "root", None, ClientCharset::Utf8mb4).await.unwrap();
@@ -439,12 +442,12 @@ async fn clock_step_before_the_first_read_changes_no_age_of_automatic_kills_on_m
     while !read().await.sessions.iter().any(|listed| listed.id == session.id && listed.statement.is_some()) {}
     let mut users = read().await;
     assert_eq!(
-        users.adjust_elapsed_times_for_clock_steps(&mut NodeClockHistory::new_for_automatic_kills()),
+        users.adjust_elapsed_times_for_clock_steps(&mut NodeClockHistory::new_with_local_clock_check()),
         None,
         "equal clocks"
     );
     clock.set_offset(14_400.0).unwrap();
-    let mut history = NodeClockHistory::new_for_automatic_kills();
+    let mut history = NodeClockHistory::new_with_local_clock_check();
     for is_first in [true, false, false] {
         let mut users = read().await;
         assert!(seconds(&users) >= 14_400, "{users:?}");
@@ -456,7 +459,8 @@ async fn clock_step_before_the_first_read_changes_no_age_of_automatic_kills_on_m
 
 async fn steps_are_corrected(flavor: Flavor) {
     let clock = ServerClock::new("UTC").unwrap();
-    let server = Server::start_with_settable_clock(flavor, &DatabaseServerOptions::default(), &clock).await.unwrap();
+    let server =
+        DatabaseServer::start_with_settable_clock(flavor, &DatabaseServerOptions::default(), &clock).await.unwrap();
     server.run_statements(&TABLE).await.unwrap();
     let session = in_transaction(&server, 1).await;
     let (_holder, waiter) = waiter_with_clock(&server, "- 7200").await;

@@ -7,7 +7,7 @@ use clew_mysql::{
     SnapshotOptions, Victim, diagnose_node, find_sessions_by_id, kill_single_victim, read_client_sessions,
     read_lock_waits, read_rollbacks, take_snapshot,
 };
-use clew_testkit::{DatabaseServerOptions, Flavor, Server, StatementHoldingProxy, open_idle_sessions};
+use clew_testkit::{DatabaseServer, DatabaseServerOptions, Flavor, StatementHoldingProxy, open_idle_sessions};
 use futures_util::future::{FutureExt, try_join_all};
 
 use super::connector;
@@ -25,7 +25,7 @@ fn patient_connector() -> NodeConnector {
 #[tokio::test]
 async fn twenty_concurrent_reads_use_at_most_two_connections() {
     for flavor in Flavor::ALL {
-        let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
+        let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
         let accounts = ["CREATE USER clew@'%' WITH MAX_USER_CONNECTIONS 2", "GRANT PROCESS, SELECT ON *.* TO clew@'%'"];
         server.run_statements(&accounts).await.unwrap();
         let node: NodeUrl = server.url_for_account("clew", "").parse().unwrap();
@@ -47,7 +47,7 @@ async fn twenty_concurrent_reads_use_at_most_two_connections() {
 #[tokio::test]
 async fn kill_succeeds_while_a_read_hangs() {
     for flavor in Flavor::ALL {
-        let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
+        let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
         let victims = open_idle_sessions(&server, 1).await.unwrap();
         // Only reads of locks query the current account.
         let gate = StatementHoldingProxy::start(&server, "CURRENT_USER").await.unwrap();

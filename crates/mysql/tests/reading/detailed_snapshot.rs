@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use clew_model::{LimitationKind, NodeUrl, SESSION_DETAIL_COLUMNS, SESSION_SNAPSHOT_COLUMNS, SessionSelection};
 use clew_mysql::{OutputFormat, Snapshot, SnapshotOptions, StatementMasking, take_snapshot};
 use clew_testkit::{
-    ClientCharset, DatabaseServerOptions, Flavor, LockWaitScenario, RawSession, RunningScenario, Server,
+    ClientCharset, DatabaseServer, DatabaseServerOptions, Flavor, LockWaitScenario, RawSession, RunningScenario,
 };
 use mysql_async::prelude::Queryable;
 
@@ -14,12 +14,14 @@ use super::connector;
 const RECORDING: [&str; 2] =
     ["--performance-schema=ON", "--performance-schema-instrument=wait/lock/metadata/sql/mdl=ON"];
 
-async fn start(flavor: Flavor, arguments: &[&str]) -> Server {
+async fn start(flavor: Flavor, arguments: &[&str]) -> DatabaseServer {
     let arguments = arguments.iter().map(ToString::to_string).collect();
-    Server::start(flavor, &DatabaseServerOptions { arguments, ..DatabaseServerOptions::default() }).await.unwrap()
+    DatabaseServer::start(flavor, &DatabaseServerOptions { arguments, ..DatabaseServerOptions::default() })
+        .await
+        .unwrap()
 }
 
-async fn build(server: &Server, name: &str) -> RunningScenario {
+async fn build(server: &DatabaseServer, name: &str) -> RunningScenario {
     let scenario = LockWaitScenario::scenarios_for_flavor(server.flavor())
         .into_iter()
         .find(|scenario| scenario.name == name)
@@ -104,7 +106,7 @@ async fn blockers_are_reported_on_mariadb() {
 }
 
 /// Opens a session with a program name that sleeps in a statement.
-async fn sleeper(server: &Server, statement: &str) -> RawSession {
+async fn sleeper(server: &DatabaseServer, statement: &str) -> RawSession {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
     let mut session =
         RawSession::open_with_program_name("check,out", address, "root", None, ClientCharset::Utf8mb4).await.unwrap();

@@ -3,36 +3,38 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use clew_diagnose::waits::WaitGraph;
+use clew_diagnose::lock_waits::WaitGraph;
 use clew_model::{Limitation, LimitationKind, NodeUrl};
 use clew_mysql::{
     ConnectionPurpose, OutputFormat, SampleCache, SnapshotOptions, diagnose_node, find_sessions_by_id,
     read_client_sessions, read_lock_waits, take_session_sample, take_snapshot,
 };
-use clew_testkit::{ClientCharset, DatabaseServerOptions, Flavor, RawSession, Server, open_idle_sessions};
+use clew_testkit::{ClientCharset, DatabaseServer, DatabaseServerOptions, Flavor, RawSession, open_idle_sessions};
 use tokio::time::sleep;
 
 use super::connector;
 
 /// Starts a server with these settings of performance_schema.
-async fn start(flavor: Flavor, settings: &[&str]) -> Server {
+async fn start(flavor: Flavor, settings: &[&str]) -> DatabaseServer {
     let on = ["--performance-schema=ON", "--performance-schema-instrument=wait/lock/metadata/sql/mdl=ON"];
     let arguments = on.iter().chain(settings).map(ToString::to_string).collect();
-    Server::start(flavor, &DatabaseServerOptions { arguments, ..DatabaseServerOptions::default() }).await.unwrap()
+    DatabaseServer::start(flavor, &DatabaseServerOptions { arguments, ..DatabaseServerOptions::default() })
+        .await
+        .unwrap()
 }
 
-async fn open(server: &Server) -> RawSession {
+async fn open(server: &DatabaseServer) -> RawSession {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
     RawSession::open(address, "root", None, ClientCharset::Utf8mb4).await.unwrap()
 }
 
-async fn waits(server: &Server) -> WaitGraph {
+async fn waits(server: &DatabaseServer) -> WaitGraph {
     let node: NodeUrl = server.url().parse().unwrap();
     read_lock_waits(&node, &connector()).await.unwrap().graph
 }
 
 /// Returns the limitations of `doctor` and of a detailed snapshot.
-async fn limitations(server: &Server) -> [Vec<Limitation>; 2] {
+async fn limitations(server: &DatabaseServer) -> [Vec<Limitation>; 2] {
     let (node, connector): (NodeUrl, _) = (server.url().parse().unwrap(), connector());
     let diagnosis = diagnose_node(&node, &connector).await.unwrap();
     let options = SnapshotOptions::new(OutputFormat::Csv { formula_guard: false });
@@ -147,7 +149,7 @@ async fn sessions_without_a_thread_have_no_reliable_age_on_mysql() {
         let users = read_client_sessions(&node, ConnectionPurpose::Reading, &connector()).await.unwrap();
         if users.sessions.iter().any(|session| session.id == waiter.id && session.command == b"Query") {
             assert!(users.unchecked.contains(&waiter.id), "{users:?}");
-            assert!(users.into_sessions_with_checked_elapsed_times().iter().all(|session| session.id != waiter.id));
+            assert!(users.into_checked_sessions().iter().all(|session| session.id != waiter.id));
             break;
         }
         sleep(Duration::from_millis(50)).await;

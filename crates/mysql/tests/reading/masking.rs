@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use clew_model::{NodeUrl, SessionSelection};
 use clew_mysql::{OutputFormat, SnapshotOptions, StatementMasking, take_snapshot};
-use clew_testkit::{ClientCharset, DatabaseServerOptions, Flavor, RawSession, Server};
+use clew_testkit::{ClientCharset, DatabaseServer, DatabaseServerOptions, Flavor, RawSession};
 
 use super::connector;
 
@@ -30,14 +30,14 @@ const STATEMENTS: [(&str, &str); 12] = [
 ];
 
 struct Planted {
-    server: Server,
+    server: DatabaseServer,
     _sessions: Vec<RawSession>,
     count: usize,
 }
 
 impl Planted {
     async fn of(flavor: Flavor) -> Self {
-        let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
+        let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
         server
             .run_statements(&[
                 "CREATE DATABASE shop",

@@ -4,7 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 
 use clew_model::{ClientAddressFilter, SessionClass, SessionSelection, SlowSessionThreshold, SortDirection, SortKey};
-use clew_testkit::{DatabaseServerOptions, ExpectedSession, Flavor, ObservedTransaction, PredefinedSessions, Server};
+use clew_testkit::{
+    DatabaseServer, DatabaseServerOptions, ExpectedSession, Flavor, ObservedTransaction, PredefinedSessions,
+};
 
 use super::csv_of;
 
@@ -49,14 +51,14 @@ fn cells_of_record(record: &[String]) -> Vec<String> {
 }
 
 struct Oracle {
-    server: Server,
+    server: DatabaseServer,
     odd: PredefinedSessions,
     observed: HashMap<u64, ObservedTransaction>,
 }
 
 impl Oracle {
     async fn of(flavor: Flavor) -> Self {
-        let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
+        let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
         let odd = PredefinedSessions::open(&server).await.unwrap();
         let observed = odd.query_open_transactions(&server).await.unwrap();
         server.wait_until_other_root_sessions_end().await.unwrap();

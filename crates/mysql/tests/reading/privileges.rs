@@ -2,7 +2,7 @@
 
 use clew_model::{LimitationKind, NodeUrl, SessionSelection};
 use clew_mysql::{Diagnosis, diagnose_node};
-use clew_testkit::{DatabaseServerOptions, Flavor, Server, open_idle_sessions};
+use clew_testkit::{DatabaseServer, DatabaseServerOptions, Flavor, open_idle_sessions};
 
 use super::{connector, csv_of, take};
 
@@ -23,7 +23,7 @@ async fn suggested_grants_remove_limitations(flavor: Flavor) {
             ..DatabaseServerOptions::default()
         },
     };
-    let server = Server::start(flavor, &options).await.unwrap();
+    let server = DatabaseServer::start(flavor, &options).await.unwrap();
     server.run_statements(&["CREATE USER `o'dd`@'127.0.0.1' IDENTIFIED BY 'x'"]).await.unwrap();
     let _others = open_idle_sessions(&server, 3).await.unwrap();
     let url = server.url_for_account("o%27dd", "x");
@@ -58,7 +58,7 @@ async fn suggested_grants_remove_limitations(flavor: Flavor) {
 }
 
 /// Runs the remedies that `clew doctor` prints, as an administrator would.
-async fn paste_remedies(server: &Server, diagnosis: &Diagnosis) {
+async fn paste_remedies(server: &DatabaseServer, diagnosis: &Diagnosis) {
     let remedies: Vec<_> = diagnosis
         .checks
         .iter()
@@ -80,7 +80,7 @@ async fn suggested_grants_remove_limitations_on_mysql() {
 #[tokio::test]
 async fn process_privilege_shows_all_sessions_and_transactions() {
     for flavor in Flavor::ALL {
-        let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
+        let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
         let setup = [
             "CREATE DATABASE shop",
             "CREATE TABLE shop.t (id INT PRIMARY KEY)",
@@ -104,7 +104,7 @@ async fn truncated_statements_are_reported_with_a_remedy() {
         arguments: vec!["--performance-schema-show-processlist=ON".into()],
         ..DatabaseServerOptions::default()
     };
-    let server = Server::start(Flavor::MySql, &options).await.unwrap();
+    let server = DatabaseServer::start(Flavor::MySql, &options).await.unwrap();
     let snapshot = take(&server.url(), &SessionSelection::default(), true).await.unwrap();
     let [limitation] = snapshot.summary.limitations.as_slice() else { panic!("{:?}", snapshot.summary) };
     assert_eq!(limitation.kind, LimitationKind::StatementsTruncated);

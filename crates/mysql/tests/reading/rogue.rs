@@ -8,8 +8,8 @@ use clew_mysql::{
     take_snapshot,
 };
 use clew_testkit::{
-    DatabaseServerOptions, Flavor, LeakedPasswordEncoding, PacketAction, RewriteRules, RewritingProxy, RogueAttack,
-    RogueServer, RogueServerOptions, Server,
+    DatabaseServer, DatabaseServerOptions, Flavor, LeakedPasswordEncoding, PacketAction, RewriteRules, RewritingProxy,
+    RogueAttack, RogueServer, RogueServerOptions,
 };
 
 use super::{connector, take};
@@ -52,7 +52,7 @@ async fn plain_password_is_not_sent_without_tls() {
 /// Without certificate verification, Clew sends the plain password over TLS only to loopback addresses.
 #[tokio::test]
 async fn plain_password_is_not_sent_to_a_server_with_an_unknown_certificate() {
-    let server = Server::start(Flavor::MySql, &DatabaseServerOptions::default()).await.unwrap();
+    let server = DatabaseServer::start(Flavor::MySql, &DatabaseServerOptions::default()).await.unwrap();
     let ca = server.data_dir().join("ca.pem").display().to_string();
     for mode in [RogueAttack::FullAuthentication, RogueAttack::Sha256Password, RogueAttack::ClearPassword] {
         let options = RogueServerOptions { tls: true, ..RogueServerOptions::from(mode.clone()) };
@@ -75,7 +75,7 @@ async fn password_is_encrypted_with_the_servers_key_only_if_configured() {
     let _ = read(&rogue.url_for_account("clew", PASSWORD, "tls=off&get-server-public-key=on"), 1 << 30).await;
     assert_eq!(rogue.find_password_leak(PASSWORD), Some(LeakedPasswordEncoding::Rsa));
 
-    let server = Server::start(Flavor::MySql, &DatabaseServerOptions::default()).await.unwrap();
+    let server = DatabaseServer::start(Flavor::MySql, &DatabaseServerOptions::default()).await.unwrap();
     let create = format!("CREATE USER clew@'%' IDENTIFIED BY '{PASSWORD}'");
     server.run_statements(&[&create, "GRANT PROCESS ON *.* TO clew@'%'"]).await.unwrap();
     let url = format!("mysql://clew:{PASSWORD}@127.0.0.1:{}/?tls=off", server.port());
@@ -96,7 +96,7 @@ async fn password_is_encrypted_with_the_servers_key_only_if_configured() {
 #[tokio::test]
 async fn required_tls_does_not_fall_back_behind_a_proxy() {
     for flavor in Flavor::ALL {
-        let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
+        let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
         let target = ([127, 0, 0, 1], server.port()).into();
         let proxy =
             RewritingProxy::start(target, RewriteRules { hide_tls: true, ..RewriteRules::default() }).await.unwrap();
@@ -109,7 +109,7 @@ async fn required_tls_does_not_fall_back_behind_a_proxy() {
 #[tokio::test]
 async fn one_connection_is_opened_for_a_read_with_and_without_tls() {
     for flavor in Flavor::ALL {
-        let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
+        let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
         let target = ([127, 0, 0, 1], server.port()).into();
         for hide_tls in [false, true] {
             let rewrite = RewriteRules {

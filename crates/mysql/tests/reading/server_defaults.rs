@@ -4,18 +4,18 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use clew_model::{NodeUrl, SessionSelection};
 use clew_mysql::{diagnose_node, read_lock_waits};
-use clew_testkit::{ClientCharset, DatabaseServerOptions, Flavor, RawSession, Server};
+use clew_testkit::{ClientCharset, DatabaseServer, DatabaseServerOptions, Flavor, RawSession};
 use tokio::time::sleep;
 
 use super::{TRANSACTION_LIST_AGE, connector, csv_of, take};
 
-async fn open(server: &Server) -> RawSession {
+async fn open(server: &DatabaseServer) -> RawSession {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
     RawSession::open(address, "root", None, ClientCharset::Utf8mb4).await.unwrap()
 }
 
 /// Opens eleven transactions: one holds a row lock, six wait for it, four are idle.
-async fn eleven_transactions(server: &Server) -> Vec<RawSession> {
+async fn eleven_transactions(server: &DatabaseServer) -> Vec<RawSession> {
     server
         .run_statements(&[
             "CREATE DATABASE shop",
@@ -98,7 +98,7 @@ fn defaults(flavor: Flavor) -> Vec<&'static str> {
 }
 
 async fn server_defaults_do_not_affect_reads(flavor: Flavor) {
-    let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
+    let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
     let _sessions = eleven_transactions(&server).await;
     let url = server.url();
     while read(&url).await.1 < 6 {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clew_model::{Failure, FailureKind, NodeUrl, SessionSelection};
 use clew_mysql::{NodeConnector, OutputFormat, ReadLimits, ReadSizeLimits, SnapshotOptions, take_snapshot};
 use clew_testkit::{
-    ClientCharset, DatabaseServerOptions, FakeServer, FakeServerOptions, Fault, Flavor, RawSession, Server,
+    ClientCharset, DatabaseServer, DatabaseServerOptions, FakeServer, FakeServerOptions, Fault, Flavor, RawSession,
     open_idle_sessions, open_idle_sessions_for_account,
 };
 use mysql_async::prelude::Queryable;
@@ -85,7 +85,7 @@ async fn closed_port_or_unknown_host_is_unreachable() {
 #[tokio::test]
 async fn read_of_a_hung_server_times_out_and_leaves_no_session() {
     for flavor in Flavor::ALL {
-        let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
+        let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
         server.pause().unwrap();
         let failure = failure_of(&server.url(), QUICK).await;
         assert_eq!(failure.kind, FailureKind::TimedOut, "{failure}");
@@ -115,7 +115,7 @@ async fn read_of_a_hung_server_times_out_and_leaves_no_session() {
 async fn wrong_passwords_full_and_dead_servers_are_reported() {
     for flavor in Flavor::ALL {
         let options = DatabaseServerOptions { max_connections: 10, ..DatabaseServerOptions::default() };
-        let mut server = Server::start(flavor, &options).await.unwrap();
+        let mut server = DatabaseServer::start(flavor, &options).await.unwrap();
         server
             .run_statements(&["CREATE USER clew@'%' IDENTIFIED BY 'right'", "GRANT PROCESS ON *.* TO clew@'%'"])
             .await
@@ -142,7 +142,7 @@ async fn wrong_passwords_full_and_dead_servers_are_reported() {
 async fn privileged_reads_succeed_on_a_full_server() {
     for flavor in Flavor::ALL {
         let options = DatabaseServerOptions { max_connections: 10, ..DatabaseServerOptions::default() };
-        let server = Server::start(flavor, &options).await.unwrap();
+        let server = DatabaseServer::start(flavor, &options).await.unwrap();
         server.run_statements(&["CREATE USER app@'%'"]).await.unwrap();
         let _full = open_idle_sessions_for_account(&server, "app", 10).await.unwrap();
         // One connection beyond max_connections is reserved for administrators: a read must not open a second one.
@@ -156,7 +156,7 @@ async fn privileged_reads_succeed_on_a_full_server() {
 #[tokio::test]
 async fn reads_abort_no_connection_on_a_server() {
     for flavor in Flavor::ALL {
-        let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
+        let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
         let mut connection = server.connect_as_root().await.unwrap();
         for _ in 0..5 {
             take(&server.url(), &SessionSelection::default(), true).await.unwrap();
@@ -172,7 +172,7 @@ async fn reads_abort_no_connection_on_a_server() {
 async fn read_retries_until_a_connection_is_free() {
     for flavor in Flavor::ALL {
         let options = DatabaseServerOptions { max_connections: 10, ..DatabaseServerOptions::default() };
-        let server = Server::start(flavor, &options).await.unwrap();
+        let server = DatabaseServer::start(flavor, &options).await.unwrap();
         server.run_statements(&["CREATE USER clew@'%'", "GRANT PROCESS ON *.* TO clew@'%'"]).await.unwrap();
         let mut full = open_idle_sessions(&server, 10).await.unwrap();
         let (url, selection) = (server.url_for_account("clew", ""), SessionSelection::default());
@@ -188,7 +188,7 @@ async fn read_retries_until_a_connection_is_free() {
 #[tokio::test]
 async fn accounts_blocked_after_failed_logins_are_access_denied() {
     for flavor in Flavor::ALL {
-        let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
+        let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
         let create = match flavor {
             Flavor::MariaDb => vec!["SET GLOBAL max_password_errors = 1", "CREATE USER clew@'%' IDENTIFIED BY 'right'"],
             Flavor::MySql => {
@@ -205,7 +205,7 @@ async fn accounts_blocked_after_failed_logins_are_access_denied() {
 
 #[tokio::test]
 async fn innodb_status_replaces_unreadable_transactions_with_a_limitation() {
-    let server = Server::start(Flavor::MySql, &DatabaseServerOptions::default()).await.unwrap();
+    let server = DatabaseServer::start(Flavor::MySql, &DatabaseServerOptions::default()).await.unwrap();
     server.run_statements(&["CREATE DATABASE shop", "CREATE TABLE shop.t (id INT PRIMARY KEY)"]).await.unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
     let mut session = RawSession::open(address, "root", Some("shop"), ClientCharset::Utf8mb4).await.unwrap();

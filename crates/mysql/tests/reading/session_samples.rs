@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use clew_diagnose::session_feed::{MAX_STATEMENT_BYTES, SampledSession};
 use clew_model::NodeUrl;
 use clew_mysql::{NodeConnector, ReadLimits, ReadSizeLimits, SampleCache, take_session_sample};
-use clew_testkit::{ClientCharset, DatabaseServerOptions, Flavor, PredefinedSessions, RawSession, Server};
+use clew_testkit::{ClientCharset, DatabaseServer, DatabaseServerOptions, Flavor, PredefinedSessions, RawSession};
 
 use super::connector;
 
-async fn sample(server: &Server, bytes: ReadSizeLimits) -> HashMap<u64, SampledSession> {
+async fn sample(server: &DatabaseServer, bytes: ReadSizeLimits) -> HashMap<u64, SampledSession> {
     let node: NodeUrl = server.url().parse().unwrap();
     let connector = NodeConnector { limits: ReadLimits { bytes, ..ReadLimits::default() }, ..connector() };
     let sample = take_session_sample(&node, &mut SampleCache::default(), 60, &connector).await.unwrap();
@@ -20,7 +20,7 @@ async fn sample(server: &Server, bytes: ReadSizeLimits) -> HashMap<u64, SampledS
 #[tokio::test]
 async fn sampled_sessions_match_the_oracle() {
     for flavor in Flavor::ALL {
-        let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
+        let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
         let known = PredefinedSessions::open(&server).await.unwrap();
         server.wait_until_other_root_sessions_end().await.unwrap();
         let sampled = sample(&server, ReadSizeLimits::default()).await;
@@ -57,7 +57,7 @@ async fn sampled_sessions_match_the_oracle() {
 /// MySQL truncates long statements before it sends them.
 #[tokio::test]
 async fn sample_of_long_statements_stays_below_a_small_byte_limit_on_mysql() {
-    let server = Server::start(Flavor::MySql, &DatabaseServerOptions::default()).await.unwrap();
+    let server = DatabaseServer::start(Flavor::MySql, &DatabaseServerOptions::default()).await.unwrap();
     let statement = format!("SELECT SLEEP(600), LENGTH('{}')", "x".repeat(1 << 20));
     let address = ([127, 0, 0, 1], server.port()).into();
     let mut sessions = Vec::new();

@@ -2,7 +2,7 @@
 
 use clew_model::{FailureKind, NodeUrl};
 use clew_mysql::diagnose_node;
-use clew_testkit::{DatabaseServerOptions, Flavor, Server};
+use clew_testkit::{DatabaseServer, DatabaseServerOptions, Flavor};
 
 use super::connector;
 
@@ -13,7 +13,7 @@ async fn cipher(url: &str) -> Result<Option<String>, FailureKind> {
 
 #[tokio::test]
 async fn tls_modes_on_a_server_with_tls() {
-    let server = Server::start(Flavor::MySql, &DatabaseServerOptions::default()).await.unwrap();
+    let server = DatabaseServer::start(Flavor::MySql, &DatabaseServerOptions::default()).await.unwrap();
     let with = |tls: &str| format!("{}?tls={tls}", server.url());
     let ca = server.data_dir().join("ca.pem").display().to_string();
     assert_eq!(cipher(&with("off")).await, Ok(None));
@@ -32,7 +32,7 @@ async fn tls_modes_on_a_server_with_tls() {
 
 #[tokio::test]
 async fn tls_modes_on_a_server_without_tls() {
-    let server = Server::start(Flavor::MariaDb, &DatabaseServerOptions::default()).await.unwrap();
+    let server = DatabaseServer::start(Flavor::MariaDb, &DatabaseServerOptions::default()).await.unwrap();
     let with = |tls: &str| format!("{}?tls={tls}", server.url());
     assert_eq!(cipher(&with("preferred")).await, Ok(None));
     for tls in ["required", "verify-ca", "verify-identity"] {
@@ -43,7 +43,7 @@ async fn tls_modes_on_a_server_without_tls() {
 #[tokio::test]
 async fn plain_connection_is_refused_by_a_server_that_requires_tls() {
     // TLS is required only after the start: the server would refuse the test kit's plain connection too.
-    let server = Server::start(Flavor::MySql, &DatabaseServerOptions::default()).await.unwrap();
+    let server = DatabaseServer::start(Flavor::MySql, &DatabaseServerOptions::default()).await.unwrap();
     server.run_statements(&["SET GLOBAL require_secure_transport = ON"]).await.unwrap();
     assert_eq!(cipher(&format!("{}?tls=off", server.url())).await, Err(FailureKind::TlsFailed));
     assert!(cipher(&format!("{}?tls=required", server.url())).await.unwrap().is_some());

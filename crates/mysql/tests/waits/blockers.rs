@@ -3,9 +3,9 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use clew_diagnose::waits::{ParticipantDetail, WaitGraph};
+use clew_diagnose::lock_waits::{ParticipantDetail, WaitGraph};
 use clew_model::LimitationKind;
-use clew_testkit::{ClientCharset, DatabaseServerOptions, Flavor, RawSession, Server};
+use clew_testkit::{ClientCharset, DatabaseServer, DatabaseServerOptions, Flavor, RawSession};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::full_visibility::full_visibility_server;
@@ -21,14 +21,14 @@ pub(crate) const SHOP: [&str; 4] = [
 /// Time limit for expected states.
 pub(crate) const LIMIT: Duration = Duration::from_mins(1);
 
-pub(crate) async fn open_shop_session(server: &Server) -> RawSession {
+pub(crate) async fn open_shop_session(server: &DatabaseServer) -> RawSession {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
     RawSession::open(address, "root", Some("shop"), ClientCharset::Utf8mb4).await.unwrap()
 }
 
 /// Reads until `is_so` is true for the graph.
 /// InnoDB refreshes its list of transactions only if it was not read for a while.
-pub(crate) async fn graph_where(server: &Server, what: &str, is_so: impl Fn(&WaitGraph) -> bool) -> WaitGraph {
+pub(crate) async fn graph_where(server: &DatabaseServer, what: &str, is_so: impl Fn(&WaitGraph) -> bool) -> WaitGraph {
     let start = Instant::now();
     loop {
         let graph = observe(server).await;
@@ -78,7 +78,7 @@ async fn idle_root_blocker_has_statements_of_its_transaction_on_mariadb() {
 async fn missing_statement_history_is_reported_with_a_remedy() {
     let options =
         DatabaseServerOptions { arguments: vec!["--performance-schema=ON".into()], ..DatabaseServerOptions::default() };
-    let server = Server::start(Flavor::MariaDb, &options).await.unwrap();
+    let server = DatabaseServer::start(Flavor::MariaDb, &options).await.unwrap();
     server.run_statements(&SHOP).await.unwrap();
     let (mut holder, mut waiter) = (open_shop_session(&server).await, open_shop_session(&server).await);
     holder.execute("BEGIN").await.unwrap();
@@ -100,7 +100,7 @@ async fn statement_history_of_size_zero_is_reported() {
         let arguments = ["--performance-schema=ON", "--performance-schema-events-statements-history-size=0"];
         let options =
             DatabaseServerOptions { arguments: arguments.map(Into::into).into(), ..DatabaseServerOptions::default() };
-        let server = Server::start(flavor, &options).await.unwrap();
+        let server = DatabaseServer::start(flavor, &options).await.unwrap();
         let enable = "UPDATE performance_schema.setup_consumers SET enabled = 'YES'";
         server.run_statements(&[SHOP.as_slice(), &[enable]].concat()).await.unwrap();
         let (mut holder, mut waiter) = (open_shop_session(&server).await, open_shop_session(&server).await);

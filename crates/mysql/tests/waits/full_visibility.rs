@@ -4,9 +4,9 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use clew_diagnose::ProtectedAccounts;
-use clew_diagnose::waits::{WaitGraph, WaitParticipant};
+use clew_diagnose::lock_waits::{WaitGraph, WaitParticipant};
 use clew_mysql::{KillOptions, KillOutcome, KillTarget, Victim, find_sessions_by_id, kill_single_victim};
-use clew_testkit::{DatabaseServerOptions, Flavor, LockWaitScenario, RunningScenario, Server};
+use clew_testkit::{DatabaseServer, DatabaseServerOptions, Flavor, LockWaitScenario, RunningScenario};
 
 use super::oracle::{Names, expected_roots, expected_waits, observe};
 
@@ -17,7 +17,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 
 /// Starts a server with full instrumentation: metadata locks, statement history, and the plugin on MariaDB.
 /// MySQL has all by default.
-pub(crate) async fn full_visibility_server(flavor: Flavor) -> Server {
+pub(crate) async fn full_visibility_server(flavor: Flavor) -> DatabaseServer {
     let mut arguments = vec!["--innodb-flush-method=nosync".to_owned()];
     arguments.extend(LockWaitScenario::REQUIRED_SERVER_ARGUMENTS.map(str::to_owned));
     if flavor == Flavor::MariaDb {
@@ -29,7 +29,7 @@ pub(crate) async fn full_visibility_server(flavor: Flavor) -> Server {
             "--plugin-load-add=metadata_lock_info".to_owned(),
         ]);
     }
-    Server::start(flavor, &DatabaseServerOptions { arguments, max_connections: 700 }).await.unwrap()
+    DatabaseServer::start(flavor, &DatabaseServerOptions { arguments, max_connections: 700 }).await.unwrap()
 }
 
 /// Builds every scenario in turn and collects all failures.
@@ -45,7 +45,7 @@ async fn graph_matches_every_scenario(flavor: Flavor) {
 }
 
 /// Checks that the graph matches the scenario, and that killing the first root frees the predicted waiters.
-async fn check_scenario(scenario: &LockWaitScenario, server: &Server) -> Result<(), String> {
+async fn check_scenario(scenario: &LockWaitScenario, server: &DatabaseServer) -> Result<(), String> {
     let mut built = scenario.set_up(server).await.map_err(|error| error.to_string())?;
     let graph = observe(server).await;
     let outcome = compare(scenario, &graph, &Names::of(&built)).map_err(|fault| format!("{fault}\n{graph:#?}"));
@@ -73,7 +73,7 @@ async fn kill_roots(
     scenario: &LockWaitScenario,
     graph: &WaitGraph,
     built: &mut RunningScenario,
-    server: &Server,
+    server: &DatabaseServer,
 ) -> Result<(), String> {
     let mut killed = true;
     if let Some(left) = scenario.root_after_kill {
@@ -96,7 +96,11 @@ async fn kill_roots(
 
 /// Kills the first root blocker and checks that exactly the predicted waiters continue.
 /// Returns whether it was killed.
-async fn kill_first_root(graph: &WaitGraph, built: &mut RunningScenario, server: &Server) -> Result<bool, String> {
+async fn kill_first_root(
+    graph: &WaitGraph,
+    built: &mut RunningScenario,
+    server: &DatabaseServer,
+) -> Result<bool, String> {
     let names = Names::of(built);
     let root = &graph.roots[0];
     let victim = root.parties[0];
@@ -126,7 +130,7 @@ async fn kill_first_root(graph: &WaitGraph, built: &mut RunningScenario, server:
 
 /// Kills a session with Clew, or rolls back a transaction without a session by its XID.
 /// Returns whether a session was killed.
-async fn kill_party(graph: &WaitGraph, victim: WaitParticipant, server: &Server) -> Result<bool, String> {
+async fn kill_party(graph: &WaitGraph, victim: WaitParticipant, server: &DatabaseServer) -> Result<bool, String> {
     let facts = graph.participant_detail(victim).ok_or("the graph has no facts of the root")?;
     if let WaitParticipant::Transaction(_) = victim {
         let xid = facts.transaction.as_ref().and_then(|facts| facts.xid.as_deref());

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use clew_diagnose::waits::{WaitGraph, WaitParticipant};
+use clew_diagnose::lock_waits::{WaitGraph, WaitParticipant};
 use clew_model::NodeUrl;
 use clew_mysql::read_lock_waits;
-use clew_testkit::{LockWaitScenario, RunningScenario, Server};
+use clew_testkit::{DatabaseServer, LockWaitScenario, RunningScenario};
 
 use super::connector;
 
-pub(crate) async fn observe(server: &Server) -> WaitGraph {
+pub(crate) async fn observe(server: &DatabaseServer) -> WaitGraph {
     observe_as(&server.url()).await
 }
 
@@ -35,7 +35,7 @@ impl Names {
 
     /// Returns every wait as `waiter>blocker (lock)`.
     pub(crate) fn waits(&self, graph: &WaitGraph) -> Vec<String> {
-        let wait = |wait: &clew_diagnose::waits::LockWait| {
+        let wait = |wait: &clew_diagnose::lock_waits::LockWait| {
             format!("{}>{} ({})", self.name(wait.waiter), self.name(wait.blocker), wait.on.kind)
         };
         let mut waits: Vec<String> = graph.waits.iter().map(wait).collect();

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use clew_diagnose::waits::{WaitGraph, WaitParticipant};
+use clew_diagnose::lock_waits::{WaitGraph, WaitParticipant};
 use clew_model::LimitationKind;
-use clew_testkit::{DatabaseServerOptions, Flavor, LockWaitScenario, Server};
+use clew_testkit::{DatabaseServer, DatabaseServerOptions, Flavor, LockWaitScenario};
 
 use super::oracle::{Names, expected_waits, observe};
 
@@ -16,7 +16,8 @@ use super::oracle::{Names, expected_waits, observe};
 async fn partly_explained(flavor: Flavor, arguments: &[&str], gap: LimitationKind, remedy: &str) -> Vec<String> {
     let always = ["--innodb-flush-method=nosync"].into_iter().chain(LockWaitScenario::REQUIRED_SERVER_ARGUMENTS);
     let arguments = always.chain(arguments.iter().copied()).map(str::to_owned).collect();
-    let server = Server::start(flavor, &DatabaseServerOptions { arguments, max_connections: 700 }).await.unwrap();
+    let server =
+        DatabaseServer::start(flavor, &DatabaseServerOptions { arguments, max_connections: 700 }).await.unwrap();
     let (mut faults, mut partly) = (String::new(), Vec::new());
     for scenario in LockWaitScenario::scenarios_for_flavor(flavor) {
         let built = scenario.set_up(&server).await.unwrap();

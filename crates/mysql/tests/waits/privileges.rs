@@ -1,6 +1,6 @@
 //! Waits visible to an account, and the suggested `GRANT` statements that complete the graph.
 
-use clew_diagnose::waits::WaitGraph;
+use clew_diagnose::lock_waits::WaitGraph;
 use clew_model::LimitationKind;
 use clew_testkit::{Flavor, LockWaitScenario};
 

@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use clew_diagnose::waits::SessionRole;
+use clew_diagnose::lock_waits::SessionRole;
 use clew_diagnose::{KillRisk, ProtectedAccounts};
 use clew_model::NodeUrl;
 use clew_mysql::{
     ConnectionPurpose, KillOptions, KillOutcome, KillRefusal, KillTarget, SessionLookupResult, Victim,
     find_sessions_by_id, kill_single_victim, read_client_sessions, read_kill_risks,
 };
-use clew_testkit::{DatabaseServerOptions, Flavor, Server};
+use clew_testkit::{DatabaseServer, DatabaseServerOptions, Flavor};
 use mysql_async::Row;
 use mysql_async::prelude::Queryable;
 use tokio::time::{Instant, sleep};
@@ -19,15 +19,15 @@ use super::blockers::{LIMIT, SHOP, graph_where, open_shop_session, root};
 use super::connector;
 
 /// Starts a server that can be a replication source and a replica.
-async fn replicating(flavor: Flavor, id: u32, options: &[&str]) -> Server {
+async fn replicating(flavor: Flavor, id: u32, options: &[&str]) -> DatabaseServer {
     let arguments = ["--log-bin=log".to_owned(), "--binlog-format=STATEMENT".to_owned(), format!("--server-id={id}")];
     let arguments = arguments.into_iter().chain(options.iter().map(ToString::to_string)).collect();
     let options = DatabaseServerOptions { arguments, ..DatabaseServerOptions::default() };
-    Server::start(flavor, &options).await.unwrap()
+    DatabaseServer::start(flavor, &options).await.unwrap()
 }
 
 /// Starts replication from the current position of the source.
-async fn follow(replica: &Server, source: &Server) {
+async fn follow(replica: &DatabaseServer, source: &DatabaseServer) {
     let words = match source.flavor() {
         Flavor::MySql => {
             ["SHOW BINARY LOG STATUS", "REPLICATION SOURCE", "SOURCE", ", GET_SOURCE_PUBLIC_KEY = 1", "REPLICA"]
@@ -47,7 +47,7 @@ async fn follow(replica: &Server, source: &Server) {
 }
 
 /// Waits for a session whose text in a column of the process list starts with `prefix`, and returns its id.
-async fn session_where(server: &Server, column: usize, prefix: &str) -> u64 {
+async fn session_where(server: &DatabaseServer, column: usize, prefix: &str) -> u64 {
     let mut control = server.connect_as_root().await.unwrap();
     let start = Instant::now();
     loop {
@@ -63,12 +63,12 @@ async fn session_where(server: &Server, column: usize, prefix: &str) -> u64 {
 }
 
 /// Waits for a sleeping session and returns its id.
-async fn sleeping_session(server: &Server) -> u64 {
+async fn sleeping_session(server: &DatabaseServer) -> u64 {
     session_where(server, 6, "User sleep").await
 }
 
 /// Starts a source and a replica whose applier sleeps in a trigger that exists on the replica only.
-async fn with_an_applier_in_a_trigger(flavor: Flavor, options: &[&str]) -> (Server, Server, u64) {
+async fn with_an_applier_in_a_trigger(flavor: Flavor, options: &[&str]) -> (DatabaseServer, DatabaseServer, u64) {
     let (source, replica) = (replicating(flavor, 1, options).await, replicating(flavor, 2, options).await);
     source.run_statements(&SHOP).await.unwrap();
     let mut statements = vec!["SET sql_log_bin = 0"];

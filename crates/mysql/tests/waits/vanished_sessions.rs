@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use clew_diagnose::waits::{TreeLayout, WaitGraph, WaitParticipant, render_tree};
-use clew_testkit::{Flavor, LockWaitScenario, Server, StatementHoldingProxy};
+use clew_diagnose::lock_waits::{TreeLayout, WaitGraph, WaitParticipant, render_tree};
+use clew_testkit::{DatabaseServer, Flavor, LockWaitScenario, StatementHoldingProxy};
 use mysql_async::prelude::Queryable;
 use tokio::time::{sleep, timeout};
 
@@ -17,7 +17,7 @@ async fn graph_without(
     session_name: &str,
     name: &str,
     words: &'static str,
-    server: &Server,
+    server: &DatabaseServer,
 ) -> (WaitGraph, LockWaitScenario, Names, u64) {
     let scenario = LockWaitScenario::scenarios_for_flavor(server.flavor())
         .into_iter()
@@ -39,7 +39,7 @@ async fn graph_without(
 }
 
 /// Kills a session and waits until its entry and its transaction are gone.
-async fn kill_session(server: &Server, id: u64) {
+async fn kill_session(server: &DatabaseServer, id: u64) {
     let mut control = server.connect_as_root().await.unwrap();
     control.query_drop(format!("KILL {id}")).await.unwrap();
     let left = format!(

@@ -13,11 +13,11 @@ use crate::derived_keys::DerivedKeys;
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
-/// Value that the next audit row contains in place of the previous row's MAC if the head record was tampered with.
+/// Placeholder for the previous row's MAC in the next audit row if the head record was tampered with.
 /// An attacker without the MAC key cannot forge an audit row that contains the placeholder as the previous MAC.
 pub(crate) const UNKNOWN_PREVIOUS_MAC_PLACEHOLDER: [u8; 32] = [0xff; 32];
 
-/// Writes the head record and the checkpoint record. A later absence of either record indicates tampering.
+/// Writes the head record and the checkpoint record. If a record is missing later, the audit log was tampered with.
 pub(crate) async fn initialize_audit_chain(transaction: &mut Transaction, key: &MasterKey) -> Result<(), StoreError> {
     ChainPosition { seq: 0, mac: PREVIOUS_MAC_OF_FIRST_ROW }
         .write_chain_record(transaction, key, HEAD_RECORD_NAME)

@@ -2,7 +2,7 @@
 
 use crate::database::row_mapping::read_hash_column;
 use crate::database::{Row, Transaction, query, query_scalar};
-use crate::derived_keys::{DerivedKeys, MASTER_KEY_ID_SETTING, hmac_sha256};
+use crate::derived_keys::{DerivedKeys, MASTER_KEY_ID_SETTING, compute_hmac};
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
@@ -86,7 +86,7 @@ impl ChainPosition {
     }
 
     fn compute_record_mac(self, key: &MasterKey, name: &str) -> [u8; 32] {
-        hmac_sha256(key, &[b"end", name.as_bytes(), &self.seq.to_be_bytes(), &self.mac])
+        compute_hmac(key, &[b"end", name.as_bytes(), &self.seq.to_be_bytes(), &self.mac])
     }
 }
 

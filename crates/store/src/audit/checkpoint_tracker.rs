@@ -31,7 +31,7 @@ struct CheckpointTrackerState {
 
 impl CheckpointTracker {
     /// The caller must already have checked that the tracked audit row still exists in the database.
-    /// A row older than the tracked row is ignored, because concurrent commits do not reach the tracker in order.
+    /// A row older than the tracked row is ignored, because concurrent commits may reach the tracker out of order.
     pub(crate) fn record_newest_row(&self, newest: AuditCheckpoint) {
         let mut state = self.lock_tracker_state_mutex();
         if state.newest.as_ref().is_none_or(|last| last.seq < newest.seq) {
@@ -39,13 +39,13 @@ impl CheckpointTracker {
         }
     }
 
-    /// To find all returned rows, a read transaction must begin after this function has returned.
+    /// A read transaction that begins before this function returns may not see all returned rows.
     pub(crate) fn tracked_checkpoints(&self) -> Vec<AuditCheckpoint> {
         let state = self.lock_tracker_state_mutex();
         state.missing.iter().chain(&state.newest).cloned().collect()
     }
 
-    /// To find the returned row, a read transaction must begin after this function has returned.
+    /// A read transaction that begins before this function returns may not see the returned row.
     pub(crate) fn newest_checkpoint(&self) -> Option<AuditCheckpoint> {
         self.lock_tracker_state_mutex().newest.clone()
     }

@@ -4,7 +4,7 @@ use crate::audit::chain_records::{ChainPosition, HEAD_RECORD_NAME};
 use crate::audit::mac_keys::AuditMacKeys;
 use crate::audit::{AuditCheckpoint, AuditIntegrityProblem};
 use crate::error::StoreError;
-use crate::handles::AuditStore;
+use crate::store_handles::AuditStore;
 
 impl AuditStore<'_> {
     /// Returns a checkpoint that identifies the newest audit row. Users can store checkpoints outside the database.

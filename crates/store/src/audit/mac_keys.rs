@@ -2,7 +2,7 @@
 //!
 //! A key rotation does not change the MACs of existing audit rows, because users may have exported the MACs.
 //! The first row that is authenticated with the new MAC key still contains the MAC of the row before it.
-//! Because the rows form a chain of MACs, an attacker with a previous MAC key cannot change old audit rows undetected.
+//! Because each row contains the previous row's MAC, a previous MAC key is not enough to change old rows undetected.
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};

@@ -9,7 +9,7 @@ use crate::audit::verification::ChainVerifier;
 use crate::database::row_mapping::read_hash_column;
 use crate::database::{Transaction, query, query_scalar};
 use crate::error::StoreError;
-use crate::handles::AuditStore;
+use crate::store_handles::AuditStore;
 
 /// Removing rows in small batches blocks other writers only for a short time.
 const MAX_BATCH_SIZE: i64 = 1000;
@@ -43,8 +43,10 @@ impl AuditStore<'_> {
         verifier.verify_rows_up_to_seq(tx.transaction(), &keys, last.seq).await?;
         let checkpoint = ChainPosition { seq: last.seq.saturating_add(1), mac: last.mac };
         checkpoint.write_chain_record(tx.transaction(), keys.current_mac_key(), CHECKPOINT_RECORD_NAME).await?;
-        let removed =
-            query(tx.action(), "DELETE FROM audit WHERE seq <= $1").bind(last.seq).execute(tx.transaction()).await?;
+        let removed = query(tx.description(), "DELETE FROM audit WHERE seq <= $1")
+            .bind(last.seq)
+            .execute(tx.transaction())
+            .await?;
         let problems = verifier.describe_problems();
         let event = AuditEvent {
             outcome: if problems.is_empty() { AuditOutcome::Succeeded } else { AuditOutcome::Failed },

@@ -8,7 +8,7 @@ use crate::audit::AuditRecord;
 use crate::database;
 use crate::database::row_mapping::{parse_column, parse_nullable_column, read_hash_column};
 use crate::database::{Transaction, query};
-use crate::derived_keys::hmac_sha256;
+use crate::derived_keys::compute_hmac;
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
@@ -96,7 +96,7 @@ impl AuditRow {
                 }
             }
         }
-        hmac_sha256(key, &[b"row", &self.previous, &bytes])
+        compute_hmac(key, &[b"row", &self.previous, &bytes])
     }
 
     pub(crate) async fn insert(&self, transaction: &mut Transaction, mac: &[u8; 32]) -> Result<(), StoreError> {

@@ -8,8 +8,8 @@ use crate::audit::row::AuditRow;
 use crate::audit::{AuditCheckpoint, AuditIntegrityProblem, AuditIntegrityProblemKind, AuditVerification};
 use crate::database::{Transaction, query};
 use crate::error::StoreError;
-use crate::handles::AuditStore;
 use crate::master_key::MasterKey;
+use crate::store_handles::AuditStore;
 
 const AUDIT_ROWS_PER_PAGE: u32 = 500;
 
@@ -35,7 +35,7 @@ pub(crate) struct ChainVerifier {
     head: Option<ChainPosition>,
     /// Sequence number and MAC of the most recently verified row.
     /// Before the first row is verified, the sequence number and MAC come from the checkpoint record.
-    /// `None` if the checkpoint record was tampered with and no row has been verified yet.
+    /// The value is `None` if the checkpoint record was tampered with and no row has been verified yet.
     previous: Option<ChainPosition>,
     /// True if the previous row's MAC is valid. Only a valid MAC is compared with its copy in the next row.
     previous_is_authentic: bool,
@@ -145,7 +145,7 @@ impl ChainVerifier {
         true
     }
 
-    /// Sets the position of the first reported problem, a tampered checkpoint record, to `seq`.
+    /// Sets the position of the first reported problem to `seq`. This problem is a tampered checkpoint record.
     fn set_first_problem_position(&mut self, seq: i64) {
         if let Some(problem) = self.result.problems.first_mut() {
             problem.position = seq;

@@ -11,14 +11,14 @@ use crate::derived_keys::DerivedKeys;
 use crate::error::StoreError;
 
 #[derive(Clone)]
-pub(crate) struct AuditedDatabase {
+pub(crate) struct AuditingDatabase {
     pub(crate) database: Database,
     pub(crate) keys: Arc<DerivedKeys>,
     pub(crate) clock: Clock,
     pub(crate) checkpoint_tracker: CheckpointTracker,
 }
 
-impl AuditedDatabase {
+impl AuditingDatabase {
     /// `action` describes the transaction in error messages.
     pub(crate) async fn begin(&self, action: &'static str) -> Result<AuditedTransaction, StoreError> {
         let transaction = self.database.begin_write_transaction().await.map_err(StoreError::database_error(action))?;
@@ -28,7 +28,7 @@ impl AuditedDatabase {
 
 /// Dropping an uncommitted transaction rolls it back.
 pub(crate) struct AuditedTransaction {
-    database: AuditedDatabase,
+    database: AuditingDatabase,
     transaction: Transaction,
     action: &'static str,
     newest: Option<AuditCheckpoint>,
@@ -40,7 +40,7 @@ impl AuditedTransaction {
     }
 
     /// Description of the transaction in error messages.
-    pub(crate) fn action(&self) -> &'static str {
+    pub(crate) fn description(&self) -> &'static str {
         self.action
     }
 

@@ -1,8 +1,8 @@
-//! [`Store`] methods that begin audited transactions or batch concurrent writes in one transaction.
+//! [`Store`] methods that begin an audited transaction or combine concurrent writes into one transaction.
 
 use clew_model::AuditEvent;
 
-use crate::database::audited_transaction::{AuditedDatabase, AuditedTransaction};
+use crate::database::audited_transaction::{AuditedTransaction, AuditingDatabase};
 use crate::database::group_commit::BatchedWrite;
 use crate::error::StoreError;
 use crate::store::Store;
@@ -13,21 +13,21 @@ impl Store {
         &self,
         action: &'static str,
     ) -> Result<AuditedTransaction, StoreError> {
-        self.to_audited_database().begin(action).await
+        self.build_audited_database().begin(action).await
     }
 
     /// When this function returns, the write is durable. Dropping the returned future does not cancel the write.
     pub(crate) async fn execute_write_in_batch<W: BatchedWrite>(&self, write: W) -> Result<W::Output, StoreError> {
-        self.group_commit.execute_write(self.to_audited_database(), write).await
+        self.group_commit.execute_write(self.build_audited_database(), write).await
     }
 
     /// When this function returns, the audit event is durable.
     pub(crate) async fn append_audit_event_in_batch(&self, event: AuditEvent) -> Result<(), StoreError> {
-        self.group_commit.append_event(self.to_audited_database(), event).await
+        self.group_commit.append_event(self.build_audited_database(), event).await
     }
 
-    fn to_audited_database(&self) -> AuditedDatabase {
-        AuditedDatabase {
+    fn build_audited_database(&self) -> AuditingDatabase {
+        AuditingDatabase {
             database: self.database.clone(),
             keys: self.keys.clone(),
             clock: self.clock.clone(),

@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteError;
 use crate::error::StoreError;
 
 impl StoreError {
-    /// Returns a closure for `map_err`. In the error message, `action` follows the words "could not".
+    /// Returns a closure for `map_err`. The error message contains `action` after the words "could not".
     pub(crate) fn database_error(action: &'static str) -> impl Fn(sqlx::Error) -> Self {
         move |source| Self::Database { action, remedy: database_error_hint(&source), source: Box::new(source) }
     }

@@ -9,7 +9,7 @@ use clew_model::AuditEvent;
 use tokio::sync::oneshot;
 
 use crate::database::Transaction;
-use crate::database::audited_transaction::AuditedDatabase;
+use crate::database::audited_transaction::AuditingDatabase;
 use crate::error::StoreError;
 
 /// Maximum number of audit events in a transaction, and also the maximum number of other writes.
@@ -19,7 +19,7 @@ pub(crate) trait BatchedWrite: Send + Sync + 'static {
     type Output: Send + 'static;
 
     /// Describes the write in the error message if the transaction fails.
-    const ERROR_CONTEXT: &'static str;
+    const WRITE_DESCRIPTION: &'static str;
 
     /// Executes the write. The method is called again in a new transaction if another write in the batch fails.
     fn execute_write(
@@ -82,7 +82,7 @@ impl<W: BatchedWrite> PendingWrite for QueuedWrite<W> {
     }
 
     fn error_context(&self) -> &'static str {
-        W::ERROR_CONTEXT
+        W::WRITE_DESCRIPTION
     }
 }
 
@@ -90,7 +90,7 @@ impl GroupCommit {
     /// The function returns after the write has been committed durably. Dropping the future does not cancel the write.
     pub(crate) async fn execute_write<W: BatchedWrite>(
         &self,
-        database: AuditedDatabase,
+        database: AuditingDatabase,
         write: W,
     ) -> Result<W::Output, StoreError> {
         let (reply, response) = oneshot::channel();
@@ -99,14 +99,14 @@ impl GroupCommit {
     }
 
     /// When this function returns, the audit event is durable.
-    pub(crate) async fn append_event(&self, database: AuditedDatabase, event: AuditEvent) -> Result<(), StoreError> {
+    pub(crate) async fn append_event(&self, database: AuditingDatabase, event: AuditEvent) -> Result<(), StoreError> {
         let (reply, response) = oneshot::channel();
         let at = database.clock.unix_millis();
         self.enqueue(database, |batch| batch.events.push(QueuedAuditEvent { at, event, reply }));
         response.await.unwrap_or(Err(StoreError::Stopped))
     }
 
-    fn enqueue(&self, database: AuditedDatabase, add_to_batch: impl FnOnce(&mut WriteBatch)) {
+    fn enqueue(&self, database: AuditingDatabase, add_to_batch: impl FnOnce(&mut WriteBatch)) {
         let is_idle = {
             let mut queue = self.lock_write_queue_mutex();
             add_to_batch(&mut queue.pending);
@@ -151,7 +151,7 @@ impl Drop for WriterGuard {
     }
 }
 
-async fn drain_write_queue(database: AuditedDatabase, mut writer: WriterGuard) {
+async fn drain_write_queue(database: AuditingDatabase, mut writer: WriterGuard) {
     while let Some(batch) = writer.group_commit.take_batch() {
         batch.execute(&database).await;
     }
@@ -172,7 +172,7 @@ impl WriteBatch {
     }
 
     /// If a write fails, its caller receives the error, and the other writes are retried in a new transaction.
-    async fn execute(mut self, database: &AuditedDatabase) {
+    async fn execute(mut self, database: &AuditingDatabase) {
         while !self.is_empty() {
             match self.try_execute(database).await {
                 Ok(()) => return self.notify_callers(None),
@@ -186,7 +186,7 @@ impl WriteBatch {
         }
     }
 
-    async fn try_execute(&mut self, database: &AuditedDatabase) -> Result<(), WriteBatchError> {
+    async fn try_execute(&mut self, database: &AuditingDatabase) -> Result<(), WriteBatchError> {
         let mut tx = database.begin("write to the database").await.map_err(WriteBatchError::Transaction)?;
         for (index, write) in self.writes.iter_mut().enumerate() {
             write.execute_write(tx.transaction()).await.map_err(|error| WriteBatchError::Write(index, error))?;

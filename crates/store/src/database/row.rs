@@ -8,7 +8,7 @@ use crate::error::StoreError;
 
 /// Result row of a statement.
 pub(crate) struct Row {
-    /// Action of the statement, for error messages.
+    /// Describes the action of the statement in error messages.
     action: &'static str,
     row: DriverRow,
 }

@@ -29,7 +29,7 @@ pub(crate) fn read_hash_column(row: &Row, column: &'static str) -> Result<[u8; 3
     <[u8; 32]>::try_from(bytes.as_slice()).map_err(StoreError::corrupt_value_error(column))
 }
 
-pub(crate) fn saturate_count_to_i64(count: u64) -> i64 {
+pub(crate) fn saturate_count_to_signed(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 

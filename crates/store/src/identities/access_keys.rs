@@ -10,10 +10,10 @@ use serde_json::json;
 use crate::database::row_mapping::parse_column;
 use crate::database::{Row, Transaction, query, query_scalar};
 use crate::error::StoreError;
-use crate::handles::IdentityStore;
-use crate::identities::credential_revocation::{AffectedUsers, revoke_temporary_access_keys, revoke_tokens};
+use crate::identities::credential_revocation::{UsersAffectedByChange, revoke_temporary_access_keys, revoke_tokens};
 use crate::identities::users::{User, require_user};
 use crate::sealing::AssociatedData;
+use crate::store_handles::IdentityStore;
 
 /// A user can rotate keys without downtime, because requests can use either of two access keys.
 const MAX_ACCESS_KEYS_PER_USER: u32 = 2;
@@ -75,7 +75,7 @@ impl IdentityStore<'_> {
     ) -> Result<(), StoreError> {
         let mut tx = self.store.begin_audited_transaction("create an access key").await?;
         let user = require_user(tx.transaction(), user).await?;
-        let count: i64 = query_scalar(tx.action(), "SELECT COUNT(*) FROM access_keys WHERE user_id = $1")
+        let count: i64 = query_scalar(tx.description(), "SELECT COUNT(*) FROM access_keys WHERE user_id = $1")
             .bind(user.id.as_str())
             .fetch_one(tx.transaction())
             .await?;
@@ -141,7 +141,7 @@ impl IdentityStore<'_> {
     ) -> Result<bool, StoreError> {
         let mut tx = self.store.begin_audited_transaction("change an access key").await?;
         let users: Vec<String> =
-            query_scalar(tx.action(), "UPDATE access_keys SET enabled = $1 WHERE id = $2 RETURNING user_id")
+            query_scalar(tx.description(), "UPDATE access_keys SET enabled = $1 WHERE id = $2 RETURNING user_id")
                 .bind(enabled)
                 .bind(id.as_str())
                 .fetch_all(tx.transaction())
@@ -157,10 +157,11 @@ impl IdentityStore<'_> {
     /// Returns false if the access key does not exist.
     pub async fn remove_access_key(self, by: &AuditOrigin, id: &AccessKeyId) -> Result<bool, StoreError> {
         let mut tx = self.store.begin_audited_transaction("remove an access key").await?;
-        let users: Vec<String> = query_scalar(tx.action(), "DELETE FROM access_keys WHERE id = $1 RETURNING user_id")
-            .bind(id.as_str())
-            .fetch_all(tx.transaction())
-            .await?;
+        let users: Vec<String> =
+            query_scalar(tx.description(), "DELETE FROM access_keys WHERE id = $1 RETURNING user_id")
+                .bind(id.as_str())
+                .fetch_all(tx.transaction())
+                .await?;
         let Some(user) = users.first() else { return Ok(false) };
         let event =
             self.revoke_credentials_if_key_unusable(tx.transaction(), by, "DeleteAccessKey", id, user, false).await?;
@@ -182,7 +183,7 @@ impl IdentityStore<'_> {
         let (mut tokens, mut keys) = (0, 0);
         if !usable {
             let now = self.store.clock.unix_seconds();
-            tokens = revoke_tokens(transaction, AffectedUsers::User(&user.id), now).await?;
+            tokens = revoke_tokens(transaction, UsersAffectedByChange::User(&user.id), now).await?;
             keys = revoke_temporary_access_keys(transaction, &user.id, now).await?;
         }
         Ok(AuditEvent {

@@ -7,10 +7,10 @@ use sqlx::AssertSqlSafe;
 use crate::database::row_mapping::parse_column;
 use crate::database::{Executor, Row, Transaction, query};
 use crate::error::StoreError;
-use crate::handles::IdentityStore;
-use crate::identities::credential_revocation::{AffectedUsers, revoke_tokens};
+use crate::identities::credential_revocation::{UsersAffectedByChange, revoke_tokens};
 use crate::identities::users::{User, require_user, user_from_row};
-use crate::policies::limits::check_policy_limits;
+use crate::policies::limit_checks::check_policy_limits;
+use crate::store_handles::IdentityStore;
 use crate::tenants::projects::ensure_iam_domain_exists;
 
 const SELECT_GROUPS_SQL: &str = "SELECT id, name, domain_id, description FROM user_groups";
@@ -71,8 +71,12 @@ impl IdentityStore<'_> {
     pub async fn remove_group(self, by: &AuditOrigin, id: &GroupId) -> Result<bool, StoreError> {
         let mut tx = self.store.begin_audited_transaction("remove a group").await?;
         let Some(before) = find_group(tx.transaction(), id).await? else { return Ok(false) };
-        let tokens = revoke_tokens(tx.transaction(), AffectedUsers::Group(id), self.store.clock.unix_seconds()).await?;
-        query(tx.action(), "DELETE FROM user_groups WHERE id = $1").bind(id.as_str()).execute(tx.transaction()).await?;
+        let tokens =
+            revoke_tokens(tx.transaction(), UsersAffectedByChange::Group(id), self.store.clock.unix_seconds()).await?;
+        query(tx.description(), "DELETE FROM user_groups WHERE id = $1")
+            .bind(id.as_str())
+            .execute(tx.transaction())
+            .await?;
         let event = AuditEvent {
             domain_id: Some(before.domain_id),
             detail: json!({ "id": id, "tokens_revoked": tokens }),
@@ -113,7 +117,7 @@ impl IdentityStore<'_> {
         if user.domain_id != group.domain_id {
             return Err(StoreError::Unknown { what: "user", name: user.id.to_string() });
         }
-        let changed = query(tx.action(), statement)
+        let changed = query(tx.description(), statement)
             .bind(group.id.as_str())
             .bind(user.id.as_str())
             .execute(tx.transaction())
@@ -122,10 +126,12 @@ impl IdentityStore<'_> {
             return Ok(false);
         }
         if operation == "AddUserToGroup" {
-            check_policy_limits(tx.transaction(), self.store.policy_limits, AffectedUsers::User(&user.id)).await?;
+            check_policy_limits(tx.transaction(), self.store.policy_limits, UsersAffectedByChange::User(&user.id))
+                .await?;
         }
         let tokens =
-            revoke_tokens(tx.transaction(), AffectedUsers::User(&user.id), self.store.clock.unix_seconds()).await?;
+            revoke_tokens(tx.transaction(), UsersAffectedByChange::User(&user.id), self.store.clock.unix_seconds())
+                .await?;
         let event = AuditEvent {
             domain_id: Some(group.domain_id),
             detail: json!({ "group_id": group.id, "user": user.name, "user_id": user.id, "tokens_revoked": tokens }),

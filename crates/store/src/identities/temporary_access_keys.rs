@@ -9,10 +9,10 @@ use serde_json::json;
 use crate::database::row_mapping::{parse_column, read_hash_column};
 use crate::database::{Transaction, query, query_scalar};
 use crate::error::StoreError;
-use crate::handles::IdentityStore;
 use crate::identities::access_keys::{AccessKey, TemporaryAccessKeyValidity};
 use crate::identities::users::require_user;
 use crate::sealing::AssociatedData;
+use crate::store_handles::IdentityStore;
 
 /// Temporary access key to insert.
 #[derive(Debug, Clone)]

@@ -8,12 +8,12 @@ use clew_model::{AuditEvent, AuditOrigin, ProjectId, UserId};
 use crate::database::row_mapping::{parse_column, parse_nullable_column};
 use crate::database::{query, query_scalar};
 use crate::error::StoreError;
-use crate::handles::IdentityStore;
 use crate::identities::credential_revocation::revoke_temporary_keys_of_revoked_tokens;
+use crate::store_handles::IdentityStore;
 
 use crate::identities::users::{User, require_user};
 
-/// Origin of a token. Only a token of the web console can be exchanged for one that is scoped to another project.
+/// Origin of a token: the API or the web console. Only web console tokens can be exchanged to switch projects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenOrigin {
     /// The token was issued by `POST /v3/auth/tokens`.
@@ -30,7 +30,7 @@ impl TokenOrigin {
         }
     }
 
-    /// Returns `Api` for an unknown name, because tokens of that origin have the fewest privileges.
+    /// Returns `Api` for an unknown name, because API tokens have the fewest privileges.
     pub(crate) fn from_name(name: &str) -> Self {
         if name == Self::Console.name() { Self::Console } else { Self::Api }
     }
@@ -122,7 +122,7 @@ impl IdentityStore<'_> {
     pub async fn revoke_token(self, by: &AuditOrigin, hash: &[u8; 32]) -> Result<bool, StoreError> {
         let mut tx = self.store.begin_audited_transaction("revoke a token").await?;
         let users: Vec<String> = query_scalar(
-            tx.action(),
+            tx.description(),
             "UPDATE tokens SET revoked_at = $1 WHERE hash = $2 AND revoked_at IS NULL RETURNING user_id",
         )
         .bind(self.store.clock.unix_seconds())

@@ -9,8 +9,8 @@ use sqlx::AssertSqlSafe;
 use crate::database::row_mapping::parse_column;
 use crate::database::{Executor, Row, Transaction, query, query_scalar};
 use crate::error::StoreError;
-use crate::handles::IdentityStore;
-use crate::identities::credential_revocation::{AffectedUsers, revoke_temporary_access_keys, revoke_tokens};
+use crate::identities::credential_revocation::{UsersAffectedByChange, revoke_temporary_access_keys, revoke_tokens};
+use crate::store_handles::IdentityStore;
 use crate::tenants::projects::ensure_iam_domain_exists;
 
 /// User in a domain.
@@ -100,7 +100,7 @@ impl IdentityStore<'_> {
         let mut tx = self.store.begin_audited_transaction("change a user").await?;
         let Some(before) = find_user(tx.transaction(), id).await? else { return Ok(false) };
         query(
-            tx.action(),
+            tx.description(),
             "UPDATE users SET password_hash = COALESCE($2, password_hash), enabled = COALESCE($3, enabled), \
                  administrator = COALESCE($4, administrator), description = COALESCE($5, description) WHERE id = $1",
         )
@@ -116,7 +116,7 @@ impl IdentityStore<'_> {
         let (mut tokens, mut keys) = (0, 0);
         let locked_out = update.password_hash.is_some() || update.enabled == Some(false);
         if locked_out || update.administrator.is_some_and(|administrator| administrator != before.administrator) {
-            tokens = revoke_tokens(tx.transaction(), AffectedUsers::User(id), now).await?;
+            tokens = revoke_tokens(tx.transaction(), UsersAffectedByChange::User(id), now).await?;
         }
         if locked_out {
             keys = revoke_temporary_access_keys(tx.transaction(), id, now).await?;
@@ -139,7 +139,7 @@ impl IdentityStore<'_> {
     pub async fn remove_user(self, by: &AuditOrigin, id: &UserId) -> Result<bool, StoreError> {
         let mut tx = self.store.begin_audited_transaction("remove a user").await?;
         let Some(before) = find_user(tx.transaction(), id).await? else { return Ok(false) };
-        query(tx.action(), "DELETE FROM users WHERE id = $1").bind(id.as_str()).execute(tx.transaction()).await?;
+        query(tx.description(), "DELETE FROM users WHERE id = $1").bind(id.as_str()).execute(tx.transaction()).await?;
         ensure_domain_has_administrator(tx.transaction(), &before).await?;
         let event = AuditEvent {
             domain_id: Some(before.domain_id),

@@ -10,7 +10,7 @@ use secrecy::ExposeSecret;
 use crate::database::row_mapping::{duration_to_millis, parse_column};
 use crate::database::{Row, query};
 use crate::error::StoreError;
-use crate::handles::InstanceStore;
+use crate::store_handles::InstanceStore;
 
 /// Delay after the first refused login. The delay doubles with each further refusal.
 pub(crate) const LOGIN_BACKOFF_INITIAL_DELAY: Duration = Duration::from_secs(30);
@@ -47,7 +47,7 @@ pub enum LoginPermitDecision {
     /// The login is allowed.
     Granted {
         /// Number of consecutive refused logins.
-        /// If the login is refused, callers pass this number to [`crate::InstanceStore::record_login_refusal`].
+        /// If the login is refused, callers pass `refusals` to [`crate::InstanceStore::record_login_refusal`].
         refusals: u32,
     },
     /// The backoff has not expired.
@@ -130,7 +130,7 @@ impl InstanceStore<'_> {
         })
     }
 
-    /// Records that a node refused a login. `refusals` is the number of consecutive earlier refusals.
+    /// Records that a node refused a login. `refusals` is the number of consecutive refusals before this one.
     /// Concurrent refused logins to the same node count as one refusal.
     /// A refusal is not recorded if the node's URL or password has changed since the refused login.
     pub async fn record_login_refusal(self, node: &Node, refusals: u32, failure: &Failure) -> Result<(), StoreError> {

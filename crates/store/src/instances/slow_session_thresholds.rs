@@ -6,8 +6,8 @@ use serde_json::json;
 
 use crate::database::{query, query_scalar};
 use crate::error::StoreError;
-use crate::handles::InstanceStore;
 use crate::instances::tags;
+use crate::store_handles::InstanceStore;
 use crate::tenants::projects::find_domain_id_of_project;
 
 impl InstanceStore<'_> {
@@ -45,7 +45,7 @@ impl InstanceStore<'_> {
             let Some(name) = tags::find_instance_name(tx.transaction(), project, id).await? else {
                 return Err(StoreError::Unknown { what: "instance", name: id.to_string() });
             };
-            query(tx.action(), "UPDATE instances SET slow_threshold = $1, updated_at = $2 WHERE id = $3")
+            query(tx.description(), "UPDATE instances SET slow_threshold = $1, updated_at = $2 WHERE id = $3")
                 .bind(i64::try_from(threshold.seconds()).unwrap_or(i64::MAX))
                 .bind(now)
                 .bind(id.as_str())

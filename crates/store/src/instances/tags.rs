@@ -8,13 +8,13 @@ use serde_json::json;
 use crate::database::audited_transaction::AuditedTransaction;
 use crate::database::{Transaction, query, query_scalar, query_two_columns};
 use crate::error::StoreError;
-use crate::handles::InstanceStore;
+use crate::store_handles::InstanceStore;
 use crate::tenants::projects::find_domain_id_of_project;
 
 const MAX_TAGS_PER_INSTANCE: usize = 20;
 
 impl InstanceStore<'_> {
-    /// Adds tags to an instance. If the instance already has a tag key, its value is replaced.
+    /// Adds tags to an instance. If the instance already has a tag with the same key, the tag's value is replaced.
     /// Returns false if the project does not contain the instance.
     /// Returns [`StoreError::TooManyTags`] and adds no tags if the instance would exceed the tag limit.
     pub async fn add_tags(
@@ -28,7 +28,7 @@ impl InstanceStore<'_> {
         let Some(name) = find_instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
         for tag in tags {
             query(
-                tx.action(),
+                tx.description(),
                 "INSERT INTO tags (instance_id, key, value) VALUES ($1, $2, $3) \
                  ON CONFLICT (instance_id, key) DO UPDATE SET value = excluded.value",
             )
@@ -38,7 +38,7 @@ impl InstanceStore<'_> {
             .execute(tx.transaction())
             .await?;
         }
-        let count: i64 = query_scalar(tx.action(), "SELECT COUNT(*) FROM tags WHERE instance_id = $1")
+        let count: i64 = query_scalar(tx.description(), "SELECT COUNT(*) FROM tags WHERE instance_id = $1")
             .bind(instance.as_str())
             .fetch_one(tx.transaction())
             .await?;
@@ -66,12 +66,15 @@ impl InstanceStore<'_> {
         let mut tx = self.store.begin_audited_transaction("remove tags").await?;
         let Some(name) = find_instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
         for (key, value) in tags {
-            query(tx.action(), "DELETE FROM tags WHERE instance_id = $1 AND key = $2 AND ($3 IS NULL OR value = $3)")
-                .bind(instance.as_str())
-                .bind(key)
-                .bind(value)
-                .execute(tx.transaction())
-                .await?;
+            query(
+                tx.description(),
+                "DELETE FROM tags WHERE instance_id = $1 AND key = $2 AND ($3 IS NULL OR value = $3)",
+            )
+            .bind(instance.as_str())
+            .bind(key)
+            .bind(value)
+            .execute(tx.transaction())
+            .await?;
         }
         let detail = json!({ "tags": tags.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect::<Vec<_>>() });
         let event = AuditEvent { detail, ..AuditEvent::for_successful_operation(by, "UntagInstance", name) };
@@ -85,7 +88,7 @@ impl InstanceStore<'_> {
         project: &ProjectId,
         instance: &InstanceId,
     ) -> Result<bool, StoreError> {
-        query(tx.action(), "UPDATE instances SET updated_at = $1 WHERE id = $2")
+        query(tx.description(), "UPDATE instances SET updated_at = $1 WHERE id = $2")
             .bind(self.store.clock.unix_seconds())
             .bind(instance.as_str())
             .execute(tx.transaction())

@@ -10,13 +10,13 @@ use crate::data_dir_lock::DataDirLock;
 use crate::database::row_mapping::parse_column;
 use crate::database::{query, query_scalar};
 use crate::error::StoreError;
-use crate::handles::KillTaskStore;
 use crate::kill_tasks::{InstanceKillTasks, RUNNING_KILL_TASK_CONDITION_SQL, duration_to_millis, kill_task_from_row};
+use crate::store_handles::KillTaskStore;
 
 impl KillTaskStore<'_> {
     /// Returns the running kill tasks of all instances whose nodes this process can reach.
     pub async fn list_instances_with_kill_tasks(self) -> Result<Vec<InstanceKillTasks>, StoreError> {
-        let (now, zones) = (self.store.clock.unix_millis(), self.store.database.json_array_strings_subquery("$3"));
+        let (now, zones) = (self.store.clock.unix_millis(), self.store.database.subquery_for_json_array_strings("$3"));
         let rows = query(
             "look for kill tasks",
             AssertSqlSafe(format!(

@@ -6,12 +6,12 @@ use serde_json::json;
 use crate::database::row_mapping::parse_nullable_column;
 use crate::database::{Row, Transaction, query};
 use crate::error::StoreError;
-use crate::handles::PolicyStore;
-use crate::identities::credential_revocation::{AffectedUsers, revoke_tokens};
+use crate::identities::credential_revocation::{UsersAffectedByChange, revoke_tokens};
 use crate::identities::groups::require_group;
 use crate::identities::users::require_user;
-use crate::policies::limits::check_policy_limits;
-use crate::policies::{GrantedPolicy, Grantee, PolicyAttachment, PolicyRef, StoredPolicyGrant, require_policy};
+use crate::policies::limit_checks::check_policy_limits;
+use crate::policies::{CustomOrBuiltInPolicy, Grantee, PolicyAttachment, PolicyGrant, PolicyRef, require_policy};
+use crate::store_handles::PolicyStore;
 use crate::tenants::projects::find_domain_id_of_project;
 
 const INSERT_ATTACHMENT_SQL: &str = "INSERT INTO attachments (policy_id, system_policy, user_id, group_id, project_id, created_at) \
@@ -69,7 +69,7 @@ impl PolicyStore<'_> {
         let names = find_policy_and_grantee_names(tx.transaction(), policy, grantee, project).await?;
         let ((own, system), (user, group)) = (policy_ref_to_column_values(policy), grantee_to_column_values(grantee));
         let sql = if operation == "AttachPolicy" { INSERT_ATTACHMENT_SQL } else { DELETE_ATTACHMENT_SQL };
-        let query = query(tx.action(), sql);
+        let query = query(tx.description(), sql);
         let query = query.bind(own).bind(system).bind(user).bind(group).bind(project.map(ProjectId::as_str));
         let query = if operation == "AttachPolicy" { query.bind(self.store.clock.unix_seconds()) } else { query };
         let changed = query.execute(tx.transaction()).await?;
@@ -77,8 +77,8 @@ impl PolicyStore<'_> {
             return Ok(false);
         }
         let affected = match grantee {
-            Grantee::User(id) => AffectedUsers::User(id),
-            Grantee::Group(id) => AffectedUsers::Group(id),
+            Grantee::User(id) => UsersAffectedByChange::User(id),
+            Grantee::Group(id) => UsersAffectedByChange::Group(id),
         };
         if operation == "AttachPolicy" {
             check_policy_limits(tx.transaction(), self.store.policy_limits, affected).await?;
@@ -121,7 +121,7 @@ impl PolicyStore<'_> {
     }
 
     /// Returns the policies that apply to a user directly or through a group.
-    pub async fn list_user_policy_grants(self, user: &UserId) -> Result<Vec<StoredPolicyGrant>, StoreError> {
+    pub async fn list_user_policy_grants(self, user: &UserId) -> Result<Vec<PolicyGrant>, StoreError> {
         let rows = query("look up policies", SELECT_POLICY_GRANTS_BY_USER_SQL)
             .bind(user.as_str())
             .fetch_all(&self.store.database)
@@ -198,17 +198,13 @@ fn attachment_from_row(row: &Row) -> Result<PolicyAttachment, StoreError> {
     Ok(PolicyAttachment { policy, grantee, project: parse_nullable_column(row, "project_id")? })
 }
 
-fn policy_grant_from_row(row: &Row) -> Result<StoredPolicyGrant, StoreError> {
+fn policy_grant_from_row(row: &Row) -> Result<PolicyGrant, StoreError> {
     let own: Option<String> = row.get("own_name")?;
     let system: Option<String> = row.get("system_policy")?;
     let policy = match (own, system) {
-        (Some(name), _) => GrantedPolicy::Custom { name, document: row.get("document")? },
-        (None, Some(name)) => GrantedPolicy::System { name },
+        (Some(name), _) => CustomOrBuiltInPolicy::Custom { name, document: row.get("document")? },
+        (None, Some(name)) => CustomOrBuiltInPolicy::System { name },
         (None, None) => return Err(StoreError::Damaged { what: "attachment", reason: "it has no policy".to_owned() }),
     };
-    Ok(StoredPolicyGrant {
-        policy,
-        via_group: row.get("via_group")?,
-        project: parse_nullable_column(row, "project_id")?,
-    })
+    Ok(PolicyGrant { policy, via_group: row.get("via_group")?, project: parse_nullable_column(row, "project_id")? })
 }

@@ -28,7 +28,7 @@ pub(super) struct VerifiedFileCache {
 
 impl VerifiedFileCache {
     /// Verifies the length and hash of a result file and rewinds the file.
-    /// `now` must not be later than the system time, because a future time would defeat the check for recent changes.
+    /// `now` must not be later than the system time; otherwise, a recent change would appear old.
     pub(super) fn verify_file_length_and_hash(
         &self,
         file: &File,
@@ -59,7 +59,7 @@ impl VerifiedFileCache {
             let reason = "its content differs from the written data".to_owned();
             return Err(StoreError::ResultCorrupt { name: result.name.clone(), reason });
         }
-        if is_verification_cacheable(identity.2.max(identity.3), now) {
+        if can_cache_verification(identity.2.max(identity.3), now) {
             self.mark_verified(&result.name, identity);
         }
         Ok(())
@@ -78,9 +78,9 @@ impl VerifiedFileCache {
     }
 }
 
-/// Returns true if the last change is old enough that any later change to the file also changes a file timestamp.
+/// Returns true if the file's last change is so old that a later change would result in a different timestamp.
 /// `changed` is the time of the last change to the file, as a Unix timestamp in nanoseconds.
-fn is_verification_cacheable(changed: i64, now: SystemTime) -> bool {
+fn can_cache_verification(changed: i64, now: SystemTime) -> bool {
     let changed = UNIX_EPOCH.checked_add(Duration::from_nanos(changed.unsigned_abs()));
     changed.is_some_and(|changed| now.duration_since(changed).is_ok_and(|since| since > FILE_TIMESTAMP_RESOLUTION))
 }
@@ -108,9 +108,9 @@ mod tests {
     #[test]
     fn recently_changed_file_is_not_settled() {
         let now = UNIX_EPOCH + Duration::from_secs(1_000);
-        assert!(is_verification_cacheable(997_000_000_000, now));
+        assert!(can_cache_verification(997_000_000_000, now));
         for changed in [998_500_000_000, 1_000_000_000_000, 1_001_000_000_000, i64::MAX] {
-            assert!(!is_verification_cacheable(changed, now), "{changed}");
+            assert!(!can_cache_verification(changed, now), "{changed}");
         }
     }
 

@@ -5,7 +5,7 @@
 
 mod clock;
 mod error;
-mod gc;
+mod garbage_collection;
 mod incomplete_uploads;
 mod object;
 mod settings;
@@ -40,7 +40,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(15);
 /// Time after which Clew no longer retries a failed S3 request.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_CACHED_VERIFIED_OBJECTS: usize = 4096;
-/// Prefix of temporary objects, which Clew creates to check its access to S3 and to read the time of the S3 server.
+/// Name prefix of the temporary objects with which Clew checks its access to S3 and reads the time of the S3 server.
 const TEMPORARY_OBJECT_PREFIX: &str = ".clew-";
 
 /// Clones share the state.
@@ -83,7 +83,7 @@ impl S3 {
                 max_retries: 100,
                 retry_timeout: RETRY_TIMEOUT,
             })
-            .with_http_connector(SharedHttpClientConnector(http.clone()))
+            .with_http_connector(PreconfiguredHttpConnector(http.clone()))
             .build()?;
         Ok(Self {
             objects,
@@ -132,7 +132,7 @@ impl S3 {
         let found = timeout(OPERATION_TIMEOUT, self.objects.head(&path)).await;
         let meta = match found {
             Ok(Err(object_store::Error::NotFound { .. })) => return Err(missing()),
-            found => self.check_s3_response("read", &result.name, found)?,
+            found => self.check_object_storage_response("read", &result.name, found)?,
         };
         if meta.size != result.bytes {
             let reason = format!("it has {} bytes instead of {}", meta.size, result.bytes);
@@ -147,7 +147,7 @@ impl S3 {
         }
         match timeout(OPERATION_TIMEOUT, self.objects.delete(&self.settings.object_path(name))).await {
             Ok(Err(object_store::Error::NotFound { .. })) => Ok(()),
-            removed => self.check_s3_response("remove", name, removed),
+            removed => self.check_object_storage_response("remove", name, removed),
         }
     }
 
@@ -157,10 +157,10 @@ impl S3 {
         name: &str,
         request: impl Future<Output = object_store::Result<T>>,
     ) -> Result<T, StoreError> {
-        self.check_s3_response(action, name, timeout(OPERATION_TIMEOUT, request).await)
+        self.check_object_storage_response(action, name, timeout(OPERATION_TIMEOUT, request).await)
     }
 
-    fn check_s3_response<T>(
+    fn check_object_storage_response<T>(
         &self,
         action: &'static str,
         name: &str,
@@ -225,9 +225,9 @@ fn generate_temporary_object_name() -> String {
 
 /// HTTP connector for `object_store` that uses an existing HTTP client.
 #[derive(Debug)]
-struct SharedHttpClientConnector(HttpClient);
+struct PreconfiguredHttpConnector(HttpClient);
 
-impl HttpConnector for SharedHttpClientConnector {
+impl HttpConnector for PreconfiguredHttpConnector {
     fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
         Ok(self.0.clone())
     }

@@ -3,7 +3,7 @@
 use clew_model::{CollectionTaskOutcome, CollectionTaskStatus, RequestId};
 
 use crate::database::group_commit::BatchedWrite;
-use crate::database::row_mapping::saturate_count_to_i64;
+use crate::database::row_mapping::saturate_count_to_signed;
 use crate::database::{Transaction, query, query_scalar};
 use crate::error::StoreError;
 use crate::tasks::NewSessionCollectionTask;
@@ -16,7 +16,7 @@ use crate::tasks::NewSessionCollectionTask;
 /// `instance_last` is the highest fair-queue position among the queued tasks of the new task's instance.
 /// `other_instances` is the number of other instances in the project that have queued tasks.
 /// Each project gets an equal share of the workers, and each instance gets an equal share of its project's workers.
-/// To bound its cost, the query counts at most 64 instances that have queued tasks.
+/// To limit its cost, the query counts at most 64 instances that have queued tasks.
 pub(crate) const SELECT_FAIR_QUEUE_POSITION_SQL: &str = "WITH RECURSIVE others (id, number) AS ( \
          SELECT MIN(instance_id), 1 FROM tasks WHERE status = 'queued' AND project_id = $1 AND instance_id > '' \
          UNION ALL \
@@ -41,26 +41,26 @@ pub(crate) const COMPLETE_TASK_SQL: &str = "UPDATE tasks SET status = $1, failur
 pub(crate) const RELEASE_TASK_SQL: &str = "UPDATE tasks SET status = 'queued', worker = NULL, lease_until = NULL, attempts = attempts - 1 \
      WHERE request_id = $1 AND fence = $2 AND status = 'running'";
 
-pub(crate) struct TaskEnqueueWrite {
+pub(crate) struct EnqueueTaskWrite {
     pub(crate) task: NewSessionCollectionTask,
     pub(crate) selection: String,
     pub(crate) now: i64,
     pub(crate) queue_limit: u32,
 }
 
-impl BatchedWrite for TaskEnqueueWrite {
+impl BatchedWrite for EnqueueTaskWrite {
     /// False if the queue of the node is full.
     type Output = bool;
-    const ERROR_CONTEXT: &'static str = "queue a collection";
+    const WRITE_DESCRIPTION: &'static str = "queue a collection";
 
     async fn execute_write(&self, transaction: &mut Transaction) -> Result<bool, StoreError> {
-        let turn: i64 = query_scalar(Self::ERROR_CONTEXT, SELECT_FAIR_QUEUE_POSITION_SQL)
+        let turn: i64 = query_scalar(Self::WRITE_DESCRIPTION, SELECT_FAIR_QUEUE_POSITION_SQL)
             .bind(self.task.project_id.as_str())
             .bind(self.task.instance_id.as_str())
             .bind(self.task.node_id.as_str())
             .fetch_one(&mut *transaction)
             .await?;
-        let queued = query(Self::ERROR_CONTEXT, INSERT_TASK_SQL)
+        let queued = query(Self::WRITE_DESCRIPTION, INSERT_TASK_SQL)
             .bind(self.task.request_id.as_str())
             .bind(self.task.project_id.as_str())
             .bind(self.task.instance_id.as_str())
@@ -76,19 +76,19 @@ impl BatchedWrite for TaskEnqueueWrite {
     }
 }
 
-pub(crate) struct TaskLeaseRenewalWrite {
+pub(crate) struct RenewTaskLeaseWrite {
     pub(crate) id: RequestId,
     pub(crate) fence: i64,
     pub(crate) now: i64,
     pub(crate) until: i64,
 }
 
-impl BatchedWrite for TaskLeaseRenewalWrite {
+impl BatchedWrite for RenewTaskLeaseWrite {
     type Output = bool;
-    const ERROR_CONTEXT: &'static str = "renew a lease";
+    const WRITE_DESCRIPTION: &'static str = "renew a lease";
 
     async fn execute_write(&self, transaction: &mut Transaction) -> Result<bool, StoreError> {
-        let renewed = query(Self::ERROR_CONTEXT, RENEW_TASK_LEASE_SQL)
+        let renewed = query(Self::WRITE_DESCRIPTION, RENEW_TASK_LEASE_SQL)
             .bind(self.until)
             .bind(self.id.as_str())
             .bind(self.fence)
@@ -99,28 +99,28 @@ impl BatchedWrite for TaskLeaseRenewalWrite {
     }
 }
 
-pub(crate) struct TaskCompletionWrite {
+pub(crate) struct CompleteTaskWrite {
     pub(crate) id: RequestId,
     pub(crate) fence: i64,
     pub(crate) outcome: CollectionTaskOutcome,
     pub(crate) now: i64,
 }
 
-impl BatchedWrite for TaskCompletionWrite {
+impl BatchedWrite for CompleteTaskWrite {
     type Output = bool;
-    const ERROR_CONTEXT: &'static str = "record the end of a collection";
+    const WRITE_DESCRIPTION: &'static str = "record the end of a collection";
 
     async fn execute_write(&self, transaction: &mut Transaction) -> Result<bool, StoreError> {
         let (status, failure, result, limitations) = match &self.outcome {
             CollectionTaskOutcome::Finished { result_name, rows, bytes, sha256, limitations } => (
                 CollectionTaskStatus::Finished,
                 None,
-                Some((result_name, saturate_count_to_i64(*rows), saturate_count_to_i64(*bytes), sha256)),
+                Some((result_name, saturate_count_to_signed(*rows), saturate_count_to_signed(*bytes), sha256)),
                 Some(serde_json::to_string(limitations).map_err(StoreError::corrupt_value_error("limitations"))?),
             ),
             CollectionTaskOutcome::Failed(failure) => (CollectionTaskStatus::Error, Some(failure), None, None),
         };
-        let ended = query(Self::ERROR_CONTEXT, COMPLETE_TASK_SQL)
+        let ended = query(Self::WRITE_DESCRIPTION, COMPLETE_TASK_SQL)
             .bind(status.name())
             .bind(failure.map(|failure| failure.kind.name()))
             .bind(failure.map(|failure| &failure.detail))
@@ -138,17 +138,17 @@ impl BatchedWrite for TaskCompletionWrite {
     }
 }
 
-pub(crate) struct TaskReleaseWrite {
+pub(crate) struct ReleaseTaskWrite {
     pub(crate) id: RequestId,
     pub(crate) fence: i64,
 }
 
-impl BatchedWrite for TaskReleaseWrite {
+impl BatchedWrite for ReleaseTaskWrite {
     type Output = bool;
-    const ERROR_CONTEXT: &'static str = "release a collection";
+    const WRITE_DESCRIPTION: &'static str = "release a collection";
 
     async fn execute_write(&self, transaction: &mut Transaction) -> Result<bool, StoreError> {
-        let released = query(Self::ERROR_CONTEXT, RELEASE_TASK_SQL)
+        let released = query(Self::WRITE_DESCRIPTION, RELEASE_TASK_SQL)
             .bind(self.id.as_str())
             .bind(self.fence)
             .execute(transaction)

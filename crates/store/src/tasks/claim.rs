@@ -6,12 +6,12 @@ use crate::database::group_commit::BatchedWrite;
 use crate::database::row_mapping::duration_to_millis;
 use crate::database::{Row, Transaction, query, query_two_columns};
 use crate::error::StoreError;
-use crate::handles::TaskStore;
+use crate::store_handles::TaskStore;
 use crate::tasks::{ClaimedTask, TaskClaimOutcome, TaskClaimRequest, task_from_row};
 
 /// The query claims one task, skipping tasks for excluded nodes and for nodes that have reached the task limit.
 /// A task with an expired lease takes priority over queued tasks.
-/// After `n` attempts, a task can be claimed again `n - 1` lease durations after its lease expired, as a back-off.
+/// Back-off: after `n` attempts, a task can be claimed again `n - 1` lease durations after its lease expires.
 /// If no task with an expired lease can be claimed, the query claims the first queued task by fair-queue position.
 macro_rules! claim_query {
     ($excluded_nodes:literal, $zones:literal, $skip_locked:literal) => {
@@ -70,7 +70,7 @@ impl TaskStore<'_> {
             return Ok(TaskClaimOutcome::default());
         }
         self.store
-            .execute_write_in_batch(TaskClaimWrite {
+            .execute_write_in_batch(ClaimTasksWrite {
                 claim,
                 excluded_nodes,
                 zones: self.store.reachable_zones_json(),
@@ -93,16 +93,16 @@ impl TaskStore<'_> {
     }
 }
 
-struct TaskClaimWrite {
+struct ClaimTasksWrite {
     claim: TaskClaimRequest,
     excluded_nodes: String,
     zones: String,
     now: i64,
 }
 
-impl BatchedWrite for TaskClaimWrite {
+impl BatchedWrite for ClaimTasksWrite {
     type Output = TaskClaimOutcome;
-    const ERROR_CONTEXT: &'static str = "claim collections";
+    const WRITE_DESCRIPTION: &'static str = "claim collections";
 
     async fn execute_write(&self, transaction: &mut Transaction) -> Result<TaskClaimOutcome, StoreError> {
         let mut claims = TaskClaimOutcome::default();
@@ -120,13 +120,13 @@ impl BatchedWrite for TaskClaimWrite {
     }
 }
 
-impl TaskClaimWrite {
+impl ClaimTasksWrite {
     async fn claim_one_task(&self, transaction: &mut Transaction) -> Result<Option<Row>, StoreError> {
         let claim = match transaction {
             Transaction::Sqlite(_) => SQLITE_CLAIM_TASK_SQL,
             Transaction::Postgres(_) => POSTGRES_CLAIM_TASK_SQL,
         };
-        query(Self::ERROR_CONTEXT, claim)
+        query(Self::WRITE_DESCRIPTION, claim)
             .bind(&self.claim.worker)
             .bind(self.now)
             .bind(duration_to_millis(self.claim.lease))

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::database::{Row, Transaction, query, query_scalar};
 use crate::error::StoreError;
-use crate::handles::TenantStore;
+use crate::store_handles::TenantStore;
 
 use crate::tenants::projects::ensure_iam_domain_exists;
 
@@ -95,7 +95,7 @@ impl TenantStore<'_> {
     ) -> Result<bool, StoreError> {
         let mut tx = self.store.begin_audited_transaction("change an enterprise project").await?;
         let names: Vec<String> = query_scalar(
-            tx.action(),
+            tx.description(),
             "UPDATE enterprise_projects SET description = COALESCE($3, description), enabled = COALESCE($4, enabled) \
              WHERE domain_id = $1 AND id = $2 RETURNING name",
         )

@@ -7,7 +7,7 @@ use sqlx::AssertSqlSafe;
 use crate::database::row_mapping::parse_column;
 use crate::database::{Row, Transaction, query, query_scalar};
 use crate::error::StoreError;
-use crate::handles::TenantStore;
+use crate::store_handles::TenantStore;
 
 const SELECT_PROJECTS_SQL: &str = "SELECT p.id, p.name, p.description, p.enabled, p.masking, d.id AS domain_id, \
          d.name AS domain_name \
@@ -62,7 +62,7 @@ impl TenantStore<'_> {
     ) -> Result<bool, StoreError> {
         let mut tx = self.store.begin_audited_transaction("change a project").await?;
         let updated = query(
-            tx.action(),
+            tx.description(),
             "UPDATE projects SET description = COALESCE($2, description), enabled = COALESCE($3, enabled), \
                  masking = COALESCE($4, masking) WHERE id = $1 RETURNING domain_id, name",
         )

@@ -1,7 +1,7 @@
 //! Policies, attachments and grants.
 
 use clew_model::{PolicyId, ProjectId};
-use clew_store::{GrantedPolicy, Grantee, PolicyAttachment, PolicyLimits, PolicyRef, StoreError, StoredPolicyGrant};
+use clew_store::{CustomOrBuiltInPolicy, Grantee, PolicyAttachment, PolicyGrant, PolicyLimits, PolicyRef, StoreError};
 
 use super::users::new_user;
 use crate::fixture::{Fixture, origin};
@@ -62,9 +62,9 @@ async fn policy_applies_directly_and_through_groups() {
             "the policy is already attached"
         );
     }
-    let own_policy = GrantedPolicy::Custom { name: "viewer".into(), document: "{viewer}".into() };
-    let stored_system_policy = GrantedPolicy::System { name: "TaurusDB ReadOnlyAccess".into() };
-    let grant = |policy: &GrantedPolicy, via_group: Option<&str>, project: Option<&ProjectId>| StoredPolicyGrant {
+    let own_policy = CustomOrBuiltInPolicy::Custom { name: "viewer".into(), document: "{viewer}".into() };
+    let stored_system_policy = CustomOrBuiltInPolicy::System { name: "TaurusDB ReadOnlyAccess".into() };
+    let grant = |policy: &CustomOrBuiltInPolicy, via_group: Option<&str>, project: Option<&ProjectId>| PolicyGrant {
         policy: policy.clone(),
         via_group: via_group.map(str::to_owned),
         project: project.cloned(),

@@ -18,7 +18,9 @@ fn settings(server: &S3Server, location: &str, (key, secret): (&str, &str)) -> S
 }
 
 async fn results(server: &S3Server) -> ResultStore {
-    ResultStore::connect_s3(&settings(server, "s3://results/of/clew", S3Server::ADMIN_CREDENTIALS)).await.unwrap()
+    ResultStore::connect_to_object_storage(&settings(server, "s3://results/of/clew", S3Server::ADMIN_CREDENTIALS))
+        .await
+        .unwrap()
 }
 
 /// Connects to the bucket directly, without the result store.
@@ -72,7 +74,7 @@ async fn result_is_published_after_a_restart_of_s3_on_a_server() {
     let (key, secret) = S3Server::ADMIN_CREDENTIALS;
     let endpoint = Some(format!("http://{}", proxy.address()));
     let settings = S3Settings::new("s3://results/of/clew", endpoint, "us-east-1".into(), key.into(), secret.into());
-    let results = ResultStore::connect_s3(&settings.unwrap()).await.unwrap();
+    let results = ResultStore::connect_to_object_storage(&settings.unwrap()).await.unwrap();
     proxy.set_traffic_mode(TrafficMode::Reset);
     let restarting = async {
         tokio::time::sleep(Duration::from_secs(4)).await;
@@ -111,7 +113,8 @@ async fn s3_errors_have_remedies_on_a_server() {
         ("s3://results/x", S3Server::READ_ONLY_CREDENTIALS, "access denied", "AWS_ACCESS_KEY_ID"),
         ("s3://results/x", (S3Server::ADMIN_CREDENTIALS.0, "wrong"), "access denied", "AWS_SECRET_ACCESS_KEY"),
     ] {
-        let error = ResultStore::connect_s3(&settings(&server, location, keys)).await.unwrap_err().to_string();
+        let error =
+            ResultStore::connect_to_object_storage(&settings(&server, location, keys)).await.unwrap_err().to_string();
         assert!(error.contains(location) && error.contains(cause) && error.contains(remedy), "{error}");
         assert!(!error.contains(keys.1), "{error}");
     }
@@ -119,7 +122,7 @@ async fn s3_errors_have_remedies_on_a_server() {
     let published = publish(&results, bytes(100)).await;
     server.kill().unwrap();
     let errors = [
-        ResultStore::connect_s3(&settings(&server, "s3://results/x", S3Server::ADMIN_CREDENTIALS))
+        ResultStore::connect_to_object_storage(&settings(&server, "s3://results/x", S3Server::ADMIN_CREDENTIALS))
             .await
             .unwrap_err()
             .to_string(),

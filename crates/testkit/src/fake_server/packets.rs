@@ -7,7 +7,7 @@ pub(crate) const EOF_PACKET: [u8; 5] = [0xfe, 0, 0, 2, 0];
 
 // LONG_PASSWORD | CONNECT_WITH_DB | PROTOCOL_41 | TRANSACTIONS | SECURE_CONNECTION | PLUGIN_AUTH | CONNECT_ATTRS
 const SERVER_CAPABILITY_FLAGS: u32 = 0x1 | 0x8 | 0x200 | 0x2000 | 0x8000 | 0x0008_0000 | 0x0010_0000;
-/// Nonce for authentication. A constant is sufficient, because tests need no security.
+/// Nonce for authentication. A constant nonce is sufficient for tests.
 pub(crate) const GREETING_NONCE: [u8; 20] = *b"12345678123456789012";
 
 pub(super) fn encode_fake_server_greeting(connection: u32) -> Vec<u8> {

@@ -11,7 +11,7 @@ use crate::mysql_packets::{MAX_PAYLOAD_BYTES, read_packet, write_packet, write_p
 
 const FILLER_CHUNK_SIZE: usize = 64 << 10;
 
-/// Sends the attack `mode` to the client. If `mode` targets only authentication, sends nothing and returns false.
+/// Sends the attack `mode` to the client. Returns false without sending anything if `mode` attacks only the login.
 pub(super) async fn try_attack_client<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     statement: &str,
@@ -46,7 +46,7 @@ pub(super) async fn try_attack_client<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 /// Result set header that announces 2^23 columns.
-/// MySQL drivers can allocate memory for 2^23 columns, so they start to read the column definitions.
+/// MySQL drivers can allocate memory for 2^23 columns and then start to read the column definitions.
 const LARGE_COLUMN_COUNT_PACKET: [u8; 4] = [0xfd, 0, 0, 0x80];
 /// Result set header that announces 2^40 columns.
 /// For 2^40 columns, `mysql_async` tries to allocate 32 TiB, which aborts the client process.

@@ -47,13 +47,13 @@ fn scramble_with_old_password_algorithm(password: &str) -> Vec<u8> {
             .unwrap_or_default();
         f64::from(seed1) / f64::from(OLD_PASSWORD_SEED_MODULUS) * 31.0
     };
-    let scrambled: Vec<u8> = (0..8).map(|_| truncate_to_u8(next()) + 64).collect();
-    let extra = truncate_to_u8(next());
+    let scrambled: Vec<u8> = (0..8).map(|_| truncate_to_byte(next()) + 64).collect();
+    let extra = truncate_to_byte(next());
     scrambled.into_iter().map(|byte| byte ^ extra).collect()
 }
 
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to below 31")]
-fn truncate_to_u8(number: f64) -> u8 {
+fn truncate_to_byte(number: f64) -> u8 {
     number as u8
 }
 

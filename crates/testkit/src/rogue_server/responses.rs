@@ -28,7 +28,7 @@ pub(super) async fn send_plausible_response(
     write_packet(stream, sequence, &packets::EOF_PACKET).await
 }
 
-/// Sends definitions of `columns` columns and returns the sequence number for the next packet.
+/// Sends the given number of column definitions and returns the sequence number for the next packet.
 pub(super) async fn send_column_definitions(stream: &mut (impl AsyncWrite + Unpin), columns: usize) -> io::Result<u8> {
     write_packet(stream, 1, &[u8::try_from(columns).map_err(io::Error::other)?]).await?;
     let mut sequence = 2;

@@ -31,7 +31,7 @@ const RSA_PRIVATE_EXPONENT_HEX: &str = concat!(
 );
 
 const RSA_BLOCK_LEN: usize = 256;
-const SHA1_HASH_LEN: usize = 20;
+const OAEP_HASH_LEN: usize = 20;
 
 /// Decrypts an RSA block that has OAEP padding (RFC 8017, section 7.1.2) and an empty label.
 /// Returns `None` if the RSA block was not encrypted with the rogue servers' public key.
@@ -44,10 +44,10 @@ pub(super) fn decrypt_oaep_block(block: &[u8]) -> Option<Vec<u8>> {
         .modpow(&number(RSA_PRIVATE_EXPONENT_HEX)?, &number(RSA_MODULUS_HEX)?)
         .to_bytes_be();
     // The big integer omits the leading zero byte of the block.
-    let (masked_seed, masked) = padded.split_at_checked(SHA1_HASH_LEN)?;
-    let seed = xor_bytes(masked_seed, &generate_mgf1_mask(masked, SHA1_HASH_LEN));
-    let data = xor_bytes(masked, &generate_mgf1_mask(&seed, masked.len()));
-    let (hash, message) = data.split_at_checked(SHA1_HASH_LEN)?;
+    let (masked_seed, masked) = padded.split_at_checked(OAEP_HASH_LEN)?;
+    let seed = xor_bytes(masked_seed, &generate_oaep_mask(masked, OAEP_HASH_LEN));
+    let data = xor_bytes(masked, &generate_oaep_mask(&seed, masked.len()));
+    let (hash, message) = data.split_at_checked(OAEP_HASH_LEN)?;
     if padded.len() != RSA_BLOCK_LEN - 1 || hash != Sha1::digest(b"").as_slice() {
         return None;
     }
@@ -55,9 +55,9 @@ pub(super) fn decrypt_oaep_block(block: &[u8]) -> Option<Vec<u8>> {
     message.get(start..).map(<[u8]>::to_vec)
 }
 
-fn generate_mgf1_mask(seed: &[u8], length: usize) -> Vec<u8> {
+fn generate_oaep_mask(seed: &[u8], length: usize) -> Vec<u8> {
     let blocks = (0_u32..).map(|number| Sha1::new().chain_update(seed).chain_update(number.to_be_bytes()).finalize());
-    let mut mask: Vec<u8> = blocks.take(length.div_ceil(SHA1_HASH_LEN)).flatten().collect();
+    let mut mask: Vec<u8> = blocks.take(length.div_ceil(OAEP_HASH_LEN)).flatten().collect();
     mask.truncate(length);
     mask
 }

@@ -11,9 +11,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{LockWaitScenario, ScenarioStep};
+use crate::database_server::Server;
 use crate::flavor::Flavor;
-use crate::raw_client::{ClientCharset, RawSession};
-use crate::server::Server;
+use crate::raw_session::{ClientCharset, RawSession};
 
 const STEP_TIMEOUT: Duration = Duration::from_secs(30);
 /// The interval exceeds 100 ms, because InnoDB refreshes `INNODB_TRX` only after 100 ms without a read of the table.
@@ -84,7 +84,7 @@ pub struct RunningScenario {
 
 impl LockWaitScenario {
     /// Creates the schema `shop` on a server and runs the scenario's script in it.
-    pub async fn set_up(&self, server: &Server) -> Result<RunningScenario, ScenarioError> {
+    pub async fn set_up(&self, server: &DatabaseServer) -> Result<RunningScenario, ScenarioError> {
         let mut control = server.connect_as_root().await?;
         create_schema(server.flavor(), &mut control).await?;
         let mut built = RunningScenario { sessions: BTreeMap::new(), ids: BTreeMap::new() };
@@ -106,7 +106,7 @@ impl LockWaitScenario {
 }
 
 impl RunningScenario {
-    /// Returns a map from session name to thread id, including disconnected sessions.
+    /// Returns a map from session names to thread ids, including disconnected sessions.
     #[must_use]
     pub fn thread_ids(&self) -> &BTreeMap<String, u64> {
         &self.ids
@@ -120,7 +120,7 @@ impl RunningScenario {
     async fn run_step(
         &mut self,
         step: ScenarioStep<'_>,
-        server: &Server,
+        server: &DatabaseServer,
         control: &mut Conn,
     ) -> Result<(), ScenarioError> {
         match step {
@@ -178,7 +178,7 @@ impl RunningScenario {
         }
     }
 
-    async fn open_session(&mut self, name: &str, server: &Server) -> Result<&mut RawSession, ScenarioError> {
+    async fn open_session(&mut self, name: &str, server: &DatabaseServer) -> Result<&mut RawSession, ScenarioError> {
         if !self.sessions.contains_key(name) {
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
             let opening = RawSession::open(address, "root", Some("shop"), ClientCharset::Utf8mb4);
@@ -218,7 +218,7 @@ impl RunningScenario {
     /// Kills all sessions, waiters before blockers, and rolls back all prepared transactions.
     /// Killing a blocker first would resume its waiters.
     /// Killing a resumed waiter could leave orphaned files on the server.
-    pub async fn tear_down(self, server: &Server) -> Result<(), ScenarioError> {
+    pub async fn tear_down(self, server: &DatabaseServer) -> Result<(), ScenarioError> {
         let mut control = server.connect_as_root().await?;
         let ids: Vec<u64> = self.ids.values().copied().collect();
         let waiting = read_session_states(&mut control).await?.waiting;
@@ -234,7 +234,7 @@ impl RunningScenario {
 }
 
 /// A killed waiter can stay in the process list until the prepared transaction that blocks it is rolled back.
-/// Prepared transactions can outlive sessions. If `with_prepared` is true, waits until no prepared transaction remains.
+/// If `with_prepared` is true, also waits for the end of prepared transactions, which can outlive their sessions.
 async fn wait_until_sessions_end(control: &mut Conn, ids: &[u64], with_prepared: bool) -> Result<(), ScenarioError> {
     let start = Instant::now();
     loop {

@@ -1,4 +1,4 @@
-//! Scenarios with complex wait graphs: chains, fans, cycles and prepared transactions without a session.
+//! Scenarios with complex wait graphs: chains, blockers with many waiters, cycles and transactions without a session.
 
 use super::{LockWaitScenario, MARIADB_ONLY_FLAVORS, MYSQL_AND_MARIADB_FLAVORS, MYSQL_ONLY_FLAVORS};
 

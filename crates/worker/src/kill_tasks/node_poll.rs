@@ -6,7 +6,7 @@ use std::time::Duration;
 use clew_diagnose::{KillRule, select_sessions_to_kill};
 use clew_model::{AuditOrigin, LimitationKind, Node, Session};
 use clew_mysql::{
-    ClientSessions, ConnectionPurpose, KillOutcome, KillRefusal, KillTarget, NodeConnector, ProcessListOrigin,
+    ClientSessions, ConnectionPurpose, KillOutcome, KillRefusal, KillTarget, NodeConnector, ProcessListSource,
     UnreliableClockReason, UnsafeKillPolicy, read_client_sessions,
 };
 use clew_store::{InstanceKillTasks, KillSource, KillTask, LoginTrigger, Store};
@@ -88,7 +88,7 @@ impl NodePoll {
         &self,
         mut read: ClientSessions,
         guard: &NodePollGuard,
-    ) -> Option<(ProcessListOrigin, Vec<Session>)> {
+    ) -> Option<(ProcessListSource, Vec<Session>)> {
         let doubt = guard.correct_elapsed_times(&mut read);
         let reason = read.limitations.iter().find(|gap| gap.kind == LimitationKind::UnreliableAges);
         let unchecked = read.unchecked.len();
@@ -108,7 +108,7 @@ impl NodePoll {
             }
             return None;
         }
-        Some((read.read.clone(), read.into_sessions_with_checked_elapsed_times()))
+        Some((read.read.clone(), read.into_checked_sessions()))
     }
 
     fn adapt_poll_interval(&self, took: Duration, guard: &NodePollGuard) {
@@ -148,7 +148,7 @@ impl NodePoll {
     async fn kill_victims(
         &self,
         chosen: Vec<TaskVictims>,
-        read: &ProcessListOrigin,
+        read: &ProcessListSource,
         guard: &NodePollGuard,
     ) -> Result<(), KillError> {
         if chosen.is_empty() {
@@ -175,7 +175,7 @@ impl NodePoll {
                     if let KillError::Node(failure) = &error {
                         login.record_login_outcome(&self.node, Some(failure)).await;
                         for victim in &victims {
-                            guard.record_survived_kill(victim);
+                            guard.record_ineffective_kill(victim);
                         }
                     }
                     return Err(error);
@@ -183,7 +183,7 @@ impl NodePoll {
             };
             for (victim, (_, outcome)) in victims.iter().zip(&outcomes) {
                 if is_victim_still_eligible(victim, outcome) {
-                    guard.record_survived_kill(victim);
+                    guard.record_ineffective_kill(victim);
                 }
             }
             for (_, outcome) in outcomes {
@@ -195,7 +195,7 @@ impl NodePoll {
         Ok(())
     }
 
-    fn build_kill_request(&self, task: &KillTask, read: &ProcessListOrigin) -> KillRequest {
+    fn build_kill_request(&self, task: &KillTask, read: &ProcessListSource) -> KillRequest {
         KillRequest {
             origin: AuditOrigin::for_internal_operation(),
             project_id: self.kill_tasks.project_id.clone(),

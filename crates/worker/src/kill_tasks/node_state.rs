@@ -25,7 +25,7 @@ struct NodeState {
     interval: AdaptivePollInterval,
     clock: NodeClockHistory,
     unreliable_ages: bool,
-    survived_kills: Vec<SurvivedKill>,
+    ineffective_kills: Vec<IneffectiveKill>,
 }
 
 impl Default for NodeState {
@@ -35,15 +35,15 @@ impl Default for NodeState {
             failing: false,
             last_start: None,
             interval: AdaptivePollInterval::default(),
-            clock: NodeClockHistory::new_for_automatic_kills(),
+            clock: NodeClockHistory::new_with_local_clock_check(),
             unreliable_ages: false,
-            survived_kills: Vec::new(),
+            ineffective_kills: Vec::new(),
         }
     }
 }
 
 #[derive(Debug)]
-struct SurvivedKill {
+struct IneffectiveKill {
     id: u64,
     user: Vec<u8>,
     host: Vec<u8>,
@@ -71,8 +71,8 @@ impl NodePollStates {
         Some(NodePollGuard { states: self.clone(), node: node.clone() })
     }
 
-    /// Removes the nodes that are not in `nodes` and have no running poll.
-    /// Returns the removed slow nodes, that is, the nodes whose poll intervals were lengthened.
+    /// Retains only the nodes that are in `nodes` or have a running poll.
+    /// Returns the removed nodes whose poll intervals were lengthened.
     pub(super) fn retain_active_nodes(&self, nodes: &HashSet<NodeId>) -> Vec<NodeId> {
         let mut slow = Vec::new();
         self.lock_node_states_mutex().retain(|node, state| {
@@ -112,7 +112,7 @@ impl NodePollGuard {
     }
 
     /// Records the duration of a read.
-    /// Returns the change to the poll interval, if any, and the lengthened poll interval if the node is slow.
+    /// Returns the change to the poll interval, if any. For a slow node, also returns the lengthened poll interval.
     pub(super) fn adapt_to_read_duration(&self, took: Duration) -> (Option<PollIntervalChange>, Option<Duration>) {
         self.with_state(|state| {
             (state.interval.adapt_to_read_duration(took), state.interval.lengthened_poll_interval())
@@ -121,19 +121,19 @@ impl NodePollGuard {
 
     pub(super) fn is_in_kill_backoff(&self, session: &Session) -> bool {
         self.with_state(|state| {
-            state.survived_kills.retain(|attempt| attempt.at.elapsed() < KILL_RETRY_DELAY);
-            state.survived_kills.iter().any(|attempt| attempt.matches_session(session))
+            state.ineffective_kills.retain(|attempt| attempt.at.elapsed() < KILL_RETRY_DELAY);
+            state.ineffective_kills.iter().any(|attempt| attempt.matches_session(session))
         })
     }
 
-    pub(super) fn record_survived_kill(&self, session: &Session) {
+    pub(super) fn record_ineffective_kill(&self, session: &Session) {
         let (user, host) = (session.user.clone(), session.host.clone());
-        let attempt = SurvivedKill { id: session.id, user, host, at: Instant::now() };
-        self.with_state(|state| state.survived_kills.push(attempt));
+        let attempt = IneffectiveKill { id: session.id, user, host, at: Instant::now() };
+        self.with_state(|state| state.ineffective_kills.push(attempt));
     }
 }
 
-impl SurvivedKill {
+impl IneffectiveKill {
     fn matches_session(&self, session: &Session) -> bool {
         self.id == session.id && self.user == session.user && self.host == session.host
     }
@@ -199,10 +199,10 @@ mod tests {
     fn failed_victim_is_backed_off() {
         let nodes = NodePollStates::default();
         let guard = nodes.start_node_poll_if_due(&NodeId::generate(), Instant::now()).unwrap();
-        guard.record_survived_kill(&session(7, "app"));
+        guard.record_ineffective_kill(&session(7, "app"));
         assert!(guard.is_in_kill_backoff(&session(7, "app")));
         assert!(!guard.is_in_kill_backoff(&session(7, "other")) && !guard.is_in_kill_backoff(&session(8, "app")));
-        nodes.lock_node_states_mutex().values_mut().next().unwrap().survived_kills[0].at -= KILL_RETRY_DELAY;
+        nodes.lock_node_states_mutex().values_mut().next().unwrap().ineffective_kills[0].at -= KILL_RETRY_DELAY;
         assert!(!guard.is_in_kill_backoff(&session(7, "app")));
     }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use clew_model::NodeUrl;
 use clew_testkit::{
-    ClientCharset, DatabaseServerOptions, Flavor, RawSession, RewriteRules, RewritingProxy, Server, ServerClock,
-    VirtualIpProxy,
+    ClientCharset, DatabaseServer, DatabaseServerOptions, Flavor, RawSession, RewriteRules, RewritingProxy,
+    ServerClock, VirtualIpProxy,
 };
 use fastrand::Rng;
 use mysql_async::Row;
@@ -80,7 +80,7 @@ impl AppSession {
 }
 
 pub(crate) struct Backend {
-    server: Server,
+    server: DatabaseServer,
     clock: ServerClock,
     run: u32,
     pub(crate) sessions: Vec<AppSession>,
@@ -99,7 +99,7 @@ pub(crate) struct Cluster {
 /// A listed session: user, host, statement.
 type Listed = HashMap<u64, (String, String, Option<String>)>;
 
-fn loopback(server: &Server) -> SocketAddr {
+fn loopback(server: &DatabaseServer) -> SocketAddr {
     (Ipv4Addr::LOCALHOST, server.port()).into()
 }
 
@@ -107,7 +107,7 @@ impl Backend {
     async fn start(flavor: Flavor) -> Self {
         let clock = ServerClock::new("UTC").unwrap();
         let server =
-            Server::start_with_settable_clock(flavor, &DatabaseServerOptions::default(), &clock).await.unwrap();
+            DatabaseServer::start_with_settable_clock(flavor, &DatabaseServerOptions::default(), &clock).await.unwrap();
         let mut statements = vec![format!("CREATE USER {CLEW}"), format!("GRANT ALL ON *.* TO {CLEW}")];
         let others = [Role::Spared, Role::Victim, Role::Batch];
         statements.extend(others.map(|role| format!("CREATE USER {}", role.user())));

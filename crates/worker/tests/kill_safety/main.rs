@@ -18,7 +18,7 @@ use clew_model::{
     AccessKeyId, AuditOrigin, FailureKind, KillCriteria, NewInstance, NewNode, NodeId, NodeRole, NodeUrl, Session,
 };
 use clew_mysql::{
-    ConnectionPurpose, ConnectionRegistry, KillOptions, KillOutcome, KillTarget, NodeConnector, ProcessListOrigin,
+    ConnectionPurpose, ConnectionRegistry, KillOptions, KillOutcome, KillTarget, NodeConnector, ProcessListSource,
     ReadLimits, SessionLookupResult, Victim, find_sessions_by_id, kill_victims, read_client_sessions,
 };
 use clew_store::{InitialTenant, NewKillTask, Store};
@@ -78,7 +78,7 @@ impl Disturbance {
 
 /// Sessions that may be terminated, with the server and the run of their list.
 struct VictimList {
-    read: ProcessListOrigin,
+    read: ProcessListSource,
     sessions: Vec<Session>,
     server: usize,
     run: u32,

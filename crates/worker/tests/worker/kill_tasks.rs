@@ -9,7 +9,7 @@ use clew_model::{Instance, KillCriteria, NewInstance, NewNode, NodeRole, Paginat
 use clew_mysql::{NodeConnector, ReadLimits, find_sessions_by_id};
 use clew_store::{KillFilter, KillRecord, KillSource, NewKillTask, RecordedKillOutcome};
 use clew_testkit::{
-    ClientCharset, DatabaseServerOptions, FakeServer, FakeServerOptions, Fault, Flavor, RawSession, Server,
+    ClientCharset, DatabaseServer, DatabaseServerOptions, FakeServer, FakeServerOptions, Fault, Flavor, RawSession,
 };
 use clew_worker::{KillExecutor, KillTaskWorker, WorkerSettings};
 use serde_json::Value;
@@ -106,7 +106,7 @@ impl KillHarness {
         .await
     }
 
-    pub(crate) async fn is_listed(&self, server: &Server, session: &RawSession) -> bool {
+    pub(crate) async fn is_listed(&self, server: &DatabaseServer, session: &RawSession) -> bool {
         let node = server.url().parse().unwrap();
         !find_sessions_by_id(&node, &[session.id], &self.connector).await.unwrap().sessions.is_empty()
     }
@@ -123,13 +123,13 @@ pub(crate) fn criteria_for(user: &str) -> KillCriteria {
     KillCriteria { user: Some(user.into()), ..KillCriteria::with_min_seconds_in_state(1) }
 }
 
-pub(crate) async fn start_server(flavor: Flavor) -> Server {
-    let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
+pub(crate) async fn start_server(flavor: Flavor) -> DatabaseServer {
+    let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
     server.run_statements(&["CREATE USER app@'%'", "CREATE USER batch@'%'", "CREATE USER rdsadmin@'%'"]).await.unwrap();
     server
 }
 
-pub(crate) async fn start_long_statement(server: &Server, user: &str) -> RawSession {
+pub(crate) async fn start_long_statement(server: &DatabaseServer, user: &str) -> RawSession {
     let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
     let mut session = RawSession::open(address, user, None, ClientCharset::Utf8mb4).await.unwrap();
     session.send_statement(LONG_STATEMENT).await.unwrap();
@@ -233,7 +233,7 @@ async fn failed_kill_is_recorded_once_and_backed_off_on_a_server() {
 }
 
 /// Opens a session of `app` that runs a statement in the schema `shop`.
-async fn start_in_shop(server: &Server, statement: &str) -> RawSession {
+async fn start_in_shop(server: &DatabaseServer, statement: &str) -> RawSession {
     let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
     let mut session = RawSession::open(address, "app", Some("shop"), ClientCharset::Utf8mb4).await.unwrap();
     session.send_statement(statement.as_bytes()).await.unwrap();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{Actor, AuditOrigin, CollectionTaskStatus, DomainId, FailureKind, NodeId, SessionSelection, UserId};
 use clew_store::{Clock, LoginTrigger, NewIntelligentKill};
-use clew_testkit::{FakeServer, FakeServerOptions, Fault, Flavor, Server};
+use clew_testkit::{DatabaseServer, FakeServer, FakeServerOptions, Fault, Flavor};
 use clew_worker::{IntelligentKillQueue, KillExecutor, LoginPermit, SessionCollectionQueue, WorkerSettings};
 use mysql_async::prelude::Queryable;
 use tokio_util::sync::CancellationToken;
@@ -29,7 +29,7 @@ fn with_manual_clock(kill_tasks: &mut KillHarness) -> Arc<AtomicI64> {
 }
 
 /// Creates an account that may kill, and that the server locks after 4 consecutive failed logins.
-async fn create_account(server: &Server) {
+async fn create_account(server: &DatabaseServer) {
     match server.flavor() {
         Flavor::MariaDb => {
             server.run_statements(&["SET GLOBAL max_password_errors = 4", "CREATE USER clew IDENTIFIED BY 'old'"]).await
@@ -43,7 +43,7 @@ async fn create_account(server: &Server) {
     server.run_statements(&["GRANT ALL ON *.* TO clew"]).await.unwrap();
 }
 
-fn url(server: &Server, password: &str) -> String {
+fn url(server: &DatabaseServer, password: &str) -> String {
     let tls = match server.flavor() {
         Flavor::MariaDb => "off",
         Flavor::MySql => "required",
@@ -52,7 +52,7 @@ fn url(server: &Server, password: &str) -> String {
 }
 
 /// Number of failed logins since the start of the server, as counted by the server.
-async fn failed_logins(server: &Server) -> u64 {
+async fn failed_logins(server: &DatabaseServer) -> u64 {
     let mut connection = server.connect_as_root().await.unwrap();
     let row: Option<(String, u64)> =
         connection.query_first("SHOW GLOBAL STATUS LIKE 'Aborted_connects'").await.unwrap();
@@ -67,7 +67,7 @@ async fn wait_for_ticks(fake: &FakeServer, count: u64) {
 }
 
 /// Starts a worker with a kill task on two nodes: a server that locks the worker's account, and a fake server that counts ticks.
-async fn start_worker_with_task(flavor: Flavor) -> (Server, FakeServer, KillHarness, Arc<AtomicI64>) {
+async fn start_worker_with_task(flavor: Flavor) -> (DatabaseServer, FakeServer, KillHarness, Arc<AtomicI64>) {
     let server = start_server(flavor).await;
     create_account(&server).await;
     let fake = FakeServer::start(FAKE).await.unwrap();

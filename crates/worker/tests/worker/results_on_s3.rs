@@ -17,7 +17,8 @@ async fn collection_fails_with_the_reason_if_s3_is_down_on_a_server() {
         S3Settings::new(&location, Some(s3.endpoint()), "us-east-1".into(), key.into(), secret.into()).unwrap();
     let reader = ScriptedReader::new([("one", Script::Rows(vec!["x\r\n"]))]);
     let mut harness = Harness::new(&["one"], WorkerSettings::default(), reader.clone()).await;
-    harness.store = harness.store.clone().with_result_store(ResultStore::connect_s3(&settings).await.unwrap());
+    harness.store =
+        harness.store.clone().with_result_store(ResultStore::connect_to_object_storage(&settings).await.unwrap());
     harness.replace(WorkerSettings::default(), reader);
     let worker = harness.start_worker();
 

@@ -8,8 +8,8 @@ use clew_diagnose::ProtectedAccounts;
 use clew_model::KillCriteria;
 use clew_store::RecordedKillOutcome;
 use clew_testkit::{
-    ClientCharset, ConnectionIdRewrite, DatabaseServerOptions, Flavor, RawSession, RewriteRules, RewritingProxy,
-    Server, ServerClock,
+    ClientCharset, ConnectionIdRewrite, DatabaseServer, DatabaseServerOptions, Flavor, RawSession, RewriteRules,
+    RewritingProxy, ServerClock,
 };
 use clew_worker::{IntelligentKillQueue, KillError, KillExecutor, WorkerSettings};
 use mysql_async::Row;
@@ -22,13 +22,13 @@ use crate::kill_tasks::KillHarness;
 /// Duration of several ticks of a kill task, to wait after each change.
 const SEVERAL_TICKS: Duration = Duration::from_secs(4);
 
-async fn open(server: &Server, user: &str) -> RawSession {
+async fn open(server: &DatabaseServer, user: &str) -> RawSession {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
     RawSession::open(address, user, None, ClientCharset::Utf8mb4).await.unwrap()
 }
 
 /// Opens a session that waits for a user lock, and the session that holds the lock. Runs `setting` in the waiting session first.
-async fn open_waiting(server: &Server, user: &str, setting: &str) -> (RawSession, RawSession) {
+async fn open_waiting(server: &DatabaseServer, user: &str, setting: &str) -> (RawSession, RawSession) {
     let mut holder = open(server, "root").await;
     holder.execute(&format!("DO GET_LOCK('of {user}', 0)")).await.unwrap();
     let mut session = open(server, user).await;
@@ -45,7 +45,7 @@ const ACCOUNTS: [&str; 3] = ["CREATE USER app@'%'", "CREATE USER batch@'%'", "CR
 const TWO_HOURS_AGO: &str = "SET timestamp = UNIX_TIMESTAMP() - 7200";
 
 async fn set_timestamp_does_not_affect_kill_tasks(flavor: Flavor) {
-    let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
+    let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
     server.run_statements(&ACCOUNTS).await.unwrap();
     let (_holder, young) = open_waiting(&server, "app", TWO_HOURS_AGO).await;
     let mut idle = open(&server, "idle").await;
@@ -87,7 +87,9 @@ async fn set_timestamp_does_not_affect_kill_tasks_on_a_mariadb_server() {
 async fn restore_of_a_binary_log_is_not_killed(flavor: Flavor) {
     let arguments = ["--log-bin=log", "--binlog-format=STATEMENT", "--server-id=1"].map(str::to_owned).to_vec();
     let server =
-        Server::start(flavor, &DatabaseServerOptions { arguments, ..DatabaseServerOptions::default() }).await.unwrap();
+        DatabaseServer::start(flavor, &DatabaseServerOptions { arguments, ..DatabaseServerOptions::default() })
+            .await
+            .unwrap();
     let setup = [
         "CREATE USER restore@'%'",
         "GRANT ALL ON *.* TO restore@'%'",
@@ -161,7 +163,8 @@ async fn restore_of_a_binary_log_is_not_killed_on_a_mariadb_server() {
 
 async fn clock_steps_kill_no_young_session(flavor: Flavor) {
     let clock = ServerClock::new("UTC").unwrap();
-    let server = Server::start_with_settable_clock(flavor, &DatabaseServerOptions::default(), &clock).await.unwrap();
+    let server =
+        DatabaseServer::start_with_settable_clock(flavor, &DatabaseServerOptions::default(), &clock).await.unwrap();
     server.run_statements(&ACCOUNTS).await.unwrap();
     let (_holder, young) = open_waiting(&server, "app", "DO 0").await;
     let idle = open(&server, "idle").await;
@@ -203,8 +206,9 @@ async fn clock_steps_kill_no_young_session_on_a_mariadb_server() {
 #[tokio::test]
 async fn session_older_than_a_clock_step_is_killed_once_on_a_mysql_server() {
     let clock = ServerClock::new("UTC").unwrap();
-    let server =
-        Server::start_with_settable_clock(Flavor::MySql, &DatabaseServerOptions::default(), &clock).await.unwrap();
+    let server = DatabaseServer::start_with_settable_clock(Flavor::MySql, &DatabaseServerOptions::default(), &clock)
+        .await
+        .unwrap();
     server.run_statements(&ACCOUNTS).await.unwrap();
     let mut kill_tasks = KillHarness::new(&[server.url()]).await;
     kill_tasks.add_task(criteria_for("app", 9)).await;
@@ -222,13 +226,13 @@ async fn session_older_than_a_clock_step_is_killed_once_on_a_mysql_server() {
 #[tokio::test]
 async fn sessions_behind_a_proxy_are_neither_selected_nor_recorded() {
     for flavor in Flavor::ALL {
-        let server = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
+        let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
         server.run_statements(&ACCOUNTS).await.unwrap();
         let (_holder, session) = open_waiting(&server, "app", "DO 0").await;
         let target = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
         let rewrite = RewriteRules { greeting_id: ConnectionIdRewrite::From(7000), ..RewriteRules::default() };
         let proxy = RewritingProxy::start(target, rewrite).await.unwrap();
-        let direct = Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
+        let direct = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
         direct.run_statements(&ACCOUNTS).await.unwrap();
         let (_other_holder, other) = open_waiting(&direct, "app", "DO 0").await;
         let mut kill_tasks = KillHarness::new(&[proxy.url("root"), direct.url()]).await;
@@ -248,10 +252,10 @@ async fn without_reliable_ages_nothing_is_killed_on_a_mysql_server() {
         arguments: vec!["--performance-schema=OFF".into()],
         ..DatabaseServerOptions::default()
     };
-    let server = Server::start(Flavor::MySql, &options).await.unwrap();
+    let server = DatabaseServer::start(Flavor::MySql, &options).await.unwrap();
     server.run_statements(&ACCOUNTS).await.unwrap();
     let (_holder, session) = open_waiting(&server, "app", TWO_HOURS_AGO).await;
-    let recorded = Server::start(Flavor::MySql, &DatabaseServerOptions::default()).await.unwrap();
+    let recorded = DatabaseServer::start(Flavor::MySql, &DatabaseServerOptions::default()).await.unwrap();
     recorded.run_statements(&ACCOUNTS).await.unwrap();
     let (_other_holder, other) = open_waiting(&recorded, "app", "DO 0").await;
     let mut kill_tasks = KillHarness::new(&[server.url(), recorded.url()]).await;

@@ -83,7 +83,7 @@ pub(crate) enum OutcomeFilter {
     Failed,
 }
 
-pub(super) struct AuditRowsQuery {
+pub(super) struct AuditRowQuery {
     pub(super) filter: AuditFilter,
     pub(super) newest_first: bool,
     /// Position of the last audit row on the previous page; `None` for the first page.
@@ -97,7 +97,7 @@ pub(super) fn parse_audit_filter(query: Option<&str>, base: AuditFilter) -> Resu
     build_audit_filter(&query, base)
 }
 
-pub(super) fn parse_audit_query_string(query: Option<&str>, base: AuditFilter) -> Result<AuditRowsQuery, ApiError> {
+pub(super) fn parse_audit_query_string(query: Option<&str>, base: AuditFilter) -> Result<AuditRowQuery, ApiError> {
     let query = QueryString::parse(query)?;
     let names: Vec<_> = AUDIT_FILTER_PARAMETER_NAMES.into_iter().chain(["order", "after", "limit"]).collect();
     query.reject_unknown_parameters(&names)?;
@@ -111,7 +111,7 @@ pub(super) fn parse_audit_query_string(query: Option<&str>, base: AuditFilter) -
         return Err(invalid_field_error("after", &negative.to_string()));
     }
     let limit = query.get_number_in_range("limit", 1, MAX_AUDIT_PAGE_ROWS, 100)?;
-    Ok(AuditRowsQuery { filter: build_audit_filter(&query, base)?, newest_first, after, limit })
+    Ok(AuditRowQuery { filter: build_audit_filter(&query, base)?, newest_first, after, limit })
 }
 
 fn build_audit_filter(query: &QueryString, base: AuditFilter) -> Result<AuditFilter, ApiError> {

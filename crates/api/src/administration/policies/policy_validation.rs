@@ -6,13 +6,13 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::{PolicyModel, parse_policy_document};
+use super::{PermissionModelName, parse_policy_document};
 use crate::administration::require_identity_read_permission;
 use crate::api_request::{ApiRequest, ApiResult};
-use crate::body::parse_json_body;
 use crate::error::{ApiError, PolicyDiagnosticView};
 use crate::field_errors::{invalid_field_error, missing_field_error};
 use crate::json::Json;
+use crate::request_body::parse_json_body;
 
 /// Policy document, as an object or as a JSON string. Error positions refer to the text of the document.
 #[derive(ToSchema)]
@@ -61,7 +61,7 @@ pub(crate) struct PolicyValidationResponse {
     /// True if the document is valid
     valid: bool,
     /// Policy model: role (versions 1.0 and 1.1) or identity (version 5.0); null for an invalid document
-    #[schema(value_type = Option<PolicyModel>)]
+    #[schema(value_type = Option<PermissionModelName>)]
     model: Option<PermissionModel>,
     /// All errors in the document
     errors: Vec<PolicyDiagnosticView>,
@@ -82,7 +82,7 @@ pub(crate) async fn validate_policy(
     Ok(Json(match parse_policy_document(&caller, text).await? {
         Ok(policy) => PolicyValidationResponse {
             valid: true,
-            model: Some(policy.model()),
+            model: Some(policy.permission_model()),
             errors: Vec::new(),
             warnings: build_diagnostic_views(policy.warnings()),
         },

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use clew_diagnose::KillRisk;
-use clew_diagnose::waits::{WaitGraph, WaitParticipant};
+use clew_diagnose::lock_waits::{WaitGraph, WaitParticipant};
 use clew_model::{Language, Limitation, LimitationKind, LocalizedText, Node, Session, Transaction};
 use clew_mysql::{KillRefusal, KillTarget, LockWaits, read_kill_risks, read_lock_waits};
 use serde::Serialize;

@@ -8,10 +8,10 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::SkipReason;
-use crate::body::parse_json_body;
 use crate::error::ApiError;
 use crate::field_errors::{check_array_length, value_not_allowed_error};
 use crate::manual_kill::check_kill_reason;
+use crate::request_body::parse_json_body;
 
 const MAX_SESSIONS_PER_REQUEST: usize = 1000;
 const MAX_OTHER_SESSIONS_PER_KILL_PREVIEW: usize = 100_000;
@@ -33,7 +33,7 @@ pub(crate) struct KillRequestBody {
     reason: Option<String>,
     /// If true, the kill is only previewed, and no session is killed
     preview: Option<bool>,
-    /// For a preview that is split across several requests, the thread ids of the sessions in the other requests
+    /// Thread ids of the sessions in the other requests, if the preview is split across several requests
     #[schema(max_items = 100_000)]
     other_victims: Option<Vec<u64>>,
 }
@@ -90,7 +90,8 @@ impl SessionKillRequest {
         listed_at: i64,
     ) -> HashMap<u64, SkipReason> {
         let skip_reason = |selected: &SelectedSession| {
-            let skip_reason = selected.find_kill_skip_reason(found.get(&selected.id), self.kind, server, listed_at)?;
+            let skip_reason =
+                selected.find_reason_to_skip_kill(found.get(&selected.id), self.kind, server, listed_at)?;
             Some((selected.id, skip_reason))
         };
         self.sessions.iter().filter_map(skip_reason).collect()

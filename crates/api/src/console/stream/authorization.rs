@@ -93,7 +93,7 @@ impl StreamAuthorization {
         self.caller.view = view;
         self.caller.principal.budget =
             self.service.limits.create_policy_evaluation_budget(&self.caller.principal.user_id);
-        let target = TargetNode::resolve(&self.caller, Action::LIST_PROCESSES, &self.path).await?;
+        let target = TargetNode::authorize_and_find_node(&self.caller, Action::LIST_PROCESSES, &self.path).await?;
         self.masked = target.are_statements_masked_for_caller(&self.caller);
         self.decided_at = Instant::now();
         Ok(Ok(()))

@@ -22,10 +22,10 @@ pub(super) struct NodeFeed {
     list: SessionFeed,
     counts: SessionCounts,
     limitations: Vec<Limitation>,
-    /// Feed version in which `limitations` (data that the server hides) last changed.
+    /// Feed version in which the list of unreadable data (`limitations`) last changed.
     limitations_changed: u32,
     interval_ms: u64,
-    /// Cache of rendered events, keyed by a subscriber's last feed version (0 if none) and statement masking flag.
+    /// Rendered events. The key is the subscriber's last feed version (0 if none) and its statement masking flag.
     cached_events: Vec<((u32, bool), Bytes)>,
 }
 

@@ -42,7 +42,7 @@ pub(super) struct NodeWatchUpdate {
     /// Number of samples since the node watch started.
     pub(super) version: u32,
     sessions: usize,
-    /// Sequence number and rendered event of the latest read error; `None` if the last read succeeded.
+    /// Latest read error, as a sequence number and a rendered event; `None` if the last read succeeded.
     pub(super) failure: Option<(u64, Bytes)>,
     failures: u64,
 }

@@ -87,7 +87,7 @@ impl Subscriber {
         }
     }
 
-    /// Renders events only when the client is ready to read, so that the server buffers no events for slow clients.
+    /// Events are rendered only when the client is ready to read, so the server buffers no events for slow clients.
     pub(super) async fn next_chunk(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
         match self.state {
             StreamState::Ended => return None,

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use clew_diagnose::{KillRisk, KillRule, select_sessions_to_kill, to_valid_utf8};
+use clew_diagnose::{KillRisk, KillRule, bytes_to_text, select_sessions_to_kill};
 use clew_iam::decision::Action;
 use clew_model::{Language, Limitation, LocalizedText, NodeId, Session};
 use clew_mysql::{ConnectionPurpose, find_sessions_unsafe_to_kill, read_client_sessions};
@@ -47,7 +47,7 @@ pub(crate) struct KillTaskPreviewParameters {
     /// Substring of the statement (case-insensitive)
     #[param(min_length = 1, max_length = 1024)]
     info: Option<String>,
-    /// True to kill sessions even if the kill can damage or partially change a non-transactional table (Clew extension)
+    /// If true, kills sessions even if this can damage or partially change a non-transactional table (Clew extension)
     include_unsafe: Option<bool>,
 }
 
@@ -62,7 +62,7 @@ pub(crate) struct KillTaskPreview {
     /// Time at which the sessions were read, as a Unix timestamp in milliseconds
     data_sync_time: i64,
     /// Data that Clew cannot read from the nodes; the preview and the task may therefore miss sessions
-    limitations: Vec<NodeLimitation>,
+    limitations: Vec<UnreadableNodeData>,
     /// Matching sessions that are skipped because a kill could damage a table; omitted if empty (Clew extension)
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false, max_items = 500)]
@@ -75,7 +75,7 @@ pub(crate) struct KillTaskPreview {
 
 /// Data that Clew cannot read from a node, described in the language of the X-Language header.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct NodeLimitation {
+pub(crate) struct UnreadableNodeData {
     node_id: String,
     /// Missing data
     what: String,
@@ -86,7 +86,7 @@ pub(crate) struct NodeLimitation {
     remedy: Option<String>,
 }
 
-impl NodeLimitation {
+impl UnreadableNodeData {
     fn new(node: &NodeId, limitation: &Limitation, language: Language) -> Self {
         let text = |text: &LocalizedText| text.in_language(language).to_owned();
         Self {
@@ -150,16 +150,13 @@ pub(crate) async fn preview_kill_task(
     let reads = nodes.iter().map(async |node| {
         let read = read_client_sessions(&node.url, ConnectionPurpose::Reading, &service.connector);
         let listed = service.read_from_node(node, read).await?;
-        let view = |limitation: &Limitation| NodeLimitation::new(&node.id, limitation, language);
-        let limitations: Vec<NodeLimitation> = listed.limitations.iter().map(view).collect();
-        let matched: Vec<Session> = select_sessions_to_kill(
-            &rules,
-            listed.into_sessions_with_checked_elapsed_times(),
-            service.kills.protected_accounts(),
-        )
-        .into_iter()
-        .map(|(_, session)| session)
-        .collect();
+        let view = |limitation: &Limitation| UnreadableNodeData::new(&node.id, limitation, language);
+        let limitations: Vec<UnreadableNodeData> = listed.limitations.iter().map(view).collect();
+        let matched: Vec<Session> =
+            select_sessions_to_kill(&rules, listed.into_checked_sessions(), service.kills.protected_accounts())
+                .into_iter()
+                .map(|(_, session)| session)
+                .collect();
         let risks = if criteria.include_unsafe {
             HashMap::new()
         } else {
@@ -186,7 +183,7 @@ pub(crate) async fn preview_kill_task(
 fn build_kill_task_preview(
     mut killed: Vec<(&NodeId, Session)>,
     mut spared: Vec<(&NodeId, Session, KillRisk)>,
-    limitations: Vec<NodeLimitation>,
+    limitations: Vec<UnreadableNodeData>,
     data_sync_time: i64,
     (masked, language): (bool, Language),
 ) -> KillTaskPreview {
@@ -212,13 +209,13 @@ fn build_process_preview(node: &NodeId, session: &Session, masked: bool) -> Prev
     PreviewedProcess {
         node_id: node.to_string(),
         id: session.id,
-        user: to_valid_utf8(&session.user),
-        host: to_valid_utf8(&session.host),
-        db: session.database.as_deref().map(to_valid_utf8),
-        command: to_valid_utf8(&session.command),
+        user: bytes_to_text(&session.user),
+        host: bytes_to_text(&session.host),
+        db: session.database.as_deref().map(bytes_to_text),
+        command: bytes_to_text(&session.command),
         sql_info: session.statement.as_deref().map(statement),
         state_duration: session.seconds,
-        state: session.state.as_deref().map(to_valid_utf8),
+        state: session.state.as_deref().map(bytes_to_text),
     }
 }
 

@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::{call, done, text};
-use crate::server::Server;
+use crate::server::DatabaseServer;
 
 #[tokio::test]
 async fn policy_is_attached_listed_and_detached() {

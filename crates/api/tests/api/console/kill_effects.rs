@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::session::Browser;
 use super::stream::{node, path, session, watching};
-use crate::server::Server;
+use crate::server::DatabaseServer;
 
 async fn kill(server: &Server, body: &Value) -> Value {
     server.call(Method::POST, &path(server, "kill")).body(body.to_string()).send().await.expect_status(200)
@@ -26,7 +26,7 @@ fn selected_session(session: &RawSession) -> Value {
 }
 
 /// Starts a node with an idle session that holds a row lock, and sessions that wait for the lock.
-async fn start_blocked(flavor: Flavor, waiters: usize) -> (clew_testkit::Server, RawSession, Vec<RawSession>) {
+async fn start_blocked(flavor: Flavor, waiters: usize) -> (clew_testkit::DatabaseServer, RawSession, Vec<RawSession>) {
     let node = node(flavor).await;
     let tables = [
         "SET GLOBAL innodb_lock_wait_timeout = 600",
@@ -211,7 +211,7 @@ async fn unsafe_sessions_are_reported_in_previews_on_mysql() {
     unsafe_sessions_are_reported_in_previews(Flavor::MySql).await;
 }
 
-fn address(node: &clew_testkit::Server) -> SocketAddr {
+fn address(node: &clew_testkit::DatabaseServer) -> SocketAddr {
     (Ipv4Addr::LOCALHOST, node.port()).into()
 }
 

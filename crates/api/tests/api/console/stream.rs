@@ -16,8 +16,8 @@ use tokio::time::sleep;
 use super::events::{Event, Events};
 use crate::server::{Server, test_origin};
 
-pub(super) async fn node(flavor: Flavor) -> clew_testkit::Server {
-    clew_testkit::Server::start(flavor, &DatabaseServerOptions::default()).await.unwrap()
+pub(super) async fn node(flavor: Flavor) -> clew_testkit::DatabaseServer {
+    clew_testkit::DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap()
 }
 
 /// Starts an API server whose first node is at this URL.
@@ -28,7 +28,7 @@ pub(super) async fn watching(url: &str) -> Server {
     server
 }
 
-pub(super) async fn session(node: &clew_testkit::Server) -> RawSession {
+pub(super) async fn session(node: &clew_testkit::DatabaseServer) -> RawSession {
     RawSession::open(SocketAddr::from(([127, 0, 0, 1], node.port())), "root", None, ClientCharset::Utf8mb4)
         .await
         .unwrap()
@@ -121,7 +121,7 @@ async fn disabled_performance_schema_is_reported_as_a_limitation_on_mysql() {
         arguments: vec!["--performance-schema=OFF".into()],
         ..DatabaseServerOptions::default()
     };
-    let node = clew_testkit::Server::start(Flavor::MySql, &options).await.unwrap();
+    let node = clew_testkit::DatabaseServer::start(Flavor::MySql, &options).await.unwrap();
     let server = watching(&node.url()).await;
     let idle = session(&node).await;
     let first = watch(&server).await.expect("snapshot", &[]).await;
@@ -138,7 +138,7 @@ async fn disabled_performance_schema_is_reported_as_a_limitation_on_mysql() {
 }
 
 /// Returns the number of statements that the node has received, including this one.
-async fn statement_count(node: &clew_testkit::Server) -> u64 {
+async fn statement_count(node: &clew_testkit::DatabaseServer) -> u64 {
     let mut root = node.connect_as_root().await.unwrap();
     let status: Option<(String, u64)> = root.query_first("SHOW GLOBAL STATUS LIKE 'Questions'").await.unwrap();
     root.disconnect().await.unwrap();
@@ -327,7 +327,7 @@ async fn failures_to_read_the_node_are_streamed_repeatedly() {
 }
 
 /// Returns the node's own count of failed logins since its start.
-async fn failed_logins(node: &clew_testkit::Server) -> u64 {
+async fn failed_logins(node: &clew_testkit::DatabaseServer) -> u64 {
     let mut connection = node.connect_as_root().await.unwrap();
     let row: Option<(String, u64)> =
         connection.query_first("SHOW GLOBAL STATUS LIKE 'Aborted_connects'").await.unwrap();

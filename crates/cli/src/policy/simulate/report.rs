@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use clew_iam::decision::{
-    Action, Decision, DecisionExplanation, GrantSource, PolicyStatementOutcome, PolicyStatementRef,
+    AccessDecision, Action, DecisionExplanation, GrantSource, PolicyStatementOutcome, PolicyStatementRef,
 };
 use clew_model::Instance;
 use clew_store::{Project, User};
@@ -62,17 +62,19 @@ impl PolicySimulation<'_> {
     fn format_authorization_decision(&self) -> String {
         match (&self.explanation.decision, self.denial_reasons.is_empty()) {
             (_, false) => format!("DENIED: {}", self.denial_reasons.join("; ")),
-            (Decision::Deny { reason }, true) => format!("DENIED: {reason}"),
-            (Decision::Allow, true) if self.user.administrator => "ALLOWED: administrators have full access".to_owned(),
-            (Decision::Allow, true) => "ALLOWED".to_owned(),
+            (AccessDecision::Deny { reason }, true) => format!("DENIED: {reason}"),
+            (AccessDecision::Allow, true) if self.user.administrator => {
+                "ALLOWED: administrators have full access".to_owned()
+            }
+            (AccessDecision::Allow, true) => "ALLOWED".to_owned(),
         }
     }
 
     pub(super) fn to_json(&self) -> Value {
         let reason = match (&self.explanation.decision, self.denial_reasons.is_empty()) {
             (_, false) => Some(self.denial_reasons.join("; ")),
-            (Decision::Deny { reason }, true) => Some(reason.to_string()),
-            (Decision::Allow, true) => None,
+            (AccessDecision::Deny { reason }, true) => Some(reason.to_string()),
+            (AccessDecision::Allow, true) => None,
         };
         json!({
             "decision": if self.is_allowed() { "allow" } else { "deny" },

@@ -24,8 +24,8 @@ pub(crate) const CARGO_NEXTEST: CargoTool = CargoTool { name: "cargo-nextest", v
 
 const TOOL_BUILD_TIMEOUT: Duration = Duration::from_mins(30);
 
-/// Disables optimization, which halves the build time of the tools.
-/// Optimization hardly affects the tools' run time, because they mostly wait for other programs.
+/// Environment variables that disable optimization. Unoptimized tools build in half the time.
+/// Unoptimized tools run nearly as fast, because they mostly wait for other programs.
 const UNOPTIMIZED_BUILD_ENV_VARS: [(&str, &str); 3] = [
     ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0"),
     ("CARGO_PROFILE_RELEASE_LTO", "off"),
@@ -34,7 +34,7 @@ const UNOPTIMIZED_BUILD_ENV_VARS: [(&str, &str); 3] = [
 
 impl CargoTool {
     pub(crate) async fn install(&self) -> Result<PathBuf, DevtoolsError> {
-        let tools_dir = test_tools::servers_dir().join("tools");
+        let tools_dir = test_tools::downloads_dir().join("tools");
         let cached_program = tools_dir.join("bin").join(self.name);
         for program in [PathBuf::from(self.name), cached_program.clone()] {
             if self.has_required_version(&program).await {

@@ -1,7 +1,7 @@
 //! `cargo xtask demo`: demonstrates Clew on a database server with blocked sessions.
 
 mod blocked_sessions;
-mod service;
+mod demo_clew_server;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,10 +11,10 @@ use clew_devtools::DevtoolsError;
 use clew_devtools::command::Command;
 use clew_devtools::progress::{self, Step, print_line};
 use clew_devtools::{install, task, web_page, workspace};
-use clew_testkit::{DatabaseServerOptions, Flavor, Server};
+use clew_testkit::{DatabaseServer, DatabaseServerOptions, Flavor};
 
 use self::blocked_sessions::{BlockedSessions, DEMO_DB_PASSWORD};
-use self::service::DemoClewServer;
+use self::demo_clew_server::DemoClewServer;
 
 /// Delay before the first snapshot, so that the elapsed times of all sessions are nonzero.
 const DELAY_BEFORE_FIRST_SNAPSHOT: Duration = Duration::from_secs(3);
@@ -22,7 +22,7 @@ const MAX_PRINTED_CSV_ROWS: usize = 5;
 
 struct RunningDemo {
     clew: PathBuf,
-    server: Server,
+    server: DatabaseServer,
     blocked: BlockedSessions,
     service: DemoClewServer,
     instance: String,
@@ -36,7 +36,7 @@ pub(crate) async fn run(keep: bool) -> Result<ExitCode, DevtoolsError> {
         () = task::wait_for_shutdown_signal() => return Ok(ExitCode::from(task::INTERRUPTED_EXIT_STATUS)),
     };
     if keep {
-        print_demo_usage(&state)?;
+        print_demo_instructions(&state)?;
         task::wait_for_shutdown_signal().await;
     } else {
         print_next_steps(&state.csv);
@@ -71,14 +71,14 @@ async fn start_demo() -> Result<RunningDemo, DevtoolsError> {
     Ok(RunningDemo { clew, server, blocked, service, instance, node, csv })
 }
 
-async fn start_server() -> Result<Server, DevtoolsError> {
+async fn start_server() -> Result<DatabaseServer, DevtoolsError> {
     let step = Step::start("Starting a temporary MariaDB server");
-    let server = Server::start(Flavor::MariaDb, &DatabaseServerOptions::default()).await?;
+    let server = DatabaseServer::start(Flavor::MariaDb, &DatabaseServerOptions::default()).await?;
     step.complete_with_result(&format!("port {}", server.port()));
     Ok(server)
 }
 
-async fn create_blocked_sessions(server: &Server) -> Result<BlockedSessions, DevtoolsError> {
+async fn create_blocked_sessions(server: &DatabaseServer) -> Result<BlockedSessions, DevtoolsError> {
     let step = Step::start("Opening transactions, lock waits and a long query");
     let blocked = BlockedSessions::open(server).await?;
     step.set_spinner_text("waiting for the sessions to age");
@@ -144,7 +144,7 @@ fn print_next_steps(csv: &Path) {
     ));
 }
 
-fn print_demo_usage(state: &RunningDemo) -> Result<(), DevtoolsError> {
+fn print_demo_instructions(state: &RunningDemo) -> Result<(), DevtoolsError> {
     let RunningDemo { blocked, service, instance, node, .. } = state;
     let (clew, url) = (state.clew.display(), blocked.url());
     let settings = service.write_environment_file()?;

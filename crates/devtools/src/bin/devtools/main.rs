@@ -1,8 +1,8 @@
 //! Runs the project's development tasks: `cargo xtask TASK`.
 
-mod audit;
 mod cargo_tools;
 mod demo;
+mod dependency_audit;
 mod lint;
 mod run_tests;
 mod task_program;
@@ -38,10 +38,10 @@ enum Task {
     /// Benchmark Clew against baseline programs and save the results in bench/results.
     /// Takes an hour on an idle machine
     #[command(disable_help_flag = true)]
-    Bench(task_program::TaskProgramArgs),
-    /// Inject faults into the dependencies of Clew under load, and check that Clew keeps its guarantees
+    Bench(task_program::DevTaskProgramArgs),
+    /// Run Clew under load, inject faults into its dependencies, and check Clew's guarantees
     #[command(disable_help_flag = true)]
-    Faults(task_program::TaskProgramArgs),
+    Faults(task_program::DevTaskProgramArgs),
     /// Check formatting, lints, import cycles, crate layers, banned words, licenses and documentation links
     Lint,
     /// Download the security advisory database and check all dependencies against it (not part of `lint`)
@@ -61,7 +61,7 @@ async fn run_dev_task(task: Task) -> Result<ExitCode, DevtoolsError> {
             return task_program::FAULT_INJECTION_PROGRAM.build_and_exec_program(arguments).await;
         }
         Task::Lint => lint::run().await?,
-        Task::Audit => audit::run().await?,
+        Task::Audit => dependency_audit::run().await?,
     }
     Ok(ExitCode::SUCCESS)
 }

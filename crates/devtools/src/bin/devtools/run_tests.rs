@@ -37,6 +37,6 @@ pub(crate) async fn run(nextest: &[OsString]) -> Result<(), DevtoolsError> {
 
 fn add_test_tool_env_vars(command: Command) -> Command {
     command
-        .env(test_tools::SERVERS_DIR_ENV_VAR, test_tools::servers_dir())
+        .env(test_tools::SERVERS_DIR_ENV_VAR, test_tools::downloads_dir())
         .env(test_tools::PYTHON_INTERPRETER_ENV_VAR, test_tools::python_interpreter_path())
 }

@@ -1,5 +1,5 @@
 //! Builds the program of a development task, such as `bench`, and replaces the current process with the program.
-//! Task programs are separate crates because they need more dependencies than `devtools`.
+//! The programs of such tasks are separate crates because they need more dependencies than `devtools`.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
@@ -8,27 +8,30 @@ use std::process::ExitCode;
 use clap::Args;
 use clew_devtools::{DevtoolsError, task, workspace};
 
-/// Command-line arguments parsed by the task's program.
+/// Command-line arguments that are passed on to the program of the task.
 #[derive(Debug, Args)]
-pub(crate) struct TaskProgramArgs {
+pub(crate) struct DevTaskProgramArgs {
     /// Arguments of the task; `--help` lists them
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
     arguments: Vec<OsString>,
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct TaskProgram {
+pub(crate) struct DevTaskProgram {
     package: &'static str,
     name: &'static str,
 }
 
-pub(crate) const BENCH_PROGRAM: TaskProgram = TaskProgram { package: "clew-bench", name: "bench" };
-pub(crate) const FAULT_INJECTION_PROGRAM: TaskProgram = TaskProgram { package: "clew-chaos", name: "faults" };
+pub(crate) const BENCH_PROGRAM: DevTaskProgram = DevTaskProgram { package: "clew-bench", name: "bench" };
+pub(crate) const FAULT_INJECTION_PROGRAM: DevTaskProgram = DevTaskProgram { package: "clew-chaos", name: "faults" };
 
-impl TaskProgram {
+impl DevTaskProgram {
     /// Builds the program, then replaces this process with the program (`exec`).
     /// Returns only if the build or `exec` fails, or if a signal arrives during the build.
-    pub(crate) async fn build_and_exec_program(self, program_args: TaskProgramArgs) -> Result<ExitCode, DevtoolsError> {
+    pub(crate) async fn build_and_exec_program(
+        self,
+        program_args: DevTaskProgramArgs,
+    ) -> Result<ExitCode, DevtoolsError> {
         let arguments =
             [&["build", "--package", self.package, "--bin", self.name], &workspace::DEV_BUILD_CARGO_ARGS[..]].concat();
         let program = tokio::select! {

@@ -2,7 +2,7 @@
 
 use jsonc_parser::ast::Value;
 
-use super::{DocumentParser, JsonObjectElements, JsonValueAtPath, collect_without_short_circuit};
+use super::{DocumentParser, JsonObjectElements, JsonValueAtPath, collect_parsed_entries};
 use crate::policy::condition::{Condition, ExpectedValue};
 use crate::policy::condition_key::ConditionKey;
 use crate::policy::condition_operator::ParsedOperator;
@@ -63,8 +63,7 @@ impl DocumentParser<'_> {
             Value::Array(_) => self.parse_list(at, usize::MAX, "values")?,
             _ => vec![at.clone()],
         };
-        let expected =
-            collect_without_short_circuit(values.iter().map(|at| self.parse_expected_value(at, test, schema)))?;
+        let expected = collect_parsed_entries(values.iter().map(|at| self.parse_expected_value(at, test, schema)))?;
         let condition = Condition { operator: operator.to_owned(), test, key: ConditionKey::parse(key), expected };
         self.report_warnings(at, || lint::lint_condition(&condition));
         Some(condition)

@@ -78,9 +78,9 @@ impl<'v> JsonObjectElements<'v> {
         self.find_element(one).is_some() || self.find_element(other).is_some()
     }
 
-    /// Returns the element that is present, `first` or `second`, with a flag that is true for `second`.
+    /// Returns the element `first` or `second`, whichever is present. The flag is true for `second`.
     /// Reports an error if both elements are present.
-    pub(super) fn find_one_of_two_elements(
+    pub(super) fn find_exclusive_element(
         &self,
         parser: &mut DocumentParser<'_>,
         first: &str,

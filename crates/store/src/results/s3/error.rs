@@ -29,12 +29,12 @@ pub(super) fn timeout_error(action: &'static str, location: String) -> StoreErro
 }
 
 pub(super) fn request_error(action: &'static str, location: String, error: &object_store::Error) -> StoreError {
-    let (reason, remedy) = describe_s3_error(error);
+    let (reason, remedy) = describe_object_storage_error(error);
     StoreError::S3 { action, location, reason, remedy }
 }
 
 pub(super) fn http_request_error(action: &'static str, location: String, error: &HttpError) -> StoreError {
-    let (reason, remedy) = describe_s3_error(error);
+    let (reason, remedy) = describe_object_storage_error(error);
     StoreError::S3 { action, location, reason, remedy }
 }
 
@@ -44,7 +44,7 @@ pub(super) fn http_response_error(
     status: http::StatusCode,
     body: &str,
 ) -> StoreError {
-    let message = extract_s3_error_message(body);
+    let message = extract_xml_error_message(body);
     let reason = if message.is_empty() { format!("S3 responded with {status}") } else { message };
     StoreError::S3 {
         action,
@@ -65,9 +65,9 @@ pub(super) fn is_connection_loss_error(error: &object_store::Error) -> bool {
 
 /// Returns the cause of an S3 error and a hint on how to solve the problem.
 /// If the S3 response has an XML body, the cause contains the error code and message from the body.
-fn describe_s3_error(error: &(dyn Error + 'static)) -> (String, &'static str) {
+fn describe_object_storage_error(error: &(dyn Error + 'static)) -> (String, &'static str) {
     let text = error.to_string();
-    let message = extract_s3_error_message(&text);
+    let message = extract_xml_error_message(&text);
     if message.contains(CLOCK_SKEW_ERROR_CODE) {
         return (format!("this machine's clock is wrong, or that of S3 ({message})"), CLOCK_SKEW_HINT);
     }
@@ -102,7 +102,7 @@ fn find_root_cause<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'st
     error.source().map_or(error, find_root_cause)
 }
 
-fn extract_s3_error_message(text: &str) -> String {
+fn extract_xml_error_message(text: &str) -> String {
     let message =
         [extract_text_between(text, "<Code>", "</Code>"), extract_text_between(text, "<Message>", "</Message>")];
     message.into_iter().flatten().collect::<Vec<_>>().join(": ")

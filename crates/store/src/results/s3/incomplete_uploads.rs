@@ -35,7 +35,7 @@ struct ListedMultipartUpload {
 }
 
 impl S3 {
-    /// Lists up to 1,000 incomplete uploads, the maximum number in one S3 response.
+    /// Lists up to 1,000 incomplete uploads, which is the maximum number in one S3 response.
     /// If S3 stores more than 1,000 incomplete uploads, later garbage collections list the remaining uploads.
     pub(super) async fn list_incomplete_uploads(&self) -> Result<Vec<IncompleteUpload>, StoreError> {
         let body = self.request_multipart_upload_list().await?;
@@ -90,7 +90,7 @@ impl S3 {
         match timeout(OPERATION_TIMEOUT, self.objects.abort_multipart(&upload.path, &upload.id)).await {
             // The upload was completed or aborted concurrently.
             Ok(Err(object_store::Error::NotFound { .. })) => Ok(()),
-            aborted => self.check_s3_response("abort an upload of", name, aborted),
+            aborted => self.check_object_storage_response("abort an upload of", name, aborted),
         }
     }
 }

@@ -101,8 +101,8 @@ impl ChunkReader {
                         return Ok(Some((previous, self)));
                     }
                 }
-                Ok(Some(Err(error))) => s3.check_s3_response("read", &record.name, Ok(Err(error)))?,
-                Err(elapsed) => s3.check_s3_response("read", &record.name, Err(elapsed))?,
+                Ok(Some(Err(error))) => s3.check_object_storage_response("read", &record.name, Ok(Err(error)))?,
+                Err(elapsed) => s3.check_object_storage_response("read", &record.name, Err(elapsed))?,
                 Ok(None) => break,
             }
         }

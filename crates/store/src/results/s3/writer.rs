@@ -58,7 +58,7 @@ impl S3Writer {
             if let Some(upload) = &mut self.upload {
                 let completed =
                     self.runtime.block_on(timeout_at(self.deadline, timeout(OPERATION_TIMEOUT, upload.complete())));
-                self.s3.check_s3_response("write", &self.name, completed.unwrap_or_else(Err))?;
+                self.s3.check_object_storage_response("write", &self.name, completed.unwrap_or_else(Err))?;
             }
             self.upload = None;
         }
@@ -67,7 +67,7 @@ impl S3Writer {
     }
 
     /// Retries the PUT request if the connection is lost, because `object_store` does not retry it.
-    /// A retry is safe, because the name of the object is unique.
+    /// A retry cannot overwrite other data, because the name of the object is unique.
     fn put_object(&mut self) -> Result<(), StoreError> {
         let payload = PutPayload::from(std::mem::take(&mut self.part));
         let began = Instant::now();
@@ -80,7 +80,7 @@ impl S3Writer {
                 Ok(Err(error)) if error::is_connection_loss_error(&error) && began.elapsed() < RETRY_TIMEOUT => {
                     self.runtime.block_on(sleep(RETRY_DELAY));
                 }
-                put => return self.s3.check_s3_response("write", &self.name, put).map(|_| ()),
+                put => return self.s3.check_object_storage_response("write", &self.name, put).map(|_| ()),
             }
         }
     }
@@ -109,7 +109,7 @@ impl S3Writer {
         };
         let sent = runtime.block_on(timeout_at(self.deadline, timeout(OPERATION_TIMEOUT, upload.put_part(payload))));
         match sent {
-            Ok(sent) => s3.check_s3_response("write", &self.name, sent),
+            Ok(sent) => s3.check_object_storage_response("write", &self.name, sent),
             Err(_) => Err(error::timeout_error("write", s3.settings.object_uri(&self.name))),
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clew_devtools::DevtoolsError;
-use clew_testkit::Server;
+use clew_testkit::DatabaseServer;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};
 use tokio::task::JoinSet;
@@ -52,7 +52,7 @@ pub(super) struct BlockedSessions {
 }
 
 impl BlockedSessions {
-    pub(super) async fn open(server: &Server) -> Result<Self, DevtoolsError> {
+    pub(super) async fn open(server: &DatabaseServer) -> Result<Self, DevtoolsError> {
         server.run_statements(&SETUP_STATEMENTS).await.map_err(database_error("prepare the database"))?;
         let mut blocked = Self { port: server.port(), idle: Vec::new(), busy: JoinSet::new() };
         for (user, setup, final_statement) in DEMO_SESSIONS {
@@ -92,7 +92,7 @@ impl BlockedSessions {
     }
 }
 
-async fn wait_until_sessions_are_blocked(server: &Server) -> Result<(), DevtoolsError> {
+async fn wait_until_sessions_are_blocked(server: &DatabaseServer) -> Result<(), DevtoolsError> {
     const LOCK_WAITER_COUNT_QUERY: &str =
         "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'";
     let mut root = server.connect_as_root().await.map_err(database_error("count lock waits"))?;

@@ -1,0 +1,246 @@
+//! Injects faults into a test cluster and removes each fault after a random duration.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clew_testkit::TrafficMode;
+use fastrand::Rng;
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+
+use crate::cluster::{CLOCK_FAULT_WORKER_INDEX, DISK_FAULT_WORKER_INDEX, TestCluster};
+use crate::error::{ChaosError, io_error};
+use crate::fault::Fault;
+use crate::fault_timeline::{FaultTimeline, current_unix_millis};
+use crate::process::ClewProcess;
+
+/// Upper limit of the random duration of a fault, except for network partitions.
+/// A network partition must last longer than the lease of a collection.
+const MAX_FAULT_DURATION: Duration = Duration::from_secs(15);
+/// Duration of a collection's lease (see `docs/decisions/0002-queue-with-leases-and-fencing-tokens.md`).
+const COLLECTION_LEASE_DURATION: Duration = Duration::from_secs(10);
+/// Maximum time to wait for a worker to log the effect of a clock shift or a full disk.
+const MAX_FAULT_EFFECT_DELAY: Duration = Duration::from_mins(1);
+/// Operating system error message for a full disk (`ENOSPC`).
+const DISK_FULL_MESSAGE: &str = "No space left on device";
+
+pub(crate) struct FaultInjector<'a> {
+    pub(crate) cluster: &'a mut TestCluster,
+    pub(crate) rng: Rng,
+    pub(crate) timeline: FaultTimeline,
+}
+
+impl FaultInjector<'_> {
+    /// Injects a fault and removes it after a random time, at most about `max_duration`.
+    /// Network partitions, clock shifts and full disks can last longer than `max_duration`.
+    pub(crate) async fn inject_fault(&mut self, fault: Fault, max_duration: Duration) -> Result<(), ChaosError> {
+        let max_millis = u64::try_from(max_duration.min(MAX_FAULT_DURATION).as_millis()).unwrap_or(u64::MAX).max(2_000);
+        let duration = Duration::from_millis(self.rng.u64(1_000..max_millis));
+        match fault {
+            Fault::Kill => self.kill_processes(duration.min(Duration::from_secs(6))).await,
+            Fault::PostgresRestart => self.restart_postgres(duration.min(Duration::from_secs(8))).await,
+            Fault::PostgresPause => self.pause_postgres(duration).await,
+            Fault::S3Stop => self.stop_object_storage(duration).await,
+            Fault::S3Slow => self.throttle_object_storage(duration).await,
+            Fault::NetworkPartition => self.partition_network().await,
+            Fault::ClockShift => self.shift_clock(duration.max(Duration::from_secs(5))).await,
+            Fault::DiskFull => self.fill_disk(duration.max(Duration::from_secs(4))).await,
+        }
+    }
+
+    /// Kills one or two random workers and, with a probability of 50 %, a random server.
+    async fn kill_processes(&mut self, duration: Duration) -> Result<(), ChaosError> {
+        let (workers, servers) = (self.cluster.workers.len(), self.cluster.servers.len());
+        let mut victims = vec![self.rng.usize(..workers)];
+        if self.rng.bool() {
+            victims.push(self.rng.usize(..workers));
+        }
+        victims.dedup();
+        let server = self.rng.bool().then(|| self.rng.usize(..servers));
+        let TestCluster { workers, servers, .. } = &mut *self.cluster;
+        let killed_workers =
+            workers.iter_mut().enumerate().filter(|(at, _)| victims.contains(at)).map(|(_, worker)| worker);
+        let killed_servers =
+            servers.iter_mut().enumerate().filter(|(at, _)| Some(*at) == server).map(|(_, server)| server);
+        let mut killed: Vec<&mut ClewProcess> = killed_workers.chain(killed_servers).collect();
+        let names: Vec<&str> = killed.iter().map(|process| process.name.as_str()).collect();
+        self.timeline
+            .mark_fault_started(Fault::Kill, &format!("{} for {:.1} s", names.join(", "), duration.as_secs_f64()));
+        for process in &mut killed {
+            process.kill().await?;
+        }
+        sleep(duration).await;
+        for process in &mut killed {
+            process.start().await?;
+        }
+        self.timeline.mark_fault_ended(Fault::Kill);
+        Ok(())
+    }
+
+    async fn restart_postgres(&mut self, duration: Duration) -> Result<(), ChaosError> {
+        let graceful = self.rng.bool();
+        let how = if graceful { "graceful stop" } else { "crash" };
+        self.timeline
+            .mark_fault_started(Fault::PostgresRestart, &format!("{how}, for {:.1} s", duration.as_secs_f64()));
+        let metadata = &mut self.cluster.metadata;
+        let result = if graceful { metadata.stop() } else { metadata.crash() };
+        result.map_err(io_error("stop PostgreSQL"))?;
+        sleep(duration).await;
+        metadata.restart().await?;
+        self.timeline.mark_fault_ended(Fault::PostgresRestart);
+        Ok(())
+    }
+
+    async fn pause_postgres(&mut self, duration: Duration) -> Result<(), ChaosError> {
+        self.timeline.mark_fault_started(Fault::PostgresPause, &format!("for {:.1} s", duration.as_secs_f64()));
+        self.cluster.metadata.pause().map_err(io_error("pause PostgreSQL"))?;
+        sleep(duration).await;
+        self.cluster.metadata.resume().map_err(io_error("resume PostgreSQL"))?;
+        self.timeline.mark_fault_ended(Fault::PostgresPause);
+        Ok(())
+    }
+
+    async fn stop_object_storage(&mut self, duration: Duration) -> Result<(), ChaosError> {
+        let graceful = self.rng.bool();
+        let how = if graceful { "graceful stop" } else { "SIGKILL" };
+        self.timeline.mark_fault_started(Fault::S3Stop, &format!("{how}, for {:.1} s", duration.as_secs_f64()));
+        let results = &mut self.cluster.results;
+        let result = if graceful { results.stop() } else { results.kill() };
+        result.map_err(io_error("stop the S3 server"))?;
+        sleep(duration).await;
+        results.restart().await?;
+        self.timeline.mark_fault_ended(Fault::S3Stop);
+        Ok(())
+    }
+
+    async fn throttle_object_storage(&mut self, duration: Duration) -> Result<(), ChaosError> {
+        let (traffic, how) = if self.rng.bool() {
+            let pause = Duration::from_millis(self.rng.u64(100..800));
+            (TrafficMode::Throttle(pause), format!("{} ms per 16 KiB", pause.as_millis()))
+        } else {
+            (TrafficMode::Stall, "no traffic".to_owned())
+        };
+        self.timeline.mark_fault_started(Fault::S3Slow, &format!("{how}, for {:.1} s", duration.as_secs_f64()));
+        self.cluster.results_proxy.set_traffic_mode(traffic);
+        sleep(duration).await;
+        self.cluster.results_proxy.set_traffic_mode(TrafficMode::Forward);
+        self.timeline.mark_fault_ended(Fault::S3Slow);
+        Ok(())
+    }
+
+    /// Blocks the traffic between a worker and PostgreSQL for longer than the lease of a collection.
+    /// During the network partition, other workers claim the disconnected worker's collections.
+    async fn partition_network(&mut self) -> Result<(), ChaosError> {
+        let duration = COLLECTION_LEASE_DURATION + Duration::from_millis(self.rng.u64(1_000..8_000));
+        let worker = self.rng.usize(..self.cluster.metadata_proxies.len());
+        let Some(proxy) = self.cluster.metadata_proxies.get(worker) else { return Ok(()) };
+        let details = format!("worker-{} from PostgreSQL, for {:.1} s", worker + 1, duration.as_secs_f64());
+        self.timeline.mark_fault_started(Fault::NetworkPartition, &details);
+        proxy.set_traffic_mode(TrafficMode::Stall);
+        sleep(duration).await;
+        proxy.set_traffic_mode(TrafficMode::Forward);
+        self.timeline.mark_fault_ended(Fault::NetworkPartition);
+        Ok(())
+    }
+
+    async fn shift_clock(&mut self, duration: Duration) -> Result<(), ChaosError> {
+        let Some(worker) = self.cluster.workers.get(CLOCK_FAULT_WORKER_INDEX) else { return Ok(()) };
+        let (offset, seconds) = if self.rng.bool() { ("+1h", 3600) } else { ("-1h", -3600) };
+        self.timeline.mark_fault_started(
+            Fault::ClockShift,
+            &format!("{} by {offset}, for {:.1} s", worker.name, duration.as_secs_f64()),
+        );
+        let log_start = worker.current_log_size();
+        let write_offset = |offset: &str| {
+            fs::write(self.cluster.clock_offset_file_path(), format!("{offset}\n")).map_err(io_error("set a clock"))
+        };
+        write_offset(offset)?;
+        wait_for_clock_shift(worker, log_start, seconds, "timestamp shifted by one hour").await?;
+        sleep(duration).await;
+        let log_start = worker.current_log_size();
+        write_offset("+0")?;
+        // While S3 rejects a worker's requests, the worker retries every two seconds and logs nothing in between.
+        // Wait for a correct timestamp in the log, so that the log also shows the effect of the next fault.
+        wait_for_clock_shift(worker, log_start, 0, "correct timestamp").await?;
+        self.timeline.mark_fault_ended(Fault::ClockShift);
+        Ok(())
+    }
+
+    async fn fill_disk(&mut self, duration: Duration) -> Result<(), ChaosError> {
+        let Some(worker) = self.cluster.workers.get(DISK_FAULT_WORKER_INDEX) else { return Ok(()) };
+        let Some(pid) = worker.pid() else { return Err(worker.process_error("it is not running")) };
+        // Use `/proc/PID/root`, because the tmpfs is mounted only in the worker's mount namespace.
+        let mut filler = PathBuf::from(format!("/proc/{pid}/root"));
+        filler.push(self.cluster.tmpfs_mount_point().strip_prefix("/").unwrap_or(&self.cluster.tmpfs_mount_point()));
+        filler.push("filler");
+        self.timeline.mark_fault_started(
+            Fault::DiskFull,
+            &format!("disk of {}, for {:.1} s", worker.name, duration.as_secs_f64()),
+        );
+        let (started, log_start) = (Instant::now(), worker.current_log_size());
+        // Refill the space that collections free until the worker logs the error.
+        while started.elapsed() < duration || !worker.read_log_from_offset(log_start).contains(DISK_FULL_MESSAGE) {
+            fail_if_fault_effect_is_overdue(started, Fault::DiskFull, worker, DISK_FULL_MESSAGE)?;
+            write_file_until_disk_full(&filler)?;
+            sleep(Duration::from_millis(100)).await;
+        }
+        fs::remove_file(&filler).map_err(io_error("free the disk space"))?;
+        self.timeline.mark_fault_ended(Fault::DiskFull);
+        Ok(())
+    }
+}
+
+fn fail_if_fault_effect_is_overdue(
+    started: Instant,
+    fault: Fault,
+    worker: &ClewProcess,
+    effect: &str,
+) -> Result<(), ChaosError> {
+    if started.elapsed() < MAX_FAULT_EFFECT_DELAY {
+        return Ok(());
+    }
+    let reason =
+        format!("the log of {} does not contain {effect:?} after {} s", worker.name, MAX_FAULT_EFFECT_DELAY.as_secs());
+    Err(ChaosError::NoEffect { fault: fault.name(), reason })
+}
+
+fn write_file_until_disk_full(filler: &Path) -> Result<(), ChaosError> {
+    let mut file = File::options().create(true).append(true).open(filler).map_err(io_error("fill a disk"))?;
+    let chunk = vec![0; 64 << 10];
+    loop {
+        match file.write(&chunk) {
+            Ok(_) => {}
+            Err(full) if full.kind() == ErrorKind::StorageFull => return Ok(()),
+            Err(error) => return Err(io_error("fill a disk")(error)),
+        }
+    }
+}
+
+/// Waits until the worker logs a timestamp that differs from the actual time by about `seconds` seconds.
+async fn wait_for_clock_shift(
+    worker: &ClewProcess,
+    log_start: u64,
+    seconds: i64,
+    effect: &str,
+) -> Result<(), ChaosError> {
+    let started = Instant::now();
+    while !has_logged_shifted_timestamp(worker, log_start, seconds) {
+        fail_if_fault_effect_is_overdue(started, Fault::ClockShift, worker, effect)?;
+        sleep(Duration::from_millis(250)).await;
+    }
+    Ok(())
+}
+
+/// Returns true if the worker logged a timestamp that differs from the actual time by about `seconds` seconds.
+fn has_logged_shifted_timestamp(worker: &ClewProcess, log_start: u64, seconds: i64) -> bool {
+    let lines = worker.read_log_from_offset(log_start);
+    let timestamps = lines.lines().filter_map(|line| {
+        let line: Value = serde_json::from_str(line).ok()?;
+        line.get("timestamp")?.as_str()?.parse::<Timestamp>().ok()
+    });
+    let mut offsets = timestamps.map(|timestamp| timestamp.as_millisecond() / 1000 - current_unix_millis() / 1000);
+    offsets.any(|offset| (offset - seconds).abs() < 600)
+}

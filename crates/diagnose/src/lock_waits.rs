@@ -1,0 +1,69 @@
+//! Lock wait graph of a database node: waiters, blockers and root blockers.
+//!
+//! The caller reads each system table with lock data once and passes the rows as a [`LockSnapshot`].
+//! Clew builds the wait graph in memory, so the database server does not have to join tables.
+//! The transaction ids of an InnoDB lock wait identify the waiting and the blocking session.
+//! Metadata lock waits are derived from conflicts between lock modes.
+//! If no system table lists a wait, Clew infers the wait from the session's state and statement.
+//!
+//! ```
+//! use clew_diagnose::lock_waits::{
+//!     LockSnapshot, LockStatus, MetadataLock, MetadataLockMode, MetadataLockObject, MetadataLockObjectKind, WaitParticipant,
+//!     build_wait_graph,
+//! };
+//!
+//! let lock = |session, mode, status| MetadataLock {
+//!     object: MetadataLockObject::new(MetadataLockObjectKind::Table, Some("shop".into()), Some("orders".into())),
+//!     mode,
+//!     status,
+//!     session: Some(session),
+//! };
+//! let observed = LockSnapshot {
+//!     metadata_locks: vec![
+//!         lock(7, MetadataLockMode::SharedRead, LockStatus::Granted),
+//!         lock(8, MetadataLockMode::Exclusive, LockStatus::Pending),
+//!         lock(9, MetadataLockMode::SharedRead, LockStatus::Pending),
+//!     ],
+//!     reports_pending: true,
+//!     ..LockSnapshot::default()
+//! };
+//! let graph = build_wait_graph(&observed);
+//! assert_eq!(graph.roots[0].parties, [WaitParticipant::Session(7)]);
+//! assert_eq!(graph.roots[0].frees, 2);
+//! ```
+
+mod cycle;
+mod display;
+mod dot;
+mod edges;
+mod graph;
+mod graph_builder;
+mod lock_compatibility;
+mod lock_snapshot;
+mod masking;
+mod metadata_locks;
+mod recommended_action;
+mod root_blocker_ranking;
+mod serialize;
+mod session_details;
+mod surviving_blockers;
+mod tree;
+mod unexplained_waits;
+mod wait_state;
+mod waiting_statement;
+
+pub use dot::render_graphviz_dot;
+pub use graph::{
+    LockResource, LockResourceKind, LockWait, ParticipantDetail, RootBlocker, WaitGraph, WaitParticipant,
+    WaitWithoutBlocker,
+};
+pub use graph_builder::build_wait_graph;
+pub use lock_snapshot::{
+    InnoDbLock, InnoDbLockWait, LockOwner, LockSnapshot, MetadataLock, ObservedSession, ObservedTransaction,
+    SessionRole, TableName,
+};
+pub use metadata_locks::{LockStatus, MetadataLockMode, MetadataLockObject, MetadataLockObjectKind};
+pub use recommended_action::RecommendedAction;
+pub use surviving_blockers::SurvivingBlocker;
+pub use tree::{TreeLayout, TreeLine, TreeLineKind, render_tree};
+pub use wait_state::is_lock_wait_state;

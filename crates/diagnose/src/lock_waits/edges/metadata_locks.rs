@@ -1,0 +1,119 @@
+//! Detection of waits for metadata locks.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use clew_model::LocalizedText;
+
+use super::edge_set::{EdgeSet, LockConflict};
+use super::lock_requests::{self, LockRequest};
+use crate::lock_waits::graph::{LockResource, LockResourceKind, WaitParticipant};
+use crate::lock_waits::lock_compatibility::{conflicts_with_granted_lock, conflicts_with_pending_request};
+use crate::lock_waits::lock_snapshot::{LockSnapshotIndex, MetadataLock, TableName};
+use crate::lock_waits::metadata_locks::{LockStatus, MetadataLockMode, MetadataLockObject, MetadataLockObjectKind};
+
+/// Metadata locks on an object that has at least one pending lock request.
+#[derive(Default)]
+struct ObjectMetadataLocks {
+    granted: BTreeMap<MetadataLockMode, HashSet<WaitParticipant>>,
+    pending: BTreeMap<MetadataLockMode, HashSet<WaitParticipant>>,
+    requests: Vec<LockRequest>,
+    has_unknown_owner: bool,
+}
+
+pub(super) fn add_metadata_lock_edges(edges: &mut EdgeSet, index: &LockSnapshotIndex<'_>) {
+    let mut objects: HashMap<MetadataLockObject, ObjectMetadataLocks> = HashMap::new();
+    for request in lock_requests::collect_pending_lock_requests(index) {
+        let contested = objects.entry(request.object.clone()).or_default();
+        contested.pending.entry(request.mode).or_default().insert(WaitParticipant::Session(request.session));
+        contested.requests.push(request);
+    }
+    for lock in index.observed.metadata_locks.iter().filter(|lock| lock.status == LockStatus::Granted) {
+        let Some(contested) = objects.get_mut(&lock.object) else { continue };
+        let owners = find_lock_owners(lock, index);
+        contested.has_unknown_owner |= owners.is_empty();
+        contested.granted.entry(lock.mode).or_default().extend(owners);
+    }
+    for (object, contested) in objects {
+        let on = Arc::new(to_lock_resource(object));
+        for request in &contested.requests {
+            add_edges_for_lock_request(edges, index, &on, &contested, request);
+        }
+    }
+}
+
+fn add_edges_for_lock_request(
+    edges: &mut EdgeSet,
+    index: &LockSnapshotIndex<'_>,
+    on: &Arc<LockResource>,
+    contested: &ObjectMetadataLocks,
+    request: &LockRequest,
+) {
+    let waiter = WaitParticipant::Session(request.session);
+    let mut blocked = false;
+    let mut add = |blocker: WaitParticipant, held: MetadataLockMode, queued: bool| {
+        blocked |= blocker != waiter;
+        let reason = LockConflict {
+            on: on.clone(),
+            wanted: request.mode.name().into(),
+            held: Some(held.name().into()),
+            strength: held as usize,
+            queued,
+            inferred: request.inferred,
+            seconds: index.seconds_in_state(request.session),
+        };
+        edges.add_wait_edge(waiter, blocker, reason);
+    };
+    for (&held, owners) in
+        contested.granted.iter().filter(|&(&held, _)| conflicts_with_granted_lock(request.mode, held))
+    {
+        for &owner in owners {
+            add(owner, held, false);
+        }
+    }
+    for (&pending, owners) in
+        contested.pending.iter().filter(|&(&pending, _)| conflicts_with_pending_request(request.mode, pending))
+    {
+        for &owner in owners {
+            add(owner, pending, true);
+        }
+    }
+    if !blocked && contested.has_unknown_owner {
+        edges.unknown_reasons.insert(
+            request.session,
+            LocalizedText::new(
+                "No session owns the requested lock. Possible owners: a prepared XA transaction (see XA RECOVER), or a thread that has just ended.",
+                "没有会话持有所请求的锁。可能的持有者：已准备（prepared）的XA事务（请执行XA RECOVER查看），或刚结束的线程。",
+            ),
+        );
+    }
+}
+
+/// Returns the owner of a metadata lock.
+/// For a metadata lock without a session, returns all transactions that may own the lock.
+///
+/// A transaction without a session may own the metadata lock if it also holds an InnoDB lock on the table.
+/// If no transaction qualifies and the node has exactly one transaction without a session, returns this transaction.
+fn find_lock_owners(lock: &MetadataLock, index: &LockSnapshotIndex<'_>) -> Vec<WaitParticipant> {
+    if let Some(session) = lock.session {
+        return vec![WaitParticipant::Session(session)];
+    }
+    let table = match &lock.object {
+        MetadataLockObject { kind: MetadataLockObjectKind::Table, schema: Some(schema), name: Some(name) } => {
+            Some(TableName { schema: schema.clone(), table: name.clone() })
+        }
+        _ => None,
+    };
+    let with_table =
+        index.detached.iter().filter(|(_, facts)| table.as_ref().is_some_and(|table| facts.tables.contains(table)));
+    let owners: Vec<WaitParticipant> = with_table.map(|(&id, _)| WaitParticipant::Transaction(id)).collect();
+    match (owners.is_empty(), index.detached.len()) {
+        (true, 1) => index.detached.keys().map(|&id| WaitParticipant::Transaction(id)).collect(),
+        _ => owners,
+    }
+}
+
+fn to_lock_resource(object: MetadataLockObject) -> LockResource {
+    let MetadataLockObject { kind, schema, name } = object;
+    LockResource { kind: LockResourceKind::Metadata(kind), schema, name, index: None, data: None }
+}

@@ -1,0 +1,156 @@
+//! Detects waits for table flushes and for table-level locks of storage engines.
+//!
+//! No system table lists waits for table flushes or table-level locks.
+//! Clew uses the metadata locks on a table to find the sessions that block a table flush or a table-level lock.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::edge_set::{EdgeSet, LockConflict};
+use crate::lock_waits::graph::{LockResource, LockResourceKind, WaitParticipant};
+use crate::lock_waits::lock_snapshot::{LockSnapshotIndex, ObservedSession, SessionRole};
+use crate::lock_waits::metadata_locks::{LockStatus, MetadataLockMode, MetadataLockObject, MetadataLockObjectKind};
+use crate::lock_waits::wait_state::LockWaitState;
+use crate::lock_waits::waiting_statement::{FlushedTables, WaitingStatement};
+
+type TableHolders<'a> = HashMap<&'a MetadataLockObject, Vec<(u64, MetadataLockMode)>>;
+
+pub(super) fn add_table_wait_edges(edges: &mut EdgeSet, index: &LockSnapshotIndex<'_>) {
+    let waits = |wait: &LockWaitState| matches!(wait, LockWaitState::TableFlush | LockWaitState::TableLevelLock);
+    if !index.wait_states.values().any(waits) {
+        return;
+    }
+    let holders = group_metadata_locks_by_table(index);
+    let own = group_locked_tables_by_session(&holders);
+    for (&session, wait) in index.wait_states.iter().filter(|(_, wait)| waits(wait)) {
+        let Some(facts) = index.sessions.get(&session) else { continue };
+        let own = own.get(&session).map(Vec::as_slice).unwrap_or_default();
+        match wait {
+            LockWaitState::TableFlush => add_table_flush_edges(edges, index, &holders, facts, own),
+            _ => add_table_level_lock_edges(edges, index, &holders, facts, own),
+        }
+    }
+}
+
+fn group_metadata_locks_by_table<'a>(index: &LockSnapshotIndex<'a>) -> TableHolders<'a> {
+    let mut holders = TableHolders::new();
+    for lock in &index.observed.metadata_locks {
+        if let (MetadataLockObjectKind::Table, LockStatus::Granted, Some(session)) =
+            (&lock.object.kind, lock.status, lock.session)
+        {
+            holders.entry(&lock.object).or_default().push((session, lock.mode));
+        }
+    }
+    holders
+}
+
+fn group_locked_tables_by_session<'a>(holders: &TableHolders<'a>) -> HashMap<u64, Vec<&'a MetadataLockObject>> {
+    let mut own: HashMap<u64, Vec<&MetadataLockObject>> = HashMap::new();
+    for (&object, locks) in holders {
+        let sessions: HashSet<u64> = locks.iter().map(|&(session, _)| session).collect();
+        for session in sessions {
+            own.entry(session).or_default().push(object);
+        }
+    }
+    own
+}
+
+/// A table flush waits for statements that use the tables, and for sessions that locked the tables with `LOCK TABLES`.
+/// An idle session with an open transaction does not block a table flush.
+fn add_table_flush_edges(
+    edges: &mut EdgeSet,
+    index: &LockSnapshotIndex<'_>,
+    holders: &TableHolders<'_>,
+    waiter: &ObservedSession,
+    own: &[&MetadataLockObject],
+) {
+    let statement =
+        waiter.session.statement.as_deref().map(|text| WaitingStatement::new(text, waiter.session.database.as_deref()));
+    let flushed = statement.and_then(|statement| statement.flushed_tables());
+    let is_flushed = |object: &MetadataLockObject| match &flushed {
+        Some(FlushedTables::All) => true,
+        Some(FlushedTables::Named(tables)) => {
+            tables.iter().any(|(schema, table)| is_same_table(object, schema.as_deref(), table))
+        }
+        None => own.contains(&object),
+    };
+    let keeps_open = |session: u64, mode: MetadataLockMode| {
+        let locked_tables = matches!(mode, MetadataLockMode::SharedReadOnly | MetadataLockMode::SharedNoReadWrite);
+        (locked_tables || is_executing_statement(index, session))
+            && index.wait_states.get(&session) != Some(&LockWaitState::TableFlush)
+    };
+    for (object, locks) in holders.iter().filter(|(object, _)| is_flushed(object)) {
+        let on = Arc::new(to_lock_resource(LockResourceKind::TableFlush, object));
+        for &(session, mode) in locks.iter().filter(|&&(session, mode)| keeps_open(session, mode)) {
+            let reason = LockConflict {
+                on: on.clone(),
+                wanted: "FLUSH".into(),
+                held: Some(mode.name().into()),
+                strength: mode as usize,
+                queued: false,
+                inferred: true,
+                seconds: index.seconds_in_state(waiter.session.id),
+            };
+            edges.add_wait_edge(WaitParticipant::Session(waiter.session.id), WaitParticipant::Session(session), reason);
+        }
+    }
+}
+
+/// Two sessions conflict on a table unless both sessions only read the table.
+/// A session that itself waits for a table-level lock is never reported as a blocker.
+/// An idle session, which may have used `LOCK TABLES`, is a blocker only if no running session uses the table.
+fn add_table_level_lock_edges(
+    edges: &mut EdgeSet,
+    index: &LockSnapshotIndex<'_>,
+    holders: &TableHolders<'_>,
+    waiter: &ObservedSession,
+    own: &[&MetadataLockObject],
+) {
+    let id = waiter.session.id;
+    for &object in own {
+        let locks = holders.get(object).map(Vec::as_slice).unwrap_or_default();
+        let writes = locks.iter().any(|&(session, mode)| session == id && is_write_lock_mode(mode));
+        let others = locks.iter().filter(|&&(session, mode)| {
+            session != id
+                && (writes || is_write_lock_mode(mode))
+                && index.wait_states.get(&session) != Some(&LockWaitState::TableLevelLock)
+        });
+        let (running, idle): (Vec<_>, Vec<_>) =
+            others.partition(|(session, _)| is_executing_statement(index, *session));
+        let on = Arc::new(to_lock_resource(LockResourceKind::TableLevelLock, object));
+        for &(session, mode) in if running.is_empty() { idle } else { running } {
+            let reason = LockConflict {
+                on: on.clone(),
+                wanted: if writes { "WRITE" } else { "READ" }.into(),
+                held: Some(if is_write_lock_mode(mode) { "WRITE" } else { "READ" }.into()),
+                strength: mode as usize,
+                queued: false,
+                inferred: true,
+                seconds: index.seconds_in_state(id),
+            };
+            edges.add_wait_edge(WaitParticipant::Session(id), WaitParticipant::Session(session), reason);
+        }
+    }
+}
+
+fn is_same_table(object: &MetadataLockObject, schema: Option<&str>, table: &str) -> bool {
+    let is_equal = |left: Option<&str>, right: &str| left.is_some_and(|left| left.eq_ignore_ascii_case(right));
+    is_equal(object.name.as_deref(), table) && schema.is_none_or(|schema| is_equal(object.schema.as_deref(), schema))
+}
+
+fn is_write_lock_mode(mode: MetadataLockMode) -> bool {
+    use MetadataLockMode::{Exclusive, SharedNoReadWrite, SharedNoWrite, SharedWrite, SharedWriteLowPrio};
+    matches!(mode, SharedWrite | SharedWriteLowPrio | SharedNoWrite | SharedNoReadWrite | Exclusive)
+}
+
+/// Returns false for Clew's own sessions, because their queries are short and never block other sessions.
+fn is_executing_statement(index: &LockSnapshotIndex<'_>, session: u64) -> bool {
+    index
+        .sessions
+        .get(&session)
+        .is_some_and(|facts| facts.role != SessionRole::Clew && !facts.session.command.eq_ignore_ascii_case(b"Sleep"))
+}
+
+fn to_lock_resource(kind: LockResourceKind, object: &MetadataLockObject) -> LockResource {
+    LockResource { kind, schema: object.schema.clone(), name: object.name.clone(), index: None, data: None }
+}

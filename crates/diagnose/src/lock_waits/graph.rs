@@ -1,0 +1,344 @@
+//! Data types of the wait graph.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+use std::sync::Arc;
+
+use clew_model::{Limitation, LimitationKind, LocalizedText, Session};
+use serde::Serialize;
+
+use super::lock_snapshot::{ObservedTransaction, SessionRole};
+use super::metadata_locks::MetadataLockObjectKind;
+
+/// Waiter or blocker: a session, or a transaction without a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitParticipant {
+    /// Session, identified by its thread id.
+    Session(u64),
+    /// Transaction without a session: a prepared XA transaction, or a transaction whose session has ended.
+    Transaction(u64),
+}
+
+impl WaitParticipant {
+    /// Returns the thread id of the session, or `None` for a transaction.
+    #[must_use]
+    pub fn session_id(self) -> Option<u64> {
+        match self {
+            Self::Session(id) => Some(id),
+            Self::Transaction(_) => None,
+        }
+    }
+}
+
+/// Wait graph with its root blockers and cycles. The graph does not depend on the order of the input rows.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct WaitGraph {
+    /// Lock waits, sorted by waiter and blocker, with at most one wait per waiter-blocker pair.
+    pub waits: Vec<LockWait>,
+    /// Root blockers, highest-ranked first.
+    pub roots: Vec<RootBlocker>,
+    /// Wait cycles, including cycles with a member that waits for a blocker outside the cycle.
+    pub cycles: Vec<Vec<WaitParticipant>>,
+    /// All waiters and blockers, sorted.
+    pub parties: Vec<ParticipantDetail>,
+    /// Waiters and blockers that are missing from the input data, for example because their session has ended.
+    pub vanished: Vec<WaitParticipant>,
+    /// Waiting sessions without a detected blocker.
+    pub unexplained: Vec<WaitWithoutBlocker>,
+    /// Limitations of the input data.
+    pub limitations: Vec<Limitation>,
+}
+
+/// Wait for a lock that another session or transaction holds or has requested earlier.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LockWait {
+    /// Waiting session or transaction.
+    pub waiter: WaitParticipant,
+    /// Blocking session or transaction.
+    pub blocker: WaitParticipant,
+    /// Lock resource that the waiter requests.
+    #[serde(serialize_with = "serialize_lock_resource")]
+    pub on: Arc<LockResource>,
+    /// Requested lock mode.
+    pub wanted: Cow<'static, str>,
+    /// Lock mode of the blocker, if known.
+    pub held: Option<Cow<'static, str>>,
+    /// True if the blocker waits for the same lock resource, ahead of the waiter in the queue.
+    pub queued: bool,
+    /// True if the wait was inferred from the session's state and statement.
+    pub inferred: bool,
+    /// Wait duration in seconds, if known.
+    pub seconds: Option<u64>,
+}
+
+fn serialize_lock_resource<S: serde::Serializer>(on: &Arc<LockResource>, to: S) -> Result<S::Ok, S::Error> {
+    on.as_ref().serialize(to)
+}
+
+/// Lock resource that a session or transaction waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LockResource {
+    /// Kind of lock resource.
+    pub kind: LockResourceKind,
+    /// Schema of the lock resource.
+    pub schema: Option<String>,
+    /// Name of the table, routine, user lock or other object.
+    pub name: Option<String>,
+    /// Index of the locked record.
+    pub index: Option<String>,
+    /// Locked index record, as printed by the server.
+    pub data: Option<String>,
+}
+
+/// Kind of lock resource.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum LockResourceKind {
+    /// Index record, or the gap before an index record.
+    Row,
+    /// InnoDB table lock.
+    InnoDbTable,
+    /// Metadata lock.
+    Metadata(MetadataLockObjectKind),
+    /// Table flush, which waits until the table is no longer in use.
+    TableFlush,
+    /// Table-level lock of a storage engine such as MyISAM.
+    TableLevelLock,
+}
+
+impl LockResourceKind {
+    /// Returns the name of the lock resource kind, such as `row`.
+    #[must_use]
+    pub fn name(&self) -> LocalizedText {
+        match self {
+            Self::Row => LocalizedText::new("row", "行锁"),
+            Self::InnoDbTable => LocalizedText::new("table lock of InnoDB", "InnoDB表锁"),
+            Self::Metadata(MetadataLockObjectKind::Table) => LocalizedText::new("table metadata", "表元数据锁"),
+            Self::Metadata(kind) => kind.name(),
+            Self::TableFlush => LocalizedText::new("table flush", "表刷新"),
+            Self::TableLevelLock => LocalizedText::new("table lock", "表级锁"),
+        }
+    }
+}
+
+/// Formats the kind of lock resource in English.
+impl fmt::Display for LockResourceKind {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.name().fmt(out)
+    }
+}
+
+/// Blocker that is not itself waiting, or a cycle whose members wait only for each other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RootBlocker {
+    /// The blocking session or transaction, or all members of the blocking cycle.
+    pub parties: Vec<WaitParticipant>,
+    /// Number of direct and indirect waiters, including all members but one if the root blocker is a cycle.
+    pub holds: usize,
+    /// Maximum number of waiters that a kill of the root blocker unblocks.
+    /// Waiters that also wait for another root blocker are not counted, because the kill does not unblock them.
+    /// A kill can unblock fewer waiters than the maximum, because the next lock holder can block other waiters.
+    pub frees: usize,
+    /// Longest wait among all direct and indirect waiters, in seconds; 0 if unknown.
+    pub longest_seconds: u64,
+}
+
+/// Details of a waiter or blocker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParticipantDetail {
+    /// Session or transaction that waits for a lock or blocks other sessions or transactions.
+    pub party: WaitParticipant,
+    /// Session, or `None` if the transaction has no session or the session is missing from the input data.
+    pub session: Option<Session>,
+    /// Role of the session.
+    pub role: SessionRole,
+    /// Open transaction.
+    pub transaction: Option<ObservedTransaction>,
+    /// Latest statements in an idle session's transaction, oldest first. See [`WaitGraph::set_last_statements`].
+    /// The list of latest statements is empty if the server does not record statements.
+    pub last_statements: Vec<Vec<u8>>,
+}
+
+/// Waiting session without a detected blocker.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct WaitWithoutBlocker {
+    /// Id of the session.
+    pub session: u64,
+    /// State of the session, as reported by the server.
+    pub state: String,
+    /// Reason why no blocker was detected.
+    pub why: LocalizedText,
+}
+
+impl ParticipantDetail {
+    /// Returns true if the session or transaction is missing from the input data.
+    #[must_use]
+    pub fn is_missing_from_snapshot(&self) -> bool {
+        match self.party {
+            WaitParticipant::Session(_) => self.session.is_none(),
+            WaitParticipant::Transaction(_) => self.transaction.is_none(),
+        }
+    }
+
+    /// Returns the statement that the session is running.
+    #[must_use]
+    pub fn running_statement(&self) -> Option<&[u8]> {
+        self.session.as_ref()?.statement.as_deref()
+    }
+
+    /// Returns true if the waiter or blocker is an idle session.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.command.eq_ignore_ascii_case(b"Sleep"))
+    }
+
+    /// Returns true if the transaction is being rolled back.
+    #[must_use]
+    pub fn is_rolling_back(&self) -> bool {
+        self.transaction.as_ref().is_some_and(|facts| facts.transaction.is_rolling_back())
+    }
+}
+
+impl WaitGraph {
+    /// Returns details of a waiter or blocker.
+    #[must_use]
+    pub fn participant_detail(&self, party: WaitParticipant) -> Option<&ParticipantDetail> {
+        let index = self.parties.binary_search_by_key(&party, |facts| facts.party).ok()?;
+        self.parties.get(index)
+    }
+
+    /// Returns the waits in which a session or transaction is the waiter.
+    #[must_use]
+    pub fn find_waits_by_waiter(&self, waiter: WaitParticipant) -> &[LockWait] {
+        let start = self.waits.partition_point(|wait| wait.waiter < waiter);
+        let end = self.waits.partition_point(|wait| wait.waiter <= waiter);
+        self.waits.get(start..end).unwrap_or_default()
+    }
+
+    /// Returns the root blockers of a session or transaction, highest-ranked first.
+    ///
+    /// Returns an empty list if `waiter` does not wait for a lock.
+    #[must_use]
+    pub fn find_root_blockers(&self, waiter: WaitParticipant) -> Vec<&RootBlocker> {
+        if self.find_waits_by_waiter(waiter).is_empty() {
+            return Vec::new();
+        }
+        let visited = self.with_transitive_blockers(waiter);
+        self.roots.iter().filter(|root| root.parties.iter().any(|party| visited.contains(party))).collect()
+    }
+
+    /// Returns `waiter` and its direct and indirect blockers.
+    #[must_use]
+    pub fn with_transitive_blockers(&self, waiter: WaitParticipant) -> BTreeSet<WaitParticipant> {
+        let mut visited = BTreeSet::from([waiter]);
+        let mut pending = vec![waiter];
+        while let Some(party) = pending.pop() {
+            let blockers = self.find_waits_by_waiter(party).iter().map(|wait| wait.blocker);
+            pending.extend(blockers.filter(|&blocker| visited.insert(blocker)));
+        }
+        visited
+    }
+
+    /// Returns the direct and indirect waiters that are unblocked if all sessions and transactions in `gone` end.
+    ///
+    /// The result is sorted and excludes the sessions and transactions in `gone`.
+    #[must_use]
+    pub fn find_unblocked_participants(&self, gone: &[WaitParticipant]) -> Vec<WaitParticipant> {
+        let waiters = self.waiters_by_blocker();
+        let mut unblocked_or_gone: BTreeSet<WaitParticipant> = gone.iter().copied().collect();
+        let mut pending: Vec<WaitParticipant> = gone.to_vec();
+        let mut unblocked = BTreeSet::new();
+        while let Some(party) = pending.pop() {
+            for &waiter in waiters.get(&party).into_iter().flatten() {
+                let is_still_blocked =
+                    || self.find_waits_by_waiter(waiter).iter().any(|wait| !unblocked_or_gone.contains(&wait.blocker));
+                if unblocked_or_gone.contains(&waiter) || is_still_blocked() {
+                    continue;
+                }
+                unblocked_or_gone.insert(waiter);
+                unblocked.insert(waiter);
+                pending.push(waiter);
+            }
+        }
+        unblocked.into_iter().collect()
+    }
+
+    pub(super) fn waiters_by_blocker(&self) -> HashMap<WaitParticipant, Vec<WaitParticipant>> {
+        let mut waiters: HashMap<WaitParticipant, Vec<WaitParticipant>> = HashMap::new();
+        for wait in &self.waits {
+            waiters.entry(wait.blocker).or_default().push(wait.waiter);
+        }
+        waiters
+    }
+
+    /// Returns the number of direct and indirect waiters of a blocker.
+    #[must_use]
+    pub fn count_waiters(&self, blocker: WaitParticipant) -> usize {
+        self.transitive_waiters(&[blocker]).len()
+    }
+
+    /// Returns all direct and indirect waiters of the blockers, excluding the blockers themselves.
+    #[must_use]
+    pub fn transitive_waiters(&self, blockers: &[WaitParticipant]) -> BTreeSet<WaitParticipant> {
+        let waiters = self.waiters_by_blocker();
+        let mut visited: BTreeSet<WaitParticipant> = blockers.iter().copied().collect();
+        let mut pending: Vec<WaitParticipant> = blockers.to_vec();
+        while let Some(party) = pending.pop() {
+            pending.extend(waiters.get(&party).into_iter().flatten().filter(|waiter| visited.insert(**waiter)));
+        }
+        for blocker in blockers {
+            visited.remove(blocker);
+        }
+        visited
+    }
+
+    /// Returns the session ids of idle root blockers so that the caller can read their latest statements.
+    #[must_use]
+    pub fn idle_root_blocker_ids(&self) -> Vec<u64> {
+        let roots = self.roots.iter().flat_map(|root| &root.parties);
+        roots
+            .filter(|&&party| self.participant_detail(party).is_some_and(ParticipantDetail::is_idle))
+            .filter_map(|party| party.session_id())
+            .collect()
+    }
+
+    /// Sets the latest statements of sessions, oldest first, keyed by session id.
+    pub fn set_last_statements(&mut self, statements: &BTreeMap<u64, Vec<Vec<u8>>>) {
+        for detail in &mut self.parties {
+            if let Some(last) = detail.party.session_id().and_then(|id| statements.get(&id)) {
+                detail.last_statements.clone_from(last);
+            }
+        }
+    }
+
+    /// Returns the limitations that cause transactions to be missing from the input data.
+    pub fn limitations_causing_missing_transactions(&self) -> impl Iterator<Item = &Limitation> {
+        let hides_transactions = |limitation: &&Limitation| {
+            matches!(limitation.kind, LimitationKind::NoTransactions | LimitationKind::PartOfTransactions)
+        };
+        self.limitations.iter().filter(hides_transactions)
+    }
+
+    /// Returns true if lock waits may be missing from the input data because of a limitation.
+    #[must_use]
+    pub fn may_miss_lock_waits(&self) -> bool {
+        self.limitations.iter().any(|limitation| limitation.kind.may_hide_lock_waits())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_limitations_of_lock_data_hide_waits() {
+        let hides = |kind| {
+            let limitation =
+                Limitation { kind, what: LocalizedText::default(), why: LocalizedText::default(), remedy: None };
+            WaitGraph { limitations: vec![limitation], ..WaitGraph::default() }.may_miss_lock_waits()
+        };
+        assert!(hides(LimitationKind::NoMetadataLocks) && hides(LimitationKind::LostThreads));
+        assert!(!hides(LimitationKind::StatementNotKilled) && !hides(LimitationKind::NoTransactions));
+    }
+}

@@ -1,0 +1,169 @@
+//! Input data of the wait graph, and its index.
+
+use std::collections::HashMap;
+
+use clew_model::{Limitation, Session, Transaction};
+
+use super::metadata_locks::{LockStatus, MetadataLockMode, MetadataLockObject};
+use super::wait_state::{LockWaitState, parse_lock_wait_state};
+
+/// Input data of the wait graph. Fields that could not be read are empty, and `limitations` gives the reasons.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LockSnapshot {
+    /// All sessions visible to Clew's account, including internal sessions, which can be blockers.
+    pub sessions: Vec<ObservedSession>,
+    /// All open transactions, including transactions without a session.
+    pub transactions: Vec<ObservedTransaction>,
+    /// InnoDB lock waits: rows of `data_lock_waits` on MySQL or `innodb_lock_waits` on MariaDB.
+    pub row_waits: Vec<InnoDbLockWait>,
+    /// Granted and pending metadata locks.
+    ///
+    /// `metadata_locks` must contain all metadata locks on tables.
+    /// A lock on an object other than a table may be missing if no session waits for a lock on the object.
+    pub metadata_locks: Vec<MetadataLock>,
+    /// True if `metadata_locks` includes pending lock requests.
+    ///
+    /// Without `performance_schema`, MariaDB lists only granted metadata locks, in `metadata_lock_info`.
+    /// If the server does not report pending lock requests, Clew infers them from session states and statements.
+    pub reports_pending: bool,
+    /// Limitations of the input data.
+    pub limitations: Vec<Limitation>,
+    /// Limitation that applies only if Clew detects no blocker for a waiting session.
+    pub limitation_for_unknown_blockers: Option<Limitation>,
+}
+
+/// Session with its role.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ObservedSession {
+    /// Session read from the server. Its statement may be truncated or replaced by the statement template.
+    pub session: Session,
+    /// Role of the session.
+    pub role: SessionRole,
+}
+
+/// Session role. Only sessions with the `User` role can be killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionRole {
+    /// Session of an application or a user.
+    #[default]
+    User,
+    /// Replication applier.
+    Applier,
+    /// Internal server thread other than a replication applier.
+    Internal,
+    /// Clew's own session.
+    Clew,
+}
+
+/// Open transaction.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ObservedTransaction {
+    /// Open transaction, with `session_id` 0 for a prepared XA transaction or a transaction whose session has ended.
+    pub transaction: Transaction,
+    /// XA identifier as printed by `XA RECOVER`, if known.
+    pub xid: Option<String>,
+    /// Tables locked in InnoDB, listed only for transactions without a session.
+    /// Clew uses the locked tables to find the prepared transaction that owns a metadata lock without a session.
+    pub tables: Vec<TableName>,
+}
+
+/// Qualified table name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TableName {
+    /// Schema name.
+    pub schema: String,
+    /// Table name.
+    pub table: String,
+}
+
+/// InnoDB lock wait between two transactions.
+///
+/// The wait graph merges multiple lock waits between the same two transactions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InnoDbLockWait {
+    /// Owner of the waiting lock request.
+    pub waiting: LockOwner,
+    /// Owner of the blocking lock, which is a granted lock or a lock request ahead of the waiter in the queue.
+    pub blocking: LockOwner,
+    /// Requested lock.
+    pub lock: InnoDbLock,
+    /// Mode of the blocking lock, if known, such as `X,REC_NOT_GAP`.
+    pub held_mode: Option<String>,
+}
+
+/// Owner of an InnoDB lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LockOwner {
+    /// Transaction id. MariaDB reports 0 for every read-only transaction.
+    pub transaction: u64,
+    /// Session id of the lock's owner, or `None` if the server does not report it.
+    pub session: Option<u64>,
+}
+
+/// Object and mode of an InnoDB lock.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct InnoDbLock {
+    /// Schema of the table.
+    pub schema: Option<String>,
+    /// Table name.
+    pub table: Option<String>,
+    /// Index, or `None` for a table lock.
+    pub index: Option<String>,
+    /// Lock mode, such as `X`, `X,GAP`, `X,REC_NOT_GAP`, `X,INSERT_INTENTION` or `IX`.
+    pub mode: String,
+    /// True for a table lock, false for a record lock.
+    pub is_table_lock: bool,
+    /// Locked row, as printed by the server.
+    pub data: Option<String>,
+}
+
+/// Metadata lock: a row of `metadata_locks` on MySQL or `metadata_lock_info` on MariaDB.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetadataLock {
+    /// Locked object.
+    pub object: MetadataLockObject,
+    /// Lock mode.
+    pub mode: MetadataLockMode,
+    /// Status of the lock: granted or pending.
+    pub status: LockStatus,
+    /// Owner's session id, or `None` if the owner has no session, such as a prepared XA transaction.
+    pub session: Option<u64>,
+}
+
+pub(super) struct LockSnapshotIndex<'a> {
+    pub(super) observed: &'a LockSnapshot,
+    pub(super) sessions: HashMap<u64, &'a ObservedSession>,
+    pub(super) transactions: HashMap<u64, &'a ObservedTransaction>,
+    /// Transactions without a session, keyed by transaction id.
+    pub(super) detached: HashMap<u64, &'a ObservedTransaction>,
+    pub(super) wait_states: HashMap<u64, LockWaitState>,
+}
+
+impl<'a> LockSnapshotIndex<'a> {
+    pub(super) fn new(observed: &'a LockSnapshot) -> Self {
+        let mut index = Self {
+            observed,
+            sessions: observed.sessions.iter().map(|facts| (facts.session.id, facts)).collect(),
+            transactions: HashMap::new(),
+            detached: HashMap::new(),
+            wait_states: HashMap::new(),
+        };
+        for facts in &observed.transactions {
+            match facts.transaction.session_id {
+                0 => index.detached.insert(facts.transaction.id, facts),
+                session => index.transactions.insert(session, facts),
+            };
+        }
+        for facts in &observed.sessions {
+            if let Some(wait) = facts.session.state.as_deref().and_then(parse_lock_wait_state) {
+                index.wait_states.insert(facts.session.id, wait);
+            }
+        }
+        index
+    }
+
+    pub(super) fn seconds_in_state(&self, session: u64) -> Option<u64> {
+        self.sessions.get(&session).map(|facts| facts.session.seconds)
+    }
+}

@@ -1,0 +1,240 @@
+//! Objects and modes of metadata locks in MySQL and MariaDB.
+
+use std::fmt;
+
+use clew_model::LocalizedText;
+use serde::{Serialize, Serializer};
+
+/// Status of a metadata lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LockStatus {
+    /// The session holds the lock.
+    Granted,
+    /// The session waits for the lock.
+    Pending,
+}
+
+impl LockStatus {
+    /// Parses a `LOCK_STATUS` value.
+    ///
+    /// Returns `None` for transitional lock states, such as `VICTIM`, `TIMEOUT` and `PRE_ACQUIRE_NOTIFY`.
+    #[must_use]
+    pub fn parse(printed: &str) -> Option<Self> {
+        match printed {
+            "GRANTED" => Some(Self::Granted),
+            "PENDING" => Some(Self::Pending),
+            _ => None,
+        }
+    }
+}
+
+/// Object of a metadata lock.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MetadataLockObject {
+    /// Kind of object.
+    pub kind: MetadataLockObjectKind,
+    /// Schema of the object, or `None` for objects that do not belong to a schema.
+    pub schema: Option<String>,
+    /// Object name, or `None` if the lock applies to a whole schema or to the whole server.
+    pub name: Option<String>,
+}
+
+impl MetadataLockObject {
+    /// Creates a lock object from the columns of `metadata_locks` or `metadata_lock_info`.
+    ///
+    /// Empty strings become `None`.
+    /// If `name` is missing, the name of a user lock is read from `schema`, in which MariaDB reports user lock names.
+    #[must_use]
+    pub fn new(kind: MetadataLockObjectKind, schema: Option<String>, name: Option<String>) -> Self {
+        let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
+        let (schema, name) = (filled(schema), filled(name));
+        match kind {
+            MetadataLockObjectKind::UserLock => Self { kind, name: name.or(schema), schema: None },
+            _ => Self { kind, schema, name },
+        }
+    }
+}
+
+/// Kind of object that a metadata lock protects.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum MetadataLockObjectKind {
+    /// Global scope, locked by `FLUSH TABLES WITH READ LOCK` on MySQL to block data changes.
+    Global,
+    /// Commit scope, locked by `FLUSH TABLES WITH READ LOCK` on MySQL to block commits.
+    Commit,
+    /// Backup scope, locked by `LOCK INSTANCE FOR BACKUP` on MySQL and by all global locks on MariaDB.
+    Backup,
+    /// A schema.
+    Schema,
+    /// A table or view.
+    Table,
+    /// A stored function.
+    Function,
+    /// A stored procedure.
+    Procedure,
+    /// A trigger.
+    Trigger,
+    /// A scheduled event.
+    Event,
+    /// A tablespace.
+    Tablespace,
+    /// User lock, acquired with `GET_LOCK`.
+    UserLock,
+    /// Any other kind of object. The value is the object type reported by the server, in lower case.
+    Other(Box<str>),
+}
+
+/// Object kinds by server name: the names in `performance_schema`, followed by the names in `metadata_lock_info`.
+const LOCK_OBJECT_KINDS_BY_NAME: [(&str, MetadataLockObjectKind); 22] = [
+    ("GLOBAL", MetadataLockObjectKind::Global),
+    ("COMMIT", MetadataLockObjectKind::Commit),
+    ("BACKUP LOCK", MetadataLockObjectKind::Backup),
+    ("BACKUP", MetadataLockObjectKind::Backup),
+    ("SCHEMA", MetadataLockObjectKind::Schema),
+    ("TABLE", MetadataLockObjectKind::Table),
+    ("FUNCTION", MetadataLockObjectKind::Function),
+    ("PROCEDURE", MetadataLockObjectKind::Procedure),
+    ("TRIGGER", MetadataLockObjectKind::Trigger),
+    ("EVENT", MetadataLockObjectKind::Event),
+    ("TABLESPACE", MetadataLockObjectKind::Tablespace),
+    ("USER LEVEL LOCK", MetadataLockObjectKind::UserLock),
+    ("Global read lock", MetadataLockObjectKind::Global),
+    ("Commit lock", MetadataLockObjectKind::Commit),
+    ("Schema metadata lock", MetadataLockObjectKind::Schema),
+    ("Table metadata lock", MetadataLockObjectKind::Table),
+    ("Stored function metadata lock", MetadataLockObjectKind::Function),
+    ("Stored procedure metadata lock", MetadataLockObjectKind::Procedure),
+    ("Trigger metadata lock", MetadataLockObjectKind::Trigger),
+    ("Event metadata lock", MetadataLockObjectKind::Event),
+    ("Tablespace lock", MetadataLockObjectKind::Tablespace),
+    ("User lock", MetadataLockObjectKind::UserLock),
+];
+
+impl MetadataLockObjectKind {
+    /// Parses a value of `metadata_locks.OBJECT_TYPE` or `metadata_lock_info.LOCK_TYPE`.
+    #[must_use]
+    pub fn parse(printed: &str) -> Self {
+        LOCK_OBJECT_KINDS_BY_NAME
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(printed))
+            .map_or_else(|| Self::Other(printed.to_ascii_lowercase().into()), |(_, kind)| kind.clone())
+    }
+}
+
+impl MetadataLockObjectKind {
+    /// Returns the English and Chinese names of the object kind or of its lock, such as `table` and `表元数据锁`.
+    #[must_use]
+    pub fn name(&self) -> LocalizedText {
+        match self {
+            Self::Global => LocalizedText::new("global read lock", "全局读锁"),
+            Self::Commit => LocalizedText::new("commit lock", "提交锁"),
+            Self::Backup => LocalizedText::new("backup lock", "备份锁"),
+            Self::Schema => LocalizedText::new("schema", "库元数据锁"),
+            Self::Table => LocalizedText::new("table", "表元数据锁"),
+            Self::Function => LocalizedText::new("function", "存储函数元数据锁"),
+            Self::Procedure => LocalizedText::new("procedure", "存储过程元数据锁"),
+            Self::Trigger => LocalizedText::new("trigger", "触发器元数据锁"),
+            Self::Event => LocalizedText::new("event", "事件元数据锁"),
+            Self::Tablespace => LocalizedText::new("tablespace", "表空间锁"),
+            Self::UserLock => LocalizedText::new("user lock", "用户锁"),
+            Self::Other(name) => LocalizedText::untranslated(name.to_string()),
+        }
+    }
+}
+
+/// Formats the kind of object in English.
+impl fmt::Display for MetadataLockObjectKind {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.name().fmt(out)
+    }
+}
+
+macro_rules! modes {
+    ($($(#[$about:meta])* $variant:ident = $name:literal),+ $(,)?) => {
+        /// Mode of a metadata lock.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum MetadataLockMode { $($(#[$about])* $variant),+ }
+
+        impl MetadataLockMode {
+            /// All modes.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// Returns the server's name for the lock mode, such as `SHARED_READ`.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),+ }
+            }
+        }
+    };
+}
+
+modes! {
+    /// Lock mode for modifying an object within a global, schema, commit or backup scope.
+    IntentionExclusive = "INTENTION_EXCLUSIVE",
+    /// Lock mode for accessing an object's definition.
+    Shared = "SHARED",
+    /// Like the lock mode `Shared`, but requests do not wait for pending `Exclusive` requests.
+    SharedHighPrio = "SHARED_HIGH_PRIO",
+    /// Lock mode for reading rows.
+    SharedRead = "SHARED_READ",
+    /// Lock mode for modifying rows.
+    SharedWrite = "SHARED_WRITE",
+    /// Lock mode for low-priority row modifications (MySQL only).
+    SharedWriteLowPrio = "SHARED_WRITE_LOW_PRIO",
+    /// Lock mode for preparing a DDL operation.
+    SharedUpgradable = "SHARED_UPGRADABLE",
+    /// Lock mode of `LOCK TABLES … READ`.
+    SharedReadOnly = "SHARED_READ_ONLY",
+    /// Lock mode for DDL operations that allow concurrent reads, and for user locks on MariaDB.
+    SharedNoWrite = "SHARED_NO_WRITE",
+    /// Lock mode of `LOCK TABLES … WRITE`.
+    SharedNoReadWrite = "SHARED_NO_READ_WRITE",
+    /// Lock mode for DDL operations.
+    Exclusive = "EXCLUSIVE",
+    /// Lock mode of MariaDB's `BACKUP STAGE START`.
+    BackupStart = "BACKUP_START",
+    /// Lock mode of MariaDB's `BACKUP STAGE FLUSH`.
+    BackupFlush = "BACKUP_FLUSH",
+    /// Lock mode in which `BACKUP STAGE BLOCK_DDL` waits for running statements that modify non-transactional tables.
+    BackupWaitFlush = "BACKUP_WAIT_FLUSH",
+    /// Lock mode of MariaDB's `BACKUP STAGE BLOCK_DDL`.
+    BackupWaitDdl = "BACKUP_WAIT_DDL",
+    /// Lock mode of MariaDB's `BACKUP STAGE BLOCK_COMMIT`.
+    BackupWaitCommit = "BACKUP_WAIT_COMMIT",
+    /// Lock mode for the first step of `FLUSH TABLES WITH READ LOCK`, which blocks data changes.
+    BackupFtwrl1 = "BACKUP_FTWRL1",
+    /// Lock mode for the second step of `FLUSH TABLES WITH READ LOCK`, which blocks commits.
+    BackupFtwrl2 = "BACKUP_FTWRL2",
+    /// Lock mode for row modifications in non-transactional tables.
+    BackupDml = "BACKUP_DML",
+    /// Lock mode for row modifications in transactional tables.
+    BackupTransDml = "BACKUP_TRANS_DML",
+    /// Lock mode for row modifications in system tables.
+    BackupSysDml = "BACKUP_SYS_DML",
+    /// Lock mode for DDL operations.
+    BackupDdl = "BACKUP_DDL",
+    /// Lock mode that temporarily blocks DDL operations.
+    BackupBlockDdl = "BACKUP_BLOCK_DDL",
+    /// Lock mode for copying rows in `ALTER TABLE`.
+    BackupAlterCopy = "BACKUP_ALTER_COPY",
+    /// Lock mode for committing a transaction.
+    BackupCommit = "BACKUP_COMMIT",
+}
+
+impl MetadataLockMode {
+    /// Parses a value of `metadata_locks.LOCK_TYPE` or `metadata_lock_info.LOCK_MODE`.
+    ///
+    /// The values of `metadata_lock_info.LOCK_MODE` have the prefix `MDL_`.
+    #[must_use]
+    pub fn parse(printed: &str) -> Option<Self> {
+        let name = printed.strip_prefix("MDL_").unwrap_or(printed);
+        Self::ALL.iter().copied().find(|mode| mode.name() == name)
+    }
+}
+
+impl Serialize for MetadataLockMode {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.name())
+    }
+}

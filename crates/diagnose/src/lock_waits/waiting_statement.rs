@@ -1,0 +1,282 @@
+//! Finds the tables and lock modes requested by a waiting session's statement.
+//!
+//! A statement is parsed only if the server does not list the session's pending lock request.
+//! The parser reads the statement's template, which contains no literals that could be mistaken for names.
+
+use super::metadata_locks::{MetadataLockMode, MetadataLockObjectKind};
+use crate::template::build_statement_template;
+
+/// Maximum number of bytes parsed per statement. Statements usually name their tables near the start.
+const MAX_PARSED_STATEMENT_BYTES: usize = 64 << 10;
+
+#[derive(Debug)]
+pub(super) struct WaitingStatement {
+    tokens: Vec<Token>,
+    database: Option<String>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Token {
+    /// Keyword or name.
+    Word(String),
+    /// Quoted name without its backticks.
+    Quoted(String),
+    /// Dot between two names.
+    Dot,
+    /// Any other token.
+    Other,
+}
+
+impl Token {
+    fn name(&self) -> Option<&str> {
+        match self {
+            Self::Word(name) | Self::Quoted(name) => Some(name),
+            Self::Dot | Self::Other => None,
+        }
+    }
+
+    fn is_keyword(&self, keyword: &str) -> bool {
+        matches!(self, Self::Word(word) if word.eq_ignore_ascii_case(keyword))
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum FlushedTables {
+    All,
+    /// Tables that the statement names, each with its schema if known.
+    Named(Vec<(Option<String>, String)>),
+}
+
+impl WaitingStatement {
+    /// Parses a statement. `database` is the default database of the session.
+    pub(super) fn new(statement: &[u8], database: Option<&[u8]>) -> Self {
+        let head = statement.get(..MAX_PARSED_STATEMENT_BYTES).unwrap_or(statement);
+        Self {
+            tokens: tokenize_statement_template(&String::from_utf8_lossy(&build_statement_template(head))),
+            database: database.map(|name| String::from_utf8_lossy(name).into_owned()),
+        }
+    }
+
+    fn starts_with_keywords(&self, keywords: &[&str]) -> bool {
+        keywords
+            .iter()
+            .enumerate()
+            .all(|(at, keyword)| self.tokens.get(at).is_some_and(|token| token.is_keyword(keyword)))
+    }
+
+    fn contains_keyword(&self, keyword: &str) -> bool {
+        self.tokens.iter().any(|token| token.is_keyword(keyword))
+    }
+
+    fn is_drop_schema_statement(&self) -> bool {
+        self.starts_with_keywords(&["DROP", "DATABASE"]) || self.starts_with_keywords(&["DROP", "SCHEMA"])
+    }
+
+    /// Returns true if the statement names the database object.
+    ///
+    /// Names are compared case-insensitively, because MySQL table names can be case-insensitive.
+    pub(super) fn mentions_database_object(&self, schema: Option<&str>, name: &str) -> bool {
+        match schema {
+            Some(schema) if self.is_drop_schema_statement() => self.contains_qualified_name(None, schema),
+            _ => self.contains_qualified_name(schema, name),
+        }
+    }
+
+    fn contains_qualified_name(&self, schema: Option<&str>, name: &str) -> bool {
+        let is_equal = |left: &str, right: &str| left.eq_ignore_ascii_case(right);
+        self.iter_qualified_names().any(|(qualifier, found)| {
+            is_equal(found, name)
+                && match (schema, qualifier.or(self.database.as_deref())) {
+                    (Some(schema), Some(qualifier)) => is_equal(schema, qualifier),
+                    _ => true,
+                }
+        })
+    }
+
+    fn iter_qualified_names(&self) -> impl Iterator<Item = (Option<&str>, &str)> {
+        self.tokens.iter().enumerate().filter_map(|(at, token)| {
+            let after_dot = at >= 2 && self.tokens.get(at - 1) == Some(&Token::Dot);
+            let qualifier = if after_dot { self.tokens.get(at - 2).and_then(Token::name) } else { None };
+            Some((qualifier, token.name()?))
+        })
+    }
+
+    pub(super) fn requested_lock_mode(&self, kind: &MetadataLockObjectKind) -> MetadataLockMode {
+        use MetadataLockMode as Mode;
+        let is_definition = ["ALTER", "CREATE", "DROP", "RENAME", "TRUNCATE", "OPTIMIZE", "REPAIR", "FLUSH"];
+        let is_definition = is_definition.iter().any(|verb| self.starts_with_keywords(&[verb]));
+        let is_change =
+            ["INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD"].iter().any(|verb| self.starts_with_keywords(&[verb]));
+        match kind {
+            MetadataLockObjectKind::UserLock => Mode::SharedNoWrite,
+            MetadataLockObjectKind::Backup => self.requested_backup_lock_mode(is_definition),
+            MetadataLockObjectKind::Global | MetadataLockObjectKind::Commit => {
+                if self.starts_with_keywords(&["FLUSH"]) { Mode::Shared } else { Mode::IntentionExclusive }
+            }
+            MetadataLockObjectKind::Schema
+                if !self.is_drop_schema_statement()
+                    && !self.contains_keyword("SCHEMA")
+                    && !self.contains_keyword("DATABASE") =>
+            {
+                Mode::IntentionExclusive
+            }
+            MetadataLockObjectKind::Table if self.starts_with_keywords(&["LOCK"]) => {
+                if self.contains_keyword("WRITE") {
+                    Mode::SharedNoReadWrite
+                } else {
+                    Mode::SharedReadOnly
+                }
+            }
+            _ if is_definition => Mode::Exclusive,
+            MetadataLockObjectKind::Table if is_change || self.contains_keyword("UPDATE") => Mode::SharedWrite,
+            MetadataLockObjectKind::Table => Mode::SharedRead,
+            _ => Mode::Shared,
+        }
+    }
+
+    fn requested_backup_lock_mode(&self, is_definition: bool) -> MetadataLockMode {
+        use MetadataLockMode as Mode;
+        if self.starts_with_keywords(&["FLUSH"]) {
+            return Mode::BackupFtwrl2;
+        }
+        if self.starts_with_keywords(&["BACKUP", "STAGE"]) {
+            let stage = self.tokens.get(2).and_then(Token::name).unwrap_or_default().to_ascii_uppercase();
+            return match stage.as_str() {
+                "START" => Mode::BackupStart,
+                "FLUSH" => Mode::BackupFlush,
+                "BLOCK_DDL" => Mode::BackupWaitDdl,
+                _ => Mode::BackupWaitCommit,
+            };
+        }
+        match () {
+            () if is_definition => Mode::BackupDdl,
+            () if self.starts_with_keywords(&["COMMIT"]) || self.starts_with_keywords(&["XA"]) => Mode::BackupCommit,
+            // `BackupDml` has all conflicts of `BackupTransDml`, `BackupSysDml` and `BackupCommit`.
+            () => Mode::BackupDml,
+        }
+    }
+
+    pub(super) fn flushed_tables(&self) -> Option<FlushedTables> {
+        let mut tokens = self.tokens.iter().peekable();
+        tokens.next().filter(|token| token.is_keyword("FLUSH"))?;
+        while tokens
+            .next_if(|token| ["NO_WRITE_TO_BINLOG", "LOCAL"].iter().any(|word| token.is_keyword(word)))
+            .is_some()
+        {}
+        tokens.next().filter(|token| token.is_keyword("TABLES") || token.is_keyword("TABLE"))?;
+        let mut named = Vec::new();
+        while let Some(token) = tokens.next_if(|token| !token.is_keyword("WITH") && !token.is_keyword("FOR")) {
+            let Some(name) = token.name() else { continue };
+            if tokens.next_if(|token| **token == Token::Dot).is_some() {
+                let table = tokens.next().and_then(Token::name).unwrap_or_default();
+                named.push((Some(name.to_owned()), table.to_owned()));
+            } else {
+                named.push((self.database.clone(), name.to_owned()));
+            }
+        }
+        Some(if named.is_empty() { FlushedTables::All } else { FlushedTables::Named(named) })
+    }
+}
+
+fn tokenize_statement_template(template: &str) -> Vec<Token> {
+    let mut tokens = Vec::new();
+    let mut chars = template.chars().peekable();
+    while let Some(char) = chars.next() {
+        match char {
+            '`' => {
+                let mut name = String::new();
+                while let Some(char) = chars.next() {
+                    if char == '`' && chars.next_if_eq(&'`').is_none() {
+                        break;
+                    }
+                    name.push(char);
+                }
+                tokens.push(Token::Quoted(name));
+            }
+            '.' => tokens.push(Token::Dot),
+            ' ' => {}
+            _ if is_word_char(char) => {
+                let mut word = String::from(char);
+                while let Some(next) = chars.next_if(|&next| is_word_char(next)) {
+                    word.push(next);
+                }
+                tokens.push(Token::Word(word));
+            }
+            _ => tokens.push(Token::Other),
+        }
+    }
+    tokens
+}
+
+fn is_word_char(char: char) -> bool {
+    char.is_alphanumeric() || matches!(char, '_' | '$' | '@')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn statement(sql: &str) -> WaitingStatement {
+        WaitingStatement::new(sql.as_bytes(), Some(b"shop"))
+    }
+
+    #[test]
+    fn table_names_match_in_any_notation() {
+        for (sql, schema, table, named) in [
+            ("select * from orders", "shop", "orders", true),
+            ("select * from `Orders` o", "shop", "orders", true),
+            ("select * from other.orders", "shop", "orders", false),
+            ("select * from shop . orders", "shop", "orders", true),
+            ("select * from `sh``op`.`or ders`", "sh`op", "or ders", true),
+            ("select 'orders' from items", "shop", "orders", false),
+            ("select /* orders */ 1 from items", "shop", "orders", false),
+            ("drop database shop", "shop", "orders", true),
+            ("drop database other", "shop", "orders", false),
+        ] {
+            assert_eq!(statement(sql).mentions_database_object(Some(schema), table), named, "{sql}");
+        }
+    }
+
+    #[test]
+    fn statement_verb_determines_the_lock_mode() {
+        for (sql, kind, mode) in [
+            ("select 1 from t", MetadataLockObjectKind::Table, MetadataLockMode::SharedRead),
+            ("select 1 from t for update", MetadataLockObjectKind::Table, MetadataLockMode::SharedWrite),
+            ("update t set a = 1", MetadataLockObjectKind::Table, MetadataLockMode::SharedWrite),
+            ("alter table t add b int", MetadataLockObjectKind::Table, MetadataLockMode::Exclusive),
+            ("lock tables t write", MetadataLockObjectKind::Table, MetadataLockMode::SharedNoReadWrite),
+            ("lock tables t read", MetadataLockObjectKind::Table, MetadataLockMode::SharedReadOnly),
+            ("call p()", MetadataLockObjectKind::Procedure, MetadataLockMode::Shared),
+            ("drop procedure p", MetadataLockObjectKind::Procedure, MetadataLockMode::Exclusive),
+            ("create table t (a int)", MetadataLockObjectKind::Schema, MetadataLockMode::IntentionExclusive),
+            ("drop database shop", MetadataLockObjectKind::Schema, MetadataLockMode::Exclusive),
+            ("create table t (a int)", MetadataLockObjectKind::Backup, MetadataLockMode::BackupDdl),
+            ("update t set a = 1", MetadataLockObjectKind::Backup, MetadataLockMode::BackupDml),
+            ("commit", MetadataLockObjectKind::Backup, MetadataLockMode::BackupCommit),
+            ("flush tables with read lock", MetadataLockObjectKind::Backup, MetadataLockMode::BackupFtwrl2),
+            ("backup stage flush", MetadataLockObjectKind::Backup, MetadataLockMode::BackupFlush),
+            ("backup stage block_ddl", MetadataLockObjectKind::Backup, MetadataLockMode::BackupWaitDdl),
+            ("do get_lock('x', 5)", MetadataLockObjectKind::UserLock, MetadataLockMode::SharedNoWrite),
+        ] {
+            assert_eq!(statement(sql).requested_lock_mode(&kind), mode, "{sql}");
+        }
+    }
+
+    #[test]
+    fn flush_statement_lists_its_tables() {
+        let named = |tables: &[(&str, &str)]| {
+            Some(FlushedTables::Named(
+                tables.iter().map(|&(schema, table)| (Some(schema.into()), table.into())).collect(),
+            ))
+        };
+        assert_eq!(statement("FLUSH TABLES").flushed_tables(), Some(FlushedTables::All));
+        assert_eq!(statement("flush local tables with read lock").flushed_tables(), Some(FlushedTables::All));
+        assert_eq!(
+            statement("flush tables t, `o`.`u` for export").flushed_tables(),
+            named(&[("shop", "t"), ("o", "u")])
+        );
+        assert_eq!(statement("flush no_write_to_binlog table t").flushed_tables(), named(&[("shop", "t")]));
+        assert_eq!(statement("flush logs").flushed_tables(), None);
+        assert_eq!(statement("select 1").flushed_tables(), None);
+    }
+}

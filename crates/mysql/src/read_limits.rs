@@ -1,0 +1,62 @@
+//! Time and size limits for reading data from a node.
+
+use std::time::Duration;
+
+/// Time and size limits for reading data from a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadLimits {
+    /// Timeout for a read operation, from the request for a connection permit to the receipt of the last row.
+    pub read_timeout: Duration,
+    /// Timeout for DNS lookup, TCP connection, TLS handshake and login.
+    /// The time spent on connecting and logging in also counts towards `read_timeout`.
+    pub connect_timeout: Duration,
+    /// Size limits for the data received from the node.
+    pub bytes: ReadSizeLimits,
+}
+
+/// Size limits for the data received from a node, as protection against malicious servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadSizeLimits {
+    /// Maximum number of bytes received per read operation.
+    pub per_read: u64,
+    /// Maximum number of bytes per row. Clew truncates longer rows while receiving them.
+    /// `per_row` must be at least [`ReadSizeLimits::MIN_ROW_SIZE_LIMIT_BYTES`].
+    pub per_row: usize,
+    /// Maximum number of bytes that one result set or session list occupies in memory.
+    pub in_memory: usize,
+}
+
+impl ReadSizeLimits {
+    /// Smallest permitted value of `per_row`, in bytes. Only rows of the process list can be larger than this value.
+    pub const MIN_ROW_SIZE_LIMIT_BYTES: usize = 1 << 20;
+
+    /// Default limits.
+    pub const DEFAULT: Self = Self { per_read: 1 << 30, per_row: 64 << 20, in_memory: 256 << 20 };
+}
+
+impl Default for ReadSizeLimits {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+impl ReadLimits {
+    /// Returns the limits with timeouts of at most `max`.
+    pub(crate) fn with_max_timeout(self, max: Duration) -> Self {
+        Self { read_timeout: self.read_timeout.min(max), connect_timeout: self.connect_timeout.min(max), ..self }
+    }
+
+    pub(crate) fn connection_permit_timeout(&self) -> Duration {
+        self.read_timeout / 2
+    }
+}
+
+impl Default for ReadLimits {
+    fn default() -> Self {
+        Self {
+            read_timeout: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(5),
+            bytes: ReadSizeLimits::default(),
+        }
+    }
+}

@@ -1,0 +1,420 @@
+//! SQL statements that Clew sends to monitored servers, with their execution times and required privileges.
+//!
+//! The execution times were measured on servers with 10,000 sessions, 2,500 open transactions and 100 lock waiters.
+
+use std::fmt::Write as _;
+
+use jiff::civil::DateTime;
+
+/// Reads the server version, the connection id, and the variables that identify the server and its host.
+/// The statement requires no privileges, and its execution time is negligible.
+/// `LIMIT 1` overrides `sql_select_limit`, which may be 0 until Clew sets the session variables.
+pub(crate) const VERSION_CONNECTION_ID_AND_HOST_QUERY: &str = "SELECT VERSION(), CONNECTION_ID(), \
+     CONCAT_WS('|', @@GLOBAL.hostname, @@GLOBAL.port, @@GLOBAL.server_id, @@GLOBAL.datadir) LIMIT 1";
+
+/// Reads the server version and the connection id from a server that refuses [`VERSION_CONNECTION_ID_AND_HOST_QUERY`].
+/// The statement requires no privileges, and its execution time is negligible.
+pub(crate) const VERSION_AND_CONNECTION_ID_QUERY: &str = "SELECT VERSION(), CONNECTION_ID() LIMIT 1";
+
+/// Checks whether `SHOW PROCESSLIST` reads from performance_schema and therefore truncates statements to 1,024 bytes.
+/// The statement requires no privileges, and its execution time is negligible.
+/// A server that lacks the variable returns `ER_UNKNOWN_SYSTEM_VARIABLE` (1193) and does not truncate statements.
+pub(crate) const SHOW_PROCESSLIST_SETTING_QUERY: &str = "SELECT @@GLOBAL.performance_schema_show_processlist";
+
+/// Reads all open transactions. Takes 0.05 s on MySQL and 0.14 s on MariaDB.
+/// Requires the PROCESS privilege; without it, the server returns `ER_SPECIFIC_ACCESS_DENIED_ERROR` (1227).
+///
+/// InnoDB reports the start times of transactions and lock waits in the server's time zone.
+/// To compute transaction ages, Clew runs [`SERVER_CLOCK_QUERY`] immediately after this query.
+pub(crate) const TRANSACTIONS_QUERY: &str = "SELECT trx_mysql_thread_id, trx_id, trx_state, CAST(trx_started AS CHAR), \
+     CAST(trx_wait_started AS CHAR), trx_rows_locked, trx_tables_locked, trx_rows_modified FROM information_schema.innodb_trx";
+
+/// Requires the PROCESS privilege.
+/// The query takes as long as [`TRANSACTIONS_QUERY`], because the server reads all transactions before it filters them.
+pub(crate) const ROLLBACKS_QUERY: &str = "SELECT trx_id, trx_mysql_thread_id, trx_query, CAST(trx_started AS CHAR), \
+     trx_rows_modified FROM information_schema.innodb_trx \
+     WHERE trx_state = 'ROLLING BACK'";
+
+/// Reads the InnoDB status report, which lists the open transactions. The report has a size of up to 1 MiB.
+/// Requires the PROCESS privilege.
+/// Clew runs this statement only if [`TRANSACTIONS_QUERY`] fails or the age of a transaction is ambiguous.
+pub(crate) const INNODB_STATUS_QUERY: &str = "SHOW ENGINE INNODB STATUS";
+
+/// Reads all sessions with their complete statements. The query takes 0.05 s.
+/// If the account lacks the PROCESS privilege, the server lists only the account's own sessions.
+pub(crate) const PROCESS_LIST_QUERY: &str = "SHOW FULL PROCESSLIST";
+
+/// Reads all MySQL sessions without a global lock, with each statement truncated to 1,024 bytes. Takes 0.06 s.
+/// The query returns no rows if performance_schema is off.
+/// The query requires the same privileges as [`PROCESS_LIST_QUERY`].
+pub(crate) const PERFORMANCE_SCHEMA_PROCESS_LIST_QUERY: &str =
+    "SELECT id, user, host, db, command, time, state, info FROM performance_schema.processlist";
+
+/// Kills a connection. Takes 1 ms. Requires no privileges to kill a connection of the same account.
+pub(crate) fn build_kill_connection_statement(connection: u64) -> String {
+    format!("KILL {connection}")
+}
+
+/// Kills a connection's running statement. Takes 1 ms.
+pub(crate) fn build_kill_query_statement(connection: u64) -> String {
+    format!("KILL QUERY {connection}")
+}
+
+/// Kills a statement by its MariaDB query id. Takes 1 ms.
+/// The server returns `ER_NO_SUCH_QUERY` (1957) if the statement has already ended.
+pub(crate) fn build_kill_by_query_id_statement(query: u64) -> String {
+    format!("KILL QUERY ID {query}")
+}
+
+/// Reads sessions' query ids from MariaDB. Takes up to 0.1 s, because the server scans the complete process list.
+/// Requires the PROCESS privilege for other accounts' sessions.
+pub(crate) fn mariadb_query_id_lookup(connections: &[u64]) -> String {
+    format!("SELECT id, query_id FROM information_schema.processlist WHERE id IN ({})", join_with_commas(connections))
+}
+
+pub(crate) const ER_NO_SUCH_THREAD: u16 = 1094;
+
+/// MySQL error code for a query on `innodb_trx` while a statement in that table contains a four-byte UTF-8 character.
+/// Even one running statement with an emoji makes the whole table `innodb_trx` unreadable (observed on MySQL 9.7.4).
+pub(crate) const ER_CANNOT_CONVERT_STRING: u16 = 3854;
+
+/// Calls a managed database service's kill procedure. Clew calls the procedure if the account may not run `KILL`.
+/// The server returns `ER_SP_DOES_NOT_EXIST` (1305) if the procedure does not exist.
+/// The server returns `ER_PROCACCESS_DENIED_ERROR` (1370) if the account lacks the EXECUTE privilege on the procedure.
+pub(crate) fn build_kill_procedure_call(procedure: &str, number: u64) -> String {
+    format!("CALL {procedure}({number})")
+}
+
+/// Reads the ids of Clew's own sessions, which have the installation marker in the attribute `clew_connection`.
+/// The query takes 0.1 s with 10,000 sessions, because the server scans the attributes of the account's connections.
+/// The query finds sessions only if performance_schema is on.
+pub(crate) fn own_session_ids_query(marker: &str) -> String {
+    format!(
+        "SELECT processlist_id FROM performance_schema.session_account_connect_attrs \
+         WHERE attr_name = 'clew_connection' AND attr_value LIKE 'clew:{marker}.%'"
+    )
+}
+
+/// Reads the server identity and the start time as a Unix timestamp.
+/// Requires no privileges.
+/// The server evaluates the current time and the uptime once per statement, so the computed start time is constant.
+/// The query takes up to 0.03 s, because `global_status` sums the status counters of all sessions.
+pub(crate) const MYSQL_IDENTITY_AND_START_TIME_QUERY: &str = "SELECT @@GLOBAL.server_uuid, UNIX_TIMESTAMP() - CAST(variable_value AS SIGNED) \
+     FROM performance_schema.global_status WHERE variable_name = 'Uptime'";
+
+/// Variant of [`MYSQL_IDENTITY_AND_START_TIME_QUERY`] for MySQL versions before 5.7.
+pub(crate) const LEGACY_MYSQL_IDENTITY_AND_START_TIME_QUERY: &str = "SELECT @@GLOBAL.server_uuid, UNIX_TIMESTAMP() - CAST(variable_value AS SIGNED) \
+     FROM information_schema.global_status WHERE variable_name = 'Uptime'";
+
+/// Variant of [`MYSQL_IDENTITY_AND_START_TIME_QUERY`] for MariaDB, which has no server UUID.
+pub(crate) const MARIADB_IDENTITY_AND_START_TIME_QUERY: &str = "SELECT CONCAT_WS('|', @@GLOBAL.hostname, @@GLOBAL.port, @@GLOBAL.server_id, @@GLOBAL.datadir), \
+     UNIX_TIMESTAMP() - CAST(variable_value AS SIGNED) \
+     FROM information_schema.global_status WHERE variable_name = 'Uptime'";
+
+/// The statement requires no privileges, and its execution time is negligible.
+pub(crate) const CURRENT_ACCOUNT_QUERY: &str = "SELECT CURRENT_USER()";
+
+/// Reads the connection's TLS cipher, which is empty if the connection does not use TLS.
+/// The statement requires no privileges, and its execution time is negligible.
+pub(crate) const TLS_CIPHER_QUERY: &str = "SHOW STATUS LIKE 'Ssl_cipher'";
+
+/// Reads the local time, the Unix timestamp, and whether the UTC offset was the same one day ago.
+/// The statement requires no privileges, and its execution time is negligible.
+/// `UNIX_TIMESTAMP()` without an argument is correct even if the current local time is ambiguous.
+pub(crate) const SERVER_CLOCK_QUERY: &str = "SELECT CAST(NOW(6) AS CHAR), UNIX_TIMESTAMP(), \
+     UNIX_TIMESTAMP() - UNIX_TIMESTAMP(NOW() - INTERVAL 1 DAY) = 86400";
+
+/// Converts local times to UTC. The result contains `seconds,before,after` for each time, joined with `;`.
+/// The statement requires no privileges, and its execution time is negligible.
+/// `before` is 1 if the same local time also occurred one hour earlier (end of daylight saving time), and 0 otherwise.
+/// `after` is 1 if the same local time occurs again one hour later (end of daylight saving time), and 0 otherwise.
+pub(crate) fn build_utc_conversion_query(times: &[DateTime]) -> String {
+    let convert = |time: &DateTime| {
+        let time = format!("TIMESTAMP'{}'", time.strftime("%Y-%m-%d %H:%M:%S"));
+        let other = |shift: &str| format!("FROM_UNIXTIME(UNIX_TIMESTAMP({time}) {shift} 3600) = {time}");
+        format!("CONCAT_WS(',', UNIX_TIMESTAMP({time}), {}, {})", other("-"), other("+"))
+    };
+    format!("SELECT CONCAT_WS(';', {})", times.iter().map(convert).collect::<Vec<_>>().join(", "))
+}
+
+/// The query fails if the account lacks the PROCESS privilege.
+/// The query takes as long as [`TRANSACTIONS_QUERY`].
+/// The query contains `LIMIT 1`, because the server does not check the PROCESS privilege for a query with `LIMIT 0`.
+pub(crate) const TRANSACTIONS_PROBE_QUERY: &str = "SELECT 1 FROM information_schema.innodb_trx LIMIT 1";
+
+/// The statement requires no privileges, and its execution time is negligible.
+pub(crate) const GRANTS_QUERY: &str = "SHOW GRANTS";
+
+/// The statement requires no privileges, and its execution time is negligible.
+pub(crate) const PERFORMANCE_SCHEMA_ENABLED_QUERY: &str = "SELECT @@GLOBAL.performance_schema";
+
+/// Fails if the account lacks the SELECT privilege on performance_schema.
+pub(crate) const METADATA_LOCKS_PROBE_QUERY: &str = "SELECT 1 FROM performance_schema.metadata_locks LIMIT 0";
+
+/// Requires the SELECT privilege on performance_schema.
+pub(crate) const METADATA_LOCK_INSTRUMENT_QUERY: &str =
+    "SELECT enabled FROM performance_schema.setup_instruments WHERE name = 'wait/lock/metadata/sql/mdl'";
+
+/// Reads InnoDB lock waits on MySQL. The query takes 0.07 s with 5,051 lock waits.
+/// Requires the SELECT privilege on performance_schema.
+/// Clew runs this query only if a transaction may be waiting for a lock.
+pub(crate) const MYSQL_LOCK_WAITS_QUERY: &str = "SELECT requesting_engine_lock_id, requesting_engine_transaction_id, \
+     requesting_thread_id, blocking_engine_lock_id, blocking_engine_transaction_id, blocking_thread_id \
+     FROM performance_schema.data_lock_waits";
+
+/// Reads the table, index, mode and locked data of the InnoDB locks with the given lock ids.
+/// Requires the SELECT privilege on performance_schema.
+/// Each lock id in `ids` must consist only of digits and colons.
+/// The query takes 0.3 s with 200,000 locks, because the server scans all locks once.
+/// `CONCAT` prevents an index lookup, because an index lookup on MySQL 9.7 finds only the first lock id in the list.
+pub(crate) fn data_locks_query(ids: &[&str]) -> String {
+    format!(
+        "SELECT engine_lock_id, object_schema, object_name, index_name, lock_mode, lock_type, lock_data \
+         FROM performance_schema.data_locks WHERE CONCAT(engine_lock_id) IN ('{}')",
+        ids.join("','")
+    )
+}
+
+/// Reads which tables the given transactions have locked, with each transaction's thread id.
+/// The query takes as long as [`data_locks_query`] and requires the same privileges.
+/// Clew runs this query only for transactions that have no session.
+pub(crate) fn locked_tables_query(transactions: &[u64]) -> String {
+    format!(
+        "SELECT engine_transaction_id, thread_id, object_schema, object_name FROM performance_schema.data_locks \
+         WHERE engine_transaction_id + 0 IN ({}) AND lock_type = 'TABLE'",
+        join_with_commas(transactions)
+    )
+}
+
+/// Reads InnoDB lock waits on MariaDB. The query takes 0.02 s with 5,051 lock waits.
+/// Requires the PROCESS privilege.
+/// Clew runs this query only if a transaction may be waiting for a lock.
+pub(crate) const MARIADB_LOCK_WAITS_QUERY: &str = "SELECT requesting_trx_id, requested_lock_id, blocking_trx_id, \
+     blocking_lock_id FROM information_schema.innodb_lock_waits";
+
+/// Reads the InnoDB locks involved in lock waits on MariaDB, including the locked objects.
+/// The query takes as long as [`MARIADB_LOCK_WAITS_QUERY`] and requires the same privileges.
+pub(crate) const MARIADB_ROW_LOCKS_QUERY: &str = "SELECT lock_id, lock_mode, lock_type, lock_table, lock_index, lock_data \
+     FROM information_schema.innodb_locks";
+
+/// Reads the locks requested by waiting read-only MariaDB transactions, which have no transaction id.
+/// The query takes as long as [`TRANSACTIONS_QUERY`] and requires the PROCESS privilege.
+/// Clew runs this query only if a transaction without a transaction id is waiting for a lock.
+pub(crate) const WAITING_READ_ONLY_TRANSACTIONS_QUERY: &str = "SELECT trx_mysql_thread_id, trx_requested_lock_id \
+     FROM information_schema.innodb_trx WHERE trx_id = 0 AND trx_requested_lock_id IS NOT NULL";
+
+/// Reads granted and pending metadata locks. Takes 0.05 s with 2,500 open transactions.
+/// Requires the SELECT privilege on performance_schema.
+pub(crate) const METADATA_LOCKS_QUERY: &str = "SELECT object_type, object_schema, object_name, lock_type, lock_status, \
+     owner_thread_id, lock_duration FROM performance_schema.metadata_locks";
+
+/// Reads granted metadata locks from MariaDB's `metadata_lock_info` plugin.
+/// Requires no privileges.
+/// The server returns `ER_UNKNOWN_TABLE` (1109) if the plugin is not installed.
+pub(crate) const GRANTED_METADATA_LOCKS_QUERY: &str = "SELECT lock_type, table_schema, table_name, lock_mode, thread_id \
+     FROM information_schema.metadata_lock_info";
+
+/// Probes for MariaDB's `metadata_lock_info` plugin. The query fails if the plugin is not installed.
+pub(crate) const GRANTED_METADATA_LOCKS_PROBE_QUERY: &str =
+    "SELECT 1 FROM information_schema.metadata_lock_info LIMIT 0";
+
+/// Reads each thread's session id, and whether the thread is a replication applier.
+/// The query takes 0.05 s on MariaDB and 0.07 s on MySQL.
+/// Requires the SELECT privilege on performance_schema.
+pub(crate) const SESSION_IDS_BY_THREAD_QUERY: &str = "SELECT thread_id, processlist_id, name IN ('thread/sql/replica_sql', \
+     'thread/sql/replica_worker', 'thread/sql/slave_sql', 'thread/sql/slave_worker') \
+     FROM performance_schema.threads WHERE processlist_id IS NOT NULL";
+
+/// Reads which of the given sessions are replication appliers.
+/// The query takes as long as [`SESSION_IDS_BY_THREAD_QUERY`] and requires the same privileges.
+/// The query returns no rows if performance_schema is off.
+pub(crate) fn replication_applier_query(sessions: &[u64]) -> String {
+    format!(
+        "SELECT processlist_id, name IN ('thread/sql/replica_sql', 'thread/sql/replica_worker', 'thread/sql/slave_sql', \
+         'thread/sql/slave_worker') FROM performance_schema.threads WHERE processlist_id IN ({})",
+        join_with_commas(sessions)
+    )
+}
+
+/// Requires the XA_RECOVER_ADMIN privilege on MySQL. The execution time is negligible.
+/// Clew runs this statement only if a transaction has no session.
+pub(crate) const XA_RECOVER_QUERY: &str = "XA RECOVER";
+
+/// Requires the SELECT privilege on performance_schema.
+/// Clew runs this query only for the session detail view and for idle sessions that block other sessions.
+pub(crate) fn transactions_by_thread_query(threads: &[u64]) -> String {
+    format!(
+        "SELECT thread_id, event_id FROM performance_schema.events_transactions_current \
+         WHERE state = 'ACTIVE' AND thread_id IN ({})",
+        join_with_commas(threads)
+    )
+}
+
+/// Reads the latest statements of threads. By default, the server records 10 statements per thread.
+/// Requires the SELECT privilege on performance_schema.
+/// Clew runs this query only for the session detail view and for idle sessions that block other sessions.
+pub(crate) fn last_statements_query(threads: &[u64]) -> String {
+    format!(
+        "SELECT thread_id, event_id, nesting_event_id, nesting_event_type, sql_text \
+         FROM performance_schema.events_statements_history WHERE thread_id IN ({}) ORDER BY thread_id, event_id",
+        join_with_commas(threads)
+    )
+}
+
+/// Requires the SELECT privilege on performance_schema.
+/// Clew runs this query only for the session detail view.
+pub(crate) fn connection_attributes_query(session: u64) -> String {
+    format!(
+        "SELECT attr_name, attr_value FROM performance_schema.session_connect_attrs WHERE processlist_id = {session} \
+         ORDER BY ordinal_position"
+    )
+}
+
+/// Requires the same privileges as the explained statement. The execution time is negligible.
+/// The server returns `ER_NO_SUCH_THREAD` (1094) if the session does not exist.
+/// The server returns `ER_EXPLAIN_NOT_SUPPORTED` (3012) if the statement has no execution plan.
+pub(crate) fn mysql_explain_statement(session: u64) -> String {
+    format!("EXPLAIN FORMAT = TRADITIONAL FOR CONNECTION {session}")
+}
+
+/// The explained session's own thread generates the plan, but only while it is processing rows.
+/// The server returns `ER_TARGET_NOT_EXPLAINABLE` (1933) if the running statement has no execution plan.
+pub(crate) fn mariadb_explain_statement(session: u64) -> String {
+    format!("SHOW EXPLAIN FOR {session}")
+}
+
+/// Sets the statement timeout for [`mariadb_explain_statement`].
+/// The statement requires no privileges, and its execution time is negligible.
+/// The timeout is needed because the server does not return the plan while the explained session waits for a lock.
+/// The timeout exceeds 5 s, because a session in the SQL function `SLEEP` responds to `SHOW EXPLAIN` only every 5 s.
+pub(crate) const SET_EXPLAIN_TIMEOUT_STATEMENT: &str = "SET SESSION max_statement_time = 7";
+
+/// Reads whether the statement history is enabled, and how many statements it holds per thread.
+/// Requires the SELECT privilege on performance_schema. The execution time is negligible.
+pub(crate) const STATEMENT_HISTORY_SETTINGS_QUERY: &str = "SELECT enabled = 'YES', @@GLOBAL.performance_schema_events_statements_history_size \
+     FROM performance_schema.setup_consumers WHERE name = 'events_statements_history'";
+
+/// Reads the `Performance_schema_%_lost` counters, which count objects that performance_schema failed to record.
+/// Requires no privileges.
+/// The query takes up to 0.03 s, because the server sums the counters of all sessions.
+pub(crate) const LOST_INSTRUMENTATION_COUNTERS_QUERY: &str =
+    "SHOW GLOBAL STATUS LIKE 'Performance\\_schema\\_%\\_lost'";
+
+/// The statement takes 1 ms and requires no privileges.
+pub(crate) const PERFORMANCE_SCHEMA_VARIABLES_QUERY: &str = "SHOW GLOBAL VARIABLES LIKE 'performance\\_schema\\_%'";
+
+/// Reads the thread ids of all busy (not idle) sessions on MySQL. The query takes 2 ms.
+/// Requires the SELECT privilege on performance_schema.
+/// The query returns no rows if performance_schema is off.
+pub(crate) const BUSY_THREADS_QUERY: &str = "SELECT thread_id, processlist_id, instrumented = 'YES' FROM performance_schema.threads \
+     WHERE processlist_id IS NOT NULL AND processlist_command <> 'Sleep'";
+
+/// Reads the thread ids of all sessions on MySQL. The query takes 4 ms with 10,000 sessions.
+/// Requires the same privileges as [`BUSY_THREADS_QUERY`].
+pub(crate) const ALL_THREADS_QUERY: &str = "SELECT thread_id, processlist_id, instrumented = 'YES' FROM performance_schema.threads \
+     WHERE processlist_id IS NOT NULL";
+
+/// Reads the thread ids of the given sessions on MySQL. The query takes 0.1 ms per session.
+/// Requires the same privileges as [`BUSY_THREADS_QUERY`].
+pub(crate) fn session_threads_query(sessions: &[u64]) -> String {
+    format!(
+        "SELECT thread_id, processlist_id, instrumented = 'YES' FROM performance_schema.threads WHERE processlist_id IN ({})",
+        join_with_commas(sessions)
+    )
+}
+
+/// Reads each thread's statement timers on MySQL. Clients cannot change the timers.
+/// The query takes 0.1 ms per thread and requires the SELECT privilege on performance_schema.
+pub(crate) fn statement_timers_query(threads: &[u64]) -> String {
+    format!("{ALL_STATEMENT_TIMERS_QUERY} WHERE thread_id IN ({})", join_with_commas(threads))
+}
+
+/// Reads the timers of all running statements on MySQL.
+/// Requires the SELECT privilege on performance_schema.
+/// The query takes 0.05 s, because the server computes the digest of each session's latest statement.
+pub(crate) fn running_statement_timers_query() -> String {
+    format!("{ALL_STATEMENT_TIMERS_QUERY} WHERE end_event_id IS NULL")
+}
+
+/// Reads the timers of every thread's current statement, or of its latest statement if none is running.
+/// The query takes 0.06 s with 10,000 threads, because the server computes a statement digest for each row.
+pub(crate) const ALL_STATEMENT_TIMERS_QUERY: &str = "SELECT thread_id, event_id, end_event_id IS NULL, timer_end, timer_wait \
+     FROM performance_schema.events_statements_current";
+
+/// Reads the thread id and digest of each running statement on MySQL, including nested statements.
+/// The query takes 0.1 s and requires the SELECT privilege on performance_schema.
+/// [`SESSION_IDS_BY_THREAD_QUERY`] maps thread ids to session ids.
+pub(crate) const RUNNING_STATEMENT_DIGESTS_QUERY: &str = "SELECT thread_id, event_id, digest \
+     FROM performance_schema.events_statements_current WHERE end_event_id IS NULL";
+
+/// Requires the SELECT privilege on performance_schema. The execution time is negligible.
+pub(crate) const ENABLED_SETUP_CONSUMERS_QUERY: &str =
+    "SELECT name FROM performance_schema.setup_consumers WHERE enabled = 'YES'";
+
+/// Reads the program names of all sessions. Takes 0.1 s on MySQL.
+/// Requires the SELECT privilege on performance_schema.
+pub(crate) const ALL_PROGRAM_NAMES_QUERY: &str = "SELECT processlist_id, attr_value FROM performance_schema.session_connect_attrs \
+     WHERE attr_name = 'program_name'";
+
+/// Reads the program names of the given sessions. MySQL looks them up by primary key; MariaDB scans all sessions.
+/// Requires the same privileges as [`ALL_PROGRAM_NAMES_QUERY`].
+pub(crate) fn program_names_query(sessions: &[u64]) -> String {
+    format!("{ALL_PROGRAM_NAMES_QUERY} AND processlist_id IN ({})", join_with_commas(sessions))
+}
+
+/// Reads the size of the buffer in which performance_schema stores a session's connection attributes.
+/// The statement requires no privileges, and its execution time is negligible.
+pub(crate) const CONNECTION_ATTRIBUTE_BUFFER_SIZE_QUERY: &str =
+    "SELECT @@GLOBAL.performance_schema_session_connect_attrs_size";
+
+/// Reads the names of the server's storage engines and checks which engines support transactions.
+/// The statement requires no privileges, and its execution time is negligible.
+pub(crate) const STORAGE_ENGINES_QUERY: &str = "SELECT engine, transactions FROM information_schema.engines";
+
+/// Reads the storage engines of tables. Each result row identifies its table by its index in `tables`.
+/// The server returns only tables on which the account has a privilege.
+/// The cost is one read of the data dictionary (MySQL) or of the table definition file (MariaDB) for each table.
+/// If a table is locked exclusively, the query waits up to 1 s (`lock_wait_timeout`).
+pub(crate) fn table_engines_query<'n>(tables: impl IntoIterator<Item = (&'n str, &'n str)>) -> String {
+    let select = |(index, (schema, name)): (usize, (&str, &str))| {
+        format!(
+            "SELECT {index}, engine FROM information_schema.tables WHERE table_schema = {} AND table_name = {}",
+            format_hex_literal(schema),
+            format_hex_literal(name)
+        )
+    };
+    tables.into_iter().enumerate().map(select).collect::<Vec<_>>().join(" UNION ALL ")
+}
+
+/// Checks which of the tables in `names` are InnoDB tables.
+/// Each table name has the format `schema/table`.
+/// Requires the PROCESS privilege.
+/// Partition names are returned in the format `schema/table#p#name`.
+/// The server reads the metadata of every InnoDB table, so the statement has a timeout of 1 s.
+/// Clew runs this query only for tables that [`table_engines_query`] does not return.
+pub(crate) fn innodb_tables_query<'n>(view: &str, is_mysql: bool, names: impl Iterator<Item = &'n str>) -> String {
+    let names = names.map(format_hex_literal).collect::<Vec<_>>().join(",");
+    let select = |hint: &str| {
+        format!("SELECT {hint}name FROM information_schema.{view} WHERE SUBSTRING_INDEX(name, '#', 1) IN ({names})")
+    };
+    if is_mysql {
+        select("/*+ MAX_EXECUTION_TIME(1000) */ ")
+    } else {
+        format!("SET STATEMENT max_statement_time = 1 FOR {}", select(""))
+    }
+}
+
+/// Formats a string as a hexadecimal SQL literal, whose meaning does not depend on `sql_mode`.
+fn format_hex_literal(text: &str) -> String {
+    let mut literal = String::from("_utf8mb4 X'");
+    for byte in text.bytes() {
+        // Writing to a string cannot fail.
+        let _ = write!(literal, "{byte:02X}");
+    }
+    literal.push('\'');
+    literal
+}
+
+fn join_with_commas(numbers: &[u64]) -> String {
+    numbers.iter().map(u64::to_string).collect::<Vec<_>>().join(",")
+}

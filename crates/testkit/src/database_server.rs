@@ -1,0 +1,302 @@
+//! Private MariaDB and MySQL servers.
+
+use std::ffi::OsString;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+use std::{fs, io};
+
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, OptsBuilder};
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
+
+use crate::data_dir_template;
+use crate::flavor::Flavor;
+use crate::process::Process;
+use crate::server_clock::ServerClock;
+use crate::server_error::ServerError;
+
+/// Options of a [`Server`].
+#[derive(Debug, Clone)]
+pub struct DatabaseServerOptions {
+    /// Maximum number of connections.
+    pub max_connections: u32,
+    /// Additional command-line arguments.
+    pub arguments: Vec<String>,
+}
+
+impl Default for DatabaseServerOptions {
+    fn default() -> Self {
+        Self { max_connections: 400, arguments: Vec::new() }
+    }
+}
+
+/// A running MariaDB or MySQL server. Dropping it kills the server and removes its data directory.
+#[derive(Debug)]
+pub struct Server {
+    flavor: Flavor,
+    process: Process,
+    port: u16,
+    folder: TempDir,
+    options: DatabaseServerOptions,
+    environment: Vec<(String, OsString)>,
+}
+
+/// Timeout for the startup of a server. Startup can be slow on a busy machine.
+pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(90);
+/// Delay after which a server has usually removed a closed connection from its process list.
+const CLOSED_CONNECTION_REMOVAL_DELAY: Duration = Duration::from_millis(200);
+/// Each start attempt uses a new port, because another process may have bound the port of the previous attempt.
+pub(crate) const MAX_START_ATTEMPTS: usize = 3;
+
+impl Server {
+    /// Starts a database server and waits until it accepts connections.
+    /// The kernel kills the server process when the thread that called this function exits.
+    /// Do not call this function on a short-lived thread, such as a thread of tokio's blocking pool.
+    pub async fn start(flavor: Flavor, options: &DatabaseServerOptions) -> Result<Self, ServerError> {
+        Self::start_with_environment(flavor, options, &[]).await
+    }
+
+    /// Starts a server that uses a settable clock. The clock must outlive the server.
+    pub async fn start_with_settable_clock(
+        flavor: Flavor,
+        options: &DatabaseServerOptions,
+        clock: &ServerClock,
+    ) -> Result<Self, ServerError> {
+        Self::start_with_environment(flavor, options, &clock.environment_variables()?).await
+    }
+
+    async fn start_with_environment(
+        flavor: Flavor,
+        options: &DatabaseServerOptions,
+        environment: &[(&str, OsString)],
+    ) -> Result<Self, ServerError> {
+        let mut last = None;
+        for _ in 0..MAX_START_ATTEMPTS {
+            match Self::try_start(flavor, options, environment).await {
+                Err(error @ ServerError::Failed { .. }) => last = Some(error),
+                started => return started,
+            }
+        }
+        Err(last.unwrap_or(ServerError::Failed { operation: "start a server", log: String::new() }))
+    }
+
+    async fn try_start(
+        flavor: Flavor,
+        options: &DatabaseServerOptions,
+        environment: &[(&str, OsString)],
+    ) -> Result<Self, ServerError> {
+        let io = |operation| move |source| ServerError::Io { operation, source };
+        let folder = tempfile::tempdir().map_err(io("create a directory"))?;
+        data_dir_template::copy_data_dir_template(flavor, &folder.path().join("data"))?;
+        let init = folder.path().join("init.sql");
+        fs::write(&init, CREATE_ROOT_ACCOUNT_SQL).map_err(io("write a file"))?;
+        let port = find_free_port().map_err(io("find a free port"))?;
+        let process = spawn_server(flavor, folder.path(), port, options, environment)?;
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        let mut server = Self { flavor, process, port, folder, options: options.clone(), environment };
+        server.wait_until_ready().await?;
+        Ok(server)
+    }
+
+    /// Restarts a killed server with the same port and data, and waits until it accepts connections.
+    /// A restart resets the connection ids and preserves committed transactions.
+    pub async fn restart(&mut self) -> Result<(), ServerError> {
+        self.process.kill().map_err(|source| ServerError::Io { operation: "stop a server", source })?;
+        let environment: Vec<_> = self.environment.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+        self.process = spawn_server(self.flavor, self.folder.path(), self.port, &self.options, &environment)?;
+        self.wait_until_ready().await
+    }
+
+    async fn wait_until_ready(&mut self) -> Result<(), ServerError> {
+        let start = Instant::now();
+        loop {
+            if self.is_ready().await.is_ok_and(|is_ready| is_ready) {
+                return Ok(());
+            }
+            let ended = self
+                .process
+                .has_exited()
+                .map_err(|source| ServerError::Io { operation: "check the state of a server process", source })?;
+            if ended || start.elapsed() > START_TIMEOUT {
+                return Err(ServerError::Failed { operation: "start a server", log: self.read_error_log() });
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Returns true if the server that listens on the port uses this server's data directory.
+    /// If the data directory differs, a different database server is listening on the port.
+    async fn is_ready(&self) -> mysql_async::Result<bool> {
+        let mut connection = self.connect_as_root().await?;
+        let folder: Option<String> = connection.query_first("SELECT @@datadir").await?;
+        connection.disconnect().await?;
+        Ok(folder.is_some_and(|folder| std::path::Path::new(&folder) == self.data_dir()))
+    }
+
+    /// Returns the server flavor.
+    #[must_use]
+    pub fn flavor(&self) -> Flavor {
+        self.flavor
+    }
+
+    /// Returns the server's TCP port on 127.0.0.1 and `::1`.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Returns the process id of the server.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Returns the server's URL for the account `root`, which has no password.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("mysql://root@127.0.0.1:{}/", self.port)
+    }
+
+    /// Returns the server's URL for the given account and password.
+    #[must_use]
+    pub fn url_for_account(&self, user: &str, password: &str) -> String {
+        format!("mysql://{user}:{password}@127.0.0.1:{}/", self.port)
+    }
+
+    /// Returns the server's data directory. On MySQL, it contains the TLS certificates.
+    #[must_use]
+    pub fn data_dir(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Returns the content of the error log.
+    #[must_use]
+    pub fn read_error_log(&self) -> String {
+        fs::read(self.folder.path().join("log"))
+            .map_or_else(|_| String::new(), |log| String::from_utf8_lossy(&log).into_owned())
+    }
+
+    /// Opens a connection as root.
+    pub async fn connect_as_root(&self) -> mysql_async::Result<Conn> {
+        let options = OptsBuilder::default().ip_or_hostname("127.0.0.1").tcp_port(self.port).user(Some("root"));
+        Conn::new(options.prefer_socket(false)).await
+    }
+
+    /// Runs statements as root.
+    pub async fn run_statements(&self, statements: &[&str]) -> mysql_async::Result<()> {
+        let mut connection = self.connect_as_root().await?;
+        for statement in statements {
+            connection.query_drop(*statement).await?;
+        }
+        connection.disconnect().await?;
+        sleep(CLOSED_CONNECTION_REMOVAL_DELAY).await;
+        Ok(())
+    }
+
+    /// Waits until the process list contains no other sessions of `root`, including recently closed sessions.
+    pub async fn wait_until_other_root_sessions_end(&self) -> mysql_async::Result<()> {
+        let others = match self.flavor {
+            Flavor::MariaDb => {
+                "SELECT COUNT(*) FROM information_schema.processlist WHERE user = 'root' AND id <> CONNECTION_ID()"
+            }
+            Flavor::MySql => {
+                "SELECT COUNT(*) FROM performance_schema.threads WHERE processlist_user = 'root' \
+                 AND processlist_id <> CONNECTION_ID()"
+            }
+        };
+        let mut connection = self.connect_as_root().await?;
+        let start = Instant::now();
+        while connection.query_first::<u64, _>(others).await? != Some(0) && start.elapsed() < START_TIMEOUT {
+            sleep(Duration::from_millis(20)).await;
+        }
+        connection.disconnect().await?;
+        // The server also needs time to remove this connection.
+        sleep(CLOSED_CONNECTION_REMOVAL_DELAY).await;
+        Ok(())
+    }
+
+    /// Pauses the server with SIGSTOP. Clients can still connect, because the kernel accepts TCP connections.
+    pub fn pause(&self) -> io::Result<()> {
+        self.process.pause()
+    }
+
+    /// Resumes the server with SIGCONT.
+    pub fn resume(&self) -> io::Result<()> {
+        self.process.resume()
+    }
+
+    /// Kills the server with SIGKILL and waits for its process to exit.
+    pub fn kill(&mut self) -> io::Result<()> {
+        self.process.kill()
+    }
+}
+
+fn spawn_server(
+    flavor: Flavor,
+    folder: &Path,
+    port: u16,
+    options: &DatabaseServerOptions,
+    environment: &[(&str, OsString)],
+) -> Result<Process, ServerError> {
+    let io = |operation| move |source| ServerError::Io { operation, source };
+    let log = fs::File::options().create(true).append(true).open(folder.join("log")).map_err(io("write a file"))?;
+    let mut command = flavor.build_server_command()?;
+    let path = |name: &str| folder.join(name).display().to_string();
+    command
+        .args([
+            format!("--datadir={}", path("data")),
+            format!("--socket={}", path("socket")),
+            format!("--pid-file={}", path("pid")),
+            format!("--init-file={}", path("init.sql")),
+            format!("--port={port}"),
+            format!("--max-connections={}", options.max_connections),
+            format!("--open-files-limit={}", options.max_connections * 2 + 2000),
+        ])
+        .args(COMMON_SERVER_ARGUMENTS)
+        .args(match flavor {
+            Flavor::MariaDb => &["--innodb-log-file-size=16M"][..],
+            Flavor::MySql => &["--mysqlx=OFF", "--disable-log-bin", "--innodb-redo-log-capacity=16M"][..],
+        })
+        .args(&options.arguments)
+        .envs(environment.iter().map(|(name, value)| (name, value)));
+    let process = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .map_err(io("start setpriv (Debian package util-linux)"))?;
+    Ok(Process::new(process))
+}
+
+/// The account `root` needs no password, because the server listens only on the loopback interface.
+const CREATE_ROOT_ACCOUNT_SQL: &str =
+    "CREATE USER IF NOT EXISTS root@'%';\nGRANT ALL ON *.* TO root@'%' WITH GRANT OPTION;\n";
+
+const COMMON_SERVER_ARGUMENTS: [&str; 7] = [
+    "--bind-address=127.0.0.1,::1",
+    "--skip-name-resolve",
+    "--max-allowed-packet=64M",
+    "--innodb-buffer-pool-size=32M",
+    // Writes the log at each commit without fsync, so that commits survive a killed server process.
+    "--innodb-flush-log-at-trx-commit=2",
+    "--innodb-doublewrite=OFF",
+    "--back-log=4096",
+];
+
+/// Returns a port that is free on both 127.0.0.1 and `::1`.
+pub(crate) fn find_free_port() -> io::Result<u16> {
+    let mut reserved = Vec::new();
+    loop {
+        let first = TcpListener::bind("127.0.0.1:0")?;
+        let port = first.local_addr()?.port();
+        match TcpListener::bind(("::1", port)) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && reserved.len() < MAX_START_ATTEMPTS => {
+                reserved.push(first);
+            }
+            second => return second.map(|_| port),
+        }
+    }
+}
