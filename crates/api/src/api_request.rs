@@ -4,7 +4,7 @@ use axum::body::{self, Bytes};
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::response::{IntoResponse, Response};
 use clew_model::Language;
-use http::HeaderMap;
+use http::{HeaderMap, Method};
 use serde::de::DeserializeOwned;
 
 use crate::SharedState;
@@ -25,6 +25,7 @@ pub(crate) struct ApiRequest<P = ()> {
     pub(crate) path: P,
     pub(crate) query: Option<String>,
     pub(crate) headers: HeaderMap,
+    /// Empty for the methods GET and HEAD.
     pub(crate) body: Bytes,
     /// Language of messages in the response.
     pub(crate) language: Language,
@@ -37,9 +38,15 @@ impl<P: DeserializeOwned + Send> FromRequest<SharedState> for ApiRequest<P> {
         let (mut parts, body) = request.into_parts();
         let caller = Caller::from_request_parts(&mut parts, service).await.map_err(IntoResponse::into_response)?;
         let Path(path) = Path::from_request_parts(&mut parts, service).await.map_err(IntoResponse::into_response)?;
-        // The authentication has already read the body into memory and has checked its length.
-        let body = request_body::to_bytes(body, usize::MAX).await;
-        let body = body.map_err(|error| ApiError::internal_error(&error).into_response())?;
+        let body = if matches!(parts.method, Method::GET | Method::HEAD) {
+            // No handler of these methods reads a body. A long poll must not keep the body of its request in memory.
+            drop(body);
+            Bytes::new()
+        } else {
+            // The authentication has already read the body into memory and has checked its length.
+            let body = body::to_bytes(body, usize::MAX).await;
+            body.map_err(|error| ApiError::internal_error(&error).into_response())?
+        };
         let language = parts.extensions.get().copied().unwrap_or_default();
         let query = parts.uri.query().map(ToOwned::to_owned);
         Ok(Self { service: service.clone(), caller, path, query, headers: parts.headers, body, language })

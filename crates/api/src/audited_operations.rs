@@ -26,7 +26,8 @@ const FULLY_AUDITED_OPERATIONS: [&str; 11] = [
     "ExportAudit",
 ];
 
-/// HTTP operation that is recorded in the audit log: a route that requires authentication or signs in a user.
+/// HTTP operation that is recorded in the audit log: a route that authenticates its caller by credentials, a password
+/// or a signed link.
 #[derive(Debug)]
 pub(crate) struct AuditedOperation {
     method: &'static str,
@@ -54,12 +55,12 @@ impl AuditedOperations {
         Self(operations)
     }
 
-    /// Returns `None` for a public route.
+    /// Returns `None` if the route is not audited.
     pub(crate) fn find_operation(&self, method: &str, path: &str) -> Option<Arc<AuditedOperation>> {
         self.0.iter().find(|operation| operation.path == path && operation.method == method).cloned()
     }
 
-    /// Returns `None` for a public route.
+    /// Returns `None` if the route is not audited.
     pub(crate) fn find_operation_by_request<B>(&self, request: &Request<B>) -> Option<Arc<AuditedOperation>> {
         let path = request.extensions().get::<MatchedPath>()?.as_str();
         // HEAD requests are handled by the GET route.
@@ -101,5 +102,18 @@ mod tests {
         // Without an explicit operation id, the name would be the name of the handler function.
         assert!(names.iter().all(|name| name.starts_with(|letter: char| letter.is_ascii_uppercase())), "{names:?}");
         assert!(FULLY_AUDITED_OPERATIONS.iter().all(|name| names.contains(name)));
+    }
+
+    /// A new operation changes the snapshot, so its author must choose the audit mode.
+    #[test]
+    fn audit_mode_of_every_operation() {
+        let AuditedOperations(operations) = crate::routes::audited_operations();
+        let mode = |all| if all { "all requests" } else { "denied requests" };
+        let mut lines: Vec<String> = operations
+            .iter()
+            .map(|operation| format!("{}: {}", operation.name, mode(operation.audits_all_requests)))
+            .collect();
+        lines.sort_unstable();
+        insta::assert_snapshot!(lines.join("\n"));
     }
 }

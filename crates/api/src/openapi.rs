@@ -113,9 +113,9 @@ fn add_path_parameters(path: &str, described: &mut DescribedOperation) {
     }
 }
 
-fn add_error_responses(path: &str, described: &mut DescribedOperation, is_authenticated: bool) {
+fn add_error_responses(path: &str, described: &mut DescribedOperation, is_audited: bool) {
     let mut refusals = COMMON_ERROR_RESPONSES.to_vec();
-    if is_authenticated {
+    if is_audited {
         refusals.extend(AUTHENTICATED_ROUTE_ERROR_RESPONSES);
         if path.contains('{') {
             refusals.push(NOT_FOUND_ERROR_RESPONSE);

@@ -198,7 +198,7 @@ struct AuditExportCursor {
 }
 
 /// Returns an error if the first batch of rows cannot be read. Later read errors abort the stream.
-pub(super) async fn stream_audit_rows(
+async fn stream_audit_rows(
     store: Store,
     filter: AuditFilter,
 ) -> Result<impl Stream<Item = io::Result<Bytes>> + Send, ApiError> {

@@ -97,6 +97,7 @@ pub(crate) struct IssuedToken {
     pub(crate) expires_at: i64,
 }
 
+/// Issues a token. The store contains only the hash of the token.
 /// The token expires after the configured token lifetime or at `latest`, whichever is earlier.
 pub(crate) async fn issue_token(
     service: &AppState,

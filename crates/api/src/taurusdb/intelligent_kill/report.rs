@@ -161,7 +161,7 @@ pub(super) fn create_report_link(
     format!("{server_url}/clew/v1/intelligent-kills/{id}?expires={expires}&signature={signature}")
 }
 
-pub(super) fn verify_report_link(store: &Store, id: &str, query: &QueryString) -> Result<IntelligentKillId, ApiError> {
+fn verify_report_link(store: &Store, id: &str, query: &QueryString) -> Result<IntelligentKillId, ApiError> {
     let invalid = || ApiError::with_detail(ApiErrorDefinition::FOREIGN_PROJECT, "link-wrong", Vec::new());
     let id: IntelligentKillId = id.parse().map_err(|_| invalid())?;
     let (Some(expires), Some(signature)) = (query.get("expires"), query.get("signature")) else {
