@@ -13,7 +13,7 @@ pub(crate) struct SessionFilterArgs {
     /// --filter active selects sessions with a command other than Sleep.
     /// --filter total selects all sessions except internal sessions.
     /// --filter long selects sessions whose transaction has been open for at least --threshold seconds
-    #[arg(long, value_name = "CLASS", value_parser = clap::builder::PossibleValuesParser::new(SessionClass::API_NAMES), default_value = "total")]
+    #[arg(long, value_name = "CLASS", value_parser = clap::builder::PossibleValuesParser::new(SessionClass::NAMES), default_value = "total")]
     pub(crate) filter: Option<String>,
     /// Threshold for slow sessions and long transactions, in seconds, from 1 to 86400 [default: 10]
     #[arg(long, visible_alias = "slow-process-threshold", value_name = "SECONDS", allow_negative_numbers = true)]
@@ -34,10 +34,10 @@ pub(crate) struct SessionFilterArgs {
     #[arg(long, visible_alias = "sql_key", value_name = "TEXT")]
     pub(crate) sql_key: Option<String>,
     /// Sort key
-    #[arg(long, visible_alias = "sort_key", value_name = "KEY", help_heading = "Order", value_parser = clap::builder::PossibleValuesParser::new(SortKey::API_NAMES), default_value = "id")]
+    #[arg(long, visible_alias = "sort_key", value_name = "KEY", help_heading = "Order", value_parser = clap::builder::PossibleValuesParser::new(SortKey::NAMES), default_value = "id")]
     pub(crate) sort_key: Option<String>,
     /// Sort direction; rows without a value for the sort key come last in both directions
-    #[arg(long, visible_alias = "sort_dir", value_name = "DIRECTION", help_heading = "Order", value_parser = clap::builder::PossibleValuesParser::new(SortDirection::API_NAMES), default_value = "asc")]
+    #[arg(long, visible_alias = "sort_dir", value_name = "DIRECTION", help_heading = "Order", value_parser = clap::builder::PossibleValuesParser::new(SortDirection::NAMES), default_value = "asc")]
     pub(crate) sort_dir: Option<String>,
 }
 

@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
 use syn::{Ident, ImplItemConst, ItemConst, ItemEnum, ItemMod, ItemStatic, ItemStruct, ItemTrait, ItemType};
 
@@ -249,6 +250,12 @@ impl<'ast> Visit<'ast> for DefinedNameCollector {
         visit::visit_item_type(self, item);
     }
 
+    /// The macro may define items with any of the identifiers in its arguments.
+    fn visit_item_macro(&mut self, item: &'ast syn::ItemMacro) {
+        self.0.extend(item.ident.clone());
+        collect_identifiers(item.mac.tokens.clone(), &mut self.0);
+    }
+
     fn visit_item_mod(&mut self, item: &'ast ItemMod) {
         self.0.push(item.ident.clone());
         visit::visit_item_mod(self, item);
@@ -257,6 +264,16 @@ impl<'ast> Visit<'ast> for DefinedNameCollector {
     fn visit_impl_item_const(&mut self, item: &'ast ImplItemConst) {
         self.0.push(item.ident.clone());
         visit::visit_impl_item_const(self, item);
+    }
+}
+
+fn collect_identifiers(tokens: TokenStream, identifiers: &mut Vec<Ident>) {
+    for token in tokens {
+        match token {
+            TokenTree::Ident(identifier) => identifiers.push(identifier),
+            TokenTree::Group(group) => collect_identifiers(group.stream(), identifiers),
+            TokenTree::Punct(_) | TokenTree::Literal(_) => {}
+        }
     }
 }
 
@@ -280,6 +297,7 @@ mod tests {
             "struct S { whose: u8 }",
             "enum E { Seat }",
             "mod news {}",
+            "named_enum! { pub enum E { Seat = \"seat\" } }",
         ] {
             assert_eq!(find("src/a.rs", code).len(), 1, "{code}");
         }

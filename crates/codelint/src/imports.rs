@@ -2,13 +2,14 @@
 //!
 //! A file that imports a name depends on the file that defines the name, even if another file re-exports the name.
 //! A module may import from its parent modules: `kill/batch.rs` may import from `kill.rs`.
-//! Imports in test code and in macro arguments are ignored.
+//! Imports in test code and in macro arguments are ignored. An enum that a macro call defines counts as a definition.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
+use proc_macro2::TokenTree;
 use syn::visit::{self, Visit};
-use syn::{Attribute, Item, ItemMod, ItemUse, UseTree};
+use syn::{Attribute, Item, ItemMacro, ItemMod, ItemUse, UseTree};
 
 use crate::CodelintError;
 
@@ -296,7 +297,7 @@ fn item_name(item: &Item) -> Option<String> {
         Item::Const(item) => &item.ident,
         Item::Enum(item) => &item.ident,
         Item::Fn(item) => &item.sig.ident,
-        Item::Macro(item) => item.ident.as_ref()?,
+        Item::Macro(item) => return item.ident.as_ref().map(ToString::to_string).or_else(|| find_enum_name(item)),
         Item::Static(item) => &item.ident,
         Item::Struct(item) => &item.ident,
         Item::Trait(item) => &item.ident,
@@ -306,6 +307,13 @@ fn item_name(item: &Item) -> Option<String> {
         _ => return None,
     };
     Some(ident.to_string())
+}
+
+/// Returns the name of the enum that a macro call such as `named_enum! { pub enum Name { … } }` defines.
+fn find_enum_name(call: &ItemMacro) -> Option<String> {
+    let mut tokens = call.mac.tokens.clone().into_iter();
+    tokens.find(|token| matches!(token, TokenTree::Ident(keyword) if keyword == "enum"))?;
+    tokens.next().map(|name| name.to_string())
 }
 
 fn has_cfg_test_attribute(attributes: &[Attribute]) -> bool {
@@ -387,6 +395,16 @@ mod tests {
             ROOT,
             ("src/a.rs", "use crate::b::B; pub struct A(B);"),
             ("src/b.rs", "use crate::A; pub struct B(A);"),
+        ]);
+        assert_eq!(found.len(), 1);
+    }
+
+    #[test]
+    fn cycle_through_an_enum_defined_by_a_macro_call_is_found() {
+        let found = cycles_of(&[
+            ROOT,
+            ("src/a.rs", "use crate::b::B; pub struct A(B);"),
+            ("src/b.rs", "use crate::a::A; named_enum! { pub enum B { One = \"one\" } } fn f(a: A) {}"),
         ]);
         assert_eq!(found.len(), 1);
     }

@@ -1,6 +1,6 @@
 //! Macro for enums with named variants.
 
-/// Defines an enum whose variants have a stored name. `name()`, `from_name()`, `Display` and serde use this name.
+/// Defines an enum whose variants have fixed names. `name()`, `from_name()`, `Display` and serde use this name.
 /// The crate that calls the macro needs a dependency on serde.
 #[macro_export]
 macro_rules! named_enum {
@@ -13,9 +13,9 @@ macro_rules! named_enum {
             /// All variants, in the order of their definition.
             pub const ALL: [Self; [$($text),+].len()] = [$(Self::$variant),+];
             /// Names of all variants, in the order of [`Self::ALL`].
-            pub const API_NAMES: &'static [&'static str] = &[$($text),+];
+            pub const NAMES: &'static [&'static str] = &[$($text),+];
 
-            /// Returns the name in the database, in API requests and in API responses.
+            /// Returns the name of the variant, which serde also uses.
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => $text),+ }

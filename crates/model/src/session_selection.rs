@@ -253,7 +253,7 @@ impl SessionSelection {
     /// Validates `draft` and returns an error for its first invalid field.
     pub fn parse(draft: UnvalidatedSessionSelection) -> Result<Self, SessionSelectionError> {
         Ok(Self {
-            class: parse_enum_value("filter", draft.filter, SessionClass::from_name, SessionClass::API_NAMES)?,
+            class: parse_enum_value("filter", draft.filter, SessionClass::from_name, SessionClass::NAMES)?,
             threshold: draft.slow_process_threshold.map(parse_slow_session_threshold).transpose()?,
             user: parse_text_filter("user", draft.user, Self::MAX_TEXT_FILTER_CHARS)?,
             host: parse_text_filter("host", draft.host, Self::MAX_TEXT_FILTER_CHARS)?
@@ -261,12 +261,12 @@ impl SessionSelection {
             database: parse_text_filter("db", draft.db, Self::MAX_TEXT_FILTER_CHARS)?,
             command: parse_text_filter("command", draft.command, Self::MAX_TEXT_FILTER_CHARS)?,
             sql_key: parse_text_filter("sql_key", draft.sql_key, Self::MAX_SQL_SUBSTRING_CHARS)?,
-            sort_key: parse_enum_value("sort_key", draft.sort_key, SortKey::from_name, SortKey::API_NAMES)?,
+            sort_key: parse_enum_value("sort_key", draft.sort_key, SortKey::from_name, SortKey::NAMES)?,
             sort_direction: parse_enum_value(
                 "sort_dir",
                 draft.sort_dir,
                 SortDirection::from_name,
-                SortDirection::API_NAMES,
+                SortDirection::NAMES,
             )?,
         })
     }

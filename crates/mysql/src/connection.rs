@@ -98,7 +98,8 @@ impl Connection {
         self.query_all_rows(statement).await.map_err(|error| self.client_error_to_failure(&error))
     }
 
-    /// Like [`Self::read_rows`], but returns an error of the server, for example for a missing privilege, as inner `Err`.
+    /// Like [`Self::read_rows`], but returns an error of the server as inner `Err`,
+    /// for example for a missing privilege or a timeout of the statement.
     pub(crate) async fn try_read_rows<T: FromRow + Send + 'static>(
         &mut self,
         statement: &str,

@@ -98,7 +98,7 @@ async fn read_connection_attributes(
 /// Removes all sessions from the wait graph except session `id` and its direct and transitive blockers and waiters.
 fn extract_session_wait_graph(mut graph: WaitGraph, id: u64) -> WaitGraph {
     let session = WaitParticipant::Session(id);
-    let mut reachable = graph.with_transitive_blockers(session);
+    let mut reachable = graph.waiter_and_transitive_blockers(session);
     let freed = graph.find_unblocked_participants(&[session]);
     reachable.extend(freed);
     reachable.extend(graph.waits.iter().filter(|wait| wait.blocker == session).map(|wait| wait.waiter));

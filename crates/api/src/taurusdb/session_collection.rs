@@ -50,15 +50,15 @@ pub(crate) struct RealtimeSessionRequest {
 }
 
 fn session_class_schema() -> Object {
-    nullable_enum_schema(SessionClass::API_NAMES, "total")
+    nullable_enum_schema(SessionClass::NAMES, "total")
 }
 
 fn sort_key_schema() -> Object {
-    nullable_enum_schema(SortKey::API_NAMES, "id")
+    nullable_enum_schema(SortKey::NAMES, "id")
 }
 
 fn sort_direction_schema() -> Object {
-    nullable_enum_schema(SortDirection::API_NAMES, "asc")
+    nullable_enum_schema(SortDirection::NAMES, "asc")
 }
 
 fn nullable_enum_schema(names: &[&str], default: &str) -> Object {

@@ -45,7 +45,7 @@ pub(super) struct AuditFilterArgs {
 }
 
 fn parse_audit_outcome(name: &str) -> Result<AuditOutcome, String> {
-    AuditOutcome::from_name(name).ok_or_else(|| format!("expected one of: {}", AuditOutcome::API_NAMES.join(", ")))
+    AuditOutcome::from_name(name).ok_or_else(|| format!("expected one of: {}", AuditOutcome::NAMES.join(", ")))
 }
 
 impl AuditFilterArgs {

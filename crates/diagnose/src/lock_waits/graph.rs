@@ -224,13 +224,13 @@ impl WaitGraph {
         if self.find_waits_by_waiter(waiter).is_empty() {
             return Vec::new();
         }
-        let visited = self.with_transitive_blockers(waiter);
+        let visited = self.waiter_and_transitive_blockers(waiter);
         self.roots.iter().filter(|root| root.parties.iter().any(|party| visited.contains(party))).collect()
     }
 
     /// Returns `waiter` and its direct and indirect blockers.
     #[must_use]
-    pub fn with_transitive_blockers(&self, waiter: WaitParticipant) -> BTreeSet<WaitParticipant> {
+    pub fn waiter_and_transitive_blockers(&self, waiter: WaitParticipant) -> BTreeSet<WaitParticipant> {
         let mut visited = BTreeSet::from([waiter]);
         let mut pending = vec![waiter];
         while let Some(party) = pending.pop() {
