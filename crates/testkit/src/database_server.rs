@@ -18,7 +18,7 @@ use crate::process::Process;
 use crate::server_clock::ServerClock;
 use crate::server_error::ServerError;
 
-/// Options of a [`Server`].
+/// Options of a [`DatabaseServer`].
 #[derive(Debug, Clone)]
 pub struct DatabaseServerOptions {
     /// Maximum number of connections.
@@ -35,7 +35,7 @@ impl Default for DatabaseServerOptions {
 
 /// A running MariaDB or MySQL server. Dropping it kills the server and removes its data directory.
 #[derive(Debug)]
-pub struct Server {
+pub struct DatabaseServer {
     flavor: Flavor,
     process: Process,
     port: u16,
@@ -51,7 +51,7 @@ const CLOSED_CONNECTION_REMOVAL_DELAY: Duration = Duration::from_millis(200);
 /// Each start attempt uses a new port, because another process may have bound the port of the previous attempt.
 pub(crate) const MAX_START_ATTEMPTS: usize = 3;
 
-impl Server {
+impl DatabaseServer {
     /// Starts a database server and waits until it accepts connections.
     /// The kernel kills the server process when the thread that called this function exits.
     /// Do not call this function on a short-lived thread, such as a thread of tokio's blocking pool.

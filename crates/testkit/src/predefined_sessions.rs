@@ -10,7 +10,7 @@ use std::time::Duration;
 use mysql_async::prelude::Queryable;
 use tokio::time::{Instant, sleep};
 
-use crate::database_server::Server;
+use crate::database_server::DatabaseServer;
 use crate::flavor::Flavor;
 use crate::raw_session::RawSession;
 use session_definitions::{ExpectedStatementText, SessionAge, SessionDefinition};
@@ -77,7 +77,7 @@ impl PredefinedSessions {
 
     /// Opens all sessions and waits until they have their expected states.
     /// The server must have no other sessions.
-    pub async fn open(server: &Server) -> io::Result<Self> {
+    pub async fn open(server: &DatabaseServer) -> io::Result<Self> {
         create_schema(server).await.map_err(io::Error::other)?;
         let mut sessions = Self { expected: Vec::new(), open: Vec::new() };
         let definitions = session_definitions::define_all_sessions(server.flavor());
@@ -93,7 +93,7 @@ impl PredefinedSessions {
         Ok(sessions)
     }
 
-    async fn open_session(&mut self, server: &Server, definition: &SessionDefinition) -> io::Result<()> {
+    async fn open_session(&mut self, server: &DatabaseServer, definition: &SessionDefinition) -> io::Result<()> {
         let address = if definition.ipv6 {
             SocketAddr::from((Ipv6Addr::LOCALHOST, server.port()))
         } else {
@@ -128,7 +128,7 @@ impl PredefinedSessions {
         Ok(())
     }
 
-    async fn wait_for_expected_session_states(&self, server: &Server) -> io::Result<()> {
+    async fn wait_for_expected_session_states(&self, server: &DatabaseServer) -> io::Result<()> {
         let running = self.expected.iter().filter(|session| session.statement.is_some()).count();
         let waiting =
             self.expected.iter().filter_map(|session| session.transaction).filter(|trx| trx.state == "LOCK WAIT");
@@ -153,7 +153,7 @@ impl PredefinedSessions {
     /// Returns a map from the thread id of a session to the values of the session's transaction.
     pub async fn query_open_transactions(
         &self,
-        server: &Server,
+        server: &DatabaseServer,
     ) -> mysql_async::Result<HashMap<u64, ObservedTransaction>> {
         let mut connection = server.connect_as_root().await?;
         let rows: Vec<(u64, u64, u64, u64)> = connection
@@ -170,7 +170,7 @@ fn format_client_address(_flavor: Flavor, address: SocketAddr) -> String {
     format!("{}:{}", address.ip(), address.port())
 }
 
-async fn create_schema(server: &Server) -> mysql_async::Result<()> {
+async fn create_schema(server: &DatabaseServer) -> mysql_async::Result<()> {
     let mut connection = server.connect_as_root().await?;
     for statement in session_definitions::SETUP_STATEMENTS {
         connection.query_drop(statement).await?;
@@ -185,7 +185,7 @@ async fn create_schema(server: &Server) -> mysql_async::Result<()> {
 
 /// Returns the number of running statements and the number of transactions that wait for a lock.
 /// On MySQL, `information_schema` omits some running statements, so the query uses `performance_schema`.
-async fn count_running_statements_and_lock_waits(server: &Server) -> mysql_async::Result<(usize, usize)> {
+async fn count_running_statements_and_lock_waits(server: &DatabaseServer) -> mysql_async::Result<(usize, usize)> {
     let sleeping = match server.flavor() {
         Flavor::MariaDb => "SELECT COUNT(*) FROM information_schema.processlist WHERE state = 'User sleep'",
         Flavor::MySql => "SELECT COUNT(*) FROM performance_schema.threads WHERE processlist_state = 'User sleep'",
@@ -199,7 +199,7 @@ async fn count_running_statements_and_lock_waits(server: &Server) -> mysql_async
     Ok((sleeps.unwrap_or(0) + waits, waits))
 }
 
-async fn format_process_list(server: &Server) -> mysql_async::Result<String> {
+async fn format_process_list(server: &DatabaseServer) -> mysql_async::Result<String> {
     let mut connection = server.connect_as_root().await?;
     let rows: Vec<mysql_async::Row> = connection.query("SHOW PROCESSLIST").await?;
     connection.disconnect().await?;

@@ -4,7 +4,7 @@ use clew_model::{Failure, FailureKind, RequestId, SessionSelection, UnvalidatedS
 use http::Method;
 use serde_json::json;
 
-use crate::server::DatabaseServer;
+use crate::server::Server;
 
 #[tokio::test]
 async fn collection_is_queued_with_the_requested_selection() {

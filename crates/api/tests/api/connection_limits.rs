@@ -6,7 +6,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use crate::limits::{MAX_WAIT, MOMENT, read_response, read_until_closed};
-use crate::server::DatabaseServer;
+use crate::server::Server;
 
 const PEER: &str = "127.0.0.1";
 const ELSEWHERE: &str = "127.0.0.2";

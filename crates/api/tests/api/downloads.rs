@@ -10,7 +10,7 @@ use http::header::{ACCEPT_ENCODING, IF_NONE_MATCH};
 use tokio::io::AsyncReadExt;
 
 use crate::answer::Answer;
-use crate::server::DatabaseServer;
+use crate::server::Server;
 
 /// Rows that exceed the size of one read.
 pub(crate) fn sample_rows() -> Vec<u8> {

@@ -10,7 +10,7 @@ use http::header::{ACCEPT_ENCODING, IF_NONE_MATCH, IF_RANGE, RANGE};
 use tokio::io::AsyncReadExt;
 
 use crate::downloads::{large_rows, sample_rows};
-use crate::server::DatabaseServer;
+use crate::server::Server;
 
 async fn start(s3: &S3Server) -> Server {
     let (key, secret) = S3Server::ADMIN_CREDENTIALS;

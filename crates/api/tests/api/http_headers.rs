@@ -3,7 +3,7 @@
 use clew_http::AllowedHosts;
 use http::Method;
 
-use crate::server::DatabaseServer;
+use crate::server::Server;
 
 #[tokio::test]
 async fn responses_have_cache_control_and_nosniff_headers() {

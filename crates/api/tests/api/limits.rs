@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::server::DatabaseServer;
+use crate::server::Server;
 
 /// Longer than any operation of these tests.
 pub(crate) const MAX_WAIT: Duration = Duration::from_secs(50);

@@ -4,7 +4,7 @@ use clew_testkit::{FakeServer, FakeServerOptions, Fault, Flavor, LockWaitScenari
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::server::DatabaseServer;
+use crate::server::Server;
 
 /// Session `b` waits for the row that session `a` changed.
 async fn wait_has_its_root_blocker(flavor: Flavor) {

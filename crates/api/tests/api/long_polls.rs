@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::answer::Answer;
 use crate::call::Call;
-use crate::server::DatabaseServer;
+use crate::server::Server;
 
 /// Timeout of a test's wait, shorter than the maximum long poll.
 const MAX_WAIT: Duration = Duration::from_secs(20);

@@ -4,7 +4,7 @@ use clew_model::RequestId;
 use http::Method;
 use serde_json::json;
 
-use crate::server::DatabaseServer;
+use crate::server::Server;
 
 struct Users {
     admin: String,

@@ -3,7 +3,7 @@
 use http::{Method, StatusCode};
 use serde_json::Value;
 
-use crate::server::DatabaseServer;
+use crate::server::Server;
 
 #[test]
 fn openapi_document_matches_the_snapshot() {

@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use crate::server::DatabaseServer;
+use crate::server::Server;
 
 #[tokio::test]
 async fn health_and_readiness_require_no_credentials() {

@@ -6,7 +6,7 @@ use clew_testkit::{FakeServer, FakeServerOptions, Fault, Flavor, StatementHoldin
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::server::DatabaseServer;
+use crate::server::Server;
 
 async fn start_fake_node(sessions: u64, fault: Fault) -> FakeServer {
     FakeServer::start(FakeServerOptions { sessions, transactions: 0, fault }).await.unwrap()

@@ -5,7 +5,7 @@ use clew_model::Language;
 use http::Method;
 use http::header::{ACCEPT_ENCODING, IF_RANGE, RANGE};
 
-use crate::server::DatabaseServer;
+use crate::server::Server;
 
 /// Arbitrary rows of a result.
 fn rows() -> Vec<u8> {

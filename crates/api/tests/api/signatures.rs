@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use secrecy::SecretString;
 
 use crate::call::{Call, TOKEN};
-use crate::server::DatabaseServer;
+use crate::server::Server;
 
 fn list(server: &Server) -> Call {
     server.call(Method::GET, &format!("/v3/{}/instances?limit=10&name=*sh%20op", server.tenant.project_id))

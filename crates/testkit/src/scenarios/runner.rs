@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{LockWaitScenario, ScenarioStep};
-use crate::database_server::Server;
+use crate::database_server::DatabaseServer;
 use crate::flavor::Flavor;
 use crate::raw_session::{ClientCharset, RawSession};
 

@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::{call, done, text};
-use crate::server::DatabaseServer;
+use crate::server::Server;
 
 #[tokio::test]
 async fn policy_is_attached_listed_and_detached() {

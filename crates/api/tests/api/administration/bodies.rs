@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::json;
 
 use super::call;
-use crate::server::DatabaseServer;
+use crate::server::Server;
 
 #[tokio::test]
 async fn invalid_field_is_named_in_the_error() {

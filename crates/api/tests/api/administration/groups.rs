@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::{done, names, text};
-use crate::server::DatabaseServer;
+use crate::server::Server;
 
 #[tokio::test]
 async fn group_is_created_and_deleted_and_members_are_added_and_removed() {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{call, done, text};
 use crate::answer::Answer;
 use crate::call::Call;
-use crate::server::DatabaseServer;
+use crate::server::Server;
 
 /// Sends a request that every user may send, signed with an access key.
 async fn use_key(server: &Server, created: &Value) -> Answer {

@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::{call, done, names, text};
-use crate::server::DatabaseServer;
+use crate::server::Server;
 
 fn list_policy() -> Value {
     json!({ "Version": "5.0", "Statement": [{ "Effect": "Allow", "Action": ["gaussdbformysql:instance:list"] }] })

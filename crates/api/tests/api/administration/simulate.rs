@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::text;
-use crate::server::DatabaseServer;
+use crate::server::Server;
 use crate::test_users::Signer;
 
 const LIST: &str = "gaussdbformysql:instance:get";

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::stream::{node, path, session, watching};
 use crate::answer::Answer;
-use crate::server::DatabaseServer;
+use crate::server::Server;
 
 async fn kill(server: &Server, body: &Value) -> Answer {
     server.call(Method::POST, &path(server, "kill")).body(body.to_string()).send().await

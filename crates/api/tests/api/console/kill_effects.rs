@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::session::Browser;
 use super::stream::{node, path, session, watching};
-use crate::server::DatabaseServer;
+use crate::server::Server;
 
 async fn kill(server: &Server, body: &Value) -> Value {
     server.call(Method::POST, &path(server, "kill")).body(body.to_string()).send().await.expect_status(200)

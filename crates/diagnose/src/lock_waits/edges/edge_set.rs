@@ -11,9 +11,9 @@ use clew_model::LocalizedText;
 use crate::lock_waits::graph::{LockResource, LockWait, WaitParticipant};
 
 #[derive(Default)]
-pub(in crate::waits) struct EdgeSet {
+pub(in crate::lock_waits) struct EdgeSet {
     edges: HashMap<(WaitParticipant, WaitParticipant), WaitEdge>,
-    pub(in crate::waits) unknown_reasons: HashMap<u64, LocalizedText>,
+    pub(in crate::lock_waits) unknown_reasons: HashMap<u64, LocalizedText>,
 }
 
 struct WaitEdge {
@@ -59,7 +59,7 @@ impl EdgeSet {
         }
     }
 
-    pub(in crate::waits) fn into_sorted_waits(self) -> Vec<LockWait> {
+    pub(in crate::lock_waits) fn into_sorted_waits(self) -> Vec<LockWait> {
         let mut waits: Vec<LockWait> = self.edges.into_values().map(|edge| edge.wait).collect();
         waits.sort_unstable_by_key(|wait| (wait.waiter, wait.blocker));
         waits
