@@ -46,23 +46,29 @@ pub(crate) fn get_or_create_data_dir_template(
     Ok(template)
 }
 
-fn initialize_data_dir(flavor: Flavor, folder: &Path) -> Result<(), ServerError> {
-    let folder = folder.display();
+fn initialize_data_dir(flavor: Flavor, data_dir: &Path) -> Result<(), ServerError> {
+    let folder = data_dir.display();
+    // The server would delete the temporary tables of other servers in the default directory.
+    let temporary_dir = data_dir.parent().unwrap_or(data_dir);
     match flavor {
         Flavor::MariaDb => run_command(
-            Command::new("mariadb-install-db").arg("--no-defaults").args(server_arguments_for_os_root_user()).args([
-                &format!("--datadir={folder}"),
-                "--auth-root-authentication-method=normal",
-                "--skip-test-db",
-                "--skip-name-resolve",
-                "--innodb-log-file-size=16M",
-            ]),
+            Command::new("mariadb-install-db")
+                .env("TMPDIR", temporary_dir)
+                .arg("--no-defaults")
+                .args(server_arguments_for_os_root_user())
+                .args([
+                    &format!("--datadir={folder}"),
+                    "--auth-root-authentication-method=normal",
+                    "--skip-test-db",
+                    "--skip-name-resolve",
+                    "--innodb-log-file-size=16M",
+                ]),
             "create the MariaDB data directory",
         ),
         Flavor::MySql => {
             let mut command = flavor.build_server_command()?;
             run_command(
-                command.args([
+                command.env("TMPDIR", temporary_dir).args([
                     "--initialize-insecure",
                     &format!("--datadir={folder}"),
                     "--innodb-redo-log-capacity=16M",

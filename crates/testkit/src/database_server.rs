@@ -234,6 +234,17 @@ impl DatabaseServer {
     }
 }
 
+impl Drop for DatabaseServer {
+    /// Prints the error log if the test failed, because the directory of the log is removed.
+    #[expect(clippy::print_stderr, reason = "the output belongs to the output of the failed test")]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let state = if self.process.has_exited().unwrap_or(true) { "exited" } else { "running" };
+            eprintln!("{} server on port {}: {state}; error log:\n{}", self.flavor, self.port, self.read_error_log());
+        }
+    }
+}
+
 fn spawn_server(
     flavor: Flavor,
     folder: &Path,
@@ -248,6 +259,8 @@ fn spawn_server(
     command
         .args([
             format!("--datadir={}", path("data")),
+            // At startup, MariaDB and MySQL delete the temporary tables of all servers that share the directory.
+            format!("--tmpdir={}", folder.display()),
             format!("--socket={}", path("socket")),
             format!("--pid-file={}", path("pid")),
             format!("--init-file={}", path("init.sql")),

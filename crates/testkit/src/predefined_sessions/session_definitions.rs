@@ -72,7 +72,7 @@ impl SessionDefinition {
         }
     }
 
-    fn as_young_session(self) -> Self {
+    fn with_young_age(self) -> Self {
         Self { age: SessionAge::Young, ..self }
     }
 
@@ -130,14 +130,14 @@ pub(super) fn define_all_sessions(flavor: Flavor) -> Vec<SessionDefinition> {
     definitions.extend(define_sessions_with_transactions(flavor, shop));
     definitions.extend(define_sessions_with_running_statements(flavor));
     definitions.extend([
-        SessionDefinition::new_idle("app", None).as_young_session(),
-        SessionDefinition::new_idle("reader", None).as_young_session(),
+        SessionDefinition::new_idle("app", None).with_young_age(),
+        SessionDefinition::new_idle("reader", None).with_young_age(),
         shop()
-            .as_young_session()
+            .with_young_age()
             .with_open_transaction(&["START TRANSACTION", "UPDATE t SET v = v + 1 WHERE id BETWEEN 401 AND 404"], 4),
-        SessionDefinition::new_idle("app", None).as_young_session().with_sleep_statement("young"),
-        SessionDefinition::new_idle("reader", Some("shop")).as_young_session().with_sleep_statement("young, too"),
-        SessionDefinition::new_idle("app", None).as_young_session().with_ipv6().with_sleep_statement("young, from ::1"),
+        SessionDefinition::new_idle("app", None).with_young_age().with_sleep_statement("young"),
+        SessionDefinition::new_idle("reader", Some("shop")).with_young_age().with_sleep_statement("young, too"),
+        SessionDefinition::new_idle("app", None).with_young_age().with_ipv6().with_sleep_statement("young, from ::1"),
     ]);
     definitions
 }
