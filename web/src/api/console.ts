@@ -62,7 +62,9 @@ export const instance = (project: string, id: string) =>
 export const permissions = (project: string, id: string) =>
   createGetQuery<Api.Permissions>(`${instancePath({ project, instance: id })}/permissions`);
 export const threshold = (project: string, id: string) =>
-  createGetQuery<Api.SlowProcessThreshold>(`${taurusInstancePath({ project, instance: id })}/slow-process-threshold`);
+  createGetQuery<Api.SlowSessionThresholdView>(
+    `${taurusInstancePath({ project, instance: id })}/slow-process-threshold`,
+  );
 
 export const streamUrl = (nodeRef: NodeRef, seconds: number) =>
   `${nodePath(nodeRef)}/stream${queryString({ interval: seconds })}`;
