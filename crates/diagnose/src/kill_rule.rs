@@ -30,26 +30,15 @@ pub enum KillVerdict {
     Killed,
 }
 
-/// Reason why a matching session is excluded from kills.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ExclusionReason {
-    /// The session is an internal server thread, such as a replication or event scheduler thread.
-    Internal,
-    /// The session's account is protected.
-    Protected,
-    /// The session was already killed and is still terminating.
-    Terminating,
-}
-
-impl ExclusionReason {
-    /// Returns the machine-readable name of the exclusion reason.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Internal => "internal",
-            Self::Protected => "protected",
-            Self::Terminating => "dying",
-        }
+clew_model::named_enum! {
+    /// Reason why a matching session is excluded from kills.
+    pub enum ExclusionReason {
+        /// The session is an internal server thread, such as a replication or event scheduler thread.
+        Internal = "internal",
+        /// The session's account is protected.
+        Protected = "protected",
+        /// The session was already killed and is still terminating.
+        Terminating = "dying",
     }
 }
 

@@ -102,6 +102,20 @@ pub(crate) enum StatementToken {
     Other,
 }
 
+impl StatementToken {
+    /// Returns the text of a keyword or name, or `None` for other tokens.
+    pub(crate) fn name(&self) -> Option<&str> {
+        match self {
+            Self::Word(name) | Self::QuotedName(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_keyword(&self, keyword: &str) -> bool {
+        matches!(self, Self::Word(word) if word.eq_ignore_ascii_case(keyword))
+    }
+}
+
 /// Returns up to `max` tokens of a statement and a flag that is true if the statement has no further tokens.
 pub(crate) fn tokenize_statement(statement: &[u8], max: usize) -> (Vec<StatementToken>, bool) {
     let mut lexer = Lexer::new(statement).with_executable_comments();

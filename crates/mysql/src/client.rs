@@ -135,9 +135,9 @@ impl Client {
             ChannelSecurity { encrypted, verified: encrypted && tls::tls_authenticates_server(node), is_loopback };
         let password = node.password.as_ref().map(|password| password.expose_secret().to_owned());
         let mut exchange = AuthExchange::new(node, password, channel, &greeting);
-        let plugin = exchange.current_auth_plugin();
+        let plugin = exchange.plugin.clone();
         let response = HandshakeResponse::new(
-            exchange.initial_auth_response(),
+            exchange.compute_challenge_response(),
             (5, 7, 0),
             Some(node.user.as_bytes()),
             None::<&[u8]>,

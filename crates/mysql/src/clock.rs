@@ -245,14 +245,14 @@ impl NodeClockHistory {
 
     /// Selects the clock history of `server`. Returns true if the previous call selected a different server.
     pub(crate) fn select_server_clock_history(&mut self, server: &ServerInstance) -> bool {
-        let identity = server.server_identity();
+        let identity = &server.identity;
         let is_another = self.servers.back().is_some_and(|(last, _)| last != identity);
         let index = self.servers.iter().position(|(stored, _)| stored == identity);
         let readings = index.and_then(|at| self.servers.remove(at)).map(|(_, readings)| readings).unwrap_or_default();
         if self.servers.len() == MAX_TRACKED_SERVERS_PER_NODE {
             self.servers.pop_front();
         }
-        self.servers.push_back((identity.to_owned(), readings));
+        self.servers.push_back((identity.clone(), readings));
         is_another
     }
 

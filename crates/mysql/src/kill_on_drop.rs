@@ -155,7 +155,7 @@ async fn kill_with_retries(abandoned: &AbandonedStatement) -> Result<(), Abandon
 async fn open_connection_for_kill(
     abandoned: &AbandonedStatement,
 ) -> Result<(Option<ConnectionPermit>, RawConnection), Failure> {
-    let permit = match abandoned.permit.connection_purpose() {
+    let permit = match abandoned.permit.purpose {
         ConnectionPurpose::Reading => {
             let (permits, address) = (&abandoned.connector.registry.permits, abandoned.permit.address());
             Some(permits.acquire(address, ConnectionPurpose::Killing, TIMEOUT_PER_KILL_ATTEMPT_STEP).await?)
@@ -170,7 +170,7 @@ async fn attempt_kill(
     mut control: RawConnection,
 ) -> Result<KillAttemptOutcome, Failure> {
     let failed = |error: Error| failure::failure_from_client_error(&error, abandoned.permit.address());
-    let start = format!("/* {} */", abandoned.own.connection_tag()).into_bytes();
+    let start = format!("/* {} */", abandoned.own.tag).into_bytes();
     let account = abandoned.node.user.as_bytes();
     let mut filter = control.own_session_filter();
     let mut rows =

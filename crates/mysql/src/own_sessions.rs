@@ -9,10 +9,11 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clew_model::Session;
+use parking_lot::Mutex;
 use uuid::Uuid;
 
 /// Closed connections stay registered for one minute, because the process list may still contain their sessions.
@@ -47,13 +48,9 @@ impl OwnConnections {
     ) -> ConnectionRegistration {
         let (account, address) = (account.as_bytes().to_vec(), address.to_owned());
         let entry = OwnConnection { account, address, local, id: None, listed: None, closed: None };
-        let number = self.lock().add_connection(entry);
+        let number = self.table.lock().add_connection(entry);
         let tag = format!("clew:{}.{:016x}.{number}", self.installation_marker, self.process_token);
         ConnectionRegistration { connections: self.clone(), number, tag }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, ConnectionTable> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -180,24 +177,20 @@ fn parse_client_address(host: &[u8]) -> Option<(&str, u16)> {
 pub(crate) struct ConnectionRegistration {
     connections: OwnConnections,
     number: u64,
-    tag: String,
+    pub(crate) tag: String,
 }
 
 impl ConnectionRegistration {
-    pub(crate) fn connection_tag(&self) -> &str {
-        &self.tag
-    }
-
     pub(crate) fn installation_marker(&self) -> &str {
         &self.connections.installation_marker
     }
 
     pub(crate) fn set_connection_id(&self, id: u64) {
-        self.connections.lock().set_connection_id(self.number, Some(id));
+        self.connections.table.lock().set_connection_id(self.number, Some(id));
     }
 
     pub(crate) fn mark_closed(&self) {
-        if let Some(entry) = self.connections.lock().entries.get_mut(&self.number) {
+        if let Some(entry) = self.connections.table.lock().entries.get_mut(&self.number) {
             entry.closed = Some(Instant::now());
         }
     }
@@ -218,7 +211,8 @@ pub(crate) struct OwnSessionFilter {
     /// Prefix of every statement that the processes of this Clew installation send to monitored servers.
     start: Vec<u8>,
     address: String,
-    listed: Option<u64>,
+    /// Connection id from the process list, or `None` if the process list does not contain the connection.
+    pub(crate) listed: Option<u64>,
 }
 
 impl OwnSessionFilter {
@@ -241,7 +235,7 @@ impl OwnSessionFilter {
         if statement.starts_with(&self.start) && session.user == self.account {
             if statement.starts_with(&self.tag) && self.listed.is_none() {
                 self.listed = Some(session.id);
-                let mut table = self.connections.lock();
+                let mut table = self.connections.table.lock();
                 table.set_connection_id(self.number, Some(session.id));
                 if let Some(entry) = table.entries.get_mut(&self.number) {
                     entry.listed = Some(session.host.clone());
@@ -249,12 +243,7 @@ impl OwnSessionFilter {
             }
             return true;
         }
-        self.connections.lock().contains_session(session, &self.address)
-    }
-
-    /// Returns the connection id from the process list, or `None` if the process list does not contain the connection.
-    pub(crate) fn connection_id_in_process_list(&self) -> Option<u64> {
-        self.listed
+        self.connections.table.lock().contains_session(session, &self.address)
     }
 }
 
@@ -307,17 +296,16 @@ mod tests {
             session.statement = Some(statement.into_bytes());
             session
         };
-        let behind_proxy = with(session(99, "198.51.100.1:9"), format!("/* {} */ SELECT 1", other.connection_tag()));
+        let behind_proxy = with(session(99, "198.51.100.1:9"), format!("/* {} */ SELECT 1", other.tag));
         assert!(filter.is_own_session(&behind_proxy));
-        assert_eq!(filter.connection_id_in_process_list(), None, "the statement of another connection");
+        assert_eq!(filter.listed, None, "the statement of another connection");
         let forged = Session { user: b"app".to_vec(), ..behind_proxy.clone() };
         assert!(!filter.is_own_session(&forged), "another account repeats a statement");
-        let quoted = with(session(98, "198.51.100.1:9"), format!("SELECT '/* {} */'", other.connection_tag()));
+        let quoted = with(session(98, "198.51.100.1:9"), format!("SELECT '/* {} */'", other.tag));
         assert!(!filter.is_own_session(&quoted));
-        let itself =
-            with(session(97, "198.51.100.1:8"), format!("/* {} */ SHOW FULL PROCESSLIST", own.connection_tag()));
+        let itself = with(session(97, "198.51.100.1:8"), format!("/* {} */ SHOW FULL PROCESSLIST", own.tag));
         assert!(filter.is_own_session(&itself));
-        assert_eq!(filter.connection_id_in_process_list(), Some(97));
+        assert_eq!(filter.listed, Some(97));
         assert!(filter.is_own_session(&session(97, "198.51.100.1:8")), "its address in the list is known now");
         assert!(!filter.is_own_session(&session(97, "198.51.100.1:7")));
     }
@@ -327,11 +315,11 @@ mod tests {
         let (first, second) = (OwnConnections::new("marker"), OwnConnections::new("marker"));
         let (own, _) = opened(&first, "192.0.2.7:40041", 7);
         let (other, mut filter) = opened(&second, "192.0.2.8:40041", 7);
-        assert_ne!(own.connection_tag(), other.connection_tag());
-        let statement = format!("/* {} */ SELECT 1", own.connection_tag()).into_bytes();
+        assert_ne!(own.tag, other.tag);
+        let statement = format!("/* {} */ SELECT 1", own.tag).into_bytes();
         let session = Session { statement: Some(statement), ..session(9, "192.0.2.7:40041") };
         assert!(filter.is_own_session(&session), "the installation is the same");
-        assert_eq!(filter.connection_id_in_process_list(), None, "the process is another one");
+        assert_eq!(filter.listed, None, "the process is another one");
     }
 
     #[test]
@@ -352,7 +340,7 @@ mod tests {
     #[test]
     fn address_without_a_port_identifies_nothing() {
         let (own, mut filter) = opened(&OwnConnections::default(), "192.0.2.7:40031", 27);
-        let statement = format!("/* {} */ SHOW FULL PROCESSLIST", own.connection_tag());
+        let statement = format!("/* {} */ SHOW FULL PROCESSLIST", own.tag);
         let itself = Session { statement: Some(statement.into_bytes()), ..session(27, "localhost") };
         assert!(filter.is_own_session(&itself));
         assert!(

@@ -14,7 +14,7 @@ pub(crate) async fn read_current_account(connection: &mut Connection) -> Result<
 /// Returns `None` if the server returns `NULL` or no rows.
 pub(crate) async fn query_single_value<T>(connection: &mut Connection, statement: &str) -> Result<Option<T>, Failure>
 where
-    Option<T>: mysql_common::prelude::FromRow + Send + 'static,
+    Option<T>: mysql_common::prelude::FromRow,
 {
     let rows = connection.read_rows::<Option<T>>(statement).await?;
     Ok(rows.into_iter().next().flatten())

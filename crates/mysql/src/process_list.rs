@@ -23,7 +23,7 @@ pub(crate) async fn query_full_process_list(
     client: &mut Client,
     max_row: usize,
 ) -> Result<ProcessListReader<'_>, Error> {
-    query_session_rows(client, sql_statements::PROCESS_LIST_QUERY, max_row).await
+    ProcessListReader::open(client, sql_statements::PROCESS_LIST_QUERY, max_row).await
 }
 
 /// `performance_schema.processlist` does not take a global lock, but truncates each statement to 1,024 bytes.
@@ -31,18 +31,14 @@ pub(crate) async fn query_performance_schema_process_list(
     client: &mut Client,
     max_row: usize,
 ) -> Result<ProcessListReader<'_>, Error> {
-    query_session_rows(client, sql_statements::PERFORMANCE_SCHEMA_PROCESS_LIST_QUERY, max_row).await
+    ProcessListReader::open(client, sql_statements::PERFORMANCE_SCHEMA_PROCESS_LIST_QUERY, max_row).await
 }
 
-async fn query_session_rows<'a>(
-    client: &'a mut Client,
-    query: &str,
-    max_row: usize,
-) -> Result<ProcessListReader<'a>, Error> {
-    Ok(ProcessListReader { rows: client.query(query, max_row).await?, truncated: 0, clamped: 0 })
-}
+impl<'a> ProcessListReader<'a> {
+    async fn open(client: &'a mut Client, query: &str, max_row: usize) -> Result<Self, Error> {
+        Ok(Self { rows: client.query(query, max_row).await?, truncated: 0, clamped: 0 })
+    }
 
-impl ProcessListReader<'_> {
     pub(crate) async fn next(&mut self) -> Result<Option<Session>, Error> {
         let Some(cells) = self.rows.next().await? else { return Ok(None) };
         self.truncated += u64::from(cells.truncated);

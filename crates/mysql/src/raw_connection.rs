@@ -72,7 +72,7 @@ impl RawConnection {
         let socket = TcpConnection::connect(addresses).await?;
         let address = node.address();
         let own = connector.registry.own_connections.register_connection(socket.local, &node.user, &address);
-        let tag = own.connection_tag().to_owned();
+        let tag = own.tag.clone();
         let client = Client::perform_handshake(socket, node, tag, connector.limits.bytes).await?;
         Ok(Self { client, own: Arc::new(own), account: node.user.clone(), address, id: 0, server_host: None })
     }
@@ -115,6 +115,6 @@ impl RawConnection {
     /// Behind a proxy, the process list query and the `KILL` statement could reach different servers.
     /// Before the call, `filter` must have processed every session in the process list.
     pub(crate) fn is_directly_connected(&self, filter: &OwnSessionFilter) -> bool {
-        self.matches_handshake_connection_id() && filter.connection_id_in_process_list() == Some(self.id)
+        self.matches_handshake_connection_id() && filter.listed == Some(self.id)
     }
 }

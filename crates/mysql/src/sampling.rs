@@ -282,5 +282,5 @@ async fn read_process_list(
     }
     let limitation = rows.limitation_for_invalid_idle_times();
     connection.limitations.extend(limitation);
-    Ok(own.connection_id_in_process_list().is_some())
+    Ok(own.listed.is_some())
 }

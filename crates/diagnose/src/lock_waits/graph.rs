@@ -92,6 +92,12 @@ pub struct LockResource {
     pub data: Option<String>,
 }
 
+impl LockResource {
+    pub(super) fn new(kind: LockResourceKind, schema: Option<String>, name: Option<String>) -> Self {
+        Self { kind, schema, name, index: None, data: None }
+    }
+}
+
 /// Kind of lock resource.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum LockResourceKind {

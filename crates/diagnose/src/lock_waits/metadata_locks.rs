@@ -56,91 +56,63 @@ impl MetadataLockObject {
     }
 }
 
-/// Kind of object that a metadata lock protects.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum MetadataLockObjectKind {
-    /// Global scope, locked by `FLUSH TABLES WITH READ LOCK` on MySQL to block data changes.
-    Global,
-    /// Commit scope, locked by `FLUSH TABLES WITH READ LOCK` on MySQL to block commits.
-    Commit,
-    /// Backup scope, locked by `LOCK INSTANCE FOR BACKUP` on MySQL and by all global locks on MariaDB.
-    Backup,
-    /// A schema.
-    Schema,
-    /// A table or view.
-    Table,
-    /// A stored function.
-    Function,
-    /// A stored procedure.
-    Procedure,
-    /// A trigger.
-    Trigger,
-    /// A scheduled event.
-    Event,
-    /// A tablespace.
-    Tablespace,
-    /// User lock, acquired with `GET_LOCK`.
-    UserLock,
-    /// Any other kind of object. The value is the object type reported by the server, in lower case.
-    Other(Box<str>),
-}
-
-/// Object kinds by server name: the names in `performance_schema`, followed by the names in `metadata_lock_info`.
-const LOCK_OBJECT_KINDS_BY_NAME: [(&str, MetadataLockObjectKind); 22] = [
-    ("GLOBAL", MetadataLockObjectKind::Global),
-    ("COMMIT", MetadataLockObjectKind::Commit),
-    ("BACKUP LOCK", MetadataLockObjectKind::Backup),
-    ("BACKUP", MetadataLockObjectKind::Backup),
-    ("SCHEMA", MetadataLockObjectKind::Schema),
-    ("TABLE", MetadataLockObjectKind::Table),
-    ("FUNCTION", MetadataLockObjectKind::Function),
-    ("PROCEDURE", MetadataLockObjectKind::Procedure),
-    ("TRIGGER", MetadataLockObjectKind::Trigger),
-    ("EVENT", MetadataLockObjectKind::Event),
-    ("TABLESPACE", MetadataLockObjectKind::Tablespace),
-    ("USER LEVEL LOCK", MetadataLockObjectKind::UserLock),
-    ("Global read lock", MetadataLockObjectKind::Global),
-    ("Commit lock", MetadataLockObjectKind::Commit),
-    ("Schema metadata lock", MetadataLockObjectKind::Schema),
-    ("Table metadata lock", MetadataLockObjectKind::Table),
-    ("Stored function metadata lock", MetadataLockObjectKind::Function),
-    ("Stored procedure metadata lock", MetadataLockObjectKind::Procedure),
-    ("Trigger metadata lock", MetadataLockObjectKind::Trigger),
-    ("Event metadata lock", MetadataLockObjectKind::Event),
-    ("Tablespace lock", MetadataLockObjectKind::Tablespace),
-    ("User lock", MetadataLockObjectKind::UserLock),
-];
-
-impl MetadataLockObjectKind {
-    /// Parses a value of `metadata_locks.OBJECT_TYPE` or `metadata_lock_info.LOCK_TYPE`.
-    #[must_use]
-    pub fn parse(printed: &str) -> Self {
-        LOCK_OBJECT_KINDS_BY_NAME
-            .iter()
-            .find(|(name, _)| name.eq_ignore_ascii_case(printed))
-            .map_or_else(|| Self::Other(printed.to_ascii_lowercase().into()), |(_, kind)| kind.clone())
-    }
-}
-
-impl MetadataLockObjectKind {
-    /// Returns the English and Chinese names of the object kind or of its lock, such as `table` and `表元数据锁`.
-    #[must_use]
-    pub fn name(&self) -> LocalizedText {
-        match self {
-            Self::Global => LocalizedText::new("global read lock", "全局读锁"),
-            Self::Commit => LocalizedText::new("commit lock", "提交锁"),
-            Self::Backup => LocalizedText::new("backup lock", "备份锁"),
-            Self::Schema => LocalizedText::new("schema", "库元数据锁"),
-            Self::Table => LocalizedText::new("table", "表元数据锁"),
-            Self::Function => LocalizedText::new("function", "存储函数元数据锁"),
-            Self::Procedure => LocalizedText::new("procedure", "存储过程元数据锁"),
-            Self::Trigger => LocalizedText::new("trigger", "触发器元数据锁"),
-            Self::Event => LocalizedText::new("event", "事件元数据锁"),
-            Self::Tablespace => LocalizedText::new("tablespace", "表空间锁"),
-            Self::UserLock => LocalizedText::new("user lock", "用户锁"),
-            Self::Other(name) => LocalizedText::untranslated(name.to_string()),
+/// Defines the object kinds with their English and Chinese names.
+/// The server names are the names in `performance_schema`, followed by the name in `metadata_lock_info`.
+macro_rules! object_kinds {
+    ($($(#[$about:meta])* $variant:ident = $english:literal, $chinese:literal, $server_names:expr;)+) => {
+        /// Kind of object that a metadata lock protects.
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum MetadataLockObjectKind {
+            $($(#[$about])* $variant,)+
+            /// Any other kind of object. The value is the object type reported by the server, in lower case.
+            Other(Box<str>),
         }
-    }
+
+        impl MetadataLockObjectKind {
+            /// Parses a value of `metadata_locks.OBJECT_TYPE` or `metadata_lock_info.LOCK_TYPE`.
+            #[must_use]
+            pub fn parse(printed: &str) -> Self {
+                $(if $server_names.iter().any(|name| name.eq_ignore_ascii_case(printed)) {
+                    return Self::$variant;
+                })+
+                Self::Other(printed.to_ascii_lowercase().into())
+            }
+
+            /// Returns the English and Chinese names of the object kind or of its lock, such as `table` and `表元数据锁`.
+            #[must_use]
+            pub fn name(&self) -> LocalizedText {
+                match self {
+                    $(Self::$variant => LocalizedText::from_static($english, $chinese),)+
+                    Self::Other(name) => LocalizedText::untranslated(name.to_string()),
+                }
+            }
+        }
+    };
+}
+
+object_kinds! {
+    /// Global scope, locked by `FLUSH TABLES WITH READ LOCK` on MySQL to block data changes.
+    Global = "global read lock", "全局读锁", ["GLOBAL", "Global read lock"];
+    /// Commit scope, locked by `FLUSH TABLES WITH READ LOCK` on MySQL to block commits.
+    Commit = "commit lock", "提交锁", ["COMMIT", "Commit lock"];
+    /// Backup scope, locked by `LOCK INSTANCE FOR BACKUP` on MySQL and by all global locks on MariaDB.
+    Backup = "backup lock", "备份锁", ["BACKUP LOCK", "BACKUP"];
+    /// A schema.
+    Schema = "schema", "库元数据锁", ["SCHEMA", "Schema metadata lock"];
+    /// A table or view.
+    Table = "table", "表元数据锁", ["TABLE", "Table metadata lock"];
+    /// A stored function.
+    Function = "function", "存储函数元数据锁", ["FUNCTION", "Stored function metadata lock"];
+    /// A stored procedure.
+    Procedure = "procedure", "存储过程元数据锁", ["PROCEDURE", "Stored procedure metadata lock"];
+    /// A trigger.
+    Trigger = "trigger", "触发器元数据锁", ["TRIGGER", "Trigger metadata lock"];
+    /// A scheduled event.
+    Event = "event", "事件元数据锁", ["EVENT", "Event metadata lock"];
+    /// A tablespace.
+    Tablespace = "tablespace", "表空间锁", ["TABLESPACE", "Tablespace lock"];
+    /// User lock, acquired with `GET_LOCK`.
+    UserLock = "user lock", "用户锁", ["USER LEVEL LOCK", "User lock"];
 }
 
 /// Formats the kind of object in English.

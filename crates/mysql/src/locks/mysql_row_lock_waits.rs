@@ -29,12 +29,12 @@ pub(super) async fn read_row_lock_waits(connection: &mut Connection) -> Result<V
         blocking_transaction,
         blocking_thread,
     ): WaitRow| {
-        RowLockWaitWithThreadIds::new(
-            owner(waiting_transaction, waiting_thread),
-            owner(blocking_transaction, blocking_thread),
-            locks.get(&requested_lock).cloned().unwrap_or_default(),
-            locks.get(&held_lock).map(|lock| lock.mode.clone()),
-        )
+        RowLockWaitWithThreadIds {
+            waiting: owner(waiting_transaction, waiting_thread),
+            blocking: owner(blocking_transaction, blocking_thread),
+            lock: locks.get(&requested_lock).cloned().unwrap_or_default(),
+            held_mode: locks.get(&held_lock).map(|lock| lock.mode.clone()),
+        }
     };
     Ok(rows.into_iter().map(wait).collect())
 }
