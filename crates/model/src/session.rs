@@ -41,6 +41,12 @@ impl Session {
         }
     }
 
+    /// Returns true if the session runs no statement: its command is `Sleep`.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.command.eq_ignore_ascii_case(b"Sleep")
+    }
+
     /// Returns the host without its port: `10.0.0.7` for `10.0.0.7:51234`, `::1` for `[::1]:51234`.
     #[must_use]
     pub fn host_without_port(&self) -> &[u8] {

@@ -49,7 +49,7 @@ impl Connection {
         let NodeConnector { limits, registry } = connector;
         let address = node.address();
         let deadline = Instant::now() + limits.read_timeout;
-        let permit = registry.permits.acquire(&address, purpose, limits.connection_permit_timeout()).await?;
+        let permit = registry.permits.acquire(&address, purpose, limits.read_timeout / 2).await?;
         if let Some(failure) = registry.refused_logins.find_recent_login_failure(node, permit.requested_at) {
             return Err(failure);
         }
@@ -72,7 +72,7 @@ impl Connection {
         let address = node.address();
         let reading = |error: Error| failure::failure_from_client_error(&error, &address);
         let since = permit.acquired_at;
-        let in_flight = raw.client.statement_in_flight_flag();
+        let in_flight = raw.client.in_flight.clone();
         let mut guard = KillOnDropGuard::new(node.clone(), connector.clone(), raw.own.clone(), permit, in_flight);
         let version = raw.read_version_and_connection_id().await.map_err(reading)?;
         guard.set_server_host(raw.server_host.clone());

@@ -72,7 +72,3 @@ pub(crate) fn is_server_timeout(error: &ServerError) -> bool {
     // Lock wait, MySQL's max_execution_time, MariaDB's max_statement_time.
     matches!(error.code, 1205 | 3024 | 1969)
 }
-
-pub(crate) fn name_resolution_failure(address: &str, error: &std::io::Error) -> Failure {
-    Failure::new(FailureKind::Unreachable, format!("{address}: cannot resolve the host name: {error}"))
-}

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use clew_model::{Failure, FailureKind, NodeUrl, Session};
+use clew_model::{Failure, FailureKind, NodeUrl};
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
@@ -178,7 +178,8 @@ async fn attempt_kill(
     let mut ids = Vec::new();
     while let Some(session) = rows.next().await.map_err(failed)? {
         filter.is_own_session(&session);
-        if is_running_abandoned_statement(&session, account, &start) {
+        let runs_statement = session.statement.as_deref().is_some_and(|statement| statement.starts_with(&start));
+        if session.user == account && runs_statement {
             ids.push(session.id);
         }
     }
@@ -196,8 +197,4 @@ async fn attempt_kill(
     };
     control.client.quit().await.map_err(failed)?;
     Ok(outcome)
-}
-
-fn is_running_abandoned_statement(session: &Session, account: &[u8], start: &[u8]) -> bool {
-    session.user == account && session.statement.as_deref().is_some_and(|statement| statement.starts_with(start))
 }

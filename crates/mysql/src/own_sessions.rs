@@ -67,8 +67,8 @@ struct ConnectionTable {
     /// Connections by connection number, which is unique within this process.
     entries: HashMap<u64, OwnConnection>,
     /// Maps each connection id to connection numbers. Different servers may assign the same connection id.
-    by_id: HashMap<u64, HashSet<u64>>,
-    without_id: HashSet<u64>,
+    /// The key `None` contains the numbers of the connections whose id is not known yet.
+    by_id: HashMap<Option<u64>, HashSet<u64>>,
 }
 
 impl ConnectionTable {
@@ -76,37 +76,29 @@ impl ConnectionTable {
     fn add_connection(&mut self, entry: OwnConnection) -> u64 {
         let expired =
             |entry: &OwnConnection| entry.closed.is_some_and(|closed| closed.elapsed() >= CLOSED_CONNECTION_RETENTION);
-        let numbers: Vec<u64> =
-            self.entries.iter().filter(|(_, entry)| expired(entry)).map(|(number, _)| *number).collect();
-        for number in numbers {
-            self.set_connection_id(number, None);
-            self.without_id.remove(&number);
-            self.entries.remove(&number);
+        let removed: Vec<(u64, OwnConnection)> = self.entries.extract_if(|_, entry| expired(entry)).collect();
+        for (number, entry) in removed {
+            self.remove_from_index(number, entry.id);
         }
         let number = self.next_number;
         self.next_number += 1;
+        self.by_id.entry(entry.id).or_default().insert(number);
         self.entries.insert(number, entry);
-        self.without_id.insert(number);
         number
     }
 
-    fn set_connection_id(&mut self, number: u64, id: Option<u64>) {
+    fn set_connection_id(&mut self, number: u64, id: u64) {
         let Some(entry) = self.entries.get_mut(&number) else { return };
-        if let Some(previous_id) = std::mem::replace(&mut entry.id, id)
-            && let Some(numbers) = self.by_id.get_mut(&previous_id)
-        {
+        let previous_id = entry.id.replace(id);
+        self.remove_from_index(number, previous_id);
+        self.by_id.entry(Some(id)).or_default().insert(number);
+    }
+
+    fn remove_from_index(&mut self, number: u64, id: Option<u64>) {
+        if let Some(numbers) = self.by_id.get_mut(&id) {
             numbers.remove(&number);
             if numbers.is_empty() {
-                self.by_id.remove(&previous_id);
-            }
-        }
-        match id {
-            Some(id) => {
-                self.without_id.remove(&number);
-                self.by_id.entry(id).or_default().insert(number);
-            }
-            None => {
-                self.without_id.insert(number);
+                self.by_id.remove(&id);
             }
         }
     }
@@ -114,8 +106,7 @@ impl ConnectionTable {
     fn contains_session(&self, session: &Session, address: &str) -> bool {
         let matches =
             |number: &u64| self.entries.get(number).is_some_and(|entry| entry.matches_session(session, address));
-        self.by_id.get(&session.id).is_some_and(|numbers| numbers.iter().any(matches))
-            || self.without_id.iter().any(matches)
+        [Some(session.id), None].iter().filter_map(|id| self.by_id.get(id)).flatten().any(matches)
     }
 }
 
@@ -186,7 +177,7 @@ impl ConnectionRegistration {
     }
 
     pub(crate) fn set_connection_id(&self, id: u64) {
-        self.connections.table.lock().set_connection_id(self.number, Some(id));
+        self.connections.table.lock().set_connection_id(self.number, id);
     }
 
     pub(crate) fn mark_closed(&self) {
@@ -236,7 +227,7 @@ impl OwnSessionFilter {
             if statement.starts_with(&self.tag) && self.listed.is_none() {
                 self.listed = Some(session.id);
                 let mut table = self.connections.table.lock();
-                table.set_connection_id(self.number, Some(session.id));
+                table.set_connection_id(self.number, session.id);
                 if let Some(entry) = table.entries.get_mut(&self.number) {
                     entry.listed = Some(session.host.clone());
                 }

@@ -98,17 +98,14 @@ impl RollbackSample {
     }
 
     fn count_rows_rolled_back(&self, now: &RollbackProgress) -> u64 {
-        let before = self.rollbacks.iter().find(|before| before.is_same_transaction(now));
+        // Transaction ids are unique within a server.
+        let is_same = |before: &&RollbackProgress| before.rollback.transaction_id == now.rollback.transaction_id;
+        let before = self.rollbacks.iter().find(is_same);
         before.map_or(0, |before| before.rollback.rows_modified.saturating_sub(now.rollback.rows_modified))
     }
 }
 
 impl RollbackProgress {
-    /// Compares only the transaction ids, which are unique within a server.
-    fn is_same_transaction(&self, other: &Self) -> bool {
-        self.rollback.transaction_id == other.rollback.transaction_id
-    }
-
     fn build_rollback_with_remaining_time(&self, rows_undone: u64, passed: Duration) -> Rollback {
         let remaining_seconds =
             estimate_remaining_seconds(self.rollback.rows_modified, rows_undone, passed).unwrap_or(self.age).max(1);

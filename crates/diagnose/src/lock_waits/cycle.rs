@@ -4,6 +4,24 @@
 // Every index is a node number, which is less than the length of every list.
 #[allow(clippy::indexing_slicing)]
 pub(super) fn find_strongly_connected_components(successors: &[Vec<usize>]) -> Vec<Vec<usize>> {
+    /// Appends the unvisited nodes that are reachable from `start`, each after the nodes found from it.
+    ///
+    /// The search uses an explicit stack instead of recursion, because a wait chain can contain thousands of sessions.
+    fn append_in_postorder(start: usize, edges: &[Vec<usize>], visited: &mut [bool], order: &mut Vec<usize>) {
+        let mut path = Vec::new();
+        if !std::mem::replace(&mut visited[start], true) {
+            path.push((start, edges[start].iter()));
+        }
+        while let Some((node, targets)) = path.last_mut() {
+            if let Some(&target) = targets.find(|&&target| !std::mem::replace(&mut visited[target], true)) {
+                path.push((target, edges[target].iter()));
+            } else {
+                order.push(*node);
+                path.pop();
+            }
+        }
+    }
+
     let mut predecessors = vec![Vec::new(); successors.len()];
     for (node, targets) in successors.iter().enumerate() {
         for &target in targets {
@@ -26,25 +44,6 @@ pub(super) fn find_strongly_connected_components(successors: &[Vec<usize>]) -> V
         }
     }
     components
-}
-
-/// Appends the unvisited nodes that are reachable from `start`, each after the nodes found from it.
-///
-/// The search uses an explicit stack instead of recursion, because a wait chain can contain thousands of sessions.
-#[allow(clippy::indexing_slicing)]
-fn append_in_postorder(start: usize, edges: &[Vec<usize>], visited: &mut [bool], order: &mut Vec<usize>) {
-    let mut path = Vec::new();
-    if !std::mem::replace(&mut visited[start], true) {
-        path.push((start, edges[start].iter()));
-    }
-    while let Some((node, targets)) = path.last_mut() {
-        if let Some(&target) = targets.find(|&&target| !std::mem::replace(&mut visited[target], true)) {
-            path.push((target, edges[target].iter()));
-        } else {
-            order.push(*node);
-            path.pop();
-        }
-    }
 }
 
 #[cfg(test)]

@@ -196,7 +196,7 @@ impl ParticipantDetail {
     /// Returns true if the waiter or blocker is an idle session.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.session.as_ref().is_some_and(|session| session.command.eq_ignore_ascii_case(b"Sleep"))
+        self.session.as_ref().is_some_and(Session::is_idle)
     }
 
     /// Returns true if the transaction is being rolled back.

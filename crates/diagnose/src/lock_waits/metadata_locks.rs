@@ -3,7 +3,7 @@
 use std::fmt;
 
 use clew_model::LocalizedText;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 /// Status of a metadata lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -122,76 +122,61 @@ impl fmt::Display for MetadataLockObjectKind {
     }
 }
 
-macro_rules! modes {
-    ($($(#[$about:meta])* $variant:ident = $name:literal),+ $(,)?) => {
-        /// Mode of a metadata lock.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum MetadataLockMode { $($(#[$about])* $variant),+ }
-
-        impl MetadataLockMode {
-            /// All modes.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            /// Returns the server's name for the lock mode, such as `SHARED_READ`.
-            #[must_use]
-            pub fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name),+ }
-            }
-        }
-    };
-}
-
-modes! {
-    /// Lock mode for modifying an object within a global, schema, commit or backup scope.
-    IntentionExclusive = "INTENTION_EXCLUSIVE",
-    /// Lock mode for accessing an object's definition.
-    Shared = "SHARED",
-    /// Like the lock mode `Shared`, but requests do not wait for pending `Exclusive` requests.
-    SharedHighPrio = "SHARED_HIGH_PRIO",
-    /// Lock mode for reading rows.
-    SharedRead = "SHARED_READ",
-    /// Lock mode for modifying rows.
-    SharedWrite = "SHARED_WRITE",
-    /// Lock mode for low-priority row modifications (MySQL only).
-    SharedWriteLowPrio = "SHARED_WRITE_LOW_PRIO",
-    /// Lock mode for preparing a DDL operation.
-    SharedUpgradable = "SHARED_UPGRADABLE",
-    /// Lock mode of `LOCK TABLES … READ`.
-    SharedReadOnly = "SHARED_READ_ONLY",
-    /// Lock mode for DDL operations that allow concurrent reads, and for user locks on MariaDB.
-    SharedNoWrite = "SHARED_NO_WRITE",
-    /// Lock mode of `LOCK TABLES … WRITE`.
-    SharedNoReadWrite = "SHARED_NO_READ_WRITE",
-    /// Lock mode for DDL operations.
-    Exclusive = "EXCLUSIVE",
-    /// Lock mode of MariaDB's `BACKUP STAGE START`.
-    BackupStart = "BACKUP_START",
-    /// Lock mode of MariaDB's `BACKUP STAGE FLUSH`.
-    BackupFlush = "BACKUP_FLUSH",
-    /// Lock mode in which `BACKUP STAGE BLOCK_DDL` waits for running statements that modify non-transactional tables.
-    BackupWaitFlush = "BACKUP_WAIT_FLUSH",
-    /// Lock mode of MariaDB's `BACKUP STAGE BLOCK_DDL`.
-    BackupWaitDdl = "BACKUP_WAIT_DDL",
-    /// Lock mode of MariaDB's `BACKUP STAGE BLOCK_COMMIT`.
-    BackupWaitCommit = "BACKUP_WAIT_COMMIT",
-    /// Lock mode for the first step of `FLUSH TABLES WITH READ LOCK`, which blocks data changes.
-    BackupFtwrl1 = "BACKUP_FTWRL1",
-    /// Lock mode for the second step of `FLUSH TABLES WITH READ LOCK`, which blocks commits.
-    BackupFtwrl2 = "BACKUP_FTWRL2",
-    /// Lock mode for row modifications in non-transactional tables.
-    BackupDml = "BACKUP_DML",
-    /// Lock mode for row modifications in transactional tables.
-    BackupTransDml = "BACKUP_TRANS_DML",
-    /// Lock mode for row modifications in system tables.
-    BackupSysDml = "BACKUP_SYS_DML",
-    /// Lock mode for DDL operations.
-    BackupDdl = "BACKUP_DDL",
-    /// Lock mode that temporarily blocks DDL operations.
-    BackupBlockDdl = "BACKUP_BLOCK_DDL",
-    /// Lock mode for copying rows in `ALTER TABLE`.
-    BackupAlterCopy = "BACKUP_ALTER_COPY",
-    /// Lock mode for committing a transaction.
-    BackupCommit = "BACKUP_COMMIT",
+clew_model::named_enum! {
+    /// Mode of a metadata lock, named as in the server.
+    #[derive(PartialOrd, Ord)]
+    pub enum MetadataLockMode {
+        /// Lock mode for modifying an object within a global, schema, commit or backup scope.
+        IntentionExclusive = "INTENTION_EXCLUSIVE",
+        /// Lock mode for accessing an object's definition.
+        Shared = "SHARED",
+        /// Like the lock mode `Shared`, but requests do not wait for pending `Exclusive` requests.
+        SharedHighPrio = "SHARED_HIGH_PRIO",
+        /// Lock mode for reading rows.
+        SharedRead = "SHARED_READ",
+        /// Lock mode for modifying rows.
+        SharedWrite = "SHARED_WRITE",
+        /// Lock mode for low-priority row modifications (MySQL only).
+        SharedWriteLowPrio = "SHARED_WRITE_LOW_PRIO",
+        /// Lock mode for preparing a DDL operation.
+        SharedUpgradable = "SHARED_UPGRADABLE",
+        /// Lock mode of `LOCK TABLES … READ`.
+        SharedReadOnly = "SHARED_READ_ONLY",
+        /// Lock mode for DDL operations that allow concurrent reads, and for user locks on MariaDB.
+        SharedNoWrite = "SHARED_NO_WRITE",
+        /// Lock mode of `LOCK TABLES … WRITE`.
+        SharedNoReadWrite = "SHARED_NO_READ_WRITE",
+        /// Lock mode for DDL operations.
+        Exclusive = "EXCLUSIVE",
+        /// Lock mode of MariaDB's `BACKUP STAGE START`.
+        BackupStart = "BACKUP_START",
+        /// Lock mode of MariaDB's `BACKUP STAGE FLUSH`.
+        BackupFlush = "BACKUP_FLUSH",
+        /// Lock mode in which `BACKUP STAGE BLOCK_DDL` waits for running statements that modify non-transactional tables.
+        BackupWaitFlush = "BACKUP_WAIT_FLUSH",
+        /// Lock mode of MariaDB's `BACKUP STAGE BLOCK_DDL`.
+        BackupWaitDdl = "BACKUP_WAIT_DDL",
+        /// Lock mode of MariaDB's `BACKUP STAGE BLOCK_COMMIT`.
+        BackupWaitCommit = "BACKUP_WAIT_COMMIT",
+        /// Lock mode for the first step of `FLUSH TABLES WITH READ LOCK`, which blocks data changes.
+        BackupFtwrl1 = "BACKUP_FTWRL1",
+        /// Lock mode for the second step of `FLUSH TABLES WITH READ LOCK`, which blocks commits.
+        BackupFtwrl2 = "BACKUP_FTWRL2",
+        /// Lock mode for row modifications in non-transactional tables.
+        BackupDml = "BACKUP_DML",
+        /// Lock mode for row modifications in transactional tables.
+        BackupTransDml = "BACKUP_TRANS_DML",
+        /// Lock mode for row modifications in system tables.
+        BackupSysDml = "BACKUP_SYS_DML",
+        /// Lock mode for DDL operations.
+        BackupDdl = "BACKUP_DDL",
+        /// Lock mode that temporarily blocks DDL operations.
+        BackupBlockDdl = "BACKUP_BLOCK_DDL",
+        /// Lock mode for copying rows in `ALTER TABLE`.
+        BackupAlterCopy = "BACKUP_ALTER_COPY",
+        /// Lock mode for committing a transaction.
+        BackupCommit = "BACKUP_COMMIT",
+    }
 }
 
 impl MetadataLockMode {
@@ -200,13 +185,6 @@ impl MetadataLockMode {
     /// The values of `metadata_lock_info.LOCK_MODE` have the prefix `MDL_`.
     #[must_use]
     pub fn parse(printed: &str) -> Option<Self> {
-        let name = printed.strip_prefix("MDL_").unwrap_or(printed);
-        Self::ALL.iter().copied().find(|mode| mode.name() == name)
-    }
-}
-
-impl Serialize for MetadataLockMode {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(self.name())
+        Self::from_name(printed.strip_prefix("MDL_").unwrap_or(printed))
     }
 }

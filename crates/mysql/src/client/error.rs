@@ -20,8 +20,7 @@ pub(crate) enum Error {
     Io(#[from] io::Error),
     #[error("{0}")]
     Tls(String),
-    /// `preferred` is true in TLS mode `preferred`, which permits a client without TLS only over loopback or without a
-    /// password.
+    /// TLS mode `preferred` permits an unencrypted connection only over loopback or without a password.
     #[error(
         "the server does not offer TLS{}",
         if *preferred {

@@ -7,7 +7,7 @@ use clew_model::LocalizedText;
 
 use super::edge_set::EdgeSet;
 use crate::lock_waits::graph::{LockResource, LockResourceKind, LockWait, WaitParticipant};
-use crate::lock_waits::lock_snapshot::{InnoDbLock, LockOwner, LockSnapshotIndex, ObservedTransaction};
+use crate::lock_waits::lock_snapshot::{InnoDbLock, LockOwner, LockSnapshotIndex};
 
 pub(super) fn add_innodb_lock_edges(edges: &mut EdgeSet, index: &LockSnapshotIndex<'_>) {
     let owners = LockOwnerResolver::new(index);
@@ -73,7 +73,8 @@ impl<'a> LockOwnerResolver<'a> {
             } else if transaction.is_waiting_for_lock() {
                 owners.read_only_waiters.push(session);
             }
-            if transaction.id == 0 && holds_innodb_locks(facts) {
+            let holds_locks = transaction.rows_locked > 0 || transaction.tables_locked.is_some_and(|tables| tables > 0);
+            if transaction.id == 0 && holds_locks {
                 owners.read_only_holders.push(session);
             }
         }
@@ -96,10 +97,6 @@ impl<'a> LockOwnerResolver<'a> {
             (None, transaction, _) => Ok(WaitParticipant::Transaction(transaction)),
         }
     }
-}
-
-fn holds_innodb_locks(facts: &ObservedTransaction) -> bool {
-    facts.transaction.rows_locked > 0 || facts.transaction.tables_locked.is_some_and(|tables| tables > 0)
 }
 
 /// MariaDB reports the transaction id 0 for every read-only transaction.

@@ -65,18 +65,13 @@ fn add_edges_for_lock_request(
         };
         edges.add_wait_edge(wait, held as usize);
     };
-    for (&held, owners) in
-        contested.granted.iter().filter(|&(&held, _)| conflicts_with_granted_lock(request.mode, held))
+    let granted = contested.granted.iter().filter(|&(&held, _)| conflicts_with_granted_lock(request.mode, held));
+    let pending = contested.pending.iter().filter(|&(&held, _)| conflicts_with_pending_request(request.mode, held));
+    for (&held, owners, queued) in
+        granted.map(|(held, owners)| (held, owners, false)).chain(pending.map(|(held, owners)| (held, owners, true)))
     {
         for &owner in owners {
-            add(owner, held, false);
-        }
-    }
-    for (&pending, owners) in
-        contested.pending.iter().filter(|&(&pending, _)| conflicts_with_pending_request(request.mode, pending))
-    {
-        for &owner in owners {
-            add(owner, pending, true);
+            add(owner, held, queued);
         }
     }
     if !blocked && contested.has_unknown_owner {
