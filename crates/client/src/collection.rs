@@ -52,28 +52,17 @@ impl fmt::Display for RequestId {
     }
 }
 
-/// State of a collection task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum CollectionStatus {
-    /// The collection task is queued or running.
-    Running,
-    /// The result is ready for download.
-    Finished,
-    /// The collection task failed. [`Client::fetch_collection_failure_reason`] returns the reason.
-    Error,
-    /// The collection task does not exist: it was never started or has been deleted.
-    Unrecognized,
-}
-
-impl CollectionStatus {
-    fn from_name(name: &str) -> Option<Self> {
-        match name {
-            "running" => Some(Self::Running),
-            "finished" => Some(Self::Finished),
-            "error" => Some(Self::Error),
-            "unrecognized" => Some(Self::Unrecognized),
-            _ => None,
-        }
+clew_model::named_enum! {
+    /// State of a collection task.
+    pub enum CollectionStatus {
+        /// The collection task is queued or running.
+        Running = "running",
+        /// The result is ready for download.
+        Finished = "finished",
+        /// The collection task failed. [`Client::fetch_collection_failure_reason`] returns the reason.
+        Error = "error",
+        /// The collection task does not exist: it was never started or has been deleted.
+        Unrecognized = "unrecognized",
     }
 }
 

@@ -200,7 +200,7 @@ impl Client {
             headers.push((CONTENT_TYPE.to_string(), content_type.to_owned()));
         }
         if let (Some(language), Some(_)) = (self.inner.config.language, request.project) {
-            headers.push(("x-language".to_owned(), language.tag().to_owned()));
+            headers.push(("x-language".to_owned(), language.name().to_owned()));
         }
         headers
     }

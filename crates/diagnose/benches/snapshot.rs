@@ -52,7 +52,7 @@ fn write_session_list(
     transactions: &HashMap<u64, Transaction>,
     selection: &SessionSelection,
 ) -> Vec<u8> {
-    let (filter, order) = (SessionFilter::new(selection), SortOrder::new(selection));
+    let (filter, order) = (SessionFilter::new(selection.clone()), SortOrder::new(selection));
     let mut sorter = RowSorter::new(Cursor::new(Vec::new()));
     let mut encoded = Vec::new();
     for session in sessions {
@@ -65,7 +65,7 @@ fn write_session_list(
     }
     let mut out = Vec::new();
     let mut rows = sorter.into_sorted_rows().expect("memory takes every row");
-    rows.write_to(&mut out, b"").expect("memory takes every row");
+    rows.write_row_range(0, usize::MAX, &mut out, b"").expect("memory takes every row");
     out
 }
 

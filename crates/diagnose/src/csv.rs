@@ -13,20 +13,14 @@ const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 /// The Chinese header starts with a byte order mark, because spreadsheet programs need the mark to detect UTF-8.
 #[must_use]
 pub fn encode_header_row(language: Language) -> Vec<u8> {
-    let mut row = join_column_names(&SESSION_SNAPSHOT_COLUMNS, language);
-    row.extend_from_slice(b"\r\n");
-    if language == Language::ZhCn { [BYTE_ORDER_MARK, &row].concat() } else { row }
+    encode_header_row_from_names(language, column_names(&SESSION_SNAPSHOT_COLUMNS, language))
 }
 
 /// Returns the CSV header row of a session list with detail columns, terminated by CRLF.
 #[must_use]
 pub fn encode_header_row_with_detail_columns(language: Language) -> Vec<u8> {
-    let mut row = encode_header_row(language);
-    row.truncate(row.len().saturating_sub(2));
-    row.push(b',');
-    row.extend(join_column_names(&SESSION_DETAIL_COLUMNS, language));
-    row.extend_from_slice(b"\r\n");
-    row
+    let details = column_names(&SESSION_DETAIL_COLUMNS, language);
+    encode_header_row_from_names(language, column_names(&SESSION_SNAPSHOT_COLUMNS, language).chain(details))
 }
 
 /// Encodes column names as a CSV header row, terminated by CRLF.
@@ -39,12 +33,11 @@ pub fn encode_header_row_from_names(language: Language, names: impl Iterator<Ite
     row
 }
 
-fn join_column_names<C>(columns: &[Column<C>], language: Language) -> Vec<u8> {
-    let name = |column: &Column<C>| match language {
+fn column_names<C>(columns: &[Column<C>], language: Language) -> impl Iterator<Item = &'static str> {
+    columns.iter().map(move |column| match language {
         Language::EnUs => column.key,
         Language::ZhCn => column.label_zh,
-    };
-    columns.iter().map(name).collect::<Vec<_>>().join(",").into_bytes()
+    })
 }
 
 /// Appends a session to `out` as a CSV row, terminated by CRLF.
@@ -58,25 +51,25 @@ pub fn encode_row(out: &mut Vec<u8>, row: &SessionRow<'_>, formula_guard: bool) 
 
 /// Appends a session as a CSV row without CRLF, so that [`encode_detail_columns`] can append the detail columns.
 pub fn encode_session_columns(out: &mut Vec<u8>, row: &SessionRow<'_>, formula_guard: bool) {
-    for (at, column) in SESSION_SNAPSHOT_COLUMNS.iter().enumerate() {
-        if at > 0 {
-            out.push(b',');
-        }
-        push_csv_cell(out, (column.cell)(row), formula_guard && column.kind == ColumnKind::Text);
-    }
+    let is_guarded = |column: &Column| formula_guard && column.kind == ColumnKind::Text;
+    push_csv_cells(out, SESSION_SNAPSHOT_COLUMNS.iter().map(|column| ((column.cell)(row), is_guarded(column))));
 }
 
 /// Appends a CSV row of arbitrary cells, terminated by CRLF.
 /// Each item of `cells` contains a cell and a flag that enables the formula guard for the cell.
 /// The formula guard adds a `'` prefix to a cell that a spreadsheet program would evaluate as a formula.
 pub fn encode_row_from_cells<'a>(out: &mut Vec<u8>, cells: impl Iterator<Item = (Cell<'a>, bool)>) {
+    push_csv_cells(out, cells);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn push_csv_cells<'a>(out: &mut Vec<u8>, cells: impl Iterator<Item = (Cell<'a>, bool)>) {
     for (at, (cell, formula_guard)) in cells.enumerate() {
         if at > 0 {
             out.push(b',');
         }
         push_csv_cell(out, cell, formula_guard);
     }
-    out.extend_from_slice(b"\r\n");
 }
 
 /// Appends the detail columns of a session and the CRLF that terminates the CSV row.

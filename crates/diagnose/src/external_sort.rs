@@ -33,15 +33,6 @@ struct RowLocation {
 }
 
 impl RowLocation {
-    fn new(rank: SortRank, offset: u64, length: u32) -> Self {
-        let SortRank { is_empty, key, session_id } = rank;
-        Self { key, session_id, offset, length, is_empty }
-    }
-
-    fn to_sort_rank(self) -> SortRank {
-        SortRank { is_empty: self.is_empty, key: self.key, session_id: self.session_id }
-    }
-
     fn end_offset(&self) -> u64 {
         self.offset + u64::from(self.length)
     }
@@ -62,7 +53,8 @@ impl<S: SpillStorage> RowSorter<S> {
     pub fn push(&mut self, rank: SortRank, encoded: &[u8]) -> io::Result<()> {
         let length = u32::try_from(encoded.len()).map_err(|_| io::Error::other("a row has 4 GiB or more"))?;
         self.spill.write_all(encoded)?;
-        self.locations.push(RowLocation::new(rank, self.end, length));
+        let SortRank { is_empty, key, session_id } = rank;
+        self.locations.push(RowLocation { key, session_id, offset: self.end, length, is_empty });
         self.end += u64::from(length);
         Ok(())
     }
@@ -75,10 +67,14 @@ impl<S: SpillStorage> RowSorter<S> {
 
     /// Sorts the added rows by rank.
     pub fn into_sorted_rows(self) -> io::Result<SortedRows<S>> {
-        let Self { spill, end, mut locations } = self;
+        let Self { spill, mut locations, .. } = self;
         let spill = spill.into_inner().map_err(io::IntoInnerError::into_error)?;
-        locations.sort_unstable_by_key(|location| location.to_sort_rank());
-        Ok(SortedRows { spill, locations, bytes: end })
+        locations.sort_unstable_by_key(|&RowLocation { is_empty, key, session_id, .. }| SortRank {
+            is_empty,
+            key,
+            session_id,
+        });
+        Ok(SortedRows { spill, locations })
     }
 }
 
@@ -87,7 +83,6 @@ impl<S: SpillStorage> RowSorter<S> {
 pub struct SortedRows<S> {
     spill: S,
     locations: Vec<RowLocation>,
-    bytes: u64,
 }
 
 impl<S: SpillStorage> SortedRows<S> {
@@ -95,17 +90,6 @@ impl<S: SpillStorage> SortedRows<S> {
     #[must_use]
     pub fn row_count(&self) -> u64 {
         self.locations.len() as u64
-    }
-
-    /// Returns the total size of the encoded rows, in bytes.
-    #[must_use]
-    pub fn total_bytes(&self) -> u64 {
-        self.bytes
-    }
-
-    /// Writes all rows in sort order, separated by `separator`.
-    pub fn write_to(&mut self, out: &mut dyn Write, separator: &[u8]) -> io::Result<()> {
-        self.write_row_range(0, self.locations.len(), out, separator)
     }
 
     /// Skips `offset` rows, then writes at most `limit` rows, separated by `separator`.
@@ -212,7 +196,7 @@ mod tests {
             let mut rows = sorter.into_sorted_rows().unwrap();
             prop_assert_eq!(rows.row_count(), ids.len() as u64);
             let mut out = Vec::new();
-            rows.write_to(&mut out, b"\n").unwrap();
+            rows.write_row_range(0, usize::MAX, &mut out, b"\n").unwrap();
             let mut expected = ids;
             expected.sort_unstable_by(|left, right| if descending { right.cmp(left) } else { left.cmp(right) });
             let expected: Vec<_> =

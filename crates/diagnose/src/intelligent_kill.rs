@@ -16,29 +16,16 @@ use crate::template::build_statement_template;
 const SESSION_GROUPS_PER_RANKING: usize = 3;
 const STATEMENT_EXECUTION_COMMANDS: [&[u8]; 2] = [b"Query", b"Execute"];
 
-/// Criterion by which an intelligent kill ranks session groups.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum RankingStrategy {
-    /// Duration of the longest-running statement in the group.
-    Time,
-    /// Number of sessions in the group.
-    Count,
-    /// Mean statement duration in the group.
-    AverageTime,
-}
-
-impl RankingStrategy {
-    /// All ranking strategies, in the order in which the kill preview lists them.
-    pub const ALL: [Self; 3] = [Self::Time, Self::Count, Self::AverageTime];
-
-    /// Returns the name used in API responses.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Time => "top3_time",
-            Self::Count => "top3_count",
-            Self::AverageTime => "top3_avg_time",
-        }
+clew_model::named_enum! {
+    /// Criterion by which an intelligent kill ranks session groups, in the order of the kill preview.
+    #[derive(PartialOrd, Ord)]
+    pub enum RankingStrategy {
+        /// Duration of the longest-running statement in the group.
+        Time = "top3_time",
+        /// Number of sessions in the group.
+        Count = "top3_count",
+        /// Mean statement duration in the group.
+        AverageTime = "top3_avg_time",
     }
 }
 

@@ -62,10 +62,6 @@ impl TableStorageEngines {
     pub fn is_table_engine_known(&self, table: &TableRef) -> bool {
         self.0.contains_key(table)
     }
-
-    fn find_table_engine(&self, table: &TableRef) -> Option<&(String, StorageEngineKind)> {
-        self.0.get(table)
-    }
 }
 
 /// Table that a kill can damage.
@@ -190,7 +186,7 @@ pub fn detect_risks_to_changed_tables(session: &Session, engines: &TableStorageE
     let Some(changed) = changed else { return Vec::new() };
     let (mut non_transactional, mut unknown) = (Vec::new(), Vec::new());
     for table in changed.tables {
-        match engines.find_table_engine(&table) {
+        match engines.0.get(&table) {
             Some((_, StorageEngineKind::Transactional)) => {}
             Some((engine, StorageEngineKind::NonTransactional)) => {
                 non_transactional.push(TableAtRisk { engine: Some(engine.clone()), table });

@@ -14,7 +14,7 @@ use crate::template::build_statement_template;
 /// Kill rule compiled from [`KillCriteria`].
 #[derive(Debug)]
 pub struct KillRule {
-    filter: SessionFilter<'static>,
+    filter: SessionFilter,
     seconds: u64,
     matches_templates: bool,
 }
@@ -30,26 +30,15 @@ pub enum KillVerdict {
     Killed,
 }
 
-/// Reason why a matching session is excluded from kills.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ExclusionReason {
-    /// The session is an internal server thread, such as a replication or event scheduler thread.
-    Internal,
-    /// The session's account is protected.
-    Protected,
-    /// The session was already killed and is still terminating.
-    Terminating,
-}
-
-impl ExclusionReason {
-    /// Returns the machine-readable name of the exclusion reason.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Internal => "internal",
-            Self::Protected => "protected",
-            Self::Terminating => "dying",
-        }
+clew_model::named_enum! {
+    /// Reason why a matching session is excluded from kills.
+    pub enum ExclusionReason {
+        /// The session is an internal server thread, such as a replication or event scheduler thread.
+        Internal = "internal",
+        /// The session's account is protected.
+        Protected = "protected",
+        /// The session was already killed and is still terminating.
+        Terminating = "dying",
     }
 }
 
@@ -58,8 +47,7 @@ impl KillRule {
     #[must_use]
     pub fn new(criteria: &KillCriteria) -> Self {
         // Internal sessions can match, so that the kill preview can report them as excluded.
-        let filter =
-            SessionFilter::from_owned_session_selection(criteria.to_session_selection()).with_internal_sessions();
+        let filter = SessionFilter::new(criteria.to_session_selection()).with_internal_sessions();
         Self { filter, seconds: criteria.seconds.into(), matches_templates: false }
     }
 
@@ -78,8 +66,12 @@ impl KillRule {
         if session.seconds < self.seconds {
             return false;
         }
-        let visible =
-            if self.matches_templates { Cow::Owned(mask_statement_literals(session)) } else { Cow::Borrowed(session) };
+        let visible = if self.matches_templates {
+            let statement = session.statement.as_deref().map(build_statement_template);
+            Cow::Owned(Session { statement, ..session.clone() })
+        } else {
+            Cow::Borrowed(session)
+        };
         self.filter.matches(&SessionRow { session: &visible, transaction: None })
     }
 
@@ -110,9 +102,4 @@ fn find_exclusion_reason(session: &Session, protected: &ProtectedAccounts) -> Op
         return Some(if is_internal_session(session) { ExclusionReason::Internal } else { ExclusionReason::Protected });
     }
     session.command.eq_ignore_ascii_case(b"Killed").then_some(ExclusionReason::Terminating)
-}
-
-fn mask_statement_literals(session: &Session) -> Session {
-    let statement = session.statement.as_deref().map(build_statement_template);
-    Session { statement, ..session.clone() }
 }

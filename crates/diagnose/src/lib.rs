@@ -13,7 +13,7 @@
 //!
 //! let session = Session { id: 7, user: b"app".to_vec(), command: b"Query".to_vec(), ..Session::default() };
 //! let row = SessionRow { session: &session, transaction: None };
-//! assert!(SessionFilter::new(&SessionSelection::default()).matches(&row));
+//! assert!(SessionFilter::new(SessionSelection::default()).matches(&row));
 //!
 //! let mut line = Vec::new();
 //! csv::encode_row(&mut line, &row, true);

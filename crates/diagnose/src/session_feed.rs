@@ -198,7 +198,7 @@ impl SessionCounts {
     /// Adds a session to the counts.
     /// `threshold` is the minimum duration of slow sessions and long transactions, in seconds.
     pub fn add_session(&mut self, session: &Session, transaction: Option<&Transaction>, threshold: u64) {
-        let active = !session.command.eq_ignore_ascii_case(b"Sleep");
+        let active = !session.is_idle();
         let waits = transaction.is_some_and(|open| open.lock_wait_seconds.is_some() || open.is_waiting_for_lock())
             || session.state.as_deref().is_some_and(is_lock_wait_state);
         self.total += 1;

@@ -1,7 +1,5 @@
 //! Session filter.
 
-use std::borrow::Cow;
-
 use clew_model::{SessionClass, SessionRow, SessionSelection};
 use memchr::memmem;
 
@@ -9,23 +7,19 @@ use crate::internal_sessions::is_internal_session;
 
 /// Session filter compiled from a [`SessionSelection`].
 #[derive(Debug)]
-pub struct SessionFilter<'a> {
-    selection: Cow<'a, SessionSelection>,
+pub struct SessionFilter {
+    selection: SessionSelection,
     threshold_seconds: u64,
     sql_key: Option<StatementMatcher>,
     includes_internal: bool,
 }
 
-impl<'a> SessionFilter<'a> {
+impl SessionFilter {
     /// Creates a filter that excludes internal sessions.
     ///
     /// The filter does not exclude Clew's own sessions, because the `clew-mysql` crate excludes them by session id.
     #[must_use]
-    pub fn new(selection: &'a SessionSelection) -> Self {
-        Self::from_selection(Cow::Borrowed(selection))
-    }
-
-    fn from_selection(selection: Cow<'a, SessionSelection>) -> Self {
+    pub fn new(selection: SessionSelection) -> Self {
         Self {
             threshold_seconds: selection.threshold_seconds(),
             sql_key: selection.sql_key.as_deref().map(StatementMatcher::new),
@@ -57,21 +51,13 @@ impl<'a> SessionFilter<'a> {
     }
 
     fn matches_session_class(&self, row: &SessionRow<'_>) -> bool {
-        let active = !row.session.command.eq_ignore_ascii_case(b"Sleep");
+        let active = !row.session.is_idle();
         match self.selection.class {
             SessionClass::Total => true,
             SessionClass::Active => active,
             SessionClass::Slow => active && row.session.seconds >= self.threshold_seconds,
             SessionClass::Long => row.transaction.is_some_and(|trx| trx.seconds >= self.threshold_seconds),
         }
-    }
-}
-
-impl SessionFilter<'static> {
-    /// Like [`SessionFilter::new`], but takes the selection by value.
-    #[must_use]
-    pub fn from_owned_session_selection(selection: SessionSelection) -> Self {
-        Self::from_selection(Cow::Owned(selection))
     }
 }
 
@@ -131,7 +117,7 @@ mod tests {
     }
 
     fn is_match(selection: &SessionSelection, session: &Session, transaction: Option<&Transaction>) -> bool {
-        SessionFilter::new(selection).matches(&SessionRow { session, transaction })
+        SessionFilter::new(selection.clone()).matches(&SessionRow { session, transaction })
     }
 
     #[test]
@@ -181,8 +167,8 @@ mod tests {
         let internal = Session { command: b"Binlog Dump GTID".to_vec(), ..session() };
         assert!(!is_match(&SessionSelection::default(), &internal, None));
         let row = SessionRow { session: &internal, transaction: None };
-        assert!(SessionFilter::new(&SessionSelection::default()).with_internal_sessions().matches(&row));
-        assert!(!SessionFilter::new(&selection).with_internal_sessions().matches(&row));
+        assert!(SessionFilter::new(SessionSelection::default()).with_internal_sessions().matches(&row));
+        assert!(!SessionFilter::new(selection).with_internal_sessions().matches(&row));
     }
 
     #[test]

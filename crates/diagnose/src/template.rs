@@ -57,9 +57,9 @@ pub fn build_statement_template(statement: &[u8]) -> Vec<u8> {
     let (template, lexer) = normalize_tokens(Lexer::new(statement));
     if !template.is_empty() {
         template
-    } else if lexer.has_executable_comment() {
+    } else if lexer.has_executable_comment {
         normalize_tokens(Lexer::new(statement).with_executable_comments()).0
-    } else if lexer.has_comment() {
+    } else if lexer.has_comment {
         b"/* ... */".to_vec()
     } else {
         template
@@ -72,16 +72,16 @@ fn normalize_tokens(mut lexer: Lexer<'_>) -> (Vec<u8>, Lexer<'_>) {
     for token in &mut lexer {
         normalizer.push_token(&token);
     }
-    match lexer.stop_reason() {
+    match lexer.stop_reason {
         LexerStopReason::Complete => {}
-        LexerStopReason::AmbiguousText => normalizer.push_final_ellipsis(),
+        LexerStopReason::AmbiguousText => normalizer.push_ellipsis(),
         // In a statement with an unpaired quote, opening and closing quotes after the first quote are ambiguous.
         LexerStopReason::UnpairedQuotes(first_quote) => {
             normalizer = StatementNormalizer::default();
             for token in start.truncate_input_at_offset(first_quote) {
                 normalizer.push_token(&token);
             }
-            normalizer.push_final_ellipsis();
+            normalizer.push_ellipsis();
         }
     }
     (normalizer.into_template(), lexer)
@@ -100,6 +100,20 @@ pub(crate) enum StatementToken {
     Semicolon,
     /// Literal, variable or operator.
     Other,
+}
+
+impl StatementToken {
+    /// Returns the text of a keyword or name, or `None` for other tokens.
+    pub(crate) fn name(&self) -> Option<&str> {
+        match self {
+            Self::Word(name) | Self::QuotedName(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_keyword(&self, keyword: &str) -> bool {
+        matches!(self, Self::Word(word) if word.eq_ignore_ascii_case(keyword))
+    }
 }
 
 /// Returns up to `max` tokens of a statement and a flag that is true if the statement has no further tokens.
@@ -122,7 +136,7 @@ pub(crate) fn tokenize_statement(statement: &[u8], max: usize) -> (Vec<Statement
         }
     };
     let tokens: Vec<StatementToken> = lexer.by_ref().take(max).map(code).collect();
-    let complete = lexer.next().is_none() && lexer.stop_reason() == LexerStopReason::Complete;
+    let complete = lexer.next().is_none() && lexer.stop_reason == LexerStopReason::Complete;
     (tokens, complete)
 }
 

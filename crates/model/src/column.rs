@@ -2,8 +2,7 @@
 //!
 //! CSV, JSON, terminal output, the OpenAPI document and the web page share the column definitions.
 
-use crate::session::SessionRow;
-use crate::session_detail::SessionDetail;
+use crate::session::{SessionDetail, SessionRow};
 
 /// Data type of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,150 +52,57 @@ fn to_number_cell<'a>(value: Option<u64>) -> Cell<'a> {
     value.map_or(Cell::Empty, Cell::Number)
 }
 
+/// Creates a table of columns. Each column has a key, a Chinese label, a kind, a description and a cell function.
+macro_rules! columns {
+    ($($key:literal, $label_zh:literal, $kind:ident, $description:literal, $cell:expr;)+) => {
+        [$(Column { key: $key, label_zh: $label_zh, kind: ColumnKind::$kind, description: $description, cell: $cell }),+]
+    };
+}
+
 /// Columns of a snapshot (a list of sessions with their transactions), in output order.
-pub static SESSION_SNAPSHOT_COLUMNS: [Column; 15] = [
-    Column {
-        key: "session_id",
-        label_zh: "会话ID",
-        kind: ColumnKind::Number,
-        description: "Thread id of the session, as used by KILL",
-        cell: |row| Cell::Number(row.session.id),
-    },
-    Column {
-        key: "user",
-        label_zh: "用户名",
-        kind: ColumnKind::Text,
-        description: "Account name",
-        cell: |row| Cell::Text(&row.session.user),
-    },
-    Column {
-        key: "host",
-        label_zh: "主机IP",
-        kind: ColumnKind::Text,
-        description: "Client address, host:port",
-        cell: |row| Cell::Text(&row.session.host),
-    },
-    Column {
-        key: "database_name",
-        label_zh: "数据库名",
-        kind: ColumnKind::Text,
-        description: "Default database; empty if none is selected",
-        cell: |row| to_text_cell(row.session.database.as_ref()),
-    },
-    Column {
-        key: "execution_status",
-        label_zh: "执行状态",
-        kind: ColumnKind::Text,
-        description: "Thread state as reported by the server",
-        cell: |row| to_text_cell(row.session.state.as_ref()),
-    },
-    Column {
-        key: "command",
-        label_zh: "命令类型",
-        kind: ColumnKind::Text,
-        description: "Command type: Sleep, Query, …",
-        cell: |row| Cell::Text(&row.session.command),
-    },
-    Column {
-        key: "sql_statement",
-        label_zh: "SQL语句",
-        kind: ColumnKind::Text,
-        description: "Full text of the running statement",
-        cell: |row| to_text_cell(row.session.statement.as_ref()),
-    },
-    Column {
-        key: "state_duration",
-        label_zh: "状态持续时间 (s)",
-        kind: ColumnKind::Number,
-        description: "Time in the current state, in seconds",
-        cell: |row| Cell::Number(row.session.seconds),
-    },
-    Column {
-        key: "transaction_duration",
-        label_zh: "事务持续时间 (s)",
-        kind: ColumnKind::Number,
-        description: "Age of the open transaction, in seconds",
-        cell: |row| to_number_cell(row.transaction.map(|trx| trx.seconds)),
-    },
-    Column {
-        key: "transaction_id",
-        label_zh: "事务ID",
-        kind: ColumnKind::Number,
-        description: "Transaction id assigned by the server",
-        cell: |row| to_number_cell(row.transaction.map(|trx| trx.id)),
-    },
-    Column {
-        key: "transaction_lock_wait_time",
-        label_zh: "事务锁等待时长 (s)",
-        kind: ColumnKind::Number,
-        description: "Lock wait time of the transaction, in seconds; empty if the transaction does not wait",
-        cell: |row| to_number_cell(row.transaction.and_then(|trx| trx.lock_wait_seconds)),
-    },
-    Column {
-        key: "transaction_status",
-        label_zh: "事务状态",
-        kind: ColumnKind::Text,
-        description: "Transaction state: RUNNING, LOCK WAIT, ROLLING BACK or COMMITTING",
-        cell: |row| row.transaction.map_or(Cell::Empty, |trx| Cell::Text(trx.state.as_bytes())),
-    },
-    Column {
-        key: "rows_locked_by_transactions",
-        label_zh: "事务锁定行数",
-        kind: ColumnKind::Number,
-        description: "Number of rows locked by the transaction, as estimated by the server",
-        cell: |row| to_number_cell(row.transaction.map(|trx| trx.rows_locked)),
-    },
-    Column {
-        key: "tables_locked_by_transactions",
-        label_zh: "事务锁定表数量",
-        kind: ColumnKind::Number,
-        description: "Number of tables locked by the transaction",
-        cell: |row| to_number_cell(row.transaction.and_then(|trx| trx.tables_locked)),
-    },
-    Column {
-        key: "rows_updated_by_transactions",
-        label_zh: "事务更新行数",
-        kind: ColumnKind::Number,
-        description: "Number of rows modified by the transaction",
-        cell: |row| to_number_cell(row.transaction.map(|trx| trx.rows_modified)),
-    },
-];
+pub static SESSION_SNAPSHOT_COLUMNS: [Column; 15] = columns! {
+    "session_id", "会话ID", Number, "Thread id of the session, as used by KILL",
+        |row| Cell::Number(row.session.id);
+    "user", "用户名", Text, "Account name",
+        |row| Cell::Text(&row.session.user);
+    "host", "主机IP", Text, "Client address, host:port",
+        |row| Cell::Text(&row.session.host);
+    "database_name", "数据库名", Text, "Default database; empty if none is selected",
+        |row| to_text_cell(row.session.database.as_ref());
+    "execution_status", "执行状态", Text, "Thread state as reported by the server",
+        |row| to_text_cell(row.session.state.as_ref());
+    "command", "命令类型", Text, "Command type: Sleep, Query, …",
+        |row| Cell::Text(&row.session.command);
+    "sql_statement", "SQL语句", Text, "Full text of the running statement",
+        |row| to_text_cell(row.session.statement.as_ref());
+    "state_duration", "状态持续时间 (s)", Number, "Time in the current state, in seconds",
+        |row| Cell::Number(row.session.seconds);
+    "transaction_duration", "事务持续时间 (s)", Number, "Age of the open transaction, in seconds",
+        |row| to_number_cell(row.transaction.map(|trx| trx.seconds));
+    "transaction_id", "事务ID", Number, "Transaction id assigned by the server",
+        |row| to_number_cell(row.transaction.map(|trx| trx.id));
+    "transaction_lock_wait_time", "事务锁等待时长 (s)", Number, "Lock wait time of the transaction, in seconds; empty if the transaction does not wait",
+        |row| to_number_cell(row.transaction.and_then(|trx| trx.lock_wait_seconds));
+    "transaction_status", "事务状态", Text, "Transaction state: RUNNING, LOCK WAIT, ROLLING BACK or COMMITTING",
+        |row| row.transaction.map_or(Cell::Empty, |trx| Cell::Text(trx.state.as_bytes()));
+    "rows_locked_by_transactions", "事务锁定行数", Number, "Number of rows locked by the transaction, as estimated by the server",
+        |row| to_number_cell(row.transaction.map(|trx| trx.rows_locked));
+    "tables_locked_by_transactions", "事务锁定表数量", Number, "Number of tables locked by the transaction",
+        |row| to_number_cell(row.transaction.and_then(|trx| trx.tables_locked));
+    "rows_updated_by_transactions", "事务更新行数", Number, "Number of rows modified by the transaction",
+        |row| to_number_cell(row.transaction.map(|trx| trx.rows_modified));
+};
 
 /// Columns that a detailed snapshot adds after [`SESSION_SNAPSHOT_COLUMNS`]. API responses omit the added columns.
-pub static SESSION_DETAIL_COLUMNS: [Column<DetailCell>; 5] = [
-    Column {
-        key: "statement_digest",
-        label_zh: "SQL指纹",
-        kind: ColumnKind::Text,
-        description: "Statement digest computed by the server: equal for statements that differ only in literals",
-        cell: |detail| to_text_cell(detail.statement_digest.as_ref()),
-    },
-    Column {
-        key: "program_name",
-        label_zh: "程序名",
-        kind: ColumnKind::Text,
-        description: "Client program name from the connection attribute program_name; empty if the client does not send it",
-        cell: |detail| to_text_cell(detail.program_name.as_ref()),
-    },
-    Column {
-        key: "waits_for",
-        label_zh: "等待对象",
-        kind: ColumnKind::Text,
-        description: "Lock or resource that the session waits for; empty if the session is not blocked",
-        cell: |detail| to_text_cell(detail.waits_for.as_ref()),
-    },
-    Column {
-        key: "blocker_id",
-        label_zh: "阻塞会话ID",
-        kind: ColumnKind::Number,
-        description: "Id of the session that blocks this session, on the path to the root blocker",
-        cell: |detail| to_number_cell(detail.blocker_id),
-    },
-    Column {
-        key: "root_blocker_id",
-        label_zh: "根阻塞会话ID",
-        kind: ColumnKind::Number,
-        description: "Id of the root blocker; the highest-ranked one if there are several",
-        cell: |detail| to_number_cell(detail.root_blocker_id),
-    },
-];
+pub static SESSION_DETAIL_COLUMNS: [Column<DetailCell>; 5] = columns! {
+    "statement_digest", "SQL指纹", Text, "Statement digest computed by the server: equal for statements that differ only in literals",
+        |detail| to_text_cell(detail.statement_digest.as_ref());
+    "program_name", "程序名", Text, "Client program name from the connection attribute program_name; empty if the client does not send it",
+        |detail| to_text_cell(detail.program_name.as_ref());
+    "waits_for", "等待对象", Text, "Lock or resource that the session waits for; empty if the session is not blocked",
+        |detail| to_text_cell(detail.waits_for.as_ref());
+    "blocker_id", "阻塞会话ID", Number, "Id of the session that blocks this session, on the path to the root blocker",
+        |detail| to_number_cell(detail.blocker_id);
+    "root_blocker_id", "根阻塞会话ID", Number, "Id of the root blocker; the highest-ranked one if there are several",
+        |detail| to_number_cell(detail.root_blocker_id);
+};

@@ -39,19 +39,21 @@ fn is_hex_id_with_suffix(text: &str, suffix: &str) -> bool {
 }
 
 macro_rules! id {
-    ($(#[$doc:meta])* $name:ident, $expected:literal, $valid:expr, $generate:expr) => {
+    ($(#[$doc:meta])* $name:ident, $expected:literal, $valid:expr $(, $generate:expr)?) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// Generates a new unique id.
-            #[must_use]
-            pub fn generate() -> Self {
-                let generate: fn() -> String = $generate;
-                Self(generate().into())
-            }
+            $(
+                /// Generates a new unique id.
+                #[must_use]
+                pub fn generate() -> Self {
+                    let generate: fn() -> String = $generate;
+                    Self(generate().into())
+                }
+            )?
 
             /// Returns the id as text.
             #[must_use]
@@ -143,6 +145,13 @@ id!(
         format!("realtime_session-{}-{}", Uuid::new_v4(), tail.get(..4).unwrap_or("0000"))
     }
 );
+id!(
+    /// Name of a network zone: 1 to 64 letters, digits, dots, dashes and underscores.
+    /// Only workers in a node's zone read data from that node.
+    NetworkZone, "the name of a zone: 1 to 64 letters, digits, dots, dashes and underscores",
+    |text| (1..=64).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
+);
 
 fn is_request_id(text: &str) -> bool {
     let Some((uuid, tail)) = text.strip_prefix("realtime_session-").and_then(|rest| rest.rsplit_once('-')) else {
@@ -199,5 +208,13 @@ mod tests {
     fn node_id_is_not_an_instance_id() {
         let node = NodeId::generate();
         assert!(node.as_str().parse::<InstanceId>().is_err());
+    }
+
+    #[test]
+    fn invalid_zone_names_are_rejected() {
+        assert_eq!("eu-west_1.a".parse::<NetworkZone>().unwrap().as_str(), "eu-west_1.a");
+        for wrong in ["", "a b", "a,b", "ä", &"x".repeat(65)] {
+            assert!(wrong.parse::<NetworkZone>().is_err(), "{wrong}");
+        }
     }
 }

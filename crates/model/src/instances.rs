@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{InstanceId, NodeId, ProjectId};
-use crate::network_zone::NetworkZone;
+use crate::ids::{InstanceId, NetworkZone, NodeId, ProjectId};
 use crate::node_url::NodeUrl;
 
 crate::named_enum! {

@@ -24,10 +24,8 @@ mod language;
 mod limitation;
 mod localized_text;
 mod named_enum;
-mod network_zone;
 mod node_url;
 mod session;
-mod session_detail;
 mod session_selection;
 mod single_line;
 mod task;
@@ -37,17 +35,16 @@ pub use column::{Cell, Column, ColumnKind, DetailCell, RowCell, SESSION_DETAIL_C
 pub use error_catalogue::{API_ERRORS, ApiErrorDefinition};
 pub use failure::{Failure, FailureKind};
 pub use ids::{
-    AccessKeyId, ApiIdParseError, DomainId, GroupId, InstanceId, NodeId, PolicyId, ProjectId, RequestId, UserId,
+    AccessKeyId, ApiIdParseError, DomainId, GroupId, InstanceId, NetworkZone, NodeId, PolicyId, ProjectId, RequestId,
+    UserId,
 };
 pub use instances::{Instance, InstanceFilter, NewInstance, NewNode, Node, NodeRole, Pagination, Tag};
 pub use kill_criteria::KillCriteria;
 pub use language::Language;
 pub use limitation::{Limitation, LimitationKind};
 pub use localized_text::LocalizedText;
-pub use network_zone::{NetworkZone, NetworkZoneParseError};
 pub use node_url::{NodeUrl, NodeUrlError, TlsMode};
-pub use session::{Session, SessionRow, Transaction};
-pub use session_detail::SessionDetail;
+pub use session::{Session, SessionDetail, SessionRow, Transaction};
 pub use session_selection::{
     ClientAddressFilter, DEFAULT_SLOW_SESSION_SECONDS, SessionClass, SessionSelection, SessionSelectionError,
     SlowSessionThreshold, SortDirection, SortKey, UnvalidatedSessionSelection,

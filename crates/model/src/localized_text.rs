@@ -1,7 +1,7 @@
 //! Texts in the languages of the API.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Arguments};
 
 use crate::Language;
 
@@ -26,6 +26,13 @@ impl LocalizedText {
         Self { english: Cow::Borrowed(english), chinese: Cow::Borrowed(chinese) }
     }
 
+    /// Creates a `LocalizedText` from formatted texts. [`localized!`](crate::localized) calls this function.
+    #[must_use]
+    pub fn from_format_args(english: Arguments<'_>, chinese: Arguments<'_>) -> Self {
+        let format = |text: Arguments<'_>| text.as_str().map_or_else(|| Cow::Owned(text.to_string()), Cow::Borrowed);
+        Self { english: format(english), chinese: format(chinese) }
+    }
+
     /// Creates a `LocalizedText` with one string for all languages, such as an SQL statement or a server error message.
     pub fn untranslated(text: impl Into<Cow<'static, str>>) -> Self {
         let text = text.into();
@@ -47,6 +54,14 @@ impl LocalizedText {
         let contains_han = |text: &str| text.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c));
         contains_han(&self.chinese) && !contains_han(&self.english)
     }
+}
+
+/// Creates a [`LocalizedText`] from an English and a Chinese format string, which can contain variables.
+#[macro_export]
+macro_rules! localized {
+    ($english:literal, $chinese:literal $(,)?) => {
+        $crate::LocalizedText::from_format_args(format_args!($english), format_args!($chinese))
+    };
 }
 
 /// Formats the English text.

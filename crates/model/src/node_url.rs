@@ -158,7 +158,9 @@ impl FromStr for NodeUrl {
             Self { user, password, host, port, tls, ca: None, server_public_key: None, get_server_public_key: false };
         for (key, value) in url.query_pairs() {
             match &*key {
-                "tls" => node.tls = parse_tls_mode(&value)?,
+                "tls" => {
+                    node.tls = TlsMode::from_name(&value).ok_or_else(|| NodeUrlError::Tls(value.into_owned()))?;
+                }
                 "ca" => node.ca = Some(PathBuf::from(&*value)),
                 "server-public-key" => node.server_public_key = Some(PathBuf::from(&*value)),
                 "get-server-public-key" => node.get_server_public_key = parse_on_off_flag(&value)?,
@@ -171,10 +173,6 @@ impl FromStr for NodeUrl {
 
 fn percent_decode_component(text: &str, part: &'static str) -> Result<String, NodeUrlError> {
     percent_decode_str(text).decode_utf8().map(std::borrow::Cow::into_owned).map_err(|_| NodeUrlError::Encoding(part))
-}
-
-fn parse_tls_mode(name: &str) -> Result<TlsMode, NodeUrlError> {
-    TlsMode::from_name(name).ok_or_else(|| NodeUrlError::Tls(name.to_owned()))
 }
 
 fn parse_on_off_flag(value: &str) -> Result<bool, NodeUrlError> {

@@ -1,6 +1,7 @@
 //! Sessions and open transactions read from a MySQL server.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// Row of `SHOW FULL PROCESSLIST`.
 ///
@@ -38,6 +39,12 @@ impl Session {
         } else {
             0
         }
+    }
+
+    /// Returns true if the session runs no statement: its command is `Sleep`.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.command.eq_ignore_ascii_case(b"Sleep")
     }
 
     /// Returns the host without its port: `10.0.0.7` for `10.0.0.7:51234`, `::1` for `[::1]:51234`.
@@ -124,6 +131,23 @@ pub struct SessionRow<'a> {
     pub session: &'a Session,
     /// Open transaction of the session, if the server reports one.
     pub transaction: Option<&'a Transaction>,
+}
+
+/// Session details shown in the additional columns of a detailed snapshot.
+/// A field is `None` if the server does not report its value or the field does not apply to the session.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SessionDetail {
+    /// Digest of the running statement, as reported by the server.
+    pub statement_digest: Option<Vec<u8>>,
+    /// Program name from the connection attribute `program_name`.
+    pub program_name: Option<Arc<[u8]>>,
+    /// Description of the lock that the session is waiting for.
+    /// If a blocking transaction has no session, the description identifies the transaction.
+    pub waits_for: Option<String>,
+    /// Session id of the blocker, if the session is waiting for a lock.
+    pub blocker_id: Option<u64>,
+    /// Session id of the root blocker, which is at the end of the wait chain.
+    pub root_blocker_id: Option<u64>,
 }
 
 #[cfg(test)]

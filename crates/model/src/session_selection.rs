@@ -208,16 +208,6 @@ pub enum SessionSelectionError {
     },
 }
 
-impl SessionSelectionError {
-    /// Returns the name of the invalid field.
-    #[must_use]
-    pub fn field_name(&self) -> &'static str {
-        match self {
-            Self::NotOneOf { field, .. } | Self::Length { field, .. } | Self::Range { field, .. } => field,
-        }
-    }
-}
-
 /// Session filters and sort order. A session must match all filters.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionSelection {
@@ -340,7 +330,8 @@ mod tests {
                 slow_process_threshold: Some(seconds),
                 ..UnvalidatedSessionSelection::default()
             };
-            assert_eq!(SessionSelection::parse(draft).unwrap_err().field_name(), "slow_process_threshold");
+            let error = SessionSelection::parse(draft).unwrap_err();
+            assert!(matches!(error, SessionSelectionError::Range { field: "slow_process_threshold", .. }), "{error}");
         }
         let draft =
             UnvalidatedSessionSelection { sql_key: Some("x".repeat(1025)), ..UnvalidatedSessionSelection::default() };

@@ -1,13 +1,13 @@
 //! Keeps track of SQL statements that may still be running on a server because Clew failed to kill them.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use clew_model::{Limitation, LimitationKind, LocalizedText};
+use clew_model::{Limitation, LimitationKind, LocalizedText, localized};
 use jiff::Timestamp;
+use parking_lot::Mutex;
 
-/// Retention time of an [`AbandonedStatementRecord`].
+/// Retention time of a limitation about an abandoned statement.
 /// Most abandoned statements end within the retention time, because each read has a server-side timeout.
 const ABANDONED_STATEMENT_TTL: Duration = Duration::from_mins(10);
 
@@ -48,15 +48,9 @@ impl AbandonedStatementKillFailure {
     }
 }
 
-/// Most recent statement that Clew failed to kill, for each node address and account.
+/// Most recent statement that Clew failed to kill, for each node address and account, with the time of the failure.
 #[derive(Debug, Default)]
-pub(crate) struct AbandonedStatements(Mutex<HashMap<(String, String), AbandonedStatementRecord>>);
-
-#[derive(Debug)]
-struct AbandonedStatementRecord {
-    recorded: Instant,
-    limitation: Limitation,
-}
+pub(crate) struct AbandonedStatements(Mutex<HashMap<(String, String), (Instant, Limitation)>>);
 
 impl AbandonedStatements {
     pub(crate) fn record_abandoned_statement(
@@ -66,24 +60,15 @@ impl AbandonedStatements {
         reason: AbandonedStatementKillFailure,
     ) {
         let limitation = describe_abandoned_statement(account, reason, Timestamp::now());
-        let mut all = self.lock();
-        all.retain(|_, statement| statement.recorded.elapsed() < ABANDONED_STATEMENT_TTL);
-        all.insert(
-            (address.to_owned(), account.to_owned()),
-            AbandonedStatementRecord { recorded: Instant::now(), limitation },
-        );
+        let mut all = self.0.lock();
+        all.retain(|_, (recorded, _)| recorded.elapsed() < ABANDONED_STATEMENT_TTL);
+        all.insert((address.to_owned(), account.to_owned()), (Instant::now(), limitation));
     }
 
     pub(crate) fn find_abandoned_statement_limitation(&self, address: &str, account: &str) -> Option<Limitation> {
-        let all = self.lock();
-        let statement = all
-            .get(&(address.to_owned(), account.to_owned()))
-            .filter(|statement| statement.recorded.elapsed() < ABANDONED_STATEMENT_TTL)?;
-        Some(statement.limitation.clone())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<(String, String), AbandonedStatementRecord>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let all = self.0.lock();
+        let (recorded, limitation) = all.get(&(address.to_owned(), account.to_owned()))?;
+        (recorded.elapsed() < ABANDONED_STATEMENT_TTL).then(|| limitation.clone())
     }
 }
 
@@ -92,9 +77,9 @@ fn describe_abandoned_statement(account: &str, reason: AbandonedStatementKillFai
     let account = account.replace('\\', "\\\\").replace('\'', "''");
     Limitation {
         kind: LimitationKind::StatementNotKilled,
-        what: LocalizedText::new(
-            format!("A statement that Clew abandoned before {now:.0} may still run on the server."),
-            format!("Clew在{now:.0}之前放弃的一条语句可能仍在服务器上执行。"),
+        what: localized!(
+            "A statement that Clew abandoned before {now:.0} may still run on the server.",
+            "Clew在{now:.0}之前放弃的一条语句可能仍在服务器上执行。"
         ),
         why: reason.to_localized_sentence(),
         remedy: Some(LocalizedText::untranslated(format!(

@@ -16,7 +16,6 @@ mod packets;
 mod result_set;
 mod tls;
 
-use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -77,7 +76,7 @@ pub(crate) struct Client {
     pub(crate) handshake_connection_id: u32,
     /// Tag that identifies the connection. The client sends the tag in an SQL comment before each statement.
     tag: String,
-    in_flight: StatementInFlightFlag,
+    pub(crate) in_flight: StatementInFlightFlag,
     pub(crate) bytes: ReadSizeLimits,
 }
 
@@ -135,25 +134,23 @@ impl Client {
             ChannelSecurity { encrypted, verified: encrypted && tls::tls_authenticates_server(node), is_loopback };
         let password = node.password.as_ref().map(|password| password.expose_secret().to_owned());
         let mut exchange = AuthExchange::new(node, password, channel, &greeting);
-        let plugin = exchange.current_auth_plugin();
+        let plugin = exchange.plugin.clone();
+        let attributes = [("program_name", "clew"), ("clew_connection", tag.as_str())];
+        let attributes = attributes.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let response = HandshakeResponse::new(
-            exchange.initial_auth_response(),
+            exchange.compute_challenge_response(),
             (5, 7, 0),
             Some(node.user.as_bytes()),
             None::<&[u8]>,
             Some(plugin),
             if encrypted { capabilities | CapabilityFlags::CLIENT_SSL } else { capabilities },
-            Some(build_connection_attributes(&tag)),
+            Some(attributes),
             CLIENT_MAX_PACKET_SIZE,
         );
         packets.write_packet(&serialize_packet_payload(&response)).await?;
         exchange.authenticate(&mut packets).await?;
         let handshake_connection_id = greeting.connection_id();
         Ok(Self { packets, handshake_connection_id, tag, in_flight: StatementInFlightFlag::default(), bytes })
-    }
-
-    pub(crate) fn statement_in_flight_flag(&self) -> StatementInFlightFlag {
-        self.in_flight.clone()
     }
 
     /// Truncates each row to `max_row` bytes or to [`ReadSizeLimits::per_row`], whichever is smaller.
@@ -230,10 +227,6 @@ fn should_use_tls(node: &NodeUrl, is_loopback: bool, server: CapabilityFlags) ->
         TlsMode::Preferred if is_loopback || !has_password => Ok(false),
         mode => Err(Error::TlsNotOffered { preferred: mode == TlsMode::Preferred }),
     }
-}
-
-fn build_connection_attributes(tag: &str) -> HashMap<String, String> {
-    HashMap::from([("program_name".to_owned(), "clew".to_owned()), ("clew_connection".to_owned(), tag.to_owned())])
 }
 
 /// Reads a regular file, but rejects devices and pipes, because reading from them might block forever.

@@ -9,7 +9,6 @@
 //! After a clock step, [`NodeClockHistory`] corrects the ages of sessions and transactions started before the step.
 
 use std::collections::{HashMap, VecDeque};
-use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::client::{Client, Error};
@@ -145,33 +144,23 @@ fn parse_local_timestamp_age(now: f64, conversion: &str) -> Option<LocalTimestam
 }
 
 /// Reason why automatic kills must not rely on the elapsed times of sessions.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 pub enum UnreliableClockReason {
     /// Number of seconds by which the server's clock was set forward. The number is negative if it was set back.
+    #[error("the server's clock was changed by {0:+.0} s since the previous read")]
     ClockChanged(f64),
     /// Difference between the server's clock and the local clock at the first read, in seconds.
     /// The number is positive if the server's clock was ahead of the local clock.
+    #[error(
+        "the server's clock differs from the clock of this machine by {0:+.0} s, so elapsed times count from now on"
+    )]
     DiffersFromLocalClock(f64),
     /// A different server than in the previous read operation has responded at the node's address.
+    #[error("the address leads to a different server than at the previous read")]
     AnotherServer,
     /// The server returned no time.
+    #[error("the server did not return its current time")]
     Unreadable,
-}
-
-impl fmt::Display for UnreliableClockReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::ClockChanged(seconds) => {
-                write!(f, "the server's clock was changed by {seconds:+.0} s since the previous read")
-            }
-            Self::DiffersFromLocalClock(seconds) => write!(
-                f,
-                "the server's clock differs from the clock of this machine by {seconds:+.0} s, so elapsed times count from now on"
-            ),
-            Self::AnotherServer => f.write_str("the address leads to a different server than at the previous read"),
-            Self::Unreadable => f.write_str("the server did not return its current time"),
-        }
-    }
 }
 
 /// Clock readings of the servers behind a node's address, kept between read operations.
@@ -245,14 +234,14 @@ impl NodeClockHistory {
 
     /// Selects the clock history of `server`. Returns true if the previous call selected a different server.
     pub(crate) fn select_server_clock_history(&mut self, server: &ServerInstance) -> bool {
-        let identity = server.server_identity();
+        let identity = &server.identity;
         let is_another = self.servers.back().is_some_and(|(last, _)| last != identity);
         let index = self.servers.iter().position(|(stored, _)| stored == identity);
         let readings = index.and_then(|at| self.servers.remove(at)).map(|(_, readings)| readings).unwrap_or_default();
         if self.servers.len() == MAX_TRACKED_SERVERS_PER_NODE {
             self.servers.pop_front();
         }
-        self.servers.push_back((identity.to_owned(), readings));
+        self.servers.push_back((identity.clone(), readings));
         is_another
     }
 

@@ -49,8 +49,8 @@ impl Connection {
         let NodeConnector { limits, registry } = connector;
         let address = node.address();
         let deadline = Instant::now() + limits.read_timeout;
-        let permit = registry.permits.acquire(&address, purpose, limits.connection_permit_timeout()).await?;
-        if let Some(failure) = registry.refused_logins.find_recent_login_failure(node, permit.requested_at()) {
+        let permit = registry.permits.acquire(&address, purpose, limits.read_timeout / 2).await?;
+        if let Some(failure) = registry.refused_logins.find_recent_login_failure(node, permit.requested_at) {
             return Err(failure);
         }
         let connecting = timeout(limits.connect_timeout, RawConnection::connect(node, &address, connector));
@@ -71,8 +71,8 @@ impl Connection {
     ) -> Result<Self, Failure> {
         let address = node.address();
         let reading = |error: Error| failure::failure_from_client_error(&error, &address);
-        let since = permit.acquired_at();
-        let in_flight = raw.client.statement_in_flight_flag();
+        let since = permit.acquired_at;
+        let in_flight = raw.client.in_flight.clone();
         let mut guard = KillOnDropGuard::new(node.clone(), connector.clone(), raw.own.clone(), permit, in_flight);
         let version = raw.read_version_and_connection_id().await.map_err(reading)?;
         guard.set_server_host(raw.server_host.clone());
@@ -86,21 +86,18 @@ impl Connection {
         Ok(Self { raw, address, flavor, version, id, since, limitations, clock: None, guard })
     }
 
-    pub(crate) async fn query_all_rows<T: FromRow + Send + 'static>(
-        &mut self,
-        statement: &str,
-    ) -> Result<Vec<T>, Error> {
+    pub(crate) async fn query_all_rows<T: FromRow>(&mut self, statement: &str) -> Result<Vec<T>, Error> {
         self.raw.client.query_all_rows(statement).await
     }
 
     /// Like [`Self::query_all_rows`], but returns errors as [`Failure`]s.
-    pub(crate) async fn read_rows<T: FromRow + Send + 'static>(&mut self, statement: &str) -> Result<Vec<T>, Failure> {
+    pub(crate) async fn read_rows<T: FromRow>(&mut self, statement: &str) -> Result<Vec<T>, Failure> {
         self.query_all_rows(statement).await.map_err(|error| self.client_error_to_failure(&error))
     }
 
     /// Like [`Self::read_rows`], but returns an error of the server as inner `Err`,
     /// for example for a missing privilege or a timeout of the statement.
-    pub(crate) async fn try_read_rows<T: FromRow + Send + 'static>(
+    pub(crate) async fn try_read_rows<T: FromRow>(
         &mut self,
         statement: &str,
     ) -> Result<Result<Vec<T>, ServerError>, Failure> {
@@ -111,7 +108,7 @@ impl Connection {
     }
 
     /// Returns no rows if the server returns an error other than a timeout, such as a missing privilege.
-    pub(crate) async fn read_rows_ignoring_server_errors<T: FromRow + Send + 'static>(
+    pub(crate) async fn read_rows_ignoring_server_errors<T: FromRow>(
         &mut self,
         statement: &str,
     ) -> Result<Vec<T>, Failure> {

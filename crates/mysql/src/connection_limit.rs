@@ -4,10 +4,11 @@
 //! One connection is reserved for kills, so that a kill never has to wait for a read operation.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clew_model::{Failure, FailureKind};
+use parking_lot::Mutex;
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
@@ -47,22 +48,22 @@ impl ConnectionPermits {
     }
 
     fn find_or_create_node_permits(&self, address: &str) -> SharedConnectionPermits {
-        let permits =
-            self.lock().entry(address.to_owned()).or_insert_with(|| Arc::new(NodeConnectionPermits::new())).clone();
+        let permits = self
+            .by_node
+            .lock()
+            .entry(address.to_owned())
+            .or_insert_with(|| Arc::new(NodeConnectionPermits::new()))
+            .clone();
         SharedConnectionPermits { address: address.to_owned(), permits, all: self.clone() }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<NodeConnectionPermits>>> {
-        self.by_node.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The owner of a permit must close its connection before dropping the permit.
 #[derive(Debug)]
 pub(crate) struct ConnectionPermit {
-    purpose: ConnectionPurpose,
-    requested_at: Instant,
-    acquired_at: Instant,
+    pub(crate) purpose: ConnectionPurpose,
+    pub(crate) requested_at: Instant,
+    pub(crate) acquired_at: Instant,
     // Fields are dropped in declaration order: the permit is released before the node's entry is removed.
     _permit: OwnedSemaphorePermit,
     node: SharedConnectionPermits,
@@ -71,18 +72,6 @@ pub(crate) struct ConnectionPermit {
 impl ConnectionPermit {
     pub(crate) fn address(&self) -> &str {
         &self.node.address
-    }
-
-    pub(crate) fn acquired_at(&self) -> Instant {
-        self.acquired_at
-    }
-
-    pub(crate) fn connection_purpose(&self) -> ConnectionPurpose {
-        self.purpose
-    }
-
-    pub(crate) fn requested_at(&self) -> Instant {
-        self.requested_at
     }
 }
 
@@ -135,7 +124,7 @@ struct SharedConnectionPermits {
 
 impl Drop for SharedConnectionPermits {
     fn drop(&mut self) {
-        let mut busy = self.all.lock();
+        let mut busy = self.all.by_node.lock();
         // No other thread clones the entry while the mutex is held. Count 2 means this handle and the map entry.
         if Arc::strong_count(&self.permits) == 2 {
             busy.remove(&self.address);
@@ -196,7 +185,7 @@ mod tests {
         drop(first);
         let permit = (&mut second).now_or_never().expect("the permit is lost").unwrap();
         drop((permit, second));
-        assert!(!permits.lock().contains_key(address), "the entry of an unused node is not removed");
+        assert!(!permits.by_node.lock().contains_key(address), "the entry of an unused node is not removed");
     }
 
     #[tokio::test]

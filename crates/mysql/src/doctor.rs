@@ -21,6 +21,12 @@ pub struct DiagnosticCheckResult {
     pub limitation: Option<Limitation>,
 }
 
+impl DiagnosticCheckResult {
+    fn new(what: &'static str, limitation: Option<Limitation>) -> Self {
+        Self { what, works: limitation.is_none(), limitation }
+    }
+}
+
 /// Result of [`diagnose_node`].
 #[derive(Debug, Clone, Serialize)]
 pub struct Diagnosis {
@@ -69,7 +75,7 @@ pub async fn diagnose_node(node: &NodeUrl, connector: &NodeConnector) -> Result<
         } else {
             Some(limitations::describe_load_balanced_address())
         };
-        checks.push(build_diagnostic_check_result("direct connection", proxied.map_or(Ok(()), Err)));
+        checks.push(DiagnosticCheckResult::new("direct connection", proxied));
         Ok(Diagnosis { server_flavor, server_version, account, cipher, clock_difference, checks })
     };
     run_with_read_timeout(node, connector, "checking privileges", checking).await
@@ -104,35 +110,32 @@ async fn run_diagnostic_checks(
 ) -> Result<Vec<DiagnosticCheckResult>, Failure> {
     let process = privileges::is_probe_query_allowed(connection, sql_statements::TRANSACTIONS_PROBE_QUERY).await?;
     let [own_sessions, no_transactions] = limitations::describe_missing_process_privilege(account);
-    let mut checks = vec![
-        build_diagnostic_check_result("sessions of all accounts", process.then_some(()).ok_or(own_sessions)),
-        build_diagnostic_check_result("open transactions", process.then_some(()).ok_or(no_transactions)),
-    ];
     let cut = connection.server_truncates_statements().await?;
-    checks.push(build_diagnostic_check_result(
-        "complete statements",
-        if cut { Err(limitations::describe_truncated_statements()) } else { Ok(()) },
-    ));
     let kill = privileges::has_kill_privilege(connection).await?;
-    checks.push(build_diagnostic_check_result(
-        "killing sessions",
-        if kill { Ok(()) } else { Err(limitations::describe_missing_kill_privilege(connection.flavor, account)) },
-    ));
-    let locks = check_metadata_lock_access(connection, account).await?;
-    checks.push(build_diagnostic_check_result("metadata locks", locks));
+    let describe_missing_kill = || limitations::describe_missing_kill_privilege(connection.flavor, account);
+    let mut checks = vec![
+        DiagnosticCheckResult::new("sessions of all accounts", (!process).then_some(own_sessions)),
+        DiagnosticCheckResult::new("open transactions", (!process).then_some(no_transactions)),
+        DiagnosticCheckResult::new("complete statements", cut.then(limitations::describe_truncated_statements)),
+        DiagnosticCheckResult::new("killing sessions", (!kill).then(describe_missing_kill)),
+    ];
+    let locks = match privileges::check_performance_schema_access(connection, account).await? {
+        None => check_metadata_lock_instrument(connection).await?,
+        gap => gap,
+    };
+    checks.push(DiagnosticCheckResult::new("metadata locks", locks));
     let ages = elapsed_times::check_statement_timer_access(connection).await?;
-    checks.push(build_diagnostic_check_result("reliable durations", ages));
+    checks.push(DiagnosticCheckResult::new("reliable durations", ages));
     let mut losses = Vec::new();
-    if privileges::check_performance_schema_access(connection, account).await?.is_ok() {
+    if privileges::check_performance_schema_access(connection, account).await?.is_none() {
         losses = lost_instrumentation::detect_lost_instrumentation(connection).await?;
     }
     losses.append(&mut connection.limitations);
     if losses.iter().all(|loss| check_name_for_limitation(loss.kind) != INSTRUMENTATION_CHECK_NAME) {
-        checks.push(build_diagnostic_check_result(INSTRUMENTATION_CHECK_NAME, Ok(())));
+        checks.push(DiagnosticCheckResult::new(INSTRUMENTATION_CHECK_NAME, None));
     }
-    checks.extend(
-        losses.into_iter().map(|loss| build_diagnostic_check_result(check_name_for_limitation(loss.kind), Err(loss))),
-    );
+    let failed = |loss: Limitation| DiagnosticCheckResult::new(check_name_for_limitation(loss.kind), Some(loss));
+    checks.extend(losses.into_iter().map(failed));
     Ok(checks)
 }
 
@@ -143,27 +146,12 @@ fn check_name_for_limitation(kind: LimitationKind) -> &'static str {
     }
 }
 
-fn build_diagnostic_check_result(what: &'static str, outcome: Result<(), Limitation>) -> DiagnosticCheckResult {
-    DiagnosticCheckResult { what, works: outcome.is_ok(), limitation: outcome.err() }
-}
-
-async fn check_metadata_lock_access(
-    connection: &mut Connection,
-    account: &str,
-) -> Result<Result<(), Limitation>, Failure> {
-    match privileges::check_performance_schema_access(connection, account).await? {
-        Ok(()) => check_metadata_lock_instrument(connection).await,
-        gap => Ok(gap),
-    }
-}
-
 /// performance_schema records metadata locks only if the metadata lock instrument is enabled.
-pub(crate) async fn check_metadata_lock_instrument(
-    connection: &mut Connection,
-) -> Result<Result<(), Limitation>, Failure> {
+/// Returns `None` if the metadata lock instrument is enabled.
+pub(crate) async fn check_metadata_lock_instrument(connection: &mut Connection) -> Result<Option<Limitation>, Failure> {
     let enabled: Option<String> =
         privileges::query_single_value(connection, sql_statements::METADATA_LOCK_INSTRUMENT_QUERY).await?;
-    Ok(if enabled.as_deref() == Some("YES") { Ok(()) } else { Err(limitations::describe_unrecorded_metadata_locks()) })
+    Ok((enabled.as_deref() != Some("YES")).then(limitations::describe_unrecorded_metadata_locks))
 }
 
 /// If MySQL reads the process list from performance_schema, it truncates statements and may omit sessions.

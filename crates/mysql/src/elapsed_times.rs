@@ -41,7 +41,7 @@ pub(crate) fn needs_elapsed_time_check(
     lock_wait: Option<u64>,
     checked: ElapsedTimeCheckScope,
 ) -> bool {
-    let is_idle = session.command.eq_ignore_ascii_case(b"Sleep");
+    let is_idle = session.is_idle();
     flavor == Flavor::MySql
         && (!is_idle || checked == ElapsedTimeCheckScope::All)
         // A session cannot run `SET timestamp` before its login.
@@ -60,7 +60,7 @@ pub(crate) struct SessionElapsedTime {
 
 impl SessionElapsedTime {
     pub(crate) fn from_session(session: &Session) -> Self {
-        Self { id: session.id, is_idle: session.command.eq_ignore_ascii_case(b"Sleep"), seconds: session.seconds }
+        Self { id: session.id, is_idle: session.is_idle(), seconds: session.seconds }
     }
 }
 
@@ -255,14 +255,8 @@ async fn read_statement_timers(
         for (session, _) in threads.values() {
             missing.remove(session);
         }
-        threads.extend(
-            read_session_threads(
-                connection,
-                &missing,
-                &sql_statements::session_threads_query(&to_sorted_session_ids(&missing)),
-            )
-            .await?,
-        );
+        let statement = sql_statements::session_threads_query(&to_sorted_session_ids(&missing));
+        threads.extend(read_session_threads(connection, &missing, &statement).await?);
     }
     if threads.is_empty() {
         return Ok(None);
@@ -300,21 +294,17 @@ async fn read_statement_timers(
 async fn find_statement_timer_limitation(connection: &mut Connection) -> Result<Limitation, Failure> {
     let account = privileges::read_current_account(connection).await?;
     Ok(match privileges::check_performance_schema_access(connection, &account).await? {
-        Err(gap) => limitations::describe_unreadable_timers(&gap),
-        Ok(()) => limitations::describe_disabled_statement_recording(),
+        Some(gap) => limitations::describe_unreadable_timers(&gap),
+        None => limitations::describe_disabled_statement_recording(),
     })
 }
 
-pub(crate) async fn check_statement_timer_access(
-    connection: &mut Connection,
-) -> Result<Result<(), Limitation>, Failure> {
+/// Returns the reason why statement timers are unreadable, or `None` if they are readable.
+pub(crate) async fn check_statement_timer_access(connection: &mut Connection) -> Result<Option<Limitation>, Failure> {
     let own = SessionElapsedTime { id: connection.id, is_idle: false, seconds: 0 };
     correct_elapsed_times_with_timer_values(connection, &mut [own], ElapsedTimeCheckScope::Busy).await?;
     let at = connection.limitations.iter().position(|gap| gap.kind == LimitationKind::UnreliableAges);
-    Ok(match at {
-        Some(at) => Err(connection.limitations.remove(at)),
-        None => Ok(()),
-    })
+    Ok(at.map(|at| connection.limitations.remove(at)))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use clew_diagnose::bytes_to_text;
 use clew_model::{Failure, LocalizedText, NodeUrl};
 
-use crate::client::{Error, RowCells};
+use crate::client::Error;
 use crate::connection::{Connection, run_with_read_timeout};
 use crate::connector::NodeConnector;
 use crate::flavor::Flavor;
@@ -70,16 +70,13 @@ async fn read_execution_plan(connection: &mut Connection, statement: &str) -> Re
     let names: Vec<String> = rows.columns().iter().map(|column| bytes_to_text(column.name_ref())).collect();
     let width = names.len();
     let mut lines: Vec<Vec<String>> = vec![names];
-    while let Some(row) = rows.next().await? {
+    while let Some(mut row) = rows.next().await? {
         if lines.len() <= MAX_PLAN_ROWS {
-            lines.push(read_plan_row(row, width)?);
+            let cells = (0..width).map(|_| Ok(row.next_cell()?.map_or_else(|| "NULL".to_owned(), bytes_to_text)));
+            lines.push(cells.collect::<Result<_, Error>>()?);
         }
     }
     Ok(lines)
-}
-
-fn read_plan_row(mut row: RowCells<'_>, width: usize) -> Result<Vec<String>, Error> {
-    (0..width).map(|_| Ok(row.next_cell()?.map_or_else(|| "NULL".to_owned(), bytes_to_text))).collect()
 }
 
 fn format_text_table(lines: &[Vec<String>]) -> String {

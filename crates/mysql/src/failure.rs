@@ -7,50 +7,15 @@ use clew_model::{Failure, FailureKind};
 use crate::client::{Error, ServerError};
 
 pub(crate) fn failure_from_client_error(error: &Error, address: &str) -> Failure {
-    let (kind, detail) = match error {
+    let kind = match error {
         Error::Server(error) => return failure_from_server_error(error, address),
         Error::Io(error) => return failure_from_io_error(error, address),
-        Error::Tls(reason) | Error::PublicKey(reason) => (FailureKind::TlsFailed, reason.clone()),
-        Error::TlsNotOffered { preferred: false } => (
-            FailureKind::TlsFailed,
-            "the server does not offer TLS. fix: enable TLS on the server; or, on a trusted network, set tls=off for an \
-             unencrypted connection"
-                .to_owned(),
-        ),
-        Error::TlsNotOffered { preferred: true } => (
-            FailureKind::TlsFailed,
-            "the server does not offer TLS, and an account with a password does not fall back to an unencrypted connection over the \
-             network. fix: enable TLS on the server; or, on a trusted network, set tls=off"
-                .to_owned(),
-        ),
-        Error::NotMysql(bytes) => {
-            let shown = String::from_utf8_lossy(bytes).escape_debug().to_string();
-            (FailureKind::NotMysql, format!("not a MySQL server: the first bytes of the response are \"{shown}\""))
-        }
-        Error::AuthenticationPlugin(name) => (
-            FailureKind::AccessDenied,
-            format!(
-                "the server requests the authentication plugin {name}, which Clew does not support. fix: use another plugin for this \
-                 account"
-            ),
-        ),
-        Error::UnverifiedChannel { encrypted: false } => (
-            FailureKind::AccessDenied,
-            "the server requests the plain password over a connection without TLS; the password was not sent. fix: set tls=verify-ca \
-             and ca= to the server's ca.pem; or set server-public-key= to the server's public_key.pem; or, on a trusted network, \
-             set get-server-public-key=on"
-                .to_owned(),
-        ),
-        Error::UnverifiedChannel { encrypted: true } => (
-            FailureKind::AccessDenied,
-            "the server requests the plain password, and its certificate is not verified; the password was not sent. fix: set \
-             tls=verify-ca and ca= to the server's ca.pem; or, on a trusted network, set get-server-public-key=on"
-                .to_owned(),
-        ),
-        error @ Error::TooLarge { .. } => (FailureKind::ServerError, error.to_string()),
-        error @ (Error::Protocol(_) | Error::Row(_)) => (FailureKind::NotMysql, error.to_string()),
+        Error::Tls(_) | Error::PublicKey(_) | Error::TlsNotOffered { .. } => FailureKind::TlsFailed,
+        Error::AuthenticationPlugin(_) | Error::UnverifiedChannel { .. } => FailureKind::AccessDenied,
+        Error::TooLarge { .. } => FailureKind::ServerError,
+        Error::NotMysql(_) | Error::Protocol(_) | Error::Row(_) => FailureKind::NotMysql,
     };
-    Failure::new(kind, format!("{address}: {detail}"))
+    Failure::new(kind, format!("{address}: {error}"))
 }
 
 pub(crate) fn too_many_connections_failure(error: &ServerError, address: &str) -> Failure {
@@ -106,8 +71,4 @@ fn failure_from_server_error(error: &ServerError, address: &str) -> Failure {
 pub(crate) fn is_server_timeout(error: &ServerError) -> bool {
     // Lock wait, MySQL's max_execution_time, MariaDB's max_statement_time.
     matches!(error.code, 1205 | 3024 | 1969)
-}
-
-pub(crate) fn name_resolution_failure(address: &str, error: &std::io::Error) -> Failure {
-    Failure::new(FailureKind::Unreachable, format!("{address}: cannot resolve the host name: {error}"))
 }

@@ -34,23 +34,14 @@ pub use process_list_snapshot::{SessionLookupResult, find_sessions_by_id, read_c
 pub use risk::{find_sessions_unsafe_to_kill, read_kill_risks};
 pub use victim::{ExpectedStatement, ProcessListSource, Victim};
 
-/// Target of a kill: a session (`KILL CONNECTION`) or its running statement (`KILL QUERY`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum KillTarget {
-    /// Terminates the session. The server then rolls back the session's open transaction.
-    Connection,
-    /// Terminates the running statement. The session keeps its open transaction and its locks.
-    Query,
-}
-
-impl KillTarget {
-    /// Returns the name of the kill target as stored in Clew's database: `connection` or `query`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Connection => "connection",
-            Self::Query => "query",
-        }
+clew_model::named_enum! {
+    /// Target of a kill: a session (`KILL CONNECTION`) or its running statement (`KILL QUERY`).
+    /// Clew's database stores the name of the kill target.
+    pub enum KillTarget {
+        /// Terminates the session. The server then rolls back the session's open transaction.
+        Connection = "connection",
+        /// Terminates the running statement. The session keeps its open transaction and its locks.
+        Query = "query",
     }
 }
 

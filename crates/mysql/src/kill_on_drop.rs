@@ -9,7 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use clew_model::{Failure, FailureKind, NodeUrl, Session};
+use clew_model::{Failure, FailureKind, NodeUrl};
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
@@ -155,7 +155,7 @@ async fn kill_with_retries(abandoned: &AbandonedStatement) -> Result<(), Abandon
 async fn open_connection_for_kill(
     abandoned: &AbandonedStatement,
 ) -> Result<(Option<ConnectionPermit>, RawConnection), Failure> {
-    let permit = match abandoned.permit.connection_purpose() {
+    let permit = match abandoned.permit.purpose {
         ConnectionPurpose::Reading => {
             let (permits, address) = (&abandoned.connector.registry.permits, abandoned.permit.address());
             Some(permits.acquire(address, ConnectionPurpose::Killing, TIMEOUT_PER_KILL_ATTEMPT_STEP).await?)
@@ -170,7 +170,7 @@ async fn attempt_kill(
     mut control: RawConnection,
 ) -> Result<KillAttemptOutcome, Failure> {
     let failed = |error: Error| failure::failure_from_client_error(&error, abandoned.permit.address());
-    let start = format!("/* {} */", abandoned.own.connection_tag()).into_bytes();
+    let start = format!("/* {} */", abandoned.own.tag).into_bytes();
     let account = abandoned.node.user.as_bytes();
     let mut filter = control.own_session_filter();
     let mut rows =
@@ -178,7 +178,8 @@ async fn attempt_kill(
     let mut ids = Vec::new();
     while let Some(session) = rows.next().await.map_err(failed)? {
         filter.is_own_session(&session);
-        if is_running_abandoned_statement(&session, account, &start) {
+        let runs_statement = session.statement.as_deref().is_some_and(|statement| statement.starts_with(&start));
+        if session.user == account && runs_statement {
             ids.push(session.id);
         }
     }
@@ -196,8 +197,4 @@ async fn attempt_kill(
     };
     control.client.quit().await.map_err(failed)?;
     Ok(outcome)
-}
-
-fn is_running_abandoned_statement(session: &Session, account: &[u8], start: &[u8]) -> bool {
-    session.user == account && session.statement.as_deref().is_some_and(|statement| statement.starts_with(start))
 }

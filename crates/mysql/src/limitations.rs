@@ -2,10 +2,7 @@
 //!
 //! Limitations are also defined in `lost_instrumentation.rs`, `session_variables.rs` and `abandoned_statements.rs`.
 
-use std::borrow::Cow;
-use std::fmt::Arguments;
-
-use clew_model::{Limitation, LimitationKind, LocalizedText};
+use clew_model::{Limitation, LimitationKind, LocalizedText, localized};
 
 use crate::flavor::Flavor;
 
@@ -23,24 +20,16 @@ macro_rules! limitations {
         pub(crate) fn $name($($argument: $type),*) -> Limitation {
             Limitation {
                 kind: LimitationKind::$kind,
-                what: format_text(format_args!($what_english), format_args!($what_chinese)),
-                why: format_text(format_args!($why_english), format_args!($why_chinese)),
+                what: localized!($what_english, $what_chinese),
+                why: localized!($why_english, $why_chinese),
                 remedy: [$($remedy)?].into_iter().next(),
             }
         }
     )+};
 }
 
-fn format_text(english: Arguments<'_>, chinese: Arguments<'_>) -> LocalizedText {
-    let format = |text: Arguments<'_>| text.as_str().map_or_else(|| Cow::Owned(text.to_string()), Cow::Borrowed);
-    LocalizedText::new(format(english), format(chinese))
-}
-
 fn config_file_setting(setting: &str) -> LocalizedText {
-    LocalizedText::new(
-        format!("{setting}, in the server's configuration file"),
-        format!("{setting}（在数据库配置文件中设置）"),
-    )
+    localized!("{setting}, in the server's configuration file", "{setting}（在数据库配置文件中设置）")
 }
 
 const DISABLE_SHOW_PROCESSLIST_STATEMENT: &str = "SET GLOBAL performance_schema_show_processlist = OFF;";

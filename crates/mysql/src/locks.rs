@@ -194,11 +194,9 @@ fn select_one_transaction_per_session(transactions: Vec<Transaction>) -> Vec<Tra
             chosen.push(transaction);
             continue;
         }
-        match by_session.get(&transaction.session_id) {
-            Some(existing) if weight(existing) > weight(&transaction) => {}
-            _ => {
-                by_session.insert(transaction.session_id, transaction);
-            }
+        let existing = by_session.get(&transaction.session_id);
+        if existing.is_none_or(|existing| weight(existing) <= weight(&transaction)) {
+            by_session.insert(transaction.session_id, transaction);
         }
     }
     chosen.extend(by_session.into_values());

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use clew_model::{Failure, Limitation, LimitationKind, LocalizedText};
+use clew_model::{Failure, Limitation, LimitationKind, LocalizedText, localized};
 
 use crate::connection::Connection;
 use crate::sql_statements;
@@ -20,67 +20,49 @@ struct LostInstrumentationCounter {
     effect: LocalizedText,
 }
 
-const MISSING_SESSIONS_EFFECT_TEXT: LocalizedText = LocalizedText::from_static(
+/// Creates a table of status variables, each with its size variable, the kind of its limitation, objects and effect.
+macro_rules! counters {
+    ($($counter:literal, $size:literal, $kind:ident, $objects:expr, $effect:expr;)+) => {
+        [$(LostInstrumentationCounter {
+            counter: $counter,
+            size: $size,
+            kind: LimitationKind::$kind,
+            objects: $objects,
+            effect: $effect,
+        }),+]
+    };
+}
+
+const fn text(english: &'static str, chinese: &'static str) -> LocalizedText {
+    LocalizedText::from_static(english, chinese)
+}
+
+const MISSING_SESSIONS_EFFECT_TEXT: LocalizedText = text(
     "Sessions are missing in performance_schema, so their locks, statements, durations and program names are unknown.",
     "performance_schema中缺少部分会话，因此这些会话的锁、SQL语句、时长和客户端程序未知。",
 );
 
-static LOST_INSTRUMENTATION_COUNTERS: [LostInstrumentationCounter; 6] = [
-    LostInstrumentationCounter {
-        counter: "Performance_schema_metadata_lock_lost",
-        size: "performance_schema_max_metadata_locks",
-        kind: LimitationKind::LostMetadataLocks,
-        objects: LocalizedText::from_static("metadata locks", "元数据锁"),
-        effect: LocalizedText::from_static(
-            "Metadata locks are missing, so the blockers of some waits are unknown.",
-            "缺少部分元数据锁，因此部分锁等待的阻塞会话未知。",
-        ),
-    },
-    LostInstrumentationCounter {
-        counter: "Performance_schema_thread_instances_lost",
-        size: "performance_schema_max_thread_instances",
-        kind: LimitationKind::LostThreads,
-        objects: LocalizedText::from_static("threads", "线程"),
-        effect: MISSING_SESSIONS_EFFECT_TEXT,
-    },
-    LostInstrumentationCounter {
-        counter: "Performance_schema_thread_classes_lost",
-        size: "performance_schema_max_thread_classes",
-        kind: LimitationKind::LostThreads,
-        objects: LocalizedText::from_static("thread classes", "线程类型"),
-        effect: MISSING_SESSIONS_EFFECT_TEXT,
-    },
-    LostInstrumentationCounter {
-        counter: "Performance_schema_statement_classes_lost",
-        size: "performance_schema_max_statement_classes",
-        kind: LimitationKind::LostStatements,
-        objects: LocalizedText::from_static("statement classes", "语句类型"),
-        effect: LocalizedText::from_static(
-            "Some statement types are not recorded, so their digests and durations are unknown.",
-            "部分类型的语句未被记录，因此其SQL指纹和时长未知。",
-        ),
-    },
-    LostInstrumentationCounter {
-        counter: "Performance_schema_nested_statement_lost",
-        size: "performance_schema_max_statement_stack",
-        kind: LimitationKind::LostStatements,
-        objects: LocalizedText::from_static("nested statements", "嵌套语句"),
-        effect: LocalizedText::from_static(
+static LOST_INSTRUMENTATION_COUNTERS: [LostInstrumentationCounter; 6] = counters! {
+    "Performance_schema_metadata_lock_lost", "performance_schema_max_metadata_locks", LostMetadataLocks,
+        text("metadata locks", "元数据锁"),
+        text("Metadata locks are missing, so the blockers of some waits are unknown.", "缺少部分元数据锁，因此部分锁等待的阻塞会话未知。");
+    "Performance_schema_thread_instances_lost", "performance_schema_max_thread_instances", LostThreads,
+        text("threads", "线程"), MISSING_SESSIONS_EFFECT_TEXT;
+    "Performance_schema_thread_classes_lost", "performance_schema_max_thread_classes", LostThreads,
+        text("thread classes", "线程类型"), MISSING_SESSIONS_EFFECT_TEXT;
+    "Performance_schema_statement_classes_lost", "performance_schema_max_statement_classes", LostStatements,
+        text("statement classes", "语句类型"),
+        text("Some statement types are not recorded, so their digests and durations are unknown.", "部分类型的语句未被记录，因此其SQL指纹和时长未知。");
+    "Performance_schema_nested_statement_lost", "performance_schema_max_statement_stack", LostStatements,
+        text("nested statements", "嵌套语句"),
+        text(
             "Deeply nested statements of stored programs are not recorded, so their digests and durations are unknown.",
-            "存储程序中嵌套过深的语句未被记录，因此其SQL指纹和时长未知。",
-        ),
-    },
-    LostInstrumentationCounter {
-        counter: "Performance_schema_session_connect_attrs_lost",
-        size: "performance_schema_session_connect_attrs_size",
-        kind: LimitationKind::LostConnectAttributes,
-        objects: LocalizedText::from_static("connection attributes", "连接属性"),
-        effect: LocalizedText::from_static(
-            "Some program names are missing or truncated.",
-            "部分客户端程序缺失或被截断。",
-        ),
-    },
-];
+            "存储程序中嵌套过深的语句未被记录，因此其SQL指纹和时长未知。"
+        );
+    "Performance_schema_session_connect_attrs_lost", "performance_schema_session_connect_attrs_size", LostConnectAttributes,
+        text("connection attributes", "连接属性"),
+        text("Some program names are missing or truncated.", "部分客户端程序缺失或被截断。");
+};
 
 /// Returns a `Limitation` for each type of object, such as threads, that performance_schema recorded incompletely.
 pub(crate) async fn detect_lost_instrumentation(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
@@ -116,29 +98,27 @@ impl LostInstrumentationCounter {
         let Self { size: name, objects, .. } = self;
         let LocalizedText { english, chinese } = objects;
         let why = match (lost, size) {
-            (_, Some(0)) => LocalizedText::new(
-                format!("The server records no {english}, because {name} is 0."),
-                format!("服务器未记录{chinese}，因为{name}为0。"),
+            (_, Some(0)) => localized!(
+                "The server records no {english}, because {name} is 0.",
+                "服务器未记录{chinese}，因为{name}为0。"
             ),
             (..=0, _) => return None,
-            (_, Some(size)) => LocalizedText::new(
-                format!(
-                    "The server lost {lost} {english} since its start, because {name} is {size}, which is too small."
-                ),
-                format!("自启动以来，服务器丢失了 {lost} 个{chinese}，因为{name}为{size}，该值过小。"),
+            (_, Some(size)) => localized!(
+                "The server lost {lost} {english} since its start, because {name} is {size}, which is too small.",
+                "自启动以来，服务器丢失了 {lost} 个{chinese}，因为{name}为{size}，该值过小。"
             ),
-            (_, None) => LocalizedText::new(
-                format!("The server lost {lost} {english} since its start."),
-                format!("自启动以来，服务器丢失了 {lost} 个{chinese}。"),
+            (_, None) => localized!(
+                "The server lost {lost} {english} since its start.",
+                "自启动以来，服务器丢失了 {lost} 个{chinese}。"
             ),
         };
         Some(Limitation {
             kind: self.kind,
             what: self.effect.clone(),
             why,
-            remedy: Some(LocalizedText::new(
-                format!("Increase {name} in the server's configuration file (-1: automatic size)"),
-                format!("在数据库配置文件中调大{name}（-1表示自动设置）"),
+            remedy: Some(localized!(
+                "Increase {name} in the server's configuration file (-1: automatic size)",
+                "在数据库配置文件中调大{name}（-1表示自动设置）"
             )),
         })
     }

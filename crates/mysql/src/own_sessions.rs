@@ -9,10 +9,11 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clew_model::Session;
+use parking_lot::Mutex;
 use uuid::Uuid;
 
 /// Closed connections stay registered for one minute, because the process list may still contain their sessions.
@@ -47,13 +48,9 @@ impl OwnConnections {
     ) -> ConnectionRegistration {
         let (account, address) = (account.as_bytes().to_vec(), address.to_owned());
         let entry = OwnConnection { account, address, local, id: None, listed: None, closed: None };
-        let number = self.lock().add_connection(entry);
+        let number = self.table.lock().add_connection(entry);
         let tag = format!("clew:{}.{:016x}.{number}", self.installation_marker, self.process_token);
         ConnectionRegistration { connections: self.clone(), number, tag }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, ConnectionTable> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -70,8 +67,8 @@ struct ConnectionTable {
     /// Connections by connection number, which is unique within this process.
     entries: HashMap<u64, OwnConnection>,
     /// Maps each connection id to connection numbers. Different servers may assign the same connection id.
-    by_id: HashMap<u64, HashSet<u64>>,
-    without_id: HashSet<u64>,
+    /// The key `None` contains the numbers of the connections whose id is not known yet.
+    by_id: HashMap<Option<u64>, HashSet<u64>>,
 }
 
 impl ConnectionTable {
@@ -79,37 +76,29 @@ impl ConnectionTable {
     fn add_connection(&mut self, entry: OwnConnection) -> u64 {
         let expired =
             |entry: &OwnConnection| entry.closed.is_some_and(|closed| closed.elapsed() >= CLOSED_CONNECTION_RETENTION);
-        let numbers: Vec<u64> =
-            self.entries.iter().filter(|(_, entry)| expired(entry)).map(|(number, _)| *number).collect();
-        for number in numbers {
-            self.set_connection_id(number, None);
-            self.without_id.remove(&number);
-            self.entries.remove(&number);
+        let removed: Vec<(u64, OwnConnection)> = self.entries.extract_if(|_, entry| expired(entry)).collect();
+        for (number, entry) in removed {
+            self.remove_from_index(number, entry.id);
         }
         let number = self.next_number;
         self.next_number += 1;
+        self.by_id.entry(entry.id).or_default().insert(number);
         self.entries.insert(number, entry);
-        self.without_id.insert(number);
         number
     }
 
-    fn set_connection_id(&mut self, number: u64, id: Option<u64>) {
+    fn set_connection_id(&mut self, number: u64, id: u64) {
         let Some(entry) = self.entries.get_mut(&number) else { return };
-        if let Some(previous_id) = std::mem::replace(&mut entry.id, id)
-            && let Some(numbers) = self.by_id.get_mut(&previous_id)
-        {
+        let previous_id = entry.id.replace(id);
+        self.remove_from_index(number, previous_id);
+        self.by_id.entry(Some(id)).or_default().insert(number);
+    }
+
+    fn remove_from_index(&mut self, number: u64, id: Option<u64>) {
+        if let Some(numbers) = self.by_id.get_mut(&id) {
             numbers.remove(&number);
             if numbers.is_empty() {
-                self.by_id.remove(&previous_id);
-            }
-        }
-        match id {
-            Some(id) => {
-                self.without_id.remove(&number);
-                self.by_id.entry(id).or_default().insert(number);
-            }
-            None => {
-                self.without_id.insert(number);
+                self.by_id.remove(&id);
             }
         }
     }
@@ -117,8 +106,7 @@ impl ConnectionTable {
     fn contains_session(&self, session: &Session, address: &str) -> bool {
         let matches =
             |number: &u64| self.entries.get(number).is_some_and(|entry| entry.matches_session(session, address));
-        self.by_id.get(&session.id).is_some_and(|numbers| numbers.iter().any(matches))
-            || self.without_id.iter().any(matches)
+        [Some(session.id), None].iter().filter_map(|id| self.by_id.get(id)).flatten().any(matches)
     }
 }
 
@@ -180,24 +168,20 @@ fn parse_client_address(host: &[u8]) -> Option<(&str, u16)> {
 pub(crate) struct ConnectionRegistration {
     connections: OwnConnections,
     number: u64,
-    tag: String,
+    pub(crate) tag: String,
 }
 
 impl ConnectionRegistration {
-    pub(crate) fn connection_tag(&self) -> &str {
-        &self.tag
-    }
-
     pub(crate) fn installation_marker(&self) -> &str {
         &self.connections.installation_marker
     }
 
     pub(crate) fn set_connection_id(&self, id: u64) {
-        self.connections.lock().set_connection_id(self.number, Some(id));
+        self.connections.table.lock().set_connection_id(self.number, id);
     }
 
     pub(crate) fn mark_closed(&self) {
-        if let Some(entry) = self.connections.lock().entries.get_mut(&self.number) {
+        if let Some(entry) = self.connections.table.lock().entries.get_mut(&self.number) {
             entry.closed = Some(Instant::now());
         }
     }
@@ -218,7 +202,8 @@ pub(crate) struct OwnSessionFilter {
     /// Prefix of every statement that the processes of this Clew installation send to monitored servers.
     start: Vec<u8>,
     address: String,
-    listed: Option<u64>,
+    /// Connection id from the process list, or `None` if the process list does not contain the connection.
+    pub(crate) listed: Option<u64>,
 }
 
 impl OwnSessionFilter {
@@ -241,20 +226,15 @@ impl OwnSessionFilter {
         if statement.starts_with(&self.start) && session.user == self.account {
             if statement.starts_with(&self.tag) && self.listed.is_none() {
                 self.listed = Some(session.id);
-                let mut table = self.connections.lock();
-                table.set_connection_id(self.number, Some(session.id));
+                let mut table = self.connections.table.lock();
+                table.set_connection_id(self.number, session.id);
                 if let Some(entry) = table.entries.get_mut(&self.number) {
                     entry.listed = Some(session.host.clone());
                 }
             }
             return true;
         }
-        self.connections.lock().contains_session(session, &self.address)
-    }
-
-    /// Returns the connection id from the process list, or `None` if the process list does not contain the connection.
-    pub(crate) fn connection_id_in_process_list(&self) -> Option<u64> {
-        self.listed
+        self.connections.table.lock().contains_session(session, &self.address)
     }
 }
 
@@ -307,17 +287,16 @@ mod tests {
             session.statement = Some(statement.into_bytes());
             session
         };
-        let behind_proxy = with(session(99, "198.51.100.1:9"), format!("/* {} */ SELECT 1", other.connection_tag()));
+        let behind_proxy = with(session(99, "198.51.100.1:9"), format!("/* {} */ SELECT 1", other.tag));
         assert!(filter.is_own_session(&behind_proxy));
-        assert_eq!(filter.connection_id_in_process_list(), None, "the statement of another connection");
+        assert_eq!(filter.listed, None, "the statement of another connection");
         let forged = Session { user: b"app".to_vec(), ..behind_proxy.clone() };
         assert!(!filter.is_own_session(&forged), "another account repeats a statement");
-        let quoted = with(session(98, "198.51.100.1:9"), format!("SELECT '/* {} */'", other.connection_tag()));
+        let quoted = with(session(98, "198.51.100.1:9"), format!("SELECT '/* {} */'", other.tag));
         assert!(!filter.is_own_session(&quoted));
-        let itself =
-            with(session(97, "198.51.100.1:8"), format!("/* {} */ SHOW FULL PROCESSLIST", own.connection_tag()));
+        let itself = with(session(97, "198.51.100.1:8"), format!("/* {} */ SHOW FULL PROCESSLIST", own.tag));
         assert!(filter.is_own_session(&itself));
-        assert_eq!(filter.connection_id_in_process_list(), Some(97));
+        assert_eq!(filter.listed, Some(97));
         assert!(filter.is_own_session(&session(97, "198.51.100.1:8")), "its address in the list is known now");
         assert!(!filter.is_own_session(&session(97, "198.51.100.1:7")));
     }
@@ -327,11 +306,11 @@ mod tests {
         let (first, second) = (OwnConnections::new("marker"), OwnConnections::new("marker"));
         let (own, _) = opened(&first, "192.0.2.7:40041", 7);
         let (other, mut filter) = opened(&second, "192.0.2.8:40041", 7);
-        assert_ne!(own.connection_tag(), other.connection_tag());
-        let statement = format!("/* {} */ SELECT 1", own.connection_tag()).into_bytes();
+        assert_ne!(own.tag, other.tag);
+        let statement = format!("/* {} */ SELECT 1", own.tag).into_bytes();
         let session = Session { statement: Some(statement), ..session(9, "192.0.2.7:40041") };
         assert!(filter.is_own_session(&session), "the installation is the same");
-        assert_eq!(filter.connection_id_in_process_list(), None, "the process is another one");
+        assert_eq!(filter.listed, None, "the process is another one");
     }
 
     #[test]
@@ -352,7 +331,7 @@ mod tests {
     #[test]
     fn address_without_a_port_identifies_nothing() {
         let (own, mut filter) = opened(&OwnConnections::default(), "192.0.2.7:40031", 27);
-        let statement = format!("/* {} */ SHOW FULL PROCESSLIST", own.connection_tag());
+        let statement = format!("/* {} */ SHOW FULL PROCESSLIST", own.tag);
         let itself = Session { statement: Some(statement.into_bytes()), ..session(27, "localhost") };
         assert!(filter.is_own_session(&itself));
         assert!(

@@ -14,7 +14,7 @@ pub(crate) async fn read_current_account(connection: &mut Connection) -> Result<
 /// Returns `None` if the server returns `NULL` or no rows.
 pub(crate) async fn query_single_value<T>(connection: &mut Connection, statement: &str) -> Result<Option<T>, Failure>
 where
-    Option<T>: mysql_common::prelude::FromRow + Send + 'static,
+    Option<T>: mysql_common::prelude::FromRow,
 {
     let rows = connection.read_rows::<Option<T>>(statement).await?;
     Ok(rows.into_iter().next().flatten())
@@ -36,18 +36,17 @@ pub(crate) async fn has_kill_privilege(connection: &mut Connection) -> Result<bo
     }))
 }
 
+/// Returns the reason why performance_schema is unreadable, or `None` if it is readable.
 pub(crate) async fn check_performance_schema_access(
     connection: &mut Connection,
     account: &str,
-) -> Result<Result<(), Limitation>, Failure> {
+) -> Result<Option<Limitation>, Failure> {
     let on: Option<String> = query_single_value(connection, sql_statements::PERFORMANCE_SCHEMA_ENABLED_QUERY).await?;
     if !matches!(on.as_deref(), Some("1" | "ON")) {
-        return Ok(Err(limitations::describe_disabled_performance_schema()));
+        return Ok(Some(limitations::describe_disabled_performance_schema()));
     }
-    if !is_probe_query_allowed(connection, sql_statements::METADATA_LOCKS_PROBE_QUERY).await? {
-        return Ok(Err(limitations::describe_unreadable_performance_schema(account)));
-    }
-    Ok(Ok(()))
+    let readable = is_probe_query_allowed(connection, sql_statements::METADATA_LOCKS_PROBE_QUERY).await?;
+    Ok((!readable).then(|| limitations::describe_unreadable_performance_schema(account)))
 }
 
 /// The returned `Failure` contains the `GRANT` statement that adds the missing privilege.

@@ -13,7 +13,8 @@ const SESSION_OVERHEAD_BYTES: usize = size_of::<Session>() + 5 * 16;
 
 pub(crate) struct ProcessListReader<'a> {
     rows: ResultSetRows<'a>,
-    truncated: u64,
+    /// Number of truncated rows.
+    pub(crate) truncated: u64,
     /// Number of idle user sessions for which an invalid idle time (negative or too long) was replaced with 0.
     clamped: u64,
 }
@@ -23,38 +24,22 @@ pub(crate) async fn query_full_process_list(
     client: &mut Client,
     max_row: usize,
 ) -> Result<ProcessListReader<'_>, Error> {
-    query_session_rows(client, sql_statements::PROCESS_LIST_QUERY, max_row).await
+    ProcessListReader::open(client, sql_statements::PROCESS_LIST_QUERY, max_row).await
 }
 
-/// `performance_schema.processlist` does not take a global lock, but truncates each statement to 1,024 bytes.
-pub(crate) async fn query_performance_schema_process_list(
-    client: &mut Client,
-    max_row: usize,
-) -> Result<ProcessListReader<'_>, Error> {
-    query_session_rows(client, sql_statements::PERFORMANCE_SCHEMA_PROCESS_LIST_QUERY, max_row).await
-}
+impl<'a> ProcessListReader<'a> {
+    pub(crate) async fn open(client: &'a mut Client, query: &str, max_row: usize) -> Result<Self, Error> {
+        Ok(Self { rows: client.query(query, max_row).await?, truncated: 0, clamped: 0 })
+    }
 
-async fn query_session_rows<'a>(
-    client: &'a mut Client,
-    query: &str,
-    max_row: usize,
-) -> Result<ProcessListReader<'a>, Error> {
-    Ok(ProcessListReader { rows: client.query(query, max_row).await?, truncated: 0, clamped: 0 })
-}
-
-impl ProcessListReader<'_> {
     pub(crate) async fn next(&mut self) -> Result<Option<Session>, Error> {
         let Some(cells) = self.rows.next().await? else { return Ok(None) };
         self.truncated += u64::from(cells.truncated);
         let (session, is_clamped) = parse_session(cells)?;
         // The elapsed times of busy sessions are checked against statement timers instead.
-        let is_idle = session.command.eq_ignore_ascii_case(b"Sleep");
+        let is_idle = session.is_idle();
         self.clamped += u64::from(is_clamped && is_idle && !is_internal_session(&session));
         Ok(Some(session))
-    }
-
-    pub(crate) fn truncated_row_count(&self) -> u64 {
-        self.truncated
     }
 
     /// Returns a `Limitation` if invalid idle times were replaced with 0.

@@ -9,7 +9,6 @@ use crate::connection::Connection;
 use crate::{limitations, sql_statements};
 
 /// Returns a map from session ids to program names.
-/// Sessions with the same program name share one copy of the name.
 /// Appends a `Limitation` if the account cannot read program names.
 pub(crate) async fn read_all_program_names(
     connection: &mut Connection,
@@ -27,27 +26,11 @@ pub(crate) async fn read_all_program_names(
     Ok(intern_program_names(rows))
 }
 
-pub(crate) async fn read_program_names(
-    connection: &mut Connection,
-    sessions: &[u64],
-) -> Result<HashMap<u64, Arc<[u8]>>, Failure> {
-    Ok(intern_program_names(connection.read_rows(&sql_statements::program_names_query(sessions)).await?))
-}
-
-/// Like [`read_program_names`], but returns no names if the account cannot read them.
-pub(crate) async fn read_program_names_if_permitted(
-    connection: &mut Connection,
-    sessions: &[u64],
-) -> Result<HashMap<u64, Arc<[u8]>>, Failure> {
-    Ok(intern_program_names(
-        connection.read_rows_ignoring_server_errors(&sql_statements::program_names_query(sessions)).await?,
-    ))
-}
-
 /// Session id and program name.
 type NameRow = (u64, Option<Vec<u8>>);
 
-fn intern_program_names(rows: Vec<NameRow>) -> HashMap<u64, Arc<[u8]>> {
+/// Sessions with the same program name share one copy of the name.
+pub(crate) fn intern_program_names(rows: Vec<NameRow>) -> HashMap<u64, Arc<[u8]>> {
     let mut names: HashSet<Arc<[u8]>> = HashSet::new();
     let mut by_session = HashMap::with_capacity(rows.len());
     for (session, name) in rows {

@@ -45,8 +45,11 @@ impl RawConnection {
     /// Retries the login if the server has reached `max_connections`.
     pub(crate) async fn connect(node: &NodeUrl, address: &str, connector: &NodeConnector) -> Result<Self, Failure> {
         let lookup = lookup_host((node.host.as_str(), node.port)).await;
-        let addresses: Vec<SocketAddr> =
-            lookup.map_err(|error| failure::name_resolution_failure(address, &error))?.collect();
+        let addresses: Vec<SocketAddr> = lookup
+            .map_err(|error| {
+                Failure::new(FailureKind::Unreachable, format!("{address}: cannot resolve the host name: {error}"))
+            })?
+            .collect();
         let mut delays = LOGIN_RETRY_DELAYS.iter();
         loop {
             match Self::connect_once(node, &addresses, connector).await {
@@ -72,7 +75,7 @@ impl RawConnection {
         let socket = TcpConnection::connect(addresses).await?;
         let address = node.address();
         let own = connector.registry.own_connections.register_connection(socket.local, &node.user, &address);
-        let tag = own.connection_tag().to_owned();
+        let tag = own.tag.clone();
         let client = Client::perform_handshake(socket, node, tag, connector.limits.bytes).await?;
         Ok(Self { client, own: Arc::new(own), account: node.user.clone(), address, id: 0, server_host: None })
     }
@@ -105,16 +108,12 @@ impl RawConnection {
         OwnSessionFilter::new(&self.own, &self.account, &self.address)
     }
 
-    /// Returns false if the connection goes through a proxy. The handshake then contains the proxy's connection id.
-    /// Only the lower 32 bits of the connection ids are compared, because the handshake packet omits the upper bits.
-    pub(crate) fn matches_handshake_connection_id(&self) -> bool {
-        u64::from(self.client.handshake_connection_id) == self.id & u64::from(u32::MAX)
-    }
-
     /// Returns true if the connection ids prove that Clew connects to the server directly, without a proxy.
     /// Behind a proxy, the process list query and the `KILL` statement could reach different servers.
+    /// A proxy sends its own connection id in the handshake packet, which contains only the lower 32 bits of the id.
     /// Before the call, `filter` must have processed every session in the process list.
     pub(crate) fn is_directly_connected(&self, filter: &OwnSessionFilter) -> bool {
-        self.matches_handshake_connection_id() && filter.connection_id_in_process_list() == Some(self.id)
+        let matches_handshake = u64::from(self.client.handshake_connection_id) == self.id & u64::from(u32::MAX);
+        matches_handshake && filter.listed == Some(self.id)
     }
 }

@@ -45,10 +45,6 @@ impl ReadLimits {
     pub(crate) fn with_max_timeout(self, max: Duration) -> Self {
         Self { read_timeout: self.read_timeout.min(max), connect_timeout: self.connect_timeout.min(max), ..self }
     }
-
-    pub(crate) fn connection_permit_timeout(&self) -> Duration {
-        self.read_timeout / 2
-    }
 }
 
 impl Default for ReadLimits {

@@ -5,10 +5,10 @@
 //! To avoid an account lock, each waiting request returns the error of the login that the server refused.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use clew_model::{Failure, NodeUrl};
+use parking_lot::Mutex;
 use secrecy::{ExposeSecret, SecretString};
 
 /// Requests made up to 1 s after a refused login, and requests that were already waiting, return its error.
@@ -41,7 +41,7 @@ impl RefusedLogins {
     pub(crate) fn record_refused_login(&self, node: &NodeUrl, failure: &Failure) {
         let (url, password) = (node.to_string(), node.password.clone());
         let refused = RefusedLogin { at: Instant::now(), node: url, password, failure: failure.clone() };
-        let mut all = self.lock();
+        let mut all = self.0.lock();
         all.retain(|_, refused| refused.at.elapsed() < REFUSED_LOGIN_TTL);
         all.insert(node.address(), refused);
     }
@@ -49,13 +49,9 @@ impl RefusedLogins {
     /// Returns the failure of a recently refused login that used the URL and password of `node`.
     /// Ignores logins that were refused more than 1 s before `requested`, the time of the current request.
     pub(crate) fn find_recent_login_failure(&self, node: &NodeUrl, requested: Instant) -> Option<Failure> {
-        let all = self.lock();
+        let all = self.0.lock();
         let refused = all.get(&node.address()).filter(|refused| requested <= refused.at + REFUSED_LOGIN_TTL)?;
         refused.matches_node_login(node).then(|| refused.failure.clone())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, RefusedLogin>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

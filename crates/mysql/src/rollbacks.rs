@@ -8,13 +8,9 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use clew_model::{Failure, NodeUrl, Session, Transaction};
-use mysql_common::Row;
-use mysql_common::prelude::FromRow;
-use mysql_common::row::convert::FromRowError;
-
-use crate::client::Error;
 use tokio::time::sleep;
 
+use crate::client::Error;
 use crate::clock::{self, LocalTimestampAge};
 use crate::connection::{Connection, run_with_read_timeout};
 use crate::connector::NodeConnector;
@@ -102,17 +98,14 @@ impl RollbackSample {
     }
 
     fn count_rows_rolled_back(&self, now: &RollbackProgress) -> u64 {
-        let before = self.rollbacks.iter().find(|before| before.is_same_transaction(now));
+        // Transaction ids are unique within a server.
+        let is_same = |before: &&RollbackProgress| before.rollback.transaction_id == now.rollback.transaction_id;
+        let before = self.rollbacks.iter().find(is_same);
         before.map_or(0, |before| before.rollback.rows_modified.saturating_sub(now.rollback.rows_modified))
     }
 }
 
 impl RollbackProgress {
-    /// Compares only the transaction ids, which are unique within a server.
-    fn is_same_transaction(&self, other: &Self) -> bool {
-        self.rollback.transaction_id == other.rollback.transaction_id
-    }
-
     fn build_rollback_with_remaining_time(&self, rows_undone: u64, passed: Duration) -> Rollback {
         let remaining_seconds =
             estimate_remaining_seconds(self.rollback.rows_modified, rows_undone, passed).unwrap_or(self.age).max(1);
@@ -172,7 +165,7 @@ async fn rollback_progress_from_rows(
     rows: Vec<RollbackRow>,
 ) -> Result<Vec<RollbackProgress>, Error> {
     let clock = if rows.is_empty() { None } else { connection.read_clock().await? };
-    let started = |row: &RollbackRow| clock::parse_local_time(&row.0.started);
+    let started = |row: &RollbackRow| clock::parse_local_time(&row.3);
     let ages = match &clock {
         Some(clock) => {
             clock::compute_ages_of_local_timestamps(
@@ -190,18 +183,17 @@ async fn rollback_progress_from_rows(
         }
         None => 0,
     };
-    Ok(rows.into_iter().map(|row| RollbackProgress { age: age(&row), rollback: row.0 }).collect())
+    let progress = |row: RollbackRow| {
+        let age = age(&row);
+        let (transaction_id, session_id, statement, started, rows_modified) = row;
+        let rollback = Rollback { transaction_id, session_id, statement, started, rows_modified, remaining_seconds: 0 };
+        RollbackProgress { rollback, age }
+    };
+    Ok(rows.into_iter().map(progress).collect())
 }
 
-struct RollbackRow(Rollback);
-
-impl FromRow for RollbackRow {
-    fn from_row_opt(row: Row) -> Result<Self, FromRowError> {
-        let (transaction_id, session_id, statement, started, rows_modified): (u64, u64, Option<Vec<u8>>, String, u64) =
-            FromRow::from_row_opt(row)?;
-        Ok(Self(Rollback { transaction_id, session_id, statement, started, rows_modified, remaining_seconds: 0 }))
-    }
-}
+/// Row of `innodb_trx`: transaction id, session id, statement, start time, and modified row count.
+type RollbackRow = (u64, u64, Option<Vec<u8>>, String, u64);
 
 #[cfg(test)]
 mod tests {

@@ -21,11 +21,13 @@ use crate::connection::{Connection, run_with_read_timeout};
 use crate::connector::NodeConnector;
 use crate::flavor::Flavor;
 use crate::locks::LockTableSnapshot;
+use crate::process_list::ProcessListReader;
 use crate::server_instance::ServerInstance;
 use crate::transactions::{TransactionReadResult, TransactionsBySession};
 use crate::wait_graph_session_collector::WaitGraphSessionCollector;
 use crate::{
-    elapsed_times, failure, limitations, lost_instrumentation, process_list, transactions, wait_graph_session_collector,
+    elapsed_times, failure, limitations, lost_instrumentation, process_list, sql_statements, transactions,
+    wait_graph_session_collector,
 };
 pub use cache::SampleCache;
 
@@ -102,7 +104,7 @@ impl SampledSessions {
     /// If the sample has reached its maximum number of sessions, the session is counted but not stored.
     fn add_session(&mut self, session: Session, threshold: u64) {
         let open = self.open.get(session.id);
-        let is_busy = open.is_some() || !session.command.eq_ignore_ascii_case(b"Sleep");
+        let is_busy = open.is_some() || !session.is_idle();
         let room = if is_busy { 2 * MAX_SAMPLED_SESSIONS } else { MAX_SAMPLED_SESSIONS };
         if self.sessions.len() < room {
             self.sessions.push(session);
@@ -259,12 +261,12 @@ async fn read_process_list(
     let statement =
         if parties.is_some() { wait_graph_session_collector::MAX_WAITER_STATEMENT_BYTES } else { MAX_STATEMENT_BYTES };
     let max_row = statement + MAX_ROW_BYTES_WITHOUT_STATEMENT;
-    let reading = if without_lock {
-        process_list::query_performance_schema_process_list(&mut connection.raw.client, max_row).await
+    let query = if without_lock {
+        sql_statements::PERFORMANCE_SCHEMA_PROCESS_LIST_QUERY
     } else {
-        process_list::query_full_process_list(&mut connection.raw.client, max_row).await
+        sql_statements::PROCESS_LIST_QUERY
     };
-    let mut rows = match reading {
+    let mut rows = match ProcessListReader::open(&mut connection.raw.client, query, max_row).await {
         Ok(rows) => rows,
         Err(Error::Server(error)) if without_lock && !failure::is_server_timeout(&error) => return Ok(false),
         Err(error) => return Err(read_failure(error)),
@@ -282,5 +284,5 @@ async fn read_process_list(
     }
     let limitation = rows.limitation_for_invalid_idle_times();
     connection.limitations.extend(limitation);
-    Ok(own.connection_id_in_process_list().is_some())
+    Ok(own.listed.is_some())
 }

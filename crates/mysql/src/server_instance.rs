@@ -17,16 +17,10 @@ use crate::{failure, sql_statements};
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ServerInstance {
     /// `server_uuid` on MySQL, or host name, port, server id and data directory on MariaDB.
-    identity: String,
+    /// The server identity remains the same when the server restarts.
+    pub(crate) identity: String,
     /// Start time as a Unix timestamp in seconds, computed as the current server time minus the uptime.
     started: i64,
-}
-
-impl ServerInstance {
-    /// The server identity remains the same when the server restarts.
-    pub(crate) fn server_identity(&self) -> &str {
-        &self.identity
-    }
 }
 
 const START_TIME_SEPARATOR: char = '@';

@@ -50,7 +50,9 @@ pub async fn read_session_detail(
         let attributes = if found.is_none() || closed {
             Vec::new()
         } else {
-            read_connection_attributes(&mut connection, id).await?
+            // A limitation already names a missing privilege.
+            let query = sql_statements::connection_attributes_query(id);
+            connection.read_rows_ignoring_server_errors(&query).await?
         };
         connection.close().await;
         let Some((session, is_cut)) = found else { return Ok(None) };
@@ -85,14 +87,6 @@ async fn read_process_list_row(connection: &mut Connection, id: u64) -> Result<O
     let checked = found.iter_mut().map(|(session, _)| session).collect();
     elapsed_times::correct_elapsed_times(connection, checked, ElapsedTimeCheckScope::All).await?;
     Ok(found)
-}
-
-async fn read_connection_attributes(
-    connection: &mut Connection,
-    id: u64,
-) -> Result<Vec<(Vec<u8>, Option<Vec<u8>>)>, Failure> {
-    // A limitation already names a missing privilege.
-    connection.read_rows_ignoring_server_errors(&sql_statements::connection_attributes_query(id)).await
 }
 
 /// Removes all sessions from the wait graph except session `id` and its direct and transitive blockers and waiters.

@@ -208,16 +208,9 @@ struct TransactionRow {
 
 impl FromRow for TransactionRow {
     fn from_row_opt(row: Row) -> Result<Self, FromRowError> {
-        let (session_id, id, state, started, wait_started, rows_locked, tables_locked, rows_modified): (
-            u64,
-            u64,
-            String,
-            Option<String>,
-            Option<String>,
-            u64,
-            u64,
-            u64,
-        ) = FromRow::from_row_opt(row)?;
+        type Columns = (u64, u64, String, Option<String>, Option<String>, u64, u64, u64);
+        let (session_id, id, state, started, wait_started, rows_locked, tables_locked, rows_modified) =
+            Columns::from_row_opt(row)?;
         let transaction = Transaction {
             session_id,
             id,

@@ -19,7 +19,7 @@ pub struct AdaptivePollInterval {
 impl Default for AdaptivePollInterval {
     /// Creates an adaptive poll interval with a target interval of one second.
     fn default() -> Self {
-        Self::with_target_interval(DEFAULT_NODE_POLL_INTERVAL)
+        Self { target: DEFAULT_NODE_POLL_INTERVAL, slow_interval: None }
     }
 }
 
@@ -33,12 +33,6 @@ pub enum PollIntervalChange {
 }
 
 impl AdaptivePollInterval {
-    /// Creates an adaptive poll interval that starts at the target interval `target`.
-    #[must_use]
-    pub fn with_target_interval(target: Duration) -> Self {
-        Self { target, slow_interval: None }
-    }
-
     /// Sets the target interval.
     pub fn set_target_interval(&mut self, every: Duration) {
         self.target = every;
@@ -116,7 +110,7 @@ mod tests {
     #[test]
     fn interval_follows_the_target_within_the_limit_for_slow_nodes() {
         let (second, ten) = (Duration::from_secs(1), Duration::from_secs(10));
-        let mut interval = AdaptivePollInterval::with_target_interval(ten);
+        let mut interval = AdaptivePollInterval { target: ten, slow_interval: None };
         assert_eq!((interval.adapt_to_read_duration(second), interval.current_interval()), (None, ten));
         interval.set_target_interval(second);
         assert_eq!(interval.current_interval(), second);

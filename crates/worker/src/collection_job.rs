@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clew_model::{CollectionTaskOutcome, Failure, FailureKind, Limitation, Node, SessionSelection};
 use clew_mysql::StatementMasking;
-use clew_store::{ClaimedTask, LoginTrigger, StoreError};
+use clew_store::{ClaimedTask, LoginTrigger, PublishedResult, StoreError};
 use futures_util::FutureExt;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -155,7 +155,8 @@ impl SessionCollectionJob {
         let (request_id, fence) = (&self.claimed.task.request_id, self.claimed.fence);
         let (recorded, mut result) = match outcome {
             Ok(CollectedResult { rows, limitations, pending }) => {
-                (success_outcome(rows, limitations, &pending), Some(pending))
+                let PublishedResult { name, bytes, sha256 } = pending.published.clone();
+                (CollectionTaskOutcome::Finished { result_name: name, rows, bytes, sha256, limitations }, Some(pending))
             }
             Err(failure) => (CollectionTaskOutcome::Failed(failure), None),
         };
@@ -215,16 +216,5 @@ impl SessionCollectionJob {
                 warn!(task.request_id = %request_id, %error, "could not release the collection; its lease will expire");
             }
         }
-    }
-}
-
-fn success_outcome(rows: u64, limitations: Vec<Limitation>, result: &PendingResult) -> CollectionTaskOutcome {
-    let published = &result.published;
-    CollectionTaskOutcome::Finished {
-        result_name: published.name.clone(),
-        rows,
-        bytes: published.bytes,
-        sha256: published.sha256.clone(),
-        limitations,
     }
 }

@@ -4,11 +4,12 @@
 //! When a read stalls, it releases its permit for active reads until the node sends data.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use clew_model::{Failure, FailureKind, NodeId};
+use parking_lot::Mutex;
 use tokio::sync::{AcquireError, Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::coop::consume_budget;
 use tokio::time::timeout;
@@ -74,16 +75,12 @@ impl SessionCollectionSlotPool {
     /// If at least `max_stalled` reads are stalled, returns the nodes whose current or most recent read stalled.
     /// If fewer than `max_stalled` reads are stalled, returns an empty list.
     pub(crate) fn nodes_excluded_from_claims(&self) -> Vec<NodeId> {
-        let stalled = self.lock_stalled_nodes_mutex();
+        let stalled = self.stalled.lock();
         if stalled.reads < self.max_stalled { Vec::new() } else { stalled.nodes.iter().cloned().collect() }
     }
 
-    fn lock_stalled_nodes_mutex(&self) -> MutexGuard<'_, StalledNodes> {
-        self.stalled.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn update_stalled_nodes(&self, node: &NodeId, read: &Result<SessionRows, Failure>) {
-        let mut stalled = self.lock_stalled_nodes_mutex();
+        let mut stalled = self.stalled.lock();
         match read {
             Err(failure) if matches!(failure.kind, FailureKind::TimedOut | FailureKind::Busy) => {
                 stalled.nodes.insert(node.clone())
@@ -102,7 +99,7 @@ impl SessionCollectionSlot {
         node: &NodeId,
         mut read: ReadFuture<'_>,
     ) -> Result<SessionRows, Failure> {
-        let was_stalled = self.pool.lock_stalled_nodes_mutex().nodes.contains(node);
+        let was_stalled = self.pool.stalled.lock().nodes.contains(node);
         let mut stalled = was_stalled.then(|| StalledReadGuard::register_stalled_read(&self.pool, node));
         let stall_timeout = if stalled.is_some() { Duration::ZERO } else { self.pool.stall_timeout };
         let signal = Arc::new(SessionReadWaker::default());
@@ -135,7 +132,7 @@ struct StalledReadGuard(SessionCollectionSlotPool);
 
 impl StalledReadGuard {
     fn register_stalled_read(pool: &SessionCollectionSlotPool, node: &NodeId) -> Self {
-        let mut stalled = pool.lock_stalled_nodes_mutex();
+        let mut stalled = pool.stalled.lock();
         stalled.nodes.insert(node.clone());
         stalled.reads += 1;
         drop(stalled);
@@ -145,7 +142,7 @@ impl StalledReadGuard {
 
 impl Drop for StalledReadGuard {
     fn drop(&mut self) {
-        let mut stalled = self.0.lock_stalled_nodes_mutex();
+        let mut stalled = self.0.stalled.lock();
         stalled.reads = stalled.reads.saturating_sub(1);
     }
 }

@@ -1,9 +1,10 @@
 //! Notifies waiting callers in this process when a collection task completes.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use clew_model::RequestId;
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 #[derive(Clone, Default)]
@@ -30,7 +31,7 @@ pub(crate) struct CompletionWaiter {
 
 impl CompletionNotifier {
     pub(crate) fn subscribe_to_completion(&self, request_id: &RequestId) -> CompletionWaiter {
-        let mut collections = self.lock_awaited_collections_mutex();
+        let mut collections = self.0.collections.lock();
         let entry = collections
             .entry(request_id.clone())
             .or_insert_with(|| AwaitedCollection { waiters: 0, completed: self.0.closed.child_token() });
@@ -40,7 +41,7 @@ impl CompletionNotifier {
 
     /// Call this function only after the store has recorded that the collection task is complete.
     pub(crate) fn notify_waiters(&self, request_id: &RequestId) {
-        if let Some(entry) = self.lock_awaited_collections_mutex().get(request_id) {
+        if let Some(entry) = self.0.collections.lock().get(request_id) {
             entry.completed.cancel();
         }
     }
@@ -51,17 +52,13 @@ impl CompletionNotifier {
     }
 
     pub(crate) fn waiter_count(&self) -> usize {
-        self.lock_awaited_collections_mutex().values().map(|entry| entry.waiters).sum()
-    }
-
-    fn lock_awaited_collections_mutex(&self) -> MutexGuard<'_, HashMap<RequestId, AwaitedCollection>> {
-        self.0.collections.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.collections.lock().values().map(|entry| entry.waiters).sum()
     }
 }
 
 impl Drop for CompletionWaiter {
     fn drop(&mut self) {
-        let mut collections = self.notifier.lock_awaited_collections_mutex();
+        let mut collections = self.notifier.0.collections.lock();
         if let Some(entry) = collections.get_mut(&self.request_id) {
             entry.waiters -= 1;
             if entry.waiters == 0 {
@@ -102,7 +99,7 @@ mod tests {
         notifier.notify_waiters(&id);
         assert!(second.completed.is_cancelled() && notifier.waiter_count() == 1);
         drop(second);
-        assert_eq!((notifier.waiter_count(), notifier.lock_awaited_collections_mutex().len()), (0, 0));
+        assert_eq!((notifier.waiter_count(), notifier.0.collections.lock().len()), (0, 0));
         assert!(
             !notifier.subscribe_to_completion(&id).completed.is_cancelled(),
             "new waiter received an earlier notification"

@@ -2,18 +2,20 @@
 //!
 //! A queued intelligent kill survives a restart and is executed at most once.
 
-use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clew_diagnose::IntelligentKillPlan;
-use clew_model::{Failure, FailureKind, InstanceId, Limitation, LimitationKind, Node, NodeUrl, SlowSessionThreshold};
+use clew_model::{Failure, FailureKind, InstanceId, Limitation, LimitationKind, Node, NodeUrl};
 use clew_mysql::{
-    ClientSessions, ConnectionPurpose, KillOutcome, KillTarget, NodeClockHistory, NodeConnector, ProcessListSource,
+    ConnectionPurpose, KillOutcome, KillTarget, NodeClockHistory, NodeConnector, ProcessListSource,
     UnreliableClockReason, UnsafeKillPolicy, read_client_sessions,
 };
 use clew_store::{IntelligentKill, IntelligentKillId, KillSource, LoginTrigger, NewIntelligentKill, Store, StoreError};
+use lru::LruCache;
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
@@ -26,6 +28,7 @@ use crate::wake_signal::WakeSignal;
 
 /// An intelligent kill fails if it is queued for more than 1 minute, because the slow sessions may have changed.
 const MAX_KILL_QUEUE_TIME: Duration = Duration::from_mins(1);
+const MAX_TRACKED_NODES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1023);
 const MAX_QUEUED_KILLS_PER_NODE: u32 = 8;
 const LEASE_MARGIN_FOR_STORE_OPERATIONS: Duration = Duration::from_mins(1);
 
@@ -38,7 +41,8 @@ pub struct IntelligentKillQueue {
     formula_guard: bool,
     pub(crate) wake: WakeSignal,
     poll_interval: Duration,
-    clocks: Arc<Mutex<NodeClockHistoryCache>>,
+    /// Clock histories by node address.
+    clocks: Arc<Mutex<LruCache<String, NodeClockHistory>>>,
 }
 
 impl IntelligentKillQueue {
@@ -52,7 +56,7 @@ impl IntelligentKillQueue {
             formula_guard: settings.formula_guard,
             wake: WakeSignal::default(),
             poll_interval: settings.poll_interval,
-            clocks: Arc::default(),
+            clocks: Arc::new(Mutex::new(LruCache::new(MAX_TRACKED_NODES))),
         }
     }
 
@@ -77,12 +81,16 @@ impl IntelligentKillQueue {
         node: &NodeUrl,
         purpose: ConnectionPurpose,
     ) -> Result<(ProcessListSource, IntelligentKillPlan), KillError> {
-        let threshold = self.load_slow_session_threshold(instance).await?;
+        let threshold = self.store.instances().find_slow_session_threshold(instance).await?.unwrap_or_default();
         let mut listed = read_client_sessions(node, purpose, &self.connector).await.map_err(KillError::Node)?;
         if let Some(failure) = detect_proxied_connection(node, &listed) {
             return Err(KillError::Node(failure));
         }
-        let doubt = self.clocks.lock().unwrap_or_else(PoisonError::into_inner).correct_elapsed_times(node, &mut listed);
+        let doubt = {
+            let mut clocks = self.clocks.lock();
+            let history = clocks.get_or_insert_mut(node.address(), NodeClockHistory::default);
+            listed.adjust_elapsed_times_for_clock_steps(history)
+        };
         if let Some(doubt) = doubt.filter(|_| purpose == ConnectionPurpose::Killing) {
             return Err(KillError::Node(unreliable_clock_failure(node, doubt)));
         }
@@ -101,10 +109,6 @@ impl IntelligentKillQueue {
             tokio::task::spawn_blocking(move || IntelligentKillPlan::from_sessions(sessions, threshold, &protected));
         let chosen = join_task(selection).await.map_err(|_| KillError::Store(StoreError::Stopped))?;
         Ok((read, chosen))
-    }
-
-    async fn load_slow_session_threshold(&self, instance: &InstanceId) -> Result<SlowSessionThreshold, StoreError> {
-        Ok(self.store.instances().find_slow_session_threshold(instance).await?.unwrap_or_default())
     }
 
     /// Enqueues an intelligent kill and wakes the worker. Once this function returns, the kill survives a restart.
@@ -221,27 +225,6 @@ impl IntelligentKillQueue {
             Err(KillError::Store(_) | KillError::OutcomesNotRecorded(_)) => {}
         }
         result
-    }
-}
-
-/// Clock history of each node address. The least recently read node comes first.
-#[derive(Debug, Default)]
-struct NodeClockHistoryCache(VecDeque<(String, NodeClockHistory)>);
-
-impl NodeClockHistoryCache {
-    const MAX_TRACKED_NODES: usize = 1024;
-
-    /// Corrects elapsed times after clock changes, or returns the reason why the elapsed times are unreliable.
-    fn correct_elapsed_times(&mut self, node: &NodeUrl, read: &mut ClientSessions) -> Option<UnreliableClockReason> {
-        let address = node.address();
-        let position = self.0.iter().position(|(other, _)| *other == address);
-        let (_, mut history) = position.and_then(|at| self.0.remove(at)).unwrap_or_default();
-        let doubt = read.adjust_elapsed_times_for_clock_steps(&mut history);
-        self.0.push_back((address, history));
-        if self.0.len() > Self::MAX_TRACKED_NODES {
-            self.0.pop_front();
-        }
-        doubt
     }
 }
 

@@ -14,17 +14,13 @@ type WriteRowsFn = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + Send>;
 pub struct SessionRows {
     pub(crate) count: u64,
     pub(crate) limitations: Vec<Limitation>,
-    write: WriteRowsFn,
+    pub(crate) write: WriteRowsFn,
 }
 
 impl SessionRows {
     /// `count` is the number of rows. `write` writes the rows to the result and runs on a blocking thread.
     pub fn new(count: u64, write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static) -> Self {
         Self { count, limitations: Vec::new(), write: Box::new(write) }
-    }
-
-    pub(crate) fn write_session_rows(self, out: &mut dyn Write) -> io::Result<()> {
-        (self.write)(out)
     }
 }
 

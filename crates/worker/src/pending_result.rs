@@ -62,7 +62,7 @@ fn write_result_blocking(
 ) -> Result<PendingResult, Failure> {
     let writer = results.create_writer(request_id, fence).map_err(|error| result_write_failure(&error))?;
     let mut out = BufWriter::with_capacity(WRITE_BUFFER_SIZE, CancellableWriter { writer, cancelled });
-    rows.write_session_rows(&mut out).map_err(|error| result_write_failure(&error))?;
+    (rows.write)(&mut out).map_err(|error| result_write_failure(&error))?;
     let out = out.into_inner().map_err(|error| result_write_failure(error.error()))?;
     let published = out.writer.publish().map_err(|error| result_write_failure(&error))?;
     Ok(PendingResult { results, published, committed: false })

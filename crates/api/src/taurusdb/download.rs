@@ -57,7 +57,7 @@ pub(crate) async fn download_result(
         header: csv::encode_header_row(language),
         stored,
         stored_bytes: result.bytes,
-        tag: format!("{}-{}", result.sha256, language.tag()),
+        tag: format!("{}-{}", result.sha256, language.name()),
         file_name,
     };
     download.respond(&method, &headers)

@@ -26,7 +26,7 @@ async fn download_has_header_row_and_rows() {
     let server = Server::start().await;
     let id = server.add_finished(&sample_rows()).await;
     for (language, start) in [(Language::EnUs, "session_id,user,"), (Language::ZhCn, "\u{feff}会话ID,")] {
-        let call = server.call(Method::GET, &server.result_of(&id)).header("x-language", language.tag());
+        let call = server.call(Method::GET, &server.result_of(&id)).header("x-language", language.name());
         let answer = call.send().await;
         assert_eq!(answer.status, 200);
         assert!(answer.text().starts_with(start));
@@ -85,7 +85,7 @@ async fn etag_identifies_content_language_and_encoding() {
     let id = server.add_finished(b"a\r\n").await;
     let other = server.add_finished(b"b\r\n").await;
     let tag = async |id: &RequestId, language: Language, encoding: &str| {
-        let call = server.call(Method::GET, &server.result_of(id)).header("x-language", language.tag());
+        let call = server.call(Method::GET, &server.result_of(id)).header("x-language", language.name());
         call.header(ACCEPT_ENCODING, encoding).send().await.header("etag")
     };
     let mut tags = Vec::new();

@@ -19,7 +19,7 @@ async fn range_returns_the_requested_bytes() {
     for language in Language::ALL {
         let boundary = encode_header_row(language).len();
         let get = |range: &str| {
-            let call = server.call(Method::GET, &server.result_of(&id)).header("x-language", language.tag());
+            let call = server.call(Method::GET, &server.result_of(&id)).header("x-language", language.name());
             call.header(RANGE, range).header(ACCEPT_ENCODING, "gzip, zstd").send()
         };
         let full = [encode_header_row(language), rows()].concat();

@@ -114,9 +114,10 @@ fn parse_node_spec(text: &str) -> Result<NodeSpec<'_>, CliError> {
                 || CliError::refused_command_error(format!("invalid role {role:?}; valid roles: master, slave"));
             node.role = Some(parsed.ok_or_else(unknown)?);
         } else if let Some(zone) = last.strip_prefix("zone=") {
-            node.zone = Some(zone.parse().map_err(|error: clew_model::NetworkZoneParseError| {
-                CliError::refused_command_error(error.to_string())
-            })?);
+            node.zone =
+                Some(zone.parse().map_err(|error: clew_model::ApiIdParseError| {
+                    CliError::refused_command_error(error.to_string())
+                })?);
         } else {
             break;
         }

@@ -83,7 +83,7 @@ impl<'t> ChangedTablesParser<'t> {
     }
 
     fn next_token_matches_keyword(&self, keyword: &str) -> bool {
-        matches!(self.peek_token(), Some(StatementToken::Word(word)) if word.eq_ignore_ascii_case(keyword))
+        self.peek_token().is_some_and(|token| token.is_keyword(keyword))
     }
 
     fn next_token_matches_any_keyword(&self, keywords: &[&str]) -> bool {
@@ -188,43 +188,35 @@ impl<'t> ChangedTablesParser<'t> {
                 if !self.consume_any_keyword(&["INDEX"]) {
                     return None;
                 }
-                if self.skip_past_keyword(&["ON"]) {
-                    self.parse_table_name();
-                } else {
-                    self.is_complete = false;
-                }
+                self.parse_table_name_after_keyword("ON");
                 Some((if verb == "CREATE" { "CREATE INDEX" } else { "DROP INDEX" }, Definition))
             }
             "LOAD" => {
                 if !self.consume_any_keyword(&["DATA", "XML"]) {
                     return None;
                 }
-                if self.skip_past_keyword(&["TABLE"]) {
-                    self.parse_table_name();
-                } else {
-                    self.is_complete = false;
-                }
+                self.parse_table_name_after_keyword("TABLE");
                 Some(("LOAD DATA", Rows))
             }
             "INSERT" | "REPLACE" => {
                 self.skip_keywords(&["LOW_PRIORITY", "DELAYED", "HIGH_PRIORITY", "IGNORE", "INTO"]);
                 self.parse_table_name();
-                Some((if verb == "INSERT" { "INSERT" } else { "REPLACE" }, Rows))
+                Some((verb, Rows))
             }
             "UPDATE" => {
                 self.skip_keywords(&["LOW_PRIORITY", "IGNORE"]);
                 self.parse_table_references(&["SET"]);
-                Some(("UPDATE", Rows))
+                Some((verb, Rows))
             }
             "DELETE" => {
                 self.parse_delete_statement_tables();
-                Some(("DELETE", Rows))
+                Some((verb, Rows))
             }
             // While a procedure runs, the process list shows its inner statement.
             // The process list shows `CALL` only between inner statements.
             _ => {
                 self.is_complete = false;
-                Some(("CALL", Rows))
+                Some((verb, Rows))
             }
         }
     }
@@ -278,15 +270,11 @@ impl<'t> ChangedTablesParser<'t> {
                     self.position += 1;
                     expects_table = true;
                 }
-                StatementToken::Word(word)
-                    if ["JOIN", "STRAIGHT_JOIN"].iter().any(|join| word.eq_ignore_ascii_case(join)) =>
-                {
+                token if token.is_keyword("JOIN") || token.is_keyword("STRAIGHT_JOIN") => {
                     self.position += 1;
                     expects_table = true;
                 }
-                StatementToken::Word(word) if expects_table && word.eq_ignore_ascii_case("LATERAL") => {
-                    self.position += 1;
-                }
+                token if expects_table && token.is_keyword("LATERAL") => self.position += 1,
                 _ if expects_table => {
                     expects_table = false;
                     self.parse_table_name();
@@ -307,6 +295,14 @@ impl<'t> ChangedTablesParser<'t> {
         }
         // The table list is complete only if the statement was tokenized to its end.
         self.is_complete &= self.reached_end;
+    }
+
+    fn parse_table_name_after_keyword(&mut self, keyword: &str) {
+        if self.skip_past_keyword(&[keyword]) {
+            self.parse_table_name();
+        } else {
+            self.is_complete = false;
+        }
     }
 
     fn parse_table_name(&mut self) {
@@ -338,10 +334,7 @@ impl<'t> ChangedTablesParser<'t> {
     }
 
     fn parse_identifier(&mut self) -> Option<String> {
-        let name = match self.peek_token()? {
-            StatementToken::Word(name) | StatementToken::QuotedName(name) => name.clone(),
-            _ => return None,
-        };
+        let name = self.peek_token()?.name()?.to_owned();
         self.position += 1;
         Some(name)
     }

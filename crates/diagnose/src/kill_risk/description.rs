@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use clew_model::Language;
+use clew_model::{Language, LocalizedText, localized};
 
 use super::{KillRisk, TableAtRisk};
 use crate::terminal::bytes_to_single_line;
@@ -14,74 +14,52 @@ impl KillRisk {
     /// Returns a description of the risk in the given language.
     #[must_use]
     pub fn description(&self, language: Language) -> String {
-        match language {
-            Language::EnUs => self.describe_in_english(),
-            Language::ZhCn => self.describe_in_chinese(),
-        }
+        self.localized_description().in_language(language).to_owned()
     }
 
-    fn describe_in_english(&self) -> String {
-        let tables = |tables: &[TableAtRisk]| format_table_list(tables, ", ", |more| format!(" and {more} more"));
+    fn localized_description(&self) -> LocalizedText {
+        let at_risk = match self {
+            Self::TableDamage { tables, .. }
+            | Self::PartialChange { tables, .. }
+            | Self::UnknownEngine { tables, .. } => tables.as_slice(),
+            _ => &[],
+        };
+        let tables = format_table_list(at_risk, ", ", |more| format!(" and {more} more"));
+        let tables_zh = format_table_list(at_risk, "、", |more| format!(" 等另外 {more} 张表"));
         match self {
-            Self::TableDamage { statement, tables: at_risk } => format!(
-                "{statement} runs on {}, whose engine has no transactions. A kill can leave the table damaged (errors 144, 145) until \
+            Self::TableDamage { statement, .. } => localized!(
+                "{statement} runs on {tables}, whose engine has no transactions. A kill can leave the table damaged (errors 144, 145) until \
                  REPAIR TABLE is run.",
-                tables(at_risk)
+                "{statement} 正在操作表 {tables_zh}，其存储引擎不支持事务。Kill 可能导致表损坏（错误 144、145），需执行 REPAIR TABLE 修复。"
             ),
-            Self::PartialChange { statement, tables: at_risk } => format!(
-                "{statement} modifies {}, whose engine has no transactions. Rows that are already modified are not rolled back; the \
+            Self::PartialChange { statement, .. } => localized!(
+                "{statement} modifies {tables}, whose engine has no transactions. Rows that are already modified are not rolled back; the \
                  remaining rows stay unmodified.",
-                tables(at_risk)
+                "{statement} 正在修改表 {tables_zh}，其存储引擎不支持事务。已修改的行不会回滚，其余行不再修改。"
             ),
-            Self::UnknownEngine { statement, tables: at_risk } => format!(
-                "{statement} modifies {}, whose engine is unknown. If the engine has no transactions, a kill can leave the table damaged or \
+            Self::UnknownEngine { statement, .. } => localized!(
+                "{statement} modifies {tables}, whose engine is unknown. If the engine has no transactions, a kill can leave the table damaged or \
                  partially modified.",
-                tables(at_risk)
+                "{statement} 正在修改表 {tables_zh}，其存储引擎未知。若不支持事务，Kill 可能导致表损坏或数据只修改了一部分。"
             ),
-            Self::UnknownTables { statement } => format!(
+            Self::UnknownTables { statement } => localized!(
                 "{statement} modifies tables that could not be determined from its text. If their engine has no transactions, a kill can leave \
-                 the tables damaged or partially modified."
-            ),
-            Self::LongRollback { rows_modified, seconds } => format!(
-                "{rows_modified} modified rows are rolled back. The rollback can take as long as the transaction has been open ({seconds} s). \
-                 Locks are released when the rollback completes."
-            ),
-            Self::Replication => {
-                "The session sends the binary log. A kill interrupts replication or mysqlbinlog until the client \
-                 reconnects."
-                    .to_owned()
-            }
-            Self::Backup { evidence } => {
-                format!("The session belongs to a backup ({evidence}). A kill causes the backup to fail.")
-            }
-        }
-    }
-
-    fn describe_in_chinese(&self) -> String {
-        let tables = |tables: &[TableAtRisk]| format_table_list(tables, "、", |more| format!(" 等另外 {more} 张表"));
-        match self {
-            Self::TableDamage { statement, tables: at_risk } => format!(
-                "{statement} 正在操作表 {}，其存储引擎不支持事务。Kill 可能导致表损坏（错误 144、145），需执行 REPAIR TABLE 修复。",
-                tables(at_risk)
-            ),
-            Self::PartialChange { statement, tables: at_risk } => format!(
-                "{statement} 正在修改表 {}，其存储引擎不支持事务。已修改的行不会回滚，其余行不再修改。",
-                tables(at_risk)
-            ),
-            Self::UnknownEngine { statement, tables: at_risk } => format!(
-                "{statement} 正在修改表 {}，其存储引擎未知。若不支持事务，Kill 可能导致表损坏或数据只修改了一部分。",
-                tables(at_risk)
-            ),
-            Self::UnknownTables { statement } => format!(
+                 the tables damaged or partially modified.",
                 "无法从语句中识别 {statement} 修改的表。若其存储引擎不支持事务，Kill 可能导致表损坏或数据只修改了一部分。"
             ),
-            Self::LongRollback { rows_modified, seconds } => format!(
+            Self::LongRollback { rows_modified, seconds } => localized!(
+                "{rows_modified} modified rows are rolled back. The rollback can take as long as the transaction has been open ({seconds} s). \
+                 Locks are released when the rollback completes.",
                 "需回滚 {rows_modified} 行修改，耗时可能与事务已持续时间（{seconds} 秒）相当，回滚完成前不释放锁。"
             ),
-            Self::Replication => {
-                "该会话正在发送 Binlog。Kill 会中断从库复制或 mysqlbinlog，直到其重新连接。".to_owned()
-            }
-            Self::Backup { evidence } => format!("该会话属于备份任务（{evidence}）。Kill 会导致备份失败。"),
+            Self::Replication => localized!(
+                "The session sends the binary log. A kill interrupts replication or mysqlbinlog until the client reconnects.",
+                "该会话正在发送 Binlog。Kill 会中断从库复制或 mysqlbinlog，直到其重新连接。"
+            ),
+            Self::Backup { evidence } => localized!(
+                "The session belongs to a backup ({evidence}). A kill causes the backup to fail.",
+                "该会话属于备份任务（{evidence}）。Kill 会导致备份失败。"
+            ),
         }
     }
 }
@@ -89,7 +67,7 @@ impl KillRisk {
 /// Formats the risk in English.
 impl fmt::Display for KillRisk {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.describe_in_english())
+        self.localized_description().fmt(out)
     }
 }
 

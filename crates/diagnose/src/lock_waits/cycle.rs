@@ -1,87 +1,49 @@
-//! Detection of wait cycles with Tarjan's algorithm.
+//! Detection of wait cycles with Kosaraju's algorithm.
 
 /// Returns the strongly connected components in reverse topological order, each with sorted nodes.
-///
-/// The search uses an explicit stack instead of recursion, because a wait chain can contain thousands of sessions.
-pub(super) fn find_strongly_connected_components(successors: &[Vec<usize>]) -> Vec<Vec<usize>> {
-    let mut search = StronglyConnectedComponentSearch {
-        order: vec![None; successors.len()],
-        low: vec![0; successors.len()],
-        on_stack: vec![false; successors.len()],
-        stack: Vec::new(),
-        visited: 0,
-        components: Vec::new(),
-    };
-    for start in 0..successors.len() {
-        search.find_components_reachable_from(start, successors);
-    }
-    search.components
-}
-
-struct StronglyConnectedComponentSearch {
-    order: Vec<Option<usize>>,
-    /// Low-link value of each node, as defined in Tarjan's algorithm.
-    low: Vec<usize>,
-    on_stack: Vec<bool>,
-    stack: Vec<usize>,
-    visited: usize,
-    components: Vec<Vec<usize>>,
-}
-
 // Every index is a node number, which is less than the length of every list.
 #[allow(clippy::indexing_slicing)]
-impl StronglyConnectedComponentSearch {
-    fn find_components_reachable_from(&mut self, start: usize, successors: &[Vec<usize>]) {
-        if self.order[start].is_some() {
-            return;
+pub(super) fn find_strongly_connected_components(successors: &[Vec<usize>]) -> Vec<Vec<usize>> {
+    /// Appends the unvisited nodes that are reachable from `start`, each after the nodes found from it.
+    ///
+    /// The search uses an explicit stack instead of recursion, because a wait chain can contain thousands of sessions.
+    fn append_in_postorder(start: usize, edges: &[Vec<usize>], visited: &mut [bool], order: &mut Vec<usize>) {
+        let mut path = Vec::new();
+        if !std::mem::replace(&mut visited[start], true) {
+            path.push((start, edges[start].iter()));
         }
-        let mut path = vec![(start, 0)];
-        self.visit_node(start);
-        while let Some((node, next)) = path.last_mut() {
-            let node = *node;
-            if let Some(&target) = successors[node].get(*next) {
-                *next += 1;
-                match self.order[target] {
-                    None => {
-                        self.visit_node(target);
-                        path.push((target, 0));
-                    }
-                    Some(order) if self.on_stack[target] => self.low[node] = self.low[node].min(order),
-                    Some(_) => {}
-                }
+        while let Some((node, targets)) = path.last_mut() {
+            if let Some(&target) = targets.find(|&&target| !std::mem::replace(&mut visited[target], true)) {
+                path.push((target, edges[target].iter()));
             } else {
+                order.push(*node);
                 path.pop();
-                if let Some(&(before, _)) = path.last() {
-                    self.low[before] = self.low[before].min(self.low[node]);
-                }
-                self.pop_component_if_root(node);
             }
         }
     }
 
-    fn visit_node(&mut self, node: usize) {
-        self.order[node] = Some(self.visited);
-        self.low[node] = self.visited;
-        self.on_stack[node] = true;
-        self.stack.push(node);
-        self.visited += 1;
-    }
-
-    fn pop_component_if_root(&mut self, node: usize) {
-        if self.order[node] != Some(self.low[node]) {
-            return;
+    let mut predecessors = vec![Vec::new(); successors.len()];
+    for (node, targets) in successors.iter().enumerate() {
+        for &target in targets {
+            predecessors[target].push(node);
         }
+    }
+    let mut visited = vec![false; successors.len()];
+    let mut order = Vec::with_capacity(successors.len());
+    for start in 0..successors.len() {
+        append_in_postorder(start, &predecessors, &mut visited, &mut order);
+    }
+    visited.fill(false);
+    let mut components = Vec::new();
+    for start in order.into_iter().rev() {
         let mut component = Vec::new();
-        while let Some(member) = self.stack.pop() {
-            self.on_stack[member] = false;
-            component.push(member);
-            if member == node {
-                break;
-            }
+        append_in_postorder(start, successors, &mut visited, &mut component);
+        if !component.is_empty() {
+            component.sort_unstable();
+            components.push(component);
         }
-        component.sort_unstable();
-        self.components.push(component);
     }
+    components
 }
 
 #[cfg(test)]

@@ -69,9 +69,10 @@ pub(super) fn format_transaction(facts: &ParticipantDetail) -> Option<String> {
     let open = facts.transaction.as_ref()?;
     let transaction = &open.transaction;
     let mut text = format!(
-        "open for {}, {}, {} changed",
+        "open for {}, {} {} locked, {} changed",
         format_duration(transaction.seconds),
-        format_pluralized_count(transaction.rows_locked, "row locked", "rows locked"),
+        transaction.rows_locked,
+        if transaction.rows_locked == 1 { "row" } else { "rows" },
         transaction.rows_modified,
     );
     if facts.party.session_id().is_some() && transaction.id != 0 {
@@ -84,10 +85,6 @@ pub(super) fn format_transaction(facts: &ParticipantDetail) -> Option<String> {
         text.extend([", XA ", &*bytes_to_single_line(xid.as_bytes())]);
     }
     Some(text)
-}
-
-fn format_pluralized_count(count: u64, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 /// Formats a wait, for example as `for row 42 of shop.orders (PRIMARY): X against S`.

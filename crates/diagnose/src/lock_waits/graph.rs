@@ -92,6 +92,12 @@ pub struct LockResource {
     pub data: Option<String>,
 }
 
+impl LockResource {
+    pub(super) fn new(kind: LockResourceKind, schema: Option<String>, name: Option<String>) -> Self {
+        Self { kind, schema, name, index: None, data: None }
+    }
+}
+
 /// Kind of lock resource.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum LockResourceKind {
@@ -190,7 +196,7 @@ impl ParticipantDetail {
     /// Returns true if the waiter or blocker is an idle session.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.session.as_ref().is_some_and(|session| session.command.eq_ignore_ascii_case(b"Sleep"))
+        self.session.as_ref().is_some_and(Session::is_idle)
     }
 
     /// Returns true if the transaction is being rolled back.

@@ -155,8 +155,8 @@ mod tests {
     /// A pending request blocks only requests that it would also block as a granted lock.
     #[test]
     fn pending_conflicts_are_a_subset_of_granted_conflicts() {
-        for &wanted in MetadataLockMode::ALL {
-            for &other in MetadataLockMode::ALL {
+        for wanted in MetadataLockMode::ALL {
+            for other in MetadataLockMode::ALL {
                 assert!(
                     !conflicts_with_pending_request(wanted, other) || conflicts_with_granted_lock(wanted, other),
                     "{wanted:?} {other:?}"

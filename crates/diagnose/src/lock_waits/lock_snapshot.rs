@@ -142,25 +142,17 @@ pub(super) struct LockSnapshotIndex<'a> {
 
 impl<'a> LockSnapshotIndex<'a> {
     pub(super) fn new(observed: &'a LockSnapshot) -> Self {
-        let mut index = Self {
+        let (detached, transactions): (Vec<_>, Vec<_>) =
+            observed.transactions.iter().partition(|facts| facts.transaction.session_id == 0);
+        let wait_state =
+            |facts: &ObservedSession| Some((facts.session.id, parse_lock_wait_state(facts.session.state.as_deref()?)?));
+        Self {
             observed,
             sessions: observed.sessions.iter().map(|facts| (facts.session.id, facts)).collect(),
-            transactions: HashMap::new(),
-            detached: HashMap::new(),
-            wait_states: HashMap::new(),
-        };
-        for facts in &observed.transactions {
-            match facts.transaction.session_id {
-                0 => index.detached.insert(facts.transaction.id, facts),
-                session => index.transactions.insert(session, facts),
-            };
+            transactions: transactions.into_iter().map(|facts| (facts.transaction.session_id, facts)).collect(),
+            detached: detached.into_iter().map(|facts| (facts.transaction.id, facts)).collect(),
+            wait_states: observed.sessions.iter().filter_map(wait_state).collect(),
         }
-        for facts in &observed.sessions {
-            if let Some(wait) = facts.session.state.as_deref().and_then(parse_lock_wait_state) {
-                index.wait_states.insert(facts.session.id, wait);
-            }
-        }
-        index
     }
 
     pub(super) fn seconds_in_state(&self, session: u64) -> Option<u64> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::graph::{LockResource, LockResourceKind, WaitGraph};
+use super::graph::{LockResourceKind, WaitGraph};
 use super::metadata_locks::MetadataLockObjectKind;
 use crate::template::build_statement_template;
 
@@ -20,16 +20,12 @@ impl WaitGraph {
             }
         }
         for wait in &mut self.waits {
-            wait.on = Arc::new(mask_lock_resource(&wait.on));
+            let resource = Arc::make_mut(&mut wait.on);
+            resource.data = None;
+            if resource.kind == LockResourceKind::Metadata(MetadataLockObjectKind::UserLock) {
+                resource.name = None;
+            }
         }
         self
     }
-}
-
-fn mask_lock_resource(resource: &LockResource) -> LockResource {
-    let mut resource = LockResource { data: None, ..resource.clone() };
-    if resource.kind == LockResourceKind::Metadata(MetadataLockObjectKind::UserLock) {
-        resource.name = None;
-    }
-    resource
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use clew_model::LocalizedText;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 /// Status of a metadata lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -56,91 +56,63 @@ impl MetadataLockObject {
     }
 }
 
-/// Kind of object that a metadata lock protects.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum MetadataLockObjectKind {
-    /// Global scope, locked by `FLUSH TABLES WITH READ LOCK` on MySQL to block data changes.
-    Global,
-    /// Commit scope, locked by `FLUSH TABLES WITH READ LOCK` on MySQL to block commits.
-    Commit,
-    /// Backup scope, locked by `LOCK INSTANCE FOR BACKUP` on MySQL and by all global locks on MariaDB.
-    Backup,
-    /// A schema.
-    Schema,
-    /// A table or view.
-    Table,
-    /// A stored function.
-    Function,
-    /// A stored procedure.
-    Procedure,
-    /// A trigger.
-    Trigger,
-    /// A scheduled event.
-    Event,
-    /// A tablespace.
-    Tablespace,
-    /// User lock, acquired with `GET_LOCK`.
-    UserLock,
-    /// Any other kind of object. The value is the object type reported by the server, in lower case.
-    Other(Box<str>),
-}
-
-/// Object kinds by server name: the names in `performance_schema`, followed by the names in `metadata_lock_info`.
-const LOCK_OBJECT_KINDS_BY_NAME: [(&str, MetadataLockObjectKind); 22] = [
-    ("GLOBAL", MetadataLockObjectKind::Global),
-    ("COMMIT", MetadataLockObjectKind::Commit),
-    ("BACKUP LOCK", MetadataLockObjectKind::Backup),
-    ("BACKUP", MetadataLockObjectKind::Backup),
-    ("SCHEMA", MetadataLockObjectKind::Schema),
-    ("TABLE", MetadataLockObjectKind::Table),
-    ("FUNCTION", MetadataLockObjectKind::Function),
-    ("PROCEDURE", MetadataLockObjectKind::Procedure),
-    ("TRIGGER", MetadataLockObjectKind::Trigger),
-    ("EVENT", MetadataLockObjectKind::Event),
-    ("TABLESPACE", MetadataLockObjectKind::Tablespace),
-    ("USER LEVEL LOCK", MetadataLockObjectKind::UserLock),
-    ("Global read lock", MetadataLockObjectKind::Global),
-    ("Commit lock", MetadataLockObjectKind::Commit),
-    ("Schema metadata lock", MetadataLockObjectKind::Schema),
-    ("Table metadata lock", MetadataLockObjectKind::Table),
-    ("Stored function metadata lock", MetadataLockObjectKind::Function),
-    ("Stored procedure metadata lock", MetadataLockObjectKind::Procedure),
-    ("Trigger metadata lock", MetadataLockObjectKind::Trigger),
-    ("Event metadata lock", MetadataLockObjectKind::Event),
-    ("Tablespace lock", MetadataLockObjectKind::Tablespace),
-    ("User lock", MetadataLockObjectKind::UserLock),
-];
-
-impl MetadataLockObjectKind {
-    /// Parses a value of `metadata_locks.OBJECT_TYPE` or `metadata_lock_info.LOCK_TYPE`.
-    #[must_use]
-    pub fn parse(printed: &str) -> Self {
-        LOCK_OBJECT_KINDS_BY_NAME
-            .iter()
-            .find(|(name, _)| name.eq_ignore_ascii_case(printed))
-            .map_or_else(|| Self::Other(printed.to_ascii_lowercase().into()), |(_, kind)| kind.clone())
-    }
-}
-
-impl MetadataLockObjectKind {
-    /// Returns the English and Chinese names of the object kind or of its lock, such as `table` and `表元数据锁`.
-    #[must_use]
-    pub fn name(&self) -> LocalizedText {
-        match self {
-            Self::Global => LocalizedText::new("global read lock", "全局读锁"),
-            Self::Commit => LocalizedText::new("commit lock", "提交锁"),
-            Self::Backup => LocalizedText::new("backup lock", "备份锁"),
-            Self::Schema => LocalizedText::new("schema", "库元数据锁"),
-            Self::Table => LocalizedText::new("table", "表元数据锁"),
-            Self::Function => LocalizedText::new("function", "存储函数元数据锁"),
-            Self::Procedure => LocalizedText::new("procedure", "存储过程元数据锁"),
-            Self::Trigger => LocalizedText::new("trigger", "触发器元数据锁"),
-            Self::Event => LocalizedText::new("event", "事件元数据锁"),
-            Self::Tablespace => LocalizedText::new("tablespace", "表空间锁"),
-            Self::UserLock => LocalizedText::new("user lock", "用户锁"),
-            Self::Other(name) => LocalizedText::untranslated(name.to_string()),
+/// Defines the object kinds with their English and Chinese names.
+/// The server names are the names in `performance_schema`, followed by the name in `metadata_lock_info`.
+macro_rules! object_kinds {
+    ($($(#[$about:meta])* $variant:ident = $english:literal, $chinese:literal, $server_names:expr;)+) => {
+        /// Kind of object that a metadata lock protects.
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum MetadataLockObjectKind {
+            $($(#[$about])* $variant,)+
+            /// Any other kind of object. The value is the object type reported by the server, in lower case.
+            Other(Box<str>),
         }
-    }
+
+        impl MetadataLockObjectKind {
+            /// Parses a value of `metadata_locks.OBJECT_TYPE` or `metadata_lock_info.LOCK_TYPE`.
+            #[must_use]
+            pub fn parse(printed: &str) -> Self {
+                $(if $server_names.iter().any(|name| name.eq_ignore_ascii_case(printed)) {
+                    return Self::$variant;
+                })+
+                Self::Other(printed.to_ascii_lowercase().into())
+            }
+
+            /// Returns the English and Chinese names of the object kind or of its lock, such as `table` and `表元数据锁`.
+            #[must_use]
+            pub fn name(&self) -> LocalizedText {
+                match self {
+                    $(Self::$variant => LocalizedText::from_static($english, $chinese),)+
+                    Self::Other(name) => LocalizedText::untranslated(name.to_string()),
+                }
+            }
+        }
+    };
+}
+
+object_kinds! {
+    /// Global scope, locked by `FLUSH TABLES WITH READ LOCK` on MySQL to block data changes.
+    Global = "global read lock", "全局读锁", ["GLOBAL", "Global read lock"];
+    /// Commit scope, locked by `FLUSH TABLES WITH READ LOCK` on MySQL to block commits.
+    Commit = "commit lock", "提交锁", ["COMMIT", "Commit lock"];
+    /// Backup scope, locked by `LOCK INSTANCE FOR BACKUP` on MySQL and by all global locks on MariaDB.
+    Backup = "backup lock", "备份锁", ["BACKUP LOCK", "BACKUP"];
+    /// A schema.
+    Schema = "schema", "库元数据锁", ["SCHEMA", "Schema metadata lock"];
+    /// A table or view.
+    Table = "table", "表元数据锁", ["TABLE", "Table metadata lock"];
+    /// A stored function.
+    Function = "function", "存储函数元数据锁", ["FUNCTION", "Stored function metadata lock"];
+    /// A stored procedure.
+    Procedure = "procedure", "存储过程元数据锁", ["PROCEDURE", "Stored procedure metadata lock"];
+    /// A trigger.
+    Trigger = "trigger", "触发器元数据锁", ["TRIGGER", "Trigger metadata lock"];
+    /// A scheduled event.
+    Event = "event", "事件元数据锁", ["EVENT", "Event metadata lock"];
+    /// A tablespace.
+    Tablespace = "tablespace", "表空间锁", ["TABLESPACE", "Tablespace lock"];
+    /// User lock, acquired with `GET_LOCK`.
+    UserLock = "user lock", "用户锁", ["USER LEVEL LOCK", "User lock"];
 }
 
 /// Formats the kind of object in English.
@@ -150,76 +122,61 @@ impl fmt::Display for MetadataLockObjectKind {
     }
 }
 
-macro_rules! modes {
-    ($($(#[$about:meta])* $variant:ident = $name:literal),+ $(,)?) => {
-        /// Mode of a metadata lock.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum MetadataLockMode { $($(#[$about])* $variant),+ }
-
-        impl MetadataLockMode {
-            /// All modes.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            /// Returns the server's name for the lock mode, such as `SHARED_READ`.
-            #[must_use]
-            pub fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name),+ }
-            }
-        }
-    };
-}
-
-modes! {
-    /// Lock mode for modifying an object within a global, schema, commit or backup scope.
-    IntentionExclusive = "INTENTION_EXCLUSIVE",
-    /// Lock mode for accessing an object's definition.
-    Shared = "SHARED",
-    /// Like the lock mode `Shared`, but requests do not wait for pending `Exclusive` requests.
-    SharedHighPrio = "SHARED_HIGH_PRIO",
-    /// Lock mode for reading rows.
-    SharedRead = "SHARED_READ",
-    /// Lock mode for modifying rows.
-    SharedWrite = "SHARED_WRITE",
-    /// Lock mode for low-priority row modifications (MySQL only).
-    SharedWriteLowPrio = "SHARED_WRITE_LOW_PRIO",
-    /// Lock mode for preparing a DDL operation.
-    SharedUpgradable = "SHARED_UPGRADABLE",
-    /// Lock mode of `LOCK TABLES … READ`.
-    SharedReadOnly = "SHARED_READ_ONLY",
-    /// Lock mode for DDL operations that allow concurrent reads, and for user locks on MariaDB.
-    SharedNoWrite = "SHARED_NO_WRITE",
-    /// Lock mode of `LOCK TABLES … WRITE`.
-    SharedNoReadWrite = "SHARED_NO_READ_WRITE",
-    /// Lock mode for DDL operations.
-    Exclusive = "EXCLUSIVE",
-    /// Lock mode of MariaDB's `BACKUP STAGE START`.
-    BackupStart = "BACKUP_START",
-    /// Lock mode of MariaDB's `BACKUP STAGE FLUSH`.
-    BackupFlush = "BACKUP_FLUSH",
-    /// Lock mode in which `BACKUP STAGE BLOCK_DDL` waits for running statements that modify non-transactional tables.
-    BackupWaitFlush = "BACKUP_WAIT_FLUSH",
-    /// Lock mode of MariaDB's `BACKUP STAGE BLOCK_DDL`.
-    BackupWaitDdl = "BACKUP_WAIT_DDL",
-    /// Lock mode of MariaDB's `BACKUP STAGE BLOCK_COMMIT`.
-    BackupWaitCommit = "BACKUP_WAIT_COMMIT",
-    /// Lock mode for the first step of `FLUSH TABLES WITH READ LOCK`, which blocks data changes.
-    BackupFtwrl1 = "BACKUP_FTWRL1",
-    /// Lock mode for the second step of `FLUSH TABLES WITH READ LOCK`, which blocks commits.
-    BackupFtwrl2 = "BACKUP_FTWRL2",
-    /// Lock mode for row modifications in non-transactional tables.
-    BackupDml = "BACKUP_DML",
-    /// Lock mode for row modifications in transactional tables.
-    BackupTransDml = "BACKUP_TRANS_DML",
-    /// Lock mode for row modifications in system tables.
-    BackupSysDml = "BACKUP_SYS_DML",
-    /// Lock mode for DDL operations.
-    BackupDdl = "BACKUP_DDL",
-    /// Lock mode that temporarily blocks DDL operations.
-    BackupBlockDdl = "BACKUP_BLOCK_DDL",
-    /// Lock mode for copying rows in `ALTER TABLE`.
-    BackupAlterCopy = "BACKUP_ALTER_COPY",
-    /// Lock mode for committing a transaction.
-    BackupCommit = "BACKUP_COMMIT",
+clew_model::named_enum! {
+    /// Mode of a metadata lock, named as in the server.
+    #[derive(PartialOrd, Ord)]
+    pub enum MetadataLockMode {
+        /// Lock mode for modifying an object within a global, schema, commit or backup scope.
+        IntentionExclusive = "INTENTION_EXCLUSIVE",
+        /// Lock mode for accessing an object's definition.
+        Shared = "SHARED",
+        /// Like the lock mode `Shared`, but requests do not wait for pending `Exclusive` requests.
+        SharedHighPrio = "SHARED_HIGH_PRIO",
+        /// Lock mode for reading rows.
+        SharedRead = "SHARED_READ",
+        /// Lock mode for modifying rows.
+        SharedWrite = "SHARED_WRITE",
+        /// Lock mode for low-priority row modifications (MySQL only).
+        SharedWriteLowPrio = "SHARED_WRITE_LOW_PRIO",
+        /// Lock mode for preparing a DDL operation.
+        SharedUpgradable = "SHARED_UPGRADABLE",
+        /// Lock mode of `LOCK TABLES … READ`.
+        SharedReadOnly = "SHARED_READ_ONLY",
+        /// Lock mode for DDL operations that allow concurrent reads, and for user locks on MariaDB.
+        SharedNoWrite = "SHARED_NO_WRITE",
+        /// Lock mode of `LOCK TABLES … WRITE`.
+        SharedNoReadWrite = "SHARED_NO_READ_WRITE",
+        /// Lock mode for DDL operations.
+        Exclusive = "EXCLUSIVE",
+        /// Lock mode of MariaDB's `BACKUP STAGE START`.
+        BackupStart = "BACKUP_START",
+        /// Lock mode of MariaDB's `BACKUP STAGE FLUSH`.
+        BackupFlush = "BACKUP_FLUSH",
+        /// Lock mode in which `BACKUP STAGE BLOCK_DDL` waits for running statements that modify non-transactional tables.
+        BackupWaitFlush = "BACKUP_WAIT_FLUSH",
+        /// Lock mode of MariaDB's `BACKUP STAGE BLOCK_DDL`.
+        BackupWaitDdl = "BACKUP_WAIT_DDL",
+        /// Lock mode of MariaDB's `BACKUP STAGE BLOCK_COMMIT`.
+        BackupWaitCommit = "BACKUP_WAIT_COMMIT",
+        /// Lock mode for the first step of `FLUSH TABLES WITH READ LOCK`, which blocks data changes.
+        BackupFtwrl1 = "BACKUP_FTWRL1",
+        /// Lock mode for the second step of `FLUSH TABLES WITH READ LOCK`, which blocks commits.
+        BackupFtwrl2 = "BACKUP_FTWRL2",
+        /// Lock mode for row modifications in non-transactional tables.
+        BackupDml = "BACKUP_DML",
+        /// Lock mode for row modifications in transactional tables.
+        BackupTransDml = "BACKUP_TRANS_DML",
+        /// Lock mode for row modifications in system tables.
+        BackupSysDml = "BACKUP_SYS_DML",
+        /// Lock mode for DDL operations.
+        BackupDdl = "BACKUP_DDL",
+        /// Lock mode that temporarily blocks DDL operations.
+        BackupBlockDdl = "BACKUP_BLOCK_DDL",
+        /// Lock mode for copying rows in `ALTER TABLE`.
+        BackupAlterCopy = "BACKUP_ALTER_COPY",
+        /// Lock mode for committing a transaction.
+        BackupCommit = "BACKUP_COMMIT",
+    }
 }
 
 impl MetadataLockMode {
@@ -228,13 +185,6 @@ impl MetadataLockMode {
     /// The values of `metadata_lock_info.LOCK_MODE` have the prefix `MDL_`.
     #[must_use]
     pub fn parse(printed: &str) -> Option<Self> {
-        let name = printed.strip_prefix("MDL_").unwrap_or(printed);
-        Self::ALL.iter().copied().find(|mode| mode.name() == name)
-    }
-}
-
-impl Serialize for MetadataLockMode {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(self.name())
+        Self::from_name(printed.strip_prefix("MDL_").unwrap_or(printed))
     }
 }

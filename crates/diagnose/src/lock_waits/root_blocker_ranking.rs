@@ -24,22 +24,17 @@ pub(super) fn rank_root_blockers(
             // Several root blockers often block the same waiters, so the counts are cached by list of direct waiters.
             let (holds, longest_seconds) =
                 *reach_cache.entry(direct).or_insert_with_key(|direct| adjacency.count_reachable_waiters(direct));
+            let longest_in_cycle = if members.len() > 1 { adjacency.max_wait_seconds(members) } else { 0 };
             RootBlocker {
                 parties: adjacency.map_nodes_to_wait_participants(members),
                 holds: holds + members.len() - 1,
                 frees: unblocked.get(members).copied().unwrap_or(0) + members.len() - 1,
-                longest_seconds: longest_seconds.max(if members.len() > 1 {
-                    adjacency.max_wait_seconds(members)
-                } else {
-                    0
-                }),
+                longest_seconds: longest_seconds.max(longest_in_cycle),
             }
         })
         .collect();
     roots.sort_by(|left, right| {
-        (right.holds, right.longest_seconds)
-            .cmp(&(left.holds, left.longest_seconds))
-            .then(left.parties.cmp(&right.parties))
+        (right.holds, right.longest_seconds, &left.parties).cmp(&(left.holds, left.longest_seconds, &right.parties))
     });
     let mut cycles: Vec<Vec<WaitParticipant>> = components
         .iter()

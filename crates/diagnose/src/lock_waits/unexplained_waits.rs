@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use clew_model::{LimitationKind, LocalizedText, Transaction};
+use clew_model::{LimitationKind, LocalizedText, Transaction, localized};
 
 use super::graph::{LockWait, WaitWithoutBlocker};
 use super::lock_snapshot::{LockSnapshotIndex, SessionRole};
@@ -69,15 +69,13 @@ fn explain_unknown_blocker(
         return text;
     }
     match wait {
-        LockWaitState::Metadata(kind) if has_pending_request => LocalizedText::new(
-            format!(
-                "The server lists no owner of the requested lock ({kind}). The lock was acquired before the server started to record metadata locks, or it was just released."
-            ),
-            format!(
-                "服务器未列出所请求锁（{}）的持有者：该锁在服务器开始记录元数据锁之前获得，或刚刚被释放。",
-                kind.name().chinese
-            ),
-        ),
+        LockWaitState::Metadata(kind) if has_pending_request => {
+            let LocalizedText { english, chinese } = kind.name();
+            localized!(
+                "The server lists no owner of the requested lock ({english}). The lock was acquired before the server started to record metadata locks, or it was just released.",
+                "服务器未列出所请求锁（{chinese}）的持有者：该锁在服务器开始记录元数据锁之前获得，或刚刚被释放。"
+            )
+        }
         LockWaitState::Metadata(MetadataLockObjectKind::UserLock) if !index.observed.reports_pending => {
             LocalizedText::new(
                 "The server does not list pending lock requests, and the statement names no granted user lock.",

@@ -4,40 +4,15 @@
 //! The parser reads the statement's template, which contains no literals that could be mistaken for names.
 
 use super::metadata_locks::{MetadataLockMode, MetadataLockObjectKind};
-use crate::template::build_statement_template;
+use crate::template::{StatementToken, build_statement_template, tokenize_statement};
 
 /// Maximum number of bytes parsed per statement. Statements usually name their tables near the start.
 const MAX_PARSED_STATEMENT_BYTES: usize = 64 << 10;
 
 #[derive(Debug)]
 pub(super) struct WaitingStatement {
-    tokens: Vec<Token>,
+    tokens: Vec<StatementToken>,
     database: Option<String>,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Token {
-    /// Keyword or name.
-    Word(String),
-    /// Quoted name without its backticks.
-    Quoted(String),
-    /// Dot between two names.
-    Dot,
-    /// Any other token.
-    Other,
-}
-
-impl Token {
-    fn name(&self) -> Option<&str> {
-        match self {
-            Self::Word(name) | Self::Quoted(name) => Some(name),
-            Self::Dot | Self::Other => None,
-        }
-    }
-
-    fn is_keyword(&self, keyword: &str) -> bool {
-        matches!(self, Self::Word(word) if word.eq_ignore_ascii_case(keyword))
-    }
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -52,7 +27,7 @@ impl WaitingStatement {
     pub(super) fn new(statement: &[u8], database: Option<&[u8]>) -> Self {
         let head = statement.get(..MAX_PARSED_STATEMENT_BYTES).unwrap_or(statement);
         Self {
-            tokens: tokenize_statement_template(&String::from_utf8_lossy(&build_statement_template(head))),
+            tokens: tokenize_statement(&build_statement_template(head), usize::MAX).0,
             database: database.map(|name| String::from_utf8_lossy(name).into_owned()),
         }
     }
@@ -95,8 +70,8 @@ impl WaitingStatement {
 
     fn iter_qualified_names(&self) -> impl Iterator<Item = (Option<&str>, &str)> {
         self.tokens.iter().enumerate().filter_map(|(at, token)| {
-            let after_dot = at >= 2 && self.tokens.get(at - 1) == Some(&Token::Dot);
-            let qualifier = if after_dot { self.tokens.get(at - 2).and_then(Token::name) } else { None };
+            let after_dot = at >= 2 && self.tokens.get(at - 1) == Some(&StatementToken::Dot);
+            let qualifier = if after_dot { self.tokens.get(at - 2).and_then(StatementToken::name) } else { None };
             Some((qualifier, token.name()?))
         })
     }
@@ -140,7 +115,7 @@ impl WaitingStatement {
             return Mode::BackupFtwrl2;
         }
         if self.starts_with_keywords(&["BACKUP", "STAGE"]) {
-            let stage = self.tokens.get(2).and_then(Token::name).unwrap_or_default().to_ascii_uppercase();
+            let stage = self.tokens.get(2).and_then(StatementToken::name).unwrap_or_default().to_ascii_uppercase();
             return match stage.as_str() {
                 "START" => Mode::BackupStart,
                 "FLUSH" => Mode::BackupFlush,
@@ -167,8 +142,8 @@ impl WaitingStatement {
         let mut named = Vec::new();
         while let Some(token) = tokens.next_if(|token| !token.is_keyword("WITH") && !token.is_keyword("FOR")) {
             let Some(name) = token.name() else { continue };
-            if tokens.next_if(|token| **token == Token::Dot).is_some() {
-                let table = tokens.next().and_then(Token::name).unwrap_or_default();
+            if tokens.next_if(|token| **token == StatementToken::Dot).is_some() {
+                let table = tokens.next().and_then(StatementToken::name).unwrap_or_default();
                 named.push((Some(name.to_owned()), table.to_owned()));
             } else {
                 named.push((self.database.clone(), name.to_owned()));
@@ -176,40 +151,6 @@ impl WaitingStatement {
         }
         Some(if named.is_empty() { FlushedTables::All } else { FlushedTables::Named(named) })
     }
-}
-
-fn tokenize_statement_template(template: &str) -> Vec<Token> {
-    let mut tokens = Vec::new();
-    let mut chars = template.chars().peekable();
-    while let Some(char) = chars.next() {
-        match char {
-            '`' => {
-                let mut name = String::new();
-                while let Some(char) = chars.next() {
-                    if char == '`' && chars.next_if_eq(&'`').is_none() {
-                        break;
-                    }
-                    name.push(char);
-                }
-                tokens.push(Token::Quoted(name));
-            }
-            '.' => tokens.push(Token::Dot),
-            ' ' => {}
-            _ if is_word_char(char) => {
-                let mut word = String::from(char);
-                while let Some(next) = chars.next_if(|&next| is_word_char(next)) {
-                    word.push(next);
-                }
-                tokens.push(Token::Word(word));
-            }
-            _ => tokens.push(Token::Other),
-        }
-    }
-    tokens
-}
-
-fn is_word_char(char: char) -> bool {
-    char.is_alphanumeric() || matches!(char, '_' | '$' | '@')
 }
 
 #[cfg(test)]

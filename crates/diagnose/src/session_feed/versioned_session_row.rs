@@ -44,12 +44,10 @@ pub(super) struct VersionedSessionRow {
 
 impl VersionedSessionRow {
     pub(super) fn new(version: u32, at: i64, sample: &SampledSession) -> Self {
-        let mut cells = build_session_cells(sample);
-        set_column_value(&mut cells, SQL_TEMPLATE_COLUMN_INDEX, build_sql_template_cell(sample));
         Self {
             added_version: version,
             changed_version: version,
-            cells,
+            cells: build_session_cells(sample, None),
             cell_versions: [version; COLUMN_COUNT],
             stored_at: [at; DURATION_COLUMN_INDEXES.len()],
             waits_for_masked: sample.masked_waits_for.as_deref().map(Box::from),
@@ -65,16 +63,7 @@ impl VersionedSessionRow {
     }
 
     pub(super) fn apply_sample(&mut self, version: u32, at: i64, sample: &SampledSession) {
-        let mut new_cells = build_session_cells(sample);
-        let statement = |cells: &[CellValue; COLUMN_COUNT]| cells.get(STATEMENT_COLUMN_INDEX).cloned();
-        let same_statement = statement(&self.cells) == statement(&new_cells);
-        // The template is the most expensive cell and is computed only for new statements.
-        let template = if same_statement {
-            self.cells.get(SQL_TEMPLATE_COLUMN_INDEX).cloned()
-        } else {
-            Some(build_sql_template_cell(sample))
-        };
-        set_column_value(&mut new_cells, SQL_TEMPLATE_COLUMN_INDEX, template.unwrap_or(CellValue::Empty));
+        let new_cells = build_session_cells(sample, Some(&self.cells));
         let differs = |column: usize| self.cells.get(column) != new_cells.get(column);
         // A new state, command or statement restarts the duration, even if the duration has the expected value.
         let restarted = [STATE_COLUMN_INDEX, COMMAND_COLUMN_INDEX, STATEMENT_COLUMN_INDEX].into_iter().any(differs);
@@ -153,7 +142,11 @@ fn is_within_duration_tolerance(old: u64, passed: i64, new: u64) -> bool {
     to_millis(new).saturating_sub(to_millis(old)).saturating_sub(passed).abs() <= DURATION_TOLERANCE_MILLIS
 }
 
-fn build_session_cells(sample: &SampledSession) -> [CellValue; COLUMN_COUNT] {
+/// The template is the most expensive cell and is taken from `previous` if the statement has not changed.
+fn build_session_cells(
+    sample: &SampledSession,
+    previous: Option<&[CellValue; COLUMN_COUNT]>,
+) -> [CellValue; COLUMN_COUNT] {
     let row = SessionRow { session: &sample.session, transaction: sample.transaction.as_ref() };
     let mut cells = [const { CellValue::Empty }; COLUMN_COUNT];
     let of_session = SESSION_SNAPSHOT_COLUMNS.iter().map(|column| (column.cell)(&row));
@@ -167,6 +160,12 @@ fn build_session_cells(sample: &SampledSession) -> [CellValue; COLUMN_COUNT] {
                 bytes_to_text(if column == STATEMENT_COLUMN_INDEX { truncate_statement(text) } else { text }).into(),
             ),
         };
+    }
+    let unchanged =
+        previous.filter(|cells_before| cells_before.get(STATEMENT_COLUMN_INDEX) == cells.get(STATEMENT_COLUMN_INDEX));
+    let template = unchanged.and_then(|cells_before| cells_before.get(SQL_TEMPLATE_COLUMN_INDEX).cloned());
+    if let Some(cell) = cells.get_mut(SQL_TEMPLATE_COLUMN_INDEX) {
+        *cell = template.unwrap_or_else(|| build_sql_template_cell(sample));
     }
     cells
 }
@@ -183,12 +182,6 @@ fn truncate_statement(statement: &[u8]) -> &[u8] {
     match std::str::from_utf8(truncated) {
         Err(error) if error.error_len().is_none() => truncated.get(..error.valid_up_to()).unwrap_or(truncated),
         _ => truncated,
-    }
-}
-
-fn set_column_value(cells: &mut [CellValue; COLUMN_COUNT], column: usize, value: CellValue) {
-    if let Some(cell) = cells.get_mut(column) {
-        *cell = value;
     }
 }
 

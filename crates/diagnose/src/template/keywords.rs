@@ -82,18 +82,10 @@ static KEYWORD_TABLE: LazyLock<Vec<Vec<KeywordEntry>>> = LazyLock::new(|| {
     for (word, other) in parse_synonym_pairs(keyword_lists::TIME_FUNCTION_SYNONYMS) {
         insert_keyword(&mut table, word, Keyword { word: other, kind: KeywordKind::TimeFunction });
     }
-    for word in keyword_lists::CHARSET_INTRODUCERS.split_ascii_whitespace() {
-        insert_keyword(
-            &mut table,
-            word,
-            Keyword { word: CHARSET_INTRODUCER_PLACEHOLDER, kind: KeywordKind::NotReserved },
-        );
+    let placeholder = Keyword { word: CHARSET_INTRODUCER_PLACEHOLDER, kind: KeywordKind::NotReserved };
+    for word in keyword_lists::CHARSET_INTRODUCERS.split_ascii_whitespace().chain([CHARSET_INTRODUCER_PLACEHOLDER]) {
+        insert_keyword(&mut table, word, placeholder);
     }
-    insert_keyword(
-        &mut table,
-        CHARSET_INTRODUCER_PLACEHOLDER,
-        Keyword { word: CHARSET_INTRODUCER_PLACEHOLDER, kind: KeywordKind::NotReserved },
-    );
     table
 });
 

@@ -38,8 +38,9 @@ pub(super) enum NextChar {
     Other,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum LexerStopReason {
+    #[default]
     Complete,
     /// The lexer stopped because the remaining text of the statement is ambiguous and may contain literals.
     AmbiguousText,
@@ -52,28 +53,21 @@ const MAX_UNQUOTED_NAME_CHARS: usize = 64;
 /// Maximum length of a quoted name in bytes. MySQL allows aliases of up to 256 characters (1,024 bytes in UTF-8).
 const MAX_QUOTED_NAME_BYTES: usize = 1024;
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Lexer<'a> {
     bytes: &'a [u8],
     position: usize,
     executes_comments: bool,
-    has_comment: bool,
-    has_executable_comment: bool,
+    pub(super) has_comment: bool,
+    pub(super) has_executable_comment: bool,
     first_quote: Option<usize>,
-    stop_reason: LexerStopReason,
+    /// Reason why the lexer stopped, valid only after the lexer has returned the last token.
+    pub(super) stop_reason: LexerStopReason,
 }
 
 impl<'a> Lexer<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self {
-            bytes,
-            position: 0,
-            executes_comments: false,
-            has_comment: false,
-            has_executable_comment: false,
-            first_quote: None,
-            stop_reason: LexerStopReason::Complete,
-        }
+        Self { bytes, ..Self::default() }
     }
 
     pub(super) fn with_executable_comments(self) -> Self {
@@ -82,19 +76,6 @@ impl<'a> Lexer<'a> {
 
     pub(super) fn truncate_input_at_offset(self, end: usize) -> Self {
         Self { bytes: self.bytes.get(..end).unwrap_or_default(), ..self }
-    }
-
-    /// Returns the reason why the lexer stopped. The reason is valid only after the lexer has returned the last token.
-    pub(super) fn stop_reason(&self) -> LexerStopReason {
-        self.stop_reason
-    }
-
-    pub(super) fn has_comment(&self) -> bool {
-        self.has_comment
-    }
-
-    pub(super) fn has_executable_comment(&self) -> bool {
-        self.has_executable_comment
     }
 
     fn peek_byte(&self, ahead: usize) -> Option<u8> {

@@ -6,7 +6,7 @@ use super::lexer::{NextChar, Token};
 /// Maximum nesting depth of parentheses that the normalizer tracks. Deeper rows of values are not collapsed.
 const MAX_TRACKED_PARENTHESIS_DEPTH: usize = 100;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct StatementNormalizer {
     out: Vec<u8>,
     last: LastToken,
@@ -18,8 +18,9 @@ pub(super) struct StatementNormalizer {
     excess_depth: usize,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum LastToken {
+    #[default]
     Start,
     Word(Option<&'static Keyword>),
     Name,
@@ -68,26 +69,12 @@ struct PendingUnarySign {
 }
 
 /// State for detecting the password after `IDENTIFIED BY`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum PasswordDetectionState {
+    #[default]
     NotExpected,
     AfterIdentified,
     Expected,
-}
-
-impl Default for StatementNormalizer {
-    fn default() -> Self {
-        Self {
-            out: Vec::new(),
-            last: LastToken::Start,
-            values: None,
-            pending_sign: None,
-            password: PasswordDetectionState::NotExpected,
-            statement: ParenthesisGroup::default(),
-            groups: Vec::new(),
-            excess_depth: 0,
-        }
-    }
 }
 
 impl StatementNormalizer {
@@ -112,10 +99,6 @@ impl StatementNormalizer {
             }
             _ => self.push_punctuation(token),
         }
-    }
-
-    pub(super) fn push_final_ellipsis(&mut self) {
-        self.push_ellipsis();
     }
 
     pub(super) fn into_template(mut self) -> Vec<u8> {
@@ -176,8 +159,8 @@ impl StatementNormalizer {
         }
         let password = self.password;
         if password == PasswordDetectionState::Expected
-            && !equals_ignoring_case(word, "RANDOM")
-            && !equals_ignoring_case(word, "PASSWORD")
+            && !word.eq_ignore_ascii_case(b"RANDOM")
+            && !word.eq_ignore_ascii_case(b"PASSWORD")
         {
             return self.push_value_placeholder(false);
         }
@@ -243,7 +226,7 @@ impl StatementNormalizer {
         self.values = Some(ValueList { end: self.out.len(), is_list: true });
     }
 
-    fn push_ellipsis(&mut self) {
+    pub(super) fn push_ellipsis(&mut self) {
         if self.last == LastToken::Comma && self.values.is_some() {
             return self.collapse_value_list();
         }
@@ -329,8 +312,10 @@ impl StatementNormalizer {
     }
 
     fn push_at_sign(&mut self, signs: &[u8], is_adjacent: bool) {
-        let space = !matches!(self.last, LastToken::Start | LastToken::Open)
-            && !self.can_omit_space_before_at_sign(is_adjacent);
+        let follows_name =
+            self.out.last().is_some_and(|&byte| keywords::is_word_byte(byte) || matches!(byte, b'`' | b'?'));
+        let is_attached = is_adjacent && follows_name;
+        let space = !is_attached && !matches!(self.last, LastToken::Start | LastToken::Open);
         self.write_token(signs, space, LastToken::At(signs.len() == 2));
     }
 
@@ -353,16 +338,8 @@ impl StatementNormalizer {
         }
     }
 
-    fn can_omit_space_before_at_sign(&self, is_adjacent: bool) -> bool {
-        is_adjacent && self.out.last().is_some_and(|&byte| keywords::is_word_byte(byte) || matches!(byte, b'`' | b'?'))
-    }
-
     fn ends_with_name_and_dot(&self) -> bool {
         let before = self.out.len().checked_sub(2).and_then(|before| self.out.get(before));
         before.is_some_and(|&byte| keywords::is_word_byte(byte) || byte == b'`')
     }
-}
-
-fn equals_ignoring_case(word: &[u8], name: &str) -> bool {
-    word.eq_ignore_ascii_case(name.as_bytes())
 }

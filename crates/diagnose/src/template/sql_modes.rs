@@ -48,10 +48,6 @@ impl SqlModeScanner {
         self.state == ScanState::Code && !self.skips_next
     }
 
-    fn allows_backslash_escapes(self, quote: u8) -> bool {
-        if quote == b'\'' { self.rules.single } else { self.rules.double }
-    }
-
     fn consume_byte(&mut self, rest: &[u8]) -> Result<(), AmbiguousTextError> {
         if self.skips_next {
             self.skips_next = false;
@@ -59,7 +55,8 @@ impl SqlModeScanner {
         }
         match (self.state, rest) {
             (ScanState::Code, _) => self.consume_unquoted_byte(rest)?,
-            (ScanState::String(quote), [b'\\', ..]) => self.skips_next = self.allows_backslash_escapes(quote),
+            (ScanState::String(b'\''), [b'\\', ..]) => self.skips_next = self.rules.single,
+            (ScanState::String(_), [b'\\', ..]) => self.skips_next = self.rules.double,
             (ScanState::String(quote), [byte, next, ..]) if *byte == quote && *next == quote => self.skips_next = true,
             (ScanState::String(quote), [byte, ..]) if *byte == quote => self.state = ScanState::Code,
             (ScanState::Name, [b'`', b'`', ..]) => self.skips_next = true,

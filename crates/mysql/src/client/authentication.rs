@@ -41,7 +41,7 @@ pub(super) struct AuthExchange<'a> {
     node: &'a NodeUrl,
     password: Option<String>,
     channel: ChannelSecurity,
-    plugin: AuthPlugin<'static>,
+    pub(super) plugin: AuthPlugin<'static>,
     nonce: Vec<u8>,
 }
 
@@ -62,16 +62,8 @@ impl<'a> AuthExchange<'a> {
         Self { node, password: password.filter(|password| !password.is_empty()), channel, plugin, nonce }
     }
 
-    pub(super) fn current_auth_plugin(&self) -> AuthPlugin<'static> {
-        self.plugin.clone()
-    }
-
     /// Returns `None` if the account has no password.
-    pub(super) fn initial_auth_response(&self) -> Option<Vec<u8>> {
-        self.compute_challenge_response()
-    }
-
-    fn compute_challenge_response(&self) -> Option<Vec<u8>> {
+    pub(super) fn compute_challenge_response(&self) -> Option<Vec<u8>> {
         self.plugin
             .gen_data(self.password.as_deref(), &self.nonce)
             .map(|data| serialize_packet_payload(&data.into_owned()))

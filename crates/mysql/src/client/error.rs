@@ -1,9 +1,9 @@
 //! Errors of the MySQL client.
 
-use std::fmt;
 use std::io;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("error {code} ({state}): {message}")]
 pub(crate) struct ServerError {
     pub(crate) code: u16,
     /// Error message, with invalid UTF-8 replaced by U+FFFD.
@@ -14,27 +14,46 @@ pub(crate) struct ServerError {
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    #[error("error {} ({}): {}", .0.code, .0.state, .0.message)]
+    #[error("{0}")]
     Server(ServerError),
     #[error(transparent)]
     Io(#[from] io::Error),
-    #[error("TLS: {0}")]
+    #[error("{0}")]
     Tls(String),
-    #[error("the server does not offer TLS")]
-    TlsNotOffered {
-        /// True in TLS mode `preferred`, which permits a client without TLS only over loopback or without a password.
-        preferred: bool,
-    },
+    /// TLS mode `preferred` permits an unencrypted connection only over loopback or without a password.
+    #[error(
+        "the server does not offer TLS{}",
+        if *preferred {
+            ", and an account with a password does not fall back to an unencrypted connection over the network. fix: enable \
+             TLS on the server; or, on a trusted network, set tls=off"
+        } else {
+            ". fix: enable TLS on the server; or, on a trusted network, set tls=off for an unencrypted connection"
+        }
+    )]
+    TlsNotOffered { preferred: bool },
     /// The peer did not send a MySQL handshake packet. The variant contains the first bytes that the peer sent.
-    #[error("the peer is not a MySQL-compatible server")]
+    #[error(
+        "not a MySQL server: the first bytes of the response are \"{}\"",
+        String::from_utf8_lossy(.0).escape_debug()
+    )]
     NotMysql(Vec<u8>),
-    #[error("unsupported authentication plugin {0}")]
+    #[error(
+        "the server requests the authentication plugin {0}, which Clew does not support. fix: use another plugin for this account"
+    )]
     AuthenticationPlugin(String),
-    #[error("the server requests the password over an unverified connection")]
-    UnverifiedChannel {
-        /// True if the connection uses TLS.
-        encrypted: bool,
-    },
+    /// `encrypted` is true if the connection uses TLS.
+    #[error(
+        "the server requests the plain password{}",
+        if *encrypted {
+            ", and its certificate is not verified; the password was not sent. fix: set tls=verify-ca and ca= to the server's \
+             ca.pem; or, on a trusted network, set get-server-public-key=on"
+        } else {
+            " over a connection without TLS; the password was not sent. fix: set tls=verify-ca and ca= to the server's \
+             ca.pem; or set server-public-key= to the server's public_key.pem; or, on a trusted network, set \
+             get-server-public-key=on"
+        }
+    )]
+    UnverifiedChannel { encrypted: bool },
     #[error("{0}")]
     PublicKey(String),
     #[error("protocol violation: {0}")]
@@ -80,12 +99,6 @@ impl ServerError {
         let message = message.get(..MAX_ERROR_MESSAGE_BYTES).unwrap_or(message);
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Self { code, message: text(message), state: text(state) }
-    }
-}
-
-impl fmt::Display for ServerError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "error {} ({}): {}", self.code, self.state, self.message)
     }
 }
 

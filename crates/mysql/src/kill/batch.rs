@@ -11,7 +11,7 @@ use super::process_list_snapshot::{
     ProcessListSnapshot, RollbackState, read_clew_session_ids, require_complete_process_list,
 };
 use super::risk::StorageEngineCache;
-use super::victim::{has_pending_kill, is_idle};
+use super::victim::has_pending_kill;
 use super::{KillOptions, KillOutcome, KillRefusal, KillTarget, UnsafeKillPolicy, Victim};
 use crate::connection::Connection;
 
@@ -165,7 +165,7 @@ impl KillOptions<'_> {
         if has_pending_kill(now) {
             return None;
         }
-        if self.kind == KillTarget::Query && is_idle(now) {
+        if self.kind == KillTarget::Query && now.is_idle() {
             return Some(KillRefusal::Idle);
         }
         if !victim.runs_expected_statement(now) {

@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 use super::process_list_snapshot::{
     RollbackState, SessionList, read_matching_sessions, read_rollback_states, read_sessions_and_elapsed_times,
 };
-use super::victim::{has_pending_kill, is_idle};
+use super::victim::has_pending_kill;
 use super::{KillOutcome, KillTarget};
 use crate::connection::Connection;
 use crate::elapsed_times::ElapsedTimeCheckScope;
@@ -142,5 +142,5 @@ fn is_same_client(before: &Session, now: &Session) -> bool {
 /// `is_checked` is true if the elapsed time comes from a timer that the session cannot change with `SET timestamp`.
 fn has_statement_ended(before: &Session, now: &Session, is_checked: bool) -> bool {
     let is_younger = is_checked && now.seconds < before.seconds;
-    !has_pending_kill(now) && (is_idle(now) || before.statement != now.statement || is_younger)
+    !has_pending_kill(now) && (now.is_idle() || before.statement != now.statement || is_younger)
 }

@@ -15,16 +15,9 @@ const KILL_DENIED_ERROR_CODES: [u16; 3] = [1095, 1227, 1979];
 /// Error codes for a stored procedure that does not exist or that the account is not allowed to execute.
 const PROCEDURE_UNAVAILABLE_ERROR_CODES: [u16; 2] = [1305, 1370];
 
-struct KillProcedureNames {
-    connection: &'static str,
-    query: &'static str,
-}
-
 /// Stored procedures that kill sessions, from the documentation of Amazon RDS, Amazon Aurora and Azure.
-const KILL_PROCEDURES: [KillProcedureNames; 2] = [
-    KillProcedureNames { connection: "mysql.rds_kill", query: "mysql.rds_kill_query" },
-    KillProcedureNames { connection: "mysql.az_kill", query: "mysql.az_kill_query" },
-];
+const KILL_CONNECTION_PROCEDURES: [&str; 2] = ["mysql.rds_kill", "mysql.az_kill"];
+const KILL_QUERY_PROCEDURES: [&str; 2] = ["mysql.rds_kill_query", "mysql.az_kill_query"];
 
 /// Returns false if the session or statement to kill had already ended.
 /// If a privilege is missing, the inner `Err` describes the error and includes the required `GRANT` statement.
@@ -45,18 +38,13 @@ pub(super) async fn send_kill(
     if UNKNOWN_KILL_TARGET_ERROR_CODES.contains(&denied) {
         return Ok(Ok(false));
     }
-    for procedures in KILL_PROCEDURES {
-        let procedure = match kind {
-            KillTarget::Connection => procedures.connection,
-            KillTarget::Query => procedures.query,
-        };
-        match execute_kill_statement(
-            connection,
-            &sql_statements::build_kill_procedure_call(procedure, id),
-            &PROCEDURE_UNAVAILABLE_ERROR_CODES,
-        )
-        .await?
-        {
+    let procedures = match kind {
+        KillTarget::Connection => KILL_CONNECTION_PROCEDURES,
+        KillTarget::Query => KILL_QUERY_PROCEDURES,
+    };
+    for procedure in procedures {
+        let call = sql_statements::build_kill_procedure_call(procedure, id);
+        match execute_kill_statement(connection, &call, &PROCEDURE_UNAVAILABLE_ERROR_CODES).await? {
             Ok(()) => return Ok(Ok(true)),
             Err(code) if UNKNOWN_KILL_TARGET_ERROR_CODES.contains(&code) => return Ok(Ok(false)),
             Err(_) => {}

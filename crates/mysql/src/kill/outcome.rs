@@ -3,7 +3,7 @@
 use std::fmt;
 
 use clew_diagnose::{KillRisk, ProtectedAccounts, bytes_to_text, is_internal_session};
-use clew_model::{Failure, Language, LocalizedText, Session};
+use clew_model::{Failure, Language, LocalizedText, Session, localized};
 
 /// Outcome of a kill.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,9 +59,9 @@ impl KillOutcome {
     pub fn description(&self) -> LocalizedText {
         match self {
             Self::Killed => LocalizedText::new("killed", "已Kill"),
-            Self::RollingBack { rows_modified } => LocalizedText::new(
-                format!("killed; rolling back {rows_modified} changed rows; locks are released after the rollback"),
-                format!("已Kill，正在回滚 {rows_modified} 行修改，回滚完成后释放锁"),
+            Self::RollingBack { rows_modified } => localized!(
+                "killed; rolling back {rows_modified} changed rows; locks are released after the rollback",
+                "已Kill，正在回滚 {rows_modified} 行修改，回滚完成后释放锁"
             ),
             Self::Ending(state) => LocalizedText::new(
                 format!("kill sent, not confirmed yet: {state}"),
@@ -139,16 +139,15 @@ impl KillRefusal {
                 "the session is an internal thread of the server, which is never killed",
                 "该会话是服务器的内部线程，不能Kill",
             ),
-            Self::Protected { user } => LocalizedText::new(
-                format!("the account {user} is protected from kills"),
-                format!("账号{user}受保护，不能Kill其会话"),
-            ),
+            Self::Protected { user } => {
+                localized!("the account {user} is protected from kills", "账号{user}受保护，不能Kill其会话")
+            }
             Self::OwnSession => {
                 LocalizedText::new("the session belongs to Clew and ends on its own", "该会话属于Clew，会自行结束")
             }
-            Self::AnotherSession { user, host } => LocalizedText::new(
-                format!("the session has ended, and its id now belongs to {user} from {host}"),
-                format!("会话已结束，其ID现属于用户{user}（来自{host}）"),
+            Self::AnotherSession { user, host } => localized!(
+                "the session has ended, and its id now belongs to {user} from {host}",
+                "会话已结束，其ID现属于用户{user}（来自{host}）"
             ),
             Self::AnotherServer => LocalizedText::new(
                 "the server restarted after the session was listed, or the address leads to another server now; list the sessions again, \

@@ -9,7 +9,7 @@ use clew_diagnose::{ProtectedAccounts, is_internal_session};
 use clew_model::{Failure, FailureKind, LimitationKind, NodeUrl, Session};
 
 use super::client_sessions::ClientSessions;
-use super::victim::{MAX_COMPARED_STATEMENT_BYTES, MAX_VICTIM_ROW_BYTES, ProcessListSource, is_idle};
+use super::victim::{MAX_COMPARED_STATEMENT_BYTES, MAX_VICTIM_ROW_BYTES, ProcessListSource};
 use super::{KillRefusal, KillTarget};
 use crate::connection::{Connection, run_with_read_timeout};
 use crate::connection_limit::ConnectionPurpose;
@@ -50,7 +50,7 @@ impl SessionLookupResult {
             return Some(KillRefusal::Proxied);
         }
         KillRefusal::for_protected_session(session, self.own.contains(&session.id), protected)
-            .or_else(|| (target == KillTarget::Query && is_idle(session)).then_some(KillRefusal::Idle))
+            .or_else(|| (target == KillTarget::Query && session.is_idle()).then_some(KillRefusal::Idle))
     }
 }
 

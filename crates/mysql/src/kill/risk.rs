@@ -40,7 +40,9 @@ pub async fn read_kill_risks(
         engines.load_storage_engines(&mut connection, sessions).await?;
         // Without access to performance_schema, backups are recognised only by their statements.
         let ids: Vec<u64> = sessions.iter().map(|session| session.id).collect();
-        let programs = program_names::read_program_names_if_permitted(&mut connection, &ids).await?;
+        let query = sql_statements::program_names_query(&ids);
+        let programs = connection.read_rows_ignoring_server_errors(&query).await?;
+        let programs = program_names::intern_program_names(programs);
         connection.close().await;
         let risks = |session: &Session| {
             let program = programs.get(&session.id).map(AsRef::as_ref);
@@ -60,14 +62,11 @@ pub async fn find_sessions_unsafe_to_kill(
     sessions: &[Session],
     connector: &NodeConnector,
 ) -> Result<HashMap<u64, KillRisk>, Failure> {
-    let changing: Vec<Session> = sessions.iter().filter(|session| modifies_tables(session)).cloned().collect();
+    let changing: Vec<Session> =
+        sessions.iter().filter(|session| find_modified_tables(session).is_some()).cloned().collect();
     let risks = read_kill_risks(node, &changing, &HashMap::new(), connector).await?;
     let first = |(id, risks): (u64, Vec<KillRisk>)| Some((id, risks.into_iter().find(KillRisk::is_unsafe)?));
     Ok(risks.into_iter().filter_map(first).collect())
-}
-
-fn modifies_tables(session: &Session) -> bool {
-    find_modified_tables(session).is_some()
 }
 
 fn find_modified_tables(session: &Session) -> Option<Vec<TableRef>> {

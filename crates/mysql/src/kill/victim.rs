@@ -97,10 +97,6 @@ fn truncate_statement_for_comparison(statement: &[u8]) -> &[u8] {
     statement.get(..MAX_COMPARED_STATEMENT_BYTES).unwrap_or(statement)
 }
 
-pub(super) fn is_idle(session: &Session) -> bool {
-    session.command.eq_ignore_ascii_case(b"Sleep")
-}
-
 pub(super) fn has_pending_kill(session: &Session) -> bool {
     session.command.eq_ignore_ascii_case(b"Killed")
 }

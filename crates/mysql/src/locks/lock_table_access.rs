@@ -36,20 +36,18 @@ pub(super) async fn detect_readable_lock_tables(
     account: &str,
     limitations: &mut Vec<Limitation>,
 ) -> Result<(LockTableAccess, Option<Limitation>), Failure> {
-    let readable = privileges::check_performance_schema_access(connection, account).await?;
-    let recorded = match &readable {
-        Ok(()) => doctor::check_metadata_lock_instrument(connection).await?,
-        Err(_) => Ok(()),
+    let unreadable = privileges::check_performance_schema_access(connection, account).await?;
+    let gap = match &unreadable {
+        None => doctor::check_metadata_lock_instrument(connection).await?,
+        gap => gap.clone(),
     };
     let plugin = connection.flavor == Flavor::MariaDb && has_metadata_lock_plugin(connection).await?;
     let capabilities = LockTableAccess {
-        performance_schema: readable.is_ok(),
-        metadata_locks: readable.is_ok() && recorded.is_ok(),
+        performance_schema: unreadable.is_none(),
+        metadata_locks: gap.is_none(),
         plugin,
         flavor: connection.flavor,
     };
-    let unreadable = readable.err();
-    let gap = unreadable.clone().or(recorded.err());
     match (connection.flavor, gap) {
         (_, None) => {}
         (Flavor::MySql, Some(gap)) => {

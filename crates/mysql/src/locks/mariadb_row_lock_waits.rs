@@ -55,7 +55,8 @@ pub(super) async fn read_row_lock_waits(
         for waiting in waiters {
             let lock = locks.get(&requested_lock).cloned().unwrap_or_default();
             let held_mode = locks.get(&held_lock).map(|lock| lock.mode.clone());
-            waits.push(RowLockWaitWithThreadIds::new(waiting, owner(blocking_transaction), lock, held_mode));
+            let blocking = owner(blocking_transaction);
+            waits.push(RowLockWaitWithThreadIds { waiting, blocking, lock, held_mode });
         }
     }
     Ok(waits)

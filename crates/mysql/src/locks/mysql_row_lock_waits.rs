@@ -21,20 +21,15 @@ pub(super) async fn read_row_lock_waits(connection: &mut Connection) -> Result<V
     let rows: Vec<WaitRow> = connection.read_rows(sql_statements::MYSQL_LOCK_WAITS_QUERY).await?;
     let locks = read_innodb_locks_by_id(connection, &rows).await?;
     let owner = |transaction, thread| LockOwnerWithThreadId { transaction, thread, session: None };
-    let wait = |(
-        requested_lock,
-        waiting_transaction,
-        waiting_thread,
-        held_lock,
-        blocking_transaction,
-        blocking_thread,
-    ): WaitRow| {
-        RowLockWaitWithThreadIds::new(
-            owner(waiting_transaction, waiting_thread),
-            owner(blocking_transaction, blocking_thread),
-            locks.get(&requested_lock).cloned().unwrap_or_default(),
-            locks.get(&held_lock).map(|lock| lock.mode.clone()),
-        )
+    let wait = |row: WaitRow| {
+        let (requested_lock, waiting_transaction, waiting_thread, held_lock, blocking_transaction, blocking_thread) =
+            row;
+        RowLockWaitWithThreadIds {
+            waiting: owner(waiting_transaction, waiting_thread),
+            blocking: owner(blocking_transaction, blocking_thread),
+            lock: locks.get(&requested_lock).cloned().unwrap_or_default(),
+            held_mode: locks.get(&held_lock).map(|lock| lock.mode.clone()),
+        }
     };
     Ok(rows.into_iter().map(wait).collect())
 }

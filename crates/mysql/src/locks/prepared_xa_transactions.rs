@@ -63,7 +63,13 @@ pub(super) async fn read_prepared_transactions(
         query_locked_tables(connection, &mut prepared).await?;
     }
     match connection.try_read_rows(sql_statements::XA_RECOVER_QUERY).await? {
-        Ok(names) => assign_xid_if_unambiguous(&mut prepared, &names),
+        Ok(names) => {
+            // With several XIDs, the assignment would be ambiguous: the server lists XIDs without transaction ids.
+            let names: Vec<XidRow> = names;
+            if let ([prepared], [name]) = (prepared.as_mut_slice(), names.as_slice()) {
+                prepared.xid = format_xid(name);
+            }
+        }
         Err(error) => limitations.push(limitations::describe_unreadable_xids(&error.message, account)),
     }
     Ok(prepared)
@@ -91,14 +97,6 @@ async fn query_locked_tables(
         prepared.thread = threads.get(&prepared.transaction).copied().flatten();
     }
     Ok(())
-}
-
-/// Sets the XID of the prepared transaction if there is exactly one prepared transaction and exactly one XID.
-/// With several XIDs, the assignment would be ambiguous, because the server lists XIDs without transaction ids.
-fn assign_xid_if_unambiguous(prepared: &mut [PreparedXaTransaction], names: &[XidRow]) {
-    if let ([prepared], [name]) = (prepared, names) {
-        prepared.xid = format_xid(name);
-    }
 }
 
 /// Formats each part of the XID as a string literal, or as a hexadecimal literal if it is not printable ASCII.

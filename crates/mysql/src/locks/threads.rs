@@ -50,10 +50,10 @@ pub(super) async fn read_session_ids_by_thread(
 /// InnoDB lock wait whose lock owners have not been mapped to sessions yet.
 #[derive(Debug)]
 pub(super) struct RowLockWaitWithThreadIds {
-    waiting: LockOwnerWithThreadId,
-    blocking: LockOwnerWithThreadId,
-    lock: InnoDbLock,
-    held_mode: Option<String>,
+    pub(super) waiting: LockOwnerWithThreadId,
+    pub(super) blocking: LockOwnerWithThreadId,
+    pub(super) lock: InnoDbLock,
+    pub(super) held_mode: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -72,15 +72,6 @@ impl LockOwnerWithThreadId {
 }
 
 impl RowLockWaitWithThreadIds {
-    pub(super) fn new(
-        waiting: LockOwnerWithThreadId,
-        blocking: LockOwnerWithThreadId,
-        lock: InnoDbLock,
-        held_mode: Option<String>,
-    ) -> Self {
-        Self { waiting, blocking, lock, held_mode }
-    }
-
     pub(super) fn session_ids(&self, threads: &SessionIdsByThread) -> impl Iterator<Item = u64> {
         [self.waiting, self.blocking].into_iter().filter_map(|owner| owner.into_lock_owner(threads).session)
     }

@@ -9,8 +9,8 @@ use clew_model::{Failure, Limitation, Session, Transaction};
 use crate::clock::NodeClockHistory;
 use crate::connection::Connection;
 use crate::flavor::Flavor;
-use crate::program_names;
 use crate::server_instance::ServerInstance;
+use crate::{program_names, sql_statements};
 
 const FULL_SAMPLE_INTERVAL: Duration = Duration::from_mins(1);
 const MAX_NEW_PROGRAM_NAMES_PER_SAMPLE: usize = 200;
@@ -113,7 +113,8 @@ impl SampleCache {
             return Ok(());
         }
         self.programs_at = Some(Instant::now());
-        self.programs.extend(program_names::read_program_names(connection, &new).await?);
+        let rows = connection.read_rows(&sql_statements::program_names_query(&new)).await?;
+        self.programs.extend(program_names::intern_program_names(rows));
         self.programs_read.extend(new);
         Ok(())
     }

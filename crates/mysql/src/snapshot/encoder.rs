@@ -57,7 +57,7 @@ pub(super) async fn read_sorted_rows(
         observe(&session).map_err(read_failure)?;
         pipeline = pipeline.push(session).await.map_err(temporary_file_failure)?;
     }
-    let (limitation, oversized) = (sessions.limitation_for_invalid_idle_times(), sessions.truncated_row_count());
+    let (limitation, oversized) = (sessions.limitation_for_invalid_idle_times(), sessions.truncated);
     connection.limitations.extend(limitation);
     if oversized > 0 {
         let kib = max_row_bytes >> 10;
@@ -161,7 +161,7 @@ struct SessionEncoder {
     detailed: bool,
     own: Option<OwnSessionFilter>,
     transactions: TransactionsBySession,
-    filter: SessionFilter<'static>,
+    filter: SessionFilter,
     order: SortOrder,
     sorter: RowSorter<SpooledTempFile>,
     encoded: Vec<u8>,
@@ -169,7 +169,7 @@ struct SessionEncoder {
 
 impl SessionEncoder {
     fn new(options: &SnapshotOptions, own: Option<OwnSessionFilter>, transactions: TransactionsBySession) -> Self {
-        let filter = SessionFilter::from_owned_session_selection(options.selection.clone());
+        let filter = SessionFilter::new(options.selection.clone());
         let order = SortOrder::new(&options.selection);
         Self {
             statements: options.statements,

@@ -235,7 +235,7 @@ fn is_victim_still_eligible(victim: &Session, outcome: &KillOutcome) -> bool {
         | KillOutcome::Refused(
             KillRefusal::Unsafe(_) | KillRefusal::UnreliableAge | KillRefusal::Proxied | KillRefusal::AnotherServer,
         ) => true,
-        KillOutcome::Refused(KillRefusal::AnotherStatement) => victim.command.eq_ignore_ascii_case(b"Sleep"),
+        KillOutcome::Refused(KillRefusal::AnotherStatement) => victim.is_idle(),
         _ => false,
     }
 }

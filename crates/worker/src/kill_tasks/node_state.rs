@@ -1,11 +1,12 @@
 //! Per-node state that the kill task worker keeps in memory between polls of the node.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clew_model::{NodeId, Session};
 use clew_mysql::{ClientSessions, NodeClockHistory, UnreliableClockReason};
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::adaptive_poll_interval::{AdaptivePollInterval, PollIntervalChange};
@@ -17,7 +18,7 @@ const KILL_RETRY_DELAY: Duration = Duration::from_mins(1);
 #[derive(Debug, Clone, Default)]
 pub(super) struct NodePollStates(Arc<Mutex<HashMap<NodeId, NodeState>>>);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct NodeState {
     running: bool,
     failing: bool,
@@ -26,20 +27,6 @@ struct NodeState {
     clock: NodeClockHistory,
     unreliable_ages: bool,
     ineffective_kills: Vec<IneffectiveKill>,
-}
-
-impl Default for NodeState {
-    fn default() -> Self {
-        Self {
-            running: false,
-            failing: false,
-            last_start: None,
-            interval: AdaptivePollInterval::default(),
-            clock: NodeClockHistory::new_with_local_clock_check(),
-            unreliable_ages: false,
-            ineffective_kills: Vec::new(),
-        }
-    }
 }
 
 #[derive(Debug)]
@@ -60,8 +47,11 @@ pub(super) struct NodePollGuard {
 impl NodePollStates {
     /// Returns `None` if a poll of the node is running, or if a slow node's poll interval has not elapsed.
     pub(super) fn start_node_poll_if_due(&self, node: &NodeId, now: Instant) -> Option<NodePollGuard> {
-        let mut states = self.lock_node_states_mutex();
-        let state = states.entry(node.clone()).or_default();
+        let mut states = self.0.lock();
+        let state = states.entry(node.clone()).or_insert_with(|| NodeState {
+            clock: NodeClockHistory::new_with_local_clock_check(),
+            ..NodeState::default()
+        });
         let next_start =
             state.last_start.zip(state.interval.lengthened_poll_interval()).map(|(start, interval)| start + interval);
         if state.running || next_start.is_some_and(|next_start| next_start > now) {
@@ -75,7 +65,7 @@ impl NodePollStates {
     /// Returns the removed nodes whose poll intervals were lengthened.
     pub(super) fn retain_active_nodes(&self, nodes: &HashSet<NodeId>) -> Vec<NodeId> {
         let mut slow = Vec::new();
-        self.lock_node_states_mutex().retain(|node, state| {
+        self.0.lock().retain(|node, state| {
             let is_active = state.running || nodes.contains(node);
             if !is_active && state.interval.lengthened_poll_interval().is_some() {
                 slow.push(node.clone());
@@ -84,16 +74,12 @@ impl NodePollStates {
         });
         slow
     }
-
-    fn lock_node_states_mutex(&self) -> MutexGuard<'_, HashMap<NodeId, NodeState>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl NodePollGuard {
     /// Returns the default value if the worker no longer polls the node.
     fn with_state<T: Default>(&self, access: impl FnOnce(&mut NodeState) -> T) -> T {
-        self.states.lock_node_states_mutex().get_mut(&self.node).map(access).unwrap_or_default()
+        self.states.0.lock().get_mut(&self.node).map(access).unwrap_or_default()
     }
 
     /// Returns true if the value has changed.
@@ -202,7 +188,7 @@ mod tests {
         guard.record_ineffective_kill(&session(7, "app"));
         assert!(guard.is_in_kill_backoff(&session(7, "app")));
         assert!(!guard.is_in_kill_backoff(&session(7, "other")) && !guard.is_in_kill_backoff(&session(8, "app")));
-        nodes.lock_node_states_mutex().values_mut().next().unwrap().ineffective_kills[0].at -= KILL_RETRY_DELAY;
+        nodes.0.lock().values_mut().next().unwrap().ineffective_kills[0].at -= KILL_RETRY_DELAY;
         assert!(!guard.is_in_kill_backoff(&session(7, "app")));
     }
 

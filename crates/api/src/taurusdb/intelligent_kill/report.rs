@@ -82,7 +82,7 @@ pub(crate) async fn download_report(
         header: build_header_row(language),
         stored: StoredResult::File(file),
         stored_bytes: file_bytes,
-        tag: format!("{hash}-{}", language.tag()),
+        tag: format!("{hash}-{}", language.name()),
         file_name: format!("intelligent_kill_{id}.csv"),
     };
     download.respond(&method, &headers)

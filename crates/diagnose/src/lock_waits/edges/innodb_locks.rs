@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use clew_model::LocalizedText;
 
-use super::edge_set::{EdgeSet, LockConflict};
-use crate::lock_waits::graph::{LockResource, LockResourceKind, WaitParticipant};
-use crate::lock_waits::lock_snapshot::{InnoDbLock, LockOwner, LockSnapshotIndex, ObservedTransaction};
+use super::edge_set::EdgeSet;
+use crate::lock_waits::graph::{LockResource, LockResourceKind, LockWait, WaitParticipant};
+use crate::lock_waits::lock_snapshot::{InnoDbLock, LockOwner, LockSnapshotIndex};
 
 pub(super) fn add_innodb_lock_edges(edges: &mut EdgeSet, index: &LockSnapshotIndex<'_>) {
     let owners = LockOwnerResolver::new(index);
@@ -23,21 +23,19 @@ pub(super) fn add_innodb_lock_edges(edges: &mut EdgeSet, index: &LockSnapshotInd
             }
         };
         let waiting = waiter.session_id().and_then(|session| index.transactions.get(&session));
-        edges.add_wait_edge(
+        let wait = LockWait {
             waiter,
             blocker,
-            LockConflict {
-                on: Arc::new(to_lock_resource(&wait.lock)),
-                wanted: wait.lock.mode.clone().into(),
-                held: wait.held_mode.clone().map(Into::into),
-                strength: 0,
-                queued: false,
-                inferred: false,
-                seconds: waiting
-                    .and_then(|facts| facts.transaction.lock_wait_seconds)
-                    .or_else(|| waiter.session_id().and_then(|session| index.seconds_in_state(session))),
-            },
-        );
+            on: Arc::new(to_lock_resource(&wait.lock)),
+            wanted: wait.lock.mode.clone().into(),
+            held: wait.held_mode.clone().map(Into::into),
+            queued: false,
+            inferred: false,
+            seconds: waiting
+                .and_then(|facts| facts.transaction.lock_wait_seconds)
+                .or_else(|| waiter.session_id().and_then(|session| index.seconds_in_state(session))),
+        };
+        edges.add_wait_edge(wait, 0);
     }
 }
 
@@ -75,7 +73,8 @@ impl<'a> LockOwnerResolver<'a> {
             } else if transaction.is_waiting_for_lock() {
                 owners.read_only_waiters.push(session);
             }
-            if transaction.id == 0 && holds_innodb_locks(facts) {
+            let holds_locks = transaction.rows_locked > 0 || transaction.tables_locked.is_some_and(|tables| tables > 0);
+            if transaction.id == 0 && holds_locks {
                 owners.read_only_holders.push(session);
             }
         }
@@ -100,19 +99,16 @@ impl<'a> LockOwnerResolver<'a> {
     }
 }
 
-fn holds_innodb_locks(facts: &ObservedTransaction) -> bool {
-    facts.transaction.rows_locked > 0 || facts.transaction.tables_locked.is_some_and(|tables| tables > 0)
-}
-
 /// MariaDB reports the transaction id 0 for every read-only transaction.
 fn unknown_blocker_reason(sessions: &[u64]) -> LocalizedText {
     const MAX_LISTED_SESSIONS: usize = 5;
-    const UNKNOWN_BLOCKER_REASON_EN: &str =
-        "The blocking transaction is read-only, and the server reports no id for read-only transactions.";
-    const UNKNOWN_BLOCKER_REASON_ZH: &str = "阻塞事务为只读事务，服务器不提供只读事务的ID。";
+    let LocalizedText { english, chinese } = LocalizedText::from_static(
+        "The blocking transaction is read-only, and the server reports no id for read-only transactions.",
+        "阻塞事务为只读事务，服务器不提供只读事务的ID。",
+    );
     let names: Vec<String> = sessions.iter().take(MAX_LISTED_SESSIONS).map(u64::to_string).collect();
     if names.is_empty() {
-        return LocalizedText::new(UNKNOWN_BLOCKER_REASON_EN, UNKNOWN_BLOCKER_REASON_ZH);
+        return LocalizedText::new(english, chinese);
     }
     let (mut more, mut more_zh) = (String::new(), String::new());
     if sessions.len() > MAX_LISTED_SESSIONS {
@@ -120,7 +116,7 @@ fn unknown_blocker_reason(sessions: &[u64]) -> LocalizedText {
         more_zh = format!(" 等 {} 个会话", sessions.len());
     }
     LocalizedText::new(
-        format!("{UNKNOWN_BLOCKER_REASON_EN} The blocker is one of sessions {}{more}.", names.join(", ")),
-        format!("{UNKNOWN_BLOCKER_REASON_ZH}阻塞会话是以下会话之一：{}{more_zh}。", names.join("、")),
+        format!("{english} The blocker is one of sessions {}{more}.", names.join(", ")),
+        format!("{chinese}阻塞会话是以下会话之一：{}{more_zh}。", names.join("、")),
     )
 }

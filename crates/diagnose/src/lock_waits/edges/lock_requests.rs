@@ -18,7 +18,8 @@ pub(super) fn collect_pending_lock_requests(index: &LockSnapshotIndex<'_>) -> Ve
     let mut requests = collect_reported_lock_requests(index.observed);
     if !index.observed.reports_pending {
         let with_listed_request: HashSet<u64> = requests.iter().map(|request| request.session).collect();
-        let granted = collect_objects_with_granted_locks(index.observed);
+        let granted = index.observed.metadata_locks.iter().filter(|lock| lock.status == LockStatus::Granted);
+        let granted: HashSet<&MetadataLockObject> = granted.map(|lock| &lock.object).collect();
         let waiting = index.wait_states.iter().filter(|(session, _)| !with_listed_request.contains(session));
         for (session, wait) in waiting {
             if let (LockWaitState::Metadata(kind), Some(facts)) = (wait, index.sessions.get(session)) {
@@ -37,11 +38,6 @@ fn collect_reported_lock_requests(observed: &LockSnapshot) -> Vec<LockRequest> {
             Some(LockRequest { session, object: lock.object.clone(), mode: lock.mode, inferred: false })
         })
         .collect()
-}
-
-fn collect_objects_with_granted_locks(observed: &LockSnapshot) -> HashSet<&MetadataLockObject> {
-    let granted = observed.metadata_locks.iter().filter(|lock| lock.status == LockStatus::Granted);
-    granted.map(|lock| &lock.object).collect()
 }
 
 /// Infers a waiting session's metadata lock requests from the object names in the session's statement.

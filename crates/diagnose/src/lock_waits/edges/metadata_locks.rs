@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use clew_model::LocalizedText;
 
-use super::edge_set::{EdgeSet, LockConflict};
+use super::edge_set::EdgeSet;
 use super::lock_requests::{self, LockRequest};
-use crate::lock_waits::graph::{LockResource, LockResourceKind, WaitParticipant};
+use crate::lock_waits::graph::{LockResource, LockResourceKind, LockWait, WaitParticipant};
 use crate::lock_waits::lock_compatibility::{conflicts_with_granted_lock, conflicts_with_pending_request};
 use crate::lock_waits::lock_snapshot::{LockSnapshotIndex, MetadataLock, TableName};
 use crate::lock_waits::metadata_locks::{LockStatus, MetadataLockMode, MetadataLockObject, MetadataLockObjectKind};
@@ -35,7 +35,7 @@ pub(super) fn add_metadata_lock_edges(edges: &mut EdgeSet, index: &LockSnapshotI
         contested.granted.entry(lock.mode).or_default().extend(owners);
     }
     for (object, contested) in objects {
-        let on = Arc::new(to_lock_resource(object));
+        let on = Arc::new(LockResource::new(LockResourceKind::Metadata(object.kind), object.schema, object.name));
         for request in &contested.requests {
             add_edges_for_lock_request(edges, index, &on, &contested, request);
         }
@@ -53,29 +53,25 @@ fn add_edges_for_lock_request(
     let mut blocked = false;
     let mut add = |blocker: WaitParticipant, held: MetadataLockMode, queued: bool| {
         blocked |= blocker != waiter;
-        let reason = LockConflict {
+        let wait = LockWait {
+            waiter,
+            blocker,
             on: on.clone(),
             wanted: request.mode.name().into(),
             held: Some(held.name().into()),
-            strength: held as usize,
             queued,
             inferred: request.inferred,
             seconds: index.seconds_in_state(request.session),
         };
-        edges.add_wait_edge(waiter, blocker, reason);
+        edges.add_wait_edge(wait, held as usize);
     };
-    for (&held, owners) in
-        contested.granted.iter().filter(|&(&held, _)| conflicts_with_granted_lock(request.mode, held))
+    let granted = contested.granted.iter().filter(|&(&held, _)| conflicts_with_granted_lock(request.mode, held));
+    let pending = contested.pending.iter().filter(|&(&held, _)| conflicts_with_pending_request(request.mode, held));
+    for (&held, owners, queued) in
+        granted.map(|(held, owners)| (held, owners, false)).chain(pending.map(|(held, owners)| (held, owners, true)))
     {
         for &owner in owners {
-            add(owner, held, false);
-        }
-    }
-    for (&pending, owners) in
-        contested.pending.iter().filter(|&(&pending, _)| conflicts_with_pending_request(request.mode, pending))
-    {
-        for &owner in owners {
-            add(owner, pending, true);
+            add(owner, held, queued);
         }
     }
     if !blocked && contested.has_unknown_owner {
@@ -111,9 +107,4 @@ fn find_lock_owners(lock: &MetadataLock, index: &LockSnapshotIndex<'_>) -> Vec<W
         (true, 1) => index.detached.keys().map(|&id| WaitParticipant::Transaction(id)).collect(),
         _ => owners,
     }
-}
-
-fn to_lock_resource(object: MetadataLockObject) -> LockResource {
-    let MetadataLockObject { kind, schema, name } = object;
-    LockResource { kind: LockResourceKind::Metadata(kind), schema, name, index: None, data: None }
 }

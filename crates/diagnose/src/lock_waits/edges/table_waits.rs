@@ -6,8 +6,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::edge_set::{EdgeSet, LockConflict};
-use crate::lock_waits::graph::{LockResource, LockResourceKind, WaitParticipant};
+use super::edge_set::EdgeSet;
+use crate::lock_waits::graph::{LockResource, LockResourceKind, LockWait, WaitParticipant};
 use crate::lock_waits::lock_snapshot::{LockSnapshotIndex, ObservedSession, SessionRole};
 use crate::lock_waits::metadata_locks::{LockStatus, MetadataLockMode, MetadataLockObject, MetadataLockObjectKind};
 use crate::lock_waits::wait_state::LockWaitState;
@@ -80,19 +80,9 @@ fn add_table_flush_edges(
             && index.wait_states.get(&session) != Some(&LockWaitState::TableFlush)
     };
     for (object, locks) in holders.iter().filter(|(object, _)| is_flushed(object)) {
-        let on = Arc::new(to_lock_resource(LockResourceKind::TableFlush, object));
-        for &(session, mode) in locks.iter().filter(|&&(session, mode)| keeps_open(session, mode)) {
-            let reason = LockConflict {
-                on: on.clone(),
-                wanted: "FLUSH".into(),
-                held: Some(mode.name().into()),
-                strength: mode as usize,
-                queued: false,
-                inferred: true,
-                seconds: index.seconds_in_state(waiter.session.id),
-            };
-            edges.add_wait_edge(WaitParticipant::Session(waiter.session.id), WaitParticipant::Session(session), reason);
-        }
+        let on = LockResource::new(LockResourceKind::TableFlush, object.schema.clone(), object.name.clone());
+        let blockers = locks.iter().filter(|&&(session, mode)| keeps_open(session, mode));
+        add_table_edges(edges, index, waiter.session.id, (on, "FLUSH"), blockers, MetadataLockMode::name);
     }
 }
 
@@ -117,19 +107,35 @@ fn add_table_level_lock_edges(
         });
         let (running, idle): (Vec<_>, Vec<_>) =
             others.partition(|(session, _)| is_executing_statement(index, *session));
-        let on = Arc::new(to_lock_resource(LockResourceKind::TableLevelLock, object));
-        for &(session, mode) in if running.is_empty() { idle } else { running } {
-            let reason = LockConflict {
-                on: on.clone(),
-                wanted: if writes { "WRITE" } else { "READ" }.into(),
-                held: Some(if is_write_lock_mode(mode) { "WRITE" } else { "READ" }.into()),
-                strength: mode as usize,
-                queued: false,
-                inferred: true,
-                seconds: index.seconds_in_state(id),
-            };
-            edges.add_wait_edge(WaitParticipant::Session(id), WaitParticipant::Session(session), reason);
-        }
+        let on = LockResource::new(LockResourceKind::TableLevelLock, object.schema.clone(), object.name.clone());
+        let wanted = if writes { "WRITE" } else { "READ" };
+        let held = |mode| if is_write_lock_mode(mode) { "WRITE" } else { "READ" };
+        add_table_edges(edges, index, id, (on, wanted), if running.is_empty() { idle } else { running }, held);
+    }
+}
+
+/// Adds an inferred wait for each session in `blockers`, which contains session ids and metadata lock modes.
+fn add_table_edges<'h>(
+    edges: &mut EdgeSet,
+    index: &LockSnapshotIndex<'_>,
+    waiter: u64,
+    (on, wanted): (LockResource, &'static str),
+    blockers: impl IntoIterator<Item = &'h (u64, MetadataLockMode)>,
+    held: impl Fn(MetadataLockMode) -> &'static str,
+) {
+    let on = Arc::new(on);
+    for &(blocker, mode) in blockers {
+        let wait = LockWait {
+            waiter: WaitParticipant::Session(waiter),
+            blocker: WaitParticipant::Session(blocker),
+            on: on.clone(),
+            wanted: wanted.into(),
+            held: Some(held(mode).into()),
+            queued: false,
+            inferred: true,
+            seconds: index.seconds_in_state(waiter),
+        };
+        edges.add_wait_edge(wait, mode as usize);
     }
 }
 
@@ -145,12 +151,5 @@ fn is_write_lock_mode(mode: MetadataLockMode) -> bool {
 
 /// Returns false for Clew's own sessions, because their queries are short and never block other sessions.
 fn is_executing_statement(index: &LockSnapshotIndex<'_>, session: u64) -> bool {
-    index
-        .sessions
-        .get(&session)
-        .is_some_and(|facts| facts.role != SessionRole::Clew && !facts.session.command.eq_ignore_ascii_case(b"Sleep"))
-}
-
-fn to_lock_resource(kind: LockResourceKind, object: &MetadataLockObject) -> LockResource {
-    LockResource { kind, schema: object.schema.clone(), name: object.name.clone(), index: None, data: None }
+    index.sessions.get(&session).is_some_and(|facts| facts.role != SessionRole::Clew && !facts.session.is_idle())
 }
