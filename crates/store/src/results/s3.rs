@@ -22,6 +22,7 @@ use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::client::{ClientOptions, HttpClient, HttpConnector};
 use object_store::path::Path;
 use object_store::{BackoffConfig, ObjectStore, ObjectStoreExt, PutMode, PutPayload, RetryConfig};
+use secrecy::ExposeSecret;
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -65,14 +66,13 @@ impl S3 {
 
     fn new(settings: &S3Settings) -> Result<Self, Box<dyn std::error::Error>> {
         let http = HttpClient::new(settings.build_http_client()?);
-        let (key, secret) = settings.access_key();
         let objects = AmazonS3Builder::new()
-            .with_endpoint(settings.endpoint())
+            .with_endpoint(&settings.endpoint)
             .with_allow_http(true)
-            .with_region(settings.region())
-            .with_bucket_name(settings.bucket())
-            .with_access_key_id(key)
-            .with_secret_access_key(secret)
+            .with_region(&settings.region)
+            .with_bucket_name(&settings.bucket)
+            .with_access_key_id(&settings.access_key_id)
+            .with_secret_access_key(settings.secret_access_key.expose_secret())
             .with_retry(RetryConfig {
                 backoff: BackoffConfig {
                     init_backoff: Duration::from_millis(100),
