@@ -81,15 +81,6 @@ impl Database {
         begun.map_err(StoreError::database_error(action))
     }
 
-    pub(crate) fn change_detector(&self) -> ChangeDetector {
-        match self {
-            Self::Sqlite(database) => ChangeDetector::Sqlite(sqlite::change_detector::ChangeDetector::new(database)),
-            Self::Postgres(database) => {
-                ChangeDetector::Postgres(postgres::change_detector::ChangeDetector::new(database))
-            }
-        }
-    }
-
     /// Returns the clock of the PostgreSQL server, or the local clock for SQLite.
     pub(crate) fn clock(&self) -> Clock {
         match self {

@@ -1,5 +1,7 @@
 //! Records of kills and their outcomes.
 
+use std::borrow::Cow;
+
 use clew_model::{AuditEvent, AuditOrigin, AuditOutcome, DomainId, InstanceId, NodeId, Pagination, ProjectId};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
@@ -63,7 +65,7 @@ pub struct NewKillRecord {
     /// Id of the intelligent kill or kill task that performed the kill, if any.
     pub task_id: Option<String>,
     /// `connection` if the session is killed, or `query` if only its current statement is killed.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// Reason that the user gave for the kill, or an empty string.
     pub reason: String,
     /// Id of the session on the server.
@@ -89,36 +91,8 @@ pub struct NewKillRecord {
 pub struct KillRecord {
     /// Unique id. Newer kills have higher ids.
     pub id: i64,
-    /// Project that contains the instance.
-    pub project_id: ProjectId,
-    /// Instance that contains the node.
-    pub instance_id: InstanceId,
-    /// Node of the session.
-    pub node_id: NodeId,
-    /// Source of the kill.
-    pub source: KillSource,
-    /// Id of the intelligent kill or kill task that performed the kill, if any.
-    pub task_id: Option<String>,
-    /// `connection` if the session was killed, or `query` if only its current statement was killed.
-    pub kind: String,
-    /// Reason that the user gave for the kill, or an empty string.
-    pub reason: String,
-    /// Id of the session on the server.
-    pub session_id: u64,
-    /// Account of the session.
-    pub user: String,
-    /// Address of the client.
-    pub host: String,
-    /// Default database.
-    pub database: Option<String>,
-    /// Command type.
-    pub command: String,
-    /// Time in the current state, in seconds.
-    pub seconds: u64,
-    /// State of the session.
-    pub state: Option<String>,
-    /// Template of the statement.
-    pub template: Option<String>,
+    /// The kill as recorded before Clew sent it to the server.
+    pub request: NewKillRecord,
     /// Time when Clew recorded the kill, immediately before it sent the kill to the server.
     pub requested_at: i64,
     /// Outcome of the kill, or `None` if no outcome has been recorded.
@@ -191,7 +165,7 @@ impl KillStore<'_> {
                 &kill.node_id,
                 kill.source.name(),
                 &kill.task_id,
-                kill.kind,
+                kill.kind.as_ref(),
                 &kill.reason,
                 saturate_count_to_signed(kill.session_id),
                 &kill.user,
@@ -321,20 +295,22 @@ fn bind_kill_filter<'q, T>(statement: Statement<'q, T>, filter: &'q KillFilter) 
 }
 
 fn build_kill_audit_event(by: &AuditOrigin, domain_id: Option<DomainId>, kill: &KillRecord) -> AuditEvent {
+    let request = &kill.request;
     let outcome = kill.outcome.unwrap_or(RecordedKillOutcome::Unknown);
     AuditEvent {
         domain_id,
-        project_id: Some(kill.project_id.clone()),
-        instance_id: Some(kill.instance_id.clone()),
-        node_id: Some(kill.node_id.clone()),
+        project_id: Some(request.project_id.clone()),
+        instance_id: Some(request.instance_id.clone()),
+        node_id: Some(request.node_id.clone()),
         outcome: if outcome.is_success() { AuditOutcome::Succeeded } else { AuditOutcome::Failed },
         detail: json!({
-            "source": kill.source.name(), "task": kill.task_id, "kind": kill.kind, "reason": kill.reason,
-            "user": kill.user, "host": kill.host, "db": kill.database, "command": kill.command, "seconds": kill.seconds,
-            "state": kill.state, "statement": kill.template, "asked_at": kill.requested_at,
+            "source": request.source.name(), "task": request.task_id, "kind": request.kind, "reason": request.reason,
+            "user": request.user, "host": request.host, "db": request.database, "command": request.command,
+            "seconds": request.seconds, "state": request.state, "statement": request.template,
+            "asked_at": kill.requested_at,
             "outcome": outcome.name(), "detail": kill.detail,
         }),
-        ..AuditEvent::for_successful_operation(by, AUDIT_OPERATION_NAME, kill.session_id.to_string())
+        ..AuditEvent::for_successful_operation(by, AUDIT_OPERATION_NAME, request.session_id.to_string())
     }
 }
 
@@ -347,21 +323,23 @@ impl FromRow for KillRecord {
         };
         Ok(Self {
             id: row.get("id")?,
-            project_id: row.get("project_id")?,
-            instance_id: row.get("instance_id")?,
-            node_id: row.get("node_id")?,
-            source: row.get_named("source", "source of a kill", KillSource::from_name)?,
-            task_id: row.get("task_id")?,
-            kind: row.get("kind")?,
-            reason: row.get("reason")?,
-            session_id: row.get("session_id")?,
-            user: row.get("user")?,
-            host: row.get("host")?,
-            database: row.get("db")?,
-            command: row.get("command")?,
-            seconds: row.get("seconds")?,
-            state: row.get("state")?,
-            template: row.get("template")?,
+            request: NewKillRecord {
+                project_id: row.get("project_id")?,
+                instance_id: row.get("instance_id")?,
+                node_id: row.get("node_id")?,
+                source: row.get_named("source", "source of a kill", KillSource::from_name)?,
+                task_id: row.get("task_id")?,
+                kind: row.get::<String>("kind")?.into(),
+                reason: row.get("reason")?,
+                session_id: row.get("session_id")?,
+                user: row.get("user")?,
+                host: row.get("host")?,
+                database: row.get("db")?,
+                command: row.get("command")?,
+                seconds: row.get("seconds")?,
+                state: row.get("state")?,
+                template: row.get("template")?,
+            },
             requested_at: row.get("asked_at")?,
             outcome: outcome.map(parse_outcome).transpose()?,
             detail: row.get("detail")?,

@@ -1,6 +1,5 @@
 //! PostgreSQL backend.
 
-pub(crate) mod change_detector;
 mod clock;
 pub(crate) mod notification_listener;
 mod transaction;

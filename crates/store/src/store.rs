@@ -13,8 +13,8 @@ use crate::clock::Clock;
 use crate::data_dir::DataDir;
 use crate::data_dir_lock::DataDirLock;
 use crate::data_version_tracker::DataVersionTracker;
-use crate::database::Database;
 use crate::database::group_commit::GroupCommit;
+use crate::database::{ChangeDetector, Database};
 use crate::derived_keys::DerivedKeys;
 use crate::error::StoreError;
 use crate::location::StoreLocation;
@@ -158,7 +158,7 @@ impl Store {
 
     fn from_parts(database: Database, key: &MasterKey, dir: &DataDir, region: String) -> Self {
         Self {
-            version_tracker: DataVersionTracker::spawn(database.change_detector()),
+            version_tracker: DataVersionTracker::spawn(ChangeDetector::new(&database)),
             caches: Arc::default(),
             checkpoint_tracker: CheckpointTracker::default(),
             zones: Arc::default(),
