@@ -317,7 +317,7 @@ fn parse_text_filter(filter: Option<&str>) -> (Option<&str>, Option<&str>) {
 }
 
 fn validate_instance(instance: &NewInstance) -> Result<(), StoreError> {
-    let invalid = |reason: String| Err(StoreError::InvalidInstance { reason });
+    let invalid = |reason: String| Err(StoreError::InvalidInstance(reason));
     let length = instance.name.chars().count();
     if !(1..=MAX_INSTANCE_NAME_LEN).contains(&length) {
         return invalid(format!("its name has {length} characters; 1 to {MAX_INSTANCE_NAME_LEN} are allowed"));

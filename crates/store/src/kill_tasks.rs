@@ -175,7 +175,7 @@ impl KillTaskStore<'_> {
             .fetch_one(tx.transaction())
             .await?;
         if running >= i64::from(MAX_RUNNING_KILL_TASKS) {
-            return Err(StoreError::TooManyKillTasks { limit: MAX_RUNNING_KILL_TASKS });
+            return Err(StoreError::TooManyKillTasks(MAX_RUNNING_KILL_TASKS));
         }
         let id = insert_kill_task(&mut tx, instance, task, now).await?;
         let delete = format!(

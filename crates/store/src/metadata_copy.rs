@@ -87,7 +87,7 @@ impl Store {
         for (table, copy) in tables.iter().zip(&copied) {
             let written = table.compute_row_digest(&mut to).await?;
             if (written.row_count(), written.to_string()) != (copy.rows, copy.digest.clone()) {
-                return Err(StoreError::CopyDiffers { table: copy.name });
+                return Err(StoreError::CopyDiffers(copy.name));
             }
         }
         self.append_audit_event_for_copy(by, &database, &mut to, target, &copied).await?;

@@ -85,7 +85,7 @@ impl Store {
     ) -> Result<(Self, InitialTenantIds), StoreError> {
         let location = location.into();
         let dir = DataDir::new(&location.data_dir);
-        let already_initialised = || StoreError::AlreadyInitialised { location: dir.root.display().to_string() };
+        let already_initialised = || StoreError::AlreadyInitialised(dir.root.display().to_string());
         if dir.is_initialised()? {
             return Err(already_initialised());
         }
@@ -105,7 +105,7 @@ impl Store {
                 let database = Database::connect_postgres(url).await?;
                 // A new master key would not match an initialised database.
                 if settings::is_initialised(&database).await? {
-                    return Err(StoreError::AlreadyInitialised { location: url.to_string() });
+                    return Err(StoreError::AlreadyInitialised(url.to_string()));
                 }
                 database
             }
@@ -129,11 +129,11 @@ impl Store {
         }
         let database = match &location.metadata_url {
             None if dir.is_initialised()? => Database::open_sqlite(&dir.database_path()).await?,
-            None => return Err(StoreError::NotInitialised { location: dir.root.display().to_string() }),
+            None => return Err(StoreError::NotInitialised(dir.root.display().to_string())),
             Some(url) => {
                 let database = Database::connect_postgres(url).await?;
                 if !settings::is_initialised(&database).await? {
-                    return Err(StoreError::NotInitialised { location: url.to_string() });
+                    return Err(StoreError::NotInitialised(url.to_string()));
                 }
                 database
             }

@@ -81,7 +81,7 @@ impl IdentityStore<'_> {
             .fetch_one(tx.transaction())
             .await?;
         if count >= i64::from(MAX_ACCESS_KEYS_PER_USER) {
-            return Err(StoreError::TooManyKeys { limit: MAX_ACCESS_KEYS_PER_USER });
+            return Err(StoreError::TooManyKeys(MAX_ACCESS_KEYS_PER_USER));
         }
         self.insert_access_key(tx.transaction(), &user.id, id, secret).await?;
         tx.commit_domain_change(

@@ -212,5 +212,5 @@ async fn ensure_domain_has_administrator(transaction: &mut Transaction, before: 
     .bind(&before.domain_id)
     .fetch_one(transaction)
     .await?;
-    if left == 0 { Err(StoreError::LastAdministrator { name: before.name.clone() }) } else { Ok(()) }
+    if left == 0 { Err(StoreError::LastAdministrator(before.name.clone())) } else { Ok(()) }
 }

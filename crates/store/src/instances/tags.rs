@@ -41,7 +41,7 @@ impl InstanceStore<'_> {
             .fetch_one(tx.transaction())
             .await?;
         if usize::try_from(count).is_ok_and(|count| count > MAX_TAGS_PER_INSTANCE) {
-            return Err(StoreError::TooManyTags { limit: MAX_TAGS_PER_INSTANCE });
+            return Err(StoreError::TooManyTags(MAX_TAGS_PER_INSTANCE));
         }
         self.record_instance_update(&mut tx, instance).await?;
         tx.commit_instance_change(by, "TagInstance", name, (project, instance), json!({ "tags": tags })).await?;

@@ -124,7 +124,7 @@ impl S3 {
     }
 
     pub(super) async fn open_object(&self, result: &ResultMetadata) -> Result<StoredObject, StoreError> {
-        let missing = || StoreError::ResultMissing { name: result.name.clone() };
+        let missing = || StoreError::ResultMissing(result.name.clone());
         if !is_valid_result_name(&result.name) {
             return Err(missing());
         }
@@ -143,7 +143,7 @@ impl S3 {
 
     pub(super) async fn remove_object(&self, name: &str) -> Result<(), StoreError> {
         if !is_valid_result_name(name) {
-            return Err(StoreError::ResultMissing { name: name.to_owned() });
+            return Err(StoreError::ResultMissing(name.to_owned()));
         }
         match timeout(OPERATION_TIMEOUT, self.objects.delete(&self.settings.object_path(name))).await {
             Ok(Err(object_store::Error::NotFound { .. })) => Ok(()),

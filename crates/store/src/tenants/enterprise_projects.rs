@@ -127,7 +127,7 @@ pub(crate) async fn require_enabled_enterprise_project(
     .await?;
     match enabled {
         Some(true) => Ok(()),
-        Some(false) => Err(StoreError::InvalidInstance { reason: format!("enterprise project {id:?} is disabled") }),
-        None => Err(StoreError::InvalidInstance { reason: format!("there is no enterprise project {id:?}") }),
+        Some(false) => Err(StoreError::InvalidInstance(format!("enterprise project {id:?} is disabled"))),
+        None => Err(StoreError::InvalidInstance(format!("there is no enterprise project {id:?}"))),
     }
 }
