@@ -20,6 +20,7 @@ use crate::error::StoreError;
 use crate::location::StoreLocation;
 use crate::master_key::MasterKey;
 use crate::policy_limits::PolicyLimits;
+use crate::postgres::notification_listener::StoreEventReceiver;
 use crate::results::ResultStore;
 use crate::sealing::Sealer;
 use crate::{data_dir_lock, master_key, settings};
@@ -219,6 +220,15 @@ impl Store {
     pub(crate) fn reachable_zones_json(&self) -> String {
         let zones: Vec<&str> = std::iter::once("").chain(self.zones.iter().map(NetworkZone::as_str)).collect();
         serde_json::json!(zones).to_string()
+    }
+
+    /// Opens a database connection for change notifications. Returns `None` for SQLite.
+    #[must_use]
+    pub fn subscribe_to_events(&self) -> Option<StoreEventReceiver> {
+        match &self.database {
+            Database::Sqlite(_) => None,
+            Database::Postgres(database) => Some(StoreEventReceiver::new(database)),
+        }
     }
 
     /// Closes all database connections.
