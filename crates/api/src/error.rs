@@ -210,10 +210,10 @@ impl From<StoreError> for ApiError {
             StoreError::Unknown { what, name } => {
                 (ApiErrorDefinition::IAM_UNKNOWN, "iam-target", vec![("target", what.into()), ("id", name)])
             }
-            StoreError::LastAdministrator { name } => {
+            StoreError::LastAdministrator(name) => {
                 (ApiErrorDefinition::IAM_CONFLICT, "last-administrator", vec![("name", name)])
             }
-            StoreError::TooManyKeys { limit } => {
+            StoreError::TooManyKeys(limit) => {
                 (ApiErrorDefinition::IAM_CONFLICT, "too-many-keys", vec![("limit", limit.to_string())])
             }
             StoreError::TooManyPolicies { name, policies, bytes, limits } => {
@@ -236,10 +236,10 @@ impl From<StoreError> for ApiError {
                 return Self { retry_after, ..Self::new(ApiErrorDefinition::UNAVAILABLE) };
             }
             StoreError::KillTasksDisabled => (ApiErrorDefinition::NOT_ALLOWED, "kill-switch-off", Vec::new()),
-            StoreError::TooManyKillTasks { limit } => {
+            StoreError::TooManyKillTasks(limit) => {
                 (ApiErrorDefinition::NOT_ALLOWED, "kill-tasks-limit", vec![("limit", limit.to_string())])
             }
-            StoreError::TooManyTags { limit } => {
+            StoreError::TooManyTags(limit) => {
                 (ApiErrorDefinition::TAG_QUOTA, "tag-quota-detail", vec![("limit", limit.to_string())])
             }
             error => return Self::internal_error(&error),

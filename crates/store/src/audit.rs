@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use crate::audit::chain::{append_audit_rows, initialize_audit_chain};
 pub(crate) use crate::audit::checkpoint_tracker::CheckpointTracker;
 pub(crate) use crate::audit::mac_keys::{AuditMacKeys, rotate_audit_mac_key};
-use crate::database::query;
+use crate::database::{params, query_as};
 use crate::error::StoreError;
 use crate::store_handles::AuditStore;
 
@@ -267,21 +267,22 @@ impl AuditStore<'_> {
         seq: i64,
         limit: u32,
     ) -> Result<Vec<AuditRecord>, StoreError> {
-        let rows = query("read the audit log", statement)
-            .bind(seq)
-            .bind(filter.domain.as_ref().map(clew_model::DomainId::as_str))
-            .bind(filter.from)
-            .bind(filter.to)
-            .bind(&filter.actor)
-            .bind(&filter.operation)
-            .bind(filter.project.as_ref().map(clew_model::ProjectId::as_str))
-            .bind(filter.instance.as_ref().map(clew_model::InstanceId::as_str))
-            .bind(filter.node.as_ref().map(clew_model::NodeId::as_str))
-            .bind(filter.outcome.map(AuditOutcome::name))
-            .bind(&filter.request_id)
-            .bind(limit)
+        query_as("read the audit log", statement)
+            .bind_all(params![
+                seq,
+                filter.domain.as_ref(),
+                filter.from,
+                filter.to,
+                &filter.actor,
+                &filter.operation,
+                filter.project.as_ref(),
+                filter.instance.as_ref(),
+                filter.node.as_ref(),
+                filter.outcome.map(AuditOutcome::name),
+                &filter.request_id,
+                limit
+            ])
             .fetch_all(&self.store.database)
-            .await?;
-        rows.iter().map(row::audit_record_from_row).collect()
+            .await
     }
 }

@@ -34,7 +34,7 @@ impl Store {
         let mut tx = self.begin_audited_transaction("create the initial identities").await?;
         // Two processes may initialise the database at the same time, each with its own key.
         if read_setting(tx.transaction(), MASTER_KEY_CHECK_VALUE_SETTING).await?.is_some() {
-            return Err(StoreError::AlreadyInitialised { location: "the database".to_owned() });
+            return Err(StoreError::AlreadyInitialised("the database".to_owned()));
         }
         write_setting(tx.transaction(), MASTER_KEY_CHECK_VALUE_SETTING, &canary).await?;
         write_setting(tx.transaction(), REGION_SETTING_NAME, tenant.region.as_bytes()).await?;

@@ -25,7 +25,7 @@ pub(crate) fn acquire_data_dir_lock(data_dir: &DataDir) -> Result<DataDirLock, S
     let file = open_lock_file(&path).map_err(StoreError::file_error("open", &path))?;
     match file.try_lock() {
         Ok(()) => Ok(DataDirLock { _file: Some(file) }),
-        Err(TryLockError::WouldBlock) => Err(StoreError::AlreadyServing { dir: data_dir.root.clone() }),
+        Err(TryLockError::WouldBlock) => Err(StoreError::AlreadyServing(data_dir.root.clone())),
         Err(TryLockError::Error(error)) => Err(StoreError::file_error("lock", path)(error)),
     }
 }

@@ -10,7 +10,6 @@ mod error;
 pub(crate) mod group_commit;
 pub(crate) mod migrations;
 mod row;
-pub(crate) mod row_mapping;
 mod statement;
 
 use std::path::Path;
@@ -22,8 +21,12 @@ use crate::clock::Clock;
 pub(crate) use crate::database::change_detector::ChangeDetector;
 pub(crate) use crate::database::data_version::DataVersion;
 pub(crate) use crate::database::error::migration_error;
-pub(crate) use crate::database::row::{ColumnValue, Row};
-pub(crate) use crate::database::statement::{Executor, Parameter, Statement, query, query_scalar, query_two_columns};
+pub(crate) use crate::database::row::{
+    ColumnValue, FromRow, Row, duration_to_millis, impl_from_row, saturate_count_to_signed,
+};
+pub(crate) use crate::database::statement::{
+    Executor, Parameter, Statement, params, query, query_as, query_scalar, query_two_columns,
+};
 use crate::error::StoreError;
 use crate::postgres::{PostgresDatabase, PostgresTransaction, PostgresUrl};
 use crate::sqlite::SqliteDatabase;
@@ -57,30 +60,25 @@ impl Database {
     }
 
     /// Begins a transaction that holds the write lock, which blocks all other writers.
-    pub(crate) async fn begin_write_transaction(&self) -> Result<Transaction, sqlx::Error> {
-        match self {
+    /// `action` describes the transaction in error messages.
+    pub(crate) async fn begin_write_transaction(&self, action: &'static str) -> Result<Transaction, StoreError> {
+        let begun = match self {
             Self::Sqlite(database) => {
                 database.pool.begin_with("BEGIN IMMEDIATE").boxed().await.map(Transaction::Sqlite)
             }
             Self::Postgres(database) => database.begin_write_transaction().boxed().await.map(Transaction::Postgres),
-        }
+        };
+        begun.map_err(StoreError::database_error(action))
     }
 
     /// Begins a read transaction, in which all queries read the same snapshot of the database.
-    pub(crate) async fn begin_read_transaction(&self) -> Result<Transaction, sqlx::Error> {
-        match self {
+    /// `action` describes the transaction in error messages.
+    pub(crate) async fn begin_read_transaction(&self, action: &'static str) -> Result<Transaction, StoreError> {
+        let begun = match self {
             Self::Sqlite(database) => database.pool.begin().boxed().await.map(Transaction::Sqlite),
             Self::Postgres(database) => database.begin_read_transaction().boxed().await.map(Transaction::Postgres),
-        }
-    }
-
-    pub(crate) fn change_detector(&self) -> ChangeDetector {
-        match self {
-            Self::Sqlite(database) => ChangeDetector::Sqlite(sqlite::change_detector::ChangeDetector::new(database)),
-            Self::Postgres(database) => {
-                ChangeDetector::Postgres(postgres::change_detector::ChangeDetector::new(database))
-            }
-        }
+        };
+        begun.map_err(StoreError::database_error(action))
     }
 
     /// Returns the clock of the PostgreSQL server, or the local clock for SQLite.
@@ -124,10 +122,12 @@ impl Database {
 }
 
 impl Transaction {
-    pub(crate) async fn commit(self) -> Result<(), sqlx::Error> {
-        match self {
+    /// `action` describes the transaction in error messages.
+    pub(crate) async fn commit(self, action: &'static str) -> Result<(), StoreError> {
+        let committed = match self {
             Self::Sqlite(transaction) => transaction.commit().boxed().await,
             Self::Postgres(transaction) => transaction.commit().boxed().await,
-        }
+        };
+        committed.map_err(StoreError::database_error(action))
     }
 }

@@ -10,24 +10,15 @@ use crate::policy_limits::PolicyLimits;
 /// Error returned by store operations.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The data directory or database is already initialised.
-    #[error("{location} is already initialised")]
-    AlreadyInitialised {
-        /// Directory or database.
-        location: String,
-    },
-    /// The data directory or database is not initialised.
-    #[error("{location} is not initialised yet")]
-    NotInitialised {
-        /// Directory or database.
-        location: String,
-    },
-    /// The database was migrated by a newer version of Clew.
-    #[error("the database has schema version {version} of a newer Clew; run that version of Clew, or restore a backup")]
-    NewerDatabase {
-        /// Version of the database schema.
-        version: i64,
-    },
+    /// The data directory or database at this location is already initialised.
+    #[error("{0} is already initialised")]
+    AlreadyInitialised(String),
+    /// The data directory or database at this location is not initialised.
+    #[error("{0} is not initialised yet")]
+    NotInitialised(String),
+    /// A newer version of Clew migrated the database to this schema version.
+    #[error("the database has schema version {0} of a newer Clew; run that version of Clew, or restore a backup")]
+    NewerDatabase(i64),
     /// The target database of a metadata copy is not empty.
     #[error("{location} is not empty: table {table} has rows; nothing was changed")]
     NotEmpty {
@@ -36,21 +27,15 @@ pub enum StoreError {
         /// Name of a table that has rows.
         table: String,
     },
-    /// The metadata copy was rolled back because the copied rows differ from the source rows.
-    #[error("the copy of table {table} differs from the source; the copy was rolled back")]
-    CopyDiffers {
-        /// Name of the table.
-        table: &'static str,
-    },
+    /// The metadata copy was rolled back because the copied rows of this table differ from the source rows.
+    #[error("the copy of table {0} differs from the source; the copy was rolled back")]
+    CopyDiffers(&'static str),
     /// A temporary access key cannot be issued, because the credentials used for the request have been revoked.
     #[error("the credentials that the temporary access key is issued for are no longer valid")]
     IssuingCredentialsRevoked,
-    /// Another Clew server is using the data directory, or another process is initialising it.
-    #[error("another process is serving or initialising {}", dir.display())]
-    AlreadyServing {
-        /// Path of the directory.
-        dir: PathBuf,
-    },
+    /// Another Clew server is using this data directory, or another process is initialising it.
+    #[error("another process is serving or initialising {}", .0.display())]
+    AlreadyServing(PathBuf),
     /// An operation on a file or directory failed.
     #[error("could not {action} {}: {source}{}", path.display(), io_error_hint(source))]
     File {
@@ -77,36 +62,24 @@ pub enum StoreError {
         /// Required permission bits.
         wanted: u32,
     },
-    /// The URL of the metadata database is invalid.
-    #[error("the URL of the metadata database is not valid: {reason}")]
-    MetadataUrl {
-        /// Description of the problem.
-        reason: String,
-    },
-    /// The master key is missing or unreadable, or other accounts can read the key file.
-    #[error("master key: {reason}")]
-    MasterKey {
-        /// Description of the problem, with a fix.
-        reason: String,
-    },
+    /// The URL of the metadata database is invalid, for the given reason.
+    #[error("the URL of the metadata database is not valid: {0}")]
+    MetadataUrl(String),
+    /// The master key is missing or unreadable, or other accounts can read the key file. The text contains a fix.
+    #[error("master key: {0}")]
+    MasterKey(String),
     /// The stored secrets are encrypted with a different master key.
     #[error("the master key does not match this store, or it was rotated; restore master.key or CLEW_MASTER_KEY")]
     WrongMasterKey,
     /// Another process has rotated the master key, and this process still uses the previous key.
     #[error("the master key was rotated after this process started; restart the process with the new key")]
     MasterKeyRotated,
-    /// The secret could not be encrypted, or the operating system returned no random bytes.
-    #[error("could not encrypt the {what}")]
-    Seal {
-        /// Description of the secret.
-        what: String,
-    },
-    /// The encrypted secret was modified outside Clew or moved to another row.
-    #[error("the encrypted {what} was changed outside of Clew; enter the secret again")]
-    Unseal {
-        /// Description of the secret.
-        what: String,
-    },
+    /// This secret could not be encrypted, or the operating system returned no random bytes.
+    #[error("could not encrypt the {0}")]
+    Seal(String),
+    /// This encrypted secret was modified outside Clew or moved to another row.
+    #[error("the encrypted {0} was changed outside of Clew; enter the secret again")]
+    Unseal(String),
     /// A database operation failed.
     #[error("could not {action}: {source}{remedy}")]
     Database {
@@ -144,18 +117,12 @@ pub enum StoreError {
         /// Name or id.
         name: String,
     },
-    /// The change would leave the domain without an enabled administrator.
-    #[error("{name} is the last enabled administrator of the domain; make another user an administrator first")]
-    LastAdministrator {
-        /// Name of the user.
-        name: String,
-    },
-    /// The user already has the maximum number of access keys.
-    #[error("the user has {limit} access keys already; remove one first")]
-    TooManyKeys {
-        /// Maximum number.
-        limit: u32,
-    },
+    /// Without this user, the domain would have no enabled administrator.
+    #[error("{0} is the last enabled administrator of the domain; make another user an administrator first")]
+    LastAdministrator(String),
+    /// The user already has the maximum number of access keys, which is the value.
+    #[error("the user has {0} access keys already; remove one first")]
+    TooManyKeys(u32),
     /// The policy cannot be deleted, because it is still attached to users or groups.
     #[error("policy {name:?} is attached {times} times; detach it first")]
     InUse {
@@ -179,27 +146,18 @@ pub enum StoreError {
         /// Configured limits.
         limits: PolicyLimits,
     },
-    /// The instance would exceed the maximum number of tags.
-    #[error("an instance can have {limit} tags at most")]
-    TooManyTags {
-        /// Maximum number.
-        limit: usize,
-    },
+    /// The instance would exceed the maximum number of tags, which is the value.
+    #[error("an instance can have {0} tags at most")]
+    TooManyTags(usize),
     /// Kill tasks are disabled for the instance.
     #[error("kill tasks are disabled for the instance; enable them first")]
     KillTasksDisabled,
-    /// The instance already has the maximum number of running kill tasks.
-    #[error("{limit} kill tasks of the instance are already running; stop one first")]
-    TooManyKillTasks {
-        /// Maximum number.
-        limit: u32,
-    },
-    /// The instance is invalid.
-    #[error("the instance cannot be added: {reason}")]
-    InvalidInstance {
-        /// Cause of the error.
-        reason: String,
-    },
+    /// The instance already has the maximum number of running kill tasks, which is the value.
+    #[error("{0} kill tasks of the instance are already running; stop one first")]
+    TooManyKillTasks(u32),
+    /// The instance is invalid, for the given reason.
+    #[error("the instance cannot be added: {0}")]
+    InvalidInstance(String),
     /// The node's queue is full.
     #[error("node {node} already has {limit} queued tasks; try again later")]
     QueueFull {
@@ -228,12 +186,9 @@ pub enum StoreError {
         /// Hint that is appended to the error message, such as "; correct the clock of this machine". May be empty.
         remedy: &'static str,
     },
-    /// The file or S3 object with the result of a collection task is missing.
-    #[error("result {name} is missing; collect again")]
-    ResultMissing {
-        /// Name of the result.
-        name: String,
-    },
+    /// The file or S3 object with this result of a collection task is missing.
+    #[error("result {0} is missing; collect again")]
+    ResultMissing(String),
     /// The stored result of a collection task differs from the result that Clew wrote.
     #[error("result {name} is damaged: {reason}; collect again")]
     ResultCorrupt {

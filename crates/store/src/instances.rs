@@ -10,11 +10,10 @@ use clew_model::{
     AuditEvent, AuditOrigin, Instance, InstanceFilter, InstanceId, NetworkZone, NewInstance, NewNode, Node, NodeId,
     NodeRole, NodeUrl, Pagination, ProjectId, Tag,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 
-use crate::database::row_mapping::parse_column;
-use crate::database::{Row, Transaction, query, query_scalar, query_two_columns};
+use crate::database::{FromRow, Row, Transaction, params, query, query_as, query_scalar, query_two_columns};
 use crate::error::StoreError;
 use crate::network_zones;
 use crate::sealing::AssociatedData;
@@ -78,7 +77,7 @@ impl InstanceStore<'_> {
         instance: &NewInstance,
     ) -> Result<(), StoreError> {
         let taken: Option<String> = query_scalar("add an instance", "SELECT id FROM instances WHERE id = $1")
-            .bind(id.as_str())
+            .bind(id)
             .fetch_optional(&mut *transaction)
             .await?;
         if taken.is_some() {
@@ -90,19 +89,12 @@ impl InstanceStore<'_> {
             "INSERT INTO instances (id, project_id, name, enterprise_project_id, created_at, updated_at) \
              VALUES ($1, $2, $3, $4, $5, $6)",
         )
-        .bind(id.as_str())
-        .bind(instance.project_id.as_str())
-        .bind(&instance.name)
-        .bind(&instance.enterprise_project_id)
-        .bind(now)
-        .bind(now)
+        .bind_all(params![id, &instance.project_id, &instance.name, &instance.enterprise_project_id, now, now])
         .execute_insert(&mut *transaction, "an instance", &instance.name)
         .await?;
         for tag in &instance.tags {
             query("add a tag", "INSERT INTO tags (instance_id, key, value) VALUES ($1, $2, $3)")
-                .bind(id.as_str())
-                .bind(&tag.key)
-                .bind(&tag.value)
+                .bind_all(params![id, &tag.key, &tag.value])
                 .execute(&mut *transaction)
                 .await?;
         }
@@ -128,15 +120,17 @@ impl InstanceStore<'_> {
             "INSERT INTO nodes (id, instance_id, name, role, url, host, password, created_at, zone) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         )
-        .bind(id.as_str())
-        .bind(instance.as_str())
-        .bind(name)
-        .bind(node.role.name())
-        .bind(node.url.to_string())
-        .bind(&node.url.host)
-        .bind(sealed)
-        .bind(self.store.clock.unix_seconds())
-        .bind(node.zone.as_ref().map_or("", NetworkZone::as_str))
+        .bind_all(params![
+            &id,
+            instance,
+            name,
+            node.role.name(),
+            node.url.to_string(),
+            &node.url.host,
+            sealed,
+            self.store.clock.unix_seconds(),
+            node.zone.as_ref().map_or("", NetworkZone::as_str)
+        ])
         .execute_insert(transaction, "a node", id.as_str())
         .await
     }
@@ -153,30 +147,19 @@ impl InstanceStore<'_> {
         let tags = serde_json::to_string(&filter.tags).map_err(StoreError::corrupt_value_error("tags"))?;
         let matching =
             MATCHING_INSTANCES_FROM_CLAUSE.replace("{elements}", &self.store.database.sql_for_json_array_rows("$8"));
+        let matching_params = || {
+            let (private_ip, readonly_private_ip) = (&filter.private_ip, &filter.readonly_private_ip);
+            params![project, id, part_of_id, name, part_of_name, private_ip, readonly_private_ip, &tags]
+        };
         let total: i64 = query_scalar("list instances", AssertSqlSafe(format!("SELECT COUNT(*) {matching}")))
-            .bind(project.as_str())
-            .bind(id)
-            .bind(part_of_id)
-            .bind(name)
-            .bind(part_of_name)
-            .bind(&filter.private_ip)
-            .bind(&filter.readonly_private_ip)
-            .bind(&tags)
+            .bind_all(matching_params())
             .fetch_one(&self.store.database)
             .await?;
         let statement =
             format!("SELECT {INSTANCE_COLUMNS} {matching} ORDER BY i.created_at, i.rowid LIMIT $9 OFFSET $10");
         let rows = query("list instances", AssertSqlSafe(statement))
-            .bind(project.as_str())
-            .bind(id)
-            .bind(part_of_id)
-            .bind(name)
-            .bind(part_of_name)
-            .bind(&filter.private_ip)
-            .bind(&filter.readonly_private_ip)
-            .bind(&tags)
-            .bind(page.limit)
-            .bind(page.offset)
+            .bind_all(matching_params())
+            .bind_all(params![page.limit, page.offset])
             .fetch_all(&self.store.database)
             .await?;
         Ok((self.instances_from_rows(rows).await?, total.unsigned_abs()))
@@ -186,8 +169,7 @@ impl InstanceStore<'_> {
     pub async fn find_instance(self, project: &ProjectId, id: &InstanceId) -> Result<Option<Instance>, StoreError> {
         let statement = format!("SELECT {INSTANCE_COLUMNS} FROM instances i WHERE i.project_id = $1 AND i.id = $2");
         let row = query("look up an instance", AssertSqlSafe(statement))
-            .bind(project.as_str())
-            .bind(id.as_str())
+            .bind_all(params![project, id])
             .fetch_optional(&self.store.database)
             .await?;
         Ok(self.instances_from_rows(row.into_iter().collect()).await?.pop())
@@ -209,17 +191,8 @@ impl InstanceStore<'_> {
     ) -> Result<bool, StoreError> {
         let mut tx = self.store.begin_audited_transaction("remove an instance").await?;
         let Some(name) = tags::find_instance_name(tx.transaction(), project, id).await? else { return Ok(false) };
-        query(tx.description(), "DELETE FROM instances WHERE id = $1")
-            .bind(id.as_str())
-            .execute(tx.transaction())
-            .await?;
-        let event = AuditEvent {
-            domain_id: Some(find_domain_id_of_project(tx.transaction(), project).await?),
-            project_id: Some(project.clone()),
-            instance_id: Some(id.clone()),
-            ..AuditEvent::for_successful_operation(by, "RemoveInstance", name)
-        };
-        tx.commit_with_event(&event).await?;
+        query(tx.description(), "DELETE FROM instances WHERE id = $1").bind(id).execute(tx.transaction()).await?;
+        tx.commit_instance_change(by, "RemoveInstance", name, (project, id), Value::Null).await?;
         Ok(true)
     }
 
@@ -244,24 +217,14 @@ impl InstanceStore<'_> {
             tx.description(),
             "UPDATE nodes SET url = $1, host = $2, password = $3 WHERE id = $4 AND instance_id = $5",
         )
-        .bind(url.to_string())
-        .bind(&url.host)
-        .bind(sealed)
-        .bind(node.as_str())
-        .bind(instance.as_str())
+        .bind_all(params![url.to_string(), &url.host, sealed, node, instance])
         .execute(tx.transaction())
         .await?;
         if changed == 0 {
             return Ok(false);
         }
-        let event = AuditEvent {
-            domain_id: Some(find_domain_id_of_project(tx.transaction(), project).await?),
-            project_id: Some(project.clone()),
-            instance_id: Some(instance.clone()),
-            detail: json!({ "node": node, "url": url.to_string() }),
-            ..AuditEvent::for_successful_operation(by, "ChangeNode", name)
-        };
-        tx.commit_with_event(&event).await?;
+        let detail = json!({ "node": node, "url": url.to_string() });
+        tx.commit_instance_change(by, "ChangeNode", name, (project, instance), detail).await?;
         Ok(true)
     }
 
@@ -269,11 +232,11 @@ impl InstanceStore<'_> {
     pub async fn find_node_with_password(self, id: &NodeId) -> Result<Option<Node>, StoreError> {
         let row =
             query("look up a node", "SELECT id, name, role, url, password, created_at, zone FROM nodes WHERE id = $1")
-                .bind(id.as_str())
+                .bind(id)
                 .fetch_optional(&self.store.database)
                 .await?;
         let Some(row) = row else { return Ok(None) };
-        let mut found = node_from_row(&row)?;
+        let mut found = Node::from_row(&row)?;
         let sealed: Option<Vec<u8>> = row.get("password")?;
         let password = match sealed {
             Some(sealed) => Some(self.store.unseal_secret(associated_data_for_node_password(id), &sealed).await?),
@@ -295,9 +258,9 @@ impl InstanceStore<'_> {
     async fn instances_from_rows(self, rows: Vec<Row>) -> Result<Vec<Instance>, StoreError> {
         let mut instances = Vec::with_capacity(rows.len());
         for row in rows {
-            let id: InstanceId = parse_column(&row, "id")?;
+            let id: InstanceId = row.get("id")?;
             instances.push(Instance {
-                project_id: parse_column(&row, "project_id")?,
+                project_id: row.get("project_id")?,
                 name: row.get("name")?,
                 enterprise_project_id: row.get("enterprise_project_id")?,
                 tags: self.select_instance_tags(&id).await?,
@@ -313,7 +276,7 @@ impl InstanceStore<'_> {
     async fn select_instance_tags(self, id: &InstanceId) -> Result<Vec<Tag>, StoreError> {
         let rows: Vec<(String, String)> =
             query_two_columns("read tags", "SELECT key, value FROM tags WHERE instance_id = $1 ORDER BY key")
-                .bind(id.as_str())
+                .bind(id)
                 .fetch_all(&self.store.database)
                 .await?;
         Ok(rows.into_iter().map(|(key, value)| Tag { key, value }).collect())
@@ -322,8 +285,7 @@ impl InstanceStore<'_> {
     async fn select_instance_nodes(self, id: &InstanceId) -> Result<Vec<Node>, StoreError> {
         let statement =
             "SELECT id, name, role, url, created_at, zone FROM nodes WHERE instance_id = $1 ORDER BY role, rowid";
-        let rows = query("read nodes", statement).bind(id.as_str()).fetch_all(&self.store.database).await?;
-        rows.iter().map(node_from_row).collect()
+        query_as("read nodes", statement).bind(id).fetch_all(&self.store.database).await
     }
 }
 
@@ -331,17 +293,18 @@ fn associated_data_for_node_password(id: &NodeId) -> AssociatedData<'_> {
     AssociatedData { table: "nodes", column: "password", row: id.as_str() }
 }
 
-fn node_from_row(row: &Row) -> Result<Node, StoreError> {
-    let role: String = row.get("role")?;
-    let zone: String = row.get("zone")?;
-    Ok(Node {
-        id: parse_column(row, "id")?,
-        name: row.get("name")?,
-        role: NodeRole::from_name(&role).ok_or_else(|| StoreError::Damaged { what: "role of a node", reason: role })?,
-        url: parse_column(row, "url")?,
-        zone: network_zones::parse_zone_name(&zone)?,
-        created_at: row.get("created_at")?,
-    })
+impl FromRow for Node {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        let zone: String = row.get("zone")?;
+        Ok(Self {
+            id: row.get("id")?,
+            name: row.get("name")?,
+            role: row.get_named("role", "role of a node", NodeRole::from_name)?,
+            url: row.get("url")?,
+            zone: network_zones::parse_zone_name(&zone)?,
+            created_at: row.get("created_at")?,
+        })
+    }
 }
 
 /// The filter `*part` matches values that contain `part` (TaurusDB API spec, section 3.3).
@@ -354,7 +317,7 @@ fn parse_text_filter(filter: Option<&str>) -> (Option<&str>, Option<&str>) {
 }
 
 fn validate_instance(instance: &NewInstance) -> Result<(), StoreError> {
-    let invalid = |reason: String| Err(StoreError::InvalidInstance { reason });
+    let invalid = |reason: String| Err(StoreError::InvalidInstance(reason));
     let length = instance.name.chars().count();
     if !(1..=MAX_INSTANCE_NAME_LEN).contains(&length) {
         return invalid(format!("its name has {length} characters; 1 to {MAX_INSTANCE_NAME_LEN} are allowed"));

@@ -11,8 +11,7 @@ use clew_model::{
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
-use crate::database::row_mapping::{duration_to_millis, parse_column, parse_nullable_column};
-use crate::database::{Row, query, query_scalar};
+use crate::database::{FromRow, Row, duration_to_millis, params, query, query_as, query_scalar};
 use crate::error::StoreError;
 use crate::store_handles::KillStore;
 
@@ -91,7 +90,7 @@ pub struct IntelligentKillFilter {
     pub to: i64,
 }
 
-/// Columns of the table `intelligent_kills` that [`intelligent_kill_from_row`] reads.
+/// Columns of the table `intelligent_kills` that `IntelligentKill::from_row` reads.
 /// Queries list the columns, because a prepared `SELECT *` fails on PostgreSQL after an upgrade adds a column.
 macro_rules! intelligent_kill_columns {
     () => {
@@ -138,8 +137,7 @@ impl KillStore<'_> {
             return Err(StoreError::Damaged { what: "requester", reason: format!("{} is not a user", new.by.actor) });
         };
         // Concurrent requests in the same millisecond get consecutive ids.
-        let failed = StoreError::database_error("queue an intelligent kill");
-        let mut transaction = self.store.database.begin_write_transaction().await.map_err(&failed)?;
+        let mut transaction = self.store.database.begin_write_transaction("queue an intelligent kill").await?;
         let mut ids: Vec<i64> = query_scalar(
             "queue an intelligent kill",
             "INSERT INTO intelligent_kills (id, project_id, instance_id, node_id, actor_id, actor_name, \
@@ -150,19 +148,21 @@ impl KillStore<'_> {
              WHERE (SELECT COUNT(*) FROM intelligent_kills WHERE node_id = $4 AND status = 'queued') < $10 \
              RETURNING id",
         )
-        .bind(self.store.clock.unix_millis())
-        .bind(new.project_id.as_str())
-        .bind(new.instance_id.as_str())
-        .bind(new.node_id.as_str())
-        .bind(actor.as_str())
-        .bind(name)
-        .bind(domain_id.as_str())
-        .bind(new.by.peer.map(|peer| peer.to_string()))
-        .bind(&new.by.request_id)
-        .bind(limit)
+        .bind_all(params![
+            self.store.clock.unix_millis(),
+            &new.project_id,
+            &new.instance_id,
+            &new.node_id,
+            actor,
+            name,
+            domain_id,
+            new.by.peer.map(|peer| peer.to_string()),
+            &new.by.request_id,
+            limit
+        ])
         .fetch_all(&mut transaction)
         .await?;
-        transaction.commit().await.map_err(failed)?;
+        transaction.commit("queue an intelligent kill").await?;
         let full = || StoreError::QueueFull { node: new.node_id.clone(), limit };
         ids.pop().map(IntelligentKillId).ok_or_else(full)
     }
@@ -173,20 +173,21 @@ impl KillStore<'_> {
         lease: Duration,
         max_age: Duration,
     ) -> Result<Option<IntelligentKill>, StoreError> {
-        let failed = StoreError::database_error("claim an intelligent kill");
-        let mut transaction = self.store.database.begin_write_transaction().await.map_err(&failed)?;
+        let mut transaction = self.store.database.begin_write_transaction("claim an intelligent kill").await?;
         let now = self.store.clock.unix_millis();
         let claim =
             CLAIM_OLDEST_KILL_SQL.replace("{zones}", &self.store.database.subquery_for_json_array_strings("$4"));
         let row = query("claim an intelligent kill", AssertSqlSafe(claim))
-            .bind(now)
-            .bind(duration_to_millis(lease))
-            .bind(now.saturating_sub(duration_to_millis(max_age)))
-            .bind(self.store.reachable_zones_json())
+            .bind_all(params![
+                now,
+                duration_to_millis(lease),
+                now.saturating_sub(duration_to_millis(max_age)),
+                self.store.reachable_zones_json()
+            ])
             .fetch_optional(&mut transaction)
             .await?;
-        transaction.commit().await.map_err(failed)?;
-        row.as_ref().map(intelligent_kill_from_row).transpose()
+        transaction.commit("claim an intelligent kill").await?;
+        row.as_ref().map(IntelligentKill::from_row).transpose()
     }
 
     /// Marks an intelligent kill as failed if a `reason` is given, and otherwise as finished.
@@ -212,13 +213,12 @@ impl KillStore<'_> {
         const INTERRUPTED_KILL_FAILURE_REASON: &str =
             "Clew terminated during the kill. The report lists the sessions that were killed before";
         let now = self.store.clock.unix_millis();
-        let rows = query("look for expired intelligent kills", SELECT_STALE_KILLS_SQL)
-            .bind(now.saturating_sub(duration_to_millis(max_age)))
-            .bind(now)
+        let stale: Vec<IntelligentKill> = query_as("look for expired intelligent kills", SELECT_STALE_KILLS_SQL)
+            .bind_all(params![now.saturating_sub(duration_to_millis(max_age)), now])
             .fetch_all(&self.store.database)
             .await?;
         let mut ended = Vec::new();
-        for lost in rows.iter().map(intelligent_kill_from_row).collect::<Result<Vec<_>, _>>()? {
+        for lost in stale {
             let reason = if lost.status == CollectionTaskStatus::Queued {
                 EXPIRED_KILL_FAILURE_REASON
             } else {
@@ -240,7 +240,7 @@ impl KillStore<'_> {
     ) -> Result<bool, StoreError> {
         let mut tx = self.store.begin_audited_transaction("end an intelligent kill").await?;
         let status = if reason.is_some() { CollectionTaskStatus::Error } else { CollectionTaskStatus::Finished };
-        let rows = query(
+        let kills: Vec<IntelligentKill> = query_as(
             tx.description(),
             concat!(
                 "UPDATE intelligent_kills SET status = $1, reason = $2, ended_at = $3, lease_until = NULL \
@@ -248,15 +248,10 @@ impl KillStore<'_> {
                 intelligent_kill_columns!()
             ),
         )
-        .bind(status.name())
-        .bind(reason)
-        .bind(self.store.clock.unix_millis())
-        .bind(id.0)
-        .bind(from.name())
+        .bind_all(params![status.name(), reason, self.store.clock.unix_millis(), id.0, from.name()])
         .fetch_all(tx.transaction())
         .await?;
-        let Some(row) = rows.first() else { return Ok(false) };
-        let request = intelligent_kill_from_row(row)?.request;
+        let Some(IntelligentKill { request, .. }) = kills.into_iter().next() else { return Ok(false) };
         let domain_id = match &request.by.actor {
             Actor::User { domain_id, .. } => Some(domain_id.clone()),
             _ => None,
@@ -276,14 +271,13 @@ impl KillStore<'_> {
 
     /// Returns an intelligent kill by id.
     pub async fn find_intelligent_kill(self, id: IntelligentKillId) -> Result<Option<IntelligentKill>, StoreError> {
-        let row = query(
+        query_as(
             "look up an intelligent kill",
             concat!("SELECT ", intelligent_kill_columns!(), " FROM intelligent_kills WHERE id = $1"),
         )
         .bind(id.0)
         .fetch_optional(&self.store.database)
-        .await?;
-        row.as_ref().map(intelligent_kill_from_row).transpose()
+        .await
     }
 
     /// Returns a page of matching intelligent kills, newest first, and the total number of matches.
@@ -292,25 +286,19 @@ impl KillStore<'_> {
         filter: &IntelligentKillFilter,
         page: Pagination,
     ) -> Result<(Vec<IntelligentKill>, u64), StoreError> {
+        let matching_params = || params![&filter.instance_id, &filter.node_id, filter.from, filter.to];
         let statement = format!("SELECT COUNT(*) FROM ({SELECT_FINISHED_KILLS_SQL}) AS matching");
         let total: i64 = query_scalar("list intelligent kills", AssertSqlSafe(statement))
-            .bind(filter.instance_id.as_str())
-            .bind(filter.node_id.as_str())
-            .bind(filter.from)
-            .bind(filter.to)
+            .bind_all(matching_params())
             .fetch_one(&self.store.database)
             .await?;
         let statement = format!("{SELECT_FINISHED_KILLS_SQL} ORDER BY id DESC LIMIT $5 OFFSET $6");
-        let rows = query("list intelligent kills", AssertSqlSafe(statement))
-            .bind(filter.instance_id.as_str())
-            .bind(filter.node_id.as_str())
-            .bind(filter.from)
-            .bind(filter.to)
-            .bind(page.limit)
-            .bind(page.offset)
+        let kills = query_as("list intelligent kills", AssertSqlSafe(statement))
+            .bind_all(matching_params())
+            .bind_all(params![page.limit, page.offset])
             .fetch_all(&self.store.database)
             .await?;
-        Ok((rows.iter().map(intelligent_kill_from_row).collect::<Result<_, _>>()?, total.unsigned_abs()))
+        Ok((kills, total.unsigned_abs()))
     }
 
     /// Removes intelligent kills that finished before `cutoff`, a Unix timestamp in milliseconds.
@@ -323,30 +311,30 @@ impl KillStore<'_> {
     }
 }
 
-fn intelligent_kill_from_row(row: &Row) -> Result<IntelligentKill, StoreError> {
-    let status: String = row.get("status")?;
-    let by = AuditOrigin {
-        actor: Actor::User {
-            id: parse_column(row, "actor_id")?,
-            name: row.get("actor_name")?,
-            domain_id: parse_column(row, "actor_domain_id")?,
-        },
-        peer: parse_nullable_column(row, "peer")?,
-        request_id: row.get("request_id")?,
-    };
-    Ok(IntelligentKill {
-        id: IntelligentKillId(row.get("id")?),
-        request: NewIntelligentKill {
-            by,
-            project_id: parse_column(row, "project_id")?,
-            instance_id: parse_column(row, "instance_id")?,
-            node_id: parse_column(row, "node_id")?,
-        },
-        status: CollectionTaskStatus::from_name(&status)
-            .ok_or_else(|| StoreError::Damaged { what: "status of an intelligent kill", reason: status })?,
-        reason: row.get("reason")?,
-        ended_at: row.get("ended_at")?,
-    })
+impl FromRow for IntelligentKill {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        let by = AuditOrigin {
+            actor: Actor::User {
+                id: row.get("actor_id")?,
+                name: row.get("actor_name")?,
+                domain_id: row.get("actor_domain_id")?,
+            },
+            peer: row.get("peer")?,
+            request_id: row.get("request_id")?,
+        };
+        Ok(Self {
+            id: IntelligentKillId(row.get("id")?),
+            request: NewIntelligentKill {
+                by,
+                project_id: row.get("project_id")?,
+                instance_id: row.get("instance_id")?,
+                node_id: row.get("node_id")?,
+            },
+            status: row.get_named("status", "status of an intelligent kill", CollectionTaskStatus::from_name)?,
+            reason: row.get("reason")?,
+            ended_at: row.get("ended_at")?,
+        })
+    }
 }
 
 #[cfg(test)]

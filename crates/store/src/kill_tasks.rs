@@ -12,17 +12,15 @@ pub(crate) mod leases;
 
 use std::time::Duration;
 
-use clew_model::{AuditEvent, AuditOrigin, InstanceId, KillCriteria, ProjectId};
+use clew_model::{AuditOrigin, InstanceId, KillCriteria, ProjectId};
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 
 use crate::database::audited_transaction::AuditedTransaction;
-use crate::database::row_mapping::{duration_to_millis, parse_column};
-use crate::database::{Row, query, query_scalar};
+use crate::database::{Row, duration_to_millis, params, query, query_scalar};
 use crate::error::StoreError;
 use crate::instances::tags::find_instance_name;
 use crate::store_handles::KillTaskStore;
-use crate::tenants::projects::find_domain_id_of_project;
 
 /// Kill task to add.
 #[derive(Debug, Clone)]
@@ -98,7 +96,7 @@ impl KillTaskStore<'_> {
             "read whether kill tasks are enabled",
             "SELECT is_on FROM kill_switches WHERE instance_id = $1",
         )
-        .bind(instance.as_str())
+        .bind(instance)
         .fetch_optional(&self.store.database)
         .await?;
         Ok(is_on.unwrap_or(false))
@@ -120,16 +118,14 @@ impl KillTaskStore<'_> {
             "INSERT INTO kill_switches (instance_id, is_on) VALUES ($1, $2) \
              ON CONFLICT (instance_id) DO UPDATE SET is_on = excluded.is_on",
         )
-        .bind(instance.as_str())
-        .bind(on)
+        .bind_all(params![instance, on])
         .execute(tx.transaction())
         .await?;
         if !on {
             self.stop_running_kill_tasks(&mut tx, instance).await?;
         }
         let detail = json!({ "status": if on { "ON" } else { "OFF" } });
-        let event = AuditEvent { detail, ..AuditEvent::for_successful_operation(by, "SwitchKillTasks", name) };
-        self.commit_kill_task_change(tx, event, project, instance).await?;
+        tx.commit_instance_change(by, "SwitchKillTasks", name, (project, instance), detail).await?;
         Ok(true)
     }
 
@@ -144,8 +140,7 @@ impl KillTaskStore<'_> {
                 "UPDATE kill_tasks SET stopped_at = $2 WHERE instance_id = $1 AND {RUNNING_KILL_TASK_CONDITION_SQL}"
             )),
         )
-        .bind(instance.as_str())
-        .bind(self.store.clock.unix_millis())
+        .bind_all(params![instance, self.store.clock.unix_millis()])
         .execute(tx.transaction())
         .await?;
         Ok(())
@@ -166,7 +161,7 @@ impl KillTaskStore<'_> {
         let Some(name) = find_instance_name(tx.transaction(), project, instance).await? else { return Ok(None) };
         let is_on: Option<bool> =
             query_scalar(tx.description(), "SELECT is_on FROM kill_switches WHERE instance_id = $1")
-                .bind(instance.as_str())
+                .bind(instance)
                 .fetch_optional(tx.transaction())
                 .await?;
         if is_on != Some(true) {
@@ -176,23 +171,21 @@ impl KillTaskStore<'_> {
         let count =
             format!("SELECT COUNT(*) FROM kill_tasks WHERE instance_id = $1 AND {RUNNING_KILL_TASK_CONDITION_SQL}");
         let running: i64 = query_scalar(tx.description(), AssertSqlSafe(count))
-            .bind(instance.as_str())
-            .bind(now)
+            .bind_all(params![instance, now])
             .fetch_one(tx.transaction())
             .await?;
         if running >= i64::from(MAX_RUNNING_KILL_TASKS) {
-            return Err(StoreError::TooManyKillTasks { limit: MAX_RUNNING_KILL_TASKS });
+            return Err(StoreError::TooManyKillTasks(MAX_RUNNING_KILL_TASKS));
         }
         let id = insert_kill_task(&mut tx, instance, task, now).await?;
         let delete = format!(
             "DELETE FROM kill_tasks WHERE instance_id = $1 AND NOT ({RUNNING_KILL_TASK_CONDITION_SQL}) AND id NOT IN \
              (SELECT id FROM kill_tasks WHERE instance_id = $1 ORDER BY id DESC LIMIT {MAX_STORED_KILL_TASKS})"
         );
-        let delete = query(tx.description(), AssertSqlSafe(delete)).bind(instance.as_str()).bind(now);
+        let delete = query(tx.description(), AssertSqlSafe(delete)).bind_all(params![instance, now]);
         delete.execute(tx.transaction()).await?;
         let detail = json!({ "task": id.to_string(), "asked": task.audit_detail });
-        let event = AuditEvent { detail, ..AuditEvent::for_successful_operation(by, "AddKillTask", name) };
-        self.commit_kill_task_change(tx, event, project, instance).await?;
+        tx.commit_instance_change(by, "AddKillTask", name, (project, instance), detail).await?;
         Ok(Some(id))
     }
 
@@ -209,8 +202,7 @@ impl KillTaskStore<'_> {
         let Some(name) = find_instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
         let found: Option<i64> =
             query_scalar(tx.description(), "SELECT id FROM kill_tasks WHERE instance_id = $1 AND id = $2")
-                .bind(instance.as_str())
-                .bind(id)
+                .bind_all(params![instance, id])
                 .fetch_optional(tx.transaction())
                 .await?;
         if found.is_none() {
@@ -218,26 +210,12 @@ impl KillTaskStore<'_> {
         }
         let stop = format!("UPDATE kill_tasks SET stopped_at = $2 WHERE id = $1 AND {RUNNING_KILL_TASK_CONDITION_SQL}");
         query(tx.description(), AssertSqlSafe(stop))
-            .bind(id)
-            .bind(self.store.clock.unix_millis())
+            .bind_all(params![id, self.store.clock.unix_millis()])
             .execute(tx.transaction())
             .await?;
         let detail = json!({ "task": id.to_string() });
-        let event = AuditEvent { detail, ..AuditEvent::for_successful_operation(by, "StopKillTask", name) };
-        self.commit_kill_task_change(tx, event, project, instance).await?;
+        tx.commit_instance_change(by, "StopKillTask", name, (project, instance), detail).await?;
         Ok(true)
-    }
-
-    async fn commit_kill_task_change(
-        self,
-        mut tx: AuditedTransaction,
-        event: AuditEvent,
-        project: &ProjectId,
-        instance: &InstanceId,
-    ) -> Result<(), StoreError> {
-        let domain_id = Some(find_domain_id_of_project(tx.transaction(), project).await?);
-        let (project_id, instance_id) = (Some(project.clone()), Some(instance.clone()));
-        tx.commit_with_event(&AuditEvent { domain_id, project_id, instance_id, ..event }).await
     }
 
     /// Returns all stored kill tasks of an instance, newest first.
@@ -247,7 +225,7 @@ impl KillTaskStore<'_> {
             "list kill tasks",
             concat!("SELECT ", kill_task_columns!(), " FROM kill_tasks t WHERE t.instance_id = $1 ORDER BY t.id DESC"),
         )
-        .bind(instance.as_str())
+        .bind(instance)
         .fetch_all(&self.store.database)
         .await?;
         rows.iter().map(|row| kill_task_from_row(row, now)).collect()
@@ -269,11 +247,13 @@ async fn insert_kill_task(
          VALUES ((SELECT MAX(id) FROM (SELECT $1 AS id UNION ALL SELECT MAX(id) + 1 FROM kill_tasks) AS ids), $2, \
          $3, $4, $1, $5) RETURNING id",
     )
-    .bind(now)
-    .bind(instance.as_str())
-    .bind(criteria)
-    .bind(task.masked)
-    .bind(task.duration.map(|duration| now.saturating_add(duration_to_millis(duration))))
+    .bind_all(params![
+        now,
+        instance,
+        criteria,
+        task.masked,
+        task.duration.map(|duration| now.saturating_add(duration_to_millis(duration)))
+    ])
     .fetch_one(tx.transaction())
     .await
 }
@@ -289,7 +269,7 @@ fn kill_task_from_row(row: &Row, now: i64) -> Result<KillTask, StoreError> {
     };
     Ok(KillTask {
         id: row.get("id")?,
-        instance_id: parse_column(row, "instance_id")?,
+        instance_id: row.get("instance_id")?,
         criteria: serde_json::from_str(&criteria)
             .map_err(StoreError::corrupt_value_error("criteria of a kill task"))?,
         masked: row.get("masked")?,

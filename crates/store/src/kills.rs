@@ -1,12 +1,13 @@
 //! Records of kills and their outcomes.
 
+use std::borrow::Cow;
+
 use clew_model::{AuditEvent, AuditOrigin, AuditOutcome, DomainId, InstanceId, NodeId, Pagination, ProjectId};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
 use crate::database::audited_transaction::AuditedTransaction;
-use crate::database::row_mapping::{parse_column, parse_nullable_column, saturate_count_to_signed};
-use crate::database::{Row, Statement, query, query_scalar};
+use crate::database::{FromRow, Row, Statement, params, query, query_as, query_scalar, saturate_count_to_signed};
 use crate::error::StoreError;
 use crate::store_handles::KillStore;
 
@@ -64,7 +65,7 @@ pub struct NewKillRecord {
     /// Id of the intelligent kill or kill task that performed the kill, if any.
     pub task_id: Option<String>,
     /// `connection` if the session is killed, or `query` if only its current statement is killed.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// Reason that the user gave for the kill, or an empty string.
     pub reason: String,
     /// Id of the session on the server.
@@ -90,36 +91,8 @@ pub struct NewKillRecord {
 pub struct KillRecord {
     /// Unique id. Newer kills have higher ids.
     pub id: i64,
-    /// Project that contains the instance.
-    pub project_id: ProjectId,
-    /// Instance that contains the node.
-    pub instance_id: InstanceId,
-    /// Node of the session.
-    pub node_id: NodeId,
-    /// Source of the kill.
-    pub source: KillSource,
-    /// Id of the intelligent kill or kill task that performed the kill, if any.
-    pub task_id: Option<String>,
-    /// `connection` if the session was killed, or `query` if only its current statement was killed.
-    pub kind: String,
-    /// Reason that the user gave for the kill, or an empty string.
-    pub reason: String,
-    /// Id of the session on the server.
-    pub session_id: u64,
-    /// Account of the session.
-    pub user: String,
-    /// Address of the client.
-    pub host: String,
-    /// Default database.
-    pub database: Option<String>,
-    /// Command type.
-    pub command: String,
-    /// Time in the current state, in seconds.
-    pub seconds: u64,
-    /// State of the session.
-    pub state: Option<String>,
-    /// Template of the statement.
-    pub template: Option<String>,
+    /// The kill as recorded before Clew sent it to the server.
+    pub request: NewKillRecord,
     /// Time when Clew recorded the kill, immediately before it sent the kill to the server.
     pub requested_at: i64,
     /// Outcome of the kill, or `None` if no outcome has been recorded.
@@ -161,7 +134,7 @@ const MATCHING_KILLS_FROM_CLAUSE: &str = "FROM killed_sessions WHERE instance_id
      AND ($3 IS NULL OR source = $3) AND ($4 IS NULL OR task_id = $4) \
      AND ($5 IS NULL OR asked_at >= $5) AND ($6 IS NULL OR asked_at < $6)";
 
-/// Columns of the table `killed_sessions` that [`kill_record_from_row`] reads.
+/// Columns of the table `killed_sessions` that `KillRecord::from_row` reads.
 /// Queries list the columns, because a prepared `SELECT *` fails on PostgreSQL after an upgrade adds a column.
 macro_rules! kill_columns {
     () => {
@@ -175,9 +148,8 @@ impl KillStore<'_> {
     /// Records kills before Clew sends the `KILL` statements. [`KillStore::record_kill_outcomes`] adds their outcomes.
     /// Returns the ids of the recorded kills, in the same order as `kills`.
     pub async fn insert_kill_records(self, kills: &[NewKillRecord]) -> Result<Vec<i64>, StoreError> {
-        let failed = StoreError::database_error("record a kill");
         let now = self.store.clock.unix_millis();
-        let mut transaction = self.store.database.begin_write_transaction().await.map_err(&failed)?;
+        let mut transaction = self.store.database.begin_write_transaction("record a kill").await?;
         let mut ids = Vec::with_capacity(kills.len());
         for kill in kills {
             let id = query_scalar(
@@ -187,27 +159,29 @@ impl KillStore<'_> {
                      \"user\", host, db, command, seconds, state, template, asked_at) \
                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) RETURNING id",
             )
-            .bind(kill.project_id.as_str())
-            .bind(kill.instance_id.as_str())
-            .bind(kill.node_id.as_str())
-            .bind(kill.source.name())
-            .bind(&kill.task_id)
-            .bind(kill.kind)
-            .bind(&kill.reason)
-            .bind(saturate_count_to_signed(kill.session_id))
-            .bind(&kill.user)
-            .bind(&kill.host)
-            .bind(&kill.database)
-            .bind(&kill.command)
-            .bind(saturate_count_to_signed(kill.seconds))
-            .bind(&kill.state)
-            .bind(&kill.template)
-            .bind(now)
+            .bind_all(params![
+                &kill.project_id,
+                &kill.instance_id,
+                &kill.node_id,
+                kill.source.name(),
+                &kill.task_id,
+                kill.kind.as_ref(),
+                &kill.reason,
+                saturate_count_to_signed(kill.session_id),
+                &kill.user,
+                &kill.host,
+                &kill.database,
+                &kill.command,
+                saturate_count_to_signed(kill.seconds),
+                &kill.state,
+                &kill.template,
+                now
+            ])
             .fetch_one(&mut transaction)
             .await?;
             ids.push(id);
         }
-        transaction.commit().await.map_err(&failed)?;
+        transaction.commit("record a kill").await?;
         Ok(ids)
     }
 
@@ -267,15 +241,12 @@ impl KillStore<'_> {
                     ", (SELECT p.domain_id FROM projects p WHERE p.id = project_id) AS domain_id"
                 ),
             )
-            .bind(outcome.name())
-            .bind(detail)
-            .bind(now)
-            .bind(id)
+            .bind_all(params![outcome.name(), detail, now, id])
             .fetch_all(tx.transaction())
             .await?;
             for row in &rows {
-                let domain = parse_nullable_column(row, "domain_id")?;
-                events.push(build_kill_audit_event(by, domain, &kill_record_from_row(row)?));
+                let domain = row.get("domain_id")?;
+                events.push(build_kill_audit_event(by, domain, &KillRecord::from_row(row)?));
             }
         }
         let events: Vec<_> = events.iter().map(|event| (now, event)).collect();
@@ -294,13 +265,11 @@ impl KillStore<'_> {
             "SELECT {} {MATCHING_KILLS_FROM_CLAUSE} ORDER BY asked_at DESC, id DESC LIMIT $7 OFFSET $8",
             kill_columns!()
         );
-        let rows = bind_kill_filter(query("list kills", AssertSqlSafe(statement)), filter)
-            .bind(page.limit)
-            .bind(page.offset)
+        let kills = bind_kill_filter(query_as("list kills", AssertSqlSafe(statement)), filter)
+            .bind_all(params![page.limit, page.offset])
             .fetch_all(&self.store.database)
             .await?;
-        let kills: Result<_, _> = rows.iter().map(kill_record_from_row).collect();
-        Ok((kills?, total.unsigned_abs()))
+        Ok((kills, total.unsigned_abs()))
     }
 
     /// Removes kills that have an outcome and were recorded before `cutoff`, a Unix timestamp in milliseconds.
@@ -315,60 +284,66 @@ impl KillStore<'_> {
 
 /// Binds the parameters of [`MATCHING_KILLS_FROM_CLAUSE`].
 fn bind_kill_filter<'q, T>(statement: Statement<'q, T>, filter: &'q KillFilter) -> Statement<'q, T> {
-    statement
-        .bind(filter.instance_id.as_str())
-        .bind(filter.node_id.as_ref().map(NodeId::as_str))
-        .bind(filter.source.map(KillSource::name))
-        .bind(&filter.task_id)
-        .bind(filter.from)
-        .bind(filter.to)
+    statement.bind_all(params![
+        &filter.instance_id,
+        filter.node_id.as_ref(),
+        filter.source.map(KillSource::name),
+        &filter.task_id,
+        filter.from,
+        filter.to
+    ])
 }
 
 fn build_kill_audit_event(by: &AuditOrigin, domain_id: Option<DomainId>, kill: &KillRecord) -> AuditEvent {
+    let request = &kill.request;
     let outcome = kill.outcome.unwrap_or(RecordedKillOutcome::Unknown);
     AuditEvent {
         domain_id,
-        project_id: Some(kill.project_id.clone()),
-        instance_id: Some(kill.instance_id.clone()),
-        node_id: Some(kill.node_id.clone()),
+        project_id: Some(request.project_id.clone()),
+        instance_id: Some(request.instance_id.clone()),
+        node_id: Some(request.node_id.clone()),
         outcome: if outcome.is_success() { AuditOutcome::Succeeded } else { AuditOutcome::Failed },
         detail: json!({
-            "source": kill.source.name(), "task": kill.task_id, "kind": kill.kind, "reason": kill.reason,
-            "user": kill.user, "host": kill.host, "db": kill.database, "command": kill.command, "seconds": kill.seconds,
-            "state": kill.state, "statement": kill.template, "asked_at": kill.requested_at,
+            "source": request.source.name(), "task": request.task_id, "kind": request.kind, "reason": request.reason,
+            "user": request.user, "host": request.host, "db": request.database, "command": request.command,
+            "seconds": request.seconds, "state": request.state, "statement": request.template,
+            "asked_at": kill.requested_at,
             "outcome": outcome.name(), "detail": kill.detail,
         }),
-        ..AuditEvent::for_successful_operation(by, AUDIT_OPERATION_NAME, kill.session_id.to_string())
+        ..AuditEvent::for_successful_operation(by, AUDIT_OPERATION_NAME, request.session_id.to_string())
     }
 }
 
-fn kill_record_from_row(row: &Row) -> Result<KillRecord, StoreError> {
-    let text = |column| row.get::<String, _>(column);
-    let optional_text = |column| row.get::<Option<String>, _>(column);
-    let count = |column| row.get::<i64, _>(column).map(i64::unsigned_abs);
-    let damaged = |what, reason| StoreError::Damaged { what, reason };
-    let source = text("source")?;
-    let end = |name: String| RecordedKillOutcome::from_name(&name).ok_or_else(|| damaged("outcome of a kill", name));
-    Ok(KillRecord {
-        id: row.get("id")?,
-        project_id: parse_column::<ProjectId>(row, "project_id")?,
-        instance_id: parse_column::<InstanceId>(row, "instance_id")?,
-        node_id: parse_column::<NodeId>(row, "node_id")?,
-        source: KillSource::from_name(&source).ok_or_else(|| damaged("source of a kill", source))?,
-        task_id: optional_text("task_id")?,
-        kind: text("kind")?,
-        reason: text("reason")?,
-        session_id: count("session_id")?,
-        user: text("user")?,
-        host: text("host")?,
-        database: optional_text("db")?,
-        command: text("command")?,
-        seconds: count("seconds")?,
-        state: optional_text("state")?,
-        template: optional_text("template")?,
-        requested_at: row.get("asked_at")?,
-        outcome: optional_text("outcome")?.map(end).transpose()?,
-        detail: optional_text("detail")?,
-        ended_at: row.get("ended_at")?,
-    })
+impl FromRow for KillRecord {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        let outcome: Option<String> = row.get("outcome")?;
+        let parse_outcome = |name: String| {
+            RecordedKillOutcome::from_name(&name)
+                .ok_or_else(|| StoreError::Damaged { what: "outcome of a kill", reason: name })
+        };
+        Ok(Self {
+            id: row.get("id")?,
+            request: NewKillRecord {
+                project_id: row.get("project_id")?,
+                instance_id: row.get("instance_id")?,
+                node_id: row.get("node_id")?,
+                source: row.get_named("source", "source of a kill", KillSource::from_name)?,
+                task_id: row.get("task_id")?,
+                kind: row.get::<String>("kind")?.into(),
+                reason: row.get("reason")?,
+                session_id: row.get("session_id")?,
+                user: row.get("user")?,
+                host: row.get("host")?,
+                database: row.get("db")?,
+                command: row.get("command")?,
+                seconds: row.get("seconds")?,
+                state: row.get("state")?,
+                template: row.get("template")?,
+            },
+            requested_at: row.get("asked_at")?,
+            outcome: outcome.map(parse_outcome).transpose()?,
+            detail: row.get("detail")?,
+            ended_at: row.get("ended_at")?,
+        })
+    }
 }

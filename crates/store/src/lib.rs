@@ -52,7 +52,6 @@ mod signed_links;
 mod sqlite;
 mod store;
 mod store_event;
-mod store_event_receiver;
 mod store_handles;
 mod tasks;
 mod tenants;
@@ -85,11 +84,11 @@ pub use network_zones::ZoneState;
 pub use policies::{CustomOrBuiltInPolicy, Grantee, PolicyAttachment, PolicyGrant, PolicyRecord, PolicyRef};
 pub use policy_limits::PolicyLimits;
 pub use postgres::PostgresUrl;
+pub use postgres::notification_listener::StoreEventReceiver;
 pub use read_cache::{CachedStoreView, LockoutState};
 pub use results::{PublishedResult, ResultStore, ResultWriter, S3Settings, StoredObject, StoredResult};
 pub use store::{InitialTenant, InitialTenantIds, Store};
 pub use store_event::StoreEvent;
-pub use store_event_receiver::StoreEventReceiver;
 pub use store_handles::{
     AuditStore, IdentityStore, InstanceStore, KillStore, KillTaskStore, LockoutStore, PolicyStore, TaskStore,
     TenantStore, ZoneStore,

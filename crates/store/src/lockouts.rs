@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use clew_model::UserId;
 
-use crate::database::{Transaction, query, query_scalar};
+use crate::database::{Transaction, params, query, query_scalar};
 use crate::derived_keys::compute_hmac;
 use crate::error::StoreError;
 use crate::lockouts::auth_failures::AuthFailureRecord;
@@ -47,13 +47,12 @@ impl LockoutStore<'_> {
     /// `subject` is, for example, `key:<access key id>` or `user:<domain>/<name>`.
     /// `subject` may contain a user name or access key id that does not exist.
     pub async fn reserve_auth_attempt(self, subject: &str) -> Result<AuthAttemptReservation, StoreError> {
-        let failed = StoreError::database_error("reserve an authentication attempt");
         // A read-only query avoids the write lock.
         if self.find_lockout_end(subject).await?.is_some() {
             return Ok(AuthAttemptReservation::Locked);
         }
         let (subject, now) = (self.hash_user_name_or_key_id(subject), self.store.clock.unix_seconds());
-        let mut transaction = self.store.database.begin_write_transaction().await.map_err(&failed)?;
+        let mut transaction = self.store.database.begin_write_transaction("reserve an authentication attempt").await?;
         let row = query(
             "reserve an authentication attempt",
             "SELECT count, last_at, locked_until FROM failures WHERE subject = $1",
@@ -65,7 +64,7 @@ impl LockoutStore<'_> {
         if let Some(row) = row {
             let last_at: i64 = row.get("last_at")?;
             let is_recent = now - last_at < LOCKOUT_DURATION_SECONDS;
-            match row.get::<Option<i64>, _>("locked_until")? {
+            match row.get::<Option<i64>>("locked_until")? {
                 Some(end) if end > now => return Ok(AuthAttemptReservation::Locked),
                 None if is_recent => count = row.get("count")?,
                 Some(_) | None => {}
@@ -81,13 +80,15 @@ impl LockoutStore<'_> {
              (subject) DO UPDATE \
              SET count = excluded.count, last_at = excluded.last_at, locked_until = excluded.locked_until",
         )
-        .bind(subject.as_slice())
-        .bind(if locks { count } else { count + 1 })
-        .bind(now)
-        .bind(locks.then_some(now + LOCKOUT_DURATION_SECONDS))
+        .bind_all(params![
+            subject.as_slice(),
+            if locks { count } else { count + 1 },
+            now,
+            locks.then_some(now + LOCKOUT_DURATION_SECONDS)
+        ])
         .execute(&mut transaction)
         .await?;
-        transaction.commit().await.map_err(&failed)?;
+        transaction.commit("reserve an authentication attempt").await?;
         Ok(if locks { AuthAttemptReservation::Locked } else { AuthAttemptReservation::Granted })
     }
 
@@ -105,9 +106,8 @@ impl LockoutStore<'_> {
     }
 
     async fn update_auth_failure_count(self, subject: &str, increment: i64) -> Result<Option<i64>, StoreError> {
-        let failed = StoreError::database_error("record an authentication failure");
         let now = self.store.clock.unix_seconds();
-        let mut transaction = self.store.database.begin_write_transaction().await.map_err(&failed)?;
+        let mut transaction = self.store.database.begin_write_transaction("record an authentication failure").await?;
         delete_expired_auth_failures(&mut transaction, now).await?;
         // A concurrent successful authentication may have deleted the row.
         let rows: Vec<Option<i64>> = query_scalar(
@@ -118,14 +118,16 @@ impl LockoutStore<'_> {
                      WHEN failures.locked_until IS NULL AND failures.count + $5 >= $3 THEN $2 + $4 END \
              RETURNING locked_until",
         )
-        .bind(self.hash_user_name_or_key_id(subject).as_slice())
-        .bind(now)
-        .bind(MAX_CONSECUTIVE_AUTH_FAILURES)
-        .bind(LOCKOUT_DURATION_SECONDS)
-        .bind(increment)
+        .bind_all(params![
+            self.hash_user_name_or_key_id(subject).as_slice(),
+            now,
+            MAX_CONSECUTIVE_AUTH_FAILURES,
+            LOCKOUT_DURATION_SECONDS,
+            increment
+        ])
         .fetch_all(&mut transaction)
         .await?;
-        transaction.commit().await.map_err(&failed)?;
+        transaction.commit("record an authentication failure").await?;
         Ok(rows.into_iter().next().flatten())
     }
 
@@ -173,8 +175,7 @@ impl LockoutStore<'_> {
             "look up the addresses of a user",
             "SELECT last_at FROM known_addresses WHERE user_id = $1 AND address = $2",
         )
-        .bind(user.as_str())
-        .bind(address.to_string())
+        .bind_all(params![user, address.to_string()])
         .fetch_optional(&self.store.database)
         .await?;
         Ok(found.is_some_and(|last_at| self.store.clock.unix_seconds() - last_at < CLIENT_ADDRESS_RETENTION_SECONDS))
@@ -189,29 +190,24 @@ impl LockoutStore<'_> {
         }
         let text = address.to_string();
         let now = self.store.clock.unix_seconds();
-        let failed = StoreError::database_error("record the address of a user");
         let others: i64 = query_scalar(
             "record the address of a user",
             "SELECT count(*) FROM known_addresses WHERE user_id = $1 AND address <> $2 AND last_at > $3",
         )
-        .bind(user.as_str())
-        .bind(&text)
-        .bind(now - CLIENT_ADDRESS_WRITE_INTERVAL_SECONDS)
+        .bind_all(params![user, &text, now - CLIENT_ADDRESS_WRITE_INTERVAL_SECONDS])
         .fetch_one(&self.store.database)
         .await?;
         if others >= MAX_CLIENT_ADDRESSES_PER_USER {
             return Ok(());
         }
-        let mut transaction = self.store.database.begin_write_transaction().await.map_err(&failed)?;
+        let mut transaction = self.store.database.begin_write_transaction("record the address of a user").await?;
         // The user may have been removed concurrently.
         query(
             "record the address of a user",
             "INSERT INTO known_addresses (user_id, address, last_at) SELECT id, $2, $3 FROM users WHERE id = $1 \
              ON CONFLICT (user_id, address) DO UPDATE SET last_at = excluded.last_at",
         )
-        .bind(user.as_str())
-        .bind(&text)
-        .bind(now)
+        .bind_all(params![user, &text, now])
         .execute(&mut transaction)
         .await?;
         let deleted: Vec<String> = query_scalar(
@@ -220,12 +216,10 @@ impl LockoutStore<'_> {
                  (SELECT address FROM known_addresses WHERE user_id = $1 ORDER BY last_at DESC, address LIMIT $3)) \
                  RETURNING address",
         )
-        .bind(user.as_str())
-        .bind(now - CLIENT_ADDRESS_RETENTION_SECONDS)
-        .bind(MAX_CLIENT_ADDRESSES_PER_USER)
+        .bind_all(params![user, now - CLIENT_ADDRESS_RETENTION_SECONDS, MAX_CLIENT_ADDRESSES_PER_USER])
         .fetch_all(&mut transaction)
         .await?;
-        transaction.commit().await.map_err(&failed)?;
+        transaction.commit("record the address of a user").await?;
         self.store.caches.record_client_address(user, address, now);
         for address in deleted.iter().filter_map(|text| text.parse().ok()) {
             self.store.caches.evict_client_address(user, address);
@@ -243,8 +237,7 @@ async fn delete_expired_auth_failures(transaction: &mut Transaction, now: i64) -
         "delete old authentication failures",
         "DELETE FROM failures WHERE last_at <= $1 AND (locked_until IS NULL OR locked_until <= $2)",
     )
-    .bind(now - LOCKOUT_DURATION_SECONDS)
-    .bind(now)
+    .bind_all(params![now - LOCKOUT_DURATION_SECONDS, now])
     .execute(transaction)
     .await
 }

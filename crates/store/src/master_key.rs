@@ -31,17 +31,18 @@ pub(crate) fn read_master_key(file: &Path) -> Result<MasterKey, StoreError> {
 fn read_master_key_file(file: &Path) -> Result<MasterKey, StoreError> {
     let mode = fs::metadata(file).map_err(|error| unreadable_key_error(file, &error))?.permissions().mode();
     if mode & 0o077 != 0 {
-        return Err(StoreError::MasterKey {
-            reason: format!(
-                "{} is readable by other accounts (mode {:o}); run chmod 600 on it",
-                file.display(),
-                mode & 0o777
-            ),
-        });
+        return Err(StoreError::MasterKey(format!(
+            "{} is readable by other accounts (mode {:o}); run chmod 600 on it",
+            file.display(),
+            mode & 0o777
+        )));
     }
     let text = Zeroizing::new(fs::read_to_string(file).map_err(|error| unreadable_key_error(file, &error))?);
-    parse_master_key(&text).ok_or_else(|| StoreError::MasterKey {
-        reason: format!("{} does not contain 64 hexadecimal digits; restore it from a backup", file.display()),
+    parse_master_key(&text).ok_or_else(|| {
+        StoreError::MasterKey(format!(
+            "{} does not contain 64 hexadecimal digits; restore it from a backup",
+            file.display()
+        ))
     })
 }
 
@@ -56,7 +57,7 @@ pub(crate) fn load_or_create_master_key(file: &Path) -> Result<MasterKey, StoreE
 fn create_master_key(file: &Path) -> Result<MasterKey, StoreError> {
     let mut key: MasterKey = Zeroizing::new([0; 32]);
     getrandom::fill(&mut *key)
-        .map_err(|error| StoreError::MasterKey { reason: format!("the system returned no random bytes: {error}") })?;
+        .map_err(|error| StoreError::MasterKey(format!("the system returned no random bytes: {error}")))?;
     write_master_key(file, key)
 }
 
@@ -96,12 +97,10 @@ pub(crate) fn load_or_create_next_master_key(file: &Path) -> Result<MasterKey, S
         Some(from_env) if stored_in_file && !next_path.exists() => write_master_key(&next_path, from_env),
         Some(next) => Ok(next),
         None if stored_in_file => create_master_key(&next_path),
-        None => Err(StoreError::MasterKey {
-            reason: format!(
-                "{MASTER_KEY_ENV_VAR} is set, so {NEXT_MASTER_KEY_ENV_VAR} is required too: generate 64 hexadecimal digits (openssl rand -hex 32), store them \
+        None => Err(StoreError::MasterKey(format!(
+            "{MASTER_KEY_ENV_VAR} is set, so {NEXT_MASTER_KEY_ENV_VAR} is required too: generate 64 hexadecimal digits (openssl rand -hex 32), store them \
                  in a safe place and set {NEXT_MASTER_KEY_ENV_VAR}"
-            ),
-        }),
+        ))),
     }
 }
 
@@ -139,7 +138,7 @@ fn read_master_key_env_var(variable: &str) -> Result<Option<MasterKey>, StoreErr
     let text = Zeroizing::new(text);
     parse_master_key(&text)
         .map(Some)
-        .ok_or_else(|| StoreError::MasterKey { reason: format!("{variable} does not contain 64 hexadecimal digits") })
+        .ok_or_else(|| StoreError::MasterKey(format!("{variable} does not contain 64 hexadecimal digits")))
 }
 
 fn parse_master_key(text: &str) -> Option<MasterKey> {
@@ -149,12 +148,10 @@ fn parse_master_key(text: &str) -> Option<MasterKey> {
 }
 
 fn unreadable_key_error(file: &Path, error: &io::Error) -> StoreError {
-    StoreError::MasterKey {
-        reason: format!(
-            "{} cannot be read ({error}); restore it from a backup or set {MASTER_KEY_ENV_VAR}: without the key, stored passwords cannot be decrypted",
-            file.display()
-        ),
-    }
+    StoreError::MasterKey(format!(
+        "{} cannot be read ({error}); restore it from a backup or set {MASTER_KEY_ENV_VAR}: without the key, stored passwords cannot be decrypted",
+        file.display()
+    ))
 }
 
 #[cfg(test)]

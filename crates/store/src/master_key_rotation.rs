@@ -14,7 +14,7 @@ use sqlx::AssertSqlSafe;
 use crate::audit::AuditMacKeys;
 use crate::bootstrap::{MASTER_KEY_CHECK_VALUE_ASSOCIATED_DATA, MASTER_KEY_CHECK_VALUE_PLAINTEXT};
 use crate::data_dir::DataDir;
-use crate::database::{Transaction, query};
+use crate::database::{Transaction, params, query};
 use crate::derived_keys::{DerivedKeys, MASTER_KEY_ID_SETTING};
 use crate::error::StoreError;
 use crate::location::StoreLocation;
@@ -147,8 +147,7 @@ impl Store {
             };
             let secret = SecretString::from(secret.expose_secret());
             query("rotate the master key", AssertSqlSafe(format!("UPDATE {table} SET {column} = $1 WHERE id = $2")))
-                .bind(sealer.seal(aad, &secret)?)
-                .bind(&id)
+                .bind_all(params![sealer.seal(aad, &secret)?, &id])
                 .execute(&mut *transaction)
                 .await?;
             summary.sealed += 1;

@@ -4,7 +4,6 @@
 //! The transaction is committed only if the copied rows equal the source rows.
 //! The copy preserves ids, encrypted secrets, the audit chain and the master key.
 
-mod cell_value;
 mod digest;
 mod tables;
 
@@ -12,16 +11,19 @@ use clew_model::{AuditEvent, AuditOrigin};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
-use crate::database::{Database, Transaction, query, query_scalar};
+use crate::database::{Database, Parameter, Transaction, query, query_scalar};
 use crate::error::StoreError;
 use crate::metadata_copy::digest::TableDigest;
-use crate::metadata_copy::tables::{TABLES_TO_COPY, TableToCopy};
+use crate::metadata_copy::tables::{TABLES_TO_COPY, TableWithColumns};
 use crate::postgres::PostgresUrl;
 use crate::store::Store;
 use crate::{audit, data_dir_lock, postgres};
 
 const METADATA_COPY_ACTION: &str = "copy the metadata";
 const ROWS_PER_BATCH: usize = 500;
+
+/// Column value of a copied row.
+type CellValue = Parameter<'static>;
 
 /// Copied table with its row count and a hash of its rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,8 +45,7 @@ impl Store {
         if let Some(table) = postgres::find_nonempty_table(target, names).await? {
             return Err(StoreError::NotEmpty { location: target.to_string(), table });
         }
-        let mut source =
-            self.database.begin_read_transaction().await.map_err(StoreError::database_error("read the metadata"))?;
+        let mut source = self.database.begin_read_transaction("read the metadata").await?;
         let mut tables = Vec::with_capacity(TABLES_TO_COPY.len());
         for table in TABLES_TO_COPY {
             tables.push(CopiedTable {
@@ -67,29 +68,30 @@ impl Store {
         mut progress: impl FnMut(&'static str, u64, u64),
     ) -> Result<Vec<CopiedTable>, StoreError> {
         let _lock = data_dir_lock::acquire_data_dir_lock(self.data_dir_paths())?;
-        let failed = StoreError::database_error(METADATA_COPY_ACTION);
-        let mut source = self.database.begin_write_transaction().await.map_err(&failed)?;
+        let mut source = self.database.begin_write_transaction(METADATA_COPY_ACTION).await?;
         let database = Database::connect_postgres(target).await?;
-        let mut to = database.begin_write_transaction().await.map_err(&failed)?;
+        let mut to = database.begin_write_transaction(METADATA_COPY_ACTION).await?;
         // Reading the source database can take longer than the idle timeout of the target database.
         execute_copy_statement(&mut to, "SET LOCAL idle_in_transaction_session_timeout = 0".to_owned()).await?;
+        let mut tables = Vec::with_capacity(TABLES_TO_COPY.len());
         for table in TABLES_TO_COPY {
             if table.count_rows(&mut to).await? > 0 {
                 return Err(StoreError::NotEmpty { location: target.to_string(), table: table.name.to_owned() });
             }
+            tables.push(table.read_columns(&mut to).await?);
         }
-        let mut copied = Vec::with_capacity(TABLES_TO_COPY.len());
-        for table in TABLES_TO_COPY {
+        let mut copied = Vec::with_capacity(tables.len());
+        for table in &tables {
             copied.push(copy_table(table, &mut source, &mut to, &mut progress).await?);
         }
-        for (table, copy) in TABLES_TO_COPY.iter().zip(&copied) {
+        for (table, copy) in tables.iter().zip(&copied) {
             let written = table.compute_row_digest(&mut to).await?;
             if (written.row_count(), written.to_string()) != (copy.rows, copy.digest.clone()) {
-                return Err(StoreError::CopyDiffers { table: table.name });
+                return Err(StoreError::CopyDiffers(copy.name));
             }
         }
         self.append_audit_event_for_copy(by, &database, &mut to, target, &copied).await?;
-        to.commit().await.map_err(failed)?;
+        to.commit(METADATA_COPY_ACTION).await?;
         database.close().await;
         Ok(copied)
     }
@@ -114,18 +116,19 @@ impl Store {
 }
 
 async fn copy_table(
-    table: &TableToCopy,
+    columns: &TableWithColumns,
     source: &mut Transaction,
     to: &mut Transaction,
     progress: &mut impl FnMut(&'static str, u64, u64),
 ) -> Result<CopiedTable, StoreError> {
+    let table = columns.table;
     let total = table.count_rows(source).await?;
     let mut digest = TableDigest::default();
     // Triggers would send notifications, count rows and validate changes for each copied row.
     execute_copy_statement(to, format!("ALTER TABLE {} DISABLE TRIGGER USER", table.name)).await?;
     let mut after = None;
     loop {
-        let (rows, last) = table.read_rows_after_rowid(source, after, ROWS_PER_BATCH).await?;
+        let (rows, last) = columns.read_rows_after_rowid(source, after, ROWS_PER_BATCH).await?;
         if rows.is_empty() {
             break;
         }
@@ -133,7 +136,7 @@ async fn copy_table(
             digest.add_row(row);
         }
         let full = rows.len() == ROWS_PER_BATCH;
-        table.insert_rows(to, rows).await?;
+        columns.insert_rows(to, rows).await?;
         progress(table.name, digest.row_count(), total);
         after = last;
         if !full || after.is_none() {

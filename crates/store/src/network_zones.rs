@@ -5,8 +5,7 @@ use std::time::Duration;
 use clew_model::{FailureKind, NetworkZone};
 
 use crate::database::group_commit::BatchedWrite;
-use crate::database::row_mapping::duration_to_millis;
-use crate::database::{Transaction, query, query_two_columns};
+use crate::database::{Transaction, duration_to_millis, params, query, query_two_columns};
 use crate::error::StoreError;
 use crate::store_handles::ZoneStore;
 
@@ -65,11 +64,13 @@ impl ZoneStore<'_> {
                 "UPDATE tasks SET status = 'error', failure_kind = $1, failure_detail = $2, ended_at = $3 \
                  WHERE status = 'queued' AND zone = $4 AND created_at < $5",
             )
-            .bind(FailureKind::Unreachable.name())
-            .bind(format!("its node is in zone {zone}, which has no active worker"))
-            .bind(now)
-            .bind(zone.as_str())
-            .bind(now.saturating_sub(duration_to_millis(after)))
+            .bind_all(params![
+                FailureKind::Unreachable.name(),
+                format!("its node is in zone {zone}, which has no active worker"),
+                now,
+                zone,
+                now.saturating_sub(duration_to_millis(after))
+            ])
             .execute(&self.store.database)
             .await?;
         }
@@ -130,20 +131,21 @@ struct WorkerHeartbeatWrite {
 
 impl BatchedWrite for WorkerHeartbeatWrite {
     type Output = ();
-    const WRITE_DESCRIPTION: &'static str = "record the heartbeat of a worker";
+
+    fn description(&self) -> &'static str {
+        "record the heartbeat of a worker"
+    }
 
     async fn execute_write(&self, transaction: &mut Transaction) -> Result<(), StoreError> {
         query(
-            Self::WRITE_DESCRIPTION,
+            self.description(),
             "INSERT INTO workers (name, zones, seen_at) VALUES ($1, $2, $3) \
              ON CONFLICT (name) DO UPDATE SET zones = excluded.zones, seen_at = excluded.seen_at",
         )
-        .bind(&self.name)
-        .bind(&self.zones)
-        .bind(self.now)
+        .bind_all(params![&self.name, &self.zones, self.now])
         .execute(&mut *transaction)
         .await?;
-        query(Self::WRITE_DESCRIPTION, "DELETE FROM workers WHERE seen_at < $1")
+        query(self.description(), "DELETE FROM workers WHERE seen_at < $1")
             .bind(self.now.saturating_sub(duration_to_millis(INACTIVE_WORKER_RETENTION)))
             .execute(transaction)
             .await?;

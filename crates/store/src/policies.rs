@@ -3,13 +3,12 @@
 pub(crate) mod attachments;
 pub(crate) mod limit_checks;
 
-use clew_model::{AuditEvent, AuditOrigin, DomainId, GroupId, PolicyId, ProjectId, UserId};
+use clew_model::{AuditOrigin, DomainId, GroupId, PolicyId, ProjectId, UserId};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use sqlx::AssertSqlSafe;
 
-use crate::database::row_mapping::parse_column;
-use crate::database::{Executor, Row, Transaction, query, query_scalar};
+use crate::database::{Executor, Transaction, impl_from_row, params, query, query_as, query_scalar};
 use crate::error::StoreError;
 use crate::identities::credential_revocation::{UsersAffectedByChange, revoke_tokens};
 use crate::policies::limit_checks::check_policy_limits;
@@ -36,6 +35,8 @@ pub struct PolicyRecord {
     /// Time of the last change.
     pub updated_at: i64,
 }
+
+impl_from_row! { PolicyRecord { id, name, domain_id, model, document, description, created_at, updated_at } }
 
 /// Reference to a policy.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -124,8 +125,7 @@ impl PolicyStore<'_> {
         ensure_iam_domain_exists(tx.transaction(), domain).await?;
         let before: Option<String> =
             query_scalar(tx.description(), "SELECT document FROM policies WHERE domain_id = $1 AND name = $2")
-                .bind(domain.as_str())
-                .bind(name)
+                .bind_all(params![domain, name])
                 .fetch_optional(tx.transaction())
                 .await?;
         let rows = query(
@@ -135,17 +135,19 @@ impl PolicyStore<'_> {
              model = excluded.model, document = excluded.document, description = excluded.description, \
              updated_at = excluded.updated_at RETURNING id",
         )
-        .bind(PolicyId::generate().as_str())
-        .bind(domain.as_str())
-        .bind(name)
-        .bind(model)
-        .bind(document)
-        .bind(description)
-        .bind(self.store.clock.unix_seconds())
+        .bind_all(params![
+            PolicyId::generate().as_str(),
+            domain,
+            name,
+            model,
+            document,
+            description,
+            self.store.clock.unix_seconds()
+        ])
         .fetch_all(tx.transaction())
         .await?;
         let row = rows.first().ok_or_else(|| StoreError::Unknown { what: "policy", name: name.to_owned() })?;
-        let id: PolicyId = parse_column(row, "id")?;
+        let id: PolicyId = row.get("id")?;
         // A shorter document is allowed even if the limits are still exceeded.
         if before.is_some_and(|before| before.len() < document.len()) {
             check_policy_limits(tx.transaction(), self.store.policy_limits, UsersAffectedByChange::Policy(&id)).await?;
@@ -154,23 +156,23 @@ impl PolicyStore<'_> {
             revoke_tokens(tx.transaction(), UsersAffectedByChange::Policy(&id), self.store.clock.unix_seconds())
                 .await?;
         let sha256 = hex::encode(Sha256::digest(document.as_bytes()));
-        let event = AuditEvent {
-            domain_id: Some(domain.clone()),
-            detail: json!({ "id": id, "model": model, "sha256": sha256, "tokens_revoked": tokens }),
-            ..AuditEvent::for_successful_operation(by, "PutPolicy", name)
-        };
-        tx.commit_with_event(&event).await?;
+        tx.commit_domain_change(
+            by,
+            "PutPolicy",
+            name,
+            domain.clone(),
+            json!({ "id": id, "model": model, "sha256": sha256, "tokens_revoked": tokens }),
+        )
+        .await?;
         Ok(id)
     }
 
     /// Returns all policies in a domain, sorted by name.
     pub async fn list_policies(self, domain: &DomainId) -> Result<Vec<PolicyRecord>, StoreError> {
-        let rows =
-            query("list policies", AssertSqlSafe(format!("{SELECT_POLICIES_SQL} WHERE domain_id = $1 ORDER BY name")))
-                .bind(domain.as_str())
-                .fetch_all(&self.store.database)
-                .await?;
-        rows.iter().map(policy_from_row).collect()
+        query_as("list policies", AssertSqlSafe(format!("{SELECT_POLICIES_SQL} WHERE domain_id = $1 ORDER BY name")))
+            .bind(domain)
+            .fetch_all(&self.store.database)
+            .await
     }
 
     /// Returns a policy by id.
@@ -180,15 +182,10 @@ impl PolicyStore<'_> {
 
     /// Returns a policy in a domain by name.
     pub async fn find_policy_by_name(self, domain: &DomainId, name: &str) -> Result<Option<PolicyRecord>, StoreError> {
-        let row = query(
-            "look up a policy",
-            AssertSqlSafe(format!("{SELECT_POLICIES_SQL} WHERE domain_id = $1 AND name = $2")),
-        )
-        .bind(domain.as_str())
-        .bind(name)
-        .fetch_optional(&self.store.database)
-        .await?;
-        row.as_ref().map(policy_from_row).transpose()
+        query_as("look up a policy", AssertSqlSafe(format!("{SELECT_POLICIES_SQL} WHERE domain_id = $1 AND name = $2")))
+            .bind_all(params![domain, name])
+            .fetch_optional(&self.store.database)
+            .await
     }
 
     /// Removes a policy. Returns false if the policy does not exist.
@@ -197,49 +194,27 @@ impl PolicyStore<'_> {
         let mut tx = self.store.begin_audited_transaction("remove a policy").await?;
         let Some(before) = find_policy(tx.transaction(), id).await? else { return Ok(false) };
         let times: i64 = query_scalar(tx.description(), "SELECT COUNT(*) FROM attachments WHERE policy_id = $1")
-            .bind(id.as_str())
+            .bind(id)
             .fetch_one(tx.transaction())
             .await?;
         if times > 0 {
             return Err(StoreError::InUse { name: before.name, times: times.unsigned_abs() });
         }
-        query(tx.description(), "DELETE FROM policies WHERE id = $1")
-            .bind(id.as_str())
-            .execute(tx.transaction())
-            .await?;
-        let event = AuditEvent {
-            domain_id: Some(before.domain_id),
-            detail: json!({ "id": id }),
-            ..AuditEvent::for_successful_operation(by, "DeletePolicy", before.name)
-        };
-        tx.commit_with_event(&event).await?;
+        query(tx.description(), "DELETE FROM policies WHERE id = $1").bind(id).execute(tx.transaction()).await?;
+        tx.commit_domain_change(by, "DeletePolicy", before.name, before.domain_id, json!({ "id": id })).await?;
         Ok(true)
     }
 }
 
 async fn find_policy<'e>(executor: impl Into<Executor<'e>>, id: &PolicyId) -> Result<Option<PolicyRecord>, StoreError> {
-    let row = query("look up a policy", AssertSqlSafe(format!("{SELECT_POLICIES_SQL} WHERE id = $1")))
-        .bind(id.as_str())
+    query_as("look up a policy", AssertSqlSafe(format!("{SELECT_POLICIES_SQL} WHERE id = $1")))
+        .bind(id)
         .fetch_optional(executor)
-        .await?;
-    row.as_ref().map(policy_from_row).transpose()
+        .await
 }
 
 /// Fails with [`StoreError::Unknown`] if the policy does not exist.
 pub(crate) async fn require_policy(transaction: &mut Transaction, id: &PolicyId) -> Result<PolicyRecord, StoreError> {
     let found = find_policy(transaction, id).await?;
     found.ok_or_else(|| StoreError::Unknown { what: "policy", name: id.to_string() })
-}
-
-fn policy_from_row(row: &Row) -> Result<PolicyRecord, StoreError> {
-    Ok(PolicyRecord {
-        id: parse_column(row, "id")?,
-        name: row.get("name")?,
-        domain_id: parse_column(row, "domain_id")?,
-        model: row.get("model")?,
-        document: row.get("document")?,
-        description: row.get("description")?,
-        created_at: row.get("created_at")?,
-        updated_at: row.get("updated_at")?,
-    })
 }

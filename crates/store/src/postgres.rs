@@ -1,6 +1,5 @@
 //! PostgreSQL backend.
 
-pub(crate) mod change_detector;
 mod clock;
 pub(crate) mod notification_listener;
 mod transaction;
@@ -62,7 +61,7 @@ impl FromStr for PostgresUrl {
     type Err = StoreError;
 
     fn from_str(url: &str) -> Result<Self, StoreError> {
-        let invalid = |reason: String| StoreError::MetadataUrl { reason };
+        let invalid = |reason: String| StoreError::MetadataUrl(reason);
         if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
             return Err(invalid("it does not begin with postgres://".to_owned()));
         }

@@ -1,12 +1,11 @@
 //! Stores the results of session collection tasks as files or as S3 objects.
 
-mod chunk_stream;
 mod file_verification;
 mod file_writer;
 mod result_directory;
 mod s3;
-mod stored_result;
 
+use std::fs::File;
 use std::io;
 use std::io::Write;
 use std::path::PathBuf;
@@ -18,9 +17,8 @@ use tokio::runtime::Handle;
 use crate::error::StoreError;
 use crate::results::file_writer::FileWriter;
 use crate::results::result_directory::ResultDirectory;
-pub use crate::results::s3::S3Settings;
 use crate::results::s3::{S3, S3Writer};
-pub use crate::results::stored_result::{StoredObject, StoredResult};
+pub use crate::results::s3::{S3Settings, StoredObject};
 use crate::tasks::ResultMetadata;
 
 /// Store for the results of collection tasks. A clone refers to the same files or S3 objects.
@@ -132,6 +130,28 @@ async fn run_on_blocking_thread<T: Send + 'static>(
 /// A valid result name never refers to a path outside the result directory.
 fn is_valid_result_name(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\0'])
+}
+
+/// Result that is open for reading.
+#[derive(Debug)]
+pub enum StoredResult {
+    /// File whose hash has been verified.
+    File(File),
+    /// S3 object. Reading the object verifies its hash.
+    Object(Box<StoredObject>),
+}
+
+impl StoredResult {
+    /// Verifies the entire content of the result.
+    /// A caller that sends a byte range of the result to a client must call this method first.
+    /// Reads an entire S3 object to verify its hash, unless this process has already verified the object.
+    /// The content of a result file was already verified when the file was opened.
+    pub async fn verify_content(&self) -> Result<(), StoreError> {
+        match self {
+            Self::File(_) => Ok(()),
+            Self::Object(object) => object.verify_content().await,
+        }
+    }
 }
 
 /// Published result.

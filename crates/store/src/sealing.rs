@@ -44,7 +44,7 @@ impl Sealer {
 
     /// Returns the nonce followed by the ciphertext.
     pub(crate) fn seal(&self, aad: AssociatedData<'_>, secret: &SecretString) -> Result<Vec<u8>, StoreError> {
-        let failed = || StoreError::Seal { what: aad.describe_secret_location() };
+        let failed = || StoreError::Seal(aad.describe_secret_location());
         let mut nonce = [0; NONCE_LEN];
         getrandom::fill(&mut nonce).map_err(|_| failed())?;
         let payload = Payload { msg: secret.expose_secret().as_bytes(), aad: &aad.to_bytes() };
@@ -54,7 +54,7 @@ impl Sealer {
 
     /// Fails if the encrypted secret or its associated data was changed.
     pub(crate) fn unseal(&self, aad: AssociatedData<'_>, sealed: &[u8]) -> Result<SecretString, StoreError> {
-        let failed = || StoreError::Unseal { what: aad.describe_secret_location() };
+        let failed = || StoreError::Unseal(aad.describe_secret_location());
         let (nonce, sealed) = sealed.split_first_chunk::<NONCE_LEN>().ok_or_else(failed)?;
         let payload = Payload { msg: sealed, aad: &aad.to_bytes() };
         let secret = self.cipher.decrypt(&XNonce::from(*nonce), payload).map_err(|_| failed())?;

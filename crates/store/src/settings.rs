@@ -1,6 +1,6 @@
 //! Settings in the metadata database, such as the region.
 
-use crate::database::{Database, Executor, Transaction, query, query_scalar};
+use crate::database::{Database, Executor, Transaction, params, query, query_scalar};
 use crate::error::StoreError;
 
 /// Name of the setting that stores an encrypted constant. Clew decrypts the constant to verify the master key.
@@ -25,8 +25,7 @@ pub(crate) async fn write_setting(transaction: &mut Transaction, name: &str, val
         "write a setting",
         "INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
     )
-    .bind(name)
-    .bind(value)
+    .bind_all(params![name, value])
     .execute(transaction)
     .await?;
     Ok(())

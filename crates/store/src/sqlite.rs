@@ -1,7 +1,5 @@
 //! SQLite backend.
 
-pub(crate) mod change_detector;
-
 use std::path::Path;
 use std::sync::LazyLock;
 use std::time::Duration;

@@ -13,13 +13,14 @@ use crate::clock::Clock;
 use crate::data_dir::DataDir;
 use crate::data_dir_lock::DataDirLock;
 use crate::data_version_tracker::DataVersionTracker;
-use crate::database::Database;
 use crate::database::group_commit::GroupCommit;
+use crate::database::{ChangeDetector, Database};
 use crate::derived_keys::DerivedKeys;
 use crate::error::StoreError;
 use crate::location::StoreLocation;
 use crate::master_key::MasterKey;
 use crate::policy_limits::PolicyLimits;
+use crate::postgres::notification_listener::StoreEventReceiver;
 use crate::results::ResultStore;
 use crate::sealing::Sealer;
 use crate::{data_dir_lock, master_key, settings};
@@ -85,7 +86,7 @@ impl Store {
     ) -> Result<(Self, InitialTenantIds), StoreError> {
         let location = location.into();
         let dir = DataDir::new(&location.data_dir);
-        let already_initialised = || StoreError::AlreadyInitialised { location: dir.root.display().to_string() };
+        let already_initialised = || StoreError::AlreadyInitialised(dir.root.display().to_string());
         if dir.is_initialised()? {
             return Err(already_initialised());
         }
@@ -105,7 +106,7 @@ impl Store {
                 let database = Database::connect_postgres(url).await?;
                 // A new master key would not match an initialised database.
                 if settings::is_initialised(&database).await? {
-                    return Err(StoreError::AlreadyInitialised { location: url.to_string() });
+                    return Err(StoreError::AlreadyInitialised(url.to_string()));
                 }
                 database
             }
@@ -129,11 +130,11 @@ impl Store {
         }
         let database = match &location.metadata_url {
             None if dir.is_initialised()? => Database::open_sqlite(&dir.database_path()).await?,
-            None => return Err(StoreError::NotInitialised { location: dir.root.display().to_string() }),
+            None => return Err(StoreError::NotInitialised(dir.root.display().to_string())),
             Some(url) => {
                 let database = Database::connect_postgres(url).await?;
                 if !settings::is_initialised(&database).await? {
-                    return Err(StoreError::NotInitialised { location: url.to_string() });
+                    return Err(StoreError::NotInitialised(url.to_string()));
                 }
                 database
             }
@@ -158,7 +159,7 @@ impl Store {
 
     fn from_parts(database: Database, key: &MasterKey, dir: &DataDir, region: String) -> Self {
         Self {
-            version_tracker: DataVersionTracker::spawn(database.change_detector()),
+            version_tracker: DataVersionTracker::spawn(ChangeDetector::new(&database)),
             caches: Arc::default(),
             checkpoint_tracker: CheckpointTracker::default(),
             zones: Arc::default(),
@@ -219,6 +220,15 @@ impl Store {
     pub(crate) fn reachable_zones_json(&self) -> String {
         let zones: Vec<&str> = std::iter::once("").chain(self.zones.iter().map(NetworkZone::as_str)).collect();
         serde_json::json!(zones).to_string()
+    }
+
+    /// Opens a database connection for change notifications. Returns `None` for SQLite.
+    #[must_use]
+    pub fn subscribe_to_events(&self) -> Option<StoreEventReceiver> {
+        match &self.database {
+            Database::Sqlite(_) => None,
+            Database::Postgres(database) => Some(StoreEventReceiver::new(database)),
+        }
     }
 
     /// Closes all database connections.

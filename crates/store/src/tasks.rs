@@ -1,7 +1,7 @@
 //! Queue of tasks that collect the sessions of nodes. A worker that claims a task receives a lease and a fencing token.
 //! See `docs/decisions/0002-queue-with-leases-and-fencing-tokens.md`.
 
-/// Columns of the table `tasks` that [`task_from_row`] reads.
+/// Columns of the table `tasks` that `SessionCollectionTask::from_row` reads.
 /// Queries list the columns, because a prepared `SELECT *` fails on PostgreSQL after an upgrade adds a column.
 macro_rules! task_columns {
     () => {
@@ -23,11 +23,15 @@ use clew_model::{
 };
 
 use crate::data_dir_lock::DataDirLock;
-use crate::database::row_mapping::{duration_to_millis, parse_column, parse_nullable_column};
-use crate::database::{Row, query, query_scalar, query_two_columns};
+use crate::database::{
+    FromRow, Parameter, Row, duration_to_millis, params, query, query_as, query_scalar, query_two_columns,
+    saturate_count_to_signed,
+};
 use crate::error::StoreError;
 use crate::store_handles::TaskStore;
-use crate::tasks::batched_writes::{CompleteTaskWrite, EnqueueTaskWrite, ReleaseTaskWrite, RenewTaskLeaseWrite};
+use crate::tasks::batched_writes::{
+    COMPLETE_TASK_SQL, ClaimedTaskUpdate, EnqueueTaskWrite, RELEASE_TASK_SQL, RENEW_TASK_LEASE_SQL,
+};
 
 /// Collection task to enqueue.
 #[derive(Debug, Clone)]
@@ -153,14 +157,9 @@ impl TaskStore<'_> {
     /// Returns false if the lease has expired, because another task for the node may have started.
     pub async fn renew_lease(self, id: &RequestId, fence: i64, lease: Duration) -> Result<bool, StoreError> {
         let now = self.store.clock.unix_millis();
-        self.store
-            .execute_write_in_batch(RenewTaskLeaseWrite {
-                id: id.clone(),
-                fence,
-                now,
-                until: now.saturating_add(duration_to_millis(lease)),
-            })
-            .await
+        let until = now.saturating_add(duration_to_millis(lease));
+        let parameters = params![until, id.to_string(), fence, now];
+        self.update_claimed_task("renew a lease", RENEW_TASK_LEASE_SQL, parameters.into()).await
     }
 
     /// Completes a task. Returns false if another worker holds the task or the task has already finished.
@@ -170,16 +169,45 @@ impl TaskStore<'_> {
         fence: i64,
         outcome: &CollectionTaskOutcome,
     ) -> Result<bool, StoreError> {
-        let now = self.store.clock.unix_millis();
-        self.store
-            .execute_write_in_batch(CompleteTaskWrite { id: id.clone(), fence, outcome: outcome.clone(), now })
-            .await
+        let (status, failure, result, limitations) = match outcome {
+            CollectionTaskOutcome::Finished { result_name, rows, bytes, sha256, limitations } => (
+                CollectionTaskStatus::Finished,
+                None,
+                Some((result_name, saturate_count_to_signed(*rows), saturate_count_to_signed(*bytes), sha256)),
+                Some(serde_json::to_string(limitations).map_err(StoreError::corrupt_value_error("limitations"))?),
+            ),
+            CollectionTaskOutcome::Failed(failure) => (CollectionTaskStatus::Error, Some(failure), None, None),
+        };
+        let parameters = params![
+            status.name(),
+            failure.map(|failure| failure.kind.name()),
+            failure.map(|failure| failure.detail.clone()),
+            result.map(|(name, ..)| name.clone()),
+            result.map(|(_, rows, ..)| rows),
+            result.map(|(_, _, bytes, _)| bytes),
+            result.map(|(.., sha256)| sha256.clone()),
+            limitations,
+            self.store.clock.unix_millis(),
+            id.to_string(),
+            fence
+        ];
+        self.update_claimed_task("record the end of a collection", COMPLETE_TASK_SQL, parameters.into()).await
     }
 
     /// Returns a task to the queue. The attempt is not counted.
     /// Returns false if another worker holds the task or the task has finished.
     pub async fn release_task(self, id: &RequestId, fence: i64) -> Result<bool, StoreError> {
-        self.store.execute_write_in_batch(ReleaseTaskWrite { id: id.clone(), fence }).await
+        let parameters = params![id.to_string(), fence];
+        self.update_claimed_task("release a collection", RELEASE_TASK_SQL, parameters.into()).await
+    }
+
+    async fn update_claimed_task(
+        self,
+        description: &'static str,
+        sql: &'static str,
+        parameters: Vec<Parameter<'static>>,
+    ) -> Result<bool, StoreError> {
+        self.store.execute_write_in_batch(ClaimedTaskUpdate { description, sql, parameters }).await
     }
 
     /// Expires all leases of tasks and intelligent kills. Returns the number of expired leases.
@@ -205,11 +233,7 @@ impl TaskStore<'_> {
 
     /// Returns a task by id.
     pub async fn find_task(self, id: &RequestId) -> Result<Option<SessionCollectionTask>, StoreError> {
-        let row = query("look up a collection", SELECT_TASK_BY_ID)
-            .bind(id.as_str())
-            .fetch_optional(&self.store.database)
-            .await?;
-        row.as_ref().map(task_from_row).transpose()
+        query_as("look up a collection", SELECT_TASK_BY_ID).bind(id).fetch_optional(&self.store.database).await
     }
 
     /// Returns up to `limit` tasks for a node, newest first.
@@ -220,14 +244,10 @@ impl TaskStore<'_> {
         node: &NodeId,
         limit: u32,
     ) -> Result<Vec<SessionCollectionTask>, StoreError> {
-        let rows = query("list collections", SELECT_TASKS_BY_NODE)
-            .bind(project.as_str())
-            .bind(instance.as_str())
-            .bind(node.as_str())
-            .bind(limit)
+        query_as("list collections", SELECT_TASKS_BY_NODE)
+            .bind_all(params![project, instance, node, limit])
             .fetch_all(&self.store.database)
-            .await?;
-        rows.iter().map(task_from_row).collect()
+            .await
     }
 
     /// Removes a finished task and its result.
@@ -242,13 +262,13 @@ impl TaskStore<'_> {
                 ", (SELECT p.domain_id FROM projects p WHERE p.id = project_id) AS domain_id"
             ),
         )
-        .bind(id.as_str())
+        .bind(id)
         .fetch_all(tx.transaction())
         .await?;
         let Some(row) = rows.first() else { return Ok(false) };
-        let removed = task_from_row(row)?;
+        let removed = SessionCollectionTask::from_row(row)?;
         let event = AuditEvent {
-            domain_id: parse_nullable_column(row, "domain_id")?,
+            domain_id: row.get("domain_id")?,
             project_id: Some(removed.project_id),
             instance_id: Some(removed.instance_id),
             node_id: Some(removed.node_id),
@@ -275,13 +295,12 @@ impl TaskStore<'_> {
     /// Removes tasks that finished before `cutoff`, a Unix timestamp in milliseconds.
     /// Returns the names of their results.
     pub async fn remove_tasks_ended_before(self, cutoff: i64) -> Result<Vec<String>, StoreError> {
-        let failed = StoreError::database_error("remove old collections");
-        let mut transaction = self.store.database.begin_write_transaction().await.map_err(&failed)?;
+        let mut transaction = self.store.database.begin_write_transaction("remove old collections").await?;
         let names: Vec<Option<String>> = query_scalar("remove old collections", DELETE_TASKS_ENDED_BEFORE)
             .bind(cutoff)
             .fetch_all(&mut transaction)
             .await?;
-        transaction.commit().await.map_err(failed)?;
+        transaction.commit("remove old collections").await?;
         Ok(names.into_iter().flatten().collect())
     }
 
@@ -293,24 +312,24 @@ impl TaskStore<'_> {
     }
 }
 
-fn task_from_row(row: &Row) -> Result<SessionCollectionTask, StoreError> {
-    let status: String = row.get("status")?;
-    let selection: String = row.get("selection")?;
-    Ok(SessionCollectionTask {
-        request_id: parse_column(row, "request_id")?,
-        project_id: parse_column(row, "project_id")?,
-        instance_id: parse_column(row, "instance_id")?,
-        node_id: parse_column(row, "node_id")?,
-        selection: serde_json::from_str(&selection).map_err(StoreError::corrupt_value_error("selection"))?,
-        masked: row.get("masked")?,
-        status: CollectionTaskStatus::from_name(&status)
-            .ok_or_else(|| StoreError::Damaged { what: "status of a collection", reason: status })?,
-        failure: failure_from_row(row)?,
-        result: result_from_row(row)?,
-        attempts: u32::try_from(row.get::<i64, _>("attempts")?).unwrap_or(u32::MAX),
-        created_at: row.get("created_at")?,
-        ended_at: row.get("ended_at")?,
-    })
+impl FromRow for SessionCollectionTask {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        let selection: String = row.get("selection")?;
+        Ok(Self {
+            request_id: row.get("request_id")?,
+            project_id: row.get("project_id")?,
+            instance_id: row.get("instance_id")?,
+            node_id: row.get("node_id")?,
+            selection: serde_json::from_str(&selection).map_err(StoreError::corrupt_value_error("selection"))?,
+            masked: row.get("masked")?,
+            status: row.get_named("status", "status of a collection", CollectionTaskStatus::from_name)?,
+            failure: failure_from_row(row)?,
+            result: result_from_row(row)?,
+            attempts: row.get("attempts")?,
+            created_at: row.get("created_at")?,
+            ended_at: row.get("ended_at")?,
+        })
+    }
 }
 
 fn failure_from_row(row: &Row) -> Result<Option<Failure>, StoreError> {
@@ -324,11 +343,10 @@ fn failure_from_row(row: &Row) -> Result<Option<Failure>, StoreError> {
 fn result_from_row(row: &Row) -> Result<Option<ResultMetadata>, StoreError> {
     let Some(name): Option<String> = row.get("result_name")? else { return Ok(None) };
     let limitations: Option<String> = row.get("result_limitations")?;
-    let count = |column| row.get::<i64, _>(column).map(i64::unsigned_abs);
     Ok(Some(ResultMetadata {
         name,
-        rows: count("result_rows")?,
-        bytes: count("result_bytes")?,
+        rows: row.get("result_rows")?,
+        bytes: row.get("result_bytes")?,
         sha256: row.get("result_sha256")?,
         limitations: limitations.and_then(|json| serde_json::from_str(&json).ok()),
     }))

@@ -161,7 +161,7 @@ impl KillRequest {
             node_id: self.node_id.clone(),
             source: self.source,
             task_id: self.task_id.clone(),
-            kind: self.kind.name(),
+            kind: self.kind.name().into(),
             reason: self.reason.clone(),
             session_id: session.id,
             user: sanitize_recorded_text(&session.user),

@@ -181,7 +181,7 @@ async fn sessions_are_killed(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: F
 
     let filter = KillFilter::for_instance(server.instance.id.clone());
     let (rows, total) = server.store.kills().list_kills(&filter, Pagination { offset: 0, limit: 100 }).await.unwrap();
-    let ends: Vec<_> = rows.iter().map(|row| (row.session_id, row.outcome)).collect();
+    let ends: Vec<_> = rows.iter().map(|row| (row.request.session_id, row.outcome)).collect();
     assert_eq!(total, 4);
     for (id, end) in [
         (victim.id, RecordedKillOutcome::Killed),

@@ -5,64 +5,82 @@ use std::borrow::Cow;
 use crate::access_request::AccessRequest;
 use crate::policy::permission_model::PermissionModel;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ConditionValueSource {
-    CurrentTime,
-    PeerAddress,
-    SecureTransport,
-    DomainId,
-    DomainName,
-    UserId,
-    UserName,
-    PrincipalType,
-    PrincipalUrn,
-    ProjectId,
-    ProjectName,
-    RequestedRegion,
-    ServiceName,
-    EnterpriseProjectId,
-    ResourceTag,
-    RequestTag,
-    TagKeys,
-    /// Condition key that never has a value, because Clew does not support MFA, principal tags or VPCs.
-    Unavailable,
-}
+/// Reads the values of a condition key from a request.
+type ReadValues = for<'a> fn(&'a ConditionKey, PermissionModel, &AccessRequest<'a>) -> Vec<Cow<'a, str>>;
 
 /// Definition of a condition key, or of a family of condition keys if the name ends with a slash.
 #[derive(Debug)]
 pub(super) struct ConditionKeyDefinition {
     pub(super) name: &'static str,
-    pub(super) source: ConditionValueSource,
+    /// `None` if the key never has a value, because Clew does not support MFA, principal tags or VPCs.
+    pub(super) read_values: Option<ReadValues>,
+    /// True if the values come from the instance or from the tags that the caller passes.
+    refers_to_resource: bool,
 }
 
-const fn define_key(name: &'static str, source: ConditionValueSource) -> ConditionKeyDefinition {
-    ConditionKeyDefinition { name, source }
+const fn request_key(name: &'static str, read_values: ReadValues) -> ConditionKeyDefinition {
+    ConditionKeyDefinition { name, read_values: Some(read_values), refers_to_resource: false }
 }
+
+const fn resource_key(name: &'static str, read_values: ReadValues) -> ConditionKeyDefinition {
+    ConditionKeyDefinition { name, read_values: Some(read_values), refers_to_resource: true }
+}
+
+const fn unsupported_key(name: &'static str) -> ConditionKeyDefinition {
+    ConditionKeyDefinition { name, read_values: None, refers_to_resource: false }
+}
+
+/// Name of the only condition key that can have several values.
+const TAG_KEYS: &str = "g:TagKeys";
 
 pub(super) static CONDITION_KEYS: &[ConditionKeyDefinition] = &[
-    define_key("g:CurrentTime", ConditionValueSource::CurrentTime),
-    define_key("g:SourceIp", ConditionValueSource::PeerAddress),
-    define_key("g:SecureTransport", ConditionValueSource::SecureTransport),
-    define_key("g:DomainId", ConditionValueSource::DomainId),
-    define_key("g:DomainName", ConditionValueSource::DomainName),
-    define_key("g:UserId", ConditionValueSource::UserId),
-    define_key("g:UserName", ConditionValueSource::UserName),
-    define_key("g:PrincipalType", ConditionValueSource::PrincipalType),
-    define_key("g:PrincipalUrn", ConditionValueSource::PrincipalUrn),
-    define_key("g:ProjectId", ConditionValueSource::ProjectId),
-    define_key("g:ProjectName", ConditionValueSource::ProjectName),
-    define_key("g:RequestedRegion", ConditionValueSource::RequestedRegion),
-    define_key("g:ServiceName", ConditionValueSource::ServiceName),
-    define_key("g:EnterpriseProjectId", ConditionValueSource::EnterpriseProjectId),
-    define_key("g:ResourceTag/", ConditionValueSource::ResourceTag),
-    define_key("g:RequestTag/", ConditionValueSource::RequestTag),
-    define_key("g:TagKeys", ConditionValueSource::TagKeys),
-    define_key("g:MFAPresent", ConditionValueSource::Unavailable),
-    define_key("g:MFAAge", ConditionValueSource::Unavailable),
-    define_key("g:PrincipalTag/", ConditionValueSource::Unavailable),
-    define_key("g:SourceVpc", ConditionValueSource::Unavailable),
-    define_key("g:SourceVpce", ConditionValueSource::Unavailable),
+    request_key("g:CurrentTime", |_, _, request| owned(request.environment.now.to_string())),
+    request_key("g:SourceIp", |_, _, request| {
+        request.environment.source_ip.map_or_else(Vec::new, |address| owned(address.to_canonical().to_string()))
+    }),
+    request_key("g:SecureTransport", |_, _, request| {
+        one(if request.environment.secure_transport { "true" } else { "false" })
+    }),
+    request_key("g:DomainId", |_, _, request| one(request.caller.domain_id.as_str())),
+    request_key("g:DomainName", |_, _, request| one(request.caller.domain_name)),
+    request_key("g:UserId", |_, _, request| one(request.caller.user_id.as_str())),
+    request_key("g:UserName", |_, _, request| one(request.caller.user_name)),
+    request_key("g:PrincipalType", |_, _, _| one("User")),
+    request_key("g:PrincipalUrn", |_, _, request| {
+        owned(format!("iam::{}:user:{}", request.caller.domain_id, request.caller.user_name))
+    }),
+    request_key("g:ProjectId", |_, _, request| some(request.resource.project.map(|project| project.id.as_str()))),
+    request_key("g:ProjectName", |_, _, request| some(request.resource.project.map(|project| project.name))),
+    request_key("g:RequestedRegion", |_, _, request| one(request.resource.region)),
+    request_key("g:ServiceName", |_, model, request| some(model.action_name(request.action).split(':').next())),
+    resource_key("g:EnterpriseProjectId", |_, _, request| {
+        some(request.resource.instance.and_then(|instance| instance.enterprise_project_id))
+    }),
+    resource_key("g:ResourceTag/", |key, _, request| {
+        some(request.resource.instance.and_then(|instance| key.find_tag_value(instance.tags)))
+    }),
+    resource_key("g:RequestTag/", |key, _, request| some(key.find_tag_value(request.resource.request_tags))),
+    resource_key(TAG_KEYS, |_, _, request| {
+        request.resource.request_tags.iter().map(|tag| Cow::Borrowed(tag.key.as_str())).collect()
+    }),
+    unsupported_key("g:MFAPresent"),
+    unsupported_key("g:MFAAge"),
+    unsupported_key("g:PrincipalTag/"),
+    unsupported_key("g:SourceVpc"),
+    unsupported_key("g:SourceVpce"),
 ];
+
+fn one(text: &str) -> Vec<Cow<'_, str>> {
+    vec![Cow::Borrowed(text)]
+}
+
+fn some(text: Option<&str>) -> Vec<Cow<'_, str>> {
+    text.map(Cow::Borrowed).into_iter().collect()
+}
+
+fn owned(text: String) -> Vec<Cow<'static, str>> {
+    vec![Cow::Owned(text)]
+}
 
 #[derive(Debug, Clone)]
 pub(super) struct ConditionKey {
@@ -85,17 +103,12 @@ impl ConditionKey {
         Self { text: text.to_owned(), definition, tag: family.map_or_else(String::new, |(_, tag)| tag.to_owned()) }
     }
 
-    fn value_source(&self) -> ConditionValueSource {
-        self.definition.map_or(ConditionValueSource::Unavailable, |definition| definition.source)
-    }
-
     pub(super) fn is_multivalued(&self) -> bool {
-        self.value_source() == ConditionValueSource::TagKeys
+        self.definition.is_some_and(|definition| definition.name == TAG_KEYS)
     }
 
     pub(super) fn refers_to_resource(&self) -> bool {
-        use ConditionValueSource::{EnterpriseProjectId, RequestTag, ResourceTag, TagKeys};
-        matches!(self.value_source(), EnterpriseProjectId | ResourceTag | RequestTag | TagKeys)
+        self.definition.is_some_and(|definition| definition.refers_to_resource)
     }
 
     pub(super) fn read_values_from_request<'a>(
@@ -103,41 +116,12 @@ impl ConditionKey {
         model: PermissionModel,
         request: &AccessRequest<'a>,
     ) -> Vec<Cow<'a, str>> {
-        let AccessRequest { caller, action, resource, environment, .. } = *request;
-        let one = |text: &'a str| vec![Cow::Borrowed(text)];
-        let some = |text: Option<&'a str>| text.map(Cow::Borrowed).into_iter().collect();
-        let owned = |text: String| vec![Cow::Owned(text)];
-        let instance = resource.instance;
-        if self.refers_to_resource() && action.keys.is_empty() {
+        if self.refers_to_resource() && request.action.keys.is_empty() {
             // An action without condition keys applies neither to an instance nor to tags that the caller passes.
             return Vec::new();
         }
-        match self.value_source() {
-            ConditionValueSource::Unavailable => Vec::new(),
-            ConditionValueSource::CurrentTime => owned(environment.now.to_string()),
-            ConditionValueSource::PeerAddress => {
-                environment.source_ip.map_or_else(Vec::new, |address| owned(address.to_canonical().to_string()))
-            }
-            ConditionValueSource::SecureTransport => one(if environment.secure_transport { "true" } else { "false" }),
-            ConditionValueSource::DomainId => one(caller.domain_id.as_str()),
-            ConditionValueSource::DomainName => one(caller.domain_name),
-            ConditionValueSource::UserId => one(caller.user_id.as_str()),
-            ConditionValueSource::UserName => one(caller.user_name),
-            ConditionValueSource::PrincipalType => one("User"),
-            ConditionValueSource::PrincipalUrn => owned(format!("iam::{}:user:{}", caller.domain_id, caller.user_name)),
-            ConditionValueSource::ProjectId => some(resource.project.map(|project| project.id.as_str())),
-            ConditionValueSource::ProjectName => some(resource.project.map(|project| project.name)),
-            ConditionValueSource::RequestedRegion => one(resource.region),
-            ConditionValueSource::ServiceName => some(model.action_name(action).split(':').next()),
-            ConditionValueSource::EnterpriseProjectId => {
-                some(instance.and_then(|instance| instance.enterprise_project_id))
-            }
-            ConditionValueSource::ResourceTag => some(instance.and_then(|instance| self.find_tag_value(instance.tags))),
-            ConditionValueSource::RequestTag => some(self.find_tag_value(resource.request_tags)),
-            ConditionValueSource::TagKeys => {
-                resource.request_tags.iter().map(|tag| Cow::Borrowed(tag.key.as_str())).collect()
-            }
-        }
+        let read_values = self.definition.and_then(|definition| definition.read_values);
+        read_values.map_or_else(Vec::new, |read_values| read_values(self, model, request))
     }
 
     /// A tag key with the same case takes precedence over a tag key that differs only in case.

@@ -3,7 +3,7 @@
 use crate::action::{Action, ActionResourceType};
 use crate::evaluation_budget::EvaluationBudget;
 use crate::policy::condition::{Condition, ExpectedValue};
-use crate::policy::condition_key::{CONDITION_KEYS, ConditionValueSource};
+use crate::policy::condition_key::CONDITION_KEYS;
 use crate::policy::condition_operator::Quantifier;
 use crate::policy::pattern::{self, CaseSensitivity};
 use crate::policy::permission_model::{Effect, PermissionModel};
@@ -66,7 +66,7 @@ pub(super) fn lint_condition(condition: &Condition) -> Vec<String> {
             let hint = suggest_similar_word(&key.text, CONDITION_KEYS.iter().map(|definition| definition.name));
             warnings.push(format!("unknown condition key {:?}, which never has a value; {hint}", key.text));
         }
-        Some(definition) if definition.source == ConditionValueSource::Unavailable => {
+        Some(definition) if definition.read_values.is_none() => {
             warnings.push(format!("Clew does not support the condition key {:?}, which never has a value", key.text));
         }
         Some(_) => {}

@@ -1,7 +1,6 @@
 //! Reads and writes the head record and the checkpoint record of the audit chain.
 
-use crate::database::row_mapping::read_hash_column;
-use crate::database::{Row, Transaction, query, query_scalar};
+use crate::database::{Row, Transaction, params, query, query_scalar};
 use crate::derived_keys::{DerivedKeys, MASTER_KEY_ID_SETTING, compute_hmac};
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
@@ -44,8 +43,7 @@ impl ChainPosition {
             "SELECT seq, mac, seal, (SELECT value FROM settings WHERE name = $2) AS key_id FROM audit_ends WHERE \
              name = $1",
         )
-        .bind(HEAD_RECORD_NAME)
-        .bind(MASTER_KEY_ID_SETTING)
+        .bind_all(params![HEAD_RECORD_NAME, MASTER_KEY_ID_SETTING])
         .fetch_optional(transaction)
         .await?;
         let Some(row) = row else { return Ok(None) };
@@ -58,7 +56,7 @@ impl ChainPosition {
     }
 
     fn from_row(row: &Row, key: &MasterKey, name: &str) -> Result<Option<Self>, StoreError> {
-        let (Ok(mac), Ok(seal)) = (read_hash_column(row, "mac"), read_hash_column(row, "seal")) else {
+        let (Ok(mac), Ok(seal)) = (row.get::<[u8; 32]>("mac"), row.get::<[u8; 32]>("seal")) else {
             return Ok(None);
         };
         let end = Self { seq: row.get("seq")?, mac };
@@ -76,10 +74,7 @@ impl ChainPosition {
             "INSERT INTO audit_ends (name, seq, mac, seal) VALUES ($1, $2, $3, $4) \
              ON CONFLICT (name) DO UPDATE SET seq = excluded.seq, mac = excluded.mac, seal = excluded.seal",
         )
-        .bind(name)
-        .bind(self.seq)
-        .bind(self.mac.as_slice())
-        .bind(self.compute_record_mac(key, name).as_slice())
+        .bind_all(params![name, self.seq, self.mac.as_slice(), self.compute_record_mac(key, name).as_slice()])
         .execute(transaction)
         .await
         .map(drop)

@@ -10,7 +10,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::audit::chain_records::{CHECKPOINT_RECORD_NAME, ChainPosition};
 use crate::audit::mac_keys::AuditMacKeys;
 use crate::audit::{AuditCheckpoint, AuditIntegrityProblem, AuditIntegrityProblemKind};
-use crate::database::row_mapping::read_hash_column;
 use crate::database::{Transaction, query};
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
@@ -118,7 +117,7 @@ async fn verify_checkpoint(
         .fetch_optional(&mut *transaction)
         .await?;
     let found = match row {
-        Some(row) => read_hash_column(&row, "mac").ok(),
+        Some(row) => row.get("mac").ok(),
         None => match ChainPosition::read_chain_record(transaction, key, CHECKPOINT_RECORD_NAME).await? {
             Some(oldest) if oldest.seq == checkpoint.seq.saturating_add(1) => Some(oldest.mac),
             Some(oldest) if oldest.seq > checkpoint.seq => return Ok(None),

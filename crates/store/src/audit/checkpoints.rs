@@ -11,8 +11,7 @@ impl AuditStore<'_> {
     /// Fails if the audit log's head record was tampered with.
     pub async fn create_audit_checkpoint(self) -> Result<AuditCheckpoint, StoreError> {
         self.store.ensure_master_key_is_current().await?;
-        let failed = StoreError::database_error("read the newest audit row");
-        let mut transaction = self.store.database.begin_read_transaction().await.map_err(&failed)?;
+        let mut transaction = self.store.database.begin_read_transaction("read the newest audit row").await?;
         let keys = AuditMacKeys::load_audit_mac_keys(&mut transaction, &self.store.sealer, &self.store.keys).await?;
         let head = ChainPosition::read_chain_record(&mut transaction, keys.current_mac_key(), HEAD_RECORD_NAME).await?;
         let head = head.ok_or_else(|| StoreError::Damaged {
@@ -26,8 +25,8 @@ impl AuditStore<'_> {
     /// Returns the oldest loss of audit rows that was not passed to [`AuditStore::acknowledge_lost_audit_rows`] yet.
     pub async fn detect_audit_truncation(self) -> Result<Option<AuditIntegrityProblem>, StoreError> {
         let newest = self.store.checkpoint_tracker.newest_checkpoint();
-        let failed = StoreError::database_error("compare the audit log with the recorded checkpoint");
-        let mut transaction = self.store.database.begin_read_transaction().await.map_err(&failed)?;
+        let mut transaction =
+            self.store.database.begin_read_transaction("compare the audit log with the recorded checkpoint").await?;
         let keys = AuditMacKeys::load_audit_mac_keys(&mut transaction, &self.store.sealer, &self.store.keys).await?;
         let head = ChainPosition::read_chain_record(&mut transaction, keys.current_mac_key(), HEAD_RECORD_NAME).await?;
         self.store

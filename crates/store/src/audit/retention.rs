@@ -6,8 +6,7 @@ use serde_json::json;
 use crate::audit::chain_records::{CHECKPOINT_RECORD_NAME, ChainPosition, PREVIOUS_MAC_OF_FIRST_ROW};
 use crate::audit::mac_keys::AuditMacKeys;
 use crate::audit::verification::ChainVerifier;
-use crate::database::row_mapping::read_hash_column;
-use crate::database::{Transaction, query, query_scalar};
+use crate::database::{Transaction, params, query, query_scalar};
 use crate::error::StoreError;
 use crate::store_handles::AuditStore;
 
@@ -77,14 +76,9 @@ async fn find_last_removable_row(
          SELECT seq, mac FROM (SELECT seq, mac FROM kept WHERE seq < COALESCE((SELECT seq FROM young), $2) \
              ORDER BY seq LIMIT $3) AS oldest ORDER BY seq DESC LIMIT 1",
     )
-    .bind(before)
-    .bind(newest)
-    .bind(MAX_BATCH_SIZE)
+    .bind_all(params![before, newest, MAX_BATCH_SIZE])
     .fetch_optional(transaction)
     .await?;
     let Some(row) = row else { return Ok(None) };
-    Ok(Some(ChainPosition {
-        seq: row.get("seq")?,
-        mac: read_hash_column(&row, "mac").unwrap_or(PREVIOUS_MAC_OF_FIRST_ROW),
-    }))
+    Ok(Some(ChainPosition { seq: row.get("seq")?, mac: row.get("mac").unwrap_or(PREVIOUS_MAC_OF_FIRST_ROW) }))
 }

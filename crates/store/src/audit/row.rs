@@ -1,13 +1,9 @@
 //! Converts audit events to and from database rows.
 
-use std::net::IpAddr;
-
-use clew_model::{Actor, AuditEvent, AuditOrigin, AuditOutcome, UserId};
+use clew_model::{Actor, AuditEvent, AuditOrigin, AuditOutcome};
 
 use crate::audit::AuditRecord;
-use crate::database;
-use crate::database::row_mapping::{parse_column, parse_nullable_column, read_hash_column};
-use crate::database::{Transaction, query};
+use crate::database::{FromRow, Row, Transaction, params, query};
 use crate::derived_keys::compute_hmac;
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
@@ -72,13 +68,13 @@ impl AuditRow {
     }
 
     /// Reads an audit row and its MAC. Fails if the type or length of a column value is invalid.
-    pub(crate) fn read_row_with_mac(row: &database::Row) -> Result<(Self, [u8; 32]), StoreError> {
+    pub(crate) fn read_row_with_mac(row: &Row) -> Result<(Self, [u8; 32]), StoreError> {
         let mut texts = [const { None }; AUDIT_TEXT_COLUMNS.len()];
         for (text, column) in texts.iter_mut().zip(AUDIT_TEXT_COLUMNS) {
             *text = row.get(column)?;
         }
         let (seq, at) = (row.get("seq")?, row.get("at")?);
-        Ok((Self { seq, at, previous: read_hash_column(row, "previous")?, texts }, read_hash_column(row, "mac")?))
+        Ok((Self { seq, at, previous: row.get("previous")?, texts }, row.get("mac")?))
     }
 
     /// Adds a length prefix to each text column, so that different audit rows never have the same MAC input.
@@ -100,8 +96,8 @@ impl AuditRow {
     }
 
     pub(crate) async fn insert(&self, transaction: &mut Transaction, mac: &[u8; 32]) -> Result<(), StoreError> {
-        let mut insert = query("write to the audit log", INSERT_AUDIT_ROW_SQL).bind(self.seq).bind(self.at);
-        insert = insert.bind(self.previous.as_slice()).bind(mac.as_slice());
+        let mut insert = query("write to the audit log", INSERT_AUDIT_ROW_SQL).bind_all(params![self.seq, self.at]);
+        insert = insert.bind_all(params![self.previous.as_slice(), mac.as_slice()]);
         for text in &self.texts {
             insert = insert.bind(text);
         }
@@ -109,33 +105,32 @@ impl AuditRow {
     }
 }
 
-pub(crate) fn audit_record_from_row(row: &database::Row) -> Result<AuditRecord, StoreError> {
-    let seq: i64 = row.get("seq")?;
-    let damaged = |reason: String| StoreError::Damaged {
-        what: "audit row",
-        reason: format!("row {seq}: {reason}; run clew audit verify for details"),
-    };
-    let outcome: String = row.get("outcome")?;
-    let detail: String = row.get("detail")?;
-    let origin = AuditOrigin {
-        actor: actor_from_row(row)?,
-        peer: parse_nullable_column::<IpAddr>(row, "peer")?,
-        request_id: row.get("request_id")?,
-    };
-    let event = AuditEvent {
-        origin,
-        operation: row.get("operation")?,
-        domain_id: parse_nullable_column(row, "domain_id")?,
-        project_id: parse_nullable_column(row, "project_id")?,
-        instance_id: parse_nullable_column(row, "instance_id")?,
-        node_id: parse_nullable_column(row, "node_id")?,
-        target: row.get("target")?,
-        outcome: AuditOutcome::from_name(&outcome).ok_or_else(|| damaged(format!("outcome {outcome:?}")))?,
-        code: row.get("code")?,
-        detail: serde_json::from_str(&detail).map_err(|error| damaged(error.to_string()))?,
-    };
-    let link = hex::encode(row.get::<Vec<u8>, _>("mac")?);
-    Ok(AuditRecord { seq, at: row.get("at")?, event, link })
+impl FromRow for AuditRecord {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        let seq: i64 = row.get("seq")?;
+        let damaged = |reason: String| StoreError::Damaged {
+            what: "audit row",
+            reason: format!("row {seq}: {reason}; run clew audit verify for details"),
+        };
+        let outcome: String = row.get("outcome")?;
+        let detail: String = row.get("detail")?;
+        let origin =
+            AuditOrigin { actor: actor_from_row(row)?, peer: row.get("peer")?, request_id: row.get("request_id")? };
+        let event = AuditEvent {
+            origin,
+            operation: row.get("operation")?,
+            domain_id: row.get("domain_id")?,
+            project_id: row.get("project_id")?,
+            instance_id: row.get("instance_id")?,
+            node_id: row.get("node_id")?,
+            target: row.get("target")?,
+            outcome: AuditOutcome::from_name(&outcome).ok_or_else(|| damaged(format!("outcome {outcome:?}")))?,
+            code: row.get("code")?,
+            detail: serde_json::from_str(&detail).map_err(|error| damaged(error.to_string()))?,
+        };
+        let link = hex::encode(row.get::<Vec<u8>>("mac")?);
+        Ok(Self { seq, at: row.get("at")?, event, link })
+    }
 }
 
 /// Value of the column `actor_kind` for an anonymous actor.
@@ -149,15 +144,11 @@ fn encode_actor_kind(actor: &Actor) -> &'static str {
     }
 }
 
-fn actor_from_row(row: &database::Row) -> Result<Actor, StoreError> {
+fn actor_from_row(row: &Row) -> Result<Actor, StoreError> {
     let kind: String = row.get("actor_kind")?;
     let name: String = row.get("actor_name")?;
     Ok(match &*kind {
-        "user" => Actor::User {
-            id: parse_column::<UserId>(row, "actor_id")?,
-            name,
-            domain_id: parse_column(row, "actor_domain_id")?,
-        },
+        "user" => Actor::User { id: row.get("actor_id")?, name, domain_id: row.get("actor_domain_id")? },
         "local" => Actor::Local { user: name },
         "clew" => Actor::Clew,
         ANONYMOUS_ACTOR_KIND => Actor::Anonymous { claimed: name },

@@ -6,7 +6,7 @@ use crate::audit::checkpoint_tracker::verify_checkpoints;
 use crate::audit::mac_keys::AuditMacKeys;
 use crate::audit::row::AuditRow;
 use crate::audit::{AuditCheckpoint, AuditIntegrityProblem, AuditIntegrityProblemKind, AuditVerification};
-use crate::database::{Transaction, query};
+use crate::database::{Transaction, params, query};
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 use crate::store_handles::AuditStore;
@@ -20,8 +20,7 @@ impl AuditStore<'_> {
     pub async fn verify_audit_log(self, checkpoints: &[AuditCheckpoint]) -> Result<AuditVerification, StoreError> {
         self.store.ensure_master_key_is_current().await?;
         let tracked = self.store.checkpoint_tracker.tracked_checkpoints();
-        let failed = StoreError::database_error("verify the audit log");
-        let mut transaction = self.store.database.begin_read_transaction().await.map_err(&failed)?;
+        let mut transaction = self.store.database.begin_read_transaction("verify the audit log").await?;
         let keys = AuditMacKeys::load_audit_mac_keys(&mut transaction, &self.store.sealer, &self.store.keys).await?;
         let mut verifier = ChainVerifier::start_at_checkpoint(&mut transaction, &keys).await?;
         verifier.verify_rows_up_to_seq(&mut transaction, &keys, i64::MAX).await?;
@@ -74,9 +73,7 @@ impl ChainVerifier {
                 "verify the audit log",
                 concat!("SELECT ", audit_columns!(), " FROM audit WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT $3"),
             )
-            .bind(self.position)
-            .bind(last)
-            .bind(AUDIT_ROWS_PER_PAGE)
+            .bind_all(params![self.position, last, AUDIT_ROWS_PER_PAGE])
             .fetch_all(&mut *transaction)
             .await?;
             if rows.is_empty() {

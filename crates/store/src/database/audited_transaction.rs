@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use clew_model::AuditEvent;
+use clew_model::{AuditEvent, AuditOrigin, DomainId};
+use serde_json::Value;
 
 use crate::audit::{AuditCheckpoint, CheckpointTracker, append_audit_rows};
 use crate::clock::Clock;
@@ -21,7 +22,7 @@ pub(crate) struct AuditingDatabase {
 impl AuditingDatabase {
     /// `action` describes the transaction in error messages.
     pub(crate) async fn begin(&self, action: &'static str) -> Result<AuditedTransaction, StoreError> {
-        let transaction = self.database.begin_write_transaction().await.map_err(StoreError::database_error(action))?;
+        let transaction = self.database.begin_write_transaction(action).await?;
         Ok(AuditedTransaction { database: self.clone(), transaction, action, newest: None })
     }
 }
@@ -48,6 +49,19 @@ impl AuditedTransaction {
         self.commit_with_events(std::slice::from_ref(event)).await
     }
 
+    /// Commits the transaction with an audit event for a change to an object of a domain.
+    pub(crate) async fn commit_domain_change(
+        self,
+        by: &AuditOrigin,
+        operation: &str,
+        target: impl Into<String>,
+        domain: DomainId,
+        detail: Value,
+    ) -> Result<(), StoreError> {
+        let event = AuditEvent::for_successful_operation(by, operation, target);
+        self.commit_with_event(&AuditEvent { domain_id: Some(domain), detail, ..event }).await
+    }
+
     pub(crate) async fn commit_with_events(mut self, events: &[AuditEvent]) -> Result<(), StoreError> {
         let at = self.database.clock.unix_millis();
         let events: Vec<_> = events.iter().map(|event| (at, event)).collect();
@@ -71,7 +85,7 @@ impl AuditedTransaction {
     }
 
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
-        self.transaction.commit().await.map_err(StoreError::database_error(self.action))?;
+        self.transaction.commit(self.action).await?;
         if let Some(newest) = self.newest {
             self.database.checkpoint_tracker.record_newest_row(newest);
         }

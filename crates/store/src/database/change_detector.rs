@@ -1,19 +1,116 @@
 //! Detects changes to a SQLite or PostgreSQL database.
 
+use sqlx::{ConnectOptions, Connection, PgConnection, SqliteConnection, query_as, query_scalar};
+
+use crate::database::Database;
 use crate::database::data_version::DataVersion;
 use crate::error::StoreError;
-use crate::{postgres, sqlite};
+use crate::postgres::run_with_statement_timeout;
+
+/// SQLite changes `data_version` when another connection commits a transaction.
+/// SQLite reads `data_version` from shared memory without reading a database page.
+/// See <https://sqlite.org/pragma.html#pragma_data_version>.
+const SQLITE_DATA_VERSION_QUERY: &str = "PRAGMA data_version";
+/// The database triggers in `0007_freshness.sql` increment the version counters.
+const SQLITE_VERSION_COUNTERS_QUERY: &str = "SELECT version, failures FROM access_version";
+/// Database triggers increment the version counters in the table `access_version`.
+/// A snapshot defines which transactions are visible, so two queries with equal snapshots read the same data.
+/// See "Snapshot Components" in <https://www.postgresql.org/docs/15/functions-info.html>.
+const POSTGRES_SNAPSHOT_QUERY: &str = "SELECT pg_current_snapshot()::text, version, failures FROM access_version";
 
 pub(crate) enum ChangeDetector {
-    Sqlite(sqlite::change_detector::ChangeDetector),
-    Postgres(postgres::change_detector::ChangeDetector),
+    Sqlite(DedicatedConnection<SqliteConnection, i64>),
+    Postgres(DedicatedConnection<PgConnection, String>),
+}
+
+/// Uses a dedicated connection to avoid waiting for a connection from the pool.
+/// The connection never writes, so each commit by another connection changes the `data_version` of SQLite.
+pub(crate) struct DedicatedConnection<C: Connection, S> {
+    options: C::Options,
+    connection: Option<C>,
+    /// Snapshot and data version from the last query, or `None` before the first query on the connection.
+    /// SQLite's `data_version` values are comparable only within one connection.
+    last: Option<(S, DataVersion)>,
+    changes: i64,
 }
 
 impl ChangeDetector {
-    pub(crate) async fn current_data_version(&mut self) -> Result<DataVersion, StoreError> {
-        match self {
-            Self::Sqlite(detector) => detector.current_data_version().await,
-            Self::Postgres(detector) => detector.current_data_version().await,
+    pub(crate) fn new(database: &Database) -> Self {
+        match database {
+            Database::Sqlite(database) => {
+                Self::Sqlite(DedicatedConnection::new((*database.pool.connect_options()).clone()))
+            }
+            Database::Postgres(database) => {
+                Self::Postgres(DedicatedConnection::new((*database.pool.connect_options()).clone()))
+            }
         }
+    }
+
+    /// Closes the connection after an error.
+    pub(crate) async fn current_data_version(&mut self) -> Result<DataVersion, StoreError> {
+        let version = match self {
+            Self::Sqlite(connection) => {
+                let version = connection.query_sqlite().await;
+                connection.close_after_error(version)
+            }
+            Self::Postgres(connection) => {
+                let version = run_with_statement_timeout(connection.query_postgres()).await;
+                connection.close_after_error(version)
+            }
+        };
+        version.map_err(StoreError::database_error("query the data version"))
+    }
+}
+
+impl<C: Connection, S: PartialEq> DedicatedConnection<C, S> {
+    fn new(options: C::Options) -> Self {
+        Self { options: options.disable_statement_logging(), connection: None, last: None, changes: 0 }
+    }
+
+    async fn connect(&mut self) -> Result<&mut C, sqlx::Error> {
+        match &mut self.connection {
+            Some(connection) => Ok(connection),
+            none => Ok(none.insert(self.options.connect().await?)),
+        }
+    }
+
+    fn close_after_error(&mut self, version: Result<DataVersion, sqlx::Error>) -> Result<DataVersion, sqlx::Error> {
+        if version.is_err() {
+            (self.connection, self.last) = (None, None);
+        }
+        version
+    }
+
+    /// Returns the data version of the last query if its snapshot was equal.
+    fn find_unchanged_version(&self, snapshot: &S) -> Option<DataVersion> {
+        self.last.as_ref().filter(|(last, _)| last == snapshot).map(|(_, version)| *version)
+    }
+
+    fn record_change(&mut self, snapshot: S, (access, failures): (i64, i64)) -> DataVersion {
+        self.changes += 1;
+        let version = DataVersion { any_table: self.changes, access, failures };
+        self.last = Some((snapshot, version));
+        version
+    }
+}
+
+impl DedicatedConnection<SqliteConnection, i64> {
+    async fn query_sqlite(&mut self) -> Result<DataVersion, sqlx::Error> {
+        // Read `data_version` before the version counters, so that a commit between the two queries is detected.
+        let data_version = query_scalar(SQLITE_DATA_VERSION_QUERY).fetch_one(self.connect().await?).await?;
+        if let Some(version) = self.find_unchanged_version(&data_version) {
+            return Ok(version);
+        }
+        let counters = query_as(SQLITE_VERSION_COUNTERS_QUERY).fetch_one(self.connect().await?).await?;
+        Ok(self.record_change(data_version, counters))
+    }
+}
+
+impl DedicatedConnection<PgConnection, String> {
+    async fn query_postgres(&mut self) -> Result<DataVersion, sqlx::Error> {
+        let (snapshot, access, failures): (String, i64, i64) =
+            query_as(POSTGRES_SNAPSHOT_QUERY).fetch_one(self.connect().await?).await?;
+        let unchanged = self.find_unchanged_version(&snapshot);
+        Ok(unchanged.unwrap_or_else(|| self.record_change(snapshot, (access, failures))))
     }
 }

@@ -17,7 +17,7 @@ impl StoreError {
 pub(crate) fn migration_error(error: MigrateError) -> StoreError {
     let action = "apply the migrations of the database";
     match error {
-        MigrateError::VersionMissing(version) => StoreError::NewerDatabase { version },
+        MigrateError::VersionMissing(version) => StoreError::NewerDatabase(version),
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
             StoreError::database_error(action)(error)
         }

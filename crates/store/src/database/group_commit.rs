@@ -19,7 +19,7 @@ pub(crate) trait BatchedWrite: Send + Sync + 'static {
     type Output: Send + 'static;
 
     /// Describes the write in the error message if the transaction fails.
-    const WRITE_DESCRIPTION: &'static str;
+    fn description(&self) -> &'static str;
 
     /// Executes the write. The method is called again in a new transaction if another write in the batch fails.
     fn execute_write(
@@ -82,7 +82,7 @@ impl<W: BatchedWrite> PendingWrite for QueuedWrite<W> {
     }
 
     fn error_context(&self) -> &'static str {
-        W::WRITE_DESCRIPTION
+        self.write.description()
     }
 }
 

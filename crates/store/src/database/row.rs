@@ -1,5 +1,8 @@
 //! Decodes result rows from SQLite and PostgreSQL.
 
+use std::net::IpAddr;
+
+use clew_model::{AccessKeyId, DomainId, GroupId, InstanceId, NodeId, NodeUrl, PolicyId, ProjectId, RequestId, UserId};
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{ColumnIndex, Decode, Postgres, Row as _, Sqlite, Type};
@@ -18,7 +21,7 @@ pub(super) enum DriverRow {
     Postgres(PgRow),
 }
 
-/// Type that can be decoded from a SQLite column and from a PostgreSQL column.
+/// Type that the database driver can decode from a SQLite column and from a PostgreSQL column.
 pub(crate) trait ColumnValue:
     Type<Sqlite> + for<'r> Decode<'r, Sqlite> + Type<Postgres> + for<'r> Decode<'r, Postgres>
 {
@@ -29,12 +32,27 @@ impl<T> ColumnValue for T where
 {
 }
 
+/// Type that can be read from a column by name.
+pub(crate) trait FromColumn: Sized {
+    fn from_column(row: &Row, column: &'static str) -> Result<Self, StoreError>;
+}
+
+/// Type that can be read from a result row.
+pub(crate) trait FromRow: Sized {
+    fn from_row(row: &Row) -> Result<Self, StoreError>;
+}
+
 impl Row {
     pub(super) fn new(action: &'static str, row: DriverRow) -> Self {
         Self { action, row }
     }
 
-    pub(crate) fn get<T, I>(&self, column: I) -> Result<T, StoreError>
+    pub(crate) fn get<T: FromColumn>(&self, column: &'static str) -> Result<T, StoreError> {
+        T::from_column(self, column)
+    }
+
+    /// Decodes a column by name or position. The database driver must support the type of the value.
+    pub(crate) fn decode<T, I>(&self, column: I) -> Result<T, StoreError>
     where
         T: ColumnValue,
         I: ColumnIndex<SqliteRow> + ColumnIndex<PgRow>,
@@ -45,4 +63,102 @@ impl Row {
         };
         value.map_err(StoreError::database_error(self.action))
     }
+
+    /// `what` describes the value in the error message if `parse` returns `None`.
+    pub(crate) fn get_named<T>(
+        &self,
+        column: &'static str,
+        what: &'static str,
+        parse: fn(&str) -> Option<T>,
+    ) -> Result<T, StoreError> {
+        let name: String = self.get(column)?;
+        parse(&name).ok_or_else(|| StoreError::Damaged { what, reason: name })
+    }
+}
+
+/// Implements [`FromRow`] for structs whose fields have the names of the columns.
+macro_rules! impl_from_row {
+    ($($type:ident { $($field:ident),+ $(,)? })+) => {$(
+        impl $crate::database::FromRow for $type {
+            fn from_row(row: &$crate::database::Row) -> Result<Self, $crate::error::StoreError> {
+                Ok(Self { $($field: row.get(stringify!($field))?),+ })
+            }
+        }
+    )+};
+}
+
+pub(crate) use impl_from_row;
+
+macro_rules! decoded_columns {
+    ($($type:ty),+ $(,)?) => {$(
+        impl FromColumn for $type {
+            fn from_column(row: &Row, column: &'static str) -> Result<Self, StoreError> {
+                row.decode(column)
+            }
+        }
+    )+};
+}
+
+decoded_columns!(i64, Option<i64>, bool, String, Option<String>, Vec<u8>, Option<Vec<u8>>);
+
+macro_rules! parsed_columns {
+    ($($type:ty),+ $(,)?) => {$(
+        impl FromColumn for $type {
+            fn from_column(row: &Row, column: &'static str) -> Result<Self, StoreError> {
+                let text: String = row.decode(column)?;
+                text.parse().map_err(StoreError::corrupt_value_error(column))
+            }
+        }
+
+        impl FromColumn for Option<$type> {
+            fn from_column(row: &Row, column: &'static str) -> Result<Self, StoreError> {
+                let text: Option<String> = row.decode(column)?;
+                text.map(|text| text.parse().map_err(StoreError::corrupt_value_error(column))).transpose()
+            }
+        }
+    )+};
+}
+
+parsed_columns!(
+    AccessKeyId,
+    DomainId,
+    GroupId,
+    InstanceId,
+    IpAddr,
+    NodeId,
+    NodeUrl,
+    PolicyId,
+    ProjectId,
+    RequestId,
+    UserId,
+);
+
+/// The column must contain 32 bytes.
+impl FromColumn for [u8; 32] {
+    fn from_column(row: &Row, column: &'static str) -> Result<Self, StoreError> {
+        let bytes: Vec<u8> = row.decode(column)?;
+        Self::try_from(bytes.as_slice()).map_err(StoreError::corrupt_value_error(column))
+    }
+}
+
+impl FromColumn for u64 {
+    fn from_column(row: &Row, column: &'static str) -> Result<Self, StoreError> {
+        row.decode(column).map(i64::unsigned_abs)
+    }
+}
+
+impl FromColumn for u32 {
+    /// Returns `u32::MAX` if the value does not fit.
+    fn from_column(row: &Row, column: &'static str) -> Result<Self, StoreError> {
+        row.decode(column).map(|count: i64| Self::try_from(count).unwrap_or(Self::MAX))
+    }
+}
+
+pub(crate) fn saturate_count_to_signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// Converts a duration to milliseconds. Returns `i64::MAX` if the value does not fit in an `i64`.
+pub(crate) fn duration_to_millis(duration: std::time::Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

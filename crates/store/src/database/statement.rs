@@ -2,12 +2,15 @@
 
 use std::borrow::Cow;
 
+use clew_model::{
+    AccessKeyId, DomainId, GroupId, InstanceId, NetworkZone, NodeId, PolicyId, ProjectId, RequestId, UserId,
+};
 use futures_util::FutureExt as _;
 use sqlx::query::Query;
 use sqlx::{Encode, IntoArguments, Postgres, SqlSafeStr, SqlStr, Sqlite, Type};
 
 use crate::database::row::DriverRow;
-use crate::database::{ColumnValue, Database, Row, Transaction};
+use crate::database::{ColumnValue, Database, FromRow, Row, Transaction};
 use crate::error::StoreError;
 use crate::postgres::run_with_statement_timeout;
 
@@ -20,6 +23,7 @@ pub(crate) struct Statement<'q, T> {
 }
 
 /// Even a `NULL` parameter has a type, because PostgreSQL requires typed parameters.
+#[derive(Clone)]
 pub(crate) enum Parameter<'q> {
     Integer(Option<i64>),
     Bool(Option<bool>),
@@ -39,8 +43,13 @@ pub(crate) fn query<'q>(action: &'static str, sql: impl SqlSafeStr) -> Statement
 }
 
 /// See [`query`].
+pub(crate) fn query_as<'q, T: FromRow>(action: &'static str, sql: impl SqlSafeStr) -> Statement<'q, T> {
+    Statement { action, sql: sql.into_sql_str(), parameters: Vec::new(), decode: |row| T::from_row(&row) }
+}
+
+/// See [`query`].
 pub(crate) fn query_scalar<'q, T: ColumnValue>(action: &'static str, sql: impl SqlSafeStr) -> Statement<'q, T> {
-    Statement { action, sql: sql.into_sql_str(), parameters: Vec::new(), decode: |row| row.get(0) }
+    Statement { action, sql: sql.into_sql_str(), parameters: Vec::new(), decode: |row| row.decode(0) }
 }
 
 /// See [`query`].
@@ -48,14 +57,58 @@ pub(crate) fn query_two_columns<'q, A: ColumnValue, B: ColumnValue>(
     action: &'static str,
     sql: impl SqlSafeStr,
 ) -> Statement<'q, (A, B)> {
-    Statement { action, sql: sql.into_sql_str(), parameters: Vec::new(), decode: |row| Ok((row.get(0)?, row.get(1)?)) }
+    Statement {
+        action,
+        sql: sql.into_sql_str(),
+        parameters: Vec::new(),
+        decode: |row| Ok((row.decode(0)?, row.decode(1)?)),
+    }
+}
+
+/// Fetches rows with a method of the database driver and wraps the driver's rows in [`DriverRow`].
+macro_rules! run_query {
+    ($statement:ident, $executor:ident, $fetch:ident, |$rows:ident, $wrap:ident| $wrapped:expr) => {
+        match $executor {
+            Executor::Pool(Database::Sqlite(database)) => {
+                let ($rows, $wrap) =
+                    ($statement.into_query::<Sqlite>().$fetch(&database.pool).await?, DriverRow::Sqlite);
+                Ok($wrapped)
+            }
+            Executor::Tx(Transaction::Sqlite(transaction)) => {
+                let ($rows, $wrap) =
+                    ($statement.into_query::<Sqlite>().$fetch(&mut **transaction).await?, DriverRow::Sqlite);
+                Ok($wrapped)
+            }
+            Executor::Pool(Database::Postgres(database)) => {
+                let fetch = $statement.into_query::<Postgres>().$fetch(&database.pool);
+                let ($rows, $wrap) = (run_with_statement_timeout(fetch).await?, DriverRow::Postgres);
+                Ok($wrapped)
+            }
+            Executor::Tx(Transaction::Postgres(transaction)) => {
+                let fetch = $statement.into_query::<Postgres>().$fetch(&mut **transaction);
+                let ($rows, $wrap) = (run_with_statement_timeout(fetch).await?, DriverRow::Postgres);
+                Ok($wrapped)
+            }
+        }
+    };
 }
 
 // The futures of the database driver are boxed, here and in the transactions of `Database`.
 // Otherwise, the compiler proves for each HTTP handler again that they are `Send`, which makes the build of `clew-api` slower.
 impl<'q, T> Statement<'q, T> {
+    /// Description of the statement in error messages.
+    pub(crate) fn action(&self) -> &'static str {
+        self.action
+    }
+
     pub(crate) fn bind(mut self, parameter: impl Into<Parameter<'q>>) -> Self {
         self.parameters.push(parameter.into());
+        self
+    }
+
+    /// Binds several parameters, which the macro [`params`] converts.
+    pub(crate) fn bind_all(mut self, parameters: impl IntoIterator<Item = Parameter<'q>>) -> Self {
+        self.parameters.extend(parameters);
         self
     }
 
@@ -111,22 +164,7 @@ impl<'q, T> Statement<'q, T> {
     }
 
     async fn fetch_rows(self, executor: Executor<'_>) -> Result<Vec<DriverRow>, sqlx::Error> {
-        Ok(match executor {
-            Executor::Pool(Database::Sqlite(database)) => {
-                wrap_driver_rows(self.into_query::<Sqlite>().fetch_all(&database.pool).await?, DriverRow::Sqlite)
-            }
-            Executor::Pool(Database::Postgres(database)) => wrap_driver_rows(
-                run_with_statement_timeout(self.into_query::<Postgres>().fetch_all(&database.pool)).await?,
-                DriverRow::Postgres,
-            ),
-            Executor::Tx(Transaction::Sqlite(transaction)) => {
-                wrap_driver_rows(self.into_query::<Sqlite>().fetch_all(&mut **transaction).await?, DriverRow::Sqlite)
-            }
-            Executor::Tx(Transaction::Postgres(transaction)) => wrap_driver_rows(
-                run_with_statement_timeout(self.into_query::<Postgres>().fetch_all(&mut **transaction)).await?,
-                DriverRow::Postgres,
-            ),
-        })
+        run_query!(self, executor, fetch_all, |rows, wrap| rows.into_iter().map(wrap).collect())
     }
 
     pub(crate) async fn fetch_optional<'e>(self, executor: impl Into<Executor<'e>>) -> Result<Option<T>, StoreError> {
@@ -136,24 +174,7 @@ impl<'q, T> Statement<'q, T> {
     }
 
     async fn fetch_row(self, executor: Executor<'_>) -> Result<Option<DriverRow>, sqlx::Error> {
-        Ok(match executor {
-            Executor::Pool(Database::Sqlite(database)) => {
-                self.into_query::<Sqlite>().fetch_optional(&database.pool).await?.map(DriverRow::Sqlite)
-            }
-            Executor::Pool(Database::Postgres(database)) => {
-                run_with_statement_timeout(self.into_query::<Postgres>().fetch_optional(&database.pool))
-                    .await?
-                    .map(DriverRow::Postgres)
-            }
-            Executor::Tx(Transaction::Sqlite(transaction)) => {
-                self.into_query::<Sqlite>().fetch_optional(&mut **transaction).await?.map(DriverRow::Sqlite)
-            }
-            Executor::Tx(Transaction::Postgres(transaction)) => {
-                run_with_statement_timeout(self.into_query::<Postgres>().fetch_optional(&mut **transaction))
-                    .await?
-                    .map(DriverRow::Postgres)
-            }
-        })
+        run_query!(self, executor, fetch_optional, |row, wrap| row.map(wrap))
     }
 
     /// Fails if the query returns no rows.
@@ -197,10 +218,6 @@ impl SqlDialect for Postgres {
     }
 }
 
-fn wrap_driver_rows<R>(found: Vec<R>, wrap: fn(R) -> DriverRow) -> Vec<DriverRow> {
-    found.into_iter().map(wrap).collect()
-}
-
 impl<'e> From<&'e Database> for Executor<'e> {
     fn from(database: &'e Database) -> Self {
         Self::Pool(database)
@@ -212,6 +229,15 @@ impl<'e> From<&'e mut Transaction> for Executor<'e> {
         Self::Tx(transaction)
     }
 }
+
+/// Converts values of different types to an array of parameters for [`Statement::bind_all`].
+macro_rules! params {
+    ($($value:expr),+ $(,)?) => {
+        [$($crate::database::Parameter::from($value)),+]
+    };
+}
+
+pub(crate) use params;
 
 macro_rules! parameters {
     ($($type:ty => $kind:ident($value:ident) $become:expr;)*) => {$(
@@ -239,6 +265,16 @@ parameters! {
     &'q str => Text(value) value.into();
     Vec<u8> => Bytes(value) value.into();
     &'q [u8] => Bytes(value) value.into();
+    &'q AccessKeyId => Text(value) value.as_str().into();
+    &'q DomainId => Text(value) value.as_str().into();
+    &'q GroupId => Text(value) value.as_str().into();
+    &'q InstanceId => Text(value) value.as_str().into();
+    &'q NetworkZone => Text(value) value.as_str().into();
+    &'q NodeId => Text(value) value.as_str().into();
+    &'q PolicyId => Text(value) value.as_str().into();
+    &'q ProjectId => Text(value) value.as_str().into();
+    &'q RequestId => Text(value) value.as_str().into();
+    &'q UserId => Text(value) value.as_str().into();
 }
 
 impl<'q> From<&'q Option<String>> for Parameter<'q> {

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use clew_model::{AccessKeyId, AuditEvent, AuditOrigin, UserId};
+use clew_model::{AccessKeyId, AuditOrigin, UserId};
 use secrecy::SecretString;
 use serde_json::json;
 
-use crate::database::row_mapping::parse_column;
-use crate::database::{Row, Transaction, query, query_scalar};
+use crate::database::{Statement, Transaction, impl_from_row, params, query, query_as, query_scalar};
 use crate::error::StoreError;
 use crate::identities::credential_revocation::{UsersAffectedByChange, revoke_temporary_access_keys, revoke_tokens};
 use crate::identities::users::{User, require_user};
@@ -64,6 +63,8 @@ pub struct AccessKeyMetadata {
     pub last_used_at: Option<i64>,
 }
 
+impl_from_row! { AccessKeyMetadata { id, user_id, enabled, created_at, last_used_at } }
+
 impl IdentityStore<'_> {
     /// Creates an access key. Fails with [`StoreError::TooManyKeys`] if the user already has two keys.
     pub async fn create_access_key(
@@ -76,19 +77,21 @@ impl IdentityStore<'_> {
         let mut tx = self.store.begin_audited_transaction("create an access key").await?;
         let user = require_user(tx.transaction(), user).await?;
         let count: i64 = query_scalar(tx.description(), "SELECT COUNT(*) FROM access_keys WHERE user_id = $1")
-            .bind(user.id.as_str())
+            .bind(&user.id)
             .fetch_one(tx.transaction())
             .await?;
         if count >= i64::from(MAX_ACCESS_KEYS_PER_USER) {
-            return Err(StoreError::TooManyKeys { limit: MAX_ACCESS_KEYS_PER_USER });
+            return Err(StoreError::TooManyKeys(MAX_ACCESS_KEYS_PER_USER));
         }
         self.insert_access_key(tx.transaction(), &user.id, id, secret).await?;
-        let event = AuditEvent {
-            domain_id: Some(user.domain_id),
-            detail: json!({ "user": user.name, "user_id": user.id }),
-            ..AuditEvent::for_successful_operation(by, "CreateAccessKey", id.as_str())
-        };
-        tx.commit_with_event(&event).await
+        tx.commit_domain_change(
+            by,
+            "CreateAccessKey",
+            id.as_str(),
+            user.domain_id,
+            json!({ "user": user.name, "user_id": user.id }),
+        )
+        .await
     }
 
     pub(crate) async fn insert_access_key(
@@ -103,10 +106,7 @@ impl IdentityStore<'_> {
             "create an access key",
             "INSERT INTO access_keys (id, user_id, secret, created_at) VALUES ($1, $2, $3, $4)",
         )
-        .bind(id.as_str())
-        .bind(user.as_str())
-        .bind(sealed)
-        .bind(self.store.clock.unix_seconds())
+        .bind_all(params![id, user, sealed, self.store.clock.unix_seconds()])
         .execute_insert(transaction, "an access key", id.as_str())
         .await
     }
@@ -115,20 +115,18 @@ impl IdentityStore<'_> {
     pub async fn list_access_keys(self, user: &UserId) -> Result<Vec<AccessKeyMetadata>, StoreError> {
         let statement =
             "SELECT id, user_id, enabled, created_at, last_used_at FROM access_keys WHERE user_id = $1 ORDER BY rowid";
-        let rows = query("list access keys", statement).bind(user.as_str()).fetch_all(&self.store.database).await?;
-        rows.iter().map(access_key_from_row).collect()
+        query_as("list access keys", statement).bind(user).fetch_all(&self.store.database).await
     }
 
     /// Returns a permanent access key by id, without its secret.
     pub async fn find_access_key_metadata(self, id: &AccessKeyId) -> Result<Option<AccessKeyMetadata>, StoreError> {
-        let row = query(
+        query_as(
             "look up an access key",
             "SELECT id, user_id, enabled, created_at, last_used_at FROM access_keys WHERE id = $1",
         )
-        .bind(id.as_str())
+        .bind(id)
         .fetch_optional(&self.store.database)
-        .await?;
-        row.as_ref().map(access_key_from_row).transpose()
+        .await
     }
 
     /// Enables or disables an access key. Returns false if the key does not exist.
@@ -139,61 +137,45 @@ impl IdentityStore<'_> {
         id: &AccessKeyId,
         enabled: bool,
     ) -> Result<bool, StoreError> {
-        let mut tx = self.store.begin_audited_transaction("change an access key").await?;
-        let users: Vec<String> =
-            query_scalar(tx.description(), "UPDATE access_keys SET enabled = $1 WHERE id = $2 RETURNING user_id")
-                .bind(enabled)
-                .bind(id.as_str())
-                .fetch_all(tx.transaction())
-                .await?;
-        let Some(user) = users.first() else { return Ok(false) };
-        let event =
-            self.revoke_credentials_if_key_unusable(tx.transaction(), by, "UpdateAccessKey", id, user, enabled).await?;
-        tx.commit_with_event(&event).await?;
-        Ok(true)
+        let change =
+            query_scalar("change an access key", "UPDATE access_keys SET enabled = $1 WHERE id = $2 RETURNING user_id")
+                .bind_all(params![enabled, id]);
+        self.execute_access_key_change(by, "UpdateAccessKey", id, change, enabled).await
     }
 
     /// Removes an access key and revokes the user's tokens and temporary keys.
     /// Returns false if the access key does not exist.
     pub async fn remove_access_key(self, by: &AuditOrigin, id: &AccessKeyId) -> Result<bool, StoreError> {
-        let mut tx = self.store.begin_audited_transaction("remove an access key").await?;
-        let users: Vec<String> =
-            query_scalar(tx.description(), "DELETE FROM access_keys WHERE id = $1 RETURNING user_id")
-                .bind(id.as_str())
-                .fetch_all(tx.transaction())
-                .await?;
-        let Some(user) = users.first() else { return Ok(false) };
-        let event =
-            self.revoke_credentials_if_key_unusable(tx.transaction(), by, "DeleteAccessKey", id, user, false).await?;
-        tx.commit_with_event(&event).await?;
-        Ok(true)
+        let change =
+            query_scalar("remove an access key", "DELETE FROM access_keys WHERE id = $1 RETURNING user_id").bind(id);
+        self.execute_access_key_change(by, "DeleteAccessKey", id, change, false).await
     }
 
-    async fn revoke_credentials_if_key_unusable(
+    /// `change` returns the id of the user. If the key is not usable afterwards, revokes the user's other credentials.
+    async fn execute_access_key_change(
         self,
-        transaction: &mut Transaction,
         by: &AuditOrigin,
         operation: &str,
         id: &AccessKeyId,
-        user: &str,
+        change: Statement<'_, String>,
         usable: bool,
-    ) -> Result<AuditEvent, StoreError> {
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.store.begin_audited_transaction(change.action()).await?;
+        let Some(user) = change.fetch_all(tx.transaction()).await?.into_iter().next() else { return Ok(false) };
         let user: UserId = user.parse().map_err(StoreError::corrupt_value_error("user_id"))?;
-        let user = require_user(transaction, &user).await?;
+        let user = require_user(tx.transaction(), &user).await?;
         let (mut tokens, mut keys) = (0, 0);
         if !usable {
             let now = self.store.clock.unix_seconds();
-            tokens = revoke_tokens(transaction, UsersAffectedByChange::User(&user.id), now).await?;
-            keys = revoke_temporary_access_keys(transaction, &user.id, now).await?;
+            tokens = revoke_tokens(tx.transaction(), UsersAffectedByChange::User(&user.id), now).await?;
+            keys = revoke_temporary_access_keys(tx.transaction(), &user.id, now).await?;
         }
-        Ok(AuditEvent {
-            domain_id: Some(user.domain_id),
-            detail: json!({
-                "user": user.name, "user_id": user.id, "enabled": usable,
-                "tokens_revoked": tokens, "temporary_keys_revoked": keys,
-            }),
-            ..AuditEvent::for_successful_operation(by, operation, id.as_str())
-        })
+        let detail = json!({
+            "user": user.name, "user_id": user.id, "enabled": usable,
+            "tokens_revoked": tokens, "temporary_keys_revoked": keys,
+        });
+        tx.commit_domain_change(by, operation, id.as_str(), user.domain_id, detail).await?;
+        Ok(true)
     }
 
     /// Records the use of a permanent access key, at most once per minute.
@@ -208,8 +190,7 @@ impl IdentityStore<'_> {
             "record the use of an access key",
             "UPDATE access_keys SET last_used_at = $1 WHERE id = $2 AND COALESCE(last_used_at, 0) < $1",
         )
-        .bind(now)
-        .bind(key.id.as_str())
+        .bind_all(params![now, &key.id])
         .execute(&self.store.database)
         .await?;
         Ok(())
@@ -221,11 +202,11 @@ impl IdentityStore<'_> {
             "look up an access key",
             "SELECT user_id, secret, enabled, last_used_at FROM access_keys WHERE id = $1",
         )
-        .bind(id.as_str())
+        .bind(id)
         .fetch_optional(&self.store.database)
         .await?;
         let Some(row) = row else { return self.find_temporary_access_key(id).await };
-        let user_id = parse_column::<UserId>(&row, "user_id")?;
+        let user_id = row.get("user_id")?;
         let Some(user) = self.find_user(&user_id).await? else { return Ok(None) };
         let sealed: Vec<u8> = row.get("secret")?;
         let enabled = row.get("enabled")?;
@@ -245,14 +226,4 @@ impl IdentityStore<'_> {
 
 fn associated_data_for_access_key_secret(id: &AccessKeyId) -> AssociatedData<'_> {
     AssociatedData { table: "access_keys", column: "secret", row: id.as_str() }
-}
-
-fn access_key_from_row(row: &Row) -> Result<AccessKeyMetadata, StoreError> {
-    Ok(AccessKeyMetadata {
-        id: parse_column(row, "id")?,
-        user_id: parse_column(row, "user_id")?,
-        enabled: row.get("enabled")?,
-        created_at: row.get("created_at")?,
-        last_used_at: row.get("last_used_at")?,
-    })
 }

@@ -3,7 +3,7 @@
 use clew_model::{GroupId, PolicyId, UserId};
 use sqlx::AssertSqlSafe;
 
-use crate::database::{Transaction, query};
+use crate::database::{Transaction, params, query};
 use crate::error::StoreError;
 
 #[derive(Debug, Clone, Copy)]
@@ -40,7 +40,7 @@ pub(crate) async fn revoke_tokens(
         "UPDATE tokens SET revoked_at = $1 WHERE revoked_at IS NULL AND expires_at > $1 AND user_id IN ({users})"
     );
     let revoked =
-        query("revoke tokens", AssertSqlSafe(statement)).bind(now).bind(id).execute(&mut *transaction).await?;
+        query("revoke tokens", AssertSqlSafe(statement)).bind_all(params![now, id]).execute(&mut *transaction).await?;
     if revoked > 0 {
         revoke_temporary_keys_of_revoked_tokens(transaction, users, id, now).await?;
     }
@@ -59,7 +59,10 @@ pub(crate) async fn revoke_temporary_keys_of_revoked_tokens(
         "UPDATE temporary_keys SET revoked_at = $1 WHERE revoked_at IS NULL AND expires_at > $1 AND issued_for IN \
              (SELECT hash FROM tokens WHERE revoked_at IS NOT NULL AND user_id IN ({users}))"
     );
-    query("revoke temporary access keys", AssertSqlSafe(statement)).bind(now).bind(id).execute(transaction).await
+    query("revoke temporary access keys", AssertSqlSafe(statement))
+        .bind_all(params![now, id])
+        .execute(transaction)
+        .await
 }
 
 /// Returns the number of revoked keys.
@@ -72,8 +75,7 @@ pub(crate) async fn revoke_temporary_access_keys(
         "revoke temporary access keys",
         "UPDATE temporary_keys SET revoked_at = $1 WHERE revoked_at IS NULL AND expires_at > $1 AND user_id = $2",
     )
-    .bind(now)
-    .bind(user.as_str())
+    .bind_all(params![now, user])
     .execute(transaction)
     .await
 }

@@ -1,14 +1,13 @@
 //! Queries for user groups.
 
-use clew_model::{AuditEvent, AuditOrigin, DomainId, GroupId, UserId};
+use clew_model::{AuditOrigin, DomainId, GroupId, UserId};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
-use crate::database::row_mapping::parse_column;
-use crate::database::{Executor, Row, Transaction, query};
+use crate::database::{Executor, Transaction, impl_from_row, params, query, query_as};
 use crate::error::StoreError;
 use crate::identities::credential_revocation::{UsersAffectedByChange, revoke_tokens};
-use crate::identities::users::{User, require_user, user_from_row};
+use crate::identities::users::{User, require_user};
 use crate::policies::limit_checks::check_policy_limits;
 use crate::store_handles::IdentityStore;
 use crate::tenants::projects::ensure_iam_domain_exists;
@@ -36,30 +35,19 @@ impl IdentityStore<'_> {
             "create a group",
             "INSERT INTO user_groups (id, domain_id, name, description, created_at) VALUES ($1, $2, $3, $4, $5)",
         )
-        .bind(id.as_str())
-        .bind(domain.as_str())
-        .bind(name)
-        .bind(description)
-        .bind(self.store.clock.unix_seconds())
+        .bind_all(params![&id, domain, name, description, self.store.clock.unix_seconds()])
         .execute_insert(tx.transaction(), "a group", name)
         .await?;
-        let event = AuditEvent {
-            domain_id: Some(domain.clone()),
-            detail: json!({ "id": id }),
-            ..AuditEvent::for_successful_operation(by, "CreateGroup", name)
-        };
-        tx.commit_with_event(&event).await?;
+        tx.commit_domain_change(by, "CreateGroup", name, domain.clone(), json!({ "id": id })).await?;
         Ok(id)
     }
 
     /// Returns all groups in a domain, sorted by name.
     pub async fn list_groups(self, domain: &DomainId) -> Result<Vec<Group>, StoreError> {
-        let rows =
-            query("list groups", AssertSqlSafe(format!("{SELECT_GROUPS_SQL} WHERE domain_id = $1 ORDER BY name")))
-                .bind(domain.as_str())
-                .fetch_all(&self.store.database)
-                .await?;
-        rows.iter().map(group_from_row).collect()
+        query_as("list groups", AssertSqlSafe(format!("{SELECT_GROUPS_SQL} WHERE domain_id = $1 ORDER BY name")))
+            .bind(domain)
+            .fetch_all(&self.store.database)
+            .await
     }
 
     /// Returns a group by id.
@@ -73,16 +61,15 @@ impl IdentityStore<'_> {
         let Some(before) = find_group(tx.transaction(), id).await? else { return Ok(false) };
         let tokens =
             revoke_tokens(tx.transaction(), UsersAffectedByChange::Group(id), self.store.clock.unix_seconds()).await?;
-        query(tx.description(), "DELETE FROM user_groups WHERE id = $1")
-            .bind(id.as_str())
-            .execute(tx.transaction())
-            .await?;
-        let event = AuditEvent {
-            domain_id: Some(before.domain_id),
-            detail: json!({ "id": id, "tokens_revoked": tokens }),
-            ..AuditEvent::for_successful_operation(by, "DeleteGroup", before.name)
-        };
-        tx.commit_with_event(&event).await?;
+        query(tx.description(), "DELETE FROM user_groups WHERE id = $1").bind(id).execute(tx.transaction()).await?;
+        tx.commit_domain_change(
+            by,
+            "DeleteGroup",
+            before.name,
+            before.domain_id,
+            json!({ "id": id, "tokens_revoked": tokens }),
+        )
+        .await?;
         Ok(true)
     }
 
@@ -117,11 +104,8 @@ impl IdentityStore<'_> {
         if user.domain_id != group.domain_id {
             return Err(StoreError::Unknown { what: "user", name: user.id.to_string() });
         }
-        let changed = query(tx.description(), statement)
-            .bind(group.id.as_str())
-            .bind(user.id.as_str())
-            .execute(tx.transaction())
-            .await?;
+        let changed =
+            query(tx.description(), statement).bind_all(params![&group.id, &user.id]).execute(tx.transaction()).await?;
         if changed == 0 {
             return Ok(false);
         }
@@ -132,22 +116,23 @@ impl IdentityStore<'_> {
         let tokens =
             revoke_tokens(tx.transaction(), UsersAffectedByChange::User(&user.id), self.store.clock.unix_seconds())
                 .await?;
-        let event = AuditEvent {
-            domain_id: Some(group.domain_id),
-            detail: json!({ "group_id": group.id, "user": user.name, "user_id": user.id, "tokens_revoked": tokens }),
-            ..AuditEvent::for_successful_operation(by, operation, group.name)
-        };
-        tx.commit_with_event(&event).await?;
+        tx.commit_domain_change(
+            by,
+            operation,
+            group.name,
+            group.domain_id,
+            json!({ "group_id": group.id, "user": user.name, "user_id": user.id, "tokens_revoked": tokens }),
+        )
+        .await?;
         Ok(true)
     }
 
     /// Returns the members of a group, sorted by name.
     pub async fn list_group_members(self, group: &GroupId) -> Result<Vec<User>, StoreError> {
-        let rows = query("list the members of a group", SELECT_GROUP_MEMBERS_SQL)
-            .bind(group.as_str())
+        query_as("list the members of a group", SELECT_GROUP_MEMBERS_SQL)
+            .bind(group)
             .fetch_all(&self.store.database)
-            .await?;
-        rows.iter().map(user_from_row).collect()
+            .await
     }
 }
 
@@ -164,25 +149,17 @@ pub struct Group {
     pub description: String,
 }
 
+impl_from_row! { Group { id, name, domain_id, description } }
+
 async fn find_group<'e>(executor: impl Into<Executor<'e>>, id: &GroupId) -> Result<Option<Group>, StoreError> {
-    let row = query("look up a group", AssertSqlSafe(format!("{SELECT_GROUPS_SQL} WHERE id = $1")))
-        .bind(id.as_str())
+    query_as("look up a group", AssertSqlSafe(format!("{SELECT_GROUPS_SQL} WHERE id = $1")))
+        .bind(id)
         .fetch_optional(executor)
-        .await?;
-    row.as_ref().map(group_from_row).transpose()
+        .await
 }
 
 /// Fails with [`StoreError::Unknown`] if the group does not exist.
 pub(crate) async fn require_group(transaction: &mut Transaction, id: &GroupId) -> Result<Group, StoreError> {
     let found = find_group(transaction, id).await?;
     found.ok_or_else(|| StoreError::Unknown { what: "group", name: id.to_string() })
-}
-
-fn group_from_row(row: &Row) -> Result<Group, StoreError> {
-    Ok(Group {
-        id: parse_column(row, "id")?,
-        name: row.get("name")?,
-        domain_id: parse_column(row, "domain_id")?,
-        description: row.get("description")?,
-    })
 }

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use clew_model::{AccessKeyId, AuditEvent, AuditOrigin, UserId};
+use clew_model::{AccessKeyId, AuditOrigin, UserId};
 use secrecy::SecretString;
 use serde_json::json;
 
-use crate::database::row_mapping::{parse_column, read_hash_column};
-use crate::database::{Transaction, query, query_scalar};
+use crate::database::{Transaction, params, query, query_scalar};
 use crate::error::StoreError;
 use crate::identities::access_keys::{AccessKey, TemporaryAccessKeyValidity};
 use crate::identities::users::require_user;
@@ -61,21 +60,17 @@ impl IdentityStore<'_> {
             "INSERT INTO temporary_keys (id, user_id, secret, token_hash, created_at, expires_at, issued_for) \
              VALUES ($1, $2, $3, $4, $5, $6, $7)",
         )
-        .bind(new.id.as_str())
-        .bind(new.user_id.as_str())
-        .bind(sealed)
-        .bind(new.token_hash.as_slice())
-        .bind(now)
-        .bind(new.expires_at)
-        .bind(token)
+        .bind_all(params![&new.id, &new.user_id, sealed, new.token_hash.as_slice(), now, new.expires_at, token])
         .execute_insert(tx.transaction(), "an access key", new.id.as_str())
         .await?;
-        let event = AuditEvent {
-            domain_id: Some(user.domain_id),
-            detail: json!({ "user": user.name, "user_id": user.id, "expires_at": new.expires_at }),
-            ..AuditEvent::for_successful_operation(by, "CreateTemporaryAccessKey", new.id.as_str())
-        };
-        tx.commit_with_event(&event).await
+        tx.commit_domain_change(
+            by,
+            "CreateTemporaryAccessKey",
+            new.id.as_str(),
+            user.domain_id,
+            json!({ "user": user.name, "user_id": user.id, "expires_at": new.expires_at }),
+        )
+        .await
     }
 
     /// Returns a temporary access key by id, even if the key has expired or was revoked.
@@ -85,14 +80,14 @@ impl IdentityStore<'_> {
             "SELECT user_id, secret, token_hash, expires_at, revoked_at IS NOT NULL AS revoked \
              FROM temporary_keys WHERE id = $1",
         )
-        .bind(id.as_str())
+        .bind(id)
         .fetch_optional(&self.store.database)
         .await?;
         let Some(row) = row else { return Ok(None) };
-        let Some(user) = self.find_user(&parse_column::<UserId>(&row, "user_id")?).await? else { return Ok(None) };
+        let Some(user) = self.find_user(&row.get("user_id")?).await? else { return Ok(None) };
         let sealed: Vec<u8> = row.get("secret")?;
         let temporary = TemporaryAccessKeyValidity {
-            token_hash: read_hash_column(&row, "token_hash")?,
+            token_hash: row.get("token_hash")?,
             expires_at: row.get("expires_at")?,
             revoked: row.get("revoked")?,
         };
@@ -122,14 +117,13 @@ async fn ensure_issuing_credentials_are_valid(
                 action,
                 "SELECT COUNT(*) FROM tokens WHERE hash = $1 AND revoked_at IS NULL AND expires_at > $2",
             )
-            .bind(hash.as_slice())
-            .bind(now)
+            .bind_all(params![hash.as_slice(), now])
             .fetch_one(transaction)
             .await?
         }
         IssuingCredentials::Key(id) => {
             query_scalar(action, "SELECT COUNT(*) FROM access_keys WHERE id = $1 AND enabled")
-                .bind(id.as_str())
+                .bind(id)
                 .fetch_one(transaction)
                 .await?
         }

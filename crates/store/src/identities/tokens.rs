@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use clew_model::{AuditEvent, AuditOrigin, ProjectId, UserId};
+use clew_model::{AuditOrigin, ProjectId, UserId};
+use serde_json::Value;
 
-use crate::database::row_mapping::{parse_column, parse_nullable_column};
-use crate::database::{query, query_scalar};
+use crate::database::{params, query, query_scalar};
 use crate::error::StoreError;
 use crate::identities::credential_revocation::revoke_temporary_keys_of_revoked_tokens;
 use crate::store_handles::IdentityStore;
@@ -82,13 +82,15 @@ impl IdentityStore<'_> {
             "INSERT INTO tokens (hash, user_id, scope_project, methods, issued_at, expires_at, origin) VALUES ($1, \
              $2, $3, $4, $5, $6, $7)",
         )
-        .bind(token.hash.as_slice())
-        .bind(token.user_id.as_str())
-        .bind(token.scope_project.as_ref().map(clew_model::ProjectId::as_str))
-        .bind(token.issued_by_methods.join(","))
-        .bind(token.issued_at)
-        .bind(token.expires_at)
-        .bind(token.origin.name())
+        .bind_all(params![
+            token.hash.as_slice(),
+            &token.user_id,
+            token.scope_project.as_ref(),
+            token.issued_by_methods.join(","),
+            token.issued_at,
+            token.expires_at,
+            token.origin.name()
+        ])
         .execute(&self.store.database)
         .await?;
         Ok(())
@@ -105,15 +107,15 @@ impl IdentityStore<'_> {
         .fetch_optional(&self.store.database)
         .await?;
         let Some(row) = row else { return Ok(None) };
-        let Some(user) = self.find_user(&parse_column::<UserId>(&row, "user_id")?).await? else { return Ok(None) };
+        let Some(user) = self.find_user(&row.get("user_id")?).await? else { return Ok(None) };
         let methods: String = row.get("methods")?;
         Ok(Some(StoredToken {
             user: Arc::new(user),
-            scope_project: parse_nullable_column(&row, "scope_project")?,
+            scope_project: row.get("scope_project")?,
             issued_by_methods: methods.split(',').map(str::to_owned).collect(),
             issued_at: row.get("issued_at")?,
             expires_at: row.get("expires_at")?,
-            origin: TokenOrigin::from_name(&row.get::<String, _>("origin")?),
+            origin: TokenOrigin::from_name(&row.get::<String>("origin")?),
             revoked: row.get("revoked")?,
         }))
     }
@@ -125,8 +127,7 @@ impl IdentityStore<'_> {
             tx.description(),
             "UPDATE tokens SET revoked_at = $1 WHERE hash = $2 AND revoked_at IS NULL RETURNING user_id",
         )
-        .bind(self.store.clock.unix_seconds())
-        .bind(hash.as_slice())
+        .bind_all(params![self.store.clock.unix_seconds(), hash.as_slice()])
         .fetch_all(tx.transaction())
         .await?;
         let Some(user) = users.first() else { return Ok(false) };
@@ -134,11 +135,7 @@ impl IdentityStore<'_> {
         revoke_temporary_keys_of_revoked_tokens(tx.transaction(), "SELECT $2", user, now).await?;
         let user =
             require_user(tx.transaction(), &user.parse().map_err(StoreError::corrupt_value_error("user_id"))?).await?;
-        let event = AuditEvent {
-            domain_id: Some(user.domain_id),
-            ..AuditEvent::for_successful_operation(by, "RevokeToken", user.name)
-        };
-        tx.commit_with_event(&event).await?;
+        tx.commit_domain_change(by, "RevokeToken", user.name, user.domain_id, Value::Null).await?;
         Ok(true)
     }
 

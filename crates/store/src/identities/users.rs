@@ -2,12 +2,11 @@
 
 use std::fmt;
 
-use clew_model::{AuditEvent, AuditOrigin, DomainId, UserId};
+use clew_model::{AuditOrigin, DomainId, UserId};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
-use crate::database::row_mapping::parse_column;
-use crate::database::{Executor, Row, Transaction, query, query_scalar};
+use crate::database::{Executor, Transaction, impl_from_row, params, query, query_as, query_scalar};
 use crate::error::StoreError;
 use crate::identities::credential_revocation::{UsersAffectedByChange, revoke_temporary_access_keys, revoke_tokens};
 use crate::store_handles::IdentityStore;
@@ -33,6 +32,8 @@ pub struct User {
     /// Description.
     pub description: String,
 }
+
+impl_from_row! { User { id, name, domain_id, domain_name, password_hash, enabled, administrator, description } }
 
 impl fmt::Debug for User {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -84,12 +85,14 @@ impl IdentityStore<'_> {
         let mut tx = self.store.begin_audited_transaction("create a user").await?;
         ensure_iam_domain_exists(tx.transaction(), domain).await?;
         let id = insert_user(tx.transaction(), domain, new, self.store.clock.unix_seconds()).await?;
-        let event = AuditEvent {
-            domain_id: Some(domain.clone()),
-            detail: json!({ "id": id, "administrator": new.administrator }),
-            ..AuditEvent::for_successful_operation(by, "CreateUser", &new.name)
-        };
-        tx.commit_with_event(&event).await?;
+        tx.commit_domain_change(
+            by,
+            "CreateUser",
+            &new.name,
+            domain.clone(),
+            json!({ "id": id, "administrator": new.administrator }),
+        )
+        .await?;
         Ok(id)
     }
 
@@ -104,11 +107,7 @@ impl IdentityStore<'_> {
             "UPDATE users SET password_hash = COALESCE($2, password_hash), enabled = COALESCE($3, enabled), \
                  administrator = COALESCE($4, administrator), description = COALESCE($5, description) WHERE id = $1",
         )
-        .bind(id.as_str())
-        .bind(&update.password_hash)
-        .bind(update.enabled)
-        .bind(update.administrator)
-        .bind(&update.description)
+        .bind_all(params![id, &update.password_hash, update.enabled, update.administrator, &update.description])
         .execute(tx.transaction())
         .await?;
         ensure_domain_has_administrator(tx.transaction(), &before).await?;
@@ -121,16 +120,18 @@ impl IdentityStore<'_> {
         if locked_out {
             keys = revoke_temporary_access_keys(tx.transaction(), id, now).await?;
         }
-        let event = AuditEvent {
-            domain_id: Some(before.domain_id),
-            detail: json!({
+        tx.commit_domain_change(
+            by,
+            "UpdateUser",
+            before.name,
+            before.domain_id,
+            json!({
                 "id": id, "new_password": update.password_hash.is_some(), "enabled": update.enabled,
                 "administrator": update.administrator, "description": update.description,
                 "tokens_revoked": tokens, "temporary_keys_revoked": keys,
             }),
-            ..AuditEvent::for_successful_operation(by, "UpdateUser", before.name)
-        };
-        tx.commit_with_event(&event).await?;
+        )
+        .await?;
         Ok(true)
     }
 
@@ -139,14 +140,9 @@ impl IdentityStore<'_> {
     pub async fn remove_user(self, by: &AuditOrigin, id: &UserId) -> Result<bool, StoreError> {
         let mut tx = self.store.begin_audited_transaction("remove a user").await?;
         let Some(before) = find_user(tx.transaction(), id).await? else { return Ok(false) };
-        query(tx.description(), "DELETE FROM users WHERE id = $1").bind(id.as_str()).execute(tx.transaction()).await?;
+        query(tx.description(), "DELETE FROM users WHERE id = $1").bind(id).execute(tx.transaction()).await?;
         ensure_domain_has_administrator(tx.transaction(), &before).await?;
-        let event = AuditEvent {
-            domain_id: Some(before.domain_id),
-            detail: json!({ "id": id }),
-            ..AuditEvent::for_successful_operation(by, "DeleteUser", before.name)
-        };
-        tx.commit_with_event(&event).await?;
+        tx.commit_domain_change(by, "DeleteUser", before.name, before.domain_id, json!({ "id": id })).await?;
         Ok(true)
     }
 
@@ -157,23 +153,18 @@ impl IdentityStore<'_> {
 
     /// Returns a user by domain name and user name.
     pub async fn find_user_by_name(self, domain: &str, name: &str) -> Result<Option<User>, StoreError> {
-        let row =
-            query("look up a user", AssertSqlSafe(format!("{SELECT_USERS_SQL} WHERE d.name = $1 AND u.name = $2")))
-                .bind(domain)
-                .bind(name)
-                .fetch_optional(&self.store.database)
-                .await?;
-        row.as_ref().map(user_from_row).transpose()
+        query_as("look up a user", AssertSqlSafe(format!("{SELECT_USERS_SQL} WHERE d.name = $1 AND u.name = $2")))
+            .bind_all(params![domain, name])
+            .fetch_optional(&self.store.database)
+            .await
     }
 
     /// Returns all users in a domain, sorted by name.
     pub async fn list_users(self, domain: &DomainId) -> Result<Vec<User>, StoreError> {
-        let rows =
-            query("list users", AssertSqlSafe(format!("{SELECT_USERS_SQL} WHERE u.domain_id = $1 ORDER BY u.name")))
-                .bind(domain.as_str())
-                .fetch_all(&self.store.database)
-                .await?;
-        rows.iter().map(user_from_row).collect()
+        query_as("list users", AssertSqlSafe(format!("{SELECT_USERS_SQL} WHERE u.domain_id = $1 ORDER BY u.name")))
+            .bind(domain)
+            .fetch_all(&self.store.database)
+            .await
     }
 }
 
@@ -189,24 +180,17 @@ pub(crate) async fn insert_user(
         "INSERT INTO users (id, domain_id, name, password_hash, administrator, description, created_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
-    .bind(id.as_str())
-    .bind(domain.as_str())
-    .bind(&new.name)
-    .bind(&new.password_hash)
-    .bind(new.administrator)
-    .bind(&new.description)
-    .bind(now)
+    .bind_all(params![&id, domain, &new.name, &new.password_hash, new.administrator, &new.description, now])
     .execute_insert(transaction, "a user", &new.name)
     .await?;
     Ok(id)
 }
 
 pub(crate) async fn find_user<'e>(executor: impl Into<Executor<'e>>, id: &UserId) -> Result<Option<User>, StoreError> {
-    let row = query("look up a user", AssertSqlSafe(format!("{SELECT_USERS_SQL} WHERE u.id = $1")))
-        .bind(id.as_str())
+    query_as("look up a user", AssertSqlSafe(format!("{SELECT_USERS_SQL} WHERE u.id = $1")))
+        .bind(id)
         .fetch_optional(executor)
-        .await?;
-    row.as_ref().map(user_from_row).transpose()
+        .await
 }
 
 /// Fails with [`StoreError::Unknown`] if the user does not exist.
@@ -225,21 +209,8 @@ async fn ensure_domain_has_administrator(transaction: &mut Transaction, before: 
         "count administrators",
         "SELECT COUNT(*) FROM users WHERE domain_id = $1 AND enabled AND administrator",
     )
-    .bind(before.domain_id.as_str())
+    .bind(&before.domain_id)
     .fetch_one(transaction)
     .await?;
-    if left == 0 { Err(StoreError::LastAdministrator { name: before.name.clone() }) } else { Ok(()) }
-}
-
-pub(crate) fn user_from_row(row: &Row) -> Result<User, StoreError> {
-    Ok(User {
-        id: parse_column(row, "id")?,
-        name: row.get("name")?,
-        domain_id: parse_column(row, "domain_id")?,
-        domain_name: row.get("domain_name")?,
-        password_hash: row.get("password_hash")?,
-        enabled: row.get("enabled")?,
-        administrator: row.get("administrator")?,
-        description: row.get("description")?,
-    })
+    if left == 0 { Err(StoreError::LastAdministrator(before.name.clone())) } else { Ok(()) }
 }

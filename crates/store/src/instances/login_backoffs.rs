@@ -7,8 +7,7 @@ use std::time::Duration;
 use clew_model::{Failure, InstanceId, Node, NodeId};
 use secrecy::ExposeSecret;
 
-use crate::database::row_mapping::{duration_to_millis, parse_column};
-use crate::database::{Row, query};
+use crate::database::{FromRow, duration_to_millis, impl_from_row, params, query, query_as};
 use crate::error::StoreError;
 use crate::store_handles::InstanceStore;
 
@@ -41,6 +40,8 @@ pub struct LoginBackoff {
     pub retry_at: i64,
 }
 
+impl_from_row! { LoginBackoff { refusals, reason, refused_at, retry_at } }
+
 /// Permission to attempt a login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LoginPermitDecision {
@@ -64,14 +65,13 @@ const MAX_REFUSAL_REASON_LEN: usize = 1000;
 impl InstanceStore<'_> {
     /// Returns the login backoff of a node, or `None` if the node accepted the last login.
     pub async fn find_login_backoff(self, node: &NodeId) -> Result<Option<LoginBackoff>, StoreError> {
-        let row = query(
+        query_as(
             "look up refused logins",
             "SELECT refusals, reason, refused_at, retry_at FROM login_backoffs WHERE node_id = $1",
         )
-        .bind(node.as_str())
+        .bind(node)
         .fetch_optional(&self.store.database)
-        .await?;
-        row.as_ref().map(login_backoff_from_row).transpose()
+        .await
     }
 
     /// Returns the login backoffs of an instance's nodes. Nodes that accepted the last login have no login backoff.
@@ -81,10 +81,10 @@ impl InstanceStore<'_> {
             "SELECT b.node_id, b.refusals, b.reason, b.refused_at, b.retry_at FROM login_backoffs b \
              JOIN nodes n ON n.id = b.node_id WHERE n.instance_id = $1 ORDER BY n.role, b.node_id",
         )
-        .bind(instance.as_str())
+        .bind(instance)
         .fetch_all(&self.store.database)
         .await?;
-        rows.iter().map(|row| Ok((parse_column(row, "node_id")?, login_backoff_from_row(row)?))).collect()
+        rows.iter().map(|row| Ok((row.get("node_id")?, LoginBackoff::from_row(row)?))).collect()
     }
 
     /// Requests a permit to log in to a node.
@@ -113,11 +113,13 @@ impl InstanceStore<'_> {
             "UPDATE login_backoffs SET refused_at = $1, retry_at = $2 \
              WHERE node_id = $3 AND refused_at = $4 AND retry_at = $5",
         )
-        .bind(now)
-        .bind(now.saturating_add(duration_to_millis(compute_login_retry_delay(backoff.refusals))))
-        .bind(node.as_str())
-        .bind(backoff.refused_at)
-        .bind(backoff.retry_at)
+        .bind_all(params![
+            now,
+            now.saturating_add(duration_to_millis(compute_login_retry_delay(backoff.refusals))),
+            node,
+            backoff.refused_at,
+            backoff.retry_at
+        ])
         .execute(&self.store.database)
         .await?;
         if updated > 0 {
@@ -148,11 +150,13 @@ impl InstanceStore<'_> {
                  refused_at = excluded.refused_at, retry_at = excluded.retry_at \
              WHERE login_backoffs.refusals < excluded.refusals",
         )
-        .bind(node.id.as_str())
-        .bind(i64::from(after))
-        .bind(failure.detail.chars().take(MAX_REFUSAL_REASON_LEN).collect::<String>())
-        .bind(now)
-        .bind(now.saturating_add(duration_to_millis(compute_login_retry_delay(after))))
+        .bind_all(params![
+            &node.id,
+            i64::from(after),
+            failure.detail.chars().take(MAX_REFUSAL_REASON_LEN).collect::<String>(),
+            now,
+            now.saturating_add(duration_to_millis(compute_login_retry_delay(after)))
+        ])
         .execute(&self.store.database)
         .await?;
         Ok(())
@@ -161,21 +165,11 @@ impl InstanceStore<'_> {
     /// Clears the login backoff of a node after a successful login.
     pub async fn clear_login_backoff(self, node: &NodeId) -> Result<(), StoreError> {
         query("delete refused logins", "DELETE FROM login_backoffs WHERE node_id = $1")
-            .bind(node.as_str())
+            .bind(node)
             .execute(&self.store.database)
             .await?;
         Ok(())
     }
-}
-
-fn login_backoff_from_row(row: &Row) -> Result<LoginBackoff, StoreError> {
-    let refusals: i64 = row.get("refusals")?;
-    Ok(LoginBackoff {
-        refusals: u32::try_from(refusals).unwrap_or(u32::MAX),
-        reason: row.get("reason")?,
-        refused_at: row.get("refused_at")?,
-        retry_at: row.get("retry_at")?,
-    })
 }
 
 #[cfg(test)]

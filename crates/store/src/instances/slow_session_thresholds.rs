@@ -4,7 +4,7 @@
 use clew_model::{AuditEvent, AuditOrigin, InstanceId, ProjectId, SlowSessionThreshold};
 use serde_json::json;
 
-use crate::database::{query, query_scalar};
+use crate::database::{params, query, query_scalar};
 use crate::error::StoreError;
 use crate::instances::tags;
 use crate::store_handles::InstanceStore;
@@ -18,7 +18,7 @@ impl InstanceStore<'_> {
     ) -> Result<Option<SlowSessionThreshold>, StoreError> {
         let seconds: Option<Option<i64>> =
             query_scalar("read a slow-session threshold", "SELECT slow_threshold FROM instances WHERE id = $1")
-                .bind(id.as_str())
+                .bind(id)
                 .fetch_optional(&self.store.database)
                 .await?;
         Ok(seconds.flatten().and_then(SlowSessionThreshold::new))
@@ -46,9 +46,7 @@ impl InstanceStore<'_> {
                 return Err(StoreError::Unknown { what: "instance", name: id.to_string() });
             };
             query(tx.description(), "UPDATE instances SET slow_threshold = $1, updated_at = $2 WHERE id = $3")
-                .bind(i64::try_from(threshold.seconds()).unwrap_or(i64::MAX))
-                .bind(now)
-                .bind(id.as_str())
+                .bind_all(params![i64::try_from(threshold.seconds()).unwrap_or(i64::MAX), now, id])
                 .execute(tx.transaction())
                 .await?;
             events.push(AuditEvent {

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use clew_model::{AuditEvent, AuditOrigin, InstanceId, ProjectId, Tag};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::database::audited_transaction::AuditedTransaction;
-use crate::database::{Transaction, query, query_scalar, query_two_columns};
+use crate::database::{Transaction, params, query, query_scalar, query_two_columns};
 use crate::error::StoreError;
 use crate::store_handles::InstanceStore;
 use crate::tenants::projects::find_domain_id_of_project;
@@ -32,27 +32,20 @@ impl InstanceStore<'_> {
                 "INSERT INTO tags (instance_id, key, value) VALUES ($1, $2, $3) \
                  ON CONFLICT (instance_id, key) DO UPDATE SET value = excluded.value",
             )
-            .bind(instance.as_str())
-            .bind(&tag.key)
-            .bind(&tag.value)
+            .bind_all(params![instance, &tag.key, &tag.value])
             .execute(tx.transaction())
             .await?;
         }
         let count: i64 = query_scalar(tx.description(), "SELECT COUNT(*) FROM tags WHERE instance_id = $1")
-            .bind(instance.as_str())
+            .bind(instance)
             .fetch_one(tx.transaction())
             .await?;
         if usize::try_from(count).is_ok_and(|count| count > MAX_TAGS_PER_INSTANCE) {
-            return Err(StoreError::TooManyTags { limit: MAX_TAGS_PER_INSTANCE });
+            return Err(StoreError::TooManyTags(MAX_TAGS_PER_INSTANCE));
         }
-        let detail = json!({ "tags": tags });
-        self.commit_tag_change(
-            tx,
-            AuditEvent { detail, ..AuditEvent::for_successful_operation(by, "TagInstance", name) },
-            project,
-            instance,
-        )
-        .await
+        self.record_instance_update(&mut tx, instance).await?;
+        tx.commit_instance_change(by, "TagInstance", name, (project, instance), json!({ "tags": tags })).await?;
+        Ok(true)
     }
 
     /// Removes tags by key, or by key and value. Returns false if the project does not contain the instance.
@@ -70,34 +63,22 @@ impl InstanceStore<'_> {
                 tx.description(),
                 "DELETE FROM tags WHERE instance_id = $1 AND key = $2 AND ($3 IS NULL OR value = $3)",
             )
-            .bind(instance.as_str())
-            .bind(key)
-            .bind(value)
+            .bind_all(params![instance, key, value])
             .execute(tx.transaction())
             .await?;
         }
         let detail = json!({ "tags": tags.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect::<Vec<_>>() });
-        let event = AuditEvent { detail, ..AuditEvent::for_successful_operation(by, "UntagInstance", name) };
-        self.commit_tag_change(tx, event, project, instance).await
+        self.record_instance_update(&mut tx, instance).await?;
+        tx.commit_instance_change(by, "UntagInstance", name, (project, instance), detail).await?;
+        Ok(true)
     }
 
-    async fn commit_tag_change(
-        self,
-        mut tx: AuditedTransaction,
-        mut event: AuditEvent,
-        project: &ProjectId,
-        instance: &InstanceId,
-    ) -> Result<bool, StoreError> {
+    async fn record_instance_update(self, tx: &mut AuditedTransaction, id: &InstanceId) -> Result<(), StoreError> {
         query(tx.description(), "UPDATE instances SET updated_at = $1 WHERE id = $2")
-            .bind(self.store.clock.unix_seconds())
-            .bind(instance.as_str())
+            .bind_all(params![self.store.clock.unix_seconds(), id])
             .execute(tx.transaction())
-            .await?;
-        event.domain_id = Some(find_domain_id_of_project(tx.transaction(), project).await?);
-        event.project_id = Some(project.clone());
-        event.instance_id = Some(instance.clone());
-        tx.commit_with_event(&event).await?;
-        Ok(true)
+            .await
+            .map(drop)
     }
 
     /// Returns the sorted tag keys of a project's instances. Each key is paired with its sorted values.
@@ -107,7 +88,7 @@ impl InstanceStore<'_> {
             "SELECT DISTINCT t.key, t.value FROM tags t JOIN instances i ON i.id = t.instance_id \
              WHERE i.project_id = $1 ORDER BY t.key, t.value",
         )
-        .bind(project.as_str())
+        .bind(project)
         .fetch_all(&self.store.database)
         .await?;
         let mut tags = BTreeMap::<String, Vec<String>>::new();
@@ -118,6 +99,27 @@ impl InstanceStore<'_> {
     }
 }
 
+impl AuditedTransaction {
+    /// Commits the transaction with an audit event for a change to the instance called `name`.
+    pub(crate) async fn commit_instance_change(
+        mut self,
+        by: &AuditOrigin,
+        operation: &str,
+        name: String,
+        (project, instance): (&ProjectId, &InstanceId),
+        detail: Value,
+    ) -> Result<(), StoreError> {
+        let event = AuditEvent {
+            domain_id: Some(find_domain_id_of_project(self.transaction(), project).await?),
+            project_id: Some(project.clone()),
+            instance_id: Some(instance.clone()),
+            detail,
+            ..AuditEvent::for_successful_operation(by, operation, name)
+        };
+        self.commit_with_event(&event).await
+    }
+}
+
 /// Returns the name of an instance, or `None` if the project does not contain the instance.
 pub(crate) async fn find_instance_name(
     transaction: &mut Transaction,
@@ -125,8 +127,7 @@ pub(crate) async fn find_instance_name(
     instance: &InstanceId,
 ) -> Result<Option<String>, StoreError> {
     query_scalar("look up an instance", "SELECT name FROM instances WHERE project_id = $1 AND id = $2")
-        .bind(project.as_str())
-        .bind(instance.as_str())
+        .bind_all(params![project, instance])
         .fetch_optional(transaction)
         .await
 }

@@ -7,8 +7,7 @@ use clew_model::InstanceId;
 use sqlx::AssertSqlSafe;
 
 use crate::data_dir_lock::DataDirLock;
-use crate::database::row_mapping::parse_column;
-use crate::database::{query, query_scalar};
+use crate::database::{params, query, query_scalar};
 use crate::error::StoreError;
 use crate::kill_tasks::{InstanceKillTasks, RUNNING_KILL_TASK_CONDITION_SQL, duration_to_millis, kill_task_from_row};
 use crate::store_handles::KillTaskStore;
@@ -28,9 +27,7 @@ impl KillTaskStore<'_> {
                 kill_task_columns!()
             )),
         )
-        .bind(true)
-        .bind(now)
-        .bind(self.store.reachable_zones_json())
+        .bind_all(params![true, now, self.store.reachable_zones_json()])
         .fetch_all(&self.store.database)
         .await?;
         let mut rounds: Vec<InstanceKillTasks> = Vec::new();
@@ -39,7 +36,7 @@ impl KillTaskStore<'_> {
             match rounds.last_mut() {
                 Some(last) if last.instance_id == task.instance_id => last.tasks.push(task),
                 _ => rounds.push(InstanceKillTasks {
-                    project_id: parse_column(row, "project_id")?,
+                    project_id: row.get("project_id")?,
                     instance_id: task.instance_id.clone(),
                     tasks: vec![task],
                 }),
@@ -61,10 +58,7 @@ impl KillTaskStore<'_> {
             "UPDATE kill_switches SET worker = $1, lease_until = $2 + $3 \
              WHERE instance_id = $4 AND is_on AND (worker = $1 OR lease_until IS NULL OR lease_until <= $2)",
         )
-        .bind(worker)
-        .bind(self.store.clock.unix_millis())
-        .bind(duration_to_millis(lease))
-        .bind(instance.as_str())
+        .bind_all(params![worker, self.store.clock.unix_millis(), duration_to_millis(lease), instance])
         .execute(&self.store.database)
         .await?;
         Ok(held > 0)
@@ -83,9 +77,7 @@ impl KillTaskStore<'_> {
              WHERE t.instance_id = $1 AND {RUNNING_KILL_TASK_CONDITION_SQL} AND s.worker = $3 AND s.lease_until > $2"
             )),
         )
-        .bind(instance.as_str())
-        .bind(self.store.clock.unix_millis())
-        .bind(worker)
+        .bind_all(params![instance, self.store.clock.unix_millis(), worker])
         .fetch_all(&self.store.database)
         .await?;
         Ok(ids.into_iter().collect())

@@ -5,7 +5,7 @@ use std::fmt;
 use sha2::{Digest as _, Sha256};
 
 use crate::database::Parameter;
-use crate::metadata_copy::cell_value::CellValue;
+use crate::metadata_copy::CellValue;
 
 /// Sum of the row hashes, as four 64-bit integers. A sum does not depend on the row order.
 #[derive(Debug, Default)]

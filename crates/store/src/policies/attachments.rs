@@ -3,8 +3,7 @@
 use clew_model::{AuditEvent, AuditOrigin, DomainId, ProjectId, UserId};
 use serde_json::json;
 
-use crate::database::row_mapping::parse_nullable_column;
-use crate::database::{Row, Transaction, query};
+use crate::database::{FromRow, Row, Transaction, params, query, query_as};
 use crate::error::StoreError;
 use crate::identities::credential_revocation::{UsersAffectedByChange, revoke_tokens};
 use crate::identities::groups::require_group;
@@ -70,7 +69,7 @@ impl PolicyStore<'_> {
         let ((own, system), (user, group)) = (policy_ref_to_column_values(policy), grantee_to_column_values(grantee));
         let sql = if operation == "AttachPolicy" { INSERT_ATTACHMENT_SQL } else { DELETE_ATTACHMENT_SQL };
         let query = query(tx.description(), sql);
-        let query = query.bind(own).bind(system).bind(user).bind(group).bind(project.map(ProjectId::as_str));
+        let query = query.bind_all(params![own, system, user, group, project]);
         let query = if operation == "AttachPolicy" { query.bind(self.store.clock.unix_seconds()) } else { query };
         let changed = query.execute(tx.transaction()).await?;
         if changed == 0 {
@@ -101,32 +100,24 @@ impl PolicyStore<'_> {
     /// Returns a policy's attachments.
     pub async fn list_policy_attachments(self, policy: &PolicyRef) -> Result<Vec<PolicyAttachment>, StoreError> {
         let (own, system) = policy_ref_to_column_values(policy);
-        let rows = query("list attachments", SELECT_ATTACHMENTS_BY_POLICY_SQL)
-            .bind(own)
-            .bind(system)
+        query_as("list attachments", SELECT_ATTACHMENTS_BY_POLICY_SQL)
+            .bind_all(params![own, system])
             .fetch_all(&self.store.database)
-            .await?;
-        rows.iter().map(attachment_from_row).collect()
+            .await
     }
 
     /// Returns the policies that are attached directly to a user or group.
     pub async fn list_attachments_by_grantee(self, grantee: &Grantee) -> Result<Vec<PolicyAttachment>, StoreError> {
         let (user, group) = grantee_to_column_values(grantee);
-        let rows = query("list attachments", SELECT_ATTACHMENTS_BY_GRANTEE_SQL)
-            .bind(user)
-            .bind(group)
+        query_as("list attachments", SELECT_ATTACHMENTS_BY_GRANTEE_SQL)
+            .bind_all(params![user, group])
             .fetch_all(&self.store.database)
-            .await?;
-        rows.iter().map(attachment_from_row).collect()
+            .await
     }
 
     /// Returns the policies that apply to a user directly or through a group.
     pub async fn list_user_policy_grants(self, user: &UserId) -> Result<Vec<PolicyGrant>, StoreError> {
-        let rows = query("look up policies", SELECT_POLICY_GRANTS_BY_USER_SQL)
-            .bind(user.as_str())
-            .fetch_all(&self.store.database)
-            .await?;
-        rows.iter().map(policy_grant_from_row).collect()
+        query_as("look up policies", SELECT_POLICY_GRANTS_BY_USER_SQL).bind(user).fetch_all(&self.store.database).await
     }
 }
 
@@ -179,32 +170,38 @@ fn grantee_to_column_values(grantee: &Grantee) -> (Option<&str>, Option<&str>) {
     }
 }
 
-fn attachment_from_row(row: &Row) -> Result<PolicyAttachment, StoreError> {
-    let system: Option<String> = row.get("system_policy")?;
-    let policy = match parse_nullable_column(row, "policy_id")? {
-        Some(id) => PolicyRef::Custom(id),
-        None => PolicyRef::System(system.unwrap_or_default()),
-    };
-    let grantee = match (parse_nullable_column(row, "user_id")?, parse_nullable_column(row, "group_id")?) {
-        (Some(user), _) => Grantee::User(user),
-        (None, Some(group)) => Grantee::Group(group),
-        (None, None) => {
-            return Err(StoreError::Damaged {
-                what: "attachment",
-                reason: "it has neither a user nor a group".to_owned(),
-            });
-        }
-    };
-    Ok(PolicyAttachment { policy, grantee, project: parse_nullable_column(row, "project_id")? })
+impl FromRow for PolicyAttachment {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        let system: Option<String> = row.get("system_policy")?;
+        let policy = match row.get("policy_id")? {
+            Some(id) => PolicyRef::Custom(id),
+            None => PolicyRef::System(system.unwrap_or_default()),
+        };
+        let grantee = match (row.get("user_id")?, row.get("group_id")?) {
+            (Some(user), _) => Grantee::User(user),
+            (None, Some(group)) => Grantee::Group(group),
+            (None, None) => {
+                return Err(StoreError::Damaged {
+                    what: "attachment",
+                    reason: "it has neither a user nor a group".to_owned(),
+                });
+            }
+        };
+        Ok(Self { policy, grantee, project: row.get("project_id")? })
+    }
 }
 
-fn policy_grant_from_row(row: &Row) -> Result<PolicyGrant, StoreError> {
-    let own: Option<String> = row.get("own_name")?;
-    let system: Option<String> = row.get("system_policy")?;
-    let policy = match (own, system) {
-        (Some(name), _) => CustomOrBuiltInPolicy::Custom { name, document: row.get("document")? },
-        (None, Some(name)) => CustomOrBuiltInPolicy::System { name },
-        (None, None) => return Err(StoreError::Damaged { what: "attachment", reason: "it has no policy".to_owned() }),
-    };
-    Ok(PolicyGrant { policy, via_group: row.get("via_group")?, project: parse_nullable_column(row, "project_id")? })
+impl FromRow for PolicyGrant {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        let own: Option<String> = row.get("own_name")?;
+        let system: Option<String> = row.get("system_policy")?;
+        let policy = match (own, system) {
+            (Some(name), _) => CustomOrBuiltInPolicy::Custom { name, document: row.get("document")? },
+            (None, Some(name)) => CustomOrBuiltInPolicy::System { name },
+            (None, None) => {
+                return Err(StoreError::Damaged { what: "attachment", reason: "it has no policy".to_owned() });
+            }
+        };
+        Ok(Self { policy, via_group: row.get("via_group")?, project: row.get("project_id")? })
+    }
 }

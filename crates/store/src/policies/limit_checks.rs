@@ -3,7 +3,7 @@
 use clew_model::GroupId;
 use sqlx::AssertSqlSafe;
 
-use crate::database::{Transaction, query};
+use crate::database::{Transaction, params, query};
 use crate::error::StoreError;
 use crate::identities::credential_revocation::UsersAffectedByChange;
 use crate::policy_limits::PolicyLimits;
@@ -50,9 +50,7 @@ async fn ensure_within_policy_limits(
     id: &str,
 ) -> Result<(), StoreError> {
     let exceeded = query("count the policies of a user", AssertSqlSafe(statement))
-        .bind(i64::from(limits.policies))
-        .bind(id)
-        .bind(i64::from(limits.bytes))
+        .bind_all(params![i64::from(limits.policies), id, i64::from(limits.bytes)])
         .fetch_optional(transaction)
         .await?;
     let Some(row) = exceeded else { return Ok(()) };

@@ -18,8 +18,9 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 
-/// Receives PostgreSQL notifications and reconnects after a connection failure.
-pub(crate) struct NotificationListener {
+/// Receives change notifications and reconnects after a connection failure.
+/// The first notification is always [`StoreEvent::Connected`].
+pub struct StoreEventReceiver {
     options: PgConnectOptions,
     state: NotificationListenerState,
 }
@@ -36,13 +37,14 @@ enum NotificationListenerState {
     },
 }
 
-impl NotificationListener {
+impl StoreEventReceiver {
     pub(crate) fn new(database: &PostgresDatabase) -> Self {
         let options = (*database.pool.connect_options()).clone().disable_statement_logging();
         Self { options, state: NotificationListenerState::Disconnected { retry_at: Instant::now() } }
     }
 
-    pub(crate) async fn next_store_event(&mut self) -> StoreEvent {
+    /// Waits for the next change notification. This method is cancel safe.
+    pub async fn next(&mut self) -> StoreEvent {
         loop {
             match &mut self.state {
                 NotificationListenerState::Disconnected { retry_at } => {
@@ -84,7 +86,7 @@ async fn connect_listener(options: &PgConnectOptions) -> Result<PgListener, sqlx
     let pool = PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None);
     let pool = pool.acquire_timeout(CONNECTION_ACQUIRE_TIMEOUT);
     let mut listener = PgListener::connect_with(&pool.connect_lazy_with(options.clone())).await?;
-    // The caller of `next_store_event` polls the database until the connection is restored.
+    // The caller of [`StoreEventReceiver::next`] polls the database until the connection is restored.
     listener.eager_reconnect(false);
     listener.listen(NOTIFICATION_CHANNEL).await?;
     Ok(listener)
@@ -104,9 +106,9 @@ fn parse_notification(payload: &str) -> Option<StoreEvent> {
     }
 }
 
-impl fmt::Debug for NotificationListener {
+impl fmt::Debug for StoreEventReceiver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let is_disconnected = matches!(self.state, NotificationListenerState::Disconnected { .. });
-        f.debug_struct("NotificationListener").field("is_disconnected", &is_disconnected).finish_non_exhaustive()
+        f.debug_struct("StoreEventReceiver").field("is_disconnected", &is_disconnected).finish_non_exhaustive()
     }
 }

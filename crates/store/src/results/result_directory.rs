@@ -38,7 +38,7 @@ impl ResultDirectory {
     pub(super) fn open_verified_file(&self, result: &ResultMetadata) -> Result<File, StoreError> {
         let path = self.result_path(&result.name)?;
         let file = File::open(&path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => StoreError::ResultMissing { name: result.name.clone() },
+            io::ErrorKind::NotFound => StoreError::ResultMissing(result.name.clone()),
             _ => StoreError::file_error("open", &path)(error),
         })?;
         self.verified.verify_file_length_and_hash(&file, result, SystemTime::now())?;
@@ -80,7 +80,7 @@ impl ResultDirectory {
         if is_valid_result_name(name) {
             Ok(self.folder.join(name))
         } else {
-            Err(StoreError::ResultMissing { name: name.to_owned() })
+            Err(StoreError::ResultMissing(name.to_owned()))
         }
     }
 }

@@ -22,6 +22,7 @@ use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::client::{ClientOptions, HttpClient, HttpConnector};
 use object_store::path::Path;
 use object_store::{BackoffConfig, ObjectStore, ObjectStoreExt, PutMode, PutPayload, RetryConfig};
+use secrecy::ExposeSecret;
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -65,14 +66,13 @@ impl S3 {
 
     fn new(settings: &S3Settings) -> Result<Self, Box<dyn std::error::Error>> {
         let http = HttpClient::new(settings.build_http_client()?);
-        let (key, secret) = settings.access_key();
         let objects = AmazonS3Builder::new()
-            .with_endpoint(settings.endpoint())
+            .with_endpoint(&settings.endpoint)
             .with_allow_http(true)
-            .with_region(settings.region())
-            .with_bucket_name(settings.bucket())
-            .with_access_key_id(key)
-            .with_secret_access_key(secret)
+            .with_region(&settings.region)
+            .with_bucket_name(&settings.bucket)
+            .with_access_key_id(&settings.access_key_id)
+            .with_secret_access_key(settings.secret_access_key.expose_secret())
             .with_retry(RetryConfig {
                 backoff: BackoffConfig {
                     init_backoff: Duration::from_millis(100),
@@ -124,7 +124,7 @@ impl S3 {
     }
 
     pub(super) async fn open_object(&self, result: &ResultMetadata) -> Result<StoredObject, StoreError> {
-        let missing = || StoreError::ResultMissing { name: result.name.clone() };
+        let missing = || StoreError::ResultMissing(result.name.clone());
         if !is_valid_result_name(&result.name) {
             return Err(missing());
         }
@@ -143,7 +143,7 @@ impl S3 {
 
     pub(super) async fn remove_object(&self, name: &str) -> Result<(), StoreError> {
         if !is_valid_result_name(name) {
-            return Err(StoreError::ResultMissing { name: name.to_owned() });
+            return Err(StoreError::ResultMissing(name.to_owned()));
         }
         match timeout(OPERATION_TIMEOUT, self.objects.delete(&self.settings.object_path(name))).await {
             Ok(Err(object_store::Error::NotFound { .. })) => Ok(()),

@@ -1,10 +1,7 @@
 //! Batched writes of the task queue.
 
-use clew_model::{CollectionTaskOutcome, CollectionTaskStatus, RequestId};
-
 use crate::database::group_commit::BatchedWrite;
-use crate::database::row_mapping::saturate_count_to_signed;
-use crate::database::{Transaction, query, query_scalar};
+use crate::database::{Parameter, Transaction, params, query, query_scalar};
 use crate::error::StoreError;
 use crate::tasks::NewSessionCollectionTask;
 
@@ -51,108 +48,50 @@ pub(crate) struct EnqueueTaskWrite {
 impl BatchedWrite for EnqueueTaskWrite {
     /// False if the queue of the node is full.
     type Output = bool;
-    const WRITE_DESCRIPTION: &'static str = "queue a collection";
+
+    fn description(&self) -> &'static str {
+        "queue a collection"
+    }
 
     async fn execute_write(&self, transaction: &mut Transaction) -> Result<bool, StoreError> {
-        let turn: i64 = query_scalar(Self::WRITE_DESCRIPTION, SELECT_FAIR_QUEUE_POSITION_SQL)
-            .bind(self.task.project_id.as_str())
-            .bind(self.task.instance_id.as_str())
-            .bind(self.task.node_id.as_str())
+        let turn: i64 = query_scalar(self.description(), SELECT_FAIR_QUEUE_POSITION_SQL)
+            .bind_all(params![&self.task.project_id, &self.task.instance_id, &self.task.node_id])
             .fetch_one(&mut *transaction)
             .await?;
-        let queued = query(Self::WRITE_DESCRIPTION, INSERT_TASK_SQL)
-            .bind(self.task.request_id.as_str())
-            .bind(self.task.project_id.as_str())
-            .bind(self.task.instance_id.as_str())
-            .bind(self.task.node_id.as_str())
-            .bind(&self.selection)
-            .bind(self.task.masked)
-            .bind(self.now)
-            .bind(turn)
-            .bind(self.queue_limit)
+        let queued = query(self.description(), INSERT_TASK_SQL)
+            .bind_all(params![
+                &self.task.request_id,
+                &self.task.project_id,
+                &self.task.instance_id,
+                &self.task.node_id,
+                &self.selection,
+                self.task.masked,
+                self.now,
+                turn,
+                self.queue_limit
+            ])
             .execute(transaction)
             .await?;
         Ok(queued > 0)
     }
 }
 
-pub(crate) struct RenewTaskLeaseWrite {
-    pub(crate) id: RequestId,
-    pub(crate) fence: i64,
-    pub(crate) now: i64,
-    pub(crate) until: i64,
+/// Update of a task that a worker has claimed. The output is false if the worker no longer holds the task.
+pub(crate) struct ClaimedTaskUpdate {
+    pub(crate) description: &'static str,
+    pub(crate) sql: &'static str,
+    pub(crate) parameters: Vec<Parameter<'static>>,
 }
 
-impl BatchedWrite for RenewTaskLeaseWrite {
+impl BatchedWrite for ClaimedTaskUpdate {
     type Output = bool;
-    const WRITE_DESCRIPTION: &'static str = "renew a lease";
 
-    async fn execute_write(&self, transaction: &mut Transaction) -> Result<bool, StoreError> {
-        let renewed = query(Self::WRITE_DESCRIPTION, RENEW_TASK_LEASE_SQL)
-            .bind(self.until)
-            .bind(self.id.as_str())
-            .bind(self.fence)
-            .bind(self.now)
-            .execute(transaction)
-            .await?;
-        Ok(renewed > 0)
+    fn description(&self) -> &'static str {
+        self.description
     }
-}
-
-pub(crate) struct CompleteTaskWrite {
-    pub(crate) id: RequestId,
-    pub(crate) fence: i64,
-    pub(crate) outcome: CollectionTaskOutcome,
-    pub(crate) now: i64,
-}
-
-impl BatchedWrite for CompleteTaskWrite {
-    type Output = bool;
-    const WRITE_DESCRIPTION: &'static str = "record the end of a collection";
 
     async fn execute_write(&self, transaction: &mut Transaction) -> Result<bool, StoreError> {
-        let (status, failure, result, limitations) = match &self.outcome {
-            CollectionTaskOutcome::Finished { result_name, rows, bytes, sha256, limitations } => (
-                CollectionTaskStatus::Finished,
-                None,
-                Some((result_name, saturate_count_to_signed(*rows), saturate_count_to_signed(*bytes), sha256)),
-                Some(serde_json::to_string(limitations).map_err(StoreError::corrupt_value_error("limitations"))?),
-            ),
-            CollectionTaskOutcome::Failed(failure) => (CollectionTaskStatus::Error, Some(failure), None, None),
-        };
-        let ended = query(Self::WRITE_DESCRIPTION, COMPLETE_TASK_SQL)
-            .bind(status.name())
-            .bind(failure.map(|failure| failure.kind.name()))
-            .bind(failure.map(|failure| &failure.detail))
-            .bind(result.map(|(name, ..)| name))
-            .bind(result.map(|(_, rows, ..)| rows))
-            .bind(result.map(|(_, _, bytes, _)| bytes))
-            .bind(result.map(|(.., sha256)| sha256))
-            .bind(limitations)
-            .bind(self.now)
-            .bind(self.id.as_str())
-            .bind(self.fence)
-            .execute(transaction)
-            .await?;
-        Ok(ended > 0)
-    }
-}
-
-pub(crate) struct ReleaseTaskWrite {
-    pub(crate) id: RequestId,
-    pub(crate) fence: i64,
-}
-
-impl BatchedWrite for ReleaseTaskWrite {
-    type Output = bool;
-    const WRITE_DESCRIPTION: &'static str = "release a collection";
-
-    async fn execute_write(&self, transaction: &mut Transaction) -> Result<bool, StoreError> {
-        let released = query(Self::WRITE_DESCRIPTION, RELEASE_TASK_SQL)
-            .bind(self.id.as_str())
-            .bind(self.fence)
-            .execute(transaction)
-            .await?;
-        Ok(released > 0)
+        let update = query(self.description, self.sql).bind_all(self.parameters.iter().cloned());
+        Ok(update.execute(transaction).await? > 0)
     }
 }

@@ -3,11 +3,10 @@
 use clew_model::{Failure, FailureKind, SessionSelection};
 
 use crate::database::group_commit::BatchedWrite;
-use crate::database::row_mapping::duration_to_millis;
-use crate::database::{Row, Transaction, query, query_two_columns};
+use crate::database::{FromRow, Row, Transaction, duration_to_millis, params, query, query_two_columns};
 use crate::error::StoreError;
 use crate::store_handles::TaskStore;
-use crate::tasks::{ClaimedTask, TaskClaimOutcome, TaskClaimRequest, task_from_row};
+use crate::tasks::{ClaimedTask, SessionCollectionTask, TaskClaimOutcome, TaskClaimRequest};
 
 /// The query claims one task, skipping tasks for excluded nodes and for nodes that have reached the task limit.
 /// A task with an expired lease takes priority over queued tasks.
@@ -102,13 +101,16 @@ struct ClaimTasksWrite {
 
 impl BatchedWrite for ClaimTasksWrite {
     type Output = TaskClaimOutcome;
-    const WRITE_DESCRIPTION: &'static str = "claim collections";
+
+    fn description(&self) -> &'static str {
+        "claim collections"
+    }
 
     async fn execute_write(&self, transaction: &mut Transaction) -> Result<TaskClaimOutcome, StoreError> {
         let mut claims = TaskClaimOutcome::default();
         while claims.tasks.len() < self.claim.max_tasks {
             let Some(row) = self.claim_one_task(transaction).await? else { break };
-            match claimed_task_from_row(&row) {
+            match ClaimedTask::from_row(&row) {
                 Ok(task) => claims.tasks.push(task),
                 Err(StoreError::Damaged { what, .. }) => {
                     claims.damaged.push(self.mark_corrupt_task_failed(transaction, &row, what).await?);
@@ -126,13 +128,15 @@ impl ClaimTasksWrite {
             Transaction::Sqlite(_) => SQLITE_CLAIM_TASK_SQL,
             Transaction::Postgres(_) => POSTGRES_CLAIM_TASK_SQL,
         };
-        query(Self::WRITE_DESCRIPTION, claim)
-            .bind(&self.claim.worker)
-            .bind(self.now)
-            .bind(duration_to_millis(self.claim.lease))
-            .bind(self.claim.max_per_node)
-            .bind(&self.excluded_nodes)
-            .bind(&self.zones)
+        query(self.description(), claim)
+            .bind_all(params![
+                &self.claim.worker,
+                self.now,
+                duration_to_millis(self.claim.lease),
+                self.claim.max_per_node,
+                &self.excluded_nodes,
+                &self.zones
+            ])
             .fetch_optional(transaction)
             .await
     }
@@ -147,18 +151,16 @@ impl ClaimTasksWrite {
         let nothing = serde_json::to_string(&SessionSelection::default())
             .map_err(StoreError::corrupt_value_error("selection"))?;
         query("end a damaged collection", MARK_CORRUPT_TASK_FAILED_SQL)
-            .bind(row.get::<i64, _>("rowid")?)
-            .bind(failure.kind.name())
-            .bind(&failure.detail)
-            .bind(nothing)
-            .bind(self.now)
+            .bind_all(params![row.get::<i64>("rowid")?, failure.kind.name(), &failure.detail, nothing, self.now])
             .execute(transaction)
             .await?;
         Ok(failure)
     }
 }
 
-fn claimed_task_from_row(row: &Row) -> Result<ClaimedTask, StoreError> {
-    let fence = row.get("fence")?;
-    Ok(ClaimedTask { task: task_from_row(row)?, fence })
+impl FromRow for ClaimedTask {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        let fence = row.get("fence")?;
+        Ok(Self { task: SessionCollectionTask::from_row(row)?, fence })
+    }
 }

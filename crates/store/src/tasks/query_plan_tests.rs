@@ -77,7 +77,7 @@ const INSERT_TYPICAL_TASKS_SQL: &str = "INSERT INTO tasks (request_id, project_i
 async fn queries_use_indexes_on_a_postgres_server() {
     let server = PostgreSqlServer::start().await.unwrap();
     let database = Database::connect_postgres(&server.url().parse().unwrap()).await.unwrap();
-    let mut transaction = database.begin_write_transaction().await.unwrap();
+    let mut transaction = database.begin_write_transaction("explain statements").await.unwrap();
     // PostgreSQL uses a generic plan for frequent statements.
     for statement in [
         "ALTER TABLE tasks DISABLE TRIGGER USER",

@@ -1,9 +1,9 @@
 //! Queries for enterprise projects. The default enterprise project always exists and cannot be changed.
 
-use clew_model::{AuditEvent, AuditOrigin, DomainId};
+use clew_model::{AuditOrigin, DomainId};
 use serde_json::json;
 
-use crate::database::{Row, Transaction, query, query_scalar};
+use crate::database::{Transaction, impl_from_row, params, query, query_as, query_scalar};
 use crate::error::StoreError;
 use crate::store_handles::TenantStore;
 
@@ -23,6 +23,8 @@ pub struct EnterpriseProject {
     /// True if instances can be added to the enterprise project.
     pub enabled: bool,
 }
+
+impl_from_row! { EnterpriseProject { id, name, description, enabled } }
 
 /// Changes to an enterprise project. Fields that are `None` stay unchanged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -51,29 +53,20 @@ impl TenantStore<'_> {
             "INSERT INTO enterprise_projects (domain_id, id, name, description, created_at) VALUES ($1, $2, $3, \
              $4, $5)",
         )
-        .bind(domain.as_str())
-        .bind(&id)
-        .bind(name)
-        .bind(description)
-        .bind(self.store.clock.unix_seconds())
+        .bind_all(params![domain, &id, name, description, self.store.clock.unix_seconds()])
         .execute_insert(tx.transaction(), "an enterprise project", name)
         .await?;
-        let event = AuditEvent {
-            domain_id: Some(domain.clone()),
-            detail: json!({ "id": id }),
-            ..AuditEvent::for_successful_operation(by, "CreateEnterpriseProject", name)
-        };
-        tx.commit_with_event(&event).await?;
+        tx.commit_domain_change(by, "CreateEnterpriseProject", name, domain.clone(), json!({ "id": id })).await?;
         Ok(id)
     }
 
     /// Returns a domain's enterprise projects: the default project first, then the others sorted by name.
     pub async fn list_enterprise_projects(self, domain: &DomainId) -> Result<Vec<EnterpriseProject>, StoreError> {
-        let rows = query(
+        let mut projects: Vec<EnterpriseProject> = query_as(
             "list enterprise projects",
             "SELECT id, name, description, enabled FROM enterprise_projects WHERE domain_id = $1 ORDER BY name",
         )
-        .bind(domain.as_str())
+        .bind(domain)
         .fetch_all(&self.store.database)
         .await?;
         let default = EnterpriseProject {
@@ -82,7 +75,8 @@ impl TenantStore<'_> {
             description: String::new(),
             enabled: true,
         };
-        std::iter::once(Ok(default)).chain(rows.iter().map(enterprise_project_from_row)).collect()
+        projects.insert(0, default);
+        Ok(projects)
     }
 
     /// Updates an enterprise project. Returns false if it does not exist or is the default project.
@@ -99,19 +93,18 @@ impl TenantStore<'_> {
             "UPDATE enterprise_projects SET description = COALESCE($3, description), enabled = COALESCE($4, enabled) \
              WHERE domain_id = $1 AND id = $2 RETURNING name",
         )
-        .bind(domain.as_str())
-        .bind(id)
-        .bind(&update.description)
-        .bind(update.enabled)
+        .bind_all(params![domain, id, &update.description, update.enabled])
         .fetch_all(tx.transaction())
         .await?;
         let Some(name) = names.into_iter().next() else { return Ok(false) };
-        let event = AuditEvent {
-            domain_id: Some(domain.clone()),
-            detail: json!({ "id": id, "description": update.description, "enabled": update.enabled }),
-            ..AuditEvent::for_successful_operation(by, "UpdateEnterpriseProject", name)
-        };
-        tx.commit_with_event(&event).await?;
+        tx.commit_domain_change(
+            by,
+            "UpdateEnterpriseProject",
+            name,
+            domain.clone(),
+            json!({ "id": id, "description": update.description, "enabled": update.enabled }),
+        )
+        .await?;
         Ok(true)
     }
 }
@@ -129,22 +122,12 @@ pub(crate) async fn require_enabled_enterprise_project(
         "look up an enterprise project",
         "SELECT enabled FROM enterprise_projects WHERE domain_id = $1 AND id = $2",
     )
-    .bind(domain.as_str())
-    .bind(id)
+    .bind_all(params![domain, id])
     .fetch_optional(transaction)
     .await?;
     match enabled {
         Some(true) => Ok(()),
-        Some(false) => Err(StoreError::InvalidInstance { reason: format!("enterprise project {id:?} is disabled") }),
-        None => Err(StoreError::InvalidInstance { reason: format!("there is no enterprise project {id:?}") }),
+        Some(false) => Err(StoreError::InvalidInstance(format!("enterprise project {id:?} is disabled"))),
+        None => Err(StoreError::InvalidInstance(format!("there is no enterprise project {id:?}"))),
     }
-}
-
-fn enterprise_project_from_row(row: &Row) -> Result<EnterpriseProject, StoreError> {
-    Ok(EnterpriseProject {
-        id: row.get("id")?,
-        name: row.get("name")?,
-        description: row.get("description")?,
-        enabled: row.get("enabled")?,
-    })
 }

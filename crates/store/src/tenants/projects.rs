@@ -1,11 +1,10 @@
 //! Queries for domains and projects.
 
 use clew_model::{AuditEvent, AuditOrigin, DomainId, ProjectId};
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 
-use crate::database::row_mapping::parse_column;
-use crate::database::{Row, Transaction, query, query_scalar};
+use crate::database::{Transaction, impl_from_row, params, query, query_as, query_scalar};
 use crate::error::StoreError;
 use crate::store_handles::TenantStore;
 
@@ -18,19 +17,13 @@ impl TenantStore<'_> {
     pub async fn create_domain(self, by: &AuditOrigin, name: &str) -> Result<DomainId, StoreError> {
         let mut tx = self.store.begin_audited_transaction("create a domain").await?;
         let id = insert_iam_domain(tx.transaction(), name, self.store.clock.unix_seconds()).await?;
-        let event = AuditEvent {
-            domain_id: Some(id.clone()),
-            ..AuditEvent::for_successful_operation(by, "CreateDomain", name)
-        };
-        tx.commit_with_event(&event).await?;
+        tx.commit_domain_change(by, "CreateDomain", name, id.clone(), Value::Null).await?;
         Ok(id)
     }
 
     /// Returns all domains, sorted by name.
     pub async fn list_domains(self) -> Result<Vec<Domain>, StoreError> {
-        let rows =
-            query("list domains", "SELECT id, name FROM domains ORDER BY name").fetch_all(&self.store.database).await?;
-        rows.iter().map(|row| Ok(Domain { id: parse_column(row, "id")?, name: row.get("name")? })).collect()
+        query_as("list domains", "SELECT id, name FROM domains ORDER BY name").fetch_all(&self.store.database).await
     }
 
     /// Creates a project. Fails with [`StoreError::AlreadyExists`] if the domain already has a project with this name.
@@ -66,16 +59,13 @@ impl TenantStore<'_> {
             "UPDATE projects SET description = COALESCE($2, description), enabled = COALESCE($3, enabled), \
                  masking = COALESCE($4, masking) WHERE id = $1 RETURNING domain_id, name",
         )
-        .bind(id.as_str())
-        .bind(&update.description)
-        .bind(update.enabled)
-        .bind(update.masking)
+        .bind_all(params![id, &update.description, update.enabled, update.masking])
         .fetch_all(tx.transaction())
         .await?;
         let Some(row) = updated.first() else { return Ok(false) };
         let name: String = row.get("name")?;
         let event = AuditEvent {
-            domain_id: Some(parse_column(row, "domain_id")?),
+            domain_id: Some(row.get("domain_id")?),
             project_id: Some(id.clone()),
             detail: json!({ "description": update.description, "enabled": update.enabled, "masking": update.masking }),
             ..AuditEvent::for_successful_operation(by, "UpdateProject", name)
@@ -86,44 +76,39 @@ impl TenantStore<'_> {
 
     /// Returns a project by id.
     pub async fn find_project(self, id: &ProjectId) -> Result<Option<Project>, StoreError> {
-        let row = query("look up a project", AssertSqlSafe(format!("{SELECT_PROJECTS_SQL} WHERE p.id = $1")))
-            .bind(id.as_str())
+        query_as("look up a project", AssertSqlSafe(format!("{SELECT_PROJECTS_SQL} WHERE p.id = $1")))
+            .bind(id)
             .fetch_optional(&self.store.database)
-            .await?;
-        row.as_ref().map(project_from_row).transpose()
+            .await
     }
 
     /// Returns a project in a domain by name.
     pub async fn find_project_by_name(self, domain: &DomainId, name: &str) -> Result<Option<Project>, StoreError> {
-        let row = query(
+        query_as(
             "look up a project",
             AssertSqlSafe(format!("{SELECT_PROJECTS_SQL} WHERE p.domain_id = $1 AND p.name = $2")),
         )
-        .bind(domain.as_str())
-        .bind(name)
+        .bind_all(params![domain, name])
         .fetch_optional(&self.store.database)
-        .await?;
-        row.as_ref().map(project_from_row).transpose()
+        .await
     }
 
     /// Returns all projects in a domain, sorted by name.
     pub async fn list_projects(self, domain: &DomainId) -> Result<Vec<Project>, StoreError> {
-        let rows = query(
+        query_as(
             "list projects",
             AssertSqlSafe(format!("{SELECT_PROJECTS_SQL} WHERE p.domain_id = $1 ORDER BY p.name")),
         )
-        .bind(domain.as_str())
+        .bind(domain)
         .fetch_all(&self.store.database)
-        .await?;
-        rows.iter().map(project_from_row).collect()
+        .await
     }
 
     /// Returns the projects of all domains, sorted by name.
     pub async fn list_all_projects(self) -> Result<Vec<Project>, StoreError> {
-        let rows = query("list projects", AssertSqlSafe(format!("{SELECT_PROJECTS_SQL} ORDER BY p.name, p.id")))
+        query_as("list projects", AssertSqlSafe(format!("{SELECT_PROJECTS_SQL} ORDER BY p.name, p.id")))
             .fetch_all(&self.store.database)
-            .await?;
-        rows.iter().map(project_from_row).collect()
+            .await
     }
 }
 
@@ -134,9 +119,7 @@ pub(crate) async fn insert_iam_domain(
 ) -> Result<DomainId, StoreError> {
     let id = DomainId::generate();
     query("create a domain", "INSERT INTO domains (id, name, created_at) VALUES ($1, $2, $3)")
-        .bind(id.as_str())
-        .bind(name)
-        .bind(now)
+        .bind_all(params![&id, name, now])
         .execute_insert(transaction, "a domain", name)
         .await?;
     Ok(id)
@@ -154,11 +137,7 @@ pub(crate) async fn insert_project(
         "create a project",
         "INSERT INTO projects (id, domain_id, name, description, created_at) VALUES ($1, $2, $3, $4, $5)",
     )
-    .bind(id.as_str())
-    .bind(domain.as_str())
-    .bind(name)
-    .bind(description)
-    .bind(now)
+    .bind_all(params![&id, domain, name, description, now])
     .execute_insert(transaction, "a project", name)
     .await?;
     Ok(id)
@@ -170,7 +149,7 @@ pub(crate) async fn ensure_iam_domain_exists(
     domain: &DomainId,
 ) -> Result<(), StoreError> {
     let found: Option<String> = query_scalar("look up a domain", "SELECT id FROM domains WHERE id = $1")
-        .bind(domain.as_str())
+        .bind(domain)
         .fetch_optional(transaction)
         .await?;
     found.map(drop).ok_or_else(|| StoreError::Unknown { what: "domain", name: domain.to_string() })
@@ -181,7 +160,7 @@ pub(crate) async fn find_domain_id_of_project(
     project: &ProjectId,
 ) -> Result<DomainId, StoreError> {
     let found: Option<String> = query_scalar("look up a project", "SELECT domain_id FROM projects WHERE id = $1")
-        .bind(project.as_str())
+        .bind(project)
         .fetch_optional(transaction)
         .await?;
     let id = found.ok_or_else(|| StoreError::Unknown { what: "project", name: project.to_string() })?;
@@ -216,6 +195,11 @@ pub struct Project {
     pub masking: bool,
 }
 
+impl_from_row! {
+    Domain { id, name }
+    Project { id, name, domain_id, domain_name, description, enabled, masking }
+}
+
 /// Changes to a project. Fields that are `None` stay unchanged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProjectChange {
@@ -225,16 +209,4 @@ pub struct ProjectChange {
     pub enabled: Option<bool>,
     /// True if users without permission to see statements receive statement templates (without literals).
     pub masking: Option<bool>,
-}
-
-fn project_from_row(row: &Row) -> Result<Project, StoreError> {
-    Ok(Project {
-        id: parse_column(row, "id")?,
-        name: row.get("name")?,
-        domain_id: parse_column(row, "domain_id")?,
-        domain_name: row.get("domain_name")?,
-        description: row.get("description")?,
-        enabled: row.get("enabled")?,
-        masking: row.get("masking")?,
-    })
 }

@@ -52,7 +52,7 @@ async fn database_is_initialised_once_for_all_directories() {
     let location = StoreLocation { data_dir: folder.path().join("data"), ..backend::location(fixture.folder()) };
     let again = Store::initialise(&origin(), location.clone(), tenant()).await.unwrap_err();
     assert!(
-        matches!(&again, StoreError::AlreadyInitialised { location } if location.starts_with("postgres://")),
+        matches!(&again, StoreError::AlreadyInitialised(location) if location.starts_with("postgres://")),
         "{again}"
     );
     assert!(!location.data_dir.join("master.key").exists(), "no unused key is created");

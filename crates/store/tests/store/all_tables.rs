@@ -175,7 +175,7 @@ fn kill(initial_ids: &InitialTenantIds, session_id: u64) -> NewKillRecord {
         node_id: NODES[0].parse().unwrap(),
         source: KillSource::Manual,
         task_id: None,
-        kind: "connection",
+        kind: "connection".into(),
         reason: "it holds everybody up".into(),
         session_id,
         user: "app".into(),
@@ -289,7 +289,7 @@ async fn verify_tasks_and_kills(store: &Store) {
     let kill_task = store.kill_tasks().list_kill_tasks(&instance).await.unwrap().remove(0);
     assert_eq!((kill_task.masked, kill_task.criteria.user.as_deref()), (true, Some("app")));
     let (killed, count) = store.kills().list_kills(&KillFilter::for_instance(instance), ALL_ROWS).await.unwrap();
-    let outcomes: Vec<_> = killed.iter().map(|kill| (kill.session_id, kill.outcome)).collect();
+    let outcomes: Vec<_> = killed.iter().map(|kill| (kill.request.session_id, kill.outcome)).collect();
     assert_eq!((count, outcomes), (2, vec![(8, None), (7, Some(RecordedKillOutcome::Killed))]));
     let node_id = NODES[0].parse().unwrap();
     let ended = IntelligentKillFilter { instance_id: INSTANCE.parse().unwrap(), node_id, from: 0, to: i64::MAX };
@@ -320,7 +320,7 @@ pub(crate) async fn use_after_restore(store: &Store) {
         .unwrap();
     let (killed, count) =
         store.kills().list_kills(&KillFilter::for_instance(INSTANCE.parse().unwrap()), ALL_ROWS).await.unwrap();
-    assert_eq!((count, killed[0].session_id), (3, 9));
+    assert_eq!((count, killed[0].request.session_id), (3, 9));
     let before = store.open_cached_view().await.unwrap().access_control_version();
     store.identities().create_group(&origin(), &domain.id, "new", "").await.unwrap();
     let group = store

@@ -166,7 +166,7 @@ async fn database_of_a_newer_version_is_not_changed() {
     fixture.sql("INSERT INTO _sqlx_migrations VALUES (9999, 'of the future', CURRENT_TIMESTAMP, TRUE, x'00', 0)").await;
     let before = all_bytes(&fixture.dir());
     let error = Store::open(&fixture.dir()).await.unwrap_err();
-    assert!(matches!(error, StoreError::NewerDatabase { version: 9999 }), "{error}");
+    assert!(matches!(error, StoreError::NewerDatabase(9999)), "{error}");
     let after = all_bytes(&fixture.dir());
     let database = |files: &[(std::path::PathBuf, Vec<u8>)]| {
         files.iter().find(|(path, _)| path.ends_with("clew.db")).unwrap().1.clone()

@@ -91,7 +91,7 @@ async fn at_most_five_kill_tasks_run_concurrently() {
     }
     assert!(ids.is_sorted_by(|one, next| one < next), "{ids:?}");
     let full = fixture.add(&instance, None).await;
-    assert!(matches!(full, Err(StoreError::TooManyKillTasks { limit: 5 })), "{full:?}");
+    assert!(matches!(full, Err(StoreError::TooManyKillTasks(5))), "{full:?}");
     assert!(fixture.add(&other, None).await.unwrap().is_some());
     fixture.advance_clock(9_999);
     assert!(fixture.add(&instance, None).await.is_err());

@@ -14,7 +14,7 @@ pub(crate) fn new_kill(fixture: &Fixture, instance: &InstanceId, session_id: u64
         node_id: NodeId::generate(),
         source: KillSource::Manual,
         task_id: None,
-        kind: "connection",
+        kind: "connection".into(),
         reason: "it holds everybody up".into(),
         session_id,
         user: "app".into(),
@@ -52,13 +52,13 @@ async fn kill_is_recorded_without_an_outcome_and_audited_with_its_outcome() {
     fixture.store.kills().record_kill_outcomes(&origin(), &ends).await.unwrap();
     let (ended, _) = fixture.store.kills().list_kills(&filter, ALL_ROWS).await.unwrap();
     let last = &ended[0];
-    assert_eq!((last.session_id, last.outcome), (u64::from(u32::MAX), Some(RecordedKillOutcome::Refused)));
+    assert_eq!((last.request.session_id, last.outcome), (u64::from(u32::MAX), Some(RecordedKillOutcome::Refused)));
     let first = &ended[1];
     assert_eq!(
         (first.id, first.outcome, first.ended_at),
         (ids[0], Some(RecordedKillOutcome::RollingBack), Some(1_000_005))
     );
-    assert_eq!((first.template.as_deref(), first.detail.as_deref()), (Some("SELECT ?"), Some("3 rows")));
+    assert_eq!((first.request.template.as_deref(), first.detail.as_deref()), (Some("SELECT ?"), Some("3 rows")));
     let rows = events(&fixture).await;
     assert_eq!(rows.len(), 2);
     assert_eq!((rows[0].event.target.as_str(), rows[0].event.outcome), ("7", AuditOutcome::Succeeded));
@@ -93,7 +93,7 @@ async fn interrupted_kill_has_an_unknown_outcome_until_its_outcome_is_recorded()
     let filter = KillFilter::for_instance(instance);
     let outcomes = async || {
         let (kills, _) = fixture.store.kills().list_kills(&filter, ALL_ROWS).await.unwrap();
-        kills.into_iter().map(|kill| (kill.session_id, kill.outcome)).collect::<Vec<_>>()
+        kills.into_iter().map(|kill| (kill.request.session_id, kill.outcome)).collect::<Vec<_>>()
     };
     assert_eq!(outcomes().await, [(8, None), (7, Some(RecordedKillOutcome::Unknown))]);
     let rows = events(&fixture).await;
@@ -143,9 +143,9 @@ async fn kills_are_filtered_by_node_source_task_and_time() {
         (KillFilter { to: Some(1_000_010), ..all.clone() }, vec![1]),
     ] {
         let (kills, total) = fixture.store.kills().list_kills(&filter, ALL_ROWS).await.unwrap();
-        let found: Vec<u64> = kills.iter().map(|kill| kill.session_id).collect();
+        let found: Vec<u64> = kills.iter().map(|kill| kill.request.session_id).collect();
         assert_eq!((found, total), (expected.clone(), expected.len() as u64), "{filter:?}");
     }
     let (second, total) = fixture.store.kills().list_kills(&all, Pagination { offset: 1, limit: 1 }).await.unwrap();
-    assert_eq!((second[0].session_id, total), (3, 3));
+    assert_eq!((second[0].request.session_id, total), (3, 3));
 }

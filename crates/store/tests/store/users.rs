@@ -96,7 +96,7 @@ async fn last_enabled_administrator_is_not_removed() {
         store.identities().update_user(&origin(), admin, &demoted).await,
         store.identities().remove_user(&origin(), admin).await,
     ] {
-        assert!(matches!(&refused, Err(StoreError::LastAdministrator { name }) if name == "admin"), "{refused:?}");
+        assert!(matches!(&refused, Err(StoreError::LastAdministrator(name)) if name == "admin"), "{refused:?}");
     }
     let remaining = store.identities().find_user(admin).await.unwrap().unwrap();
     assert!(remaining.enabled && remaining.administrator);
@@ -117,7 +117,7 @@ async fn user_has_at_most_two_access_keys() {
     store.identities().create_access_key(&origin(), &user, &ids[0], &secret).await.unwrap();
     store.identities().create_access_key(&origin(), &user, &ids[1], &secret).await.unwrap();
     let third = store.identities().create_access_key(&origin(), &user, &ids[2], &secret).await;
-    assert!(matches!(third, Err(StoreError::TooManyKeys { limit: 2 })), "{third:?}");
+    assert!(matches!(third, Err(StoreError::TooManyKeys(2))), "{third:?}");
     assert!(store.identities().set_access_key_enabled(&origin(), &ids[0], false).await.unwrap());
     let third = store.identities().create_access_key(&origin(), &user, &ids[2], &secret).await;
     assert!(matches!(third, Err(StoreError::TooManyKeys { .. })), "a disabled key counts");

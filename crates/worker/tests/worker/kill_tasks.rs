@@ -102,7 +102,7 @@ impl KillHarness {
     pub(crate) async fn wait_for_kill(&self, session: &RawSession) -> KillRecord {
         wait_for("the kill of a session", async || {
             let kills = self.kills().await;
-            kills.into_iter().find(|kill| kill.session_id == session.id && kill.outcome.is_some())
+            kills.into_iter().find(|kill| kill.request.session_id == session.id && kill.outcome.is_some())
         })
         .await
     }
@@ -152,10 +152,10 @@ async fn tasks_kill_matching_sessions_once(#[values(Flavor::MariaDb, Flavor::MyS
     kill_tasks.start_worker();
     kill_tasks.start_worker();
     let kill = kill_tasks.wait_for_kill(&victim).await;
-    assert_eq!((kill.outcome, kill.source), (Some(RecordedKillOutcome::Killed), KillSource::Task));
-    assert_eq!((kill.task_id.as_deref(), kill.kind.as_str()), (Some(first.as_str()), "connection"));
-    assert_eq!((kill.user.as_str(), kill.template.as_deref()), ("app", Some("SELECT SLEEP(?), ?")));
-    assert!(kill.seconds >= 1 && kill.reason.contains(&first), "{kill:?}");
+    assert_eq!((kill.outcome, kill.request.source), (Some(RecordedKillOutcome::Killed), KillSource::Task));
+    assert_eq!((kill.request.task_id.as_deref(), kill.request.kind.as_ref()), (Some(first.as_str()), "connection"));
+    assert_eq!((kill.request.user.as_str(), kill.request.template.as_deref()), ("app", Some("SELECT SLEEP(?), ?")));
+    assert!(kill.request.seconds >= 1 && kill.request.reason.contains(&first), "{kill:?}");
     assert!(!kill_tasks.is_listed(&server, &victim).await);
 
     // A later tick kills the new session only.
@@ -168,7 +168,7 @@ async fn tasks_kill_matching_sessions_once(#[values(Flavor::MariaDb, Flavor::MyS
     kill_tasks.stop(&first).await;
     let spared = start_long_statement(&server, "app").await;
     let second = kill_tasks.add_task(criteria_for("batch")).await;
-    assert_eq!(kill_tasks.wait_for_kill(&other).await.task_id, Some(second));
+    assert_eq!(kill_tasks.wait_for_kill(&other).await.request.task_id, Some(second));
     let again = start_long_statement(&server, "batch").await;
     kill_tasks.wait_for_kill(&again).await;
     assert!(kill_tasks.is_listed(&server, &spared).await);
@@ -177,7 +177,7 @@ async fn tasks_kill_matching_sessions_once(#[values(Flavor::MariaDb, Flavor::MyS
     kill_tasks.add_task(KillCriteria::with_min_seconds_in_state(1)).await;
     kill_tasks.wait_for_kill(&spared).await;
     assert!(kill_tasks.is_listed(&server, &protected).await);
-    let mut ids: Vec<u64> = kill_tasks.kills().await.iter().map(|kill| kill.session_id).collect();
+    let mut ids: Vec<u64> = kill_tasks.kills().await.iter().map(|kill| kill.request.session_id).collect();
     ids.sort_unstable();
     let mut expected = [victim.id, later.id, other.id, again.id, spared.id];
     expected.sort_unstable();

@@ -71,7 +71,7 @@ async fn set_timestamp_does_not_affect_kill_tasks(#[values(Flavor::MariaDb, Flav
         "{flavor}: {:?}",
         kill_tasks.kills().await
     );
-    let refused = kill_tasks.kills().await.into_iter().filter(|kill| kill.session_id == idle.id).count();
+    let refused = kill_tasks.kills().await.into_iter().filter(|kill| kill.request.session_id == idle.id).count();
     assert_eq!(refused, 0, "{flavor}: {:?}", kill_tasks.kills().await);
     kill_tasks.shut_down().await;
 }

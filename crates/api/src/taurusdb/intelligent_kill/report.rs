@@ -131,14 +131,14 @@ fn csv_cell_from_optional_text(text: Option<&str>) -> Cell<'_> {
 fn encode_report_row(out: &mut Vec<u8>, session: &KillRecord, formula_guard: bool) {
     let kill_time = Timestamp::from_millisecond(session.requested_at).map(|time| time.to_string()).unwrap_or_default();
     let cells = [
-        Cell::Number(session.session_id),
-        Cell::Text(session.user.as_bytes()),
-        Cell::Text(session.host.as_bytes()),
-        csv_cell_from_optional_text(session.database.as_deref()),
-        csv_cell_from_optional_text(session.state.as_deref()),
-        Cell::Text(session.command.as_bytes()),
-        csv_cell_from_optional_text(session.template.as_deref()),
-        Cell::Number(session.seconds),
+        Cell::Number(session.request.session_id),
+        Cell::Text(session.request.user.as_bytes()),
+        Cell::Text(session.request.host.as_bytes()),
+        csv_cell_from_optional_text(session.request.database.as_deref()),
+        csv_cell_from_optional_text(session.request.state.as_deref()),
+        Cell::Text(session.request.command.as_bytes()),
+        csv_cell_from_optional_text(session.request.template.as_deref()),
+        Cell::Number(session.request.seconds),
         Cell::Text(kill_time.as_bytes()),
         Cell::Text(session.outcome.unwrap_or(RecordedKillOutcome::Unknown).name().as_bytes()),
         csv_cell_from_optional_text(session.detail.as_deref()),

@@ -104,19 +104,19 @@ pub(crate) async fn list_killed_sessions(
 
 fn build_killed_session_view(kill: KillRecord) -> KilledSessionView {
     KilledSessionView {
-        instance_id: kill.instance_id.to_string(),
-        node_id: kill.node_id.to_string(),
-        task_id: kill.task_id,
-        session_id: kill.session_id,
-        user: kill.user,
-        host: kill.host,
-        db: kill.database,
-        command: kill.command,
-        time: kill.seconds,
-        state: kill.state,
-        info: kill.template,
+        instance_id: kill.request.instance_id.to_string(),
+        node_id: kill.request.node_id.to_string(),
+        task_id: kill.request.task_id,
+        session_id: kill.request.session_id,
+        user: kill.request.user,
+        host: kill.request.host,
+        db: kill.request.database,
+        command: kill.request.command,
+        time: kill.request.seconds,
+        state: kill.request.state,
+        info: kill.request.template,
         kill_time: kill.requested_at,
-        killed_source: kill.source.name(),
+        killed_source: kill.request.source.name(),
         outcome: kill.outcome.map(clew_store::RecordedKillOutcome::name),
     }
 }

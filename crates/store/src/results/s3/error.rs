@@ -28,12 +28,8 @@ pub(super) fn timeout_error(action: &'static str, location: String) -> StoreErro
     }
 }
 
-pub(super) fn request_error(action: &'static str, location: String, error: &object_store::Error) -> StoreError {
-    let (reason, remedy) = describe_object_storage_error(error);
-    StoreError::S3 { action, location, reason, remedy }
-}
-
-pub(super) fn http_request_error(action: &'static str, location: String, error: &HttpError) -> StoreError {
+/// `error` is an error of the S3 client or of its HTTP client.
+pub(super) fn request_error(action: &'static str, location: String, error: &(dyn Error + 'static)) -> StoreError {
     let (reason, remedy) = describe_object_storage_error(error);
     StoreError::S3 { action, location, reason, remedy }
 }

@@ -40,7 +40,7 @@ impl S3 {
 
     /// Lists the names and modification times (Unix timestamps in seconds) of the objects that Clew created on S3.
     pub(super) async fn list_objects(&self) -> Result<Vec<(String, i64)>, StoreError> {
-        let mut listed = self.objects.list(Some(self.settings.prefix()));
+        let mut listed = self.objects.list(Some(&self.settings.prefix));
         let mut names = Vec::new();
         loop {
             match timeout(OPERATION_TIMEOUT, listed.next()).await {

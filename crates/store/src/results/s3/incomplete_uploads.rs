@@ -3,7 +3,7 @@
 use http::Request;
 use jiff::Timestamp;
 use object_store::aws::AwsAuthorizer;
-use object_store::client::HttpRequestBody;
+use object_store::client::{HttpError, HttpRequestBody};
 use object_store::multipart::MultipartStore;
 use object_store::path::Path;
 use serde::Deserialize;
@@ -54,8 +54,8 @@ impl S3 {
         const LIST_UPLOADS_ERROR_CONTEXT: &str = "list the uploads of";
         let settings = &self.settings;
         // [`S3Settings::new`] restricts the characters of the prefix, so only slashes need escaping.
-        let prefix = settings.prefix().to_string().replace('/', "%2F");
-        let url = format!("{}/{}?prefix={prefix}&uploads=", settings.endpoint(), settings.bucket());
+        let prefix = settings.prefix.to_string().replace('/', "%2F");
+        let url = format!("{}/{}?prefix={prefix}&uploads=", settings.endpoint, settings.bucket);
         let failed = |error: &dyn std::fmt::Display| {
             self.object_storage_error(LIST_UPLOADS_ERROR_CONTEXT, "", &error.to_string())
         };
@@ -63,17 +63,17 @@ impl S3 {
         let credential = self
             .run_with_operation_timeout(LIST_UPLOADS_ERROR_CONTEXT, "", self.objects.credentials().get_credential())
             .await?;
-        let signer = AwsAuthorizer::new(&credential, "s3", settings.region());
+        let signer = AwsAuthorizer::new(&credential, "s3", &settings.region);
         signer.try_authorize(&mut request, None).map_err(|error| failed(&error))?;
         let exchange = async {
             let response = self.http.execute(request).await?;
             let status = response.status();
-            Ok((status, response.into_body().bytes().await?))
+            Ok::<_, HttpError>((status, response.into_body().bytes().await?))
         };
         let (status, body) = match timeout(OPERATION_TIMEOUT, exchange).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => {
-                return Err(error::http_request_error(LIST_UPLOADS_ERROR_CONTEXT, settings.object_uri(""), &error));
+                return Err(error::request_error(LIST_UPLOADS_ERROR_CONTEXT, settings.object_uri(""), &error));
             }
             Err(_) => return Err(error::timeout_error(LIST_UPLOADS_ERROR_CONTEXT, settings.object_uri(""))),
         };

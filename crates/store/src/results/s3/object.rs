@@ -1,6 +1,7 @@
 //! Reads result objects from S3 and verifies their content.
 
 use std::io;
+use std::ops::Range;
 
 use bytes::Bytes;
 use futures_util::TryFutureExt;
@@ -11,7 +12,6 @@ use sha2::{Digest, Sha256};
 use tokio::time::timeout;
 
 use crate::error::StoreError;
-use crate::results::chunk_stream::{ByteRange, ObjectChunks};
 use crate::results::s3::{OPERATION_TIMEOUT, S3};
 use crate::tasks::ResultMetadata;
 
@@ -41,7 +41,7 @@ impl StoredObject {
     /// Before reading a part of the object, callers must call [`crate::StoredResult::verify_content`].
     /// The stream fails if S3 disconnects or times out, or if the object was replaced.
     #[must_use]
-    pub fn into_chunk_stream(self: Box<Self>, range: ByteRange) -> ObjectChunks {
+    pub fn into_chunk_stream(self: Box<Self>, range: Range<u64>) -> BoxStream<'static, io::Result<Bytes>> {
         if range.is_empty() {
             return empty().boxed();
         }
@@ -68,7 +68,7 @@ impl StoredObject {
         Ok(())
     }
 
-    async fn open_chunk_reader(self, range: ByteRange) -> Result<ChunkReader, StoreError> {
+    async fn open_chunk_reader(self, range: Range<u64>) -> Result<ChunkReader, StoreError> {
         let remaining = range.end - range.start;
         let hash = (remaining == self.record.bytes).then(Sha256::new);
         let options = GetOptions {

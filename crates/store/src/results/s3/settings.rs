@@ -1,20 +1,20 @@
 //! Settings for results on S3: location and credentials.
 
 use object_store::path::Path;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
 use crate::results::s3::{CONNECT_TIMEOUT, READ_TIMEOUT};
 
 /// Bucket, key prefix, endpoint, region and access key for results on S3.
 #[derive(Debug, Clone)]
 pub struct S3Settings {
-    bucket: String,
+    pub(super) bucket: String,
     /// Prefix of object keys, without leading or trailing slashes. The prefix can be empty.
-    prefix: Path,
-    endpoint: String,
-    region: String,
-    access_key_id: String,
-    secret_access_key: SecretString,
+    pub(super) prefix: Path,
+    pub(super) endpoint: String,
+    pub(super) region: String,
+    pub(super) access_key_id: String,
+    pub(super) secret_access_key: SecretString,
 }
 
 impl S3Settings {
@@ -50,26 +50,6 @@ impl S3Settings {
             return Err(format!("the endpoint {endpoint:?} is not a URL such as https://s3.example.com"));
         }
         Ok(Self { bucket: bucket.to_owned(), prefix, endpoint, region, access_key_id, secret_access_key })
-    }
-
-    pub(super) fn bucket(&self) -> &str {
-        &self.bucket
-    }
-
-    pub(super) fn prefix(&self) -> &Path {
-        &self.prefix
-    }
-
-    pub(super) fn endpoint(&self) -> &str {
-        &self.endpoint
-    }
-
-    pub(super) fn region(&self) -> &str {
-        &self.region
-    }
-
-    pub(super) fn access_key(&self) -> (&str, &str) {
-        (&self.access_key_id, self.secret_access_key.expose_secret())
     }
 
     pub(super) fn object_path(&self, name: &str) -> Path {
@@ -128,8 +108,8 @@ mod tests {
 
     #[test]
     fn endpoint_defaults_to_amazon_and_must_be_a_url() {
-        assert_eq!(settings("s3://b", None).unwrap().endpoint(), "https://s3.north-1.amazonaws.com");
-        assert_eq!(settings("s3://b", Some("http://[::1]:1/")).unwrap().endpoint(), "http://[::1]:1");
+        assert_eq!(settings("s3://b", None).unwrap().endpoint, "https://s3.north-1.amazonaws.com");
+        assert_eq!(settings("s3://b", Some("http://[::1]:1/")).unwrap().endpoint, "http://[::1]:1");
         assert!(settings("s3://b", Some("http://[::1]:1/")).unwrap().is_loopback_endpoint());
         assert!(!settings("s3://b", None).unwrap().is_loopback_endpoint());
         assert!(settings("s3://b", Some("s3.example.com")).unwrap_err().contains("not a URL"));
