@@ -118,7 +118,7 @@ impl Caller {
         if may_outlive {
             Ok(())
         } else {
-            Err(ApiError::with_detail(ApiErrorDefinition::IAM_FORBIDDEN_SCOPE, "iam-outlives", Vec::new()))
+            Err(ApiError::with_detail(ApiErrorDefinition::IAM_FORBIDDEN_SCOPE, "iam-outlives", []))
         }
     }
 
@@ -131,7 +131,7 @@ impl Caller {
         if seconds.is_some_and(|seconds| seconds <= left) {
             return Ok(());
         }
-        let arguments = vec![("seconds", left.to_string())];
+        let arguments = [("seconds", left.to_string())];
         Err(ApiError::with_detail(ApiErrorDefinition::FOREIGN_PROJECT, "kill-task-outlives", arguments))
     }
 
@@ -292,7 +292,7 @@ impl Caller {
             (decision::ActionResourceType::Domain, _) => ApiErrorDefinition::IAM_FORBIDDEN_SCOPE,
             _ => ApiErrorDefinition::FOREIGN_PROJECT,
         };
-        ApiError::with_detail(entry, id, vec![("action", action.name.to_owned())])
+        ApiError::with_detail(entry, id, [("action", action.name.to_owned())])
     }
 }
 
@@ -308,7 +308,7 @@ fn build_policy_resource<'a>(
 /// Parses the id of an instance or a node.
 pub(crate) fn parse_id<I: FromStr<Err = ApiIdParseError>>(text: &str) -> Result<I, ApiError> {
     text.parse().map_err(|error: ApiIdParseError| {
-        let arguments = vec![("given", truncate_for_message(text)), ("expected", error.expected.into())];
+        let arguments = [("given", truncate_for_message(text)), ("expected", error.expected.into())];
         ApiError::with_detail(ApiErrorDefinition::INVALID_ID, "id-form", arguments)
     })
 }

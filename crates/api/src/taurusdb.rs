@@ -19,9 +19,7 @@ use std::sync::Arc;
 use clew_model::RequestId;
 use clew_store::SessionCollectionTask;
 
-use crate::caller::{Caller, TargetNode};
-use crate::error::ApiError;
-use crate::query_string::QueryString;
+use crate::prelude::*;
 
 /// Returns `None` if the target node has no session collection with the requested id.
 async fn find_collection_task(
@@ -32,7 +30,7 @@ async fn find_collection_task(
     let id: RequestId = query
         .get_required("request_id")?
         .parse()
-        .map_err(|_| ApiError::invalid_parameter("parameter-request-id", Vec::new()))?;
+        .map_err(|_| ApiError::invalid_parameter("parameter-request-id", []))?;
     let task = caller.view.find_task(&id).await?.filter(|task| {
         task.project_id == target.project.id && task.instance_id == target.instance.id && task.node_id == target.node
     });

@@ -7,23 +7,17 @@ use std::io;
 use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse, Response};
 use clew_diagnose::json;
-use clew_iam::decision::Action;
 use clew_model::Actor;
 use clew_store::{AuditFilter, AuditRecord, Store, StoreError};
 use futures_util::stream::{self, Stream};
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use jiff::Timestamp;
 use query::{AuditFilterParameters, AuditPageParameters, AuditRowQuery};
-use serde::Serialize;
 use serde_json::Value;
 use tracing::error;
-use utoipa::ToSchema;
 
 use super::require_administrator;
-use crate::api_request::{ApiRequest, ApiResult};
-use crate::caller::Caller;
-use crate::error::ApiError;
-use crate::json::Json;
+use crate::prelude::*;
 
 /// Page of audit rows.
 #[derive(Serialize, ToSchema)]

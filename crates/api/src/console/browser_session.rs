@@ -7,26 +7,23 @@ use axum::extract::{Request, State};
 use clew_http::ClientAddr;
 use clew_iam::decision::CredentialScope;
 use clew_iam::token;
-use clew_model::ApiErrorDefinition;
 use clew_store::{Project, TokenOrigin, User};
 use http::header::{CACHE_CONTROL, SET_COOKIE};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use tracing::info;
 
 use super::csrf;
-use crate::api_request::ApiRequest;
 use crate::audit::AuditContext;
 use crate::authentication::{SESSION_COOKIE, read_request_body};
-use crate::caller::{Caller, CredentialRef, ValidToken};
-use crate::error::{ApiError, ErrorBody};
+use crate::caller::{CredentialRef, ValidToken};
 use crate::iam::auth_attempts::authenticate_by_password;
 use crate::iam::projects::load_accessible_projects;
 use crate::iam::sign_in::{UserRef, missing_sign_in_field_error};
 use crate::iam::tokens::{IssuedToken, describe_token_scope, issue_token};
-use crate::json::Json;
-use crate::request_body::{SecretField, parse_json_body};
+use crate::prelude::*;
+use crate::request_body::SecretField;
 use crate::{SharedState, limits, policy_cache};
 use wire_format::{BrowserSession, SignInRequest, SwitchScopeRequest};
 
@@ -129,7 +126,7 @@ pub(crate) async fn switch_project(
     let token_info = require_token_credentials(&caller)?;
     // An API token cannot change its scope; otherwise, a project token could become a domain token.
     if token_info.origin != TokenOrigin::Console {
-        return Err(ApiError::with_detail(ApiErrorDefinition::IAM_FORBIDDEN_SCOPE, "session-of-console", Vec::new()));
+        return Err(ApiError::with_detail(ApiErrorDefinition::IAM_FORBIDDEN_SCOPE, "session-of-console", []));
     }
     let SwitchScopeRequest { project_id: requested } = parse_json_body(&body)?;
     let projects = load_caller_projects(&caller).await?;
@@ -137,7 +134,7 @@ pub(crate) async fn switch_project(
         None => None,
         Some(id) => {
             let found = projects.iter().find(|project| project.id.as_str() == id);
-            let forbidden = || ApiError::with_detail(ApiErrorDefinition::IAM_FORBIDDEN_SCOPE, "iam-scope", Vec::new());
+            let forbidden = || ApiError::with_detail(ApiErrorDefinition::IAM_FORBIDDEN_SCOPE, "iam-scope", []);
             Some(found.ok_or_else(forbidden)?)
         }
     };
@@ -145,7 +142,7 @@ pub(crate) async fn switch_project(
     // The old token is revoked first so that only one of two concurrent requests gets a new token.
     // If a later step fails, the session is left without a valid token.
     if !service.store.identities().revoke_token(&caller.build_audit_origin(), &token_info.hash).await? {
-        return Err(ApiError::with_detail(ApiErrorDefinition::TOKEN_EXPIRED, "auth-token-revoked", Vec::new()));
+        return Err(ApiError::with_detail(ApiErrorDefinition::TOKEN_EXPIRED, "auth-token-revoked", []));
     }
     let issued =
         issue_token(&service, &user, project, TokenOrigin::Console, "token", Some(token_info.expires_at)).await?;
@@ -180,7 +177,7 @@ fn require_token_credentials(caller: &Caller) -> Result<&ValidToken, ApiError> {
     match &caller.credential {
         CredentialRef::Token(token_info) => Ok(token_info),
         CredentialRef::Key(_) => {
-            Err(ApiError::with_detail(ApiErrorDefinition::IAM_FORBIDDEN_SCOPE, "session-of-a-token", Vec::new()))
+            Err(ApiError::with_detail(ApiErrorDefinition::IAM_FORBIDDEN_SCOPE, "session-of-a-token", []))
         }
     }
 }
@@ -201,5 +198,5 @@ fn sort_projects_by_name(mut projects: Vec<Project>) -> Vec<Project> {
 async fn load_user(caller: &Caller) -> Result<User, ApiError> {
     let user = caller.service.store.identities().find_user(&caller.principal.user_id).await?;
     // A missing user has been deleted since the request was authenticated.
-    user.ok_or_else(|| ApiError::with_detail(ApiErrorDefinition::TOKEN_EXPIRED, "auth-token-revoked", Vec::new()))
+    user.ok_or_else(|| ApiError::with_detail(ApiErrorDefinition::TOKEN_EXPIRED, "auth-token-revoked", []))
 }

@@ -11,20 +11,16 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use clew_iam::decision::Action;
 use futures_util::stream;
 use http::HeaderName;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use utoipa::IntoParams;
 
-use crate::api_request::ApiRequest;
-use crate::caller::{NodePath, TargetNode};
-use crate::error::{ApiError, ErrorBody};
-use crate::query_string::QueryString;
 use authorization::StreamAuthorization;
 use feed::FeedPosition;
 pub(crate) use node_watch::NodeWatchRegistry;
 use subscriber::Subscriber;
+
+use crate::prelude::*;
 
 const ALLOWED_EVENT_INTERVAL_SECONDS: std::ops::RangeInclusive<u32> = 1..=60;
 

@@ -2,18 +2,10 @@
 //! SDKs call `KeystoneListProjects` to find a region's project (API spec, section 3.1).
 
 use clew_iam::decision::Grant;
-use clew_model::{ApiErrorDefinition, DomainId};
+use clew_model::DomainId;
 use clew_store::{Project, StoreError};
-use serde::Serialize;
-use utoipa::ToSchema;
 
-use crate::AppState;
-use crate::api_request::{ApiRequest, ApiResult};
-use crate::caller::Caller;
-use crate::error::ApiError;
-use crate::field_errors::truncate_for_message;
-use crate::json::Json;
-use crate::query_string::QueryString;
+use crate::prelude::*;
 
 /// List of projects with links.
 #[derive(Serialize, ToSchema)]
@@ -157,7 +149,7 @@ fn parse_boolean_parameter(query: &QueryString, name: &'static str) -> Result<Op
 }
 
 fn invalid_parameter_error(name: &'static str, given: &str) -> ApiError {
-    let arguments = vec![("field", name.into()), ("given", truncate_for_message(given))];
+    let arguments = [("field", name.into()), ("given", truncate_for_message(given))];
     ApiError::with_detail(ApiErrorDefinition::IAM_INVALID_PARAMETER, "parameter-form", arguments)
 }
 

@@ -1,20 +1,14 @@
 //! Routes that validate or revoke the token in the `X-Subject-Token` header (TaurusDB API spec, section 3.2).
 
 use axum::response::{IntoResponse, Response};
-use clew_iam::decision::Action;
 use clew_iam::token;
-use clew_model::ApiErrorDefinition;
 use clew_store::StoredToken;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue};
 use jiff::Timestamp;
 
-use crate::api_request::ApiRequest;
-use crate::caller::Caller;
-use crate::error::{ApiError, ErrorBody};
 use crate::iam::token_response::{TokenResponse, TokenResponseInput};
-use crate::json::Json;
 use crate::policy_cache;
-use crate::query_string::QueryString;
+use crate::prelude::*;
 
 const SUBJECT_TOKEN_HEADER: &str = "x-subject-token";
 
@@ -85,8 +79,7 @@ async fn find_subject_token(
         let same_domain = stored.user.domain_id == caller.principal.domain_id;
         is_valid && (same_user || same_domain && caller.require_domain_permission(action).is_ok())
     });
-    let stored =
-        stored.ok_or_else(|| ApiError::with_detail(ApiErrorDefinition::IAM_UNKNOWN, "iam-no-token", Vec::new()))?;
+    let stored = stored.ok_or_else(|| ApiError::with_detail(ApiErrorDefinition::IAM_UNKNOWN, "iam-no-token", []))?;
     Ok((given.clone(), stored))
 }
 

@@ -4,11 +4,8 @@ use clew_iam::decision::Grant;
 use clew_iam::policy::PermissionModel;
 use clew_store::{Project, User};
 use jiff::Timestamp;
-use serde::Serialize;
-use utoipa::ToSchema;
 
-use crate::AppState;
-use crate::error::ApiError;
+use crate::prelude::*;
 
 /// A token without its secret.
 #[derive(Serialize, ToSchema)]

@@ -5,22 +5,20 @@ use axum::extract::{RawQuery, Request, State};
 use axum::response::{IntoResponse, Response};
 use clew_http::base_url_from_request;
 use clew_iam::token;
-use clew_model::{ApiErrorDefinition, ProjectId};
+use clew_model::ProjectId;
 use clew_store::{NewToken, Project, TokenOrigin, User};
-use http::{HeaderValue, StatusCode};
+use http::HeaderValue;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use tracing::info;
 
 use crate::audit::AuditContext;
 use crate::authentication::read_request_body;
-use crate::error::{ApiError, ErrorBody};
 use crate::iam::auth_attempts::authenticate_by_password;
 use crate::iam::sign_in::{DomainRef, PasswordSignInRequest, ProjectRef, RequestedTokenScope, TokenRequest};
 use crate::iam::token_response::{TokenResponse, TokenResponseInput};
-use crate::json::Json;
-use crate::query_string::QueryString;
-use crate::{AppState, SharedState, limits, policy_cache};
+use crate::prelude::*;
+use crate::{SharedState, limits, policy_cache};
 
 /// Create a token with a user name and password. The scope of the token is a project or the domain.
 #[utoipa::path(post, path = "/v3/auth/tokens", tag = "identity", operation_id = "CreateToken",
@@ -66,7 +64,7 @@ async fn find_requested_project(
     user: &User,
     scope: &RequestedTokenScope,
 ) -> Result<Option<Project>, ApiError> {
-    let forbidden = || ApiError::with_detail(ApiErrorDefinition::IAM_FORBIDDEN_SCOPE, "iam-scope", Vec::new());
+    let forbidden = || ApiError::with_detail(ApiErrorDefinition::IAM_FORBIDDEN_SCOPE, "iam-scope", []);
     let is_own = |domain: &DomainRef| {
         domain.id.as_ref().is_none_or(|id| id == user.domain_id.as_str())
             && domain.name.as_ref().is_none_or(|name| *name == user.domain_name)

@@ -3,17 +3,11 @@
 
 mod wire_format;
 
-use clew_iam::decision::Action;
 use clew_model::{Instance, InstanceFilter, Pagination, Tag};
 use clew_store::Project;
-use utoipa::IntoParams;
 
-use crate::api_request::{ApiRequest, ApiResult};
-use crate::caller::{Caller, InstancePath};
-use crate::error::{ApiError, ErrorBody};
-use crate::field_errors::{invalid_field_error, value_not_allowed_error};
-use crate::json::Json;
-use crate::query_string::{self, QueryString};
+use crate::prelude::*;
+use crate::query_string;
 use wire_format::{InstanceApiVersion, InstanceListResponse, InstanceResponse};
 
 #[derive(IntoParams)]

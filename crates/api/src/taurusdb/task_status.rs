@@ -4,20 +4,12 @@ use std::sync::Arc;
 
 use axum::Extension;
 use clew_http::LongPollTimeout;
-use clew_iam::decision::Action;
 use clew_model::Limitation;
 use clew_store::SessionCollectionTask;
 use http::HeaderName;
-use serde::Serialize;
-use utoipa::ToSchema;
 
-use crate::AppState;
-use crate::api_request::ApiRequest;
 use crate::audit::ClientDisconnectSignal;
-use crate::caller::{NodePath, TargetNode};
-use crate::error::{ApiError, ErrorBody};
-use crate::json::Json;
-use crate::query_string::QueryString;
+use crate::prelude::*;
 
 /// Status of a collection.
 #[derive(Serialize, ToSchema)]

@@ -5,11 +5,8 @@ use std::str::FromStr;
 use clew_model::AuditOutcome;
 use clew_store::AuditFilter;
 use jiff::Timestamp;
-use utoipa::{IntoParams, ToSchema};
 
-use crate::error::ApiError;
-use crate::field_errors::invalid_field_error;
-use crate::query_string::QueryString;
+use crate::prelude::*;
 
 const MAX_AUDIT_PAGE_ROWS: u32 = 1000;
 

@@ -2,9 +2,8 @@
 
 use clew_store::{Project, User};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
+use crate::prelude::*;
 use crate::request_body::SecretField;
 
 /// Credentials for a sign-in.
