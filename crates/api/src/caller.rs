@@ -196,11 +196,8 @@ impl Caller {
         let project = self.find_project_in_scope(action, project).await?;
         let id: InstanceId = parse_id(instance)?;
         let instance = self.view.find_instance(&project.id, &id).await?;
-        let facts = TargetInstance {
-            id: &id,
-            enterprise_project_id: instance.as_ref().map(|instance| instance.enterprise_project_id.as_str()),
-            tags: instance.as_ref().map_or(&[], |instance| &instance.tags),
-        };
+        let unknown = TargetInstance { id: &id, enterprise_project_id: None, tags: &[] };
+        let facts = instance.as_deref().map_or(unknown, TargetInstance::from);
         let resource = Resource { request_tags: tags, ..build_policy_resource(&self.service, &project, facts) };
         self.require_permission(action, &resource)?;
         let instance = instance.ok_or_else(|| ApiError::new(ApiErrorDefinition::UNKNOWN_INSTANCE))?;
@@ -215,12 +212,7 @@ impl Caller {
         project: &Project,
         instance: &Instance,
     ) -> Result<bool, ApiError> {
-        let facts = TargetInstance {
-            id: &instance.id,
-            enterprise_project_id: Some(&instance.enterprise_project_id),
-            tags: &instance.tags,
-        };
-        match self.authorize_action(action, &build_policy_resource(&self.service, project, facts)) {
+        match self.authorize_action(action, &build_policy_resource(&self.service, project, instance.into())) {
             AccessDecision::Deny { reason: reason @ DenyReason::EvaluationBudget } => {
                 Err(self.access_denied_error(action, &reason))
             }

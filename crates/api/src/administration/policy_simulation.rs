@@ -132,7 +132,7 @@ pub(crate) async fn simulate_request(
     let resource = Resource {
         project: project.as_ref().map(to_target_project),
         region: service.store.region(),
-        instance: instance.as_ref().map(to_target_instance),
+        instance: instance.as_ref().map(TargetInstance::from),
         request_tags: &tags,
     };
     let administrator = user.administrator;
@@ -174,14 +174,6 @@ async fn find_target_project_and_instance(
 fn to_target_project(project: &Project) -> TargetProject<'_> {
     let owner = project.enabled.then_some(&project.domain_id);
     TargetProject { id: &project.id, name: &project.name, domain_id: owner }
-}
-
-fn to_target_instance(instance: &Instance) -> TargetInstance<'_> {
-    TargetInstance {
-        id: &instance.id,
-        enterprise_project_id: Some(&instance.enterprise_project_id),
-        tags: &instance.tags,
-    }
 }
 
 async fn load_simulated_principal(service: &AppState, user: User) -> Result<Principal, ApiError> {

@@ -4,7 +4,6 @@
 
 mod authorization;
 mod feed;
-mod node_watch;
 mod subscriber;
 
 use std::time::Duration;
@@ -17,10 +16,11 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 
 use authorization::StreamAuthorization;
 use feed::FeedPosition;
-pub(crate) use node_watch::NodeWatchRegistry;
+pub(crate) use feed::SseNodeFeed;
 use subscriber::Subscriber;
 
 use crate::prelude::*;
+use crate::state::SlotKind;
 
 const ALLOWED_EVENT_INTERVAL_SECONDS: std::ops::RangeInclusive<u32> = 1..=60;
 
@@ -63,7 +63,7 @@ pub(crate) async fn stream_sessions(
         *ALLOWED_EVENT_INTERVAL_SECONDS.start(),
     )?;
     let interval = Duration::from_secs(seconds.into());
-    let slot = service.acquire_stream_slot(&caller.principal.user_id)?;
+    let slot = service.acquire_slot(SlotKind::Stream, &caller.principal.user_id)?;
     let header = headers.get("last-event-id").and_then(|id| id.to_str().ok());
     let position = header.or_else(|| query.get("last_event_id")).and_then(FeedPosition::parse);
     let subscription = service.node_watch_registry.subscribe(
