@@ -5,10 +5,9 @@ use std::sync::Arc;
 use clew_http::{ConcurrencySlotGuard, KeyedConcurrencyLimiter};
 use clew_model::UserId;
 use clew_mysql::NodeConnector;
-use clew_store::Store;
+use clew_store::{RepeatedRefusalCounter, Store};
 use clew_worker::{IntelligentKillQueue, KillExecutor, NodeWatchRegistry, SessionCollectionQueue};
 
-use crate::audit::RepeatedRefusalCounter;
 use crate::console::stream::SseNodeFeed;
 use crate::error::ApiError;
 use crate::iam::password_check_mutexes::PasswordCheckMutexes;
