@@ -24,7 +24,6 @@ use crate::caller::{Caller, CredentialKind, CredentialRef, ValidToken};
 use crate::console::csrf;
 use crate::error::ApiError;
 use crate::iam::auth_attempts::{self, AuthFailureCounter};
-use crate::iam::security_token;
 use crate::{ApiSettings, AppState, SharedState, limits};
 
 const SECURITY_TOKEN_HEADER: &str = "x-security-token";
@@ -271,7 +270,7 @@ impl SignedRequest {
         if !self.authorization.signed_headers.iter().any(|name| name == SECURITY_TOKEN_HEADER) {
             return Err(SignatureError::NotSigned(SECURITY_TOKEN_HEADER.to_owned()).into());
         }
-        let scope = security_token::parse_security_token_scope(given);
+        let scope = token::parse_security_token_scope(given);
         let is_match = bool::from(token::hash_token(given).ct_eq(&temporary.token_hash));
         let Some(scope) = scope.filter(|_| is_match) else {
             Box::pin(service.store.lockouts().record_auth_failure(&self.subject.name)).await?;

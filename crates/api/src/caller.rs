@@ -14,8 +14,8 @@ use clew_iam::decision::{
     check_credential_scope, decide_access, policies_may_allow_action,
 };
 use clew_model::{
-    AccessKeyId, Actor, ApiErrorDefinition, ApiIdParseError, AuditOrigin, Instance, InstanceId, Node, NodeId,
-    ProjectId, Tag,
+    AccessKeyId, Actor, ApiErrorDefinition, ApiIdParseError, AuditOrigin, Instance, InstanceFilter, InstanceId, Node,
+    NodeId, Pagination, ProjectId, Tag,
 };
 use clew_store::{CachedStoreView, Project, TokenOrigin};
 use http::request::Parts;
@@ -217,6 +217,29 @@ impl Caller {
                 Err(self.access_denied_error(action, &reason))
             }
             decision => Ok(decision.is_allowed()),
+        }
+    }
+
+    /// Calls `visit` for each matching instance on which the policies allow the action.
+    pub(crate) async fn visit_allowed_instances(
+        &self,
+        action: Action,
+        project: &Project,
+        filter: &InstanceFilter,
+        mut visit: impl FnMut(Instance) + Send,
+    ) -> Result<(), ApiError> {
+        let mut page = Pagination::default();
+        loop {
+            let (instances, total) = self.service.store.instances().list_instances(&project.id, filter, page).await?;
+            for instance in instances {
+                if self.is_action_allowed(action, project, &instance)? {
+                    visit(instance);
+                }
+            }
+            page.offset = page.offset.saturating_add(page.limit);
+            if u64::from(page.offset) >= total {
+                return Ok(());
+            }
         }
     }
 

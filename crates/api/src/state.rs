@@ -2,20 +2,18 @@
 
 use std::sync::Arc;
 
-use clew_http::{ConcurrencySlotGuard, KeyedConcurrencyLimiter};
+use clew_http::{ConcurrencySlotGuard, KeyedConcurrencyLimiter, KeyedMutex};
 use clew_model::UserId;
 use clew_mysql::NodeConnector;
 use clew_store::{RepeatedRefusalCounter, Store};
-use clew_worker::{IntelligentKillQueue, KillExecutor, NodeWatchRegistry, SessionCollectionQueue};
+use clew_worker::{IntelligentKillQueue, KillExecutor, NodeWatchRegistry, SessionCollectionQueue, SessionListOrigins};
 
 use crate::console::stream::SseNodeFeed;
 use crate::error::ApiError;
-use crate::iam::password_check_mutexes::PasswordCheckMutexes;
 use crate::limits::RateLimiters;
 use crate::metrics::{ExceededLimit, Metrics};
 use crate::policy_cache::PolicyCache;
 use crate::settings::ApiSettings;
-use crate::taurusdb::session_list_origins::SessionListOrigins;
 
 /// Components of an [`AppState`].
 #[derive(Debug)]
@@ -57,7 +55,8 @@ pub struct AppState {
     long_poll_slots: Arc<KeyedConcurrencyLimiter<UserId>>,
     pub(crate) repeated_refusals: RepeatedRefusalCounter,
     pub(crate) policy_cache: PolicyCache,
-    pub(crate) password_check_mutexes: PasswordCheckMutexes,
+    /// Mutexes that allow only one password check per failure counter at a time.
+    pub(crate) password_check_mutexes: KeyedMutex<String>,
     pub(crate) session_list_origins: SessionListOrigins,
 }
 
@@ -80,7 +79,7 @@ impl AppState {
             long_poll_slots: KeyedConcurrencyLimiter::new(settings.max_long_polls_per_principal),
             repeated_refusals: RepeatedRefusalCounter::new(settings.refusal_count_window),
             policy_cache: PolicyCache::default(),
-            password_check_mutexes: PasswordCheckMutexes::default(),
+            password_check_mutexes: KeyedMutex::default(),
             session_list_origins: SessionListOrigins::default(),
             settings,
         })

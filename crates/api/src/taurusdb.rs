@@ -9,7 +9,6 @@ pub(crate) mod process_kill;
 pub(crate) mod processes;
 pub(crate) mod rollback_progress;
 pub(crate) mod session_collection;
-pub(crate) mod session_list_origins;
 pub(crate) mod slow_session_threshold;
 pub(crate) mod tags;
 pub(crate) mod task_status;

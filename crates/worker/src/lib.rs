@@ -65,6 +65,7 @@ mod notifications;
 mod observer;
 mod pending_result;
 mod retention;
+mod session_list_origins;
 mod settings;
 mod task_results;
 mod wake_signal;
@@ -79,4 +80,5 @@ pub use node_reader::{NodeReader, ReadFuture, SessionRows, require_reachable_net
 pub use node_watch::{NodeFeed, NodeWatchRegistry, NodeWatchSubscription, NodeWatchUpdate};
 pub use notifications::dispatch_store_events;
 pub use observer::WorkerObserver;
+pub use session_list_origins::SessionListOrigins;
 pub use settings::WorkerSettings;

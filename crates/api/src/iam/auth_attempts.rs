@@ -43,7 +43,9 @@ pub(crate) async fn check_password_with_lockout(
 ) -> Result<PasswordCheckOutcome, ApiError> {
     let subject =
         find_auth_failure_counter(&service.store, format!("user:{name}"), user.map(|user| &user.id), peer).await?.name;
-    let _lock = service.password_check_mutexes.acquire_password_check_mutex(&subject).await;
+    // A check counts as a failed attempt until it succeeds. Without the mutex, concurrent checks of a correct password
+    // could therefore reach the limit. The store enforces the limit across all server processes.
+    let _lock = service.password_check_mutexes.lock(subject.clone()).await;
     match reserve_password_attempt(&service.store, &subject).await? {
         AuthAttemptReservation::Granted => {}
         AuthAttemptReservation::Locked => return Ok(PasswordCheckOutcome::Locked),

@@ -9,7 +9,6 @@ use secrecy::ExposeSecret;
 use serde_json::Value;
 
 use crate::caller::{CredentialKind, CredentialRef};
-use crate::iam::security_token;
 use crate::iam::token_response::format_timestamp;
 use crate::prelude::*;
 
@@ -100,7 +99,7 @@ pub(crate) async fn create_temporary_key(
     let expires_at = Timestamp::now().as_second().saturating_add(lifetime).min(source.expires_at.unwrap_or(i64::MAX));
     let failed = |error| ApiError::internal_error(&error);
     let secret = access_key::generate_secret_key().map_err(failed)?;
-    let security_token = security_token::generate_security_token(&source.scope).map_err(failed)?;
+    let security_token = token::generate_security_token(&source.scope).map_err(failed)?;
     let new = NewTemporaryAccessKey {
         user_id: caller.principal.user_id.clone(),
         id: AccessKeyId::generate(),

@@ -110,23 +110,15 @@ async fn list_visible_instances(
     filter: &InstanceFilter,
     page: Pagination,
 ) -> Result<(Vec<Instance>, u64), ApiError> {
-    let (mut instances, mut seen, mut next) = (Vec::new(), 0, Pagination::default());
-    loop {
-        let (read, total) = caller.service.store.instances().list_instances(&project.id, filter, next).await?;
-        for instance in read {
-            if !caller.is_action_allowed(Action::LIST_INSTANCES, project, &instance)? {
-                continue;
-            }
-            if seen >= u64::from(page.offset) && instances.len() < page.limit as usize {
-                instances.push(instance);
-            }
-            seen += 1;
+    let (mut instances, mut seen) = (Vec::new(), 0);
+    let visit = |instance| {
+        if seen >= u64::from(page.offset) && instances.len() < page.limit as usize {
+            instances.push(instance);
         }
-        next.offset = next.offset.saturating_add(next.limit);
-        if u64::from(next.offset) >= total {
-            return Ok((instances, seen));
-        }
-    }
+        seen += 1;
+    };
+    caller.visit_allowed_instances(Action::LIST_INSTANCES, project, filter, visit).await?;
+    Ok((instances, seen))
 }
 
 async fn show_instance(caller: &Caller, path: &InstancePath, names: InstanceApiVersion) -> ApiResult<InstanceResponse> {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use clew_model::{InstanceFilter, Pagination, Tag};
+use clew_model::{Instance, InstanceFilter, Tag};
 use clew_store::Project;
 
 use crate::prelude::*;
@@ -171,21 +171,12 @@ async fn list_visible_project_tags(caller: &Caller, project: &Project) -> Result
     if caller.principal.administrator {
         return Ok(caller.service.store.instances().list_project_tags(&project.id).await?);
     }
-    let (mut tags, mut next) = (BTreeMap::<String, BTreeSet<String>>::new(), Pagination::default());
-    loop {
-        let (instances, total) =
-            caller.service.store.instances().list_instances(&project.id, &InstanceFilter::default(), next).await?;
-        for instance in instances {
-            if !caller.is_action_allowed(Action::LIST_TAGS, project, &instance)? {
-                continue;
-            }
-            for tag in instance.tags {
-                tags.entry(tag.key).or_default().insert(tag.value);
-            }
+    let mut tags = BTreeMap::<String, BTreeSet<String>>::new();
+    let visit = |instance: Instance| {
+        for tag in instance.tags {
+            tags.entry(tag.key).or_default().insert(tag.value);
         }
-        next.offset = next.offset.saturating_add(next.limit);
-        if u64::from(next.offset) >= total {
-            return Ok(tags.into_iter().map(|(key, values)| (key, values.into_iter().collect())).collect());
-        }
-    }
+    };
+    caller.visit_allowed_instances(Action::LIST_TAGS, project, &InstanceFilter::default(), visit).await?;
+    Ok(tags.into_iter().map(|(key, values)| (key, values.into_iter().collect())).collect())
 }
