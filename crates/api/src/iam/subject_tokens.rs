@@ -6,8 +6,7 @@ use clew_store::StoredToken;
 use http::{HeaderMap, HeaderValue};
 use jiff::Timestamp;
 
-use crate::iam::token_response::{TokenResponse, TokenResponseInput};
-use crate::policy_cache;
+use crate::iam::token_response::{TokenIssue, TokenResponse};
 use crate::prelude::*;
 
 const SUBJECT_TOKEN_HEADER: &str = "x-subject-token";
@@ -34,12 +33,9 @@ pub(crate) async fn show_token(
         Some(id) => service.store.tenants().find_project(id).await?,
         None => None,
     };
-    let grants = policy_cache::load_policies(&service.store, &user.id).await?;
-    let methods = issued_by_methods;
-    let details =
-        TokenResponseInput { user: &user, project: project.as_ref(), grants: &grants, methods, issued_at, expires_at };
-    let server_url = clew_http::base_url_from_request(caller.client.as_ref(), &headers);
-    let body = TokenResponse::new(&service, details, with_catalog.then_some(&server_url))?;
+    let issue = TokenIssue { methods: issued_by_methods, issued_at, expires_at };
+    let server_url = with_catalog.then(|| clew_http::base_url_from_request(caller.client.as_ref(), &headers));
+    let body = TokenResponse::load(&service, &user, project.as_ref(), issue, server_url.as_deref()).await?;
     let mut response = Json(body).into_response();
     response.headers_mut().insert(SUBJECT_TOKEN_HEADER, given);
     Ok(response)
