@@ -17,16 +17,14 @@ mod policy_simulation;
 mod projects;
 mod users;
 
-use clew_iam::decision::{Action, Resource, check_credential_scope};
-use clew_model::{ApiErrorDefinition, AuditOrigin, DomainId};
+use clew_iam::decision::{Resource, check_credential_scope};
+use clew_model::{AuditOrigin, DomainId};
 use jiff::Timestamp;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::SharedState;
-use crate::caller::Caller;
-use crate::error::ApiError;
-use crate::field_errors::truncate_for_message;
+use crate::prelude::*;
 
 pub(crate) fn administration_routes() -> OpenApiRouter<SharedState> {
     OpenApiRouter::new()
@@ -77,11 +75,11 @@ fn require_administrator(caller: &Caller) -> Result<(), ApiError> {
     if caller.principal.administrator {
         return Ok(());
     }
-    Err(ApiError::with_detail(ApiErrorDefinition::IAM_FORBIDDEN_SCOPE, "administrators-only", Vec::new()))
+    Err(ApiError::with_detail(ApiErrorDefinition::IAM_FORBIDDEN_SCOPE, "administrators-only", []))
 }
 
 fn not_found_error(target: &'static str, id: &str) -> ApiError {
-    let arguments = vec![("target", target.to_owned()), ("id", truncate_for_message(id))];
+    let arguments = [("target", target.to_owned()), ("id", truncate_for_message(id))];
     ApiError::with_detail(ApiErrorDefinition::IAM_UNKNOWN, "iam-target", arguments)
 }
 

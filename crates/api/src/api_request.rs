@@ -1,16 +1,19 @@
-//! Extracts the parts of an authenticated request that most handlers need.
+//! Extracts the parts of an authenticated request that most handlers need, and builds JSON responses.
 
 use axum::body::{self, Bytes};
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::response::{IntoResponse, Response};
+use clew_diagnose::json;
 use clew_model::Language;
-use http::{HeaderMap, Method};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tracing::error;
 
 use crate::SharedState;
 use crate::caller::Caller;
 use crate::error::ApiError;
-use crate::json::Json;
 
 /// Result of a handler that responds with a JSON body and the status 200.
 pub(crate) type ApiResult<T> = Result<Json<T>, ApiError>;
@@ -50,5 +53,22 @@ impl<P: DeserializeOwned + Send> FromRequest<SharedState> for ApiRequest<P> {
         let language = parts.extensions.get().copied().unwrap_or_default();
         let query = parts.uri.query().map(ToOwned::to_owned);
         Ok(Self { service: service.clone(), caller, path, query, headers: parts.headers, body, language })
+    }
+}
+
+/// JSON response body. Control characters and invisible characters are escaped to protect terminals.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Json<T>(pub(crate) T);
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        match serde_json::to_vec(&self.0) {
+            Ok(body) => ([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], json::escape_json_bytes(body))
+                .into_response(),
+            Err(error) => {
+                error!(%error, "cannot serialize a response body");
+                StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            }
+        }
     }
 }

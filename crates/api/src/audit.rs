@@ -4,8 +4,6 @@
 //! If the audit event cannot be recorded, the server returns an internal error instead of the response.
 //! When an identity, a policy, an instance or a node changes, the store writes the audit event in the same transaction.
 
-mod repeated_refusals;
-
 use std::future::Future;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,11 +15,10 @@ use crate::field_errors::truncate_for_message;
 use axum::RequestExt;
 use axum::extract::{RawPathParams, Request};
 use axum::response::{IntoResponse, Response};
-use clew_http::{DetachOnDropFuture, has_prefer_header};
+use clew_http::{ClientSubnet, DetachOnDropFuture, has_prefer_header};
 use clew_model::{Actor, AuditEvent, AuditOrigin, AuditOutcome, DomainId};
 use clew_store::User;
 use http::StatusCode;
-pub(crate) use repeated_refusals::RepeatedRefusalCounter;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 use tracing::error;
@@ -121,8 +118,9 @@ where
         let Some(event) = build_audit_event(&operation, &trail, &ids, &response) else { return response };
         // Clients can repeat refused requests indefinitely, so repeated refusals are counted in a single audit event.
         let recorded = if response.status().is_client_error() {
+            let client = event.origin.peer.map(|peer| ClientSubnet::from(peer).address());
             let reason = response.extensions().get::<ApiError>().map_or("", ApiError::detail_message_id);
-            service.repeated_refusals.record_refusal(&service.store, event, reason).await
+            service.repeated_refusals.record_refusal(&service.store, event, client, reason).await
         } else {
             service.store.audit().append_audit_event(&event).await
         };

@@ -24,7 +24,6 @@ use crate::caller::{Caller, CredentialKind, CredentialRef, ValidToken};
 use crate::console::csrf;
 use crate::error::ApiError;
 use crate::iam::auth_attempts::{self, AuthFailureCounter};
-use crate::iam::security_token;
 use crate::{ApiSettings, AppState, SharedState, limits};
 
 const SECURITY_TOKEN_HEADER: &str = "x-security-token";
@@ -135,7 +134,7 @@ pub(crate) async fn read_request_body(body: Body, settings: &ApiSettings) -> Res
                 (ApiErrorDefinition::BAD_REQUEST, "parameter-body", ("reason", cause.to_string()))
             }
         };
-        ApiError::with_detail(entry, message, vec![argument])
+        ApiError::with_detail(entry, message, [argument])
     })
 }
 
@@ -147,15 +146,15 @@ async fn authenticate_by_token(
     let view = service.store.open_cached_view().await?;
     let hash = token::hash_token(token);
     let Some(stored) = view.find_token(&hash).await? else {
-        return Err(not_authenticated_error("auth-token-unknown", Vec::new()));
+        return Err(not_authenticated_error("auth-token-unknown", []));
     };
     trail.set_domain_id(&stored.user.domain_id);
     trail.set_claimed_identity(&stored.user.name);
     if stored.revoked {
-        return Err(ApiError::with_detail(ApiErrorDefinition::TOKEN_EXPIRED, "auth-token-revoked", Vec::new()));
+        return Err(ApiError::with_detail(ApiErrorDefinition::TOKEN_EXPIRED, "auth-token-revoked", []));
     }
     if stored.expires_at <= Timestamp::now().as_second() {
-        let moment = vec![("moment", format_unix_seconds(stored.expires_at))];
+        let moment = [("moment", format_unix_seconds(stored.expires_at))];
         return Err(ApiError::with_detail(ApiErrorDefinition::TOKEN_EXPIRED, "auth-token-expired", moment));
     }
     let scope = stored.scope_project.clone().map_or(CredentialScope::Domain, CredentialScope::Project);
@@ -178,14 +177,14 @@ struct SignedRequest {
 impl SignedRequest {
     async fn load_signed_request(service: &AppState, trail: &AuditContext, parts: &Parts) -> Result<Self, ApiError> {
         let Some(header) = parts.headers.get(AUTHORIZATION) else {
-            return Err(not_authenticated_error("auth-token-missing", Vec::new()));
+            return Err(not_authenticated_error("auth-token-missing", []));
         };
         let authorization = AuthorizationHeader::parse(header.to_str().unwrap_or_default())?;
         let id = &authorization.access_key;
         trail.set_claimed_identity(id.as_str());
         let view = service.store.open_cached_view().await?;
         let Some(key) = view.find_access_key(id).await? else {
-            return Err(not_authenticated_error("auth-key-unknown", vec![("key", id.to_string())]));
+            return Err(not_authenticated_error("auth-key-unknown", [("key", id.to_string())]));
         };
         trail.set_domain_id(&key.user.domain_id);
         let peer = limits::client_ip(&parts.extensions);
@@ -197,7 +196,7 @@ impl SignedRequest {
         )
         .await?;
         let has_failures = match view.lockout_state(&subject.name).await? {
-            LockoutState::Locked => return Err(not_authenticated_error("auth-key-locked", Vec::new())),
+            LockoutState::Locked => return Err(not_authenticated_error("auth-key-locked", [])),
             state => state == LockoutState::HasFailures,
         };
         Ok(Self { authorization, key, view, subject, has_failures })
@@ -231,7 +230,7 @@ impl SignedRequest {
         verified?;
         let scope = match &self.key.temporary {
             None if parts.headers.contains_key(SECURITY_TOKEN_HEADER) => {
-                return Err(not_authenticated_error("auth-security-token-unwanted", Vec::new()));
+                return Err(not_authenticated_error("auth-security-token-unwanted", []));
             }
             None => CredentialScope::AccessKey,
             Some(temporary) => Box::pin(self.check_security_token(service, temporary, parts)).await?,
@@ -242,7 +241,7 @@ impl SignedRequest {
         let credentials = match &self.key.temporary {
             Some(_) => CredentialKind::TemporaryKey,
             None if self.key.enabled => CredentialKind::AccessKey,
-            None => return Err(not_authenticated_error("auth-key-inactive", vec![("key", self.key.id.to_string())])),
+            None => return Err(not_authenticated_error("auth-key-inactive", [("key", self.key.id.to_string())])),
         };
         let user = require_enabled_user(&self.key.user)?;
         if let Err(error) = service.store.identities().record_access_key_use(&self.key).await {
@@ -266,24 +265,24 @@ impl SignedRequest {
         parts: &Parts,
     ) -> Result<CredentialScope, ApiError> {
         let Some(given) = parts.headers.get(SECURITY_TOKEN_HEADER).and_then(|token| token.to_str().ok()) else {
-            return Err(not_authenticated_error("auth-security-token-missing", Vec::new()));
+            return Err(not_authenticated_error("auth-security-token-missing", []));
         };
         if !self.authorization.signed_headers.iter().any(|name| name == SECURITY_TOKEN_HEADER) {
             return Err(SignatureError::NotSigned(SECURITY_TOKEN_HEADER.to_owned()).into());
         }
-        let scope = security_token::parse_security_token_scope(given);
+        let scope = token::parse_security_token_scope(given);
         let is_match = bool::from(token::hash_token(given).ct_eq(&temporary.token_hash));
         let Some(scope) = scope.filter(|_| is_match) else {
             Box::pin(service.store.lockouts().record_auth_failure(&self.subject.name)).await?;
-            return Err(not_authenticated_error("auth-security-token-wrong", Vec::new()));
+            return Err(not_authenticated_error("auth-security-token-wrong", []));
         };
         if temporary.revoked {
-            return Err(not_authenticated_error("auth-key-revoked", Vec::new()));
+            return Err(not_authenticated_error("auth-key-revoked", []));
         }
         if temporary.expires_at <= Timestamp::now().as_second() {
             return Err(not_authenticated_error(
                 "auth-key-expired",
-                vec![("moment", format_unix_seconds(temporary.expires_at))],
+                [("moment", format_unix_seconds(temporary.expires_at))],
             ));
         }
         Ok(scope)
@@ -292,12 +291,12 @@ impl SignedRequest {
 
 impl From<SignatureError> for ApiError {
     fn from(error: SignatureError) -> Self {
-        not_authenticated_error("auth-signature", vec![("reason", error.to_string())])
+        not_authenticated_error("auth-signature", [("reason", error.to_string())])
     }
 }
 
 fn require_enabled_user(user: &Arc<User>) -> Result<Arc<User>, ApiError> {
-    if user.enabled { Ok(user.clone()) } else { Err(not_authenticated_error("auth-user-disabled", Vec::new())) }
+    if user.enabled { Ok(user.clone()) } else { Err(not_authenticated_error("auth-user-disabled", [])) }
 }
 
 async fn build_principal(service: &AppState, identity: &AuthenticatedIdentity) -> Result<Principal, ApiError> {
@@ -318,6 +317,6 @@ fn format_unix_seconds(seconds: i64) -> String {
     Timestamp::from_second(seconds).map_or_else(|_| String::new(), |moment| moment.to_string())
 }
 
-fn not_authenticated_error(id: &'static str, arguments: Vec<(&'static str, String)>) -> ApiError {
+fn not_authenticated_error(id: &'static str, arguments: impl IntoIterator<Item = (&'static str, String)>) -> ApiError {
     ApiError::with_detail(ApiErrorDefinition::NOT_AUTHENTICATED, id, arguments)
 }

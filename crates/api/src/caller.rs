@@ -14,8 +14,8 @@ use clew_iam::decision::{
     check_credential_scope, decide_access, policies_may_allow_action,
 };
 use clew_model::{
-    AccessKeyId, Actor, ApiErrorDefinition, ApiIdParseError, AuditOrigin, Instance, InstanceId, Node, NodeId,
-    ProjectId, Tag,
+    AccessKeyId, Actor, ApiErrorDefinition, ApiIdParseError, AuditOrigin, Instance, InstanceFilter, InstanceId, Node,
+    NodeId, Pagination, ProjectId, Tag,
 };
 use clew_store::{CachedStoreView, Project, TokenOrigin};
 use http::request::Parts;
@@ -118,7 +118,7 @@ impl Caller {
         if may_outlive {
             Ok(())
         } else {
-            Err(ApiError::with_detail(ApiErrorDefinition::IAM_FORBIDDEN_SCOPE, "iam-outlives", Vec::new()))
+            Err(ApiError::with_detail(ApiErrorDefinition::IAM_FORBIDDEN_SCOPE, "iam-outlives", []))
         }
     }
 
@@ -131,7 +131,7 @@ impl Caller {
         if seconds.is_some_and(|seconds| seconds <= left) {
             return Ok(());
         }
-        let arguments = vec![("seconds", left.to_string())];
+        let arguments = [("seconds", left.to_string())];
         Err(ApiError::with_detail(ApiErrorDefinition::FOREIGN_PROJECT, "kill-task-outlives", arguments))
     }
 
@@ -196,11 +196,8 @@ impl Caller {
         let project = self.find_project_in_scope(action, project).await?;
         let id: InstanceId = parse_id(instance)?;
         let instance = self.view.find_instance(&project.id, &id).await?;
-        let facts = TargetInstance {
-            id: &id,
-            enterprise_project_id: instance.as_ref().map(|instance| instance.enterprise_project_id.as_str()),
-            tags: instance.as_ref().map_or(&[], |instance| &instance.tags),
-        };
+        let unknown = TargetInstance { id: &id, enterprise_project_id: None, tags: &[] };
+        let facts = instance.as_deref().map_or(unknown, TargetInstance::from);
         let resource = Resource { request_tags: tags, ..build_policy_resource(&self.service, &project, facts) };
         self.require_permission(action, &resource)?;
         let instance = instance.ok_or_else(|| ApiError::new(ApiErrorDefinition::UNKNOWN_INSTANCE))?;
@@ -215,16 +212,34 @@ impl Caller {
         project: &Project,
         instance: &Instance,
     ) -> Result<bool, ApiError> {
-        let facts = TargetInstance {
-            id: &instance.id,
-            enterprise_project_id: Some(&instance.enterprise_project_id),
-            tags: &instance.tags,
-        };
-        match self.authorize_action(action, &build_policy_resource(&self.service, project, facts)) {
+        match self.authorize_action(action, &build_policy_resource(&self.service, project, instance.into())) {
             AccessDecision::Deny { reason: reason @ DenyReason::EvaluationBudget } => {
                 Err(self.access_denied_error(action, &reason))
             }
             decision => Ok(decision.is_allowed()),
+        }
+    }
+
+    /// Calls `visit` for each matching instance on which the policies allow the action.
+    pub(crate) async fn visit_allowed_instances(
+        &self,
+        action: Action,
+        project: &Project,
+        filter: &InstanceFilter,
+        mut visit: impl FnMut(Instance) + Send,
+    ) -> Result<(), ApiError> {
+        let mut page = Pagination::default();
+        loop {
+            let (instances, total) = self.service.store.instances().list_instances(&project.id, filter, page).await?;
+            for instance in instances {
+                if self.is_action_allowed(action, project, &instance)? {
+                    visit(instance);
+                }
+            }
+            page.offset = page.offset.saturating_add(page.limit);
+            if u64::from(page.offset) >= total {
+                return Ok(());
+            }
         }
     }
 
@@ -292,7 +307,7 @@ impl Caller {
             (decision::ActionResourceType::Domain, _) => ApiErrorDefinition::IAM_FORBIDDEN_SCOPE,
             _ => ApiErrorDefinition::FOREIGN_PROJECT,
         };
-        ApiError::with_detail(entry, id, vec![("action", action.name.to_owned())])
+        ApiError::with_detail(entry, id, [("action", action.name.to_owned())])
     }
 }
 
@@ -308,7 +323,7 @@ fn build_policy_resource<'a>(
 /// Parses the id of an instance or a node.
 pub(crate) fn parse_id<I: FromStr<Err = ApiIdParseError>>(text: &str) -> Result<I, ApiError> {
     text.parse().map_err(|error: ApiIdParseError| {
-        let arguments = vec![("given", truncate_for_message(text)), ("expected", error.expected.into())];
+        let arguments = [("given", truncate_for_message(text)), ("expected", error.expected.into())];
         ApiError::with_detail(ApiErrorDefinition::INVALID_ID, "id-form", arguments)
     })
 }

@@ -39,7 +39,7 @@ impl StoredResultDownload {
         let length = download.length();
         let mut response = download.respond(method, headers).map_err(|error| ApiError::internal_error(&error))?;
         if response.status() == StatusCode::RANGE_NOT_SATISFIABLE {
-            let arguments = vec![("length", length.to_string())];
+            let arguments = [("length", length.to_string())];
             let error = ApiError::with_detail(ApiErrorDefinition::RANGE_NOT_SATISFIABLE, "range-limit", arguments);
             response.extensions_mut().insert(error);
         }

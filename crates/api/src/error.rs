@@ -84,45 +84,46 @@ impl From<&Diagnostic> for PolicyDiagnosticView {
 
 impl ApiError {
     pub(crate) fn new(entry: ApiErrorDefinition) -> Self {
-        Self::with_detail(entry, "", Vec::new())
+        Self::with_detail(entry, "", [])
     }
 
     pub(crate) fn with_detail(
         entry: ApiErrorDefinition,
         id: &'static str,
-        arguments: Vec<(&'static str, String)>,
+        arguments: impl IntoIterator<Item = (&'static str, String)>,
     ) -> Self {
-        Self { entry, detail: ErrorDetail::Message(id, arguments), retry_after: None, errors: Vec::new() }
+        let detail = ErrorDetail::Message(id, arguments.into_iter().collect());
+        Self { entry, detail, retry_after: None, errors: Vec::new() }
     }
 
-    pub(crate) fn invalid_parameter(id: &'static str, arguments: Vec<(&'static str, String)>) -> Self {
+    pub(crate) fn invalid_parameter(
+        id: &'static str,
+        arguments: impl IntoIterator<Item = (&'static str, String)>,
+    ) -> Self {
         Self::with_detail(ApiErrorDefinition::INVALID_PARAMETER, id, arguments)
     }
 
     pub(crate) fn uri_too_long_error() -> Self {
-        Self::with_detail(ApiErrorDefinition::URI_TOO_LONG, "uri-limit", vec![("limit", MAX_URI_BYTES.to_string())])
+        Self::with_detail(ApiErrorDefinition::URI_TOO_LONG, "uri-limit", [("limit", MAX_URI_BYTES.to_string())])
     }
 
     /// `wait` is the time until the next request is permitted.
     pub(crate) fn rate_limit_exceeded_error(wait: Duration) -> Self {
         // The wait is rounded up because an early retry would be refused again.
         let seconds = (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1);
-        let detail = Self::with_detail(
-            ApiErrorDefinition::TOO_MANY_REQUESTS,
-            "retry-after",
-            vec![("seconds", seconds.to_string())],
-        );
+        let detail =
+            Self::with_detail(ApiErrorDefinition::TOO_MANY_REQUESTS, "retry-after", [("seconds", seconds.to_string())]);
         Self { retry_after: Some(seconds), ..detail }
     }
 
     pub(crate) fn concurrency_limit_exceeded_error(id: &'static str, limit: usize) -> Self {
-        let detail = Self::with_detail(ApiErrorDefinition::TOO_MANY_REQUESTS, id, vec![("limit", limit.to_string())]);
+        let detail = Self::with_detail(ApiErrorDefinition::TOO_MANY_REQUESTS, id, [("limit", limit.to_string())]);
         Self { retry_after: Some(CONCURRENCY_LIMIT_RETRY_AFTER_SECONDS), ..detail }
     }
 
     /// Error for a request on a reserved connection, which serves only the health and metrics endpoints.
     pub(crate) fn no_free_connection_error() -> Self {
-        let detail = Self::with_detail(ApiErrorDefinition::UNAVAILABLE, "no-free-connection", Vec::new());
+        let detail = Self::with_detail(ApiErrorDefinition::UNAVAILABLE, "no-free-connection", []);
         Self { retry_after: Some(CONCURRENCY_LIMIT_RETRY_AFTER_SECONDS), ..detail }
     }
 

@@ -7,15 +7,15 @@ use clew_model::SessionSelectionError;
 use crate::error::ApiError;
 
 pub(crate) fn repeated_field_error(name: &str) -> ApiError {
-    ApiError::invalid_parameter("parameter-repeated", vec![("field", truncate_for_message(name))])
+    ApiError::invalid_parameter("parameter-repeated", [("field", truncate_for_message(name))])
 }
 
 pub(crate) fn missing_field_error(name: &str) -> ApiError {
-    ApiError::invalid_parameter("parameter-missing", vec![("field", truncate_for_message(name))])
+    ApiError::invalid_parameter("parameter-missing", [("field", truncate_for_message(name))])
 }
 
 pub(crate) fn invalid_field_error(name: &str, given: &str) -> ApiError {
-    let arguments = vec![("field", name.to_owned()), ("given", truncate_for_message(given))];
+    let arguments = [("field", name.to_owned()), ("given", truncate_for_message(given))];
     ApiError::invalid_parameter("parameter-form", arguments)
 }
 
@@ -28,15 +28,14 @@ pub(crate) fn unknown_field_error(name: &str, known: &[&str]) -> ApiError {
     let field = ("field", name);
     match closest {
         Some(closest) => {
-            ApiError::invalid_parameter("parameter-misspelt-field", vec![field, ("near", (*closest).to_owned())])
+            ApiError::invalid_parameter("parameter-misspelt-field", [field, ("near", (*closest).to_owned())])
         }
-        None => ApiError::invalid_parameter("parameter-unknown-field", vec![field]),
+        None => ApiError::invalid_parameter("parameter-unknown-field", [field]),
     }
 }
 
 pub(crate) fn value_not_allowed_error(name: &'static str, given: &str, allowed: &[&str]) -> ApiError {
-    let arguments =
-        vec![("field", name.into()), ("given", truncate_for_message(given)), ("allowed", allowed.join(", "))];
+    let arguments = [("field", name.into()), ("given", truncate_for_message(given)), ("allowed", allowed.join(", "))];
     ApiError::invalid_parameter("parameter-not-one-of", arguments)
 }
 
@@ -46,7 +45,7 @@ pub(crate) fn value_out_of_range_error(
     min: impl Display,
     max: impl Display,
 ) -> ApiError {
-    let arguments = vec![
+    let arguments = [
         ("field", name.into()),
         ("given", truncate_for_message(given)),
         ("min", min.to_string()),
@@ -79,7 +78,7 @@ fn size_out_of_range_error(
     max: usize,
 ) -> ApiError {
     let numbers = [size, ("min", min), ("max", max)].map(|(variable, number)| (variable, number.to_string()));
-    ApiError::invalid_parameter(message_id, [("field", name.to_owned())].into_iter().chain(numbers).collect())
+    ApiError::invalid_parameter(message_id, [("field", name.to_owned())].into_iter().chain(numbers))
 }
 
 impl From<SessionSelectionError> for ApiError {

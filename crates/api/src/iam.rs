@@ -1,9 +1,7 @@
 //! Identity API that the Huawei Cloud SDKs require (TaurusDB API spec, sections 3.1, 3.2 and 8.3).
 
 pub(crate) mod auth_attempts;
-pub(crate) mod password_check_mutexes;
 pub(crate) mod projects;
-pub(crate) mod security_token;
 pub(crate) mod sign_in;
 pub(crate) mod subject_tokens;
 pub(crate) mod temporary_keys;

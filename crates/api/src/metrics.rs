@@ -69,61 +69,46 @@ pub struct Metrics {
     poll_intervals: Family<Label<String>, Gauge<f64, AtomicU64>>,
 }
 
-/// Adds `metric` to the registry and returns it.
-fn register<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
-    registry.register(name, help, metric.clone());
-    metric
-}
-
-/// Adds `metric` to the registry, with the suffix `_seconds` in its name, and returns it.
-fn register_duration<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
-    registry.register_with_unit(name, help, Unit::Seconds, metric.clone());
-    metric
-}
-
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("clew");
         let to = &mut registry;
-        let durations_by_route = Family::new_with_constructor(new_duration_histogram as fn() -> Histogram);
+        let request_durations = Family::new_with_constructor(new_duration_histogram as fn() -> Histogram);
         let collection_durations = Histogram::new(exponential_buckets(0.01, 3.0, 9));
-        let workers_help = "Running workers by zone; the zone is empty for nodes without a zone";
-        let rejections_help = "Requests and connections that were rejected because a limit was exceeded, by limit";
         let collections_help = "Duration of finished collections, from the claim to the stored result";
         let intervals_help = "Poll interval of kill tasks for a node that responds slowly, by node";
+        let rejections_help = "Requests and connections that were rejected because a limit was exceeded, by limit";
+        let workers_help = "Running workers by zone; the zone is empty for nodes without a zone";
         Self {
-            requests: register(
-                to,
-                "http_requests",
-                "Completed requests by method, route and status",
-                Family::default(),
-            ),
+            requests: register(to, "http_requests", "Completed requests by method, route and status"),
             request_durations: register_duration(
                 to,
                 "http_request_duration",
                 "Duration of requests by route",
-                durations_by_route,
+                request_durations,
             ),
-            rejections: register(to, "http_rate_limited", rejections_help, Family::default()),
+            rejections: register(to, "http_rate_limited", rejections_help),
             collection_durations: register_duration(to, "collection_duration", collections_help, collection_durations),
-            collected_rows: register(
-                to,
-                "collected_rows",
-                "Rows in the results of finished collections",
-                Counter::default(),
-            ),
-            node_errors: register(
-                to,
-                "collection_failures",
-                "Failed collections by kind of failure",
-                Family::default(),
-            ),
-            tasks: register(to, "tasks", "Stored collections by status", Family::default()),
-            workers: register(to, "workers", workers_help, Family::default()),
+            collected_rows: register(to, "collected_rows", "Rows in the results of finished collections"),
+            node_errors: register(to, "collection_failures", "Failed collections by kind of failure"),
+            tasks: register(to, "tasks", "Stored collections by status"),
+            workers: register(to, "workers", workers_help),
             poll_intervals: register_duration(to, "kill_task_poll_interval", intervals_help, Family::default()),
             registry: Arc::new(registry),
         }
     }
+}
+
+fn register<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
+    registry.register(name, help, metric.clone());
+    metric
+}
+
+/// Registers `metric` with the suffix `_seconds` in its name.
+fn register_duration<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
+    registry.register_with_unit(name, help, Unit::Seconds, metric.clone());
+    metric
 }
 
 impl Metrics {

@@ -81,7 +81,7 @@ fn describe_parse_error(path: &Path, message: &str, fields: &RawFields) -> ApiEr
         }
     }
     if message.starts_with(NON_STRING_SECRET_MESSAGE) {
-        return ApiError::invalid_parameter("parameter-no-text", vec![("field", truncate_for_message(key))]);
+        return ApiError::invalid_parameter("parameter-no-text", [("field", truncate_for_message(key))]);
     }
     let given = find_nested_value(given, segments).unwrap_or_default();
     invalid_field_error(&truncate_for_message(&path.to_string()), given)
@@ -103,7 +103,7 @@ fn malformed_body_error(reason: &str) -> ApiError {
     let reason = reason.replace("expected a map", "expected an object");
     // The reason can contain a string of the body.
     let reason = reason.chars().take(MAX_PARSE_ERROR_CHARS).collect();
-    ApiError::invalid_parameter("parameter-body", vec![("reason", reason)])
+    ApiError::invalid_parameter("parameter-body", [("reason", reason)])
 }
 
 #[cfg(test)]

@@ -16,11 +16,11 @@ use tokio::time::timeout;
 use tracing::{Instrument, error, info, info_span};
 use uuid::Uuid;
 
+use crate::api_request::Json;
 use crate::audit::{self, AuditContext};
 use crate::audited_operations::AuditedOperations;
 use crate::error::{ApiError, MAX_URI_BYTES};
 use crate::field_errors::truncate_for_message;
-use crate::json::Json;
 use crate::{AppState, SharedState, authentication, limits};
 
 const REQUEST_ID_HEADER: &str = "x-request-id";
@@ -110,7 +110,7 @@ fn check_connection_and_host(service: &AppState, request: &Request, route: &str)
         return Ok(());
     }
     service.settings.allowed_hosts.check_host_allowed(request.uri(), request.headers()).map_err(|given| {
-        let given = vec![("given", truncate_for_message(given))];
+        let given = [("given", truncate_for_message(given))];
         ApiError::with_detail(ApiErrorDefinition::HOST_NOT_ALLOWED, "host-unknown", given)
     })
 }
@@ -139,7 +139,7 @@ async fn run_handler(service: SharedState, auth: RouteAuth, request: Request, ne
             ApiError::new(ApiErrorDefinition::INTERNAL).into_response()
         }
         Err(_) => {
-            let seconds = vec![("seconds", limit.as_secs().to_string())];
+            let seconds = [("seconds", limit.as_secs().to_string())];
             ApiError::with_detail(ApiErrorDefinition::UNAVAILABLE, "took-too-long", seconds).into_response()
         }
     }
@@ -155,7 +155,7 @@ fn parse_language_header(headers: &HeaderMap) -> Result<Language, ApiError> {
     let Some(value) = headers.get("x-language") else { return Ok(Language::default()) };
     let text = value.to_str().unwrap_or("?");
     Language::from_tag(text)
-        .ok_or_else(|| ApiError::invalid_parameter("language-unknown", vec![("given", truncate_for_message(text))]))
+        .ok_or_else(|| ApiError::invalid_parameter("language-unknown", [("given", truncate_for_message(text))]))
 }
 
 #[cfg(test)]

@@ -2,21 +2,18 @@
 
 use std::sync::Arc;
 
-use clew_http::{ConcurrencySlotGuard, KeyedConcurrencyLimiter};
+use clew_http::{ConcurrencySlotGuard, KeyedConcurrencyLimiter, KeyedMutex};
 use clew_model::UserId;
 use clew_mysql::NodeConnector;
-use clew_store::Store;
-use clew_worker::{IntelligentKillQueue, KillExecutor, SessionCollectionQueue};
+use clew_store::{RepeatedRefusalCounter, Store};
+use clew_worker::{IntelligentKillQueue, KillExecutor, NodeWatchRegistry, SessionCollectionQueue, SessionListOrigins};
 
-use crate::audit::RepeatedRefusalCounter;
-use crate::console::stream::NodeWatchRegistry;
+use crate::console::stream::SseNodeFeed;
 use crate::error::ApiError;
-use crate::iam::password_check_mutexes::PasswordCheckMutexes;
 use crate::limits::RateLimiters;
 use crate::metrics::{ExceededLimit, Metrics};
 use crate::policy_cache::PolicyCache;
 use crate::settings::ApiSettings;
-use crate::taurusdb::session_list_origins::SessionListOrigins;
 
 /// Components of an [`AppState`].
 #[derive(Debug)]
@@ -53,12 +50,13 @@ pub struct AppState {
     pub(crate) settings: ApiSettings,
     pub(crate) limits: RateLimiters,
     pub(crate) metrics: Metrics,
-    pub(crate) node_watch_registry: NodeWatchRegistry,
+    pub(crate) node_watch_registry: Arc<NodeWatchRegistry<SseNodeFeed>>,
     stream_slots: Arc<KeyedConcurrencyLimiter<UserId>>,
     long_poll_slots: Arc<KeyedConcurrencyLimiter<UserId>>,
     pub(crate) repeated_refusals: RepeatedRefusalCounter,
     pub(crate) policy_cache: PolicyCache,
-    pub(crate) password_check_mutexes: PasswordCheckMutexes,
+    /// Mutexes that allow only one password check per failure counter at a time.
+    pub(crate) password_check_mutexes: KeyedMutex<String>,
     pub(crate) session_list_origins: SessionListOrigins,
 }
 
@@ -76,42 +74,35 @@ impl AppState {
             intelligent_kills,
             limits,
             metrics,
-            node_watch_registry: NodeWatchRegistry::default(),
+            node_watch_registry: NodeWatchRegistry::new(),
             stream_slots: KeyedConcurrencyLimiter::new(settings.max_streams_per_principal),
             long_poll_slots: KeyedConcurrencyLimiter::new(settings.max_long_polls_per_principal),
             repeated_refusals: RepeatedRefusalCounter::new(settings.refusal_count_window),
             policy_cache: PolicyCache::default(),
-            password_check_mutexes: PasswordCheckMutexes::default(),
+            password_check_mutexes: KeyedMutex::default(),
             session_list_origins: SessionListOrigins::default(),
             settings,
         })
     }
 
-    /// Returns an error if the principal already has [`ApiSettings::max_streams_per_principal`] open streams.
-    pub(crate) fn acquire_stream_slot(&self, user: &UserId) -> Result<ConcurrencySlotGuard<UserId>, ApiError> {
-        self.acquire_concurrency_slot_for_user(&self.stream_slots, user, ExceededLimit::Streams, "too-many-streams")
-    }
-
-    /// Returns an error if the principal already has [`ApiSettings::max_long_polls_per_principal`] pending long polls.
-    pub(crate) fn acquire_long_poll_slot(&self, user: &UserId) -> Result<ConcurrencySlotGuard<UserId>, ApiError> {
-        self.acquire_concurrency_slot_for_user(
-            &self.long_poll_slots,
-            user,
-            ExceededLimit::LongPolls,
-            "too-many-long-polls",
-        )
-    }
-
-    fn acquire_concurrency_slot_for_user(
-        &self,
-        slots: &Arc<KeyedConcurrencyLimiter<UserId>>,
-        user: &UserId,
-        limit: ExceededLimit,
-        message: &'static str,
-    ) -> Result<ConcurrencySlotGuard<UserId>, ApiError> {
+    /// Returns an error if the principal already has the maximum number of open streams or pending long polls.
+    pub(crate) fn acquire_slot(&self, kind: SlotKind, user: &UserId) -> Result<ConcurrencySlotGuard<UserId>, ApiError> {
+        let (slots, limit, message) = match kind {
+            SlotKind::Stream => (&self.stream_slots, ExceededLimit::Streams, "too-many-streams"),
+            SlotKind::LongPoll => (&self.long_poll_slots, ExceededLimit::LongPolls, "too-many-long-polls"),
+        };
         slots.acquire(user.clone()).ok_or_else(|| {
             self.metrics.record_exceeded_limit(limit);
             ApiError::concurrency_limit_exceeded_error(message, slots.max_slots_per_key())
         })
     }
+}
+
+/// Response that holds a concurrency slot of its principal until it ends.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum SlotKind {
+    /// Limited by [`ApiSettings::max_streams_per_principal`].
+    Stream,
+    /// Limited by [`ApiSettings::max_long_polls_per_principal`].
+    LongPoll,
 }

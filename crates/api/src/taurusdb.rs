@@ -9,7 +9,6 @@ pub(crate) mod process_kill;
 pub(crate) mod processes;
 pub(crate) mod rollback_progress;
 pub(crate) mod session_collection;
-pub(crate) mod session_list_origins;
 pub(crate) mod slow_session_threshold;
 pub(crate) mod tags;
 pub(crate) mod task_status;
@@ -19,20 +18,15 @@ use std::sync::Arc;
 use clew_model::RequestId;
 use clew_store::SessionCollectionTask;
 
-use crate::caller::{Caller, TargetNode};
-use crate::error::ApiError;
-use crate::query_string::QueryString;
+use crate::prelude::*;
 
 /// Returns `None` if the target node has no session collection with the requested id.
-async fn find_collection_task(
+pub(crate) async fn find_collection_task(
     caller: &Caller,
     target: &TargetNode,
-    query: &QueryString,
+    id: &str,
 ) -> Result<Option<Arc<SessionCollectionTask>>, ApiError> {
-    let id: RequestId = query
-        .get_required("request_id")?
-        .parse()
-        .map_err(|_| ApiError::invalid_parameter("parameter-request-id", Vec::new()))?;
+    let id: RequestId = id.parse().map_err(|_| ApiError::invalid_parameter("parameter-request-id", []))?;
     let task = caller.view.find_task(&id).await?.filter(|task| {
         task.project_id == target.project.id && task.instance_id == target.instance.id && task.node_id == target.node
     });

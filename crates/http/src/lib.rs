@@ -3,7 +3,7 @@
 //! - `server` accepts connections, limits them and shuts down gracefully; `tls` reloads certificates.
 //! - `client_addr`, `allowed_hosts`, `same_origin`, `cookie` and `request_body` evaluate requests.
 //! - `download` and `embedded_file` build responses with entity tags, ranges and compression.
-//! - `keyed_rate_limiter` and `keyed_concurrency_limiter` limit the requests per user or per client subnet.
+//! - `keyed_rate_limiter`, `keyed_concurrency_limiter` and `keyed_mutex` limit requests per key, such as a user or a client subnet.
 //!
 //! The crate does not depend on the API. The API defines the bodies of error responses and the metrics.
 //! `docs/decisions/0056-http-crate.md` compares the server with the servers of axum, hyper-util and axum-server.
@@ -16,6 +16,7 @@ mod download;
 mod embedded_file;
 mod error;
 mod keyed_concurrency_limiter;
+mod keyed_mutex;
 mod keyed_rate_limiter;
 mod long_poll;
 mod request_body;
@@ -32,6 +33,7 @@ pub use download::{Download, FileStream};
 pub use embedded_file::EmbeddedFile;
 pub use error::{RequestBodyError, ServeError};
 pub use keyed_concurrency_limiter::{ConcurrencySlotGuard, KeyedConcurrencyLimiter};
+pub use keyed_mutex::KeyedMutex;
 pub use keyed_rate_limiter::KeyedRateLimiter;
 pub use long_poll::{LongPollTimeout, has_prefer_header};
 pub use request_body::read_request_body;

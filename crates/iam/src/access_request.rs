@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use clew_model::{DomainId, InstanceId, ProjectId, Tag, UserId};
+use clew_model::{DomainId, Instance, InstanceId, ProjectId, Tag, UserId};
 use jiff::Timestamp;
 
 use crate::action::Action;
@@ -28,6 +28,13 @@ pub struct TargetInstance<'a> {
     pub enterprise_project_id: Option<&'a str>,
     /// Tags of the instance. The list is empty if the instance does not exist.
     pub tags: &'a [Tag],
+}
+
+impl<'a> From<&'a Instance> for TargetInstance<'a> {
+    fn from(instance: &'a Instance) -> Self {
+        let enterprise_project_id = Some(instance.enterprise_project_id.as_str());
+        Self { id: &instance.id, enterprise_project_id, tags: &instance.tags }
+    }
 }
 
 /// Resource that an action applies to.

@@ -1,13 +1,18 @@
-//! API authentication tokens (TaurusDB API spec, section 3.2).
+//! API authentication tokens (TaurusDB API spec, section 3.2), and security tokens of temporary access keys.
 //!
 //! `POST /v3/auth/tokens` returns a token in the `X-Subject-Token` header.
 //! Clients send the token in the `X-Auth-Token` header.
 //! A token is a random string and, unlike a JWT, contains no data.
 //! Clew stores only token hashes, so read access to Clew's database is not sufficient to impersonate a user.
+//!
+//! A temporary access key created from a project-scoped token is limited to the project of the token.
+//! A security token's suffix encodes the scope of the temporary access key.
+//! Clew compares a hash of the entire security token with the stored hash, so it rejects tokens with a modified suffix.
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
+use crate::decision::CredentialScope;
 use crate::secret::{ALPHANUMERIC_CHARS, SecretError, generate_random_string};
 
 /// Token length in characters. The API allows 36 to 20,000 characters (TaurusDB API spec, section 0).
@@ -33,9 +38,36 @@ pub fn derive_csrf_token(token: &str) -> String {
     hex::encode(Sha256::new().chain_update(b"clew csrf\0").chain_update(token.as_bytes()).finalize())
 }
 
+const DOMAIN_SCOPE_TOKEN_SUFFIX: &str = "domain";
+
+/// Generates the security token of a temporary access key. The suffix of the token encodes the scope of the key.
+///
+/// Tokens without a suffix, such as those created by `clew key create`, have the same scope as a permanent key.
+pub fn generate_security_token(scope: &CredentialScope) -> Result<SecretString, SecretError> {
+    let token = generate_token()?;
+    let scope = match scope {
+        CredentialScope::AccessKey => return Ok(token),
+        CredentialScope::Domain => DOMAIN_SCOPE_TOKEN_SUFFIX,
+        CredentialScope::Project(id) => id.as_str(),
+    };
+    Ok(SecretString::from(format!("{}.{scope}", token.expose_secret())))
+}
+
+/// Returns the scope in the suffix of a security token, or `None` if the suffix is invalid.
+///
+/// Before using the returned scope, check that the hash of the token equals the stored hash.
+#[must_use]
+pub fn parse_security_token_scope(security_token: &str) -> Option<CredentialScope> {
+    match security_token.split_once('.') {
+        None => Some(CredentialScope::AccessKey),
+        Some((_, DOMAIN_SCOPE_TOKEN_SUFFIX)) => Some(CredentialScope::Domain),
+        Some((_, id)) => id.parse().ok().map(CredentialScope::Project),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use secrecy::ExposeSecret;
+    use clew_model::ProjectId;
 
     use super::*;
 
@@ -60,5 +92,18 @@ mod tests {
         );
         assert_eq!(csrf, super::derive_csrf_token(token.expose_secret()));
         assert_ne!(csrf, super::derive_csrf_token(generate_token().unwrap().expose_secret()));
+    }
+
+    #[test]
+    fn security_token_encodes_the_scope_of_its_key() {
+        for scope in
+            [CredentialScope::AccessKey, CredentialScope::Domain, CredentialScope::Project(ProjectId::generate())]
+        {
+            let token = generate_security_token(&scope).unwrap();
+            assert_eq!(parse_security_token_scope(token.expose_secret()), Some(scope));
+        }
+        for invalid in [".", "x.", "x.domains", "domain.", "x.domain.domain", "x.."] {
+            assert_eq!(parse_security_token_scope(invalid), None, "{invalid:?}");
+        }
     }
 }

@@ -16,6 +16,7 @@ pub(crate) mod chain_records;
 pub(crate) mod checkpoint_tracker;
 pub(crate) mod checkpoints;
 pub(crate) mod mac_keys;
+pub(crate) mod repeated_refusals;
 pub(crate) mod retention;
 pub(crate) mod row;
 pub(crate) mod verification;

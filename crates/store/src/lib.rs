@@ -57,6 +57,7 @@ mod tasks;
 mod tenants;
 mod versioned_cache;
 
+pub use audit::repeated_refusals::RepeatedRefusalCounter;
 pub use audit::{
     AuditCheckpoint, AuditFilter, AuditIntegrityProblem, AuditIntegrityProblemKind, AuditRecord, AuditVerification,
 };

@@ -7,6 +7,8 @@
 //! If a worker crashes, other workers claim its unfinished collection tasks.
 //! `docs/decisions/0002-queue-with-leases-and-fencing-tokens.md` explains the design of the queue.
 //!
+//! `node_watch` samples nodes for live session lists.
+//!
 //! `clew-mysql` queries the MySQL servers, `clew-store` stores the collected rows, and `clew-api` checks authorization.
 //!
 //! ```no_run
@@ -58,10 +60,12 @@ mod kill_executor;
 mod kill_tasks;
 mod login_backoff;
 mod node_reader;
+mod node_watch;
 mod notifications;
 mod observer;
 mod pending_result;
 mod retention;
+mod session_list_origins;
 mod settings;
 mod task_results;
 mod wake_signal;
@@ -73,6 +77,8 @@ pub use kill_executor::{KillError, KillExecutor, KillRequest, VictimMatchRule};
 pub use kill_tasks::KillTaskWorker;
 pub use login_backoff::LoginPermit;
 pub use node_reader::{NodeReader, ReadFuture, SessionRows, require_reachable_network_zone};
+pub use node_watch::{NodeFeed, NodeWatchRegistry, NodeWatchSubscription, NodeWatchUpdate};
 pub use notifications::dispatch_store_events;
 pub use observer::WorkerObserver;
+pub use session_list_origins::SessionListOrigins;
 pub use settings::WorkerSettings;

@@ -4,8 +4,7 @@ use clew_iam::name_rule::{self, MAX_DESCRIPTION_LENGTH, NameRule};
 use clew_iam::password::{self, MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH, PasswordError};
 use secrecy::SecretString;
 
-use crate::error::ApiError;
-use crate::field_errors::{check_text_length, truncate_for_message};
+use crate::prelude::*;
 
 pub(super) fn check_identity_name(name: &str) -> Result<(), ApiError> {
     require_valid_name(name_rule::IDENTITY_NAME_RULE, name)
@@ -19,7 +18,7 @@ fn require_valid_name(rule: NameRule, name: &str) -> Result<(), ApiError> {
     if rule.is_valid_name(name) {
         return Ok(());
     }
-    let arguments = vec![
+    let arguments = [
         ("given", truncate_for_message(name)),
         ("max", rule.max_length.to_string()),
         ("signs", rule.extra_chars.to_owned()),
@@ -31,7 +30,7 @@ pub(super) fn check_description(description: Option<String>) -> Result<Option<St
     let Some(text) = &description else { return Ok(None) };
     check_text_length("description", text, 0, MAX_DESCRIPTION_LENGTH)?;
     if text.chars().any(char::is_control) {
-        return Err(ApiError::invalid_parameter("control-characters", vec![("field", "description".into())]));
+        return Err(ApiError::invalid_parameter("control-characters", [("field", "description".into())]));
     }
     Ok(description)
 }
@@ -42,7 +41,7 @@ pub(super) fn check_new_password(user: &str, chosen: &SecretString) -> Result<()
             PasswordError::Length => "password-length",
             PasswordError::UserName => "password-user-name",
         };
-        let limits = vec![("min", MIN_PASSWORD_LENGTH.to_string()), ("max", MAX_PASSWORD_LENGTH.to_string())];
+        let limits = [("min", MIN_PASSWORD_LENGTH.to_string()), ("max", MAX_PASSWORD_LENGTH.to_string())];
         ApiError::invalid_parameter(id, limits)
     })
 }

@@ -1,19 +1,11 @@
 //! User groups of the domain, and their members.
 
 use clew_store::{Group, User};
-use http::StatusCode;
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use super::{
     field_validation, not_found_error, require_identity_read_permission, require_identity_write_permission, users,
 };
-use crate::api_request::{ApiRequest, ApiResult};
-use crate::caller::Caller;
-use crate::error::{ApiError, ErrorBody};
-use crate::json::Json;
-use crate::query_string::{self, PageParameters};
-use crate::request_body::parse_json_body;
+use crate::prelude::*;
 
 /// A page of groups.
 #[derive(Serialize, ToSchema)]
@@ -62,9 +54,9 @@ pub(crate) struct CreateGroupRequest {
     responses((status = 200, description = "Page of groups, sorted by name", body = GroupPage)))]
 pub(crate) async fn list_groups(ApiRequest { service, caller, query, .. }: ApiRequest) -> ApiResult<GroupPage> {
     let domain = require_identity_read_permission(&caller)?;
-    let page = query_string::parse_page_parameters(query.as_deref())?;
+    let page = parse_page_parameters(query.as_deref())?;
     let (groups, total_count) =
-        query_string::paginate_list(service.store.identities().list_groups(domain).await?, page, build_group_view);
+        paginate_list(service.store.identities().list_groups(domain).await?, page, build_group_view);
     Ok(Json(GroupPage { groups, total_count }))
 }
 

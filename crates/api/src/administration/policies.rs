@@ -3,25 +3,17 @@
 pub(super) mod policy_validation;
 
 use clew_iam::policy::{PermissionModel, Policy, PolicyErrors, system_policies};
-use clew_model::{ApiErrorDefinition, DomainId};
+use clew_model::DomainId;
 use clew_store::{PolicyRecord, PolicyRef};
-use http::StatusCode;
-use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::task::spawn_blocking;
-use utoipa::ToSchema;
 
 use super::{
     field_validation, format_timestamp, not_found_error, require_identity_read_permission,
     require_identity_write_permission,
 };
-use crate::AppState;
-use crate::api_request::{ApiRequest, ApiResult};
-use crate::caller::Caller;
-use crate::error::{ApiError, ErrorBody, PolicyDiagnosticView};
-use crate::json::Json;
-use crate::query_string::{self, PageParameters};
-use crate::request_body::parse_json_body;
+use crate::error::PolicyDiagnosticView;
+use crate::prelude::*;
 use policy_validation::{build_diagnostic_views, extract_policy_json};
 
 /// A page of policies.
@@ -81,10 +73,10 @@ pub(crate) struct PutPolicyRequest {
     responses((status = 200, description = "Page of policies: custom policies of the domain, sorted by name, then system policies", body = PolicyPage)))]
 pub(crate) async fn list_policies(ApiRequest { service, caller, query, .. }: ApiRequest) -> ApiResult<PolicyPage> {
     let domain = require_identity_read_permission(&caller)?;
-    let page = query_string::parse_page_parameters(query.as_deref())?;
+    let page = parse_page_parameters(query.as_deref())?;
     let custom = service.store.policies().list_policies(domain).await?.into_iter().map(AvailablePolicy::Custom);
     let all: Vec<_> = custom.chain(system_policies::SYSTEM_POLICIES.iter().map(AvailablePolicy::System)).collect();
-    let (policies, total_count) = query_string::paginate_list(all, page, |policy| policy.build_policy_view());
+    let (policies, total_count) = paginate_list(all, page, |policy| policy.build_policy_view());
     Ok(Json(PolicyPage { policies, total_count }))
 }
 
@@ -130,7 +122,7 @@ pub(crate) async fn put_policy(
         // Changing the policy model could invalidate existing attachments.
         let attachments = service.store.policies().list_policy_attachments(&PolicyRef::Custom(current.id)).await?;
         if !attachments.is_empty() {
-            return Err(ApiError::with_detail(ApiErrorDefinition::IAM_CONFLICT, "policy-model-attached", Vec::new()));
+            return Err(ApiError::with_detail(ApiErrorDefinition::IAM_CONFLICT, "policy-model-attached", []));
         }
     }
     service
@@ -236,11 +228,11 @@ fn encode_permission_model(model: PermissionModel) -> &'static str {
 }
 
 fn immutable_system_policy_error() -> ApiError {
-    ApiError::with_detail(ApiErrorDefinition::IAM_CONFLICT, "policy-of-system", Vec::new())
+    ApiError::with_detail(ApiErrorDefinition::IAM_CONFLICT, "policy-of-system", [])
 }
 
 fn invalid_policy_error(errors: &[clew_iam::policy::Diagnostic]) -> ApiError {
-    let count = vec![("count", errors.len().to_string())];
+    let count = [("count", errors.len().to_string())];
     let refusal = ApiError::with_detail(ApiErrorDefinition::IAM_INVALID_BODY, "policy-errors", count);
     ApiError { errors: build_diagnostic_views(errors), ..refusal }
 }

@@ -5,21 +5,12 @@ use std::collections::HashMap;
 use clew_iam::policy::PermissionModel;
 use clew_model::{DomainId, ProjectId};
 use clew_store::{Grantee, PolicyAttachment, PolicyRef};
-use http::StatusCode;
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use super::policies::{self, AvailablePolicy};
 use super::{
     groups, not_found_error, projects, require_identity_read_permission, require_identity_write_permission, users,
 };
-use crate::AppState;
-use crate::api_request::{ApiRequest, ApiResult};
-use crate::caller::Caller;
-use crate::error::{ApiError, ErrorBody};
-use crate::json::Json;
-use crate::query_string::{self, PageParameters, QueryString};
-use crate::request_body::parse_json_body;
+use crate::prelude::*;
 
 /// A page of a policy's attachments.
 #[derive(Serialize, ToSchema)]
@@ -93,10 +84,10 @@ pub(crate) async fn list_attachments(
     ApiRequest { service, caller, path: name, query, .. }: ApiRequest<String>,
 ) -> ApiResult<PolicyAttachmentPage> {
     let domain = require_identity_read_permission(&caller)?;
-    let page = query_string::parse_page_parameters(query.as_deref())?;
+    let page = parse_page_parameters(query.as_deref())?;
     let policy = policies::find_policy(&service, domain, &name).await?.to_policy_ref();
     let attachments = load_policy_attachment_views(&service, domain, &policy).await?;
-    let (attachments, total_count) = query_string::paginate_list(attachments, page, |view| view);
+    let (attachments, total_count) = paginate_list(attachments, page, |view| view);
     Ok(Json(PolicyAttachmentPage { attachments, total_count }))
 }
 
@@ -116,7 +107,7 @@ pub(crate) async fn attach_policy(
     let grantee = match (request.user_id, request.group_id) {
         (Some(id), None) => Grantee::User(users::find_user(&caller, &id).await?.id),
         (None, Some(id)) => Grantee::Group(groups::find_group(&caller, &id).await?.id),
-        _ => return Err(ApiError::invalid_parameter("attachment-grantee", Vec::new())),
+        _ => return Err(ApiError::invalid_parameter("attachment-grantee", [])),
     };
     let project = find_optional_project(&caller, request.project_id.as_deref()).await?;
     ensure_policy_attachable(&policy, &grantee, project.as_ref())?;
@@ -168,10 +159,10 @@ fn ensure_policy_attachable(
 ) -> Result<(), ApiError> {
     match (policy.permission_model(), grantee, project) {
         (PermissionModel::RoleBased, Grantee::User(_), _) => {
-            Err(ApiError::invalid_parameter("attachment-role-user", Vec::new()))
+            Err(ApiError::invalid_parameter("attachment-role-user", []))
         }
         (PermissionModel::IdentityBased, _, Some(_)) => {
-            Err(ApiError::invalid_parameter("attachment-identity-project", Vec::new()))
+            Err(ApiError::invalid_parameter("attachment-identity-project", []))
         }
         _ => Ok(()),
     }
@@ -189,16 +180,11 @@ async fn load_policy_attachment_views(
     let (users, groups): (HashMap<_, _>, HashMap<_, _>) = (users.collect(), groups.collect());
     let view = |attachment: PolicyAttachment| {
         let project_id = attachment.project.map(String::from);
-        Some(match attachment.grantee {
-            Grantee::User(id) => {
-                let name = users.get(&id)?.clone();
-                PolicyAttachmentView { user_id: Some(id.into()), group_id: None, name, project_id }
-            }
-            Grantee::Group(id) => {
-                let name = groups.get(&id)?.clone();
-                PolicyAttachmentView { user_id: None, group_id: Some(id.into()), name, project_id }
-            }
-        })
+        let (name, user_id, group_id) = match attachment.grantee {
+            Grantee::User(id) => (users.get(&id)?.clone(), Some(id.into()), None),
+            Grantee::Group(id) => (groups.get(&id)?.clone(), None, Some(id.into())),
+        };
+        Some(PolicyAttachmentView { user_id, group_id, name, project_id })
     };
     Ok(service.store.policies().list_policy_attachments(policy).await?.into_iter().filter_map(view).collect())
 }

@@ -4,25 +4,17 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use clew_iam::decision::{
-    AccessDecision, Action, CredentialScope, GrantSource, PolicyStatementOutcome, PolicyStatementRef, Principal,
+    AccessDecision, CredentialScope, GrantSource, PolicyStatementOutcome, PolicyStatementRef, Principal,
     RequestEnvironment, Resource, TargetInstance, TargetProject, explain_decision,
 };
 use clew_iam::policy::Effect;
 use clew_model::{Instance, Tag};
 use clew_store::{Project, User};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use super::{not_found_error, projects, require_identity_read_permission, users};
-use crate::AppState;
-use crate::api_request::{ApiRequest, ApiResult};
-use crate::caller::Caller;
-use crate::error::{ApiError, ErrorBody};
-use crate::field_errors::{check_array_length, missing_field_error, truncate_for_message};
-use crate::json::Json;
 use crate::policy_cache::{self, run_policy_evaluation};
-use crate::request_body::parse_json_body;
+use crate::prelude::*;
 
 /// A request to simulate.
 #[derive(Deserialize, ToSchema)]
@@ -140,7 +132,7 @@ pub(crate) async fn simulate_request(
     let resource = Resource {
         project: project.as_ref().map(to_target_project),
         region: service.store.region(),
-        instance: instance.as_ref().map(to_target_instance),
+        instance: instance.as_ref().map(TargetInstance::from),
         request_tags: &tags,
     };
     let administrator = user.administrator;
@@ -158,7 +150,7 @@ pub(crate) async fn simulate_request(
 
 fn find_action(name: &str) -> Result<Action, ApiError> {
     Action::find_action_by_name(name)
-        .ok_or_else(|| ApiError::invalid_parameter("action-unknown", vec![("given", truncate_for_message(name))]))
+        .ok_or_else(|| ApiError::invalid_parameter("action-unknown", [("given", truncate_for_message(name))]))
 }
 
 async fn find_target_project_and_instance(
@@ -182,14 +174,6 @@ async fn find_target_project_and_instance(
 fn to_target_project(project: &Project) -> TargetProject<'_> {
     let owner = project.enabled.then_some(&project.domain_id);
     TargetProject { id: &project.id, name: &project.name, domain_id: owner }
-}
-
-fn to_target_instance(instance: &Instance) -> TargetInstance<'_> {
-    TargetInstance {
-        id: &instance.id,
-        enterprise_project_id: Some(&instance.enterprise_project_id),
-        tags: &instance.tags,
-    }
 }
 
 async fn load_simulated_principal(service: &AppState, user: User) -> Result<Principal, ApiError> {

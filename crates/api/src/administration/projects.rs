@@ -1,17 +1,9 @@
 //! Projects of the domain, and enterprise projects (groups of instances that policy conditions can match).
 
 use clew_store::{EnterpriseProject, EnterpriseProjectChange, Project, ProjectChange};
-use http::StatusCode;
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use super::{field_validation, not_found_error, require_identity_read_permission, require_identity_write_permission};
-use crate::api_request::{ApiRequest, ApiResult};
-use crate::caller::Caller;
-use crate::error::{ApiError, ErrorBody};
-use crate::json::Json;
-use crate::query_string::{self, PageParameters};
-use crate::request_body::parse_json_body;
+use crate::prelude::*;
 
 /// A page of projects.
 #[derive(Serialize, ToSchema)]
@@ -60,9 +52,9 @@ pub(crate) struct ProjectUpdate {
     responses((status = 200, description = "Page of projects, sorted by name", body = ProjectPage)))]
 pub(crate) async fn list_projects(ApiRequest { service, caller, query, .. }: ApiRequest) -> ApiResult<ProjectPage> {
     let domain = require_identity_read_permission(&caller)?;
-    let page = query_string::parse_page_parameters(query.as_deref())?;
+    let page = parse_page_parameters(query.as_deref())?;
     let (projects, total_count) =
-        query_string::paginate_list(service.store.tenants().list_projects(domain).await?, page, build_project_view);
+        paginate_list(service.store.tenants().list_projects(domain).await?, page, build_project_view);
     Ok(Json(ProjectPage { projects, total_count }))
 }
 
@@ -163,8 +155,8 @@ pub(crate) async fn list_enterprise_projects(
     ApiRequest { service, caller, query, .. }: ApiRequest,
 ) -> ApiResult<EnterpriseProjectPage> {
     let domain = require_identity_read_permission(&caller)?;
-    let page = query_string::parse_page_parameters(query.as_deref())?;
-    let (enterprise_projects, total_count) = query_string::paginate_list(
+    let page = parse_page_parameters(query.as_deref())?;
+    let (enterprise_projects, total_count) = paginate_list(
         service.store.tenants().list_enterprise_projects(domain).await?,
         page,
         build_enterprise_project_view,

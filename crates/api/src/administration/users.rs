@@ -1,26 +1,17 @@
 //! Routes for a domain's users and their passwords, including the caller's own password.
 
-use clew_iam::decision::Action;
 use clew_iam::password;
-use clew_model::ApiErrorDefinition;
 use clew_store::{NewUser, User, UserChange};
-use http::StatusCode;
 use secrecy::ExposeSecret;
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use super::{
     field_validation, is_own_user_id, not_found_error, require_administrator, require_identity_read_permission,
     require_identity_write_permission,
 };
-use crate::api_request::{ApiRequest, ApiResult};
-use crate::caller::Caller;
-use crate::error::{ApiError, ErrorBody};
 use crate::iam::auth_attempts::{self, PasswordCheckOutcome};
-use crate::json::Json;
 use crate::passwords;
-use crate::query_string::{self, PageParameters};
-use crate::request_body::{SecretField, parse_json_body};
+use crate::prelude::*;
+use crate::request_body::SecretField;
 
 /// A page of users.
 #[derive(Serialize, ToSchema)]
@@ -87,9 +78,9 @@ pub(crate) struct UserUpdate {
     responses((status = 200, description = "Page of users, sorted by name", body = UserPage)))]
 pub(crate) async fn list_users(ApiRequest { service, caller, query, .. }: ApiRequest) -> ApiResult<UserPage> {
     let domain = require_identity_read_permission(&caller)?;
-    let page = query_string::parse_page_parameters(query.as_deref())?;
+    let page = parse_page_parameters(query.as_deref())?;
     let (users, total_count) =
-        query_string::paginate_list(service.store.identities().list_users(domain).await?, page, build_user_view);
+        paginate_list(service.store.identities().list_users(domain).await?, page, build_user_view);
     Ok(Json(UserPage { users, total_count }))
 }
 
@@ -228,14 +219,14 @@ pub(crate) async fn change_own_password(
     let PasswordChange { old: SecretField(old), new: SecretField(new) } = parse_json_body(&body)?;
     field_validation::check_new_password(&user.name, &new)?;
     if old.expose_secret() == new.expose_secret() {
-        return Err(ApiError::invalid_parameter("password-same", Vec::new()));
+        return Err(ApiError::invalid_parameter("password-same", []));
     }
     // Failed attempts are limited so that an attacker with a stolen token cannot guess the password.
     let (name, peer) = (format!("{}/{}", user.domain_name, user.name), caller.client.map(|connection| connection.ip));
     match auth_attempts::check_password_with_lockout(&service, &name, Some(&user), peer, old).await? {
         PasswordCheckOutcome::Right => {}
         PasswordCheckOutcome::Wrong => {
-            return Err(ApiError::with_detail(ApiErrorDefinition::IAM_FORBIDDEN_SCOPE, "password-old", Vec::new()));
+            return Err(ApiError::with_detail(ApiErrorDefinition::IAM_FORBIDDEN_SCOPE, "password-old", []));
         }
         PasswordCheckOutcome::Locked => return Err(ApiError::new(ApiErrorDefinition::IAM_LOCKED)),
     }

@@ -1,34 +1,100 @@
-//! Routes for browser sessions. The browser stores the session token in a cookie.
-
-mod wire_format;
+//! Routes for browser sessions. The browser stores the session token in a cookie. Response bodies omit the token.
 
 use axum::Extension;
 use axum::extract::{Request, State};
 use clew_http::ClientAddr;
 use clew_iam::decision::CredentialScope;
 use clew_iam::token;
-use clew_model::ApiErrorDefinition;
 use clew_store::{Project, TokenOrigin, User};
 use http::header::{CACHE_CONTROL, SET_COOKIE};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use tracing::info;
 
 use super::csrf;
-use crate::api_request::ApiRequest;
 use crate::audit::AuditContext;
 use crate::authentication::{SESSION_COOKIE, read_request_body};
-use crate::caller::{Caller, CredentialRef, ValidToken};
-use crate::error::{ApiError, ErrorBody};
+use crate::caller::{CredentialRef, ValidToken};
 use crate::iam::auth_attempts::authenticate_by_password;
 use crate::iam::projects::load_accessible_projects;
 use crate::iam::sign_in::{UserRef, missing_sign_in_field_error};
 use crate::iam::tokens::{IssuedToken, describe_token_scope, issue_token};
-use crate::json::Json;
-use crate::request_body::{SecretField, parse_json_body};
+use crate::prelude::*;
+use crate::request_body::SecretField;
 use crate::{SharedState, limits, policy_cache};
-use wire_format::{BrowserSession, SignInRequest, SwitchScopeRequest};
+
+/// Credentials for a sign-in.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SignInRequest {
+    /// Name of the domain
+    domain: String,
+    /// Name of the user
+    user: String,
+    // Optional because the error about a missing password has its own code.
+    #[schema(value_type = String)]
+    password: Option<SecretField>,
+}
+
+/// New scope of a browser session.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SwitchScopeRequest {
+    /// Id of the new project; null for the domain scope, which covers identities, policies and the audit log
+    #[schema(required)]
+    project_id: Option<String>,
+}
+
+/// User and scope of a browser session.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct BrowserSession {
+    user: SessionUser,
+    domain: NamedReference,
+    /// Project that the session is scoped to; null if the session is scoped to the domain
+    #[schema(required)]
+    project: Option<NamedReference>,
+    /// Projects to which the user can switch the session, sorted by name
+    projects: Vec<NamedReference>,
+    /// Expiry of the session (UTC)
+    #[schema(example = "2026-11-28T12:00:00Z")]
+    expires_at: String,
+    /// CSRF token, which the X-Clew-Csrf header must contain in requests that change data
+    csrf_token: String,
+    /// Version of Clew
+    version: &'static str,
+}
+
+#[derive(Serialize, ToSchema)]
+struct SessionUser {
+    id: String,
+    name: String,
+    administrator: bool,
+}
+
+/// Id and name of a domain or project.
+#[derive(Serialize, ToSchema)]
+struct NamedReference {
+    id: String,
+    name: String,
+}
+
+impl BrowserSession {
+    fn new(user: &User, project: Option<&Project>, projects: &[Project], expires_at: i64, csrf_token: &str) -> Self {
+        let to_id_and_name =
+            |project: &Project| NamedReference { id: project.id.to_string(), name: project.name.clone() };
+        Self {
+            user: SessionUser { id: user.id.to_string(), name: user.name.clone(), administrator: user.administrator },
+            domain: NamedReference { id: user.domain_id.to_string(), name: user.domain_name.clone() },
+            project: project.map(to_id_and_name),
+            projects: projects.iter().map(to_id_and_name).collect(),
+            expires_at: Timestamp::from_second(expires_at)
+                .map_or_else(|_| String::new(), |timestamp| timestamp.to_string()),
+            csrf_token: csrf_token.to_owned(),
+            version: env!("CARGO_PKG_VERSION"),
+        }
+    }
+}
 
 type NoStoreHeader = [(HeaderName, HeaderValue); 1];
 /// Response headers `Cache-Control: no-store` and `Set-Cookie`.
@@ -129,7 +195,7 @@ pub(crate) async fn switch_project(
     let token_info = require_token_credentials(&caller)?;
     // An API token cannot change its scope; otherwise, a project token could become a domain token.
     if token_info.origin != TokenOrigin::Console {
-        return Err(ApiError::with_detail(ApiErrorDefinition::IAM_FORBIDDEN_SCOPE, "session-of-console", Vec::new()));
+        return Err(ApiError::with_detail(ApiErrorDefinition::IAM_FORBIDDEN_SCOPE, "session-of-console", []));
     }
     let SwitchScopeRequest { project_id: requested } = parse_json_body(&body)?;
     let projects = load_caller_projects(&caller).await?;
@@ -137,7 +203,7 @@ pub(crate) async fn switch_project(
         None => None,
         Some(id) => {
             let found = projects.iter().find(|project| project.id.as_str() == id);
-            let forbidden = || ApiError::with_detail(ApiErrorDefinition::IAM_FORBIDDEN_SCOPE, "iam-scope", Vec::new());
+            let forbidden = || ApiError::with_detail(ApiErrorDefinition::IAM_FORBIDDEN_SCOPE, "iam-scope", []);
             Some(found.ok_or_else(forbidden)?)
         }
     };
@@ -145,7 +211,7 @@ pub(crate) async fn switch_project(
     // The old token is revoked first so that only one of two concurrent requests gets a new token.
     // If a later step fails, the session is left without a valid token.
     if !service.store.identities().revoke_token(&caller.build_audit_origin(), &token_info.hash).await? {
-        return Err(ApiError::with_detail(ApiErrorDefinition::TOKEN_EXPIRED, "auth-token-revoked", Vec::new()));
+        return Err(ApiError::with_detail(ApiErrorDefinition::TOKEN_EXPIRED, "auth-token-revoked", []));
     }
     let issued =
         issue_token(&service, &user, project, TokenOrigin::Console, "token", Some(token_info.expires_at)).await?;
@@ -162,7 +228,7 @@ fn build_browser_session_response(
     cookie: HeaderValue,
 ) -> (SessionHeaders, Json<BrowserSession>) {
     let csrf = token::derive_csrf_token(issued.secret.expose_secret());
-    let session = BrowserSession::new(user, project, projects, issued.expires_at, &csrf);
+    let session = BrowserSession::new(user, project, projects, issued.issue.expires_at, &csrf);
     ([no_store_cache_control_header(), (SET_COOKIE, cookie)], Json(session))
 }
 
@@ -172,7 +238,7 @@ fn build_session_cookie(
     headers: &HeaderMap,
     connection: Option<&ClientAddr>,
 ) -> Result<HeaderValue, ApiError> {
-    let left = issued.expires_at - Timestamp::now().as_second();
+    let left = issued.issue.expires_at - Timestamp::now().as_second();
     Ok(SESSION_COOKIE.build_set_cookie_header(issued.secret.expose_secret(), left, headers, connection)?)
 }
 
@@ -180,7 +246,7 @@ fn require_token_credentials(caller: &Caller) -> Result<&ValidToken, ApiError> {
     match &caller.credential {
         CredentialRef::Token(token_info) => Ok(token_info),
         CredentialRef::Key(_) => {
-            Err(ApiError::with_detail(ApiErrorDefinition::IAM_FORBIDDEN_SCOPE, "session-of-a-token", Vec::new()))
+            Err(ApiError::with_detail(ApiErrorDefinition::IAM_FORBIDDEN_SCOPE, "session-of-a-token", []))
         }
     }
 }
@@ -201,5 +267,5 @@ fn sort_projects_by_name(mut projects: Vec<Project>) -> Vec<Project> {
 async fn load_user(caller: &Caller) -> Result<User, ApiError> {
     let user = caller.service.store.identities().find_user(&caller.principal.user_id).await?;
     // A missing user has been deleted since the request was authenticated.
-    user.ok_or_else(|| ApiError::with_detail(ApiErrorDefinition::TOKEN_EXPIRED, "auth-token-revoked", Vec::new()))
+    user.ok_or_else(|| ApiError::with_detail(ApiErrorDefinition::TOKEN_EXPIRED, "auth-token-revoked", []))
 }

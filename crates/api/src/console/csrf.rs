@@ -30,5 +30,5 @@ pub(super) fn check_request_origin(method: &Method, headers: &HeaderMap) -> Resu
 }
 
 fn csrf_error(reason: &'static str) -> ApiError {
-    ApiError::with_detail(ApiErrorDefinition::NOT_FROM_THE_PAGE, reason, Vec::new())
+    ApiError::with_detail(ApiErrorDefinition::NOT_FROM_THE_PAGE, reason, [])
 }

@@ -9,23 +9,15 @@ mod request;
 use std::collections::HashMap;
 
 use clew_diagnose::bytes_to_text;
-use clew_iam::decision::Action;
 use clew_model::{Language, LocalizedText, Session};
 use clew_mysql::{
     KillOutcome, KillRefusal, KillTarget, PreKillSnapshot, ServerInstance, SessionLookupResult, find_sessions_by_id,
 };
 use jiff::Timestamp;
-use serde::Serialize;
-use utoipa::ToSchema;
 
-use crate::api_request::{ApiRequest, ApiResult};
-use crate::caller::{NodePath, TargetNode};
-use crate::error::ErrorBody;
-use crate::json::Json;
-use crate::manual_kill::KillRiskView;
-use crate::manual_kill::{add_kill_to_audit_event, build_manual_kill_request};
+use crate::manual_kill::{KillRiskView, add_kill_to_audit_event, build_manual_kill_request};
 use crate::messages::localize_failure;
-use crate::statement_text::render_statement;
+use crate::prelude::*;
 use effect::KillEffectView;
 use preview::KillImpact;
 use request::{KillRequestBody, SelectedSession, SessionKillRequest};

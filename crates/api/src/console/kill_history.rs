@@ -2,18 +2,11 @@
 
 use std::collections::HashMap;
 
-use clew_iam::decision::Action;
 use clew_model::{Actor, NodeId};
 use clew_store::{AuditFilter, KillFilter, KillRecord, RecordedKillOutcome, StoreError};
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::format_unix_millis;
-use crate::AppState;
-use crate::api_request::{ApiRequest, ApiResult};
-use crate::caller::{NodePath, TargetNode};
-use crate::json::Json;
-use crate::query_string::{self, PageParameters};
+use crate::prelude::*;
 
 const MAX_SEARCHED_AUDIT_ROWS: u32 = 1000;
 
@@ -78,7 +71,7 @@ pub(crate) async fn list_kills(
     ApiRequest { service, caller, path, query, .. }: ApiRequest<NodePath>,
 ) -> ApiResult<KillHistoryPage> {
     let target = TargetNode::authorize_and_find_node(&caller, Action::GET_INSTANCE, &path).await?;
-    let page = query_string::parse_page_parameters(query.as_deref())?;
+    let page = parse_page_parameters(query.as_deref())?;
     let filter =
         KillFilter { node_id: Some(target.node.clone()), ..KillFilter::for_instance(target.instance.id.clone()) };
     let (kills, total_count) = service.store.kills().list_kills(&filter, page).await?;

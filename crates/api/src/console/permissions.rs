@@ -2,14 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use clew_iam::decision::{Action, ActionResourceType as ActionTarget};
-use serde::Serialize;
-use utoipa::ToSchema;
+use clew_iam::decision::ActionResourceType as ActionTarget;
 
-use crate::api_request::{ApiRequest, ApiResult};
-use crate::caller::InstancePath;
-use crate::error::{ApiError, ErrorBody};
-use crate::json::Json;
+use crate::prelude::*;
 
 /// The caller's permissions on an instance.
 #[derive(Serialize, ToSchema)]

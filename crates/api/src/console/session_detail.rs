@@ -2,18 +2,10 @@
 
 use clew_diagnose::lock_waits::WaitGraph;
 use clew_diagnose::{build_statement_template, bytes_to_text};
-use clew_iam::decision::Action;
-use clew_model::{ApiErrorDefinition, Limitation, Node};
+use clew_model::{Limitation, Node};
 use clew_mysql::{DetailedSession, ExplainOutcome, explain_running_statement, read_session_detail};
-use serde::Serialize;
-use utoipa::ToSchema;
 
-use crate::api_request::{ApiRequest, ApiResult};
-use crate::caller::{Caller, TargetNode};
-use crate::error::{ApiError, ErrorBody};
-use crate::field_errors::invalid_field_error;
-use crate::json::Json;
-use crate::statement_text::render_statement;
+use crate::prelude::*;
 
 /// Ids of the project, instance, node and session in the request path.
 type SessionPath = (String, String, String, String);
@@ -172,7 +164,7 @@ pub(crate) async fn explain_statement(
     let (target, id) = authorize_session_request(&caller, path).await?;
     if target.requires_statement_masking(&caller) {
         // Plans contain literals that Clew cannot mask, because the plan format differs between servers.
-        return Err(ApiError::with_detail(ApiErrorDefinition::FOREIGN_PROJECT, "explain-masked", Vec::new()));
+        return Err(ApiError::with_detail(ApiErrorDefinition::FOREIGN_PROJECT, "explain-masked", []));
     }
     let explain = explain_running_statement(&target.node.url, id, &service.connector);
     match service.read_from_node(&target.node, explain).await? {
@@ -198,5 +190,5 @@ async fn authorize_session_request(
 }
 
 fn session_not_found_error(id: u64) -> ApiError {
-    ApiError::with_detail(ApiErrorDefinition::UNKNOWN_NODE, "no-such-session", vec![("id", id.to_string())])
+    ApiError::with_detail(ApiErrorDefinition::UNKNOWN_NODE, "no-such-session", [("id", id.to_string())])
 }

@@ -4,29 +4,23 @@
 
 mod authorization;
 mod feed;
-mod node_watch;
 mod subscriber;
 
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use clew_iam::decision::Action;
 use futures_util::stream;
 use http::HeaderName;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use utoipa::IntoParams;
 
-use crate::api_request::ApiRequest;
-use crate::caller::{NodePath, TargetNode};
-use crate::error::{ApiError, ErrorBody};
-use crate::query_string::QueryString;
 use authorization::StreamAuthorization;
 use feed::FeedPosition;
-pub(crate) use node_watch::NodeWatchRegistry;
+pub(crate) use feed::SseNodeFeed;
 use subscriber::Subscriber;
 
-const ALLOWED_EVENT_INTERVAL_SECONDS: std::ops::RangeInclusive<u32> = 1..=60;
+use crate::prelude::*;
+use crate::state::SlotKind;
 
 /// Query parameters of an event stream.
 #[derive(IntoParams)]
@@ -60,14 +54,9 @@ pub(crate) async fn stream_sessions(
 ) -> Result<Response, ApiError> {
     let target = TargetNode::authorize_and_find_node(&caller, Action::LIST_PROCESSES, &path).await?;
     let query = QueryString::parse(query.as_deref())?;
-    let seconds = query.get_number_in_range(
-        "interval",
-        *ALLOWED_EVENT_INTERVAL_SECONDS.start(),
-        *ALLOWED_EVENT_INTERVAL_SECONDS.end(),
-        *ALLOWED_EVENT_INTERVAL_SECONDS.start(),
-    )?;
+    let seconds = query.get_number_in_range("interval", 1..=60, 1)?;
     let interval = Duration::from_secs(seconds.into());
-    let slot = service.acquire_stream_slot(&caller.principal.user_id)?;
+    let slot = service.acquire_slot(SlotKind::Stream, &caller.principal.user_id)?;
     let header = headers.get("last-event-id").and_then(|id| id.to_str().ok());
     let position = header.or_else(|| query.get("last_event_id")).and_then(FeedPosition::parse);
     let subscription = service.node_watch_registry.subscribe(

@@ -8,16 +8,16 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use clew_http::ClientSubnet;
-use clew_model::{ApiErrorDefinition, UserId};
+use clew_model::UserId;
 use clew_store::{AuthAttemptReservation, Store, StoreError, User};
 use secrecy::SecretString;
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
 use crate::audit::AuditContext;
-use crate::error::ApiError;
 use crate::iam::sign_in::UserRef;
-use crate::{AppState, passwords};
+use crate::passwords;
+use crate::prelude::*;
 
 /// Maximum time to wait for password checks in other server processes that use the same failure counter.
 const MAX_WAIT_FOR_CONCURRENT_PASSWORD_CHECKS: Duration = Duration::from_secs(10);
@@ -43,7 +43,9 @@ pub(crate) async fn check_password_with_lockout(
 ) -> Result<PasswordCheckOutcome, ApiError> {
     let subject =
         find_auth_failure_counter(&service.store, format!("user:{name}"), user.map(|user| &user.id), peer).await?.name;
-    let _lock = service.password_check_mutexes.acquire_password_check_mutex(&subject).await;
+    // A check counts as a failed attempt until it succeeds. Without the mutex, concurrent checks of a correct password
+    // could therefore reach the limit. The store enforces the limit across all server processes.
+    let _lock = service.password_check_mutexes.lock(subject.clone()).await;
     match reserve_password_attempt(&service.store, &subject).await? {
         AuthAttemptReservation::Granted => {}
         AuthAttemptReservation::Locked => return Ok(PasswordCheckOutcome::Locked),
@@ -158,7 +160,7 @@ pub(crate) async fn authenticate_by_password(
             Ok(user)
         }
         (PasswordCheckOutcome::Locked, _) => {
-            Err(ApiError::with_detail(ApiErrorDefinition::IAM_LOCKED, "iam-locked-for", Vec::new()))
+            Err(ApiError::with_detail(ApiErrorDefinition::IAM_LOCKED, "iam-locked-for", []))
         }
         (PasswordCheckOutcome::Right | PasswordCheckOutcome::Wrong, _) => {
             Err(ApiError::new(ApiErrorDefinition::IAM_WRONG_PASSWORD))

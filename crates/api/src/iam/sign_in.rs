@@ -1,11 +1,9 @@
 //! Parses sign-in requests, which contain `auth.identity` and `auth.scope` (TaurusDB API spec, section 3.2).
 
-use clew_model::ApiErrorDefinition;
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use utoipa::ToSchema;
 
-use crate::error::ApiError;
+use crate::prelude::*;
 
 #[derive(Debug)]
 pub(super) struct PasswordSignInRequest {
@@ -48,7 +46,7 @@ impl PasswordSignInRequest {
             .pointer("/auth/identity/methods")
             .ok_or_else(|| missing_sign_in_field_error("auth.identity.methods"))?;
         if *methods != json!(["password"]) {
-            return Err(ApiError::with_detail(ApiErrorDefinition::IAM_INVALID_BODY, "iam-methods", Vec::new()));
+            return Err(ApiError::with_detail(ApiErrorDefinition::IAM_INVALID_BODY, "iam-methods", []));
         }
         let text = |pointer: &str, name: &'static str| match body.pointer(pointer) {
             Some(Value::String(text)) => Ok(text.clone()),
@@ -95,7 +93,7 @@ impl RequestedTokenScope {
 }
 
 pub(crate) fn missing_sign_in_field_error(field: &'static str) -> ApiError {
-    ApiError::with_detail(ApiErrorDefinition::IAM_MISSING_FIELD, "iam-field", vec![("field", field.into())])
+    ApiError::with_detail(ApiErrorDefinition::IAM_MISSING_FIELD, "iam-field", [("field", field.into())])
 }
 
 /// A sign-in request.

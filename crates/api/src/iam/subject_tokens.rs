@@ -1,20 +1,13 @@
 //! Routes that validate or revoke the token in the `X-Subject-Token` header (TaurusDB API spec, section 3.2).
 
 use axum::response::{IntoResponse, Response};
-use clew_iam::decision::Action;
 use clew_iam::token;
-use clew_model::ApiErrorDefinition;
 use clew_store::StoredToken;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue};
 use jiff::Timestamp;
 
-use crate::api_request::ApiRequest;
-use crate::caller::Caller;
-use crate::error::{ApiError, ErrorBody};
-use crate::iam::token_response::{TokenResponse, TokenResponseInput};
-use crate::json::Json;
-use crate::policy_cache;
-use crate::query_string::QueryString;
+use crate::iam::token_response::{TokenIssue, TokenResponse};
+use crate::prelude::*;
 
 const SUBJECT_TOKEN_HEADER: &str = "x-subject-token";
 
@@ -40,12 +33,9 @@ pub(crate) async fn show_token(
         Some(id) => service.store.tenants().find_project(id).await?,
         None => None,
     };
-    let grants = policy_cache::load_policies(&service.store, &user.id).await?;
-    let methods = issued_by_methods;
-    let details =
-        TokenResponseInput { user: &user, project: project.as_ref(), grants: &grants, methods, issued_at, expires_at };
-    let server_url = clew_http::base_url_from_request(caller.client.as_ref(), &headers);
-    let body = TokenResponse::new(&service, details, with_catalog.then_some(&server_url))?;
+    let issue = TokenIssue { methods: issued_by_methods, issued_at, expires_at };
+    let server_url = with_catalog.then(|| clew_http::base_url_from_request(caller.client.as_ref(), &headers));
+    let body = TokenResponse::load(&service, &user, project.as_ref(), issue, server_url.as_deref()).await?;
     let mut response = Json(body).into_response();
     response.headers_mut().insert(SUBJECT_TOKEN_HEADER, given);
     Ok(response)
@@ -85,8 +75,7 @@ async fn find_subject_token(
         let same_domain = stored.user.domain_id == caller.principal.domain_id;
         is_valid && (same_user || same_domain && caller.require_domain_permission(action).is_ok())
     });
-    let stored =
-        stored.ok_or_else(|| ApiError::with_detail(ApiErrorDefinition::IAM_UNKNOWN, "iam-no-token", Vec::new()))?;
+    let stored = stored.ok_or_else(|| ApiError::with_detail(ApiErrorDefinition::IAM_UNKNOWN, "iam-no-token", []))?;
     Ok((given.clone(), stored))
 }
 

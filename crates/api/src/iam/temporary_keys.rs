@@ -2,21 +2,15 @@
 
 use clew_iam::decision::CredentialScope;
 use clew_iam::{access_key, token};
-use clew_model::{AccessKeyId, ApiErrorDefinition};
+use clew_model::AccessKeyId;
 use clew_store::{IssuingCredentials, NewTemporaryAccessKey};
-use http::StatusCode;
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::ToSchema;
 
-use crate::api_request::ApiRequest;
-use crate::caller::{Caller, CredentialKind, CredentialRef};
-use crate::error::{ApiError, ErrorBody};
-use crate::iam::security_token;
+use crate::caller::{CredentialKind, CredentialRef};
 use crate::iam::token_response::format_timestamp;
-use crate::json::Json;
+use crate::prelude::*;
 
 const KEY_LIFETIME_RANGE_SECONDS: std::ops::RangeInclusive<i64> = 900..=86_400;
 
@@ -85,16 +79,12 @@ pub(crate) async fn create_temporary_key(
     let identity = parse_temporary_key_request(&body)?;
     if caller.credentials == CredentialKind::TemporaryKey {
         // Otherwise, a client could renew a temporary key indefinitely.
-        return Err(ApiError::with_detail(
-            ApiErrorDefinition::IAM_FORBIDDEN_SCOPE,
-            "iam-temporary-by-temporary",
-            Vec::new(),
-        ));
+        return Err(ApiError::with_detail(ApiErrorDefinition::IAM_FORBIDDEN_SCOPE, "iam-temporary-by-temporary", []));
     }
     let requested = identity.token.unwrap_or(TemporaryKeySourceToken { id: None, duration_seconds: None });
     let lifetime = requested.duration_seconds.unwrap_or(*KEY_LIFETIME_RANGE_SECONDS.start());
     if !KEY_LIFETIME_RANGE_SECONDS.contains(&lifetime) {
-        let arguments = vec![
+        let arguments = [
             ("field", "auth.identity.token.duration_seconds".to_owned()),
             ("given", lifetime.to_string()),
             ("min", KEY_LIFETIME_RANGE_SECONDS.start().to_string()),
@@ -109,7 +99,7 @@ pub(crate) async fn create_temporary_key(
     let expires_at = Timestamp::now().as_second().saturating_add(lifetime).min(source.expires_at.unwrap_or(i64::MAX));
     let failed = |error| ApiError::internal_error(&error);
     let secret = access_key::generate_secret_key().map_err(failed)?;
-    let security_token = security_token::generate_security_token(&source.scope).map_err(failed)?;
+    let security_token = token::generate_security_token(&source.scope).map_err(failed)?;
     let new = NewTemporaryAccessKey {
         user_id: caller.principal.user_id.clone(),
         id: AccessKeyId::generate(),
@@ -133,11 +123,11 @@ fn parse_temporary_key_request(body: &[u8]) -> Result<TemporaryKeyRequestIdentit
         serde_json::from_slice(body).map_err(|_| ApiError::new(ApiErrorDefinition::IAM_INVALID_BODY))?;
     let identity = body.auth.identity;
     if identity.methods != ["token"] {
-        return Err(ApiError::with_detail(ApiErrorDefinition::IAM_INVALID_BODY, "iam-token-method", Vec::new()));
+        return Err(ApiError::with_detail(ApiErrorDefinition::IAM_INVALID_BODY, "iam-token-method", []));
     }
     // Ignoring the requested restriction would grant the key more permissions than requested.
     if identity.policy.is_some() {
-        return Err(ApiError::with_detail(ApiErrorDefinition::IAM_INVALID_FIELD, "iam-temporary-policy", Vec::new()));
+        return Err(ApiError::with_detail(ApiErrorDefinition::IAM_INVALID_FIELD, "iam-temporary-policy", []));
     }
     Ok(identity)
 }

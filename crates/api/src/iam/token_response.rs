@@ -1,14 +1,11 @@
 //! Response body for the token routes (TaurusDB API spec, section 3.2).
 
-use clew_iam::decision::Grant;
 use clew_iam::policy::PermissionModel;
 use clew_store::{Project, User};
 use jiff::Timestamp;
-use serde::Serialize;
-use utoipa::ToSchema;
 
-use crate::AppState;
-use crate::error::ApiError;
+use crate::policy_cache;
+use crate::prelude::*;
 
 /// A token without its secret.
 #[derive(Serialize, ToSchema)]
@@ -82,24 +79,23 @@ struct TokenUser {
     domain: TokenDomain,
 }
 
-/// Times are Unix timestamps in seconds.
-pub(super) struct TokenResponseInput<'a> {
-    pub(super) user: &'a User,
-    pub(super) project: Option<&'a Project>,
-    pub(super) grants: &'a [Grant],
-    pub(super) methods: Vec<String>,
-    pub(super) issued_at: i64,
-    pub(super) expires_at: i64,
+/// Authentication methods and lifetime of a token. Times are Unix timestamps in seconds.
+pub(crate) struct TokenIssue {
+    pub(crate) methods: Vec<String>,
+    pub(crate) issued_at: i64,
+    pub(crate) expires_at: i64,
 }
 
 impl TokenResponse {
     /// Includes the service catalog only if `server_url` is `Some`.
-    pub(super) fn new(
+    pub(super) async fn load(
         service: &AppState,
-        details: TokenResponseInput<'_>,
+        user: &User,
+        project: Option<&Project>,
+        TokenIssue { methods, issued_at, expires_at }: TokenIssue,
         server_url: Option<&str>,
     ) -> Result<Self, ApiError> {
-        let TokenResponseInput { user, project, grants, methods, issued_at, expires_at } = details;
+        let grants = policy_cache::load_policies(&service.store, &user.id).await?;
         let domain = || TokenDomain { id: user.domain_id.to_string(), name: user.domain_name.clone() };
         let mut roles: Vec<String> = grants
             .iter()

@@ -5,22 +5,20 @@ use axum::extract::{RawQuery, Request, State};
 use axum::response::{IntoResponse, Response};
 use clew_http::base_url_from_request;
 use clew_iam::token;
-use clew_model::{ApiErrorDefinition, ProjectId};
+use clew_model::ProjectId;
 use clew_store::{NewToken, Project, TokenOrigin, User};
-use http::{HeaderValue, StatusCode};
+use http::HeaderValue;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use tracing::info;
 
 use crate::audit::AuditContext;
 use crate::authentication::read_request_body;
-use crate::error::{ApiError, ErrorBody};
 use crate::iam::auth_attempts::authenticate_by_password;
 use crate::iam::sign_in::{DomainRef, PasswordSignInRequest, ProjectRef, RequestedTokenScope, TokenRequest};
-use crate::iam::token_response::{TokenResponse, TokenResponseInput};
-use crate::json::Json;
-use crate::query_string::QueryString;
-use crate::{AppState, SharedState, limits, policy_cache};
+use crate::iam::token_response::{TokenIssue, TokenResponse};
+use crate::prelude::*;
+use crate::{SharedState, limits};
 
 /// Create a token with a user name and password. The scope of the token is a project or the domain.
 #[utoipa::path(post, path = "/v3/auth/tokens", tag = "identity", operation_id = "CreateToken",
@@ -46,15 +44,12 @@ pub(crate) async fn create_token(
     let peer = limits::client_ip(&parts.extensions);
     let user = authenticate_by_password(&service, &trail, peer, &sign_in.user, sign_in.password).await?;
     let project = find_requested_project(&service, &user, &sign_in.scope).await?;
-    let IssuedToken { secret, methods, issued_at, expires_at } =
+    let IssuedToken { secret, issue } =
         issue_token(&service, &user, project.as_ref(), TokenOrigin::Api, "password", None).await?;
     info!(user.id = %user.id, "user signed in");
     trail.add_detail("scope", describe_token_scope(project.as_ref()));
-    let grants = policy_cache::load_policies(&service.store, &user.id).await?;
-    let details =
-        TokenResponseInput { user: &user, project: project.as_ref(), grants: &grants, methods, issued_at, expires_at };
-    let server_url = base_url_from_request(parts.extensions.get(), &parts.headers);
-    let body = TokenResponse::new(&service, details, with_catalog.then_some(&server_url))?;
+    let server_url = with_catalog.then(|| base_url_from_request(parts.extensions.get(), &parts.headers));
+    let body = TokenResponse::load(&service, &user, project.as_ref(), issue, server_url.as_deref()).await?;
     let mut response = (StatusCode::CREATED, Json(body)).into_response();
     let value = HeaderValue::from_str(secret.expose_secret()).map_err(|error| ApiError::internal_error(&error))?;
     response.headers_mut().insert("x-subject-token", value);
@@ -66,7 +61,7 @@ async fn find_requested_project(
     user: &User,
     scope: &RequestedTokenScope,
 ) -> Result<Option<Project>, ApiError> {
-    let forbidden = || ApiError::with_detail(ApiErrorDefinition::IAM_FORBIDDEN_SCOPE, "iam-scope", Vec::new());
+    let forbidden = || ApiError::with_detail(ApiErrorDefinition::IAM_FORBIDDEN_SCOPE, "iam-scope", []);
     let is_own = |domain: &DomainRef| {
         domain.id.as_ref().is_none_or(|id| id == user.domain_id.as_str())
             && domain.name.as_ref().is_none_or(|name| *name == user.domain_name)
@@ -89,12 +84,9 @@ async fn find_requested_project(
     }
 }
 
-/// Times are Unix timestamps in seconds.
 pub(crate) struct IssuedToken {
     pub(crate) secret: SecretString,
-    pub(crate) methods: Vec<String>,
-    pub(crate) issued_at: i64,
-    pub(crate) expires_at: i64,
+    pub(crate) issue: TokenIssue,
 }
 
 /// Issues a token. The store contains only the hash of the token.
@@ -127,7 +119,7 @@ pub(crate) async fn issue_token(
         })
         .await?;
     remove_expired_tokens(service, issued_at).await;
-    Ok(IssuedToken { secret, methods, issued_at, expires_at })
+    Ok(IssuedToken { secret, issue: TokenIssue { methods, issued_at, expires_at } })
 }
 
 pub(crate) fn describe_token_scope(project: Option<&Project>) -> String {

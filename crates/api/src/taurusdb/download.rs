@@ -2,18 +2,15 @@
 
 use axum::response::Response;
 use clew_diagnose::csv;
-use clew_iam::decision::Action;
-use clew_model::{ApiErrorDefinition, CollectionTaskStatus};
+use clew_model::CollectionTaskStatus;
 use clew_store::{ResultMetadata, SessionCollectionTask};
 use http::Method;
 use http::header::RANGE;
 use jiff::Timestamp;
 
-use crate::api_request::ApiRequest;
-use crate::caller::{NodePath, TargetNode};
 use crate::download::StoredResultDownload;
-use crate::error::{ApiError, ErrorBody, ErrorDetail};
-use crate::query_string::QueryString;
+use crate::error::ErrorDetail;
+use crate::prelude::*;
 
 /// Download the sessions of a finished collection as a CSV file.
 #[utoipa::path(
@@ -40,12 +37,13 @@ pub(crate) async fn download_result(
     ApiRequest { service, caller, path, language, query, headers, .. }: ApiRequest<NodePath>,
 ) -> Result<Response, ApiError> {
     let target = TargetNode::authorize_and_find_node(&caller, Action::GET_REALTIME_SESSION, &path).await?;
-    let task = super::find_collection_task(&caller, &target, &QueryString::parse(query.as_deref())?).await?;
+    let query = QueryString::parse(query.as_deref())?;
+    let task = super::find_collection_task(&caller, &target, query.get_required("request_id")?).await?;
     let task = task.ok_or_else(|| ApiError::new(ApiErrorDefinition::UNKNOWN_TASK))?;
     caller.audit.add_detail("collection", task.request_id.as_str());
     caller.audit.add_detail("masked", task.masked);
     if !task.masked && target.are_statements_masked_for_caller(&caller) {
-        return Err(ApiError::with_detail(ApiErrorDefinition::FOREIGN_PROJECT, "result-unmasked", Vec::new()));
+        return Err(ApiError::with_detail(ApiErrorDefinition::FOREIGN_PROJECT, "result-unmasked", []));
     }
     let file_name = build_download_file_name(&task);
     let result = require_collection_result(&task)?;
@@ -70,7 +68,7 @@ fn require_collection_result(task: &SessionCollectionTask) -> Result<ResultMetad
             detail: ErrorDetail::Failure(failure.clone()),
             ..ApiError::new(ApiErrorDefinition::NO_RESULT)
         }),
-        _ => Err(ApiError::with_detail(ApiErrorDefinition::NO_RESULT, "still-running", Vec::new())),
+        _ => Err(ApiError::with_detail(ApiErrorDefinition::NO_RESULT, "still-running", [])),
     }
 }
 

@@ -3,17 +3,11 @@
 
 mod wire_format;
 
-use clew_iam::decision::Action;
 use clew_model::{Instance, InstanceFilter, Pagination, Tag};
 use clew_store::Project;
-use utoipa::IntoParams;
 
-use crate::api_request::{ApiRequest, ApiResult};
-use crate::caller::{Caller, InstancePath};
-use crate::error::{ApiError, ErrorBody};
-use crate::field_errors::{invalid_field_error, value_not_allowed_error};
-use crate::json::Json;
-use crate::query_string::{self, QueryString};
+use crate::prelude::*;
+use crate::query_string;
 use wire_format::{InstanceApiVersion, InstanceListResponse, InstanceResponse};
 
 #[derive(IntoParams)]
@@ -116,23 +110,15 @@ async fn list_visible_instances(
     filter: &InstanceFilter,
     page: Pagination,
 ) -> Result<(Vec<Instance>, u64), ApiError> {
-    let (mut instances, mut seen, mut next) = (Vec::new(), 0, Pagination::default());
-    loop {
-        let (read, total) = caller.service.store.instances().list_instances(&project.id, filter, next).await?;
-        for instance in read {
-            if !caller.is_action_allowed(Action::LIST_INSTANCES, project, &instance)? {
-                continue;
-            }
-            if seen >= u64::from(page.offset) && instances.len() < page.limit as usize {
-                instances.push(instance);
-            }
-            seen += 1;
+    let (mut instances, mut seen) = (Vec::new(), 0);
+    let visit = |instance| {
+        if seen >= u64::from(page.offset) && instances.len() < page.limit as usize {
+            instances.push(instance);
         }
-        next.offset = next.offset.saturating_add(next.limit);
-        if u64::from(next.offset) >= total {
-            return Ok((instances, seen));
-        }
-    }
+        seen += 1;
+    };
+    caller.visit_allowed_instances(Action::LIST_INSTANCES, project, filter, visit).await?;
+    Ok((instances, seen))
 }
 
 async fn show_instance(caller: &Caller, path: &InstancePath, names: InstanceApiVersion) -> ApiResult<InstanceResponse> {

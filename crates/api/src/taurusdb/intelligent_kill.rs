@@ -7,19 +7,11 @@ pub(crate) mod report;
 mod warnings;
 
 use clew_diagnose::{RankingStrategy, SessionGroup};
-use clew_iam::decision::Action;
-use clew_model::{ApiErrorDefinition, Node};
+use clew_model::Node;
 use clew_store::{NewIntelligentKill, StoreError};
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
-use crate::api_request::{ApiRequest, ApiResult};
-use crate::caller::{Caller, InstancePath, TargetNode, load_reachable_node_and_password};
-use crate::error::{ApiError, ErrorBody};
-use crate::json::Json;
-use crate::query_string::QueryString;
-use crate::request_body::parse_json_body;
-use crate::statement_text::render_statement;
+use crate::caller::load_reachable_node_and_password;
+use crate::prelude::*;
 use warnings::IntelligentKillWarning;
 
 /// Preview of an intelligent kill.
@@ -149,7 +141,7 @@ pub(crate) async fn execute_intelligent_kill(
             Ok(Json(IntelligentKillTask { task_id: id.to_string() }))
         }
         Err(StoreError::QueueFull { limit, .. }) => {
-            let limit = vec![("limit", limit.to_string())];
+            let limit = [("limit", limit.to_string())];
             Err(ApiError::with_detail(ApiErrorDefinition::QUEUE_FULL, "intelligent-kills-wait", limit))
         }
         Err(error) => Err(error.into()),

@@ -9,26 +9,18 @@ mod wire_format;
 
 use std::time::Duration;
 
-use clew_iam::decision::Action;
-use clew_model::{ApiErrorDefinition, KillCriteria};
+use clew_model::KillCriteria;
 use clew_store::NewKillTask;
 use criteria::RawKillCriteria;
-use http::StatusCode;
-use serde::{Deserialize, Serialize};
 use serde_json::json;
-use utoipa::ToSchema;
 use wire_format::{
     AddKillTaskRequest, AddKillTaskResponse, KillTaskList, KillTaskView, NodeLoginRefusal, StopKillTaskRequest,
     SuccessResponse,
 };
 
-use crate::api_request::{ApiRequest, ApiResult};
 use crate::authentication::is_authenticated_by_cookie;
-use crate::caller::InstancePath;
-use crate::error::{ApiError, ErrorBody};
-use crate::field_errors::{missing_field_error, truncate_for_message, value_not_allowed_error};
-use crate::json::Json;
-use crate::request_body::{MaybeQuotedNumber, parse_json_body};
+use crate::prelude::*;
+use crate::request_body::MaybeQuotedNumber;
 
 const MIN_AUTO_TASK_DURATION_SECONDS: u32 = 10;
 /// Maximum duration of a kill task of type `auto`: one second less than 365 days.
@@ -54,7 +46,7 @@ pub(crate) async fn add_kill_task(
     let must_confirm =
         criteria.has_only_duration_criterion() && is_authenticated_by_cookie(&headers, caller.client.as_ref());
     if confirmed.as_deref().map_or(must_confirm, |name| name != instance.name) {
-        return Err(ApiError::invalid_parameter("kill-task-confirmation", vec![("name", instance.name.clone())]));
+        return Err(ApiError::invalid_parameter("kill-task-confirmation", [("name", instance.name.clone())]));
     }
     let mut audit_detail = criteria::build_audit_detail_for_criteria(&criteria);
     if let Some(fields) = audit_detail.as_object_mut() {
@@ -99,7 +91,7 @@ fn parse_new_kill_task(body: &[u8]) -> Result<RequestedKillTask, ApiError> {
         }
         (AUTO_TASK_TYPE, None) => return Err(missing_field_error("task_duration")),
         (MANUAL_TASK_TYPE, None) => None,
-        (MANUAL_TASK_TYPE, Some(_)) => return Err(ApiError::invalid_parameter("kill-task-duration", Vec::new())),
+        (MANUAL_TASK_TYPE, Some(_)) => return Err(ApiError::invalid_parameter("kill-task-duration", [])),
         (other, _) => {
             return Err(value_not_allowed_error("task_type", other, &[AUTO_TASK_TYPE, MANUAL_TASK_TYPE]));
         }
@@ -137,7 +129,7 @@ pub(crate) async fn stop_kill_task(
     Err(ApiError::with_detail(
         ApiErrorDefinition::UNKNOWN_NODE,
         "no-such-kill-task",
-        vec![("id", truncate_for_message(&given))],
+        [("id", truncate_for_message(&given))],
     ))
 }
 

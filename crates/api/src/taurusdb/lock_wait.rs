@@ -4,19 +4,9 @@ use std::borrow::Cow;
 
 use clew_diagnose::bytes_to_text;
 use clew_diagnose::lock_waits::{LockWait, ParticipantDetail, WaitGraph, WaitParticipant};
-use clew_iam::decision::Action;
-use clew_model::ApiErrorDefinition;
 use clew_mysql::{LockWaits, read_lock_waits};
-use serde::Serialize;
-use utoipa::ToSchema;
 
-use crate::api_request::{ApiRequest, ApiResult};
-use crate::caller::{NodePath, TargetNode};
-use crate::error::{ApiError, ErrorBody};
-use crate::field_errors::invalid_field_error;
-use crate::json::Json;
-use crate::query_string::QueryString;
-use crate::statement_text::render_statement;
+use crate::prelude::*;
 
 /// Root cause of a session's lock wait; an empty object if the session is not waiting for a lock.
 #[derive(Serialize, ToSchema)]
@@ -107,7 +97,7 @@ pub(crate) async fn show_lock_wait(
         return Err(ApiError::with_detail(
             ApiErrorDefinition::UNKNOWN_NODE,
             "no-such-session",
-            vec![("id", pid.to_string())],
+            [("id", pid.to_string())],
         ));
     };
     let masked = target.requires_statement_masking(&caller);

@@ -1,16 +1,9 @@
 //! Implements the operation `ListTaurusDbNodeProcesses` (section 2.1 of the TaurusDB API spec).
 
-use clew_iam::decision::Action;
 use clew_model::Pagination;
 use clew_mysql::{OutputFormat, Snapshot, SnapshotOptions, StatementMasking, take_snapshot_with_server_instance};
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
-use crate::api_request::{ApiRequest, ApiResult};
-use crate::caller::{NodePath, TargetNode};
-use crate::error::{ApiError, ErrorBody};
-use crate::json::Json;
-use crate::query_string::{self, PageParameters};
+use crate::prelude::*;
 
 /// A page of a node's sessions.
 #[derive(Serialize, ToSchema)]
@@ -62,7 +55,7 @@ pub(crate) async fn list_processes(
     ApiRequest { service, caller, path, query, .. }: ApiRequest<NodePath>,
 ) -> ApiResult<ProcessListPage> {
     let target = TargetNode::authorize_and_load_node_and_password(&caller, Action::LIST_PROCESSES, &path).await?;
-    let page = query_string::parse_page_parameters(query.as_deref())?;
+    let page = parse_page_parameters(query.as_deref())?;
     let statements = StatementMasking::choose_statement_masking(target.requires_statement_masking(&caller));
     let options = SnapshotOptions { statements, ..SnapshotOptions::new(OutputFormat::Json) };
     let read = take_snapshot_with_server_instance(&target.node.url, &options, &service.connector);

@@ -2,20 +2,10 @@
 //!
 //! `docs/decisions/0015-rollback-progress.md` explains how Clew lists rollbacks and estimates the remaining time.
 
-use clew_iam::decision::Action;
-use clew_model::{ApiErrorDefinition, NodeRole, Pagination};
+use clew_model::{NodeRole, Pagination};
 use clew_mysql::{Rollback, read_rollbacks};
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
-use crate::api_request::{ApiRequest, ApiResult};
-use crate::caller::{NodePath, TargetNode};
-use crate::error::{ApiError, ErrorBody};
-use crate::field_errors::{check_array_length, invalid_field_error};
-use crate::json::Json;
-use crate::query_string;
-use crate::request_body::parse_json_body;
-use crate::statement_text::render_statement;
+use crate::prelude::*;
 
 /// The only supported value of `action`.
 const ROLLBACK_ACTION: &str = "rollback";
@@ -85,13 +75,13 @@ pub(crate) async fn show_rollback_progress(
     let (ids, page) = validate_rollback_progress_request(parse_json_body(&body)?)?;
     let node = &target.node;
     if node.role != NodeRole::Master {
-        return Err(ApiError::with_detail(ApiErrorDefinition::NOT_ALLOWED, "not-the-master", Vec::new()));
+        return Err(ApiError::with_detail(ApiErrorDefinition::NOT_ALLOWED, "not-the-master", []));
     }
     let read = read_rollbacks(&node.url, ids.as_deref(), &service.connector);
     let rollbacks = service.read_from_node(node, read).await?;
     let masked = target.requires_statement_masking(&caller);
     let (transactions, total_count) =
-        query_string::paginate_list(rollbacks, page, |rollback| build_ongoing_rollback(rollback, masked));
+        paginate_list(rollbacks, page, |rollback| build_ongoing_rollback(rollback, masked));
     Ok(Json(TransactionProgress { transactions, total_count }))
 }
 

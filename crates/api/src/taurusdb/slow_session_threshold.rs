@@ -1,18 +1,10 @@
 //! Routes that show and set the slow session threshold (section 2.9 of the TaurusDB API spec).
 
-use clew_iam::decision::Action;
-use clew_model::{ApiErrorDefinition, InstanceId, SlowSessionThreshold};
+use clew_model::{InstanceId, SlowSessionThreshold};
 use clew_store::StoreError;
-use http::StatusCode;
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
-use crate::api_request::{ApiRequest, ApiResult};
-use crate::caller::{self, InstancePath};
-use crate::error::{ApiError, ErrorBody};
-use crate::field_errors::{check_array_length, value_out_of_range_error};
-use crate::json::Json;
-use crate::request_body::parse_json_body;
+use crate::caller;
+use crate::prelude::*;
 
 const MAX_INSTANCES_PER_REQUEST: usize = 100;
 
@@ -71,7 +63,7 @@ pub(crate) async fn set_slow_session_thresholds(
     {
         Ok(()) => Ok(StatusCode::OK),
         Err(StoreError::Unknown { name, .. }) => {
-            Err(ApiError::with_detail(ApiErrorDefinition::UNKNOWN_INSTANCE, "not-of-project", vec![("id", name)]))
+            Err(ApiError::with_detail(ApiErrorDefinition::UNKNOWN_INSTANCE, "not-of-project", [("id", name)]))
         }
         Err(error) => Err(error.into()),
     }

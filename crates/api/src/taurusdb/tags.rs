@@ -2,20 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use clew_iam::decision::Action;
-use clew_model::{ApiErrorDefinition, InstanceFilter, Pagination, Tag};
+use clew_model::{Instance, InstanceFilter, Tag};
 use clew_store::Project;
-use http::StatusCode;
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
-use crate::api_request::{ApiRequest, ApiResult};
-use crate::caller::{Caller, InstancePath};
-use crate::error::ApiError;
-use crate::field_errors::{check_array_length, missing_field_error, truncate_for_message};
-use crate::json::Json;
-use crate::query_string::{self, PageParameters};
-use crate::request_body::parse_json_body;
+use crate::prelude::*;
 
 const MAX_TAGS_PER_REQUEST: usize = 20;
 const MAX_CHARS_IN_TAG_KEY: usize = 36;
@@ -90,9 +80,9 @@ pub(crate) async fn list_instance_tags(
     ApiRequest { caller, path, query, .. }: ApiRequest<InstancePath>,
 ) -> ApiResult<InstanceTags> {
     let (_, instance) = caller.require_instance_permission(Action::LIST_TAGS, &path).await?;
-    let page = query_string::parse_page_parameters(query.as_deref())?;
+    let page = parse_page_parameters(query.as_deref())?;
     let view = |tag: Tag| InstanceTag { key: tag.key, value: tag.value };
-    let (tags, total_count) = query_string::paginate_list(instance.tags.clone(), page, view);
+    let (tags, total_count) = paginate_list(instance.tags.clone(), page, view);
     Ok(Json(InstanceTags { total_count, tags }))
 }
 
@@ -105,9 +95,9 @@ pub(crate) async fn list_project_tags(
     ApiRequest { caller, path: project, query, .. }: ApiRequest<String>,
 ) -> ApiResult<ProjectTags> {
     let project = caller.require_permission_on_some_instance(Action::LIST_TAGS, &project).await?;
-    let page = query_string::parse_page_parameters(query.as_deref())?;
+    let page = parse_page_parameters(query.as_deref())?;
     let tags = list_visible_project_tags(&caller, &project).await?;
-    let (tags, total_count) = query_string::paginate_list(tags, page, |(key, values)| ProjectTag { key, values });
+    let (tags, total_count) = paginate_list(tags, page, |(key, values)| ProjectTag { key, values });
     Ok(Json(ProjectTags { total_count, tags }))
 }
 
@@ -149,7 +139,7 @@ fn parse_tag_action_request(body: &[u8]) -> Result<(TagOperation, Vec<TagChange>
             return Err(ApiError::with_detail(
                 ApiErrorDefinition::TAG_KEY_REPEATED,
                 "tag-key",
-                vec![("key", tag.key.clone())],
+                [("key", tag.key.clone())],
             ));
         }
     }
@@ -161,7 +151,7 @@ fn validate_tag(tag: &TagChange, operation: TagOperation) -> Result<(), ApiError
     let is_valid_key = (1..=MAX_CHARS_IN_TAG_KEY).contains(&tag.key.chars().count())
         && tag.key.chars().all(|letter| is_letter(letter) || "_-".contains(letter));
     if !is_valid_key {
-        let arguments = vec![("given", truncate_for_message(&tag.key)), ("max", MAX_CHARS_IN_TAG_KEY.to_string())];
+        let arguments = [("given", truncate_for_message(&tag.key)), ("max", MAX_CHARS_IN_TAG_KEY.to_string())];
         return Err(ApiError::invalid_parameter("tag-key-form", arguments));
     }
     let Some(value) = &tag.value else {
@@ -172,7 +162,7 @@ fn validate_tag(tag: &TagChange, operation: TagOperation) -> Result<(), ApiError
     if is_valid_value {
         return Ok(());
     }
-    let arguments = vec![("given", truncate_for_message(value)), ("max", MAX_CHARS_IN_TAG_VALUE.to_string())];
+    let arguments = [("given", truncate_for_message(value)), ("max", MAX_CHARS_IN_TAG_VALUE.to_string())];
     Err(ApiError::invalid_parameter("tag-value-form", arguments))
 }
 
@@ -181,21 +171,12 @@ async fn list_visible_project_tags(caller: &Caller, project: &Project) -> Result
     if caller.principal.administrator {
         return Ok(caller.service.store.instances().list_project_tags(&project.id).await?);
     }
-    let (mut tags, mut next) = (BTreeMap::<String, BTreeSet<String>>::new(), Pagination::default());
-    loop {
-        let (instances, total) =
-            caller.service.store.instances().list_instances(&project.id, &InstanceFilter::default(), next).await?;
-        for instance in instances {
-            if !caller.is_action_allowed(Action::LIST_TAGS, project, &instance)? {
-                continue;
-            }
-            for tag in instance.tags {
-                tags.entry(tag.key).or_default().insert(tag.value);
-            }
+    let mut tags = BTreeMap::<String, BTreeSet<String>>::new();
+    let visit = |instance: Instance| {
+        for tag in instance.tags {
+            tags.entry(tag.key).or_default().insert(tag.value);
         }
-        next.offset = next.offset.saturating_add(next.limit);
-        if u64::from(next.offset) >= total {
-            return Ok(tags.into_iter().map(|(key, values)| (key, values.into_iter().collect())).collect());
-        }
-    }
+    };
+    caller.visit_allowed_instances(Action::LIST_TAGS, project, &InstanceFilter::default(), visit).await?;
+    Ok(tags.into_iter().map(|(key, values)| (key, values.into_iter().collect())).collect())
 }

@@ -4,20 +4,13 @@ use std::sync::Arc;
 
 use axum::Extension;
 use clew_http::LongPollTimeout;
-use clew_iam::decision::Action;
 use clew_model::Limitation;
 use clew_store::SessionCollectionTask;
 use http::HeaderName;
-use serde::Serialize;
-use utoipa::ToSchema;
 
-use crate::AppState;
-use crate::api_request::ApiRequest;
 use crate::audit::ClientDisconnectSignal;
-use crate::caller::{NodePath, TargetNode};
-use crate::error::{ApiError, ErrorBody};
-use crate::json::Json;
-use crate::query_string::QueryString;
+use crate::prelude::*;
+use crate::state::SlotKind;
 
 /// Status of a collection.
 #[derive(Serialize, ToSchema)]
@@ -56,12 +49,13 @@ pub(crate) async fn show_collection_status(
     ApiRequest { service, caller, path, query, headers, .. }: ApiRequest<NodePath>,
 ) -> Result<(Option<[(HeaderName, String); 1]>, Json<TaskStatusResponse>), ApiError> {
     let target = TargetNode::authorize_and_find_node(&caller, Action::GET_REALTIME_SESSION, &path).await?;
-    let mut task = super::find_collection_task(&caller, &target, &QueryString::parse(query.as_deref())?).await?;
+    let query = QueryString::parse(query.as_deref())?;
+    let mut task = super::find_collection_task(&caller, &target, query.get_required("request_id")?).await?;
     let wait = LongPollTimeout::parse_prefer_header(&headers, service.settings.request_timeout);
     if let Some(wait) = wait
         && let Some(unfinished) = task.take_if(|task| !task.status.is_final())
     {
-        let _slot = service.acquire_long_poll_slot(&caller.principal.user_id)?;
+        let _slot = service.acquire_slot(SlotKind::LongPoll, &caller.principal.user_id)?;
         task = Box::pin(wait_for_collection_completion(&service, unfinished, wait, disconnect)).await?;
     }
     let status = task.as_ref().map_or("unrecognized", |task| task.status.api_name());

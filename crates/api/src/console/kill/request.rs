@@ -4,14 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use clew_model::Session;
 use clew_mysql::{KillTarget, ServerInstance};
-use serde::Deserialize;
-use utoipa::ToSchema;
 
 use super::SkipReason;
-use crate::error::ApiError;
-use crate::field_errors::{check_array_length, value_not_allowed_error};
 use crate::manual_kill::check_kill_reason;
-use crate::request_body::parse_json_body;
+use crate::prelude::*;
 
 const MAX_SESSIONS_PER_REQUEST: usize = 1000;
 const MAX_OTHER_SESSIONS_PER_KILL_PREVIEW: usize = 100_000;

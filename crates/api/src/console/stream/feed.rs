@@ -7,15 +7,18 @@ use std::fmt::Write;
 use bytes::Bytes;
 use clew_diagnose::json;
 use clew_diagnose::session_feed::{DURATION_COLUMN_INDEXES, SessionCounts, SessionFeed, session_feed_column_keys};
-use clew_model::Limitation;
+use clew_model::{Failure, Language, Limitation};
 use clew_mysql::SessionSample;
+use clew_worker::NodeFeed;
 use serde_json::json;
+
+use crate::messages::format_failure;
 
 /// Maximum number of cached events. A small cache suffices because most subscribers are at the same feed version.
 const MAX_CACHED_EVENTS: usize = 8;
 
 #[derive(Debug)]
-pub(super) struct NodeFeed {
+pub(crate) struct SseNodeFeed {
     watch_id: u32,
     /// Server from which the session list was read; empty before the first sample.
     server: String,
@@ -29,8 +32,8 @@ pub(super) struct NodeFeed {
     cached_events: Vec<((u32, bool), Bytes)>,
 }
 
-impl NodeFeed {
-    pub(super) fn new(watch_id: u32) -> Self {
+impl NodeFeed for SseNodeFeed {
+    fn new(watch_id: u32) -> Self {
         Self {
             watch_id,
             server: String::new(),
@@ -43,15 +46,15 @@ impl NodeFeed {
         }
     }
 
-    pub(super) fn version(&self) -> u32 {
+    fn version(&self) -> u32 {
         self.list.version()
     }
 
-    pub(super) fn session_count(&self) -> usize {
+    fn session_count(&self) -> usize {
         self.list.len()
     }
 
-    pub(super) fn apply_sample(&mut self, at: i64, sample: SessionSample, interval_ms: u64) {
+    fn apply_sample(&mut self, at: i64, sample: SessionSample, interval_ms: u64) {
         self.server = sample.server.to_string();
         self.list.apply_sample(at, sample.sessions);
         self.counts = sample.counts;
@@ -63,6 +66,16 @@ impl NodeFeed {
         self.cached_events.clear();
     }
 
+    fn render_read_error(at: i64, failure: &Failure) -> Bytes {
+        let zh_cn = json!({ "reason": format_failure(Language::ZhCn, failure) });
+        let data = json!({ "at": at, "kind": failure.kind.name(), "reason": failure.detail, "zh_cn": zh_cn });
+        let mut text = String::new();
+        append_sse_event(&mut text, None, "read-error", &data.to_string());
+        text.into()
+    }
+}
+
+impl SseNodeFeed {
     pub(super) fn render_events(&mut self, since: Option<FeedPosition>, masked: bool) -> (FeedPosition, Bytes) {
         let from = since.filter(|since| since.watch_id == self.watch_id).map_or(0, |since| since.version);
         let now = FeedPosition { watch_id: self.watch_id, version: self.version() };

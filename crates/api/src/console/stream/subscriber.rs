@@ -6,13 +6,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use clew_http::ConcurrencySlotGuard;
 use clew_model::UserId;
+use clew_worker::{NodeWatchSubscription, NodeWatchUpdate};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::authorization::{StreamAuthorization, StreamEndReason};
-use super::feed::{self, FeedPosition};
-use super::node_watch::{NodeWatchUpdate, Subscription};
+use super::feed::{self, FeedPosition, SseNodeFeed};
 
 /// Interval between keep-alive comments, which prevent proxies and browsers from closing an idle connection.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
@@ -24,7 +24,7 @@ const STREAM_PREAMBLE: &str = ": clew\nretry: 2000\n\n";
 #[derive(Debug)]
 pub(super) struct Subscriber {
     authorization: StreamAuthorization,
-    subscription: Subscription,
+    subscription: NodeWatchSubscription<SseNodeFeed>,
     /// Slot that counts toward the principal's limit on concurrent event streams; released on drop.
     _slot: ConcurrencySlotGuard<UserId>,
     updates: watch::Receiver<NodeWatchUpdate>,
@@ -60,7 +60,7 @@ enum WakeReason {
 impl Subscriber {
     pub(super) fn new(
         authorization: StreamAuthorization,
-        (subscription, slot): (Subscription, ConcurrencySlotGuard<UserId>),
+        (subscription, slot): (NodeWatchSubscription<SseNodeFeed>, ConcurrencySlotGuard<UserId>),
         interval: Duration,
         position: Option<FeedPosition>,
         shutdown: CancellationToken,
@@ -143,7 +143,8 @@ impl Subscriber {
         }
         // The factor 0.9 accepts a sample that is slightly early; waiting for the next sample would delay the event.
         self.due = Instant::now() + self.interval.mul_f64(0.9);
-        let (now, text) = self.subscription.render_events(&update, self.position, self.masked).await;
+        let (since, masked) = (self.position, self.masked);
+        let (now, text) = self.subscription.render(&update, move |feed| feed.render_events(since, masked)).await;
         if self.position == Some(now) {
             return None;
         }

@@ -1,16 +1,10 @@
 //! Implements the operation `ListIntelligentKillSessionHistory` (section 2.6 of the TaurusDB API spec).
 
-use clew_iam::decision::Action;
 use clew_store::{IntelligentKill, IntelligentKillFilter};
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::report;
-use crate::api_request::{ApiRequest, ApiResult};
-use crate::caller::InstancePath;
-use crate::field_errors::invalid_field_error;
-use crate::json::Json;
-use crate::query_string::{self, QueryString};
+use crate::prelude::*;
+use crate::query_string;
 
 /// Page of completed intelligent kills of a node.
 #[derive(Serialize, ToSchema)]

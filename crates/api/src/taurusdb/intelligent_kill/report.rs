@@ -8,7 +8,7 @@ use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use clew_diagnose::csv;
-use clew_model::{ApiErrorDefinition, Cell, Language, Pagination};
+use clew_model::{Cell, Language, Pagination};
 use clew_store::{
     IntelligentKill, IntelligentKillId, KillFilter, KillRecord, KillSource, RecordedKillOutcome, Store, StoredResult,
 };
@@ -17,11 +17,10 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::SharedState;
 use crate::audit::AuditContext;
 use crate::download::StoredResultDownload;
-use crate::error::{ApiError, ErrorBody};
-use crate::query_string::QueryString;
-use crate::{AppState, SharedState};
+use crate::prelude::*;
 
 /// Number of report rows per database read. Small batches limit memory usage.
 const REPORT_ROWS_PER_BATCH: u32 = 500;
@@ -162,7 +161,7 @@ pub(super) fn create_report_link(
 }
 
 fn verify_report_link(store: &Store, id: &str, query: &QueryString) -> Result<IntelligentKillId, ApiError> {
-    let invalid = || ApiError::with_detail(ApiErrorDefinition::FOREIGN_PROJECT, "link-wrong", Vec::new());
+    let invalid = || ApiError::with_detail(ApiErrorDefinition::FOREIGN_PROJECT, "link-wrong", []);
     let id: IntelligentKillId = id.parse().map_err(|_| invalid())?;
     let (Some(expires), Some(signature)) = (query.get("expires"), query.get("signature")) else {
         return Err(invalid());
@@ -174,7 +173,7 @@ fn verify_report_link(store: &Store, id: &str, query: &QueryString) -> Result<In
         return Err(invalid());
     }
     if store.is_link_expired(expires_at) {
-        return Err(ApiError::with_detail(ApiErrorDefinition::FOREIGN_PROJECT, "link-expired", Vec::new()));
+        return Err(ApiError::with_detail(ApiErrorDefinition::FOREIGN_PROJECT, "link-expired", []));
     }
     Ok(id)
 }

@@ -3,9 +3,7 @@
 use clew_model::{ClientAddressFilter, KillCriteria};
 use serde_json::{Value, json};
 
-use crate::error::ApiError;
-use crate::field_errors::{check_text_length, truncate_for_message, value_not_allowed_error, value_out_of_range_error};
-use crate::query_string::QueryString;
+use crate::prelude::*;
 use crate::statement_text::MASKED_SUBSTRING_PLACEHOLDER;
 
 /// The field `include_unsafe` is a Clew extension to the TaurusDB API.
@@ -79,8 +77,7 @@ fn validate_ascii_name(field: &'static str, given: Option<String>, max_len: usiz
     if (1..=max_len).contains(&given.len()) && given.chars().all(is_allowed) {
         return Ok(Some(given));
     }
-    let arguments =
-        vec![("field", field.into()), ("given", truncate_for_message(&given)), ("max", max_len.to_string())];
+    let arguments = [("field", field.into()), ("given", truncate_for_message(&given)), ("max", max_len.to_string())];
     Err(ApiError::invalid_parameter("kill-task-name", arguments))
 }
 

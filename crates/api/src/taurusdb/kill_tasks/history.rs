@@ -1,16 +1,9 @@
 //! History of an instance's killed sessions, with the source and outcome of each kill.
 
-use clew_iam::decision::Action;
 use clew_model::Pagination;
 use clew_store::{KillFilter, KillRecord};
-use serde::Serialize;
-use utoipa::{IntoParams, ToSchema};
 
-use crate::api_request::{ApiRequest, ApiResult};
-use crate::caller::InstancePath;
-use crate::error::ApiError;
-use crate::json::Json;
-use crate::query_string::QueryString;
+use crate::prelude::*;
 
 /// Maximum number of listed kills in a time range (section 2.8 of the TaurusDB API spec). Older kills are omitted.
 const MAX_LISTED_KILLS: u32 = 500;
@@ -88,10 +81,10 @@ pub(crate) async fn list_killed_sessions(
     if let (Some(from), Some(to)) = (from, to)
         && from >= to
     {
-        return Err(ApiError::invalid_parameter("kill-history-range", Vec::new()));
+        return Err(ApiError::invalid_parameter("kill-history-range", []));
     }
-    let page_size = query.get_number_in_range("page_size", 1, 100, 10)?;
-    let page = query.get_number_in_range("page_num", 0, i32::MAX.unsigned_abs(), 1)?.max(1);
+    let page_size = query.get_number_in_range("page_size", 1..=100, 10)?;
+    let page = query.get_number_in_range("page_num", 0..=i32::MAX.unsigned_abs(), 1)?.max(1);
     let offset = page_size.saturating_mul(page - 1);
     let limit = page_size.min(MAX_LISTED_KILLS.saturating_sub(offset));
     let filter = KillFilter { from, to, ..KillFilter::for_instance(instance.id.clone()) };

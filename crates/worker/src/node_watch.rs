@@ -1,4 +1,4 @@
-//! Periodically samples a node's sessions and shares the samples with all subscribers.
+//! Periodically samples a node's sessions for the live lists of web pages, and shares the samples with all subscribers.
 //!
 //! A watch exists while its node has subscribers and for a short time afterwards.
 
@@ -7,12 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use clew_model::{Failure, FailureKind, InstanceId, Language, NodeId};
+use clew_model::{Failure, FailureKind, InstanceId, NodeId};
 use clew_mysql::{NodeConnector, SampleCache, SessionSample, take_session_sample};
 use clew_store::{LoginTrigger, Store};
-use clew_worker::{AdaptivePollInterval, LoginPermit, PollIntervalChange, require_reachable_network_zone};
 use jiff::Timestamp;
-use serde_json::json;
 use tokio::sync::{Notify, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -20,30 +18,50 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 use uuid::Uuid;
 
-use super::feed::{self, FeedPosition, NodeFeed};
-use crate::messages::format_failure;
+use crate::adaptive_poll_interval::{AdaptivePollInterval, PollIntervalChange};
+use crate::login_backoff::LoginPermit;
+use crate::node_reader::require_reachable_network_zone;
 
 /// Duration for which a watch without subscribers is retained, so that a reconnecting client can resume its stream.
 const UNUSED_NODE_WATCH_RETENTION: Duration = Duration::from_secs(30);
 const MIN_SESSIONS_FOR_BACKGROUND_RENDERING: usize = 500;
 
+/// Session list of a node, built from its samples and rendered for the subscribers.
+pub trait NodeFeed: Send + 'static {
+    /// Creates an empty list. `watch_id` is a random id that distinguishes this list from previous lists of the node.
+    fn new(watch_id: u32) -> Self;
+
+    /// Applies a sample. `at` is a Unix timestamp in milliseconds.
+    fn apply_sample(&mut self, at: i64, sample: SessionSample, interval_ms: u64);
+
+    /// Returns the number of applied samples.
+    fn version(&self) -> u32;
+
+    /// Returns the number of sessions in the list.
+    fn session_count(&self) -> usize;
+
+    /// Renders a failure to read the node, once for all subscribers. `at` is a Unix timestamp in milliseconds.
+    fn render_read_error(at: i64, failure: &Failure) -> Bytes;
+}
+
 #[derive(Debug)]
-pub(super) struct NodeWatch {
+struct NodeWatch<F> {
     instance: InstanceId,
     node: NodeId,
-    feed: Mutex<NodeFeed>,
+    feed: Mutex<F>,
     subscriptions: Mutex<RequestedSamplingIntervals>,
     subscriptions_changed: Notify,
     updates: watch::Sender<NodeWatchUpdate>,
 }
 
+/// Most recent state of a node watch.
 #[derive(Debug, Clone, Default)]
-pub(super) struct NodeWatchUpdate {
+pub struct NodeWatchUpdate {
     /// Number of samples since the node watch started.
-    pub(super) version: u32,
+    pub version: u32,
     sessions: usize,
     /// Latest read error, as a sequence number and a rendered event; `None` if the last read succeeded.
-    pub(super) failure: Option<(u64, Bytes)>,
+    pub failure: Option<(u64, Bytes)>,
     failures: u64,
 }
 
@@ -55,67 +73,64 @@ struct RequestedSamplingIntervals {
 
 /// Subscription to a node's feed. The watch samples the node only while it has at least one subscription.
 #[derive(Debug)]
-pub(super) struct Subscription {
-    watch: Arc<NodeWatch>,
+pub struct NodeWatchSubscription<F: NodeFeed> {
+    watch: Arc<NodeWatch<F>>,
     id: u64,
 }
 
-impl Drop for Subscription {
+impl<F: NodeFeed> Drop for NodeWatchSubscription<F> {
     fn drop(&mut self) {
         self.watch.lock_subscriptions_mutex().intervals.remove(&self.id);
         self.watch.subscriptions_changed.notify_one();
     }
 }
 
-impl Subscription {
-    pub(super) fn subscribe_to_updates(&self) -> watch::Receiver<NodeWatchUpdate> {
+impl<F: NodeFeed> NodeWatchSubscription<F> {
+    /// Returns a receiver that is notified after each sample and each read error.
+    #[must_use]
+    pub fn subscribe_to_updates(&self) -> watch::Receiver<NodeWatchUpdate> {
         self.watch.updates.subscribe()
     }
 
-    pub(super) async fn render_events(
+    /// Renders the feed, on a blocking thread if the list is large.
+    pub async fn render<T: Send + 'static>(
         &self,
         update: &NodeWatchUpdate,
-        since: Option<FeedPosition>,
-        masked: bool,
-    ) -> (FeedPosition, Bytes) {
-        let watch = self.watch.clone();
-        let render = move || watch.lock_node_feed_mutex().render_events(since, masked);
+        render: impl Fn(&mut F) -> T + Clone + Send + 'static,
+    ) -> T {
         if update.sessions < MIN_SESSIONS_FOR_BACKGROUND_RENDERING {
-            return render();
+            return render(&mut self.watch.lock_node_feed_mutex());
         }
-        let watch = self.watch.clone();
+        let (watch, render_in_background) = (self.watch.clone(), render.clone());
+        let rendered = spawn_blocking(move || render_in_background(&mut watch.lock_node_feed_mutex())).await;
         // The blocking task can fail only while the runtime is shutting down.
-        spawn_blocking(render).await.unwrap_or_else(|_| watch.lock_node_feed_mutex().render_events(since, masked))
+        rendered.unwrap_or_else(|_| render(&mut self.watch.lock_node_feed_mutex()))
     }
 }
 
-impl NodeWatch {
-    pub(super) fn new(instance: InstanceId, node: NodeId) -> Arc<Self> {
-        let feed = Mutex::new(NodeFeed::new(Uuid::new_v4().as_fields().0));
+impl<F: NodeFeed> NodeWatch<F> {
+    fn new(instance: InstanceId, node: NodeId) -> Arc<Self> {
+        let feed = Mutex::new(F::new(Uuid::new_v4().as_fields().0));
         let (subscriptions, subscriptions_changed) = (Mutex::default(), Notify::new());
         Arc::new(Self { instance, node, feed, subscriptions, subscriptions_changed, updates: watch::Sender::default() })
     }
 
-    pub(super) fn node_id(&self) -> &NodeId {
-        &self.node
-    }
-
-    pub(super) fn subscribe(self: &Arc<Self>, interval: Duration) -> Subscription {
+    fn subscribe(self: &Arc<Self>, interval: Duration) -> NodeWatchSubscription<F> {
         let mut subscriptions = self.lock_subscriptions_mutex();
         subscriptions.next_id += 1;
         let id = subscriptions.next_id;
         subscriptions.intervals.insert(id, interval);
         self.subscriptions_changed.notify_one();
-        Subscription { watch: self.clone(), id }
+        NodeWatchSubscription { watch: self.clone(), id }
     }
 
-    pub(super) fn has_no_subscribers(&self) -> bool {
+    fn has_no_subscribers(&self) -> bool {
         self.lock_subscriptions_mutex().intervals.is_empty()
     }
 
     /// Calls `remove_if_unused` when the watch has had no subscribers for [`UNUSED_NODE_WATCH_RETENTION`].
     /// If `remove_if_unused` returns `false`, a client has subscribed in the meantime and sampling resumes.
-    pub(super) async fn run(
+    async fn run(
         self: Arc<Self>,
         store: Store,
         connector: NodeConnector,
@@ -234,13 +249,10 @@ impl NodeWatch {
     fn publish_read_error(&self, failure: &Failure) {
         debug!(node.id = %self.node, %failure, "cannot sample the node");
         let at = Timestamp::now().as_millisecond();
-        let mut text = String::new();
-        let zh_cn = json!({ "reason": format_failure(Language::ZhCn, failure) });
-        let data = json!({ "at": at, "kind": failure.kind.name(), "reason": failure.detail, "zh_cn": zh_cn });
-        feed::append_sse_event(&mut text, None, "read-error", &data.to_string());
+        let rendered = F::render_read_error(at, failure);
         self.updates.send_modify(|update| {
             update.failures += 1;
-            update.failure = Some((update.failures, text.into()));
+            update.failure = Some((update.failures, rendered));
         });
     }
 
@@ -248,7 +260,7 @@ impl NodeWatch {
         self.lock_subscriptions_mutex().intervals.values().min().copied()
     }
 
-    fn lock_node_feed_mutex(&self) -> MutexGuard<'_, NodeFeed> {
+    fn lock_node_feed_mutex(&self) -> MutexGuard<'_, F> {
         self.feed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -257,30 +269,34 @@ impl NodeWatch {
     }
 }
 
-/// Registry of the nodes that this process samples for event streams. Clones share the same registry.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct NodeWatchRegistry(Arc<NodeWatchRegistryState>);
-
-#[derive(Debug, Default)]
-struct NodeWatchRegistryState {
-    watches: Mutex<HashMap<NodeId, Arc<NodeWatch>>>,
+/// Registry of the nodes that this process samples for event streams.
+#[derive(Debug)]
+pub struct NodeWatchRegistry<F> {
+    watches: Mutex<HashMap<NodeId, Arc<NodeWatch<F>>>>,
     shutdown: CancellationToken,
 }
 
-impl NodeWatchRegistry {
-    pub(super) fn subscribe(
-        &self,
+impl<F: NodeFeed> NodeWatchRegistry<F> {
+    /// Creates an empty registry.
+    #[must_use]
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self { watches: Mutex::default(), shutdown: CancellationToken::new() })
+    }
+
+    /// Subscribes to the samples of a node, and starts to sample the node if it has no other subscriber.
+    pub fn subscribe(
+        self: &Arc<Self>,
         store: &Store,
         connector: NodeConnector,
         instance: &InstanceId,
         node: &NodeId,
         interval: Duration,
-    ) -> Subscription {
-        let mut watches = self.0.watches.lock().unwrap_or_else(PoisonError::into_inner);
+    ) -> NodeWatchSubscription<F> {
+        let mut watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
         let watch = watches.entry(node.clone()).or_insert_with(|| {
             let watch = NodeWatch::new(instance.clone(), node.clone());
             let registry = self.clone();
-            let remove_if_unused = move |watch: &NodeWatch| registry.remove_if_unused(watch);
+            let remove_if_unused = move |watch: &NodeWatch<F>| registry.remove_if_unused(watch);
             tokio::spawn(watch.clone().run(store.clone(), connector, self.shutdown_token(), remove_if_unused));
             watch
         });
@@ -289,20 +305,23 @@ impl NodeWatchRegistry {
 
     /// Returns `true` if the watch had no subscribers and was removed.
     /// The registry lock prevents [`NodeWatchRegistry::subscribe`] from adding a subscriber during the removal.
-    fn remove_if_unused(&self, watch: &NodeWatch) -> bool {
-        let mut watches = self.0.watches.lock().unwrap_or_else(PoisonError::into_inner);
+    fn remove_if_unused(&self, watch: &NodeWatch<F>) -> bool {
+        let mut watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
         let removed = watch.has_no_subscribers();
         if removed {
-            watches.remove(watch.node_id());
+            watches.remove(&watch.node);
         }
         removed
     }
 
-    pub(super) fn shutdown_token(&self) -> CancellationToken {
-        self.0.shutdown.clone()
+    /// Returns the token that [`NodeWatchRegistry::shut_down`] cancels.
+    #[must_use]
+    pub fn shutdown_token(&self) -> CancellationToken {
+        self.shutdown.clone()
     }
 
-    pub(crate) fn shut_down(&self) {
-        self.0.shutdown.cancel();
+    /// Stops sampling. The streams of all subscribers end.
+    pub fn shut_down(&self) {
+        self.shutdown.cancel();
     }
 }

@@ -4,17 +4,19 @@
 //! Clew counts the repeated refusals in a time window and records the count in a single audit event.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use clew_http::ClientSubnet;
 use clew_model::{Actor, AuditEvent, AuditOutcome, DomainId, UserId};
-use clew_store::{Store, StoreError};
 use jiff::Timestamp;
 use serde_json::json;
-use tokio::time::{Instant, sleep};
-use tokio_util::sync::CancellationToken;
+use tokio::time::{Instant, timeout};
 use tracing::warn;
+
+use crate::error::StoreError;
+use crate::store::Store;
 
 /// Maximum number of refusal kinds that are counted separately per caller. Further kinds share one counter.
 const MAX_REFUSAL_KINDS_PER_CALLER: usize = 16;
@@ -30,7 +32,7 @@ enum CallerKey {
     User(UserId),
     /// Unauthenticated client. `claimed` is `None` unless the request contains an existing domain and a user name.
     Unknown {
-        peer: Option<ClientSubnet>,
+        client: Option<IpAddr>,
         claimed: Option<(DomainId, String)>,
     },
     Others {
@@ -64,26 +66,32 @@ struct RefusalCounterState {
     pending: VecDeque<AuditEvent>,
 }
 
+/// Counter of repeatedly refused requests, which records them in the audit log as one event per time window.
 #[derive(Debug)]
-pub(crate) struct RepeatedRefusalCounter {
+pub struct RepeatedRefusalCounter {
     window: Duration,
     state: Mutex<RefusalCounterState>,
 }
 
 impl RepeatedRefusalCounter {
     /// `window` is the period for which a caller's repeated identical refusals are combined into one audit event.
-    pub(crate) fn new(window: Duration) -> Self {
+    #[must_use]
+    pub fn new(window: Duration) -> Self {
         Self { window, state: Mutex::default() }
     }
 
+    /// Records the first refusal of a kind, and counts the repeated refusals.
+    ///
+    /// `client` identifies an unauthenticated client, for example by the first address of its IPv6 prefix.
     /// `reason` is the id of the error's detail message, which is more specific than the error code.
-    pub(crate) async fn record_refusal(
+    pub async fn record_refusal(
         &self,
         store: &Store,
         event: AuditEvent,
+        client: Option<IpAddr>,
         reason: &'static str,
     ) -> Result<(), StoreError> {
-        let Some((caller, kind)) = self.count_refusal(&event, reason) else { return Ok(()) };
+        let Some((caller, kind)) = self.count_refusal(&event, client, reason) else { return Ok(()) };
         let recorded = store.audit().append_audit_event(&event).await;
         if recorded.is_err() {
             // Close the window so that the next refusal is recorded.
@@ -93,10 +101,15 @@ impl RepeatedRefusalCounter {
     }
 
     /// Returns the key of a new time window, or `None` if the refusal was counted in an open window.
-    fn count_refusal(&self, event: &AuditEvent, reason: &'static str) -> Option<(CallerKey, RefusalKind)> {
+    fn count_refusal(
+        &self,
+        event: &AuditEvent,
+        client: Option<IpAddr>,
+        reason: &'static str,
+    ) -> Option<(CallerKey, RefusalKind)> {
         let now = Instant::now();
         let mut state = self.lock_counter_state_mutex();
-        let (caller, kind) = state.refusal_window_key(event, reason);
+        let (caller, kind) = state.refusal_window_key(event, client, reason);
         let window = state.windows.get_mut(&caller).and_then(|kinds| kinds.get_mut(&kind));
         if let Some(window) = window.filter(|window| window.ends > now) {
             window.add_repeated_refusal(event);
@@ -108,9 +121,12 @@ impl RepeatedRefusalCounter {
         Some((caller, kind))
     }
 
+    /// Records the counted refusals of expired time windows until `end` completes, and then all counted refusals.
+    ///
     /// Run only one flush loop at a time, because concurrent flush loops can lose audit events.
-    pub(crate) async fn run_audit_flush_loop(&self, store: &Store, end: &CancellationToken) {
-        while end.run_until_cancelled(sleep(AUDIT_FLUSH_INTERVAL)).await.is_some() {
+    pub async fn run_audit_flush_loop(&self, store: &Store, end: impl Future<Output = ()>) {
+        let mut end = pin!(end);
+        while timeout(AUDIT_FLUSH_INTERVAL, end.as_mut()).await.is_err() {
             let now = Instant::now();
             self.flush(store, |window| window.ends <= now).await;
         }
@@ -140,8 +156,13 @@ impl RefusalCounterState {
     /// Returns the key of the refusal's time window, which consists of the caller and the refusal kind.
     /// After the first [`MAX_TRACKED_CALLERS`] callers, all further callers of a domain share one key.
     /// After the first [`MAX_REFUSAL_KINDS_PER_CALLER`] refusal kinds of a caller, the kind in the key is `None`.
-    fn refusal_window_key(&self, event: &AuditEvent, reason: &'static str) -> (CallerKey, RefusalKind) {
-        let caller = build_caller_key(event);
+    fn refusal_window_key(
+        &self,
+        event: &AuditEvent,
+        client: Option<IpAddr>,
+        reason: &'static str,
+    ) -> (CallerKey, RefusalKind) {
+        let caller = build_caller_key(event, client);
         let kind = Some((event.operation.clone(), event.outcome, event.code.clone(), reason));
         match self.windows.get(&caller) {
             Some(kinds) if kinds.contains_key(&kind) || kinds.len() < MAX_REFUSAL_KINDS_PER_CALLER => (caller, kind),
@@ -184,13 +205,12 @@ impl RefusalCounterState {
     }
 }
 
-fn build_caller_key(event: &AuditEvent) -> CallerKey {
+fn build_caller_key(event: &AuditEvent, client: Option<IpAddr>) -> CallerKey {
     match (&event.origin.actor, &event.domain_id) {
         (Actor::User { id, .. }, _) => CallerKey::User(id.clone()),
-        (actor, domain) => CallerKey::Unknown {
-            peer: event.origin.peer.map(ClientSubnet::from),
-            claimed: domain.clone().map(|domain| (domain, actor.name().to_owned())),
-        },
+        (actor, domain) => {
+            CallerKey::Unknown { client, claimed: domain.clone().map(|domain| (domain, actor.name().to_owned())) }
+        }
     }
 }
 
@@ -293,10 +313,9 @@ fn is_same_actor(one: &Actor, other: &Actor) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use clew_model::{AccessKeyId, AuditOrigin, InstanceId, ProjectId};
-    use clew_store::{AuditFilter, InitialTenant, StoreLocation};
-
     use super::*;
+    use crate::{AuditFilter, InitialTenant, StoreLocation};
+    use clew_model::{AccessKeyId, AuditOrigin, InstanceId, ProjectId};
 
     fn refusal(actor: Actor, operation: &str, target: &str) -> AuditEvent {
         let origin = AuditOrigin { actor, peer: Some("192.0.2.7".parse().unwrap()), request_id: "r".into() };
@@ -314,7 +333,7 @@ mod tests {
 
     fn record_all(refusals: impl Iterator<Item = AuditEvent>) -> (usize, Vec<AuditEvent>) {
         let repeated = RepeatedRefusalCounter::new(Duration::from_hours(1));
-        let first = refusals.filter(|event| repeated.count_refusal(event, "why").is_some()).count();
+        let first = refusals.filter(|event| repeated.count_refusal(event, event.origin.peer, "why").is_some()).count();
         let mut counted = repeated.lock_counter_state_mutex();
         counted.close_expired_refusal_windows(|_| true);
         (first, counted.pending.drain(..).collect())
@@ -405,10 +424,10 @@ mod tests {
         let repeated = RepeatedRefusalCounter::new(Duration::from_hours(1));
         let event = || refusal(Actor::Anonymous { claimed: String::new() }, "ListProjects", "");
         // An unrecorded first refusal opens no window.
-        repeated.record_refusal(&failing, event(), "why").await.unwrap_err();
-        repeated.record_refusal(&failing, event(), "why").await.unwrap_err();
-        repeated.record_refusal(&working, event(), "why").await.unwrap();
-        repeated.record_refusal(&working, event(), "why").await.unwrap();
+        repeated.record_refusal(&failing, event(), None, "why").await.unwrap_err();
+        repeated.record_refusal(&failing, event(), None, "why").await.unwrap_err();
+        repeated.record_refusal(&working, event(), None, "why").await.unwrap();
+        repeated.record_refusal(&working, event(), None, "why").await.unwrap();
         // Counted refusals stay queued until they are recorded.
         repeated.flush(&failing, |_| true).await;
         repeated.flush(&working, |_| true).await;

@@ -24,8 +24,9 @@ struct SessionListOrigin {
     read_at: Instant,
 }
 
+/// Server instances of the session lists that users have read most recently.
 #[derive(Debug)]
-pub(crate) struct SessionListOrigins(Mutex<LruCache<(UserId, NodeId), SessionListOrigin>>);
+pub struct SessionListOrigins(Mutex<LruCache<(UserId, NodeId), SessionListOrigin>>);
 
 impl Default for SessionListOrigins {
     fn default() -> Self {
@@ -34,12 +35,14 @@ impl Default for SessionListOrigins {
 }
 
 impl SessionListOrigins {
-    pub(super) fn set_session_list_origin(&self, user: &UserId, node: &NodeId, server: ServerInstance) {
+    /// Records that the user's latest session list of the node was read from `server`.
+    pub fn set_session_list_origin(&self, user: &UserId, node: &NodeId, server: ServerInstance) {
         self.set_session_list_origin_at_time(user, node, server, Instant::now());
     }
 
     /// Returns `true` if the user's latest session list is less than 10 minutes old and was not read from `server`.
-    pub(super) fn has_server_changed(&self, user: &UserId, node: &NodeId, server: &ServerInstance) -> bool {
+    #[must_use]
+    pub fn has_server_changed(&self, user: &UserId, node: &NodeId, server: &ServerInstance) -> bool {
         self.has_server_changed_as_of(user, node, server, Instant::now())
     }
 
