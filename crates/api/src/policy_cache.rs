@@ -58,9 +58,16 @@ pub(crate) fn run_policy_evaluation<T>(principal: &Principal, evaluation: impl F
 pub(crate) async fn load_policies(store: &Store, user: &UserId) -> Result<Arc<[Grant]>, StoreError> {
     let (stored, user) = (store.policies().list_user_policy_grants(user).await?, user.clone());
     let bytes: usize = stored.iter().map(PolicyGrant::document_len).sum();
-    let parse = move || {
-        stored.into_iter().map(|stored| parse_policy_grant(&user, stored)).collect::<Option<_>>().unwrap_or_default()
+    let parse_or_log = move |stored| {
+        let log = |policy: &String| {
+            error!(
+                user.id = %user, policy,
+                "cannot parse a stored policy; its users have no permissions until the policy is replaced"
+            );
+        };
+        parse_policy_grant(stored).inspect_err(log)
     };
+    let parse = move || stored.into_iter().map(parse_or_log).collect::<Result<_, _>>().unwrap_or_default();
     if bytes < LARGE_POLICY_MIN_BYTES {
         return Ok(parse());
     }
@@ -68,7 +75,8 @@ pub(crate) async fn load_policies(store: &Store, user: &UserId) -> Result<Arc<[G
     Ok(spawn_blocking(parse).await.unwrap_or_default())
 }
 
-fn parse_policy_grant(user: &UserId, stored: PolicyGrant) -> Option<Grant> {
+/// Parses the policy of a grant. Returns the name of the policy as an error if the stored document is invalid.
+pub fn parse_policy_grant(stored: PolicyGrant) -> Result<Grant, String> {
     let (policy_name, policy) = match stored.policy {
         CustomOrBuiltInPolicy::System { name } => {
             let policy = system_policies::find_system_policy(&name).cloned();
@@ -79,14 +87,8 @@ fn parse_policy_grant(user: &UserId, stored: PolicyGrant) -> Option<Grant> {
             (name, policy)
         }
     };
-    let Some(policy) = policy else {
-        error!(
-            user.id = %user, policy = policy_name,
-            "cannot parse a stored policy; its users have no permissions until the policy is replaced"
-        );
-        return None;
-    };
-    Some(Grant {
+    let Some(policy) = policy else { return Err(policy_name) };
+    Ok(Grant {
         policy,
         policy_name,
         via: stored.via_group.map_or(GrantSource::User, GrantSource::Group),

@@ -199,11 +199,9 @@ async fn run_benchmarks_on_server(
     let server = bench
         .start_server(flavor, &DatabaseServerOptions { max_connections, arguments: server_arguments(flavor) })
         .await?;
-    let load = BenchmarkSessions::start(&server, BENCHMARK_SESSION_COUNTS)
-        .await
-        .map_err(|cause| BenchError::Load { cause })?;
+    let load = BenchmarkSessions::start(&server, BENCHMARK_SESSION_COUNTS).await?;
     let inventory = NodeInventory::register_nodes(&bench.clew, &[server_url(&server, "off")], 1).await?;
-    let clew_server = inventory.start_server(None).await?;
+    let clew_server = inventory.start_server(&[], None).await?;
     let snapshot = build_clew_command(bench, SNAPSHOT_COMMAND_ARGUMENTS, &server, "off");
     let reads = query_log::capture_query_log(&snapshot, &server).await?.find_snapshot_statements()?;
     step.complete();

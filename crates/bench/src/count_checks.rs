@@ -1,15 +1,16 @@
 //! Checks row and connection counts, which do not depend on the speed of the machine.
 
 use std::path::Path;
+use std::time::Duration;
 
 use clew_devtools::DevtoolsError;
 use clew_devtools::progress::print_line;
+use tokio::time::{Instant, sleep};
 
 use crate::error::BenchError;
 
 pub(super) fn count_occurrences_in_file(file: &Path, text: &str) -> Result<u64, BenchError> {
-    let read = std::fs::read(file);
-    let bytes = read.map_err(|cause| DevtoolsError::File { operation: "read", path: file.to_owned(), cause })?;
+    let bytes = std::fs::read(file).map_err(DevtoolsError::file("read", file))?;
     Ok(count_occurrences(&bytes, text))
 }
 
@@ -22,6 +23,21 @@ pub(super) fn ensure_expected_count(subject: &str, found: u64, expected: u64) ->
         Ok(())
     } else {
         Err(BenchError::WrongCount { subject: subject.to_owned(), found, expected })
+    }
+}
+
+/// Waits until all connections close or `limit` expires. Returns the number of connections that are still open.
+pub(super) async fn wait_until_connections_close(
+    limit: Duration,
+    connections: impl AsyncFn() -> Result<u64, BenchError>,
+) -> Result<u64, BenchError> {
+    let start = Instant::now();
+    loop {
+        let open = connections().await?;
+        if open == 0 || start.elapsed() > limit {
+            return Ok(open);
+        }
+        sleep(Duration::from_millis(5)).await;
     }
 }
 

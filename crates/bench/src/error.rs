@@ -14,7 +14,10 @@ pub(crate) enum BenchError {
     #[error(transparent)]
     Server(#[from] ServerError),
     #[error("cannot put the server under load: {cause}")]
-    Load { cause: std::io::Error },
+    Load {
+        #[from]
+        cause: std::io::Error,
+    },
     #[error("wrong count in `{subject}`: {found} instead of {expected}")]
     WrongCount { subject: String, found: u64, expected: u64 },
     #[error("no benchmark case starts with {name}; the cases are: {names}")]

@@ -5,11 +5,10 @@ use std::time::{Duration, Instant};
 
 use clew_devtools::progress::{self, Step};
 use clew_testkit::{FakeServerFleet, FakeServerOptions, Fault};
-use tokio::time::sleep;
 
 use crate::BenchmarkContext;
 use crate::benchmark_case::{BenchmarkCase, Comparison, MedianTarget};
-use crate::count_checks::{count_occurrences_in_file, ensure_expected_count};
+use crate::count_checks::{count_occurrences_in_file, ensure_expected_count, wait_until_connections_close};
 use crate::error::BenchError;
 use crate::paired_runs::{Measurement, measure_paired_runs};
 use crate::server_harness::{NodeInventory, NodeRef};
@@ -52,7 +51,7 @@ pub(super) async fn measure_session_collection_from_fleet(
     let step = Step::start("Registering the nodes");
     let options =
         FakeServerOptions { sessions: SESSIONS_PER_NODE, transactions: SESSIONS_PER_NODE / 4, fault: Fault::None };
-    let fleet = FakeServerFleet::start(NODE_COUNT, options).await.map_err(|cause| BenchError::Load { cause })?;
+    let fleet = FakeServerFleet::start(NODE_COUNT, options).await?;
     let urls: Vec<String> = fleet.servers().iter().map(clew_testkit::FakeServer::url).collect();
     let inventory = NodeInventory::register_nodes(&bench.clew, &urls, NODES_PER_INSTANCE).await?;
     step.complete();
@@ -84,7 +83,7 @@ async fn collect_sessions_from_fleet(
     fleet: &FakeServerFleet,
     nodes: &[NodeRef],
 ) -> Result<(Duration, f64), BenchError> {
-    let server = inventory.start_server(Some(COLLECTION_STATUS_POLL_INTERVAL)).await?;
+    let server = inventory.start_server(&[], Some(COLLECTION_STATUS_POLL_INTERVAL)).await?;
     let accepted_before = fleet.accepted_connection_count();
     let start = Instant::now();
     let ids = server.collect_sessions_from_all_nodes(nodes).await?;
@@ -104,15 +103,8 @@ async fn collect_sessions_from_fleet(
             SESSIONS_PER_NODE,
         )?;
     }
-    ensure_connections_closed(fleet).await?;
+    let open = wait_until_connections_close(CONNECTION_CLOSE_TIMEOUT, async || Ok(fleet.current_connection_count()));
+    ensure_expected_count("connections left open", open.await?, 0)?;
     server.stop().await?;
     Ok((elapsed, peak))
-}
-
-async fn ensure_connections_closed(fleet: &FakeServerFleet) -> Result<(), BenchError> {
-    let start = Instant::now();
-    while fleet.current_connection_count() > 0 && start.elapsed() < CONNECTION_CLOSE_TIMEOUT {
-        sleep(Duration::from_millis(5)).await;
-    }
-    ensure_expected_count("connections left open", fleet.current_connection_count(), 0)
 }

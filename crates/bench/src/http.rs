@@ -4,7 +4,7 @@ mod downloads;
 mod nginx;
 mod small_responses;
 
-use std::net::SocketAddr;
+use std::net::{AddrParseError, SocketAddr};
 use std::path::Path;
 
 use clew_devtools::DevtoolsError;
@@ -27,58 +27,50 @@ struct DownloadBenchmarkCase {
     repetitions: usize,
 }
 
+const DOWNLOAD_BENCHMARK: BenchmarkCase = BenchmarkCase {
+    name: "download-32",
+    metric: "download of a 100 MB result, 32 clients",
+    baseline: "nginx with sendfile, same file",
+    comparison: Comparison::Ratio,
+    target: MedianTarget::AtLeast(0.9),
+    unit: "MiB/s",
+    pairs: 11,
+};
+
 const DOWNLOAD_BENCHMARKS: [DownloadBenchmarkCase; 2] = [
-    DownloadBenchmarkCase {
-        case: BenchmarkCase {
-            name: "download-32",
-            metric: "download of a 100 MB result, 32 clients",
-            baseline: "nginx with sendfile, same file",
-            comparison: Comparison::Ratio,
-            target: MedianTarget::AtLeast(0.9),
-            unit: "MiB/s",
-            pairs: 11,
-        },
-        clients: 32,
-        repetitions: 1,
-    },
+    DownloadBenchmarkCase { case: DOWNLOAD_BENCHMARK, clients: 32, repetitions: 1 },
     DownloadBenchmarkCase {
         case: BenchmarkCase {
             name: "download-1",
             metric: "download of a 100 MB result, one client",
-            baseline: "nginx with sendfile, same file",
-            comparison: Comparison::Ratio,
             target: MedianTarget::AtLeast(0.8),
-            unit: "MiB/s",
             pairs: 21,
+            ..DOWNLOAD_BENCHMARK
         },
         clients: 1,
         repetitions: 8,
     },
 ];
 
+const fn task_status_benchmark(name: &'static str, metric: &'static str) -> BenchmarkCase {
+    BenchmarkCase {
+        name,
+        metric,
+        baseline: "nginx with the same body as a constant",
+        comparison: Comparison::Absolute,
+        target: MedianTarget::AtLeast(10_000.0),
+        unit: "requests/s",
+        pairs: 11,
+    }
+}
+
 const TASK_STATUS_BENCHMARKS: [(BenchmarkCase, LoadGenerator); 2] = [
     (
-        BenchmarkCase {
-            name: "status",
-            metric: "task status with signature check and policy, 64 connections of hey",
-            baseline: "nginx with the same body as a constant",
-            comparison: Comparison::Absolute,
-            target: MedianTarget::AtLeast(10_000.0),
-            unit: "requests/s",
-            pairs: 11,
-        },
+        task_status_benchmark("status", "task status with signature check and policy, 64 connections of hey"),
         LoadGenerator::Hey,
     ),
     (
-        BenchmarkCase {
-            name: "status-wrk",
-            metric: "task status with signature check and policy, 64 connections of wrk",
-            baseline: "nginx with the same body as a constant",
-            comparison: Comparison::Absolute,
-            target: MedianTarget::AtLeast(10_000.0),
-            unit: "requests/s",
-            pairs: 11,
-        },
+        task_status_benchmark("status-wrk", "task status with signature check and policy, 64 connections of wrk"),
         LoadGenerator::Wrk,
     ),
 ];
@@ -99,11 +91,10 @@ pub(super) async fn run_http_benchmarks(bench: &BenchmarkContext) -> Result<Vec<
     progress::print_heading("HTTP server compared with nginx");
     let step = Step::start("Collecting a result of 100 MB");
     let options = FakeServerOptions { sessions: SESSION_COUNT, transactions: 1000, fault: Fault::None };
-    let started = FakeServer::start_with_min_statement_size(STATEMENT_SIZE_BYTES, options).await;
-    let fake = started.map_err(|cause| BenchError::Load { cause })?;
+    let fake = FakeServer::start_with_min_statement_size(STATEMENT_SIZE_BYTES, options).await?;
     let inventory = NodeInventory::register_nodes(&bench.clew, &[fake.url()], 1).await?;
     let reader = inventory.create_read_only_access_key().await?;
-    let server = inventory.start_server(None).await?;
+    let server = inventory.start_server(&[], None).await?;
     let Some(node) = inventory.nodes.first() else { return Ok(Vec::new()) };
     let id = server.run_session_collection(node).await?;
     let file = bench.temp_file_path("result.csv");
@@ -149,11 +140,8 @@ pub(super) async fn run_http_benchmarks(bench: &BenchmarkContext) -> Result<Vec<
 }
 
 fn parse_server_address(server: &RunningClewServer<'_>) -> Result<SocketAddr, DevtoolsError> {
-    server.address().parse().map_err(|error: std::net::AddrParseError| DevtoolsError::UnexpectedOutput {
-        command: "clew serve".to_owned(),
-        cause: error.to_string(),
-        output: server.address().to_owned(),
-    })
+    let parsed = server.address().parse();
+    parsed.map_err(|cause: AddrParseError| DevtoolsError::unexpected_output("clew serve", cause, server.address()))
 }
 
 fn quote_nginx_path(path: &Path) -> String {

@@ -27,6 +27,7 @@ use std::pin::Pin;
 use std::process::ExitCode;
 
 use clap::Parser;
+use clew_devtools::clew_server::create_temporary_directory;
 use clew_devtools::progress::{self, print_line};
 use clew_devtools::{DevtoolsError, install, task, workspace};
 use clew_testkit::{DatabaseServer, DatabaseServerOptions, Flavor};
@@ -62,9 +63,7 @@ pub(crate) struct BenchmarkContext {
 
 impl BenchmarkContext {
     fn new(clew: PathBuf, filter: BenchmarkFilter) -> Result<Self, BenchError> {
-        let failed =
-            |cause| DevtoolsError::File { operation: "create a directory in", path: std::env::temp_dir(), cause };
-        let directory = tempfile::tempdir().map_err(failed)?;
+        let directory = create_temporary_directory("clew-bench-")?;
         Ok(Self { clew, filter, directory, versions: RefCell::default() })
     }
 
@@ -74,7 +73,7 @@ impl BenchmarkContext {
         flavor: Flavor,
         options: &DatabaseServerOptions,
     ) -> Result<DatabaseServer, BenchError> {
-        let failed = |cause| DevtoolsError::Database { operation: "read the version of a server", cause };
+        let failed = DevtoolsError::database("read the version of a server");
         let server = DatabaseServer::start(flavor, options).await?;
         let mut connection = server.connect_as_root().await.map_err(failed)?;
         let version: Option<String> = connection.query_first("SELECT VERSION()").await.map_err(failed)?;
@@ -108,12 +107,9 @@ async fn run_selected_benchmarks(arguments: BenchArgs) -> Result<(), BenchError>
     progress::print_heading("Prerequisites of the benchmark");
     if arguments.quick {
         install::install_test_prerequisites().await?;
-    } else {
-        install::install_bench_prerequisites().await?;
-    }
-    if arguments.quick {
         return resource_counts::check_resource_counts(arguments.clew).await;
     }
+    install::install_bench_prerequisites().await?;
     let (clew, build) = if let Some(clew) = arguments.clew {
         (clew, "program given by --clew")
     } else {

@@ -133,8 +133,7 @@ pub(super) async fn measure_memory_scaling(bench: &BenchmarkContext) -> Result<V
 async fn start_fake_server(sessions: u64, statement_bytes: usize) -> Result<FakeServer, BenchError> {
     // A quarter of the sessions have a transaction, as in the load on the real servers.
     let options = FakeServerOptions { sessions, transactions: sessions / 4, fault: Fault::None };
-    let started = FakeServer::start_with_min_statement_size(statement_bytes, options).await;
-    started.map_err(|cause| BenchError::Load { cause })
+    Ok(FakeServer::start_with_min_statement_size(statement_bytes, options).await?)
 }
 
 fn build_snapshot_command(bench: &BenchmarkContext, server: &FakeServer) -> Command {
@@ -159,7 +158,7 @@ async fn measure_server_peak_memory_mib(
     sessions: u64,
 ) -> Result<f64, BenchError> {
     let Some(node) = inventory.nodes.get(node) else { return Ok(0.0) };
-    let server = inventory.start_server(None).await?;
+    let server = inventory.start_server(&[], None).await?;
     let file = bench.temp_file_path("result.csv");
     server.measure_session_collection_and_download(node, &file).await?;
     ensure_expected_count("rows of a result", count_occurrences_in_file(&file, PROCESS_LIST_ROW_MARKER)?, sessions)?;

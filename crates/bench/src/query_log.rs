@@ -23,7 +23,7 @@ pub(super) struct QueryLog {
 
 /// No other client may use the database server while the command runs.
 pub(super) async fn capture_query_log(command: &Command, server: &DatabaseServer) -> Result<QueryLog, BenchError> {
-    let failed = |cause| DevtoolsError::Database { operation: "read the server's general log", cause };
+    let failed = DevtoolsError::database("read the server's general log");
     let mut control = server.connect_as_root().await.map_err(failed)?;
     for statement in ENABLE_GENERAL_LOG_STATEMENTS {
         control.query_drop(statement).await.map_err(failed)?;
@@ -49,10 +49,9 @@ impl QueryLog {
     pub(super) fn find_snapshot_statements(&self) -> Result<String, BenchError> {
         let read = |table: &str| {
             let statement = self.statements.iter().find(|statement| statement.contains(table));
-            statement.ok_or_else(|| DevtoolsError::UnexpectedOutput {
-                command: "clew snapshot".to_owned(),
-                cause: format!("it does not read {table}"),
-                output: self.statements.join("\n"),
+            statement.ok_or_else(|| {
+                let cause = format!("it does not read {table}");
+                DevtoolsError::unexpected_output("clew snapshot", cause, self.statements.join("\n"))
             })
         };
         Ok(format!("{}; {}", read("PROCESSLIST")?, read("innodb_trx")?))

@@ -13,11 +13,10 @@ use clew_testkit::{
     FakeServerOptions, Fault, Flavor,
 };
 use mysql_async::prelude::Queryable;
-use tokio::time::{Instant, sleep};
 
 use crate::BenchmarkContext;
 use crate::benchmark_case::BenchmarkFilter;
-use crate::count_checks::{CountChecks, count_occurrences, count_occurrences_in_file};
+use crate::count_checks::{CountChecks, count_occurrences, count_occurrences_in_file, wait_until_connections_close};
 use crate::error::BenchError;
 use crate::query_log;
 use crate::server_harness::NodeInventory;
@@ -76,12 +75,10 @@ async fn check_memory_allocation_counts(program: &Path, counts: &mut CountChecks
     let command = Command::new(program).args(["--bench"]);
     let output = command.output().await?;
     for (name, maximum) in MAX_ALLOCATIONS_PER_HUNDRED_ROWS {
-        let found =
-            parse_allocations_per_hundred_rows(&output, name).ok_or_else(|| DevtoolsError::UnexpectedOutput {
-                command: command.command_line(),
-                cause: format!("the count of {name} is missing"),
-                output: output.clone(),
-            })?;
+        let found = parse_allocations_per_hundred_rows(&output, name).ok_or_else(|| {
+            let cause = format!("the count of {name} is missing");
+            DevtoolsError::unexpected_output(command.command_line(), cause, output.as_str())
+        })?;
         counts.expect_max_count(&format!("allocations per 100 rows of {name}"), found, maximum);
     }
     step.complete();
@@ -100,7 +97,7 @@ async fn check_single_node_counts(bench: &BenchmarkContext, counts: &mut CountCh
     let step = Step::start("Checking a snapshot of 1,000 rows");
     let options =
         FakeServerOptions { sessions: SNAPSHOT_ROW_COUNT, transactions: SNAPSHOT_ROW_COUNT / 4, fault: Fault::None };
-    let fake = FakeServer::start(options).await.map_err(|cause| BenchError::Load { cause })?;
+    let fake = FakeServer::start(options).await?;
     let url = fake.url();
     let snapshot = Command::new(&bench.clew).args(["snapshot", "--format", "csv", url.as_str()]);
     let output = snapshot.output().await?;
@@ -113,7 +110,7 @@ async fn check_single_node_counts(bench: &BenchmarkContext, counts: &mut CountCh
     counts.expect_exact_count("connections of a snapshot", fake.accepted_connection_count(), 1);
 
     let inventory = NodeInventory::register_nodes(&bench.clew, &[url], 1).await?;
-    let server = inventory.start_server(None).await?;
+    let server = inventory.start_server(&[], None).await?;
     let Some(node) = inventory.nodes.first() else { return Ok(()) };
     let id = server.run_session_collection(node).await?;
     let file = bench.temp_file_path("result.csv");
@@ -127,7 +124,7 @@ async fn check_single_node_counts(bench: &BenchmarkContext, counts: &mut CountCh
     counts.expect_exact_count("connections of a collection", fake.accepted_connection_count(), 2);
     counts.expect_exact_count(
         "connections left open after both",
-        wait_until_connections_close(async || Ok(fake.current_connection_count())).await?,
+        wait_until_connections_close(CONNECTION_CLOSE_TIMEOUT, async || Ok(fake.current_connection_count())).await?,
         0,
     );
     server.stop().await?;
@@ -140,11 +137,10 @@ async fn check_fleet_connection_counts(bench: &BenchmarkContext, counts: &mut Co
     let step = Step::start("Collecting from each of 40 nodes");
     let options =
         FakeServerOptions { sessions: SESSIONS_PER_NODE, transactions: SESSIONS_PER_NODE / 4, fault: Fault::None };
-    let started = FakeServerFleet::start(usize::try_from(NODE_COUNT).unwrap_or(0), options).await;
-    let fleet = started.map_err(|cause| BenchError::Load { cause })?;
+    let fleet = FakeServerFleet::start(usize::try_from(NODE_COUNT).unwrap_or(0), options).await?;
     let urls: Vec<String> = fleet.servers().iter().map(FakeServer::url).collect();
     let inventory = NodeInventory::register_nodes(&bench.clew, &urls, urls.len()).await?;
-    let server = inventory.start_server(None).await?;
+    let server = inventory.start_server(&[], None).await?;
     let ids = server.collect_sessions_from_all_nodes(&inventory.nodes).await?;
     let file = bench.temp_file_path("result.csv");
     let mut rows = 0;
@@ -156,7 +152,7 @@ async fn check_fleet_connection_counts(bench: &BenchmarkContext, counts: &mut Co
     counts.expect_exact_count("connections to 40 nodes", fleet.accepted_connection_count(), NODE_COUNT);
     counts.expect_exact_count(
         "connections left open to 40 nodes",
-        wait_until_connections_close(async || Ok(fleet.current_connection_count())).await?,
+        wait_until_connections_close(CONNECTION_CLOSE_TIMEOUT, async || Ok(fleet.current_connection_count())).await?,
         0,
     );
     server.stop().await?;
@@ -172,8 +168,7 @@ async fn check_statement_counts(
 ) -> Result<(), BenchError> {
     let step = Step::start(format!("Counting statements on {flavor}"));
     let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await?;
-    let load =
-        BenchmarkSessions::start(&server, SESSION_LOAD_SIZE).await.map_err(|cause| BenchError::Load { cause })?;
+    let load = BenchmarkSessions::start(&server, SESSION_LOAD_SIZE).await?;
     let before = count_connections(&server).await?;
     let url = server.url();
     for case in &EXPECTED_STATEMENT_COUNTS {
@@ -189,8 +184,10 @@ async fn check_statement_counts(
         }
         counts.expect_exact_count(&format!("connections of clew {name} to {flavor}"), log.connections as u64, 1);
     }
-    let remaining =
-        wait_until_connections_close(async || Ok(count_connections(&server).await?.saturating_sub(before))).await?;
+    let remaining = wait_until_connections_close(CONNECTION_CLOSE_TIMEOUT, async || {
+        Ok(count_connections(&server).await?.saturating_sub(before))
+    })
+    .await?;
     counts.expect_exact_count(&format!("connections left open to {flavor}"), remaining, 0);
     drop(load);
     step.complete();
@@ -198,26 +195,12 @@ async fn check_statement_counts(
 }
 
 async fn count_connections(server: &DatabaseServer) -> Result<u64, BenchError> {
-    let failed = |cause| DevtoolsError::Database { operation: "count a server's connections", cause };
+    let failed = DevtoolsError::database("count a server's connections");
     let mut control = server.connect_as_root().await.map_err(failed)?;
     let row: Option<(String, u64)> =
         control.query_first("SHOW STATUS LIKE 'Threads_connected'").await.map_err(failed)?;
     control.disconnect().await.map_err(failed)?;
     Ok(row.map_or(0, |(_, connected)| connected))
-}
-
-/// Waits until all connections close or the timeout expires. Returns the number of connections that are still open.
-async fn wait_until_connections_close(
-    connections: impl AsyncFn() -> Result<u64, BenchError>,
-) -> Result<u64, BenchError> {
-    let start = Instant::now();
-    loop {
-        let open = connections().await?;
-        if open == 0 || start.elapsed() > CONNECTION_CLOSE_TIMEOUT {
-            return Ok(open);
-        }
-        sleep(Duration::from_millis(20)).await;
-    }
 }
 
 #[cfg(test)]

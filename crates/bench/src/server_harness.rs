@@ -9,7 +9,7 @@ use clew_client::{
 };
 use clew_devtools::DevtoolsError;
 use clew_devtools::clew_server::{
-    AccessKey, CONFIGURATION_WITHOUT_PER_CLIENT_LIMITS, ClewProcess, TemporaryDeployment,
+    AccessKey, CONFIGURATION_WITHOUT_PER_CLIENT_LIMITS, ClewProcess, TemporaryDeployment, parse_id,
 };
 use clew_devtools::command::Command;
 use clew_devtools::processes;
@@ -17,7 +17,7 @@ use clew_iam::signature::{self, RequestToSign};
 use clew_model::{InstanceId, NodeId};
 use jiff::Timestamp;
 use serde_json::Value;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinSet;
 
 use crate::error::BenchError;
 
@@ -49,7 +49,7 @@ impl NodeInventory {
         urls: &[String],
         nodes_per_instance: usize,
     ) -> Result<Self, BenchError> {
-        Self::with_registered_nodes(TemporaryDeployment::init(clew).await?, urls, nodes_per_instance).await
+        Self::with_registered_nodes(TemporaryDeployment::init(clew, Vec::new()).await?, urls, nodes_per_instance).await
     }
 
     pub(super) async fn with_registered_nodes(
@@ -60,9 +60,9 @@ impl NodeInventory {
         let mut nodes = Vec::new();
         for (at, urls) in urls.chunks(nodes_per_instance).enumerate() {
             let added = deployment.add_instance(&format!("bench-{at}"), urls, "").await?;
-            let instance: InstanceId = parse_id_from_clew_output(&added.id)?;
+            let instance: InstanceId = parse_id(&added.id)?;
             for node in added.nodes {
-                nodes.push(NodeRef { instance: instance.clone(), node: parse_id_from_clew_output(&node.id)? });
+                nodes.push(NodeRef { instance: instance.clone(), node: parse_id(&node.id)? });
             }
         }
         Ok(Self { deployment, nodes })
@@ -77,26 +77,15 @@ impl NodeInventory {
     /// If `poll_interval` is `None`, the API client polls at its default interval.
     pub(super) async fn start_server(
         &self,
-        poll_interval: Option<Duration>,
-    ) -> Result<RunningClewServer<'_>, BenchError> {
-        self.start_server_with_arguments(&[], poll_interval).await
-    }
-
-    pub(super) async fn start_server_with_arguments(
-        &self,
         arguments: &[&str],
         poll_interval: Option<Duration>,
     ) -> Result<RunningClewServer<'_>, BenchError> {
-        let process =
-            self.deployment.start_server_with_arguments(arguments, CONFIGURATION_WITHOUT_PER_CLIENT_LIMITS).await?;
+        let process = self.deployment.start_server(arguments, CONFIGURATION_WITHOUT_PER_CLIENT_LIMITS).await?;
         let credentials = &self.deployment.credentials;
         let mut settings = Settings::default();
         settings.poll_interval = poll_interval.unwrap_or(settings.poll_interval);
-        let key = Credentials::access_key(
-            parse_id_from_clew_output(&credentials.access_key)?,
-            credentials.secret_key.clone().into(),
-        );
-        let project = ProjectRef::Project(parse_id_from_clew_output(&credentials.project_id)?);
+        let key = Credentials::access_key(parse_id(&credentials.access_key)?, credentials.secret_key.clone().into());
+        let project = ProjectRef::Project(parse_id(&credentials.project_id)?);
         let client = Client::new(ClientConfig { settings, ..ClientConfig::new(process.endpoint(), key, project) })?;
         Ok(RunningClewServer { inventory: self, process, client })
     }
@@ -104,17 +93,6 @@ impl NodeInventory {
     pub(super) fn test_deployment(&self) -> &TemporaryDeployment {
         &self.deployment
     }
-}
-
-fn parse_id_from_clew_output<T: std::str::FromStr>(id: &str) -> Result<T, DevtoolsError>
-where
-    T::Err: std::fmt::Display,
-{
-    id.parse().map_err(|error: T::Err| DevtoolsError::UnexpectedOutput {
-        command: "clew".to_owned(),
-        cause: error.to_string(),
-        output: id.to_owned(),
-    })
 }
 
 impl RunningClewServer<'_> {
@@ -136,11 +114,11 @@ impl RunningClewServer<'_> {
             self.client.wait_for_collection(&node.instance, &node.node, id, COLLECTION_TIMEOUT, |_, _| {}).await;
         match waited.map_err(|cause| self.build_request_error_with_server_log(cause))? {
             CollectionStatus::Finished => Ok(()),
-            status => Err(BenchError::from(DevtoolsError::UnexpectedOutput {
-                command: "clew serve".to_owned(),
-                cause: format!("the collection is {status:?}"),
-                output: self.inventory.deployment.read_server_log(),
-            })),
+            status => {
+                let cause = format!("the collection is {status:?}");
+                let log = self.inventory.deployment.read_server_log();
+                Err(DevtoolsError::unexpected_output("clew serve", cause, log).into())
+            }
         }
     }
 
@@ -160,45 +138,29 @@ impl RunningClewServer<'_> {
     pub(super) async fn enqueue_collections(&self, nodes: &[NodeRef]) -> Result<Vec<RequestId>, BenchError> {
         let mut ids = vec![None; nodes.len()];
         let mut submissions = JoinSet::new();
-        for (at, node) in nodes.iter().cloned().enumerate() {
-            if submissions.len() >= MAX_CONCURRENT_REQUESTS {
-                self.record_returned_request_id(&mut ids, submissions.join_next().await)?;
+        let mut remaining = nodes.iter().cloned().enumerate();
+        loop {
+            for (at, node) in remaining.by_ref().take(MAX_CONCURRENT_REQUESTS - submissions.len()) {
+                let client = self.client.clone();
+                submissions.spawn(async move {
+                    let started =
+                        client.start_collection(&node.instance, &node.node, &StartCollectionRequest::default()).await;
+                    started.map(|id| (at, id))
+                });
             }
-            let client = self.client.clone();
-            submissions.spawn(async move {
-                let started =
-                    client.start_collection(&node.instance, &node.node, &StartCollectionRequest::default()).await;
-                started.map(|id| (at, id))
-            });
-        }
-        while let Some(submitted) = submissions.join_next().await {
-            self.record_returned_request_id(&mut ids, Some(submitted))?;
+            let Some(submitted) = submissions.join_next().await else { break };
+            let submitted = submitted.map_err(|error| DevtoolsError::Runtime(error.into()))?;
+            let (at, id) = submitted.map_err(|cause| self.build_request_error_with_server_log(cause))?;
+            if let Some(slot) = ids.get_mut(at) {
+                *slot = Some(id);
+            }
         }
         Ok(ids.into_iter().flatten().collect())
     }
 
-    fn record_returned_request_id(
-        &self,
-        ids: &mut [Option<RequestId>],
-        submitted: Option<SubmitResult>,
-    ) -> Result<(), BenchError> {
-        let Some(submitted) = submitted else { return Ok(()) };
-        let (at, id) = submitted
-            .map_err(|error| DevtoolsError::Runtime(error.into()))?
-            .map_err(|cause| self.build_request_error_with_server_log(cause))?;
-        if let Some(slot) = ids.get_mut(at) {
-            *slot = Some(id);
-        }
-        Ok(())
-    }
-
     /// Returns the size of the collection result in bytes.
     pub(super) async fn download_result(&self, node: &NodeRef, id: &RequestId, to: &Path) -> Result<u64, BenchError> {
-        let mut file = FileSink::create(to).await.map_err(|cause| DevtoolsError::File {
-            operation: "create",
-            path: to.to_owned(),
-            cause,
-        })?;
+        let mut file = FileSink::create(to).await.map_err(DevtoolsError::file("create", to))?;
         let downloaded = self.client.download(&node.instance, &node.node, id, &mut file, |_, _| {}).await;
         downloaded.map(|downloaded| downloaded.bytes).map_err(|cause| self.build_request_error_with_server_log(cause))
     }
@@ -290,8 +252,6 @@ pub(super) fn parse_collection_end_times(log: &str) -> Vec<(String, Timestamp)> 
     let finished = lines.filter(|line| text(line, "message") == "collection completed");
     finished.filter_map(|line| Some((text(&line, "task.request_id"), text(&line, "timestamp").parse().ok()?))).collect()
 }
-
-type SubmitResult = Result<Result<(usize, RequestId), ClientError>, JoinError>;
 
 #[derive(Debug, Clone)]
 pub(super) struct HttpGetRequest {

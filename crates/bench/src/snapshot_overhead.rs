@@ -66,23 +66,18 @@ async fn measure_snapshot_overhead_on_server(
     flavor: Flavor,
 ) -> Result<Measurement, BenchError> {
     let step = Step::start("Starting the database server and filling its tables");
-    let failed = |cause| BenchError::Load { cause };
-    raise_open_file_limit(10_000).map_err(failed)?;
+    raise_open_file_limit(10_000)?;
     let options = DatabaseServerOptions { max_connections: 1200, arguments: server_arguments(flavor) };
     let server = bench.start_server(flavor, &options).await?;
-    server
-        .run_statements(&["CREATE DATABASE clew_bench"])
-        .await
-        .map_err(|cause| failed(std::io::Error::other(cause)))?;
+    server.run_statements(&["CREATE DATABASE clew_bench"]).await.map_err(std::io::Error::other)?;
     build_sysbench_command(&server).args(["prepare"]).run_with_progress(&step, Duration::from_mins(5)).await?;
-    let _idle = open_idle_sessions(&server, IDLE_SESSION_COUNT).await.map_err(failed)?;
+    let _idle = open_idle_sessions(&server, IDLE_SESSION_COUNT).await?;
     step.complete();
 
     let step = Step::start(case.name);
     let snapshots = SnapshotSeries::new(bench, &server);
     let log = bench.temp_file_path("sysbench.log");
-    let created = std::fs::File::create(&log);
-    let log_file = created.map_err(|cause| DevtoolsError::File { operation: "create", path: log.clone(), cause })?;
+    let log_file = std::fs::File::create(&log).map_err(DevtoolsError::file("create", &log))?;
     let mut process = build_sysbench_command(&server).args(["--time=86400", "run"]).start(log_file)?;
     let commits = CommitCounter::new(&server).await?;
     sleep(WARM_UP_DURATION).await;
@@ -130,7 +125,7 @@ struct CommitCounter(Conn);
 
 impl CommitCounter {
     async fn new(server: &DatabaseServer) -> Result<Self, BenchError> {
-        let failed = |cause| DevtoolsError::Database { operation: "count commits", cause };
+        let failed = DevtoolsError::database("count commits");
         let mut connection = server.connect_as_root().await.map_err(failed)?;
         connection.query_drop("SET GLOBAL innodb_monitor_enable = 'trx_rw_commits'").await.map_err(failed)?;
         Ok(Self(connection))
@@ -144,17 +139,13 @@ impl CommitCounter {
         let sent_at = Instant::now();
         let count = timeout(COMMIT_COUNT_QUERY_TIMEOUT, self.0.query_first::<f64, _>(COMMIT_COUNTER_QUERY)).await;
         let count = count.map_err(|_| no_response_error("database server"))?;
-        let count = count.map_err(|cause| DevtoolsError::Database { operation: "count commits", cause })?;
+        let count = count.map_err(DevtoolsError::database("count commits"))?;
         Ok((count.unwrap_or_default(), sent_at + sent_at.elapsed() / 2))
     }
 }
 
 fn no_response_error(program: &str) -> DevtoolsError {
-    DevtoolsError::UnexpectedOutput {
-        command: program.to_owned(),
-        cause: "it stopped responding".to_owned(),
-        output: String::new(),
-    }
+    DevtoolsError::unexpected_output(program, "it stopped responding", "")
 }
 
 /// Measurement intervals without and with a snapshot alternate. The first and last intervals have no snapshot.

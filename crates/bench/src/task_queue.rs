@@ -20,75 +20,27 @@ const CLAIM_TASK_BENCHMARK: BenchmarkCase = BenchmarkCase {
     pairs: 21,
 };
 
+const fn queue_benchmark(name: &'static str, metric: &'static str) -> BenchmarkCase {
+    BenchmarkCase { name, metric, ..CLAIM_TASK_BENCHMARK }
+}
+
 /// Benchmark cases, each with its database type and task queue operation.
 /// The `task_queue_benchmark` program takes the database type as an argument. Each result line names an operation.
 const TASK_QUEUE_BENCHMARKS: [(&str, &str, BenchmarkCase); 10] = [
     ("sqlite", "claim", CLAIM_TASK_BENCHMARK),
-    (
-        "sqlite",
-        "queue",
-        BenchmarkCase { name: "queue-insert-sqlite", metric: "SQLite: queue a task", ..CLAIM_TASK_BENCHMARK },
-    ),
-    (
-        "sqlite",
-        "status",
-        BenchmarkCase {
-            name: "queue-status-sqlite",
-            metric: "SQLite: read the status of a task",
-            ..CLAIM_TASK_BENCHMARK
-        },
-    ),
-    (
-        "sqlite",
-        "list",
-        BenchmarkCase { name: "queue-list-sqlite", metric: "SQLite: list the tasks of a node", ..CLAIM_TASK_BENCHMARK },
-    ),
-    (
-        "sqlite",
-        "counts",
-        BenchmarkCase { name: "queue-counts-sqlite", metric: "SQLite: count tasks by status", ..CLAIM_TASK_BENCHMARK },
-    ),
+    ("sqlite", "queue", queue_benchmark("queue-insert-sqlite", "SQLite: queue a task")),
+    ("sqlite", "status", queue_benchmark("queue-status-sqlite", "SQLite: read the status of a task")),
+    ("sqlite", "list", queue_benchmark("queue-list-sqlite", "SQLite: list the tasks of a node")),
+    ("sqlite", "counts", queue_benchmark("queue-counts-sqlite", "SQLite: count tasks by status")),
     (
         "postgres",
         "claim",
-        BenchmarkCase {
-            name: "queue-claim-postgresql",
-            metric: "PostgreSQL: claim one of 1,000,000 tasks, 100,000 of them queued",
-            ..CLAIM_TASK_BENCHMARK
-        },
+        queue_benchmark("queue-claim-postgresql", "PostgreSQL: claim one of 1,000,000 tasks, 100,000 of them queued"),
     ),
-    (
-        "postgres",
-        "queue",
-        BenchmarkCase { name: "queue-insert-postgresql", metric: "PostgreSQL: queue a task", ..CLAIM_TASK_BENCHMARK },
-    ),
-    (
-        "postgres",
-        "status",
-        BenchmarkCase {
-            name: "queue-status-postgresql",
-            metric: "PostgreSQL: read the status of a task",
-            ..CLAIM_TASK_BENCHMARK
-        },
-    ),
-    (
-        "postgres",
-        "list",
-        BenchmarkCase {
-            name: "queue-list-postgresql",
-            metric: "PostgreSQL: list the tasks of a node",
-            ..CLAIM_TASK_BENCHMARK
-        },
-    ),
-    (
-        "postgres",
-        "counts",
-        BenchmarkCase {
-            name: "queue-counts-postgresql",
-            metric: "PostgreSQL: count tasks by status",
-            ..CLAIM_TASK_BENCHMARK
-        },
-    ),
+    ("postgres", "queue", queue_benchmark("queue-insert-postgresql", "PostgreSQL: queue a task")),
+    ("postgres", "status", queue_benchmark("queue-status-postgresql", "PostgreSQL: read the status of a task")),
+    ("postgres", "list", queue_benchmark("queue-list-postgresql", "PostgreSQL: list the tasks of a node")),
+    ("postgres", "counts", queue_benchmark("queue-counts-postgresql", "PostgreSQL: count tasks by status")),
 ];
 
 pub(super) fn task_queue_benchmarks() -> impl Iterator<Item = BenchmarkCase> {

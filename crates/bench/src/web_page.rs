@@ -75,7 +75,6 @@ pub(super) async fn measure_web_page_performance(bench: &BenchmarkContext) -> Re
     }
     progress::print_heading("Web page with 10,000 sessions");
     web_page::build_web_page().await?;
-    let failed = |cause| BenchError::Load { cause };
     let step = Step::start("Starting the servers and opening the sessions");
     let max_connections =
         u32::try_from(BENCHMARK_SESSION_COUNTS.sessions + BUSY_SESSION_COUNT + 100).unwrap_or(u32::MAX);
@@ -86,12 +85,12 @@ pub(super) async fn measure_web_page_performance(bench: &BenchmarkContext) -> Re
         sessions: BENCHMARK_SESSION_COUNTS.sessions - BUSY_SESSION_COUNT,
         ..BENCHMARK_SESSION_COUNTS
     };
-    let _load = BenchmarkSessions::start(&large, load).await.map_err(failed)?;
+    let _load = BenchmarkSessions::start(&large, load).await?;
     let _busy = start_busy_sessions(&large).await?;
     let small = bench.start_server(Flavor::MySql, &DatabaseServerOptions::default()).await?;
-    let _few = open_idle_sessions(&small, BASELINE_SESSION_COUNT).await.map_err(failed)?;
+    let _few = open_idle_sessions(&small, BASELINE_SESSION_COUNT).await?;
     let inventory = NodeInventory::register_nodes(&bench.clew, &[large.url(), small.url()], 2).await?;
-    let server = inventory.start_server(None).await?;
+    let server = inventory.start_server(&[], None).await?;
     step.complete();
 
     let [large, small] = inventory.nodes.as_slice() else { return Ok(Vec::new()) };
@@ -130,8 +129,7 @@ pub(super) async fn measure_web_page_performance(bench: &BenchmarkContext) -> Re
 
 /// The sessions run statements until the caller drops the returned `JoinSet`.
 async fn start_busy_sessions(server: &DatabaseServer) -> Result<JoinSet<std::io::Result<()>>, BenchError> {
-    let sessions =
-        open_idle_sessions(server, BUSY_SESSION_COUNT).await.map_err(|cause| BenchError::Load { cause })?.sessions;
+    let sessions = open_idle_sessions(server, BUSY_SESSION_COUNT).await?.sessions;
     let mut busy = JoinSet::new();
     for (at, session) in sessions.into_iter().enumerate() {
         busy.spawn(run_busy_session(session, at));
@@ -170,8 +168,7 @@ impl BrowserCommand {
         let command = self.0.clone().args(["browser/measure.mjs", metric, &seconds.to_string()]);
         let output = command.output().await?;
         output.trim().parse().map_err(|cause: std::num::ParseFloatError| {
-            let (command, cause) = (command.command_line(), cause.to_string());
-            DevtoolsError::UnexpectedOutput { command, cause, output }.into()
+            DevtoolsError::unexpected_output(command.command_line(), cause, output.as_str()).into()
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use clew_devtools::clew_server::{ClewProcess, TemporaryDeployment};
+use clew_devtools::clew_server::{ClewProcess, TemporaryDeployment, storage_environment_variables};
 use clew_devtools::progress::{self, Step};
 use clew_testkit::{FakeServer, FakeServerFleet, FakeServerOptions, Fault, PostgreSqlServer, S3Server};
 use jiff::Timestamp;
@@ -57,11 +57,10 @@ pub(super) async fn measure_worker_scaling(bench: &BenchmarkContext) -> Result<V
     let (metadata, results) = (metadata?, results?);
     let options =
         FakeServerOptions { sessions: 20, transactions: 5, fault: Fault::DelayPerResponse(SIMULATED_NODE_LATENCY) };
-    let fleet = FakeServerFleet::start(NODE_COUNT, options).await.map_err(|cause| BenchError::Load { cause })?;
+    let fleet = FakeServerFleet::start(NODE_COUNT, options).await?;
     let urls: Vec<String> = fleet.servers().iter().map(FakeServer::url).collect();
-    let deployment =
-        TemporaryDeployment::init_with_env_vars(&bench.clew, build_storage_environment_variables(&metadata, &results))
-            .await?;
+    let variables = storage_environment_variables(metadata.url(), results.endpoint());
+    let deployment = TemporaryDeployment::init(&bench.clew, variables).await?;
     let inventory = NodeInventory::with_registered_nodes(deployment, &urls, NODES_PER_INSTANCE).await?;
     step.complete();
 
@@ -80,20 +79,8 @@ pub(super) async fn measure_worker_scaling(bench: &BenchmarkContext) -> Result<V
     Ok(measurements)
 }
 
-fn build_storage_environment_variables(metadata: &PostgreSqlServer, results: &S3Server) -> Vec<(&'static str, String)> {
-    let (key, secret) = S3Server::ADMIN_CREDENTIALS;
-    vec![
-        ("CLEW_METADATA_URL", metadata.url()),
-        ("CLEW_RESULTS", format!("s3://{}/clew", S3Server::BUCKET_NAME)),
-        ("AWS_ENDPOINT_URL", results.endpoint()),
-        ("AWS_REGION", "us-east-1".to_owned()),
-        ("AWS_ACCESS_KEY_ID", key.to_owned()),
-        ("AWS_SECRET_ACCESS_KEY", secret.to_owned()),
-    ]
-}
-
 async fn measure_collection_rate(inventory: &NodeInventory, workers: usize) -> Result<f64, BenchError> {
-    let server = inventory.start_server_with_arguments(&["--no-worker"], None).await?;
+    let server = inventory.start_server(&["--no-worker"], None).await?;
     let nodes: Vec<NodeRef> = inventory.nodes.iter().cycle().take(COLLECTIONS_PER_WORKER * workers).cloned().collect();
     let ids = server.enqueue_collections(&nodes).await?;
     ensure_expected_count("queued collections", ids.len() as u64, nodes.len() as u64)?;

@@ -4,16 +4,15 @@ use std::ffi::OsString;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
 use clew_client::{Client, ClientConfig, Credentials, ProjectRef, Settings};
-use clew_devtools::clew_server::CONFIGURATION_WITHOUT_PER_CLIENT_LIMITS;
+use clew_devtools::DevtoolsError;
+use clew_devtools::clew_server::{
+    CONFIGURATION_WITHOUT_PER_CLIENT_LIMITS, RESULT_OBJECT_KEY_PREFIX, TemporaryDeployment, parse_id,
+    storage_environment_variables,
+};
 use clew_store::{ResultStore, S3Settings, Store, StoreLocation};
 use clew_testkit::{FaultInjectionProxy, PostgreSqlServer, S3Server, test_tools};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use tempfile::TempDir;
-use tokio::process::Command;
 
 use crate::error::{ChaosError, io_error};
 use crate::nodes::{MonitoredNodes, NodeInventory, NodeKind, RegisteredNode};
@@ -25,7 +24,6 @@ const WORKER_COUNT: usize = 4;
 pub(crate) const CLOCK_FAULT_WORKER_INDEX: usize = 2;
 /// Index of the only worker whose disk can be filled during a run.
 pub(crate) const DISK_FAULT_WORKER_INDEX: usize = 3;
-pub(crate) const RESULT_OBJECT_KEY_PREFIX: &str = "clew";
 
 /// A running test cluster. Dropping the cluster stops all processes and removes their data directories.
 pub(crate) struct TestCluster {
@@ -40,34 +38,13 @@ pub(crate) struct TestCluster {
     pub(crate) results: S3Server,
     pub(crate) inventory: NodeInventory,
     addresses: Vec<String>,
-    tenant: InitCommandOutput,
     _monitored: MonitoredNodes,
-    directory: TempDir,
-}
-
-/// Fields that are read from the output of `clew init --format json`.
-#[derive(Debug, Clone, Deserialize)]
-struct InitCommandOutput {
-    project_id: String,
-    access_key: String,
-    secret_key: String,
-}
-
-#[derive(Debug, Deserialize)]
-struct AddInstanceOutput {
-    instance_id: String,
-    nodes: Vec<AddNodeOutput>,
-}
-
-#[derive(Debug, Deserialize)]
-struct AddNodeOutput {
-    id: String,
+    deployment: TemporaryDeployment,
 }
 
 impl TestCluster {
     /// The kernel kills the processes of the cluster when the calling thread exits.
     pub(crate) async fn start(clew: &Path, logs: &Path) -> Result<Self, ChaosError> {
-        let directory = tempfile::tempdir().map_err(io_error("create a directory"))?;
         let (metadata, results, monitored) = tokio::try_join!(
             async { Ok(PostgreSqlServer::start().await?) },
             async { Ok(S3Server::start().await?) },
@@ -81,16 +58,18 @@ impl TestCluster {
             metadata_proxies
                 .push(FaultInjectionProxy::start(metadata).await.map_err(io_error("start a proxy to PostgreSQL"))?);
         }
-        let configuration = directory.path().join("clew.toml");
-        fs::write(&configuration, CONFIGURATION_WITHOUT_PER_CLIENT_LIMITS)
+        let storage = storage_environment_variables(metadata.url(), format!("http://{}", results_proxy.address()));
+        let deployment = TemporaryDeployment::init(clew, storage).await?;
+        fs::write(deployment.directory().join("clew.toml"), CONFIGURATION_WITHOUT_PER_CLIENT_LIMITS)
             .map_err(io_error("write a configuration"))?;
-
-        let cli = ClewProcessSettings { clew, directory: directory.path(), results: results_proxy.address() };
-        let init = cli.clew_process_environment(&metadata.url(), "data");
-        let tenant: InitCommandOutput = cli.run_command_with_json_output(&["init", "--format", "json"], &init).await?;
         let mut inventory = NodeInventory::default();
         for (number, nodes) in monitored.nodes_by_instance()?.into_iter().enumerate() {
-            inventory.add_instance(cli.add_instance(&format!("watched-{number}"), &nodes, &init).await?);
+            let (urls, kinds): (Vec<String>, Vec<NodeKind>) = nodes.into_iter().unzip();
+            let added = deployment.add_instance(&format!("watched-{number}"), &urls, "").await?;
+            let nodes = added.nodes.iter().zip(kinds).map(|(node, kind)| {
+                Ok(RegisteredNode { kind, instance: parse_id(&added.id)?, id: parse_id(&node.id)? })
+            });
+            inventory.add_instance(nodes.collect::<Result<_, DevtoolsError>>()?);
         }
         let mut cluster = Self {
             servers: Vec::new(),
@@ -101,9 +80,8 @@ impl TestCluster {
             results,
             inventory,
             addresses: Vec::new(),
-            tenant,
             _monitored: monitored,
-            directory,
+            deployment,
         };
         for number in 0..SERVER_COUNT {
             cluster.start_server(number, clew, logs).await?;
@@ -114,14 +92,28 @@ impl TestCluster {
         Ok(cluster)
     }
 
-    fn create_clew_process_settings<'a>(&'a self, clew: &'a Path) -> ClewProcessSettings<'a> {
-        ClewProcessSettings { clew, directory: self.directory.path(), results: self.results_proxy.address() }
+    /// Creates a data directory that contains only the master key.
+    /// Returns the environment variables that make a Clew process use the data directory.
+    fn create_clew_data_dir(
+        &self,
+        metadata_url: String,
+        name: &str,
+    ) -> Result<Vec<(&'static str, OsString)>, ChaosError> {
+        let dir = self.deployment.directory().join(name);
+        let copied = fs::create_dir_all(&dir)
+            .and_then(|()| fs::copy(self.deployment.data_dir().join("master.key"), dir.join("master.key")));
+        copied.map_err(io_error("copy the master key"))?;
+        let storage = storage_environment_variables(metadata_url, format!("http://{}", self.results_proxy.address()));
+        let mut environment: Vec<_> = storage.into_iter().map(|(name, value)| (name, value.into())).collect();
+        environment.push(("CLEW_CONFIG", self.deployment.directory().join("clew.toml").into()));
+        environment.push(("CLEW_DATA_DIR", dir.into()));
+        Ok(environment)
     }
 
     /// Starts a Clew server. The first start selects a free port, and all restarts use the same port.
     async fn start_server(&mut self, number: usize, clew: &Path, logs: &Path) -> Result<(), ChaosError> {
         let name = format!("server-{}", number + 1);
-        let environment = self.create_clew_process_settings(clew).create_clew_data_dir(&self.metadata.url(), &name)?;
+        let environment = self.create_clew_data_dir(self.metadata.url(), &name)?;
         let with_address = |address: &str| {
             let arguments = ["serve", "--no-worker", "--listen", address];
             ClewProcess::new(
@@ -144,7 +136,7 @@ impl TestCluster {
         let name = format!("worker-{}", number + 1);
         let port = self.metadata_proxies.get(number).map_or(self.metadata.port(), |proxy| proxy.address().port());
         let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
-        let mut environment = self.create_clew_process_settings(clew).create_clew_data_dir(&url, &name)?;
+        let mut environment = self.create_clew_data_dir(url, &name)?;
         let mut command = build_command_with_sigkill_on_parent_exit(clew, &["worker"]);
         if number == CLOCK_FAULT_WORKER_INDEX {
             command = build_faketime_worker_command(clew)?;
@@ -167,19 +159,20 @@ impl TestCluster {
 
     /// Returns the path of the file from which worker [`CLOCK_FAULT_WORKER_INDEX`] reads its clock offset.
     pub(crate) fn clock_offset_file_path(&self) -> PathBuf {
-        self.directory.path().join("clock")
+        self.deployment.directory().join("clock")
     }
 
     /// Returns the mount point of the tmpfs in which worker [`DISK_FAULT_WORKER_INDEX`] stores its temporary files.
     pub(crate) fn tmpfs_mount_point(&self) -> PathBuf {
-        self.directory.path().join("disk")
+        self.deployment.directory().join("disk")
     }
 
     pub(crate) fn create_api_clients(&self, settings: &Settings) -> Result<Vec<Client>, ChaosError> {
         let clients = self.addresses.iter().map(|address| {
-            let key = parse_id_from_command_output(&self.tenant.access_key)?;
-            let credentials = Credentials::access_key(key, self.tenant.secret_key.clone().into());
-            let project = ProjectRef::Project(parse_id_from_command_output(&self.tenant.project_id)?);
+            let administrator = &self.deployment.credentials;
+            let key = parse_id(&administrator.access_key)?;
+            let credentials = Credentials::access_key(key, administrator.secret_key.clone().into());
+            let project = ProjectRef::Project(parse_id(&administrator.project_id)?);
             let config = ClientConfig::new(address, credentials, project);
             Ok(Client::new(ClientConfig { settings: settings.clone(), ..config })?)
         });
@@ -189,10 +182,8 @@ impl TestCluster {
     /// Connects directly to PostgreSQL and S3, without the fault proxies.
     pub(crate) async fn open_store(&self) -> Result<Store, ChaosError> {
         let (key, secret) = S3Server::ADMIN_CREDENTIALS;
-        let location = StoreLocation {
-            data_dir: self.directory.path().join("data"),
-            metadata_url: Some(self.metadata.url().parse()?),
-        };
+        let location =
+            StoreLocation { data_dir: self.deployment.data_dir(), metadata_url: Some(self.metadata.url().parse()?) };
         let invalid = |reason: String| io_error("configure the result store")(std::io::Error::other(reason));
         let settings = S3Settings::new(
             &format!("s3://{}/{RESULT_OBJECT_KEY_PREFIX}", S3Server::BUCKET_NAME),
@@ -203,72 +194,6 @@ impl TestCluster {
         );
         let results = ResultStore::connect_to_object_storage(&settings.map_err(invalid)?).await?;
         Ok(Store::open(location).await?.with_result_store(results))
-    }
-}
-
-struct ClewProcessSettings<'a> {
-    clew: &'a Path,
-    directory: &'a Path,
-    results: SocketAddr,
-}
-
-impl ClewProcessSettings<'_> {
-    fn clew_process_environment(&self, metadata: &str, dir: &str) -> Vec<(&'static str, OsString)> {
-        let (key, secret) = S3Server::ADMIN_CREDENTIALS;
-        vec![
-            ("CLEW_DATA_DIR", self.directory.join(dir).into()),
-            ("CLEW_METADATA_URL", metadata.into()),
-            ("CLEW_RESULTS", format!("s3://{}/{RESULT_OBJECT_KEY_PREFIX}", S3Server::BUCKET_NAME).into()),
-            ("CLEW_CONFIG", self.directory.join("clew.toml").into()),
-            ("AWS_ENDPOINT_URL", format!("http://{}", self.results).into()),
-            ("AWS_REGION", "us-east-1".into()),
-            ("AWS_ACCESS_KEY_ID", key.into()),
-            ("AWS_SECRET_ACCESS_KEY", secret.into()),
-        ]
-    }
-
-    /// Creates a data directory that contains only the master key.
-    /// Returns the environment variables that make a Clew process use the data directory.
-    fn create_clew_data_dir(&self, metadata: &str, name: &str) -> Result<Vec<(&'static str, OsString)>, ChaosError> {
-        let dir = self.directory.join(name);
-        let copied = fs::create_dir_all(&dir)
-            .and_then(|()| fs::copy(self.directory.join("data").join("master.key"), dir.join("master.key")));
-        copied.map_err(io_error("copy the master key"))?;
-        Ok(self.clew_process_environment(metadata, name))
-    }
-
-    async fn run_command_with_json_output<T: DeserializeOwned>(
-        &self,
-        arguments: &[&str],
-        environment: &[(&'static str, OsString)],
-    ) -> Result<T, ChaosError> {
-        let mut command = Command::new(self.clew);
-        command.args(arguments).envs(environment.iter().map(|(name, value)| (name, value)));
-        // Unset `CLEW_CONFIG`, because `init` and `instance add` accept fewer settings than servers and workers.
-        command.env_remove("CLEW_CONFIG").env("CLEW_DB_PASSWORD", "");
-        let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.map_err(io_error("start clew"))?;
-        serde_json::from_slice(&output.stdout).map_err(|_| {
-            let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-            io_error("register the nodes")(std::io::Error::other(stderr))
-        })
-    }
-
-    async fn add_instance(
-        &self,
-        name: &str,
-        nodes: &[(String, NodeKind)],
-        environment: &[(&'static str, OsString)],
-    ) -> Result<Vec<RegisteredNode>, ChaosError> {
-        let mut arguments = vec!["instance", "add", "--name", name, "--format", "json"];
-        arguments.extend(nodes.iter().flat_map(|(url, _)| ["--node", url.as_str()]));
-        let added: AddInstanceOutput = self.run_command_with_json_output(&arguments, environment).await?;
-        let ids = added.nodes.iter().zip(nodes);
-        let to_node = |(added_node, (_, kind)): (&AddNodeOutput, &(String, NodeKind))| {
-            let (instance, id) =
-                (parse_id_from_command_output(&added.instance_id)?, parse_id_from_command_output(&added_node.id)?);
-            Ok(RegisteredNode { kind: *kind, instance, id })
-        };
-        ids.map(to_node).collect()
     }
 }
 
@@ -302,8 +227,4 @@ fn build_faketime_worker_command(clew: &Path) -> Result<Vec<OsString>, ChaosErro
     let mut command = build_command_with_sigkill_on_parent_exit(Path::new("env"), &[]);
     command.extend([preload, clew.into(), "worker".into()]);
     Ok(wrap_command_with_private_tmpfs(Path::new("/dev/shm"), command))
-}
-
-fn parse_id_from_command_output<T: std::str::FromStr>(id: &str) -> Result<T, ChaosError> {
-    id.parse().map_err(|_| io_error("parse the output of clew")(std::io::Error::other(id.to_owned())))
 }

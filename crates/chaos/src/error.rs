@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use clew_client::ClientError;
+use clew_devtools::DevtoolsError;
 use clew_store::StoreError;
 use clew_testkit::ServerError;
 
@@ -13,6 +14,9 @@ pub enum ChaosError {
     /// A server of the test cluster failed.
     #[error(transparent)]
     Server(#[from] ServerError),
+    /// The deployment could not be initialized, or its nodes could not be registered.
+    #[error(transparent)]
+    Devtools(#[from] DevtoolsError),
     /// A file, process or network operation failed.
     #[error("cannot {operation}: {source}")]
     Io {

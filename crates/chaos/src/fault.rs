@@ -1,63 +1,29 @@
 //! Faults that can be injected into the test cluster.
 
-use std::fmt;
 use std::str::FromStr;
 
 use crate::error::ChaosError;
 
-/// Fault that can be injected into the test cluster.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Fault {
-    /// Kills Clew workers and servers (SIGKILL) and restarts them later.
-    Kill,
-    /// Stops or crashes PostgreSQL and restarts it.
-    PostgresRestart,
-    /// Pauses all PostgreSQL processes (SIGSTOP), then resumes them.
-    PostgresPause,
-    /// Stops or kills the S3 server and restarts it.
-    S3Stop,
-    /// Throttles or stalls the traffic between Clew and S3.
-    S3Slow,
-    /// Blocks the traffic between a worker and PostgreSQL for longer than the lease of a collection.
-    NetworkPartition,
-    /// Shifts the clock of one worker by one hour.
-    ClockShift,
-    /// Fills the disk of a worker.
-    DiskFull,
-}
-
-impl Fault {
-    /// All faults, in the default order of injection.
-    pub const ALL: [Self; 8] = [
-        Self::Kill,
-        Self::PostgresRestart,
-        Self::PostgresPause,
-        Self::S3Stop,
-        Self::S3Slow,
-        Self::NetworkPartition,
-        Self::ClockShift,
-        Self::DiskFull,
-    ];
-
-    /// Returns the name of the fault, as used on the command line and in the report.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Kill => "kill",
-            Self::PostgresRestart => "postgresql-restart",
-            Self::PostgresPause => "postgresql-pause",
-            Self::S3Stop => "s3-stop",
-            Self::S3Slow => "s3-slow",
-            Self::NetworkPartition => "network-partition",
-            Self::ClockShift => "clock",
-            Self::DiskFull => "disk-full",
-        }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
+clew_model::named_enum! {
+    /// Fault that can be injected into the test cluster. The command line and the report use the names.
+    /// The order of the variants is the default order of injection.
+    pub enum Fault {
+        /// Kills Clew workers and servers (SIGKILL) and restarts them later.
+        Kill = "kill",
+        /// Stops or crashes PostgreSQL and restarts it.
+        PostgresRestart = "postgresql-restart",
+        /// Pauses all PostgreSQL processes (SIGSTOP), then resumes them.
+        PostgresPause = "postgresql-pause",
+        /// Stops or kills the S3 server and restarts it.
+        S3Stop = "s3-stop",
+        /// Throttles or stalls the traffic between Clew and S3.
+        S3Slow = "s3-slow",
+        /// Blocks the traffic between a worker and PostgreSQL for longer than the lease of a collection.
+        NetworkPartition = "network-partition",
+        /// Shifts the clock of one worker by one hour.
+        ClockShift = "clock",
+        /// Fills the disk of a worker.
+        DiskFull = "disk-full",
     }
 }
 
@@ -65,10 +31,8 @@ impl FromStr for Fault {
     type Err = ChaosError;
 
     fn from_str(name: &str) -> Result<Self, ChaosError> {
-        Self::ALL.into_iter().find(|fault| fault.name() == name).ok_or_else(|| ChaosError::UnknownFault {
-            name: name.to_owned(),
-            names: Self::ALL.map(Self::name).join(" "),
-        })
+        let unknown = || ChaosError::UnknownFault { name: name.to_owned(), names: Self::NAMES.join(" ") };
+        Self::from_name(name).ok_or_else(unknown)
     }
 }
 

@@ -48,7 +48,9 @@ impl FaultInjector<'_> {
             Fault::NetworkPartition => self.partition_network().await,
             Fault::ClockShift => self.shift_clock(duration.max(Duration::from_secs(5))).await,
             Fault::DiskFull => self.fill_disk(duration.max(Duration::from_secs(4))).await,
-        }
+        }?;
+        self.timeline.mark_fault_ended(fault);
+        Ok(())
     }
 
     /// Kills one or two random workers and, with a probability of 50 %, a random server.
@@ -76,7 +78,6 @@ impl FaultInjector<'_> {
         for process in &mut killed {
             process.start().await?;
         }
-        self.timeline.mark_fault_ended(Fault::Kill);
         Ok(())
     }
 
@@ -90,7 +91,6 @@ impl FaultInjector<'_> {
         result.map_err(io_error("stop PostgreSQL"))?;
         sleep(duration).await;
         metadata.restart().await?;
-        self.timeline.mark_fault_ended(Fault::PostgresRestart);
         Ok(())
     }
 
@@ -99,7 +99,6 @@ impl FaultInjector<'_> {
         self.cluster.metadata.pause().map_err(io_error("pause PostgreSQL"))?;
         sleep(duration).await;
         self.cluster.metadata.resume().map_err(io_error("resume PostgreSQL"))?;
-        self.timeline.mark_fault_ended(Fault::PostgresPause);
         Ok(())
     }
 
@@ -112,7 +111,6 @@ impl FaultInjector<'_> {
         result.map_err(io_error("stop the S3 server"))?;
         sleep(duration).await;
         results.restart().await?;
-        self.timeline.mark_fault_ended(Fault::S3Stop);
         Ok(())
     }
 
@@ -127,7 +125,6 @@ impl FaultInjector<'_> {
         self.cluster.results_proxy.set_traffic_mode(traffic);
         sleep(duration).await;
         self.cluster.results_proxy.set_traffic_mode(TrafficMode::Forward);
-        self.timeline.mark_fault_ended(Fault::S3Slow);
         Ok(())
     }
 
@@ -142,7 +139,6 @@ impl FaultInjector<'_> {
         proxy.set_traffic_mode(TrafficMode::Stall);
         sleep(duration).await;
         proxy.set_traffic_mode(TrafficMode::Forward);
-        self.timeline.mark_fault_ended(Fault::NetworkPartition);
         Ok(())
     }
 
@@ -165,7 +161,6 @@ impl FaultInjector<'_> {
         // While S3 rejects a worker's requests, the worker retries every two seconds and logs nothing in between.
         // Wait for a correct timestamp in the log, so that the log also shows the effect of the next fault.
         wait_for_clock_shift(worker, log_start, 0, "correct timestamp").await?;
-        self.timeline.mark_fault_ended(Fault::ClockShift);
         Ok(())
     }
 
@@ -188,7 +183,6 @@ impl FaultInjector<'_> {
             sleep(Duration::from_millis(100)).await;
         }
         fs::remove_file(&filler).map_err(io_error("free the disk space"))?;
-        self.timeline.mark_fault_ended(Fault::DiskFull);
         Ok(())
     }
 }

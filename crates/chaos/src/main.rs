@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
 use clew_chaos::{ChaosError, Fault, FaultInjectionOptions};
+use clew_devtools::clew_server::create_temporary_directory;
 use clew_devtools::progress::{self, print_line};
 use clew_devtools::{DevtoolsError, install, task, workspace};
 
@@ -52,8 +53,7 @@ async fn inject_faults(arguments: FaultInjectionArgs) -> Result<(), FaultInjecti
         Some(clew) => clew,
         None => workspace::build_clew_with_cargo_profile("dev").await?,
     };
-    let failed = |cause| DevtoolsError::File { operation: "create a directory in", path: std::env::temp_dir(), cause };
-    let logs = tempfile::Builder::new().prefix("clew-chaos-").tempdir().map_err(failed)?;
+    let logs = create_temporary_directory("clew-chaos-")?;
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let faults = if arguments.only.is_empty() { Fault::ALL.into() } else { arguments.only };
     progress::print_heading("Fault injection");

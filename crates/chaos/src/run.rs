@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clew_devtools::clew_server::RESULT_OBJECT_KEY_PREFIX;
 use fastrand::Rng;
 use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use crate::cluster::{RESULT_OBJECT_KEY_PREFIX, TestCluster};
+use crate::cluster::TestCluster;
 use crate::error::ChaosError;
 use crate::failure_attribution::format_failure_label;
 use crate::fault::Fault;
@@ -49,16 +50,8 @@ pub struct FaultInjectionOptions {
 /// Runs a fault injection test under load and checks all invariants.
 /// The kernel kills the cluster's processes when the calling thread exits.
 pub async fn run(options: FaultInjectionOptions) -> Result<FaultInjectionReport, ChaosError> {
-    let FaultInjectionOptions {
-        clew,
-        logs,
-        seed,
-        faults,
-        duration_per_fault: fault_duration,
-        requests_per_second: per_second,
-        on_progress,
-    } = options;
-    let timeline = FaultTimeline::new(on_progress);
+    let FaultInjectionOptions { clew, logs, seed, faults, .. } = options;
+    let timeline = FaultTimeline::new(options.on_progress);
     let mut rng = Rng::with_seed(seed);
     timeline.print_progress(&format!("seed {seed}; logs in {}", logs.display()));
     let mut cluster = TestCluster::start(&clew, &logs).await?;
@@ -66,18 +59,18 @@ pub async fn run(options: FaultInjectionOptions) -> Result<FaultInjectionReport,
     timeline.print_progress("the cluster is running; starting the workload");
     let clients = cluster.create_api_clients(&workload::no_retry_client_settings())?;
     let pool = ClientPool::new(clients, std::mem::take(&mut cluster.inventory));
-    let workload = Workload::start(pool.clone(), per_second, rng.fork());
+    let workload = Workload::start(pool.clone(), options.requests_per_second, rng.fork());
 
     // All workers are busy after the warm-up.
     sleep(WARM_UP_DURATION).await;
     let mut injector = FaultInjector { cluster: &mut cluster, rng: rng.fork(), timeline: timeline.clone() };
     for (phase, fault) in faults.iter().enumerate() {
         workload.set_current_fault_index(phase);
-        let until = Instant::now() + fault_duration;
+        let until = Instant::now() + options.duration_per_fault;
         while {
             let pause = Duration::from_millis(injector.rng.u64(1_000..4_000));
             sleep(pause).await;
-            injector.inject_fault(*fault, fault_duration).await?;
+            injector.inject_fault(*fault, options.duration_per_fault).await?;
             Instant::now() < until
         } {}
     }

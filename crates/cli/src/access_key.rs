@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::command_group::CommandGroup;
 use crate::confirm::ConfirmationArgs;
-use crate::error::CliError;
+use crate::error::{CliError, refused};
 use crate::identity_directory::IdentityDirectory;
 use crate::store_args::IamDomainArgs;
 use crate::text_table::{ListFormat, format_yes_no};
@@ -117,10 +117,7 @@ async fn set_access_key_enabled(
 
 /// Returns the name of the user. Access keys of other domains are unknown.
 async fn find_user_of_access_key(directory: &IdentityDirectory, id: &AccessKeyId) -> Result<String, CliError> {
-    let unknown = || {
-        CliError::refused_command_error(format!("there is no access key {id}"))
-            .with_suggested_fix("clew key list shows all")
-    };
+    let unknown = || refused!("there is no access key {id}").with_suggested_fix("clew key list shows all");
     let identities = directory.store.identities();
     let key = identities.find_access_key_metadata(id).await?.ok_or_else(unknown)?;
     let user = identities.find_user(&key.user_id).await?.filter(|user| user.domain_id == directory.domain.id);

@@ -14,7 +14,7 @@ use clew_model::{AccessKeyId, InstanceId, Language, NodeId, ProjectId, to_single
 use secrecy::SecretString;
 
 use crate::configuration::DEFAULT_LISTEN_ADDRESS;
-use crate::error::CliError;
+use crate::error::{CliError, failed, refused};
 use crate::limitations;
 use crate::output::{self, OutputTarget, OutputWriter};
 use crate::session_filters::SessionFilterArgs;
@@ -86,12 +86,10 @@ pub(crate) async fn run(arguments: CollectArgs) -> Result<(), CliError> {
         CollectionStatus::Error => {
             let reason = client.fetch_collection_failure_reason(instance, node, &request_id).await?;
             let reason = to_single_line(&reason.unwrap_or_default());
-            return Err(CliError::failed_command_error(format!("the collection failed: {reason}")));
+            return Err(failed!("the collection failed: {reason}"));
         }
         CollectionStatus::Running | CollectionStatus::Unrecognized => {
-            return Err(CliError::failed_command_error(format!(
-                "the collection {request_id} no longer exists on the server"
-            )));
+            return Err(failed!("the collection {request_id} no longer exists on the server"));
         }
     }
     // Fetched first, so that a collection that is deleted during the download is still reported as incomplete.
@@ -190,5 +188,5 @@ impl ApiClientArgs {
 }
 
 fn require_env_var(name: &str) -> Result<String, CliError> {
-    std::env::var(name).map_err(|_| CliError::refused_command_error(format!("{name} is not set")))
+    std::env::var(name).map_err(|_| refused!("{name} is not set"))
 }

@@ -14,7 +14,7 @@ use clew_worker::WorkerSettings;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{CliError, ResultExt};
+use crate::error::{CliError, ResultExt, refused};
 use crate::store_args::{DEFAULT_DATA_DIR, build_store_location};
 use crate::value_parsers::unknown_key_error;
 
@@ -156,9 +156,7 @@ impl NodeReadSettings {
     fn build_read_size_limits(&self) -> Result<ReadSizeLimits, CliError> {
         let (per_row, min) = (self.max_row_bytes, ReadSizeLimits::MIN_ROW_SIZE_LIMIT_BYTES);
         if per_row < min {
-            return Err(CliError::refused_command_error(format!(
-                "nodes.max_row_bytes is {per_row}; expected at least {min}"
-            )));
+            return Err(refused!("nodes.max_row_bytes is {per_row}; expected at least {min}"));
         }
         Ok(ReadSizeLimits {
             per_read: require_positive_number("nodes.max_bytes", self.max_bytes)?,
@@ -225,9 +223,9 @@ impl Configuration {
     pub(crate) fn protected_accounts(&self) -> Result<ProtectedAccounts, CliError> {
         let names = &self.kills.protected_accounts;
         if let Some(name) = names.iter().find(|name| name.is_empty() || name.contains('@')) {
-            return Err(CliError::refused_command_error(format!(
+            return Err(refused!(
                 "kills.protected_accounts contains {name:?}; expected account names without hosts, such as \"billing\""
-            )));
+            ));
         }
         Ok(ProtectedAccounts::default().with_accounts(names.iter().map(String::as_bytes)))
     }
@@ -235,14 +233,10 @@ impl Configuration {
     /// Returns an error if a configured address is invalid or a configured duration is out of range.
     pub(crate) fn api_settings(&self) -> Result<ApiSettings, CliError> {
         let trusted_proxies = TrustedProxies::parse(&self.http.trusted_proxies).map_err(|text| {
-            CliError::refused_command_error(format!(
-                "http.trusted_proxies contains {text:?}, which is neither an address nor a network such as \"10.0.0.0/8\""
-            ))
+            refused!("http.trusted_proxies contains {text:?}, which is neither an address nor a network such as \"10.0.0.0/8\"")
         })?;
         let allowed_hosts = AllowedHosts::parse(&self.http.allowed_hosts).map_err(|text| {
-            CliError::refused_command_error(format!(
-                "http.allowed_hosts contains {text:?}, which is not a host such as \"clew.example.com\" or \"clew.example.com:8407\""
-            ))
+            refused!("http.allowed_hosts contains {text:?}, which is not a host such as \"clew.example.com\" or \"clew.example.com:8407\"")
         })?;
         let connections = ConnectionSettings {
             max_connections: require_positive_number("http.connections", self.http.connections)?,
@@ -265,17 +259,14 @@ impl Configuration {
 }
 
 fn require_positive_number<T: PartialOrd + From<u8>>(key: &str, value: T) -> Result<T, CliError> {
-    if value >= T::from(1) {
-        Ok(value)
-    } else {
-        Err(CliError::refused_command_error(format!("{key} must be at least 1")))
-    }
+    if value >= T::from(1) { Ok(value) } else { Err(refused!("{key} must be at least 1")) }
 }
 
 fn require_positive_duration(key: &str, duration: SignedDuration) -> Result<Duration, CliError> {
-    Duration::try_from(duration).ok().filter(|duration| !duration.is_zero()).ok_or_else(|| {
-        CliError::refused_command_error(format!("{key} must be longer than 0, such as \"10s\" or \"24h\""))
-    })
+    Duration::try_from(duration)
+        .ok()
+        .filter(|duration| !duration.is_zero())
+        .ok_or_else(|| refused!("{key} must be longer than 0, such as \"10s\" or \"24h\""))
 }
 
 /// For an unknown key, the error message suggests the most similar valid key.

@@ -4,7 +4,7 @@ use std::io::{self, BufRead, IsTerminal};
 
 use clap::Args;
 
-use crate::error::{CliError, ResultExt};
+use crate::error::{CliError, ResultExt, refused};
 use crate::output;
 
 #[derive(Debug, Args)]
@@ -25,7 +25,7 @@ impl ConfirmationArgs {
             return Ok(());
         }
         if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-            return Err(CliError::refused_command_error(format!("this would {action}; nothing was changed"))
+            return Err(refused!("this would {action}; nothing was changed")
                 .with_suggested_fix("add --yes to skip the confirmation prompt"));
         }
         output::write_stderr(&format!("This will {action}. Continue? [y/N] "));

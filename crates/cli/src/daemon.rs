@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::configuration::Configuration;
-use crate::error::{CliError, ResultExt};
+use crate::error::{CliError, ResultExt, refused};
 use crate::logging;
 use crate::store_args::MetadataUrlArgs;
 
@@ -96,11 +96,8 @@ fn read_object_storage_settings(location: &str) -> Result<Option<S3Settings>, Cl
         return Ok(None);
     }
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let require = |name: &str| {
-        variable(name).ok_or_else(|| {
-            CliError::refused_command_error(format!("results on S3 require the environment variable {name}"))
-        })
-    };
+    let require =
+        |name: &str| variable(name).ok_or_else(|| refused!("results on S3 require the environment variable {name}"));
     let (key, secret) = (require("AWS_ACCESS_KEY_ID")?, SecretString::from(require("AWS_SECRET_ACCESS_KEY")?));
     let settings = S3Settings::new(location, variable("AWS_ENDPOINT_URL"), require("AWS_REGION")?, key, secret);
     settings.map(Some).or_refusal("--results")

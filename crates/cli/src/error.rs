@@ -23,6 +23,18 @@ pub(crate) enum CliError {
     Interrupted,
 }
 
+/// Creates the error [`CliError::Failed`] with a formatted message.
+macro_rules! failed {
+    ($($argument:tt)+) => { $crate::error::CliError::failed_command_error(format!($($argument)+)) };
+}
+
+/// Creates the error [`CliError::Refused`] with a formatted message.
+macro_rules! refused {
+    ($($argument:tt)+) => { $crate::error::CliError::refused_command_error(format!($($argument)+)) };
+}
+
+pub(crate) use {failed, refused};
+
 impl CliError {
     pub(crate) fn failed_command_error(message: impl Into<String>) -> Self {
         Self::Failed { message: message.into(), fix: None }
@@ -44,7 +56,7 @@ impl CliError {
     pub(crate) fn from_write_error(target: &str, error: &std::io::Error) -> Self {
         match error.kind() {
             std::io::ErrorKind::BrokenPipe => Self::OutputClosed,
-            _ => Self::failed_command_error(format!("could not write {target}: {error}")),
+            _ => failed!("could not write {target}: {error}"),
         }
     }
 
@@ -81,11 +93,11 @@ pub(crate) trait ResultExt<T> {
 
 impl<T, E: Display> ResultExt<T> for Result<T, E> {
     fn or_failure(self, operation: impl Display) -> Result<T, CliError> {
-        self.map_err(|error| CliError::failed_command_error(format!("{operation}: {error}")))
+        self.map_err(|error| failed!("{operation}: {error}"))
     }
 
     fn or_refusal(self, operation: impl Display) -> Result<T, CliError> {
-        self.map_err(|error| CliError::refused_command_error(format!("{operation}: {error}")))
+        self.map_err(|error| refused!("{operation}: {error}"))
     }
 }
 

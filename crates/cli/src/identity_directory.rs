@@ -8,7 +8,7 @@ use clew_store::{Domain, EnterpriseProject, Group, PolicyRecord, PolicyRef, Proj
 use serde::Serialize;
 use serde_json::json;
 
-use crate::error::CliError;
+use crate::error::{CliError, refused};
 use crate::output::CommandOutputFormat;
 use crate::value_parsers;
 
@@ -26,7 +26,7 @@ pub(crate) fn require_single_item<T>(mut items: Vec<T>, kind: &str, name: fn(&T)
         return Ok(only);
     }
     let names: Vec<_> = items.iter().map(name).collect();
-    Err(CliError::refused_command_error(format!("select a {kind} with --{kind}: {}", names.join(", "))))
+    Err(refused!("select a {kind} with --{kind}: {}", names.join(", ")))
 }
 
 /// Opened store with the selected domain, and the output format of the command.
@@ -111,10 +111,7 @@ fn find_by_id_or_name<T>(
             .into_iter()
             .nth(index)
             .ok_or_else(|| CliError::failed_command_error("a list changed while it was read")),
-        None => {
-            Err(CliError::refused_command_error(format!("there is no {kind} {name_or_id:?}"))
-                .with_suggested_fix(hint()))
-        }
+        None => Err(refused!("there is no {kind} {name_or_id:?}").with_suggested_fix(hint())),
     }
 }
 
@@ -150,9 +147,7 @@ impl IdentityDirectory {
                 policy.name == name_or_id
                     || matches!(&policy.reference, PolicyRef::Custom(id) if id.as_str() == name_or_id)
             })
-            .ok_or_else(|| {
-                CliError::refused_command_error(format!("there is no policy {name_or_id:?}")).with_suggested_fix(hint)
-            })
+            .ok_or_else(|| refused!("there is no policy {name_or_id:?}").with_suggested_fix(hint))
     }
 }
 

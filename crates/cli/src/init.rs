@@ -144,25 +144,14 @@ fn render_credentials_table(credentials: &ClientCredentials, arguments: &InitArg
         address => format!(" --listen {address}"),
     };
     let database = arguments.metadata_url.metadata_url.as_ref().map_or("", |_| " and the same --metadata-url");
-    let ClientCredentials {
-        endpoint,
-        region,
-        domain_id,
-        domain_name,
-        project_id,
-        user,
-        password,
-        access_key,
-        secret_key,
-    } = credentials;
     let fields = text_table::render_field_list(&[
-        ("  endpoint", endpoint.clone()),
-        ("  domain", format!("{domain_name} ({domain_id})")),
-        ("  project", format!("{region} ({project_id})")),
-        ("  user", user.clone()),
-        ("  password", password.clone()),
-        ("  access key", access_key.clone()),
-        ("  secret key", secret_key.clone()),
+        ("  endpoint", credentials.endpoint.clone()),
+        ("  domain", format!("{} ({})", credentials.domain_name, credentials.domain_id)),
+        ("  project", format!("{} ({})", credentials.region, credentials.project_id)),
+        ("  user", credentials.user.clone()),
+        ("  password", credentials.password.clone()),
+        ("  access key", credentials.access_key.clone()),
+        ("  secret key", credentials.secret_key.clone()),
     ]);
     format!(
         "Created {data_dir}. The credentials are shown only once; store them now:\n\n{fields}\n\

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::command_group::CommandGroup;
 use crate::confirm::ConfirmationArgs;
-use crate::error::CliError;
+use crate::error::{CliError, failed, refused};
 use crate::identity_directory;
 use crate::local_audit_origin;
 use crate::output::CommandOutputFormat;
@@ -148,19 +148,12 @@ impl ProjectSelectionArgs {
                 origin: local_audit_origin::audit_origin_for_local_account(),
                 format: self.store_args.format,
             }),
-            (_, None) => Err(CliError::refused_command_error(format!(
-                "select a project with --project: {}",
-                format_list(&projects)
-            ))),
-            ([], Some(name)) => Err(CliError::refused_command_error(format!(
-                "there is no project {name}; existing projects: {}",
-                format_list(&projects)
-            ))),
-            (several, Some(name)) => Err(CliError::refused_command_error(format!(
-                "several projects are named {name}: {}",
-                format_list(several)
-            ))
-            .with_suggested_fix("select the project by id, or its domain with --domain")),
+            (_, None) => Err(refused!("select a project with --project: {}", format_list(&projects))),
+            ([], Some(name)) => {
+                Err(refused!("there is no project {name}; existing projects: {}", format_list(&projects)))
+            }
+            (several, Some(name)) => Err(refused!("several projects are named {name}: {}", format_list(several))
+                .with_suggested_fix("select the project by id, or its domain with --domain")),
         }
     }
 }
@@ -181,8 +174,7 @@ impl SelectedProject {
     async fn require_instance(&self, name_or_id: &str) -> Result<Instance, CliError> {
         let instance = find_instance(&self.store, &self.project.id, name_or_id).await?;
         instance.ok_or_else(|| {
-            CliError::failed_command_error(format!("there is no instance {name_or_id}"))
-                .with_suggested_fix("clew instance list shows all")
+            failed!("there is no instance {name_or_id}").with_suggested_fix("clew instance list shows all")
         })
     }
 

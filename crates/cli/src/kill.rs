@@ -17,7 +17,7 @@ use clew_mysql::{
 use clew_store::StoreLocation;
 
 use crate::confirm::ConfirmationArgs;
-use crate::error::CliError;
+use crate::error::{CliError, failed, refused};
 use crate::node_url::NodeConnectionArgs;
 use crate::output::{self, CommandOutputFormat};
 use crate::store_args::{DEFAULT_DATA_DIR, MetadataUrlArgs};
@@ -148,7 +148,7 @@ pub(crate) async fn run(arguments: KillArgs, registry: ConnectionRegistry) -> Re
         0 => Ok(()),
         failures => {
             let noun = if kind == KillTarget::Query { "statements" } else { "sessions" };
-            Err(CliError::failed_command_error(format!("{failures} of {} {noun} could not be killed", outcomes.len())))
+            Err(failed!("{failures} of {} {noun} could not be killed", outcomes.len()))
         }
     }
 }
@@ -168,7 +168,7 @@ fn ensure_sessions_are_killable(
     }
     let reasons: Vec<String> =
         refused.iter().map(|(id, why)| format!("session {id} cannot be killed: {why}")).collect();
-    let error = CliError::refused_command_error(format!("{}; nothing was killed", reasons.join("; ")));
+    let error = refused!("{}; nothing was killed", reasons.join("; "));
     let has = |refusal: KillRefusal| refused.iter().any(|(_, why)| *why == refusal);
     let hint = if has(KillRefusal::Proxied) {
         "use the address of the server itself"

@@ -8,7 +8,7 @@ use clew_model::NodeUrl;
 use clew_mysql::{ConnectionRegistry, NodeConnector, ReadLimits};
 use secrecy::SecretString;
 
-use crate::error::{CliError, ResultExt};
+use crate::error::{CliError, ResultExt, refused};
 
 pub(crate) const NODE_PASSWORD_ENV_VAR: &str = "CLEW_DB_PASSWORD";
 
@@ -39,9 +39,7 @@ impl NodeConnectionArgs {
 
 /// Parses a node URL. Error messages never contain the password from the URL.
 pub(crate) fn parse_node_url(url: &str) -> Result<NodeUrl, CliError> {
-    url.parse().map_err(|error: clew_model::NodeUrlError| {
-        CliError::refused_command_error(format!("{}: {error}", redact_url_credentials(url)))
-    })
+    url.parse().map_err(|error: clew_model::NodeUrlError| refused!("{}: {error}", redact_url_credentials(url)))
 }
 
 /// Formats a URL without its password, and without the query string if all parameters have default values.

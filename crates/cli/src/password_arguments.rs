@@ -3,7 +3,7 @@
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 
-use crate::error::CliError;
+use crate::error::{CliError, refused};
 
 /// Returns an error if an argument of the command or of a subcommand is a PostgreSQL URL with a password.
 /// PostgreSQL passwords are allowed in environment variables and configuration files.
@@ -14,10 +14,8 @@ pub(crate) fn reject_postgres_url_passwords(matches: &ArgMatches) -> Result<(), 
         }
         let values = matches.try_get_raw(id.as_str()).ok().flatten().into_iter().flatten();
         if values.filter_map(|value| value.to_str()).any(is_postgres_url_with_password) {
-            return Err(CliError::refused_command_error(format!(
-                "the PostgreSQL URL in --{} contains a password, which other accounts of the machine can see in the process list",
-                id.as_str().replace('_', "-")
-            ))
+            return Err(refused!("the PostgreSQL URL in --{} contains a password, which other accounts of the machine can see in the process list",
+                id.as_str().replace('_', "-"))
             .with_suggested_fix(
                 "omit the password and set PGPASSWORD or PGPASSFILE, or set the complete URL in CLEW_METADATA_URL or in a configuration \
                  file (metadata_url = …) that only Clew's account can read. Change the exposed password",

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::command_group::CommandGroup;
 use crate::confirm::ConfirmationArgs;
-use crate::error::CliError;
+use crate::error::{CliError, refused};
 use crate::identity_directory::{IdentityDirectory, NamedPolicy};
 use crate::output::{CommandOutputFormat, merge_json_objects};
 use crate::store_args::IamDomainArgs;
@@ -187,10 +187,7 @@ async fn remove_policy(
 ) -> Result<(), CliError> {
     let policy = directory.find_policy(policy).await?;
     let PolicyRef::Custom(id) = &policy.reference else {
-        return Err(CliError::refused_command_error(format!(
-            "{} is a system policy and cannot be removed",
-            policy.name
-        )));
+        return Err(refused!("{} is a system policy and cannot be removed", policy.name));
     };
     confirmation.prompt_for_confirmation(format!("remove the policy {}", policy.name)).await?;
     directory.store.policies().remove_policy(&directory.origin, id).await?;

@@ -10,7 +10,7 @@ use clap::Subcommand;
 use clew_diagnose::ProtectedAccounts;
 
 use crate::command_group::CommandGroup;
-use crate::error::{CliError, ResultExt};
+use crate::error::{CliError, ResultExt, refused};
 use crate::output::CommandOutputFormat;
 
 pub(crate) type RuleCommandArgs = CommandGroup<RuleCommand>;
@@ -77,5 +77,5 @@ fn read_text_file(file: &Path) -> Result<String, CliError> {
 }
 
 fn input_file_error(file: &Path, message: &str) -> CliError {
-    CliError::refused_command_error(format!("{}: {message}", file.display()))
+    refused!("{}: {message}", file.display())
 }

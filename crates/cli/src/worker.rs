@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use tracing::info;
 
 use crate::daemon::{self, Daemon, listen_for_shutdown_signals, require_shared_stores};
-use crate::error::CliError;
+use crate::error::{CliError, failed};
 use crate::output;
 
 #[derive(Debug, Args)]
@@ -68,7 +68,7 @@ pub(crate) async fn run(mut arguments: WorkerArgs) -> Result<(), CliError> {
 
 async fn bind_listener(address: &str) -> Result<TcpListener, CliError> {
     let failed = |error| {
-        CliError::failed_command_error(format!("could not listen on {address}: {error}"))
+        failed!("could not listen on {address}: {error}")
             .with_suggested_fix("select another address with --listen, or omit --listen")
     };
     TcpListener::bind(address).await.map_err(failed)

@@ -5,8 +5,8 @@
 use std::path::Path;
 
 use proc_macro2::{TokenStream, TokenTree};
+use syn::Ident;
 use syn::visit::{self, Visit};
-use syn::{Ident, ImplItemConst, ItemConst, ItemEnum, ItemMod, ItemStatic, ItemStruct, ItemTrait, ItemType};
 
 struct BannedWord {
     word: &'static str,
@@ -199,71 +199,36 @@ fn contains_banned_word(words: &[String], banned: &str) -> bool {
 #[derive(Default)]
 struct DefinedNameCollector(Vec<Ident>);
 
+/// Defines visitor methods that collect the identifier of a syntax node and then visit its children.
+macro_rules! collect_identifier_of {
+    ($($method:ident: $node:ident),+ $(,)?) => {
+        $(fn $method(&mut self, node: &'ast syn::$node) {
+            self.0.extend(Option::<Ident>::from(node.ident.clone()));
+            visit::$method(self, node);
+        })+
+    };
+}
+
 impl<'ast> Visit<'ast> for DefinedNameCollector {
-    fn visit_signature(&mut self, signature: &'ast syn::Signature) {
-        self.0.push(signature.ident.clone());
-        visit::visit_signature(self, signature);
-    }
-
-    fn visit_pat_ident(&mut self, pattern: &'ast syn::PatIdent) {
-        self.0.push(pattern.ident.clone());
-        visit::visit_pat_ident(self, pattern);
-    }
-
-    fn visit_field(&mut self, field: &'ast syn::Field) {
-        self.0.extend(field.ident.clone());
-        visit::visit_field(self, field);
-    }
-
-    fn visit_variant(&mut self, variant: &'ast syn::Variant) {
-        self.0.push(variant.ident.clone());
-        visit::visit_variant(self, variant);
-    }
-
-    fn visit_item_struct(&mut self, item: &'ast ItemStruct) {
-        self.0.push(item.ident.clone());
-        visit::visit_item_struct(self, item);
-    }
-
-    fn visit_item_enum(&mut self, item: &'ast ItemEnum) {
-        self.0.push(item.ident.clone());
-        visit::visit_item_enum(self, item);
-    }
-
-    fn visit_item_trait(&mut self, item: &'ast ItemTrait) {
-        self.0.push(item.ident.clone());
-        visit::visit_item_trait(self, item);
-    }
-
-    fn visit_item_const(&mut self, item: &'ast ItemConst) {
-        self.0.push(item.ident.clone());
-        visit::visit_item_const(self, item);
-    }
-
-    fn visit_item_static(&mut self, item: &'ast ItemStatic) {
-        self.0.push(item.ident.clone());
-        visit::visit_item_static(self, item);
-    }
-
-    fn visit_item_type(&mut self, item: &'ast ItemType) {
-        self.0.push(item.ident.clone());
-        visit::visit_item_type(self, item);
+    collect_identifier_of! {
+        visit_field: Field,
+        visit_impl_item_const: ImplItemConst,
+        visit_item_const: ItemConst,
+        visit_item_enum: ItemEnum,
+        visit_item_mod: ItemMod,
+        visit_item_static: ItemStatic,
+        visit_item_struct: ItemStruct,
+        visit_item_trait: ItemTrait,
+        visit_item_type: ItemType,
+        visit_pat_ident: PatIdent,
+        visit_signature: Signature,
+        visit_variant: Variant,
     }
 
     /// The macro may define items with any of the identifiers in its arguments.
     fn visit_item_macro(&mut self, item: &'ast syn::ItemMacro) {
         self.0.extend(item.ident.clone());
         collect_identifiers(item.mac.tokens.clone(), &mut self.0);
-    }
-
-    fn visit_item_mod(&mut self, item: &'ast ItemMod) {
-        self.0.push(item.ident.clone());
-        visit::visit_item_mod(self, item);
-    }
-
-    fn visit_impl_item_const(&mut self, item: &'ast ImplItemConst) {
-        self.0.push(item.ident.clone());
-        visit::visit_impl_item_const(self, item);
     }
 }
 

@@ -1,9 +1,12 @@
 //! Runs `clew serve` and `clew worker` with temporary data and credentials.
 
+use std::fmt::Display;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
+use clew_testkit::S3Server;
 use serde::Deserialize;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -24,6 +27,9 @@ long_polls_per_principal = 0
 [http]
 connections_per_peer = 0
 ";
+
+/// Key prefix of the results on an [`S3Server`].
+pub const RESULT_OBJECT_KEY_PREFIX: &str = "clew";
 
 /// Temporary data directory, initialized with `clew init`. Dropping the value removes the directory.
 #[derive(Debug)]
@@ -89,23 +95,22 @@ pub struct ClewProcess {
 
 impl TemporaryDeployment {
     /// Creates a temporary directory and runs `clew init` in it.
-    pub async fn init(clew: &Path) -> Result<Self, DevtoolsError> {
-        Self::init_with_env_vars(clew, Vec::new()).await
-    }
-
-    /// Like [`TemporaryDeployment::init`], but sets environment variables, such as the URL of the metadata database.
-    pub async fn init_with_env_vars(
-        clew: &Path,
-        variables: Vec<(&'static str, String)>,
-    ) -> Result<Self, DevtoolsError> {
-        let directory = tempfile::Builder::new().prefix("clew-xtask-").tempdir().map_err(|cause| {
-            DevtoolsError::File { operation: "create a directory in", path: std::env::temp_dir(), cause }
-        })?;
+    /// `variables` contains environment variables of all processes, such as the URL of the metadata database.
+    pub async fn init(clew: &Path, variables: Vec<(&'static str, String)>) -> Result<Self, DevtoolsError> {
+        let directory = create_temporary_directory("clew-xtask-")?;
         let init = clew_command(clew, &variables)
             .args(["init", "--format", "json", "--data-dir"])
             .args([directory.path().join("data")]);
         let credentials = init.parse_json_output(&init.output().await?)?;
         Ok(Self { clew: clew.to_owned(), directory, variables, credentials })
+    }
+
+    /// Returns a `clew` command that uses the data directory.
+    fn command(&self, arguments: &[&str]) -> Command {
+        clew_command(&self.clew, &self.variables)
+            .args(arguments.iter().copied())
+            .args(["--data-dir"])
+            .args([self.data_dir()])
     }
 
     /// Adds an instance with one node per URL. The first node is the master.
@@ -115,58 +120,39 @@ impl TemporaryDeployment {
         urls: &[String],
         password: &str,
     ) -> Result<RegisteredInstance, DevtoolsError> {
-        let nodes = urls.iter().flat_map(|url| ["--node", url.as_str()]);
-        let add = clew_command(&self.clew, &self.variables)
-            .args(["instance", "add", "--name", name, "--format", "json", "--data-dir"])
-            .args([self.data_dir()])
-            .args(nodes)
+        let add = self
+            .command(&["instance", "add", "--name", name, "--format", "json"])
+            .args(urls.iter().flat_map(|url| ["--node", url.as_str()]))
             .env("CLEW_DB_PASSWORD", password);
         let output = add.output().await?;
         let added: RegisteredInstance = add.parse_json_output(&output)?;
         if added.nodes.len() == urls.len() {
             Ok(added)
         } else {
-            Err(DevtoolsError::UnexpectedOutput {
-                command: add.command_line(),
-                cause: "the number of nodes differs from the number of URLs".to_owned(),
-                output,
-            })
+            let cause = "the number of nodes differs from the number of URLs";
+            Err(DevtoolsError::unexpected_output(add.command_line(), cause, output))
         }
     }
 
     /// Creates a user, attaches a policy to the user, and returns an access key for the user.
     pub async fn create_user_with_access_key(&self, policy: &str) -> Result<AccessKey, DevtoolsError> {
         const READ_ONLY_USER_NAME: &str = "reader";
-        let clew = |arguments: &[&str]| {
-            Command::new(&self.clew).args(arguments.iter().copied()).args(["--data-dir"]).args([self.data_dir()])
-        };
-        clew(&["user", "create", READ_ONLY_USER_NAME]).output().await?;
-        clew(&["policy", "attach", policy, "--user", READ_ONLY_USER_NAME]).output().await?;
-        let create = clew(&["key", "create", READ_ONLY_USER_NAME, "--format", "json"]);
+        self.command(&["user", "create", READ_ONLY_USER_NAME]).output().await?;
+        self.command(&["policy", "attach", policy, "--user", READ_ONLY_USER_NAME]).output().await?;
+        let create = self.command(&["key", "create", READ_ONLY_USER_NAME, "--format", "json"]);
         create.parse_json_output(&create.output().await?)
     }
 
-    /// Starts `clew serve` with a TOML configuration on a free port.
-    pub async fn start_server(&self, configuration: &str) -> Result<ClewProcess, DevtoolsError> {
-        self.start_server_with_arguments(&[], configuration).await
-    }
-
-    /// Starts `clew serve` with additional command-line arguments.
-    pub async fn start_server_with_arguments(
-        &self,
-        arguments: &[&str],
-        configuration: &str,
-    ) -> Result<ClewProcess, DevtoolsError> {
+    /// Starts `clew serve` with additional command-line arguments and a TOML configuration on a free port.
+    pub async fn start_server(&self, arguments: &[&str], configuration: &str) -> Result<ClewProcess, DevtoolsError> {
         let arguments = [&["serve", "--listen", "127.0.0.1:0"], arguments].concat();
-        let (process, endpoint) = self.start_process("serve", &arguments, configuration, "http://").await?;
-        Ok(ClewProcess { process, endpoint })
+        self.start_process("serve", &arguments, configuration, "http://").await
     }
 
     /// Starts `clew worker` with a TOML configuration.
     /// `name` identifies the worker in calls to [`TemporaryDeployment::read_process_log`].
     pub async fn start_worker(&self, name: &str, configuration: &str) -> Result<ClewProcess, DevtoolsError> {
-        let (process, endpoint) = self.start_process(name, &["worker"], configuration, "working").await?;
-        Ok(ClewProcess { process, endpoint })
+        self.start_process(name, &["worker"], configuration, "working").await
     }
 
     /// Returns an error if the first output line does not start with `expected_prefix`.
@@ -176,26 +162,19 @@ impl TemporaryDeployment {
         arguments: &[&str],
         configuration: &str,
         expected_prefix: &str,
-    ) -> Result<(Child, String), DevtoolsError> {
+    ) -> Result<ClewProcess, DevtoolsError> {
         let path = |kind: &str| self.directory.path().join(format!("{name}.{kind}"));
-        let failed = |operation, path| move |cause| DevtoolsError::File { operation, path, cause };
         let (config, log) = (path("toml"), path("log"));
-        std::fs::write(&config, configuration).map_err(failed("write", config.clone()))?;
-        let file = File::create(&log).map_err(failed("create", log.clone()))?;
-        let start = clew_command(&self.clew, &self.variables)
-            .args(arguments.iter().copied())
-            .args(["--data-dir"])
-            .args([self.data_dir()])
-            .args(["--config"])
-            .args([config]);
+        std::fs::write(&config, configuration).map_err(DevtoolsError::file("write", &config))?;
+        let file = File::create(&log).map_err(DevtoolsError::file("create", &log))?;
+        let start = self.command(arguments).args(["--config"]).args([config]);
         let mut process = start.start(file)?;
         match read_first_output_line(&mut process).await {
-            Some(line) if line.starts_with(expected_prefix) => Ok((process, line)),
-            first_line => Err(DevtoolsError::UnexpectedOutput {
-                command: start.command_line(),
-                cause: format!("its first line is {first_line:?}"),
-                output: self.read_process_log(name),
-            }),
+            Some(endpoint) if endpoint.starts_with(expected_prefix) => Ok(ClewProcess { process, endpoint }),
+            first_line => {
+                let cause = format!("its first line is {first_line:?}");
+                Err(DevtoolsError::unexpected_output(start.command_line(), cause, self.read_process_log(name)))
+            }
         }
     }
 
@@ -244,8 +223,35 @@ impl TemporaryDeployment {
     }
 }
 
+/// Ignores `CLEW_CONFIG`, because commands such as `init` accept fewer settings than servers and workers.
 fn clew_command(clew: &Path, variables: &[(&'static str, String)]) -> Command {
-    variables.iter().fold(Command::new(clew), |command, (name, value)| command.env(*name, value))
+    let command = Command::new(clew).env_remove("CLEW_CONFIG");
+    variables.iter().fold(command, |command, (name, value)| command.env(*name, value))
+}
+
+/// Creates a temporary directory whose name starts with `prefix`.
+pub fn create_temporary_directory(prefix: &str) -> Result<TempDir, DevtoolsError> {
+    let created = tempfile::Builder::new().prefix(prefix).tempdir();
+    created.map_err(DevtoolsError::file("create a directory in", std::env::temp_dir()))
+}
+
+/// Parses an id in the output of a `clew` command.
+pub fn parse_id<T: FromStr<Err: Display>>(id: &str) -> Result<T, DevtoolsError> {
+    id.parse().map_err(|cause| DevtoolsError::unexpected_output("clew", cause, id))
+}
+
+/// Returns environment variables with which Clew stores its metadata in PostgreSQL and its results on an [`S3Server`].
+#[must_use]
+pub fn storage_environment_variables(metadata_url: String, s3_endpoint: String) -> Vec<(&'static str, String)> {
+    let (key, secret) = S3Server::ADMIN_CREDENTIALS;
+    vec![
+        ("CLEW_METADATA_URL", metadata_url),
+        ("CLEW_RESULTS", format!("s3://{}/{RESULT_OBJECT_KEY_PREFIX}", S3Server::BUCKET_NAME)),
+        ("AWS_ENDPOINT_URL", s3_endpoint),
+        ("AWS_REGION", "us-east-1".to_owned()),
+        ("AWS_ACCESS_KEY_ID", key.to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", secret.to_owned()),
+    ]
 }
 
 impl ClewProcess {
@@ -261,17 +267,13 @@ impl ClewProcess {
 
     /// Sends SIGTERM and waits until the process exits.
     pub async fn stop(mut self) -> Result<(), DevtoolsError> {
-        const CLEW_PROGRAM_NAME: &str = "clew";
+        let (command, limit) = ("clew".to_owned(), STARTUP_OR_SHUTDOWN_TIMEOUT);
         processes::send_sigterm(&self.process);
-        match tokio::time::timeout(STARTUP_OR_SHUTDOWN_TIMEOUT, self.process.wait()).await {
+        match tokio::time::timeout(limit, self.process.wait()).await {
             Ok(Ok(status)) if status.success() => Ok(()),
-            Ok(Ok(status)) => Err(DevtoolsError::Failed { command: CLEW_PROGRAM_NAME.to_owned(), status }),
-            Ok(Err(cause)) => Err(DevtoolsError::Start { command: CLEW_PROGRAM_NAME.to_owned(), cause }),
-            Err(_) => Err(DevtoolsError::Timeout {
-                command: CLEW_PROGRAM_NAME.to_owned(),
-                limit: STARTUP_OR_SHUTDOWN_TIMEOUT,
-                output: "stopping".to_owned(),
-            }),
+            Ok(Ok(status)) => Err(DevtoolsError::Failed { command, status }),
+            Ok(Err(cause)) => Err(DevtoolsError::Start { command, cause }),
+            Err(_) => Err(DevtoolsError::Timeout { command, limit, output: "stopping".to_owned() }),
         }
     }
 }

@@ -75,13 +75,14 @@ impl Command {
     /// Runs the program in the foreground. Returns an error if the exit status is nonzero.
     pub async fn run(&self) -> Result<(), DevtoolsError> {
         let status = self.to_tokio_command().status().await.map_err(|cause| self.program_start_error(cause))?;
-        if status.success() { Ok(()) } else { Err(DevtoolsError::Failed { command: self.command_line(), status }) }
+        self.ensure_success(status)
     }
 
     /// Runs the program with the timeout `limit` and shows the latest output line next to the spinner of `step`.
     /// If the program fails, the error contains the last output lines of the program.
     pub async fn run_with_progress(&self, step: &Step, limit: Duration) -> Result<(), DevtoolsError> {
-        let mut child = self.spawn_with_piped_output()?;
+        let spawned = self.to_tokio_command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let mut child = spawned.map_err(|cause| self.program_start_error(cause))?;
         let mut tail = OutputTail::default();
         let result = tokio::time::timeout(limit, read_output_until_exit(&mut child, step, &mut tail)).await;
         step.set_spinner_text("");
@@ -121,30 +122,20 @@ impl Command {
         let child =
             self.to_tokio_command().stdout(Stdio::piped()).spawn().map_err(|cause| self.program_start_error(cause))?;
         let output = child.wait_with_output().await.map_err(|cause| self.program_start_error(cause))?;
-        if output.status.success() {
-            Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-        } else {
-            Err(DevtoolsError::Failed { command: self.command_line(), status: output.status })
-        }
+        self.ensure_success(output.status)?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     /// Runs the program with its stdout redirected to a file, and returns the run time.
     pub async fn measure_run_time(&self, output: &Path) -> Result<Duration, DevtoolsError> {
-        let file = File::create(output).map_err(|cause| DevtoolsError::File {
-            operation: "create",
-            path: output.to_owned(),
-            cause,
-        })?;
+        let file = File::create(output).map_err(DevtoolsError::file("create", output))?;
         let mut command = self.to_tokio_command();
         command.stdout(file);
         let start = Instant::now();
         let status = command.status().await.map_err(|cause| self.program_start_error(cause))?;
         let duration = start.elapsed();
-        if status.success() {
-            Ok(duration)
-        } else {
-            Err(DevtoolsError::Failed { command: self.command_line(), status })
-        }
+        self.ensure_success(status)?;
+        Ok(duration)
     }
 
     /// Runs the program and returns its stdout and its peak memory use in KiB.
@@ -160,21 +151,14 @@ impl Command {
             }
         }
         let status = child.wait().await.map_err(failed)?;
-        if status.success() {
-            Ok((output, peak))
-        } else {
-            Err(DevtoolsError::Failed { command: self.command_line(), status })
-        }
+        self.ensure_success(status)?;
+        Ok((output, peak))
     }
 
     /// Parses the command output as JSON.
     pub fn parse_json_output<T: DeserializeOwned>(&self, output: &str) -> Result<T, DevtoolsError> {
-        serde_json::from_str(output).map_err(|cause| DevtoolsError::UnexpectedOutput {
-            command: self.command_line(),
-            cause: cause.to_string(),
-            // The output may contain secrets.
-            output: String::new(),
-        })
+        // The error does not contain the output, because the output may contain secrets.
+        serde_json::from_str(output).map_err(|cause| DevtoolsError::unexpected_output(self.command_line(), cause, ""))
     }
 
     /// Runs the program and returns its stdout, or `None` if the program fails. Discards stderr.
@@ -196,12 +180,8 @@ impl Command {
         command.spawn().map_err(|cause| self.program_start_error(cause))
     }
 
-    fn spawn_with_piped_output(&self) -> Result<Child, DevtoolsError> {
-        self.to_tokio_command()
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|cause| self.program_start_error(cause))
+    fn ensure_success(&self, status: ExitStatus) -> Result<(), DevtoolsError> {
+        if status.success() { Ok(()) } else { Err(DevtoolsError::Failed { command: self.command_line(), status }) }
     }
 
     fn to_tokio_command(&self) -> tokio::process::Command {

@@ -1,5 +1,6 @@
 //! Error type of the development tasks.
 
+use std::fmt::Display;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -125,4 +126,22 @@ pub enum DevtoolsError {
         /// Name of the cargo target.
         name: String,
     },
+}
+
+impl DevtoolsError {
+    /// Returns a function that creates the error of a failed file operation from its cause.
+    pub fn file(operation: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |cause| Self::File { operation, path, cause }
+    }
+
+    /// Returns a function that creates the error of a failed SQL statement from its cause.
+    pub fn database(operation: &'static str) -> impl Fn(mysql_async::Error) -> Self + Copy {
+        move |cause| Self::Database { operation, cause }
+    }
+
+    /// Creates the error of a program whose output is not in the expected format.
+    pub fn unexpected_output(command: impl Into<String>, cause: impl Display, output: impl Into<String>) -> Self {
+        Self::UnexpectedOutput { command: command.into(), cause: cause.to_string(), output: output.into() }
+    }
 }

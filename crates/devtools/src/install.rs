@@ -16,25 +16,16 @@ const INSTALL_STEP_TIMEOUT: Duration = Duration::from_mins(15);
 
 /// Installs MariaDB for the demo.
 pub async fn install_demo_prerequisites() -> Result<(), DevtoolsError> {
-    let missing = find_missing_packages(&test_tools::MARIADB_DEBIAN_PACKAGES);
-    if !missing.is_empty() && !is_running_as_root() {
-        return Err(root_required_error(&missing, None));
-    }
-    install_debian_packages(&missing).await
+    install_missing_packages(&test_tools::MARIADB_DEBIAN_PACKAGES, None).await
 }
 
 /// Installs all servers and client programs that tests require.
 pub async fn install_test_prerequisites() -> Result<(), DevtoolsError> {
     // Only one task installs packages at a time.
     let _lock = test_tools::acquire_downloads_dir_lock()?;
-    let missing = find_missing_packages(
-        &[&test_tools::MARIADB_DEBIAN_PACKAGES[..], &test_tools::TEST_DEBIAN_PACKAGES[..]].concat(),
-    );
+    let packages = [&test_tools::MARIADB_DEBIAN_PACKAGES[..], &test_tools::TEST_DEBIAN_PACKAGES[..]].concat();
     let mysql_to_fetch = MysqlPackages::find_pending_download();
-    if (!missing.is_empty() || mysql_to_fetch.is_some()) && !is_running_as_root() {
-        return Err(root_required_error(&missing, mysql_to_fetch.as_ref()));
-    }
-    install_debian_packages(&missing).await?;
+    install_missing_packages(&packages, mysql_to_fetch.as_ref()).await?;
     if let Some(packages) = mysql_to_fetch {
         packages.download_packages().await?;
     }
@@ -48,15 +39,7 @@ pub async fn install_test_prerequisites() -> Result<(), DevtoolsError> {
 pub async fn install_bench_prerequisites() -> Result<(), DevtoolsError> {
     install_test_prerequisites().await?;
     let _lock = test_tools::acquire_downloads_dir_lock()?;
-    let missing = find_missing_packages(&test_tools::BENCH_DEBIAN_PACKAGES);
-    if !missing.is_empty() && !is_running_as_root() {
-        return Err(root_required_error(&missing, None));
-    }
-    install_debian_packages(&missing).await
-}
-
-fn find_missing_packages(packages: &[test_tools::DebianPackage]) -> Vec<&'static str> {
-    packages.iter().filter(|package| !package.is_installed()).map(|package| package.name).collect()
+    install_missing_packages(&test_tools::BENCH_DEBIAN_PACKAGES, None).await
 }
 
 fn root_required_error(packages: &[&str], mysql: Option<&MysqlPackages>) -> DevtoolsError {
@@ -74,7 +57,17 @@ fn root_required_error(packages: &[&str], mysql: Option<&MysqlPackages>) -> Devt
     DevtoolsError::RootRequired { missing, command: commands.join(" && ") }
 }
 
-async fn install_debian_packages(missing: &[&'static str]) -> Result<(), DevtoolsError> {
+/// Installs the packages that are not installed. `mysql` contains the MySQL packages that the caller will download.
+/// Returns an error if root is required to install or download packages and this process does not run as root.
+async fn install_missing_packages(
+    packages: &[test_tools::DebianPackage],
+    mysql: Option<&MysqlPackages>,
+) -> Result<(), DevtoolsError> {
+    let missing = packages.iter().filter(|package| !package.is_installed());
+    let missing: Vec<&str> = missing.map(|package| package.name).collect();
+    if (!missing.is_empty() || mysql.is_some()) && !is_running_as_root() {
+        return Err(root_required_error(&missing, mysql));
+    }
     if missing.is_empty() {
         return Ok(());
     }
@@ -198,19 +191,13 @@ async fn unpack_packages(packages: &[PathBuf], root: &Path, step: &Step) -> Resu
             .run_with_progress(step, INSTALL_STEP_TIMEOUT)
             .await?;
     }
-    fs::rename(&unpacked, root).map_err(|cause| DevtoolsError::File { operation: "rename", path: unpacked, cause })
+    fs::rename(&unpacked, root).map_err(DevtoolsError::file("rename", unpacked))
 }
 
 fn list_deb_files(directory: &Path) -> Result<Vec<PathBuf>, DevtoolsError> {
-    let failed = |cause| DevtoolsError::File { operation: "read", path: directory.to_owned(), cause };
-    let mut packages = Vec::new();
-    for entry in fs::read_dir(directory).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        if path.extension().is_some_and(|extension| extension == "deb") {
-            packages.push(path);
-        }
-    }
-    Ok(packages)
+    let entries = fs::read_dir(directory).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let paths = entries.map_err(DevtoolsError::file("read", directory))?.into_iter().map(|entry| entry.path());
+    Ok(paths.filter(|path| path.extension().is_some_and(|extension| extension == "deb")).collect())
 }
 
 async fn install_python_clients() -> Result<(), DevtoolsError> {
@@ -247,17 +234,13 @@ async fn install_python_clients() -> Result<(), DevtoolsError> {
 
 fn create_empty_dir(directory: &Path) -> Result<(), DevtoolsError> {
     remove_dir_if_exists(directory)?;
-    fs::create_dir_all(directory).map_err(|cause| DevtoolsError::File {
-        operation: "create",
-        path: directory.to_owned(),
-        cause,
-    })
+    fs::create_dir_all(directory).map_err(DevtoolsError::file("create", directory))
 }
 
 fn remove_dir_if_exists(directory: &Path) -> Result<(), DevtoolsError> {
     match fs::remove_dir_all(directory) {
         Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
-            Err(DevtoolsError::File { operation: "remove", path: directory.to_owned(), cause })
+            Err(DevtoolsError::file("remove", directory)(cause))
         }
         _ => Ok(()),
     }

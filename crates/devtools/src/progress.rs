@@ -58,7 +58,7 @@ impl Step {
             return;
         }
         self.bar.finish_and_clear();
-        let style = if is_color_enabled() { Style::new().fg_color(Some(color.into())).bold() } else { Style::new() };
+        let style = bold_style(Some(color));
         let duration = format_seconds(self.started.elapsed());
         print_line(&format!("{style}{mark}{style:#}  {}{suffix} ({duration})", self.name));
     }
@@ -93,14 +93,13 @@ pub fn print_line(text: &str) {
 
 /// Prints a bold heading to stderr.
 pub fn print_heading(text: &str) {
-    let style = if is_color_enabled() { Style::new().bold() } else { Style::new() };
+    let style = bold_style(None);
     print_line(&format!("\n{style}{text}{style:#}"));
 }
 
 /// Prints an error message to stderr.
 pub fn print_error(error: &impl Display) {
-    let style =
-        if is_color_enabled() { Style::new().fg_color(Some(AnsiColor::Red.into())).bold() } else { Style::new() };
+    let style = bold_style(Some(AnsiColor::Red));
     print_line(&format!("{style}error{style:#}: {error}"));
 }
 
@@ -108,8 +107,10 @@ fn stderr_is_terminal() -> bool {
     std::io::stderr().is_terminal()
 }
 
-fn is_color_enabled() -> bool {
-    stderr_is_terminal() && std::env::var_os("NO_COLOR").is_none()
+/// Returns a style without effect if colors are disabled.
+fn bold_style(color: Option<AnsiColor>) -> Style {
+    let is_color_enabled = stderr_is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    if is_color_enabled { Style::new().fg_color(color.map(Into::into)).bold() } else { Style::new() }
 }
 
 #[cfg(test)]

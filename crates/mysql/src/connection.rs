@@ -232,7 +232,7 @@ async fn catch_panic<T>(node: &NodeUrl, operation: impl Future<Output = Result<T
 mod tests {
     use super::*;
     use crate::read_limits::{ReadLimits, ReadSizeLimits};
-    use clew_testkit::{DatabaseServer, DatabaseServerOptions, Flavor, StatementHoldingProxy};
+    use clew_testkit::{DatabaseServer, DatabaseServerOptions, Flavor, RewritingProxy};
 
     const READ_TIMEOUT: Duration = Duration::from_secs(40);
 
@@ -284,19 +284,19 @@ mod tests {
     async fn permit_of_an_abandoned_statement_is_released_once_the_server_has_ended_it() {
         for flavor in Flavor::ALL {
             let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
-            let gate = StatementHoldingProxy::start(&server, "KILL ").await.unwrap();
-            let (node, connector): (NodeUrl, _) = (gate.url().parse().unwrap(), connector());
+            let gate = RewritingProxy::start_with_held_statement(&server, "KILL ").await.unwrap();
+            let (node, connector): (NodeUrl, _) = (gate.url("root").parse().unwrap(), connector());
             let mut connection = Connection::open(&node, &connector).await.unwrap();
             let (address, id) = (connection.address.clone(), connection.id);
             let running =
                 timeout(Duration::from_millis(300), connection.query_all_rows::<u64>("SELECT SLEEP(600)")).await;
             assert!(running.is_err(), "{flavor}: {running:?}");
             drop(connection);
-            gate.wait_until_statement_is_held().await;
+            gate.wait_until_packet_is_held().await;
             let permits = &connector.registry.permits;
             let permit = permits.acquire(&address, ConnectionPurpose::Reading, READ_TIMEOUT).now_or_never();
             assert!(permit.is_none(), "{flavor}");
-            gate.release_held_statement();
+            gate.release_held_packets();
             let mut next = Connection::open(&node, &connector).await.unwrap();
             let listed =
                 format!("SELECT id FROM information_schema.processlist WHERE id = {id} AND command <> 'Killed'");

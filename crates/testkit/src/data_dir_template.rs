@@ -12,7 +12,7 @@ pub(crate) fn copy_data_dir_template(flavor: Flavor, to: &Path) -> Result<(), Se
     // If this file is missing, MySQL generates a new server UUID. Replication requires unique UUIDs.
     match std::fs::remove_file(to.join("auto.cnf")) {
         Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-            Err(ServerError::Io { operation: "copy a data directory", source })
+            Err(ServerError::io("copy a data directory")(source))
         }
         _ => Ok(()),
     }
@@ -39,10 +39,9 @@ pub(crate) fn get_or_create_data_dir_template(
     let unfinished = template.with_extension("unfinished");
     let prepared = std::fs::create_dir_all(template.parent().unwrap_or(&template))
         .and_then(|()| if unfinished.exists() { std::fs::remove_dir_all(&unfinished) } else { Ok(()) });
-    prepared.map_err(|source| ServerError::Io { operation: "create a template data directory", source })?;
+    prepared.map_err(ServerError::io("create a template data directory"))?;
     initialize(&unfinished)?;
-    std::fs::rename(&unfinished, &template)
-        .map_err(|source| ServerError::Io { operation: "create a template data directory", source })?;
+    std::fs::rename(&unfinished, &template).map_err(ServerError::io("create a template data directory"))?;
     Ok(template)
 }
 
@@ -80,7 +79,7 @@ fn initialize_data_dir(flavor: Flavor, data_dir: &Path) -> Result<(), ServerErro
 }
 
 pub(crate) fn run_command(command: &mut Command, operation: &'static str) -> Result<(), ServerError> {
-    let output = command.stdin(Stdio::null()).output().map_err(|source| ServerError::Io { operation, source })?;
+    let output = command.stdin(Stdio::null()).output().map_err(ServerError::io(operation))?;
     if output.status.success() {
         return Ok(());
     }

@@ -1,9 +1,7 @@
 //! Private MariaDB and MySQL servers.
 
 use std::ffi::OsString;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 use std::{fs, io};
 
@@ -14,7 +12,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::data_dir_template;
 use crate::flavor::Flavor;
-use crate::process::Process;
+use crate::process::{Process, START_TIMEOUT, find_free_port, start_with_retries};
 use crate::server_clock::ServerClock;
 use crate::server_error::ServerError;
 
@@ -41,22 +39,18 @@ pub struct DatabaseServer {
     port: u16,
     folder: TempDir,
     options: DatabaseServerOptions,
-    environment: Vec<(String, OsString)>,
+    environment: Vec<(&'static str, OsString)>,
 }
 
-/// Timeout for the startup of a server. Startup can be slow on a busy machine.
-pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(90);
 /// Delay after which a server has usually removed a closed connection from its process list.
 const CLOSED_CONNECTION_REMOVAL_DELAY: Duration = Duration::from_millis(200);
-/// Each start attempt uses a new port, because another process may have bound the port of the previous attempt.
-pub(crate) const MAX_START_ATTEMPTS: usize = 3;
 
 impl DatabaseServer {
     /// Starts a database server and waits until it accepts connections.
     /// The kernel kills the server process when the thread that called this function exits.
     /// Do not call this function on a short-lived thread, such as a thread of tokio's blocking pool.
     pub async fn start(flavor: Flavor, options: &DatabaseServerOptions) -> Result<Self, ServerError> {
-        Self::start_with_environment(flavor, options, &[]).await
+        start_with_retries(|| Self::try_start(flavor, options, &[])).await
     }
 
     /// Starts a server that uses a settable clock. The clock must outlive the server.
@@ -65,38 +59,23 @@ impl DatabaseServer {
         options: &DatabaseServerOptions,
         clock: &ServerClock,
     ) -> Result<Self, ServerError> {
-        Self::start_with_environment(flavor, options, &clock.environment_variables()?).await
-    }
-
-    async fn start_with_environment(
-        flavor: Flavor,
-        options: &DatabaseServerOptions,
-        environment: &[(&str, OsString)],
-    ) -> Result<Self, ServerError> {
-        let mut last = None;
-        for _ in 0..MAX_START_ATTEMPTS {
-            match Self::try_start(flavor, options, environment).await {
-                Err(error @ ServerError::Failed { .. }) => last = Some(error),
-                started => return started,
-            }
-        }
-        Err(last.unwrap_or(ServerError::Failed { operation: "start a server", log: String::new() }))
+        let environment = clock.environment_variables()?;
+        start_with_retries(|| Self::try_start(flavor, options, &environment)).await
     }
 
     async fn try_start(
         flavor: Flavor,
         options: &DatabaseServerOptions,
-        environment: &[(&str, OsString)],
+        environment: &[(&'static str, OsString)],
     ) -> Result<Self, ServerError> {
-        let io = |operation| move |source| ServerError::Io { operation, source };
-        let folder = tempfile::tempdir().map_err(io("create a directory"))?;
+        let folder = tempfile::tempdir().map_err(ServerError::io("create a directory"))?;
         data_dir_template::copy_data_dir_template(flavor, &folder.path().join("data"))?;
         let init = folder.path().join("init.sql");
-        fs::write(&init, CREATE_ROOT_ACCOUNT_SQL).map_err(io("write a file"))?;
-        let port = find_free_port().map_err(io("find a free port"))?;
+        fs::write(&init, CREATE_ROOT_ACCOUNT_SQL).map_err(ServerError::io("write a file"))?;
+        let port = find_free_port()?;
         let process = spawn_server(flavor, folder.path(), port, options, environment)?;
-        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-        let mut server = Self { flavor, process, port, folder, options: options.clone(), environment };
+        let (options, environment) = (options.clone(), environment.to_owned());
+        let mut server = Self { flavor, process, port, folder, options, environment };
         server.wait_until_ready().await?;
         Ok(server)
     }
@@ -104,27 +83,17 @@ impl DatabaseServer {
     /// Restarts a killed server with the same port and data, and waits until it accepts connections.
     /// A restart resets the connection ids and preserves committed transactions.
     pub async fn restart(&mut self) -> Result<(), ServerError> {
-        self.process.kill().map_err(|source| ServerError::Io { operation: "stop a server", source })?;
-        let environment: Vec<_> = self.environment.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
-        self.process = spawn_server(self.flavor, self.folder.path(), self.port, &self.options, &environment)?;
+        self.process.kill().map_err(ServerError::io("stop a server"))?;
+        self.process = spawn_server(self.flavor, self.folder.path(), self.port, &self.options, &self.environment)?;
         self.wait_until_ready().await
     }
 
     async fn wait_until_ready(&mut self) -> Result<(), ServerError> {
-        let start = Instant::now();
-        loop {
-            if self.is_ready().await.is_ok_and(|is_ready| is_ready) {
-                return Ok(());
-            }
-            let ended = self
-                .process
-                .has_exited()
-                .map_err(|source| ServerError::Io { operation: "check the state of a server process", source })?;
-            if ended || start.elapsed() > START_TIMEOUT {
-                return Err(ServerError::Failed { operation: "start a server", log: self.read_error_log() });
-            }
-            sleep(Duration::from_millis(50)).await;
+        let deadline = Instant::now() + START_TIMEOUT;
+        while !self.is_ready().await.is_ok_and(|is_ready| is_ready) {
+            self.process.wait_for_next_probe(deadline, "start a server").await?;
         }
+        Ok(())
     }
 
     /// Returns true if the server that listens on the port uses this server's data directory.
@@ -175,8 +144,7 @@ impl DatabaseServer {
     /// Returns the content of the error log.
     #[must_use]
     pub fn read_error_log(&self) -> String {
-        fs::read(self.folder.path().join("log"))
-            .map_or_else(|_| String::new(), |log| String::from_utf8_lossy(&log).into_owned())
+        self.process.read_log()
     }
 
     /// Opens a connection as root.
@@ -250,10 +218,8 @@ fn spawn_server(
     folder: &Path,
     port: u16,
     options: &DatabaseServerOptions,
-    environment: &[(&str, OsString)],
+    environment: &[(&'static str, OsString)],
 ) -> Result<Process, ServerError> {
-    let io = |operation| move |source| ServerError::Io { operation, source };
-    let log = fs::File::options().create(true).append(true).open(folder.join("log")).map_err(io("write a file"))?;
     let mut command = flavor.build_server_command()?;
     let path = |name: &str| folder.join(name).display().to_string();
     command
@@ -275,13 +241,7 @@ fn spawn_server(
         })
         .args(&options.arguments)
         .envs(environment.iter().map(|(name, value)| (name, value)));
-    let process = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(log)
-        .spawn()
-        .map_err(io("start setpriv (Debian package util-linux)"))?;
-    Ok(Process::new(process))
+    Process::spawn(&mut command, folder)
 }
 
 /// The account `root` needs no password, because the server listens only on the loopback interface.
@@ -298,18 +258,3 @@ const COMMON_SERVER_ARGUMENTS: [&str; 7] = [
     "--innodb-doublewrite=OFF",
     "--back-log=4096",
 ];
-
-/// Returns a port that is free on both 127.0.0.1 and `::1`.
-pub(crate) fn find_free_port() -> io::Result<u16> {
-    let mut reserved = Vec::new();
-    loop {
-        let first = TcpListener::bind("127.0.0.1:0")?;
-        let port = first.local_addr()?.port();
-        match TcpListener::bind(("::1", port)) {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse && reserved.len() < MAX_START_ATTEMPTS => {
-                reserved.push(first);
-            }
-            second => return second.map(|_| port),
-        }
-    }
-}

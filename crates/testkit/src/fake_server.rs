@@ -9,18 +9,18 @@ pub(crate) mod packets;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt, BufWriter};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::io::{AsyncWriteExt, BufWriter};
+use tokio::net::TcpStream;
 use tokio::time::sleep;
 
 pub(crate) use connection_counter::ConnectionCounter;
 use connection_counter::OpenConnectionGuard;
 
-use crate::mysql_packets::{read_packet, write_packet};
+use crate::mysql_packets::{read_packet, wait_for_disconnect, write_packet};
+use crate::tcp_service::TcpService;
 
 /// Fault that a [`FakeServer`] injects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,10 +71,9 @@ impl Default for FakeServerOptions {
 /// Running fake MySQL server. Dropping it stops the server.
 #[derive(Debug)]
 pub struct FakeServer {
-    address: SocketAddr,
+    service: TcpService,
     kills: Arc<AtomicU64>,
     connections: Arc<ConnectionCounter>,
-    accepting: JoinHandle<()>,
 }
 
 impl FakeServer {
@@ -94,71 +93,61 @@ impl FakeServer {
         statement_bytes: usize,
         fleet_counter: Arc<ConnectionCounter>,
     ) -> io::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let address = listener.local_addr()?;
         let kills = Arc::new(AtomicU64::new(0));
         let kill_counter = kills.clone();
         let connections = Arc::<ConnectionCounter>::default();
         let counters = [connections.clone(), fleet_counter];
-        let accepting = tokio::spawn(async move {
-            let mut sessions = JoinSet::new();
-            // Connection ids must not overlap with the session ids in the process list.
-            let mut id = 4_000_000_000;
-            while let Ok((stream, _)) = listener.accept().await {
-                let open = OpenConnectionGuard::new(counters.clone());
-                let stream = BufWriter::with_capacity(WRITE_BUFFER_SIZE, stream);
-                let kills = kill_counter.clone();
-                let user = Vec::new();
-                sessions.spawn(
-                    FakeSession { stream, id, user, options, statement_bytes, kills, open_guard: open }.serve_client(),
-                );
-                id += 1;
-                while sessions.try_join_next().is_some() {}
-            }
+        // Connection ids must not overlap with the session ids in the process list.
+        let mut ids = 4_000_000_000..;
+        let service = TcpService::start(move |stream| {
+            let session = FakeSession {
+                stream: BufWriter::with_capacity(WRITE_BUFFER_SIZE, stream),
+                id: ids.next().unwrap_or_default(),
+                user: Vec::new(),
+                options,
+                statement_bytes,
+                kills: kill_counter.clone(),
+                open_guard: OpenConnectionGuard::new(counters.clone()),
+            };
+            session.serve_client()
         });
-        Ok(Self { address, kills, connections, accepting })
+        Ok(Self { service: service.await?, kills, connections })
     }
 
     /// Returns the address of the server.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.service.address
     }
 
     /// Returns the URL of the server, which accepts any account name and password.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("mysql://{ACCOUNT_NAME}:secret@{}/?tls=off", self.address)
+        format!("mysql://{ACCOUNT_NAME}:secret@{}/?tls=off", self.service.address)
     }
 
     /// Returns the number of `KILL` statements that the server has received.
     #[must_use]
     pub fn received_kill_statement_count(&self) -> u64 {
-        self.kills.load(Ordering::SeqCst)
+        self.kills.load(SeqCst)
     }
 
     /// Returns the number of open connections.
     #[must_use]
     pub fn current_connection_count(&self) -> u64 {
-        self.connections.current_connection_count()
+        self.connections.open.load(SeqCst)
     }
 
     /// Returns the maximum number of connections that were open at the same time.
     #[must_use]
     pub fn peak_connection_count(&self) -> u64 {
-        self.connections.peak_connection_count()
+        self.connections.max_open.load(SeqCst)
     }
 
     /// Returns the number of accepted connections.
     #[must_use]
     pub fn accepted_connection_count(&self) -> u64 {
-        self.connections.accepted_connection_count()
-    }
-}
-
-impl Drop for FakeServer {
-    fn drop(&mut self) {
-        self.accepting.abort();
+        self.connections.accepted.load(SeqCst)
     }
 }
 
@@ -181,12 +170,12 @@ struct FakeSession {
 impl FakeSession {
     async fn serve_client(mut self) -> io::Result<()> {
         match self.options.fault {
-            Fault::NoGreeting => return self.wait_for_disconnect().await,
+            Fault::NoGreeting => return wait_for_disconnect(self.stream.get_mut()).await,
             Fault::CloseOnConnect => return Ok(()),
             Fault::RawGreeting(bytes) => {
                 self.stream.write_all(bytes).await?;
                 self.stream.flush().await?;
-                return self.wait_for_disconnect().await;
+                return wait_for_disconnect(self.stream.get_mut()).await;
             }
             Fault::TooManyConnections => {
                 self.send_packet(0, &packets::encode_error_packet(1040, "Too many connections")).await?;
@@ -240,7 +229,7 @@ impl FakeSession {
         } else if self.options.fault == Fault::EmptyRows && !statement.starts_with("SET") {
             self.send_rows(1, [row(&[""])].into_iter()).await
         } else if statement.starts_with("KILL") {
-            self.kills.fetch_add(1, Ordering::SeqCst);
+            self.kills.fetch_add(1, SeqCst);
             self.send_packet(1, &packets::OK_PACKET).await
         } else if statement.starts_with("SET") {
             self.send_packet(1, &packets::OK_PACKET).await
@@ -282,34 +271,18 @@ impl FakeSession {
         self.options.sessions.min(10_000)
     }
 
-    async fn send_rows(&mut self, columns: u8, rows: impl Iterator<Item = Vec<u8>>) -> io::Result<()> {
-        let mut number = self.send_column_definitions(columns).await?;
-        for row in rows {
-            self.send_packet(number, &row).await?;
-            number = number.wrapping_add(1);
-        }
-        self.send_packet(number, &packets::EOF_PACKET).await
-    }
-
-    async fn send_column_definitions(&mut self, columns: u8) -> io::Result<u8> {
-        self.send_packet(1, &[columns]).await?;
-        let mut number = 2;
-        for column in 0..columns {
-            self.send_packet(number, &packets::encode_column_definition(&format!("c{column}"))).await?;
-            number += 1;
-        }
-        self.send_packet(number, &packets::EOF_PACKET).await?;
-        Ok(number + 1)
+    async fn send_rows(&mut self, columns: usize, rows: impl Iterator<Item = Vec<u8>>) -> io::Result<()> {
+        packets::send_result_set(&mut self.stream, columns, rows).await
     }
 
     /// The last row of the process list is the client's own session.
     async fn send_process_list(&mut self, statement: &str) -> io::Result<()> {
-        let mut number = self.send_column_definitions(8).await?;
+        let mut number = packets::send_column_definitions(&mut self.stream, 8).await?;
         for id in 1..=self.options.sessions {
             match self.options.fault {
                 Fault::StallAfter(sessions) if id > sessions => {
                     self.stream.flush().await?;
-                    return self.wait_for_disconnect().await;
+                    return wait_for_disconnect(self.stream.get_mut()).await;
                 }
                 Fault::CloseAfter(sessions) if id > sessions => {
                     self.stream.flush().await?;
@@ -318,7 +291,7 @@ impl FakeSession {
                 Fault::InvalidPacketAfter(sessions) if id > sessions => {
                     self.send_packet(number.wrapping_add(77), b"\x09nonsense").await?;
                     self.stream.flush().await?;
-                    return self.wait_for_disconnect().await;
+                    return wait_for_disconnect(self.stream.get_mut()).await;
                 }
                 Fault::DelayPerRow(pause) => {
                     self.stream.flush().await?;
@@ -334,12 +307,6 @@ impl FakeSession {
         let activity = [None, Some(&b"Query"[..]), Some(b"0"), Some(b"init"), Some(statement.as_bytes())];
         self.send_packet(number, &packets::encode_row(&[identity.as_slice(), &activity].concat())).await?;
         self.send_packet(number.wrapping_add(1), &packets::EOF_PACKET).await
-    }
-
-    async fn wait_for_disconnect(&mut self) -> io::Result<()> {
-        let mut ignored = [0; 1024];
-        while self.stream.get_mut().read(&mut ignored).await? > 0 {}
-        Ok(())
     }
 
     async fn send_packet(&mut self, number: u8, payload: &[u8]) -> io::Result<()> {

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
 
 use crate::fake_server::{ConnectionCounter, FakeServer, FakeServerOptions};
 use crate::idle_sessions::raise_open_file_limit;
@@ -35,25 +36,25 @@ impl FakeServerFleet {
     /// Returns the number of open connections across all servers.
     #[must_use]
     pub fn current_connection_count(&self) -> u64 {
-        self.connections.current_connection_count()
+        self.connections.open.load(SeqCst)
     }
 
     /// Returns the peak number of concurrent connections across all servers.
     #[must_use]
     pub fn peak_connection_count(&self) -> u64 {
-        self.connections.peak_connection_count()
+        self.connections.max_open.load(SeqCst)
     }
 
     /// Returns the total number of logins, across all servers, that used the account from [`FakeServer::url`].
     /// Logins of other tests to a reused port are not counted, because other tests use different accounts.
     #[must_use]
     pub fn login_count(&self) -> u64 {
-        self.connections.login_count()
+        self.connections.logins.load(SeqCst)
     }
 
     /// Returns the total number of connections accepted across all servers.
     #[must_use]
     pub fn accepted_connection_count(&self) -> u64 {
-        self.connections.accepted_connection_count()
+        self.connections.accepted.load(SeqCst)
     }
 }

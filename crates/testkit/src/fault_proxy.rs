@@ -1,14 +1,15 @@
 //! TCP proxy that stalls, throttles or resets connections between a client and a server.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::sleep;
+
+use crate::tcp_service::TcpService;
 
 /// Traffic mode of a [`FaultInjectionProxy`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,9 +29,8 @@ pub enum TrafficMode {
 /// Running proxy on 127.0.0.1. Dropping it closes all connections.
 #[derive(Debug)]
 pub struct FaultInjectionProxy {
-    address: SocketAddr,
+    service: TcpService,
     traffic: watch::Sender<TrafficMode>,
-    accepting: JoinHandle<()>,
 }
 
 const MAX_CHUNK_SIZE: usize = 16 << 10;
@@ -39,38 +39,20 @@ impl FaultInjectionProxy {
     /// Starts a proxy for the server at `target`.
     /// While the server is down, the proxy accepts connections and closes them.
     pub async fn start(target: SocketAddr) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let address = listener.local_addr()?;
-        let traffic = watch::Sender::new(TrafficMode::Forward);
-        let accepting = tokio::spawn(accept_connections(listener, target, traffic.subscribe()));
-        Ok(Self { address, traffic, accepting })
+        let (traffic, current) = watch::channel(TrafficMode::Forward);
+        let service = TcpService::start(move |client| forward_connection(client, target, current.clone())).await?;
+        Ok(Self { service, traffic })
     }
 
     /// Returns the address of the proxy.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.service.address
     }
 
     /// Sets the traffic mode of existing and new connections.
     pub fn set_traffic_mode(&self, traffic: TrafficMode) {
         self.traffic.send_replace(traffic);
-    }
-}
-
-impl Drop for FaultInjectionProxy {
-    fn drop(&mut self) {
-        self.accepting.abort();
-    }
-}
-
-async fn accept_connections(listener: TcpListener, target: SocketAddr, traffic: watch::Receiver<TrafficMode>) {
-    let mut connections = JoinSet::new();
-    while let Ok((client, _)) = listener.accept().await {
-        // Both peers detect a closed connection, so the result can be ignored.
-        let traffic = traffic.clone();
-        connections.spawn(async move { forward_connection(client, target, traffic).await.is_ok() });
-        while connections.try_join_next().is_some() {}
     }
 }
 
@@ -124,6 +106,11 @@ async fn wait_while_stalled(traffic: &mut watch::Receiver<TrafficMode>) -> io::R
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
+    use tokio::net::TcpListener;
+    use tokio::task::JoinHandle;
+
     use super::*;
 
     async fn start_echo_server() -> (SocketAddr, JoinHandle<()>) {

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use rustix::process::geteuid;
 
-use crate::process::build_command_with_sigkill_on_parent_exit;
+use crate::process::build_command_with_parent_death_signal;
 use crate::server_error::ServerError;
 use crate::test_tools;
 
@@ -38,7 +38,7 @@ impl Flavor {
             Self::MariaDb => {
                 let program = PathBuf::from(test_tools::MARIADBD_PATH);
                 self.ensure_program_installed(&program)?;
-                let mut command = build_command_with_sigkill_on_parent_exit(&program);
+                let mut command = build_command_with_parent_death_signal("KILL", &program);
                 command.arg("--no-defaults").args(server_arguments_for_os_root_user());
                 let plugins = test_tools::mariadb_plugin_dir();
                 if plugins.exists() {
@@ -69,7 +69,7 @@ impl Flavor {
             Self::MariaDb => {
                 let program = PathBuf::from(test_tools::MARIADB_BINLOG_TOOL_PATH);
                 self.ensure_program_installed(&program)?;
-                Ok(build_command_with_sigkill_on_parent_exit(&program))
+                Ok(build_command_with_parent_death_signal("KILL", &program))
             }
             Self::MySql => self.build_command_for_mysql_program("usr/bin/mysqlbinlog"),
         }
@@ -86,7 +86,7 @@ impl Flavor {
         let libraries = ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu", "usr/lib/mysql/private"]
             .map(|folder| inside(folder).display().to_string())
             .join(":");
-        let mut command = build_command_with_sigkill_on_parent_exit(&loader);
+        let mut command = build_command_with_parent_death_signal("KILL", &loader);
         command.arg("--library-path").arg(libraries).arg(&program);
         Ok(command)
     }

@@ -1,7 +1,6 @@
 //! Isolated servers for tests: real database servers, fake servers and malicious servers.
 //!
 //! - [`DatabaseServer`] is a private MariaDB or MySQL server with a temporary data directory.
-//! - [`StatementHoldingProxy`] holds back an SQL statement until the test releases it.
 //! - [`ServerClock`] changes the wall clock of a database server.
 //! - [`LockWaitScenario`] creates lock waits with known waiters and blockers.
 //! - [`PredefinedSessions`] opens sixty sessions with known statements.
@@ -49,7 +48,7 @@ mod s3_server;
 mod scenarios;
 mod server_clock;
 mod server_error;
-mod statement_holding_proxy;
+mod tcp_service;
 pub mod test_tools;
 mod virtual_ip_proxy;
 
@@ -73,5 +72,4 @@ pub use s3_server::S3Server;
 pub use scenarios::{LockWaitScenario, RunningScenario, ScenarioError};
 pub use server_clock::ServerClock;
 pub use server_error::ServerError;
-pub use statement_holding_proxy::StatementHoldingProxy;
 pub use virtual_ip_proxy::VirtualIpProxy;

@@ -43,3 +43,9 @@ pub(crate) async fn write_packet(
 pub(crate) fn is_ssl_request(payload: &[u8]) -> bool {
     payload.len() == 32 && payload.get(1).is_some_and(|byte| u32::from(*byte) << 8 & CLIENT_SSL != 0)
 }
+
+pub(crate) async fn wait_for_disconnect(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<()> {
+    let mut ignored = [0; 1024];
+    while stream.read(&mut ignored).await? > 0 {}
+    Ok(())
+}

@@ -1,19 +1,17 @@
 //! Private PostgreSQL servers.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::process::{Signal, geteuid, kill_process};
 use tempfile::TempDir;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
-use crate::database_server::{MAX_START_ATTEMPTS, START_TIMEOUT, find_free_port};
-use crate::process::Process;
+use crate::process::{Process, START_TIMEOUT, find_free_port, start_with_retries};
 use crate::server_error::ServerError;
 use crate::{data_dir_template, test_tools};
 
@@ -45,32 +43,20 @@ impl PostgreSqlServer {
     /// Starts a PostgreSQL server and waits until it accepts connections.
     /// The kernel sends SIGQUIT to the server when the calling thread exits.
     pub async fn start() -> Result<Self, ServerError> {
-        Self::start_with_retries(None).await
+        start_with_retries(|| Self::try_start(None)).await
     }
 
     /// Starts a PostgreSQL server that accepts TLS connections. `certificate` and `key` are in PEM format.
     pub async fn start_with_tls(certificate: &str, key: &str) -> Result<Self, ServerError> {
-        Self::start_with_retries(Some((certificate, key))).await
-    }
-
-    async fn start_with_retries(tls: Option<(&str, &str)>) -> Result<Self, ServerError> {
-        let mut last = None;
-        for _ in 0..MAX_START_ATTEMPTS {
-            match Self::try_start(tls).await {
-                Err(error @ ServerError::Failed { .. }) => last = Some(error),
-                started => return started,
-            }
-        }
-        Err(last.unwrap_or(ServerError::Failed { operation: "start a server", log: String::new() }))
+        start_with_retries(|| Self::try_start(Some((certificate, key)))).await
     }
 
     async fn try_start(tls: Option<(&str, &str)>) -> Result<Self, ServerError> {
-        let io = |operation| move |source| ServerError::Io { operation, source };
         let program = Path::new(test_tools::POSTGRESQL_BIN_DIR).join("postgres");
         if !program.exists() {
             return Err(ServerError::Missing { server: DATA_DIR_TEMPLATE_NAME, program });
         }
-        let folder = tempfile::tempdir().map_err(io("create a directory"))?;
+        let folder = tempfile::tempdir().map_err(ServerError::io("create a directory"))?;
         let data = folder.path().join("data");
         data_dir_template::copy_directory(
             &data_dir_template::get_or_create_data_dir_template(DATA_DIR_TEMPLATE_NAME, initialize_data_dir)?,
@@ -81,11 +67,11 @@ impl PostgreSqlServer {
                 let file = data.join(name);
                 let written =
                     fs::write(&file, text).and_then(|()| fs::set_permissions(&file, fs::Permissions::from_mode(0o600)));
-                written.map_err(io("write a file"))?;
+                written.map_err(ServerError::io("write a file"))?;
             }
         }
         chown_to_postgres(folder.path())?;
-        let port = find_free_port().map_err(io("find a free port"))?;
+        let port = find_free_port()?;
         let with_tls = tls.is_some();
         let mut server = Self { process: spawn_server(folder.path(), port, with_tls)?, port, with_tls, folder };
         server.wait_until_ready().await?;
@@ -93,17 +79,10 @@ impl PostgreSqlServer {
     }
 
     async fn wait_until_ready(&mut self) -> Result<(), ServerError> {
-        let start = Instant::now();
+        let deadline = Instant::now() + START_TIMEOUT;
         // Another server could listen on the port, so the probe uses the socket.
         while !self.is_ready()? {
-            let ended = self
-                .process
-                .has_exited()
-                .map_err(|source| ServerError::Io { operation: "check the state of a server process", source })?;
-            if ended || start.elapsed() > START_TIMEOUT {
-                return Err(ServerError::Failed { operation: "start PostgreSQL", log: self.read_error_log() });
-            }
-            sleep(Duration::from_millis(20)).await;
+            self.process.wait_for_next_probe(deadline, "start PostgreSQL").await?;
         }
         Ok(())
     }
@@ -117,17 +96,17 @@ impl PostgreSqlServer {
             .arg(self.port.to_string())
             .stdin(Stdio::null())
             .status();
-        status.map(|status| status.success()).map_err(|source| ServerError::Io { operation: "run pg_isready", source })
+        status.map(|status| status.success()).map_err(ServerError::io("run pg_isready"))
     }
 
     /// Simulates a crash with SIGQUIT. After a restart, the server recovers committed data.
     pub fn crash(&mut self) -> io::Result<()> {
-        self.process.stop_with_sigquit()
+        self.process.stop_with_signal(Signal::QUIT)
     }
 
     /// Stops PostgreSQL with SIGINT, which disconnects all sessions, and waits until the server exits.
     pub fn stop(&mut self) -> io::Result<()> {
-        self.process.stop_with_sigint()
+        self.process.stop_with_signal(Signal::INT)
     }
 
     /// Restarts a stopped server with the same port and data, and waits until it accepts connections.
@@ -186,8 +165,7 @@ impl PostgreSqlServer {
     /// Returns the content of the server log.
     #[must_use]
     pub fn read_error_log(&self) -> String {
-        fs::read(self.folder.path().join("log"))
-            .map_or_else(|_| String::new(), |log| String::from_utf8_lossy(&log).into_owned())
+        self.process.read_log()
     }
 }
 
@@ -196,13 +174,11 @@ impl Drop for PostgreSqlServer {
         // A paused server cannot handle other signals.
         let _ = self.resume();
         // SIGKILL would leak the shared memory, which SIGQUIT releases.
-        let _ = self.process.stop_with_sigquit();
+        let _ = self.process.stop_with_signal(Signal::QUIT);
     }
 }
 
 fn spawn_server(folder: &Path, port: u16, with_tls: bool) -> Result<Process, ServerError> {
-    let io = |operation| move |source| ServerError::Io { operation, source };
-    let log = File::options().create(true).append(true).open(folder.join("log")).map_err(io("write a file"))?;
     let mut command = build_command_as_postgres_user();
     command.arg(Path::new(test_tools::POSTGRESQL_BIN_DIR).join("postgres"));
     command.arg("-D").arg(folder.join("data")).arg("-c").arg(format!("port={port}"));
@@ -210,8 +186,7 @@ fn spawn_server(folder: &Path, port: u16, with_tls: bool) -> Result<Process, Ser
     for setting in SERVER_SETTINGS.into_iter().chain(with_tls.then_some("ssl=on")) {
         command.args(["-c", setting]);
     }
-    let started = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
-    Ok(Process::new(started.map_err(io("start setpriv (Debian package util-linux)"))?))
+    Process::spawn(&mut command, folder)
 }
 
 /// `ESRCH` means that the process no longer exists.
@@ -244,7 +219,7 @@ fn chown_to_postgres(folder: &Path) -> Result<(), ServerError> {
 
 /// Creates the data directory in a temporary directory that `postgres` owns, and then copies it to `folder`.
 fn initialize_data_dir(folder: &Path) -> Result<(), ServerError> {
-    let staging = tempfile::tempdir().map_err(|source| ServerError::Io { operation: "create a directory", source })?;
+    let staging = tempfile::tempdir().map_err(ServerError::io("create a directory"))?;
     chown_to_postgres(staging.path())?;
     let data = staging.path().join("data");
     let mut command = build_command_as_postgres_user();

@@ -4,7 +4,7 @@ mod session_definitions;
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use crate::database_server::DatabaseServer;
 use crate::flavor::Flavor;
 use crate::raw_session::RawSession;
-use session_definitions::{ExpectedStatementText, SessionAge, SessionDefinition};
+use session_definitions::SessionDefinition;
 
 /// Expected row of a session in the process list.
 #[derive(Debug, Clone)]
@@ -81,12 +81,12 @@ impl PredefinedSessions {
         create_schema(server).await.map_err(io::Error::other)?;
         let mut sessions = Self { expected: Vec::new(), open: Vec::new() };
         let definitions = session_definitions::define_all_sessions(server.flavor());
-        for definition in definitions.iter().filter(|definition| definition.age == SessionAge::Old) {
+        for definition in definitions.iter().filter(|definition| definition.is_old) {
             sessions.open_session(server, definition).await?;
         }
         sessions.wait_for_expected_session_states(server).await?;
         sleep(Duration::from_secs(Self::MIN_SESSION_AGE_DIFFERENCE_SECONDS)).await;
-        for definition in definitions.iter().filter(|definition| definition.age == SessionAge::Young) {
+        for definition in definitions.iter().filter(|definition| !definition.is_old) {
             sessions.open_session(server, definition).await?;
         }
         sessions.wait_for_expected_session_states(server).await?;
@@ -94,11 +94,8 @@ impl PredefinedSessions {
     }
 
     async fn open_session(&mut self, server: &DatabaseServer, definition: &SessionDefinition) -> io::Result<()> {
-        let address = if definition.ipv6 {
-            SocketAddr::from((Ipv6Addr::LOCALHOST, server.port()))
-        } else {
-            SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()))
-        };
+        let host = if definition.ipv6 { Ipv6Addr::LOCALHOST.into() } else { IpAddr::from(Ipv4Addr::LOCALHOST) };
+        let address = SocketAddr::from((host, server.port()));
         let mut session = RawSession::open(address, definition.user, definition.database, definition.charset).await?;
         for statement in definition.before {
             if statement.starts_with("SELECT") {
@@ -113,16 +110,14 @@ impl PredefinedSessions {
         self.expected.push(ExpectedSession {
             id: session.id,
             user: definition.user.to_owned(),
-            host: format_client_address(server.flavor(), session.address),
+            // MySQL and MariaDB write IPv6 addresses without brackets.
+            host: format!("{}:{}", session.address.ip(), session.address.port()),
             database: definition.database.map(ToOwned::to_owned),
             command: if definition.statement.is_some() { "Query" } else { "Sleep" },
             state: definition.state,
-            statement: definition.statement.as_ref().map(|statement| match &statement.expected {
-                ExpectedStatementText::AsSent => statement.sent.clone(),
-                ExpectedStatementText::Bytes(bytes) => bytes.clone(),
-            }),
+            statement: definition.statement.as_ref().map(|statement| statement.expected.clone()),
             transaction: definition.transaction,
-            is_old: definition.age == SessionAge::Old,
+            is_old: definition.is_old,
         });
         self.open.push(session);
         Ok(())
@@ -163,11 +158,6 @@ impl PredefinedSessions {
         let transaction = |id, rows_locked, tables_locked| ObservedTransaction { id, rows_locked, tables_locked };
         Ok(rows.into_iter().map(|(session, id, rows, tables)| (session, transaction(id, rows, tables))).collect())
     }
-}
-
-/// MySQL and MariaDB write IPv6 addresses without brackets.
-fn format_client_address(_flavor: Flavor, address: SocketAddr) -> String {
-    format!("{}:{}", address.ip(), address.port())
 }
 
 async fn create_schema(server: &DatabaseServer) -> mysql_async::Result<()> {

@@ -1,26 +1,64 @@
+//! Starts server processes and sends signals to them.
 //! The kernel signals a server process when the thread that spawned it exits (`PR_SET_PDEATHSIG`).
 
+use std::fs::{self, File};
 use std::io;
-use std::path::Path;
-use std::process::{Child, Command};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+use tokio::time::{Instant, sleep};
+
+use crate::server_error::ServerError;
+
+/// Timeout for the startup of a server. Startup can be slow on a busy machine.
+pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(90);
+/// Each start attempt uses a new port, because another process may have bound the port of the previous attempt.
+const MAX_START_ATTEMPTS: usize = 3;
+const READINESS_PROBE_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Dropping the value kills the process.
 #[derive(Debug)]
-pub(crate) struct Process(Child);
+pub(crate) struct Process {
+    child: Child,
+    log: PathBuf,
+}
 
 impl Process {
-    pub(crate) fn new(child: Child) -> Self {
-        Self(child)
+    /// Starts a server that appends its stderr to the file `log` in `folder`.
+    pub(crate) fn spawn(command: &mut Command, folder: &Path) -> Result<Self, ServerError> {
+        let log = folder.join("log");
+        let file = File::options().create(true).append(true).open(&log).map_err(ServerError::io("write a file"))?;
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).spawn();
+        Ok(Self { child: child.map_err(ServerError::io("start setpriv (Debian package util-linux)"))?, log })
     }
 
     pub(crate) fn id(&self) -> u32 {
-        self.0.id()
+        self.child.id()
+    }
+
+    pub(crate) fn read_log(&self) -> String {
+        fs::read(&self.log).map_or_else(|_| String::new(), |log| String::from_utf8_lossy(&log).into_owned())
     }
 
     pub(crate) fn has_exited(&mut self) -> io::Result<bool> {
-        self.0.try_wait().map(|ended| ended.is_some())
+        self.child.try_wait().map(|ended| ended.is_some())
+    }
+
+    /// Waits until the next readiness probe. Returns an error with the log after the deadline or if the process exited.
+    pub(crate) async fn wait_for_next_probe(
+        &mut self,
+        deadline: Instant,
+        operation: &'static str,
+    ) -> Result<(), ServerError> {
+        let has_exited = self.has_exited().map_err(ServerError::io("check the state of a server process"))?;
+        if has_exited || Instant::now() > deadline {
+            return Err(ServerError::Failed { operation, log: self.read_log() });
+        }
+        sleep(READINESS_PROBE_INTERVAL).await;
+        Ok(())
     }
 
     /// The kernel still accepts TCP connections for a process paused with SIGSTOP.
@@ -33,37 +71,26 @@ impl Process {
     }
 
     pub(crate) fn kill(&mut self) -> io::Result<()> {
-        self.0.kill()?;
-        self.0.wait().map(|_| ())
-    }
-
-    pub(crate) fn stop_with_sigquit(&mut self) -> io::Result<()> {
-        self.stop_with_signal(Signal::QUIT)
-    }
-
-    pub(crate) fn stop_with_sigint(&mut self) -> io::Result<()> {
-        self.stop_with_signal(Signal::INT)
+        self.child.kill()?;
+        self.child.wait().map(|_| ())
     }
 
     pub(crate) fn child_pids(&self) -> io::Result<Vec<Pid>> {
-        let id = self.0.id();
-        let listed = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"))?;
+        let id = self.child.id();
+        let listed = fs::read_to_string(format!("/proc/{id}/task/{id}/children"))?;
         Ok(listed.split_whitespace().filter_map(|child| child.parse().ok().and_then(Pid::from_raw)).collect())
     }
 
-    pub(crate) fn stop_with_sigterm(&mut self) -> io::Result<()> {
-        self.stop_with_signal(Signal::TERM)
-    }
-
-    fn stop_with_signal(&mut self, signal: Signal) -> io::Result<()> {
+    /// Sends a signal that terminates the process and waits until the process exits.
+    pub(crate) fn stop_with_signal(&mut self, signal: Signal) -> io::Result<()> {
         if !self.has_exited()? {
             self.send_signal(signal)?;
         }
-        self.0.wait().map(|_| ())
+        self.child.wait().map(|_| ())
     }
 
     fn send_signal(&self, signal: Signal) -> io::Result<()> {
-        let pid = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw);
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         kill_process(pid.ok_or_else(|| io::Error::other("the server has no process id"))?, signal)?;
         Ok(())
     }
@@ -75,19 +102,39 @@ impl Drop for Process {
     }
 }
 
-/// The kernel sends SIGKILL to the process when the thread that spawned it exits.
-pub(crate) fn build_command_with_sigkill_on_parent_exit(program: &Path) -> Command {
-    build_command_with_parent_death_signal("KILL", program)
+/// Starts a server. Repeats the start if the server reports an error, for example because its port is in use.
+pub(crate) async fn start_with_retries<T, F>(try_start: impl Fn() -> F) -> Result<T, ServerError>
+where
+    F: Future<Output = Result<T, ServerError>>,
+{
+    for _ in 1..MAX_START_ATTEMPTS {
+        match try_start().await {
+            Err(ServerError::Failed { .. }) => {}
+            started => return started,
+        }
+    }
+    try_start().await
 }
 
-/// The kernel sends SIGTERM to the process when the thread that spawned it exits.
-/// SIGTERM, unlike SIGKILL, lets the process stop its own child processes before it exits.
-pub(crate) fn build_command_with_sigterm_on_parent_exit(program: &Path) -> Command {
-    build_command_with_parent_death_signal("TERM", program)
-}
-
-fn build_command_with_parent_death_signal(signal: &str, program: &Path) -> Command {
+/// Returns a command to which the kernel sends `signal` (a name such as `KILL`) when the thread that spawned it exits.
+/// SIGTERM, unlike SIGKILL, lets the program stop its own child processes before it exits.
+pub(crate) fn build_command_with_parent_death_signal(signal: &str, program: &Path) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", signal, "--"]).arg(program);
     command
+}
+
+/// Returns a port that is free on both 127.0.0.1 and `::1`.
+pub(crate) fn find_free_port() -> Result<u16, ServerError> {
+    let mut reserved = Vec::new();
+    loop {
+        let first = TcpListener::bind("127.0.0.1:0").map_err(ServerError::io("find a free port"))?;
+        let port = first.local_addr().map_err(ServerError::io("find a free port"))?.port();
+        match TcpListener::bind(("::1", port)) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && reserved.len() < MAX_START_ATTEMPTS => {
+                reserved.push(first);
+            }
+            second => return second.map(|_| port).map_err(ServerError::io("find a free port")),
+        }
+    }
 }

@@ -6,8 +6,10 @@
 use std::io;
 use std::net::SocketAddr;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+
+use crate::mysql_packets::{read_packet, write_packet};
 
 /// Character set of a client. The enum value is the collation id that the client sends in the handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,27 +51,18 @@ impl RawSession {
         database: Option<&str>,
         charset: ClientCharset,
     ) -> io::Result<Self> {
-        Self::log_in(None, server, user, database, charset).await
+        Self::open_with_program_name(None, server, user, database, charset).await
     }
 
     /// Opens a session that sends a program name, which must be shorter than 200 bytes.
     pub async fn open_with_program_name(
-        program: &str,
+        program: impl Into<Option<&'static str>>,
         server: SocketAddr,
         user: &str,
         database: Option<&str>,
         charset: ClientCharset,
     ) -> io::Result<Self> {
-        Self::log_in(Some(program), server, user, database, charset).await
-    }
-
-    async fn log_in(
-        program: Option<&str>,
-        server: SocketAddr,
-        user: &str,
-        database: Option<&str>,
-        charset: ClientCharset,
-    ) -> io::Result<Self> {
+        let program = program.into();
         let stream = TcpStream::connect(server).await?;
         let address = stream.local_addr()?;
         let mut session = Self { stream, id: 0, address };
@@ -154,11 +147,7 @@ impl RawSession {
     }
 
     async fn send_packet(&mut self, payload: &[u8], number: u8) -> io::Result<()> {
-        let length = u32::try_from(payload.len()).ok().filter(|length| *length < 0x00ff_ffff);
-        let length = length.ok_or_else(|| io::Error::other("a packet of 16 MiB or more"))?;
-        let [a, b, c, _] = length.to_le_bytes();
-        self.stream.write_all(&[a, b, c, number]).await?;
-        self.stream.write_all(payload).await?;
+        write_packet(&mut self.stream, number, payload).await?;
         self.stream.flush().await
     }
 
@@ -167,12 +156,7 @@ impl RawSession {
     }
 
     async fn receive_packet(&mut self) -> io::Result<(u8, Vec<u8>)> {
-        let mut head = [0; 4];
-        self.stream.read_exact(&mut head).await?;
-        let [a, b, c, number] = head;
-        let mut payload = vec![0; u32::from_le_bytes([a, b, c, 0]) as usize];
-        self.stream.read_exact(&mut payload).await?;
-        Ok((number, payload))
+        read_packet(&mut self.stream).await
     }
 }
 

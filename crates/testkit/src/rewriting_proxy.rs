@@ -7,13 +7,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
+use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::sleep;
 
+use crate::database_server::DatabaseServer;
 use crate::mysql_packets::{CLIENT_SSL, is_ssl_request, read_packet, write_packet};
+use crate::tcp_service::TcpService;
 
 /// Connection id that the proxy writes into the server's greeting packet.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -52,9 +53,8 @@ pub struct RewriteRules {
 /// A running proxy that listens on 127.0.0.1. Dropping it closes all connections.
 #[derive(Debug)]
 pub struct RewritingProxy {
-    address: SocketAddr,
+    service: TcpService,
     state: Arc<RewritingProxyState>,
-    accepting: JoinHandle<()>,
 }
 
 #[derive(Debug)]
@@ -68,28 +68,37 @@ struct RewritingProxyState {
 impl RewritingProxy {
     /// Starts a proxy that forwards connections to the server at `target`.
     pub async fn start(target: SocketAddr, rewrite: RewriteRules) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let address = listener.local_addr()?;
         let state = Arc::new(RewritingProxyState {
             rewrite: Mutex::new(rewrite),
             connections: AtomicU32::new(0),
             held: watch::Sender::new(false),
             released: watch::Sender::new(false),
         });
-        let accepting = tokio::spawn(accept_connections(listener, target, state.clone()));
-        Ok(Self { address, state, accepting })
+        let shared = state.clone();
+        let service = TcpService::start(move |client| {
+            let number = shared.connections.fetch_add(1, Ordering::SeqCst);
+            forward_connection(client, target, number, shared.clone())
+        });
+        Ok(Self { service: service.await?, state })
+    }
+
+    /// Starts a proxy that holds back statements containing `text` until [`RewritingProxy::release_held_packets`].
+    /// While the proxy holds back a statement, a test can run other statements on the server.
+    pub async fn start_with_held_statement(server: &DatabaseServer, text: &'static str) -> io::Result<Self> {
+        let rules = RewriteRules { effect: Some((text, PacketAction::HoldRequest)), ..RewriteRules::default() };
+        Self::start((Ipv4Addr::LOCALHOST, server.port()).into(), rules).await
     }
 
     /// Returns the address of the proxy.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.service.address
     }
 
     /// Returns the proxy's URL for a passwordless account. The URL sets `tls=off` so that the proxy can read packets.
     #[must_use]
     pub fn url(&self, user: &str) -> String {
-        format!("mysql://{user}@{}/?tls=off", self.address)
+        format!("mysql://{user}@{}/?tls=off", self.service.address)
     }
 
     /// Replaces the rewrite rules for new connections and for subsequent packets on open connections.
@@ -117,12 +126,6 @@ impl RewritingProxy {
     }
 }
 
-impl Drop for RewritingProxy {
-    fn drop(&mut self) {
-        self.accepting.abort();
-    }
-}
-
 impl RewritingProxyState {
     fn lock_rewrite_rules_mutex(&self) -> MutexGuard<'_, RewriteRules> {
         self.rewrite.lock().unwrap_or_else(PoisonError::into_inner)
@@ -138,22 +141,11 @@ impl RewritingProxyState {
     }
 }
 
-async fn accept_connections(listener: TcpListener, target: SocketAddr, state: Arc<RewritingProxyState>) {
-    let mut forwarding = JoinSet::new();
-    while let Ok((client, _)) = listener.accept().await {
-        let number = state.connections.fetch_add(1, Ordering::SeqCst);
-        let state = state.clone();
-        // The client detects the end of a connection, so the result is ignored.
-        forwarding.spawn(async move { forward_connection(client, target, number, &state).await.is_ok() });
-        while forwarding.try_join_next().is_some() {}
-    }
-}
-
 async fn forward_connection(
     client: TcpStream,
     target: SocketAddr,
     number: u32,
-    state: &RewritingProxyState,
+    state: Arc<RewritingProxyState>,
 ) -> io::Result<()> {
     let server = TcpStream::connect(target).await?;
     let (mut from_client, mut to_client) = client.into_split();
@@ -164,8 +156,8 @@ async fn forward_connection(
     write_packet(&mut to_client, sequence, &greeting).await?;
     let (hold, is_held) = watch::channel(false);
     tokio::select! {
-        ended = forward_requests(&mut from_client, &mut to_server, state, &hold) => ended,
-        ended = forward_responses(&mut from_server, &mut to_client, state, &is_held) => ended,
+        ended = forward_requests(&mut from_client, &mut to_server, &state, &hold) => ended,
+        ended = forward_responses(&mut from_server, &mut to_client, &state, &is_held) => ended,
     }
 }
 

@@ -8,20 +8,21 @@ mod responses;
 mod rsa_key;
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::PrivateKeyDer;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use crate::fake_server::packets;
 use crate::mysql_packets::{CLIENT_SSL, is_ssl_request, read_packet, write_packet};
+use crate::tcp_service::TcpService;
 use client_packet_recorder::ClientPacketRecorder;
 pub use password_leak::LeakedPasswordEncoding;
 
@@ -78,52 +79,57 @@ impl From<RogueAttack> for RogueServerOptions {
 /// A running malicious MySQL server. Dropping it stops the server.
 #[derive(Debug)]
 pub struct RogueServer {
-    address: SocketAddr,
+    service: TcpService,
     recording: Arc<ClientPacketRecorder>,
-    accepting: JoinHandle<()>,
 }
 
 impl RogueServer {
     /// Starts a malicious MySQL server that listens on a free port on 127.0.0.1.
     pub async fn start(options: impl Into<RogueServerOptions>) -> io::Result<Self> {
-        let options = options.into();
+        let options = Arc::new(options.into());
         let tls = if options.tls { Some(create_tls_acceptor()?) } else { None };
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let address = listener.local_addr()?;
         let recording = Arc::<ClientPacketRecorder>::default();
-        let accepting = tokio::spawn(accept_connections(listener, Arc::new(options), tls, recording.clone()));
-        Ok(Self { address, recording, accepting })
+        let shared = recording.clone();
+        let mut number = 0;
+        let service = TcpService::start(move |stream| {
+            number += 1;
+            shared.connections.fetch_add(1, SeqCst);
+            let connection =
+                RogueConnection { stream, sequence: 0, number, options: options.clone(), recording: shared.clone() };
+            connection.serve_client(tls.clone())
+        });
+        Ok(Self { service: service.await?, recording })
     }
 
     /// Returns the address of the server.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.service.address
     }
 
     /// Returns the server's URL for an account. `parameters` contains URL parameters such as `tls=off`.
     #[must_use]
     pub fn url_for_account(&self, user: &str, password: &str, parameters: &str) -> String {
-        format!("mysql://{user}:{password}@{}/?{parameters}", self.address)
+        format!("mysql://{user}:{password}@{}/?{parameters}", self.service.address)
     }
 
     /// Returns the number of connections that the server has accepted.
     #[must_use]
     pub fn connection_count(&self) -> usize {
-        self.recording.connection_count()
+        self.recording.connections.load(SeqCst)
     }
 
     /// Returns the number of client statements to which the server has responded with an attack.
     #[must_use]
     pub fn attack_count(&self) -> usize {
-        self.recording.attack_count()
+        self.recording.attacks.load(SeqCst)
     }
 
     /// Returns the number of bytes that the server has sent in attacks.
     /// The number of sent bytes no longer increases after the client stops reading.
     #[must_use]
-    pub fn sent_attack_byte_count(&self) -> u64 {
-        self.recording.bytes_sent()
+    pub fn sent_attack_byte_count(&self) -> usize {
+        self.recording.bytes_sent.load(SeqCst)
     }
 
     /// Returns the payloads of all received client packets in order of arrival, after TLS decryption.
@@ -145,12 +151,6 @@ impl RogueServer {
     }
 }
 
-impl Drop for RogueServer {
-    fn drop(&mut self) {
-        self.accepting.abort();
-    }
-}
-
 fn create_tls_acceptor() -> io::Result<TlsAcceptor> {
     let CertifiedKey { cert, signing_key } =
         generate_simple_self_signed(["127.0.0.1".to_owned()]).map_err(io::Error::other)?;
@@ -161,76 +161,74 @@ fn create_tls_acceptor() -> io::Result<TlsAcceptor> {
     Ok(TlsAcceptor::from(Arc::new(config.map_err(io::Error::other)?)))
 }
 
-async fn accept_connections(
-    listener: TcpListener,
-    options: Arc<RogueServerOptions>,
-    tls: Option<TlsAcceptor>,
-    recording: Arc<ClientPacketRecorder>,
-) {
-    let mut serving = JoinSet::new();
-    let mut connection = 0;
-    while let Ok((stream, _)) = listener.accept().await {
-        connection += 1;
-        recording.increment_connection_count();
-        let (options, tls, recording) = (options.clone(), tls.clone(), recording.clone());
-        serving.spawn(async move { serve_connection(stream, connection, &options, tls, &recording).await.is_ok() });
-        while serving.try_join_next().is_some() {}
-    }
-}
-
-async fn serve_connection(
-    mut stream: TcpStream,
-    connection: u32,
-    options: &RogueServerOptions,
-    tls: Option<TlsAcceptor>,
-    recording: &ClientPacketRecorder,
-) -> io::Result<()> {
-    let tls_capability = if tls.is_some() { CLIENT_SSL } else { 0 };
-    let plugin = authentication::auth_plugin_name_in_greeting(&options.mode);
-    write_packet(&mut stream, 0, &packets::encode_greeting(options.version, connection, tls_capability, plugin))
-        .await?;
-    let (sequence, response) = read_packet(&mut stream).await?;
-    match tls {
-        Some(tls) if is_ssl_request(&response) => {
-            let mut stream = tls.accept(stream).await?;
-            let (sequence, response) = read_packet(&mut stream).await?;
-            recording.append_client_packet(response);
-            authenticate_and_serve_client(&mut stream, sequence, connection, options, recording).await
-        }
-        _ => {
-            recording.append_client_packet(response);
-            authenticate_and_serve_client(&mut stream, sequence, connection, options, recording).await
-        }
-    }
-}
-
-async fn authenticate_and_serve_client<S: AsyncRead + AsyncWrite + Unpin>(
-    stream: &mut S,
+/// Connection of a client.
+struct RogueConnection<S> {
+    stream: S,
+    /// Sequence number of the last received packet.
     sequence: u8,
-    connection: u32,
-    options: &RogueServerOptions,
-    recording: &ClientPacketRecorder,
-) -> io::Result<()> {
-    authentication::complete_authentication(stream, sequence, &options.mode, recording).await?;
-    loop {
-        stream.flush().await?;
-        let (_, command) = read_packet(stream).await?;
-        recording.append_client_packet(command.clone());
-        match command.split_first() {
-            Some((1, _)) | None => return Ok(()),
-            Some((3, statement)) => {
-                let statement = String::from_utf8_lossy(statement).to_lowercase();
-                // Clew starts each statement with a comment.
-                let statement = statement.split_once("*/ ").map_or(statement.as_str(), |(_, statement)| statement);
-                let is_attacked = match options.mode {
-                    RogueAttack::HugePacket { .. } => statement.starts_with("show full processlist"),
-                    _ => ATTACK_TRIGGER_SUBSTRINGS.iter().any(|words| statement.contains(words)),
-                };
-                if !is_attacked || !attack::try_attack_client(stream, statement, &options.mode, recording).await? {
-                    responses::send_plausible_response(stream, statement, options.version, connection).await?;
-                }
+    number: u32,
+    options: Arc<RogueServerOptions>,
+    recording: Arc<ClientPacketRecorder>,
+}
+
+impl RogueConnection<TcpStream> {
+    async fn serve_client(mut self, tls: Option<TlsAcceptor>) -> io::Result<()> {
+        let tls_capability = if tls.is_some() { CLIENT_SSL } else { 0 };
+        let plugin = authentication::auth_plugin_name_in_greeting(&self.options.mode);
+        let greeting = packets::encode_greeting(self.options.version, self.number, tls_capability, plugin);
+        write_packet(&mut self.stream, 0, &greeting).await?;
+        let (sequence, response) = read_packet(&mut self.stream).await?;
+        let Self { stream, number, options, recording, .. } = self;
+        match tls {
+            Some(tls) if is_ssl_request(&response) => {
+                let mut stream = tls.accept(stream).await?;
+                let (sequence, response) = read_packet(&mut stream).await?;
+                recording.append_client_packet(response);
+                RogueConnection { stream, sequence, number, options, recording }.serve_authenticating_client().await
             }
-            Some(_) => write_packet(stream, 1, &packets::OK_PACKET).await?,
+            _ => {
+                recording.append_client_packet(response);
+                RogueConnection { stream, sequence, number, options, recording }.serve_authenticating_client().await
+            }
         }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> RogueConnection<S> {
+    async fn serve_authenticating_client(mut self) -> io::Result<()> {
+        self.complete_authentication().await?;
+        loop {
+            self.stream.flush().await?;
+            let command = self.receive_packet().await?;
+            match command.split_first() {
+                Some((1, _)) | None => return Ok(()),
+                Some((3, statement)) => {
+                    let statement = String::from_utf8_lossy(statement).to_lowercase();
+                    // Clew starts each statement with a comment.
+                    let statement = statement.split_once("*/ ").map_or(statement.as_str(), |(_, statement)| statement);
+                    let is_attacked = match self.options.mode {
+                        RogueAttack::HugePacket { .. } => statement.starts_with("show full processlist"),
+                        _ => ATTACK_TRIGGER_SUBSTRINGS.iter().any(|words| statement.contains(words)),
+                    };
+                    if !is_attacked || !self.try_attack_client(statement).await? {
+                        self.send_plausible_response(statement).await?;
+                    }
+                }
+                Some(_) => write_packet(&mut self.stream, 1, &packets::OK_PACKET).await?,
+            }
+        }
+    }
+
+    /// Receives and records a packet.
+    async fn receive_packet(&mut self) -> io::Result<Vec<u8>> {
+        let (sequence, packet) = read_packet(&mut self.stream).await?;
+        self.sequence = sequence;
+        self.recording.append_client_packet(packet.clone());
+        Ok(packet)
+    }
+
+    /// Sends a response to the last received packet.
+    async fn respond(&mut self, payload: &[u8]) -> io::Result<()> {
+        write_packet(&mut self.stream, self.sequence.wrapping_add(1), payload).await
     }
 }

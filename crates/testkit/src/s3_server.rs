@@ -2,17 +2,16 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::time::Duration;
 use std::{fs, io};
 
+use rustix::process::Signal;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
-use crate::database_server::{MAX_START_ATTEMPTS, START_TIMEOUT};
-use crate::process::{Process, build_command_with_sigkill_on_parent_exit};
+use crate::process::{Process, START_TIMEOUT, build_command_with_parent_death_signal, start_with_retries};
 use crate::server_error::ServerError;
 use crate::test_tools;
 
@@ -39,23 +38,17 @@ impl S3Server {
     /// Starts an S3 server and waits until it accepts uploads.
     /// The kernel kills the server process when the thread that called this function exits.
     pub async fn start() -> Result<Self, ServerError> {
-        let mut last = None;
-        for _ in 0..MAX_START_ATTEMPTS {
-            match Self::try_start().await {
-                Err(error @ ServerError::Failed { .. }) => last = Some(error),
-                started => return started,
-            }
-        }
-        Err(last.unwrap_or(ServerError::Failed { operation: "start an S3 server", log: String::new() }))
+        start_with_retries(Self::try_start).await
     }
 
     async fn try_start() -> Result<Self, ServerError> {
-        let folder = tempfile::tempdir().map_err(io_error("create a directory"))?;
+        let folder = tempfile::tempdir().map_err(ServerError::io("create a directory"))?;
         for name in ["data", "home"] {
-            fs::create_dir(folder.path().join(name)).map_err(io_error("create a directory"))?;
+            fs::create_dir(folder.path().join(name)).map_err(ServerError::io("create a directory"))?;
         }
-        fs::write(folder.path().join("keys.json"), render_identity_config()).map_err(io_error("write a file"))?;
-        let ports = SeaweedFsPorts::find_free_ports().map_err(io_error("find free ports"))?;
+        fs::write(folder.path().join("keys.json"), render_identity_config())
+            .map_err(ServerError::io("write a file"))?;
+        let ports = SeaweedFsPorts::find_free_ports().map_err(ServerError::io("find free ports"))?;
         let mut server = Self { process: spawn_server(&folder, &ports)?, ports, folder };
         server.wait_until_writable().await?;
         Ok(server)
@@ -72,15 +65,10 @@ impl S3Server {
     }
 
     async fn wait_until_requests_succeed(&mut self, requests: &[(u16, &str)]) -> Result<(), ServerError> {
-        let start = Instant::now();
+        let deadline = Instant::now() + START_TIMEOUT;
         for (port, request) in requests {
             while !request_succeeds(*port, request).await {
-                if self.process.has_exited().map_err(io_error("check the state of a server process"))?
-                    || start.elapsed() > START_TIMEOUT
-                {
-                    return Err(ServerError::Failed { operation: "start an S3 server", log: self.read_error_log() });
-                }
-                sleep(Duration::from_millis(50)).await;
+                self.process.wait_for_next_probe(deadline, "start an S3 server").await?;
             }
         }
         Ok(())
@@ -107,8 +95,7 @@ impl S3Server {
     /// Returns the content of the server log.
     #[must_use]
     pub fn read_error_log(&self) -> String {
-        fs::read(self.folder.path().join("log"))
-            .map_or_else(|_| String::new(), |log| String::from_utf8_lossy(&log).into_owned())
+        self.process.read_log()
     }
 
     /// Pauses the server with SIGSTOP. Clients can still connect, because the kernel accepts TCP connections.
@@ -128,7 +115,7 @@ impl S3Server {
 
     /// Stops the server with SIGTERM and waits for its process to exit.
     pub fn stop(&mut self) -> io::Result<()> {
-        self.process.stop_with_sigterm()
+        self.process.stop_with_signal(Signal::TERM)
     }
 
     /// Restarts the stopped server with the same ports and objects, and waits until it accepts uploads.
@@ -144,7 +131,7 @@ impl S3Server {
     /// Lists the objects through the SeaweedFS filer API, which requires no S3 signature.
     pub async fn list_objects(&self, folder: &str) -> Result<Vec<String>, ServerError> {
         let request = format!("GET /buckets/{}/{folder}/?limit=1000000", Self::BUCKET_NAME);
-        let response = send_request(self.ports.filer, &request, b"").await.map_err(io_error("list objects"))?;
+        let response = send_request(self.ports.filer, &request, b"").await.map_err(ServerError::io("list objects"))?;
         Ok(parse_object_names(&String::from_utf8_lossy(&response)))
     }
 }
@@ -165,8 +152,7 @@ fn spawn_server(folder: &TempDir, ports: &SeaweedFsPorts) -> Result<Process, Ser
         return Err(ServerError::Missing { server: "SeaweedFS", program });
     }
     let path = |name: &str| folder.path().join(name).display().to_string();
-    let log = fs::File::options().create(true).append(true).open(path("log")).map_err(io_error("write a file"))?;
-    let mut command = build_command_with_sigkill_on_parent_exit(&program);
+    let mut command = build_command_with_parent_death_signal("KILL", &program);
     let files = [
         ("-dir", "data"),
         ("-s3.config", "keys.json"),
@@ -176,16 +162,12 @@ fn spawn_server(folder: &TempDir, ports: &SeaweedFsPorts) -> Result<Process, Ser
     command.args(["-logtostderr", "server", "-filer", "-s3"]);
     command.args(ports.seaweedfs_component_ports().map(|(component, port)| format!("-{component}.port={port}")));
     command.args(files.map(|(option, name)| format!("{option}={}", path(name))));
-    let child = command
+    command
         .args(SEAWEEDFS_OPTIONS)
         // SeaweedFS reads settings from the home directory.
         .env("HOME", folder.path().join("home"))
-        .current_dir(folder.path())
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(log)
-        .spawn();
-    Ok(Process::new(child.map_err(io_error("start setpriv (Debian package util-linux)"))?))
+        .current_dir(folder.path());
+    Process::spawn(&mut command, folder.path())
 }
 
 const SEAWEEDFS_OPTIONS: [&str; 10] = [
@@ -279,8 +261,4 @@ impl SeaweedFsPorts {
     fn seaweedfs_component_ports(&self) -> [(&'static str, u16); 4] {
         [("master", self.master), ("volume", self.volume), ("filer", self.filer), ("s3", self.s3)]
     }
-}
-
-fn io_error(operation: &'static str) -> impl FnOnce(io::Error) -> ServerError {
-    move |source| ServerError::Io { operation, source }
 }

@@ -39,7 +39,6 @@ pub struct LockWaitScenario {
     pub unkillable_reason: Option<&'static str>,
 }
 
-const MYSQL_AND_MARIADB_FLAVORS: &[Flavor] = &Flavor::ALL;
 const MYSQL_ONLY_FLAVORS: &[Flavor] = &[Flavor::MySql];
 const MARIADB_ONLY_FLAVORS: &[Flavor] = &[Flavor::MariaDb];
 const UNLISTED_WAITERS_WILDCARD: &str = "*";
@@ -72,24 +71,29 @@ impl LockWaitScenario {
         lists.into_iter().flatten().filter(|scenario| scenario.flavors.contains(&flavor)).collect()
     }
 
-    fn new(
-        flavors: &'static [Flavor],
-        name: &str,
-        script: impl Into<String>,
-        waits: impl Into<String>,
-        roots: &str,
-        resource: &'static str,
-    ) -> Self {
+    /// Creates a scenario for all flavors in which session `b` waits for session `a`.
+    fn new(name: &str, script: impl Into<String>, resource: &'static str) -> Self {
         Self {
             name: name.to_owned(),
-            flavors,
+            flavors: &Flavor::ALL,
             script: script.into(),
-            waits: waits.into(),
-            roots: roots.to_owned(),
+            waits: "b>a".to_owned(),
+            roots: "a".to_owned(),
             resources: vec![(UNLISTED_WAITERS_WILDCARD, resource)],
             root_after_kill: None,
             unkillable_reason: None,
         }
+    }
+
+    fn with_flavors(mut self, flavors: &'static [Flavor]) -> Self {
+        self.flavors = flavors;
+        self
+    }
+
+    fn with_expected_waits(mut self, waits: impl Into<String>, roots: &str) -> Self {
+        self.waits = waits.into();
+        roots.clone_into(&mut self.roots);
+        self
     }
 
     fn with_expected_locked_resource(mut self, waiter: &'static str, resource: &'static str) -> Self {

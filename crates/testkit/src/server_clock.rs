@@ -25,10 +25,9 @@ impl ServerClock {
 
     /// Creates a clock that matches the system clock. `time_zone` has the format of the `TZ` environment variable.
     pub fn new(time_zone: &str) -> Result<Self, ServerError> {
-        let folder =
-            tempfile::tempdir().map_err(|source| ServerError::Io { operation: "create a directory", source })?;
+        let folder = tempfile::tempdir().map_err(ServerError::io("create a directory"))?;
         let clock = Self { folder, time_zone: time_zone.to_owned() };
-        clock.set_offset(0.0).map_err(|source| ServerError::Io { operation: "write a file", source })?;
+        clock.set_offset(0.0).map_err(ServerError::io("write a file"))?;
         Ok(clock)
     }
 

@@ -36,3 +36,9 @@ pub enum ServerError {
         log: String,
     },
 }
+
+impl ServerError {
+    pub(crate) fn io(operation: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { operation, source }
+    }
+}

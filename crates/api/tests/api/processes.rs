@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clew_testkit::{FakeServer, FakeServerOptions, Fault, Flavor, StatementHoldingProxy};
+use clew_testkit::{FakeServer, FakeServerOptions, Fault, Flavor, RewritingProxy};
 use http::Method;
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -122,22 +122,22 @@ async fn kills_succeed_while_reads_hang(#[values(Flavor::MariaDb, Flavor::MySql)
         clew_testkit::DatabaseServer::start(flavor, &clew_testkit::DatabaseServerOptions::default()).await.unwrap();
     let victim = clew_testkit::open_idle_sessions(&node, 1).await.unwrap().sessions.remove(0);
     // The lock reader queries CURRENT_USER; the kill does not.
-    let gate = StatementHoldingProxy::start(&node, "CURRENT_USER").await.unwrap();
+    let gate = RewritingProxy::start_with_held_statement(&node, "CURRENT_USER").await.unwrap();
     let mut server = Server::start_with(|_, tasks| tasks.connector.limits.read_timeout = Duration::from_secs(40)).await;
-    server.set_node_url(&gate.url()).await;
+    server.set_node_url(&gate.url("root")).await;
     let (lock_wait, list) =
         (server.node_path(&format!("process/lock-wait?pid={}", victim.id)), server.node_path("processes"));
     let hanging = async || server.get(&lock_wait).await.expect_error(404, "DBS.290013");
     let waiting = async {
-        gate.wait_until_statement_is_held().await;
+        gate.wait_until_packet_is_held().await;
         server.get(&list).await.expect_status(200)
     };
     let killing = async {
-        gate.wait_until_statement_is_held().await;
+        gate.wait_until_packet_is_held().await;
         let body = json!({ "processes": [victim.id] }).to_string();
         let killed = server.call(Method::DELETE, &list).body(body).send().await.expect_status(200);
         assert_eq!(killed["processes_killed"], json!([victim.id]), "{killed}");
-        gate.release_held_statement();
+        gate.release_held_packets();
     };
     let (_, _, list, ()) = tokio::join!(hanging(), hanging(), waiting, killing);
     assert_eq!(list["total_count"], 0, "{list}");

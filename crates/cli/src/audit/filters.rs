@@ -5,7 +5,7 @@ use clew_model::{AuditOutcome, InstanceId, NodeId, ProjectId};
 use clew_store::{AuditFilter, Store};
 use jiff::Timestamp;
 
-use crate::error::CliError;
+use crate::error::{CliError, refused};
 use crate::{identity_directory, time};
 
 /// Filters for audit rows. Removed projects and instances can be selected only by id.
@@ -104,13 +104,8 @@ fn require_unambiguous_id<T: std::str::FromStr + std::fmt::Display>(
 ) -> Result<T, CliError> {
     if ids.len() > 1 {
         let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
-        return Err(CliError::refused_command_error(format!(
-            "several objects are named {name_or_id:?}; select one by id: {}",
-            ids.join(", ")
-        )));
+        return Err(refused!("several objects are named {name_or_id:?}; select one by id: {}", ids.join(", ")));
     }
-    let unknown = |_| {
-        CliError::refused_command_error(format!("there is no {kind} {name_or_id:?}; select a removed {kind} by its id"))
-    };
+    let unknown = |_| refused!("there is no {kind} {name_or_id:?}; select a removed {kind} by its id");
     ids.pop().map_or_else(|| name_or_id.parse().map_err(unknown), Ok)
 }

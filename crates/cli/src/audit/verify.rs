@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clew_store::{AuditCheckpoint, AuditIntegrityProblem, AuditVerification};
 use serde_json::{Value, json};
 
-use crate::error::{CliError, ResultExt};
+use crate::error::{CliError, ResultExt, refused};
 use crate::output::{OutputWriter, to_json_text};
 use crate::store_args::{StoreAndOutputFormatArgs, StoreArgs};
 
@@ -69,7 +69,7 @@ fn read_checkpoint_file(path: &Path) -> Result<AuditCheckpoint, CliError> {
     let name = path.display();
     let text = std::fs::read(path).or_refusal(format_args!("cannot read the checkpoint {name}"))?;
     serde_json::from_slice(&text).map_err(|error| {
-        CliError::refused_command_error(format!("{name} is not an audit checkpoint: {error}"))
+        refused!("{name} is not an audit checkpoint: {error}")
             .with_suggested_fix("pass a file written by clew audit checkpoint")
     })
 }

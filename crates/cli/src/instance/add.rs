@@ -5,7 +5,7 @@ use clew_model::{InstanceId, NetworkZone, NewInstance, NewNode, Node, NodeId, No
 use serde_json::json;
 
 use super::{SelectedProject, parse_tag, render};
-use crate::error::CliError;
+use crate::error::{CliError, refused};
 use crate::{identity_directory, node_url};
 
 #[derive(Debug, Args)]
@@ -46,11 +46,11 @@ pub(super) async fn run(
     inventory: impl Future<Output = Result<SelectedProject, CliError>>,
 ) -> Result<(), CliError> {
     if !arguments.node_ids.is_empty() && arguments.node_ids.len() != arguments.nodes.len() {
-        return Err(CliError::refused_command_error(format!(
+        return Err(refused!(
             "{} --node options but {} --node-id options; set one --node-id per node, or none",
             arguments.nodes.len(),
             arguments.node_ids.len()
-        )));
+        ));
     }
     let nodes = parse_new_nodes(&arguments.nodes, &arguments.node_ids)?;
     let SelectedProject { store, project, origin, format } = inventory.await?;
@@ -110,8 +110,7 @@ fn parse_node_spec(text: &str) -> Result<NodeSpec<'_>, CliError> {
     while let Some((url, last)) = node.url.rsplit_once(',') {
         if let Some(role) = last.strip_prefix("role=") {
             let parsed = NodeRole::from_name(role);
-            let unknown =
-                || CliError::refused_command_error(format!("invalid role {role:?}; valid roles: master, slave"));
+            let unknown = || refused!("invalid role {role:?}; valid roles: master, slave");
             node.role = Some(parsed.ok_or_else(unknown)?);
         } else if let Some(zone) = last.strip_prefix("zone=") {
             node.zone =

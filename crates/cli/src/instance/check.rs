@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::SelectedProject;
 use crate::doctor;
-use crate::error::CliError;
+use crate::error::{CliError, failed};
 use crate::output::{self, CommandOutputFormat};
 
 pub(super) const AFTER_HELP: &str = "\
@@ -78,10 +78,7 @@ pub(super) async fn run(
         CommandOutputFormat::Json => output::write_stdout(&output::to_json_text(&json!({ "nodes": values }))?)?,
     }
     if inaccessible > 0 {
-        Err(CliError::failed_command_error(format!(
-            "{inaccessible} of {} nodes are not accessible",
-            instance.nodes.len()
-        )))
+        Err(failed!("{inaccessible} of {} nodes are not accessible", instance.nodes.len()))
     } else if has_failed_checks {
         Err(CliError::LimitationsFound)
     } else {

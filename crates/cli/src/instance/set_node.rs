@@ -5,7 +5,7 @@ use clew_model::NodeId;
 use serde_json::json;
 
 use super::SelectedProject;
-use crate::error::CliError;
+use crate::error::{CliError, failed, refused};
 use crate::node_url;
 
 #[derive(Debug, Args)]
@@ -33,17 +33,17 @@ pub(super) async fn run(inventory: &SelectedProject, arguments: &SetNodeArgs) ->
         (None, [only]) => only,
         (None, several) => {
             let ids: Vec<_> = several.iter().map(|node| node.id.as_str()).collect();
-            return Err(CliError::refused_command_error(format!("select a node with --node: {}", ids.join(", "))));
+            return Err(refused!("select a node with --node: {}", ids.join(", ")));
         }
         (Some(id), nodes) => {
             let node = nodes.iter().find(|node| node.id == *id);
-            node.ok_or_else(|| CliError::failed_command_error(format!("instance {} has no node {id}", instance.name)))?
+            node.ok_or_else(|| failed!("instance {} has no node {id}", instance.name))?
         }
     };
     let url = node_url::fill_in_missing_password(node_url::parse_node_url(&arguments.url)?)?;
     let SelectedProject { store, project, origin, format } = inventory;
     if !store.instances().set_node_url(origin, &project.id, &instance.id, &node.id, &url).await? {
-        return Err(CliError::failed_command_error(format!("node {} was removed", node.id)));
+        return Err(failed!("node {} was removed", node.id));
     }
     format.print(
         || {

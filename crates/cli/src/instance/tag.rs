@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use clew_model::Tag;
 
 use super::{SelectedProject, parse_tag};
-use crate::error::CliError;
+use crate::error::{CliError, refused};
 
 /// Maximum number of characters in a tag key (TaurusDB API spec, section 3.5).
 const MAX_TAG_KEY_CHARS: usize = 36;
@@ -30,7 +30,7 @@ pub(super) fn parse_and_validate_tag(text: &str) -> Result<Tag, String> {
 pub(super) fn require_unique_keys(tags: &[Tag]) -> Result<(), CliError> {
     let mut keys = HashSet::new();
     match tags.iter().filter(|tag| !keys.insert(&tag.key)).map(|tag| &tag.key).min() {
-        Some(key) => Err(CliError::refused_command_error(format!("duplicate tag key {key:?}"))),
+        Some(key) => Err(refused!("duplicate tag key {key:?}")),
         None => Ok(()),
     }
 }
@@ -56,10 +56,7 @@ pub(super) async fn remove_tags(inventory: &SelectedProject, instance: &str, tag
     };
     if let Some((key, value)) = tags.iter().find(|tag| !has(tag)) {
         let tag = value.as_ref().map_or(key.clone(), |value| format!("{key}={value}"));
-        return Err(CliError::refused_command_error(format!(
-            "{} has no tag {tag:?}; nothing was changed",
-            instance.name
-        )));
+        return Err(refused!("{} has no tag {tag:?}; nothing was changed", instance.name));
     }
     store.instances().remove_tags(origin, &project.id, &instance.id, &tags).await?;
     inventory.print_instance(&inventory.require_instance(instance.id.as_str()).await?)

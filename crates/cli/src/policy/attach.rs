@@ -5,7 +5,7 @@ use clew_model::{GroupId, UserId};
 use clew_store::Grantee;
 use serde_json::json;
 
-use crate::error::CliError;
+use crate::error::{CliError, refused};
 use crate::identity_directory::{IdentityDirectory, NamedPolicy};
 use crate::store_args::IamDomainArgs;
 
@@ -69,16 +69,16 @@ impl PolicyWithGrantee {
     fn validate_policy_attachment(&self) -> Result<(), CliError> {
         let name = &self.policy.name;
         match (self.policy.model, &self.grantee, &self.project) {
-            ("role", Grantee::User(_), _) => Err(CliError::refused_command_error(format!(
-                "{name} is a role policy (version 1.0 or 1.1), which can be attached only to groups"
-            ))
-            .with_suggested_fix(
-                "attach it to a group with --group, and add the user to the group with clew group add",
-            )),
-            ("identity", _, Some(_)) => Err(CliError::refused_command_error(format!(
-                "{name} is an identity policy (version 5.0), which applies to all projects"
-            ))
-            .with_suggested_fix("omit --project, and use g:ProjectName in a Condition of the policy")),
+            ("role", Grantee::User(_), _) => {
+                Err(refused!("{name} is a role policy (version 1.0 or 1.1), which can be attached only to groups")
+                    .with_suggested_fix(
+                        "attach it to a group with --group, and add the user to the group with clew group add",
+                    ))
+            }
+            ("identity", _, Some(_)) => {
+                Err(refused!("{name} is an identity policy (version 5.0), which applies to all projects")
+                    .with_suggested_fix("omit --project, and use g:ProjectName in a Condition of the policy"))
+            }
             _ => Ok(()),
         }
     }
@@ -101,8 +101,9 @@ pub(super) async fn update_attachment(arguments: &AttachmentArgs, attach: bool) 
     } else if policies.detach_policy(origin, &policy.reference, grantee, project).await? {
         format!("Detached {name} from {to}.\n")
     } else {
-        return Err(CliError::refused_command_error(format!("{name} is not attached to {to}"))
-            .with_suggested_fix("clew policy show lists the attachments"));
+        return Err(
+            refused!("{name} is not attached to {to}").with_suggested_fix("clew policy show lists the attachments")
+        );
     };
     let (user, group) = user_and_group_ids(grantee);
     directory.format.print(

@@ -8,7 +8,7 @@ use std::path::Path;
 use clew_iam::policy::{Diagnostic, MAX_POLICY_DOCUMENT_BYTES, Policy, PolicyErrors};
 use serde_json::json;
 
-use crate::error::{CliError, ResultExt};
+use crate::error::{CliError, ResultExt, refused};
 use crate::output::{self, CommandOutputFormat};
 use crate::text_table;
 
@@ -33,16 +33,10 @@ impl PolicyDocument {
         };
         read.or_refusal(format_args!("could not read {name}"))?;
         if bytes.len() > MAX_POLICY_DOCUMENT_BYTES {
-            return Err(CliError::refused_command_error(format!(
-                "{name} is not a valid policy: more than {MAX_POLICY_DOCUMENT_BYTES} bytes"
-            )));
+            return Err(refused!("{name} is not a valid policy: more than {MAX_POLICY_DOCUMENT_BYTES} bytes"));
         }
-        let text = String::from_utf8(bytes).map_err(|error| {
-            CliError::refused_command_error(format!(
-                "{name} is not a valid policy: invalid UTF-8: {}",
-                error.utf8_error()
-            ))
-        })?;
+        let text = String::from_utf8(bytes)
+            .map_err(|error| refused!("{name} is not a valid policy: invalid UTF-8: {}", error.utf8_error()))?;
         Ok(Self { name, text })
     }
 
@@ -120,10 +114,7 @@ pub(super) fn parse_policy_and_print_diagnostics(document: &PolicyDocument) -> R
         Err(errors) => {
             output::write_stderr(&document.format_diagnostics("error", errors.diagnostics()));
             let errors = format_count_with_noun(errors.diagnostics().len(), "error");
-            Err(CliError::refused_command_error(format!(
-                "{} is not a valid policy: {errors}; nothing was changed",
-                document.name
-            )))
+            Err(refused!("{} is not a valid policy: {errors}; nothing was changed", document.name))
         }
     }
 }

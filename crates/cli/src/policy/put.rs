@@ -8,7 +8,7 @@ use clew_store::PolicyRef;
 use serde_json::json;
 
 use super::document::{PolicyDocument, format_count_with_noun, parse_policy_and_print_diagnostics};
-use crate::error::CliError;
+use crate::error::{CliError, refused};
 use crate::identity_directory::permission_model_name;
 use crate::store_args::IamDomainArgs;
 use crate::value_parsers;
@@ -46,9 +46,7 @@ An invalid document is rejected. All errors are printed with line and column.";
 pub(super) async fn run(arguments: PutArgs) -> Result<(), CliError> {
     let PutArgs { name, file, description, domain_args } = arguments;
     if system_policies::find_system_policy(&name).is_some() {
-        return Err(CliError::refused_command_error(format!(
-            "{name} is a system policy and cannot be replaced; choose another name"
-        )));
+        return Err(refused!("{name} is a system policy and cannot be replaced; choose another name"));
     }
     let document = PolicyDocument::read(&file)?;
     let policy = parse_policy_and_print_diagnostics(&document)?;
@@ -61,10 +59,8 @@ pub(super) async fn run(arguments: PutArgs) -> Result<(), CliError> {
         let times = store.policies().list_policy_attachments(&PolicyRef::Custom(before.id.clone())).await?.len();
         if times > 0 {
             let times = format_count_with_noun(times, "time");
-            return Err(CliError::refused_command_error(format!(
-                "{name} has the policy model {} and is attached {times}; a policy with the model {model} cannot replace it",
-                before.model
-            ))
+            return Err(refused!("{name} has the policy model {} and is attached {times}; a policy with the model {model} cannot replace it",
+                before.model)
             .with_suggested_fix("detach it first, or choose another name"));
         }
     }

@@ -7,15 +7,14 @@ use std::sync::Arc;
 
 use clap::Args;
 use clew_iam::decision::{
-    Action, ActionResourceType, CredentialScope, Grant, GrantSource, Principal, RequestEnvironment, Resource,
-    TargetInstance, TargetProject, explain_decision,
+    Action, ActionResourceType, CredentialScope, Principal, RequestEnvironment, Resource, TargetInstance,
+    TargetProject, explain_decision,
 };
-use clew_iam::policy::{Policy, system_policies};
 use clew_model::{Instance, Tag};
-use clew_store::{CustomOrBuiltInPolicy, PolicyGrant, Project, User};
+use clew_store::{Project, User};
 use jiff::Timestamp;
 
-use crate::error::CliError;
+use crate::error::{CliError, refused};
 use crate::identity_directory::{IdentityDirectory, find_most_similar_name, require_single_item};
 use crate::store_args::IamDomainArgs;
 use crate::{instance, output, time};
@@ -112,7 +111,7 @@ fn parse_action_name(name: &str) -> Result<Action, CliError> {
             },
             |name| format!("did you mean {name}?"),
         );
-        CliError::refused_command_error(format!("there is no action {name:?}")).with_suggested_fix(hint)
+        refused!("there is no action {name:?}").with_suggested_fix(hint)
     })
 }
 
@@ -123,17 +122,11 @@ async fn find_project_and_instance(
     action: Action,
 ) -> Result<(Option<Project>, Option<Instance>), CliError> {
     if action.target != ActionResourceType::Instance && arguments.instance.is_some() {
-        return Err(CliError::refused_command_error(format!(
-            "{} does not apply to an instance; omit --instance",
-            action.name
-        )));
+        return Err(refused!("{} does not apply to an instance; omit --instance", action.name));
     }
     if action.target == ActionResourceType::Domain {
         if arguments.project.is_some() {
-            return Err(CliError::refused_command_error(format!(
-                "{} applies to the domain; omit --project",
-                action.name
-            )));
+            return Err(refused!("{} applies to the domain; omit --project", action.name));
         }
         return Ok((None, None));
     }
@@ -146,7 +139,7 @@ async fn find_project_and_instance(
     let Some(name_or_id) = &arguments.instance else { return Ok((Some(project), None)) };
     let instance = instance::find_instance(&directory.store, &project.id, name_or_id).await?;
     let unknown = || {
-        CliError::refused_command_error(format!("there is no instance {name_or_id:?} in the project {}", project.name))
+        refused!("there is no instance {name_or_id:?} in the project {}", project.name)
             .with_suggested_fix("clew instance list shows all")
     };
     let instance = instance.ok_or_else(unknown)?;
@@ -155,7 +148,9 @@ async fn find_project_and_instance(
 
 /// Returns the user as a principal with the scope of an access key: the domain and all of its projects.
 async fn load_user_principal(directory: &IdentityDirectory, user: &User) -> Result<Principal, CliError> {
-    let grants = directory.store.policies().list_user_policy_grants(&user.id).await?;
+    let grants = directory.store.policies().list_user_policy_grants(&user.id).await?.into_iter();
+    let grants = grants
+        .map(|stored| clew_api::parse_policy_grant(stored).inspect_err(|policy| print_invalid_policy_note(policy)));
     Ok(Principal {
         user_id: user.id.clone(),
         user_name: user.name.clone(),
@@ -164,34 +159,15 @@ async fn load_user_principal(directory: &IdentityDirectory, user: &User) -> Resu
         scope: CredentialScope::AccessKey,
         administrator: user.administrator,
         // As on the server, an unreadable policy disables all grants, because the policy may contain a Deny statement.
-        grants: grants.into_iter().map(parse_stored_grant).collect::<Option<_>>().unwrap_or_default(),
+        grants: grants.collect::<Result<_, _>>().unwrap_or_default(),
         budget: Arc::default(),
     })
 }
 
-/// If the stored policy is invalid, prints a note and returns `None`.
-fn parse_stored_grant(stored: PolicyGrant) -> Option<Grant> {
-    let (policy_name, policy) = match stored.policy {
-        CustomOrBuiltInPolicy::System { name } => {
-            let policy = system_policies::find_system_policy(&name).cloned();
-            (name, policy)
-        }
-        CustomOrBuiltInPolicy::Custom { name, document } => {
-            (name, Policy::parse_stored_document(&document).ok().map(Arc::new))
-        }
-    };
-    let Some(policy) = policy else {
-        output::write_stderr(&format!(
-            "note: the policy {policy_name} is invalid; users with this policy have no access until it is replaced\n"
-        ));
-        return None;
-    };
-    Some(Grant {
-        policy,
-        policy_name,
-        via: stored.via_group.map_or(GrantSource::User, GrantSource::Group),
-        project: stored.project,
-    })
+fn print_invalid_policy_note(policy: &str) {
+    output::write_stderr(&format!(
+        "note: the policy {policy} is invalid; users with this policy have no access until it is replaced\n"
+    ));
 }
 
 /// Returns the reasons why the server denies the request without evaluating any policy, such as a disabled user.

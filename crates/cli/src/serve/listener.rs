@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::configuration::{Configuration, TlsSettings};
-use crate::error::{CliError, ResultExt};
+use crate::error::{CliError, ResultExt, failed, refused};
 
 const CERTIFICATE_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -24,9 +24,7 @@ pub(super) async fn resolve_listen_addresses(
     let addresses: Vec<_> = lookup_host(listen).await.map_err(|error| listener_bind_error(listen, &error))?.collect();
     let public = addresses.iter().find(|address| !address.ip().to_canonical().is_loopback());
     match public {
-        Some(address) if !tls && !configuration.allow_plain_http => Err(CliError::refused_command_error(format!(
-            "{address} is reachable from other machines, and without TLS passwords, tokens and statements are sent unencrypted"
-        ))
+        Some(address) if !tls && !configuration.allow_plain_http => Err(refused!("{address} is reachable from other machines, and without TLS passwords, tokens and statements are sent unencrypted")
         .with_suggested_fix(
             "set --tls-cert and --tls-key; or listen on 127.0.0.1 behind a TLS proxy; or set --allow-plain-http on a trusted \
              network",
@@ -41,8 +39,7 @@ pub(super) async fn bind_listener(listen: &str, addresses: &[SocketAddr]) -> Res
 }
 
 fn listener_bind_error(listen: &str, error: &std::io::Error) -> CliError {
-    CliError::failed_command_error(format!("could not listen on {listen}: {error}"))
-        .with_suggested_fix("select another address with --listen")
+    failed!("could not listen on {listen}: {error}").with_suggested_fix("select another address with --listen")
 }
 
 impl TlsSettings {

@@ -7,7 +7,7 @@ use clew_mysql::{
     SnapshotOptions, Victim, diagnose_node, find_sessions_by_id, kill_single_victim, read_client_sessions,
     read_lock_waits, read_rollbacks, take_snapshot,
 };
-use clew_testkit::{DatabaseServer, DatabaseServerOptions, Flavor, StatementHoldingProxy, open_idle_sessions};
+use clew_testkit::{DatabaseServer, DatabaseServerOptions, Flavor, RewritingProxy, open_idle_sessions};
 use futures_util::future::{FutureExt, try_join_all};
 
 use super::connector;
@@ -50,13 +50,13 @@ async fn kill_succeeds_while_a_read_hangs() {
         let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
         let victims = open_idle_sessions(&server, 1).await.unwrap();
         // Only reads of locks query the current account.
-        let gate = StatementHoldingProxy::start(&server, "CURRENT_USER").await.unwrap();
-        let (node, connector): (NodeUrl, _) = (gate.url().parse().unwrap(), patient_connector());
+        let gate = RewritingProxy::start_with_held_statement(&server, "CURRENT_USER").await.unwrap();
+        let (node, connector): (NodeUrl, _) = (gate.url("root").parse().unwrap(), patient_connector());
         let hanging = tokio::spawn({
             let (node, connector) = (node.clone(), connector.clone());
             async move { read_lock_waits(&node, &connector).await }
         });
-        gate.wait_until_statement_is_held().await;
+        gate.wait_until_packet_is_held().await;
         let mut waiting = Box::pin(read_client_sessions(&node, ConnectionPurpose::Reading, &connector));
         assert!((&mut waiting).now_or_never().is_none());
 
@@ -75,7 +75,7 @@ async fn kill_succeeds_while_a_read_hangs() {
         assert_eq!(outcome, KillOutcome::Killed, "{flavor}");
 
         assert!(!hanging.is_finished() && (&mut waiting).now_or_never().is_none(), "{flavor}");
-        gate.release_held_statement();
+        gate.release_held_packets();
         hanging.await.unwrap().unwrap();
         assert!(waiting.await.unwrap().sessions.is_empty(), "{flavor}");
         drop(victims);

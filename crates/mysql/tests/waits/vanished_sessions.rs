@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clew_diagnose::lock_waits::{TreeLayout, WaitGraph, WaitParticipant, render_tree};
-use clew_testkit::{DatabaseServer, Flavor, LockWaitScenario, StatementHoldingProxy};
+use clew_testkit::{DatabaseServer, Flavor, LockWaitScenario, RewritingProxy};
 use mysql_async::prelude::Queryable;
 use rstest::rstest;
 use tokio::time::{sleep, timeout};
@@ -26,12 +26,12 @@ async fn graph_without(
         .unwrap();
     let built = scenario.set_up(server).await.unwrap();
     let id = built.thread_ids()[session_name];
-    let gate = StatementHoldingProxy::start(server, words).await.unwrap();
-    let url = gate.url();
+    let gate = RewritingProxy::start_with_held_statement(server, words).await.unwrap();
+    let url = gate.url("root");
     let end_session = async {
-        timeout(LIMIT, gate.wait_until_statement_is_held()).await.unwrap();
+        timeout(LIMIT, gate.wait_until_packet_is_held()).await.unwrap();
         kill_session(server, id).await;
-        gate.release_held_statement();
+        gate.release_held_packets();
     };
     let (graph, ()) = tokio::join!(observe_as(&url), end_session);
     let names = Names::of(&built);

@@ -5,33 +5,15 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 #[derive(Debug, Default)]
 pub(crate) struct ConnectionCounter {
-    open: AtomicU64,
-    max_open: AtomicU64,
-    accepted: AtomicU64,
-    logins: AtomicU64,
+    pub(crate) open: AtomicU64,
+    pub(crate) max_open: AtomicU64,
+    pub(crate) accepted: AtomicU64,
+    pub(crate) logins: AtomicU64,
 }
 
 /// Guard that counts an open connection. Dropping the guard decrements the number of open connections.
 #[derive(Debug)]
 pub(super) struct OpenConnectionGuard([Arc<ConnectionCounter>; 2]);
-
-impl ConnectionCounter {
-    pub(crate) fn current_connection_count(&self) -> u64 {
-        self.open.load(SeqCst)
-    }
-
-    pub(crate) fn peak_connection_count(&self) -> u64 {
-        self.max_open.load(SeqCst)
-    }
-
-    pub(crate) fn accepted_connection_count(&self) -> u64 {
-        self.accepted.load(SeqCst)
-    }
-
-    pub(crate) fn login_count(&self) -> u64 {
-        self.logins.load(SeqCst)
-    }
-}
 
 impl OpenConnectionGuard {
     pub(super) fn new(counters: [Arc<ConnectionCounter>; 2]) -> Self {

@@ -1,4 +1,10 @@
-//! Encodes the payloads of MySQL packets.
+//! Encodes the payloads of MySQL packets and sends result sets.
+
+use std::io;
+
+use tokio::io::AsyncWrite;
+
+use crate::mysql_packets::write_packet;
 
 /// OK packet with zero affected rows, no insert id and the status flag for autocommit.
 pub(crate) const OK_PACKET: [u8; 7] = [0, 0, 0, 2, 0, 0, 0];
@@ -70,4 +76,29 @@ fn push_length_encoded_string(packet: &mut Vec<u8>, text: &[u8]) {
         }
     }
     packet.extend_from_slice(text.get(..usize::from(length)).unwrap_or(text));
+}
+
+/// Sends the given number of column definitions and returns the sequence number of the next packet.
+pub(crate) async fn send_column_definitions(stream: &mut (impl AsyncWrite + Unpin), columns: usize) -> io::Result<u8> {
+    write_packet(stream, 1, &[u8::try_from(columns).map_err(io::Error::other)?]).await?;
+    let mut sequence = 2;
+    for column in 0..columns {
+        write_packet(stream, sequence, &encode_column_definition(&format!("c{column}"))).await?;
+        sequence = sequence.wrapping_add(1);
+    }
+    write_packet(stream, sequence, &EOF_PACKET).await?;
+    Ok(sequence.wrapping_add(1))
+}
+
+pub(crate) async fn send_result_set(
+    stream: &mut (impl AsyncWrite + Unpin),
+    columns: usize,
+    rows: impl Iterator<Item = Vec<u8>>,
+) -> io::Result<()> {
+    let mut sequence = send_column_definitions(stream, columns).await?;
+    for row in rows {
+        write_packet(stream, sequence, &row).await?;
+        sequence = sequence.wrapping_add(1);
+    }
+    write_packet(stream, sequence, &EOF_PACKET).await
 }

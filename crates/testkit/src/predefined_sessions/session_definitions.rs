@@ -4,30 +4,18 @@ use crate::flavor::Flavor;
 use crate::predefined_sessions::ExpectedTransaction;
 use crate::raw_session::ClientCharset;
 
-/// Age of a test session. All old sessions are opened before the first young session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum SessionAge {
-    Old,
-    Young,
-}
-
 /// The statement runs until the test closes the session.
 #[derive(Debug, Clone)]
 pub(super) struct RunningStatement {
     pub(super) sent: Vec<u8>,
-    pub(super) expected: ExpectedStatementText,
-}
-
-/// Expected text of the statement in a process list that is read over a UTF-8 connection.
-#[derive(Debug, Clone)]
-pub(super) enum ExpectedStatementText {
-    AsSent,
-    Bytes(Vec<u8>),
+    /// Expected text of the statement in a process list that is read over a UTF-8 connection.
+    pub(super) expected: Vec<u8>,
 }
 
 #[derive(Debug, Clone)]
 pub(super) struct SessionDefinition {
-    pub(super) age: SessionAge,
+    /// All old sessions are opened before the first young session.
+    pub(super) is_old: bool,
     pub(super) user: &'static str,
     pub(super) database: Option<&'static str>,
     pub(super) ipv6: bool,
@@ -60,7 +48,7 @@ pub(super) const USER_NAMES: [&str; 10] =
 impl SessionDefinition {
     fn new_idle(user: &'static str, database: Option<&'static str>) -> Self {
         Self {
-            age: SessionAge::Old,
+            is_old: true,
             user,
             database,
             ipv6: false,
@@ -73,7 +61,7 @@ impl SessionDefinition {
     }
 
     fn with_young_age(self) -> Self {
-        Self { age: SessionAge::Young, ..self }
+        Self { is_old: false, ..self }
     }
 
     fn with_ipv6(self) -> Self {
@@ -86,11 +74,12 @@ impl SessionDefinition {
     }
 
     fn with_statement(self, statement: &str) -> Self {
-        self.with_statement_bytes(statement.as_bytes().to_vec(), ExpectedStatementText::AsSent)
+        self.with_statement_bytes(statement.as_bytes(), statement.as_bytes())
     }
 
-    fn with_statement_bytes(self, sent: Vec<u8>, expected: ExpectedStatementText) -> Self {
-        Self { statement: Some(RunningStatement { sent, expected }), state: "User sleep", ..self }
+    fn with_statement_bytes(self, sent: &[u8], expected: &[u8]) -> Self {
+        let statement = Some(RunningStatement { sent: sent.to_vec(), expected: expected.to_vec() });
+        Self { statement, state: "User sleep", ..self }
     }
 
     fn with_sleep_statement(self, comment: &str) -> Self {
@@ -113,7 +102,7 @@ impl SessionDefinition {
 fn define_session_with_charset(charset: ClientCharset, sent: &[u8], expected: &[u8]) -> SessionDefinition {
     let comment = |text| [b"SELECT SLEEP(100000) /* ".as_slice(), text, b" */"].concat();
     SessionDefinition { charset, ..SessionDefinition::new_idle("app", None) }
-        .with_statement_bytes(comment(sent), ExpectedStatementText::Bytes(comment(expected)))
+        .with_statement_bytes(&comment(sent), &comment(expected))
 }
 
 pub(super) fn define_all_sessions(flavor: Flavor) -> Vec<SessionDefinition> {
@@ -170,7 +159,8 @@ fn define_sessions_with_transactions(flavor: Flavor, shop: impl Fn() -> SessionD
 fn define_sessions_with_running_statements(flavor: Flavor) -> Vec<SessionDefinition> {
     let app = || SessionDefinition::new_idle("app", None);
     let large = |bytes: usize| app().with_sleep_statement(&"0123456789abcdef".repeat(bytes / 16));
-    let nul = b"SELECT SLEEP(100000) /* before\0after */".to_vec();
+    let nul = b"SELECT SLEEP(100000) /* before\0after */";
+    let invalid_utf8 = b"SELECT SLEEP(100000) /* \xff\xfe caf\xe9 \xc3 */";
     vec![
         app().with_sleep_statement("a, b,, c,"),
         app().with_sleep_statement("\"quoted\" \"\" and 'single'"),
@@ -188,24 +178,17 @@ fn define_sessions_with_running_statements(flavor: Flavor) -> Vec<SessionDefinit
         // The character set cannot encode the emoji, so the server replaces each of its bytes with a question mark.
         define_session_with_charset(ClientCharset::Utf8mb3, "会话 🧵.".as_bytes(), "会话 ????.".as_bytes()),
         define_session_with_charset(ClientCharset::Binary, b"\x89PNG \xe4\xbc\x9a \xe9", b"\x89PNG \xe4\xbc\x9a \xe9"),
-        app().with_statement_bytes(
-            b"SELECT SLEEP(100000) /* \xff\xfe caf\xe9 \xc3 */".to_vec(),
-            ExpectedStatementText::AsSent,
-        ),
+        app().with_statement_bytes(invalid_utf8, invalid_utf8),
         match flavor {
             // MySQL executes the complete statement but truncates the displayed statement at the NUL byte.
-            Flavor::MySql => app()
-                .with_statement_bytes(nul, ExpectedStatementText::Bytes(b"SELECT SLEEP(100000) /* before".to_vec())),
-            Flavor::MariaDb => app().with_statement_bytes(nul, ExpectedStatementText::AsSent),
+            Flavor::MySql => app().with_statement_bytes(nul, b"SELECT SLEEP(100000) /* before"),
+            Flavor::MariaDb => app().with_statement_bytes(nul, nul),
         },
         large(1 << 20),
         large(8 << 20),
         app().with_statement("-- a formula?\nSELECT SLEEP(100000)"),
         // Both servers remove whitespace and semicolons at the start and end of a statement.
-        app().with_statement_bytes(
-            b"\r\n\t DO SLEEP(100000) ;;\r\n".to_vec(),
-            ExpectedStatementText::Bytes(b"DO SLEEP(100000)".to_vec()),
-        ),
+        app().with_statement_bytes(b"\r\n\t DO SLEEP(100000) ;;\r\n", b"DO SLEEP(100000)"),
         app().with_sleep_statement("back\\slash \\x00 \\"),
         app().with_sleep_statement("=1+1 @SUM(A1) -2 +3"),
         app().with_sleep_statement(&"\"\r\n".repeat(2000)),

@@ -2,42 +2,25 @@
 
 use std::io;
 
-use tokio::io::AsyncWrite;
+use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::RogueConnection;
 use crate::fake_server::packets;
 use crate::mysql_packets::write_packet;
 
 /// Number of columns that `SHOW FULL PROCESSLIST` returns on MySQL. MariaDB returns one more column.
 const PROCESS_LIST_COLUMN_COUNT: usize = 8;
 
-pub(super) async fn send_plausible_response(
-    stream: &mut (impl AsyncWrite + Unpin),
-    statement: &str,
-    version: &str,
-    connection: u32,
-) -> io::Result<()> {
-    let Some(columns) = count_result_columns(statement) else {
-        return write_packet(stream, 1, &packets::OK_PACKET).await;
-    };
-    let mut sequence = send_column_definitions(stream, columns).await?;
-    if let Some(values) = build_response_row(statement, version, connection) {
-        let values: Vec<Option<&[u8]>> = values.iter().map(|value| Some(value.as_bytes())).collect();
-        write_packet(stream, sequence, &packets::encode_row(&values)).await?;
-        sequence = sequence.wrapping_add(1);
+impl<S: AsyncRead + AsyncWrite + Unpin> RogueConnection<S> {
+    pub(super) async fn send_plausible_response(&mut self, statement: &str) -> io::Result<()> {
+        let Some(columns) = count_result_columns(statement) else {
+            return write_packet(&mut self.stream, 1, &packets::OK_PACKET).await;
+        };
+        let values = build_response_row(statement, self.options.version, self.number);
+        let row = values
+            .map(|values| packets::encode_row(&values.iter().map(|value| Some(value.as_bytes())).collect::<Vec<_>>()));
+        packets::send_result_set(&mut self.stream, columns, row.into_iter()).await
     }
-    write_packet(stream, sequence, &packets::EOF_PACKET).await
-}
-
-/// Sends the given number of column definitions and returns the sequence number for the next packet.
-pub(super) async fn send_column_definitions(stream: &mut (impl AsyncWrite + Unpin), columns: usize) -> io::Result<u8> {
-    write_packet(stream, 1, &[u8::try_from(columns).map_err(io::Error::other)?]).await?;
-    let mut sequence = 2;
-    for column in 0..columns {
-        write_packet(stream, sequence, &packets::encode_column_definition(&format!("c{column}"))).await?;
-        sequence = sequence.wrapping_add(1);
-    }
-    write_packet(stream, sequence, &packets::EOF_PACKET).await?;
-    Ok(sequence.wrapping_add(1))
 }
 
 /// Returns the number of columns in a statement's result set, or `None` if the statement returns no result set.

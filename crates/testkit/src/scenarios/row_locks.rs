@@ -1,6 +1,6 @@
 //! Scenarios with waits for InnoDB locks.
 
-use super::{LockWaitScenario, MYSQL_AND_MARIADB_FLAVORS};
+use super::LockWaitScenario;
 
 pub(super) fn row_lock_scenarios() -> Vec<LockWaitScenario> {
     vec![
@@ -11,15 +11,13 @@ pub(super) fn row_lock_scenarios() -> Vec<LockWaitScenario> {
         ),
         // MariaDB assigns no transaction id to either reader.
         LockWaitScenario::new(
-            MYSQL_AND_MARIADB_FLAVORS,
             "a row that one of two readers reads",
             "a: BEGIN\na: SELECT * FROM t WHERE id = 1 LOCK IN SHARE MODE\n\
              b: BEGIN\nb: SELECT * FROM s WHERE id = 1 LOCK IN SHARE MODE\n\
              c? UPDATE t SET v = 2 WHERE id = 1",
-            "c>a",
-            "a",
             "row",
-        ),
+        )
+        .with_expected_waits("c>a", "a"),
         row_lock_scenario(
             "a locking read",
             "a: BEGIN\na: UPDATE t SET v = 1 WHERE id = 1\nb: BEGIN\nb? SELECT * FROM t WHERE id = 1 FOR UPDATE",
@@ -42,11 +40,8 @@ pub(super) fn row_lock_scenarios() -> Vec<LockWaitScenario> {
         ),
         // An insert with an unknown number of rows holds the auto-increment lock until the statement completes.
         LockWaitScenario::new(
-            MYSQL_AND_MARIADB_FLAVORS,
             "numbers that a statement gives its rows",
             "a~ INSERT INTO numbered (v) SELECT id + SLEEP(IF(id > 1, 600, 0)) FROM t\nb? INSERT INTO numbered (v) VALUES (1)",
-            "b>a",
-            "a",
             "table lock of InnoDB",
         ),
         row_lock_scenario(
@@ -62,5 +57,5 @@ pub(super) fn row_lock_scenarios() -> Vec<LockWaitScenario> {
 
 /// Session `b` waits for a row lock held by session `a`.
 fn row_lock_scenario(name: &str, script: &str) -> LockWaitScenario {
-    LockWaitScenario::new(MYSQL_AND_MARIADB_FLAVORS, name, script, "b>a", "a", "row")
+    LockWaitScenario::new(name, script, "row")
 }

@@ -125,57 +125,44 @@ impl RunningScenario {
     ) -> Result<(), ScenarioError> {
         match step {
             ScenarioStep::Run(name, statement) => {
+                self.start_statement(name, statement, server).await?;
                 let session = self.open_session(name, server).await?;
-                let done = match session.send_statement(statement.as_bytes()).await {
-                    Ok(()) => timeout(STEP_TIMEOUT, session.wait_for_response())
-                        .await
-                        .unwrap_or_else(|_| Err(timeout_error())),
-                    failed => failed,
-                };
-                done.map_err(|source| session_error(name, statement, source))
+                let response = timeout(STEP_TIMEOUT, session.wait_for_response()).await;
+                let result = response.unwrap_or_else(|_| Err(timeout_error()));
+                result.map_err(|source| session_error(name, statement, source))
             }
             ScenarioStep::Block(name, statement) => {
-                let session = self.open_session(name, server).await?;
-                session
-                    .send_statement(statement.as_bytes())
-                    .await
-                    .map_err(|source| session_error(name, statement, source))?;
-                let id = session.id;
-                wait_until_session_states_match(
-                    control,
-                    &format!("{name} does not wait for another session"),
-                    move |state| state.waiting.contains(&id),
-                )
-                .await
+                let id = self.start_statement(name, statement, server).await?;
+                let problem = format!("{name} does not wait for another session");
+                wait_until_session_states_match(control, &problem, move |state| state.waiting.contains(&id)).await
             }
             ScenarioStep::BlockWithDelayedCheck(name, statement) => {
-                let session = self.open_session(name, server).await?;
-                session
-                    .send_statement(statement.as_bytes())
-                    .await
-                    .map_err(|source| session_error(name, statement, source))
+                self.start_statement(name, statement, server).await.map(drop)
             }
             ScenarioStep::Start(name, statement) => {
-                let session = self.open_session(name, server).await?;
-                session
-                    .send_statement(statement.as_bytes())
-                    .await
-                    .map_err(|source| session_error(name, statement, source))?;
-                let id = session.id;
-                wait_until_session_states_match(control, &format!("{name} does not run"), move |state| {
-                    state.sleeping.contains(&id)
-                })
-                .await
+                let id = self.start_statement(name, statement, server).await?;
+                let problem = format!("{name} does not run");
+                wait_until_session_states_match(control, &problem, move |state| state.sleeping.contains(&id)).await
             }
             ScenarioStep::Disconnect(name) => {
                 self.sessions.remove(name);
                 let id = self.ids.get(name).copied().unwrap_or_default();
-                wait_until_session_states_match(control, &format!("{name} is not gone"), move |state| {
-                    !state.present.contains(&id)
-                })
-                .await
+                let problem = format!("{name} is not gone");
+                wait_until_session_states_match(control, &problem, move |state| !state.present.contains(&id)).await
             }
         }
+    }
+
+    /// Sends a statement without waiting for the response. Returns the thread id of the session.
+    async fn start_statement(
+        &mut self,
+        name: &str,
+        statement: &str,
+        server: &DatabaseServer,
+    ) -> Result<u64, ScenarioError> {
+        let session = self.open_session(name, server).await?;
+        let sent = session.send_statement(statement.as_bytes()).await;
+        sent.map(|()| session.id).map_err(|source| session_error(name, statement, source))
     }
 
     async fn open_session(&mut self, name: &str, server: &DatabaseServer) -> Result<&mut RawSession, ScenarioError> {

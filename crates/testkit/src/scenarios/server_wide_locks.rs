@@ -1,43 +1,35 @@
 //! Scenarios in which sessions wait for server-wide locks: global read locks, backup locks and user-level locks.
 
-use super::{LockWaitScenario, MARIADB_ONLY_FLAVORS, MYSQL_AND_MARIADB_FLAVORS, MYSQL_ONLY_FLAVORS};
+use super::{LockWaitScenario, MARIADB_ONLY_FLAVORS, MYSQL_ONLY_FLAVORS};
 use crate::flavor::Flavor;
 
 pub(super) fn server_wide_lock_scenarios() -> Vec<LockWaitScenario> {
     let mut all = vec![
         LockWaitScenario::new(
-            MYSQL_AND_MARIADB_FLAVORS,
             "a user lock",
             "a: SELECT GET_LOCK('nightly', 1)\nb? SELECT GET_LOCK('nightly', 600)\nc? SELECT GET_LOCK('nightly', 600)",
-            "b>a c>a",
-            "a",
             "user lock",
-        ),
+        )
+        .with_expected_waits("b>a c>a", "a"),
         LockWaitScenario::new(
-            MYSQL_ONLY_FLAVORS,
             "LOCK INSTANCE FOR BACKUP, then CREATE TABLE",
             "a: LOCK INSTANCE FOR BACKUP\nb? CREATE TABLE made (x INT)",
-            "b>a",
-            "a",
             "backup lock",
-        ),
+        )
+        .with_flavors(MYSQL_ONLY_FLAVORS),
         LockWaitScenario::new(
-            MARIADB_ONLY_FLAVORS,
             "BACKUP STAGE BLOCK_DDL, then CREATE TABLE",
             "a: BACKUP STAGE START\na: BACKUP STAGE FLUSH\na: BACKUP STAGE BLOCK_DDL\nb? ALTER TABLE t ADD x INT",
-            "b>a",
-            "a",
             "backup lock",
-        ),
+        )
+        .with_flavors(MARIADB_ONLY_FLAVORS),
         LockWaitScenario::new(
-            MARIADB_ONLY_FLAVORS,
             "BACKUP STAGE BLOCK_COMMIT, then COMMIT",
             "a: BACKUP STAGE START\na: BACKUP STAGE FLUSH\na: BACKUP STAGE BLOCK_DDL\na: BACKUP STAGE BLOCK_COMMIT\n\
              b: BEGIN\nb: UPDATE t SET v = 1\nb? COMMIT",
-            "b>a",
-            "a",
             "backup lock",
-        ),
+        )
+        .with_flavors(MARIADB_ONLY_FLAVORS),
     ];
     // MySQL has separate locks for changes and for commits, MariaDB one lock for both.
     for (flavors, global, commit) in
@@ -55,36 +47,28 @@ fn global_read_lock_scenarios(
 ) -> [LockWaitScenario; 4] {
     [
         LockWaitScenario::new(
-            flavors,
             "FLUSH TABLES WITH READ LOCK, then a writer",
             "a: FLUSH TABLES WITH READ LOCK\nb? UPDATE t SET v = 1 WHERE id = 1",
-            "b>a",
-            "a",
             global,
-        ),
+        )
+        .with_flavors(flavors),
         LockWaitScenario::new(
-            flavors,
             "FLUSH TABLES WITH READ LOCK, then CREATE TABLE",
             "a: FLUSH TABLES WITH READ LOCK\nb? CREATE TABLE made (x INT)",
-            "b>a",
-            "a",
             global,
-        ),
+        )
+        .with_flavors(flavors),
         LockWaitScenario::new(
-            flavors,
             "FLUSH TABLES WITH READ LOCK, then COMMIT",
             "b: BEGIN\nb: UPDATE t SET v = 1 WHERE id = 1\na: FLUSH TABLES WITH READ LOCK\nb? COMMIT",
-            "b>a",
-            "a",
             commit,
-        ),
+        )
+        .with_flavors(flavors),
         LockWaitScenario::new(
-            flavors,
             "FLUSH TABLES WITH READ LOCK behind LOCK TABLES WRITE",
             "a: LOCK TABLES t WRITE\nb? FLUSH TABLES WITH READ LOCK",
-            "b>a",
-            "a",
             global,
-        ),
+        )
+        .with_flavors(flavors),
     ]
 }

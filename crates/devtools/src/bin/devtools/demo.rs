@@ -1,20 +1,21 @@
 //! `cargo xtask demo`: demonstrates Clew on a database server with blocked sessions.
 
 mod blocked_sessions;
-mod demo_clew_server;
 
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clew_devtools::DevtoolsError;
+use clew_devtools::clew_server::{ClewProcess, TemporaryDeployment};
 use clew_devtools::command::Command;
 use clew_devtools::progress::{self, Step, print_line};
 use clew_devtools::{install, task, web_page, workspace};
 use clew_testkit::{DatabaseServer, DatabaseServerOptions, Flavor};
 
 use self::blocked_sessions::{BlockedSessions, DEMO_DB_PASSWORD};
-use self::demo_clew_server::DemoClewServer;
 
 /// Delay before the first snapshot, so that the elapsed times of all sessions are nonzero.
 const DELAY_BEFORE_FIRST_SNAPSHOT: Duration = Duration::from_secs(3);
@@ -24,7 +25,8 @@ struct RunningDemo {
     clew: PathBuf,
     server: DatabaseServer,
     blocked: BlockedSessions,
-    service: DemoClewServer,
+    process: ClewProcess,
+    deployment: TemporaryDeployment,
     instance: String,
     node: String,
     csv: PathBuf,
@@ -61,14 +63,23 @@ async fn start_demo() -> Result<RunningDemo, DevtoolsError> {
     print_and_run_command(&snapshot.env("CLEW_DB_PASSWORD", DEMO_DB_PASSWORD)).await?;
 
     progress::print_heading("Collection through the TaurusDB API");
-    let service = DemoClewServer::start(&clew).await?;
-    let (instance, node) = service.add_instance(&url).await?;
+    let step = Step::start("clew init");
+    let deployment = TemporaryDeployment::init(&clew, Vec::new()).await?;
+    step.complete_with_result("initial tenant with an access key");
+    let step = Step::start("clew serve");
+    let process = deployment.start_server(&[], "").await?;
+    step.complete_with_result(process.endpoint());
+    let step = Step::start("clew instance add");
+    let instance = deployment.add_instance("demo", &[url], DEMO_DB_PASSWORD).await?;
+    step.complete_with_result(&format!("instance {}", instance.id));
+    let node = instance.nodes.into_iter().next().map(|node| node.id).unwrap_or_default();
     let csv = workspace::root_dir().join("demo").join("sessions.csv");
-    collect_sessions_to_csv(&service, &instance, &node, &csv).await?;
+    let collect = ["collect", "--instance", &instance.id, "--node", &node, "-o", &csv.to_string_lossy()];
+    collect_sessions_to_csv(&deployment.client_command(&process, &collect), &csv).await?;
 
     progress::print_heading("Result");
     print_first_csv_rows(&csv)?;
-    Ok(RunningDemo { clew, server, blocked, service, instance, node, csv })
+    Ok(RunningDemo { clew, server, blocked, process, deployment, instance: instance.id, node, csv })
 }
 
 async fn start_server() -> Result<DatabaseServer, DevtoolsError> {
@@ -92,30 +103,15 @@ async fn print_and_run_command(command: &Command) -> Result<(), DevtoolsError> {
     command.run().await
 }
 
-async fn collect_sessions_to_csv(
-    service: &DemoClewServer,
-    instance: &str,
-    node: &str,
-    csv: &Path,
-) -> Result<(), DevtoolsError> {
+async fn collect_sessions_to_csv(collect: &Command, csv: &Path) -> Result<(), DevtoolsError> {
     let directory = csv.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(directory).map_err(|cause| DevtoolsError::File {
-        operation: "create",
-        path: directory.to_owned(),
-        cause,
-    })?;
-    let file = csv.to_string_lossy();
+    std::fs::create_dir_all(directory).map_err(DevtoolsError::file("create", directory))?;
     print_line("");
-    print_and_run_command(&service.client_command(&["collect", "--instance", instance, "--node", node, "-o", &file]))
-        .await
+    print_and_run_command(collect).await
 }
 
 fn print_first_csv_rows(csv: &Path) -> Result<(), DevtoolsError> {
-    let text = std::fs::read_to_string(csv).map_err(|cause| DevtoolsError::File {
-        operation: "read",
-        path: csv.to_owned(),
-        cause,
-    })?;
+    let text = std::fs::read_to_string(csv).map_err(DevtoolsError::file("read", csv))?;
     let records = split_csv_records(&text);
     for record in records.iter().take(MAX_PRINTED_CSV_ROWS + 1) {
         print_line(record);
@@ -145,10 +141,10 @@ fn print_next_steps(csv: &Path) {
 }
 
 fn print_demo_instructions(state: &RunningDemo) -> Result<(), DevtoolsError> {
-    let RunningDemo { blocked, service, instance, node, .. } = state;
+    let RunningDemo { blocked, deployment, instance, node, .. } = state;
     let (clew, url) = (state.clew.display(), blocked.url());
-    let settings = service.write_environment_file()?;
-    let credentials = service.credentials();
+    let settings = write_environment_file(state)?;
+    let credentials = &deployment.credentials;
     print_line(&format!(
         "\nThe servers run until Ctrl-C. Commands for another terminal:\n\n  \
          source {}\n  \
@@ -159,7 +155,7 @@ fn print_demo_instructions(state: &RunningDemo) -> Result<(), DevtoolsError> {
          The web page is at {}: sign in to the domain {} as {} with the password {}\n\n\
          Ctrl-C stops the servers and removes the database.",
         settings.display(),
-        service.endpoint(),
+        state.process.endpoint(),
         credentials.domain_name,
         credentials.user,
         credentials.password,
@@ -167,10 +163,27 @@ fn print_demo_instructions(state: &RunningDemo) -> Result<(), DevtoolsError> {
     Ok(())
 }
 
+/// Writes a shell script that exports the environment variables for `clew` client commands.
+/// The script has mode 0600, because it contains passwords and keys.
+fn write_environment_file(state: &RunningDemo) -> Result<PathBuf, DevtoolsError> {
+    let deployment = &state.deployment;
+    let path = deployment.directory().join("env");
+    let own = [
+        ("CLEW_DATA_DIR", deployment.data_dir().display().to_string()),
+        ("CLEW_DB_PASSWORD", DEMO_DB_PASSWORD.to_owned()),
+    ];
+    let settings = deployment.client_environment_variables(&state.process).into_iter().chain(own);
+    let lines: Vec<String> = settings.map(|(name, value)| format!("export {name}='{value}'\n")).collect();
+    let file = std::fs::File::options().write(true).create(true).truncate(true).mode(0o600).open(&path);
+    let written = file.and_then(|mut file| file.write_all(lines.concat().as_bytes()));
+    written.map_err(DevtoolsError::file("write", &path))?;
+    Ok(path)
+}
+
 async fn stop_servers(state: RunningDemo) -> Result<(), DevtoolsError> {
     print_line("");
     let step = Step::start("Stopping the servers");
-    state.service.stop().await?;
+    state.process.stop().await?;
     drop(state.blocked);
     drop(state.server);
     step.complete();

@@ -1,5 +1,6 @@
-//! `cargo xtask lint`: runs static checks on the source code.
+//! `cargo xtask lint`: runs static checks on the source code. `cargo xtask audit`: checks the dependencies.
 
+use std::path::Path;
 use std::time::Duration;
 
 use clew_devtools::DevtoolsError;
@@ -10,6 +11,7 @@ use clew_devtools::{web_page, workspace};
 use crate::cargo_tools;
 
 const LINT_CHECK_TIMEOUT: Duration = Duration::from_mins(45);
+const ADVISORY_CHECK_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// Runs all checks, even if one of them fails.
 pub(crate) async fn run() -> Result<(), DevtoolsError> {
@@ -20,15 +22,7 @@ pub(crate) async fn run() -> Result<(), DevtoolsError> {
         ("Formatting (cargo fmt)", workspace::cargo_command().args(["fmt", "--all", "--check"])),
         (
             "Lints (clippy)",
-            workspace::cargo_command().args([
-                "clippy",
-                "--workspace",
-                "--all-targets",
-                "--locked",
-                "--",
-                "-D",
-                "warnings",
-            ]),
+            workspace::cargo_command().args("clippy --workspace --all-targets --locked -- -D warnings".split(' ')),
         ),
         ("Formatting of the web page (Prettier)", web_page::npm_command(&["run", "format:check"])),
         ("Lints of the web page (Oxlint)", web_page::npm_command(&["run", "lint"])),
@@ -36,7 +30,7 @@ pub(crate) async fn run() -> Result<(), DevtoolsError> {
             "Import cycles, layers and words (codelint)",
             workspace::cargo_command().args(["run", "--quiet", "--package", "clew-codelint", "--locked"]),
         ),
-        ("Licenses and dependencies (cargo-deny)", cargo_deny_command(&cargo_deny)),
+        ("Licenses and dependencies (cargo-deny)", cargo_deny_command(&cargo_deny, &["bans", "licenses", "sources"])),
         (
             "Documentation (rustdoc)",
             workspace::cargo_command()
@@ -59,8 +53,16 @@ pub(crate) async fn run() -> Result<(), DevtoolsError> {
     if failures.is_empty() { Ok(()) } else { Err(DevtoolsError::Checks(failures.join(", "))) }
 }
 
-fn cargo_deny_command(cargo_deny: &std::path::Path) -> Command {
-    Command::new(cargo_deny)
-        .current_dir(workspace::root_dir())
-        .args(["--locked", "--color", "never", "check", "bans", "licenses", "sources"])
+/// Checks the dependencies in `Cargo.lock` against the RustSec advisory database.
+pub(crate) async fn audit_dependencies() -> Result<(), DevtoolsError> {
+    let cargo_deny = cargo_tools::CARGO_DENY.install().await?;
+    let step = Step::start("Security advisories (cargo-deny)");
+    cargo_deny_command(&cargo_deny, &["advisories"]).run_with_progress(&step, ADVISORY_CHECK_TIMEOUT).await?;
+    step.complete();
+    Ok(())
+}
+
+fn cargo_deny_command(cargo_deny: &Path, checks: &[&str]) -> Command {
+    let command = Command::new(cargo_deny).current_dir(workspace::root_dir());
+    command.args(["--locked", "--color", "never", "check"]).args(checks.iter().copied())
 }

@@ -2,7 +2,6 @@
 
 mod cargo_tools;
 mod demo;
-mod dependency_audit;
 mod lint;
 mod run_tests;
 mod task_program;
@@ -61,7 +60,7 @@ async fn run_dev_task(task: Task) -> Result<ExitCode, DevtoolsError> {
             return task_program::FAULT_INJECTION_PROGRAM.build_and_exec_program(arguments).await;
         }
         Task::Lint => lint::run().await?,
-        Task::Audit => dependency_audit::run().await?,
+        Task::Audit => lint::audit_dependencies().await?,
     }
     Ok(ExitCode::SUCCESS)
 }
