@@ -205,7 +205,7 @@ async fn hung_node_does_not_delay_another_server() {
     kill_tasks.start_worker_with(&WorkerSettings { lease: HOUR, connector, ..WorkerSettings::default() });
     for _ in 0..3 {
         let victim = start_long_statement(&server, "app").await;
-        assert_eq!(kill_tasks.wait_for_kill(&victim).await.node_id, kill_tasks.instance.nodes[1].id);
+        assert_eq!(kill_tasks.wait_for_kill(&victim).await.request.node_id, kill_tasks.instance.nodes[1].id);
     }
     kill_tasks.shut_down().await;
 }
