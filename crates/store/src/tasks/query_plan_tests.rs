@@ -129,7 +129,8 @@ async fn task_counts_match_rows_after_each_change() {
         }
         let counts = "SELECT status, count FROM task_counts WHERE count <> 0 ORDER BY status";
         let counts = query("explain", counts).fetch_all(&database).await.unwrap();
-        let counts: Vec<(String, i64)> = counts.iter().map(|row| (row.get("status").unwrap(), row.get("count").unwrap())).collect();
+        let counts: Vec<(String, i64)> =
+            counts.iter().map(|row| (row.decode(0).unwrap(), row.decode(1).unwrap())).collect();
         let expected = [("error", 1), ("finished", 1), ("running", 1)];
         assert_eq!(counts, expected.map(|(status, count)| (status.to_owned(), count)));
     }
