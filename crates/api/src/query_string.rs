@@ -1,5 +1,7 @@
 //! Strict query string parser that rejects repeated parameters, and pagination with `offset` and `limit`.
 
+use std::ops::RangeInclusive;
+
 use clew_model::Pagination;
 use url::form_urlencoded;
 use utoipa::IntoParams;
@@ -60,16 +62,15 @@ impl QueryString {
     pub(crate) fn get_number_in_range(
         &self,
         name: &'static str,
-        min: u32,
-        max: u32,
+        range: RangeInclusive<u32>,
         default: u32,
     ) -> Result<u32, ApiError> {
         let Some(given) = self.get(name) else { return Ok(default) };
         given
             .parse()
             .ok()
-            .filter(|number| (min..=max).contains(number))
-            .ok_or_else(|| value_out_of_range_error(name, given, min, max))
+            .filter(|number| range.contains(number))
+            .ok_or_else(|| value_out_of_range_error(name, given, range.start(), range.end()))
     }
 }
 
@@ -92,8 +93,8 @@ pub(crate) fn parse_page_parameters(query: Option<&str>) -> Result<Pagination, A
 
 pub(crate) fn parse_page_from_query_string(query: &QueryString) -> Result<Pagination, ApiError> {
     Ok(Pagination {
-        offset: query.get_number_in_range("offset", 0, i32::MAX.unsigned_abs(), 0)?,
-        limit: query.get_number_in_range("limit", 1, 100, 100)?,
+        offset: query.get_number_in_range("offset", 0..=i32::MAX.unsigned_abs(), 0)?,
+        limit: query.get_number_in_range("limit", 1..=100, 100)?,
     })
 }
 
@@ -111,10 +112,10 @@ mod tests {
     fn repeated_parameters_and_out_of_range_numbers_are_refused() {
         assert!(QueryString::parse(Some("a=1&b=2&a=1")).is_err());
         let query = QueryString::parse(Some("limit=100&offset=-1&x=%zz&limit2=")).unwrap();
-        assert_eq!(query.get_number_in_range("limit", 1, 100, 7).unwrap(), 100);
-        assert_eq!(query.get_number_in_range("other", 1, 100, 7).unwrap(), 7);
-        assert!(query.get_number_in_range("offset", 0, 100, 0).is_err());
-        assert!(query.get_number_in_range("limit2", 0, 100, 0).is_err());
+        assert_eq!(query.get_number_in_range("limit", 1..=100, 7).unwrap(), 100);
+        assert_eq!(query.get_number_in_range("other", 1..=100, 7).unwrap(), 7);
+        assert!(query.get_number_in_range("offset", 0..=100, 0).is_err());
+        assert!(query.get_number_in_range("limit2", 0..=100, 0).is_err());
         assert!(query.get_required("request_id").is_err());
     }
 }

@@ -119,22 +119,16 @@ pub(crate) fn build_router(service: SharedState) -> Router {
         let (service, audited_operations) = (service.clone(), audited_operations.clone());
         from_fn_with_state(RouteLayerState { service, audited_operations, auth }, request_layer::handle_request)
     };
-    let router = OpenApiRouter::with_openapi(OpenApiDocument::openapi());
-    let operations_only = service.settings.operations_only;
-    let router = if operations_only {
-        router.merge(health_and_metrics_routes().layer(layer(RouteAuth::Public)))
+    let router = if service.settings.operations_only {
+        Router::from(health_and_metrics_routes().layer(layer(RouteAuth::Public)))
+            .fallback(reject_unknown_route.layer(layer(RouteAuth::Public)))
     } else {
-        router
+        let router = OpenApiRouter::new()
             .route("/", get(console::web_page::serve_index_page).layer(layer(RouteAuth::Public)))
             .merge(authenticated_routes().layer(layer(RouteAuth::Authenticated)))
             .merge(sign_in_routes().layer(layer(RouteAuth::SignIn)))
-            .merge(public_routes().layer(layer(RouteAuth::Public)))
-    };
-    let (router, _) = router.split_for_parts();
-    let router = if operations_only {
-        router.fallback(reject_unknown_route.layer(layer(RouteAuth::Public)))
-    } else {
-        router.fallback(console::web_page::serve_web_page.layer(layer(RouteAuth::Public)))
+            .merge(public_routes().layer(layer(RouteAuth::Public)));
+        Router::from(router).fallback(console::web_page::serve_web_page.layer(layer(RouteAuth::Public)))
     };
     router.method_not_allowed_fallback(reject_unknown_route.layer(layer(RouteAuth::Public))).with_state(service)
 }

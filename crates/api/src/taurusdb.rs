@@ -21,15 +21,12 @@ use clew_store::SessionCollectionTask;
 use crate::prelude::*;
 
 /// Returns `None` if the target node has no session collection with the requested id.
-async fn find_collection_task(
+pub(crate) async fn find_collection_task(
     caller: &Caller,
     target: &TargetNode,
-    query: &QueryString,
+    id: &str,
 ) -> Result<Option<Arc<SessionCollectionTask>>, ApiError> {
-    let id: RequestId = query
-        .get_required("request_id")?
-        .parse()
-        .map_err(|_| ApiError::invalid_parameter("parameter-request-id", []))?;
+    let id: RequestId = id.parse().map_err(|_| ApiError::invalid_parameter("parameter-request-id", []))?;
     let task = caller.view.find_task(&id).await?.filter(|task| {
         task.project_id == target.project.id && task.instance_id == target.instance.id && task.node_id == target.node
     });

@@ -180,16 +180,11 @@ async fn load_policy_attachment_views(
     let (users, groups): (HashMap<_, _>, HashMap<_, _>) = (users.collect(), groups.collect());
     let view = |attachment: PolicyAttachment| {
         let project_id = attachment.project.map(String::from);
-        Some(match attachment.grantee {
-            Grantee::User(id) => {
-                let name = users.get(&id)?.clone();
-                PolicyAttachmentView { user_id: Some(id.into()), group_id: None, name, project_id }
-            }
-            Grantee::Group(id) => {
-                let name = groups.get(&id)?.clone();
-                PolicyAttachmentView { user_id: None, group_id: Some(id.into()), name, project_id }
-            }
-        })
+        let (name, user_id, group_id) = match attachment.grantee {
+            Grantee::User(id) => (users.get(&id)?.clone(), Some(id.into()), None),
+            Grantee::Group(id) => (groups.get(&id)?.clone(), None, Some(id.into())),
+        };
+        Some(PolicyAttachmentView { user_id, group_id, name, project_id })
     };
     Ok(service.store.policies().list_policy_attachments(policy).await?.into_iter().filter_map(view).collect())
 }

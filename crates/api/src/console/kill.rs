@@ -15,8 +15,7 @@ use clew_mysql::{
 };
 use jiff::Timestamp;
 
-use crate::manual_kill::KillRiskView;
-use crate::manual_kill::{add_kill_to_audit_event, build_manual_kill_request};
+use crate::manual_kill::{KillRiskView, add_kill_to_audit_event, build_manual_kill_request};
 use crate::messages::localize_failure;
 use crate::prelude::*;
 use effect::KillEffectView;

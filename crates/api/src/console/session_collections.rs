@@ -1,12 +1,13 @@
 //! Routes for listing and deleting the collection tasks of a node.
 
-use clew_model::{Language, Limitation, RequestId, SessionSelection};
+use clew_model::{Language, Limitation, SessionSelection};
 use clew_store::SessionCollectionTask;
 
 use super::format_unix_millis;
 use crate::messages::format_failure;
 use crate::prelude::*;
 use crate::statement_text::MASKED_SUBSTRING_PLACEHOLDER;
+use crate::taurusdb::find_collection_task;
 
 const MAX_LISTED_SESSION_COLLECTIONS: u32 = 200;
 
@@ -85,14 +86,9 @@ pub(crate) async fn delete_session_collection(
 ) -> Result<StatusCode, ApiError> {
     let path = (project, instance, node);
     let target = TargetNode::authorize_and_find_node(&caller, Action::DELETE_REALTIME_SESSION, &path).await?;
-    let id: RequestId = id.parse().map_err(|_| ApiError::invalid_parameter("parameter-request-id", []))?;
-    let task = caller.view.find_task(&id).await?.filter(|task| {
-        task.project_id == target.project.id && task.instance_id == target.instance.id && task.node_id == target.node
-    });
-    if task.is_none() {
-        return Err(ApiError::new(ApiErrorDefinition::UNKNOWN_TASK));
-    }
-    if service.store.tasks().remove_task(&caller.build_audit_origin(), &id).await? {
+    let task = find_collection_task(&caller, &target, &id).await?;
+    let task = task.ok_or_else(|| ApiError::new(ApiErrorDefinition::UNKNOWN_TASK))?;
+    if service.store.tasks().remove_task(&caller.build_audit_origin(), &task.request_id).await? {
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(ApiError::with_detail(ApiErrorDefinition::NOT_ALLOWED, "collection-under-way", []))

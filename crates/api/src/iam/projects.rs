@@ -130,13 +130,13 @@ fn parse_page_parameters(query: &QueryString) -> Result<Option<(usize, usize)>, 
             parse_positive_number("page", page, usize::MAX)?,
             parse_positive_number("per_page", per_page, 5000)?,
         ))),
-        (Some(given), None) => Err(invalid_parameter_error("page", given)),
-        (None, Some(given)) => Err(invalid_parameter_error("per_page", given)),
+        (Some(given), None) => Err(invalid_field_error("page", given)),
+        (None, Some(given)) => Err(invalid_field_error("per_page", given)),
     }
 }
 
 fn parse_positive_number(name: &'static str, given: &str, max: usize) -> Result<usize, ApiError> {
-    given.parse().ok().filter(|number| (1..=max).contains(number)).ok_or_else(|| invalid_parameter_error(name, given))
+    given.parse().ok().filter(|number| (1..=max).contains(number)).ok_or_else(|| invalid_field_error(name, given))
 }
 
 fn parse_boolean_parameter(query: &QueryString, name: &'static str) -> Result<Option<bool>, ApiError> {
@@ -144,13 +144,8 @@ fn parse_boolean_parameter(query: &QueryString, name: &'static str) -> Result<Op
         None => Ok(None),
         Some(given) if given.eq_ignore_ascii_case("true") => Ok(Some(true)),
         Some(given) if given.eq_ignore_ascii_case("false") => Ok(Some(false)),
-        Some(given) => Err(invalid_parameter_error(name, given)),
+        Some(given) => Err(invalid_field_error(name, given)),
     }
-}
-
-fn invalid_parameter_error(name: &'static str, given: &str) -> ApiError {
-    let arguments = [("field", name.into()), ("given", truncate_for_message(given))];
-    ApiError::with_detail(ApiErrorDefinition::IAM_INVALID_PARAMETER, "parameter-form", arguments)
 }
 
 /// List of domains with links.

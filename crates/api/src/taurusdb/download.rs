@@ -37,7 +37,8 @@ pub(crate) async fn download_result(
     ApiRequest { service, caller, path, language, query, headers, .. }: ApiRequest<NodePath>,
 ) -> Result<Response, ApiError> {
     let target = TargetNode::authorize_and_find_node(&caller, Action::GET_REALTIME_SESSION, &path).await?;
-    let task = super::find_collection_task(&caller, &target, &QueryString::parse(query.as_deref())?).await?;
+    let query = QueryString::parse(query.as_deref())?;
+    let task = super::find_collection_task(&caller, &target, query.get_required("request_id")?).await?;
     let task = task.ok_or_else(|| ApiError::new(ApiErrorDefinition::UNKNOWN_TASK))?;
     caller.audit.add_detail("collection", task.request_id.as_str());
     caller.audit.add_detail("masked", task.masked);

@@ -1,7 +1,7 @@
 //! Implements the operation `CollectRealtimeSession` (section 1.2 of the TaurusDB API spec).
 
 use clew_model::{SessionClass, SessionSelection, SortDirection, SortKey, UnvalidatedSessionSelection};
-use serde_json::{Map, Value};
+use serde_json::{Value, json};
 use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
 use crate::prelude::*;
@@ -97,26 +97,14 @@ pub(crate) async fn enqueue_session_collection(
 
 /// The audit log contains a placeholder instead of the statement substring, because the substring can contain literals.
 fn build_audit_detail_for_collection(draft: &UnvalidatedSessionSelection) -> Value {
-    let texts = [
-        ("filter", &draft.filter),
-        ("user", &draft.user),
-        ("host", &draft.host),
-        ("db", &draft.db),
-        ("command", &draft.command),
-        ("sort_key", &draft.sort_key),
-        ("sort_dir", &draft.sort_dir),
-    ];
-    let mut detail: Map<String, Value> = texts
-        .into_iter()
-        .filter_map(|(name, text)| Some((name.to_owned(), truncate_for_message(text.as_deref()?).into())))
-        .collect();
-    if let Some(seconds) = draft.slow_process_threshold {
-        detail.insert("slow_process_threshold".to_owned(), seconds.into());
+    let mut detail = json!(draft);
+    for (name, value) in detail.as_object_mut().into_iter().flatten() {
+        if let Value::String(text) = value {
+            *text =
+                if name == "sql_key" { MASKED_SUBSTRING_PLACEHOLDER.to_owned() } else { truncate_for_message(text) };
+        }
     }
-    if draft.sql_key.is_some() {
-        detail.insert("sql_key".to_owned(), MASKED_SUBSTRING_PLACEHOLDER.into());
-    }
-    Value::Object(detail)
+    detail
 }
 
 /// Treats an empty body as an empty JSON object.

@@ -49,7 +49,8 @@ pub(crate) async fn show_collection_status(
     ApiRequest { service, caller, path, query, headers, .. }: ApiRequest<NodePath>,
 ) -> Result<(Option<[(HeaderName, String); 1]>, Json<TaskStatusResponse>), ApiError> {
     let target = TargetNode::authorize_and_find_node(&caller, Action::GET_REALTIME_SESSION, &path).await?;
-    let mut task = super::find_collection_task(&caller, &target, &QueryString::parse(query.as_deref())?).await?;
+    let query = QueryString::parse(query.as_deref())?;
+    let mut task = super::find_collection_task(&caller, &target, query.get_required("request_id")?).await?;
     let wait = LongPollTimeout::parse_prefer_header(&headers, service.settings.request_timeout);
     if let Some(wait) = wait
         && let Some(unfinished) = task.take_if(|task| !task.status.is_final())

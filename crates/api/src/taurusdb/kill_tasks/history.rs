@@ -83,8 +83,8 @@ pub(crate) async fn list_killed_sessions(
     {
         return Err(ApiError::invalid_parameter("kill-history-range", []));
     }
-    let page_size = query.get_number_in_range("page_size", 1, 100, 10)?;
-    let page = query.get_number_in_range("page_num", 0, i32::MAX.unsigned_abs(), 1)?.max(1);
+    let page_size = query.get_number_in_range("page_size", 1..=100, 10)?;
+    let page = query.get_number_in_range("page_num", 0..=i32::MAX.unsigned_abs(), 1)?.max(1);
     let offset = page_size.saturating_mul(page - 1);
     let limit = page_size.min(MAX_LISTED_KILLS.saturating_sub(offset));
     let filter = KillFilter { from, to, ..KillFilter::for_instance(instance.id.clone()) };
