@@ -46,6 +46,6 @@ mod tests {
         assert!(again.is_some());
         drop((other, again));
         let _last = locks.lock("last").await;
-        assert_eq!(locks.0.lock().unwrap().keys().copied().collect::<Vec<_>>(), ["last"]);
+        assert_eq!(locks.0.lock().unwrap().keys().collect::<Vec<_>>(), [&"last"]);
     }
 }
