@@ -10,6 +10,7 @@ use clew_testkit::{
 };
 use mysql_async::Row;
 use mysql_async::prelude::Queryable;
+use rstest::rstest;
 
 async fn process_list(server: &DatabaseServer) -> Vec<Row> {
     let mut connection = server.connect_as_root().await.unwrap();
@@ -18,7 +19,9 @@ async fn process_list(server: &DatabaseServer) -> Vec<Row> {
     rows
 }
 
-async fn assert_known_sessions_are_listed(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn known_sessions_are_listed_as_expected(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
     let sessions = PredefinedSessions::open(&server).await.unwrap();
     assert_eq!(sessions.expected.len(), PredefinedSessions::SESSION_COUNT);
@@ -64,16 +67,6 @@ async fn assert_transactions_match(server: &DatabaseServer, sessions: &Predefine
     assert_eq!(found, expected);
     let observed: BTreeMap<_, _> = sessions.query_open_transactions(server).await.unwrap().into_iter().collect();
     assert!(observed.keys().eq(expected.keys()), "{observed:?}");
-}
-
-#[tokio::test]
-async fn mariadb_lists_known_sessions_as_expected() {
-    assert_known_sessions_are_listed(Flavor::MariaDb).await;
-}
-
-#[tokio::test]
-async fn mysql_lists_known_sessions_as_expected() {
-    assert_known_sessions_are_listed(Flavor::MySql).await;
 }
 
 #[tokio::test]

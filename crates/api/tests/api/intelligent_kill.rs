@@ -9,6 +9,7 @@ use clew_testkit::{ClientCharset, FakeServer, FakeServerOptions, Fault, Flavor, 
 use http::Method;
 use mysql_async::prelude::Queryable;
 use reqwest::Url;
+use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
@@ -88,7 +89,9 @@ fn link_path(entry: &Value) -> String {
     format!("{}?{}", url.path(), url.query().unwrap())
 }
 
-async fn preview_matches_the_killed_sessions(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn preview_matches_the_killed_sessions(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let node = start_node(flavor).await;
     let mut server = Server::start().await;
     server.set_node_url(&node.url_for_account("clew", "clewpass")).await;
@@ -181,16 +184,6 @@ async fn preview_matches_the_killed_sessions(flavor: Flavor) {
     assert!(!audit.contains("secret") && !audit.contains(&signature));
     server.shutdown.cancel();
     running.await.unwrap();
-}
-
-#[tokio::test]
-async fn preview_matches_the_killed_sessions_on_a_mariadb_server() {
-    preview_matches_the_killed_sessions(Flavor::MariaDb).await;
-}
-
-#[tokio::test]
-async fn preview_matches_the_killed_sessions_on_a_mysql_server() {
-    preview_matches_the_killed_sessions(Flavor::MySql).await;
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use clew_model::{Failure, FailureKind};
 use clew_testkit::{ClientCharset, Flavor, RawSession};
 use clew_worker::{KillExecutor, KillTaskWorker, WorkerSettings};
 use http::Method;
+use rstest::rstest;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -212,7 +213,9 @@ async fn open_busy_session(node: &clew_testkit::DatabaseServer, user: &str, stat
 }
 
 /// The task kills the sessions of the preview, and the history lists them.
-async fn preview_matches_the_killed_sessions(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn preview_matches_the_killed_sessions(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let node =
         clew_testkit::DatabaseServer::start(flavor, &clew_testkit::DatabaseServerOptions::default()).await.unwrap();
     let protected = format!("CREATE USER {PROTECTED}@'%'");
@@ -305,14 +308,4 @@ async fn preview_matches_the_killed_sessions(flavor: Flavor) {
     assert_eq!(history("?page_num=0&page_size=1").await["killed_sessions"], json!([killed[0]]));
     let alive = preview("time=1").await;
     assert!(ids(&alive).is_superset(&[sessions[2].id, sessions[3].id].into()), "{alive:?}");
-}
-
-#[tokio::test]
-async fn preview_matches_the_killed_sessions_on_a_mariadb_server() {
-    preview_matches_the_killed_sessions(Flavor::MariaDb).await;
-}
-
-#[tokio::test]
-async fn preview_matches_the_killed_sessions_on_a_mysql_server() {
-    preview_matches_the_killed_sessions(Flavor::MySql).await;
 }

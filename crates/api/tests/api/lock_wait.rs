@@ -2,12 +2,15 @@
 
 use clew_testkit::{FakeServer, FakeServerOptions, Fault, Flavor, LockWaitScenario};
 use http::Method;
+use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::server::Server;
 
 /// Session `b` waits for the row that session `a` changed.
-async fn wait_has_its_root_blocker(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn wait_has_its_root_blocker(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let node =
         clew_testkit::DatabaseServer::start(flavor, &clew_testkit::DatabaseServerOptions::default()).await.unwrap();
     let mut server = Server::start().await;
@@ -56,16 +59,6 @@ async fn wait_has_its_root_blocker(flavor: Flavor) {
     let cause = &masked.expect_status(200)["abnormal_root_cause"]["lock_root_cause"];
     assert_eq!((&cause["blocker_pid"], &cause["lock_data"]), (&blocker.into(), &Value::Null));
     built.tear_down(&node).await.unwrap();
-}
-
-#[tokio::test]
-async fn wait_has_its_root_blocker_on_a_mariadb_server() {
-    wait_has_its_root_blocker(Flavor::MariaDb).await;
-}
-
-#[tokio::test]
-async fn wait_has_its_root_blocker_on_a_mysql_server() {
-    wait_has_its_root_blocker(Flavor::MySql).await;
 }
 
 /// The response has the root blocker instead of the next waiter, and the waiter's own lock.

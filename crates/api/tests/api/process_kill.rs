@@ -8,6 +8,7 @@ use clew_store::{AuditFilter, AuditRecord, KillFilter, RecordedKillOutcome};
 use clew_testkit::{ClientCharset, FakeServer, FakeServerOptions, Fault, Flavor, RawSession};
 use http::Method;
 use mysql_async::prelude::Queryable;
+use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
@@ -68,7 +69,9 @@ async fn audit_rows(server: &Server, operation: &str) -> Vec<AuditRecord> {
     server.store.audit().list_audit_rows_after_seq(&filter, 0, 100).await.unwrap()
 }
 
-async fn sessions_of_another_server_instance_are_not_killed(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn sessions_of_another_server_instance_are_not_killed(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let mut node = start_node(flavor).await;
     let mut server = Server::start().await;
     server.set_node_url(&node.url_for_account("root", "")).await;
@@ -98,16 +101,6 @@ async fn sessions_of_another_server_instance_are_not_killed(flavor: Flavor) {
 }
 
 #[tokio::test]
-async fn ids_listed_before_a_restart_kill_nothing_on_mysql() {
-    sessions_of_another_server_instance_are_not_killed(Flavor::MySql).await;
-}
-
-#[tokio::test]
-async fn ids_listed_before_a_restart_kill_nothing_on_mariadb() {
-    sessions_of_another_server_instance_are_not_killed(Flavor::MariaDb).await;
-}
-
-#[tokio::test]
 async fn requests_do_not_repeat_a_refused_login() {
     for flavor in Flavor::ALL {
         let node = start_node(flavor).await;
@@ -133,7 +126,9 @@ async fn requests_do_not_repeat_a_refused_login() {
     }
 }
 
-async fn sessions_are_killed(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn sessions_are_killed(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let node = start_node(flavor).await;
     let mut server = Server::start().await;
     server.set_node_url(&node.url_for_account("clew", "clewpass")).await;
@@ -195,16 +190,6 @@ async fn sessions_are_killed(flavor: Flavor) {
     ] {
         assert!(ends.contains(&(id, Some(end))), "{flavor}: {ends:?}");
     }
-}
-
-#[tokio::test]
-async fn sessions_are_killed_on_a_mariadb_server() {
-    sessions_are_killed(Flavor::MariaDb).await;
-}
-
-#[tokio::test]
-async fn sessions_are_killed_on_a_mysql_server() {
-    sessions_are_killed(Flavor::MySql).await;
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clew_testkit::{FakeServer, FakeServerOptions, Fault, Flavor, StatementHoldingProxy};
 use http::Method;
+use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::server::Server;
@@ -13,7 +14,9 @@ async fn start_fake_node(sessions: u64, fault: Fault) -> FakeServer {
 }
 
 /// Lists an idle and a busy session of a real server.
-async fn sessions_are_listed(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn sessions_are_listed(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let node =
         clew_testkit::DatabaseServer::start(flavor, &clew_testkit::DatabaseServerOptions::default()).await.unwrap();
     node.run_statements(&["CREATE DATABASE shop"]).await.unwrap();
@@ -56,16 +59,6 @@ async fn sessions_are_listed(flavor: Flavor) {
     server.mask(&server.tenant.project_id, true).await;
     assert_eq!(info(&reader).await, "SELECT SLEEP(?), ?");
     assert_eq!(info(server.token()).await, "SELECT SLEEP(1000), 'secret'");
-}
-
-#[tokio::test]
-async fn sessions_are_listed_on_a_mariadb_server() {
-    sessions_are_listed(Flavor::MariaDb).await;
-}
-
-#[tokio::test]
-async fn sessions_are_listed_on_a_mysql_server() {
-    sessions_are_listed(Flavor::MySql).await;
 }
 
 #[tokio::test]
@@ -122,7 +115,9 @@ async fn concurrent_reads_of_a_hanging_node_are_rejected() {
     assert!(ask().await.contains("no response within"));
 }
 
-async fn kills_succeed_while_reads_hang(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn kills_succeed_while_reads_hang(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let node =
         clew_testkit::DatabaseServer::start(flavor, &clew_testkit::DatabaseServerOptions::default()).await.unwrap();
     let victim = clew_testkit::open_idle_sessions(&node, 1).await.unwrap().sessions.remove(0);
@@ -146,16 +141,6 @@ async fn kills_succeed_while_reads_hang(flavor: Flavor) {
     };
     let (_, _, list, ()) = tokio::join!(hanging(), hanging(), waiting, killing);
     assert_eq!(list["total_count"], 0, "{list}");
-}
-
-#[tokio::test]
-async fn kills_succeed_while_reads_of_a_mariadb_server_hang() {
-    kills_succeed_while_reads_hang(Flavor::MariaDb).await;
-}
-
-#[tokio::test]
-async fn kills_succeed_while_reads_of_a_mysql_server_hang() {
-    kills_succeed_while_reads_hang(Flavor::MySql).await;
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::process::Stdio;
 
 use clew_testkit::{DatabaseServer, DatabaseServerOptions, FakeServer, FakeServerOptions, Fault, Flavor};
+use rstest::rstest;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -87,7 +88,9 @@ async fn result_is_written_to_stdout_or_a_file() {
     assert!(std::fs::read_to_string(&path).unwrap().starts_with("\u{feff}会话ID,"));
 }
 
-async fn incomplete_result_is_reported(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn incomplete_result_is_reported(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
     server.run_statements(&["CREATE USER watcher@'%'"]).await.unwrap();
     let service = Service::start(&format!("mysql://watcher@127.0.0.1:{}/", server.port())).await;
@@ -95,16 +98,6 @@ async fn incomplete_result_is_reported(flavor: Flavor) {
     assert_eq!(output.code, Some(0), "{flavor}: {output:?}");
     assert_eq!(output.stdout.lines().count(), 1, "only the header row: {flavor}: {output:?}");
     assert!(output.stderr.contains("GRANT PROCESS ON *.* TO"), "{flavor}: {output:?}");
-}
-
-#[tokio::test]
-async fn incomplete_result_is_reported_on_mysql() {
-    incomplete_result_is_reported(Flavor::MySql).await;
-}
-
-#[tokio::test]
-async fn incomplete_result_is_reported_on_mariadb() {
-    incomplete_result_is_reported(Flavor::MariaDb).await;
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use clew_testkit::{
     ConnectionIdRewrite, DatabaseServer, DatabaseServerOptions, FakeServer, FakeServerOptions, Flavor, RewriteRules,
     RewritingProxy,
 };
+use rstest::rstest;
 
 use crate::run::{CommandOutput, initialise, run};
 
@@ -58,7 +59,11 @@ async fn instance_lifecycle() {
     instance(&dir, &["remove", id, "--yes"]).await.assert_failed(&["there is no instance"]);
 }
 
-async fn check_reports_login_backoff_and_new_credentials_clear_it(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn check_reports_login_backoff_and_new_credentials_clear_it(
+    #[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor,
+) {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("data");
     initialise(&dir).await;
@@ -94,17 +99,9 @@ async fn check_reports_login_backoff_and_new_credentials_clear_it(flavor: Flavor
     instance(&dir, &["set-node", "shop", "--url", &url("new"), "--node", &foreign]).await.assert_failed(&["no node"]);
 }
 
+#[rstest]
 #[tokio::test]
-async fn check_reports_login_backoff_and_new_credentials_clear_it_on_a_mariadb_server() {
-    check_reports_login_backoff_and_new_credentials_clear_it(Flavor::MariaDb).await;
-}
-
-#[tokio::test]
-async fn check_reports_login_backoff_and_new_credentials_clear_it_on_a_mysql_server() {
-    check_reports_login_backoff_and_new_credentials_clear_it(Flavor::MySql).await;
-}
-
-async fn proxy_with_rewritten_connection_ids_is_reported(flavor: Flavor) {
+async fn proxy_with_rewritten_connection_ids_is_reported(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("data");
     initialise(&dir).await;
@@ -138,16 +135,6 @@ async fn limitations_are_reported_by_the_exit_code_on_a_server() {
             assert_eq!(shown.stdout.contains("\n--  "), code == 3, "{shown:?}");
         }
     }
-}
-
-#[tokio::test]
-async fn proxy_with_rewritten_connection_ids_is_reported_on_a_mariadb_server() {
-    proxy_with_rewritten_connection_ids_is_reported(Flavor::MariaDb).await;
-}
-
-#[tokio::test]
-async fn proxy_with_rewritten_connection_ids_is_reported_on_a_mysql_server() {
-    proxy_with_rewritten_connection_ids_is_reported(Flavor::MySql).await;
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use clew_testkit::{
     RewriteRules, RewritingProxy, VirtualIpProxy,
 };
 use mysql_async::prelude::Queryable;
+use rstest::rstest;
 use serde_json::Value;
 
 use crate::pty::TerminalSession;
@@ -64,7 +65,9 @@ async fn running_statement(server: &DatabaseServer, id: u64) -> Option<Option<St
 }
 
 /// Session `a` has changed rows, and session `b` waits for one of them.
-async fn kill_previews_its_impact(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn kill_previews_its_impact(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let server = start_server(flavor).await;
     let scenario =
         LockWaitScenario::scenarios_for_flavor(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
@@ -116,17 +119,9 @@ async fn kill_previews_its_impact(flavor: Flavor) {
     built.tear_down(&server).await.unwrap();
 }
 
+#[rstest]
 #[tokio::test]
-async fn kill_previews_its_impact_on_a_mariadb_server() {
-    kill_previews_its_impact(Flavor::MariaDb).await;
-}
-
-#[tokio::test]
-async fn kill_previews_its_impact_on_a_mysql_server() {
-    kill_previews_its_impact(Flavor::MySql).await;
-}
-
-async fn preview_lists_risks_and_surviving_root_blockers(flavor: Flavor) {
+async fn preview_lists_risks_and_surviving_root_blockers(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let server = start_server(flavor).await;
     let scenario =
         LockWaitScenario::scenarios_for_flavor(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
@@ -155,16 +150,6 @@ async fn preview_lists_risks_and_surviving_root_blockers(flavor: Flavor) {
     assert_eq!((&json["effect"], &json["sessions"][0]["risks"]), (&Value::Null, &Value::Array(Vec::new())), "{json}");
 }
 
-#[tokio::test]
-async fn preview_lists_risks_and_surviving_root_blockers_on_a_mariadb_server() {
-    preview_lists_risks_and_surviving_root_blockers(Flavor::MariaDb).await;
-}
-
-#[tokio::test]
-async fn preview_lists_risks_and_surviving_root_blockers_on_a_mysql_server() {
-    preview_lists_risks_and_surviving_root_blockers(Flavor::MySql).await;
-}
-
 /// Connection limit of the server in the tests with a full server.
 const MAX_CONNECTIONS: u32 = 10;
 
@@ -181,7 +166,9 @@ async fn fill_connections(server: &DatabaseServer, sessions: &mut Vec<RawSession
     assert!(RawSession::open(address, "app", None, ClientCharset::Utf8mb4).await.is_err(), "the server is full");
 }
 
-async fn kills_on_a_full_server_succeed(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn kills_on_a_full_server_succeed(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let options = DatabaseServerOptions { max_connections: MAX_CONNECTIONS, ..DatabaseServerOptions::default() };
     let server = DatabaseServer::start(flavor, &options).await.unwrap();
     server
@@ -209,16 +196,6 @@ async fn kills_on_a_full_server_succeed(flavor: Flavor) {
         let effect = &killed["effect"];
         assert_eq!((&effect["rows_rolled_back"], &effect["unknown"]), (&1.into(), &Value::Null), "{flavor}: {killed}");
     }
-}
-
-#[tokio::test]
-async fn kills_on_a_full_mariadb_server_succeed() {
-    kills_on_a_full_server_succeed(Flavor::MariaDb).await;
-}
-
-#[tokio::test]
-async fn kills_on_a_full_mysql_server_succeed() {
-    kills_on_a_full_server_succeed(Flavor::MySql).await;
 }
 
 #[tokio::test]

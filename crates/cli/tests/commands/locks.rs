@@ -3,12 +3,15 @@
 use clew_testkit::{
     DatabaseServer, DatabaseServerOptions, FakeServer, FakeServerOptions, Fault, Flavor, LockWaitScenario,
 };
+use rstest::rstest;
 use serde_json::Value;
 
 use crate::run::run;
 
 /// Output of `clew locks` while session `b` waits for a row lock held by session `a`.
-async fn lock_wait_is_shown_in_every_format(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn lock_wait_is_shown_in_every_format(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
     let output = run(&["locks", &server.url()]).await;
     assert_eq!(output.code, Some(0), "{output:?}");
@@ -50,16 +53,6 @@ async fn lock_wait_is_shown_in_every_format(flavor: Flavor) {
         assert!(!masked.stdout.contains("id = 1"), "{masked:?}");
     }
     built.tear_down(&server).await.unwrap();
-}
-
-#[tokio::test]
-async fn lock_wait_is_shown_in_every_format_on_a_mariadb_server() {
-    lock_wait_is_shown_in_every_format(Flavor::MariaDb).await;
-}
-
-#[tokio::test]
-async fn lock_wait_is_shown_in_every_format_on_a_mysql_server() {
-    lock_wait_is_shown_in_every_format(Flavor::MySql).await;
 }
 
 #[tokio::test]

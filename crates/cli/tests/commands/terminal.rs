@@ -10,6 +10,7 @@ use std::time::Duration;
 use clew_testkit::{
     ClientCharset, DatabaseServer, DatabaseServerOptions, FakeServer, FakeServerOptions, Fault, Flavor, RawSession,
 };
+use rstest::rstest;
 use serde_json::Value;
 use tokio::process::Command;
 
@@ -89,7 +90,9 @@ async fn session(server: &DatabaseServer, user: &str) -> RawSession {
     RawSession::open(address, user, None, ClientCharset::Utf8mb4).await.unwrap()
 }
 
-async fn hostile_text_is_neutralised(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn hostile_text_is_neutralised(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
     let create = format!("CREATE USER '{HOSTILE}'@'%'");
     let grant = format!("GRANT ALL ON *.* TO '{HOSTILE}'@'%'");
@@ -180,16 +183,6 @@ fn urlencoding(text: &str) -> String {
         let _ = write!(encoded, "%{byte:02X}");
         encoded
     })
-}
-
-#[tokio::test]
-async fn hostile_text_of_mariadb_is_neutralised() {
-    hostile_text_is_neutralised(Flavor::MariaDb).await;
-}
-
-#[tokio::test]
-async fn hostile_text_of_mysql_is_neutralised() {
-    hostile_text_is_neutralised(Flavor::MySql).await;
 }
 
 #[tokio::test]

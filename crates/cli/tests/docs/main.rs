@@ -10,6 +10,7 @@ use std::path::Path;
 
 use clew_testkit::{DatabaseServer, DatabaseServerOptions, Flavor, test_tools};
 use mysql_async::prelude::Queryable;
+use rstest::rstest;
 use tempfile::TempDir;
 use tokio::process::Command;
 
@@ -61,7 +62,9 @@ async fn run_commands(directory: &TempDir, database_url: &str, commands: &str) -
     stdout.into_owned()
 }
 
-async fn run_readme(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn readme_commands_run_as_written(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
     server
         .run_statements(&[
@@ -88,16 +91,6 @@ async fn run_readme(flavor: Flavor) {
     assert!(blocker.query_drop("SELECT 1").await.is_err(), "the root blocker was killed: {stdout}");
     let collected = std::fs::read_to_string(directory.path().join("sessions.csv")).unwrap();
     assert!(collected.lines().count() > 1, "{collected}");
-}
-
-#[tokio::test]
-async fn readme_commands_run_as_written_on_mysql() {
-    run_readme(Flavor::MySql).await;
-}
-
-#[tokio::test]
-async fn readme_commands_run_as_written_on_mariadb() {
-    run_readme(Flavor::MariaDb).await;
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clew_client::{CollectionStatus, StartCollectionRequest, StreamSink};
 use clew_testkit::{DatabaseServer, DatabaseServerOptions, Flavor, PredefinedSessions};
+use rstest::rstest;
 
 use crate::harness::{CLEW, Home};
 
@@ -15,7 +16,9 @@ fn without_durations(csv: &[u8]) -> Vec<Vec<String>> {
     reader.records().map(|record| record.unwrap().iter().enumerate().filter_map(lasts).collect()).collect()
 }
 
-async fn api_result_equals_command_line_snapshot(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn api_result_equals_command_line_snapshot(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
     let odd = PredefinedSessions::open(&server).await.unwrap();
     server.wait_until_other_root_sessions_end().await.unwrap();
@@ -40,14 +43,4 @@ async fn api_result_equals_command_line_snapshot(flavor: Flavor) {
         assert!(shown == collected, "{shown:.500?}\nis not\n{collected:.500?}");
     }
     assert_eq!(shown.len(), collected.len(), "{flavor}");
-}
-
-#[tokio::test]
-async fn api_result_equals_command_line_snapshot_with_mariadb() {
-    api_result_equals_command_line_snapshot(Flavor::MariaDb).await;
-}
-
-#[tokio::test]
-async fn api_result_equals_command_line_snapshot_with_mysql() {
-    api_result_equals_command_line_snapshot(Flavor::MySql).await;
 }

@@ -7,6 +7,7 @@ use clew_client::{StartCollectionRequest, StreamSink};
 use clew_testkit::{ClientCharset, DatabaseServer, DatabaseServerOptions, Flavor, RawSession, open_idle_sessions};
 use mysql_async::prelude::Queryable;
 use reqwest::Method;
+use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::harness::{Home, RegisteredInstance, RunningService, http};
@@ -56,7 +57,9 @@ async fn wait_until_killed(server: &DatabaseServer, session: &RawSession) {
     tokio::time::timeout(KILL_TIMEOUT, polling).await.unwrap();
 }
 
-async fn kill_tasks_resume_after_a_crash(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn kill_tasks_resume_after_a_crash(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
     server.run_statements(&["CREATE USER app@'%'", "CREATE USER web@'%'"]).await.unwrap();
     let home = Home::new().await;
@@ -110,7 +113,11 @@ async fn collect_session_count(home: &Home, serving: &RunningService, added: &Re
 }
 
 /// A kill task opens connections with the ids that sessions of the restarted server get.
-async fn api_lists_all_sessions_after_a_restart_with_a_kill_task(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn api_lists_all_sessions_after_a_restart_with_a_kill_task(
+    #[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor,
+) {
     const SESSIONS: usize = 60;
     let mut server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
     server.run_statements(&["CREATE USER app@'%'"]).await.unwrap();
@@ -140,24 +147,4 @@ async fn api_lists_all_sessions_after_a_restart_with_a_kill_task(flavor: Flavor)
     for _ in 0..3 {
         assert_eq!(collect_session_count(&home, &serving, &added).await, SESSIONS, "{flavor}");
     }
-}
-
-#[tokio::test]
-async fn api_lists_all_sessions_after_a_restart_with_a_kill_task_on_a_mariadb_server() {
-    api_lists_all_sessions_after_a_restart_with_a_kill_task(Flavor::MariaDb).await;
-}
-
-#[tokio::test]
-async fn api_lists_all_sessions_after_a_restart_with_a_kill_task_on_a_mysql_server() {
-    api_lists_all_sessions_after_a_restart_with_a_kill_task(Flavor::MySql).await;
-}
-
-#[tokio::test]
-async fn kill_tasks_resume_after_a_crash_on_a_mariadb_server() {
-    kill_tasks_resume_after_a_crash(Flavor::MariaDb).await;
-}
-
-#[tokio::test]
-async fn kill_tasks_resume_after_a_crash_on_a_mysql_server() {
-    kill_tasks_resume_after_a_crash(Flavor::MySql).await;
 }

@@ -7,10 +7,13 @@ use std::process::Command;
 use clew_testkit::{
     ClientCharset, DatabaseServer, DatabaseServerOptions, Flavor, RawSession, begin_large_transaction, test_tools,
 };
+use rstest::rstest;
 
 use crate::harness::{Home, RegisteredInstance};
 
-async fn official_sdk_is_conformant(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn official_sdk_is_conformant(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
     let _sessions = open_sessions(&server).await;
     let home = Home::new().await;
@@ -66,37 +69,19 @@ async fn open_sessions(server: &DatabaseServer) -> [RawSession; 4] {
 }
 
 #[tokio::test]
-async fn official_sdk_is_conformant_with_mariadb() {
-    official_sdk_is_conformant(Flavor::MariaDb).await;
-}
-
-#[tokio::test]
-async fn official_sdk_is_conformant_with_mysql() {
-    official_sdk_is_conformant(Flavor::MySql).await;
-}
-
-#[tokio::test]
 async fn identity_api_clients_are_conformant() {
     let home = Home::new().await;
     let added = home.add_instance(&["mysql://clew@127.0.0.1:1/"]);
     assert_conformant(&home, "identity.py", &added).await;
 }
 
-async fn official_sdk_reads_rollback_progress(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn official_sdk_reads_rollback_progress(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
     server.run_statements(&["CREATE USER bulk@'%'"]).await.unwrap();
     let _bulk = begin_large_transaction(&server, "bulk", 16).await.unwrap();
     let home = Home::new().await;
     let added = home.add_instance(&[&server.url(), "mysql://clew@127.0.0.1:1/"]);
     assert_conformant(&home, "rollback.py", &added).await;
-}
-
-#[tokio::test]
-async fn official_sdk_reads_rollback_progress_with_mariadb() {
-    official_sdk_reads_rollback_progress(Flavor::MariaDb).await;
-}
-
-#[tokio::test]
-async fn official_sdk_reads_rollback_progress_with_mysql() {
-    official_sdk_reads_rollback_progress(Flavor::MySql).await;
 }

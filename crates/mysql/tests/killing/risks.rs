@@ -10,6 +10,7 @@ use clew_mysql::{
     kill_victims, read_kill_risks, read_lock_waits,
 };
 use clew_testkit::{ClientCharset, DatabaseServer, Flavor, RawSession, begin_large_transaction};
+use rstest::rstest;
 
 use super::{connection_victim, connector, find_session, open_session, server, wait_until_running};
 
@@ -76,7 +77,9 @@ fn table_of(risk: &KillRisk) -> (&'static str, String) {
     }
 }
 
-async fn unsafe_victims_are_refused(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn automatic_kill_spares_changes_of_non_transactional_tables(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let server = server_with_tables(flavor).await;
     let holder = table_lock_holder(&server).await;
     let mut cases = vec![
@@ -115,16 +118,6 @@ async fn unsafe_victims_are_refused(flavor: Flavor) {
         kill_with_policy(&server.url(), &connection_victim(&server, &session).await, UnsafeKillPolicy::Refuse).await;
     assert_eq!(outcome, KillOutcome::Killed, "{flavor}");
     drop(holder);
-}
-
-#[tokio::test]
-async fn automatic_kill_spares_changes_of_non_transactional_tables_on_mariadb() {
-    unsafe_victims_are_refused(Flavor::MariaDb).await;
-}
-
-#[tokio::test]
-async fn automatic_kill_spares_changes_of_non_transactional_tables_on_mysql() {
-    unsafe_victims_are_refused(Flavor::MySql).await;
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use clew_testkit::{
     RewritingProxy, ServerClock,
 };
 use mysql_async::prelude::Queryable;
+use rstest::rstest;
 use tokio::time::sleep;
 
 use super::{TRANSACTION_LIST_AGE, connector, csv_of, take};
@@ -79,7 +80,9 @@ async fn seconds_in_every_read(server: &DatabaseServer, id: u64) -> Vec<(&'stati
     ]
 }
 
-async fn statements_keep_their_age(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn set_timestamp_does_not_change_the_age_of_a_statement(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
     let (_holder, waiter) = waiter_with_clock(&server, "- 7200").await;
     for (read, seconds) in seconds_in_every_read(&server, waiter.id).await {
@@ -91,16 +94,6 @@ async fn statements_keep_their_age(flavor: Flavor) {
     for (read, seconds) in seconds_in_every_read(&server, waiter.id).await {
         assert!((1..PLAUSIBLE).contains(&seconds), "{read} on {flavor}: {seconds}");
     }
-}
-
-#[tokio::test]
-async fn set_timestamp_does_not_change_the_age_of_a_statement_on_mysql() {
-    statements_keep_their_age(Flavor::MySql).await;
-}
-
-#[tokio::test]
-async fn set_timestamp_does_not_change_the_age_of_a_statement_on_mariadb() {
-    statements_keep_their_age(Flavor::MariaDb).await;
 }
 
 #[tokio::test]
@@ -269,7 +262,9 @@ const TABLE: [&str; 3] = [
     "INSERT INTO shop.t VALUES (1), (2), (3)",
 ];
 
-async fn reader_clock_is_reset(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn clock_of_the_reading_session_is_reset(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
     server.run_statements(&TABLE).await.unwrap();
     server
@@ -288,16 +283,6 @@ async fn reader_clock_is_reset(flavor: Flavor) {
     assert!(ages[0] < PLAUSIBLE, "{flavor}: {ages:?}");
     let diagnosis = diagnose_node(&url.parse().unwrap(), &connector()).await.unwrap();
     assert!(diagnosis.clock_difference.abs() < 60.0, "{flavor}: {}", diagnosis.clock_difference);
-}
-
-#[tokio::test]
-async fn clock_of_the_reading_session_is_reset_on_mysql() {
-    reader_clock_is_reset(Flavor::MySql).await;
-}
-
-#[tokio::test]
-async fn clock_of_the_reading_session_is_reset_on_mariadb() {
-    reader_clock_is_reset(Flavor::MariaDb).await;
 }
 
 /// Parses a UTC time to seconds since 1970.
@@ -333,7 +318,9 @@ async fn waiter_for_row_1(server: &DatabaseServer) -> RawSession {
     waiter
 }
 
-async fn start_of_dst_changes_no_age(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn start_of_dst_changes_no_age(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     // 01:55 CET; at 02:00 it is 03:00 CEST.
     let (clock, server) = in_central_europe(flavor, "2026-03-29T00:55:00Z").await;
     let session = in_transaction(&server, 1).await;
@@ -345,17 +332,9 @@ async fn start_of_dst_changes_no_age(flavor: Flavor) {
     assert!((300..1200).contains(&lock_wait), "{flavor}: {lock_wait}");
 }
 
+#[rstest]
 #[tokio::test]
-async fn start_of_daylight_saving_time_changes_no_age_on_mysql() {
-    start_of_dst_changes_no_age(Flavor::MySql).await;
-}
-
-#[tokio::test]
-async fn start_of_daylight_saving_time_changes_no_age_on_mariadb() {
-    start_of_dst_changes_no_age(Flavor::MariaDb).await;
-}
-
-async fn end_of_dst_changes_no_age(flavor: Flavor) {
+async fn end_of_dst_changes_no_age(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     // 02:30 CEST; at 03:00 it is 02:00 CET.
     let (clock, server) = in_central_europe(flavor, "2026-10-25T00:30:00Z").await;
     let first = in_transaction(&server, 1).await;
@@ -386,16 +365,6 @@ async fn end_of_dst_changes_no_age(flavor: Flavor) {
     assert!((800 + 86_400..1300 + 86_400).contains(&ages[1]), "{flavor}: {ages:?}");
     let summary = take(&server.url(), &SessionSelection::default(), false).await.unwrap().summary;
     assert_eq!(summary.limitations, [], "{flavor}");
-}
-
-#[tokio::test]
-async fn end_of_daylight_saving_time_changes_no_age_on_mysql() {
-    end_of_dst_changes_no_age(Flavor::MySql).await;
-}
-
-#[tokio::test]
-async fn end_of_daylight_saving_time_changes_no_age_on_mariadb() {
-    end_of_dst_changes_no_age(Flavor::MariaDb).await;
 }
 
 /// The clock is set back and forward again between two reads, and a session is opened in between.
@@ -457,7 +426,9 @@ async fn clock_step_before_the_first_read_changes_no_age_of_automatic_kills_on_m
     }
 }
 
-async fn steps_are_corrected(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn steps_of_the_servers_clock_are_detected_and_corrected(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let clock = ServerClock::new("UTC").unwrap();
     let server =
         DatabaseServer::start_with_settable_clock(flavor, &DatabaseServerOptions::default(), &clock).await.unwrap();
@@ -489,14 +460,4 @@ async fn steps_are_corrected(flavor: Flavor) {
     let named = summary.limitations.iter().filter(|gap| gap.kind == LimitationKind::UnreliableAges).count();
     assert!(named > 0, "{flavor}: {summary:?}");
     assert_eq!(transaction_ages(&server.url(), &[session.id]).await, [0], "{flavor}");
-}
-
-#[tokio::test]
-async fn steps_of_the_servers_clock_are_detected_and_corrected_on_mysql() {
-    steps_are_corrected(Flavor::MySql).await;
-}
-
-#[tokio::test]
-async fn steps_of_the_servers_clock_are_detected_and_corrected_on_mariadb() {
-    steps_are_corrected(Flavor::MariaDb).await;
 }

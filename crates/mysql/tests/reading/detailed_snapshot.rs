@@ -8,6 +8,7 @@ use clew_testkit::{
     ClientCharset, DatabaseServer, DatabaseServerOptions, Flavor, LockWaitScenario, RawSession, RunningScenario,
 };
 use mysql_async::prelude::Queryable;
+use rstest::rstest;
 
 use super::connector;
 
@@ -60,7 +61,9 @@ fn detail(rows: &[Vec<String>], session: u64) -> [&str; 5] {
     [15, 16, 17, 18, 19].map(|at| row[at].as_str())
 }
 
-async fn blockers_are_reported(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn blockers_are_reported(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let server = start(flavor, if flavor == Flavor::MariaDb { &RECORDING } else { &[] }).await;
     for (name, waiter, blocker, root, what) in [
         ("a row", "b", "a", "a", "row 1 of shop.t (PRIMARY)"),
@@ -93,16 +96,6 @@ async fn blockers_are_reported(flavor: Flavor) {
     assert!(waits_for.starts_with("row 1 of shop.t (PRIMARY); blocker: transaction "), "{waits_for}");
     assert_eq!([blocked_by, rooted_in], ["", ""]);
     built.tear_down(&server).await.unwrap();
-}
-
-#[tokio::test]
-async fn blockers_are_reported_on_mysql() {
-    blockers_are_reported(Flavor::MySql).await;
-}
-
-#[tokio::test]
-async fn blockers_are_reported_on_mariadb() {
-    blockers_are_reported(Flavor::MariaDb).await;
 }
 
 /// Opens a session with a program name that sleeps in a statement.

@@ -10,6 +10,7 @@ use clew_mysql::{
     read_client_sessions, read_lock_waits, take_session_sample, take_snapshot,
 };
 use clew_testkit::{ClientCharset, DatabaseServer, DatabaseServerOptions, Flavor, RawSession, open_idle_sessions};
+use rstest::rstest;
 use tokio::time::sleep;
 
 use super::connector;
@@ -43,7 +44,9 @@ async fn limitations(server: &DatabaseServer) -> [Vec<Limitation>; 2] {
     [diagnosis.checks.into_iter().filter_map(|check| check.limitation).collect(), snapshot.summary.limitations]
 }
 
-async fn lost_locks_explain_a_missing_blocker(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn lost_metadata_locks_explain_a_missing_blocker(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let server = start(flavor, &["--performance-schema-max-metadata-locks=10"]).await;
     server.run_statements(&["CREATE DATABASE shop", "CREATE TABLE shop.t (a INT) ENGINE = InnoDB"]).await.unwrap();
     let mut tables = Vec::new();
@@ -84,17 +87,9 @@ async fn lost_locks_explain_a_missing_blocker(flavor: Flavor) {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn lost_metadata_locks_explain_a_missing_blocker_on_mysql() {
-    lost_locks_explain_a_missing_blocker(Flavor::MySql).await;
-}
-
-#[tokio::test]
-async fn lost_metadata_locks_explain_a_missing_blocker_on_mariadb() {
-    lost_locks_explain_a_missing_blocker(Flavor::MariaDb).await;
-}
-
-async fn each_loss_is_reported(flavor: Flavor) {
+async fn each_loss_of_performance_schema_is_reported(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     use LimitationKind::{LostConnectAttributes, LostMetadataLocks, LostStatements, LostThreads};
     let of_both = [
         ("--performance-schema-max-metadata-locks=0", LostMetadataLocks, "max_metadata_locks is 0"),
@@ -123,16 +118,6 @@ async fn each_loss_is_reported(flavor: Flavor) {
             assert!(lost.is_some_and(|lost| lost.why.english.contains(why)), "{flavor} {setting}: {limitations:#?}");
         }
     }
-}
-
-#[tokio::test]
-async fn each_loss_of_performance_schema_is_reported_on_mysql() {
-    each_loss_is_reported(Flavor::MySql).await;
-}
-
-#[tokio::test]
-async fn each_loss_of_performance_schema_is_reported_on_mariadb() {
-    each_loss_is_reported(Flavor::MariaDb).await;
 }
 
 #[tokio::test]

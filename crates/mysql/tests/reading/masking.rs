@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use clew_model::{NodeUrl, SessionSelection};
 use clew_mysql::{OutputFormat, SnapshotOptions, StatementMasking, take_snapshot};
 use clew_testkit::{ClientCharset, DatabaseServer, DatabaseServerOptions, Flavor, RawSession};
+use rstest::rstest;
 
 use super::connector;
 
@@ -113,7 +114,9 @@ fn statements(body: &str, form: OutputFormat) -> String {
     rows.records().map(|row| row.unwrap()[6].to_owned()).collect()
 }
 
-async fn masked_snapshot_discloses_no_literal(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn masked_snapshot_discloses_no_literal(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let planted = Planted::of(flavor).await;
     let csv = OutputFormat::Csv { formula_guard: true };
     for form in [csv, OutputFormat::Json] {
@@ -134,14 +137,4 @@ async fn masked_snapshot_discloses_no_literal(flavor: Flavor) {
     let rows = |body: String| body.matches("SELECT ").count();
     assert_eq!(rows(planted.body(StatementMasking::Templates, csv, Some("from ORDERS")).await), 8);
     assert_eq!(rows(planted.body(StatementMasking::Templates, csv, Some("sleep(?)")).await), planted.count);
-}
-
-#[tokio::test]
-async fn masked_snapshot_discloses_no_literal_on_mariadb() {
-    masked_snapshot_discloses_no_literal(Flavor::MariaDb).await;
-}
-
-#[tokio::test]
-async fn masked_snapshot_discloses_no_literal_on_mysql() {
-    masked_snapshot_discloses_no_literal(Flavor::MySql).await;
 }

@@ -7,6 +7,7 @@ use clew_model::{ClientAddressFilter, SessionClass, SessionSelection, SlowSessio
 use clew_testkit::{
     DatabaseServer, DatabaseServerOptions, ExpectedSession, Flavor, ObservedTransaction, PredefinedSessions,
 };
+use rstest::rstest;
 
 use super::csv_of;
 
@@ -123,7 +124,9 @@ fn check_order(selection: &SessionSelection, records: &[Vec<String>]) {
     assert!(records.iter().map(rank).is_sorted(), "not in the order of {selection:?}");
 }
 
-async fn every_filter_and_sort_matches_the_oracle(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn every_filter_and_sort_matches_the_oracle(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let oracle = Oracle::of(flavor).await;
     let gap = SlowSessionThreshold::new(i64::try_from(PredefinedSessions::MIN_SESSION_AGE_DIFFERENCE_SECONDS).unwrap());
     let class = |class| SessionSelection { class, threshold: gap, ..SessionSelection::default() };
@@ -188,14 +191,4 @@ async fn every_filter_and_sort_matches_the_oracle(flavor: Flavor) {
                 .await;
         }
     }
-}
-
-#[tokio::test]
-async fn every_filter_and_sort_matches_the_oracle_on_mariadb() {
-    every_filter_and_sort_matches_the_oracle(Flavor::MariaDb).await;
-}
-
-#[tokio::test]
-async fn every_filter_and_sort_matches_the_oracle_on_mysql() {
-    every_filter_and_sort_matches_the_oracle(Flavor::MySql).await;
 }

@@ -3,6 +3,7 @@
 use clew_model::{LimitationKind, NodeUrl, SessionSelection};
 use clew_mysql::{Diagnosis, diagnose_node};
 use clew_testkit::{DatabaseServer, DatabaseServerOptions, Flavor, open_idle_sessions};
+use rstest::rstest;
 
 use super::{connector, csv_of, take};
 
@@ -15,7 +16,9 @@ fn kinds(diagnosis: &Diagnosis) -> Vec<LimitationKind> {
     diagnosis.checks.iter().filter_map(|check| Some(check.limitation.as_ref()?.kind)).collect()
 }
 
-async fn suggested_grants_remove_limitations(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn suggested_grants_remove_limitations(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let options = match flavor {
         Flavor::MySql => DatabaseServerOptions::default(),
         Flavor::MariaDb => DatabaseServerOptions {
@@ -65,16 +68,6 @@ async fn paste_remedies(server: &DatabaseServer, diagnosis: &Diagnosis) {
         .filter_map(|check| Some(&*check.limitation.as_ref()?.remedy.as_ref()?.english))
         .collect();
     server.run_statements(&remedies).await.unwrap();
-}
-
-#[tokio::test]
-async fn suggested_grants_remove_limitations_on_mariadb() {
-    suggested_grants_remove_limitations(Flavor::MariaDb).await;
-}
-
-#[tokio::test]
-async fn suggested_grants_remove_limitations_on_mysql() {
-    suggested_grants_remove_limitations(Flavor::MySql).await;
 }
 
 #[tokio::test]

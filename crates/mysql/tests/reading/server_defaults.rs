@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use clew_model::{NodeUrl, SessionSelection};
 use clew_mysql::{diagnose_node, read_lock_waits};
 use clew_testkit::{ClientCharset, DatabaseServer, DatabaseServerOptions, Flavor, RawSession};
+use rstest::rstest;
 use tokio::time::sleep;
 
 use super::{TRANSACTION_LIST_AGE, connector, csv_of, take};
@@ -97,7 +98,9 @@ fn defaults(flavor: Flavor) -> Vec<&'static str> {
     of_both.into_iter().chain(of_one.iter().copied()).collect()
 }
 
-async fn server_defaults_do_not_affect_reads(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn server_defaults_do_not_affect_reads(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
     let _sessions = eleven_transactions(&server).await;
     let url = server.url();
@@ -129,14 +132,4 @@ async fn server_defaults_do_not_affect_reads(flavor: Flavor) {
         let number = before.parse::<f64>().is_ok();
         control.query_drop(set(&if number { before } else { format!("'{before}'") })).await.unwrap();
     }
-}
-
-#[tokio::test]
-async fn server_defaults_do_not_affect_reads_on_mysql() {
-    server_defaults_do_not_affect_reads(Flavor::MySql).await;
-}
-
-#[tokio::test]
-async fn server_defaults_do_not_affect_reads_on_mariadb() {
-    server_defaults_do_not_affect_reads(Flavor::MariaDb).await;
 }

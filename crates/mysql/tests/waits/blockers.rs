@@ -6,6 +6,7 @@ use std::time::Duration;
 use clew_diagnose::lock_waits::{ParticipantDetail, WaitGraph};
 use clew_model::LimitationKind;
 use clew_testkit::{ClientCharset, DatabaseServer, DatabaseServerOptions, Flavor, RawSession};
+use rstest::rstest;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::full_visibility::full_visibility_server;
@@ -44,7 +45,9 @@ pub(crate) fn root(graph: &WaitGraph) -> &ParticipantDetail {
     graph.participant_detail(graph.roots[0].parties[0]).unwrap()
 }
 
-async fn idle_root_blocker_has_statements_of_its_transaction(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn idle_root_blocker_has_statements_of_its_transaction(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let server = full_visibility_server(flavor).await;
     server.run_statements(&SHOP).await.unwrap();
     let (mut holder, mut waiter) = (open_shop_session(&server).await, open_shop_session(&server).await);
@@ -62,16 +65,6 @@ async fn idle_root_blocker_has_statements_of_its_transaction(flavor: Flavor) {
     if flavor == Flavor::MySql {
         assert_eq!(last.len(), 2, "only those of the open transaction: {last:?}");
     }
-}
-
-#[tokio::test]
-async fn idle_root_blocker_has_statements_of_its_transaction_on_mysql() {
-    idle_root_blocker_has_statements_of_its_transaction(Flavor::MySql).await;
-}
-
-#[tokio::test]
-async fn idle_root_blocker_has_statements_of_its_transaction_on_mariadb() {
-    idle_root_blocker_has_statements_of_its_transaction(Flavor::MariaDb).await;
 }
 
 #[tokio::test]
@@ -117,7 +110,9 @@ async fn statement_history_of_size_zero_is_reported() {
     }
 }
 
-async fn root_blocker_in_rollback_is_detected(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn root_blocker_in_rollback_is_detected(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let server = full_visibility_server(flavor).await;
     server.run_statements(&SHOP).await.unwrap();
     let (mut holder, mut waiter) = (open_shop_session(&server).await, open_shop_session(&server).await);
@@ -138,14 +133,4 @@ async fn root_blocker_in_rollback_is_detected(flavor: Flavor) {
     let graph = graph_where(&server, "the roll-back", is_undone).await;
     assert_eq!(root(&graph).party.session_id(), Some(holder.id));
     timeout(LIMIT, waiter.wait_for_response()).await.unwrap().unwrap();
-}
-
-#[tokio::test]
-async fn root_blocker_in_rollback_is_detected_on_mysql() {
-    root_blocker_in_rollback_is_detected(Flavor::MySql).await;
-}
-
-#[tokio::test]
-async fn root_blocker_in_rollback_is_detected_on_mariadb() {
-    root_blocker_in_rollback_is_detected(Flavor::MariaDb).await;
 }

@@ -7,6 +7,7 @@ use clew_diagnose::ProtectedAccounts;
 use clew_diagnose::lock_waits::{WaitGraph, WaitParticipant};
 use clew_mysql::{KillOptions, KillOutcome, KillTarget, Victim, find_sessions_by_id, kill_single_victim};
 use clew_testkit::{DatabaseServer, DatabaseServerOptions, Flavor, LockWaitScenario, RunningScenario};
+use rstest::rstest;
 
 use super::oracle::{Names, expected_roots, expected_waits, observe};
 
@@ -33,7 +34,9 @@ pub(crate) async fn full_visibility_server(flavor: Flavor) -> DatabaseServer {
 }
 
 /// Builds every scenario in turn and collects all failures.
-async fn graph_matches_every_scenario(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn graph_matches_every_scenario(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let server = full_visibility_server(flavor).await;
     let mut faults = String::new();
     for scenario in LockWaitScenario::scenarios_for_flavor(flavor) {
@@ -152,14 +155,4 @@ async fn kill_party(graph: &WaitGraph, victim: WaitParticipant, server: &Databas
         Ok(_) => Ok(true),
         Err(failure) => Err(failure.to_string()),
     }
-}
-
-#[tokio::test]
-async fn graph_matches_every_scenario_on_mysql() {
-    graph_matches_every_scenario(Flavor::MySql).await;
-}
-
-#[tokio::test]
-async fn graph_matches_every_scenario_on_mariadb() {
-    graph_matches_every_scenario(Flavor::MariaDb).await;
 }

@@ -12,6 +12,7 @@ use clew_mysql::{
 use clew_testkit::{DatabaseServer, DatabaseServerOptions, Flavor};
 use mysql_async::Row;
 use mysql_async::prelude::Queryable;
+use rstest::rstest;
 use tokio::time::{Instant, sleep};
 
 use super::blockers::{LIMIT, SHOP, graph_where, open_shop_session, root};
@@ -82,7 +83,9 @@ async fn with_an_applier_in_a_trigger(flavor: Flavor, options: &[&str]) -> (Data
     (source, replica, applier)
 }
 
-async fn applier_is_detected(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn applier_is_detected(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let (_source, replica, applier) = with_an_applier_in_a_trigger(flavor, &[]).await;
     let mut waiter = open_shop_session(&replica).await;
     waiter.send_statement(b"UPDATE t SET v = 3 WHERE id = 1").await.unwrap();
@@ -134,16 +137,6 @@ async fn session_that_streams_the_binary_log_has_the_replication_risk() {
         assert_eq!(risks.get(&streaming), Some(&vec![KillRisk::Replication]), "{flavor}: {risks:?}");
         assert!(risks.get(&client.id).is_none_or(Vec::is_empty), "{flavor}: {risks:?}");
     }
-}
-
-#[tokio::test]
-async fn applier_is_detected_on_mysql() {
-    applier_is_detected(Flavor::MySql).await;
-}
-
-#[tokio::test]
-async fn applier_is_detected_on_mariadb() {
-    applier_is_detected(Flavor::MariaDb).await;
 }
 
 #[tokio::test]

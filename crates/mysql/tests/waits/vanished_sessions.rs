@@ -5,6 +5,7 @@ use std::time::Duration;
 use clew_diagnose::lock_waits::{TreeLayout, WaitGraph, WaitParticipant, render_tree};
 use clew_testkit::{DatabaseServer, Flavor, LockWaitScenario, StatementHoldingProxy};
 use mysql_async::prelude::Queryable;
+use rstest::rstest;
 use tokio::time::{sleep, timeout};
 
 use super::blockers::LIMIT;
@@ -61,7 +62,9 @@ const ALTER: &str = "ALTER TABLE behind a reader";
 /// Statement that reads the sessions, after all other tables.
 const SESSIONS: &str = "SHOW FULL PROCESSLIST";
 
-async fn vanished_sessions_stay_in_the_graph(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn vanished_sessions_stay_in_the_graph(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let server = full_visibility_server(flavor).await;
     for scenario in [ROW, ALTER] {
         for session_name in ["a", "b"] {
@@ -85,16 +88,6 @@ async fn wait_for_a_vanished_blocker_is_unexplained(flavor: Flavor, waits: &'sta
     let unexplained = &graph.unexplained[0];
     assert_eq!(names.name(WaitParticipant::Session(unexplained.session)), "b", "{graph:#?}");
     assert!(unexplained.why.english.contains("between two reads"), "{graph:#?}");
-}
-
-#[tokio::test]
-async fn vanished_sessions_stay_in_the_graph_on_mysql() {
-    vanished_sessions_stay_in_the_graph(Flavor::MySql).await;
-}
-
-#[tokio::test]
-async fn vanished_sessions_stay_in_the_graph_on_mariadb() {
-    vanished_sessions_stay_in_the_graph(Flavor::MariaDb).await;
 }
 
 #[tokio::test]

@@ -25,6 +25,7 @@ use clew_store::{InitialTenant, NewKillTask, Store};
 use clew_testkit::{Flavor, PacketAction, RewriteRules};
 use clew_worker::{KillExecutor, KillTaskWorker, WorkerObserver, WorkerSettings};
 use fastrand::Rng;
+use rstest::rstest;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -359,7 +360,9 @@ impl TaskWorker {
     }
 }
 
-async fn only_allowed_sessions_are_terminated(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn only_allowed_sessions_are_terminated(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let number = |name: &str| std::env::var(name).ok().map(|value| value.parse::<u64>().unwrap());
     let seed = number(SEED_VARIABLE).unwrap_or_else(|| std::process::id().into());
     let rounds = number(ROUNDS_VARIABLE).map_or(DEFAULT_ROUNDS, |rounds| usize::try_from(rounds).unwrap());
@@ -399,14 +402,4 @@ async fn only_allowed_sessions_are_terminated(flavor: Flavor) {
     worker.shutdown.cancel();
     worker.running.await.unwrap();
     test.check_sessions("the end").await;
-}
-
-#[tokio::test]
-async fn only_allowed_sessions_are_terminated_on_mariadb_servers() {
-    only_allowed_sessions_are_terminated(Flavor::MariaDb).await;
-}
-
-#[tokio::test]
-async fn only_allowed_sessions_are_terminated_on_mysql_servers() {
-    only_allowed_sessions_are_terminated(Flavor::MySql).await;
 }

@@ -12,6 +12,7 @@ use clew_testkit::{
     ClientCharset, DatabaseServer, DatabaseServerOptions, FakeServer, FakeServerOptions, Fault, Flavor, RawSession,
 };
 use clew_worker::{KillExecutor, KillTaskWorker, WorkerSettings};
+use rstest::rstest;
 use serde_json::Value;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -136,7 +137,9 @@ pub(crate) async fn start_long_statement(server: &DatabaseServer, user: &str) ->
     session
 }
 
-async fn tasks_kill_matching_sessions_once(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn tasks_kill_matching_sessions_once(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let server = start_server(flavor).await;
     let mut kill_tasks = KillHarness::new(&[server.url()]).await;
     let (victim, other, protected) = (
@@ -180,16 +183,6 @@ async fn tasks_kill_matching_sessions_once(flavor: Flavor) {
     expected.sort_unstable();
     assert_eq!(ids, expected, "killed or recorded more than once");
     kill_tasks.shut_down().await;
-}
-
-#[tokio::test]
-async fn tasks_kill_matching_sessions_once_on_a_mariadb_server() {
-    tasks_kill_matching_sessions_once(Flavor::MariaDb).await;
-}
-
-#[tokio::test]
-async fn tasks_kill_matching_sessions_once_on_a_mysql_server() {
-    tasks_kill_matching_sessions_once(Flavor::MySql).await;
 }
 
 #[tokio::test]
@@ -240,7 +233,9 @@ async fn start_in_shop(server: &DatabaseServer, statement: &str) -> RawSession {
     session
 }
 
-async fn unsafe_victims_are_spared_unless_the_task_opts_in(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn unsafe_victims_are_spared_unless_the_task_opts_in(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let server = start_server(flavor).await;
     server
         .run_statements(&[
@@ -285,14 +280,4 @@ async fn unsafe_victims_are_spared_unless_the_task_opts_in(flavor: Flavor) {
     assert!(!kill_tasks.is_listed(&server, &repair).await && !kill_tasks.is_listed(&server, &update).await, "{flavor}");
     kill_tasks.shut_down().await;
     opted_in.shut_down().await;
-}
-
-#[tokio::test]
-async fn unsafe_victims_are_spared_unless_the_task_opts_in_on_a_mariadb_server() {
-    unsafe_victims_are_spared_unless_the_task_opts_in(Flavor::MariaDb).await;
-}
-
-#[tokio::test]
-async fn unsafe_victims_are_spared_unless_the_task_opts_in_on_a_mysql_server() {
-    unsafe_victims_are_spared_unless_the_task_opts_in(Flavor::MySql).await;
 }

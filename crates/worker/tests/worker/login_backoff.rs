@@ -10,6 +10,7 @@ use clew_store::{Clock, LoginTrigger, NewIntelligentKill};
 use clew_testkit::{DatabaseServer, FakeServer, FakeServerOptions, Fault, Flavor};
 use clew_worker::{IntelligentKillQueue, KillExecutor, LoginPermit, SessionCollectionQueue, WorkerSettings};
 use mysql_async::prelude::Queryable;
+use rstest::rstest;
 use tokio_util::sync::CancellationToken;
 
 use crate::harness::{RecordingObserver, start_worker, test_origin, wait_for, wait_until};
@@ -78,7 +79,9 @@ async fn start_worker_with_task(flavor: Flavor) -> (DatabaseServer, FakeServer, 
     (server, fake, kill_tasks, now)
 }
 
-async fn kill_tasks_back_off(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn kill_tasks_back_off(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let (server, fake, kill_tasks, now) = start_worker_with_task(flavor).await;
     kill_tasks.wait_for_kill(&start_long_statement(&server, "app").await).await;
 
@@ -115,17 +118,9 @@ async fn kill_tasks_back_off(flavor: Flavor) {
     kill_tasks.shut_down().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn kill_tasks_back_off_on_a_mariadb_server() {
-    kill_tasks_back_off(Flavor::MariaDb).await;
-}
-
-#[tokio::test]
-async fn kill_tasks_back_off_on_a_mysql_server() {
-    kill_tasks_back_off(Flavor::MySql).await;
-}
-
-async fn locked_and_expired_accounts_back_off(flavor: Flavor) {
+async fn locked_and_expired_accounts_back_off(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let (server, fake, kill_tasks, now) = start_worker_with_task(flavor).await;
     wait_for_ticks(&fake, 1).await;
     let (store, node) = (kill_tasks.harness.store.clone(), kill_tasks.instance.nodes[0].id.clone());
@@ -152,17 +147,9 @@ async fn locked_and_expired_accounts_back_off(flavor: Flavor) {
     kill_tasks.shut_down().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn locked_and_expired_accounts_back_off_on_a_mariadb_server() {
-    locked_and_expired_accounts_back_off(Flavor::MariaDb).await;
-}
-
-#[tokio::test]
-async fn locked_and_expired_accounts_back_off_on_a_mysql_server() {
-    locked_and_expired_accounts_back_off(Flavor::MySql).await;
-}
-
-async fn collections_back_off(flavor: Flavor) {
+async fn collections_back_off(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let server = start_server(flavor).await;
     create_account(&server).await;
     server.run_statements(&["ALTER USER clew IDENTIFIED BY 'new'"]).await.unwrap();
@@ -197,17 +184,9 @@ async fn collections_back_off(flavor: Flavor) {
     kill_tasks.shut_down().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn collections_back_off_on_a_mariadb_server() {
-    collections_back_off(Flavor::MariaDb).await;
-}
-
-#[tokio::test]
-async fn collections_back_off_on_a_mysql_server() {
-    collections_back_off(Flavor::MySql).await;
-}
-
-async fn intelligent_kills_back_off(flavor: Flavor) {
+async fn intelligent_kills_back_off(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let server = start_server(flavor).await;
     create_account(&server).await;
     server.run_statements(&["ALTER USER clew IDENTIFIED BY 'new'"]).await.unwrap();
@@ -237,14 +216,4 @@ async fn intelligent_kills_back_off(flavor: Flavor) {
     shutdown.cancel();
     running.await.unwrap();
     kill_tasks.shut_down().await;
-}
-
-#[tokio::test]
-async fn intelligent_kills_back_off_on_a_mariadb_server() {
-    intelligent_kills_back_off(Flavor::MariaDb).await;
-}
-
-#[tokio::test]
-async fn intelligent_kills_back_off_on_a_mysql_server() {
-    intelligent_kills_back_off(Flavor::MySql).await;
 }

@@ -14,6 +14,7 @@ use clew_testkit::{
 use clew_worker::{IntelligentKillQueue, KillError, KillExecutor, WorkerSettings};
 use mysql_async::Row;
 use mysql_async::prelude::Queryable;
+use rstest::rstest;
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, sleep};
 
@@ -44,7 +45,9 @@ fn criteria_for(user: &str, seconds: u32) -> KillCriteria {
 const ACCOUNTS: [&str; 3] = ["CREATE USER app@'%'", "CREATE USER batch@'%'", "CREATE USER idle@'%'"];
 const TWO_HOURS_AGO: &str = "SET timestamp = UNIX_TIMESTAMP() - 7200";
 
-async fn set_timestamp_does_not_affect_kill_tasks(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn set_timestamp_does_not_affect_kill_tasks(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
     server.run_statements(&ACCOUNTS).await.unwrap();
     let (_holder, young) = open_waiting(&server, "app", TWO_HOURS_AGO).await;
@@ -73,18 +76,10 @@ async fn set_timestamp_does_not_affect_kill_tasks(flavor: Flavor) {
     kill_tasks.shut_down().await;
 }
 
-#[tokio::test]
-async fn set_timestamp_does_not_affect_kill_tasks_on_a_mysql_server() {
-    set_timestamp_does_not_affect_kill_tasks(Flavor::MySql).await;
-}
-
-#[tokio::test]
-async fn set_timestamp_does_not_affect_kill_tasks_on_a_mariadb_server() {
-    set_timestamp_does_not_affect_kill_tasks(Flavor::MariaDb).await;
-}
-
 /// The statements of a binary log set the timestamp to the time at which they were first executed.
-async fn restore_of_a_binary_log_is_not_killed(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn restore_of_a_binary_log_is_not_killed(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let arguments = ["--log-bin=log", "--binlog-format=STATEMENT", "--server-id=1"].map(str::to_owned).to_vec();
     let server =
         DatabaseServer::start(flavor, &DatabaseServerOptions { arguments, ..DatabaseServerOptions::default() })
@@ -151,17 +146,9 @@ async fn restore_of_a_binary_log_is_not_killed(flavor: Flavor) {
     kill_tasks.shut_down().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn restore_of_a_binary_log_is_not_killed_on_a_mysql_server() {
-    restore_of_a_binary_log_is_not_killed(Flavor::MySql).await;
-}
-
-#[tokio::test]
-async fn restore_of_a_binary_log_is_not_killed_on_a_mariadb_server() {
-    restore_of_a_binary_log_is_not_killed(Flavor::MariaDb).await;
-}
-
-async fn clock_steps_kill_no_young_session(flavor: Flavor) {
+async fn clock_steps_kill_no_young_session(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let clock = ServerClock::new("UTC").unwrap();
     let server =
         DatabaseServer::start_with_settable_clock(flavor, &DatabaseServerOptions::default(), &clock).await.unwrap();
@@ -191,16 +178,6 @@ async fn clock_steps_kill_no_young_session(flavor: Flavor) {
     assert_eq!(kill_tasks.wait_for_kill(&next).await.outcome, Some(RecordedKillOutcome::Killed), "{flavor}");
     assert_eq!(kill_tasks.kills().await.len(), 2, "{flavor}: {:?}", kill_tasks.kills().await);
     kill_tasks.shut_down().await;
-}
-
-#[tokio::test]
-async fn clock_steps_kill_no_young_session_on_a_mysql_server() {
-    clock_steps_kill_no_young_session(Flavor::MySql).await;
-}
-
-#[tokio::test]
-async fn clock_steps_kill_no_young_session_on_a_mariadb_server() {
-    clock_steps_kill_no_young_session(Flavor::MariaDb).await;
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use clew_model::{Failure, FailureKind, RequestId};
 use clew_testkit::{Flavor, LockWaitScenario};
 use http::Method;
+use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::stream::{node, path, session, watching};
@@ -18,7 +19,9 @@ async fn detail(server: &Server, id: u64) -> Value {
 }
 
 /// `b` waits for a row that `a` changed; `a` is idle.
-async fn blocker_is_shown_and_killed(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn blocker_is_shown_and_killed(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let node = node(flavor).await;
     let server = watching(&node.url()).await;
     let scenario =
@@ -108,17 +111,9 @@ async fn blocker_is_shown_and_killed(flavor: Flavor) {
     assert_eq!(server.audit_of("KillSession").await.len(), 2);
 }
 
+#[rstest]
 #[tokio::test]
-async fn blocker_is_shown_and_killed_on_mariadb() {
-    blocker_is_shown_and_killed(Flavor::MariaDb).await;
-}
-
-#[tokio::test]
-async fn blocker_is_shown_and_killed_on_mysql() {
-    blocker_is_shown_and_killed(Flavor::MySql).await;
-}
-
-async fn long_statement_is_shown_in_full_and_killed(flavor: Flavor) {
+async fn long_statement_is_shown_in_full_and_killed(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let node = node(flavor).await;
     let server = watching(&node.url()).await;
     let mut busy = session(&node).await;
@@ -156,16 +151,6 @@ async fn long_statement_is_shown_in_full_and_killed(flavor: Flavor) {
     let ended = kill(&server, &json!({ "sessions": [chosen(began)], "what": "query" })).await.expect_status(200);
     assert_eq!(ended["sessions"][0]["outcome"], "killed", "{flavor}: {ended}");
     assert_eq!(detail(&server, busy.id).await["command"], "Sleep", "the session must survive");
-}
-
-#[tokio::test]
-async fn long_statement_is_shown_in_full_and_killed_on_mariadb() {
-    long_statement_is_shown_in_full_and_killed(Flavor::MariaDb).await;
-}
-
-#[tokio::test]
-async fn long_statement_is_shown_in_full_and_killed_on_mysql() {
-    long_statement_is_shown_in_full_and_killed(Flavor::MySql).await;
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clew_testkit::{ConnectionIdRewrite, Flavor, PacketAction, RawSession, RewriteRules, RewritingProxy};
 use http::Method;
+use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::session::Browser;
@@ -61,7 +62,11 @@ async fn poll_until<T>(mut read: impl AsyncFnMut() -> Option<T>) -> T {
     tokio::time::timeout(Duration::from_mins(1), reading).await.unwrap()
 }
 
-async fn surviving_root_blocker_and_effect_of_its_kill_are_reported(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn surviving_root_blocker_and_effect_of_its_kill_are_reported(
+    #[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor,
+) {
     let (node, root, waiters) = start_blocked(flavor, 8).await;
     let server = watching(&node.url()).await;
     let by = crate::server::test_origin();
@@ -116,17 +121,9 @@ async fn surviving_root_blocker_and_effect_of_its_kill_are_reported(flavor: Flav
     assert_eq!(killed["effect"], effect, "{flavor}: {killed}");
 }
 
+#[rstest]
 #[tokio::test]
-async fn surviving_root_blocker_and_effect_of_its_kill_are_reported_on_mariadb() {
-    surviving_root_blocker_and_effect_of_its_kill_are_reported(Flavor::MariaDb).await;
-}
-
-#[tokio::test]
-async fn surviving_root_blocker_and_effect_of_its_kill_are_reported_on_mysql() {
-    surviving_root_blocker_and_effect_of_its_kill_are_reported(Flavor::MySql).await;
-}
-
-async fn unsafe_sessions_are_reported_in_previews(flavor: Flavor) {
+async fn unsafe_sessions_are_reported_in_previews(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let (node, mut holder, _) = start_blocked(flavor, 0).await;
     let server = watching(&node.url()).await;
     holder.execute("COMMIT").await.unwrap();
@@ -201,21 +198,15 @@ async fn unsafe_sessions_are_reported_in_previews(flavor: Flavor) {
     running.abort();
 }
 
-#[tokio::test]
-async fn unsafe_sessions_are_reported_in_previews_on_mariadb() {
-    unsafe_sessions_are_reported_in_previews(Flavor::MariaDb).await;
-}
-
-#[tokio::test]
-async fn unsafe_sessions_are_reported_in_previews_on_mysql() {
-    unsafe_sessions_are_reported_in_previews(Flavor::MySql).await;
-}
-
 fn address(node: &clew_testkit::DatabaseServer) -> SocketAddr {
     (Ipv4Addr::LOCALHOST, node.port()).into()
 }
 
-async fn killed_statement_of_a_slow_server_is_reported_as_killed(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn killed_statement_of_a_slow_server_is_reported_as_killed(
+    #[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor,
+) {
     let (node, mut busy, _) = start_blocked(flavor, 0).await;
     // Delays both reads of transactions, before and after the kill, for longer than the tolerance of start times.
     let effect = Some(("trx_tables_locked", PacketAction::Delay(Duration::from_secs(2))));
@@ -238,16 +229,6 @@ async fn killed_statement_of_a_slow_server_is_reported_as_killed(flavor: Flavor)
 }
 
 #[tokio::test]
-async fn killed_statement_of_a_slow_server_is_reported_as_killed_on_mariadb() {
-    killed_statement_of_a_slow_server_is_reported_as_killed(Flavor::MariaDb).await;
-}
-
-#[tokio::test]
-async fn killed_statement_of_a_slow_server_is_reported_as_killed_on_mysql() {
-    killed_statement_of_a_slow_server_is_reported_as_killed(Flavor::MySql).await;
-}
-
-#[tokio::test]
 async fn preview_of_a_kill_through_a_proxy_shows_the_refusal() {
     for flavor in Flavor::ALL {
         let node = node(flavor).await;
@@ -266,7 +247,9 @@ async fn preview_of_a_kill_through_a_proxy_shows_the_refusal() {
     }
 }
 
-async fn refused_login_of_a_preview_is_recorded(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn refused_login_of_a_preview_is_recorded(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let node = node(flavor).await;
     node.run_statements(&["CREATE USER clew@'%'", "GRANT PROCESS ON *.* TO clew@'%'"]).await.unwrap();
     if flavor == Flavor::MySql {
@@ -292,16 +275,6 @@ async fn refused_login_of_a_preview_is_recorded(flavor: Flavor) {
     assert!(preview["costs_unknown"].as_str().unwrap().contains("1045"), "{flavor}: {preview}");
     let backoff = server.store.instances().find_login_backoff(&server.node()).await.unwrap().unwrap();
     assert_eq!(backoff.refusals, 1, "{flavor}: {backoff:?}");
-}
-
-#[tokio::test]
-async fn refused_login_of_a_preview_is_recorded_on_mariadb() {
-    refused_login_of_a_preview_is_recorded(Flavor::MariaDb).await;
-}
-
-#[tokio::test]
-async fn refused_login_of_a_preview_is_recorded_on_mysql() {
-    refused_login_of_a_preview_is_recorded(Flavor::MySql).await;
 }
 
 #[tokio::test]

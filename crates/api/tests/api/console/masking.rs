@@ -2,6 +2,7 @@
 
 use clew_testkit::{Flavor, LockWaitScenario};
 use http::Method;
+use rstest::rstest;
 use serde_json::json;
 
 use super::events::Events;
@@ -14,7 +15,9 @@ const STATEMENT: &str = "SELECT SLEEP(1000), '4111-1111-1111'";
 /// SQL template of the statement.
 const TEMPLATE: &str = "SELECT SLEEP(?), ?";
 
-async fn masked_users_see_no_literals(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn masked_users_see_no_literals(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let node = node(flavor).await;
     let server = watching(&node.url()).await;
     server.mask(&server.tenant.project_id, true).await;
@@ -88,14 +91,4 @@ async fn masked_users_see_no_literals(flavor: Flavor) {
     let plan = server.call(Method::POST, &explain).token(&unmasked).send().await.expect_status(200);
     assert!(plan["plan"].is_string() || plan["refused"].is_string(), "{plan}");
     built.tear_down(&node).await.unwrap();
-}
-
-#[tokio::test]
-async fn masked_users_see_no_literals_on_mariadb() {
-    masked_users_see_no_literals(Flavor::MariaDb).await;
-}
-
-#[tokio::test]
-async fn masked_users_see_no_literals_on_mysql() {
-    masked_users_see_no_literals(Flavor::MySql).await;
 }

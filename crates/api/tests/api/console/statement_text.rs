@@ -5,6 +5,7 @@ use std::time::Duration;
 use clew_model::SlowSessionThreshold;
 use clew_testkit::Flavor;
 use http::Method;
+use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::stream::{node, path, session, watching};
@@ -26,7 +27,9 @@ fn instance_path(server: &Server, rest: &str) -> String {
     format!("/v3/{}/instances/{}/{rest}", server.tenant.project_id, server.instance.id)
 }
 
-async fn callers_without_list_permission_see_templates(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn callers_without_list_permission_see_templates(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let node = node(flavor).await;
     let server = watching(&node.url()).await;
     let one_second = SlowSessionThreshold::new(1).unwrap();
@@ -107,16 +110,6 @@ async fn callers_without_list_permission_see_templates(flavor: Flavor) {
         assert!(kills.status == 200 && kills.text().contains(TEMPLATE), "{flavor} {history}: {}", kills.text());
         assert!(!kills.text().contains(SECRET), "{flavor} {history}: {}", kills.text());
     }
-}
-
-#[tokio::test]
-async fn callers_without_list_permission_see_templates_on_mariadb() {
-    callers_without_list_permission_see_templates(Flavor::MariaDb).await;
-}
-
-#[tokio::test]
-async fn callers_without_list_permission_see_templates_on_mysql() {
-    callers_without_list_permission_see_templates(Flavor::MySql).await;
 }
 
 /// The template of `4111x` is `4111x`: only a placeholder hides such a part of a statement.

@@ -9,6 +9,7 @@ use clew_testkit::{ClientCharset, DatabaseServerOptions, FakeServer, FakeServerO
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use mysql_async::prelude::Queryable;
+use rstest::rstest;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -66,7 +67,9 @@ async fn await_change(events: &mut Events, is_match: impl Fn(&Event) -> bool) ->
     }
 }
 
-async fn changes_of_sessions_are_streamed(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn changes_of_sessions_are_streamed(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let node = node(flavor).await;
     let server = watching(&node.url()).await;
     let idle = session(&node).await;
@@ -106,16 +109,6 @@ async fn changes_of_sessions_are_streamed(flavor: Flavor) {
 }
 
 #[tokio::test]
-async fn changes_of_sessions_are_streamed_on_mariadb() {
-    changes_of_sessions_are_streamed(Flavor::MariaDb).await;
-}
-
-#[tokio::test]
-async fn changes_of_sessions_are_streamed_on_mysql() {
-    changes_of_sessions_are_streamed(Flavor::MySql).await;
-}
-
-#[tokio::test]
 async fn disabled_performance_schema_is_reported_as_a_limitation_on_mysql() {
     let options = DatabaseServerOptions {
         arguments: vec!["--performance-schema=OFF".into()],
@@ -149,7 +142,9 @@ fn version(event: &Event) -> u64 {
     event.id.as_ref().unwrap().split_once('-').unwrap().1.parse().unwrap()
 }
 
-async fn subscribers_share_one_sample(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn subscribers_share_one_sample(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let node = node(flavor).await;
     let server = watching(&node.url()).await;
     let count_cost = statement_count(&node).await;
@@ -197,16 +192,6 @@ async fn subscribers_share_one_sample(flavor: Flavor) {
         }
         assert!(attempt < 20, "{flavor}: the node is sampled without subscribers");
     }
-}
-
-#[tokio::test]
-async fn subscribers_share_one_sample_on_mariadb() {
-    subscribers_share_one_sample(Flavor::MariaDb).await;
-}
-
-#[tokio::test]
-async fn subscribers_share_one_sample_on_mysql() {
-    subscribers_share_one_sample(Flavor::MySql).await;
 }
 
 async fn fake_node() -> FakeServer {
@@ -335,7 +320,9 @@ async fn failed_logins(node: &clew_testkit::DatabaseServer) -> u64 {
     row.unwrap().1
 }
 
-async fn feed_backs_off_after_refused_logins(flavor: Flavor) {
+#[rstest]
+#[tokio::test]
+async fn feed_backs_off_after_refused_logins(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let node = node(flavor).await;
     node.run_statements(&["CREATE USER clew IDENTIFIED BY 'new'"]).await.unwrap();
     let tls = if flavor == Flavor::MySql { "required" } else { "off" };
@@ -354,16 +341,6 @@ async fn feed_backs_off_after_refused_logins(flavor: Flavor) {
         assert!(reason.contains("times in a row"), "{flavor}: {reason}");
     }
     assert_eq!(failed_logins(&node).await - before, 1, "{flavor}");
-}
-
-#[tokio::test]
-async fn feed_backs_off_after_refused_logins_on_mariadb() {
-    feed_backs_off_after_refused_logins(Flavor::MariaDb).await;
-}
-
-#[tokio::test]
-async fn feed_backs_off_after_refused_logins_on_mysql() {
-    feed_backs_off_after_refused_logins(Flavor::MySql).await;
 }
 
 #[tokio::test]
