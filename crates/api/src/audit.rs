@@ -89,7 +89,7 @@ impl AuditContext {
     }
 }
 
-/// Cancellation token that signals a client disconnect, so that a long poll does not outlive its connection.
+/// Token that cancels a long poll when the client disconnects.
 #[derive(Debug, Clone)]
 pub(crate) struct ClientDisconnectSignal(pub(crate) CancellationToken);
 
@@ -121,7 +121,7 @@ where
         let Some(event) = build_audit_event(&operation, &trail, &ids, &response) else { return response };
         // Clients can repeat refused requests indefinitely, so repeated refusals are counted in a single audit event.
         let recorded = if response.status().is_client_error() {
-            let reason = response.extensions().get::<ApiError>().map_or("", ApiError::detail_message_id);
+            let reason = response.extensions().get::<ApiError>().map_or("", ApiError::message_id_of_detail);
             service.repeated_refusals.record_refusal(&service.store, event, reason).await
         } else {
             service.store.audit().append_audit_event(&event).await

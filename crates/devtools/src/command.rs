@@ -74,7 +74,7 @@ impl Command {
 
     /// Runs the program in the foreground. Returns an error if the exit status is nonzero.
     pub async fn run(&self) -> Result<(), DevtoolsError> {
-        let status = self.to_tokio_command().status().await.map_err(|cause| self.program_start_error(cause))?;
+        let status = self.to_tokio_command().status().await.map_err(|cause| self.program_spawn_error(cause))?;
         if status.success() { Ok(()) } else { Err(DevtoolsError::Failed { command: self.command_line(), status }) }
     }
 
@@ -92,7 +92,7 @@ impl Command {
                 status,
                 output: tail.to_indented_text(),
             }),
-            Ok(Err(cause)) => Err(self.program_start_error(cause)),
+            Ok(Err(cause)) => Err(self.program_spawn_error(cause)),
             Err(_) => {
                 // The program may have exited already.
                 let _ = child.kill().await;
@@ -119,8 +119,8 @@ impl Command {
     pub async fn output(&self) -> Result<String, DevtoolsError> {
         // tokio's `Command::output` captures stderr, even if stderr is inherited.
         let child =
-            self.to_tokio_command().stdout(Stdio::piped()).spawn().map_err(|cause| self.program_start_error(cause))?;
-        let output = child.wait_with_output().await.map_err(|cause| self.program_start_error(cause))?;
+            self.to_tokio_command().stdout(Stdio::piped()).spawn().map_err(|cause| self.program_spawn_error(cause))?;
+        let output = child.wait_with_output().await.map_err(|cause| self.program_spawn_error(cause))?;
         if output.status.success() {
             Ok(String::from_utf8_lossy(&output.stdout).into_owned())
         } else {
@@ -138,7 +138,7 @@ impl Command {
         let mut command = self.to_tokio_command();
         command.stdout(file);
         let start = Instant::now();
-        let status = command.status().await.map_err(|cause| self.program_start_error(cause))?;
+        let status = command.status().await.map_err(|cause| self.program_spawn_error(cause))?;
         let duration = start.elapsed();
         if status.success() {
             Ok(duration)
@@ -150,7 +150,7 @@ impl Command {
     /// Runs the program and returns its stdout and its peak memory use in KiB.
     /// Peak memory is read after each output chunk, so memory allocated after the last chunk is not counted.
     pub async fn capture_output_and_peak_memory(&self) -> Result<(Vec<u8>, u64), DevtoolsError> {
-        let failed = |cause| self.program_start_error(cause);
+        let failed = |cause| self.program_spawn_error(cause);
         let mut child = self.to_tokio_command().stdout(Stdio::piped()).spawn().map_err(failed)?;
         let (pid, stdout) = (child.id(), child.stdout.take());
         let (mut output, mut peak) = (Vec::new(), 0);
@@ -193,7 +193,7 @@ impl Command {
             .args(&self.arguments);
         let mut command = with_death_signal.to_tokio_command();
         command.process_group(0).stdout(Stdio::piped()).stderr(log);
-        command.spawn().map_err(|cause| self.program_start_error(cause))
+        command.spawn().map_err(|cause| self.program_spawn_error(cause))
     }
 
     fn spawn_with_piped_output(&self) -> Result<Child, DevtoolsError> {
@@ -201,7 +201,7 @@ impl Command {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .map_err(|cause| self.program_start_error(cause))
+            .map_err(|cause| self.program_spawn_error(cause))
     }
 
     fn to_tokio_command(&self) -> tokio::process::Command {
@@ -219,7 +219,7 @@ impl Command {
         command
     }
 
-    fn program_start_error(&self, cause: std::io::Error) -> DevtoolsError {
+    fn program_spawn_error(&self, cause: std::io::Error) -> DevtoolsError {
         DevtoolsError::Start { command: self.command_line(), cause }
     }
 }

@@ -113,7 +113,7 @@ impl RawConnection {
 
     /// Returns true if the connection ids prove that Clew connects to the server directly, without a proxy.
     /// Behind a proxy, the process list query and the `KILL` statement could reach different servers.
-    /// Before the call, `filter` must have processed every session in the process list.
+    /// The caller must first pass every session in the process list to `filter`.
     pub(crate) fn is_directly_connected(&self, filter: &OwnSessionFilter) -> bool {
         self.matches_handshake_connection_id() && filter.connection_id_in_process_list() == Some(self.id)
     }

@@ -130,11 +130,11 @@ struct WorkerHeartbeatWrite {
 
 impl BatchedWrite for WorkerHeartbeatWrite {
     type Output = ();
-    const WRITE_DESCRIPTION: &'static str = "record the heartbeat of a worker";
+    const ERROR_CONTEXT: &'static str = "record the heartbeat of a worker";
 
     async fn execute_write(&self, transaction: &mut Transaction) -> Result<(), StoreError> {
         query(
-            Self::WRITE_DESCRIPTION,
+            Self::ERROR_CONTEXT,
             "INSERT INTO workers (name, zones, seen_at) VALUES ($1, $2, $3) \
              ON CONFLICT (name) DO UPDATE SET zones = excluded.zones, seen_at = excluded.seen_at",
         )
@@ -143,7 +143,7 @@ impl BatchedWrite for WorkerHeartbeatWrite {
         .bind(self.now)
         .execute(&mut *transaction)
         .await?;
-        query(Self::WRITE_DESCRIPTION, "DELETE FROM workers WHERE seen_at < $1")
+        query(Self::ERROR_CONTEXT, "DELETE FROM workers WHERE seen_at < $1")
             .bind(self.now.saturating_sub(duration_to_millis(INACTIVE_WORKER_RETENTION)))
             .execute(transaction)
             .await?;

@@ -108,7 +108,7 @@ impl ResultStore {
         }
     }
 
-    /// Removes results and incomplete uploads that are older than `age`, except the results in `referenced`.
+    /// Removes results and incomplete uploads that are older than `age`, except the results that `referenced` lists.
     /// Returns the number of removed results and incomplete uploads.
     pub async fn collect_garbage(&self, referenced: Vec<String>, age: Duration) -> Result<usize, StoreError> {
         match &self.0 {

@@ -28,7 +28,7 @@ struct StatementHoldingProxyState {
 }
 
 impl StatementHoldingProxy {
-    /// Starts a proxy that holds back statements containing `words` and forwards all other statements.
+    /// Starts a proxy that holds back statements that contain the text `words` and forwards all other statements.
     pub async fn start(server: &DatabaseServer, words: &'static str) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
@@ -47,7 +47,7 @@ impl StatementHoldingProxy {
         format!("mysql://root@127.0.0.1:{}/?tls=off", self.port)
     }
 
-    /// Waits until the proxy holds back a statement.
+    /// Waits until the proxy is holding back a statement.
     pub async fn wait_until_statement_is_held(&self) {
         // The wait cannot fail, because the gate owns the sender.
         let _ = self.state.reached.subscribe().wait_for(|reached| *reached).await;

@@ -107,7 +107,7 @@ impl IntelligentKillQueue {
         Ok(self.store.instances().find_slow_session_threshold(instance).await?.unwrap_or_default())
     }
 
-    /// Enqueues an intelligent kill and wakes the worker. Once this function returns, the kill survives a restart.
+    /// Enqueues an intelligent kill and wakes the worker. After this function returns, the kill survives a restart.
     ///
     /// Fails with [`StoreError::QueueFull`] if the node's queue is full.
     pub async fn submit_kill(&self, new: &NewIntelligentKill) -> Result<IntelligentKillId, StoreError> {

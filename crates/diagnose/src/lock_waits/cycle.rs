@@ -1,6 +1,6 @@
 //! Detection of wait cycles with Tarjan's algorithm.
 
-/// Returns the strongly connected components in reverse topological order, each with sorted nodes.
+/// Returns the strongly connected components in reverse topological order. The vertices of a component are sorted.
 ///
 /// The search uses an explicit stack instead of recursion, because a wait chain can contain thousands of sessions.
 pub(super) fn find_strongly_connected_components(successors: &[Vec<usize>]) -> Vec<Vec<usize>> {
@@ -20,7 +20,7 @@ pub(super) fn find_strongly_connected_components(successors: &[Vec<usize>]) -> V
 
 struct StronglyConnectedComponentSearch {
     order: Vec<Option<usize>>,
-    /// Low-link value of each node, as defined in Tarjan's algorithm.
+    /// Low-link value of each vertex, as defined in Tarjan's algorithm.
     low: Vec<usize>,
     on_stack: Vec<bool>,
     stack: Vec<usize>,

@@ -85,7 +85,7 @@ pub enum MetadataLockObjectKind {
     Other(Box<str>),
 }
 
-/// Object kinds by server name: the names in `performance_schema`, followed by the names in `metadata_lock_info`.
+/// Object kinds with the names that servers use: names in `performance_schema`, then names in `metadata_lock_info`.
 const LOCK_OBJECT_KINDS_BY_NAME: [(&str, MetadataLockObjectKind); 22] = [
     ("GLOBAL", MetadataLockObjectKind::Global),
     ("COMMIT", MetadataLockObjectKind::Commit),
@@ -214,7 +214,7 @@ modes! {
     BackupSysDml = "BACKUP_SYS_DML",
     /// Lock mode for DDL operations.
     BackupDdl = "BACKUP_DDL",
-    /// Lock mode that temporarily blocks DDL operations.
+    /// Lock mode that blocks new DDL operations while a backup enables the DDL log.
     BackupBlockDdl = "BACKUP_BLOCK_DDL",
     /// Lock mode for copying rows in `ALTER TABLE`.
     BackupAlterCopy = "BACKUP_ALTER_COPY",

@@ -22,7 +22,7 @@ pub(crate) enum Error {
     Tls(String),
     #[error("the server does not offer TLS")]
     TlsNotOffered {
-        /// True in TLS mode `preferred`, which permits a client without TLS only over loopback or without a password.
+        /// True in TLS mode `preferred`. This mode requires TLS if the account has a password and the server is remote.
         preferred: bool,
     },
     /// The peer did not send a MySQL handshake packet. The variant contains the first bytes that the peer sent.
@@ -62,7 +62,7 @@ impl From<mysql_common::row::convert::FromRowError> for Error {
     }
 }
 
-/// MySQL and MariaDB send error messages of at most 512 bytes.
+/// Size limit for received error messages. MySQL and MariaDB send error messages of at most 512 bytes.
 const MAX_ERROR_MESSAGE_BYTES: usize = 4 << 10;
 
 impl ServerError {

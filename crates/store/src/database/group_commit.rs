@@ -12,14 +12,14 @@ use crate::database::Transaction;
 use crate::database::audited_transaction::AuditingDatabase;
 use crate::error::StoreError;
 
-/// Maximum number of audit events in a transaction, and also the maximum number of other writes.
+/// Maximum number of audit events, and also maximum number of other writes, in one transaction.
 const MAX_BATCH_SIZE: usize = 512;
 
 pub(crate) trait BatchedWrite: Send + Sync + 'static {
     type Output: Send + 'static;
 
     /// Describes the write in the error message if the transaction fails.
-    const WRITE_DESCRIPTION: &'static str;
+    const ERROR_CONTEXT: &'static str;
 
     /// Executes the write. The method is called again in a new transaction if another write in the batch fails.
     fn execute_write(
@@ -82,7 +82,7 @@ impl<W: BatchedWrite> PendingWrite for QueuedWrite<W> {
     }
 
     fn error_context(&self) -> &'static str {
-        W::WRITE_DESCRIPTION
+        W::ERROR_CONTEXT
     }
 }
 

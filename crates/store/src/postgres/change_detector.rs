@@ -13,7 +13,7 @@ use crate::postgres::{PostgresDatabase, run_with_statement_timeout};
 const SELECT_TRANSACTION_SNAPSHOT_SQL: &str =
     "SELECT pg_current_snapshot()::text, version, failures FROM access_version";
 
-/// Uses a dedicated connection to avoid waiting for a connection from the pool.
+/// Change detector with a dedicated connection, so that queries never wait for a connection from the pool.
 pub(crate) struct ChangeDetector {
     options: PgConnectOptions,
     connection: Option<PgConnection>,

@@ -10,7 +10,7 @@ pub use crate::results::s3::StoredObject;
 pub enum StoredResult {
     /// File whose hash has been verified.
     File(File),
-    /// S3 object. Reading the object verifies its hash.
+    /// S3 object. Reading the entire object verifies its hash.
     Object(Box<StoredObject>),
 }
 

@@ -8,7 +8,7 @@ use crate::database::{Transaction, query, query_scalar};
 use crate::error::StoreError;
 use crate::tasks::NewSessionCollectionTask;
 
-/// Computes the fair-queue position of a new task, which is stored in the column `turn`.
+/// Computes the fair-queue position of a new task. The column `turn` stores the fair-queue positions of tasks.
 /// Workers claim queued tasks in ascending order of the fair-queue position.
 /// The fair-queue position of a new task is `max(front, instance_last) + other_instances + 1`.
 /// `front` is the highest fair-queue position of the running tasks.
@@ -51,16 +51,16 @@ pub(crate) struct EnqueueTaskWrite {
 impl BatchedWrite for EnqueueTaskWrite {
     /// False if the queue of the node is full.
     type Output = bool;
-    const WRITE_DESCRIPTION: &'static str = "queue a collection";
+    const ERROR_CONTEXT: &'static str = "queue a collection";
 
     async fn execute_write(&self, transaction: &mut Transaction) -> Result<bool, StoreError> {
-        let turn: i64 = query_scalar(Self::WRITE_DESCRIPTION, SELECT_FAIR_QUEUE_POSITION_SQL)
+        let turn: i64 = query_scalar(Self::ERROR_CONTEXT, SELECT_FAIR_QUEUE_POSITION_SQL)
             .bind(self.task.project_id.as_str())
             .bind(self.task.instance_id.as_str())
             .bind(self.task.node_id.as_str())
             .fetch_one(&mut *transaction)
             .await?;
-        let queued = query(Self::WRITE_DESCRIPTION, INSERT_TASK_SQL)
+        let queued = query(Self::ERROR_CONTEXT, INSERT_TASK_SQL)
             .bind(self.task.request_id.as_str())
             .bind(self.task.project_id.as_str())
             .bind(self.task.instance_id.as_str())
@@ -85,10 +85,10 @@ pub(crate) struct RenewTaskLeaseWrite {
 
 impl BatchedWrite for RenewTaskLeaseWrite {
     type Output = bool;
-    const WRITE_DESCRIPTION: &'static str = "renew a lease";
+    const ERROR_CONTEXT: &'static str = "renew a lease";
 
     async fn execute_write(&self, transaction: &mut Transaction) -> Result<bool, StoreError> {
-        let renewed = query(Self::WRITE_DESCRIPTION, RENEW_TASK_LEASE_SQL)
+        let renewed = query(Self::ERROR_CONTEXT, RENEW_TASK_LEASE_SQL)
             .bind(self.until)
             .bind(self.id.as_str())
             .bind(self.fence)
@@ -108,7 +108,7 @@ pub(crate) struct CompleteTaskWrite {
 
 impl BatchedWrite for CompleteTaskWrite {
     type Output = bool;
-    const WRITE_DESCRIPTION: &'static str = "record the end of a collection";
+    const ERROR_CONTEXT: &'static str = "record the end of a collection";
 
     async fn execute_write(&self, transaction: &mut Transaction) -> Result<bool, StoreError> {
         let (status, failure, result, limitations) = match &self.outcome {
@@ -120,7 +120,7 @@ impl BatchedWrite for CompleteTaskWrite {
             ),
             CollectionTaskOutcome::Failed(failure) => (CollectionTaskStatus::Error, Some(failure), None, None),
         };
-        let ended = query(Self::WRITE_DESCRIPTION, COMPLETE_TASK_SQL)
+        let ended = query(Self::ERROR_CONTEXT, COMPLETE_TASK_SQL)
             .bind(status.name())
             .bind(failure.map(|failure| failure.kind.name()))
             .bind(failure.map(|failure| &failure.detail))
@@ -145,10 +145,10 @@ pub(crate) struct ReleaseTaskWrite {
 
 impl BatchedWrite for ReleaseTaskWrite {
     type Output = bool;
-    const WRITE_DESCRIPTION: &'static str = "release a collection";
+    const ERROR_CONTEXT: &'static str = "release a collection";
 
     async fn execute_write(&self, transaction: &mut Transaction) -> Result<bool, StoreError> {
-        let released = query(Self::WRITE_DESCRIPTION, RELEASE_TASK_SQL)
+        let released = query(Self::ERROR_CONTEXT, RELEASE_TASK_SQL)
             .bind(self.id.as_str())
             .bind(self.fence)
             .execute(transaction)

@@ -102,7 +102,7 @@ struct ClaimTasksWrite {
 
 impl BatchedWrite for ClaimTasksWrite {
     type Output = TaskClaimOutcome;
-    const WRITE_DESCRIPTION: &'static str = "claim collections";
+    const ERROR_CONTEXT: &'static str = "claim collections";
 
     async fn execute_write(&self, transaction: &mut Transaction) -> Result<TaskClaimOutcome, StoreError> {
         let mut claims = TaskClaimOutcome::default();
@@ -126,7 +126,7 @@ impl ClaimTasksWrite {
             Transaction::Sqlite(_) => SQLITE_CLAIM_TASK_SQL,
             Transaction::Postgres(_) => POSTGRES_CLAIM_TASK_SQL,
         };
-        query(Self::WRITE_DESCRIPTION, claim)
+        query(Self::ERROR_CONTEXT, claim)
             .bind(&self.claim.worker)
             .bind(self.now)
             .bind(duration_to_millis(self.claim.lease))

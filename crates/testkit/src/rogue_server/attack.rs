@@ -11,7 +11,7 @@ use crate::mysql_packets::{MAX_PAYLOAD_BYTES, read_packet, write_packet, write_p
 
 const FILLER_CHUNK_SIZE: usize = 64 << 10;
 
-/// Sends the attack `mode` to the client. Returns false without sending anything if `mode` attacks only the login.
+/// Performs the attack `mode`. Returns false without sending anything if the attack targets only the login.
 pub(super) async fn try_attack_client<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     statement: &str,
