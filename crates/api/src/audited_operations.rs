@@ -10,8 +10,8 @@ use utoipa::openapi::OpenApi;
 
 use crate::openapi;
 
-/// Operations for which the request layer audits all requests. For all other operations, it audits only denied
-/// requests, because the store itself writes an audit event for each change.
+/// Operations for which the request layer audits all requests.
+/// For other operations, it audits only denied requests, because the store writes an audit event for each change.
 const FULLY_AUDITED_OPERATIONS: [&str; 11] = [
     "CollectRealtimeSession",
     "DownloadRealtimeSession",
@@ -26,8 +26,8 @@ const FULLY_AUDITED_OPERATIONS: [&str; 11] = [
     "ExportAudit",
 ];
 
-/// HTTP operation that is recorded in the audit log: a route that authenticates its caller by credentials, a password
-/// or a signed link.
+/// HTTP operation that is recorded in the audit log.
+/// The route of the operation authenticates its caller by credentials, a password or a signed link.
 #[derive(Debug)]
 pub(crate) struct AuditedOperation {
     method: &'static str,

@@ -72,7 +72,7 @@ pub(crate) struct Caller {
     pub(crate) client: Option<ClientAddr>,
     pub(crate) request_id: String,
     pub(crate) audit: AuditContext,
-    /// Read-only view of the metadata store. It includes all revocations before the request body was received.
+    /// Read-only view of the metadata store. It includes all revocations made before the request body was received.
     pub(crate) view: CachedStoreView,
 }
 

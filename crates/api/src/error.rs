@@ -137,7 +137,7 @@ impl ApiError {
         Self { detail: ErrorDetail::Failure(failure), ..Self::new(ApiErrorDefinition::INTERNAL) }
     }
 
-    pub(crate) fn detail_message_id(&self) -> &'static str {
+    pub(crate) fn message_id_of_detail(&self) -> &'static str {
         match &self.detail {
             ErrorDetail::Message(id, _) => id,
             ErrorDetail::Failure(_) => "failure",

@@ -28,7 +28,7 @@ pub struct RateLimitSettings {
     pub principal_per_second: u32,
     /// Burst size of requests per principal.
     pub principal_burst: u32,
-    /// Sustained rate of sign-ins per client address and second. Failed authentications have a separate, equal quota.
+    /// Sustained rate per client address, in sign-ins per second. Failed authentications have a separate, equal quota.
     pub peer_per_second: u32,
     /// Burst size of sign-ins per client address. Failed authentications have a separate, equal quota.
     pub peer_burst: u32,
@@ -41,7 +41,7 @@ impl Default for RateLimitSettings {
 }
 
 const EVALUATED_POLICY_BYTES_PER_REQUEST_QUOTA_UNIT: usize = 32 << 10;
-/// Parsing a policy can be expensive because the parser compares each unknown word with all valid words.
+/// Parsing a policy can be expensive because the parser suggests a correction for each unknown name.
 const PARSED_POLICY_BYTES_PER_REQUEST_QUOTA_UNIT: usize = 4 << 10;
 const POLICY_WORK_UNITS_PER_REQUEST_QUOTA_UNIT: u64 = 1 << 20;
 
@@ -98,7 +98,7 @@ impl RateLimiters {
         self.consume_request_quota(user, 1 + bytes / EVALUATED_POLICY_BYTES_PER_REQUEST_QUOTA_UNIT)
     }
 
-    /// Each [`PARSED_POLICY_BYTES_PER_REQUEST_QUOTA_UNIT`] policy bytes count as one request of the user's quota.
+    /// Every [`PARSED_POLICY_BYTES_PER_REQUEST_QUOTA_UNIT`] bytes to parse use up one request of the user's quota.
     pub(crate) fn consume_policy_parsing_quota(&self, user: &UserId, bytes: usize) -> Result<(), ApiError> {
         match bytes / PARSED_POLICY_BYTES_PER_REQUEST_QUOTA_UNIT {
             0 => Ok(()),
@@ -107,7 +107,7 @@ impl RateLimiters {
     }
 
     /// Creates a budget that limits how much work a request can spend on policy evaluations.
-    /// Each [`POLICY_WORK_UNITS_PER_REQUEST_QUOTA_UNIT`] units of work count as one request of the user's quota.
+    /// Every [`POLICY_WORK_UNITS_PER_REQUEST_QUOTA_UNIT`] units of work use up one request of the user's quota.
     /// Concurrent requests of a principal share the principal's request quota.
     pub(crate) fn create_policy_evaluation_budget(&self, user: &UserId) -> Arc<EvaluationBudget> {
         if self.0.principals.is_disabled() {

@@ -24,7 +24,7 @@ struct RequestLabels {
     status: u16,
 }
 
-/// Name and value of the only label of a metric.
+/// Label set with exactly one label, as a name and a value.
 type Label<T> = [(&'static str, T); 1];
 
 /// Limit that caused a request or connection to be rejected, used as a metrics label.

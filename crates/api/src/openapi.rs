@@ -69,7 +69,8 @@ const AUTHENTICATED_ROUTE_ERROR_RESPONSES: [(ApiErrorDefinition, &str); 5] = [
 const NOT_FOUND_ERROR_RESPONSE: (ApiErrorDefinition, &str) =
     (ApiErrorDefinition::UNKNOWN_NODE, "An object in the path does not exist");
 
-/// Completes the operations with the facts that follow from their paths and from `is_audited(method, path)`.
+/// Adds missing path parameters and the error responses that several operations share.
+/// `is_audited(method, path)` selects the operations that also get the error responses of authenticated routes.
 pub(crate) fn add_derived_operation_details(
     openapi: &mut utoipa::openapi::OpenApi,
     is_audited: impl Fn(&str, &str) -> bool,

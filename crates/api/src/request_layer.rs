@@ -145,7 +145,7 @@ async fn run_handler(service: SharedState, auth: RouteAuth, request: Request, ne
     }
 }
 
-/// Returns the error that replaces axum's own error response, so that all error responses have the same format.
+/// Returns the API error that replaces axum's own error response, or `None` if `status` is not an error.
 fn api_error_for_status(status: StatusCode) -> Option<ApiError> {
     let entry = if status.is_client_error() { ApiErrorDefinition::BAD_REQUEST } else { ApiErrorDefinition::INTERNAL };
     (status.is_client_error() || status.is_server_error()).then(|| ApiError::new(entry))

@@ -28,10 +28,10 @@ fn authenticated_routes() -> OpenApiRouter<SharedState> {
         .routes(routes!(taurusdb::intelligent_kill::execute_intelligent_kill))
         .routes(routes!(taurusdb::intelligent_kill::history::list_intelligent_kills))
         .routes(routes!(taurusdb::rollback_progress::show_rollback_progress))
-        .routes(routes!(taurusdb::instances::list_instances_for_older_api_version))
-        .routes(routes!(taurusdb::instances::list_instances_for_newer_api_version))
-        .routes(routes!(taurusdb::instances::show_instance_for_older_api_version))
-        .routes(routes!(taurusdb::instances::show_instance_for_newer_api_version))
+        .routes(routes!(taurusdb::instances::list_gauss_mysql_instances))
+        .routes(routes!(taurusdb::instances::list_gauss_mysql_instances_unify_status))
+        .routes(routes!(taurusdb::instances::show_gauss_mysql_instance_info))
+        .routes(routes!(taurusdb::instances::show_gauss_mysql_instance_info_unify_status))
         .routes(routes!(
             taurusdb::kill_tasks::show_kill_task_switch,
             taurusdb::kill_tasks::enable_or_disable_kill_tasks

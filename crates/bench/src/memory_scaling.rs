@@ -73,10 +73,10 @@ const TIME_PER_ROW_BENCHMARKS: [(BenchmarkCase, RowTimeDivisor, RowTimeDivisor);
     ),
 ];
 
-/// Row count by which a run time is divided.
+/// Number of rows by which a run time is divided to calculate the time per row.
 #[derive(Debug, Clone, Copy)]
 enum RowTimeDivisor {
-    /// All rows of one run, whose run time includes the process startup.
+    /// All rows of one run. The run time includes the process startup.
     Total(u64),
     /// Additional rows of the larger of two runs. The difference in run time excludes the process startup.
     Increment(u64, u64),

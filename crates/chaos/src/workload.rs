@@ -76,7 +76,7 @@ pub(crate) struct ClientPool {
     clients: Vec<Client>,
     inventory: NodeInventory,
     phase: AtomicUsize,
-    /// True once the workload has stopped requesting collections.
+    /// True after the workload has stopped requesting collections.
     is_stopping: AtomicBool,
     last_progress: Mutex<Instant>,
 }

@@ -59,7 +59,7 @@ pub(crate) enum AccessKeyCommand {
     },
 }
 
-/// CommandOutputFormat of a list of access keys, each with the name of its user.
+/// Output format for a list of access keys, each with the name of its user.
 pub(crate) const ACCESS_KEY_LIST: ListFormat<(String, AccessKeyMetadata), 5> = ListFormat {
     json_key: "access_keys",
     headings: ["ACCESS KEY", "USER", "ENABLED", "CREATED", "LAST USED"],
@@ -115,7 +115,7 @@ async fn set_access_key_enabled(
     )
 }
 
-/// Returns the name of the user. Access keys of other domains are unknown.
+/// Returns the name of the access key's user, or an error if the selected domain has no such key.
 async fn find_user_of_access_key(directory: &IdentityDirectory, id: &AccessKeyId) -> Result<String, CliError> {
     let unknown = || refused!("there is no access key {id}").with_suggested_fix("clew key list shows all");
     let identities = directory.store.identities();

@@ -3,7 +3,7 @@
 use clap::builder::Resettable;
 use clap::{ArgMatches, Args, Command, Error, FromArgMatches, Subcommand};
 
-/// Subcommands `C` of a command, and the options `O`, which each of the subcommands accepts.
+/// Subcommands of a command (type `C`), and options that every subcommand accepts (type `O`).
 #[derive(Debug)]
 pub(crate) struct CommandGroup<C, O = ()> {
     pub(crate) command: C,

@@ -114,7 +114,7 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    /// Initialises logging, opens the store and releases the task leases held by the previous process.
+    /// Initialises logging, opens the store and, with SQLite, releases the task leases held by earlier processes.
     pub(crate) async fn open(args: &DaemonArgs, configuration: &Configuration) -> Result<Self, CliError> {
         let (mut settings, protected) = (configuration.worker_settings()?, configuration.protected_accounts()?);
         let s3 = read_object_storage_settings(&configuration.results.location)?;
@@ -201,8 +201,8 @@ impl Daemon {
         ]
     }
 
-    /// Waits for the worker tasks, and then for a limited time until Clew has killed the statements that it left
-    /// running on nodes. Must be called after the HTTP server has stopped, because requests may abandon statements.
+    /// Waits until the worker tasks end, then for a limited time until Clew has killed its abandoned statements.
+    /// Call this method after the HTTP server has stopped, because requests can also abandon running statements.
     pub(crate) async fn join_worker_tasks(&self, tasks: Vec<JoinHandle<()>>) -> Result<(), CliError> {
         let join_all = async {
             for task in tasks {

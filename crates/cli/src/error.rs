@@ -70,7 +70,7 @@ impl CliError {
         })
     }
 
-    /// Returns the error message, or an empty string if nothing remains to be printed.
+    /// Returns the text to print to stderr; empty if there is nothing to print.
     pub(crate) fn message(&self) -> String {
         match self {
             Self::Failed { message, fix } | Self::Refused { message, fix } => {
@@ -85,9 +85,9 @@ impl CliError {
 
 /// Converts an error of an operation to a [`CliError`].
 pub(crate) trait ResultExt<T> {
-    /// Returns the error [`CliError::Failed`], whose message is the failed operation and the cause.
+    /// Returns the error [`CliError::Failed`] with a message that contains the failed operation and the cause.
     fn or_failure(self, operation: impl Display) -> Result<T, CliError>;
-    /// Returns the error [`CliError::Refused`], whose message is the failed operation and the cause.
+    /// Returns the error [`CliError::Refused`] with a message that contains the failed operation and the cause.
     fn or_refusal(self, operation: impl Display) -> Result<T, CliError>;
 }
 

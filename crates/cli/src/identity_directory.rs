@@ -18,7 +18,7 @@ pub(crate) async fn find_domain(store: &Store, name_or_id: &str) -> Result<Domai
     })
 }
 
-/// Returns the only item. If there is none or if there are several, the error lists the names of all items.
+/// Returns an error unless there is exactly one item. If there are several, the error message lists their names.
 pub(crate) fn require_single_item<T>(mut items: Vec<T>, kind: &str, name: fn(&T) -> &str) -> Result<T, CliError> {
     if items.len() == 1
         && let Some(only) = items.pop()

@@ -110,7 +110,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
     outcome
 }
 
-/// Maximum delay of the process exit, during which Clew kills the statements that it left running on nodes.
+/// Maximum time that process exit is delayed while Clew kills the statements that it left running on nodes.
 const PENDING_KILLS_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Runs a command that connects to nodes, until the command completes or the user presses Ctrl-C.

@@ -1,4 +1,4 @@
-//! Writes output to terminals, pipes, devices and files. Replaces existing files atomically.
+//! Writes output to terminals, pipes, device files and regular files. Replaces existing regular files atomically.
 //! `clew_diagnose::terminal` sanitises text output. `clew_diagnose::json` escapes control characters in JSON output.
 
 mod terminal;
@@ -126,8 +126,9 @@ enum OutputSink {
 impl OutputWriter {
     /// Opens stdout if `file` is `None` or `-`.
     ///
-    /// Text is sanitised before it is written to a terminal. With `styled`, colours are preserved on a terminal, and
-    /// the caller must sanitise text from a database server with [`clew_diagnose::terminal::bytes_to_single_line`].
+    /// Text is sanitised before it is written to a terminal. If `styled` is true, terminal output preserves colours.
+    /// In this case, the caller must sanitise text from a database server with
+    /// [`clew_diagnose::terminal::bytes_to_single_line`].
     pub(crate) fn open(file: Option<&Path>, styled: bool) -> Result<Self, CliError> {
         let styled = styled && stdout_supports_colors();
         Ok(match file.map_or(OutputTarget::Stdout, OutputTarget::from_path) {
@@ -140,7 +141,7 @@ impl OutputWriter {
                 name: STDOUT_DISPLAY_NAME.to_owned(),
                 sink: OutputSink::Stdout(new_buffered_writer(io::stdout())),
             },
-            OutputTarget::Device(path) => Self::new_device_or_pipe_writer(&path, open_device_or_pipe(&path)?, styled),
+            OutputTarget::Device(path) => Self::for_device_or_pipe(&path, open_device_or_pipe(&path)?, styled),
             OutputTarget::File(path) => {
                 let temporary = new_buffered_writer(create_temporary_file(&path)?);
                 Self { name: path.display().to_string(), sink: OutputSink::File { temporary, path } }
@@ -149,7 +150,7 @@ impl OutputWriter {
     }
 
     /// Creates a writer for a device file. Sanitises the output if the device is a terminal, such as `/dev/tty`.
-    pub(crate) fn new_device_or_pipe_writer(path: &Path, device: File, styled: bool) -> Self {
+    pub(crate) fn for_device_or_pipe(path: &Path, device: File, styled: bool) -> Self {
         let name = path.display().to_string();
         if device.is_terminal() {
             return Self::new_terminal_writer(name, device, styled);
@@ -242,7 +243,7 @@ pub(crate) fn write_stderr(text: &str) {
 }
 
 /// Creates a progress line on stderr, which is hidden if stderr is not a terminal.
-/// A timer updates the elapsed time, because the next message can take long.
+/// A timer updates the elapsed time, because the interval between two progress messages can be long.
 pub(crate) fn new_progress_spinner() -> ProgressBar {
     let bar = ProgressBar::new_spinner();
     if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}, {elapsed}") {

@@ -74,7 +74,7 @@ pub(crate) enum PolicyCommand {
     Simulate(Box<simulate::SimulateArgs>),
 }
 
-/// CommandOutputFormat of a list of policies, each with the number of its attachments.
+/// Output format of a list of policies, each with its number of attachments.
 const POLICY_LIST: ListFormat<(NamedPolicy, usize), 4> = ListFormat {
     json_key: "policies",
     headings: ["NAME", "MODEL", "ATTACHED", "DESCRIPTION"],

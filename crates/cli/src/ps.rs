@@ -18,7 +18,7 @@ pub(crate) struct PsArgs {
     node: NodeConnectionArgs,
     #[command(flatten)]
     filters: SessionFilterArgs,
-    /// Include internal sessions: replication, server threads and this command's own session
+    /// Include internal sessions: replication threads, other server threads and this command's own session
     #[arg(long, help_heading = "Filters (all must match)")]
     all: bool,
     /// Output format

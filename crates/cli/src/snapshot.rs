@@ -113,7 +113,8 @@ pub(crate) struct SnapshotRow {
     pub(crate) transaction_status: Option<String>,
 }
 
-/// Writes a snapshot to a file or to stdout with `write`, on a blocking thread. Then prints the limitations to stderr.
+/// Calls `write` on a blocking thread to write a snapshot to a file or to stdout.
+/// Then prints the limitations of the snapshot to stderr.
 pub(crate) async fn write_output(
     mut snapshot: Snapshot,
     file: Option<PathBuf>,

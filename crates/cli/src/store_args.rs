@@ -15,16 +15,16 @@ pub(crate) const DEFAULT_DATA_DIR: &str = "./clew-data";
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct MetadataUrlArgs {
-    /// PostgreSQL database for the metadata, such as postgres://user@host/database?sslmode=verify-full.
+    /// URL of the PostgreSQL database for the metadata, such as postgres://user@host/database?sslmode=verify-full.
     /// Set the database password in PGPASSWORD or ~/.pgpass, not in the URL: other users can see command lines.
-    /// The master key is not stored in PostgreSQL but always in the data directory
+    /// The master key is always stored in the data directory, even if the metadata is in PostgreSQL
     #[arg(long, value_name = "URL", env = "CLEW_METADATA_URL", hide_env_values = true)]
     pub(crate) metadata_url: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct StoreArgs {
-    /// Data directory created by clew init; a running clew serve applies changes immediately
+    /// Data directory created by clew init; a running clew serve immediately applies changes to the data
     #[arg(long, value_name = "DIR", env = "CLEW_DATA_DIR", default_value = DEFAULT_DATA_DIR)]
     data_dir: PathBuf,
     #[command(flatten)]

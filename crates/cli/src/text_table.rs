@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::error::CliError;
 use crate::output::CommandOutputFormat;
 
-/// CommandOutputFormat of a list of objects as a table and as JSON.
+/// Describes how a list of objects is printed as a table or as JSON.
 pub(crate) struct ListFormat<T, const N: usize> {
     /// Key of the list in the JSON output.
     pub(crate) json_key: &'static str,

@@ -23,7 +23,7 @@ pub(crate) fn parse_description(text: &str) -> Result<String, String> {
     }
 }
 
-/// Returns the name that is most similar to `input`, unless all names differ in more than `max_distance` characters.
+/// Returns the name that is most similar to `input`, or `None` if no name is within `max_distance` edits of `input`.
 pub(crate) fn find_most_similar<'a>(
     input: &str,
     names: impl IntoIterator<Item = &'a str>,
@@ -33,7 +33,7 @@ pub(crate) fn find_most_similar<'a>(
     names.into_iter().min_by_key(|name| distance(name)).filter(|name| distance(name) <= max_distance)
 }
 
-/// Returns the error for an unknown key of a TOML file, with the most similar valid key.
+/// Returns the error for an unknown key of a TOML file. The error suggests a similar key or lists all valid keys.
 pub(crate) fn unknown_key_error(key: &str, valid_keys: &[&str]) -> String {
     let max_distance = (key.chars().count() / 2).max(1);
     match find_most_similar(key, valid_keys.iter().copied(), max_distance) {

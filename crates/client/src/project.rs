@@ -32,7 +32,7 @@ struct Project {
 }
 
 impl Client {
-    /// Returns the id of the client's project. If only the region is configured, looks up the id once and caches it.
+    /// Returns the id of the client's project. If only the region is configured, looks up the id and caches it.
     pub async fn project_id(&self) -> Result<&ProjectId, ClientError> {
         self.inner
             .project

@@ -85,7 +85,7 @@ impl Client {
         }
     }
 
-    /// Builds a GET request for a resource of a node, or of a collection task of the node.
+    /// Builds a GET request for a resource of a node or of one of the node's collection tasks.
     pub(crate) async fn build_node_request(
         &self,
         operation: &'static str,
@@ -113,7 +113,7 @@ impl Client {
         self.retry(request, || self.send_authenticated_request(request)).await
     }
 
-    /// Calls `attempt` until it succeeds within the response timeout, or until the request must not be retried.
+    /// Calls `attempt` until it succeeds or the request must not be retried. The response timeout limits each call.
     /// Waits for the backoff delay before each retry.
     async fn retry<T, F: Future<Output = Result<T, ClientError>>>(
         &self,

@@ -225,7 +225,7 @@ impl<'ast> Visit<'ast> for DefinedNameCollector {
         visit_variant: Variant,
     }
 
-    /// The macro may define items with any of the identifiers in its arguments.
+    /// Collects all identifiers in the macro's arguments, because the macro can define items with these names.
     fn visit_item_macro(&mut self, item: &'ast syn::ItemMacro) {
         self.0.extend(item.ident.clone());
         collect_identifiers(item.mac.tokens.clone(), &mut self.0);

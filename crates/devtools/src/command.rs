@@ -74,7 +74,7 @@ impl Command {
 
     /// Runs the program in the foreground. Returns an error if the exit status is nonzero.
     pub async fn run(&self) -> Result<(), DevtoolsError> {
-        let status = self.to_tokio_command().status().await.map_err(|cause| self.program_start_error(cause))?;
+        let status = self.to_tokio_command().status().await.map_err(|cause| self.program_spawn_error(cause))?;
         self.ensure_success(status)
     }
 
@@ -82,7 +82,7 @@ impl Command {
     /// If the program fails, the error contains the last output lines of the program.
     pub async fn run_with_progress(&self, step: &Step, limit: Duration) -> Result<(), DevtoolsError> {
         let spawned = self.to_tokio_command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-        let mut child = spawned.map_err(|cause| self.program_start_error(cause))?;
+        let mut child = spawned.map_err(|cause| self.program_spawn_error(cause))?;
         let mut tail = OutputTail::default();
         let result = tokio::time::timeout(limit, read_output_until_exit(&mut child, step, &mut tail)).await;
         step.set_spinner_text("");
@@ -93,7 +93,7 @@ impl Command {
                 status,
                 output: tail.to_indented_text(),
             }),
-            Ok(Err(cause)) => Err(self.program_start_error(cause)),
+            Ok(Err(cause)) => Err(self.program_spawn_error(cause)),
             Err(_) => {
                 // The program may have exited already.
                 let _ = child.kill().await;
@@ -120,8 +120,8 @@ impl Command {
     pub async fn output(&self) -> Result<String, DevtoolsError> {
         // tokio's `Command::output` captures stderr, even if stderr is inherited.
         let child =
-            self.to_tokio_command().stdout(Stdio::piped()).spawn().map_err(|cause| self.program_start_error(cause))?;
-        let output = child.wait_with_output().await.map_err(|cause| self.program_start_error(cause))?;
+            self.to_tokio_command().stdout(Stdio::piped()).spawn().map_err(|cause| self.program_spawn_error(cause))?;
+        let output = child.wait_with_output().await.map_err(|cause| self.program_spawn_error(cause))?;
         self.ensure_success(output.status)?;
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
@@ -132,7 +132,7 @@ impl Command {
         let mut command = self.to_tokio_command();
         command.stdout(file);
         let start = Instant::now();
-        let status = command.status().await.map_err(|cause| self.program_start_error(cause))?;
+        let status = command.status().await.map_err(|cause| self.program_spawn_error(cause))?;
         let duration = start.elapsed();
         self.ensure_success(status)?;
         Ok(duration)
@@ -141,7 +141,7 @@ impl Command {
     /// Runs the program and returns its stdout and its peak memory use in KiB.
     /// Peak memory is read after each output chunk, so memory allocated after the last chunk is not counted.
     pub async fn capture_output_and_peak_memory(&self) -> Result<(Vec<u8>, u64), DevtoolsError> {
-        let failed = |cause| self.program_start_error(cause);
+        let failed = |cause| self.program_spawn_error(cause);
         let mut child = self.to_tokio_command().stdout(Stdio::piped()).spawn().map_err(failed)?;
         let (pid, stdout) = (child.id(), child.stdout.take());
         let (mut output, mut peak) = (Vec::new(), 0);
@@ -177,7 +177,7 @@ impl Command {
             .args(&self.arguments);
         let mut command = with_death_signal.to_tokio_command();
         command.process_group(0).stdout(Stdio::piped()).stderr(log);
-        command.spawn().map_err(|cause| self.program_start_error(cause))
+        command.spawn().map_err(|cause| self.program_spawn_error(cause))
     }
 
     fn ensure_success(&self, status: ExitStatus) -> Result<(), DevtoolsError> {
@@ -199,7 +199,7 @@ impl Command {
         command
     }
 
-    fn program_start_error(&self, cause: std::io::Error) -> DevtoolsError {
+    fn program_spawn_error(&self, cause: std::io::Error) -> DevtoolsError {
         DevtoolsError::Start { command: self.command_line(), cause }
     }
 }

@@ -13,7 +13,7 @@ const CHECKS_BETWEEN_CLEANUPS: u32 = 4096;
 /// Rate limiter with a quota per key.
 #[derive(Debug)]
 pub struct KeyedRateLimiter<K> {
-    /// Time in which one permit is replenished. Zero if the limiter is disabled.
+    /// Time in which one permit is replenished, or zero if the limiter is disabled.
     period: Duration,
     burst: u32,
     quotas: Mutex<Quotas<K>>,
@@ -21,7 +21,7 @@ pub struct KeyedRateLimiter<K> {
 
 #[derive(Debug)]
 struct Quotas<K> {
-    /// Time at which all permits of a key are available again. A missing key has all its permits.
+    /// Time at which all permits of a key are available again. For a key without an entry, all permits are available.
     replenished_at: HashMap<K, Instant>,
     checks: u32,
 }

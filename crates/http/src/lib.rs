@@ -5,7 +5,7 @@
 //! - `download` and `embedded_file` build responses with entity tags, ranges and compression.
 //! - `keyed_rate_limiter`, `keyed_concurrency_limiter` and `keyed_mutex` limit requests per key, such as a user or a client subnet.
 //!
-//! The crate does not depend on the API. The API defines the bodies of error responses and the metrics.
+//! The crate does not depend on `clew-api`, which defines the metrics and the bodies of error responses.
 //! `docs/decisions/0056-http-crate.md` compares the server with the servers of axum, hyper-util and axum-server.
 
 mod allowed_hosts;

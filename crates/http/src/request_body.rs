@@ -1,4 +1,4 @@
-//! Reads request bodies of limited size in limited time.
+//! Reads request bodies with a size limit and a timeout.
 
 use std::time::Duration;
 

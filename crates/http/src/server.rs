@@ -56,7 +56,8 @@ pub struct ConnectionSettings {
     pub tls_handshake_timeout: Duration,
     /// Maximum number of regular connections.
     pub max_connections: usize,
-    /// Number of additional connections. Each serves one request, which is marked with [`ReservedConnectionMarker`].
+    /// Maximum number of reserved connections, in addition to [`Self::max_connections`].
+    /// Each reserved connection serves one request, which is marked with [`ReservedConnectionMarker`].
     ///
     /// If the number is 0, connections over [`Self::max_connections`] wait in the operating system's accept queue.
     pub max_reserved_connections: usize,
@@ -86,7 +87,7 @@ impl Default for ConnectionSettings {
     }
 }
 
-/// Receives events that do not reach the router, so that the application can count them. The methods must not block.
+/// Receives events for metrics: connections that exceed a limit, and malformed requests. The methods must not block.
 pub trait ConnectionObserver: Send + Sync {
     /// Called for each connection that exceeds a limit. The connection becomes a reserved connection or is closed.
     fn record_exceeded_connection_limit(&self, limit: ExceededConnectionLimit);
@@ -100,7 +101,7 @@ const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 /// Serves requests until the `shutdown` token is cancelled, then waits for in-flight requests to finish.
 ///
 /// Request extensions contain a [`crate::ClientAddr`] and, on a reserved connection, a [`ReservedConnectionMarker`].
-/// Returns after [`ConnectionSettings::shutdown_grace_period`] even if some requests are still in flight.
+/// When [`ConnectionSettings::shutdown_grace_period`] expires, returns even if some requests are still in flight.
 pub async fn serve(
     Listener { tcp, tls }: Listener,
     router: Router,

@@ -64,9 +64,9 @@ impl EvaluationBudget {
         Self { limit: units, remaining: AtomicU64::new(units), exhausted: AtomicBool::new(false), charger: None }
     }
 
-    /// Creates an evaluation budget of the default size. Every `step` work units also consume one permit of a rate limit.
+    /// Creates an evaluation budget of the default size. Every `step` work units cost one rate-limit permit.
     ///
-    /// `pay` consumes the given number of rate-limit permits. If it returns false, the budget is exhausted.
+    /// `pay` consumes the given number of rate-limit permits. If `pay` returns false, the budget is exhausted.
     #[must_use]
     pub fn with_rate_limit(step: u64, pay: impl Fn(u64) -> bool + Send + Sync + 'static) -> Self {
         let charger = EvaluationRateLimit {

@@ -54,7 +54,7 @@ fn create_password_hasher() -> Result<Argon2<'static>, SecretError> {
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
 }
 
-/// Hashes a password with a random salt and returns a PHC string. Takes tens of milliseconds of CPU time.
+/// Hashes a password with a random salt and returns a PHC string. Each call uses tens of milliseconds of CPU time.
 pub fn hash_password(password: &SecretString) -> Result<String, SecretError> {
     let hash: PasswordHash = create_password_hasher()?
         .hash_password(password.expose_secret().as_bytes())

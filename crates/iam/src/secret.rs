@@ -9,7 +9,7 @@ pub enum SecretError {
     /// The operating system did not provide random bytes.
     #[error("cannot generate a secret: the operating system provides no random bytes ({0})")]
     Random(#[source] getrandom::Error),
-    /// Argon2 rejected the password, or memory allocation failed.
+    /// The password could not be hashed, for example because the memory allocation failed.
     #[error("cannot hash a password: {0}")]
     Hash(String),
 }

@@ -26,7 +26,7 @@ pub struct Tag {
 
 /// Database server process that belongs to an instance.
 ///
-/// The field `url` includes the password only if the caller has permission to read it.
+/// The field `url` includes the password only if the caller has permission to read the password.
 #[derive(Debug, Clone)]
 pub struct Node {
     /// Id.
@@ -95,7 +95,7 @@ pub struct NewInstance {
 }
 
 /// Filters for the instance list (TaurusDB API spec, section 3.3).
-/// An id or name filter matches exact values; a filter with the prefix `*` matches values that contain the rest.
+/// An id or name filter matches exact values; a filter `*part` matches values that contain `part`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InstanceFilter {
     /// Exact id, or `*part`.

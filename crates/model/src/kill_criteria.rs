@@ -20,7 +20,7 @@ pub struct KillCriteria {
     /// Minimum time that the session must have spent in its current state, in seconds.
     pub seconds: u32,
     /// If true, sessions are killed even if a kill can damage a non-transactional table or leave it partially modified.
-    /// Clew adds this field to the TaurusDB API.
+    /// This field is a Clew extension that the TaurusDB API does not define.
     #[serde(default)]
     pub include_unsafe: bool,
 }

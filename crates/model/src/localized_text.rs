@@ -48,7 +48,7 @@ impl LocalizedText {
         }
     }
 
-    /// Returns true if the Chinese text, but not the English text, contains Chinese characters.
+    /// Returns true if the Chinese text contains Chinese characters and the English text contains none.
     #[must_use]
     pub fn is_translated(&self) -> bool {
         let contains_han = |text: &str| text.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c));

@@ -15,7 +15,7 @@ macro_rules! named_enum {
             /// Names of all variants, in the order of [`Self::ALL`].
             pub const NAMES: &'static [&'static str] = &[$($text),+];
 
-            /// Returns the name of the variant, which serde also uses.
+            /// Returns the name of the variant, which is also its serialized form.
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => $text),+ }

@@ -10,7 +10,8 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 crate::named_enum! {
-    /// TLS mode of a connection, modeled on the option `--ssl-mode` of the `mysql` client. Weakest mode first.
+    /// TLS mode of a connection, modeled on the `--ssl-mode` option of the `mysql` client.
+    /// The variants are listed from the weakest mode to the strongest mode.
     pub enum TlsMode {
         /// Plain connection without TLS.
         Off = "off",

@@ -137,7 +137,7 @@ impl fmt::Display for ClientAddressFilter {
 }
 
 /// Unvalidated filter and sort fields of a request. A field is `None` if the request omits the field.
-/// The JSON form, without absent fields, is the body of a request that starts a collection.
+/// The JSON form, which omits absent fields, is the body of a request to start a collection task.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct UnvalidatedSessionSelection {
     /// Class of sessions: `slow`, `active`, `total` or `long`.
@@ -235,7 +235,7 @@ pub struct SessionSelection {
 impl SessionSelection {
     /// Maximum length of a text filter, in characters.
     ///
-    /// The API schema allows only 36 characters in a text filter, but a MySQL database name can have 64 characters.
+    /// The limit is higher than the 36 characters in the API schema, because a database name can have 64 characters.
     pub const MAX_TEXT_FILTER_CHARS: usize = 255;
     /// Maximum length of `sql_key`, in characters.
     pub const MAX_SQL_SUBSTRING_CHARS: usize = 1024;

@@ -26,7 +26,7 @@ const MIN_CLOCK_STEP_SECONDS: f64 = 2.0;
 const MAX_CLOCK_DIFFERENCE_SECONDS: f64 = 60.0;
 const MAX_CLOCK_STEPS: usize = 16;
 const MAX_TRACKED_SERVERS_PER_NODE: usize = 16;
-/// Minimum age, in seconds, of local times that the server always converts to UTC.
+/// Local times that are at least this old, in seconds, are always converted to UTC by the server.
 /// [`sql_statements::SERVER_CLOCK_QUERY`] detects whether the UTC offset changed in the last 21 hours.
 const MIN_AGE_FOR_UTC_CONVERSION_SECONDS: i64 = 86_400 - 3 * 3600;
 const MAX_UTC_CONVERSIONS_PER_STATEMENT: usize = 200;
@@ -155,7 +155,7 @@ pub enum UnreliableClockReason {
         "the server's clock differs from the clock of this machine by {0:+.0} s, so elapsed times count from now on"
     )]
     DiffersFromLocalClock(f64),
-    /// A different server than in the previous read operation has responded at the node's address.
+    /// The server at the node's address is not the server that responded to the previous read operation.
     #[error("the address leads to a different server than at the previous read")]
     AnotherServer,
     /// The server returned no time.

@@ -95,8 +95,8 @@ impl Connection {
         self.query_all_rows(statement).await.map_err(|error| self.client_error_to_failure(&error))
     }
 
-    /// Like [`Self::read_rows`], but returns an error of the server as inner `Err`,
-    /// for example for a missing privilege or a timeout of the statement.
+    /// Like [`Self::read_rows`], but returns an error response of the server as the inner `Err`.
+    /// For example, the server returns an error if a privilege is missing or the statement times out.
     pub(crate) async fn try_read_rows<T: FromRow>(
         &mut self,
         statement: &str,
@@ -118,7 +118,7 @@ impl Connection {
         }
     }
 
-    /// Reads the process list, at most `max_row_bytes` of each row, and calls `visit` for each session.
+    /// Reads the process list, truncates each row to `max_row_bytes`, and calls `visit` for each session.
     /// Adds a `Limitation` to the connection if the process list contains invalid idle times.
     pub(crate) async fn for_each_session(
         &mut self,

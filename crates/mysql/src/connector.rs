@@ -29,7 +29,7 @@ impl NodeConnector {
         Self { limits, registry }
     }
 
-    /// Returns a connector with the same registry, whose timeouts are at most `max`.
+    /// Returns a connector that uses the same connection registry and has timeouts of at most `max`.
     #[must_use]
     pub fn with_max_timeout(&self, max: Duration) -> Self {
         Self::new(self.limits.with_max_timeout(max), self.registry.clone())
@@ -72,7 +72,7 @@ impl ConnectionRegistry {
     }
 }
 
-/// The output omits the installation marker, because other clients must not be able to guess the marker.
+/// The `Debug` output omits the installation marker, because other clients must not be able to guess the marker.
 impl fmt::Debug for ConnectionRegistry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ConnectionRegistry").finish_non_exhaustive()

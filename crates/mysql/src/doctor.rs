@@ -81,7 +81,7 @@ pub async fn diagnose_node(node: &NodeUrl, connector: &NodeConnector) -> Result<
     run_with_read_timeout(node, connector, "checking privileges", checking).await
 }
 
-/// Detects a proxy, which sends its own connection id instead of the server's in the handshake packet.
+/// Returns false if the connection goes through a proxy. A proxy sends its own connection id in the handshake packet.
 async fn is_direct_connection(connection: &mut Connection) -> Result<bool, Failure> {
     let mut filter = connection.own_session_filter();
     let visit = |session: Session| {

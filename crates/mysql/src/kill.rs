@@ -77,7 +77,7 @@ pub enum UnsafeKillPolicy {
 ///
 /// Fails if the server is unreachable or the account lacks a required privilege.
 /// The failure for a missing privilege includes the required `GRANT` statement.
-/// Once the server has accepted the kill, this function does not fail.
+/// This function does not fail after the server has accepted the kill.
 /// If the effect of the kill cannot be confirmed, the outcome is [`KillOutcome::Ending`].
 pub async fn kill_single_victim(
     node: &NodeUrl,
@@ -97,7 +97,8 @@ pub async fn kill_single_victim(
 /// The function first sends all kills and then confirms their effects.
 /// Returns the session id and kill outcome of each element of `victims`, in the same order.
 ///
-/// The function fails only before the first kill is sent. A later failure becomes the outcome of each affected session.
+/// A failure before the first kill is returned as an error.
+/// A later failure is returned as the outcome of each affected session.
 pub async fn kill_victims(
     node: &NodeUrl,
     victims: &[Victim],

@@ -72,7 +72,7 @@ struct ConnectionTable {
 }
 
 impl ConnectionTable {
-    /// Returns the number of the new connection.
+    /// Adds a connection and returns its connection number, which is unique within this process.
     fn add_connection(&mut self, entry: OwnConnection) -> u64 {
         let expired =
             |entry: &OwnConnection| entry.closed.is_some_and(|closed| closed.elapsed() >= CLOSED_CONNECTION_RETENTION);
@@ -148,7 +148,7 @@ impl OwnConnection {
         }
     }
 
-    /// If `or_name` is true, a host name in `host` matches any local IP address if the ports are equal.
+    /// If `or_name` is true and the ports are equal, a host name in `host` matches any local IP address.
     fn matches_local_address(&self, host: &[u8], or_name: bool) -> bool {
         let Some((name, port)) = parse_client_address(host) else { return false };
         let local = self.local.ip().to_canonical();

@@ -19,7 +19,7 @@ pub(crate) struct ProcessListReader<'a> {
     clamped: u64,
 }
 
-/// Reads the sessions from `SHOW FULL PROCESSLIST`, but at most `max_row` bytes of each row.
+/// Reads the sessions from `SHOW FULL PROCESSLIST` and truncates each row to `max_row` bytes.
 pub(crate) async fn query_full_process_list(
     client: &mut Client,
     max_row: usize,

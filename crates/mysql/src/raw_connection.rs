@@ -111,7 +111,7 @@ impl RawConnection {
     /// Returns true if the connection ids prove that Clew connects to the server directly, without a proxy.
     /// Behind a proxy, the process list query and the `KILL` statement could reach different servers.
     /// A proxy sends its own connection id in the handshake packet, which contains only the lower 32 bits of the id.
-    /// Before the call, `filter` must have processed every session in the process list.
+    /// The caller must first pass every session in the process list to `filter`.
     pub(crate) fn is_directly_connected(&self, filter: &OwnSessionFilter) -> bool {
         let matches_handshake = u64::from(self.client.handshake_connection_id) == self.id & u64::from(u32::MAX);
         matches_handshake && filter.listed == Some(self.id)

@@ -21,7 +21,7 @@ use sql_statements::ER_CANNOT_CONVERT_STRING;
 /// The sample interval exceeds [`transactions::INNODB_TRX_REFRESH_INTERVAL`], so that each sample contains new data.
 /// While another client reads `innodb_trx` continuously, InnoDB does not refresh it, and all samples are identical.
 const ROLLBACK_SAMPLE_INTERVAL: Duration = Duration::from_millis(250);
-/// If a rollback makes no progress between two samples, Clew takes up to four samples in case the rollback is slow.
+/// Maximum number of samples. Clew takes more than two only if a rollback made no progress between samples.
 const MAX_ROLLBACK_SAMPLES: u32 = 4;
 
 /// Transaction that the server is rolling back.
@@ -40,7 +40,7 @@ pub struct Rollback {
     /// Number of modified rows that the server has not rolled back yet.
     pub rows_modified: u64,
     /// Estimated number of seconds until the rollback completes, at least 1.
-    /// If no rows were rolled back between two samples, the transaction's age serves as a rough estimate.
+    /// If no rows were rolled back between the samples, the transaction's age is used as a rough estimate.
     pub remaining_seconds: u64,
 }
 
@@ -159,7 +159,7 @@ impl From<Transaction> for RollbackProgress {
     }
 }
 
-/// If the end of daylight saving time makes the start time ambiguous, returns the smaller of the two possible ages.
+/// If a start time is ambiguous (end of daylight saving time), the function uses the smaller possible age.
 async fn rollback_progress_from_rows(
     connection: &mut Connection,
     rows: Vec<RollbackRow>,

@@ -141,7 +141,7 @@ impl SetStatementBuilder {
         Self { left, variables, refused: Vec::new(), one_by_one: false }
     }
 
-    /// Returns several statements only if the server refused a variable without naming it in the error message.
+    /// Returns one statement. Returns several if the server refused a variable without naming it in the error message.
     pub(crate) fn build_set_statements(&self) -> Vec<String> {
         let set = |variable: &SessionVariable| {
             format!("SESSION {} = {}", variable.name, self.format_variable_value(variable.setting))
@@ -157,7 +157,7 @@ impl SetStatementBuilder {
         vec![format!("SET NAMES utf8mb4, {}", settings.join(", "))]
     }
 
-    /// Returns true if the caller can send new `SET` statements, and false if no session variable caused the error.
+    /// Returns true if the caller must retry with new `SET` statements, and false if no variable caused the error.
     pub(crate) fn remove_refused_variable(&mut self, statement: &str, error: &Error) -> bool {
         let Error::Server(error) = error else { return false };
         let at = self.variables.iter().position(|variable| is_error_caused_by_variable(variable, statement, error));

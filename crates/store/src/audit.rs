@@ -44,7 +44,7 @@ pub struct AuditRecord {
     /// The recorded event.
     pub event: AuditEvent,
     /// Hex-encoded MAC of the row. The MAC input includes the previous row's MAC.
-    /// A copy of the newest row's MAC outside the database can reveal a rollback of the entire database.
+    /// A copy of the newest row's MAC outside the database can reveal that an older copy of the database was restored.
     pub link: String,
 }
 

@@ -36,7 +36,7 @@ const CLIENT_ADDRESS_WRITE_INTERVAL_SECONDS: i64 = 24 * 3600;
 pub enum AuthAttemptReservation {
     /// The caller may check the password. On success, it must call [`LockoutStore::clear_auth_failures`].
     Granted,
-    /// The caller must retry later, because attempts in progress may already use up the permitted failures.
+    /// The caller must retry later. If all attempts in progress failed, the failure limit would be reached.
     Busy,
     /// Authentication is locked out.
     Locked,

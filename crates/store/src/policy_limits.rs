@@ -10,7 +10,7 @@ pub struct PolicyLimits {
 }
 
 impl Default for PolicyLimits {
-    /// The default limits allow 100 policies with a total size of 256 KiB.
+    /// By default, a user or group can have at most 100 policies with a total size of at most 256 KiB.
     /// With 100 policies of 256 KiB in total, the evaluation takes about one millisecond per request.
     fn default() -> Self {
         Self { policies: 100, bytes: 256 << 10 }

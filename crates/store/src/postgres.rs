@@ -96,7 +96,7 @@ pub(crate) struct PostgresDatabase {
     pub(crate) pool: PgPool,
     clock: DatabaseClock,
     /// The semaphore has one permit, so at most one PostgreSQL session of this process waits for the write lock.
-    /// PostgreSQL still grants the write lock to the waiting sessions of a process that lost its network connection.
+    /// PostgreSQL can grant the write lock to a waiting session even if the session's process has become unreachable.
     /// A session of a disconnected process holds the write lock until a PostgreSQL timeout terminates the session.
     /// A disconnected process with several waiting sessions could block other processes for longer than a lease.
     writer: Arc<Semaphore>,

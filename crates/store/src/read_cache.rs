@@ -106,7 +106,7 @@ impl CachedStoreView {
     }
 }
 
-/// Does not cache missing values, because clients can request any number of unknown ids.
+/// Does not cache the result of a lookup that finds no value, because clients can request any number of unknown ids.
 async fn get_or_load<K, V, R>(
     cache: &VersionedCache<K, Arc<V>>,
     version: i64,

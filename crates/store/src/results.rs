@@ -106,7 +106,7 @@ impl ResultStore {
         }
     }
 
-    /// Removes results and incomplete uploads that are older than `age`, except the results in `referenced`.
+    /// Removes results and incomplete uploads that are older than `age`, except the results that `referenced` lists.
     /// Returns the number of removed results and incomplete uploads.
     pub async fn collect_garbage(&self, referenced: Vec<String>, age: Duration) -> Result<usize, StoreError> {
         match &self.0 {
@@ -137,7 +137,7 @@ fn is_valid_result_name(name: &str) -> bool {
 pub enum StoredResult {
     /// File whose hash has been verified.
     File(File),
-    /// S3 object. Reading the object verifies its hash.
+    /// S3 object. Reading the entire object verifies its hash.
     Object(Box<StoredObject>),
 }
 

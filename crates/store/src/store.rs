@@ -75,10 +75,10 @@ pub(crate) const REGION_SETTING_NAME: &str = "region";
 
 impl Store {
     /// Initialises a store with a domain, a project and an administrator.
-    /// Appends the first audit event. `by` is the origin of the initialisation.
+    /// Appends the first audit event, with `by` as the origin of the operation.
     ///
     /// Fails with [`StoreError::AlreadyInitialised`] without making changes if the store is already initialised.
-    /// If the process crashes during the initialisation, the next call starts the initialisation again.
+    /// If the process crashes during the initialisation, the next call repeats the initialisation from the beginning.
     pub async fn initialise(
         by: &AuditOrigin,
         location: impl Into<StoreLocation>,

@@ -10,7 +10,7 @@ use quick_cache::sync::Cache;
 /// Cache with a fixed capacity. A value is valid only for the version with which it was inserted.
 ///
 /// If the cache is full, an insertion removes a value that is rarely used.
-/// The first insertion with a newer version removes all existing values, because they can contain secrets.
+/// The first insertion with a newer version removes all older values, because outdated values can contain secrets.
 pub struct VersionedCache<K, V> {
     values: Cache<K, (i64, V)>,
     newest_version: AtomicI64,

@@ -39,9 +39,9 @@ pub enum Fault {
     StallAfter(u64),
     /// The server closes the connection after the given number of process list rows.
     CloseAfter(u64),
-    /// The server sends each process list row after the given delay.
+    /// The server waits for the given time before it sends each process list row.
     DelayPerRow(Duration),
-    /// The server sends each response after the given delay.
+    /// The server waits for the given time before it sends each response.
     DelayPerResponse(Duration),
     /// The server sends an invalid packet after the given number of process list rows.
     InvalidPacketAfter(u64),
@@ -355,7 +355,7 @@ fn encode_statement_event_row(session: u64) -> Vec<u8> {
     ])
 }
 
-/// Row with the local time, the Unix timestamp, and `1`, because the UTC offset did not change during the last day.
+/// Response to the clock query: local time, Unix timestamp, and `1` (the UTC offset was the same one day ago).
 const CLOCK_QUERY_RESULT_ROW: [&str; 3] = ["2026-01-01 00:00:12.500000", "1767225612", "1"];
 /// All transactions start 12 seconds before the current time of the simulated server.
 const TRANSACTION_START_TIME: &str = "2026-01-01 00:00:00";

@@ -46,7 +46,7 @@ impl FakeServerFleet {
     }
 
     /// Returns the total number of logins, across all servers, that used the account from [`FakeServer::url`].
-    /// Logins of other tests to a reused port are not counted, because other tests use different accounts.
+    /// If another test reuses a port, that test's logins are not counted, because each test uses a different account.
     #[must_use]
     pub fn login_count(&self) -> u64 {
         self.connections.logins.load(SeqCst)

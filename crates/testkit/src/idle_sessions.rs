@@ -16,7 +16,7 @@ pub struct IdleSessions {
     pub sessions: Vec<RawSession>,
 }
 
-/// Connection attribute `program_name` of idle sessions.
+/// Value of the connection attribute `program_name` in idle sessions.
 pub(crate) const IDLE_SESSION_PROGRAM_NAME: &str = "clew-testkit";
 const MAX_CONCURRENT_LOGINS: usize = 64;
 

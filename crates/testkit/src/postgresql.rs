@@ -27,7 +27,7 @@ pub struct PostgreSqlServer {
 
 const DATA_DIR_TEMPLATE_NAME: &str = "postgresql-15";
 
-/// The settings reduce memory use and disable durability.
+/// PostgreSQL settings that reduce memory use and disable durability.
 const SERVER_SETTINGS: [&str; 8] = [
     "listen_addresses=127.0.0.1",
     "fsync=off",

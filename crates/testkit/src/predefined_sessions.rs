@@ -34,7 +34,7 @@ pub struct ExpectedSession {
     pub statement: Option<Vec<u8>>,
     /// Open transaction.
     pub transaction: Option<ExpectedTransaction>,
-    /// True if the session is opened well before the first young session.
+    /// True for an old session. All old sessions are opened several seconds before the first young session.
     pub is_old: bool,
 }
 
@@ -47,7 +47,7 @@ pub struct ExpectedTransaction {
     pub rows_modified: u64,
 }
 
-/// Values of a transaction that tests cannot predict and therefore query from the server.
+/// Transaction values that are not predictable. Tests query these values from the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ObservedTransaction {
     /// Transaction id.

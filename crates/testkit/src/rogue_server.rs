@@ -55,7 +55,7 @@ pub enum RogueAttack {
     Garbage,
 }
 
-/// Statement substrings (case-insensitive) to which a [`RogueServer`] responds with its attack.
+/// A [`RogueServer`] attacks if a statement contains one of these substrings (case-insensitive).
 pub const ATTACK_TRIGGER_SUBSTRINGS: [&str; 2] = ["processlist", "performance_schema.threads"];
 
 /// Configuration of a [`RogueServer`].
@@ -125,7 +125,7 @@ impl RogueServer {
         self.recording.attacks.load(SeqCst)
     }
 
-    /// Returns the number of bytes that the server has sent in attacks.
+    /// Returns the number of bytes that the server has sent as part of its attacks.
     /// The number of sent bytes no longer increases after the client stops reading.
     #[must_use]
     pub fn sent_attack_byte_count(&self) -> usize {

@@ -35,7 +35,7 @@ struct CollectedResult {
 }
 
 impl SessionCollectionJob {
-    /// Runs the collection and releases the slot.
+    /// Runs the collection and then releases the collection slot.
     /// Returns the collection task to the queue when the token `release` is cancelled.
     pub(crate) async fn run(self, mut slot: SessionCollectionSlot, release: CancellationToken) {
         self.run_in_slot(&mut slot, release).await;
@@ -58,7 +58,7 @@ impl SessionCollectionJob {
         self.record_collection_outcome(outcome).await;
     }
 
-    /// Renews the lease until it expires before a renewal, or until another worker claims the collection task.
+    /// Renews the lease periodically. Returns when the lease expires or another worker claims the collection task.
     async fn renew_lease_until_lost(&self) {
         let (request_id, fence) = (&self.claimed.task.request_id, self.claimed.fence);
         let (tasks, lease) = (self.queue.store.tasks(), self.queue.settings.lease);

@@ -35,7 +35,7 @@ impl SessionCollectionQueue {
         Self::with_node_reader(store, settings, observer, Arc::new(reader))
     }
 
-    /// Creates a queue whose worker reads sessions with `reader`.
+    /// Creates a queue whose worker uses the given node reader to read sessions.
     #[must_use]
     pub fn with_node_reader(
         store: Store,
@@ -54,7 +54,7 @@ impl SessionCollectionQueue {
     }
 
     /// Adds a collection task to the node's queue and wakes the worker.
-    /// Once this function returns, the queued collection task survives a restart of Clew.
+    /// After this function returns, the queued collection task survives a restart of Clew.
     ///
     /// If `masked` is true, the result contains statement templates instead of full statements.
     ///

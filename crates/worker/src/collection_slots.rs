@@ -32,7 +32,7 @@ pub(crate) struct SessionCollectionSlotPool {
 #[derive(Debug, Default)]
 struct StalledNodes {
     nodes: HashSet<NodeId>,
-    /// Number of stalled reads that have neither completed nor failed.
+    /// Number of running reads that have stalled, or that read from a node on which the previous read stalled.
     reads: usize,
 }
 
@@ -102,7 +102,7 @@ impl SessionCollectionSlot {
         let was_stalled = self.pool.stalled.lock().nodes.contains(node);
         let mut stalled = was_stalled.then(|| StalledReadGuard::register_stalled_read(&self.pool, node));
         let stall_timeout = if stalled.is_some() { Duration::ZERO } else { self.pool.stall_timeout };
-        let signal = Arc::new(SessionReadWaker::default());
+        let signal = Arc::new(SessionReadNotifier::default());
         let waker = Waker::from(signal.clone());
         loop {
             self.acquire_permit_for_active_read().await;
@@ -148,9 +148,9 @@ impl Drop for StalledReadGuard {
 }
 
 #[derive(Default)]
-struct SessionReadWaker(Notify);
+struct SessionReadNotifier(Notify);
 
-impl Wake for SessionReadWaker {
+impl Wake for SessionReadNotifier {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }

@@ -121,7 +121,7 @@ impl SessionCollectionQueue {
         self.store.tasks().claim_tasks(claim).await
     }
 
-    /// Sends the heartbeats from which the store detects network zones without a running worker.
+    /// Sends heartbeats to the store, so that the store can detect network zones that have no running worker.
     /// If a network zone has no active worker, a collection task that has been queued for 10 minutes fails.
     async fn send_heartbeats(&self, worker: &str) {
         run_periodically(HEARTBEAT_INTERVAL, || async {

@@ -25,7 +25,7 @@ struct AwaitedCollection {
 pub(crate) struct CompletionWaiter {
     notifier: CompletionNotifier,
     request_id: RequestId,
-    /// Cancelled when the collection task completes or when the notifier is closed.
+    /// Token that is cancelled when the collection task completes or the notifier is closed.
     pub(crate) completed: CancellationToken,
 }
 

@@ -111,7 +111,7 @@ impl IntelligentKillQueue {
         Ok((read, chosen))
     }
 
-    /// Enqueues an intelligent kill and wakes the worker. Once this function returns, the kill survives a restart.
+    /// Enqueues an intelligent kill and wakes the worker. After this function returns, the kill survives a restart.
     ///
     /// Fails with [`StoreError::QueueFull`] if the node's queue is full.
     pub async fn submit_kill(&self, new: &NewIntelligentKill) -> Result<IntelligentKillId, StoreError> {

@@ -1,4 +1,4 @@
-//! Polls each node that has kill tasks once per second, and kills the sessions that match a kill task.
+//! Polls each node that has kill tasks, usually once per second, and kills the sessions that match a kill task.
 //!
 //! Only the worker that holds an instance's lease executes kill tasks on the instance's nodes.
 //! Polls of one node never overlap, and a hung node does not delay polls of other nodes.

@@ -71,7 +71,7 @@ struct RequestedSamplingIntervals {
     intervals: HashMap<u64, Duration>,
 }
 
-/// Subscription to a node's feed. The watch samples the node only while it has at least one subscription.
+/// Subscription to a node's feed. The node is sampled only while its feed has at least one subscription.
 #[derive(Debug)]
 pub struct NodeWatchSubscription<F: NodeFeed> {
     watch: Arc<NodeWatch<F>>,

@@ -1,8 +1,8 @@
-//! Outcomes of spawned tasks and of repeated operations.
+//! Waits for spawned tasks, and logs changes in the outcome of repeated operations.
 
 use tokio::task::{JoinError, JoinHandle};
 
-/// Waits for a task and resumes its panic. Returns an error only if the runtime cancelled the task.
+/// Waits for a task to end. Panics if the task panicked, and returns an error only if the task was cancelled.
 pub(crate) async fn join_task<T>(task: JoinHandle<T>) -> Result<T, JoinError> {
     task.await.map_err(|error| match error.try_into_panic() {
         Ok(panic) => std::panic::resume_unwind(panic),
@@ -10,7 +10,7 @@ pub(crate) async fn join_task<T>(task: JoinHandle<T>) -> Result<T, JoinError> {
     })
 }
 
-/// Logs only the first of consecutive failures of an operation, and the first success after a failure.
+/// Logs only the first failure in a series of failures of an operation, and the first success after the series.
 /// `$is_failing` is a variable that stores the state of the operation between the calls.
 macro_rules! log_first_failure {
     ($is_failing:ident, $result:expr, $failure:literal, $recovery:literal) => {

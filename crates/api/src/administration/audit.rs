@@ -36,7 +36,7 @@ pub(crate) struct AuditVerificationResponse {
     first: Option<i64>,
     /// Position of the last row
     last: Option<i64>,
-    /// MAC of the newest audit row; to detect a database rollback, keep a copy of the MAC outside the database
+    /// MAC of the newest audit row; to detect that an older database was restored, keep a copy outside the database
     newest: String,
     /// Detected problems in row order
     problems: Vec<AuditProblemView>,
@@ -126,7 +126,7 @@ pub(crate) struct AuditRow {
     seq: i64,
     /// Write time
     at: String,
-    /// Kind of the actor: `user`, `local` (local command line), `clew` or `anonymous` (unauthenticated)
+    /// Kind of the actor: `user`, `local` (local command line), `clew` (Clew itself) or `anonymous` (unauthenticated)
     actor_kind: &'static str,
     /// Name of the actor; unverified if the actor is unauthenticated
     actor: String,

@@ -205,7 +205,7 @@ impl AvailablePolicy {
     }
 }
 
-/// Parses the policy on a blocking thread, because comparing misspelled words with all valid words can be slow.
+/// Parses the policy on a blocking thread, because comparing misspelled names with all valid names can be slow.
 async fn parse_policy_document(caller: &Caller, text: String) -> Result<Result<Policy, PolicyErrors>, ApiError> {
     caller.service.limits.consume_policy_parsing_quota(&caller.principal.user_id, text.len())?;
     spawn_blocking(move || Policy::parse(&text)).await.map_err(|error| ApiError::internal_error(&error))

@@ -94,7 +94,8 @@ pub(crate) async fn list_caller_projects(
     Ok(Json(ProjectList { links, projects: projects.into_iter().map(build_project_entry).collect() }))
 }
 
-/// Returns the enabled projects that `grants` apply to. An administrator has access to all enabled projects.
+/// Returns the enabled projects to which the policies in `grants` apply.
+/// An administrator has access to all enabled projects.
 pub(crate) async fn load_accessible_projects(
     service: &AppState,
     domain: &DomainId,

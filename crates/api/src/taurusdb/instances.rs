@@ -47,7 +47,7 @@ struct InstanceListParameters {
     params(InstanceListParameters),
     responses((status = 200, description = "Page of instances", body = InstanceListResponse))
 )]
-pub(crate) async fn list_instances_for_older_api_version(
+pub(crate) async fn list_gauss_mysql_instances(
     ApiRequest { caller, path: project, query, .. }: ApiRequest<String>,
 ) -> ApiResult<InstanceListResponse> {
     list_instances(&caller, &project, query, InstanceApiVersion::V3).await
@@ -58,7 +58,7 @@ pub(crate) async fn list_instances_for_older_api_version(
     operation_id = "ListGaussMySqlInstancesUnifyStatus", params(InstanceListParameters),
     responses((status = 200, description = "Page of instances", body = InstanceListResponse))
 )]
-pub(crate) async fn list_instances_for_newer_api_version(
+pub(crate) async fn list_gauss_mysql_instances_unify_status(
     ApiRequest { caller, path: project, query, .. }: ApiRequest<String>,
 ) -> ApiResult<InstanceListResponse> {
     list_instances(&caller, &project, query, InstanceApiVersion::V3_1).await
@@ -68,7 +68,7 @@ pub(crate) async fn list_instances_for_newer_api_version(
 #[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}", tag = "instances",
     operation_id = "ShowGaussMySqlInstanceInfo", responses((status = 200, description = "The instance", body = InstanceResponse), (status = 404, description = "The instance does not exist", body = ErrorBody))
 )]
-pub(crate) async fn show_instance_for_older_api_version(
+pub(crate) async fn show_gauss_mysql_instance_info(
     ApiRequest { caller, path, .. }: ApiRequest<InstancePath>,
 ) -> ApiResult<InstanceResponse> {
     show_instance(&caller, &path, InstanceApiVersion::V3).await
@@ -78,7 +78,7 @@ pub(crate) async fn show_instance_for_older_api_version(
 #[utoipa::path(get, path = "/v3.1/{project_id}/instances/{instance_id}", tag = "instances",
     operation_id = "ShowGaussMySqlInstanceInfoUnifyStatus", responses((status = 200, description = "The instance", body = InstanceResponse), (status = 404, description = "The instance does not exist", body = ErrorBody))
 )]
-pub(crate) async fn show_instance_for_newer_api_version(
+pub(crate) async fn show_gauss_mysql_instance_info_unify_status(
     ApiRequest { caller, path, .. }: ApiRequest<InstancePath>,
 ) -> ApiResult<InstanceResponse> {
     show_instance(&caller, &path, InstanceApiVersion::V3_1).await

@@ -18,7 +18,7 @@ pub(crate) struct TransactionProgressRequest {
     /// Always rollback
     #[schema(pattern = "^rollback$")]
     action: String,
-    /// Ids of the transactions to list; if empty or omitted, all rollbacks are listed page by page
+    /// Ids of the transactions whose rollbacks are listed; if empty or omitted, all rollbacks are listed, with pagination
     #[schema(max_items = 100)]
     transaction_ids: Option<Vec<String>>,
     /// Maximum number of transactions to return; ignored if transaction_ids is set

@@ -15,7 +15,7 @@ use crate::state::SlotKind;
 /// Status of a collection.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct TaskStatusResponse {
-    /// Status: running, finished, error or unrecognized
+    /// Status: running, finished, error or unrecognized (the collection is unknown or expired)
     #[schema(example = "finished")]
     status: &'static str,
     /// Data that Clew could not read, with the reasons; omitted if empty (Clew extension to the TaurusDB API)

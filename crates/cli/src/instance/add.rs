@@ -40,7 +40,7 @@ Examples:
 
 If the URL has no password, Clew uses CLEW_DB_PASSWORD or prompts on the terminal. Clew stores the password encrypted.";
 
-/// `inventory` opens the store. The arguments are validated first.
+/// Validates the arguments before awaiting `inventory`, which opens the store.
 pub(super) async fn run(
     arguments: AddArgs,
     inventory: impl Future<Output = Result<SelectedProject, CliError>>,

@@ -36,7 +36,7 @@ pub(crate) struct SimulateArgs {
     /// Source address of the simulated request, for the condition key g:SourceIp
     #[arg(long, value_name = "ADDRESS")]
     source_ip: Option<IpAddr>,
-    /// Simulate a request over plain HTTP, so that the condition key g:SecureTransport is false
+    /// Simulate a request over plain HTTP; the condition key g:SecureTransport is then false
     #[arg(long)]
     plain_http: bool,
     /// Time of the simulated request, for the condition key g:CurrentTime [default: now]
@@ -146,7 +146,7 @@ async fn find_project_and_instance(
     Ok((Some(project), Some(instance)))
 }
 
-/// Returns the user as a principal with the scope of an access key: the domain and all of its projects.
+/// Returns a principal for the user. As with an access key, the scope is the domain and all of its projects.
 async fn load_user_principal(directory: &IdentityDirectory, user: &User) -> Result<Principal, CliError> {
     let grants = directory.store.policies().list_user_policy_grants(&user.id).await?.into_iter();
     let grants = grants

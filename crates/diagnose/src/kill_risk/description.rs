@@ -7,7 +7,7 @@ use clew_model::{Language, LocalizedText, localized};
 use super::{KillRisk, TableAtRisk};
 use crate::terminal::bytes_to_single_line;
 
-/// Maximum number of tables that a risk description lists by name. The description only counts further tables.
+/// Maximum number of tables that a risk description lists by name. Further tables are only counted.
 const MAX_LISTED_TABLES: usize = 5;
 
 impl KillRisk {

@@ -1,6 +1,6 @@
 //! Detection of wait cycles with Kosaraju's algorithm.
 
-/// Returns the strongly connected components in reverse topological order, each with sorted nodes.
+/// Returns the strongly connected components in reverse topological order. The vertices of a component are sorted.
 // Every index is a node number, which is less than the length of every list.
 #[allow(clippy::indexing_slicing)]
 pub(super) fn find_strongly_connected_components(successors: &[Vec<usize>]) -> Vec<Vec<usize>> {

@@ -51,7 +51,7 @@ pub struct WaitGraph {
     pub limitations: Vec<Limitation>,
 }
 
-/// Wait for a lock that another session or transaction holds or has requested earlier.
+/// Lock wait between a waiter and the blocker that holds the lock or requested it earlier.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LockWait {
     /// Waiting session or transaction.
@@ -140,7 +140,7 @@ impl fmt::Display for LockResourceKind {
 pub struct RootBlocker {
     /// The blocking session or transaction, or all members of the blocking cycle.
     pub parties: Vec<WaitParticipant>,
-    /// Number of direct and indirect waiters, including all members but one if the root blocker is a cycle.
+    /// Number of direct and indirect waiters. If the root blocker is a cycle, all members except one count as waiters.
     pub holds: usize,
     /// Maximum number of waiters that a kill of the root blocker unblocks.
     /// Waiters that also wait for another root blocker are not counted, because the kill does not unblock them.
@@ -246,9 +246,9 @@ impl WaitGraph {
         visited
     }
 
-    /// Returns the direct and indirect waiters that are unblocked if all sessions and transactions in `gone` end.
+    /// Returns the direct and indirect waiters that are unblocked when all members of `gone` have ended.
     ///
-    /// The result is sorted and excludes the sessions and transactions in `gone`.
+    /// `gone` contains sessions and transactions. The result is sorted and excludes the members of `gone`.
     #[must_use]
     pub fn find_unblocked_participants(&self, gone: &[WaitParticipant]) -> Vec<WaitParticipant> {
         let waiters = self.waiters_by_blocker();

@@ -1,4 +1,4 @@
-//! Input data of the wait graph, and its index.
+//! Input data of the wait graph, with an index of the data.
 
 use std::collections::HashMap;
 
@@ -59,7 +59,7 @@ pub enum SessionRole {
 /// Open transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ObservedTransaction {
-    /// Open transaction, with `session_id` 0 for a prepared XA transaction or a transaction whose session has ended.
+    /// Open transaction. If it is a prepared XA transaction or its session has ended, `session_id` is 0.
     pub transaction: Transaction,
     /// XA identifier as printed by `XA RECOVER`, if known.
     pub xid: Option<String>,

@@ -170,7 +170,7 @@ clew_model::named_enum! {
         BackupSysDml = "BACKUP_SYS_DML",
         /// Lock mode for DDL operations.
         BackupDdl = "BACKUP_DDL",
-        /// Lock mode that temporarily blocks DDL operations.
+        /// Lock mode that blocks new DDL operations while a backup enables the DDL log.
         BackupBlockDdl = "BACKUP_BLOCK_DDL",
         /// Lock mode for copying rows in `ALTER TABLE`.
         BackupAlterCopy = "BACKUP_ALTER_COPY",

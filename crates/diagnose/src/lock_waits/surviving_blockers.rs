@@ -16,7 +16,7 @@ pub struct SurvivingBlocker {
     pub account: Option<String>,
     /// Idle time of the blocking session in seconds, or `None` if the session is not idle.
     pub idle_seconds: Option<u64>,
-    /// Number of sessions selected for the kill that wait directly or indirectly for the blocker.
+    /// Number of sessions that are selected for the kill and wait directly or indirectly for the blocker.
     pub waiting: usize,
     /// Total number of sessions selected for the kill.
     pub victims: usize,

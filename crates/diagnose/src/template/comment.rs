@@ -11,7 +11,7 @@ pub(super) enum CommentKind {
     /// Executable comment (`/*! … */` or `/*M! … */`), whose content some servers execute.
     /// `start` is the offset of the comment's content, after the marker (`/*!` or `/*M!`) and the version number.
     Executable { start: usize, length: usize },
-    /// The start or end of the comment depends on the SQL mode, the character set or the server.
+    /// The start or end of the comment depends on the SQL mode, the character set or the server software.
     Ambiguous,
 }
 

@@ -5,7 +5,7 @@ mod keyword_lists;
 use std::sync::LazyLock;
 
 /// Non-reserved words that can directly precede or follow a string literal.
-const KEYWORDS_ALLOWED_NEXT_TO_STRING: [&str; 8] =
+const KEYWORDS_ALLOWED_ADJACENT_TO_STRING_LITERAL: [&str; 8] =
     ["COMMENT", "DATE", "END", "ESCAPE", "PASSWORD", "TIME", "TIMESTAMP", "VALUE"];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,7 +123,7 @@ pub(super) fn find_keyword(word: &[u8]) -> Option<&'static Keyword> {
 
 pub(super) fn can_be_adjacent_to_string_literal(word: &[u8]) -> bool {
     find_keyword(word).is_some_and(|keyword| keyword.is_reserved())
-        || KEYWORDS_ALLOWED_NEXT_TO_STRING.iter().any(|one| one.as_bytes().eq_ignore_ascii_case(word))
+        || KEYWORDS_ALLOWED_ADJACENT_TO_STRING_LITERAL.iter().any(|one| one.as_bytes().eq_ignore_ascii_case(word))
 }
 
 /// All non-ASCII bytes are valid in an unquoted name.

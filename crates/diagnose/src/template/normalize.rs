@@ -230,7 +230,9 @@ impl StatementNormalizer {
         if self.last == LastToken::Comma && self.values.is_some() {
             return self.collapse_value_list();
         }
-        if self.last == LastToken::Comma && self.find_collapsible_rows(self.out.len().saturating_sub(1)).is_some() {
+        if self.last == LastToken::Comma
+            && self.find_collapsible_values_rows(self.out.len().saturating_sub(1)).is_some()
+        {
             self.out.pop();
             return self.collapse_duplicate_rows();
         }
@@ -272,7 +274,7 @@ impl StatementNormalizer {
     }
 
     fn finish_value_row(&mut self, open: usize) {
-        let is_equal = self.find_collapsible_rows(open.saturating_sub(2)).is_some_and(|rows| {
+        let is_equal = self.find_collapsible_values_rows(open.saturating_sub(2)).is_some_and(|rows| {
             self.out.get(rows.collapsed_end..open) == Some(b", ")
                 && self.out.get(rows.start..rows.end) == self.out.get(open..)
         });
@@ -285,7 +287,7 @@ impl StatementNormalizer {
         }
     }
 
-    fn find_collapsible_rows(&mut self, collapsed_end: usize) -> Option<CollapsibleRows> {
+    fn find_collapsible_values_rows(&mut self, collapsed_end: usize) -> Option<CollapsibleRows> {
         self.innermost_parenthesis_group()?.rows.filter(|rows| rows.collapsed_end == collapsed_end)
     }
 

@@ -36,7 +36,7 @@ struct SqlModeScanner {
     skips_next: bool,
 }
 
-/// Error for text whose meaning depends on the SQL mode, the character set or the server.
+/// Error for text whose meaning depends on the SQL mode, the character set or the server software.
 struct AmbiguousTextError;
 
 impl SqlModeScanner {

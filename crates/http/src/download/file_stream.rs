@@ -23,7 +23,7 @@ pub(super) const MAX_CHUNK_BYTES: usize = 64 * 1024;
 
 /// Stream of a byte range of a file.
 ///
-/// The stream ends after the last byte of the requested range. The caller must stop after an error.
+/// The stream ends after the last byte of the requested range. After an error, the stream must not be polled again.
 #[derive(Debug)]
 pub struct FileStream {
     file: Arc<File>,

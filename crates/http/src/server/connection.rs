@@ -24,7 +24,7 @@ use super::{ConnectionObserver, ConnectionSettings};
 use crate::client_addr::ClientAddr;
 use crate::tls::TlsConfig;
 
-/// Maximum size of a request head in bytes, the sum of 32 KiB for the request line and 64 KiB for the headers.
+/// Maximum size of a request head in bytes: 32 KiB for the request line plus 64 KiB for the headers.
 const MAX_REQUEST_HEAD_BYTES: usize = 96 << 10;
 
 pub(super) struct ConnectionHandler {

@@ -29,7 +29,7 @@ pub enum ExceededConnectionLimit {
 
 /// Request extension that marks a request on a reserved connection.
 ///
-/// The application must refuse such a request unless the connections are reserved for the route of the request.
+/// The application must reject a marked request unless reserved connections are intended for the requested route.
 #[derive(Debug, Clone, Copy)]
 pub struct ReservedConnectionMarker;
 

@@ -14,7 +14,7 @@ use tracing::{info, warn};
 
 use super::TlsConfig;
 
-/// Device, inode, size and timestamps of a file, which change whenever its contents change.
+/// Device, inode, size and timestamps of a file. At least one of them changes when the file is modified or replaced.
 /// `None` if the metadata cannot be read, for example while the file is being replaced.
 pub(super) type FileFingerprint = Option<([u64; 3], [i64; 4])>;
 

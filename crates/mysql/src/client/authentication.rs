@@ -3,7 +3,7 @@
 //! The response to a challenge proves that the client has the password without revealing the password.
 //! The plugins `mysql_native_password`, `caching_sha2_password` (fast path), `ed25519` and `parsec` use challenges.
 //!
-//! Some authentication plugins need the password in clear text. The client sends it only in these cases:
+//! Some authentication plugins require the password itself. The client sends the password only in these cases:
 //!
 //! - The connection uses verified TLS.
 //! - The connection uses unverified TLS over loopback, or unverified TLS with `get-server-public-key` enabled.

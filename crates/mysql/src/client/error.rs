@@ -81,7 +81,7 @@ impl From<mysql_common::row::convert::FromRowError> for Error {
     }
 }
 
-/// MySQL and MariaDB send error messages of at most 512 bytes.
+/// Size limit for received error messages. MySQL and MariaDB send error messages of at most 512 bytes.
 const MAX_ERROR_MESSAGE_BYTES: usize = 4 << 10;
 
 impl ServerError {

@@ -12,7 +12,7 @@ use super::error::{Error, ServerError};
 use super::packets::{Packet, PacketStream};
 use super::{ERROR_PACKET_HEADER, StatementInFlightFlag};
 
-/// Maximum number of columns of a MySQL table.
+/// Maximum number of columns of a result set, equal to the maximum number of columns of a MySQL table.
 const MAX_RESULT_SET_COLUMNS: u64 = 4096;
 const MAX_COLUMN_DEFINITION_BYTES: usize = 8 << 10;
 const SERVER_MORE_RESULTS_EXISTS: u16 = 0x0008;

@@ -151,7 +151,7 @@ impl KillOptions<'_> {
         KillRefusal::for_protected_session(now, is_own, self.protected)
     }
 
-    /// Returns `None` if the session is already being killed, so that the caller does not send a second kill.
+    /// Returns `None` if the session is already being killed. In this case, the caller does not send a second kill.
     fn find_kill_refusal(
         &self,
         victim: &Victim,

@@ -77,7 +77,7 @@ impl PendingKill {
     }
 }
 
-/// A kill is confirmed once it has taken effect or the rollback of the session's transaction is visible.
+/// A kill is confirmed if it has taken effect or the rollback of the session's transaction is visible.
 pub(super) async fn poll_until_kills_confirmed(
     mut connection: Connection,
     mut kills: Vec<&mut PendingKill>,

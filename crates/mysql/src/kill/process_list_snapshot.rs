@@ -1,5 +1,5 @@
 //! Reads the process list for kills: finds sessions by id and lists the sessions that kill rules may kill.
-//! Also reads the states that the process list does not show: rollbacks and replication appliers.
+//! Also detects rollbacks and replication appliers that the process list alone does not reveal.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -36,7 +36,7 @@ pub struct SessionLookupResult {
 }
 
 impl SessionLookupResult {
-    /// Returns why Clew would refuse to kill `session`, or `None` if the process list shows no reason to refuse.
+    /// Returns the reason to refuse a kill of `session`, or `None` if the process list shows no such reason.
     /// If this function returns `None`, Clew may still refuse the kill when it is executed.
     /// Some replication appliers and idle sessions of other Clew processes are detected only when the kill is executed.
     #[must_use]

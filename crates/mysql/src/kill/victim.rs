@@ -82,7 +82,7 @@ impl Victim {
         self.user == now.user && self.host == now.host
     }
 
-    /// If the elapsed time is shorter than expected, the session has started an identical statement since the read.
+    /// If the elapsed time is too short, the session has meanwhile started an identical statement.
     pub(super) fn runs_expected_statement(&self, now: &Session) -> bool {
         self.expected.as_ref().is_none_or(|expected| {
             let statement = now.statement.as_deref().unwrap_or_default();

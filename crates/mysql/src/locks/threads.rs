@@ -1,4 +1,4 @@
-//! Maps performance_schema thread ids to session ids, also in the lock waits of InnoDB.
+//! Maps performance_schema thread ids, including those in InnoDB lock waits, to session ids.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,7 +1,7 @@
 //! Takes detailed snapshots.
 //!
 //! Clew encodes the columns of a basic snapshot while it receives the process list.
-//! The detail columns are appended only when Clew writes the encoded rows.
+//! The encoded rows do not contain the detail columns. Clew appends them when it writes the rows.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -53,7 +53,7 @@ pub(super) async fn read_detailed_snapshot(
     Ok(build_snapshot(connection, body, wait_graph.limitations).await)
 }
 
-/// Program names have their own map, because idle sessions usually have a program name but no other details.
+/// Program names are in a separate map, because idle sessions usually have a program name but no other details.
 #[derive(Debug)]
 pub(super) struct DetailsBySession {
     /// Details of the sessions that are waiting for a lock or running a statement.

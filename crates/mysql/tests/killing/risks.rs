@@ -79,7 +79,9 @@ fn table_of(risk: &KillRisk) -> (&'static str, String) {
 
 #[rstest]
 #[tokio::test]
-async fn automatic_kill_spares_changes_of_non_transactional_tables(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
+async fn automatic_kill_spares_changes_of_non_transactional_tables(
+    #[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor,
+) {
     let server = server_with_tables(flavor).await;
     let holder = table_lock_holder(&server).await;
     let mut cases = vec![

@@ -82,7 +82,9 @@ async fn seconds_in_every_read(server: &DatabaseServer, id: u64) -> Vec<(&'stati
 
 #[rstest]
 #[tokio::test]
-async fn set_timestamp_does_not_change_the_age_of_a_statement(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
+async fn set_timestamp_does_not_change_the_age_of_a_statement(
+    #[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor,
+) {
     let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
     let (_holder, waiter) = waiter_with_clock(&server, "- 7200").await;
     for (read, seconds) in seconds_in_every_read(&server, waiter.id).await {
@@ -428,7 +430,9 @@ async fn clock_step_before_the_first_read_changes_no_age_of_automatic_kills_on_m
 
 #[rstest]
 #[tokio::test]
-async fn steps_of_the_servers_clock_are_detected_and_corrected(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
+async fn steps_of_the_servers_clock_are_detected_and_corrected(
+    #[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor,
+) {
     let clock = ServerClock::new("UTC").unwrap();
     let server =
         DatabaseServer::start_with_settable_clock(flavor, &DatabaseServerOptions::default(), &clock).await.unwrap();

@@ -29,7 +29,7 @@ struct CheckpointTrackerState {
 }
 
 impl CheckpointTracker {
-    /// The caller must already have checked that the tracked audit row still exists in the database.
+    /// Before the call, the caller must check that the database still contains the currently tracked audit row.
     /// A row older than the tracked row is ignored, because concurrent commits may reach the tracker out of order.
     pub(crate) fn record_newest_row(&self, newest: AuditCheckpoint) {
         let mut state = self.lock_tracker_state_mutex();
@@ -38,13 +38,13 @@ impl CheckpointTracker {
         }
     }
 
-    /// A read transaction that begins before this function returns may not see all returned rows.
+    /// If a read transaction begins before this function returns, some returned rows can be missing from its snapshot.
     pub(crate) fn tracked_checkpoints(&self) -> Vec<AuditCheckpoint> {
         let state = self.lock_tracker_state_mutex();
         state.missing.iter().chain(&state.newest).cloned().collect()
     }
 
-    /// A read transaction that begins before this function returns may not see the returned row.
+    /// If a read transaction begins before this function returns, the returned row can be missing from its snapshot.
     pub(crate) fn newest_checkpoint(&self) -> Option<AuditCheckpoint> {
         self.lock_tracker_state_mutex().newest.clone()
     }

@@ -2,7 +2,7 @@
 //!
 //! A key rotation does not change the MACs of existing audit rows, because users may have exported the MACs.
 //! The first row that is authenticated with the new MAC key still contains the MAC of the row before it.
-//! Because each row contains the previous row's MAC, a previous MAC key is not enough to change old rows undetected.
+//! Each row contains the previous row's MAC, so an attacker with an old MAC key cannot change old rows undetected.
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,7 @@ const PREVIOUS_MAC_KEYS_SETTING: &str = "audit_keys";
 const PREVIOUS_MAC_KEYS_ASSOCIATED_DATA: AssociatedData<'static> =
     AssociatedData { table: "settings", column: "value", row: PREVIOUS_MAC_KEYS_SETTING };
 
-/// Hex-encoded MAC key that a key rotation replaced. `through` is the last sequence number that it authenticates.
+/// Hex-encoded MAC key that a key rotation replaced. It authenticates rows up to the sequence number `through`.
 #[derive(Serialize, Deserialize)]
 struct PreviousMacKey {
     through: i64,
@@ -30,7 +30,7 @@ struct PreviousMacKey {
 }
 
 pub(crate) struct AuditMacKeys {
-    /// Previous MAC keys, oldest first. Each pair starts with the last sequence number that the key authenticates.
+    /// Previous MAC keys, oldest first, each with the sequence number of the last row that the key authenticates.
     previous: Vec<(i64, MasterKey)>,
     current: MasterKey,
 }

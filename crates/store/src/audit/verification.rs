@@ -142,7 +142,7 @@ impl ChainVerifier {
         true
     }
 
-    /// Sets the position of the first reported problem to `seq`. This problem is a tampered checkpoint record.
+    /// Sets the position of the first reported problem, a tampered checkpoint record, to `seq`.
     fn set_first_problem_position(&mut self, seq: i64) {
         if let Some(problem) = self.result.problems.first_mut() {
             problem.position = seq;

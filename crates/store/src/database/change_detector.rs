@@ -23,7 +23,7 @@ pub(crate) enum ChangeDetector {
     Postgres(DedicatedConnection<PgConnection, String>),
 }
 
-/// Uses a dedicated connection to avoid waiting for a connection from the pool.
+/// Change detector with a dedicated connection, so that queries never wait for a connection from the pool.
 /// The connection never writes, so each commit by another connection changes the `data_version` of SQLite.
 pub(crate) struct DedicatedConnection<C: Connection, S> {
     options: C::Options,

@@ -12,7 +12,7 @@ use crate::database::Transaction;
 use crate::database::audited_transaction::AuditingDatabase;
 use crate::error::StoreError;
 
-/// Maximum number of audit events in a transaction, and also the maximum number of other writes.
+/// Maximum number of audit events, and also maximum number of other writes, in one transaction.
 const MAX_BATCH_SIZE: usize = 512;
 
 pub(crate) trait BatchedWrite: Send + Sync + 'static {

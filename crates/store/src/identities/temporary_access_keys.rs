@@ -104,7 +104,7 @@ impl IdentityStore<'_> {
 }
 
 /// Fails if the credentials with which the temporary access key was requested are no longer valid.
-/// The caller must insert the temporary access key in the same transaction, so that no revocation can intervene.
+/// The caller must insert the key in the same transaction, so that the credentials cannot be revoked in between.
 async fn ensure_issuing_credentials_are_valid(
     transaction: &mut Transaction,
     source: &IssuingCredentials,

@@ -23,7 +23,7 @@ pub enum LoginTrigger {
     /// Automatic login, for example for a kill task. The login is allowed only after the backoff has expired.
     Automatic,
     /// Login for a user request.
-    /// A user-requested login is allowed [`LOGIN_RETRY_DELAY_FOR_USER_REQUESTS`] after the last refused login.
+    /// The login is allowed if [`LOGIN_RETRY_DELAY_FOR_USER_REQUESTS`] has elapsed since the last refused login.
     Requested,
 }
 

@@ -1,4 +1,4 @@
-//! Checks limits on the policies of a user or group, because each request evaluates all policies of the user.
+//! Checks the policy limits of users and groups. The limits bound the cost of policy evaluation per request.
 
 use clew_model::GroupId;
 use sqlx::AssertSqlSafe;
@@ -8,7 +8,7 @@ use crate::error::StoreError;
 use crate::identities::credential_revocation::UsersAffectedByChange;
 use crate::policy_limits::PolicyLimits;
 
-/// Fails if the policies of a user or group in `affected` exceed the policy limits.
+/// Fails if the policies of a user or group that the change affects exceed the policy limits.
 /// `transaction` must already contain the changes to policies and attachments, because this function only reads them.
 pub(crate) async fn check_policy_limits(
     transaction: &mut Transaction,

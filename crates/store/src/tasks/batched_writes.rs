@@ -5,7 +5,7 @@ use crate::database::{Parameter, Transaction, params, query, query_scalar};
 use crate::error::StoreError;
 use crate::tasks::NewSessionCollectionTask;
 
-/// Computes the fair-queue position of a new task, which is stored in the column `turn`.
+/// Computes the fair-queue position of a new task. The column `turn` stores the fair-queue positions of tasks.
 /// Workers claim queued tasks in ascending order of the fair-queue position.
 /// The fair-queue position of a new task is `max(front, instance_last) + other_instances + 1`.
 /// `front` is the highest fair-queue position of the running tasks.

@@ -3,7 +3,7 @@
 use super::rsa_key;
 use crate::fake_server::packets::GREETING_NONCE;
 
-/// Insecure encoding of a password that a client sent, which lets the rogue server recover the password.
+/// Insecure encoding in which a client sent a password. The rogue server can recover the password from the encoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LeakedPasswordEncoding {
     /// The client sent the password in plain text.

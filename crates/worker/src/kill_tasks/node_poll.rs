@@ -1,4 +1,4 @@
-//! Polls a node for all kill tasks at once: reads the sessions, selects the victims and kills them.
+//! Polls a node once on behalf of all kill tasks: reads the sessions, selects the victims and kills them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +27,7 @@ pub(super) struct PollContext {
     pub(super) kills: KillExecutor,
     pub(super) observer: Arc<dyn WorkerObserver>,
     pub(super) connector: NodeConnector,
-    /// Unique name of this worker, which the store records as the lease holder.
+    /// Unique name under which the store records this worker as a lease holder.
     pub(super) worker: String,
 }
 
@@ -70,7 +70,7 @@ impl NodePoll {
         self.log_poll_result(result, &guard);
     }
 
-    /// Logs only the first of consecutive failed polls of the node, and the first successful poll after a failure.
+    /// Logs only the first failure in a series of failed polls of the node, and the first success after the series.
     fn log_poll_result(&self, result: Result<(), KillError>, guard: &NodePollGuard) {
         match result {
             Err(error) if guard.set_node_failing_flag(true) => {

@@ -61,7 +61,7 @@ impl NodePollStates {
         Some(NodePollGuard { states: self.clone(), node: node.clone() })
     }
 
-    /// Retains only the nodes that are in `nodes` or have a running poll.
+    /// Retains only the nodes that `nodes` contains and the nodes that have a running poll.
     /// Returns the removed nodes whose poll intervals were lengthened.
     pub(super) fn retain_active_nodes(&self, nodes: &HashSet<NodeId>) -> Vec<NodeId> {
         let mut slow = Vec::new();

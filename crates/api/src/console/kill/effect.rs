@@ -16,7 +16,7 @@ pub(crate) struct KillEffectView {
     unblocked: Vec<u64>,
     /// Thread ids of sessions that were waiting for a killed session and are still waiting
     still_waiting: Vec<u64>,
-    /// True if Clew cannot read all lock waits, so the kills may have unblocked more sessions than listed
+    /// True if Clew cannot read all lock waits; the kills may then have unblocked more sessions than are listed
     hidden_waits: bool,
     /// Reason why the effect of the kills is unknown, in the language requested by X-Language; null if known
     #[schema(required)]

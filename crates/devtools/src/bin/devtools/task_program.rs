@@ -17,15 +17,16 @@ pub(crate) struct DevTaskProgramArgs {
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct DevTaskProgram {
+pub(crate) struct ExternalTaskProgram {
     package: &'static str,
     name: &'static str,
 }
 
-pub(crate) const BENCH_PROGRAM: DevTaskProgram = DevTaskProgram { package: "clew-bench", name: "bench" };
-pub(crate) const FAULT_INJECTION_PROGRAM: DevTaskProgram = DevTaskProgram { package: "clew-chaos", name: "faults" };
+pub(crate) const BENCH_PROGRAM: ExternalTaskProgram = ExternalTaskProgram { package: "clew-bench", name: "bench" };
+pub(crate) const FAULT_INJECTION_PROGRAM: ExternalTaskProgram =
+    ExternalTaskProgram { package: "clew-chaos", name: "faults" };
 
-impl DevTaskProgram {
+impl ExternalTaskProgram {
     /// Builds the program, then replaces this process with the program (`exec`).
     /// Returns only if the build or `exec` fails, or if a signal arrives during the build.
     pub(crate) async fn build_and_exec_program(

@@ -86,7 +86,7 @@ fn add_edges_for_lock_request(
 }
 
 /// Returns the owner of a metadata lock.
-/// For a metadata lock without a session, returns all transactions that may own the lock.
+/// If the owner of the lock has no session, returns all transactions that may own the lock.
 ///
 /// A transaction without a session may own the metadata lock if it also holds an InnoDB lock on the table.
 /// If no transaction qualifies and the node has exactly one transaction without a session, returns this transaction.

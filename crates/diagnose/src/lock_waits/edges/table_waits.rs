@@ -88,7 +88,7 @@ fn add_table_flush_edges(
 
 /// Two sessions conflict on a table unless both sessions only read the table.
 /// A session that itself waits for a table-level lock is never reported as a blocker.
-/// An idle session, which may have used `LOCK TABLES`, is a blocker only if no running session uses the table.
+/// An idle session, for example after `LOCK TABLES`, is a blocker only if no running session uses the table.
 fn add_table_level_lock_edges(
     edges: &mut EdgeSet,
     index: &LockSnapshotIndex<'_>,

@@ -1,4 +1,4 @@
-//! Reads the clock of the S3 server, which sets the timestamps of objects.
+//! Reads the time of the S3 server. The S3 server sets the timestamps of objects by its own clock.
 
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 

@@ -20,7 +20,7 @@ use crate::tasks::ResultMetadata;
 pub struct StoredObject {
     pub(super) s3: S3,
     pub(super) path: Path,
-    /// `ETag` of the object, which changes if the object is replaced.
+    /// `ETag` of the object. A replaced object has a different `ETag`.
     pub(super) tag: Option<String>,
     pub(super) record: ResultMetadata,
 }

@@ -85,7 +85,8 @@ impl S3Writer {
         }
     }
 
-    /// An earlier upload attempt may have written the object although the connection was lost.
+    /// Fails unless the existing object contains the data to upload.
+    /// An earlier upload attempt may have written the object even though its connection was lost.
     fn ensure_existing_object_is_identical(&self, written: &bytes::Bytes) -> Result<(), StoreError> {
         let stored = async { self.s3.objects.get(&self.path).await?.bytes().await };
         let stored = self.runtime.block_on(self.s3.run_with_operation_timeout("write", &self.name, stored))?;
