@@ -1,4 +1,4 @@
-//! Tests the contract of the store for all databases.
+//! Tests the contract of the store on each database.
 
 mod audit;
 mod fair_scheduling;

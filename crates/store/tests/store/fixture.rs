@@ -13,9 +13,9 @@ use clew_store::{
     ClaimedTask, Clock, InitialTenant, InitialTenantIds, NewSessionCollectionTask, Store, StoreError, TaskClaimRequest,
 };
 use secrecy::SecretString;
-use sqlx::Connection;
 
-use crate::backend::{self, Backend};
+use crate::backend::{self, Backend, Connection, MetadataServer};
+use crate::database::Database;
 
 pub(crate) const SECRET_KEY: &str = "the-secret-key-of-the-first-access-key";
 pub(crate) const NODE_PASSWORD: &str = "the-password-of-a-node";
@@ -44,8 +44,14 @@ pub(crate) fn tenant() -> InitialTenant {
 }
 
 impl Fixture {
-    pub(crate) async fn new() -> Self {
-        let backend = Backend::new().await;
+    /// Creates a store on a new server.
+    pub(crate) async fn new(database: Database) -> Self {
+        Self::on_server(&MetadataServer::start(database).await).await
+    }
+
+    /// Creates a store on a server.
+    pub(crate) async fn on_server(server: &MetadataServer) -> Self {
+        let backend = Backend::on_server(server).await;
         let (store, initial_ids) =
             Store::initialise(&origin(), backend::location(backend.folder.path()), tenant()).await.unwrap();
         let now = Arc::new(AtomicI64::new(1_000_000));
@@ -72,18 +78,15 @@ impl Fixture {
     }
 
     pub(crate) async fn try_sql(&self, statements: impl AsRef<str>) -> Result<(), sqlx::Error> {
-        let mut connection = backend::connect(self.folder()).await;
-        let statements = sqlx::AssertSqlSafe(backend::translate_sql(statements.as_ref()));
-        let done = sqlx::raw_sql(statements).execute(&mut connection).await;
-        connection.close().await.unwrap();
-        done.map(drop)
+        let mut connection = Connection::open(self.folder()).await;
+        let result = connection.execute(&self.backend.database().translate_sql(statements.as_ref())).await;
+        connection.close().await;
+        result
     }
 
     /// Counts the rows of a table.
     pub(crate) async fn count(&self, table: &'static str) -> i64 {
-        let mut connection = backend::connect(self.folder()).await;
-        let statement = format!("SELECT COUNT(*) FROM {table}");
-        sqlx::query_scalar(sqlx::AssertSqlSafe(statement)).fetch_one(&mut connection).await.unwrap()
+        Connection::open(self.folder()).await.query_integer(&format!("SELECT COUNT(*) FROM {table}")).await
     }
 
     pub(crate) fn advance_clock(&self, milliseconds: i64) {

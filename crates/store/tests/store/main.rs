@@ -1,14 +1,13 @@
-//! Tests the store with SQLite: the contract for all databases, and features of SQLite.
+//! Tests the store: the contract on both databases, and the features of each database.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod all_tables;
 mod backend;
-#[path = "contract.rs"]
 mod contract;
-mod data_directory;
-mod error_hints;
+mod database;
 mod fixture;
+mod postgresql;
 mod results_on_s3;
+mod sqlite;
 mod subprocess;
-mod upgrade;

@@ -3,12 +3,23 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::database::Database;
+
 /// Environment variable with the working directory of a child process.
 const FOLDER: &str = "CLEW_STORE_TEST_FOLDER";
 
 /// Returns the working directory if this process is a child process.
 pub(crate) fn folder() -> Option<PathBuf> {
     std::env::var_os(FOLDER).map(PathBuf::from)
+}
+
+/// Returns the name that rstest generates for a contract test on a database.
+pub(crate) fn contract_test(name: &str, database: Database) -> String {
+    let position = match database {
+        Database::Sqlite => 1,
+        Database::PostgreSql => 2,
+    };
+    format!("contract::{name}::database_{position}_Database__{database:?}")
 }
 
 /// Returns a command that runs one test from this test binary. The launcher is optional.

@@ -1,0 +1,5 @@
+//! Tests features of PostgreSQL.
+
+mod events;
+mod metadata_copy;
+mod server;
