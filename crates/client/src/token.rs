@@ -3,8 +3,7 @@
 use clew_model::ProjectId;
 use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 
 use crate::Client;
 use crate::credentials::Credentials;
@@ -16,6 +15,52 @@ use crate::transport::{ApiRequest, to_header_map};
 pub(crate) struct Token {
     pub(crate) value: SecretString,
     pub(crate) project: ProjectId,
+}
+
+#[derive(Serialize)]
+struct TokenRequest<'a> {
+    auth: TokenRequestAuth<'a>,
+}
+
+#[derive(Serialize)]
+struct TokenRequestAuth<'a> {
+    identity: TokenRequestIdentity<'a>,
+    scope: TokenRequestScope<'a>,
+}
+
+#[derive(Serialize)]
+struct TokenRequestIdentity<'a> {
+    methods: [&'static str; 1],
+    password: TokenRequestPassword<'a>,
+}
+
+#[derive(Serialize)]
+struct TokenRequestPassword<'a> {
+    user: TokenRequestUser<'a>,
+}
+
+#[derive(Serialize)]
+struct TokenRequestUser<'a> {
+    name: &'a str,
+    password: &'a str,
+    domain: TokenRequestDomain<'a>,
+}
+
+#[derive(Serialize)]
+struct TokenRequestDomain<'a> {
+    name: &'a str,
+}
+
+#[derive(Serialize)]
+struct TokenRequestScope<'a> {
+    project: TokenRequestProject<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+enum TokenRequestProject<'a> {
+    Id(&'a str),
+    Name(&'a str),
 }
 
 #[derive(Deserialize)]
@@ -74,12 +119,26 @@ impl Client {
         let Credentials::Password { domain, user, password } = &self.inner.config.credentials else {
             return Err(ClientError::Setup("a password is missing".to_owned()));
         };
-        let project = match &self.inner.config.project_ref {
-            ProjectRef::Project(id) => json!({ "id": id.as_str() }),
-            ProjectRef::Region(name) => json!({ "name": name }),
+        let body = TokenRequest {
+            auth: TokenRequestAuth {
+                identity: TokenRequestIdentity {
+                    methods: ["password"],
+                    password: TokenRequestPassword {
+                        user: TokenRequestUser {
+                            name: user,
+                            password: password.expose_secret(),
+                            domain: TokenRequestDomain { name: domain },
+                        },
+                    },
+                },
+                scope: TokenRequestScope {
+                    project: match &self.inner.config.project_ref {
+                        ProjectRef::Project(id) => TokenRequestProject::Id(id.as_str()),
+                        ProjectRef::Region(name) => TokenRequestProject::Name(name),
+                    },
+                },
+            },
         };
-        let user = json!({ "name": user, "password": password.expose_secret(), "domain": { "name": domain } });
-        let identity = json!({ "methods": ["password"], "password": { "user": user } });
-        Ok(json!({ "auth": { "identity": identity, "scope": { "project": project } } }).to_string())
+        serde_json::to_string(&body).map_err(|error| ClientError::Setup(error.to_string()))
     }
 }
