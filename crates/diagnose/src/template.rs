@@ -98,7 +98,9 @@ pub(crate) enum StatementToken {
     Open,
     Close,
     Semicolon,
-    /// Literal, variable or operator.
+    /// `@` or `@@`, or a user variable.
+    At,
+    /// Literal or operator.
     Other,
 }
 
@@ -131,9 +133,8 @@ pub(crate) fn tokenize_statement(statement: &[u8], max: usize) -> (Vec<Statement
         Token::Open => StatementToken::Open,
         Token::Close => StatementToken::Close,
         Token::Semicolon => StatementToken::Semicolon,
-        Token::Variable(_) | Token::At(..) | Token::Number | Token::Value | Token::Ellipsis | Token::Operator(_) => {
-            StatementToken::Other
-        }
+        Token::Variable(_) | Token::At(..) => StatementToken::At,
+        Token::Number | Token::Value | Token::Ellipsis | Token::Operator(_) => StatementToken::Other,
     };
     let tokens: Vec<StatementToken> = lexer.by_ref().take(max).map(code).collect();
     let complete = lexer.next().is_none() && lexer.stop_reason == LexerStopReason::Complete;

@@ -68,8 +68,13 @@ impl WaitingStatement {
         })
     }
 
+    /// Omits the names next to `@`: system variables, such as `@@orders`, and account names, such as `orders@localhost`.
     fn iter_qualified_names(&self) -> impl Iterator<Item = (Option<&str>, &str)> {
-        self.tokens.iter().enumerate().filter_map(|(at, token)| {
+        let is_at_sign = |at: usize| self.tokens.get(at) == Some(&StatementToken::At);
+        self.tokens.iter().enumerate().filter_map(move |(at, token)| {
+            if is_at_sign(at + 1) || (at >= 1 && is_at_sign(at - 1)) {
+                return None;
+            }
             let after_dot = at >= 2 && self.tokens.get(at - 1) == Some(&StatementToken::Dot);
             let qualifier = if after_dot { self.tokens.get(at - 2).and_then(StatementToken::name) } else { None };
             Some((qualifier, token.name()?))
@@ -171,6 +176,9 @@ mod tests {
             ("select * from `sh``op`.`or ders`", "sh`op", "or ders", true),
             ("select 'orders' from items", "shop", "orders", false),
             ("select /* orders */ 1 from items", "shop", "orders", false),
+            ("select @@orders from items", "shop", "orders", false),
+            ("create definer = `orders`@`%` view v as select 1", "shop", "orders", false),
+            ("select @orders, id from orders", "shop", "orders", true),
             ("drop database shop", "shop", "orders", true),
             ("drop database other", "shop", "orders", false),
         ] {
