@@ -119,7 +119,7 @@ where
         // Clients can repeat refused requests indefinitely, so repeated refusals are counted in a single audit event.
         let recorded = if response.status().is_client_error() {
             let client = event.origin.peer.map(|peer| ClientSubnet::from(peer).address());
-            let reason = response.extensions().get::<ApiError>().map_or("", ApiError::message_id_of_detail);
+            let reason = response.extensions().get::<ApiError>().map_or("", ApiError::message_id);
             service.repeated_refusals.record_refusal(&service.store, event, client, reason).await
         } else {
             service.store.audit().append_audit_event(&event).await

@@ -137,7 +137,8 @@ impl ApiError {
         Self { detail: ErrorDetail::Failure(failure), ..Self::new(ApiErrorDefinition::INTERNAL) }
     }
 
-    pub(crate) fn message_id_of_detail(&self) -> &'static str {
+    /// Returns the id of the detail's message in the Fluent files. The audit log stores the id as the reason of a refusal.
+    pub(crate) fn message_id(&self) -> &'static str {
         match &self.detail {
             ErrorDetail::Message(id, _) => id,
             ErrorDetail::Failure(_) => "failure",

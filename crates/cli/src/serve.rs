@@ -106,7 +106,7 @@ pub(crate) async fn run(mut arguments: ServeArgs) -> Result<(), CliError> {
     let api_settings = configuration.api_settings()?;
     let tls = configuration.tls.load_tls_config()?;
     let addresses = listener::resolve_listen_addresses(&configuration, tls.is_some()).await?;
-    let daemon = Daemon::open(&arguments.daemon, &configuration).await?;
+    let daemon = Daemon::initialize(&arguments.daemon, &configuration).await?;
     let listener = listener::bind_listener(&configuration.listen, &addresses).await?;
     let address = listener.local_addr().map_err(|error| CliError::failed_command_error(error.to_string()))?;
     let service = daemon.build_http_service(&configuration, api_settings);

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use clew_diagnose::csv;
 use clew_model::Language;
-use clew_mysql::{ConnectionRegistry, OutputFormat, Snapshot, SnapshotOptions, StatementMasking, take_snapshot};
+use clew_mysql::{ConnectionRegistry, Snapshot, SnapshotFormat, SnapshotOptions, StatementMasking, take_snapshot};
 use serde::Deserialize;
 
 use crate::error::{CliError, ResultExt};
@@ -69,9 +69,9 @@ pub(crate) async fn run(arguments: SnapshotArgs, registry: ConnectionRegistry) -
     let selection = arguments.filters.clone().try_into_session_selection()?;
     let (node, connector) = arguments.node.parse_node_url_and_timeouts(registry)?;
     let row_format = match format {
-        SnapshotOutputFormat::Table => OutputFormat::Csv { formula_guard: false },
-        SnapshotOutputFormat::Csv => OutputFormat::Csv { formula_guard: !arguments.no_formula_guard },
-        SnapshotOutputFormat::Json => OutputFormat::Json,
+        SnapshotOutputFormat::Table => SnapshotFormat::Csv { formula_guard: false },
+        SnapshotOutputFormat::Csv => SnapshotFormat::Csv { formula_guard: !arguments.no_formula_guard },
+        SnapshotOutputFormat::Json => SnapshotFormat::Json,
     };
     let statements = StatementMasking::choose_statement_masking(arguments.mask);
     let detailed = arguments.detail;

@@ -40,7 +40,7 @@ pub(crate) async fn run(mut arguments: WorkerArgs) -> Result<(), CliError> {
     require_shared_stores(&configuration)?;
     let api =
         ApiSettings { operations_only: true, allowed_hosts: AllowedHosts::default(), ..configuration.api_settings()? };
-    let daemon = Daemon::open(&arguments.daemon, &configuration).await?;
+    let daemon = Daemon::initialize(&arguments.daemon, &configuration).await?;
     let listener = match &arguments.listen {
         None => None,
         Some(address) => Some(bind_listener(address).await?),

@@ -78,7 +78,7 @@ impl<S: SpillStorage> RowSorter<S> {
     }
 }
 
-/// Sorted rows in the storage of a [`RowSorter`].
+/// Rows sorted by a [`RowSorter`], in the spill storage of the sorter.
 #[derive(Debug)]
 pub struct SortedRows<S> {
     spill: S,

@@ -34,7 +34,7 @@ pub fn add_security_headers(headers: &mut HeaderMap, hsts: bool) {
     }
 }
 
-/// Adds the headers of a response that contains a file of a web page.
+/// Adds the security headers for a static file of a web page.
 pub fn add_page_security_headers(headers: &mut HeaderMap) {
     for (name, value) in PAGE_SECURITY_HEADERS {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));

@@ -55,7 +55,8 @@ impl FailureKind {
 pub struct Failure {
     /// Failure kind.
     pub kind: FailureKind,
-    /// Details on a single line without secrets, such as the node's address, the timeout or the server's error message.
+    /// Additional information in one line, such as the node's address, the timeout or the server's error message.
+    /// Never contains secrets.
     pub detail: String,
 }
 

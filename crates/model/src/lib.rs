@@ -27,8 +27,8 @@ mod named_enum;
 mod node_url;
 mod session;
 mod session_selection;
-mod single_line;
 mod task;
+mod terminal_safe_text;
 
 pub use audit::{Actor, AuditEvent, AuditOrigin, AuditOutcome};
 pub use column::{Cell, Column, ColumnKind, DetailCell, RowCell, SESSION_DETAIL_COLUMNS, SESSION_SNAPSHOT_COLUMNS};
@@ -49,5 +49,5 @@ pub use session_selection::{
     ClientAddressFilter, DEFAULT_SLOW_SESSION_SECONDS, SessionClass, SessionSelection, SessionSelectionError,
     SlowSessionThreshold, SortDirection, SortKey, UnvalidatedSessionSelection,
 };
-pub use single_line::{is_unsafe_display_char, to_single_line};
 pub use task::{CollectionTaskOutcome, CollectionTaskStatus};
+pub use terminal_safe_text::{is_unsafe_display_char, to_single_line};

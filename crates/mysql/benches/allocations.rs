@@ -17,7 +17,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 
 use clew_model::NodeUrl;
-use clew_mysql::{NodeConnector, OutputFormat, SnapshotOptions, take_snapshot};
+use clew_mysql::{NodeConnector, SnapshotFormat, SnapshotOptions, take_snapshot};
 use clew_testkit::{FakeServer, FakeServerOptions};
 
 #[global_allocator]
@@ -85,7 +85,7 @@ impl FakeServerProcess {
     fn measure_allocations(&self, detailed: bool) -> dhat::HeapStats {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
         let _counting = dhat::Profiler::builder().testing().build();
-        let options = SnapshotOptions::new(OutputFormat::Csv { formula_guard: true });
+        let options = SnapshotOptions::new(SnapshotFormat::Csv { formula_guard: true });
         let options = SnapshotOptions { detailed, ..options };
         runtime.block_on(async {
             let connector = NodeConnector::default();

@@ -22,7 +22,7 @@ use crate::sql_statements;
 /// Minimum clock change that counts as a clock step, in seconds. Drift and network latency cause smaller changes.
 const MIN_CLOCK_STEP_SECONDS: f64 = 2.0;
 /// Maximum tolerated difference between a server's clock and the local clock, in seconds.
-/// If the difference is larger at the first read of a server, automatic kills measure elapsed times from that read.
+/// If the first read of a server finds a larger difference, automatic kills measure durations from that read on.
 const MAX_CLOCK_DIFFERENCE_SECONDS: f64 = 60.0;
 const MAX_CLOCK_STEPS: usize = 16;
 const MAX_TRACKED_SERVERS_PER_NODE: usize = 16;
@@ -60,7 +60,7 @@ impl ClockReading {
     }
 }
 
-/// Row of `SERVER_CLOCK_QUERY`: local time, Unix timestamp, and UTC offset flag.
+/// Result row of `SERVER_CLOCK_QUERY`: local time, Unix timestamp and UTC offset flag.
 /// The UTC offset flag is 1 if the server's UTC offset was the same one day ago.
 type ClockRow = (String, u64, Option<i64>);
 

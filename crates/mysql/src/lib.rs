@@ -15,10 +15,10 @@
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! use clew_model::NodeUrl;
-//! use clew_mysql::{NodeConnector, OutputFormat, SnapshotOptions, take_snapshot};
+//! use clew_mysql::{NodeConnector, SnapshotFormat, SnapshotOptions, take_snapshot};
 //!
 //! let node: NodeUrl = "mysql://clew:secret@db.example.com/".parse()?;
-//! let options = SnapshotOptions::new(OutputFormat::Csv { formula_guard: true });
+//! let options = SnapshotOptions::new(SnapshotFormat::Csv { formula_guard: true });
 //! let mut snapshot = take_snapshot(&node, &options, &NodeConnector::default()).await?;
 //! snapshot.body.write_to(&mut std::io::stdout())?;
 //! # Ok(())
@@ -78,6 +78,6 @@ pub use sampling::{SampleCache, SessionSample, take_session_sample};
 pub use server_instance::{ServerInstance, ServerInstanceParseError};
 pub use session_detail::{DetailedSession, read_session_detail};
 pub use snapshot::{
-    EncodedRows, OutputFormat, SessionScope, Snapshot, SnapshotOptions, SnapshotSummary, StatementMasking,
+    EncodedRows, SessionScope, Snapshot, SnapshotFormat, SnapshotOptions, SnapshotSummary, StatementMasking,
     take_snapshot, take_snapshot_with_server_instance,
 };

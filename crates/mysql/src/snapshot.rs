@@ -22,7 +22,7 @@ use encoder::read_sorted_rows;
 
 /// Output format for the rows of a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OutputFormat {
+pub enum SnapshotFormat {
     /// CSV without a header row.
     Csv {
         /// If true, cells that a spreadsheet would evaluate as formulas are escaped.
@@ -69,7 +69,7 @@ pub struct SnapshotOptions {
     /// Masking of the statements.
     pub statements: StatementMasking,
     /// Format of the rows.
-    pub format: OutputFormat,
+    pub format: SnapshotFormat,
     /// If true, the snapshot includes the columns in [`clew_model::SESSION_DETAIL_COLUMNS`].
     /// These columns contain the statement digest, program name and lock wait of each session.
     pub detailed: bool,
@@ -78,7 +78,7 @@ pub struct SnapshotOptions {
 impl SnapshotOptions {
     /// Selects all user sessions, with complete statements and without the detail columns.
     #[must_use]
-    pub fn new(format: OutputFormat) -> Self {
+    pub fn new(format: SnapshotFormat) -> Self {
         Self {
             selection: SessionSelection::default(),
             scope: SessionScope::Users,
@@ -115,7 +115,7 @@ pub struct Snapshot {
 #[derive(Debug)]
 pub struct EncodedRows {
     rows: SortedRows<SpooledTempFile>,
-    format: OutputFormat,
+    format: SnapshotFormat,
     /// Values of the detail columns, or `None` for a snapshot without detail columns.
     details: Option<DetailsBySession>,
 }
@@ -130,14 +130,14 @@ impl EncodedRows {
 
     /// Skips the first `offset` rows and writes at most `limit` rows. See [`Self::write_to`].
     pub fn write_row_range(&mut self, offset: usize, limit: usize, out: &mut dyn Write) -> io::Result<()> {
-        let separator: &[u8] = if self.format == OutputFormat::Json { b",\n" } else { b"" };
+        let separator: &[u8] = if self.format == SnapshotFormat::Json { b",\n" } else { b"" };
         let Some(details) = &self.details else { return self.rows.write_row_range(offset, limit, out, separator) };
         let format = self.format;
         self.rows.transform_and_write_row_range(offset, limit, out, separator, |session, row| {
             let detail = details.get(session);
             match format {
-                OutputFormat::Csv { formula_guard } => csv::encode_detail_columns(row, &detail, formula_guard),
-                OutputFormat::Json => json::encode_detail_fields(row, &detail),
+                SnapshotFormat::Csv { formula_guard } => csv::encode_detail_columns(row, &detail, formula_guard),
+                SnapshotFormat::Json => json::encode_detail_fields(row, &detail),
             }
         })
     }

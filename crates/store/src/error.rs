@@ -120,7 +120,7 @@ pub enum StoreError {
     /// Without this user, the domain would have no enabled administrator.
     #[error("{0} is the last enabled administrator of the domain; make another user an administrator first")]
     LastAdministrator(String),
-    /// The user already has the maximum number of access keys, which is the value.
+    /// The user already has this many access keys, which is the maximum.
     #[error("the user has {0} access keys already; remove one first")]
     TooManyKeys(u32),
     /// The policy cannot be deleted, because it is still attached to users or groups.
@@ -146,13 +146,13 @@ pub enum StoreError {
         /// Configured limits.
         limits: PolicyLimits,
     },
-    /// The instance would exceed the maximum number of tags, which is the value.
+    /// The instance would have more tags than this maximum.
     #[error("an instance can have {0} tags at most")]
     TooManyTags(usize),
     /// Kill tasks are disabled for the instance.
     #[error("kill tasks are disabled for the instance; enable them first")]
     KillTasksDisabled,
-    /// The instance already has the maximum number of running kill tasks, which is the value.
+    /// The instance already has this many running kill tasks, which is the maximum.
     #[error("{0} kill tasks of the instance are already running; stop one first")]
     TooManyKillTasks(u32),
     /// The instance is invalid, for the given reason.

@@ -145,7 +145,7 @@ impl PredefinedSessions {
     }
 
     /// Queries the ids, locked rows and locked tables of all open transactions.
-    /// Returns a map from the thread id of a session to the values of the session's transaction.
+    /// Returns the open transactions, keyed by the thread id of their session.
     pub async fn query_open_transactions(
         &self,
         server: &DatabaseServer,

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::pin::Pin;
 
 use clew_model::{Failure, FailureKind, Limitation, Node, NodeUrl, SessionSelection};
-use clew_mysql::{NodeConnector, OutputFormat, SnapshotOptions, StatementMasking, take_snapshot};
+use clew_mysql::{NodeConnector, SnapshotFormat, SnapshotOptions, StatementMasking, take_snapshot};
 use clew_store::Store;
 
 type WriteRowsFn = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + Send>;
@@ -63,7 +63,7 @@ impl NodeReader for MySqlNodeReader {
         selection: &'a SessionSelection,
         statements: StatementMasking,
     ) -> ReadFuture<'a> {
-        let format = OutputFormat::Csv { formula_guard: self.formula_guard };
+        let format = SnapshotFormat::Csv { formula_guard: self.formula_guard };
         let options = SnapshotOptions { selection: selection.clone(), statements, ..SnapshotOptions::new(format) };
         Box::pin(async move {
             let mut attempts_left = MAX_CONNECTION_PERMIT_ATTEMPTS;

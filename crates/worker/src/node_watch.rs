@@ -3,7 +3,7 @@
 //! A watch exists while its node has subscribers and for a short time afterwards.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +11,7 @@ use clew_model::{Failure, FailureKind, InstanceId, NodeId};
 use clew_mysql::{NodeConnector, SampleCache, SessionSample, take_session_sample};
 use clew_store::{LoginTrigger, Store};
 use jiff::Timestamp;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -261,11 +262,11 @@ impl<F: NodeFeed> NodeWatch<F> {
     }
 
     fn lock_node_feed_mutex(&self) -> MutexGuard<'_, F> {
-        self.feed.lock().unwrap_or_else(PoisonError::into_inner)
+        self.feed.lock()
     }
 
     fn lock_subscriptions_mutex(&self) -> MutexGuard<'_, RequestedSamplingIntervals> {
-        self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner)
+        self.subscriptions.lock()
     }
 }
 
@@ -292,7 +293,7 @@ impl<F: NodeFeed> NodeWatchRegistry<F> {
         node: &NodeId,
         interval: Duration,
     ) -> NodeWatchSubscription<F> {
-        let mut watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut watches = self.watches.lock();
         let watch = watches.entry(node.clone()).or_insert_with(|| {
             let watch = NodeWatch::new(instance.clone(), node.clone());
             let registry = self.clone();
@@ -306,7 +307,7 @@ impl<F: NodeFeed> NodeWatchRegistry<F> {
     /// Returns `true` if the watch had no subscribers and was removed.
     /// The registry lock prevents [`NodeWatchRegistry::subscribe`] from adding a subscriber during the removal.
     fn remove_if_unused(&self, watch: &NodeWatch<F>) -> bool {
-        let mut watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut watches = self.watches.lock();
         let removed = watch.has_no_subscribers();
         if removed {
             watches.remove(&watch.node);

@@ -20,10 +20,10 @@ const ORPHANED_RESULT_SWEEP_INTERVAL: Duration = Duration::from_hours(1);
 const MIN_ORPHANED_RESULT_AGE: Duration = Duration::from_mins(10);
 const TASK_TIMEOUT_IN_ZONE_WITHOUT_WORKERS: Duration = Duration::from_mins(10);
 /// A kill without an outcome counts as interrupted after 1 minute or twice the read timeout, whichever is longer.
-const MIN_AGE_OF_INTERRUPTED_KILLS: Duration = Duration::from_mins(1);
+const MISSING_KILL_OUTCOME_GRACE_PERIOD: Duration = Duration::from_mins(1);
 
 pub(crate) async fn run_retention_jobs(store: Store, settings: &WorkerSettings) {
-    let lost_kill_age = MIN_AGE_OF_INTERRUPTED_KILLS.max(settings.connector.limits.read_timeout * 2);
+    let lost_kill_age = MISSING_KILL_OUTCOME_GRACE_PERIOD.max(settings.connector.limits.read_timeout * 2);
     tokio::join!(
         run_periodically(EXPIRED_RECORD_CLEANUP_INTERVAL, || remove_old_collection_tasks(&store, settings.retention)),
         run_periodically(ORPHANED_RESULT_SWEEP_INTERVAL, || sweep_orphaned_results(&store)),

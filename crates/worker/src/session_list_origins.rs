@@ -6,12 +6,12 @@
 //! Records expire after 10 minutes, because a later kill request may use thread ids from a different session list.
 
 use std::num::NonZeroUsize;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use clew_model::{NodeId, UserId};
 use clew_mysql::ServerInstance;
 use lru::LruCache;
+use parking_lot::Mutex;
 
 /// Maximum number of recorded server instances. Clew records one server instance per user and node.
 const MAX_RECORDED_SERVER_INSTANCES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4095);
@@ -47,12 +47,12 @@ impl SessionListOrigins {
     }
 
     fn set_session_list_origin_at_time(&self, user: &UserId, node: &NodeId, server: ServerInstance, read_at: Instant) {
-        let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lists = self.0.lock();
         lists.put((user.clone(), node.clone()), SessionListOrigin { server, read_at });
     }
 
     fn has_server_changed_as_of(&self, user: &UserId, node: &NodeId, server: &ServerInstance, now: Instant) -> bool {
-        let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lists = self.0.lock();
         let list = lists.get(&(user.clone(), node.clone()));
         list.is_some_and(|list| now.duration_since(list.read_at) < MAX_SESSION_LIST_AGE && list.server != *server)
     }

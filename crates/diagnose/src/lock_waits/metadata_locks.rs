@@ -78,7 +78,7 @@ macro_rules! object_kinds {
                 Self::Other(printed.to_ascii_lowercase().into())
             }
 
-            /// Returns the English and Chinese names of the object kind or of its lock, such as `table` and `表元数据锁`.
+            /// Returns the name of the object kind in English and Chinese.
             #[must_use]
             pub fn name(&self) -> LocalizedText {
                 match self {

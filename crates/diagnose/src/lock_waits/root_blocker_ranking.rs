@@ -26,7 +26,7 @@ pub(super) fn rank_root_blockers(
                 *reach_cache.entry(direct).or_insert_with_key(|direct| adjacency.count_reachable_waiters(direct));
             let longest_in_cycle = if members.len() > 1 { adjacency.max_wait_seconds(members) } else { 0 };
             RootBlocker {
-                parties: adjacency.find_participants_of_graph_nodes(members),
+                parties: adjacency.resolve_participants(members),
                 holds: holds + members.len() - 1,
                 frees: unblocked.get(members).copied().unwrap_or(0) + members.len() - 1,
                 longest_seconds: longest_seconds.max(longest_in_cycle),
@@ -39,7 +39,7 @@ pub(super) fn rank_root_blockers(
     let mut cycles: Vec<Vec<WaitParticipant>> = components
         .iter()
         .filter(|members| members.len() > 1)
-        .map(|members| adjacency.find_participants_of_graph_nodes(members))
+        .map(|members| adjacency.resolve_participants(members))
         .collect();
     cycles.sort();
     (roots, cycles)
@@ -85,7 +85,7 @@ impl<'a> AdjacencyLists<'a> {
         self.blockers.get(node).map_or(&[], Vec::as_slice)
     }
 
-    fn find_participants_of_graph_nodes(&self, members: &[usize]) -> Vec<WaitParticipant> {
+    fn resolve_participants(&self, members: &[usize]) -> Vec<WaitParticipant> {
         members.iter().filter_map(|&node| self.parties.get(node).copied()).collect()
     }
 

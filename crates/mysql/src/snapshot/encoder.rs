@@ -8,7 +8,7 @@ use tempfile::SpooledTempFile;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::session_spill_buffer::SessionSpillBuffer;
-use super::{OutputFormat, SessionScope, SnapshotOptions, StatementMasking};
+use super::{SessionScope, SnapshotFormat, SnapshotOptions, StatementMasking};
 use crate::connection::Connection;
 use crate::elapsed_times::{self, ElapsedTimeCheckScope};
 use crate::own_sessions::OwnSessionFilter;
@@ -157,7 +157,7 @@ impl EncodingPipeline {
 
 struct SessionEncoder {
     statements: StatementMasking,
-    format: OutputFormat,
+    format: SnapshotFormat,
     detailed: bool,
     own: Option<OwnSessionFilter>,
     transactions: TransactionsBySession,
@@ -210,10 +210,10 @@ impl SessionEncoder {
         let encoded = &mut self.encoded;
         encoded.clear();
         match (self.format, self.detailed) {
-            (OutputFormat::Csv { formula_guard }, false) => csv::encode_row(encoded, &row, formula_guard),
-            (OutputFormat::Csv { formula_guard }, true) => csv::encode_session_columns(encoded, &row, formula_guard),
-            (OutputFormat::Json, false) => json::encode_row(encoded, &row),
-            (OutputFormat::Json, true) => json::encode_session_fields(encoded, &row),
+            (SnapshotFormat::Csv { formula_guard }, false) => csv::encode_row(encoded, &row, formula_guard),
+            (SnapshotFormat::Csv { formula_guard }, true) => csv::encode_session_columns(encoded, &row, formula_guard),
+            (SnapshotFormat::Json, false) => json::encode_row(encoded, &row),
+            (SnapshotFormat::Json, true) => json::encode_session_fields(encoded, &row),
         }
         self.sorter.push(self.order.compute_sort_rank(&row), encoded)
     }

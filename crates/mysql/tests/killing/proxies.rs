@@ -6,7 +6,7 @@ use std::time::Duration;
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{Failure, FailureKind, LimitationKind, NodeUrl};
 use clew_mysql::{
-    ConnectionPurpose, KillOptions, KillOutcome, KillRefusal, KillTarget, OutputFormat, Snapshot, SnapshotOptions,
+    ConnectionPurpose, KillOptions, KillOutcome, KillRefusal, KillTarget, Snapshot, SnapshotFormat, SnapshotOptions,
     Victim, diagnose_node, find_sessions_by_id, kill_single_victim, read_client_sessions, take_snapshot,
 };
 use clew_testkit::{
@@ -24,7 +24,7 @@ fn address(server: &DatabaseServer) -> SocketAddr {
 }
 
 async fn take(node: &NodeUrl) -> Result<Snapshot, Failure> {
-    let options = SnapshotOptions::new(OutputFormat::Csv { formula_guard: true });
+    let options = SnapshotOptions::new(SnapshotFormat::Csv { formula_guard: true });
     take_snapshot(node, &options, &connector()).await
 }
 
@@ -39,7 +39,7 @@ async fn limitation_kinds(node: &NodeUrl) -> Vec<LimitationKind> {
 /// Starts a read that times out after half a second.
 async fn abandoned_read(node: &NodeUrl) {
     let connector = connector().with_max_timeout(Duration::from_millis(500));
-    let options = SnapshotOptions::new(OutputFormat::Csv { formula_guard: true });
+    let options = SnapshotOptions::new(SnapshotFormat::Csv { formula_guard: true });
     let failure = take_snapshot(node, &options, &connector).await.unwrap_err();
     assert!(matches!(failure.kind, FailureKind::TimedOut | FailureKind::ConnectionLost), "{failure}");
 }
@@ -353,7 +353,7 @@ async fn own_sessions_are_recognised_under_another_name_of_the_node() {
         let read = async |host: &'static str| {
             let node: NodeUrl = format!("mysql://root@{host}:{}/", server.port()).parse().unwrap();
             for _ in 0..30 {
-                let options = SnapshotOptions::new(OutputFormat::Json);
+                let options = SnapshotOptions::new(SnapshotFormat::Json);
                 let mut snapshot = take_snapshot(&node, &options, &connector()).await.unwrap();
                 let mut body = Vec::new();
                 snapshot.body.write_to(&mut body).unwrap();

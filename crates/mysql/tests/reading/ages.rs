@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clew_model::{LimitationKind, NodeUrl, SessionClass, SessionSelection, SlowSessionThreshold};
 use clew_mysql::{
-    ClientSessions, ConnectionPurpose, NodeClockHistory, OutputFormat, SampleCache, SnapshotOptions,
+    ClientSessions, ConnectionPurpose, NodeClockHistory, SampleCache, SnapshotFormat, SnapshotOptions,
     UnreliableClockReason, diagnose_node, find_sessions_by_id, read_client_sessions, read_lock_waits,
     read_session_detail, take_session_sample, take_snapshot,
 };
@@ -55,7 +55,7 @@ async fn listed_age(server: &DatabaseServer, id: u64) -> Option<(u64, String)> {
 async fn seconds_in_every_read(server: &DatabaseServer, id: u64) -> Vec<(&'static str, u64)> {
     let (node, connector): (NodeUrl, _) = (server.url().parse().unwrap(), connector());
     let (plain, _) = listed_age(server, id).await.unwrap();
-    let options = SnapshotOptions::new(OutputFormat::Csv { formula_guard: false });
+    let options = SnapshotOptions::new(SnapshotFormat::Csv { formula_guard: false });
     let mut detailed = take_snapshot(&node, &SnapshotOptions { detailed: true, ..options }, &connector).await.unwrap();
     let mut body = Vec::new();
     detailed.body.write_to(&mut body).unwrap();

@@ -3,7 +3,7 @@
 use clew_diagnose::ProtectedAccounts;
 use clew_model::NodeUrl;
 use clew_mysql::{
-    ConnectionPurpose, KillOptions, KillOutcome, KillTarget, NodeConnector, OutputFormat, ReadLimits, ReadSizeLimits,
+    ConnectionPurpose, KillOptions, KillOutcome, KillTarget, NodeConnector, ReadLimits, ReadSizeLimits, SnapshotFormat,
     SnapshotOptions, Victim, diagnose_node, find_sessions_by_id, kill_single_victim, read_client_sessions,
     read_lock_waits, read_rollbacks, take_snapshot,
 };
@@ -30,7 +30,7 @@ async fn twenty_concurrent_reads_use_at_most_two_connections() {
         server.run_statements(&accounts).await.unwrap();
         let node: NodeUrl = server.url_for_account("clew", "").parse().unwrap();
         let connector = patient_connector();
-        let plain = SnapshotOptions::new(OutputFormat::Csv { formula_guard: true });
+        let plain = SnapshotOptions::new(SnapshotFormat::Csv { formula_guard: true });
         let detailed = SnapshotOptions { detailed: true, ..plain.clone() };
         let read = async |at: usize| match at % 5 {
             0 => take_snapshot(&node, &plain, &connector).await.map(|_| ()),

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use clew_model::{LimitationKind, NodeUrl, SESSION_DETAIL_COLUMNS, SESSION_SNAPSHOT_COLUMNS, SessionSelection};
-use clew_mysql::{OutputFormat, Snapshot, SnapshotOptions, StatementMasking, take_snapshot};
+use clew_mysql::{Snapshot, SnapshotFormat, SnapshotOptions, StatementMasking, take_snapshot};
 use clew_testkit::{
     ClientCharset, DatabaseServer, DatabaseServerOptions, Flavor, LockWaitScenario, RawSession, RunningScenario,
 };
@@ -32,7 +32,7 @@ async fn build(server: &DatabaseServer, name: &str) -> RunningScenario {
 
 async fn take(url: &str, statements: StatementMasking, selection: &SessionSelection) -> Snapshot {
     let node: NodeUrl = url.parse().unwrap();
-    let options = SnapshotOptions::new(OutputFormat::Csv { formula_guard: true });
+    let options = SnapshotOptions::new(SnapshotFormat::Csv { formula_guard: true });
     let options = SnapshotOptions { selection: selection.clone(), statements, detailed: true, ..options };
     take_snapshot(&node, &options, &connector()).await.unwrap()
 }

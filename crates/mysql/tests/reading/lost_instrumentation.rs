@@ -6,7 +6,7 @@ use std::time::Duration;
 use clew_diagnose::lock_waits::WaitGraph;
 use clew_model::{Limitation, LimitationKind, NodeUrl};
 use clew_mysql::{
-    ConnectionPurpose, OutputFormat, SampleCache, SnapshotOptions, diagnose_node, find_sessions_by_id,
+    ConnectionPurpose, SampleCache, SnapshotFormat, SnapshotOptions, diagnose_node, find_sessions_by_id,
     read_client_sessions, read_lock_waits, take_session_sample, take_snapshot,
 };
 use clew_testkit::{ClientCharset, DatabaseServer, DatabaseServerOptions, Flavor, RawSession, open_idle_sessions};
@@ -38,7 +38,7 @@ async fn waits(server: &DatabaseServer) -> WaitGraph {
 async fn limitations(server: &DatabaseServer) -> [Vec<Limitation>; 2] {
     let (node, connector): (NodeUrl, _) = (server.url().parse().unwrap(), connector());
     let diagnosis = diagnose_node(&node, &connector).await.unwrap();
-    let options = SnapshotOptions::new(OutputFormat::Csv { formula_guard: false });
+    let options = SnapshotOptions::new(SnapshotFormat::Csv { formula_guard: false });
     let options = SnapshotOptions { detailed: true, ..options };
     let snapshot = take_snapshot(&node, &options, &connector).await.unwrap();
     [diagnosis.checks.into_iter().filter_map(|check| check.limitation).collect(), snapshot.summary.limitations]
@@ -152,7 +152,7 @@ async fn incomplete_process_list_has_a_limitation_on_mysql() {
             gap.kind == LimitationKind::LostThreads && gap.what.english.contains("missing from the process list")
         })
     };
-    let options = SnapshotOptions::new(OutputFormat::Csv { formula_guard: false });
+    let options = SnapshotOptions::new(SnapshotFormat::Csv { formula_guard: false });
     let plain = take_snapshot(&node, &options, &connector).await.unwrap();
     assert!(plain.summary.rows < 60 && is_lost(&plain.summary.limitations), "{:?}", plain.summary);
     let users = read_client_sessions(&node, ConnectionPurpose::Reading, &connector).await.unwrap();

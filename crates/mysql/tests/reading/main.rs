@@ -18,7 +18,7 @@ mod tls_modes;
 use std::time::Duration;
 
 use clew_model::{Failure, NodeUrl, SessionSelection};
-use clew_mysql::{NodeConnector, OutputFormat, Snapshot, SnapshotOptions, take_snapshot};
+use clew_mysql::{NodeConnector, Snapshot, SnapshotFormat, SnapshotOptions, take_snapshot};
 
 /// Pause after which InnoDB refreshes its list of transactions: at the earliest 100 ms after the last read.
 const TRANSACTION_LIST_AGE: Duration = Duration::from_millis(150);
@@ -47,6 +47,6 @@ async fn csv_of(url: &str, selection: &SessionSelection, formula_guard: bool) ->
 
 async fn take(url: &str, selection: &SessionSelection, formula_guard: bool) -> Result<Snapshot, Failure> {
     let node: NodeUrl = url.parse().unwrap();
-    let options = SnapshotOptions::new(OutputFormat::Csv { formula_guard });
+    let options = SnapshotOptions::new(SnapshotFormat::Csv { formula_guard });
     take_snapshot(&node, &SnapshotOptions { selection: selection.clone(), ..options }, &connector()).await
 }

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use clew_model::{NodeUrl, SessionSelection};
-use clew_mysql::{OutputFormat, SnapshotOptions, StatementMasking, take_snapshot};
+use clew_mysql::{SnapshotFormat, SnapshotOptions, StatementMasking, take_snapshot};
 use clew_testkit::{ClientCharset, DatabaseServer, DatabaseServerOptions, Flavor, RawSession};
 use rstest::rstest;
 
@@ -62,7 +62,7 @@ impl Planted {
         planted
     }
 
-    async fn body(&self, statements: StatementMasking, form: OutputFormat, sql_key: Option<&str>) -> String {
+    async fn body(&self, statements: StatementMasking, form: SnapshotFormat, sql_key: Option<&str>) -> String {
         let node: NodeUrl = self.server.url().parse().unwrap();
         let selection = SessionSelection {
             command: Some("query".into()),
@@ -78,7 +78,7 @@ impl Planted {
 
     async fn wait_until_all_sleep(&self) {
         for _ in 0..200 {
-            let body = self.body(StatementMasking::Full, OutputFormat::Json, Some("sleep(600)")).await;
+            let body = self.body(StatementMasking::Full, SnapshotFormat::Json, Some("sleep(600)")).await;
             if body.matches("\"User sleep\"").count() == self.count {
                 return;
             }
@@ -86,14 +86,14 @@ impl Planted {
         }
         panic!(
             "the sessions do not sleep: {:.3000}",
-            self.body(StatementMasking::Full, OutputFormat::Json, None).await
+            self.body(StatementMasking::Full, SnapshotFormat::Json, None).await
         );
     }
 }
 
 /// Finds any four characters of a literal in the body. Ports and transaction ids may have the digits of
 /// the number, which is searched in the statements only.
-fn planted_in(body: &str, form: OutputFormat) -> Option<String> {
+fn planted_in(body: &str, form: SnapshotFormat) -> Option<String> {
     let pieces = |text: &str, length: usize| -> Vec<String> {
         let chars: Vec<_> = text.chars().collect();
         chars.windows(length).map(|piece| piece.iter().collect()).collect()
@@ -105,8 +105,8 @@ fn planted_in(body: &str, form: OutputFormat) -> Option<String> {
 }
 
 /// Returns the statements of a body.
-fn statements(body: &str, form: OutputFormat) -> String {
-    if matches!(form, OutputFormat::Json) {
+fn statements(body: &str, form: SnapshotFormat) -> String {
+    if matches!(form, SnapshotFormat::Json) {
         let behind = body.split("\"sql_statement\":").skip(1);
         return behind.map(|rest| rest.split("\"state_duration\":").next().unwrap()).collect();
     }
@@ -118,8 +118,8 @@ fn statements(body: &str, form: OutputFormat) -> String {
 #[tokio::test]
 async fn masked_snapshot_discloses_no_literal(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let planted = Planted::of(flavor).await;
-    let csv = OutputFormat::Csv { formula_guard: true };
-    for form in [csv, OutputFormat::Json] {
+    let csv = SnapshotFormat::Csv { formula_guard: true };
+    for form in [csv, SnapshotFormat::Json] {
         let whole = planted.body(StatementMasking::Full, form, None).await;
         assert!(whole.contains(SECRET) && whole.contains(NUMBER) && whole.contains(EMOJI), "nothing was planted");
         let masked = planted.body(StatementMasking::Templates, form, None).await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clew_model::{Failure, FailureKind, LimitationKind, NodeUrl, SessionSelection};
 use clew_mysql::{
-    NodeConnector, OutputFormat, ReadLimits, ReadSizeLimits, Snapshot, SnapshotOptions, find_sessions_by_id,
+    NodeConnector, ReadLimits, ReadSizeLimits, Snapshot, SnapshotFormat, SnapshotOptions, find_sessions_by_id,
     take_snapshot,
 };
 use clew_testkit::{
@@ -27,7 +27,7 @@ fn connector_with_limits(bytes: ReadSizeLimits) -> NodeConnector {
 
 async fn read_with_limits(url: &str, bytes: ReadSizeLimits) -> Result<Snapshot, Failure> {
     let node: NodeUrl = url.parse().unwrap();
-    let options = SnapshotOptions::new(OutputFormat::Csv { formula_guard: true });
+    let options = SnapshotOptions::new(SnapshotFormat::Csv { formula_guard: true });
     take_snapshot(&node, &options, &connector_with_limits(bytes)).await
 }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clew_model::{Failure, FailureKind, NodeUrl, SessionSelection};
-use clew_mysql::{NodeConnector, OutputFormat, ReadLimits, ReadSizeLimits, SnapshotOptions, take_snapshot};
+use clew_mysql::{NodeConnector, ReadLimits, ReadSizeLimits, SnapshotFormat, SnapshotOptions, take_snapshot};
 use clew_testkit::{
     ClientCharset, DatabaseServer, DatabaseServerOptions, FakeServer, FakeServerOptions, Fault, Flavor, RawSession,
     open_idle_sessions, open_idle_sessions_for_account,
@@ -21,7 +21,7 @@ const QUICK: ReadLimits = ReadLimits {
 
 async fn failure_of(url: &str, limits: ReadLimits) -> Failure {
     let node: NodeUrl = url.parse().unwrap();
-    let options = SnapshotOptions::new(OutputFormat::Csv { formula_guard: true });
+    let options = SnapshotOptions::new(SnapshotFormat::Csv { formula_guard: true });
     let connector = NodeConnector { limits, ..connector() };
     take_snapshot(&node, &options, &connector).await.unwrap_err()
 }

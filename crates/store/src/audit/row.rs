@@ -96,8 +96,12 @@ impl AuditRow {
     }
 
     pub(crate) async fn insert(&self, transaction: &mut Transaction, mac: &[u8; 32]) -> Result<(), StoreError> {
-        let mut insert = query("write to the audit log", INSERT_AUDIT_ROW_SQL).bind_all(params![self.seq, self.at]);
-        insert = insert.bind_all(params![self.previous.as_slice(), mac.as_slice()]);
+        let mut insert = query("write to the audit log", INSERT_AUDIT_ROW_SQL).bind_all(params![
+            self.seq,
+            self.at,
+            self.previous.as_slice(),
+            mac.as_slice()
+        ]);
         for text in &self.texts {
             insert = insert.bind(text);
         }

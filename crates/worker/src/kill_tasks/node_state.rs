@@ -18,7 +18,7 @@ const KILL_RETRY_DELAY: Duration = Duration::from_mins(1);
 #[derive(Debug, Clone, Default)]
 pub(super) struct NodePollStates(Arc<Mutex<HashMap<NodeId, NodeState>>>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct NodeState {
     running: bool,
     failing: bool,
@@ -27,6 +27,20 @@ struct NodeState {
     clock: NodeClockHistory,
     unreliable_ages: bool,
     ineffective_kills: Vec<IneffectiveKill>,
+}
+
+impl Default for NodeState {
+    fn default() -> Self {
+        Self {
+            running: false,
+            failing: false,
+            last_start: None,
+            interval: AdaptivePollInterval::default(),
+            clock: NodeClockHistory::new_with_local_clock_check(),
+            unreliable_ages: false,
+            ineffective_kills: Vec::new(),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -48,10 +62,7 @@ impl NodePollStates {
     /// Returns `None` if a poll of the node is running, or if a slow node's poll interval has not elapsed.
     pub(super) fn start_node_poll_if_due(&self, node: &NodeId, now: Instant) -> Option<NodePollGuard> {
         let mut states = self.0.lock();
-        let state = states.entry(node.clone()).or_insert_with(|| NodeState {
-            clock: NodeClockHistory::new_with_local_clock_check(),
-            ..NodeState::default()
-        });
+        let state = states.entry(node.clone()).or_default();
         let next_start =
             state.last_start.zip(state.interval.lengthened_poll_interval()).map(|(start, interval)| start + interval);
         if state.running || next_start.is_some_and(|next_start| next_start > now) {

@@ -17,16 +17,15 @@ pub(crate) struct DevTaskProgramArgs {
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct ExternalTaskProgram {
+pub(crate) struct TaskExecutable {
     package: &'static str,
     name: &'static str,
 }
 
-pub(crate) const BENCH_PROGRAM: ExternalTaskProgram = ExternalTaskProgram { package: "clew-bench", name: "bench" };
-pub(crate) const FAULT_INJECTION_PROGRAM: ExternalTaskProgram =
-    ExternalTaskProgram { package: "clew-chaos", name: "faults" };
+pub(crate) const BENCH_PROGRAM: TaskExecutable = TaskExecutable { package: "clew-bench", name: "bench" };
+pub(crate) const FAULT_INJECTION_PROGRAM: TaskExecutable = TaskExecutable { package: "clew-chaos", name: "faults" };
 
-impl ExternalTaskProgram {
+impl TaskExecutable {
     /// Builds the program, then replaces this process with the program (`exec`).
     /// Returns only if the build or `exec` fails, or if a signal arrives during the build.
     pub(crate) async fn build_and_exec_program(
