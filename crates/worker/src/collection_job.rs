@@ -144,7 +144,10 @@ impl SessionCollectionJob {
         let deadline = Instant::now() + self.queue.settings.lease;
         loop {
             match query().await {
-                Err(StoreError::Database { .. }) if Instant::now() < deadline => sleep(STORE_ACCESS_RETRY_DELAY).await,
+                Err(error @ StoreError::Database { .. }) if Instant::now() < deadline => {
+                    debug!(%error, "could not query the metadata database; retrying");
+                    sleep(STORE_ACCESS_RETRY_DELAY).await;
+                }
                 result => return result,
             }
         }
