@@ -16,7 +16,7 @@ use tokio::io::{AsyncWriteExt, BufWriter};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
-pub(crate) use connection_counter::ConnectionCounter;
+pub use connection_counter::ConnectionCounter;
 use connection_counter::OpenConnectionGuard;
 
 use crate::mysql_packets::{read_packet, wait_for_disconnect, write_packet};
@@ -132,22 +132,10 @@ impl FakeServer {
         self.kills.load(SeqCst)
     }
 
-    /// Returns the number of open connections.
+    /// Returns the connection counts of the server.
     #[must_use]
-    pub fn current_connection_count(&self) -> u64 {
-        self.connections.open.load(SeqCst)
-    }
-
-    /// Returns the maximum number of connections that were open at the same time.
-    #[must_use]
-    pub fn peak_connection_count(&self) -> u64 {
-        self.connections.max_open.load(SeqCst)
-    }
-
-    /// Returns the number of accepted connections.
-    #[must_use]
-    pub fn accepted_connection_count(&self) -> u64 {
-        self.connections.accepted.load(SeqCst)
+    pub fn connections(&self) -> &ConnectionCounter {
+        &self.connections
     }
 }
 

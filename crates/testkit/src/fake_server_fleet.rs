@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::SeqCst;
 
 use crate::fake_server::{ConnectionCounter, FakeServer, FakeServerOptions};
 use crate::idle_sessions::raise_open_file_limit;
@@ -33,28 +32,9 @@ impl FakeServerFleet {
         &self.nodes
     }
 
-    /// Returns the number of open connections across all servers.
+    /// Returns the connection counts of all servers together.
     #[must_use]
-    pub fn current_connection_count(&self) -> u64 {
-        self.connections.open.load(SeqCst)
-    }
-
-    /// Returns the peak number of concurrent connections across all servers.
-    #[must_use]
-    pub fn peak_connection_count(&self) -> u64 {
-        self.connections.max_open.load(SeqCst)
-    }
-
-    /// Returns the total number of logins, across all servers, that used the account from [`FakeServer::url`].
-    /// If another test reuses a port, that test's logins are not counted, because each test uses a different account.
-    #[must_use]
-    pub fn login_count(&self) -> u64 {
-        self.connections.logins.load(SeqCst)
-    }
-
-    /// Returns the total number of connections accepted across all servers.
-    #[must_use]
-    pub fn accepted_connection_count(&self) -> u64 {
-        self.connections.accepted.load(SeqCst)
+    pub fn connections(&self) -> &ConnectionCounter {
+        &self.connections
     }
 }

@@ -54,7 +54,7 @@ mod virtual_ip_proxy;
 
 pub use benchmark_sessions::{BENCHMARK_SESSION_COUNTS, BenchmarkSessionCounts, BenchmarkSessions};
 pub use database_server::{DatabaseServer, DatabaseServerOptions};
-pub use fake_server::{FakeServer, FakeServerOptions, Fault};
+pub use fake_server::{ConnectionCounter, FakeServer, FakeServerOptions, Fault};
 pub use fake_server_fleet::FakeServerFleet;
 pub use fault_proxy::{FaultInjectionProxy, TrafficMode};
 pub use flavor::Flavor;

@@ -3,12 +3,40 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
+/// Connection counts of a fake server or of all servers of a fleet.
 #[derive(Debug, Default)]
-pub(crate) struct ConnectionCounter {
-    pub(crate) open: AtomicU64,
-    pub(crate) max_open: AtomicU64,
-    pub(crate) accepted: AtomicU64,
-    pub(crate) logins: AtomicU64,
+pub struct ConnectionCounter {
+    open: AtomicU64,
+    max_open: AtomicU64,
+    accepted: AtomicU64,
+    logins: AtomicU64,
+}
+
+impl ConnectionCounter {
+    /// Returns the number of open connections.
+    #[must_use]
+    pub fn open(&self) -> u64 {
+        self.open.load(SeqCst)
+    }
+
+    /// Returns the maximum number of connections that were open at the same time.
+    #[must_use]
+    pub fn peak(&self) -> u64 {
+        self.max_open.load(SeqCst)
+    }
+
+    /// Returns the number of accepted connections.
+    #[must_use]
+    pub fn accepted(&self) -> u64 {
+        self.accepted.load(SeqCst)
+    }
+
+    /// Returns the number of logins that used the account from [`FakeServer::url`](crate::FakeServer::url).
+    /// If another test reuses a port, that test's logins are not counted, because each test uses a different account.
+    #[must_use]
+    pub fn logins(&self) -> u64 {
+        self.logins.load(SeqCst)
+    }
 }
 
 /// Guard that counts an open connection. Dropping the guard decrements the number of open connections.
