@@ -1,4 +1,4 @@
-//! Clew processes that the tests kill and restart. A restart uses the original command.
+//! Clew processes that the tests kill and restart with the same command line.
 
 use std::ffi::OsString;
 use std::fs::File;
