@@ -1,4 +1,4 @@
-//! Measures how much one snapshot per second reduces sysbench throughput on a monitored database server.
+//! Measures by how much one snapshot per second reduces the sysbench throughput of a monitored database server.
 
 use std::cell::Cell;
 use std::path::PathBuf;

@@ -28,7 +28,7 @@ pub(crate) struct ClewProcess {
 }
 
 impl ClewProcess {
-    /// Creates a handle for a process but does not start the process.
+    /// Creates a handle for a process without starting the process.
     pub(crate) fn new(
         name: &str,
         command: Vec<OsString>,
