@@ -1,7 +1,7 @@
 //! Embeds the gzip-compressed web page (`web/dist`) in the binary.
 //! If `web/dist` contains no built page, the binary serves build instructions instead of the page.
 //!
-//! No available crate for embedding files both compresses the files and has only dependencies with approved licenses.
+//! This script replaces embedding crates, which lack compression or have dependencies with unapproved licenses.
 #![allow(clippy::print_stdout, reason = "it is how a build script talks to cargo")]
 
 use std::fmt::Write;

@@ -11,7 +11,7 @@ use utoipa::openapi::OpenApi;
 use crate::openapi;
 
 /// Operations for which the request layer audits all requests.
-/// For other operations, it audits only denied requests, because the store writes an audit event for each change.
+/// For other operations, the request layer audits only denied requests; the store audits each change.
 const FULLY_AUDITED_OPERATIONS: [&str; 11] = [
     "CollectRealtimeSession",
     "DownloadRealtimeSession",
@@ -27,7 +27,7 @@ const FULLY_AUDITED_OPERATIONS: [&str; 11] = [
 ];
 
 /// HTTP operation that is recorded in the audit log.
-/// The route of the operation authenticates its caller by credentials, a password or a signed link.
+/// Callers of the operation authenticate with a token, an access key, a password or a signed link.
 #[derive(Debug)]
 pub(crate) struct AuditedOperation {
     method: &'static str,
@@ -42,7 +42,7 @@ pub(crate) struct AuditedOperation {
 pub(crate) struct AuditedOperations(Vec<Arc<AuditedOperation>>);
 
 impl AuditedOperations {
-    /// `document` describes the audited routes. The OpenAPI attributes of the handlers define the methods, paths and names.
+    /// `document` describes the audited routes with the methods, paths and names from the handlers' OpenAPI attributes.
     pub(crate) fn from_openapi(mut document: OpenApi) -> Self {
         let mut operations = Vec::new();
         for (path, item) in &mut document.paths.paths {

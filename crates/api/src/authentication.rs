@@ -77,7 +77,7 @@ struct AuthenticatedIdentity {
     view: CachedStoreView,
 }
 
-/// Does not read the bodies of unauthenticated requests, so that clients cannot exhaust memory with large bodies.
+/// The bodies of unauthenticated requests are not read, so that clients cannot exhaust memory with large bodies.
 async fn authenticate_caller(
     service: &AppState,
     trail: &AuditContext,

@@ -38,7 +38,7 @@ pub(crate) enum CredentialKind {
     TemporaryKey,
 }
 
-/// Reference to a caller's credentials, for example to revalidate them while an event stream is open.
+/// Identifies a caller's credentials, so that an event stream can revalidate the credentials while it is open.
 #[derive(Debug, Clone)]
 pub(crate) enum CredentialRef {
     Token(Arc<ValidToken>),
@@ -142,7 +142,7 @@ impl Caller {
     }
 
     /// The policies may allow the action on only some instances of the project.
-    /// Check each instance with [`Caller::is_action_allowed`].
+    /// The caller of this method must check each instance with [`Caller::is_action_allowed`].
     pub(crate) async fn require_permission_on_some_instance(
         &self,
         action: Action,

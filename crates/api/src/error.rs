@@ -1,4 +1,4 @@
-//! Error responses. The body contains the code from the error catalogue and a message in the requested language.
+//! Error responses. The body contains the code from the error catalog and a message in the requested language.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ pub(crate) struct ApiError {
 
 #[derive(Debug, Clone)]
 pub(crate) enum ErrorDetail {
-    /// Message id in the message catalogue and the values of the message's variables.
+    /// Fluent message id and the values of the message's variables.
     Message(&'static str, Vec<(&'static str, String)>),
     Failure(Failure),
 }
@@ -137,7 +137,7 @@ impl ApiError {
         Self { detail: ErrorDetail::Failure(failure), ..Self::new(ApiErrorDefinition::INTERNAL) }
     }
 
-    /// Returns the id of the detail's message in the Fluent files. The audit log stores the id as the reason of a refusal.
+    /// Returns the Fluent message id of the error detail. The audit log stores this id as the reason for a refusal.
     pub(crate) fn message_id(&self) -> &'static str {
         match &self.detail {
             ErrorDetail::Message(id, _) => id,

@@ -4,7 +4,7 @@
 //! When the sign-in quota of a client address is exhausted, only sign-ins are refused.
 //! When the quota for failed authentications is exhausted, sign-ins and requests with credentials are refused.
 //! To stop credential guessing, requests over a quota are refused before their credentials are checked.
-//! Authenticated requests do not consume the quotas of a client address, which thousands of users can share.
+//! Authenticated requests do not consume these quotas, because thousands of users can share a client address.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -45,7 +45,7 @@ const EVALUATED_POLICY_BYTES_PER_REQUEST_QUOTA_UNIT: usize = 32 << 10;
 const PARSED_POLICY_BYTES_PER_REQUEST_QUOTA_UNIT: usize = 4 << 10;
 const POLICY_WORK_UNITS_PER_REQUEST_QUOTA_UNIT: u64 = 1 << 20;
 
-/// Rate limiters for principals and peers. Clones share the same quotas.
+/// Rate limiters for principals and client addresses. Clones share the same quotas.
 #[derive(Debug, Clone)]
 pub struct RateLimiters(Arc<SharedRateLimiters>);
 
@@ -98,7 +98,7 @@ impl RateLimiters {
         self.consume_request_quota(user, 1 + bytes / EVALUATED_POLICY_BYTES_PER_REQUEST_QUOTA_UNIT)
     }
 
-    /// Every [`PARSED_POLICY_BYTES_PER_REQUEST_QUOTA_UNIT`] bytes to parse use up one request of the user's quota.
+    /// Charges one request to the user's quota for every [`PARSED_POLICY_BYTES_PER_REQUEST_QUOTA_UNIT`] bytes to parse.
     pub(crate) fn consume_policy_parsing_quota(&self, user: &UserId, bytes: usize) -> Result<(), ApiError> {
         match bytes / PARSED_POLICY_BYTES_PER_REQUEST_QUOTA_UNIT {
             0 => Ok(()),
@@ -106,8 +106,8 @@ impl RateLimiters {
         }
     }
 
-    /// Creates a budget that limits how much work a request can spend on policy evaluations.
-    /// Every [`POLICY_WORK_UNITS_PER_REQUEST_QUOTA_UNIT`] units of work use up one request of the user's quota.
+    /// Creates a budget that limits the total cost of a request's policy evaluations.
+    /// Charges one request to the user's quota for every [`POLICY_WORK_UNITS_PER_REQUEST_QUOTA_UNIT`] units of work.
     /// Concurrent requests of a principal share the principal's request quota.
     pub(crate) fn create_policy_evaluation_budget(&self, user: &UserId) -> Arc<EvaluationBudget> {
         if self.0.principals.is_disabled() {
@@ -148,7 +148,7 @@ pub(crate) async fn limit_sign_in_rate(limits: &RateLimiters, request: Request, 
     response
 }
 
-/// Returns `None` only in tests that call the router without a connection.
+/// Returns the client's IP address, or `None` in tests that call the router without a connection.
 pub(crate) fn client_ip(extensions: &Extensions) -> Option<IpAddr> {
     extensions.get::<ClientAddr>().map(|connection| connection.ip)
 }

@@ -1,4 +1,4 @@
-//! Kills of sessions that a user requests, and the wire format of kill risks.
+//! Manual kills (kills that a user requests) and the wire format of kill risks.
 
 use clew_diagnose::KillRisk;
 use clew_model::{Language, Node};

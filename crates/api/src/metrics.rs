@@ -24,7 +24,7 @@ struct RequestLabels {
     status: u16,
 }
 
-/// Label set with exactly one label, as a name and a value.
+/// Label set that consists of a single name-value pair.
 type Label<T> = [(&'static str, T); 1];
 
 /// Limit that caused a request or connection to be rejected, used as a metrics label.
@@ -32,7 +32,7 @@ type Label<T> = [(&'static str, T); 1];
 pub(crate) enum ExceededLimit {
     Principal,
     SignIns,
-    /// Limit on the rate of failed authentications per peer.
+    /// Limit on the rate of failed authentications per client address.
     Failures,
     Connections,
     AllConnections,
@@ -105,7 +105,7 @@ fn register<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, he
     metric
 }
 
-/// Registers `metric` with the suffix `_seconds` in its name.
+/// Registers a duration metric and appends the suffix `_seconds` to its name.
 fn register_duration<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
     registry.register_with_unit(name, help, Unit::Seconds, metric.clone());
     metric

@@ -19,7 +19,7 @@ pub(crate) async fn hash_password(password: SecretString) -> Result<String, ApiE
         .map_err(|error| ApiError::internal_error(&error))
 }
 
-/// If `hash` is `None`, returns `false` and takes as long as for a wrong password, so that timing reveals no user name.
+/// If `hash` is `None`, returns `false` as slowly as for a wrong password, so that timing does not reveal user names.
 pub(crate) async fn verify_password(given: SecretString, hash: Option<String>) -> Result<bool, ApiError> {
     run_with_hashing_permit(move || {
         if let Some(hash) = hash {

@@ -1,4 +1,4 @@
-//! Names that most request handlers use: extractors, responses, errors, field checks and derive macros.
+//! Items that most request handlers import: extractors, responses, errors, field checks and derive macros.
 
 pub(crate) use clew_iam::decision::Action;
 pub(crate) use clew_model::ApiErrorDefinition;

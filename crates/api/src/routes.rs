@@ -105,7 +105,7 @@ fn signed_link_routes() -> OpenApiRouter<SharedState> {
     OpenApiRouter::new().routes(routes!(taurusdb::intelligent_kill::report::download_report))
 }
 
-/// Operations that authenticate the caller by credentials, a password or a signed link.
+/// Returns the operations whose callers authenticate with a token, an access key, a password or a signed link.
 pub(crate) fn audited_operations() -> AuditedOperations {
     let routes = authenticated_routes().merge(sign_in_routes()).merge(signed_link_routes());
     AuditedOperations::from_openapi(routes.into_openapi())

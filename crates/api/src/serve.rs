@@ -1,4 +1,4 @@
-//! Runs the HTTP server, and ends pending responses when it shuts down.
+//! Runs the HTTP server and ends pending responses during shutdown.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use tracing::warn;
 use crate::SharedState;
 use crate::routes::build_router;
 
-/// Serves requests until the `shutdown` token is cancelled, then waits for in-flight requests to finish.
+/// Serves requests until the `shutdown` token is canceled, then waits for in-flight requests to finish.
 ///
 /// Returns after [`clew_http::ConnectionSettings::shutdown_grace_period`] even if some requests are still in flight.
 pub async fn serve(

@@ -1,4 +1,4 @@
-//! State that all requests of a server share.
+//! State shared by all requests to a server.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub struct AppComponents {
     pub store: Store,
     /// Queue of collection tasks.
     pub collections: SessionCollectionQueue,
-    /// Opens connections to nodes. Must share its connection registry with the worker components.
+    /// Opens connections to nodes. The connector must use the same connection registry as the worker components.
     pub connector: NodeConnector,
     /// Executor for kills.
     pub kills: KillExecutor,
@@ -39,7 +39,7 @@ pub struct AppComponents {
 /// State as the handlers extract it.
 pub type SharedState = Arc<AppState>;
 
-/// State that all requests of a server share.
+/// State shared by all requests to a server.
 #[derive(Debug)]
 pub struct AppState {
     pub(crate) store: Store,
@@ -98,11 +98,11 @@ impl AppState {
     }
 }
 
-/// Response that holds a concurrency slot of its principal until it ends.
+/// Type of response that counts toward a concurrency limit per principal until the response ends.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum SlotKind {
-    /// Limited by [`ApiSettings::max_streams_per_principal`].
+    /// Event stream, limited by [`ApiSettings::max_streams_per_principal`].
     Stream,
-    /// Limited by [`ApiSettings::max_long_polls_per_principal`].
+    /// Long poll, limited by [`ApiSettings::max_long_polls_per_principal`].
     LongPoll,
 }

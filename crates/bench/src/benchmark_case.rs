@@ -22,9 +22,9 @@ pub(super) enum Comparison {
     Ratio,
     Speedup,
     Difference,
-    /// The benchmark target applies only to Clew's value. The baseline value appears in the report but has no target.
+    /// The benchmark target applies to Clew's measured value; the baseline value is only shown in the report.
     Absolute,
-    /// Reduction of Clew's value relative to the baseline value, in percent.
+    /// Percentage by which Clew's measured value is lower than the baseline value.
     PercentDecrease,
 }
 

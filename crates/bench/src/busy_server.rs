@@ -51,7 +51,7 @@ const SNAPSHOT_COMMAND_ARGUMENTS: &[&str] = &["snapshot", "--format", "csv"];
 const EXPECTED_SESSION_ROW_COUNT: (&str, fn(BenchmarkSessionCounts) -> usize) =
     ("root,127.0.0.1:", |size| size.sessions);
 
-/// Baseline query, in which the server joins sessions and transactions. Clew joins them in memory.
+/// Baseline query in which the server joins the sessions with their transactions. Clew performs this join in memory.
 const SESSION_TRANSACTION_JOIN_QUERY: &str = "SELECT p.id, p.user, p.host, p.db, p.command, p.time, p.state, p.info, t.trx_id, t.trx_state, \
      TIMESTAMPDIFF(SECOND, t.trx_started, NOW(6)), TIMESTAMPDIFF(SECOND, t.trx_wait_started, NOW(6)), t.trx_rows_locked, \
      t.trx_tables_locked, t.trx_rows_modified FROM information_schema.processlist p \
@@ -173,7 +173,7 @@ pub(super) fn busy_server_benchmarks() -> impl Iterator<Item = BenchmarkCase> {
     BUSY_SERVER_BENCHMARKS.iter().map(|case| case.definition)
 }
 
-/// Runs only one database server at a time, because each server has 10,000 threads.
+/// Measures one database server at a time, because each server has 10,000 threads.
 pub(super) async fn measure_busy_servers(bench: &BenchmarkContext) -> Result<Vec<Measurement>, BenchError> {
     let mut measurements = Vec::new();
     for flavor in [Flavor::MySql, Flavor::MariaDb] {

@@ -79,7 +79,7 @@ pub(super) fn http_benchmarks() -> impl Iterator<Item = BenchmarkCase> {
     DOWNLOAD_BENCHMARKS.iter().map(|download| download.case).chain(TASK_STATUS_BENCHMARKS.iter().map(|(case, _)| *case))
 }
 
-/// Number of sessions at which the collection result is slightly larger than 100 MB.
+/// Number of sessions, chosen so that the collection result is slightly larger than 100 MB.
 const SESSION_COUNT: u64 = 100_000;
 /// Size of each session's statement, in bytes, chosen so that each result row is about 1 KiB.
 const STATEMENT_SIZE_BYTES: usize = 960;

@@ -73,12 +73,12 @@ const TIME_PER_ROW_BENCHMARKS: [(BenchmarkCase, RowTimeDivisor, RowTimeDivisor);
     ),
 ];
 
-/// Number of rows by which a run time is divided to calculate the time per row.
+/// Row count by which a measured run time is divided to obtain the time per row.
 #[derive(Debug, Clone, Copy)]
 enum RowTimeDivisor {
     /// All rows of one run. The run time includes the process startup.
     Total(u64),
-    /// Additional rows of the larger of two runs. The difference in run time excludes the process startup.
+    /// Difference between the row counts of two runs. The difference in run time excludes the process startup.
     Increment(u64, u64),
 }
 

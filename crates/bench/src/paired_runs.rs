@@ -64,7 +64,7 @@ impl Measurement {
     }
 }
 
-/// The larger the median, the fewer decimal places are printed.
+/// Prints fewer decimal places for larger medians.
 pub(super) fn format_median_and_range(values: &[f64]) -> String {
     if values.is_empty() {
         return String::new();

@@ -49,7 +49,7 @@ const NODE_COUNT: u64 = 40;
 const SESSIONS_PER_NODE: u64 = 20;
 /// String that occurs exactly once in each process list row of a fake server.
 const PROCESS_LIST_ROW_MARKER: &str = "FOR UPDATE";
-/// Time within which Clew must close its connections. Clew exceeds the time only if it leaks a connection.
+/// Time limit within which Clew must close all connections. Clew exceeds the limit only if it leaks a connection.
 const CONNECTION_CLOSE_TIMEOUT: Duration = Duration::from_secs(20);
 
 pub(super) async fn check_resource_counts(clew: Option<PathBuf>) -> Result<(), BenchError> {

@@ -1,4 +1,4 @@
-//! Measures how much one snapshot per second reduces sysbench throughput on a monitored database server.
+//! Measures by how much one snapshot per second reduces the sysbench throughput of a monitored database server.
 
 use std::cell::Cell;
 use std::path::PathBuf;
@@ -148,7 +148,7 @@ fn no_response_error(program: &str) -> DevtoolsError {
     DevtoolsError::unexpected_output(program, "it stopped responding", "")
 }
 
-/// Measurement intervals without and with a snapshot alternate. The first and last intervals have no snapshot.
+/// Measurement intervals with and without a snapshot alternate. The first and last intervals have no snapshot.
 async fn measure_transaction_rates(
     step: &Step,
     pairs: usize,
@@ -216,7 +216,7 @@ impl SnapshotSeries {
 
     /// Calculates one pair of transaction rates, with and without Clew, for each interval that contains a snapshot.
     /// The transaction rate without Clew is the mean rate of the two adjacent intervals, which have no snapshot.
-    /// The rate with Clew represents one snapshot per second: a 0.5 s interval with a snapshot and one without.
+    /// The rate with Clew represents one snapshot per second: one 0.5 s interval with a snapshot and one without.
     /// The rate with Clew is therefore the mean of the snapshot interval's rate and the rate without Clew.
     fn compare_transaction_rates(&self, case: BenchmarkCase, rates: &[f64]) -> Measurement {
         let mut measurement = Measurement::new(case);

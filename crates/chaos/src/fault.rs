@@ -5,8 +5,8 @@ use std::str::FromStr;
 use crate::error::ChaosError;
 
 clew_model::named_enum! {
-    /// Fault that can be injected into the test cluster. The command line and the report use the names.
-    /// The order of the variants is the default order of injection.
+    /// Fault that can be injected into the test cluster, with its name on the command line and in the report.
+    /// By default, a run injects the faults in the order of the variants.
     pub enum Fault {
         /// Kills Clew workers and servers (SIGKILL) and restarts them later.
         Kill = "kill",

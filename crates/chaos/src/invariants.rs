@@ -15,7 +15,7 @@ use crate::workload::{
 pub(crate) struct InvariantCheckInput<'a> {
     pub(crate) requests: &'a [RequestRecord],
     pub(crate) rows: &'a [TaskRow],
-    /// Outcome of downloading each result again after the end of the workload, keyed by collection id.
+    /// Outcome of re-downloading each result after the workload has ended, keyed by collection id.
     pub(crate) downloads: &'a HashMap<String, Result<DownloadedResult, String>>,
     pub(crate) events: &'a [FaultEvent],
     /// Number of completion messages in the process logs for each collection id.

@@ -1,4 +1,4 @@
-//! Clew processes that the tests kill and restart. A restart uses the original command.
+//! Clew processes that the tests kill and restart with the same command line.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -28,7 +28,7 @@ pub(crate) struct ClewProcess {
 }
 
 impl ClewProcess {
-    /// Creates a handle for a process but does not start the process.
+    /// Creates a handle for a process without starting the process.
     pub(crate) fn new(
         name: &str,
         command: Vec<OsString>,

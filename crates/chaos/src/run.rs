@@ -39,7 +39,7 @@ pub struct FaultInjectionOptions {
     pub seed: u64,
     /// Faults to inject, in this order.
     pub faults: Vec<Fault>,
-    /// Time allotted to each fault. The run injects the fault at least once and repeats it until the time is up.
+    /// Time allotted to each fault. The run injects the fault at least once and repeats it until the time has elapsed.
     pub duration_per_fault: Duration,
     /// Number of collections requested per second.
     pub requests_per_second: f64,

@@ -21,7 +21,7 @@ const LONG_POLL_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) const STALL_TIMEOUT: Duration = Duration::from_mins(2);
 const REQUEST_RETRY_DELAY: Duration = Duration::from_millis(300);
 
-/// Disables retries in the client, because the workload retries failed requests on another server.
+/// Returns client settings without retries, because the workload itself retries failed requests on another server.
 pub(crate) fn no_retry_client_settings() -> Settings {
     Settings {
         connect_timeout: Duration::from_secs(2),
@@ -248,7 +248,7 @@ impl Workload {
         Self { pool, stop, task }
     }
 
-    /// Sets the index of the injected fault, to be stored in the record of each subsequent request.
+    /// Sets the index of the active fault, which is stored in the record of each subsequent request.
     pub(crate) fn set_current_fault_index(&self, phase: usize) {
         self.pool.phase.store(phase, Ordering::Relaxed);
     }

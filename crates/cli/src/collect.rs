@@ -139,7 +139,7 @@ impl ResultDownload<'_> {
         }
     }
 
-    /// Removes the progress line before the rows are written.
+    /// Downloads the rows to a temporary file, clears the progress line, and writes the rows to the terminal.
     async fn write_to_terminal(self, mut terminal: OutputWriter) -> Result<(), CliError> {
         let failed = |error| CliError::from_write_error("a temporary file", &error);
         let file = tempfile::tempfile().map_err(failed)?;

@@ -114,7 +114,7 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    /// Initialises logging, opens the store and, with SQLite, releases the task leases held by earlier processes.
+    /// Initializes logging, opens the store and, with SQLite, releases the task leases held by earlier processes.
     pub(crate) async fn initialize(args: &DaemonArgs, configuration: &Configuration) -> Result<Self, CliError> {
         let (mut settings, protected) = (configuration.worker_settings()?, configuration.protected_accounts()?);
         let s3 = read_object_storage_settings(&configuration.results.location)?;
@@ -150,7 +150,7 @@ impl Daemon {
         })
     }
 
-    /// Starts the background tasks of the process, which run until the `shutdown` token is cancelled.
+    /// Starts the background tasks of the process, which run until the `shutdown` token is canceled.
     /// Returns the task that detects a rotation of the master key.
     pub(crate) async fn start_background_tasks(
         &self,
@@ -179,7 +179,7 @@ impl Daemon {
         })
     }
 
-    /// Checks for removed audit rows immediately, and then periodically until the `shutdown` token is cancelled.
+    /// Checks for removed audit rows immediately, and then periodically until the `shutdown` token is canceled.
     async fn watch_for_audit_truncation(&self, shutdown: &CancellationToken) {
         let (store, shutdown) = (self.store.clone(), shutdown.clone());
         check_for_audit_truncation(&store).await;
@@ -190,7 +190,7 @@ impl Daemon {
         });
     }
 
-    /// The spawned worker tasks run until the `shutdown` token is cancelled.
+    /// The spawned worker tasks run until the `shutdown` token is canceled.
     pub(crate) fn start_worker(&self, shutdown: &CancellationToken) -> Vec<JoinHandle<()>> {
         let (store, kills) = (self.store.clone(), self.kills.clone());
         let kill_tasks = KillTaskWorker::new(store, kills, &self.settings, Arc::new(self.metrics.clone()));
@@ -201,7 +201,7 @@ impl Daemon {
         ]
     }
 
-    /// Waits until the worker tasks end, then for a limited time until Clew has killed its abandoned statements.
+    /// Waits for the worker tasks to end and then, for a limited time, for Clew to kill its abandoned statements.
     /// Call this method after the HTTP server has stopped, because requests can also abandon running statements.
     pub(crate) async fn join_worker_tasks(&self, tasks: Vec<JoinHandle<()>>) -> Result<(), CliError> {
         let join_all = async {

@@ -83,11 +83,11 @@ impl CliError {
     }
 }
 
-/// Converts an error of an operation to a [`CliError`].
+/// Converts the error of a failed operation to a [`CliError`].
 pub(crate) trait ResultExt<T> {
-    /// Returns the error [`CliError::Failed`] with a message that contains the failed operation and the cause.
+    /// Maps an error to [`CliError::Failed`] with a message that contains the failed operation and the cause.
     fn or_failure(self, operation: impl Display) -> Result<T, CliError>;
-    /// Returns the error [`CliError::Refused`] with a message that contains the failed operation and the cause.
+    /// Maps an error to [`CliError::Refused`] with a message that contains the failed operation and the cause.
     fn or_refusal(self, operation: impl Display) -> Result<T, CliError>;
 }
 

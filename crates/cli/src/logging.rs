@@ -17,7 +17,7 @@ pub(crate) fn init_logging(filter: &str) -> Result<(), CliError> {
     let logs =
         tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false).with_writer(std::io::stderr);
     if std::io::stderr().is_terminal() {
-        // A field can contain a message from a server, so escape sequences are removed and ANSI colours are disabled.
+        // A field can contain a message from a server, so escape sequences are removed and ANSI colors are disabled.
         let writer = || TerminalSanitizer::new(std::io::stderr(), false);
         logs.with_target(false).with_ansi(false).with_writer(writer).init();
     } else {

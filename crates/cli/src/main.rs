@@ -110,11 +110,11 @@ fn run(cli: Cli) -> Result<(), CliError> {
     outcome
 }
 
-/// Maximum time that process exit is delayed while Clew kills the statements that it left running on nodes.
+/// Maximum delay of the process exit while Clew kills the statements that are still running on nodes.
 const PENDING_KILLS_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Runs a command that connects to nodes, until the command completes or the user presses Ctrl-C.
-/// Before the function returns, it waits until Clew has killed the statements that the command left running.
+/// Before returning, waits up to [`PENDING_KILLS_TIMEOUT`] for Clew to kill statements that are still running.
 async fn run_node_command<F>(run: impl FnOnce(ConnectionRegistry) -> F) -> Result<(), CliError>
 where
     F: Future<Output = Result<(), CliError>>,

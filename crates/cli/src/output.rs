@@ -1,5 +1,5 @@
 //! Writes output to terminals, pipes, device files and regular files. Replaces existing regular files atomically.
-//! `clew_diagnose::terminal` sanitises text output. `clew_diagnose::json` escapes control characters in JSON output.
+//! `clew_diagnose::terminal` sanitizes text output. `clew_diagnose::json` escapes control characters in JSON output.
 
 mod terminal;
 
@@ -38,7 +38,7 @@ impl CommandOutputFormat {
     }
 }
 
-/// Serialises a value as indented JSON and appends a line break.
+/// Serializes a value as indented JSON and appends a line break.
 pub(crate) fn to_json_text<T: Serialize + ?Sized>(value: &T) -> Result<String, CliError> {
     let json = clew_diagnose::json::to_string_pretty(value);
     json.map(|json| json + "\n").or_failure("could not write JSON")
@@ -126,9 +126,8 @@ enum OutputSink {
 impl OutputWriter {
     /// Opens stdout if `file` is `None` or `-`.
     ///
-    /// Text is sanitised before it is written to a terminal. If `styled` is true, terminal output preserves colours.
-    /// In this case, the caller must sanitise text from a database server with
-    /// [`clew_diagnose::terminal::bytes_to_single_line`].
+    /// Sanitizes text that is written to a terminal. If `styled` is true, color escape sequences are preserved.
+    /// The caller must pass text from a database server through [`clew_diagnose::terminal::bytes_to_single_line`].
     pub(crate) fn open(file: Option<&Path>, styled: bool) -> Result<Self, CliError> {
         let styled = styled && stdout_supports_colors();
         Ok(match file.map_or(OutputTarget::Stdout, OutputTarget::from_path) {
@@ -149,7 +148,7 @@ impl OutputWriter {
         })
     }
 
-    /// Creates a writer for a device file. Sanitises the output if the device is a terminal, such as `/dev/tty`.
+    /// Creates a writer for a device file. Sanitizes the output if the device is a terminal, such as `/dev/tty`.
     pub(crate) fn for_device_or_pipe(path: &Path, device: File, styled: bool) -> Self {
         let name = path.display().to_string();
         if device.is_terminal() {
@@ -220,7 +219,7 @@ pub(crate) fn write_stdout(text: &str) -> Result<(), CliError> {
     write_stdout_unsanitized(&sanitize_multiline_text(text))
 }
 
-/// The caller must sanitise text from a database server with [`clew_diagnose::terminal::bytes_to_single_line`].
+/// The caller must sanitize text from a database server with [`clew_diagnose::terminal::bytes_to_single_line`].
 pub(crate) fn write_stdout_with_colors(text: &str) -> Result<(), CliError> {
     write_stdout_unsanitized(&if stdout_supports_colors() {
         sanitize_styled_text(text)

@@ -98,7 +98,7 @@ pub trait ConnectionObserver: Send + Sync {
 /// Delay before retrying `accept` after an error, for example when no file descriptors are free.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
-/// Serves requests until the `shutdown` token is cancelled, then waits for in-flight requests to finish.
+/// Serves requests until the `shutdown` token is canceled, then waits for in-flight requests to finish.
 ///
 /// Request extensions contain a [`crate::ClientAddr`] and, on a reserved connection, a [`ReservedConnectionMarker`].
 /// When [`ConnectionSettings::shutdown_grace_period`] expires, returns even if some requests are still in flight.

@@ -1,4 +1,4 @@
-//! Validates request body fields that several routes have in common.
+//! Validates request body fields that several routes share.
 
 use clew_iam::name_rule::{self, MAX_DESCRIPTION_LENGTH, NameRule};
 use clew_iam::password::{self, MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH, PasswordError};

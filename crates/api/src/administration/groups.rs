@@ -1,4 +1,4 @@
-//! User groups of the domain, and their members.
+//! Routes for the domain's user groups and their members.
 
 use clew_store::{Group, User};
 
@@ -93,7 +93,7 @@ pub(crate) async fn show_group(
     }))
 }
 
-/// Delete a group. The group's policies no longer apply to its members.
+/// Delete a group. Its members lose the group's policies.
 #[utoipa::path(delete, path = "/clew/v1/groups/{group_id}", tag = "administration", operation_id = "DeleteGroup",
     responses((status = 204, description = "Deleted")))]
 pub(crate) async fn delete_group(

@@ -1,4 +1,4 @@
-//! Projects of the domain, and enterprise projects (groups of instances that policy conditions can match).
+//! Routes for the domain's projects and enterprise projects (groups of instances for use in policy conditions).
 
 use clew_store::{EnterpriseProject, EnterpriseProjectChange, Project, ProjectChange};
 

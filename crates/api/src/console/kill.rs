@@ -44,7 +44,7 @@ struct SessionKillOutcome {
     id: u64,
     /// Outcome: would_kill, killed, rolling_back, ending, gone, refused or failed
     outcome: &'static str,
-    /// Details of the outcome, in the language that the X-Language header requests
+    /// Details of the outcome, in the language requested by X-Language
     message: String,
     /// Current state of the session; null if the session has ended
     #[schema(required)]
@@ -173,7 +173,7 @@ pub(crate) async fn kill_sessions(
     Ok(Json(KillResponse { sessions, costs_unknown, warnings, effect }))
 }
 
-/// Outcome name and message for a selected session that Clew skips.
+/// Outcome name and message for a selected session that Clew does not kill.
 type SkipReason = (&'static str, LocalizedText);
 
 fn describe_kill_outcome(outcome: &KillOutcome) -> (&'static str, LocalizedText) {

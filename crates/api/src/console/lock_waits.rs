@@ -8,7 +8,7 @@ use crate::prelude::*;
 /// Lock waits of a node as a wait graph, and the server instance that reported the waits.
 #[derive(Serialize)]
 pub(crate) struct NodeLockWaits {
-    /// Identity of the database server that reported the lock waits. Kill requests send this value as `server`.
+    /// Identity of the database server that reported the lock waits. Send this value as `server` in kill requests.
     server: String,
     #[serde(flatten)]
     graph: WaitGraph,

@@ -126,7 +126,7 @@ async fn show_instance(caller: &Caller, path: &InstancePath, names: InstanceApiV
     Ok(Json(wire_format::build_instance_response(&instance, names)))
 }
 
-/// Returns `None` if the query filters by VPC, subnet or proxy, because Clew instances have none of them.
+/// Returns `None` if the query filters by VPC, subnet or proxy, because Clew instances have no such attributes.
 fn parse_instance_filter(query: &QueryString) -> Result<Option<InstanceFilter>, ApiError> {
     require_supported_parameter_value(query, "type", "Cluster")?;
     require_supported_parameter_value(query, "datastore_type", wire_format::DATASTORE_TYPE)?;

@@ -1,4 +1,4 @@
-//! Routes that add, stop, list, enable and disable the kill tasks of an instance (section 2.8 of the TaurusDB API spec).
+//! Routes that add, stop, list, enable and disable an instance's kill tasks (section 2.8 of the TaurusDB API spec).
 //!
 //! `docs/decisions/0012-kill-tasks.md` explains the design decisions that the TaurusDB API spec leaves open.
 
@@ -154,7 +154,7 @@ pub(crate) async fn list_kill_tasks(
 const SWITCH_STATUS_ON: &str = "ON";
 const SWITCH_STATUS_OFF: &str = "OFF";
 
-/// State of an instance's kill task switch. Kill tasks can run only if the switch is on.
+/// Kill task switch of an instance. Kill tasks can run only if the switch is on.
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct KillTaskSwitch {

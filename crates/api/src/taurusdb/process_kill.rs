@@ -117,7 +117,7 @@ impl ProcessKillRequest {
     }
 }
 
-/// Returns the failure of a kill, or `None` if the kill did not fail.
+/// Returns the error of a failed kill, or `None` if the kill did not fail.
 /// A kill also counts as failed if a proxy or a server change prevents Clew from identifying the session.
 fn failure_from_kill_outcome(outcome: &KillOutcome) -> Option<Failure> {
     match outcome {

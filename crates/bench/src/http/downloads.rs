@@ -105,7 +105,7 @@ impl HttpConnection {
         Ok(length)
     }
 
-    /// Returns the content length and the body bytes that arrived with the response head.
+    /// Reads the response head. Returns the content length and the body bytes that arrived together with the head.
     fn read_response_head(&mut self) -> io::Result<(u64, Vec<u8>)> {
         const RESPONSE_HEAD_TERMINATOR: &[u8] = b"\r\n\r\n";
         let mut head = Vec::new();

@@ -28,7 +28,7 @@ pub(super) struct KillImpact {
     pub(super) risks: HashMap<u64, Vec<KillRisk>>,
     /// Warnings about root blockers that are not selected for the kill.
     pub(super) warnings: Vec<String>,
-    /// Notes about data that Clew could not read.
+    /// Describes the data that Clew could not read.
     pub(super) notes: String,
 }
 

@@ -172,7 +172,7 @@ impl KillReport {
     }
 }
 
-/// Returns the fields of a session, without its id and statement, as in the audit log of a kill through the API.
+/// Returns the fields of a session except its id and statement, in the format of the API's audit events for kills.
 pub(super) fn session_fields_to_json(session: &Session) -> Value {
     let text = |text: &Option<Vec<u8>>| text.as_deref().map(bytes_to_text);
     json!({

@@ -77,7 +77,7 @@ impl JsonObjectWriter {
 
     fn write_field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) {
         self.write_field_name(name);
-        // Numbers and text always serialise; if serialisation fails anyway, `null` keeps the line valid.
+        // Numbers and text can always be serialized; if serialization fails anyway, `null` keeps the line valid.
         if serde_json::to_writer(&mut self.0, value).is_err() {
             self.0.extend_from_slice(b"null");
         }

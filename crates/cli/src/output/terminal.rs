@@ -1,4 +1,4 @@
-//! Writer that sanitises terminal output.
+//! Writer that sanitizes terminal output.
 
 use std::io::{self, Write};
 
@@ -11,7 +11,7 @@ const MAX_INCOMPLETE_SEQUENCE_BYTES: usize = 16;
 #[derive(Debug)]
 pub(crate) struct TerminalSanitizer<W: Write> {
     inner: W,
-    /// True if the writer preserves escape sequences for colours and bold text.
+    /// True if the writer preserves escape sequences for colors and bold text.
     styled: bool,
     incomplete: Vec<u8>,
 }

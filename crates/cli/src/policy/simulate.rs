@@ -146,7 +146,7 @@ async fn find_project_and_instance(
     Ok((Some(project), Some(instance)))
 }
 
-/// Returns a principal for the user. As with an access key, the scope is the domain and all of its projects.
+/// Returns the user as a principal with the scope of an access key: the domain and all of its projects.
 async fn load_user_principal(directory: &IdentityDirectory, user: &User) -> Result<Principal, CliError> {
     let grants = directory.store.policies().list_user_policy_grants(&user.id).await?.into_iter();
     let grants = grants

@@ -14,7 +14,7 @@ const MAX_DISPLAYED_STATEMENT_CHARS: usize = 60;
 pub(super) struct RuleTestReport<'a> {
     rules: &'a [NamedKillRule],
     total: usize,
-    /// Sessions that would be killed, each with the index of the first matching rule.
+    /// Sessions that the rules would kill, each with the index of the first matching rule.
     killed: Vec<(usize, &'a Session)>,
     /// Sessions that match a rule but would be spared, each with the index of the first matching rule and the reason.
     spared: Vec<(usize, &'a Session, ExclusionReason)>,

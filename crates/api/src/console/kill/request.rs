@@ -11,7 +11,7 @@ use crate::prelude::*;
 
 const MAX_SESSIONS_PER_REQUEST: usize = 1000;
 const MAX_OTHER_SESSIONS_PER_KILL_PREVIEW: usize = 100_000;
-/// Tolerance for statement start times, in seconds. Servers round times to whole seconds, and clocks can differ.
+/// Tolerance for comparing statement start times, in seconds: servers round to whole seconds, and clocks can differ.
 pub(super) const STATEMENT_START_TOLERANCE_SECONDS: i64 = 3;
 
 /// Sessions to kill.
@@ -45,7 +45,7 @@ pub(crate) struct SelectedSession {
     /// Start time of the statement, as a Unix timestamp in milliseconds.
     /// If `what` is `query`, Clew does not kill a statement that started after `since`.
     pub(super) since: Option<i64>,
-    /// Server instance that reported the session in the session list.
+    /// Server instance from which the session list was read.
     /// If the server has restarted or failed over since the list was read, Clew does not kill the session.
     pub(super) server: Option<String>,
 }

@@ -28,7 +28,7 @@ pub(crate) struct SseNodeFeed {
     /// Feed version in which the list of unreadable data (`limitations`) last changed.
     limitations_changed: u32,
     interval_ms: u64,
-    /// Rendered events. The key is the subscriber's last feed version (0 if none) and its statement masking flag.
+    /// Rendered events, keyed by the subscriber's last feed version (0 if none) and statement masking flag.
     cached_events: Vec<((u32, bool), Bytes)>,
 }
 

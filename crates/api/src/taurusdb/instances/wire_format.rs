@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 pub(super) const DATASTORE_TYPE: &str = "gaussdb-mysql";
 
-/// Requested API version, which determines the JSON field that contains the instance status.
+/// Requested API version, which determines the name of the instance status (`ACTIVE` or `normal`).
 ///
 /// Clew reports every instance as active, because Clew does not monitor whether nodes are available.
 #[derive(Debug, Clone, Copy)]

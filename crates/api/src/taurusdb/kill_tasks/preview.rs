@@ -40,7 +40,7 @@ pub(crate) struct KillTaskPreviewParameters {
     /// Substring of the statement (case-insensitive)
     #[param(min_length = 1, max_length = 1024)]
     info: Option<String>,
-    /// If true, kills sessions even if this can damage or partially change a non-transactional table (Clew extension)
+    /// If true, the task kills sessions even if a kill can damage a non-transactional table (Clew extension)
     include_unsafe: Option<bool>,
 }
 
@@ -66,7 +66,7 @@ pub(crate) struct KillTaskPreview {
     spared_count: usize,
 }
 
-/// Data that Clew cannot read from a node, described in the language of the X-Language header.
+/// Data that Clew cannot read from a node, described in the language requested by X-Language.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct UnreadableNodeData {
     node_id: String,

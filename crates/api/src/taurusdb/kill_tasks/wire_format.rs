@@ -36,7 +36,7 @@ pub(crate) struct AddKillTaskRequest {
     /// Duration of an auto task, in seconds, as a number or a string of digits; not allowed for a manual task
     #[schema(value_type = Option<i32>, minimum = 10, maximum = 31_535_999)]
     pub(super) task_duration: Option<MaybeQuotedNumber>,
-    /// True to kill sessions even if the kill can damage or partially change a non-transactional table.
+    /// If true, the task kills sessions even if a kill can damage or partially change a non-transactional table.
     /// For example, killing an UPDATE on a MyISAM table can leave the table partially changed.
     /// `include_unsafe` is a Clew extension to the TaurusDB API
     pub(super) include_unsafe: Option<bool>,
