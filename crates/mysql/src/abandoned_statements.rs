@@ -7,8 +7,8 @@ use clew_model::{Limitation, LimitationKind, LocalizedText, localized};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 
-/// Retention time of a limitation about an abandoned statement.
-/// Most abandoned statements end within the retention time, because each read has a server-side timeout.
+/// Period for which Clew reports a statement that it failed to kill.
+/// Most abandoned statements end within this period, because each read has a server-side timeout.
 const ABANDONED_STATEMENT_TTL: Duration = Duration::from_mins(10);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -134,7 +134,7 @@ mod tests {
     #[tokio::test]
     async fn own_connection_is_not_killed_on_a_server() {
         for flavor in Flavor::ALL {
-            // Clew also recognises its own sessions without performance_schema.
+            // Clew also recognizes its own sessions without performance_schema.
             let options = DatabaseServerOptions {
                 arguments: vec!["--performance-schema=OFF".into()],
                 ..DatabaseServerOptions::default()

@@ -44,7 +44,7 @@ pub struct AuditRecord {
     /// The recorded event.
     pub event: AuditEvent,
     /// Hex-encoded MAC of the row. The MAC input includes the previous row's MAC.
-    /// A copy of the newest row's MAC outside the database can reveal that an older copy of the database was restored.
+    /// If the newest row's MAC is also stored outside the database, Clew can detect that an old backup was restored.
     pub link: String,
 }
 
@@ -99,7 +99,7 @@ pub struct AuditVerification {
     pub newest: String,
     /// Detected integrity problems. The list has at most [`AuditVerification::MAX_LISTED_INTEGRITY_PROBLEMS`] entries.
     pub problems: Vec<AuditIntegrityProblem>,
-    /// Number of detected problems beyond those listed in `problems`.
+    /// Number of detected problems that are not listed in `problems`.
     pub more_problems: u64,
 }
 
