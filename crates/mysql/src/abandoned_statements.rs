@@ -48,7 +48,7 @@ impl AbandonedStatementKillFailure {
     }
 }
 
-/// Most recent statement that Clew failed to kill, for each node address and account, with the time of the failure.
+/// Maps each node address and account to the time of the last failed kill and the limitation that describes it.
 #[derive(Debug, Default)]
 pub(crate) struct AbandonedStatements(Mutex<HashMap<(String, String), (Instant, Limitation)>>);
 

@@ -22,7 +22,7 @@ use crate::sql_statements;
 /// Minimum clock change that counts as a clock step, in seconds. Drift and network latency cause smaller changes.
 const MIN_CLOCK_STEP_SECONDS: f64 = 2.0;
 /// Maximum tolerated difference between a server's clock and the local clock, in seconds.
-/// If the clocks differ by more at the first read of a server, automatic kills ignore time elapsed before that read.
+/// Above this difference, automatic kills ignore all time that elapsed before Clew first read the server.
 const MAX_CLOCK_DIFFERENCE_SECONDS: f64 = 60.0;
 const MAX_CLOCK_STEPS: usize = 16;
 const MAX_TRACKED_SERVERS_PER_NODE: usize = 16;

@@ -36,7 +36,7 @@ pub use victim::{ExpectedStatement, ProcessListSource, Victim};
 
 clew_model::named_enum! {
     /// Target of a kill: a session (`KILL CONNECTION`) or its running statement (`KILL QUERY`).
-    /// Clew's database stores the name of the kill target.
+    /// Clew stores the variant names in its database.
     pub enum KillTarget {
         /// Terminates the session. The server then rolls back the session's open transaction.
         Connection = "connection",

@@ -144,7 +144,7 @@ pub enum AuditIntegrityProblemKind {
         /// Sequence number of the newest row that the audit log contains, or `None` if the audit log is empty.
         last: Option<i64>,
     },
-    /// The row's MAC is valid, but the row does not follow the previous row. It may be from another database.
+    /// The row's MAC is valid, but the row does not follow the previous row. The row may come from another database.
     OutOfOrder,
     /// The head record was tampered with before Clew appended this row, so rows before this row may be missing.
     AfterChangedHead,

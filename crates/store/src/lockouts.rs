@@ -1,5 +1,5 @@
 //! Locks out a user name or access key id after five consecutive failed authentication attempts.
-//! The database stores hashes of user names, because users sometimes enter a password as the user name.
+//! The database stores hashes of user names, because users sometimes type a password into the user name field.
 //!
 //! [`LockoutStore::reserve_auth_attempt`] counts each attempt as a failure until the password has been verified.
 //! A successful password check resets the failure count.

@@ -36,7 +36,7 @@ pub struct SessionLookupResult {
 }
 
 impl SessionLookupResult {
-    /// Returns the reason, if the process list shows one, why Clew would refuse to kill `session`.
+    /// Returns the reason why Clew would refuse to kill `session`, or `None` if the process list shows no such reason.
     /// If this function returns `None`, Clew may still refuse the kill when it is executed.
     /// Some replication appliers and idle sessions of other Clew processes are detected only when the kill is executed.
     #[must_use]

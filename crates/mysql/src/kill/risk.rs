@@ -1,7 +1,7 @@
 //! Reads the data for assessing kill risks: storage engines of modified tables and program names of clients.
 //!
 //! Clew looks up the storage engines of at most [`MAX_TABLE_ENGINE_LOOKUPS`] tables.
-//! If the sessions modify more tables, Clew treats the storage engines of the remaining tables as unknown.
+//! If the sessions modify more tables than the limit, Clew treats the storage engines of the excess tables as unknown.
 
 use std::collections::{BTreeSet, HashMap};
 

@@ -65,7 +65,7 @@ impl Victim {
         }
     }
 
-    /// Creates a [`Victim`] whose session is killed only if it is still running its current statement.
+    /// Creates a [`Victim`] whose session is killed only if the session is still running the same statement.
     #[must_use]
     pub fn for_statement(session: &Session, read: &ProcessListSource) -> Self {
         let statement = truncate_statement_for_comparison(session.statement.as_deref().unwrap_or_default()).to_vec();

@@ -18,7 +18,7 @@ use crate::{failure, limitations, process_list};
 const MAX_IN_MEMORY_ROW_BYTES: usize = 1 << 20;
 const MAX_SESSIONS_PER_BATCH: usize = 256;
 const MAX_STATEMENT_BYTES_PER_BATCH: usize = 1 << 20;
-/// Statements with fewer bytes in total are encoded on the current thread, because a thread switch would take longer.
+/// Statements below this total size are encoded on the current thread, because a thread switch would take longer.
 const MAX_INLINE_ENCODED_BYTES: usize = 64 << 10;
 
 /// Maximum number of sessions whose elapsed times Clew checks. A higher number would require more memory.

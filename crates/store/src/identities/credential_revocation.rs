@@ -10,7 +10,7 @@ use crate::error::StoreError;
 pub(crate) enum UsersAffectedByChange<'a> {
     User(&'a UserId),
     Group(&'a GroupId),
-    /// All users that the policy is attached to, directly or through a group.
+    /// All users to which the policy is attached, directly or through a group.
     Policy(&'a PolicyId),
 }
 
