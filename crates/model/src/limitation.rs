@@ -50,7 +50,7 @@ crate::named_enum! {
         LostConnectAttributes = "lost_connect_attributes",
         /// The account lacks the privilege to set a session variable that affects the results.
         SettingRefused = "setting_refused",
-        /// Clew could not kill the statement of a cancelled read, so the server may still be running the statement.
+        /// Clew could not kill the statement of a canceled read, so the server may still be running the statement.
         StatementNotKilled = "statement_not_killed",
     }
 }
@@ -98,7 +98,7 @@ pub struct Limitation {
     pub what: LocalizedText,
     /// Sentence that describes the cause.
     pub why: LocalizedText,
-    /// SQL statement or setting that fixes the cause of the limitation, or `None` if there is no remedy.
+    /// SQL statement or setting that removes the cause of the limitation, or `None` if there is no remedy.
     pub remedy: Option<LocalizedText>,
 }
 

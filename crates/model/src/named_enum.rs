@@ -1,7 +1,7 @@
 //! Macro for enums with named variants.
 
-/// Defines an enum whose variants have fixed names. `name()`, `from_name()`, `Display` and serde use this name.
-/// The crate that calls the macro needs a dependency on serde.
+/// Defines an enum whose variants have fixed names, which `name()`, `from_name()`, `Display` and serde use.
+/// The calling crate must depend on serde.
 #[macro_export]
 macro_rules! named_enum {
     ($(#[$meta:meta])* pub enum $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $text:literal),+ $(,)? }) => {

@@ -41,7 +41,7 @@ impl Session {
         }
     }
 
-    /// Returns true if the session runs no statement: its command is `Sleep`.
+    /// Returns true if the session is idle, that is, if its command is `Sleep`.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.command.eq_ignore_ascii_case(b"Sleep")

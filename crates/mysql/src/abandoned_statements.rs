@@ -7,8 +7,8 @@ use clew_model::{Limitation, LimitationKind, LocalizedText, localized};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 
-/// Retention time of a limitation about an abandoned statement.
-/// Most abandoned statements end within the retention time, because each read has a server-side timeout.
+/// Period for which Clew reports a statement that it failed to kill.
+/// Most abandoned statements end within this period, because each read has a server-side timeout.
 const ABANDONED_STATEMENT_TTL: Duration = Duration::from_mins(10);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl AbandonedStatementKillFailure {
     }
 }
 
-/// Most recent statement that Clew failed to kill, for each node address and account, with the time of the failure.
+/// Maps each node address and account to the time of the last failed kill and the limitation that describes it.
 #[derive(Debug, Default)]
 pub(crate) struct AbandonedStatements(Mutex<HashMap<(String, String), (Instant, Limitation)>>);
 

@@ -1,8 +1,8 @@
 //! Reads a server's clock in local time and in UTC, and detects clock steps (sudden clock changes).
 //!
 //! InnoDB reports transaction start times in the server's local time.
-//! If the UTC offset may have changed since a transaction started, the server converts the start time to UTC.
-//! When daylight saving time ends, some local times occur twice and correspond to two UTC timestamps.
+//! If the UTC offset may have changed since a transaction started, Clew lets the server convert the start time to UTC.
+//! When daylight saving time ends, some local times occur twice, so each of them corresponds to two UTC times.
 //!
 //! A clock step shifts every age that the server computes from its wall clock.
 //! [`NodeClockHistory`] detects clock steps by comparing the server's clock with the local monotonic clock.
@@ -22,11 +22,11 @@ use crate::sql_statements;
 /// Minimum clock change that counts as a clock step, in seconds. Drift and network latency cause smaller changes.
 const MIN_CLOCK_STEP_SECONDS: f64 = 2.0;
 /// Maximum tolerated difference between a server's clock and the local clock, in seconds.
-/// If the first read of a server finds a larger difference, automatic kills measure durations from that read on.
+/// Above this difference, automatic kills ignore all time that elapsed before Clew first read the server.
 const MAX_CLOCK_DIFFERENCE_SECONDS: f64 = 60.0;
 const MAX_CLOCK_STEPS: usize = 16;
 const MAX_TRACKED_SERVERS_PER_NODE: usize = 16;
-/// Local times that are at least this old, in seconds, are always converted to UTC by the server.
+/// Minimum age, in seconds, of the local times that Clew always lets the server convert to UTC.
 /// [`sql_statements::SERVER_CLOCK_QUERY`] detects whether the UTC offset changed in the last 21 hours.
 const MIN_AGE_FOR_UTC_CONVERSION_SECONDS: i64 = 86_400 - 3 * 3600;
 const MAX_UTC_CONVERSIONS_PER_STATEMENT: usize = 200;
@@ -92,7 +92,7 @@ pub(crate) enum LocalTimestampAge {
 }
 
 /// Computes the ages of timestamps in the server's local time.
-/// The server converts a local time to UTC if the UTC offset may have changed since that time.
+/// Lets the server convert a local time to UTC if the UTC offset may have changed since that time.
 pub(crate) async fn compute_ages_of_local_timestamps(
     client: &mut Client,
     clock: &ClockReading,
@@ -168,7 +168,7 @@ pub enum UnreliableClockReason {
 /// Clock readings remain valid when a server restarts, because a restart does not change the clock.
 #[derive(Debug, Clone, Default)]
 pub struct NodeClockHistory {
-    /// If true, Clew trusts the elapsed times of the first read only if the server's clock agrees with the local clock.
+    /// If true, Clew trusts elapsed times from the first read only if the server's clock agrees with the local clock.
     requires_correct_clock: bool,
     /// Clock histories by server identity. The most recently read server is the last list element.
     servers: VecDeque<(String, ServerClockHistory)>,
@@ -199,7 +199,7 @@ impl ElapsedTimeBounds {
     }
 
     /// Limits a session's elapsed time to the upper bound from the previous process list, and stores the new bound.
-    /// If a session is missing from the previous process list, it was opened after that list was read.
+    /// A session that is missing from the previous process list must have been opened after that list was read.
     pub(crate) fn cap_elapsed_time(&mut self, session: &mut Session, previous: Option<&Self>) {
         let mut bound = Duration::from_secs(session.seconds);
         if let Some(previous) = previous {
@@ -226,7 +226,7 @@ impl NodeClockHistory {
     /// Clock history for automatic kills.
     ///
     /// A clock step before the first read of a server is detectable only by comparison with the local clock.
-    /// If the clocks differ by more than a minute at the first read, Clew measures elapsed times from the first read.
+    /// If the clocks differ by more than a minute at the first read, Clew ignores the time elapsed before that read.
     #[must_use]
     pub fn new_with_local_clock_check() -> Self {
         Self { requires_correct_clock: true, ..Self::default() }
@@ -256,7 +256,7 @@ impl NodeClockHistory {
     }
 
     /// At the first read, returns the difference between the clocks if it exceeds [`MAX_CLOCK_DIFFERENCE_SECONDS`].
-    /// Returns `None` at later reads, and always if the clock history does not require a correct clock.
+    /// Returns `None` at later reads or if the clock history was created without the local clock check.
     pub(crate) fn detect_initial_clock_difference(&self, reading: &ClockReading) -> Option<f64> {
         let is_first_read = self.elapsed_time_bounds().is_none();
         reading.detect_difference_from_local_clock().filter(|_| self.requires_correct_clock && is_first_read)

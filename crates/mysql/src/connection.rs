@@ -95,7 +95,7 @@ impl Connection {
         self.query_all_rows(statement).await.map_err(|error| self.client_error_to_failure(&error))
     }
 
-    /// Like [`Self::read_rows`], but returns an error response of the server as the inner `Err`.
+    /// Like [`Self::read_rows`], but returns an error response from the server as the inner `Err`.
     /// For example, the server returns an error if a privilege is missing or the statement times out.
     pub(crate) async fn try_read_rows<T: FromRow>(
         &mut self,

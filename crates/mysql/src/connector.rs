@@ -41,7 +41,7 @@ impl NodeConnector {
 ///
 /// All connections of a process must use the same registry.
 /// With a second registry, the process could open more connections per node than the limit allows.
-/// With a different random marker, the process would also mistake its own sessions for another client's sessions.
+/// A second registry would also have a different random marker, so the process would not recognize its own sessions.
 #[derive(Clone, Default)]
 pub struct ConnectionRegistry {
     pub(crate) own_connections: OwnConnections,
@@ -57,7 +57,7 @@ impl ConnectionRegistry {
     /// The installation marker lets all processes of the installation recognize each other's sessions.
     /// The marker must not be predictable. Clew keeps only the ASCII letters and digits of the marker.
     ///
-    /// A process without an installation uses [`ConnectionRegistry::default`], which generates a random marker.
+    /// If a process belongs to no installation, use [`ConnectionRegistry::default`], which generates a random marker.
     #[must_use]
     pub fn new(installation_marker: &str) -> Self {
         Self { own_connections: OwnConnections::new(installation_marker), ..Self::default() }

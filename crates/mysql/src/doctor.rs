@@ -1,4 +1,4 @@
-//! Checks which data an account can read on a server and suggests a fix for each kind of unreadable data.
+//! Checks which data an account can read on a server and suggests a fix for each failed check.
 
 use clew_model::{Failure, Limitation, LimitationKind, NodeUrl, Session};
 use serde::Serialize;
@@ -10,7 +10,7 @@ use crate::{elapsed_times, limitations, lost_instrumentation, privileges, sql_st
 
 const INSTRUMENTATION_CHECK_NAME: &str = "complete instrumentation";
 
-/// Result of one of the checks in [`diagnose_node`].
+/// Result of a check performed by [`diagnose_node`].
 #[derive(Debug, Clone, Serialize)]
 pub struct DiagnosticCheckResult {
     /// Short name of the check.

@@ -3,7 +3,7 @@
 //! With `SET timestamp`, a session can falsify the `Time` column of MySQL's process list.
 //! `SET timestamp` does not affect the statement timers in performance_schema.
 //! Clew reads the process list first, then the statement timers.
-//! If a session starts a new statement after the process list was read, its elapsed time is too low, never too high.
+//! If a session starts a new statement between the two reads, its elapsed time is too short, never too long.
 //!
 //! Clew trusts an elapsed time that roughly equals the duration of the session's InnoDB lock wait.
 //! MariaDB computes `Time` from a monotonic timer (observed on 10.11.19), so Clew uses MariaDB's `Time` unchanged.
@@ -187,7 +187,7 @@ struct StatementTimerValues {
 }
 
 impl StatementTimers {
-    /// The elapsed time is negative if the server's clock has been set back since the statement started or ended.
+    /// Returns a negative number if the server's clock was set back after the statement started or ended.
     fn elapsed_seconds(&self, session: &SessionElapsedTime) -> Option<i64> {
         let timer = self.by_session.get(&session.id)?;
         let picoseconds = match (session.is_idle, timer.runs) {

@@ -36,7 +36,7 @@ pub use victim::{ExpectedStatement, ProcessListSource, Victim};
 
 clew_model::named_enum! {
     /// Target of a kill: a session (`KILL CONNECTION`) or its running statement (`KILL QUERY`).
-    /// Clew's database stores the name of the kill target.
+    /// Clew stores the variant names in its database.
     pub enum KillTarget {
         /// Terminates the session. The server then rolls back the session's open transaction.
         Connection = "connection",
@@ -134,7 +134,7 @@ mod tests {
     #[tokio::test]
     async fn own_connection_is_not_killed_on_a_server() {
         for flavor in Flavor::ALL {
-            // Clew also recognises its own sessions without performance_schema.
+            // Clew also recognizes its own sessions without performance_schema.
             let options = DatabaseServerOptions {
                 arguments: vec!["--performance-schema=OFF".into()],
                 ..DatabaseServerOptions::default()

@@ -4,7 +4,7 @@
 //! Clew reads the process list over a new control connection and finds the session of the dropped connection.
 //! Clew identifies the session by its account and by the connection tag in the SQL comment of its statement.
 //! Clew kills the session only if the control connection reaches the server without a proxy.
-//! The connection id does not identify the session, because it may belong to another client after a failover.
+//! The connection id does not identify the session, because another client may have the same id after a failover.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -6,7 +6,7 @@ use clew_model::{Limitation, LimitationKind, LocalizedText, localized};
 
 use crate::flavor::Flavor;
 
-/// Defines one function per limitation. Each text is a format string that can contain the arguments of the function.
+/// Defines one function per limitation. The texts are format strings that can contain the function's arguments.
 macro_rules! limitations {
     ($(
         $(#[$about:meta])*

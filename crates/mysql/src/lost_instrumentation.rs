@@ -20,7 +20,7 @@ struct LostInstrumentationCounter {
     effect: LocalizedText,
 }
 
-/// Creates a table of status variables, each with its size variable, the kind of its limitation, objects and effect.
+/// Creates an array of counters, each with its size variable, limitation kind, objects and effect.
 macro_rules! counters {
     ($($counter:literal, $size:literal, $kind:ident, $objects:expr, $effect:expr;)+) => {
         [$(LostInstrumentationCounter {

@@ -1,4 +1,4 @@
-//! Recognises Clew's own sessions in process lists.
+//! Recognizes Clew's own sessions in process lists.
 //!
 //! A connection id alone does not identify one of Clew's own sessions.
 //! After a server restart or behind a load balancer, another client's session may have the same connection id.
@@ -66,7 +66,7 @@ struct ConnectionTable {
     next_number: u64,
     /// Connections by connection number, which is unique within this process.
     entries: HashMap<u64, OwnConnection>,
-    /// Maps each connection id to connection numbers. Different servers may assign the same connection id.
+    /// Maps each connection id to connection numbers, because different servers may assign the same connection id.
     /// The key `None` contains the numbers of the connections whose id is not known yet.
     by_id: HashMap<Option<u64>, HashSet<u64>>,
 }
@@ -148,7 +148,7 @@ impl OwnConnection {
         }
     }
 
-    /// If `or_name` is true and the ports are equal, a host name in `host` matches any local IP address.
+    /// If `or_name` is true, a host name in `host` matches every local IP address that has the same port.
     fn matches_local_address(&self, host: &[u8], or_name: bool) -> bool {
         let Some((name, port)) = parse_client_address(host) else { return false };
         let local = self.local.ip().to_canonical();
@@ -220,7 +220,7 @@ impl OwnSessionFilter {
         }
     }
 
-    /// If `session` is the session that reads the process list, this function also stores the session's id.
+    /// Also stores the id of `session` if that session is reading the process list.
     pub(crate) fn is_own_session(&mut self, session: &Session) -> bool {
         let statement = session.statement.as_deref().unwrap_or_default();
         if statement.starts_with(&self.start) && session.user == self.account {

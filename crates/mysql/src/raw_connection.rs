@@ -16,7 +16,7 @@ use crate::{failure, sql_statements};
 /// MySQL error code returned by a server that has reached `max_connections`.
 const ER_CON_COUNT_ERROR: u16 = 1040;
 /// Retry delays for logins to a server that has reached `max_connections`.
-/// The login retry delays total 350 ms, which is longer than most bursts of new connections last.
+/// The login retry delays total 350 ms, which is longer than most bursts of new connections.
 const LOGIN_RETRY_DELAYS: [Duration; 3] =
     [Duration::from_millis(50), Duration::from_millis(100), Duration::from_millis(200)];
 
@@ -80,7 +80,7 @@ impl RawConnection {
         Ok(Self { client, own: Arc::new(own), account: node.user.clone(), address, id: 0, server_host: None })
     }
 
-    /// Returns the server version. Stores the connection id and the values that identify the server.
+    /// Returns the server version. Stores the connection id and a string that identifies the server.
     pub(crate) async fn read_version_and_connection_id(&mut self) -> Result<String, Error> {
         const MISSING_SERVER_VERSION_ERROR: Error = Error::Protocol("the server returned no version");
         let (version, id, server_host) = match self
@@ -111,7 +111,7 @@ impl RawConnection {
     /// Returns true if the connection ids prove that Clew connects to the server directly, without a proxy.
     /// Behind a proxy, the process list query and the `KILL` statement could reach different servers.
     /// A proxy sends its own connection id in the handshake packet, which contains only the lower 32 bits of the id.
-    /// The caller must first pass every session in the process list to `filter`.
+    /// Before calling this function, pass every session in the process list to `filter.is_own_session`.
     pub(crate) fn is_directly_connected(&self, filter: &OwnSessionFilter) -> bool {
         let matches_handshake = u64::from(self.client.handshake_connection_id) == self.id & u64::from(u32::MAX);
         matches_handshake && filter.listed == Some(self.id)

@@ -8,7 +8,7 @@ pub struct ReadLimits {
     /// Timeout for a read operation, from the request for a connection permit to the receipt of the last row.
     pub read_timeout: Duration,
     /// Timeout for DNS lookup, TCP connection, TLS handshake and login.
-    /// The time spent on connecting and logging in also counts towards `read_timeout`.
+    /// The time spent on connecting and logging in also counts toward `read_timeout`.
     pub connect_timeout: Duration,
     /// Size limits for the data received from the node.
     pub bytes: ReadSizeLimits,

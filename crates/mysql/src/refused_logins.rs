@@ -11,8 +11,8 @@ use clew_model::{Failure, NodeUrl};
 use parking_lot::Mutex;
 use secrecy::{ExposeSecret, SecretString};
 
-/// Requests made up to 1 s after a refused login, and requests that were already waiting, return its error.
-/// They do not repeat the login.
+/// Requests that were waiting when a login was refused, and requests made within the next second, return the same error.
+/// These requests do not repeat the login.
 /// Within 1 s after a refused login, callers store a login backoff that prevents further login attempts.
 const REFUSED_LOGIN_TTL: Duration = Duration::from_secs(1);
 

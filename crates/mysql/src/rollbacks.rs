@@ -19,7 +19,7 @@ use crate::{privileges, sql_statements};
 use sql_statements::ER_CANNOT_CONVERT_STRING;
 
 /// The sample interval exceeds [`transactions::INNODB_TRX_REFRESH_INTERVAL`], so that each sample contains new data.
-/// While another client reads `innodb_trx` continuously, InnoDB does not refresh it, and all samples are identical.
+/// InnoDB does not refresh `innodb_trx` while another client reads it continuously; all samples are then identical.
 const ROLLBACK_SAMPLE_INTERVAL: Duration = Duration::from_millis(250);
 /// Maximum number of samples. Clew takes more than two only if a rollback made no progress between samples.
 const MAX_ROLLBACK_SAMPLES: u32 = 4;
@@ -30,7 +30,7 @@ pub struct Rollback {
     /// Transaction id.
     pub transaction_id: u64,
     /// Session id, or 0 for a transaction that is being rolled back after a server restart.
-    /// On MySQL, the process list may no longer contain the session of a rollback.
+    /// On MySQL, the process list may no longer contain a session whose transaction is being rolled back.
     pub session_id: u64,
     /// First 1,024 bytes of the session's statement, or `None` if the server does not report it.
     pub statement: Option<Vec<u8>>,

@@ -101,7 +101,7 @@ struct SampledSessions {
 }
 
 impl SampledSessions {
-    /// If the sample has reached its maximum number of sessions, the session is counted but not stored.
+    /// Counts the session, and stores it unless the sample has reached its maximum number of sessions.
     fn add_session(&mut self, session: Session, threshold: u64) {
         let open = self.open.get(session.id);
         let is_busy = open.is_some() || !session.is_idle();

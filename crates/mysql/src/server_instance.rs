@@ -2,7 +2,7 @@
 //!
 //! After a restart or failover, or behind a load balancer, an address may lead to a different server than before.
 //! Two server instances can assign the same connection id to different clients.
-//! Before Clew kills a session, it checks that the server instance is still the one that listed the session.
+//! Before killing a session, Clew checks that it is still connected to the server instance that listed the session.
 
 use std::fmt;
 use std::str::FromStr;

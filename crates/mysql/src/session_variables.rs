@@ -141,7 +141,7 @@ impl SetStatementBuilder {
         Self { left, variables, refused: Vec::new(), one_by_one: false }
     }
 
-    /// Returns one statement. Returns several if the server refused a variable without naming it in the error message.
+    /// Returns one statement, or one per variable if the server refused a variable without naming it in its error.
     pub(crate) fn build_set_statements(&self) -> Vec<String> {
         let set = |variable: &SessionVariable| {
             format!("SESSION {} = {}", variable.name, self.format_variable_value(variable.setting))

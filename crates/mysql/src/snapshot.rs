@@ -38,7 +38,7 @@ pub enum StatementMasking {
     /// Complete statements.
     Full,
     /// Statements with placeholders in place of literals. See [`clew_diagnose::build_statement_template`].
-    /// The `sql_key` filter searches only the masked statements, so that its matches do not disclose literals.
+    /// The `sql_key` filter searches only the masked statements; otherwise, its matches could disclose literals.
     Templates,
 }
 

@@ -77,11 +77,11 @@ pub(crate) fn mariadb_query_id_lookup(connections: &[u64]) -> String {
 
 pub(crate) const ER_NO_SUCH_THREAD: u16 = 1094;
 
-/// MySQL error code for a query on `innodb_trx` while a statement in that table contains a four-byte UTF-8 character.
+/// MySQL error code of a query on `innodb_trx` while that table contains a statement with a four-byte UTF-8 character.
 /// Even one running statement with an emoji makes the whole table `innodb_trx` unreadable (observed on MySQL 9.7.4).
 pub(crate) const ER_CANNOT_CONVERT_STRING: u16 = 3854;
 
-/// Calls a managed database service's kill procedure. Clew calls it if the account is not allowed to run `KILL`.
+/// Calls the kill procedure of a managed database service, for accounts that are not allowed to run `KILL`.
 /// The server returns `ER_SP_DOES_NOT_EXIST` (1305) if the procedure does not exist.
 /// The server returns `ER_PROCACCESS_DENIED_ERROR` (1370) if the account lacks the EXECUTE privilege on the procedure.
 pub(crate) fn build_kill_procedure_call(procedure: &str, number: u64) -> String {
@@ -100,7 +100,7 @@ pub(crate) fn own_session_ids_query(marker: &str) -> String {
 
 /// Reads the server identity and the start time as a Unix timestamp.
 /// Requires no privileges.
-/// The server uses one timestamp for the current time and the uptime, so each execution returns the same start time.
+/// The server computes the current time and the uptime from one timestamp, so each execution returns the same result.
 /// The query takes up to 0.03 s, because `global_status` sums the status counters of all sessions.
 pub(crate) const MYSQL_IDENTITY_AND_START_TIME_QUERY: &str = "SELECT @@GLOBAL.server_uuid, UNIX_TIMESTAMP() - CAST(variable_value AS SIGNED) \
      FROM performance_schema.global_status WHERE variable_name = 'Uptime'";
@@ -178,7 +178,7 @@ pub(crate) fn data_locks_query(ids: &[&str]) -> String {
     )
 }
 
-/// Reads which tables the given transactions have locked, with each transaction's thread id.
+/// Reads the tables that the given transactions have locked, and the thread id of each transaction.
 /// The query takes as long as [`data_locks_query`] and requires the same privileges.
 /// Clew runs this query only for transactions that have no session.
 pub(crate) fn locked_tables_query(transactions: &[u64]) -> String {
@@ -221,14 +221,14 @@ pub(crate) const GRANTED_METADATA_LOCKS_QUERY: &str = "SELECT lock_type, table_s
 pub(crate) const GRANTED_METADATA_LOCKS_PROBE_QUERY: &str =
     "SELECT 1 FROM information_schema.metadata_lock_info LIMIT 0";
 
-/// Reads each thread's session id, and whether the thread is a replication applier.
+/// Reads the session id of each thread and a flag that is true for replication appliers.
 /// Measured duration: 0.05 s on MariaDB and 0.07 s on MySQL.
 /// Requires the SELECT privilege on performance_schema.
 pub(crate) const SESSION_IDS_BY_THREAD_QUERY: &str = "SELECT thread_id, processlist_id, name IN ('thread/sql/replica_sql', \
      'thread/sql/replica_worker', 'thread/sql/slave_sql', 'thread/sql/slave_worker') \
      FROM performance_schema.threads WHERE processlist_id IS NOT NULL";
 
-/// Reads which of the given sessions are replication appliers.
+/// Determines which of the given sessions are replication appliers.
 /// The query takes as long as [`SESSION_IDS_BY_THREAD_QUERY`] and requires the same privileges.
 /// The query returns no rows if performance_schema is off.
 pub(crate) fn replication_applier_query(sessions: &[u64]) -> String {
@@ -280,7 +280,7 @@ pub(crate) fn mysql_explain_statement(session: u64) -> String {
     format!("EXPLAIN FORMAT = TRADITIONAL FOR CONNECTION {session}")
 }
 
-/// The explained session's own thread generates the plan, but only while it is processing rows.
+/// The explained session's own thread generates the plan, but only while that thread is processing rows.
 /// The server returns `ER_TARGET_NOT_EXPLAINABLE` (1933) if the running statement has no execution plan.
 pub(crate) fn mariadb_explain_statement(session: u64) -> String {
     format!("SHOW EXPLAIN FOR {session}")
@@ -292,7 +292,7 @@ pub(crate) fn mariadb_explain_statement(session: u64) -> String {
 /// The timeout exceeds 5 s, because a session in the SQL function `SLEEP` responds to `SHOW EXPLAIN` only every 5 s.
 pub(crate) const SET_EXPLAIN_TIMEOUT_STATEMENT: &str = "SET SESSION max_statement_time = 7";
 
-/// Reads whether the statement history is enabled, and how many statements it holds per thread.
+/// Checks whether the statement history is enabled, and reads the maximum number of statements per thread.
 /// Requires the SELECT privilege on performance_schema. The execution time is negligible.
 pub(crate) const STATEMENT_HISTORY_SETTINGS_QUERY: &str = "SELECT enabled = 'YES', @@GLOBAL.performance_schema_events_statements_history_size \
      FROM performance_schema.setup_consumers WHERE name = 'events_statements_history'";
@@ -339,7 +339,7 @@ pub(crate) fn running_statement_timers_query() -> String {
     format!("{ALL_STATEMENT_TIMERS_QUERY} WHERE end_event_id IS NULL")
 }
 
-/// Reads the timers of every thread's current statement, or of its latest statement if none is running.
+/// Reads the timers of each thread's running statement, or of the latest statement if the thread is idle.
 /// The query takes 0.06 s with 10,000 threads, because the server computes a statement digest for each row.
 pub(crate) const ALL_STATEMENT_TIMERS_QUERY: &str = "SELECT thread_id, event_id, end_event_id IS NULL, timer_end, timer_wait \
      FROM performance_schema.events_statements_current";
@@ -374,9 +374,9 @@ pub(crate) const CONNECTION_ATTRIBUTE_BUFFER_SIZE_QUERY: &str =
 /// The statement requires no privileges, and its execution time is negligible.
 pub(crate) const STORAGE_ENGINES_QUERY: &str = "SELECT engine, transactions FROM information_schema.engines";
 
-/// Reads the storage engines of tables. Each result row identifies its table by its index in `tables`.
+/// Reads the storage engines of tables. Each result row contains the index of its table in `tables`.
 /// The server returns only tables on which the account has a privilege.
-/// The cost is one read of the data dictionary (MySQL) or of the table definition file (MariaDB) for each table.
+/// For each table, the server reads the data dictionary (MySQL) or the table definition file (MariaDB) once.
 /// If a table is locked exclusively, the query waits up to 1 s (`lock_wait_timeout`).
 pub(crate) fn table_engines_query<'n>(tables: impl IntoIterator<Item = (&'n str, &'n str)>) -> String {
     let select = |(index, (schema, name)): (usize, (&str, &str))| {

@@ -15,7 +15,7 @@ pub(crate) const MAX_WAITER_STATEMENT_BYTES: usize = 64 << 10;
 const MAX_TOTAL_STATEMENT_BYTES: usize = 16 << 20;
 
 /// Collects sessions that are waiting for a lock or may block other sessions.
-/// The collector stores the SQL statements of waiting sessions only, to limit the memory usage.
+/// To limit memory usage, the collector stores SQL statements only for waiting sessions.
 pub(crate) struct WaitGraphSessionCollector {
     parties: HashSet<u64>,
     sessions: Vec<Session>,

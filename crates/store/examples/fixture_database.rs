@@ -1,4 +1,4 @@
-//! Creates a database of the current release, with rows in every table, as a fixture for upgrade tests.
+//! Creates a database in the schema of the current release, with rows in every table, for upgrade tests.
 //!
 //! ```sh
 //! CLEW_MASTER_KEY=0707… cargo run -p clew-store --example fixture_database -- FOLDER [postgres://…]

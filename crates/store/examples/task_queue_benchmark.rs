@@ -1,7 +1,7 @@
 //! Measures how long the task queue's SQL statements take on tables with 1,000 and 1,000,000 tasks.
 //! `cargo xtask bench` runs this example.
 //!
-//! Prints one line for each operation with two durations in seconds: on the large table and on the small table.
+//! For each operation, prints one line with its duration in seconds on the large table and on the small table.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout)]
 

@@ -44,7 +44,7 @@ pub struct AuditRecord {
     /// The recorded event.
     pub event: AuditEvent,
     /// Hex-encoded MAC of the row. The MAC input includes the previous row's MAC.
-    /// A copy of the newest row's MAC outside the database can reveal that an older copy of the database was restored.
+    /// If the newest row's MAC is also stored outside the database, Clew can detect that an old backup was restored.
     pub link: String,
 }
 
@@ -99,7 +99,7 @@ pub struct AuditVerification {
     pub newest: String,
     /// Detected integrity problems. The list has at most [`AuditVerification::MAX_LISTED_INTEGRITY_PROBLEMS`] entries.
     pub problems: Vec<AuditIntegrityProblem>,
-    /// Number of detected problems beyond those listed in `problems`.
+    /// Number of detected problems that are not listed in `problems`.
     pub more_problems: u64,
 }
 
@@ -144,7 +144,7 @@ pub enum AuditIntegrityProblemKind {
         /// Sequence number of the newest row that the audit log contains, or `None` if the audit log is empty.
         last: Option<i64>,
     },
-    /// The row's MAC is valid, but the row does not follow the previous row. It may be from another database.
+    /// The row's MAC is valid, but the row does not follow the previous row. The row may come from another database.
     OutOfOrder,
     /// The head record was tampered with before Clew appended this row, so rows before this row may be missing.
     AfterChangedHead,

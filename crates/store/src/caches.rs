@@ -45,7 +45,7 @@ struct RecordedClientAddress {
     recorded_at: i64,
 }
 
-/// All cached client addresses have the same constant version, because database changes do not invalidate them.
+/// All cached client addresses have this version, because changes to the database never invalidate them.
 const PERMANENT_ENTRY_VERSION: i64 = 0;
 
 impl StoreCaches {

@@ -1,7 +1,7 @@
 //! Tracks the database's version counters. Cached values become invalid when a version counter changes.
 //!
 //! One query reads the data version for all pending requests.
-//! The query starts after the requests have arrived, so its result includes all earlier commits.
+//! The query starts after the requests have arrived, so its result reflects all commits made before the requests.
 
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ async fn serve_data_version_requests(mut detector: ChangeDetector, mut receiver:
     while receiver.recv_many(&mut pending, MAX_REQUESTS_PER_DATA_VERSION_QUERY).await > 0 {
         let version = detector.current_data_version().await.map_err(Arc::new);
         for reply in pending.drain(..) {
-            // The caller may have been cancelled.
+            // The caller may have been canceled.
             let _ = reply.send(version.clone().map_err(wrap_version_query_error));
         }
     }

@@ -12,7 +12,7 @@ pub(crate) const MASTER_KEY_ID_SETTING: &str = "master_key_id";
 pub(crate) struct DerivedKeys {
     pub(crate) audit: MasterKey,
     /// Key for hashing the user names and access key ids of failed authentication attempts.
-    /// User names are hashed because users sometimes enter a password as the user name.
+    /// User names are hashed because users sometimes type a password into the user name field.
     pub(crate) failures: MasterKey,
     pub(crate) links: MasterKey,
     /// The first 16 bytes of the key are the installation marker (see [`crate::Store::installation_marker`]).

@@ -10,11 +10,11 @@ use crate::policy_limits::PolicyLimits;
 /// Error returned by store operations.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The data directory or database at this location is already initialised.
-    #[error("{0} is already initialised")]
+    /// The data directory or database at this location is already initialized.
+    #[error("{0} is already initialized")]
     AlreadyInitialised(String),
-    /// The data directory or database at this location is not initialised.
-    #[error("{0} is not initialised yet")]
+    /// The data directory or database at this location is not initialized.
+    #[error("{0} is not initialized yet")]
     NotInitialised(String),
     /// A newer version of Clew migrated the database to this schema version.
     #[error("the database has schema version {0} of a newer Clew; run that version of Clew, or restore a backup")]
@@ -33,8 +33,8 @@ pub enum StoreError {
     /// A temporary access key cannot be issued, because the credentials used for the request have been revoked.
     #[error("the credentials that the temporary access key is issued for are no longer valid")]
     IssuingCredentialsRevoked,
-    /// Another Clew server is using this data directory, or another process is initialising it.
-    #[error("another process is serving or initialising {}", .0.display())]
+    /// Another Clew server is using this data directory, or another process is initializing it.
+    #[error("another process is serving or initializing {}", .0.display())]
     AlreadyServing(PathBuf),
     /// An operation on a file or directory failed.
     #[error("could not {action} {}: {source}{}", path.display(), io_error_hint(source))]
@@ -120,7 +120,7 @@ pub enum StoreError {
     /// Without this user, the domain would have no enabled administrator.
     #[error("{0} is the last enabled administrator of the domain; make another user an administrator first")]
     LastAdministrator(String),
-    /// The user already has this many access keys, which is the maximum.
+    /// The user already has the maximum number of access keys. The variant contains the maximum.
     #[error("the user has {0} access keys already; remove one first")]
     TooManyKeys(u32),
     /// The policy cannot be deleted, because it is still attached to users or groups.
@@ -146,13 +146,13 @@ pub enum StoreError {
         /// Configured limits.
         limits: PolicyLimits,
     },
-    /// The instance would have more tags than this maximum.
+    /// The instance would exceed the maximum number of tags. The variant contains the maximum.
     #[error("an instance can have {0} tags at most")]
     TooManyTags(usize),
     /// Kill tasks are disabled for the instance.
     #[error("kill tasks are disabled for the instance; enable them first")]
     KillTasksDisabled,
-    /// The instance already has this many running kill tasks, which is the maximum.
+    /// The instance already has the maximum number of running kill tasks. The variant contains the maximum.
     #[error("{0} kill tasks of the instance are already running; stop one first")]
     TooManyKillTasks(u32),
     /// The instance is invalid, for the given reason.

@@ -186,7 +186,7 @@ impl KillStore<'_> {
     }
 
     /// Records the outcome of each kill and appends an audit event for each kill.
-    /// Replaces an already recorded outcome only if it is `Unknown`.
+    /// Overwrites an existing outcome only if that outcome is `Unknown`.
     pub async fn record_kill_outcomes(
         self,
         by: &AuditOrigin,

@@ -1,7 +1,7 @@
 //! Locks out a user name or access key id after five consecutive failed authentication attempts.
-//! The database stores hashes of user names, because users sometimes enter a password as the user name.
+//! The database stores hashes of user names, because users sometimes type a password into the user name field.
 //!
-//! [`LockoutStore::reserve_auth_attempt`] counts each attempt as a failure until the password proves to be correct.
+//! [`LockoutStore::reserve_auth_attempt`] counts each attempt as a failure until the password has been verified.
 //! A successful password check resets the failure count.
 //! Counting each attempt in advance prevents concurrent attempts on several Clew servers from exceeding the limit.
 
@@ -36,7 +36,7 @@ const CLIENT_ADDRESS_WRITE_INTERVAL_SECONDS: i64 = 24 * 3600;
 pub enum AuthAttemptReservation {
     /// The caller may check the password. On success, it must call [`LockoutStore::clear_auth_failures`].
     Granted,
-    /// The caller must retry later. If all attempts in progress failed, the failure limit would be reached.
+    /// The caller must retry later, because the attempts in progress would reach the failure limit if they all failed.
     Busy,
     /// Authentication is locked out.
     Locked,
@@ -158,7 +158,7 @@ impl LockoutStore<'_> {
         Ok(row.map(|locked_until| AuthFailureRecord { locked_until }))
     }
 
-    /// Returns `address` as text if the cache contains it as a recent address of the user, or `None` otherwise.
+    /// Returns `address` as text if it is cached as a recent address of the user, and `None` otherwise.
     /// Reads only the in-memory cache to avoid a database query for each request.
     #[must_use]
     pub fn find_recently_recorded_client_address(self, user: &UserId, address: IpAddr) -> Option<Arc<str>> {

@@ -46,7 +46,7 @@ impl Store {
     /// After a crash, the next call to this function or to [`Store::open`] completes the rotation.
     ///
     /// Fails if a server is using the data directory.
-    /// The rotation does not stop other processes that use the same database and still hold the previous master key.
+    /// The rotation does not stop other processes that use the same database with the previous master key.
     /// If a process still uses the previous key, its writes and task claims fail with [`StoreError::MasterKeyRotated`].
     pub async fn rotate_master_key(
         by: &AuditOrigin,

@@ -16,7 +16,7 @@ use crate::transactions::INNODB_TRX_REFRESH_INTERVAL;
 /// Maximum timeout for reading lock waits, so that a slow server does not delay a kill for long.
 const KILL_EFFECT_READ_TIMEOUT: Duration = Duration::from_secs(3);
 /// Maximum number of times that Clew reads the lock waits after a kill.
-/// Clew stops reading once the rollback has started and all sessions that the kill can unblock are unblocked.
+/// Clew stops reading lock waits when the rollback has started and the kill has unblocked all sessions that it can.
 const MAX_KILL_EFFECT_POLLS: u32 = 4;
 
 /// A node's transactions and lock waits, read immediately before a kill.

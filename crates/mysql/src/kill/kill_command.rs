@@ -53,7 +53,7 @@ pub(super) async fn send_kill(
     Ok(Err(explain_denied_kill(connection).await?))
 }
 
-/// The inner `Err` contains a server error code that is in [`UNKNOWN_KILL_TARGET_ERROR_CODES`] or in `expected`.
+/// The inner `Err` contains the server's error code, which is in [`UNKNOWN_KILL_TARGET_ERROR_CODES`] or in `expected`.
 async fn execute_kill_statement(
     connection: &mut Connection,
     statement: &str,

@@ -1,5 +1,5 @@
 //! Reads the process list for kills: finds sessions by id and lists the sessions that kill rules may kill.
-//! Also detects rollbacks and replication appliers that the process list alone does not reveal.
+//! Also detects rollbacks and replication appliers that cannot be recognized from the process list alone.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -36,7 +36,7 @@ pub struct SessionLookupResult {
 }
 
 impl SessionLookupResult {
-    /// Returns the reason to refuse a kill of `session`, or `None` if the process list shows no such reason.
+    /// Returns the reason why Clew would refuse to kill `session`, or `None` if the process list shows no such reason.
     /// If this function returns `None`, Clew may still refuse the kill when it is executed.
     /// Some replication appliers and idle sessions of other Clew processes are detected only when the kill is executed.
     #[must_use]
@@ -237,7 +237,7 @@ async fn read_query_ids(
 
 /// Reads the ids of Clew's own sessions, whose connection attributes identify the Clew installation.
 /// The server stores connection attributes only if performance_schema is on.
-/// If performance_schema is off, Clew recognises its sessions by connection id or by a comment in their statements.
+/// If performance_schema is off, Clew recognizes its sessions by connection id or by a comment in their statements.
 pub(super) async fn read_clew_session_ids(connection: &mut Connection) -> Result<HashSet<u64>, Failure> {
     let query = sql_statements::own_session_ids_query(connection.raw.own.installation_marker());
     Ok(connection.read_rows_ignoring_server_errors::<Option<u64>>(&query).await?.into_iter().flatten().collect())
@@ -288,7 +288,7 @@ async fn find_replication_appliers(
     Ok(candidates.into_iter().filter(|session| applies(session)).map(|session| session.id).collect())
 }
 
-/// In the process list, the client address of every remote client contains a port.
+/// The process list shows a port in the client address of every remote client.
 /// For remote clients, the process list shows the command `Connect` only until the login is complete.
 fn may_be_replication_applier(session: &Session) -> bool {
     session.host_without_port().len() == session.host.len() || session.command == PROCESS_LIST_CONNECT_COMMAND

@@ -1,7 +1,7 @@
 //! Reads the data for assessing kill risks: storage engines of modified tables and program names of clients.
 //!
 //! Clew looks up the storage engines of at most [`MAX_TABLE_ENGINE_LOOKUPS`] tables.
-//! If the sessions modify more tables than the limit, Clew treats the excess tables' storage engines as unknown.
+//! If the sessions modify more tables than the limit, Clew treats the storage engines of the excess tables as unknown.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -38,7 +38,7 @@ pub async fn read_kill_risks(
         let mut connection = Connection::open(node, connector).await?;
         let mut engines = StorageEngineCache::default();
         engines.load_storage_engines(&mut connection, sessions).await?;
-        // Without access to performance_schema, backups are recognised only by their statements.
+        // Without access to performance_schema, backups are recognized only by their statements.
         let ids: Vec<u64> = sessions.iter().map(|session| session.id).collect();
         let query = sql_statements::program_names_query(&ids);
         let programs = connection.read_rows_ignoring_server_errors(&query).await?;

@@ -37,7 +37,7 @@ pub struct Victim {
     pub user: Vec<u8>,
     /// Client address as shown in the process list, in the form `host:port`.
     pub host: Vec<u8>,
-    /// SQL statement that must still be running when the `KILL` is sent, or `None` for any statement.
+    /// SQL statement that must still be running when the `KILL` is sent, or `None` if any statement may be running.
     pub expected: Option<ExpectedStatement>,
     /// Process list from which the caller selected the session.
     pub read: ProcessListSource,
@@ -65,7 +65,7 @@ impl Victim {
         }
     }
 
-    /// Creates a [`Victim`] whose session is killed only if the session's current statement is still running.
+    /// Creates a [`Victim`] whose session is killed only if the session is still running the same statement.
     #[must_use]
     pub fn for_statement(session: &Session, read: &ProcessListSource) -> Self {
         let statement = truncate_statement_for_comparison(session.statement.as_deref().unwrap_or_default()).to_vec();
@@ -82,7 +82,7 @@ impl Victim {
         self.user == now.user && self.host == now.host
     }
 
-    /// If the elapsed time is too short, the session has meanwhile started an identical statement.
+    /// A shorter elapsed time means that the session has since started the same statement again.
     pub(super) fn runs_expected_statement(&self, now: &Session) -> bool {
         self.expected.as_ref().is_none_or(|expected| {
             let statement = now.statement.as_deref().unwrap_or_default();

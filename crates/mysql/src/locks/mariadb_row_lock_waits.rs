@@ -11,7 +11,7 @@ use crate::connection::Connection;
 use crate::sql_statements;
 use crate::transactions::ER_SPECIFIC_ACCESS_DENIED_ERROR;
 
-/// Row of `innodb_lock_waits`: transaction id and lock id of the waiter, transaction id and lock id of the blocker.
+/// Row of `innodb_lock_waits`: transaction id and lock id of the waiter, followed by those of the blocker.
 type WaitRow = (u64, Vec<u8>, u64, Vec<u8>);
 /// Row of `innodb_locks`: lock id, lock mode, lock type, table, index, and locked data.
 type LockRow = (Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>);

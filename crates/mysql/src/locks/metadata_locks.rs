@@ -84,7 +84,7 @@ impl MetadataLockWithThreadId {
     ///
     /// MySQL lists the locks of a prepared XA transaction under the thread that prepared it.
     /// The thread that prepared an XA transaction may have ended or may be running another statement.
-    /// When a thread ends, the server releases its metadata locks, except those of prepared XA transactions.
+    /// When a thread ends, the server releases the thread's metadata locks, except those of prepared XA transactions.
     pub(super) fn into_metadata_lock(
         mut self,
         threads: &SessionIdsByThread,

@@ -31,7 +31,7 @@ impl SessionIdsByThread {
     }
 }
 
-/// Callers must read the lock tables before the threads; otherwise, the thread of a lock holder could be missing.
+/// Callers must read the lock tables first; otherwise, the thread of a lock holder could be missing from the map.
 pub(super) async fn read_session_ids_by_thread(
     connection: &mut Connection,
     capabilities: LockTableAccess,

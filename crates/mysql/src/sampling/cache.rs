@@ -41,7 +41,7 @@ pub struct SampleCache {
 
 impl SampleCache {
     /// Clears the cache, except the history of clock readings, if the server instance has changed.
-    /// The cached data does not apply to another server instance, because session ids and settings differ.
+    /// The cached data is invalid for another server instance, because session ids and settings differ.
     pub(super) fn clear_if_server_changed(&mut self, server: &ServerInstance) {
         if self.server.as_ref() != Some(server) {
             let clock = std::mem::take(&mut self.clock);

@@ -18,7 +18,7 @@ use crate::{failure, limitations, process_list};
 const MAX_IN_MEMORY_ROW_BYTES: usize = 1 << 20;
 const MAX_SESSIONS_PER_BATCH: usize = 256;
 const MAX_STATEMENT_BYTES_PER_BATCH: usize = 1 << 20;
-/// Statements below this size are encoded on the current thread, because a thread switch would take longer.
+/// Statements below this total size are encoded on the current thread, because a thread switch would take longer.
 const MAX_INLINE_ENCODED_BYTES: usize = 64 << 10;
 
 /// Maximum number of sessions whose elapsed times Clew checks. A higher number would require more memory.
@@ -184,7 +184,7 @@ impl SessionEncoder {
         }
     }
 
-    /// Returns true if the batch can be encoded without building statement templates or writing to the temporary file.
+    /// Returns true if the encoding is fast: it builds no statement templates and does not write to the temporary file.
     fn can_encode_inline(&self, bytes: usize) -> bool {
         self.statements == StatementMasking::Full
             && bytes < MAX_INLINE_ENCODED_BYTES

@@ -13,7 +13,7 @@ use crate::derived_keys::DerivedKeys;
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
-/// If the head record was tampered with, the next audit row contains this placeholder as the previous row's MAC.
+/// If the head record was tampered with, the next audit row contains this placeholder instead of a previous MAC.
 /// An attacker without the MAC key cannot forge an audit row that contains the placeholder as the previous MAC.
 pub(crate) const UNKNOWN_PREVIOUS_MAC_PLACEHOLDER: [u8; 32] = [0xff; 32];
 

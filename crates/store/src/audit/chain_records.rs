@@ -33,7 +33,7 @@ impl ChainPosition {
         row.map_or(Ok(None), |row| Self::from_row(&row, key, name))
     }
 
-    /// Fails if another process has rotated the master key, because new rows need the new MAC key.
+    /// Fails if another process has rotated the master key, because new rows must use the new MAC key.
     pub(crate) async fn read_head_record(
         transaction: &mut Transaction,
         keys: &DerivedKeys,

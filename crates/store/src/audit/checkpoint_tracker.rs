@@ -24,7 +24,7 @@ struct CheckpointTrackerState {
     /// Newest audit row that this process wrote or read.
     newest: Option<AuditCheckpoint>,
     missing: Vec<AuditCheckpoint>,
-    /// Detected losses of audit rows for which no audit event has been recorded yet.
+    /// Losses of audit rows that were detected but not yet recorded in an audit event.
     unreported: VecDeque<AuditIntegrityProblem>,
 }
 
@@ -38,18 +38,18 @@ impl CheckpointTracker {
         }
     }
 
-    /// If a read transaction begins before this function returns, some returned rows can be missing from its snapshot.
+    /// A read transaction that began before this function returns may not see all of the returned rows.
     pub(crate) fn tracked_checkpoints(&self) -> Vec<AuditCheckpoint> {
         let state = self.lock_tracker_state_mutex();
         state.missing.iter().chain(&state.newest).cloned().collect()
     }
 
-    /// If a read transaction begins before this function returns, the returned row can be missing from its snapshot.
+    /// A read transaction that began before this function returns may not see the returned row.
     pub(crate) fn newest_checkpoint(&self) -> Option<AuditCheckpoint> {
         self.lock_tracker_state_mutex().newest.clone()
     }
 
-    /// No query is needed if `head` has the sequence number and MAC of `newest`, because the row then still exists.
+    /// If `head` has the sequence number and MAC of `newest`, the row still exists, and no query is needed.
     pub(crate) async fn verify_newest_row_exists(
         &self,
         transaction: &mut Transaction,

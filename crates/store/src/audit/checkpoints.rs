@@ -22,7 +22,7 @@ impl AuditStore<'_> {
     }
 
     /// Checks that the newest audit row known to this process still exists.
-    /// Returns the oldest loss of audit rows that has not been passed to [`AuditStore::acknowledge_lost_audit_rows`].
+    /// Returns the oldest loss of audit rows that [`AuditStore::acknowledge_lost_audit_rows`] has not acknowledged.
     pub async fn detect_audit_truncation(self) -> Result<Option<AuditIntegrityProblem>, StoreError> {
         let newest = self.store.checkpoint_tracker.newest_checkpoint();
         let mut transaction =

@@ -41,7 +41,7 @@ enum CallerKey {
 }
 
 /// Operation, outcome, error code and reason of a refusal.
-/// `None` groups all further refusals of a caller that already has [`MAX_REFUSAL_KINDS_PER_CALLER`] refusal kinds.
+/// `None` represents all further refusal kinds of a caller that already has [`MAX_REFUSAL_KINDS_PER_CALLER`] kinds.
 type RefusalKind = Option<(String, AuditOutcome, Option<String>, &'static str)>;
 
 #[derive(Debug)]
@@ -82,7 +82,7 @@ impl RepeatedRefusalCounter {
 
     /// Records the first refusal of a kind, and counts the repeated refusals.
     ///
-    /// `client` identifies an unauthenticated client, for example by the first address of its IPv6 prefix.
+    /// `client` identifies an unauthenticated client by its IP address or by the first address of its IPv6 prefix.
     /// `reason` is the id of the error's detail message, which is more specific than the error code.
     pub async fn record_refusal(
         &self,
@@ -121,7 +121,7 @@ impl RepeatedRefusalCounter {
         Some((caller, kind))
     }
 
-    /// Records the counted refusals of expired time windows until `end` completes, and then all counted refusals.
+    /// Writes audit events for expired time windows until `end` completes, and then for all remaining time windows.
     ///
     /// Run only one flush loop at a time, because concurrent flush loops can lose audit events.
     pub async fn run_audit_flush_loop(&self, store: &Store, end: impl Future<Output = ()>) {
@@ -365,7 +365,7 @@ mod tests {
         let domain = DomainId::generate();
         let (first, _) = record_all((0..1000).map(|_| refusal(user_of(&domain), "ShowLocks", "x")));
         assert_eq!(first, MAX_TRACKED_CALLERS + 1);
-        // Kinds of one caller do not count towards the limit of callers.
+        // Kinds of one caller do not count toward the limit of callers.
         let kinds =
             (0..MAX_REFUSAL_KINDS_PER_CALLER).map(|number| refusal(actor.clone(), &format!("Operation{number}"), "x"));
         let others = (1..MAX_TRACKED_CALLERS).map(|_| refusal(user_of(&domain), "ShowLocks", "x"));

@@ -118,7 +118,7 @@ impl ChainVerifier {
     }
 
     /// Returns false if `seq` is less than or equal to the sequence number of the previous row.
-    /// A row with an invalid MAC must not have a higher sequence number than the head record.
+    /// Also returns false if a row with an invalid MAC has a higher sequence number than the head record.
     fn is_valid_sequence_number(&self, seq: i64, authentic: bool) -> bool {
         self.previous.is_none_or(|previous| seq > previous.seq)
             && (authentic || self.head.is_none_or(|head| seq <= head.seq))
@@ -142,7 +142,7 @@ impl ChainVerifier {
         true
     }
 
-    /// Sets the position of the first reported problem, a tampered checkpoint record, to `seq`.
+    /// Sets the position of the first reported problem (the tampered checkpoint record) to `seq`.
     fn set_first_problem_position(&mut self, seq: i64) {
         if let Some(problem) = self.result.problems.first_mut() {
             problem.position = seq;
@@ -153,7 +153,7 @@ impl ChainVerifier {
         self.result.problems.iter().map(ToString::to_string).collect()
     }
 
-    /// `recorded` contains the problems that a comparison of the audit log with checkpoints has detected.
+    /// `recorded` contains the problems that were found by comparing the audit log with checkpoints.
     fn into_audit_verification(mut self, recorded: Vec<AuditIntegrityProblem>) -> AuditVerification {
         let last = self.previous.map_or(0, |previous| previous.seq);
         match self.head {

@@ -24,7 +24,7 @@ pub(crate) enum ChangeDetector {
 }
 
 /// Change detector with a dedicated connection, so that queries never wait for a connection from the pool.
-/// The connection never writes, so each commit by another connection changes the `data_version` of SQLite.
+/// This connection never writes, because SQLite changes `data_version` only when another connection commits.
 pub(crate) struct DedicatedConnection<C: Connection, S> {
     options: C::Options,
     connection: Option<C>,
@@ -81,7 +81,7 @@ impl<C: Connection, S: PartialEq> DedicatedConnection<C, S> {
         version
     }
 
-    /// Returns the data version of the last query if its snapshot was equal.
+    /// Returns the data version of the last query if that query read the same snapshot.
     fn find_unchanged_version(&self, snapshot: &S) -> Option<DataVersion> {
         self.last.as_ref().filter(|(last, _)| last == snapshot).map(|(_, version)| *version)
     }

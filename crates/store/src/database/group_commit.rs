@@ -12,7 +12,7 @@ use crate::database::Transaction;
 use crate::database::audited_transaction::AuditingDatabase;
 use crate::error::StoreError;
 
-/// Maximum number of audit events, and also maximum number of other writes, in one transaction.
+/// Maximum number of audit events in one transaction. The same limit applies to the other writes.
 const MAX_BATCH_SIZE: usize = 512;
 
 pub(crate) trait BatchedWrite: Send + Sync + 'static {
@@ -41,7 +41,7 @@ struct WriteQueue {
 
 #[derive(Default)]
 struct WriteBatch {
-    /// Audit events, which are appended after the transaction's other writes.
+    /// Audit events, appended after the other writes of the transaction.
     events: Vec<QueuedAuditEvent>,
     writes: Vec<Box<dyn PendingWrite>>,
 }
@@ -77,7 +77,7 @@ impl<W: BatchedWrite> PendingWrite for QueuedWrite<W> {
 
     fn notify_caller(self: Box<Self>, committed: Result<(), StoreError>) {
         let Self { output, reply, .. } = *self;
-        // The caller may have been cancelled.
+        // The caller may have been canceled.
         let _ = reply.send(committed.and_then(|()| output.ok_or(StoreError::Stopped)));
     }
 
@@ -159,7 +159,7 @@ async fn drain_write_queue(database: AuditingDatabase, mut writer: WriterGuard) 
 }
 
 enum WriteBatchError {
-    /// A write in the batch failed. The fields contain its index in the batch and its error.
+    /// A write in the batch failed. The fields contain the index of the write and its error.
     Write(usize, StoreError),
     Events(StoreError),
     /// `BEGIN` or `COMMIT` failed.
@@ -199,7 +199,7 @@ impl WriteBatch {
     fn notify_callers(self, error: Option<&Arc<StoreError>>) {
         let outcome = |action| error.map_or(Ok(()), |error| Err(wrap_write_batch_error(action, error.clone())));
         for event in self.events {
-            // The caller may have been cancelled.
+            // The caller may have been canceled.
             let _ = event.reply.send(outcome("write to the audit log"));
         }
         for write in self.writes {

@@ -148,7 +148,7 @@ impl FromColumn for u64 {
 }
 
 impl FromColumn for u32 {
-    /// Returns `u32::MAX` if the value does not fit.
+    /// Returns `u32::MAX` if the value does not fit in a `u32`.
     fn from_column(row: &Row, column: &'static str) -> Result<Self, StoreError> {
         row.decode(column).map(|count: i64| Self::try_from(count).unwrap_or(Self::MAX))
     }

@@ -1,4 +1,4 @@
-//! Builds and executes parameterised SQL statements for SQLite and PostgreSQL.
+//! Builds and executes parameterized SQL statements for SQLite and PostgreSQL.
 
 use std::borrow::Cow;
 
@@ -106,7 +106,7 @@ impl<'q, T> Statement<'q, T> {
         self
     }
 
-    /// Binds several parameters, which the macro [`params`] converts.
+    /// Binds several parameters, usually created with the macro [`params`].
     pub(crate) fn bind_all(mut self, parameters: impl IntoIterator<Item = Parameter<'q>>) -> Self {
         self.parameters.extend(parameters);
         self

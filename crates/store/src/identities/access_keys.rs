@@ -151,7 +151,7 @@ impl IdentityStore<'_> {
         self.execute_access_key_change(by, "DeleteAccessKey", id, change, false).await
     }
 
-    /// `change` returns the id of the user. If the key is not usable afterwards, revokes the user's other credentials.
+    /// `change` must return the id of the key's user. If `usable` is false, the user's other credentials are revoked.
     async fn execute_access_key_change(
         self,
         by: &AuditOrigin,

@@ -10,12 +10,12 @@ use crate::error::StoreError;
 pub(crate) enum UsersAffectedByChange<'a> {
     User(&'a UserId),
     Group(&'a GroupId),
-    /// All users that have the policy, directly or through a group.
+    /// All users to which the policy is attached, directly or through a group.
     Policy(&'a PolicyId),
 }
 
 impl UsersAffectedByChange<'_> {
-    /// Returns an SQL query for the ids of the affected users. Also returns the value of the query's parameter `$2`.
+    /// Returns an SQL query for the ids of the affected users, and the value of the query's parameter `$2`.
     pub(crate) fn affected_user_ids_sql(&self) -> (&'static str, &str) {
         match self {
             Self::User(id) => ("SELECT $2", id.as_str()),

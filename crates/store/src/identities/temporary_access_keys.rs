@@ -31,14 +31,14 @@ pub struct NewTemporaryAccessKey {
     pub issued_for: IssuingCredentials,
 }
 
-/// Credentials with which the creation of a temporary access key was requested.
+/// Credentials used to request the creation of a temporary access key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IssuingCredentials {
     /// SHA-256 hash of a token. Revoking the token also revokes the temporary access keys created with it.
     Token([u8; 32]),
     /// Permanent access key.
     Key(AccessKeyId),
-    /// The temporary access key was created without credentials by a command of the `clew` program.
+    /// The temporary access key was created by a `clew` command, which requires no credentials.
     CommandLine,
 }
 
@@ -103,7 +103,7 @@ impl IdentityStore<'_> {
     }
 }
 
-/// Fails if the credentials with which the temporary access key was requested are no longer valid.
+/// Fails if the credentials used to request the temporary access key are no longer valid.
 /// The caller must insert the key in the same transaction, so that the credentials cannot be revoked in between.
 async fn ensure_issuing_credentials_are_valid(
     transaction: &mut Transaction,

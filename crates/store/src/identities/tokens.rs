@@ -30,7 +30,7 @@ impl TokenOrigin {
         }
     }
 
-    /// Returns `Api` for an unknown name, because API tokens have the fewest privileges.
+    /// Returns `Api` for an unknown name, because API tokens have fewer privileges than console tokens.
     pub(crate) fn from_name(name: &str) -> Self {
         if name == Self::Console.name() { Self::Console } else { Self::Api }
     }

@@ -60,7 +60,7 @@ enum ColumnType {
     Bytes,
 }
 
-/// Table with the columns that it has in the target database.
+/// Table to copy, with its columns in the target database.
 pub(super) struct TableWithColumns {
     pub(super) table: &'static TableToCopy,
     columns: Vec<(String, ColumnType)>,
