@@ -114,7 +114,7 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    /// Initialises logging, opens the store and, with SQLite, releases the task leases held by earlier processes.
+    /// Initializes logging, opens the store and, with SQLite, releases the task leases held by earlier processes.
     pub(crate) async fn initialize(args: &DaemonArgs, configuration: &Configuration) -> Result<Self, CliError> {
         let (mut settings, protected) = (configuration.worker_settings()?, configuration.protected_accounts()?);
         let s3 = read_object_storage_settings(&configuration.results.location)?;

@@ -72,7 +72,7 @@ Examples:
   eval \"$(clew init --format env)\" && clew serve
 
 The secret key and the password are shown only once: Clew stores an encrypted copy of the key and a hash of the password.
-Fails without making changes if the data directory or the database is already initialised.";
+Fails without making changes if the data directory or the database is already initialized.";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum InitOutputFormat {

@@ -32,7 +32,7 @@ impl Store {
             .sealer
             .seal(MASTER_KEY_CHECK_VALUE_ASSOCIATED_DATA, &SecretString::from(MASTER_KEY_CHECK_VALUE_PLAINTEXT))?;
         let mut tx = self.begin_audited_transaction("create the initial identities").await?;
-        // Two processes may initialise the database at the same time, each with its own key.
+        // Two processes may initialize the database at the same time, each with its own key.
         if read_setting(tx.transaction(), MASTER_KEY_CHECK_VALUE_SETTING).await?.is_some() {
             return Err(StoreError::AlreadyInitialised("the database".to_owned()));
         }

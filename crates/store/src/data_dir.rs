@@ -22,7 +22,7 @@ impl DataDir {
         Self { root: root.to_owned() }
     }
 
-    /// The database file exists only after Clew has initialised the data directory.
+    /// The database file exists only after Clew has initialized the data directory.
     pub(crate) fn database_path(&self) -> PathBuf {
         self.root.join("clew.db")
     }

@@ -10,11 +10,11 @@ use crate::policy_limits::PolicyLimits;
 /// Error returned by store operations.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The data directory or database at this location is already initialised.
-    #[error("{0} is already initialised")]
+    /// The data directory or database at this location is already initialized.
+    #[error("{0} is already initialized")]
     AlreadyInitialised(String),
-    /// The data directory or database at this location is not initialised.
-    #[error("{0} is not initialised yet")]
+    /// The data directory or database at this location is not initialized.
+    #[error("{0} is not initialized yet")]
     NotInitialised(String),
     /// A newer version of Clew migrated the database to this schema version.
     #[error("the database has schema version {0} of a newer Clew; run that version of Clew, or restore a backup")]
@@ -33,8 +33,8 @@ pub enum StoreError {
     /// A temporary access key cannot be issued, because the credentials used for the request have been revoked.
     #[error("the credentials that the temporary access key is issued for are no longer valid")]
     IssuingCredentialsRevoked,
-    /// Another Clew server is using this data directory, or another process is initialising it.
-    #[error("another process is serving or initialising {}", .0.display())]
+    /// Another Clew server is using this data directory, or another process is initializing it.
+    #[error("another process is serving or initializing {}", .0.display())]
     AlreadyServing(PathBuf),
     /// An operation on a file or directory failed.
     #[error("could not {action} {}: {source}{}", path.display(), io_error_hint(source))]

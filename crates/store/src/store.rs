@@ -53,7 +53,7 @@ pub struct InitialTenantIds {
     pub user_id: UserId,
 }
 
-/// Handle to the metadata, secrets and results. Clones of a handle share the same database and caches.
+/// Handle to the metadata, secrets and results. Clones share the same database and caches.
 #[derive(Clone)]
 pub struct Store {
     pub(crate) database: Database,
@@ -74,11 +74,11 @@ pub struct Store {
 pub(crate) const REGION_SETTING_NAME: &str = "region";
 
 impl Store {
-    /// Initialises a store with a domain, a project and an administrator.
+    /// Initializes a store with a domain, a project and an administrator.
     /// Appends the first audit event, with `by` as the origin of the operation.
     ///
-    /// Fails with [`StoreError::AlreadyInitialised`] without making changes if the store is already initialised.
-    /// If the process crashes during the initialisation, the next call repeats the initialisation from the beginning.
+    /// Fails with [`StoreError::AlreadyInitialised`] without making changes if the store is already initialized.
+    /// If the process crashes during initialization, the next call repeats the initialization from the beginning.
     pub async fn initialise(
         by: &AuditOrigin,
         location: impl Into<StoreLocation>,
@@ -104,7 +104,7 @@ impl Store {
             }
             Some(url) => {
                 let database = Database::connect_postgres(url).await?;
-                // A new master key would not match an initialised database.
+                // A new master key would not match an initialized database.
                 if settings::is_initialised(&database).await? {
                     return Err(StoreError::AlreadyInitialised(url.to_string()));
                 }
@@ -121,7 +121,7 @@ impl Store {
         Ok((Self::open(location).await?, ids))
     }
 
-    /// Opens an initialised store and applies schema migrations.
+    /// Opens an initialized store and applies schema migrations.
     pub async fn open(location: impl Into<StoreLocation>) -> Result<Self, StoreError> {
         let location = location.into();
         let dir = DataDir::new(&location.data_dir);

@@ -10,7 +10,7 @@ async fn second_init_is_rejected_and_changes_nothing() {
     let database = std::fs::read(dir.join("clew.db")).unwrap();
     let key = std::fs::read(dir.join("master.key")).unwrap();
     let second_init = run(&["init", "--data-dir", dir.to_str().unwrap()]).await;
-    second_init.assert_refused(&["is already initialised", "fix: start the server with clew serve"]);
+    second_init.assert_refused(&["is already initialized", "fix: start the server with clew serve"]);
     assert_eq!(
         (std::fs::read(dir.join("clew.db")).unwrap(), std::fs::read(dir.join("master.key")).unwrap()),
         (database, key)

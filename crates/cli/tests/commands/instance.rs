@@ -179,5 +179,5 @@ async fn invalid_instances_are_rejected() {
     }
     instance(&dir, &["show", "nonsense"]).await.assert_failed(&["there is no instance nonsense"]);
     let nowhere = instance(&folder.path().join("nowhere"), &["list"]).await;
-    nowhere.assert_refused(&["is not initialised yet", "clew init"]);
+    nowhere.assert_refused(&["is not initialized yet", "clew init"]);
 }

@@ -33,7 +33,7 @@ async fn master_key_rotates_and_metadata_is_copied_to_postgresql() {
     assert!(preview.code == Some(0) && preview.stdout.contains("nothing was changed"), "{preview:?}");
     run(&["instance", "list", "--data-dir", at, "--metadata-url", &url])
         .await
-        .assert_refused(&["is not initialised yet"]);
+        .assert_refused(&["is not initialized yet"]);
     let copied = run(&[&copy[..], &["--format", "json"]].concat()).await;
     let tables: serde_json::Value = serde_json::from_str(&copied.stdout).unwrap();
     assert!(tables["copied"] == true && tables["tables"].as_array().unwrap().len() > 20, "{copied:?}");

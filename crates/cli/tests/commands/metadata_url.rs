@@ -20,12 +20,12 @@ async fn run_with_database(database: &str, dir: &Path, arguments: &[&str]) -> Co
 async fn commands_work_with_a_postgresql_database() {
     let (server, folder) = (PostgreSqlServer::start().await.unwrap(), tempfile::tempdir().unwrap());
     let (url, dir) = (server.url(), folder.path().join("data"));
-    run_with_database(&url, &dir, &["migrate"]).await.assert_refused(&["is not initialised yet", "clew init"]);
+    run_with_database(&url, &dir, &["migrate"]).await.assert_refused(&["is not initialized yet", "clew init"]);
     let made = run_with_database(&url, &dir, &["init"]).await;
     assert!(made.code == Some(0) && made.stdout.contains("and the same --metadata-url"), "{made:?}");
     assert!(!dir.join("clew.db").exists() && dir.join("master.key").exists());
     let second_init = run_with_database(&url, &folder.path().join("other"), &["init"]).await;
-    second_init.assert_refused(&["postgres://127.0.0.1:", "is already initialised"]);
+    second_init.assert_refused(&["postgres://127.0.0.1:", "is already initialized"]);
 
     let created = run_with_database(&url, &dir, &["group", "create", "dbas"]).await;
     assert_eq!(created.code, Some(0), "{created:?}");

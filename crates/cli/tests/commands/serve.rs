@@ -39,7 +39,7 @@ async fn startup_errors_are_reported_with_a_fix() {
     let folder = tempfile::tempdir().unwrap();
     let missing_dir = folder.path().join("missing_dir");
     let output = run(&["serve", "--listen", "127.0.0.1:0", "--data-dir", missing_dir.to_str().unwrap()]).await;
-    output.assert_refused(&["is not initialised yet", "clew init"]);
+    output.assert_refused(&["is not initialized yet", "clew init"]);
 
     let dir = folder.path().join("data");
     initialise(&dir).await;

@@ -21,7 +21,7 @@ async fn second_server_on_a_data_directory_is_rejected() {
     assert_eq!(second.status.code(), Some(2), "{second:?}");
     let output_text = String::from_utf8_lossy(&second.stderr).into_owned();
     assert!(
-        output_text.contains("another process is serving or initialising") && output_text.contains("fix: "),
+        output_text.contains("another process is serving or initializing") && output_text.contains("fix: "),
         "{output_text}"
     );
     let client = home.client(&serving);
