@@ -93,7 +93,7 @@ impl<F: NodeFeed> NodeWatchSubscription<F> {
         self.watch.updates.subscribe()
     }
 
-    /// Renders the feed, on a blocking thread if the list is large.
+    /// Renders the session list, on a blocking thread if the list is large.
     pub async fn render<T: Send + 'static>(
         &self,
         update: &NodeWatchUpdate,

@@ -36,7 +36,7 @@ pub struct WorkerSettings {
     pub connector: NodeConnector,
     /// If true, the worker escapes CSV cells that a spreadsheet would evaluate as a formula.
     pub formula_guard: bool,
-    /// Maximum time that a shutdown waits for running collection tasks before it requeues the tasks.
+    /// Maximum time that a worker waits at shutdown for running collection tasks before it requeues the tasks.
     pub grace: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! Test harness: an initialised data directory and a running service.
+//! Test harness: an initialized data directory and a running service.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
