@@ -38,7 +38,7 @@ fn main() -> ExitCode {
     print_program_start_error("devtools", &task.env("CLEW_WORKSPACE_ROOT", root).args(arguments).exec())
 }
 
-/// Prefers the value of `CARGO_MANIFEST_DIR` at run time. The compile-time value may be the path of another clone.
+/// Prefers the run-time value of `CARGO_MANIFEST_DIR`, because the compile-time value may be the path of another clone.
 fn workspace_root() -> PathBuf {
     let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
     Path::new(&package).parent().unwrap_or(Path::new(".")).to_owned()

@@ -50,7 +50,7 @@ const POSTGRES_SESSION_SETTINGS: [(&str, &str); 3] =
 /// The key of the advisory lock is the ASCII text "clew" as a big-endian integer.
 const ACQUIRE_WRITE_LOCK_SQL: &str =
     "SELECT pg_advisory_xact_lock(1668048247)::text, (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
-/// Selects the time of the database server as a Unix timestamp in milliseconds.
+/// Query that returns the current time of the database server, as a Unix timestamp in milliseconds.
 const SELECT_SERVER_TIME_SQL: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 
 /// URL of a PostgreSQL database: `postgres://user:password@host:port/database?sslmode=verify-full&sslrootcert=…`.
@@ -96,9 +96,9 @@ pub(crate) struct PostgresDatabase {
     pub(crate) pool: PgPool,
     clock: DatabaseClock,
     /// The semaphore has one permit, so at most one PostgreSQL session of this process waits for the write lock.
-    /// PostgreSQL can grant the write lock to a waiting session even if the session's process has become unreachable.
-    /// A session of a disconnected process holds the write lock until a PostgreSQL timeout terminates the session.
-    /// A disconnected process with several waiting sessions could block other processes for longer than a lease.
+    /// PostgreSQL can grant the write lock to a session even if the Clew process that uses the session is unreachable.
+    /// The session of an unreachable process holds the write lock until a PostgreSQL timeout terminates the session.
+    /// An unreachable process with several waiting sessions could block other processes for longer than a lease.
     writer: Arc<Semaphore>,
 }
 

@@ -42,7 +42,7 @@ impl Store {
 }
 
 impl CachedStoreView {
-    /// Returns the counter that increases with each change to identities, policies or the inventory of instances.
+    /// Returns a counter that increases with each change to identities, policies or the inventory of instances.
     /// A value derived from identities, policies or the inventory is valid until the counter increases.
     #[must_use]
     pub fn access_control_version(&self) -> i64 {

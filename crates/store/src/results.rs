@@ -21,7 +21,7 @@ use crate::results::s3::{S3, S3Writer};
 pub use crate::results::s3::{S3Settings, StoredObject};
 use crate::tasks::ResultMetadata;
 
-/// Store for the results of collection tasks. A clone refers to the same files or S3 objects.
+/// Store for the results of collection tasks. Clones share the same files or S3 objects.
 #[derive(Debug, Clone)]
 pub struct ResultStore(ResultBackend);
 
@@ -106,7 +106,7 @@ impl ResultStore {
         }
     }
 
-    /// Removes results and incomplete uploads that are older than `age`, except the results that `referenced` lists.
+    /// Removes results and incomplete uploads that are older than `age`, except the results named in `referenced`.
     /// Returns the number of removed results and incomplete uploads.
     pub async fn collect_garbage(&self, referenced: Vec<String>, age: Duration) -> Result<usize, StoreError> {
         match &self.0 {

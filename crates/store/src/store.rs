@@ -53,7 +53,7 @@ pub struct InitialTenantIds {
     pub user_id: UserId,
 }
 
-/// Handle to the metadata, secrets and results. Clones of a handle share the same database and caches.
+/// Handle to the metadata, secrets and results. Clones share the same database and caches.
 #[derive(Clone)]
 pub struct Store {
     pub(crate) database: Database,
@@ -74,11 +74,11 @@ pub struct Store {
 pub(crate) const REGION_SETTING_NAME: &str = "region";
 
 impl Store {
-    /// Initialises a store with a domain, a project and an administrator.
+    /// Initializes a store with a domain, a project and an administrator.
     /// Appends the first audit event, with `by` as the origin of the operation.
     ///
     /// Fails with [`StoreError::AlreadyInitialised`] without making changes if the store is already initialized.
-    /// If the process crashes during the initialization, the next call repeats the initialization from the beginning.
+    /// If the process crashes during initialization, the next call repeats the initialization from the beginning.
     pub async fn initialise(
         by: &AuditOrigin,
         location: impl Into<StoreLocation>,

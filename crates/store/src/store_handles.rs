@@ -1,4 +1,4 @@
-//! Handles to the parts of a [`Store`]. A handle borrows the store and costs nothing to create.
+//! Handles that group the operations of a [`Store`] by topic. A handle borrows the store and costs nothing to create.
 
 use crate::store::Store;
 

@@ -9,7 +9,7 @@ use quick_cache::sync::Cache;
 
 /// Cache with a fixed capacity. A value is valid only for the version with which it was inserted.
 ///
-/// If the cache is full, an insertion removes a value that is rarely used.
+/// If the cache is full, an insertion evicts a rarely used value.
 /// The first insertion with a newer version removes all older values, because outdated values can contain secrets.
 pub struct VersionedCache<K, V> {
     values: Cache<K, (i64, V)>,

@@ -22,7 +22,7 @@ pub struct BenchmarkSessionCounts {
     pub waiters: usize,
 }
 
-/// Session counts for benchmarks. The variable `max_connections` of the server must be above 10,000.
+/// Session counts for benchmarks. The server variable `max_connections` must exceed 10,000.
 pub const BENCHMARK_SESSION_COUNTS: BenchmarkSessionCounts =
     BenchmarkSessionCounts { sessions: 10_000, transactions: 2_500, waiters: 100 };
 
@@ -97,7 +97,7 @@ impl BenchmarkSessions {
     }
 }
 
-/// In each session, begins a transaction and locks one row. Returns the sessions in their original order.
+/// Begins a transaction and locks one row in each session. Returns the sessions in their original order.
 async fn begin_transactions(sessions: impl Iterator<Item = RawSession>) -> io::Result<Vec<RawSession>> {
     let mut opening = JoinSet::new();
     for (row, mut session) in sessions.enumerate() {

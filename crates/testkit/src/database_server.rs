@@ -203,7 +203,7 @@ impl DatabaseServer {
 }
 
 impl Drop for DatabaseServer {
-    /// Prints the error log of a failed test, because dropping the server removes the directory that contains the log.
+    /// Prints the error log if the test failed, because dropping the server removes the directory with the log.
     #[expect(clippy::print_stderr, reason = "the output belongs to the output of the failed test")]
     fn drop(&mut self) {
         if std::thread::panicking() {

@@ -343,7 +343,7 @@ fn encode_statement_event_row(session: u64) -> Vec<u8> {
     ])
 }
 
-/// Response to the clock query: local time, Unix timestamp, and `1` (the UTC offset was the same one day ago).
+/// Response to the clock query: local time, Unix timestamp, and `1` (the UTC offset has not changed in the last day).
 const CLOCK_QUERY_RESULT_ROW: [&str; 3] = ["2026-01-01 00:00:12.500000", "1767225612", "1"];
 /// All transactions start 12 seconds before the current time of the simulated server.
 const TRANSACTION_START_TIME: &str = "2026-01-01 00:00:00";

@@ -11,16 +11,16 @@ use tokio::time::sleep;
 
 use crate::tcp_service::TcpService;
 
-/// Traffic mode of a [`FaultInjectionProxy`].
+/// Defines how a [`FaultInjectionProxy`] handles traffic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TrafficMode {
     /// The proxy forwards all data.
     Forward,
-    /// The proxy holds back all data and does not propagate connection closes.
+    /// The proxy holds back all data. If one side closes its connection, the proxy keeps the other connection open.
     /// When the stall ends, the proxy forwards all buffered data, as TCP does after a network outage.
     /// After a stall, the server receives data even from clients that have already timed out.
     Stall,
-    /// The proxy resets all connections, like a server or load balancer that restarts.
+    /// The proxy resets all connections, like a restarting server or load balancer.
     Reset,
     /// The proxy forwards each chunk of at most 16 KiB after the given delay.
     Throttle(Duration),

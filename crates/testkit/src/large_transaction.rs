@@ -1,4 +1,4 @@
-//! Opens a large transaction, so that tests can observe its rollback.
+//! Begins a large transaction, so that tests can observe its rollback.
 
 use std::net::{Ipv4Addr, SocketAddr};
 

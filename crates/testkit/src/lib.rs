@@ -15,7 +15,7 @@
 //! - [`VirtualIpProxy`] simulates a virtual IP address with failover or load balancing.
 //! - [`RogueServer`] attacks the clients that connect to it.
 //!
-//! If a database server is not installed, the test fails, and the error contains the install command.
+//! If a database server is not installed, the test fails with an error that contains the install command.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {

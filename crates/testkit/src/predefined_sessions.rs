@@ -47,7 +47,7 @@ pub struct ExpectedTransaction {
     pub rows_modified: u64,
 }
 
-/// Transaction values that are not predictable. Tests query these values from the server.
+/// Transaction data that tests cannot predict and therefore query from the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ObservedTransaction {
     /// Transaction id.

@@ -47,7 +47,7 @@ impl Process {
         self.child.try_wait().map(|ended| ended.is_some())
     }
 
-    /// Waits until the next readiness probe. Returns an error with the log after the deadline or if the process exited.
+    /// Waits until the next readiness probe. Fails with the log if the deadline has passed or the process has exited.
     pub(crate) async fn wait_for_next_probe(
         &mut self,
         deadline: Instant,
@@ -102,7 +102,7 @@ impl Drop for Process {
     }
 }
 
-/// Starts a server. Repeats the start if the server reports an error, for example because its port is in use.
+/// Starts a server. If the server fails to start, for example because its port is in use, starts the server again.
 pub(crate) async fn start_with_retries<T, F>(try_start: impl Fn() -> F) -> Result<T, ServerError>
 where
     F: Future<Output = Result<T, ServerError>>,
@@ -116,7 +116,7 @@ where
     try_start().await
 }
 
-/// Returns a command to which the kernel sends `signal` (a name such as `KILL`) when the thread that spawned it exits.
+/// Returns a command that runs `program`. The kernel sends `signal`, such as `KILL`, when the spawning thread exits.
 /// SIGTERM, unlike SIGKILL, lets the program stop its own child processes before it exits.
 pub(crate) fn build_command_with_parent_death_signal(signal: &str, program: &Path) -> Command {
     let mut command = Command::new("setpriv");

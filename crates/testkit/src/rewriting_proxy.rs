@@ -82,7 +82,8 @@ impl RewritingProxy {
         Ok(Self { service: service.await?, state })
     }
 
-    /// Starts a proxy that holds back statements containing `text` until [`RewritingProxy::release_held_packets`].
+    /// Starts a proxy that holds back statements containing `text`.
+    /// [`RewritingProxy::release_held_packets`] forwards the statements.
     /// While the proxy holds back a statement, a test can run other statements on the server.
     pub async fn start_with_held_statement(server: &DatabaseServer, text: &'static str) -> io::Result<Self> {
         let rules = RewriteRules { effect: Some((text, PacketAction::HoldRequest)), ..RewriteRules::default() };

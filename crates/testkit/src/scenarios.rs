@@ -71,7 +71,7 @@ impl LockWaitScenario {
         lists.into_iter().flatten().filter(|scenario| scenario.flavors.contains(&flavor)).collect()
     }
 
-    /// Creates a scenario for all flavors in which session `b` waits for session `a`.
+    /// Creates a scenario that runs on all flavors and makes session `b` wait for session `a`.
     fn new(name: &str, script: impl Into<String>, resource: &'static str) -> Self {
         Self {
             name: name.to_owned(),

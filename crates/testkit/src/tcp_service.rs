@@ -15,7 +15,7 @@ pub(crate) struct TcpService {
 
 impl TcpService {
     /// Calls `serve` for each accepted connection and runs the returned future in a task.
-    /// Errors of a connection are ignored, because the client detects the end of the connection.
+    /// Connection errors are ignored, because the client detects that the connection was closed.
     pub(crate) async fn start<F>(mut serve: impl FnMut(TcpStream) -> F + Send + 'static) -> io::Result<Self>
     where
         F: Future<Output = io::Result<()>> + Send + 'static,

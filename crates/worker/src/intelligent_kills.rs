@@ -1,4 +1,6 @@
-//! Queue and worker for intelligent kills. An intelligent kill terminates slow sessions grouped by SQL template.
+//! Queue and worker for intelligent kills.
+//!
+//! An intelligent kill groups slow sessions by SQL template and terminates the sessions in the top groups.
 //!
 //! A queued intelligent kill survives a restart and is executed at most once.
 

@@ -47,7 +47,7 @@ pub struct KillRequest {
     pub unsafe_victims: UnsafeKillPolicy,
     /// Reason that the caller gave for the kill. May be empty.
     pub reason: String,
-    /// Server that returned the process list from which the sessions were selected, and the time of this read.
+    /// Server instance and read time of the process list from which the sessions were selected.
     pub list_read: ProcessListSource,
 }
 
@@ -77,7 +77,7 @@ pub enum KillError {
 }
 
 impl KillExecutor {
-    /// Creates an executor that records kills in `store` and never kills sessions of accounts that `protected` lists.
+    /// Creates an executor that records kills in `store` and never kills sessions of the accounts in `protected`.
     #[must_use]
     pub fn new(store: Store, protected: ProtectedAccounts) -> Self {
         Self { store, protected: Arc::new(protected) }
@@ -89,7 +89,7 @@ impl KillExecutor {
         &self.protected
     }
 
-    /// Kills the sessions that `victims` lists. Returns the id and outcome of each session in the same order.
+    /// Kills the sessions in `victims`. Returns the id and outcome of each session in the same order.
     ///
     /// If the future is dropped, the kills continue, because the executor must record their outcomes.
     pub async fn execute_kills(

@@ -47,7 +47,7 @@ pub trait NodeReader: Send + Sync {
 
 /// Maximum number of attempts to acquire a connection permit for a read.
 /// A hung read holds its connection permit until Clew aborts the read.
-/// A waiting read retries long enough for a hung read to be aborted, and then acquires the released permit.
+/// The attempts span enough time for Clew to abort a hung read and for a waiting read to acquire the released permit.
 const MAX_CONNECTION_PERMIT_ATTEMPTS: u32 = 12;
 
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! Periodically samples a node's sessions for the live lists of web pages, and shares the samples with all subscribers.
+//! Periodically samples a node's sessions for live session lists, and shares the samples with all subscribers.
 //!
 //! A watch exists while its node has subscribers and for a short time afterwards.
 
@@ -41,7 +41,7 @@ pub trait NodeFeed: Send + 'static {
     /// Returns the number of sessions in the list.
     fn session_count(&self) -> usize;
 
-    /// Renders a failure to read the node, once for all subscribers. `at` is a Unix timestamp in milliseconds.
+    /// Renders a read error of the node, once for all subscribers. `at` is a Unix timestamp in milliseconds.
     fn render_read_error(at: i64, failure: &Failure) -> Bytes;
 }
 
@@ -72,7 +72,7 @@ struct RequestedSamplingIntervals {
     intervals: HashMap<u64, Duration>,
 }
 
-/// Subscription to a node's feed. The node is sampled only while its feed has at least one subscription.
+/// Subscription to a node's session list. The node is sampled only while at least one subscription exists.
 #[derive(Debug)]
 pub struct NodeWatchSubscription<F: NodeFeed> {
     watch: Arc<NodeWatch<F>>,
@@ -93,7 +93,7 @@ impl<F: NodeFeed> NodeWatchSubscription<F> {
         self.watch.updates.subscribe()
     }
 
-    /// Renders the feed, on a blocking thread if the list is large.
+    /// Renders the session list, on a blocking thread if the list is large.
     pub async fn render<T: Send + 'static>(
         &self,
         update: &NodeWatchUpdate,

@@ -1,6 +1,6 @@
 //! Retention jobs that remove expired collection tasks, orphaned results, old kill records and old audit rows.
 //!
-//! If a process exit interrupted a kill, a retention job records the outcome `unknown` for the kill.
+//! If Clew exited during a kill, a retention job later records the outcome `unknown` for the kill.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

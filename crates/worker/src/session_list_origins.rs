@@ -24,7 +24,7 @@ struct SessionListOrigin {
     read_at: Instant,
 }
 
-/// Server instances of the session lists that users have read most recently.
+/// For each user and node, the server instance from which the latest session list was read.
 #[derive(Debug)]
 pub struct SessionListOrigins(Mutex<LruCache<(UserId, NodeId), SessionListOrigin>>);
 

@@ -32,11 +32,11 @@ pub struct WorkerSettings {
     pub audit_retention: Duration,
     /// Maximum number of attempts per collection task.
     pub max_attempts: u32,
-    /// Connector for nodes, with the timeouts and size limits of reads and kills on one node.
+    /// Connector for nodes. Contains the timeouts and size limits of each read or kill.
     pub connector: NodeConnector,
     /// If true, the worker escapes CSV cells that a spreadsheet would evaluate as a formula.
     pub formula_guard: bool,
-    /// Maximum time that a shutdown waits for running collection tasks before it requeues the tasks.
+    /// Maximum time that a worker waits at shutdown for running collection tasks before it requeues the tasks.
     pub grace: Duration,
 }
 

@@ -11,7 +11,7 @@ pub(crate) async fn join_task<T>(task: JoinHandle<T>) -> Result<T, JoinError> {
 }
 
 /// Logs only the first failure in a series of failures of an operation, and the first success after the series.
-/// `$is_failing` is a variable that stores the state of the operation between the calls.
+/// `$is_failing` is a `bool` variable that records between calls whether the operation is failing.
 macro_rules! log_first_failure {
     ($is_failing:ident, $result:expr, $failure:literal, $recovery:literal) => {
         match $result {

@@ -11,7 +11,7 @@ use tokio::time::sleep;
 /// Polling detects changes whose notifications were lost while the `LISTEN` connection was down.
 const MIN_POLL_INTERVAL_WHILE_LISTENING: Duration = Duration::from_secs(2);
 
-/// Signal that wakes the worker of a queue when the store may contain claimable work. Clones share state.
+/// Signal that wakes the worker of a queue when the worker may be able to claim a task. Clones share state.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct WakeSignal {
     notify: Arc<Notify>,
@@ -24,7 +24,7 @@ impl WakeSignal {
         self.notify.notify_one();
     }
 
-    /// Returns after a call of [`Self::wake`], or when the worker must poll the store.
+    /// Returns when [`Self::wake`] is called or the next poll of the store is due.
     pub(crate) async fn wait(&self, poll_interval: Duration) {
         tokio::select! {
             () = self.notify.notified() => {}

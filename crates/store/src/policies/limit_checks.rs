@@ -8,8 +8,8 @@ use crate::error::StoreError;
 use crate::identities::credential_revocation::UsersAffectedByChange;
 use crate::policy_limits::PolicyLimits;
 
-/// Fails if the policies of a user or group that the change affects exceed the policy limits.
-/// `transaction` must already contain the changes to policies and attachments, because this function only reads them.
+/// Fails if any user or group affected by the change exceeds the policy limits.
+/// This function only reads, so `transaction` must already contain the changes to policies and attachments.
 pub(crate) async fn check_policy_limits(
     transaction: &mut Transaction,
     limits: PolicyLimits,

@@ -41,7 +41,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(15);
 /// Time after which Clew no longer retries a failed S3 request.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_CACHED_VERIFIED_OBJECTS: usize = 4096;
-/// Name prefix of the temporary objects with which Clew checks its access to S3 and reads the time of the S3 server.
+/// Name prefix of the temporary objects that Clew creates to check its access to S3 and to read the S3 server's time.
 const TEMPORARY_OBJECT_PREFIX: &str = ".clew-";
 
 /// Clones share the state.

@@ -260,7 +260,7 @@ async fn create_schema(flavor: Flavor, control: &mut Conn) -> mysql_async::Resul
     Ok(())
 }
 
-/// Rolls back all prepared transactions. Rolls back none if any prepared transaction still belongs to a session.
+/// Rolls back all prepared transactions, or none if any prepared transaction still belongs to a session.
 /// Returns the number of prepared transactions that existed before the rollback.
 /// While a session disconnects, MariaDB accepts `XA ROLLBACK`, but the transaction loses its XID and keeps its locks.
 async fn roll_back_prepared_transactions(control: &mut Conn) -> mysql_async::Result<usize> {

@@ -72,7 +72,7 @@ impl NodePollStates {
         Some(NodePollGuard { states: self.clone(), node: node.clone() })
     }
 
-    /// Retains only the nodes that `nodes` contains and the nodes that have a running poll.
+    /// Removes the state of all nodes except those in `nodes` and those with a running poll.
     /// Returns the removed nodes whose poll intervals were lengthened.
     pub(super) fn retain_active_nodes(&self, nodes: &HashSet<NodeId>) -> Vec<NodeId> {
         let mut slow = Vec::new();
@@ -88,7 +88,7 @@ impl NodePollStates {
 }
 
 impl NodePollGuard {
-    /// Returns the default value if the worker no longer polls the node.
+    /// Returns `T::default()` if the worker no longer polls the node.
     fn with_state<T: Default>(&self, access: impl FnOnce(&mut NodeState) -> T) -> T {
         self.states.0.lock().get_mut(&self.node).map(access).unwrap_or_default()
     }

@@ -28,7 +28,7 @@ pub(super) fn timeout_error(action: &'static str, location: String) -> StoreErro
     }
 }
 
-/// `error` is an error of the S3 client or of its HTTP client.
+/// `error` comes from the S3 client or from the HTTP client that the S3 client uses.
 pub(super) fn request_error(action: &'static str, location: String, error: &(dyn Error + 'static)) -> StoreError {
     let (reason, remedy) = describe_object_storage_error(error);
     StoreError::S3 { action, location, reason, remedy }

@@ -1,4 +1,4 @@
-//! Settings for results on S3: location and credentials.
+//! Settings for storing results on S3: location and credentials.
 
 use object_store::path::Path;
 use secrecy::SecretString;

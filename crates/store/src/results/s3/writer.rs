@@ -85,7 +85,7 @@ impl S3Writer {
         }
     }
 
-    /// Fails unless the existing object contains the data to upload.
+    /// Fails unless the existing object is identical to the data to upload.
     /// An earlier upload attempt may have written the object even though its connection was lost.
     fn ensure_existing_object_is_identical(&self, written: &bytes::Bytes) -> Result<(), StoreError> {
         let stored = async { self.s3.objects.get(&self.path).await?.bytes().await };
