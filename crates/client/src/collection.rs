@@ -74,7 +74,7 @@ struct StartCollectionResponse {
 #[derive(Deserialize)]
 struct CollectionStatusResponse {
     status: String,
-    /// Data that Clew could not read and that is missing from the result. Only Clew servers return this field.
+    /// Data missing from the result because Clew could not read it. Only Clew servers return this field.
     /// Limitations are kept as unparsed JSON, so that an unknown kind of limitation does not cause a parse error.
     #[serde(default)]
     limitations: serde_json::Value,

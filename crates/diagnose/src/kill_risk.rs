@@ -47,7 +47,7 @@ pub enum StorageEngineKind {
     NonTransactional,
 }
 
-/// Maps tables to their storage engines and omits tables whose engine is unknown.
+/// Storage engines by table. The map omits tables whose storage engine is unknown.
 #[derive(Debug, Clone, Default)]
 pub struct TableStorageEngines(HashMap<TableRef, (String, StorageEngineKind)>);
 

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 
-/// Client address of a request and whether the client uses TLS.
+/// Client IP address of a request, with a flag that indicates the use of TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddr {
     /// Client IP address. IPv4-mapped IPv6 addresses are converted to IPv4.

@@ -64,7 +64,7 @@ impl EvaluationBudget {
         Self { limit: units, remaining: AtomicU64::new(units), exhausted: AtomicBool::new(false), charger: None }
     }
 
-    /// Creates an evaluation budget of the default size. Every `step` work units cost one rate-limit permit.
+    /// Creates an evaluation budget of the default size that also consumes one rate-limit permit per `step` work units.
     ///
     /// `pay` consumes the given number of rate-limit permits. If `pay` returns false, the budget is exhausted.
     #[must_use]

@@ -20,7 +20,7 @@ pub(super) struct NamedKillRule {
     pub(super) rule: KillRule,
     /// True if `seconds` is the only criterion of the rule. Such a rule can match sessions of any user.
     pub(super) has_only_min_state_seconds: bool,
-    /// True if the rule kills sessions even if a kill can damage a non-transactional table.
+    /// True if the rule may kill a session even though the kill can damage a non-transactional table.
     pub(super) include_unsafe: bool,
 }
 

@@ -133,7 +133,7 @@ fn parse_csv_record(
 }
 
 /// Removes the leading quote that prevents a spreadsheet from evaluating a CSV cell as a formula.
-/// Also removes such a quote if it belongs to the original text, because CSV does not mark added quotes.
+/// A quote that belongs to the original text is removed, too, because CSV does not distinguish it from an added quote.
 fn strip_quote_before_formula(cell: &[u8]) -> Vec<u8> {
     match cell {
         [b'\'', rest @ ..] if rest.first().is_some_and(|first| SPREADSHEET_FORMULA_PREFIXES.contains(first)) => {

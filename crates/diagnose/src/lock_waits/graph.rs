@@ -142,9 +142,9 @@ pub struct RootBlocker {
     pub parties: Vec<WaitParticipant>,
     /// Number of direct and indirect waiters. If the root blocker is a cycle, all members except one count as waiters.
     pub holds: usize,
-    /// Maximum number of waiters that a kill of the root blocker unblocks.
+    /// Maximum number of waiters that killing the root blocker can unblock.
     /// Waiters that also wait for another root blocker are not counted, because the kill does not unblock them.
-    /// A kill can unblock fewer waiters than the maximum, because the next lock holder can block other waiters.
+    /// A kill can unblock fewer waiters, because the next lock holder can in turn block some of them.
     pub frees: usize,
     /// Longest wait among all direct and indirect waiters, in seconds; 0 if unknown.
     pub longest_seconds: u64,
@@ -214,7 +214,7 @@ impl WaitGraph {
         self.parties.get(index)
     }
 
-    /// Returns the waits in which a session or transaction is the waiter.
+    /// Returns the waits of a session or transaction, with one wait per blocker.
     #[must_use]
     pub fn find_waits_by_waiter(&self, waiter: WaitParticipant) -> &[LockWait] {
         let start = self.waits.partition_point(|wait| wait.waiter < waiter);

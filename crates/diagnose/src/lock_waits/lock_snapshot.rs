@@ -1,4 +1,4 @@
-//! Input data of the wait graph, with an index of the data.
+//! Input data of the wait graph, with lookup tables for sessions and transactions.
 
 use std::collections::HashMap;
 
@@ -28,7 +28,7 @@ pub struct LockSnapshot {
     pub reports_pending: bool,
     /// Limitations of the input data.
     pub limitations: Vec<Limitation>,
-    /// Limitation that applies only if Clew detects no blocker for a waiting session.
+    /// Limitation to report only if a waiting session has no detected blocker.
     pub limitation_for_unknown_blockers: Option<Limitation>,
 }
 
@@ -63,7 +63,7 @@ pub struct ObservedTransaction {
     pub transaction: Transaction,
     /// XA identifier as printed by `XA RECOVER`, if known.
     pub xid: Option<String>,
-    /// Tables locked in InnoDB, listed only for transactions without a session.
+    /// Tables on which the transaction holds InnoDB locks. The list is filled only for transactions without a session.
     /// Clew uses the locked tables to find the prepared transaction that owns a metadata lock without a session.
     pub tables: Vec<TableName>,
 }
