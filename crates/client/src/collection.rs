@@ -1,6 +1,6 @@
 //! Starts tasks that collect the sessions of a node, and waits until the tasks finish.
 //!
-//! Sections 1.2 and 1.3 of the TaurusDB API spec define the requests that start and poll a task.
+//! The TaurusDB API spec defines the start request in section 1.2 and the status request in section 1.3.
 
 use std::fmt;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! Finds banned words in identifiers and prose and suggests standard terms to use instead.
 //!
-//! Prose is text in code comments, in Markdown outside code blocks, in API messages and on the web page.
+//! Prose comprises code comments, Markdown outside code blocks, API messages and the text of the web page.
 
 use std::path::Path;
 

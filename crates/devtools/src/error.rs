@@ -81,7 +81,7 @@ pub enum DevtoolsError {
     /// The demo sessions did not start waiting for locks before the timeout.
     #[error("the demo sessions did not start waiting for locks within {} s", .limit.as_secs())]
     SessionsNotBlocked {
-        /// Time limit for the demo sessions to start waiting for locks.
+        /// Timeout for waiting until the demo sessions are blocked.
         limit: Duration,
     },
     /// A temporary database server failed.

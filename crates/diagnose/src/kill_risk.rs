@@ -149,7 +149,7 @@ impl KillRisk {
         }
     }
 
-    /// Returns true if the risk applies to `KILL QUERY`, which leaves the connection and its transaction open.
+    /// Returns true if the risk applies to `KILL QUERY`, which ends only the running statement of the session.
     #[must_use]
     pub fn applies_to_kill_query(&self) -> bool {
         !matches!(self, Self::LongRollback { .. })

@@ -105,7 +105,7 @@ impl EvaluationBudget {
 
     /// Subtracts `units` work units from the budget. Returns false if the budget is exhausted.
     ///
-    /// A request is evaluated by one thread at a time, so no atomic read-modify-write operation is necessary.
+    /// Only one thread at a time evaluates a request, so no atomic read-modify-write operation is necessary.
     pub fn consume_work_units(&self, units: u64) -> bool {
         match self.remaining.load(Relaxed).checked_sub(units) {
             Some(left) if !self.is_exhausted() && self.consume_rate_limit_permits(self.limit - left) => {

@@ -20,7 +20,7 @@ pub enum Cell<'a> {
     Text(&'a [u8]),
     /// Integer.
     Number(u64),
-    /// The value is SQL NULL, or the column does not apply to the row.
+    /// Empty cell: the value is SQL NULL, or the column does not apply to the session.
     Empty,
 }
 
@@ -40,7 +40,7 @@ pub struct Column<C = RowCell> {
     pub kind: ColumnKind,
     /// One-line description.
     pub description: &'static str,
-    /// Function that returns the value of this column for a given session.
+    /// Accessor function that returns the cell value for a row.
     pub cell: C,
 }
 

@@ -24,7 +24,7 @@ pub(super) struct NamedKillRule {
     pub(super) include_unsafe: bool,
 }
 
-/// Keys and values of a kill rule, each with its position in the rules file.
+/// Keys and values of a kill rule, with their positions in the rules file.
 type Fields = BTreeMap<Spanned<String>, Spanned<Value>>;
 
 #[derive(Deserialize)]

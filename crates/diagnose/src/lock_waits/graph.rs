@@ -43,7 +43,7 @@ pub struct WaitGraph {
     pub cycles: Vec<Vec<WaitParticipant>>,
     /// All waiters and blockers, sorted.
     pub parties: Vec<ParticipantDetail>,
-    /// Waiters and blockers that are missing from the input data, for example because their session has ended.
+    /// Waiters and blockers without session and transaction data, for example because the session has ended.
     pub vanished: Vec<WaitParticipant>,
     /// Waiting sessions without a detected blocker.
     pub unexplained: Vec<WaitWithoutBlocker>,
@@ -140,7 +140,7 @@ impl fmt::Display for LockResourceKind {
 pub struct RootBlocker {
     /// The blocking session or transaction, or all members of the blocking cycle.
     pub parties: Vec<WaitParticipant>,
-    /// Number of direct and indirect waiters. If the root blocker is a cycle, all members except one count as waiters.
+    /// Number of direct and indirect waiters. In a blocking cycle, all members except one count as waiters.
     pub holds: usize,
     /// Maximum number of waiters that killing the root blocker can unblock.
     /// Waiters that also wait for another root blocker are not counted, because the kill does not unblock them.
@@ -318,7 +318,7 @@ impl WaitGraph {
         }
     }
 
-    /// Returns the limitations that cause transactions to be missing from the input data.
+    /// Returns the limitations that explain why transactions can be missing from the graph.
     pub fn limitations_causing_missing_transactions(&self) -> impl Iterator<Item = &Limitation> {
         let hides_transactions = |limitation: &&Limitation| {
             matches!(limitation.kind, LimitationKind::NoTransactions | LimitationKind::PartOfTransactions)
@@ -326,7 +326,7 @@ impl WaitGraph {
         self.limitations.iter().filter(hides_transactions)
     }
 
-    /// Returns true if lock waits may be missing from the input data because of a limitation.
+    /// Returns true if a limitation can cause lock waits to be missing from the graph.
     #[must_use]
     pub fn may_miss_lock_waits(&self) -> bool {
         self.limitations.iter().any(|limitation| limitation.kind.may_hide_lock_waits())

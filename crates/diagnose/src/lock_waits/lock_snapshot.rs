@@ -19,7 +19,7 @@ pub struct LockSnapshot {
     /// Granted and pending metadata locks.
     ///
     /// `metadata_locks` must contain all metadata locks on tables.
-    /// A lock on an object other than a table may be missing if no session waits for a lock on the object.
+    /// Locks on other objects, such as schemas, are required only if a session waits for a lock on them.
     pub metadata_locks: Vec<MetadataLock>,
     /// True if `metadata_locks` includes pending lock requests.
     ///
@@ -35,7 +35,7 @@ pub struct LockSnapshot {
 /// Session with its role.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ObservedSession {
-    /// Session read from the server. Its statement may be truncated or replaced by the statement template.
+    /// Session read from the server. The statement may be truncated or replaced by the statement template.
     pub session: Session,
     /// Role of the session.
     pub role: SessionRole,
