@@ -113,8 +113,8 @@ pub(crate) struct SnapshotRow {
     pub(crate) transaction_status: Option<String>,
 }
 
-/// Calls `write` on a blocking thread to write a snapshot to a file or to stdout.
-/// Then prints the limitations of the snapshot to stderr.
+/// Writes a snapshot to a file or to stdout, then prints the limitations of the snapshot to stderr.
+/// The callback `write` runs on a blocking thread.
 pub(crate) async fn write_output(
     mut snapshot: Snapshot,
     file: Option<PathBuf>,

@@ -24,7 +24,7 @@ pub(crate) struct MetadataUrlArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct StoreArgs {
-    /// Data directory created by clew init; a running clew serve immediately applies changes to the data
+    /// Data directory created by clew init; changes take effect immediately in a running clew serve
     #[arg(long, value_name = "DIR", env = "CLEW_DATA_DIR", default_value = DEFAULT_DATA_DIR)]
     data_dir: PathBuf,
     #[command(flatten)]
@@ -66,7 +66,7 @@ impl MetadataUrlArgs {
     }
 }
 
-/// Error messages omit an invalid URL, because it may contain a password.
+/// If the URL is invalid, the error message does not repeat the URL, because it may contain a password.
 pub(crate) fn build_store_location(data_dir: &Path, metadata_url: Option<&str>) -> Result<StoreLocation, CliError> {
     let metadata_url = metadata_url.map(str::parse).transpose();
     let metadata_url = metadata_url.map_err(|error: StoreError| CliError::refused_command_error(error.to_string()))?;
@@ -90,7 +90,7 @@ impl StoreAndOutputFormatArgs {
 }
 
 impl IamDomainArgs {
-    /// Selects the only domain if the option `--domain` is not set.
+    /// Without the option `--domain`, the store must contain exactly one domain, which is then selected.
     pub(crate) async fn open_identity_directory(&self) -> Result<IdentityDirectory, CliError> {
         let store = self.store_args.open_store().await?;
         let domain = match &self.domain {

@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 use crate::error::CliError;
 use crate::output::CommandOutputFormat;
 
-/// Describes how a list of objects is printed as a table or as JSON.
+/// Defines how to print a list of objects as a table or as JSON.
 pub(crate) struct ListFormat<T, const N: usize> {
     /// Key of the list in the JSON output.
     pub(crate) json_key: &'static str,
     pub(crate) headings: [&'static str; N],
-    /// Text that the table format prints if the list is empty.
+    /// Text that replaces the table if the list is empty.
     pub(crate) empty: &'static str,
     pub(crate) to_row: fn(&T) -> [String; N],
     pub(crate) to_json: fn(&T) -> Value,

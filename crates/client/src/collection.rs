@@ -1,6 +1,6 @@
 //! Starts tasks that collect the sessions of a node, and waits until the tasks finish.
 //!
-//! Sections 1.2 and 1.3 of the TaurusDB API spec define the requests that start and poll a task.
+//! The TaurusDB API spec defines the start request in section 1.2 and the status request in section 1.3.
 
 use std::fmt;
 use std::time::Duration;
@@ -74,7 +74,7 @@ struct StartCollectionResponse {
 #[derive(Deserialize)]
 struct CollectionStatusResponse {
     status: String,
-    /// Data that Clew could not read and that is missing from the result. Only Clew servers return this field.
+    /// Data missing from the result because Clew could not read it. Only Clew servers return this field.
     /// Limitations are kept as unparsed JSON, so that an unknown kind of limitation does not cause a parse error.
     #[serde(default)]
     limitations: serde_json::Value,

@@ -123,7 +123,7 @@ impl<'a, T: DownloadSink, P: FnMut(u64, Option<u64>)> Download<'a, T, P> {
     }
 
     /// Requests the part of the result that the client has not received yet.
-    /// Resets the sink and the progress if the download cannot be resumed.
+    /// If the download cannot be resumed, resets the sink and the progress and requests the complete result.
     async fn open_result_stream(&mut self) -> Result<Response, ClientError> {
         let mut response = self.request_missing_part().await;
         if self.build_range_headers().is_some() {

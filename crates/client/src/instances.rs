@@ -1,7 +1,7 @@
 //! Lists instances and returns instance details (TaurusDB API spec, sections 3.3 and 3.4).
 //!
 //! Parsing is lenient, because the cloud documentation is inconsistent about types, nulls and missing fields.
-//! The client rejects responses that lack ids, names or the list of instances.
+//! However, the client rejects a response if an id, a name or the list of instances is missing.
 
 use clew_model::{InstanceFilter, InstanceId, Pagination, Tag};
 use serde::{Deserialize, Deserializer, Serialize};

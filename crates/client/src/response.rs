@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::endpoint::Endpoint;
 use crate::error::ClientError;
 
-/// Maximum size of a JSON response in bytes. A list of 100 instances takes up a few hundred KiB.
+/// Maximum size of a JSON response in bytes. A list of 100 instances is a few hundred KiB in size.
 const MAX_JSON_BODY_BYTES: usize = 16 << 20;
 const MAX_ERROR_BODY_BYTES: usize = 64 << 10;
 const MAX_RESPONSE_EXCERPT_CHARS: usize = 200;

@@ -113,7 +113,7 @@ impl Client {
         self.retry(request, || self.send_authenticated_request(request)).await
     }
 
-    /// Calls `attempt` until it succeeds or the request must not be retried. The response timeout limits each call.
+    /// Calls `attempt` until the request succeeds or must not be retried. The response timeout limits each call.
     /// Waits for the backoff delay before each retry.
     async fn retry<T, F: Future<Output = Result<T, ClientError>>>(
         &self,

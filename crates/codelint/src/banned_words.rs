@@ -1,6 +1,6 @@
 //! Finds banned words in identifiers and prose and suggests standard terms to use instead.
 //!
-//! Prose is text in code comments, in Markdown outside code blocks, in API messages and on the web page.
+//! Prose comprises code comments, Markdown outside code blocks, API messages and the text of the web page.
 
 use std::path::Path;
 
@@ -56,7 +56,7 @@ const BANNED_WORDS: &[BannedWord] = &[
     banned_word("whose", "scope, owner", Identifiers),
 ];
 
-/// Standard terms that are allowed although they contain a banned word.
+/// Phrases that are allowed even though they contain a banned word.
 const ALLOWED_PHRASES: &[&str] = &["in place", "look up", "looks up"];
 
 const fn banned_word(word: &'static str, replacement: &'static str, scope: BannedWordScope) -> BannedWord {
@@ -199,7 +199,7 @@ fn contains_banned_word(words: &[String], banned: &str) -> bool {
 #[derive(Default)]
 struct DefinedNameCollector(Vec<Ident>);
 
-/// Defines visitor methods that collect the identifier of a syntax node and then visit its children.
+/// Defines one visitor method per node type. Each method collects the node's identifier and visits its children.
 macro_rules! collect_identifier_of {
     ($($method:ident: $node:ident),+ $(,)?) => {
         $(fn $method(&mut self, node: &'ast syn::$node) {
@@ -225,7 +225,7 @@ impl<'ast> Visit<'ast> for DefinedNameCollector {
         visit_variant: Variant,
     }
 
-    /// Collects all identifiers in the macro's arguments, because the macro can define items with these names.
+    /// Collects all identifiers in the arguments of a macro call, because the macro can define items with these names.
     fn visit_item_macro(&mut self, item: &'ast syn::ItemMacro) {
         self.0.extend(item.ident.clone());
         collect_identifiers(item.mac.tokens.clone(), &mut self.0);

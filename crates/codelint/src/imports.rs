@@ -2,7 +2,7 @@
 //!
 //! A file that imports a name depends on the file that defines the name, even if another file re-exports the name.
 //! A module may import from its parent modules: `kill/batch.rs` may import from `kill.rs`.
-//! Imports in test code and in macro arguments are ignored. An enum that a macro call defines counts as a definition.
+//! Imports in test code and in macro arguments are ignored, but enums defined by macro calls are recognized.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
@@ -56,7 +56,7 @@ impl ImportGraph {
         self.files.entry(from.into()).or_default().entry(to.into()).or_default().insert(name.to_owned());
     }
 
-    /// Returns a description of each import cycle found. The described cycles have no files in common.
+    /// Returns descriptions of import cycles. Each file appears in at most one of the described cycles.
     pub(super) fn find_import_cycles(&self) -> Vec<String> {
         let mut reported = BTreeSet::new();
         let mut cycles = Vec::new();
@@ -110,7 +110,7 @@ struct Module {
     /// Names that the module imports, each with the path in its `use` declaration.
     imports: BTreeMap<String, Vec<String>>,
     globs: Vec<Vec<String>>,
-    /// Rust paths in the module's code, each with the module against which the path is resolved.
+    /// Rust paths in the module's code, each with the module that the path is relative to.
     references: Vec<(ModulePath, Vec<String>)>,
 }
 

@@ -28,7 +28,7 @@ long_polls_per_principal = 0
 connections_per_peer = 0
 ";
 
-/// Key prefix of the results on an [`S3Server`].
+/// Prefix of the object keys under which Clew stores results on an [`S3Server`].
 pub const RESULT_OBJECT_KEY_PREFIX: &str = "clew";
 
 /// Temporary data directory, initialized with `clew init`. Dropping the value removes the directory.
@@ -95,7 +95,7 @@ pub struct ClewProcess {
 
 impl TemporaryDeployment {
     /// Creates a temporary directory and runs `clew init` in it.
-    /// `variables` contains environment variables of all processes, such as the URL of the metadata database.
+    /// `variables` sets environment variables for all `clew` processes, such as the URL of the metadata database.
     pub async fn init(clew: &Path, variables: Vec<(&'static str, String)>) -> Result<Self, DevtoolsError> {
         let directory = create_temporary_directory("clew-xtask-")?;
         let init = clew_command(clew, &variables)
@@ -202,7 +202,7 @@ impl TemporaryDeployment {
         self.directory.path().join("data")
     }
 
-    /// Returns the environment variables with which `clew` client commands connect to `process`.
+    /// Returns the environment variables that configure `clew` client commands to connect to `process`.
     pub fn client_environment_variables(&self, process: &ClewProcess) -> [(&'static str, String); 6] {
         [
             ("CLEW_ENDPOINT", process.endpoint.clone()),
@@ -223,7 +223,7 @@ impl TemporaryDeployment {
     }
 }
 
-/// Ignores `CLEW_CONFIG`, because commands such as `init` accept fewer settings than servers and workers.
+/// Unsets `CLEW_CONFIG`, because commands such as `init` accept fewer settings than servers and workers.
 fn clew_command(clew: &Path, variables: &[(&'static str, String)]) -> Command {
     let command = Command::new(clew).env_remove("CLEW_CONFIG");
     variables.iter().fold(command, |command, (name, value)| command.env(*name, value))

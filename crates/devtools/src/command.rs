@@ -102,7 +102,7 @@ impl Command {
         }
     }
 
-    /// Runs the program up to three times until it succeeds, because downloads can fail temporarily.
+    /// Runs the program and, if the program fails, retries it up to two times, because downloads can fail temporarily.
     pub async fn run_with_retries(&self, step: &Step, limit: Duration) -> Result<(), DevtoolsError> {
         const MAX_ATTEMPTS: u32 = 3;
         for attempt in 1..MAX_ATTEMPTS {

@@ -81,7 +81,7 @@ pub enum DevtoolsError {
     /// The demo sessions did not start waiting for locks before the timeout.
     #[error("the demo sessions did not start waiting for locks within {} s", .limit.as_secs())]
     SessionsNotBlocked {
-        /// Time limit for the demo sessions to start waiting for locks.
+        /// Timeout for waiting until the demo sessions are blocked.
         limit: Duration,
     },
     /// A temporary database server failed.
@@ -129,18 +129,18 @@ pub enum DevtoolsError {
 }
 
 impl DevtoolsError {
-    /// Returns a function that creates the error of a failed file operation from its cause.
+    /// Returns a function that converts an I/O error to [`DevtoolsError::File`].
     pub fn file(operation: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |cause| Self::File { operation, path, cause }
     }
 
-    /// Returns a function that creates the error of a failed SQL statement from its cause.
+    /// Returns a function that converts a MySQL client error to [`DevtoolsError::Database`].
     pub fn database(operation: &'static str) -> impl Fn(mysql_async::Error) -> Self + Copy {
         move |cause| Self::Database { operation, cause }
     }
 
-    /// Creates the error of a program whose output is not in the expected format.
+    /// Creates the error for program output in an unexpected format.
     pub fn unexpected_output(command: impl Into<String>, cause: impl Display, output: impl Into<String>) -> Self {
         Self::UnexpectedOutput { command: command.into(), cause: cause.to_string(), output: output.into() }
     }

@@ -57,8 +57,8 @@ fn root_required_error(packages: &[&str], mysql: Option<&MysqlPackages>) -> Devt
     DevtoolsError::RootRequired { missing, command: commands.join(" && ") }
 }
 
-/// Installs the packages that are not installed. `mysql` contains the MySQL packages that the caller will download.
-/// Returns an error if root is required to install or download packages and this process does not run as root.
+/// Installs the missing packages. `mysql` specifies the MySQL packages that the caller downloads afterwards.
+/// Returns an error if installing or downloading packages requires root and this process does not run as root.
 async fn install_missing_packages(
     packages: &[test_tools::DebianPackage],
     mysql: Option<&MysqlPackages>,

@@ -12,7 +12,7 @@ use crate::progress;
 /// Shells conventionally report the exit status 130 (128 + 2) for a program that SIGINT terminated.
 pub const INTERRUPTED_EXIT_STATUS: u8 = 130;
 
-/// Runs a task on a new tokio runtime. If the task fails, prints its error.
+/// Runs a task on a new tokio runtime. If the task fails, prints the error.
 pub fn run<E: Display>(task: impl Future<Output = Result<ExitCode, E>>) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,

@@ -56,7 +56,7 @@ pub fn encode_session_columns(out: &mut Vec<u8>, row: &SessionRow<'_>, formula_g
 }
 
 /// Appends a CSV row of arbitrary cells, terminated by CRLF.
-/// Each item of `cells` contains a cell and a flag that enables the formula guard for the cell.
+/// Each item of `cells` is a pair: a cell, and a flag that enables the formula guard for this cell.
 /// The formula guard adds a `'` prefix to a cell that a spreadsheet program would evaluate as a formula.
 pub fn encode_row_from_cells<'a>(out: &mut Vec<u8>, cells: impl Iterator<Item = (Cell<'a>, bool)>) {
     push_csv_cells(out, cells);

@@ -10,7 +10,7 @@ pub trait SpillStorage: Read + Write + Seek + Send {}
 impl<T: Read + Write + Seek + Send> SpillStorage for T {}
 
 /// Size of the write buffer and of the read blocks, in bytes.
-/// Adjacent rows that start in the same block are read in one read operation.
+/// A single read operation reads all adjacent rows that start in the same block.
 const IO_BLOCK_BYTES: usize = 64 << 10;
 
 /// Sorts rows that might not fit in memory.

@@ -17,7 +17,7 @@ const SESSION_GROUPS_PER_RANKING: usize = 3;
 const STATEMENT_EXECUTION_COMMANDS: [&[u8]; 2] = [b"Query", b"Execute"];
 
 clew_model::named_enum! {
-    /// Criterion by which an intelligent kill ranks session groups, in the order of the kill preview.
+    /// Criterion by which an intelligent kill ranks session groups. The kill preview uses the order of the variants.
     #[derive(PartialOrd, Ord)]
     pub enum RankingStrategy {
         /// Duration of the longest-running statement in the group.
@@ -67,7 +67,7 @@ impl SessionGroup {
         throttling_pattern::build_throttling_pattern(&self.template, first.unwrap_or_default())
     }
 
-    /// Returns the mean statement duration as an integer in microseconds, because integer comparisons are exact.
+    /// Returns the mean statement duration in microseconds, as an integer so that comparisons are exact.
     fn mean_statement_micros(&self) -> u128 {
         u128::from(self.total_statement_seconds()) * 1_000_000 / u128::from(self.session_count().max(1))
     }

@@ -9,7 +9,7 @@ const INTERNAL_COMMAND_PREFIXES: [&[u8]; 4] = [b"binlog dump", b"daemon", b"slav
 /// User name of replication threads and of MariaDB's background threads in the process list.
 const SYSTEM_USER_NAME: &[u8] = b"system user";
 
-/// Values in the `Host` column of the process list for threads without a client connection.
+/// Values of the process list column `Host` that identify threads without a client connection.
 /// A replication thread has the host `connecting host` while it connects to its source.
 const INTERNAL_SESSION_HOSTS: [&[u8]; 2] = [b"", b"connecting host"];
 

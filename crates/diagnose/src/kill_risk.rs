@@ -47,7 +47,7 @@ pub enum StorageEngineKind {
     NonTransactional,
 }
 
-/// Maps tables to their storage engines and omits tables whose engine is unknown.
+/// Storage engines by table. The map omits tables whose storage engine is unknown.
 #[derive(Debug, Clone, Default)]
 pub struct TableStorageEngines(HashMap<TableRef, (String, StorageEngineKind)>);
 
@@ -149,7 +149,7 @@ impl KillRisk {
         }
     }
 
-    /// Returns true if the risk applies to `KILL QUERY`, which leaves the connection and its transaction open.
+    /// Returns true if the risk applies to `KILL QUERY`, which ends only the running statement of the session.
     #[must_use]
     pub fn applies_to_kill_query(&self) -> bool {
         !matches!(self, Self::LongRollback { .. })

@@ -2,9 +2,9 @@
 //!
 //! The caller reads each system table with lock data once and passes the rows as a [`LockSnapshot`].
 //! Clew builds the wait graph in memory, so the database server does not have to join tables.
-//! The transaction ids of an InnoDB lock wait identify the waiting and the blocking session.
-//! Metadata lock waits are derived from conflicts between lock modes.
-//! If no system table lists a wait, Clew infers the wait from the session's state and statement.
+//! For an InnoDB lock wait, the transaction ids identify the waiting and the blocking session.
+//! Clew derives metadata lock waits from conflicting modes of pending and granted locks.
+//! If no system table contains a wait, Clew infers the wait from the state and statement of the waiting session.
 //!
 //! ```
 //! use clew_diagnose::lock_waits::{

@@ -5,7 +5,7 @@
 //! A slow subscriber receives fewer but larger deltas.
 //! After a reconnect, a subscriber receives all missed changes in one delta.
 //!
-//! The normal growth of a duration over time does not count as a change, so idle sessions cause no traffic.
+//! A duration that grows with the elapsed time does not count as a change, so idle sessions cause no traffic.
 //! To display the current duration, a subscriber adds the time since the sample to the duration in the feed.
 //!
 //! ```

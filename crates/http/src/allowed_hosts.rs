@@ -10,7 +10,7 @@ pub struct AllowedHosts(Vec<(String, Option<u16>)>);
 
 impl AllowedHosts {
     /// Parses host names and addresses, such as `clew.example.com`, `clew.example.com:8407` and `[::1]`.
-    /// If a host is invalid, the error value is the text of the first invalid host.
+    /// If any host is invalid, returns the first invalid host as the error.
     pub fn parse(hosts: &[String]) -> Result<Self, String> {
         let host = |text: &String| {
             let authority: Authority = text.parse().map_err(|_| text.clone())?;
@@ -23,7 +23,7 @@ impl AllowedHosts {
         hosts.iter().map(host).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Checks that the requested host is allowed. If the host is not allowed, the error value is the host.
+    /// Checks that the requested host is allowed. If the host is not allowed, returns the host as the error.
     ///
     /// The host in an absolute request URI takes precedence over the `Host` header (RFC 9112, section 3.2.2).
     pub fn check_host_allowed<'a>(&self, uri: &'a Uri, headers: &'a HeaderMap) -> Result<(), &'a str> {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 
-/// Client address of a request and whether the client uses TLS.
+/// Client IP address of a request, with a flag that indicates the use of TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddr {
     /// Client IP address. IPv4-mapped IPv6 addresses are converted to IPv4.
@@ -29,7 +29,7 @@ impl ClientAddr {
 
 /// Returns the scheme and host of the URL that the client used, such as `https://clew.example.com`.
 ///
-/// A forged `Host` header is harmless if the base URL appears only in the response to the same request.
+/// Use the base URL only in the response to the same request, because the client can forge the `Host` header.
 #[must_use]
 pub fn base_url_from_request(connection: Option<&ClientAddr>, headers: &HeaderMap) -> String {
     let scheme = if connection.is_some_and(|connection| connection.tls) { "https" } else { "http" };
@@ -54,7 +54,7 @@ fn find_client_address_behind_proxies(socket: IpAddr, headers: &HeaderMap, trust
     hop
 }
 
-/// For a header line that is not ASCII text, the iterator yields `?`, which is not a valid address.
+/// A header line that is not ASCII text yields the element `?`, which is not a valid address.
 fn header_list_elements_in_reverse<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     let lines: Vec<&str> = headers.get_all(name).iter().map(|line| line.to_str().unwrap_or("?")).collect();
     lines.into_iter().rev().flat_map(|line| line.rsplit(',')).map(str::trim)

@@ -14,7 +14,7 @@ use crate::client_addr::ClientAddr;
 
 const DEFAULT_HTTPS_PORT: u16 = 443;
 
-/// Cookie with the given base name. Over TLS, the cookie name also contains the prefix `__Host-` and the port.
+/// Cookie, identified by its base name. Over TLS, the full cookie name also contains the prefix `__Host-` and the port.
 #[derive(Debug, Clone, Copy)]
 pub struct HostCookie(pub &'static str);
 

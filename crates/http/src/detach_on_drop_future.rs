@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use tokio::runtime::Handle;
 use tracing::Instrument;
 
-/// Continues the future in a spawned task if the wrapper is dropped before completion.
+/// Wrapper that spawns a task to complete the future if the wrapper is dropped early.
 ///
 /// Hyper drops the future of a request when the client disconnects.
 pub struct DetachOnDropFuture<F>(Option<Pin<Box<F>>>)

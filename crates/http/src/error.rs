@@ -1,4 +1,4 @@
-//! Errors that occur when the server starts or reads request bodies.
+//! Errors from starting the server, loading certificates and reading request bodies.
 
 use std::io;
 use std::path::PathBuf;

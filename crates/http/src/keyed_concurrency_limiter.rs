@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Limits the number of slots that are held at the same time for each key.
+/// Concurrency limiter: each key has a fixed number of slots, which callers acquire and release.
 #[derive(Debug)]
 pub struct KeyedConcurrencyLimiter<K: Hash + Eq + Clone> {
     /// Maximum number of slots per key. 0 disables the limit.

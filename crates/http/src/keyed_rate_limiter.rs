@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Number of rate limit checks after which unused keys are removed to bound memory usage.
+/// Number of rate limit checks between two cleanups, which remove unused keys to bound memory usage.
 const CHECKS_BETWEEN_CLEANUPS: u32 = 4096;
 
 /// Rate limiter with a quota per key.
 #[derive(Debug)]
 pub struct KeyedRateLimiter<K> {
-    /// Time in which one permit is replenished, or zero if the limiter is disabled.
+    /// Time until one permit is replenished. Zero disables the limiter.
     period: Duration,
     burst: u32,
     quotas: Mutex<Quotas<K>>,
@@ -33,7 +33,7 @@ impl<K: Hash + Eq + Clone> KeyedRateLimiter<K> {
         Self::with_period(Duration::from_secs(1).checked_div(per_second).unwrap_or_default(), burst)
     }
 
-    /// Creates a limiter whose quota is replenished by one permit per period.
+    /// Creates a limiter that replenishes one permit per key and period, up to `burst` permits.
     #[must_use]
     pub fn with_period(period: Duration, burst: u32) -> Self {
         let period = if burst == 0 { Duration::ZERO } else { period };
@@ -51,7 +51,7 @@ impl<K: Hash + Eq + Clone> KeyedRateLimiter<K> {
         self.check_or_consume_permits(key, 1, true)
     }
 
-    /// Consumes `count` permits, but at most the burst size. Consumes none if fewer permits are available.
+    /// Consumes `count` permits, limited to the burst size. If not enough permits are available, consumes none.
     pub fn consume_permits(&self, key: &K, count: u32) -> Result<(), Duration> {
         self.check_or_consume_permits(key, count, true)
     }

@@ -1,7 +1,7 @@
-//! HTTP/1.1 server for axum routers, with tools to evaluate requests and to build responses.
+//! HTTP/1.1 server for axum routers, with modules that process requests and build responses.
 //!
 //! - `server` accepts connections, limits them and shuts down gracefully; `tls` reloads certificates.
-//! - `client_addr`, `allowed_hosts`, `same_origin`, `cookie` and `request_body` evaluate requests.
+//! - `client_addr`, `allowed_hosts`, `same_origin`, `cookie` and `request_body` read and validate requests.
 //! - `download` and `embedded_file` build responses with entity tags, ranges and compression.
 //! - `keyed_rate_limiter`, `keyed_concurrency_limiter` and `keyed_mutex` limit requests per key, such as a user or a client subnet.
 //!

@@ -32,7 +32,7 @@ impl LongPollTimeout {
         Duration::from_secs(self.0)
     }
 
-    /// Returns the response header that confirms the preference.
+    /// Returns the `Preference-Applied` response header, which confirms the wait time to the client.
     #[must_use]
     pub fn build_preference_applied_header(self) -> [(HeaderName, String); 1] {
         [(PREFERENCE_APPLIED_HEADER, format!("wait={}", self.0))]

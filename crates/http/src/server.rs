@@ -59,7 +59,7 @@ pub struct ConnectionSettings {
     /// Maximum number of reserved connections, in addition to [`Self::max_connections`].
     /// Each reserved connection serves one request, which is marked with [`ReservedConnectionMarker`].
     ///
-    /// If the number is 0, connections over [`Self::max_connections`] wait in the operating system's accept queue.
+    /// Without reserved connections, connections over [`Self::max_connections`] wait in the kernel's accept queue.
     pub max_reserved_connections: usize,
     /// Maximum number of connections per peer (an IPv4 address or an IPv6 /64 prefix). 0 disables the limit.
     ///

@@ -64,7 +64,7 @@ impl EvaluationBudget {
         Self { limit: units, remaining: AtomicU64::new(units), exhausted: AtomicBool::new(false), charger: None }
     }
 
-    /// Creates an evaluation budget of the default size. Every `step` work units cost one rate-limit permit.
+    /// Creates an evaluation budget of the default size that also consumes one rate-limit permit per `step` work units.
     ///
     /// `pay` consumes the given number of rate-limit permits. If `pay` returns false, the budget is exhausted.
     #[must_use]
@@ -105,7 +105,7 @@ impl EvaluationBudget {
 
     /// Subtracts `units` work units from the budget. Returns false if the budget is exhausted.
     ///
-    /// A request is evaluated by one thread at a time, so no atomic read-modify-write operation is necessary.
+    /// Only one thread at a time evaluates a request, so no atomic read-modify-write operation is necessary.
     pub fn consume_work_units(&self, units: u64) -> bool {
         match self.remaining.load(Relaxed).checked_sub(units) {
             Some(left) if !self.is_exhausted() && self.consume_rate_limit_permits(self.limit - left) => {

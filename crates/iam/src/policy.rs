@@ -20,7 +20,7 @@
 //! | wildcards in a URN | `*` and `?` match within one part of the URN; case-sensitive |
 //! | request without a specific instance | the request URN ends in `*`, so only patterns for all instances match |
 //! | Allow statement for an action without a resource type | matches only if the statement applies to all resources and has no resource conditions |
-//! | Deny statement for an action without a resource type | `NotResource` matches, and resource condition keys have no value |
+//! | Deny statement for an action without a resource type | `NotResource` matches, and resource condition keys are treated as missing |
 //! | legacy `{"uri": [...]}` that is not a URN | accepted, but matches no resource |
 //! | `${...}` | literal text, not a variable |
 

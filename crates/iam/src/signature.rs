@@ -119,7 +119,7 @@ fn encode_hex(hash: &[u8; 32]) -> String {
 
 /// Percent-encodes all characters except letters, digits and `-._~`.
 ///
-/// Canonical requests use the same encoding, so encoded path segments and query parameters are in canonical form.
+/// Canonical requests require the same encoding for path segments and query parameters.
 #[must_use]
 pub fn percent_encode(text: &str) -> String {
     canonical_request::percent_encode_bytes(text.as_bytes())

@@ -20,7 +20,7 @@ pub enum Cell<'a> {
     Text(&'a [u8]),
     /// Integer.
     Number(u64),
-    /// The value is SQL NULL, or the column does not apply to the row.
+    /// Empty cell: the value is SQL NULL, or the column does not apply to the session.
     Empty,
 }
 
@@ -40,7 +40,7 @@ pub struct Column<C = RowCell> {
     pub kind: ColumnKind,
     /// One-line description.
     pub description: &'static str,
-    /// Function that returns the value of this column for a given session.
+    /// Accessor function that returns the cell value for a row.
     pub cell: C,
 }
 
@@ -52,7 +52,7 @@ fn to_number_cell<'a>(value: Option<u64>) -> Cell<'a> {
     value.map_or(Cell::Empty, Cell::Number)
 }
 
-/// Creates a table of columns. Each column has a key, a Chinese label, a kind, a description and a cell function.
+/// Creates an array of columns, each from a key, a Chinese label, a kind, a description and an accessor function.
 macro_rules! columns {
     ($($key:literal, $label_zh:literal, $kind:ident, $description:literal, $cell:expr;)+) => {
         [$(Column { key: $key, label_zh: $label_zh, kind: ColumnKind::$kind, description: $description, cell: $cell }),+]

@@ -33,7 +33,7 @@ crate::named_enum! {
         RetriesExhausted = "gave-up",
         /// The node was removed from Clew before its sessions were collected.
         NodeRemoved = "node-gone",
-        /// All connections that Clew may open to the node were in use until the timeout expired.
+        /// No connection to the node became free before the timeout, because Clew limits the connections per node.
         Busy = "busy",
     }
 }
@@ -55,7 +55,7 @@ impl FailureKind {
 pub struct Failure {
     /// Failure kind.
     pub kind: FailureKind,
-    /// Additional information in one line, such as the node's address, the timeout or the server's error message.
+    /// Single-line details, such as the node's address, the timeout or the server's error message.
     /// Never contains secrets.
     pub detail: String,
 }

@@ -19,7 +19,7 @@ pub struct KillCriteria {
     pub sql_key: Option<String>,
     /// Minimum time that the session must have spent in its current state, in seconds.
     pub seconds: u32,
-    /// If true, sessions are killed even if a kill can damage a non-transactional table or leave it partially modified.
+    /// If true, sessions are killed even if the kill can damage or partially modify a non-transactional table.
     /// This field is a Clew extension that the TaurusDB API does not define.
     #[serde(default)]
     pub include_unsafe: bool,

@@ -34,7 +34,7 @@ crate::named_enum! {
         /// The client program names of sessions cannot be read.
         NoProgramNames = "no_program_names",
         /// The connection to the server passes through a proxy or load balancer.
-        /// Clew cannot reliably identify sessions through a proxy and therefore does not kill any.
+        /// Clew does not kill sessions through a proxy, because the sessions cannot be identified reliably.
         Indirect = "indirect",
         /// The live session list is truncated because it reached its maximum length.
         SessionsTruncated = "sessions_cut",

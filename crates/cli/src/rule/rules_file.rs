@@ -20,11 +20,11 @@ pub(super) struct NamedKillRule {
     pub(super) rule: KillRule,
     /// True if `seconds` is the only criterion of the rule. Such a rule can match sessions of any user.
     pub(super) has_only_min_state_seconds: bool,
-    /// True if the rule kills sessions even if a kill can damage a non-transactional table.
+    /// True if the rule may kill a session even though the kill can damage a non-transactional table.
     pub(super) include_unsafe: bool,
 }
 
-/// Keys and values of a kill rule, each with its position in the rules file.
+/// Keys and values of a kill rule, with their positions in the rules file.
 type Fields = BTreeMap<Spanned<String>, Spanned<Value>>;
 
 #[derive(Deserialize)]

@@ -9,7 +9,7 @@ use crate::snapshot::SnapshotRow;
 const REQUIRED_SNAPSHOT_COLUMNS: [&str; 8] =
     ["session_id", "user", "host", "database_name", "execution_status", "command", "sql_statement", "state_duration"];
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
-/// First bytes of cells that spreadsheets evaluate as formulas. Clew adds a leading quote to such cells.
+/// Characters that start a formula in spreadsheets. Clew adds a leading quote to cells that start with one of them.
 const SPREADSHEET_FORMULA_PREFIXES: &[u8] = b"=+-@\t\r";
 
 /// Error messages include the line number.
@@ -100,7 +100,7 @@ fn parse_header_row(record: &ByteRecord) -> Result<Option<[usize; REQUIRED_SNAPS
 }
 
 /// Returns the line number of the CSV record at a byte offset.
-/// The line number from the CSV reader is not used: it is off by one after a CRLF line break.
+/// The line number that the CSV reader reports is not used, because it is off by one after a CRLF line break.
 fn line_number_at_offset(bytes: &[u8], offset: u64) -> usize {
     let offset = usize::try_from(offset).unwrap_or(usize::MAX);
     let (before, after) = bytes.split_at_checked(offset).unwrap_or((bytes, &[]));
@@ -133,7 +133,7 @@ fn parse_csv_record(
 }
 
 /// Removes the leading quote that prevents a spreadsheet from evaluating a CSV cell as a formula.
-/// Also removes such a quote if it belongs to the original text, because CSV does not mark added quotes.
+/// A quote that belongs to the original text is removed, too, because CSV does not distinguish it from an added quote.
 fn strip_quote_before_formula(cell: &[u8]) -> Vec<u8> {
     match cell {
         [b'\'', rest @ ..] if rest.first().is_some_and(|first| SPREADSHEET_FORMULA_PREFIXES.contains(first)) => {

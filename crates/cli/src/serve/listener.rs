@@ -33,7 +33,7 @@ pub(super) async fn resolve_listen_addresses(
     }
 }
 
-/// `listen` is the configured address, which is used only in error messages.
+/// Binds a TCP listener. `listen` is the configured address, which appears only in error messages.
 pub(super) async fn bind_listener(listen: &str, addresses: &[SocketAddr]) -> Result<TcpListener, CliError> {
     TcpListener::bind(addresses).await.map_err(|error| listener_bind_error(listen, &error))
 }

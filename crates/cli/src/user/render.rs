@@ -14,7 +14,7 @@ use crate::text_table::{self, ListFormat, format_yes_no};
 pub(super) struct UserDetails {
     groups: Vec<Group>,
     grants: Vec<(PolicyGrant, Option<String>)>,
-    /// Access keys of the user, each paired with the name of the user.
+    /// User name and metadata of each access key.
     keys: Vec<(String, AccessKeyMetadata)>,
 }
 

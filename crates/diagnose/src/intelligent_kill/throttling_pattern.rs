@@ -8,7 +8,7 @@ const MAX_PATTERN_BYTES: usize = 1000;
 /// Joins the keywords and names of a statement template with `~`, in order of occurrence.
 ///
 /// Omits template words that do not occur in the statement, because the pattern must match the statement.
-/// A template word can be missing from the statement, for example if the template replaced a synonym with this word.
+/// For example, if the template contains a canonical keyword, the statement may contain a synonym instead.
 /// Omits the last words if the pattern would otherwise exceed the maximum size; the shorter pattern still matches.
 pub(super) fn build_throttling_pattern(template: &[u8], statement: &[u8]) -> Option<String> {
     let statement = statement.to_ascii_lowercase();

@@ -43,7 +43,7 @@ pub struct WaitGraph {
     pub cycles: Vec<Vec<WaitParticipant>>,
     /// All waiters and blockers, sorted.
     pub parties: Vec<ParticipantDetail>,
-    /// Waiters and blockers that are missing from the input data, for example because their session has ended.
+    /// Waiters and blockers without session and transaction data, for example because the session has ended.
     pub vanished: Vec<WaitParticipant>,
     /// Waiting sessions without a detected blocker.
     pub unexplained: Vec<WaitWithoutBlocker>,
@@ -140,11 +140,11 @@ impl fmt::Display for LockResourceKind {
 pub struct RootBlocker {
     /// The blocking session or transaction, or all members of the blocking cycle.
     pub parties: Vec<WaitParticipant>,
-    /// Number of direct and indirect waiters. If the root blocker is a cycle, all members except one count as waiters.
+    /// Number of direct and indirect waiters. In a blocking cycle, all members except one count as waiters.
     pub holds: usize,
-    /// Maximum number of waiters that a kill of the root blocker unblocks.
+    /// Maximum number of waiters that killing the root blocker can unblock.
     /// Waiters that also wait for another root blocker are not counted, because the kill does not unblock them.
-    /// A kill can unblock fewer waiters than the maximum, because the next lock holder can block other waiters.
+    /// A kill can unblock fewer waiters, because the next lock holder can in turn block some of them.
     pub frees: usize,
     /// Longest wait among all direct and indirect waiters, in seconds; 0 if unknown.
     pub longest_seconds: u64,
@@ -214,7 +214,7 @@ impl WaitGraph {
         self.parties.get(index)
     }
 
-    /// Returns the waits in which a session or transaction is the waiter.
+    /// Returns the waits of a session or transaction, with one wait per blocker.
     #[must_use]
     pub fn find_waits_by_waiter(&self, waiter: WaitParticipant) -> &[LockWait] {
         let start = self.waits.partition_point(|wait| wait.waiter < waiter);
@@ -318,7 +318,7 @@ impl WaitGraph {
         }
     }
 
-    /// Returns the limitations that cause transactions to be missing from the input data.
+    /// Returns the limitations that explain why transactions can be missing from the graph.
     pub fn limitations_causing_missing_transactions(&self) -> impl Iterator<Item = &Limitation> {
         let hides_transactions = |limitation: &&Limitation| {
             matches!(limitation.kind, LimitationKind::NoTransactions | LimitationKind::PartOfTransactions)
@@ -326,7 +326,7 @@ impl WaitGraph {
         self.limitations.iter().filter(hides_transactions)
     }
 
-    /// Returns true if lock waits may be missing from the input data because of a limitation.
+    /// Returns true if a limitation can cause lock waits to be missing from the graph.
     #[must_use]
     pub fn may_miss_lock_waits(&self) -> bool {
         self.limitations.iter().any(|limitation| limitation.kind.may_hide_lock_waits())

@@ -7,7 +7,7 @@
 //! MariaDB's backup lock has separate lock modes and compatibility matrices.
 //!
 //! The matrices assume the default value of the system variable `max_write_lock_count`.
-//! With the default `max_write_lock_count`, the server never changes lock priorities.
+//! With a lower value, the server grants some read lock requests ahead of pending write lock requests.
 
 use super::metadata_locks::MetadataLockMode;
 

@@ -1,4 +1,4 @@
-//! Input data of the wait graph, with an index of the data.
+//! Input data of the wait graph, with lookup tables for sessions and transactions.
 
 use std::collections::HashMap;
 
@@ -19,7 +19,7 @@ pub struct LockSnapshot {
     /// Granted and pending metadata locks.
     ///
     /// `metadata_locks` must contain all metadata locks on tables.
-    /// A lock on an object other than a table may be missing if no session waits for a lock on the object.
+    /// Locks on other objects, such as schemas, are required only if a session waits for a lock on them.
     pub metadata_locks: Vec<MetadataLock>,
     /// True if `metadata_locks` includes pending lock requests.
     ///
@@ -28,14 +28,14 @@ pub struct LockSnapshot {
     pub reports_pending: bool,
     /// Limitations of the input data.
     pub limitations: Vec<Limitation>,
-    /// Limitation that applies only if Clew detects no blocker for a waiting session.
+    /// Limitation to report only if a waiting session has no detected blocker.
     pub limitation_for_unknown_blockers: Option<Limitation>,
 }
 
 /// Session with its role.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ObservedSession {
-    /// Session read from the server. Its statement may be truncated or replaced by the statement template.
+    /// Session read from the server. The statement may be truncated or replaced by the statement template.
     pub session: Session,
     /// Role of the session.
     pub role: SessionRole,
@@ -63,7 +63,7 @@ pub struct ObservedTransaction {
     pub transaction: Transaction,
     /// XA identifier as printed by `XA RECOVER`, if known.
     pub xid: Option<String>,
-    /// Tables locked in InnoDB, listed only for transactions without a session.
+    /// Tables on which the transaction holds InnoDB locks. The list is filled only for transactions without a session.
     /// Clew uses the locked tables to find the prepared transaction that owns a metadata lock without a session.
     pub tables: Vec<TableName>,
 }

@@ -57,7 +57,7 @@ impl MetadataLockObject {
 }
 
 /// Defines the object kinds with their English and Chinese names.
-/// The server names are the names in `performance_schema`, followed by the name in `metadata_lock_info`.
+/// `$server_names` contains the name in `performance_schema`, followed by the name in `metadata_lock_info`.
 macro_rules! object_kinds {
     ($($(#[$about:meta])* $variant:ident = $english:literal, $chinese:literal, $server_names:expr;)+) => {
         /// Kind of object that a metadata lock protects.
@@ -170,7 +170,7 @@ clew_model::named_enum! {
         BackupSysDml = "BACKUP_SYS_DML",
         /// Lock mode for DDL operations.
         BackupDdl = "BACKUP_DDL",
-        /// Lock mode that blocks new DDL operations while a backup enables the DDL log.
+        /// Lock mode in which MariaDB blocks new DDL operations while it enables DDL logging for a backup.
         BackupBlockDdl = "BACKUP_BLOCK_DDL",
         /// Lock mode for copying rows in `ALTER TABLE`.
         BackupAlterCopy = "BACKUP_ALTER_COPY",

@@ -8,11 +8,11 @@ use super::lock_snapshot::SessionRole;
 pub enum RecommendedAction<'a> {
     /// Kill the session with this id. In a cycle, killing one member is sufficient.
     Kill(u64),
-    /// Roll back a transaction without a session. The value is the XA identifier of the transaction, if known.
+    /// Roll back a transaction without a session. The variant contains the XA identifier of the transaction, if known.
     RollBack(Option<&'a str>),
     /// Wait until the transaction has been rolled back. A kill does not shorten the rollback.
     Wait,
-    /// The session must not be killed, because it belongs to the server or to Clew.
+    /// Do not kill the session, because it is an internal session of the server or one of Clew's own sessions.
     DoNotKill(u64, SessionRole),
     /// Refresh the data, because the root blocker is missing from the list of sessions and transactions.
     Refresh,

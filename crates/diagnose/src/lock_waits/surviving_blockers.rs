@@ -24,7 +24,7 @@ pub struct SurvivingBlocker {
 
 impl WaitGraph {
     /// Returns the root blockers outside `victims` that block sessions in `victims`.
-    /// The root blockers are sorted by the number of sessions in `victims` that they block, highest number first.
+    /// The root blockers are sorted in descending order of the number of victims that each root blocker blocks.
     ///
     /// A surviving root blocker continues to block its remaining waiters and can block new statements.
     #[must_use]

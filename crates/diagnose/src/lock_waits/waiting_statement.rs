@@ -68,7 +68,7 @@ impl WaitingStatement {
         })
     }
 
-    /// Omits system variables, such as `@@orders`, and parts of account names, such as `orders@localhost`.
+    /// The iterator omits system variables, such as `@@orders`, and account names, such as `orders@localhost`.
     fn iter_qualified_names(&self) -> impl Iterator<Item = (Option<&str>, &str)> {
         let is_at_sign = |at: usize| self.tokens.get(at) == Some(&StatementToken::At);
         self.tokens.iter().enumerate().filter_map(move |(at, token)| {

@@ -54,7 +54,7 @@ impl VersionedSessionRow {
         }
     }
 
-    /// Returns true if `session` is the session of this row. Compares host and user, because servers reuse session ids.
+    /// Returns true if this row belongs to `session`. Compares host and user, because servers reuse session ids.
     pub(super) fn is_same_session(&self, session: &Session) -> bool {
         let same = |at: usize, text: &[u8]| matches!(self.cells.get(at), Some(CellValue::Text(stored)) if **stored == *bytes_to_text(text));
         // During a login, servers list `unauthenticated user` or, rarely, other text as the account.
@@ -94,7 +94,7 @@ impl VersionedSessionRow {
     }
 
     /// Writes all cells as a JSON array.
-    /// Adds the time since the sample to each duration, so that the durations are correct at the time `at`.
+    /// Extrapolates each duration from its sample time to the time `at`.
     pub(super) fn write_full_row(&self, out: &mut String, at: i64, masked: bool) {
         for column in 0..COLUMN_COUNT {
             out.push(if column == 0 { '[' } else { ',' });
@@ -142,7 +142,7 @@ fn is_within_duration_tolerance(old: u64, passed: i64, new: u64) -> bool {
     to_millis(new).saturating_sub(to_millis(old)).saturating_sub(passed).abs() <= DURATION_TOLERANCE_MILLIS
 }
 
-/// The template is the most expensive cell and is taken from `previous` if the statement has not changed.
+/// Reuses the template from `previous` if the statement has not changed, because computing a template is expensive.
 fn build_session_cells(
     sample: &SampledSession,
     previous: Option<&[CellValue; COLUMN_COUNT]>,

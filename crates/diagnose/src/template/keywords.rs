@@ -1,4 +1,4 @@
-//! Lookup of SQL keywords and detection of unquoted words.
+//! Finds SQL keywords and unquoted words in statements.
 
 mod keyword_lists;
 
@@ -126,7 +126,7 @@ pub(super) fn can_be_adjacent_to_string_literal(word: &[u8]) -> bool {
         || KEYWORDS_ALLOWED_ADJACENT_TO_STRING_LITERAL.iter().any(|one| one.as_bytes().eq_ignore_ascii_case(word))
 }
 
-/// All non-ASCII bytes are valid in an unquoted name.
+/// Returns true if the byte can be part of an unquoted name, as all non-ASCII bytes can.
 pub(super) fn is_word_byte(byte: u8) -> bool {
     WORD_BYTE_TABLE.get(usize::from(byte)).copied().unwrap_or_default()
 }

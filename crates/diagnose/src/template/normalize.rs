@@ -3,7 +3,7 @@
 use super::keywords::{self, Keyword};
 use super::lexer::{NextChar, Token};
 
-/// Maximum nesting depth of parentheses that the normalizer tracks. Deeper rows of values are not collapsed.
+/// Maximum nesting depth of parentheses that the normalizer tracks. Value lists nested more deeply are not collapsed.
 const MAX_TRACKED_PARENTHESIS_DEPTH: usize = 100;
 
 #[derive(Debug, Default)]

@@ -91,7 +91,7 @@ impl Stream for FileStream {
 /// Pool of chunk buffers. Buffers of sent chunks are reused because their memory is often still in the CPU cache.
 #[derive(Debug, Default)]
 struct BufferPool {
-    /// Buffers of chunks that may still be in use, oldest first; the chunks are dropped in the same order.
+    /// Buffers of chunks that may still be in use, oldest first. The HTTP library drops the chunks in this order.
     shared: VecDeque<Bytes>,
 }
 

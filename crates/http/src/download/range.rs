@@ -8,11 +8,11 @@ use http::HeaderValue;
 pub(super) enum RangeRequest {
     Full,
     Partial(Range<u64>),
-    /// The requested range is outside the content.
+    /// The content contains no byte of the requested range.
     Unsatisfiable,
 }
 
-/// Ignores a header with multiple ranges or an invalid value and returns `Full`, as RFC 9110 allows.
+/// Returns `Full` for multiple ranges and for invalid values, because RFC 9110 allows servers to ignore such headers.
 pub(super) fn parse_range_header(header: &HeaderValue, length: u64) -> RangeRequest {
     let Some(spec) = header.to_str().ok().and_then(|text| text.trim().strip_prefix("bytes=")) else {
         return RangeRequest::Full;

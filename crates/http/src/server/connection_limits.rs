@@ -59,7 +59,7 @@ pub(super) struct ConnectionLimits {
 pub(super) struct ConnectionSlot {
     pub(super) class: ConnectionClass,
     _permit: OwnedSemaphorePermit,
-    /// `None` for a proxy that is exempt from the limit per peer.
+    /// `None` for a proxy, because proxies are exempt from the per-peer limit.
     _peer: Option<ConcurrencySlotGuard<ClientSubnet>>,
 }
 

@@ -1,7 +1,7 @@
 //! Closes connections gracefully (lingering close) while the peer is still sending data.
 //!
 //! Closing a socket with unread incoming data resets the connection, and the peer may lose part of the response.
-//! For example, a client that sends an oversized body would get a connection reset instead of the error response.
+//! For example, a client that sends an oversized body could get a connection reset instead of the error response.
 
 use std::time::Duration;
 

@@ -14,7 +14,7 @@ pub(super) struct ConditionKeyDefinition {
     pub(super) name: &'static str,
     /// `None` if the key never has a value, because Clew does not support MFA, principal tags or VPCs.
     pub(super) read_values: Option<ReadValues>,
-    /// True if the values come from the instance or from the tags that the caller passes.
+    /// True if the values come from the instance or from the tags in the request.
     refers_to_resource: bool,
 }
 

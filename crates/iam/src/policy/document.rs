@@ -68,7 +68,7 @@ pub(super) struct DocumentParser<'t> {
     max_warnings: usize,
 }
 
-/// Consumes the entire iterator, so that the parser reports the errors in all list entries.
+/// Parses all entries, even after an invalid entry, so that the parser reports the errors in all entries.
 pub(super) fn collect_parsed_entries<T>(parts: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
     let parts: Vec<_> = parts.collect();
     parts.into_iter().collect()

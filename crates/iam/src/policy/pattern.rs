@@ -23,7 +23,7 @@ impl CaseSensitivity {
     }
 }
 
-/// Returns true if the text matches the pattern. Returns false if the evaluation budget is exhausted.
+/// Returns true if the text matches the pattern and the evaluation budget is not exhausted.
 pub(super) fn matches_pattern(pattern: &str, text: &str, case: CaseSensitivity, budget: &EvaluationBudget) -> bool {
     if !budget.consume_work_units_for_comparison(pattern.len() + text.len()) {
         return false;
@@ -50,7 +50,7 @@ fn matches_star_pattern(pattern: &str, text: &str) -> bool {
 /// After a mismatch, the matcher backtracks only to the last `*`.
 /// Backtracking to an earlier `*` is unnecessary, because it cannot produce additional matches.
 fn matches_wildcard_pattern(pattern: &str, text: &str, case: CaseSensitivity, budget: &EvaluationBudget) -> bool {
-    /// Number of matching steps after which the matcher consumes work units.
+    /// Number of matching steps between two updates of the evaluation budget.
     const MATCH_STEPS_PER_BUDGET_UPDATE: u64 = 256;
     if pattern.chars().filter(|&wanted| wanted != '*').count() > text.chars().count() {
         return false;

@@ -6,7 +6,7 @@ use crate::policy::urn::ResourcePattern;
 
 #[derive(Debug, Clone)]
 pub(super) struct PatternSet<P> {
-    /// True if the policy statement lists the patterns under `NotAction` or `NotResource`.
+    /// True if the patterns come from `NotAction` or `NotResource`, so that only other actions or resources match.
     pub(super) negated: bool,
     pub(super) patterns: Vec<P>,
 }

@@ -1,5 +1,5 @@
 //! Builds the program of a development task, such as `bench`, and replaces the current process with the program.
-//! The programs of such tasks are separate crates because they need more dependencies than `devtools`.
+//! Each of these programs is a separate crate, because it needs dependencies that `devtools` does not need.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
@@ -11,7 +11,7 @@ use clew_devtools::{DevtoolsError, task, workspace};
 /// Command-line arguments that are passed on to the program of the task.
 #[derive(Debug, Args)]
 pub(crate) struct DevTaskProgramArgs {
-    /// Arguments of the task; `--help` lists them
+    /// Arguments of the task; use `--help` to list all arguments
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
     arguments: Vec<OsString>,
 }

@@ -10,7 +10,7 @@ use crate::lock_waits::graph::{LockWait, WaitParticipant};
 
 #[derive(Default)]
 pub(in crate::lock_waits) struct EdgeSet {
-    /// Waits by waiter and blocker, each with the strength of the blocker's lock mode.
+    /// Waits keyed by waiter and blocker. The `usize` is the strength of the blocker's lock mode.
     edges: HashMap<(WaitParticipant, WaitParticipant), (LockWait, usize)>,
     pub(in crate::lock_waits) unknown_reasons: HashMap<u64, LocalizedText>,
 }

@@ -83,7 +83,7 @@ impl<'a> LockOwnerResolver<'a> {
         owners
     }
 
-    /// If the lock owner cannot be determined, the function returns an error message with the reason.
+    /// Returns the session or transaction that owns the lock, or the reason why the owner cannot be determined.
     fn find_lock_owner(&self, owner: LockOwner, read_only_sessions: &[u64]) -> Result<WaitParticipant, LocalizedText> {
         if let Some(&session) = self.by_transaction.get(&owner.transaction) {
             return Ok(WaitParticipant::Session(session));

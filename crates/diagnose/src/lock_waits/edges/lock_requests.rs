@@ -41,7 +41,7 @@ fn collect_reported_lock_requests(observed: &LockSnapshot) -> Vec<LockRequest> {
 }
 
 /// Infers a waiting session's metadata lock requests from the object names in the session's statement.
-/// `kind` is the kind of object that the session waits for, as indicated by the session's state.
+/// The session's state indicates `kind`, the kind of object that the session waits for.
 fn infer_lock_requests(
     facts: &ObservedSession,
     kind: &MetadataLockObjectKind,

@@ -114,7 +114,7 @@ fn add_table_level_lock_edges(
     }
 }
 
-/// Adds an inferred wait for each session in `blockers`, which contains session ids and metadata lock modes.
+/// Adds an inferred wait for each blocker. `blockers` contains session ids and metadata lock modes.
 fn add_table_edges<'h>(
     edges: &mut EdgeSet,
     index: &LockSnapshotIndex<'_>,

@@ -78,7 +78,7 @@ impl<'v> JsonObjectElements<'v> {
         self.find_element(one).is_some() || self.find_element(other).is_some()
     }
 
-    /// Returns the element `first` or `second`, whichever is present. The flag is true for `second`.
+    /// Returns the element named `first` or `second`. The `bool` is true if the element is `second`.
     /// Reports an error if both elements are present.
     pub(super) fn find_exclusive_element(
         &self,

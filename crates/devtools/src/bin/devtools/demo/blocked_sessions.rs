@@ -23,7 +23,7 @@ const SETUP_STATEMENTS: [&str; 9] = [
     "GRANT ALL ON shop.* TO reports@'127.0.0.1'",
 ];
 
-/// Account, setup statements and optional long-running statement of each demo session.
+/// Demo sessions, each with an account, setup statements and an optional long-running statement.
 const DEMO_SESSIONS: [(&str, &[&str], Option<&str>); 7] = [
     // The root blocker: an idle session with an uncommitted update.
     ("checkout", &["START TRANSACTION", "UPDATE orders SET status = 'paid' WHERE id BETWEEN 1 AND 20"], None),
