@@ -64,7 +64,7 @@ mod tests {
     const FILES: [&str; 2] = [include_str!("../messages/en-us.ftl"), include_str!("../messages/zh-cn.ftl")];
 
     #[test]
-    fn catalogues_are_valid_and_have_the_same_ids() {
+    fn catalogs_are_valid_and_have_the_same_ids() {
         for text in FILES {
             FluentResource::try_new(text.to_owned()).unwrap();
         }

@@ -159,7 +159,7 @@ mod tests {
             (r#"{"nmae":"a"}"#, "Unknown field: nmae. Did you mean name?"),
             (r#"{"nmae":null}"#, "Did you mean name?"),
             (r#"{"Enabled":true}"#, "Did you mean enabled?"),
-            (r#"{"colour":"red"}"#, "Unknown field: colour."),
+            (r#"{"color":"red"}"#, "Unknown field: color."),
             (r#"{"a`, expected `b":"red"}"#, "Unknown field: a`, expected `b."),
             (r#"{"":1}"#, "Unknown field: ."),
             (r#"{"name":"a","name":"b"}"#, "name is specified more than once."),

@@ -190,7 +190,7 @@ mod tests {
             secret_key: "secret".into(),
         };
         let (store, _) =
-            Store::initialise(&clew_model::AuditOrigin::for_local_account("test"), &folder.path().join("data"), tenant)
+            Store::initialize(&clew_model::AuditOrigin::for_local_account("test"), &folder.path().join("data"), tenant)
                 .await
                 .unwrap();
         let metrics = Metrics::default();

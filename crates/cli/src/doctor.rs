@@ -48,7 +48,7 @@ pub(crate) async fn run(arguments: DoctorArgs, registry: ConnectionRegistry) -> 
 /// Maximum clock skew between client and server that Clew accepts without a warning.
 const MAX_CLOCK_SKEW_SECONDS: f64 = 2.0;
 
-pub(crate) fn render_diagnosis(diagnosis: &Diagnosis, colours: bool) -> String {
+pub(crate) fn render_diagnosis(diagnosis: &Diagnosis, colors: bool) -> String {
     let mut text = format!(
         "{} {}, connected as {}, {}\n",
         diagnosis.server_flavor,
@@ -68,8 +68,8 @@ pub(crate) fn render_diagnosis(diagnosis: &Diagnosis, colours: bool) -> String {
     }
     text.push('\n');
     for check in &diagnosis.checks {
-        let (mark, colour) = if check.works { ("ok", AnsiColor::Green) } else { ("--", AnsiColor::Yellow) };
-        let style = if colours { Style::new().fg_color(Some(colour.into())) } else { Style::new() };
+        let (mark, color) = if check.works { ("ok", AnsiColor::Green) } else { ("--", AnsiColor::Yellow) };
+        let style = if colors { Style::new().fg_color(Some(color.into())) } else { Style::new() };
         let _ = writeln!(text, "{style}{mark}{style:#}  {}", check.what);
         if let Some(limitation) = &check.limitation {
             let [what, why] =

@@ -115,7 +115,7 @@ impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
         let message = error.to_string();
         match error {
-            StoreError::NotInitialised { .. } => Self::refused_command_error(message)
+            StoreError::NotInitialized { .. } => Self::refused_command_error(message)
                 .with_suggested_fix("create it with clew init, or select another data directory with --data-dir"),
             StoreError::AlreadyServing { .. } => Self::refused_command_error(message)
                 .with_suggested_fix("stop the other clew serve, or select another data directory with --data-dir"),

@@ -53,10 +53,10 @@ pub(crate) async fn run(arguments: LocksArgs, registry: ConnectionRegistry) -> R
     let graph = if arguments.mask { graph.with_masked_literals() } else { graph };
     match arguments.format {
         LocksOutputFormat::Tree => {
-            let colours = output::stdout_supports_colors();
-            let text = render_wait_graph(&graph, &node.address(), output::terminal_width(), colours);
+            let colors = output::stdout_supports_colors();
+            let text = render_wait_graph(&graph, &node.address(), output::terminal_width(), colors);
             output::write_stdout_with_colors(
-                &(text + &unblocking_suggestion::render_unblocking_suggestion(&graph, &node, colours)),
+                &(text + &unblocking_suggestion::render_unblocking_suggestion(&graph, &node, colors)),
             )?;
         }
         LocksOutputFormat::Json => output::write_stdout(&output::to_json_text(&graph)?)?,
@@ -66,18 +66,18 @@ pub(crate) async fn run(arguments: LocksArgs, registry: ConnectionRegistry) -> R
     Ok(())
 }
 
-fn render_wait_graph(graph: &WaitGraph, address: &str, width: usize, colours: bool) -> String {
+fn render_wait_graph(graph: &WaitGraph, address: &str, width: usize, colors: bool) -> String {
     let lines = lock_waits::render_tree(graph, TreeLayout { width, ..TreeLayout::default() });
-    let mut text: String = lines.iter().map(|line| format_wait_tree_line(line, colours)).collect();
+    let mut text: String = lines.iter().map(|line| format_wait_tree_line(line, colors)).collect();
     if !text.is_empty() {
         text.push('\n');
     }
     text + &summarize_lock_waits(graph, address)
 }
 
-fn format_wait_tree_line(line: &TreeLine, colours: bool) -> String {
+fn format_wait_tree_line(line: &TreeLine, colors: bool) -> String {
     let style = match line.kind {
-        _ if !colours => Style::new(),
+        _ if !colors => Style::new(),
         TreeLineKind::Root => Style::new().fg_color(Some(AnsiColor::Red.into())).effects(Effects::BOLD),
         TreeLineKind::Unexplained => Style::new().fg_color(Some(AnsiColor::Yellow.into())),
         TreeLineKind::Detail | TreeLineKind::Folded => Style::new().effects(Effects::DIMMED),

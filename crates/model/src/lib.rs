@@ -1,6 +1,6 @@
 //! Domain types of Clew.
 //!
-//! Defines ids, sessions, transactions, filters, columns, tasks, audit events and the error catalogue.
+//! Defines ids, sessions, transactions, filters, columns, tasks, audit events and the error catalog.
 //! Constructors validate their input, so that other code does not need to validate it again.
 //!
 //! The crate performs no I/O, defines no API-specific wire formats and does not require an async runtime.
@@ -15,7 +15,7 @@
 
 mod audit;
 mod column;
-mod error_catalogue;
+mod error_catalog;
 mod failure;
 mod ids;
 mod instances;
@@ -32,7 +32,7 @@ mod terminal_safe_text;
 
 pub use audit::{Actor, AuditEvent, AuditOrigin, AuditOutcome};
 pub use column::{Cell, Column, ColumnKind, DetailCell, RowCell, SESSION_DETAIL_COLUMNS, SESSION_SNAPSHOT_COLUMNS};
-pub use error_catalogue::{API_ERRORS, ApiErrorDefinition};
+pub use error_catalog::{API_ERRORS, ApiErrorDefinition};
 pub use failure::{Failure, FailureKind};
 pub use ids::{
     AccessKeyId, ApiIdParseError, DomainId, GroupId, InstanceId, NetworkZone, NodeId, PolicyId, ProjectId, RequestId,

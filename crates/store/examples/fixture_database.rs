@@ -29,7 +29,7 @@ async fn main() {
         secret_key: "the-secret-key-of-the-first-access-key".into(),
     };
     let (store, initial_ids) =
-        Store::initialise(&AuditOrigin::for_local_account("fixture"), location, tenant).await.unwrap();
+        Store::initialize(&AuditOrigin::for_local_account("fixture"), location, tenant).await.unwrap();
     all_tables::fill(&store, &initial_ids).await;
     all_tables::verify(&store).await;
     store.close().await;

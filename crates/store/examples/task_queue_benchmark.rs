@@ -59,7 +59,7 @@ impl BenchmarkTaskQueue {
         let server = if use_postgres { Some(PostgreSqlServer::start().await.unwrap()) } else { None };
         let metadata = server.as_ref().map(|server| server.url().parse().unwrap());
         let location = StoreLocation { data_dir: folder.path().join("data"), metadata_url: metadata };
-        let (store, _) = Store::initialise(&AuditOrigin::for_local_account("bench"), location, build_initial_tenant())
+        let (store, _) = Store::initialize(&AuditOrigin::for_local_account("bench"), location, build_initial_tenant())
             .await
             .unwrap();
         if let Some(server) = &server {

@@ -34,7 +34,7 @@ impl Store {
         let mut tx = self.begin_audited_transaction("create the initial identities").await?;
         // Two processes may initialize the database at the same time, each with its own key.
         if read_setting(tx.transaction(), MASTER_KEY_CHECK_VALUE_SETTING).await?.is_some() {
-            return Err(StoreError::AlreadyInitialised("the database".to_owned()));
+            return Err(StoreError::AlreadyInitialized("the database".to_owned()));
         }
         write_setting(tx.transaction(), MASTER_KEY_CHECK_VALUE_SETTING, &canary).await?;
         write_setting(tx.transaction(), REGION_SETTING_NAME, tenant.region.as_bytes()).await?;
@@ -55,7 +55,7 @@ impl Store {
             detail: json!({
                 "region": tenant.region, "user": tenant.user_name, "user_id": user_id, "access_key": tenant.access_key,
             }),
-            ..AuditEvent::for_successful_operation(by, "Initialise", tenant.domain_name)
+            ..AuditEvent::for_successful_operation(by, "Initialize", tenant.domain_name)
         };
         tx.commit_with_event(&event).await?;
         Ok(InitialTenantIds { domain_id, project_id, user_id })

@@ -43,7 +43,7 @@ impl DataDir {
         self.root.join("serve.lock")
     }
 
-    pub(crate) fn is_initialised(&self) -> Result<bool, StoreError> {
+    pub(crate) fn is_initialized(&self) -> Result<bool, StoreError> {
         let database = self.database_path();
         database.try_exists().map_err(StoreError::file_error("look for", database))
     }
@@ -59,7 +59,7 @@ impl DataDir {
         Ok(())
     }
 
-    pub(crate) fn remove_partial_initialisation_files(&self) -> Result<(), StoreError> {
+    pub(crate) fn remove_partial_initialization_files(&self) -> Result<(), StoreError> {
         let database = ["", "-journal", "-wal", "-shm"].map(|suffix| format!("clew.db.new{suffix}"));
         for name in database.iter().map(String::as_str).chain([master_key::TEMPORARY_MASTER_KEY_FILE_NAME]) {
             let path = self.root.join(name);

@@ -12,10 +12,10 @@ use crate::policy_limits::PolicyLimits;
 pub enum StoreError {
     /// The data directory or database at this location is already initialized.
     #[error("{0} is already initialized")]
-    AlreadyInitialised(String),
+    AlreadyInitialized(String),
     /// The data directory or database at this location is not initialized.
     #[error("{0} is not initialized yet")]
-    NotInitialised(String),
+    NotInitialized(String),
     /// A newer version of Clew migrated the database to this schema version.
     #[error("the database has schema version {0} of a newer Clew; run that version of Clew, or restore a backup")]
     NewerDatabase(i64),

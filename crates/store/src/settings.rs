@@ -6,7 +6,7 @@ use crate::error::StoreError;
 /// Name of the setting that stores an encrypted constant. Clew decrypts the constant to verify the master key.
 pub(crate) const MASTER_KEY_CHECK_VALUE_SETTING: &str = "canary";
 
-pub(crate) async fn is_initialised(database: &Database) -> Result<bool, StoreError> {
+pub(crate) async fn is_initialized(database: &Database) -> Result<bool, StoreError> {
     read_setting(database, MASTER_KEY_CHECK_VALUE_SETTING).await.map(|canary| canary.is_some())
 }
 

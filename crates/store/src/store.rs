@@ -77,26 +77,26 @@ impl Store {
     /// Initializes a store with a domain, a project and an administrator.
     /// Appends the first audit event, with `by` as the origin of the operation.
     ///
-    /// Fails with [`StoreError::AlreadyInitialised`] without making changes if the store is already initialized.
+    /// Fails with [`StoreError::AlreadyInitialized`] without making changes if the store is already initialized.
     /// If the process crashes during initialization, the next call repeats the initialization from the beginning.
-    pub async fn initialise(
+    pub async fn initialize(
         by: &AuditOrigin,
         location: impl Into<StoreLocation>,
         tenant: InitialTenant,
     ) -> Result<(Self, InitialTenantIds), StoreError> {
         let location = location.into();
         let dir = DataDir::new(&location.data_dir);
-        let already_initialised = || StoreError::AlreadyInitialised(dir.root.display().to_string());
-        if dir.is_initialised()? {
-            return Err(already_initialised());
+        let already_initialized = || StoreError::AlreadyInitialized(dir.root.display().to_string());
+        if dir.is_initialized()? {
+            return Err(already_initialized());
         }
         dir.restrict_permissions_before_init()?;
         dir.create_directories()?;
         let _lock = data_dir_lock::acquire_data_dir_lock(&dir)?;
-        if dir.is_initialised()? {
-            return Err(already_initialised());
+        if dir.is_initialized()? {
+            return Err(already_initialized());
         }
-        dir.remove_partial_initialisation_files()?;
+        dir.remove_partial_initialization_files()?;
         let database = match &location.metadata_url {
             None => {
                 dir.create_database_file()?;
@@ -105,8 +105,8 @@ impl Store {
             Some(url) => {
                 let database = Database::connect_postgres(url).await?;
                 // A new master key would not match an initialized database.
-                if settings::is_initialised(&database).await? {
-                    return Err(StoreError::AlreadyInitialised(url.to_string()));
+                if settings::is_initialized(&database).await? {
+                    return Err(StoreError::AlreadyInitialized(url.to_string()));
                 }
                 database
             }
@@ -125,16 +125,16 @@ impl Store {
     pub async fn open(location: impl Into<StoreLocation>) -> Result<Self, StoreError> {
         let location = location.into();
         let dir = DataDir::new(&location.data_dir);
-        if location.metadata_url.is_some() || dir.is_initialised()? {
+        if location.metadata_url.is_some() || dir.is_initialized()? {
             dir.restrict_data_directory_permissions()?;
         }
         let database = match &location.metadata_url {
-            None if dir.is_initialised()? => Database::open_sqlite(&dir.database_path()).await?,
-            None => return Err(StoreError::NotInitialised(dir.root.display().to_string())),
+            None if dir.is_initialized()? => Database::open_sqlite(&dir.database_path()).await?,
+            None => return Err(StoreError::NotInitialized(dir.root.display().to_string())),
             Some(url) => {
                 let database = Database::connect_postgres(url).await?;
-                if !settings::is_initialised(&database).await? {
-                    return Err(StoreError::NotInitialised(url.to_string()));
+                if !settings::is_initialized(&database).await? {
+                    return Err(StoreError::NotInitialized(url.to_string()));
                 }
                 database
             }

@@ -9,7 +9,7 @@ export type { MessageKey };
 
 export type Translate = (key: MessageKey, values?: Record<string, string | number>) => string;
 
-const CATALOGUES: Record<Language, Record<MessageKey, Message>> = { "en-us": en, "zh-cn": zh };
+const CATALOGS: Record<Language, Record<MessageKey, Message>> = { "en-us": en, "zh-cn": zh };
 const PLURAL_RULES: Record<Language, Intl.PluralRules> = {
   "en-us": new Intl.PluralRules("en-us"),
   "zh-cn": new Intl.PluralRules("zh-cn"),
@@ -17,7 +17,7 @@ const PLURAL_RULES: Record<Language, Intl.PluralRules> = {
 
 /** Returns a message with its values inserted. */
 export function translate(locale: Language, key: MessageKey, values: Record<string, string | number> = {}): string {
-  return textOf(CATALOGUES[locale][key], locale, values).replace(/\{(\w+)\}/g, (placeholder, name: string) => {
+  return textOf(CATALOGS[locale][key], locale, values).replace(/\{(\w+)\}/g, (placeholder, name: string) => {
     const value = values[name];
     return value === undefined ? placeholder : typeof value === "number" ? value.toLocaleString(locale) : value;
   });

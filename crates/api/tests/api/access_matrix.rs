@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::call::Call;
 use crate::server::{REGION, Server, new_instance, test_origin};
 
-/// Expected responses: a status or an error code. The error catalogue defines the status of a code.
+/// Expected responses: a status or an error code. The error catalog defines the status of a code.
 ///
 /// | column | caller |
 /// |---|---|

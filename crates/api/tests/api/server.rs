@@ -153,7 +153,7 @@ impl Server {
             access_key: access_key.clone(),
             secret_key: secret_key.clone(),
         };
-        let (store, tenant) = Store::initialise(&test_origin(), location, tenant).await.unwrap();
+        let (store, tenant) = Store::initialize(&test_origin(), location, tenant).await.unwrap();
         let store = modify_store(store);
         let instance =
             store.instances().add_instance(&test_origin(), new_instance(&tenant.project_id, "shop")).await.unwrap();

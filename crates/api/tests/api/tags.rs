@@ -106,7 +106,7 @@ async fn invalid_requests_are_rejected() {
         (json!({ "action": "create", "tags": {} }), "Invalid value for tags"),
         (json!({ "action": "create", "tag": [] }), "Unknown field: tag. Did you mean tags?"),
         (one(json!({ "key": "a" })), "value is missing"),
-        (one(json!({ "key": "a", "value": "", "colour": 1 })), "Invalid value for tags"),
+        (one(json!({ "key": "a", "value": "", "color": 1 })), "Invalid value for tags"),
         (one(json!({ "value": "" })), "Invalid value for tags"),
         (one(json!({ "key": "", "value": "" })), "Invalid tag key \"\""),
         (one(json!({ "key": " ", "value": "" })), "Invalid tag key"),

@@ -8,10 +8,10 @@ use clew_model::NodeUrl;
 use crate::node_url;
 
 /// Returns an empty string if there is no root blocker or if no action is recommended for the first root blocker.
-pub(super) fn render_unblocking_suggestion(graph: &WaitGraph, node: &NodeUrl, colours: bool) -> String {
+pub(super) fn render_unblocking_suggestion(graph: &WaitGraph, node: &NodeUrl, colors: bool) -> String {
     let Some(root) = graph.roots.first() else { return String::new() };
     let command = |command: String| {
-        let style = if colours { Style::new().effects(Effects::BOLD) } else { Style::new() };
+        let style = if colors { Style::new().effects(Effects::BOLD) } else { Style::new() };
         format!("  {style}{command}{style:#}\n")
     };
     match graph.recommend_action(root) {

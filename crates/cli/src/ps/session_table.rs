@@ -37,8 +37,8 @@ pub(super) fn write_table(snapshot: &mut Snapshot, out: &mut OutputWriter) -> io
     let width = terminal_width();
     let lines = build_table_lines(snapshot, width)?;
     let widths = compute_column_widths(&lines, width);
-    let colours = stdout_supports_colors();
-    let style = |style: Style| if colours { style } else { Style::new() };
+    let colors = stdout_supports_colors();
+    let style = |style: Style| if colors { style } else { Style::new() };
     let heading = SessionTableLine {
         cells: TABLE_COLUMNS.map(|(name, ..)| name.to_owned()),
         statement: "STATEMENT".into(),

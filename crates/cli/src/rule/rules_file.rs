@@ -154,7 +154,7 @@ mod tests {
             ("[[rule]]\nname = \"a\"", "line 1: the rule \"a\" has no seconds"),
             ("\n[[rules]]\nseconds = 1", "line 2: unknown key rules; did you mean rule?"),
             ("[[rule]]\nseconds = 1\nusr = \"app\"", "line 3: unknown key usr; did you mean user?"),
-            ("[[rule]]\nseconds = 1\ncolour = 1", "line 3: unknown key colour; valid keys: name, user"),
+            ("[[rule]]\nseconds = 1\ncolor = 1", "line 3: unknown key color; valid keys: name, user"),
             ("[[rule]]\nseconds = 0", "line 2: seconds must be 1 to 2147483647, not 0"),
             ("[[rule]]\nseconds = 2147483648", "line 2: seconds must be 1 to 2147483647, not 2147483648"),
             ("[[rule]]\nseconds = \"1\"", "line 2: seconds must be an integer"),

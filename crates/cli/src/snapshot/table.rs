@@ -48,7 +48,7 @@ type Line = Vec<String>;
 
 pub(crate) fn write_table(snapshot: &mut Snapshot, detailed: bool, out: &mut OutputWriter) -> io::Result<()> {
     let to_terminal = out.is_terminal();
-    let colours = to_terminal && stdout_supports_colors();
+    let colors = to_terminal && stdout_supports_colors();
     let columns = select_columns(detailed);
     let (lines, waiting) = build_table_lines(snapshot, &columns)?;
     let mut table = Table::new();
@@ -58,11 +58,11 @@ pub(crate) fn write_table(snapshot: &mut Snapshot, detailed: bool, out: &mut Out
         .map_or(DEFAULT_STATEMENT_COLUMN_WIDTH, |terminal| compute_statement_column_width(&lines, &columns, terminal));
     let heading = |heading: &str| {
         let cell = Cell::new(heading);
-        if colours { cell.add_attribute(Attribute::Bold) } else { cell }
+        if colors { cell.add_attribute(Attribute::Bold) } else { cell }
     };
     table.set_header(columns.iter().map(|&(_, name, _)| heading(name)));
     for (line, is_waiting) in lines.into_iter().zip(waiting) {
-        table.add_row(build_row_cells(line, &columns, width, is_waiting && colours));
+        table.add_row(build_row_cells(line, &columns, width, is_waiting && colors));
     }
     for (column, (.., is_number)) in table.column_iter_mut().zip(&columns) {
         column.set_cell_alignment(if *is_number { CellAlignment::Right } else { CellAlignment::Left });

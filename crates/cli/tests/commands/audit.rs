@@ -23,7 +23,7 @@ async fn rows_are_filtered_and_listed_in_order() {
     let rows = all["rows"].as_array().unwrap();
     let positions: Vec<_> = rows.iter().map(|row| row["seq"].as_i64().unwrap()).collect();
     assert_eq!(positions, [1, 2, 3, 4, 5]);
-    assert_eq!((&rows[0]["operation"], &rows[4]["operation"]), (&"Initialise".into(), &"AddInstance".into()));
+    assert_eq!((&rows[0]["operation"], &rows[4]["operation"]), (&"Initialize".into(), &"AddInstance".into()));
     assert!(rows.iter().all(|row| row["actor_kind"] == "local" && row["actor"] != ""), "{all}");
 
     let newest = tenant.json(&["audit", "list", "--limit", "2"]).await;

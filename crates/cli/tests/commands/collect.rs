@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::run::{clew, initialise, run, run_command};
+use crate::run::{clew, initialize, run, run_command};
 
 /// Running server with one instance that has one node.
 pub(crate) struct Service {
@@ -24,7 +24,7 @@ impl Service {
     pub(crate) async fn start(url: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("data");
-        let credentials = initialise(&dir).await;
+        let credentials = initialize(&dir).await;
         let dir = dir.to_str().unwrap();
         let added =
             run(&["instance", "add", "--name", "a", "--node", url, "--format", "json", "--data-dir", dir]).await;

@@ -1,12 +1,12 @@
 //! `clew init`
 
-use crate::run::{clew, initialise, run, run_command};
+use crate::run::{clew, initialize, run, run_command};
 
 #[tokio::test]
 async fn second_init_is_rejected_and_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("data");
-    initialise(&dir).await;
+    initialize(&dir).await;
     let database = std::fs::read(dir.join("clew.db")).unwrap();
     let key = std::fs::read(dir.join("master.key")).unwrap();
     let second_init = run(&["init", "--data-dir", dir.to_str().unwrap()]).await;
@@ -20,7 +20,7 @@ async fn second_init_is_rejected_and_changes_nothing() {
 #[tokio::test]
 async fn every_output_format_contains_all_credentials() {
     let folder = tempfile::tempdir().unwrap();
-    let credentials = initialise(&folder.path().join("a")).await;
+    let credentials = initialize(&folder.path().join("a")).await;
     for name in ["endpoint", "region", "domain_name", "project_id", "user", "password", "access_key", "secret_key"] {
         assert!(credentials[name].as_str().is_some_and(|text| !text.is_empty()), "{name}");
     }

@@ -9,7 +9,7 @@ use clew_testkit::{
 };
 use rstest::rstest;
 
-use crate::run::{CommandOutput, initialise, run};
+use crate::run::{CommandOutput, initialize, run};
 
 async fn instance(dir: &Path, arguments: &[&str]) -> CommandOutput {
     run(&[&["instance"], arguments, &["--data-dir", dir.to_str().unwrap()]].concat()).await
@@ -19,7 +19,7 @@ async fn instance(dir: &Path, arguments: &[&str]) -> CommandOutput {
 async fn instance_lifecycle() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("data");
-    let project = initialise(&dir).await["project_id"].clone();
+    let project = initialize(&dir).await["project_id"].clone();
     let empty = instance(&dir, &["list"]).await;
     assert!(empty.stdout.contains("No instances yet"), "{empty:?}");
     let fake = FakeServer::start(FakeServerOptions::default()).await.unwrap();
@@ -66,7 +66,7 @@ async fn check_reports_login_backoff_and_new_credentials_clear_it(
 ) {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("data");
-    initialise(&dir).await;
+    initialize(&dir).await;
     let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
     server.run_statements(&["CREATE USER clew IDENTIFIED BY 'new'", "GRANT PROCESS ON *.* TO clew"]).await.unwrap();
     let tls = if flavor == Flavor::MySql { "required" } else { "off" };
@@ -104,7 +104,7 @@ async fn check_reports_login_backoff_and_new_credentials_clear_it(
 async fn proxy_with_rewritten_connection_ids_is_reported(#[values(Flavor::MariaDb, Flavor::MySql)] flavor: Flavor) {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("data");
-    initialise(&dir).await;
+    initialize(&dir).await;
     let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
     let rewrite = RewriteRules { greeting_id: ConnectionIdRewrite::From(7000), ..RewriteRules::default() };
     let proxy = RewritingProxy::start((Ipv4Addr::LOCALHOST, server.port()).into(), rewrite).await.unwrap();
@@ -124,7 +124,7 @@ async fn proxy_with_rewritten_connection_ids_is_reported(#[values(Flavor::MariaD
 async fn limitations_are_reported_by_the_exit_code_on_a_server() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("data");
-    initialise(&dir).await;
+    initialize(&dir).await;
     let server = DatabaseServer::start(Flavor::MySql, &DatabaseServerOptions::default()).await.unwrap();
     server.run_statements(&["CREATE USER watcher@'%'"]).await.unwrap();
     for (name, account, code) in [("complete", "root", 0), ("limited", "watcher", 3)] {
@@ -141,7 +141,7 @@ async fn limitations_are_reported_by_the_exit_code_on_a_server() {
 async fn invalid_instances_are_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("data");
-    initialise(&dir).await;
+    initialize(&dir).await;
     let url = "mysql://clew:hunter2@127.0.0.1:1/";
     assert_eq!(instance(&dir, &["add", "--name", "a", "--node", url]).await.code, Some(0));
     let (king, master, with_database) =

@@ -12,7 +12,7 @@ use rstest::rstest;
 use serde_json::Value;
 
 use crate::pty::TerminalSession;
-use crate::run::{initialise, run};
+use crate::run::{initialize, run};
 
 /// Effect of a kill that rolls back no rows and unblocks no session.
 const NO_EFFECT: &str = "0 rows rolled back; 0 sessions unblocked\n";
@@ -326,7 +326,7 @@ async fn kill_is_recorded_in_the_audit_log_on_a_server() {
     run(&kill).await.assert_refused(&["clew init"]);
     assert_eq!(running_statement(&server, victim.id).await, Some(Some(LONG_STATEMENT.to_owned())));
 
-    initialise(folder.path().join("data").as_path()).await;
+    initialize(folder.path().join("data").as_path()).await;
     assert_eq!(run(&kill).await.code, Some(0));
     let audit = run(&["audit", "list", "--operation", "KillSession", "--format", "json", "--data-dir", dir]).await;
     let words = [&id, "it blocks", "SELECT SLEEP(?), ?", "killed", "local", "127.0.0.1"];

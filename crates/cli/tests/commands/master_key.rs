@@ -6,13 +6,13 @@ use std::time::Duration;
 use clew_testkit::{PostgreSqlServer, S3Server};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
-use crate::run::{clew, initialise, run, run_command};
+use crate::run::{clew, initialize, run, run_command};
 
 #[tokio::test]
 async fn master_key_rotates_and_metadata_is_copied_to_postgresql() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("data");
-    initialise(&dir).await;
+    initialize(&dir).await;
     let at = dir.to_str().unwrap();
     let added = ["instance", "add", "--name", "shop", "--node", "mysql://u:p@127.0.0.1:1/,zone=dmz", "--data-dir", at];
     assert_eq!(run(&added).await.code, Some(0));

@@ -41,7 +41,7 @@ pub(crate) async fn run(arguments: &[&str]) -> CommandOutput {
 }
 
 /// Creates a data directory. Returns the JSON output of `clew init`.
-pub(crate) async fn initialise(dir: &Path) -> serde_json::Value {
+pub(crate) async fn initialize(dir: &Path) -> serde_json::Value {
     let output = run(&["init", "--format", "json", "--data-dir", dir.to_str().unwrap()]).await;
     assert_eq!(output.code, Some(0), "{output:?}");
     serde_json::from_str(&output.stdout).unwrap()

@@ -7,13 +7,13 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::run::{clew, initialise, run};
+use crate::run::{clew, initialize, run};
 
 #[tokio::test]
 async fn server_prints_its_address_and_shuts_down_gracefully() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("data");
-    initialise(&dir).await;
+    initialize(&dir).await;
     for signal in ["-TERM", "-INT"] {
         let mut child = clew(&["serve", "--listen", "127.0.0.1:0", "--data-dir", dir.to_str().unwrap()])
             .stdout(Stdio::piped())
@@ -42,7 +42,7 @@ async fn startup_errors_are_reported_with_a_fix() {
     output.assert_refused(&["is not initialized yet", "clew init"]);
 
     let dir = folder.path().join("data");
-    initialise(&dir).await;
+    initialize(&dir).await;
     let occupied = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = occupied.local_addr().unwrap().to_string();
     let output = run(&["serve", "--listen", &address, "--data-dir", dir.to_str().unwrap()]).await;
@@ -100,7 +100,7 @@ async fn start(command: &mut Command) -> (Child, String) {
 async fn replaced_tls_certificate_is_reloaded() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    initialise(Path::new(&at("data"))).await;
+    initialize(Path::new(&at("data"))).await;
     let first = write_new_certificate(folder.path());
     let config = format!(
         "listen = \"127.0.0.1:0\"\ndata_dir = {:?}\n[tls]\ncert = {:?}\nkey = {:?}\n",
@@ -163,7 +163,7 @@ async fn invalid_certificate_is_rejected_with_a_fix() {
 async fn plain_http_on_public_addresses_requires_the_flag() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    initialise(Path::new(&at("data"))).await;
+    initialize(Path::new(&at("data"))).await;
     let data = at("data");
     for address in ["0.0.0.0:0", "[::]:0", "[::ffff:0.0.0.0]:0"] {
         let output = run(&["serve", "--listen", address, "--data-dir", &data]).await;
@@ -196,7 +196,7 @@ async fn server_restricts_its_data_directory_and_disables_core_dumps() {
 
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("data");
-    initialise(&dir).await;
+    initialize(&dir).await;
     for (path, mode) in [(dir.clone(), 0o755), (dir.join("clew.db"), 0o644)] {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     }
@@ -219,7 +219,7 @@ async fn server_restricts_its_data_directory_and_disables_core_dumps() {
 async fn server_reports_truncation_of_the_audit_log() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("data");
-    initialise(&dir).await;
+    initialize(&dir).await;
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(dir.join("clew.db"));
     let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
     sqlx::query("CREATE TABLE earlier AS SELECT * FROM audit_ends").execute(&pool).await.unwrap();
@@ -274,7 +274,7 @@ async fn server_reports_truncation_of_the_audit_log() {
 async fn server_works_after_the_reader_of_its_log_has_exited() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("data");
-    initialise(&dir).await;
+    initialize(&dir).await;
     let mut process = clew(&["serve", "--listen", "127.0.0.1:0", "--data-dir", dir.to_str().unwrap()])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -7,7 +7,7 @@ use clew_testkit::{NginxServer, S3Server};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
-use crate::run::{clew, initialise, run_command};
+use crate::run::{clew, initialize, run_command};
 
 /// Command `clew serve` with results on an S3 server.
 fn serve(dir: &std::path::Path, location: &str, endpoint: &str) -> Command {
@@ -23,7 +23,7 @@ fn serve(dir: &std::path::Path, location: &str, endpoint: &str) -> Command {
 async fn unusable_result_store_is_rejected_with_a_fix() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("data");
-    initialise(&dir).await;
+    initialize(&dir).await;
     let unreachable = "http://127.0.0.1:1";
     for missing in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"] {
         let mut command = serve(&dir, "s3://results/clew", unreachable);
@@ -41,7 +41,7 @@ async fn results_are_stored_at_the_configured_location_on_a_server() {
     let s3 = S3Server::start().await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("data");
-    initialise(&dir).await;
+    initialize(&dir).await;
     run_command(serve(&dir, "s3://none/clew", &s3.endpoint()))
         .await
         .assert_failed(&["no such bucket", "create the bucket"]);
@@ -59,7 +59,7 @@ async fn s3_endpoint_certificate_is_verified_on_a_server() {
     let s3 = S3Server::start().await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("data");
-    initialise(&dir).await;
+    initialize(&dir).await;
     let file = |name: &str, text: &str| {
         let path = folder.path().join(name);
         std::fs::write(&path, text).unwrap();

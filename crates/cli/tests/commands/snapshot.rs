@@ -32,7 +32,7 @@ async fn snapshot_is_written_as_csv_json_and_table() {
 
     let table = run(&["snapshot", &fake.url(), "--format", "table"]).await;
     assert!(table.stdout.contains("3 sessions on MySQL 9.7.4-fake"), "{table:?}");
-    assert!(!table.stdout.contains('\u{1b}'), "colours where there is no terminal: {table:?}");
+    assert!(!table.stdout.contains('\u{1b}'), "colors where there is no terminal: {table:?}");
 }
 
 #[tokio::test]

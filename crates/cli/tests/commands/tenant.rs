@@ -7,7 +7,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 
-use crate::run::{CommandOutput, clew, initialise, run};
+use crate::run::{CommandOutput, clew, initialize, run};
 
 /// A tenant in a temporary data directory.
 pub(crate) struct Tenant {
@@ -19,7 +19,7 @@ pub(crate) struct Tenant {
 impl Tenant {
     pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let made = initialise(&folder.path().join("data")).await;
+        let made = initialize(&folder.path().join("data")).await;
         Self { folder, made }
     }
 

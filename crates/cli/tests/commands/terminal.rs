@@ -72,7 +72,7 @@ async fn controlling_terminal(command: &Command) -> String {
     .await
 }
 
-/// Asserts that the text has no control or invisible characters, except line breaks, tabs and the colours of `clew`.
+/// Asserts that the text has no control or invisible characters, except line breaks, tabs and the colors of `clew`.
 fn assert_safe(text: &str, context: &str) {
     let mut rest = text.to_owned();
     for style in ["0", "1", "2", "31", "32", "33", "39", "1;31", "38;5;9", "3"] {
@@ -186,7 +186,7 @@ fn urlencoding(text: &str) -> String {
 }
 
 #[tokio::test]
-async fn server_error_text_is_sanitised_and_cannot_forge_a_fix() {
+async fn server_error_text_is_sanitized_and_cannot_forge_a_fix() {
     let fake = FakeServer::start(FakeServerOptions {
         sessions: 0,
         transactions: 0,

@@ -6,13 +6,13 @@ use std::time::Duration;
 use clew_testkit::{PostgreSqlServer, S3Server};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
-use crate::run::{clew, initialise, run, run_command};
+use crate::run::{clew, initialize, run, run_command};
 
 #[tokio::test]
 async fn workers_require_shared_stores() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("data");
-    initialise(&dir).await;
+    initialize(&dir).await;
     let dir = dir.to_str().unwrap();
     for options in
         [&[][..], &["--metadata-url", "postgres://clew@127.0.0.1:1/clew"], &["--results", "s3://results/clew"]]

@@ -346,7 +346,7 @@ async fn kill_over_a_balancer_reaches_only_the_server_of_the_list() {
 }
 
 #[tokio::test]
-async fn own_sessions_are_recognised_under_another_name_of_the_node() {
+async fn own_sessions_are_recognized_under_another_name_of_the_node() {
     for flavor in Flavor::ALL {
         let server = server(flavor).await;
         // Reads that list each other at every stage of a connection.

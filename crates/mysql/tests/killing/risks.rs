@@ -173,7 +173,7 @@ async fn engine_of_a_table_that_the_account_cannot_see_is_read_from_innodb_or_un
 }
 
 #[tokio::test]
-async fn backup_session_is_recognised_by_its_program_or_statement_on_a_server() {
+async fn backup_session_is_recognized_by_its_program_or_statement_on_a_server() {
     for flavor in Flavor::ALL {
         let server = server_with_tables(flavor).await;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));

@@ -417,7 +417,7 @@ mod tests {
             secret_key: "secret".into(),
         };
         let location = || StoreLocation::from(folder.path().join("data"));
-        let (failing, _) = Store::initialise(&by, location(), tenant).await.unwrap();
+        let (failing, _) = Store::initialize(&by, location(), tenant).await.unwrap();
         Store::rotate_master_key(&by, location()).await.unwrap();
         let working = Store::open(location()).await.unwrap();
 

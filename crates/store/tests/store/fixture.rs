@@ -53,7 +53,7 @@ impl Fixture {
     pub(crate) async fn on_server(server: &MetadataServer) -> Self {
         let backend = Backend::on_server(server).await;
         let (store, initial_ids) =
-            Store::initialise(&origin(), backend::location(backend.folder.path()), tenant()).await.unwrap();
+            Store::initialize(&origin(), backend::location(backend.folder.path()), tenant()).await.unwrap();
         let now = Arc::new(AtomicI64::new(1_000_000));
         let clock = now.clone();
         Self { store: store.with_clock(Clock::new(move || clock.load(Ordering::SeqCst))), initial_ids, backend, now }

@@ -334,7 +334,7 @@ impl TaskWorker {
             access_key: AccessKeyId::generate(),
             secret_key: "unused".into(),
         };
-        let (store, ids) = Store::initialise(&by, folder.path().join("data"), tenant).await.unwrap();
+        let (store, ids) = Store::initialize(&by, folder.path().join("data"), tenant).await.unwrap();
         let instance = NewInstance {
             id: None,
             project_id: ids.project_id.clone(),

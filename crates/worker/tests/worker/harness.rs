@@ -79,7 +79,7 @@ impl Harness {
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let location = StoreLocation { data_dir: folder.path().join("clew-data"), metadata_url: metadata };
-        let (store, ids) = Store::initialise(&test_origin(), location, tenant()).await.unwrap();
+        let (store, ids) = Store::initialize(&test_origin(), location, tenant()).await.unwrap();
         let nodes = hosts.iter().enumerate().map(|(at, host)| NewNode {
             zone: None,
             id: None,

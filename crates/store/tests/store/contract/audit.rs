@@ -56,12 +56,12 @@ fn network_origin(user: &UserId, fixture: &Fixture) -> AuditOrigin {
 
 #[rstest]
 #[tokio::test]
-async fn initialisation_is_the_first_row(#[values(Database::Sqlite, Database::PostgreSql)] database: Database) {
+async fn initialization_is_the_first_row(#[values(Database::Sqlite, Database::PostgreSql)] database: Database) {
     let fixture = Fixture::new(database).await;
     let rows = fixture.audit_rows().await;
     assert_eq!(rows.len(), 1);
     let AuditRecord { seq: 1, event, .. } = &rows[0] else { panic!("{rows:?}") };
-    assert_eq!((&*event.operation, &event.origin, &*event.target), ("Initialise", &origin(), "acme"));
+    assert_eq!((&*event.operation, &event.origin, &*event.target), ("Initialize", &origin(), "acme"));
     assert_eq!(event.domain_id.as_ref(), Some(&fixture.initial_ids.domain_id));
     assert_eq!(event.detail["access_key"], tenant().access_key.as_str());
 }

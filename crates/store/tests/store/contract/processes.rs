@@ -65,13 +65,13 @@ async fn other_process_changes_the_inventory_during_serving(
 
 #[rstest]
 #[tokio::test]
-async fn killed_initialisation_can_be_repeated(#[values(Database::Sqlite, Database::PostgreSql)] database: Database) {
+async fn killed_initialization_can_be_repeated(#[values(Database::Sqlite, Database::PostgreSql)] database: Database) {
     if let Some(folder) = subprocess::folder() {
         std::fs::write(folder.join("started"), "").unwrap();
-        Store::initialise(&origin(), backend::location(&folder), tenant()).await.unwrap();
+        Store::initialize(&origin(), backend::location(&folder), tenant()).await.unwrap();
         return;
     }
-    let test = subprocess::contract_test("processes::killed_initialisation_can_be_repeated", database);
+    let test = subprocess::contract_test("processes::killed_initialization_can_be_repeated", database);
     let server = MetadataServer::start(database).await;
     let mut done = 0;
     for step in 0..16 {
@@ -83,9 +83,9 @@ async fn killed_initialisation_can_be_repeated(#[values(Database::Sqlite, Databa
         tokio::time::sleep(Duration::from_millis(step * 6)).await;
         killed.kill().unwrap();
         killed.wait().unwrap();
-        match Store::initialise(&origin(), backend::location(folder), tenant()).await {
+        match Store::initialize(&origin(), backend::location(folder), tenant()).await {
             Ok(_) => {}
-            Err(StoreError::AlreadyInitialised { .. }) => done += 1,
+            Err(StoreError::AlreadyInitialized { .. }) => done += 1,
             Err(error) => panic!("after {} ms: {error}", step * 6),
         }
         let store = Store::open(backend::location(folder)).await.unwrap();
@@ -93,7 +93,7 @@ async fn killed_initialisation_can_be_repeated(#[values(Database::Sqlite, Databa
         let names: Vec<_> = std::fs::read_dir(folder.join("data")).unwrap().collect();
         assert!(names.iter().all(|entry| !entry.as_ref().unwrap().file_name().to_string_lossy().contains(".new")));
     }
-    assert!(done < 16, "no initialisation was interrupted");
+    assert!(done < 16, "no initialization was interrupted");
 }
 
 #[rstest]

@@ -7,17 +7,17 @@ use rstest::rstest;
 use crate::database::Database;
 use crate::fixture::Fixture;
 
-/// Simulated time after the initialisation, which uses the real clock.
-const AFTER_INITIALISATION: i64 = 100_000_000_000_000;
+/// Simulated time after the initialization, which uses the real clock.
+const AFTER_INITIALIZATION: i64 = 100_000_000_000_000;
 
 /// Creates five old rows and three recent rows. Returns a time between them.
 async fn create_old_and_recent_rows(database: Database) -> (Fixture, i64) {
     let fixture = Fixture::new(database).await;
-    fixture.advance_clock(AFTER_INITIALISATION);
+    fixture.advance_clock(AFTER_INITIALIZATION);
     fixture.record_events(4).await;
     fixture.advance_clock(1000);
     fixture.record_events(3).await;
-    (fixture, AFTER_INITIALISATION + 1_001_000)
+    (fixture, AFTER_INITIALIZATION + 1_001_000)
 }
 
 #[rstest]
@@ -77,7 +77,7 @@ async fn many_rows_are_removed_in_several_transactions(
         fixture
             .store
             .audit()
-            .prune_audit_log(&AuditOrigin::for_internal_operation(), AFTER_INITIALISATION + 1_002_000)
+            .prune_audit_log(&AuditOrigin::for_internal_operation(), AFTER_INITIALIZATION + 1_002_000)
             .await
             .unwrap(),
         1508

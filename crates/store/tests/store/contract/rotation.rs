@@ -17,7 +17,7 @@ use crate::{all_tables, subprocess};
 async fn create_filled_store(backend: &Backend) -> Store {
     let admin = InitialTenant { password_hash: "$argon2id$admin".into(), ..tenant() };
     let (store, initial_ids) =
-        Store::initialise(&origin(), backend::location(backend.folder.path()), admin).await.unwrap();
+        Store::initialize(&origin(), backend::location(backend.folder.path()), admin).await.unwrap();
     all_tables::fill(&store, &initial_ids).await;
     store
 }

@@ -201,7 +201,7 @@ async fn master_key_is_read_from_the_environment(#[values(Database::Sqlite, Data
             assert!(matches!(Store::open(location()).await, Err(StoreError::WrongMasterKey)));
         }
         _ => {
-            Store::initialise(&origin(), location(), tenant()).await.unwrap();
+            Store::initialize(&origin(), location(), tenant()).await.unwrap();
             let store = Store::open(location()).await.unwrap();
             let found = store.identities().find_access_key(&tenant().access_key).await.unwrap().unwrap();
             assert_eq!(found.secret.expose_secret(), SECRET_KEY);

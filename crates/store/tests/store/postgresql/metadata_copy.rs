@@ -23,7 +23,7 @@ impl CopyFixture {
     async fn new() -> Self {
         let (folder, server) = (tempfile::tempdir().unwrap(), PostgreSqlServer::start().await.unwrap());
         let admin = InitialTenant { password_hash: "$argon2id$admin".into(), ..tenant() };
-        let (store, initial_ids) = Store::initialise(&origin(), &folder.path().join("data"), admin).await.unwrap();
+        let (store, initial_ids) = Store::initialize(&origin(), &folder.path().join("data"), admin).await.unwrap();
         all_tables::fill(&store, &initial_ids).await;
         let url = server.url().parse().unwrap();
         Self { folder, store, server, url }
@@ -108,7 +108,7 @@ async fn served_directory_is_not_copied() {
 async fn failed_copy_is_rolled_back_and_can_be_repeated() {
     let metadata_copy = CopyFixture::new().await;
     let other = metadata_copy.open().await.map(drop);
-    assert!(matches!(other, Err(StoreError::NotInitialised { .. })), "{other:?}");
+    assert!(matches!(other, Err(StoreError::NotInitialized { .. })), "{other:?}");
     // The last table rejects all rows.
     metadata_copy.sql("ALTER TABLE audit_ends ADD CONSTRAINT none CHECK (false)").await;
     assert!(matches!(metadata_copy.copy().await, Err(StoreError::Database { .. })));

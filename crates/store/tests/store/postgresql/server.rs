@@ -47,13 +47,13 @@ async fn several_directories_share_a_database() {
 }
 
 #[tokio::test]
-async fn database_is_initialised_once_for_all_directories() {
+async fn database_is_initialized_once_for_all_directories() {
     let fixture = Fixture::new(Database::PostgreSql).await;
     let folder = tempfile::tempdir().unwrap();
     let location = StoreLocation { data_dir: folder.path().join("data"), ..backend::location(fixture.folder()) };
-    let again = Store::initialise(&origin(), location.clone(), tenant()).await.unwrap_err();
+    let again = Store::initialize(&origin(), location.clone(), tenant()).await.unwrap_err();
     assert!(
-        matches!(&again, StoreError::AlreadyInitialised(location) if location.starts_with("postgres://")),
+        matches!(&again, StoreError::AlreadyInitialized(location) if location.starts_with("postgres://")),
         "{again}"
     );
     assert!(!location.data_dir.join("master.key").exists(), "no unused key is created");
@@ -115,7 +115,7 @@ async fn unreachable_database_is_reported() {
     unused.bind(([127, 0, 0, 1], 0).into()).unwrap();
     let url = format!("postgres://clew@{}/clew", unused.local_addr().unwrap());
     let location = StoreLocation { data_dir: folder.path().join("data"), metadata_url: Some(url.parse().unwrap()) };
-    let error = Store::initialise(&origin(), location, tenant()).await.unwrap_err().to_string();
+    let error = Store::initialize(&origin(), location, tenant()).await.unwrap_err().to_string();
     assert!(
         error.contains("open the database") && error.contains("check whether the database is reachable"),
         "{error}"
@@ -134,9 +134,9 @@ async fn connections_use_tls_as_configured() {
     let at =
         |url: String| StoreLocation { data_dir: folder.path().join("data"), metadata_url: Some(url.parse().unwrap()) };
     let url = |root: &std::path::Path| format!("{}?sslmode=verify-full&sslrootcert={}", server.url(), root.display());
-    let refused = Store::initialise(&origin(), at(url(&other)), tenant()).await.unwrap_err().to_string();
+    let refused = Store::initialize(&origin(), at(url(&other)), tenant()).await.unwrap_err().to_string();
     assert!(refused.contains("check sslmode and sslrootcert"), "{refused}");
-    let (store, _) = Store::initialise(&origin(), at(url(&file)), tenant()).await.unwrap();
+    let (store, _) = Store::initialize(&origin(), at(url(&file)), tenant()).await.unwrap();
     store.check_health().await.unwrap();
     let mut observer = sqlx::PgConnection::connect(&server.url()).await.unwrap();
     let plain: i64 = sqlx::query_scalar(

@@ -1,4 +1,4 @@
-//! Initialises, opens and locks data directories.
+//! Initializes, opens and locks data directories.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -7,16 +7,16 @@ use crate::fixture::{Fixture, all_bytes, new_instance, origin, tenant};
 use clew_store::{Store, StoreError};
 
 #[tokio::test]
-async fn second_initialisation_is_rejected_without_changes() {
+async fn second_initialization_is_rejected_without_changes() {
     let fixture = Fixture::new(Database::Sqlite).await;
     let before = all_bytes(&fixture.dir());
-    let again = Store::initialise(&origin(), &fixture.dir(), tenant()).await;
-    assert!(matches!(again, Err(StoreError::AlreadyInitialised { .. })), "{again:?}");
+    let again = Store::initialize(&origin(), &fixture.dir(), tenant()).await;
+    assert!(matches!(again, Err(StoreError::AlreadyInitialized { .. })), "{again:?}");
     assert_eq!(all_bytes(&fixture.dir()), before);
 }
 
 #[tokio::test]
-async fn interrupted_initialisation_starts_over() {
+async fn interrupted_initialization_starts_over() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("data");
     std::fs::create_dir(&dir).unwrap();
@@ -25,7 +25,7 @@ async fn interrupted_initialisation_starts_over() {
     std::fs::write(dir.join("master.key.new"), "ab").unwrap();
     std::fs::write(dir.join("master.key"), "ab".repeat(32)).unwrap();
     std::fs::set_permissions(dir.join("master.key"), std::fs::Permissions::from_mode(0o600)).unwrap();
-    let (store, initial_ids) = Store::initialise(&origin(), &dir, tenant()).await.unwrap();
+    let (store, initial_ids) = Store::initialize(&origin(), &dir, tenant()).await.unwrap();
     assert_eq!(store.tenants().list_projects(&initial_ids.domain_id).await.unwrap().len(), 1);
     assert!(!dir.join("clew.db.new").exists() && !dir.join("master.key.new").exists());
     assert_eq!(
@@ -49,7 +49,7 @@ async fn directories_and_key_are_accessible_to_the_owner_only() {
 #[tokio::test]
 async fn empty_directory_is_not_opened() {
     let folder = tempfile::tempdir().unwrap();
-    assert!(matches!(Store::open(folder.path()).await, Err(StoreError::NotInitialised { .. })));
+    assert!(matches!(Store::open(folder.path()).await, Err(StoreError::NotInitialized { .. })));
     assert_eq!(all_bytes(folder.path()), []);
 }
 
@@ -96,20 +96,20 @@ async fn wide_permissions_are_restricted_on_open() {
 }
 
 #[tokio::test]
-async fn directory_with_foreign_files_is_not_initialised() {
+async fn directory_with_foreign_files_is_not_initialized() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("home");
     std::fs::create_dir(&dir).unwrap();
     std::fs::write(dir.join("photo.jpg"), "x").unwrap();
     for (mode, reason) in [(0o755, "photo.jpg"), (0o1777, "accounts share")] {
         std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(mode)).unwrap();
-        let refused = Store::initialise(&origin(), &dir, tenant()).await.unwrap_err();
+        let refused = Store::initialize(&origin(), &dir, tenant()).await.unwrap_err();
         assert!(matches!(&refused, StoreError::OpenToOthers { mode: found, .. } if *found == mode), "{refused}");
         assert!(refused.to_string().contains(reason) && refused.to_string().contains("chmod 700"), "{refused}");
         assert_eq!(std::fs::metadata(&dir).unwrap().permissions().mode() & 0o7777, mode);
     }
     std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o700)).unwrap();
-    Store::initialise(&origin(), &dir, tenant()).await.unwrap();
+    Store::initialize(&origin(), &dir, tenant()).await.unwrap();
 }
 
 /// As root, the test changes the owner of the directory. Other accounts use a directory that root owns.
@@ -123,7 +123,7 @@ async fn directory_of_another_account_is_rejected() {
         Ok(()) => dir,
         Err(_) => "/".into(),
     };
-    let refused = Store::initialise(&origin(), &dir, tenant()).await.unwrap_err();
+    let refused = Store::initialize(&origin(), &dir, tenant()).await.unwrap_err();
     assert!(refused.to_string().contains("belongs to another account"), "{refused}");
     assert_eq!(std::fs::metadata(&dir).unwrap().permissions().mode() & 0o777, 0o755, "the permissions are unchanged");
 }

@@ -37,7 +37,7 @@ async fn result_on_a_full_disk_fails_without_leftover_files() {
         let test = "sqlite::error_hints::result_on_a_full_disk_fails_without_leftover_files";
         return subprocess::run_to_success(subprocess::command(test, folder.path(), FILE_SIZE_LIMIT));
     };
-    let (store, _) = Store::initialise(&origin(), &folder.join("data"), tenant()).await.unwrap();
+    let (store, _) = Store::initialize(&origin(), &folder.join("data"), tenant()).await.unwrap();
     let results = folder.join("data/results");
     let mut writer = store.result_store().create_writer(&RequestId::generate(), 1).unwrap();
     let error = writer.write_all(&vec![b'x'; OVERSIZED_LEN]).unwrap_err();
@@ -57,7 +57,7 @@ async fn full_disk_is_reported_and_the_database_keeps_its_rows() {
         let test = "sqlite::error_hints::full_disk_is_reported_and_the_database_keeps_its_rows";
         return subprocess::run_to_success(subprocess::command(test, folder.path(), FILE_SIZE_LIMIT));
     };
-    let (store, initial_ids) = Store::initialise(&origin(), &folder.join("data"), tenant()).await.unwrap();
+    let (store, initial_ids) = Store::initialize(&origin(), &folder.join("data"), tenant()).await.unwrap();
     let mut stored = Vec::new();
     let error = loop {
         let task = NewSessionCollectionTask {
@@ -106,7 +106,7 @@ async fn permission_errors_have_remedies() {
     };
     let dir = folder.join("data");
     set_mode(&folder, 0o500);
-    let error = Store::initialise(&origin(), &folder.join("new"), tenant()).await.unwrap_err().to_string();
+    let error = Store::initialize(&origin(), &folder.join("new"), tenant()).await.unwrap_err().to_string();
     set_mode(&folder, 0o700);
     assert!(error.contains("new: Permission denied") && error.contains("run Clew as the user"), "{error}");
 

@@ -1,4 +1,4 @@
-//! Catalogue of all API error codes (TaurusDB API spec, section 5).
+//! Catalog of all API error codes (TaurusDB API spec, section 5).
 //!
 //! Each message id refers to a localized message in the English and Chinese Fluent files.
 
@@ -13,7 +13,7 @@ pub struct ApiErrorDefinition {
     pub message_id: &'static str,
 }
 
-macro_rules! catalogue {
+macro_rules! catalog {
     ($($(#[$doc:meta])* $name:ident = $status:literal $code:literal $message:literal;)+) => {
         impl ApiErrorDefinition {
             $($(#[$doc])* pub const $name: Self = Self { code: $code, status: $status, message_id: $message };)+
@@ -24,7 +24,7 @@ macro_rules! catalogue {
     };
 }
 
-catalogue! {
+catalog! {
     /// The request body or the query string is invalid.
     INVALID_PARAMETER = 400 "DBS.280001" "invalid-parameter";
     /// The format of an instance or node id is invalid.
