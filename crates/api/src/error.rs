@@ -137,7 +137,8 @@ impl ApiError {
         Self { detail: ErrorDetail::Failure(failure), ..Self::new(ApiErrorDefinition::INTERNAL) }
     }
 
-    /// Returns the id of the detail's message in the Fluent files. The audit log stores the id as the reason of a refusal.
+    /// Returns the id of the detail's message in the Fluent files, or `failure` if the detail is a failure.
+    /// Repeated refusals with different ids are counted separately.
     pub(crate) fn message_id(&self) -> &'static str {
         match &self.detail {
             ErrorDetail::Message(id, _) => id,
