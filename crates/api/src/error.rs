@@ -137,7 +137,8 @@ impl ApiError {
         Self { detail: ErrorDetail::Failure(failure), ..Self::new(ApiErrorDefinition::INTERNAL) }
     }
 
-    /// Returns the Fluent message id of the error detail. The audit log stores this id as the reason for a refusal.
+    /// Returns the Fluent message id of the error detail, or `failure` if the detail is a failure.
+    /// The audit log counts repeated refusals separately for each id.
     pub(crate) fn message_id(&self) -> &'static str {
         match &self.detail {
             ErrorDetail::Message(id, _) => id,

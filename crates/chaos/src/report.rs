@@ -29,13 +29,16 @@ pub struct FaultInjectionReport {
 #[derive(Debug, Clone)]
 pub(crate) struct FaultSummary {
     fault: Fault,
-    /// Counts in the order of [`COUNT_COLUMNS`].
-    counts: [usize; COUNT_COLUMNS.len()],
+    injections: usize,
+    requested: usize,
+    accepted: usize,
+    refused: usize,
+    uncertain: usize,
+    finished: usize,
+    failed: usize,
+    /// Number of accepted collections that the workers attempted more than once.
+    retried: usize,
 }
-
-/// `retried` is the number of accepted collections that the workers attempted more than once.
-const COUNT_COLUMNS: [&str; 8] =
-    ["injections", "requested", "accepted", "refused", "uncertain", "finished", "failed", "retried"];
 
 const MAX_PRINTED_VIOLATIONS: usize = 20;
 
@@ -63,32 +66,41 @@ impl FaultSummary {
                 .filter_map(|(_, record)| rows.get(record.accepted.id.as_str()).copied())
                 .collect();
             let with_status = |status: &str| accepted_rows.iter().filter(|row| row.status == status).count();
-            let counts = [
-                events.iter().filter(|event| event.fault == *fault).count(),
-                in_phase().count(),
-                count(|outcome| matches!(outcome, RequestOutcome::Accepted(_))),
-                count(|outcome| matches!(outcome, RequestOutcome::Refused)),
-                count(|outcome| matches!(outcome, RequestOutcome::Uncertain)),
-                with_status("finished"),
-                with_status("error"),
-                accepted_rows.iter().filter(|row| row.attempts > 1).count(),
-            ];
-            Self { fault: *fault, counts }
+            Self {
+                fault: *fault,
+                injections: events.iter().filter(|event| event.fault == *fault).count(),
+                requested: in_phase().count(),
+                accepted: count(|outcome| matches!(outcome, RequestOutcome::Accepted(_))),
+                refused: count(|outcome| matches!(outcome, RequestOutcome::Refused)),
+                uncertain: count(|outcome| matches!(outcome, RequestOutcome::Uncertain)),
+                finished: with_status("finished"),
+                failed: with_status("error"),
+                retried: accepted_rows.iter().filter(|row| row.attempts > 1).count(),
+            }
         };
         faults.iter().enumerate().map(summarize_fault).collect()
+    }
+
+    fn counts_in_column_order(&self) -> [usize; 8] {
+        let Self { injections, requested, accepted, refused, uncertain, finished, failed, retried, .. } = *self;
+        [injections, requested, accepted, refused, uncertain, finished, failed, retried]
     }
 }
 
 impl fmt::Display for FaultInjectionReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "| fault | {} |", COUNT_COLUMNS.join(" | "))?;
-        writeln!(f, "|---|{}", "---|".repeat(COUNT_COLUMNS.len()))?;
-        let mut sums = [0; COUNT_COLUMNS.len()];
-        for FaultSummary { fault, counts } in &self.summaries {
+        writeln!(
+            f,
+            "| fault | injections | requested | accepted | refused | uncertain | finished | failed | retried |"
+        )?;
+        writeln!(f, "|---|---|---|---|---|---|---|---|---|")?;
+        let mut sums = [0; 8];
+        for summary in &self.summaries {
+            let counts = summary.counts_in_column_order();
             for (sum, count) in sums.iter_mut().zip(counts) {
                 *sum += count;
             }
-            writeln!(f, "| {fault} | {} |", counts.map(|count| count.to_string()).join(" | "))?;
+            writeln!(f, "| {} | {} |", summary.fault, counts.map(|count| count.to_string()).join(" | "))?;
         }
         writeln!(f, "| all | {} |", sums.map(|sum| sum.to_string()).join(" | "))?;
         let failures: Vec<String> = self.failures.iter().map(|(label, count)| format!("{label}: {count}")).collect();

@@ -233,10 +233,16 @@ impl Configuration {
     /// Returns an error if a configured address is invalid or a configured duration is out of range.
     pub(crate) fn api_settings(&self) -> Result<ApiSettings, CliError> {
         let trusted_proxies = TrustedProxies::parse(&self.http.trusted_proxies).map_err(|text| {
-            refused!("http.trusted_proxies contains {text:?}, which is neither an address nor a network such as \"10.0.0.0/8\"")
+            refused!(
+                "http.trusted_proxies contains {text:?}, which is neither an address nor a network such as \
+                 \"10.0.0.0/8\""
+            )
         })?;
         let allowed_hosts = AllowedHosts::parse(&self.http.allowed_hosts).map_err(|text| {
-            refused!("http.allowed_hosts contains {text:?}, which is not a host such as \"clew.example.com\" or \"clew.example.com:8407\"")
+            refused!(
+                "http.allowed_hosts contains {text:?}, which is not a host such as \"clew.example.com\" or \
+                 \"clew.example.com:8407\""
+            )
         })?;
         let connections = ConnectionSettings {
             max_connections: require_positive_number("http.connections", self.http.connections)?,

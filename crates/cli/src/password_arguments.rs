@@ -14,11 +14,15 @@ pub(crate) fn reject_postgres_url_passwords(matches: &ArgMatches) -> Result<(), 
         }
         let values = matches.try_get_raw(id.as_str()).ok().flatten().into_iter().flatten();
         if values.filter_map(|value| value.to_str()).any(is_postgres_url_with_password) {
-            return Err(refused!("the PostgreSQL URL in --{} contains a password, which other accounts of the machine can see in the process list",
-                id.as_str().replace('_', "-"))
+            return Err(refused!(
+                "the PostgreSQL URL in --{} contains a password, which other accounts of the machine can see in the \
+                 process list",
+                id.as_str().replace('_', "-")
+            )
             .with_suggested_fix(
-                "omit the password and set PGPASSWORD or PGPASSFILE, or set the complete URL in CLEW_METADATA_URL or in a configuration \
-                 file (metadata_url = …) that only Clew's account can read. Change the exposed password",
+                "omit the password and set PGPASSWORD or PGPASSFILE, or set the complete URL in CLEW_METADATA_URL or \
+                 in a configuration file (metadata_url = …) that only Clew's account can read. Change the exposed \
+                 password",
             ));
         }
     }

@@ -110,8 +110,9 @@ impl FakeServer {
                 open_guard: OpenConnectionGuard::new(counters.clone()),
             };
             session.serve_client()
-        });
-        Ok(Self { service: service.await?, kills, connections })
+        })
+        .await?;
+        Ok(Self { service, kills, connections })
     }
 
     /// Returns the address of the server.

@@ -51,18 +51,27 @@ impl RawSession {
         database: Option<&str>,
         charset: ClientCharset,
     ) -> io::Result<Self> {
-        Self::open_with_program_name(None, server, user, database, charset).await
+        Self::log_in(None, server, user, database, charset).await
     }
 
     /// Opens a session that sends a program name, which must be shorter than 200 bytes.
     pub async fn open_with_program_name(
-        program: impl Into<Option<&'static str>>,
+        program: &str,
         server: SocketAddr,
         user: &str,
         database: Option<&str>,
         charset: ClientCharset,
     ) -> io::Result<Self> {
-        let program = program.into();
+        Self::log_in(Some(program), server, user, database, charset).await
+    }
+
+    async fn log_in(
+        program: Option<&str>,
+        server: SocketAddr,
+        user: &str,
+        database: Option<&str>,
+        charset: ClientCharset,
+    ) -> io::Result<Self> {
         let stream = TcpStream::connect(server).await?;
         let address = stream.local_addr()?;
         let mut session = Self { stream, id: 0, address };

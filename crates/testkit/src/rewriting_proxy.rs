@@ -78,8 +78,9 @@ impl RewritingProxy {
         let service = TcpService::start(move |client| {
             let number = shared.connections.fetch_add(1, Ordering::SeqCst);
             forward_connection(client, target, number, shared.clone())
-        });
-        Ok(Self { service: service.await?, state })
+        })
+        .await?;
+        Ok(Self { service, state })
     }
 
     /// Starts a proxy that holds back statements containing `text`.

@@ -97,8 +97,9 @@ impl RogueServer {
             let connection =
                 RogueConnection { stream, sequence: 0, number, options: options.clone(), recording: shared.clone() };
             connection.serve_client(tls.clone())
-        });
-        Ok(Self { service: service.await?, recording })
+        })
+        .await?;
+        Ok(Self { service, recording })
     }
 
     /// Returns the address of the server.

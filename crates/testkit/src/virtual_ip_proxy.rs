@@ -42,8 +42,9 @@ impl VirtualIpProxy {
                     _ = moved.changed() => Ok(()),
                 }
             }
-        });
-        Ok(Self { service: service.await?, backends })
+        })
+        .await?;
+        Ok(Self { service, backends })
     }
 
     /// Returns the address of the forwarder.

@@ -71,7 +71,7 @@ pub(crate) async fn list_projects(
     });
     let own = format!("/v3/projects{}", raw.map_or(String::new(), |raw| format!("?{raw}")));
     let mut links = PaginationLinks { own, previous: None, next: None };
-    if let Some((page, per_page)) = parse_page_parameters(&query)? {
+    if let Some((page, per_page)) = parse_page_number_and_size(&query)? {
         let link =
             |page: usize| format!("/v3/projects?{}", query.encode_with_replaced_parameter("page", &page.to_string()));
         let offset = (page - 1).saturating_mul(per_page);
@@ -124,7 +124,7 @@ fn build_project_entry(project: Project) -> ProjectEntry {
 }
 
 /// `page` and `per_page` must be used together. Page numbers start at 1.
-fn parse_page_parameters(query: &QueryString) -> Result<Option<(usize, usize)>, ApiError> {
+fn parse_page_number_and_size(query: &QueryString) -> Result<Option<(usize, usize)>, ApiError> {
     match (query.get("page"), query.get("per_page")) {
         (None, None) => Ok(None),
         (Some(page), Some(per_page)) => Ok(Some((

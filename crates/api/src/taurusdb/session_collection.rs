@@ -97,14 +97,18 @@ pub(crate) async fn enqueue_session_collection(
 
 /// The audit log contains a placeholder instead of the statement substring, because the substring can contain literals.
 fn build_audit_detail_for_collection(draft: &UnvalidatedSessionSelection) -> Value {
-    let mut detail = json!(draft);
-    for (name, value) in detail.as_object_mut().into_iter().flatten() {
-        if let Value::String(text) = value {
-            *text =
-                if name == "sql_key" { MASKED_SUBSTRING_PLACEHOLDER.to_owned() } else { truncate_for_message(text) };
-        }
-    }
-    detail
+    let truncate = |text: Option<&str>| text.map(truncate_for_message);
+    json!(UnvalidatedSessionSelection {
+        filter: truncate(draft.filter.as_deref()),
+        slow_process_threshold: draft.slow_process_threshold,
+        user: truncate(draft.user.as_deref()),
+        host: truncate(draft.host.as_deref()),
+        db: truncate(draft.db.as_deref()),
+        command: truncate(draft.command.as_deref()),
+        sql_key: draft.sql_key.as_ref().map(|_| MASKED_SUBSTRING_PLACEHOLDER.to_owned()),
+        sort_key: truncate(draft.sort_key.as_deref()),
+        sort_dir: truncate(draft.sort_dir.as_deref()),
+    })
 }
 
 /// Treats an empty body as an empty JSON object.

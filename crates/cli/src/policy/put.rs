@@ -59,8 +59,11 @@ pub(super) async fn run(arguments: PutArgs) -> Result<(), CliError> {
         let times = store.policies().list_policy_attachments(&PolicyRef::Custom(before.id.clone())).await?.len();
         if times > 0 {
             let times = format_count_with_noun(times, "time");
-            return Err(refused!("{name} has the policy model {} and is attached {times}; a policy with the model {model} cannot replace it",
-                before.model)
+            return Err(refused!(
+                "{name} has the policy model {} and is attached {times}; a policy with the model {model} cannot \
+                 replace it",
+                before.model
+            )
             .with_suggested_fix("detach it first, or choose another name"));
         }
     }

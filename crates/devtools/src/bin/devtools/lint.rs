@@ -22,7 +22,15 @@ pub(crate) async fn run() -> Result<(), DevtoolsError> {
         ("Formatting (cargo fmt)", workspace::cargo_command().args(["fmt", "--all", "--check"])),
         (
             "Lints (clippy)",
-            workspace::cargo_command().args("clippy --workspace --all-targets --locked -- -D warnings".split(' ')),
+            workspace::cargo_command().args([
+                "clippy",
+                "--workspace",
+                "--all-targets",
+                "--locked",
+                "--",
+                "-D",
+                "warnings",
+            ]),
         ),
         ("Formatting of the web page (Prettier)", web_page::npm_command(&["run", "format:check"])),
         ("Lints of the web page (Oxlint)", web_page::npm_command(&["run", "lint"])),
