@@ -88,7 +88,7 @@ async fn authenticate_caller(
     let signed = parts.headers.contains_key(AUTHORIZATION);
     // Explicit credentials take precedence because browsers send the cookie with every request.
     let cookie = if header.is_none() && !signed {
-        SESSION_COOKIE.find_in_request(&parts.headers, parts.extensions.get())
+        SESSION_COOKIE.find_value_in_request(&parts.headers, parts.extensions.get())
     } else {
         None
     };
@@ -117,7 +117,7 @@ async fn authenticate_caller(
 pub(crate) fn is_authenticated_by_cookie(headers: &HeaderMap, connection: Option<&ClientAddr>) -> bool {
     !headers.contains_key(TOKEN_HEADER)
         && !headers.contains_key(AUTHORIZATION)
-        && SESSION_COOKIE.find_in_request(headers, connection).is_some()
+        && SESSION_COOKIE.find_value_in_request(headers, connection).is_some()
 }
 
 pub(crate) async fn read_request_body(body: Body, settings: &ApiSettings) -> Result<Bytes, ApiError> {

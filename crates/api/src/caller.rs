@@ -123,7 +123,7 @@ impl Caller {
     }
 
     /// `seconds` is the duration of the kill task; `None` means unlimited.
-    pub(crate) fn require_credentials_valid_for(&self, seconds: Option<u64>) -> Result<(), ApiError> {
+    pub(crate) fn require_credentials_valid_for_duration(&self, seconds: Option<u64>) -> Result<(), ApiError> {
         let (CredentialKind::TemporaryKey, Some(expires_at)) = (self.credentials, self.expires_at) else {
             return Ok(());
         };
@@ -221,7 +221,7 @@ impl Caller {
     }
 
     /// Calls `visit` for each matching instance on which the policies allow the action.
-    pub(crate) async fn visit_allowed_instances(
+    pub(crate) async fn for_each_allowed_instance(
         &self,
         action: Action,
         project: &Project,

@@ -40,10 +40,10 @@ impl Default for RateLimitSettings {
     }
 }
 
-const EVALUATED_POLICY_BYTES_PER_REQUEST_QUOTA_UNIT: usize = 32 << 10;
+const EVALUATED_POLICY_BYTES_PER_QUOTA_PERMIT: usize = 32 << 10;
 /// Parsing a policy can be expensive because the parser suggests a correction for each unknown name.
-const PARSED_POLICY_BYTES_PER_REQUEST_QUOTA_UNIT: usize = 4 << 10;
-const POLICY_WORK_UNITS_PER_REQUEST_QUOTA_UNIT: u64 = 1 << 20;
+const PARSED_POLICY_BYTES_PER_QUOTA_PERMIT: usize = 4 << 10;
+const POLICY_WORK_UNITS_PER_QUOTA_PERMIT: u64 = 1 << 20;
 
 /// Rate limiters for principals and client addresses. Clones share the same quotas.
 #[derive(Debug, Clone)]
@@ -72,12 +72,18 @@ impl RateLimiters {
 
     /// Does not consume the quota.
     pub(crate) fn check_auth_failure_limit(&self, peer: IpAddr) -> Result<(), ApiError> {
-        self.0.failures.check_permit_available(&peer.into()).map_err(self.build_rejection(ExceededLimit::Failures))
+        self.0
+            .failures
+            .check_permit_available(&peer.into())
+            .map_err(self.record_and_build_rate_limit_error(ExceededLimit::Failures))
     }
 
     pub(crate) fn consume_sign_in_quota(&self, peer: IpAddr) -> Result<(), ApiError> {
         self.check_auth_failure_limit(peer)?;
-        self.0.sign_ins.consume_permit(&peer.into()).map_err(self.build_rejection(ExceededLimit::SignIns))
+        self.0
+            .sign_ins
+            .consume_permit(&peer.into())
+            .map_err(self.record_and_build_rate_limit_error(ExceededLimit::SignIns))
     }
 
     pub(crate) fn record_auth_failure(&self, peer: IpAddr) {
@@ -88,26 +94,29 @@ impl RateLimiters {
 
     /// Does not consume the quota.
     pub(crate) fn check_principal_rate_limit(&self, user: &UserId) -> Result<(), ApiError> {
-        self.0.principals.check_permit_available(user).map_err(self.build_rejection(ExceededLimit::Principal))
+        self.0
+            .principals
+            .check_permit_available(user)
+            .map_err(self.record_and_build_rate_limit_error(ExceededLimit::Principal))
     }
 
     /// `bytes` is the total size of the evaluated policies.
     /// A request that evaluates large policies counts as several requests toward the rate limit.
     /// Refused requests do not consume the quota, so a later retry can succeed.
     pub(crate) fn consume_policy_evaluation_quota(&self, user: &UserId, bytes: usize) -> Result<(), ApiError> {
-        self.consume_request_quota(user, 1 + bytes / EVALUATED_POLICY_BYTES_PER_REQUEST_QUOTA_UNIT)
+        self.consume_request_quota(user, 1 + bytes / EVALUATED_POLICY_BYTES_PER_QUOTA_PERMIT)
     }
 
-    /// Charges one request to the user's quota for every [`PARSED_POLICY_BYTES_PER_REQUEST_QUOTA_UNIT`] bytes to parse.
+    /// Charges one request to the user's quota for every [`PARSED_POLICY_BYTES_PER_QUOTA_PERMIT`] bytes to parse.
     pub(crate) fn consume_policy_parsing_quota(&self, user: &UserId, bytes: usize) -> Result<(), ApiError> {
-        match bytes / PARSED_POLICY_BYTES_PER_REQUEST_QUOTA_UNIT {
+        match bytes / PARSED_POLICY_BYTES_PER_QUOTA_PERMIT {
             0 => Ok(()),
             count => self.consume_request_quota(user, count),
         }
     }
 
     /// Creates a budget that limits the total cost of a request's policy evaluations.
-    /// Charges one request to the user's quota for every [`POLICY_WORK_UNITS_PER_REQUEST_QUOTA_UNIT`] units of work.
+    /// Charges one request to the user's quota for every [`POLICY_WORK_UNITS_PER_QUOTA_PERMIT`] units of work.
     /// Concurrent requests of a principal share the principal's request quota.
     pub(crate) fn create_policy_evaluation_budget(&self, user: &UserId) -> Arc<EvaluationBudget> {
         if self.0.principals.is_disabled() {
@@ -116,15 +125,18 @@ impl RateLimiters {
         let (limits, user) = (self.clone(), user.clone());
         let charge =
             move |steps| limits.consume_request_quota(&user, usize::try_from(steps).unwrap_or(usize::MAX)).is_ok();
-        Arc::new(EvaluationBudget::with_rate_limit(POLICY_WORK_UNITS_PER_REQUEST_QUOTA_UNIT, charge))
+        Arc::new(EvaluationBudget::with_rate_limit(POLICY_WORK_UNITS_PER_QUOTA_PERMIT, charge))
     }
 
     fn consume_request_quota(&self, user: &UserId, count: usize) -> Result<(), ApiError> {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
-        self.0.principals.consume_permits(user, count).map_err(self.build_rejection(ExceededLimit::Principal))
+        self.0
+            .principals
+            .consume_permits(user, count)
+            .map_err(self.record_and_build_rate_limit_error(ExceededLimit::Principal))
     }
 
-    fn build_rejection(&self, limit: ExceededLimit) -> impl FnOnce(std::time::Duration) -> ApiError {
+    fn record_and_build_rate_limit_error(&self, limit: ExceededLimit) -> impl FnOnce(std::time::Duration) -> ApiError {
         move |wait| {
             self.0.metrics.record_exceeded_limit(limit);
             ApiError::rate_limit_exceeded_error(wait)
@@ -238,7 +250,7 @@ mod tests {
 
     /// Spends the units of `requests` requests, a quarter of a request at a time.
     fn spend(budget: &EvaluationBudget, requests: u64) -> bool {
-        (0..requests * 4).all(|_| budget.consume_work_units(POLICY_WORK_UNITS_PER_REQUEST_QUOTA_UNIT / 4))
+        (0..requests * 4).all(|_| budget.consume_work_units(POLICY_WORK_UNITS_PER_QUOTA_PERMIT / 4))
     }
 
     #[test]

@@ -115,8 +115,10 @@ impl Metrics {
     /// The label `route` is a route pattern, because raw paths would create an unbounded number of time series.
     pub(crate) fn record_response(&self, method: &Method, route: impl Into<Arc<str>>, status: u16, seconds: f64) {
         let route = route.into();
-        let method =
-            HTTP_METHODS_WITH_OWN_TIME_SERIES.iter().find(|counted| *counted == method).map_or("other", Method::as_str);
+        let method = HTTP_METHODS_WITH_SEPARATE_METRICS
+            .iter()
+            .find(|counted| *counted == method)
+            .map_or("other", Method::as_str);
         self.requests.get_or_create(&RequestLabels { method, route: route.clone(), status }).inc();
         self.request_durations.get_or_create(&[("route", route)]).observe(seconds);
     }
@@ -126,7 +128,7 @@ impl Metrics {
     }
 
     /// Updates the gauges of the collection queue and of the workers with counts from the store.
-    pub(crate) fn set_queue_gauges(&self, tasks: &[(CollectionTaskStatus, u64)], zones: Vec<ZoneState>) {
+    pub(crate) fn set_queue_and_worker_gauges(&self, tasks: &[(CollectionTaskStatus, u64)], zones: Vec<ZoneState>) {
         for (status, count) in tasks {
             self.tasks.get_or_create(&[("status", status.name())]).set(gauge_value_from_count(*count));
         }
@@ -146,7 +148,7 @@ impl Metrics {
 }
 
 /// HTTP methods with their own time series. All other methods are counted as `other`.
-static HTTP_METHODS_WITH_OWN_TIME_SERIES: [Method; 7] =
+static HTTP_METHODS_WITH_SEPARATE_METRICS: [Method; 7] =
     [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE, Method::PATCH, Method::OPTIONS];
 
 fn new_duration_histogram() -> Histogram {

@@ -71,7 +71,7 @@ const NOT_FOUND_ERROR_RESPONSE: (ApiErrorDefinition, &str) =
 
 /// Adds missing path parameters and the error responses that several operations share.
 /// `is_audited(method, path)` selects the operations that also get the error responses of authenticated routes.
-pub(crate) fn add_derived_operation_details(
+pub(crate) fn add_path_parameters_and_error_responses(
     openapi: &mut utoipa::openapi::OpenApi,
     is_audited: impl Fn(&str, &str) -> bool,
 ) {

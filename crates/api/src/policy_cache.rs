@@ -40,7 +40,7 @@ impl PolicyCache {
 }
 
 /// Minimum total size, in bytes, at which policies are parsed and evaluated in [`block_in_place`].
-const LARGE_POLICY_MIN_BYTES: usize = 8 << 10;
+const MIN_POLICY_BYTES_FOR_BLOCKING_EVALUATION: usize = 8 << 10;
 /// Work units (about one per compared byte) after which a request evaluates policies in [`block_in_place`].
 const MIN_WORK_UNITS_FOR_BLOCKING_EVALUATION: u64 = 64 << 10;
 
@@ -49,7 +49,7 @@ pub(crate) fn run_policy_evaluation<T>(principal: &Principal, evaluation: impl F
     // The current-thread runtime used in tests does not support `block_in_place`.
     let is_multi_threaded =
         || Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread);
-    let is_large = principal.total_policy_bytes() >= LARGE_POLICY_MIN_BYTES
+    let is_large = principal.total_policy_bytes() >= MIN_POLICY_BYTES_FOR_BLOCKING_EVALUATION
         || principal.budget.consumed_work_units() >= MIN_WORK_UNITS_FOR_BLOCKING_EVALUATION;
     if is_large && is_multi_threaded() { block_in_place(evaluation) } else { evaluation() }
 }
@@ -68,7 +68,7 @@ pub(crate) async fn load_policies(store: &Store, user: &UserId) -> Result<Arc<[G
         parse_policy_grant(stored).inspect_err(log)
     };
     let parse = move || stored.into_iter().map(parse_or_log).collect::<Result<_, _>>().unwrap_or_default();
-    if bytes < LARGE_POLICY_MIN_BYTES {
+    if bytes < MIN_POLICY_BYTES_FOR_BLOCKING_EVALUATION {
         return Ok(parse());
     }
     // A parser panic is treated like an invalid policy.

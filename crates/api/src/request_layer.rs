@@ -28,7 +28,7 @@ const REQUEST_ID_HEADER: &str = "x-request-id";
 /// Routes that accept any `Host` header, because load balancers probe them by IP address.
 const HEALTH_ROUTES: [&str; 2] = ["/healthz", "/readyz"];
 /// Routes that are available while all regular connections are in use.
-const ROUTES_ON_RESERVED_CONNECTIONS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+const ROUTES_ALLOWED_ON_RESERVED_CONNECTIONS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum RouteAuth {
@@ -103,7 +103,7 @@ pub(crate) async fn handle_request(
 
 fn check_connection_and_host(service: &AppState, request: &Request, route: &str) -> Result<(), ApiError> {
     let is_reserved = request.extensions().get::<ReservedConnectionMarker>().is_some();
-    if is_reserved && !ROUTES_ON_RESERVED_CONNECTIONS.contains(&route) {
+    if is_reserved && !ROUTES_ALLOWED_ON_RESERVED_CONNECTIONS.contains(&route) {
         return Err(ApiError::no_free_connection_error());
     }
     if HEALTH_ROUTES.contains(&route) {

@@ -146,7 +146,7 @@ pub fn build_openapi_json() -> String {
         .merge(public_routes())
         .split_for_parts();
     let audited = audited_operations();
-    openapi::add_derived_operation_details(&mut document, |method, path| {
+    openapi::add_path_parameters_and_error_responses(&mut document, |method, path| {
         audited.find_operation(method, path).is_some()
     });
     document.to_pretty_json().unwrap_or_default()

@@ -86,10 +86,14 @@ impl AppState {
     }
 
     /// Returns an error if the principal already has the maximum number of open streams or pending long polls.
-    pub(crate) fn acquire_slot(&self, kind: SlotKind, user: &UserId) -> Result<ConcurrencySlotGuard<UserId>, ApiError> {
+    pub(crate) fn acquire_concurrency_slot(
+        &self,
+        kind: ConcurrencySlotKind,
+        user: &UserId,
+    ) -> Result<ConcurrencySlotGuard<UserId>, ApiError> {
         let (slots, limit, message) = match kind {
-            SlotKind::Stream => (&self.stream_slots, ExceededLimit::Streams, "too-many-streams"),
-            SlotKind::LongPoll => (&self.long_poll_slots, ExceededLimit::LongPolls, "too-many-long-polls"),
+            ConcurrencySlotKind::Stream => (&self.stream_slots, ExceededLimit::Streams, "too-many-streams"),
+            ConcurrencySlotKind::LongPoll => (&self.long_poll_slots, ExceededLimit::LongPolls, "too-many-long-polls"),
         };
         slots.acquire(user.clone()).ok_or_else(|| {
             self.metrics.record_exceeded_limit(limit);
@@ -100,7 +104,7 @@ impl AppState {
 
 /// Type of response that counts toward a concurrency limit per principal until the response ends.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum SlotKind {
+pub(crate) enum ConcurrencySlotKind {
     /// Event stream, limited by [`ApiSettings::max_streams_per_principal`].
     Stream,
     /// Long poll, limited by [`ApiSettings::max_long_polls_per_principal`].

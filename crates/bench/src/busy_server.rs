@@ -48,7 +48,7 @@ enum BaselineCommand {
 }
 
 const SNAPSHOT_COMMAND_ARGUMENTS: &[&str] = &["snapshot", "--format", "csv"];
-const EXPECTED_SESSION_ROW_COUNT: (&str, fn(BenchmarkSessionCounts) -> usize) =
+const SESSION_ROW_MARKER_AND_COUNT: (&str, fn(BenchmarkSessionCounts) -> usize) =
     ("root,127.0.0.1:", |size| size.sessions);
 
 /// Baseline query in which the server joins the sessions with their transactions. Clew performs this join in memory.
@@ -71,7 +71,7 @@ const fn snapshot_benchmark(name: &'static str, flavor: Flavor) -> BusyServerBen
         flavor,
         clew: ClewInvocation::Command(SNAPSHOT_COMMAND_ARGUMENTS),
         baseline: BaselineCommand::SameReads,
-        item_marker: EXPECTED_SESSION_ROW_COUNT,
+        item_marker: SESSION_ROW_MARKER_AND_COUNT,
         min_baseline_lines: |size| size.sessions + size.transactions,
     }
 }
@@ -90,7 +90,7 @@ const fn collect_command_benchmark(name: &'static str, flavor: Flavor) -> BusySe
         flavor,
         clew: ClewInvocation::Collect,
         baseline: BaselineCommand::Snapshot,
-        item_marker: EXPECTED_SESSION_ROW_COUNT,
+        item_marker: SESSION_ROW_MARKER_AND_COUNT,
         min_baseline_lines: |size| size.sessions,
     }
 }

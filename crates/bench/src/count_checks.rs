@@ -64,10 +64,14 @@ impl CountChecks {
     /// Prints all counts. Returns an error if any count differs from its expected value.
     pub(super) fn verify_counts(&self) -> Result<(), DevtoolsError> {
         for check in &self.0 {
-            let suffix = if check.is_met() { String::new() } else { format!(", {}", check.format_expected_count()) };
+            let suffix = if check.is_within_expected_range() {
+                String::new()
+            } else {
+                format!(", {}", check.format_expected_count())
+            };
             print_line(&format!("{:>10}  {}{suffix}", check.found, check.subject));
         }
-        let failed = self.0.iter().filter(|check| !check.is_met());
+        let failed = self.0.iter().filter(|check| !check.is_within_expected_range());
         let failed: Vec<String> = failed
             .map(|check| format!("{}: {}, {}", check.subject, check.found, check.format_expected_count()))
             .collect();
@@ -76,7 +80,7 @@ impl CountChecks {
 }
 
 impl CountCheck {
-    fn is_met(&self) -> bool {
+    fn is_within_expected_range(&self) -> bool {
         (self.minimum..=self.maximum).contains(&self.found)
     }
 

@@ -141,7 +141,8 @@ pub(super) async fn run_http_benchmarks(bench: &BenchmarkContext) -> Result<Vec<
 
 fn parse_server_address(server: &RunningClewServer<'_>) -> Result<SocketAddr, DevtoolsError> {
     let parsed = server.address().parse();
-    parsed.map_err(|cause: AddrParseError| DevtoolsError::unexpected_output("clew serve", cause, server.address()))
+    parsed
+        .map_err(|cause: AddrParseError| DevtoolsError::unexpected_output_error("clew serve", cause, server.address()))
 }
 
 fn quote_nginx_path(path: &Path) -> String {

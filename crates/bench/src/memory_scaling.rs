@@ -43,15 +43,15 @@ const fn time_per_row_benchmark(name: &'static str, metric: &'static str, baseli
 }
 
 /// Each benchmark case compares Clew's run time per row for a large result and for a small result.
-const TIME_PER_ROW_BENCHMARKS: [(BenchmarkCase, RowTimeDivisor, RowTimeDivisor); 3] = [
+const TIME_PER_ROW_BENCHMARKS: [(BenchmarkCase, MeasuredRowCount, MeasuredRowCount); 3] = [
     (
         time_per_row_benchmark(
             "growth-10k",
             "`clew snapshot`, time per row with 10,000 rows",
             "time per row with 1,000 rows",
         ),
-        RowTimeDivisor::Total(10_000),
-        RowTimeDivisor::Total(1000),
+        MeasuredRowCount::Total(10_000),
+        MeasuredRowCount::Total(1000),
     ),
     (
         time_per_row_benchmark(
@@ -59,8 +59,8 @@ const TIME_PER_ROW_BENCHMARKS: [(BenchmarkCase, RowTimeDivisor, RowTimeDivisor);
             "`clew snapshot`, time per row with 100,000 rows",
             "time per row with 10,000 rows",
         ),
-        RowTimeDivisor::Total(100_000),
-        RowTimeDivisor::Total(10_000),
+        MeasuredRowCount::Total(100_000),
+        MeasuredRowCount::Total(10_000),
     ),
     (
         time_per_row_benchmark(
@@ -68,14 +68,14 @@ const TIME_PER_ROW_BENCHMARKS: [(BenchmarkCase, RowTimeDivisor, RowTimeDivisor);
             "`clew snapshot`, time per additional row from 10,000 to 100,000",
             "time per additional row from 1,000 to 10,000",
         ),
-        RowTimeDivisor::Increment(10_000, 100_000),
-        RowTimeDivisor::Increment(1000, 10_000),
+        MeasuredRowCount::Increment(10_000, 100_000),
+        MeasuredRowCount::Increment(1000, 10_000),
     ),
 ];
 
 /// Row count by which a measured run time is divided to obtain the time per row.
 #[derive(Debug, Clone, Copy)]
-enum RowTimeDivisor {
+enum MeasuredRowCount {
     /// All rows of one run. The run time includes the process startup.
     Total(u64),
     /// Difference between the row counts of two runs. The difference in run time excludes the process startup.
@@ -170,7 +170,7 @@ async fn measure_server_peak_memory_mib(
 async fn measure_micros_per_row(
     bench: &BenchmarkContext,
     servers: &HashMap<u64, FakeServer>,
-    size: RowTimeDivisor,
+    size: MeasuredRowCount,
 ) -> Result<f64, BenchError> {
     let mut times = Vec::new();
     for rows in size.row_counts_to_measure() {
@@ -182,13 +182,13 @@ async fn measure_micros_per_row(
     }
     let rows = |rows: u64| u32::try_from(rows).map_or(f64::INFINITY, f64::from);
     Ok(match (size, times.as_slice()) {
-        (RowTimeDivisor::Total(total), [time]) => time / rows(total),
-        (RowTimeDivisor::Increment(from, to), [smaller, larger]) => (larger - smaller) / rows(to - from),
+        (MeasuredRowCount::Total(total), [time]) => time / rows(total),
+        (MeasuredRowCount::Increment(from, to), [smaller, larger]) => (larger - smaller) / rows(to - from),
         _ => 0.0,
     })
 }
 
-impl RowTimeDivisor {
+impl MeasuredRowCount {
     fn row_counts_to_measure(self) -> Vec<u64> {
         match self {
             Self::Total(rows) => vec![rows],

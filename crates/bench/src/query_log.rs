@@ -51,7 +51,7 @@ impl QueryLog {
             let statement = self.statements.iter().find(|statement| statement.contains(table));
             statement.ok_or_else(|| {
                 let cause = format!("it does not read {table}");
-                DevtoolsError::unexpected_output("clew snapshot", cause, self.statements.join("\n"))
+                DevtoolsError::unexpected_output_error("clew snapshot", cause, self.statements.join("\n"))
             })
         };
         Ok(format!("{}; {}", read("PROCESSLIST")?, read("innodb_trx")?))

@@ -37,7 +37,7 @@ const EXPECTED_STATEMENT_COUNTS: [ExpectedStatementCount; 4] = [
 ];
 
 const SERVER_FLAVORS: [Flavor; 2] = [Flavor::MySql, Flavor::MariaDb];
-const SESSION_LOAD_SIZE: BenchmarkSessionCounts =
+const SINGLE_NODE_SESSION_COUNTS: BenchmarkSessionCounts =
     BenchmarkSessionCounts { sessions: 200, transactions: 50, waiters: 10 };
 const SNAPSHOT_ROW_COUNT: u64 = 1000;
 /// Expected size of a CSV snapshot in bytes, including the header and all sessions of the fake server.
@@ -77,7 +77,7 @@ async fn check_memory_allocation_counts(program: &Path, counts: &mut CountChecks
     for (name, maximum) in MAX_ALLOCATIONS_PER_HUNDRED_ROWS {
         let found = parse_allocations_per_hundred_rows(&output, name).ok_or_else(|| {
             let cause = format!("the count of {name} is missing");
-            DevtoolsError::unexpected_output(command.command_line(), cause, output.as_str())
+            DevtoolsError::unexpected_output_error(command.command_line(), cause, output.as_str())
         })?;
         counts.expect_max_count(&format!("allocations per 100 rows of {name}"), found, maximum);
     }
@@ -168,7 +168,7 @@ async fn check_statement_counts(
 ) -> Result<(), BenchError> {
     let step = Step::start(format!("Counting statements on {flavor}"));
     let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await?;
-    let load = BenchmarkSessions::start(&server, SESSION_LOAD_SIZE).await?;
+    let load = BenchmarkSessions::start(&server, SINGLE_NODE_SESSION_COUNTS).await?;
     let before = count_connections(&server).await?;
     let url = server.url();
     for case in &EXPECTED_STATEMENT_COUNTS {

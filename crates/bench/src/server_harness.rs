@@ -90,7 +90,7 @@ impl NodeInventory {
         Ok(RunningClewServer { inventory: self, process, client })
     }
 
-    pub(super) fn test_deployment(&self) -> &TemporaryDeployment {
+    pub(super) fn temporary_deployment(&self) -> &TemporaryDeployment {
         &self.deployment
     }
 }
@@ -117,7 +117,7 @@ impl RunningClewServer<'_> {
             status => {
                 let cause = format!("the collection is {status:?}");
                 let log = self.inventory.deployment.read_server_log();
-                Err(DevtoolsError::unexpected_output("clew serve", cause, log).into())
+                Err(DevtoolsError::unexpected_output_error("clew serve", cause, log).into())
             }
         }
     }

@@ -75,7 +75,7 @@ async fn measure_snapshot_overhead_on_server(
     step.complete();
 
     let step = Step::start(case.name);
-    let snapshots = SnapshotSeries::new(bench, &server);
+    let snapshots = SnapshotRunner::new(bench, &server);
     let log = bench.temp_file_path("sysbench.log");
     let log_file = std::fs::File::create(&log).map_err(DevtoolsError::file("create", &log))?;
     let mut process = build_sysbench_command(&server).args(["--time=86400", "run"]).start(log_file)?;
@@ -114,7 +114,7 @@ fn server_arguments(flavor: Flavor) -> Vec<String> {
 }
 
 /// Each snapshot is written to a separate file, whose rows are counted after the measurement.
-struct SnapshotSeries {
+struct SnapshotRunner {
     command: Command,
     directory: PathBuf,
     taken: Cell<usize>,
@@ -145,7 +145,7 @@ impl CommitCounter {
 }
 
 fn no_response_error(program: &str) -> DevtoolsError {
-    DevtoolsError::unexpected_output(program, "it stopped responding", "")
+    DevtoolsError::unexpected_output_error(program, "it stopped responding", "")
 }
 
 /// Measurement intervals with and without a snapshot alternate. The first and last intervals have no snapshot.
@@ -154,7 +154,7 @@ async fn measure_transaction_rates(
     pairs: usize,
     process: &mut Child,
     mut commits: CommitCounter,
-    snapshots: &SnapshotSeries,
+    snapshots: &SnapshotRunner,
 ) -> Result<Vec<f64>, BenchError> {
     let mut rates = Vec::new();
     let mut running = tokio::task::JoinSet::new();
@@ -182,7 +182,7 @@ async fn measure_transaction_rates(
     Ok(rates)
 }
 
-impl SnapshotSeries {
+impl SnapshotRunner {
     fn new(bench: &BenchmarkContext, server: &DatabaseServer) -> Self {
         let url = server.url();
         let command = Command::new(&bench.clew).args(["snapshot", "--format", "csv", url.as_str()]);
@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn interval_with_clew_counts_for_half_of_its_second() {
-        let snapshots = SnapshotSeries {
+        let snapshots = SnapshotRunner {
             command: Command::new("clew"),
             directory: PathBuf::new(),
             taken: Cell::new(2),

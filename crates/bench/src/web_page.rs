@@ -149,7 +149,7 @@ struct BrowserCommand(Command);
 
 impl BrowserCommand {
     fn new(inventory: &NodeInventory, server: &RunningClewServer<'_>, node: &NodeRef) -> Self {
-        let credentials = &inventory.test_deployment().credentials;
+        let credentials = &inventory.temporary_deployment().credentials;
         let settings = json!({
             "endpoint": format!("http://{}", server.address()),
             "domain": credentials.domain_name,
@@ -168,7 +168,7 @@ impl BrowserCommand {
         let command = self.0.clone().args(["browser/measure.mjs", metric, &seconds.to_string()]);
         let output = command.output().await?;
         output.trim().parse().map_err(|cause: std::num::ParseFloatError| {
-            DevtoolsError::unexpected_output(command.command_line(), cause, output.as_str()).into()
+            DevtoolsError::unexpected_output_error(command.command_line(), cause, output.as_str()).into()
         })
     }
 }

@@ -87,7 +87,7 @@ async fn measure_collection_rate(inventory: &NodeInventory, workers: usize) -> R
     let mut running: Vec<(String, ClewProcess)> = Vec::new();
     for number in 1..=workers {
         let name = format!("worker-{number}");
-        let worker = inventory.test_deployment().start_worker(&name, LOW_CONCURRENCY_WORKER_CONFIG).await?;
+        let worker = inventory.temporary_deployment().start_worker(&name, LOW_CONCURRENCY_WORKER_CONFIG).await?;
         running.push((name, worker));
     }
     for (node, id) in nodes.iter().zip(&ids) {
@@ -96,7 +96,7 @@ async fn measure_collection_rate(inventory: &NodeInventory, workers: usize) -> R
     let mut ends = BTreeMap::new();
     for (name, worker) in running {
         worker.stop().await?;
-        let log = inventory.test_deployment().read_process_log(&name);
+        let log = inventory.temporary_deployment().read_process_log(&name);
         ends.insert(name, parse_collection_end_times(&log).into_iter().map(|(_, at)| at).collect::<Vec<_>>());
     }
     server.stop().await?;

@@ -116,12 +116,7 @@ impl TestCluster {
         let environment = self.create_clew_data_dir(self.metadata.url(), &name)?;
         let with_address = |address: &str| {
             let arguments = ["serve", "--no-worker", "--listen", address];
-            ClewProcess::new(
-                &name,
-                build_command_with_sigkill_on_parent_exit(clew, &arguments),
-                environment.clone(),
-                logs,
-            )
+            ClewProcess::new(&name, wrap_command_with_parent_death_signal(clew, &arguments), environment.clone(), logs)
         };
         let mut first = with_address("127.0.0.1:0");
         let address = first.start().await?;
@@ -137,7 +132,7 @@ impl TestCluster {
         let port = self.metadata_proxies.get(number).map_or(self.metadata.port(), |proxy| proxy.address().port());
         let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
         let mut environment = self.create_clew_data_dir(url, &name)?;
-        let mut command = build_command_with_sigkill_on_parent_exit(clew, &["worker"]);
+        let mut command = wrap_command_with_parent_death_signal(clew, &["worker"]);
         if number == CLOCK_FAULT_WORKER_INDEX {
             command = build_faketime_worker_command(clew)?;
             fs::write(self.clock_offset_file_path(), "+0\n").map_err(io_error("write a clock"))?;
@@ -198,7 +193,7 @@ impl TestCluster {
 }
 
 /// Wraps a command so that the kernel kills the process when the thread that spawned it exits.
-fn build_command_with_sigkill_on_parent_exit(clew: &Path, arguments: &[&str]) -> Vec<OsString> {
+fn wrap_command_with_parent_death_signal(clew: &Path, arguments: &[&str]) -> Vec<OsString> {
     let mut command: Vec<OsString> = ["setpriv", "--pdeathsig", "KILL", "--"].map(OsString::from).into();
     command.push(clew.into());
     command.extend(arguments.iter().map(OsString::from));
@@ -224,7 +219,7 @@ fn build_faketime_worker_command(clew: &Path) -> Result<Vec<OsString>, ChaosErro
     let missing = || io_error("find libfaketime (Debian package faketime)")(std::io::ErrorKind::NotFound.into());
     let mut preload = OsString::from("LD_PRELOAD=");
     preload.push(test_tools::libfaketime_path().ok_or_else(missing)?);
-    let mut command = build_command_with_sigkill_on_parent_exit(Path::new("env"), &[]);
+    let mut command = wrap_command_with_parent_death_signal(Path::new("env"), &[]);
     command.extend([preload, clew.into(), "worker".into()]);
     Ok(wrap_command_with_private_tmpfs(Path::new("/dev/shm"), command))
 }

@@ -166,7 +166,7 @@ impl FaultInjector<'_> {
 
     async fn fill_disk(&mut self, duration: Duration) -> Result<(), ChaosError> {
         let Some(worker) = self.cluster.workers.get(DISK_FAULT_WORKER_INDEX) else { return Ok(()) };
-        let Some(pid) = worker.pid() else { return Err(worker.error_for_process("it is not running")) };
+        let Some(pid) = worker.pid() else { return Err(worker.build_process_error("it is not running")) };
         // Use `/proc/PID/root`, because the tmpfs is mounted only in the worker's mount namespace.
         let mut filler = PathBuf::from(format!("/proc/{pid}/root"));
         filler.push(self.cluster.tmpfs_mount_point().strip_prefix("/").unwrap_or(&self.cluster.tmpfs_mount_point()));

@@ -43,7 +43,7 @@ impl ClewProcess {
     /// The kernel kills the process when the calling thread exits.
     pub(crate) async fn start(&mut self) -> Result<String, ChaosError> {
         let (program, arguments) =
-            self.command.split_first().ok_or_else(|| self.error_for_process("the command is empty"))?;
+            self.command.split_first().ok_or_else(|| self.build_process_error("the command is empty"))?;
         let log = File::options().create(true).append(true).open(&self.log).map_err(io_error("write a log"))?;
         let mut command = Command::new(program);
         command.args(arguments).envs(self.environment.iter().map(|(name, value)| (name, value)));
@@ -51,11 +51,11 @@ impl ClewProcess {
         let mut child = command.spawn().map_err(io_error("start clew"))?;
         let stdout = child.stdout.take();
         self.child = Some(child);
-        let Some(stdout) = stdout else { return Err(self.error_for_process("its stdout is not captured")) };
+        let Some(stdout) = stdout else { return Err(self.build_process_error("its stdout is not captured")) };
         let mut lines = BufReader::new(stdout).lines();
         match timeout(STARTUP_OR_SHUTDOWN_TIMEOUT, lines.next_line()).await {
             Ok(Ok(Some(line))) => Ok(line),
-            _ => Err(self.error_for_process("it did not start in time")),
+            _ => Err(self.build_process_error("it did not start in time")),
         }
     }
 
@@ -95,7 +95,7 @@ impl ClewProcess {
         )
     }
 
-    pub(crate) fn error_for_process(&self, reason: &str) -> ChaosError {
+    pub(crate) fn build_process_error(&self, reason: &str) -> ChaosError {
         ChaosError::Process { name: self.name.clone(), reason: reason.to_owned(), log: self.log.clone() }
     }
 }

@@ -72,7 +72,7 @@ pub(crate) struct DownloadedResult {
     pub(crate) bytes: u64,
 }
 
-pub(crate) struct ClientPool {
+pub(crate) struct WorkloadState {
     clients: Vec<Client>,
     inventory: NodeInventory,
     phase: AtomicUsize,
@@ -82,12 +82,12 @@ pub(crate) struct ClientPool {
 }
 
 pub(crate) struct Workload {
-    pool: Arc<ClientPool>,
+    pool: Arc<WorkloadState>,
     stop: CancellationToken,
     task: JoinHandle<Vec<RequestRecord>>,
 }
 
-impl ClientPool {
+impl WorkloadState {
     pub(crate) fn new(clients: Vec<Client>, inventory: NodeInventory) -> Arc<Self> {
         Arc::new(Self {
             clients,
@@ -233,7 +233,7 @@ async fn download_result(
 }
 
 impl Workload {
-    pub(crate) fn start(pool: Arc<ClientPool>, per_second: f64, mut rng: Rng) -> Self {
+    pub(crate) fn start(pool: Arc<WorkloadState>, per_second: f64, mut rng: Rng) -> Self {
         let stop = CancellationToken::new();
         let (clients, stopped) = (pool.clone(), stop.clone());
         let task = tokio::spawn(async move {

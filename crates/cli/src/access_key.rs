@@ -60,7 +60,7 @@ pub(crate) enum AccessKeyCommand {
 }
 
 /// Output format for a list of access keys, each with the name of its user.
-pub(crate) const ACCESS_KEY_LIST: ListFormat<(String, AccessKeyMetadata), 5> = ListFormat {
+pub(crate) const ACCESS_KEY_LIST_FORMAT: ListFormat<(String, AccessKeyMetadata), 5> = ListFormat {
     json_key: "access_keys",
     headings: ["ACCESS KEY", "USER", "ENABLED", "CREATED", "LAST USED"],
     empty: "No access keys. Create one with clew key create.",
@@ -99,7 +99,7 @@ async fn list_access_keys(directory: &IdentityDirectory, user: Option<&str>) -> 
         let keys_of_user = identities.list_access_keys(&user.id).await?;
         keys.extend(keys_of_user.into_iter().map(|key| (user.name.clone(), key)));
     }
-    ACCESS_KEY_LIST.print(directory.format, &keys)
+    ACCESS_KEY_LIST_FORMAT.print(directory.format, &keys)
 }
 
 async fn set_access_key_enabled(

@@ -123,7 +123,7 @@ impl ResultDownload<'_> {
             OutputTarget::Device(path) => {
                 let device = output::open_device_or_pipe(&path)?;
                 if device.is_terminal() {
-                    let terminal = OutputWriter::for_device_or_pipe(&path, device, false);
+                    let terminal = OutputWriter::from_device_or_pipe(&path, device, false);
                     return self.write_to_terminal(terminal).await;
                 }
                 self.write_to_sink(&mut StreamSink::new(tokio::fs::File::from_std(device))).await

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{CliError, ResultExt, refused};
 use crate::store_args::{DEFAULT_DATA_DIR, build_store_location};
-use crate::value_parsers::unknown_key_error;
+use crate::value_parsers::format_unknown_key_message;
 
 pub(crate) const DEFAULT_LISTEN_ADDRESS: &str = "127.0.0.1:8407";
 
@@ -187,8 +187,9 @@ impl Configuration {
     pub(crate) fn read_configuration_file(file: Option<&Path>) -> Result<Self, CliError> {
         let Some(path) = file else { return Ok(Self::default()) };
         let name = path.display();
-        let text = std::fs::read_to_string(path).or_refusal(format_args!("could not read the configuration {name}"))?;
-        parse_configuration(&text).or_refusal(format_args!("configuration {name}"))
+        let text = std::fs::read_to_string(path)
+            .map_err_to_refused(format_args!("could not read the configuration {name}"))?;
+        parse_configuration(&text).map_err_to_refused(format_args!("configuration {name}"))
     }
 
     pub(crate) fn resolve_store_location(&self) -> Result<StoreLocation, CliError> {
@@ -289,7 +290,7 @@ pub(crate) fn parse_configuration(text: &str) -> Result<Configuration, String> {
         None => Ok(configuration),
         Some(key) => {
             let keys = list_configuration_keys();
-            Err(unknown_key_error(&key, &keys.iter().map(String::as_str).collect::<Vec<_>>()))
+            Err(format_unknown_key_message(&key, &keys.iter().map(String::as_str).collect::<Vec<_>>()))
         }
     }
 }

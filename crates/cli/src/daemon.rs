@@ -83,7 +83,7 @@ fn set_snapshot_spill_directory(data_dir: &Path) -> Result<(), CliError> {
     }
     let folder = data_dir.join("spill");
     let created = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
-    created.or_failure(format_args!("cannot create the spill directory {}", folder.display()))?;
+    created.map_err_to_failed(format_args!("cannot create the spill directory {}", folder.display()))?;
     // The call fails only if the directory is already set. A process has one data directory, so the value is the same.
     let _ = tempfile::env::override_temp_dir(&folder);
     Ok(())
@@ -100,7 +100,7 @@ fn read_object_storage_settings(location: &str) -> Result<Option<S3Settings>, Cl
         |name: &str| variable(name).ok_or_else(|| refused!("results on S3 require the environment variable {name}"));
     let (key, secret) = (require("AWS_ACCESS_KEY_ID")?, SecretString::from(require("AWS_SECRET_ACCESS_KEY")?));
     let settings = S3Settings::new(location, variable("AWS_ENDPOINT_URL"), require("AWS_REGION")?, key, secret);
-    settings.map(Some).or_refusal("--results")
+    settings.map(Some).map_err_to_refused("--results")
 }
 
 pub(crate) struct Daemon {
@@ -206,7 +206,7 @@ impl Daemon {
     pub(crate) async fn join_worker_tasks(&self, tasks: Vec<JoinHandle<()>>) -> Result<(), CliError> {
         let join_all = async {
             for task in tasks {
-                task.await.or_failure("the worker failed")?;
+                task.await.map_err_to_failed("the worker failed")?;
             }
             Ok(())
         };
@@ -269,7 +269,7 @@ fn disable_core_dumps() {
 /// The first SIGINT or SIGTERM cancels the returned `CancellationToken`.
 /// A second SIGINT or SIGTERM terminates the process immediately.
 pub(crate) fn listen_for_shutdown_signals() -> Result<CancellationToken, CliError> {
-    let listen = |kind| signal(kind).or_failure("could not listen for signals");
+    let listen = |kind| signal(kind).map_err_to_failed("could not listen for signals");
     let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
     let shutdown = CancellationToken::new();
     let token = shutdown.clone();

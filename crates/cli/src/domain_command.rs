@@ -50,7 +50,7 @@ The SDKs look up the project by region name, so the first project has that name.
 administrator:
   clew key create alice --domain acme";
 
-const DOMAIN_LIST: ListFormat<Domain, 2> = ListFormat {
+const DOMAIN_LIST_FORMAT: ListFormat<Domain, 2> = ListFormat {
     json_key: "domains",
     headings: ["NAME", "DOMAIN"],
     empty: "No domains.",
@@ -62,7 +62,7 @@ pub(crate) async fn run(CommandGroup { command, options }: DomainCommandArgs) ->
     let store = options.open_store().await?;
     match command {
         DomainCommand::Create(arguments) => create_domain(&store, options.format, arguments).await,
-        DomainCommand::List => DOMAIN_LIST.print(options.format, &store.tenants().list_domains().await?),
+        DomainCommand::List => DOMAIN_LIST_FORMAT.print(options.format, &store.tenants().list_domains().await?),
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::command_group::CommandGroup;
 use crate::error::CliError;
-use crate::store_args::{IamDomainArgs, NewObjectArgs};
+use crate::store_args::{IamDomainArgs, NameAndDescriptionArgs};
 use crate::text_table::{self, ListFormat, format_yes_no};
 use crate::value_parsers;
 
@@ -16,7 +16,7 @@ pub(crate) type EnterpriseProjectCommandArgs = CommandGroup<EnterpriseProjectCom
 pub(crate) enum EnterpriseProjectCommand {
     /// Create an enterprise project.
     #[command(after_help = "Example:\n  clew enterprise-project create payments")]
-    Create(NewObjectArgs),
+    Create(NameAndDescriptionArgs),
     /// List enterprise projects, including the default one (id "0").
     #[command(after_help = "Example:\n  clew enterprise-project list")]
     List,
@@ -39,7 +39,7 @@ pub(crate) enum EnterpriseProjectCommand {
     },
 }
 
-const ENTERPRISE_PROJECT_LIST: ListFormat<EnterpriseProject, 4> = ListFormat {
+const ENTERPRISE_PROJECT_LIST_FORMAT: ListFormat<EnterpriseProject, 4> = ListFormat {
     json_key: "enterprise_projects",
     headings: ["NAME", "ENTERPRISE PROJECT", "ENABLED", "DESCRIPTION"],
     empty: "No enterprise projects.",
@@ -53,12 +53,12 @@ pub(crate) async fn run(arguments: EnterpriseProjectCommandArgs) -> Result<(), C
     let directory = arguments.options.open_identity_directory().await?;
     let (tenants, origin, domain) = (directory.store.tenants(), &directory.origin, &directory.domain.id);
     match arguments.command {
-        EnterpriseProjectCommand::Create(NewObjectArgs { name, description }) => {
+        EnterpriseProjectCommand::Create(NameAndDescriptionArgs { name, description }) => {
             let id = tenants.create_enterprise_project(origin, domain, &name, &description).await?;
-            directory.print_created("enterprise project", &name, &id, "")
+            directory.print_created_object("enterprise project", &name, &id, "")
         }
         EnterpriseProjectCommand::List => {
-            ENTERPRISE_PROJECT_LIST.print(directory.format, &tenants.list_enterprise_projects(domain).await?)
+            ENTERPRISE_PROJECT_LIST_FORMAT.print(directory.format, &tenants.list_enterprise_projects(domain).await?)
         }
         EnterpriseProjectCommand::Update { enterprise_project, enable, disable, description } => {
             let project = directory.find_enterprise_project(&enterprise_project).await?;

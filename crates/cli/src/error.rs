@@ -86,17 +86,17 @@ impl CliError {
 /// Converts the error of a failed operation to a [`CliError`].
 pub(crate) trait ResultExt<T> {
     /// Maps an error to [`CliError::Failed`] with a message that contains the failed operation and the cause.
-    fn or_failure(self, operation: impl Display) -> Result<T, CliError>;
+    fn map_err_to_failed(self, operation: impl Display) -> Result<T, CliError>;
     /// Maps an error to [`CliError::Refused`] with a message that contains the failed operation and the cause.
-    fn or_refusal(self, operation: impl Display) -> Result<T, CliError>;
+    fn map_err_to_refused(self, operation: impl Display) -> Result<T, CliError>;
 }
 
 impl<T, E: Display> ResultExt<T> for Result<T, E> {
-    fn or_failure(self, operation: impl Display) -> Result<T, CliError> {
+    fn map_err_to_failed(self, operation: impl Display) -> Result<T, CliError> {
         self.map_err(|error| failed!("{operation}: {error}"))
     }
 
-    fn or_refusal(self, operation: impl Display) -> Result<T, CliError> {
+    fn map_err_to_refused(self, operation: impl Display) -> Result<T, CliError> {
         self.map_err(|error| refused!("{operation}: {error}"))
     }
 }
@@ -104,7 +104,7 @@ impl<T, E: Display> ResultExt<T> for Result<T, E> {
 impl From<Failure> for CliError {
     fn from(failure: Failure) -> Self {
         let error = Self::failed_command_error(failure.to_string());
-        match suggest_fix(failure.kind) {
+        match suggest_fix_for_failure(failure.kind) {
             Some(fix) => error.with_suggested_fix(fix),
             None => error,
         }
@@ -145,7 +145,7 @@ impl From<ClientError> for CliError {
     }
 }
 
-fn suggest_fix(kind: FailureKind) -> Option<&'static str> {
+fn suggest_fix_for_failure(kind: FailureKind) -> Option<&'static str> {
     Some(match kind {
         FailureKind::Unreachable => "check host and port, and that the server runs",
         FailureKind::TimedOut => "the server may be hung or overloaded; try again, or increase --timeout",

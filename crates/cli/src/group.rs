@@ -9,7 +9,7 @@ use crate::confirm::ConfirmationArgs;
 use crate::error::CliError;
 use crate::identity_directory::IdentityDirectory;
 use crate::output::merge_json_objects;
-use crate::store_args::{IamDomainArgs, NewObjectArgs};
+use crate::store_args::{IamDomainArgs, NameAndDescriptionArgs};
 use crate::text_table::{self, ListFormat};
 
 pub(crate) type GroupCommandArgs = CommandGroup<GroupCommand, IamDomainArgs>;
@@ -18,7 +18,7 @@ pub(crate) type GroupCommandArgs = CommandGroup<GroupCommand, IamDomainArgs>;
 pub(crate) enum GroupCommand {
     /// Create a group.
     #[command(after_help = "Example:\n  clew group create developers")]
-    Create(NewObjectArgs),
+    Create(NameAndDescriptionArgs),
     /// List groups.
     #[command(after_help = "Example:\n  clew group list")]
     List,
@@ -53,7 +53,7 @@ pub(crate) struct GroupMemberArgs {
     users: Vec<String>,
 }
 
-const GROUP_LIST: ListFormat<Group, 3> = ListFormat {
+const GROUP_LIST_FORMAT: ListFormat<Group, 3> = ListFormat {
     json_key: "groups",
     headings: ["NAME", "GROUP", "DESCRIPTION"],
     empty: "No groups. Create one with clew group create.",
@@ -65,11 +65,11 @@ pub(crate) async fn run(arguments: GroupCommandArgs) -> Result<(), CliError> {
     let directory = arguments.options.open_identity_directory().await?;
     let (identities, origin, domain) = (directory.store.identities(), &directory.origin, &directory.domain.id);
     match arguments.command {
-        GroupCommand::Create(NewObjectArgs { name, description }) => {
+        GroupCommand::Create(NameAndDescriptionArgs { name, description }) => {
             let id = identities.create_group(origin, domain, &name, &description).await?;
-            directory.print_created("group", &name, &id, &format!("Next: clew group add {name} USER\n"))
+            directory.print_created_object("group", &name, &id, &format!("Next: clew group add {name} USER\n"))
         }
-        GroupCommand::List => GROUP_LIST.print(directory.format, &identities.list_groups(domain).await?),
+        GroupCommand::List => GROUP_LIST_FORMAT.print(directory.format, &identities.list_groups(domain).await?),
         GroupCommand::Show { group } => show_group(&directory, &group).await,
         GroupCommand::Add(arguments) => update_group_members(&directory, &arguments, true).await,
         GroupCommand::Drop(arguments) => update_group_members(&directory, &arguments, false).await,
@@ -78,7 +78,7 @@ pub(crate) async fn run(arguments: GroupCommandArgs) -> Result<(), CliError> {
             let what = format!("remove the group {name}; its members lose the policies attached to it");
             confirmation.prompt_for_confirmation(what).await?;
             identities.remove_group(origin, &id).await?;
-            directory.print_removed("group", &name, &id)
+            directory.print_removed_object("group", &name, &id)
         }
     }
 }

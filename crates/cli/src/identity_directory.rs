@@ -58,7 +58,7 @@ impl IdentityDirectory {
     }
 
     /// Prints the id of a new object. `next` suggests the next command and may be empty.
-    pub(crate) fn print_created(
+    pub(crate) fn print_created_object(
         &self,
         kind: &str,
         name: &str,
@@ -72,7 +72,7 @@ impl IdentityDirectory {
         )
     }
 
-    pub(crate) fn print_removed(
+    pub(crate) fn print_removed_object(
         &self,
         kind: &str,
         name: &str,
@@ -116,7 +116,7 @@ fn find_by_id_or_name<T>(
 }
 
 pub(crate) fn find_most_similar_name<'a>(input: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    value_parsers::find_most_similar(input, names, input.chars().count() / 3)
+    value_parsers::find_name_within_edit_distance(input, names, input.chars().count() / 3)
 }
 
 /// A domain's custom policy or a built-in system policy.

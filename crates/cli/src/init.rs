@@ -100,9 +100,10 @@ struct ClientCredentials {
 
 pub(crate) async fn run(arguments: InitArgs) -> Result<(), CliError> {
     let operation = "could not generate the credentials";
-    let password = password::generate_password().or_failure(operation)?;
-    let password_hash = password::hash_password(&password).or_failure(operation)?;
-    let (access_key, secret_key) = (AccessKeyId::generate(), access_key::generate_secret_key().or_failure(operation)?);
+    let password = password::generate_password().map_err_to_failed(operation)?;
+    let password_hash = password::hash_password(&password).map_err_to_failed(operation)?;
+    let (access_key, secret_key) =
+        (AccessKeyId::generate(), access_key::generate_secret_key().map_err_to_failed(operation)?);
     let tenant = InitialTenant {
         region: arguments.region.clone(),
         domain_name: arguments.domain.clone(),

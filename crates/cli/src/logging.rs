@@ -12,7 +12,7 @@ use json_format::JsonLogFormat;
 
 /// `filter` is a log level or a comma-separated list of `target=level` pairs.
 pub(crate) fn init_logging(filter: &str) -> Result<(), CliError> {
-    let filter = EnvFilter::try_new(filter).or_refusal(format_args!("invalid log filter {filter:?}"))?;
+    let filter = EnvFilter::try_new(filter).map_err_to_refused(format_args!("invalid log filter {filter:?}"))?;
     // Reporting a write error to stderr would panic if stderr is a closed pipe, for example after `clew serve 2>&1 | head`.
     let logs =
         tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false).with_writer(std::io::stderr);

@@ -41,7 +41,7 @@ impl CommandOutputFormat {
 /// Serializes a value as indented JSON and appends a line break.
 pub(crate) fn to_json_text<T: Serialize + ?Sized>(value: &T) -> Result<String, CliError> {
     let json = clew_diagnose::json::to_string_pretty(value);
-    json.map(|json| json + "\n").or_failure("could not write JSON")
+    json.map(|json| json + "\n").map_err_to_failed("could not write JSON")
 }
 
 /// Adds the fields of `more` to `value`.
@@ -91,7 +91,7 @@ pub(crate) fn open_device_or_pipe(path: &Path) -> Result<File, CliError> {
 /// Creates a temporary file in the same directory as `path`.
 pub(crate) fn create_temporary_file(path: &Path) -> Result<NamedTempFile, CliError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    NamedTempFile::new_in(folder).or_failure(format_args!("could not write in {}", folder.display()))
+    NamedTempFile::new_in(folder).map_err_to_failed(format_args!("could not write in {}", folder.display()))
 }
 
 pub(crate) fn persist_temporary_file(file: NamedTempFile, path: &Path) -> Result<(), CliError> {
@@ -140,7 +140,7 @@ impl OutputWriter {
                 name: STDOUT_DISPLAY_NAME.to_owned(),
                 sink: OutputSink::Stdout(new_buffered_writer(io::stdout())),
             },
-            OutputTarget::Device(path) => Self::for_device_or_pipe(&path, open_device_or_pipe(&path)?, styled),
+            OutputTarget::Device(path) => Self::from_device_or_pipe(&path, open_device_or_pipe(&path)?, styled),
             OutputTarget::File(path) => {
                 let temporary = new_buffered_writer(create_temporary_file(&path)?);
                 Self { name: path.display().to_string(), sink: OutputSink::File { temporary, path } }
@@ -149,7 +149,7 @@ impl OutputWriter {
     }
 
     /// Creates a writer for a device file. Sanitizes the output if the device is a terminal, such as `/dev/tty`.
-    pub(crate) fn for_device_or_pipe(path: &Path, device: File, styled: bool) -> Self {
+    pub(crate) fn from_device_or_pipe(path: &Path, device: File, styled: bool) -> Self {
         let name = path.display().to_string();
         if device.is_terminal() {
             return Self::new_terminal_writer(name, device, styled);

@@ -53,10 +53,10 @@ pub(crate) enum PolicyCommand {
     },
     /// Attach a policy to a user or group, with immediate effect.
     #[command(after_help = attach::ATTACH_COMMAND_AFTER_HELP)]
-    Attach(attach::AttachmentArgs),
+    Attach(attach::PolicyAttachmentArgs),
     /// Detach a policy from a user or group, with immediate effect.
     #[command(after_help = "Example:\n  clew policy detach read-test --user ada")]
-    Detach(attach::AttachmentArgs),
+    Detach(attach::PolicyAttachmentArgs),
     /// Delete a policy that is not attached to any user or group.
     #[command(after_help = "Example:\n  clew policy remove read-test --yes")]
     Remove {
@@ -75,7 +75,7 @@ pub(crate) enum PolicyCommand {
 }
 
 /// Output format of a list of policies, each with its number of attachments.
-const POLICY_LIST: ListFormat<(NamedPolicy, usize), 4> = ListFormat {
+const POLICY_LIST_FORMAT: ListFormat<(NamedPolicy, usize), 4> = ListFormat {
     json_key: "policies",
     headings: ["NAME", "MODEL", "ATTACHED", "DESCRIPTION"],
     empty: "No policies.",
@@ -93,8 +93,8 @@ pub(crate) async fn run(arguments: PolicyCommandArgs) -> Result<(), CliError> {
         PolicyCommand::Show { policy, domain_args } => {
             show_policy(&domain_args.open_identity_directory().await?, &policy).await
         }
-        PolicyCommand::Attach(arguments) => attach::update_attachment(&arguments, true).await,
-        PolicyCommand::Detach(arguments) => attach::update_attachment(&arguments, false).await,
+        PolicyCommand::Attach(arguments) => attach::attach_or_detach_policy(&arguments, true).await,
+        PolicyCommand::Detach(arguments) => attach::attach_or_detach_policy(&arguments, false).await,
         PolicyCommand::Remove { policy, confirmation, domain_args } => {
             remove_policy(&domain_args.open_identity_directory().await?, &policy, &confirmation).await
         }
@@ -108,7 +108,7 @@ async fn list_policies(directory: &IdentityDirectory) -> Result<(), CliError> {
         let count = load_policy_attachments(directory, &policy).await?.len();
         policies.push((policy, count));
     }
-    POLICY_LIST.print(directory.format, &policies)
+    POLICY_LIST_FORMAT.print(directory.format, &policies)
 }
 
 /// For a system policy, omits attachments to users and groups of other domains.
@@ -191,7 +191,7 @@ async fn remove_policy(
     };
     confirmation.prompt_for_confirmation(format!("remove the policy {}", policy.name)).await?;
     directory.store.policies().remove_policy(&directory.origin, id).await?;
-    directory.print_removed("policy", &policy.name, id)
+    directory.print_removed_object("policy", &policy.name, id)
 }
 
 fn policy_to_json(policy: &NamedPolicy) -> Value {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::command_group::CommandGroup;
 use crate::error::CliError;
-use crate::store_args::{IamDomainArgs, NewObjectArgs};
+use crate::store_args::{IamDomainArgs, NameAndDescriptionArgs};
 use crate::text_table::{self, ListFormat, format_yes_no};
 use crate::value_parsers;
 
@@ -16,7 +16,7 @@ pub(crate) type ProjectCommandArgs = CommandGroup<ProjectCommand, IamDomainArgs>
 pub(crate) enum ProjectCommand {
     /// Create a project.
     #[command(after_help = "Example:\n  clew project create shop --description \"databases of the shop\"")]
-    Create(NewObjectArgs),
+    Create(NameAndDescriptionArgs),
     /// List projects.
     #[command(after_help = "Example:\n  clew project list")]
     List,
@@ -53,7 +53,7 @@ Examples:
 A running clew serve applies the change immediately. Masking applies to new collections. Users without access to full statements cannot
 download earlier results that contain full statements.";
 
-const PROJECT_LIST: ListFormat<Project, 5> = ListFormat {
+const PROJECT_LIST_FORMAT: ListFormat<Project, 5> = ListFormat {
     json_key: "projects",
     headings: ["NAME", "PROJECT", "ENABLED", "MASKED", "DESCRIPTION"],
     empty: "No projects. Create one with clew project create.",
@@ -68,11 +68,11 @@ pub(crate) async fn run(arguments: ProjectCommandArgs) -> Result<(), CliError> {
     let directory = arguments.options.open_identity_directory().await?;
     let (tenants, origin, domain) = (directory.store.tenants(), &directory.origin, &directory.domain.id);
     match arguments.command {
-        ProjectCommand::Create(NewObjectArgs { name, description }) => {
+        ProjectCommand::Create(NameAndDescriptionArgs { name, description }) => {
             let id = tenants.create_project(origin, domain, &name, &description).await?;
-            directory.print_created("project", &name, &id, "")
+            directory.print_created_object("project", &name, &id, "")
         }
-        ProjectCommand::List => PROJECT_LIST.print(directory.format, &tenants.list_projects(domain).await?),
+        ProjectCommand::List => PROJECT_LIST_FORMAT.print(directory.format, &tenants.list_projects(domain).await?),
         ProjectCommand::Update { project, enable, disable, mask, no_mask, description } => {
             let project = directory.find_project(&project).await?;
             let change = ProjectChange {

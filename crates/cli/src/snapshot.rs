@@ -127,7 +127,7 @@ pub(crate) async fn write_output(
         write(&mut snapshot, &mut out).map_err(|error| CliError::from_write_error(out.display_name(), &error))?;
         out.finish()
     });
-    writing.await.or_failure("could not write")??;
+    writing.await.map_err_to_failed("could not write")??;
     output::write_stderr(&limitations);
     Ok(())
 }

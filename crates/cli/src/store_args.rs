@@ -51,7 +51,7 @@ pub(crate) struct IamDomainArgs {
 
 /// Arguments of the commands that create an object in a domain.
 #[derive(Debug, Args)]
-pub(crate) struct NewObjectArgs {
+pub(crate) struct NameAndDescriptionArgs {
     /// Name, unique in the domain
     #[arg(value_parser = value_parsers::parse_identity_name)]
     pub(crate) name: String,

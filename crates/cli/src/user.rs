@@ -13,7 +13,7 @@ use crate::identity_directory::IdentityDirectory;
 use crate::new_password::NewPasswordArgs;
 use crate::store_args::IamDomainArgs;
 use crate::value_parsers;
-use render::{USER_LIST, UserDetails};
+use render::{USER_LIST_FORMAT, UserDetails};
 
 pub(crate) type UserCommandArgs = CommandGroup<UserCommand, IamDomainArgs>;
 
@@ -113,7 +113,9 @@ pub(crate) async fn run(arguments: UserCommandArgs) -> Result<(), CliError> {
     let unchanged = UserChange::default();
     match arguments.command {
         UserCommand::Create(arguments) => create_user(&directory, arguments).await,
-        UserCommand::List => USER_LIST.print(directory.format, &identities.list_users(&directory.domain.id).await?),
+        UserCommand::List => {
+            USER_LIST_FORMAT.print(directory.format, &identities.list_users(&directory.domain.id).await?)
+        }
         UserCommand::Show { user } => {
             let user = directory.find_user(&user).await?;
             let details = UserDetails::load(&directory, &user).await?;
@@ -138,7 +140,7 @@ pub(crate) async fn run(arguments: UserCommandArgs) -> Result<(), CliError> {
             let what = format!("remove the user {} with all access keys and tokens", user.name);
             confirmation.prompt_for_confirmation(what).await?;
             identities.remove_user(origin, &user.id).await?;
-            directory.print_removed("user", &user.name, &user.id)
+            directory.print_removed_object("user", &user.name, &user.id)
         }
     }
 }

@@ -24,7 +24,7 @@ pub(crate) fn parse_description(text: &str) -> Result<String, String> {
 }
 
 /// Returns the name that is most similar to `input`, or `None` if no name is within `max_distance` edits of `input`.
-pub(crate) fn find_most_similar<'a>(
+pub(crate) fn find_name_within_edit_distance<'a>(
     input: &str,
     names: impl IntoIterator<Item = &'a str>,
     max_distance: usize,
@@ -34,9 +34,9 @@ pub(crate) fn find_most_similar<'a>(
 }
 
 /// Returns the error for an unknown key of a TOML file. The error suggests a similar key or lists all valid keys.
-pub(crate) fn unknown_key_error(key: &str, valid_keys: &[&str]) -> String {
+pub(crate) fn format_unknown_key_message(key: &str, valid_keys: &[&str]) -> String {
     let max_distance = (key.chars().count() / 2).max(1);
-    match find_most_similar(key, valid_keys.iter().copied(), max_distance) {
+    match find_name_within_edit_distance(key, valid_keys.iter().copied(), max_distance) {
         Some(nearest) => format!("unknown key {key}; did you mean {nearest}?"),
         None => format!("unknown key {key}; valid keys: {}", valid_keys.join(", ")),
     }

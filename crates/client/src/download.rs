@@ -6,10 +6,10 @@ use reqwest::{Response, StatusCode};
 
 use crate::Client;
 use crate::collection::RequestId;
+use crate::download_sink::DownloadSink;
 use crate::error::ClientError;
 use crate::response::RequestContext;
 use crate::retry;
-use crate::sink::DownloadSink;
 use crate::transport::ApiRequest;
 
 const DOWNLOAD_OPERATION_NAME: &str = "downloading a result";
@@ -125,7 +125,7 @@ impl<'a, T: DownloadSink, P: FnMut(u64, Option<u64>)> Download<'a, T, P> {
     /// Requests the part of the result that the client has not received yet.
     /// If the download cannot be resumed, resets the sink and the progress and requests the complete result.
     async fn open_result_stream(&mut self) -> Result<Response, ClientError> {
-        let mut response = self.request_missing_part().await;
+        let mut response = self.request_remaining_bytes().await;
         if self.build_range_headers().is_some() {
             let refused = match &response {
                 Ok(response) => {
@@ -135,7 +135,7 @@ impl<'a, T: DownloadSink, P: FnMut(u64, Option<u64>)> Download<'a, T, P> {
             };
             if refused {
                 self.etag = None;
-                response = self.request_missing_part().await;
+                response = self.request_remaining_bytes().await;
             }
         }
         let response = response?;
@@ -152,7 +152,7 @@ impl<'a, T: DownloadSink, P: FnMut(u64, Option<u64>)> Download<'a, T, P> {
         Ok(response)
     }
 
-    async fn request_missing_part(&mut self) -> Result<Response, ClientError> {
+    async fn request_remaining_bytes(&mut self) -> Result<Response, ClientError> {
         let range_and_etag = self.build_range_headers();
         self.client.request_collection_result(self.instance, self.node, self.request_id, range_and_etag).await
     }

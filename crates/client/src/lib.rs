@@ -31,13 +31,13 @@ mod collection;
 mod config;
 mod credentials;
 mod download;
+mod download_sink;
 mod endpoint;
 mod error;
 mod instances;
 mod project;
 mod response;
 mod retry;
-mod sink;
 mod token;
 mod transport;
 
@@ -52,10 +52,10 @@ pub use collection::{CollectionStatus, RequestId};
 pub use config::{ClientConfig, Settings};
 pub use credentials::Credentials;
 pub use download::DownloadSummary;
+pub use download_sink::{DownloadSink, FileSink, StreamSink};
 pub use error::ClientError;
 pub use instances::{Datastore, InstanceDetail, InstanceList, InstanceNode, InstanceSummary};
 pub use project::ProjectRef;
-pub use sink::{DownloadSink, FileSink, StreamSink};
 
 /// Client for one project. Clones are cheap: they share connections, the token and the project id.
 #[derive(Debug, Clone)]

@@ -132,7 +132,7 @@ pub(crate) fn find_banned_words(file: &Path, text: &str, kind: FileKind) -> Vec<
             for (number, line) in text.lines().enumerate() {
                 // Message keys and placeholders are identifiers, not prose.
                 let value = line.split_once(['=', ':']).map_or(line, |(_, value)| value);
-                report(number + 1, Prose, &remove_placeholders(value));
+                report(number + 1, Prose, &remove_format_placeholders(value));
             }
         }
     }
@@ -150,7 +150,7 @@ fn remove_code_spans(text: &str) -> String {
     text.split('`').step_by(2).collect::<Vec<_>>().join(" ")
 }
 
-fn remove_placeholders(text: &str) -> String {
+fn remove_format_placeholders(text: &str) -> String {
     let mut depth = 0_usize;
     let outside = text.chars().filter(|&char| {
         match char {

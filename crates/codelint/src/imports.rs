@@ -297,7 +297,9 @@ fn item_name(item: &Item) -> Option<String> {
         Item::Const(item) => &item.ident,
         Item::Enum(item) => &item.ident,
         Item::Fn(item) => &item.sig.ident,
-        Item::Macro(item) => return item.ident.as_ref().map(ToString::to_string).or_else(|| find_enum_name(item)),
+        Item::Macro(item) => {
+            return item.ident.as_ref().map(ToString::to_string).or_else(|| find_enum_name_in_macro_call(item));
+        }
         Item::Static(item) => &item.ident,
         Item::Struct(item) => &item.ident,
         Item::Trait(item) => &item.ident,
@@ -310,7 +312,7 @@ fn item_name(item: &Item) -> Option<String> {
 }
 
 /// Returns the name of the enum that a macro call such as `named_enum! { pub enum Name { … } }` defines.
-fn find_enum_name(call: &ItemMacro) -> Option<String> {
+fn find_enum_name_in_macro_call(call: &ItemMacro) -> Option<String> {
     let mut tokens = call.mac.tokens.clone().into_iter();
     tokens.find(|token| matches!(token, TokenTree::Ident(keyword) if keyword == "enum"))?;
     tokens.next().map(|name| name.to_string())

@@ -130,7 +130,7 @@ impl TemporaryDeployment {
             Ok(added)
         } else {
             let cause = "the number of nodes differs from the number of URLs";
-            Err(DevtoolsError::unexpected_output(add.command_line(), cause, output))
+            Err(DevtoolsError::unexpected_output_error(add.command_line(), cause, output))
         }
     }
 
@@ -173,7 +173,7 @@ impl TemporaryDeployment {
             Some(endpoint) if endpoint.starts_with(expected_prefix) => Ok(ClewProcess { process, endpoint }),
             first_line => {
                 let cause = format!("its first line is {first_line:?}");
-                Err(DevtoolsError::unexpected_output(start.command_line(), cause, self.read_process_log(name)))
+                Err(DevtoolsError::unexpected_output_error(start.command_line(), cause, self.read_process_log(name)))
             }
         }
     }
@@ -237,7 +237,7 @@ pub fn create_temporary_directory(prefix: &str) -> Result<TempDir, DevtoolsError
 
 /// Parses an id in the output of a `clew` command.
 pub fn parse_id<T: FromStr<Err: Display>>(id: &str) -> Result<T, DevtoolsError> {
-    id.parse().map_err(|cause| DevtoolsError::unexpected_output("clew", cause, id))
+    id.parse().map_err(|cause| DevtoolsError::unexpected_output_error("clew", cause, id))
 }
 
 /// Returns environment variables with which Clew stores its metadata in PostgreSQL and its results on an [`S3Server`].

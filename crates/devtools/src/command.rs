@@ -158,7 +158,8 @@ impl Command {
     /// Parses the command output as JSON.
     pub fn parse_json_output<T: DeserializeOwned>(&self, output: &str) -> Result<T, DevtoolsError> {
         // The error does not contain the output, because the output may contain secrets.
-        serde_json::from_str(output).map_err(|cause| DevtoolsError::unexpected_output(self.command_line(), cause, ""))
+        serde_json::from_str(output)
+            .map_err(|cause| DevtoolsError::unexpected_output_error(self.command_line(), cause, ""))
     }
 
     /// Runs the program and returns its stdout, or `None` if the program fails. Discards stderr.

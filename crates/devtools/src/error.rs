@@ -141,7 +141,7 @@ impl DevtoolsError {
     }
 
     /// Creates the error for program output in an unexpected format.
-    pub fn unexpected_output(command: impl Into<String>, cause: impl Display, output: impl Into<String>) -> Self {
+    pub fn unexpected_output_error(command: impl Into<String>, cause: impl Display, output: impl Into<String>) -> Self {
         Self::UnexpectedOutput { command: command.into(), cause: cause.to_string(), output: output.into() }
     }
 }

@@ -50,7 +50,7 @@ fn root_required_error(packages: &[&str], mysql: Option<&MysqlPackages>) -> Devt
     }
     if let Some(mysql) = mysql {
         let (download, mark) =
-            (mysql.debootstrap_command().command_line(), mysql.build_download_marker_command().command_line());
+            (mysql.debootstrap_command().command_line(), mysql.create_marker_file_command().command_line());
         commands.push(format!("sudo {download} && sudo {mark}"));
     }
     let missing = packages.iter().copied().chain(mysql.map(|_| "MySQL")).collect::<Vec<_>>().join(", ");
@@ -115,7 +115,7 @@ impl MysqlPackages {
             .args([&self.directory])
     }
 
-    fn build_download_marker_command(&self) -> Command {
+    fn create_marker_file_command(&self) -> Command {
         Command::new("touch").args([self.completion_marker_path()])
     }
 
@@ -123,7 +123,7 @@ impl MysqlPackages {
         let step = Step::start("Downloading MySQL 9 (Debian unstable, once)");
         remove_dir_if_exists(&self.directory)?;
         self.debootstrap_command().run_with_retries(&step, INSTALL_STEP_TIMEOUT).await?;
-        self.build_download_marker_command().run().await?;
+        self.create_marker_file_command().run().await?;
         step.complete();
         Ok(())
     }

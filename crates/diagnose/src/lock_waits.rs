@@ -32,38 +32,38 @@
 //! assert_eq!(graph.roots[0].frees, 2);
 //! ```
 
-mod cycle;
 mod display;
-mod dot;
 mod edges;
 mod graph;
 mod graph_builder;
+mod graphviz;
 mod lock_compatibility;
 mod lock_snapshot;
 mod masking;
 mod metadata_locks;
 mod recommended_action;
+mod remaining_blockers;
 mod root_blocker_ranking;
 mod serialize;
 mod session_details;
-mod surviving_blockers;
+mod strongly_connected_components;
 mod tree;
-mod unexplained_waits;
 mod wait_state;
 mod waiting_statement;
+mod waits_without_blocker;
 
-pub use dot::render_graphviz_dot;
 pub use graph::{
     LockResource, LockResourceKind, LockWait, ParticipantDetail, RootBlocker, WaitGraph, WaitParticipant,
     WaitWithoutBlocker,
 };
 pub use graph_builder::build_wait_graph;
+pub use graphviz::render_graphviz_dot;
 pub use lock_snapshot::{
     InnoDbLock, InnoDbLockWait, LockOwner, LockSnapshot, MetadataLock, ObservedSession, ObservedTransaction,
     SessionRole, TableName,
 };
 pub use metadata_locks::{LockStatus, MetadataLockMode, MetadataLockObject, MetadataLockObjectKind};
 pub use recommended_action::RecommendedAction;
-pub use surviving_blockers::SurvivingBlocker;
+pub use remaining_blockers::RemainingBlocker;
 pub use tree::{TreeLayout, TreeLine, TreeLineKind, render_tree};
 pub use wait_state::is_lock_wait_state;

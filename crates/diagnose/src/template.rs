@@ -58,7 +58,7 @@ pub fn build_statement_template(statement: &[u8]) -> Vec<u8> {
     if !template.is_empty() {
         template
     } else if lexer.has_executable_comment {
-        normalize_tokens(Lexer::new(statement).with_executable_comments()).0
+        normalize_tokens(Lexer::new(statement).with_executable_comments_as_code()).0
     } else if lexer.has_comment {
         b"/* ... */".to_vec()
     } else {
@@ -120,7 +120,7 @@ impl StatementToken {
 
 /// Returns up to `max` tokens of a statement and a flag that is true if the statement has no further tokens.
 pub(crate) fn tokenize_statement(statement: &[u8], max: usize) -> (Vec<StatementToken>, bool) {
-    let mut lexer = Lexer::new(statement).with_executable_comments();
+    let mut lexer = Lexer::new(statement).with_executable_comments_as_code();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let code = |token: Token<'_>| match token {
         Token::Word(word, _) => StatementToken::Word(text(word)),

@@ -21,8 +21,8 @@ pub struct HostCookie(pub &'static str);
 impl HostCookie {
     /// Returns the value of the cookie in a request, or `None` if it is absent or empty.
     #[must_use]
-    pub fn find_in_request<'a>(self, headers: &'a HeaderMap, connection: Option<&ClientAddr>) -> Option<&'a str> {
-        let expected = self.build_name(headers, connection);
+    pub fn find_value_in_request<'a>(self, headers: &'a HeaderMap, connection: Option<&ClientAddr>) -> Option<&'a str> {
+        let expected = self.build_cookie_name(headers, connection);
         let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
         let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
         pairs.find_map(|(name, value)| (name == expected && !value.is_empty()).then_some(value))
@@ -38,7 +38,7 @@ impl HostCookie {
         headers: &HeaderMap,
         connection: Option<&ClientAddr>,
     ) -> Result<HeaderValue, InvalidHeaderValue> {
-        let name = self.build_name(headers, connection);
+        let name = self.build_cookie_name(headers, connection);
         let secure = if connection.is_some_and(|connection| connection.tls) { "; Secure" } else { "" };
         let seconds = seconds.max(0);
         let cookie = format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}");
@@ -47,7 +47,7 @@ impl HostCookie {
         Ok(cookie)
     }
 
-    fn build_name(self, headers: &HeaderMap, connection: Option<&ClientAddr>) -> Cow<'static, str> {
+    fn build_cookie_name(self, headers: &HeaderMap, connection: Option<&ClientAddr>) -> Cow<'static, str> {
         if !connection.is_some_and(|connection| connection.tls) {
             return Cow::Borrowed(self.0);
         }
@@ -84,7 +84,7 @@ mod tests {
             (vec!["clew_session"], None),
             (vec![], None),
         ] {
-            assert_eq!(SESSION_COOKIE.find_in_request(&headers(None, &lines), None), found, "{lines:?}");
+            assert_eq!(SESSION_COOKIE.find_value_in_request(&headers(None, &lines), None), found, "{lines:?}");
         }
     }
 
@@ -100,7 +100,11 @@ mod tests {
             (Some("[::1]:8407"), vec!["__Host-clew_session_8407=abc"], Some("abc")),
             (None, vec!["__Host-clew_session_443=abc"], Some("abc")),
         ] {
-            assert_eq!(SESSION_COOKIE.find_in_request(&headers(host, &lines), Some(&tls)), found, "{host:?} {lines:?}");
+            assert_eq!(
+                SESSION_COOKIE.find_value_in_request(&headers(host, &lines), Some(&tls)),
+                found,
+                "{host:?} {lines:?}"
+            );
         }
     }
 

@@ -18,7 +18,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::error::ServeError;
-use cert_reload::{FileFingerprint, read_fingerprint};
+use cert_reload::{FileFingerprint, read_file_fingerprint};
 
 /// TLS configuration with a certificate and private key loaded from files. Clones share the same certificate.
 #[derive(Clone)]
@@ -49,7 +49,7 @@ impl ResolvesServerCert for ReloadableCertResolver {
 impl TlsConfig {
     /// Loads a PEM certificate chain, leaf first, and its private key. A single file may contain both.
     pub fn load(certificate: &Path, key: &Path) -> Result<Self, ServeError> {
-        let initial = [read_fingerprint(certificate), read_fingerprint(key)];
+        let initial = [read_file_fingerprint(certificate), read_file_fingerprint(key)];
         let files = CertificateFiles { certificate: certificate.to_owned(), key: key.to_owned(), initial };
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let current = Arc::new(ReloadableCertResolver(RwLock::new(Arc::new(files.load_certified_key(&provider)?))));

@@ -14,6 +14,7 @@
 //! ```
 
 mod audit;
+mod collection_task;
 mod column;
 mod error_catalog;
 mod failure;
@@ -27,10 +28,10 @@ mod named_enum;
 mod node_url;
 mod session;
 mod session_selection;
-mod task;
 mod terminal_safe_text;
 
 pub use audit::{Actor, AuditEvent, AuditOrigin, AuditOutcome};
+pub use collection_task::{CollectionTaskOutcome, CollectionTaskStatus};
 pub use column::{Cell, Column, ColumnKind, DetailCell, RowCell, SESSION_DETAIL_COLUMNS, SESSION_SNAPSHOT_COLUMNS};
 pub use error_catalog::{API_ERRORS, ApiErrorDefinition};
 pub use failure::{Failure, FailureKind};
@@ -49,5 +50,4 @@ pub use session_selection::{
     ClientAddressFilter, DEFAULT_SLOW_SESSION_SECONDS, SessionClass, SessionSelection, SessionSelectionError,
     SlowSessionThreshold, SortDirection, SortKey, UnvalidatedSessionSelection,
 };
-pub use task::{CollectionTaskOutcome, CollectionTaskStatus};
 pub use terminal_safe_text::{is_unsafe_display_char, to_single_line};

@@ -38,10 +38,10 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) async fn open(node: &NodeUrl, connector: &NodeConnector) -> Result<Self, Failure> {
-        Self::open_with_purpose(ConnectionPurpose::Reading, node, connector).await
+        Self::open_for_purpose(ConnectionPurpose::Reading, node, connector).await
     }
 
-    pub(crate) async fn open_with_purpose(
+    pub(crate) async fn open_for_purpose(
         purpose: ConnectionPurpose,
         node: &NodeUrl,
         connector: &NodeConnector,

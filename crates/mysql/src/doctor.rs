@@ -131,15 +131,16 @@ async fn run_diagnostic_checks(
         losses = lost_instrumentation::detect_lost_instrumentation(connection).await?;
     }
     losses.append(&mut connection.limitations);
-    if losses.iter().all(|loss| check_name_for_limitation(loss.kind) != INSTRUMENTATION_CHECK_NAME) {
+    if losses.iter().all(|loss| diagnostic_check_name_for_limitation(loss.kind) != INSTRUMENTATION_CHECK_NAME) {
         checks.push(DiagnosticCheckResult::new(INSTRUMENTATION_CHECK_NAME, None));
     }
-    let failed = |loss: Limitation| DiagnosticCheckResult::new(check_name_for_limitation(loss.kind), Some(loss));
+    let failed =
+        |loss: Limitation| DiagnosticCheckResult::new(diagnostic_check_name_for_limitation(loss.kind), Some(loss));
     checks.extend(losses.into_iter().map(failed));
     Ok(checks)
 }
 
-fn check_name_for_limitation(kind: LimitationKind) -> &'static str {
+fn diagnostic_check_name_for_limitation(kind: LimitationKind) -> &'static str {
     match kind {
         LimitationKind::SettingRefused => "session variables",
         _ => INSTRUMENTATION_CHECK_NAME,

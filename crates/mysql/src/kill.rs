@@ -109,7 +109,7 @@ pub async fn kill_victims(
         return Ok(Vec::new());
     }
     let deadline = Instant::now() + connector.limits.read_timeout;
-    let opening = Connection::open_with_purpose(ConnectionPurpose::Killing, node, connector);
+    let opening = Connection::open_for_purpose(ConnectionPurpose::Killing, node, connector);
     let mut connection = run_with_deadline(node, connector, deadline, "killing sessions", opening).await?;
     let mut batch = KillBatch::new(victims, options);
     match run_with_deadline(node, connector, deadline, "killing sessions", batch.send_kills(&mut connection)).await {

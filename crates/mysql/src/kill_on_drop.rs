@@ -27,7 +27,7 @@ use sql_statements::ER_NO_SUCH_THREAD;
 const KILL_ATTEMPT_DELAY_SECONDS: [u64; 9] = [0, 1, 2, 2, 2, 2, 2, 2, 2];
 /// Timeout for each of the two steps of a kill attempt.
 /// The first step opens the control connection; the second step finds and kills the session.
-const TIMEOUT_PER_KILL_ATTEMPT_STEP: Duration = Duration::from_secs(5);
+const KILL_ATTEMPT_STEP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum number of bytes read per process list row, enough for the connection tag at the start of the statement.
 const MAX_PROCESS_LIST_ROW_BYTES: usize = 4 << 10;
 
@@ -109,8 +109,7 @@ async fn kill_with_retries(abandoned: &AbandonedStatement) -> Result<(), Abandon
     let address = abandoned.permit.address();
     for delay in KILL_ATTEMPT_DELAY_SECONDS {
         sleep(Duration::from_secs(delay)).await;
-        let (permit, control) = match timeout(TIMEOUT_PER_KILL_ATTEMPT_STEP, open_connection_for_kill(abandoned)).await
-        {
+        let (permit, control) = match timeout(KILL_ATTEMPT_STEP_TIMEOUT, open_connection_for_kill(abandoned)).await {
             Ok(Ok(opened)) => opened,
             // Further failed logins could lock the account.
             Ok(Err(error)) if error.kind == FailureKind::AccessDenied => {
@@ -129,7 +128,7 @@ async fn kill_with_retries(abandoned: &AbandonedStatement) -> Result<(), Abandon
                 continue;
             }
         };
-        let attempt = timeout(TIMEOUT_PER_KILL_ATTEMPT_STEP, attempt_kill(abandoned, control)).await;
+        let attempt = timeout(KILL_ATTEMPT_STEP_TIMEOUT, attempt_kill(abandoned, control)).await;
         drop(permit);
         match attempt {
             Ok(Ok(KillAttemptOutcome::Unidentified)) => return Err(AbandonedStatementKillFailure::Unidentified),
@@ -159,7 +158,7 @@ async fn open_connection_for_kill(
     let permit = match abandoned.permit.purpose {
         ConnectionPurpose::Reading => {
             let (permits, address) = (&abandoned.connector.registry.permits, abandoned.permit.address());
-            Some(permits.acquire(address, ConnectionPurpose::Killing, TIMEOUT_PER_KILL_ATTEMPT_STEP).await?)
+            Some(permits.acquire(address, ConnectionPurpose::Killing, KILL_ATTEMPT_STEP_TIMEOUT).await?)
         }
         ConnectionPurpose::Killing => None,
     };

@@ -37,7 +37,7 @@ const fn text(english: &'static str, chinese: &'static str) -> LocalizedText {
     LocalizedText::from_static(english, chinese)
 }
 
-const MISSING_SESSIONS_EFFECT_TEXT: LocalizedText = text(
+const UNINSTRUMENTED_SESSIONS_DESCRIPTION: LocalizedText = text(
     "Sessions are missing in performance_schema, so their locks, statements, durations and program names are unknown.",
     "performance_schema中缺少部分会话，因此这些会话的锁、SQL语句、时长和客户端程序未知。",
 );
@@ -47,9 +47,9 @@ static LOST_INSTRUMENTATION_COUNTERS: [LostInstrumentationCounter; 6] = counters
         text("metadata locks", "元数据锁"),
         text("Metadata locks are missing, so the blockers of some waits are unknown.", "缺少部分元数据锁，因此部分锁等待的阻塞会话未知。");
     "Performance_schema_thread_instances_lost", "performance_schema_max_thread_instances", LostThreads,
-        text("threads", "线程"), MISSING_SESSIONS_EFFECT_TEXT;
+        text("threads", "线程"), UNINSTRUMENTED_SESSIONS_DESCRIPTION;
     "Performance_schema_thread_classes_lost", "performance_schema_max_thread_classes", LostThreads,
-        text("thread classes", "线程类型"), MISSING_SESSIONS_EFFECT_TEXT;
+        text("thread classes", "线程类型"), UNINSTRUMENTED_SESSIONS_DESCRIPTION;
     "Performance_schema_statement_classes_lost", "performance_schema_max_statement_classes", LostStatements,
         text("statement classes", "语句类型"),
         text("Some statement types are not recorded, so their digests and durations are unknown.", "部分类型的语句未被记录，因此其SQL指纹和时长未知。");

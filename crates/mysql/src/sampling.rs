@@ -114,7 +114,7 @@ impl SampledSessions {
         }
     }
 
-    fn count_sessions(&mut self, clock: &NodeClockHistory, flavor: Flavor, threshold: u64) {
+    fn adjust_ages_and_count_sessions(&mut self, clock: &NodeClockHistory, flavor: Flavor, threshold: u64) {
         if clock.has_clock_steps() {
             // MariaDB computes elapsed times from a monotonic timer.
             let of_wall_clock = self.sessions.iter_mut().filter(|_| flavor == Flavor::MySql);
@@ -241,7 +241,7 @@ async fn read_sampled_sessions(
     }
     let lock_waits = found.open.lock_wait_durations();
     elapsed_times::correct_elapsed_times_of_busy_sessions(connection, &mut found.sessions, &lock_waits).await?;
-    found.count_sessions(&cache.clock, connection.flavor, threshold);
+    found.adjust_ages_and_count_sessions(&cache.clock, connection.flavor, threshold);
     if let Some(parties) = parties {
         parties.correct_elapsed_times(&found.sessions);
     }

@@ -71,7 +71,7 @@ pub(crate) fn build_kill_by_query_id_statement(query: u64) -> String {
 /// Reads the query ids of sessions from MariaDB.
 /// The query takes up to 0.1 s, because the server scans the complete process list.
 /// Requires the PROCESS privilege for other accounts' sessions.
-pub(crate) fn mariadb_query_id_lookup(connections: &[u64]) -> String {
+pub(crate) fn mariadb_query_ids_query(connections: &[u64]) -> String {
     format!("SELECT id, query_id FROM information_schema.processlist WHERE id IN ({})", join_with_commas(connections))
 }
 

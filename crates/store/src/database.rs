@@ -25,7 +25,7 @@ pub(crate) use crate::database::row::{
     ColumnValue, FromRow, Row, duration_to_millis, impl_from_row, saturate_count_to_signed,
 };
 pub(crate) use crate::database::statement::{
-    Executor, Parameter, Statement, params, query, query_as, query_scalar, query_two_columns,
+    Parameter, Statement, StatementExecutor, params, query, query_as, query_scalar, query_two_columns,
 };
 use crate::error::StoreError;
 use crate::postgres::{PostgresDatabase, PostgresTransaction, PostgresUrl};

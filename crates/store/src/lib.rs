@@ -35,7 +35,6 @@ mod instances;
 mod intelligent_kills;
 mod kill_tasks;
 mod kills;
-mod location;
 mod lockouts;
 mod master_key;
 mod master_key_rotation;
@@ -53,6 +52,7 @@ mod sqlite;
 mod store;
 mod store_event;
 mod store_handles;
+mod store_location;
 mod tasks;
 mod tenants;
 mod versioned_cache;
@@ -77,7 +77,6 @@ pub use intelligent_kills::{
 };
 pub use kill_tasks::{InstanceKillTasks, KillTask, KillTaskState, NewKillTask};
 pub use kills::{KillFilter, KillRecord, KillSource, NewKillRecord, RecordedKillOutcome};
-pub use location::StoreLocation;
 pub use lockouts::AuthAttemptReservation;
 pub use master_key_rotation::MasterKeyRotationSummary;
 pub use metadata_copy::CopiedTable;
@@ -94,6 +93,7 @@ pub use store_handles::{
     AuditStore, IdentityStore, InstanceStore, KillStore, KillTaskStore, LockoutStore, PolicyStore, TaskStore,
     TenantStore, ZoneStore,
 };
+pub use store_location::StoreLocation;
 pub use tasks::{
     ClaimedTask, NewSessionCollectionTask, ResultMetadata, SessionCollectionTask, TaskClaimOutcome, TaskClaimRequest,
 };

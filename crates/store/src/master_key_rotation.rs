@@ -17,10 +17,10 @@ use crate::data_dir::DataDir;
 use crate::database::{Transaction, params, query};
 use crate::derived_keys::{DerivedKeys, MASTER_KEY_ID_SETTING};
 use crate::error::StoreError;
-use crate::location::StoreLocation;
 use crate::sealing::{AssociatedData, Sealer};
 use crate::settings::{MASTER_KEY_CHECK_VALUE_SETTING, read_setting, write_setting};
 use crate::store::Store;
+use crate::store_location::StoreLocation;
 use crate::{audit, data_dir_lock, master_key};
 
 /// Result of a master key rotation.

@@ -8,9 +8,9 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use sqlx::AssertSqlSafe;
 
-use crate::database::{Executor, Transaction, impl_from_row, params, query, query_as, query_scalar};
+use crate::database::{StatementExecutor, Transaction, impl_from_row, params, query, query_as, query_scalar};
 use crate::error::StoreError;
-use crate::identities::credential_revocation::{UsersAffectedByChange, revoke_tokens};
+use crate::identities::credential_revocation::{AffectedUsers, revoke_tokens};
 use crate::policies::limit_checks::check_policy_limits;
 use crate::store_handles::PolicyStore;
 use crate::tenants::projects::ensure_iam_domain_exists;
@@ -150,11 +150,10 @@ impl PolicyStore<'_> {
         let id: PolicyId = row.get("id")?;
         // A shorter document is allowed even if the limits are still exceeded.
         if before.is_some_and(|before| before.len() < document.len()) {
-            check_policy_limits(tx.transaction(), self.store.policy_limits, UsersAffectedByChange::Policy(&id)).await?;
+            check_policy_limits(tx.transaction(), self.store.policy_limits, AffectedUsers::Policy(&id)).await?;
         }
         let tokens =
-            revoke_tokens(tx.transaction(), UsersAffectedByChange::Policy(&id), self.store.clock.unix_seconds())
-                .await?;
+            revoke_tokens(tx.transaction(), AffectedUsers::Policy(&id), self.store.clock.unix_seconds()).await?;
         let sha256 = hex::encode(Sha256::digest(document.as_bytes()));
         tx.commit_domain_change(
             by,
@@ -206,7 +205,10 @@ impl PolicyStore<'_> {
     }
 }
 
-async fn find_policy<'e>(executor: impl Into<Executor<'e>>, id: &PolicyId) -> Result<Option<PolicyRecord>, StoreError> {
+async fn find_policy<'e>(
+    executor: impl Into<StatementExecutor<'e>>,
+    id: &PolicyId,
+) -> Result<Option<PolicyRecord>, StoreError> {
     query_as("look up a policy", AssertSqlSafe(format!("{SELECT_POLICIES_SQL} WHERE id = $1")))
         .bind(id)
         .fetch_optional(executor)

@@ -1,6 +1,6 @@
 //! Settings in the metadata database, such as the region.
 
-use crate::database::{Database, Executor, Transaction, params, query, query_scalar};
+use crate::database::{Database, StatementExecutor, Transaction, params, query, query_scalar};
 use crate::error::StoreError;
 
 /// Name of the setting that stores an encrypted constant. Clew decrypts the constant to verify the master key.
@@ -11,7 +11,7 @@ pub(crate) async fn is_initialized(database: &Database) -> Result<bool, StoreErr
 }
 
 pub(crate) async fn read_setting<'e>(
-    executor: impl Into<Executor<'e>>,
+    executor: impl Into<StatementExecutor<'e>>,
     name: &str,
 ) -> Result<Option<Vec<u8>>, StoreError> {
     query_scalar("read a setting", "SELECT value FROM settings WHERE name = $1")

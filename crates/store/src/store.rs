@@ -17,12 +17,12 @@ use crate::database::group_commit::GroupCommit;
 use crate::database::{ChangeDetector, Database};
 use crate::derived_keys::DerivedKeys;
 use crate::error::StoreError;
-use crate::location::StoreLocation;
 use crate::master_key::MasterKey;
 use crate::policy_limits::PolicyLimits;
 use crate::postgres::notification_listener::StoreEventReceiver;
 use crate::results::ResultStore;
 use crate::sealing::Sealer;
+use crate::store_location::StoreLocation;
 use crate::{data_dir_lock, master_key, settings};
 
 /// Initial domain, project and administrator of a new store. The project is named after the region.
@@ -242,7 +242,7 @@ impl Store {
     /// If PostgreSQL stores the metadata and S3 stores the results, any number of servers can share a store.
     pub fn acquire_data_dir_lock(&self) -> Result<DataDirLock, StoreError> {
         if self.database.is_shared() && self.results.is_shared() {
-            return Ok(DataDirLock::NOT_REQUIRED);
+            return Ok(DataDirLock::NO_LOCK_REQUIRED);
         }
         let lock = data_dir_lock::acquire_data_dir_lock(&self.data_dir)?;
         self.data_dir.restrict_result_file_permissions()?;

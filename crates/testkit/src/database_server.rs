@@ -91,7 +91,7 @@ impl DatabaseServer {
     async fn wait_until_ready(&mut self) -> Result<(), ServerError> {
         let deadline = Instant::now() + START_TIMEOUT;
         while !self.is_ready().await.is_ok_and(|is_ready| is_ready) {
-            self.process.wait_for_next_probe(deadline, "start a server").await?;
+            self.process.wait_before_next_probe(deadline, "start a server").await?;
         }
         Ok(())
     }

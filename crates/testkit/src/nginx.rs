@@ -47,7 +47,7 @@ impl NginxServer {
         let mut server = Self { process: Process::spawn(&mut command, folder.path())?, address, _folder: folder };
         let deadline = Instant::now() + START_TIMEOUT;
         while TcpStream::connect(address).await.is_err() {
-            server.process.wait_for_next_probe(deadline, "start nginx").await?;
+            server.process.wait_before_next_probe(deadline, "start nginx").await?;
         }
         Ok(server)
     }

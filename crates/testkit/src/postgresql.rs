@@ -82,7 +82,7 @@ impl PostgreSqlServer {
         let deadline = Instant::now() + START_TIMEOUT;
         // Another server could listen on the port, so the probe uses the socket.
         while !self.is_ready()? {
-            self.process.wait_for_next_probe(deadline, "start PostgreSQL").await?;
+            self.process.wait_before_next_probe(deadline, "start PostgreSQL").await?;
         }
         Ok(())
     }

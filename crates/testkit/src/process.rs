@@ -48,7 +48,7 @@ impl Process {
     }
 
     /// Waits until the next readiness probe. Fails with the log if the deadline has passed or the process has exited.
-    pub(crate) async fn wait_for_next_probe(
+    pub(crate) async fn wait_before_next_probe(
         &mut self,
         deadline: Instant,
         operation: &'static str,

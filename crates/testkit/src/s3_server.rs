@@ -68,7 +68,7 @@ impl S3Server {
         let deadline = Instant::now() + START_TIMEOUT;
         for (port, request) in requests {
             while !request_succeeds(*port, request).await {
-                self.process.wait_for_next_probe(deadline, "start an S3 server").await?;
+                self.process.wait_before_next_probe(deadline, "start an S3 server").await?;
             }
         }
         Ok(())

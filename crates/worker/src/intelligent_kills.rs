@@ -104,7 +104,7 @@ impl IntelligentKillQueue {
             return Err(KillError::Node(unreliable_elapsed_times_failure(node, gap)));
         }
         let read = listed.read.clone();
-        let sessions = listed.into_checked_sessions();
+        let sessions = listed.into_sessions_with_checked_times();
         let protected = self.kills.protected_accounts().clone();
         // CPU-bound: the selection converts up to ten thousand statements to templates.
         let selection =

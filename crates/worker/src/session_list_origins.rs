@@ -43,7 +43,7 @@ impl SessionListOrigins {
     /// Returns `true` if the user's latest session list is less than 10 minutes old and was not read from `server`.
     #[must_use]
     pub fn has_server_changed(&self, user: &UserId, node: &NodeId, server: &ServerInstance) -> bool {
-        self.has_server_changed_as_of(user, node, server, Instant::now())
+        self.has_server_changed_at_time(user, node, server, Instant::now())
     }
 
     fn set_session_list_origin_at_time(&self, user: &UserId, node: &NodeId, server: ServerInstance, read_at: Instant) {
@@ -51,7 +51,7 @@ impl SessionListOrigins {
         lists.put((user.clone(), node.clone()), SessionListOrigin { server, read_at });
     }
 
-    fn has_server_changed_as_of(&self, user: &UserId, node: &NodeId, server: &ServerInstance, now: Instant) -> bool {
+    fn has_server_changed_at_time(&self, user: &UserId, node: &NodeId, server: &ServerInstance, now: Instant) -> bool {
         let mut lists = self.0.lock();
         let list = lists.get(&(user.clone(), node.clone()));
         list.is_some_and(|list| now.duration_since(list.read_at) < MAX_SESSION_LIST_AGE && list.server != *server)
@@ -70,7 +70,7 @@ mod tests {
         let (lists, read_at) = (SessionListOrigins::default(), Instant::now());
         lists.set_session_list_origin_at_time(&user, &node, one, read_at);
         let has_server_changed =
-            |after: u64| lists.has_server_changed_as_of(&user, &node, &other, read_at + Duration::from_secs(after));
+            |after: u64| lists.has_server_changed_at_time(&user, &node, &other, read_at + Duration::from_secs(after));
         assert!(has_server_changed(0) && has_server_changed(599));
         assert!(!has_server_changed(600), "the ids may come from another list by then");
         lists.set_session_list_origin_at_time(&user, &node, other.clone(), read_at);

@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 /// Polling detects expired leases, for which no notification is sent.
 /// Polling detects changes whose notifications were lost while the `LISTEN` connection was down.
-const MIN_POLL_INTERVAL_WHILE_LISTENING: Duration = Duration::from_secs(2);
+const MIN_POLL_INTERVAL_WITH_NOTIFICATIONS: Duration = Duration::from_secs(2);
 
 /// Signal that wakes the worker of a queue when the worker may be able to claim a task. Clones share state.
 #[derive(Debug, Clone, Default)]
@@ -35,14 +35,14 @@ impl WakeSignal {
     /// Returns the poll interval, which is at least 2 s while the process receives PostgreSQL notifications.
     pub(crate) fn poll_interval(&self, without_listen: Duration) -> Duration {
         if self.is_listening.load(Ordering::Relaxed) {
-            without_listen.max(MIN_POLL_INTERVAL_WHILE_LISTENING)
+            without_listen.max(MIN_POLL_INTERVAL_WITH_NOTIFICATIONS)
         } else {
             without_listen
         }
     }
 
     /// Sets the state of the `LISTEN` connection, and wakes the worker, because notifications may have been lost.
-    pub(crate) fn set_listening(&self, listening: bool) {
+    pub(crate) fn set_listen_connection_state(&self, listening: bool) {
         self.is_listening.store(listening, Ordering::Relaxed);
         self.wake();
     }

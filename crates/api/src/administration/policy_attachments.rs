@@ -109,7 +109,7 @@ pub(crate) async fn attach_policy(
         (None, Some(id)) => Grantee::Group(groups::find_group(&caller, &id).await?.id),
         _ => return Err(ApiError::invalid_parameter("attachment-grantee", [])),
     };
-    let project = find_optional_project(&caller, request.project_id.as_deref()).await?;
+    let project = resolve_optional_project_id(&caller, request.project_id.as_deref()).await?;
     ensure_policy_attachable(&policy, &grantee, project.as_ref())?;
     service.store.policies().attach_policy(&origin, &policy.to_policy_ref(), &grantee, project.as_ref()).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -134,14 +134,14 @@ pub(crate) async fn detach_policy(
         "group" => Grantee::Group(groups::find_group(&caller, &id).await?.id),
         _ => return Err(not_found_error("attachment", &kind)),
     };
-    let project = find_optional_project(&caller, query.get("project_id")).await?;
+    let project = resolve_optional_project_id(&caller, query.get("project_id")).await?;
     if !service.store.policies().detach_policy(&origin, &policy, &grantee, project.as_ref()).await? {
         return Err(not_found_error("attachment", &id));
     }
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn find_optional_project(caller: &Caller, id: Option<&str>) -> Result<Option<ProjectId>, ApiError> {
+async fn resolve_optional_project_id(caller: &Caller, id: Option<&str>) -> Result<Option<ProjectId>, ApiError> {
     match id {
         Some(id) => Ok(Some(projects::find_project(caller, id).await?.id)),
         None => Ok(None),

@@ -207,7 +207,9 @@ fn build_current_session_state(
         transaction: costs.and_then(|costs| costs.rollback_cost(current.id)),
         frees: costs.map(|costs| costs.find_session_ids_unblocked_by_kill(current.id)).unwrap_or_default(),
         holds_up: costs.map_or(0, |costs| costs.count_waiters(current.id)),
-        risks: costs.map(|costs| costs.kill_risks(current.id, request.kind, language)).unwrap_or_default(),
+        risks: costs
+            .map(|costs| costs.applicable_kill_risk_views(current.id, request.kind, language))
+            .unwrap_or_default(),
     }
 }
 

@@ -20,7 +20,7 @@ pub(crate) use feed::SseNodeFeed;
 use subscriber::Subscriber;
 
 use crate::prelude::*;
-use crate::state::SlotKind;
+use crate::state::ConcurrencySlotKind;
 
 /// Query parameters of an event stream.
 #[derive(IntoParams)]
@@ -56,7 +56,7 @@ pub(crate) async fn stream_sessions(
     let query = QueryString::parse(query.as_deref())?;
     let seconds = query.get_number_in_range("interval", 1..=60, 1)?;
     let interval = Duration::from_secs(seconds.into());
-    let slot = service.acquire_slot(SlotKind::Stream, &caller.principal.user_id)?;
+    let slot = service.acquire_concurrency_slot(ConcurrencySlotKind::Stream, &caller.principal.user_id)?;
     let header = headers.get("last-event-id").and_then(|id| id.to_str().ok());
     let position = header.or_else(|| query.get("last_event_id")).and_then(FeedPosition::parse);
     let subscription = service.node_watch_registry.subscribe(

@@ -117,7 +117,7 @@ async fn list_visible_instances(
         }
         seen += 1;
     };
-    caller.visit_allowed_instances(Action::LIST_INSTANCES, project, filter, visit).await?;
+    caller.for_each_allowed_instance(Action::LIST_INSTANCES, project, filter, visit).await?;
     Ok((instances, seen))
 }
 

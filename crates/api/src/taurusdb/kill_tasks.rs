@@ -42,7 +42,7 @@ pub(crate) async fn add_kill_task(
 ) -> ApiResult<AddKillTaskResponse> {
     let (project, instance) = caller.authorize_and_find_instance(Action::MODIFY_INSTANCE, &path).await?;
     let RequestedKillTask { criteria, duration, confirmed } = parse_new_kill_task(&body)?;
-    caller.require_credentials_valid_for(duration.map(|duration| duration.as_secs()))?;
+    caller.require_credentials_valid_for_duration(duration.map(|duration| duration.as_secs()))?;
     let must_confirm =
         criteria.has_only_duration_criterion() && is_authenticated_by_cookie(&headers, caller.client.as_ref());
     if confirmed.as_deref().map_or(must_confirm, |name| name != instance.name) {

@@ -51,7 +51,7 @@ pub(crate) async fn kill_processes(
     ApiRequest { service, caller, path, body, .. }: ApiRequest<NodePath>,
 ) -> ApiResult<SessionKillResult> {
     let target = TargetNode::authorize_and_load_node_and_password(&caller, Action::DELETE_PROCESSES, &path).await?;
-    let request = ProcessKillRequest::parse(&body)?;
+    let request = KillProcessesRequest::parse(&body)?;
     add_kill_to_audit_event(&caller, &request.ids, &request.reason);
     let kill = find_and_kill_sessions(&caller, &target, &request);
     let outcomes = service.run_kill_operation_on_node(&target.node, kill).await?;
@@ -67,7 +67,7 @@ pub(crate) async fn kill_processes(
 async fn find_and_kill_sessions(
     caller: &Caller,
     target: &TargetNode<Node>,
-    request: &ProcessKillRequest,
+    request: &KillProcessesRequest,
 ) -> Result<Vec<(u64, KillOutcome)>, KillError> {
     let (start, connector) = (Instant::now(), &caller.service.connector);
     let SessionLookupResult { read, sessions, .. } =
@@ -82,13 +82,13 @@ async fn find_and_kill_sessions(
     caller.service.kills.execute_kills(order, sessions, &connector.with_max_timeout(remaining)).await
 }
 
-struct ProcessKillRequest {
+struct KillProcessesRequest {
     /// Thread ids in request order, without duplicates.
     ids: Vec<u64>,
     reason: String,
 }
 
-impl ProcessKillRequest {
+impl KillProcessesRequest {
     fn parse(body: &[u8]) -> Result<Self, ApiError> {
         let KillProcessesRequestBody { processes: given, reason } = parse_json_body(body)?;
         check_array_length("processes", given.len(), 1, MAX_SESSIONS_PER_REQUEST)?;
@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     fn ids(body: &str) -> Option<Vec<u64>> {
-        ProcessKillRequest::parse(body.as_bytes()).ok().map(|request| request.ids)
+        KillProcessesRequest::parse(body.as_bytes()).ok().map(|request| request.ids)
     }
 
     #[test]
@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn each_session_is_in_one_list_and_failures_are_in_none() {
-        let request = ProcessKillRequest { ids: (1..=7).collect(), reason: String::new() };
+        let request = KillProcessesRequest { ids: (1..=7).collect(), reason: String::new() };
         let failure = Failure::new(FailureKind::MissingPrivilege, "GRANT it");
         let outcomes = [
             (1, KillOutcome::Killed),

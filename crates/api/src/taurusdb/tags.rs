@@ -177,6 +177,6 @@ async fn list_visible_project_tags(caller: &Caller, project: &Project) -> Result
             tags.entry(tag.key).or_default().insert(tag.value);
         }
     };
-    caller.visit_allowed_instances(Action::LIST_TAGS, project, &InstanceFilter::default(), visit).await?;
+    caller.for_each_allowed_instance(Action::LIST_TAGS, project, &InstanceFilter::default(), visit).await?;
     Ok(tags.into_iter().map(|(key, values)| (key, values.into_iter().collect())).collect())
 }

@@ -10,7 +10,7 @@ use http::HeaderName;
 
 use crate::audit::ClientDisconnectSignal;
 use crate::prelude::*;
-use crate::state::SlotKind;
+use crate::state::ConcurrencySlotKind;
 
 /// Status of a collection.
 #[derive(Serialize, ToSchema)]
@@ -55,7 +55,7 @@ pub(crate) async fn show_collection_status(
     if let Some(wait) = wait
         && let Some(unfinished) = task.take_if(|task| !task.status.is_final())
     {
-        let _slot = service.acquire_slot(SlotKind::LongPoll, &caller.principal.user_id)?;
+        let _slot = service.acquire_concurrency_slot(ConcurrencySlotKind::LongPoll, &caller.principal.user_id)?;
         task = Box::pin(wait_for_collection_completion(&service, unfinished, wait, disconnect)).await?;
     }
     let status = task.as_ref().map_or("unrecognized", |task| task.status.api_name());

@@ -41,7 +41,7 @@ impl LoadGenerator {
         };
         let rate = output.lines().find_map(|line| line.trim().strip_prefix("Requests/sec:")?.trim().parse().ok());
         rate.filter(|_| is_success).ok_or_else(|| {
-            DevtoolsError::unexpected_output(description, "not all responses have status 200", output).into()
+            DevtoolsError::unexpected_output_error(description, "not all responses have status 200", output).into()
         })
     }
 }

@@ -77,7 +77,7 @@ pub(super) async fn estimate_kill_impact(
         }
     };
     let warnings =
-        graph.surviving_blockers(&ids).iter().map(|blocker| blocker.format_warning(Language::EnUs)).collect();
+        graph.find_remaining_blockers(&ids).iter().map(|blocker| blocker.format_warning(Language::EnUs)).collect();
     KillImpact {
         transactions: (!hidden).then_some(transactions),
         risks,

@@ -10,7 +10,7 @@ use crate::identity_directory::{IdentityDirectory, NamedPolicy};
 use crate::store_args::IamDomainArgs;
 
 #[derive(Debug, Args)]
-pub(crate) struct AttachmentArgs {
+pub(crate) struct PolicyAttachmentArgs {
     /// Name or id of the policy
     policy: String,
     /// Name or id of a user
@@ -42,7 +42,7 @@ struct PolicyWithGrantee {
     to: String,
 }
 
-impl AttachmentArgs {
+impl PolicyAttachmentArgs {
     async fn find_policy_and_grantee(&self, directory: &IdentityDirectory) -> Result<PolicyWithGrantee, CliError> {
         let policy = directory.find_policy(&self.policy).await?;
         let (grantee, to) = match (&self.user, &self.group) {
@@ -85,7 +85,7 @@ impl PolicyWithGrantee {
 }
 
 /// Attaches the policy if `attach` is true, and detaches the policy otherwise.
-pub(super) async fn update_attachment(arguments: &AttachmentArgs, attach: bool) -> Result<(), CliError> {
+pub(super) async fn attach_or_detach_policy(arguments: &PolicyAttachmentArgs, attach: bool) -> Result<(), CliError> {
     let directory = arguments.domain_args.open_identity_directory().await?;
     let attachment = arguments.find_policy_and_grantee(&directory).await?;
     if attach {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use toml::{Spanned, Value};
 
 use crate::configuration::format_toml_error;
-use crate::value_parsers::unknown_key_error;
+use crate::value_parsers::format_unknown_key_message;
 
 const VALID_RULE_KEYS: [&str; 8] = ["name", "user", "host", "db", "command", "sql", "seconds", "include_unsafe"];
 const RULE_TOML_TABLE_NAME: &str = "rule";
@@ -38,7 +38,7 @@ pub(super) fn parse_rules(text: &str) -> Result<Vec<NamedKillRule>, String> {
     let tables: BTreeMap<Spanned<String>, Value> = toml::from_str(text).map_err(|error| format_toml_error(&error))?;
     if let Some(unknown) = tables.keys().find(|key| key.get_ref() != RULE_TOML_TABLE_NAME) {
         let line = format_line_number(text, unknown.span().start);
-        return Err(format!("{line}: {}", unknown_key_error(unknown.get_ref(), &[RULE_TOML_TABLE_NAME])));
+        return Err(format!("{line}: {}", format_unknown_key_message(unknown.get_ref(), &[RULE_TOML_TABLE_NAME])));
     }
     let file: RulesFile = toml::from_str(text).map_err(|error| format_toml_error(&error))?;
     if file.rule.is_empty() {
@@ -61,7 +61,7 @@ fn parse_rule(text: &str, number: usize, fields: &Spanned<Fields>) -> Result<Nam
     for (key, value) in fields.get_ref() {
         let line = format_line_number(text, key.span().start);
         let Some(name) = VALID_RULE_KEYS.into_iter().find(|valid| valid == key.get_ref()) else {
-            return Err(format!("{line}: {}", unknown_key_error(key.get_ref(), &VALID_RULE_KEYS)));
+            return Err(format!("{line}: {}", format_unknown_key_message(key.get_ref(), &VALID_RULE_KEYS)));
         };
         match value.get_ref() {
             Value::Integer(number) if name == "seconds" => {

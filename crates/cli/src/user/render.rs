@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use clew_store::{AccessKeyMetadata, CustomOrBuiltInPolicy, Group, PolicyGrant, User};
 use serde_json::{Value, json};
 
-use crate::access_key::ACCESS_KEY_LIST;
+use crate::access_key::ACCESS_KEY_LIST_FORMAT;
 use crate::error::CliError;
 use crate::identity_directory::IdentityDirectory;
 use crate::output::merge_json_objects;
@@ -40,7 +40,7 @@ impl UserDetails {
     }
 }
 
-pub(super) const USER_LIST: ListFormat<User, 5> = ListFormat {
+pub(super) const USER_LIST_FORMAT: ListFormat<User, 5> = ListFormat {
     json_key: "users",
     headings: ["NAME", "USER", "ENABLED", "ADMINISTRATOR", "DESCRIPTION"],
     empty: "No users. Create one with clew user create.",
@@ -79,7 +79,7 @@ pub(super) fn render_user_details(user: &User, access: &UserDetails) -> String {
     let grants = access.grants.iter().map(grant).collect();
     text.push_str(&text_table::render_table(["POLICY", "ATTACHED TO", "PROJECT"], grants, none));
     text.push('\n');
-    text + &ACCESS_KEY_LIST.render_table(&access.keys)
+    text + &ACCESS_KEY_LIST_FORMAT.render_table(&access.keys)
 }
 
 pub(super) fn user_to_json(user: &User) -> Value {
@@ -98,7 +98,7 @@ pub(super) fn user_details_to_json(user: &User, access: &UserDetails) -> Value {
     let grant = |(grant, _): &(PolicyGrant, Option<String>)| json!({ "policy": policy_name(grant), "group": grant.via_group, "project_id": grant.project });
     let groups: Vec<_> = access.groups.iter().map(group).collect();
     let policies: Vec<_> = access.grants.iter().map(grant).collect();
-    let keys: Vec<_> = access.keys.iter().map(ACCESS_KEY_LIST.to_json).collect();
+    let keys: Vec<_> = access.keys.iter().map(ACCESS_KEY_LIST_FORMAT.to_json).collect();
     merge_json_objects(user_to_json(user), json!({ "groups": groups, "policies": policies, "access_keys": keys }))
 }
 

@@ -2,7 +2,7 @@
 
 use super::graph::{ParticipantDetail, WaitGraph, WaitParticipant};
 use super::lock_snapshot::{LockSnapshot, LockSnapshotIndex};
-use super::{edges, root_blocker_ranking, unexplained_waits};
+use super::{edges, root_blocker_ranking, waits_without_blocker};
 
 /// Builds the wait graph of a database node.
 #[must_use]
@@ -15,7 +15,7 @@ pub fn build_wait_graph(observed: &LockSnapshot) -> WaitGraph {
     names.sort_unstable();
     names.dedup();
     let (roots, cycles) = root_blocker_ranking::rank_root_blockers(&waits, &names);
-    let unexplained = unexplained_waits::find_waits_without_blocker(&index, &waits, &unknown_reasons);
+    let unexplained = waits_without_blocker::find_waits_without_blocker(&index, &waits, &unknown_reasons);
     let parties: Vec<ParticipantDetail> = names.iter().map(|&party| build_participant_detail(party, &index)).collect();
     let vanished = parties.iter().filter(|facts| facts.is_missing_from_snapshot()).map(|facts| facts.party).collect();
     let mut limitations = observed.limitations.clone();

@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::cycle;
 use super::graph::{LockWait, RootBlocker, WaitParticipant};
+use super::strongly_connected_components;
 
 /// `waits` must be sorted by waiter. `parties` contains all waiters and blockers, in ascending order.
 ///
@@ -13,8 +13,8 @@ pub(super) fn rank_root_blockers(
     parties: &[WaitParticipant],
 ) -> (Vec<RootBlocker>, Vec<Vec<WaitParticipant>>) {
     let adjacency = AdjacencyLists::new(waits, parties);
-    let components = cycle::find_strongly_connected_components(&adjacency.blockers);
-    let root_members = find_root_components(&components, &adjacency);
+    let components = strongly_connected_components::find_strongly_connected_components(&adjacency.blockers);
+    let root_members = find_root_blocker_components(&components, &adjacency);
     let unblocked = count_waiters_with_single_root_blocker(&components, &root_members, &adjacency);
     let mut reach_cache = HashMap::new();
     let mut roots: Vec<RootBlocker> = root_members
@@ -26,7 +26,7 @@ pub(super) fn rank_root_blockers(
                 *reach_cache.entry(direct).or_insert_with_key(|direct| adjacency.count_reachable_waiters(direct));
             let longest_in_cycle = if members.len() > 1 { adjacency.max_wait_seconds(members) } else { 0 };
             RootBlocker {
-                parties: adjacency.resolve_participants(members),
+                parties: adjacency.participants_at_indexes(members),
                 holds: holds + members.len() - 1,
                 frees: unblocked.get(members).copied().unwrap_or(0) + members.len() - 1,
                 longest_seconds: longest_seconds.max(longest_in_cycle),
@@ -39,7 +39,7 @@ pub(super) fn rank_root_blockers(
     let mut cycles: Vec<Vec<WaitParticipant>> = components
         .iter()
         .filter(|members| members.len() > 1)
-        .map(|members| adjacency.resolve_participants(members))
+        .map(|members| adjacency.participants_at_indexes(members))
         .collect();
     cycles.sort();
     (roots, cycles)
@@ -85,7 +85,7 @@ impl<'a> AdjacencyLists<'a> {
         self.blockers.get(node).map_or(&[], Vec::as_slice)
     }
 
-    fn resolve_participants(&self, members: &[usize]) -> Vec<WaitParticipant> {
+    fn participants_at_indexes(&self, members: &[usize]) -> Vec<WaitParticipant> {
         members.iter().filter_map(|&node| self.parties.get(node).copied()).collect()
     }
 
@@ -115,7 +115,10 @@ impl<'a> AdjacencyLists<'a> {
 }
 
 /// Returns the strongly connected components whose members wait for no blocker outside the component.
-fn find_root_components<'c>(components: &'c [Vec<usize>], adjacency: &AdjacencyLists<'_>) -> Vec<&'c Vec<usize>> {
+fn find_root_blocker_components<'c>(
+    components: &'c [Vec<usize>],
+    adjacency: &AdjacencyLists<'_>,
+) -> Vec<&'c Vec<usize>> {
     let waits_outside = |members: &[usize]| {
         members
             .iter()

@@ -55,5 +55,5 @@ fn block_comment_length(rest: &[u8]) -> Option<usize> {
 }
 
 fn has_unambiguous_comment_end(rest: &[u8], length: usize) -> bool {
-    sql_modes::range_ends_outside_quotes(rest, 2..length - 2)
+    sql_modes::range_ends_outside_strings_and_comments(rest, 2..length - 2)
 }

@@ -50,7 +50,7 @@ impl Keyword {
     }
 
     /// Returns true for date and time functions that need no parentheses, such as `CURRENT_DATE`.
-    pub(super) fn allows_omitted_parentheses(self) -> bool {
+    pub(super) fn has_optional_parentheses(self) -> bool {
         self.kind == KeywordKind::TimeFunction
     }
 }

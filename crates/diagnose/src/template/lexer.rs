@@ -70,7 +70,7 @@ impl<'a> Lexer<'a> {
         Self { bytes, ..Self::default() }
     }
 
-    pub(super) fn with_executable_comments(self) -> Self {
+    pub(super) fn with_executable_comments_as_code(self) -> Self {
         Self { executes_comments: true, ..self }
     }
 
@@ -202,7 +202,7 @@ impl<'a> Lexer<'a> {
             self.first_quote.get_or_insert(self.position);
             return self.stop_at_unpaired_quote();
         }
-        if opens_dollar_quote(word) {
+        if starts_dollar_quoted_string(word) {
             return self.stop_at_ambiguous_text();
         }
         match keywords::count_word_chars(word) {
@@ -327,12 +327,12 @@ impl<'a> Iterator for Lexer<'a> {
 /// The function does not check whether the name is a keyword.
 fn is_valid_unquoted_name(name: &[u8]) -> bool {
     keywords::leading_word_length(name) == name.len()
-        && !opens_dollar_quote(name)
+        && !starts_dollar_quoted_string(name)
         && keywords::count_word_chars(name).is_some_and(|letters| (1..=MAX_UNQUOTED_NAME_CHARS).contains(&letters))
         && (!name.first().is_some_and(u8::is_ascii_digit) || number::classify_number(name) == NumberToken::Word)
 }
 
 /// Returns true if a word starts a dollar-quoted string, such as a function body in MySQL 9.
-fn opens_dollar_quote(word: &[u8]) -> bool {
+fn starts_dollar_quoted_string(word: &[u8]) -> bool {
     word.first() == Some(&b'$') && word.iter().skip(1).any(|&byte| byte == b'$')
 }

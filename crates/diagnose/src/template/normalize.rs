@@ -9,7 +9,7 @@ const MAX_TRACKED_PARENTHESIS_DEPTH: usize = 100;
 #[derive(Debug, Default)]
 pub(super) struct StatementNormalizer {
     out: Vec<u8>,
-    last: LastToken,
+    last: PrecedingToken,
     values: Option<ValueList>,
     pending_sign: Option<PendingUnarySign>,
     password: PasswordDetectionState,
@@ -19,7 +19,7 @@ pub(super) struct StatementNormalizer {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum LastToken {
+enum PrecedingToken {
     #[default]
     Start,
     Word(Option<&'static Keyword>),
@@ -64,7 +64,7 @@ struct ParenthesisGroup {
 #[derive(Debug, Clone, Copy)]
 struct PendingUnarySign {
     at: usize,
-    last: LastToken,
+    last: PrecedingToken,
     values: Option<ValueList>,
 }
 
@@ -92,8 +92,8 @@ impl StatementNormalizer {
             Token::Ellipsis => self.push_ellipsis(),
             Token::Open => self.push_open_parenthesis(),
             Token::Close => self.push_close_parenthesis(),
-            Token::Comma => self.write_token(b",", false, LastToken::Comma),
-            Token::Semicolon if matches!(self.last, LastToken::Start | LastToken::Semicolon) => {}
+            Token::Comma => self.write_token(b",", false, PrecedingToken::Comma),
+            Token::Semicolon if matches!(self.last, PrecedingToken::Start | PrecedingToken::Semicolon) => {}
             Token::Operator(sign @ (b"-" | b"+")) if self.pending_sign.is_some() || self.expects_signed_number() => {
                 self.push_plus_or_minus(sign);
             }
@@ -113,16 +113,16 @@ impl StatementNormalizer {
         if self.excess_depth > 0 { None } else { Some(self.groups.last_mut().unwrap_or(&mut self.statement)) }
     }
 
-    fn write_token(&mut self, text: &[u8], space: bool, last: LastToken) {
+    fn write_token(&mut self, text: &[u8], space: bool, last: PrecedingToken) {
         if space {
             self.out.push(b' ');
         }
         self.out.extend_from_slice(text);
         self.last = last;
-        if last != LastToken::Comma {
+        if last != PrecedingToken::Comma {
             self.values = None;
         }
-        if !matches!(last, LastToken::Comma | LastToken::Open | LastToken::Close) {
+        if !matches!(last, PrecedingToken::Comma | PrecedingToken::Open | PrecedingToken::Close) {
             self.password = PasswordDetectionState::NotExpected;
         }
         self.pending_sign = None;
@@ -130,30 +130,33 @@ impl StatementNormalizer {
 
     fn expects_signed_number(&self) -> bool {
         match self.last {
-            LastToken::Open | LastToken::Comma | LastToken::Operator(true) => true,
-            LastToken::Word(word) => word.is_some_and(|word| word.precedes_signed_number()),
+            PrecedingToken::Open | PrecedingToken::Comma | PrecedingToken::Operator(true) => true,
+            PrecedingToken::Word(word) => word.is_some_and(|word| word.precedes_signed_number()),
             _ => false,
         }
     }
 
     fn expects_operand(&self) -> bool {
         match self.last {
-            LastToken::Start | LastToken::Open | LastToken::Comma | LastToken::Semicolon | LastToken::Operator(_) => {
-                true
-            }
-            LastToken::Word(word) => word.is_some_and(|word| word.precedes_operand()),
+            PrecedingToken::Start
+            | PrecedingToken::Open
+            | PrecedingToken::Comma
+            | PrecedingToken::Semicolon
+            | PrecedingToken::Operator(_) => true,
+            PrecedingToken::Word(word) => word.is_some_and(|word| word.precedes_operand()),
             _ => false,
         }
     }
 
     fn push_word(&mut self, word: &[u8], next_char: NextChar) {
         // A word next to a dot is a name, except in `@@GLOBAL.x`.
-        let is_part = self.last == LastToken::Dot || (next_char == NextChar::Dot && self.last != LastToken::At(true));
+        let is_part =
+            self.last == PrecedingToken::Dot || (next_char == NextChar::Dot && self.last != PrecedingToken::At(true));
         let keyword = if is_part { None } else { keywords::find_keyword(word) };
         let reserved = keyword.filter(|keyword| keyword.is_reserved());
         if reserved.is_some_and(|reserved| matches!(reserved.word, "NULL" | "TRUE" | "FALSE"))
             && self.expects_operand()
-            && !matches!(self.last, LastToken::Word(Some(before)) if before.word == "NOT" || before.word == "SET")
+            && !matches!(self.last, PrecedingToken::Word(Some(before)) if before.word == "NOT" || before.word == "SET")
         {
             return self.push_value_placeholder(false);
         }
@@ -167,10 +170,10 @@ impl StatementNormalizer {
         let space = self.needs_space_before_word(word);
         match keyword {
             Some(keyword) if keyword.requires_parenthesis() && next_char != NextChar::Parenthesis => {
-                self.write_token(word, space, LastToken::FunctionName);
+                self.write_token(word, space, PrecedingToken::FunctionName);
             }
-            Some(keyword) => self.write_token(keyword.word.as_bytes(), space, LastToken::Word(reserved)),
-            None => self.write_token(word, space, LastToken::Word(None)),
+            Some(keyword) => self.write_token(keyword.word.as_bytes(), space, PrecedingToken::Word(reserved)),
+            None => self.write_token(word, space, PrecedingToken::Word(None)),
         }
         let written = keyword.map_or("", |keyword| keyword.word);
         self.password = match password {
@@ -182,24 +185,30 @@ impl StatementNormalizer {
     }
 
     fn push_name(&mut self, name: &[u8], is_plain: bool, next_char: NextChar) {
-        let space = !matches!(self.last, LastToken::Start | LastToken::Open | LastToken::Dot | LastToken::At(_));
+        let space = !matches!(
+            self.last,
+            PrecedingToken::Start | PrecedingToken::Open | PrecedingToken::Dot | PrecedingToken::At(_)
+        );
         let word = name.get(1..name.len().saturating_sub(1)).unwrap_or_default();
-        if !is_plain || self.last == LastToken::At(false) {
-            return self.write_token(name, space, LastToken::Name);
+        if !is_plain || self.last == PrecedingToken::At(false) {
+            return self.write_token(name, space, PrecedingToken::Name);
         }
-        let is_part = self.last == LastToken::Dot || (next_char == NextChar::Dot && self.last != LastToken::At(true));
+        let is_part =
+            self.last == PrecedingToken::Dot || (next_char == NextChar::Dot && self.last != PrecedingToken::At(true));
         let keyword = if is_part { None } else { keywords::find_keyword(word) };
         match keyword {
-            None => self.write_token(word, space || self.needs_space_before_word(word), LastToken::Name),
-            Some(keyword) if keyword.requires_parenthesis() => self.write_token(word, space, LastToken::FunctionName),
-            Some(_) => self.write_token(name, space, LastToken::QuotedName),
+            None => self.write_token(word, space || self.needs_space_before_word(word), PrecedingToken::Name),
+            Some(keyword) if keyword.requires_parenthesis() => {
+                self.write_token(word, space, PrecedingToken::FunctionName)
+            }
+            Some(_) => self.write_token(name, space, PrecedingToken::QuotedName),
         }
     }
 
     fn needs_space_before_word(&self, word: &[u8]) -> bool {
         match self.last {
-            LastToken::Start | LastToken::Open | LastToken::At(true) => false,
-            LastToken::Dot => word.first().is_some_and(u8::is_ascii_digit) && !self.ends_with_name_and_dot(),
+            PrecedingToken::Start | PrecedingToken::Open | PrecedingToken::At(true) => false,
+            PrecedingToken::Dot => word.first().is_some_and(u8::is_ascii_digit) && !self.ends_with_name_and_dot(),
             _ => true,
         }
     }
@@ -211,45 +220,48 @@ impl StatementNormalizer {
             self.out.truncate(sign.at);
             (self.last, self.values) = (sign.last, sign.values);
         }
-        if self.last == LastToken::Comma && self.values.is_some() {
+        if self.last == PrecedingToken::Comma && self.values.is_some() {
             return self.collapse_value_list();
         }
-        let space = !matches!(self.last, LastToken::Start | LastToken::Open | LastToken::Dot | LastToken::At(_));
-        self.write_token(b"?", space, LastToken::Value);
+        let space = !matches!(
+            self.last,
+            PrecedingToken::Start | PrecedingToken::Open | PrecedingToken::Dot | PrecedingToken::At(_)
+        );
+        self.write_token(b"?", space, PrecedingToken::Value);
         self.values = Some(ValueList { end: self.out.len(), is_list: false });
     }
 
     fn collapse_value_list(&mut self) {
         let Some(values) = self.values else { return };
         self.out.truncate(values.end);
-        self.write_token(if values.is_list { b"" } else { b", ..." }, false, LastToken::Value);
+        self.write_token(if values.is_list { b"" } else { b", ..." }, false, PrecedingToken::Value);
         self.values = Some(ValueList { end: self.out.len(), is_list: true });
     }
 
     pub(super) fn push_ellipsis(&mut self) {
-        if self.last == LastToken::Comma && self.values.is_some() {
+        if self.last == PrecedingToken::Comma && self.values.is_some() {
             return self.collapse_value_list();
         }
-        if self.last == LastToken::Comma
+        if self.last == PrecedingToken::Comma
             && self.find_collapsible_values_rows(self.out.len().saturating_sub(1)).is_some()
         {
             self.out.pop();
             return self.collapse_duplicate_rows();
         }
-        let space = !matches!(self.last, LastToken::Start | LastToken::Open);
-        self.write_token(b"...", space, LastToken::Value);
+        let space = !matches!(self.last, PrecedingToken::Start | PrecedingToken::Open);
+        self.write_token(b"...", space, PrecedingToken::Value);
         self.values = Some(ValueList { end: self.out.len(), is_list: true });
     }
 
     fn push_open_parenthesis(&mut self) {
         let space = match self.last {
-            LastToken::Start | LastToken::Open | LastToken::Name => false,
-            LastToken::Word(reserved) => reserved.is_some_and(|reserved| !reserved.allows_omitted_parentheses()),
+            PrecedingToken::Start | PrecedingToken::Open | PrecedingToken::Name => false,
+            PrecedingToken::Word(reserved) => reserved.is_some_and(|reserved| !reserved.has_optional_parentheses()),
             _ => true,
         };
-        let is_in_list = matches!(self.last, LastToken::Word(Some(word)) if word.word == "IN");
+        let is_in_list = matches!(self.last, PrecedingToken::Word(Some(word)) if word.word == "IN");
         let open = self.out.len() + usize::from(space);
-        self.write_token(b"(", space, LastToken::Open);
+        self.write_token(b"(", space, PrecedingToken::Open);
         if self.groups.len() < MAX_TRACKED_PARENTHESIS_DEPTH && self.excess_depth == 0 {
             self.groups.push(ParenthesisGroup { open, is_in_list, ..ParenthesisGroup::default() });
         } else {
@@ -260,14 +272,14 @@ impl StatementNormalizer {
     fn push_close_parenthesis(&mut self) {
         let group = if self.excess_depth > 0 { None } else { self.groups.pop() };
         self.excess_depth = self.excess_depth.saturating_sub(1);
-        let Some(group) = group else { return self.write_token(b")", false, LastToken::Close) };
+        let Some(group) = group else { return self.write_token(b")", false, PrecedingToken::Close) };
         let content = self.out.get(group.open + 1..).unwrap_or_default();
         let is_row = matches!(content, b"?" | b"..." | b"?, ...");
         if content == b"?, ..." || (content == b"?" && group.is_in_list) {
             self.out.truncate(group.open + 1);
             self.out.extend_from_slice(b"...");
         }
-        self.write_token(b")", false, LastToken::Close);
+        self.write_token(b")", false, PrecedingToken::Close);
         if is_row {
             self.finish_value_row(group.open);
         }
@@ -298,7 +310,7 @@ impl StatementNormalizer {
             self.out.extend_from_slice(b", ...");
             rows.collapsed_end = self.out.len();
         }
-        self.last = LastToken::Close;
+        self.last = PrecedingToken::Close;
         self.values = None;
         if let Some(group) = self.innermost_parenthesis_group() {
             group.rows = Some(rows);
@@ -308,8 +320,8 @@ impl StatementNormalizer {
     fn push_plus_or_minus(&mut self, sign: &[u8]) {
         let first =
             self.pending_sign.unwrap_or(PendingUnarySign { at: self.out.len(), last: self.last, values: self.values });
-        let space = !matches!(self.last, LastToken::Start | LastToken::Open);
-        self.write_token(sign, space, LastToken::Operator(true));
+        let space = !matches!(self.last, PrecedingToken::Start | PrecedingToken::Open);
+        self.write_token(sign, space, PrecedingToken::Operator(true));
         self.pending_sign = Some(first);
     }
 
@@ -317,24 +329,24 @@ impl StatementNormalizer {
         let follows_name =
             self.out.last().is_some_and(|&byte| keywords::is_word_byte(byte) || matches!(byte, b'`' | b'?'));
         let is_attached = is_adjacent && follows_name;
-        let space = !is_attached && !matches!(self.last, LastToken::Start | LastToken::Open);
-        self.write_token(signs, space, LastToken::At(signs.len() == 2));
+        let space = !is_attached && !matches!(self.last, PrecedingToken::Start | PrecedingToken::Open);
+        self.write_token(signs, space, PrecedingToken::At(signs.len() == 2));
     }
 
     fn push_punctuation(&mut self, token: &Token<'_>) {
-        let inside = matches!(self.last, LastToken::Start | LastToken::Open);
+        let inside = matches!(self.last, PrecedingToken::Start | PrecedingToken::Open);
         match *token {
-            Token::Semicolon => self.write_token(b";", false, LastToken::Semicolon),
+            Token::Semicolon => self.write_token(b";", false, PrecedingToken::Semicolon),
             Token::Dot => {
-                let needs_space = matches!(self.last, LastToken::QuotedName | LastToken::Word(Some(_)))
+                let needs_space = matches!(self.last, PrecedingToken::QuotedName | PrecedingToken::Word(Some(_)))
                     || self.out.last() == Some(&b'.');
-                self.write_token(b".", needs_space, LastToken::Dot);
+                self.write_token(b".", needs_space, PrecedingToken::Dot);
             }
             Token::Operator(operator) => {
-                let is_all_columns = self.last == LastToken::Dot && operator == b"*";
+                let is_all_columns = self.last == PrecedingToken::Dot && operator == b"*";
                 let operator = if operator == b"<>" { b"!=" } else { operator };
                 let before_sign = !matches!(operator, b"!" | b"~" | b":" | b":=" | b"{" | b"}");
-                self.write_token(operator, !inside && !is_all_columns, LastToken::Operator(before_sign));
+                self.write_token(operator, !inside && !is_all_columns, PrecedingToken::Operator(before_sign));
             }
             _ => {}
         }

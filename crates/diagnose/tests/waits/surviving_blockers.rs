@@ -7,7 +7,7 @@ use super::impact::exclusive_waits;
 
 /// Surviving blockers, each with the number of victims that wait for it and the total number of victims.
 fn surviving_counts(graph: &WaitGraph, victims: &[u64]) -> Vec<(u64, usize, usize)> {
-    let blockers = graph.surviving_blockers(victims);
+    let blockers = graph.find_remaining_blockers(victims);
     blockers.into_iter().map(|one| (one.party.session_id().unwrap(), one.waiting, one.victims)).collect()
 }
 
@@ -34,7 +34,7 @@ fn cycle_with_a_victim_is_resolved() {
 #[test]
 fn warning_names_the_blocker_and_both_counts() {
     let graph = exclusive_waits(&[(1, 70), (2, 70)]);
-    let blockers = graph.surviving_blockers(&[1, 2]);
+    let blockers = graph.find_remaining_blockers(&[1, 2]);
     assert_eq!(blockers[0].party, WaitParticipant::Session(70));
     assert_eq!(
         blockers[0].format_warning(Language::EnUs),

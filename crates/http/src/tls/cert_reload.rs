@@ -18,7 +18,7 @@ use super::TlsConfig;
 /// `None` if the metadata cannot be read, for example while the file is being replaced.
 pub(super) type FileFingerprint = Option<([u64; 3], [i64; 4])>;
 
-pub(super) fn read_fingerprint(path: &Path) -> FileFingerprint {
+pub(super) fn read_file_fingerprint(path: &Path) -> FileFingerprint {
     let file = path.metadata().ok()?;
     let times = [file.mtime(), file.mtime_nsec(), file.ctime(), file.ctime_nsec()];
     Some(([file.dev(), file.ino(), file.size()], times))
@@ -40,7 +40,7 @@ impl TlsConfig {
             }
             let tls = self.clone();
             let reload_if_changed = move || {
-                let current = [read_fingerprint(&tls.files.certificate), read_fingerprint(&tls.files.key)];
+                let current = [read_file_fingerprint(&tls.files.certificate), read_file_fingerprint(&tls.files.key)];
                 if current != last {
                     tls.reload_certificate_and_log_outcome();
                 }

@@ -106,7 +106,7 @@ impl DocumentParser<'_> {
         let length = self.text.chars().count();
         self.enforce_count_limit(&root, length, schema.limits.text_chars, "characters");
         if let Some(depends) = elements.find_element("Depends") {
-            self.report_warnings(&depends, || [lint::describe_ignored_depends_element()]);
+            self.report_warnings(&depends, || [lint::ignored_depends_element_warning()]);
         }
         let statements = elements.require_element(self, "Statement")?;
         let statements = self.parse_list(&statements, schema.limits.statements, "statements")?;
@@ -136,10 +136,10 @@ impl DocumentParser<'_> {
             self.report_error(at, "the statement has neither Action nor NotAction; add one of these elements");
         }
         let actions = elements
-            .find_exclusive_element(self, "Action", "NotAction")
+            .find_either_element(self, "Action", "NotAction")
             .and_then(|(at, negated)| self.parse_actions(&at, negated, schema));
         let resources = elements
-            .find_exclusive_element(self, "Resource", "NotResource")
+            .find_either_element(self, "Resource", "NotResource")
             .map(|(at, negated)| self.parse_resources(&at, negated, schema));
         let conditions = elements.find_element("Condition").map(|at| self.parse_condition_element(&at, schema));
         let statement = Statement {
@@ -156,7 +156,8 @@ impl DocumentParser<'_> {
 
     fn parse_effect(&mut self, at: &JsonValueAtPath<'_>, schema: &DocumentSchema) -> Option<Effect> {
         let text = self.parse_string(at)?;
-        let named = |name: &str| text == name || (schema.ignores_case_of_effect() && text.eq_ignore_ascii_case(name));
+        let named =
+            |name: &str| text == name || (schema.is_effect_case_insensitive() && text.eq_ignore_ascii_case(name));
         let effect = [("Allow", Effect::Allow), ("Deny", Effect::Deny)].into_iter().find(|(name, _)| named(name));
         if effect.is_none() {
             self.report_error(at, format!("{text:?} is not a valid effect; use \"Allow\" or \"Deny\""));

@@ -11,7 +11,7 @@ use crate::policy::statement::Statement;
 use crate::policy::suggestion::suggest_similar_word;
 use crate::policy::urn::ResourcePattern;
 
-pub(super) fn describe_ignored_depends_element() -> String {
+pub(super) fn ignored_depends_element_warning() -> String {
     "Depends is ignored; also attach the roles that it lists".to_owned()
 }
 

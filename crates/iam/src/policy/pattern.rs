@@ -29,13 +29,13 @@ pub(super) fn matches_pattern(pattern: &str, text: &str, case: CaseSensitivity, 
         return false;
     }
     match case {
-        CaseSensitivity::Sensitive if !pattern.contains('?') => matches_star_pattern(pattern, text),
+        CaseSensitivity::Sensitive if !pattern.contains('?') => matches_asterisk_only_pattern(pattern, text),
         _ => matches_wildcard_pattern(pattern, text, case, budget),
     }
 }
 
 /// Matches each literal between two `*` at its first occurrence, which leaves the most text for subsequent literals.
-fn matches_star_pattern(pattern: &str, text: &str) -> bool {
+fn matches_asterisk_only_pattern(pattern: &str, text: &str) -> bool {
     let Some((prefix, rest)) = pattern.split_once('*') else { return pattern == text };
     let (middle, suffix) = rest.rsplit_once('*').unwrap_or(("", rest));
     let inner = text.strip_prefix(prefix).and_then(|text| text.strip_suffix(suffix));

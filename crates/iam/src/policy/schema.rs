@@ -85,7 +85,7 @@ pub(super) static DOCUMENT_SCHEMAS: [DocumentSchema; 3] = [
 
 impl DocumentSchema {
     /// Version 5.0 policy documents require the exact case of `Allow` and `Deny`.
-    pub(super) fn ignores_case_of_effect(&self) -> bool {
+    pub(super) fn is_effect_case_insensitive(&self) -> bool {
         self.model == PermissionModel::RoleBased
     }
 

@@ -70,7 +70,7 @@ impl ClientSessions {
 
     /// Returns only the sessions whose elapsed times could be checked.
     #[must_use]
-    pub fn into_checked_sessions(self) -> Vec<Session> {
+    pub fn into_sessions_with_checked_times(self) -> Vec<Session> {
         let unchecked = self.unchecked;
         self.sessions.into_iter().filter(|session| !unchecked.contains(&session.id)).collect()
     }

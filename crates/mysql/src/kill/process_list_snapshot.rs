@@ -66,7 +66,7 @@ pub async fn find_sessions_by_id(
     connector: &NodeConnector,
 ) -> Result<SessionLookupResult, Failure> {
     let reading = async {
-        let mut connection = Connection::open_with_purpose(ConnectionPurpose::Killing, node, connector).await?;
+        let mut connection = Connection::open_for_purpose(ConnectionPurpose::Killing, node, connector).await?;
         let server = connection.read_server_instance().await?;
         let (SessionList { sessions, own, is_direct, .. }, _) =
             read_sessions_and_elapsed_times(&mut connection, ElapsedTimeCheckScope::All, |session| {
@@ -91,7 +91,7 @@ pub async fn read_client_sessions(
     connector: &NodeConnector,
 ) -> Result<ClientSessions, Failure> {
     let reading = async {
-        let mut connection = Connection::open_with_purpose(purpose, node, connector).await?;
+        let mut connection = Connection::open_for_purpose(purpose, node, connector).await?;
         let server = connection.read_server_instance().await?;
         let own_ids = read_clew_session_ids(&mut connection).await?;
         let (SessionList { sessions: listed, own, is_direct, .. }, unchecked) =
@@ -231,7 +231,7 @@ async fn read_query_ids(
     if kind == KillTarget::Connection || connection.flavor == Flavor::MySql || ids.is_empty() {
         return Ok(HashMap::new());
     }
-    let rows: Vec<(u64, u64)> = connection.read_rows(&sql_statements::mariadb_query_id_lookup(ids)).await?;
+    let rows: Vec<(u64, u64)> = connection.read_rows(&sql_statements::mariadb_query_ids_query(ids)).await?;
     Ok(rows.into_iter().collect())
 }
 

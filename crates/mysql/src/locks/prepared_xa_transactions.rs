@@ -60,7 +60,7 @@ pub(super) async fn read_prepared_transactions(
         return Ok(prepared);
     }
     if connection.flavor == Flavor::MySql && locks_readable {
-        query_locked_tables(connection, &mut prepared).await?;
+        load_locked_tables_of_transactions(connection, &mut prepared).await?;
     }
     match connection.try_read_rows(sql_statements::XA_RECOVER_QUERY).await? {
         Ok(names) => {
@@ -75,7 +75,7 @@ pub(super) async fn read_prepared_transactions(
     Ok(prepared)
 }
 
-async fn query_locked_tables(
+async fn load_locked_tables_of_transactions(
     connection: &mut Connection,
     prepared: &mut [PreparedXaTransaction],
 ) -> Result<(), Failure> {

@@ -163,14 +163,14 @@ async fn ages_without_timers_are_reported_and_never_used_by_rules_on_mysql() {
     let (remedy, users) = unreliable_ages(&server.url()).await;
     assert!(remedy.starts_with("performance_schema = ON"), "{remedy}");
     assert!([holder.id, waiter.id].iter().all(|id| users.unchecked.contains(id)), "{users:?}");
-    assert!(users.into_checked_sessions().is_empty());
+    assert!(users.into_sessions_with_checked_times().is_empty());
 
     let server = DatabaseServer::start(Flavor::MySql, &DatabaseServerOptions::default()).await.unwrap();
     server.run_statements(&["CREATE USER clew@'%'", "GRANT PROCESS ON *.* TO clew@'%'"]).await.unwrap();
     let (_holder, _waiter) = waiter_with_clock(&server, "- 7200").await;
     let url = server.url_for_account("clew", "");
     let (remedy, users) = unreliable_ages(&url).await;
-    assert!(users.into_checked_sessions().is_empty());
+    assert!(users.into_sessions_with_checked_times().is_empty());
     server.run_statements(&[&remedy]).await.unwrap();
     assert_eq!(take(&url, &SessionSelection::default(), false).await.unwrap().summary.limitations, []);
 
@@ -181,7 +181,7 @@ async fn ages_without_timers_are_reported_and_never_used_by_rules_on_mysql() {
         .await
         .unwrap();
     let (remedy, users) = unreliable_ages(&server.url()).await;
-    assert!(users.into_checked_sessions().is_empty());
+    assert!(users.into_sessions_with_checked_times().is_empty());
     let mending: Vec<&str> = remedy.split_terminator(';').collect();
     server.run_statements(&mending).await.unwrap();
     let (_holder, waiter) = waiter_with_clock(&server, "- 7100").await;
@@ -200,7 +200,7 @@ async fn unrecorded_sessions_are_excluded_individually_on_mysql() {
     let users = read_client_sessions(&node, ConnectionPurpose::Reading, &connector()).await.unwrap();
     assert!(users.unchecked.iter().eq([&waiter.id]), "{users:?}");
     assert!(users.limitations[0].what.english.contains("of 1 sessions"), "{users:?}");
-    assert!(users.into_checked_sessions().iter().any(|session| session.id == recorded.id));
+    assert!(users.into_sessions_with_checked_times().iter().any(|session| session.id == recorded.id));
 }
 
 #[tokio::test]

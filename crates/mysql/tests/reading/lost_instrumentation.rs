@@ -134,7 +134,7 @@ async fn sessions_without_a_thread_have_no_reliable_age_on_mysql() {
         let users = read_client_sessions(&node, ConnectionPurpose::Reading, &connector()).await.unwrap();
         if users.sessions.iter().any(|session| session.id == waiter.id && session.command == b"Query") {
             assert!(users.unchecked.contains(&waiter.id), "{users:?}");
-            assert!(users.into_checked_sessions().iter().all(|session| session.id != waiter.id));
+            assert!(users.into_sessions_with_checked_times().iter().all(|session| session.id != waiter.id));
             break;
         }
         sleep(Duration::from_millis(50)).await;

@@ -246,12 +246,12 @@ impl RefusalTimeWindow {
         self.last_at = Timestamp::now();
         self.collect_distinct_field_values(event);
         let common = &mut self.event;
-        clear_if_different(&mut common.domain_id, domain_id_for_audit_event(event).as_ref());
-        clear_if_different(&mut common.project_id, event.project_id.as_ref());
-        clear_if_different(&mut common.instance_id, event.instance_id.as_ref());
-        clear_if_different(&mut common.node_id, event.node_id.as_ref());
-        clear_if_different(&mut common.code, event.code.as_ref());
-        clear_if_different(&mut common.origin.peer, event.origin.peer.as_ref());
+        clear_field_if_different(&mut common.domain_id, domain_id_for_audit_event(event).as_ref());
+        clear_field_if_different(&mut common.project_id, event.project_id.as_ref());
+        clear_field_if_different(&mut common.instance_id, event.instance_id.as_ref());
+        clear_field_if_different(&mut common.node_id, event.node_id.as_ref());
+        clear_field_if_different(&mut common.code, event.code.as_ref());
+        clear_field_if_different(&mut common.origin.peer, event.origin.peer.as_ref());
         common.origin.request_id.clear();
         if common.target != event.target {
             common.target.clear();
@@ -297,7 +297,7 @@ impl RefusalTimeWindow {
     }
 }
 
-fn clear_if_different<T: PartialEq>(common: &mut Option<T>, other: Option<&T>) {
+fn clear_field_if_different<T: PartialEq>(common: &mut Option<T>, other: Option<&T>) {
     if common.as_ref() != other {
         *common = None;
     }

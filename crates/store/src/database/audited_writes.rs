@@ -13,20 +13,20 @@ impl Store {
         &self,
         action: &'static str,
     ) -> Result<AuditedTransaction, StoreError> {
-        self.build_audited_database().begin(action).await
+        self.build_auditing_database().begin(action).await
     }
 
     /// When this function returns, the write is durable. Dropping the returned future does not cancel the write.
     pub(crate) async fn execute_write_in_batch<W: BatchedWrite>(&self, write: W) -> Result<W::Output, StoreError> {
-        self.group_commit.execute_write(self.build_audited_database(), write).await
+        self.group_commit.execute_write(self.build_auditing_database(), write).await
     }
 
     /// When this function returns, the audit event is durable.
     pub(crate) async fn append_audit_event_in_batch(&self, event: AuditEvent) -> Result<(), StoreError> {
-        self.group_commit.append_event(self.build_audited_database(), event).await
+        self.group_commit.append_event(self.build_auditing_database(), event).await
     }
 
-    fn build_audited_database(&self) -> AuditingDatabase {
+    fn build_auditing_database(&self) -> AuditingDatabase {
         AuditingDatabase {
             database: self.database.clone(),
             keys: self.keys.clone(),

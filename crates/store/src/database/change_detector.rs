@@ -51,11 +51,11 @@ impl ChangeDetector {
         let version = match self {
             Self::Sqlite(connection) => {
                 let version = connection.query_sqlite().await;
-                connection.close_after_error(version)
+                connection.close_connection_on_error(version)
             }
             Self::Postgres(connection) => {
                 let version = run_with_statement_timeout(connection.query_postgres()).await;
-                connection.close_after_error(version)
+                connection.close_connection_on_error(version)
             }
         };
         version.map_err(StoreError::database_error("query the data version"))
@@ -74,7 +74,10 @@ impl<C: Connection, S: PartialEq> DedicatedConnection<C, S> {
         }
     }
 
-    fn close_after_error(&mut self, version: Result<DataVersion, sqlx::Error>) -> Result<DataVersion, sqlx::Error> {
+    fn close_connection_on_error(
+        &mut self,
+        version: Result<DataVersion, sqlx::Error>,
+    ) -> Result<DataVersion, sqlx::Error> {
         if version.is_err() {
             (self.connection, self.last) = (None, None);
         }

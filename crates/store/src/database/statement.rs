@@ -31,7 +31,7 @@ pub(crate) enum Parameter<'q> {
     Bytes(Option<Cow<'q, [u8]>>),
 }
 
-pub(crate) enum Executor<'e> {
+pub(crate) enum StatementExecutor<'e> {
     /// Executes the statement in autocommit mode.
     Pool(&'e Database),
     Tx(&'e mut Transaction),
@@ -69,22 +69,22 @@ pub(crate) fn query_two_columns<'q, A: ColumnValue, B: ColumnValue>(
 macro_rules! run_query {
     ($statement:ident, $executor:ident, $fetch:ident, |$rows:ident, $wrap:ident| $wrapped:expr) => {
         match $executor {
-            Executor::Pool(Database::Sqlite(database)) => {
+            StatementExecutor::Pool(Database::Sqlite(database)) => {
                 let ($rows, $wrap) =
                     ($statement.into_query::<Sqlite>().$fetch(&database.pool).await?, DriverRow::Sqlite);
                 Ok($wrapped)
             }
-            Executor::Tx(Transaction::Sqlite(transaction)) => {
+            StatementExecutor::Tx(Transaction::Sqlite(transaction)) => {
                 let ($rows, $wrap) =
                     ($statement.into_query::<Sqlite>().$fetch(&mut **transaction).await?, DriverRow::Sqlite);
                 Ok($wrapped)
             }
-            Executor::Pool(Database::Postgres(database)) => {
+            StatementExecutor::Pool(Database::Postgres(database)) => {
                 let fetch = $statement.into_query::<Postgres>().$fetch(&database.pool);
                 let ($rows, $wrap) = (run_with_statement_timeout(fetch).await?, DriverRow::Postgres);
                 Ok($wrapped)
             }
-            Executor::Tx(Transaction::Postgres(transaction)) => {
+            StatementExecutor::Tx(Transaction::Postgres(transaction)) => {
                 let fetch = $statement.into_query::<Postgres>().$fetch(&mut **transaction);
                 let ($rows, $wrap) = (run_with_statement_timeout(fetch).await?, DriverRow::Postgres);
                 Ok($wrapped)
@@ -114,7 +114,7 @@ impl<'q, T> Statement<'q, T> {
 
     /// Returns the number of affected rows.
     /// On PostgreSQL, a statement outside a transaction first acquires the write lock.
-    pub(crate) async fn execute<'e>(self, executor: impl Into<Executor<'e>>) -> Result<u64, StoreError> {
+    pub(crate) async fn execute<'e>(self, executor: impl Into<StatementExecutor<'e>>) -> Result<u64, StoreError> {
         let action = self.action;
         self.try_execute(executor.into()).boxed().await.map_err(StoreError::database_error(action))
     }
@@ -122,7 +122,7 @@ impl<'q, T> Statement<'q, T> {
     /// Inserts a row. Returns [`StoreError::AlreadyExists`] if a row with this unique `name` exists.
     pub(crate) async fn execute_insert<'e>(
         self,
-        executor: impl Into<Executor<'e>>,
+        executor: impl Into<StatementExecutor<'e>>,
         what: &'static str,
         name: &str,
     ) -> Result<(), StoreError> {
@@ -135,21 +135,21 @@ impl<'q, T> Statement<'q, T> {
         })
     }
 
-    async fn try_execute(self, executor: Executor<'_>) -> Result<u64, sqlx::Error> {
+    async fn try_execute(self, executor: StatementExecutor<'_>) -> Result<u64, sqlx::Error> {
         match executor {
-            Executor::Pool(Database::Sqlite(database)) => {
+            StatementExecutor::Pool(Database::Sqlite(database)) => {
                 self.into_query::<Sqlite>().execute(&database.pool).await.map(|done| done.rows_affected())
             }
-            Executor::Pool(Database::Postgres(database)) => {
+            StatementExecutor::Pool(Database::Postgres(database)) => {
                 let mut transaction = database.begin_write_transaction().await?;
                 let done = run_with_statement_timeout(self.into_query::<Postgres>().execute(&mut *transaction)).await?;
                 transaction.commit().await?;
                 Ok(done.rows_affected())
             }
-            Executor::Tx(Transaction::Sqlite(transaction)) => {
+            StatementExecutor::Tx(Transaction::Sqlite(transaction)) => {
                 self.into_query::<Sqlite>().execute(&mut **transaction).await.map(|done| done.rows_affected())
             }
-            Executor::Tx(Transaction::Postgres(transaction)) => {
+            StatementExecutor::Tx(Transaction::Postgres(transaction)) => {
                 run_with_statement_timeout(self.into_query::<Postgres>().execute(&mut **transaction))
                     .await
                     .map(|done| done.rows_affected())
@@ -157,28 +157,31 @@ impl<'q, T> Statement<'q, T> {
         }
     }
 
-    pub(crate) async fn fetch_all<'e>(self, executor: impl Into<Executor<'e>>) -> Result<Vec<T>, StoreError> {
+    pub(crate) async fn fetch_all<'e>(self, executor: impl Into<StatementExecutor<'e>>) -> Result<Vec<T>, StoreError> {
         let (action, decode) = (self.action, self.decode);
         let rows = self.fetch_rows(executor.into()).boxed().await.map_err(StoreError::database_error(action))?;
         rows.into_iter().map(|row| decode(Row::new(action, row))).collect()
     }
 
-    async fn fetch_rows(self, executor: Executor<'_>) -> Result<Vec<DriverRow>, sqlx::Error> {
+    async fn fetch_rows(self, executor: StatementExecutor<'_>) -> Result<Vec<DriverRow>, sqlx::Error> {
         run_query!(self, executor, fetch_all, |rows, wrap| rows.into_iter().map(wrap).collect())
     }
 
-    pub(crate) async fn fetch_optional<'e>(self, executor: impl Into<Executor<'e>>) -> Result<Option<T>, StoreError> {
+    pub(crate) async fn fetch_optional<'e>(
+        self,
+        executor: impl Into<StatementExecutor<'e>>,
+    ) -> Result<Option<T>, StoreError> {
         let (action, decode) = (self.action, self.decode);
         let row = self.fetch_row(executor.into()).boxed().await.map_err(StoreError::database_error(action))?;
         row.map(|row| decode(Row::new(action, row))).transpose()
     }
 
-    async fn fetch_row(self, executor: Executor<'_>) -> Result<Option<DriverRow>, sqlx::Error> {
+    async fn fetch_row(self, executor: StatementExecutor<'_>) -> Result<Option<DriverRow>, sqlx::Error> {
         run_query!(self, executor, fetch_optional, |row, wrap| row.map(wrap))
     }
 
     /// Fails if the query returns no rows.
-    pub(crate) async fn fetch_one<'e>(self, executor: impl Into<Executor<'e>>) -> Result<T, StoreError> {
+    pub(crate) async fn fetch_one<'e>(self, executor: impl Into<StatementExecutor<'e>>) -> Result<T, StoreError> {
         let action = self.action;
         let row = self.fetch_optional(executor).await?;
         row.ok_or(sqlx::Error::RowNotFound).map_err(StoreError::database_error(action))
@@ -218,13 +221,13 @@ impl SqlDialect for Postgres {
     }
 }
 
-impl<'e> From<&'e Database> for Executor<'e> {
+impl<'e> From<&'e Database> for StatementExecutor<'e> {
     fn from(database: &'e Database) -> Self {
         Self::Pool(database)
     }
 }
 
-impl<'e> From<&'e mut Transaction> for Executor<'e> {
+impl<'e> From<&'e mut Transaction> for StatementExecutor<'e> {
     fn from(transaction: &'e mut Transaction) -> Self {
         Self::Tx(transaction)
     }

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::database::{Statement, Transaction, impl_from_row, params, query, query_as, query_scalar};
 use crate::error::StoreError;
-use crate::identities::credential_revocation::{UsersAffectedByChange, revoke_temporary_access_keys, revoke_tokens};
+use crate::identities::credential_revocation::{AffectedUsers, revoke_temporary_access_keys, revoke_tokens};
 use crate::identities::users::{User, require_user};
 use crate::sealing::AssociatedData;
 use crate::store_handles::IdentityStore;
@@ -167,7 +167,7 @@ impl IdentityStore<'_> {
         let (mut tokens, mut keys) = (0, 0);
         if !usable {
             let now = self.store.clock.unix_seconds();
-            tokens = revoke_tokens(tx.transaction(), UsersAffectedByChange::User(&user.id), now).await?;
+            tokens = revoke_tokens(tx.transaction(), AffectedUsers::User(&user.id), now).await?;
             keys = revoke_temporary_access_keys(tx.transaction(), &user.id, now).await?;
         }
         let detail = json!({

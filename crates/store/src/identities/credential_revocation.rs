@@ -7,14 +7,14 @@ use crate::database::{Transaction, params, query};
 use crate::error::StoreError;
 
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum UsersAffectedByChange<'a> {
+pub(crate) enum AffectedUsers<'a> {
     User(&'a UserId),
     Group(&'a GroupId),
     /// All users to which the policy is attached, directly or through a group.
     Policy(&'a PolicyId),
 }
 
-impl UsersAffectedByChange<'_> {
+impl AffectedUsers<'_> {
     /// Returns an SQL query for the ids of the affected users, and the value of the query's parameter `$2`.
     pub(crate) fn affected_user_ids_sql(&self) -> (&'static str, &str) {
         match self {
@@ -32,7 +32,7 @@ impl UsersAffectedByChange<'_> {
 /// Returns the number of revoked tokens.
 pub(crate) async fn revoke_tokens(
     transaction: &mut Transaction,
-    affected: UsersAffectedByChange<'_>,
+    affected: AffectedUsers<'_>,
     now: i64,
 ) -> Result<u64, StoreError> {
     let (users, id) = affected.affected_user_ids_sql();

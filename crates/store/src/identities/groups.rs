@@ -4,9 +4,9 @@ use clew_model::{AuditOrigin, DomainId, GroupId, UserId};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
-use crate::database::{Executor, Transaction, impl_from_row, params, query, query_as};
+use crate::database::{StatementExecutor, Transaction, impl_from_row, params, query, query_as};
 use crate::error::StoreError;
-use crate::identities::credential_revocation::{UsersAffectedByChange, revoke_tokens};
+use crate::identities::credential_revocation::{AffectedUsers, revoke_tokens};
 use crate::identities::users::{User, require_user};
 use crate::policies::limit_checks::check_policy_limits;
 use crate::store_handles::IdentityStore;
@@ -59,8 +59,7 @@ impl IdentityStore<'_> {
     pub async fn remove_group(self, by: &AuditOrigin, id: &GroupId) -> Result<bool, StoreError> {
         let mut tx = self.store.begin_audited_transaction("remove a group").await?;
         let Some(before) = find_group(tx.transaction(), id).await? else { return Ok(false) };
-        let tokens =
-            revoke_tokens(tx.transaction(), UsersAffectedByChange::Group(id), self.store.clock.unix_seconds()).await?;
+        let tokens = revoke_tokens(tx.transaction(), AffectedUsers::Group(id), self.store.clock.unix_seconds()).await?;
         query(tx.description(), "DELETE FROM user_groups WHERE id = $1").bind(id).execute(tx.transaction()).await?;
         tx.commit_domain_change(
             by,
@@ -110,12 +109,10 @@ impl IdentityStore<'_> {
             return Ok(false);
         }
         if operation == "AddUserToGroup" {
-            check_policy_limits(tx.transaction(), self.store.policy_limits, UsersAffectedByChange::User(&user.id))
-                .await?;
+            check_policy_limits(tx.transaction(), self.store.policy_limits, AffectedUsers::User(&user.id)).await?;
         }
         let tokens =
-            revoke_tokens(tx.transaction(), UsersAffectedByChange::User(&user.id), self.store.clock.unix_seconds())
-                .await?;
+            revoke_tokens(tx.transaction(), AffectedUsers::User(&user.id), self.store.clock.unix_seconds()).await?;
         tx.commit_domain_change(
             by,
             operation,
@@ -151,7 +148,7 @@ pub struct Group {
 
 impl_from_row! { Group { id, name, domain_id, description } }
 
-async fn find_group<'e>(executor: impl Into<Executor<'e>>, id: &GroupId) -> Result<Option<Group>, StoreError> {
+async fn find_group<'e>(executor: impl Into<StatementExecutor<'e>>, id: &GroupId) -> Result<Option<Group>, StoreError> {
     query_as("look up a group", AssertSqlSafe(format!("{SELECT_GROUPS_SQL} WHERE id = $1")))
         .bind(id)
         .fetch_optional(executor)

@@ -6,9 +6,9 @@ use clew_model::{AuditOrigin, DomainId, UserId};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
-use crate::database::{Executor, Transaction, impl_from_row, params, query, query_as, query_scalar};
+use crate::database::{StatementExecutor, Transaction, impl_from_row, params, query, query_as, query_scalar};
 use crate::error::StoreError;
-use crate::identities::credential_revocation::{UsersAffectedByChange, revoke_temporary_access_keys, revoke_tokens};
+use crate::identities::credential_revocation::{AffectedUsers, revoke_temporary_access_keys, revoke_tokens};
 use crate::store_handles::IdentityStore;
 use crate::tenants::projects::ensure_iam_domain_exists;
 
@@ -115,7 +115,7 @@ impl IdentityStore<'_> {
         let (mut tokens, mut keys) = (0, 0);
         let locked_out = update.password_hash.is_some() || update.enabled == Some(false);
         if locked_out || update.administrator.is_some_and(|administrator| administrator != before.administrator) {
-            tokens = revoke_tokens(tx.transaction(), UsersAffectedByChange::User(id), now).await?;
+            tokens = revoke_tokens(tx.transaction(), AffectedUsers::User(id), now).await?;
         }
         if locked_out {
             keys = revoke_temporary_access_keys(tx.transaction(), id, now).await?;
@@ -186,7 +186,10 @@ pub(crate) async fn insert_user(
     Ok(id)
 }
 
-pub(crate) async fn find_user<'e>(executor: impl Into<Executor<'e>>, id: &UserId) -> Result<Option<User>, StoreError> {
+pub(crate) async fn find_user<'e>(
+    executor: impl Into<StatementExecutor<'e>>,
+    id: &UserId,
+) -> Result<Option<User>, StoreError> {
     query_as("look up a user", AssertSqlSafe(format!("{SELECT_USERS_SQL} WHERE u.id = $1")))
         .bind(id)
         .fetch_optional(executor)

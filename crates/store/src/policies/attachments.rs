@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::database::{FromRow, Row, Transaction, params, query, query_as};
 use crate::error::StoreError;
-use crate::identities::credential_revocation::{UsersAffectedByChange, revoke_tokens};
+use crate::identities::credential_revocation::{AffectedUsers, revoke_tokens};
 use crate::identities::groups::require_group;
 use crate::identities::users::require_user;
 use crate::policies::limit_checks::check_policy_limits;
@@ -76,8 +76,8 @@ impl PolicyStore<'_> {
             return Ok(false);
         }
         let affected = match grantee {
-            Grantee::User(id) => UsersAffectedByChange::User(id),
-            Grantee::Group(id) => UsersAffectedByChange::Group(id),
+            Grantee::User(id) => AffectedUsers::User(id),
+            Grantee::Group(id) => AffectedUsers::Group(id),
         };
         if operation == "AttachPolicy" {
             check_policy_limits(tx.transaction(), self.store.policy_limits, affected).await?;

@@ -5,7 +5,7 @@ use sqlx::AssertSqlSafe;
 
 use crate::database::{Transaction, params, query};
 use crate::error::StoreError;
-use crate::identities::credential_revocation::UsersAffectedByChange;
+use crate::identities::credential_revocation::AffectedUsers;
 use crate::policy_limits::PolicyLimits;
 
 /// Fails if any user or group affected by the change exceeds the policy limits.
@@ -13,9 +13,9 @@ use crate::policy_limits::PolicyLimits;
 pub(crate) async fn check_policy_limits(
     transaction: &mut Transaction,
     limits: PolicyLimits,
-    affected: UsersAffectedByChange<'_>,
+    affected: AffectedUsers<'_>,
 ) -> Result<(), StoreError> {
-    if let UsersAffectedByChange::Group(group) = affected {
+    if let AffectedUsers::Group(group) = affected {
         check_group_policy_limits(transaction, limits, group).await?;
     }
     let (users, id) = affected.affected_user_ids_sql();

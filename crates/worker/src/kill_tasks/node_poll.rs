@@ -95,7 +95,7 @@ impl NodePoll {
         // A clock step is a single event. The other reasons for doubt persist, for example behind a load balancer.
         let is_persistent =
             matches!(doubt, Some(UnreliableClockReason::Unreadable | UnreliableClockReason::AnotherServer));
-        let changed = guard.set_elapsed_times_unreliable(is_persistent || (reason.is_some() && unchecked > 0));
+        let changed = guard.set_unreliable_elapsed_times_flag(is_persistent || (reason.is_some() && unchecked > 0));
         if let Some(gap) = reason.filter(|_| changed && unchecked > 0) {
             warn!(
                 node.id = %self.node.id, sessions = unchecked, reason = %gap.why, fix = gap.remedy.as_ref().map(tracing::field::display),
@@ -108,7 +108,7 @@ impl NodePoll {
             }
             return None;
         }
-        Some((read.read.clone(), read.into_checked_sessions()))
+        Some((read.read.clone(), read.into_sessions_with_checked_times()))
     }
 
     fn adapt_poll_interval(&self, took: Duration, guard: &NodePollGuard) {

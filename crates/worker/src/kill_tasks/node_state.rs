@@ -104,7 +104,7 @@ impl NodePollGuard {
     }
 
     /// Returns true if the value has changed.
-    pub(super) fn set_elapsed_times_unreliable(&self, unreliable: bool) -> bool {
+    pub(super) fn set_unreliable_elapsed_times_flag(&self, unreliable: bool) -> bool {
         self.with_state(|state| std::mem::replace(&mut state.unreliable_ages, unreliable) != unreliable)
     }
 

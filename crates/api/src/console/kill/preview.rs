@@ -71,14 +71,19 @@ impl KillImpact {
             .collect()
     }
 
-    pub(super) fn kill_risks(&self, id: u64, kind: KillTarget, language: Language) -> Vec<KillRiskView> {
+    pub(super) fn applicable_kill_risk_views(
+        &self,
+        id: u64,
+        kind: KillTarget,
+        language: Language,
+    ) -> Vec<KillRiskView> {
         let applies = |risk: &&KillRisk| kind == KillTarget::Connection || risk.applies_to_kill_query();
         let risks = self.risks.get(&id).into_iter().flatten().filter(applies);
         risks.map(|risk| KillRiskView::new(risk, language)).collect()
     }
 
     pub(super) fn format_remaining_blocker_warnings(&self, victims: &[u64], language: Language) -> Vec<String> {
-        self.graph.surviving_blockers(victims).iter().map(|blocker| blocker.format_warning(language)).collect()
+        self.graph.find_remaining_blockers(victims).iter().map(|blocker| blocker.format_warning(language)).collect()
     }
 
     pub(super) fn count_waiters(&self, id: u64) -> usize {

@@ -10,7 +10,7 @@ use crate::manual_kill::check_kill_reason;
 use crate::prelude::*;
 
 const MAX_SESSIONS_PER_REQUEST: usize = 1000;
-const MAX_OTHER_SESSIONS_PER_KILL_PREVIEW: usize = 100_000;
+const MAX_OTHER_VICTIMS_PER_KILL_PREVIEW: usize = 100_000;
 /// Tolerance for comparing statement start times, in seconds: servers round to whole seconds, and clocks can differ.
 pub(super) const STATEMENT_START_TOLERANCE_SECONDS: i64 = 3;
 
@@ -73,7 +73,7 @@ impl SessionKillRequest {
             }
         };
         let other_victims = other_victims.unwrap_or_default();
-        check_array_length("other_victims", other_victims.len(), 0, MAX_OTHER_SESSIONS_PER_KILL_PREVIEW)?;
+        check_array_length("other_victims", other_victims.len(), 0, MAX_OTHER_VICTIMS_PER_KILL_PREVIEW)?;
         let reason = check_kill_reason(reason)?;
         Ok(Self { sessions, kind, reason, preview: preview.unwrap_or(false), other_victims })
     }

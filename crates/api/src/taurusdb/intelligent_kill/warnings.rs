@@ -39,7 +39,7 @@ pub(super) async fn find_kill_warnings(
     match service.try_read_from_node(node, read_lock_waits(&node.url, &service.connector)).await {
         Ok(waits) => {
             let ids: Vec<u64> = victims.iter().map(|victim| victim.id).collect();
-            let surviving = waits.graph.surviving_blockers(&ids);
+            let surviving = waits.graph.find_remaining_blockers(&ids);
             warnings.extend(surviving.into_iter().map(|blocker| IntelligentKillWarning {
                 kind: "surviving_root_blocker",
                 message: blocker.format_warning(language),

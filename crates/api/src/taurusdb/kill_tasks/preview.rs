@@ -145,11 +145,14 @@ pub(crate) async fn preview_kill_task(
         let listed = service.read_from_node(node, read).await?;
         let view = |limitation: &Limitation| UnreadableNodeData::new(&node.id, limitation, language);
         let limitations: Vec<UnreadableNodeData> = listed.limitations.iter().map(view).collect();
-        let matched: Vec<Session> =
-            select_sessions_to_kill(&rules, listed.into_checked_sessions(), service.kills.protected_accounts())
-                .into_iter()
-                .map(|(_, session)| session)
-                .collect();
+        let matched: Vec<Session> = select_sessions_to_kill(
+            &rules,
+            listed.into_sessions_with_checked_times(),
+            service.kills.protected_accounts(),
+        )
+        .into_iter()
+        .map(|(_, session)| session)
+        .collect();
         let risks = if criteria.include_unsafe {
             HashMap::new()
         } else {

@@ -16,7 +16,7 @@ pub(in crate::lock_waits) struct EdgeSet {
 }
 
 /// Returns the sort key of a wait. The edge set keeps only the wait with the lowest key per waiter-blocker pair.
-fn precedence((wait, strength): &(LockWait, usize)) -> impl Ord {
+fn wait_sort_key((wait, strength): &(LockWait, usize)) -> impl Ord {
     (wait.inferred, wait.queued, Reverse(*strength), wait.on.clone(), wait.wanted.clone(), wait.held.clone())
 }
 
@@ -28,7 +28,7 @@ impl EdgeSet {
         let pair = (wait.waiter, wait.blocker);
         let edge = (wait, strength);
         match self.edges.entry(pair) {
-            Entry::Occupied(existing) if precedence(existing.get()) <= precedence(&edge) => {}
+            Entry::Occupied(existing) if wait_sort_key(existing.get()) <= wait_sort_key(&edge) => {}
             entry => {
                 entry.insert_entry(edge);
             }

@@ -82,7 +82,7 @@ fn add_table_flush_edges(
     for (object, locks) in holders.iter().filter(|(object, _)| is_flushed(object)) {
         let on = LockResource::new(LockResourceKind::TableFlush, object.schema.clone(), object.name.clone());
         let blockers = locks.iter().filter(|&&(session, mode)| keeps_open(session, mode));
-        add_table_edges(edges, index, waiter.session.id, (on, "FLUSH"), blockers, MetadataLockMode::name);
+        add_inferred_table_wait_edges(edges, index, waiter.session.id, (on, "FLUSH"), blockers, MetadataLockMode::name);
     }
 }
 
@@ -110,12 +110,19 @@ fn add_table_level_lock_edges(
         let on = LockResource::new(LockResourceKind::TableLevelLock, object.schema.clone(), object.name.clone());
         let wanted = if writes { "WRITE" } else { "READ" };
         let held = |mode| if is_write_lock_mode(mode) { "WRITE" } else { "READ" };
-        add_table_edges(edges, index, id, (on, wanted), if running.is_empty() { idle } else { running }, held);
+        add_inferred_table_wait_edges(
+            edges,
+            index,
+            id,
+            (on, wanted),
+            if running.is_empty() { idle } else { running },
+            held,
+        );
     }
 }
 
 /// Adds an inferred wait for each blocker. `blockers` contains session ids and metadata lock modes.
-fn add_table_edges<'h>(
+fn add_inferred_table_wait_edges<'h>(
     edges: &mut EdgeSet,
     index: &LockSnapshotIndex<'_>,
     waiter: u64,

@@ -80,7 +80,7 @@ impl<'v> JsonObjectElements<'v> {
 
     /// Returns the element named `first` or `second`. The `bool` is true if the element is `second`.
     /// Reports an error if both elements are present.
-    pub(super) fn find_exclusive_element(
+    pub(super) fn find_either_element(
         &self,
         parser: &mut DocumentParser<'_>,
         first: &str,

@@ -21,7 +21,9 @@ use crate::invariants::{self, InvariantCheckInput};
 use crate::nodes::AcceptedCollectionRequest;
 use crate::report::{FaultInjectionReport, FaultSummary};
 use crate::task_rows::{self, TaskRow};
-use crate::workload::{self, ClientPool, DownloadedResult, STALL_TIMEOUT, Workload, iter_accepted_collection_requests};
+use crate::workload::{
+    self, DownloadedResult, STALL_TIMEOUT, Workload, WorkloadState, iter_accepted_collection_requests,
+};
 
 const WARM_UP_DURATION: Duration = Duration::from_secs(5);
 const MAX_CONCURRENT_DOWNLOADS: usize = 16;
@@ -58,7 +60,7 @@ pub async fn run(options: FaultInjectionOptions) -> Result<FaultInjectionReport,
     task_rows::create_task_completion_trigger(&cluster.metadata.url()).await?;
     timeline.print_progress("the cluster is running; starting the workload");
     let clients = cluster.create_api_clients(&workload::no_retry_client_settings())?;
-    let pool = ClientPool::new(clients, std::mem::take(&mut cluster.inventory));
+    let pool = WorkloadState::new(clients, std::mem::take(&mut cluster.inventory));
     let workload = Workload::start(pool.clone(), options.requests_per_second, rng.fork());
 
     // All workers are busy after the warm-up.
@@ -139,7 +141,7 @@ async fn wait_for_collection_tasks(cluster: &TestCluster) -> Result<Vec<TaskRow>
 }
 
 async fn download_all_results(
-    pool: &Arc<ClientPool>,
+    pool: &Arc<WorkloadState>,
     collections: Vec<AcceptedCollectionRequest>,
     rng: &mut Rng,
 ) -> HashMap<String, Result<DownloadedResult, String>> {

@@ -9,7 +9,7 @@ use crate::terminal::bytes_to_single_line;
 
 /// Root blocker that a planned kill does not terminate.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SurvivingBlocker {
+pub struct RemainingBlocker {
     /// Blocking session or transaction.
     pub party: WaitParticipant,
     /// Account and client host of the blocker, or `None` if the session is unknown.
@@ -28,7 +28,7 @@ impl WaitGraph {
     ///
     /// A surviving root blocker continues to block its remaining waiters and can block new statements.
     #[must_use]
-    pub fn surviving_blockers(&self, victims: &[u64]) -> Vec<SurvivingBlocker> {
+    pub fn find_remaining_blockers(&self, victims: &[u64]) -> Vec<RemainingBlocker> {
         let victim_parties: BTreeSet<WaitParticipant> = victims.iter().copied().map(WaitParticipant::Session).collect();
         let mut waiting: BTreeMap<WaitParticipant, usize> = BTreeMap::new();
         for &victim in &victim_parties {
@@ -42,12 +42,12 @@ impl WaitGraph {
                 }
             }
         }
-        let mut blockers: Vec<SurvivingBlocker> = waiting
+        let mut blockers: Vec<RemainingBlocker> = waiting
             .into_iter()
             .map(|(party, waiting)| {
                 let facts = self.participant_detail(party);
                 let session = facts.and_then(|facts| facts.session.as_ref());
-                SurvivingBlocker {
+                RemainingBlocker {
                     party,
                     account: session.map(|one| {
                         format!("{}@{}", bytes_to_single_line(&one.user), bytes_to_single_line(one.host_without_port()))
@@ -65,7 +65,7 @@ impl WaitGraph {
     }
 }
 
-impl SurvivingBlocker {
+impl RemainingBlocker {
     /// Formats a warning, for example as `8 of 8 wait for session 70, which is not among the victims`.
     #[must_use]
     pub fn format_warning(&self, language: Language) -> String {
