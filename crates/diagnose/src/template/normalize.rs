@@ -199,7 +199,7 @@ impl StatementNormalizer {
         match keyword {
             None => self.write_token(word, space || self.needs_space_before_word(word), PrecedingToken::Name),
             Some(keyword) if keyword.requires_parenthesis() => {
-                self.write_token(word, space, PrecedingToken::FunctionName)
+                self.write_token(word, space, PrecedingToken::FunctionName);
             }
             Some(_) => self.write_token(name, space, PrecedingToken::QuotedName),
         }

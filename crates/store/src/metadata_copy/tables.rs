@@ -207,7 +207,7 @@ mod tests {
     const EXCLUDED_TABLES: [&str; 4] = ["_sqlx_migrations", "access_version", "login_backoffs", "workers"];
 
     #[tokio::test]
-    async fn every_column_is_copied_or_excluded() {
+    async fn every_table_is_copied_or_excluded() {
         let server = PostgreSqlServer::start().await.unwrap();
         let database = Database::connect_postgres(&server.url().parse().unwrap()).await.unwrap();
         let existing = query_scalar::<String>(
@@ -222,7 +222,9 @@ mod tests {
         assert_eq!(copied, existing);
         // SQLite reads the quoted name of a missing column as a string, so the copy would contain the name.
         let folder = tempfile::tempdir().unwrap();
-        let source = Database::create_sqlite(&folder.path().join("clew.db")).await.unwrap();
+        let file = folder.path().join("clew.db");
+        std::fs::File::create(&file).unwrap();
+        let source = Database::create_sqlite(&file).await.unwrap();
         let mut transaction = database.begin_read_transaction("list columns").await.unwrap();
         for table in TABLES_TO_COPY {
             let TableWithColumns { columns, .. } = table.read_columns(&mut transaction).await.unwrap();
