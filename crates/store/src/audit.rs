@@ -268,22 +268,20 @@ impl AuditStore<'_> {
         seq: i64,
         limit: u32,
     ) -> Result<Vec<AuditRecord>, StoreError> {
-        query_as("read the audit log", statement)
-            .bind_all(params![
-                seq,
-                filter.domain.as_ref(),
-                filter.from,
-                filter.to,
-                &filter.actor,
-                &filter.operation,
-                filter.project.as_ref(),
-                filter.instance.as_ref(),
-                filter.node.as_ref(),
-                filter.outcome.map(AuditOutcome::name),
-                &filter.request_id,
-                limit
-            ])
-            .fetch_all(&self.store.database)
-            .await
+        let parameters = params![
+            seq,
+            filter.domain.as_ref(),
+            filter.from,
+            filter.to,
+            &filter.actor,
+            &filter.operation,
+            filter.project.as_ref(),
+            filter.instance.as_ref(),
+            filter.node.as_ref(),
+            filter.outcome.map(AuditOutcome::name),
+            &filter.request_id,
+            limit
+        ];
+        query_as("read the audit log", statement, parameters).fetch_all(&self.store.database).await
     }
 }

@@ -22,11 +22,9 @@ pub(crate) use crate::database::change_detector::ChangeDetector;
 pub(crate) use crate::database::data_version::DataVersion;
 pub(crate) use crate::database::error::migration_error;
 pub(crate) use crate::database::row::{
-    ColumnValue, FromRow, Row, duration_to_millis, impl_from_row, saturate_count_to_signed,
+    FromOwnedRow, FromRow, Row, duration_to_millis, impl_from_row, saturate_count_to_signed,
 };
-pub(crate) use crate::database::statement::{
-    Executor, Parameter, Statement, params, query, query_as, query_scalar, query_two_columns,
-};
+pub(crate) use crate::database::statement::{Executor, Parameter, Statement, params, query, query_as};
 use crate::error::StoreError;
 use crate::postgres::{PostgresDatabase, PostgresTransaction, PostgresUrl};
 use crate::sqlite::SqliteDatabase;

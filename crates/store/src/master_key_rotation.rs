@@ -117,7 +117,7 @@ impl Store {
         .await?;
         write_setting(transaction, MASTER_KEY_ID_SETTING, &keys.id).await?;
         // The subjects are hashed with the previous key, so lookups with the new key do not find them.
-        query("rotate the master key", "DELETE FROM failures").execute(&mut *transaction).await?;
+        query("rotate the master key", "DELETE FROM failures", params![]).execute(&mut *transaction).await?;
         let event = AuditEvent {
             detail: json!({ "sealed": summary.sealed, "damaged": summary.damaged }),
             ..AuditEvent::for_successful_operation(by, "RotateMasterKey", "master key")
@@ -136,7 +136,7 @@ impl Store {
         summary: &mut MasterKeyRotationSummary,
     ) -> Result<(), StoreError> {
         let all = format!("SELECT id, {column} AS sealed FROM {table} WHERE {column} IS NOT NULL");
-        let rows = query("rotate the master key", AssertSqlSafe(all)).fetch_all(&mut *transaction).await?;
+        let rows = query("rotate the master key", AssertSqlSafe(all), params![]).fetch_all(&mut *transaction).await?;
         for row in rows {
             let id: String = row.get("id")?;
             let aad = AssociatedData { table, column, row: &id };
@@ -146,10 +146,9 @@ impl Store {
                 continue;
             };
             let secret = SecretString::from(secret.expose_secret());
-            query("rotate the master key", AssertSqlSafe(format!("UPDATE {table} SET {column} = $1 WHERE id = $2")))
-                .bind_all(params![sealer.seal(aad, &secret)?, &id])
-                .execute(&mut *transaction)
-                .await?;
+            let sql = format!("UPDATE {table} SET {column} = $1 WHERE id = $2");
+            let parameters = params![sealer.seal(aad, &secret)?, &id];
+            query("rotate the master key", AssertSqlSafe(sql), parameters).execute(&mut *transaction).await?;
             summary.sealed += 1;
         }
         Ok(())

@@ -5,9 +5,9 @@ use std::fs::File;
 use std::io;
 use std::io::{Read, Seek};
 use std::os::unix::fs::MetadataExt;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
 use crate::error::StoreError;
@@ -66,11 +66,11 @@ impl VerifiedFileCache {
     }
 
     fn is_verified(&self, name: &str, identity: FileIdentity) -> bool {
-        self.verified.lock().unwrap_or_else(PoisonError::into_inner).get(name) == Some(&identity)
+        self.verified.lock().get(name) == Some(&identity)
     }
 
     fn mark_verified(&self, name: &str, identity: FileIdentity) {
-        let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut verified = self.verified.lock();
         if verified.len() >= MAX_CACHED_VERIFICATIONS {
             verified.clear();
         }

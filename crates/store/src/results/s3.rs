@@ -13,8 +13,8 @@ mod writer;
 
 use std::collections::HashSet;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use clew_model::RequestId;
@@ -22,6 +22,7 @@ use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::client::{ClientOptions, HttpClient, HttpConnector};
 use object_store::path::Path;
 use object_store::{BackoffConfig, ObjectStore, ObjectStoreExt, PutMode, PutPayload, RetryConfig};
+use parking_lot::Mutex;
 use secrecy::ExposeSecret;
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -190,12 +191,12 @@ impl S3 {
     }
 
     fn is_object_verified(&self, name: &str, tag: &str) -> bool {
-        let verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        let verified = self.verified.lock();
         verified.contains(&(name.to_owned(), tag.to_owned()))
     }
 
     fn mark_object_verified(&self, name: &str, tag: &str) {
-        let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut verified = self.verified.lock();
         if verified.len() >= MAX_CACHED_VERIFIED_OBJECTS {
             verified.clear();
         }
