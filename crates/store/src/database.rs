@@ -5,7 +5,6 @@
 pub(crate) mod audited_transaction;
 pub(crate) mod audited_writes;
 mod change_detector;
-mod data_version;
 mod error;
 pub(crate) mod group_commit;
 pub(crate) mod migrations;
@@ -18,8 +17,7 @@ use futures_util::FutureExt as _;
 use sqlx::Sqlite;
 
 use crate::clock::Clock;
-pub(crate) use crate::database::change_detector::ChangeDetector;
-pub(crate) use crate::database::data_version::DataVersion;
+pub(crate) use crate::database::change_detector::{ChangeDetector, DataVersion};
 pub(crate) use crate::database::error::migration_error;
 pub(crate) use crate::database::row::{
     FromOwnedRow, FromRow, Row, duration_to_millis, impl_from_row, saturate_count_to_signed,

@@ -104,12 +104,7 @@ impl InstanceStore<'_> {
         node: &NewNode,
     ) -> Result<(), StoreError> {
         let id = node.id.clone().unwrap_or_else(NodeId::generate);
-        let sealed = node
-            .url
-            .password
-            .as_ref()
-            .map(|password| self.store.sealer.seal(associated_data_for_node_password(&id), password))
-            .transpose()?;
+        let sealed = self.seal_node_password(&id, &node.url)?;
         let sql = "INSERT INTO nodes (id, instance_id, name, role, url, host, password, created_at, zone) \
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
         let parameters = params![
@@ -124,6 +119,11 @@ impl InstanceStore<'_> {
             node.zone.as_ref().map_or("", NetworkZone::as_str)
         ];
         query("add a node", sql, parameters).execute_insert(transaction, "a node", id.as_str()).await
+    }
+
+    fn seal_node_password(self, id: &NodeId, url: &NodeUrl) -> Result<Option<Vec<u8>>, StoreError> {
+        let seal = |password| self.store.sealer.seal(associated_data_for_node_password(id), password);
+        url.password.as_ref().map(seal).transpose()
     }
 
     /// Returns a page of matching instances, oldest first, and the total number of matching instances.
@@ -191,11 +191,7 @@ impl InstanceStore<'_> {
         node: &NodeId,
         url: &NodeUrl,
     ) -> Result<bool, StoreError> {
-        let sealed = url
-            .password
-            .as_ref()
-            .map(|password| self.store.sealer.seal(associated_data_for_node_password(node), password))
-            .transpose()?;
+        let sealed = self.seal_node_password(node, url)?;
         let mut tx = self.store.begin_audited_transaction("change a node").await?;
         let Some(name) = tags::find_instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
         let sql = "UPDATE nodes SET url = $1, host = $2, password = $3 WHERE id = $4 AND instance_id = $5";

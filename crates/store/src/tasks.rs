@@ -50,18 +50,8 @@ pub struct NewSessionCollectionTask {
 /// Stored collection task. Times are Unix timestamps in milliseconds.
 #[derive(Debug, Clone)]
 pub struct SessionCollectionTask {
-    /// Unique id.
-    pub request_id: RequestId,
-    /// Project for which the task was requested.
-    pub project_id: ProjectId,
-    /// Instance that contains the node.
-    pub instance_id: InstanceId,
-    /// Node whose sessions are collected.
-    pub node_id: NodeId,
-    /// Filter and sort order of the sessions.
-    pub selection: SessionSelection,
-    /// True if the result contains statement templates (without literals) instead of full statements.
-    pub masked: bool,
+    /// The task as it was enqueued.
+    pub request: NewSessionCollectionTask,
     /// Current state.
     pub status: CollectionTaskStatus,
     /// Reason for the failure, or `None` if the task has not failed.
@@ -258,9 +248,9 @@ impl TaskStore<'_> {
         let removed = SessionCollectionTask::from_row(row)?;
         let event = AuditEvent {
             domain_id: row.get("domain_id")?,
-            project_id: Some(removed.project_id),
-            instance_id: Some(removed.instance_id),
-            node_id: Some(removed.node_id),
+            project_id: Some(removed.request.project_id),
+            instance_id: Some(removed.request.instance_id),
+            node_id: Some(removed.request.node_id),
             ..AuditEvent::for_successful_operation(by, "DeleteRealtimeSession", id.to_string())
         };
         tx.commit_with_event(&event).await?;
@@ -303,13 +293,16 @@ impl TaskStore<'_> {
 impl FromRow for SessionCollectionTask {
     fn from_row(row: &Row) -> Result<Self, StoreError> {
         let selection: String = row.get("selection")?;
-        Ok(Self {
+        let request = NewSessionCollectionTask {
             request_id: row.get("request_id")?,
             project_id: row.get("project_id")?,
             instance_id: row.get("instance_id")?,
             node_id: row.get("node_id")?,
             selection: serde_json::from_str(&selection).map_err(StoreError::corrupt_value_error("selection"))?,
             masked: row.get("masked")?,
+        };
+        Ok(Self {
+            request,
             status: row.get_named("status", "status of a collection", CollectionTaskStatus::from_name)?,
             failure: failure_from_row(row)?,
             result: result_from_row(row)?,

@@ -145,12 +145,6 @@ impl RogueServer {
         self.recording.packets.lock().clone()
     }
 
-    /// Returns the concatenated payloads of [`RogueServer::received_packets`].
-    #[must_use]
-    pub fn concatenate_received_packets(&self) -> Vec<u8> {
-        self.received_packets().concat()
-    }
-
     /// Returns the insecure form in which a client sent `password`, or `None` if no client leaked the password.
     #[must_use]
     pub fn find_password_leak(&self, password: &str) -> Option<LeakedPasswordEncoding> {

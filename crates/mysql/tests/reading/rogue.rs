@@ -134,7 +134,7 @@ async fn local_file_is_not_sent() {
     let failure = read(&rogue.url_for_account("clew", "", "tls=off"), 1 << 30).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::NotMysql, "{failure}");
     assert!(failure.detail.contains("requests a local file"), "{failure}");
-    assert!(!rogue.concatenate_received_packets().windows(10).any(|part| part == b"local file"));
+    assert!(!rogue.received_packets().concat().windows(10).any(|part| part == b"local file"));
 }
 
 #[tokio::test]

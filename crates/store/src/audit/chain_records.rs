@@ -42,11 +42,8 @@ impl ChainPosition {
         let row = query("read the audit log", sql, parameters).fetch_optional(transaction).await?;
         let Some(row) = row else { return Ok(None) };
         let id: Option<Vec<u8>> = row.get("key_id")?;
-        if keys.matches_key_id(id.as_deref()) {
-            Self::from_row(&row, &keys.audit, HEAD_RECORD_NAME)
-        } else {
-            Err(StoreError::MasterKeyRotated)
-        }
+        keys.ensure_key_id_matches(id.as_deref())?;
+        Self::from_row(&row, &keys.audit, HEAD_RECORD_NAME)
     }
 
     fn from_row(row: &Row, key: &MasterKey, name: &str) -> Result<Option<Self>, StoreError> {

@@ -194,7 +194,7 @@ impl WriteBatch {
     }
 
     fn notify_callers(self, error: Option<&Arc<StoreError>>) {
-        let outcome = |action| error.map_or(Ok(()), |error| Err(wrap_write_batch_error(action, error.clone())));
+        let outcome = |action| error.map_or(Ok(()), |error| Err(StoreError::shared_error(action, error.clone())));
         for event in self.events {
             // The caller may have been cancelled.
             let _ = event.reply.send(outcome("write to the audit log"));
@@ -204,8 +204,4 @@ impl WriteBatch {
             write.notify_caller(outcome);
         }
     }
-}
-
-fn wrap_write_batch_error(action: &'static str, error: Arc<StoreError>) -> StoreError {
-    StoreError::Database { action, source: Box::new(error), remedy: "" }
 }

@@ -83,11 +83,8 @@ impl TaskStore<'_> {
             query_as("look for queued collections", HAS_CLAIMABLE_TASK_SQL, params![now])
                 .fetch_one(&self.store.database)
                 .await?;
-        if self.store.keys.matches_key_id(key.as_deref()) {
-            Ok(has_claimable)
-        } else {
-            Err(StoreError::MasterKeyRotated)
-        }
+        self.store.keys.ensure_key_id_matches(key.as_deref())?;
+        Ok(has_claimable)
     }
 }
 
