@@ -139,10 +139,9 @@ impl KillStore<'_> {
         // Concurrent requests in the same millisecond get consecutive ids.
         let mut transaction = self.store.database.begin_write_transaction("queue an intelligent kill").await?;
         let sql = "INSERT INTO intelligent_kills (id, project_id, instance_id, node_id, actor_id, actor_name, \
-            actor_domain_id, peer, \
-                request_id, status) \
+                actor_domain_id, peer, request_id, status) \
             SELECT (SELECT MAX(id) FROM (SELECT $1 AS id UNION ALL SELECT MAX(id) + 1 FROM intelligent_kills) AS \
-            ids), $2, $3, $4, $5, $6, $7, $8, $9, 'queued' \
+                ids), $2, $3, $4, $5, $6, $7, $8, $9, 'queued' \
             WHERE (SELECT COUNT(*) FROM intelligent_kills WHERE node_id = $4 AND status = 'queued') < $10 \
             RETURNING id";
         let parameters = params![

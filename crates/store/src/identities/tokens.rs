@@ -76,8 +76,8 @@ pub struct StoredToken {
 impl IdentityStore<'_> {
     /// Inserts a token.
     pub async fn insert_token(self, token: &NewToken) -> Result<(), StoreError> {
-        let sql = "INSERT INTO tokens (hash, user_id, scope_project, methods, issued_at, expires_at, origin) VALUES ($1, \
-            $2, $3, $4, $5, $6, $7)";
+        let sql = "INSERT INTO tokens (hash, user_id, scope_project, methods, issued_at, expires_at, origin) \
+            VALUES ($1, $2, $3, $4, $5, $6, $7)";
         let parameters = params![
             token.hash.as_slice(),
             &token.user_id,
