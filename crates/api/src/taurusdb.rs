@@ -16,7 +16,7 @@ pub(crate) mod task_status;
 use std::sync::Arc;
 
 use clew_model::RequestId;
-use clew_store::SessionCollectionTask;
+use clew_store::{NewSessionCollectionTask, SessionCollectionTask};
 
 use crate::prelude::*;
 
@@ -28,7 +28,8 @@ pub(crate) async fn find_collection_task(
 ) -> Result<Option<Arc<SessionCollectionTask>>, ApiError> {
     let id: RequestId = id.parse().map_err(|_| ApiError::invalid_parameter("parameter-request-id", []))?;
     let task = caller.view.find_task(&id).await?.filter(|task| {
-        task.project_id == target.project.id && task.instance_id == target.instance.id && task.node_id == target.node
+        let NewSessionCollectionTask { project_id, instance_id, node_id, .. } = &task.request;
+        *project_id == target.project.id && *instance_id == target.instance.id && *node_id == target.node
     });
     Ok(task)
 }

@@ -58,7 +58,7 @@ pub(super) async fn measure_worker_scaling(bench: &BenchmarkContext) -> Result<V
     let options =
         FakeServerOptions { sessions: 20, transactions: 5, fault: Fault::DelayPerResponse(SIMULATED_NODE_LATENCY) };
     let fleet = FakeServerFleet::start(NODE_COUNT, options).await?;
-    let urls: Vec<String> = fleet.servers().iter().map(FakeServer::url).collect();
+    let urls: Vec<String> = fleet.servers.iter().map(FakeServer::url).collect();
     let variables = storage_environment_variables(metadata.url(), results.endpoint());
     let deployment = TemporaryDeployment::init(&bench.clew, variables).await?;
     let inventory = NodeInventory::with_registered_nodes(deployment, &urls, NODES_PER_INSTANCE).await?;

@@ -96,9 +96,9 @@ impl FaultInjector<'_> {
 
     async fn pause_postgres(&mut self, duration: Duration) -> Result<(), ChaosError> {
         self.timeline.mark_fault_started(Fault::PostgresPause, &format!("for {:.1} s", duration.as_secs_f64()));
-        self.cluster.metadata.pause().map_err(io_error("pause PostgreSQL"))?;
+        self.cluster.metadata.process.pause().map_err(io_error("pause PostgreSQL"))?;
         sleep(duration).await;
-        self.cluster.metadata.resume().map_err(io_error("resume PostgreSQL"))?;
+        self.cluster.metadata.process.resume().map_err(io_error("resume PostgreSQL"))?;
         Ok(())
     }
 
@@ -107,7 +107,7 @@ impl FaultInjector<'_> {
         let how = if graceful { "graceful stop" } else { "SIGKILL" };
         self.timeline.mark_fault_started(Fault::S3Stop, &format!("{how}, for {:.1} s", duration.as_secs_f64()));
         let results = &mut self.cluster.results;
-        let result = if graceful { results.stop() } else { results.kill() };
+        let result = if graceful { results.stop() } else { results.process.kill() };
         result.map_err(io_error("stop the S3 server"))?;
         sleep(duration).await;
         results.restart().await?;

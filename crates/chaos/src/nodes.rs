@@ -81,7 +81,7 @@ impl MonitoredNodes {
 
     pub(crate) fn nodes_by_instance(&self) -> Result<Vec<Vec<(String, NodeKind)>>, ChaosError> {
         let nodes_of = |(fleet, kind): &(FakeServerFleet, NodeKind)| {
-            fleet.servers().iter().map(|node| (node.url(), *kind)).collect()
+            fleet.servers.iter().map(|node| (node.url(), *kind)).collect()
         };
         let mut instances: Vec<Vec<(String, NodeKind)>> = self.fleets.iter().map(nodes_of).collect();
         instances.push(vec![(self.real_server.url(), NodeKind::Real(REAL_SERVER_SESSION_COUNT as u64))]);

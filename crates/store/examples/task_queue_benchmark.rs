@@ -102,7 +102,13 @@ impl BenchmarkTaskQueue {
             let claimed = self.store.tasks().claim_tasks(claim).await.unwrap().tasks.remove(0);
             elapsed += start.elapsed();
             let failed = CollectionTaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
-            assert!(self.store.tasks().complete_task(&claimed.task.request_id, claimed.fence, &failed).await.unwrap());
+            assert!(
+                self.store
+                    .tasks()
+                    .complete_task(&claimed.task.request.request_id, claimed.fence, &failed)
+                    .await
+                    .unwrap()
+            );
         }
         elapsed / TASK_WRITES_PER_RUN
     }

@@ -170,47 +170,35 @@ fn format_timestamp(milliseconds: i64) -> String {
 
 impl fmt::Display for AuditIntegrityProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use AuditIntegrityProblemKind as Kind;
+
         let at = self.position;
         match self.fault {
-            AuditIntegrityProblemKind::Changed => write!(f, "row {at} was changed"),
-            AuditIntegrityProblemKind::Missing { through } if through == at => write!(f, "row {at} is missing"),
-            AuditIntegrityProblemKind::Missing { through } => write!(f, "rows {at} to {through} are missing"),
-            AuditIntegrityProblemKind::MissingBefore { first } => {
-                write!(f, "rows before {first} are missing, from {at} on")
-            }
-            AuditIntegrityProblemKind::MissingAfter { last: Some(last) } => {
-                write!(f, "rows after {last} are missing, up to {at}")
-            }
-            AuditIntegrityProblemKind::MissingAfter { last: None } => write!(f, "all rows are missing, up to {at}"),
-            AuditIntegrityProblemKind::OutOfOrder => {
+            Kind::Changed => write!(f, "row {at} was changed"),
+            Kind::Missing { through } if through == at => write!(f, "row {at} is missing"),
+            Kind::Missing { through } => write!(f, "rows {at} to {through} are missing"),
+            Kind::MissingBefore { first } => write!(f, "rows before {first} are missing, from {at} on"),
+            Kind::MissingAfter { last: Some(last) } => write!(f, "rows after {last} are missing, up to {at}"),
+            Kind::MissingAfter { last: None } => write!(f, "all rows are missing, up to {at}"),
+            Kind::OutOfOrder => {
                 write!(f, "row {at} does not continue the chain of MACs: row {at} or the previous row was replaced")
             }
-            AuditIntegrityProblemKind::AfterChangedHead => {
-                write!(
-                    f,
-                    "the head record was changed before row {at} was written: rows before row {at} may be missing"
-                )
-            }
-            AuditIntegrityProblemKind::HeadChanged => {
-                write!(f, "the head record was changed: rows after {at} may be missing")
-            }
-            AuditIntegrityProblemKind::CheckpointChanged => {
-                write!(f, "the checkpoint record was changed: rows before {at} may be missing")
-            }
-            AuditIntegrityProblemKind::RecordedRowMissing { at: seen } => {
-                write!(
-                    f,
-                    "row {at} is missing, although it was the newest row at {}: the end of the audit log was removed",
-                    format_timestamp(seen)
-                )
-            }
-            AuditIntegrityProblemKind::RecordedRowReplaced { at: seen } => {
-                write!(
-                    f,
-                    "row {at} differs from the newest row at {}: the end of the audit log was replaced",
-                    format_timestamp(seen)
-                )
-            }
+            Kind::AfterChangedHead => write!(
+                f,
+                "the head record was changed before row {at} was written: rows before row {at} may be missing"
+            ),
+            Kind::HeadChanged => write!(f, "the head record was changed: rows after {at} may be missing"),
+            Kind::CheckpointChanged => write!(f, "the checkpoint record was changed: rows before {at} may be missing"),
+            Kind::RecordedRowMissing { at: seen } => write!(
+                f,
+                "row {at} is missing, although it was the newest row at {}: the end of the audit log was removed",
+                format_timestamp(seen)
+            ),
+            Kind::RecordedRowReplaced { at: seen } => write!(
+                f,
+                "row {at} differs from the newest row at {}: the end of the audit log was replaced",
+                format_timestamp(seen)
+            ),
         }
     }
 }
@@ -268,22 +256,20 @@ impl AuditStore<'_> {
         seq: i64,
         limit: u32,
     ) -> Result<Vec<AuditRecord>, StoreError> {
-        query_as("read the audit log", statement)
-            .bind_all(params![
-                seq,
-                filter.domain.as_ref(),
-                filter.from,
-                filter.to,
-                &filter.actor,
-                &filter.operation,
-                filter.project.as_ref(),
-                filter.instance.as_ref(),
-                filter.node.as_ref(),
-                filter.outcome.map(AuditOutcome::name),
-                &filter.request_id,
-                limit
-            ])
-            .fetch_all(&self.store.database)
-            .await
+        let parameters = params![
+            seq,
+            filter.domain.as_ref(),
+            filter.from,
+            filter.to,
+            &filter.actor,
+            &filter.operation,
+            filter.project.as_ref(),
+            filter.instance.as_ref(),
+            filter.node.as_ref(),
+            filter.outcome.map(AuditOutcome::name),
+            &filter.request_id,
+            limit
+        ];
+        query_as("read the audit log", statement, parameters).fetch_all(&self.store.database).await
     }
 }

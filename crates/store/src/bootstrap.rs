@@ -7,19 +7,23 @@ use serde_json::json;
 use crate::audit;
 use crate::error::StoreError;
 use crate::identities::users::{NewUser, insert_user};
-use crate::sealing::AssociatedData;
+use crate::sealing::{AssociatedData, Sealer};
 use crate::settings::{MASTER_KEY_CHECK_VALUE_SETTING, read_setting, write_setting};
 use crate::store::{InitialTenant, InitialTenantIds, REGION_SETTING_NAME, Store};
 use crate::tenants::projects::{insert_iam_domain, insert_project};
 
-pub(crate) const MASTER_KEY_CHECK_VALUE_ASSOCIATED_DATA: AssociatedData<'static> =
+const MASTER_KEY_CHECK_VALUE_ASSOCIATED_DATA: AssociatedData<'static> =
     AssociatedData { table: "settings", column: "value", row: MASTER_KEY_CHECK_VALUE_SETTING };
 
 /// Plaintext of the encrypted setting [`MASTER_KEY_CHECK_VALUE_SETTING`] in a database with an audit log.
 /// An attacker without the master key cannot encrypt the plaintext and therefore cannot forge the setting.
 /// If the setting contains this plaintext but the database has no audit log, the audit log was removed.
 /// In a database created by a Clew version without an audit log, the plaintext of the setting is `canary`.
-pub(crate) const MASTER_KEY_CHECK_VALUE_PLAINTEXT: &str = "canary, audited";
+const MASTER_KEY_CHECK_VALUE_PLAINTEXT: &str = "canary, audited";
+
+pub(crate) fn seal_master_key_check_value(sealer: &Sealer) -> Result<Vec<u8>, StoreError> {
+    sealer.seal(MASTER_KEY_CHECK_VALUE_ASSOCIATED_DATA, &SecretString::from(MASTER_KEY_CHECK_VALUE_PLAINTEXT))
+}
 
 impl Store {
     pub(crate) async fn insert_initial_identities(
@@ -28,9 +32,7 @@ impl Store {
         tenant: InitialTenant,
     ) -> Result<InitialTenantIds, StoreError> {
         let now = self.clock.unix_seconds();
-        let canary = self
-            .sealer
-            .seal(MASTER_KEY_CHECK_VALUE_ASSOCIATED_DATA, &SecretString::from(MASTER_KEY_CHECK_VALUE_PLAINTEXT))?;
+        let canary = seal_master_key_check_value(&self.sealer)?;
         let mut tx = self.begin_audited_transaction("create the initial identities").await?;
         // Two processes may initialize the database at the same time, each with its own key.
         if read_setting(tx.transaction(), MASTER_KEY_CHECK_VALUE_SETTING).await?.is_some() {
@@ -76,9 +78,7 @@ impl Store {
     }
 
     async fn start_audit_log(&self) -> Result<(), StoreError> {
-        let sealed = self
-            .sealer
-            .seal(MASTER_KEY_CHECK_VALUE_ASSOCIATED_DATA, &SecretString::from(MASTER_KEY_CHECK_VALUE_PLAINTEXT))?;
+        let sealed = seal_master_key_check_value(&self.sealer)?;
         let mut tx = self.begin_audited_transaction("start the audit log").await?;
         let found = read_setting(tx.transaction(), MASTER_KEY_CHECK_VALUE_SETTING).await?.unwrap_or_default();
         // Another process may have started the audit log concurrently.
@@ -87,12 +87,8 @@ impl Store {
         }
         audit::initialize_audit_chain(tx.transaction(), &self.keys.audit).await?;
         write_setting(tx.transaction(), MASTER_KEY_CHECK_VALUE_SETTING, &sealed).await?;
-        tx.commit_with_event(&AuditEvent::for_successful_operation(
-            &AuditOrigin::for_internal_operation(),
-            "BeginAudit",
-            "audit",
-        ))
-        .await
+        let origin = AuditOrigin::for_internal_operation();
+        tx.commit_with_event(&AuditEvent::for_successful_operation(&origin, "BeginAudit", "audit")).await
     }
 
     fn decrypt_master_key_check_value(&self, sealed: &[u8]) -> Result<SecretString, StoreError> {

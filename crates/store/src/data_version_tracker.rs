@@ -43,12 +43,9 @@ async fn serve_data_version_requests(mut detector: ChangeDetector, mut receiver:
     while receiver.recv_many(&mut pending, MAX_REQUESTS_PER_DATA_VERSION_QUERY).await > 0 {
         let version = detector.current_data_version().await.map_err(Arc::new);
         for reply in pending.drain(..) {
-            // The caller may have been canceled.
-            let _ = reply.send(version.clone().map_err(wrap_version_query_error));
+            // The caller may have been cancelled.
+            let _ =
+                reply.send(version.clone().map_err(|error| StoreError::shared_error("query the data version", error)));
         }
     }
-}
-
-fn wrap_version_query_error(error: Arc<StoreError>) -> StoreError {
-    StoreError::Database { action: "query the data version", source: Box::new(error), remedy: "" }
 }

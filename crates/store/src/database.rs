@@ -5,7 +5,6 @@
 pub(crate) mod audited_transaction;
 pub(crate) mod audited_writes;
 mod change_detector;
-mod data_version;
 mod error;
 pub(crate) mod group_commit;
 pub(crate) mod migrations;
@@ -18,15 +17,12 @@ use futures_util::FutureExt as _;
 use sqlx::Sqlite;
 
 use crate::clock::Clock;
-pub(crate) use crate::database::change_detector::ChangeDetector;
-pub(crate) use crate::database::data_version::DataVersion;
+pub(crate) use crate::database::change_detector::{ChangeDetector, DataVersion};
 pub(crate) use crate::database::error::migration_error;
 pub(crate) use crate::database::row::{
-    ColumnValue, FromRow, Row, duration_to_millis, impl_from_row, saturate_count_to_signed,
+    FromOwnedRow, FromRow, Row, duration_to_millis, impl_from_row, saturate_count_to_signed,
 };
-pub(crate) use crate::database::statement::{
-    Parameter, Statement, StatementExecutor, params, query, query_as, query_scalar, query_two_columns,
-};
+pub(crate) use crate::database::statement::{Executor, Parameter, Statement, params, query, query_as};
 use crate::error::StoreError;
 use crate::postgres::{PostgresDatabase, PostgresTransaction, PostgresUrl};
 use crate::sqlite::SqliteDatabase;

@@ -4,6 +4,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
 /// Name of the setting that contains the master key id. The first rotation of the master key creates the setting.
@@ -34,9 +35,9 @@ impl DerivedKeys {
         }
     }
 
-    /// Returns true if `id` is the id of this master key, or if no id has been stored yet.
-    pub(crate) fn matches_key_id(&self, id: Option<&[u8]>) -> bool {
-        id.is_none_or(|id| id == self.id)
+    /// Fails with [`StoreError::MasterKeyRotated`] if `id` is the id of another master key. `None` matches any key.
+    pub(crate) fn ensure_key_id_matches(&self, id: Option<&[u8]>) -> Result<(), StoreError> {
+        if id.is_none_or(|id| id == self.id) { Ok(()) } else { Err(StoreError::MasterKeyRotated) }
     }
 }
 

@@ -13,7 +13,7 @@ use clew_model::{
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 
-use crate::database::{FromRow, Row, Transaction, params, query, query_as, query_scalar, query_two_columns};
+use crate::database::{FromRow, Row, Transaction, params, query, query_as};
 use crate::error::StoreError;
 use crate::network_zones;
 use crate::sealing::AssociatedData;
@@ -76,27 +76,22 @@ impl InstanceStore<'_> {
         id: &InstanceId,
         instance: &NewInstance,
     ) -> Result<(), StoreError> {
-        let taken: Option<String> = query_scalar("add an instance", "SELECT id FROM instances WHERE id = $1")
-            .bind(id)
-            .fetch_optional(&mut *transaction)
-            .await?;
+        let sql = "SELECT id FROM instances WHERE id = $1";
+        let taken: Option<String> =
+            query_as("add an instance", sql, params![id]).fetch_optional(&mut *transaction).await?;
         if taken.is_some() {
             return Err(StoreError::AlreadyExists { what: "an instance with id", name: id.to_string() });
         }
         let now = self.store.clock.unix_seconds();
-        query(
-            "add an instance",
-            "INSERT INTO instances (id, project_id, name, enterprise_project_id, created_at, updated_at) \
-             VALUES ($1, $2, $3, $4, $5, $6)",
-        )
-        .bind_all(params![id, &instance.project_id, &instance.name, &instance.enterprise_project_id, now, now])
-        .execute_insert(&mut *transaction, "an instance", &instance.name)
-        .await?;
+        let sql = "INSERT INTO instances (id, project_id, name, enterprise_project_id, created_at, updated_at) \
+            VALUES ($1, $2, $3, $4, $5, $6)";
+        let parameters = params![id, &instance.project_id, &instance.name, &instance.enterprise_project_id, now, now];
+        query("add an instance", sql, parameters)
+            .execute_insert(&mut *transaction, "an instance", &instance.name)
+            .await?;
         for tag in &instance.tags {
-            query("add a tag", "INSERT INTO tags (instance_id, key, value) VALUES ($1, $2, $3)")
-                .bind_all(params![id, &tag.key, &tag.value])
-                .execute(&mut *transaction)
-                .await?;
+            let sql = "INSERT INTO tags (instance_id, key, value) VALUES ($1, $2, $3)";
+            query("add a tag", sql, params![id, &tag.key, &tag.value]).execute(&mut *transaction).await?;
         }
         Ok(())
     }
@@ -109,18 +104,10 @@ impl InstanceStore<'_> {
         node: &NewNode,
     ) -> Result<(), StoreError> {
         let id = node.id.clone().unwrap_or_else(NodeId::generate);
-        let sealed = node
-            .url
-            .password
-            .as_ref()
-            .map(|password| self.store.sealer.seal(associated_data_for_node_password(&id), password))
-            .transpose()?;
-        query(
-            "add a node",
-            "INSERT INTO nodes (id, instance_id, name, role, url, host, password, created_at, zone) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-        )
-        .bind_all(params![
+        let sealed = self.seal_node_password(&id, &node.url)?;
+        let sql = "INSERT INTO nodes (id, instance_id, name, role, url, host, password, created_at, zone) \
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+        let parameters = params![
             &id,
             instance,
             name,
@@ -130,9 +117,13 @@ impl InstanceStore<'_> {
             sealed,
             self.store.clock.unix_seconds(),
             node.zone.as_ref().map_or("", NetworkZone::as_str)
-        ])
-        .execute_insert(transaction, "a node", id.as_str())
-        .await
+        ];
+        query("add a node", sql, parameters).execute_insert(transaction, "a node", id.as_str()).await
+    }
+
+    fn seal_node_password(self, id: &NodeId, url: &NodeUrl) -> Result<Option<Vec<u8>>, StoreError> {
+        let seal = |password| self.store.sealer.seal(associated_data_for_node_password(id), password);
+        url.password.as_ref().map(seal).transpose()
     }
 
     /// Returns a page of matching instances, oldest first, and the total number of matching instances.
@@ -151,25 +142,19 @@ impl InstanceStore<'_> {
             let (private_ip, readonly_private_ip) = (&filter.private_ip, &filter.readonly_private_ip);
             params![project, id, part_of_id, name, part_of_name, private_ip, readonly_private_ip, &tags]
         };
-        let total: i64 = query_scalar("list instances", AssertSqlSafe(format!("SELECT COUNT(*) {matching}")))
-            .bind_all(matching_params())
-            .fetch_one(&self.store.database)
-            .await?;
-        let statement =
-            format!("SELECT {INSTANCE_COLUMNS} {matching} ORDER BY i.created_at, i.rowid LIMIT $9 OFFSET $10");
-        let rows = query("list instances", AssertSqlSafe(statement))
-            .bind_all(matching_params())
-            .bind_all(params![page.limit, page.offset])
-            .fetch_all(&self.store.database)
-            .await?;
+        let sql = format!("SELECT COUNT(*) {matching}");
+        let total: i64 =
+            query_as("list instances", AssertSqlSafe(sql), matching_params()).fetch_one(&self.store.database).await?;
+        let sql = format!("SELECT {INSTANCE_COLUMNS} {matching} ORDER BY i.created_at, i.rowid LIMIT $9 OFFSET $10");
+        let parameters = matching_params().into_iter().chain(params![page.limit, page.offset]);
+        let rows = query("list instances", AssertSqlSafe(sql), parameters).fetch_all(&self.store.database).await?;
         Ok((self.instances_from_rows(rows).await?, total.unsigned_abs()))
     }
 
     /// Returns an instance by id. The URLs of its nodes contain no passwords.
     pub async fn find_instance(self, project: &ProjectId, id: &InstanceId) -> Result<Option<Instance>, StoreError> {
         let statement = format!("SELECT {INSTANCE_COLUMNS} FROM instances i WHERE i.project_id = $1 AND i.id = $2");
-        let row = query("look up an instance", AssertSqlSafe(statement))
-            .bind_all(params![project, id])
+        let row = query("look up an instance", AssertSqlSafe(statement), params![project, id])
             .fetch_optional(&self.store.database)
             .await?;
         Ok(self.instances_from_rows(row.into_iter().collect()).await?.pop())
@@ -178,7 +163,7 @@ impl InstanceStore<'_> {
     /// Returns the instances of all projects, oldest first.
     pub async fn list_all_instances(self) -> Result<Vec<Instance>, StoreError> {
         let statement = format!("SELECT {INSTANCE_COLUMNS} FROM instances i ORDER BY i.created_at, i.rowid");
-        let rows = query("list instances", AssertSqlSafe(statement)).fetch_all(&self.store.database).await?;
+        let rows = query("list instances", AssertSqlSafe(statement), params![]).fetch_all(&self.store.database).await?;
         self.instances_from_rows(rows).await
     }
 
@@ -191,7 +176,7 @@ impl InstanceStore<'_> {
     ) -> Result<bool, StoreError> {
         let mut tx = self.store.begin_audited_transaction("remove an instance").await?;
         let Some(name) = tags::find_instance_name(tx.transaction(), project, id).await? else { return Ok(false) };
-        query(tx.description(), "DELETE FROM instances WHERE id = $1").bind(id).execute(tx.transaction()).await?;
+        tx.execute("DELETE FROM instances WHERE id = $1", params![id]).await?;
         tx.commit_instance_change(by, "RemoveInstance", name, (project, id), Value::Null).await?;
         Ok(true)
     }
@@ -206,20 +191,11 @@ impl InstanceStore<'_> {
         node: &NodeId,
         url: &NodeUrl,
     ) -> Result<bool, StoreError> {
-        let sealed = url
-            .password
-            .as_ref()
-            .map(|password| self.store.sealer.seal(associated_data_for_node_password(node), password))
-            .transpose()?;
+        let sealed = self.seal_node_password(node, url)?;
         let mut tx = self.store.begin_audited_transaction("change a node").await?;
         let Some(name) = tags::find_instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
-        let changed = query(
-            tx.description(),
-            "UPDATE nodes SET url = $1, host = $2, password = $3 WHERE id = $4 AND instance_id = $5",
-        )
-        .bind_all(params![url.to_string(), &url.host, sealed, node, instance])
-        .execute(tx.transaction())
-        .await?;
+        let sql = "UPDATE nodes SET url = $1, host = $2, password = $3 WHERE id = $4 AND instance_id = $5";
+        let changed = tx.execute(sql, params![url.to_string(), &url.host, sealed, node, instance]).await?;
         if changed == 0 {
             return Ok(false);
         }
@@ -230,11 +206,8 @@ impl InstanceStore<'_> {
 
     /// Returns a node by id, including the node's password.
     pub async fn find_node_with_password(self, id: &NodeId) -> Result<Option<Node>, StoreError> {
-        let row =
-            query("look up a node", "SELECT id, name, role, url, password, created_at, zone FROM nodes WHERE id = $1")
-                .bind(id)
-                .fetch_optional(&self.store.database)
-                .await?;
+        let sql = "SELECT id, name, role, url, password, created_at, zone FROM nodes WHERE id = $1";
+        let row = query("look up a node", sql, params![id]).fetch_optional(&self.store.database).await?;
         let Some(row) = row else { return Ok(None) };
         let mut found = Node::from_row(&row)?;
         let sealed: Option<Vec<u8>> = row.get("password")?;
@@ -274,18 +247,16 @@ impl InstanceStore<'_> {
     }
 
     async fn select_instance_tags(self, id: &InstanceId) -> Result<Vec<Tag>, StoreError> {
+        let sql = "SELECT key, value FROM tags WHERE instance_id = $1 ORDER BY key";
         let rows: Vec<(String, String)> =
-            query_two_columns("read tags", "SELECT key, value FROM tags WHERE instance_id = $1 ORDER BY key")
-                .bind(id)
-                .fetch_all(&self.store.database)
-                .await?;
+            query_as("read tags", sql, params![id]).fetch_all(&self.store.database).await?;
         Ok(rows.into_iter().map(|(key, value)| Tag { key, value }).collect())
     }
 
     async fn select_instance_nodes(self, id: &InstanceId) -> Result<Vec<Node>, StoreError> {
         let statement =
             "SELECT id, name, role, url, created_at, zone FROM nodes WHERE instance_id = $1 ORDER BY role, rowid";
-        query_as("read nodes", statement).bind(id).fetch_all(&self.store.database).await
+        query_as("read nodes", statement, params![id]).fetch_all(&self.store.database).await
     }
 }
 

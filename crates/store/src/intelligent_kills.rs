@@ -11,7 +11,7 @@ use clew_model::{
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
-use crate::database::{FromRow, Row, duration_to_millis, params, query, query_as, query_scalar};
+use crate::database::{FromRow, Row, duration_to_millis, params, query, query_as};
 use crate::error::StoreError;
 use crate::store_handles::KillStore;
 
@@ -138,17 +138,13 @@ impl KillStore<'_> {
         };
         // Concurrent requests in the same millisecond get consecutive ids.
         let mut transaction = self.store.database.begin_write_transaction("queue an intelligent kill").await?;
-        let mut ids: Vec<i64> = query_scalar(
-            "queue an intelligent kill",
-            "INSERT INTO intelligent_kills (id, project_id, instance_id, node_id, actor_id, actor_name, \
-             actor_domain_id, peer, \
-                 request_id, status) \
-             SELECT (SELECT MAX(id) FROM (SELECT $1 AS id UNION ALL SELECT MAX(id) + 1 FROM intelligent_kills) AS \
-             ids), $2, $3, $4, $5, $6, $7, $8, $9, 'queued' \
-             WHERE (SELECT COUNT(*) FROM intelligent_kills WHERE node_id = $4 AND status = 'queued') < $10 \
-             RETURNING id",
-        )
-        .bind_all(params![
+        let sql = "INSERT INTO intelligent_kills (id, project_id, instance_id, node_id, actor_id, actor_name, \
+                actor_domain_id, peer, request_id, status) \
+            SELECT (SELECT MAX(id) FROM (SELECT $1 AS id UNION ALL SELECT MAX(id) + 1 FROM intelligent_kills) AS \
+                ids), $2, $3, $4, $5, $6, $7, $8, $9, 'queued' \
+            WHERE (SELECT COUNT(*) FROM intelligent_kills WHERE node_id = $4 AND status = 'queued') < $10 \
+            RETURNING id";
+        let parameters = params![
             self.store.clock.unix_millis(),
             &new.project_id,
             &new.instance_id,
@@ -159,9 +155,9 @@ impl KillStore<'_> {
             new.by.peer.map(|peer| peer.to_string()),
             &new.by.request_id,
             limit
-        ])
-        .fetch_all(&mut transaction)
-        .await?;
+        ];
+        let mut ids: Vec<i64> =
+            query_as("queue an intelligent kill", sql, parameters).fetch_all(&mut transaction).await?;
         transaction.commit("queue an intelligent kill").await?;
         let full = || StoreError::QueueFull { node: new.node_id.clone(), limit };
         ids.pop().map(IntelligentKillId).ok_or_else(full)
@@ -177,13 +173,13 @@ impl KillStore<'_> {
         let now = self.store.clock.unix_millis();
         let claim =
             CLAIM_OLDEST_KILL_SQL.replace("{zones}", &self.store.database.subquery_for_json_array_strings("$4"));
-        let row = query("claim an intelligent kill", AssertSqlSafe(claim))
-            .bind_all(params![
-                now,
-                duration_to_millis(lease),
-                now.saturating_sub(duration_to_millis(max_age)),
-                self.store.reachable_zones_json()
-            ])
+        let parameters = params![
+            now,
+            duration_to_millis(lease),
+            now.saturating_sub(duration_to_millis(max_age)),
+            self.store.reachable_zones_json()
+        ];
+        let row = query("claim an intelligent kill", AssertSqlSafe(claim), parameters)
             .fetch_optional(&mut transaction)
             .await?;
         transaction.commit("claim an intelligent kill").await?;
@@ -213,10 +209,11 @@ impl KillStore<'_> {
         const INTERRUPTED_KILL_FAILURE_REASON: &str =
             "Clew terminated during the kill. The report lists the sessions that were killed before";
         let now = self.store.clock.unix_millis();
-        let stale: Vec<IntelligentKill> = query_as("look for expired intelligent kills", SELECT_STALE_KILLS_SQL)
-            .bind_all(params![now.saturating_sub(duration_to_millis(max_age)), now])
-            .fetch_all(&self.store.database)
-            .await?;
+        let parameters = params![now.saturating_sub(duration_to_millis(max_age)), now];
+        let stale: Vec<IntelligentKill> =
+            query_as("look for expired intelligent kills", SELECT_STALE_KILLS_SQL, parameters)
+                .fetch_all(&self.store.database)
+                .await?;
         let mut ended = Vec::new();
         for lost in stale {
             let reason = if lost.status == CollectionTaskStatus::Queued {
@@ -240,17 +237,13 @@ impl KillStore<'_> {
     ) -> Result<bool, StoreError> {
         let mut tx = self.store.begin_audited_transaction("end an intelligent kill").await?;
         let status = if reason.is_some() { CollectionTaskStatus::Error } else { CollectionTaskStatus::Finished };
-        let kills: Vec<IntelligentKill> = query_as(
-            tx.description(),
-            concat!(
-                "UPDATE intelligent_kills SET status = $1, reason = $2, ended_at = $3, lease_until = NULL \
+        let sql = concat!(
+            "UPDATE intelligent_kills SET status = $1, reason = $2, ended_at = $3, lease_until = NULL \
              WHERE id = $4 AND status = $5 RETURNING ",
-                intelligent_kill_columns!()
-            ),
-        )
-        .bind_all(params![status.name(), reason, self.store.clock.unix_millis(), id.0, from.name()])
-        .fetch_all(tx.transaction())
-        .await?;
+            intelligent_kill_columns!()
+        );
+        let parameters = params![status.name(), reason, self.store.clock.unix_millis(), id.0, from.name()];
+        let kills: Vec<IntelligentKill> = tx.fetch_all(sql, parameters).await?;
         let Some(IntelligentKill { request, .. }) = kills.into_iter().next() else { return Ok(false) };
         let domain_id = match &request.by.actor {
             Actor::User { domain_id, .. } => Some(domain_id.clone()),
@@ -271,13 +264,8 @@ impl KillStore<'_> {
 
     /// Returns an intelligent kill by id.
     pub async fn find_intelligent_kill(self, id: IntelligentKillId) -> Result<Option<IntelligentKill>, StoreError> {
-        query_as(
-            "look up an intelligent kill",
-            concat!("SELECT ", intelligent_kill_columns!(), " FROM intelligent_kills WHERE id = $1"),
-        )
-        .bind(id.0)
-        .fetch_optional(&self.store.database)
-        .await
+        let sql = concat!("SELECT ", intelligent_kill_columns!(), " FROM intelligent_kills WHERE id = $1");
+        query_as("look up an intelligent kill", sql, params![id.0]).fetch_optional(&self.store.database).await
     }
 
     /// Returns a page of matching intelligent kills, newest first, and the total number of matches.
@@ -287,27 +275,20 @@ impl KillStore<'_> {
         page: Pagination,
     ) -> Result<(Vec<IntelligentKill>, u64), StoreError> {
         let matching_params = || params![&filter.instance_id, &filter.node_id, filter.from, filter.to];
-        let statement = format!("SELECT COUNT(*) FROM ({SELECT_FINISHED_KILLS_SQL}) AS matching");
-        let total: i64 = query_scalar("list intelligent kills", AssertSqlSafe(statement))
-            .bind_all(matching_params())
-            .fetch_one(&self.store.database)
-            .await?;
-        let statement = format!("{SELECT_FINISHED_KILLS_SQL} ORDER BY id DESC LIMIT $5 OFFSET $6");
-        let kills = query_as("list intelligent kills", AssertSqlSafe(statement))
-            .bind_all(matching_params())
-            .bind_all(params![page.limit, page.offset])
-            .fetch_all(&self.store.database)
-            .await?;
+        let count = AssertSqlSafe(format!("SELECT COUNT(*) FROM ({SELECT_FINISHED_KILLS_SQL}) AS matching"));
+        let list = AssertSqlSafe(format!("{SELECT_FINISHED_KILLS_SQL} ORDER BY id DESC LIMIT $5 OFFSET $6"));
+        let count = query_as("list intelligent kills", count, matching_params());
+        let total: i64 = count.fetch_one(&self.store.database).await?;
+        let parameters = matching_params().into_iter().chain(params![page.limit, page.offset]);
+        let kills = query_as("list intelligent kills", list, parameters).fetch_all(&self.store.database).await?;
         Ok((kills, total.unsigned_abs()))
     }
 
     /// Removes intelligent kills that finished before `cutoff`, a Unix timestamp in milliseconds.
     /// Returns the number of removed intelligent kills.
     pub async fn remove_intelligent_kills_finished_before(self, cutoff: i64) -> Result<u64, StoreError> {
-        query("remove old intelligent kills", "DELETE FROM intelligent_kills WHERE ended_at < $1")
-            .bind(cutoff)
-            .execute(&self.store.database)
-            .await
+        let sql = "DELETE FROM intelligent_kills WHERE ended_at < $1";
+        query("remove old intelligent kills", sql, params![cutoff]).execute(&self.store.database).await
     }
 }
 

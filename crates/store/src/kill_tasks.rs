@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 
 use crate::database::audited_transaction::AuditedTransaction;
-use crate::database::{Row, duration_to_millis, params, query, query_scalar};
+use crate::database::{Row, duration_to_millis, params, query, query_as};
 use crate::error::StoreError;
 use crate::instances::tags::find_instance_name;
 use crate::store_handles::KillTaskStore;
@@ -92,13 +92,10 @@ const RUNNING_KILL_TASK_CONDITION_SQL: &str = "stopped_at IS NULL AND (ends_at I
 impl KillTaskStore<'_> {
     /// Returns true if kill tasks are enabled for the instance.
     pub async fn are_kill_tasks_enabled(self, instance: &InstanceId) -> Result<bool, StoreError> {
-        let is_on: Option<bool> = query_scalar(
-            "read whether kill tasks are enabled",
-            "SELECT is_on FROM kill_switches WHERE instance_id = $1",
-        )
-        .bind(instance)
-        .fetch_optional(&self.store.database)
-        .await?;
+        let sql = "SELECT is_on FROM kill_switches WHERE instance_id = $1";
+        let is_on: Option<bool> = query_as("read whether kill tasks are enabled", sql, params![instance])
+            .fetch_optional(&self.store.database)
+            .await?;
         Ok(is_on.unwrap_or(false))
     }
 
@@ -113,14 +110,9 @@ impl KillTaskStore<'_> {
     ) -> Result<bool, StoreError> {
         let mut tx = self.store.begin_audited_transaction("enable or disable kill tasks").await?;
         let Some(name) = find_instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
-        query(
-            tx.description(),
-            "INSERT INTO kill_switches (instance_id, is_on) VALUES ($1, $2) \
-             ON CONFLICT (instance_id) DO UPDATE SET is_on = excluded.is_on",
-        )
-        .bind_all(params![instance, on])
-        .execute(tx.transaction())
-        .await?;
+        let sql = "INSERT INTO kill_switches (instance_id, is_on) VALUES ($1, $2) \
+            ON CONFLICT (instance_id) DO UPDATE SET is_on = excluded.is_on";
+        tx.execute(sql, params![instance, on]).await?;
         if !on {
             self.stop_running_kill_tasks(&mut tx, instance).await?;
         }
@@ -134,15 +126,10 @@ impl KillTaskStore<'_> {
         tx: &mut AuditedTransaction,
         instance: &InstanceId,
     ) -> Result<(), StoreError> {
-        query(
-            tx.description(),
-            AssertSqlSafe(format!(
-                "UPDATE kill_tasks SET stopped_at = $2 WHERE instance_id = $1 AND {RUNNING_KILL_TASK_CONDITION_SQL}"
-            )),
-        )
-        .bind_all(params![instance, self.store.clock.unix_millis()])
-        .execute(tx.transaction())
-        .await?;
+        let sql = format!(
+            "UPDATE kill_tasks SET stopped_at = $2 WHERE instance_id = $1 AND {RUNNING_KILL_TASK_CONDITION_SQL}"
+        );
+        tx.execute(AssertSqlSafe(sql), params![instance, self.store.clock.unix_millis()]).await?;
         Ok(())
     }
 
@@ -160,20 +147,14 @@ impl KillTaskStore<'_> {
         let mut tx = self.store.begin_audited_transaction("add a kill task").await?;
         let Some(name) = find_instance_name(tx.transaction(), project, instance).await? else { return Ok(None) };
         let is_on: Option<bool> =
-            query_scalar(tx.description(), "SELECT is_on FROM kill_switches WHERE instance_id = $1")
-                .bind(instance)
-                .fetch_optional(tx.transaction())
-                .await?;
+            tx.fetch_optional("SELECT is_on FROM kill_switches WHERE instance_id = $1", params![instance]).await?;
         if is_on != Some(true) {
             return Err(StoreError::KillTasksDisabled);
         }
         let now = self.store.clock.unix_millis();
         let count =
             format!("SELECT COUNT(*) FROM kill_tasks WHERE instance_id = $1 AND {RUNNING_KILL_TASK_CONDITION_SQL}");
-        let running: i64 = query_scalar(tx.description(), AssertSqlSafe(count))
-            .bind_all(params![instance, now])
-            .fetch_one(tx.transaction())
-            .await?;
+        let running: i64 = tx.fetch_one(AssertSqlSafe(count), params![instance, now]).await?;
         if running >= i64::from(MAX_RUNNING_KILL_TASKS) {
             return Err(StoreError::TooManyKillTasks(MAX_RUNNING_KILL_TASKS));
         }
@@ -182,8 +163,7 @@ impl KillTaskStore<'_> {
             "DELETE FROM kill_tasks WHERE instance_id = $1 AND NOT ({RUNNING_KILL_TASK_CONDITION_SQL}) AND id NOT IN \
              (SELECT id FROM kill_tasks WHERE instance_id = $1 ORDER BY id DESC LIMIT {MAX_STORED_KILL_TASKS})"
         );
-        let delete = query(tx.description(), AssertSqlSafe(delete)).bind_all(params![instance, now]);
-        delete.execute(tx.transaction()).await?;
+        tx.execute(AssertSqlSafe(delete), params![instance, now]).await?;
         let detail = json!({ "task": id.to_string(), "asked": task.audit_detail });
         tx.commit_instance_change(by, "AddKillTask", name, (project, instance), detail).await?;
         Ok(Some(id))
@@ -200,19 +180,13 @@ impl KillTaskStore<'_> {
     ) -> Result<bool, StoreError> {
         let mut tx = self.store.begin_audited_transaction("stop a kill task").await?;
         let Some(name) = find_instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
-        let found: Option<i64> =
-            query_scalar(tx.description(), "SELECT id FROM kill_tasks WHERE instance_id = $1 AND id = $2")
-                .bind_all(params![instance, id])
-                .fetch_optional(tx.transaction())
-                .await?;
+        let sql = "SELECT id FROM kill_tasks WHERE instance_id = $1 AND id = $2";
+        let found: Option<i64> = tx.fetch_optional(sql, params![instance, id]).await?;
         if found.is_none() {
             return Ok(false);
         }
         let stop = format!("UPDATE kill_tasks SET stopped_at = $2 WHERE id = $1 AND {RUNNING_KILL_TASK_CONDITION_SQL}");
-        query(tx.description(), AssertSqlSafe(stop))
-            .bind_all(params![id, self.store.clock.unix_millis()])
-            .execute(tx.transaction())
-            .await?;
+        tx.execute(AssertSqlSafe(stop), params![id, self.store.clock.unix_millis()]).await?;
         let detail = json!({ "task": id.to_string() });
         tx.commit_instance_change(by, "StopKillTask", name, (project, instance), detail).await?;
         Ok(true)
@@ -221,13 +195,9 @@ impl KillTaskStore<'_> {
     /// Returns all stored kill tasks of an instance, newest first.
     pub async fn list_kill_tasks(self, instance: &InstanceId) -> Result<Vec<KillTask>, StoreError> {
         let now = self.store.clock.unix_millis();
-        let rows = query(
-            "list kill tasks",
-            concat!("SELECT ", kill_task_columns!(), " FROM kill_tasks t WHERE t.instance_id = $1 ORDER BY t.id DESC"),
-        )
-        .bind(instance)
-        .fetch_all(&self.store.database)
-        .await?;
+        let sql =
+            concat!("SELECT ", kill_task_columns!(), " FROM kill_tasks t WHERE t.instance_id = $1 ORDER BY t.id DESC");
+        let rows = query("list kill tasks", sql, params![instance]).fetch_all(&self.store.database).await?;
         rows.iter().map(|row| kill_task_from_row(row, now)).collect()
     }
 }
@@ -241,20 +211,18 @@ async fn insert_kill_task(
 ) -> Result<i64, StoreError> {
     let criteria =
         serde_json::to_string(&task.criteria).map_err(StoreError::corrupt_value_error("criteria of a kill task"))?;
-    query_scalar(
-        tx.description(),
+    tx.fetch_one(
         "INSERT INTO kill_tasks (id, instance_id, criteria, masked, started_at, ends_at) \
          VALUES ((SELECT MAX(id) FROM (SELECT $1 AS id UNION ALL SELECT MAX(id) + 1 FROM kill_tasks) AS ids), $2, \
          $3, $4, $1, $5) RETURNING id",
+        params![
+            now,
+            instance,
+            criteria,
+            task.masked,
+            task.duration.map(|duration| now.saturating_add(duration_to_millis(duration)))
+        ],
     )
-    .bind_all(params![
-        now,
-        instance,
-        criteria,
-        task.masked,
-        task.duration.map(|duration| now.saturating_add(duration_to_millis(duration)))
-    ])
-    .fetch_one(tx.transaction())
     .await
 }
 

@@ -7,7 +7,7 @@ use serde_json::json;
 use sqlx::AssertSqlSafe;
 
 use crate::database::audited_transaction::AuditedTransaction;
-use crate::database::{FromRow, Row, Statement, params, query, query_as, query_scalar, saturate_count_to_signed};
+use crate::database::{FromRow, Parameter, Row, params, query, query_as, saturate_count_to_signed};
 use crate::error::StoreError;
 use crate::store_handles::KillStore;
 
@@ -152,14 +152,11 @@ impl KillStore<'_> {
         let mut transaction = self.store.database.begin_write_transaction("record a kill").await?;
         let mut ids = Vec::with_capacity(kills.len());
         for kill in kills {
-            let id = query_scalar(
-                "record a kill",
-                "INSERT INTO killed_sessions (project_id, instance_id, node_id, source, task_id, kind, reason, \
-                 session_id, \
-                     \"user\", host, db, command, seconds, state, template, asked_at) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) RETURNING id",
-            )
-            .bind_all(params![
+            let sql = "INSERT INTO killed_sessions (project_id, instance_id, node_id, source, task_id, kind, reason, \
+                session_id, \
+                    \"user\", host, db, command, seconds, state, template, asked_at) \
+                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) RETURNING id";
+            let parameters = params![
                 &kill.project_id,
                 &kill.instance_id,
                 &kill.node_id,
@@ -176,9 +173,8 @@ impl KillStore<'_> {
                 &kill.state,
                 &kill.template,
                 now
-            ])
-            .fetch_one(&mut transaction)
-            .await?;
+            ];
+            let id = query_as("record a kill", sql, parameters).fetch_one(&mut transaction).await?;
             ids.push(id);
         }
         transaction.commit("record a kill").await?;
@@ -203,13 +199,9 @@ impl KillStore<'_> {
     pub async fn record_interrupted_kills_as_unknown(self, before: i64) -> Result<u64, StoreError> {
         const UNKNOWN_KILL_OUTCOME_DETAIL: &str =
             "Clew terminated before the outcome was recorded: it is unknown whether the kill was sent";
-        let lost: Vec<i64> = query_scalar(
-            "look for interrupted kills",
-            "SELECT id FROM killed_sessions WHERE outcome IS NULL AND asked_at < $1 ORDER BY id",
-        )
-        .bind(before)
-        .fetch_all(&self.store.database)
-        .await?;
+        let sql = "SELECT id FROM killed_sessions WHERE outcome IS NULL AND asked_at < $1 ORDER BY id";
+        let lost: Vec<i64> =
+            query_as("look for interrupted kills", sql, params![before]).fetch_all(&self.store.database).await?;
         if lost.is_empty() {
             return Ok(0);
         }
@@ -232,18 +224,13 @@ impl KillStore<'_> {
         let now = self.store.clock.unix_millis();
         let mut events = Vec::with_capacity(ends.len());
         for (id, outcome, detail) in ends {
-            let rows = query(
-                tx.description(),
-                concat!(
-                    "UPDATE killed_sessions SET outcome = $1, detail = $2, ended_at = $3 \
+            let sql = concat!(
+                "UPDATE killed_sessions SET outcome = $1, detail = $2, ended_at = $3 \
                  WHERE id = $4 AND (outcome IS NULL OR outcome = 'unknown') RETURNING ",
-                    kill_columns!(),
-                    ", (SELECT p.domain_id FROM projects p WHERE p.id = project_id) AS domain_id"
-                ),
-            )
-            .bind_all(params![outcome.name(), detail, now, id])
-            .fetch_all(tx.transaction())
-            .await?;
+                kill_columns!(),
+                ", (SELECT p.domain_id FROM projects p WHERE p.id = project_id) AS domain_id"
+            );
+            let rows: Vec<Row> = tx.fetch_all(sql, params![outcome.name(), detail, now, id]).await?;
             for row in &rows {
                 let domain = row.get("domain_id")?;
                 events.push(build_kill_audit_event(by, domain, &KillRecord::from_row(row)?));
@@ -255,43 +242,36 @@ impl KillStore<'_> {
 
     /// Returns a page of matching kills, newest first, and the total number of matching kills.
     pub async fn list_kills(self, filter: &KillFilter, page: Pagination) -> Result<(Vec<KillRecord>, u64), StoreError> {
-        let total: i64 = bind_kill_filter(
-            query_scalar("list kills", AssertSqlSafe(format!("SELECT COUNT(*) {MATCHING_KILLS_FROM_CLAUSE}"))),
-            filter,
-        )
-        .fetch_one(&self.store.database)
-        .await?;
-        let statement = format!(
+        let count = format!("SELECT COUNT(*) {MATCHING_KILLS_FROM_CLAUSE}");
+        let count = query_as("list kills", AssertSqlSafe(count), kill_filter_parameters(filter));
+        let total: i64 = count.fetch_one(&self.store.database).await?;
+        let list = format!(
             "SELECT {} {MATCHING_KILLS_FROM_CLAUSE} ORDER BY asked_at DESC, id DESC LIMIT $7 OFFSET $8",
             kill_columns!()
         );
-        let kills = bind_kill_filter(query_as("list kills", AssertSqlSafe(statement)), filter)
-            .bind_all(params![page.limit, page.offset])
-            .fetch_all(&self.store.database)
-            .await?;
+        let parameters = kill_filter_parameters(filter).into_iter().chain(params![page.limit, page.offset]);
+        let kills = query_as("list kills", AssertSqlSafe(list), parameters).fetch_all(&self.store.database).await?;
         Ok((kills, total.unsigned_abs()))
     }
 
     /// Removes kills that have an outcome and were recorded before `cutoff`, a Unix timestamp in milliseconds.
     /// Returns the number of removed kills.
     pub async fn remove_kill_records_before(self, cutoff: i64) -> Result<u64, StoreError> {
-        query("remove old kills", "DELETE FROM killed_sessions WHERE asked_at < $1 AND outcome IS NOT NULL")
-            .bind(cutoff)
-            .execute(&self.store.database)
-            .await
+        let sql = "DELETE FROM killed_sessions WHERE asked_at < $1 AND outcome IS NOT NULL";
+        query("remove old kills", sql, params![cutoff]).execute(&self.store.database).await
     }
 }
 
-/// Binds the parameters of [`MATCHING_KILLS_FROM_CLAUSE`].
-fn bind_kill_filter<'q, T>(statement: Statement<'q, T>, filter: &'q KillFilter) -> Statement<'q, T> {
-    statement.bind_all(params![
+/// Returns the parameters of [`MATCHING_KILLS_FROM_CLAUSE`].
+fn kill_filter_parameters(filter: &KillFilter) -> [Parameter<'_>; 6] {
+    params![
         &filter.instance_id,
         filter.node_id.as_ref(),
         filter.source.map(KillSource::name),
         &filter.task_id,
         filter.from,
         filter.to
-    ])
+    ]
 }
 
 fn build_kill_audit_event(by: &AuditOrigin, domain_id: Option<DomainId>, kill: &KillRecord) -> AuditEvent {

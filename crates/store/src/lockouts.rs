@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use clew_model::UserId;
 
-use crate::database::{Transaction, params, query, query_scalar};
+use crate::database::{Transaction, params, query, query_as};
 use crate::derived_keys::compute_hmac;
 use crate::error::StoreError;
 use crate::lockouts::auth_failures::AuthFailureRecord;
@@ -53,13 +53,9 @@ impl LockoutStore<'_> {
         }
         let (subject, now) = (self.hash_user_name_or_key_id(subject), self.store.clock.unix_seconds());
         let mut transaction = self.store.database.begin_write_transaction("reserve an authentication attempt").await?;
-        let row = query(
-            "reserve an authentication attempt",
-            "SELECT count, last_at, locked_until FROM failures WHERE subject = $1",
-        )
-        .bind(subject.as_slice())
-        .fetch_optional(&mut transaction)
-        .await?;
+        let sql = "SELECT count, last_at, locked_until FROM failures WHERE subject = $1";
+        let parameters = params![subject.as_slice()];
+        let row = query("reserve an authentication attempt", sql, parameters).fetch_optional(&mut transaction).await?;
         let mut count = 0;
         if let Some(row) = row {
             let last_at: i64 = row.get("last_at")?;
@@ -74,20 +70,16 @@ impl LockoutStore<'_> {
             }
         }
         let locks = count >= MAX_CONSECUTIVE_AUTH_FAILURES;
-        query(
-            "reserve an authentication attempt",
-            "INSERT INTO failures (subject, count, last_at, locked_until) VALUES ($1, $2, $3, $4) ON CONFLICT \
-             (subject) DO UPDATE \
-             SET count = excluded.count, last_at = excluded.last_at, locked_until = excluded.locked_until",
-        )
-        .bind_all(params![
+        let sql = "INSERT INTO failures (subject, count, last_at, locked_until) VALUES ($1, $2, $3, $4) ON CONFLICT \
+            (subject) DO UPDATE \
+            SET count = excluded.count, last_at = excluded.last_at, locked_until = excluded.locked_until";
+        let parameters = params![
             subject.as_slice(),
             if locks { count } else { count + 1 },
             now,
             locks.then_some(now + LOCKOUT_DURATION_SECONDS)
-        ])
-        .execute(&mut transaction)
-        .await?;
+        ];
+        query("reserve an authentication attempt", sql, parameters).execute(&mut transaction).await?;
         transaction.commit("reserve an authentication attempt").await?;
         Ok(if locks { AuthAttemptReservation::Locked } else { AuthAttemptReservation::Granted })
     }
@@ -110,23 +102,20 @@ impl LockoutStore<'_> {
         let mut transaction = self.store.database.begin_write_transaction("record an authentication failure").await?;
         delete_expired_auth_failures(&mut transaction, now).await?;
         // A concurrent successful authentication may have deleted the row.
-        let rows: Vec<Option<i64>> = query_scalar(
-            "record an authentication failure",
-            "INSERT INTO failures (subject, count, last_at) VALUES ($1, 1, $2) ON CONFLICT (subject) DO UPDATE SET \
-                 count = CASE WHEN failures.locked_until <= $2 THEN 1 ELSE failures.count + $5 END, last_at = $2, \
-                 locked_until = CASE WHEN failures.locked_until > $2 THEN failures.locked_until \
-                     WHEN failures.locked_until IS NULL AND failures.count + $5 >= $3 THEN $2 + $4 END \
-             RETURNING locked_until",
-        )
-        .bind_all(params![
-            self.hash_user_name_or_key_id(subject).as_slice(),
+        let sql = "INSERT INTO failures (subject, count, last_at) VALUES ($1, 1, $2) ON CONFLICT (subject) DO UPDATE SET \
+                count = CASE WHEN failures.locked_until <= $2 THEN 1 ELSE failures.count + $5 END, last_at = $2, \
+                locked_until = CASE WHEN failures.locked_until > $2 THEN failures.locked_until \
+                    WHEN failures.locked_until IS NULL AND failures.count + $5 >= $3 THEN $2 + $4 END \
+            RETURNING locked_until";
+        let parameters = params![
+            self.hash_user_name_or_key_id(subject),
             now,
             MAX_CONSECUTIVE_AUTH_FAILURES,
             LOCKOUT_DURATION_SECONDS,
             increment
-        ])
-        .fetch_all(&mut transaction)
-        .await?;
+        ];
+        let rows: Vec<Option<i64>> =
+            query_as("record an authentication failure", sql, parameters).fetch_all(&mut transaction).await?;
         transaction.commit("record an authentication failure").await?;
         Ok(rows.into_iter().next().flatten())
     }
@@ -141,20 +130,18 @@ impl LockoutStore<'_> {
     pub async fn clear_auth_failures(self, subject: &str) -> Result<(), StoreError> {
         // A read-only query avoids the write lock.
         if self.find_auth_failures(subject).await?.is_some() {
-            query("delete authentication failures", "DELETE FROM failures WHERE subject = $1")
-                .bind(self.hash_user_name_or_key_id(subject).as_slice())
-                .execute(&self.store.database)
-                .await?;
+            let parameters = params![self.hash_user_name_or_key_id(subject)];
+            let sql = "DELETE FROM failures WHERE subject = $1";
+            query("delete authentication failures", sql, parameters).execute(&self.store.database).await?;
         }
         Ok(())
     }
 
     pub(crate) async fn find_auth_failures(self, subject: &str) -> Result<Option<AuthFailureRecord>, StoreError> {
+        let sql = "SELECT locked_until FROM failures WHERE subject = $1";
+        let parameters = params![self.hash_user_name_or_key_id(subject)];
         let row: Option<Option<i64>> =
-            query_scalar("read authentication failures", "SELECT locked_until FROM failures WHERE subject = $1")
-                .bind(self.hash_user_name_or_key_id(subject).as_slice())
-                .fetch_optional(&self.store.database)
-                .await?;
+            query_as("read authentication failures", sql, parameters).fetch_optional(&self.store.database).await?;
         Ok(row.map(|locked_until| AuthFailureRecord { locked_until }))
     }
 
@@ -171,13 +158,10 @@ impl LockoutStore<'_> {
 
     /// Returns true if the user has authenticated from this client address within the last 90 days.
     pub async fn is_known_client_address(self, user: &UserId, address: IpAddr) -> Result<bool, StoreError> {
-        let found: Option<i64> = query_scalar(
-            "look up the addresses of a user",
-            "SELECT last_at FROM known_addresses WHERE user_id = $1 AND address = $2",
-        )
-        .bind_all(params![user, address.to_string()])
-        .fetch_optional(&self.store.database)
-        .await?;
+        let sql = "SELECT last_at FROM known_addresses WHERE user_id = $1 AND address = $2";
+        let found: Option<i64> = query_as("look up the addresses of a user", sql, params![user, address.to_string()])
+            .fetch_optional(&self.store.database)
+            .await?;
         Ok(found.is_some_and(|last_at| self.store.clock.unix_seconds() - last_at < CLIENT_ADDRESS_RETENTION_SECONDS))
     }
 
@@ -190,35 +174,24 @@ impl LockoutStore<'_> {
         }
         let text = address.to_string();
         let now = self.store.clock.unix_seconds();
-        let others: i64 = query_scalar(
-            "record the address of a user",
-            "SELECT count(*) FROM known_addresses WHERE user_id = $1 AND address <> $2 AND last_at > $3",
-        )
-        .bind_all(params![user, &text, now - CLIENT_ADDRESS_WRITE_INTERVAL_SECONDS])
-        .fetch_one(&self.store.database)
-        .await?;
+        let sql = "SELECT count(*) FROM known_addresses WHERE user_id = $1 AND address <> $2 AND last_at > $3";
+        let parameters = params![user, &text, now - CLIENT_ADDRESS_WRITE_INTERVAL_SECONDS];
+        let others: i64 =
+            query_as("record the address of a user", sql, parameters).fetch_one(&self.store.database).await?;
         if others >= MAX_CLIENT_ADDRESSES_PER_USER {
             return Ok(());
         }
         let mut transaction = self.store.database.begin_write_transaction("record the address of a user").await?;
         // The user may have been removed concurrently.
-        query(
-            "record the address of a user",
-            "INSERT INTO known_addresses (user_id, address, last_at) SELECT id, $2, $3 FROM users WHERE id = $1 \
-             ON CONFLICT (user_id, address) DO UPDATE SET last_at = excluded.last_at",
-        )
-        .bind_all(params![user, &text, now])
-        .execute(&mut transaction)
-        .await?;
-        let deleted: Vec<String> = query_scalar(
-            "record the address of a user",
-            "DELETE FROM known_addresses WHERE user_id = $1 AND (last_at <= $2 OR address NOT IN \
-                 (SELECT address FROM known_addresses WHERE user_id = $1 ORDER BY last_at DESC, address LIMIT $3)) \
-                 RETURNING address",
-        )
-        .bind_all(params![user, now - CLIENT_ADDRESS_RETENTION_SECONDS, MAX_CLIENT_ADDRESSES_PER_USER])
-        .fetch_all(&mut transaction)
-        .await?;
+        let sql = "INSERT INTO known_addresses (user_id, address, last_at) SELECT id, $2, $3 FROM users WHERE id = $1 \
+            ON CONFLICT (user_id, address) DO UPDATE SET last_at = excluded.last_at";
+        query("record the address of a user", sql, params![user, &text, now]).execute(&mut transaction).await?;
+        let sql = "DELETE FROM known_addresses WHERE user_id = $1 AND (last_at <= $2 OR address NOT IN \
+            (SELECT address FROM known_addresses WHERE user_id = $1 ORDER BY last_at DESC, address LIMIT $3)) \
+            RETURNING address";
+        let parameters = params![user, now - CLIENT_ADDRESS_RETENTION_SECONDS, MAX_CLIENT_ADDRESSES_PER_USER];
+        let deleted: Vec<String> =
+            query_as("record the address of a user", sql, parameters).fetch_all(&mut transaction).await?;
         transaction.commit("record the address of a user").await?;
         self.store.caches.record_client_address(user, address, now);
         for address in deleted.iter().filter_map(|text| text.parse().ok()) {
@@ -233,11 +206,7 @@ impl LockoutStore<'_> {
 }
 
 async fn delete_expired_auth_failures(transaction: &mut Transaction, now: i64) -> Result<u64, StoreError> {
-    query(
-        "delete old authentication failures",
-        "DELETE FROM failures WHERE last_at <= $1 AND (locked_until IS NULL OR locked_until <= $2)",
-    )
-    .bind_all(params![now - LOCKOUT_DURATION_SECONDS, now])
-    .execute(transaction)
-    .await
+    let sql = "DELETE FROM failures WHERE last_at <= $1 AND (locked_until IS NULL OR locked_until <= $2)";
+    let parameters = params![now - LOCKOUT_DURATION_SECONDS, now];
+    query("delete old authentication failures", sql, parameters).execute(transaction).await
 }

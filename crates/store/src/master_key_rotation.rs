@@ -12,7 +12,7 @@ use serde_json::json;
 use sqlx::AssertSqlSafe;
 
 use crate::audit::AuditMacKeys;
-use crate::bootstrap::{MASTER_KEY_CHECK_VALUE_ASSOCIATED_DATA, MASTER_KEY_CHECK_VALUE_PLAINTEXT};
+use crate::bootstrap::seal_master_key_check_value;
 use crate::data_dir::DataDir;
 use crate::database::{Transaction, params, query};
 use crate::derived_keys::{DerivedKeys, MASTER_KEY_ID_SETTING};
@@ -71,7 +71,7 @@ impl Store {
     /// Fails with [`StoreError::MasterKeyRotated`] if another process has rotated the master key.
     pub(crate) async fn ensure_master_key_is_current(&self) -> Result<(), StoreError> {
         let id = read_setting(&self.database, MASTER_KEY_ID_SETTING).await?;
-        if self.keys.matches_key_id(id.as_deref()) { Ok(()) } else { Err(StoreError::MasterKeyRotated) }
+        self.keys.ensure_key_id_matches(id.as_deref())
     }
 
     /// Fails with [`StoreError::MasterKeyRotated`] if another process has rotated the master key.
@@ -98,9 +98,8 @@ impl Store {
     ) -> Result<MasterKeyRotationSummary, StoreError> {
         let mut tx = self.begin_audited_transaction("rotate the master key").await?;
         let transaction = tx.transaction();
-        if !self.keys.matches_key_id(read_setting(&mut *transaction, MASTER_KEY_ID_SETTING).await?.as_deref()) {
-            return Err(StoreError::MasterKeyRotated);
-        }
+        let id = read_setting(&mut *transaction, MASTER_KEY_ID_SETTING).await?;
+        self.keys.ensure_key_id_matches(id.as_deref())?;
         let mut summary = MasterKeyRotationSummary { sealed: 0, damaged: 0 };
         for (table, column) in ENCRYPTED_SECRET_COLUMNS {
             self.reencrypt_secrets_in_column(transaction, sealer, (table, column), &mut summary).await?;
@@ -108,16 +107,11 @@ impl Store {
         let mut audit_keys = AuditMacKeys::load_audit_mac_keys(transaction, &self.sealer, &self.keys).await?;
         audit::rotate_audit_mac_key(transaction, &mut audit_keys, keys).await?;
         audit_keys.save_previous_mac_keys(transaction, sealer).await?;
-        write_setting(
-            transaction,
-            MASTER_KEY_CHECK_VALUE_SETTING,
-            &sealer
-                .seal(MASTER_KEY_CHECK_VALUE_ASSOCIATED_DATA, &SecretString::from(MASTER_KEY_CHECK_VALUE_PLAINTEXT))?,
-        )
-        .await?;
+        let check_value = seal_master_key_check_value(sealer)?;
+        write_setting(transaction, MASTER_KEY_CHECK_VALUE_SETTING, &check_value).await?;
         write_setting(transaction, MASTER_KEY_ID_SETTING, &keys.id).await?;
         // The subjects are hashed with the previous key, so lookups with the new key do not find them.
-        query("rotate the master key", "DELETE FROM failures").execute(&mut *transaction).await?;
+        query("rotate the master key", "DELETE FROM failures", params![]).execute(&mut *transaction).await?;
         let event = AuditEvent {
             detail: json!({ "sealed": summary.sealed, "damaged": summary.damaged }),
             ..AuditEvent::for_successful_operation(by, "RotateMasterKey", "master key")
@@ -136,7 +130,7 @@ impl Store {
         summary: &mut MasterKeyRotationSummary,
     ) -> Result<(), StoreError> {
         let all = format!("SELECT id, {column} AS sealed FROM {table} WHERE {column} IS NOT NULL");
-        let rows = query("rotate the master key", AssertSqlSafe(all)).fetch_all(&mut *transaction).await?;
+        let rows = query("rotate the master key", AssertSqlSafe(all), params![]).fetch_all(&mut *transaction).await?;
         for row in rows {
             let id: String = row.get("id")?;
             let aad = AssociatedData { table, column, row: &id };
@@ -146,10 +140,9 @@ impl Store {
                 continue;
             };
             let secret = SecretString::from(secret.expose_secret());
-            query("rotate the master key", AssertSqlSafe(format!("UPDATE {table} SET {column} = $1 WHERE id = $2")))
-                .bind_all(params![sealer.seal(aad, &secret)?, &id])
-                .execute(&mut *transaction)
-                .await?;
+            let sql = format!("UPDATE {table} SET {column} = $1 WHERE id = $2");
+            let parameters = params![sealer.seal(aad, &secret)?, &id];
+            query("rotate the master key", AssertSqlSafe(sql), parameters).execute(&mut *transaction).await?;
             summary.sealed += 1;
         }
         Ok(())

@@ -11,7 +11,7 @@ use clew_model::{AuditEvent, AuditOrigin};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
-use crate::database::{Database, Parameter, Transaction, query, query_scalar};
+use crate::database::{Database, Parameter, Transaction, params, query, query_as};
 use crate::error::StoreError;
 use crate::metadata_copy::digest::TableDigest;
 use crate::metadata_copy::tables::{TABLES_TO_COPY, TableWithColumns};
@@ -149,12 +149,12 @@ async fn copy_table(
              FROM {table}",
             table = table.name
         );
-        query_scalar::<i64>(METADATA_COPY_ACTION, AssertSqlSafe(next)).fetch_one(&mut *to).await?;
+        query_as::<i64>(METADATA_COPY_ACTION, AssertSqlSafe(next), params![]).fetch_one(&mut *to).await?;
     }
     execute_copy_statement(to, format!("ALTER TABLE {} ENABLE TRIGGER USER", table.name)).await?;
     Ok(CopiedTable { name: table.name, rows: digest.row_count(), digest: digest.to_string() })
 }
 
 async fn execute_copy_statement(transaction: &mut Transaction, statement: String) -> Result<(), StoreError> {
-    query(METADATA_COPY_ACTION, AssertSqlSafe(statement)).execute(transaction).await.map(drop)
+    query(METADATA_COPY_ACTION, AssertSqlSafe(statement), params![]).execute(transaction).await.map(drop)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clew_model::{FailureKind, NetworkZone};
 
 use crate::database::group_commit::BatchedWrite;
-use crate::database::{Transaction, duration_to_millis, params, query, query_two_columns};
+use crate::database::{Transaction, duration_to_millis, params, query, query_as};
 use crate::error::StoreError;
 use crate::store_handles::ZoneStore;
 
@@ -48,7 +48,7 @@ impl ZoneStore<'_> {
 
     /// Removes the database row of a stopped worker.
     pub async fn remove_worker(self, name: &str) -> Result<(), StoreError> {
-        let delete = query("remove a worker", "DELETE FROM workers WHERE name = $1").bind(name);
+        let delete = query("remove a worker", "DELETE FROM workers WHERE name = $1", params![name]);
         delete.execute(&self.store.database).await.map(drop)
     }
 
@@ -59,20 +59,18 @@ impl ZoneStore<'_> {
         let unserved: Vec<_> = self.list_zone_states().await?.into_iter().filter(ZoneState::lacks_workers).collect();
         let mut ended = 0;
         for zone in unserved.iter().filter_map(|state| state.zone.as_ref()) {
-            ended += query(
-                "end collections in zones without workers",
-                "UPDATE tasks SET status = 'error', failure_kind = $1, failure_detail = $2, ended_at = $3 \
-                 WHERE status = 'queued' AND zone = $4 AND created_at < $5",
-            )
-            .bind_all(params![
+            let sql = "UPDATE tasks SET status = 'error', failure_kind = $1, failure_detail = $2, ended_at = $3 \
+                WHERE status = 'queued' AND zone = $4 AND created_at < $5";
+            let parameters = params![
                 FailureKind::Unreachable.name(),
                 format!("its node is in zone {zone}, which has no active worker"),
                 now,
                 zone,
                 now.saturating_sub(duration_to_millis(after))
-            ])
-            .execute(&self.store.database)
-            .await?;
+            ];
+            ended += query("end collections in zones without workers", sql, parameters)
+                .execute(&self.store.database)
+                .await?;
         }
         Ok(ended)
     }
@@ -80,18 +78,13 @@ impl ZoneStore<'_> {
     /// Returns the zones that have nodes or active workers, sorted by name.
     /// The first element of the returned list represents the nodes without a zone.
     pub async fn list_zone_states(self) -> Result<Vec<ZoneState>, StoreError> {
+        let sql = "SELECT zone, COUNT(*) FROM nodes GROUP BY zone";
         let nodes: Vec<(String, i64)> =
-            query_two_columns("list the zones of workers", "SELECT zone, COUNT(*) FROM nodes GROUP BY zone")
-                .fetch_all(&self.store.database)
-                .await?;
+            query_as("list the zones of workers", sql, params![]).fetch_all(&self.store.database).await?;
         let since = self.store.clock.unix_millis().saturating_sub(duration_to_millis(WORKER_HEARTBEAT_TTL));
-        let workers: Vec<(String, i64)> = query_two_columns(
-            "list the zones of workers",
-            "SELECT zones, COUNT(*) FROM workers WHERE seen_at > $1 GROUP BY zones",
-        )
-        .bind(since)
-        .fetch_all(&self.store.database)
-        .await?;
+        let sql = "SELECT zones, COUNT(*) FROM workers WHERE seen_at > $1 GROUP BY zones";
+        let workers: Vec<(String, i64)> =
+            query_as("list the zones of workers", sql, params![since]).fetch_all(&self.store.database).await?;
         let mut states = vec![ZoneState { zone: None, nodes: 0, workers: 0 }];
         for (zone, count) in nodes {
             get_or_insert_zone_state(&mut states, &zone)?.nodes += count.unsigned_abs();
@@ -137,18 +130,11 @@ impl BatchedWrite for WorkerHeartbeatWrite {
     }
 
     async fn execute_write(&self, transaction: &mut Transaction) -> Result<(), StoreError> {
-        query(
-            self.description(),
-            "INSERT INTO workers (name, zones, seen_at) VALUES ($1, $2, $3) \
-             ON CONFLICT (name) DO UPDATE SET zones = excluded.zones, seen_at = excluded.seen_at",
-        )
-        .bind_all(params![&self.name, &self.zones, self.now])
-        .execute(&mut *transaction)
-        .await?;
-        query(self.description(), "DELETE FROM workers WHERE seen_at < $1")
-            .bind(self.now.saturating_sub(duration_to_millis(INACTIVE_WORKER_RETENTION)))
-            .execute(transaction)
-            .await?;
+        let sql = "INSERT INTO workers (name, zones, seen_at) VALUES ($1, $2, $3) \
+            ON CONFLICT (name) DO UPDATE SET zones = excluded.zones, seen_at = excluded.seen_at";
+        query(self.description(), sql, params![&self.name, &self.zones, self.now]).execute(&mut *transaction).await?;
+        let parameters = params![self.now.saturating_sub(duration_to_millis(INACTIVE_WORKER_RETENTION))];
+        query(self.description(), "DELETE FROM workers WHERE seen_at < $1", parameters).execute(transaction).await?;
         Ok(())
     }
 }

@@ -8,9 +8,9 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use sqlx::AssertSqlSafe;
 
-use crate::database::{StatementExecutor, Transaction, impl_from_row, params, query, query_as, query_scalar};
+use crate::database::{Executor, Row, Transaction, impl_from_row, params, query_as};
 use crate::error::StoreError;
-use crate::identities::credential_revocation::{AffectedUsers, revoke_tokens};
+use crate::identities::credential_revocation::UsersAffectedByChange;
 use crate::policies::limit_checks::check_policy_limits;
 use crate::store_handles::PolicyStore;
 use crate::tenants::projects::ensure_iam_domain_exists;
@@ -123,55 +123,31 @@ impl PolicyStore<'_> {
     ) -> Result<PolicyId, StoreError> {
         let mut tx = self.store.begin_audited_transaction("store a policy").await?;
         ensure_iam_domain_exists(tx.transaction(), domain).await?;
-        let before: Option<String> =
-            query_scalar(tx.description(), "SELECT document FROM policies WHERE domain_id = $1 AND name = $2")
-                .bind_all(params![domain, name])
-                .fetch_optional(tx.transaction())
-                .await?;
-        let rows = query(
-            tx.description(),
-            "INSERT INTO policies (id, domain_id, name, model, document, description, created_at, updated_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $7) ON CONFLICT (domain_id, name) DO UPDATE SET \
-             model = excluded.model, document = excluded.document, description = excluded.description, \
-             updated_at = excluded.updated_at RETURNING id",
-        )
-        .bind_all(params![
-            PolicyId::generate().as_str(),
-            domain,
-            name,
-            model,
-            document,
-            description,
-            self.store.clock.unix_seconds()
-        ])
-        .fetch_all(tx.transaction())
-        .await?;
+        let sql = "SELECT document FROM policies WHERE domain_id = $1 AND name = $2";
+        let before: Option<String> = tx.fetch_optional(sql, params![domain, name]).await?;
+        let sql = "INSERT INTO policies (id, domain_id, name, model, document, description, created_at, updated_at) \
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $7) ON CONFLICT (domain_id, name) DO UPDATE SET \
+            model = excluded.model, document = excluded.document, description = excluded.description, \
+            updated_at = excluded.updated_at RETURNING id";
+        let (id, now) = (PolicyId::generate(), self.store.clock.unix_seconds());
+        let rows: Vec<Row> = tx.fetch_all(sql, params![&id, domain, name, model, document, description, now]).await?;
         let row = rows.first().ok_or_else(|| StoreError::Unknown { what: "policy", name: name.to_owned() })?;
         let id: PolicyId = row.get("id")?;
         // A shorter document is allowed even if the limits are still exceeded.
         if before.is_some_and(|before| before.len() < document.len()) {
             check_policy_limits(tx.transaction(), self.store.policy_limits, AffectedUsers::Policy(&id)).await?;
         }
-        let tokens =
-            revoke_tokens(tx.transaction(), AffectedUsers::Policy(&id), self.store.clock.unix_seconds()).await?;
+        let tokens = tx.revoke_tokens(UsersAffectedByChange::Policy(&id)).await?;
         let sha256 = hex::encode(Sha256::digest(document.as_bytes()));
-        tx.commit_domain_change(
-            by,
-            "PutPolicy",
-            name,
-            domain.clone(),
-            json!({ "id": id, "model": model, "sha256": sha256, "tokens_revoked": tokens }),
-        )
-        .await?;
+        let detail = json!({ "id": id, "model": model, "sha256": sha256, "tokens_revoked": tokens });
+        tx.commit_domain_change(by, "PutPolicy", name, domain.clone(), detail).await?;
         Ok(id)
     }
 
     /// Returns all policies in a domain, sorted by name.
     pub async fn list_policies(self, domain: &DomainId) -> Result<Vec<PolicyRecord>, StoreError> {
-        query_as("list policies", AssertSqlSafe(format!("{SELECT_POLICIES_SQL} WHERE domain_id = $1 ORDER BY name")))
-            .bind(domain)
-            .fetch_all(&self.store.database)
-            .await
+        let sql = format!("{SELECT_POLICIES_SQL} WHERE domain_id = $1 ORDER BY name");
+        query_as("list policies", AssertSqlSafe(sql), params![domain]).fetch_all(&self.store.database).await
     }
 
     /// Returns a policy by id.
@@ -181,10 +157,9 @@ impl PolicyStore<'_> {
 
     /// Returns a policy in a domain by name.
     pub async fn find_policy_by_name(self, domain: &DomainId, name: &str) -> Result<Option<PolicyRecord>, StoreError> {
-        query_as("look up a policy", AssertSqlSafe(format!("{SELECT_POLICIES_SQL} WHERE domain_id = $1 AND name = $2")))
-            .bind_all(params![domain, name])
-            .fetch_optional(&self.store.database)
-            .await
+        let sql = format!("{SELECT_POLICIES_SQL} WHERE domain_id = $1 AND name = $2");
+        let parameters = params![domain, name];
+        query_as("look up a policy", AssertSqlSafe(sql), parameters).fetch_optional(&self.store.database).await
     }
 
     /// Removes a policy. Returns false if the policy does not exist.
@@ -192,27 +167,19 @@ impl PolicyStore<'_> {
     pub async fn remove_policy(self, by: &AuditOrigin, id: &PolicyId) -> Result<bool, StoreError> {
         let mut tx = self.store.begin_audited_transaction("remove a policy").await?;
         let Some(before) = find_policy(tx.transaction(), id).await? else { return Ok(false) };
-        let times: i64 = query_scalar(tx.description(), "SELECT COUNT(*) FROM attachments WHERE policy_id = $1")
-            .bind(id)
-            .fetch_one(tx.transaction())
-            .await?;
+        let times: i64 = tx.fetch_one("SELECT COUNT(*) FROM attachments WHERE policy_id = $1", params![id]).await?;
         if times > 0 {
             return Err(StoreError::InUse { name: before.name, times: times.unsigned_abs() });
         }
-        query(tx.description(), "DELETE FROM policies WHERE id = $1").bind(id).execute(tx.transaction()).await?;
+        tx.execute("DELETE FROM policies WHERE id = $1", params![id]).await?;
         tx.commit_domain_change(by, "DeletePolicy", before.name, before.domain_id, json!({ "id": id })).await?;
         Ok(true)
     }
 }
 
-async fn find_policy<'e>(
-    executor: impl Into<StatementExecutor<'e>>,
-    id: &PolicyId,
-) -> Result<Option<PolicyRecord>, StoreError> {
-    query_as("look up a policy", AssertSqlSafe(format!("{SELECT_POLICIES_SQL} WHERE id = $1")))
-        .bind(id)
-        .fetch_optional(executor)
-        .await
+async fn find_policy<'e>(executor: impl Into<Executor<'e>>, id: &PolicyId) -> Result<Option<PolicyRecord>, StoreError> {
+    let sql = format!("{SELECT_POLICIES_SQL} WHERE id = $1");
+    query_as("look up a policy", AssertSqlSafe(sql), params![id]).fetch_optional(executor).await
 }
 
 /// Fails with [`StoreError::Unknown`] if the policy does not exist.

@@ -1,6 +1,6 @@
 //! Settings in the metadata database, such as the region.
 
-use crate::database::{Database, StatementExecutor, Transaction, params, query, query_scalar};
+use crate::database::{Database, Executor, Transaction, params, query, query_as};
 use crate::error::StoreError;
 
 /// Name of the setting that stores an encrypted constant. Clew decrypts the constant to verify the master key.
@@ -14,19 +14,13 @@ pub(crate) async fn read_setting<'e>(
     executor: impl Into<StatementExecutor<'e>>,
     name: &str,
 ) -> Result<Option<Vec<u8>>, StoreError> {
-    query_scalar("read a setting", "SELECT value FROM settings WHERE name = $1")
-        .bind(name)
-        .fetch_optional(executor)
-        .await
+    let parameters = params![name];
+    query_as("read a setting", "SELECT value FROM settings WHERE name = $1", parameters).fetch_optional(executor).await
 }
 
 pub(crate) async fn write_setting(transaction: &mut Transaction, name: &str, value: &[u8]) -> Result<(), StoreError> {
-    query(
-        "write a setting",
-        "INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-    )
-    .bind_all(params![name, value])
-    .execute(transaction)
-    .await?;
+    let sql =
+        "INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    query("write a setting", sql, params![name, value]).execute(transaction).await?;
     Ok(())
 }

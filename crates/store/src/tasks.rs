@@ -23,10 +23,7 @@ use clew_model::{
 };
 
 use crate::data_dir_lock::DataDirLock;
-use crate::database::{
-    FromRow, Parameter, Row, duration_to_millis, params, query, query_as, query_scalar, query_two_columns,
-    saturate_count_to_signed,
-};
+use crate::database::{FromRow, Parameter, Row, duration_to_millis, params, query, query_as, saturate_count_to_signed};
 use crate::error::StoreError;
 use crate::store_handles::TaskStore;
 use crate::tasks::batched_writes::{
@@ -53,18 +50,8 @@ pub struct NewSessionCollectionTask {
 /// Stored collection task. Times are Unix timestamps in milliseconds.
 #[derive(Debug, Clone)]
 pub struct SessionCollectionTask {
-    /// Unique id.
-    pub request_id: RequestId,
-    /// Project for which the task was requested.
-    pub project_id: ProjectId,
-    /// Instance that contains the node.
-    pub instance_id: InstanceId,
-    /// Node whose sessions are collected.
-    pub node_id: NodeId,
-    /// Filter and sort order of the sessions.
-    pub selection: SessionSelection,
-    /// True if the result contains statement templates (without literals) instead of full statements.
-    pub masked: bool,
+    /// The task as it was enqueued.
+    pub request: NewSessionCollectionTask,
     /// Current state.
     pub status: CollectionTaskStatus,
     /// Reason for the failure, or `None` if the task has not failed.
@@ -222,8 +209,7 @@ impl TaskStore<'_> {
             "UPDATE tasks SET lease_until = $1 WHERE status = 'running' AND lease_until > $1",
             "UPDATE intelligent_kills SET lease_until = $1 WHERE status = 'running' AND lease_until > $1",
         ] {
-            let ended = query("end the leases of collections", statement)
-                .bind(self.store.clock.unix_millis())
+            let ended = query("end the leases of collections", statement, params![self.store.clock.unix_millis()])
                 .execute(&self.store.database)
                 .await?;
             count += ended;
@@ -233,7 +219,7 @@ impl TaskStore<'_> {
 
     /// Returns a task by id.
     pub async fn find_task(self, id: &RequestId) -> Result<Option<SessionCollectionTask>, StoreError> {
-        query_as("look up a collection", SELECT_TASK_BY_ID).bind(id).fetch_optional(&self.store.database).await
+        query_as("look up a collection", SELECT_TASK_BY_ID, params![id]).fetch_optional(&self.store.database).await
     }
 
     /// Returns up to `limit` tasks for a node, newest first.
@@ -244,34 +230,27 @@ impl TaskStore<'_> {
         node: &NodeId,
         limit: u32,
     ) -> Result<Vec<SessionCollectionTask>, StoreError> {
-        query_as("list collections", SELECT_TASKS_BY_NODE)
-            .bind_all(params![project, instance, node, limit])
-            .fetch_all(&self.store.database)
-            .await
+        let parameters = params![project, instance, node, limit];
+        query_as("list collections", SELECT_TASKS_BY_NODE, parameters).fetch_all(&self.store.database).await
     }
 
     /// Removes a finished task and its result.
     /// Returns false without making changes if the task does not exist or has not finished.
     pub async fn remove_task(self, by: &AuditOrigin, id: &RequestId) -> Result<bool, StoreError> {
         let mut tx = self.store.begin_audited_transaction("remove a collection").await?;
-        let rows = query(
-            tx.description(),
-            concat!(
-                "DELETE FROM tasks WHERE request_id = $1 AND ended_at IS NOT NULL RETURNING ",
-                task_columns!(),
-                ", (SELECT p.domain_id FROM projects p WHERE p.id = project_id) AS domain_id"
-            ),
-        )
-        .bind(id)
-        .fetch_all(tx.transaction())
-        .await?;
+        let sql = concat!(
+            "DELETE FROM tasks WHERE request_id = $1 AND ended_at IS NOT NULL RETURNING ",
+            task_columns!(),
+            ", (SELECT p.domain_id FROM projects p WHERE p.id = project_id) AS domain_id"
+        );
+        let rows: Vec<Row> = tx.fetch_all(sql, params![id]).await?;
         let Some(row) = rows.first() else { return Ok(false) };
         let removed = SessionCollectionTask::from_row(row)?;
         let event = AuditEvent {
             domain_id: row.get("domain_id")?,
-            project_id: Some(removed.project_id),
-            instance_id: Some(removed.instance_id),
-            node_id: Some(removed.node_id),
+            project_id: Some(removed.request.project_id),
+            instance_id: Some(removed.request.instance_id),
+            node_id: Some(removed.request.node_id),
             ..AuditEvent::for_successful_operation(by, "DeleteRealtimeSession", id.to_string())
         };
         tx.commit_with_event(&event).await?;
@@ -285,7 +264,7 @@ impl TaskStore<'_> {
     /// Returns the number of tasks for each status. Statuses without tasks are included.
     pub async fn count_tasks_by_status(self) -> Result<Vec<(CollectionTaskStatus, u64)>, StoreError> {
         let rows: Vec<(String, i64)> =
-            query_two_columns("count collections", SELECT_TASK_COUNTS).fetch_all(&self.store.database).await?;
+            query_as("count collections", SELECT_TASK_COUNTS, params![]).fetch_all(&self.store.database).await?;
         let count = |status: CollectionTaskStatus| {
             rows.iter().find(|(name, _)| name == status.name()).map_or(0, |(_, count)| *count)
         };
@@ -296,8 +275,7 @@ impl TaskStore<'_> {
     /// Returns the names of their results.
     pub async fn remove_tasks_ended_before(self, cutoff: i64) -> Result<Vec<String>, StoreError> {
         let mut transaction = self.store.database.begin_write_transaction("remove old collections").await?;
-        let names: Vec<Option<String>> = query_scalar("remove old collections", DELETE_TASKS_ENDED_BEFORE)
-            .bind(cutoff)
+        let names: Vec<Option<String>> = query_as("remove old collections", DELETE_TASKS_ENDED_BEFORE, params![cutoff])
             .fetch_all(&mut transaction)
             .await?;
         transaction.commit("remove old collections").await?;
@@ -306,7 +284,7 @@ impl TaskStore<'_> {
 
     /// Returns the names of all results that belong to a task.
     pub async fn list_referenced_result_names(self) -> Result<Vec<String>, StoreError> {
-        query_scalar("list results", "SELECT result_name FROM tasks WHERE result_name IS NOT NULL")
+        query_as("list results", "SELECT result_name FROM tasks WHERE result_name IS NOT NULL", params![])
             .fetch_all(&self.store.database)
             .await
     }
@@ -315,13 +293,16 @@ impl TaskStore<'_> {
 impl FromRow for SessionCollectionTask {
     fn from_row(row: &Row) -> Result<Self, StoreError> {
         let selection: String = row.get("selection")?;
-        Ok(Self {
+        let request = NewSessionCollectionTask {
             request_id: row.get("request_id")?,
             project_id: row.get("project_id")?,
             instance_id: row.get("instance_id")?,
             node_id: row.get("node_id")?,
             selection: serde_json::from_str(&selection).map_err(StoreError::corrupt_value_error("selection"))?,
             masked: row.get("masked")?,
+        };
+        Ok(Self {
+            request,
             status: row.get_named("status", "status of a collection", CollectionTaskStatus::from_name)?,
             failure: failure_from_row(row)?,
             result: result_from_row(row)?,

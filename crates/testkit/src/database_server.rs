@@ -1,9 +1,9 @@
 //! Private MariaDB and MySQL servers.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
-use std::{fs, io};
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};
@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::data_dir_template;
 use crate::flavor::Flavor;
-use crate::process::{Process, START_TIMEOUT, find_free_port, start_with_retries};
+use crate::process::{START_TIMEOUT, ServerProcess, find_free_port, start_with_retries};
 use crate::server_clock::ServerClock;
 use crate::server_error::ServerError;
 
@@ -35,7 +35,8 @@ impl Default for DatabaseServerOptions {
 #[derive(Debug)]
 pub struct DatabaseServer {
     flavor: Flavor,
-    process: Process,
+    /// Process of the server.
+    pub process: ServerProcess,
     port: u16,
     folder: TempDir,
     options: DatabaseServerOptions,
@@ -102,7 +103,7 @@ impl DatabaseServer {
         let mut connection = self.connect_as_root().await?;
         let folder: Option<String> = connection.query_first("SELECT @@datadir").await?;
         connection.disconnect().await?;
-        Ok(folder.is_some_and(|folder| std::path::Path::new(&folder) == self.data_dir()))
+        Ok(folder.is_some_and(|folder| Path::new(&folder) == self.process.data_dir()))
     }
 
     /// Returns the server flavor.
@@ -117,12 +118,6 @@ impl DatabaseServer {
         self.port
     }
 
-    /// Returns the process id of the server.
-    #[must_use]
-    pub fn pid(&self) -> u32 {
-        self.process.id()
-    }
-
     /// Returns the server's URL for the account `root`, which has no password.
     #[must_use]
     pub fn url(&self) -> String {
@@ -133,18 +128,6 @@ impl DatabaseServer {
     #[must_use]
     pub fn url_for_account(&self, user: &str, password: &str) -> String {
         format!("mysql://{user}:{password}@127.0.0.1:{}/", self.port)
-    }
-
-    /// Returns the server's data directory. On MySQL, it contains the TLS certificates.
-    #[must_use]
-    pub fn data_dir(&self) -> PathBuf {
-        self.folder.path().join("data")
-    }
-
-    /// Returns the content of the error log.
-    #[must_use]
-    pub fn read_error_log(&self) -> String {
-        self.process.read_log()
     }
 
     /// Opens a connection as root.
@@ -185,21 +168,6 @@ impl DatabaseServer {
         sleep(CLOSED_CONNECTION_REMOVAL_DELAY).await;
         Ok(())
     }
-
-    /// Pauses the server with SIGSTOP. Clients can still connect, because the kernel accepts TCP connections.
-    pub fn pause(&self) -> io::Result<()> {
-        self.process.pause()
-    }
-
-    /// Resumes the server with SIGCONT.
-    pub fn resume(&self) -> io::Result<()> {
-        self.process.resume()
-    }
-
-    /// Kills the server with SIGKILL and waits for its process to exit.
-    pub fn kill(&mut self) -> io::Result<()> {
-        self.process.kill()
-    }
 }
 
 impl Drop for DatabaseServer {
@@ -208,7 +176,12 @@ impl Drop for DatabaseServer {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let state = if self.process.has_exited().unwrap_or(true) { "exited" } else { "running" };
-            eprintln!("{} server on port {}: {state}; error log:\n{}", self.flavor, self.port, self.read_error_log());
+            eprintln!(
+                "{} server on port {}: {state}; error log:\n{}",
+                self.flavor,
+                self.port,
+                self.process.read_error_log()
+            );
         }
     }
 }
@@ -219,7 +192,7 @@ fn spawn_server(
     port: u16,
     options: &DatabaseServerOptions,
     environment: &[(&'static str, OsString)],
-) -> Result<Process, ServerError> {
+) -> Result<ServerProcess, ServerError> {
     let mut command = flavor.build_server_command()?;
     let path = |name: &str| folder.join(name).display().to_string();
     command
@@ -241,7 +214,7 @@ fn spawn_server(
         })
         .args(&options.arguments)
         .envs(environment.iter().map(|(name, value)| (name, value)));
-    Process::spawn(&mut command, folder)
+    ServerProcess::spawn(&mut command, folder)
 }
 
 /// The account `root` needs no password, because the server listens only on the loopback interface.

@@ -73,7 +73,8 @@ impl Default for FakeServerOptions {
 pub struct FakeServer {
     service: TcpService,
     kills: Arc<AtomicU64>,
-    connections: Arc<ConnectionCounter>,
+    /// Connection counts of the server.
+    pub connections: Arc<ConnectionCounter>,
 }
 
 impl FakeServer {
@@ -131,12 +132,6 @@ impl FakeServer {
     #[must_use]
     pub fn received_kill_statement_count(&self) -> u64 {
         self.kills.load(SeqCst)
-    }
-
-    /// Returns the connection counts of the server.
-    #[must_use]
-    pub fn connections(&self) -> &ConnectionCounter {
-        &self.connections
     }
 }
 

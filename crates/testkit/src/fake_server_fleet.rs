@@ -9,8 +9,10 @@ use crate::idle_sessions::raise_open_file_limit;
 /// Fake MySQL servers with a shared connection counter. Dropping the fleet stops the servers.
 #[derive(Debug)]
 pub struct FakeServerFleet {
-    nodes: Vec<FakeServer>,
-    connections: Arc<ConnectionCounter>,
+    /// Fake servers of the fleet.
+    pub servers: Vec<FakeServer>,
+    /// Connection counts of all servers together.
+    pub connections: Arc<ConnectionCounter>,
 }
 
 impl FakeServerFleet {
@@ -19,22 +21,10 @@ impl FakeServerFleet {
     pub async fn start(nodes: usize, options: FakeServerOptions) -> io::Result<Self> {
         raise_open_file_limit(u64::try_from(nodes).unwrap_or(u64::MAX).saturating_mul(3).saturating_add(1000))?;
         let connections = Arc::<ConnectionCounter>::default();
-        let mut fleet = Self { nodes: Vec::with_capacity(nodes), connections };
+        let mut fleet = Self { servers: Vec::with_capacity(nodes), connections };
         for _ in 0..nodes {
-            fleet.nodes.push(FakeServer::start_with_connection_counter(options, 0, fleet.connections.clone()).await?);
+            fleet.servers.push(FakeServer::start_with_connection_counter(options, 0, fleet.connections.clone()).await?);
         }
         Ok(fleet)
-    }
-
-    /// Returns the fake servers of the fleet.
-    #[must_use]
-    pub fn servers(&self) -> &[FakeServer] {
-        &self.nodes
-    }
-
-    /// Returns the connection counts of all servers together.
-    #[must_use]
-    pub fn connections(&self) -> &ConnectionCounter {
-        &self.connections
     }
 }

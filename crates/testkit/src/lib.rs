@@ -63,6 +63,7 @@ pub use large_transaction::begin_large_transaction;
 pub use nginx::NginxServer;
 pub use postgresql::PostgreSqlServer;
 pub use predefined_sessions::{ExpectedSession, ExpectedTransaction, ObservedTransaction, PredefinedSessions};
+pub use process::ServerProcess;
 pub use raw_session::{ClientCharset, RawSession};
 pub use rewriting_proxy::{ConnectionIdRewrite, PacketAction, RewriteRules, RewritingProxy};
 pub use rogue_server::{

@@ -1,16 +1,16 @@
 //! Private nginx servers.
 
+use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
-use std::{fs, io};
 
 use rustix::process::{Signal, geteuid};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use crate::process::{Process, build_command_with_parent_death_signal, find_free_port, start_with_retries};
+use crate::process::{ServerProcess, build_command_with_parent_death_signal, find_free_port, start_with_retries};
 use crate::server_error::ServerError;
 use crate::test_tools;
 
@@ -19,7 +19,7 @@ const START_TIMEOUT: Duration = Duration::from_secs(10);
 /// Running nginx server. Dropping it stops the master process and the worker processes.
 #[derive(Debug)]
 pub struct NginxServer {
-    process: Process,
+    process: ServerProcess,
     address: SocketAddr,
     _folder: TempDir,
 }
@@ -44,7 +44,7 @@ impl NginxServer {
             .map_err(ServerError::io("write a file"))?;
         let mut command = build_command_with_parent_death_signal("TERM", &program);
         command.args(["-e", "stderr", "-p"]).arg(folder.path()).arg("-c").arg(&configuration);
-        let mut server = Self { process: Process::spawn(&mut command, folder.path())?, address, _folder: folder };
+        let mut server = Self { process: ServerProcess::spawn(&mut command, folder.path())?, address, _folder: folder };
         let deadline = Instant::now() + START_TIMEOUT;
         while TcpStream::connect(address).await.is_err() {
             server.process.wait_before_next_probe(deadline, "start nginx").await?;
@@ -57,23 +57,12 @@ impl NginxServer {
     pub fn address(&self) -> SocketAddr {
         self.address
     }
-
-    /// Returns the content of the error log.
-    #[must_use]
-    pub fn read_error_log(&self) -> String {
-        self.process.read_log()
-    }
-
-    /// Stops nginx with SIGTERM and waits until it exits.
-    pub fn stop(&mut self) -> io::Result<()> {
-        self.process.stop_with_signal(Signal::TERM)
-    }
 }
 
 impl Drop for NginxServer {
     fn drop(&mut self) {
         // SIGKILL would leave the worker processes running.
-        let _ = self.stop();
+        let _ = self.process.stop_with_signal(Signal::TERM);
     }
 }
 

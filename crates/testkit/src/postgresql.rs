@@ -3,15 +3,14 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
-use rustix::io::Errno;
-use rustix::process::{Signal, geteuid, kill_process};
+use rustix::process::{Signal, geteuid};
 use tempfile::TempDir;
 use tokio::time::Instant;
 
-use crate::process::{Process, START_TIMEOUT, find_free_port, start_with_retries};
+use crate::process::{START_TIMEOUT, ServerProcess, find_free_port, start_with_retries};
 use crate::server_error::ServerError;
 use crate::{data_dir_template, test_tools};
 
@@ -19,7 +18,8 @@ use crate::{data_dir_template, test_tools};
 /// Dropping the value stops the server and removes the data directory.
 #[derive(Debug)]
 pub struct PostgreSqlServer {
-    process: Process,
+    /// Process of the server, whose child processes are the sessions.
+    pub process: ServerProcess,
     port: u16,
     with_tls: bool,
     folder: TempDir,
@@ -116,32 +116,10 @@ impl PostgreSqlServer {
         self.wait_until_ready().await
     }
 
-    /// Pauses PostgreSQL and its sessions with SIGSTOP. The kernel still accepts TCP connections.
-    pub fn pause(&self) -> io::Result<()> {
-        self.process.pause()?;
-        self.process
-            .child_pids()?
-            .into_iter()
-            .try_for_each(|child| kill_process(child, Signal::STOP).or_else(ignore_missing_process))
-    }
-
-    /// Resumes PostgreSQL and its sessions with SIGCONT.
-    pub fn resume(&self) -> io::Result<()> {
-        let sessions = self.process.child_pids()?;
-        sessions.into_iter().try_for_each(|child| kill_process(child, Signal::CONT).or_else(ignore_missing_process))?;
-        self.process.resume()
-    }
-
     /// Returns the TCP port on 127.0.0.1.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
-    }
-
-    /// Returns the process id of the server.
-    #[must_use]
-    pub fn pid(&self) -> u32 {
-        self.process.id()
     }
 
     /// Returns a URL that connects to an empty database as the superuser, without a password.
@@ -155,30 +133,18 @@ impl PostgreSqlServer {
     pub fn url_for_database(&self, database: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
     }
-
-    /// Returns the data directory, which belongs to the account `postgres` if the tests run as root.
-    #[must_use]
-    pub fn data_dir(&self) -> PathBuf {
-        self.folder.path().join("data")
-    }
-
-    /// Returns the content of the server log.
-    #[must_use]
-    pub fn read_error_log(&self) -> String {
-        self.process.read_log()
-    }
 }
 
 impl Drop for PostgreSqlServer {
     fn drop(&mut self) {
         // A paused server cannot handle other signals.
-        let _ = self.resume();
+        let _ = self.process.resume();
         // SIGKILL would leak the shared memory, which SIGQUIT releases.
         let _ = self.process.stop_with_signal(Signal::QUIT);
     }
 }
 
-fn spawn_server(folder: &Path, port: u16, with_tls: bool) -> Result<Process, ServerError> {
+fn spawn_server(folder: &Path, port: u16, with_tls: bool) -> Result<ServerProcess, ServerError> {
     let mut command = build_command_as_postgres_user();
     command.arg(Path::new(test_tools::POSTGRESQL_BIN_DIR).join("postgres"));
     command.arg("-D").arg(folder.join("data")).arg("-c").arg(format!("port={port}"));
@@ -186,12 +152,7 @@ fn spawn_server(folder: &Path, port: u16, with_tls: bool) -> Result<Process, Ser
     for setting in SERVER_SETTINGS.into_iter().chain(with_tls.then_some("ssl=on")) {
         command.args(["-c", setting]);
     }
-    Process::spawn(&mut command, folder)
-}
-
-/// `ESRCH` means that the process no longer exists.
-fn ignore_missing_process(error: Errno) -> io::Result<()> {
-    if error == Errno::SRCH { Ok(()) } else { Err(error.into()) }
+    ServerProcess::spawn(&mut command, folder)
 }
 
 /// PostgreSQL refuses to run as root, so the command runs as the account `postgres`.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::{Instant, sleep};
 
@@ -19,28 +20,41 @@ pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(90);
 const MAX_START_ATTEMPTS: usize = 3;
 const READINESS_PROBE_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Dropping the value kills the process.
+/// Process of a server. Dropping the value kills the process.
 #[derive(Debug)]
-pub(crate) struct Process {
+pub struct ServerProcess {
     child: Child,
-    log: PathBuf,
+    folder: PathBuf,
 }
 
-impl Process {
+impl ServerProcess {
     /// Starts a server that appends its stderr to the file `log` in `folder`.
     pub(crate) fn spawn(command: &mut Command, folder: &Path) -> Result<Self, ServerError> {
-        let log = folder.join("log");
-        let file = File::options().create(true).append(true).open(&log).map_err(ServerError::io("write a file"))?;
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).spawn();
-        Ok(Self { child: child.map_err(ServerError::io("start setpriv (Debian package util-linux)"))?, log })
+        let log = File::options().create(true).append(true).open(folder.join("log"));
+        let log = log.map_err(ServerError::io("write a file"))?;
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
+        let child = child.map_err(ServerError::io("start setpriv (Debian package util-linux)"))?;
+        Ok(Self { child, folder: folder.to_owned() })
     }
 
-    pub(crate) fn id(&self) -> u32 {
+    /// Returns the process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    pub(crate) fn read_log(&self) -> String {
-        fs::read(&self.log).map_or_else(|_| String::new(), |log| String::from_utf8_lossy(&log).into_owned())
+    /// Returns the data directory. On MySQL, it contains the TLS certificates.
+    /// The data directory of PostgreSQL belongs to the account `postgres` if the tests run as root.
+    #[must_use]
+    pub fn data_dir(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    /// Returns the content of the error log.
+    #[must_use]
+    pub fn read_error_log(&self) -> String {
+        let log = fs::read(self.folder.join("log")).unwrap_or_default();
+        String::from_utf8_lossy(&log).into_owned()
     }
 
     pub(crate) fn has_exited(&mut self) -> io::Result<bool> {
@@ -55,30 +69,42 @@ impl Process {
     ) -> Result<(), ServerError> {
         let has_exited = self.has_exited().map_err(ServerError::io("check the state of a server process"))?;
         if has_exited || Instant::now() > deadline {
-            return Err(ServerError::Failed { operation, log: self.read_log() });
+            return Err(ServerError::Failed { operation, log: self.read_error_log() });
         }
         sleep(READINESS_PROBE_INTERVAL).await;
         Ok(())
     }
 
-    /// The kernel still accepts TCP connections for a process paused with SIGSTOP.
-    pub(crate) fn pause(&self) -> io::Result<()> {
-        self.send_signal(Signal::STOP)
+    /// Pauses the server and its child processes with SIGSTOP.
+    /// Clients can still connect, because the kernel accepts TCP connections.
+    pub fn pause(&self) -> io::Result<()> {
+        self.send_signal(Signal::STOP)?;
+        self.send_signal_to_children(Signal::STOP)
     }
 
-    pub(crate) fn resume(&self) -> io::Result<()> {
+    /// Resumes the server and its child processes with SIGCONT.
+    pub fn resume(&self) -> io::Result<()> {
+        self.send_signal_to_children(Signal::CONT)?;
         self.send_signal(Signal::CONT)
     }
 
-    pub(crate) fn kill(&mut self) -> io::Result<()> {
+    /// Kills the server with SIGKILL and waits for its process to exit.
+    pub fn kill(&mut self) -> io::Result<()> {
         self.child.kill()?;
         self.child.wait().map(|_| ())
     }
 
-    pub(crate) fn child_pids(&self) -> io::Result<Vec<Pid>> {
+    fn send_signal_to_children(&self, signal: Signal) -> io::Result<()> {
         let id = self.child.id();
-        let listed = fs::read_to_string(format!("/proc/{id}/task/{id}/children"))?;
-        Ok(listed.split_whitespace().filter_map(|child| child.parse().ok().and_then(Pid::from_raw)).collect())
+        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children"))?;
+        for child in children.split_whitespace().filter_map(|child| child.parse().ok().and_then(Pid::from_raw)) {
+            match kill_process(child, signal) {
+                // The process no longer exists.
+                Err(Errno::SRCH) => {}
+                sent => sent?,
+            }
+        }
+        Ok(())
     }
 
     /// Sends a signal that terminates the process and waits until the process exits.
@@ -96,7 +122,7 @@ impl Process {
     }
 }
 
-impl Drop for Process {
+impl Drop for ServerProcess {
     fn drop(&mut self) {
         let _ = self.kill();
     }

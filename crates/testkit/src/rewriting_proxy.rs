@@ -2,10 +2,11 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -106,7 +107,7 @@ impl RewritingProxy {
     /// Replaces the rewrite rules for new connections and for subsequent packets on open connections.
     /// New rewrite rules do not release packets that the proxy already holds back.
     pub fn set_rewrite_rules(&self, rewrite: RewriteRules) {
-        *self.state.lock_rewrite_rules_mutex() = rewrite;
+        *self.state.rewrite.lock() = rewrite;
         self.state.held.send_replace(false);
     }
 
@@ -129,16 +130,12 @@ impl RewritingProxy {
 }
 
 impl RewritingProxyState {
-    fn lock_rewrite_rules_mutex(&self) -> MutexGuard<'_, RewriteRules> {
-        self.rewrite.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     async fn wait_until_packets_are_released(&self) -> io::Result<()> {
         self.released.subscribe().wait_for(|released| *released).await.map(drop).map_err(io::Error::other)
     }
 
     fn find_action_for_packet(&self, packet: &[u8]) -> Option<PacketAction> {
-        let (text, effect) = self.lock_rewrite_rules_mutex().effect?;
+        let (text, effect) = self.rewrite.lock().effect?;
         packet.windows(text.len()).any(|part| part == text.as_bytes()).then_some(effect)
     }
 }
@@ -153,7 +150,7 @@ async fn forward_connection(
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let (sequence, mut greeting) = read_packet(&mut from_server).await?;
-    let rewrite = *state.lock_rewrite_rules_mutex();
+    let rewrite = *state.rewrite.lock();
     rewrite_greeting(&mut greeting, number, rewrite);
     write_packet(&mut to_client, sequence, &greeting).await?;
     let (hold, is_held) = watch::channel(false);

@@ -2,7 +2,6 @@
 
 mod attack;
 mod authentication;
-mod client_packet_recorder;
 mod password_leak;
 mod responses;
 mod rsa_key;
@@ -10,8 +9,9 @@ mod rsa_key;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
+use parking_lot::Mutex;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::ServerConfig;
 use rustls::crypto::ring;
@@ -23,7 +23,6 @@ use tokio_rustls::TlsAcceptor;
 use crate::fake_server::packets;
 use crate::mysql_packets::{CLIENT_SSL, is_ssl_request, read_packet, write_packet};
 use crate::tcp_service::TcpService;
-use client_packet_recorder::ClientPacketRecorder;
 pub use password_leak::LeakedPasswordEncoding;
 
 /// Attack that a [`RogueServer`] performs on its clients.
@@ -83,6 +82,14 @@ pub struct RogueServer {
     recording: Arc<ClientPacketRecorder>,
 }
 
+#[derive(Debug, Default)]
+struct ClientPacketRecorder {
+    packets: Mutex<Vec<Vec<u8>>>,
+    connections: AtomicUsize,
+    attacks: AtomicUsize,
+    bytes_sent: AtomicUsize,
+}
+
 impl RogueServer {
     /// Starts a malicious MySQL server that listens on a free port on 127.0.0.1.
     pub async fn start(options: impl Into<RogueServerOptions>) -> io::Result<Self> {
@@ -136,13 +143,7 @@ impl RogueServer {
     /// Returns the payloads of all received client packets in order of arrival, after TLS decryption.
     #[must_use]
     pub fn received_packets(&self) -> Vec<Vec<u8>> {
-        self.recording.recorded_packets()
-    }
-
-    /// Returns the concatenated payloads of [`RogueServer::received_packets`].
-    #[must_use]
-    pub fn concatenate_received_packets(&self) -> Vec<u8> {
-        self.received_packets().concat()
+        self.recording.packets.lock().clone()
     }
 
     /// Returns the insecure form in which a client sent `password`, or `None` if no client leaked the password.
@@ -184,11 +185,11 @@ impl RogueConnection<TcpStream> {
             Some(tls) if is_ssl_request(&response) => {
                 let mut stream = tls.accept(stream).await?;
                 let (sequence, response) = read_packet(&mut stream).await?;
-                recording.append_client_packet(response);
+                recording.packets.lock().push(response);
                 RogueConnection { stream, sequence, number, options, recording }.serve_authenticating_client().await
             }
             _ => {
-                recording.append_client_packet(response);
+                recording.packets.lock().push(response);
                 RogueConnection { stream, sequence, number, options, recording }.serve_authenticating_client().await
             }
         }
@@ -224,7 +225,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RogueConnection<S> {
     async fn receive_packet(&mut self) -> io::Result<Vec<u8>> {
         let (sequence, packet) = read_packet(&mut self.stream).await?;
         self.sequence = sequence;
-        self.recording.append_client_packet(packet.clone());
+        self.recording.packets.lock().push(packet.clone());
         Ok(packet)
     }
 

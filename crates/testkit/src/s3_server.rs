@@ -1,7 +1,6 @@
 //! Private S3 server for tests. All SeaweedFS components run in a single process.
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
 use std::time::Duration;
 use std::{fs, io};
 
@@ -11,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
-use crate::process::{Process, START_TIMEOUT, build_command_with_parent_death_signal, start_with_retries};
+use crate::process::{START_TIMEOUT, ServerProcess, build_command_with_parent_death_signal, start_with_retries};
 use crate::server_error::ServerError;
 use crate::test_tools;
 
@@ -19,7 +18,8 @@ use crate::test_tools;
 /// Dropping the value kills the server and deletes all objects.
 #[derive(Debug)]
 pub struct S3Server {
-    process: Process,
+    /// Process of the server, whose data directory contains the objects.
+    pub process: ServerProcess,
     ports: SeaweedFsPorts,
     folder: TempDir,
 }
@@ -86,33 +86,6 @@ impl S3Server {
         SocketAddr::from(([127, 0, 0, 1], self.ports.s3))
     }
 
-    /// Returns the local directory in which the server stores objects.
-    #[must_use]
-    pub fn data_dir(&self) -> PathBuf {
-        self.folder.path().join("data")
-    }
-
-    /// Returns the content of the server log.
-    #[must_use]
-    pub fn read_error_log(&self) -> String {
-        self.process.read_log()
-    }
-
-    /// Pauses the server with SIGSTOP. Clients can still connect, because the kernel accepts TCP connections.
-    pub fn pause(&self) -> io::Result<()> {
-        self.process.pause()
-    }
-
-    /// Resumes the server with SIGCONT.
-    pub fn resume(&self) -> io::Result<()> {
-        self.process.resume()
-    }
-
-    /// Kills the server with SIGKILL and waits for its process to exit.
-    pub fn kill(&mut self) -> io::Result<()> {
-        self.process.kill()
-    }
-
     /// Stops the server with SIGTERM and waits for its process to exit.
     pub fn stop(&mut self) -> io::Result<()> {
         self.process.stop_with_signal(Signal::TERM)
@@ -146,7 +119,7 @@ impl Drop for S3Server {
     }
 }
 
-fn spawn_server(folder: &TempDir, ports: &SeaweedFsPorts) -> Result<Process, ServerError> {
+fn spawn_server(folder: &TempDir, ports: &SeaweedFsPorts) -> Result<ServerProcess, ServerError> {
     let program = test_tools::seaweedfs_path();
     if !program.exists() {
         return Err(ServerError::Missing { server: "SeaweedFS", program });
@@ -167,7 +140,7 @@ fn spawn_server(folder: &TempDir, ports: &SeaweedFsPorts) -> Result<Process, Ser
         // SeaweedFS reads settings from the home directory.
         .env("HOME", folder.path().join("home"))
         .current_dir(folder.path());
-    Process::spawn(&mut command, folder.path())
+    ServerProcess::spawn(&mut command, folder.path())
 }
 
 const SEAWEEDFS_OPTIONS: [&str; 10] = [

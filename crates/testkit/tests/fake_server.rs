@@ -100,7 +100,7 @@ async fn dropping_the_server_ends_a_stalled_list() {
     for id in 1..=3_u64 {
         assert_eq!(rows.next().await.unwrap().unwrap().get::<u64, _>(0), Some(id));
     }
-    assert_eq!(fake.connections().open(), 1, "the server closed the connection instead of stalling");
+    assert_eq!(fake.connections.open(), 1, "the server closed the connection instead of stalling");
     drop(fake);
     rows.next().await.unwrap_err();
 }
@@ -118,16 +118,10 @@ async fn login_faults_reject_the_driver() {
 #[tokio::test]
 async fn fleet_counts_connections_of_all_nodes() {
     let fleet = FakeServerFleet::start(3, FakeServerOptions::default()).await.unwrap();
-    let [first, second, third] = fleet.servers() else { panic!("three nodes") };
+    let [first, second, third] = fleet.servers.as_slice() else { panic!("three nodes") };
     let connections = [connect(first).await.unwrap(), connect(first).await.unwrap(), connect(second).await.unwrap()];
-    let open = || {
-        (
-            first.connections().open(),
-            second.connections().open(),
-            third.connections().open(),
-            fleet.connections().open(),
-        )
-    };
+    let open =
+        || (first.connections.open(), second.connections.open(), third.connections.open(), fleet.connections.open());
     assert_eq!(open(), (2, 1, 0, 3));
     for connection in connections {
         connection.disconnect().await.unwrap();
@@ -137,6 +131,6 @@ async fn fleet_counts_connections_of_all_nodes() {
         tokio::task::yield_now().await;
     }
     connect(third).await.unwrap().disconnect().await.unwrap();
-    let max_open = (first.connections().peak(), third.connections().peak(), fleet.connections().peak());
-    assert_eq!((max_open, first.connections().accepted(), fleet.connections().accepted()), ((2, 1, 3), 2, 4));
+    let max_open = (first.connections.peak(), third.connections.peak(), fleet.connections.peak());
+    assert_eq!((max_open, first.connections.accepted(), fleet.connections.accepted()), ((2, 1, 3), 2, 4));
 }

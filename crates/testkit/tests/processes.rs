@@ -43,14 +43,14 @@ async fn paused_server_resumes_its_query() {
     for flavor in Flavor::ALL {
         let mut server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
         let mut connection = server.connect_as_root().await.unwrap();
-        server.pause().unwrap();
-        assert!(wait_until(|| process_state(server.pid()) == Some('T')).await, "{flavor}");
+        server.process.pause().unwrap();
+        assert!(wait_until(|| process_state(server.process.id()) == Some('T')).await, "{flavor}");
         let query = tokio::spawn(async move { connection.query_first::<u64, _>("SELECT 42").await });
-        server.resume().unwrap();
+        server.process.resume().unwrap();
         assert_eq!(query.await.unwrap().unwrap(), Some(42), "{flavor}");
-        server.pause().unwrap();
-        server.kill().unwrap();
-        assert_eq!(process_state(server.pid()), None, "{flavor}");
+        server.process.pause().unwrap();
+        server.process.kill().unwrap();
+        assert_eq!(process_state(server.process.id()), None, "{flavor}");
         assert!(server.connect_as_root().await.is_err(), "{flavor}");
     }
 }
@@ -60,13 +60,13 @@ async fn server_exits_with_its_parent_process() {
     const POSTGRESQL: &str = "postgresql";
     if std::env::var_os(VICTIM).is_some_and(|name| name == POSTGRESQL) {
         let server = PostgreSqlServer::start().await.unwrap();
-        println!("\n{STARTED}{} {}", server.pid(), server.data_dir().parent().unwrap().display());
+        println!("\n{STARTED}{} {}", server.process.id(), server.process.data_dir().parent().unwrap().display());
         return std::future::pending().await;
     }
     if let Some(name) = std::env::var_os(VICTIM) {
         let flavor = Flavor::ALL.into_iter().find(|flavor| flavor.name() == name).unwrap();
         let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
-        println!("\n{STARTED}{} {}", server.pid(), server.data_dir().parent().unwrap().display());
+        println!("\n{STARTED}{} {}", server.process.id(), server.process.data_dir().parent().unwrap().display());
         return std::future::pending().await;
     }
     for name in Flavor::ALL.map(Flavor::name).into_iter().chain([POSTGRESQL]) {
@@ -113,7 +113,7 @@ async fn missing_server_fails_the_test_with_install_command() {
 async fn dropped_postgresql_leaves_no_data_or_shared_memory() {
     let segments = || std::fs::read_to_string("/proc/sysvipc/shm").unwrap();
     let server = PostgreSqlServer::start().await.unwrap();
-    let (pid, folder) = (server.pid(), server.data_dir());
+    let (pid, folder) = (server.process.id(), server.process.data_dir());
     // The fifth field of a segment is the process id of its creator.
     let created_by_server =
         |line: &str| line.split_whitespace().nth(4).is_some_and(|creator| creator == pid.to_string());

@@ -128,12 +128,12 @@ async fn restarted_server_resets_connection_ids_and_keeps_accounts() {
             RawSession::open(address(&server), "app", None, ClientCharset::Utf8mb4).await.unwrap();
         }
         let last = RawSession::open(address(&server), "app", None, ClientCharset::Utf8mb4).await.unwrap().id;
-        let (port, pid) = (server.port(), server.pid());
-        server.kill().unwrap();
+        let (port, pid) = (server.port(), server.process.id());
+        server.process.kill().unwrap();
         old.execute("DO 1").await.unwrap_err();
         server.restart().await.unwrap();
         assert_eq!(server.port(), port);
-        assert_ne!(server.pid(), pid);
+        assert_ne!(server.process.id(), pid);
         let new = RawSession::open(address(&server), "app", None, ClientCharset::Utf8mb4).await.unwrap();
         assert!(new.id < last, "{flavor}: {} after {last}", new.id);
     }

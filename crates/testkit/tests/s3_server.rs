@@ -23,10 +23,10 @@ async fn s3_servers_run_in_parallel_and_reject_unsigned_requests() {
         let response = send_unsigned_request(server).await.unwrap();
         assert!(response.starts_with("HTTP/1.1 403") && response.contains("AccessDenied"), "{response}");
     }
-    one.pause().unwrap();
-    one.resume().unwrap();
+    one.process.pause().unwrap();
+    one.process.resume().unwrap();
     assert!(send_unsigned_request(&one).await.is_ok());
-    one.kill().unwrap();
+    one.process.kill().unwrap();
     assert!(send_unsigned_request(&one).await.is_err());
     assert!(send_unsigned_request(&other).await.is_ok());
 }

@@ -73,7 +73,7 @@ async fn assert_transactions_match(server: &DatabaseServer, sessions: &Predefine
 async fn dropped_server_leaves_no_process_or_data() {
     for flavor in Flavor::ALL {
         let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
-        let (process, folder) = (format!("/proc/{}", server.pid()), server.data_dir());
+        let (process, folder) = (format!("/proc/{}", server.process.id()), server.process.data_dir());
         let sessions = open_idle_sessions(&server, 20).await.unwrap();
         assert!(process_list(&server).await.len() > sessions.sessions.len());
         assert!(std::path::Path::new(&process).exists() && folder.exists());

@@ -44,7 +44,7 @@ impl SessionCollectionJob {
     }
 
     async fn run_in_slot(&self, slot: &mut SessionCollectionSlot, release: CancellationToken) {
-        let task = &self.claimed.task;
+        let task = &self.claimed.task.request;
         // A cancelled branch cannot have recorded the outcome, which is recorded after `select!`.
         let outcome = tokio::select! {
             biased;
@@ -60,7 +60,7 @@ impl SessionCollectionJob {
 
     /// Renews the lease periodically. Returns when the lease expires or another worker claims the collection task.
     async fn renew_lease_until_lost(&self) {
-        let (request_id, fence) = (&self.claimed.task.request_id, self.claimed.fence);
+        let (request_id, fence) = (&self.claimed.task.request.request_id, self.claimed.fence);
         let (tasks, lease) = (self.queue.store.tasks(), self.queue.settings.lease);
         let mut expires_at = self.claimed_at + lease;
         loop {
@@ -96,20 +96,19 @@ impl SessionCollectionJob {
         let read_future = self.queue.reader.read_sessions(
             &node.url,
             &selection,
-            StatementMasking::choose_statement_masking(task.masked),
+            StatementMasking::choose_statement_masking(task.request.masked),
         );
         let read = slot.wait_for_session_rows(&node.id, read_future).await;
         login.record_login_outcome(&node, read.as_ref().err()).await;
         let mut rows = read?;
         let (row_count, limitations) = (rows.count, std::mem::take(&mut rows.limitations));
-        let pending =
-            pending_result::write_result(self.queue.store.result_store(), &task.request_id, self.claimed.fence, rows)
-                .await?;
+        let results = self.queue.store.result_store();
+        let pending = pending_result::write_result(results, &task.request.request_id, self.claimed.fence, rows).await?;
         Ok(CollectedResult { rows: row_count, limitations, pending })
     }
 
     async fn load_target_node(&self) -> Result<Node, Failure> {
-        let id = &self.claimed.task.node_id;
+        let id = &self.claimed.task.request.node_id;
         match self.query_store_with_retries(|| self.queue.store.instances().find_node_with_password(id)).await {
             Ok(Some(node)) => Ok(node),
             Ok(None) => Err(Failure::new(FailureKind::NodeRemoved, format!("node {id} was removed"))),
@@ -119,7 +118,7 @@ impl SessionCollectionJob {
 
     /// If the request sets no threshold, the slow-session threshold of the instance applies.
     async fn load_session_selection(&self) -> Result<SessionSelection, Failure> {
-        let task = &self.claimed.task;
+        let task = &self.claimed.task.request;
         let mut selection = task.selection.clone();
         if selection.threshold.is_none() {
             let threshold = self
@@ -155,7 +154,7 @@ impl SessionCollectionJob {
 
     /// If the outcome cannot be recorded, the lease expires and a worker repeats the collection task.
     async fn record_collection_outcome(&self, outcome: Result<CollectedResult, Failure>) {
-        let (request_id, fence) = (&self.claimed.task.request_id, self.claimed.fence);
+        let (request_id, fence) = (&self.claimed.task.request.request_id, self.claimed.fence);
         let (recorded, mut result) = match outcome {
             Ok(CollectedResult { rows, limitations, pending }) => {
                 let PublishedResult { name, bytes, sha256 } = pending.published.clone();
@@ -193,7 +192,7 @@ impl SessionCollectionJob {
     }
 
     fn report_collection_outcome(&self, recorded: &CollectionTaskOutcome) {
-        let task = &self.claimed.task;
+        let task = &self.claimed.task.request;
         match recorded {
             CollectionTaskOutcome::Finished { rows, bytes, .. } => {
                 let seconds = self.claimed_at.elapsed().as_secs_f64();
@@ -211,7 +210,7 @@ impl SessionCollectionJob {
     }
 
     async fn requeue_collection(&self) {
-        let request_id = &self.claimed.task.request_id;
+        let request_id = &self.claimed.task.request.request_id;
         match self.queue.store.tasks().release_task(request_id, self.claimed.fence).await {
             Ok(true) => info!(task.request_id = %request_id, "collection released"),
             Ok(false) => debug!(task.request_id = %request_id, "collection not released, because its lease was lost"),

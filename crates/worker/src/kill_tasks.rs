@@ -7,7 +7,6 @@ mod node_poll;
 mod node_state;
 
 use std::collections::{HashMap, HashSet};
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -135,11 +134,5 @@ impl KillTaskWorker {
             running.spawn(tick.run(guard, shutdown.clone()));
         }
         Ok(nodes)
-    }
-}
-
-impl fmt::Debug for KillTaskWorker {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KillTaskWorker").field("worker", &self.context.worker).finish_non_exhaustive()
     }
 }

@@ -11,7 +11,7 @@ use clew_model::{Failure, FailureKind, InstanceId, NodeId};
 use clew_mysql::{NodeConnector, SampleCache, SessionSample, take_session_sample};
 use clew_store::{LoginTrigger, Store};
 use jiff::Timestamp;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -81,7 +81,7 @@ pub struct NodeWatchSubscription<F: NodeFeed> {
 
 impl<F: NodeFeed> Drop for NodeWatchSubscription<F> {
     fn drop(&mut self) {
-        self.watch.lock_subscriptions_mutex().intervals.remove(&self.id);
+        self.watch.subscriptions.lock().intervals.remove(&self.id);
         self.watch.subscriptions_changed.notify_one();
     }
 }
@@ -100,12 +100,12 @@ impl<F: NodeFeed> NodeWatchSubscription<F> {
         render: impl Fn(&mut F) -> T + Clone + Send + 'static,
     ) -> T {
         if update.sessions < MIN_SESSIONS_FOR_BACKGROUND_RENDERING {
-            return render(&mut self.watch.lock_node_feed_mutex());
+            return render(&mut self.watch.feed.lock());
         }
         let (watch, render_in_background) = (self.watch.clone(), render.clone());
-        let rendered = spawn_blocking(move || render_in_background(&mut watch.lock_node_feed_mutex())).await;
+        let rendered = spawn_blocking(move || render_in_background(&mut watch.feed.lock())).await;
         // The blocking task can fail only while the runtime is shutting down.
-        rendered.unwrap_or_else(|_| render(&mut self.watch.lock_node_feed_mutex()))
+        rendered.unwrap_or_else(|_| render(&mut self.watch.feed.lock()))
     }
 }
 
@@ -117,7 +117,7 @@ impl<F: NodeFeed> NodeWatch<F> {
     }
 
     fn subscribe(self: &Arc<Self>, interval: Duration) -> NodeWatchSubscription<F> {
-        let mut subscriptions = self.lock_subscriptions_mutex();
+        let mut subscriptions = self.subscriptions.lock();
         subscriptions.next_id += 1;
         let id = subscriptions.next_id;
         subscriptions.intervals.insert(id, interval);
@@ -126,7 +126,7 @@ impl<F: NodeFeed> NodeWatch<F> {
     }
 
     fn has_no_subscribers(&self) -> bool {
-        self.lock_subscriptions_mutex().intervals.is_empty()
+        self.subscriptions.lock().intervals.is_empty()
     }
 
     /// Calls `remove_if_unused` when the watch has had no subscribers for [`UNUSED_NODE_WATCH_RETENTION`].
@@ -237,7 +237,7 @@ impl<F: NodeFeed> NodeWatch<F> {
         let watch = self.clone();
         let is_large = sample.sessions.len() >= MIN_SESSIONS_FOR_BACKGROUND_RENDERING;
         let apply = move || {
-            let mut feed = watch.lock_node_feed_mutex();
+            let mut feed = watch.feed.lock();
             feed.apply_sample(at, sample, interval_ms);
             (feed.version(), feed.session_count())
         };
@@ -258,15 +258,7 @@ impl<F: NodeFeed> NodeWatch<F> {
     }
 
     fn min_requested_sampling_interval(&self) -> Option<Duration> {
-        self.lock_subscriptions_mutex().intervals.values().min().copied()
-    }
-
-    fn lock_node_feed_mutex(&self) -> MutexGuard<'_, F> {
-        self.feed.lock()
-    }
-
-    fn lock_subscriptions_mutex(&self) -> MutexGuard<'_, RequestedSamplingIntervals> {
-        self.subscriptions.lock()
+        self.subscriptions.lock().intervals.values().min().copied()
     }
 }
 

@@ -88,7 +88,7 @@ pub(crate) async fn delete_session_collection(
     let target = TargetNode::authorize_and_find_node(&caller, Action::DELETE_REALTIME_SESSION, &path).await?;
     let task = find_collection_task(&caller, &target, &id).await?;
     let task = task.ok_or_else(|| ApiError::new(ApiErrorDefinition::UNKNOWN_TASK))?;
-    if service.store.tasks().remove_task(&caller.build_audit_origin(), &task.request_id).await? {
+    if service.store.tasks().remove_task(&caller.build_audit_origin(), &task.request.request_id).await? {
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(ApiError::with_detail(ApiErrorDefinition::NOT_ALLOWED, "collection-under-way", []))
@@ -101,20 +101,20 @@ fn build_collection_view(
     language: Language,
 ) -> SessionCollectionView {
     let result = task.result;
-    let mut filter = task.selection;
+    let mut filter = task.request.selection;
     if templates_only && filter.sql_key.is_some() {
         filter.sql_key = Some(MASKED_SUBSTRING_PLACEHOLDER.to_owned());
     }
     SessionCollectionView {
-        request_id: task.request_id.to_string(),
+        request_id: task.request.request_id.to_string(),
         status: task.status.name(),
         created_at: format_unix_millis(task.created_at),
         finished_at: task.ended_at.map(format_unix_millis),
         rows: result.as_ref().map(|result| result.rows),
         bytes: result.as_ref().map(|result| result.bytes),
         filter,
-        masked: task.masked,
-        readable: result.is_some() && (task.masked || !templates_only),
+        masked: task.request.masked,
+        readable: result.is_some() && (task.request.masked || !templates_only),
         reason: task.failure.map(|failure| format_failure(language, &failure)),
         limitations: result.and_then(|result| result.limitations),
     }

@@ -40,9 +40,9 @@ pub(crate) async fn download_result(
     let query = QueryString::parse(query.as_deref())?;
     let task = super::find_collection_task(&caller, &target, query.get_required("request_id")?).await?;
     let task = task.ok_or_else(|| ApiError::new(ApiErrorDefinition::UNKNOWN_TASK))?;
-    caller.audit.add_detail("collection", task.request_id.as_str());
-    caller.audit.add_detail("masked", task.masked);
-    if !task.masked && target.are_statements_masked_for_caller(&caller) {
+    caller.audit.add_detail("collection", task.request.request_id.as_str());
+    caller.audit.add_detail("masked", task.request.masked);
+    if !task.request.masked && target.are_statements_masked_for_caller(&caller) {
         return Err(ApiError::with_detail(ApiErrorDefinition::FOREIGN_PROJECT, "result-unmasked", []));
     }
     let file_name = build_download_file_name(&task);
@@ -75,5 +75,5 @@ fn require_collection_result(task: &SessionCollectionTask) -> Result<ResultMetad
 /// Builds the download file name: `sessions_<node>_<completion time in UTC>.csv`.
 fn build_download_file_name(task: &SessionCollectionTask) -> String {
     let completed = Timestamp::from_millisecond(task.ended_at.unwrap_or(task.created_at)).unwrap_or_default();
-    format!("sessions_{}_{}.csv", task.node_id, completed.strftime("%Y%m%dT%H%M%SZ"))
+    format!("sessions_{}_{}.csv", task.request.node_id, completed.strftime("%Y%m%dT%H%M%SZ"))
 }

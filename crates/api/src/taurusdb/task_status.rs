@@ -71,7 +71,7 @@ async fn wait_for_collection_completion(
     wait: LongPollTimeout,
     disconnect: Option<Extension<ClientDisconnectSignal>>,
 ) -> Result<Option<Arc<SessionCollectionTask>>, ApiError> {
-    let completion = service.collections.wait_for_completion(&task.request_id, wait.timeout());
+    let completion = service.collections.wait_for_completion(&task.request.request_id, wait.timeout());
     let completed = match disconnect {
         None => completion.await,
         Some(Extension(ClientDisconnectSignal(disconnect))) => match disconnect.run_until_cancelled(completion).await {

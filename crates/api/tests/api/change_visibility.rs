@@ -72,7 +72,7 @@ impl Setup {
         }
         let signer = server.key_of(&user).await;
         let claimed = server.add_running().await;
-        Self { path: server.status_of(&claimed.task.request_id), signer, server }
+        Self { path: server.status_of(&claimed.task.request.request_id), signer, server }
     }
 
     async fn send(&self) -> Answer {

@@ -25,8 +25,11 @@ async fn collection_is_queued_with_the_requested_selection() {
             assert_eq!(answer.as_object().unwrap().len(), 1);
             let id: RequestId = answer["request_id"].as_str().unwrap().parse().unwrap();
             let task = server.store.tasks().find_task(&id).await.unwrap().unwrap();
-            assert_eq!((&task.project_id, &task.instance_id), (&server.tenant.project_id, &server.instance.id));
-            assert_eq!((task.node_id, task.selection), (server.node(), expected.clone()));
+            assert_eq!(
+                (&task.request.project_id, &task.request.instance_id),
+                (&server.tenant.project_id, &server.instance.id)
+            );
+            assert_eq!((task.request.node_id, task.request.selection), (server.node(), expected.clone()));
         }
     }
 }
@@ -36,7 +39,7 @@ async fn status_follows_the_lifecycle_of_a_collection() {
     let server = Server::start().await;
     let failed = server.add_failed(Failure::new(FailureKind::Unreachable, "refused")).await;
     let finished = server.add_finished(b"").await;
-    let running = server.add_running().await.task.request_id;
+    let running = server.add_running().await.task.request.request_id;
     let queued = server.queued().await;
     for (id, status) in [(failed, "error"), (finished, "finished"), (running, "running"), (queued, "running")] {
         assert_eq!(server.get(&server.status_of(&id)).await.expect_status(200), json!({ "status": status }));

@@ -148,7 +148,7 @@ async fn head_returns_headers_without_body() {
 #[tokio::test]
 async fn unfinished_collection_has_no_result() {
     let server = Server::start().await;
-    let running = server.add_running().await.task.request_id;
+    let running = server.add_running().await.task.request.request_id;
     let queued = server.queued().await;
     for id in [running, queued] {
         let message = server.get(&server.result_of(&id)).await.expect_error(400, "DBS.200086");

@@ -68,7 +68,7 @@ async fn missing_and_unreachable_results_are_reported_on_a_server() {
             "Server error. The stored session list is missing or corrupted. fix: start a new collection."
         );
     }
-    s3.kill().unwrap();
+    s3.process.kill().unwrap();
     let message = server.get(&server.result_of(&other)).await.expect_error(500, "DBS.05000000");
     assert_eq!(message, "Server error. The stored session list is temporarily unavailable. fix: retry later.");
     let chinese = server.get_in_chinese(&server.result_of(&other)).await.expect_error(500, "DBS.05000000");
@@ -85,7 +85,7 @@ async fn s3_failure_during_a_download_aborts_the_connection_on_a_server() {
         let mut response = call.into_request().send().await.unwrap();
         assert_eq!(response.status(), 200);
         response.chunk().await.unwrap().unwrap();
-        s3.kill().unwrap();
+        s3.process.kill().unwrap();
         let end = loop {
             match response.chunk().await {
                 Ok(Some(_)) => {}

@@ -40,14 +40,16 @@ async fn wait_for_waiters(server: &Server, waiters: usize) {
 
 async fn fail_collection(server: &Server, claimed: &ClaimedTask) {
     let outcome = CollectionTaskOutcome::Failed(Failure::new(FailureKind::Unreachable, "refused"));
-    assert!(server.store.tasks().complete_task(&claimed.task.request_id, claimed.fence, &outcome).await.unwrap());
+    assert!(
+        server.store.tasks().complete_task(&claimed.task.request.request_id, claimed.fence, &outcome).await.unwrap()
+    );
 }
 
 #[tokio::test]
 async fn response_is_sent_when_the_collection_completes() {
     let server = Server::start().await;
     let claimed = server.add_running().await;
-    let id = &claimed.task.request_id;
+    let id = &claimed.task.request.request_id;
     let first = send_and_await_waiters(&server, long_poll(&server, id, "wait=30"), 1).await;
     let second =
         send_and_await_waiters(&server, server.sign(long_poll(&server, id, "respond-async, WAIT=\"9\"")), 2).await;
@@ -67,7 +69,7 @@ async fn response_is_sent_when_the_collection_completes() {
 async fn limitations_of_a_result_are_in_its_status_and_in_the_list() {
     let server = Server::start().await;
     let claimed = server.add_running().await;
-    let id = claimed.task.request_id;
+    let id = claimed.task.request.request_id;
     let limitation = Limitation {
         kind: LimitationKind::OnlyOwnSessions,
         what: LocalizedText::new("Sessions of other accounts are not visible.", "无法查看其他账号的会话。"),
@@ -96,7 +98,7 @@ async fn limitations_of_a_result_are_in_its_status_and_in_the_list() {
 #[tokio::test]
 async fn wait_is_limited_by_the_request_timeout() {
     let server = Server::start_with(|api, _| api.request_timeout = Duration::from_secs(2)).await;
-    for id in [server.add_running().await.task.request_id, server.queued().await] {
+    for id in [server.add_running().await.task.request.request_id, server.queued().await] {
         let answer = long_poll(&server, &id, "wait=3600").send().await;
         assert_eq!(
             (answer.header(PREFERENCE_APPLIED).as_str(), answer.expect_status(200)),
@@ -109,7 +111,7 @@ async fn wait_is_limited_by_the_request_timeout() {
 async fn final_unknown_and_unrequested_waits_return_immediately() {
     let server = Server::start().await;
     let finished = server.add_finished(b"").await;
-    let running = server.add_running().await.task.request_id;
+    let running = server.add_running().await.task.request.request_id;
     let unknown = RequestId::generate();
     for (id, preference, status, applied) in [
         (&finished, "wait=30", "finished", Some("wait=30")),
@@ -132,7 +134,7 @@ async fn final_unknown_and_unrequested_waits_return_immediately() {
 #[tokio::test]
 async fn collection_of_another_node_is_not_awaited() {
     let server = Server::start().await;
-    let id = server.add_running().await.task.request_id;
+    let id = server.add_running().await.task.request.request_id;
     let path = server.sessions_of(&server.instance.nodes[1].id, &format!("-task?request_id={id}"));
     let answer = timeout(MAX_WAIT, server.call(Method::GET, &path).header("prefer", "wait=30").send()).await.unwrap();
     assert_eq!(answer.expect_status(200), json!({ "status": "unrecognized" }));
@@ -141,7 +143,7 @@ async fn collection_of_another_node_is_not_awaited() {
 #[tokio::test]
 async fn shutdown_ends_waits_with_a_response() {
     let mut server = Server::start().await;
-    let id = server.add_running().await.task.request_id;
+    let id = server.add_running().await.task.request.request_id;
     let answer = send_and_await_waiters(&server, long_poll(&server, &id, "wait=30"), 1).await;
     server.shutdown.cancel();
     assert_eq!(timeout(MAX_WAIT, answer).await.unwrap().unwrap().expect_status(200), json!({ "status": "running" }));
@@ -152,7 +154,7 @@ async fn shutdown_ends_waits_with_a_response() {
 #[tokio::test]
 async fn disconnect_ends_the_wait() {
     let server = Server::start().await;
-    let id = server.add_running().await.task.request_id;
+    let id = server.add_running().await.task.request.request_id;
     let mut connection = server.connect().await;
     let request = server.raw(&format!("GET {}", server.status_of(&id)), "prefer: wait=30\r\n\r\n");
     connection.write_all(request.as_bytes()).await.unwrap();
@@ -165,7 +167,7 @@ async fn disconnect_ends_the_wait() {
 async fn long_polls_per_principal_are_limited() {
     let server = Server::start_with(|api, _| api.max_long_polls_per_principal = 2).await;
     let claimed = server.add_running().await;
-    let id = &claimed.task.request_id;
+    let id = &claimed.task.request.request_id;
     let first = send_and_await_waiters(&server, long_poll(&server, id, "wait=30"), 1).await;
     let second = send_and_await_waiters(&server, server.sign(long_poll(&server, id, "wait=30")), 2).await;
     let refused = long_poll(&server, id, "wait=30").send().await;
@@ -182,7 +184,8 @@ async fn long_polls_per_principal_are_limited() {
         assert_eq!(timeout(MAX_WAIT, answer).await.unwrap().unwrap().expect_status(200), json!({ "status": "error" }));
     }
     let finished = server.add_running().await;
-    let again = send_and_await_waiters(&server, long_poll(&server, &finished.task.request_id, "wait=30"), 1).await;
+    let again =
+        send_and_await_waiters(&server, long_poll(&server, &finished.task.request.request_id, "wait=30"), 1).await;
     fail_collection(&server, &finished).await;
     timeout(MAX_WAIT, again).await.unwrap().unwrap().expect_status(200);
 }

@@ -27,7 +27,7 @@ async fn create_users(server: &Server) -> Users {
 async fn collect(server: &Server, token: &str) -> (RequestId, bool) {
     let answer = server.call(Method::POST, &server.sessions("")).token(token).send().await.expect_status(202);
     let id: RequestId = answer["request_id"].as_str().unwrap().parse().unwrap();
-    let masked = server.store.tasks().find_task(&id).await.unwrap().unwrap().masked;
+    let masked = server.store.tasks().find_task(&id).await.unwrap().unwrap().request.masked;
     (id, masked)
 }
 

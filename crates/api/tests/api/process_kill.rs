@@ -79,7 +79,7 @@ async fn sessions_of_another_server_instance_are_not_killed(#[values(Flavor::Mar
     server.get(&server.node_path("processes")).await.expect_status(200);
     // The start time in seconds identifies a server instance.
     tokio::time::sleep(Duration::from_millis(1100)).await;
-    node.kill().unwrap();
+    node.process.kill().unwrap();
     node.restart().await.unwrap();
     node.run_statements(&["CREATE USER IF NOT EXISTS app@'%'"]).await.unwrap();
     // The server's thread ids restart.

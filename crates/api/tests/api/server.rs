@@ -362,7 +362,7 @@ impl Server {
         let (worker, lease) = ("a test".to_owned(), Duration::from_hours(1));
         let claim = TaskClaimRequest { worker, lease, max_per_node: 100, excluded_nodes: vec![], max_tasks: 1 };
         let claimed = self.store.tasks().claim_tasks(claim).await.unwrap().tasks.remove(0);
-        assert_eq!(claimed.task.request_id, id);
+        assert_eq!(claimed.task.request.request_id, id);
         claimed
     }
 
@@ -382,7 +382,8 @@ impl Server {
     }
 
     async fn finish(&self, claimed: ClaimedTask, rows: &[u8]) -> RequestId {
-        let (results, id, fence) = (self.store.result_store().clone(), claimed.task.request_id.clone(), claimed.fence);
+        let (results, id, fence) =
+            (self.store.result_store().clone(), claimed.task.request.request_id.clone(), claimed.fence);
         let rows = rows.to_vec();
         let writing = tokio::task::spawn_blocking(move || {
             let mut writer = results.create_writer(&id, fence).unwrap();
@@ -401,8 +402,10 @@ impl Server {
     }
 
     async fn end(&self, claimed: ClaimedTask, outcome: CollectionTaskOutcome) -> RequestId {
-        assert!(self.store.tasks().complete_task(&claimed.task.request_id, claimed.fence, &outcome).await.unwrap());
-        claimed.task.request_id
+        assert!(
+            self.store.tasks().complete_task(&claimed.task.request.request_id, claimed.fence, &outcome).await.unwrap()
+        );
+        claimed.task.request.request_id
     }
 
     /// Path and query of the link to the report of a completed intelligent kill. No other may be queued.

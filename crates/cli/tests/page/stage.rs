@@ -161,11 +161,11 @@ impl Stage {
                 json!({})
             }
             "pause_database" => {
-                self.server.pause().unwrap();
+                self.server.process.pause().unwrap();
                 json!({})
             }
             "resume_database" => {
-                self.server.resume().unwrap();
+                self.server.process.resume().unwrap();
                 json!({})
             }
             other => json!({ "error": format!("unknown command “{other}”") }),

@@ -65,8 +65,8 @@ impl Backend {
     pub(crate) fn storage_dirs(&self) -> Vec<(&'static str, PathBuf)> {
         vec![
             ("data directory", self.dir.clone()),
-            (METADATA, self.metadata.data_dir()),
-            ("S3", self.results.data_dir()),
+            (METADATA, self.metadata.process.data_dir()),
+            ("S3", self.results.process.data_dir()),
         ]
     }
 }

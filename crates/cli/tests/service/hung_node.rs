@@ -18,7 +18,7 @@ async fn hung_node_fails_with_reason_and_does_not_delay_others() {
     let client = home.client(&serving);
     let (instance, selection) = (&added.instance, StartCollectionRequest::default());
 
-    hung.pause().unwrap();
+    hung.process.pause().unwrap();
     let start = Instant::now();
     let mut stuck = Vec::new();
     for _ in 0..4 {
@@ -40,7 +40,7 @@ async fn hung_node_fails_with_reason_and_does_not_delay_others() {
         assert!(reason.contains("did not respond in time"), "{reason}");
     }
 
-    hung.resume().unwrap();
+    hung.process.resume().unwrap();
     let id = client.start_collection(instance, &added.nodes[0], &selection).await.unwrap();
     let status = client.wait_for_collection(instance, &added.nodes[0], &id, limit, |_, _| {}).await.unwrap();
     assert_eq!(status, CollectionStatus::Finished, "{}", home.log());

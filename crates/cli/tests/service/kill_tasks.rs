@@ -133,7 +133,7 @@ async fn api_lists_all_sessions_after_a_restart_with_a_kill_task(
         collect_session_count(&home, &serving, &added).await;
     }
 
-    server.kill().unwrap();
+    server.process.kill().unwrap();
     server.restart().await.unwrap();
     let _sessions = open_idle_sessions(&server, SESSIONS).await.unwrap();
     // The server lists a session as a user session only after it has completed the login.

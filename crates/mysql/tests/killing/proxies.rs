@@ -167,7 +167,7 @@ async fn session_with_the_id_of_an_abandoned_read_is_not_killed_after_a_restart(
         drop(open_idle_sessions(&server, 30).await.unwrap());
         server.wait_until_other_root_sessions_end().await.unwrap();
         let read = HeldRead::start(&server).await;
-        server.kill().unwrap();
+        server.process.kill().unwrap();
         server.restart().await.unwrap();
         let sessions = read.open_sessions_with_same_ids(&server).await;
         let limitations = read.fail_over_to(&server, &sessions).await;
@@ -286,7 +286,7 @@ async fn all_sessions_are_listed_over_a_balancer_and_after_a_restart() {
         for _ in 0..5 {
             rows(&direct).await;
         }
-        first.kill().unwrap();
+        first.process.kill().unwrap();
         first.restart().await.unwrap();
         let _again = open_idle_sessions(&first, 60).await.unwrap();
         // The server lists a session as a user session only after it has completed the login.

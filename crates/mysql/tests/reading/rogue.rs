@@ -53,7 +53,7 @@ async fn plain_password_is_not_sent_without_tls() {
 #[tokio::test]
 async fn plain_password_is_not_sent_to_a_server_with_an_unknown_certificate() {
     let server = DatabaseServer::start(Flavor::MySql, &DatabaseServerOptions::default()).await.unwrap();
-    let ca = server.data_dir().join("ca.pem").display().to_string();
+    let ca = server.process.data_dir().join("ca.pem").display().to_string();
     for mode in [RogueAttack::FullAuthentication, RogueAttack::Sha256Password, RogueAttack::ClearPassword] {
         let options = RogueServerOptions { tls: true, ..RogueServerOptions::from(mode.clone()) };
         let rogue = RogueServer::start(options.clone()).await.unwrap();
@@ -81,14 +81,14 @@ async fn password_is_encrypted_with_the_servers_key_only_if_configured() {
     let url = format!("mysql://clew:{PASSWORD}@127.0.0.1:{}/?tls=off", server.port());
     let refused = read(&url, 1 << 30).await.unwrap_err();
     assert!(refused.detail.contains("server-public-key="), "{refused}");
-    let key = server.data_dir().join("public_key.pem");
+    let key = server.process.data_dir().join("public_key.pem");
     read(&format!("{url}&server-public-key={}", key.display()), 1 << 30).await.unwrap();
     // The server has now cached the password, until privileges are flushed: a challenge is sufficient.
     read(&url, 1 << 30).await.unwrap();
     server.run_statements(&["FLUSH PRIVILEGES"]).await.unwrap();
     read(&url, 1 << 30).await.unwrap_err();
     read(&format!("{url}&get-server-public-key=on"), 1 << 30).await.unwrap();
-    let ca = server.data_dir().join("ca.pem");
+    let ca = server.process.data_dir().join("ca.pem");
     server.run_statements(&["FLUSH PRIVILEGES"]).await.unwrap();
     read(&format!("{}?tls=verify-ca&ca={}", url.trim_end_matches("?tls=off"), ca.display()), 1 << 30).await.unwrap();
 }
@@ -134,7 +134,7 @@ async fn local_file_is_not_sent() {
     let failure = read(&rogue.url_for_account("clew", "", "tls=off"), 1 << 30).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::NotMysql, "{failure}");
     assert!(failure.detail.contains("requests a local file"), "{failure}");
-    assert!(!rogue.concatenate_received_packets().windows(10).any(|part| part == b"local file"));
+    assert!(!rogue.received_packets().concat().windows(10).any(|part| part == b"local file"));
 }
 
 #[tokio::test]

@@ -86,10 +86,10 @@ async fn closed_port_or_unknown_host_is_unreachable() {
 async fn read_of_a_hung_server_times_out_and_leaves_no_session() {
     for flavor in Flavor::ALL {
         let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await.unwrap();
-        server.pause().unwrap();
+        server.process.pause().unwrap();
         let failure = failure_of(&server.url(), QUICK).await;
         assert_eq!(failure.kind, FailureKind::TimedOut, "{failure}");
-        server.resume().unwrap();
+        server.process.resume().unwrap();
         connector().registry.wait_for_pending_kills(Duration::from_secs(10)).await;
         let mut connection = server.connect_as_root().await.unwrap();
         let own: u64 = connection.query_first("SELECT CONNECTION_ID()").await.unwrap().unwrap();
@@ -132,7 +132,7 @@ async fn wrong_passwords_full_and_dead_servers_are_reported() {
         assert!(failure.detail.contains("extra_port of MariaDB, admin_port of MySQL"), "{failure}");
         drop(full);
 
-        server.kill().unwrap();
+        server.process.kill().unwrap();
         let failure = failure_of(&server.url_for_account("clew", "right"), QUICK).await;
         assert_eq!(failure.kind, FailureKind::Unreachable, "{failure}");
     }

@@ -15,7 +15,7 @@ async fn cipher(url: &str) -> Result<Option<String>, FailureKind> {
 async fn tls_modes_on_a_server_with_tls() {
     let server = DatabaseServer::start(Flavor::MySql, &DatabaseServerOptions::default()).await.unwrap();
     let with = |tls: &str| format!("{}?tls={tls}", server.url());
-    let ca = server.data_dir().join("ca.pem").display().to_string();
+    let ca = server.process.data_dir().join("ca.pem").display().to_string();
     assert_eq!(cipher(&with("off")).await, Ok(None));
     for tls in ["preferred", "required", &format!("verify-ca&ca={ca}")] {
         let cipher = cipher(&with(tls)).await.unwrap();
@@ -25,7 +25,7 @@ async fn tls_modes_on_a_server_with_tls() {
     for tls in ["verify-ca", "verify-identity", &format!("verify-identity&ca={ca}")] {
         assert_eq!(cipher(&with(tls)).await, Err(FailureKind::TlsFailed), "{tls}");
     }
-    let stranger = server.data_dir().join("server-cert.pem").display().to_string();
+    let stranger = server.process.data_dir().join("server-cert.pem").display().to_string();
     assert_eq!(cipher(&with(&format!("verify-ca&ca={stranger}"))).await, Err(FailureKind::TlsFailed));
     assert_eq!(cipher(&with("verify-ca&ca=/no/such/file.pem")).await, Err(FailureKind::TlsFailed));
 }

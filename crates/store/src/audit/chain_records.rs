@@ -1,6 +1,6 @@
 //! Reads and writes the head record and the checkpoint record of the audit chain.
 
-use crate::database::{Row, Transaction, params, query, query_scalar};
+use crate::database::{Row, Transaction, params, query, query_as};
 use crate::derived_keys::{DerivedKeys, MASTER_KEY_ID_SETTING, compute_hmac};
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
@@ -26,10 +26,8 @@ impl ChainPosition {
         key: &MasterKey,
         name: &str,
     ) -> Result<Option<Self>, StoreError> {
-        let row = query("read the audit log", "SELECT seq, mac, seal FROM audit_ends WHERE name = $1")
-            .bind(name)
-            .fetch_optional(transaction)
-            .await?;
+        let sql = "SELECT seq, mac, seal FROM audit_ends WHERE name = $1";
+        let row = query("read the audit log", sql, params![name]).fetch_optional(transaction).await?;
         row.map_or(Ok(None), |row| Self::from_row(&row, key, name))
     }
 
@@ -38,21 +36,14 @@ impl ChainPosition {
         transaction: &mut Transaction,
         keys: &DerivedKeys,
     ) -> Result<Option<Self>, StoreError> {
-        let row = query(
-            "read the audit log",
-            "SELECT seq, mac, seal, (SELECT value FROM settings WHERE name = $2) AS key_id FROM audit_ends WHERE \
-             name = $1",
-        )
-        .bind_all(params![HEAD_RECORD_NAME, MASTER_KEY_ID_SETTING])
-        .fetch_optional(transaction)
-        .await?;
+        let sql = "SELECT seq, mac, seal, (SELECT value FROM settings WHERE name = $2) AS key_id FROM audit_ends WHERE \
+            name = $1";
+        let parameters = params![HEAD_RECORD_NAME, MASTER_KEY_ID_SETTING];
+        let row = query("read the audit log", sql, parameters).fetch_optional(transaction).await?;
         let Some(row) = row else { return Ok(None) };
         let id: Option<Vec<u8>> = row.get("key_id")?;
-        if keys.matches_key_id(id.as_deref()) {
-            Self::from_row(&row, &keys.audit, HEAD_RECORD_NAME)
-        } else {
-            Err(StoreError::MasterKeyRotated)
-        }
+        keys.ensure_key_id_matches(id.as_deref())?;
+        Self::from_row(&row, &keys.audit, HEAD_RECORD_NAME)
     }
 
     fn from_row(row: &Row, key: &MasterKey, name: &str) -> Result<Option<Self>, StoreError> {
@@ -69,15 +60,10 @@ impl ChainPosition {
         key: &MasterKey,
         name: &str,
     ) -> Result<(), StoreError> {
-        query(
-            "write to the audit log",
-            "INSERT INTO audit_ends (name, seq, mac, seal) VALUES ($1, $2, $3, $4) \
-             ON CONFLICT (name) DO UPDATE SET seq = excluded.seq, mac = excluded.mac, seal = excluded.seal",
-        )
-        .bind_all(params![name, self.seq, self.mac.as_slice(), self.compute_record_mac(key, name).as_slice()])
-        .execute(transaction)
-        .await
-        .map(drop)
+        let sql = "INSERT INTO audit_ends (name, seq, mac, seal) VALUES ($1, $2, $3, $4) \
+            ON CONFLICT (name) DO UPDATE SET seq = excluded.seq, mac = excluded.mac, seal = excluded.seal";
+        let parameters = params![name, self.seq, self.mac.as_slice(), self.compute_record_mac(key, name)];
+        query("write to the audit log", sql, parameters).execute(transaction).await.map(drop)
     }
 
     fn compute_record_mac(self, key: &MasterKey, name: &str) -> [u8; 32] {
@@ -86,11 +72,7 @@ impl ChainPosition {
 }
 
 pub(crate) async fn find_highest_sequence_number(transaction: &mut Transaction) -> Result<i64, StoreError> {
-    query_scalar(
-        "read the audit log",
-        "SELECT COALESCE(MAX(seq), 0) FROM (SELECT MAX(seq) AS seq FROM audit UNION ALL SELECT MAX(seq) FROM \
-         audit_ends) AS seen",
-    )
-    .fetch_one(transaction)
-    .await
+    let sql = "SELECT COALESCE(MAX(seq), 0) FROM (SELECT MAX(seq) AS seq FROM audit UNION ALL SELECT MAX(seq) FROM \
+        audit_ends) AS seen";
+    query_as("read the audit log", sql, params![]).fetch_one(transaction).await
 }

@@ -5,12 +5,14 @@
 //! The process loses the MAC in its memory on exit, but exported audit checkpoints remain usable.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use crate::audit::chain_records::{CHECKPOINT_RECORD_NAME, ChainPosition};
 use crate::audit::mac_keys::AuditMacKeys;
 use crate::audit::{AuditCheckpoint, AuditIntegrityProblem, AuditIntegrityProblemKind};
-use crate::database::{Transaction, query};
+use crate::database::{Transaction, params, query};
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
@@ -32,7 +34,7 @@ impl CheckpointTracker {
     /// Before the call, the caller must check that the database still contains the currently tracked audit row.
     /// A row older than the tracked row is ignored, because concurrent commits may reach the tracker out of order.
     pub(crate) fn record_newest_row(&self, newest: AuditCheckpoint) {
-        let mut state = self.lock_tracker_state_mutex();
+        let mut state = self.0.lock();
         if state.newest.as_ref().is_none_or(|last| last.seq < newest.seq) {
             state.newest = Some(newest);
         }
@@ -40,13 +42,13 @@ impl CheckpointTracker {
 
     /// A read transaction that began before this function returns may not see all of the returned rows.
     pub(crate) fn tracked_checkpoints(&self) -> Vec<AuditCheckpoint> {
-        let state = self.lock_tracker_state_mutex();
+        let state = self.0.lock();
         state.missing.iter().chain(&state.newest).cloned().collect()
     }
 
     /// A read transaction that began before this function returns may not see the returned row.
     pub(crate) fn newest_checkpoint(&self) -> Option<AuditCheckpoint> {
-        self.lock_tracker_state_mutex().newest.clone()
+        self.0.lock().newest.clone()
     }
 
     /// If `head` has the sequence number and MAC of `newest`, the row still exists, and no query is needed.
@@ -69,7 +71,7 @@ impl CheckpointTracker {
 
     /// Has no effect if `checkpoint` is no longer the newest checkpoint of the tracker.
     fn mark_row_missing(&self, checkpoint: AuditCheckpoint, problem: AuditIntegrityProblem) {
-        let mut state = self.lock_tracker_state_mutex();
+        let mut state = self.0.lock();
         if state.newest.take_if(|newest| *newest == checkpoint).is_some()
             && state.missing.len() < MAX_TRACKED_MISSING_ROWS
         {
@@ -79,15 +81,11 @@ impl CheckpointTracker {
     }
 
     pub(crate) fn oldest_unreported_integrity_problem(&self) -> Option<AuditIntegrityProblem> {
-        self.lock_tracker_state_mutex().unreported.front().cloned()
+        self.0.lock().unreported.front().cloned()
     }
 
     pub(crate) fn mark_integrity_problem_reported(&self, loss: &AuditIntegrityProblem) {
-        self.lock_tracker_state_mutex().unreported.retain(|unreported| unreported != loss);
-    }
-
-    fn lock_tracker_state_mutex(&self) -> MutexGuard<'_, CheckpointTrackerState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unreported.retain(|unreported| unreported != loss);
     }
 }
 
@@ -112,10 +110,8 @@ async fn verify_checkpoint(
     if checkpoint.seq == 0 {
         return Ok(None);
     }
-    let row = query("verify the audit log", "SELECT mac FROM audit WHERE seq = $1")
-        .bind(checkpoint.seq)
-        .fetch_optional(&mut *transaction)
-        .await?;
+    let sql = "SELECT mac FROM audit WHERE seq = $1";
+    let row = query("verify the audit log", sql, params![checkpoint.seq]).fetch_optional(&mut *transaction).await?;
     let found = match row {
         Some(row) => row.get("mac").ok(),
         None => match ChainPosition::read_chain_record(transaction, key, CHECKPOINT_RECORD_NAME).await? {

@@ -6,11 +6,11 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::IpAddr;
 use std::pin::pin;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use clew_model::{Actor, AuditEvent, AuditOutcome, DomainId, UserId};
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 use tracing::warn;
@@ -95,7 +95,7 @@ impl RepeatedRefusalCounter {
         let recorded = store.audit().append_audit_event(&event).await;
         if recorded.is_err() {
             // Close the window so that the next refusal is recorded.
-            self.lock_counter_state_mutex().close_refusal_window(&caller, &kind);
+            self.state.lock().close_refusal_window(&caller, &kind);
         }
         recorded
     }
@@ -108,7 +108,7 @@ impl RepeatedRefusalCounter {
         reason: &'static str,
     ) -> Option<(CallerKey, RefusalKind)> {
         let now = Instant::now();
-        let mut state = self.lock_counter_state_mutex();
+        let mut state = self.state.lock();
         let (caller, kind) = state.refusal_window_key(event, client, reason);
         let window = state.windows.get_mut(&caller).and_then(|kinds| kinds.get_mut(&kind));
         if let Some(window) = window.filter(|window| window.ends > now) {
@@ -135,20 +135,16 @@ impl RepeatedRefusalCounter {
 
     /// If an audit event cannot be written, the next flush retries the write.
     async fn flush(&self, store: &Store, has_ended: impl Fn(&RefusalTimeWindow) -> bool) {
-        self.lock_counter_state_mutex().close_expired_refusal_windows(has_ended);
+        self.state.lock().close_expired_refusal_windows(has_ended);
         loop {
-            let Some(event) = self.lock_counter_state_mutex().pending.pop_front() else { return };
+            let Some(event) = self.state.lock().pending.pop_front() else { return };
             if let Err(error) = store.audit().append_audit_event(&event).await {
-                let mut state = self.lock_counter_state_mutex();
+                let mut state = self.state.lock();
                 state.pending.push_front(event);
                 warn!(%error, events = state.pending.len(), "cannot record repeated refusals in the audit log");
                 return;
             }
         }
-    }
-
-    fn lock_counter_state_mutex(&self) -> MutexGuard<'_, RefusalCounterState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -334,7 +330,7 @@ mod tests {
     fn record_all(refusals: impl Iterator<Item = AuditEvent>) -> (usize, Vec<AuditEvent>) {
         let repeated = RepeatedRefusalCounter::new(Duration::from_hours(1));
         let first = refusals.filter(|event| repeated.count_refusal(event, event.origin.peer, "why").is_some()).count();
-        let mut counted = repeated.lock_counter_state_mutex();
+        let mut counted = repeated.state.lock();
         counted.close_expired_refusal_windows(|_| true);
         (first, counted.pending.drain(..).collect())
     }

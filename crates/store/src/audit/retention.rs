@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::audit::chain_records::{CHECKPOINT_RECORD_NAME, ChainPosition, PREVIOUS_MAC_OF_FIRST_ROW};
 use crate::audit::mac_keys::AuditMacKeys;
 use crate::audit::verification::ChainVerifier;
-use crate::database::{Transaction, params, query, query_scalar};
+use crate::database::{Transaction, params, query, query_as};
 use crate::error::StoreError;
 use crate::store_handles::AuditStore;
 
@@ -21,7 +21,7 @@ impl AuditStore<'_> {
     pub async fn prune_audit_log(self, by: &AuditOrigin, before: i64) -> Result<u64, StoreError> {
         let mut removed = 0;
         // This call does not remove its own audit events, regardless of their timestamps.
-        let newest: Option<i64> = query_scalar("look for old audit rows", "SELECT MAX(seq) FROM audit")
+        let newest: Option<i64> = query_as("look for old audit rows", "SELECT MAX(seq) FROM audit", params![])
             .fetch_one(&self.store.database)
             .await?;
         let Some(newest) = newest else { return Ok(0) };
@@ -42,10 +42,7 @@ impl AuditStore<'_> {
         verifier.verify_rows_up_to_seq(tx.transaction(), &keys, last.seq).await?;
         let checkpoint = ChainPosition { seq: last.seq.saturating_add(1), mac: last.mac };
         checkpoint.write_chain_record(tx.transaction(), keys.current_mac_key(), CHECKPOINT_RECORD_NAME).await?;
-        let removed = query(tx.description(), "DELETE FROM audit WHERE seq <= $1")
-            .bind(last.seq)
-            .execute(tx.transaction())
-            .await?;
+        let removed = tx.execute("DELETE FROM audit WHERE seq <= $1", params![last.seq]).await?;
         let problems = verifier.describe_problems();
         let event = AuditEvent {
             outcome: if problems.is_empty() { AuditOutcome::Succeeded } else { AuditOutcome::Failed },
@@ -68,17 +65,13 @@ async fn find_last_removable_row(
     before: i64,
     newest: i64,
 ) -> Result<Option<ChainPosition>, StoreError> {
-    let row = query(
-        "look for old audit rows",
-        "WITH kept AS (SELECT seq, at, mac FROM audit \
-             WHERE seq >= (SELECT seq FROM audit_ends WHERE name = 'checkpoint') AND seq < $2), \
-         young AS (SELECT MIN(seq) AS seq FROM kept WHERE at >= $1) \
-         SELECT seq, mac FROM (SELECT seq, mac FROM kept WHERE seq < COALESCE((SELECT seq FROM young), $2) \
-             ORDER BY seq LIMIT $3) AS oldest ORDER BY seq DESC LIMIT 1",
-    )
-    .bind_all(params![before, newest, MAX_BATCH_SIZE])
-    .fetch_optional(transaction)
-    .await?;
+    let sql = "WITH kept AS (SELECT seq, at, mac FROM audit \
+            WHERE seq >= (SELECT seq FROM audit_ends WHERE name = 'checkpoint') AND seq < $2), \
+        young AS (SELECT MIN(seq) AS seq FROM kept WHERE at >= $1) \
+        SELECT seq, mac FROM (SELECT seq, mac FROM kept WHERE seq < COALESCE((SELECT seq FROM young), $2) \
+            ORDER BY seq LIMIT $3) AS oldest ORDER BY seq DESC LIMIT 1";
+    let parameters = params![before, newest, MAX_BATCH_SIZE];
+    let row = query("look for old audit rows", sql, parameters).fetch_optional(transaction).await?;
     let Some(row) = row else { return Ok(None) };
     Ok(Some(ChainPosition { seq: row.get("seq")?, mac: row.get("mac").unwrap_or(PREVIOUS_MAC_OF_FIRST_ROW) }))
 }

@@ -3,7 +3,7 @@
 use clew_model::{Actor, AuditEvent, AuditOrigin, AuditOutcome};
 
 use crate::audit::AuditRecord;
-use crate::database::{FromRow, Row, Transaction, params, query};
+use crate::database::{FromRow, Parameter, Row, Transaction, params, query};
 use crate::derived_keys::compute_hmac;
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
@@ -96,16 +96,9 @@ impl AuditRow {
     }
 
     pub(crate) async fn insert(&self, transaction: &mut Transaction, mac: &[u8; 32]) -> Result<(), StoreError> {
-        let mut insert = query("write to the audit log", INSERT_AUDIT_ROW_SQL).bind_all(params![
-            self.seq,
-            self.at,
-            self.previous.as_slice(),
-            mac.as_slice()
-        ]);
-        for text in &self.texts {
-            insert = insert.bind(text);
-        }
-        insert.execute(transaction).await.map(drop)
+        let parameters = params![self.seq, self.at, self.previous.as_slice(), mac.as_slice()];
+        let parameters = parameters.into_iter().chain(self.texts.iter().map(Parameter::from));
+        query("write to the audit log", INSERT_AUDIT_ROW_SQL, parameters).execute(transaction).await.map(drop)
     }
 }
 

@@ -69,13 +69,10 @@ impl ChainVerifier {
         last: i64,
     ) -> Result<(), StoreError> {
         loop {
-            let rows = query(
-                "verify the audit log",
-                concat!("SELECT ", audit_columns!(), " FROM audit WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT $3"),
-            )
-            .bind_all(params![self.position, last, AUDIT_ROWS_PER_PAGE])
-            .fetch_all(&mut *transaction)
-            .await?;
+            let sql =
+                concat!("SELECT ", audit_columns!(), " FROM audit WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT $3");
+            let parameters = params![self.position, last, AUDIT_ROWS_PER_PAGE];
+            let rows = query("verify the audit log", sql, parameters).fetch_all(&mut *transaction).await?;
             if rows.is_empty() {
                 return Ok(());
             }

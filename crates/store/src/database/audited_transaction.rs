@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use clew_model::{AuditEvent, AuditOrigin, DomainId};
 use serde_json::Value;
+use sqlx::SqlSafeStr;
 
 use crate::audit::{AuditCheckpoint, CheckpointTracker, append_audit_rows};
 use crate::clock::Clock;
-use crate::database::{Database, Transaction};
+use crate::database::{Database, FromOwnedRow, Parameter, Transaction, query, query_as};
 use crate::derived_keys::DerivedKeys;
 use crate::error::StoreError;
 
@@ -40,9 +41,45 @@ impl AuditedTransaction {
         &mut self.transaction
     }
 
-    /// Description of the transaction in error messages.
-    pub(crate) fn description(&self) -> &'static str {
-        self.action
+    pub(crate) fn unix_seconds(&self) -> i64 {
+        self.database.clock.unix_seconds()
+    }
+
+    /// Executes a statement and returns the number of affected rows.
+    /// The description of the transaction describes the statement in error messages.
+    pub(crate) async fn execute<'q>(
+        &mut self,
+        sql: impl SqlSafeStr,
+        parameters: impl IntoIterator<Item = Parameter<'q>>,
+    ) -> Result<u64, StoreError> {
+        query(self.action, sql, parameters).execute(&mut self.transaction).await
+    }
+
+    /// See [`Self::execute`]. Fails if the query returns no rows.
+    pub(crate) async fn fetch_one<'q, T: FromOwnedRow>(
+        &mut self,
+        sql: impl SqlSafeStr,
+        parameters: impl IntoIterator<Item = Parameter<'q>>,
+    ) -> Result<T, StoreError> {
+        query_as(self.action, sql, parameters).fetch_one(&mut self.transaction).await
+    }
+
+    /// See [`Self::execute`].
+    pub(crate) async fn fetch_optional<'q, T: FromOwnedRow>(
+        &mut self,
+        sql: impl SqlSafeStr,
+        parameters: impl IntoIterator<Item = Parameter<'q>>,
+    ) -> Result<Option<T>, StoreError> {
+        query_as(self.action, sql, parameters).fetch_optional(&mut self.transaction).await
+    }
+
+    /// See [`Self::execute`].
+    pub(crate) async fn fetch_all<'q, T: FromOwnedRow>(
+        &mut self,
+        sql: impl SqlSafeStr,
+        parameters: impl IntoIterator<Item = Parameter<'q>>,
+    ) -> Result<Vec<T>, StoreError> {
+        query_as(self.action, sql, parameters).fetch_all(&mut self.transaction).await
     }
 
     pub(crate) async fn commit_with_event(self, event: &AuditEvent) -> Result<(), StoreError> {

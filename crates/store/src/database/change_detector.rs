@@ -3,7 +3,6 @@
 use sqlx::{ConnectOptions, Connection, PgConnection, SqliteConnection, query_as, query_scalar};
 
 use crate::database::Database;
-use crate::database::data_version::DataVersion;
 use crate::error::StoreError;
 use crate::postgres::run_with_statement_timeout;
 
@@ -17,6 +16,17 @@ const SQLITE_VERSION_COUNTERS_QUERY: &str = "SELECT version, failures FROM acces
 /// A snapshot defines which transactions are visible, so two queries with equal snapshots read the same data.
 /// See "Snapshot Components" in <https://www.postgresql.org/docs/15/functions-info.html>.
 const POSTGRES_SNAPSHOT_QUERY: &str = "SELECT pg_current_snapshot()::text, version, failures FROM access_version";
+
+/// Version counters, which never decrease.
+/// A cached value remains valid until the version counter of the underlying tables increases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DataVersion {
+    pub(crate) any_table: i64,
+    /// Counter that increases when an identity, a policy or the inventory changes.
+    pub(crate) access: i64,
+    /// Counter that increases when Clew records or deletes authentication failures.
+    pub(crate) failures: i64,
+}
 
 pub(crate) enum ChangeDetector {
     Sqlite(DedicatedConnection<SqliteConnection, i64>),

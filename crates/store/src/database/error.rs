@@ -1,6 +1,7 @@
 //! Converts database errors to [`StoreError`] and adds a hint for common causes.
 
 use std::io::ErrorKind;
+use std::sync::Arc;
 
 use sqlx::migrate::MigrateError;
 use sqlx::sqlite::SqliteError;
@@ -11,6 +12,11 @@ impl StoreError {
     /// Returns a closure for `map_err`. The error message contains `action` after the words "could not".
     pub(crate) fn database_error(action: &'static str) -> impl Fn(sqlx::Error) -> Self {
         move |source| Self::Database { action, remedy: database_error_hint(&source), source: Box::new(source) }
+    }
+
+    /// Wraps an error that several callers receive.
+    pub(crate) fn shared_error(action: &'static str, error: Arc<Self>) -> Self {
+        Self::Database { action, source: Box::new(error), remedy: "" }
     }
 }
 

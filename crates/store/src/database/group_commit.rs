@@ -3,9 +3,10 @@
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use clew_model::AuditEvent;
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use crate::database::Transaction;
@@ -108,7 +109,7 @@ impl GroupCommit {
 
     fn enqueue(&self, database: AuditingDatabase, add_to_batch: impl FnOnce(&mut WriteBatch)) {
         let is_idle = {
-            let mut queue = self.lock_write_queue_mutex();
+            let mut queue = self.0.lock();
             add_to_batch(&mut queue.pending);
             !mem::replace(&mut queue.is_writer_running, true)
         };
@@ -120,17 +121,13 @@ impl GroupCommit {
 
     /// Returns `None` and marks the writer task as stopped if the queue is empty.
     fn take_batch(&self) -> Option<WriteBatch> {
-        let mut queue = self.lock_write_queue_mutex();
+        let mut queue = self.0.lock();
         let WriteBatch { events, writes } = &mut queue.pending;
         let (some_events, some_writes) = (events.len().min(MAX_BATCH_SIZE), writes.len().min(MAX_BATCH_SIZE));
         let batch =
             WriteBatch { events: events.drain(..some_events).collect(), writes: writes.drain(..some_writes).collect() };
         queue.is_writer_running = !batch.is_empty();
         queue.is_writer_running.then_some(batch)
-    }
-
-    fn lock_write_queue_mutex(&self) -> MutexGuard<'_, WriteQueue> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -144,7 +141,7 @@ struct WriterGuard {
 impl Drop for WriterGuard {
     fn drop(&mut self) {
         if !self.finished {
-            let mut queue = self.group_commit.lock_write_queue_mutex();
+            let mut queue = self.group_commit.0.lock();
             queue.is_writer_running = false;
             queue.pending = WriteBatch::default();
         }
@@ -197,7 +194,7 @@ impl WriteBatch {
     }
 
     fn notify_callers(self, error: Option<&Arc<StoreError>>) {
-        let outcome = |action| error.map_or(Ok(()), |error| Err(wrap_write_batch_error(action, error.clone())));
+        let outcome = |action| error.map_or(Ok(()), |error| Err(StoreError::shared_error(action, error.clone())));
         for event in self.events {
             // The caller may have been canceled.
             let _ = event.reply.send(outcome("write to the audit log"));
@@ -207,8 +204,4 @@ impl WriteBatch {
             write.notify_caller(outcome);
         }
     }
-}
-
-fn wrap_write_batch_error(action: &'static str, error: Arc<StoreError>) -> StoreError {
-    StoreError::Database { action, source: Box::new(error), remedy: "" }
 }

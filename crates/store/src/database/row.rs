@@ -37,9 +37,32 @@ pub(crate) trait FromColumn: Sized {
     fn from_column(row: &Row, column: &'static str) -> Result<Self, StoreError>;
 }
 
-/// Type that can be read from a result row.
+/// Type that can be read from a result row. Scalars and pairs read the first columns.
 pub(crate) trait FromRow: Sized {
     fn from_row(row: &Row) -> Result<Self, StoreError>;
+}
+
+/// Type that a statement can return: a type that implements [`FromRow`], or the [`Row`] itself.
+pub(crate) trait FromOwnedRow: Sized {
+    fn from_owned_row(row: Row) -> Result<Self, StoreError>;
+}
+
+impl FromOwnedRow for Row {
+    fn from_owned_row(row: Row) -> Result<Self, StoreError> {
+        Ok(row)
+    }
+}
+
+impl<T: FromRow> FromOwnedRow for T {
+    fn from_owned_row(row: Row) -> Result<Self, StoreError> {
+        T::from_row(&row)
+    }
+}
+
+impl<A: ColumnValue, B: ColumnValue> FromRow for (A, B) {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok((row.decode(0)?, row.decode(1)?))
+    }
 }
 
 impl Row {
@@ -94,6 +117,12 @@ macro_rules! decoded_columns {
         impl FromColumn for $type {
             fn from_column(row: &Row, column: &'static str) -> Result<Self, StoreError> {
                 row.decode(column)
+            }
+        }
+
+        impl FromRow for $type {
+            fn from_row(row: &Row) -> Result<Self, StoreError> {
+                row.decode(0)
             }
         }
     )+};

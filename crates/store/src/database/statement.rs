@@ -10,7 +10,7 @@ use sqlx::query::Query;
 use sqlx::{Encode, IntoArguments, Postgres, SqlSafeStr, SqlStr, Sqlite, Type};
 
 use crate::database::row::DriverRow;
-use crate::database::{ColumnValue, Database, FromRow, Row, Transaction};
+use crate::database::{Database, FromOwnedRow, Row, Transaction};
 use crate::error::StoreError;
 use crate::postgres::run_with_statement_timeout;
 
@@ -38,31 +38,23 @@ pub(crate) enum StatementExecutor<'e> {
 }
 
 /// `action` describes the statement in error messages, for example "list the members of a group".
-pub(crate) fn query<'q>(action: &'static str, sql: impl SqlSafeStr) -> Statement<'q, Row> {
-    Statement { action, sql: sql.into_sql_str(), parameters: Vec::new(), decode: Ok }
-}
-
-/// See [`query`].
-pub(crate) fn query_as<'q, T: FromRow>(action: &'static str, sql: impl SqlSafeStr) -> Statement<'q, T> {
-    Statement { action, sql: sql.into_sql_str(), parameters: Vec::new(), decode: |row| T::from_row(&row) }
-}
-
-/// See [`query`].
-pub(crate) fn query_scalar<'q, T: ColumnValue>(action: &'static str, sql: impl SqlSafeStr) -> Statement<'q, T> {
-    Statement { action, sql: sql.into_sql_str(), parameters: Vec::new(), decode: |row| row.decode(0) }
-}
-
-/// See [`query`].
-pub(crate) fn query_two_columns<'q, A: ColumnValue, B: ColumnValue>(
+/// The macro [`params`] converts values to `parameters`.
+pub(crate) fn query<'q>(
     action: &'static str,
     sql: impl SqlSafeStr,
-) -> Statement<'q, (A, B)> {
-    Statement {
-        action,
-        sql: sql.into_sql_str(),
-        parameters: Vec::new(),
-        decode: |row| Ok((row.decode(0)?, row.decode(1)?)),
-    }
+    parameters: impl IntoIterator<Item = Parameter<'q>>,
+) -> Statement<'q, Row> {
+    query_as(action, sql, parameters)
+}
+
+/// See [`query`].
+pub(crate) fn query_as<'q, T: FromOwnedRow>(
+    action: &'static str,
+    sql: impl SqlSafeStr,
+    parameters: impl IntoIterator<Item = Parameter<'q>>,
+) -> Statement<'q, T> {
+    let parameters = parameters.into_iter().collect();
+    Statement { action, sql: sql.into_sql_str(), parameters, decode: T::from_owned_row }
 }
 
 /// Fetches rows with a method of the database driver and wraps the driver's rows in [`DriverRow`].
@@ -99,17 +91,6 @@ impl<'q, T> Statement<'q, T> {
     /// Description of the statement in error messages.
     pub(crate) fn action(&self) -> &'static str {
         self.action
-    }
-
-    pub(crate) fn bind(mut self, parameter: impl Into<Parameter<'q>>) -> Self {
-        self.parameters.push(parameter.into());
-        self
-    }
-
-    /// Binds several parameters, usually created with the macro [`params`].
-    pub(crate) fn bind_all(mut self, parameters: impl IntoIterator<Item = Parameter<'q>>) -> Self {
-        self.parameters.extend(parameters);
-        self
     }
 
     /// Returns the number of affected rows.
@@ -233,10 +214,10 @@ impl<'e> From<&'e mut Transaction> for StatementExecutor<'e> {
     }
 }
 
-/// Converts values of different types to an array of parameters for [`Statement::bind_all`].
+/// Converts values of different types to an array of parameters for [`query`].
 macro_rules! params {
-    ($($value:expr),+ $(,)?) => {
-        [$($crate::database::Parameter::from($value)),+]
+    ($($value:expr),* $(,)?) => {
+        [$($crate::database::Parameter::from($value)),*]
     };
 }
 
@@ -268,6 +249,7 @@ parameters! {
     &'q str => Text(value) value.into();
     Vec<u8> => Bytes(value) value.into();
     &'q [u8] => Bytes(value) value.into();
+    [u8; 32] => Bytes(value) value.to_vec().into();
     &'q AccessKeyId => Text(value) value.as_str().into();
     &'q DomainId => Text(value) value.as_str().into();
     &'q GroupId => Text(value) value.as_str().into();

@@ -7,9 +7,9 @@ use clew_model::{AccessKeyId, AuditOrigin, UserId};
 use secrecy::SecretString;
 use serde_json::json;
 
-use crate::database::{Statement, Transaction, impl_from_row, params, query, query_as, query_scalar};
+use crate::database::{Statement, Transaction, impl_from_row, params, query, query_as};
 use crate::error::StoreError;
-use crate::identities::credential_revocation::{AffectedUsers, revoke_temporary_access_keys, revoke_tokens};
+use crate::identities::credential_revocation::UsersAffectedByChange;
 use crate::identities::users::{User, require_user};
 use crate::sealing::AssociatedData;
 use crate::store_handles::IdentityStore;
@@ -76,22 +76,13 @@ impl IdentityStore<'_> {
     ) -> Result<(), StoreError> {
         let mut tx = self.store.begin_audited_transaction("create an access key").await?;
         let user = require_user(tx.transaction(), user).await?;
-        let count: i64 = query_scalar(tx.description(), "SELECT COUNT(*) FROM access_keys WHERE user_id = $1")
-            .bind(&user.id)
-            .fetch_one(tx.transaction())
-            .await?;
+        let count: i64 = tx.fetch_one("SELECT COUNT(*) FROM access_keys WHERE user_id = $1", params![&user.id]).await?;
         if count >= i64::from(MAX_ACCESS_KEYS_PER_USER) {
             return Err(StoreError::TooManyKeys(MAX_ACCESS_KEYS_PER_USER));
         }
         self.insert_access_key(tx.transaction(), &user.id, id, secret).await?;
-        tx.commit_domain_change(
-            by,
-            "CreateAccessKey",
-            id.as_str(),
-            user.domain_id,
-            json!({ "user": user.name, "user_id": user.id }),
-        )
-        .await
+        let detail = json!({ "user": user.name, "user_id": user.id });
+        tx.commit_domain_change(by, "CreateAccessKey", id.as_str(), user.domain_id, detail).await
     }
 
     pub(crate) async fn insert_access_key(
@@ -102,31 +93,22 @@ impl IdentityStore<'_> {
         secret: &SecretString,
     ) -> Result<(), StoreError> {
         let sealed = self.store.sealer.seal(associated_data_for_access_key_secret(id), secret)?;
-        query(
-            "create an access key",
-            "INSERT INTO access_keys (id, user_id, secret, created_at) VALUES ($1, $2, $3, $4)",
-        )
-        .bind_all(params![id, user, sealed, self.store.clock.unix_seconds()])
-        .execute_insert(transaction, "an access key", id.as_str())
-        .await
+        let sql = "INSERT INTO access_keys (id, user_id, secret, created_at) VALUES ($1, $2, $3, $4)";
+        let parameters = params![id, user, sealed, self.store.clock.unix_seconds()];
+        query("create an access key", sql, parameters).execute_insert(transaction, "an access key", id.as_str()).await
     }
 
     /// Returns a user's permanent access keys, oldest first.
     pub async fn list_access_keys(self, user: &UserId) -> Result<Vec<AccessKeyMetadata>, StoreError> {
         let statement =
             "SELECT id, user_id, enabled, created_at, last_used_at FROM access_keys WHERE user_id = $1 ORDER BY rowid";
-        query_as("list access keys", statement).bind(user).fetch_all(&self.store.database).await
+        query_as("list access keys", statement, params![user]).fetch_all(&self.store.database).await
     }
 
     /// Returns a permanent access key by id, without its secret.
     pub async fn find_access_key_metadata(self, id: &AccessKeyId) -> Result<Option<AccessKeyMetadata>, StoreError> {
-        query_as(
-            "look up an access key",
-            "SELECT id, user_id, enabled, created_at, last_used_at FROM access_keys WHERE id = $1",
-        )
-        .bind(id)
-        .fetch_optional(&self.store.database)
-        .await
+        let sql = "SELECT id, user_id, enabled, created_at, last_used_at FROM access_keys WHERE id = $1";
+        query_as("look up an access key", sql, params![id]).fetch_optional(&self.store.database).await
     }
 
     /// Enables or disables an access key. Returns false if the key does not exist.
@@ -137,9 +119,8 @@ impl IdentityStore<'_> {
         id: &AccessKeyId,
         enabled: bool,
     ) -> Result<bool, StoreError> {
-        let change =
-            query_scalar("change an access key", "UPDATE access_keys SET enabled = $1 WHERE id = $2 RETURNING user_id")
-                .bind_all(params![enabled, id]);
+        let sql = "UPDATE access_keys SET enabled = $1 WHERE id = $2 RETURNING user_id";
+        let change = query_as("change an access key", sql, params![enabled, id]);
         self.execute_access_key_change(by, "UpdateAccessKey", id, change, enabled).await
     }
 
@@ -147,7 +128,7 @@ impl IdentityStore<'_> {
     /// Returns false if the access key does not exist.
     pub async fn remove_access_key(self, by: &AuditOrigin, id: &AccessKeyId) -> Result<bool, StoreError> {
         let change =
-            query_scalar("remove an access key", "DELETE FROM access_keys WHERE id = $1 RETURNING user_id").bind(id);
+            query_as("remove an access key", "DELETE FROM access_keys WHERE id = $1 RETURNING user_id", params![id]);
         self.execute_access_key_change(by, "DeleteAccessKey", id, change, false).await
     }
 
@@ -166,9 +147,8 @@ impl IdentityStore<'_> {
         let user = require_user(tx.transaction(), &user).await?;
         let (mut tokens, mut keys) = (0, 0);
         if !usable {
-            let now = self.store.clock.unix_seconds();
-            tokens = revoke_tokens(tx.transaction(), AffectedUsers::User(&user.id), now).await?;
-            keys = revoke_temporary_access_keys(tx.transaction(), &user.id, now).await?;
+            tokens = tx.revoke_tokens(UsersAffectedByChange::User(&user.id)).await?;
+            keys = tx.revoke_temporary_access_keys(&user.id).await?;
         }
         let detail = json!({
             "user": user.name, "user_id": user.id, "enabled": usable,
@@ -186,25 +166,15 @@ impl IdentityStore<'_> {
         if !due || key.last_recorded_use.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_err() {
             return Ok(());
         }
-        query(
-            "record the use of an access key",
-            "UPDATE access_keys SET last_used_at = $1 WHERE id = $2 AND COALESCE(last_used_at, 0) < $1",
-        )
-        .bind_all(params![now, &key.id])
-        .execute(&self.store.database)
-        .await?;
+        let sql = "UPDATE access_keys SET last_used_at = $1 WHERE id = $2 AND COALESCE(last_used_at, 0) < $1";
+        query("record the use of an access key", sql, params![now, &key.id]).execute(&self.store.database).await?;
         Ok(())
     }
 
     /// Returns a permanent or temporary access key by id, with its user and secret.
     pub async fn find_access_key(self, id: &AccessKeyId) -> Result<Option<AccessKey>, StoreError> {
-        let row = query(
-            "look up an access key",
-            "SELECT user_id, secret, enabled, last_used_at FROM access_keys WHERE id = $1",
-        )
-        .bind(id)
-        .fetch_optional(&self.store.database)
-        .await?;
+        let sql = "SELECT user_id, secret, enabled, last_used_at FROM access_keys WHERE id = $1";
+        let row = query("look up an access key", sql, params![id]).fetch_optional(&self.store.database).await?;
         let Some(row) = row else { return self.find_temporary_access_key(id).await };
         let user_id = row.get("user_id")?;
         let Some(user) = self.find_user(&user_id).await? else { return Ok(None) };

@@ -3,7 +3,8 @@
 use clew_model::{GroupId, PolicyId, UserId};
 use sqlx::AssertSqlSafe;
 
-use crate::database::{Transaction, params, query};
+use crate::database::audited_transaction::AuditedTransaction;
+use crate::database::{params, query};
 use crate::error::StoreError;
 
 #[derive(Debug, Clone, Copy)]
@@ -29,53 +30,41 @@ impl AffectedUsers<'_> {
     }
 }
 
-/// Returns the number of revoked tokens.
-pub(crate) async fn revoke_tokens(
-    transaction: &mut Transaction,
-    affected: AffectedUsers<'_>,
-    now: i64,
-) -> Result<u64, StoreError> {
-    let (users, id) = affected.affected_user_ids_sql();
-    let statement = format!(
-        "UPDATE tokens SET revoked_at = $1 WHERE revoked_at IS NULL AND expires_at > $1 AND user_id IN ({users})"
-    );
-    let revoked =
-        query("revoke tokens", AssertSqlSafe(statement)).bind_all(params![now, id]).execute(&mut *transaction).await?;
-    if revoked > 0 {
-        revoke_temporary_keys_of_revoked_tokens(transaction, users, id, now).await?;
+impl AuditedTransaction {
+    /// Returns the number of revoked tokens.
+    pub(crate) async fn revoke_tokens(&mut self, affected: UsersAffectedByChange<'_>) -> Result<u64, StoreError> {
+        let (now, (users, id)) = (self.unix_seconds(), affected.affected_user_ids_sql());
+        let sql = format!(
+            "UPDATE tokens SET revoked_at = $1 WHERE revoked_at IS NULL AND expires_at > $1 AND user_id IN ({users})"
+        );
+        let revoke = query("revoke tokens", AssertSqlSafe(sql), params![now, id]);
+        let revoked = revoke.execute(self.transaction()).await?;
+        if revoked > 0 {
+            self.revoke_temporary_keys_of_revoked_tokens(users, id).await?;
+        }
+        Ok(revoked)
     }
-    Ok(revoked)
-}
 
-/// Revokes the temporary access keys that were created with revoked tokens of the selected users.
-/// Returns the number of revoked keys.
-pub(crate) async fn revoke_temporary_keys_of_revoked_tokens(
-    transaction: &mut Transaction,
-    users: &'static str,
-    id: &str,
-    now: i64,
-) -> Result<u64, StoreError> {
-    let statement = format!(
-        "UPDATE temporary_keys SET revoked_at = $1 WHERE revoked_at IS NULL AND expires_at > $1 AND issued_for IN \
-             (SELECT hash FROM tokens WHERE revoked_at IS NOT NULL AND user_id IN ({users}))"
-    );
-    query("revoke temporary access keys", AssertSqlSafe(statement))
-        .bind_all(params![now, id])
-        .execute(transaction)
-        .await
-}
+    /// Revokes the temporary access keys that were created with revoked tokens of the selected users.
+    /// Returns the number of revoked keys.
+    pub(crate) async fn revoke_temporary_keys_of_revoked_tokens(
+        &mut self,
+        users: &'static str,
+        id: &str,
+    ) -> Result<u64, StoreError> {
+        let sql = format!(
+            "UPDATE temporary_keys SET revoked_at = $1 WHERE revoked_at IS NULL AND expires_at > $1 AND issued_for IN \
+                (SELECT hash FROM tokens WHERE revoked_at IS NOT NULL AND user_id IN ({users}))"
+        );
+        let parameters = params![self.unix_seconds(), id];
+        query("revoke temporary access keys", AssertSqlSafe(sql), parameters).execute(self.transaction()).await
+    }
 
-/// Returns the number of revoked keys.
-pub(crate) async fn revoke_temporary_access_keys(
-    transaction: &mut Transaction,
-    user: &UserId,
-    now: i64,
-) -> Result<u64, StoreError> {
-    query(
-        "revoke temporary access keys",
-        "UPDATE temporary_keys SET revoked_at = $1 WHERE revoked_at IS NULL AND expires_at > $1 AND user_id = $2",
-    )
-    .bind_all(params![now, user])
-    .execute(transaction)
-    .await
+    /// Returns the number of revoked keys.
+    pub(crate) async fn revoke_temporary_access_keys(&mut self, user: &UserId) -> Result<u64, StoreError> {
+        let sql =
+            "UPDATE temporary_keys SET revoked_at = $1 WHERE revoked_at IS NULL AND expires_at > $1 AND user_id = $2";
+        let parameters = params![self.unix_seconds(), user];
+        query("revoke temporary access keys", sql, parameters).execute(self.transaction()).await
+    }
 }

@@ -6,7 +6,7 @@ use sqlx::AssertSqlSafe;
 
 use crate::database::{StatementExecutor, Transaction, impl_from_row, params, query, query_as};
 use crate::error::StoreError;
-use crate::identities::credential_revocation::{AffectedUsers, revoke_tokens};
+use crate::identities::credential_revocation::UsersAffectedByChange;
 use crate::identities::users::{User, require_user};
 use crate::policies::limit_checks::check_policy_limits;
 use crate::store_handles::IdentityStore;
@@ -31,23 +31,17 @@ impl IdentityStore<'_> {
         let mut tx = self.store.begin_audited_transaction("create a group").await?;
         ensure_iam_domain_exists(tx.transaction(), domain).await?;
         let id = GroupId::generate();
-        query(
-            "create a group",
-            "INSERT INTO user_groups (id, domain_id, name, description, created_at) VALUES ($1, $2, $3, $4, $5)",
-        )
-        .bind_all(params![&id, domain, name, description, self.store.clock.unix_seconds()])
-        .execute_insert(tx.transaction(), "a group", name)
-        .await?;
+        let sql = "INSERT INTO user_groups (id, domain_id, name, description, created_at) VALUES ($1, $2, $3, $4, $5)";
+        let parameters = params![&id, domain, name, description, self.store.clock.unix_seconds()];
+        query("create a group", sql, parameters).execute_insert(tx.transaction(), "a group", name).await?;
         tx.commit_domain_change(by, "CreateGroup", name, domain.clone(), json!({ "id": id })).await?;
         Ok(id)
     }
 
     /// Returns all groups in a domain, sorted by name.
     pub async fn list_groups(self, domain: &DomainId) -> Result<Vec<Group>, StoreError> {
-        query_as("list groups", AssertSqlSafe(format!("{SELECT_GROUPS_SQL} WHERE domain_id = $1 ORDER BY name")))
-            .bind(domain)
-            .fetch_all(&self.store.database)
-            .await
+        let sql = format!("{SELECT_GROUPS_SQL} WHERE domain_id = $1 ORDER BY name");
+        query_as("list groups", AssertSqlSafe(sql), params![domain]).fetch_all(&self.store.database).await
     }
 
     /// Returns a group by id.
@@ -59,16 +53,10 @@ impl IdentityStore<'_> {
     pub async fn remove_group(self, by: &AuditOrigin, id: &GroupId) -> Result<bool, StoreError> {
         let mut tx = self.store.begin_audited_transaction("remove a group").await?;
         let Some(before) = find_group(tx.transaction(), id).await? else { return Ok(false) };
-        let tokens = revoke_tokens(tx.transaction(), AffectedUsers::Group(id), self.store.clock.unix_seconds()).await?;
-        query(tx.description(), "DELETE FROM user_groups WHERE id = $1").bind(id).execute(tx.transaction()).await?;
-        tx.commit_domain_change(
-            by,
-            "DeleteGroup",
-            before.name,
-            before.domain_id,
-            json!({ "id": id, "tokens_revoked": tokens }),
-        )
-        .await?;
+        let tokens = tx.revoke_tokens(UsersAffectedByChange::Group(id)).await?;
+        tx.execute("DELETE FROM user_groups WHERE id = $1", params![id]).await?;
+        let detail = json!({ "id": id, "tokens_revoked": tokens });
+        tx.commit_domain_change(by, "DeleteGroup", before.name, before.domain_id, detail).await?;
         Ok(true)
     }
 
@@ -103,31 +91,22 @@ impl IdentityStore<'_> {
         if user.domain_id != group.domain_id {
             return Err(StoreError::Unknown { what: "user", name: user.id.to_string() });
         }
-        let changed =
-            query(tx.description(), statement).bind_all(params![&group.id, &user.id]).execute(tx.transaction()).await?;
+        let changed = tx.execute(statement, params![&group.id, &user.id]).await?;
         if changed == 0 {
             return Ok(false);
         }
         if operation == "AddUserToGroup" {
             check_policy_limits(tx.transaction(), self.store.policy_limits, AffectedUsers::User(&user.id)).await?;
         }
-        let tokens =
-            revoke_tokens(tx.transaction(), AffectedUsers::User(&user.id), self.store.clock.unix_seconds()).await?;
-        tx.commit_domain_change(
-            by,
-            operation,
-            group.name,
-            group.domain_id,
-            json!({ "group_id": group.id, "user": user.name, "user_id": user.id, "tokens_revoked": tokens }),
-        )
-        .await?;
+        let tokens = tx.revoke_tokens(UsersAffectedByChange::User(&user.id)).await?;
+        let detail = json!({ "group_id": group.id, "user": user.name, "user_id": user.id, "tokens_revoked": tokens });
+        tx.commit_domain_change(by, operation, group.name, group.domain_id, detail).await?;
         Ok(true)
     }
 
     /// Returns the members of a group, sorted by name.
     pub async fn list_group_members(self, group: &GroupId) -> Result<Vec<User>, StoreError> {
-        query_as("list the members of a group", SELECT_GROUP_MEMBERS_SQL)
-            .bind(group)
+        query_as("list the members of a group", SELECT_GROUP_MEMBERS_SQL, params![group])
             .fetch_all(&self.store.database)
             .await
     }
@@ -148,11 +127,9 @@ pub struct Group {
 
 impl_from_row! { Group { id, name, domain_id, description } }
 
-async fn find_group<'e>(executor: impl Into<StatementExecutor<'e>>, id: &GroupId) -> Result<Option<Group>, StoreError> {
-    query_as("look up a group", AssertSqlSafe(format!("{SELECT_GROUPS_SQL} WHERE id = $1")))
-        .bind(id)
-        .fetch_optional(executor)
-        .await
+async fn find_group<'e>(executor: impl Into<Executor<'e>>, id: &GroupId) -> Result<Option<Group>, StoreError> {
+    let sql = format!("{SELECT_GROUPS_SQL} WHERE id = $1");
+    query_as("look up a group", AssertSqlSafe(sql), params![id]).fetch_optional(executor).await
 }
 
 /// Fails with [`StoreError::Unknown`] if the group does not exist.

@@ -6,7 +6,7 @@ use clew_model::{AccessKeyId, AuditOrigin, UserId};
 use secrecy::SecretString;
 use serde_json::json;
 
-use crate::database::{Transaction, params, query, query_scalar};
+use crate::database::{Transaction, params, query, query_as};
 use crate::error::StoreError;
 use crate::identities::access_keys::{AccessKey, TemporaryAccessKeyValidity};
 use crate::identities::users::require_user;
@@ -55,34 +55,22 @@ impl IdentityStore<'_> {
             IssuingCredentials::Token(hash) => Some(hash.as_slice()),
             IssuingCredentials::Key(_) | IssuingCredentials::CommandLine => None,
         };
-        query(
-            "create a temporary access key",
-            "INSERT INTO temporary_keys (id, user_id, secret, token_hash, created_at, expires_at, issued_for) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
-        )
-        .bind_all(params![&new.id, &new.user_id, sealed, new.token_hash.as_slice(), now, new.expires_at, token])
-        .execute_insert(tx.transaction(), "an access key", new.id.as_str())
-        .await?;
-        tx.commit_domain_change(
-            by,
-            "CreateTemporaryAccessKey",
-            new.id.as_str(),
-            user.domain_id,
-            json!({ "user": user.name, "user_id": user.id, "expires_at": new.expires_at }),
-        )
-        .await
+        let sql = "INSERT INTO temporary_keys (id, user_id, secret, token_hash, created_at, expires_at, issued_for) \
+            VALUES ($1, $2, $3, $4, $5, $6, $7)";
+        let parameters = params![&new.id, &new.user_id, sealed, new.token_hash.as_slice(), now, new.expires_at, token];
+        query("create a temporary access key", sql, parameters)
+            .execute_insert(tx.transaction(), "an access key", new.id.as_str())
+            .await?;
+        let detail = json!({ "user": user.name, "user_id": user.id, "expires_at": new.expires_at });
+        tx.commit_domain_change(by, "CreateTemporaryAccessKey", new.id.as_str(), user.domain_id, detail).await
     }
 
     /// Returns a temporary access key by id, even if the key has expired or was revoked.
     pub(crate) async fn find_temporary_access_key(self, id: &AccessKeyId) -> Result<Option<AccessKey>, StoreError> {
-        let row = query(
-            "look up a temporary access key",
-            "SELECT user_id, secret, token_hash, expires_at, revoked_at IS NOT NULL AS revoked \
-             FROM temporary_keys WHERE id = $1",
-        )
-        .bind(id)
-        .fetch_optional(&self.store.database)
-        .await?;
+        let sql = "SELECT user_id, secret, token_hash, expires_at, revoked_at IS NOT NULL AS revoked \
+            FROM temporary_keys WHERE id = $1";
+        let row =
+            query("look up a temporary access key", sql, params![id]).fetch_optional(&self.store.database).await?;
         let Some(row) = row else { return Ok(None) };
         let Some(user) = self.find_user(&row.get("user_id")?).await? else { return Ok(None) };
         let sealed: Vec<u8> = row.get("secret")?;
@@ -113,19 +101,12 @@ async fn ensure_issuing_credentials_are_valid(
     let action = "check the credentials of a temporary access key";
     let valid: i64 = match source {
         IssuingCredentials::Token(hash) => {
-            query_scalar(
-                action,
-                "SELECT COUNT(*) FROM tokens WHERE hash = $1 AND revoked_at IS NULL AND expires_at > $2",
-            )
-            .bind_all(params![hash.as_slice(), now])
-            .fetch_one(transaction)
-            .await?
+            let sql = "SELECT COUNT(*) FROM tokens WHERE hash = $1 AND revoked_at IS NULL AND expires_at > $2";
+            query_as(action, sql, params![hash.as_slice(), now]).fetch_one(transaction).await?
         }
         IssuingCredentials::Key(id) => {
-            query_scalar(action, "SELECT COUNT(*) FROM access_keys WHERE id = $1 AND enabled")
-                .bind(id)
-                .fetch_one(transaction)
-                .await?
+            let sql = "SELECT COUNT(*) FROM access_keys WHERE id = $1 AND enabled";
+            query_as(action, sql, params![id]).fetch_one(transaction).await?
         }
         IssuingCredentials::CommandLine => 1,
     };

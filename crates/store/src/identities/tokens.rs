@@ -6,9 +6,8 @@ use std::sync::Arc;
 use clew_model::{AuditOrigin, ProjectId, UserId};
 use serde_json::Value;
 
-use crate::database::{params, query, query_scalar};
+use crate::database::{params, query};
 use crate::error::StoreError;
-use crate::identities::credential_revocation::revoke_temporary_keys_of_revoked_tokens;
 use crate::store_handles::IdentityStore;
 
 use crate::identities::users::{User, require_user};
@@ -77,12 +76,9 @@ pub struct StoredToken {
 impl IdentityStore<'_> {
     /// Inserts a token.
     pub async fn insert_token(self, token: &NewToken) -> Result<(), StoreError> {
-        query(
-            "store a token",
-            "INSERT INTO tokens (hash, user_id, scope_project, methods, issued_at, expires_at, origin) VALUES ($1, \
-             $2, $3, $4, $5, $6, $7)",
-        )
-        .bind_all(params![
+        let sql = "INSERT INTO tokens (hash, user_id, scope_project, methods, issued_at, expires_at, origin) \
+            VALUES ($1, $2, $3, $4, $5, $6, $7)";
+        let parameters = params![
             token.hash.as_slice(),
             &token.user_id,
             token.scope_project.as_ref(),
@@ -90,22 +86,16 @@ impl IdentityStore<'_> {
             token.issued_at,
             token.expires_at,
             token.origin.name()
-        ])
-        .execute(&self.store.database)
-        .await?;
+        ];
+        query("store a token", sql, parameters).execute(&self.store.database).await?;
         Ok(())
     }
 
     /// Returns the token with the given hash, even if the token has expired or was revoked.
     pub async fn find_token(self, hash: &[u8; 32]) -> Result<Option<StoredToken>, StoreError> {
-        let row = query(
-            "look up a token",
-            "SELECT user_id, scope_project, methods, issued_at, expires_at, origin, revoked_at IS NOT NULL AS revoked \
-             FROM tokens WHERE hash = $1",
-        )
-        .bind(hash.as_slice())
-        .fetch_optional(&self.store.database)
-        .await?;
+        let sql = "SELECT user_id, scope_project, methods, issued_at, expires_at, origin, revoked_at IS NOT NULL AS revoked \
+            FROM tokens WHERE hash = $1";
+        let row = query("look up a token", sql, params![hash.as_slice()]).fetch_optional(&self.store.database).await?;
         let Some(row) = row else { return Ok(None) };
         let Some(user) = self.find_user(&row.get("user_id")?).await? else { return Ok(None) };
         let methods: String = row.get("methods")?;
@@ -123,16 +113,10 @@ impl IdentityStore<'_> {
     /// Revokes a token. Returns false if the token does not exist or was already revoked.
     pub async fn revoke_token(self, by: &AuditOrigin, hash: &[u8; 32]) -> Result<bool, StoreError> {
         let mut tx = self.store.begin_audited_transaction("revoke a token").await?;
-        let users: Vec<String> = query_scalar(
-            tx.description(),
-            "UPDATE tokens SET revoked_at = $1 WHERE hash = $2 AND revoked_at IS NULL RETURNING user_id",
-        )
-        .bind_all(params![self.store.clock.unix_seconds(), hash.as_slice()])
-        .fetch_all(tx.transaction())
-        .await?;
+        let sql = "UPDATE tokens SET revoked_at = $1 WHERE hash = $2 AND revoked_at IS NULL RETURNING user_id";
+        let users: Vec<String> = tx.fetch_all(sql, params![self.store.clock.unix_seconds(), hash.as_slice()]).await?;
         let Some(user) = users.first() else { return Ok(false) };
-        let now = self.store.clock.unix_seconds();
-        revoke_temporary_keys_of_revoked_tokens(tx.transaction(), "SELECT $2", user, now).await?;
+        tx.revoke_temporary_keys_of_revoked_tokens("SELECT $2", user).await?;
         let user =
             require_user(tx.transaction(), &user.parse().map_err(StoreError::corrupt_value_error("user_id"))?).await?;
         tx.commit_domain_change(by, "RevokeToken", user.name, user.domain_id, Value::Null).await?;
@@ -146,7 +130,7 @@ impl IdentityStore<'_> {
         for statement in
             ["DELETE FROM tokens WHERE expires_at < $1", "DELETE FROM temporary_keys WHERE expires_at < $1"]
         {
-            let deleted = query("remove old tokens", statement).bind(cutoff).execute(&self.store.database).await?;
+            let deleted = query("remove old tokens", statement, params![cutoff]).execute(&self.store.database).await?;
             removed += deleted;
         }
         Ok(removed)

@@ -6,9 +6,9 @@ use clew_model::{AuditOrigin, DomainId, UserId};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
-use crate::database::{StatementExecutor, Transaction, impl_from_row, params, query, query_as, query_scalar};
+use crate::database::{Executor, Transaction, impl_from_row, params, query, query_as};
 use crate::error::StoreError;
-use crate::identities::credential_revocation::{AffectedUsers, revoke_temporary_access_keys, revoke_tokens};
+use crate::identities::credential_revocation::UsersAffectedByChange;
 use crate::store_handles::IdentityStore;
 use crate::tenants::projects::ensure_iam_domain_exists;
 
@@ -85,14 +85,8 @@ impl IdentityStore<'_> {
         let mut tx = self.store.begin_audited_transaction("create a user").await?;
         ensure_iam_domain_exists(tx.transaction(), domain).await?;
         let id = insert_user(tx.transaction(), domain, new, self.store.clock.unix_seconds()).await?;
-        tx.commit_domain_change(
-            by,
-            "CreateUser",
-            &new.name,
-            domain.clone(),
-            json!({ "id": id, "administrator": new.administrator }),
-        )
-        .await?;
+        let detail = json!({ "id": id, "administrator": new.administrator });
+        tx.commit_domain_change(by, "CreateUser", &new.name, domain.clone(), detail).await?;
         Ok(id)
     }
 
@@ -102,36 +96,25 @@ impl IdentityStore<'_> {
     pub async fn update_user(self, by: &AuditOrigin, id: &UserId, update: &UserChange) -> Result<bool, StoreError> {
         let mut tx = self.store.begin_audited_transaction("change a user").await?;
         let Some(before) = find_user(tx.transaction(), id).await? else { return Ok(false) };
-        query(
-            tx.description(),
-            "UPDATE users SET password_hash = COALESCE($2, password_hash), enabled = COALESCE($3, enabled), \
-                 administrator = COALESCE($4, administrator), description = COALESCE($5, description) WHERE id = $1",
-        )
-        .bind_all(params![id, &update.password_hash, update.enabled, update.administrator, &update.description])
-        .execute(tx.transaction())
-        .await?;
+        let sql = "UPDATE users SET password_hash = COALESCE($2, password_hash), enabled = COALESCE($3, enabled), \
+            administrator = COALESCE($4, administrator), description = COALESCE($5, description) WHERE id = $1";
+        tx.execute(sql, params![id, &update.password_hash, update.enabled, update.administrator, &update.description])
+            .await?;
         ensure_domain_has_administrator(tx.transaction(), &before).await?;
-        let now = self.store.clock.unix_seconds();
         let (mut tokens, mut keys) = (0, 0);
         let locked_out = update.password_hash.is_some() || update.enabled == Some(false);
         if locked_out || update.administrator.is_some_and(|administrator| administrator != before.administrator) {
-            tokens = revoke_tokens(tx.transaction(), AffectedUsers::User(id), now).await?;
+            tokens = tx.revoke_tokens(UsersAffectedByChange::User(id)).await?;
         }
         if locked_out {
-            keys = revoke_temporary_access_keys(tx.transaction(), id, now).await?;
+            keys = tx.revoke_temporary_access_keys(id).await?;
         }
-        tx.commit_domain_change(
-            by,
-            "UpdateUser",
-            before.name,
-            before.domain_id,
-            json!({
-                "id": id, "new_password": update.password_hash.is_some(), "enabled": update.enabled,
-                "administrator": update.administrator, "description": update.description,
-                "tokens_revoked": tokens, "temporary_keys_revoked": keys,
-            }),
-        )
-        .await?;
+        let detail = json!({
+            "id": id, "new_password": update.password_hash.is_some(), "enabled": update.enabled,
+            "administrator": update.administrator, "description": update.description,
+            "tokens_revoked": tokens, "temporary_keys_revoked": keys,
+        });
+        tx.commit_domain_change(by, "UpdateUser", before.name, before.domain_id, detail).await?;
         Ok(true)
     }
 
@@ -140,7 +123,7 @@ impl IdentityStore<'_> {
     pub async fn remove_user(self, by: &AuditOrigin, id: &UserId) -> Result<bool, StoreError> {
         let mut tx = self.store.begin_audited_transaction("remove a user").await?;
         let Some(before) = find_user(tx.transaction(), id).await? else { return Ok(false) };
-        query(tx.description(), "DELETE FROM users WHERE id = $1").bind(id).execute(tx.transaction()).await?;
+        tx.execute("DELETE FROM users WHERE id = $1", params![id]).await?;
         ensure_domain_has_administrator(tx.transaction(), &before).await?;
         tx.commit_domain_change(by, "DeleteUser", before.name, before.domain_id, json!({ "id": id })).await?;
         Ok(true)
@@ -153,18 +136,14 @@ impl IdentityStore<'_> {
 
     /// Returns a user by domain name and user name.
     pub async fn find_user_by_name(self, domain: &str, name: &str) -> Result<Option<User>, StoreError> {
-        query_as("look up a user", AssertSqlSafe(format!("{SELECT_USERS_SQL} WHERE d.name = $1 AND u.name = $2")))
-            .bind_all(params![domain, name])
-            .fetch_optional(&self.store.database)
-            .await
+        let sql = format!("{SELECT_USERS_SQL} WHERE d.name = $1 AND u.name = $2");
+        query_as("look up a user", AssertSqlSafe(sql), params![domain, name]).fetch_optional(&self.store.database).await
     }
 
     /// Returns all users in a domain, sorted by name.
     pub async fn list_users(self, domain: &DomainId) -> Result<Vec<User>, StoreError> {
-        query_as("list users", AssertSqlSafe(format!("{SELECT_USERS_SQL} WHERE u.domain_id = $1 ORDER BY u.name")))
-            .bind(domain)
-            .fetch_all(&self.store.database)
-            .await
+        let sql = format!("{SELECT_USERS_SQL} WHERE u.domain_id = $1 ORDER BY u.name");
+        query_as("list users", AssertSqlSafe(sql), params![domain]).fetch_all(&self.store.database).await
     }
 }
 
@@ -175,25 +154,16 @@ pub(crate) async fn insert_user(
     now: i64,
 ) -> Result<UserId, StoreError> {
     let id = UserId::generate();
-    query(
-        "create a user",
-        "INSERT INTO users (id, domain_id, name, password_hash, administrator, description, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
-    )
-    .bind_all(params![&id, domain, &new.name, &new.password_hash, new.administrator, &new.description, now])
-    .execute_insert(transaction, "a user", &new.name)
-    .await?;
+    let sql = "INSERT INTO users (id, domain_id, name, password_hash, administrator, description, created_at) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    let parameters = params![&id, domain, &new.name, &new.password_hash, new.administrator, &new.description, now];
+    query("create a user", sql, parameters).execute_insert(transaction, "a user", &new.name).await?;
     Ok(id)
 }
 
-pub(crate) async fn find_user<'e>(
-    executor: impl Into<StatementExecutor<'e>>,
-    id: &UserId,
-) -> Result<Option<User>, StoreError> {
-    query_as("look up a user", AssertSqlSafe(format!("{SELECT_USERS_SQL} WHERE u.id = $1")))
-        .bind(id)
-        .fetch_optional(executor)
-        .await
+pub(crate) async fn find_user<'e>(executor: impl Into<Executor<'e>>, id: &UserId) -> Result<Option<User>, StoreError> {
+    let sql = format!("{SELECT_USERS_SQL} WHERE u.id = $1");
+    query_as("look up a user", AssertSqlSafe(sql), params![id]).fetch_optional(executor).await
 }
 
 /// Fails with [`StoreError::Unknown`] if the user does not exist.
@@ -208,12 +178,7 @@ async fn ensure_domain_has_administrator(transaction: &mut Transaction, before: 
     if !(before.enabled && before.administrator) {
         return Ok(());
     }
-    let left: i64 = query_scalar(
-        "count administrators",
-        "SELECT COUNT(*) FROM users WHERE domain_id = $1 AND enabled AND administrator",
-    )
-    .bind(&before.domain_id)
-    .fetch_one(transaction)
-    .await?;
+    let sql = "SELECT COUNT(*) FROM users WHERE domain_id = $1 AND enabled AND administrator";
+    let left: i64 = query_as("count administrators", sql, params![&before.domain_id]).fetch_one(transaction).await?;
     if left == 0 { Err(StoreError::LastAdministrator(before.name.clone())) } else { Ok(()) }
 }

@@ -65,25 +65,15 @@ const MAX_REFUSAL_REASON_LEN: usize = 1000;
 impl InstanceStore<'_> {
     /// Returns the login backoff of a node, or `None` if the node accepted the last login.
     pub async fn find_login_backoff(self, node: &NodeId) -> Result<Option<LoginBackoff>, StoreError> {
-        query_as(
-            "look up refused logins",
-            "SELECT refusals, reason, refused_at, retry_at FROM login_backoffs WHERE node_id = $1",
-        )
-        .bind(node)
-        .fetch_optional(&self.store.database)
-        .await
+        let sql = "SELECT refusals, reason, refused_at, retry_at FROM login_backoffs WHERE node_id = $1";
+        query_as("look up refused logins", sql, params![node]).fetch_optional(&self.store.database).await
     }
 
     /// Returns the login backoffs of an instance's nodes. Nodes that accepted the last login have no login backoff.
     pub async fn list_login_backoffs(self, instance: &InstanceId) -> Result<Vec<(NodeId, LoginBackoff)>, StoreError> {
-        let rows = query(
-            "list refused logins",
-            "SELECT b.node_id, b.refusals, b.reason, b.refused_at, b.retry_at FROM login_backoffs b \
-             JOIN nodes n ON n.id = b.node_id WHERE n.instance_id = $1 ORDER BY n.role, b.node_id",
-        )
-        .bind(instance)
-        .fetch_all(&self.store.database)
-        .await?;
+        let sql = "SELECT b.node_id, b.refusals, b.reason, b.refused_at, b.retry_at FROM login_backoffs b \
+            JOIN nodes n ON n.id = b.node_id WHERE n.instance_id = $1 ORDER BY n.role, b.node_id";
+        let rows = query("list refused logins", sql, params![instance]).fetch_all(&self.store.database).await?;
         rows.iter().map(|row| Ok((row.get("node_id")?, LoginBackoff::from_row(row)?))).collect()
     }
 
@@ -108,20 +98,16 @@ impl InstanceStore<'_> {
         if earliest > now && backoff.refused_at <= now {
             return Ok(LoginPermitDecision::Deferred(backoff));
         }
-        let updated = query(
-            "request a login permit",
-            "UPDATE login_backoffs SET refused_at = $1, retry_at = $2 \
-             WHERE node_id = $3 AND refused_at = $4 AND retry_at = $5",
-        )
-        .bind_all(params![
+        let sql = "UPDATE login_backoffs SET refused_at = $1, retry_at = $2 \
+            WHERE node_id = $3 AND refused_at = $4 AND retry_at = $5";
+        let parameters = params![
             now,
             now.saturating_add(duration_to_millis(compute_login_retry_delay(backoff.refusals))),
             node,
             backoff.refused_at,
             backoff.retry_at
-        ])
-        .execute(&self.store.database)
-        .await?;
+        ];
+        let updated = query("request a login permit", sql, parameters).execute(&self.store.database).await?;
         if updated > 0 {
             return Ok(LoginPermitDecision::Granted { refusals: backoff.refusals });
         }
@@ -143,31 +129,25 @@ impl InstanceStore<'_> {
         }
         let now = self.store.clock.unix_millis();
         let after = refusals.saturating_add(1);
-        query(
-            "record a refused login",
-            "INSERT INTO login_backoffs (node_id, refusals, reason, refused_at, retry_at) VALUES ($1, $2, $3, $4, $5) \
-             ON CONFLICT (node_id) DO UPDATE SET refusals = excluded.refusals, reason = excluded.reason, \
-                 refused_at = excluded.refused_at, retry_at = excluded.retry_at \
-             WHERE login_backoffs.refusals < excluded.refusals",
-        )
-        .bind_all(params![
+        let sql = "INSERT INTO login_backoffs (node_id, refusals, reason, refused_at, retry_at) VALUES ($1, $2, $3, $4, $5) \
+            ON CONFLICT (node_id) DO UPDATE SET refusals = excluded.refusals, reason = excluded.reason, \
+                refused_at = excluded.refused_at, retry_at = excluded.retry_at \
+            WHERE login_backoffs.refusals < excluded.refusals";
+        let parameters = params![
             &node.id,
             i64::from(after),
             failure.detail.chars().take(MAX_REFUSAL_REASON_LEN).collect::<String>(),
             now,
             now.saturating_add(duration_to_millis(compute_login_retry_delay(after)))
-        ])
-        .execute(&self.store.database)
-        .await?;
+        ];
+        query("record a refused login", sql, parameters).execute(&self.store.database).await?;
         Ok(())
     }
 
     /// Clears the login backoff of a node after a successful login.
     pub async fn clear_login_backoff(self, node: &NodeId) -> Result<(), StoreError> {
-        query("delete refused logins", "DELETE FROM login_backoffs WHERE node_id = $1")
-            .bind(node)
-            .execute(&self.store.database)
-            .await?;
+        let sql = "DELETE FROM login_backoffs WHERE node_id = $1";
+        query("delete refused logins", sql, params![node]).execute(&self.store.database).await?;
         Ok(())
     }
 }

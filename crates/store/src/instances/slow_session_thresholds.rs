@@ -4,7 +4,7 @@
 use clew_model::{AuditEvent, AuditOrigin, InstanceId, ProjectId, SlowSessionThreshold};
 use serde_json::json;
 
-use crate::database::{params, query, query_scalar};
+use crate::database::{params, query_as};
 use crate::error::StoreError;
 use crate::instances::tags;
 use crate::store_handles::InstanceStore;
@@ -16,11 +16,9 @@ impl InstanceStore<'_> {
         self,
         id: &InstanceId,
     ) -> Result<Option<SlowSessionThreshold>, StoreError> {
+        let sql = "SELECT slow_threshold FROM instances WHERE id = $1";
         let seconds: Option<Option<i64>> =
-            query_scalar("read a slow-session threshold", "SELECT slow_threshold FROM instances WHERE id = $1")
-                .bind(id)
-                .fetch_optional(&self.store.database)
-                .await?;
+            query_as("read a slow-session threshold", sql, params![id]).fetch_optional(&self.store.database).await?;
         Ok(seconds.flatten().and_then(SlowSessionThreshold::new))
     }
 
@@ -45,10 +43,8 @@ impl InstanceStore<'_> {
             let Some(name) = tags::find_instance_name(tx.transaction(), project, id).await? else {
                 return Err(StoreError::Unknown { what: "instance", name: id.to_string() });
             };
-            query(tx.description(), "UPDATE instances SET slow_threshold = $1, updated_at = $2 WHERE id = $3")
-                .bind_all(params![i64::try_from(threshold.seconds()).unwrap_or(i64::MAX), now, id])
-                .execute(tx.transaction())
-                .await?;
+            let sql = "UPDATE instances SET slow_threshold = $1, updated_at = $2 WHERE id = $3";
+            tx.execute(sql, params![i64::try_from(threshold.seconds()).unwrap_or(i64::MAX), now, id]).await?;
             events.push(AuditEvent {
                 domain_id: Some(domain.clone()),
                 project_id: Some(project.clone()),

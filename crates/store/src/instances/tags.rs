@@ -6,7 +6,7 @@ use clew_model::{AuditEvent, AuditOrigin, InstanceId, ProjectId, Tag};
 use serde_json::{Value, json};
 
 use crate::database::audited_transaction::AuditedTransaction;
-use crate::database::{Transaction, params, query, query_scalar, query_two_columns};
+use crate::database::{Transaction, params, query_as};
 use crate::error::StoreError;
 use crate::store_handles::InstanceStore;
 use crate::tenants::projects::find_domain_id_of_project;
@@ -27,19 +27,11 @@ impl InstanceStore<'_> {
         let mut tx = self.store.begin_audited_transaction("add tags").await?;
         let Some(name) = find_instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
         for tag in tags {
-            query(
-                tx.description(),
-                "INSERT INTO tags (instance_id, key, value) VALUES ($1, $2, $3) \
-                 ON CONFLICT (instance_id, key) DO UPDATE SET value = excluded.value",
-            )
-            .bind_all(params![instance, &tag.key, &tag.value])
-            .execute(tx.transaction())
-            .await?;
+            let sql = "INSERT INTO tags (instance_id, key, value) VALUES ($1, $2, $3) \
+                ON CONFLICT (instance_id, key) DO UPDATE SET value = excluded.value";
+            tx.execute(sql, params![instance, &tag.key, &tag.value]).await?;
         }
-        let count: i64 = query_scalar(tx.description(), "SELECT COUNT(*) FROM tags WHERE instance_id = $1")
-            .bind(instance)
-            .fetch_one(tx.transaction())
-            .await?;
+        let count: i64 = tx.fetch_one("SELECT COUNT(*) FROM tags WHERE instance_id = $1", params![instance]).await?;
         if usize::try_from(count).is_ok_and(|count| count > MAX_TAGS_PER_INSTANCE) {
             return Err(StoreError::TooManyTags(MAX_TAGS_PER_INSTANCE));
         }
@@ -59,13 +51,8 @@ impl InstanceStore<'_> {
         let mut tx = self.store.begin_audited_transaction("remove tags").await?;
         let Some(name) = find_instance_name(tx.transaction(), project, instance).await? else { return Ok(false) };
         for (key, value) in tags {
-            query(
-                tx.description(),
-                "DELETE FROM tags WHERE instance_id = $1 AND key = $2 AND ($3 IS NULL OR value = $3)",
-            )
-            .bind_all(params![instance, key, value])
-            .execute(tx.transaction())
-            .await?;
+            let sql = "DELETE FROM tags WHERE instance_id = $1 AND key = $2 AND ($3 IS NULL OR value = $3)";
+            tx.execute(sql, params![instance, key, value]).await?;
         }
         let detail = json!({ "tags": tags.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect::<Vec<_>>() });
         self.record_instance_update(&mut tx, instance).await?;
@@ -74,23 +61,16 @@ impl InstanceStore<'_> {
     }
 
     async fn record_instance_update(self, tx: &mut AuditedTransaction, id: &InstanceId) -> Result<(), StoreError> {
-        query(tx.description(), "UPDATE instances SET updated_at = $1 WHERE id = $2")
-            .bind_all(params![self.store.clock.unix_seconds(), id])
-            .execute(tx.transaction())
-            .await
-            .map(drop)
+        let sql = "UPDATE instances SET updated_at = $1 WHERE id = $2";
+        tx.execute(sql, params![self.store.clock.unix_seconds(), id]).await.map(drop)
     }
 
     /// Returns the sorted tag keys of a project's instances. Each key is paired with its sorted values.
     pub async fn list_project_tags(self, project: &ProjectId) -> Result<Vec<(String, Vec<String>)>, StoreError> {
-        let rows: Vec<(String, String)> = query_two_columns(
-            "list tags",
-            "SELECT DISTINCT t.key, t.value FROM tags t JOIN instances i ON i.id = t.instance_id \
-             WHERE i.project_id = $1 ORDER BY t.key, t.value",
-        )
-        .bind(project)
-        .fetch_all(&self.store.database)
-        .await?;
+        let sql = "SELECT DISTINCT t.key, t.value FROM tags t JOIN instances i ON i.id = t.instance_id \
+            WHERE i.project_id = $1 ORDER BY t.key, t.value";
+        let rows: Vec<(String, String)> =
+            query_as("list tags", sql, params![project]).fetch_all(&self.store.database).await?;
         let mut tags = BTreeMap::<String, Vec<String>>::new();
         for (key, value) in rows {
             tags.entry(key).or_default().push(value);
@@ -126,8 +106,6 @@ pub(crate) async fn find_instance_name(
     project: &ProjectId,
     instance: &InstanceId,
 ) -> Result<Option<String>, StoreError> {
-    query_scalar("look up an instance", "SELECT name FROM instances WHERE project_id = $1 AND id = $2")
-        .bind_all(params![project, instance])
-        .fetch_optional(transaction)
-        .await
+    let sql = "SELECT name FROM instances WHERE project_id = $1 AND id = $2";
+    query_as("look up an instance", sql, params![project, instance]).fetch_optional(transaction).await
 }

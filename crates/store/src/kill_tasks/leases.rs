@@ -7,7 +7,7 @@ use clew_model::InstanceId;
 use sqlx::AssertSqlSafe;
 
 use crate::data_dir_lock::DataDirLock;
-use crate::database::{params, query, query_scalar};
+use crate::database::{params, query, query_as};
 use crate::error::StoreError;
 use crate::kill_tasks::{InstanceKillTasks, RUNNING_KILL_TASK_CONDITION_SQL, duration_to_millis, kill_task_from_row};
 use crate::store_handles::KillTaskStore;
@@ -16,20 +16,16 @@ impl KillTaskStore<'_> {
     /// Returns the running kill tasks of all instances whose nodes this process can reach.
     pub async fn list_instances_with_kill_tasks(self) -> Result<Vec<InstanceKillTasks>, StoreError> {
         let (now, zones) = (self.store.clock.unix_millis(), self.store.database.subquery_for_json_array_strings("$3"));
-        let rows = query(
-            "look for kill tasks",
-            AssertSqlSafe(format!(
-                "SELECT {}, i.project_id FROM kill_tasks t \
+        let sql = format!(
+            "SELECT {}, i.project_id FROM kill_tasks t \
                  JOIN kill_switches s ON s.instance_id = t.instance_id AND s.is_on = $1 \
                  JOIN instances i ON i.id = t.instance_id WHERE {RUNNING_KILL_TASK_CONDITION_SQL} AND NOT EXISTS \
                      (SELECT 1 FROM nodes n WHERE n.instance_id = t.instance_id AND n.zone NOT IN ({zones})) \
                  ORDER BY t.instance_id, t.id",
-                kill_task_columns!()
-            )),
-        )
-        .bind_all(params![true, now, self.store.reachable_zones_json()])
-        .fetch_all(&self.store.database)
-        .await?;
+            kill_task_columns!()
+        );
+        let parameters = params![true, now, self.store.reachable_zones_json()];
+        let rows = query("look for kill tasks", AssertSqlSafe(sql), parameters).fetch_all(&self.store.database).await?;
         let mut rounds: Vec<InstanceKillTasks> = Vec::new();
         for row in &rows {
             let task = kill_task_from_row(row, now)?;
@@ -53,14 +49,10 @@ impl KillTaskStore<'_> {
         worker: &str,
         lease: Duration,
     ) -> Result<bool, StoreError> {
-        let held = query(
-            "acquire the lease of kill tasks",
-            "UPDATE kill_switches SET worker = $1, lease_until = $2 + $3 \
-             WHERE instance_id = $4 AND is_on AND (worker = $1 OR lease_until IS NULL OR lease_until <= $2)",
-        )
-        .bind_all(params![worker, self.store.clock.unix_millis(), duration_to_millis(lease), instance])
-        .execute(&self.store.database)
-        .await?;
+        let sql = "UPDATE kill_switches SET worker = $1, lease_until = $2 + $3 \
+            WHERE instance_id = $4 AND is_on AND (worker = $1 OR lease_until IS NULL OR lease_until <= $2)";
+        let parameters = params![worker, self.store.clock.unix_millis(), duration_to_millis(lease), instance];
+        let held = query("acquire the lease of kill tasks", sql, parameters).execute(&self.store.database).await?;
         Ok(held > 0)
     }
 
@@ -70,25 +62,20 @@ impl KillTaskStore<'_> {
         instance: &InstanceId,
         worker: &str,
     ) -> Result<BTreeSet<i64>, StoreError> {
-        let ids: Vec<i64> = query_scalar(
-            "look up kill tasks",
-            AssertSqlSafe(format!(
-                "SELECT t.id FROM kill_tasks t JOIN kill_switches s ON s.instance_id = t.instance_id AND s.is_on \
+        let sql = format!(
+            "SELECT t.id FROM kill_tasks t JOIN kill_switches s ON s.instance_id = t.instance_id AND s.is_on \
              WHERE t.instance_id = $1 AND {RUNNING_KILL_TASK_CONDITION_SQL} AND s.worker = $3 AND s.lease_until > $2"
-            )),
-        )
-        .bind_all(params![instance, self.store.clock.unix_millis(), worker])
-        .fetch_all(&self.store.database)
-        .await?;
+        );
+        let parameters = params![instance, self.store.clock.unix_millis(), worker];
+        let ids: Vec<i64> =
+            query_as("look up kill tasks", AssertSqlSafe(sql), parameters).fetch_all(&self.store.database).await?;
         Ok(ids.into_iter().collect())
     }
 
     /// Releases all kill task leases of a worker, so that other workers need not wait until the leases expire.
     pub async fn release_kill_task_leases(self, worker: &str) -> Result<(), StoreError> {
-        query("release kill tasks", "UPDATE kill_switches SET worker = NULL, lease_until = NULL WHERE worker = $1")
-            .bind(worker)
-            .execute(&self.store.database)
-            .await?;
+        let sql = "UPDATE kill_switches SET worker = NULL, lease_until = NULL WHERE worker = $1";
+        query("release kill tasks", sql, params![worker]).execute(&self.store.database).await?;
         Ok(())
     }
 
@@ -99,11 +86,7 @@ impl KillTaskStore<'_> {
         if self.store.database.is_shared() {
             return Ok(0);
         }
-        query(
-            "end the leases of kill tasks",
-            "UPDATE kill_switches SET worker = NULL, lease_until = NULL WHERE worker IS NOT NULL",
-        )
-        .execute(&self.store.database)
-        .await
+        let sql = "UPDATE kill_switches SET worker = NULL, lease_until = NULL WHERE worker IS NOT NULL";
+        query("end the leases of kill tasks", sql, params![]).execute(&self.store.database).await
     }
 }

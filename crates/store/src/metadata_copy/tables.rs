@@ -3,7 +3,7 @@
 
 use sqlx::AssertSqlSafe;
 
-use crate::database::{Row, Transaction, params, query, query_scalar, query_two_columns};
+use crate::database::{Row, Transaction, params, query, query_as};
 use crate::error::StoreError;
 use crate::metadata_copy::digest::TableDigest;
 use crate::metadata_copy::{CellValue, METADATA_COPY_ACTION, ROWS_PER_BATCH, execute_copy_statement};
@@ -69,21 +69,17 @@ pub(super) struct TableWithColumns {
 impl TableToCopy {
     pub(super) async fn count_rows(&self, transaction: &mut Transaction) -> Result<u64, StoreError> {
         let count = format!("SELECT COUNT(*) FROM {}", self.name);
-        let count: i64 = query_scalar(METADATA_COPY_ACTION, AssertSqlSafe(count)).fetch_one(transaction).await?;
+        let count: i64 = query_as(METADATA_COPY_ACTION, AssertSqlSafe(count), params![]).fetch_one(transaction).await?;
         Ok(count.unsigned_abs())
     }
 
     /// Reads the columns of the table from the catalog of the target database, which has the newest schema.
     /// Omits the column `rowid` of PostgreSQL, which corresponds to the implicit `rowid` of SQLite.
     pub(super) async fn read_columns(&'static self, to: &mut Transaction) -> Result<TableWithColumns, StoreError> {
-        let columns: Vec<(String, String)> = query_two_columns(
-            METADATA_COPY_ACTION,
-            "SELECT attname::text, atttypid::regtype::text FROM pg_attribute WHERE attrelid = to_regclass($1) \
-             AND attnum > 0 AND NOT attisdropped AND attname <> 'rowid' ORDER BY attnum",
-        )
-        .bind(self.name)
-        .fetch_all(to)
-        .await?;
+        let sql = "SELECT attname::text, atttypid::regtype::text FROM pg_attribute WHERE attrelid = to_regclass($1) \
+            AND attnum > 0 AND NOT attisdropped AND attname <> 'rowid' ORDER BY attnum";
+        let columns: Vec<(String, String)> =
+            query_as(METADATA_COPY_ACTION, sql, params![self.name]).fetch_all(to).await?;
         let columns = columns.into_iter().map(|(name, type_name)| Ok((name, ColumnType::from_name(type_name)?)));
         Ok(TableWithColumns { table: self, columns: columns.collect::<Result<_, StoreError>>()? })
     }
@@ -104,19 +100,13 @@ impl TableWithColumns {
         max_rows: usize,
     ) -> Result<(Vec<Vec<CellValue>>, Option<i64>), StoreError> {
         let columns = self.quoted_column_names();
+        let name = self.table.name;
         let statement = if self.table.has_rowid {
-            format!(
-                "SELECT {columns}, rowid AS number FROM {} WHERE rowid > $1 ORDER BY rowid LIMIT $2",
-                self.table.name
-            )
+            let sql = format!("SELECT {columns}, rowid AS number FROM {name} WHERE rowid > $1 ORDER BY rowid LIMIT $2");
+            let parameters = params![after.unwrap_or(i64::MIN), i64::try_from(max_rows).unwrap_or(i64::MAX)];
+            query(METADATA_COPY_ACTION, AssertSqlSafe(sql), parameters)
         } else {
-            format!("SELECT {columns} FROM {}", self.table.name)
-        };
-        let statement = query(METADATA_COPY_ACTION, AssertSqlSafe(statement));
-        let statement = if self.table.has_rowid {
-            statement.bind_all(params![after.unwrap_or(i64::MIN), i64::try_from(max_rows).unwrap_or(i64::MAX)])
-        } else {
-            statement
+            query(METADATA_COPY_ACTION, AssertSqlSafe(format!("SELECT {columns} FROM {name}")), params![])
         };
         let rows = statement.fetch_all(source).await?;
         let last = match rows.last() {
@@ -140,7 +130,7 @@ impl TableWithColumns {
             let overriding = if self.table.identity_column.is_some() { "OVERRIDING SYSTEM VALUE " } else { "" };
             let (name, columns, placeholders) = (self.table.name, self.quoted_column_names(), placeholders.join(", "));
             let insert = format!("INSERT INTO {name} ({columns}) {overriding}VALUES {placeholders}");
-            let insert = query(METADATA_COPY_ACTION, AssertSqlSafe(insert)).bind_all(page.into_iter().flatten());
+            let insert = query(METADATA_COPY_ACTION, AssertSqlSafe(insert), page.into_iter().flatten());
             insert.execute(&mut *to).await?;
         }
         Ok(())
@@ -156,7 +146,8 @@ impl TableWithColumns {
         );
         execute_copy_statement(to, declare).await?;
         loop {
-            let fetch = query(METADATA_COPY_ACTION, AssertSqlSafe(format!("FETCH {ROWS_PER_BATCH} FROM {cursor}")));
+            let fetch =
+                query(METADATA_COPY_ACTION, AssertSqlSafe(format!("FETCH {ROWS_PER_BATCH} FROM {cursor}")), params![]);
             let rows = fetch.fetch_all(&mut *to).await?;
             if rows.is_empty() {
                 execute_copy_statement(to, format!("CLOSE {cursor}")).await?;
@@ -201,7 +192,7 @@ mod tests {
     use clew_testkit::PostgreSqlServer;
 
     use super::*;
-    use crate::database::Database;
+    use crate::database::{Database, params, query_as};
 
     /// Tables with derived or transient data.
     const EXCLUDED_TABLES: [&str; 4] = ["_sqlx_migrations", "access_version", "login_backoffs", "workers"];
@@ -210,9 +201,10 @@ mod tests {
     async fn every_table_is_copied_or_excluded() {
         let server = PostgreSqlServer::start().await.unwrap();
         let database = Database::connect_postgres(&server.url().parse().unwrap()).await.unwrap();
-        let existing = query_scalar::<String>(
+        let existing = query_as::<String>(
             "list tables",
             "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public'",
+            params![],
         );
         let mut existing = existing.fetch_all(&database).await.unwrap();
         existing.retain(|table| !EXCLUDED_TABLES.contains(&table.as_str()));
@@ -229,8 +221,9 @@ mod tests {
         for table in TABLES_TO_COPY {
             let TableWithColumns { columns, .. } = table.read_columns(&mut transaction).await.unwrap();
             let mut copied: Vec<_> = columns.into_iter().map(|(name, _)| name).collect();
-            let existing = query_scalar::<String>("list columns", "SELECT name FROM pragma_table_info($1)");
-            let mut existing = existing.bind(table.name).fetch_all(&source).await.unwrap();
+            let sql = "SELECT name FROM pragma_table_info($1)";
+            let existing = query_as::<String>("list columns", sql, params![table.name]);
+            let mut existing = existing.fetch_all(&source).await.unwrap();
             copied.sort();
             existing.sort();
             assert_eq!(copied, existing, "{}", table.name);

@@ -3,9 +3,9 @@
 use clew_model::{AuditEvent, AuditOrigin, DomainId, ProjectId, UserId};
 use serde_json::json;
 
-use crate::database::{FromRow, Row, Transaction, params, query, query_as};
+use crate::database::{FromRow, Row, Transaction, params, query_as};
 use crate::error::StoreError;
-use crate::identities::credential_revocation::{AffectedUsers, revoke_tokens};
+use crate::identities::credential_revocation::UsersAffectedByChange;
 use crate::identities::groups::require_group;
 use crate::identities::users::require_user;
 use crate::policies::limit_checks::check_policy_limits;
@@ -67,11 +67,12 @@ impl PolicyStore<'_> {
         let mut tx = self.store.begin_audited_transaction("change a policy attachment").await?;
         let names = find_policy_and_grantee_names(tx.transaction(), policy, grantee, project).await?;
         let ((own, system), (user, group)) = (policy_ref_to_column_values(policy), grantee_to_column_values(grantee));
-        let sql = if operation == "AttachPolicy" { INSERT_ATTACHMENT_SQL } else { DELETE_ATTACHMENT_SQL };
-        let query = query(tx.description(), sql);
-        let query = query.bind_all(params![own, system, user, group, project]);
-        let query = if operation == "AttachPolicy" { query.bind(self.store.clock.unix_seconds()) } else { query };
-        let changed = query.execute(tx.transaction()).await?;
+        let now = self.store.clock.unix_seconds();
+        let changed = if operation == "AttachPolicy" {
+            tx.execute(INSERT_ATTACHMENT_SQL, params![own, system, user, group, project, now]).await?
+        } else {
+            tx.execute(DELETE_ATTACHMENT_SQL, params![own, system, user, group, project]).await?
+        };
         if changed == 0 {
             return Ok(false);
         }
@@ -82,7 +83,7 @@ impl PolicyStore<'_> {
         if operation == "AttachPolicy" {
             check_policy_limits(tx.transaction(), self.store.policy_limits, affected).await?;
         }
-        let tokens = revoke_tokens(tx.transaction(), affected, self.store.clock.unix_seconds()).await?;
+        let tokens = tx.revoke_tokens(affected).await?;
         let event = AuditEvent {
             domain_id: Some(names.domain),
             project_id: project.cloned(),
@@ -100,24 +101,22 @@ impl PolicyStore<'_> {
     /// Returns a policy's attachments.
     pub async fn list_policy_attachments(self, policy: &PolicyRef) -> Result<Vec<PolicyAttachment>, StoreError> {
         let (own, system) = policy_ref_to_column_values(policy);
-        query_as("list attachments", SELECT_ATTACHMENTS_BY_POLICY_SQL)
-            .bind_all(params![own, system])
-            .fetch_all(&self.store.database)
-            .await
+        let parameters = params![own, system];
+        query_as("list attachments", SELECT_ATTACHMENTS_BY_POLICY_SQL, parameters).fetch_all(&self.store.database).await
     }
 
     /// Returns the policies that are attached directly to a user or group.
     pub async fn list_attachments_by_grantee(self, grantee: &Grantee) -> Result<Vec<PolicyAttachment>, StoreError> {
         let (user, group) = grantee_to_column_values(grantee);
-        query_as("list attachments", SELECT_ATTACHMENTS_BY_GRANTEE_SQL)
-            .bind_all(params![user, group])
+        query_as("list attachments", SELECT_ATTACHMENTS_BY_GRANTEE_SQL, params![user, group])
             .fetch_all(&self.store.database)
             .await
     }
 
     /// Returns the policies that apply to a user directly or through a group.
     pub async fn list_user_policy_grants(self, user: &UserId) -> Result<Vec<PolicyGrant>, StoreError> {
-        query_as("look up policies", SELECT_POLICY_GRANTS_BY_USER_SQL).bind(user).fetch_all(&self.store.database).await
+        let parameters = params![user];
+        query_as("look up policies", SELECT_POLICY_GRANTS_BY_USER_SQL, parameters).fetch_all(&self.store.database).await
     }
 }
 

@@ -49,10 +49,9 @@ async fn ensure_within_policy_limits(
     statement: String,
     id: &str,
 ) -> Result<(), StoreError> {
-    let exceeded = query("count the policies of a user", AssertSqlSafe(statement))
-        .bind_all(params![i64::from(limits.policies), id, i64::from(limits.bytes)])
-        .fetch_optional(transaction)
-        .await?;
+    let parameters = params![i64::from(limits.policies), id, i64::from(limits.bytes)];
+    let exceeded =
+        query("count the policies of a user", AssertSqlSafe(statement), parameters).fetch_optional(transaction).await?;
     let Some(row) = exceeded else { return Ok(()) };
     let (name, policies, bytes): (String, i64, i64) = (row.get("name")?, row.get("policies")?, row.get("bytes")?);
     Err(StoreError::TooManyPolicies { name, policies: policies.unsigned_abs(), bytes: bytes.unsigned_abs(), limits })

@@ -1,7 +1,9 @@
 //! Clock of the database server. All Clew processes that share the database use the server's clock.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
+
+use parking_lot::Mutex;
 
 /// Server time of the last write transaction, and the local time at which this process received the server time.
 /// The local monotonic clock measures the time that has passed since the last write transaction.
@@ -15,11 +17,11 @@ impl DatabaseClock {
     }
 
     pub(super) fn record_server_time(&self, milliseconds: i64) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (Instant::now(), milliseconds);
+        *self.0.lock() = (Instant::now(), milliseconds);
     }
 
     pub(super) fn unix_millis(&self) -> i64 {
-        let (received, milliseconds) = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (received, milliseconds) = *self.0.lock();
         milliseconds.saturating_add(i64::try_from(received.elapsed().as_millis()).unwrap_or(i64::MAX))
     }
 }

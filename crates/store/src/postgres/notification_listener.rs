@@ -1,6 +1,5 @@
 //! Receives PostgreSQL notifications with `LISTEN` over a dedicated connection.
 
-use std::fmt;
 use std::time::Duration;
 
 use sqlx::ConnectOptions;
@@ -103,12 +102,5 @@ fn parse_notification(payload: &str) -> Option<StoreEvent> {
         None if payload == "queued" => Some(StoreEvent::TaskQueued),
         None if payload == "kill" => Some(StoreEvent::IntelligentKillQueued),
         _ => None,
-    }
-}
-
-impl fmt::Debug for StoreEventReceiver {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let is_disconnected = matches!(self.state, NotificationListenerState::Disconnected { .. });
-        f.debug_struct("StoreEventReceiver").field("is_disconnected", &is_disconnected).finish_non_exhaustive()
     }
 }

@@ -1,13 +1,12 @@
 //! Verifies the length and hash of result files.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::io::{Read, Seek};
 use std::os::unix::fs::MetadataExt;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use quick_cache::sync::Cache;
 use sha2::{Digest, Sha256};
 
 use crate::error::StoreError;
@@ -21,9 +20,14 @@ const FILE_TIMESTAMP_RESOLUTION: Duration = Duration::from_secs(2);
 /// Inode number, length, mtime and ctime of a file. The times are in nanoseconds.
 type FileIdentity = (u64, u64, i64, i64);
 
-#[derive(Debug, Default)]
-pub(super) struct VerifiedFileCache {
-    verified: Mutex<HashMap<String, FileIdentity>>,
+/// Identities of the result files with verified content, by file name.
+#[derive(Debug)]
+pub(super) struct VerifiedFileCache(Cache<String, FileIdentity>);
+
+impl Default for VerifiedFileCache {
+    fn default() -> Self {
+        Self(Cache::new(MAX_CACHED_VERIFICATIONS))
+    }
 }
 
 impl VerifiedFileCache {
@@ -60,21 +64,13 @@ impl VerifiedFileCache {
             return Err(StoreError::ResultCorrupt { name: result.name.clone(), reason });
         }
         if can_cache_verification(identity.2.max(identity.3), now) {
-            self.mark_verified(&result.name, identity);
+            self.0.insert(result.name.clone(), identity);
         }
         Ok(())
     }
 
     fn is_verified(&self, name: &str, identity: FileIdentity) -> bool {
-        self.verified.lock().unwrap_or_else(PoisonError::into_inner).get(name) == Some(&identity)
-    }
-
-    fn mark_verified(&self, name: &str, identity: FileIdentity) {
-        let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
-        if verified.len() >= MAX_CACHED_VERIFICATIONS {
-            verified.clear();
-        }
-        verified.insert(name.to_owned(), identity);
+        self.0.get(name) == Some(identity)
     }
 }
 
@@ -141,7 +137,7 @@ mod tests {
     #[test]
     fn every_part_of_the_identity_is_compared() {
         let verified = VerifiedFileCache::default();
-        verified.mark_verified("a", (1, 2, 3, 4));
+        verified.0.insert("a".to_owned(), (1, 2, 3, 4));
         assert!(verified.is_verified("a", (1, 2, 3, 4)));
         for (name, identity) in [("b", (1, 2, 3, 4)), ("a", (9, 2, 3, 4)), ("a", (1, 2, 9, 4)), ("a", (1, 2, 3, 9))] {
             assert!(!verified.is_verified(name, identity), "{name} {identity:?}");

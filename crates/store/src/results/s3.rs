@@ -3,7 +3,6 @@
 //! The name of an object consists of the request id, the fencing token of the writer and 64 random bits.
 //! The random bits keep names unique even after the metadata is restored from a backup.
 
-mod clock;
 mod error;
 mod garbage_collection;
 mod incomplete_uploads;
@@ -11,10 +10,9 @@ mod object;
 mod settings;
 mod writer;
 
-use std::collections::HashSet;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use clew_model::RequestId;
@@ -22,6 +20,7 @@ use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::client::{ClientOptions, HttpClient, HttpConnector};
 use object_store::path::Path;
 use object_store::{BackoffConfig, ObjectStore, ObjectStoreExt, PutMode, PutPayload, RetryConfig};
+use quick_cache::sync::Cache;
 use secrecy::ExposeSecret;
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -51,7 +50,7 @@ pub(super) struct S3 {
     http: HttpClient,
     settings: Arc<S3Settings>,
     /// Names and `ETag`s of verified objects.
-    verified: Arc<Mutex<HashSet<(String, String)>>>,
+    verified: Arc<Cache<(String, String), ()>>,
     /// True if S3 rejected the last request because of clock skew.
     clock_rejected: Arc<AtomicBool>,
 }
@@ -89,7 +88,7 @@ impl S3 {
             objects,
             http,
             settings: Arc::new(settings.clone()),
-            verified: Arc::default(),
+            verified: Arc::new(Cache::new(MAX_CACHED_VERIFIED_OBJECTS)),
             clock_rejected: Arc::default(),
         })
     }
@@ -187,19 +186,6 @@ impl S3 {
 
     fn object_storage_error(&self, action: &'static str, name: &str, reason: &str) -> StoreError {
         StoreError::S3 { action, location: self.settings.object_uri(name), reason: reason.to_owned(), remedy: "" }
-    }
-
-    fn is_object_verified(&self, name: &str, tag: &str) -> bool {
-        let verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
-        verified.contains(&(name.to_owned(), tag.to_owned()))
-    }
-
-    fn mark_object_verified(&self, name: &str, tag: &str) {
-        let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
-        if verified.len() >= MAX_CACHED_VERIFIED_OBJECTS {
-            verified.clear();
-        }
-        verified.insert((name.to_owned(), tag.to_owned()));
     }
 
     /// Returns the object name at the end of `key`, or `None` if Clew did not create the object.

@@ -1,7 +1,7 @@
 //! Batched writes of the task queue.
 
 use crate::database::group_commit::BatchedWrite;
-use crate::database::{Parameter, Transaction, params, query, query_scalar};
+use crate::database::{Parameter, Transaction, params, query, query_as};
 use crate::error::StoreError;
 use crate::tasks::NewSessionCollectionTask;
 
@@ -54,24 +54,22 @@ impl BatchedWrite for EnqueueTaskWrite {
     }
 
     async fn execute_write(&self, transaction: &mut Transaction) -> Result<bool, StoreError> {
-        let turn: i64 = query_scalar(self.description(), SELECT_FAIR_QUEUE_POSITION_SQL)
-            .bind_all(params![&self.task.project_id, &self.task.instance_id, &self.task.node_id])
+        let parameters = params![&self.task.project_id, &self.task.instance_id, &self.task.node_id];
+        let turn: i64 = query_as(self.description(), SELECT_FAIR_QUEUE_POSITION_SQL, parameters)
             .fetch_one(&mut *transaction)
             .await?;
-        let queued = query(self.description(), INSERT_TASK_SQL)
-            .bind_all(params![
-                &self.task.request_id,
-                &self.task.project_id,
-                &self.task.instance_id,
-                &self.task.node_id,
-                &self.selection,
-                self.task.masked,
-                self.now,
-                turn,
-                self.queue_limit
-            ])
-            .execute(transaction)
-            .await?;
+        let parameters = params![
+            &self.task.request_id,
+            &self.task.project_id,
+            &self.task.instance_id,
+            &self.task.node_id,
+            &self.selection,
+            self.task.masked,
+            self.now,
+            turn,
+            self.queue_limit
+        ];
+        let queued = query(self.description(), INSERT_TASK_SQL, parameters).execute(transaction).await?;
         Ok(queued > 0)
     }
 }
@@ -91,7 +89,7 @@ impl BatchedWrite for ClaimedTaskUpdate {
     }
 
     async fn execute_write(&self, transaction: &mut Transaction) -> Result<bool, StoreError> {
-        let update = query(self.description, self.sql).bind_all(self.parameters.iter().cloned());
+        let update = query(self.description, self.sql, self.parameters.iter().cloned());
         Ok(update.execute(transaction).await? > 0)
     }
 }

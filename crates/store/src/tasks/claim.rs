@@ -3,7 +3,7 @@
 use clew_model::{Failure, FailureKind, SessionSelection};
 
 use crate::database::group_commit::BatchedWrite;
-use crate::database::{FromRow, Row, Transaction, duration_to_millis, params, query, query_two_columns};
+use crate::database::{FromRow, Row, Transaction, duration_to_millis, params, query, query_as};
 use crate::error::StoreError;
 use crate::store_handles::TaskStore;
 use crate::tasks::{ClaimedTask, SessionCollectionTask, TaskClaimOutcome, TaskClaimRequest};
@@ -80,15 +80,11 @@ impl TaskStore<'_> {
 
     async fn has_claimable_task(self, now: i64) -> Result<bool, StoreError> {
         let (has_claimable, key): (bool, Option<Vec<u8>>) =
-            query_two_columns("look for queued collections", HAS_CLAIMABLE_TASK_SQL)
-                .bind(now)
+            query_as("look for queued collections", HAS_CLAIMABLE_TASK_SQL, params![now])
                 .fetch_one(&self.store.database)
                 .await?;
-        if self.store.keys.matches_key_id(key.as_deref()) {
-            Ok(has_claimable)
-        } else {
-            Err(StoreError::MasterKeyRotated)
-        }
+        self.store.keys.ensure_key_id_matches(key.as_deref())?;
+        Ok(has_claimable)
     }
 }
 
@@ -128,17 +124,15 @@ impl ClaimTasksWrite {
             Transaction::Sqlite(_) => SQLITE_CLAIM_TASK_SQL,
             Transaction::Postgres(_) => POSTGRES_CLAIM_TASK_SQL,
         };
-        query(self.description(), claim)
-            .bind_all(params![
-                &self.claim.worker,
-                self.now,
-                duration_to_millis(self.claim.lease),
-                self.claim.max_per_node,
-                &self.excluded_nodes,
-                &self.zones
-            ])
-            .fetch_optional(transaction)
-            .await
+        let parameters = params![
+            &self.claim.worker,
+            self.now,
+            duration_to_millis(self.claim.lease),
+            self.claim.max_per_node,
+            &self.excluded_nodes,
+            &self.zones
+        ];
+        query(self.description(), claim, parameters).fetch_optional(transaction).await
     }
 
     async fn mark_corrupt_task_failed(
@@ -150,10 +144,8 @@ impl ClaimTasksWrite {
         let failure = Failure::new(FailureKind::StoreFailed, format!("the stored {what} cannot be parsed"));
         let nothing = serde_json::to_string(&SessionSelection::default())
             .map_err(StoreError::corrupt_value_error("selection"))?;
-        query("end a damaged collection", MARK_CORRUPT_TASK_FAILED_SQL)
-            .bind_all(params![row.get::<i64>("rowid")?, failure.kind.name(), &failure.detail, nothing, self.now])
-            .execute(transaction)
-            .await?;
+        let parameters = params![row.get::<i64>("rowid")?, failure.kind.name(), &failure.detail, nothing, self.now];
+        query("end a damaged collection", MARK_CORRUPT_TASK_FAILED_SQL, parameters).execute(transaction).await?;
         Ok(failure)
     }
 }

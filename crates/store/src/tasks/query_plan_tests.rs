@@ -4,7 +4,7 @@
 use clew_testkit::PostgreSqlServer;
 use sqlx::AssertSqlSafe;
 
-use crate::database::{Database, query, query_scalar};
+use crate::database::{Database, params, query, query_as};
 use crate::tasks::{DELETE_TASKS_ENDED_BEFORE, SELECT_TASK_BY_ID, SELECT_TASKS_BY_NODE, batched_writes, claim};
 
 /// Name, SQL text and parameters of each SQL statement, and the indexes that PostgreSQL must use.
@@ -48,7 +48,7 @@ async fn sqlite_queries_use_indexes() {
     std::fs::write(&file, "").unwrap();
     let database = Database::create_sqlite(&file).await.unwrap();
     for (name, statement, ..) in TASK_QUEUE_SQL_STATEMENTS {
-        let plan = query("explain", AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}")));
+        let plan = query("explain", AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}")), params![]);
         let plan: Vec<String> =
             plan.fetch_all(&database).await.unwrap().iter().map(|row| row.get("detail").unwrap()).collect();
         let scans: Vec<_> = plan.iter().filter(|step| step.ends_with(" tasks") || step.contains(" tasks ")).collect();
@@ -85,14 +85,15 @@ async fn queries_use_indexes_on_a_postgres_server() {
         "ANALYZE tasks",
         "SET plan_cache_mode = force_generic_plan",
     ] {
-        query("explain", statement).execute(&mut transaction).await.unwrap();
+        query("explain", statement, params![]).execute(&mut transaction).await.unwrap();
     }
     for (name, statement, values, indexes) in TASK_QUEUE_SQL_STATEMENTS {
         let statement = if name == "claim" { claim::POSTGRES_CLAIM_TASK_SQL } else { statement };
-        let prepare = query("explain", AssertSqlSafe(format!("PREPARE \"{name}\" AS {statement}")));
+        let prepare = query("explain", AssertSqlSafe(format!("PREPARE \"{name}\" AS {statement}")), params![]);
         prepare.execute(&mut transaction).await.unwrap();
         let values = if values.is_empty() { String::new() } else { format!("({values})") };
-        let plan = query_scalar::<String>("explain", AssertSqlSafe(format!("EXPLAIN EXECUTE \"{name}\" {values}")));
+        let plan =
+            query_as::<String>("explain", AssertSqlSafe(format!("EXPLAIN EXECUTE \"{name}\" {values}")), params![]);
         let plan = plan.fetch_all(&mut transaction).await.unwrap();
         for index in indexes {
             let by = |step: &String| step.split([' ', ')']).any(|word| word.starts_with(index));
@@ -125,10 +126,10 @@ async fn task_counts_match_rows_after_each_change() {
             "UPDATE tasks SET status = status, lease_until = 10 WHERE request_id = 'c'",
             "DELETE FROM tasks WHERE ended_at < 3",
         ] {
-            query("explain", statement).execute(&database).await.unwrap();
+            query("explain", statement, params![]).execute(&database).await.unwrap();
         }
         let counts = "SELECT status, count FROM task_counts WHERE count <> 0 ORDER BY status";
-        let counts = query("explain", counts).fetch_all(&database).await.unwrap();
+        let counts = query("explain", counts, params![]).fetch_all(&database).await.unwrap();
         let counts: Vec<(String, i64)> =
             counts.iter().map(|row| (row.decode(0).unwrap(), row.decode(1).unwrap())).collect();
         let expected = [("error", 1), ("finished", 1), ("running", 1)];

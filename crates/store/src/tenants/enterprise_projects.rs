@@ -3,7 +3,7 @@
 use clew_model::{AuditOrigin, DomainId};
 use serde_json::json;
 
-use crate::database::{Transaction, impl_from_row, params, query, query_as, query_scalar};
+use crate::database::{Transaction, impl_from_row, params, query, query_as};
 use crate::error::StoreError;
 use crate::store_handles::TenantStore;
 
@@ -48,27 +48,21 @@ impl TenantStore<'_> {
         let mut tx = self.store.begin_audited_transaction("create an enterprise project").await?;
         ensure_iam_domain_exists(tx.transaction(), domain).await?;
         let id = uuid::Uuid::new_v4().to_string();
-        query(
-            "create an enterprise project",
-            "INSERT INTO enterprise_projects (domain_id, id, name, description, created_at) VALUES ($1, $2, $3, \
-             $4, $5)",
-        )
-        .bind_all(params![domain, &id, name, description, self.store.clock.unix_seconds()])
-        .execute_insert(tx.transaction(), "an enterprise project", name)
-        .await?;
+        let sql = "INSERT INTO enterprise_projects (domain_id, id, name, description, created_at) VALUES ($1, $2, $3, \
+            $4, $5)";
+        let parameters = params![domain, &id, name, description, self.store.clock.unix_seconds()];
+        query("create an enterprise project", sql, parameters)
+            .execute_insert(tx.transaction(), "an enterprise project", name)
+            .await?;
         tx.commit_domain_change(by, "CreateEnterpriseProject", name, domain.clone(), json!({ "id": id })).await?;
         Ok(id)
     }
 
     /// Returns a domain's enterprise projects: the default project first, then the others sorted by name.
     pub async fn list_enterprise_projects(self, domain: &DomainId) -> Result<Vec<EnterpriseProject>, StoreError> {
-        let mut projects: Vec<EnterpriseProject> = query_as(
-            "list enterprise projects",
-            "SELECT id, name, description, enabled FROM enterprise_projects WHERE domain_id = $1 ORDER BY name",
-        )
-        .bind(domain)
-        .fetch_all(&self.store.database)
-        .await?;
+        let sql = "SELECT id, name, description, enabled FROM enterprise_projects WHERE domain_id = $1 ORDER BY name";
+        let mut projects: Vec<EnterpriseProject> =
+            query_as("list enterprise projects", sql, params![domain]).fetch_all(&self.store.database).await?;
         let default = EnterpriseProject {
             id: DEFAULT_ENTERPRISE_PROJECT_ID.to_owned(),
             name: "default".to_owned(),
@@ -88,23 +82,12 @@ impl TenantStore<'_> {
         update: &EnterpriseProjectChange,
     ) -> Result<bool, StoreError> {
         let mut tx = self.store.begin_audited_transaction("change an enterprise project").await?;
-        let names: Vec<String> = query_scalar(
-            tx.description(),
-            "UPDATE enterprise_projects SET description = COALESCE($3, description), enabled = COALESCE($4, enabled) \
-             WHERE domain_id = $1 AND id = $2 RETURNING name",
-        )
-        .bind_all(params![domain, id, &update.description, update.enabled])
-        .fetch_all(tx.transaction())
+        let names: Vec<String> = tx.fetch_all("UPDATE enterprise_projects SET description = COALESCE($3, description), enabled = COALESCE($4, enabled) \
+             WHERE domain_id = $1 AND id = $2 RETURNING name", params![domain, id, &update.description, update.enabled])
         .await?;
         let Some(name) = names.into_iter().next() else { return Ok(false) };
-        tx.commit_domain_change(
-            by,
-            "UpdateEnterpriseProject",
-            name,
-            domain.clone(),
-            json!({ "id": id, "description": update.description, "enabled": update.enabled }),
-        )
-        .await?;
+        let detail = json!({ "id": id, "description": update.description, "enabled": update.enabled });
+        tx.commit_domain_change(by, "UpdateEnterpriseProject", name, domain.clone(), detail).await?;
         Ok(true)
     }
 }
@@ -118,13 +101,9 @@ pub(crate) async fn require_enabled_enterprise_project(
     if id == DEFAULT_ENTERPRISE_PROJECT_ID {
         return Ok(());
     }
-    let enabled: Option<bool> = query_scalar(
-        "look up an enterprise project",
-        "SELECT enabled FROM enterprise_projects WHERE domain_id = $1 AND id = $2",
-    )
-    .bind_all(params![domain, id])
-    .fetch_optional(transaction)
-    .await?;
+    let sql = "SELECT enabled FROM enterprise_projects WHERE domain_id = $1 AND id = $2";
+    let enabled: Option<bool> =
+        query_as("look up an enterprise project", sql, params![domain, id]).fetch_optional(transaction).await?;
     match enabled {
         Some(true) => Ok(()),
         Some(false) => Err(StoreError::InvalidInstance(format!("enterprise project {id:?} is disabled"))),

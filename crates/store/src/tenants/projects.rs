@@ -4,7 +4,7 @@ use clew_model::{AuditEvent, AuditOrigin, DomainId, ProjectId};
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 
-use crate::database::{Transaction, impl_from_row, params, query, query_as, query_scalar};
+use crate::database::{Row, Transaction, impl_from_row, params, query, query_as};
 use crate::error::StoreError;
 use crate::store_handles::TenantStore;
 
@@ -23,7 +23,8 @@ impl TenantStore<'_> {
 
     /// Returns all domains, sorted by name.
     pub async fn list_domains(self) -> Result<Vec<Domain>, StoreError> {
-        query_as("list domains", "SELECT id, name FROM domains ORDER BY name").fetch_all(&self.store.database).await
+        let sql = "SELECT id, name FROM domains ORDER BY name";
+        query_as("list domains", sql, params![]).fetch_all(&self.store.database).await
     }
 
     /// Creates a project. Fails with [`StoreError::AlreadyExists`] if the domain already has a project with this name.
@@ -54,14 +55,10 @@ impl TenantStore<'_> {
         update: &ProjectChange,
     ) -> Result<bool, StoreError> {
         let mut tx = self.store.begin_audited_transaction("change a project").await?;
-        let updated = query(
-            tx.description(),
-            "UPDATE projects SET description = COALESCE($2, description), enabled = COALESCE($3, enabled), \
-                 masking = COALESCE($4, masking) WHERE id = $1 RETURNING domain_id, name",
-        )
-        .bind_all(params![id, &update.description, update.enabled, update.masking])
-        .fetch_all(tx.transaction())
-        .await?;
+        let sql = "UPDATE projects SET description = COALESCE($2, description), enabled = COALESCE($3, enabled), \
+            masking = COALESCE($4, masking) WHERE id = $1 RETURNING domain_id, name";
+        let updated: Vec<Row> =
+            tx.fetch_all(sql, params![id, &update.description, update.enabled, update.masking]).await?;
         let Some(row) = updated.first() else { return Ok(false) };
         let name: String = row.get("name")?;
         let event = AuditEvent {
@@ -76,39 +73,27 @@ impl TenantStore<'_> {
 
     /// Returns a project by id.
     pub async fn find_project(self, id: &ProjectId) -> Result<Option<Project>, StoreError> {
-        query_as("look up a project", AssertSqlSafe(format!("{SELECT_PROJECTS_SQL} WHERE p.id = $1")))
-            .bind(id)
-            .fetch_optional(&self.store.database)
-            .await
+        let sql = format!("{SELECT_PROJECTS_SQL} WHERE p.id = $1");
+        query_as("look up a project", AssertSqlSafe(sql), params![id]).fetch_optional(&self.store.database).await
     }
 
     /// Returns a project in a domain by name.
     pub async fn find_project_by_name(self, domain: &DomainId, name: &str) -> Result<Option<Project>, StoreError> {
-        query_as(
-            "look up a project",
-            AssertSqlSafe(format!("{SELECT_PROJECTS_SQL} WHERE p.domain_id = $1 AND p.name = $2")),
-        )
-        .bind_all(params![domain, name])
-        .fetch_optional(&self.store.database)
-        .await
+        let sql = format!("{SELECT_PROJECTS_SQL} WHERE p.domain_id = $1 AND p.name = $2");
+        let parameters = params![domain, name];
+        query_as("look up a project", AssertSqlSafe(sql), parameters).fetch_optional(&self.store.database).await
     }
 
     /// Returns all projects in a domain, sorted by name.
     pub async fn list_projects(self, domain: &DomainId) -> Result<Vec<Project>, StoreError> {
-        query_as(
-            "list projects",
-            AssertSqlSafe(format!("{SELECT_PROJECTS_SQL} WHERE p.domain_id = $1 ORDER BY p.name")),
-        )
-        .bind(domain)
-        .fetch_all(&self.store.database)
-        .await
+        let sql = format!("{SELECT_PROJECTS_SQL} WHERE p.domain_id = $1 ORDER BY p.name");
+        query_as("list projects", AssertSqlSafe(sql), params![domain]).fetch_all(&self.store.database).await
     }
 
     /// Returns the projects of all domains, sorted by name.
     pub async fn list_all_projects(self) -> Result<Vec<Project>, StoreError> {
-        query_as("list projects", AssertSqlSafe(format!("{SELECT_PROJECTS_SQL} ORDER BY p.name, p.id")))
-            .fetch_all(&self.store.database)
-            .await
+        let sql = format!("{SELECT_PROJECTS_SQL} ORDER BY p.name, p.id");
+        query_as("list projects", AssertSqlSafe(sql), params![]).fetch_all(&self.store.database).await
     }
 }
 
@@ -118,10 +103,8 @@ pub(crate) async fn insert_iam_domain(
     now: i64,
 ) -> Result<DomainId, StoreError> {
     let id = DomainId::generate();
-    query("create a domain", "INSERT INTO domains (id, name, created_at) VALUES ($1, $2, $3)")
-        .bind_all(params![&id, name, now])
-        .execute_insert(transaction, "a domain", name)
-        .await?;
+    let sql = "INSERT INTO domains (id, name, created_at) VALUES ($1, $2, $3)";
+    query("create a domain", sql, params![&id, name, now]).execute_insert(transaction, "a domain", name).await?;
     Ok(id)
 }
 
@@ -133,13 +116,9 @@ pub(crate) async fn insert_project(
     now: i64,
 ) -> Result<ProjectId, StoreError> {
     let id = ProjectId::generate();
-    query(
-        "create a project",
-        "INSERT INTO projects (id, domain_id, name, description, created_at) VALUES ($1, $2, $3, $4, $5)",
-    )
-    .bind_all(params![&id, domain, name, description, now])
-    .execute_insert(transaction, "a project", name)
-    .await?;
+    let sql = "INSERT INTO projects (id, domain_id, name, description, created_at) VALUES ($1, $2, $3, $4, $5)";
+    let parameters = params![&id, domain, name, description, now];
+    query("create a project", sql, parameters).execute_insert(transaction, "a project", name).await?;
     Ok(id)
 }
 
@@ -148,10 +127,8 @@ pub(crate) async fn ensure_iam_domain_exists(
     transaction: &mut Transaction,
     domain: &DomainId,
 ) -> Result<(), StoreError> {
-    let found: Option<String> = query_scalar("look up a domain", "SELECT id FROM domains WHERE id = $1")
-        .bind(domain)
-        .fetch_optional(transaction)
-        .await?;
+    let sql = "SELECT id FROM domains WHERE id = $1";
+    let found: Option<String> = query_as("look up a domain", sql, params![domain]).fetch_optional(transaction).await?;
     found.map(drop).ok_or_else(|| StoreError::Unknown { what: "domain", name: domain.to_string() })
 }
 
@@ -159,10 +136,9 @@ pub(crate) async fn find_domain_id_of_project(
     transaction: &mut Transaction,
     project: &ProjectId,
 ) -> Result<DomainId, StoreError> {
-    let found: Option<String> = query_scalar("look up a project", "SELECT domain_id FROM projects WHERE id = $1")
-        .bind(project)
-        .fetch_optional(transaction)
-        .await?;
+    let sql = "SELECT domain_id FROM projects WHERE id = $1";
+    let found: Option<String> =
+        query_as("look up a project", sql, params![project]).fetch_optional(transaction).await?;
     let id = found.ok_or_else(|| StoreError::Unknown { what: "project", name: project.to_string() })?;
     id.parse().map_err(StoreError::corrupt_value_error("domain_id"))
 }

@@ -151,7 +151,9 @@ async fn fill_tasks(store: &Store, initial_ids: &InitialTenantIds) {
         store.tasks().enqueue_task(&task(initial_ids, TASKS[id]), 9).await.unwrap();
         let claimed = store.tasks().claim_tasks(claim()).await.unwrap().tasks.remove(0);
         if let Some(outcome) = outcome {
-            assert!(store.tasks().complete_task(&claimed.task.request_id, claimed.fence, &outcome).await.unwrap());
+            assert!(
+                store.tasks().complete_task(&claimed.task.request.request_id, claimed.fence, &outcome).await.unwrap()
+            );
         }
     }
     store.tasks().enqueue_task(&task(initial_ids, TASKS[0]), 9).await.unwrap();
@@ -276,7 +278,11 @@ async fn verify_tasks_and_kills(store: &Store) {
     ];
     for (id, status) in TASKS.into_iter().zip(statuses) {
         let task = store.tasks().find_task(&id.parse::<RequestId>().unwrap()).await.unwrap().unwrap();
-        assert_eq!((task.status, task.masked, task.selection.user.as_deref()), (status, true, Some("app")), "{id}");
+        assert_eq!(
+            (task.status, task.request.masked, task.request.selection.user.as_deref()),
+            (status, true, Some("app")),
+            "{id}"
+        );
         match status {
             CollectionTaskStatus::Finished => assert_eq!(task.result.unwrap().name, "a result.csv"),
             CollectionTaskStatus::Error => assert_eq!(task.failure.unwrap().kind, FailureKind::TimedOut),
@@ -306,7 +312,7 @@ pub(crate) async fn use_after_restore(store: &Store) {
     let initial_ids = InitialTenantIds { domain_id: domain.id.clone(), project_id: project.id, user_id: admin.id };
     let claimed = store.tasks().claim_tasks(claim()).await.unwrap().tasks.remove(0);
     let failed = CollectionTaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
-    assert!(store.tasks().complete_task(&claimed.task.request_id, claimed.fence, &failed).await.unwrap());
+    assert!(store.tasks().complete_task(&claimed.task.request.request_id, claimed.fence, &failed).await.unwrap());
     store
         .tasks()
         .enqueue_task(&task(&initial_ids, "realtime_session-00000000-0000-4000-8000-000000000004-98e4"), 9)

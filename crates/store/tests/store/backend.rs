@@ -68,7 +68,7 @@ impl Backend {
     pub(crate) fn wal_path(&self) -> PathBuf {
         match &self.server {
             MetadataServer::Sqlite => self.folder.path().join("data/clew.db-wal"),
-            MetadataServer::PostgreSql(server) => server.data_dir().join("pg_wal"),
+            MetadataServer::PostgreSql(server) => server.process.data_dir().join("pg_wal"),
         }
     }
 }

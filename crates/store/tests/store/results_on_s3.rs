@@ -120,7 +120,7 @@ async fn s3_errors_have_remedies_on_a_server() {
     }
     let results = results(&server).await;
     let published = publish(&results, bytes(100)).await;
-    server.kill().unwrap();
+    server.process.kill().unwrap();
     let errors = [
         ResultStore::connect_to_object_storage(&settings(&server, "s3://results/x", S3Server::ADMIN_CREDENTIALS))
             .await

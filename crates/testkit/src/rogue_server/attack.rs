@@ -57,7 +57,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RogueConnection<S> {
             if chunk.is_empty() {
                 return write_packet(&mut self.stream, sequence.wrapping_add(1), &packets::OK_PACKET).await;
             }
-            self.recording.append_client_packet(chunk);
+            self.recording.packets.lock().push(chunk);
         }
     }
 

@@ -240,7 +240,7 @@ impl Cluster {
     /// Kills and restarts a server with new sessions. Their ids start at the same number as in the old run.
     pub(crate) async fn restart(&mut self, server: usize, rng: &mut Rng) {
         let backend = &mut self.backends[server];
-        backend.server.kill().unwrap();
+        backend.server.process.kill().unwrap();
         backend.sessions.clear();
         backend.server.restart().await.unwrap();
         backend.run += 1;

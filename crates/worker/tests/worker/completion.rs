@@ -31,7 +31,7 @@ async fn worker_notifies_waiters_of_completion() {
     let worker = harness.start_worker();
     gate.add_permits(1);
     let ended = timeout(TIMEOUT, waiting).await.unwrap().unwrap().unwrap().unwrap();
-    assert_eq!((ended.request_id, ended.status), (id, CollectionTaskStatus::Finished));
+    assert_eq!((ended.request.request_id, ended.status), (id, CollectionTaskStatus::Finished));
     let id = harness.submit("fails").await;
     let ended =
         timeout(TIMEOUT, harness.collections.wait_for_completion(&id, Duration::from_hours(1))).await.unwrap().unwrap();

@@ -24,13 +24,13 @@ fn settings(lease: Duration) -> WorkerSettings {
 async fn steal_lease(harness: &Harness, id: &RequestId) -> ClaimedTask {
     assert!(harness.store.tasks().release_task(id, 1).await.unwrap());
     let new_claim = harness.claim(Duration::from_hours(1)).await.unwrap();
-    assert_eq!((&new_claim.task.request_id, new_claim.fence), (id, 2));
+    assert_eq!((&new_claim.task.request.request_id, new_claim.fence), (id, 2));
     new_claim
 }
 
 /// Checks that the new owner still holds the lease and can end the collection.
 async fn check_new_owner(harness: &Harness, new_claim: &ClaimedTask) {
-    let id = &new_claim.task.request_id;
+    let id = &new_claim.task.request.request_id;
     assert_eq!(harness.task(id).await.status, CollectionTaskStatus::Running);
     let outcome = CollectionTaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "ended by the new owner"));
     assert!(harness.store.tasks().complete_task(id, new_claim.fence, &outcome).await.unwrap());

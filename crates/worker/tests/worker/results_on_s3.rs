@@ -27,7 +27,7 @@ async fn collection_fails_with_the_reason_if_s3_is_down_on_a_server() {
     assert!(matches!(harness.store.result_store().open_result(&record).await.unwrap(), StoredResult::Object(_)));
     assert!(harness.files().is_empty());
 
-    s3.kill().unwrap();
+    s3.process.kill().unwrap();
     let id = harness.submit("one").await;
     let failure = harness.wait_until_ended(&id).await.failure.unwrap();
     assert_eq!(failure.kind, FailureKind::StoreFailed);

@@ -113,7 +113,7 @@ async fn restore_of_a_binary_log_is_not_killed(#[values(Flavor::MariaDb, Flavor:
         // The server would skip the transaction, because it has already executed the GTID.
         binlog.arg("--skip-gtids");
     }
-    let printed = binlog.arg(server.data_dir().join(&log)).output().unwrap();
+    let printed = binlog.arg(server.process.data_dir().join(&log)).output().unwrap();
     assert!(printed.status.success(), "{flavor}: {printed:?}");
     let mut restore = tokio::process::Command::new("mariadb")
         .args(["--no-defaults", "--host=127.0.0.1", &format!("--port={}", server.port()), "--user=restore"])

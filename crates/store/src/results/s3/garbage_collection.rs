@@ -4,11 +4,11 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use object_store::{ObjectStore, ObjectStoreExt};
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 use tokio::time::timeout;
 
 use crate::error::StoreError;
-use crate::results::s3::{OPERATION_TIMEOUT, S3};
+use crate::results::s3::{OPERATION_TIMEOUT, S3, generate_temporary_object_name};
 
 impl S3 {
     /// Returns the number of removed objects and incomplete uploads.
@@ -53,5 +53,22 @@ impl S3 {
                 Err(elapsed) => self.check_object_storage_response("list", "", Err(elapsed))?,
             }
         }
+    }
+
+    /// Creates a temporary object and returns its modification time as a Unix timestamp in seconds.
+    /// The S3 server sets the timestamps of objects by its own clock.
+    pub(super) async fn read_server_time(&self) -> Result<i64, StoreError> {
+        let name = generate_temporary_object_name();
+        let path = self.settings.object_path(&name);
+        let objects = &self.objects;
+        self.run_with_operation_timeout(
+            "write",
+            &name,
+            objects.put_opts(&path, PutPayload::default(), PutMode::Create.into()),
+        )
+        .await?;
+        let meta = self.run_with_operation_timeout("read", &name, objects.head(&path)).await;
+        self.run_with_operation_timeout("remove", &name, objects.delete(&path)).await?;
+        Ok(meta?.last_modified.timestamp())
     }
 }

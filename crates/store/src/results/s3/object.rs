@@ -54,9 +54,7 @@ impl StoredObject {
 
     /// Verifies the object's hash by reading the entire object, unless this process has already verified the object.
     pub(in crate::results) async fn verify_content(&self) -> Result<(), StoreError> {
-        if self.tag.as_ref().is_some_and(|tag| self.s3.is_object_verified(&self.record.name, tag))
-            || self.record.bytes == 0
-        {
+        if self.record.bytes == 0 || self.verification_key().is_some_and(|key| self.s3.verified.contains_key(&key)) {
             return Ok(());
         }
         let whole =
@@ -66,6 +64,11 @@ impl StoredObject {
             reader = next;
         }
         Ok(())
+    }
+
+    /// Returns the name and the `ETag` of the object.
+    fn verification_key(&self) -> Option<(String, String)> {
+        self.tag.as_ref().map(|tag| (self.record.name.clone(), tag.clone()))
     }
 
     async fn open_chunk_reader(self, range: Range<u64>) -> Result<ChunkReader, StoreError> {
@@ -115,8 +118,8 @@ impl ChunkReader {
                 let reason = "its content differs from the written data".to_owned();
                 return Err(StoreError::ResultCorrupt { name: record.name.clone(), reason });
             }
-            if let Some(tag) = &self.object.tag {
-                s3.mark_object_verified(&record.name, tag);
+            if let Some(key) = self.object.verification_key() {
+                s3.verified.insert(key, ());
             }
         }
         Ok(Some((last, self)))

@@ -48,8 +48,14 @@ impl Fixture {
         for _ in 0..count {
             let claimed = claim(&self.store, Duration::from_secs(10), 2).await.unwrap().unwrap();
             let outcome = CollectionTaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
-            assert!(self.store.tasks().complete_task(&claimed.task.request_id, claimed.fence, &outcome).await.unwrap());
-            owners.push(Owner(claimed.task.project_id, claimed.task.instance_id));
+            assert!(
+                self.store
+                    .tasks()
+                    .complete_task(&claimed.task.request.request_id, claimed.fence, &outcome)
+                    .await
+                    .unwrap()
+            );
+            owners.push(Owner(claimed.task.request.project_id, claimed.task.request.instance_id));
         }
         owners
     }
@@ -115,9 +121,9 @@ async fn batch_claim_respects_limits_per_node(#[values(Database::Sqlite, Databas
     assert_eq!(fixture.store.tasks().claim_tasks(claim(2)).await.unwrap().tasks.len(), 2);
     let third = fixture.store.tasks().claim_tasks(claim(9)).await.unwrap().tasks;
     assert_eq!(third.len(), 1, "two tasks of the first node are running, and the second node is excluded");
-    assert!(![&node, &excluded].contains(&&third[0].task.node_id));
+    assert!(![&node, &excluded].contains(&&third[0].task.request.node_id));
     let any = TaskClaimRequest { excluded_nodes: vec![], ..claim(9) };
-    assert_eq!(fixture.store.tasks().claim_tasks(any).await.unwrap().tasks[0].task.node_id, excluded);
+    assert_eq!(fixture.store.tasks().claim_tasks(any).await.unwrap().tasks[0].task.request.node_id, excluded);
 }
 
 #[rstest]
@@ -135,7 +141,7 @@ async fn damaged_task_fails_and_is_not_reclaimed(#[values(Database::Sqlite, Data
         max_tasks: 1,
     };
     let claims = fixture.store.tasks().claim_tasks(claim).await.unwrap();
-    assert_eq!(claims.tasks[0].task.request_id, intact);
+    assert_eq!(claims.tasks[0].task.request.request_id, intact);
     assert_eq!(claims.damaged[0].kind, FailureKind::StoreFailed);
     let task = fixture.store.tasks().find_task(&damaged).await.unwrap().unwrap();
     assert_eq!((task.status, task.failure.as_ref()), (CollectionTaskStatus::Error, claims.damaged.first()));

@@ -43,7 +43,12 @@ async fn other_process_changes_the_inventory_during_serving(
             let claimed = claim(&fixture.store, Duration::from_secs(10), 1).await.unwrap().unwrap();
             let outcome = CollectionTaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
             assert!(
-                fixture.store.tasks().complete_task(&claimed.task.request_id, claimed.fence, &outcome).await.unwrap()
+                fixture
+                    .store
+                    .tasks()
+                    .complete_task(&claimed.task.request.request_id, claimed.fence, &outcome)
+                    .await
+                    .unwrap()
             );
             ended += 1;
         }

@@ -57,13 +57,13 @@ async fn tasks_are_claimed_in_order_with_two_per_node(
     }
     let other = fixture.queue(&free).await;
     let first = fixture.claim().await.unwrap();
-    assert_eq!(first.task.request_id, waiting[0]);
-    assert_eq!(first.task.selection.user.as_deref(), Some("app"));
-    assert_eq!(fixture.claim().await.unwrap().task.request_id, waiting[1]);
-    assert_eq!(fixture.claim().await.unwrap().task.request_id, other, "a busy node does not block other nodes");
+    assert_eq!(first.task.request.request_id, waiting[0]);
+    assert_eq!(first.task.request.selection.user.as_deref(), Some("app"));
+    assert_eq!(fixture.claim().await.unwrap().task.request.request_id, waiting[1]);
+    assert_eq!(fixture.claim().await.unwrap().task.request.request_id, other, "a busy node does not block other nodes");
     assert!(fixture.claim().await.is_none());
     assert!(fixture.store.tasks().complete_task(&waiting[0], first.fence, &failed()).await.unwrap());
-    assert_eq!(fixture.claim().await.unwrap().task.request_id, waiting[2]);
+    assert_eq!(fixture.claim().await.unwrap().task.request.request_id, waiting[2]);
 }
 
 #[rstest]
@@ -98,7 +98,7 @@ async fn expired_lease_is_claimed_and_its_fence_is_rejected(
     assert!(fixture.claim().await.is_none(), "renewed");
     fixture.advance_clock(1);
     let second = fixture.claim().await.unwrap();
-    assert_eq!((second.task.request_id.clone(), second.task.attempts), (id.clone(), 2));
+    assert_eq!((second.task.request.request_id.clone(), second.task.attempts), (id.clone(), 2));
     assert!(second.fence > first.fence);
     assert!(!fixture.store.tasks().renew_lease(&id, first.fence, LEASE).await.unwrap());
     assert!(!fixture.store.tasks().complete_task(&id, first.fence, &finished("old")).await.unwrap());
@@ -124,7 +124,7 @@ async fn previous_lease_holder_is_rejected(#[values(Database::Sqlite, Database::
     let older = fixture.claim().await.unwrap();
     let fast_clock = fixture.open().await.unwrap().with_clock(Clock::new(|| 1_000_000 + 3_600_000));
     let newer = claim(&fast_clock, LEASE, 2).await.unwrap().unwrap();
-    assert_eq!(newer.task.request_id, id);
+    assert_eq!(newer.task.request.request_id, id);
     let outcomes = [finished("older"), finished("newer")];
     let (refused, renewed) = tokio::join!(
         fixture.store.tasks().complete_task(&id, older.fence, &outcomes[0]),
@@ -153,9 +153,9 @@ async fn expired_lease_is_not_renewed(#[values(Database::Sqlite, Database::Postg
     fixture.advance_clock(5_000);
     fixture.claim().await.unwrap();
     fixture.advance_clock(5_000);
-    let id = &lapsing.task.request_id;
+    let id = &lapsing.task.request.request_id;
     assert!(!fixture.store.tasks().renew_lease(id, lapsing.fence, LEASE).await.unwrap());
-    assert_eq!(fixture.claim().await.unwrap().task.request_id, *id, "the oldest task is claimed first");
+    assert_eq!(fixture.claim().await.unwrap().task.request.request_id, *id, "the oldest task is claimed first");
     assert!(fixture.claim().await.is_none(), "two tasks of the node have leases");
 }
 
@@ -172,13 +172,13 @@ async fn task_with_repeatedly_expired_lease_backs_off_without_blocking_others(
             fixture.advance_clock(wait - 1);
             let other = fixture.queue(&NodeId::generate()).await;
             let claimed = fixture.claim().await.unwrap();
-            assert_eq!(claimed.task.request_id, other, "attempt {attempt}");
+            assert_eq!(claimed.task.request.request_id, other, "attempt {attempt}");
             assert!(fixture.store.tasks().complete_task(&other, claimed.fence, &failed()).await.unwrap());
             assert!(fixture.claim().await.is_none(), "attempt {attempt}");
             fixture.advance_clock(1);
         }
         let claimed = fixture.claim().await.unwrap();
-        assert_eq!((claimed.task.request_id, claimed.task.attempts), (lost.clone(), attempt));
+        assert_eq!((claimed.task.request.request_id, claimed.task.attempts), (lost.clone(), attempt));
         fixture.advance_clock(10_000);
     }
 }
@@ -281,12 +281,12 @@ async fn run(server: &MetadataServer, steps: Vec<Step>) -> Result<(), TestCaseEr
             }
             Step::Claim => {
                 if let Some(claimed) = fixture.claim().await {
-                    let id = claimed.task.request_id;
+                    let id = claimed.task.request.request_id;
                     prop_assert!(!ended.contains_key(&id), "an ended task was claimed");
                     let before = newest.insert(id.clone(), claimed.fence);
                     prop_assert!(before.is_none_or(|before| before < claimed.fence));
                     prop_assert!(live.get(&id).is_none_or(|(_, until)| *until <= now), "a valid lease was claimed");
-                    live.insert(id.clone(), (claimed.task.node_id, now + 10_000));
+                    live.insert(id.clone(), (claimed.task.request.node_id, now + 10_000));
                     claims.push((id, claimed.fence));
                 }
             }

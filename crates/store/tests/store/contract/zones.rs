@@ -42,7 +42,7 @@ impl Fixture {
 }
 
 async fn next(store: &Store) -> Option<NodeId> {
-    claim(store, LEASE, 9).await.unwrap().map(|claimed| claimed.task.node_id)
+    claim(store, LEASE, 9).await.unwrap().map(|claimed| claimed.task.request.node_id)
 }
 
 #[rstest]

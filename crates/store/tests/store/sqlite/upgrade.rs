@@ -92,7 +92,7 @@ async fn upgrade_of_an_old_database_keeps_all_rows() {
     assert_eq!(node.url.password.unwrap().expose_secret(), "old password");
     let task =
         store.tasks().find_task(&"realtime_session-0627a175-a4d4-44cd-b78a-51dc3ef8ba9a-98e9".parse().unwrap()).await;
-    assert!(!task.unwrap().unwrap().masked);
+    assert!(!task.unwrap().unwrap().request.masked);
     let enterprise_projects = store.tenants().list_enterprise_projects(&domain).await.unwrap();
     assert_eq!(enterprise_projects.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["0", "retail"]);
     assert_eq!(store.open_cached_view().await.unwrap().access_control_version(), 1);
