@@ -40,6 +40,7 @@ mod caller;
 mod console;
 mod download;
 mod error;
+mod error_responses;
 mod field_errors;
 mod iam;
 mod limits;

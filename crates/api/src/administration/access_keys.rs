@@ -56,10 +56,7 @@ pub(crate) async fn list_access_keys(
 
 /// Create an access key.
 #[utoipa::path(post, path = "/clew/v1/users/{user_id}/keys", tag = "administration", operation_id = "CreateAccessKey",
-    responses(
-        (status = 201, description = "The access key with its secret", body = CreatedAccessKey),
-        (status = 409, description = "The user has the maximum number of keys", body = ErrorBody)
-    ))]
+    responses((status = 201, description = "The access key with its secret", body = CreatedAccessKey), TooManyKeys))]
 pub(crate) async fn create_access_key(
     ApiRequest { service, caller, path: user, .. }: ApiRequest<String>,
 ) -> Result<(StatusCode, Json<CreatedAccessKey>), ApiError> {

@@ -54,8 +54,8 @@ pub(crate) struct AuditProblemView {
 }
 
 /// List audit rows.
-#[utoipa::path(get, path = "/clew/v1/audit", tag = "administration",
-    operation_id = "ListAudit", params(AuditFilterParameters, AuditPageParameters),
+#[utoipa::path(get, path = "/clew/v1/audit", tag = "administration", operation_id = "ListAudit",
+    params(AuditFilterParameters, AuditPageParameters),
     responses((status = 200, description = "Page of audit rows", body = AuditPage)))]
 pub(crate) async fn list_audit_rows(ApiRequest { service, caller, query, .. }: ApiRequest) -> ApiResult<AuditPage> {
     let filter = authorize_audit_read(&caller)?;
@@ -73,8 +73,8 @@ pub(crate) async fn list_audit_rows(ApiRequest { service, caller, query, .. }: A
 }
 
 /// Export the audit rows that match the filters, in the JSON Lines format.
-#[utoipa::path(get, path = "/clew/v1/audit/export", tag = "administration",
-    operation_id = "ExportAudit", params(AuditFilterParameters),
+#[utoipa::path(get, path = "/clew/v1/audit/export", tag = "administration", operation_id = "ExportAudit",
+    params(AuditFilterParameters),
     responses((status = 200, description = "Audit rows as JSON Lines, oldest first", body = AuditRow, content_type = "application/x-ndjson")))]
 pub(crate) async fn export_audit_log(
     ApiRequest { service, caller, query, .. }: ApiRequest,

@@ -49,8 +49,8 @@ pub(crate) struct CreateGroupRequest {
 }
 
 /// List the groups of the domain.
-#[utoipa::path(get, path = "/clew/v1/groups", tag = "administration",
-    operation_id = "ListGroups", params(PageParameters),
+#[utoipa::path(get, path = "/clew/v1/groups", tag = "administration", operation_id = "ListGroups",
+    params(PageParameters),
     responses((status = 200, description = "Page of groups, sorted by name", body = GroupPage)))]
 pub(crate) async fn list_groups(ApiRequest { service, caller, query, .. }: ApiRequest) -> ApiResult<GroupPage> {
     let domain = require_identity_read_permission(&caller)?;
@@ -63,10 +63,7 @@ pub(crate) async fn list_groups(ApiRequest { service, caller, query, .. }: ApiRe
 /// Create a group.
 #[utoipa::path(post, path = "/clew/v1/groups", tag = "administration", operation_id = "CreateGroup",
     request_body = CreateGroupRequest,
-    responses(
-        (status = 201, description = "The group", body = GroupView),
-        (status = 409, description = "The name is already in use", body = ErrorBody)
-    ))]
+    responses((status = 201, description = "The group", body = GroupView), NameTaken))]
 pub(crate) async fn create_group(
     ApiRequest { service, caller, body, .. }: ApiRequest,
 ) -> Result<(StatusCode, Json<GroupView>), ApiError> {
@@ -123,10 +120,8 @@ fn build_member_view(user: User) -> MemberView {
 
 /// Add a user to a group.
 #[utoipa::path(put, path = "/clew/v1/groups/{group_id}/members/{user_id}", tag = "administration",
-    operation_id = "AddUserToGroup", responses(
-        (status = 204, description = "The user is a member of the group"),
-        (status = 409, description = "The membership would exceed the policy limit of the user", body = ErrorBody)
-    ))]
+    operation_id = "AddUserToGroup",
+    responses((status = 204, description = "The user is a member of the group"), MembershipOverPolicyLimit))]
 pub(crate) async fn add_group_member(
     ApiRequest { service, caller, path: (group, user), .. }: ApiRequest<(String, String)>,
 ) -> Result<StatusCode, ApiError> {

@@ -68,8 +68,8 @@ pub(crate) struct PutPolicyRequest {
 }
 
 /// List the custom policies of the domain and the system policies.
-#[utoipa::path(get, path = "/clew/v1/policies", tag = "administration",
-    operation_id = "ListPolicies", params(PageParameters),
+#[utoipa::path(get, path = "/clew/v1/policies", tag = "administration", operation_id = "ListPolicies",
+    params(PageParameters),
     responses((status = 200, description = "Page of policies: custom policies of the domain, sorted by name, then system policies", body = PolicyPage)))]
 pub(crate) async fn list_policies(ApiRequest { service, caller, query, .. }: ApiRequest) -> ApiResult<PolicyPage> {
     let domain = require_identity_read_permission(&caller)?;
@@ -98,10 +98,7 @@ pub(crate) async fn show_policy(
 /// Changing a policy revokes the tokens of the affected users.
 #[utoipa::path(put, path = "/clew/v1/policies/{name}", tag = "administration", operation_id = "PutPolicy",
     request_body = PutPolicyRequest,
-    responses(
-        (status = 200, description = "The policy", body = PolicyWithDocument),
-        (status = 409, description = "A system policy has this name, the policy model of an attached policy would change, or a user or group would exceed the policy limit", body = ErrorBody)
-    ))]
+    responses((status = 200, description = "The policy", body = PolicyWithDocument), PolicyNotReplaceable))]
 pub(crate) async fn put_policy(
     ApiRequest { service, caller, path: name, body, .. }: ApiRequest<String>,
 ) -> ApiResult<PolicyWithDocument> {
@@ -135,10 +132,7 @@ pub(crate) async fn put_policy(
 
 /// Delete a policy. A policy with attachments cannot be deleted.
 #[utoipa::path(delete, path = "/clew/v1/policies/{name}", tag = "administration", operation_id = "DeletePolicy",
-    responses(
-        (status = 204, description = "Deleted"),
-        (status = 409, description = "The policy is attached, or it is a system policy", body = ErrorBody)
-    ))]
+    responses((status = 204, description = "Deleted"), PolicyNotDeletable))]
 pub(crate) async fn delete_policy(
     ApiRequest { service, caller, path: name, .. }: ApiRequest<String>,
 ) -> Result<StatusCode, ApiError> {

@@ -94,10 +94,7 @@ pub(crate) async fn list_attachments(
 /// Attach a policy and revoke the tokens of the affected users.
 #[utoipa::path(post, path = "/clew/v1/policies/{name}/attachments", tag = "administration",
     operation_id = "AttachPolicy", request_body = PolicyAttachmentRequest,
-    responses(
-        (status = 204, description = "The policy is attached"),
-        (status = 409, description = "The attachment would exceed the policy limit of a user or group", body = ErrorBody)
-    ))]
+    responses((status = 204, description = "The policy is attached"), AttachmentOverPolicyLimit))]
 pub(crate) async fn attach_policy(
     ApiRequest { service, caller, path: name, body, .. }: ApiRequest<String>,
 ) -> Result<StatusCode, ApiError> {
@@ -117,7 +114,8 @@ pub(crate) async fn attach_policy(
 
 /// Detach a policy and revoke the tokens of the affected users.
 #[utoipa::path(delete, path = "/clew/v1/policies/{name}/attachments/{kind}/{id}", tag = "administration",
-    operation_id = "DetachPolicy", params(
+    operation_id = "DetachPolicy",
+    params(
         ("kind" = inline(GranteeKind), Path, description = "Kind of the grantee"),
         ("id" = String, Path, description = "Id of the user or group"),
         ("project_id" = Option<String>, Query, description = "Project to which the attachment applies")

@@ -110,7 +110,7 @@ pub(crate) enum PolicyStatementEffect {
     request_body = SimulationRequest,
     responses(
         (status = 200, description = "Decision, with the reasons for each policy statement", body = SimulationResponse),
-        (status = 404, description = "An object that the body references does not exist", body = ErrorBody)
+        UnknownReference
     ))]
 pub(crate) async fn simulate_request(
     ApiRequest { service, caller, body, .. }: ApiRequest,

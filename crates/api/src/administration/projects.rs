@@ -47,8 +47,8 @@ pub(crate) struct ProjectUpdate {
 }
 
 /// List the projects of the domain.
-#[utoipa::path(get, path = "/clew/v1/projects", tag = "administration",
-    operation_id = "ListAdministeredProjects", params(PageParameters),
+#[utoipa::path(get, path = "/clew/v1/projects", tag = "administration", operation_id = "ListAdministeredProjects",
+    params(PageParameters),
     responses((status = 200, description = "Page of projects, sorted by name", body = ProjectPage)))]
 pub(crate) async fn list_projects(ApiRequest { service, caller, query, .. }: ApiRequest) -> ApiResult<ProjectPage> {
     let domain = require_identity_read_permission(&caller)?;
@@ -61,10 +61,7 @@ pub(crate) async fn list_projects(ApiRequest { service, caller, query, .. }: Api
 /// Create a project.
 #[utoipa::path(post, path = "/clew/v1/projects", tag = "administration", operation_id = "CreateProject",
     request_body = CreateProjectRequest,
-    responses(
-        (status = 201, description = "The project", body = ProjectView),
-        (status = 409, description = "The name is already in use", body = ErrorBody)
-    ))]
+    responses((status = 201, description = "The project", body = ProjectView), NameTaken))]
 pub(crate) async fn create_project(
     ApiRequest { service, caller, body, .. }: ApiRequest,
 ) -> Result<(StatusCode, Json<ProjectView>), ApiError> {
@@ -78,8 +75,7 @@ pub(crate) async fn create_project(
 
 /// Change a project.
 #[utoipa::path(patch, path = "/clew/v1/projects/{project_id}", tag = "administration", operation_id = "UpdateProject",
-    request_body = ProjectUpdate,
-    responses((status = 200, description = "The project", body = ProjectView)))]
+    request_body = ProjectUpdate, responses((status = 200, description = "The project", body = ProjectView)))]
 pub(crate) async fn update_project(
     ApiRequest { service, caller, path: id, body, .. }: ApiRequest<String>,
 ) -> ApiResult<ProjectView> {
@@ -167,10 +163,7 @@ pub(crate) async fn list_enterprise_projects(
 /// Create an enterprise project.
 #[utoipa::path(post, path = "/clew/v1/enterprise-projects", tag = "administration",
     operation_id = "CreateEnterpriseProject", request_body = CreateEnterpriseProjectRequest,
-    responses(
-        (status = 201, description = "The enterprise project", body = EnterpriseProjectView),
-        (status = 409, description = "The name is already in use", body = ErrorBody)
-    ))]
+    responses((status = 201, description = "The enterprise project", body = EnterpriseProjectView), NameTaken))]
 pub(crate) async fn create_enterprise_project(
     ApiRequest { service, caller, body, .. }: ApiRequest,
 ) -> Result<(StatusCode, Json<EnterpriseProjectView>), ApiError> {

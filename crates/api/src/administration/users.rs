@@ -87,10 +87,7 @@ pub(crate) async fn list_users(ApiRequest { service, caller, query, .. }: ApiReq
 /// Create a user.
 #[utoipa::path(post, path = "/clew/v1/users", tag = "administration", operation_id = "CreateUser",
     request_body = CreateUserRequest,
-    responses(
-        (status = 201, description = "The user", body = CreatedUser),
-        (status = 409, description = "The name is already in use", body = ErrorBody)
-    ))]
+    responses((status = 201, description = "The user", body = CreatedUser), NameTaken))]
 pub(crate) async fn create_user(
     ApiRequest { service, caller, body, .. }: ApiRequest,
 ) -> Result<(StatusCode, Json<CreatedUser>), ApiError> {
@@ -130,11 +127,7 @@ pub(crate) async fn show_user(ApiRequest { caller, path: id, .. }: ApiRequest<St
 
 /// Change a user.
 #[utoipa::path(patch, path = "/clew/v1/users/{user_id}", tag = "administration", operation_id = "UpdateUser",
-    request_body = UserUpdate,
-    responses(
-        (status = 200, description = "The user", body = UserView),
-        (status = 409, description = "The user is the last enabled administrator", body = ErrorBody)
-    ))]
+    request_body = UserUpdate, responses((status = 200, description = "The user", body = UserView), LastAdministrator))]
 pub(crate) async fn update_user(
     ApiRequest { service, caller, path: id, body, .. }: ApiRequest<String>,
 ) -> ApiResult<UserView> {
@@ -156,10 +149,7 @@ pub(crate) async fn update_user(
 
 /// Delete a user and the user's access keys, tokens and group memberships.
 #[utoipa::path(delete, path = "/clew/v1/users/{user_id}", tag = "administration", operation_id = "DeleteUser",
-    responses(
-        (status = 204, description = "Deleted"),
-        (status = 409, description = "The user is the last enabled administrator", body = ErrorBody)
-    ))]
+    responses((status = 204, description = "Deleted"), LastAdministrator))]
 pub(crate) async fn delete_user(
     ApiRequest { service, caller, path: id, .. }: ApiRequest<String>,
 ) -> Result<StatusCode, ApiError> {
@@ -206,8 +196,7 @@ pub(crate) struct PasswordChange {
 ///
 /// Changing the password revokes all tokens and temporary access keys of the caller, including the current token.
 #[utoipa::path(post, path = "/clew/v1/password", tag = "administration", operation_id = "ChangePassword",
-    request_body = PasswordChange,
-    responses((status = 204, description = "The password is changed")))]
+    request_body = PasswordChange, responses((status = 204, description = "The password is changed")))]
 pub(crate) async fn change_own_password(
     ApiRequest { service, caller, body, .. }: ApiRequest,
 ) -> Result<StatusCode, ApiError> {

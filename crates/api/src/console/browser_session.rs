@@ -106,15 +106,11 @@ fn no_store_cache_control_header() -> (HeaderName, HeaderValue) {
 
 /// Sign in with user name and password. The response sets the token as an HttpOnly cookie.
 #[utoipa::path(post, path = "/clew/v1/console/session", tag = "console", operation_id = "CreateConsoleSession",
-    security(()),
-    request_body = SignInRequest,
+    security(()), request_body = SignInRequest,
     responses(
         (status = 201, description = "Session for the user's first project by name, or for the domain if the user can access no project", body = BrowserSession, headers(("Set-Cookie" = String))),
-        (status = 400, description = "A field is missing or invalid", body = ErrorBody),
-        (status = 401, description = "The user name or password is wrong, or the user is locked", body = ErrorBody),
-        (status = 403, description = "The request comes from another site", body = ErrorBody)
-    )
-)]
+        InvalidField, WrongPassword, CrossSiteRequest
+    ))]
 pub(crate) async fn create_browser_session(
     State(service): State<SharedState>,
     Extension(trail): Extension<AuditContext>,
@@ -142,11 +138,7 @@ pub(crate) async fn create_browser_session(
 
 /// Show the user and scope of the session.
 #[utoipa::path(get, path = "/clew/v1/console/session", tag = "console", operation_id = "ShowConsoleSession",
-    responses(
-        (status = 200, description = "The browser session", body = BrowserSession),
-        (status = 403, description = "The request is signed with an access key or comes from another site", body = ErrorBody)
-    )
-)]
+    responses((status = 200, description = "The browser session", body = BrowserSession), NotFromBrowser))]
 pub(crate) async fn show_browser_session(
     ApiRequest { service, caller, .. }: ApiRequest,
 ) -> Result<(NoStoreHeader, Json<BrowserSession>), ApiError> {
@@ -163,11 +155,7 @@ pub(crate) async fn show_browser_session(
 
 /// Sign out and revoke the token.
 #[utoipa::path(delete, path = "/clew/v1/console/session", tag = "console", operation_id = "EndConsoleSession",
-    responses(
-        (status = 204, description = "Signed out", headers(("Set-Cookie" = String))),
-        (status = 403, description = "The request is signed with an access key or does not come from Clew's web page", body = ErrorBody)
-    )
-)]
+    responses((status = 204, description = "Signed out", headers(("Set-Cookie" = String))), NotFromWebPage))]
 pub(crate) async fn delete_browser_session(
     ApiRequest { service, caller, headers, .. }: ApiRequest,
 ) -> Result<(StatusCode, SessionHeaders), ApiError> {
@@ -185,10 +173,8 @@ pub(crate) async fn delete_browser_session(
     request_body = SwitchScopeRequest,
     responses(
         (status = 200, description = "The browser session", body = BrowserSession, headers(("Set-Cookie" = String))),
-        (status = 400, description = "A field is missing or invalid", body = ErrorBody),
-        (status = 403, description = "The user cannot access the project, the session was not created on the web page, or the request does not come from the web page", body = ErrorBody)
-    )
-)]
+        InvalidField, ProjectSwitchDenied
+    ))]
 pub(crate) async fn switch_project(
     ApiRequest { service, caller, headers, body, .. }: ApiRequest,
 ) -> Result<(SessionHeaders, Json<BrowserSession>), ApiError> {

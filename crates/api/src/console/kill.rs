@@ -82,10 +82,8 @@ struct CurrentSessionState {
     operation_id = "KillSessions", request_body = KillRequestBody,
     responses(
         (status = 200, description = "Result for each session, or the expected result in a preview", body = KillResponse),
-        (status = 400, description = "Invalid field value; no session was killed", body = ErrorBody),
-        (status = 500, description = "The node cannot be queried, and no session was killed; the message states the reason", body = ErrorBody)
-    )
-)]
+        InvalidKillRequest, NodeUnavailableForKill
+    ))]
 pub(crate) async fn kill_sessions(
     ApiRequest { service, caller, path, language, body, .. }: ApiRequest<NodePath>,
 ) -> ApiResult<KillResponse> {

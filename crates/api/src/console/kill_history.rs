@@ -65,8 +65,7 @@ struct KillHistoryEntry {
 /// List the kills of a node.
 #[utoipa::path(get, path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/kills", tag = "console",
     operation_id = "ListKills", params(PageParameters),
-    responses((status = 200, description = "Page of kills", body = KillHistoryPage))
-)]
+    responses((status = 200, description = "Page of kills", body = KillHistoryPage)))]
 pub(crate) async fn list_kills(
     ApiRequest { service, caller, path, query, .. }: ApiRequest<NodePath>,
 ) -> ApiResult<KillHistoryPage> {

@@ -26,11 +26,11 @@ struct Permission {
 
 /// Show the caller's permissions on an instance.
 #[utoipa::path(get, path = "/clew/v1/{project_id}/instances/{instance_id}/permissions", tag = "console",
-    operation_id = "ShowPermissions", responses(
+    operation_id = "ShowPermissions",
+    responses(
         (status = 200, description = "Permission for each action on the instance and its project", body = Permissions),
-        (status = 403, description = "The caller has no permission on the instance", body = ErrorBody)
-    )
-)]
+        NoInstancePermission
+    ))]
 pub(crate) async fn show_permissions(
     ApiRequest { caller, path, language, .. }: ApiRequest<InstancePath>,
 ) -> ApiResult<Permissions> {

@@ -49,8 +49,7 @@ struct SessionCollectionView {
 /// List the collections of a node.
 #[utoipa::path(get, path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/collections", tag = "console",
     operation_id = "ListCollections",
-    responses((status = 200, description = "The newest collections of the node", body = SessionCollectionList))
-)]
+    responses((status = 200, description = "The newest collections of the node", body = SessionCollectionList)))]
 pub(crate) async fn list_session_collections(
     ApiRequest { service, caller, path, language, .. }: ApiRequest<NodePath>,
 ) -> ApiResult<SessionCollectionList> {
@@ -66,16 +65,9 @@ pub(crate) async fn list_session_collections(
 }
 
 /// Delete a finished collection task and its result.
-#[utoipa::path(
-    delete,
-    path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/collections/{request_id}",
+#[utoipa::path(delete, path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/collections/{request_id}",
     tag = "console", operation_id = "DeleteRealtimeSession",
-    responses(
-        (status = 204, description = "The collection is deleted"),
-        (status = 400, description = "The node does not have this collection", body = ErrorBody),
-        (status = 409, description = "The collection has not finished", body = ErrorBody)
-    )
-)]
+    responses((status = 204, description = "The collection is deleted"), UnknownCollection, CollectionNotFinished))]
 pub(crate) async fn delete_session_collection(
     ApiRequest { service, caller, path: (project, instance, node, id), .. }: ApiRequest<(
         String,

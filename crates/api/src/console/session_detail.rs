@@ -73,17 +73,12 @@ struct ConnectionAttribute {
 }
 
 /// Show the details of a session.
-#[utoipa::path(
-    get,
-    path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/sessions/{session_id}",
-    tag = "console", operation_id = "ShowSession",
-    params(("session_id" = u64, Path, description = "Thread id")),
+#[utoipa::path(get, path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/sessions/{session_id}",
+    tag = "console", operation_id = "ShowSession", params(("session_id" = u64, Path, description = "Thread id")),
     responses(
         (status = 200, description = "Details of the session", body = SessionDetail),
-        (status = 404, description = "The node or session does not exist", body = ErrorBody),
-        (status = 500, description = "The node cannot be read; the message states the reason", body = ErrorBody)
-    )
-)]
+        UnknownSession, NodeNotReadable
+    ))]
 pub(crate) async fn show_session_detail(
     ApiRequest { service, caller, path, .. }: ApiRequest<SessionPath>,
 ) -> ApiResult<SessionDetail> {
@@ -146,18 +141,13 @@ pub(crate) struct ExplainResponse {
 }
 
 /// Show the execution plan of the current statement of a session.
-#[utoipa::path(
-    post,
+#[utoipa::path(post,
     path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/sessions/{session_id}/explain",
-    tag = "console", operation_id = "ExplainSession",
-    params(("session_id" = u64, Path, description = "Thread id")),
+    tag = "console", operation_id = "ExplainSession", params(("session_id" = u64, Path, description = "Thread id")),
     responses(
         (status = 200, description = "Execution plan, or the server's reason for not returning a plan", body = ExplainResponse),
-        (status = 403, description = "No policy allows the action, or the project masks the literals that execution plans contain", body = ErrorBody),
-        (status = 404, description = "The node or session does not exist", body = ErrorBody),
-        (status = 500, description = "The node cannot be queried; the message states the reason", body = ErrorBody)
-    )
-)]
+        PlanDenied, UnknownSession, NodeNotQueryable
+    ))]
 pub(crate) async fn explain_statement(
     ApiRequest { service, caller, path, language, .. }: ApiRequest<SessionPath>,
 ) -> ApiResult<ExplainResponse> {

@@ -19,10 +19,8 @@ const SUBJECT_TOKEN_HEADER: &str = "x-subject-token";
     ),
     responses(
         (status = 200, description = "The token is valid", body = TokenResponse, headers(("X-Subject-Token" = String))),
-        (status = 400, description = "X-Subject-Token is missing, or a parameter is repeated", body = ErrorBody),
-        (status = 404, description = "The token is unknown, expired or revoked, or belongs to another user", body = ErrorBody)
-    )
-)]
+        InvalidSubjectTokenRequest, UnknownSubjectToken
+    ))]
 pub(crate) async fn show_token(
     ApiRequest { service, caller, query, headers, .. }: ApiRequest,
 ) -> Result<Response, ApiError> {
@@ -44,12 +42,7 @@ pub(crate) async fn show_token(
 /// Revoke a token. For another user's token, the caller needs permission to manage identities.
 #[utoipa::path(delete, path = "/v3/auth/tokens", tag = "identity", operation_id = "RevokeToken",
     params(("X-Subject-Token" = String, Header, description = "The token to revoke")),
-    responses(
-        (status = 204, description = "Revoked"),
-        (status = 400, description = "X-Subject-Token is missing", body = ErrorBody),
-        (status = 404, description = "The token is unknown, expired or revoked, or belongs to another user", body = ErrorBody)
-    )
-)]
+    responses((status = 204, description = "Revoked"), MissingSubjectToken, UnknownSubjectToken))]
 pub(crate) async fn revoke_token(
     ApiRequest { service, caller, headers, .. }: ApiRequest,
 ) -> Result<StatusCode, ApiError> {

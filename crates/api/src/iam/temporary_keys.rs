@@ -69,10 +69,8 @@ struct TemporaryKey {
     operation_id = "CreateTemporaryAccessKey", request_body = TemporaryKeyRequest,
     responses(
         (status = 201, description = "The access key", body = TemporaryKeyResponse),
-        (status = 400, description = "A field is missing or invalid", body = ErrorBody),
-        (status = 403, description = "The request was signed with a temporary access key", body = ErrorBody)
-    )
-)]
+        InvalidField, TemporaryKeyDenied
+    ))]
 pub(crate) async fn create_temporary_key(
     ApiRequest { service, caller, body, .. }: ApiRequest,
 ) -> Result<(StatusCode, Json<TemporaryKeyResponse>), ApiError> {

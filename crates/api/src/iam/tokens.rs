@@ -21,17 +21,13 @@ use crate::prelude::*;
 use crate::{SharedState, limits};
 
 /// Create a token with a user name and password. The scope of the token is a project or the domain.
-#[utoipa::path(post, path = "/v3/auth/tokens", tag = "identity", operation_id = "CreateToken",
-    security(()),
+#[utoipa::path(post, path = "/v3/auth/tokens", tag = "identity", operation_id = "CreateToken", security(()),
     params(("nocatalog" = Option<String>, Query, description = "Any non-empty value omits the catalog")),
     request_body = TokenRequest,
     responses(
         (status = 201, description = "The token is in X-Subject-Token", body = TokenResponse, headers(("X-Subject-Token" = String))),
-        (status = 400, description = "A field is missing or invalid", body = ErrorBody),
-        (status = 401, description = "The user name or password is wrong, or the user is locked", body = ErrorBody),
-        (status = 403, description = "The user has no access to the scope", body = ErrorBody)
-    )
-)]
+        InvalidField, WrongPassword, ScopeDenied
+    ))]
 pub(crate) async fn create_token(
     State(service): State<SharedState>,
     Extension(trail): Extension<AuditContext>,

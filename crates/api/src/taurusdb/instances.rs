@@ -45,8 +45,7 @@ struct InstanceListParameters {
 /// List the instances of a project.
 #[utoipa::path(get, path = "/v3/{project_id}/instances", tag = "instances", operation_id = "ListGaussMySqlInstances",
     params(InstanceListParameters),
-    responses((status = 200, description = "Page of instances", body = InstanceListResponse))
-)]
+    responses((status = 200, description = "Page of instances", body = InstanceListResponse)))]
 pub(crate) async fn list_gauss_mysql_instances(
     ApiRequest { caller, path: project, query, .. }: ApiRequest<String>,
 ) -> ApiResult<InstanceListResponse> {
@@ -56,8 +55,7 @@ pub(crate) async fn list_gauss_mysql_instances(
 /// List the instances of a project, with the status names of API version 3.1.
 #[utoipa::path(get, path = "/v3.1/{project_id}/instances", tag = "instances",
     operation_id = "ListGaussMySqlInstancesUnifyStatus", params(InstanceListParameters),
-    responses((status = 200, description = "Page of instances", body = InstanceListResponse))
-)]
+    responses((status = 200, description = "Page of instances", body = InstanceListResponse)))]
 pub(crate) async fn list_gauss_mysql_instances_unify_status(
     ApiRequest { caller, path: project, query, .. }: ApiRequest<String>,
 ) -> ApiResult<InstanceListResponse> {
@@ -66,8 +64,8 @@ pub(crate) async fn list_gauss_mysql_instances_unify_status(
 
 /// Show an instance and its nodes.
 #[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}", tag = "instances",
-    operation_id = "ShowGaussMySqlInstanceInfo", responses((status = 200, description = "The instance", body = InstanceResponse), (status = 404, description = "The instance does not exist", body = ErrorBody))
-)]
+    operation_id = "ShowGaussMySqlInstanceInfo",
+    responses((status = 200, description = "The instance", body = InstanceResponse), UnknownInstance))]
 pub(crate) async fn show_gauss_mysql_instance_info(
     ApiRequest { caller, path, .. }: ApiRequest<InstancePath>,
 ) -> ApiResult<InstanceResponse> {
@@ -76,8 +74,8 @@ pub(crate) async fn show_gauss_mysql_instance_info(
 
 /// Show an instance and its nodes, with the status names of API version 3.1.
 #[utoipa::path(get, path = "/v3.1/{project_id}/instances/{instance_id}", tag = "instances",
-    operation_id = "ShowGaussMySqlInstanceInfoUnifyStatus", responses((status = 200, description = "The instance", body = InstanceResponse), (status = 404, description = "The instance does not exist", body = ErrorBody))
-)]
+    operation_id = "ShowGaussMySqlInstanceInfoUnifyStatus",
+    responses((status = 200, description = "The instance", body = InstanceResponse), UnknownInstance))]
 pub(crate) async fn show_gauss_mysql_instance_info_unify_status(
     ApiRequest { caller, path, .. }: ApiRequest<InstancePath>,
 ) -> ApiResult<InstanceResponse> {

@@ -65,16 +65,13 @@ pub(crate) struct IntelligentKillTask {
 }
 
 /// Preview the sessions that an intelligent kill would kill.
-#[utoipa::path(
-    get,
-    path = "/v3/{project_id}/instances/{instance_id}/intelligent-kill-session/statistic",
+#[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}/intelligent-kill-session/statistic",
     tag = "sessions", operation_id = "ShowIntelligentKillSessionStatistic",
     params(("node_id" = String, Query, description = "Id of the node")),
     responses(
         (status = 200, description = "Session groups that an intelligent kill would kill now", body = IntelligentKillPreview),
-        (status = 500, description = "The node cannot be read; the message states the reason", body = ErrorBody)
-    )
-)]
+        NodeNotReadable
+    ))]
 pub(crate) async fn preview_intelligent_kill(
     ApiRequest { service, caller, path, language, query, .. }: ApiRequest<InstancePath>,
 ) -> ApiResult<IntelligentKillPreview> {
@@ -120,9 +117,8 @@ fn build_session_group_statistics(
     operation_id = "ExecuteIntelligentKillSession", request_body = ExecuteIntelligentKillRequest,
     responses(
         (status = 200, description = "The intelligent kill is queued; the history lists it after its completion", body = IntelligentKillTask),
-        (status = 409, description = "The intelligent kill queue of the node is full", body = ErrorBody)
-    )
-)]
+        IntelligentKillQueueFull
+    ))]
 pub(crate) async fn execute_intelligent_kill(
     ApiRequest { service, caller, path, body, .. }: ApiRequest<InstancePath>,
 ) -> ApiResult<IntelligentKillTask> {

@@ -32,11 +32,7 @@ const MANUAL_TASK_TYPE: &str = "manual";
 /// Add a task that automatically kills matching sessions of an instance.
 #[utoipa::path(post, path = "/v3/{project_id}/instances/{instance_id}/process/task", tag = "kill tasks",
     operation_id = "AddKillProcessTask", request_body = AddKillTaskRequest,
-    responses(
-        (status = 200, description = "The task is running", body = AddKillTaskResponse),
-        (status = 409, description = "The kill task switch is off, or the maximum number of tasks is running", body = ErrorBody)
-    )
-)]
+    responses((status = 200, description = "The task is running", body = AddKillTaskResponse), KillTaskNotAllowed))]
 pub(crate) async fn add_kill_task(
     ApiRequest { service, caller, path, headers, body, .. }: ApiRequest<InstancePath>,
 ) -> ApiResult<AddKillTaskResponse> {
@@ -102,11 +98,7 @@ fn parse_new_kill_task(body: &[u8]) -> Result<RequestedKillTask, ApiError> {
 /// Stop a kill task. If the task has already ended, the request has no effect.
 #[utoipa::path(put, path = "/v3/{project_id}/instances/{instance_id}/process/task", tag = "kill tasks",
     operation_id = "StopKillProcessTask", request_body = StopKillTaskRequest,
-    responses(
-        (status = 200, description = "The task is stopped", body = SuccessResponse),
-        (status = 404, description = "The instance does not have this task", body = ErrorBody)
-    )
-)]
+    responses((status = 200, description = "The task is stopped", body = SuccessResponse), UnknownKillTask))]
 pub(crate) async fn stop_kill_task(
     ApiRequest { service, caller, path, body, .. }: ApiRequest<InstancePath>,
 ) -> ApiResult<SuccessResponse> {
@@ -136,8 +128,7 @@ pub(crate) async fn stop_kill_task(
 /// List the running and the most recently completed kill tasks of an instance.
 #[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}/process/task", tag = "kill tasks",
     operation_id = "ShowKillProcessTask",
-    responses((status = 200, description = "Kill tasks, newest first", body = KillTaskList))
-)]
+    responses((status = 200, description = "Kill tasks, newest first", body = KillTaskList)))]
 pub(crate) async fn list_kill_tasks(
     ApiRequest { service, caller, path, .. }: ApiRequest<InstancePath>,
 ) -> ApiResult<KillTaskList> {
@@ -166,8 +157,7 @@ pub(crate) struct KillTaskSwitch {
 /// Show whether kill tasks are enabled for an instance.
 #[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}/process/task/switch", tag = "kill tasks",
     operation_id = "ShowKillProcessStatus",
-    responses((status = 200, description = "State of the kill task switch", body = KillTaskSwitch))
-)]
+    responses((status = 200, description = "State of the kill task switch", body = KillTaskSwitch)))]
 pub(crate) async fn show_kill_task_switch(
     ApiRequest { service, caller, path, .. }: ApiRequest<InstancePath>,
 ) -> ApiResult<KillTaskSwitch> {
@@ -179,8 +169,7 @@ pub(crate) async fn show_kill_task_switch(
 /// Enable or disable the kill tasks of an instance. Disabling kill tasks stops all running tasks.
 #[utoipa::path(put, path = "/v3/{project_id}/instances/{instance_id}/process/task/switch", tag = "kill tasks",
     operation_id = "UpdateAutoKillProcessStatus", request_body = KillTaskSwitch,
-    responses((status = 200, description = "The kill task switch is set"))
-)]
+    responses((status = 200, description = "The kill task switch is set")))]
 pub(crate) async fn enable_or_disable_kill_tasks(
     ApiRequest { service, caller, path, body, .. }: ApiRequest<InstancePath>,
 ) -> Result<StatusCode, ApiError> {

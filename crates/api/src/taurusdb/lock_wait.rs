@@ -75,16 +75,13 @@ pub(crate) struct LockRootCause {
 }
 
 /// Show a session's lock wait and its root blocker.
-#[utoipa::path(
-    get,
-    path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/process/lock-wait",
+#[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/process/lock-wait",
     tag = "sessions", operation_id = "ShowLockWaitSession",
     params(("pid" = u64, Query, minimum = 1, description = "Thread id of the waiting session")),
     responses(
         (status = 200, description = "The lock wait; an empty object if the session does not wait", body = LockWaitResponse),
-        (status = 500, description = "The node cannot be read; the message states the reason", body = ErrorBody)
-    )
-)]
+        NodeNotReadable
+    ))]
 pub(crate) async fn show_lock_wait(
     ApiRequest { service, caller, path, query, .. }: ApiRequest<NodePath>,
 ) -> ApiResult<LockWaitResponse> {

@@ -43,10 +43,8 @@ pub(crate) struct SessionKillResult {
     operation_id = "DeleteTaurusDbNodeProcesses", request_body = KillProcessesRequestBody,
     responses(
         (status = 200, description = "Result for each session", body = SessionKillResult),
-        (status = 400, description = "Invalid field value; no session was killed", body = ErrorBody),
-        (status = 500, description = "At least one kill failed; the message states the reason and lists the killed sessions", body = ErrorBody)
-    )
-)]
+        InvalidKillRequest, KillFailed
+    ))]
 pub(crate) async fn kill_processes(
     ApiRequest { service, caller, path, body, .. }: ApiRequest<NodePath>,
 ) -> ApiResult<SessionKillResult> {

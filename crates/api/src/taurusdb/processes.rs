@@ -48,9 +48,8 @@ pub(crate) struct ProcessListRow {
     operation_id = "ListTaurusDbNodeProcesses", params(PageParameters),
     responses(
         (status = 200, description = "Page of sessions, excluding internal sessions", body = ProcessListPage),
-        (status = 500, description = "The node cannot be read; the message states the reason", body = ErrorBody)
-    )
-)]
+        NodeNotReadable
+    ))]
 pub(crate) async fn list_processes(
     ApiRequest { service, caller, path, query, .. }: ApiRequest<NodePath>,
 ) -> ApiResult<ProcessListPage> {

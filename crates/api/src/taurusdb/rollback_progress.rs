@@ -64,10 +64,8 @@ pub(crate) struct OngoingRollback {
     operation_id = "ShowTaurusDbTxnProgress", request_body = TransactionProgressRequest,
     responses(
         (status = 200, description = "Transactions that are being rolled back", body = TransactionProgress),
-        (status = 409, description = "The node is a read replica", body = ErrorBody),
-        (status = 500, description = "The node cannot be read; the message states the reason", body = ErrorBody)
-    )
-)]
+        NodeIsReplica, NodeNotReadable
+    ))]
 pub(crate) async fn show_rollback_progress(
     ApiRequest { service, caller, path, body, .. }: ApiRequest<NodePath>,
 ) -> ApiResult<TransactionProgress> {

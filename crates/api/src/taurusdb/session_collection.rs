@@ -70,16 +70,10 @@ pub(crate) struct QueuedCollection {
 }
 
 /// Collect the sessions of a node.
-#[utoipa::path(
-    post,
-    path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/realtime-session",
+#[utoipa::path(post, path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/realtime-session",
     tag = "sessions", operation_id = "CollectRealtimeSession",
     request_body(content = Option<RealtimeSessionRequest>, content_type = "application/json"),
-    responses(
-        (status = 202, description = "The collection is queued", body = QueuedCollection),
-        (status = 409, description = "The collection queue of the node is full", body = ErrorBody)
-    )
-)]
+    responses((status = 202, description = "The collection is queued", body = QueuedCollection), CollectionQueueFull))]
 pub(crate) async fn enqueue_session_collection(
     ApiRequest { service, caller, path, body, .. }: ApiRequest<NodePath>,
 ) -> Result<(StatusCode, Json<QueuedCollection>), ApiError> {

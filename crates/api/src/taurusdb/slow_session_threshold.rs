@@ -31,8 +31,7 @@ pub(crate) struct SetSlowSessionThresholdRequest {
 /// Show the slow session threshold of an instance.
 #[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}/slow-process-threshold", tag = "sessions",
     operation_id = "ShowTaurusDbSlowProcessThreshold",
-    responses((status = 200, description = "Slow session threshold of the instance", body = SlowSessionThresholdView))
-)]
+    responses((status = 200, description = "Slow session threshold of the instance", body = SlowSessionThresholdView)))]
 pub(crate) async fn show_slow_session_threshold(
     ApiRequest { service, caller, path, .. }: ApiRequest<InstancePath>,
 ) -> ApiResult<SlowSessionThresholdView> {
@@ -46,10 +45,8 @@ pub(crate) async fn show_slow_session_threshold(
     operation_id = "BatchUpdateTaurusSlowProcessThreshold", request_body = SetSlowSessionThresholdRequest,
     responses(
         (status = 200, description = "The slow session threshold is set for all instances"),
-        (status = 400, description = "Invalid field value; no threshold was changed", body = ErrorBody),
-        (status = 404, description = "An instance does not belong to the project; no threshold was changed", body = ErrorBody)
-    )
-)]
+        InvalidThresholdRequest, UnknownInstanceInRequest
+    ))]
 pub(crate) async fn set_slow_session_thresholds(
     ApiRequest { service, caller, path: project, body, .. }: ApiRequest<String>,
 ) -> Result<StatusCode, ApiError> {

@@ -74,8 +74,7 @@ struct TagChange {
 /// List the tags of an instance.
 #[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}/tags", tag = "tags",
     operation_id = "ListInstanceTags", params(PageParameters),
-    responses((status = 200, description = "Page of tags, sorted by key", body = InstanceTags))
-)]
+    responses((status = 200, description = "Page of tags, sorted by key", body = InstanceTags)))]
 pub(crate) async fn list_instance_tags(
     ApiRequest { caller, path, query, .. }: ApiRequest<InstancePath>,
 ) -> ApiResult<InstanceTags> {
@@ -89,8 +88,7 @@ pub(crate) async fn list_instance_tags(
 /// List the tags of a project's instances.
 #[utoipa::path(get, path = "/v3/{project_id}/tags", tag = "tags", operation_id = "ListProjectTags",
     params(PageParameters),
-    responses((status = 200, description = "Page of tag keys with their values", body = ProjectTags))
-)]
+    responses((status = 200, description = "Page of tag keys with their values", body = ProjectTags)))]
 pub(crate) async fn list_project_tags(
     ApiRequest { caller, path: project, query, .. }: ApiRequest<String>,
 ) -> ApiResult<ProjectTags> {
@@ -104,8 +102,7 @@ pub(crate) async fn list_project_tags(
 /// Add or remove tags of an instance.
 #[utoipa::path(post, path = "/v3/{project_id}/instances/{instance_id}/tags/action", tag = "tags",
     operation_id = "BatchTagAction", request_body = TagActionRequest,
-    responses((status = 200, description = "The tags are changed"))
-)]
+    responses((status = 200, description = "The tags are changed")))]
 pub(crate) async fn add_or_remove_tags(
     ApiRequest { service, caller, path, body, .. }: ApiRequest<InstancePath>,
 ) -> Result<StatusCode, ApiError> {

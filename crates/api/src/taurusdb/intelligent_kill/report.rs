@@ -40,12 +40,8 @@ const REPORT_COLUMN_NAMES: [(&str, &str); 11] = [
 ];
 
 /// Download the report of an intelligent kill. The request needs no credentials, because the link is signed.
-#[utoipa::path(
-    get,
-    path = "/clew/v1/intelligent-kills/{task_id}",
-    operation_id = "DownloadIntelligentKill",
-    tag = "sessions",
-    security(()),
+#[utoipa::path(get, path = "/clew/v1/intelligent-kills/{task_id}", operation_id = "DownloadIntelligentKill",
+    tag = "sessions", security(()),
     params(
         ("task_id" = String, Path, description = "Id of the intelligent kill"),
         ("expires" = i64, Query, description = "Expiry time from the download link"),
@@ -56,11 +52,8 @@ const REPORT_COLUMN_NAMES: [(&str, &str); 11] = [
         (status = 200, description = "The complete CSV", body = str, content_type = "text/csv; charset=utf-8; header=present"),
         (status = 206, description = "The requested range", body = str, content_type = "text/csv; charset=utf-8; header=present"),
         (status = 304, description = "The ETag matches If-None-Match"),
-        (status = 400, description = "The intelligent kill is no longer stored", body = ErrorBody),
-        (status = 403, description = "The link is invalid or expired", body = ErrorBody),
-        (status = 416, description = "The range starts after the end of the CSV", body = ErrorBody)
-    )
-)]
+        UnknownIntelligentKill, InvalidLink, RangeNotSatisfiable
+    ))]
 pub(crate) async fn download_report(
     State(service): State<SharedState>,
     Extension(language): Extension<Language>,

@@ -69,8 +69,7 @@ pub(crate) struct KilledSessionView {
 /// List the killed sessions of an instance.
 #[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}/process/kill/history", tag = "kill tasks",
     operation_id = "ShowKillProcessHistory", params(KillHistoryParameters),
-    responses((status = 200, description = "Page of killed sessions", body = KillHistory))
-)]
+    responses((status = 200, description = "Page of killed sessions", body = KillHistory)))]
 pub(crate) async fn list_killed_sessions(
     ApiRequest { service, caller, path, query, .. }: ApiRequest<InstancePath>,
 ) -> ApiResult<KillHistory> {

@@ -125,9 +125,8 @@ pub(crate) struct PreviewedProcess {
     operation_id = "ShowKillProcessTaskPreview", params(KillTaskPreviewParameters),
     responses(
         (status = 200, description = "Sessions that match the criteria", body = KillTaskPreview),
-        (status = 500, description = "A node cannot be read; the message states the reason", body = ErrorBody)
-    )
-)]
+        SomeNodeNotReadable
+    ))]
 pub(crate) async fn preview_kill_task(
     ApiRequest { service, caller, path, language, query, .. }: ApiRequest<InstancePath>,
 ) -> ApiResult<KillTaskPreview> {
