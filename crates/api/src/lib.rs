@@ -58,6 +58,7 @@ mod request_body;
 mod request_layer;
 mod routes;
 mod serve;
+mod session_columns;
 mod settings;
 mod state;
 mod statement_text;

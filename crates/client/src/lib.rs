@@ -53,7 +53,7 @@ pub use config::{ClientConfig, Settings};
 pub use credentials::Credentials;
 pub use download::DownloadSummary;
 pub use error::ClientError;
-pub use instances::{Datastore, InstanceDetail, InstanceList, InstanceNode, InstanceSummary};
+pub use instances::{Datastore, InstanceDetail, InstanceFields, InstanceList, InstanceNode, InstanceSummary};
 pub use project::ProjectRef;
 pub use sink::{DownloadSink, FileSink, StreamSink};
 

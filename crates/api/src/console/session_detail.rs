@@ -6,6 +6,7 @@ use clew_model::{Limitation, Node};
 use clew_mysql::{DetailedSession, ExplainOutcome, explain_running_statement, read_session_detail};
 
 use crate::prelude::*;
+use crate::session_columns::SessionColumns;
 
 /// Ids of the project, instance, node and session in the request path.
 type SessionPath = (String, String, String, String);
@@ -15,16 +16,10 @@ type SessionPath = (String, String, String, String);
 pub(crate) struct SessionDetail {
     /// Thread id
     id: u64,
-    user: String,
-    /// Client address with its port
-    host: String,
-    #[schema(required)]
-    db: Option<String>,
-    command: String,
+    #[serde(flatten)]
+    columns: SessionColumns,
     /// Time in the current state, in seconds
     time: u64,
-    #[schema(required)]
-    state: Option<String>,
     /// Full SQL statement, or its template if statements are masked
     #[schema(required)]
     statement: Option<String>,
@@ -95,12 +90,8 @@ fn build_session_detail(read: DetailedSession, masked: bool) -> SessionDetail {
     let mut waits = if masked { graph.with_masked_literals() } else { graph };
     SessionDetail {
         id: session.id,
-        user: bytes_to_text(&session.user),
-        host: bytes_to_text(&session.host),
-        db: session.database.as_deref().map(bytes_to_text),
-        command: bytes_to_text(&session.command),
+        columns: (&session).into(),
         time: session.seconds,
-        state: session.state.as_deref().map(bytes_to_text),
         statement: session.statement.as_ref().map(text),
         statement_cut: is_cut,
         sql_template: session.statement.as_deref().map(|statement| bytes_to_text(&build_statement_template(statement))),

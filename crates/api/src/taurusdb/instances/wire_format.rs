@@ -1,6 +1,6 @@
 //! Wire format of instances. Unsupported fields are empty or `null`, as permitted by the Huawei Cloud SDK models.
 
-use clew_model::{Instance, Node, NodeRole, Tag};
+use clew_model::{Instance, Node, NodeRole};
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -51,18 +51,14 @@ struct TagEntry {
     value: String,
 }
 
+/// Fields of an instance in lists and in details.
 #[derive(Default, Serialize, ToSchema)]
-struct ListedInstance {
+struct InstanceFields {
     id: String,
     name: String,
     status: &'static str,
-    private_ips: Vec<String>,
-    proxy_ips: Vec<String>,
-    readonly_private_ips: Vec<String>,
-    public_ips: Vec<String>,
     port: String,
     r#type: &'static str,
-    region: String,
     datastore: Datastore,
     created: String,
     updated: String,
@@ -70,39 +66,37 @@ struct ListedInstance {
     vpc_id: String,
     subnet_id: String,
     security_group_id: String,
-    flavor_ref: String,
     enterprise_project_id: String,
     time_zone: String,
     tags: Vec<TagEntry>,
 }
 
 #[derive(Default, Serialize, ToSchema)]
+struct ListedInstance {
+    #[serde(flatten)]
+    fields: InstanceFields,
+    private_ips: Vec<String>,
+    proxy_ips: Vec<String>,
+    readonly_private_ips: Vec<String>,
+    public_ips: Vec<String>,
+    region: String,
+    flavor_ref: String,
+}
+
+#[derive(Default, Serialize, ToSchema)]
 struct DetailedInstance {
-    id: String,
-    name: String,
+    #[serde(flatten)]
+    fields: InstanceFields,
     project_id: String,
-    status: &'static str,
-    port: String,
     alias: String,
-    r#type: &'static str,
     node_count: usize,
-    datastore: Datastore,
-    created: String,
-    updated: String,
     private_write_ips: Vec<String>,
     private_dns_names: Vec<String>,
     public_ips: String,
-    db_user_name: String,
-    vpc_id: String,
-    subnet_id: String,
-    security_group_id: String,
     configuration_id: String,
     nodes: Vec<NodeEntry>,
-    enterprise_project_id: String,
-    time_zone: String,
     az_mode: &'static str,
     master_az_code: String,
-    tags: Vec<TagEntry>,
     proxies: Vec<String>,
 }
 
@@ -138,23 +132,12 @@ pub(super) fn build_instance_list_response(
 pub(super) fn build_instance_response(instance: &Instance, names: InstanceApiVersion) -> InstanceResponse {
     InstanceResponse {
         instance: DetailedInstance {
-            id: instance.id.to_string(),
-            name: instance.name.clone(),
+            fields: build_instance_fields(instance, names),
             project_id: instance.project_id.to_string(),
-            status: names.instance_status_name(),
-            port: master_port(instance),
-            r#type: "Cluster",
             node_count: instance.nodes.len(),
-            datastore: build_datastore(),
-            created: format_timestamp(instance.created_at),
-            updated: format_timestamp(instance.updated_at),
             private_write_ips: node_hosts_with_role(instance, NodeRole::Master),
-            db_user_name: master_user_name(instance),
             nodes: instance.nodes.iter().map(|node| build_node_entry(node, names)).collect(),
-            enterprise_project_id: instance.enterprise_project_id.clone(),
-            time_zone: "UTC".to_owned(),
             az_mode: "single",
-            tags: build_tag_entries(&instance.tags),
             ..DetailedInstance::default()
         },
     }
@@ -162,22 +145,31 @@ pub(super) fn build_instance_response(instance: &Instance, names: InstanceApiVer
 
 fn build_instance_list_entry(instance: &Instance, region: &str, names: InstanceApiVersion) -> ListedInstance {
     ListedInstance {
+        fields: build_instance_fields(instance, names),
+        private_ips: node_hosts_with_role(instance, NodeRole::Master),
+        readonly_private_ips: node_hosts_with_role(instance, NodeRole::Slave),
+        region: region.to_owned(),
+        ..ListedInstance::default()
+    }
+}
+
+fn build_instance_fields(instance: &Instance, names: InstanceApiVersion) -> InstanceFields {
+    let master = instance.nodes.iter().find(|node| node.role == NodeRole::Master).map(|node| &node.url);
+    let tags = instance.tags.iter().map(|tag| TagEntry { key: tag.key.clone(), value: tag.value.clone() });
+    InstanceFields {
         id: instance.id.to_string(),
         name: instance.name.clone(),
         status: names.instance_status_name(),
-        private_ips: node_hosts_with_role(instance, NodeRole::Master),
-        readonly_private_ips: node_hosts_with_role(instance, NodeRole::Slave),
-        port: master_port(instance),
+        port: master.map_or_else(String::new, |url| url.port.to_string()),
         r#type: "Cluster",
-        region: region.to_owned(),
-        datastore: build_datastore(),
+        datastore: Datastore { r#type: DATASTORE_TYPE, version: "8.0", kernel_version: None },
         created: format_timestamp(instance.created_at),
         updated: format_timestamp(instance.updated_at),
-        db_user_name: master_user_name(instance),
+        db_user_name: master.map_or_else(String::new, |url| url.user.clone()),
         enterprise_project_id: instance.enterprise_project_id.clone(),
         time_zone: "UTC".to_owned(),
-        tags: build_tag_entries(&instance.tags),
-        ..ListedInstance::default()
+        tags: tags.collect(),
+        ..InstanceFields::default()
     }
 }
 
@@ -196,28 +188,8 @@ fn build_node_entry(node: &Node, names: InstanceApiVersion) -> NodeEntry {
     }
 }
 
-fn build_datastore() -> Datastore {
-    Datastore { r#type: DATASTORE_TYPE, version: "8.0", kernel_version: None }
-}
-
 fn node_hosts_with_role(instance: &Instance, role: NodeRole) -> Vec<String> {
     instance.nodes.iter().filter(|node| node.role == role).map(|node| node.url.host.clone()).collect()
-}
-
-fn find_master_node(instance: &Instance) -> Option<&Node> {
-    instance.nodes.iter().find(|node| node.role == NodeRole::Master)
-}
-
-fn master_port(instance: &Instance) -> String {
-    find_master_node(instance).map_or_else(String::new, |node| node.url.port.to_string())
-}
-
-fn master_user_name(instance: &Instance) -> String {
-    find_master_node(instance).map_or_else(String::new, |node| node.url.user.clone())
-}
-
-fn build_tag_entries(tags: &[Tag]) -> Vec<TagEntry> {
-    tags.iter().map(|tag| TagEntry { key: tag.key.clone(), value: tag.value.clone() }).collect()
 }
 
 /// Formats a Unix timestamp as in the TaurusDB API, for example `2022-07-14T16:26:58+0000`.

@@ -4,6 +4,7 @@ use clew_model::Pagination;
 use clew_store::{KillFilter, KillRecord};
 
 use crate::prelude::*;
+use crate::session_columns::KilledSessionColumns;
 
 /// Maximum number of listed kills in a time range (section 2.8 of the TaurusDB API spec). Older kills are omitted.
 const MAX_LISTED_KILLS: u32 = 500;
@@ -43,17 +44,8 @@ pub(crate) struct KilledSessionView {
     /// Id of the kill task or intelligent kill; null for a manual kill
     #[schema(required)]
     task_id: Option<String>,
-    /// Thread id
-    session_id: u64,
-    user: String,
-    host: String,
-    #[schema(required)]
-    db: Option<String>,
-    command: String,
-    /// Time that the session spent in its last state before the kill, in seconds
-    time: u64,
-    #[schema(required)]
-    state: Option<String>,
+    #[serde(flatten)]
+    session: KilledSessionColumns,
     /// SQL template of the statement
     #[schema(required)]
     info: Option<String>,
@@ -94,18 +86,12 @@ pub(crate) async fn list_killed_sessions(
     }))
 }
 
-fn build_killed_session_view(kill: KillRecord) -> KilledSessionView {
+fn build_killed_session_view(mut kill: KillRecord) -> KilledSessionView {
     KilledSessionView {
         instance_id: kill.request.instance_id.to_string(),
         node_id: kill.request.node_id.to_string(),
         task_id: kill.request.task_id,
-        session_id: kill.request.session_id,
-        user: kill.request.user,
-        host: kill.request.host,
-        db: kill.request.database,
-        command: kill.request.command,
-        time: kill.request.seconds,
-        state: kill.request.state,
+        session: KilledSessionColumns::take_from(&mut kill.request),
         info: kill.request.template,
         kill_time: kill.requested_at,
         killed_source: kill.request.source.name(),

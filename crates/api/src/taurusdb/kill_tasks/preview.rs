@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use clew_diagnose::{KillRisk, KillRule, bytes_to_text, select_sessions_to_kill};
+use clew_diagnose::{KillRisk, KillRule, select_sessions_to_kill};
 use clew_model::{Language, Limitation, LocalizedText, NodeId, Session};
 use clew_mysql::{ConnectionPurpose, find_sessions_unsafe_to_kill, read_client_sessions};
 use futures_util::future::try_join_all;
@@ -12,6 +12,7 @@ use super::criteria::{KILL_CRITERIA_FIELD_NAMES, RawKillCriteria};
 use crate::caller::require_reachable_network_zone;
 use crate::manual_kill::KillRiskView;
 use crate::prelude::*;
+use crate::session_columns::SessionColumns;
 
 /// Maximum number of sessions in each list of a response. Additional sessions are counted but not listed.
 const MAX_LISTED_SESSIONS: usize = 500;
@@ -106,18 +107,13 @@ pub(crate) struct PreviewedProcess {
     node_id: String,
     /// Thread id
     id: u64,
-    user: String,
-    host: String,
-    #[schema(required)]
-    db: Option<String>,
-    command: String,
+    #[serde(flatten)]
+    columns: SessionColumns,
     /// Statement, possibly truncated; an SQL template if statements are masked or the caller cannot list sessions
     #[schema(required)]
     sql_info: Option<String>,
     /// Time in the current state, in seconds
     state_duration: u64,
-    #[schema(required)]
-    state: Option<String>,
 }
 
 /// Preview the sessions that a kill task with the given criteria would kill now.
@@ -201,13 +197,9 @@ fn build_process_preview(node: &NodeId, session: &Session, masked: bool) -> Prev
     PreviewedProcess {
         node_id: node.to_string(),
         id: session.id,
-        user: bytes_to_text(&session.user),
-        host: bytes_to_text(&session.host),
-        db: session.database.as_deref().map(bytes_to_text),
-        command: bytes_to_text(&session.command),
+        columns: session.into(),
         sql_info: session.statement.as_deref().map(statement),
         state_duration: session.seconds,
-        state: session.state.as_deref().map(bytes_to_text),
     }
 }
 
