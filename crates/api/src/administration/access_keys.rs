@@ -45,9 +45,8 @@ pub(crate) struct AccessKeyUpdate {
 /// List the access keys of a user.
 #[utoipa::path(get, path = "/clew/v1/users/{user_id}/keys", tag = "administration", operation_id = "ListAccessKeys",
     responses((status = 200, description = "Access keys of the user, oldest first", body = AccessKeyList)))]
-pub(crate) async fn list_access_keys(
-    ApiRequest { service, caller, path: user, .. }: ApiRequest<String>,
-) -> ApiResult<AccessKeyList> {
+pub(crate) async fn list_access_keys(request: ApiRequest<String>) -> ApiResult<AccessKeyList> {
+    let ApiRequest { service, caller, path: user, .. } = request;
     let user = find_access_key_owner(&caller, Action::LIST_IDENTITIES, &user).await?;
     let keys: Vec<_> =
         service.store.identities().list_access_keys(&user.id).await?.iter().map(build_access_key_view).collect();
@@ -73,9 +72,8 @@ pub(crate) async fn create_access_key(
 #[utoipa::path(patch, path = "/clew/v1/users/{user_id}/keys/{access_key}", tag = "administration",
     operation_id = "UpdateAccessKey", request_body = AccessKeyUpdate,
     responses((status = 200, description = "The access key", body = AccessKeyView)))]
-pub(crate) async fn update_access_key(
-    ApiRequest { service, caller, path: (user, key), body, .. }: ApiRequest<(String, String)>,
-) -> ApiResult<AccessKeyView> {
+pub(crate) async fn update_access_key(request: ApiRequest<(String, String)>) -> ApiResult<AccessKeyView> {
+    let ApiRequest { service, caller, path: (user, key), body, .. } = request;
     let user = find_access_key_owner(&caller, Action::MANAGE_IDENTITIES, &user).await?;
     let AccessKeyUpdate { enabled } = parse_json_body(&body)?;
     if enabled {
@@ -89,9 +87,8 @@ pub(crate) async fn update_access_key(
 /// Delete an access key.
 #[utoipa::path(delete, path = "/clew/v1/users/{user_id}/keys/{access_key}", tag = "administration",
     operation_id = "DeleteAccessKey", responses((status = 204, description = "Deleted")))]
-pub(crate) async fn delete_access_key(
-    ApiRequest { service, caller, path: (user, key), .. }: ApiRequest<(String, String)>,
-) -> Result<StatusCode, ApiError> {
+pub(crate) async fn delete_access_key(request: ApiRequest<(String, String)>) -> Result<StatusCode, ApiError> {
+    let ApiRequest { service, caller, path: (user, key), .. } = request;
     let user = find_access_key_owner(&caller, Action::MANAGE_IDENTITIES, &user).await?;
     let id = find_access_key(&service, &user, &key).await?.id;
     service.store.identities().remove_access_key(&caller.build_audit_origin(), &id).await?;

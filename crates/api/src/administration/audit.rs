@@ -76,9 +76,8 @@ pub(crate) async fn list_audit_rows(ApiRequest { service, caller, query, .. }: A
 #[utoipa::path(get, path = "/clew/v1/audit/export", tag = "administration", operation_id = "ExportAudit",
     params(AuditFilterParameters),
     responses((status = 200, description = "Audit rows as JSON Lines, oldest first", body = AuditRow, content_type = "application/x-ndjson")))]
-pub(crate) async fn export_audit_log(
-    ApiRequest { service, caller, query, .. }: ApiRequest,
-) -> Result<Response, ApiError> {
+pub(crate) async fn export_audit_log(request: ApiRequest) -> Result<Response, ApiError> {
+    let ApiRequest { service, caller, query, .. } = request;
     let filter = parse_audit_filter(query.as_deref(), authorize_audit_read(&caller)?)?;
     let lines = stream_audit_rows(service.store.clone(), filter).await?;
     let headers =
@@ -91,9 +90,8 @@ pub(crate) async fn export_audit_log(
 /// The verification reports a problem if the newest audit row that the server has read is missing from the store.
 #[utoipa::path(get, path = "/clew/v1/audit/verify", tag = "administration", operation_id = "VerifyAudit",
     responses((status = 200, description = "Result of the verification", body = AuditVerificationResponse)))]
-pub(crate) async fn verify_audit_log(
-    ApiRequest { service, caller, .. }: ApiRequest,
-) -> ApiResult<AuditVerificationResponse> {
+pub(crate) async fn verify_audit_log(request: ApiRequest) -> ApiResult<AuditVerificationResponse> {
+    let ApiRequest { service, caller, .. } = request;
     caller.require_domain_permission(Action::READ_AUDIT)?;
     require_administrator(&caller)?;
     let report = service.store.audit().verify_audit_log(&[]).await?;

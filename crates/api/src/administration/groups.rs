@@ -64,9 +64,8 @@ pub(crate) async fn list_groups(ApiRequest { service, caller, query, .. }: ApiRe
 #[utoipa::path(post, path = "/clew/v1/groups", tag = "administration", operation_id = "CreateGroup",
     request_body = CreateGroupRequest,
     responses((status = 201, description = "The group", body = GroupView), NameTaken))]
-pub(crate) async fn create_group(
-    ApiRequest { service, caller, body, .. }: ApiRequest,
-) -> Result<(StatusCode, Json<GroupView>), ApiError> {
+pub(crate) async fn create_group(request: ApiRequest) -> Result<(StatusCode, Json<GroupView>), ApiError> {
+    let ApiRequest { service, caller, body, .. } = request;
     let (domain, origin) = require_identity_write_permission(&caller)?;
     let CreateGroupRequest { name, description } = parse_json_body(&body)?;
     field_validation::check_identity_name(&name)?;
@@ -78,9 +77,8 @@ pub(crate) async fn create_group(
 /// Show a group with its members.
 #[utoipa::path(get, path = "/clew/v1/groups/{group_id}", tag = "administration", operation_id = "ShowGroup",
     responses((status = 200, description = "The group", body = GroupWithMembers)))]
-pub(crate) async fn show_group(
-    ApiRequest { service, caller, path: id, .. }: ApiRequest<String>,
-) -> ApiResult<GroupWithMembers> {
+pub(crate) async fn show_group(request: ApiRequest<String>) -> ApiResult<GroupWithMembers> {
+    let ApiRequest { service, caller, path: id, .. } = request;
     require_identity_read_permission(&caller)?;
     let group = find_group(&caller, &id).await?;
     let members = service.store.identities().list_group_members(&group.id).await?;
@@ -93,9 +91,8 @@ pub(crate) async fn show_group(
 /// Delete a group. The group's policies no longer apply to its members.
 #[utoipa::path(delete, path = "/clew/v1/groups/{group_id}", tag = "administration", operation_id = "DeleteGroup",
     responses((status = 204, description = "Deleted")))]
-pub(crate) async fn delete_group(
-    ApiRequest { service, caller, path: id, .. }: ApiRequest<String>,
-) -> Result<StatusCode, ApiError> {
+pub(crate) async fn delete_group(request: ApiRequest<String>) -> Result<StatusCode, ApiError> {
+    let ApiRequest { service, caller, path: id, .. } = request;
     let (_, origin) = require_identity_write_permission(&caller)?;
     let group = find_group(&caller, &id).await?;
     service.store.identities().remove_group(&origin, &group.id).await?;
@@ -122,9 +119,8 @@ fn build_member_view(user: User) -> MemberView {
 #[utoipa::path(put, path = "/clew/v1/groups/{group_id}/members/{user_id}", tag = "administration",
     operation_id = "AddUserToGroup",
     responses((status = 204, description = "The user is a member of the group"), MembershipOverPolicyLimit))]
-pub(crate) async fn add_group_member(
-    ApiRequest { service, caller, path: (group, user), .. }: ApiRequest<(String, String)>,
-) -> Result<StatusCode, ApiError> {
+pub(crate) async fn add_group_member(request: ApiRequest<(String, String)>) -> Result<StatusCode, ApiError> {
+    let ApiRequest { service, caller, path: (group, user), .. } = request;
     let (_, origin) = require_identity_write_permission(&caller)?;
     let group = find_group(&caller, &group).await?;
     let user = users::find_user(&caller, &user).await?;
@@ -136,9 +132,8 @@ pub(crate) async fn add_group_member(
 #[utoipa::path(delete, path = "/clew/v1/groups/{group_id}/members/{user_id}", tag = "administration",
     operation_id = "RemoveUserFromGroup",
     responses((status = 204, description = "The user is not a member of the group")))]
-pub(crate) async fn remove_group_member(
-    ApiRequest { service, caller, path: (group, user), .. }: ApiRequest<(String, String)>,
-) -> Result<StatusCode, ApiError> {
+pub(crate) async fn remove_group_member(request: ApiRequest<(String, String)>) -> Result<StatusCode, ApiError> {
+    let ApiRequest { service, caller, path: (group, user), .. } = request;
     let (_, origin) = require_identity_write_permission(&caller)?;
     let group = find_group(&caller, &group).await?;
     let user = users::find_user(&caller, &user).await?;

@@ -83,9 +83,8 @@ pub(crate) async fn list_policies(ApiRequest { service, caller, query, .. }: Api
 /// Show a policy.
 #[utoipa::path(get, path = "/clew/v1/policies/{name}", tag = "administration", operation_id = "ShowPolicy",
     responses((status = 200, description = "The policy", body = PolicyWithDocument)))]
-pub(crate) async fn show_policy(
-    ApiRequest { service, caller, path: name, .. }: ApiRequest<String>,
-) -> ApiResult<PolicyWithDocument> {
+pub(crate) async fn show_policy(request: ApiRequest<String>) -> ApiResult<PolicyWithDocument> {
+    let ApiRequest { service, caller, path: name, .. } = request;
     let domain = require_identity_read_permission(&caller)?;
     let resolved = find_policy(&service, domain, &name).await?;
     let parsed = parse_policy_document(&caller, resolved.policy_document_text().to_owned()).await?;
@@ -99,9 +98,8 @@ pub(crate) async fn show_policy(
 #[utoipa::path(put, path = "/clew/v1/policies/{name}", tag = "administration", operation_id = "PutPolicy",
     request_body = PutPolicyRequest,
     responses((status = 200, description = "The policy", body = PolicyWithDocument), PolicyNotReplaceable))]
-pub(crate) async fn put_policy(
-    ApiRequest { service, caller, path: name, body, .. }: ApiRequest<String>,
-) -> ApiResult<PolicyWithDocument> {
+pub(crate) async fn put_policy(request: ApiRequest<String>) -> ApiResult<PolicyWithDocument> {
+    let ApiRequest { service, caller, path: name, body, .. } = request;
     let (domain, origin) = require_identity_write_permission(&caller)?;
     if system_policies::find_system_policy(&name).is_some() {
         return Err(immutable_system_policy_error());
@@ -133,9 +131,8 @@ pub(crate) async fn put_policy(
 /// Delete a policy. A policy with attachments cannot be deleted.
 #[utoipa::path(delete, path = "/clew/v1/policies/{name}", tag = "administration", operation_id = "DeletePolicy",
     responses((status = 204, description = "Deleted"), PolicyNotDeletable))]
-pub(crate) async fn delete_policy(
-    ApiRequest { service, caller, path: name, .. }: ApiRequest<String>,
-) -> Result<StatusCode, ApiError> {
+pub(crate) async fn delete_policy(request: ApiRequest<String>) -> Result<StatusCode, ApiError> {
+    let ApiRequest { service, caller, path: name, .. } = request;
     let (domain, origin) = require_identity_write_permission(&caller)?;
     match find_policy(&service, domain, &name).await? {
         AvailablePolicy::System(_) => Err(immutable_system_policy_error()),

@@ -62,9 +62,8 @@ pub(crate) async fn list_projects(ApiRequest { service, caller, query, .. }: Api
 #[utoipa::path(post, path = "/clew/v1/projects", tag = "administration", operation_id = "CreateProject",
     request_body = CreateProjectRequest,
     responses((status = 201, description = "The project", body = ProjectView), NameTaken))]
-pub(crate) async fn create_project(
-    ApiRequest { service, caller, body, .. }: ApiRequest,
-) -> Result<(StatusCode, Json<ProjectView>), ApiError> {
+pub(crate) async fn create_project(request: ApiRequest) -> Result<(StatusCode, Json<ProjectView>), ApiError> {
+    let ApiRequest { service, caller, body, .. } = request;
     let (domain, origin) = require_identity_write_permission(&caller)?;
     let CreateProjectRequest { name, description } = parse_json_body(&body)?;
     field_validation::check_identity_name(&name)?;
@@ -76,9 +75,8 @@ pub(crate) async fn create_project(
 /// Change a project.
 #[utoipa::path(patch, path = "/clew/v1/projects/{project_id}", tag = "administration", operation_id = "UpdateProject",
     request_body = ProjectUpdate, responses((status = 200, description = "The project", body = ProjectView)))]
-pub(crate) async fn update_project(
-    ApiRequest { service, caller, path: id, body, .. }: ApiRequest<String>,
-) -> ApiResult<ProjectView> {
+pub(crate) async fn update_project(request: ApiRequest<String>) -> ApiResult<ProjectView> {
+    let ApiRequest { service, caller, path: id, body, .. } = request;
     let (_, origin) = require_identity_write_permission(&caller)?;
     let ProjectUpdate { description, enabled, masking } = parse_json_body(&body)?;
     let change = ProjectChange { description: field_validation::check_description(description)?, enabled, masking };
@@ -147,9 +145,8 @@ pub(crate) struct EnterpriseProjectUpdate {
 #[utoipa::path(get, path = "/clew/v1/enterprise-projects", tag = "administration",
     operation_id = "ListEnterpriseProjects", params(PageParameters),
     responses((status = 200, description = "Page of enterprise projects: the default enterprise project first, then the others by name", body = EnterpriseProjectPage)))]
-pub(crate) async fn list_enterprise_projects(
-    ApiRequest { service, caller, query, .. }: ApiRequest,
-) -> ApiResult<EnterpriseProjectPage> {
+pub(crate) async fn list_enterprise_projects(request: ApiRequest) -> ApiResult<EnterpriseProjectPage> {
+    let ApiRequest { service, caller, query, .. } = request;
     let domain = require_identity_read_permission(&caller)?;
     let page = parse_page_parameters(query.as_deref())?;
     let (enterprise_projects, total_count) = paginate_list(
@@ -179,9 +176,8 @@ pub(crate) async fn create_enterprise_project(
 #[utoipa::path(patch, path = "/clew/v1/enterprise-projects/{enterprise_project_id}", tag = "administration",
     operation_id = "UpdateEnterpriseProject", request_body = EnterpriseProjectUpdate,
     responses((status = 200, description = "The enterprise project", body = EnterpriseProjectView)))]
-pub(crate) async fn update_enterprise_project(
-    ApiRequest { service, caller, path: id, body, .. }: ApiRequest<String>,
-) -> ApiResult<EnterpriseProjectView> {
+pub(crate) async fn update_enterprise_project(request: ApiRequest<String>) -> ApiResult<EnterpriseProjectView> {
+    let ApiRequest { service, caller, path: id, body, .. } = request;
     let (domain, origin) = require_identity_write_permission(&caller)?;
     let EnterpriseProjectUpdate { description, enabled } = parse_json_body(&body)?;
     let change = EnterpriseProjectChange { description: field_validation::check_description(description)?, enabled };

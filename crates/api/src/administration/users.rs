@@ -88,9 +88,8 @@ pub(crate) async fn list_users(ApiRequest { service, caller, query, .. }: ApiReq
 #[utoipa::path(post, path = "/clew/v1/users", tag = "administration", operation_id = "CreateUser",
     request_body = CreateUserRequest,
     responses((status = 201, description = "The user", body = CreatedUser), NameTaken))]
-pub(crate) async fn create_user(
-    ApiRequest { service, caller, body, .. }: ApiRequest,
-) -> Result<(StatusCode, Json<CreatedUser>), ApiError> {
+pub(crate) async fn create_user(request: ApiRequest) -> Result<(StatusCode, Json<CreatedUser>), ApiError> {
+    let ApiRequest { service, caller, body, .. } = request;
     let (domain, origin) = require_identity_write_permission(&caller)?;
     let CreateUserRequest { name, password: requested, administrator, description } = parse_json_body(&body)?;
     field_validation::check_identity_name(&name)?;
@@ -128,9 +127,8 @@ pub(crate) async fn show_user(ApiRequest { caller, path: id, .. }: ApiRequest<St
 /// Change a user.
 #[utoipa::path(patch, path = "/clew/v1/users/{user_id}", tag = "administration", operation_id = "UpdateUser",
     request_body = UserUpdate, responses((status = 200, description = "The user", body = UserView), LastAdministrator))]
-pub(crate) async fn update_user(
-    ApiRequest { service, caller, path: id, body, .. }: ApiRequest<String>,
-) -> ApiResult<UserView> {
+pub(crate) async fn update_user(request: ApiRequest<String>) -> ApiResult<UserView> {
+    let ApiRequest { service, caller, path: id, body, .. } = request;
     let (_, origin) = require_identity_write_permission(&caller)?;
     let UserUpdate { password, enabled, administrator, description } = parse_json_body(&body)?;
     let description = field_validation::check_description(description)?;
@@ -150,9 +148,8 @@ pub(crate) async fn update_user(
 /// Delete a user and the user's access keys, tokens and group memberships.
 #[utoipa::path(delete, path = "/clew/v1/users/{user_id}", tag = "administration", operation_id = "DeleteUser",
     responses((status = 204, description = "Deleted"), LastAdministrator))]
-pub(crate) async fn delete_user(
-    ApiRequest { service, caller, path: id, .. }: ApiRequest<String>,
-) -> Result<StatusCode, ApiError> {
+pub(crate) async fn delete_user(request: ApiRequest<String>) -> Result<StatusCode, ApiError> {
+    let ApiRequest { service, caller, path: id, .. } = request;
     let (_, origin) = require_identity_write_permission(&caller)?;
     let user = find_user(&caller, &id).await?;
     if user.administrator {
@@ -197,9 +194,8 @@ pub(crate) struct PasswordChange {
 /// Changing the password revokes all tokens and temporary access keys of the caller, including the current token.
 #[utoipa::path(post, path = "/clew/v1/password", tag = "administration", operation_id = "ChangePassword",
     request_body = PasswordChange, responses((status = 204, description = "The password is changed")))]
-pub(crate) async fn change_own_password(
-    ApiRequest { service, caller, body, .. }: ApiRequest,
-) -> Result<StatusCode, ApiError> {
+pub(crate) async fn change_own_password(request: ApiRequest) -> Result<StatusCode, ApiError> {
+    let ApiRequest { service, caller, body, .. } = request;
     let id = caller.principal.user_id.to_string();
     if !is_own_user_id(&caller, &id) {
         caller.require_domain_permission(Action::MANAGE_IDENTITIES)?;

@@ -156,9 +156,8 @@ pub(crate) async fn show_browser_session(
 /// Sign out and revoke the token.
 #[utoipa::path(delete, path = "/clew/v1/console/session", tag = "console", operation_id = "EndConsoleSession",
     responses((status = 204, description = "Signed out", headers(("Set-Cookie" = String))), NotFromWebPage))]
-pub(crate) async fn delete_browser_session(
-    ApiRequest { service, caller, headers, .. }: ApiRequest,
-) -> Result<(StatusCode, SessionHeaders), ApiError> {
+pub(crate) async fn delete_browser_session(request: ApiRequest) -> Result<(StatusCode, SessionHeaders), ApiError> {
+    let ApiRequest { service, caller, headers, .. } = request;
     let token_info = require_token_credentials(&caller)?;
     service.store.identities().revoke_token(&caller.build_audit_origin(), &token_info.hash).await?;
     let removed = SESSION_COOKIE.build_set_cookie_header("", 0, &headers, caller.client.as_ref())?;
@@ -175,9 +174,8 @@ pub(crate) async fn delete_browser_session(
         (status = 200, description = "The browser session", body = BrowserSession, headers(("Set-Cookie" = String))),
         InvalidField, ProjectSwitchDenied
     ))]
-pub(crate) async fn switch_project(
-    ApiRequest { service, caller, headers, body, .. }: ApiRequest,
-) -> Result<(SessionHeaders, Json<BrowserSession>), ApiError> {
+pub(crate) async fn switch_project(request: ApiRequest) -> Result<(SessionHeaders, Json<BrowserSession>), ApiError> {
+    let ApiRequest { service, caller, headers, body, .. } = request;
     let token_info = require_token_credentials(&caller)?;
     // An API token cannot change its scope; otherwise, a project token could become a domain token.
     if token_info.origin != TokenOrigin::Console {

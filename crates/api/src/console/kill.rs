@@ -80,9 +80,8 @@ struct CurrentSessionState {
         (status = 200, description = "Result for each session, or the expected result in a preview", body = KillResponse),
         InvalidKillRequest, NodeUnavailableForKill
     ))]
-pub(crate) async fn kill_sessions(
-    ApiRequest { service, caller, path, language, body, .. }: ApiRequest<NodePath>,
-) -> ApiResult<KillResponse> {
+pub(crate) async fn kill_sessions(request: ApiRequest<NodePath>) -> ApiResult<KillResponse> {
+    let ApiRequest { service, caller, path, language, body, .. } = request;
     let request = SessionKillRequest::parse(&body);
     if request.as_ref().is_ok_and(|request| request.preview) {
         caller.audit.set_audited_operation("PreviewKillSessions");

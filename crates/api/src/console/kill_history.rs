@@ -58,9 +58,8 @@ struct KillHistoryEntry {
 #[utoipa::path(get, path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/kills", tag = "console",
     operation_id = "ListKills", params(PageParameters),
     responses((status = 200, description = "Page of kills", body = KillHistoryPage)))]
-pub(crate) async fn list_kills(
-    ApiRequest { service, caller, path, query, .. }: ApiRequest<NodePath>,
-) -> ApiResult<KillHistoryPage> {
+pub(crate) async fn list_kills(request: ApiRequest<NodePath>) -> ApiResult<KillHistoryPage> {
+    let ApiRequest { service, caller, path, query, .. } = request;
     let target = TargetNode::authorize_and_find_node(&caller, Action::GET_INSTANCE, &path).await?;
     let page = parse_page_parameters(query.as_deref())?;
     let filter =

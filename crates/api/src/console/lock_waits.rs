@@ -21,9 +21,8 @@ pub(crate) struct NodeLockWaits {
         (status = 200, description = "Wait graph: lock waits, root blockers, deadlock cycles, involved sessions, and limitations of the data", body = Object),
         NodeNotReadable
     ))]
-pub(crate) async fn show_lock_waits(
-    ApiRequest { service, caller, path, .. }: ApiRequest<NodePath>,
-) -> ApiResult<NodeLockWaits> {
+pub(crate) async fn show_lock_waits(request: ApiRequest<NodePath>) -> ApiResult<NodeLockWaits> {
+    let ApiRequest { service, caller, path, .. } = request;
     let target = TargetNode::authorize_and_load_node_and_password(&caller, Action::LIST_PROCESSES, &path).await?;
     let read = read_server_instance_and_lock_waits(&target.node.url, &service.connector);
     let (server, LockWaits { graph, .. }) = service.read_from_node(&target.node, read).await?;

@@ -31,9 +31,8 @@ struct Permission {
         (status = 200, description = "Permission for each action on the instance and its project", body = Permissions),
         NoInstancePermission
     ))]
-pub(crate) async fn show_permissions(
-    ApiRequest { caller, path, language, .. }: ApiRequest<InstancePath>,
-) -> ApiResult<Permissions> {
+pub(crate) async fn show_permissions(request: ApiRequest<InstancePath>) -> ApiResult<Permissions> {
+    let ApiRequest { caller, path, language, .. } = request;
     let mut permissions = BTreeMap::new();
     let (mut found_instance, mut first_refusal) = (None, None);
     for action in Action::ALL {

@@ -50,9 +50,8 @@ struct SessionCollectionView {
 #[utoipa::path(get, path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/collections", tag = "console",
     operation_id = "ListCollections",
     responses((status = 200, description = "The newest collections of the node", body = SessionCollectionList)))]
-pub(crate) async fn list_session_collections(
-    ApiRequest { service, caller, path, language, .. }: ApiRequest<NodePath>,
-) -> ApiResult<SessionCollectionList> {
+pub(crate) async fn list_session_collections(request: ApiRequest<NodePath>) -> ApiResult<SessionCollectionList> {
+    let ApiRequest { service, caller, path, language, .. } = request;
     let target = TargetNode::authorize_and_find_node(&caller, Action::GET_REALTIME_SESSION, &path).await?;
     let templates_only = target.are_statements_masked_for_caller(&caller);
     let tasks = service

@@ -74,9 +74,8 @@ struct ConnectionAttribute {
         (status = 200, description = "Details of the session", body = SessionDetail),
         UnknownSession, NodeNotReadable
     ))]
-pub(crate) async fn show_session_detail(
-    ApiRequest { service, caller, path, .. }: ApiRequest<SessionPath>,
-) -> ApiResult<SessionDetail> {
+pub(crate) async fn show_session_detail(request: ApiRequest<SessionPath>) -> ApiResult<SessionDetail> {
+    let ApiRequest { service, caller, path, .. } = request;
     let (target, id) = authorize_session_request(&caller, path).await?;
     let masked = target.requires_statement_masking(&caller);
     let read = read_session_detail(&target.node.url, id, &service.connector);
@@ -139,9 +138,8 @@ pub(crate) struct ExplainResponse {
         (status = 200, description = "Execution plan, or the server's reason for not returning a plan", body = ExplainResponse),
         PlanDenied, UnknownSession, NodeNotQueryable
     ))]
-pub(crate) async fn explain_statement(
-    ApiRequest { service, caller, path, language, .. }: ApiRequest<SessionPath>,
-) -> ApiResult<ExplainResponse> {
+pub(crate) async fn explain_statement(request: ApiRequest<SessionPath>) -> ApiResult<ExplainResponse> {
+    let ApiRequest { service, caller, path, language, .. } = request;
     let (target, id) = authorize_session_request(&caller, path).await?;
     if target.requires_statement_masking(&caller) {
         // Plans contain literals that Clew cannot mask, because the plan format differs between servers.

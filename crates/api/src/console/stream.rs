@@ -49,9 +49,8 @@ pub(crate) struct StreamParameters {
         (status = 200, description = "Stream of events, which stays open", body = String, content_type = "text/event-stream"),
         TooManyStreams
     ))]
-pub(crate) async fn stream_sessions(
-    ApiRequest { service, caller, path, query, headers, .. }: ApiRequest<NodePath>,
-) -> Result<Response, ApiError> {
+pub(crate) async fn stream_sessions(request: ApiRequest<NodePath>) -> Result<Response, ApiError> {
+    let ApiRequest { service, caller, path, query, headers, .. } = request;
     let target = TargetNode::authorize_and_find_node(&caller, Action::LIST_PROCESSES, &path).await?;
     let query = QueryString::parse(query.as_deref())?;
     let seconds = query.get_number_in_range("interval", 1..=60, 1)?;

@@ -53,9 +53,8 @@ pub(crate) struct ProjectEntry {
         ("per_page" = Option<u32>, Query, description = "Number of projects per page, from 1 to 5000; requires page")
     ),
     responses((status = 200, description = "List of projects", body = ProjectList)))]
-pub(crate) async fn list_projects(
-    ApiRequest { service, caller: Caller { principal, .. }, query: raw, .. }: ApiRequest,
-) -> ApiResult<ProjectList> {
+pub(crate) async fn list_projects(request: ApiRequest) -> ApiResult<ProjectList> {
+    let ApiRequest { service, caller: Caller { principal, .. }, query: raw, .. } = request;
     let query = QueryString::parse(raw.as_deref())?;
     let (enabled, is_domain) =
         (parse_boolean_parameter(&query, "enabled")?, parse_boolean_parameter(&query, "is_domain")?);
@@ -84,9 +83,8 @@ pub(crate) async fn list_projects(
 /// List the enabled projects that the caller's policies apply to or, for an administrator, all enabled projects.
 #[utoipa::path(get, path = "/v3/auth/projects", tag = "identity", operation_id = "ListAuthProjects",
     responses((status = 200, description = "List of projects", body = ProjectList)))]
-pub(crate) async fn list_caller_projects(
-    ApiRequest { service, caller: Caller { principal, .. }, .. }: ApiRequest,
-) -> ApiResult<ProjectList> {
+pub(crate) async fn list_caller_projects(request: ApiRequest) -> ApiResult<ProjectList> {
+    let ApiRequest { service, caller: Caller { principal, .. }, .. } = request;
     let projects =
         load_accessible_projects(&service, &principal.domain_id, principal.administrator, &principal.grants).await?;
     let links = PaginationLinks { own: "/v3/auth/projects".to_owned(), previous: None, next: None };

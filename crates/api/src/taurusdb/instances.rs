@@ -46,9 +46,8 @@ struct InstanceListParameters {
 #[utoipa::path(get, path = "/v3/{project_id}/instances", tag = "instances", operation_id = "ListGaussMySqlInstances",
     params(InstanceListParameters),
     responses((status = 200, description = "Page of instances", body = InstanceListResponse)))]
-pub(crate) async fn list_gauss_mysql_instances(
-    ApiRequest { caller, path: project, query, .. }: ApiRequest<String>,
-) -> ApiResult<InstanceListResponse> {
+pub(crate) async fn list_gauss_mysql_instances(request: ApiRequest<String>) -> ApiResult<InstanceListResponse> {
+    let ApiRequest { caller, path: project, query, .. } = request;
     list_instances(&caller, &project, query, InstanceApiVersion::V3).await
 }
 
@@ -66,9 +65,8 @@ pub(crate) async fn list_gauss_mysql_instances_unify_status(
 #[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}", tag = "instances",
     operation_id = "ShowGaussMySqlInstanceInfo",
     responses((status = 200, description = "The instance", body = InstanceResponse), UnknownInstance))]
-pub(crate) async fn show_gauss_mysql_instance_info(
-    ApiRequest { caller, path, .. }: ApiRequest<InstancePath>,
-) -> ApiResult<InstanceResponse> {
+pub(crate) async fn show_gauss_mysql_instance_info(request: ApiRequest<InstancePath>) -> ApiResult<InstanceResponse> {
+    let ApiRequest { caller, path, .. } = request;
     show_instance(&caller, &path, InstanceApiVersion::V3).await
 }
 

@@ -72,9 +72,8 @@ pub(crate) struct IntelligentKillTask {
         (status = 200, description = "Session groups that an intelligent kill would kill now", body = IntelligentKillPreview),
         NodeNotReadable
     ))]
-pub(crate) async fn preview_intelligent_kill(
-    ApiRequest { service, caller, path, language, query, .. }: ApiRequest<InstancePath>,
-) -> ApiResult<IntelligentKillPreview> {
+pub(crate) async fn preview_intelligent_kill(request: ApiRequest<InstancePath>) -> ApiResult<IntelligentKillPreview> {
+    let ApiRequest { service, caller, path, language, query, .. } = request;
     let query = QueryString::parse(query.as_deref());
     let target = authorize_and_load_node(&caller, Action::SHOW_INTELLIGENT_KILL, &path, || {
         query?.get_required("node_id").map(str::to_owned)
@@ -119,9 +118,8 @@ fn build_session_group_statistics(
         (status = 200, description = "The intelligent kill is queued; the history lists it after its completion", body = IntelligentKillTask),
         IntelligentKillQueueFull
     ))]
-pub(crate) async fn execute_intelligent_kill(
-    ApiRequest { service, caller, path, body, .. }: ApiRequest<InstancePath>,
-) -> ApiResult<IntelligentKillTask> {
+pub(crate) async fn execute_intelligent_kill(request: ApiRequest<InstancePath>) -> ApiResult<IntelligentKillTask> {
+    let ApiRequest { service, caller, path, body, .. } = request;
     let node = || parse_json_body(&body).map(|request: ExecuteIntelligentKillRequest| request.node_id);
     let target = authorize_and_load_node(&caller, Action::EXECUTE_INTELLIGENT_KILL, &path, node).await?;
     caller.audit.add_detail("node", target.node.id.as_str());

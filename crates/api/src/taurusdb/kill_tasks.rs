@@ -33,9 +33,8 @@ const MANUAL_TASK_TYPE: &str = "manual";
 #[utoipa::path(post, path = "/v3/{project_id}/instances/{instance_id}/process/task", tag = "kill tasks",
     operation_id = "AddKillProcessTask", request_body = AddKillTaskRequest,
     responses((status = 200, description = "The task is running", body = AddKillTaskResponse), KillTaskNotAllowed))]
-pub(crate) async fn add_kill_task(
-    ApiRequest { service, caller, path, headers, body, .. }: ApiRequest<InstancePath>,
-) -> ApiResult<AddKillTaskResponse> {
+pub(crate) async fn add_kill_task(request: ApiRequest<InstancePath>) -> ApiResult<AddKillTaskResponse> {
+    let ApiRequest { service, caller, path, headers, body, .. } = request;
     let (project, instance) = caller.authorize_and_find_instance(Action::MODIFY_INSTANCE, &path).await?;
     let RequestedKillTask { criteria, duration, confirmed } = parse_new_kill_task(&body)?;
     caller.require_credentials_valid_for(duration.map(|duration| duration.as_secs()))?;
@@ -99,9 +98,8 @@ fn parse_new_kill_task(body: &[u8]) -> Result<RequestedKillTask, ApiError> {
 #[utoipa::path(put, path = "/v3/{project_id}/instances/{instance_id}/process/task", tag = "kill tasks",
     operation_id = "StopKillProcessTask", request_body = StopKillTaskRequest,
     responses((status = 200, description = "The task is stopped", body = SuccessResponse), UnknownKillTask))]
-pub(crate) async fn stop_kill_task(
-    ApiRequest { service, caller, path, body, .. }: ApiRequest<InstancePath>,
-) -> ApiResult<SuccessResponse> {
+pub(crate) async fn stop_kill_task(request: ApiRequest<InstancePath>) -> ApiResult<SuccessResponse> {
+    let ApiRequest { service, caller, path, body, .. } = request;
     let (project, instance) = caller.authorize_and_find_instance(Action::MODIFY_INSTANCE, &path).await?;
     let StopKillTaskRequest { task_id: MaybeQuotedNumber(given) } = parse_json_body(&body)?;
     let id: Option<i64> = given.parse().ok();
@@ -129,9 +127,8 @@ pub(crate) async fn stop_kill_task(
 #[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}/process/task", tag = "kill tasks",
     operation_id = "ShowKillProcessTask",
     responses((status = 200, description = "Kill tasks, newest first", body = KillTaskList)))]
-pub(crate) async fn list_kill_tasks(
-    ApiRequest { service, caller, path, .. }: ApiRequest<InstancePath>,
-) -> ApiResult<KillTaskList> {
+pub(crate) async fn list_kill_tasks(request: ApiRequest<InstancePath>) -> ApiResult<KillTaskList> {
+    let ApiRequest { service, caller, path, .. } = request;
     let (project, instance) = caller.require_instance_permission(Action::GET_INSTANCE, &path).await?;
     let masked = caller.requires_statement_masking(&project, &instance);
     let tasks = service.store.kill_tasks().list_kill_tasks(&instance.id).await?;
@@ -158,9 +155,8 @@ pub(crate) struct KillTaskSwitch {
 #[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}/process/task/switch", tag = "kill tasks",
     operation_id = "ShowKillProcessStatus",
     responses((status = 200, description = "State of the kill task switch", body = KillTaskSwitch)))]
-pub(crate) async fn show_kill_task_switch(
-    ApiRequest { service, caller, path, .. }: ApiRequest<InstancePath>,
-) -> ApiResult<KillTaskSwitch> {
+pub(crate) async fn show_kill_task_switch(request: ApiRequest<InstancePath>) -> ApiResult<KillTaskSwitch> {
+    let ApiRequest { service, caller, path, .. } = request;
     let (_, instance) = caller.require_instance_permission(Action::GET_INSTANCE, &path).await?;
     let is_on = service.store.kill_tasks().are_kill_tasks_enabled(&instance.id).await?;
     Ok(Json(KillTaskSwitch { status: if is_on { SWITCH_STATUS_ON } else { SWITCH_STATUS_OFF }.to_owned() }))
@@ -170,9 +166,8 @@ pub(crate) async fn show_kill_task_switch(
 #[utoipa::path(put, path = "/v3/{project_id}/instances/{instance_id}/process/task/switch", tag = "kill tasks",
     operation_id = "UpdateAutoKillProcessStatus", request_body = KillTaskSwitch,
     responses((status = 200, description = "The kill task switch is set")))]
-pub(crate) async fn enable_or_disable_kill_tasks(
-    ApiRequest { service, caller, path, body, .. }: ApiRequest<InstancePath>,
-) -> Result<StatusCode, ApiError> {
+pub(crate) async fn enable_or_disable_kill_tasks(request: ApiRequest<InstancePath>) -> Result<StatusCode, ApiError> {
+    let ApiRequest { service, caller, path, body, .. } = request;
     let (project, instance) = caller.authorize_and_find_instance(Action::MODIFY_INSTANCE, &path).await?;
     let KillTaskSwitch { status } = parse_json_body(&body)?;
     let on = match status.as_str() {

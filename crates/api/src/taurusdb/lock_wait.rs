@@ -82,9 +82,8 @@ pub(crate) struct LockRootCause {
         (status = 200, description = "The lock wait; an empty object if the session does not wait", body = LockWaitResponse),
         NodeNotReadable
     ))]
-pub(crate) async fn show_lock_wait(
-    ApiRequest { service, caller, path, query, .. }: ApiRequest<NodePath>,
-) -> ApiResult<LockWaitResponse> {
+pub(crate) async fn show_lock_wait(request: ApiRequest<NodePath>) -> ApiResult<LockWaitResponse> {
+    let ApiRequest { service, caller, path, query, .. } = request;
     let target = TargetNode::authorize_and_load_node_and_password(&caller, Action::LIST_PROCESSES, &path).await?;
     let pid = parse_session_id(&QueryString::parse(query.as_deref())?)?;
     let node = &target.node;

@@ -45,9 +45,8 @@ pub(crate) struct SessionKillResult {
         (status = 200, description = "Result for each session", body = SessionKillResult),
         InvalidKillRequest, KillFailed
     ))]
-pub(crate) async fn kill_processes(
-    ApiRequest { service, caller, path, body, .. }: ApiRequest<NodePath>,
-) -> ApiResult<SessionKillResult> {
+pub(crate) async fn kill_processes(request: ApiRequest<NodePath>) -> ApiResult<SessionKillResult> {
+    let ApiRequest { service, caller, path, body, .. } = request;
     let target = TargetNode::authorize_and_load_node_and_password(&caller, Action::DELETE_PROCESSES, &path).await?;
     let request = ProcessKillRequest::parse(&body)?;
     add_kill_to_audit_event(&caller, &request.ids, &request.reason);

@@ -50,9 +50,8 @@ pub(crate) struct ProcessListRow {
         (status = 200, description = "Page of sessions, excluding internal sessions", body = ProcessListPage),
         NodeNotReadable
     ))]
-pub(crate) async fn list_processes(
-    ApiRequest { service, caller, path, query, .. }: ApiRequest<NodePath>,
-) -> ApiResult<ProcessListPage> {
+pub(crate) async fn list_processes(request: ApiRequest<NodePath>) -> ApiResult<ProcessListPage> {
+    let ApiRequest { service, caller, path, query, .. } = request;
     let target = TargetNode::authorize_and_load_node_and_password(&caller, Action::LIST_PROCESSES, &path).await?;
     let page = parse_page_parameters(query.as_deref())?;
     let statements = StatementMasking::choose_statement_masking(target.requires_statement_masking(&caller));

@@ -47,9 +47,8 @@ pub(crate) async fn show_slow_session_threshold(
         (status = 200, description = "The slow session threshold is set for all instances"),
         InvalidThresholdRequest, UnknownInstanceInRequest
     ))]
-pub(crate) async fn set_slow_session_thresholds(
-    ApiRequest { service, caller, path: project, body, .. }: ApiRequest<String>,
-) -> Result<StatusCode, ApiError> {
+pub(crate) async fn set_slow_session_thresholds(request: ApiRequest<String>) -> Result<StatusCode, ApiError> {
+    let ApiRequest { service, caller, path: project, body, .. } = request;
     let project = caller.require_project_permission(Action::MODIFY_SLOW_THRESHOLD, &project).await?;
     let (instances, threshold) = parse_slow_session_threshold(&body)?;
     match service

@@ -47,9 +47,8 @@ pub(crate) struct CompletedIntelligentKill {
         ("offset" = Option<String>, Query, description = "Number of entries to skip; default 0")
     ),
     responses((status = 200, description = "Page of completed intelligent kills", body = IntelligentKillHistoryPage)))]
-pub(crate) async fn list_intelligent_kills(
-    ApiRequest { service, caller, path, query, headers, .. }: ApiRequest<InstancePath>,
-) -> ApiResult<IntelligentKillHistoryPage> {
+pub(crate) async fn list_intelligent_kills(request: ApiRequest<InstancePath>) -> ApiResult<IntelligentKillHistoryPage> {
+    let ApiRequest { service, caller, path, query, headers, .. } = request;
     let query = QueryString::parse(query.as_deref());
     let parsed = query.as_ref().map_err(Clone::clone);
     let node = || parsed.clone()?.get_required("node_id").map(str::to_owned);

@@ -62,9 +62,8 @@ pub(crate) struct KilledSessionView {
 #[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}/process/kill/history", tag = "kill tasks",
     operation_id = "ShowKillProcessHistory", params(KillHistoryParameters),
     responses((status = 200, description = "Page of killed sessions", body = KillHistory)))]
-pub(crate) async fn list_killed_sessions(
-    ApiRequest { service, caller, path, query, .. }: ApiRequest<InstancePath>,
-) -> ApiResult<KillHistory> {
+pub(crate) async fn list_killed_sessions(request: ApiRequest<InstancePath>) -> ApiResult<KillHistory> {
+    let ApiRequest { service, caller, path, query, .. } = request;
     let (_, instance) = caller.require_instance_permission(Action::GET_INSTANCE, &path).await?;
     let query = QueryString::parse(query.as_deref())?;
     query.reject_unknown_parameters(&["start_time", "end_time", "page_num", "page_size"])?;
@@ -88,10 +87,10 @@ pub(crate) async fn list_killed_sessions(
 
 fn build_killed_session_view(mut kill: KillRecord) -> KilledSessionView {
     KilledSessionView {
+        session: KilledSessionColumns::take_from(&mut kill.request),
         instance_id: kill.request.instance_id.to_string(),
         node_id: kill.request.node_id.to_string(),
         task_id: kill.request.task_id,
-        session: KilledSessionColumns::take_from(&mut kill.request),
         info: kill.request.template,
         kill_time: kill.requested_at,
         killed_source: kill.request.source.name(),

@@ -123,9 +123,8 @@ pub(crate) struct PreviewedProcess {
         (status = 200, description = "Sessions that match the criteria", body = KillTaskPreview),
         SomeNodeNotReadable
     ))]
-pub(crate) async fn preview_kill_task(
-    ApiRequest { service, caller, path, language, query, .. }: ApiRequest<InstancePath>,
-) -> ApiResult<KillTaskPreview> {
+pub(crate) async fn preview_kill_task(request: ApiRequest<InstancePath>) -> ApiResult<KillTaskPreview> {
+    let ApiRequest { service, caller, path, language, query, .. } = request;
     let (project, instance) = caller.require_instance_permission(Action::GET_INSTANCE, &path).await?;
     let query = QueryString::parse(query.as_deref())?;
     query.reject_unknown_parameters(&KILL_CRITERIA_FIELD_NAMES)?;
