@@ -72,12 +72,12 @@ impl RateLimiters {
 
     /// Does not consume the quota.
     pub(crate) fn check_auth_failure_limit(&self, peer: IpAddr) -> Result<(), ApiError> {
-        self.0.failures.check_permit_available(&peer.into()).map_err(self.build_rejection(ExceededLimit::Failures))
+        self.0.failures.check_permit_available(&peer.into()).map_err(self.build_rejection(ExceededLimit::FAILURES))
     }
 
     pub(crate) fn consume_sign_in_quota(&self, peer: IpAddr) -> Result<(), ApiError> {
         self.check_auth_failure_limit(peer)?;
-        self.0.sign_ins.consume_permit(&peer.into()).map_err(self.build_rejection(ExceededLimit::SignIns))
+        self.0.sign_ins.consume_permit(&peer.into()).map_err(self.build_rejection(ExceededLimit::SIGN_INS))
     }
 
     pub(crate) fn record_auth_failure(&self, peer: IpAddr) {
@@ -88,7 +88,7 @@ impl RateLimiters {
 
     /// Does not consume the quota.
     pub(crate) fn check_principal_rate_limit(&self, user: &UserId) -> Result<(), ApiError> {
-        self.0.principals.check_permit_available(user).map_err(self.build_rejection(ExceededLimit::Principal))
+        self.0.principals.check_permit_available(user).map_err(self.build_rejection(ExceededLimit::PRINCIPAL))
     }
 
     /// `bytes` is the total size of the evaluated policies.
@@ -121,7 +121,7 @@ impl RateLimiters {
 
     fn consume_request_quota(&self, user: &UserId, count: usize) -> Result<(), ApiError> {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
-        self.0.principals.consume_permits(user, count).map_err(self.build_rejection(ExceededLimit::Principal))
+        self.0.principals.consume_permits(user, count).map_err(self.build_rejection(ExceededLimit::PRINCIPAL))
     }
 
     fn build_rejection(&self, limit: ExceededLimit) -> impl FnOnce(std::time::Duration) -> ApiError {

@@ -27,31 +27,19 @@ struct RequestLabels {
 /// Label set with exactly one label, as a name and a value.
 type Label<T> = [(&'static str, T); 1];
 
-/// Limit that caused a request or connection to be rejected, used as a metrics label.
+/// Metrics label of a limit that caused a request or connection to be rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ExceededLimit {
-    Principal,
-    SignIns,
-    /// Limit on the rate of failed authentications per peer.
-    Failures,
-    Connections,
-    AllConnections,
-    Streams,
-    LongPolls,
-}
+pub(crate) struct ExceededLimit(&'static str);
 
 impl ExceededLimit {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Principal => "principal",
-            Self::SignIns => "sign_ins",
-            Self::Failures => "failures",
-            Self::Connections => "connections",
-            Self::AllConnections => "all_connections",
-            Self::Streams => "streams",
-            Self::LongPolls => "long_polls",
-        }
-    }
+    pub(crate) const PRINCIPAL: Self = Self("principal");
+    pub(crate) const SIGN_INS: Self = Self("sign_ins");
+    /// Limit on the rate of failed authentications per peer.
+    pub(crate) const FAILURES: Self = Self("failures");
+    const CONNECTIONS: Self = Self("connections");
+    const ALL_CONNECTIONS: Self = Self("all_connections");
+    pub(crate) const STREAMS: Self = Self("streams");
+    pub(crate) const LONG_POLLS: Self = Self("long_polls");
 }
 
 /// Metrics for the server process. Clones share the same metrics.
@@ -122,7 +110,7 @@ impl Metrics {
     }
 
     pub(crate) fn record_exceeded_limit(&self, limit: ExceededLimit) {
-        self.rejections.get_or_create(&[("limit", limit.name())]).inc();
+        self.rejections.get_or_create(&[("limit", limit.0)]).inc();
     }
 
     /// Updates the gauges of the collection queue and of the workers with counts from the store.
@@ -156,8 +144,8 @@ fn new_duration_histogram() -> Histogram {
 impl ConnectionObserver for Metrics {
     fn record_exceeded_connection_limit(&self, limit: ExceededConnectionLimit) {
         self.record_exceeded_limit(match limit {
-            ExceededConnectionLimit::PerPeer => ExceededLimit::Connections,
-            ExceededConnectionLimit::Total => ExceededLimit::AllConnections,
+            ExceededConnectionLimit::PerPeer => ExceededLimit::CONNECTIONS,
+            ExceededConnectionLimit::Total => ExceededLimit::ALL_CONNECTIONS,
         });
     }
 
@@ -203,7 +191,7 @@ mod tests {
     fn metrics_in_dashboards_and_alerts_exist() {
         let metrics = Metrics::default();
         metrics.record_response(&Method::GET, "/", 200, 0.1);
-        metrics.record_exceeded_limit(ExceededLimit::SignIns);
+        metrics.record_exceeded_limit(ExceededLimit::SIGN_INS);
         metrics.record_collection_failure(FailureKind::Unreachable);
         metrics.tasks.get_or_create(&[("status", "queued")]).set(1);
         metrics.workers.get_or_create(&[("zone", "dmz".into())]).set(1);

@@ -88,8 +88,8 @@ impl AppState {
     /// Returns an error if the principal already has the maximum number of open streams or pending long polls.
     pub(crate) fn acquire_slot(&self, kind: SlotKind, user: &UserId) -> Result<ConcurrencySlotGuard<UserId>, ApiError> {
         let (slots, limit, message) = match kind {
-            SlotKind::Stream => (&self.stream_slots, ExceededLimit::Streams, "too-many-streams"),
-            SlotKind::LongPoll => (&self.long_poll_slots, ExceededLimit::LongPolls, "too-many-long-polls"),
+            SlotKind::Stream => (&self.stream_slots, ExceededLimit::STREAMS, "too-many-streams"),
+            SlotKind::LongPoll => (&self.long_poll_slots, ExceededLimit::LONG_POLLS, "too-many-long-polls"),
         };
         slots.acquire(user.clone()).ok_or_else(|| {
             self.metrics.record_exceeded_limit(limit);

@@ -7,7 +7,7 @@ use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse, Response};
 use clew_diagnose::json;
 use clew_model::{Actor, AuditOutcome};
-use clew_store::{AuditFilter, AuditRecord, Store, StoreError};
+use clew_store::{AuditFilter, AuditIntegrityProblem, AuditRecord, AuditVerification, Store, StoreError};
 use futures_util::stream::{self, Stream};
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use jiff::Timestamp;
@@ -96,20 +96,11 @@ pub(crate) async fn verify_audit_log(request: ApiRequest) -> ApiResult<AuditVeri
     require_administrator(&caller)?;
     let report = service.store.audit().verify_audit_log(&[]).await?;
     let intact = report.is_intact();
-    let problems = report.problems.iter();
-    let view = |problem: &clew_store::AuditIntegrityProblem| AuditProblemView {
-        position: problem.position,
-        what: problem.to_string(),
-    };
-    Ok(Json(AuditVerificationResponse {
-        intact,
-        rows: report.rows,
-        first: report.first,
-        last: report.last,
-        problems: problems.map(view).collect(),
-        more_problems: report.more_problems,
-        newest: report.newest,
-    }))
+    let AuditVerification { rows, first, last, newest, problems, more_problems } = report;
+    let view =
+        |problem: AuditIntegrityProblem| AuditProblemView { position: problem.position, what: problem.to_string() };
+    let problems = problems.into_iter().map(view).collect();
+    Ok(Json(AuditVerificationResponse { intact, rows, first, last, newest, problems, more_problems }))
 }
 
 fn authorize_audit_read(caller: &Caller) -> Result<AuditFilter, ApiError> {

@@ -1,20 +1,12 @@
 //! Validates request body fields that several routes have in common.
 
-use clew_iam::name_rule::{self, MAX_DESCRIPTION_LENGTH, NameRule};
+use clew_iam::name_rule::{MAX_DESCRIPTION_LENGTH, NameRule};
 use clew_iam::password::{self, MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH, PasswordError};
 use secrecy::SecretString;
 
 use crate::prelude::*;
 
-pub(super) fn check_identity_name(name: &str) -> Result<(), ApiError> {
-    require_valid_name(name_rule::IDENTITY_NAME_RULE, name)
-}
-
-pub(super) fn check_policy_name(name: &str) -> Result<(), ApiError> {
-    require_valid_name(name_rule::POLICY_NAME_RULE, name)
-}
-
-fn require_valid_name(rule: NameRule, name: &str) -> Result<(), ApiError> {
+pub(super) fn check_name(rule: NameRule, name: &str) -> Result<(), ApiError> {
     if rule.is_valid_name(name) {
         return Ok(());
     }

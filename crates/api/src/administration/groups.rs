@@ -1,5 +1,6 @@
 //! User groups of the domain, and their members.
 
+use clew_iam::name_rule::IDENTITY_NAME_RULE;
 use clew_store::{Group, User};
 
 use super::{
@@ -68,7 +69,7 @@ pub(crate) async fn create_group(request: ApiRequest) -> Result<(StatusCode, Jso
     let ApiRequest { service, caller, body, .. } = request;
     let (domain, origin) = require_identity_write_permission(&caller)?;
     let CreateGroupRequest { name, description } = parse_json_body(&body)?;
-    field_validation::check_identity_name(&name)?;
+    field_validation::check_name(IDENTITY_NAME_RULE, &name)?;
     let description = field_validation::check_description(description)?.unwrap_or_default();
     let id = service.store.identities().create_group(&origin, domain, &name, &description).await?;
     Ok((StatusCode::CREATED, Json(build_group_view(find_group(&caller, id.as_str()).await?))))

@@ -2,6 +2,7 @@
 
 pub(super) mod policy_validation;
 
+use clew_iam::name_rule::POLICY_NAME_RULE;
 use clew_iam::policy::{PermissionModel, Policy, PolicyErrors, system_policies};
 use clew_model::DomainId;
 use clew_store::{PolicyRecord, PolicyRef};
@@ -104,7 +105,7 @@ pub(crate) async fn put_policy(request: ApiRequest<String>) -> ApiResult<PolicyW
     if system_policies::find_system_policy(&name).is_some() {
         return Err(immutable_system_policy_error());
     }
-    field_validation::check_policy_name(&name)?;
+    field_validation::check_name(POLICY_NAME_RULE, &name)?;
     let PutPolicyRequest { document, description } = parse_json_body(&body)?;
     let description = field_validation::check_description(description)?.unwrap_or_default();
     let text = extract_policy_json(&document)?;

@@ -1,5 +1,6 @@
 //! Projects of the domain, and enterprise projects (groups of instances that policy conditions can match).
 
+use clew_iam::name_rule::IDENTITY_NAME_RULE;
 use clew_store::{EnterpriseProject, EnterpriseProjectChange, Project, ProjectChange};
 
 use super::{field_validation, not_found_error, require_identity_read_permission, require_identity_write_permission};
@@ -66,7 +67,7 @@ pub(crate) async fn create_project(request: ApiRequest) -> Result<(StatusCode, J
     let ApiRequest { service, caller, body, .. } = request;
     let (domain, origin) = require_identity_write_permission(&caller)?;
     let CreateProjectRequest { name, description } = parse_json_body(&body)?;
-    field_validation::check_identity_name(&name)?;
+    field_validation::check_name(IDENTITY_NAME_RULE, &name)?;
     let description = field_validation::check_description(description)?.unwrap_or_default();
     let id = service.store.tenants().create_project(&origin, domain, &name, &description).await?;
     Ok((StatusCode::CREATED, Json(build_project_view(find_project(&caller, id.as_str()).await?))))
@@ -166,7 +167,7 @@ pub(crate) async fn create_enterprise_project(
 ) -> Result<(StatusCode, Json<EnterpriseProjectView>), ApiError> {
     let (domain, origin) = require_identity_write_permission(&caller)?;
     let CreateEnterpriseProjectRequest { name, description } = parse_json_body(&body)?;
-    field_validation::check_identity_name(&name)?;
+    field_validation::check_name(IDENTITY_NAME_RULE, &name)?;
     let description = field_validation::check_description(description)?.unwrap_or_default();
     let id = service.store.tenants().create_enterprise_project(&origin, domain, &name, &description).await?;
     Ok((StatusCode::CREATED, Json(build_enterprise_project_view(find_enterprise_project(&caller, &id).await?))))

@@ -1,5 +1,6 @@
 //! Routes for a domain's users and their passwords, including the caller's own password.
 
+use clew_iam::name_rule::IDENTITY_NAME_RULE;
 use clew_iam::password;
 use clew_store::{NewUser, User, UserChange};
 use secrecy::ExposeSecret;
@@ -92,7 +93,7 @@ pub(crate) async fn create_user(request: ApiRequest) -> Result<(StatusCode, Json
     let ApiRequest { service, caller, body, .. } = request;
     let (domain, origin) = require_identity_write_permission(&caller)?;
     let CreateUserRequest { name, password: requested, administrator, description } = parse_json_body(&body)?;
-    field_validation::check_identity_name(&name)?;
+    field_validation::check_name(IDENTITY_NAME_RULE, &name)?;
     let description = field_validation::check_description(description)?.unwrap_or_default();
     let administrator = administrator.unwrap_or(false);
     if administrator {

@@ -124,7 +124,14 @@ fn find_root_cause(graph: &WaitGraph, pid: u64) -> Option<LockRootCause> {
     // In a cycle, every session is a root blocker. A direct blocker is preferred over the waiting session itself.
     let at_root = |party: WaitParticipant| root.parties.contains(&party);
     let blocker = if at_root(wait.blocker) { wait.blocker } else { *root.parties.first()? };
-    let cause = LockRootCause {
+    let facts = graph.participant_detail(blocker);
+    let transaction = facts.and_then(|facts| facts.transaction.as_ref()).map(|facts| &facts.transaction);
+    let session = facts.and_then(|facts| facts.session.as_ref());
+    let statements = facts.map(|facts| match facts.running_statement() {
+        Some(statement) => vec![bytes_to_text(statement)],
+        None => facts.last_statements.iter().map(|statement| bytes_to_text(statement)).collect(),
+    });
+    Some(LockRootCause {
         locked_pid: pid,
         locked_sql: graph.participant_detail(waiter).and_then(ParticipantDetail::running_statement).map(bytes_to_text),
         wait_seconds: wait.seconds,
@@ -134,30 +141,13 @@ fn find_root_cause(graph: &WaitGraph, pid: u64) -> Option<LockRootCause> {
         lock_mode: Some(wait.wanted.clone()),
         lock_data: wait.on.data.clone(),
         blocker_pid: blocker.session_id(),
-        blocker_thread_id: blocker.session_id(),
-        ..LockRootCause::default()
-    };
-    Some(match graph.participant_detail(blocker) {
-        Some(facts) => add_root_blocker_details(cause, facts),
-        None => cause,
-    })
-}
-
-fn add_root_blocker_details(cause: LockRootCause, facts: &ParticipantDetail) -> LockRootCause {
-    let transaction = facts.transaction.as_ref().map(|facts| &facts.transaction);
-    let session = facts.session.as_ref();
-    let running = facts.running_statement().map(bytes_to_text);
-    LockRootCause {
         blocker_state: transaction.map(|transaction| transaction.state.to_string()),
         blocker_age: transaction.map(|transaction| transaction.seconds),
         blocker_rows_locked: transaction.map(|transaction| transaction.rows_locked),
         blocker_rows_modified: transaction.map(|transaction| transaction.rows_modified),
-        blocker_current_sql: match running {
-            Some(statement) => vec![statement],
-            None => facts.last_statements.iter().map(|statement| bytes_to_text(statement)).collect(),
-        },
+        blocker_current_sql: statements.unwrap_or_default(),
         blocker_host: session.map(|session| bytes_to_text(&session.host)),
         blocker_command: session.map(|session| bytes_to_text(&session.command)),
-        ..cause
-    }
+        blocker_thread_id: blocker.session_id(),
+    })
 }

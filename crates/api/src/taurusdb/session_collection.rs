@@ -104,17 +104,18 @@ fn build_audit_detail_for_collection(draft: &UnvalidatedSessionSelection) -> Val
 /// Treats an empty body as an empty JSON object.
 fn parse_realtime_session_request(body: &[u8]) -> Result<UnvalidatedSessionSelection, ApiError> {
     let body = if body.trim_ascii().is_empty() { b"{}" } else { body };
-    let request: RealtimeSessionRequest = parse_json_body(body)?;
+    let RealtimeSessionRequest { filter, slow_process_threshold, user, host, db, command, sql_key, sort_key, sort_dir } =
+        parse_json_body(body)?;
     Ok(UnvalidatedSessionSelection {
-        filter: request.filter,
-        slow_process_threshold: request.slow_process_threshold,
-        user: request.user,
-        host: request.host,
-        db: request.db,
-        command: request.command,
-        sql_key: request.sql_key,
-        sort_key: request.sort_key,
-        sort_dir: request.sort_dir,
+        filter,
+        slow_process_threshold,
+        user,
+        host,
+        db,
+        command,
+        sql_key,
+        sort_key,
+        sort_dir,
     })
 }
 

@@ -7,23 +7,10 @@ use utoipa::ToSchema;
 
 pub(super) const DATASTORE_TYPE: &str = "gaussdb-mysql";
 
-/// Requested API version, which determines the JSON field that contains the instance status.
-///
-/// Clew reports every instance as active, because Clew does not monitor whether nodes are available.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum InstanceApiVersion {
-    V3,
-    V3_1,
-}
-
-impl InstanceApiVersion {
-    fn instance_status_name(self) -> &'static str {
-        match self {
-            Self::V3 => "ACTIVE",
-            Self::V3_1 => "normal",
-        }
-    }
-}
+/// Status of every instance and node in `/v3`, because Clew does not monitor whether nodes are available.
+pub(super) const ACTIVE_STATUS_V3: &str = "ACTIVE";
+/// Status of every instance and node in `/v3.1`.
+pub(super) const ACTIVE_STATUS_V3_1: &str = "normal";
 
 /// A page of instances.
 #[derive(Serialize, ToSchema)]
@@ -121,31 +108,31 @@ pub(super) fn build_instance_list_response(
     instances: &[Instance],
     total_count: u64,
     region: &str,
-    names: InstanceApiVersion,
+    status: &'static str,
 ) -> InstanceListResponse {
     InstanceListResponse {
-        instances: instances.iter().map(|instance| build_instance_list_entry(instance, region, names)).collect(),
+        instances: instances.iter().map(|instance| build_instance_list_entry(instance, region, status)).collect(),
         total_count,
     }
 }
 
-pub(super) fn build_instance_response(instance: &Instance, names: InstanceApiVersion) -> InstanceResponse {
+pub(super) fn build_instance_response(instance: &Instance, status: &'static str) -> InstanceResponse {
     InstanceResponse {
         instance: DetailedInstance {
-            fields: build_instance_fields(instance, names),
+            fields: build_instance_fields(instance, status),
             project_id: instance.project_id.to_string(),
             node_count: instance.nodes.len(),
             private_write_ips: node_hosts_with_role(instance, NodeRole::Master),
-            nodes: instance.nodes.iter().map(|node| build_node_entry(node, names)).collect(),
+            nodes: instance.nodes.iter().map(|node| build_node_entry(node, status)).collect(),
             az_mode: "single",
             ..DetailedInstance::default()
         },
     }
 }
 
-fn build_instance_list_entry(instance: &Instance, region: &str, names: InstanceApiVersion) -> ListedInstance {
+fn build_instance_list_entry(instance: &Instance, region: &str, status: &'static str) -> ListedInstance {
     ListedInstance {
-        fields: build_instance_fields(instance, names),
+        fields: build_instance_fields(instance, status),
         private_ips: node_hosts_with_role(instance, NodeRole::Master),
         readonly_private_ips: node_hosts_with_role(instance, NodeRole::Slave),
         region: region.to_owned(),
@@ -153,13 +140,13 @@ fn build_instance_list_entry(instance: &Instance, region: &str, names: InstanceA
     }
 }
 
-fn build_instance_fields(instance: &Instance, names: InstanceApiVersion) -> InstanceFields {
+fn build_instance_fields(instance: &Instance, status: &'static str) -> InstanceFields {
     let master = instance.nodes.iter().find(|node| node.role == NodeRole::Master).map(|node| &node.url);
     let tags = instance.tags.iter().map(|tag| TagEntry { key: tag.key.clone(), value: tag.value.clone() });
     InstanceFields {
         id: instance.id.to_string(),
         name: instance.name.clone(),
-        status: names.instance_status_name(),
+        status,
         port: master.map_or_else(String::new, |url| url.port.to_string()),
         r#type: "Cluster",
         datastore: Datastore { r#type: DATASTORE_TYPE, version: "8.0", kernel_version: None },
@@ -173,12 +160,12 @@ fn build_instance_fields(instance: &Instance, names: InstanceApiVersion) -> Inst
     }
 }
 
-fn build_node_entry(node: &Node, names: InstanceApiVersion) -> NodeEntry {
+fn build_node_entry(node: &Node, status: &'static str) -> NodeEntry {
     NodeEntry {
         id: node.id.to_string(),
         name: node.name.clone(),
         r#type: node.role.name(),
-        status: names.instance_status_name(),
+        status,
         port: node.url.port,
         private_read_ips: vec![node.url.host.clone()],
         created: format_timestamp(node.created_at),
