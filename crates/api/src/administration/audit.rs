@@ -185,12 +185,8 @@ async fn stream_audit_rows(
     let rows = store.audit().list_audit_rows_after_seq(&filter, 0, AUDIT_ROWS_PER_BATCH).await?;
     Ok(stream::try_unfold(AuditExportCursor { store, filter, rows }, |mut state| async move {
         let Some(last) = state.rows.last().map(|row| row.seq) else { return Ok(None) };
-        let next = state
-            .store
-            .audit()
-            .list_audit_rows_after_seq(&state.filter, last, AUDIT_ROWS_PER_BATCH)
-            .await
-            .map_err(log_and_wrap_export_error)?;
+        let next = state.store.audit().list_audit_rows_after_seq(&state.filter, last, AUDIT_ROWS_PER_BATCH).await;
+        let next = next.map_err(log_and_wrap_export_error)?;
         let lines = encode_json_lines(std::mem::replace(&mut state.rows, next))?;
         Ok(Some((lines, state)))
     }))

@@ -1,10 +1,27 @@
 //! Validates request body fields that several routes have in common.
 
-use clew_iam::name_rule::{MAX_DESCRIPTION_LENGTH, NameRule};
+use clew_iam::name_rule::{IDENTITY_NAME_RULE, MAX_DESCRIPTION_LENGTH, NameRule};
 use clew_iam::password::{self, MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH, PasswordError};
 use secrecy::SecretString;
 
 use crate::prelude::*;
+
+/// Name and description of a new object.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NameAndDescription {
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.-]+$")]
+    name: String,
+    #[schema(max_length = 1000)]
+    description: Option<String>,
+}
+
+impl NameAndDescription {
+    pub(super) fn validate(self) -> Result<(String, String), ApiError> {
+        check_name(IDENTITY_NAME_RULE, &self.name)?;
+        Ok((self.name, check_description(self.description)?.unwrap_or_default()))
+    }
+}
 
 pub(super) fn check_name(rule: NameRule, name: &str) -> Result<(), ApiError> {
     if rule.is_valid_name(name) {

@@ -1,11 +1,9 @@
 //! User groups of the domain, and their members.
 
-use clew_iam::name_rule::IDENTITY_NAME_RULE;
 use clew_store::{Group, User};
 
-use super::{
-    field_validation, not_found_error, require_identity_read_permission, require_identity_write_permission, users,
-};
+use super::field_validation::NameAndDescription;
+use super::{not_found_error, require_identity_read_permission, require_identity_write_permission, users};
 use crate::prelude::*;
 
 /// A page of groups.
@@ -41,13 +39,8 @@ pub(crate) struct MemberView {
 
 /// A new group.
 #[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct CreateGroupRequest {
-    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.-]+$")]
-    name: String,
-    #[schema(max_length = 1000)]
-    description: Option<String>,
-}
+#[serde(transparent)]
+pub(crate) struct CreateGroupRequest(NameAndDescription);
 
 /// List the groups of the domain.
 #[utoipa::path(get, path = "/clew/v1/groups", tag = "administration", operation_id = "ListGroups",
@@ -68,9 +61,8 @@ pub(crate) async fn list_groups(ApiRequest { service, caller, query, .. }: ApiRe
 pub(crate) async fn create_group(request: ApiRequest) -> Result<(StatusCode, Json<GroupView>), ApiError> {
     let ApiRequest { service, caller, body, .. } = request;
     let (domain, origin) = require_identity_write_permission(&caller)?;
-    let CreateGroupRequest { name, description } = parse_json_body(&body)?;
-    field_validation::check_name(IDENTITY_NAME_RULE, &name)?;
-    let description = field_validation::check_description(description)?.unwrap_or_default();
+    let CreateGroupRequest(new) = parse_json_body(&body)?;
+    let (name, description) = new.validate()?;
     let id = service.store.identities().create_group(&origin, domain, &name, &description).await?;
     Ok((StatusCode::CREATED, Json(build_group_view(find_group(&caller, id.as_str()).await?))))
 }

@@ -112,20 +112,16 @@ pub(crate) async fn put_policy(request: ApiRequest<String>) -> ApiResult<PolicyW
     let policy = parse_policy_document(&caller, text.clone())
         .await?
         .map_err(|errors| invalid_policy_error(errors.diagnostics()))?;
-    let current = service.store.policies().find_policy_by_name(domain, &name).await?;
-    if let Some(current) = current.filter(|current| current.model != encode_permission_model(policy.permission_model()))
-    {
+    let (policies, model) = (service.store.policies(), encode_permission_model(policy.permission_model()));
+    let current = policies.find_policy_by_name(domain, &name).await?;
+    if let Some(current) = current.filter(|current| current.model != model) {
         // Changing the policy model could invalidate existing attachments.
-        let attachments = service.store.policies().list_policy_attachments(&PolicyRef::Custom(current.id)).await?;
+        let attachments = policies.list_policy_attachments(&PolicyRef::Custom(current.id)).await?;
         if !attachments.is_empty() {
             return Err(ApiError::with_detail(ApiErrorDefinition::IAM_CONFLICT, "policy-model-attached", []));
         }
     }
-    service
-        .store
-        .policies()
-        .put_policy(&origin, domain, &name, encode_permission_model(policy.permission_model()), &text, &description)
-        .await?;
+    policies.put_policy(&origin, domain, &name, model, &text, &description).await?;
     build_policy_response(&find_policy(&service, domain, &name).await?, build_diagnostic_views(policy.warnings()))
 }
 

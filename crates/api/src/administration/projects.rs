@@ -1,9 +1,9 @@
 //! Projects of the domain, and enterprise projects (groups of instances that policy conditions can match).
 
-use clew_iam::name_rule::IDENTITY_NAME_RULE;
 use clew_store::{EnterpriseProject, EnterpriseProjectChange, Project, ProjectChange};
 
-use super::{field_validation, not_found_error, require_identity_read_permission, require_identity_write_permission};
+use super::field_validation::{NameAndDescription, check_description};
+use super::{not_found_error, require_identity_read_permission, require_identity_write_permission};
 use crate::prelude::*;
 
 /// A page of projects.
@@ -27,13 +27,8 @@ pub(crate) struct ProjectView {
 
 /// A new project.
 #[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct CreateProjectRequest {
-    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.-]+$")]
-    name: String,
-    #[schema(max_length = 1000)]
-    description: Option<String>,
-}
+#[serde(transparent)]
+pub(crate) struct CreateProjectRequest(NameAndDescription);
 
 /// Changes to a project. Omitted fields stay unchanged.
 #[derive(Deserialize, ToSchema)]
@@ -66,9 +61,8 @@ pub(crate) async fn list_projects(ApiRequest { service, caller, query, .. }: Api
 pub(crate) async fn create_project(request: ApiRequest) -> Result<(StatusCode, Json<ProjectView>), ApiError> {
     let ApiRequest { service, caller, body, .. } = request;
     let (domain, origin) = require_identity_write_permission(&caller)?;
-    let CreateProjectRequest { name, description } = parse_json_body(&body)?;
-    field_validation::check_name(IDENTITY_NAME_RULE, &name)?;
-    let description = field_validation::check_description(description)?.unwrap_or_default();
+    let CreateProjectRequest(new) = parse_json_body(&body)?;
+    let (name, description) = new.validate()?;
     let id = service.store.tenants().create_project(&origin, domain, &name, &description).await?;
     Ok((StatusCode::CREATED, Json(build_project_view(find_project(&caller, id.as_str()).await?))))
 }
@@ -80,7 +74,7 @@ pub(crate) async fn update_project(request: ApiRequest<String>) -> ApiResult<Pro
     let ApiRequest { service, caller, path: id, body, .. } = request;
     let (_, origin) = require_identity_write_permission(&caller)?;
     let ProjectUpdate { description, enabled, masking } = parse_json_body(&body)?;
-    let change = ProjectChange { description: field_validation::check_description(description)?, enabled, masking };
+    let change = ProjectChange { description: check_description(description)?, enabled, masking };
     let project = find_project(&caller, &id).await?;
     service.store.tenants().update_project(&origin, &project.id, &change).await?;
     Ok(Json(build_project_view(find_project(&caller, &id).await?)))
@@ -124,13 +118,8 @@ pub(crate) struct EnterpriseProjectView {
 
 /// A new enterprise project.
 #[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct CreateEnterpriseProjectRequest {
-    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.-]+$")]
-    name: String,
-    #[schema(max_length = 1000)]
-    description: Option<String>,
-}
+#[serde(transparent)]
+pub(crate) struct CreateEnterpriseProjectRequest(NameAndDescription);
 
 /// Changes to an enterprise project. Omitted fields stay unchanged.
 #[derive(Deserialize, ToSchema)]
@@ -166,9 +155,8 @@ pub(crate) async fn create_enterprise_project(
     ApiRequest { service, caller, body, .. }: ApiRequest,
 ) -> Result<(StatusCode, Json<EnterpriseProjectView>), ApiError> {
     let (domain, origin) = require_identity_write_permission(&caller)?;
-    let CreateEnterpriseProjectRequest { name, description } = parse_json_body(&body)?;
-    field_validation::check_name(IDENTITY_NAME_RULE, &name)?;
-    let description = field_validation::check_description(description)?.unwrap_or_default();
+    let CreateEnterpriseProjectRequest(new) = parse_json_body(&body)?;
+    let (name, description) = new.validate()?;
     let id = service.store.tenants().create_enterprise_project(&origin, domain, &name, &description).await?;
     Ok((StatusCode::CREATED, Json(build_enterprise_project_view(find_enterprise_project(&caller, &id).await?))))
 }
@@ -181,7 +169,7 @@ pub(crate) async fn update_enterprise_project(request: ApiRequest<String>) -> Ap
     let ApiRequest { service, caller, path: id, body, .. } = request;
     let (domain, origin) = require_identity_write_permission(&caller)?;
     let EnterpriseProjectUpdate { description, enabled } = parse_json_body(&body)?;
-    let change = EnterpriseProjectChange { description: field_validation::check_description(description)?, enabled };
+    let change = EnterpriseProjectChange { description: check_description(description)?, enabled };
     if !service.store.tenants().update_enterprise_project(&origin, domain, &id, &change).await? {
         return Err(not_found_error("enterprise project", &id));
     }

@@ -54,11 +54,8 @@ pub(crate) async fn list_session_collections(request: ApiRequest<NodePath>) -> A
     let ApiRequest { service, caller, path, language, .. } = request;
     let target = TargetNode::authorize_and_find_node(&caller, Action::GET_REALTIME_SESSION, &path).await?;
     let templates_only = target.are_statements_masked_for_caller(&caller);
-    let tasks = service
-        .store
-        .tasks()
-        .list_node_tasks(&target.project.id, &target.instance.id, &target.node, MAX_LISTED_SESSION_COLLECTIONS)
-        .await?;
+    let (project, instance, limit) = (&target.project.id, &target.instance.id, MAX_LISTED_SESSION_COLLECTIONS);
+    let tasks = service.store.tasks().list_node_tasks(project, instance, &target.node, limit).await?;
     let collections = tasks.into_iter().map(|task| build_collection_view(task, templates_only, language)).collect();
     Ok(Json(SessionCollectionList { collections }))
 }

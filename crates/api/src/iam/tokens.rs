@@ -101,19 +101,16 @@ pub(crate) async fn issue_token(
     let expires_at = issued_at.saturating_add(life).min(latest.unwrap_or(i64::MAX));
     let secret = token::generate_token().map_err(|error| ApiError::internal_error(&error))?;
     let methods = vec![method.to_owned()];
-    service
-        .store
-        .identities()
-        .insert_token(&NewToken {
-            hash: token::hash_token(secret.expose_secret()),
-            user_id: user.id.clone(),
-            scope_project: project.map(|project| project.id.clone()),
-            issued_by_methods: methods.clone(),
-            issued_at,
-            expires_at,
-            origin,
-        })
-        .await?;
+    let new = NewToken {
+        hash: token::hash_token(secret.expose_secret()),
+        user_id: user.id.clone(),
+        scope_project: project.map(|project| project.id.clone()),
+        issued_by_methods: methods.clone(),
+        issued_at,
+        expires_at,
+        origin,
+    };
+    service.store.identities().insert_token(&new).await?;
     remove_expired_tokens(service, issued_at).await;
     Ok(IssuedToken { secret, issue: TokenIssue { methods, issued_at, expires_at } })
 }

@@ -76,20 +76,13 @@ fn parse_new_kill_task(body: &[u8]) -> Result<RequestedKillTask, ApiError> {
     let criteria = criteria.parse()?;
     let duration = match (request.task_type.as_str(), request.task_duration) {
         (AUTO_TASK_TYPE, Some(MaybeQuotedNumber(given))) => {
-            let seconds = criteria::parse_integer(
-                "task_duration",
-                &given,
-                MIN_AUTO_TASK_DURATION_SECONDS,
-                MAX_AUTO_TASK_DURATION_SECONDS,
-            )?;
-            Some(Duration::from_secs(seconds.into()))
+            let (min, max) = (MIN_AUTO_TASK_DURATION_SECONDS, MAX_AUTO_TASK_DURATION_SECONDS);
+            Some(Duration::from_secs(criteria::parse_integer("task_duration", &given, min, max)?.into()))
         }
         (AUTO_TASK_TYPE, None) => return Err(missing_field_error("task_duration")),
         (MANUAL_TASK_TYPE, None) => None,
         (MANUAL_TASK_TYPE, Some(_)) => return Err(ApiError::invalid_parameter("kill-task-duration", [])),
-        (other, _) => {
-            return Err(value_not_allowed_error("task_type", other, &[AUTO_TASK_TYPE, MANUAL_TASK_TYPE]));
-        }
+        (other, _) => return Err(value_not_allowed_error("task_type", other, &[AUTO_TASK_TYPE, MANUAL_TASK_TYPE])),
     };
     Ok(RequestedKillTask { criteria, duration, confirmed: request.confirmed_instance_name })
 }
@@ -102,25 +95,16 @@ pub(crate) async fn stop_kill_task(request: ApiRequest<InstancePath>) -> ApiResu
     let ApiRequest { service, caller, path, body, .. } = request;
     let (project, instance) = caller.authorize_and_find_instance(Action::MODIFY_INSTANCE, &path).await?;
     let StopKillTaskRequest { task_id: MaybeQuotedNumber(given) } = parse_json_body(&body)?;
-    let id: Option<i64> = given.parse().ok();
-    let stopped = match id {
-        Some(id) => {
-            service
-                .store
-                .kill_tasks()
-                .stop_kill_task(&caller.build_audit_origin(), &project.id, &instance.id, id)
-                .await?
-        }
-        None => false,
+    let (origin, kill_tasks) = (caller.build_audit_origin(), service.store.kill_tasks());
+    let stopped = match given.parse() {
+        Ok(id) => kill_tasks.stop_kill_task(&origin, &project.id, &instance.id, id).await?,
+        Err(_) => false,
     };
     if stopped {
         return Ok(Json(SuccessResponse { success: true }));
     }
-    Err(ApiError::with_detail(
-        ApiErrorDefinition::UNKNOWN_NODE,
-        "no-such-kill-task",
-        [("id", truncate_for_message(&given))],
-    ))
+    let id = [("id", truncate_for_message(&given))];
+    Err(ApiError::with_detail(ApiErrorDefinition::UNKNOWN_NODE, "no-such-kill-task", id))
 }
 
 /// List the running and the most recently completed kill tasks of an instance.
@@ -132,9 +116,8 @@ pub(crate) async fn list_kill_tasks(request: ApiRequest<InstancePath>) -> ApiRes
     let (project, instance) = caller.require_instance_permission(Action::GET_INSTANCE, &path).await?;
     let masked = caller.requires_statement_masking(&project, &instance);
     let tasks = service.store.kill_tasks().list_kill_tasks(&instance.id).await?;
-    let refused =
-        service.store.instances().list_login_backoffs(&instance.id).await?.into_iter().map(NodeLoginRefusal::new);
-    let refused: Vec<NodeLoginRefusal> = refused.collect();
+    let refused = service.store.instances().list_login_backoffs(&instance.id).await?;
+    let refused: Vec<_> = refused.into_iter().map(NodeLoginRefusal::new).collect();
     let processes = tasks.into_iter().map(|task| KillTaskView::new(task, masked, &refused)).collect();
     Ok(Json(KillTaskList { processes }))
 }
@@ -173,17 +156,9 @@ pub(crate) async fn enable_or_disable_kill_tasks(request: ApiRequest<InstancePat
     let on = match status.as_str() {
         SWITCH_STATUS_ON => true,
         SWITCH_STATUS_OFF => false,
-        _ => {
-            return Err(value_not_allowed_error("status", &status, &[SWITCH_STATUS_ON, SWITCH_STATUS_OFF]));
-        }
+        _ => return Err(value_not_allowed_error("status", &status, &[SWITCH_STATUS_ON, SWITCH_STATUS_OFF])),
     };
-    if service
-        .store
-        .kill_tasks()
-        .set_kill_tasks_enabled(&caller.build_audit_origin(), &project.id, &instance.id, on)
-        .await?
-    {
-        return Ok(StatusCode::OK);
-    }
-    Err(ApiError::new(ApiErrorDefinition::UNKNOWN_INSTANCE))
+    let (origin, kill_tasks) = (caller.build_audit_origin(), service.store.kill_tasks());
+    let exists = kill_tasks.set_kill_tasks_enabled(&origin, &project.id, &instance.id, on).await?;
+    if exists { Ok(StatusCode::OK) } else { Err(ApiError::new(ApiErrorDefinition::UNKNOWN_INSTANCE)) }
 }

@@ -9,6 +9,7 @@ use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
 use super::criteria::{KILL_CRITERIA_FIELD_NAMES, RawKillCriteria};
+use super::wire_format::is_default;
 use crate::caller::require_reachable_network_zone;
 use crate::manual_kill::KillRiskView;
 use crate::prelude::*;
@@ -62,7 +63,7 @@ pub(crate) struct KillTaskPreview {
     #[schema(required = false, max_items = 500)]
     spared: Vec<SkippedProcess>,
     /// Number of sessions skipped because a kill could damage a table; omitted if zero (Clew extension)
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "is_default")]
     #[schema(required = false)]
     spared_count: usize,
 }
@@ -184,11 +185,6 @@ fn build_kill_task_preview(
         risk: KillRiskView::new(&risk, language),
     });
     KillTaskPreview { processes, total_count, data_sync_time, limitations, spared: spared.collect(), spared_count }
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it")]
-fn is_zero(count: &usize) -> bool {
-    *count == 0
 }
 
 fn build_process_preview(node: &NodeId, session: &Session, masked: bool) -> PreviewedProcess {
