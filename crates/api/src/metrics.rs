@@ -63,18 +63,14 @@ impl Default for Metrics {
         let to = &mut registry;
         let request_durations = Family::new_with_constructor(new_duration_histogram as fn() -> Histogram);
         let collection_durations = Histogram::new(exponential_buckets(0.01, 3.0, 9));
+        let requests_help = "Duration of requests by route";
         let collections_help = "Duration of finished collections, from the claim to the stored result";
         let intervals_help = "Poll interval of kill tasks for a node that responds slowly, by node";
         let rejections_help = "Requests and connections that were rejected because a limit was exceeded, by limit";
         let workers_help = "Running workers by zone; the zone is empty for nodes without a zone";
         Self {
             requests: register(to, "http_requests", "Completed requests by method, route and status"),
-            request_durations: register_duration(
-                to,
-                "http_request_duration",
-                "Duration of requests by route",
-                request_durations,
-            ),
+            request_durations: register_duration(to, "http_request_duration", requests_help, request_durations),
             rejections: register(to, "http_rate_limited", rejections_help),
             collection_durations: register_duration(to, "collection_duration", collections_help, collection_durations),
             collected_rows: register(to, "collected_rows", "Rows in the results of finished collections"),

@@ -80,7 +80,7 @@ pub(crate) async fn show_session_detail(request: ApiRequest<SessionPath>) -> Api
     let masked = target.requires_statement_masking(&caller);
     let read = read_session_detail(&target.node.url, id, &service.connector);
     let read = service.read_from_node(&target.node, read).await?;
-    Ok(Json(build_session_detail(read.ok_or_else(|| session_not_found_error(id))?, masked)))
+    Ok(Json(build_session_detail(read.ok_or_else(|| ApiError::session_not_found(id))?, masked)))
 }
 
 fn build_session_detail(read: DetailedSession, masked: bool) -> SessionDetail {
@@ -152,7 +152,7 @@ pub(crate) async fn explain_statement(request: ApiRequest<SessionPath>) -> ApiRe
             let refused = Some(reason.in_language(language).to_owned());
             Ok(Json(ExplainResponse { format: "text", plan: None, refused }))
         }
-        ExplainOutcome::NoSession => Err(session_not_found_error(id)),
+        ExplainOutcome::NoSession => Err(ApiError::session_not_found(id)),
     }
 }
 
@@ -166,8 +166,4 @@ async fn authorize_session_request(
     let target = TargetNode::authorize_and_load_node_and_password(caller, action, &path).await?;
     let id = session.parse().ok().filter(|id| *id > 0);
     Ok((target, id.ok_or_else(|| invalid_field_error("session_id", &session))?))
-}
-
-fn session_not_found_error(id: u64) -> ApiError {
-    ApiError::with_detail(ApiErrorDefinition::UNKNOWN_NODE, "no-such-session", [("id", id.to_string())])
 }

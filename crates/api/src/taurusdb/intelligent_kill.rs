@@ -75,10 +75,8 @@ pub(crate) struct IntelligentKillTask {
 pub(crate) async fn preview_intelligent_kill(request: ApiRequest<InstancePath>) -> ApiResult<IntelligentKillPreview> {
     let ApiRequest { service, caller, path, language, query, .. } = request;
     let query = QueryString::parse(query.as_deref());
-    let target = authorize_and_load_node(&caller, Action::SHOW_INTELLIGENT_KILL, &path, || {
-        query?.get_required("node_id").map(str::to_owned)
-    });
-    let target = target.await?;
+    let node = || query?.get_required("node_id").map(str::to_owned);
+    let target = authorize_and_load_node(&caller, Action::SHOW_INTELLIGENT_KILL, &path, node).await?;
     let kills = &service.intelligent_kills;
     let read_plan = kills.preview_victims(&target.instance.id, &target.node.url);
     let plan = service.run_kill_operation_on_node(&target.node, read_plan).await?;

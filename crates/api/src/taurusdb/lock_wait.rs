@@ -89,13 +89,8 @@ pub(crate) async fn show_lock_wait(request: ApiRequest<NodePath>) -> ApiResult<L
     let node = &target.node;
     let read = read_lock_waits(&node.url, &service.connector);
     let LockWaits { graph, sessions, .. } = service.read_from_node(node, read).await?;
-    let Some(waiter) = sessions.iter().find(|facts| facts.session.id == pid) else {
-        return Err(ApiError::with_detail(
-            ApiErrorDefinition::UNKNOWN_NODE,
-            "no-such-session",
-            [("id", pid.to_string())],
-        ));
-    };
+    let waiter = sessions.iter().find(|facts| facts.session.id == pid);
+    let waiter = waiter.ok_or_else(|| ApiError::session_not_found(pid))?;
     let masked = target.requires_statement_masking(&caller);
     let graph = if masked { graph.with_masked_literals() } else { graph };
     let cause = find_root_cause(&graph, pid).or_else(|| {

@@ -130,11 +130,8 @@ fn parse_tag_action_request(body: &[u8]) -> Result<(TagOperation, Vec<TagChange>
     for tag in &tags {
         validate_tag(tag, operation)?;
         if !keys.insert(&tag.key) {
-            return Err(ApiError::with_detail(
-                ApiErrorDefinition::TAG_KEY_REPEATED,
-                "tag-key",
-                [("key", tag.key.clone())],
-            ));
+            let key = [("key", tag.key.clone())];
+            return Err(ApiError::with_detail(ApiErrorDefinition::TAG_KEY_REPEATED, "tag-key", key));
         }
     }
     Ok((operation, tags))
