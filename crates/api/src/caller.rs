@@ -82,7 +82,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         let caller = parts.extensions.remove::<Self>();
         caller.ok_or_else(|| {
-            ApiError::internal_error(&"a handler extracts `Caller` on a route that does not authenticate its requests")
+            ApiError::internal_error("a handler extracts `Caller` on a route that does not authenticate its requests")
         })
     }
 }

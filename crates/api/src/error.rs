@@ -133,7 +133,7 @@ impl ApiError {
     }
 
     /// The cause is logged but not sent to the client.
-    pub(crate) fn internal_error(cause: &dyn std::fmt::Display) -> Self {
+    pub(crate) fn internal_error(cause: impl std::fmt::Display) -> Self {
         error!(error = %cause, "request failed with an internal error");
         Self::new(ApiErrorDefinition::INTERNAL)
     }

@@ -61,7 +61,7 @@ pub(crate) async fn create_access_key(
 ) -> Result<(StatusCode, Json<CreatedAccessKey>), ApiError> {
     let user = find_access_key_owner(&caller, Action::MANAGE_IDENTITIES, &user).await?;
     caller.require_permanent_credentials()?;
-    let secret = access_key::generate_secret_key().map_err(|error| ApiError::internal_error(&error))?;
+    let secret = access_key::generate_secret_key().map_err(ApiError::internal_error)?;
     let id = AccessKeyId::generate();
     service.store.identities().create_access_key(&caller.build_audit_origin(), &user.id, &id, &secret).await?;
     let created = CreatedAccessKey { access_key: id.to_string(), secret_key: secret.expose_secret().to_owned() };

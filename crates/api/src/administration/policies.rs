@@ -196,7 +196,7 @@ impl AvailablePolicy {
 /// Parses the policy on a blocking thread, because comparing misspelled names with all valid names can be slow.
 async fn parse_policy_document(caller: &Caller, text: String) -> Result<Result<Policy, PolicyErrors>, ApiError> {
     caller.service.limits.consume_policy_parsing_quota(&caller.principal.user_id, text.len())?;
-    spawn_blocking(move || Policy::parse(&text)).await.map_err(|error| ApiError::internal_error(&error))
+    spawn_blocking(move || Policy::parse(&text)).await.map_err(ApiError::internal_error)
 }
 
 fn build_policy_response(
@@ -204,7 +204,7 @@ fn build_policy_response(
     warnings: Vec<PolicyDiagnosticView>,
 ) -> ApiResult<PolicyWithDocument> {
     let document = RawValue::from_string(policy.policy_document_text().trim().to_owned());
-    let document = document.map_err(|error| ApiError::internal_error(&error))?;
+    let document = document.map_err(ApiError::internal_error)?;
     Ok(Json(PolicyWithDocument { policy: policy.build_policy_view(), document, warnings }))
 }
 

@@ -105,7 +105,7 @@ pub(crate) async fn create_user(request: ApiRequest) -> Result<(StatusCode, Json
             field_validation::check_new_password(&name, &requested)?;
             requested
         }
-        None => password::generate_password().map_err(|error| ApiError::internal_error(&error))?,
+        None => password::generate_password().map_err(ApiError::internal_error)?,
     };
     let password_hash = passwords::hash_password(password.clone()).await?;
     let new = NewUser { name, password_hash, administrator, description };

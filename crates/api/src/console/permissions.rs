@@ -62,6 +62,6 @@ pub(crate) async fn show_permissions(request: ApiRequest<InstancePath>) -> ApiRe
             Ok(Json(Permissions { permissions, masked }))
         }
         (None, Some(refusal)) => Err(refusal),
-        (None, None) => Err(ApiError::internal_error(&"there is no action on an instance")),
+        (None, None) => Err(ApiError::internal_error("there is no action on an instance")),
     }
 }

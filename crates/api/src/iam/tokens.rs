@@ -47,7 +47,7 @@ pub(crate) async fn create_token(
     let server_url = with_catalog.then(|| base_url_from_request(parts.extensions.get(), &parts.headers));
     let body = TokenResponse::load(&service, &user, project.as_ref(), issue, server_url.as_deref()).await?;
     let mut response = (StatusCode::CREATED, Json(body)).into_response();
-    let value = HeaderValue::from_str(secret.expose_secret()).map_err(|error| ApiError::internal_error(&error))?;
+    let value = HeaderValue::from_str(secret.expose_secret()).map_err(ApiError::internal_error)?;
     response.headers_mut().insert("x-subject-token", value);
     Ok(response)
 }
@@ -96,10 +96,9 @@ pub(crate) async fn issue_token(
     latest: Option<i64>,
 ) -> Result<IssuedToken, ApiError> {
     let issued_at = Timestamp::now().as_second();
-    let life =
-        i64::try_from(service.settings.token_lifetime.as_secs()).map_err(|error| ApiError::internal_error(&error))?;
+    let life = i64::try_from(service.settings.token_lifetime.as_secs()).map_err(ApiError::internal_error)?;
     let expires_at = issued_at.saturating_add(life).min(latest.unwrap_or(i64::MAX));
-    let secret = token::generate_token().map_err(|error| ApiError::internal_error(&error))?;
+    let secret = token::generate_token().map_err(ApiError::internal_error)?;
     let methods = vec![method.to_owned()];
     let new = NewToken {
         hash: token::hash_token(secret.expose_secret()),

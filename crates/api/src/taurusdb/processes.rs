@@ -60,8 +60,7 @@ pub(crate) async fn list_processes(request: ApiRequest<NodePath>) -> ApiResult<P
     let (server, snapshot) = service.read_from_node(&target.node, read).await?;
     service.session_list_origins.set_session_list_origin(&caller.principal.user_id, &target.node.id, server);
     let slicing = tokio::task::spawn_blocking(move || read_snapshot_page(snapshot, page)).await;
-    let processes = slicing.map_err(|error| ApiError::internal_error(&error))?;
-    processes.map(Json).map_err(|error| ApiError::internal_error(&error))
+    Ok(Json(slicing.map_err(ApiError::internal_error)?.map_err(ApiError::internal_error)?))
 }
 
 /// Reads only one page of a snapshot, because the entire snapshot may be larger than the available memory.

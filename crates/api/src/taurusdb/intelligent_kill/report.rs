@@ -90,14 +90,13 @@ fn build_header_row(language: Language) -> Vec<u8> {
 
 /// Returns the report file, its size in bytes and its SHA-256 hash.
 async fn write_report_file(service: &AppState, kill: &IntelligentKill) -> Result<(File, u64, String), ApiError> {
-    let failed = |error: std::io::Error| ApiError::internal_error(&error);
     let filter = KillFilter {
         source: Some(KillSource::Intelligent),
         task_id: Some(kill.id.to_string()),
         ..KillFilter::for_instance(kill.request.instance_id.clone())
     };
     let guard = service.intelligent_kills.is_csv_formula_escaping_enabled();
-    let (mut file, mut hasher, mut bytes) = (tempfile::tempfile().map_err(failed)?, Sha256::new(), 0);
+    let (mut file, mut hasher, mut bytes) = (tempfile::tempfile().map_err(ApiError::internal_error)?, Sha256::new(), 0);
     let mut page = Pagination { offset: 0, limit: REPORT_ROWS_PER_BATCH };
     loop {
         let (killed, total) = service.store.kills().list_kills(&filter, page).await?;
@@ -108,7 +107,7 @@ async fn write_report_file(service: &AppState, kill: &IntelligentKill) -> Result
         hasher.update(&rows);
         bytes += rows.len() as u64;
         let writing = tokio::task::spawn_blocking(move || file.write_all(&rows).map(|()| file)).await;
-        file = writing.map_err(|error| ApiError::internal_error(&error))?.map_err(failed)?;
+        file = writing.map_err(ApiError::internal_error)?.map_err(ApiError::internal_error)?;
         page.offset = page.offset.saturating_add(REPORT_ROWS_PER_BATCH);
         if u64::from(page.offset) >= total || killed.is_empty() {
             return Ok((file, bytes, hex::encode(hasher.finalize())));
