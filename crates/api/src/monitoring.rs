@@ -1,9 +1,9 @@
 //! Monitoring endpoints (health and metrics) and the OpenAPI document.
 
-use std::sync::LazyLock;
+pub(crate) mod openapi;
+
 use std::time::Duration;
 
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use clew_model::ApiErrorDefinition;
@@ -54,13 +54,4 @@ pub(crate) async fn show_metrics(State(service): State<SharedState>) -> Result<R
     service.metrics.set_queue_gauges(&tasks, zones);
     let text = service.metrics.encode().map_err(ApiError::internal_error)?;
     Ok(([(CONTENT_TYPE, CONTENT_TYPE_OPENMETRICS)], text).into_response())
-}
-
-/// The OpenAPI document is cached, because any client can request it and building it takes 14 MiB of memory.
-static OPENAPI_DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| crate::build_openapi_json().into());
-
-/// Show the OpenAPI document.
-#[utoipa::path(get, path = "/openapi.json", operation_id = "ShowDescription", tag = "operations", security(()), responses((status = 200, description = "OpenAPI 3.1 document", body = serde_json::Value)))]
-pub(crate) async fn show_openapi_document() -> Response {
-    ([(CONTENT_TYPE, "application/json")], OPENAPI_DOCUMENT.clone()).into_response()
 }

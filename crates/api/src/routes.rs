@@ -98,7 +98,7 @@ fn health_and_metrics_routes() -> OpenApiRouter<SharedState> {
 }
 
 fn public_routes() -> OpenApiRouter<SharedState> {
-    health_and_metrics_routes().routes(routes!(monitoring::show_openapi_document)).merge(signed_link_routes())
+    health_and_metrics_routes().routes(routes!(monitoring::openapi::show_openapi_document)).merge(signed_link_routes())
 }
 
 fn signed_link_routes() -> OpenApiRouter<SharedState> {
