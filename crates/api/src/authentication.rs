@@ -187,14 +187,8 @@ impl SignedRequest {
             return Err(not_authenticated_error("auth-key-unknown", [("key", id.to_string())]));
         };
         trail.set_domain_id(&key.user.domain_id);
-        let peer = limits::client_ip(&parts.extensions);
-        let subject = auth_attempts::find_auth_failure_counter(
-            &service.store,
-            ["key:", id.as_str()].concat(),
-            Some(&key.user.id),
-            peer,
-        )
-        .await?;
+        let (name, peer) = (["key:", id.as_str()].concat(), limits::client_ip(&parts.extensions));
+        let subject = auth_attempts::find_auth_failure_counter(&service.store, name, Some(&key.user.id), peer).await?;
         let has_failures = match view.lockout_state(&subject.name).await? {
             LockoutState::Locked => return Err(not_authenticated_error("auth-key-locked", [])),
             state => state == LockoutState::HasFailures,
@@ -280,10 +274,8 @@ impl SignedRequest {
             return Err(not_authenticated_error("auth-key-revoked", []));
         }
         if temporary.expires_at <= Timestamp::now().as_second() {
-            return Err(not_authenticated_error(
-                "auth-key-expired",
-                [("moment", format_unix_seconds(temporary.expires_at))],
-            ));
+            let moment = [("moment", format_unix_seconds(temporary.expires_at))];
+            return Err(not_authenticated_error("auth-key-expired", moment));
         }
         Ok(scope)
     }

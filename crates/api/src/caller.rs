@@ -82,7 +82,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         let caller = parts.extensions.remove::<Self>();
         caller.ok_or_else(|| {
-            ApiError::internal_error(&"a handler extracts `Caller` on a route that does not authenticate its requests")
+            ApiError::internal_error("a handler extracts `Caller` on a route that does not authenticate its requests")
         })
     }
 }
@@ -160,10 +160,7 @@ impl Caller {
     /// Policies cannot restrict a project-level action to a subset of the project's instances.
     pub(crate) async fn require_project_permission(&self, action: Action, id: &str) -> Result<Arc<Project>, ApiError> {
         let project = self.find_project_in_scope(action, id).await?;
-        let facts = TargetProject { id: &project.id, name: &project.name, domain_id: Some(&project.domain_id) };
-        let region = self.service.store.region();
-        let resource = Resource { project: Some(facts), region, instance: None, request_tags: &[] };
-        self.require_permission(action, &resource)?;
+        self.require_permission(action, &build_policy_resource(&self.service, &project, None))?;
         Ok(project)
     }
 
@@ -198,7 +195,7 @@ impl Caller {
         let instance = self.view.find_instance(&project.id, &id).await?;
         let unknown = TargetInstance { id: &id, enterprise_project_id: None, tags: &[] };
         let facts = instance.as_deref().map_or(unknown, TargetInstance::from);
-        let resource = Resource { request_tags: tags, ..build_policy_resource(&self.service, &project, facts) };
+        let resource = Resource { request_tags: tags, ..build_policy_resource(&self.service, &project, Some(facts)) };
         self.require_permission(action, &resource)?;
         let instance = instance.ok_or_else(|| ApiError::new(ApiErrorDefinition::UNKNOWN_INSTANCE))?;
         Ok((project, instance))
@@ -212,7 +209,7 @@ impl Caller {
         project: &Project,
         instance: &Instance,
     ) -> Result<bool, ApiError> {
-        match self.authorize_action(action, &build_policy_resource(&self.service, project, instance.into())) {
+        match self.authorize_action(action, &build_policy_resource(&self.service, project, Some(instance.into()))) {
             AccessDecision::Deny { reason: reason @ DenyReason::EvaluationBudget } => {
                 Err(self.access_denied_error(action, &reason))
             }
@@ -314,10 +311,10 @@ impl Caller {
 fn build_policy_resource<'a>(
     service: &'a AppState,
     project: &'a Project,
-    instance: TargetInstance<'a>,
+    instance: Option<TargetInstance<'a>>,
 ) -> Resource<'a> {
     let project = TargetProject { id: &project.id, name: &project.name, domain_id: Some(&project.domain_id) };
-    Resource { project: Some(project), region: service.store.region(), instance: Some(instance), request_tags: &[] }
+    Resource { project: Some(project), region: service.store.region(), instance, request_tags: &[] }
 }
 
 /// Parses the id of an instance or a node.

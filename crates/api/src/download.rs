@@ -37,7 +37,7 @@ impl StoredResultDownload {
             vary: "Accept-Encoding, X-Language",
         };
         let length = download.length();
-        let mut response = download.respond(method, headers).map_err(|error| ApiError::internal_error(&error))?;
+        let mut response = download.respond(method, headers).map_err(ApiError::internal_error)?;
         if response.status() == StatusCode::RANGE_NOT_SATISFIABLE {
             let arguments = [("length", length.to_string())];
             let error = ApiError::with_detail(ApiErrorDefinition::RANGE_NOT_SATISFIABLE, "range-limit", arguments);

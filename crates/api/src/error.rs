@@ -103,6 +103,11 @@ impl ApiError {
         Self::with_detail(ApiErrorDefinition::INVALID_PARAMETER, id, arguments)
     }
 
+    /// `id` is the thread id of the session.
+    pub(crate) fn session_not_found(id: u64) -> Self {
+        Self::with_detail(ApiErrorDefinition::UNKNOWN_NODE, "no-such-session", [("id", id.to_string())])
+    }
+
     pub(crate) fn uri_too_long_error() -> Self {
         Self::with_detail(ApiErrorDefinition::URI_TOO_LONG, "uri-limit", [("limit", MAX_URI_BYTES.to_string())])
     }
@@ -128,7 +133,7 @@ impl ApiError {
     }
 
     /// The cause is logged but not sent to the client.
-    pub(crate) fn internal_error(cause: &dyn std::fmt::Display) -> Self {
+    pub(crate) fn internal_error(cause: impl std::fmt::Display) -> Self {
         error!(error = %cause, "request failed with an internal error");
         Self::new(ApiErrorDefinition::INTERNAL)
     }

@@ -27,31 +27,19 @@ struct RequestLabels {
 /// Label set that consists of a single name-value pair.
 type Label<T> = [(&'static str, T); 1];
 
-/// Limit that caused a request or connection to be rejected, used as a metrics label.
+/// Metrics label of a limit that caused a request or connection to be rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ExceededLimit {
-    Principal,
-    SignIns,
-    /// Limit on the rate of failed authentications per client address.
-    Failures,
-    Connections,
-    AllConnections,
-    Streams,
-    LongPolls,
-}
+pub(crate) struct ExceededLimit(&'static str);
 
 impl ExceededLimit {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Principal => "principal",
-            Self::SignIns => "sign_ins",
-            Self::Failures => "failures",
-            Self::Connections => "connections",
-            Self::AllConnections => "all_connections",
-            Self::Streams => "streams",
-            Self::LongPolls => "long_polls",
-        }
-    }
+    pub(crate) const PRINCIPAL: Self = Self("principal");
+    pub(crate) const SIGN_INS: Self = Self("sign_ins");
+    /// Limit on the rate of failed authentications per peer.
+    pub(crate) const FAILURES: Self = Self("failures");
+    const CONNECTIONS: Self = Self("connections");
+    const ALL_CONNECTIONS: Self = Self("all_connections");
+    pub(crate) const STREAMS: Self = Self("streams");
+    pub(crate) const LONG_POLLS: Self = Self("long_polls");
 }
 
 /// Metrics for the server process. Clones share the same metrics.
@@ -75,18 +63,14 @@ impl Default for Metrics {
         let to = &mut registry;
         let request_durations = Family::new_with_constructor(new_duration_histogram as fn() -> Histogram);
         let collection_durations = Histogram::new(exponential_buckets(0.01, 3.0, 9));
+        let requests_help = "Duration of requests by route";
         let collections_help = "Duration of finished collections, from the claim to the stored result";
         let intervals_help = "Poll interval of kill tasks for a node that responds slowly, by node";
         let rejections_help = "Requests and connections that were rejected because a limit was exceeded, by limit";
         let workers_help = "Running workers by zone; the zone is empty for nodes without a zone";
         Self {
             requests: register(to, "http_requests", "Completed requests by method, route and status"),
-            request_durations: register_duration(
-                to,
-                "http_request_duration",
-                "Duration of requests by route",
-                request_durations,
-            ),
+            request_durations: register_duration(to, "http_request_duration", requests_help, request_durations),
             rejections: register(to, "http_rate_limited", rejections_help),
             collection_durations: register_duration(to, "collection_duration", collections_help, collection_durations),
             collected_rows: register(to, "collected_rows", "Rows in the results of finished collections"),
@@ -124,7 +108,7 @@ impl Metrics {
     }
 
     pub(crate) fn record_exceeded_limit(&self, limit: ExceededLimit) {
-        self.rejections.get_or_create(&[("limit", limit.name())]).inc();
+        self.rejections.get_or_create(&[("limit", limit.0)]).inc();
     }
 
     /// Updates the gauges of the collection queue and of the workers with counts from the store.
@@ -158,8 +142,8 @@ fn new_duration_histogram() -> Histogram {
 impl ConnectionObserver for Metrics {
     fn record_exceeded_connection_limit(&self, limit: ExceededConnectionLimit) {
         self.record_exceeded_limit(match limit {
-            ExceededConnectionLimit::PerPeer => ExceededLimit::Connections,
-            ExceededConnectionLimit::Total => ExceededLimit::AllConnections,
+            ExceededConnectionLimit::PerPeer => ExceededLimit::CONNECTIONS,
+            ExceededConnectionLimit::Total => ExceededLimit::ALL_CONNECTIONS,
         });
     }
 
@@ -205,7 +189,7 @@ mod tests {
     fn metrics_in_dashboards_and_alerts_exist() {
         let metrics = Metrics::default();
         metrics.record_response(&Method::GET, "/", 200, 0.1);
-        metrics.record_exceeded_limit(ExceededLimit::SignIns);
+        metrics.record_exceeded_limit(ExceededLimit::SIGN_INS);
         metrics.record_collection_failure(FailureKind::Unreachable);
         metrics.tasks.get_or_create(&[("status", "queued")]).set(1);
         metrics.workers.get_or_create(&[("zone", "dmz".into())]).set(1);

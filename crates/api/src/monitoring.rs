@@ -50,8 +50,8 @@ pub(crate) async fn show_metrics(State(service): State<SharedState>) -> Result<R
         tokio::try_join!(service.store.tasks().count_tasks_by_status(), service.store.zones().list_zone_states())
     };
     let read = tokio::time::timeout(STORE_READ_TIMEOUT, read).await;
-    let (tasks, zones) = read.map_err(|error| ApiError::internal_error(&error))??;
-    service.metrics.set_queue_and_worker_gauges(&tasks, zones);
-    let text = service.metrics.encode().map_err(|error| ApiError::internal_error(&error))?;
+    let (tasks, zones) = read.map_err(ApiError::internal_error)??;
+    service.metrics.set_queue_gauges(&tasks, zones);
+    let text = service.metrics.encode().map_err(ApiError::internal_error)?;
     Ok(([(CONTENT_TYPE, CONTENT_TYPE_OPENMETRICS)], text).into_response())
 }

@@ -5,9 +5,10 @@ use utoipa::OpenApi;
 use utoipa::openapi::path::{Operation as DescribedOperation, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{Object, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
-use utoipa::openapi::{Content, PathItem, Ref, RefOr, Required, ResponseBuilder};
+use utoipa::openapi::{PathItem, RefOr, Required};
 
 use crate::error::ErrorBody;
+use crate::error_responses::build_error_response;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -123,9 +124,7 @@ fn add_error_responses(path: &str, described: &mut DescribedOperation, is_audite
         }
     }
     for (entry, description) in refusals {
-        described.responses.responses.entry(entry.status.to_string()).or_insert_with(|| {
-            let body = Content::new(Some(Ref::from_schema_name("ErrorBody")));
-            ResponseBuilder::new().description(description).content("application/json", body).build().into()
-        });
+        let responses = &mut described.responses.responses;
+        responses.entry(entry.status.to_string()).or_insert_with(|| build_error_response(description));
     }
 }

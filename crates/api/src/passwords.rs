@@ -14,9 +14,7 @@ static PASSWORD_HASHING_PERMITS: LazyLock<Semaphore> = LazyLock::new(|| Semaphor
 
 /// Returns the hash in PHC string format.
 pub(crate) async fn hash_password(password: SecretString) -> Result<String, ApiError> {
-    run_with_hashing_permit(move || password::hash_password(&password))
-        .await?
-        .map_err(|error| ApiError::internal_error(&error))
+    run_with_hashing_permit(move || password::hash_password(&password)).await?.map_err(ApiError::internal_error)
 }
 
 /// If `hash` is `None`, returns `false` as slowly as for a wrong password, so that timing does not reveal user names.
@@ -32,6 +30,6 @@ pub(crate) async fn verify_password(given: SecretString, hash: Option<String>) -
 }
 
 async fn run_with_hashing_permit<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
-    let _permit = PASSWORD_HASHING_PERMITS.acquire().await.map_err(|error| ApiError::internal_error(&error))?;
-    spawn_blocking(work).await.map_err(|error| ApiError::internal_error(&error))
+    let _permit = PASSWORD_HASHING_PERMITS.acquire().await.map_err(ApiError::internal_error)?;
+    spawn_blocking(work).await.map_err(ApiError::internal_error)
 }

@@ -9,7 +9,8 @@ pub(crate) use utoipa::{IntoParams, ToSchema};
 pub(crate) use crate::AppState;
 pub(crate) use crate::api_request::{ApiRequest, ApiResult, Json};
 pub(crate) use crate::caller::{Caller, InstancePath, NodePath, TargetNode};
-pub(crate) use crate::error::{ApiError, ErrorBody};
+pub(crate) use crate::error::ApiError;
+pub(crate) use crate::error_responses::*;
 pub(crate) use crate::field_errors::{
     check_array_length, check_text_length, invalid_field_error, missing_field_error, truncate_for_message,
     value_not_allowed_error, value_out_of_range_error,

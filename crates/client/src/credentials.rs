@@ -1,12 +1,10 @@
 //! Client credentials.
 
-use std::fmt;
-
 use clew_model::AccessKeyId;
 use secrecy::SecretString;
 
 /// Client credentials: an access key for signing each request, or a password for requesting a token.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub enum Credentials {
     /// Access key.
     AccessKey {
@@ -39,14 +37,5 @@ impl Credentials {
     #[must_use]
     pub fn password(domain: impl Into<String>, user: impl Into<String>, password: SecretString) -> Self {
         Self::Password { domain: domain.into(), user: user.into(), password }
-    }
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::AccessKey { id, .. } => write!(f, "AccessKey({id}, …)"),
-            Self::Password { domain, user, .. } => write!(f, "Password({domain}/{user}, …)"),
-        }
     }
 }

@@ -20,9 +20,9 @@ pub struct InstanceList {
     pub total_count: u64,
 }
 
-/// Instance in an instance list.
+/// Fields of an instance in lists and in details.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct InstanceSummary {
+pub struct InstanceFields {
     /// Instance id.
     pub id: String,
     /// Instance name.
@@ -30,12 +30,6 @@ pub struct InstanceSummary {
     /// Status of the instance: `normal`, `abnormal`, `creating` or `createfail`.
     #[serde(default, deserialize_with = "deserialize_null_as_default")]
     pub status: String,
-    /// Addresses of the master.
-    #[serde(default, deserialize_with = "deserialize_null_as_default")]
-    pub private_ips: Vec<String>,
-    /// Addresses of the replicas.
-    #[serde(default, deserialize_with = "deserialize_null_as_default")]
-    pub readonly_private_ips: Vec<String>,
     /// Database port.
     #[serde(default, deserialize_with = "deserialize_string_or_number")]
     pub port: String,
@@ -54,6 +48,20 @@ pub struct InstanceSummary {
     /// Tags of the instance.
     #[serde(default, deserialize_with = "deserialize_null_as_default")]
     pub tags: Vec<Tag>,
+}
+
+/// Instance in an instance list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstanceSummary {
+    /// Fields that lists and details have in common.
+    #[serde(flatten)]
+    pub fields: InstanceFields,
+    /// Addresses of the master.
+    #[serde(default, deserialize_with = "deserialize_null_as_default")]
+    pub private_ips: Vec<String>,
+    /// Addresses of the replicas.
+    #[serde(default, deserialize_with = "deserialize_null_as_default")]
+    pub readonly_private_ips: Vec<String>,
 }
 
 /// Database kind and version.
@@ -70,37 +78,15 @@ pub struct Datastore {
 /// Instance details, including its nodes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstanceDetail {
-    /// Instance id.
-    pub id: String,
-    /// Instance name.
-    pub name: String,
+    /// Fields that lists and details have in common.
+    #[serde(flatten)]
+    pub fields: InstanceFields,
     /// Id of the project that contains the instance.
     #[serde(default, deserialize_with = "deserialize_null_as_default")]
     pub project_id: String,
-    /// Status of the instance, with the same values as [`InstanceSummary::status`].
-    #[serde(default, deserialize_with = "deserialize_null_as_default")]
-    pub status: String,
-    /// Database port.
-    #[serde(default, deserialize_with = "deserialize_string_or_number")]
-    pub port: String,
-    /// Database kind and version.
-    #[serde(default, deserialize_with = "deserialize_null_as_default")]
-    pub datastore: Datastore,
     /// Nodes of the instance.
     #[serde(default, deserialize_with = "deserialize_null_as_default")]
     pub nodes: Vec<InstanceNode>,
-    /// Creation timestamp of the instance, as formatted by the server.
-    #[serde(default, deserialize_with = "deserialize_null_as_default")]
-    pub created: String,
-    /// Timestamp of the last change to the instance, as formatted by the server.
-    #[serde(default, deserialize_with = "deserialize_null_as_default")]
-    pub updated: String,
-    /// Enterprise project id; `0` is the default enterprise project.
-    #[serde(default, deserialize_with = "deserialize_string_or_number")]
-    pub enterprise_project_id: String,
-    /// Tags of the instance.
-    #[serde(default, deserialize_with = "deserialize_null_as_default")]
-    pub tags: Vec<Tag>,
 }
 
 /// Node of an instance.
@@ -198,8 +184,9 @@ mod tests {
         )
         .unwrap();
         let [only] = list.instances.as_slice() else { unreachable!() };
-        assert_eq!((only.port.as_str(), only.enterprise_project_id.as_str()), ("3306", "0"));
-        assert_eq!((&only.datastore, only.tags.len(), only.status.as_str()), (&Datastore::default(), 0, ""));
+        let fields = &only.fields;
+        assert_eq!((fields.port.as_str(), fields.enterprise_project_id.as_str()), ("3306", "0"));
+        assert_eq!((&fields.datastore, fields.tags.len(), fields.status.as_str()), (&Datastore::default(), 0, ""));
 
         let empty: InstanceList = serde_json::from_str(r#"{"instances":null,"total_count":null}"#).unwrap();
         assert_eq!((empty.instances.len(), empty.total_count), (0, 0));

@@ -54,7 +54,7 @@ pub use credentials::Credentials;
 pub use download::DownloadSummary;
 pub use download_sink::{DownloadSink, FileSink, StreamSink};
 pub use error::ClientError;
-pub use instances::{Datastore, InstanceDetail, InstanceList, InstanceNode, InstanceSummary};
+pub use instances::{Datastore, InstanceDetail, InstanceFields, InstanceList, InstanceNode, InstanceSummary};
 pub use project::ProjectRef;
 
 /// Client for one project. Clones are cheap: they share connections, the token and the project id.

@@ -1,5 +1,7 @@
 //! Password authentication: `POST /v3/auth/tokens` (TaurusDB API spec, section 3.2).
 
+use std::collections::BTreeMap;
+
 use clew_model::ProjectId;
 use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
@@ -17,50 +19,28 @@ pub(crate) struct Token {
     pub(crate) project: ProjectId,
 }
 
-#[derive(Serialize)]
-struct TokenRequest<'a> {
-    auth: TokenRequestAuth<'a>,
-}
+/// JSON object with a single member.
+type Object<T> = BTreeMap<&'static str, T>;
 
 #[derive(Serialize)]
 struct TokenRequestAuth<'a> {
     identity: TokenRequestIdentity<'a>,
-    scope: TokenRequestScope<'a>,
+    /// Project, by id or name.
+    scope: Object<Object<&'a str>>,
 }
 
 #[derive(Serialize)]
 struct TokenRequestIdentity<'a> {
     methods: [&'static str; 1],
-    password: TokenRequestPassword<'a>,
+    password: Object<TokenRequestUser<'a>>,
 }
 
-#[derive(Serialize)]
-struct TokenRequestPassword<'a> {
-    user: TokenRequestUser<'a>,
-}
-
+/// The password is borrowed, so that the request body is its only copy.
 #[derive(Serialize)]
 struct TokenRequestUser<'a> {
     name: &'a str,
     password: &'a str,
-    domain: TokenRequestDomain<'a>,
-}
-
-#[derive(Serialize)]
-struct TokenRequestDomain<'a> {
-    name: &'a str,
-}
-
-#[derive(Serialize)]
-struct TokenRequestScope<'a> {
-    project: TokenRequestProject<'a>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "lowercase")]
-enum TokenRequestProject<'a> {
-    Id(&'a str),
-    Name(&'a str),
+    domain: Object<&'a str>,
 }
 
 #[derive(Deserialize)]
@@ -119,26 +99,15 @@ impl Client {
         let Credentials::Password { domain, user, password } = &self.inner.config.credentials else {
             return Err(ClientError::Setup("a password is missing".to_owned()));
         };
-        let body = TokenRequest {
-            auth: TokenRequestAuth {
-                identity: TokenRequestIdentity {
-                    methods: ["password"],
-                    password: TokenRequestPassword {
-                        user: TokenRequestUser {
-                            name: user,
-                            password: password.expose_secret(),
-                            domain: TokenRequestDomain { name: domain },
-                        },
-                    },
-                },
-                scope: TokenRequestScope {
-                    project: match &self.inner.config.project_ref {
-                        ProjectRef::Project(id) => TokenRequestProject::Id(id.as_str()),
-                        ProjectRef::Region(name) => TokenRequestProject::Name(name),
-                    },
-                },
-            },
+        let domain = Object::from([("name", domain.as_str())]);
+        let user = TokenRequestUser { name: user, password: password.expose_secret(), domain };
+        let identity = TokenRequestIdentity { methods: ["password"], password: Object::from([("user", user)]) };
+        let project = match &self.inner.config.project_ref {
+            ProjectRef::Project(id) => ("id", id.as_str()),
+            ProjectRef::Region(name) => ("name", name.as_str()),
         };
+        let scope = Object::from([("project", Object::from([project]))]);
+        let body = Object::from([("auth", TokenRequestAuth { identity, scope })]);
         serde_json::to_string(&body).map_err(|error| ClientError::Setup(error.to_string()))
     }
 }

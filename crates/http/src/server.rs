@@ -3,7 +3,6 @@
 mod connection;
 mod connection_limits;
 mod lingering_close;
-mod write_timeout;
 
 use std::sync::Arc;
 use std::time::Duration;

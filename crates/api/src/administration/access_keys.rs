@@ -45,9 +45,8 @@ pub(crate) struct AccessKeyUpdate {
 /// List the access keys of a user.
 #[utoipa::path(get, path = "/clew/v1/users/{user_id}/keys", tag = "administration", operation_id = "ListAccessKeys",
     responses((status = 200, description = "Access keys of the user, oldest first", body = AccessKeyList)))]
-pub(crate) async fn list_access_keys(
-    ApiRequest { service, caller, path: user, .. }: ApiRequest<String>,
-) -> ApiResult<AccessKeyList> {
+pub(crate) async fn list_access_keys(request: ApiRequest<String>) -> ApiResult<AccessKeyList> {
+    let ApiRequest { service, caller, path: user, .. } = request;
     let user = find_access_key_owner(&caller, Action::LIST_IDENTITIES, &user).await?;
     let keys: Vec<_> =
         service.store.identities().list_access_keys(&user.id).await?.iter().map(build_access_key_view).collect();
@@ -56,16 +55,13 @@ pub(crate) async fn list_access_keys(
 
 /// Create an access key.
 #[utoipa::path(post, path = "/clew/v1/users/{user_id}/keys", tag = "administration", operation_id = "CreateAccessKey",
-    responses(
-        (status = 201, description = "The access key with its secret", body = CreatedAccessKey),
-        (status = 409, description = "The user has the maximum number of keys", body = ErrorBody)
-    ))]
+    responses((status = 201, description = "The access key with its secret", body = CreatedAccessKey), TooManyKeys))]
 pub(crate) async fn create_access_key(
     ApiRequest { service, caller, path: user, .. }: ApiRequest<String>,
 ) -> Result<(StatusCode, Json<CreatedAccessKey>), ApiError> {
     let user = find_access_key_owner(&caller, Action::MANAGE_IDENTITIES, &user).await?;
     caller.require_permanent_credentials()?;
-    let secret = access_key::generate_secret_key().map_err(|error| ApiError::internal_error(&error))?;
+    let secret = access_key::generate_secret_key().map_err(ApiError::internal_error)?;
     let id = AccessKeyId::generate();
     service.store.identities().create_access_key(&caller.build_audit_origin(), &user.id, &id, &secret).await?;
     let created = CreatedAccessKey { access_key: id.to_string(), secret_key: secret.expose_secret().to_owned() };
@@ -76,9 +72,8 @@ pub(crate) async fn create_access_key(
 #[utoipa::path(patch, path = "/clew/v1/users/{user_id}/keys/{access_key}", tag = "administration",
     operation_id = "UpdateAccessKey", request_body = AccessKeyUpdate,
     responses((status = 200, description = "The access key", body = AccessKeyView)))]
-pub(crate) async fn update_access_key(
-    ApiRequest { service, caller, path: (user, key), body, .. }: ApiRequest<(String, String)>,
-) -> ApiResult<AccessKeyView> {
+pub(crate) async fn update_access_key(request: ApiRequest<(String, String)>) -> ApiResult<AccessKeyView> {
+    let ApiRequest { service, caller, path: (user, key), body, .. } = request;
     let user = find_access_key_owner(&caller, Action::MANAGE_IDENTITIES, &user).await?;
     let AccessKeyUpdate { enabled } = parse_json_body(&body)?;
     if enabled {
@@ -92,9 +87,8 @@ pub(crate) async fn update_access_key(
 /// Delete an access key.
 #[utoipa::path(delete, path = "/clew/v1/users/{user_id}/keys/{access_key}", tag = "administration",
     operation_id = "DeleteAccessKey", responses((status = 204, description = "Deleted")))]
-pub(crate) async fn delete_access_key(
-    ApiRequest { service, caller, path: (user, key), .. }: ApiRequest<(String, String)>,
-) -> Result<StatusCode, ApiError> {
+pub(crate) async fn delete_access_key(request: ApiRequest<(String, String)>) -> Result<StatusCode, ApiError> {
+    let ApiRequest { service, caller, path: (user, key), .. } = request;
     let user = find_access_key_owner(&caller, Action::MANAGE_IDENTITIES, &user).await?;
     let id = find_access_key(&service, &user, &key).await?.id;
     service.store.identities().remove_access_key(&caller.build_audit_origin(), &id).await?;

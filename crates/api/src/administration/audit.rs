@@ -7,7 +7,7 @@ use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse, Response};
 use clew_diagnose::json;
 use clew_model::{Actor, AuditOutcome};
-use clew_store::{AuditFilter, AuditRecord, Store, StoreError};
+use clew_store::{AuditFilter, AuditIntegrityProblem, AuditRecord, AuditVerification, Store, StoreError};
 use futures_util::stream::{self, Stream};
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use jiff::Timestamp;
@@ -54,8 +54,8 @@ pub(crate) struct AuditProblemView {
 }
 
 /// List audit rows.
-#[utoipa::path(get, path = "/clew/v1/audit", tag = "administration",
-    operation_id = "ListAudit", params(AuditFilterParameters, AuditPageParameters),
+#[utoipa::path(get, path = "/clew/v1/audit", tag = "administration", operation_id = "ListAudit",
+    params(AuditFilterParameters, AuditPageParameters),
     responses((status = 200, description = "Page of audit rows", body = AuditPage)))]
 pub(crate) async fn list_audit_rows(ApiRequest { service, caller, query, .. }: ApiRequest) -> ApiResult<AuditPage> {
     let filter = authorize_audit_read(&caller)?;
@@ -73,12 +73,11 @@ pub(crate) async fn list_audit_rows(ApiRequest { service, caller, query, .. }: A
 }
 
 /// Export the audit rows that match the filters, in the JSON Lines format.
-#[utoipa::path(get, path = "/clew/v1/audit/export", tag = "administration",
-    operation_id = "ExportAudit", params(AuditFilterParameters),
+#[utoipa::path(get, path = "/clew/v1/audit/export", tag = "administration", operation_id = "ExportAudit",
+    params(AuditFilterParameters),
     responses((status = 200, description = "Audit rows as JSON Lines, oldest first", body = AuditRow, content_type = "application/x-ndjson")))]
-pub(crate) async fn export_audit_log(
-    ApiRequest { service, caller, query, .. }: ApiRequest,
-) -> Result<Response, ApiError> {
+pub(crate) async fn export_audit_log(request: ApiRequest) -> Result<Response, ApiError> {
+    let ApiRequest { service, caller, query, .. } = request;
     let filter = parse_audit_filter(query.as_deref(), authorize_audit_read(&caller)?)?;
     let lines = stream_audit_rows(service.store.clone(), filter).await?;
     let headers =
@@ -91,27 +90,17 @@ pub(crate) async fn export_audit_log(
 /// The verification reports a problem if the newest audit row that the server has read is missing from the store.
 #[utoipa::path(get, path = "/clew/v1/audit/verify", tag = "administration", operation_id = "VerifyAudit",
     responses((status = 200, description = "Result of the verification", body = AuditVerificationResponse)))]
-pub(crate) async fn verify_audit_log(
-    ApiRequest { service, caller, .. }: ApiRequest,
-) -> ApiResult<AuditVerificationResponse> {
+pub(crate) async fn verify_audit_log(request: ApiRequest) -> ApiResult<AuditVerificationResponse> {
+    let ApiRequest { service, caller, .. } = request;
     caller.require_domain_permission(Action::READ_AUDIT)?;
     require_administrator(&caller)?;
     let report = service.store.audit().verify_audit_log(&[]).await?;
     let intact = report.is_intact();
-    let problems = report.problems.iter();
-    let view = |problem: &clew_store::AuditIntegrityProblem| AuditProblemView {
-        position: problem.position,
-        what: problem.to_string(),
-    };
-    Ok(Json(AuditVerificationResponse {
-        intact,
-        rows: report.rows,
-        first: report.first,
-        last: report.last,
-        problems: problems.map(view).collect(),
-        more_problems: report.more_problems,
-        newest: report.newest,
-    }))
+    let AuditVerification { rows, first, last, newest, problems, more_problems } = report;
+    let view =
+        |problem: AuditIntegrityProblem| AuditProblemView { position: problem.position, what: problem.to_string() };
+    let problems = problems.into_iter().map(view).collect();
+    Ok(Json(AuditVerificationResponse { intact, rows, first, last, newest, problems, more_problems }))
 }
 
 fn authorize_audit_read(caller: &Caller) -> Result<AuditFilter, ApiError> {
@@ -196,12 +185,8 @@ async fn stream_audit_rows(
     let rows = store.audit().list_audit_rows_after_seq(&filter, 0, AUDIT_ROWS_PER_BATCH).await?;
     Ok(stream::try_unfold(AuditExportCursor { store, filter, rows }, |mut state| async move {
         let Some(last) = state.rows.last().map(|row| row.seq) else { return Ok(None) };
-        let next = state
-            .store
-            .audit()
-            .list_audit_rows_after_seq(&state.filter, last, AUDIT_ROWS_PER_BATCH)
-            .await
-            .map_err(log_and_wrap_export_error)?;
+        let next = state.store.audit().list_audit_rows_after_seq(&state.filter, last, AUDIT_ROWS_PER_BATCH).await;
+        let next = next.map_err(log_and_wrap_export_error)?;
         let lines = encode_json_lines(std::mem::replace(&mut state.rows, next))?;
         Ok(Some((lines, state)))
     }))

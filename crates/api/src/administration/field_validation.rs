@@ -1,20 +1,29 @@
 //! Validates request body fields that several routes share.
 
-use clew_iam::name_rule::{self, MAX_DESCRIPTION_LENGTH, NameRule};
+use clew_iam::name_rule::{IDENTITY_NAME_RULE, MAX_DESCRIPTION_LENGTH, NameRule};
 use clew_iam::password::{self, MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH, PasswordError};
 use secrecy::SecretString;
 
 use crate::prelude::*;
 
-pub(super) fn check_identity_name(name: &str) -> Result<(), ApiError> {
-    require_valid_name(name_rule::IDENTITY_NAME_RULE, name)
+/// Name and description of a new object.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NameAndDescription {
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.-]+$")]
+    name: String,
+    #[schema(max_length = 1000)]
+    description: Option<String>,
 }
 
-pub(super) fn check_policy_name(name: &str) -> Result<(), ApiError> {
-    require_valid_name(name_rule::POLICY_NAME_RULE, name)
+impl NameAndDescription {
+    pub(super) fn validate(self) -> Result<(String, String), ApiError> {
+        check_name(IDENTITY_NAME_RULE, &self.name)?;
+        Ok((self.name, check_description(self.description)?.unwrap_or_default()))
+    }
 }
 
-fn require_valid_name(rule: NameRule, name: &str) -> Result<(), ApiError> {
+pub(super) fn check_name(rule: NameRule, name: &str) -> Result<(), ApiError> {
     if rule.is_valid_name(name) {
         return Ok(());
     }

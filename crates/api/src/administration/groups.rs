@@ -2,9 +2,8 @@
 
 use clew_store::{Group, User};
 
-use super::{
-    field_validation, not_found_error, require_identity_read_permission, require_identity_write_permission, users,
-};
+use super::field_validation::NameAndDescription;
+use super::{not_found_error, require_identity_read_permission, require_identity_write_permission, users};
 use crate::prelude::*;
 
 /// A page of groups.
@@ -40,17 +39,12 @@ pub(crate) struct MemberView {
 
 /// A new group.
 #[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct CreateGroupRequest {
-    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.-]+$")]
-    name: String,
-    #[schema(max_length = 1000)]
-    description: Option<String>,
-}
+#[serde(transparent)]
+pub(crate) struct CreateGroupRequest(NameAndDescription);
 
 /// List the groups of the domain.
-#[utoipa::path(get, path = "/clew/v1/groups", tag = "administration",
-    operation_id = "ListGroups", params(PageParameters),
+#[utoipa::path(get, path = "/clew/v1/groups", tag = "administration", operation_id = "ListGroups",
+    params(PageParameters),
     responses((status = 200, description = "Page of groups, sorted by name", body = GroupPage)))]
 pub(crate) async fn list_groups(ApiRequest { service, caller, query, .. }: ApiRequest) -> ApiResult<GroupPage> {
     let domain = require_identity_read_permission(&caller)?;
@@ -63,17 +57,12 @@ pub(crate) async fn list_groups(ApiRequest { service, caller, query, .. }: ApiRe
 /// Create a group.
 #[utoipa::path(post, path = "/clew/v1/groups", tag = "administration", operation_id = "CreateGroup",
     request_body = CreateGroupRequest,
-    responses(
-        (status = 201, description = "The group", body = GroupView),
-        (status = 409, description = "The name is already in use", body = ErrorBody)
-    ))]
-pub(crate) async fn create_group(
-    ApiRequest { service, caller, body, .. }: ApiRequest,
-) -> Result<(StatusCode, Json<GroupView>), ApiError> {
+    responses((status = 201, description = "The group", body = GroupView), NameTaken))]
+pub(crate) async fn create_group(request: ApiRequest) -> Result<(StatusCode, Json<GroupView>), ApiError> {
+    let ApiRequest { service, caller, body, .. } = request;
     let (domain, origin) = require_identity_write_permission(&caller)?;
-    let CreateGroupRequest { name, description } = parse_json_body(&body)?;
-    field_validation::check_identity_name(&name)?;
-    let description = field_validation::check_description(description)?.unwrap_or_default();
+    let CreateGroupRequest(new) = parse_json_body(&body)?;
+    let (name, description) = new.validate()?;
     let id = service.store.identities().create_group(&origin, domain, &name, &description).await?;
     Ok((StatusCode::CREATED, Json(build_group_view(find_group(&caller, id.as_str()).await?))))
 }
@@ -81,9 +70,8 @@ pub(crate) async fn create_group(
 /// Show a group with its members.
 #[utoipa::path(get, path = "/clew/v1/groups/{group_id}", tag = "administration", operation_id = "ShowGroup",
     responses((status = 200, description = "The group", body = GroupWithMembers)))]
-pub(crate) async fn show_group(
-    ApiRequest { service, caller, path: id, .. }: ApiRequest<String>,
-) -> ApiResult<GroupWithMembers> {
+pub(crate) async fn show_group(request: ApiRequest<String>) -> ApiResult<GroupWithMembers> {
+    let ApiRequest { service, caller, path: id, .. } = request;
     require_identity_read_permission(&caller)?;
     let group = find_group(&caller, &id).await?;
     let members = service.store.identities().list_group_members(&group.id).await?;
@@ -96,9 +84,8 @@ pub(crate) async fn show_group(
 /// Delete a group. Its members lose the group's policies.
 #[utoipa::path(delete, path = "/clew/v1/groups/{group_id}", tag = "administration", operation_id = "DeleteGroup",
     responses((status = 204, description = "Deleted")))]
-pub(crate) async fn delete_group(
-    ApiRequest { service, caller, path: id, .. }: ApiRequest<String>,
-) -> Result<StatusCode, ApiError> {
+pub(crate) async fn delete_group(request: ApiRequest<String>) -> Result<StatusCode, ApiError> {
+    let ApiRequest { service, caller, path: id, .. } = request;
     let (_, origin) = require_identity_write_permission(&caller)?;
     let group = find_group(&caller, &id).await?;
     service.store.identities().remove_group(&origin, &group.id).await?;
@@ -123,13 +110,10 @@ fn build_member_view(user: User) -> MemberView {
 
 /// Add a user to a group.
 #[utoipa::path(put, path = "/clew/v1/groups/{group_id}/members/{user_id}", tag = "administration",
-    operation_id = "AddUserToGroup", responses(
-        (status = 204, description = "The user is a member of the group"),
-        (status = 409, description = "The membership would exceed the policy limit of the user", body = ErrorBody)
-    ))]
-pub(crate) async fn add_group_member(
-    ApiRequest { service, caller, path: (group, user), .. }: ApiRequest<(String, String)>,
-) -> Result<StatusCode, ApiError> {
+    operation_id = "AddUserToGroup",
+    responses((status = 204, description = "The user is a member of the group"), MembershipOverPolicyLimit))]
+pub(crate) async fn add_group_member(request: ApiRequest<(String, String)>) -> Result<StatusCode, ApiError> {
+    let ApiRequest { service, caller, path: (group, user), .. } = request;
     let (_, origin) = require_identity_write_permission(&caller)?;
     let group = find_group(&caller, &group).await?;
     let user = users::find_user(&caller, &user).await?;
@@ -141,9 +125,8 @@ pub(crate) async fn add_group_member(
 #[utoipa::path(delete, path = "/clew/v1/groups/{group_id}/members/{user_id}", tag = "administration",
     operation_id = "RemoveUserFromGroup",
     responses((status = 204, description = "The user is not a member of the group")))]
-pub(crate) async fn remove_group_member(
-    ApiRequest { service, caller, path: (group, user), .. }: ApiRequest<(String, String)>,
-) -> Result<StatusCode, ApiError> {
+pub(crate) async fn remove_group_member(request: ApiRequest<(String, String)>) -> Result<StatusCode, ApiError> {
+    let ApiRequest { service, caller, path: (group, user), .. } = request;
     let (_, origin) = require_identity_write_permission(&caller)?;
     let group = find_group(&caller, &group).await?;
     let user = users::find_user(&caller, &user).await?;

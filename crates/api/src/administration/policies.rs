@@ -2,6 +2,7 @@
 
 pub(super) mod policy_validation;
 
+use clew_iam::name_rule::POLICY_NAME_RULE;
 use clew_iam::policy::{PermissionModel, Policy, PolicyErrors, system_policies};
 use clew_model::DomainId;
 use clew_store::{PolicyRecord, PolicyRef};
@@ -68,8 +69,8 @@ pub(crate) struct PutPolicyRequest {
 }
 
 /// List the custom policies of the domain and the system policies.
-#[utoipa::path(get, path = "/clew/v1/policies", tag = "administration",
-    operation_id = "ListPolicies", params(PageParameters),
+#[utoipa::path(get, path = "/clew/v1/policies", tag = "administration", operation_id = "ListPolicies",
+    params(PageParameters),
     responses((status = 200, description = "Page of policies: custom policies of the domain, sorted by name, then system policies", body = PolicyPage)))]
 pub(crate) async fn list_policies(ApiRequest { service, caller, query, .. }: ApiRequest) -> ApiResult<PolicyPage> {
     let domain = require_identity_read_permission(&caller)?;
@@ -83,9 +84,8 @@ pub(crate) async fn list_policies(ApiRequest { service, caller, query, .. }: Api
 /// Show a policy.
 #[utoipa::path(get, path = "/clew/v1/policies/{name}", tag = "administration", operation_id = "ShowPolicy",
     responses((status = 200, description = "The policy", body = PolicyWithDocument)))]
-pub(crate) async fn show_policy(
-    ApiRequest { service, caller, path: name, .. }: ApiRequest<String>,
-) -> ApiResult<PolicyWithDocument> {
+pub(crate) async fn show_policy(request: ApiRequest<String>) -> ApiResult<PolicyWithDocument> {
+    let ApiRequest { service, caller, path: name, .. } = request;
     let domain = require_identity_read_permission(&caller)?;
     let resolved = find_policy(&service, domain, &name).await?;
     let parsed = parse_policy_document(&caller, resolved.policy_document_text().to_owned()).await?;
@@ -98,50 +98,38 @@ pub(crate) async fn show_policy(
 /// Changing a policy revokes the tokens of the affected users.
 #[utoipa::path(put, path = "/clew/v1/policies/{name}", tag = "administration", operation_id = "PutPolicy",
     request_body = PutPolicyRequest,
-    responses(
-        (status = 200, description = "The policy", body = PolicyWithDocument),
-        (status = 409, description = "A system policy has this name, the policy model of an attached policy would change, or a user or group would exceed the policy limit", body = ErrorBody)
-    ))]
-pub(crate) async fn put_policy(
-    ApiRequest { service, caller, path: name, body, .. }: ApiRequest<String>,
-) -> ApiResult<PolicyWithDocument> {
+    responses((status = 200, description = "The policy", body = PolicyWithDocument), PolicyNotReplaceable))]
+pub(crate) async fn put_policy(request: ApiRequest<String>) -> ApiResult<PolicyWithDocument> {
+    let ApiRequest { service, caller, path: name, body, .. } = request;
     let (domain, origin) = require_identity_write_permission(&caller)?;
     if system_policies::find_system_policy(&name).is_some() {
         return Err(immutable_system_policy_error());
     }
-    field_validation::check_policy_name(&name)?;
+    field_validation::check_name(POLICY_NAME_RULE, &name)?;
     let PutPolicyRequest { document, description } = parse_json_body(&body)?;
     let description = field_validation::check_description(description)?.unwrap_or_default();
     let text = extract_policy_json(&document)?;
     let policy = parse_policy_document(&caller, text.clone())
         .await?
         .map_err(|errors| invalid_policy_error(errors.diagnostics()))?;
-    let current = service.store.policies().find_policy_by_name(domain, &name).await?;
-    if let Some(current) = current.filter(|current| current.model != encode_permission_model(policy.permission_model()))
-    {
+    let (policies, model) = (service.store.policies(), encode_permission_model(policy.permission_model()));
+    let current = policies.find_policy_by_name(domain, &name).await?;
+    if let Some(current) = current.filter(|current| current.model != model) {
         // Changing the policy model could invalidate existing attachments.
-        let attachments = service.store.policies().list_policy_attachments(&PolicyRef::Custom(current.id)).await?;
+        let attachments = policies.list_policy_attachments(&PolicyRef::Custom(current.id)).await?;
         if !attachments.is_empty() {
             return Err(ApiError::with_detail(ApiErrorDefinition::IAM_CONFLICT, "policy-model-attached", []));
         }
     }
-    service
-        .store
-        .policies()
-        .put_policy(&origin, domain, &name, encode_permission_model(policy.permission_model()), &text, &description)
-        .await?;
+    policies.put_policy(&origin, domain, &name, model, &text, &description).await?;
     build_policy_response(&find_policy(&service, domain, &name).await?, build_diagnostic_views(policy.warnings()))
 }
 
 /// Delete a policy. A policy with attachments cannot be deleted.
 #[utoipa::path(delete, path = "/clew/v1/policies/{name}", tag = "administration", operation_id = "DeletePolicy",
-    responses(
-        (status = 204, description = "Deleted"),
-        (status = 409, description = "The policy is attached, or it is a system policy", body = ErrorBody)
-    ))]
-pub(crate) async fn delete_policy(
-    ApiRequest { service, caller, path: name, .. }: ApiRequest<String>,
-) -> Result<StatusCode, ApiError> {
+    responses((status = 204, description = "Deleted"), PolicyNotDeletable))]
+pub(crate) async fn delete_policy(request: ApiRequest<String>) -> Result<StatusCode, ApiError> {
+    let ApiRequest { service, caller, path: name, .. } = request;
     let (domain, origin) = require_identity_write_permission(&caller)?;
     match find_policy(&service, domain, &name).await? {
         AvailablePolicy::System(_) => Err(immutable_system_policy_error()),
@@ -208,7 +196,7 @@ impl AvailablePolicy {
 /// Parses the policy on a blocking thread, because comparing misspelled names with all valid names can be slow.
 async fn parse_policy_document(caller: &Caller, text: String) -> Result<Result<Policy, PolicyErrors>, ApiError> {
     caller.service.limits.consume_policy_parsing_quota(&caller.principal.user_id, text.len())?;
-    spawn_blocking(move || Policy::parse(&text)).await.map_err(|error| ApiError::internal_error(&error))
+    spawn_blocking(move || Policy::parse(&text)).await.map_err(ApiError::internal_error)
 }
 
 fn build_policy_response(
@@ -216,7 +204,7 @@ fn build_policy_response(
     warnings: Vec<PolicyDiagnosticView>,
 ) -> ApiResult<PolicyWithDocument> {
     let document = RawValue::from_string(policy.policy_document_text().trim().to_owned());
-    let document = document.map_err(|error| ApiError::internal_error(&error))?;
+    let document = document.map_err(ApiError::internal_error)?;
     Ok(Json(PolicyWithDocument { policy: policy.build_policy_view(), document, warnings }))
 }
 

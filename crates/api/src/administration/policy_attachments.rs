@@ -80,9 +80,8 @@ pub(crate) enum GranteeKind {
 #[utoipa::path(get, path = "/clew/v1/policies/{name}/attachments", tag = "administration",
     operation_id = "ListPolicyAttachments", params(PageParameters),
     responses((status = 200, description = "Page of users and groups", body = PolicyAttachmentPage)))]
-pub(crate) async fn list_attachments(
-    ApiRequest { service, caller, path: name, query, .. }: ApiRequest<String>,
-) -> ApiResult<PolicyAttachmentPage> {
+pub(crate) async fn list_attachments(request: ApiRequest<String>) -> ApiResult<PolicyAttachmentPage> {
+    let ApiRequest { service, caller, path: name, query, .. } = request;
     let domain = require_identity_read_permission(&caller)?;
     let page = parse_page_parameters(query.as_deref())?;
     let policy = policies::find_policy(&service, domain, &name).await?.to_policy_ref();
@@ -94,13 +93,9 @@ pub(crate) async fn list_attachments(
 /// Attach a policy and revoke the tokens of the affected users.
 #[utoipa::path(post, path = "/clew/v1/policies/{name}/attachments", tag = "administration",
     operation_id = "AttachPolicy", request_body = PolicyAttachmentRequest,
-    responses(
-        (status = 204, description = "The policy is attached"),
-        (status = 409, description = "The attachment would exceed the policy limit of a user or group", body = ErrorBody)
-    ))]
-pub(crate) async fn attach_policy(
-    ApiRequest { service, caller, path: name, body, .. }: ApiRequest<String>,
-) -> Result<StatusCode, ApiError> {
+    responses((status = 204, description = "The policy is attached"), AttachmentOverPolicyLimit))]
+pub(crate) async fn attach_policy(request: ApiRequest<String>) -> Result<StatusCode, ApiError> {
+    let ApiRequest { service, caller, path: name, body, .. } = request;
     let (domain, origin) = require_identity_write_permission(&caller)?;
     let request: PolicyAttachmentFields = parse_json_body(&body)?;
     let policy = policies::find_policy(&service, domain, &name).await?;
@@ -117,15 +112,15 @@ pub(crate) async fn attach_policy(
 
 /// Detach a policy and revoke the tokens of the affected users.
 #[utoipa::path(delete, path = "/clew/v1/policies/{name}/attachments/{kind}/{id}", tag = "administration",
-    operation_id = "DetachPolicy", params(
+    operation_id = "DetachPolicy",
+    params(
         ("kind" = inline(GranteeKind), Path, description = "Kind of the grantee"),
         ("id" = String, Path, description = "Id of the user or group"),
         ("project_id" = Option<String>, Query, description = "Project to which the attachment applies")
     ),
     responses((status = 204, description = "The policy is detached")))]
-pub(crate) async fn detach_policy(
-    ApiRequest { service, caller, path: (name, kind, id), query, .. }: ApiRequest<(String, String, String)>,
-) -> Result<StatusCode, ApiError> {
+pub(crate) async fn detach_policy(request: ApiRequest<(String, String, String)>) -> Result<StatusCode, ApiError> {
+    let ApiRequest { service, caller, path: (name, kind, id), query, .. } = request;
     let (domain, origin) = require_identity_write_permission(&caller)?;
     let query = QueryString::parse(query.as_deref())?;
     let policy = policies::find_policy(&service, domain, &name).await?.to_policy_ref();

@@ -110,11 +110,10 @@ pub(crate) enum PolicyStatementEffect {
     request_body = SimulationRequest,
     responses(
         (status = 200, description = "Decision, with the reasons for each policy statement", body = SimulationResponse),
-        (status = 404, description = "An object that the body references does not exist", body = ErrorBody)
+        UnknownReference
     ))]
-pub(crate) async fn simulate_request(
-    ApiRequest { service, caller, body, .. }: ApiRequest,
-) -> ApiResult<SimulationResponse> {
+pub(crate) async fn simulate_request(request: ApiRequest) -> ApiResult<SimulationResponse> {
+    let ApiRequest { service, caller, body, .. } = request;
     require_identity_read_permission(&caller)?;
     let request: SimulationRequest = parse_json_body(&body)?;
     let action = find_action(&request.action)?;

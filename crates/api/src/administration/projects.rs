@@ -2,7 +2,8 @@
 
 use clew_store::{EnterpriseProject, EnterpriseProjectChange, Project, ProjectChange};
 
-use super::{field_validation, not_found_error, require_identity_read_permission, require_identity_write_permission};
+use super::field_validation::{NameAndDescription, check_description};
+use super::{not_found_error, require_identity_read_permission, require_identity_write_permission};
 use crate::prelude::*;
 
 /// A page of projects.
@@ -26,13 +27,8 @@ pub(crate) struct ProjectView {
 
 /// A new project.
 #[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct CreateProjectRequest {
-    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.-]+$")]
-    name: String,
-    #[schema(max_length = 1000)]
-    description: Option<String>,
-}
+#[serde(transparent)]
+pub(crate) struct CreateProjectRequest(NameAndDescription);
 
 /// Changes to a project. Omitted fields stay unchanged.
 #[derive(Deserialize, ToSchema)]
@@ -47,8 +43,8 @@ pub(crate) struct ProjectUpdate {
 }
 
 /// List the projects of the domain.
-#[utoipa::path(get, path = "/clew/v1/projects", tag = "administration",
-    operation_id = "ListAdministeredProjects", params(PageParameters),
+#[utoipa::path(get, path = "/clew/v1/projects", tag = "administration", operation_id = "ListAdministeredProjects",
+    params(PageParameters),
     responses((status = 200, description = "Page of projects, sorted by name", body = ProjectPage)))]
 pub(crate) async fn list_projects(ApiRequest { service, caller, query, .. }: ApiRequest) -> ApiResult<ProjectPage> {
     let domain = require_identity_read_permission(&caller)?;
@@ -61,31 +57,24 @@ pub(crate) async fn list_projects(ApiRequest { service, caller, query, .. }: Api
 /// Create a project.
 #[utoipa::path(post, path = "/clew/v1/projects", tag = "administration", operation_id = "CreateProject",
     request_body = CreateProjectRequest,
-    responses(
-        (status = 201, description = "The project", body = ProjectView),
-        (status = 409, description = "The name is already in use", body = ErrorBody)
-    ))]
-pub(crate) async fn create_project(
-    ApiRequest { service, caller, body, .. }: ApiRequest,
-) -> Result<(StatusCode, Json<ProjectView>), ApiError> {
+    responses((status = 201, description = "The project", body = ProjectView), NameTaken))]
+pub(crate) async fn create_project(request: ApiRequest) -> Result<(StatusCode, Json<ProjectView>), ApiError> {
+    let ApiRequest { service, caller, body, .. } = request;
     let (domain, origin) = require_identity_write_permission(&caller)?;
-    let CreateProjectRequest { name, description } = parse_json_body(&body)?;
-    field_validation::check_identity_name(&name)?;
-    let description = field_validation::check_description(description)?.unwrap_or_default();
+    let CreateProjectRequest(new) = parse_json_body(&body)?;
+    let (name, description) = new.validate()?;
     let id = service.store.tenants().create_project(&origin, domain, &name, &description).await?;
     Ok((StatusCode::CREATED, Json(build_project_view(find_project(&caller, id.as_str()).await?))))
 }
 
 /// Change a project.
 #[utoipa::path(patch, path = "/clew/v1/projects/{project_id}", tag = "administration", operation_id = "UpdateProject",
-    request_body = ProjectUpdate,
-    responses((status = 200, description = "The project", body = ProjectView)))]
-pub(crate) async fn update_project(
-    ApiRequest { service, caller, path: id, body, .. }: ApiRequest<String>,
-) -> ApiResult<ProjectView> {
+    request_body = ProjectUpdate, responses((status = 200, description = "The project", body = ProjectView)))]
+pub(crate) async fn update_project(request: ApiRequest<String>) -> ApiResult<ProjectView> {
+    let ApiRequest { service, caller, path: id, body, .. } = request;
     let (_, origin) = require_identity_write_permission(&caller)?;
     let ProjectUpdate { description, enabled, masking } = parse_json_body(&body)?;
-    let change = ProjectChange { description: field_validation::check_description(description)?, enabled, masking };
+    let change = ProjectChange { description: check_description(description)?, enabled, masking };
     let project = find_project(&caller, &id).await?;
     service.store.tenants().update_project(&origin, &project.id, &change).await?;
     Ok(Json(build_project_view(find_project(&caller, &id).await?)))
@@ -129,13 +118,8 @@ pub(crate) struct EnterpriseProjectView {
 
 /// A new enterprise project.
 #[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct CreateEnterpriseProjectRequest {
-    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.-]+$")]
-    name: String,
-    #[schema(max_length = 1000)]
-    description: Option<String>,
-}
+#[serde(transparent)]
+pub(crate) struct CreateEnterpriseProjectRequest(NameAndDescription);
 
 /// Changes to an enterprise project. Omitted fields stay unchanged.
 #[derive(Deserialize, ToSchema)]
@@ -151,9 +135,8 @@ pub(crate) struct EnterpriseProjectUpdate {
 #[utoipa::path(get, path = "/clew/v1/enterprise-projects", tag = "administration",
     operation_id = "ListEnterpriseProjects", params(PageParameters),
     responses((status = 200, description = "Page of enterprise projects: the default enterprise project first, then the others by name", body = EnterpriseProjectPage)))]
-pub(crate) async fn list_enterprise_projects(
-    ApiRequest { service, caller, query, .. }: ApiRequest,
-) -> ApiResult<EnterpriseProjectPage> {
+pub(crate) async fn list_enterprise_projects(request: ApiRequest) -> ApiResult<EnterpriseProjectPage> {
+    let ApiRequest { service, caller, query, .. } = request;
     let domain = require_identity_read_permission(&caller)?;
     let page = parse_page_parameters(query.as_deref())?;
     let (enterprise_projects, total_count) = paginate_list(
@@ -167,17 +150,13 @@ pub(crate) async fn list_enterprise_projects(
 /// Create an enterprise project.
 #[utoipa::path(post, path = "/clew/v1/enterprise-projects", tag = "administration",
     operation_id = "CreateEnterpriseProject", request_body = CreateEnterpriseProjectRequest,
-    responses(
-        (status = 201, description = "The enterprise project", body = EnterpriseProjectView),
-        (status = 409, description = "The name is already in use", body = ErrorBody)
-    ))]
+    responses((status = 201, description = "The enterprise project", body = EnterpriseProjectView), NameTaken))]
 pub(crate) async fn create_enterprise_project(
     ApiRequest { service, caller, body, .. }: ApiRequest,
 ) -> Result<(StatusCode, Json<EnterpriseProjectView>), ApiError> {
     let (domain, origin) = require_identity_write_permission(&caller)?;
-    let CreateEnterpriseProjectRequest { name, description } = parse_json_body(&body)?;
-    field_validation::check_identity_name(&name)?;
-    let description = field_validation::check_description(description)?.unwrap_or_default();
+    let CreateEnterpriseProjectRequest(new) = parse_json_body(&body)?;
+    let (name, description) = new.validate()?;
     let id = service.store.tenants().create_enterprise_project(&origin, domain, &name, &description).await?;
     Ok((StatusCode::CREATED, Json(build_enterprise_project_view(find_enterprise_project(&caller, &id).await?))))
 }
@@ -186,12 +165,11 @@ pub(crate) async fn create_enterprise_project(
 #[utoipa::path(patch, path = "/clew/v1/enterprise-projects/{enterprise_project_id}", tag = "administration",
     operation_id = "UpdateEnterpriseProject", request_body = EnterpriseProjectUpdate,
     responses((status = 200, description = "The enterprise project", body = EnterpriseProjectView)))]
-pub(crate) async fn update_enterprise_project(
-    ApiRequest { service, caller, path: id, body, .. }: ApiRequest<String>,
-) -> ApiResult<EnterpriseProjectView> {
+pub(crate) async fn update_enterprise_project(request: ApiRequest<String>) -> ApiResult<EnterpriseProjectView> {
+    let ApiRequest { service, caller, path: id, body, .. } = request;
     let (domain, origin) = require_identity_write_permission(&caller)?;
     let EnterpriseProjectUpdate { description, enabled } = parse_json_body(&body)?;
-    let change = EnterpriseProjectChange { description: field_validation::check_description(description)?, enabled };
+    let change = EnterpriseProjectChange { description: check_description(description)?, enabled };
     if !service.store.tenants().update_enterprise_project(&origin, domain, &id, &change).await? {
         return Err(not_found_error("enterprise project", &id));
     }

@@ -1,5 +1,6 @@
 //! Routes for a domain's users and their passwords, including the caller's own password.
 
+use clew_iam::name_rule::IDENTITY_NAME_RULE;
 use clew_iam::password;
 use clew_store::{NewUser, User, UserChange};
 use secrecy::ExposeSecret;
@@ -87,16 +88,12 @@ pub(crate) async fn list_users(ApiRequest { service, caller, query, .. }: ApiReq
 /// Create a user.
 #[utoipa::path(post, path = "/clew/v1/users", tag = "administration", operation_id = "CreateUser",
     request_body = CreateUserRequest,
-    responses(
-        (status = 201, description = "The user", body = CreatedUser),
-        (status = 409, description = "The name is already in use", body = ErrorBody)
-    ))]
-pub(crate) async fn create_user(
-    ApiRequest { service, caller, body, .. }: ApiRequest,
-) -> Result<(StatusCode, Json<CreatedUser>), ApiError> {
+    responses((status = 201, description = "The user", body = CreatedUser), NameTaken))]
+pub(crate) async fn create_user(request: ApiRequest) -> Result<(StatusCode, Json<CreatedUser>), ApiError> {
+    let ApiRequest { service, caller, body, .. } = request;
     let (domain, origin) = require_identity_write_permission(&caller)?;
     let CreateUserRequest { name, password: requested, administrator, description } = parse_json_body(&body)?;
-    field_validation::check_identity_name(&name)?;
+    field_validation::check_name(IDENTITY_NAME_RULE, &name)?;
     let description = field_validation::check_description(description)?.unwrap_or_default();
     let administrator = administrator.unwrap_or(false);
     if administrator {
@@ -108,7 +105,7 @@ pub(crate) async fn create_user(
             field_validation::check_new_password(&name, &requested)?;
             requested
         }
-        None => password::generate_password().map_err(|error| ApiError::internal_error(&error))?,
+        None => password::generate_password().map_err(ApiError::internal_error)?,
     };
     let password_hash = passwords::hash_password(password.clone()).await?;
     let new = NewUser { name, password_hash, administrator, description };
@@ -130,14 +127,9 @@ pub(crate) async fn show_user(ApiRequest { caller, path: id, .. }: ApiRequest<St
 
 /// Change a user.
 #[utoipa::path(patch, path = "/clew/v1/users/{user_id}", tag = "administration", operation_id = "UpdateUser",
-    request_body = UserUpdate,
-    responses(
-        (status = 200, description = "The user", body = UserView),
-        (status = 409, description = "The user is the last enabled administrator", body = ErrorBody)
-    ))]
-pub(crate) async fn update_user(
-    ApiRequest { service, caller, path: id, body, .. }: ApiRequest<String>,
-) -> ApiResult<UserView> {
+    request_body = UserUpdate, responses((status = 200, description = "The user", body = UserView), LastAdministrator))]
+pub(crate) async fn update_user(request: ApiRequest<String>) -> ApiResult<UserView> {
+    let ApiRequest { service, caller, path: id, body, .. } = request;
     let (_, origin) = require_identity_write_permission(&caller)?;
     let UserUpdate { password, enabled, administrator, description } = parse_json_body(&body)?;
     let description = field_validation::check_description(description)?;
@@ -156,13 +148,9 @@ pub(crate) async fn update_user(
 
 /// Delete a user and the user's access keys, tokens and group memberships.
 #[utoipa::path(delete, path = "/clew/v1/users/{user_id}", tag = "administration", operation_id = "DeleteUser",
-    responses(
-        (status = 204, description = "Deleted"),
-        (status = 409, description = "The user is the last enabled administrator", body = ErrorBody)
-    ))]
-pub(crate) async fn delete_user(
-    ApiRequest { service, caller, path: id, .. }: ApiRequest<String>,
-) -> Result<StatusCode, ApiError> {
+    responses((status = 204, description = "Deleted"), LastAdministrator))]
+pub(crate) async fn delete_user(request: ApiRequest<String>) -> Result<StatusCode, ApiError> {
+    let ApiRequest { service, caller, path: id, .. } = request;
     let (_, origin) = require_identity_write_permission(&caller)?;
     let user = find_user(&caller, &id).await?;
     if user.administrator {
@@ -206,11 +194,9 @@ pub(crate) struct PasswordChange {
 ///
 /// Changing the password revokes all tokens and temporary access keys of the caller, including the current token.
 #[utoipa::path(post, path = "/clew/v1/password", tag = "administration", operation_id = "ChangePassword",
-    request_body = PasswordChange,
-    responses((status = 204, description = "The password is changed")))]
-pub(crate) async fn change_own_password(
-    ApiRequest { service, caller, body, .. }: ApiRequest,
-) -> Result<StatusCode, ApiError> {
+    request_body = PasswordChange, responses((status = 204, description = "The password is changed")))]
+pub(crate) async fn change_own_password(request: ApiRequest) -> Result<StatusCode, ApiError> {
+    let ApiRequest { service, caller, body, .. } = request;
     let id = caller.principal.user_id.to_string();
     if !is_own_user_id(&caller, &id) {
         caller.require_domain_permission(Action::MANAGE_IDENTITIES)?;

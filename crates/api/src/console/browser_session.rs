@@ -96,30 +96,21 @@ impl BrowserSession {
     }
 }
 
-type NoStoreHeader = [(HeaderName, HeaderValue); 1];
-/// Response headers `Cache-Control: no-store` and `Set-Cookie`.
-type SessionHeaders = [(HeaderName, HeaderValue); 2];
-
-fn no_store_cache_control_header() -> (HeaderName, HeaderValue) {
-    (CACHE_CONTROL, HeaderValue::from_static("no-store"))
-}
+/// Response header `Set-Cookie`. The request layer adds `Cache-Control: no-store` to JSON responses.
+type SetCookieHeader = [(HeaderName, HeaderValue); 1];
 
 /// Sign in with user name and password. The response sets the token as an HttpOnly cookie.
 #[utoipa::path(post, path = "/clew/v1/console/session", tag = "console", operation_id = "CreateConsoleSession",
-    security(()),
-    request_body = SignInRequest,
+    security(()), request_body = SignInRequest,
     responses(
         (status = 201, description = "Session for the user's first project by name, or for the domain if the user can access no project", body = BrowserSession, headers(("Set-Cookie" = String))),
-        (status = 400, description = "A field is missing or invalid", body = ErrorBody),
-        (status = 401, description = "The user name or password is wrong, or the user is locked", body = ErrorBody),
-        (status = 403, description = "The request comes from another site", body = ErrorBody)
-    )
-)]
+        InvalidField, WrongPassword, CrossSiteRequest
+    ))]
 pub(crate) async fn create_browser_session(
     State(service): State<SharedState>,
     Extension(trail): Extension<AuditContext>,
     request: Request,
-) -> Result<(StatusCode, SessionHeaders, Json<BrowserSession>), ApiError> {
+) -> Result<(StatusCode, SetCookieHeader, Json<BrowserSession>), ApiError> {
     let (parts, body) = request.into_parts();
     // Prevents login CSRF, in which another site signs the browser in as a different user.
     csrf::check_request_origin(&parts.method, &parts.headers)?;
@@ -142,14 +133,8 @@ pub(crate) async fn create_browser_session(
 
 /// Show the user and scope of the session.
 #[utoipa::path(get, path = "/clew/v1/console/session", tag = "console", operation_id = "ShowConsoleSession",
-    responses(
-        (status = 200, description = "The browser session", body = BrowserSession),
-        (status = 403, description = "The request is signed with an access key or comes from another site", body = ErrorBody)
-    )
-)]
-pub(crate) async fn show_browser_session(
-    ApiRequest { service, caller, .. }: ApiRequest,
-) -> Result<(NoStoreHeader, Json<BrowserSession>), ApiError> {
+    responses((status = 200, description = "The browser session", body = BrowserSession), NotFromBrowser))]
+pub(crate) async fn show_browser_session(ApiRequest { service, caller, .. }: ApiRequest) -> ApiResult<BrowserSession> {
     let token_info = require_token_credentials(&caller)?;
     let projects = load_caller_projects(&caller).await?;
     let project = match &caller.principal.scope {
@@ -158,23 +143,20 @@ pub(crate) async fn show_browser_session(
     };
     let user = load_user(&caller).await?;
     let session = BrowserSession::new(&user, project.as_ref(), &projects, token_info.expires_at, &token_info.csrf);
-    Ok(([no_store_cache_control_header()], Json(session)))
+    Ok(Json(session))
 }
 
 /// Sign out and revoke the token.
 #[utoipa::path(delete, path = "/clew/v1/console/session", tag = "console", operation_id = "EndConsoleSession",
-    responses(
-        (status = 204, description = "Signed out", headers(("Set-Cookie" = String))),
-        (status = 403, description = "The request is signed with an access key or does not come from Clew's web page", body = ErrorBody)
-    )
-)]
+    responses((status = 204, description = "Signed out", headers(("Set-Cookie" = String))), NotFromWebPage))]
 pub(crate) async fn delete_browser_session(
-    ApiRequest { service, caller, headers, .. }: ApiRequest,
-) -> Result<(StatusCode, SessionHeaders), ApiError> {
+    request: ApiRequest,
+) -> Result<(StatusCode, [(HeaderName, HeaderValue); 2]), ApiError> {
+    let ApiRequest { service, caller, headers, .. } = request;
     let token_info = require_token_credentials(&caller)?;
     service.store.identities().revoke_token(&caller.build_audit_origin(), &token_info.hash).await?;
     let removed = SESSION_COOKIE.build_set_cookie_header("", 0, &headers, caller.client.as_ref())?;
-    Ok((StatusCode::NO_CONTENT, [no_store_cache_control_header(), (SET_COOKIE, removed)]))
+    Ok((StatusCode::NO_CONTENT, [(CACHE_CONTROL, HeaderValue::from_static("no-store")), (SET_COOKIE, removed)]))
 }
 
 /// Change the scope of the session to another project or to the domain.
@@ -185,13 +167,10 @@ pub(crate) async fn delete_browser_session(
     request_body = SwitchScopeRequest,
     responses(
         (status = 200, description = "The browser session", body = BrowserSession, headers(("Set-Cookie" = String))),
-        (status = 400, description = "A field is missing or invalid", body = ErrorBody),
-        (status = 403, description = "The user cannot access the project, the session was not created on the web page, or the request does not come from the web page", body = ErrorBody)
-    )
-)]
-pub(crate) async fn switch_project(
-    ApiRequest { service, caller, headers, body, .. }: ApiRequest,
-) -> Result<(SessionHeaders, Json<BrowserSession>), ApiError> {
+        InvalidField, ProjectSwitchDenied
+    ))]
+pub(crate) async fn switch_project(request: ApiRequest) -> Result<(SetCookieHeader, Json<BrowserSession>), ApiError> {
+    let ApiRequest { service, caller, headers, body, .. } = request;
     let token_info = require_token_credentials(&caller)?;
     // An API token cannot change its scope; otherwise, a project token could become a domain token.
     if token_info.origin != TokenOrigin::Console {
@@ -226,10 +205,10 @@ fn build_browser_session_response(
     project: Option<&Project>,
     projects: &[Project],
     cookie: HeaderValue,
-) -> (SessionHeaders, Json<BrowserSession>) {
+) -> (SetCookieHeader, Json<BrowserSession>) {
     let csrf = token::derive_csrf_token(issued.secret.expose_secret());
     let session = BrowserSession::new(user, project, projects, issued.issue.expires_at, &csrf);
-    ([no_store_cache_control_header(), (SET_COOKIE, cookie)], Json(session))
+    ([(SET_COOKIE, cookie)], Json(session))
 }
 
 /// The cookie expires with the token.

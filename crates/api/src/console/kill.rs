@@ -18,6 +18,7 @@ use jiff::Timestamp;
 use crate::manual_kill::{KillRiskView, add_kill_to_audit_event, build_manual_kill_request};
 use crate::messages::localize_failure;
 use crate::prelude::*;
+use crate::session_columns::SessionColumns;
 use effect::KillEffectView;
 use preview::KillImpact;
 use request::{KillRequestBody, SelectedSession, SessionKillRequest};
@@ -54,13 +55,8 @@ struct SessionKillOutcome {
 /// Current state of a session.
 #[derive(Serialize, ToSchema)]
 struct CurrentSessionState {
-    user: String,
-    host: String,
-    #[schema(required)]
-    db: Option<String>,
-    command: String,
-    #[schema(required)]
-    state: Option<String>,
+    #[serde(flatten)]
+    columns: SessionColumns,
     /// Time in the current state, in seconds
     time: u64,
     /// SQL statement, or its template if the project masks statements or the caller cannot list sessions
@@ -82,13 +78,10 @@ struct CurrentSessionState {
     operation_id = "KillSessions", request_body = KillRequestBody,
     responses(
         (status = 200, description = "Result for each session, or the expected result in a preview", body = KillResponse),
-        (status = 400, description = "Invalid field value; no session was killed", body = ErrorBody),
-        (status = 500, description = "The node cannot be queried, and no session was killed; the message states the reason", body = ErrorBody)
-    )
-)]
-pub(crate) async fn kill_sessions(
-    ApiRequest { service, caller, path, language, body, .. }: ApiRequest<NodePath>,
-) -> ApiResult<KillResponse> {
+        InvalidKillRequest, NodeUnavailableForKill
+    ))]
+pub(crate) async fn kill_sessions(request: ApiRequest<NodePath>) -> ApiResult<KillResponse> {
+    let ApiRequest { service, caller, path, language, body, .. } = request;
     let request = SessionKillRequest::parse(&body);
     if request.as_ref().is_ok_and(|request| request.preview) {
         caller.audit.set_audited_operation("PreviewKillSessions");
@@ -197,11 +190,7 @@ fn build_current_session_state(
 ) -> CurrentSessionState {
     let text = |statement: &[u8]| render_statement(statement, masked);
     CurrentSessionState {
-        user: bytes_to_text(&current.user),
-        host: bytes_to_text(&current.host),
-        db: current.database.as_deref().map(bytes_to_text),
-        command: bytes_to_text(&current.command),
-        state: current.state.as_deref().map(bytes_to_text),
+        columns: current.into(),
         time: current.seconds,
         statement: current.statement.as_deref().map(text),
         transaction: costs.and_then(|costs| costs.rollback_cost(current.id)),

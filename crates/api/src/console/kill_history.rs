@@ -7,6 +7,7 @@ use clew_store::{AuditFilter, KillFilter, KillRecord, RecordedKillOutcome, Store
 
 use super::format_unix_millis;
 use crate::prelude::*;
+use crate::session_columns::KilledSessionColumns;
 
 const MAX_SEARCHED_AUDIT_ROWS: u32 = 1000;
 
@@ -35,17 +36,8 @@ struct KillHistoryEntry {
     what: String,
     /// Reason that the user entered for the kill; may be empty
     reason: String,
-    /// Thread id
-    session_id: u64,
-    user: String,
-    host: String,
-    #[schema(required)]
-    db: Option<String>,
-    command: String,
-    /// Time that the session spent in its last state before the kill, in seconds
-    time: u64,
-    #[schema(required)]
-    state: Option<String>,
+    #[serde(flatten)]
+    session: KilledSessionColumns,
     /// SQL template of the killed statement
     #[schema(required)]
     sql_template: Option<String>,
@@ -65,31 +57,23 @@ struct KillHistoryEntry {
 /// List the kills of a node.
 #[utoipa::path(get, path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/kills", tag = "console",
     operation_id = "ListKills", params(PageParameters),
-    responses((status = 200, description = "Page of kills", body = KillHistoryPage))
-)]
-pub(crate) async fn list_kills(
-    ApiRequest { service, caller, path, query, .. }: ApiRequest<NodePath>,
-) -> ApiResult<KillHistoryPage> {
+    responses((status = 200, description = "Page of kills", body = KillHistoryPage)))]
+pub(crate) async fn list_kills(request: ApiRequest<NodePath>) -> ApiResult<KillHistoryPage> {
+    let ApiRequest { service, caller, path, query, .. } = request;
     let target = TargetNode::authorize_and_find_node(&caller, Action::GET_INSTANCE, &path).await?;
     let page = parse_page_parameters(query.as_deref())?;
     let filter =
         KillFilter { node_id: Some(target.node.clone()), ..KillFilter::for_instance(target.instance.id.clone()) };
     let (kills, total_count) = service.store.kills().list_kills(&filter, page).await?;
     let actors = load_kill_requester_names(&service, &target.node, &kills).await?;
-    let view = |kill: KillRecord| KillHistoryEntry {
+    let view = |mut kill: KillRecord| KillHistoryEntry {
         by: actors.get(&(kill.request.session_id, kill.requested_at)).cloned(),
+        session: KilledSessionColumns::take_from(&mut kill.request),
         id: kill.id,
         source: kill.request.source.name(),
         task_id: kill.request.task_id,
         what: kill.request.kind.into_owned(),
         reason: kill.request.reason,
-        session_id: kill.request.session_id,
-        user: kill.request.user,
-        host: kill.request.host,
-        db: kill.request.database,
-        command: kill.request.command,
-        time: kill.request.seconds,
-        state: kill.request.state,
         sql_template: kill.request.template,
         requested_at: format_unix_millis(kill.requested_at),
         ended_at: kill.ended_at.map(format_unix_millis),

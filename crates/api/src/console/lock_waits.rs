@@ -16,14 +16,13 @@ pub(crate) struct NodeLockWaits {
 
 /// Show the lock waits of a node and their root blockers, in the format of `clew locks --format json`.
 #[utoipa::path(get, path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/locks", tag = "console",
-    operation_id = "ShowLocks", responses(
+    operation_id = "ShowLocks",
+    responses(
         (status = 200, description = "Wait graph: lock waits, root blockers, deadlock cycles, involved sessions, and limitations of the data", body = Object),
-        (status = 500, description = "The node cannot be read; the message states the reason", body = ErrorBody)
-    )
-)]
-pub(crate) async fn show_lock_waits(
-    ApiRequest { service, caller, path, .. }: ApiRequest<NodePath>,
-) -> ApiResult<NodeLockWaits> {
+        NodeNotReadable
+    ))]
+pub(crate) async fn show_lock_waits(request: ApiRequest<NodePath>) -> ApiResult<NodeLockWaits> {
+    let ApiRequest { service, caller, path, .. } = request;
     let target = TargetNode::authorize_and_load_node_and_password(&caller, Action::LIST_PROCESSES, &path).await?;
     let read = read_server_instance_and_lock_waits(&target.node.url, &service.connector);
     let (server, LockWaits { graph, .. }) = service.read_from_node(&target.node, read).await?;

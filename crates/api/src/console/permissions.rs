@@ -26,14 +26,13 @@ struct Permission {
 
 /// Show the caller's permissions on an instance.
 #[utoipa::path(get, path = "/clew/v1/{project_id}/instances/{instance_id}/permissions", tag = "console",
-    operation_id = "ShowPermissions", responses(
+    operation_id = "ShowPermissions",
+    responses(
         (status = 200, description = "Permission for each action on the instance and its project", body = Permissions),
-        (status = 403, description = "The caller has no permission on the instance", body = ErrorBody)
-    )
-)]
-pub(crate) async fn show_permissions(
-    ApiRequest { caller, path, language, .. }: ApiRequest<InstancePath>,
-) -> ApiResult<Permissions> {
+        NoInstancePermission
+    ))]
+pub(crate) async fn show_permissions(request: ApiRequest<InstancePath>) -> ApiResult<Permissions> {
+    let ApiRequest { caller, path, language, .. } = request;
     let mut permissions = BTreeMap::new();
     let (mut found_instance, mut first_refusal) = (None, None);
     for action in Action::ALL {
@@ -63,6 +62,6 @@ pub(crate) async fn show_permissions(
             Ok(Json(Permissions { permissions, masked }))
         }
         (None, Some(refusal)) => Err(refusal),
-        (None, None) => Err(ApiError::internal_error(&"there is no action on an instance")),
+        (None, None) => Err(ApiError::internal_error("there is no action on an instance")),
     }
 }

@@ -49,33 +49,21 @@ struct SessionCollectionView {
 /// List the collections of a node.
 #[utoipa::path(get, path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/collections", tag = "console",
     operation_id = "ListCollections",
-    responses((status = 200, description = "The newest collections of the node", body = SessionCollectionList))
-)]
-pub(crate) async fn list_session_collections(
-    ApiRequest { service, caller, path, language, .. }: ApiRequest<NodePath>,
-) -> ApiResult<SessionCollectionList> {
+    responses((status = 200, description = "The newest collections of the node", body = SessionCollectionList)))]
+pub(crate) async fn list_session_collections(request: ApiRequest<NodePath>) -> ApiResult<SessionCollectionList> {
+    let ApiRequest { service, caller, path, language, .. } = request;
     let target = TargetNode::authorize_and_find_node(&caller, Action::GET_REALTIME_SESSION, &path).await?;
     let templates_only = target.are_statements_masked_for_caller(&caller);
-    let tasks = service
-        .store
-        .tasks()
-        .list_node_tasks(&target.project.id, &target.instance.id, &target.node, MAX_LISTED_SESSION_COLLECTIONS)
-        .await?;
+    let (project, instance, limit) = (&target.project.id, &target.instance.id, MAX_LISTED_SESSION_COLLECTIONS);
+    let tasks = service.store.tasks().list_node_tasks(project, instance, &target.node, limit).await?;
     let collections = tasks.into_iter().map(|task| build_collection_view(task, templates_only, language)).collect();
     Ok(Json(SessionCollectionList { collections }))
 }
 
 /// Delete a finished collection task and its result.
-#[utoipa::path(
-    delete,
-    path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/collections/{request_id}",
+#[utoipa::path(delete, path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/collections/{request_id}",
     tag = "console", operation_id = "DeleteRealtimeSession",
-    responses(
-        (status = 204, description = "The collection is deleted"),
-        (status = 400, description = "The node does not have this collection", body = ErrorBody),
-        (status = 409, description = "The collection has not finished", body = ErrorBody)
-    )
-)]
+    responses((status = 204, description = "The collection is deleted"), UnknownCollection, CollectionNotFinished))]
 pub(crate) async fn delete_session_collection(
     ApiRequest { service, caller, path: (project, instance, node, id), .. }: ApiRequest<(
         String,

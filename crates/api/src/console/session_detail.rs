@@ -6,6 +6,7 @@ use clew_model::{Limitation, Node};
 use clew_mysql::{DetailedSession, ExplainOutcome, explain_running_statement, read_session_detail};
 
 use crate::prelude::*;
+use crate::session_columns::SessionColumns;
 
 /// Ids of the project, instance, node and session in the request path.
 type SessionPath = (String, String, String, String);
@@ -15,16 +16,10 @@ type SessionPath = (String, String, String, String);
 pub(crate) struct SessionDetail {
     /// Thread id
     id: u64,
-    user: String,
-    /// Client address with its port
-    host: String,
-    #[schema(required)]
-    db: Option<String>,
-    command: String,
+    #[serde(flatten)]
+    columns: SessionColumns,
     /// Time in the current state, in seconds
     time: u64,
-    #[schema(required)]
-    state: Option<String>,
     /// Full SQL statement, or its template if statements are masked
     #[schema(required)]
     statement: Option<String>,
@@ -73,25 +68,19 @@ struct ConnectionAttribute {
 }
 
 /// Show the details of a session.
-#[utoipa::path(
-    get,
-    path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/sessions/{session_id}",
-    tag = "console", operation_id = "ShowSession",
-    params(("session_id" = u64, Path, description = "Thread id")),
+#[utoipa::path(get, path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/sessions/{session_id}",
+    tag = "console", operation_id = "ShowSession", params(("session_id" = u64, Path, description = "Thread id")),
     responses(
         (status = 200, description = "Details of the session", body = SessionDetail),
-        (status = 404, description = "The node or session does not exist", body = ErrorBody),
-        (status = 500, description = "The node cannot be read; the message states the reason", body = ErrorBody)
-    )
-)]
-pub(crate) async fn show_session_detail(
-    ApiRequest { service, caller, path, .. }: ApiRequest<SessionPath>,
-) -> ApiResult<SessionDetail> {
+        UnknownSession, NodeNotReadable
+    ))]
+pub(crate) async fn show_session_detail(request: ApiRequest<SessionPath>) -> ApiResult<SessionDetail> {
+    let ApiRequest { service, caller, path, .. } = request;
     let (target, id) = authorize_session_request(&caller, path).await?;
     let masked = target.requires_statement_masking(&caller);
     let read = read_session_detail(&target.node.url, id, &service.connector);
     let read = service.read_from_node(&target.node, read).await?;
-    Ok(Json(build_session_detail(read.ok_or_else(|| session_not_found_error(id))?, masked)))
+    Ok(Json(build_session_detail(read.ok_or_else(|| ApiError::session_not_found(id))?, masked)))
 }
 
 fn build_session_detail(read: DetailedSession, masked: bool) -> SessionDetail {
@@ -100,12 +89,8 @@ fn build_session_detail(read: DetailedSession, masked: bool) -> SessionDetail {
     let mut waits = if masked { graph.with_masked_literals() } else { graph };
     SessionDetail {
         id: session.id,
-        user: bytes_to_text(&session.user),
-        host: bytes_to_text(&session.host),
-        db: session.database.as_deref().map(bytes_to_text),
-        command: bytes_to_text(&session.command),
+        columns: (&session).into(),
         time: session.seconds,
-        state: session.state.as_deref().map(bytes_to_text),
         statement: session.statement.as_ref().map(text),
         statement_cut: is_cut,
         sql_template: session.statement.as_deref().map(|statement| bytes_to_text(&build_statement_template(statement))),
@@ -146,21 +131,15 @@ pub(crate) struct ExplainResponse {
 }
 
 /// Show the execution plan of the current statement of a session.
-#[utoipa::path(
-    post,
+#[utoipa::path(post,
     path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/sessions/{session_id}/explain",
-    tag = "console", operation_id = "ExplainSession",
-    params(("session_id" = u64, Path, description = "Thread id")),
+    tag = "console", operation_id = "ExplainSession", params(("session_id" = u64, Path, description = "Thread id")),
     responses(
         (status = 200, description = "Execution plan, or the server's reason for not returning a plan", body = ExplainResponse),
-        (status = 403, description = "No policy allows the action, or the project masks the literals that execution plans contain", body = ErrorBody),
-        (status = 404, description = "The node or session does not exist", body = ErrorBody),
-        (status = 500, description = "The node cannot be queried; the message states the reason", body = ErrorBody)
-    )
-)]
-pub(crate) async fn explain_statement(
-    ApiRequest { service, caller, path, language, .. }: ApiRequest<SessionPath>,
-) -> ApiResult<ExplainResponse> {
+        PlanDenied, UnknownSession, NodeNotQueryable
+    ))]
+pub(crate) async fn explain_statement(request: ApiRequest<SessionPath>) -> ApiResult<ExplainResponse> {
+    let ApiRequest { service, caller, path, language, .. } = request;
     let (target, id) = authorize_session_request(&caller, path).await?;
     if target.requires_statement_masking(&caller) {
         // Plans contain literals that Clew cannot mask, because the plan format differs between servers.
@@ -173,7 +152,7 @@ pub(crate) async fn explain_statement(
             let refused = Some(reason.in_language(language).to_owned());
             Ok(Json(ExplainResponse { format: "text", plan: None, refused }))
         }
-        ExplainOutcome::NoSession => Err(session_not_found_error(id)),
+        ExplainOutcome::NoSession => Err(ApiError::session_not_found(id)),
     }
 }
 
@@ -187,8 +166,4 @@ async fn authorize_session_request(
     let target = TargetNode::authorize_and_load_node_and_password(caller, action, &path).await?;
     let id = session.parse().ok().filter(|id| *id > 0);
     Ok((target, id.ok_or_else(|| invalid_field_error("session_id", &session))?))
-}
-
-fn session_not_found_error(id: u64) -> ApiError {
-    ApiError::with_detail(ApiErrorDefinition::UNKNOWN_NODE, "no-such-session", [("id", id.to_string())])
 }

@@ -40,18 +40,17 @@ pub(crate) struct StreamParameters {
 /// A `limitations` event lists data that Clew cannot read; a `read-error` event reports a failure to read the node.
 /// An `end` event contains the reason why the stream ended.
 #[utoipa::path(get, path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/stream", tag = "console",
-    operation_id = "WatchSessions", params(
+    operation_id = "WatchSessions",
+    params(
         StreamParameters,
         ("Last-Event-ID" = Option<String>, Header, description = "Id of the last received event; the stream resumes with the changes since that event")
     ),
     responses(
         (status = 200, description = "Stream of events, which stays open", body = String, content_type = "text/event-stream"),
-        (status = 429, description = "The caller has the maximum number of event streams", body = ErrorBody)
-    )
-)]
-pub(crate) async fn stream_sessions(
-    ApiRequest { service, caller, path, query, headers, .. }: ApiRequest<NodePath>,
-) -> Result<Response, ApiError> {
+        TooManyStreams
+    ))]
+pub(crate) async fn stream_sessions(request: ApiRequest<NodePath>) -> Result<Response, ApiError> {
+    let ApiRequest { service, caller, path, query, headers, .. } = request;
     let target = TargetNode::authorize_and_find_node(&caller, Action::LIST_PROCESSES, &path).await?;
     let query = QueryString::parse(query.as_deref())?;
     let seconds = query.get_number_in_range("interval", 1..=60, 1)?;

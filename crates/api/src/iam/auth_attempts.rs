@@ -133,26 +133,22 @@ pub(crate) async fn authenticate_by_password(
         UserRef::Name { domain, user } => service.store.identities().find_user_by_name(domain, user).await?,
     };
     let name = match (&user, user_ref) {
-        (Some(user), _) => format!("{}/{}", user.domain_name, user.name),
-        (None, UserRef::Name { domain, user }) => format!("{domain}/{user}"),
-        (None, UserRef::Id(id)) => id.clone(),
-    };
-    match (&user, user_ref) {
         (Some(user), _) => {
             trail.set_domain_id(&user.domain_id);
             trail.set_claimed_identity(&user.name);
             trail.set_target(&user.name);
+            format!("{}/{}", user.domain_name, user.name)
         }
         // Unknown user names are not recorded because they may be passwords entered in the wrong field.
-        (None, UserRef::Name { domain, .. }) => {
+        (None, UserRef::Name { domain, user }) => {
             let domains = service.store.tenants().list_domains().await?;
-            domains
-                .iter()
-                .filter(|existing| existing.name == *domain)
-                .for_each(|existing| trail.set_domain_id(&existing.id));
+            for existing in domains.iter().filter(|existing| existing.name == *domain) {
+                trail.set_domain_id(&existing.id);
+            }
+            format!("{domain}/{user}")
         }
-        (None, UserRef::Id(_)) => {}
-    }
+        (None, UserRef::Id(id)) => id.clone(),
+    };
     let check = check_password_with_lockout(service, &name, user.as_ref(), peer, password).await?;
     match (check, user) {
         (PasswordCheckOutcome::Right, Some(user)) => {

@@ -52,11 +52,9 @@ pub(crate) struct ProjectEntry {
         ("page" = Option<u32>, Query, description = "Page number, starting at 1; requires per_page"),
         ("per_page" = Option<u32>, Query, description = "Number of projects per page, from 1 to 5000; requires page")
     ),
-    responses((status = 200, description = "List of projects", body = ProjectList))
-)]
-pub(crate) async fn list_projects(
-    ApiRequest { service, caller: Caller { principal, .. }, query: raw, .. }: ApiRequest,
-) -> ApiResult<ProjectList> {
+    responses((status = 200, description = "List of projects", body = ProjectList)))]
+pub(crate) async fn list_projects(request: ApiRequest) -> ApiResult<ProjectList> {
+    let ApiRequest { service, caller: Caller { principal, .. }, query: raw, .. } = request;
     let query = QueryString::parse(raw.as_deref())?;
     let (enabled, is_domain) =
         (parse_boolean_parameter(&query, "enabled")?, parse_boolean_parameter(&query, "is_domain")?);
@@ -83,11 +81,10 @@ pub(crate) async fn list_projects(
 }
 
 /// List the enabled projects that the caller's policies apply to or, for an administrator, all enabled projects.
-#[utoipa::path(get, path = "/v3/auth/projects", tag = "identity",
-    operation_id = "ListAuthProjects", responses((status = 200, description = "List of projects", body = ProjectList)))]
-pub(crate) async fn list_caller_projects(
-    ApiRequest { service, caller: Caller { principal, .. }, .. }: ApiRequest,
-) -> ApiResult<ProjectList> {
+#[utoipa::path(get, path = "/v3/auth/projects", tag = "identity", operation_id = "ListAuthProjects",
+    responses((status = 200, description = "List of projects", body = ProjectList)))]
+pub(crate) async fn list_caller_projects(request: ApiRequest) -> ApiResult<ProjectList> {
+    let ApiRequest { service, caller: Caller { principal, .. }, .. } = request;
     let projects =
         load_accessible_projects(&service, &principal.domain_id, principal.administrator, &principal.grants).await?;
     let links = PaginationLinks { own: "/v3/auth/projects".to_owned(), previous: None, next: None };
@@ -167,8 +164,8 @@ pub(crate) struct DomainEntry {
 }
 
 /// List the caller's domains. A caller belongs to exactly one domain.
-#[utoipa::path(get, path = "/v3/auth/domains", tag = "identity",
-    operation_id = "ListAuthDomains", responses((status = 200, description = "Domain of the caller", body = DomainList)))]
+#[utoipa::path(get, path = "/v3/auth/domains", tag = "identity", operation_id = "ListAuthDomains",
+    responses((status = 200, description = "Domain of the caller", body = DomainList)))]
 pub(crate) async fn list_domains(Caller { principal, .. }: Caller) -> Json<DomainList> {
     let domain = DomainEntry {
         enabled: true,
@@ -190,8 +187,8 @@ pub(crate) struct CallerIdentity {
 }
 
 /// Show the identity of the caller.
-#[utoipa::path(get, path = "/v5/caller-identity", tag = "identity",
-    operation_id = "ShowCallerIdentity", responses((status = 200, description = "The caller", body = CallerIdentity)))]
+#[utoipa::path(get, path = "/v5/caller-identity", tag = "identity", operation_id = "ShowCallerIdentity",
+    responses((status = 200, description = "The caller", body = CallerIdentity)))]
 pub(crate) async fn show_caller_identity(Caller { principal, .. }: Caller) -> Json<CallerIdentity> {
     Json(CallerIdentity {
         principal_urn: format!("iam::{}:user:{}", principal.domain_id, principal.user_name),

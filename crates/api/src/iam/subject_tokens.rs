@@ -19,13 +19,10 @@ const SUBJECT_TOKEN_HEADER: &str = "x-subject-token";
     ),
     responses(
         (status = 200, description = "The token is valid", body = TokenResponse, headers(("X-Subject-Token" = String))),
-        (status = 400, description = "X-Subject-Token is missing, or a parameter is repeated", body = ErrorBody),
-        (status = 404, description = "The token is unknown, expired or revoked, or belongs to another user", body = ErrorBody)
-    )
-)]
-pub(crate) async fn show_token(
-    ApiRequest { service, caller, query, headers, .. }: ApiRequest,
-) -> Result<Response, ApiError> {
+        InvalidSubjectTokenRequest, UnknownSubjectToken
+    ))]
+pub(crate) async fn show_token(request: ApiRequest) -> Result<Response, ApiError> {
+    let ApiRequest { service, caller, query, headers, .. } = request;
     let with_catalog = QueryString::parse(query.as_deref())?.get("nocatalog").is_none_or(str::is_empty);
     let (given, stored) = find_subject_token(&caller, Action::LIST_IDENTITIES, &headers).await?;
     let StoredToken { user, scope_project, issued_by_methods, issued_at, expires_at, .. } = stored;
@@ -44,15 +41,9 @@ pub(crate) async fn show_token(
 /// Revoke a token. For another user's token, the caller needs permission to manage identities.
 #[utoipa::path(delete, path = "/v3/auth/tokens", tag = "identity", operation_id = "RevokeToken",
     params(("X-Subject-Token" = String, Header, description = "The token to revoke")),
-    responses(
-        (status = 204, description = "Revoked"),
-        (status = 400, description = "X-Subject-Token is missing", body = ErrorBody),
-        (status = 404, description = "The token is unknown, expired or revoked, or belongs to another user", body = ErrorBody)
-    )
-)]
-pub(crate) async fn revoke_token(
-    ApiRequest { service, caller, headers, .. }: ApiRequest,
-) -> Result<StatusCode, ApiError> {
+    responses((status = 204, description = "Revoked"), MissingSubjectToken, UnknownSubjectToken))]
+pub(crate) async fn revoke_token(request: ApiRequest) -> Result<StatusCode, ApiError> {
+    let ApiRequest { service, caller, headers, .. } = request;
     let (given, _) = find_subject_token(&caller, Action::MANAGE_IDENTITIES, &headers).await?;
     service.store.identities().revoke_token(&caller.build_audit_origin(), &hash_subject_token(&given)).await?;
     Ok(StatusCode::NO_CONTENT)

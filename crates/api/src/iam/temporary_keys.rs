@@ -69,10 +69,8 @@ struct TemporaryKey {
     operation_id = "CreateTemporaryAccessKey", request_body = TemporaryKeyRequest,
     responses(
         (status = 201, description = "The access key", body = TemporaryKeyResponse),
-        (status = 400, description = "A field is missing or invalid", body = ErrorBody),
-        (status = 403, description = "The request was signed with a temporary access key", body = ErrorBody)
-    )
-)]
+        InvalidField, TemporaryKeyDenied
+    ))]
 pub(crate) async fn create_temporary_key(
     ApiRequest { service, caller, body, .. }: ApiRequest,
 ) -> Result<(StatusCode, Json<TemporaryKeyResponse>), ApiError> {
@@ -97,9 +95,8 @@ pub(crate) async fn create_temporary_key(
         None => SourceCredentials::from_caller(&caller),
     };
     let expires_at = Timestamp::now().as_second().saturating_add(lifetime).min(source.expires_at.unwrap_or(i64::MAX));
-    let failed = |error| ApiError::internal_error(&error);
-    let secret = access_key::generate_secret_key().map_err(failed)?;
-    let security_token = token::generate_security_token(&source.scope).map_err(failed)?;
+    let secret = access_key::generate_secret_key().map_err(ApiError::internal_error)?;
+    let security_token = token::generate_security_token(&source.scope).map_err(ApiError::internal_error)?;
     let new = NewTemporaryAccessKey {
         user_id: caller.principal.user_id.clone(),
         id: AccessKeyId::generate(),

@@ -131,7 +131,7 @@ impl TokenResponse {
 
 /// Formats a Unix timestamp for the identity API (UTC, with microseconds).
 pub(super) fn format_timestamp(seconds: i64) -> Result<String, ApiError> {
-    let timestamp = Timestamp::from_second(seconds).map_err(|error| ApiError::internal_error(&error))?;
+    let timestamp = Timestamp::from_second(seconds).map_err(ApiError::internal_error)?;
     Ok(timestamp.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string())
 }
 

@@ -21,17 +21,13 @@ use crate::prelude::*;
 use crate::{SharedState, limits};
 
 /// Create a token with a user name and password. The scope of the token is a project or the domain.
-#[utoipa::path(post, path = "/v3/auth/tokens", tag = "identity", operation_id = "CreateToken",
-    security(()),
+#[utoipa::path(post, path = "/v3/auth/tokens", tag = "identity", operation_id = "CreateToken", security(()),
     params(("nocatalog" = Option<String>, Query, description = "Any non-empty value omits the catalog")),
     request_body = TokenRequest,
     responses(
         (status = 201, description = "The token is in X-Subject-Token", body = TokenResponse, headers(("X-Subject-Token" = String))),
-        (status = 400, description = "A field is missing or invalid", body = ErrorBody),
-        (status = 401, description = "The user name or password is wrong, or the user is locked", body = ErrorBody),
-        (status = 403, description = "The user has no access to the scope", body = ErrorBody)
-    )
-)]
+        InvalidField, WrongPassword, ScopeDenied
+    ))]
 pub(crate) async fn create_token(
     State(service): State<SharedState>,
     Extension(trail): Extension<AuditContext>,
@@ -51,7 +47,7 @@ pub(crate) async fn create_token(
     let server_url = with_catalog.then(|| base_url_from_request(parts.extensions.get(), &parts.headers));
     let body = TokenResponse::load(&service, &user, project.as_ref(), issue, server_url.as_deref()).await?;
     let mut response = (StatusCode::CREATED, Json(body)).into_response();
-    let value = HeaderValue::from_str(secret.expose_secret()).map_err(|error| ApiError::internal_error(&error))?;
+    let value = HeaderValue::from_str(secret.expose_secret()).map_err(ApiError::internal_error)?;
     response.headers_mut().insert("x-subject-token", value);
     Ok(response)
 }
@@ -100,24 +96,20 @@ pub(crate) async fn issue_token(
     latest: Option<i64>,
 ) -> Result<IssuedToken, ApiError> {
     let issued_at = Timestamp::now().as_second();
-    let life =
-        i64::try_from(service.settings.token_lifetime.as_secs()).map_err(|error| ApiError::internal_error(&error))?;
+    let life = i64::try_from(service.settings.token_lifetime.as_secs()).map_err(ApiError::internal_error)?;
     let expires_at = issued_at.saturating_add(life).min(latest.unwrap_or(i64::MAX));
-    let secret = token::generate_token().map_err(|error| ApiError::internal_error(&error))?;
+    let secret = token::generate_token().map_err(ApiError::internal_error)?;
     let methods = vec![method.to_owned()];
-    service
-        .store
-        .identities()
-        .insert_token(&NewToken {
-            hash: token::hash_token(secret.expose_secret()),
-            user_id: user.id.clone(),
-            scope_project: project.map(|project| project.id.clone()),
-            issued_by_methods: methods.clone(),
-            issued_at,
-            expires_at,
-            origin,
-        })
-        .await?;
+    let new = NewToken {
+        hash: token::hash_token(secret.expose_secret()),
+        user_id: user.id.clone(),
+        scope_project: project.map(|project| project.id.clone()),
+        issued_by_methods: methods.clone(),
+        issued_at,
+        expires_at,
+        origin,
+    };
+    service.store.identities().insert_token(&new).await?;
     remove_expired_tokens(service, issued_at).await;
     Ok(IssuedToken { secret, issue: TokenIssue { methods, issued_at, expires_at } })
 }

@@ -13,9 +13,7 @@ use crate::error::ErrorDetail;
 use crate::prelude::*;
 
 /// Download the sessions of a finished collection as a CSV file.
-#[utoipa::path(
-    get,
-    path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/realtime-session-result",
+#[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/realtime-session-result",
     tag = "sessions", operation_id = "DownloadRealtimeSession",
     params(
         ("request_id" = String, Query, description = "Id of the collection"),
@@ -28,10 +26,8 @@ use crate::prelude::*;
         (status = 200, description = "The complete CSV", body = str, content_type = "text/csv; charset=utf-8; header=present"),
         (status = 206, description = "The requested range", body = str, content_type = "text/csv; charset=utf-8; header=present"),
         (status = 304, description = "The ETag matches If-None-Match"),
-        (status = 400, description = "No result is available; the message states the reason", body = ErrorBody),
-        (status = 416, description = "The range starts after the end of the CSV", body = ErrorBody)
-    )
-)]
+        NoResult, RangeNotSatisfiable
+    ))]
 pub(crate) async fn download_result(
     method: Method,
     ApiRequest { service, caller, path, language, query, headers, .. }: ApiRequest<NodePath>,

@@ -8,7 +8,7 @@ use clew_store::Project;
 
 use crate::prelude::*;
 use crate::query_string;
-use wire_format::{InstanceApiVersion, InstanceListResponse, InstanceResponse};
+use wire_format::{ACTIVE_STATUS_V3, ACTIVE_STATUS_V3_1, InstanceListResponse, InstanceResponse};
 
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -45,50 +45,46 @@ struct InstanceListParameters {
 /// List the instances of a project.
 #[utoipa::path(get, path = "/v3/{project_id}/instances", tag = "instances", operation_id = "ListGaussMySqlInstances",
     params(InstanceListParameters),
-    responses((status = 200, description = "Page of instances", body = InstanceListResponse))
-)]
-pub(crate) async fn list_gauss_mysql_instances(
-    ApiRequest { caller, path: project, query, .. }: ApiRequest<String>,
-) -> ApiResult<InstanceListResponse> {
-    list_instances(&caller, &project, query, InstanceApiVersion::V3).await
+    responses((status = 200, description = "Page of instances", body = InstanceListResponse)))]
+pub(crate) async fn list_gauss_mysql_instances(request: ApiRequest<String>) -> ApiResult<InstanceListResponse> {
+    let ApiRequest { caller, path: project, query, .. } = request;
+    list_instances(&caller, &project, query, ACTIVE_STATUS_V3).await
 }
 
 /// List the instances of a project, with the status names of API version 3.1.
 #[utoipa::path(get, path = "/v3.1/{project_id}/instances", tag = "instances",
     operation_id = "ListGaussMySqlInstancesUnifyStatus", params(InstanceListParameters),
-    responses((status = 200, description = "Page of instances", body = InstanceListResponse))
-)]
+    responses((status = 200, description = "Page of instances", body = InstanceListResponse)))]
 pub(crate) async fn list_gauss_mysql_instances_unify_status(
     ApiRequest { caller, path: project, query, .. }: ApiRequest<String>,
 ) -> ApiResult<InstanceListResponse> {
-    list_instances(&caller, &project, query, InstanceApiVersion::V3_1).await
+    list_instances(&caller, &project, query, ACTIVE_STATUS_V3_1).await
 }
 
 /// Show an instance and its nodes.
 #[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}", tag = "instances",
-    operation_id = "ShowGaussMySqlInstanceInfo", responses((status = 200, description = "The instance", body = InstanceResponse), (status = 404, description = "The instance does not exist", body = ErrorBody))
-)]
-pub(crate) async fn show_gauss_mysql_instance_info(
-    ApiRequest { caller, path, .. }: ApiRequest<InstancePath>,
-) -> ApiResult<InstanceResponse> {
-    show_instance(&caller, &path, InstanceApiVersion::V3).await
+    operation_id = "ShowGaussMySqlInstanceInfo",
+    responses((status = 200, description = "The instance", body = InstanceResponse), UnknownInstance))]
+pub(crate) async fn show_gauss_mysql_instance_info(request: ApiRequest<InstancePath>) -> ApiResult<InstanceResponse> {
+    let ApiRequest { caller, path, .. } = request;
+    show_instance(&caller, &path, ACTIVE_STATUS_V3).await
 }
 
 /// Show an instance and its nodes, with the status names of API version 3.1.
 #[utoipa::path(get, path = "/v3.1/{project_id}/instances/{instance_id}", tag = "instances",
-    operation_id = "ShowGaussMySqlInstanceInfoUnifyStatus", responses((status = 200, description = "The instance", body = InstanceResponse), (status = 404, description = "The instance does not exist", body = ErrorBody))
-)]
+    operation_id = "ShowGaussMySqlInstanceInfoUnifyStatus",
+    responses((status = 200, description = "The instance", body = InstanceResponse), UnknownInstance))]
 pub(crate) async fn show_gauss_mysql_instance_info_unify_status(
     ApiRequest { caller, path, .. }: ApiRequest<InstancePath>,
 ) -> ApiResult<InstanceResponse> {
-    show_instance(&caller, &path, InstanceApiVersion::V3_1).await
+    show_instance(&caller, &path, ACTIVE_STATUS_V3_1).await
 }
 
 async fn list_instances(
     caller: &Caller,
     project: &str,
     query: Option<String>,
-    names: InstanceApiVersion,
+    status: &'static str,
 ) -> ApiResult<InstanceListResponse> {
     let project = caller.require_permission_on_some_instance(Action::LIST_INSTANCES, project).await?;
     let query = QueryString::parse(query.as_deref())?;
@@ -101,7 +97,7 @@ async fn list_instances(
         Some(filter) => list_visible_instances(caller, &project, &filter, page).await?,
         None => (Vec::new(), 0),
     };
-    Ok(Json(wire_format::build_instance_list_response(&instances, total, caller.service.store.region(), names)))
+    Ok(Json(wire_format::build_instance_list_response(&instances, total, caller.service.store.region(), status)))
 }
 
 async fn list_visible_instances(
@@ -121,9 +117,9 @@ async fn list_visible_instances(
     Ok((instances, seen))
 }
 
-async fn show_instance(caller: &Caller, path: &InstancePath, names: InstanceApiVersion) -> ApiResult<InstanceResponse> {
+async fn show_instance(caller: &Caller, path: &InstancePath, status: &'static str) -> ApiResult<InstanceResponse> {
     let (_, instance) = caller.require_instance_permission(Action::GET_INSTANCE, path).await?;
-    Ok(Json(wire_format::build_instance_response(&instance, names)))
+    Ok(Json(wire_format::build_instance_response(&instance, status)))
 }
 
 /// Returns `None` if the query filters by VPC, subnet or proxy, because Clew instances have no such attributes.

@@ -65,24 +65,18 @@ pub(crate) struct IntelligentKillTask {
 }
 
 /// Preview the sessions that an intelligent kill would kill.
-#[utoipa::path(
-    get,
-    path = "/v3/{project_id}/instances/{instance_id}/intelligent-kill-session/statistic",
+#[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}/intelligent-kill-session/statistic",
     tag = "sessions", operation_id = "ShowIntelligentKillSessionStatistic",
     params(("node_id" = String, Query, description = "Id of the node")),
     responses(
         (status = 200, description = "Session groups that an intelligent kill would kill now", body = IntelligentKillPreview),
-        (status = 500, description = "The node cannot be read; the message states the reason", body = ErrorBody)
-    )
-)]
-pub(crate) async fn preview_intelligent_kill(
-    ApiRequest { service, caller, path, language, query, .. }: ApiRequest<InstancePath>,
-) -> ApiResult<IntelligentKillPreview> {
+        NodeNotReadable
+    ))]
+pub(crate) async fn preview_intelligent_kill(request: ApiRequest<InstancePath>) -> ApiResult<IntelligentKillPreview> {
+    let ApiRequest { service, caller, path, language, query, .. } = request;
     let query = QueryString::parse(query.as_deref());
-    let target = authorize_and_load_node(&caller, Action::SHOW_INTELLIGENT_KILL, &path, || {
-        query?.get_required("node_id").map(str::to_owned)
-    });
-    let target = target.await?;
+    let node = || query?.get_required("node_id").map(str::to_owned);
+    let target = authorize_and_load_node(&caller, Action::SHOW_INTELLIGENT_KILL, &path, node).await?;
     let kills = &service.intelligent_kills;
     let read_plan = kills.preview_victims(&target.instance.id, &target.node.url);
     let plan = service.run_kill_operation_on_node(&target.node, read_plan).await?;
@@ -120,12 +114,10 @@ fn build_session_group_statistics(
     operation_id = "ExecuteIntelligentKillSession", request_body = ExecuteIntelligentKillRequest,
     responses(
         (status = 200, description = "The intelligent kill is queued; the history lists it after its completion", body = IntelligentKillTask),
-        (status = 409, description = "The intelligent kill queue of the node is full", body = ErrorBody)
-    )
-)]
-pub(crate) async fn execute_intelligent_kill(
-    ApiRequest { service, caller, path, body, .. }: ApiRequest<InstancePath>,
-) -> ApiResult<IntelligentKillTask> {
+        IntelligentKillQueueFull
+    ))]
+pub(crate) async fn execute_intelligent_kill(request: ApiRequest<InstancePath>) -> ApiResult<IntelligentKillTask> {
+    let ApiRequest { service, caller, path, body, .. } = request;
     let node = || parse_json_body(&body).map(|request: ExecuteIntelligentKillRequest| request.node_id);
     let target = authorize_and_load_node(&caller, Action::EXECUTE_INTELLIGENT_KILL, &path, node).await?;
     caller.audit.add_detail("node", target.node.id.as_str());

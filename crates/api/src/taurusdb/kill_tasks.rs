@@ -32,14 +32,9 @@ const MANUAL_TASK_TYPE: &str = "manual";
 /// Add a task that automatically kills matching sessions of an instance.
 #[utoipa::path(post, path = "/v3/{project_id}/instances/{instance_id}/process/task", tag = "kill tasks",
     operation_id = "AddKillProcessTask", request_body = AddKillTaskRequest,
-    responses(
-        (status = 200, description = "The task is running", body = AddKillTaskResponse),
-        (status = 409, description = "The kill task switch is off, or the maximum number of tasks is running", body = ErrorBody)
-    )
-)]
-pub(crate) async fn add_kill_task(
-    ApiRequest { service, caller, path, headers, body, .. }: ApiRequest<InstancePath>,
-) -> ApiResult<AddKillTaskResponse> {
+    responses((status = 200, description = "The task is running", body = AddKillTaskResponse), KillTaskNotAllowed))]
+pub(crate) async fn add_kill_task(request: ApiRequest<InstancePath>) -> ApiResult<AddKillTaskResponse> {
+    let ApiRequest { service, caller, path, headers, body, .. } = request;
     let (project, instance) = caller.authorize_and_find_instance(Action::MODIFY_INSTANCE, &path).await?;
     let RequestedKillTask { criteria, duration, confirmed } = parse_new_kill_task(&body)?;
     caller.require_credentials_valid_for_duration(duration.map(|duration| duration.as_secs()))?;
@@ -81,20 +76,13 @@ fn parse_new_kill_task(body: &[u8]) -> Result<RequestedKillTask, ApiError> {
     let criteria = criteria.parse()?;
     let duration = match (request.task_type.as_str(), request.task_duration) {
         (AUTO_TASK_TYPE, Some(MaybeQuotedNumber(given))) => {
-            let seconds = criteria::parse_integer(
-                "task_duration",
-                &given,
-                MIN_AUTO_TASK_DURATION_SECONDS,
-                MAX_AUTO_TASK_DURATION_SECONDS,
-            )?;
-            Some(Duration::from_secs(seconds.into()))
+            let (min, max) = (MIN_AUTO_TASK_DURATION_SECONDS, MAX_AUTO_TASK_DURATION_SECONDS);
+            Some(Duration::from_secs(criteria::parse_integer("task_duration", &given, min, max)?.into()))
         }
         (AUTO_TASK_TYPE, None) => return Err(missing_field_error("task_duration")),
         (MANUAL_TASK_TYPE, None) => None,
         (MANUAL_TASK_TYPE, Some(_)) => return Err(ApiError::invalid_parameter("kill-task-duration", [])),
-        (other, _) => {
-            return Err(value_not_allowed_error("task_type", other, &[AUTO_TASK_TYPE, MANUAL_TASK_TYPE]));
-        }
+        (other, _) => return Err(value_not_allowed_error("task_type", other, &[AUTO_TASK_TYPE, MANUAL_TASK_TYPE])),
     };
     Ok(RequestedKillTask { criteria, duration, confirmed: request.confirmed_instance_name })
 }
@@ -102,51 +90,34 @@ fn parse_new_kill_task(body: &[u8]) -> Result<RequestedKillTask, ApiError> {
 /// Stop a kill task. If the task has already ended, the request has no effect.
 #[utoipa::path(put, path = "/v3/{project_id}/instances/{instance_id}/process/task", tag = "kill tasks",
     operation_id = "StopKillProcessTask", request_body = StopKillTaskRequest,
-    responses(
-        (status = 200, description = "The task is stopped", body = SuccessResponse),
-        (status = 404, description = "The instance does not have this task", body = ErrorBody)
-    )
-)]
-pub(crate) async fn stop_kill_task(
-    ApiRequest { service, caller, path, body, .. }: ApiRequest<InstancePath>,
-) -> ApiResult<SuccessResponse> {
+    responses((status = 200, description = "The task is stopped", body = SuccessResponse), UnknownKillTask))]
+pub(crate) async fn stop_kill_task(request: ApiRequest<InstancePath>) -> ApiResult<SuccessResponse> {
+    let ApiRequest { service, caller, path, body, .. } = request;
     let (project, instance) = caller.authorize_and_find_instance(Action::MODIFY_INSTANCE, &path).await?;
     let StopKillTaskRequest { task_id: MaybeQuotedNumber(given) } = parse_json_body(&body)?;
-    let id: Option<i64> = given.parse().ok();
-    let stopped = match id {
-        Some(id) => {
-            service
-                .store
-                .kill_tasks()
-                .stop_kill_task(&caller.build_audit_origin(), &project.id, &instance.id, id)
-                .await?
-        }
-        None => false,
+    let (origin, kill_tasks) = (caller.build_audit_origin(), service.store.kill_tasks());
+    let stopped = match given.parse() {
+        Ok(id) => kill_tasks.stop_kill_task(&origin, &project.id, &instance.id, id).await?,
+        Err(_) => false,
     };
     if stopped {
         return Ok(Json(SuccessResponse { success: true }));
     }
-    Err(ApiError::with_detail(
-        ApiErrorDefinition::UNKNOWN_NODE,
-        "no-such-kill-task",
-        [("id", truncate_for_message(&given))],
-    ))
+    let id = [("id", truncate_for_message(&given))];
+    Err(ApiError::with_detail(ApiErrorDefinition::UNKNOWN_NODE, "no-such-kill-task", id))
 }
 
 /// List the running and the most recently completed kill tasks of an instance.
 #[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}/process/task", tag = "kill tasks",
     operation_id = "ShowKillProcessTask",
-    responses((status = 200, description = "Kill tasks, newest first", body = KillTaskList))
-)]
-pub(crate) async fn list_kill_tasks(
-    ApiRequest { service, caller, path, .. }: ApiRequest<InstancePath>,
-) -> ApiResult<KillTaskList> {
+    responses((status = 200, description = "Kill tasks, newest first", body = KillTaskList)))]
+pub(crate) async fn list_kill_tasks(request: ApiRequest<InstancePath>) -> ApiResult<KillTaskList> {
+    let ApiRequest { service, caller, path, .. } = request;
     let (project, instance) = caller.require_instance_permission(Action::GET_INSTANCE, &path).await?;
     let masked = caller.requires_statement_masking(&project, &instance);
     let tasks = service.store.kill_tasks().list_kill_tasks(&instance.id).await?;
-    let refused =
-        service.store.instances().list_login_backoffs(&instance.id).await?.into_iter().map(NodeLoginRefusal::new);
-    let refused: Vec<NodeLoginRefusal> = refused.collect();
+    let refused = service.store.instances().list_login_backoffs(&instance.id).await?;
+    let refused: Vec<_> = refused.into_iter().map(NodeLoginRefusal::new).collect();
     let processes = tasks.into_iter().map(|task| KillTaskView::new(task, masked, &refused)).collect();
     Ok(Json(KillTaskList { processes }))
 }
@@ -166,11 +137,9 @@ pub(crate) struct KillTaskSwitch {
 /// Show whether kill tasks are enabled for an instance.
 #[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}/process/task/switch", tag = "kill tasks",
     operation_id = "ShowKillProcessStatus",
-    responses((status = 200, description = "State of the kill task switch", body = KillTaskSwitch))
-)]
-pub(crate) async fn show_kill_task_switch(
-    ApiRequest { service, caller, path, .. }: ApiRequest<InstancePath>,
-) -> ApiResult<KillTaskSwitch> {
+    responses((status = 200, description = "State of the kill task switch", body = KillTaskSwitch)))]
+pub(crate) async fn show_kill_task_switch(request: ApiRequest<InstancePath>) -> ApiResult<KillTaskSwitch> {
+    let ApiRequest { service, caller, path, .. } = request;
     let (_, instance) = caller.require_instance_permission(Action::GET_INSTANCE, &path).await?;
     let is_on = service.store.kill_tasks().are_kill_tasks_enabled(&instance.id).await?;
     Ok(Json(KillTaskSwitch { status: if is_on { SWITCH_STATUS_ON } else { SWITCH_STATUS_OFF }.to_owned() }))
@@ -179,27 +148,17 @@ pub(crate) async fn show_kill_task_switch(
 /// Enable or disable the kill tasks of an instance. Disabling kill tasks stops all running tasks.
 #[utoipa::path(put, path = "/v3/{project_id}/instances/{instance_id}/process/task/switch", tag = "kill tasks",
     operation_id = "UpdateAutoKillProcessStatus", request_body = KillTaskSwitch,
-    responses((status = 200, description = "The kill task switch is set"))
-)]
-pub(crate) async fn enable_or_disable_kill_tasks(
-    ApiRequest { service, caller, path, body, .. }: ApiRequest<InstancePath>,
-) -> Result<StatusCode, ApiError> {
+    responses((status = 200, description = "The kill task switch is set")))]
+pub(crate) async fn enable_or_disable_kill_tasks(request: ApiRequest<InstancePath>) -> Result<StatusCode, ApiError> {
+    let ApiRequest { service, caller, path, body, .. } = request;
     let (project, instance) = caller.authorize_and_find_instance(Action::MODIFY_INSTANCE, &path).await?;
     let KillTaskSwitch { status } = parse_json_body(&body)?;
     let on = match status.as_str() {
         SWITCH_STATUS_ON => true,
         SWITCH_STATUS_OFF => false,
-        _ => {
-            return Err(value_not_allowed_error("status", &status, &[SWITCH_STATUS_ON, SWITCH_STATUS_OFF]));
-        }
+        _ => return Err(value_not_allowed_error("status", &status, &[SWITCH_STATUS_ON, SWITCH_STATUS_OFF])),
     };
-    if service
-        .store
-        .kill_tasks()
-        .set_kill_tasks_enabled(&caller.build_audit_origin(), &project.id, &instance.id, on)
-        .await?
-    {
-        return Ok(StatusCode::OK);
-    }
-    Err(ApiError::new(ApiErrorDefinition::UNKNOWN_INSTANCE))
+    let (origin, kill_tasks) = (caller.build_audit_origin(), service.store.kill_tasks());
+    let exists = kill_tasks.set_kill_tasks_enabled(&origin, &project.id, &instance.id, on).await?;
+    if exists { Ok(StatusCode::OK) } else { Err(ApiError::new(ApiErrorDefinition::UNKNOWN_INSTANCE)) }
 }

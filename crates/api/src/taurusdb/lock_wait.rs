@@ -75,31 +75,22 @@ pub(crate) struct LockRootCause {
 }
 
 /// Show a session's lock wait and its root blocker.
-#[utoipa::path(
-    get,
-    path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/process/lock-wait",
+#[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/process/lock-wait",
     tag = "sessions", operation_id = "ShowLockWaitSession",
     params(("pid" = u64, Query, minimum = 1, description = "Thread id of the waiting session")),
     responses(
         (status = 200, description = "The lock wait; an empty object if the session does not wait", body = LockWaitResponse),
-        (status = 500, description = "The node cannot be read; the message states the reason", body = ErrorBody)
-    )
-)]
-pub(crate) async fn show_lock_wait(
-    ApiRequest { service, caller, path, query, .. }: ApiRequest<NodePath>,
-) -> ApiResult<LockWaitResponse> {
+        NodeNotReadable
+    ))]
+pub(crate) async fn show_lock_wait(request: ApiRequest<NodePath>) -> ApiResult<LockWaitResponse> {
+    let ApiRequest { service, caller, path, query, .. } = request;
     let target = TargetNode::authorize_and_load_node_and_password(&caller, Action::LIST_PROCESSES, &path).await?;
     let pid = parse_session_id(&QueryString::parse(query.as_deref())?)?;
     let node = &target.node;
     let read = read_lock_waits(&node.url, &service.connector);
     let LockWaits { graph, sessions, .. } = service.read_from_node(node, read).await?;
-    let Some(waiter) = sessions.iter().find(|facts| facts.session.id == pid) else {
-        return Err(ApiError::with_detail(
-            ApiErrorDefinition::UNKNOWN_NODE,
-            "no-such-session",
-            [("id", pid.to_string())],
-        ));
-    };
+    let waiter = sessions.iter().find(|facts| facts.session.id == pid);
+    let waiter = waiter.ok_or_else(|| ApiError::session_not_found(pid))?;
     let masked = target.requires_statement_masking(&caller);
     let graph = if masked { graph.with_masked_literals() } else { graph };
     let cause = find_root_cause(&graph, pid).or_else(|| {
@@ -128,7 +119,14 @@ fn find_root_cause(graph: &WaitGraph, pid: u64) -> Option<LockRootCause> {
     // In a cycle, every session is a root blocker. A direct blocker is preferred over the waiting session itself.
     let at_root = |party: WaitParticipant| root.parties.contains(&party);
     let blocker = if at_root(wait.blocker) { wait.blocker } else { *root.parties.first()? };
-    let cause = LockRootCause {
+    let facts = graph.participant_detail(blocker);
+    let transaction = facts.and_then(|facts| facts.transaction.as_ref()).map(|facts| &facts.transaction);
+    let session = facts.and_then(|facts| facts.session.as_ref());
+    let statements = facts.map(|facts| match facts.running_statement() {
+        Some(statement) => vec![bytes_to_text(statement)],
+        None => facts.last_statements.iter().map(|statement| bytes_to_text(statement)).collect(),
+    });
+    Some(LockRootCause {
         locked_pid: pid,
         locked_sql: graph.participant_detail(waiter).and_then(ParticipantDetail::running_statement).map(bytes_to_text),
         wait_seconds: wait.seconds,
@@ -138,30 +136,13 @@ fn find_root_cause(graph: &WaitGraph, pid: u64) -> Option<LockRootCause> {
         lock_mode: Some(wait.wanted.clone()),
         lock_data: wait.on.data.clone(),
         blocker_pid: blocker.session_id(),
-        blocker_thread_id: blocker.session_id(),
-        ..LockRootCause::default()
-    };
-    Some(match graph.participant_detail(blocker) {
-        Some(facts) => add_root_blocker_details(cause, facts),
-        None => cause,
-    })
-}
-
-fn add_root_blocker_details(cause: LockRootCause, facts: &ParticipantDetail) -> LockRootCause {
-    let transaction = facts.transaction.as_ref().map(|facts| &facts.transaction);
-    let session = facts.session.as_ref();
-    let running = facts.running_statement().map(bytes_to_text);
-    LockRootCause {
         blocker_state: transaction.map(|transaction| transaction.state.to_string()),
         blocker_age: transaction.map(|transaction| transaction.seconds),
         blocker_rows_locked: transaction.map(|transaction| transaction.rows_locked),
         blocker_rows_modified: transaction.map(|transaction| transaction.rows_modified),
-        blocker_current_sql: match running {
-            Some(statement) => vec![statement],
-            None => facts.last_statements.iter().map(|statement| bytes_to_text(statement)).collect(),
-        },
+        blocker_current_sql: statements.unwrap_or_default(),
         blocker_host: session.map(|session| bytes_to_text(&session.host)),
         blocker_command: session.map(|session| bytes_to_text(&session.command)),
-        ..cause
-    }
+        blocker_thread_id: blocker.session_id(),
+    })
 }

@@ -43,13 +43,10 @@ pub(crate) struct SessionKillResult {
     operation_id = "DeleteTaurusDbNodeProcesses", request_body = KillProcessesRequestBody,
     responses(
         (status = 200, description = "Result for each session", body = SessionKillResult),
-        (status = 400, description = "Invalid field value; no session was killed", body = ErrorBody),
-        (status = 500, description = "At least one kill failed; the message states the reason and lists the killed sessions", body = ErrorBody)
-    )
-)]
-pub(crate) async fn kill_processes(
-    ApiRequest { service, caller, path, body, .. }: ApiRequest<NodePath>,
-) -> ApiResult<SessionKillResult> {
+        InvalidKillRequest, KillFailed
+    ))]
+pub(crate) async fn kill_processes(request: ApiRequest<NodePath>) -> ApiResult<SessionKillResult> {
+    let ApiRequest { service, caller, path, body, .. } = request;
     let target = TargetNode::authorize_and_load_node_and_password(&caller, Action::DELETE_PROCESSES, &path).await?;
     let request = KillProcessesRequest::parse(&body)?;
     add_kill_to_audit_event(&caller, &request.ids, &request.reason);

@@ -48,12 +48,10 @@ pub(crate) struct ProcessListRow {
     operation_id = "ListTaurusDbNodeProcesses", params(PageParameters),
     responses(
         (status = 200, description = "Page of sessions, excluding internal sessions", body = ProcessListPage),
-        (status = 500, description = "The node cannot be read; the message states the reason", body = ErrorBody)
-    )
-)]
-pub(crate) async fn list_processes(
-    ApiRequest { service, caller, path, query, .. }: ApiRequest<NodePath>,
-) -> ApiResult<ProcessListPage> {
+        NodeNotReadable
+    ))]
+pub(crate) async fn list_processes(request: ApiRequest<NodePath>) -> ApiResult<ProcessListPage> {
+    let ApiRequest { service, caller, path, query, .. } = request;
     let target = TargetNode::authorize_and_load_node_and_password(&caller, Action::LIST_PROCESSES, &path).await?;
     let page = parse_page_parameters(query.as_deref())?;
     let statements = StatementMasking::choose_statement_masking(target.requires_statement_masking(&caller));
@@ -62,8 +60,7 @@ pub(crate) async fn list_processes(
     let (server, snapshot) = service.read_from_node(&target.node, read).await?;
     service.session_list_origins.set_session_list_origin(&caller.principal.user_id, &target.node.id, server);
     let slicing = tokio::task::spawn_blocking(move || read_snapshot_page(snapshot, page)).await;
-    let processes = slicing.map_err(|error| ApiError::internal_error(&error))?;
-    processes.map(Json).map_err(|error| ApiError::internal_error(&error))
+    Ok(Json(slicing.map_err(ApiError::internal_error)?.map_err(ApiError::internal_error)?))
 }
 
 /// Reads only one page of a snapshot, because the entire snapshot may be larger than the available memory.

@@ -64,13 +64,10 @@ pub(crate) struct OngoingRollback {
     operation_id = "ShowTaurusDbTxnProgress", request_body = TransactionProgressRequest,
     responses(
         (status = 200, description = "Transactions that are being rolled back", body = TransactionProgress),
-        (status = 409, description = "The node is a read replica", body = ErrorBody),
-        (status = 500, description = "The node cannot be read; the message states the reason", body = ErrorBody)
-    )
-)]
-pub(crate) async fn show_rollback_progress(
-    ApiRequest { service, caller, path, body, .. }: ApiRequest<NodePath>,
-) -> ApiResult<TransactionProgress> {
+        NodeIsReplica, NodeNotReadable
+    ))]
+pub(crate) async fn show_rollback_progress(request: ApiRequest<NodePath>) -> ApiResult<TransactionProgress> {
+    let ApiRequest { service, caller, path, body, .. } = request;
     let target = TargetNode::authorize_and_load_node_and_password(&caller, Action::LIST_PROCESSES, &path).await?;
     let (ids, page) = validate_rollback_progress_request(parse_json_body(&body)?)?;
     let node = &target.node;

@@ -70,16 +70,10 @@ pub(crate) struct QueuedCollection {
 }
 
 /// Collect the sessions of a node.
-#[utoipa::path(
-    post,
-    path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/realtime-session",
+#[utoipa::path(post, path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/realtime-session",
     tag = "sessions", operation_id = "CollectRealtimeSession",
     request_body(content = Option<RealtimeSessionRequest>, content_type = "application/json"),
-    responses(
-        (status = 202, description = "The collection is queued", body = QueuedCollection),
-        (status = 409, description = "The collection queue of the node is full", body = ErrorBody)
-    )
-)]
+    responses((status = 202, description = "The collection is queued", body = QueuedCollection), CollectionQueueFull))]
 pub(crate) async fn enqueue_session_collection(
     ApiRequest { service, caller, path, body, .. }: ApiRequest<NodePath>,
 ) -> Result<(StatusCode, Json<QueuedCollection>), ApiError> {
@@ -114,17 +108,18 @@ fn build_audit_detail_for_collection(draft: &UnvalidatedSessionSelection) -> Val
 /// Treats an empty body as an empty JSON object.
 fn parse_realtime_session_request(body: &[u8]) -> Result<UnvalidatedSessionSelection, ApiError> {
     let body = if body.trim_ascii().is_empty() { b"{}" } else { body };
-    let request: RealtimeSessionRequest = parse_json_body(body)?;
+    let RealtimeSessionRequest { filter, slow_process_threshold, user, host, db, command, sql_key, sort_key, sort_dir } =
+        parse_json_body(body)?;
     Ok(UnvalidatedSessionSelection {
-        filter: request.filter,
-        slow_process_threshold: request.slow_process_threshold,
-        user: request.user,
-        host: request.host,
-        db: request.db,
-        command: request.command,
-        sql_key: request.sql_key,
-        sort_key: request.sort_key,
-        sort_dir: request.sort_dir,
+        filter,
+        slow_process_threshold,
+        user,
+        host,
+        db,
+        command,
+        sql_key,
+        sort_key,
+        sort_dir,
     })
 }
 

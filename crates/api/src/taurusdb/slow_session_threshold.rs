@@ -31,8 +31,7 @@ pub(crate) struct SetSlowSessionThresholdRequest {
 /// Show the slow session threshold of an instance.
 #[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}/slow-process-threshold", tag = "sessions",
     operation_id = "ShowTaurusDbSlowProcessThreshold",
-    responses((status = 200, description = "Slow session threshold of the instance", body = SlowSessionThresholdView))
-)]
+    responses((status = 200, description = "Slow session threshold of the instance", body = SlowSessionThresholdView)))]
 pub(crate) async fn show_slow_session_threshold(
     ApiRequest { service, caller, path, .. }: ApiRequest<InstancePath>,
 ) -> ApiResult<SlowSessionThresholdView> {
@@ -46,21 +45,14 @@ pub(crate) async fn show_slow_session_threshold(
     operation_id = "BatchUpdateTaurusSlowProcessThreshold", request_body = SetSlowSessionThresholdRequest,
     responses(
         (status = 200, description = "The slow session threshold is set for all instances"),
-        (status = 400, description = "Invalid field value; no threshold was changed", body = ErrorBody),
-        (status = 404, description = "An instance does not belong to the project; no threshold was changed", body = ErrorBody)
-    )
-)]
-pub(crate) async fn set_slow_session_thresholds(
-    ApiRequest { service, caller, path: project, body, .. }: ApiRequest<String>,
-) -> Result<StatusCode, ApiError> {
+        InvalidThresholdRequest, UnknownInstanceInRequest
+    ))]
+pub(crate) async fn set_slow_session_thresholds(request: ApiRequest<String>) -> Result<StatusCode, ApiError> {
+    let ApiRequest { service, caller, path: project, body, .. } = request;
     let project = caller.require_project_permission(Action::MODIFY_SLOW_THRESHOLD, &project).await?;
     let (instances, threshold) = parse_slow_session_threshold(&body)?;
-    match service
-        .store
-        .instances()
-        .set_slow_session_threshold(&caller.build_audit_origin(), &project.id, &instances, threshold)
-        .await
-    {
+    let (origin, store) = (caller.build_audit_origin(), service.store.instances());
+    match store.set_slow_session_threshold(&origin, &project.id, &instances, threshold).await {
         Ok(()) => Ok(StatusCode::OK),
         Err(StoreError::Unknown { name, .. }) => {
             Err(ApiError::with_detail(ApiErrorDefinition::UNKNOWN_INSTANCE, "not-of-project", [("id", name)]))
@@ -73,13 +65,7 @@ fn parse_slow_session_threshold(body: &[u8]) -> Result<(Vec<InstanceId>, SlowSes
     let SetSlowSessionThresholdRequest { instance_ids: ids, slow_process_threshold: seconds } = parse_json_body(body)?;
     check_array_length("instance_ids", ids.len(), 1, MAX_INSTANCES_PER_REQUEST)?;
     let ids = ids.iter().map(|id| caller::parse_id(id)).collect::<Result<_, _>>()?;
-    let threshold = SlowSessionThreshold::new(seconds).ok_or_else(|| {
-        value_out_of_range_error(
-            "slow_process_threshold",
-            &seconds.to_string(),
-            1,
-            SlowSessionThreshold::MAX_SLOW_SESSION_SECONDS,
-        )
-    })?;
-    Ok((ids, threshold))
+    let max = SlowSessionThreshold::MAX_SLOW_SESSION_SECONDS;
+    let out_of_range = || value_out_of_range_error("slow_process_threshold", &seconds.to_string(), 1, max);
+    Ok((ids, SlowSessionThreshold::new(seconds).ok_or_else(out_of_range)?))
 }

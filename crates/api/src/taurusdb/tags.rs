@@ -74,11 +74,9 @@ struct TagChange {
 /// List the tags of an instance.
 #[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}/tags", tag = "tags",
     operation_id = "ListInstanceTags", params(PageParameters),
-    responses((status = 200, description = "Page of tags, sorted by key", body = InstanceTags))
-)]
-pub(crate) async fn list_instance_tags(
-    ApiRequest { caller, path, query, .. }: ApiRequest<InstancePath>,
-) -> ApiResult<InstanceTags> {
+    responses((status = 200, description = "Page of tags, sorted by key", body = InstanceTags)))]
+pub(crate) async fn list_instance_tags(request: ApiRequest<InstancePath>) -> ApiResult<InstanceTags> {
+    let ApiRequest { caller, path, query, .. } = request;
     let (_, instance) = caller.require_instance_permission(Action::LIST_TAGS, &path).await?;
     let page = parse_page_parameters(query.as_deref())?;
     let view = |tag: Tag| InstanceTag { key: tag.key, value: tag.value };
@@ -89,11 +87,9 @@ pub(crate) async fn list_instance_tags(
 /// List the tags of a project's instances.
 #[utoipa::path(get, path = "/v3/{project_id}/tags", tag = "tags", operation_id = "ListProjectTags",
     params(PageParameters),
-    responses((status = 200, description = "Page of tag keys with their values", body = ProjectTags))
-)]
-pub(crate) async fn list_project_tags(
-    ApiRequest { caller, path: project, query, .. }: ApiRequest<String>,
-) -> ApiResult<ProjectTags> {
+    responses((status = 200, description = "Page of tag keys with their values", body = ProjectTags)))]
+pub(crate) async fn list_project_tags(request: ApiRequest<String>) -> ApiResult<ProjectTags> {
+    let ApiRequest { caller, path: project, query, .. } = request;
     let project = caller.require_permission_on_some_instance(Action::LIST_TAGS, &project).await?;
     let page = parse_page_parameters(query.as_deref())?;
     let tags = list_visible_project_tags(&caller, &project).await?;
@@ -104,11 +100,9 @@ pub(crate) async fn list_project_tags(
 /// Add or remove tags of an instance.
 #[utoipa::path(post, path = "/v3/{project_id}/instances/{instance_id}/tags/action", tag = "tags",
     operation_id = "BatchTagAction", request_body = TagActionRequest,
-    responses((status = 200, description = "The tags are changed"))
-)]
-pub(crate) async fn add_or_remove_tags(
-    ApiRequest { service, caller, path, body, .. }: ApiRequest<InstancePath>,
-) -> Result<StatusCode, ApiError> {
+    responses((status = 200, description = "The tags are changed")))]
+pub(crate) async fn add_or_remove_tags(request: ApiRequest<InstancePath>) -> Result<StatusCode, ApiError> {
+    let ApiRequest { service, caller, path, body, .. } = request;
     // Policies can depend on the requested tags, so the body is parsed before authorization.
     // Parse errors are returned only to authorized callers.
     let parsed = parse_tag_action_request(&body);
@@ -136,11 +130,8 @@ fn parse_tag_action_request(body: &[u8]) -> Result<(TagOperation, Vec<TagChange>
     for tag in &tags {
         validate_tag(tag, operation)?;
         if !keys.insert(&tag.key) {
-            return Err(ApiError::with_detail(
-                ApiErrorDefinition::TAG_KEY_REPEATED,
-                "tag-key",
-                [("key", tag.key.clone())],
-            ));
+            let key = [("key", tag.key.clone())];
+            return Err(ApiError::with_detail(ApiErrorDefinition::TAG_KEY_REPEATED, "tag-key", key));
         }
     }
     Ok((operation, tags))

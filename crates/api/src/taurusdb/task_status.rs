@@ -25,9 +25,7 @@ pub(crate) struct TaskStatusResponse {
 }
 
 /// Show the status of a collection.
-#[utoipa::path(
-    get,
-    path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/realtime-session-task",
+#[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/realtime-session-task",
     tag = "sessions", operation_id = "ShowRealtimeSessionTaskStatus",
     params(
         ("request_id" = String, Query, description = "Id of the collection"),
@@ -41,9 +39,8 @@ pub(crate) struct TaskStatusResponse {
             status = 200, description = "Status of the collection; `unrecognized` for an unknown or expired collection", body = TaskStatusResponse,
             headers(("Preference-Applied" = String, description = "wait=SECONDS if the response waited for completion"))
         ),
-        (status = 429, description = "The caller has the maximum number of long polls", body = ErrorBody)
-    )
-)]
+        TooManyLongPolls
+    ))]
 pub(crate) async fn show_collection_status(
     disconnect: Option<Extension<ClientDisconnectSignal>>,
     ApiRequest { service, caller, path, query, headers, .. }: ApiRequest<NodePath>,

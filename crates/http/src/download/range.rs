@@ -18,33 +18,24 @@ pub(super) fn parse_range_header(header: &HeaderValue, length: u64) -> RangeRequ
         return RangeRequest::Full;
     };
     let Some((first, last)) = spec.trim().split_once('-') else { return RangeRequest::Full };
+    let is_valid = |bound: &str| bound.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_valid(first) || !is_valid(last) {
+        return RangeRequest::Full;
+    }
     let range = match (parse_range_bound(first), parse_range_bound(last)) {
-        _ if spec.contains(',') => return RangeRequest::Full,
-        (RangeBound::Absent, RangeBound::Some(0)) => return RangeRequest::Unsatisfiable,
-        (RangeBound::Absent, RangeBound::Some(suffix)) => (length.saturating_sub(suffix), u64::MAX),
-        (RangeBound::Some(first), RangeBound::Absent) => (first, u64::MAX),
-        (RangeBound::Some(first), RangeBound::Some(last)) if first <= last => (first, last),
+        (None, Some(0)) => return RangeRequest::Unsatisfiable,
+        (None, Some(suffix)) => (length.saturating_sub(suffix), u64::MAX),
+        (Some(first), None) => (first, u64::MAX),
+        (Some(first), Some(last)) if first <= last => (first, last),
         _ => return RangeRequest::Full,
     };
     let (first, last) = (range.0, range.1.min(length.saturating_sub(1)));
     if first < length { RangeRequest::Partial(first..last + 1) } else { RangeRequest::Unsatisfiable }
 }
 
-enum RangeBound {
-    Absent,
-    Some(u64),
-    Invalid,
-}
-
-/// Saturates at [`u64::MAX`] on overflow.
-fn parse_range_bound(text: &str) -> RangeBound {
-    match text {
-        "" => RangeBound::Absent,
-        digits if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-            RangeBound::Some(digits.parse().unwrap_or(u64::MAX))
-        }
-        _ => RangeBound::Invalid,
-    }
+/// Returns `None` if `digits` is empty. Saturates at [`u64::MAX`] on overflow.
+fn parse_range_bound(digits: &str) -> Option<u64> {
+    (!digits.is_empty()).then(|| digits.parse().unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! Serves HTTP on a connection, from the TLS handshake until the connection is closed.
 
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use http::{Request, StatusCode};
@@ -13,13 +15,13 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_io_timeout::TimeoutWriter;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use super::connection_limits::{ConnectionClass, ReservedConnectionMarker};
 use super::lingering_close::discard_received_bytes;
-use super::write_timeout::WriteTimeoutStream;
 use super::{ConnectionObserver, ConnectionSettings};
 use crate::client_addr::ClientAddr;
 use crate::tls::TlsConfig;
@@ -74,7 +76,7 @@ impl ConnectionHandler {
         socket: ClientAddr,
         class: ConnectionClass,
     ) {
-        let stream = WriteTimeoutStream::new(stream, self.settings.write_timeout);
+        let stream = with_write_timeout(stream, self.settings.write_timeout);
         let service = service_fn(|mut request: Request<Incoming>| {
             let client = ClientAddr::resolve(socket, request.headers(), &self.settings.trusted_proxies);
             request.extensions_mut().insert(client);
@@ -117,6 +119,14 @@ impl ConnectionHandler {
     }
 }
 
+/// Closes the connection if its peer reads no bytes within `limit`; otherwise, a stalled peer would hold it open.
+/// Each successful write resets the timer, so connections to peers that read slowly do not time out.
+fn with_write_timeout<S: AsyncWrite>(stream: S, limit: Duration) -> Pin<Box<TimeoutWriter<S>>> {
+    let mut stream = TimeoutWriter::new(stream);
+    stream.set_timeout(Some(limit));
+    Box::pin(stream)
+}
+
 /// Status code with which hyper rejects the request.
 fn malformed_request_status(error: &hyper::Error) -> StatusCode {
     if !error.is_parse_too_large() {
@@ -126,5 +136,40 @@ fn malformed_request_status(error: &hyper::Error) -> StatusCode {
         StatusCode::URI_TOO_LONG
     } else {
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio::time::{sleep, timeout};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn stalled_writes_time_out() {
+        let (stream, _peer) = duplex(16);
+        let mut stream = with_write_timeout(stream, Duration::from_millis(50));
+        let written = timeout(Duration::from_secs(10), stream.write_all(&[7; 64])).await.unwrap();
+        assert_eq!(written.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn slow_readers_do_not_time_out() {
+        let (stream, mut peer) = duplex(1);
+        let mut stream = with_write_timeout(stream, Duration::from_secs(1));
+        let reading = tokio::spawn(async move {
+            let mut read = Vec::new();
+            for _ in 0..8 {
+                // The total time exceeds the limit.
+                sleep(Duration::from_millis(200)).await;
+                read.push(peer.read_u8().await.unwrap());
+            }
+            read
+        });
+        stream.write_all(b"a clew..").await.unwrap();
+        assert_eq!(reading.await.unwrap(), b"a clew..");
     }
 }

@@ -86,13 +86,11 @@ pub(super) struct ParsedOperator {
 impl ParsedOperator {
     /// If the operator is unknown, the error message suggests a similar operator.
     pub(super) fn parse(name: &str) -> Result<Self, String> {
-        let (quantifier, bare) = if let Some(rest) = name.strip_prefix("ForAnyValue:") {
-            (Some(Quantifier::Any), rest)
-        } else if let Some(rest) = name.strip_prefix("ForAllValues:") {
-            (Some(Quantifier::All), rest)
-        } else {
-            (None, name)
-        };
+        let quantifiers = [("ForAnyValue:", Quantifier::Any), ("ForAllValues:", Quantifier::All)];
+        let (quantifier, bare) = quantifiers
+            .into_iter()
+            .find_map(|(prefix, quantifier)| Some((Some(quantifier), name.strip_prefix(prefix)?)))
+            .unwrap_or((None, name));
         let (bare, if_exists) = bare.strip_suffix("IfExists").map_or((bare, false), |bare| (bare, true));
         let Some(operator) = CONDITION_OPERATORS.iter().find(|operator| operator.name == bare) else {
             let known = CONDITION_OPERATORS.iter().map(|operator| operator.name);

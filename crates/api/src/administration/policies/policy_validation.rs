@@ -68,9 +68,8 @@ pub(crate) struct PolicyValidationResponse {
 #[utoipa::path(post, path = "/clew/v1/policies/validate", tag = "administration", operation_id = "ValidatePolicy",
     request_body = PolicyValidationRequest,
     responses((status = 200, description = "Result of the validation", body = PolicyValidationResponse)))]
-pub(crate) async fn validate_policy(
-    ApiRequest { caller, body, .. }: ApiRequest,
-) -> ApiResult<PolicyValidationResponse> {
+pub(crate) async fn validate_policy(request: ApiRequest) -> ApiResult<PolicyValidationResponse> {
+    let ApiRequest { caller, body, .. } = request;
     require_identity_read_permission(&caller)?;
     let PolicyValidationRequest { document } = parse_json_body(&body)?;
     let text = extract_policy_json(&document)?;

@@ -14,7 +14,9 @@ use crate::prelude::*;
 /// Interval at which unchanged policies are re-evaluated, because policy conditions can depend on the time of day.
 const POLICY_REEVALUATION_INTERVAL: Duration = Duration::from_secs(5);
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Value of the `reason` field in the `end` event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub(super) enum StreamEndReason {
     Shutdown,
     /// The credentials have expired or have been revoked.
@@ -22,18 +24,6 @@ pub(super) enum StreamEndReason {
     /// The policies no longer permit the subscriber to list the sessions.
     Forbidden,
     Gone,
-}
-
-impl StreamEndReason {
-    /// Returns the value of the `reason` field in the `end` event.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Shutdown => "shutdown",
-            Self::Token => "token",
-            Self::Forbidden => "forbidden",
-            Self::Gone => "gone",
-        }
-    }
 }
 
 #[derive(Debug)]

@@ -17,7 +17,7 @@ use crate::messages::format_failure;
 /// Maximum number of cached events. A small cache suffices because most subscribers are at the same feed version.
 const MAX_CACHED_EVENTS: usize = 8;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct SseNodeFeed {
     watch_id: u32,
     /// Server from which the session list was read; empty before the first sample.
@@ -34,16 +34,7 @@ pub(crate) struct SseNodeFeed {
 
 impl NodeFeed for SseNodeFeed {
     fn new(watch_id: u32) -> Self {
-        Self {
-            watch_id,
-            server: String::new(),
-            list: SessionFeed::default(),
-            counts: SessionCounts::default(),
-            limitations: Vec::new(),
-            limitations_changed: 0,
-            interval_ms: 0,
-            cached_events: Vec::new(),
-        }
+        Self { watch_id, ..Self::default() }
     }
 
     fn version(&self) -> u32 {

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use clew_http::ConcurrencySlotGuard;
 use clew_model::UserId;
 use clew_worker::{NodeWatchSubscription, NodeWatchUpdate};
+use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -155,7 +156,7 @@ impl Subscriber {
     fn end_stream(mut self, reason: StreamEndReason) -> (Result<Bytes, Infallible>, Self) {
         self.state = StreamState::Ended;
         let mut text = String::new();
-        feed::append_sse_event(&mut text, None, "end", &format!("{{\"reason\":\"{}\"}}", reason.name()));
+        feed::append_sse_event(&mut text, None, "end", &json!({ "reason": reason }).to_string());
         (Ok(text.into()), self)
     }
 }

@@ -1,29 +1,16 @@
 //! Wire format of instances. Unsupported fields are empty or `null`, as permitted by the Huawei Cloud SDK models.
 
-use clew_model::{Instance, Node, NodeRole, Tag};
+use clew_model::{Instance, Node, NodeRole};
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 pub(super) const DATASTORE_TYPE: &str = "gaussdb-mysql";
 
-/// Requested API version, which determines the name of the instance status (`ACTIVE` or `normal`).
-///
-/// Clew reports every instance as active, because Clew does not monitor whether nodes are available.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum InstanceApiVersion {
-    V3,
-    V3_1,
-}
-
-impl InstanceApiVersion {
-    fn instance_status_name(self) -> &'static str {
-        match self {
-            Self::V3 => "ACTIVE",
-            Self::V3_1 => "normal",
-        }
-    }
-}
+/// Status of every instance and node in `/v3`, because Clew does not monitor whether nodes are available.
+pub(super) const ACTIVE_STATUS_V3: &str = "ACTIVE";
+/// Status of every instance and node in `/v3.1`.
+pub(super) const ACTIVE_STATUS_V3_1: &str = "normal";
 
 /// A page of instances.
 #[derive(Serialize, ToSchema)]
@@ -51,18 +38,14 @@ struct TagEntry {
     value: String,
 }
 
+/// Fields of an instance in lists and in details.
 #[derive(Default, Serialize, ToSchema)]
-struct ListedInstance {
+struct InstanceFields {
     id: String,
     name: String,
     status: &'static str,
-    private_ips: Vec<String>,
-    proxy_ips: Vec<String>,
-    readonly_private_ips: Vec<String>,
-    public_ips: Vec<String>,
     port: String,
     r#type: &'static str,
-    region: String,
     datastore: Datastore,
     created: String,
     updated: String,
@@ -70,39 +53,37 @@ struct ListedInstance {
     vpc_id: String,
     subnet_id: String,
     security_group_id: String,
-    flavor_ref: String,
     enterprise_project_id: String,
     time_zone: String,
     tags: Vec<TagEntry>,
 }
 
 #[derive(Default, Serialize, ToSchema)]
+struct ListedInstance {
+    #[serde(flatten)]
+    fields: InstanceFields,
+    private_ips: Vec<String>,
+    proxy_ips: Vec<String>,
+    readonly_private_ips: Vec<String>,
+    public_ips: Vec<String>,
+    region: String,
+    flavor_ref: String,
+}
+
+#[derive(Default, Serialize, ToSchema)]
 struct DetailedInstance {
-    id: String,
-    name: String,
+    #[serde(flatten)]
+    fields: InstanceFields,
     project_id: String,
-    status: &'static str,
-    port: String,
     alias: String,
-    r#type: &'static str,
     node_count: usize,
-    datastore: Datastore,
-    created: String,
-    updated: String,
     private_write_ips: Vec<String>,
     private_dns_names: Vec<String>,
     public_ips: String,
-    db_user_name: String,
-    vpc_id: String,
-    subnet_id: String,
-    security_group_id: String,
     configuration_id: String,
     nodes: Vec<NodeEntry>,
-    enterprise_project_id: String,
-    time_zone: String,
     az_mode: &'static str,
     master_az_code: String,
-    tags: Vec<TagEntry>,
     proxies: Vec<String>,
 }
 
@@ -127,66 +108,64 @@ pub(super) fn build_instance_list_response(
     instances: &[Instance],
     total_count: u64,
     region: &str,
-    names: InstanceApiVersion,
+    status: &'static str,
 ) -> InstanceListResponse {
     InstanceListResponse {
-        instances: instances.iter().map(|instance| build_instance_list_entry(instance, region, names)).collect(),
+        instances: instances.iter().map(|instance| build_instance_list_entry(instance, region, status)).collect(),
         total_count,
     }
 }
 
-pub(super) fn build_instance_response(instance: &Instance, names: InstanceApiVersion) -> InstanceResponse {
+pub(super) fn build_instance_response(instance: &Instance, status: &'static str) -> InstanceResponse {
     InstanceResponse {
         instance: DetailedInstance {
-            id: instance.id.to_string(),
-            name: instance.name.clone(),
+            fields: build_instance_fields(instance, status),
             project_id: instance.project_id.to_string(),
-            status: names.instance_status_name(),
-            port: master_port(instance),
-            r#type: "Cluster",
             node_count: instance.nodes.len(),
-            datastore: build_datastore(),
-            created: format_timestamp(instance.created_at),
-            updated: format_timestamp(instance.updated_at),
             private_write_ips: node_hosts_with_role(instance, NodeRole::Master),
-            db_user_name: master_user_name(instance),
-            nodes: instance.nodes.iter().map(|node| build_node_entry(node, names)).collect(),
-            enterprise_project_id: instance.enterprise_project_id.clone(),
-            time_zone: "UTC".to_owned(),
+            nodes: instance.nodes.iter().map(|node| build_node_entry(node, status)).collect(),
             az_mode: "single",
-            tags: build_tag_entries(&instance.tags),
             ..DetailedInstance::default()
         },
     }
 }
 
-fn build_instance_list_entry(instance: &Instance, region: &str, names: InstanceApiVersion) -> ListedInstance {
+fn build_instance_list_entry(instance: &Instance, region: &str, status: &'static str) -> ListedInstance {
     ListedInstance {
-        id: instance.id.to_string(),
-        name: instance.name.clone(),
-        status: names.instance_status_name(),
+        fields: build_instance_fields(instance, status),
         private_ips: node_hosts_with_role(instance, NodeRole::Master),
         readonly_private_ips: node_hosts_with_role(instance, NodeRole::Slave),
-        port: master_port(instance),
-        r#type: "Cluster",
         region: region.to_owned(),
-        datastore: build_datastore(),
-        created: format_timestamp(instance.created_at),
-        updated: format_timestamp(instance.updated_at),
-        db_user_name: master_user_name(instance),
-        enterprise_project_id: instance.enterprise_project_id.clone(),
-        time_zone: "UTC".to_owned(),
-        tags: build_tag_entries(&instance.tags),
         ..ListedInstance::default()
     }
 }
 
-fn build_node_entry(node: &Node, names: InstanceApiVersion) -> NodeEntry {
+fn build_instance_fields(instance: &Instance, status: &'static str) -> InstanceFields {
+    let master = instance.nodes.iter().find(|node| node.role == NodeRole::Master).map(|node| &node.url);
+    let tags = instance.tags.iter().map(|tag| TagEntry { key: tag.key.clone(), value: tag.value.clone() });
+    InstanceFields {
+        id: instance.id.to_string(),
+        name: instance.name.clone(),
+        status,
+        port: master.map_or_else(String::new, |url| url.port.to_string()),
+        r#type: "Cluster",
+        datastore: Datastore { r#type: DATASTORE_TYPE, version: "8.0", kernel_version: None },
+        created: format_timestamp(instance.created_at),
+        updated: format_timestamp(instance.updated_at),
+        db_user_name: master.map_or_else(String::new, |url| url.user.clone()),
+        enterprise_project_id: instance.enterprise_project_id.clone(),
+        time_zone: "UTC".to_owned(),
+        tags: tags.collect(),
+        ..InstanceFields::default()
+    }
+}
+
+fn build_node_entry(node: &Node, status: &'static str) -> NodeEntry {
     NodeEntry {
         id: node.id.to_string(),
         name: node.name.clone(),
         r#type: node.role.name(),
-        status: names.instance_status_name(),
+        status,
         port: node.url.port,
         private_read_ips: vec![node.url.host.clone()],
         created: format_timestamp(node.created_at),
@@ -196,28 +175,8 @@ fn build_node_entry(node: &Node, names: InstanceApiVersion) -> NodeEntry {
     }
 }
 
-fn build_datastore() -> Datastore {
-    Datastore { r#type: DATASTORE_TYPE, version: "8.0", kernel_version: None }
-}
-
 fn node_hosts_with_role(instance: &Instance, role: NodeRole) -> Vec<String> {
     instance.nodes.iter().filter(|node| node.role == role).map(|node| node.url.host.clone()).collect()
-}
-
-fn find_master_node(instance: &Instance) -> Option<&Node> {
-    instance.nodes.iter().find(|node| node.role == NodeRole::Master)
-}
-
-fn master_port(instance: &Instance) -> String {
-    find_master_node(instance).map_or_else(String::new, |node| node.url.port.to_string())
-}
-
-fn master_user_name(instance: &Instance) -> String {
-    find_master_node(instance).map_or_else(String::new, |node| node.url.user.clone())
-}
-
-fn build_tag_entries(tags: &[Tag]) -> Vec<TagEntry> {
-    tags.iter().map(|tag| TagEntry { key: tag.key.clone(), value: tag.value.clone() }).collect()
 }
 
 /// Formats a Unix timestamp as in the TaurusDB API, for example `2022-07-14T16:26:58+0000`.

@@ -37,9 +37,7 @@ pub(crate) struct CompletedIntelligentKill {
 }
 
 /// List the intelligent kills of a node.
-#[utoipa::path(
-    get,
-    path = "/v3/{project_id}/instances/{instance_id}/intelligent-kill-session/history",
+#[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}/intelligent-kill-session/history",
     tag = "sessions", operation_id = "ListIntelligentKillSessionHistory",
     params(
         ("node_id" = String, Query, description = "Id of the node"),
@@ -48,11 +46,9 @@ pub(crate) struct CompletedIntelligentKill {
         ("limit" = Option<String>, Query, description = "Maximum number of entries to return: 1 to 100; default 100"),
         ("offset" = Option<String>, Query, description = "Number of entries to skip; default 0")
     ),
-    responses((status = 200, description = "Page of completed intelligent kills", body = IntelligentKillHistoryPage))
-)]
-pub(crate) async fn list_intelligent_kills(
-    ApiRequest { service, caller, path, query, headers, .. }: ApiRequest<InstancePath>,
-) -> ApiResult<IntelligentKillHistoryPage> {
+    responses((status = 200, description = "Page of completed intelligent kills", body = IntelligentKillHistoryPage)))]
+pub(crate) async fn list_intelligent_kills(request: ApiRequest<InstancePath>) -> ApiResult<IntelligentKillHistoryPage> {
+    let ApiRequest { service, caller, path, query, headers, .. } = request;
     let query = QueryString::parse(query.as_deref());
     let parsed = query.as_ref().map_err(Clone::clone);
     let node = || parsed.clone()?.get_required("node_id").map(str::to_owned);

@@ -40,12 +40,8 @@ const REPORT_COLUMN_NAMES: [(&str, &str); 11] = [
 ];
 
 /// Download the report of an intelligent kill. The request needs no credentials, because the link is signed.
-#[utoipa::path(
-    get,
-    path = "/clew/v1/intelligent-kills/{task_id}",
-    operation_id = "DownloadIntelligentKill",
-    tag = "sessions",
-    security(()),
+#[utoipa::path(get, path = "/clew/v1/intelligent-kills/{task_id}", operation_id = "DownloadIntelligentKill",
+    tag = "sessions", security(()),
     params(
         ("task_id" = String, Path, description = "Id of the intelligent kill"),
         ("expires" = i64, Query, description = "Expiry time from the download link"),
@@ -56,11 +52,8 @@ const REPORT_COLUMN_NAMES: [(&str, &str); 11] = [
         (status = 200, description = "The complete CSV", body = str, content_type = "text/csv; charset=utf-8; header=present"),
         (status = 206, description = "The requested range", body = str, content_type = "text/csv; charset=utf-8; header=present"),
         (status = 304, description = "The ETag matches If-None-Match"),
-        (status = 400, description = "The intelligent kill is no longer stored", body = ErrorBody),
-        (status = 403, description = "The link is invalid or expired", body = ErrorBody),
-        (status = 416, description = "The range starts after the end of the CSV", body = ErrorBody)
-    )
-)]
+        UnknownIntelligentKill, InvalidLink, RangeNotSatisfiable
+    ))]
 pub(crate) async fn download_report(
     State(service): State<SharedState>,
     Extension(language): Extension<Language>,
@@ -97,14 +90,13 @@ fn build_header_row(language: Language) -> Vec<u8> {
 
 /// Returns the report file, its size in bytes and its SHA-256 hash.
 async fn write_report_file(service: &AppState, kill: &IntelligentKill) -> Result<(File, u64, String), ApiError> {
-    let failed = |error: std::io::Error| ApiError::internal_error(&error);
     let filter = KillFilter {
         source: Some(KillSource::Intelligent),
         task_id: Some(kill.id.to_string()),
         ..KillFilter::for_instance(kill.request.instance_id.clone())
     };
     let guard = service.intelligent_kills.is_csv_formula_escaping_enabled();
-    let (mut file, mut hasher, mut bytes) = (tempfile::tempfile().map_err(failed)?, Sha256::new(), 0);
+    let (mut file, mut hasher, mut bytes) = (tempfile::tempfile().map_err(ApiError::internal_error)?, Sha256::new(), 0);
     let mut page = Pagination { offset: 0, limit: REPORT_ROWS_PER_BATCH };
     loop {
         let (killed, total) = service.store.kills().list_kills(&filter, page).await?;
@@ -115,7 +107,7 @@ async fn write_report_file(service: &AppState, kill: &IntelligentKill) -> Result
         hasher.update(&rows);
         bytes += rows.len() as u64;
         let writing = tokio::task::spawn_blocking(move || file.write_all(&rows).map(|()| file)).await;
-        file = writing.map_err(|error| ApiError::internal_error(&error))?.map_err(failed)?;
+        file = writing.map_err(ApiError::internal_error)?.map_err(ApiError::internal_error)?;
         page.offset = page.offset.saturating_add(REPORT_ROWS_PER_BATCH);
         if u64::from(page.offset) >= total || killed.is_empty() {
             return Ok((file, bytes, hex::encode(hasher.finalize())));

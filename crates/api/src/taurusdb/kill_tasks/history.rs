@@ -4,6 +4,7 @@ use clew_model::Pagination;
 use clew_store::{KillFilter, KillRecord};
 
 use crate::prelude::*;
+use crate::session_columns::KilledSessionColumns;
 
 /// Maximum number of listed kills in a time range (section 2.8 of the TaurusDB API spec). Older kills are omitted.
 const MAX_LISTED_KILLS: u32 = 500;
@@ -43,17 +44,8 @@ pub(crate) struct KilledSessionView {
     /// Id of the kill task or intelligent kill; null for a manual kill
     #[schema(required)]
     task_id: Option<String>,
-    /// Thread id
-    session_id: u64,
-    user: String,
-    host: String,
-    #[schema(required)]
-    db: Option<String>,
-    command: String,
-    /// Time that the session spent in its last state before the kill, in seconds
-    time: u64,
-    #[schema(required)]
-    state: Option<String>,
+    #[serde(flatten)]
+    session: KilledSessionColumns,
     /// SQL template of the statement
     #[schema(required)]
     info: Option<String>,
@@ -69,11 +61,9 @@ pub(crate) struct KilledSessionView {
 /// List the killed sessions of an instance.
 #[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}/process/kill/history", tag = "kill tasks",
     operation_id = "ShowKillProcessHistory", params(KillHistoryParameters),
-    responses((status = 200, description = "Page of killed sessions", body = KillHistory))
-)]
-pub(crate) async fn list_killed_sessions(
-    ApiRequest { service, caller, path, query, .. }: ApiRequest<InstancePath>,
-) -> ApiResult<KillHistory> {
+    responses((status = 200, description = "Page of killed sessions", body = KillHistory)))]
+pub(crate) async fn list_killed_sessions(request: ApiRequest<InstancePath>) -> ApiResult<KillHistory> {
+    let ApiRequest { service, caller, path, query, .. } = request;
     let (_, instance) = caller.require_instance_permission(Action::GET_INSTANCE, &path).await?;
     let query = QueryString::parse(query.as_deref())?;
     query.reject_unknown_parameters(&["start_time", "end_time", "page_num", "page_size"])?;
@@ -95,18 +85,12 @@ pub(crate) async fn list_killed_sessions(
     }))
 }
 
-fn build_killed_session_view(kill: KillRecord) -> KilledSessionView {
+fn build_killed_session_view(mut kill: KillRecord) -> KilledSessionView {
     KilledSessionView {
+        session: KilledSessionColumns::take_from(&mut kill.request),
         instance_id: kill.request.instance_id.to_string(),
         node_id: kill.request.node_id.to_string(),
         task_id: kill.request.task_id,
-        session_id: kill.request.session_id,
-        user: kill.request.user,
-        host: kill.request.host,
-        db: kill.request.database,
-        command: kill.request.command,
-        time: kill.request.seconds,
-        state: kill.request.state,
         info: kill.request.template,
         kill_time: kill.requested_at,
         killed_source: kill.request.source.name(),

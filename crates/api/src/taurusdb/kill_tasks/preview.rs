@@ -2,16 +2,18 @@
 
 use std::collections::HashMap;
 
-use clew_diagnose::{KillRisk, KillRule, bytes_to_text, select_sessions_to_kill};
+use clew_diagnose::{KillRisk, KillRule, select_sessions_to_kill};
 use clew_model::{Language, Limitation, LocalizedText, NodeId, Session};
 use clew_mysql::{ConnectionPurpose, find_sessions_unsafe_to_kill, read_client_sessions};
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
 use super::criteria::{KILL_CRITERIA_FIELD_NAMES, RawKillCriteria};
+use super::wire_format::is_default;
 use crate::caller::require_reachable_network_zone;
 use crate::manual_kill::KillRiskView;
 use crate::prelude::*;
+use crate::session_columns::SessionColumns;
 
 /// Maximum number of sessions in each list of a response. Additional sessions are counted but not listed.
 const MAX_LISTED_SESSIONS: usize = 500;
@@ -61,7 +63,7 @@ pub(crate) struct KillTaskPreview {
     #[schema(required = false, max_items = 500)]
     spared: Vec<SkippedProcess>,
     /// Number of sessions skipped because a kill could damage a table; omitted if zero (Clew extension)
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "is_default")]
     #[schema(required = false)]
     spared_count: usize,
 }
@@ -106,18 +108,13 @@ pub(crate) struct PreviewedProcess {
     node_id: String,
     /// Thread id
     id: u64,
-    user: String,
-    host: String,
-    #[schema(required)]
-    db: Option<String>,
-    command: String,
+    #[serde(flatten)]
+    columns: SessionColumns,
     /// Statement, possibly truncated; an SQL template if statements are masked or the caller cannot list sessions
     #[schema(required)]
     sql_info: Option<String>,
     /// Time in the current state, in seconds
     state_duration: u64,
-    #[schema(required)]
-    state: Option<String>,
 }
 
 /// Preview the sessions that a kill task with the given criteria would kill now.
@@ -125,12 +122,10 @@ pub(crate) struct PreviewedProcess {
     operation_id = "ShowKillProcessTaskPreview", params(KillTaskPreviewParameters),
     responses(
         (status = 200, description = "Sessions that match the criteria", body = KillTaskPreview),
-        (status = 500, description = "A node cannot be read; the message states the reason", body = ErrorBody)
-    )
-)]
-pub(crate) async fn preview_kill_task(
-    ApiRequest { service, caller, path, language, query, .. }: ApiRequest<InstancePath>,
-) -> ApiResult<KillTaskPreview> {
+        SomeNodeNotReadable
+    ))]
+pub(crate) async fn preview_kill_task(request: ApiRequest<InstancePath>) -> ApiResult<KillTaskPreview> {
+    let ApiRequest { service, caller, path, language, query, .. } = request;
     let (project, instance) = caller.require_instance_permission(Action::GET_INSTANCE, &path).await?;
     let query = QueryString::parse(query.as_deref())?;
     query.reject_unknown_parameters(&KILL_CRITERIA_FIELD_NAMES)?;
@@ -195,23 +190,14 @@ fn build_kill_task_preview(
     KillTaskPreview { processes, total_count, data_sync_time, limitations, spared: spared.collect(), spared_count }
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it")]
-fn is_zero(count: &usize) -> bool {
-    *count == 0
-}
-
 fn build_process_preview(node: &NodeId, session: &Session, masked: bool) -> PreviewedProcess {
     let statement = |statement: &[u8]| render_statement(statement, masked).chars().take(MAX_STATEMENT_LEN).collect();
     PreviewedProcess {
         node_id: node.to_string(),
         id: session.id,
-        user: bytes_to_text(&session.user),
-        host: bytes_to_text(&session.host),
-        db: session.database.as_deref().map(bytes_to_text),
-        command: bytes_to_text(&session.command),
+        columns: session.into(),
         sql_info: session.statement.as_deref().map(statement),
         state_duration: session.seconds,
-        state: session.state.as_deref().map(bytes_to_text),
     }
 }
 

@@ -110,7 +110,7 @@ pub(crate) struct KillTaskView {
     /// Nodes that refuse Clew's login; the running task cannot kill sessions on these nodes (Clew extension)
     refused_nodes: Vec<NodeLoginRefusal>,
     /// True if the task kills sessions even if the kill can damage a table; otherwise omitted (Clew extension)
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "is_default")]
     #[schema(required = false)]
     include_unsafe: bool,
 }
@@ -138,9 +138,8 @@ impl NodeLoginRefusal {
     }
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it")]
-fn is_false(flag: &bool) -> bool {
-    !flag
+pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl KillTaskView {
