@@ -72,12 +72,18 @@ impl RateLimiters {
 
     /// Does not consume the quota.
     pub(crate) fn check_auth_failure_limit(&self, peer: IpAddr) -> Result<(), ApiError> {
-        self.0.failures.check_permit_available(&peer.into()).map_err(self.build_rejection(ExceededLimit::FAILURES))
+        self.0
+            .failures
+            .check_permit_available(&peer.into())
+            .map_err(self.record_and_build_rate_limit_error(ExceededLimit::FAILURES))
     }
 
     pub(crate) fn consume_sign_in_quota(&self, peer: IpAddr) -> Result<(), ApiError> {
         self.check_auth_failure_limit(peer)?;
-        self.0.sign_ins.consume_permit(&peer.into()).map_err(self.build_rejection(ExceededLimit::SIGN_INS))
+        self.0
+            .sign_ins
+            .consume_permit(&peer.into())
+            .map_err(self.record_and_build_rate_limit_error(ExceededLimit::SIGN_INS))
     }
 
     pub(crate) fn record_auth_failure(&self, peer: IpAddr) {
@@ -88,7 +94,10 @@ impl RateLimiters {
 
     /// Does not consume the quota.
     pub(crate) fn check_principal_rate_limit(&self, user: &UserId) -> Result<(), ApiError> {
-        self.0.principals.check_permit_available(user).map_err(self.build_rejection(ExceededLimit::PRINCIPAL))
+        self.0
+            .principals
+            .check_permit_available(user)
+            .map_err(self.record_and_build_rate_limit_error(ExceededLimit::PRINCIPAL))
     }
 
     /// `bytes` is the total size of the evaluated policies.
@@ -121,7 +130,10 @@ impl RateLimiters {
 
     fn consume_request_quota(&self, user: &UserId, count: usize) -> Result<(), ApiError> {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
-        self.0.principals.consume_permits(user, count).map_err(self.build_rejection(ExceededLimit::PRINCIPAL))
+        self.0
+            .principals
+            .consume_permits(user, count)
+            .map_err(self.record_and_build_rate_limit_error(ExceededLimit::PRINCIPAL))
     }
 
     fn record_and_build_rate_limit_error(&self, limit: ExceededLimit) -> impl FnOnce(std::time::Duration) -> ApiError {

@@ -34,7 +34,7 @@ pub(crate) struct ExceededLimit(&'static str);
 impl ExceededLimit {
     pub(crate) const PRINCIPAL: Self = Self("principal");
     pub(crate) const SIGN_INS: Self = Self("sign_ins");
-    /// Limit on the rate of failed authentications per peer.
+    /// Limit on the rate of failed authentications per client address.
     pub(crate) const FAILURES: Self = Self("failures");
     const CONNECTIONS: Self = Self("connections");
     const ALL_CONNECTIONS: Self = Self("all_connections");

@@ -51,7 +51,7 @@ pub(crate) async fn show_metrics(State(service): State<SharedState>) -> Result<R
     };
     let read = tokio::time::timeout(STORE_READ_TIMEOUT, read).await;
     let (tasks, zones) = read.map_err(ApiError::internal_error)??;
-    service.metrics.set_queue_gauges(&tasks, zones);
+    service.metrics.set_queue_and_worker_gauges(&tasks, zones);
     let text = service.metrics.encode().map_err(ApiError::internal_error)?;
     Ok(([(CONTENT_TYPE, CONTENT_TYPE_OPENMETRICS)], text).into_response())
 }

@@ -92,8 +92,8 @@ impl AppState {
         user: &UserId,
     ) -> Result<ConcurrencySlotGuard<UserId>, ApiError> {
         let (slots, limit, message) = match kind {
-            SlotKind::Stream => (&self.stream_slots, ExceededLimit::STREAMS, "too-many-streams"),
-            SlotKind::LongPoll => (&self.long_poll_slots, ExceededLimit::LONG_POLLS, "too-many-long-polls"),
+            ConcurrencySlotKind::Stream => (&self.stream_slots, ExceededLimit::STREAMS, "too-many-streams"),
+            ConcurrencySlotKind::LongPoll => (&self.long_poll_slots, ExceededLimit::LONG_POLLS, "too-many-long-polls"),
         };
         slots.acquire(user.clone()).ok_or_else(|| {
             self.metrics.record_exceeded_limit(limit);

@@ -43,7 +43,7 @@ async fn serve_data_version_requests(mut detector: ChangeDetector, mut receiver:
     while receiver.recv_many(&mut pending, MAX_REQUESTS_PER_DATA_VERSION_QUERY).await > 0 {
         let version = detector.current_data_version().await.map_err(Arc::new);
         for reply in pending.drain(..) {
-            // The caller may have been cancelled.
+            // The caller may have been canceled.
             let _ =
                 reply.send(version.clone().map_err(|error| StoreError::shared_error("query the data version", error)));
         }

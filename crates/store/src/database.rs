@@ -22,7 +22,7 @@ pub(crate) use crate::database::error::migration_error;
 pub(crate) use crate::database::row::{
     FromOwnedRow, FromRow, Row, duration_to_millis, impl_from_row, saturate_count_to_signed,
 };
-pub(crate) use crate::database::statement::{Executor, Parameter, Statement, params, query, query_as};
+pub(crate) use crate::database::statement::{Parameter, Statement, StatementExecutor, params, query, query_as};
 use crate::error::StoreError;
 use crate::postgres::{PostgresDatabase, PostgresTransaction, PostgresUrl};
 use crate::sqlite::SqliteDatabase;

@@ -8,9 +8,9 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use sqlx::AssertSqlSafe;
 
-use crate::database::{Executor, Row, Transaction, impl_from_row, params, query_as};
+use crate::database::{Row, StatementExecutor, Transaction, impl_from_row, params, query_as};
 use crate::error::StoreError;
-use crate::identities::credential_revocation::UsersAffectedByChange;
+use crate::identities::credential_revocation::AffectedUsers;
 use crate::policies::limit_checks::check_policy_limits;
 use crate::store_handles::PolicyStore;
 use crate::tenants::projects::ensure_iam_domain_exists;
@@ -137,7 +137,7 @@ impl PolicyStore<'_> {
         if before.is_some_and(|before| before.len() < document.len()) {
             check_policy_limits(tx.transaction(), self.store.policy_limits, AffectedUsers::Policy(&id)).await?;
         }
-        let tokens = tx.revoke_tokens(UsersAffectedByChange::Policy(&id)).await?;
+        let tokens = tx.revoke_tokens(AffectedUsers::Policy(&id)).await?;
         let sha256 = hex::encode(Sha256::digest(document.as_bytes()));
         let detail = json!({ "id": id, "model": model, "sha256": sha256, "tokens_revoked": tokens });
         tx.commit_domain_change(by, "PutPolicy", name, domain.clone(), detail).await?;
@@ -177,7 +177,10 @@ impl PolicyStore<'_> {
     }
 }
 
-async fn find_policy<'e>(executor: impl Into<Executor<'e>>, id: &PolicyId) -> Result<Option<PolicyRecord>, StoreError> {
+async fn find_policy<'e>(
+    executor: impl Into<StatementExecutor<'e>>,
+    id: &PolicyId,
+) -> Result<Option<PolicyRecord>, StoreError> {
     let sql = format!("{SELECT_POLICIES_SQL} WHERE id = $1");
     query_as("look up a policy", AssertSqlSafe(sql), params![id]).fetch_optional(executor).await
 }

@@ -1,6 +1,6 @@
 //! Settings in the metadata database, such as the region.
 
-use crate::database::{Database, Executor, Transaction, params, query, query_as};
+use crate::database::{Database, StatementExecutor, Transaction, params, query, query_as};
 use crate::error::StoreError;
 
 /// Name of the setting that stores an encrypted constant. Clew decrypts the constant to verify the master key.

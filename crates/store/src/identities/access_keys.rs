@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::database::{Statement, Transaction, impl_from_row, params, query, query_as};
 use crate::error::StoreError;
-use crate::identities::credential_revocation::UsersAffectedByChange;
+use crate::identities::credential_revocation::AffectedUsers;
 use crate::identities::users::{User, require_user};
 use crate::sealing::AssociatedData;
 use crate::store_handles::IdentityStore;
@@ -147,7 +147,7 @@ impl IdentityStore<'_> {
         let user = require_user(tx.transaction(), &user).await?;
         let (mut tokens, mut keys) = (0, 0);
         if !usable {
-            tokens = tx.revoke_tokens(UsersAffectedByChange::User(&user.id)).await?;
+            tokens = tx.revoke_tokens(AffectedUsers::User(&user.id)).await?;
             keys = tx.revoke_temporary_access_keys(&user.id).await?;
         }
         let detail = json!({

@@ -32,7 +32,7 @@ impl AffectedUsers<'_> {
 
 impl AuditedTransaction {
     /// Returns the number of revoked tokens.
-    pub(crate) async fn revoke_tokens(&mut self, affected: UsersAffectedByChange<'_>) -> Result<u64, StoreError> {
+    pub(crate) async fn revoke_tokens(&mut self, affected: AffectedUsers<'_>) -> Result<u64, StoreError> {
         let (now, (users, id)) = (self.unix_seconds(), affected.affected_user_ids_sql());
         let sql = format!(
             "UPDATE tokens SET revoked_at = $1 WHERE revoked_at IS NULL AND expires_at > $1 AND user_id IN ({users})"

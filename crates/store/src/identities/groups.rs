@@ -6,7 +6,7 @@ use sqlx::AssertSqlSafe;
 
 use crate::database::{StatementExecutor, Transaction, impl_from_row, params, query, query_as};
 use crate::error::StoreError;
-use crate::identities::credential_revocation::UsersAffectedByChange;
+use crate::identities::credential_revocation::AffectedUsers;
 use crate::identities::users::{User, require_user};
 use crate::policies::limit_checks::check_policy_limits;
 use crate::store_handles::IdentityStore;
@@ -53,7 +53,7 @@ impl IdentityStore<'_> {
     pub async fn remove_group(self, by: &AuditOrigin, id: &GroupId) -> Result<bool, StoreError> {
         let mut tx = self.store.begin_audited_transaction("remove a group").await?;
         let Some(before) = find_group(tx.transaction(), id).await? else { return Ok(false) };
-        let tokens = tx.revoke_tokens(UsersAffectedByChange::Group(id)).await?;
+        let tokens = tx.revoke_tokens(AffectedUsers::Group(id)).await?;
         tx.execute("DELETE FROM user_groups WHERE id = $1", params![id]).await?;
         let detail = json!({ "id": id, "tokens_revoked": tokens });
         tx.commit_domain_change(by, "DeleteGroup", before.name, before.domain_id, detail).await?;
@@ -98,7 +98,7 @@ impl IdentityStore<'_> {
         if operation == "AddUserToGroup" {
             check_policy_limits(tx.transaction(), self.store.policy_limits, AffectedUsers::User(&user.id)).await?;
         }
-        let tokens = tx.revoke_tokens(UsersAffectedByChange::User(&user.id)).await?;
+        let tokens = tx.revoke_tokens(AffectedUsers::User(&user.id)).await?;
         let detail = json!({ "group_id": group.id, "user": user.name, "user_id": user.id, "tokens_revoked": tokens });
         tx.commit_domain_change(by, operation, group.name, group.domain_id, detail).await?;
         Ok(true)
@@ -127,7 +127,7 @@ pub struct Group {
 
 impl_from_row! { Group { id, name, domain_id, description } }
 
-async fn find_group<'e>(executor: impl Into<Executor<'e>>, id: &GroupId) -> Result<Option<Group>, StoreError> {
+async fn find_group<'e>(executor: impl Into<StatementExecutor<'e>>, id: &GroupId) -> Result<Option<Group>, StoreError> {
     let sql = format!("{SELECT_GROUPS_SQL} WHERE id = $1");
     query_as("look up a group", AssertSqlSafe(sql), params![id]).fetch_optional(executor).await
 }

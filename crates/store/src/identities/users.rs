@@ -6,9 +6,9 @@ use clew_model::{AuditOrigin, DomainId, UserId};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
-use crate::database::{Executor, Transaction, impl_from_row, params, query, query_as};
+use crate::database::{StatementExecutor, Transaction, impl_from_row, params, query, query_as};
 use crate::error::StoreError;
-use crate::identities::credential_revocation::UsersAffectedByChange;
+use crate::identities::credential_revocation::AffectedUsers;
 use crate::store_handles::IdentityStore;
 use crate::tenants::projects::ensure_iam_domain_exists;
 
@@ -104,7 +104,7 @@ impl IdentityStore<'_> {
         let (mut tokens, mut keys) = (0, 0);
         let locked_out = update.password_hash.is_some() || update.enabled == Some(false);
         if locked_out || update.administrator.is_some_and(|administrator| administrator != before.administrator) {
-            tokens = tx.revoke_tokens(UsersAffectedByChange::User(id)).await?;
+            tokens = tx.revoke_tokens(AffectedUsers::User(id)).await?;
         }
         if locked_out {
             keys = tx.revoke_temporary_access_keys(id).await?;
@@ -161,7 +161,10 @@ pub(crate) async fn insert_user(
     Ok(id)
 }
 
-pub(crate) async fn find_user<'e>(executor: impl Into<Executor<'e>>, id: &UserId) -> Result<Option<User>, StoreError> {
+pub(crate) async fn find_user<'e>(
+    executor: impl Into<StatementExecutor<'e>>,
+    id: &UserId,
+) -> Result<Option<User>, StoreError> {
     let sql = format!("{SELECT_USERS_SQL} WHERE u.id = $1");
     query_as("look up a user", AssertSqlSafe(sql), params![id]).fetch_optional(executor).await
 }

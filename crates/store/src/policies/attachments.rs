@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::database::{FromRow, Row, Transaction, params, query_as};
 use crate::error::StoreError;
-use crate::identities::credential_revocation::UsersAffectedByChange;
+use crate::identities::credential_revocation::AffectedUsers;
 use crate::identities::groups::require_group;
 use crate::identities::users::require_user;
 use crate::policies::limit_checks::check_policy_limits;
