@@ -6,7 +6,7 @@ use clew_http::{ConcurrencySlotGuard, KeyedConcurrencyLimiter, KeyedMutex};
 use clew_model::UserId;
 use clew_mysql::NodeConnector;
 use clew_store::{RepeatedRefusalCounter, Store};
-use clew_worker::{IntelligentKillQueue, KillExecutor, NodeWatchRegistry, SessionCollectionQueue, SessionListOrigins};
+use clew_worker::{IntelligentKillQueue, KillExecutor, NodeWatchRegistry, SessionCollectionQueue, SessionListSources};
 
 use crate::console::stream::SseNodeFeed;
 use crate::error::ApiError;
@@ -57,7 +57,7 @@ pub struct AppState {
     pub(crate) policy_cache: PolicyCache,
     /// Mutexes that allow only one password check per failure counter at a time.
     pub(crate) password_check_mutexes: KeyedMutex<String>,
-    pub(crate) session_list_origins: SessionListOrigins,
+    pub(crate) session_list_sources: SessionListSources,
 }
 
 impl AppState {
@@ -80,7 +80,7 @@ impl AppState {
             repeated_refusals: RepeatedRefusalCounter::new(settings.refusal_count_window),
             policy_cache: PolicyCache::default(),
             password_check_mutexes: KeyedMutex::default(),
-            session_list_origins: SessionListOrigins::default(),
+            session_list_sources: SessionListSources::default(),
             settings,
         })
     }

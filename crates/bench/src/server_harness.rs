@@ -173,7 +173,8 @@ impl RunningClewServer<'_> {
     }
 
     /// Returns the time from the POST request to the last byte of the result, and the notification delay.
-    /// The notification delay is the time between the logged end of the collection and the notification of the client.
+    /// The notification delay is the time from the end of the collection, as logged by the server, until the client
+    /// receives the notification.
     pub(super) async fn measure_session_collection_and_download(
         &self,
         node: &NodeRef,

@@ -15,7 +15,7 @@ use crate::error::BenchError;
 use crate::paired_runs::{Measurement, measure_paired_runs};
 use crate::server_harness::{NodeInventory, NodeRef, parse_collection_end_times};
 
-const TWO_WORKERS_BENCHMARK: BenchmarkCase = BenchmarkCase {
+const TWO_WORKER_BENCHMARK: BenchmarkCase = BenchmarkCase {
     name: "workers-2",
     metric: "collection rate of 2 `clew worker` with PostgreSQL and S3; nodes respond after 100 ms",
     baseline: "1 `clew worker`",
@@ -25,15 +25,15 @@ const TWO_WORKERS_BENCHMARK: BenchmarkCase = BenchmarkCase {
     pairs: 5,
 };
 
-const FOUR_WORKERS_BENCHMARK: BenchmarkCase = BenchmarkCase {
+const FOUR_WORKER_BENCHMARK: BenchmarkCase = BenchmarkCase {
     name: "workers-4",
     metric: "collection rate of 4 `clew worker` with PostgreSQL and S3; nodes respond after 100 ms",
     target: MedianTarget::AtLeast(3.6),
-    ..TWO_WORKERS_BENCHMARK
+    ..TWO_WORKER_BENCHMARK
 };
 
 const WORKER_SCALING_BENCHMARKS: [(BenchmarkCase, usize); 2] =
-    [(TWO_WORKERS_BENCHMARK, 2), (FOUR_WORKERS_BENCHMARK, 4)];
+    [(TWO_WORKER_BENCHMARK, 2), (FOUR_WORKER_BENCHMARK, 4)];
 
 const SIMULATED_NODE_LATENCY: Duration = Duration::from_millis(100);
 /// Worker configuration with low concurrency, so that the collection rate is limited by node latency, not by CPU time.

@@ -67,7 +67,7 @@ const fn banned_word(word: &'static str, replacement: &'static str, scope: Banne
 pub(crate) enum FileKind {
     Rust,
     Markdown,
-    /// API messages in the Fluent format, or user interface messages of the web page.
+    /// File with messages of the API (Fluent) or of the web UI (TypeScript).
     Texts,
 }
 

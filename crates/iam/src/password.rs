@@ -41,10 +41,10 @@ pub fn validate_new_password(password: &SecretString, user_name: &str) -> Result
     if !(MIN_PASSWORD_LENGTH..=MAX_PASSWORD_LENGTH).contains(&password.chars().count()) {
         return Err(PasswordError::Length);
     }
-    if lowercase_chars(password).eq(lowercase_chars(user_name)) { Err(PasswordError::UserName) } else { Ok(()) }
+    if to_lowercase_chars(password).eq(to_lowercase_chars(user_name)) { Err(PasswordError::UserName) } else { Ok(()) }
 }
 
-fn lowercase_chars(text: &str) -> impl Iterator<Item = char> + '_ {
+fn to_lowercase_chars(text: &str) -> impl Iterator<Item = char> + '_ {
     text.chars().flat_map(char::to_lowercase)
 }
 

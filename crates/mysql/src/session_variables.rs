@@ -62,13 +62,13 @@ use SessionVariableValue::{FractionalSecondsLeft, Literal, MillisecondsLeft, Sec
 /// Value that means "no limit" for session variables that limit a size or a count.
 const UNLIMITED_VALUE: SessionVariableValue = Literal("18446744073709551615");
 
-const LARGE_TABLE_READ_FAILURE_REASON: LocalizedText =
+const LARGE_TABLE_READS_FAIL: LocalizedText =
     reason("reads of large tables fail with error 1104", "读取大表会失败（错误1104）");
-const UNCLOSED_CONNECTION_REASON: LocalizedText =
+const LOST_CONNECTIONS_STAY_OPEN: LocalizedText =
     reason("the server keeps connections of lost clients", "服务器会保留已断开客户端的连接");
-const LOCKING_READ_REASON: LocalizedText =
+const READS_ACQUIRE_LOCKS: LocalizedText =
     reason("a SERIALIZABLE read takes locks", "SERIALIZABLE隔离级别的读取会加锁");
-const UNWRITABLE_KILL_LOG_REASON: LocalizedText =
+const KILL_LOG_IS_READ_ONLY: LocalizedText =
     reason("a managed server's kill procedure cannot write its log", "云数据库的Kill存储过程无法写入日志");
 
 /// `max_join_size` precedes `sql_big_selects`, because setting `max_join_size` resets `sql_big_selects`.
@@ -79,8 +79,8 @@ static SESSION_VARIABLES: [SessionVariable; 36] = [
     variable("autocommit", Both, Literal("1"), reason("a transaction of Clew would stay open", "Clew的事务会一直不提交")),
     variable("sql_mode", Both, Literal("''"), reason("modes change quoting, escaping, parsing and padding", "SQL模式会改变引号、转义、语法解析和填充规则")),
     variable("sql_select_limit", Both, UNLIMITED_VALUE, reason("rows beyond the limit are missing from every result", "所有结果都会缺少超出该限制的行")),
-    variable("max_join_size", Both, UNLIMITED_VALUE, LARGE_TABLE_READ_FAILURE_REASON),
-    variable("sql_big_selects", Both, Literal("1"), LARGE_TABLE_READ_FAILURE_REASON),
+    variable("max_join_size", Both, UNLIMITED_VALUE, LARGE_TABLE_READS_FAIL),
+    variable("sql_big_selects", Both, Literal("1"), LARGE_TABLE_READS_FAIL),
     variable("sql_safe_updates", Both, Literal("0"), reason("reads of large tables fail with error 1104 on some versions", "在部分版本上读取大表会失败（错误1104）")),
     variable("sql_auto_is_null", Both, Literal("0"), reason("IS NULL finds the last inserted row", "IS NULL会匹配最后插入的行")),
     variable("sql_buffer_result", Both, Literal("0"), reason("the server buffers whole results before it sends the first row", "服务器缓存全部结果后才返回第一行")),
@@ -92,18 +92,18 @@ static SESSION_VARIABLES: [SessionVariable; 36] = [
     variable("lc_time_names", Both, Literal("'en_US'"), reason("names of days and months come in another language", "星期和月份的名称会使用其他语言")),
     variable("lock_wait_timeout", Both, Literal("1"), reason("a read waits for a metadata lock", "读取操作会等待元数据锁")),
     variable("innodb_lock_wait_timeout", Both, Literal("1"), reason("a managed server's kill procedure waits for a row lock", "云数据库的Kill存储过程会等待行锁")),
-    variable("net_read_timeout", Both, SecondsLeft, UNCLOSED_CONNECTION_REASON),
-    variable("net_write_timeout", Both, SecondsLeft, UNCLOSED_CONNECTION_REASON),
-    variable("wait_timeout", Both, SecondsLeft, UNCLOSED_CONNECTION_REASON),
+    variable("net_read_timeout", Both, SecondsLeft, LOST_CONNECTIONS_STAY_OPEN),
+    variable("net_write_timeout", Both, SecondsLeft, LOST_CONNECTIONS_STAY_OPEN),
+    variable("wait_timeout", Both, SecondsLeft, LOST_CONNECTIONS_STAY_OPEN),
     variable("max_execution_time", MySql, MillisecondsLeft, reason("a SELECT has no timeout", "SELECT语句没有超时限制")),
-    variable("transaction_isolation", MySql, Literal("'REPEATABLE-READ'"), LOCKING_READ_REASON),
-    variable("transaction_read_only", MySql, Literal("0"), UNWRITABLE_KILL_LOG_REASON),
+    variable("transaction_isolation", MySql, Literal("'REPEATABLE-READ'"), READS_ACQUIRE_LOCKS),
+    variable("transaction_read_only", MySql, Literal("0"), KILL_LOG_IS_READ_ONLY),
     variable("terminology_use_previous", MySql, Literal("'NONE'"), reason("instruments and commands have other names", "instrument和命令的名称会不同")),
     variable("use_secondary_engine", MySql, Literal("'OFF'"), reason("reads of system tables fail with FORCED", "值为FORCED时，读取系统表会失败")),
     variable("group_replication_consistency", MySql, Literal("'EVENTUAL'"), reason("a read waits for replication", "读取操作会等待复制")),
     variable("max_statement_time", MariaDb, FractionalSecondsLeft, reason("a statement has no timeout", "语句没有超时限制")),
-    variable("tx_isolation", MariaDb, Literal("'REPEATABLE-READ'"), LOCKING_READ_REASON),
-    variable("tx_read_only", MariaDb, Literal("0"), UNWRITABLE_KILL_LOG_REASON),
+    variable("tx_isolation", MariaDb, Literal("'REPEATABLE-READ'"), READS_ACQUIRE_LOCKS),
+    variable("tx_read_only", MariaDb, Literal("0"), KILL_LOG_IS_READ_ONLY),
     variable("old_mode", MariaDb, Literal("'UTF8_IS_UTF8MB3'"), reason("columns of the process list differ", "进程列表的列会不同")),
     variable("query_cache_type", MariaDb, Literal("'OFF'"), reason("a result may come from a cache", "结果可能来自查询缓存")),
     variable("max_session_mem_used", MariaDb, Literal("9223372036854775807"), reason("large results fail with error 1290", "较大的结果会失败（错误1290）")),

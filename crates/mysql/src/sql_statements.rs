@@ -100,7 +100,7 @@ pub(crate) fn own_session_ids_query(marker: &str) -> String {
 
 /// Reads the server identity and the start time as a Unix timestamp.
 /// Requires no privileges.
-/// The server computes the current time and the uptime from one timestamp, so each execution returns the same result.
+/// Each execution returns the same start time, because the server derives the current time and the uptime from one timestamp.
 /// The query takes up to 0.03 s, because `global_status` sums the status counters of all sessions.
 pub(crate) const MYSQL_IDENTITY_AND_START_TIME_QUERY: &str = "SELECT @@GLOBAL.server_uuid, UNIX_TIMESTAMP() - CAST(variable_value AS SIGNED) \
      FROM performance_schema.global_status WHERE variable_name = 'Uptime'";
@@ -253,7 +253,7 @@ pub(crate) fn transactions_by_thread_query(threads: &[u64]) -> String {
     )
 }
 
-/// Reads the latest statements of threads. By default, the server records 10 statements per thread.
+/// Reads the latest statements of the given threads. By default, the server records 10 statements per thread.
 /// Requires the SELECT privilege on performance_schema.
 /// Clew runs this query only for the session detail view and for idle sessions that block other sessions.
 pub(crate) fn last_statements_query(threads: &[u64]) -> String {

@@ -117,11 +117,11 @@ async fn compute_transaction_ages(
         let mut transaction = row.transaction;
         let status = printed.get(&transaction.session_id);
         if let Some(age) = age(row.started) {
-            transaction.seconds = uncertain_ages.resolve_transaction_age(age, status.map(|status| status.seconds));
+            transaction.seconds = uncertain_ages.choose_transaction_age(age, status.map(|status| status.seconds));
         }
         if let Some(age) = age(row.wait_started) {
             let waited = status.and_then(|status| status.lock_wait_seconds);
-            transaction.lock_wait_seconds = Some(uncertain_ages.resolve_transaction_age(age, waited));
+            transaction.lock_wait_seconds = Some(uncertain_ages.choose_transaction_age(age, waited));
         }
         transactions.push(transaction);
     }
@@ -144,7 +144,7 @@ impl TransactionAgeResolver {
     /// `printed` is the transaction age that the InnoDB status reports, or `None` if it is unknown.
     /// If `age` is ambiguous, the function returns the possible age that is close to `printed`.
     /// If no possible age is close to `printed`, the function returns the smallest possible age.
-    fn resolve_transaction_age(&mut self, age: LocalTimestampAge, printed: Option<u64>) -> u64 {
+    fn choose_transaction_age(&mut self, age: LocalTimestampAge, printed: Option<u64>) -> u64 {
         let age = match age {
             LocalTimestampAge::Exact(age) => age,
             LocalTimestampAge::Ambiguous(later, earlier) => {
@@ -250,12 +250,12 @@ mod tests {
     fn ambiguous_and_negative_ages_become_limitations() {
         let mut uncertain_ages = TransactionAgeResolver::default();
         let ambiguous = LocalTimestampAge::Ambiguous(60, 3660);
-        assert_eq!(uncertain_ages.resolve_transaction_age(ambiguous, Some(3661)), 3660);
-        assert_eq!(uncertain_ages.resolve_transaction_age(ambiguous, Some(61)), 60);
-        assert_eq!(uncertain_ages.resolve_transaction_age(LocalTimestampAge::Exact(-1), None), 0);
+        assert_eq!(uncertain_ages.choose_transaction_age(ambiguous, Some(3661)), 3660);
+        assert_eq!(uncertain_ages.choose_transaction_age(ambiguous, Some(61)), 60);
+        assert_eq!(uncertain_ages.choose_transaction_age(LocalTimestampAge::Exact(-1), None), 0);
         assert_eq!(uncertain_ages.describe_uncertain_transaction_ages(), []);
-        assert_eq!(uncertain_ages.resolve_transaction_age(ambiguous, None), 60);
-        assert_eq!(uncertain_ages.resolve_transaction_age(LocalTimestampAge::Exact(-3600), None), 0);
+        assert_eq!(uncertain_ages.choose_transaction_age(ambiguous, None), 60);
+        assert_eq!(uncertain_ages.choose_transaction_age(LocalTimestampAge::Exact(-3600), None), 0);
         let kinds: Vec<_> =
             uncertain_ages.describe_uncertain_transaction_ages().iter().map(|limitation| limitation.kind).collect();
         assert_eq!(kinds, [LimitationKind::UnreliableAges; 2]);

@@ -1,6 +1,7 @@
 //! Limits on the number and total size of the policies that apply to a user or group.
 
-/// Maximum number and size of policies per user or group. A user's policies include the policies of the user's groups.
+/// Maximum number and maximum total size of the policies of a user or group.
+/// A user's policies include the policies of the user's groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PolicyLimits {
     /// Maximum number of attached policies.

@@ -15,7 +15,7 @@ const MIN_POLL_INTERVAL_WITH_NOTIFICATIONS: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone, Default)]
 pub(crate) struct WakeSignal {
     notify: Arc<Notify>,
-    /// True while the PostgreSQL `LISTEN` connection receives notifications.
+    /// True while the PostgreSQL `LISTEN` connection is established.
     is_listening: Arc<AtomicBool>,
 }
 

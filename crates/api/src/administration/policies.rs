@@ -88,7 +88,7 @@ pub(crate) async fn show_policy(request: ApiRequest<String>) -> ApiResult<Policy
     let ApiRequest { service, caller, path: name, .. } = request;
     let domain = require_identity_read_permission(&caller)?;
     let resolved = find_policy(&service, domain, &name).await?;
-    let parsed = parse_policy_document(&caller, resolved.policy_document_text().to_owned()).await?;
+    let parsed = parse_policy_document(&caller, resolved.get_policy_document_text().to_owned()).await?;
     build_policy_response(&resolved, parsed.map(|policy| build_diagnostic_views(policy.warnings())).unwrap_or_default())
 }
 
@@ -175,7 +175,7 @@ impl AvailablePolicy {
         if is_role { PermissionModel::RoleBased } else { PermissionModel::IdentityBased }
     }
 
-    fn policy_document_text(&self) -> &str {
+    fn get_policy_document_text(&self) -> &str {
         match self {
             Self::Custom(record) => &record.document,
             Self::System(policy) => policy.document,
@@ -203,7 +203,7 @@ fn build_policy_response(
     policy: &AvailablePolicy,
     warnings: Vec<PolicyDiagnosticView>,
 ) -> ApiResult<PolicyWithDocument> {
-    let document = RawValue::from_string(policy.policy_document_text().trim().to_owned());
+    let document = RawValue::from_string(policy.get_policy_document_text().trim().to_owned());
     let document = document.map_err(ApiError::internal_error)?;
     Ok(Json(PolicyWithDocument { policy: policy.build_policy_view(), document, warnings }))
 }

@@ -69,7 +69,7 @@ async fn find_and_kill_sessions(
     let (start, connector) = (Instant::now(), &caller.service.connector);
     let SessionLookupResult { read, sessions, .. } =
         find_sessions_by_id(&target.node.url, &request.ids, connector).await.map_err(KillError::Node)?;
-    if caller.service.session_list_origins.has_server_changed(&caller.principal.user_id, &target.node.id, &read.server)
+    if caller.service.session_list_sources.has_server_changed(&caller.principal.user_id, &target.node.id, &read.server)
     {
         // Behind a load balancer, sessions that this server does not list may still run on the other server.
         return Ok(request.ids.iter().map(|id| (*id, KillOutcome::Refused(Reason::AnotherServer))).collect());

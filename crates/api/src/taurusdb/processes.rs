@@ -58,7 +58,7 @@ pub(crate) async fn list_processes(request: ApiRequest<NodePath>) -> ApiResult<P
     let options = SnapshotOptions { statements, ..SnapshotOptions::new(SnapshotFormat::Json) };
     let read = take_snapshot_with_server_instance(&target.node.url, &options, &service.connector);
     let (server, snapshot) = service.read_from_node(&target.node, read).await?;
-    service.session_list_origins.set_session_list_origin(&caller.principal.user_id, &target.node.id, server);
+    service.session_list_sources.set_session_list_source(&caller.principal.user_id, &target.node.id, server);
     let slicing = tokio::task::spawn_blocking(move || read_snapshot_page(snapshot, page)).await;
     Ok(Json(slicing.map_err(ApiError::internal_error)?.map_err(ApiError::internal_error)?))
 }

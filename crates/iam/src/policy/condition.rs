@@ -63,18 +63,18 @@ impl ExpectedValue {
         match (self, comparison) {
             (Self::Text(expected), Comparison::Same) => value == expected,
             (Self::Text(expected), Comparison::SameIgnoringCase) => {
-                lowercase_chars(value).eq(lowercase_chars(expected))
+                to_lowercase_chars(value).eq(to_lowercase_chars(expected))
             }
             (Self::Text(expected), Comparison::Pattern) => {
                 pattern::matches_pattern(expected, value, CaseSensitivity::Sensitive, budget)
             }
             (Self::Text(expected), Comparison::Start) => {
-                let mut value = lowercase_chars(value);
-                lowercase_chars(expected).all(|expected| value.next() == Some(expected))
+                let mut value = to_lowercase_chars(value);
+                to_lowercase_chars(expected).all(|expected| value.next() == Some(expected))
             }
             (Self::Text(expected), Comparison::End) => {
-                let value: String = lowercase_chars(value).collect();
-                value.ends_with(&lowercase_chars(expected).collect::<String>())
+                let value: String = to_lowercase_chars(value).collect();
+                value.ends_with(&to_lowercase_chars(expected).collect::<String>())
             }
             (Self::Number(expected), Comparison::Number(order)) => {
                 parse_number(value).and_then(|value| value.partial_cmp(expected)).is_some_and(order)
@@ -91,7 +91,7 @@ impl ExpectedValue {
     }
 }
 
-fn lowercase_chars(text: &str) -> impl Iterator<Item = char> {
+fn to_lowercase_chars(text: &str) -> impl Iterator<Item = char> {
     text.chars().flat_map(char::to_lowercase)
 }
 

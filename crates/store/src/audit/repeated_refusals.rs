@@ -151,7 +151,7 @@ impl RepeatedRefusalCounter {
 impl RefusalCounterState {
     /// Returns the key of the refusal's time window, which consists of the caller and the refusal kind.
     /// After the first [`MAX_TRACKED_CALLERS`] callers, all further callers of a domain share one key.
-    /// After the first [`MAX_REFUSAL_KINDS_PER_CALLER`] refusal kinds of a caller, the kind in the key is `None`.
+    /// Once a caller has [`MAX_REFUSAL_KINDS_PER_CALLER`] refusal kinds, all further kinds share the key with the kind `None`.
     fn refusal_window_key(
         &self,
         event: &AuditEvent,

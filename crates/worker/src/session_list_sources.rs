@@ -19,25 +19,25 @@ const MAX_RECORDED_SERVER_INSTANCES: NonZeroUsize = NonZeroUsize::MIN.saturating
 const MAX_SESSION_LIST_AGE: Duration = Duration::from_mins(10);
 
 #[derive(Debug)]
-struct SessionListOrigin {
+struct SessionListSource {
     server: ServerInstance,
     read_at: Instant,
 }
 
 /// For each user and node, the server instance from which the latest session list was read.
 #[derive(Debug)]
-pub struct SessionListOrigins(Mutex<LruCache<(UserId, NodeId), SessionListOrigin>>);
+pub struct SessionListSources(Mutex<LruCache<(UserId, NodeId), SessionListSource>>);
 
-impl Default for SessionListOrigins {
+impl Default for SessionListSources {
     fn default() -> Self {
         Self(Mutex::new(LruCache::new(MAX_RECORDED_SERVER_INSTANCES)))
     }
 }
 
-impl SessionListOrigins {
-    /// Records that the user's latest session list of the node was read from `server`.
-    pub fn set_session_list_origin(&self, user: &UserId, node: &NodeId, server: ServerInstance) {
-        self.set_session_list_origin_at_time(user, node, server, Instant::now());
+impl SessionListSources {
+    /// Records `server` as the source of the session list that the user last received for the node.
+    pub fn set_session_list_source(&self, user: &UserId, node: &NodeId, server: ServerInstance) {
+        self.set_session_list_source_at_time(user, node, server, Instant::now());
     }
 
     /// Returns `true` if the user's latest session list is less than 10 minutes old and was not read from `server`.
@@ -46,9 +46,9 @@ impl SessionListOrigins {
         self.has_server_changed_at_time(user, node, server, Instant::now())
     }
 
-    fn set_session_list_origin_at_time(&self, user: &UserId, node: &NodeId, server: ServerInstance, read_at: Instant) {
+    fn set_session_list_source_at_time(&self, user: &UserId, node: &NodeId, server: ServerInstance, read_at: Instant) {
         let mut lists = self.0.lock();
-        lists.put((user.clone(), node.clone()), SessionListOrigin { server, read_at });
+        lists.put((user.clone(), node.clone()), SessionListSource { server, read_at });
     }
 
     fn has_server_changed_at_time(&self, user: &UserId, node: &NodeId, server: &ServerInstance, now: Instant) -> bool {
@@ -67,13 +67,13 @@ mod tests {
         let [one, other]: [ServerInstance; 2] =
             ["uuid@1790000000", "uuid@1790000001"].map(|server| server.parse().unwrap());
         let (user, node) = (UserId::generate(), NodeId::generate());
-        let (lists, read_at) = (SessionListOrigins::default(), Instant::now());
-        lists.set_session_list_origin_at_time(&user, &node, one, read_at);
+        let (lists, read_at) = (SessionListSources::default(), Instant::now());
+        lists.set_session_list_source_at_time(&user, &node, one, read_at);
         let has_server_changed =
             |after: u64| lists.has_server_changed_at_time(&user, &node, &other, read_at + Duration::from_secs(after));
         assert!(has_server_changed(0) && has_server_changed(599));
         assert!(!has_server_changed(600), "the ids may come from another list by then");
-        lists.set_session_list_origin_at_time(&user, &node, other.clone(), read_at);
+        lists.set_session_list_source_at_time(&user, &node, other.clone(), read_at);
         assert!(!has_server_changed(0));
     }
 }
