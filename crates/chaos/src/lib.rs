@@ -13,7 +13,6 @@ mod error;
 mod failure_attribution;
 mod fault;
 mod fault_injector;
-mod fault_timeline;
 mod invariants;
 mod nodes;
 mod process;
