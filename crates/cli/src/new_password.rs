@@ -6,7 +6,7 @@ use clap::Args;
 use clew_iam::password;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::error::{CliError, ResultExt};
+use crate::error::{CliError, ResultExt, refused};
 
 const MAX_PASSWORD_LINE_BYTES: u64 = 1024;
 
@@ -35,8 +35,7 @@ impl NewPasswordArgs {
         let prompt = format!("New password of {user}: ");
         let input = tokio::task::spawn_blocking(move || read_password_line(&prompt)).await.or_failure(operation)?;
         let input = input.or_failure("could not read a password from stdin")?;
-        password::validate_new_password(&input, user)
-            .map_err(|error| CliError::refused_command_error(error.to_string()))?;
+        password::validate_new_password(&input, user).map_err(|error| refused!("{error}"))?;
         let hash = password::hash_password(&input).or_failure(operation)?;
         Ok(NewPassword { hash, generated: None })
     }
