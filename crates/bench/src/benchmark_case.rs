@@ -1,6 +1,6 @@
 //! Types for benchmark cases, their targets and the `--only` filter.
 
-use crate::error::BenchError;
+use clew_devtools::DevtoolsError;
 
 /// Benchmark case that compares runs of Clew with runs of a baseline program.
 #[derive(Debug, Clone, Copy)]
@@ -60,9 +60,12 @@ impl MedianTarget {
 pub(super) struct BenchmarkFilter(Vec<String>);
 
 impl BenchmarkFilter {
-    pub(super) fn new(prefixes: Vec<String>, case_names: &[&'static str]) -> Result<Self, BenchError> {
+    pub(super) fn new(prefixes: Vec<String>, case_names: &[&'static str]) -> Result<Self, DevtoolsError> {
         match prefixes.iter().find(|prefix| !case_names.iter().any(|name| name.starts_with(prefix.as_str()))) {
-            Some(unknown) => Err(BenchError::UnknownCase { name: unknown.clone(), names: case_names.join(" ") }),
+            Some(unknown) => {
+                let names = case_names.join(" ");
+                Err(DevtoolsError::Failed(format!("no benchmark case starts with {unknown}; the cases are: {names}")))
+            }
             None => Ok(Self(prefixes)),
         }
     }

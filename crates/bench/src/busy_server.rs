@@ -12,7 +12,7 @@ use clew_testkit::{
 use crate::BenchmarkContext;
 use crate::benchmark_case::{BenchmarkCase, Comparison, MedianTarget};
 use crate::count_checks::{count_occurrences_in_file, ensure_expected_count};
-use crate::error::BenchError;
+use crate::error::{BenchError, wrong_count_error};
 use crate::paired_runs::{Measurement, measure_paired_runs};
 use crate::query_log;
 use crate::server_harness::{NodeInventory, RunningClewServer};
@@ -268,7 +268,7 @@ impl BusyServerFixture<'_> {
             let (found, minimum) =
                 (count_occurrences_in_file(&baseline_file, "\n")?, (case.min_baseline_lines)(self.size) as u64);
             if found < minimum {
-                return Err(BenchError::WrongCount { subject: baseline.command_line(), found, expected: minimum });
+                return Err(wrong_count_error(&baseline.command_line(), found, minimum));
             }
             Ok(elapsed.as_secs_f64())
         };

@@ -7,7 +7,7 @@ use clew_devtools::DevtoolsError;
 use clew_devtools::progress::print_line;
 use tokio::time::{Instant, sleep};
 
-use crate::error::BenchError;
+use crate::error::{BenchError, wrong_count_error};
 
 pub(super) fn count_occurrences_in_file(file: &Path, text: &str) -> Result<u64, BenchError> {
     let bytes = std::fs::read(file).map_err(DevtoolsError::file("read", file))?;
@@ -19,11 +19,7 @@ pub(super) fn count_occurrences(bytes: &[u8], text: &str) -> u64 {
 }
 
 pub(super) fn ensure_expected_count(subject: &str, found: u64, expected: u64) -> Result<(), BenchError> {
-    if found == expected {
-        Ok(())
-    } else {
-        Err(BenchError::WrongCount { subject: subject.to_owned(), found, expected })
-    }
+    if found == expected { Ok(()) } else { Err(wrong_count_error(subject, found, expected)) }
 }
 
 /// Waits until all connections close or `limit` expires. Returns the number of connections that are still open.

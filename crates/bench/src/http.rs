@@ -118,8 +118,8 @@ pub(super) async fn run_http_benchmarks(bench: &BenchmarkContext) -> Result<Vec<
         measurements.push(
             measure_paired_runs(
                 *case,
-                async || from_clew.measure_download_rate().await,
-                async || from_nginx.measure_download_rate().await,
+                async || Ok(from_clew.measure_download_rate().await?),
+                async || Ok(from_nginx.measure_download_rate().await?),
             )
             .await?,
         );

@@ -195,7 +195,7 @@ async fn check_statement_counts(
 }
 
 async fn count_connections(server: &DatabaseServer) -> Result<u64, BenchError> {
-    let failed = DevtoolsError::database("count a server's connections");
+    let failed = DevtoolsError::operation("count a server's connections");
     let mut control = server.connect_as_root().await.map_err(failed)?;
     let row: Option<(String, u64)> =
         control.query_first("SHOW STATUS LIKE 'Threads_connected'").await.map_err(failed)?;

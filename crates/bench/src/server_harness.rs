@@ -104,7 +104,7 @@ impl RunningClewServer<'_> {
     pub(super) async fn run_session_collection(&self, node: &NodeRef) -> Result<RequestId, BenchError> {
         let started =
             self.client.start_collection(&node.instance, &node.node, &StartCollectionRequest::default()).await;
-        let id = started.map_err(|cause| self.build_request_error_with_server_log(cause))?;
+        let id = started.map_err(|cause| self.build_request_error_with_server_log(&cause))?;
         self.wait_for_collection(node, &id).await?;
         Ok(id)
     }
@@ -112,7 +112,7 @@ impl RunningClewServer<'_> {
     pub(super) async fn wait_for_collection(&self, node: &NodeRef, id: &RequestId) -> Result<(), BenchError> {
         let waited =
             self.client.wait_for_collection(&node.instance, &node.node, id, COLLECTION_TIMEOUT, |_, _| {}).await;
-        match waited.map_err(|cause| self.build_request_error_with_server_log(cause))? {
+        match waited.map_err(|cause| self.build_request_error_with_server_log(&cause))? {
             CollectionStatus::Finished => Ok(()),
             status => {
                 let cause = format!("the collection is {status:?}");
@@ -150,7 +150,7 @@ impl RunningClewServer<'_> {
             }
             let Some(submitted) = submissions.join_next().await else { break };
             let submitted = submitted.map_err(|error| DevtoolsError::Runtime(error.into()))?;
-            let (at, id) = submitted.map_err(|cause| self.build_request_error_with_server_log(cause))?;
+            let (at, id) = submitted.map_err(|cause| self.build_request_error_with_server_log(&cause))?;
             if let Some(slot) = ids.get_mut(at) {
                 *slot = Some(id);
             }
@@ -162,14 +162,14 @@ impl RunningClewServer<'_> {
     pub(super) async fn download_result(&self, node: &NodeRef, id: &RequestId, to: &Path) -> Result<u64, BenchError> {
         let mut file = FileSink::create(to).await.map_err(DevtoolsError::file("create", to))?;
         let downloaded = self.client.download(&node.instance, &node.node, id, &mut file, |_, _| {}).await;
-        downloaded.map(|downloaded| downloaded.bytes).map_err(|cause| self.build_request_error_with_server_log(cause))
+        downloaded.map(|downloaded| downloaded.bytes).map_err(|cause| self.build_request_error_with_server_log(&cause))
     }
 
-    fn build_request_error_with_server_log(&self, cause: ClientError) -> BenchError {
+    fn build_request_error_with_server_log(&self, cause: &ClientError) -> BenchError {
         let log = self.inventory.deployment.read_server_log();
         let lines: Vec<&str> = log.lines().collect();
         let last = lines.get(lines.len().saturating_sub(MAX_ERROR_LOG_LINES)..).unwrap_or_default();
-        BenchError::Request { cause: Box::new(cause), log: last.join("\n") }
+        DevtoolsError::Failed(format!("{cause}. Last lines of the server's log:\n{}", last.join("\n"))).into()
     }
 
     /// Returns the time from the POST request to the last byte of the result, and the notification delay.

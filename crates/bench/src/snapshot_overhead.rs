@@ -125,7 +125,7 @@ struct CommitCounter(Conn);
 
 impl CommitCounter {
     async fn new(server: &DatabaseServer) -> Result<Self, BenchError> {
-        let failed = DevtoolsError::database("count commits");
+        let failed = DevtoolsError::operation("count commits");
         let mut connection = server.connect_as_root().await.map_err(failed)?;
         connection.query_drop("SET GLOBAL innodb_monitor_enable = 'trx_rw_commits'").await.map_err(failed)?;
         Ok(Self(connection))
@@ -139,7 +139,7 @@ impl CommitCounter {
         let sent_at = Instant::now();
         let count = timeout(COMMIT_COUNT_QUERY_TIMEOUT, self.0.query_first::<f64, _>(COMMIT_COUNTER_QUERY)).await;
         let count = count.map_err(|_| no_response_error("database server"))?;
-        let count = count.map_err(DevtoolsError::database("count commits"))?;
+        let count = count.map_err(DevtoolsError::operation("count commits"))?;
         Ok((count.unwrap_or_default(), sent_at + sent_at.elapsed() / 2))
     }
 }

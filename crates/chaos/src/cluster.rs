@@ -11,10 +11,11 @@ use clew_devtools::clew_server::{
     CONFIGURATION_WITHOUT_PER_CLIENT_LIMITS, RESULT_OBJECT_KEY_PREFIX, TemporaryDeployment, parse_id,
     storage_environment_variables,
 };
+use clew_devtools::command::Command;
 use clew_store::{ResultStore, S3Settings, Store, StoreLocation};
 use clew_testkit::{FaultInjectionProxy, PostgreSqlServer, S3Server, test_tools};
 
-use crate::error::{ChaosError, io_error};
+use crate::error::{ChaosError, operation_error};
 use crate::nodes::{MonitoredNodes, NodeInventory, NodeKind, RegisteredNode};
 use crate::process::ClewProcess;
 
@@ -51,17 +52,18 @@ impl TestCluster {
             MonitoredNodes::start()
         )?;
         let results_proxy =
-            FaultInjectionProxy::start(results.address()).await.map_err(io_error("start a proxy to S3"))?;
+            FaultInjectionProxy::start(results.address()).await.map_err(operation_error("start a proxy to S3"))?;
         let mut metadata_proxies = Vec::new();
         for _ in 0..WORKER_COUNT {
             let metadata = SocketAddr::from(([127, 0, 0, 1], metadata.port()));
-            metadata_proxies
-                .push(FaultInjectionProxy::start(metadata).await.map_err(io_error("start a proxy to PostgreSQL"))?);
+            metadata_proxies.push(
+                FaultInjectionProxy::start(metadata).await.map_err(operation_error("start a proxy to PostgreSQL"))?,
+            );
         }
         let storage = storage_environment_variables(metadata.url(), format!("http://{}", results_proxy.address()));
         let deployment = TemporaryDeployment::init(clew, storage).await?;
         fs::write(deployment.directory().join("clew.toml"), CONFIGURATION_WITHOUT_PER_CLIENT_LIMITS)
-            .map_err(io_error("write a configuration"))?;
+            .map_err(operation_error("write a configuration"))?;
         let mut inventory = NodeInventory::default();
         for (number, nodes) in monitored.nodes_by_instance()?.into_iter().enumerate() {
             let (urls, kinds): (Vec<String>, Vec<NodeKind>) = nodes.into_iter().unzip();
@@ -92,32 +94,23 @@ impl TestCluster {
         Ok(cluster)
     }
 
-    /// Creates a data directory that contains only the master key.
-    /// Returns the environment variables that make a Clew process use the data directory.
-    fn create_clew_data_dir(
-        &self,
-        metadata_url: String,
-        name: &str,
-    ) -> Result<Vec<(&'static str, OsString)>, ChaosError> {
+    /// Creates a data directory that contains only the master key, and returns a command that uses the data directory.
+    fn with_own_data_dir(&self, command: Command, metadata_url: String, name: &str) -> Result<Command, ChaosError> {
         let dir = self.deployment.directory().join(name);
         let copied = fs::create_dir_all(&dir)
             .and_then(|()| fs::copy(self.deployment.data_dir().join("master.key"), dir.join("master.key")));
-        copied.map_err(io_error("copy the master key"))?;
+        copied.map_err(operation_error("copy the master key"))?;
         let storage = storage_environment_variables(metadata_url, format!("http://{}", self.results_proxy.address()));
-        let mut environment: Vec<_> = storage.into_iter().map(|(name, value)| (name, value.into())).collect();
-        environment.push(("CLEW_CONFIG", self.deployment.directory().join("clew.toml").into()));
-        environment.push(("CLEW_DATA_DIR", dir.into()));
-        Ok(environment)
+        let config = self.deployment.directory().join("clew.toml");
+        Ok(command.envs(storage).env("CLEW_CONFIG", config).env("CLEW_DATA_DIR", dir))
     }
 
     /// Starts a Clew server. The first start selects a free port, and all restarts use the same port.
     async fn start_server(&mut self, number: usize, clew: &Path, logs: &Path) -> Result<(), ChaosError> {
         let name = format!("server-{}", number + 1);
-        let environment = self.create_clew_data_dir(self.metadata.url(), &name)?;
-        let with_address = |address: &str| {
-            let arguments = ["serve", "--no-worker", "--listen", address];
-            ClewProcess::new(&name, wrap_command_with_parent_death_signal(clew, &arguments), environment.clone(), logs)
-        };
+        let serve = build_command_with_sigkill_on_parent_exit(clew, &["serve", "--no-worker", "--listen"]);
+        let serve = self.with_own_data_dir(serve, self.metadata.url(), &name)?;
+        let with_address = |address: &str| ClewProcess::new(&name, serve.clone().args([address]), logs);
         let mut first = with_address("127.0.0.1:0");
         let address = first.start().await?;
         first.kill().await?;
@@ -131,22 +124,23 @@ impl TestCluster {
         let name = format!("worker-{}", number + 1);
         let port = self.metadata_proxies.get(number).map_or(self.metadata.port(), |proxy| proxy.address().port());
         let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
-        let mut environment = self.create_clew_data_dir(url, &name)?;
-        let mut command = wrap_command_with_parent_death_signal(clew, &["worker"]);
+        let mut command = if number == CLOCK_FAULT_WORKER_INDEX {
+            build_faketime_worker_command(clew)?
+        } else {
+            build_command_with_sigkill_on_parent_exit(clew, &["worker"])
+        };
         if number == CLOCK_FAULT_WORKER_INDEX {
-            command = build_faketime_worker_command(clew)?;
-            fs::write(self.clock_offset_file_path(), "+0\n").map_err(io_error("write a clock"))?;
-            environment.push(("FAKETIME_TIMESTAMP_FILE", self.clock_offset_file_path().into()));
-            environment.push(("FAKETIME_CACHE_DURATION", "1".into()));
+            fs::write(self.clock_offset_file_path(), "+0\n").map_err(operation_error("write a clock"))?;
+            command = command.env("FAKETIME_TIMESTAMP_FILE", self.clock_offset_file_path());
             // As with a real clock change, the fake clock offset does not affect the monotonic clock.
-            environment.push(("FAKETIME_DONT_FAKE_MONOTONIC", "1".into()));
+            command = command.envs([("FAKETIME_CACHE_DURATION", "1"), ("FAKETIME_DONT_FAKE_MONOTONIC", "1")]);
         }
         if number == DISK_FAULT_WORKER_INDEX {
-            fs::create_dir_all(self.tmpfs_mount_point()).map_err(io_error("create a directory"))?;
+            fs::create_dir_all(self.tmpfs_mount_point()).map_err(operation_error("create a directory"))?;
             command = wrap_command_with_private_tmpfs(&self.tmpfs_mount_point(), command);
-            environment.push(("TMPDIR", self.tmpfs_mount_point().into()));
+            command = command.env("TMPDIR", self.tmpfs_mount_point());
         }
-        let mut worker = ClewProcess::new(&name, command, environment, logs);
+        let mut worker = ClewProcess::new(&name, self.with_own_data_dir(command, url, &name)?, logs);
         worker.start().await?;
         self.workers.push(worker);
         Ok(())
@@ -179,7 +173,6 @@ impl TestCluster {
         let (key, secret) = S3Server::ADMIN_CREDENTIALS;
         let location =
             StoreLocation { data_dir: self.deployment.data_dir(), metadata_url: Some(self.metadata.url().parse()?) };
-        let invalid = |reason: String| io_error("configure the result store")(std::io::Error::other(reason));
         let settings = S3Settings::new(
             &format!("s3://{}/{RESULT_OBJECT_KEY_PREFIX}", S3Server::BUCKET_NAME),
             Some(self.results.endpoint()),
@@ -187,39 +180,33 @@ impl TestCluster {
             key.to_owned(),
             secret.to_owned().into(),
         );
-        let results = ResultStore::connect_to_object_storage(&settings.map_err(invalid)?).await?;
+        let results =
+            ResultStore::connect_to_object_storage(&settings.map_err(operation_error("configure the result store"))?)
+                .await?;
         Ok(Store::open(location).await?.with_result_store(results))
     }
 }
 
-/// Wraps a command so that the kernel kills the process when the thread that spawned it exits.
-fn wrap_command_with_parent_death_signal(clew: &Path, arguments: &[&str]) -> Vec<OsString> {
-    let mut command: Vec<OsString> = ["setpriv", "--pdeathsig", "KILL", "--"].map(OsString::from).into();
-    command.push(clew.into());
-    command.extend(arguments.iter().map(OsString::from));
-    command
+/// Returns a command whose process the kernel kills when the thread that spawned it exits.
+fn build_command_with_sigkill_on_parent_exit(program: impl Into<OsString>, arguments: &[&str]) -> Command {
+    let wrapper = Command::new("setpriv").args(["--pdeathsig", "KILL", "--"]);
+    Command::new(program).args(arguments.iter().copied()).wrapped_in(wrapper)
 }
 
 /// Wraps a command so that it runs in its own mount namespace with a small tmpfs mounted at `disk`.
 /// The kernel removes the tmpfs when the process exits.
-fn wrap_command_with_private_tmpfs(disk: &Path, command: Vec<OsString>) -> Vec<OsString> {
+fn wrap_command_with_private_tmpfs(disk: &Path, command: Command) -> Command {
     const TMPFS_MOUNT_SCRIPT: &str = "mount -t tmpfs -o size=64m clew-chaos \"$0\" && exec \"$@\"";
-    let mut wrapped: Vec<OsString> =
-        ["unshare", "--user", "--map-root-user", "--mount", "--", "sh", "-c", TMPFS_MOUNT_SCRIPT]
-            .map(OsString::from)
-            .into();
-    wrapped.push(disk.into());
-    wrapped.extend(command);
-    wrapped
+    let unshare = ["--user", "--map-root-user", "--mount", "--", "sh", "-c", TMPFS_MOUNT_SCRIPT];
+    command.wrapped_in(Command::new("unshare").args(unshare).args([disk]))
 }
 
 /// Returns the command for a worker that runs under libfaketime, which reads the clock offset from a file.
 /// The worker gets a private `/dev/shm`, because libfaketime leaks shared memory when the process is killed.
-fn build_faketime_worker_command(clew: &Path) -> Result<Vec<OsString>, ChaosError> {
-    let missing = || io_error("find libfaketime (Debian package faketime)")(std::io::ErrorKind::NotFound.into());
+fn build_faketime_worker_command(clew: &Path) -> Result<Command, ChaosError> {
+    let missing = || operation_error("find libfaketime")("the Debian package faketime is not installed");
     let mut preload = OsString::from("LD_PRELOAD=");
     preload.push(test_tools::libfaketime_path().ok_or_else(missing)?);
-    let mut command = wrap_command_with_parent_death_signal(Path::new("env"), &[]);
-    command.extend([preload, clew.into(), "worker".into()]);
+    let command = build_command_with_sigkill_on_parent_exit("env", &[]).args([preload, clew.into(), "worker".into()]);
     Ok(wrap_command_with_private_tmpfs(Path::new("/dev/shm"), command))
 }

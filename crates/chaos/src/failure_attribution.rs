@@ -1,8 +1,7 @@
 //! Attributes each failed collection to the behavior of its node or to an injected fault.
 //! If neither the node nor an injected fault explains a failed collection, an invariant is violated.
 
-use crate::fault::Fault;
-use crate::fault_timeline::FaultEvent;
+use crate::fault::{Fault, FaultEvent};
 use crate::nodes::NodeKind;
 use crate::task_rows::TaskRow;
 

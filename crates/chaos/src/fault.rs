@@ -1,8 +1,9 @@
-//! Faults that can be injected into the test cluster.
+//! Faults that can be injected into the test cluster, and a record of when they are injected and removed.
 
-use std::str::FromStr;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::error::ChaosError;
+use parking_lot::Mutex;
 
 clew_model::named_enum! {
     /// Fault that can be injected into the test cluster, with its name on the command line and in the report.
@@ -27,24 +28,52 @@ clew_model::named_enum! {
     }
 }
 
-impl FromStr for Fault {
-    type Err = ChaosError;
+/// An injected fault, with its start and end as Unix timestamps in milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FaultEvent {
+    pub(crate) fault: Fault,
+    pub(crate) begin: i64,
+    /// End of the fault, or `i64::MAX` while the fault is active.
+    pub(crate) end: i64,
+}
 
-    fn from_str(name: &str) -> Result<Self, ChaosError> {
-        let unknown = || ChaosError::UnknownFault { name: name.to_owned(), names: Self::NAMES.join(" ") };
-        Self::from_name(name).ok_or_else(unknown)
+/// Injected faults with their start and end times. Clones share the recorded faults.
+#[derive(Clone)]
+pub(crate) struct FaultTimeline {
+    start: Instant,
+    events: Arc<Mutex<Vec<FaultEvent>>>,
+    sink: fn(&str),
+}
+
+impl FaultTimeline {
+    pub(crate) fn new(sink: fn(&str)) -> Self {
+        Self { start: Instant::now(), events: Arc::default(), sink }
+    }
+
+    /// Prints the time since the start of the run, followed by the message.
+    pub(crate) fn print_progress(&self, message: &str) {
+        (self.sink)(&format!("{:7.1} s  {message}", self.start.elapsed().as_secs_f64()));
+    }
+
+    pub(crate) fn mark_fault_started(&self, fault: Fault, details: &str, duration: Duration) {
+        self.print_progress(&format!("{fault} begins: {details}, for {:.1} s", duration.as_secs_f64()));
+        self.events.lock().push(FaultEvent { fault, begin: current_unix_millis(), end: i64::MAX });
+    }
+
+    pub(crate) fn mark_fault_ended(&self, fault: Fault) {
+        self.print_progress(&format!("{fault} ends"));
+        if let Some(event) = self.events.lock().iter_mut().rev().find(|event| event.fault == fault) {
+            event.end = current_unix_millis();
+        }
+    }
+
+    pub(crate) fn events(&self) -> Vec<FaultEvent> {
+        self.events.lock().clone()
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_parse_and_unknown_names_list_all_faults() {
-        for fault in Fault::ALL {
-            assert_eq!(fault.name().parse::<Fault>().unwrap(), fault);
-        }
-        assert!("flood".parse::<Fault>().unwrap_err().to_string().contains("s3-slow"));
-    }
+/// PostgreSQL runs on the same machine, so fault timestamps are comparable with timestamps in the database.
+pub(crate) fn current_unix_millis() -> i64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
 }

@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clew_devtools::DevtoolsError;
 use clew_testkit::TrafficMode;
 use fastrand::Rng;
 use jiff::Timestamp;
@@ -12,9 +13,8 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use crate::cluster::{CLOCK_FAULT_WORKER_INDEX, DISK_FAULT_WORKER_INDEX, TestCluster};
-use crate::error::{ChaosError, io_error};
-use crate::fault::Fault;
-use crate::fault_timeline::{FaultTimeline, current_unix_millis};
+use crate::error::{ChaosError, operation_error};
+use crate::fault::{Fault, FaultTimeline, current_unix_millis};
 use crate::process::ClewProcess;
 
 /// Upper limit of the random duration of a fault, except for network partitions.
@@ -69,8 +69,7 @@ impl FaultInjector<'_> {
             servers.iter_mut().enumerate().filter(|(at, _)| Some(*at) == server).map(|(_, server)| server);
         let mut killed: Vec<&mut ClewProcess> = killed_workers.chain(killed_servers).collect();
         let names: Vec<&str> = killed.iter().map(|process| process.name.as_str()).collect();
-        self.timeline
-            .mark_fault_started(Fault::Kill, &format!("{} for {:.1} s", names.join(", "), duration.as_secs_f64()));
+        self.timeline.mark_fault_started(Fault::Kill, &names.join(", "), duration);
         for process in &mut killed {
             process.kill().await?;
         }
@@ -84,31 +83,30 @@ impl FaultInjector<'_> {
     async fn restart_postgres(&mut self, duration: Duration) -> Result<(), ChaosError> {
         let graceful = self.rng.bool();
         let how = if graceful { "graceful stop" } else { "crash" };
-        self.timeline
-            .mark_fault_started(Fault::PostgresRestart, &format!("{how}, for {:.1} s", duration.as_secs_f64()));
+        self.timeline.mark_fault_started(Fault::PostgresRestart, how, duration);
         let metadata = &mut self.cluster.metadata;
         let result = if graceful { metadata.stop() } else { metadata.crash() };
-        result.map_err(io_error("stop PostgreSQL"))?;
+        result.map_err(operation_error("stop PostgreSQL"))?;
         sleep(duration).await;
         metadata.restart().await?;
         Ok(())
     }
 
     async fn pause_postgres(&mut self, duration: Duration) -> Result<(), ChaosError> {
-        self.timeline.mark_fault_started(Fault::PostgresPause, &format!("for {:.1} s", duration.as_secs_f64()));
-        self.cluster.metadata.process.pause().map_err(io_error("pause PostgreSQL"))?;
+        self.timeline.mark_fault_started(Fault::PostgresPause, "SIGSTOP", duration);
+        self.cluster.metadata.pause().map_err(operation_error("pause PostgreSQL"))?;
         sleep(duration).await;
-        self.cluster.metadata.process.resume().map_err(io_error("resume PostgreSQL"))?;
+        self.cluster.metadata.resume().map_err(operation_error("resume PostgreSQL"))?;
         Ok(())
     }
 
     async fn stop_object_storage(&mut self, duration: Duration) -> Result<(), ChaosError> {
         let graceful = self.rng.bool();
         let how = if graceful { "graceful stop" } else { "SIGKILL" };
-        self.timeline.mark_fault_started(Fault::S3Stop, &format!("{how}, for {:.1} s", duration.as_secs_f64()));
+        self.timeline.mark_fault_started(Fault::S3Stop, how, duration);
         let results = &mut self.cluster.results;
-        let result = if graceful { results.stop() } else { results.process.kill() };
-        result.map_err(io_error("stop the S3 server"))?;
+        let result = if graceful { results.stop() } else { results.kill() };
+        result.map_err(operation_error("stop the S3 server"))?;
         sleep(duration).await;
         results.restart().await?;
         Ok(())
@@ -121,7 +119,7 @@ impl FaultInjector<'_> {
         } else {
             (TrafficMode::Stall, "no traffic".to_owned())
         };
-        self.timeline.mark_fault_started(Fault::S3Slow, &format!("{how}, for {:.1} s", duration.as_secs_f64()));
+        self.timeline.mark_fault_started(Fault::S3Slow, &how, duration);
         self.cluster.results_proxy.set_traffic_mode(traffic);
         sleep(duration).await;
         self.cluster.results_proxy.set_traffic_mode(TrafficMode::Forward);
@@ -134,8 +132,8 @@ impl FaultInjector<'_> {
         let duration = COLLECTION_LEASE_DURATION + Duration::from_millis(self.rng.u64(1_000..8_000));
         let worker = self.rng.usize(..self.cluster.metadata_proxies.len());
         let Some(proxy) = self.cluster.metadata_proxies.get(worker) else { return Ok(()) };
-        let details = format!("worker-{} from PostgreSQL, for {:.1} s", worker + 1, duration.as_secs_f64());
-        self.timeline.mark_fault_started(Fault::NetworkPartition, &details);
+        let details = format!("worker-{} from PostgreSQL", worker + 1);
+        self.timeline.mark_fault_started(Fault::NetworkPartition, &details, duration);
         proxy.set_traffic_mode(TrafficMode::Stall);
         sleep(duration).await;
         proxy.set_traffic_mode(TrafficMode::Forward);
@@ -145,13 +143,11 @@ impl FaultInjector<'_> {
     async fn shift_clock(&mut self, duration: Duration) -> Result<(), ChaosError> {
         let Some(worker) = self.cluster.workers.get(CLOCK_FAULT_WORKER_INDEX) else { return Ok(()) };
         let (offset, seconds) = if self.rng.bool() { ("+1h", 3600) } else { ("-1h", -3600) };
-        self.timeline.mark_fault_started(
-            Fault::ClockShift,
-            &format!("{} by {offset}, for {:.1} s", worker.name, duration.as_secs_f64()),
-        );
+        self.timeline.mark_fault_started(Fault::ClockShift, &format!("{} by {offset}", worker.name), duration);
         let log_start = worker.current_log_size();
         let write_offset = |offset: &str| {
-            fs::write(self.cluster.clock_offset_file_path(), format!("{offset}\n")).map_err(io_error("set a clock"))
+            fs::write(self.cluster.clock_offset_file_path(), format!("{offset}\n"))
+                .map_err(operation_error("set a clock"))
         };
         write_offset(offset)?;
         wait_for_clock_shift(worker, log_start, seconds, "timestamp shifted by one hour").await?;
@@ -171,10 +167,7 @@ impl FaultInjector<'_> {
         let mut filler = PathBuf::from(format!("/proc/{pid}/root"));
         filler.push(self.cluster.tmpfs_mount_point().strip_prefix("/").unwrap_or(&self.cluster.tmpfs_mount_point()));
         filler.push("filler");
-        self.timeline.mark_fault_started(
-            Fault::DiskFull,
-            &format!("disk of {}, for {:.1} s", worker.name, duration.as_secs_f64()),
-        );
+        self.timeline.mark_fault_started(Fault::DiskFull, &format!("disk of {}", worker.name), duration);
         let (started, log_start) = (Instant::now(), worker.current_log_size());
         // Refill the space that collections free until the worker logs the error.
         while started.elapsed() < duration || !worker.read_log_from_offset(log_start).contains(DISK_FULL_MESSAGE) {
@@ -182,7 +175,7 @@ impl FaultInjector<'_> {
             write_file_until_disk_full(&filler)?;
             sleep(Duration::from_millis(100)).await;
         }
-        fs::remove_file(&filler).map_err(io_error("free the disk space"))?;
+        fs::remove_file(&filler).map_err(operation_error("free the disk space"))?;
         Ok(())
     }
 }
@@ -198,17 +191,17 @@ fn fail_if_fault_effect_is_overdue(
     }
     let reason =
         format!("the log of {} does not contain {effect:?} after {} s", worker.name, MAX_FAULT_EFFECT_DELAY.as_secs());
-    Err(ChaosError::NoEffect { fault: fault.name(), reason })
+    Err(DevtoolsError::Failed(format!("the fault {fault} did not take effect: {reason}")).into())
 }
 
 fn write_file_until_disk_full(filler: &Path) -> Result<(), ChaosError> {
-    let mut file = File::options().create(true).append(true).open(filler).map_err(io_error("fill a disk"))?;
+    let mut file = File::options().create(true).append(true).open(filler).map_err(operation_error("fill a disk"))?;
     let chunk = vec![0; 64 << 10];
     loop {
         match file.write(&chunk) {
             Ok(_) => {}
             Err(full) if full.kind() == ErrorKind::StorageFull => return Ok(()),
-            Err(error) => return Err(io_error("fill a disk")(error)),
+            Err(error) => return Err(operation_error("fill a disk")(error)),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use clew_client::CollectionStatus;
 
 use crate::failure_attribution::describe_unexplained_failure;
-use crate::fault_timeline::FaultEvent;
+use crate::fault::FaultEvent;
 use crate::nodes::NodeKind;
 use crate::task_rows::TaskRow;
 use crate::workload::{

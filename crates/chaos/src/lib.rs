@@ -14,7 +14,6 @@ mod failure_attribution;
 mod fault;
 mod fault_injection_run;
 mod fault_injector;
-mod fault_timeline;
 mod invariants;
 mod nodes;
 mod process;

@@ -21,7 +21,7 @@ struct FaultInjectionArgs {
     #[arg(long)]
     seed: Option<u64>,
     /// Fault types: kill, postgresql-restart, postgresql-pause, s3-stop, s3-slow, network-partition, clock, disk-full
-    #[arg(long, value_name = "FAULT", num_args = 1..)]
+    #[arg(long, value_name = "FAULT", num_args = 1.., value_parser = parse_fault)]
     only: Vec<Fault>,
     /// Number of collections to request per second
     #[arg(long, default_value_t = 8.0)]
@@ -31,14 +31,8 @@ struct FaultInjectionArgs {
     clew: Option<PathBuf>,
 }
 
-#[derive(Debug, thiserror::Error)]
-enum FaultInjectionError {
-    #[error(transparent)]
-    Devtools(#[from] DevtoolsError),
-    #[error(transparent)]
-    Chaos(#[from] ChaosError),
-    #[error("{violations} invariants were violated")]
-    InvariantsViolated { violations: usize },
+fn parse_fault(name: &str) -> Result<Fault, String> {
+    Fault::from_name(name).ok_or_else(|| format!("expected one of: {}", Fault::NAMES.join(" ")))
 }
 
 fn main() -> ExitCode {
@@ -46,7 +40,7 @@ fn main() -> ExitCode {
     task::run(task::run_until_shutdown_signal(inject_faults(arguments)))
 }
 
-async fn inject_faults(arguments: FaultInjectionArgs) -> Result<(), FaultInjectionError> {
+async fn inject_faults(arguments: FaultInjectionArgs) -> Result<(), ChaosError> {
     progress::print_heading("Prerequisites of the fault injection");
     install::install_test_prerequisites().await?;
     let clew = match arguments.clew {
@@ -75,6 +69,19 @@ async fn inject_faults(arguments: FaultInjectionArgs) -> Result<(), FaultInjecti
     print_line(&report.to_string());
     match report.violations().len() {
         0 => Ok(()),
-        violations => Err(FaultInjectionError::InvariantsViolated { violations }),
+        violations => Err(DevtoolsError::Failed(format!("{violations} invariants were violated")).into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_parse_and_unknown_names_list_all_faults() {
+        for fault in Fault::ALL {
+            assert_eq!(parse_fault(fault.name()), Ok(fault));
+        }
+        assert!(parse_fault("flood").unwrap_err().contains("s3-slow"));
     }
 }

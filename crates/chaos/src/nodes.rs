@@ -11,7 +11,7 @@ use clew_testkit::{
 use fastrand::Rng;
 use tokio::net::TcpSocket;
 
-use crate::error::{ChaosError, io_error};
+use crate::error::{ChaosError, operation_error};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NodeKind {
@@ -66,16 +66,17 @@ impl MonitoredNodes {
         let mut fleets = Vec::new();
         for (nodes, sessions, fault, _) in FAKE_SERVER_FLEETS {
             let options = FakeServerOptions { sessions, transactions: sessions / 4, fault };
-            let fleet = FakeServerFleet::start(nodes, options).await.map_err(io_error("start fake nodes"))?;
+            let fleet = FakeServerFleet::start(nodes, options).await.map_err(operation_error("start fake nodes"))?;
             let kind =
                 if fault == Fault::CloseOnConnect { NodeKind::ClosesConnections } else { NodeKind::Fake(sessions) };
             fleets.push((fleet, kind));
         }
         let real_server = DatabaseServer::start(Flavor::MariaDb, &DatabaseServerOptions::default()).await?;
-        let sessions =
-            open_idle_sessions(&real_server, REAL_SERVER_SESSION_COUNT).await.map_err(io_error("open sessions"))?;
-        let unreachable = TcpSocket::new_v4().map_err(io_error("find a free port"))?;
-        unreachable.bind(([127, 0, 0, 1], 0).into()).map_err(io_error("find a free port"))?;
+        let sessions = open_idle_sessions(&real_server, REAL_SERVER_SESSION_COUNT)
+            .await
+            .map_err(operation_error("open sessions"))?;
+        let unreachable = TcpSocket::new_v4().map_err(operation_error("find a free port"))?;
+        unreachable.bind(([127, 0, 0, 1], 0).into()).map_err(operation_error("find a free port"))?;
         Ok(Self { fleets, real_server, _sessions: sessions, unreachable })
     }
 
@@ -85,7 +86,7 @@ impl MonitoredNodes {
         };
         let mut instances: Vec<Vec<(String, NodeKind)>> = self.fleets.iter().map(nodes_of).collect();
         instances.push(vec![(self.real_server.url(), NodeKind::Real(REAL_SERVER_SESSION_COUNT as u64))]);
-        let port = self.unreachable.local_addr().map_err(io_error("find a free port"))?.port();
+        let port = self.unreachable.local_addr().map_err(operation_error("find a free port"))?.port();
         instances.push(vec![(format!("mysql://clew@127.0.0.1:{port}/?tls=off"), NodeKind::Unreachable)]);
         Ok(instances)
     }

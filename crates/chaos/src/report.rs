@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
-use crate::fault::Fault;
-use crate::fault_timeline::FaultEvent;
+use crate::fault::{Fault, FaultEvent};
 use crate::task_rows::TaskRow;
 use crate::workload::{RequestOutcome, RequestRecord, iter_accepted_collection_requests};
 

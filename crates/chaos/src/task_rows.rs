@@ -1,9 +1,9 @@
 //! Reads the database rows of all collections and the number of completions that a test-only trigger recorded.
 
-use sqlx::postgres::PgRow;
-use sqlx::{Connection, FromRow, PgConnection, Row};
+use serde::Deserialize;
+use sqlx::{Connection, PgConnection};
 
-use crate::error::{ChaosError, database_error};
+use crate::error::{ChaosError, operation_error};
 
 const CREATE_COMPLETION_TRIGGER_STATEMENTS: [&str; 5] = [
     "CREATE SCHEMA witness",
@@ -14,12 +14,12 @@ const CREATE_COMPLETION_TRIGGER_STATEMENTS: [&str; 5] = [
          WHEN (NEW.status IN ('finished', 'error')) EXECUTE FUNCTION witness.note()",
     "CREATE INDEX ON witness.ends (request_id)",
 ];
-const TASKS_QUERY: &str = "SELECT request_id, status, fence, attempts, failure_kind, failure_detail, result_name, result_rows, \
-         result_bytes, result_sha256, created_at, ended_at, \
-         (SELECT COUNT(*) FROM witness.ends WHERE ends.request_id = tasks.request_id) AS completions \
+/// Returns a JSON object with the columns of each task.
+const TASKS_QUERY: &str = "SELECT (to_jsonb(tasks) || jsonb_build_object('completions', \
+         (SELECT COUNT(*) FROM witness.ends WHERE ends.request_id = tasks.request_id)))::text \
      FROM tasks ORDER BY rowid";
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize)]
 pub(crate) struct TaskRow {
     pub(crate) request_id: String,
     pub(crate) status: String,
@@ -37,40 +37,20 @@ pub(crate) struct TaskRow {
     pub(crate) completions: i64,
 }
 
-impl FromRow<'_, PgRow> for TaskRow {
-    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
-        Ok(Self {
-            request_id: row.try_get("request_id")?,
-            status: row.try_get("status")?,
-            fence: row.try_get("fence")?,
-            attempts: row.try_get("attempts")?,
-            failure_kind: row.try_get("failure_kind")?,
-            failure_detail: row.try_get("failure_detail")?,
-            result_name: row.try_get("result_name")?,
-            result_rows: row.try_get("result_rows")?,
-            result_bytes: row.try_get("result_bytes")?,
-            result_sha256: row.try_get("result_sha256")?,
-            created_at: row.try_get("created_at")?,
-            ended_at: row.try_get("ended_at")?,
-            completions: row.try_get("completions")?,
-        })
-    }
-}
-
 pub(crate) async fn create_task_completion_trigger(url: &str) -> Result<(), ChaosError> {
-    let failed = || database_error("install a trigger on the tasks");
-    let mut connection = PgConnection::connect(url).await.map_err(failed())?;
+    let failed = operation_error("install a trigger on the tasks");
+    let mut connection = PgConnection::connect(url).await.map_err(failed)?;
     for statement in CREATE_COMPLETION_TRIGGER_STATEMENTS {
-        sqlx::query(statement).execute(&mut connection).await.map_err(failed())?;
+        sqlx::query(statement).execute(&mut connection).await.map_err(failed)?;
     }
-    connection.close().await.map_err(failed())
+    connection.close().await.map_err(failed)
 }
 
 /// Returns the database rows of all collections, oldest first.
 pub(crate) async fn read_task_rows(url: &str) -> Result<Vec<TaskRow>, ChaosError> {
-    let failed = || database_error("read the tasks");
-    let mut connection = PgConnection::connect(url).await.map_err(failed())?;
-    let rows = sqlx::query_as(TASKS_QUERY).fetch_all(&mut connection).await.map_err(failed())?;
-    connection.close().await.map_err(failed())?;
-    Ok(rows)
+    let failed = operation_error("read the tasks");
+    let mut connection = PgConnection::connect(url).await.map_err(failed)?;
+    let rows: Vec<String> = sqlx::query_scalar(TASKS_QUERY).fetch_all(&mut connection).await.map_err(failed)?;
+    connection.close().await.map_err(failed)?;
+    rows.iter().map(|row| serde_json::from_str(row).map_err(operation_error("parse a task"))).collect()
 }

@@ -1,12 +1,13 @@
 //! Client workload that requests collections at a constant rate and records the responses.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use clew_client::{Client, ClientError, CollectionStatus, DownloadSink, RequestId, Settings, StartCollectionRequest};
 use fastrand::Rng;
+use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
@@ -100,11 +101,7 @@ impl WorkloadState {
 
     /// Returns true if the workload is stopping and no collection has made progress for [`STALL_TIMEOUT`].
     fn has_stalled(&self) -> bool {
-        self.is_stopping.load(Ordering::Relaxed) && self.lock_last_progress_mutex().elapsed() > STALL_TIMEOUT
-    }
-
-    fn lock_last_progress_mutex(&self) -> MutexGuard<'_, Instant> {
-        self.last_progress.lock().unwrap_or_else(PoisonError::into_inner)
+        self.is_stopping.load(Ordering::Relaxed) && self.last_progress.lock().elapsed() > STALL_TIMEOUT
     }
 
     async fn run_collection_request(self: Arc<Self>, mut rng: Rng) -> Option<RequestRecord> {
@@ -140,7 +137,7 @@ impl WorkloadState {
                 sleep(REQUEST_RETRY_DELAY).await;
             }
             if record.status != before || !record.has_missing_responses() {
-                *self.lock_last_progress_mutex() = Instant::now();
+                *self.last_progress.lock() = Instant::now();
             }
         }
     }
@@ -256,7 +253,7 @@ impl Workload {
     /// Stops requesting collections, then waits until the accepted collections complete or stop making progress.
     /// Returns the records of all requests.
     pub(crate) async fn stop(self) -> Vec<RequestRecord> {
-        *self.pool.lock_last_progress_mutex() = Instant::now();
+        *self.pool.last_progress.lock() = Instant::now();
         self.pool.is_stopping.store(true, Ordering::Relaxed);
         self.stop.cancel();
         self.task.await.unwrap_or_default()

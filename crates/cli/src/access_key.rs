@@ -1,20 +1,21 @@
 //! `clew key …`: manages access keys, which sign API requests.
 
-mod create;
-
 use std::time::Duration;
 
 use clap::Subcommand;
+use clew_iam::{access_key, token};
 use clew_model::AccessKeyId;
-use clew_store::AccessKeyMetadata;
+use clew_store::{AccessKeyMetadata, IssuingCredentials, NewTemporaryAccessKey};
+use jiff::Timestamp;
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use crate::command_group::CommandGroup;
 use crate::confirm::ConfirmationArgs;
-use crate::error::{CliError, refused};
+use crate::error::{CliError, ResultExt, refused};
 use crate::identity_directory::IdentityDirectory;
 use crate::store_args::IamDomainArgs;
-use crate::text_table::{ListFormat, format_yes_no};
+use crate::text_table::{self, ListFormat, format_yes_no};
 use crate::time;
 
 pub(crate) type AccessKeyCommandArgs = CommandGroup<AccessKeyCommand, IamDomainArgs>;
@@ -22,13 +23,13 @@ pub(crate) type AccessKeyCommandArgs = CommandGroup<AccessKeyCommand, IamDomainA
 #[derive(Debug, Subcommand)]
 pub(crate) enum AccessKeyCommand {
     /// Create an access key for a user and print the secret key once.
-    #[command(after_help = create::AFTER_HELP)]
+    #[command(after_help = CREATE_COMMAND_AFTER_HELP)]
     Create {
         /// Name or id of the user
         user: String,
         /// Create a temporary key with this lifetime (15m to 24h).
         /// Requests signed with a temporary key must include its security token
-        #[arg(long, value_name = "DURATION", value_parser = create::parse_temporary_key_lifetime)]
+        #[arg(long, value_name = "DURATION", value_parser = parse_temporary_key_lifetime)]
         temporary: Option<Duration>,
     },
     /// List access keys with the time of their last use.
@@ -75,7 +76,7 @@ pub(crate) const ACCESS_KEY_LIST_FORMAT: ListFormat<(String, AccessKeyMetadata),
 pub(crate) async fn run(arguments: AccessKeyCommandArgs) -> Result<(), CliError> {
     let directory = arguments.options.open_identity_directory().await?;
     match arguments.command {
-        AccessKeyCommand::Create { user, temporary } => create::run(&directory, &user, temporary).await,
+        AccessKeyCommand::Create { user, temporary } => create_access_key(&directory, &user, temporary).await,
         AccessKeyCommand::List { user } => list_access_keys(&directory, user.as_deref()).await,
         AccessKeyCommand::Enable { access_key } => set_access_key_enabled(&directory, &access_key, true).await,
         AccessKeyCommand::Disable { access_key } => set_access_key_enabled(&directory, &access_key, false).await,
@@ -86,6 +87,74 @@ pub(crate) async fn run(arguments: AccessKeyCommandArgs) -> Result<(), CliError>
             directory.format.print(|| format!("Removed the access key {id} of {user}.\n"), || json!({ "removed": id }))
         }
     }
+}
+
+/// Range of valid lifetimes for a temporary access key. The API accepts the same range.
+const TEMPORARY_KEY_LIFETIME_RANGE_SECONDS: std::ops::RangeInclusive<u64> = 900..=86_400;
+
+const CREATE_COMMAND_AFTER_HELP: &str = "\
+Examples:
+  clew key create ada
+  clew key create ada --temporary 2h --format json
+
+Clew stores an encrypted copy of the secret, and only a hash of the security token.";
+
+fn parse_temporary_key_lifetime(text: &str) -> Result<Duration, String> {
+    let lifetime = time::parse_duration(text)?;
+    if TEMPORARY_KEY_LIFETIME_RANGE_SECONDS.contains(&lifetime.as_secs()) {
+        Ok(lifetime)
+    } else {
+        Err("expected 15m to 24h".to_owned())
+    }
+}
+
+async fn create_access_key(
+    directory: &IdentityDirectory,
+    user: &str,
+    lifetime: Option<Duration>,
+) -> Result<(), CliError> {
+    let user = directory.find_user(user).await?;
+    let (identities, origin) = (directory.store.identities(), &directory.origin);
+    let operation = "could not create an access key";
+    let (id, secret) = (AccessKeyId::generate(), access_key::generate_secret_key().or_failure(operation)?);
+    let (mut security_token, mut expires_at) = (None, None);
+    if let Some(lifetime) = lifetime {
+        let token = token::generate_token().or_failure(operation)?;
+        let lifetime_seconds = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
+        let key = NewTemporaryAccessKey {
+            user_id: user.id.clone(),
+            id: id.clone(),
+            secret: secret.clone(),
+            token_hash: token::hash_token(token.expose_secret()),
+            expires_at: Timestamp::now().as_second().saturating_add(lifetime_seconds),
+            issued_for: IssuingCredentials::CommandLine,
+        };
+        identities.create_temporary_key(origin, &key).await?;
+        (security_token, expires_at) = (Some(token), Some(time::format_unix_seconds(key.expires_at)));
+    } else {
+        identities.create_access_key(origin, &user.id, &id, &secret).await?;
+    }
+    let (secret, token) = (secret.expose_secret(), security_token.as_ref().map(ExposeSecret::expose_secret));
+    directory.format.print(
+        || {
+            let fields = text_table::render_field_list(&[
+                ("  access key", id.to_string()),
+                ("  secret key", secret.to_owned()),
+                ("  security token", token.unwrap_or_default().to_owned()),
+                ("  expires", expires_at.clone().unwrap_or_default()),
+            ]);
+            format!(
+                "Created an access key of {}. The secrets are shown only once; store them now:\n\n{fields}",
+                user.name
+            )
+        },
+        || {
+            json!({
+                "access_key": id, "secret_key": secret, "security_token": token, "expires_at": expires_at,
+                "user": user.name, "user_id": user.id,
+            })
+        },
+    )
 }
 
 async fn list_access_keys(directory: &IdentityDirectory, user: Option<&str>) -> Result<(), CliError> {

@@ -1,7 +1,5 @@
 //! `clew collect`: collects a session snapshot through the API of a Clew server.
 
-mod progress;
-
 use std::io::{IsTerminal, Seek};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,6 +9,7 @@ use clew_client::{
     Client, ClientConfig, CollectionStatus, Credentials, DownloadSink, FileSink, ProjectRef, RequestId, StreamSink,
 };
 use clew_model::{AccessKeyId, InstanceId, Language, NodeId, ProjectId, to_single_line};
+use indicatif::{HumanBytes, ProgressBar};
 use secrecy::SecretString;
 
 use crate::configuration::DEFAULT_LISTEN_ADDRESS;
@@ -18,7 +17,6 @@ use crate::error::{CliError, failed, refused};
 use crate::limitations;
 use crate::output::{self, OutputTarget, OutputWriter};
 use crate::session_filters::SessionFilterArgs;
-use progress::CollectionProgress;
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
@@ -75,11 +73,12 @@ pub(crate) async fn run(arguments: CollectArgs) -> Result<(), CliError> {
     arguments.filters.clone().try_into_session_selection()?;
     let client = arguments.server.build_api_client(Language::from_tag(&arguments.language).unwrap_or_default())?;
     let (instance, node) = (&arguments.instance, &arguments.node);
-    let progress = CollectionProgress::start();
+    let progress = CollectionProgress(output::new_progress_spinner());
+    progress.0.set_message("requesting a collection");
     let selection = arguments.filters.clone().into_unvalidated_session_selection();
     let request_id = client.start_collection(instance, node, &selection).await?;
     let limit = Duration::from_secs(arguments.timeout);
-    progress.show_collecting_message();
+    progress.0.set_message("collecting");
     let status = client.wait_for_collection(instance, node, &request_id, limit, |_, _| {}).await?;
     match status {
         CollectionStatus::Finished => {}
@@ -103,6 +102,22 @@ pub(crate) async fn run(arguments: CollectArgs) -> Result<(), CliError> {
     let written = download.write_to_output(&arguments.output).await;
     output::write_stderr(&limitations);
     written
+}
+
+/// Progress line of a collection task on stderr. Dropping the value clears the line.
+struct CollectionProgress(ProgressBar);
+
+impl CollectionProgress {
+    fn show_download_progress(&self, bytes: u64, total: Option<u64>) {
+        let total = total.map_or(String::new(), |total| format!(" of {}", HumanBytes(total)));
+        self.0.set_message(format!("downloading, {}{total}", HumanBytes(bytes)));
+    }
+}
+
+impl Drop for CollectionProgress {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
 }
 
 struct ResultDownload<'a> {
@@ -166,7 +181,7 @@ impl ApiClientArgs {
             (Some(project), _) => ProjectRef::Project(project.clone()),
             (None, Some(region)) => ProjectRef::Region(region.clone()),
             (None, None) => {
-                return Err(CliError::refused_command_error("neither a project nor a region is set")
+                return Err(refused!("neither a project nor a region is set")
                     .with_suggested_fix("set CLEW_PROJECT_ID or CLEW_REGION; clew init --format env prints them"));
             }
         };

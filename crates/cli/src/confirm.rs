@@ -4,7 +4,7 @@ use std::io::{self, BufRead, IsTerminal};
 
 use clap::Args;
 
-use crate::error::{CliError, ResultExt, refused};
+use crate::error::{CliError, ResultExt, failed, refused};
 use crate::output;
 
 #[derive(Debug, Args)]
@@ -34,11 +34,11 @@ impl ConfirmationArgs {
             let mut line = String::new();
             io::stdin().lock().read_line(&mut line).map(|_| line)
         });
-        let input = input.await.map_err(|error| CliError::failed_command_error(error.to_string()))?;
-        let input = input.map_err_to_failed("could not read from the terminal")?;
+        let input = input.await.map_err(|error| failed!("{error}"))?;
+        let input = input.or_failure("could not read from the terminal")?;
         match input.trim().to_ascii_lowercase().as_str() {
             "y" | "yes" => Ok(()),
-            _ => Err(CliError::refused_command_error("nothing was changed")),
+            _ => Err(refused!("nothing was changed")),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Initializes `clew serve` and `clew worker` processes and starts their background tasks.
 
+use std::fmt::Display;
 use std::fs::DirBuilder;
+use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,13 +16,14 @@ use clew_store::{DataDirLock, ResultStore, S3Settings, Store, StoreError};
 use clew_worker::{IntelligentKillQueue, KillExecutor, KillTaskWorker, SessionCollectionQueue, WorkerSettings};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use secrecy::SecretString;
+use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::configuration::Configuration;
-use crate::error::{CliError, ResultExt, refused};
+use crate::error::{CliError, ResultExt, failed, refused};
 use crate::logging;
 use crate::store_args::MetadataUrlArgs;
 
@@ -69,8 +72,7 @@ pub(crate) fn require_shared_stores(configuration: &Configuration) -> Result<(),
     if !configuration.metadata_url.is_empty() && !configuration.results.location.is_empty() {
         return Ok(());
     }
-    let error = CliError::refused_command_error("separate servers and workers require shared metadata and results");
-    Err(error.with_suggested_fix(
+    Err(refused!("separate servers and workers require shared metadata and results").with_suggested_fix(
         "set --metadata-url postgres://… and --results s3://… for each process; or run clew serve with its embedded worker",
     ))
 }
@@ -113,6 +115,12 @@ pub(crate) struct Daemon {
     _lock: DataDirLock,
 }
 
+pub(crate) struct DaemonTasks {
+    /// Task that detects a rotation of the master key.
+    master_key_watch: JoinHandle<Result<(), CliError>>,
+    worker: Vec<JoinHandle<()>>,
+}
+
 impl Daemon {
     /// Initializes logging, opens the store and, with SQLite, releases the task leases held by earlier processes.
     pub(crate) async fn initialize(args: &DaemonArgs, configuration: &Configuration) -> Result<Self, CliError> {
@@ -150,17 +158,13 @@ impl Daemon {
         })
     }
 
-    /// Starts the background tasks of the process, which run until the `shutdown` token is canceled.
-    /// Returns the task that detects a rotation of the master key.
-    pub(crate) async fn start_background_tasks(
-        &self,
-        shutdown: &CancellationToken,
-    ) -> JoinHandle<Result<(), CliError>> {
+    /// Starts the tasks of the process, which run until the `shutdown` token is cancelled.
+    pub(crate) async fn start_tasks(&self, run_worker: bool, shutdown: &CancellationToken) -> DaemonTasks {
         let (collections, kills) = (self.collections.clone(), self.intelligent_kills.clone());
         tokio::spawn(clew_worker::dispatch_store_events(self.store.clone(), collections, kills, shutdown.clone()));
         let master_key_watch = self.watch_for_master_key_rotation(shutdown);
         self.watch_for_audit_truncation(shutdown).await;
-        master_key_watch
+        DaemonTasks { master_key_watch, worker: if run_worker { self.start_worker(shutdown) } else { Vec::new() } }
     }
 
     /// If another process rotates the master key, the spawned task cancels the `shutdown` token and returns an error.
@@ -190,8 +194,8 @@ impl Daemon {
         });
     }
 
-    /// The spawned worker tasks run until the `shutdown` token is canceled.
-    pub(crate) fn start_worker(&self, shutdown: &CancellationToken) -> Vec<JoinHandle<()>> {
+    /// The spawned worker tasks run until the `shutdown` token is cancelled.
+    fn start_worker(&self, shutdown: &CancellationToken) -> Vec<JoinHandle<()>> {
         let (store, kills) = (self.store.clone(), self.kills.clone());
         let kill_tasks = KillTaskWorker::new(store, kills, &self.settings, Arc::new(self.metrics.clone()));
         vec![
@@ -203,16 +207,25 @@ impl Daemon {
 
     /// Waits for the worker tasks to end and then, for a limited time, for Clew to kill its abandoned statements.
     /// Call this method after the HTTP server has stopped, because requests can also abandon running statements.
-    pub(crate) async fn join_worker_tasks(&self, tasks: Vec<JoinHandle<()>>) -> Result<(), CliError> {
+    /// Returns the error of the worker, of the HTTP server (`served`) or of a rotation of the master key.
+    pub(crate) async fn join_tasks(
+        &self,
+        process: &str,
+        tasks: DaemonTasks,
+        served: Result<(), impl Display>,
+    ) -> Result<(), CliError> {
         let join_all = async {
-            for task in tasks {
-                task.await.map_err_to_failed("the worker failed")?;
+            for task in tasks.worker {
+                task.await.or_failure("the worker failed")?;
             }
             Ok(())
         };
-        let joined = join_all.await;
+        let joined: Result<(), CliError> = join_all.await;
         self.settings.connector.registry.wait_for_pending_kills(crate::PENDING_KILLS_TIMEOUT).await;
-        joined
+        joined?;
+        info!("{process} stopped");
+        served.map_err(|error| failed!("{error}"))?;
+        tasks.master_key_watch.await.unwrap_or(Ok(()))
     }
 
     pub(crate) fn build_http_service(&self, configuration: &Configuration, settings: ApiSettings) -> SharedState {
@@ -263,6 +276,22 @@ fn raise_open_file_limit() {
 fn disable_core_dumps() {
     if let Err(error) = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }) {
         warn!(%error, "could not disable core dumps");
+    }
+}
+
+/// Binds a TCP listener. `listen` is the configured address, which is used only in error messages.
+pub(crate) async fn bind_listener(
+    listen: &str,
+    addresses: impl ToSocketAddrs,
+) -> Result<(TcpListener, SocketAddr), CliError> {
+    let listener = TcpListener::bind(addresses).await.map_err(listen_error(listen))?;
+    let address = listener.local_addr().map_err(listen_error(listen))?;
+    Ok((listener, address))
+}
+
+pub(crate) fn listen_error(listen: &str) -> impl Fn(std::io::Error) -> CliError {
+    move |error| {
+        failed!("could not listen on {listen}: {error}").with_suggested_fix("select another address with --listen")
     }
 }
 

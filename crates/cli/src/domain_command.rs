@@ -11,7 +11,7 @@ use crate::local_audit_origin;
 use crate::new_password::NewPasswordArgs;
 use crate::output::CommandOutputFormat;
 use crate::store_args::StoreAndOutputFormatArgs;
-use crate::text_table::{self, ListFormat};
+use crate::text_table::{self, ListFormat, fields_to_json};
 use crate::value_parsers;
 
 pub(crate) type DomainCommandArgs = CommandGroup<DomainCommand, StoreAndOutputFormatArgs>;
@@ -55,7 +55,7 @@ const DOMAIN_LIST_FORMAT: ListFormat<Domain, 2> = ListFormat {
     headings: ["NAME", "DOMAIN"],
     empty: "No domains.",
     to_row: |domain| [domain.name.clone(), domain.id.to_string()],
-    to_json: |domain| json!({ "id": domain.id, "name": domain.name }),
+    to_json: |domain| fields_to_json!(domain, id, name),
 };
 
 pub(crate) async fn run(CommandGroup { command, options }: DomainCommandArgs) -> Result<(), CliError> {

@@ -2,12 +2,11 @@
 
 use clap::{ArgGroup, Subcommand};
 use clew_store::{EnterpriseProject, EnterpriseProjectChange};
-use serde_json::{Value, json};
 
 use crate::command_group::CommandGroup;
-use crate::error::CliError;
-use crate::store_args::{IamDomainArgs, NameAndDescriptionArgs};
-use crate::text_table::{self, ListFormat, format_yes_no};
+use crate::error::{CliError, refused};
+use crate::store_args::{IamDomainArgs, NewObjectArgs};
+use crate::text_table::{ListFormat, fields_to_json, format_yes_no};
 use crate::value_parsers;
 
 pub(crate) type EnterpriseProjectCommandArgs = CommandGroup<EnterpriseProjectCommand, IamDomainArgs>;
@@ -46,7 +45,7 @@ const ENTERPRISE_PROJECT_LIST_FORMAT: ListFormat<EnterpriseProject, 4> = ListFor
     to_row: |project| {
         [project.name.clone(), project.id.clone(), format_yes_no(project.enabled), project.description.clone()]
     },
-    to_json: enterprise_project_to_json,
+    to_json: |project| fields_to_json!(project, id, name, description, enabled),
 };
 
 pub(crate) async fn run(arguments: EnterpriseProjectCommandArgs) -> Result<(), CliError> {
@@ -64,28 +63,10 @@ pub(crate) async fn run(arguments: EnterpriseProjectCommandArgs) -> Result<(), C
             let project = directory.find_enterprise_project(&enterprise_project).await?;
             let change = EnterpriseProjectChange { description, enabled: (enable || disable).then_some(enable) };
             if !tenants.update_enterprise_project(origin, domain, &project.id, &change).await? {
-                let refusal = format!("the enterprise project {} cannot be changed", project.name);
-                return Err(CliError::refused_command_error(refusal));
+                return Err(refused!("the enterprise project {} cannot be changed", project.name));
             }
             let project = directory.find_enterprise_project(&project.id).await?;
-            directory.format.print(|| render_enterprise_project(&project), || enterprise_project_to_json(&project))
+            ENTERPRISE_PROJECT_LIST.print_item(directory.format, &project)
         }
     }
-}
-
-fn render_enterprise_project(project: &EnterpriseProject) -> String {
-    text_table::render_field_list(&[
-        ("enterprise project", format!("{} ({})", project.name, project.id)),
-        ("enabled", format_yes_no(project.enabled)),
-        ("description", project.description.clone()),
-    ])
-}
-
-fn enterprise_project_to_json(project: &EnterpriseProject) -> Value {
-    json!({
-        "id": project.id,
-        "name": project.name,
-        "description": project.description,
-        "enabled": project.enabled,
-    })
 }

@@ -25,25 +25,17 @@ pub(crate) enum CliError {
 
 /// Creates the error [`CliError::Failed`] with a formatted message.
 macro_rules! failed {
-    ($($argument:tt)+) => { $crate::error::CliError::failed_command_error(format!($($argument)+)) };
+    ($($argument:tt)+) => { $crate::error::CliError::Failed { message: format!($($argument)+), fix: None } };
 }
 
 /// Creates the error [`CliError::Refused`] with a formatted message.
 macro_rules! refused {
-    ($($argument:tt)+) => { $crate::error::CliError::refused_command_error(format!($($argument)+)) };
+    ($($argument:tt)+) => { $crate::error::CliError::Refused { message: format!($($argument)+), fix: None } };
 }
 
 pub(crate) use {failed, refused};
 
 impl CliError {
-    pub(crate) fn failed_command_error(message: impl Into<String>) -> Self {
-        Self::Failed { message: message.into(), fix: None }
-    }
-
-    pub(crate) fn refused_command_error(message: impl Into<String>) -> Self {
-        Self::Refused { message: message.into(), fix: None }
-    }
-
     /// The suggested fix is printed as `fix: …` below the error message.
     pub(crate) fn with_suggested_fix(mut self, text: impl Into<String>) -> Self {
         if let Self::Failed { fix, .. } | Self::Refused { fix, .. } = &mut self {
@@ -103,25 +95,20 @@ impl<T, E: Display> ResultExt<T> for Result<T, E> {
 
 impl From<Failure> for CliError {
     fn from(failure: Failure) -> Self {
-        let error = Self::failed_command_error(failure.to_string());
-        match suggest_fix_for_failure(failure.kind) {
-            Some(fix) => error.with_suggested_fix(fix),
-            None => error,
-        }
+        Self::Failed { message: failure.to_string(), fix: suggest_fix(failure.kind).map(str::to_owned) }
     }
 }
 
 impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
-        let message = error.to_string();
-        match error {
-            StoreError::NotInitialized { .. } => Self::refused_command_error(message)
-                .with_suggested_fix("create it with clew init, or select another data directory with --data-dir"),
-            StoreError::AlreadyServing { .. } => Self::refused_command_error(message)
-                .with_suggested_fix("stop the other clew serve, or select another data directory with --data-dir"),
-            StoreError::NotEmpty { .. } => {
-                Self::refused_command_error(message).with_suggested_fix("pass an empty database with --to")
+        let fix = match error {
+            StoreError::NotInitialised { .. } => {
+                Some("create it with clew init, or select another data directory with --data-dir")
             }
+            StoreError::AlreadyServing { .. } => {
+                Some("stop the other clew serve, or select another data directory with --data-dir")
+            }
+            StoreError::NotEmpty { .. } => Some("pass an empty database with --to"),
             StoreError::OpenToOthers { .. }
             | StoreError::AlreadyExists { .. }
             | StoreError::Unknown { .. }
@@ -129,9 +116,10 @@ impl From<StoreError> for CliError {
             | StoreError::TooManyKeys { .. }
             | StoreError::InUse { .. }
             | StoreError::TooManyTags { .. }
-            | StoreError::InvalidInstance { .. } => Self::refused_command_error(message),
-            _ => Self::failed_command_error(message),
-        }
+            | StoreError::InvalidInstance { .. } => None,
+            _ => return failed!("{error}"),
+        };
+        Self::Refused { message: error.to_string(), fix: fix.map(str::to_owned) }
     }
 }
 
@@ -139,8 +127,8 @@ impl From<ClientError> for CliError {
     fn from(error: ClientError) -> Self {
         match error {
             ClientError::Write(error) => Self::from_write_error("the output", &error),
-            ClientError::Setup(_) => Self::refused_command_error(error.to_string()),
-            error => Self::failed_command_error(to_single_line(&error.to_string())),
+            ClientError::Setup(_) => refused!("{error}"),
+            error => failed!("{}", to_single_line(&error.to_string())),
         }
     }
 }

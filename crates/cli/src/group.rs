@@ -2,15 +2,15 @@
 
 use clap::{Args, Subcommand};
 use clew_store::{Grantee, Group, PolicyAttachment, PolicyRef, User};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::command_group::CommandGroup;
 use crate::confirm::ConfirmationArgs;
-use crate::error::CliError;
+use crate::error::{CliError, refused};
 use crate::identity_directory::IdentityDirectory;
 use crate::output::merge_json_objects;
-use crate::store_args::{IamDomainArgs, NameAndDescriptionArgs};
-use crate::text_table::{self, ListFormat};
+use crate::store_args::{IamDomainArgs, NewObjectArgs};
+use crate::text_table::{self, ListFormat, fields_to_json};
 
 pub(crate) type GroupCommandArgs = CommandGroup<GroupCommand, IamDomainArgs>;
 
@@ -58,7 +58,7 @@ const GROUP_LIST_FORMAT: ListFormat<Group, 3> = ListFormat {
     headings: ["NAME", "GROUP", "DESCRIPTION"],
     empty: "No groups. Create one with clew group create.",
     to_row: |group| [group.name.clone(), group.id.to_string(), group.description.clone()],
-    to_json: group_to_json,
+    to_json: |group| fields_to_json!(group, id, name, domain_id, description),
 };
 
 pub(crate) async fn run(arguments: GroupCommandArgs) -> Result<(), CliError> {
@@ -94,20 +94,18 @@ async fn show_group(directory: &IdentityDirectory, group: &str) -> Result<(), Cl
                 Some(project) => format!("{name} (project {project})"),
                 None => name.clone(),
             };
-            text_table::render_field_list(&[
-                ("group", format!("{} ({})", group.name, group.id)),
-                ("description", group.description.clone()),
-                ("members", names(members.iter().map(|user| user.name.clone()).collect())),
-                ("policies", names(policies.iter().map(policy).collect())),
-            ])
+            let mut fields = GROUP_LIST.fields(&group);
+            fields.push(("members".to_owned(), names(members.iter().map(|user| user.name.clone()).collect())));
+            fields.push(("policies".to_owned(), names(policies.iter().map(policy).collect())));
+            text_table::render_field_list(&fields)
         },
         || {
-            let member = |user: &User| json!({ "id": user.id, "name": user.name });
+            let member = |user: &User| fields_to_json!(user, id, name);
             let policy =
                 |(name, attachment): &(String, PolicyAttachment)| json!({ "policy": name, "project_id": attachment.project });
             let members: Vec<_> = members.iter().map(member).collect();
             let policies: Vec<_> = policies.iter().map(policy).collect();
-            merge_json_objects(group_to_json(&group), json!({ "members": members, "policies": policies }))
+            merge_json_objects((GROUP_LIST.to_json)(&group), json!({ "members": members, "policies": policies }))
         },
     )
 }
@@ -143,8 +141,7 @@ async fn update_group_members(
     if !add {
         let members = identities.list_group_members(&group.id).await?;
         if let Some(user) = resolved.iter().find(|user| members.iter().all(|member| member.id != user.id)) {
-            let what = format!("{} is not a member of {}; nothing was changed", user.name, group.name);
-            return Err(CliError::refused_command_error(what)
+            return Err(refused!("{} is not a member of {}; nothing was changed", user.name, group.name)
                 .with_suggested_fix(format!("clew group show {} lists the members", group.name)));
         }
     }
@@ -167,8 +164,4 @@ async fn update_group_members(
         },
         || json!({ "id": group.id, "name": group.name, "members": names }),
     )
-}
-
-fn group_to_json(group: &Group) -> Value {
-    json!({ "id": group.id, "name": group.name, "domain_id": group.domain_id, "description": group.description })
 }

@@ -8,7 +8,7 @@ use clew_store::{Domain, EnterpriseProject, Group, PolicyRecord, PolicyRef, Proj
 use serde::Serialize;
 use serde_json::json;
 
-use crate::error::{CliError, refused};
+use crate::error::{CliError, failed, refused};
 use crate::output::CommandOutputFormat;
 use crate::value_parsers;
 
@@ -107,10 +107,7 @@ fn find_by_id_or_name<T>(
         )
     };
     match index {
-        Some(index) => items
-            .into_iter()
-            .nth(index)
-            .ok_or_else(|| CliError::failed_command_error("a list changed while it was read")),
+        Some(index) => items.into_iter().nth(index).ok_or_else(|| failed!("a list changed while it was read")),
         None => Err(refused!("there is no {kind} {name_or_id:?}").with_suggested_fix(hint())),
     }
 }

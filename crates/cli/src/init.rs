@@ -11,7 +11,7 @@ use secrecy::ExposeSecret;
 use serde::Serialize;
 
 use crate::configuration::DEFAULT_LISTEN_ADDRESS;
-use crate::error::{CliError, ResultExt};
+use crate::error::{CliError, ResultExt, failed, refused};
 use crate::store_args::{DEFAULT_DATA_DIR, MetadataUrlArgs};
 use crate::{local_audit_origin, output, text_table, value_parsers};
 
@@ -114,11 +114,11 @@ pub(crate) async fn run(arguments: InitArgs) -> Result<(), CliError> {
     };
     let location = arguments.metadata_url.resolve_store_location(&arguments.data_dir)?;
     let origin = local_audit_origin::audit_origin_for_local_account();
-    let (_, ids) = Store::initialize(&origin, location, tenant).await.map_err(|error| match error {
-        StoreError::AlreadyInitialized { .. } => CliError::refused_command_error(error.to_string()).with_suggested_fix(
+    let (_, ids) = Store::initialise(&origin, location, tenant).await.map_err(|error| match error {
+        StoreError::AlreadyInitialised { .. } => refused!("{error}").with_suggested_fix(
             "start the server with clew serve, or select another data directory with --data-dir or another database with --metadata-url",
         ),
-        error => CliError::failed_command_error(error.to_string()),
+        error => failed!("{error}"),
     })?;
     let credentials = ClientCredentials {
         endpoint: build_url_from_listen_address(&arguments.listen),

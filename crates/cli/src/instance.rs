@@ -2,23 +2,25 @@
 
 mod add;
 mod check;
-mod render;
 mod set_node;
 mod tag;
 
+use std::fmt::Write as _;
+
 use clap::{Args, Subcommand};
-use clew_model::{AuditOrigin, Instance, InstanceFilter, Pagination, ProjectId, Tag};
+use clew_model::{AuditOrigin, Instance, InstanceFilter, Node, Pagination, ProjectId, Tag};
 use clew_mysql::ConnectionRegistry;
 use clew_store::{Project, Store};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::command_group::CommandGroup;
 use crate::confirm::ConfirmationArgs;
 use crate::error::{CliError, failed, refused};
 use crate::identity_directory;
 use crate::local_audit_origin;
-use crate::output::CommandOutputFormat;
+use crate::output::{CommandOutputFormat, merge_json_objects};
 use crate::store_args::StoreAndOutputFormatArgs;
+use crate::text_table::{self, fields_to_json};
 
 pub(crate) type InstanceCommandArgs = CommandGroup<InstanceCommand, ProjectSelectionArgs>;
 
@@ -179,7 +181,7 @@ impl SelectedProject {
     }
 
     fn print_instance(&self, instance: &Instance) -> Result<(), CliError> {
-        self.format.print(|| render::render_instance(instance), || render::instance_to_json(instance))
+        self.format.print(|| render_instance(instance), || instance_to_json(instance))
     }
 }
 
@@ -204,8 +206,8 @@ async fn list_instances(inventory: &SelectedProject) -> Result<(), CliError> {
         }
     }
     inventory.format.print(
-        || render::render_instance_table(&all),
-        || json!({ "instances": all.iter().map(render::instance_to_json).collect::<Vec<_>>() }),
+        || render_instance_table(&all),
+        || json!({ "instances": all.iter().map(instance_to_json).collect::<Vec<_>>() }),
     )
 }
 
@@ -220,4 +222,43 @@ async fn remove_instance(
     inventory
         .format
         .print(|| format!("Removed {name} ({id}) with the data of its nodes.\n"), || json!({ "removed": id }))
+}
+
+fn render_instance_table(instances: &[Instance]) -> String {
+    let mut rows = Vec::new();
+    for instance in instances {
+        for node in &instance.nodes {
+            let (id, node_id, role) = (instance.id.to_string(), node.id.to_string(), node.role.to_string());
+            let zone = node.zone.as_ref().map_or(String::new(), ToString::to_string);
+            rows.push([instance.name.clone(), id, node_id, role, node.url.address(), zone]);
+        }
+    }
+    let headings = ["NAME", "INSTANCE", "NODE", "ROLE", "ADDRESS", "ZONE"];
+    text_table::render_table(headings, rows, "No instances yet. Register one with clew instance add.")
+}
+
+fn render_instance(instance: &Instance) -> String {
+    let tags: Vec<_> = instance.tags.iter().map(|tag| format!("{}={}", tag.key, tag.value)).collect();
+    let mut text = format!("instance  {}  {}\n", instance.id, instance.name);
+    if instance.enterprise_project_id != "0" {
+        let _ = writeln!(text, "belongs to the enterprise project {}", instance.enterprise_project_id);
+    }
+    if !tags.is_empty() {
+        let _ = writeln!(text, "tags      {}", tags.join(", "));
+    }
+    for node in &instance.nodes {
+        let zone = node.zone.as_ref().map_or(String::new(), |zone| format!("  zone {zone}"));
+        let _ = writeln!(text, "node      {}  {:<6}  {}{zone}", node.id, node.role.name(), node.url);
+    }
+    text
+}
+
+fn instance_to_json(instance: &Instance) -> Value {
+    let node =
+        |node: &Node| json!({ "id": node.id, "role": node.role, "url": node.url.to_string(), "zone": node.zone });
+    let nodes: Vec<_> = instance.nodes.iter().map(node).collect();
+    merge_json_objects(
+        fields_to_json!(instance, id, name, project_id, enterprise_project_id, tags),
+        json!({ "nodes": nodes }),
+    )
 }

@@ -121,8 +121,7 @@ pub(crate) async fn run(arguments: KillArgs, registry: ConnectionRegistry) -> Re
     if let Some(Ok(before)) = &before
         && *before.server_instance() != read.server
     {
-        let refusal = format!("{}; nothing was killed", KillRefusal::AnotherServer);
-        return Err(CliError::refused_command_error(refusal));
+        return Err(refused!("{}; nothing was killed", KillRefusal::AnotherServer));
     }
     let victim = |session: &Session| match kind {
         KillTarget::Connection => Victim::for_session(session, &read),

@@ -1,16 +1,18 @@
 //! `clew locks URL`: shows a server's lock waits and root blockers.
 
-mod unblocking_suggestion;
-
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Effects, Style};
 use clap::{Args, ValueEnum};
-use clew_diagnose::lock_waits::{self, TreeLayout, TreeLine, TreeLineKind, WaitGraph};
+use clew_diagnose::lock_waits::{
+    self, RecommendedAction, RootBlocker, SessionRole, TreeLayout, TreeLine, TreeLineKind, WaitGraph,
+};
+use clew_diagnose::terminal::bytes_to_single_line;
+use clew_model::NodeUrl;
 use clew_mysql::{ConnectionRegistry, read_lock_waits};
 
 use crate::error::CliError;
-use crate::node_url::NodeConnectionArgs;
+use crate::node_url::{self, NodeConnectionArgs};
 use crate::{limitations, output};
 
 #[derive(Debug, Args)]
@@ -53,11 +55,9 @@ pub(crate) async fn run(arguments: LocksArgs, registry: ConnectionRegistry) -> R
     let graph = if arguments.mask { graph.with_masked_literals() } else { graph };
     match arguments.format {
         LocksOutputFormat::Tree => {
-            let colors = output::stdout_supports_colors();
-            let text = render_wait_graph(&graph, &node.address(), output::terminal_width(), colors);
-            output::write_stdout_with_colors(
-                &(text + &unblocking_suggestion::render_unblocking_suggestion(&graph, &node, colors)),
-            )?;
+            let colours = output::stdout_supports_colors();
+            let text = render_wait_graph(&graph, &node.address(), output::terminal_width(), colours);
+            output::write_stdout_with_colors(&(text + &render_unblocking_suggestion(&graph, &node, colours)))?;
         }
         LocksOutputFormat::Json => output::write_stdout(&output::to_json_text(&graph)?)?,
         LocksOutputFormat::Dot => output::write_stdout(&lock_waits::render_graphviz_dot(&graph))?,
@@ -116,4 +116,53 @@ fn summarize_lock_waits(graph: &WaitGraph, address: &str) -> String {
         text.push_str("The list may be incomplete: see the notes about missing data.\n");
     }
     text
+}
+
+/// Returns an empty string if there is no root blocker or if no action is recommended for the first root blocker.
+fn render_unblocking_suggestion(graph: &WaitGraph, node: &NodeUrl, colours: bool) -> String {
+    let Some(root) = graph.roots.first() else { return String::new() };
+    let with_command = |action: &str, command: String| {
+        let style = if colours { Style::new().effects(Effects::BOLD) } else { Style::new() };
+        format!("{}:\n  {style}{command}{style:#}\n", describe_unblocked_session_count(action, root))
+    };
+    let roll_back = "Rolling back the prepared transaction";
+    match graph.recommend_action(root) {
+        None => String::new(),
+        Some(RecommendedAction::Kill(id)) => {
+            let cycle_note = if root.parties.len() > 1 { " of the cycle" } else { "" };
+            let kill = format!("clew kill {} {id}", node_url::format_url_for_shell(node));
+            with_command(&format!("Killing session {id}{cycle_note}"), kill)
+        }
+        Some(RecommendedAction::RollBack(Some(xid))) => {
+            with_command(roll_back, format!("XA ROLLBACK {};", bytes_to_single_line(xid.as_bytes())))
+        }
+        Some(RecommendedAction::RollBack(None)) => format!(
+            "{}: find its name with XA RECOVER, and roll it back with XA ROLLBACK.\n",
+            describe_unblocked_session_count(roll_back, root)
+        ),
+        Some(RecommendedAction::Wait) => {
+            "The first root blocker is being rolled back: wait until the rollback completes.\n".to_owned()
+        }
+        Some(RecommendedAction::DoNotKill(id, role)) => explain_unkillable_blocker(id, role),
+        Some(RecommendedAction::Refresh) => {
+            "The first root blocker no longer exists: run the command again.\n".to_owned()
+        }
+    }
+}
+
+fn describe_unblocked_session_count(action: &str, root: &RootBlocker) -> String {
+    match root.frees {
+        0 => format!("{action} alone unblocks no session, because other sessions block the same waiters"),
+        1 => format!("{action} unblocks up to 1 session"),
+        max => format!("{action} unblocks up to {max} sessions"),
+    }
+}
+
+fn explain_unkillable_blocker(id: u64, role: SessionRole) -> String {
+    let explanation = match role {
+        SessionRole::Applier => "applies replication and is never killed: wait, or stop replication on the server",
+        SessionRole::Clew => "belongs to Clew and terminates by itself",
+        SessionRole::Internal | SessionRole::User => "is an internal server thread and is never killed",
+    };
+    format!("Session {id} {explanation}.\n")
 }

@@ -34,6 +34,7 @@ mod ps;
 mod rule;
 mod serve;
 mod session_filters;
+mod session_table;
 mod snapshot;
 mod store_args;
 mod text_table;

@@ -8,7 +8,7 @@ use indicatif::HumanCount;
 use serde_json::{Value, json};
 
 use crate::command_group::CommandGroup;
-use crate::error::CliError;
+use crate::error::{CliError, refused};
 use crate::output::{CommandOutputFormat, new_progress_spinner};
 use crate::store_args::DEFAULT_DATA_DIR;
 use crate::{local_audit_origin, text_table};
@@ -50,7 +50,7 @@ them. A server with results on S3 cannot; repeat those collections.";
 
 pub(crate) async fn run(arguments: MetadataCommandArgs) -> Result<(), CliError> {
     let MetadataCommand::Copy { data_dir, to, dry_run, format } = arguments.command;
-    let to: PostgresUrl = to.parse().map_err(|error: StoreError| CliError::refused_command_error(error.to_string()))?;
+    let to: PostgresUrl = to.parse().map_err(|error: StoreError| refused!("{error}"))?;
     let store = Store::open(&data_dir).await?;
     if dry_run {
         let tables = store.preview_metadata_copy(&to).await?;

@@ -6,7 +6,7 @@ use clap::Args;
 use clew_iam::password;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::error::{CliError, ResultExt};
+use crate::error::{CliError, ResultExt, refused};
 
 const MAX_PASSWORD_LINE_BYTES: u64 = 1024;
 
@@ -33,12 +33,10 @@ impl NewPasswordArgs {
             return Ok(NewPassword { hash, generated: Some(generated) });
         }
         let prompt = format!("New password of {user}: ");
-        let input =
-            tokio::task::spawn_blocking(move || read_password_line(&prompt)).await.map_err_to_failed(operation)?;
-        let input = input.map_err_to_failed("could not read a password from stdin")?;
-        password::validate_new_password(&input, user)
-            .map_err(|error| CliError::refused_command_error(error.to_string()))?;
-        let hash = password::hash_password(&input).map_err_to_failed(operation)?;
+        let input = tokio::task::spawn_blocking(move || read_password_line(&prompt)).await.or_failure(operation)?;
+        let input = input.or_failure("could not read a password from stdin")?;
+        password::validate_new_password(&input, user).map_err(|error| refused!("{error}"))?;
+        let hash = password::hash_password(&input).or_failure(operation)?;
         Ok(NewPassword { hash, generated: None })
     }
 }

@@ -2,12 +2,11 @@
 
 use clap::{ArgGroup, Subcommand};
 use clew_store::{Project, ProjectChange};
-use serde_json::{Value, json};
 
 use crate::command_group::CommandGroup;
 use crate::error::CliError;
-use crate::store_args::{IamDomainArgs, NameAndDescriptionArgs};
-use crate::text_table::{self, ListFormat, format_yes_no};
+use crate::store_args::{IamDomainArgs, NewObjectArgs};
+use crate::text_table::{ListFormat, fields_to_json, format_yes_no};
 use crate::value_parsers;
 
 pub(crate) type ProjectCommandArgs = CommandGroup<ProjectCommand, IamDomainArgs>;
@@ -61,7 +60,7 @@ const PROJECT_LIST_FORMAT: ListFormat<Project, 5> = ListFormat {
         let Project { name, id, enabled, masking, description, .. } = project;
         [name.clone(), id.to_string(), format_yes_no(*enabled), format_yes_no(*masking), description.clone()]
     },
-    to_json: project_to_json,
+    to_json: |project| fields_to_json!(project, id, name, domain_id, description, enabled, masking),
 };
 
 pub(crate) async fn run(arguments: ProjectCommandArgs) -> Result<(), CliError> {
@@ -81,28 +80,7 @@ pub(crate) async fn run(arguments: ProjectCommandArgs) -> Result<(), CliError> {
                 masking: (mask || no_mask).then_some(mask),
             };
             tenants.update_project(origin, &project.id, &change).await?;
-            let project = directory.find_project(project.id.as_str()).await?;
-            directory.format.print(|| render_project(&project), || project_to_json(&project))
+            PROJECT_LIST.print_item(directory.format, &directory.find_project(project.id.as_str()).await?)
         }
     }
-}
-
-fn render_project(project: &Project) -> String {
-    text_table::render_field_list(&[
-        ("project", format!("{} ({})", project.name, project.id)),
-        ("enabled", format_yes_no(project.enabled)),
-        ("masked", format_yes_no(project.masking)),
-        ("description", project.description.clone()),
-    ])
-}
-
-fn project_to_json(project: &Project) -> Value {
-    json!({
-        "id": project.id,
-        "name": project.name,
-        "domain_id": project.domain_id,
-        "description": project.description,
-        "enabled": project.enabled,
-        "masking": project.masking,
-    })
 }

@@ -1,7 +1,5 @@
 //! `clew ps URL`: lists a server's sessions in a table that fits the terminal width.
 
-mod session_table;
-
 use clap::Args;
 use clew_mysql::{ConnectionRegistry, SessionScope, SnapshotFormat, SnapshotOptions, StatementMasking, take_snapshot};
 
@@ -9,7 +7,7 @@ use crate::error::CliError;
 use crate::node_url::NodeConnectionArgs;
 use crate::output::CommandOutputFormat;
 use crate::session_filters::SessionFilterArgs;
-use crate::snapshot;
+use crate::{session_table, snapshot};
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
@@ -48,7 +46,7 @@ pub(crate) async fn run(arguments: PsArgs, registry: ConnectionRegistry) -> Resu
     let format = arguments.format;
     snapshot::write_output(snapshot, None, format == CommandOutputFormat::Table, move |snapshot, out| match format {
         CommandOutputFormat::Json => snapshot::write_json_snapshot(snapshot, out),
-        CommandOutputFormat::Table => session_table::write_table(snapshot, out),
+        CommandOutputFormat::Table => session_table::write_ps_table(snapshot, out),
     })
     .await
 }

@@ -1,16 +1,23 @@
 //! `clew serve`: runs the API server.
 
-mod listener;
-
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use clap::builder::FalseyValueParser;
-use clew_http::Listener;
-use tracing::info;
+use clew_http::{Listener, TlsConfig};
+use tokio::net::lookup_host;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
 
-use crate::daemon::{self, Daemon, listen_for_shutdown_signals, require_shared_stores};
-use crate::error::CliError;
+use crate::configuration::{Configuration, TlsSettings};
+use crate::daemon::{self, Daemon, bind_listener, listen_error, listen_for_shutdown_signals, require_shared_stores};
+use crate::error::{CliError, ResultExt, refused};
+
+const CERTIFICATE_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
@@ -105,17 +112,15 @@ pub(crate) async fn run(mut arguments: ServeArgs) -> Result<(), CliError> {
     }
     let api_settings = configuration.api_settings()?;
     let tls = configuration.tls.load_tls_config()?;
-    let addresses = listener::resolve_listen_addresses(&configuration, tls.is_some()).await?;
+    let addresses = resolve_listen_addresses(&configuration, tls.is_some()).await?;
     let daemon = Daemon::initialize(&arguments.daemon, &configuration).await?;
-    let listener = listener::bind_listener(&configuration.listen, &addresses).await?;
-    let address = listener.local_addr().map_err(|error| CliError::failed_command_error(error.to_string()))?;
-    let service = daemon.build_http_service(&configuration, api_settings);
+    let (listener, address) = bind_listener(&configuration.listen, addresses.as_slice()).await?;
     let shutdown = listen_for_shutdown_signals()?;
     if let Some(tls) = &tls {
-        listener::spawn_certificate_reloaders(tls, &shutdown)?;
+        spawn_certificate_reloaders(tls, &shutdown)?;
     }
-    let master_key_watch = daemon.start_background_tasks(&shutdown).await;
-    let worker_tasks = if arguments.no_worker { Vec::new() } else { daemon.start_worker(&shutdown) };
+    let service = daemon.build_http_service(&configuration, api_settings);
+    let tasks = daemon.start_tasks(!arguments.no_worker, &shutdown).await;
     let scheme = if tls.is_some() { "https" } else { "http" };
     crate::output::write_stdout(&format!("{scheme}://{address}\n"))?;
     info!(clew.address = %address, clew.data_dir = %configuration.data_dir.display(), "server started");
@@ -126,10 +131,55 @@ pub(crate) async fn run(mut arguments: ServeArgs) -> Result<(), CliError> {
     };
     let result = clew_api::serve(service, listener, shutdown.clone()).await;
     shutdown.cancel();
-    daemon.join_worker_tasks(worker_tasks).await?;
-    info!("server stopped");
-    result.map_err(|error| CliError::failed_command_error(error.to_string()))?;
-    master_key_watch.await.unwrap_or(Ok(()))
+    daemon.join_tasks("server", tasks, result).await
+}
+
+/// Returns an error if an address is not a loopback address and neither TLS nor `allow_plain_http` is configured.
+async fn resolve_listen_addresses(configuration: &Configuration, tls: bool) -> Result<Vec<SocketAddr>, CliError> {
+    let listen = &configuration.listen;
+    let addresses: Vec<_> = lookup_host(listen).await.map_err(listen_error(listen))?.collect();
+    let public = addresses.iter().find(|address| !address.ip().to_canonical().is_loopback());
+    match public {
+        Some(address) if !tls && !configuration.allow_plain_http => Err(refused!("{address} is reachable from other machines, and without TLS passwords, tokens and statements are sent unencrypted")
+        .with_suggested_fix(
+            "set --tls-cert and --tls-key; or listen on 127.0.0.1 behind a TLS proxy; or set --allow-plain-http on a trusted \
+             network",
+        )),
+        _ => Ok(addresses),
+    }
+}
+
+impl TlsSettings {
+    /// Returns `None` if TLS is disabled.
+    fn load_tls_config(&self) -> Result<Option<TlsConfig>, CliError> {
+        match (self.cert.as_os_str().is_empty(), self.key.as_os_str().is_empty()) {
+            (true, true) => Ok(None),
+            (false, false) => TlsConfig::load(&self.cert, &self.key)
+                .map(Some)
+                .map_err(|error| refused!("{error}").with_suggested_fix("set the files with --tls-cert and --tls-key")),
+            (false, true) => Err(refused!("the TLS certificate has no private key")
+                .with_suggested_fix("set the file of the private key with --tls-key")),
+            (true, false) => Err(refused!("the TLS private key has no certificate")
+                .with_suggested_fix("set the file of the certificate with --tls-cert")),
+        }
+    }
+}
+
+/// The certificate is reloaded on SIGHUP and when its files change.
+fn spawn_certificate_reloaders(tls: &TlsConfig, shutdown: &CancellationToken) -> Result<(), CliError> {
+    tls.warn_if_key_is_world_readable();
+    let mut hangup = signal(SignalKind::hangup()).or_failure("could not listen for signals")?;
+    tokio::spawn(tls.clone().watch_certificate_files(CERTIFICATE_CHECK_INTERVAL, shutdown.clone()));
+    let tls = tls.clone();
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            let tls = tls.clone();
+            if let Err(error) = spawn_blocking(move || tls.reload_certificate_and_log_outcome()).await {
+                warn!(%error, "could not reload the TLS certificate");
+            }
+        }
+    });
+    Ok(())
 }
 
 #[cfg(test)]

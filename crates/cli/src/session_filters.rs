@@ -3,7 +3,7 @@
 use clap::Args;
 use clew_model::{SessionClass, SessionSelection, SortDirection, SortKey, UnvalidatedSessionSelection};
 
-use crate::error::CliError;
+use crate::error::{CliError, refused};
 
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Filters (all must match)")]
@@ -58,7 +58,6 @@ impl SessionFilterArgs {
     }
 
     pub(crate) fn try_into_session_selection(self) -> Result<SessionSelection, CliError> {
-        SessionSelection::parse(self.into_unvalidated_session_selection())
-            .map_err(|error| CliError::refused_command_error(error.to_string()))
+        SessionSelection::parse(self.into_unvalidated_session_selection()).map_err(|error| refused!("{error}"))
     }
 }

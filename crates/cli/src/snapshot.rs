@@ -1,7 +1,5 @@
 //! `clew snapshot URL`: takes a snapshot of a database server's sessions. No Clew server is required.
 
-mod table;
-
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -9,13 +7,13 @@ use clap::{Args, ValueEnum};
 use clew_diagnose::csv;
 use clew_model::Language;
 use clew_mysql::{ConnectionRegistry, Snapshot, SnapshotFormat, SnapshotOptions, StatementMasking, take_snapshot};
-use serde::Deserialize;
 
 use crate::error::{CliError, ResultExt};
 use crate::limitations;
 use crate::node_url::NodeConnectionArgs;
 use crate::output::{self, OutputWriter};
 use crate::session_filters::SessionFilterArgs;
+use crate::session_table;
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
@@ -69,9 +67,8 @@ pub(crate) async fn run(arguments: SnapshotArgs, registry: ConnectionRegistry) -
     let selection = arguments.filters.clone().try_into_session_selection()?;
     let (node, connector) = arguments.node.parse_node_url_and_timeouts(registry)?;
     let row_format = match format {
-        SnapshotOutputFormat::Table => SnapshotFormat::Csv { formula_guard: false },
         SnapshotOutputFormat::Csv => SnapshotFormat::Csv { formula_guard: !arguments.no_formula_guard },
-        SnapshotOutputFormat::Json => SnapshotFormat::Json,
+        SnapshotOutputFormat::Json | SnapshotOutputFormat::Table => SnapshotFormat::Json,
     };
     let statements = StatementMasking::choose_statement_masking(arguments.mask);
     let detailed = arguments.detail;
@@ -90,7 +87,7 @@ pub(crate) async fn run(arguments: SnapshotArgs, registry: ConnectionRegistry) -
             out.write_all(&header).and_then(|()| snapshot.body.write_to(out))
         }
         SnapshotOutputFormat::Json => write_json_snapshot(snapshot, out),
-        SnapshotOutputFormat::Table => table::write_table(snapshot, arguments.detail, out),
+        SnapshotOutputFormat::Table => session_table::write_snapshot_table(snapshot, arguments.detail, out),
     })
     .await
 }
@@ -99,22 +96,8 @@ fn default_output_format(to_file: bool) -> SnapshotOutputFormat {
     if !to_file && output::stdout_is_terminal() { SnapshotOutputFormat::Table } else { SnapshotOutputFormat::Csv }
 }
 
-/// Row of a snapshot in JSON.
-#[derive(Deserialize)]
-pub(crate) struct SnapshotRow {
-    pub(crate) session_id: u64,
-    pub(crate) user: String,
-    pub(crate) host: String,
-    pub(crate) database_name: Option<String>,
-    pub(crate) command: String,
-    pub(crate) state_duration: u64,
-    pub(crate) execution_status: Option<String>,
-    pub(crate) sql_statement: Option<String>,
-    pub(crate) transaction_status: Option<String>,
-}
-
-/// Writes a snapshot to a file or to stdout, then prints the limitations of the snapshot to stderr.
-/// The callback `write` runs on a blocking thread.
+/// Calls `write` on a blocking thread to write a snapshot to a file or to stdout.
+/// Then prints the limitations of the snapshot to stderr.
 pub(crate) async fn write_output(
     mut snapshot: Snapshot,
     file: Option<PathBuf>,

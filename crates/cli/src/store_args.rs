@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use clew_store::{Store, StoreError, StoreLocation};
 
-use crate::error::CliError;
+use crate::error::{CliError, refused};
 use crate::identity_directory::{IdentityDirectory, find_domain, require_single_item};
 use crate::local_audit_origin;
 use crate::output::CommandOutputFormat;
@@ -69,7 +69,7 @@ impl MetadataUrlArgs {
 /// If the URL is invalid, the error message does not repeat the URL, because it may contain a password.
 pub(crate) fn build_store_location(data_dir: &Path, metadata_url: Option<&str>) -> Result<StoreLocation, CliError> {
     let metadata_url = metadata_url.map(str::parse).transpose();
-    let metadata_url = metadata_url.map_err(|error: StoreError| CliError::refused_command_error(error.to_string()))?;
+    let metadata_url = metadata_url.map_err(|error: StoreError| refused!("{error}"))?;
     Ok(StoreLocation { data_dir: data_dir.to_owned(), metadata_url })
 }
 

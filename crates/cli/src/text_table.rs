@@ -30,7 +30,25 @@ impl<T, const N: usize> ListFormat<T, N> {
     pub(crate) fn render_table(&self, items: &[T]) -> String {
         render_table(self.headings, items.iter().map(self.to_row).collect(), self.empty)
     }
+
+    pub(crate) fn print_item(&self, format: CommandOutputFormat, item: &T) -> Result<(), CliError> {
+        format.print(|| render_field_list(&self.fields(item)), || (self.to_json)(item))
+    }
+
+    /// Returns the columns of a row as fields. The first two columns, which contain the name and id, become one field.
+    pub(crate) fn fields(&self, item: &T) -> Vec<(String, String)> {
+        let mut columns = self.headings.iter().map(|heading| heading.to_lowercase()).zip((self.to_row)(item));
+        let (name, id) = (columns.next(), columns.next());
+        let name_and_id = name.zip(id).map(|((_, name), (kind, id))| (kind, format!("{name} ({id})")));
+        name_and_id.into_iter().chain(columns).collect()
+    }
 }
+
+/// Builds a JSON object from fields of a struct with the same names.
+macro_rules! fields_to_json {
+    ($object:expr, $($field:ident),+) => { ::serde_json::json!({ $(stringify!($field): $object.$field),+ }) };
+}
+pub(crate) use fields_to_json;
 
 /// Formats rows as a table. If there are no rows, returns the given placeholder text (`empty`) and a line break.
 pub(crate) fn render_table<const N: usize>(headings: [&str; N], rows: Vec<[String; N]>, empty: &str) -> String {
@@ -50,9 +68,9 @@ pub(crate) fn render_table<const N: usize>(headings: [&str; N], rows: Vec<[Strin
 }
 
 /// Omits fields with an empty value.
-pub(crate) fn render_field_list(fields: &[(&str, String)]) -> String {
-    let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    let line = |(name, value): &(&str, String)| format!("{name:<width$}  {}\n", sanitize_terminal_line(value));
+pub(crate) fn render_field_list<N: AsRef<str>>(fields: &[(N, String)]) -> String {
+    let width = fields.iter().map(|(name, _)| name.as_ref().len()).max().unwrap_or(0);
+    let line = |(name, value): &(N, String)| format!("{:<width$}  {}\n", name.as_ref(), sanitize_terminal_line(value));
     fields.iter().filter(|(_, value)| !value.is_empty()).map(line).collect()
 }
 

@@ -1,19 +1,21 @@
 //! `clew user …`: manages a domain's users.
 
-mod render;
+use std::fmt::Write as _;
 
 use clap::{ArgGroup, Args, Subcommand};
-use clew_store::{NewUser, UserChange};
-use serde_json::json;
+use clew_store::{AccessKeyMetadata, CustomOrBuiltInPolicy, Group, NewUser, PolicyGrant, User, UserChange};
+use serde_json::{Value, json};
 
+use crate::access_key::ACCESS_KEY_LIST;
 use crate::command_group::CommandGroup;
 use crate::confirm::ConfirmationArgs;
 use crate::error::CliError;
 use crate::identity_directory::IdentityDirectory;
 use crate::new_password::NewPasswordArgs;
+use crate::output::merge_json_objects;
 use crate::store_args::IamDomainArgs;
+use crate::text_table::{self, ListFormat, fields_to_json, format_yes_no};
 use crate::value_parsers;
-use render::{USER_LIST_FORMAT, UserDetails};
 
 pub(crate) type UserCommandArgs = CommandGroup<UserCommand, IamDomainArgs>;
 
@@ -119,10 +121,7 @@ pub(crate) async fn run(arguments: UserCommandArgs) -> Result<(), CliError> {
         UserCommand::Show { user } => {
             let user = directory.find_user(&user).await?;
             let details = UserDetails::load(&directory, &user).await?;
-            directory.format.print(
-                || render::render_user_details(&user, &details),
-                || render::user_details_to_json(&user, &details),
-            )
+            directory.format.print(|| render_user_details(&user, &details), || user_details_to_json(&user, &details))
         }
         UserCommand::Update { user, administrator, no_administrator, description } => {
             let administrator = (administrator || no_administrator).then_some(administrator);
@@ -174,7 +173,7 @@ async fn update_user(directory: &IdentityDirectory, name_or_id: &str, change: &U
     let user = directory.find_user(name_or_id).await?;
     directory.store.identities().update_user(&directory.origin, &user.id, change).await?;
     let user = directory.find_user(user.id.as_str()).await?;
-    directory.format.print(|| render::render_user(&user), || render::user_to_json(&user))
+    directory.format.print(|| render_user(&user), || (USER_LIST.to_json)(&user))
 }
 
 async fn set_password(
@@ -194,4 +193,89 @@ async fn set_password(
         },
         || json!({ "id": user.id, "name": user.name, "password": password.to_json() }),
     )
+}
+
+struct UserDetails {
+    groups: Vec<Group>,
+    grants: Vec<(PolicyGrant, Option<String>)>,
+    /// Access keys of the user, each paired with the name of the user.
+    keys: Vec<(String, AccessKeyMetadata)>,
+}
+
+impl UserDetails {
+    async fn load(directory: &IdentityDirectory, user: &User) -> Result<Self, CliError> {
+        let store = &directory.store;
+        let mut groups = Vec::new();
+        for group in store.identities().list_groups(&directory.domain.id).await? {
+            if store.identities().list_group_members(&group.id).await?.iter().any(|member| member.id == user.id) {
+                groups.push(group);
+            }
+        }
+        let mut grants = Vec::new();
+        for grant in store.policies().list_user_policy_grants(&user.id).await? {
+            let project = match &grant.project {
+                Some(id) => store.tenants().find_project(id).await?.map(|project| project.name),
+                None => None,
+            };
+            grants.push((grant, project));
+        }
+        let keys = store.identities().list_access_keys(&user.id).await?;
+        Ok(Self { groups, grants, keys: keys.into_iter().map(|key| (user.name.clone(), key)).collect() })
+    }
+}
+
+const USER_LIST: ListFormat<User, 5> = ListFormat {
+    json_key: "users",
+    headings: ["NAME", "USER", "ENABLED", "ADMINISTRATOR", "DESCRIPTION"],
+    empty: "No users. Create one with clew user create.",
+    to_row: |user| {
+        let User { name, id, enabled, administrator, description, .. } = user;
+        [name.clone(), id.to_string(), format_yes_no(*enabled), format_yes_no(*administrator), description.clone()]
+    },
+    to_json: |user| fields_to_json!(user, id, name, domain_id, enabled, administrator, description),
+};
+
+fn render_user(user: &User) -> String {
+    let mut fields = USER_LIST.fields(user);
+    fields.insert(1, ("domain".to_owned(), format!("{} ({})", user.domain_name, user.domain_id)));
+    text_table::render_field_list(&fields)
+}
+
+fn render_user_details(user: &User, access: &UserDetails) -> String {
+    let groups: Vec<_> = access.groups.iter().map(|group| group.name.as_str()).collect();
+    let groups = if groups.is_empty() { "none".to_owned() } else { groups.join(", ") };
+    let mut text = render_user(user);
+    let _ = writeln!(text, "groups         {groups}");
+    let grant = |(grant, project): &(PolicyGrant, Option<String>)| {
+        let via = grant.via_group.as_ref().map_or("the user".to_owned(), |group| format!("the group {group}"));
+        [policy_name(grant).to_owned(), via, project.clone().unwrap_or_else(|| "all".to_owned())]
+    };
+    text.push('\n');
+    let none = if user.administrator {
+        "No policies; administrators have full access."
+    } else {
+        "No policies; the user has no access."
+    };
+    let grants = access.grants.iter().map(grant).collect();
+    text.push_str(&text_table::render_table(["POLICY", "ATTACHED TO", "PROJECT"], grants, none));
+    text.push('\n');
+    text + &ACCESS_KEY_LIST.render_table(&access.keys)
+}
+
+fn user_details_to_json(user: &User, access: &UserDetails) -> Value {
+    let group = |group: &Group| fields_to_json!(group, id, name);
+    let grant = |(grant, _): &(PolicyGrant, Option<String>)| json!({ "policy": policy_name(grant), "group": grant.via_group, "project_id": grant.project });
+    let groups: Vec<_> = access.groups.iter().map(group).collect();
+    let policies: Vec<_> = access.grants.iter().map(grant).collect();
+    let keys: Vec<_> = access.keys.iter().map(ACCESS_KEY_LIST.to_json).collect();
+    merge_json_objects(
+        (USER_LIST.to_json)(user),
+        json!({ "groups": groups, "policies": policies, "access_keys": keys }),
+    )
+}
+
+fn policy_name(grant: &PolicyGrant) -> &str {
+    match &grant.policy {
+        CustomOrBuiltInPolicy::Custom { name, .. } | CustomOrBuiltInPolicy::System { name } => name,
+    }
 }

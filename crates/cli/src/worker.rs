@@ -3,11 +3,10 @@
 use clap::Args;
 use clew_api::ApiSettings;
 use clew_http::AllowedHosts;
-use tokio::net::TcpListener;
 use tracing::info;
 
-use crate::daemon::{self, Daemon, listen_for_shutdown_signals, require_shared_stores};
-use crate::error::{CliError, failed};
+use crate::daemon::{self, Daemon, bind_listener, listen_for_shutdown_signals, require_shared_stores};
+use crate::error::CliError;
 use crate::output;
 
 #[derive(Debug, Args)]
@@ -41,35 +40,27 @@ pub(crate) async fn run(mut arguments: WorkerArgs) -> Result<(), CliError> {
     let api =
         ApiSettings { operations_only: true, allowed_hosts: AllowedHosts::default(), ..configuration.api_settings()? };
     let daemon = Daemon::initialize(&arguments.daemon, &configuration).await?;
-    let listener = match &arguments.listen {
+    let bound = match &arguments.listen {
         None => None,
-        Some(address) => Some(bind_listener(address).await?),
+        Some(listen) => Some(
+            bind_listener(listen, listen)
+                .await
+                .map_err(|error| error.with_suggested_fix("select another address with --listen, or omit --listen"))?,
+        ),
     };
     let shutdown = listen_for_shutdown_signals()?;
-    let master_key_watch = daemon.start_background_tasks(&shutdown).await;
-    let worker_tasks = daemon.start_worker(&shutdown);
-    let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
-    output::write_stdout(&address.map_or("working\n".to_owned(), |address| format!("working http://{address}\n")))?;
+    let tasks = daemon.start_tasks(true, &shutdown).await;
+    let address = bound.as_ref().map_or(String::new(), |(_, address)| format!(" http://{address}"));
+    output::write_stdout(&format!("working{address}\n"))?;
     info!("worker started");
-    let result = match listener {
+    let result = match bound {
         None => Ok(()),
-        Some(listener) => {
+        Some((listener, _)) => {
             let service = daemon.build_http_service(&configuration, api);
             let served = clew_api::serve(service, listener, shutdown.clone()).await;
             shutdown.cancel();
             served
         }
     };
-    daemon.join_worker_tasks(worker_tasks).await?;
-    info!("worker stopped");
-    result.map_err(|error| CliError::failed_command_error(error.to_string()))?;
-    master_key_watch.await.unwrap_or(Ok(()))
-}
-
-async fn bind_listener(address: &str) -> Result<TcpListener, CliError> {
-    let failed = |error| {
-        failed!("could not listen on {address}: {error}")
-            .with_suggested_fix("select another address with --listen, or omit --listen")
-    };
-    TcpListener::bind(address).await.map_err(failed)
+    daemon.join_tasks("worker", tasks, result).await
 }

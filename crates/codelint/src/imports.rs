@@ -129,7 +129,7 @@ impl ModuleTree {
     /// Parses a source file and the source files of its child modules. `directory` contains the child modules.
     fn add_source_file(&mut self, file: &Path, directory: &Path, path: &ModulePath) -> Result<(), CodelintError> {
         let parsed = syn::parse_file(&crate::read_source_file(file)?)
-            .map_err(|error| CodelintError::Parse { file: file.into(), reason: error.to_string() })?;
+            .map_err(|error| CodelintError(format!("cannot parse {}: {error}", file.display())))?;
         self.add_module_items(file, directory, path, &parsed.items)
     }
 

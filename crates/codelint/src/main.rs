@@ -12,21 +12,13 @@ use std::process::{Command, ExitCode};
 
 use imports::ImportGraph;
 
+/// Message that names the failed operation.
 #[derive(Debug, thiserror::Error)]
-enum CodelintError {
-    #[error("cannot read {}: {cause}", .file.display())]
-    Read { file: PathBuf, cause: std::io::Error },
-    #[error("cannot parse {}: {reason}", .file.display())]
-    Parse { file: PathBuf, reason: String },
-    #[error("cannot run `{command}`: {reason}")]
-    Command { command: String, reason: String },
-}
+#[error("{0}")]
+struct CodelintError(String);
 
 fn main() -> ExitCode {
-    let findings = match run_checks() {
-        Ok(findings) => findings,
-        Err(error) => vec![error.to_string()],
-    };
+    let findings = run_checks().unwrap_or_else(|error| vec![error.to_string()]);
     // Ignore write errors: if stderr is closed, the findings cannot be reported elsewhere.
     let _ = writeln!(std::io::stderr(), "{}", findings.join("\n"));
     if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -44,7 +36,7 @@ fn run_checks() -> Result<Vec<String>, CodelintError> {
 
     let metadata = run_program("cargo", &["metadata", "--no-deps", "--format-version", "1", "--locked"])?;
     let metadata = serde_json::from_str(&metadata)
-        .map_err(|error| CodelintError::Command { command: "cargo metadata".into(), reason: error.to_string() })?;
+        .map_err(|error| CodelintError(format!("cannot parse the output of `cargo metadata`: {error}")))?;
     findings.extend(layers::find_layer_violations(&metadata));
 
     for file in &files {
@@ -64,15 +56,14 @@ fn is_typescript_file(file: &Path) -> bool {
 }
 
 fn read_source_file(file: &Path) -> Result<String, CodelintError> {
-    std::fs::read_to_string(file).map_err(|cause| CodelintError::Read { file: file.into(), cause })
+    std::fs::read_to_string(file).map_err(|error| CodelintError(format!("cannot read {}: {error}", file.display())))
 }
 
 fn run_program(program: &str, arguments: &[&str]) -> Result<String, CodelintError> {
-    let failed =
-        |reason: String| CodelintError::Command { command: format!("{program} {}", arguments.join(" ")), reason };
-    let output = Command::new(program).args(arguments).output().map_err(|error| failed(error.to_string()))?;
+    let failed = |reason: &str| CodelintError(format!("cannot run `{program} {}`: {reason}", arguments.join(" ")));
+    let output = Command::new(program).args(arguments).output().map_err(|error| failed(&error.to_string()))?;
     if !output.status.success() {
-        return Err(failed(String::from_utf8_lossy(&output.stderr).into_owned()));
+        return Err(failed(&String::from_utf8_lossy(&output.stderr)));
     }
-    String::from_utf8(output.stdout).map_err(|error| failed(error.to_string()))
+    String::from_utf8(output.stdout).map_err(|error| failed(&error.to_string()))
 }

@@ -4,19 +4,15 @@ use std::fmt::Display;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::Duration;
 
 use clew_testkit::S3Server;
 use serde::Deserialize;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Child;
 
 use crate::command::Command;
 use crate::error::DevtoolsError;
 use crate::processes;
-
-const STARTUP_OR_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Configuration without rate and connection limits, for load generators that share one IP address.
 pub const CONFIGURATION_WITHOUT_PER_CLIENT_LIMITS: &str = "[limits]
@@ -169,7 +165,7 @@ impl TemporaryDeployment {
         let file = File::create(&log).map_err(DevtoolsError::file("create", &log))?;
         let start = self.command(arguments).args(["--config"]).args([config]);
         let mut process = start.start(file)?;
-        match read_first_output_line(&mut process).await {
+        match processes::read_first_output_line(&mut process).await {
             Some(endpoint) if endpoint.starts_with(expected_prefix) => Ok(ClewProcess { process, endpoint }),
             first_line => {
                 let cause = format!("its first line is {first_line:?}");
@@ -216,17 +212,14 @@ impl TemporaryDeployment {
 
     /// Returns a `clew` client command that connects to `process`.
     pub fn client_command(&self, process: &ClewProcess, arguments: &[&str]) -> Command {
-        let client = Command::new(&self.clew).args(arguments.iter().copied());
-        self.client_environment_variables(process)
-            .into_iter()
-            .fold(client, |client, (name, value)| client.env(name, value))
+        let variables = self.client_environment_variables(process);
+        Command::new(&self.clew).args(arguments.iter().copied()).envs(variables)
     }
 }
 
 /// Unsets `CLEW_CONFIG`, because commands such as `init` accept fewer settings than servers and workers.
 fn clew_command(clew: &Path, variables: &[(&'static str, String)]) -> Command {
-    let command = Command::new(clew).env_remove("CLEW_CONFIG");
-    variables.iter().fold(command, |command, (name, value)| command.env(*name, value))
+    Command::new(clew).env_remove("CLEW_CONFIG").envs(variables.iter().map(|(name, value)| (name, value)))
 }
 
 /// Creates a temporary directory whose name starts with `prefix`.
@@ -267,18 +260,6 @@ impl ClewProcess {
 
     /// Sends SIGTERM and waits until the process exits.
     pub async fn stop(mut self) -> Result<(), DevtoolsError> {
-        let (command, limit) = ("clew".to_owned(), STARTUP_OR_SHUTDOWN_TIMEOUT);
-        processes::send_sigterm(&self.process);
-        match tokio::time::timeout(limit, self.process.wait()).await {
-            Ok(Ok(status)) if status.success() => Ok(()),
-            Ok(Ok(status)) => Err(DevtoolsError::Failed { command, status }),
-            Ok(Err(cause)) => Err(DevtoolsError::Start { command, cause }),
-            Err(_) => Err(DevtoolsError::Timeout { command, limit, output: "stopping".to_owned() }),
-        }
+        processes::stop_gracefully(&mut self.process).await
     }
-}
-
-async fn read_first_output_line(process: &mut Child) -> Option<String> {
-    let mut lines = BufReader::new(process.stdout.take()?).lines();
-    tokio::time::timeout(STARTUP_OR_SHUTDOWN_TIMEOUT, lines.next_line()).await.ok()?.ok()?
 }

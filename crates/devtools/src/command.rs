@@ -48,8 +48,14 @@ impl Command {
     }
 
     /// Sets environment variables.
-    pub fn envs<const N: usize>(self, variables: [(&str, &str); N]) -> Self {
+    pub fn envs<N: Into<OsString>, V: Into<OsString>>(self, variables: impl IntoIterator<Item = (N, V)>) -> Self {
         variables.into_iter().fold(self, |command, (name, value)| command.env(name, value))
+    }
+
+    /// Returns `wrapper` with this command line as additional arguments, and with the environment of this command.
+    pub fn wrapped_in(self, wrapper: Self) -> Self {
+        let wrapper = wrapper.args([self.program]).args(self.arguments);
+        Self { program: wrapper.program, arguments: wrapper.arguments, ..self }
     }
 
     /// Removes an inherited environment variable.
@@ -88,16 +94,12 @@ impl Command {
         step.set_spinner_text("");
         match result {
             Ok(Ok(status)) if status.success() => Ok(()),
-            Ok(Ok(status)) => Err(DevtoolsError::FailedWithOutput {
-                command: self.command_line(),
-                status,
-                output: tail.to_indented_text(),
-            }),
+            Ok(Ok(status)) => Err(self.failure_with_output(&format!("failed ({status})"), &tail)),
             Ok(Err(cause)) => Err(self.program_spawn_error(cause)),
             Err(_) => {
                 // The program may have exited already.
                 let _ = child.kill().await;
-                Err(DevtoolsError::Timeout { command: self.command_line(), limit, output: tail.to_indented_text() })
+                Err(self.failure_with_output(&format!("timed out after {} s and was killed", limit.as_secs()), &tail))
             }
         }
     }
@@ -108,7 +110,7 @@ impl Command {
         for attempt in 1..MAX_ATTEMPTS {
             match self.run_with_progress(step, limit).await {
                 Ok(()) => return Ok(()),
-                Err(error @ DevtoolsError::Start { .. }) => return Err(error),
+                Err(error @ DevtoolsError::Start(..)) => return Err(error),
                 Err(error) => step.print_note(&format!("attempt {attempt} of {MAX_ATTEMPTS} failed: {error}")),
             }
             tokio::time::sleep(RETRY_DELAY).await;
@@ -172,17 +174,23 @@ impl Command {
     /// Dropping the `Child` kills the program. If this process exits, the kernel sends SIGTERM to the program.
     /// The program has its own process group, so Ctrl-C in the terminal does not interrupt its graceful shutdown.
     pub fn start(&self, log: File) -> Result<Child, DevtoolsError> {
-        let with_death_signal = Self { program: "setpriv".into(), arguments: Vec::new(), ..self.clone() }
-            .args(["--pdeathsig", "TERM", "--"])
-            .args([&self.program])
-            .args(&self.arguments);
-        let mut command = with_death_signal.to_tokio_command();
+        let wrapper = Self::new("setpriv").args(["--pdeathsig", "TERM", "--"]);
+        let mut command = self.clone().wrapped_in(wrapper).to_tokio_command();
         command.process_group(0).stdout(Stdio::piped()).stderr(log);
         command.spawn().map_err(|cause| self.program_spawn_error(cause))
     }
 
     fn ensure_success(&self, status: ExitStatus) -> Result<(), DevtoolsError> {
-        if status.success() { Ok(()) } else { Err(DevtoolsError::Failed { command: self.command_line(), status }) }
+        if status.success() {
+            Ok(())
+        } else {
+            Err(DevtoolsError::Failed(format!("`{}` failed ({status})", self.command_line())))
+        }
+    }
+
+    fn failure_with_output(&self, failure: &str, tail: &OutputTail) -> DevtoolsError {
+        let (command, output) = (self.command_line(), tail.to_indented_text());
+        DevtoolsError::Failed(format!("`{command}` {failure}. Last lines of its output:\n{output}"))
     }
 
     fn to_tokio_command(&self) -> tokio::process::Command {
@@ -201,7 +209,7 @@ impl Command {
     }
 
     fn program_spawn_error(&self, cause: std::io::Error) -> DevtoolsError {
-        DevtoolsError::Start { command: self.command_line(), cause }
+        DevtoolsError::Start(self.command_line(), cause)
     }
 }
 
@@ -299,7 +307,8 @@ mod tests {
         let step = Step::start("hanging");
         let error =
             shell("echo begun; exec sleep 600").run_with_progress(&step, Duration::from_secs(2)).await.unwrap_err();
-        assert!(matches!(&error, DevtoolsError::Timeout { output, .. } if output.contains("begun")), "{error}");
+        let message = error.to_string();
+        assert!(message.contains("timed out after 2 s") && message.contains("  begun"), "{message}");
     }
 
     #[tokio::test]

@@ -54,7 +54,10 @@ fn root_required_error(packages: &[&str], mysql: Option<&MysqlPackages>) -> Devt
         commands.push(format!("sudo {download} && sudo {mark}"));
     }
     let missing = packages.iter().copied().chain(mysql.map(|_| "MySQL")).collect::<Vec<_>>().join(", ");
-    DevtoolsError::RootRequired { missing, command: commands.join(" && ") }
+    let command = commands.join(" && ");
+    DevtoolsError::Failed(format!(
+        "{missing} must be installed, which requires root. Run this command, then try again:\n  {command}"
+    ))
 }
 
 /// Installs the missing packages. `mysql` specifies the MySQL packages that the caller downloads afterwards.
@@ -213,7 +216,12 @@ async fn install_python_clients() -> Result<(), DevtoolsError> {
     }
     let environment = test_tools::python_venv_dir();
     if !python.starts_with(&environment) {
-        return Err(DevtoolsError::MissingClients { python });
+        return Err(DevtoolsError::Failed(format!(
+            "{0} lacks Python packages that the tests require. Fix: run `{0} -m pip install -r {1}`, or unset {2}",
+            python.display(),
+            test_tools::PIP_REQUIREMENTS_PATH,
+            test_tools::PYTHON_INTERPRETER_ENV_VAR
+        )));
     }
     let step = Step::start("Installing the official SDK and other clients (Python, once)");
     remove_dir_if_exists(&environment)?;

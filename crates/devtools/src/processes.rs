@@ -1,15 +1,36 @@
-//! Sends signals to child processes and reads their memory use from `/proc`.
+//! Waits for the start of Clew processes, stops them, and reads the memory use of processes from `/proc`.
+
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Child;
+use tokio::time::timeout;
 
-/// Sends SIGTERM to a child process unless it has exited.
-pub fn send_sigterm(process: &Child) {
+use crate::error::DevtoolsError;
+
+const STARTUP_OR_SHUTDOWN_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// Returns `None` if the process prints no line within a minute.
+pub async fn read_first_output_line(process: &mut Child) -> Option<String> {
+    let mut lines = BufReader::new(process.stdout.take()?).lines();
+    timeout(STARTUP_OR_SHUTDOWN_TIMEOUT, lines.next_line()).await.ok()?.ok()?
+}
+
+/// Sends SIGTERM to a Clew process and waits until it exits.
+/// Returns an error if the exit status is nonzero or if the process does not exit within a minute.
+pub async fn stop_gracefully(process: &mut Child) -> Result<(), DevtoolsError> {
     let pid = process.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
     if let Some(pid) = pid {
         // The process may have exited already.
         let _ = kill_process(pid, Signal::TERM);
     }
+    Err(DevtoolsError::Failed(match timeout(STARTUP_OR_SHUTDOWN_TIMEOUT, process.wait()).await {
+        Ok(Ok(status)) if status.success() => return Ok(()),
+        Ok(Ok(status)) => format!("`clew` failed ({status})"),
+        Ok(Err(cause)) => format!("cannot wait for `clew`: {cause}"),
+        Err(_) => "`clew` did not stop in time".to_owned(),
+    }))
 }
 
 /// Returns a process's peak resident memory (VmHWM) in KiB, or `None` if the process has exited.

@@ -44,7 +44,7 @@ pub async fn build_web_page() -> Result<(), DevtoolsError> {
 /// Builds the web page. If Node.js is missing, prints a notice that the server will not include the page.
 pub async fn build_web_page_if_node_js_is_installed() -> Result<(), DevtoolsError> {
     match build_web_page().await {
-        Err(missing @ DevtoolsError::MissingNode { .. }) => {
+        Err(missing @ DevtoolsError::MissingNode(..)) => {
             progress::print_line(&format!("The server will have no web page: {missing}"));
             Ok(())
         }
@@ -93,7 +93,7 @@ async fn check_node_js_version() -> Result<(), DevtoolsError> {
         || "it is not installed".to_owned(),
         |output| format!("the installed version is {}", output.trim()),
     );
-    Err(DevtoolsError::MissingNode { required: format!("{major}.{minor}"), found })
+    Err(DevtoolsError::MissingNode(format!("{major}.{minor}"), found))
 }
 
 /// Parses the major and minor version from output such as `v20.19.5`.

@@ -66,7 +66,7 @@ pub fn find_built_program(programs: &[BuiltProgram], kind: &str, name: &str) -> 
     let found = programs.iter().find(|program| program.kind == kind && program.name == name);
     found
         .map(|program| program.path.clone())
-        .ok_or_else(|| DevtoolsError::NotBuilt { kind: kind.to_owned(), name: name.to_owned() })
+        .ok_or_else(|| DevtoolsError::Failed(format!("cargo did not build the {kind} target {name}")))
 }
 
 /// Runs a cargo build and returns the programs that it built.

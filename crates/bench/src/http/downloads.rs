@@ -5,7 +5,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
-use crate::error::BenchError;
+use clew_devtools::DevtoolsError;
+
 use crate::server_harness::HttpGetRequest;
 
 #[derive(Debug, Clone)]
@@ -24,18 +25,14 @@ const READ_TIMEOUT: Duration = Duration::from_mins(1);
 
 impl DownloadWorkload {
     /// Returns the total throughput of all clients in MiB/s.
-    pub(super) async fn measure_download_rate(&self) -> Result<f64, BenchError> {
+    pub(super) async fn measure_download_rate(&self) -> Result<f64, DevtoolsError> {
         let this = self.clone();
         let result = tokio::task::spawn_blocking(move || this.run_all_download_clients()).await;
         let elapsed =
-            result.map_err(io::Error::other).and_then(|result| result).map_err(|cause| self.to_http_error(cause))?;
+            result.map_err(io::Error::other).flatten().map_err(DevtoolsError::operation("download a result"))?;
         let mib = u32::try_from(self.bytes >> 10).map_or(f64::INFINITY, f64::from) / 1024.0;
         let downloads = u32::try_from(self.clients * self.repetitions).map_or(f64::INFINITY, f64::from);
         Ok(mib * downloads / elapsed.as_secs_f64())
-    }
-
-    fn to_http_error(&self, cause: io::Error) -> BenchError {
-        BenchError::Http { address: self.address, cause }
     }
 
     fn run_all_download_clients(&self) -> io::Result<Duration> {
@@ -66,11 +63,11 @@ impl DownloadWorkload {
     }
 }
 
-pub(super) fn fetch_response_body(address: SocketAddr, get: &HttpGetRequest) -> Result<String, BenchError> {
+pub(super) fn fetch_response_body(address: SocketAddr, get: &HttpGetRequest) -> Result<String, DevtoolsError> {
     let mut body = Vec::new();
     HttpConnection::connect(address)
         .and_then(|mut connection| connection.send_get_request(get, |chunk| body.extend_from_slice(chunk)))
-        .map_err(|cause| BenchError::Http { address, cause })?;
+        .map_err(DevtoolsError::operation("fetch a response"))?;
     Ok(String::from_utf8_lossy(&body).into_owned())
 }
 

@@ -4,7 +4,7 @@ use clap::Args;
 use clew_model::{InstanceId, NetworkZone, NewInstance, NewNode, Node, NodeId, NodeRole, Tag};
 use serde_json::json;
 
-use super::{SelectedProject, parse_tag, render};
+use super::{SelectedProject, parse_tag, render_instance};
 use crate::error::{CliError, refused};
 use crate::{identity_directory, node_url};
 
@@ -67,7 +67,7 @@ pub(super) async fn run(
     let instance = store.instances().add_instance(&origin, new).await?;
     format.print(
         || {
-            let instance_text = render::render_instance(&instance);
+            let instance_text = render_instance(&instance);
             format!("{instance_text}\nNext: clew instance check {} checks access to the nodes.\n", instance.id)
         },
         || {
@@ -113,10 +113,7 @@ fn parse_node_spec(text: &str) -> Result<NodeSpec<'_>, CliError> {
             let unknown = || refused!("invalid role {role:?}; valid roles: master, slave");
             node.role = Some(parsed.ok_or_else(unknown)?);
         } else if let Some(zone) = last.strip_prefix("zone=") {
-            node.zone =
-                Some(zone.parse().map_err(|error: clew_model::ApiIdParseError| {
-                    CliError::refused_command_error(error.to_string())
-                })?);
+            node.zone = Some(zone.parse().map_err(|error: clew_model::ApiIdParseError| refused!("{error}"))?);
         } else {
             break;
         }

@@ -4,8 +4,6 @@ use clew_model::{SESSION_SNAPSHOT_COLUMNS, Session};
 use csv::{ByteRecord, ReaderBuilder};
 use serde::Deserialize;
 
-use crate::snapshot::SnapshotRow;
-
 const REQUIRED_SNAPSHOT_COLUMNS: [&str; 8] =
     ["session_id", "user", "host", "database_name", "execution_status", "command", "sql_statement", "state_duration"];
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
@@ -23,6 +21,19 @@ pub(super) fn parse_snapshot_sessions(bytes: &[u8]) -> Result<Vec<Session>, Stri
         Some(b'[') => parse_json_snapshot::<Vec<SnapshotRow>>(bytes).map(snapshot_rows_to_sessions),
         Some(_) => parse_csv_snapshot(bytes),
     }
+}
+
+/// Row of a snapshot in JSON.
+#[derive(Deserialize)]
+struct SnapshotRow {
+    session_id: u64,
+    user: String,
+    host: String,
+    database_name: Option<String>,
+    command: String,
+    state_duration: u64,
+    execution_status: Option<String>,
+    sql_statement: Option<String>,
 }
 
 /// Output of `clew snapshot --format json`.

@@ -41,6 +41,6 @@ impl TaskExecutable {
             () = task::wait_for_shutdown_signal() => return Ok(ExitCode::from(task::INTERRUPTED_EXIT_STATUS)),
         };
         let cause = std::process::Command::new(&program).args(program_args.arguments).exec();
-        Err(DevtoolsError::Start { command: program.display().to_string(), cause })
+        Err(DevtoolsError::Start(program.display().to_string(), cause))
     }
 }
