@@ -32,8 +32,7 @@ const FOUR_WORKER_BENCHMARK: BenchmarkCase = BenchmarkCase {
     ..TWO_WORKER_BENCHMARK
 };
 
-const WORKER_SCALING_BENCHMARKS: [(BenchmarkCase, usize); 2] =
-    [(TWO_WORKER_BENCHMARK, 2), (FOUR_WORKER_BENCHMARK, 4)];
+const WORKER_SCALING_BENCHMARKS: [(BenchmarkCase, usize); 2] = [(TWO_WORKER_BENCHMARK, 2), (FOUR_WORKER_BENCHMARK, 4)];
 
 const SIMULATED_NODE_LATENCY: Duration = Duration::from_millis(100);
 /// Worker configuration with low concurrency, so that the collection rate is limited by node latency, not by CPU time.

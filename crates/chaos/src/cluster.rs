@@ -108,7 +108,7 @@ impl TestCluster {
     /// Starts a Clew server. The first start selects a free port, and all restarts use the same port.
     async fn start_server(&mut self, number: usize, clew: &Path, logs: &Path) -> Result<(), ChaosError> {
         let name = format!("server-{}", number + 1);
-        let serve = build_command_with_sigkill_on_parent_exit(clew, &["serve", "--no-worker", "--listen"]);
+        let serve = wrap_command_with_parent_death_signal(clew, &["serve", "--no-worker", "--listen"]);
         let serve = self.with_own_data_dir(serve, self.metadata.url(), &name)?;
         let with_address = |address: &str| ClewProcess::new(&name, serve.clone().args([address]), logs);
         let mut first = with_address("127.0.0.1:0");
@@ -127,7 +127,7 @@ impl TestCluster {
         let mut command = if number == CLOCK_FAULT_WORKER_INDEX {
             build_faketime_worker_command(clew)?
         } else {
-            build_command_with_sigkill_on_parent_exit(clew, &["worker"])
+            wrap_command_with_parent_death_signal(clew, &["worker"])
         };
         if number == CLOCK_FAULT_WORKER_INDEX {
             fs::write(self.clock_offset_file_path(), "+0\n").map_err(operation_error("write a clock"))?;
@@ -188,7 +188,7 @@ impl TestCluster {
 }
 
 /// Returns a command whose process the kernel kills when the thread that spawned it exits.
-fn build_command_with_sigkill_on_parent_exit(program: impl Into<OsString>, arguments: &[&str]) -> Command {
+fn wrap_command_with_parent_death_signal(program: impl Into<OsString>, arguments: &[&str]) -> Command {
     let wrapper = Command::new("setpriv").args(["--pdeathsig", "KILL", "--"]);
     Command::new(program).args(arguments.iter().copied()).wrapped_in(wrapper)
 }
@@ -207,6 +207,6 @@ fn build_faketime_worker_command(clew: &Path) -> Result<Command, ChaosError> {
     let missing = || operation_error("find libfaketime")("the Debian package faketime is not installed");
     let mut preload = OsString::from("LD_PRELOAD=");
     preload.push(test_tools::libfaketime_path().ok_or_else(missing)?);
-    let command = build_command_with_sigkill_on_parent_exit("env", &[]).args([preload, clew.into(), "worker".into()]);
+    let command = wrap_command_with_parent_death_signal("env", &[]).args([preload, clew.into(), "worker".into()]);
     Ok(wrap_command_with_private_tmpfs(Path::new("/dev/shm"), command))
 }

@@ -94,9 +94,9 @@ impl FaultInjector<'_> {
 
     async fn pause_postgres(&mut self, duration: Duration) -> Result<(), ChaosError> {
         self.timeline.mark_fault_started(Fault::PostgresPause, "SIGSTOP", duration);
-        self.cluster.metadata.pause().map_err(operation_error("pause PostgreSQL"))?;
+        self.cluster.metadata.process.pause().map_err(operation_error("pause PostgreSQL"))?;
         sleep(duration).await;
-        self.cluster.metadata.resume().map_err(operation_error("resume PostgreSQL"))?;
+        self.cluster.metadata.process.resume().map_err(operation_error("resume PostgreSQL"))?;
         Ok(())
     }
 
@@ -105,7 +105,7 @@ impl FaultInjector<'_> {
         let how = if graceful { "graceful stop" } else { "SIGKILL" };
         self.timeline.mark_fault_started(Fault::S3Stop, how, duration);
         let results = &mut self.cluster.results;
-        let result = if graceful { results.stop() } else { results.kill() };
+        let result = if graceful { results.stop() } else { results.process.kill() };
         result.map_err(operation_error("stop the S3 server"))?;
         sleep(duration).await;
         results.restart().await?;

@@ -194,7 +194,7 @@ impl Daemon {
         });
     }
 
-    /// The spawned worker tasks run until the `shutdown` token is cancelled.
+    /// The spawned worker tasks run until the `shutdown` token is canceled.
     fn start_worker(&self, shutdown: &CancellationToken) -> Vec<JoinHandle<()>> {
         let (store, kills) = (self.store.clone(), self.kills.clone());
         let kill_tasks = KillTaskWorker::new(store, kills, &self.settings, Arc::new(self.metrics.clone()));
@@ -216,7 +216,7 @@ impl Daemon {
     ) -> Result<(), CliError> {
         let join_all = async {
             for task in tasks.worker {
-                task.await.or_failure("the worker failed")?;
+                task.await.map_err_to_failed("the worker failed")?;
             }
             Ok(())
         };

@@ -5,7 +5,7 @@ use clew_store::{EnterpriseProject, EnterpriseProjectChange};
 
 use crate::command_group::CommandGroup;
 use crate::error::{CliError, refused};
-use crate::store_args::{IamDomainArgs, NewObjectArgs};
+use crate::store_args::{IamDomainArgs, NameAndDescriptionArgs};
 use crate::text_table::{ListFormat, fields_to_json, format_yes_no};
 use crate::value_parsers;
 
@@ -66,7 +66,7 @@ pub(crate) async fn run(arguments: EnterpriseProjectCommandArgs) -> Result<(), C
                 return Err(refused!("the enterprise project {} cannot be changed", project.name));
             }
             let project = directory.find_enterprise_project(&project.id).await?;
-            ENTERPRISE_PROJECT_LIST.print_item(directory.format, &project)
+            ENTERPRISE_PROJECT_LIST_FORMAT.print_item(directory.format, &project)
         }
     }
 }

@@ -95,14 +95,14 @@ impl<T, E: Display> ResultExt<T> for Result<T, E> {
 
 impl From<Failure> for CliError {
     fn from(failure: Failure) -> Self {
-        Self::Failed { message: failure.to_string(), fix: suggest_fix(failure.kind).map(str::to_owned) }
+        Self::Failed { message: failure.to_string(), fix: suggest_fix_for_failure(failure.kind).map(str::to_owned) }
     }
 }
 
 impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
         let fix = match error {
-            StoreError::NotInitialised { .. } => {
+            StoreError::NotInitialized { .. } => {
                 Some("create it with clew init, or select another data directory with --data-dir")
             }
             StoreError::AlreadyServing { .. } => {

@@ -9,7 +9,7 @@ use crate::confirm::ConfirmationArgs;
 use crate::error::{CliError, refused};
 use crate::identity_directory::IdentityDirectory;
 use crate::output::merge_json_objects;
-use crate::store_args::{IamDomainArgs, NewObjectArgs};
+use crate::store_args::{IamDomainArgs, NameAndDescriptionArgs};
 use crate::text_table::{self, ListFormat, fields_to_json};
 
 pub(crate) type GroupCommandArgs = CommandGroup<GroupCommand, IamDomainArgs>;
@@ -94,7 +94,7 @@ async fn show_group(directory: &IdentityDirectory, group: &str) -> Result<(), Cl
                 Some(project) => format!("{name} (project {project})"),
                 None => name.clone(),
             };
-            let mut fields = GROUP_LIST.fields(&group);
+            let mut fields = GROUP_LIST_FORMAT.fields(&group);
             fields.push(("members".to_owned(), names(members.iter().map(|user| user.name.clone()).collect())));
             fields.push(("policies".to_owned(), names(policies.iter().map(policy).collect())));
             text_table::render_field_list(&fields)
@@ -105,7 +105,7 @@ async fn show_group(directory: &IdentityDirectory, group: &str) -> Result<(), Cl
                 |(name, attachment): &(String, PolicyAttachment)| json!({ "policy": name, "project_id": attachment.project });
             let members: Vec<_> = members.iter().map(member).collect();
             let policies: Vec<_> = policies.iter().map(policy).collect();
-            merge_json_objects((GROUP_LIST.to_json)(&group), json!({ "members": members, "policies": policies }))
+            merge_json_objects((GROUP_LIST_FORMAT.to_json)(&group), json!({ "members": members, "policies": policies }))
         },
     )
 }

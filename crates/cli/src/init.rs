@@ -114,8 +114,8 @@ pub(crate) async fn run(arguments: InitArgs) -> Result<(), CliError> {
     };
     let location = arguments.metadata_url.resolve_store_location(&arguments.data_dir)?;
     let origin = local_audit_origin::audit_origin_for_local_account();
-    let (_, ids) = Store::initialise(&origin, location, tenant).await.map_err(|error| match error {
-        StoreError::AlreadyInitialised { .. } => refused!("{error}").with_suggested_fix(
+    let (_, ids) = Store::initialize(&origin, location, tenant).await.map_err(|error| match error {
+        StoreError::AlreadyInitialized { .. } => refused!("{error}").with_suggested_fix(
             "start the server with clew serve, or select another data directory with --data-dir or another database with --metadata-url",
         ),
         error => failed!("{error}"),

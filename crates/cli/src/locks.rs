@@ -55,9 +55,9 @@ pub(crate) async fn run(arguments: LocksArgs, registry: ConnectionRegistry) -> R
     let graph = if arguments.mask { graph.with_masked_literals() } else { graph };
     match arguments.format {
         LocksOutputFormat::Tree => {
-            let colours = output::stdout_supports_colors();
-            let text = render_wait_graph(&graph, &node.address(), output::terminal_width(), colours);
-            output::write_stdout_with_colors(&(text + &render_unblocking_suggestion(&graph, &node, colours)))?;
+            let colors = output::stdout_supports_colors();
+            let text = render_wait_graph(&graph, &node.address(), output::terminal_width(), colors);
+            output::write_stdout_with_colors(&(text + &render_unblocking_suggestion(&graph, &node, colors)))?;
         }
         LocksOutputFormat::Json => output::write_stdout(&output::to_json_text(&graph)?)?,
         LocksOutputFormat::Dot => output::write_stdout(&lock_waits::render_graphviz_dot(&graph))?,
@@ -119,10 +119,10 @@ fn summarize_lock_waits(graph: &WaitGraph, address: &str) -> String {
 }
 
 /// Returns an empty string if there is no root blocker or if no action is recommended for the first root blocker.
-fn render_unblocking_suggestion(graph: &WaitGraph, node: &NodeUrl, colours: bool) -> String {
+fn render_unblocking_suggestion(graph: &WaitGraph, node: &NodeUrl, colors: bool) -> String {
     let Some(root) = graph.roots.first() else { return String::new() };
     let with_command = |action: &str, command: String| {
-        let style = if colours { Style::new().effects(Effects::BOLD) } else { Style::new() };
+        let style = if colors { Style::new().effects(Effects::BOLD) } else { Style::new() };
         format!("{}:\n  {style}{command}{style:#}\n", describe_unblocked_session_count(action, root))
     };
     let roll_back = "Rolling back the prepared transaction";

@@ -15,7 +15,7 @@ pub(crate) fn init_logging(filter: &str) -> Result<(), CliError> {
     let filter = EnvFilter::try_new(filter).map_err_to_refused(format_args!("invalid log filter {filter:?}"))?;
     // Reporting a write error to stderr would panic if stderr is a closed pipe, for example after `clew serve 2>&1 | head`.
     if io::stderr().is_terminal() {
-        // A field can contain a message from a server, so escape sequences are removed and ANSI colours are disabled.
+        // A field can contain a message from a server, so escape sequences are removed and ANSI colors are disabled.
         let logs = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false);
         let writer = || TerminalSanitizer::new(io::stderr(), false);
         logs.with_target(false).with_ansi(false).with_writer(writer).init();

@@ -33,10 +33,11 @@ impl NewPasswordArgs {
             return Ok(NewPassword { hash, generated: Some(generated) });
         }
         let prompt = format!("New password of {user}: ");
-        let input = tokio::task::spawn_blocking(move || read_password_line(&prompt)).await.or_failure(operation)?;
-        let input = input.or_failure("could not read a password from stdin")?;
+        let input =
+            tokio::task::spawn_blocking(move || read_password_line(&prompt)).await.map_err_to_failed(operation)?;
+        let input = input.map_err_to_failed("could not read a password from stdin")?;
         password::validate_new_password(&input, user).map_err(|error| refused!("{error}"))?;
-        let hash = password::hash_password(&input).or_failure(operation)?;
+        let hash = password::hash_password(&input).map_err_to_failed(operation)?;
         Ok(NewPassword { hash, generated: None })
     }
 }

@@ -5,7 +5,7 @@ use clew_store::{Project, ProjectChange};
 
 use crate::command_group::CommandGroup;
 use crate::error::CliError;
-use crate::store_args::{IamDomainArgs, NewObjectArgs};
+use crate::store_args::{IamDomainArgs, NameAndDescriptionArgs};
 use crate::text_table::{ListFormat, fields_to_json, format_yes_no};
 use crate::value_parsers;
 
@@ -80,7 +80,7 @@ pub(crate) async fn run(arguments: ProjectCommandArgs) -> Result<(), CliError> {
                 masking: (mask || no_mask).then_some(mask),
             };
             tenants.update_project(origin, &project.id, &change).await?;
-            PROJECT_LIST.print_item(directory.format, &directory.find_project(project.id.as_str()).await?)
+            PROJECT_LIST_FORMAT.print_item(directory.format, &directory.find_project(project.id.as_str()).await?)
         }
     }
 }

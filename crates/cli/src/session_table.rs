@@ -74,7 +74,7 @@ struct SessionTable {
     min_statement_width: usize,
     /// True if the table omits client ports and the prefix of wait states.
     is_compact: bool,
-    colours: bool,
+    colors: bool,
 }
 
 struct SessionTableLine {
@@ -90,7 +90,7 @@ pub(crate) fn write_ps_table(snapshot: &mut Snapshot, out: &mut OutputWriter) ->
         width: terminal_width(),
         min_statement_width: 0,
         is_compact: true,
-        colours: stdout_supports_colors(),
+        colors: stdout_supports_colors(),
     };
     match table.write(snapshot, out)? {
         0 => Ok(()),
@@ -108,8 +108,8 @@ pub(crate) fn write_snapshot_table(snapshot: &mut Snapshot, detailed: bool, out:
     };
     let details = DETAIL_COLUMNS.into_iter().filter(|_| detailed);
     let columns = SNAPSHOT_COLUMNS.into_iter().chain(details).collect();
-    let colours = is_terminal && stdout_supports_colors();
-    SessionTable { columns, width, min_statement_width, is_compact: false, colours }.write(snapshot, out)?;
+    let colors = is_terminal && stdout_supports_colors();
+    SessionTable { columns, width, min_statement_width, is_compact: false, colors }.write(snapshot, out)?;
     Ok(())
 }
 
@@ -189,7 +189,7 @@ impl SessionTable {
             text.extend(if column.is_number { [&*padding, &*cell, &*gap] } else { [&*cell, &*padding, &*gap] });
         }
         text.push_str(&line.statement);
-        let style = if self.colours { style } else { Style::new() };
+        let style = if self.colors { style } else { Style::new() };
         writeln!(out, "{style}{}{style:#}", truncate_to_width(text.trim_end(), width))
     }
 }

@@ -96,8 +96,8 @@ fn default_output_format(to_file: bool) -> SnapshotOutputFormat {
     if !to_file && output::stdout_is_terminal() { SnapshotOutputFormat::Table } else { SnapshotOutputFormat::Csv }
 }
 
-/// Calls `write` on a blocking thread to write a snapshot to a file or to stdout.
-/// Then prints the limitations of the snapshot to stderr.
+/// Writes a snapshot to a file or to stdout, then prints the limitations of the snapshot to stderr.
+/// The callback `write` runs on a blocking thread.
 pub(crate) async fn write_output(
     mut snapshot: Snapshot,
     file: Option<PathBuf>,

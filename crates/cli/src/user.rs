@@ -6,7 +6,7 @@ use clap::{ArgGroup, Args, Subcommand};
 use clew_store::{AccessKeyMetadata, CustomOrBuiltInPolicy, Group, NewUser, PolicyGrant, User, UserChange};
 use serde_json::{Value, json};
 
-use crate::access_key::ACCESS_KEY_LIST;
+use crate::access_key::ACCESS_KEY_LIST_FORMAT;
 use crate::command_group::CommandGroup;
 use crate::confirm::ConfirmationArgs;
 use crate::error::CliError;
@@ -173,7 +173,7 @@ async fn update_user(directory: &IdentityDirectory, name_or_id: &str, change: &U
     let user = directory.find_user(name_or_id).await?;
     directory.store.identities().update_user(&directory.origin, &user.id, change).await?;
     let user = directory.find_user(user.id.as_str()).await?;
-    directory.format.print(|| render_user(&user), || (USER_LIST.to_json)(&user))
+    directory.format.print(|| render_user(&user), || (USER_LIST_FORMAT.to_json)(&user))
 }
 
 async fn set_password(
@@ -224,7 +224,7 @@ impl UserDetails {
     }
 }
 
-const USER_LIST: ListFormat<User, 5> = ListFormat {
+const USER_LIST_FORMAT: ListFormat<User, 5> = ListFormat {
     json_key: "users",
     headings: ["NAME", "USER", "ENABLED", "ADMINISTRATOR", "DESCRIPTION"],
     empty: "No users. Create one with clew user create.",
@@ -236,7 +236,7 @@ const USER_LIST: ListFormat<User, 5> = ListFormat {
 };
 
 fn render_user(user: &User) -> String {
-    let mut fields = USER_LIST.fields(user);
+    let mut fields = USER_LIST_FORMAT.fields(user);
     fields.insert(1, ("domain".to_owned(), format!("{} ({})", user.domain_name, user.domain_id)));
     text_table::render_field_list(&fields)
 }
@@ -259,7 +259,7 @@ fn render_user_details(user: &User, access: &UserDetails) -> String {
     let grants = access.grants.iter().map(grant).collect();
     text.push_str(&text_table::render_table(["POLICY", "ATTACHED TO", "PROJECT"], grants, none));
     text.push('\n');
-    text + &ACCESS_KEY_LIST.render_table(&access.keys)
+    text + &ACCESS_KEY_LIST_FORMAT.render_table(&access.keys)
 }
 
 fn user_details_to_json(user: &User, access: &UserDetails) -> Value {
@@ -267,9 +267,9 @@ fn user_details_to_json(user: &User, access: &UserDetails) -> Value {
     let grant = |(grant, _): &(PolicyGrant, Option<String>)| json!({ "policy": policy_name(grant), "group": grant.via_group, "project_id": grant.project });
     let groups: Vec<_> = access.groups.iter().map(group).collect();
     let policies: Vec<_> = access.grants.iter().map(grant).collect();
-    let keys: Vec<_> = access.keys.iter().map(ACCESS_KEY_LIST.to_json).collect();
+    let keys: Vec<_> = access.keys.iter().map(ACCESS_KEY_LIST_FORMAT.to_json).collect();
     merge_json_objects(
-        (USER_LIST.to_json)(user),
+        (USER_LIST_FORMAT.to_json)(user),
         json!({ "groups": groups, "policies": policies, "access_keys": keys }),
     )
 }

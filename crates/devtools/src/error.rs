@@ -34,7 +34,7 @@ pub enum DevtoolsError {
 }
 
 impl DevtoolsError {
-    /// Returns a function that creates the error of a failed file operation from its cause.
+    /// Returns a function that converts an I/O error to [`DevtoolsError::File`].
     pub fn file(operation: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |cause| Self::Failed(format!("cannot {operation} {}: {cause}", path.display()))
@@ -45,9 +45,9 @@ impl DevtoolsError {
         move |cause| Self::Failed(format!("cannot {operation}: {cause}"))
     }
 
-    /// Creates the error of a program whose output is not in the expected format.
+    /// Creates the error for program output in an unexpected format.
     /// `output` must be empty if the output may contain secrets.
-    pub fn unexpected_output(command: impl Display, cause: impl Display, output: impl Display) -> Self {
+    pub fn unexpected_output_error(command: impl Display, cause: impl Display, output: impl Display) -> Self {
         Self::Failed(format!("unexpected output of `{command}`: {cause}\n{output}"))
     }
 }
