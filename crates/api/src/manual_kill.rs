@@ -86,6 +86,10 @@ pub(crate) struct KillRiskView {
 
 impl KillRiskView {
     pub(crate) fn new(risk: &KillRisk, language: Language) -> Self {
-        Self { kind: risk.kind(), message: risk.description(language), is_unsafe: risk.is_unsafe() }
+        Self {
+            kind: risk.kind(),
+            message: risk.description().in_language(language).to_owned(),
+            is_unsafe: risk.is_unsafe(),
+        }
     }
 }

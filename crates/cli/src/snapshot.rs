@@ -82,11 +82,7 @@ pub(crate) async fn run(arguments: SnapshotArgs, registry: ConnectionRegistry) -
     write_output(snapshot, file, is_table, move |snapshot, out| match format {
         SnapshotOutputFormat::Csv => {
             let language = Language::from_tag(&arguments.language).unwrap_or_default();
-            let header = if arguments.detail {
-                csv::encode_header_row_with_detail_columns(language)
-            } else {
-                csv::encode_header_row(language)
-            };
+            let header = csv::encode_header_row(language, arguments.detail);
             out.write_all(&header).and_then(|()| snapshot.body.write_to(out))
         }
         SnapshotOutputFormat::Json => write_json_snapshot(snapshot, out),

@@ -1,16 +1,18 @@
 //! Opens and closes connections to monitored servers, and limits the duration of operations on them.
 //! Clew opens a new connection for each read operation.
 
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
 use clew_model::{Failure, FailureKind, Limitation, NodeUrl, Session};
 use futures_util::FutureExt;
+use jiff::civil::DateTime;
 use mysql_common::prelude::FromRow;
 use tokio::time::{self, timeout, timeout_at};
 
 use crate::client::{Client, Error, ServerError};
-use crate::clock::{self, ClockReading};
+use crate::clock::{self, ClockReading, LocalTimestampAge};
 use crate::connection_limit::{ConnectionPermit, ConnectionPurpose};
 use crate::connector::NodeConnector;
 use crate::flavor::Flavor;
@@ -107,6 +109,18 @@ impl Connection {
         }
     }
 
+    /// Like [`Self::read_rows`], but returns an error code of the server that is in `expected` as the inner `Err`.
+    pub(crate) async fn read_rows_or_error_code<T: FromRow>(
+        &mut self,
+        statement: &str,
+        expected: &[u16],
+    ) -> Result<Result<Vec<T>, u16>, Failure> {
+        match self.query_all_rows(statement).await {
+            Err(Error::Server(error)) if expected.contains(&error.code) => Ok(Err(error.code)),
+            result => result.map(Ok).map_err(|error| self.client_error_to_failure(&error)),
+        }
+    }
+
     /// Returns no rows if the server returns an error other than a timeout, such as a missing privilege.
     pub(crate) async fn read_rows_ignoring_server_errors<T: FromRow>(
         &mut self,
@@ -146,9 +160,19 @@ impl Connection {
     }
 
     /// Returns `None` if the server does not report a valid time.
-    pub(crate) async fn read_clock(&mut self) -> Result<Option<ClockReading>, Error> {
-        self.clock = clock::read_clock(&mut self.raw.client).await?;
+    pub(crate) async fn read_clock(&mut self) -> Result<Option<ClockReading>, Failure> {
+        let reading = clock::read_clock(&mut self.raw.client).await;
+        self.clock = reading.map_err(|error| self.client_error_to_failure(&error))?;
         Ok(self.clock)
+    }
+
+    pub(crate) async fn compute_ages_of_local_timestamps(
+        &mut self,
+        clock: &ClockReading,
+        times: Vec<DateTime>,
+    ) -> Result<HashMap<DateTime, LocalTimestampAge>, Failure> {
+        let ages = clock::compute_ages_of_local_timestamps(&mut self.raw.client, clock, times).await;
+        ages.map_err(|error| self.client_error_to_failure(&error))
     }
 
     /// MySQL truncates statements in the process list if `performance_schema_show_processlist` is on.

@@ -98,8 +98,7 @@ async fn read_tls_cipher(connection: &mut Connection) -> Result<Option<String>, 
 }
 
 async fn measure_clock_skew(connection: &mut Connection) -> Result<f64, Failure> {
-    let clock = connection.read_clock().await.map_err(|error| connection.client_error_to_failure(&error))?;
-    let server = clock.map_or(0.0, |clock| clock.unix_seconds());
+    let server = connection.read_clock().await?.map_or(0.0, |clock| clock.unix_seconds());
     let here = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     Ok(server - here.as_secs_f64())
 }

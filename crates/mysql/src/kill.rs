@@ -112,16 +112,16 @@ pub async fn kill_victims(
     let opening = Connection::open_with_purpose(ConnectionPurpose::Killing, node, connector);
     let mut connection = run_with_deadline(node, connector, deadline, "killing sessions", opening).await?;
     let mut batch = KillBatch::new(victims, options);
-    match run_with_deadline(node, connector, deadline, "killing sessions", batch.send_kills(&mut connection)).await {
+    let sending = batch.send_kills(&mut connection);
+    let failure = match run_with_deadline(node, connector, deadline, "killing sessions", sending).await {
         Ok(()) => {
             let confirming = batch.wait_until_kills_take_effect(connection);
-            let confirmed = run_with_deadline(node, connector, deadline, "killing sessions", confirming).await;
-            batch.set_final_outcomes(confirmed.err().as_ref());
+            run_with_deadline(node, connector, deadline, "killing sessions", confirming).await.err()
         }
         Err(failure) if !batch.has_sent_kill() => return Err(failure),
-        Err(failure) => batch.set_final_outcomes(Some(&failure)),
-    }
-    Ok(batch.into_kill_outcomes())
+        Err(failure) => Some(failure),
+    };
+    Ok(batch.into_kill_outcomes(failure.as_ref()))
 }
 
 #[cfg(test)]

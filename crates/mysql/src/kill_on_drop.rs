@@ -7,6 +7,7 @@
 //! The connection id does not identify the session, because it may belong to another client after a failover.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clew_model::{Failure, FailureKind, NodeUrl};
@@ -14,7 +15,7 @@ use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
 use crate::abandoned_statements::AbandonedStatementKillFailure;
-use crate::client::{Error, StatementInFlightFlag};
+use crate::client::Error;
 use crate::connection_limit::{ConnectionPermit, ConnectionPurpose};
 use crate::connector::NodeConnector;
 use crate::own_sessions::ConnectionRegistration;
@@ -47,7 +48,7 @@ struct AbandonedStatement {
 #[derive(Debug)]
 pub(crate) struct KillOnDropGuard {
     abandoned: Option<AbandonedStatement>,
-    in_flight: StatementInFlightFlag,
+    in_flight: Arc<AtomicBool>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -66,7 +67,7 @@ impl KillOnDropGuard {
         connector: NodeConnector,
         own: Arc<ConnectionRegistration>,
         permit: ConnectionPermit,
-        in_flight: StatementInFlightFlag,
+        in_flight: Arc<AtomicBool>,
     ) -> Self {
         Self { abandoned: Some(AbandonedStatement { node, connector, own, server_host: None, permit }), in_flight }
     }
@@ -87,7 +88,7 @@ impl Drop for KillOnDropGuard {
     fn drop(&mut self) {
         let Some(abandoned) = self.abandoned.take() else { return };
         abandoned.own.mark_closed();
-        if !self.in_flight.is_statement_in_flight() {
+        if !self.in_flight.load(Ordering::Acquire) {
             return;
         }
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };

@@ -26,7 +26,6 @@ use crate::{doctor, elapsed_times, lost_instrumentation, privileges, transaction
 use lock_table_access::LockTableAccess;
 use metadata_locks::MetadataLockWithThreadId;
 use prepared_xa_transactions::PreparedXaTransaction;
-use threads::RowLockWaitWithThreadIds;
 pub(crate) use threads::SessionIdsByThread;
 
 /// Maximum number of bytes stored per statement. Clew searches only the stored bytes for table names.
@@ -111,7 +110,7 @@ pub(crate) struct LockTableSnapshot {
     pub(crate) unreadable: Option<Limitation>,
     capabilities: LockTableAccess,
     prepared: Vec<PreparedXaTransaction>,
-    row_waits: Vec<RowLockWaitWithThreadIds>,
+    row_waits: Vec<InnoDbLockWait>,
     metadata_locks: Vec<MetadataLockWithThreadId>,
 }
 
@@ -132,32 +131,33 @@ impl LockTableSnapshot {
             &mut limitations,
         )
         .await?;
-        let row_waits = match connection.flavor {
-            _ if !are_lock_waits_possible(&transactions) => Vec::new(),
-            Flavor::MySql if capabilities.performance_schema => {
-                mysql_row_lock_waits::read_row_lock_waits(connection).await?
+        let (mut row_waits, mut row_waits_with_threads) = (Vec::new(), Vec::new());
+        if are_lock_waits_possible(&transactions) {
+            if connection.flavor == Flavor::MariaDb {
+                row_waits = mariadb_row_lock_waits::read_row_lock_waits(connection, &transactions).await?;
+            } else if capabilities.performance_schema {
+                row_waits_with_threads = mysql_row_lock_waits::read_row_lock_waits(connection).await?;
             }
-            Flavor::MySql => Vec::new(),
-            Flavor::MariaDb => mariadb_row_lock_waits::read_row_lock_waits(connection, &transactions).await?,
-        };
+        }
         let metadata_locks = metadata_locks::read_metadata_locks(connection, capabilities).await?;
         let threads = threads::read_session_ids_by_thread(connection, capabilities).await?;
+        row_waits
+            .extend(row_waits_with_threads.into_iter().map(|(wait, owners)| threads.with_session_ids(wait, owners)));
         Ok(Self { transactions, threads, limitations, unreadable, capabilities, prepared, row_waits, metadata_locks })
     }
 
     /// Clew infers lock waits that are missing from the system tables from session states in the process list.
     pub(crate) fn waiting_or_blocking_session_ids(&self) -> HashSet<u64> {
         let waiting = self.transactions.iter().filter(|transaction| transaction.is_waiting_for_lock());
-        let for_rows = self.row_waits.iter().flat_map(|wait| wait.session_ids(&self.threads));
+        let for_rows = self.row_waits.iter().flat_map(|wait| [wait.waiting.session, wait.blocking.session]).flatten();
         let with_locks = self.metadata_locks.iter().filter_map(|lock| lock.session_id(&self.threads));
         waiting.map(|transaction| transaction.session_id).chain(for_rows).chain(with_locks).collect()
     }
 
     pub(crate) fn into_lock_snapshot(self, sessions: Vec<ObservedSession>) -> (LockSnapshot, SessionIdsByThread) {
-        let Self { transactions, threads, limitations, capabilities, prepared, row_waits, metadata_locks, .. } = self;
+        let Self { transactions, threads, limitations, capabilities, prepared, mut row_waits, metadata_locks, .. } =
+            self;
         let busy = transactions.iter().map(|transaction| transaction.session_id).collect();
-        let mut row_waits: Vec<InnoDbLockWait> =
-            row_waits.into_iter().map(|wait| wait.into_innodb_lock_wait(&threads)).collect();
         let metadata_locks: Vec<MetadataLock> =
             metadata_locks.into_iter().filter_map(|lock| lock.into_metadata_lock(&threads, &prepared, &busy)).collect();
         if capabilities.flavor == Flavor::MariaDb {

@@ -219,7 +219,7 @@ async fn read_sampled_sessions(
     mut parties: Option<&mut WaitGraphSessionCollector>,
 ) -> Result<SampledSessions, Failure> {
     if connection.flavor == Flavor::MySql && connection.clock.is_none() {
-        connection.read_clock().await.map_err(|error| connection.client_error_to_failure(&error))?;
+        connection.read_clock().await?;
         cache.record_clock_reading(connection);
     }
     let mut found = SampledSessions { open, ..SampledSessions::default() };

@@ -78,7 +78,7 @@ fn serialize_lock_resource<S: serde::Serializer>(on: &Arc<LockResource>, to: S) 
 }
 
 /// Lock resource that a session or transaction waits for.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct LockResource {
     /// Kind of lock resource.
     pub kind: LockResourceKind,
@@ -99,9 +99,10 @@ impl LockResource {
 }
 
 /// Kind of lock resource.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub enum LockResourceKind {
     /// Index record, or the gap before an index record.
+    #[default]
     Row,
     /// InnoDB table lock.
     InnoDbTable,

@@ -3,29 +3,15 @@
 use std::fmt;
 
 use clew_model::LocalizedText;
-use serde::Serialize;
 
-/// Status of a metadata lock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LockStatus {
-    /// The session holds the lock.
-    Granted,
-    /// The session waits for the lock.
-    Pending,
-}
-
-impl LockStatus {
-    /// Parses a `LOCK_STATUS` value.
-    ///
-    /// Returns `None` for transitional lock states, such as `VICTIM`, `TIMEOUT` and `PRE_ACQUIRE_NOTIFY`.
-    #[must_use]
-    pub fn parse(printed: &str) -> Option<Self> {
-        match printed {
-            "GRANTED" => Some(Self::Granted),
-            "PENDING" => Some(Self::Pending),
-            _ => None,
-        }
+clew_model::named_enum! {
+    /// Status of a metadata lock, named as in `metadata_locks.LOCK_STATUS`.
+    /// Transitional states, such as `VICTIM`, `TIMEOUT` and `PRE_ACQUIRE_NOTIFY`, have no variant.
+    pub enum LockStatus {
+        /// The session holds the lock.
+        Granted = "GRANTED",
+        /// The session waits for the lock.
+        Pending = "PENDING",
     }
 }
 

@@ -52,7 +52,7 @@ impl<'a> KillBatch<'a> {
                 engines.load_storage_engines(connection, view.sessions.values()).await?;
             }
             for (at, (victim, stage)) in chunk.iter_mut().enumerate() {
-                if view.age() > MAX_PROCESS_LIST_AGE {
+                if view.listed_at.elapsed() > MAX_PROCESS_LIST_AGE {
                     view =
                         ProcessListSnapshot::read(connection, ids.get(at..).unwrap_or_default(), options.kind).await?;
                 }
@@ -113,30 +113,21 @@ impl<'a> KillBatch<'a> {
         self.victims.iter().any(|(_, stage)| matches!(stage, KillStage::Sending | KillStage::Sent(_)))
     }
 
+    /// Returns the session id and outcome of each kill.
     /// `failure` is the error that interrupted the batch of kills, if any.
-    pub(super) fn set_final_outcomes(&mut self, failure: Option<&Failure>) {
-        for (_, stage) in &mut self.victims {
-            let outcome = match (&mut *stage, failure) {
-                (KillStage::Finished(_), _) => continue,
-                (KillStage::Sent(pending), failure) => pending.final_outcome(failure),
-                (KillStage::Queued, Some(failure)) => KillOutcome::Failed(failure.clone()),
-                (KillStage::Sending, Some(failure)) => KillOutcome::Failed(Failure::new(
-                    failure.kind,
-                    format!("{}; the kill was already sent, and the server may still execute it", failure.detail),
-                )),
-                // Unreachable: without a failure, each kill was sent or is finished.
-                (KillStage::Queued | KillStage::Sending, None) => KillOutcome::AlreadyGone,
-            };
-            *stage = KillStage::Finished(outcome);
-        }
-    }
-
-    pub(super) fn into_kill_outcomes(self) -> Vec<(u64, KillOutcome)> {
-        let outcome = |(victim, stage): (&Victim, KillStage)| match stage {
-            KillStage::Finished(outcome) => Some((victim.id, outcome)),
-            _ => None,
+    pub(super) fn into_kill_outcomes(self, failure: Option<&Failure>) -> Vec<(u64, KillOutcome)> {
+        let outcome = |stage: KillStage| match (stage, failure) {
+            (KillStage::Finished(outcome), _) => outcome,
+            (KillStage::Sent(pending), failure) => pending.final_outcome(failure),
+            (KillStage::Queued, Some(failure)) => KillOutcome::Failed(failure.clone()),
+            (KillStage::Sending, Some(failure)) => KillOutcome::Failed(Failure::new(
+                failure.kind,
+                format!("{}; the kill was already sent, and the server may still execute it", failure.detail),
+            )),
+            // Unreachable: without a failure, each kill was sent or is finished.
+            (KillStage::Queued | KillStage::Sending, None) => KillOutcome::AlreadyGone,
         };
-        self.victims.into_iter().filter_map(outcome).collect()
+        self.victims.into_iter().map(|(victim, stage)| (victim.id, outcome(stage))).collect()
     }
 }
 

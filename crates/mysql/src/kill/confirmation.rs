@@ -109,11 +109,11 @@ async fn poll_kill_effects(
         let ids: HashSet<u64> = pending.iter().map(|kill| kill.before.id).collect();
         let wanted = |session: &Session| ids.contains(&session.id);
         // Sessions' elapsed times are needed only to detect the end of a statement.
-        let (SessionList { sessions: listed, .. }, unchecked) = match kind {
+        let SessionList { sessions: listed, unchecked, .. } = match kind {
             KillTarget::Query => {
                 read_sessions_and_elapsed_times(connection, ElapsedTimeCheckScope::Busy, wanted).await?
             }
-            KillTarget::Connection => (read_matching_sessions(connection, wanted).await?, HashSet::new()),
+            KillTarget::Connection => read_matching_sessions(connection, wanted).await?,
         };
         let listed: HashMap<u64, Session> = listed.into_iter().map(|session| (session.id, session)).collect();
         let now = |before: &Session| listed.get(&before.id).filter(|now| is_same_client(before, now));

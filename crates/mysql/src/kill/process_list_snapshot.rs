@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use clew_diagnose::{ProtectedAccounts, is_internal_session};
 use clew_model::{Failure, FailureKind, LimitationKind, NodeUrl, Session};
@@ -68,11 +68,9 @@ pub async fn find_sessions_by_id(
     let reading = async {
         let mut connection = Connection::open_with_purpose(ConnectionPurpose::Killing, node, connector).await?;
         let server = connection.read_server_instance().await?;
-        let (SessionList { sessions, own, is_direct, .. }, _) =
-            read_sessions_and_elapsed_times(&mut connection, ElapsedTimeCheckScope::All, |session| {
-                ids.contains(&session.id)
-            })
-            .await?;
+        let wanted = |session: &Session| ids.contains(&session.id);
+        let SessionList { sessions, own, is_direct, .. } =
+            read_sessions_and_elapsed_times(&mut connection, ElapsedTimeCheckScope::All, wanted).await?;
         let read = build_process_list_source(server);
         if ids.iter().any(|id| sessions.iter().all(|session| session.id != *id)) {
             require_complete_process_list(&mut connection).await?;
@@ -94,7 +92,7 @@ pub async fn read_client_sessions(
         let mut connection = Connection::open_with_purpose(purpose, node, connector).await?;
         let server = connection.read_server_instance().await?;
         let own_ids = read_clew_session_ids(&mut connection).await?;
-        let (SessionList { sessions: listed, own, is_direct, .. }, unchecked) =
+        let SessionList { sessions: listed, unchecked, own, is_direct, .. } =
             read_sessions_and_elapsed_times(&mut connection, ElapsedTimeCheckScope::All, |_| true).await?;
         let read = build_process_list_source(server);
         if !is_direct {
@@ -104,7 +102,7 @@ pub async fn read_client_sessions(
         connection.limitations.extend(missing.into_iter().filter(|gap| gap.kind == LimitationKind::LostThreads));
         // Clew's own statement is running. If the server does not time this statement, it does not time any.
         let no_timers = unchecked.contains(&connection.id);
-        let clock = connection.read_clock().await.map_err(|error| connection.client_error_to_failure(&error))?;
+        let clock = connection.read_clock().await?;
         // An account that can list a session of another account has PROCESS.
         let account = listed.iter().find(|session| session.id == connection.id).map(|session| &session.user);
         if !listed.iter().any(|session| account.is_some_and(|account| *account != session.user)) {
@@ -127,7 +125,7 @@ pub async fn read_client_sessions(
 }
 
 pub(super) struct ProcessListSnapshot {
-    listed_at: Instant,
+    pub(super) listed_at: Instant,
     pub(super) sessions: HashMap<u64, Session>,
     /// Ids of the sessions whose elapsed times could not be checked against statement timers.
     pub(super) unchecked: HashSet<u64>,
@@ -146,18 +144,12 @@ impl ProcessListSnapshot {
     pub(super) async fn read(connection: &mut Connection, ids: &[u64], kind: KillTarget) -> Result<Self, Failure> {
         let queries = read_query_ids(connection, ids, kind).await?;
         let ids: HashSet<u64> = ids.iter().copied().collect();
-        let (SessionList { sessions: found, own, is_direct, listed_at }, unchecked) =
-            read_sessions_and_elapsed_times(connection, ElapsedTimeCheckScope::All, |session| {
-                ids.contains(&session.id)
-            })
-            .await?;
+        let wanted = |session: &Session| ids.contains(&session.id);
+        let SessionList { sessions: found, unchecked, own, is_direct, listed_at } =
+            read_sessions_and_elapsed_times(connection, ElapsedTimeCheckScope::All, wanted).await?;
         let appliers = find_replication_appliers(connection, found.iter()).await?;
         let sessions = found.into_iter().map(|session| (session.id, session)).collect();
         Ok(Self { listed_at, sessions, unchecked, appliers, queries, own, is_direct, rollbacks: None })
-    }
-
-    pub(super) fn age(&self) -> Duration {
-        self.listed_at.elapsed()
     }
 
     pub(super) async fn rollback_state(
@@ -179,6 +171,8 @@ fn build_process_list_source(server: ServerInstance) -> ProcessListSource {
 
 pub(super) struct SessionList {
     pub(super) sessions: Vec<Session>,
+    /// Ids of the sessions whose elapsed times could not be checked against statement timers.
+    pub(super) unchecked: HashSet<u64>,
     own: HashSet<u64>,
     is_direct: bool,
     listed_at: Instant,
@@ -206,20 +200,20 @@ pub(super) async fn read_matching_sessions(
     };
     connection.for_each_session(MAX_VICTIM_ROW_BYTES, collect).await?;
     let listed_at = Instant::now();
-    Ok(SessionList { sessions: found, own, is_direct: connection.raw.is_directly_connected(&filter), listed_at })
+    let is_direct = connection.raw.is_directly_connected(&filter);
+    Ok(SessionList { sessions: found, unchecked: HashSet::new(), own, is_direct, listed_at })
 }
 
 /// On MySQL, replaces the `Time` values of sessions with statement timer values, which a session cannot falsify.
-/// The returned set contains the ids of the sessions whose elapsed times could not be checked.
 pub(super) async fn read_sessions_and_elapsed_times(
     connection: &mut Connection,
     checked: ElapsedTimeCheckScope,
     wanted: impl Fn(&Session) -> bool,
-) -> Result<(SessionList, HashSet<u64>), Failure> {
+) -> Result<SessionList, Failure> {
     let mut found = read_matching_sessions(connection, wanted).await?;
-    let unchecked =
-        elapsed_times::correct_elapsed_times(connection, found.sessions.iter_mut().collect(), checked).await?;
-    Ok((found, unchecked))
+    let sessions = found.sessions.iter_mut().collect();
+    found.unchecked = elapsed_times::correct_elapsed_times(connection, sessions, checked).await?;
+    Ok(found)
 }
 
 /// MySQL's process list has no query ids.
@@ -247,8 +241,7 @@ async fn require_process_privilege(connection: &mut Connection) -> Result<(), Fa
     if privileges::is_probe_query_allowed(connection, sql_statements::TRANSACTIONS_PROBE_QUERY).await? {
         return Ok(());
     }
-    let account = privileges::read_current_account(connection).await?;
-    Err(privileges::missing_privilege_failure(connection, "list sessions of other accounts", "PROCESS", &account))
+    Err(privileges::missing_privilege_failure(connection, "list sessions of other accounts", "PROCESS").await?)
 }
 
 /// Fails if the process list may omit sessions, for example because the account lacks the PROCESS privilege.
