@@ -64,6 +64,33 @@ impl Connection {
         Self::set_up_connection(raw, node, connector, permit, deadline).await
     }
 
+    /// Opens a connection for reading, runs `operation` and closes the connection, all within the read timeout.
+    /// `doing` describes the operation in the failure, such as `reading lock waits`.
+    pub(crate) async fn run<T>(
+        node: &NodeUrl,
+        connector: &NodeConnector,
+        doing: &str,
+        operation: impl AsyncFnOnce(&mut Self) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        Self::run_with_purpose(ConnectionPurpose::Reading, node, connector, doing, operation).await
+    }
+
+    pub(crate) async fn run_with_purpose<T>(
+        purpose: ConnectionPurpose,
+        node: &NodeUrl,
+        connector: &NodeConnector,
+        doing: &str,
+        operation: impl AsyncFnOnce(&mut Self) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let running = async {
+            let mut connection = Self::open_with_purpose(purpose, node, connector).await?;
+            let result = operation(&mut connection).await?;
+            connection.close().await;
+            Ok(result)
+        };
+        run_with_read_timeout(node, connector, doing, running).await
+    }
+
     async fn set_up_connection(
         mut raw: RawConnection,
         node: &NodeUrl,

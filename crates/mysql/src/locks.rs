@@ -16,7 +16,7 @@ use clew_diagnose::lock_waits::{
 };
 use clew_model::{Failure, Limitation, NodeUrl, Session, Transaction};
 
-use crate::connection::{Connection, run_with_read_timeout};
+use crate::connection::Connection;
 use crate::connector::NodeConnector;
 use crate::flavor::Flavor;
 use crate::process_list::{SessionMemoryLimiter, truncate_statement};
@@ -49,8 +49,8 @@ pub struct LockWaits {
 /// Fails after the read timeout.
 /// If this function fails or its future is dropped, Clew kills its own running statement on the server.
 pub async fn read_lock_waits(node: &NodeUrl, connector: &NodeConnector) -> Result<LockWaits, Failure> {
-    let reading = async { read_lock_snapshot_and_disconnect(Connection::open(node, connector).await?).await };
-    run_with_read_timeout(node, connector, "reading lock waits", reading).await
+    Connection::run(node, connector, "reading lock waits", async |connection| query_lock_waits(connection, None).await)
+        .await
 }
 
 /// Reads a node's lock waits and the identity of its server, for callers that kill sessions. See [`read_lock_waits`].
@@ -58,18 +58,10 @@ pub async fn read_server_instance_and_lock_waits(
     node: &NodeUrl,
     connector: &NodeConnector,
 ) -> Result<(ServerInstance, LockWaits), Failure> {
-    let reading = async {
-        let mut connection = Connection::open(node, connector).await?;
-        let server = connection.read_server_instance().await?;
-        Ok((server, read_lock_snapshot_and_disconnect(connection).await?))
-    };
-    run_with_read_timeout(node, connector, "reading lock waits", reading).await
-}
-
-async fn read_lock_snapshot_and_disconnect(mut connection: Connection) -> Result<LockWaits, Failure> {
-    let waits = query_lock_waits(&mut connection, None).await?;
-    connection.close().await;
-    Ok(waits)
+    Connection::run(node, connector, "reading lock waits", async |connection| {
+        Ok((connection.read_server_instance().await?, query_lock_waits(connection, None).await?))
+    })
+    .await
 }
 
 /// The result includes the latest statements of `extra_session` and of all idle root blockers.

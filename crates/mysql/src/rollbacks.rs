@@ -11,7 +11,7 @@ use clew_model::{Failure, NodeUrl, Session, Transaction};
 use tokio::time::sleep;
 
 use crate::clock::{self, LocalTimestampAge};
-use crate::connection::{Connection, run_with_read_timeout};
+use crate::connection::Connection;
 use crate::connector::NodeConnector;
 use crate::transactions::{self, TransactionReadResult, UNREADABLE_TRANSACTIONS_ERROR_CODES};
 use crate::{privileges, sql_statements};
@@ -52,18 +52,16 @@ pub async fn read_rollbacks(
     wanted: Option<&[u64]>,
     connector: &NodeConnector,
 ) -> Result<Vec<Rollback>, Failure> {
-    let reading = async {
-        let mut connection = Connection::open(node, connector).await?;
-        let first = RollbackSample::read_rollback_sample(&mut connection, wanted).await?;
+    Connection::run(node, connector, "reading rollbacks", async |connection| {
+        let first = RollbackSample::read_rollback_sample(connection, wanted).await?;
         let mut last = first.clone();
         for _ in 1..MAX_ROLLBACK_SAMPLES {
             if last.rollbacks.iter().all(|rollback| first.count_rows_rolled_back(rollback) > 0) {
                 break;
             }
             sleep(ROLLBACK_SAMPLE_INTERVAL).await;
-            last = RollbackSample::read_rollback_sample(&mut connection, wanted).await?;
+            last = RollbackSample::read_rollback_sample(connection, wanted).await?;
         }
-        connection.close().await;
         let passed = last.read_at.duration_since(first.read_at);
         let mut rollbacks = last.rollbacks;
         for rollback in &mut rollbacks {
@@ -71,8 +69,8 @@ pub async fn read_rollbacks(
         }
         rollbacks.sort_by_key(|rollback| (rollback.transaction_id, rollback.session_id));
         Ok(rollbacks)
-    };
-    run_with_read_timeout(node, connector, "reading rollbacks", reading).await
+    })
+    .await
 }
 
 #[derive(Clone)]

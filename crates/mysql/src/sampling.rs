@@ -17,7 +17,7 @@ use clew_diagnose::session_feed::{MAX_STATEMENT_BYTES, SampledSession, SessionCo
 use clew_model::{Failure, Limitation, LimitationKind, NodeUrl, Session, SessionDetail};
 
 use crate::clock::NodeClockHistory;
-use crate::connection::{Connection, run_with_read_timeout};
+use crate::connection::Connection;
 use crate::connector::NodeConnector;
 use crate::flavor::Flavor;
 use crate::locks::LockTableSnapshot;
@@ -64,32 +64,30 @@ pub async fn take_session_sample(
     threshold: u64,
     connector: &NodeConnector,
 ) -> Result<SessionSample, Failure> {
-    let sampling = async {
-        let mut connection = Connection::open(node, connector).await?;
+    Connection::run(node, connector, "reading sessions", async |connection| {
         let server = connection.read_server_instance().await?;
         cache.clear_if_server_changed(&server);
         let mut sample = if cache.is_full_sample_due() || cache.has_waiters {
-            take_session_sample_with_lock_waits(&mut connection, cache, threshold).await?
+            take_session_sample_with_lock_waits(connection, cache, threshold).await?
         } else {
-            let (open, gap) = read_open_transactions(&mut connection, cache).await?;
-            let found = read_sampled_sessions(&mut connection, cache, open, threshold, None).await?;
+            let (open, gap) = read_open_transactions(connection, cache).await?;
+            let found = read_sampled_sessions(connection, cache, open, threshold, None).await?;
             if found.counts.waiting > 0 {
                 // Waiters and blockers must be read in the same sample.
-                take_session_sample_with_lock_waits(&mut connection, cache, threshold).await?
+                take_session_sample_with_lock_waits(connection, cache, threshold).await?
             } else {
                 let limitations = cache.limitations.iter().chain(&gap).cloned().collect();
                 RawSessionSample { found, waits: HashMap::new(), waits_masked: HashMap::new(), limitations }
             }
         };
         cache.has_waiters = sample.found.counts.waiting > 0;
-        cache.read_program_names_of_new_sessions(&mut connection, &sample.found.sessions).await?;
+        cache.read_program_names_of_new_sessions(connection, &sample.found.sessions).await?;
         sample.limitations.append(&mut connection.limitations);
         sample.limitations.dedup();
         let duration = connection.since.elapsed();
-        connection.close().await;
         Ok(sample.into_session_sample(server, cache, duration))
-    };
-    run_with_read_timeout(node, connector, "reading sessions", sampling).await
+    })
+    .await
 }
 
 #[derive(Debug, Default)]

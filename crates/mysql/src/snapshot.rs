@@ -11,7 +11,7 @@ use clew_model::{Failure, Limitation, NodeUrl, SessionSelection};
 use serde::Serialize;
 use tempfile::SpooledTempFile;
 
-use crate::connection::{Connection, run_with_read_timeout};
+use crate::connection::Connection;
 use crate::connector::NodeConnector;
 use crate::flavor::Flavor;
 use crate::server_instance::ServerInstance;
@@ -153,8 +153,8 @@ pub async fn take_snapshot(
     options: &SnapshotOptions,
     connector: &NodeConnector,
 ) -> Result<Snapshot, Failure> {
-    let reading = async { read_snapshot(Connection::open(node, connector).await?, options).await };
-    run_with_read_timeout(node, connector, "reading sessions", reading).await
+    Connection::run(node, connector, "reading sessions", async |connection| read_snapshot(connection, options).await)
+        .await
 }
 
 /// Takes a snapshot and reads the server instance, for callers that kill sessions. See [`take_snapshot`].
@@ -163,27 +163,25 @@ pub async fn take_snapshot_with_server_instance(
     options: &SnapshotOptions,
     connector: &NodeConnector,
 ) -> Result<(ServerInstance, Snapshot), Failure> {
-    let reading = async {
-        let mut connection = Connection::open(node, connector).await?;
-        let server = connection.read_server_instance().await?;
-        Ok((server, read_snapshot(connection, options).await?))
-    };
-    run_with_read_timeout(node, connector, "reading sessions", reading).await
+    Connection::run(node, connector, "reading sessions", async |connection| {
+        Ok((connection.read_server_instance().await?, read_snapshot(connection, options).await?))
+    })
+    .await
 }
 
-async fn read_snapshot(mut connection: Connection, options: &SnapshotOptions) -> Result<Snapshot, Failure> {
+async fn read_snapshot(connection: &mut Connection, options: &SnapshotOptions) -> Result<Snapshot, Failure> {
     if options.detailed {
         return detailed_snapshot::read_detailed_snapshot(connection, options).await;
     }
-    let mut limitations = doctor::find_process_list_limitations(&mut connection).await?;
-    let transactions = transactions::read_visible_transactions(&mut connection, None, &mut limitations).await?;
+    let mut limitations = doctor::find_process_list_limitations(connection).await?;
+    let transactions = transactions::read_visible_transactions(connection, None, &mut limitations).await?;
     let transactions = TransactionsBySession::new(transactions);
-    let rows = read_sorted_rows(&mut connection, options, transactions, |_| Ok(())).await?;
+    let rows = read_sorted_rows(connection, options, transactions, |_| Ok(())).await?;
     let body = EncodedRows { rows, format: options.format, details: None };
-    Ok(build_snapshot(connection, body, limitations).await)
+    Ok(build_snapshot(connection, body, limitations))
 }
 
-async fn build_snapshot(mut connection: Connection, body: EncodedRows, mut limitations: Vec<Limitation>) -> Snapshot {
+fn build_snapshot(connection: &mut Connection, body: EncodedRows, mut limitations: Vec<Limitation>) -> Snapshot {
     limitations.append(&mut connection.limitations);
     let summary = SnapshotSummary {
         server_flavor: connection.flavor,
@@ -191,6 +189,5 @@ async fn build_snapshot(mut connection: Connection, body: EncodedRows, mut limit
         rows: body.rows.row_count(),
         limitations,
     };
-    connection.close().await;
     Snapshot { summary, body }
 }

@@ -11,7 +11,7 @@ use clew_model::{Failure, FailureKind, LimitationKind, NodeUrl, Session};
 use super::client_sessions::ClientSessions;
 use super::victim::{MAX_COMPARED_STATEMENT_BYTES, MAX_VICTIM_ROW_BYTES, ProcessListSource};
 use super::{KillRefusal, KillTarget};
-use crate::connection::{Connection, run_with_read_timeout};
+use crate::connection::Connection;
 use crate::connection_limit::ConnectionPurpose;
 use crate::connector::NodeConnector;
 use crate::elapsed_times::{self, ElapsedTimeCheckScope};
@@ -65,20 +65,18 @@ pub async fn find_sessions_by_id(
     ids: &[u64],
     connector: &NodeConnector,
 ) -> Result<SessionLookupResult, Failure> {
-    let reading = async {
-        let mut connection = Connection::open_with_purpose(ConnectionPurpose::Killing, node, connector).await?;
+    Connection::run_with_purpose(ConnectionPurpose::Killing, node, connector, "reading sessions", async |connection| {
         let server = connection.read_server_instance().await?;
         let wanted = |session: &Session| ids.contains(&session.id);
         let SessionList { sessions, own, is_direct, .. } =
-            read_sessions_and_elapsed_times(&mut connection, ElapsedTimeCheckScope::All, wanted).await?;
+            read_sessions_and_elapsed_times(connection, ElapsedTimeCheckScope::All, wanted).await?;
         let read = build_process_list_source(server);
         if ids.iter().any(|id| sessions.iter().all(|session| session.id != *id)) {
-            require_complete_process_list(&mut connection).await?;
+            require_complete_process_list(connection).await?;
         }
-        connection.close().await;
         Ok(SessionLookupResult { read, sessions, own, is_direct })
-    };
-    run_with_read_timeout(node, connector, "reading sessions", reading).await
+    })
+    .await
 }
 
 /// Reads the user sessions from which kill rules select the sessions to kill.
@@ -88,17 +86,16 @@ pub async fn read_client_sessions(
     purpose: ConnectionPurpose,
     connector: &NodeConnector,
 ) -> Result<ClientSessions, Failure> {
-    let reading = async {
-        let mut connection = Connection::open_with_purpose(purpose, node, connector).await?;
+    Connection::run_with_purpose(purpose, node, connector, "reading sessions", async |connection| {
         let server = connection.read_server_instance().await?;
-        let own_ids = read_clew_session_ids(&mut connection).await?;
+        let own_ids = read_clew_session_ids(connection).await?;
         let SessionList { sessions: listed, unchecked, own, is_direct, .. } =
-            read_sessions_and_elapsed_times(&mut connection, ElapsedTimeCheckScope::All, |_| true).await?;
+            read_sessions_and_elapsed_times(connection, ElapsedTimeCheckScope::All, |_| true).await?;
         let read = build_process_list_source(server);
         if !is_direct {
             connection.limitations.push(limitations::describe_indirect_connection());
         }
-        let missing = doctor::find_process_list_limitations(&mut connection).await?;
+        let missing = doctor::find_process_list_limitations(connection).await?;
         connection.limitations.extend(missing.into_iter().filter(|gap| gap.kind == LimitationKind::LostThreads));
         // Clew's own statement is running. If the server does not time this statement, it does not time any.
         let no_timers = unchecked.contains(&connection.id);
@@ -106,9 +103,9 @@ pub async fn read_client_sessions(
         // An account that can list a session of another account has PROCESS.
         let account = listed.iter().find(|session| session.id == connection.id).map(|session| &session.user);
         if !listed.iter().any(|session| account.is_some_and(|account| *account != session.user)) {
-            require_process_privilege(&mut connection).await?;
+            require_process_privilege(connection).await?;
         }
-        let appliers = find_replication_appliers(&mut connection, listed.iter()).await?;
+        let appliers = find_replication_appliers(connection, listed.iter()).await?;
         let is_own = |session: &Session| own_ids.contains(&session.id) || own.contains(&session.id);
         let is_internal = |session: &Session| is_internal_session(session) || appliers.contains(&session.id);
         let users = |session: &Session| !is_internal(session) && !is_own(session);
@@ -117,11 +114,17 @@ pub async fn read_client_sessions(
         let unchecked = sessions.iter().filter(is_unchecked).map(|session| session.id).collect();
         let limitations = std::mem::take(&mut connection.limitations);
         let is_monotonic = connection.flavor == Flavor::MariaDb;
-        let since = connection.since;
-        connection.close().await;
-        Ok(ClientSessions { read, sessions, unchecked, is_monotonic, clock, limitations, duration: since.elapsed() })
-    };
-    run_with_read_timeout(node, connector, "reading sessions", reading).await
+        Ok(ClientSessions {
+            read,
+            sessions,
+            unchecked,
+            is_monotonic,
+            clock,
+            limitations,
+            duration: connection.since.elapsed(),
+        })
+    })
+    .await
 }
 
 pub(super) struct ProcessListSnapshot {
