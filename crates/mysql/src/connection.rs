@@ -18,10 +18,11 @@ use crate::connector::NodeConnector;
 use crate::flavor::Flavor;
 use crate::kill_on_drop::KillOnDropGuard;
 use crate::own_sessions::OwnSessionFilter;
+use crate::process_list::ProcessListReader;
 use crate::raw_connection::RawConnection;
 use crate::server_instance::ServerInstance;
 use crate::session_variables::SetStatementBuilder;
-use crate::{failure, process_list, server_instance, sql_statements};
+use crate::{failure, server_instance, sql_statements};
 
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -88,7 +89,7 @@ impl Connection {
             connection.close().await;
             Ok(result)
         };
-        run_with_read_timeout(node, connector, doing, running).await
+        run_with_deadline(node, connector, time::Instant::now() + connector.limits.read_timeout, doing, running).await
     }
 
     async fn set_up_connection(
@@ -167,7 +168,9 @@ impl Connection {
         mut visit: impl FnMut(Session) -> Result<(), Error>,
     ) -> Result<(), Failure> {
         let reading = async {
-            let mut rows = process_list::query_full_process_list(&mut self.raw.client, max_row_bytes).await?;
+            let mut rows =
+                ProcessListReader::open(&mut self.raw.client, sql_statements::PROCESS_LIST_QUERY, max_row_bytes)
+                    .await?;
             while let Some(session) = rows.next().await? {
                 visit(session)?;
             }
@@ -239,18 +242,8 @@ pub(crate) async fn set_session_variables(
     }
 }
 
-/// Runs `operation`, and fails if it exceeds the read timeout.
+/// Runs `operation`, and fails if it exceeds `deadline`, which several operations can share.
 /// `doing` describes the operation in the failure, such as `reading lock waits`.
-pub(crate) fn run_with_read_timeout<T>(
-    node: &NodeUrl,
-    connector: &NodeConnector,
-    doing: &str,
-    operation: impl Future<Output = Result<T, Failure>>,
-) -> impl Future<Output = Result<T, Failure>> {
-    run_with_deadline(node, connector, time::Instant::now() + connector.limits.read_timeout, doing, operation)
-}
-
-/// Like [`run_with_read_timeout`], but with a deadline that several operations share.
 pub(crate) fn run_with_deadline<T>(
     node: &NodeUrl,
     connector: &NodeConnector,

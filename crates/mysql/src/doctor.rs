@@ -2,8 +2,9 @@
 
 use clew_model::{Failure, Limitation, LimitationKind, NodeUrl, Session};
 use serde::Serialize;
+use tokio::time::Instant;
 
-use crate::connection::{Connection, run_with_read_timeout};
+use crate::connection::{Connection, run_with_deadline};
 use crate::connector::NodeConnector;
 use crate::flavor::Flavor;
 use crate::{elapsed_times, limitations, lost_instrumentation, privileges, sql_statements};
@@ -78,7 +79,8 @@ pub async fn diagnose_node(node: &NodeUrl, connector: &NodeConnector) -> Result<
         checks.push(DiagnosticCheckResult::new("direct connection", proxied));
         Ok(Diagnosis { server_flavor, server_version, account, cipher, clock_difference, checks })
     };
-    run_with_read_timeout(node, connector, "checking privileges", checking).await
+    let deadline = Instant::now() + connector.limits.read_timeout;
+    run_with_deadline(node, connector, deadline, "checking privileges", checking).await
 }
 
 /// Returns false if the connection goes through a proxy. A proxy sends its own connection id in the handshake packet.
@@ -118,15 +120,16 @@ async fn run_diagnostic_checks(
         DiagnosticCheckResult::new("complete statements", cut.then(limitations::describe_truncated_statements)),
         DiagnosticCheckResult::new("killing sessions", (!kill).then(describe_missing_kill)),
     ];
-    let locks = match privileges::check_performance_schema_access(connection, account).await? {
+    let unreadable = privileges::check_performance_schema_access(connection, account).await?;
+    let locks = match &unreadable {
         None => check_metadata_lock_instrument(connection).await?,
-        gap => gap,
+        gap => gap.clone(),
     };
     checks.push(DiagnosticCheckResult::new("metadata locks", locks));
     let ages = elapsed_times::check_statement_timer_access(connection).await?;
     checks.push(DiagnosticCheckResult::new("reliable durations", ages));
     let mut losses = Vec::new();
-    if privileges::check_performance_schema_access(connection, account).await?.is_none() {
+    if unreadable.is_none() {
         losses = lost_instrumentation::detect_lost_instrumentation(connection).await?;
     }
     losses.append(&mut connection.limitations);

@@ -19,8 +19,9 @@ use crate::client::Error;
 use crate::connection_limit::{ConnectionPermit, ConnectionPurpose};
 use crate::connector::NodeConnector;
 use crate::own_sessions::ConnectionRegistration;
+use crate::process_list::ProcessListReader;
 use crate::raw_connection::RawConnection;
-use crate::{failure, process_list, sql_statements};
+use crate::{failure, sql_statements};
 use sql_statements::ER_NO_SUCH_THREAD;
 
 /// Delay before each kill attempt, in seconds. An unresponsive server may recover between two attempts.
@@ -175,8 +176,9 @@ async fn attempt_kill(
     let start = format!("/* {} */", abandoned.own.tag).into_bytes();
     let account = abandoned.node.user.as_bytes();
     let mut filter = control.own_session_filter();
-    let mut rows =
-        process_list::query_full_process_list(&mut control.client, MAX_PROCESS_LIST_ROW_BYTES).await.map_err(failed)?;
+    let query = sql_statements::PROCESS_LIST_QUERY;
+    let rows = ProcessListReader::open(&mut control.client, query, MAX_PROCESS_LIST_ROW_BYTES).await;
+    let mut rows = rows.map_err(failed)?;
     let mut ids = Vec::new();
     while let Some(session) = rows.next().await.map_err(failed)? {
         filter.is_own_session(&session);

@@ -118,7 +118,7 @@ async fn read_rollbacks_with_ages(connection: &mut Connection) -> Result<Vec<Rol
     }
     match transactions::read_transactions(connection).await? {
         TransactionReadResult::Readable(all) | TransactionReadResult::FromStatus(all) => {
-            Ok(all.into_iter().filter(Transaction::is_rolling_back).map(rollback_from_transaction).collect())
+            Ok(all.iter().filter(|open| open.is_rolling_back()).map(rollback_from_transaction).collect())
         }
         TransactionReadResult::Hidden => {
             Err(privileges::missing_privilege_failure(connection, "read transactions", "PROCESS").await?)
@@ -126,7 +126,7 @@ async fn read_rollbacks_with_ages(connection: &mut Connection) -> Result<Vec<Rol
     }
 }
 
-fn rollback_from_transaction(transaction: Transaction) -> Rollback {
+fn rollback_from_transaction(transaction: &Transaction) -> Rollback {
     Rollback {
         transaction_id: transaction.id,
         session_id: transaction.session_id,
@@ -183,7 +183,7 @@ mod tests {
     fn estimate_is_at_least_one_second_and_defaults_to_the_age() {
         let estimate = |rows_modified, rows_undone| {
             let transaction = Transaction { rows_modified, seconds: 40, ..Transaction::default() };
-            let mut rollback = rollback_from_transaction(transaction);
+            let mut rollback = rollback_from_transaction(&transaction);
             set_remaining_seconds(&mut rollback, rows_undone, Duration::from_secs(1));
             rollback.remaining_seconds
         };

@@ -77,11 +77,11 @@ pub async fn take_session_sample(
                 take_session_sample_with_lock_waits(connection, cache, threshold).await?
             } else {
                 let limitations = cache.limitations.iter().chain(&gap).cloned().collect();
-                RawSessionSample { found, waits: HashMap::new(), waits_masked: HashMap::new(), limitations }
+                SampledSessions { limitations, ..found }
             }
         };
-        cache.has_waiters = sample.found.counts.waiting > 0;
-        cache.read_program_names_of_new_sessions(connection, &sample.found.sessions).await?;
+        cache.has_waiters = sample.counts.waiting > 0;
+        cache.read_program_names_of_new_sessions(connection, &sample.sessions).await?;
         sample.limitations.append(&mut connection.limitations);
         sample.limitations.dedup();
         let duration = connection.since.elapsed();
@@ -96,6 +96,11 @@ struct SampledSessions {
     sessions: Vec<Session>,
     counts: SessionCounts,
     omitted: u64,
+    /// Maps session ids to descriptions of lock waits. The descriptions may contain literals.
+    waits: HashMap<u64, SessionDetail>,
+    /// Descriptions of lock waits, by session id, with masked literals.
+    waits_masked: HashMap<u64, SessionDetail>,
+    limitations: Vec<Limitation>,
 }
 
 impl SampledSessions {
@@ -122,20 +127,9 @@ impl SampledSessions {
             self.counts.add_session(session, self.open.get(session.id), threshold);
         }
     }
-}
 
-struct RawSessionSample {
-    found: SampledSessions,
-    /// Maps session ids to descriptions of lock waits. The descriptions may contain literals.
-    waits: HashMap<u64, SessionDetail>,
-    /// Descriptions of lock waits, by session id, with masked literals.
-    waits_masked: HashMap<u64, SessionDetail>,
-    limitations: Vec<Limitation>,
-}
-
-impl RawSessionSample {
     fn into_session_sample(mut self, server: ServerInstance, cache: &SampleCache, duration: Duration) -> SessionSample {
-        let SampledSessions { open, sessions, counts, omitted } = self.found;
+        let Self { open, sessions, counts, omitted, .. } = self;
         if omitted > 0 {
             self.limitations.push(limitations::describe_omitted_sessions(omitted, counts.total, MAX_SAMPLED_SESSIONS));
         }
@@ -159,7 +153,7 @@ async fn take_session_sample_with_lock_waits(
     connection: &mut Connection,
     cache: &mut SampleCache,
     threshold: u64,
-) -> Result<RawSessionSample, Failure> {
+) -> Result<SampledSessions, Failure> {
     connection.clock = None;
     let mut locks = LockTableSnapshot::read(connection, Vec::new()).await?;
     cache.record_clock_reading(connection);
@@ -183,14 +177,10 @@ async fn take_session_sample_with_lock_waits(
     let (mut observed, _) = locks.into_lock_snapshot(facts);
     observed.limitations.extend_from_slice(&cache.losses);
     let graph = build_wait_graph(&observed);
-    cache.limitations = [&observed.limitations[..], cache.program_name_limitations()].concat();
-    let limitations = [&graph.limitations[..], cache.program_name_limitations()].concat();
-    Ok(RawSessionSample {
-        found,
-        waits: graph.session_details(),
-        waits_masked: graph.with_masked_literals().session_details(),
-        limitations,
-    })
+    cache.limitations = [&observed.limitations[..], &cache.program_name_limitations].concat();
+    let limitations = [&graph.limitations[..], &cache.program_name_limitations].concat();
+    let waits = graph.session_details();
+    Ok(SampledSessions { waits, waits_masked: graph.with_masked_literals().session_details(), limitations, ..found })
 }
 
 /// Reads the open transactions of a node. Also returns a `Limitation` if `innodb_trx` was unreadable.

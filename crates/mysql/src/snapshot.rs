@@ -131,15 +131,17 @@ impl EncodedRows {
     /// Skips the first `offset` rows and writes at most `limit` rows. See [`Self::write_to`].
     pub fn write_row_range(&mut self, offset: usize, limit: usize, out: &mut dyn Write) -> io::Result<()> {
         let separator: &[u8] = if self.format == SnapshotFormat::Json { b",\n" } else { b"" };
-        let Some(details) = &self.details else { return self.rows.write_row_range(offset, limit, out, separator) };
-        let format = self.format;
-        self.rows.transform_and_write_row_range(offset, limit, out, separator, |session, row| {
+        let (format, Some(details)) = (self.format, &self.details) else {
+            return self.rows.write_row_range(offset, limit, out, separator, None);
+        };
+        let append_details = |session: u64, row: &mut Vec<u8>| {
             let detail = details.get(session);
             match format {
                 SnapshotFormat::Csv { formula_guard } => csv::encode_detail_columns(row, &detail, formula_guard),
                 SnapshotFormat::Json => json::encode_detail_fields(row, &detail),
             }
-        })
+        };
+        self.rows.write_row_range(offset, limit, out, separator, Some(&append_details))
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fmt;
 use std::sync::Arc;
 
 use clew_model::{Limitation, LimitationKind, LocalizedText, Session};
@@ -126,13 +125,6 @@ impl LockResourceKind {
             Self::TableFlush => LocalizedText::new("table flush", "表刷新"),
             Self::TableLevelLock => LocalizedText::new("table lock", "表级锁"),
         }
-    }
-}
-
-/// Formats the kind of lock resource in English.
-impl fmt::Display for LockResourceKind {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.name().fmt(out)
     }
 }
 

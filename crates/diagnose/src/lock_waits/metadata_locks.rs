@@ -1,7 +1,5 @@
 //! Objects and modes of metadata locks in MySQL and MariaDB.
 
-use std::fmt;
-
 use clew_model::LocalizedText;
 
 clew_model::named_enum! {
@@ -99,13 +97,6 @@ object_kinds! {
     Tablespace = "tablespace", "表空间锁", ["TABLESPACE", "Tablespace lock"];
     /// User lock, acquired with `GET_LOCK`.
     UserLock = "user lock", "用户锁", ["USER LEVEL LOCK", "User lock"];
-}
-
-/// Formats the kind of object in English.
-impl fmt::Display for MetadataLockObjectKind {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.name().fmt(out)
-    }
 }
 
 clew_model::named_enum! {

@@ -78,10 +78,7 @@ impl<'a> KillBatch<'a> {
                     continue;
                 };
                 let is_own = own.contains(&victim.id) || view.own.contains(&victim.id);
-                let refusal = options
-                    .check_victim_identity(victim, now, is_own)
-                    .or_else(|| options.find_kill_refusal(victim, now, &view, &engines));
-                if let Some(refusal) = refusal {
+                if let Some(refusal) = options.find_kill_refusal(victim, now, is_own, &view, &engines) {
                     *stage = KillStage::Finished(KillOutcome::Refused(refusal));
                     continue;
                 }
@@ -132,24 +129,24 @@ impl<'a> KillBatch<'a> {
 }
 
 impl KillOptions<'_> {
-    fn check_victim_identity(&self, victim: &Victim, now: &Session, is_own: bool) -> Option<KillRefusal> {
+    /// Returns `None` if the session is already being killed. In this case, the caller does not send a second kill.
+    fn find_kill_refusal(
+        &self,
+        victim: &Victim,
+        now: &Session,
+        is_own: bool,
+        view: &ProcessListSnapshot,
+        engines: &StorageEngineCache,
+    ) -> Option<KillRefusal> {
         if !victim.matches_session(now) {
             return Some(KillRefusal::AnotherSession {
                 user: bytes_to_text(&now.user),
                 host: bytes_to_text(&now.host),
             });
         }
-        KillRefusal::for_protected_session(now, is_own, self.protected)
-    }
-
-    /// Returns `None` if the session is already being killed. In this case, the caller does not send a second kill.
-    fn find_kill_refusal(
-        &self,
-        victim: &Victim,
-        now: &Session,
-        view: &ProcessListSnapshot,
-        engines: &StorageEngineCache,
-    ) -> Option<KillRefusal> {
+        if let Some(refusal) = KillRefusal::for_protected_session(now, is_own, self.protected) {
+            return Some(refusal);
+        }
         if view.appliers.contains(&victim.id) {
             return Some(KillRefusal::Internal);
         }

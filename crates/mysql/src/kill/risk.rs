@@ -90,7 +90,7 @@ impl StorageEngineCache {
         let tables: Vec<TableRef> = tables.into_iter().take(MAX_TABLE_ENGINE_LOOKUPS).collect();
         for tables in tables.chunks(MAX_TABLES_PER_LOOKUP) {
             self.read_engines_of_visible_tables(connection, tables).await?;
-            let is_unknown = |table: &&TableRef| !self.by_table.is_table_engine_known(table);
+            let is_unknown = |table: &&TableRef| !self.by_table.contains_key(table);
             let unlisted: Vec<TableRef> = tables.iter().filter(is_unknown).cloned().collect();
             if !unlisted.is_empty() {
                 self.read_innodb_tables(connection, &unlisted).await?;
@@ -119,7 +119,7 @@ impl StorageEngineCache {
             let table = usize::try_from(index).ok().and_then(|index| tables.get(index));
             let (Some(table), Some(engine)) = (table, engine) else { continue };
             if let Some(kind) = self.find_storage_engine_kind(connection, &engine).await? {
-                self.by_table.insert(table.clone(), engine, kind);
+                self.by_table.insert(table.clone(), (engine, kind));
             }
         }
         Ok(())
@@ -149,7 +149,7 @@ impl StorageEngineCache {
                 // InnoDB lists a partition as shop/orders#p#p0.
                 let listed = row.split('#').next().unwrap_or_default();
                 if let Some(table) = by_name.get(listed) {
-                    self.by_table.insert(table.clone(), "InnoDB".to_owned(), StorageEngineKind::Transactional);
+                    self.by_table.insert(table.clone(), ("InnoDB".to_owned(), StorageEngineKind::Transactional));
                 }
             }
             return Ok(());

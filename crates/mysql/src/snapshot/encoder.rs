@@ -12,8 +12,9 @@ use super::{SessionScope, SnapshotFormat, SnapshotOptions, StatementMasking};
 use crate::connection::Connection;
 use crate::elapsed_times::{self, ElapsedTimeCheckScope};
 use crate::own_sessions::OwnSessionFilter;
+use crate::process_list::ProcessListReader;
 use crate::transactions::TransactionsBySession;
-use crate::{failure, limitations, process_list};
+use crate::{failure, limitations, sql_statements};
 
 const MAX_IN_MEMORY_ROW_BYTES: usize = 1 << 20;
 const MAX_SESSIONS_PER_BATCH: usize = 256;
@@ -44,8 +45,9 @@ pub(super) async fn read_sorted_rows(
     let mut pipeline = EncodingPipeline::new(SessionEncoder::new(options, own, transactions));
     let (mut deferred, mut unchecked) = (SessionSpillBuffer::default(), 0);
     let max_row_bytes = connection.raw.client.bytes.per_row;
-    let mut sessions =
-        process_list::query_full_process_list(&mut connection.raw.client, max_row_bytes).await.map_err(read_failure)?;
+    let query = sql_statements::PROCESS_LIST_QUERY;
+    let sessions = ProcessListReader::open(&mut connection.raw.client, query, max_row_bytes).await;
+    let mut sessions = sessions.map_err(read_failure)?;
     while let Some(session) = sessions.next().await.map_err(read_failure)? {
         if is_deferred(&session) {
             if deferred.ages.len() < MAX_ELAPSED_TIME_CHECKS {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clew_model::LocalizedText;
 
-use super::edge_set::EdgeSet;
+use super::EdgeSet;
 use crate::lock_waits::graph::{LockWait, WaitParticipant};
 use crate::lock_waits::lock_snapshot::{LockOwner, LockSnapshotIndex};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clew_model::LocalizedText;
 
-use super::edge_set::EdgeSet;
+use super::EdgeSet;
 use super::lock_requests::{self, LockRequest};
 use crate::lock_waits::graph::{LockResource, LockResourceKind, LockWait, WaitParticipant};
 use crate::lock_waits::lock_compatibility::{conflicts_with_granted_lock, conflicts_with_pending_request};
