@@ -2,7 +2,7 @@
 
 use clew_diagnose::KillRisk;
 use clew_model::{Language, Node};
-use clew_mysql::{KillTarget, ProcessListSource, UnsafeKillPolicy};
+use clew_mysql::{KillTarget, ProcessListSource};
 use clew_store::KillSource;
 use clew_worker::{KillError, KillRequest, VictimMatchRule};
 use serde::Serialize;
@@ -65,7 +65,7 @@ pub(crate) fn build_manual_kill_request(
             KillTarget::Connection => VictimMatchRule::Session,
             KillTarget::Query => VictimMatchRule::Statement,
         },
-        unsafe_victims: UnsafeKillPolicy::Kill,
+        include_unsafe: true,
         reason: reason.to_owned(),
         list_read,
     }

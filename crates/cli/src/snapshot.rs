@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use clew_diagnose::csv;
 use clew_model::Language;
-use clew_mysql::{ConnectionRegistry, Snapshot, SnapshotFormat, SnapshotOptions, StatementMasking, take_snapshot};
+use clew_mysql::{ConnectionRegistry, Snapshot, SnapshotFormat, SnapshotOptions, take_snapshot};
 use serde::Deserialize;
 
 use crate::error::{CliError, ResultExt};
@@ -73,9 +73,8 @@ pub(crate) async fn run(arguments: SnapshotArgs, registry: ConnectionRegistry) -
         SnapshotOutputFormat::Csv => SnapshotFormat::Csv { formula_guard: !arguments.no_formula_guard },
         SnapshotOutputFormat::Json => SnapshotFormat::Json,
     };
-    let statements = StatementMasking::choose_statement_masking(arguments.mask);
-    let detailed = arguments.detail;
-    let options = SnapshotOptions { selection, statements, detailed, ..SnapshotOptions::new(row_format) };
+    let (masked, detailed) = (arguments.mask, arguments.detail);
+    let options = SnapshotOptions { selection, masked, detailed, ..SnapshotOptions::new(row_format) };
     let snapshot = take_snapshot(&node, &options, &connector).await?;
     let is_table = format == SnapshotOutputFormat::Table;
     let file = arguments.output.clone();

@@ -171,7 +171,7 @@ impl Client {
         let mut count = 0;
         while let Some(row) = rows.next_row().await? {
             count += 1;
-            if rows.total_bytes() + count * BUFFERED_ROW_OVERHEAD_BYTES > limit {
+            if rows.size + count * BUFFERED_ROW_OVERHEAD_BYTES > limit {
                 return Err(Error::TooLarge { what: "bytes in one result set", limit: limit as u64 });
             }
             consume(T::from_row_opt(row)?);

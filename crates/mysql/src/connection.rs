@@ -17,7 +17,6 @@ use crate::connection_limit::{ConnectionPermit, ConnectionPurpose};
 use crate::connector::NodeConnector;
 use crate::flavor::Flavor;
 use crate::kill_on_drop::KillOnDropGuard;
-use crate::own_sessions::OwnSessionFilter;
 use crate::process_list::ProcessListReader;
 use crate::raw_connection::RawConnection;
 use crate::server_instance::ServerInstance;
@@ -179,10 +178,6 @@ impl Connection {
         let limitation = reading.await.map_err(|error| self.client_error_to_failure(&error))?;
         self.limitations.extend(limitation);
         Ok(())
-    }
-
-    pub(crate) fn own_session_filter(&self) -> OwnSessionFilter {
-        self.raw.own_session_filter()
     }
 
     pub(crate) async fn read_server_instance(&mut self) -> Result<ServerInstance, Failure> {

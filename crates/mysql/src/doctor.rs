@@ -85,7 +85,7 @@ pub async fn diagnose_node(node: &NodeUrl, connector: &NodeConnector) -> Result<
 
 /// Returns false if the connection goes through a proxy. A proxy sends its own connection id in the handshake packet.
 async fn is_direct_connection(connection: &mut Connection) -> Result<bool, Failure> {
-    let mut filter = connection.own_session_filter();
+    let mut filter = connection.raw.own_session_filter();
     let visit = |session: Session| {
         filter.is_own_session(&session);
         Ok(())
@@ -100,7 +100,7 @@ async fn read_tls_cipher(connection: &mut Connection) -> Result<Option<String>, 
 }
 
 async fn measure_clock_skew(connection: &mut Connection) -> Result<f64, Failure> {
-    let server = connection.read_clock().await?.map_or(0.0, |clock| clock.unix_seconds());
+    let server = connection.read_clock().await?.map_or(0.0, |clock| clock.utc);
     let here = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     Ok(server - here.as_secs_f64())
 }

@@ -65,7 +65,7 @@ pub async fn explain_running_statement(
 /// Returns the rows of the execution plan. The first row contains the column names.
 async fn read_execution_plan(connection: &mut Connection, statement: &str) -> Result<Vec<Vec<String>>, Error> {
     let mut rows = connection.raw.client.query(statement, MAX_PLAN_ROW_BYTES).await?;
-    let names: Vec<String> = rows.columns().iter().map(|column| bytes_to_text(column.name_ref())).collect();
+    let names: Vec<String> = rows.columns.iter().map(|column| bytes_to_text(column.name_ref())).collect();
     let width = names.len();
     let mut lines: Vec<Vec<String>> = vec![names];
     while let Some(mut row) = rows.next().await? {

@@ -222,7 +222,7 @@ async fn read_sessions_with_roles(
     threads: &SessionIdsByThread,
     lock_waits: &HashMap<u64, u64>,
 ) -> Result<Vec<ObservedSession>, Failure> {
-    let mut own = connection.own_session_filter();
+    let mut own = connection.raw.own_session_filter();
     let mut memory = SessionMemoryLimiter::new(connection.raw.client.bytes.in_memory);
     let mut found = Vec::new();
     let collect = |mut session: Session| {

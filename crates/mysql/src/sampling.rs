@@ -173,7 +173,7 @@ async fn take_session_sample_with_lock_waits(
         cache.use_show_processlist |= cache.losses.iter().any(|loss| loss.kind == LimitationKind::LostThreads);
     }
     let found = read_sampled_sessions(connection, cache, open, threshold, Some(&mut parties)).await?;
-    let facts = parties.into_observed_sessions(connection.own_session_filter(), &locks.threads);
+    let facts = parties.into_observed_sessions(connection.raw.own_session_filter(), &locks.threads);
     let (mut observed, _) = locks.into_lock_snapshot(facts);
     observed.limitations.extend_from_slice(&cache.losses);
     let graph = build_wait_graph(&observed);
@@ -227,7 +227,7 @@ async fn read_sampled_sessions(
             parties.reset();
         }
     }
-    let lock_waits = found.open.lock_wait_durations();
+    let lock_waits = transactions::lock_wait_durations(&found.open.0);
     elapsed_times::correct_elapsed_times_of_busy_sessions(connection, &mut found.sessions, &lock_waits).await?;
     found.count_sessions(&cache.clock, connection.flavor, threshold);
     if let Some(parties) = parties {
@@ -244,7 +244,7 @@ async fn read_process_list(
     threshold: u64,
     mut parties: Option<&mut WaitGraphSessionCollector>,
 ) -> Result<bool, Failure> {
-    let (address, mut own) = (connection.address.clone(), connection.own_session_filter());
+    let (address, mut own) = (connection.address.clone(), connection.raw.own_session_filter());
     let read_failure = |error: Error| failure::failure_from_client_error(&error, &address);
     let statement =
         if parties.is_some() { wait_graph_session_collector::MAX_WAITER_STATEMENT_BYTES } else { MAX_STATEMENT_BYTES };

@@ -32,24 +32,6 @@ pub enum SnapshotFormat {
     Json,
 }
 
-/// Specifies whether the statements in a snapshot are complete or have placeholders instead of literals.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StatementMasking {
-    /// Complete statements.
-    Full,
-    /// Statements with placeholders in place of literals. See [`clew_diagnose::build_statement_template`].
-    /// The `sql_key` filter searches only the masked statements, so that its matches do not disclose literals.
-    Templates,
-}
-
-impl StatementMasking {
-    /// Returns [`Self::Templates`] if `masked` is true, and [`Self::Full`] otherwise.
-    #[must_use]
-    pub fn choose_statement_masking(masked: bool) -> Self {
-        if masked { Self::Templates } else { Self::Full }
-    }
-}
-
 /// Sessions to include in a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionScope {
@@ -66,8 +48,9 @@ pub struct SnapshotOptions {
     pub selection: SessionSelection,
     /// Sessions to include.
     pub scope: SessionScope,
-    /// Masking of the statements.
-    pub statements: StatementMasking,
+    /// If true, the statements have placeholders in place of literals. See [`clew_diagnose::build_statement_template`].
+    /// The `sql_key` filter searches only the masked statements, so that its matches do not disclose literals.
+    pub masked: bool,
     /// Format of the rows.
     pub format: SnapshotFormat,
     /// If true, the snapshot includes the columns in [`clew_model::SESSION_DETAIL_COLUMNS`].
@@ -82,7 +65,7 @@ impl SnapshotOptions {
         Self {
             selection: SessionSelection::default(),
             scope: SessionScope::Users,
-            statements: StatementMasking::Full,
+            masked: false,
             format,
             detailed: false,
         }

@@ -167,7 +167,7 @@ impl TransactionAgeResolver {
 
 /// Transactions sorted by session id. The sorted list takes two-thirds of the memory of a hash map.
 #[derive(Debug, Default)]
-pub(crate) struct TransactionsBySession(Vec<Transaction>);
+pub(crate) struct TransactionsBySession(pub(crate) Vec<Transaction>);
 
 impl TransactionsBySession {
     /// If a session has two transactions during a DDL statement, [`Self::get`] returns the last one in `transactions`.
@@ -175,10 +175,6 @@ impl TransactionsBySession {
         transactions.sort_by_key(|transaction| transaction.session_id);
         transactions.shrink_to_fit();
         Self(transactions)
-    }
-
-    pub(crate) fn lock_wait_durations(&self) -> HashMap<u64, u64> {
-        lock_wait_durations(&self.0)
     }
 
     pub(crate) fn get(&self, session: u64) -> Option<&Transaction> {

@@ -35,13 +35,7 @@ impl Keyword {
     }
 
     pub(super) fn is_reserved(self) -> bool {
-        matches!(
-            self.kind,
-            KeywordKind::PrecedesSign
-                | KeywordKind::PrecedesOperand
-                | KeywordKind::Reserved
-                | KeywordKind::TimeFunction
-        )
+        !matches!(self.kind, KeywordKind::NotReserved | KeywordKind::Function)
     }
 
     /// Returns true if the word is a keyword only when directly followed by a parenthesis.

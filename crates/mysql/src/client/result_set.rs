@@ -29,9 +29,11 @@ const NULL_CELL_MARKER: u8 = 0xfb;
 pub(crate) struct ResultSetRows<'c> {
     packets: &'c mut PacketStream,
     in_flight: &'c AtomicBool,
-    columns: Arc<[Column]>,
+    /// Empty if the statement returns no result set.
+    pub(crate) columns: Arc<[Column]>,
     max_row: usize,
-    size: usize,
+    /// Total size of the rows read so far, in bytes.
+    pub(super) size: usize,
     ended: bool,
 }
 
@@ -44,15 +46,6 @@ impl<'c> ResultSetRows<'c> {
         let mut rows = Self { packets, in_flight, columns: Arc::from([]), max_row, size: 0, ended: false };
         rows.read_result_set_header().await?;
         Ok(rows)
-    }
-
-    /// Returns an empty slice if the statement returns no result set.
-    pub(crate) fn columns(&self) -> &[Column] {
-        &self.columns
-    }
-
-    pub(super) fn total_bytes(&self) -> usize {
-        self.size
     }
 
     pub(crate) async fn next(&mut self) -> Result<Option<RowCells<'_>>, Error> {

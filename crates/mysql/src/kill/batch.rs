@@ -12,7 +12,7 @@ use super::process_list_snapshot::{
 };
 use super::risk::StorageEngineCache;
 use super::victim::has_pending_kill;
-use super::{KillOptions, KillOutcome, KillRefusal, KillTarget, UnsafeKillPolicy, Victim};
+use super::{KillOptions, KillOutcome, KillRefusal, KillTarget, Victim};
 use crate::connection::Connection;
 
 /// Maximum age of the process list that Clew uses to check a session before killing it.
@@ -48,7 +48,7 @@ impl<'a> KillBatch<'a> {
             let ids: Vec<u64> = chunk.iter().map(|(victim, _)| victim.id).collect();
             let mut view = ProcessListSnapshot::read(connection, &ids, options.kind).await?;
             let mut engines = StorageEngineCache::default();
-            if options.unsafe_victims == UnsafeKillPolicy::Refuse {
+            if !options.include_unsafe {
                 engines.load_storage_engines(connection, view.sessions.values()).await?;
             }
             for (at, (victim, stage)) in chunk.iter_mut().enumerate() {
@@ -159,10 +159,10 @@ impl KillOptions<'_> {
         if !victim.runs_expected_statement(now) {
             return Some(KillRefusal::AnotherStatement);
         }
-        if victim.was_selected_by_elapsed_time(self.kind) && view.unchecked.contains(&victim.id) {
+        let was_selected_by_elapsed_time = self.kind == KillTarget::Connection && victim.expected.is_some();
+        if was_selected_by_elapsed_time && view.unchecked.contains(&victim.id) {
             return Some(KillRefusal::UnreliableAge);
         }
-        let refuses_unsafe = self.unsafe_victims == UnsafeKillPolicy::Refuse;
-        refuses_unsafe.then(|| engines.assess_risk_to_changed_tables(now)).flatten().map(KillRefusal::Unsafe)
+        (!self.include_unsafe).then(|| engines.assess_risk_to_changed_tables(now)).flatten().map(KillRefusal::Unsafe)
     }
 }

@@ -185,7 +185,7 @@ pub(super) async fn read_matching_sessions(
     connection: &mut Connection,
     wanted: impl Fn(&Session) -> bool,
 ) -> Result<SessionList, Failure> {
-    let mut filter = connection.own_session_filter();
+    let mut filter = connection.raw.own_session_filter();
     let mut memory = SessionMemoryLimiter::new(connection.raw.client.bytes.in_memory);
     let (mut found, mut own) = (Vec::new(), HashSet::new());
     let collect = |mut session: Session| {

@@ -10,7 +10,7 @@ use clew_diagnose::lock_waits::build_wait_graph;
 use clew_model::{Failure, LimitationKind, Session, SessionDetail};
 
 use super::encoder::read_sorted_rows;
-use super::{EncodedRows, Snapshot, SnapshotOptions, StatementMasking, build_snapshot};
+use super::{EncodedRows, Snapshot, SnapshotOptions, build_snapshot};
 use crate::connection::Connection;
 use crate::locks::LockTableSnapshot;
 use crate::transactions::TransactionsBySession;
@@ -38,11 +38,10 @@ pub(super) async fn read_detailed_snapshot(
         limitations
             .extend(losses.into_iter().filter(|loss| !named || loss.kind != LimitationKind::LostConnectAttributes));
     }
-    let facts = collector.into_observed_sessions(connection.own_session_filter(), &locks.threads);
+    let facts = collector.into_observed_sessions(connection.raw.own_session_filter(), &locks.threads);
     let (observed, threads) = locks.into_lock_snapshot(facts);
     let wait_graph = build_wait_graph(&observed);
-    let masked = options.statements == StatementMasking::Templates;
-    let wait_graph = if masked { wait_graph.with_masked_literals() } else { wait_graph };
+    let wait_graph = if options.masked { wait_graph.with_masked_literals() } else { wait_graph };
     let mut busy: HashMap<u64, SessionDetail> = wait_graph.session_details();
     for (thread, digest) in digests {
         if let Some(session) = threads.session_id(thread) {
