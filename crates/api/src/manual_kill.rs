@@ -2,7 +2,7 @@
 
 use clew_diagnose::KillRisk;
 use clew_model::{Language, Node};
-use clew_mysql::{KillTarget, ProcessListSource, UnsafeKillPolicy};
+use clew_mysql::{KillTarget, ProcessListSource};
 use clew_store::KillSource;
 use clew_worker::{KillError, KillRequest, VictimMatchRule};
 use serde::Serialize;
@@ -65,7 +65,7 @@ pub(crate) fn build_manual_kill_request(
             KillTarget::Connection => VictimMatchRule::Session,
             KillTarget::Query => VictimMatchRule::Statement,
         },
-        unsafe_victims: UnsafeKillPolicy::Kill,
+        include_unsafe: true,
         reason: reason.to_owned(),
         list_read,
     }
@@ -86,6 +86,10 @@ pub(crate) struct KillRiskView {
 
 impl KillRiskView {
     pub(crate) fn new(risk: &KillRisk, language: Language) -> Self {
-        Self { kind: risk.kind(), message: risk.description(language), is_unsafe: risk.is_unsafe() }
+        Self {
+            kind: risk.kind(),
+            message: risk.description().in_language(language).to_owned(),
+            is_unsafe: risk.is_unsafe(),
+        }
     }
 }

@@ -33,7 +33,7 @@ impl NodeConnectionArgs {
         let node = fill_in_missing_password(parse_node_url(&self.url)?)?;
         let timeout = Duration::from_secs(self.timeout);
         let limits = ReadLimits { read_timeout: timeout, connect_timeout: timeout / 2, ..ReadLimits::default() };
-        Ok((node, NodeConnector::new(limits, registry)))
+        Ok((node, NodeConnector { limits, registry }))
     }
 }
 

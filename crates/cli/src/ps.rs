@@ -1,7 +1,7 @@
 //! `clew ps URL`: lists a server's sessions in a table that fits the terminal width.
 
 use clap::Args;
-use clew_mysql::{ConnectionRegistry, SessionScope, SnapshotFormat, SnapshotOptions, StatementMasking, take_snapshot};
+use clew_mysql::{ConnectionRegistry, SessionScope, SnapshotFormat, SnapshotOptions, take_snapshot};
 
 use crate::error::CliError;
 use crate::node_url::NodeConnectionArgs;
@@ -40,8 +40,8 @@ pub(crate) async fn run(arguments: PsArgs, registry: ConnectionRegistry) -> Resu
     let selection = arguments.filters.try_into_session_selection()?;
     let (node, connector) = arguments.node.parse_node_url_and_timeouts(registry)?;
     let scope = if arguments.all { SessionScope::All } else { SessionScope::Users };
-    let statements = StatementMasking::choose_statement_masking(arguments.mask);
-    let options = SnapshotOptions { selection, scope, statements, ..SnapshotOptions::new(SnapshotFormat::Json) };
+    let masked = arguments.mask;
+    let options = SnapshotOptions { selection, scope, masked, ..SnapshotOptions::new(SnapshotFormat::Json) };
     let snapshot = take_snapshot(&node, &options, &connector).await?;
     let format = arguments.format;
     snapshot::write_output(snapshot, None, format == CommandOutputFormat::Table, move |snapshot, out| match format {

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use clew_diagnose::csv;
 use clew_model::Language;
-use clew_mysql::{ConnectionRegistry, Snapshot, SnapshotFormat, SnapshotOptions, StatementMasking, take_snapshot};
+use clew_mysql::{ConnectionRegistry, Snapshot, SnapshotFormat, SnapshotOptions, take_snapshot};
+use serde::Deserialize;
 
 use crate::error::{CliError, ResultExt};
 use crate::limitations;
@@ -70,20 +71,15 @@ pub(crate) async fn run(arguments: SnapshotArgs, registry: ConnectionRegistry) -
         SnapshotOutputFormat::Csv => SnapshotFormat::Csv { formula_guard: !arguments.no_formula_guard },
         SnapshotOutputFormat::Json | SnapshotOutputFormat::Table => SnapshotFormat::Json,
     };
-    let statements = StatementMasking::choose_statement_masking(arguments.mask);
-    let detailed = arguments.detail;
-    let options = SnapshotOptions { selection, statements, detailed, ..SnapshotOptions::new(row_format) };
+    let (masked, detailed) = (arguments.mask, arguments.detail);
+    let options = SnapshotOptions { selection, masked, detailed, ..SnapshotOptions::new(row_format) };
     let snapshot = take_snapshot(&node, &options, &connector).await?;
     let is_table = format == SnapshotOutputFormat::Table;
     let file = arguments.output.clone();
     write_output(snapshot, file, is_table, move |snapshot, out| match format {
         SnapshotOutputFormat::Csv => {
             let language = Language::from_tag(&arguments.language).unwrap_or_default();
-            let header = if arguments.detail {
-                csv::encode_header_row_with_detail_columns(language)
-            } else {
-                csv::encode_header_row(language)
-            };
+            let header = csv::encode_header_row(language, arguments.detail);
             out.write_all(&header).and_then(|()| snapshot.body.write_to(out))
         }
         SnapshotOutputFormat::Json => write_json_snapshot(snapshot, out),

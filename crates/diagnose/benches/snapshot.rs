@@ -65,7 +65,7 @@ fn write_session_list(
     }
     let mut out = Vec::new();
     let mut rows = sorter.into_sorted_rows().expect("memory takes every row");
-    rows.write_row_range(0, usize::MAX, &mut out, b"").expect("memory takes every row");
+    rows.write_row_range(0, usize::MAX, &mut out, b"", None).expect("memory takes every row");
     out
 }
 

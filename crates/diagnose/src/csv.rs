@@ -8,19 +8,14 @@ use crate::utf8::{push_bytes_as_text, push_decimal};
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// Returns the CSV header row of a session list, terminated by CRLF.
+/// Returns the CSV header row of a session list, terminated by CRLF. Includes the detail columns if `detailed` is true.
 ///
 /// The Chinese header starts with a byte order mark, because spreadsheet programs need the mark to detect UTF-8.
 #[must_use]
-pub fn encode_header_row(language: Language) -> Vec<u8> {
-    encode_header_row_from_names(language, column_names(&SESSION_SNAPSHOT_COLUMNS, language))
-}
-
-/// Returns the CSV header row of a session list with detail columns, terminated by CRLF.
-#[must_use]
-pub fn encode_header_row_with_detail_columns(language: Language) -> Vec<u8> {
-    let details = column_names(&SESSION_DETAIL_COLUMNS, language);
-    encode_header_row_from_names(language, column_names(&SESSION_SNAPSHOT_COLUMNS, language).chain(details))
+pub fn encode_header_row(language: Language, detailed: bool) -> Vec<u8> {
+    let details = if detailed { SESSION_DETAIL_COLUMNS.as_slice() } else { &[] };
+    let names = column_names(&SESSION_SNAPSHOT_COLUMNS, language).chain(column_names(details, language));
+    encode_header_row_from_names(language, names)
 }
 
 /// Encodes column names as a CSV header row, terminated by CRLF.
@@ -90,16 +85,15 @@ fn push_csv_cell(out: &mut Vec<u8>, cell: Cell<'_>, formula_guard: bool) {
 }
 
 fn push_csv_text(out: &mut Vec<u8>, text: &[u8], formula_guard: bool) {
-    let classes = CsvByteClassFlags::collect_byte_classes(text);
-    let is_quoted =
-        classes.contains_any_byte_class(CsvByteClassFlags::SEPARATOR_BYTE_CLASS | CsvByteClassFlags::QUOTE_BYTE_CLASS);
+    let has_quote = memchr::memchr(b'"', text).is_some();
+    let is_quoted = has_quote || memchr::memchr3(b',', b'\n', b'\r', text).is_some();
     if is_quoted {
         out.push(b'"');
     }
     if formula_guard && matches!(text.first(), Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r')) {
         out.push(b'\'');
     }
-    if classes.contains_any_byte_class(CsvByteClassFlags::ESCAPABLE_BYTE_CLASS | CsvByteClassFlags::QUOTE_BYTE_CLASS) {
+    if has_quote || !text.is_ascii() || memchr::memchr(0, text).is_some() {
         // A quote byte is never part of a multi-byte UTF-8 character, so the text can be split at the quotes.
         for (at, piece) in text.split(|&byte| byte == b'"').enumerate() {
             if at > 0 {
@@ -112,53 +106,6 @@ fn push_csv_text(out: &mut Vec<u8>, text: &[u8], formula_guard: bool) {
     }
     if is_quoted {
         out.push(b'"');
-    }
-}
-
-#[derive(Clone, Copy)]
-struct CsvByteClassFlags(u8);
-
-impl CsvByteClassFlags {
-    const SEPARATOR_BYTE_CLASS: u8 = 1;
-    const QUOTE_BYTE_CLASS: u8 = 2;
-    /// Class of bytes that may require a `\xNN` escape: NUL and all non-ASCII bytes.
-    const ESCAPABLE_BYTE_CLASS: u8 = 4;
-
-    #[allow(clippy::indexing_slicing, reason = "a byte is always a valid index of the table")]
-    const BYTE_CLASS_TABLE: [u8; 256] = {
-        let mut table = [0; 256];
-        let mut byte = u8::MIN;
-        loop {
-            table[byte as usize] = Self::classify_byte(byte);
-            if byte == u8::MAX {
-                break table;
-            }
-            byte += 1;
-        }
-    };
-
-    /// The loop over 32-byte blocks has no early exit, so that the compiler can vectorize it.
-    fn collect_byte_classes(text: &[u8]) -> Self {
-        let (blocks, rest) = text.as_chunks::<32>();
-        let mut bits = 0;
-        for block in blocks {
-            bits |= block.iter().fold(0, |bits, &byte| bits | Self::classify_byte(byte));
-        }
-        for &byte in rest {
-            bits |= Self::BYTE_CLASS_TABLE.get(usize::from(byte)).copied().unwrap_or(Self::ESCAPABLE_BYTE_CLASS);
-        }
-        Self(bits)
-    }
-
-    const fn classify_byte(byte: u8) -> u8 {
-        let separator = matches!(byte, b',' | b'\n' | b'\r') as u8 * Self::SEPARATOR_BYTE_CLASS;
-        let may_need_escape = (byte == 0 || !byte.is_ascii()) as u8 * Self::ESCAPABLE_BYTE_CLASS;
-        let quote = (byte == b'"') as u8 * Self::QUOTE_BYTE_CLASS;
-        separator | quote | may_need_escape
-    }
-
-    fn contains_any_byte_class(self, classes: u8) -> bool {
-        self.0 & classes != 0
     }
 }
 
@@ -177,21 +124,21 @@ mod tests {
 
     #[test]
     fn header_has_keys_in_english_and_labels_with_bom_in_chinese() {
-        let english = String::from_utf8(encode_header_row(Language::EnUs)).unwrap();
+        let english = String::from_utf8(encode_header_row(Language::EnUs, false)).unwrap();
         assert!(english.starts_with("session_id,user,host,database_name,execution_status,command,sql_statement,"));
         assert!(english.ends_with(",rows_updated_by_transactions\r\n"));
-        let chinese = String::from_utf8(encode_header_row(Language::ZhCn)).unwrap();
+        let chinese = String::from_utf8(encode_header_row(Language::ZhCn, false)).unwrap();
         assert!(chinese.starts_with("\u{feff}会话ID,用户名,主机IP,"));
         assert_eq!(chinese.matches(',').count(), SESSION_SNAPSHOT_COLUMNS.len() - 1);
     }
 
     #[test]
     fn detail_columns_follow_the_api_columns() {
-        let english = String::from_utf8(encode_header_row_with_detail_columns(Language::EnUs)).unwrap();
-        let base = String::from_utf8(encode_header_row(Language::EnUs)).unwrap();
+        let english = String::from_utf8(encode_header_row(Language::EnUs, true)).unwrap();
+        let base = String::from_utf8(encode_header_row(Language::EnUs, false)).unwrap();
         let added = ",statement_digest,program_name,waits_for,blocker_id,root_blocker_id\r\n";
         assert_eq!(english, base.trim_end().to_owned() + added);
-        let chinese = String::from_utf8(encode_header_row_with_detail_columns(Language::ZhCn)).unwrap();
+        let chinese = String::from_utf8(encode_header_row(Language::ZhCn, true)).unwrap();
         assert!(chinese.starts_with("\u{feff}会话ID,") && chinese.matches('\u{feff}').count() == 1);
 
         let session = Session { id: 1, command: b"Query".to_vec(), ..Session::default() };

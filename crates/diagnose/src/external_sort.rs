@@ -9,6 +9,9 @@ pub trait SpillStorage: Read + Write + Seek + Send {}
 
 impl<T: Read + Write + Seek + Send> SpillStorage for T {}
 
+/// Appends bytes to the encoded row of a session, which the function receives together with the session id.
+type RowCompletion<'f> = dyn Fn(u64, &mut Vec<u8>) + 'f;
+
 /// Size of the write buffer and of the read blocks, in bytes.
 /// A single read operation reads all adjacent rows that start in the same block.
 const IO_BLOCK_BYTES: usize = 64 << 10;
@@ -93,30 +96,18 @@ impl<S: SpillStorage> SortedRows<S> {
     }
 
     /// Skips `offset` rows, then writes at most `limit` rows, separated by `separator`.
+    /// Calls `finish` for each row before the row is written.
     pub fn write_row_range(
         &mut self,
         offset: usize,
         limit: usize,
         out: &mut dyn Write,
         separator: &[u8],
+        finish: Option<&RowCompletion<'_>>,
     ) -> io::Result<()> {
-        if !separator.is_empty() {
-            return self.transform_and_write_row_range(offset, limit, out, separator, |_, _| {});
+        if separator.is_empty() && finish.is_none() {
+            return self.for_each_row_block(offset, limit, |_, rows| out.write_all(rows));
         }
-        self.for_each_row_block(offset, limit, |_, rows| out.write_all(rows))
-    }
-
-    /// Like [`SortedRows::write_row_range`], but calls `finish` for each row before writing the row.
-    ///
-    /// The callback `finish` receives the session id and the encoded row, and may append bytes to the row.
-    pub fn transform_and_write_row_range(
-        &mut self,
-        offset: usize,
-        limit: usize,
-        out: &mut dyn Write,
-        separator: &[u8],
-        finish: impl Fn(u64, &mut Vec<u8>),
-    ) -> io::Result<()> {
         let mut row = Vec::new();
         let mut is_first = true;
         self.for_each_row_block(offset, limit, |locations, mut rest| {
@@ -129,7 +120,9 @@ impl<S: SpillStorage> SortedRows<S> {
                 is_first = false;
                 row.clear();
                 row.extend_from_slice(encoded);
-                finish(location.session_id, &mut row);
+                if let Some(finish) = finish {
+                    finish(location.session_id, &mut row);
+                }
                 out.write_all(&row)?;
             }
             Ok(())
@@ -196,14 +189,14 @@ mod tests {
             let mut rows = sorter.into_sorted_rows().unwrap();
             prop_assert_eq!(rows.row_count(), ids.len() as u64);
             let mut out = Vec::new();
-            rows.write_row_range(0, usize::MAX, &mut out, b"\n").unwrap();
+            rows.write_row_range(0, usize::MAX, &mut out, b"\n", None).unwrap();
             let mut expected = ids;
             expected.sort_unstable_by(|left, right| if descending { right.cmp(left) } else { left.cmp(right) });
             let expected: Vec<_> =
                 expected.iter().map(|id| format!("{id}{}", "x".repeat(usize::try_from(id % 900).unwrap()))).collect();
             prop_assert_eq!(String::from_utf8(out).unwrap(), expected.join("\n"));
             let mut part = Vec::new();
-            rows.write_row_range(offset, limit, &mut part, b"\n").unwrap();
+            rows.write_row_range(offset, limit, &mut part, b"\n", None).unwrap();
             let expected: Vec<_> = expected.into_iter().skip(offset).take(limit).collect();
             prop_assert_eq!(String::from_utf8(part).unwrap(), expected.join("\n"));
         }

@@ -47,22 +47,8 @@ pub enum StorageEngineKind {
     NonTransactional,
 }
 
-/// Storage engines by table. The map omits tables whose storage engine is unknown.
-#[derive(Debug, Clone, Default)]
-pub struct TableStorageEngines(HashMap<TableRef, (String, StorageEngineKind)>);
-
-impl TableStorageEngines {
-    /// Sets the storage engine of a table.
-    pub fn insert(&mut self, table: TableRef, engine: String, kind: StorageEngineKind) {
-        self.0.insert(table, (engine, kind));
-    }
-
-    /// Returns true if the storage engine of the table is known.
-    #[must_use]
-    pub fn is_table_engine_known(&self, table: &TableRef) -> bool {
-        self.0.contains_key(table)
-    }
-}
+/// Maps tables to the names and kinds of their storage engines and omits tables whose engine is unknown.
+pub type TableStorageEngines = HashMap<TableRef, (String, StorageEngineKind)>;
 
 /// Table that a kill can damage.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -186,7 +172,7 @@ pub fn detect_risks_to_changed_tables(session: &Session, engines: &TableStorageE
     let Some(changed) = changed else { return Vec::new() };
     let (mut non_transactional, mut unknown) = (Vec::new(), Vec::new());
     for table in changed.tables {
-        match engines.0.get(&table) {
+        match engines.get(&table) {
             Some((_, StorageEngineKind::Transactional)) => {}
             Some((engine, StorageEngineKind::NonTransactional)) => {
                 non_transactional.push(TableAtRisk { engine: Some(engine.clone()), table });
@@ -256,8 +242,8 @@ mod tests {
     fn engines() -> TableStorageEngines {
         let mut engines = TableStorageEngines::default();
         let table = |name: &str| TableRef { schema: Some("shop".into()), name: name.into() };
-        engines.insert(table("orders"), "InnoDB".into(), StorageEngineKind::Transactional);
-        engines.insert(table("log"), "MyISAM".into(), StorageEngineKind::NonTransactional);
+        engines.insert(table("orders"), ("InnoDB".into(), StorageEngineKind::Transactional));
+        engines.insert(table("log"), ("MyISAM".into(), StorageEngineKind::NonTransactional));
         engines
     }
 

@@ -18,7 +18,7 @@
 //! let mut line = Vec::new();
 //! csv::encode_row(&mut line, &row, true);
 //! assert_eq!(line, b"7,app,,,,Query,,0,,,,,,,\r\n");
-//! assert!(csv::encode_header_row(Language::EnUs).starts_with(b"session_id,user,"));
+//! assert!(csv::encode_header_row(Language::EnUs, false).starts_with(b"session_id,user,"));
 //! ```
 
 pub mod csv;

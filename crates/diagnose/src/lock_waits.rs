@@ -59,8 +59,7 @@ pub use graph::{
 pub use graph_builder::build_wait_graph;
 pub use graphviz::render_graphviz_dot;
 pub use lock_snapshot::{
-    InnoDbLock, InnoDbLockWait, LockOwner, LockSnapshot, MetadataLock, ObservedSession, ObservedTransaction,
-    SessionRole, TableName,
+    InnoDbLockWait, LockOwner, LockSnapshot, MetadataLock, ObservedSession, ObservedTransaction, SessionRole,
 };
 pub use metadata_locks::{LockStatus, MetadataLockMode, MetadataLockObject, MetadataLockObjectKind};
 pub use recommended_action::RecommendedAction;

@@ -76,22 +76,9 @@ pub(crate) struct Client {
     pub(crate) handshake_connection_id: u32,
     /// Tag that identifies the connection. The client sends the tag in an SQL comment before each statement.
     tag: String,
-    pub(crate) in_flight: StatementInFlightFlag,
+    /// Shared flag that is set when the client sends a statement and cleared when the client has read the result set.
+    pub(crate) in_flight: Arc<AtomicBool>,
     pub(crate) bytes: ReadSizeLimits,
-}
-
-/// Shared flag that is set when the client sends a statement and cleared when the client has read the result set.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct StatementInFlightFlag(Arc<AtomicBool>);
-
-impl StatementInFlightFlag {
-    pub(crate) fn is_statement_in_flight(&self) -> bool {
-        self.0.load(Ordering::Acquire)
-    }
-
-    fn set_in_flight_flag(&self, in_flight: bool) {
-        self.0.store(in_flight, Ordering::Release);
-    }
 }
 
 impl Client {
@@ -150,7 +137,7 @@ impl Client {
         packets.write_packet(&serialize_packet_payload(&response)).await?;
         exchange.authenticate(&mut packets).await?;
         let handshake_connection_id = greeting.connection_id();
-        Ok(Self { packets, handshake_connection_id, tag, in_flight: StatementInFlightFlag::default(), bytes })
+        Ok(Self { packets, handshake_connection_id, tag, in_flight: Arc::default(), bytes })
     }
 
     /// Truncates each row to `max_row` bytes or to [`ReadSizeLimits::per_row`], whichever is smaller.
@@ -161,7 +148,7 @@ impl Client {
         payload.extend_from_slice(self.tag.as_bytes());
         payload.extend_from_slice(b" */ ");
         payload.extend_from_slice(statement.as_bytes());
-        self.in_flight.set_in_flight_flag(true);
+        self.in_flight.store(true, Ordering::Release);
         self.packets.write_command(&payload).await?;
         ResultSetRows::open_result_set(&mut self.packets, &self.in_flight, max_row.min(self.bytes.per_row)).await
     }
@@ -184,7 +171,7 @@ impl Client {
         let mut count = 0;
         while let Some(row) = rows.next_row().await? {
             count += 1;
-            if rows.total_bytes() + count * BUFFERED_ROW_OVERHEAD_BYTES > limit {
+            if rows.size + count * BUFFERED_ROW_OVERHEAD_BYTES > limit {
                 return Err(Error::TooLarge { what: "bytes in one result set", limit: limit as u64 });
             }
             consume(T::from_row_opt(row)?);

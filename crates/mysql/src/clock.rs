@@ -36,7 +36,7 @@ const MAX_UTC_CONVERSIONS_PER_STATEMENT: usize = 200;
 pub struct ClockReading {
     local: DateTime,
     /// Unix timestamp in seconds.
-    utc: f64,
+    pub(crate) utc: f64,
     /// True if the server had the same UTC offset one day before this clock reading.
     uniform: bool,
     /// Local monotonic time halfway between sending the clock query and receiving the response.
@@ -46,10 +46,6 @@ pub struct ClockReading {
 }
 
 impl ClockReading {
-    pub(crate) fn unix_seconds(&self) -> f64 {
-        self.utc
-    }
-
     /// Returns the difference between the server's clock and the local clock, in seconds.
     /// Returns `None` if the difference is at most [`MAX_CLOCK_DIFFERENCE_SECONDS`].
     fn detect_difference_from_local_clock(&self) -> Option<f64> {

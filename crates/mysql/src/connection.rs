@@ -1,25 +1,27 @@
 //! Opens and closes connections to monitored servers, and limits the duration of operations on them.
 //! Clew opens a new connection for each read operation.
 
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
 use clew_model::{Failure, FailureKind, Limitation, NodeUrl, Session};
 use futures_util::FutureExt;
+use jiff::civil::DateTime;
 use mysql_common::prelude::FromRow;
 use tokio::time::{self, timeout, timeout_at};
 
 use crate::client::{Client, Error, ServerError};
-use crate::clock::{self, ClockReading};
+use crate::clock::{self, ClockReading, LocalTimestampAge};
 use crate::connection_limit::{ConnectionPermit, ConnectionPurpose};
 use crate::connector::NodeConnector;
 use crate::flavor::Flavor;
 use crate::kill_on_drop::KillOnDropGuard;
-use crate::own_sessions::OwnSessionFilter;
+use crate::process_list::ProcessListReader;
 use crate::raw_connection::RawConnection;
 use crate::server_instance::ServerInstance;
 use crate::session_variables::SetStatementBuilder;
-use crate::{failure, process_list, server_instance, sql_statements};
+use crate::{failure, server_instance, sql_statements};
 
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -60,6 +62,33 @@ impl Connection {
             Err(Failure::new(FailureKind::TimedOut, detail))
         })?;
         Self::set_up_connection(raw, node, connector, permit, deadline).await
+    }
+
+    /// Opens a connection for reading, runs `operation` and closes the connection, all within the read timeout.
+    /// `doing` describes the operation in the failure, such as `reading lock waits`.
+    pub(crate) async fn run<T>(
+        node: &NodeUrl,
+        connector: &NodeConnector,
+        doing: &str,
+        operation: impl AsyncFnOnce(&mut Self) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        Self::run_with_purpose(ConnectionPurpose::Reading, node, connector, doing, operation).await
+    }
+
+    pub(crate) async fn run_with_purpose<T>(
+        purpose: ConnectionPurpose,
+        node: &NodeUrl,
+        connector: &NodeConnector,
+        doing: &str,
+        operation: impl AsyncFnOnce(&mut Self) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let running = async {
+            let mut connection = Self::open_with_purpose(purpose, node, connector).await?;
+            let result = operation(&mut connection).await?;
+            connection.close().await;
+            Ok(result)
+        };
+        run_with_deadline(node, connector, time::Instant::now() + connector.limits.read_timeout, doing, running).await
     }
 
     async fn set_up_connection(
@@ -107,6 +136,18 @@ impl Connection {
         }
     }
 
+    /// Like [`Self::read_rows`], but returns an error code of the server that is in `expected` as the inner `Err`.
+    pub(crate) async fn read_rows_or_error_code<T: FromRow>(
+        &mut self,
+        statement: &str,
+        expected: &[u16],
+    ) -> Result<Result<Vec<T>, u16>, Failure> {
+        match self.query_all_rows(statement).await {
+            Err(Error::Server(error)) if expected.contains(&error.code) => Ok(Err(error.code)),
+            result => result.map(Ok).map_err(|error| self.client_error_to_failure(&error)),
+        }
+    }
+
     /// Returns no rows if the server returns an error other than a timeout, such as a missing privilege.
     pub(crate) async fn read_rows_ignoring_server_errors<T: FromRow>(
         &mut self,
@@ -126,7 +167,9 @@ impl Connection {
         mut visit: impl FnMut(Session) -> Result<(), Error>,
     ) -> Result<(), Failure> {
         let reading = async {
-            let mut rows = process_list::query_full_process_list(&mut self.raw.client, max_row_bytes).await?;
+            let mut rows =
+                ProcessListReader::open(&mut self.raw.client, sql_statements::PROCESS_LIST_QUERY, max_row_bytes)
+                    .await?;
             while let Some(session) = rows.next().await? {
                 visit(session)?;
             }
@@ -137,18 +180,24 @@ impl Connection {
         Ok(())
     }
 
-    pub(crate) fn own_session_filter(&self) -> OwnSessionFilter {
-        self.raw.own_session_filter()
-    }
-
     pub(crate) async fn read_server_instance(&mut self) -> Result<ServerInstance, Failure> {
         server_instance::read_server_instance(&mut self.raw.client, self.flavor, &self.address).await
     }
 
     /// Returns `None` if the server does not report a valid time.
-    pub(crate) async fn read_clock(&mut self) -> Result<Option<ClockReading>, Error> {
-        self.clock = clock::read_clock(&mut self.raw.client).await?;
+    pub(crate) async fn read_clock(&mut self) -> Result<Option<ClockReading>, Failure> {
+        let reading = clock::read_clock(&mut self.raw.client).await;
+        self.clock = reading.map_err(|error| self.client_error_to_failure(&error))?;
         Ok(self.clock)
+    }
+
+    pub(crate) async fn compute_ages_of_local_timestamps(
+        &mut self,
+        clock: &ClockReading,
+        times: Vec<DateTime>,
+    ) -> Result<HashMap<DateTime, LocalTimestampAge>, Failure> {
+        let ages = clock::compute_ages_of_local_timestamps(&mut self.raw.client, clock, times).await;
+        ages.map_err(|error| self.client_error_to_failure(&error))
     }
 
     /// MySQL truncates statements in the process list if `performance_schema_show_processlist` is on.
@@ -188,18 +237,8 @@ pub(crate) async fn set_session_variables(
     }
 }
 
-/// Runs `operation`, and fails if it exceeds the read timeout.
+/// Runs `operation`, and fails if it exceeds `deadline`, which several operations can share.
 /// `doing` describes the operation in the failure, such as `reading lock waits`.
-pub(crate) fn run_with_read_timeout<T>(
-    node: &NodeUrl,
-    connector: &NodeConnector,
-    doing: &str,
-    operation: impl Future<Output = Result<T, Failure>>,
-) -> impl Future<Output = Result<T, Failure>> {
-    run_with_deadline(node, connector, time::Instant::now() + connector.limits.read_timeout, doing, operation)
-}
-
-/// Like [`run_with_read_timeout`], but with a deadline that several operations share.
 pub(crate) fn run_with_deadline<T>(
     node: &NodeUrl,
     connector: &NodeConnector,

@@ -23,16 +23,10 @@ pub struct NodeConnector {
 }
 
 impl NodeConnector {
-    /// Creates a connector that opens connections within `limits` and registers the connections in `registry`.
-    #[must_use]
-    pub fn new(limits: ReadLimits, registry: ConnectionRegistry) -> Self {
-        Self { limits, registry }
-    }
-
     /// Returns a connector that uses the same connection registry and has timeouts of at most `max`.
     #[must_use]
     pub fn with_max_timeout(&self, max: Duration) -> Self {
-        Self::new(self.limits.with_max_timeout(max), self.registry.clone())
+        Self { limits: self.limits.with_max_timeout(max), registry: self.registry.clone() }
     }
 }
 

@@ -2,8 +2,9 @@
 
 use clew_model::{Failure, Limitation, LimitationKind, NodeUrl, Session};
 use serde::Serialize;
+use tokio::time::Instant;
 
-use crate::connection::{Connection, run_with_read_timeout};
+use crate::connection::{Connection, run_with_deadline};
 use crate::connector::NodeConnector;
 use crate::flavor::Flavor;
 use crate::{elapsed_times, limitations, lost_instrumentation, privileges, sql_statements};
@@ -78,12 +79,13 @@ pub async fn diagnose_node(node: &NodeUrl, connector: &NodeConnector) -> Result<
         checks.push(DiagnosticCheckResult::new("direct connection", proxied));
         Ok(Diagnosis { server_flavor, server_version, account, cipher, clock_difference, checks })
     };
-    run_with_read_timeout(node, connector, "checking privileges", checking).await
+    let deadline = Instant::now() + connector.limits.read_timeout;
+    run_with_deadline(node, connector, deadline, "checking privileges", checking).await
 }
 
 /// Returns false if the connection goes through a proxy. A proxy sends its own connection id in the handshake packet.
 async fn is_direct_connection(connection: &mut Connection) -> Result<bool, Failure> {
-    let mut filter = connection.own_session_filter();
+    let mut filter = connection.raw.own_session_filter();
     let visit = |session: Session| {
         filter.is_own_session(&session);
         Ok(())
@@ -98,8 +100,7 @@ async fn read_tls_cipher(connection: &mut Connection) -> Result<Option<String>, 
 }
 
 async fn measure_clock_skew(connection: &mut Connection) -> Result<f64, Failure> {
-    let clock = connection.read_clock().await.map_err(|error| connection.client_error_to_failure(&error))?;
-    let server = clock.map_or(0.0, |clock| clock.unix_seconds());
+    let server = connection.read_clock().await?.map_or(0.0, |clock| clock.utc);
     let here = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     Ok(server - here.as_secs_f64())
 }
@@ -119,15 +120,16 @@ async fn run_diagnostic_checks(
         DiagnosticCheckResult::new("complete statements", cut.then(limitations::describe_truncated_statements)),
         DiagnosticCheckResult::new("killing sessions", (!kill).then(describe_missing_kill)),
     ];
-    let locks = match privileges::check_performance_schema_access(connection, account).await? {
+    let unreadable = privileges::check_performance_schema_access(connection, account).await?;
+    let locks = match &unreadable {
         None => check_metadata_lock_instrument(connection).await?,
-        gap => gap,
+        gap => gap.clone(),
     };
     checks.push(DiagnosticCheckResult::new("metadata locks", locks));
     let ages = elapsed_times::check_statement_timer_access(connection).await?;
     checks.push(DiagnosticCheckResult::new("reliable durations", ages));
     let mut losses = Vec::new();
-    if privileges::check_performance_schema_access(connection, account).await?.is_none() {
+    if unreadable.is_none() {
         losses = lost_instrumentation::detect_lost_instrumentation(connection).await?;
     }
     losses.append(&mut connection.limitations);

@@ -4,7 +4,7 @@ use clew_diagnose::bytes_to_text;
 use clew_model::{Failure, LocalizedText, NodeUrl};
 
 use crate::client::Error;
-use crate::connection::{Connection, run_with_read_timeout};
+use crate::connection::Connection;
 use crate::connector::NodeConnector;
 use crate::flavor::Flavor;
 use crate::{failure, sql_statements};
@@ -34,13 +34,12 @@ pub async fn explain_running_statement(
     id: u64,
     connector: &NodeConnector,
 ) -> Result<ExplainOutcome, Failure> {
-    let explaining = async {
-        let mut connection = Connection::open(node, connector).await?;
+    Connection::run(node, connector, "explaining a statement", async |connection| {
         let result = match connection.flavor {
-            Flavor::MySql => read_execution_plan(&mut connection, &sql_statements::mysql_explain_statement(id)).await,
+            Flavor::MySql => read_execution_plan(connection, &sql_statements::mysql_explain_statement(id)).await,
             Flavor::MariaDb => match connection.raw.client.execute(sql_statements::SET_EXPLAIN_TIMEOUT_STATEMENT).await
             {
-                Ok(()) => read_execution_plan(&mut connection, &sql_statements::mariadb_explain_statement(id)).await,
+                Ok(()) => read_execution_plan(connection, &sql_statements::mariadb_explain_statement(id)).await,
                 Err(error) => Err(error),
             },
         };
@@ -58,16 +57,15 @@ pub async fn explain_running_statement(
             }
             Err(error) => return Err(connection.client_error_to_failure(&error)),
         };
-        connection.close().await;
         Ok(explained)
-    };
-    run_with_read_timeout(node, connector, "explaining a statement", explaining).await
+    })
+    .await
 }
 
 /// Returns the rows of the execution plan. The first row contains the column names.
 async fn read_execution_plan(connection: &mut Connection, statement: &str) -> Result<Vec<Vec<String>>, Error> {
     let mut rows = connection.raw.client.query(statement, MAX_PLAN_ROW_BYTES).await?;
-    let names: Vec<String> = rows.columns().iter().map(|column| bytes_to_text(column.name_ref())).collect();
+    let names: Vec<String> = rows.columns.iter().map(|column| bytes_to_text(column.name_ref())).collect();
     let width = names.len();
     let mut lines: Vec<Vec<String>> = vec![names];
     while let Some(mut row) = rows.next().await? {

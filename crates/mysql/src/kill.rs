@@ -52,25 +52,18 @@ pub struct KillOptions<'a> {
     pub kind: KillTarget,
     /// Accounts whose sessions are never killed.
     pub protected: &'a ProtectedAccounts,
-    /// Specifies whether Clew kills sessions that change non-transactional tables.
-    pub unsafe_victims: UnsafeKillPolicy,
+    /// If true, Clew also kills sessions that change non-transactional tables, because the user or the kill rule has
+    /// accepted the risk of partial changes, which the server cannot roll back.
+    /// If false, Clew refuses to kill these sessions, with the reason [`KillRefusal::Unsafe`].
+    pub include_unsafe: bool,
 }
 
 impl<'a> KillOptions<'a> {
     /// Creates options that accept the risk of partial changes to non-transactional tables.
     #[must_use]
     pub fn new(kind: KillTarget, protected: &'a ProtectedAccounts) -> Self {
-        Self { kind, protected, unsafe_victims: UnsafeKillPolicy::Kill }
+        Self { kind, protected, include_unsafe: true }
     }
-}
-
-/// Specifies whether to kill sessions that change non-transactional tables. The server cannot roll back these changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum UnsafeKillPolicy {
-    /// Kill the session, because the user or the kill rule has accepted the risk of partial changes.
-    Kill,
-    /// Refuse to kill the session, with the reason [`KillRefusal::Unsafe`].
-    Refuse,
 }
 
 /// Kills a session or its running statement and confirms that the session or statement has ended.
@@ -112,16 +105,16 @@ pub async fn kill_victims(
     let opening = Connection::open_for_purpose(ConnectionPurpose::Killing, node, connector);
     let mut connection = run_with_deadline(node, connector, deadline, "killing sessions", opening).await?;
     let mut batch = KillBatch::new(victims, options);
-    match run_with_deadline(node, connector, deadline, "killing sessions", batch.send_kills(&mut connection)).await {
+    let sending = batch.send_kills(&mut connection);
+    let failure = match run_with_deadline(node, connector, deadline, "killing sessions", sending).await {
         Ok(()) => {
             let confirming = batch.wait_until_kills_take_effect(connection);
-            let confirmed = run_with_deadline(node, connector, deadline, "killing sessions", confirming).await;
-            batch.set_final_outcomes(confirmed.err().as_ref());
+            run_with_deadline(node, connector, deadline, "killing sessions", confirming).await.err()
         }
         Err(failure) if !batch.has_sent_kill() => return Err(failure),
-        Err(failure) => batch.set_final_outcomes(Some(&failure)),
-    }
-    Ok(batch.into_kill_outcomes())
+        Err(failure) => Some(failure),
+    };
+    Ok(batch.into_kill_outcomes(failure.as_ref()))
 }
 
 #[cfg(test)]

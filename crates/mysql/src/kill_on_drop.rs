@@ -7,6 +7,7 @@
 //! The connection id does not identify the session, because another client may have the same id after a failover.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clew_model::{Failure, FailureKind, NodeUrl};
@@ -14,12 +15,13 @@ use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
 use crate::abandoned_statements::AbandonedStatementKillFailure;
-use crate::client::{Error, StatementInFlightFlag};
+use crate::client::Error;
 use crate::connection_limit::{ConnectionPermit, ConnectionPurpose};
 use crate::connector::NodeConnector;
 use crate::own_sessions::ConnectionRegistration;
+use crate::process_list::ProcessListReader;
 use crate::raw_connection::RawConnection;
-use crate::{failure, process_list, sql_statements};
+use crate::{failure, sql_statements};
 use sql_statements::ER_NO_SUCH_THREAD;
 
 /// Delay before each kill attempt, in seconds. An unresponsive server may recover between two attempts.
@@ -47,7 +49,7 @@ struct AbandonedStatement {
 #[derive(Debug)]
 pub(crate) struct KillOnDropGuard {
     abandoned: Option<AbandonedStatement>,
-    in_flight: StatementInFlightFlag,
+    in_flight: Arc<AtomicBool>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -66,7 +68,7 @@ impl KillOnDropGuard {
         connector: NodeConnector,
         own: Arc<ConnectionRegistration>,
         permit: ConnectionPermit,
-        in_flight: StatementInFlightFlag,
+        in_flight: Arc<AtomicBool>,
     ) -> Self {
         Self { abandoned: Some(AbandonedStatement { node, connector, own, server_host: None, permit }), in_flight }
     }
@@ -87,7 +89,7 @@ impl Drop for KillOnDropGuard {
     fn drop(&mut self) {
         let Some(abandoned) = self.abandoned.take() else { return };
         abandoned.own.mark_closed();
-        if !self.in_flight.is_statement_in_flight() {
+        if !self.in_flight.load(Ordering::Acquire) {
             return;
         }
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
@@ -173,8 +175,9 @@ async fn attempt_kill(
     let start = format!("/* {} */", abandoned.own.tag).into_bytes();
     let account = abandoned.node.user.as_bytes();
     let mut filter = control.own_session_filter();
-    let mut rows =
-        process_list::query_full_process_list(&mut control.client, MAX_PROCESS_LIST_ROW_BYTES).await.map_err(failed)?;
+    let query = sql_statements::PROCESS_LIST_QUERY;
+    let rows = ProcessListReader::open(&mut control.client, query, MAX_PROCESS_LIST_ROW_BYTES).await;
+    let mut rows = rows.map_err(failed)?;
     let mut ids = Vec::new();
     while let Some(session) = rows.next().await.map_err(failed)? {
         filter.is_own_session(&session);

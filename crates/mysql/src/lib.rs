@@ -68,8 +68,8 @@ pub use explain::{ExplainOutcome, explain_running_statement};
 pub use flavor::Flavor;
 pub use kill::{
     ClientSessions, ExpectedStatement, KillEffect, KillOptions, KillOutcome, KillRefusal, KillTarget, PreKillSnapshot,
-    ProcessListSource, SessionLookupResult, UnsafeKillPolicy, Victim, find_sessions_by_id,
-    find_sessions_unsafe_to_kill, kill_single_victim, kill_victims, read_client_sessions, read_kill_risks,
+    ProcessListSource, SessionLookupResult, Victim, find_sessions_by_id, find_sessions_unsafe_to_kill,
+    kill_single_victim, kill_victims, read_client_sessions, read_kill_risks,
 };
 pub use locks::{LockWaits, read_lock_waits, read_server_instance_and_lock_waits};
 pub use read_limits::{ReadLimits, ReadSizeLimits};
@@ -78,6 +78,6 @@ pub use sampling::{SampleCache, SessionSample, take_session_sample};
 pub use server_instance::{ServerInstance, ServerInstanceParseError};
 pub use session_detail::{DetailedSession, read_session_detail};
 pub use snapshot::{
-    EncodedRows, SessionScope, Snapshot, SnapshotFormat, SnapshotOptions, SnapshotSummary, StatementMasking,
-    take_snapshot, take_snapshot_with_server_instance,
+    EncodedRows, SessionScope, Snapshot, SnapshotFormat, SnapshotOptions, SnapshotSummary, take_snapshot,
+    take_snapshot_with_server_instance,
 };

@@ -305,14 +305,10 @@ pub(crate) fn describe_unreadable_row_locks(gap: &Limitation) -> Limitation {
     }
 }
 
-/// `gap` is a limitation that explains why performance_schema is unreadable.
-pub(crate) fn describe_unreadable_program_names(gap: &Limitation) -> Limitation {
-    Limitation { why: gap.why.clone(), remedy: gap.remedy.clone(), ..describe_disabled_connection_attributes() }
-}
-
-/// `gap` is a limitation that explains why performance_schema is unreadable.
-pub(crate) fn describe_unreadable_digests(gap: &Limitation) -> Limitation {
-    Limitation { why: gap.why.clone(), remedy: gap.remedy.clone(), ..describe_missing_statement_digests() }
+/// Replaces the cause and the remedy of `limitation` with those of `gap`, which explains why performance_schema is
+/// unreadable.
+pub(crate) fn with_cause_of(limitation: Limitation, gap: &Limitation) -> Limitation {
+    Limitation { why: gap.why.clone(), remedy: gap.remedy.clone(), ..limitation }
 }
 
 /// MariaDB's `metadata_lock_info` plugin lists granted metadata locks but no pending ones.
@@ -384,11 +380,11 @@ mod tests {
             describe_empty_statement_history(),
             describe_disabled_statement_history(),
             describe_disabled_connection_attributes(),
-            describe_unreadable_program_names(&gap),
+            with_cause_of(describe_disabled_connection_attributes(), &gap),
             describe_missing_statement_digests(),
             describe_missing_stored_program_digests(),
             describe_disabled_digest_consumers(&["statements_digest"]),
-            describe_unreadable_digests(&gap),
+            with_cause_of(describe_missing_statement_digests(), &gap),
             describe_unreadable_timers(&gap),
             describe_disabled_statement_recording(),
             describe_uninstrumented_sessions(3),

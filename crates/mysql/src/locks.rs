@@ -16,7 +16,7 @@ use clew_diagnose::lock_waits::{
 };
 use clew_model::{Failure, Limitation, NodeUrl, Session, Transaction};
 
-use crate::connection::{Connection, run_with_read_timeout};
+use crate::connection::Connection;
 use crate::connector::NodeConnector;
 use crate::flavor::Flavor;
 use crate::process_list::{SessionMemoryLimiter, truncate_statement};
@@ -26,7 +26,6 @@ use crate::{doctor, elapsed_times, lost_instrumentation, privileges, transaction
 use lock_table_access::LockTableAccess;
 use metadata_locks::MetadataLockWithThreadId;
 use prepared_xa_transactions::PreparedXaTransaction;
-use threads::RowLockWaitWithThreadIds;
 pub(crate) use threads::SessionIdsByThread;
 
 /// Maximum number of bytes stored per statement. Clew searches only the stored bytes for table names.
@@ -50,8 +49,8 @@ pub struct LockWaits {
 /// Fails after the read timeout.
 /// If this function fails or its future is dropped, Clew kills its own running statement on the server.
 pub async fn read_lock_waits(node: &NodeUrl, connector: &NodeConnector) -> Result<LockWaits, Failure> {
-    let reading = async { read_lock_snapshot_and_disconnect(Connection::open(node, connector).await?).await };
-    run_with_read_timeout(node, connector, "reading lock waits", reading).await
+    Connection::run(node, connector, "reading lock waits", async |connection| query_lock_waits(connection, None).await)
+        .await
 }
 
 /// Reads a node's lock waits and the identity of its server, for callers that kill sessions. See [`read_lock_waits`].
@@ -59,18 +58,10 @@ pub async fn read_server_instance_and_lock_waits(
     node: &NodeUrl,
     connector: &NodeConnector,
 ) -> Result<(ServerInstance, LockWaits), Failure> {
-    let reading = async {
-        let mut connection = Connection::open(node, connector).await?;
-        let server = connection.read_server_instance().await?;
-        Ok((server, read_lock_snapshot_and_disconnect(connection).await?))
-    };
-    run_with_read_timeout(node, connector, "reading lock waits", reading).await
-}
-
-async fn read_lock_snapshot_and_disconnect(mut connection: Connection) -> Result<LockWaits, Failure> {
-    let waits = query_lock_waits(&mut connection, None).await?;
-    connection.close().await;
-    Ok(waits)
+    Connection::run(node, connector, "reading lock waits", async |connection| {
+        Ok((connection.read_server_instance().await?, query_lock_waits(connection, None).await?))
+    })
+    .await
 }
 
 /// The result includes the latest statements of `extra_session` and of all idle root blockers.
@@ -111,7 +102,7 @@ pub(crate) struct LockTableSnapshot {
     pub(crate) unreadable: Option<Limitation>,
     capabilities: LockTableAccess,
     prepared: Vec<PreparedXaTransaction>,
-    row_waits: Vec<RowLockWaitWithThreadIds>,
+    row_waits: Vec<InnoDbLockWait>,
     metadata_locks: Vec<MetadataLockWithThreadId>,
 }
 
@@ -132,32 +123,33 @@ impl LockTableSnapshot {
             &mut limitations,
         )
         .await?;
-        let row_waits = match connection.flavor {
-            _ if !are_lock_waits_possible(&transactions) => Vec::new(),
-            Flavor::MySql if capabilities.performance_schema => {
-                mysql_row_lock_waits::read_row_lock_waits(connection).await?
+        let (mut row_waits, mut row_waits_with_threads) = (Vec::new(), Vec::new());
+        if are_lock_waits_possible(&transactions) {
+            if connection.flavor == Flavor::MariaDb {
+                row_waits = mariadb_row_lock_waits::read_row_lock_waits(connection, &transactions).await?;
+            } else if capabilities.performance_schema {
+                row_waits_with_threads = mysql_row_lock_waits::read_row_lock_waits(connection).await?;
             }
-            Flavor::MySql => Vec::new(),
-            Flavor::MariaDb => mariadb_row_lock_waits::read_row_lock_waits(connection, &transactions).await?,
-        };
+        }
         let metadata_locks = metadata_locks::read_metadata_locks(connection, capabilities).await?;
         let threads = threads::read_session_ids_by_thread(connection, capabilities).await?;
+        row_waits
+            .extend(row_waits_with_threads.into_iter().map(|(wait, owners)| threads.with_session_ids(wait, owners)));
         Ok(Self { transactions, threads, limitations, unreadable, capabilities, prepared, row_waits, metadata_locks })
     }
 
     /// The result omits lock waits that Clew infers from session states in the process list.
     pub(crate) fn waiting_or_blocking_session_ids(&self) -> HashSet<u64> {
         let waiting = self.transactions.iter().filter(|transaction| transaction.is_waiting_for_lock());
-        let for_rows = self.row_waits.iter().flat_map(|wait| wait.session_ids(&self.threads));
+        let for_rows = self.row_waits.iter().flat_map(|wait| [wait.waiting.session, wait.blocking.session]).flatten();
         let with_locks = self.metadata_locks.iter().filter_map(|lock| lock.session_id(&self.threads));
         waiting.map(|transaction| transaction.session_id).chain(for_rows).chain(with_locks).collect()
     }
 
     pub(crate) fn into_lock_snapshot(self, sessions: Vec<ObservedSession>) -> (LockSnapshot, SessionIdsByThread) {
-        let Self { transactions, threads, limitations, capabilities, prepared, row_waits, metadata_locks, .. } = self;
+        let Self { transactions, threads, limitations, capabilities, prepared, mut row_waits, metadata_locks, .. } =
+            self;
         let busy = transactions.iter().map(|transaction| transaction.session_id).collect();
-        let mut row_waits: Vec<InnoDbLockWait> =
-            row_waits.into_iter().map(|wait| wait.into_innodb_lock_wait(&threads)).collect();
         let metadata_locks: Vec<MetadataLock> =
             metadata_locks.into_iter().filter_map(|lock| lock.into_metadata_lock(&threads, &prepared, &busy)).collect();
         if capabilities.flavor == Flavor::MariaDb {
@@ -230,7 +222,7 @@ async fn read_sessions_with_roles(
     threads: &SessionIdsByThread,
     lock_waits: &HashMap<u64, u64>,
 ) -> Result<Vec<ObservedSession>, Failure> {
-    let mut own = connection.own_session_filter();
+    let mut own = connection.raw.own_session_filter();
     let mut memory = SessionMemoryLimiter::new(connection.raw.client.bytes.in_memory);
     let mut found = Vec::new();
     let collect = |mut session: Session| {

@@ -49,17 +49,14 @@ pub(crate) async fn check_performance_schema_access(
     Ok((!readable).then(|| limitations::describe_unreadable_performance_schema(account)))
 }
 
-/// The returned `Failure` contains the `GRANT` statement that adds the missing privilege.
-pub(crate) fn missing_privilege_failure(
-    connection: &Connection,
+/// The inner `Failure` contains the `GRANT` statement that adds the missing privilege.
+pub(crate) async fn missing_privilege_failure(
+    connection: &mut Connection,
     doing: &str,
     privilege: &str,
-    account: &str,
-) -> Failure {
-    let detail = format!(
-        "{}: the account {account} is not allowed to {doing}. fix: {}",
-        connection.address,
-        limitations::grant_statement(&format!("{privilege} ON *.*"), account)
-    );
-    Failure::new(FailureKind::MissingPrivilege, detail)
+) -> Result<Failure, Failure> {
+    let account = read_current_account(connection).await?;
+    let grant = limitations::grant_statement(&format!("{privilege} ON *.*"), &account);
+    let detail = format!("{}: the account {account} is not allowed to {doing}. fix: {grant}", connection.address);
+    Ok(Failure::new(FailureKind::MissingPrivilege, detail))
 }

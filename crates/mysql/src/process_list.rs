@@ -6,7 +6,7 @@ use clew_diagnose::is_internal_session;
 use clew_model::{Limitation, Session};
 
 use crate::client::{Client, Error, ResultSetRows, RowCells};
-use crate::{limitations, sql_statements};
+use crate::limitations;
 
 /// Memory usage of a [`Session`] in bytes, excluding the contents of its text columns.
 const SESSION_OVERHEAD_BYTES: usize = size_of::<Session>() + 5 * 16;
@@ -19,15 +19,8 @@ pub(crate) struct ProcessListReader<'a> {
     clamped: u64,
 }
 
-/// Reads the sessions from `SHOW FULL PROCESSLIST` and truncates each row to `max_row` bytes.
-pub(crate) async fn query_full_process_list(
-    client: &mut Client,
-    max_row: usize,
-) -> Result<ProcessListReader<'_>, Error> {
-    ProcessListReader::open(client, sql_statements::PROCESS_LIST_QUERY, max_row).await
-}
-
 impl<'a> ProcessListReader<'a> {
+    /// Truncates each row to `max_row` bytes.
     pub(crate) async fn open(client: &'a mut Client, query: &str, max_row: usize) -> Result<Self, Error> {
         Ok(Self { rows: client.query(query, max_row).await?, truncated: 0, clamped: 0 })
     }

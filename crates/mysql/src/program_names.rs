@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clew_model::{Failure, Limitation};
 
 use crate::connection::Connection;
-use crate::{limitations, sql_statements};
+use crate::{limitations, privileges, sql_statements};
 
 /// Returns a map from session ids to program names.
 /// Appends a `Limitation` if the account cannot read program names.
@@ -16,11 +16,12 @@ pub(crate) async fn read_all_program_names(
     limitations: &mut Vec<Limitation>,
 ) -> Result<HashMap<u64, Arc<[u8]>>, Failure> {
     if let Some(gap) = unreadable {
-        limitations.push(limitations::describe_unreadable_program_names(gap));
+        limitations.push(limitations::with_cause_of(limitations::describe_disabled_connection_attributes(), gap));
         return Ok(HashMap::new());
     }
     let rows = connection.read_rows(sql_statements::ALL_PROGRAM_NAMES_QUERY).await?;
-    if rows.is_empty() && are_connection_attributes_disabled(connection).await? {
+    let size_query = sql_statements::CONNECTION_ATTRIBUTE_BUFFER_SIZE_QUERY;
+    if rows.is_empty() && privileges::query_single_value(connection, size_query).await? == Some(0_i64) {
         limitations.push(limitations::describe_disabled_connection_attributes());
     }
     Ok(intern_program_names(rows))
@@ -43,9 +44,4 @@ pub(crate) fn intern_program_names(rows: Vec<NameRow>) -> HashMap<u64, Arc<[u8]>
         by_session.insert(session, name);
     }
     by_session
-}
-
-async fn are_connection_attributes_disabled(connection: &mut Connection) -> Result<bool, Failure> {
-    let size: Vec<i64> = connection.read_rows(sql_statements::CONNECTION_ATTRIBUTE_BUFFER_SIZE_QUERY).await?;
-    Ok(size.first() == Some(&0))
 }

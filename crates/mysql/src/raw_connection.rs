@@ -82,22 +82,18 @@ impl RawConnection {
 
     /// Returns the server version. Stores the connection id and a string that identifies the server.
     pub(crate) async fn read_version_and_connection_id(&mut self) -> Result<String, Error> {
-        const MISSING_SERVER_VERSION_ERROR: Error = Error::Protocol("the server returned no version");
-        let (version, id, server_host) = match self
-            .client
-            .query_all_rows::<(String, u64, Option<Vec<u8>>)>(sql_statements::VERSION_CONNECTION_ID_AND_HOST_QUERY)
-            .await
-        {
-            Ok(rows) => rows.into_iter().next().ok_or(MISSING_SERVER_VERSION_ERROR)?,
+        let query = sql_statements::VERSION_CONNECTION_ID_AND_HOST_QUERY;
+        let rows: Vec<(String, u64, Option<Vec<u8>>)> = match self.client.query_all_rows(query).await {
             // A compatible server or a proxy may lack one of the variables.
             Err(Error::Server(_)) => {
-                let rows: Vec<(String, u64)> =
-                    self.client.query_all_rows(sql_statements::VERSION_AND_CONNECTION_ID_QUERY).await?;
-                let (version, id) = rows.into_iter().next().ok_or(MISSING_SERVER_VERSION_ERROR)?;
-                (version, id, None)
+                let query = sql_statements::VERSION_AND_CONNECTION_ID_QUERY;
+                let rows: Vec<(String, u64)> = self.client.query_all_rows(query).await?;
+                rows.into_iter().map(|(version, id)| (version, id, None)).collect()
             }
-            Err(error) => return Err(error),
+            rows => rows?,
         };
+        let missing = Error::Protocol("the server returned no version");
+        let (version, id, server_host) = rows.into_iter().next().ok_or(missing)?;
         self.own.set_connection_id(id);
         self.id = id;
         self.server_host = server_host;

@@ -10,13 +10,11 @@ use std::time::{Duration, Instant};
 use clew_model::{Failure, NodeUrl, Session, Transaction};
 use tokio::time::sleep;
 
-use crate::client::Error;
 use crate::clock::{self, LocalTimestampAge};
-use crate::connection::{Connection, run_with_read_timeout};
+use crate::connection::Connection;
 use crate::connector::NodeConnector;
-use crate::transactions::{self, ER_SPECIFIC_ACCESS_DENIED_ERROR, TransactionReadResult};
+use crate::transactions::{self, TransactionReadResult, UNREADABLE_TRANSACTIONS_ERROR_CODES};
 use crate::{privileges, sql_statements};
-use sql_statements::ER_CANNOT_CONVERT_STRING;
 
 /// The sample interval exceeds [`transactions::INNODB_TRX_REFRESH_INTERVAL`], so that each sample contains new data.
 /// InnoDB does not refresh `innodb_trx` while another client reads it continuously; all samples are then identical.
@@ -54,63 +52,52 @@ pub async fn read_rollbacks(
     wanted: Option<&[u64]>,
     connector: &NodeConnector,
 ) -> Result<Vec<Rollback>, Failure> {
-    let reading = async {
-        let mut connection = Connection::open(node, connector).await?;
-        let first = RollbackSample::read_rollback_sample(&mut connection, wanted).await?;
+    Connection::run(node, connector, "reading rollbacks", async |connection| {
+        let first = RollbackSample::read_rollback_sample(connection, wanted).await?;
         let mut last = first.clone();
         for _ in 1..MAX_ROLLBACK_SAMPLES {
             if last.rollbacks.iter().all(|rollback| first.count_rows_rolled_back(rollback) > 0) {
                 break;
             }
             sleep(ROLLBACK_SAMPLE_INTERVAL).await;
-            last = RollbackSample::read_rollback_sample(&mut connection, wanted).await?;
+            last = RollbackSample::read_rollback_sample(connection, wanted).await?;
         }
-        connection.close().await;
         let passed = last.read_at.duration_since(first.read_at);
-        let mut rollbacks: Vec<Rollback> = last
-            .rollbacks
-            .iter()
-            .map(|rollback| rollback.build_rollback_with_remaining_time(first.count_rows_rolled_back(rollback), passed))
-            .collect();
+        let mut rollbacks = last.rollbacks;
+        for rollback in &mut rollbacks {
+            set_remaining_seconds(rollback, first.count_rows_rolled_back(rollback), passed);
+        }
         rollbacks.sort_by_key(|rollback| (rollback.transaction_id, rollback.session_id));
         Ok(rollbacks)
-    };
-    run_with_read_timeout(node, connector, "reading rollbacks", reading).await
+    })
+    .await
 }
 
 #[derive(Clone)]
 struct RollbackSample {
     read_at: Instant,
-    rollbacks: Vec<RollbackProgress>,
-}
-
-#[derive(Clone)]
-struct RollbackProgress {
-    rollback: Rollback,
-    age: u64,
+    /// Rollbacks whose `remaining_seconds` is the age of the transaction.
+    rollbacks: Vec<Rollback>,
 }
 
 impl RollbackSample {
     async fn read_rollback_sample(connection: &mut Connection, wanted: Option<&[u64]>) -> Result<Self, Failure> {
-        let mut rollbacks = read_rollback_progress(connection).await?;
-        rollbacks.retain(|rollback| wanted.is_none_or(|wanted| wanted.contains(&rollback.rollback.transaction_id)));
+        let mut rollbacks = read_rollbacks_with_ages(connection).await?;
+        rollbacks.retain(|rollback| wanted.is_none_or(|wanted| wanted.contains(&rollback.transaction_id)));
         Ok(Self { read_at: Instant::now(), rollbacks })
     }
 
-    fn count_rows_rolled_back(&self, now: &RollbackProgress) -> u64 {
+    fn count_rows_rolled_back(&self, now: &Rollback) -> u64 {
         // Transaction ids are unique within a server.
-        let is_same = |before: &&RollbackProgress| before.rollback.transaction_id == now.rollback.transaction_id;
-        let before = self.rollbacks.iter().find(is_same);
-        before.map_or(0, |before| before.rollback.rows_modified.saturating_sub(now.rollback.rows_modified))
+        let before = self.rollbacks.iter().find(|before| before.transaction_id == now.transaction_id);
+        before.map_or(0, |before| before.rows_modified.saturating_sub(now.rows_modified))
     }
 }
 
-impl RollbackProgress {
-    fn build_rollback_with_remaining_time(&self, rows_undone: u64, passed: Duration) -> Rollback {
-        let remaining_seconds =
-            estimate_remaining_seconds(self.rollback.rows_modified, rows_undone, passed).unwrap_or(self.age).max(1);
-        Rollback { remaining_seconds, ..self.rollback.clone() }
-    }
+/// If `rows_undone` is 0, the age of the transaction remains the estimate.
+fn set_remaining_seconds(rollback: &mut Rollback, rows_undone: u64, passed: Duration) {
+    let estimate = estimate_remaining_seconds(rollback.rows_modified, rows_undone, passed);
+    rollback.remaining_seconds = estimate.unwrap_or(rollback.remaining_seconds).max(1);
 }
 
 /// Estimates the remaining time of a rollback. Returns `None` if `rows_undone` is 0.
@@ -122,58 +109,42 @@ fn estimate_remaining_seconds(rows: u64, rows_undone: u64, passed: Duration) -> 
     Some(u64::try_from(milliseconds.div_ceil(1000)).unwrap_or(u64::MAX))
 }
 
-/// Reads the progress of rollbacks from `innodb_trx`, or from the InnoDB status if `innodb_trx` is unreadable.
-async fn read_rollback_progress(connection: &mut Connection) -> Result<Vec<RollbackProgress>, Failure> {
-    match connection.query_all_rows::<RollbackRow>(sql_statements::ROLLBACKS_QUERY).await {
-        Ok(rows) => {
-            return rollback_progress_from_rows(connection, rows)
-                .await
-                .map_err(|error| connection.client_error_to_failure(&error));
-        }
-        Err(Error::Server(error))
-            if error.code == ER_SPECIFIC_ACCESS_DENIED_ERROR || error.code == ER_CANNOT_CONVERT_STRING => {}
-        Err(error) => return Err(connection.client_error_to_failure(&error)),
+/// Reads the rollbacks from `innodb_trx`, or from the InnoDB status if `innodb_trx` is unreadable.
+/// The `remaining_seconds` of each rollback is the age of the transaction.
+async fn read_rollbacks_with_ages(connection: &mut Connection) -> Result<Vec<Rollback>, Failure> {
+    let (query, expected) = (sql_statements::ROLLBACKS_QUERY, &UNREADABLE_TRANSACTIONS_ERROR_CODES);
+    if let Ok(rows) = connection.read_rows_or_error_code(query, expected).await? {
+        return rollbacks_from_rows(connection, rows).await;
     }
     match transactions::read_transactions(connection).await? {
         TransactionReadResult::Readable(all) | TransactionReadResult::FromStatus(all) => {
-            Ok(all.into_iter().filter(Transaction::is_rolling_back).map(RollbackProgress::from).collect())
+            Ok(all.iter().filter(|open| open.is_rolling_back()).map(rollback_from_transaction).collect())
         }
         TransactionReadResult::Hidden => {
-            let account = privileges::read_current_account(connection).await?;
-            Err(privileges::missing_privilege_failure(connection, "read transactions", "PROCESS", &account))
+            Err(privileges::missing_privilege_failure(connection, "read transactions", "PROCESS").await?)
         }
     }
 }
 
-impl From<Transaction> for RollbackProgress {
-    fn from(transaction: Transaction) -> Self {
-        let rollback = Rollback {
-            transaction_id: transaction.id,
-            session_id: transaction.session_id,
-            statement: None,
-            started: String::new(),
-            rows_modified: transaction.rows_modified,
-            remaining_seconds: 0,
-        };
-        Self { rollback, age: transaction.seconds }
+fn rollback_from_transaction(transaction: &Transaction) -> Rollback {
+    Rollback {
+        transaction_id: transaction.id,
+        session_id: transaction.session_id,
+        statement: None,
+        started: String::new(),
+        rows_modified: transaction.rows_modified,
+        remaining_seconds: transaction.seconds,
     }
 }
 
 /// If a start time is ambiguous (end of daylight saving time), the function uses the smaller possible age.
-async fn rollback_progress_from_rows(
-    connection: &mut Connection,
-    rows: Vec<RollbackRow>,
-) -> Result<Vec<RollbackProgress>, Error> {
+async fn rollbacks_from_rows(connection: &mut Connection, rows: Vec<RollbackRow>) -> Result<Vec<Rollback>, Failure> {
     let clock = if rows.is_empty() { None } else { connection.read_clock().await? };
     let started = |row: &RollbackRow| clock::parse_local_time(&row.3);
     let ages = match &clock {
         Some(clock) => {
-            clock::compute_ages_of_local_timestamps(
-                &mut connection.raw.client,
-                clock,
-                rows.iter().filter_map(started).collect(),
-            )
-            .await?
+            let times = rows.iter().filter_map(started).collect();
+            connection.compute_ages_of_local_timestamps(clock, times).await?
         }
         None => HashMap::new(),
     };
@@ -183,13 +154,12 @@ async fn rollback_progress_from_rows(
         }
         None => 0,
     };
-    let progress = |row: RollbackRow| {
-        let age = age(&row);
+    let rollback = |row: RollbackRow| {
+        let remaining_seconds = age(&row);
         let (transaction_id, session_id, statement, started, rows_modified) = row;
-        let rollback = Rollback { transaction_id, session_id, statement, started, rows_modified, remaining_seconds: 0 };
-        RollbackProgress { rollback, age }
+        Rollback { transaction_id, session_id, statement, started, rows_modified, remaining_seconds }
     };
-    Ok(rows.into_iter().map(progress).collect())
+    Ok(rows.into_iter().map(rollback).collect())
 }
 
 /// Row of `innodb_trx`: transaction id, session id, statement, start time, and modified row count.
@@ -211,11 +181,11 @@ mod tests {
 
     #[test]
     fn estimate_is_at_least_one_second_and_defaults_to_the_age() {
-        let progress = |rows_modified| {
-            RollbackProgress::from(Transaction { rows_modified, seconds: 40, ..Transaction::default() })
-        };
-        let estimate = |rows, rows_undone| {
-            progress(rows).build_rollback_with_remaining_time(rows_undone, Duration::from_secs(1)).remaining_seconds
+        let estimate = |rows_modified, rows_undone| {
+            let transaction = Transaction { rows_modified, seconds: 40, ..Transaction::default() };
+            let mut rollback = rollback_from_transaction(&transaction);
+            set_remaining_seconds(&mut rollback, rows_undone, Duration::from_secs(1));
+            rollback.remaining_seconds
         };
         assert_eq!((estimate(100, 10), estimate(0, 10), estimate(100, 0)), (10, 1, 40));
     }

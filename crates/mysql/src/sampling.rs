@@ -17,7 +17,7 @@ use clew_diagnose::session_feed::{MAX_STATEMENT_BYTES, SampledSession, SessionCo
 use clew_model::{Failure, Limitation, LimitationKind, NodeUrl, Session, SessionDetail};
 
 use crate::clock::NodeClockHistory;
-use crate::connection::{Connection, run_with_read_timeout};
+use crate::connection::Connection;
 use crate::connector::NodeConnector;
 use crate::flavor::Flavor;
 use crate::locks::LockTableSnapshot;
@@ -64,32 +64,30 @@ pub async fn take_session_sample(
     threshold: u64,
     connector: &NodeConnector,
 ) -> Result<SessionSample, Failure> {
-    let sampling = async {
-        let mut connection = Connection::open(node, connector).await?;
+    Connection::run(node, connector, "reading sessions", async |connection| {
         let server = connection.read_server_instance().await?;
         cache.clear_if_server_changed(&server);
         let mut sample = if cache.is_full_sample_due() || cache.has_waiters {
-            take_session_sample_with_lock_waits(&mut connection, cache, threshold).await?
+            take_session_sample_with_lock_waits(connection, cache, threshold).await?
         } else {
-            let (open, gap) = read_open_transactions(&mut connection, cache).await?;
-            let found = read_sampled_sessions(&mut connection, cache, open, threshold, None).await?;
+            let (open, gap) = read_open_transactions(connection, cache).await?;
+            let found = read_sampled_sessions(connection, cache, open, threshold, None).await?;
             if found.counts.waiting > 0 {
                 // Waiters and blockers must be read in the same sample.
-                take_session_sample_with_lock_waits(&mut connection, cache, threshold).await?
+                take_session_sample_with_lock_waits(connection, cache, threshold).await?
             } else {
                 let limitations = cache.limitations.iter().chain(&gap).cloned().collect();
-                RawSessionSample { found, waits: HashMap::new(), waits_masked: HashMap::new(), limitations }
+                SampledSessions { limitations, ..found }
             }
         };
-        cache.has_waiters = sample.found.counts.waiting > 0;
-        cache.read_program_names_of_new_sessions(&mut connection, &sample.found.sessions).await?;
+        cache.has_waiters = sample.counts.waiting > 0;
+        cache.read_program_names_of_new_sessions(connection, &sample.sessions).await?;
         sample.limitations.append(&mut connection.limitations);
         sample.limitations.dedup();
         let duration = connection.since.elapsed();
-        connection.close().await;
         Ok(sample.into_session_sample(server, cache, duration))
-    };
-    run_with_read_timeout(node, connector, "reading sessions", sampling).await
+    })
+    .await
 }
 
 #[derive(Debug, Default)]
@@ -98,6 +96,11 @@ struct SampledSessions {
     sessions: Vec<Session>,
     counts: SessionCounts,
     omitted: u64,
+    /// Maps session ids to descriptions of lock waits. The descriptions may contain literals.
+    waits: HashMap<u64, SessionDetail>,
+    /// Descriptions of lock waits, by session id, with masked literals.
+    waits_masked: HashMap<u64, SessionDetail>,
+    limitations: Vec<Limitation>,
 }
 
 impl SampledSessions {
@@ -124,20 +127,9 @@ impl SampledSessions {
             self.counts.add_session(session, self.open.get(session.id), threshold);
         }
     }
-}
 
-struct RawSessionSample {
-    found: SampledSessions,
-    /// Maps session ids to descriptions of lock waits. The descriptions may contain literals.
-    waits: HashMap<u64, SessionDetail>,
-    /// Descriptions of lock waits, by session id, with masked literals.
-    waits_masked: HashMap<u64, SessionDetail>,
-    limitations: Vec<Limitation>,
-}
-
-impl RawSessionSample {
     fn into_session_sample(mut self, server: ServerInstance, cache: &SampleCache, duration: Duration) -> SessionSample {
-        let SampledSessions { open, sessions, counts, omitted } = self.found;
+        let Self { open, sessions, counts, omitted, .. } = self;
         if omitted > 0 {
             self.limitations.push(limitations::describe_omitted_sessions(omitted, counts.total, MAX_SAMPLED_SESSIONS));
         }
@@ -161,7 +153,7 @@ async fn take_session_sample_with_lock_waits(
     connection: &mut Connection,
     cache: &mut SampleCache,
     threshold: u64,
-) -> Result<RawSessionSample, Failure> {
+) -> Result<SampledSessions, Failure> {
     connection.clock = None;
     let mut locks = LockTableSnapshot::read(connection, Vec::new()).await?;
     cache.record_clock_reading(connection);
@@ -181,18 +173,14 @@ async fn take_session_sample_with_lock_waits(
         cache.use_show_processlist |= cache.losses.iter().any(|loss| loss.kind == LimitationKind::LostThreads);
     }
     let found = read_sampled_sessions(connection, cache, open, threshold, Some(&mut parties)).await?;
-    let facts = parties.into_observed_sessions(connection.own_session_filter(), &locks.threads);
+    let facts = parties.into_observed_sessions(connection.raw.own_session_filter(), &locks.threads);
     let (mut observed, _) = locks.into_lock_snapshot(facts);
     observed.limitations.extend_from_slice(&cache.losses);
     let graph = build_wait_graph(&observed);
-    cache.limitations = [&observed.limitations[..], cache.program_name_limitations()].concat();
-    let limitations = [&graph.limitations[..], cache.program_name_limitations()].concat();
-    Ok(RawSessionSample {
-        found,
-        waits: graph.session_details(),
-        waits_masked: graph.with_masked_literals().session_details(),
-        limitations,
-    })
+    cache.limitations = [&observed.limitations[..], &cache.program_name_limitations].concat();
+    let limitations = [&graph.limitations[..], &cache.program_name_limitations].concat();
+    let waits = graph.session_details();
+    Ok(SampledSessions { waits, waits_masked: graph.with_masked_literals().session_details(), limitations, ..found })
 }
 
 /// Reads the open transactions of a node. Also returns a `Limitation` if `innodb_trx` was unreadable.
@@ -219,7 +207,7 @@ async fn read_sampled_sessions(
     mut parties: Option<&mut WaitGraphSessionCollector>,
 ) -> Result<SampledSessions, Failure> {
     if connection.flavor == Flavor::MySql && connection.clock.is_none() {
-        connection.read_clock().await.map_err(|error| connection.client_error_to_failure(&error))?;
+        connection.read_clock().await?;
         cache.record_clock_reading(connection);
     }
     let mut found = SampledSessions { open, ..SampledSessions::default() };
@@ -239,7 +227,7 @@ async fn read_sampled_sessions(
             parties.reset();
         }
     }
-    let lock_waits = found.open.lock_wait_durations();
+    let lock_waits = transactions::lock_wait_durations(&found.open.0);
     elapsed_times::correct_elapsed_times_of_busy_sessions(connection, &mut found.sessions, &lock_waits).await?;
     found.adjust_ages_and_count_sessions(&cache.clock, connection.flavor, threshold);
     if let Some(parties) = parties {
@@ -256,7 +244,7 @@ async fn read_process_list(
     threshold: u64,
     mut parties: Option<&mut WaitGraphSessionCollector>,
 ) -> Result<bool, Failure> {
-    let (address, mut own) = (connection.address.clone(), connection.own_session_filter());
+    let (address, mut own) = (connection.address.clone(), connection.raw.own_session_filter());
     let read_failure = |error: Error| failure::failure_from_client_error(&error, &address);
     let statement =
         if parties.is_some() { wait_graph_session_collector::MAX_WAITER_STATEMENT_BYTES } else { MAX_STATEMENT_BYTES };

@@ -3,7 +3,7 @@
 use clew_diagnose::lock_waits::{WaitGraph, WaitParticipant};
 use clew_model::{Failure, LimitationKind, NodeUrl, Session, Transaction};
 
-use crate::connection::{Connection, run_with_read_timeout};
+use crate::connection::Connection;
 use crate::connector::NodeConnector;
 use crate::elapsed_times::{self, ElapsedTimeCheckScope};
 use crate::locks::{LockWaits, query_lock_waits};
@@ -38,11 +38,10 @@ pub async fn read_session_detail(
     id: u64,
     connector: &NodeConnector,
 ) -> Result<Option<DetailedSession>, Failure> {
-    let reading = async {
-        let mut connection = Connection::open(node, connector).await?;
+    Connection::run(node, connector, "reading a session", async |connection| {
         let LockWaits { mut graph, transactions, mut last_statements, .. } =
-            query_lock_waits(&mut connection, Some(id)).await?;
-        let found = read_process_list_row(&mut connection, id).await?;
+            query_lock_waits(connection, Some(id)).await?;
+        let found = read_process_list_row(connection, id).await?;
         graph.limitations.append(&mut connection.limitations);
         graph.limitations.dedup();
         // A limitation already names the reason.
@@ -54,7 +53,6 @@ pub async fn read_session_detail(
             let query = sql_statements::connection_attributes_query(id);
             connection.read_rows_ignoring_server_errors(&query).await?
         };
-        connection.close().await;
         let Some((session, is_cut)) = found else { return Ok(None) };
         let transaction = transactions.into_iter().map(|facts| facts.transaction).find(|open| open.session_id == id);
         Ok(Some(DetailedSession {
@@ -65,8 +63,8 @@ pub async fn read_session_detail(
             attributes,
             graph: extract_session_wait_graph(graph, id),
         }))
-    };
-    run_with_read_timeout(node, connector, "reading a session", reading).await
+    })
+    .await
 }
 
 /// Returns a session from the process list and a flag that is true if its statement was truncated.

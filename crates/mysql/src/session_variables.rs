@@ -17,13 +17,6 @@ use clew_model::{Limitation, LimitationKind, LocalizedText};
 
 use crate::flavor::Flavor;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum SessionVariableFlavors {
-    Both,
-    MySql,
-    MariaDb,
-}
-
 #[derive(Debug, Clone, Copy)]
 enum SessionVariableValue {
     Literal(&'static str),
@@ -37,7 +30,8 @@ enum SessionVariableValue {
 pub(crate) struct SessionVariable {
     /// Name without a scope such as `SESSION`.
     name: &'static str,
-    servers: SessionVariableFlavors,
+    /// Server family that has the session variable, or `None` for both.
+    flavor: Option<Flavor>,
     setting: SessionVariableValue,
     /// Effect of an unexpected value of the session variable on Clew's statements.
     reason: LocalizedText,
@@ -45,18 +39,18 @@ pub(crate) struct SessionVariable {
 
 const fn variable(
     name: &'static str,
-    servers: SessionVariableFlavors,
+    flavor: Option<Flavor>,
     setting: SessionVariableValue,
     reason: LocalizedText,
 ) -> SessionVariable {
-    SessionVariable { name, servers, setting, reason }
+    SessionVariable { name, flavor, setting, reason }
 }
 
 const fn reason(english: &'static str, chinese: &'static str) -> LocalizedText {
     LocalizedText::from_static(english, chinese)
 }
 
-use SessionVariableFlavors::{Both, MariaDb, MySql};
+use Flavor::{MariaDb, MySql};
 use SessionVariableValue::{FractionalSecondsLeft, Literal, MillisecondsLeft, SecondsLeft};
 
 /// Value that means "no limit" for session variables that limit a size or a count.
@@ -74,42 +68,42 @@ const KILL_LOG_IS_READ_ONLY: LocalizedText =
 /// `max_join_size` precedes `sql_big_selects`, because setting `max_join_size` resets `sql_big_selects`.
 #[rustfmt::skip]
 static SESSION_VARIABLES: [SessionVariable; 36] = [
-    variable("time_zone", Both, Literal("'SYSTEM'"), reason("InnoDB reports times in the server's own time zone", "InnoDB使用服务器时区报告时间")),
-    variable("timestamp", Both, Literal("DEFAULT"), reason("a fixed session time makes durations wrong", "固定的会话时间会导致时长错误")),
-    variable("autocommit", Both, Literal("1"), reason("a transaction of Clew would stay open", "Clew的事务会一直不提交")),
-    variable("sql_mode", Both, Literal("''"), reason("modes change quoting, escaping, parsing and padding", "SQL模式会改变引号、转义、语法解析和填充规则")),
-    variable("sql_select_limit", Both, UNLIMITED_VALUE, reason("rows beyond the limit are missing from every result", "所有结果都会缺少超出该限制的行")),
-    variable("max_join_size", Both, UNLIMITED_VALUE, LARGE_TABLE_READS_FAIL),
-    variable("sql_big_selects", Both, Literal("1"), LARGE_TABLE_READS_FAIL),
-    variable("sql_safe_updates", Both, Literal("0"), reason("reads of large tables fail with error 1104 on some versions", "在部分版本上读取大表会失败（错误1104）")),
-    variable("sql_auto_is_null", Both, Literal("0"), reason("IS NULL finds the last inserted row", "IS NULL会匹配最后插入的行")),
-    variable("sql_buffer_result", Both, Literal("0"), reason("the server buffers whole results before it sends the first row", "服务器缓存全部结果后才返回第一行")),
-    variable("big_tables", Both, Literal("0"), reason("temporary tables are written to disk", "临时表会写入磁盘")),
-    variable("max_sort_length", Both, Literal("1024"), reason("sorted results may come in another order", "结果的排序可能不同")),
-    variable("group_concat_max_len", Both, Literal("1048576"), reason("concatenated results are truncated", "拼接结果会被截断")),
-    variable("div_precision_increment", Both, Literal("4"), reason("quotients are rounded", "除法结果会被舍入")),
-    variable("lc_messages", Both, Literal("'en_US'"), reason("error messages come in another language", "错误信息会使用其他语言")),
-    variable("lc_time_names", Both, Literal("'en_US'"), reason("names of days and months come in another language", "星期和月份的名称会使用其他语言")),
-    variable("lock_wait_timeout", Both, Literal("1"), reason("a read waits for a metadata lock", "读取操作会等待元数据锁")),
-    variable("innodb_lock_wait_timeout", Both, Literal("1"), reason("a managed server's kill procedure waits for a row lock", "云数据库的Kill存储过程会等待行锁")),
-    variable("net_read_timeout", Both, SecondsLeft, LOST_CONNECTIONS_STAY_OPEN),
-    variable("net_write_timeout", Both, SecondsLeft, LOST_CONNECTIONS_STAY_OPEN),
-    variable("wait_timeout", Both, SecondsLeft, LOST_CONNECTIONS_STAY_OPEN),
-    variable("max_execution_time", MySql, MillisecondsLeft, reason("a SELECT has no timeout", "SELECT语句没有超时限制")),
-    variable("transaction_isolation", MySql, Literal("'REPEATABLE-READ'"), READS_ACQUIRE_LOCKS),
-    variable("transaction_read_only", MySql, Literal("0"), KILL_LOG_IS_READ_ONLY),
-    variable("terminology_use_previous", MySql, Literal("'NONE'"), reason("instruments and commands have other names", "instrument和命令的名称会不同")),
-    variable("use_secondary_engine", MySql, Literal("'OFF'"), reason("reads of system tables fail with FORCED", "值为FORCED时，读取系统表会失败")),
-    variable("group_replication_consistency", MySql, Literal("'EVENTUAL'"), reason("a read waits for replication", "读取操作会等待复制")),
-    variable("max_statement_time", MariaDb, FractionalSecondsLeft, reason("a statement has no timeout", "语句没有超时限制")),
-    variable("tx_isolation", MariaDb, Literal("'REPEATABLE-READ'"), READS_ACQUIRE_LOCKS),
-    variable("tx_read_only", MariaDb, Literal("0"), KILL_LOG_IS_READ_ONLY),
-    variable("old_mode", MariaDb, Literal("'UTF8_IS_UTF8MB3'"), reason("columns of the process list differ", "进程列表的列会不同")),
-    variable("query_cache_type", MariaDb, Literal("'OFF'"), reason("a result may come from a cache", "结果可能来自查询缓存")),
-    variable("max_session_mem_used", MariaDb, Literal("9223372036854775807"), reason("large results fail with error 1290", "较大的结果会失败（错误1290）")),
-    variable("tmp_disk_table_size", MariaDb, UNLIMITED_VALUE, reason("large results fail with error 1114", "较大的结果会失败（错误1114）")),
-    variable("wsrep_sync_wait", MariaDb, Literal("0"), reason("a read waits for the replication of a Galera cluster", "读取操作会等待Galera集群的复制")),
-    variable("wsrep_dirty_reads", MariaDb, Literal("1"), reason("a Galera node without a quorum refuses reads", "失去仲裁（quorum）的Galera节点会拒绝读取")),
+    variable("time_zone", None, Literal("'SYSTEM'"), reason("InnoDB reports times in the server's own time zone", "InnoDB使用服务器时区报告时间")),
+    variable("timestamp", None, Literal("DEFAULT"), reason("a fixed session time makes durations wrong", "固定的会话时间会导致时长错误")),
+    variable("autocommit", None, Literal("1"), reason("a transaction of Clew would stay open", "Clew的事务会一直不提交")),
+    variable("sql_mode", None, Literal("''"), reason("modes change quoting, escaping, parsing and padding", "SQL模式会改变引号、转义、语法解析和填充规则")),
+    variable("sql_select_limit", None, UNLIMITED_VALUE, reason("rows beyond the limit are missing from every result", "所有结果都会缺少超出该限制的行")),
+    variable("max_join_size", None, UNLIMITED_VALUE, REASON_LARGE_TABLE_READS_FAIL),
+    variable("sql_big_selects", None, Literal("1"), REASON_LARGE_TABLE_READS_FAIL),
+    variable("sql_safe_updates", None, Literal("0"), reason("reads of large tables fail with error 1104 on some versions", "在部分版本上读取大表会失败（错误1104）")),
+    variable("sql_auto_is_null", None, Literal("0"), reason("IS NULL finds the last inserted row", "IS NULL会匹配最后插入的行")),
+    variable("sql_buffer_result", None, Literal("0"), reason("the server buffers whole results before it sends the first row", "服务器缓存全部结果后才返回第一行")),
+    variable("big_tables", None, Literal("0"), reason("temporary tables are written to disk", "临时表会写入磁盘")),
+    variable("max_sort_length", None, Literal("1024"), reason("sorted results may come in another order", "结果的排序可能不同")),
+    variable("group_concat_max_len", None, Literal("1048576"), reason("concatenated results are truncated", "拼接结果会被截断")),
+    variable("div_precision_increment", None, Literal("4"), reason("quotients are rounded", "除法结果会被舍入")),
+    variable("lc_messages", None, Literal("'en_US'"), reason("error messages come in another language", "错误信息会使用其他语言")),
+    variable("lc_time_names", None, Literal("'en_US'"), reason("names of days and months come in another language", "星期和月份的名称会使用其他语言")),
+    variable("lock_wait_timeout", None, Literal("1"), reason("a read waits for a metadata lock", "读取操作会等待元数据锁")),
+    variable("innodb_lock_wait_timeout", None, Literal("1"), reason("a managed server's kill procedure waits for a row lock", "云数据库的Kill存储过程会等待行锁")),
+    variable("net_read_timeout", None, SecondsLeft, REASON_LOST_CONNECTIONS_STAY_OPEN),
+    variable("net_write_timeout", None, SecondsLeft, REASON_LOST_CONNECTIONS_STAY_OPEN),
+    variable("wait_timeout", None, SecondsLeft, REASON_LOST_CONNECTIONS_STAY_OPEN),
+    variable("max_execution_time", Some(MySql), MillisecondsLeft, reason("a SELECT has no timeout", "SELECT语句没有超时限制")),
+    variable("transaction_isolation", Some(MySql), Literal("'REPEATABLE-READ'"), REASON_READS_ACQUIRE_LOCKS),
+    variable("transaction_read_only", Some(MySql), Literal("0"), REASON_KILL_LOG_NOT_WRITABLE),
+    variable("terminology_use_previous", Some(MySql), Literal("'NONE'"), reason("instruments and commands have other names", "instrument和命令的名称会不同")),
+    variable("use_secondary_engine", Some(MySql), Literal("'OFF'"), reason("reads of system tables fail with FORCED", "值为FORCED时，读取系统表会失败")),
+    variable("group_replication_consistency", Some(MySql), Literal("'EVENTUAL'"), reason("a read waits for replication", "读取操作会等待复制")),
+    variable("max_statement_time", Some(MariaDb), FractionalSecondsLeft, reason("a statement has no timeout", "语句没有超时限制")),
+    variable("tx_isolation", Some(MariaDb), Literal("'REPEATABLE-READ'"), REASON_READS_ACQUIRE_LOCKS),
+    variable("tx_read_only", Some(MariaDb), Literal("0"), REASON_KILL_LOG_NOT_WRITABLE),
+    variable("old_mode", Some(MariaDb), Literal("'UTF8_IS_UTF8MB3'"), reason("columns of the process list differ", "进程列表的列会不同")),
+    variable("query_cache_type", Some(MariaDb), Literal("'OFF'"), reason("a result may come from a cache", "结果可能来自查询缓存")),
+    variable("max_session_mem_used", Some(MariaDb), Literal("9223372036854775807"), reason("large results fail with error 1290", "较大的结果会失败（错误1290）")),
+    variable("tmp_disk_table_size", Some(MariaDb), UNLIMITED_VALUE, reason("large results fail with error 1114", "较大的结果会失败（错误1114）")),
+    variable("wsrep_sync_wait", Some(MariaDb), Literal("0"), reason("a read waits for the replication of a Galera cluster", "读取操作会等待Galera集群的复制")),
+    variable("wsrep_dirty_reads", Some(MariaDb), Literal("1"), reason("a Galera node without a quorum refuses reads", "失去仲裁（quorum）的Galera节点会拒绝读取")),
 ];
 
 #[derive(Debug)]
@@ -130,14 +124,8 @@ const ER_UNKNOWN_SYSTEM_VARIABLE: u16 = 1193;
 impl SetStatementBuilder {
     /// `left` is the remaining time until the connection's deadline.
     pub(crate) fn new(flavor: Flavor, left: Duration) -> Self {
-        let servers = match flavor {
-            Flavor::MySql => SessionVariableFlavors::MySql,
-            Flavor::MariaDb => SessionVariableFlavors::MariaDb,
-        };
-        let variables = SESSION_VARIABLES
-            .iter()
-            .filter(|variable| variable.servers == Both || variable.servers == servers)
-            .collect();
+        let has_variable = |variable: &&SessionVariable| variable.flavor.is_none_or(|only| only == flavor);
+        let variables = SESSION_VARIABLES.iter().filter(has_variable).collect();
         Self { left, variables, refused: Vec::new(), one_by_one: false }
     }
 
@@ -221,9 +209,9 @@ mod tests {
     use crate::raw_connection::RawConnection;
 
     static UNKNOWN_VARIABLE: SessionVariable =
-        variable("no_such_variable", Both, Literal("1"), reason("it has no effect", "没有影响"));
+        variable("no_such_variable", None, Literal("1"), reason("it has no effect", "没有影响"));
     static FORBIDDEN: SessionVariable =
-        variable("sql_log_off", Both, Literal("0"), reason("statements are logged", "语句会被记录"));
+        variable("sql_log_off", None, Literal("0"), reason("statements are logged", "语句会被记录"));
 
     async fn connect(server: &DatabaseServer) -> Client {
         RawConnection::open(&server.url_for_account("clew", "").parse().unwrap(), &NodeConnector::default())

@@ -11,7 +11,7 @@ use clew_model::{Failure, Limitation, NodeUrl, SessionSelection};
 use serde::Serialize;
 use tempfile::SpooledTempFile;
 
-use crate::connection::{Connection, run_with_read_timeout};
+use crate::connection::Connection;
 use crate::connector::NodeConnector;
 use crate::flavor::Flavor;
 use crate::server_instance::ServerInstance;
@@ -32,24 +32,6 @@ pub enum SnapshotFormat {
     Json,
 }
 
-/// Specifies whether the statements in a snapshot are complete or have placeholders instead of literals.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StatementMasking {
-    /// Complete statements.
-    Full,
-    /// Statements with placeholders in place of literals. See [`clew_diagnose::build_statement_template`].
-    /// The `sql_key` filter searches only the masked statements; otherwise, its matches could disclose literals.
-    Templates,
-}
-
-impl StatementMasking {
-    /// Returns [`Self::Templates`] if `masked` is true, and [`Self::Full`] otherwise.
-    #[must_use]
-    pub fn choose_statement_masking(masked: bool) -> Self {
-        if masked { Self::Templates } else { Self::Full }
-    }
-}
-
 /// Sessions to include in a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionScope {
@@ -66,8 +48,9 @@ pub struct SnapshotOptions {
     pub selection: SessionSelection,
     /// Sessions to include.
     pub scope: SessionScope,
-    /// Masking of the statements.
-    pub statements: StatementMasking,
+    /// If true, the statements have placeholders in place of literals. See [`clew_diagnose::build_statement_template`].
+    /// The `sql_key` filter searches only the masked statements, so that its matches do not disclose literals.
+    pub masked: bool,
     /// Format of the rows.
     pub format: SnapshotFormat,
     /// If true, the snapshot includes the columns in [`clew_model::SESSION_DETAIL_COLUMNS`].
@@ -82,7 +65,7 @@ impl SnapshotOptions {
         Self {
             selection: SessionSelection::default(),
             scope: SessionScope::Users,
-            statements: StatementMasking::Full,
+            masked: false,
             format,
             detailed: false,
         }
@@ -131,15 +114,17 @@ impl EncodedRows {
     /// Skips the first `offset` rows and writes at most `limit` rows. See [`Self::write_to`].
     pub fn write_row_range(&mut self, offset: usize, limit: usize, out: &mut dyn Write) -> io::Result<()> {
         let separator: &[u8] = if self.format == SnapshotFormat::Json { b",\n" } else { b"" };
-        let Some(details) = &self.details else { return self.rows.write_row_range(offset, limit, out, separator) };
-        let format = self.format;
-        self.rows.transform_and_write_row_range(offset, limit, out, separator, |session, row| {
+        let (format, Some(details)) = (self.format, &self.details) else {
+            return self.rows.write_row_range(offset, limit, out, separator, None);
+        };
+        let append_details = |session: u64, row: &mut Vec<u8>| {
             let detail = details.get(session);
             match format {
                 SnapshotFormat::Csv { formula_guard } => csv::encode_detail_columns(row, &detail, formula_guard),
                 SnapshotFormat::Json => json::encode_detail_fields(row, &detail),
             }
-        })
+        };
+        self.rows.write_row_range(offset, limit, out, separator, Some(&append_details))
     }
 }
 
@@ -153,8 +138,8 @@ pub async fn take_snapshot(
     options: &SnapshotOptions,
     connector: &NodeConnector,
 ) -> Result<Snapshot, Failure> {
-    let reading = async { read_snapshot(Connection::open(node, connector).await?, options).await };
-    run_with_read_timeout(node, connector, "reading sessions", reading).await
+    Connection::run(node, connector, "reading sessions", async |connection| read_snapshot(connection, options).await)
+        .await
 }
 
 /// Takes a snapshot and reads the server instance, for callers that kill sessions. See [`take_snapshot`].
@@ -163,27 +148,25 @@ pub async fn take_snapshot_with_server_instance(
     options: &SnapshotOptions,
     connector: &NodeConnector,
 ) -> Result<(ServerInstance, Snapshot), Failure> {
-    let reading = async {
-        let mut connection = Connection::open(node, connector).await?;
-        let server = connection.read_server_instance().await?;
-        Ok((server, read_snapshot(connection, options).await?))
-    };
-    run_with_read_timeout(node, connector, "reading sessions", reading).await
+    Connection::run(node, connector, "reading sessions", async |connection| {
+        Ok((connection.read_server_instance().await?, read_snapshot(connection, options).await?))
+    })
+    .await
 }
 
-async fn read_snapshot(mut connection: Connection, options: &SnapshotOptions) -> Result<Snapshot, Failure> {
+async fn read_snapshot(connection: &mut Connection, options: &SnapshotOptions) -> Result<Snapshot, Failure> {
     if options.detailed {
         return detailed_snapshot::read_detailed_snapshot(connection, options).await;
     }
-    let mut limitations = doctor::find_process_list_limitations(&mut connection).await?;
-    let transactions = transactions::read_visible_transactions(&mut connection, None, &mut limitations).await?;
+    let mut limitations = doctor::find_process_list_limitations(connection).await?;
+    let transactions = transactions::read_visible_transactions(connection, None, &mut limitations).await?;
     let transactions = TransactionsBySession::new(transactions);
-    let rows = read_sorted_rows(&mut connection, options, transactions, |_| Ok(())).await?;
+    let rows = read_sorted_rows(connection, options, transactions, |_| Ok(())).await?;
     let body = EncodedRows { rows, format: options.format, details: None };
-    Ok(build_snapshot(connection, body, limitations).await)
+    Ok(build_snapshot(connection, body, limitations))
 }
 
-async fn build_snapshot(mut connection: Connection, body: EncodedRows, mut limitations: Vec<Limitation>) -> Snapshot {
+fn build_snapshot(connection: &mut Connection, body: EncodedRows, mut limitations: Vec<Limitation>) -> Snapshot {
     limitations.append(&mut connection.limitations);
     let summary = SnapshotSummary {
         server_flavor: connection.flavor,
@@ -191,6 +174,5 @@ async fn build_snapshot(mut connection: Connection, body: EncodedRows, mut limit
         rows: body.rows.row_count(),
         limitations,
     };
-    connection.close().await;
     Snapshot { summary, body }
 }

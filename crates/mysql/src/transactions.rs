@@ -11,7 +11,6 @@ use mysql_common::prelude::FromRow;
 use mysql_common::row::convert::FromRowError;
 use tokio::time::sleep;
 
-use crate::client::Error;
 use crate::clock::{self, LocalTimestampAge};
 use crate::connection::Connection;
 use crate::{innodb_status, limitations, privileges, sql_statements};
@@ -60,33 +59,28 @@ pub(crate) const INNODB_TRX_REFRESH_INTERVAL: Duration = Duration::from_millis(1
 /// Clew retries the query, because the statement that causes [`ER_CANNOT_CONVERT_STRING`] usually finishes soon.
 const MAX_TRANSACTION_READ_ATTEMPTS: u32 = 3;
 
+/// Error codes for which Clew does not read `innodb_trx`, but fails, retries or reads the InnoDB status.
+pub(crate) const UNREADABLE_TRANSACTIONS_ERROR_CODES: [u16; 2] =
+    [ER_SPECIFIC_ACCESS_DENIED_ERROR, ER_CANNOT_CONVERT_STRING];
+
 /// Falls back to the InnoDB status if the server keeps returning [`ER_CANNOT_CONVERT_STRING`].
 /// Adds a `Limitation` to `connection.limitations` if the age of a transaction is ambiguous or negative.
 pub(crate) async fn read_transactions(connection: &mut Connection) -> Result<TransactionReadResult, Failure> {
-    query_transactions(connection).await.map_err(|error| connection.client_error_to_failure(&error))
-}
-
-async fn query_transactions(connection: &mut Connection) -> Result<TransactionReadResult, Error> {
+    let (query, expected) = (sql_statements::TRANSACTIONS_QUERY, &UNREADABLE_TRANSACTIONS_ERROR_CODES);
     for attempt in 1..=MAX_TRANSACTION_READ_ATTEMPTS {
-        match connection.query_all_rows::<TransactionRow>(sql_statements::TRANSACTIONS_QUERY).await {
+        match connection.read_rows_or_error_code(query, expected).await? {
             Ok(rows) => return Ok(TransactionReadResult::Readable(compute_transaction_ages(connection, rows).await?)),
-            Err(Error::Server(error)) if error.code == ER_SPECIFIC_ACCESS_DENIED_ERROR => {
-                return Ok(TransactionReadResult::Hidden);
-            }
-            Err(Error::Server(error)) if error.code == ER_CANNOT_CONVERT_STRING => {
-                if attempt < MAX_TRANSACTION_READ_ATTEMPTS {
-                    sleep(INNODB_TRX_REFRESH_INTERVAL).await;
-                }
-            }
-            Err(error) => return Err(error),
+            Err(ER_SPECIFIC_ACCESS_DENIED_ERROR) => return Ok(TransactionReadResult::Hidden),
+            Err(_) if attempt < MAX_TRANSACTION_READ_ATTEMPTS => sleep(INNODB_TRX_REFRESH_INTERVAL).await,
+            Err(_) => {}
         }
     }
     connection.read_clock().await?;
     Ok(TransactionReadResult::FromStatus(read_transactions_from_innodb_status(connection).await?))
 }
 
-async fn read_transactions_from_innodb_status(connection: &mut Connection) -> Result<Vec<Transaction>, Error> {
-    let status = connection.query_all_rows::<(Vec<u8>, Vec<u8>, Vec<u8>)>(sql_statements::INNODB_STATUS_QUERY).await?;
+async fn read_transactions_from_innodb_status(connection: &mut Connection) -> Result<Vec<Transaction>, Failure> {
+    let status = connection.read_rows::<(Vec<u8>, Vec<u8>, Vec<u8>)>(sql_statements::INNODB_STATUS_QUERY).await?;
     let text = status.first().map(|(_, _, text)| String::from_utf8_lossy(text)).unwrap_or_default();
     Ok(innodb_status::parse_transactions(&text))
 }
@@ -94,7 +88,7 @@ async fn read_transactions_from_innodb_status(connection: &mut Connection) -> Re
 async fn compute_transaction_ages(
     connection: &mut Connection,
     rows: Vec<TransactionRow>,
-) -> Result<Vec<Transaction>, Error> {
+) -> Result<Vec<Transaction>, Failure> {
     if rows.is_empty() {
         return Ok(Vec::new());
     }
@@ -103,7 +97,7 @@ async fn compute_transaction_ages(
         return Ok(rows.into_iter().map(|row| row.transaction).collect());
     };
     let times = rows.iter().flat_map(|row| [row.started, row.wait_started]).flatten().collect();
-    let ages = clock::compute_ages_of_local_timestamps(&mut connection.raw.client, &clock, times).await?;
+    let ages = connection.compute_ages_of_local_timestamps(&clock, times).await?;
     let age = |time: Option<DateTime>| time.and_then(|time| ages.get(&time)).copied();
     let is_ambiguous = |time| matches!(age(time), Some(LocalTimestampAge::Ambiguous(..)));
     let mut printed = HashMap::new();
@@ -173,7 +167,7 @@ impl TransactionAgeResolver {
 
 /// Transactions sorted by session id. The sorted list takes two-thirds of the memory of a hash map.
 #[derive(Debug, Default)]
-pub(crate) struct TransactionsBySession(Vec<Transaction>);
+pub(crate) struct TransactionsBySession(pub(crate) Vec<Transaction>);
 
 impl TransactionsBySession {
     /// If a session has two transactions during a DDL statement, [`Self::get`] returns the last one in `transactions`.
@@ -181,10 +175,6 @@ impl TransactionsBySession {
         transactions.sort_by_key(|transaction| transaction.session_id);
         transactions.shrink_to_fit();
         Self(transactions)
-    }
-
-    pub(crate) fn lock_wait_durations(&self) -> HashMap<u64, u64> {
-        lock_wait_durations(&self.0)
     }
 
     pub(crate) fn get(&self, session: u64) -> Option<&Transaction> {

@@ -4,7 +4,6 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use clew_model::{CollectionTaskOutcome, Failure, FailureKind, Limitation, Node, SessionSelection};
-use clew_mysql::StatementMasking;
 use clew_store::{ClaimedTask, LoginTrigger, PublishedResult, StoreError};
 use futures_util::FutureExt;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
@@ -93,11 +92,7 @@ impl SessionCollectionJob {
         // A user requested the first attempt. Further attempts are automatic, after a lost lease.
         let cause = if task.attempts > 1 { LoginTrigger::Automatic } else { LoginTrigger::Requested };
         let login = LoginPermit::request_permit(&self.queue.store, &node.id, cause).await?;
-        let read_future = self.queue.reader.read_sessions(
-            &node.url,
-            &selection,
-            StatementMasking::choose_statement_masking(task.request.masked),
-        );
+        let read_future = self.queue.reader.read_sessions(&node.url, &selection, task.masked);
         let read = slot.wait_for_session_rows(&node.id, read_future).await;
         login.record_login_outcome(&node, read.as_ref().err()).await;
         let mut rows = read?;

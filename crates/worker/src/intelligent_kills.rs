@@ -13,7 +13,7 @@ use clew_diagnose::IntelligentKillPlan;
 use clew_model::{Failure, FailureKind, InstanceId, Limitation, LimitationKind, Node, NodeUrl};
 use clew_mysql::{
     ConnectionPurpose, KillOutcome, KillTarget, NodeClockHistory, NodeConnector, ProcessListSource,
-    UnreliableClockReason, UnsafeKillPolicy, read_client_sessions,
+    UnreliableClockReason, read_client_sessions,
 };
 use clew_store::{IntelligentKill, IntelligentKillId, KillSource, LoginTrigger, NewIntelligentKill, Store, StoreError};
 use lru::LruCache;
@@ -203,7 +203,7 @@ impl IntelligentKillQueue {
             kind: KillTarget::Connection,
             victim_match: VictimMatchRule::Statement,
             // The API has no option to kill unsafe victims.
-            unsafe_victims: UnsafeKillPolicy::Refuse,
+            include_unsafe: false,
             reason: "intelligent kill".to_owned(),
             list_read: read,
         };

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use clew_diagnose::{ProtectedAccounts, build_statement_template, bytes_to_text};
 use clew_model::{AuditOrigin, Failure, FailureKind, InstanceId, LimitationKind, NodeId, NodeUrl, ProjectId, Session};
 use clew_mysql::{
-    ClientSessions, KillOptions, KillOutcome, KillTarget, NodeConnector, ProcessListSource, UnsafeKillPolicy, Victim,
-    kill_victims,
+    ClientSessions, KillOptions, KillOutcome, KillTarget, NodeConnector, ProcessListSource, Victim, kill_victims,
 };
 use clew_store::{KillSource, NewKillRecord, RecordedKillOutcome, Store, StoreError};
 use tracing::{error, info};
@@ -44,7 +43,7 @@ pub struct KillRequest {
     /// Condition that a session must still satisfy when Clew sends the `KILL` statement.
     pub victim_match: VictimMatchRule,
     /// Specifies whether Clew executes kills that can leave a non-transactional table damaged or partially updated.
-    pub unsafe_victims: UnsafeKillPolicy,
+    pub include_unsafe: bool,
     /// Reason that the caller gave for the kill. May be empty.
     pub reason: String,
     /// Server instance and read time of the process list from which the sessions were selected.
@@ -118,7 +117,7 @@ impl KillExecutor {
         let killed = kill_victims(
             &request.url,
             &victims,
-            KillOptions { kind: request.kind, protected: &self.protected, unsafe_victims: request.unsafe_victims },
+            KillOptions { kind: request.kind, protected: &self.protected, include_unsafe: request.include_unsafe },
             connector,
         )
         .await;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::pin::Pin;
 
 use clew_model::{Failure, FailureKind, Limitation, Node, NodeUrl, SessionSelection};
-use clew_mysql::{NodeConnector, SnapshotFormat, SnapshotOptions, StatementMasking, take_snapshot};
+use clew_mysql::{NodeConnector, SnapshotFormat, SnapshotOptions, take_snapshot};
 use clew_store::Store;
 
 type WriteRowsFn = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + Send>;
@@ -36,13 +36,8 @@ pub type ReadFuture<'a> = Pin<Box<dyn Future<Output = Result<SessionRows, Failur
 /// Reads sessions from nodes.
 /// Each read must have a timeout. Without a timeout, a worker would renew the lease of a hung collection task forever.
 pub trait NodeReader: Send + Sync {
-    /// Reads the selected sessions of a node. `statements` specifies whether statements are masked.
-    fn read_sessions<'a>(
-        &'a self,
-        node: &'a NodeUrl,
-        selection: &'a SessionSelection,
-        statements: StatementMasking,
-    ) -> ReadFuture<'a>;
+    /// Reads the selected sessions of a node. If `masked` is true, the statements have placeholders instead of literals.
+    fn read_sessions<'a>(&'a self, node: &'a NodeUrl, selection: &'a SessionSelection, masked: bool) -> ReadFuture<'a>;
 }
 
 /// Maximum number of attempts to acquire a connection permit for a read.
@@ -57,14 +52,9 @@ pub(crate) struct MySqlNodeReader {
 }
 
 impl NodeReader for MySqlNodeReader {
-    fn read_sessions<'a>(
-        &'a self,
-        node: &'a NodeUrl,
-        selection: &'a SessionSelection,
-        statements: StatementMasking,
-    ) -> ReadFuture<'a> {
+    fn read_sessions<'a>(&'a self, node: &'a NodeUrl, selection: &'a SessionSelection, masked: bool) -> ReadFuture<'a> {
         let format = SnapshotFormat::Csv { formula_guard: self.formula_guard };
-        let options = SnapshotOptions { selection: selection.clone(), statements, ..SnapshotOptions::new(format) };
+        let options = SnapshotOptions { selection: selection.clone(), masked, ..SnapshotOptions::new(format) };
         Box::pin(async move {
             let mut attempts_left = MAX_CONNECTION_PERMIT_ATTEMPTS;
             let snapshot = loop {

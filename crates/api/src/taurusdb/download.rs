@@ -48,7 +48,7 @@ pub(crate) async fn download_result(
         stored.verify_content().await?;
     }
     let download = StoredResultDownload {
-        header: csv::encode_header_row(language),
+        header: csv::encode_header_row(language, false),
         stored,
         stored_bytes: result.bytes,
         tag: format!("{}-{}", result.sha256, language.name()),

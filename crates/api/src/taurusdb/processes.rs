@@ -1,7 +1,7 @@
 //! Implements the operation `ListTaurusDbNodeProcesses` (section 2.1 of the TaurusDB API spec).
 
 use clew_model::Pagination;
-use clew_mysql::{Snapshot, SnapshotFormat, SnapshotOptions, StatementMasking, take_snapshot_with_server_instance};
+use clew_mysql::{Snapshot, SnapshotFormat, SnapshotOptions, take_snapshot_with_server_instance};
 
 use crate::prelude::*;
 
@@ -54,8 +54,8 @@ pub(crate) async fn list_processes(request: ApiRequest<NodePath>) -> ApiResult<P
     let ApiRequest { service, caller, path, query, .. } = request;
     let target = TargetNode::authorize_and_load_node_and_password(&caller, Action::LIST_PROCESSES, &path).await?;
     let page = parse_page_parameters(query.as_deref())?;
-    let statements = StatementMasking::choose_statement_masking(target.requires_statement_masking(&caller));
-    let options = SnapshotOptions { statements, ..SnapshotOptions::new(SnapshotFormat::Json) };
+    let masked = target.requires_statement_masking(&caller);
+    let options = SnapshotOptions { masked, ..SnapshotOptions::new(SnapshotFormat::Json) };
     let read = take_snapshot_with_server_instance(&target.node.url, &options, &service.connector);
     let (server, snapshot) = service.read_from_node(&target.node, read).await?;
     service.session_list_sources.set_session_list_source(&caller.principal.user_id, &target.node.id, server);

@@ -30,7 +30,7 @@ async fn download_has_header_row_and_rows() {
         let answer = call.send().await;
         assert_eq!(answer.status, 200);
         assert!(answer.text().starts_with(start));
-        assert!(answer.body == [encode_header_row(language), sample_rows()].concat());
+        assert!(answer.body == [encode_header_row(language, false), sample_rows()].concat());
         assert_eq!(answer.header("content-type"), "text/csv; charset=utf-8; header=present");
         assert_eq!(answer.header("content-length"), answer.body.len().to_string());
         assert_eq!(answer.header("accept-ranges"), "bytes");
@@ -53,14 +53,14 @@ async fn file_name_has_node_id_and_completion_time() {
 async fn empty_result_is_a_header_row() {
     let server = Server::start().await;
     let id = server.add_finished(b"").await;
-    assert_eq!(server.get(&server.result_of(&id)).await.body, encode_header_row(Language::EnUs));
+    assert_eq!(server.get(&server.result_of(&id)).await.body, encode_header_row(Language::EnUs, false));
 }
 
 #[tokio::test]
 async fn gzip_and_zstd_decode_to_the_plain_bytes() {
     let server = Server::start().await;
     let id = server.add_finished(&sample_rows()).await;
-    let full = [encode_header_row(Language::EnUs), sample_rows()].concat();
+    let full = [encode_header_row(Language::EnUs, false), sample_rows()].concat();
     for (accepted, name) in [("gzip, deflate, br", "gzip"), ("zstd", "zstd"), ("gzip, zstd", "zstd")] {
         let answer = get_encoded(&server, &id, accepted).await;
         assert_eq!((answer.status.as_u16(), answer.header("content-encoding").as_str()), (200, name));

@@ -27,7 +27,7 @@ async fn s3_downloads_equal_file_downloads_on_a_server() {
     for rows in [sample_rows(), Vec::new(), large_rows()] {
         let id = server.add_finished(&rows).await;
         let path = server.result_of(&id);
-        let full = [encode_header_row(Language::EnUs), rows].concat();
+        let full = [encode_header_row(Language::EnUs, false), rows].concat();
         let get = |name, value: &str| server.call(Method::GET, &path).header(name, value).send();
 
         let answer = server.get(&path).await;

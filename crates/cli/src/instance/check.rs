@@ -27,7 +27,7 @@ pub(super) async fn run(
     registry: ConnectionRegistry,
 ) -> Result<(), CliError> {
     let instance = inventory.require_instance(instance).await?;
-    let connector = NodeConnector::new(ReadLimits::default(), registry);
+    let connector = NodeConnector { limits: ReadLimits::default(), registry };
     let mut inaccessible = 0;
     let mut has_failed_checks = false;
     let mut text = String::new();

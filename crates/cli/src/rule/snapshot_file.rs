@@ -178,7 +178,7 @@ mod tests {
     }
 
     fn csv_rows(header: Option<Language>) -> Vec<u8> {
-        let mut out = header.map(snapshot_csv::encode_header_row).unwrap_or_default();
+        let mut out = header.map(|language| snapshot_csv::encode_header_row(language, false)).unwrap_or_default();
         for session in &sessions() {
             snapshot_csv::encode_row(&mut out, &SessionRow { session, transaction: None }, true);
         }
@@ -199,7 +199,7 @@ mod tests {
         assert_eq!(parse_snapshot_sessions(&list).unwrap(), sessions());
         let object = [b"{\"summary\":{\"rows\":3},\n\"sessions\":", list.as_slice(), b"\n}\n"].concat();
         assert_eq!(parse_snapshot_sessions(&object).unwrap(), sessions());
-        assert_eq!(parse_snapshot_sessions(&snapshot_csv::encode_header_row(Language::EnUs)).unwrap(), []);
+        assert_eq!(parse_snapshot_sessions(&snapshot_csv::encode_header_row(Language::EnUs, false)).unwrap(), []);
     }
 
     #[test]

@@ -160,65 +160,41 @@ impl<'t> ChangedTablesParser<'t> {
             .chain(["DELETE", "CALL"])
             .find(|verb| self.next_token_matches_keyword(verb))?;
         self.position += 1;
+        let index_options: &[&str] = &["OR", "REPLACE", "ONLINE", "OFFLINE", "UNIQUE", "FULLTEXT", "SPATIAL", "VECTOR"];
+        let insert_options: &[&str] = &["LOW_PRIORITY", "DELAYED", "HIGH_PRIORITY", "IGNORE", "INTO"];
+        let (skipped, required, statement, effect): (&[&str], &[&str], _, _) = match verb {
+            "ALTER" => (&["ONLINE", "OFFLINE", "IGNORE"], &["TABLE"], "ALTER TABLE", Definition),
+            "REPAIR" => (&["NO_WRITE_TO_BINLOG", "LOCAL"], &["TABLE", "TABLES"], "REPAIR TABLE", Definition),
+            "OPTIMIZE" => (&["NO_WRITE_TO_BINLOG", "LOCAL"], &["TABLE", "TABLES"], "OPTIMIZE TABLE", Definition),
+            "TRUNCATE" => (&["TABLE"], &[], "TRUNCATE TABLE", Definition),
+            "CREATE" => (index_options, &["INDEX"], "CREATE INDEX", Definition),
+            "DROP" => (index_options, &["INDEX"], "DROP INDEX", Definition),
+            "LOAD" => (&[], &["DATA", "XML"], "LOAD DATA", Rows),
+            "INSERT" | "REPLACE" => (insert_options, &[], verb, Rows),
+            "UPDATE" => (&["LOW_PRIORITY", "IGNORE"], &[], verb, Rows),
+            "DELETE" => (&["LOW_PRIORITY", "QUICK", "IGNORE"], &[], verb, Rows),
+            _ => (&[], &[], verb, Rows),
+        };
+        self.skip_keywords(skipped);
+        if !required.is_empty() && !self.consume_any_keyword(required) {
+            return None;
+        }
         match verb {
             "ALTER" => {
-                self.skip_keywords(&["ONLINE", "OFFLINE", "IGNORE"]);
-                if !self.consume_any_keyword(&["TABLE"]) {
-                    return None;
-                }
                 self.skip_keywords(&["IF", "EXISTS"]);
                 self.parse_table_name();
-                Some(("ALTER TABLE", Definition))
             }
-            "REPAIR" | "OPTIMIZE" => {
-                self.skip_keywords(&["NO_WRITE_TO_BINLOG", "LOCAL"]);
-                if !self.consume_any_keyword(&["TABLE", "TABLES"]) {
-                    return None;
-                }
-                self.parse_table_list();
-                Some((if verb == "REPAIR" { "REPAIR TABLE" } else { "OPTIMIZE TABLE" }, Definition))
-            }
-            "TRUNCATE" => {
-                self.consume_any_keyword(&["TABLE"]);
-                self.parse_table_name();
-                Some(("TRUNCATE TABLE", Definition))
-            }
-            "CREATE" | "DROP" => {
-                self.skip_keywords(&["OR", "REPLACE", "ONLINE", "OFFLINE", "UNIQUE", "FULLTEXT", "SPATIAL", "VECTOR"]);
-                if !self.consume_any_keyword(&["INDEX"]) {
-                    return None;
-                }
-                self.parse_table_name_after_keyword("ON");
-                Some((if verb == "CREATE" { "CREATE INDEX" } else { "DROP INDEX" }, Definition))
-            }
-            "LOAD" => {
-                if !self.consume_any_keyword(&["DATA", "XML"]) {
-                    return None;
-                }
-                self.parse_table_name_after_keyword("TABLE");
-                Some(("LOAD DATA", Rows))
-            }
-            "INSERT" | "REPLACE" => {
-                self.skip_keywords(&["LOW_PRIORITY", "DELAYED", "HIGH_PRIORITY", "IGNORE", "INTO"]);
-                self.parse_table_name();
-                Some((verb, Rows))
-            }
-            "UPDATE" => {
-                self.skip_keywords(&["LOW_PRIORITY", "IGNORE"]);
-                self.parse_table_references(&["SET"]);
-                Some((verb, Rows))
-            }
-            "DELETE" => {
-                self.parse_delete_statement_tables();
-                Some((verb, Rows))
-            }
+            "TRUNCATE" | "INSERT" | "REPLACE" => self.parse_table_name(),
+            "REPAIR" | "OPTIMIZE" => self.parse_table_list(),
+            "CREATE" | "DROP" => self.parse_table_name_after_keyword("ON"),
+            "LOAD" => self.parse_table_name_after_keyword("TABLE"),
+            "UPDATE" => self.parse_table_references(&["SET"]),
+            "DELETE" => self.parse_delete_statement_tables(),
             // While a procedure runs, the process list shows its inner statement.
             // The process list shows `CALL` only between inner statements.
-            _ => {
-                self.is_complete = false;
-                Some((verb, Rows))
-            }
+            _ => self.is_complete = false,
         }
+        Some((statement, effect))
     }
 
     fn skip_to_keyword(&mut self, keywords: &[&str]) -> bool {
@@ -231,7 +207,6 @@ impl<'t> ChangedTablesParser<'t> {
     ///
     /// The parser reads the tables after `FROM` or `USING`, because the list before the keyword can contain aliases.
     fn parse_delete_statement_tables(&mut self) {
-        self.skip_keywords(&["LOW_PRIORITY", "QUICK", "IGNORE"]);
         let start = self.position;
         if !self.skip_past_keyword(&["FROM"]) {
             self.is_complete = false;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use clew_model::{Language, LocalizedText, localized};
+use clew_model::{LocalizedText, localized};
 
 use super::{KillRisk, TableAtRisk};
 use crate::terminal::bytes_to_single_line;
@@ -11,13 +11,9 @@ use crate::terminal::bytes_to_single_line;
 const MAX_LISTED_TABLES: usize = 5;
 
 impl KillRisk {
-    /// Returns a description of the risk in the given language.
+    /// Returns a description of the risk.
     #[must_use]
-    pub fn description(&self, language: Language) -> String {
-        self.localized_description().in_language(language).to_owned()
-    }
-
-    fn localized_description(&self) -> LocalizedText {
+    pub fn description(&self) -> LocalizedText {
         let at_risk = match self {
             Self::TableDamage { tables, .. }
             | Self::PartialChange { tables, .. }
@@ -67,7 +63,7 @@ impl KillRisk {
 /// Formats the risk in English.
 impl fmt::Display for KillRisk {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.localized_description().fmt(out)
+        self.description().fmt(out)
     }
 }
 
@@ -105,16 +101,16 @@ mod tests {
     fn texts_name_tables_engines_and_counts() {
         let risk = KillRisk::TableDamage { statement: "REPAIR TABLE", tables: tables(2) };
         assert!(risk.to_string().starts_with("REPAIR TABLE runs on shop.t0 (Aria), shop.t1 (Aria), whose"), "{risk}");
-        let chinese = risk.description(Language::ZhCn);
+        let chinese = risk.description().chinese;
         assert!(chinese.starts_with("REPAIR TABLE 正在操作表 shop.t0 (Aria)、shop.t1 (Aria)，"), "{chinese}");
         let risk = KillRisk::PartialChange { statement: "UPDATE", tables: tables(7) };
         assert!(risk.to_string().contains("shop.t4 (Aria) and 2 more, whose"), "{risk}");
-        assert!(risk.description(Language::ZhCn).contains("shop.t4 (Aria) 等另外 2 张表，"));
+        assert!(risk.description().chinese.contains("shop.t4 (Aria) 等另外 2 张表，"));
         let table = TableRef { schema: None, name: "a\u{1b}[2Jb".into() };
         let risk = KillRisk::UnknownEngine { statement: "DELETE", tables: vec![TableAtRisk { table, engine: None }] };
         assert!(!risk.to_string().contains('\u{1b}') && risk.to_string().contains("is unknown"), "{risk}");
         let risk = KillRisk::LongRollback { rows_modified: 300_000, seconds: 12 };
         assert!(risk.to_string().starts_with("300000 modified rows") && risk.to_string().contains("12 s"), "{risk}");
-        assert!(risk.description(Language::ZhCn).starts_with("需回滚 300000 行修改"));
+        assert!(risk.description().chinese.starts_with("需回滚 300000 行修改"));
     }
 }

@@ -26,8 +26,8 @@ impl fmt::Display for LockResource {
             (LockResourceKind::Row, None) => write!(out, "a row of {name}")?,
             (LockResourceKind::InnoDbTable, _) => write!(out, "table {name} (InnoDB)")?,
             (LockResourceKind::Metadata(MetadataLockObjectKind::Table), _) => write!(out, "definition of {name}")?,
-            (LockResourceKind::Metadata(kind), _) if name.is_empty() => kind.fmt(out)?,
-            (LockResourceKind::Metadata(kind), _) => write!(out, "{kind} {name}")?,
+            (LockResourceKind::Metadata(kind), _) if name.is_empty() => kind.name().fmt(out)?,
+            (LockResourceKind::Metadata(kind), _) => write!(out, "{} {name}", kind.name())?,
             (LockResourceKind::TableFlush, _) => write!(out, "flush of {name}")?,
             (LockResourceKind::TableLevelLock, _) => write!(out, "table lock of {name}")?,
         }

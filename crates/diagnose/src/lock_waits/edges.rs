@@ -1,13 +1,18 @@
 //! Detects lock waits (the edges of the wait graph).
 
-mod edge_set;
 mod innodb_locks;
 mod lock_requests;
 mod metadata_locks;
 mod table_waits;
 
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use clew_model::LocalizedText;
+
+use super::graph::{LockWait, WaitParticipant};
 use super::lock_snapshot::LockSnapshotIndex;
-use edge_set::EdgeSet;
 
 pub(super) fn detect_lock_waits(index: &LockSnapshotIndex<'_>) -> EdgeSet {
     let mut edges = EdgeSet::default();
@@ -15,4 +20,39 @@ pub(super) fn detect_lock_waits(index: &LockSnapshotIndex<'_>) -> EdgeSet {
     metadata_locks::add_metadata_lock_edges(&mut edges, index);
     table_waits::add_table_wait_edges(&mut edges, index);
     edges
+}
+
+/// Set of wait graph edges, with at most one wait per pair of waiter and blocker.
+#[derive(Default)]
+pub(super) struct EdgeSet {
+    /// Waits by waiter and blocker, each with the strength of the blocker's lock mode.
+    edges: HashMap<(WaitParticipant, WaitParticipant), (LockWait, usize)>,
+    pub(super) unknown_reasons: HashMap<u64, LocalizedText>,
+}
+
+/// Returns the sort key of a wait. The edge set keeps only the wait with the lowest key per waiter-blocker pair.
+fn precedence((wait, strength): &(LockWait, usize)) -> impl Ord {
+    (wait.inferred, wait.queued, Reverse(*strength), wait.on.clone(), wait.wanted.clone(), wait.held.clone())
+}
+
+impl EdgeSet {
+    fn add_wait_edge(&mut self, wait: LockWait, strength: usize) {
+        if wait.waiter == wait.blocker {
+            return;
+        }
+        let pair = (wait.waiter, wait.blocker);
+        let edge = (wait, strength);
+        match self.edges.entry(pair) {
+            Entry::Occupied(existing) if precedence(existing.get()) <= precedence(&edge) => {}
+            entry => {
+                entry.insert_entry(edge);
+            }
+        }
+    }
+
+    pub(super) fn into_sorted_waits(self) -> Vec<LockWait> {
+        let mut waits: Vec<LockWait> = self.edges.into_values().map(|(wait, _)| wait).collect();
+        waits.sort_unstable_by_key(|wait| (wait.waiter, wait.blocker));
+        waits
+    }
 }

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fmt;
 use std::sync::Arc;
 
 use clew_model::{Limitation, LimitationKind, LocalizedText, Session};
@@ -78,7 +77,7 @@ fn serialize_lock_resource<S: serde::Serializer>(on: &Arc<LockResource>, to: S) 
 }
 
 /// Lock resource that a session or transaction waits for.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct LockResource {
     /// Kind of lock resource.
     pub kind: LockResourceKind,
@@ -99,9 +98,10 @@ impl LockResource {
 }
 
 /// Kind of lock resource.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub enum LockResourceKind {
     /// Index record, or the gap before an index record.
+    #[default]
     Row,
     /// InnoDB table lock.
     InnoDbTable,
@@ -125,13 +125,6 @@ impl LockResourceKind {
             Self::TableFlush => LocalizedText::new("table flush", "表刷新"),
             Self::TableLevelLock => LocalizedText::new("table lock", "表级锁"),
         }
-    }
-}
-
-/// Formats the kind of lock resource in English.
-impl fmt::Display for LockResourceKind {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.name().fmt(out)
     }
 }
 

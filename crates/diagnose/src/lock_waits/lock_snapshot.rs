@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use clew_model::{Limitation, Session, Transaction};
 
+use super::graph::LockResource;
 use super::metadata_locks::{LockStatus, MetadataLockMode, MetadataLockObject};
 use super::wait_state::{LockWaitState, parse_lock_wait_state};
 
@@ -65,16 +66,7 @@ pub struct ObservedTransaction {
     pub xid: Option<String>,
     /// Tables on which the transaction holds InnoDB locks. The list is filled only for transactions without a session.
     /// Clew uses the locked tables to find the prepared transaction that owns a metadata lock without a session.
-    pub tables: Vec<TableName>,
-}
-
-/// Qualified table name.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TableName {
-    /// Schema name.
-    pub schema: String,
-    /// Table name.
-    pub table: String,
+    pub tables: Vec<MetadataLockObject>,
 }
 
 /// InnoDB lock wait between two transactions.
@@ -86,8 +78,10 @@ pub struct InnoDbLockWait {
     pub waiting: LockOwner,
     /// Owner of the blocking lock, which is a granted lock or a lock request ahead of the waiter in the queue.
     pub blocking: LockOwner,
-    /// Requested lock.
-    pub lock: InnoDbLock,
+    /// Requested row or table lock.
+    pub on: LockResource,
+    /// Mode of the requested lock, such as `X`, `X,GAP`, `X,REC_NOT_GAP`, `X,INSERT_INTENTION` or `IX`.
+    pub mode: String,
     /// Mode of the blocking lock, if known, such as `X,REC_NOT_GAP`.
     pub held_mode: Option<String>,
 }
@@ -99,23 +93,6 @@ pub struct LockOwner {
     pub transaction: u64,
     /// Session id of the lock's owner, or `None` if the server does not report it.
     pub session: Option<u64>,
-}
-
-/// Object and mode of an InnoDB lock.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct InnoDbLock {
-    /// Schema of the table.
-    pub schema: Option<String>,
-    /// Table name.
-    pub table: Option<String>,
-    /// Index, or `None` for a table lock.
-    pub index: Option<String>,
-    /// Lock mode, such as `X`, `X,GAP`, `X,REC_NOT_GAP`, `X,INSERT_INTENTION` or `IX`.
-    pub mode: String,
-    /// True for a table lock, false for a record lock.
-    pub is_table_lock: bool,
-    /// Locked row, as printed by the server.
-    pub data: Option<String>,
 }
 
 /// Metadata lock: a row of `metadata_locks` on MySQL or `metadata_lock_info` on MariaDB.

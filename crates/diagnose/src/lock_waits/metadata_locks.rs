@@ -1,31 +1,15 @@
 //! Objects and modes of metadata locks in MySQL and MariaDB.
 
-use std::fmt;
-
 use clew_model::LocalizedText;
-use serde::Serialize;
 
-/// Status of a metadata lock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LockStatus {
-    /// The session holds the lock.
-    Granted,
-    /// The session waits for the lock.
-    Pending,
-}
-
-impl LockStatus {
-    /// Parses a `LOCK_STATUS` value.
-    ///
-    /// Returns `None` for transitional lock states, such as `VICTIM`, `TIMEOUT` and `PRE_ACQUIRE_NOTIFY`.
-    #[must_use]
-    pub fn parse(printed: &str) -> Option<Self> {
-        match printed {
-            "GRANTED" => Some(Self::Granted),
-            "PENDING" => Some(Self::Pending),
-            _ => None,
-        }
+clew_model::named_enum! {
+    /// Status of a metadata lock, named as in `metadata_locks.LOCK_STATUS`.
+    /// Transitional states, such as `VICTIM`, `TIMEOUT` and `PRE_ACQUIRE_NOTIFY`, have no variant.
+    pub enum LockStatus {
+        /// The session holds the lock.
+        Granted = "GRANTED",
+        /// The session waits for the lock.
+        Pending = "PENDING",
     }
 }
 
@@ -113,13 +97,6 @@ object_kinds! {
     Tablespace = "tablespace", "表空间锁", ["TABLESPACE", "Tablespace lock"];
     /// User lock, acquired with `GET_LOCK`.
     UserLock = "user lock", "用户锁", ["USER LEVEL LOCK", "User lock"];
-}
-
-/// Formats the kind of object in English.
-impl fmt::Display for MetadataLockObjectKind {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.name().fmt(out)
-    }
 }
 
 clew_model::named_enum! {

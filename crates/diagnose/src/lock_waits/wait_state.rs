@@ -10,22 +10,6 @@ pub(super) enum LockWaitState {
     TableLevelLock,
 }
 
-/// Session states that indicate a lock wait, in lowercase, as observed on MySQL 9.7.4 and MariaDB 10.11.19.
-const LOCK_WAIT_THREAD_STATES: [(&str, LockWaitState); 12] = [
-    ("user lock", LockWaitState::Metadata(MetadataLockObjectKind::UserLock)),
-    ("waiting for table metadata lock", LockWaitState::Metadata(MetadataLockObjectKind::Table)),
-    ("waiting for schema metadata lock", LockWaitState::Metadata(MetadataLockObjectKind::Schema)),
-    ("waiting for stored function metadata lock", LockWaitState::Metadata(MetadataLockObjectKind::Function)),
-    ("waiting for stored procedure metadata lock", LockWaitState::Metadata(MetadataLockObjectKind::Procedure)),
-    ("waiting for trigger metadata lock", LockWaitState::Metadata(MetadataLockObjectKind::Trigger)),
-    ("waiting for event metadata lock", LockWaitState::Metadata(MetadataLockObjectKind::Event)),
-    ("waiting for global read lock", LockWaitState::Metadata(MetadataLockObjectKind::Global)),
-    ("waiting for commit lock", LockWaitState::Metadata(MetadataLockObjectKind::Commit)),
-    ("waiting for backup lock", LockWaitState::Metadata(MetadataLockObjectKind::Backup)),
-    ("waiting for table flush", LockWaitState::TableFlush),
-    ("waiting for table level lock", LockWaitState::TableLevelLock),
-];
-
 /// Returns true if the session state indicates a lock wait.
 ///
 /// The function does not detect waits for InnoDB row locks, because such waits have no session state of their own.
@@ -34,14 +18,26 @@ pub fn is_lock_wait_state(state: &[u8]) -> bool {
     parse_lock_wait_state(state).is_some()
 }
 
+/// Parses the session states as observed on MySQL 9.7.4 and MariaDB 10.11.19.
 pub(super) fn parse_lock_wait_state(state: &[u8]) -> Option<LockWaitState> {
     let state = String::from_utf8_lossy(state).to_ascii_lowercase();
-    if let Some((_, wait)) = LOCK_WAIT_THREAD_STATES.iter().find(|(name, _)| *name == state) {
-        return Some(wait.clone());
+    if state == "user lock" {
+        return Some(LockWaitState::Metadata(MetadataLockObjectKind::UserLock));
     }
-    let lock = state.strip_prefix("waiting for ")?.strip_suffix(" lock")?;
-    let kind = lock.strip_suffix(" metadata").unwrap_or(lock);
-    Some(LockWaitState::Metadata(MetadataLockObjectKind::parse(kind)))
+    let resource = state.strip_prefix("waiting for ")?;
+    match resource {
+        "table flush" => return Some(LockWaitState::TableFlush),
+        "table level lock" => return Some(LockWaitState::TableLevelLock),
+        _ => {}
+    }
+    let lock = resource.strip_suffix(" lock")?;
+    let kind = match MetadataLockObjectKind::parse(resource) {
+        MetadataLockObjectKind::Other(_) => {
+            MetadataLockObjectKind::parse(lock.strip_suffix(" metadata").unwrap_or(lock))
+        }
+        kind => kind,
+    };
+    Some(LockWaitState::Metadata(kind))
 }
 
 #[cfg(test)]

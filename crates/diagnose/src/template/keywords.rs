@@ -35,13 +35,7 @@ impl Keyword {
     }
 
     pub(super) fn is_reserved(self) -> bool {
-        matches!(
-            self.kind,
-            KeywordKind::PrecedesSign
-                | KeywordKind::PrecedesOperand
-                | KeywordKind::Reserved
-                | KeywordKind::TimeFunction
-        )
+        !matches!(self.kind, KeywordKind::NotReserved | KeywordKind::Function)
     }
 
     /// Returns true if the word is a keyword only when directly followed by a parenthesis.
@@ -128,25 +122,8 @@ pub(super) fn can_be_adjacent_to_string_literal(word: &[u8]) -> bool {
 
 /// Returns true if the byte can be part of an unquoted name, as all non-ASCII bytes can.
 pub(super) fn is_word_byte(byte: u8) -> bool {
-    WORD_BYTE_TABLE.get(usize::from(byte)).copied().unwrap_or_default()
+    matches!(byte, b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'_' | b'$' | 0x80..)
 }
-
-static WORD_BYTE_TABLE: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0_usize;
-    while byte < 256 {
-        #[expect(
-            clippy::indexing_slicing,
-            clippy::cast_possible_truncation,
-            reason = "byte is below 256, and the compiler evaluates the expression"
-        )]
-        {
-            table[byte] = matches!(byte as u8, b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'_' | b'$' | 0x80..);
-        }
-        byte += 1;
-    }
-    table
-};
 
 pub(super) fn leading_word_length(rest: &[u8]) -> usize {
     rest.iter().position(|&byte| !is_word_byte(byte)).unwrap_or(rest.len())

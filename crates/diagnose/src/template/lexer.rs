@@ -2,7 +2,7 @@
 
 use super::comment::{self, CommentKind};
 use super::keywords;
-use super::number::{self, NumberToken};
+use super::number;
 use super::quoted_text::{self, StringLiteralEnd};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -219,17 +219,13 @@ impl<'a> Lexer<'a> {
     }
 
     fn read_number(&mut self) -> Option<Token<'a>> {
-        match number::classify_number(self.remaining_bytes()) {
-            NumberToken::Literal(length) => {
-                self.position += length;
-                if matches!(self.peek_byte(0), Some(b'\'' | b'"')) {
-                    self.first_quote.get_or_insert(self.position);
-                    return self.stop_at_unpaired_quote();
-                }
-                Some(Token::Number)
-            }
-            NumberToken::Word => self.read_word(),
+        let Some(length) = number::number_literal_length(self.remaining_bytes()) else { return self.read_word() };
+        self.position += length;
+        if matches!(self.peek_byte(0), Some(b'\'' | b'"')) {
+            self.first_quote.get_or_insert(self.position);
+            return self.stop_at_unpaired_quote();
         }
+        Some(Token::Number)
     }
 
     fn read_dot(&mut self) -> Option<Token<'a>> {
@@ -329,7 +325,7 @@ fn is_valid_unquoted_name(name: &[u8]) -> bool {
     keywords::leading_word_length(name) == name.len()
         && !starts_dollar_quoted_string(name)
         && keywords::count_word_chars(name).is_some_and(|letters| (1..=MAX_UNQUOTED_NAME_CHARS).contains(&letters))
-        && (!name.first().is_some_and(u8::is_ascii_digit) || number::classify_number(name) == NumberToken::Word)
+        && (!name.first().is_some_and(u8::is_ascii_digit) || number::number_literal_length(name).is_none())
 }
 
 /// Returns true if a word starts a dollar-quoted string, such as a function body in MySQL 9.

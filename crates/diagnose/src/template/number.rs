@@ -2,32 +2,19 @@
 
 use super::keywords;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum NumberToken {
-    /// Number literal. The `usize` is the length of the literal in bytes.
-    Literal(usize),
-    /// Name, as in `SELECT * FROM 1t`.
-    Word,
-}
-
-pub(super) fn classify_number(rest: &[u8]) -> NumberToken {
+/// Returns the length of a number literal in bytes, or `None` for a name, as in `SELECT * FROM 1t`.
+pub(super) fn number_literal_length(rest: &[u8]) -> Option<usize> {
     // A server can parse a word such as `0xyz` as a name, but the word may also be a malformed or truncated number.
     if matches!(rest, [b'0', b'x' | b'X' | b'b' | b'B', ..]) {
-        return NumberToken::Literal(keywords::leading_word_length(rest));
+        return Some(keywords::leading_word_length(rest));
     }
     let integer_end = find_digits_end(rest, 0);
     let (mantissa, is_real) = match rest.get(integer_end) {
         Some(b'.') => (find_digits_end(rest, integer_end + 1), true),
         _ => (integer_end, false),
     };
-    if let Some(length) = find_exponent_end(rest, mantissa) {
-        return NumberToken::Literal(length);
-    }
-    if is_real || keywords::leading_word_length(rest) == integer_end {
-        NumberToken::Literal(mantissa)
-    } else {
-        NumberToken::Word
-    }
+    let is_number = is_real || keywords::leading_word_length(rest) == integer_end;
+    find_exponent_end(rest, mantissa).or(is_number.then_some(mantissa))
 }
 
 fn find_digits_end(rest: &[u8], at: usize) -> usize {

@@ -1,9 +1,9 @@
 //! Builder for lock observations, and compact representations of graphs for assertions.
 
 use clew_diagnose::lock_waits::{
-    InnoDbLock, InnoDbLockWait, LockOwner, LockSnapshot, LockStatus, MetadataLock, MetadataLockMode,
-    MetadataLockObject, MetadataLockObjectKind, ObservedSession, ObservedTransaction, WaitGraph, WaitParticipant,
-    build_wait_graph,
+    InnoDbLockWait, LockOwner, LockResource, LockResourceKind, LockSnapshot, LockStatus, MetadataLock,
+    MetadataLockMode, MetadataLockObject, MetadataLockObjectKind, ObservedSession, ObservedTransaction, WaitGraph,
+    WaitParticipant, build_wait_graph,
 };
 use clew_model::{Session, Transaction};
 
@@ -52,18 +52,18 @@ impl ObservedBuilder for LockSnapshot {
 
     fn row_wait(mut self, waiting: u64, blocking: u64) -> Self {
         let owner = |transaction| LockOwner { transaction, session: None };
-        let lock = InnoDbLock {
+        let on = LockResource {
+            kind: LockResourceKind::Row,
             schema: Some("shop".into()),
-            table: Some("orders".into()),
+            name: Some("orders".into()),
             index: Some("PRIMARY".into()),
-            mode: "X,REC_NOT_GAP".into(),
-            is_table_lock: false,
             data: Some("42".into()),
         };
         self.row_waits.push(InnoDbLockWait {
             waiting: owner(waiting),
             blocking: owner(blocking),
-            lock,
+            on,
+            mode: "X,REC_NOT_GAP".into(),
             held_mode: Some("X,REC_NOT_GAP".into()),
         });
         self

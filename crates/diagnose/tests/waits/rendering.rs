@@ -126,7 +126,7 @@ fn control_characters_are_removed_from_the_tree() {
         .session(2, "Query", "updating", 1, "");
     locks.sessions[0].session.statement = Some("select\n\x1b[2J\u{202e}'\x07' 会话".repeat(99).into_bytes());
     locks.sessions[0].session.user = b"a\x1b]0;x\x07".to_vec();
-    locks.row_waits[0].lock.data = Some("1,\x1b[31m".into());
+    locks.row_waits[0].on.data = Some("1,\x1b[31m".into());
     for line in render_tree(&build_wait_graph(&locks), TreeLayout::default()) {
         assert!(line.text.chars().all(|char| !char.is_control() && char != '\u{202e}'), "{line:?}");
     }
@@ -168,7 +168,7 @@ fn dot_labels_are_escaped() {
         .transaction(101, 1, "RUNNING")
         .transaction(102, 2, "LOCK WAIT")
         .row_wait(102, 101);
-    locks.row_waits[0].lock.data = Some("'a\"b'".into());
+    locks.row_waits[0].on.data = Some("'a\"b'".into());
     assert_eq!(
         render_graphviz_dot(&build_wait_graph(&locks)),
         r#"digraph waits {
@@ -188,7 +188,7 @@ fn masked_graph_has_no_literals() {
         .session(40, "Query", "User lock", 9, "select get_lock('secret-name', 9)")
         .granted_lock(1, "USER LEVEL LOCK", ".secret-name", "EXCLUSIVE")
         .pending_lock(40, "USER LEVEL LOCK", ".secret-name", "EXCLUSIVE");
-    locks.row_waits[0].lock.data = Some("'secret-row'".into());
+    locks.row_waits[0].on.data = Some("'secret-row'".into());
     locks.sessions[2].session.statement = Some(b"select 'secret-text' from orders".to_vec());
     let graph = build_graph_with_last_statement(&locks, b"update orders set a = 'secret-last'");
     let masked = graph.clone().with_masked_literals();

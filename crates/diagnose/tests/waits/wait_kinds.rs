@@ -1,6 +1,6 @@
 //! Each kind of wait as listed by MySQL 9.7.4 and MariaDB 10.11.19.
 
-use clew_diagnose::lock_waits::{LockResourceKind, MetadataLockObjectKind, TableName, WaitParticipant};
+use clew_diagnose::lock_waits::{LockResourceKind, MetadataLockObject, MetadataLockObjectKind, WaitParticipant};
 
 use crate::builder::{ObservedBuilder, assert_waits, observed, root_counts};
 
@@ -249,7 +249,8 @@ fn prepared_xa_transaction_blocks_an_alter() {
     locks = locks.transaction(103, 0, "RUNNING");
     let graph = assert_waits(&locks, &[]);
     assert!(graph.unexplained[0].why.english.contains("XA RECOVER"), "the owner is ambiguous: {graph:#?}");
-    locks.transactions[1].tables = vec![TableName { schema: "shop".into(), table: "orders".into() }];
+    locks.transactions[1].tables =
+        vec![MetadataLockObject::new(MetadataLockObjectKind::Table, Some("shop".into()), Some("orders".into()))];
     assert_waits(&locks, &[(2, -103)]);
 }
 

@@ -1,6 +1,7 @@
 //! Reads a text result set row by row.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use mysql_common::Row;
 use mysql_common::Value;
@@ -8,9 +9,9 @@ use mysql_common::io::ParseBuf;
 use mysql_common::packets::Column;
 use mysql_common::row::new_row;
 
+use super::ERROR_PACKET_HEADER;
 use super::error::{Error, ServerError};
 use super::packets::{Packet, PacketStream};
-use super::{ERROR_PACKET_HEADER, StatementInFlightFlag};
 
 /// Maximum number of columns of a result set, equal to the maximum number of columns of a MySQL table.
 const MAX_RESULT_SET_COLUMNS: u64 = 4096;
@@ -27,17 +28,19 @@ const NULL_CELL_MARKER: u8 = 0xfb;
 #[derive(Debug)]
 pub(crate) struct ResultSetRows<'c> {
     packets: &'c mut PacketStream,
-    in_flight: &'c StatementInFlightFlag,
-    columns: Arc<[Column]>,
+    in_flight: &'c AtomicBool,
+    /// Empty if the statement returns no result set.
+    pub(crate) columns: Arc<[Column]>,
     max_row: usize,
-    size: usize,
+    /// Total size of the rows read so far, in bytes.
+    pub(super) size: usize,
     ended: bool,
 }
 
 impl<'c> ResultSetRows<'c> {
     pub(super) async fn open_result_set(
         packets: &'c mut PacketStream,
-        in_flight: &'c StatementInFlightFlag,
+        in_flight: &'c AtomicBool,
         max_row: usize,
     ) -> Result<Self, Error> {
         let mut rows = Self { packets, in_flight, columns: Arc::from([]), max_row, size: 0, ended: false };
@@ -45,35 +48,18 @@ impl<'c> ResultSetRows<'c> {
         Ok(rows)
     }
 
-    /// Returns an empty slice if the statement returns no result set.
-    pub(crate) fn columns(&self) -> &[Column] {
-        &self.columns
-    }
-
-    pub(super) fn total_bytes(&self) -> usize {
-        self.size
-    }
-
     pub(crate) async fn next(&mut self) -> Result<Option<RowCells<'_>>, Error> {
         if self.ended {
             return Ok(None);
         }
-        let Packet { payload, truncated } = self.packets.read_packet(self.max_row).await?;
-        match payload {
-            [ERROR_PACKET_HEADER, ..] => {
-                let error = ServerError::parse(payload);
-                self.mark_finished();
-                return Err(Error::Server(error));
+        let Packet { payload, truncated } = self.read_packet_unless_error(self.max_row).await?;
+        if payload.first() == Some(&EOF_PACKET_HEADER) && payload.len() < MAX_EOF_PACKET_BYTES && !truncated {
+            let status = parse_eof_packet_status_flags(payload);
+            if status & SERVER_MORE_RESULTS_EXISTS != 0 {
+                self.discard_remaining_results().await?;
             }
-            [EOF_PACKET_HEADER, ..] if payload.len() < MAX_EOF_PACKET_BYTES && !truncated => {
-                let status = parse_eof_packet_status_flags(payload);
-                if status & SERVER_MORE_RESULTS_EXISTS != 0 {
-                    self.discard_remaining_results().await?;
-                }
-                self.mark_finished();
-                return Ok(None);
-            }
-            _ => {}
+            self.mark_finished();
+            return Ok(None);
         }
         let Packet { payload, truncated } = self.packets.last_packet();
         self.size += payload.len();
@@ -93,20 +79,26 @@ impl<'c> ResultSetRows<'c> {
         Ok(Some(new_row(values, columns)))
     }
 
+    /// Returns an error packet, which ends the result set, as an error.
+    async fn read_packet_unless_error(&mut self, limit: usize) -> Result<Packet<'_>, Error> {
+        let payload = self.packets.read_packet(limit).await?.payload;
+        if payload.first() == Some(&ERROR_PACKET_HEADER) {
+            let error = ServerError::parse(payload);
+            self.mark_finished();
+            return Err(Error::Server(error));
+        }
+        Ok(self.packets.last_packet())
+    }
+
     fn mark_finished(&mut self) {
         self.ended = true;
-        self.in_flight.set_in_flight_flag(false);
+        self.in_flight.store(false, Ordering::Release);
     }
 
     async fn read_result_set_header(&mut self) -> Result<(), Error> {
         loop {
-            let payload = self.packets.read_packet(MAX_COLUMN_DEFINITION_BYTES).await?.payload;
+            let payload = self.read_packet_unless_error(MAX_COLUMN_DEFINITION_BYTES).await?.payload;
             match payload.first() {
-                Some(&ERROR_PACKET_HEADER) => {
-                    let error = ServerError::parse(payload);
-                    self.mark_finished();
-                    return Err(Error::Server(error));
-                }
                 Some(0x00) => {
                     if parse_ok_packet_status_flags(payload)? & SERVER_MORE_RESULTS_EXISTS == 0 {
                         self.mark_finished();
@@ -151,13 +143,8 @@ impl<'c> ResultSetRows<'c> {
     async fn discard_remaining_results(&mut self) -> Result<(), Error> {
         let mut in_rows = false;
         loop {
-            let Packet { payload, truncated } = self.packets.read_packet(MAX_COLUMN_DEFINITION_BYTES).await?;
+            let Packet { payload, truncated } = self.read_packet_unless_error(MAX_COLUMN_DEFINITION_BYTES).await?;
             let status = match payload {
-                [ERROR_PACKET_HEADER, ..] => {
-                    let error = ServerError::parse(payload);
-                    self.mark_finished();
-                    return Err(Error::Server(error));
-                }
                 [0x00, ..] if !in_rows => parse_ok_packet_status_flags(payload)?,
                 [EOF_PACKET_HEADER, ..] if payload.len() < MAX_EOF_PACKET_BYTES && !truncated => {
                     // The first EOF packet ends the columns, the second the rows.

@@ -12,7 +12,7 @@ use super::process_list_snapshot::{
 };
 use super::risk::StorageEngineCache;
 use super::victim::has_pending_kill;
-use super::{KillOptions, KillOutcome, KillRefusal, KillTarget, UnsafeKillPolicy, Victim};
+use super::{KillOptions, KillOutcome, KillRefusal, KillTarget, Victim};
 use crate::connection::Connection;
 
 /// Maximum age of the process list that Clew uses to check a session before killing it.
@@ -48,11 +48,11 @@ impl<'a> KillBatch<'a> {
             let ids: Vec<u64> = chunk.iter().map(|(victim, _)| victim.id).collect();
             let mut view = ProcessListSnapshot::read(connection, &ids, options.kind).await?;
             let mut engines = StorageEngineCache::default();
-            if options.unsafe_victims == UnsafeKillPolicy::Refuse {
+            if !options.include_unsafe {
                 engines.load_storage_engines(connection, view.sessions.values()).await?;
             }
             for (at, (victim, stage)) in chunk.iter_mut().enumerate() {
-                if view.age() > MAX_PROCESS_LIST_AGE {
+                if view.listed_at.elapsed() > MAX_PROCESS_LIST_AGE {
                     view =
                         ProcessListSnapshot::read(connection, ids.get(at..).unwrap_or_default(), options.kind).await?;
                 }
@@ -78,10 +78,7 @@ impl<'a> KillBatch<'a> {
                     continue;
                 };
                 let is_own = own.contains(&victim.id) || view.own.contains(&victim.id);
-                let refusal = options
-                    .check_victim_identity(victim, now, is_own)
-                    .or_else(|| options.find_kill_refusal(victim, now, &view, &engines));
-                if let Some(refusal) = refusal {
+                if let Some(refusal) = options.find_kill_refusal(victim, now, is_own, &view, &engines) {
                     *stage = KillStage::Finished(KillOutcome::Refused(refusal));
                     continue;
                 }
@@ -113,52 +110,43 @@ impl<'a> KillBatch<'a> {
         self.victims.iter().any(|(_, stage)| matches!(stage, KillStage::Sending | KillStage::Sent(_)))
     }
 
-    /// `failure` is the error that interrupted the batch, if any.
-    pub(super) fn set_final_outcomes(&mut self, failure: Option<&Failure>) {
-        for (_, stage) in &mut self.victims {
-            let outcome = match (&mut *stage, failure) {
-                (KillStage::Finished(_), _) => continue,
-                (KillStage::Sent(pending), failure) => pending.final_outcome(failure),
-                (KillStage::Queued, Some(failure)) => KillOutcome::Failed(failure.clone()),
-                (KillStage::Sending, Some(failure)) => KillOutcome::Failed(Failure::new(
-                    failure.kind,
-                    format!("{}; the kill was already sent, and the server may still execute it", failure.detail),
-                )),
-                // Unreachable: without a failure, each kill was sent or is finished.
-                (KillStage::Queued | KillStage::Sending, None) => KillOutcome::AlreadyGone,
-            };
-            *stage = KillStage::Finished(outcome);
-        }
-    }
-
-    pub(super) fn into_kill_outcomes(self) -> Vec<(u64, KillOutcome)> {
-        let outcome = |(victim, stage): (&Victim, KillStage)| match stage {
-            KillStage::Finished(outcome) => Some((victim.id, outcome)),
-            _ => None,
+    /// Returns the session id and outcome of each kill.
+    /// `failure` is the error that interrupted the batch of kills, if any.
+    pub(super) fn into_kill_outcomes(self, failure: Option<&Failure>) -> Vec<(u64, KillOutcome)> {
+        let outcome = |stage: KillStage| match (stage, failure) {
+            (KillStage::Finished(outcome), _) => outcome,
+            (KillStage::Sent(pending), failure) => pending.final_outcome(failure),
+            (KillStage::Queued, Some(failure)) => KillOutcome::Failed(failure.clone()),
+            (KillStage::Sending, Some(failure)) => KillOutcome::Failed(Failure::new(
+                failure.kind,
+                format!("{}; the kill was already sent, and the server may still execute it", failure.detail),
+            )),
+            // Unreachable: without a failure, each kill was sent or is finished.
+            (KillStage::Queued | KillStage::Sending, None) => KillOutcome::AlreadyGone,
         };
-        self.victims.into_iter().filter_map(outcome).collect()
+        self.victims.into_iter().map(|(victim, stage)| (victim.id, outcome(stage))).collect()
     }
 }
 
 impl KillOptions<'_> {
-    fn check_victim_identity(&self, victim: &Victim, now: &Session, is_own: bool) -> Option<KillRefusal> {
+    /// Returns `None` if the session is already being killed. In this case, the caller does not send a second kill.
+    fn find_kill_refusal(
+        &self,
+        victim: &Victim,
+        now: &Session,
+        is_own: bool,
+        view: &ProcessListSnapshot,
+        engines: &StorageEngineCache,
+    ) -> Option<KillRefusal> {
         if !victim.matches_session(now) {
             return Some(KillRefusal::AnotherSession {
                 user: bytes_to_text(&now.user),
                 host: bytes_to_text(&now.host),
             });
         }
-        KillRefusal::for_protected_session(now, is_own, self.protected)
-    }
-
-    /// Returns `None` if the session is already being killed. In this case, the caller does not send a second kill.
-    fn find_kill_refusal(
-        &self,
-        victim: &Victim,
-        now: &Session,
-        view: &ProcessListSnapshot,
-        engines: &StorageEngineCache,
-    ) -> Option<KillRefusal> {
+        if let Some(refusal) = KillRefusal::for_protected_session(now, is_own, self.protected) {
+            return Some(refusal);
+        }
         if view.appliers.contains(&victim.id) {
             return Some(KillRefusal::Internal);
         }
@@ -171,10 +159,10 @@ impl KillOptions<'_> {
         if !victim.runs_expected_statement(now) {
             return Some(KillRefusal::AnotherStatement);
         }
-        if victim.was_selected_by_elapsed_time(self.kind) && view.unchecked.contains(&victim.id) {
+        let was_selected_by_elapsed_time = self.kind == KillTarget::Connection && victim.expected.is_some();
+        if was_selected_by_elapsed_time && view.unchecked.contains(&victim.id) {
             return Some(KillRefusal::UnreliableAge);
         }
-        let refuses_unsafe = self.unsafe_victims == UnsafeKillPolicy::Refuse;
-        refuses_unsafe.then(|| engines.assess_risk_to_changed_tables(now)).flatten().map(KillRefusal::Unsafe)
+        (!self.include_unsafe).then(|| engines.assess_risk_to_changed_tables(now)).flatten().map(KillRefusal::Unsafe)
     }
 }

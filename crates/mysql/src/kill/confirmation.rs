@@ -109,13 +109,14 @@ async fn poll_kill_effects(
         let ids: HashSet<u64> = pending.iter().map(|kill| kill.before.id).collect();
         let wanted = |session: &Session| ids.contains(&session.id);
         // Sessions' elapsed times are needed only to detect the end of a statement.
-        let (SessionList { sessions: listed, .. }, unchecked) = match kind {
+        let SessionList { sessions: listed, unchecked, .. } = match kind {
             KillTarget::Query => {
                 read_sessions_and_elapsed_times(connection, ElapsedTimeCheckScope::Busy, wanted).await?
             }
-            KillTarget::Connection => (read_matching_sessions(connection, wanted).await?, HashSet::new()),
+            KillTarget::Connection => read_matching_sessions(connection, wanted).await?,
         };
         let listed: HashMap<u64, Session> = listed.into_iter().map(|session| (session.id, session)).collect();
+        let is_same_client = |before: &Session, now: &Session| before.user == now.user && before.host == now.host;
         let now = |before: &Session| listed.get(&before.id).filter(|now| is_same_client(before, now));
         let late = started.elapsed() >= ROLLBACK_CHECK_DELAY;
         let read_rollbacks = late || pending.iter().any(|kill| now(&kill.before).is_none());
@@ -133,10 +134,6 @@ async fn poll_kill_effects(
         sleep(pause).await;
         pause *= 2;
     }
-}
-
-fn is_same_client(before: &Session, now: &Session) -> bool {
-    before.user == now.user && before.host == now.host
 }
 
 /// `is_checked` is true if the elapsed time comes from a timer that the session cannot change with `SET timestamp`.

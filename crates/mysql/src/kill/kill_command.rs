@@ -1,6 +1,5 @@
 //! Sends a kill, either with the `KILL` statement or with the stored procedure of a managed database service.
 
-use crate::client::Error;
 use clew_model::Failure;
 
 use super::KillTarget;
@@ -9,11 +8,13 @@ use crate::flavor::Flavor;
 use crate::{privileges, sql_statements};
 use sql_statements::ER_NO_SUCH_THREAD;
 
-/// Error codes for an unknown connection id and for an unknown query id. Only MariaDB's `KILL` accepts query ids.
-const UNKNOWN_KILL_TARGET_ERROR_CODES: [u16; 2] = [ER_NO_SUCH_THREAD, 1957];
-const KILL_DENIED_ERROR_CODES: [u16; 3] = [1095, 1227, 1979];
-/// Error codes for a stored procedure that does not exist or that the account is not allowed to execute.
-const PROCEDURE_UNAVAILABLE_ERROR_CODES: [u16; 2] = [1305, 1370];
+/// MariaDB error code for an unknown query id. Only MariaDB's `KILL` accepts query ids.
+const ER_NO_SUCH_QUERY: u16 = 1957;
+/// Error codes of `KILL` for a session or statement that has ended, and for a missing privilege.
+const KILL_ERROR_CODES: [u16; 5] = [ER_NO_SUCH_THREAD, ER_NO_SUCH_QUERY, 1095, 1227, 1979];
+/// Error codes for a session or statement that has ended, and for a stored procedure that does not exist or that the
+/// account is not allowed to execute.
+const KILL_PROCEDURE_ERROR_CODES: [u16; 4] = [ER_NO_SUCH_THREAD, ER_NO_SUCH_QUERY, 1305, 1370];
 
 /// Stored procedures that kill sessions, from the documentation of Amazon RDS, Amazon Aurora and Azure.
 const KILL_CONNECTION_PROCEDURES: [&str; 2] = ["mysql.rds_kill", "mysql.az_kill"];
@@ -32,54 +33,31 @@ pub(super) async fn send_kill(
         (KillTarget::Query, None) => sql_statements::build_kill_query_statement(id),
         (KillTarget::Query, Some(query)) => sql_statements::build_kill_by_query_id_statement(query),
     };
-    let Err(denied) = execute_kill_statement(connection, &plain, &KILL_DENIED_ERROR_CODES).await? else {
-        return Ok(Ok(true));
-    };
-    if UNKNOWN_KILL_TARGET_ERROR_CODES.contains(&denied) {
-        return Ok(Ok(false));
-    }
     let procedures = match kind {
         KillTarget::Connection => KILL_CONNECTION_PROCEDURES,
         KillTarget::Query => KILL_QUERY_PROCEDURES,
     };
-    for procedure in procedures {
-        let call = sql_statements::build_kill_procedure_call(procedure, id);
-        match execute_kill_statement(connection, &call, &PROCEDURE_UNAVAILABLE_ERROR_CODES).await? {
-            Ok(()) => return Ok(Ok(true)),
-            Err(code) if UNKNOWN_KILL_TARGET_ERROR_CODES.contains(&code) => return Ok(Ok(false)),
+    let calls = procedures.map(|procedure| sql_statements::build_kill_procedure_call(procedure, id));
+    let calls = calls.into_iter().map(|call| (call, KILL_PROCEDURE_ERROR_CODES.as_slice()));
+    for (statement, expected) in std::iter::once((plain, KILL_ERROR_CODES.as_slice())).chain(calls) {
+        match connection.read_rows_or_error_code::<mysql_common::Row>(&statement, expected).await? {
+            Ok(_) => return Ok(Ok(true)),
+            Err(ER_NO_SUCH_THREAD | ER_NO_SUCH_QUERY) => return Ok(Ok(false)),
             Err(_) => {}
         }
     }
     Ok(Err(explain_denied_kill(connection).await?))
 }
 
-/// The inner `Err` contains the server's error code, which is in [`UNKNOWN_KILL_TARGET_ERROR_CODES`] or in `expected`.
-async fn execute_kill_statement(
-    connection: &mut Connection,
-    statement: &str,
-    expected: &[u16],
-) -> Result<Result<(), u16>, Failure> {
-    match connection.query_all_rows::<mysql_common::Row>(statement).await {
-        Ok(_) => Ok(Ok(())),
-        Err(Error::Server(error))
-            if UNKNOWN_KILL_TARGET_ERROR_CODES.contains(&error.code) || expected.contains(&error.code) =>
-        {
-            Ok(Err(error.code))
-        }
-        Err(error) => Err(connection.client_error_to_failure(&error)),
-    }
-}
-
 /// On MySQL, only an account with the SYSTEM_USER privilege can kill a session whose account has that privilege.
 async fn explain_denied_kill(connection: &mut Connection) -> Result<Failure, Failure> {
-    let account = privileges::read_current_account(connection).await?;
     let lacks_kill_privilege = !privileges::has_kill_privilege(connection).await?;
     let privilege = match connection.flavor {
         Flavor::MariaDb => "CONNECTION ADMIN",
         Flavor::MySql if lacks_kill_privilege => "CONNECTION_ADMIN",
         Flavor::MySql => "SYSTEM_USER",
     };
-    Ok(privileges::missing_privilege_failure(connection, "kill sessions of the victim's account", privilege, &account))
+    privileges::missing_privilege_failure(connection, "kill sessions of the victim's account", privilege).await
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use clew_diagnose::{KillRisk, ProtectedAccounts, bytes_to_text, is_internal_session};
-use clew_model::{Failure, Language, LocalizedText, Session, localized};
+use clew_model::{Failure, LocalizedText, Session, localized};
 
 /// Outcome of a kill.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -168,7 +168,7 @@ impl KillRefusal {
             ),
             Self::Unsafe(risk) => LocalizedText::new(
                 format!("automatic kills skip the session: {risk}"),
-                format!("自动Kill会话会跳过该会话：{}", risk.description(Language::ZhCn)),
+                format!("自动Kill会话会跳过该会话：{}", risk.description().chinese),
             ),
             Self::Idle => LocalizedText::new(
                 "the session runs no statement; kill the connection instead",

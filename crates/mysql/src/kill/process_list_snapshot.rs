@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use clew_diagnose::{ProtectedAccounts, is_internal_session};
 use clew_model::{Failure, FailureKind, LimitationKind, NodeUrl, Session};
@@ -11,7 +11,7 @@ use clew_model::{Failure, FailureKind, LimitationKind, NodeUrl, Session};
 use super::client_sessions::ClientSessions;
 use super::victim::{MAX_COMPARED_STATEMENT_BYTES, MAX_VICTIM_ROW_BYTES, ProcessListSource};
 use super::{KillRefusal, KillTarget};
-use crate::connection::{Connection, run_with_read_timeout};
+use crate::connection::Connection;
 use crate::connection_limit::ConnectionPurpose;
 use crate::connector::NodeConnector;
 use crate::elapsed_times::{self, ElapsedTimeCheckScope};
@@ -65,22 +65,18 @@ pub async fn find_sessions_by_id(
     ids: &[u64],
     connector: &NodeConnector,
 ) -> Result<SessionLookupResult, Failure> {
-    let reading = async {
-        let mut connection = Connection::open_for_purpose(ConnectionPurpose::Killing, node, connector).await?;
+    Connection::run_with_purpose(ConnectionPurpose::Killing, node, connector, "reading sessions", async |connection| {
         let server = connection.read_server_instance().await?;
-        let (SessionList { sessions, own, is_direct, .. }, _) =
-            read_sessions_and_elapsed_times(&mut connection, ElapsedTimeCheckScope::All, |session| {
-                ids.contains(&session.id)
-            })
-            .await?;
+        let wanted = |session: &Session| ids.contains(&session.id);
+        let SessionList { sessions, own, is_direct, .. } =
+            read_sessions_and_elapsed_times(connection, ElapsedTimeCheckScope::All, wanted).await?;
         let read = build_process_list_source(server);
         if ids.iter().any(|id| sessions.iter().all(|session| session.id != *id)) {
-            require_complete_process_list(&mut connection).await?;
+            require_complete_process_list(connection).await?;
         }
-        connection.close().await;
         Ok(SessionLookupResult { read, sessions, own, is_direct })
-    };
-    run_with_read_timeout(node, connector, "reading sessions", reading).await
+    })
+    .await
 }
 
 /// Reads the user sessions from which kill rules select the sessions to kill.
@@ -90,27 +86,26 @@ pub async fn read_client_sessions(
     purpose: ConnectionPurpose,
     connector: &NodeConnector,
 ) -> Result<ClientSessions, Failure> {
-    let reading = async {
-        let mut connection = Connection::open_for_purpose(purpose, node, connector).await?;
+    Connection::run_with_purpose(purpose, node, connector, "reading sessions", async |connection| {
         let server = connection.read_server_instance().await?;
-        let own_ids = read_clew_session_ids(&mut connection).await?;
-        let (SessionList { sessions: listed, own, is_direct, .. }, unchecked) =
-            read_sessions_and_elapsed_times(&mut connection, ElapsedTimeCheckScope::All, |_| true).await?;
+        let own_ids = read_clew_session_ids(connection).await?;
+        let SessionList { sessions: listed, unchecked, own, is_direct, .. } =
+            read_sessions_and_elapsed_times(connection, ElapsedTimeCheckScope::All, |_| true).await?;
         let read = build_process_list_source(server);
         if !is_direct {
             connection.limitations.push(limitations::describe_indirect_connection());
         }
-        let missing = doctor::find_process_list_limitations(&mut connection).await?;
+        let missing = doctor::find_process_list_limitations(connection).await?;
         connection.limitations.extend(missing.into_iter().filter(|gap| gap.kind == LimitationKind::LostThreads));
         // Clew's own statement is running. If the server does not time this statement, it does not time any.
         let no_timers = unchecked.contains(&connection.id);
-        let clock = connection.read_clock().await.map_err(|error| connection.client_error_to_failure(&error))?;
+        let clock = connection.read_clock().await?;
         // An account that can list a session of another account has PROCESS.
         let account = listed.iter().find(|session| session.id == connection.id).map(|session| &session.user);
         if !listed.iter().any(|session| account.is_some_and(|account| *account != session.user)) {
-            require_process_privilege(&mut connection).await?;
+            require_process_privilege(connection).await?;
         }
-        let appliers = find_replication_appliers(&mut connection, listed.iter()).await?;
+        let appliers = find_replication_appliers(connection, listed.iter()).await?;
         let is_own = |session: &Session| own_ids.contains(&session.id) || own.contains(&session.id);
         let is_internal = |session: &Session| is_internal_session(session) || appliers.contains(&session.id);
         let users = |session: &Session| !is_internal(session) && !is_own(session);
@@ -119,15 +114,21 @@ pub async fn read_client_sessions(
         let unchecked = sessions.iter().filter(is_unchecked).map(|session| session.id).collect();
         let limitations = std::mem::take(&mut connection.limitations);
         let is_monotonic = connection.flavor == Flavor::MariaDb;
-        let since = connection.since;
-        connection.close().await;
-        Ok(ClientSessions { read, sessions, unchecked, is_monotonic, clock, limitations, duration: since.elapsed() })
-    };
-    run_with_read_timeout(node, connector, "reading sessions", reading).await
+        Ok(ClientSessions {
+            read,
+            sessions,
+            unchecked,
+            is_monotonic,
+            clock,
+            limitations,
+            duration: connection.since.elapsed(),
+        })
+    })
+    .await
 }
 
 pub(super) struct ProcessListSnapshot {
-    listed_at: Instant,
+    pub(super) listed_at: Instant,
     pub(super) sessions: HashMap<u64, Session>,
     /// Ids of the sessions whose elapsed times could not be checked against statement timers.
     pub(super) unchecked: HashSet<u64>,
@@ -146,18 +147,12 @@ impl ProcessListSnapshot {
     pub(super) async fn read(connection: &mut Connection, ids: &[u64], kind: KillTarget) -> Result<Self, Failure> {
         let queries = read_query_ids(connection, ids, kind).await?;
         let ids: HashSet<u64> = ids.iter().copied().collect();
-        let (SessionList { sessions: found, own, is_direct, listed_at }, unchecked) =
-            read_sessions_and_elapsed_times(connection, ElapsedTimeCheckScope::All, |session| {
-                ids.contains(&session.id)
-            })
-            .await?;
+        let wanted = |session: &Session| ids.contains(&session.id);
+        let SessionList { sessions: found, unchecked, own, is_direct, listed_at } =
+            read_sessions_and_elapsed_times(connection, ElapsedTimeCheckScope::All, wanted).await?;
         let appliers = find_replication_appliers(connection, found.iter()).await?;
         let sessions = found.into_iter().map(|session| (session.id, session)).collect();
         Ok(Self { listed_at, sessions, unchecked, appliers, queries, own, is_direct, rollbacks: None })
-    }
-
-    pub(super) fn age(&self) -> Duration {
-        self.listed_at.elapsed()
     }
 
     pub(super) async fn rollback_state(
@@ -179,6 +174,8 @@ fn build_process_list_source(server: ServerInstance) -> ProcessListSource {
 
 pub(super) struct SessionList {
     pub(super) sessions: Vec<Session>,
+    /// Ids of the sessions whose elapsed times could not be checked against statement timers.
+    pub(super) unchecked: HashSet<u64>,
     own: HashSet<u64>,
     is_direct: bool,
     listed_at: Instant,
@@ -188,7 +185,7 @@ pub(super) async fn read_matching_sessions(
     connection: &mut Connection,
     wanted: impl Fn(&Session) -> bool,
 ) -> Result<SessionList, Failure> {
-    let mut filter = connection.own_session_filter();
+    let mut filter = connection.raw.own_session_filter();
     let mut memory = SessionMemoryLimiter::new(connection.raw.client.bytes.in_memory);
     let (mut found, mut own) = (Vec::new(), HashSet::new());
     let collect = |mut session: Session| {
@@ -206,20 +203,20 @@ pub(super) async fn read_matching_sessions(
     };
     connection.for_each_session(MAX_VICTIM_ROW_BYTES, collect).await?;
     let listed_at = Instant::now();
-    Ok(SessionList { sessions: found, own, is_direct: connection.raw.is_directly_connected(&filter), listed_at })
+    let is_direct = connection.raw.is_directly_connected(&filter);
+    Ok(SessionList { sessions: found, unchecked: HashSet::new(), own, is_direct, listed_at })
 }
 
 /// On MySQL, replaces the `Time` values of sessions with statement timer values, which a session cannot falsify.
-/// The returned set contains the ids of the sessions whose elapsed times could not be checked.
 pub(super) async fn read_sessions_and_elapsed_times(
     connection: &mut Connection,
     checked: ElapsedTimeCheckScope,
     wanted: impl Fn(&Session) -> bool,
-) -> Result<(SessionList, HashSet<u64>), Failure> {
+) -> Result<SessionList, Failure> {
     let mut found = read_matching_sessions(connection, wanted).await?;
-    let unchecked =
-        elapsed_times::correct_elapsed_times(connection, found.sessions.iter_mut().collect(), checked).await?;
-    Ok((found, unchecked))
+    let sessions = found.sessions.iter_mut().collect();
+    found.unchecked = elapsed_times::correct_elapsed_times(connection, sessions, checked).await?;
+    Ok(found)
 }
 
 /// MySQL's process list has no query ids.
@@ -247,8 +244,7 @@ async fn require_process_privilege(connection: &mut Connection) -> Result<(), Fa
     if privileges::is_probe_query_allowed(connection, sql_statements::TRANSACTIONS_PROBE_QUERY).await? {
         return Ok(());
     }
-    let account = privileges::read_current_account(connection).await?;
-    Err(privileges::missing_privilege_failure(connection, "list sessions of other accounts", "PROCESS", &account))
+    Err(privileges::missing_privilege_failure(connection, "list sessions of other accounts", "PROCESS").await?)
 }
 
 /// Fails if the process list may omit sessions, for example because the account lacks the PROCESS privilege.

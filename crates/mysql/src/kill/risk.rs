@@ -11,7 +11,7 @@ use clew_diagnose::{
 };
 use clew_model::{Failure, NodeUrl, Session, Transaction};
 
-use crate::connection::{Connection, run_with_read_timeout};
+use crate::connection::Connection;
 use crate::connector::NodeConnector;
 use crate::flavor::Flavor;
 use crate::{program_names, sql_statements};
@@ -34,24 +34,22 @@ pub async fn read_kill_risks(
     if sessions.is_empty() {
         return Ok(HashMap::new());
     }
-    let assessing = async {
-        let mut connection = Connection::open(node, connector).await?;
+    Connection::run(node, connector, "reading kill risks", async |connection| {
         let mut engines = StorageEngineCache::default();
-        engines.load_storage_engines(&mut connection, sessions).await?;
-        // Without access to performance_schema, backups are recognized only by their statements.
+        engines.load_storage_engines(connection, sessions).await?;
+        // Without access to performance_schema, backups are recognised only by their statements.
         let ids: Vec<u64> = sessions.iter().map(|session| session.id).collect();
         let query = sql_statements::program_names_query(&ids);
         let programs = connection.read_rows_ignoring_server_errors(&query).await?;
         let programs = program_names::intern_program_names(programs);
-        connection.close().await;
         let risks = |session: &Session| {
             let program = programs.get(&session.id).map(AsRef::as_ref);
             let risks = detect_kill_risks(session, transactions.get(&session.id), program, &engines.by_table);
             (!risks.is_empty()).then_some((session.id, risks))
         };
         Ok(sessions.iter().filter_map(risks).collect())
-    };
-    run_with_read_timeout(node, connector, "reading kill risks", assessing).await
+    })
+    .await
 }
 
 /// Finds sessions whose table changes the server may be unable to roll back after a kill.
@@ -92,7 +90,7 @@ impl StorageEngineCache {
         let tables: Vec<TableRef> = tables.into_iter().take(MAX_TABLE_ENGINE_LOOKUPS).collect();
         for tables in tables.chunks(MAX_TABLES_PER_LOOKUP) {
             self.read_engines_of_visible_tables(connection, tables).await?;
-            let is_unknown = |table: &&TableRef| !self.by_table.is_table_engine_known(table);
+            let is_unknown = |table: &&TableRef| !self.by_table.contains_key(table);
             let unlisted: Vec<TableRef> = tables.iter().filter(is_unknown).cloned().collect();
             if !unlisted.is_empty() {
                 self.read_innodb_tables(connection, &unlisted).await?;
@@ -121,7 +119,7 @@ impl StorageEngineCache {
             let table = usize::try_from(index).ok().and_then(|index| tables.get(index));
             let (Some(table), Some(engine)) = (table, engine) else { continue };
             if let Some(kind) = self.find_storage_engine_kind(connection, &engine).await? {
-                self.by_table.insert(table.clone(), engine, kind);
+                self.by_table.insert(table.clone(), (engine, kind));
             }
         }
         Ok(())
@@ -151,7 +149,7 @@ impl StorageEngineCache {
                 // InnoDB lists a partition as shop/orders#p#p0.
                 let listed = row.split('#').next().unwrap_or_default();
                 if let Some(table) = by_name.get(listed) {
-                    self.by_table.insert(table.clone(), "InnoDB".to_owned(), StorageEngineKind::Transactional);
+                    self.by_table.insert(table.clone(), ("InnoDB".to_owned(), StorageEngineKind::Transactional));
                 }
             }
             return Ok(());

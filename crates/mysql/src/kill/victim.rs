@@ -6,7 +6,6 @@ use std::time::Instant;
 
 use clew_model::Session;
 
-use super::KillTarget;
 use crate::server_instance::ServerInstance;
 
 pub(super) const MAX_COMPARED_STATEMENT_BYTES: usize = 64 << 10;
@@ -72,10 +71,6 @@ impl Victim {
         let seconds = read.reported.get(&session.id).copied().unwrap_or(session.seconds);
         let expected = Some(ExpectedStatement { statement, seconds });
         Self { expected, ..Self::for_session(session, read) }
-    }
-
-    pub(super) fn was_selected_by_elapsed_time(&self, kind: KillTarget) -> bool {
-        kind == KillTarget::Connection && self.expected.is_some()
     }
 
     pub(super) fn matches_session(&self, now: &Session) -> bool {

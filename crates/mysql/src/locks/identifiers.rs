@@ -1,8 +1,25 @@
-//! Decodes strings and table names from the system tables that list locks.
+//! Decodes strings, table names and InnoDB locks from the system tables that list locks.
+
+use clew_diagnose::lock_waits::{LockResource, LockResourceKind};
 
 /// Converts a text column to a string. Replaces invalid UTF-8 with U+FFFD, because row data can contain any bytes.
 pub(super) fn decode_text_column(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+/// Locked row or table, and lock mode.
+pub(super) type InnoDbLock = (LockResource, String);
+
+pub(super) fn build_innodb_lock(
+    (schema, name): (Option<String>, Option<String>),
+    index: Option<Vec<u8>>,
+    mode: Vec<u8>,
+    is_table_lock: bool,
+    data: Option<Vec<u8>>,
+) -> InnoDbLock {
+    let kind = if is_table_lock { LockResourceKind::InnoDbTable } else { LockResourceKind::Row };
+    let (index, data) = (index.map(decode_text_column), data.map(decode_text_column));
+    (LockResource { kind, schema, name, index, data }, decode_text_column(mode))
 }
 
 /// Parses a table name in InnoDB's `` `schema`.`table` `` format.

@@ -41,7 +41,9 @@ pub(super) async fn detect_readable_lock_tables(
         None => doctor::check_metadata_lock_instrument(connection).await?,
         gap => gap.clone(),
     };
-    let plugin = connection.flavor == Flavor::MariaDb && has_metadata_lock_plugin(connection).await?;
+    let probe = sql_statements::GRANTED_METADATA_LOCKS_PROBE_QUERY;
+    let plugin = connection.flavor == Flavor::MariaDb
+        && connection.read_rows_or_error_code::<mysql_common::Row>(probe, &[ER_UNKNOWN_TABLE]).await?.is_ok();
     let capabilities = LockTableAccess {
         performance_schema: unreadable.is_none(),
         metadata_locks: gap.is_none(),
@@ -65,12 +67,4 @@ pub(super) async fn detect_readable_lock_tables(
         }
     }
     Ok((capabilities, unreadable))
-}
-
-async fn has_metadata_lock_plugin(connection: &mut Connection) -> Result<bool, Failure> {
-    match connection.query_all_rows::<mysql_common::Row>(sql_statements::GRANTED_METADATA_LOCKS_PROBE_QUERY).await {
-        Ok(_) => Ok(true),
-        Err(crate::client::Error::Server(error)) if error.code == ER_UNKNOWN_TABLE => Ok(false),
-        Err(error) => Err(connection.client_error_to_failure(&error)),
-    }
 }

@@ -2,11 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use clew_diagnose::lock_waits::{InnoDbLock, InnoDbLockWait, LockStatus, MetadataLock, MetadataLockObjectKind};
+use clew_diagnose::lock_waits::{InnoDbLockWait, LockOwner, LockStatus, MetadataLock, MetadataLockObjectKind};
 use clew_model::{Failure, Transaction};
 
-use super::identifiers::{decode_text_column, parse_table_name};
-use super::threads::{LockOwnerWithThreadId, RowLockWaitWithThreadIds};
+use super::identifiers::{InnoDbLock, build_innodb_lock, decode_text_column, parse_table_name};
 use crate::connection::Connection;
 use crate::sql_statements;
 use crate::transactions::ER_SPECIFIC_ACCESS_DENIED_ERROR;
@@ -21,15 +20,11 @@ type LockRow = (Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>, Option<Vec<u8>>, Option<Vec<
 pub(super) async fn read_row_lock_waits(
     connection: &mut Connection,
     transactions: &[Transaction],
-) -> Result<Vec<RowLockWaitWithThreadIds>, Failure> {
-    let rows: Vec<WaitRow> = match connection.query_all_rows(sql_statements::MARIADB_LOCK_WAITS_QUERY).await {
-        Ok(rows) => rows,
-        // The account lacks the PROCESS privilege; `read_visible_transactions` added the limitation.
-        Err(crate::client::Error::Server(error)) if error.code == ER_SPECIFIC_ACCESS_DENIED_ERROR => {
-            return Ok(Vec::new());
-        }
-        Err(error) => return Err(connection.client_error_to_failure(&error)),
-    };
+) -> Result<Vec<InnoDbLockWait>, Failure> {
+    let query = sql_statements::MARIADB_LOCK_WAITS_QUERY;
+    let rows = connection.read_rows_or_error_code::<WaitRow>(query, &[ER_SPECIFIC_ACCESS_DENIED_ERROR]).await?;
+    // The account lacks the PROCESS privilege; `read_visible_transactions` added the limitation.
+    let Ok(rows) = rows else { return Ok(Vec::new()) };
     let locks: Vec<LockRow> = connection.read_rows(sql_statements::MARIADB_ROW_LOCKS_QUERY).await?;
     let locks: HashMap<Vec<u8>, InnoDbLock> = locks.into_iter().map(parse_lock_row).collect();
     let unnumbered = find_waiting_read_only_transactions(connection, transactions).await?;
@@ -38,8 +33,7 @@ pub(super) async fn read_row_lock_waits(
         .filter(|transaction| transaction.id != 0 && transaction.session_id != 0)
         .map(|transaction| (transaction.id, transaction.session_id))
         .collect();
-    let owner =
-        |transaction| LockOwnerWithThreadId { transaction, thread: None, session: numbered.get(&transaction).copied() };
+    let owner = |transaction| LockOwner { transaction, session: numbered.get(&transaction).copied() };
     let mut waits = Vec::new();
     let mut unique = HashSet::new();
     for (waiting_transaction, requested_lock, blocking_transaction, held_lock) in rows {
@@ -48,15 +42,15 @@ pub(super) async fn read_row_lock_waits(
         }
         let waiters = match unnumbered.get(&requested_lock).filter(|_| waiting_transaction == 0) {
             Some(sessions) => {
-                sessions.iter().map(|&session| LockOwnerWithThreadId { session: Some(session), ..owner(0) }).collect()
+                sessions.iter().map(|&session| LockOwner { session: Some(session), transaction: 0 }).collect()
             }
             None => vec![owner(waiting_transaction)],
         };
         for waiting in waiters {
-            let lock = locks.get(&requested_lock).cloned().unwrap_or_default();
-            let held_mode = locks.get(&held_lock).map(|lock| lock.mode.clone());
+            let (on, mode) = locks.get(&requested_lock).cloned().unwrap_or_default();
+            let held_mode = locks.get(&held_lock).map(|(_, mode)| mode.clone());
             let blocking = owner(blocking_transaction);
-            waits.push(RowLockWaitWithThreadIds { waiting, blocking, lock, held_mode });
+            waits.push(InnoDbLockWait { waiting, blocking, on, mode, held_mode });
         }
     }
     Ok(waits)
@@ -92,7 +86,7 @@ pub(super) fn identify_blocking_read_only_transactions(
         return;
     }
     for wait in waits.iter_mut().filter(|wait| wait.blocking.transaction == 0 && wait.blocking.session.is_none()) {
-        let (Some(schema), Some(table)) = (&wait.lock.schema, &wait.lock.table) else { continue };
+        let (Some(schema), Some(table)) = (&wait.on.schema, &wait.on.name) else { continue };
         let on_table = by_table.get(&(schema.as_str(), table.as_str()));
         let mut others = on_table.into_iter().flatten().filter(|&&session| wait.waiting.session != Some(session));
         if let (Some(&only), None) = (others.next(), others.next()) {
@@ -117,21 +111,13 @@ async fn find_waiting_read_only_transactions(
 }
 
 fn parse_lock_row((id, mode, kind, printed, index, data): LockRow) -> (Vec<u8>, InnoDbLock) {
-    let (schema, table) = parse_table_name(&decode_text_column(printed));
-    let object = InnoDbLock {
-        schema,
-        table,
-        index: index.map(decode_text_column),
-        mode: decode_text_column(mode),
-        is_table_lock: kind == b"TABLE",
-        data: data.map(decode_text_column),
-    };
-    (id, object)
+    let name = parse_table_name(&decode_text_column(printed));
+    (id, build_innodb_lock(name, index, mode, kind == b"TABLE", data))
 }
 
 #[cfg(test)]
 mod tests {
-    use clew_diagnose::lock_waits::{LockOwner, MetadataLockMode, MetadataLockObject};
+    use clew_diagnose::lock_waits::{LockResource, MetadataLockMode, MetadataLockObject};
 
     use super::*;
 
@@ -144,11 +130,12 @@ mod tests {
             status: LockStatus::Granted,
             session: Some(session),
         };
-        let lock_on = InnoDbLock { schema: Some("shop".into()), table: Some("t".into()), ..InnoDbLock::default() };
+        let on = LockResource { schema: Some("shop".into()), name: Some("t".into()), ..LockResource::default() };
         let mut waits = [InnoDbLockWait {
             waiting: LockOwner { transaction: 9, session: Some(9) },
             blocking: LockOwner::default(),
-            lock: lock_on,
+            on,
+            mode: String::new(),
             held_mode: None,
         }];
         identify_blocking_read_only_transactions(&mut waits, &transactions, &held.iter().map(lock).collect::<Vec<_>>());

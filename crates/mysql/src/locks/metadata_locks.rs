@@ -50,7 +50,7 @@ fn parse_lock_row((kind, schema, name, mode, status, thread, duration): LockRow)
         lock: MetadataLock {
             object: MetadataLockObject::new(kind, schema.map(decode_text_column), name.map(decode_text_column)),
             mode: MetadataLockMode::parse(&decode_text_column(mode))?,
-            status: LockStatus::parse(&decode_text_column(status))?,
+            status: LockStatus::from_name(&decode_text_column(status))?,
             session: None,
         },
         thread,

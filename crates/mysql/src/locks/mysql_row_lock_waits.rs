@@ -2,11 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use clew_diagnose::lock_waits::InnoDbLock;
+use clew_diagnose::lock_waits::{InnoDbLockWait, LockOwner};
 use clew_model::Failure;
 
-use super::identifiers::decode_text_column;
-use super::threads::{LockOwnerWithThreadId, RowLockWaitWithThreadIds};
+use super::identifiers::{InnoDbLock, build_innodb_lock, decode_text_column};
 use crate::connection::Connection;
 use crate::sql_statements;
 
@@ -17,19 +16,20 @@ const MAX_TOTAL_LOCK_IDS: usize = 5000;
 /// Row of `data_lock_waits`: lock id, transaction id and thread id of the waiter, followed by those of the blocker.
 type WaitRow = (Vec<u8>, u64, Option<u64>, Vec<u8>, u64, Option<u64>);
 
-pub(super) async fn read_row_lock_waits(connection: &mut Connection) -> Result<Vec<RowLockWaitWithThreadIds>, Failure> {
+/// Returns each lock wait without session ids, together with the thread ids of the waiter and the blocker.
+pub(super) async fn read_row_lock_waits(
+    connection: &mut Connection,
+) -> Result<Vec<(InnoDbLockWait, [Option<u64>; 2])>, Failure> {
     let rows: Vec<WaitRow> = connection.read_rows(sql_statements::MYSQL_LOCK_WAITS_QUERY).await?;
     let locks = read_innodb_locks_by_id(connection, &rows).await?;
-    let owner = |transaction, thread| LockOwnerWithThreadId { transaction, thread, session: None };
+    let owner = |transaction| LockOwner { transaction, session: None };
     let wait = |row: WaitRow| {
         let (requested_lock, waiting_transaction, waiting_thread, held_lock, blocking_transaction, blocking_thread) =
             row;
-        RowLockWaitWithThreadIds {
-            waiting: owner(waiting_transaction, waiting_thread),
-            blocking: owner(blocking_transaction, blocking_thread),
-            lock: locks.get(&requested_lock).cloned().unwrap_or_default(),
-            held_mode: locks.get(&held_lock).map(|lock| lock.mode.clone()),
-        }
+        let (waiting, blocking) = (owner(waiting_transaction), owner(blocking_transaction));
+        let (on, mode) = locks.get(&requested_lock).cloned().unwrap_or_default();
+        let held_mode = locks.get(&held_lock).map(|(_, mode)| mode.clone());
+        (InnoDbLockWait { waiting, blocking, on, mode, held_mode }, [waiting_thread, blocking_thread])
     };
     Ok(rows.into_iter().map(wait).collect())
 }
@@ -64,15 +64,8 @@ fn is_innodb_lock_id(id: &str) -> bool {
 }
 
 fn parse_lock_row((id, schema, table, index, mode, kind, data): LockRow) -> (Vec<u8>, InnoDbLock) {
-    let object = InnoDbLock {
-        schema: schema.map(decode_text_column),
-        table: table.map(decode_text_column),
-        index: index.map(decode_text_column),
-        mode: mode.map(decode_text_column).unwrap_or_default(),
-        is_table_lock: kind.as_deref() == Some(b"TABLE"),
-        data: data.map(decode_text_column),
-    };
-    (id, object)
+    let name = (schema.map(decode_text_column), table.map(decode_text_column));
+    (id, build_innodb_lock(name, index, mode.unwrap_or_default(), kind.as_deref() == Some(b"TABLE"), data))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use clew_diagnose::lock_waits::{MetadataLockObject, MetadataLockObjectKind, TableName};
+use clew_diagnose::lock_waits::{MetadataLockObject, MetadataLockObjectKind};
 use clew_model::{Failure, Limitation, Transaction};
 
 use super::identifiers::decode_text_column;
@@ -17,19 +17,13 @@ pub(super) struct PreparedXaTransaction {
     pub(super) xid: Option<String>,
     /// Id of the thread that prepared the transaction, or `None` after a server restart.
     thread: Option<u64>,
-    pub(super) tables: Vec<TableName>,
+    pub(super) tables: Vec<MetadataLockObject>,
 }
 
 impl PreparedXaTransaction {
     /// The server lists the metadata locks of a prepared transaction under the thread that prepared it.
     pub(super) fn may_hold_metadata_lock(&self, thread: u64, object: &MetadataLockObject) -> bool {
-        let on_table = match object {
-            MetadataLockObject { kind: MetadataLockObjectKind::Table, schema: Some(schema), name: Some(name) } => {
-                self.tables.iter().any(|table| table.schema == *schema && table.table == *name)
-            }
-            _ => false,
-        };
-        on_table && self.thread.is_none_or(|own| own == thread)
+        self.tables.contains(object) && self.thread.is_none_or(|own| own == thread)
     }
 }
 
@@ -81,14 +75,13 @@ async fn load_locked_tables_of_transactions(
 ) -> Result<(), Failure> {
     let ids: Vec<u64> = prepared.iter().map(|prepared| prepared.transaction).collect();
     let rows: Vec<TableRow> = connection.read_rows(&sql_statements::locked_tables_query(&ids)).await?;
-    let mut tables: HashMap<u64, Vec<TableName>> = HashMap::new();
+    let mut tables: HashMap<u64, Vec<MetadataLockObject>> = HashMap::new();
     let mut threads = HashMap::new();
     for (transaction, thread, schema, table) in rows {
         if let (Some(schema), Some(table)) = (schema, table) {
-            tables
-                .entry(transaction)
-                .or_default()
-                .push(TableName { schema: decode_text_column(schema), table: decode_text_column(table) });
+            let (schema, name) = (Some(decode_text_column(schema)), Some(decode_text_column(table)));
+            let table = MetadataLockObject { kind: MetadataLockObjectKind::Table, schema, name };
+            tables.entry(transaction).or_default().push(table);
         }
         threads.insert(transaction, thread.filter(|&thread| thread != 0));
     }

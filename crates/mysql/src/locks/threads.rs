@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use clew_diagnose::lock_waits::{InnoDbLock, InnoDbLockWait, LockOwner};
+use clew_diagnose::lock_waits::InnoDbLockWait;
 use clew_model::Failure;
 
 use super::lock_table_access::LockTableAccess;
@@ -25,6 +25,12 @@ impl SessionIdsByThread {
         self.appliers.contains(&session)
     }
 
+    /// `owners` contains the thread ids of the waiter and the blocker.
+    pub(super) fn with_session_ids(&self, mut wait: InnoDbLockWait, owners: [Option<u64>; 2]) -> InnoDbLockWait {
+        [wait.waiting.session, wait.blocking.session] = owners.map(|thread| self.session_id(thread?));
+        wait
+    }
+
     pub(super) fn find_session_threads(&self, sessions: &[u64]) -> HashMap<u64, u64> {
         let wanted = self.sessions.iter().filter(|(_, session)| sessions.contains(session));
         wanted.map(|(&thread, &session)| (thread, session)).collect()
@@ -45,43 +51,4 @@ pub(super) async fn read_session_ids_by_thread(
         sessions: rows.into_iter().map(|(thread, session, _)| (thread, session)).collect(),
         appliers,
     })
-}
-
-/// InnoDB lock wait whose lock owners have not been mapped to sessions yet.
-#[derive(Debug)]
-pub(super) struct RowLockWaitWithThreadIds {
-    pub(super) waiting: LockOwnerWithThreadId,
-    pub(super) blocking: LockOwnerWithThreadId,
-    pub(super) lock: InnoDbLock,
-    pub(super) held_mode: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(super) struct LockOwnerWithThreadId {
-    pub(super) transaction: u64,
-    /// Thread id in performance_schema.
-    pub(super) thread: Option<u64>,
-    pub(super) session: Option<u64>,
-}
-
-impl LockOwnerWithThreadId {
-    fn into_lock_owner(self, threads: &SessionIdsByThread) -> LockOwner {
-        let by_thread = || self.thread.and_then(|thread| threads.session_id(thread));
-        LockOwner { transaction: self.transaction, session: self.session.or_else(by_thread) }
-    }
-}
-
-impl RowLockWaitWithThreadIds {
-    pub(super) fn session_ids(&self, threads: &SessionIdsByThread) -> impl Iterator<Item = u64> {
-        [self.waiting, self.blocking].into_iter().filter_map(|owner| owner.into_lock_owner(threads).session)
-    }
-
-    pub(super) fn into_innodb_lock_wait(self, threads: &SessionIdsByThread) -> InnoDbLockWait {
-        InnoDbLockWait {
-            waiting: self.waiting.into_lock_owner(threads),
-            blocking: self.blocking.into_lock_owner(threads),
-            lock: self.lock,
-            held_mode: self.held_mode,
-        }
-    }
 }

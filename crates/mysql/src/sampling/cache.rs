@@ -36,7 +36,7 @@ pub struct SampleCache {
     programs_read: HashSet<u64>,
     programs_at: Option<Instant>,
     /// Limitations that explain why program names are unreadable. The list is empty if the names are readable.
-    program_name_limitations: Vec<Limitation>,
+    pub(super) program_name_limitations: Vec<Limitation>,
 }
 
 impl SampleCache {
@@ -74,10 +74,6 @@ impl SampleCache {
 
     pub(super) fn program_name(&self, session: u64) -> Option<Arc<[u8]>> {
         self.programs.get(&session).cloned()
-    }
-
-    pub(super) fn program_name_limitations(&self) -> &[Limitation] {
-        &self.program_name_limitations
     }
 
     /// `unreadable` is the reason why performance_schema is unreadable, or `None` if it is readable.

@@ -10,7 +10,7 @@ use clew_diagnose::lock_waits::build_wait_graph;
 use clew_model::{Failure, LimitationKind, Session, SessionDetail};
 
 use super::encoder::read_sorted_rows;
-use super::{EncodedRows, Snapshot, SnapshotOptions, StatementMasking, build_snapshot};
+use super::{EncodedRows, Snapshot, SnapshotOptions, build_snapshot};
 use crate::connection::Connection;
 use crate::locks::LockTableSnapshot;
 use crate::transactions::TransactionsBySession;
@@ -18,31 +18,30 @@ use crate::wait_graph_session_collector::WaitGraphSessionCollector;
 use crate::{doctor, lost_instrumentation, program_names, statement_digests};
 
 pub(super) async fn read_detailed_snapshot(
-    mut connection: Connection,
+    connection: &mut Connection,
     options: &SnapshotOptions,
 ) -> Result<Snapshot, Failure> {
-    let limitations = doctor::find_process_list_limitations(&mut connection).await?;
-    let mut locks = LockTableSnapshot::read(&mut connection, limitations).await?;
+    let limitations = doctor::find_process_list_limitations(connection).await?;
+    let mut locks = LockTableSnapshot::read(connection, limitations).await?;
     let mut collector =
         WaitGraphSessionCollector::new(locks.waiting_or_blocking_session_ids(), connection.raw.client.bytes.in_memory);
     let transactions = TransactionsBySession::new(locks.transactions.clone());
     let observe = |session: &Session| collector.collect_session(session);
-    let rows = read_sorted_rows(&mut connection, options, transactions, observe).await?;
+    let rows = read_sorted_rows(connection, options, transactions, observe).await?;
     let (unreadable, limitations) = (locks.unreadable.take(), &mut locks.limitations);
-    let digests = statement_digests::read_statement_digests(&mut connection, unreadable.as_ref(), limitations).await?;
-    let programs = program_names::read_all_program_names(&mut connection, unreadable.as_ref(), limitations).await?;
+    let digests = statement_digests::read_statement_digests(connection, unreadable.as_ref(), limitations).await?;
+    let programs = program_names::read_all_program_names(connection, unreadable.as_ref(), limitations).await?;
 
     if unreadable.is_none() {
         let named = limitations.iter().any(|gap| gap.kind == LimitationKind::NoProgramNames);
-        let losses = lost_instrumentation::detect_lost_instrumentation(&mut connection).await?;
+        let losses = lost_instrumentation::detect_lost_instrumentation(connection).await?;
         limitations
             .extend(losses.into_iter().filter(|loss| !named || loss.kind != LimitationKind::LostConnectAttributes));
     }
-    let facts = collector.into_observed_sessions(connection.own_session_filter(), &locks.threads);
+    let facts = collector.into_observed_sessions(connection.raw.own_session_filter(), &locks.threads);
     let (observed, threads) = locks.into_lock_snapshot(facts);
     let wait_graph = build_wait_graph(&observed);
-    let masked = options.statements == StatementMasking::Templates;
-    let wait_graph = if masked { wait_graph.with_masked_literals() } else { wait_graph };
+    let wait_graph = if options.masked { wait_graph.with_masked_literals() } else { wait_graph };
     let mut busy: HashMap<u64, SessionDetail> = wait_graph.session_details();
     for (thread, digest) in digests {
         if let Some(session) = threads.session_id(thread) {
@@ -50,7 +49,7 @@ pub(super) async fn read_detailed_snapshot(
         }
     }
     let body = EncodedRows { rows, format: options.format, details: Some(DetailsBySession { busy, programs }) };
-    Ok(build_snapshot(connection, body, wait_graph.limitations).await)
+    Ok(build_snapshot(connection, body, wait_graph.limitations))
 }
 
 /// Program names are in a separate map, because idle sessions usually have a program name but no other details.

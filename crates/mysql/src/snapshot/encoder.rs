@@ -8,12 +8,13 @@ use tempfile::SpooledTempFile;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::session_spill_buffer::SessionSpillBuffer;
-use super::{SessionScope, SnapshotFormat, SnapshotOptions, StatementMasking};
+use super::{SessionScope, SnapshotFormat, SnapshotOptions};
 use crate::connection::Connection;
 use crate::elapsed_times::{self, ElapsedTimeCheckScope};
 use crate::own_sessions::OwnSessionFilter;
-use crate::transactions::TransactionsBySession;
-use crate::{failure, limitations, process_list};
+use crate::process_list::ProcessListReader;
+use crate::transactions::{TransactionsBySession, lock_wait_durations};
+use crate::{failure, limitations, sql_statements};
 
 const MAX_IN_MEMORY_ROW_BYTES: usize = 1 << 20;
 const MAX_SESSIONS_PER_BATCH: usize = 256;
@@ -34,18 +35,19 @@ pub(super) async fn read_sorted_rows(
     let address = connection.address.clone();
     let (flavor, own_id) = (connection.flavor, connection.id);
     let read_failure = |error: crate::client::Error| failure::failure_from_client_error(&error, &address);
-    let lock_waits = transactions.lock_wait_durations();
+    let lock_waits = lock_wait_durations(&transactions.0);
     let is_deferred = |session: &Session| {
         let lock_wait = lock_waits.get(&session.id).copied();
         session.id != own_id
             && elapsed_times::needs_elapsed_time_check(flavor, session, lock_wait, ElapsedTimeCheckScope::Busy)
     };
-    let own = (options.scope == SessionScope::Users).then(|| connection.own_session_filter());
+    let own = (options.scope == SessionScope::Users).then(|| connection.raw.own_session_filter());
     let mut pipeline = EncodingPipeline::new(SessionEncoder::new(options, own, transactions));
     let (mut deferred, mut unchecked) = (SessionSpillBuffer::default(), 0);
     let max_row_bytes = connection.raw.client.bytes.per_row;
-    let mut sessions =
-        process_list::query_full_process_list(&mut connection.raw.client, max_row_bytes).await.map_err(read_failure)?;
+    let query = sql_statements::PROCESS_LIST_QUERY;
+    let sessions = ProcessListReader::open(&mut connection.raw.client, query, max_row_bytes).await;
+    let mut sessions = sessions.map_err(read_failure)?;
     while let Some(session) = sessions.next().await.map_err(read_failure)? {
         if is_deferred(&session) {
             if deferred.ages.len() < MAX_ELAPSED_TIME_CHECKS {
@@ -156,7 +158,7 @@ impl EncodingPipeline {
 }
 
 struct SessionEncoder {
-    statements: StatementMasking,
+    masked: bool,
     format: SnapshotFormat,
     detailed: bool,
     own: Option<OwnSessionFilter>,
@@ -172,7 +174,7 @@ impl SessionEncoder {
         let filter = SessionFilter::new(options.selection.clone());
         let order = SortOrder::new(&options.selection);
         Self {
-            statements: options.statements,
+            masked: options.masked,
             format: options.format,
             detailed: options.detailed,
             filter: if own.is_none() { filter.with_internal_sessions() } else { filter },
@@ -186,7 +188,7 @@ impl SessionEncoder {
 
     /// Returns true if the encoding is fast: it builds no statement templates and does not write to the temporary file.
     fn can_encode_inline(&self, bytes: usize) -> bool {
-        self.statements == StatementMasking::Full
+        !self.masked
             && bytes < MAX_INLINE_ENCODED_BYTES
             && self.sorter.total_bytes() < MAX_IN_MEMORY_ROW_BYTES.saturating_sub(MAX_INLINE_ENCODED_BYTES) as u64
     }
@@ -200,7 +202,7 @@ impl SessionEncoder {
             return Ok(());
         }
         // Filter after template generation. Matching `sql_key` against the full statement would disclose literals.
-        if self.statements == StatementMasking::Templates {
+        if self.masked {
             session.statement = session.statement.map(|statement| build_statement_template(&statement));
         }
         let row = SessionRow { session: &session, transaction: self.transactions.get(session.id) };

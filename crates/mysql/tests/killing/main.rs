@@ -19,7 +19,7 @@ use std::time::Duration;
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{Failure, Session};
 use clew_mysql::{
-    ConnectionRegistry, KillOptions, KillOutcome, KillTarget, NodeConnector, ProcessListSource, ReadLimits, Victim,
+    ConnectionRegistry, KillOptions, KillOutcome, KillTarget, NodeConnector, ProcessListSource, Victim,
     find_sessions_by_id, kill_single_victim,
 };
 use clew_testkit::{ClientCharset, DatabaseServer, DatabaseServerOptions, Flavor, RawSession};
@@ -34,7 +34,7 @@ const LONG: &str = "SELECT SLEEP(600)";
 thread_local! {
     /// Connector of the test that runs on this thread.
     static CONNECTOR: NodeConnector =
-        NodeConnector::new(ReadLimits::default(), ConnectionRegistry::new(INSTALLATION_MARKER));
+        NodeConnector { registry: ConnectionRegistry::new(INSTALLATION_MARKER), ..NodeConnector::default() };
 }
 
 /// Returns the connector of the current test. All operations of a test share one connection registry.

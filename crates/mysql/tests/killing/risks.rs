@@ -6,8 +6,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use clew_diagnose::{KillRisk, ProtectedAccounts};
 use clew_model::{Session, Transaction};
 use clew_mysql::{
-    KillOptions, KillOutcome, KillRefusal, KillTarget, UnsafeKillPolicy, Victim, find_sessions_unsafe_to_kill,
-    kill_victims, read_kill_risks, read_lock_waits,
+    KillOptions, KillOutcome, KillRefusal, KillTarget, Victim, find_sessions_unsafe_to_kill, kill_victims,
+    read_kill_risks, read_lock_waits,
 };
 use clew_testkit::{ClientCharset, DatabaseServer, Flavor, RawSession, begin_large_transaction};
 use rstest::rstest;
@@ -47,14 +47,17 @@ async fn table_lock_holder(server: &DatabaseServer) -> RawSession {
     holder
 }
 
-async fn kill_with_policy(url: &str, victim: &Victim, unsafe_victims: UnsafeKillPolicy) -> KillOutcome {
+const INCLUDE_UNSAFE: bool = true;
+const REFUSE_UNSAFE: bool = false;
+
+async fn kill_with_policy(url: &str, victim: &Victim, include_unsafe: bool) -> KillOutcome {
     let (node, connector) = (url.parse().unwrap(), connector());
     let victims = std::slice::from_ref(victim);
     let protected = ProtectedAccounts::default();
     let outcomes = kill_victims(
         &node,
         victims,
-        KillOptions { kind: KillTarget::Connection, protected: &protected, unsafe_victims },
+        KillOptions { kind: KillTarget::Connection, protected: &protected, include_unsafe },
         &connector,
     )
     .await;
@@ -100,7 +103,7 @@ async fn automatic_kill_spares_changes_of_non_transactional_tables(
     for (statement, kind, table) in cases {
         let (_raw, session) = changing_session(&server, statement).await;
         let victim = connection_victim(&server, &session).await;
-        let outcome = kill_with_policy(&server.url(), &victim, UnsafeKillPolicy::Refuse).await;
+        let outcome = kill_with_policy(&server.url(), &victim, REFUSE_UNSAFE).await;
         let KillOutcome::Refused(KillRefusal::Unsafe(risk)) = &outcome else {
             panic!("{flavor} {statement}: {outcome}")
         };
@@ -109,15 +112,11 @@ async fn automatic_kill_spares_changes_of_non_transactional_tables(
         assert_eq!(find_session(&server, session.id).await.unwrap().statement.as_deref(), Some(statement.as_bytes()));
         // The preview has the same risk, and a kill by a user is executed.
         assert_eq!(risks_of(&server.url(), &session).await, std::slice::from_ref(risk), "{flavor} {statement}");
-        assert!(
-            kill_with_policy(&server.url(), &victim, UnsafeKillPolicy::Kill).await.was_accepted(),
-            "{flavor} {statement}"
-        );
+        assert!(kill_with_policy(&server.url(), &victim, INCLUDE_UNSAFE).await.was_accepted(), "{flavor} {statement}");
     }
     let (_raw, session) = changing_session(&server, "UPDATE orders SET v = 1 WHERE id = 1").await;
     assert_eq!(risks_of(&server.url(), &session).await, [], "{flavor}");
-    let outcome =
-        kill_with_policy(&server.url(), &connection_victim(&server, &session).await, UnsafeKillPolicy::Refuse).await;
+    let outcome = kill_with_policy(&server.url(), &connection_victim(&server, &session).await, REFUSE_UNSAFE).await;
     assert_eq!(outcome, KillOutcome::Killed, "{flavor}");
     drop(holder);
 }
@@ -133,7 +132,7 @@ async fn kill_leaves_a_change_of_a_non_transactional_table_half_done_on_a_server
         assert_eq!(risks.iter().map(KillRisk::kind).collect::<Vec<_>>(), ["partial_change"], "{flavor}");
         while find_session(&server, session.id).await.unwrap().state.as_deref() != Some(b"User sleep") {}
         assert!(
-            kill_with_policy(&server.url(), &connection_victim(&server, &session).await, UnsafeKillPolicy::Kill)
+            kill_with_policy(&server.url(), &connection_victim(&server, &session).await, INCLUDE_UNSAFE)
                 .await
                 .was_accepted(),
             "{flavor}"
@@ -163,11 +162,9 @@ async fn engine_of_a_table_that_the_account_cannot_see_is_read_from_innodb_or_un
         assert_eq!(risks.len(), 1, "{flavor}: {risks:?}");
         assert_eq!(table_of(&risks[&on_myisam.id]), ("unknown_engine", "shop.log".to_owned()), "{flavor}");
         assert!(risks[&on_myisam.id].to_string().contains("engine is unknown"), "{risks:?}");
-        let spared =
-            kill_with_policy(&url, &connection_victim(&server, &on_myisam).await, UnsafeKillPolicy::Refuse).await;
+        let spared = kill_with_policy(&url, &connection_victim(&server, &on_myisam).await, REFUSE_UNSAFE).await;
         assert!(matches!(spared, KillOutcome::Refused(KillRefusal::Unsafe(_))), "{flavor}: {spared}");
-        let killed =
-            kill_with_policy(&url, &connection_victim(&server, &on_innodb).await, UnsafeKillPolicy::Refuse).await;
+        let killed = kill_with_policy(&url, &connection_victim(&server, &on_innodb).await, REFUSE_UNSAFE).await;
         assert_eq!(killed, KillOutcome::Killed, "{flavor}");
     }
 }
@@ -232,11 +229,10 @@ async fn change_by_a_procedure_or_a_prepared_statement_is_detected_on_a_server()
             let risks = risks_of(&server.url(), &session).await;
             assert!(risks.iter().any(KillRisk::is_unsafe), "{flavor} {statement}: {session:?} {risks:?}");
             let outcome =
-                kill_with_policy(&server.url(), &connection_victim(&server, &session).await, UnsafeKillPolicy::Refuse)
-                    .await;
+                kill_with_policy(&server.url(), &connection_victim(&server, &session).await, REFUSE_UNSAFE).await;
             assert!(matches!(outcome, KillOutcome::Refused(KillRefusal::Unsafe(_))), "{flavor} {statement}: {outcome}");
             assert!(
-                kill_with_policy(&server.url(), &connection_victim(&server, &session).await, UnsafeKillPolicy::Kill)
+                kill_with_policy(&server.url(), &connection_victim(&server, &session).await, INCLUDE_UNSAFE)
                     .await
                     .was_accepted(),
                 "{flavor}"

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use clew_model::{LimitationKind, NodeUrl, SESSION_DETAIL_COLUMNS, SESSION_SNAPSHOT_COLUMNS, SessionSelection};
-use clew_mysql::{Snapshot, SnapshotFormat, SnapshotOptions, StatementMasking, take_snapshot};
+use clew_mysql::{Snapshot, SnapshotFormat, SnapshotOptions, take_snapshot};
 use clew_testkit::{
     ClientCharset, DatabaseServer, DatabaseServerOptions, Flavor, LockWaitScenario, RawSession, RunningScenario,
 };
@@ -30,16 +30,19 @@ async fn build(server: &DatabaseServer, name: &str) -> RunningScenario {
     scenario.set_up(server).await.unwrap()
 }
 
-async fn take(url: &str, statements: StatementMasking, selection: &SessionSelection) -> Snapshot {
+const MASKED: bool = true;
+const FULL: bool = false;
+
+async fn take(url: &str, masked: bool, selection: &SessionSelection) -> Snapshot {
     let node: NodeUrl = url.parse().unwrap();
     let options = SnapshotOptions::new(SnapshotFormat::Csv { formula_guard: true });
-    let options = SnapshotOptions { selection: selection.clone(), statements, detailed: true, ..options };
+    let options = SnapshotOptions { selection: selection.clone(), masked, detailed: true, ..options };
     take_snapshot(&node, &options, &connector()).await.unwrap()
 }
 
 /// Takes a detailed snapshot. Returns the rows, and the kind and remedy of each limitation.
-async fn read_rows(url: &str, statements: StatementMasking) -> (Vec<Vec<String>>, Vec<(LimitationKind, String)>) {
-    let mut snapshot = take(url, statements, &SessionSelection::default()).await;
+async fn read_rows(url: &str, masked: bool) -> (Vec<Vec<String>>, Vec<(LimitationKind, String)>) {
+    let mut snapshot = take(url, masked, &SessionSelection::default()).await;
     let limitations = snapshot.summary.limitations.drain(..);
     let limitations = limitations.map(|gap| (gap.kind, gap.remedy.unwrap_or_default().to_string())).collect();
     (rows(&mut snapshot), limitations)
@@ -73,7 +76,7 @@ async fn blockers_are_reported(#[values(Flavor::MariaDb, Flavor::MySql)] flavor:
     ] {
         let built = build(&server, name).await;
         let id = |name: &str| built.thread_ids()[name];
-        let (rows, _) = read_rows(&server.url(), StatementMasking::Full).await;
+        let (rows, _) = read_rows(&server.url(), FULL).await;
         let [_, _, waits_for, blocked_by, rooted_in] = detail(&rows, id(waiter));
         assert_eq!(
             [waits_for, blocked_by, rooted_in],
@@ -83,7 +86,7 @@ async fn blockers_are_reported(#[values(Flavor::MariaDb, Flavor::MySql)] flavor:
         if name == "a row" {
             assert_eq!(detail(&rows, id("a"))[2..], ["", "", ""]);
         }
-        let (masked, _) = read_rows(&server.url(), StatementMasking::Templates).await;
+        let (masked, _) = read_rows(&server.url(), MASKED).await;
         let [_, _, waits_for, blocked_by, _] = detail(&masked, id(waiter));
         let masked_prefix = if what.starts_with("row") { "a row of shop." } else { "user lock" };
         assert!(waits_for.starts_with(masked_prefix) && !waits_for.contains("nightly"), "{waits_for}");
@@ -91,7 +94,7 @@ async fn blockers_are_reported(#[values(Flavor::MariaDb, Flavor::MySql)] flavor:
         built.tear_down(&server).await.unwrap();
     }
     let built = build(&server, "a row of a prepared transaction whose session is gone").await;
-    let (rows, _) = read_rows(&server.url(), StatementMasking::Full).await;
+    let (rows, _) = read_rows(&server.url(), FULL).await;
     let [_, _, waits_for, blocked_by, rooted_in] = detail(&rows, built.thread_ids()["b"]);
     assert!(waits_for.starts_with("row 1 of shop.t (PRIMARY); blocker: transaction "), "{waits_for}");
     assert_eq!([blocked_by, rooted_in], ["", ""]);
@@ -105,7 +108,7 @@ async fn sleeper(server: &DatabaseServer, statement: &str) -> RawSession {
         RawSession::open_with_program_name("check,out", address, "root", None, ClientCharset::Utf8mb4).await.unwrap();
     session.send_statement(statement.as_bytes()).await.unwrap();
     for _ in 0..600 {
-        let (rows, _) = read_rows(&server.url(), StatementMasking::Full).await;
+        let (rows, _) = read_rows(&server.url(), FULL).await;
         if rows.iter().any(|row| row[0] == session.id.to_string() && row[4] == "User sleep") {
             return session;
         }
@@ -122,19 +125,19 @@ async fn program_names_and_digests_are_shown_on_mysql() {
     let plain = sleeper(&server, SLEEP).await;
     let mut control = server.connect_as_root().await.unwrap();
     let digest: String = control.query_first(format!("SELECT STATEMENT_DIGEST(\"{SLEEP}\")")).await.unwrap().unwrap();
-    let (rows, limitations) = read_rows(&server.url(), StatementMasking::Full).await;
+    let (rows, limitations) = read_rows(&server.url(), FULL).await;
     assert_eq!(limitations, []);
     assert_eq!(detail(&rows, plain.id), [digest.as_str(), "check,out", "", "", ""]);
     assert_eq!(detail(&rows, control.id().into())[0], "", "a session that runs nothing has no digest");
 
     let selection = SessionSelection { sql_key: Some("from dual".into()), ..SessionSelection::default() };
-    let mut filtered = take(&server.url(), StatementMasking::Full, &selection).await;
+    let mut filtered = take(&server.url(), FULL, &selection).await;
     let found = self::rows(&mut filtered);
     assert!(found.len() == 1 && found[0][15] == digest, "{found:?}");
 
     let off = "UPDATE performance_schema.setup_consumers SET enabled = 'NO' WHERE name = 'events_statements_current'";
     control.query_drop(off).await.unwrap();
-    let (rows, limitations) = read_rows(&server.url(), StatementMasking::Full).await;
+    let (rows, limitations) = read_rows(&server.url(), FULL).await;
     let [(LimitationKind::NoStatementDigests, remedy), (LimitationKind::UnreliableAges, _)] = limitations.as_slice()
     else {
         panic!("{limitations:?}")
@@ -142,10 +145,10 @@ async fn program_names_and_digests_are_shown_on_mysql() {
     assert!(remedy.ends_with("WHERE name IN ('events_statements_current');"), "{remedy}");
     assert_eq!(detail(&rows, plain.id)[1], "check,out");
     control.query_drop(remedy.as_str()).await.unwrap();
-    assert_eq!(read_rows(&server.url(), StatementMasking::Full).await.1, []);
+    assert_eq!(read_rows(&server.url(), FULL).await.1, []);
 
     let inner = sleeper(&server, "CALL shop.doze()").await;
-    let (rows, limitations) = read_rows(&server.url(), StatementMasking::Full).await;
+    let (rows, limitations) = read_rows(&server.url(), FULL).await;
     assert_eq!((detail(&rows, inner.id)[0], detail(&rows, plain.id)[0]), ("", digest.as_str()), "{rows:?}");
     assert_eq!(limitations, [(LimitationKind::NoStatementDigests, String::new())]);
 }
@@ -154,7 +157,7 @@ async fn program_names_and_digests_are_shown_on_mysql() {
 async fn unrecorded_data_of_mariadb_is_reported_with_its_setting() {
     use LimitationKind::{NoPerformanceSchema, NoProgramNames, NoStatementDigests};
     let plain = start(Flavor::MariaDb, &[]).await;
-    let (_, limitations) = read_rows(&plain.url(), StatementMasking::Full).await;
+    let (_, limitations) = read_rows(&plain.url(), FULL).await;
     let kinds: Vec<_> = limitations.iter().map(|(kind, _)| *kind).collect();
     assert_eq!(kinds, [NoPerformanceSchema, NoStatementDigests, NoProgramNames]);
     assert!(limitations[0].1.contains("performance_schema = ON"), "{limitations:?}");
@@ -166,7 +169,7 @@ async fn unrecorded_data_of_mariadb_is_reported_with_its_setting() {
 
     let server = start(Flavor::MariaDb, &RECORDING).await;
     let sleeping = sleeper(&server, "SELECT SLEEP(600), 1").await;
-    let (rows, limitations) = read_rows(&server.url(), StatementMasking::Full).await;
+    let (rows, limitations) = read_rows(&server.url(), FULL).await;
     assert_eq!(limitations, [(NoStatementDigests, String::new())]);
     assert_eq!(detail(&rows, sleeping.id), ["", "check,out", "", "", ""]);
 }
@@ -174,7 +177,7 @@ async fn unrecorded_data_of_mariadb_is_reported_with_its_setting() {
 #[tokio::test]
 async fn missing_program_names_are_reported() {
     let server = start(Flavor::MySql, &["--performance-schema-session-connect-attrs-size=0"]).await;
-    let (_, limitations) = read_rows(&server.url(), StatementMasking::Full).await;
+    let (_, limitations) = read_rows(&server.url(), FULL).await;
     let [(LimitationKind::NoProgramNames, remedy)] = limitations.as_slice() else { panic!("{limitations:?}") };
     assert!(remedy.starts_with("performance_schema_session_connect_attrs_size = 512"), "{remedy}");
 }
@@ -184,9 +187,9 @@ async fn missing_privileges_for_details_are_reported() {
     use LimitationKind::{NoMetadataLocks, NoProgramNames, NoRowLocks, NoStatementDigests};
     let server = start(Flavor::MySql, &[]).await;
     server.run_statements(&["CREATE USER low@'%' IDENTIFIED BY 'x'", "GRANT PROCESS ON *.* TO low@'%'"]).await.unwrap();
-    let (_, limitations) = read_rows(&server.url_for_account("low", "x"), StatementMasking::Full).await;
+    let (_, limitations) = read_rows(&server.url_for_account("low", "x"), FULL).await;
     let kinds: Vec<_> = limitations.iter().map(|(kind, _)| *kind).collect();
     assert_eq!(kinds, [NoRowLocks, NoMetadataLocks, NoStatementDigests, NoProgramNames]);
     server.run_statements(&[&limitations[2].1]).await.unwrap();
-    assert_eq!(read_rows(&server.url_for_account("low", "x"), StatementMasking::Full).await.1, []);
+    assert_eq!(read_rows(&server.url_for_account("low", "x"), FULL).await.1, []);
 }

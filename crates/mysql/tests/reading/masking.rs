@@ -3,11 +3,14 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use clew_model::{NodeUrl, SessionSelection};
-use clew_mysql::{SnapshotFormat, SnapshotOptions, StatementMasking, take_snapshot};
+use clew_mysql::{SnapshotFormat, SnapshotOptions, take_snapshot};
 use clew_testkit::{ClientCharset, DatabaseServer, DatabaseServerOptions, Flavor, RawSession};
 use rstest::rstest;
 
 use super::connector;
+
+const MASKED: bool = true;
+const FULL: bool = false;
 
 /// Text in strings and comments. No part of it occurs elsewhere.
 const SECRET: &str = "QJXZKWVB";
@@ -62,14 +65,14 @@ impl Planted {
         planted
     }
 
-    async fn body(&self, statements: StatementMasking, form: SnapshotFormat, sql_key: Option<&str>) -> String {
+    async fn body(&self, masked: bool, form: SnapshotFormat, sql_key: Option<&str>) -> String {
         let node: NodeUrl = self.server.url().parse().unwrap();
         let selection = SessionSelection {
             command: Some("query".into()),
             sql_key: sql_key.map(ToOwned::to_owned),
             ..SessionSelection::default()
         };
-        let options = SnapshotOptions { selection, statements, ..SnapshotOptions::new(form) };
+        let options = SnapshotOptions { selection, masked, ..SnapshotOptions::new(form) };
         let snapshot = take_snapshot(&node, &options, &connector()).await;
         let mut body = Vec::new();
         snapshot.unwrap().body.write_to(&mut body).unwrap();
@@ -78,16 +81,13 @@ impl Planted {
 
     async fn wait_until_all_sleep(&self) {
         for _ in 0..200 {
-            let body = self.body(StatementMasking::Full, SnapshotFormat::Json, Some("sleep(600)")).await;
+            let body = self.body(FULL, SnapshotFormat::Json, Some("sleep(600)")).await;
             if body.matches("\"User sleep\"").count() == self.count {
                 return;
             }
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
-        panic!(
-            "the sessions do not sleep: {:.3000}",
-            self.body(StatementMasking::Full, SnapshotFormat::Json, None).await
-        );
+        panic!("the sessions do not sleep: {:.3000}", self.body(FULL, SnapshotFormat::Json, None).await);
     }
 }
 
@@ -120,9 +120,9 @@ async fn masked_snapshot_discloses_no_literal(#[values(Flavor::MariaDb, Flavor::
     let planted = Planted::of(flavor).await;
     let csv = SnapshotFormat::Csv { formula_guard: true };
     for form in [csv, SnapshotFormat::Json] {
-        let whole = planted.body(StatementMasking::Full, form, None).await;
+        let whole = planted.body(FULL, form, None).await;
         assert!(whole.contains(SECRET) && whole.contains(NUMBER) && whole.contains(EMOJI), "nothing was planted");
-        let masked = planted.body(StatementMasking::Templates, form, None).await;
+        let masked = planted.body(MASKED, form, None).await;
         assert!(masked.len() < 10_000 && masked.matches("SELECT ").count() == planted.count, "{masked:.3000}");
         assert_eq!(planted_in(&masked, form), None, "{masked}");
         assert_eq!(statements(&masked, form).matches("SELECT ").count(), planted.count, "{masked}");
@@ -130,11 +130,11 @@ async fn masked_snapshot_discloses_no_literal(#[values(Flavor::MariaDb, Flavor::
         assert!(masked.contains("SELECT SLEEP(?), ") || masked.contains("SELECT sleep(?), "), "{masked}");
     }
     for key in [SECRET, "qjxz", NUMBER, "5308", EMOJI, "会话", "600", "C:\\"] {
-        assert_ne!(planted.body(StatementMasking::Full, csv, Some(key)).await, "", "{key} was not planted");
-        assert_eq!(planted.body(StatementMasking::Templates, csv, Some(key)).await, "", "{key} is found");
+        assert_ne!(planted.body(FULL, csv, Some(key)).await, "", "{key} was not planted");
+        assert_eq!(planted.body(MASKED, csv, Some(key)).await, "", "{key} is found");
     }
     // The filter matches the template. A statement that cannot be parsed safely in every mode has none.
     let rows = |body: String| body.matches("SELECT ").count();
-    assert_eq!(rows(planted.body(StatementMasking::Templates, csv, Some("from ORDERS")).await), 8);
-    assert_eq!(rows(planted.body(StatementMasking::Templates, csv, Some("sleep(?)")).await), planted.count);
+    assert_eq!(rows(planted.body(MASKED, csv, Some("from ORDERS")).await), 8);
+    assert_eq!(rows(planted.body(MASKED, csv, Some("sleep(?)")).await), planted.count);
 }

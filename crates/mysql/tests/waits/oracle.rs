@@ -36,7 +36,7 @@ impl Names {
     /// Returns every wait as `waiter>blocker (lock)`.
     pub(crate) fn waits(&self, graph: &WaitGraph) -> Vec<String> {
         let wait = |wait: &clew_diagnose::lock_waits::LockWait| {
-            format!("{}>{} ({})", self.name(wait.waiter), self.name(wait.blocker), wait.on.kind)
+            format!("{}>{} ({})", self.name(wait.waiter), self.name(wait.blocker), wait.on.kind.name())
         };
         let mut waits: Vec<String> = graph.waits.iter().map(wait).collect();
         waits.sort();

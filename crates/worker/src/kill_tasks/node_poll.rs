@@ -7,7 +7,7 @@ use clew_diagnose::{KillRule, select_sessions_to_kill};
 use clew_model::{AuditOrigin, LimitationKind, Node, Session};
 use clew_mysql::{
     ClientSessions, ConnectionPurpose, KillOutcome, KillRefusal, KillTarget, NodeConnector, ProcessListSource,
-    UnreliableClockReason, UnsafeKillPolicy, read_client_sessions,
+    UnreliableClockReason, read_client_sessions,
 };
 use clew_store::{InstanceKillTasks, KillSource, KillTask, LoginTrigger, Store};
 use tokio::time::Instant;
@@ -207,11 +207,7 @@ impl NodePoll {
             kind: KillTarget::Connection,
             // The rule selected the session by its elapsed time, so a session that runs another statement is spared.
             victim_match: VictimMatchRule::Statement,
-            unsafe_victims: if task.criteria.include_unsafe {
-                UnsafeKillPolicy::Kill
-            } else {
-                UnsafeKillPolicy::Refuse
-            },
+            include_unsafe: task.criteria.include_unsafe,
             reason: format!("kill task {}", task.id),
             list_read: read.clone(),
         }

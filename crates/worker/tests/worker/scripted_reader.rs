@@ -6,7 +6,6 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use clew_model::{Failure, NodeUrl, SessionSelection};
-use clew_mysql::StatementMasking;
 use clew_worker::{NodeReader, ReadFuture, SessionRows};
 use tokio::sync::Semaphore;
 
@@ -92,7 +91,7 @@ pub(crate) struct ReadStats {
     pub(crate) running: usize,
     pub(crate) max_concurrent: usize,
     pub(crate) selections: Vec<SessionSelection>,
-    pub(crate) statements: Vec<StatementMasking>,
+    pub(crate) masked: Vec<bool>,
 }
 
 #[derive(Default)]
@@ -146,19 +145,14 @@ impl Drop for Running {
 }
 
 impl NodeReader for ScriptedReader {
-    fn read_sessions<'a>(
-        &'a self,
-        node: &'a NodeUrl,
-        selection: &'a SessionSelection,
-        statements: StatementMasking,
-    ) -> ReadFuture<'a> {
+    fn read_sessions<'a>(&'a self, node: &'a NodeUrl, selection: &'a SessionSelection, masked: bool) -> ReadFuture<'a> {
         Box::pin(async move {
             let _running = [ALL, &node.host].map(|host| Running::start(&self.stats, host));
             {
                 let mut all = self.stats.lock().unwrap();
                 let stats = all.get_mut(&node.host).unwrap();
                 stats.selections.push(selection.clone());
-                stats.statements.push(statements);
+                stats.masked.push(masked);
             }
             let script = self.scripts.lock().unwrap()[&node.host].clone();
             match script {

@@ -55,7 +55,7 @@ pub(super) async fn find_kill_warnings(
             risks.sort_unstable_by_key(|(session, _)| *session);
             warnings.extend(risks.into_iter().map(|(session, risk)| IntelligentKillWarning {
                 kind: risk.kind(),
-                message: format_skipped_session_warning(session, &risk.description(language), language),
+                message: format_skipped_session_warning(session, risk.description().in_language(language), language),
                 session_id: Some(session),
             }));
         }

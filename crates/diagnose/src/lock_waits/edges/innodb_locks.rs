@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use clew_model::LocalizedText;
 
-use super::edge_set::EdgeSet;
-use crate::lock_waits::graph::{LockResource, LockResourceKind, LockWait, WaitParticipant};
-use crate::lock_waits::lock_snapshot::{InnoDbLock, LockOwner, LockSnapshotIndex};
+use super::EdgeSet;
+use crate::lock_waits::graph::{LockWait, WaitParticipant};
+use crate::lock_waits::lock_snapshot::{LockOwner, LockSnapshotIndex};
 
 pub(super) fn add_innodb_lock_edges(edges: &mut EdgeSet, index: &LockSnapshotIndex<'_>) {
     let owners = LockOwnerResolver::new(index);
@@ -26,8 +26,8 @@ pub(super) fn add_innodb_lock_edges(edges: &mut EdgeSet, index: &LockSnapshotInd
         let wait = LockWait {
             waiter,
             blocker,
-            on: Arc::new(to_lock_resource(&wait.lock)),
-            wanted: wait.lock.mode.clone().into(),
+            on: Arc::new(wait.on.clone()),
+            wanted: wait.mode.clone().into(),
             held: wait.held_mode.clone().map(Into::into),
             queued: false,
             inferred: false,
@@ -36,16 +36,6 @@ pub(super) fn add_innodb_lock_edges(edges: &mut EdgeSet, index: &LockSnapshotInd
                 .or_else(|| waiter.session_id().and_then(|session| index.seconds_in_state(session))),
         };
         edges.add_wait_edge(wait, 0);
-    }
-}
-
-fn to_lock_resource(lock: &InnoDbLock) -> LockResource {
-    LockResource {
-        kind: if lock.is_table_lock { LockResourceKind::InnoDbTable } else { LockResourceKind::Row },
-        schema: lock.schema.clone(),
-        name: lock.table.clone(),
-        index: lock.index.clone(),
-        data: lock.data.clone(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::lock_waits::lock_snapshot::{LockSnapshot, LockSnapshotIndex, ObservedSession};
+use crate::lock_waits::lock_snapshot::{LockSnapshotIndex, MetadataLock, ObservedSession};
 use crate::lock_waits::metadata_locks::{LockStatus, MetadataLockMode, MetadataLockObject, MetadataLockObjectKind};
 use crate::lock_waits::wait_state::LockWaitState;
 use crate::lock_waits::waiting_statement::WaitingStatement;
@@ -15,7 +15,11 @@ pub(super) struct LockRequest {
 }
 
 pub(super) fn collect_pending_lock_requests(index: &LockSnapshotIndex<'_>) -> Vec<LockRequest> {
-    let mut requests = collect_reported_lock_requests(index.observed);
+    let pending = index.observed.metadata_locks.iter().filter(|lock| lock.status == LockStatus::Pending);
+    let listed = |lock: &MetadataLock| {
+        Some(LockRequest { session: lock.session?, object: lock.object.clone(), mode: lock.mode, inferred: false })
+    };
+    let mut requests: Vec<LockRequest> = pending.filter_map(listed).collect();
     if !index.observed.reports_pending {
         let with_listed_request: HashSet<u64> = requests.iter().map(|request| request.session).collect();
         let granted = index.observed.metadata_locks.iter().filter(|lock| lock.status == LockStatus::Granted);
@@ -28,16 +32,6 @@ pub(super) fn collect_pending_lock_requests(index: &LockSnapshotIndex<'_>) -> Ve
         }
     }
     requests
-}
-
-fn collect_reported_lock_requests(observed: &LockSnapshot) -> Vec<LockRequest> {
-    let pending = observed.metadata_locks.iter().filter(|lock| lock.status == LockStatus::Pending);
-    pending
-        .filter_map(|lock| {
-            let session = lock.session?;
-            Some(LockRequest { session, object: lock.object.clone(), mode: lock.mode, inferred: false })
-        })
-        .collect()
 }
 
 /// Infers a waiting session's metadata lock requests from the object names in the session's statement.

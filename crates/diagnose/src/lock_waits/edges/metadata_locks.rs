@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use clew_model::LocalizedText;
 
-use super::edge_set::EdgeSet;
+use super::EdgeSet;
 use super::lock_requests::{self, LockRequest};
 use crate::lock_waits::graph::{LockResource, LockResourceKind, LockWait, WaitParticipant};
 use crate::lock_waits::lock_compatibility::{conflicts_with_granted_lock, conflicts_with_pending_request};
-use crate::lock_waits::lock_snapshot::{LockSnapshotIndex, MetadataLock, TableName};
-use crate::lock_waits::metadata_locks::{LockStatus, MetadataLockMode, MetadataLockObject, MetadataLockObjectKind};
+use crate::lock_waits::lock_snapshot::{LockSnapshotIndex, MetadataLock};
+use crate::lock_waits::metadata_locks::{LockStatus, MetadataLockMode, MetadataLockObject};
 
 /// Metadata locks on an object that has at least one pending lock request.
 #[derive(Default)]
@@ -94,14 +94,7 @@ fn find_lock_owners(lock: &MetadataLock, index: &LockSnapshotIndex<'_>) -> Vec<W
     if let Some(session) = lock.session {
         return vec![WaitParticipant::Session(session)];
     }
-    let table = match &lock.object {
-        MetadataLockObject { kind: MetadataLockObjectKind::Table, schema: Some(schema), name: Some(name) } => {
-            Some(TableName { schema: schema.clone(), table: name.clone() })
-        }
-        _ => None,
-    };
-    let with_table =
-        index.detached.iter().filter(|(_, facts)| table.as_ref().is_some_and(|table| facts.tables.contains(table)));
+    let with_table = index.detached.iter().filter(|(_, facts)| facts.tables.contains(&lock.object));
     let owners: Vec<WaitParticipant> = with_table.map(|(&id, _)| WaitParticipant::Transaction(id)).collect();
     match (owners.is_empty(), index.detached.len()) {
         (true, 1) => index.detached.keys().map(|&id| WaitParticipant::Transaction(id)).collect(),

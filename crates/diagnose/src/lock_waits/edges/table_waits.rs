@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::edge_set::EdgeSet;
+use super::EdgeSet;
 use crate::lock_waits::graph::{LockResource, LockResourceKind, LockWait, WaitParticipant};
 use crate::lock_waits::lock_snapshot::{LockSnapshotIndex, ObservedSession, SessionRole};
 use crate::lock_waits::metadata_locks::{LockStatus, MetadataLockMode, MetadataLockObject, MetadataLockObjectKind};
