@@ -7,7 +7,6 @@ use clap::{Args, ValueEnum};
 use clew_diagnose::csv;
 use clew_model::Language;
 use clew_mysql::{ConnectionRegistry, Snapshot, SnapshotFormat, SnapshotOptions, take_snapshot};
-use serde::Deserialize;
 
 use crate::error::{CliError, ResultExt};
 use crate::limitations;

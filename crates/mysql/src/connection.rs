@@ -83,7 +83,7 @@ impl Connection {
         operation: impl AsyncFnOnce(&mut Self) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let running = async {
-            let mut connection = Self::open_with_purpose(purpose, node, connector).await?;
+            let mut connection = Self::open_for_purpose(purpose, node, connector).await?;
             let result = operation(&mut connection).await?;
             connection.close().await;
             Ok(result)

@@ -49,7 +49,7 @@ pub struct SnapshotOptions {
     /// Sessions to include.
     pub scope: SessionScope,
     /// If true, the statements have placeholders in place of literals. See [`clew_diagnose::build_statement_template`].
-    /// The `sql_key` filter searches only the masked statements, so that its matches do not disclose literals.
+    /// The `sql_key` filter searches only the masked statements; otherwise, its matches could disclose literals.
     pub masked: bool,
     /// Format of the rows.
     pub format: SnapshotFormat,

@@ -92,7 +92,7 @@ impl SessionCollectionJob {
         // A user requested the first attempt. Further attempts are automatic, after a lost lease.
         let cause = if task.attempts > 1 { LoginTrigger::Automatic } else { LoginTrigger::Requested };
         let login = LoginPermit::request_permit(&self.queue.store, &node.id, cause).await?;
-        let read_future = self.queue.reader.read_sessions(&node.url, &selection, task.masked);
+        let read_future = self.queue.reader.read_sessions(&node.url, &selection, task.request.masked);
         let read = slot.wait_for_session_rows(&node.id, read_future).await;
         login.record_login_outcome(&node, read.as_ref().err()).await;
         let mut rows = read?;

@@ -111,7 +111,7 @@ impl<'a> KillBatch<'a> {
     }
 
     /// Returns the session id and outcome of each kill.
-    /// `failure` is the error that interrupted the batch of kills, if any.
+    /// `failure` is the error that interrupted the batch, if any.
     pub(super) fn into_kill_outcomes(self, failure: Option<&Failure>) -> Vec<(u64, KillOutcome)> {
         let outcome = |stage: KillStage| match (stage, failure) {
             (KillStage::Finished(outcome), _) => outcome,

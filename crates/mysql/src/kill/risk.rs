@@ -37,7 +37,7 @@ pub async fn read_kill_risks(
     Connection::run(node, connector, "reading kill risks", async |connection| {
         let mut engines = StorageEngineCache::default();
         engines.load_storage_engines(connection, sessions).await?;
-        // Without access to performance_schema, backups are recognised only by their statements.
+        // Without access to performance_schema, backups are recognized only by their statements.
         let ids: Vec<u64> = sessions.iter().map(|session| session.id).collect();
         let query = sql_statements::program_names_query(&ids);
         let programs = connection.read_rows_ignoring_server_errors(&query).await?;
