@@ -17,14 +17,16 @@ mod policy_simulation;
 mod projects;
 mod users;
 
-use clew_iam::decision::{Resource, check_credential_scope};
-use clew_model::{AuditOrigin, DomainId};
+use clew_iam::decision::{Action, Resource, check_credential_scope};
+use clew_model::{ApiErrorDefinition, AuditOrigin, DomainId};
 use jiff::Timestamp;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::SharedState;
-use crate::prelude::*;
+use crate::caller::Caller;
+use crate::error::ApiError;
+use crate::field_errors::truncate_for_message;
 
 pub(crate) fn administration_routes() -> OpenApiRouter<SharedState> {
     OpenApiRouter::new()

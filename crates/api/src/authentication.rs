@@ -6,7 +6,7 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
-use clew_http::{ClientAddr, HostCookie, RequestBodyError};
+use clew_http::{ClientAddr, HostPrefixedCookie, RequestBodyError};
 use clew_iam::decision::{CredentialScope, Principal};
 use clew_iam::signature::{self, AuthorizationHeader, RequestToSign, SignatureError};
 use clew_iam::token;
@@ -30,7 +30,7 @@ const SECURITY_TOKEN_HEADER: &str = "x-security-token";
 const TOKEN_HEADER: &str = "x-auth-token";
 
 /// Cookie that contains the session token of a browser.
-pub(crate) const SESSION_COOKIE: HostCookie = HostCookie("clew_session");
+pub(crate) const SESSION_COOKIE: HostPrefixedCookie = HostPrefixedCookie("clew_session");
 
 pub(crate) async fn authenticate_request(
     service: &SharedState,

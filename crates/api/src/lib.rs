@@ -52,7 +52,6 @@ mod node_reads;
 mod openapi;
 mod passwords;
 mod policy_cache;
-mod prelude;
 mod query_string;
 mod request_body;
 mod request_layer;

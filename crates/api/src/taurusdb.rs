@@ -18,7 +18,8 @@ use std::sync::Arc;
 use clew_model::RequestId;
 use clew_store::{NewSessionCollectionTask, SessionCollectionTask};
 
-use crate::prelude::*;
+use crate::caller::{Caller, TargetNode};
+use crate::error::ApiError;
 
 /// Returns `None` if the target node has no session collection with the requested id.
 pub(crate) async fn find_collection_task(

@@ -16,9 +16,9 @@ const DEFAULT_HTTPS_PORT: u16 = 443;
 
 /// Cookie, identified by its base name. Over TLS, the full cookie name also contains the prefix `__Host-` and the port.
 #[derive(Debug, Clone, Copy)]
-pub struct HostCookie(pub &'static str);
+pub struct HostPrefixedCookie(pub &'static str);
 
-impl HostCookie {
+impl HostPrefixedCookie {
     /// Returns the value of the cookie in a request, or `None` if it is absent or empty.
     #[must_use]
     pub fn find_value_in_request<'a>(self, headers: &'a HeaderMap, connection: Option<&ClientAddr>) -> Option<&'a str> {
@@ -61,7 +61,7 @@ impl HostCookie {
 mod tests {
     use super::*;
 
-    const SESSION_COOKIE: HostCookie = HostCookie("clew_session");
+    const SESSION_COOKIE: HostPrefixedCookie = HostPrefixedCookie("clew_session");
 
     fn connection(tls: bool) -> ClientAddr {
         ClientAddr { ip: [192, 0, 2, 7].into(), tls }

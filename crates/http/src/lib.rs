@@ -27,7 +27,7 @@ mod tls;
 
 pub use allowed_hosts::AllowedHosts;
 pub use client_addr::{ClientAddr, ClientSubnet, TrustedProxies, base_url_from_request};
-pub use cookie::HostCookie;
+pub use cookie::HostPrefixedCookie;
 pub use detach_on_drop_future::DetachOnDropFuture;
 pub use download::{Download, FileStream};
 pub use embedded_file::EmbeddedFile;

@@ -9,7 +9,7 @@ use clew_mysql::NodeConnector;
 pub struct WorkerSettings {
     /// Maximum number of active collection tasks in this process. The value 0 is treated as 1.
     pub concurrency: usize,
-    /// Maximum number of collection tasks that wait for stalled nodes, in addition to the active collection tasks.
+    /// Maximum number of collection tasks that may wait for stalled nodes. Active collection tasks are not counted.
     pub max_stalled: usize,
     /// A read counts as stalled if the node sends no data for this duration.
     pub stall_timeout: Duration,

@@ -1,12 +1,21 @@
 //! Routes for permanent access keys. Users may always manage their own access keys.
 
 use clew_iam::access_key;
+use clew_iam::decision::Action;
 use clew_model::AccessKeyId;
 use clew_store::{AccessKeyMetadata, User};
+use http::StatusCode;
 use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{format_timestamp, is_own_user_id, not_found_error, require_administrator, users};
-use crate::prelude::*;
+use crate::AppState;
+use crate::api_request::{ApiRequest, ApiResult, Json};
+use crate::caller::Caller;
+use crate::error::ApiError;
+use crate::error_responses::TooManyKeys;
+use crate::request_body::parse_json_body;
 
 /// Access keys of a user (at most two).
 #[derive(Serialize, ToSchema)]

@@ -6,16 +6,23 @@ use std::str::FromStr;
 use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse, Response};
 use clew_diagnose::json;
+use clew_iam::decision::Action;
 use clew_model::{Actor, AuditOutcome};
 use clew_store::{AuditFilter, AuditIntegrityProblem, AuditRecord, AuditVerification, Store, StoreError};
 use futures_util::stream::{self, Stream};
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::Value;
 use tracing::error;
+use utoipa::{IntoParams, ToSchema};
 
 use super::require_administrator;
-use crate::prelude::*;
+use crate::api_request::{ApiRequest, ApiResult, Json};
+use crate::caller::Caller;
+use crate::error::ApiError;
+use crate::field_errors::invalid_field_error;
+use crate::query_string::QueryString;
 
 /// Page of audit rows.
 #[derive(Serialize, ToSchema)]

@@ -3,8 +3,11 @@
 use clew_iam::name_rule::{IDENTITY_NAME_RULE, MAX_DESCRIPTION_LENGTH, NameRule};
 use clew_iam::password::{self, MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH, PasswordError};
 use secrecy::SecretString;
+use serde::Deserialize;
+use utoipa::ToSchema;
 
-use crate::prelude::*;
+use crate::error::ApiError;
+use crate::field_errors::{check_text_length, truncate_for_message};
 
 /// Name and description of a new object.
 #[derive(Deserialize, ToSchema)]

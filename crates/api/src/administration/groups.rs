@@ -1,10 +1,18 @@
 //! Routes for the domain's user groups and their members.
 
 use clew_store::{Group, User};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::field_validation::NameAndDescription;
 use super::{not_found_error, require_identity_read_permission, require_identity_write_permission, users};
-use crate::prelude::*;
+use crate::api_request::{ApiRequest, ApiResult, Json};
+use crate::caller::Caller;
+use crate::error::ApiError;
+use crate::error_responses::{MembershipOverPolicyLimit, NameTaken};
+use crate::query_string::{PageParameters, paginate_list, parse_page_parameters};
+use crate::request_body::parse_json_body;
 
 /// A page of groups.
 #[derive(Serialize, ToSchema)]

@@ -4,18 +4,26 @@ pub(super) mod policy_validation;
 
 use clew_iam::name_rule::POLICY_NAME_RULE;
 use clew_iam::policy::{PermissionModel, Policy, PolicyErrors, system_policies};
-use clew_model::DomainId;
+use clew_model::{ApiErrorDefinition, DomainId};
 use clew_store::{PolicyRecord, PolicyRef};
+use http::StatusCode;
+use policy_validation::{build_diagnostic_views, extract_policy_json};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::task::spawn_blocking;
+use utoipa::ToSchema;
 
 use super::{
     field_validation, format_timestamp, not_found_error, require_identity_read_permission,
     require_identity_write_permission,
 };
-use crate::error::PolicyDiagnosticView;
-use crate::prelude::*;
-use policy_validation::{build_diagnostic_views, extract_policy_json};
+use crate::AppState;
+use crate::api_request::{ApiRequest, ApiResult, Json};
+use crate::caller::Caller;
+use crate::error::{ApiError, PolicyDiagnosticView};
+use crate::error_responses::{PolicyNotDeletable, PolicyNotReplaceable};
+use crate::query_string::{PageParameters, paginate_list, parse_page_parameters};
+use crate::request_body::parse_json_body;
 
 /// A page of policies.
 #[derive(Serialize, ToSchema)]

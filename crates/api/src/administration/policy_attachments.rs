@@ -5,12 +5,21 @@ use std::collections::HashMap;
 use clew_iam::policy::PermissionModel;
 use clew_model::{DomainId, ProjectId};
 use clew_store::{Grantee, PolicyAttachment, PolicyRef};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::policies::{self, AvailablePolicy};
 use super::{
     groups, not_found_error, projects, require_identity_read_permission, require_identity_write_permission, users,
 };
-use crate::prelude::*;
+use crate::AppState;
+use crate::api_request::{ApiRequest, ApiResult, Json};
+use crate::caller::Caller;
+use crate::error::ApiError;
+use crate::error_responses::AttachmentOverPolicyLimit;
+use crate::query_string::{PageParameters, QueryString, paginate_list, parse_page_parameters};
+use crate::request_body::parse_json_body;
 
 /// A page of a policy's attachments.
 #[derive(Serialize, ToSchema)]

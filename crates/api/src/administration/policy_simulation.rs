@@ -4,17 +4,25 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use clew_iam::decision::{
-    AccessDecision, CredentialScope, GrantSource, PolicyStatementOutcome, PolicyStatementRef, Principal,
+    AccessDecision, Action, CredentialScope, GrantSource, PolicyStatementOutcome, PolicyStatementRef, Principal,
     RequestEnvironment, Resource, TargetInstance, TargetProject, explain_decision,
 };
 use clew_iam::policy::Effect;
 use clew_model::{Instance, Tag};
 use clew_store::{Project, User};
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{not_found_error, projects, require_identity_read_permission, users};
+use crate::AppState;
+use crate::api_request::{ApiRequest, ApiResult, Json};
+use crate::caller::Caller;
+use crate::error::ApiError;
+use crate::error_responses::UnknownReference;
+use crate::field_errors::{check_array_length, missing_field_error, truncate_for_message};
 use crate::policy_cache::{self, run_policy_evaluation};
-use crate::prelude::*;
+use crate::request_body::parse_json_body;
 
 /// A request to simulate.
 #[derive(Deserialize, ToSchema)]

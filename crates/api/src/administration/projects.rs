@@ -1,10 +1,18 @@
 //! Routes for the domain's projects and enterprise projects (groups of instances for use in policy conditions).
 
 use clew_store::{EnterpriseProject, EnterpriseProjectChange, Project, ProjectChange};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::field_validation::{NameAndDescription, check_description};
 use super::{not_found_error, require_identity_read_permission, require_identity_write_permission};
-use crate::prelude::*;
+use crate::api_request::{ApiRequest, ApiResult, Json};
+use crate::caller::Caller;
+use crate::error::ApiError;
+use crate::error_responses::NameTaken;
+use crate::query_string::{PageParameters, paginate_list, parse_page_parameters};
+use crate::request_body::parse_json_body;
 
 /// A page of projects.
 #[derive(Serialize, ToSchema)]

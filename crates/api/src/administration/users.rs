@@ -1,18 +1,27 @@
 //! Routes for a domain's users and their passwords, including the caller's own password.
 
+use clew_iam::decision::Action;
 use clew_iam::name_rule::IDENTITY_NAME_RULE;
 use clew_iam::password;
+use clew_model::ApiErrorDefinition;
 use clew_store::{NewUser, User, UserChange};
+use http::StatusCode;
 use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{
     field_validation, is_own_user_id, not_found_error, require_administrator, require_identity_read_permission,
     require_identity_write_permission,
 };
+use crate::api_request::{ApiRequest, ApiResult, Json};
+use crate::caller::Caller;
+use crate::error::ApiError;
+use crate::error_responses::{LastAdministrator, NameTaken};
 use crate::iam::auth_attempts::{self, PasswordCheckOutcome};
 use crate::passwords;
-use crate::prelude::*;
-use crate::request_body::SecretField;
+use crate::query_string::{PageParameters, paginate_list, parse_page_parameters};
+use crate::request_body::{SecretField, parse_json_body};
 
 /// A page of users.
 #[derive(Serialize, ToSchema)]

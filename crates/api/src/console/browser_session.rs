@@ -5,23 +5,30 @@ use axum::extract::{Request, State};
 use clew_http::ClientAddr;
 use clew_iam::decision::CredentialScope;
 use clew_iam::token;
+use clew_model::ApiErrorDefinition;
 use clew_store::{Project, TokenOrigin, User};
 use http::header::{CACHE_CONTROL, SET_COOKIE};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
 use tracing::info;
+use utoipa::ToSchema;
 
 use super::csrf;
+use crate::api_request::{ApiRequest, ApiResult, Json};
 use crate::audit::AuditContext;
 use crate::authentication::{SESSION_COOKIE, read_request_body};
-use crate::caller::{CredentialRef, ValidToken};
+use crate::caller::{Caller, CredentialRef, ValidToken};
+use crate::error::ApiError;
+use crate::error_responses::{
+    CrossSiteRequest, InvalidField, NotFromBrowser, NotFromWebPage, ProjectSwitchDenied, WrongPassword,
+};
 use crate::iam::auth_attempts::authenticate_by_password;
 use crate::iam::projects::load_accessible_projects;
 use crate::iam::sign_in::{UserRef, missing_sign_in_field_error};
 use crate::iam::tokens::{IssuedToken, describe_token_scope, issue_token};
-use crate::prelude::*;
-use crate::request_body::SecretField;
+use crate::request_body::{SecretField, parse_json_body};
 use crate::{SharedState, limits, policy_cache};
 
 /// Credentials for a sign-in.

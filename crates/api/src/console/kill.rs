@@ -9,19 +9,25 @@ mod request;
 use std::collections::HashMap;
 
 use clew_diagnose::bytes_to_text;
+use clew_iam::decision::Action;
 use clew_model::{Language, LocalizedText, Session};
 use clew_mysql::{
     KillOutcome, KillRefusal, KillTarget, PreKillSnapshot, ServerInstance, SessionLookupResult, find_sessions_by_id,
 };
-use jiff::Timestamp;
-
-use crate::manual_kill::{KillRiskView, add_kill_to_audit_event, build_manual_kill_request};
-use crate::messages::localize_failure;
-use crate::prelude::*;
-use crate::session_columns::SessionColumns;
 use effect::KillEffectView;
+use jiff::Timestamp;
 use preview::KillImpact;
 use request::{KillRequestBody, SelectedSession, SessionKillRequest};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::api_request::{ApiRequest, ApiResult, Json};
+use crate::caller::{NodePath, TargetNode};
+use crate::error_responses::{InvalidKillRequest, NodeUnavailableForKill};
+use crate::manual_kill::{KillRiskView, add_kill_to_audit_event, build_manual_kill_request};
+use crate::messages::localize_failure;
+use crate::session_columns::SessionColumns;
+use crate::statement_text::render_statement;
 
 /// Results of killing the selected sessions, or expected results in a preview.
 #[derive(Serialize, ToSchema)]

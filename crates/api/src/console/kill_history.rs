@@ -2,11 +2,17 @@
 
 use std::collections::HashMap;
 
+use clew_iam::decision::Action;
 use clew_model::{Actor, NodeId};
 use clew_store::{AuditFilter, KillFilter, KillRecord, RecordedKillOutcome, StoreError};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::format_unix_millis;
-use crate::prelude::*;
+use crate::AppState;
+use crate::api_request::{ApiRequest, ApiResult, Json};
+use crate::caller::{NodePath, TargetNode};
+use crate::query_string::{PageParameters, parse_page_parameters};
 use crate::session_columns::KilledSessionColumns;
 
 const MAX_SEARCHED_AUDIT_ROWS: u32 = 1000;

@@ -1,9 +1,13 @@
 //! Lock waits of a node.
 
 use clew_diagnose::lock_waits::WaitGraph;
+use clew_iam::decision::Action;
 use clew_mysql::{LockWaits, read_server_instance_and_lock_waits};
+use serde::Serialize;
 
-use crate::prelude::*;
+use crate::api_request::{ApiRequest, ApiResult, Json};
+use crate::caller::{NodePath, TargetNode};
+use crate::error_responses::NodeNotReadable;
 
 /// Lock waits of a node as a wait graph, and the server instance that reported the waits.
 #[derive(Serialize)]

@@ -2,9 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use clew_iam::decision::ActionResourceType as ActionTarget;
+use clew_iam::decision::{Action, ActionResourceType as ActionTarget};
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::prelude::*;
+use crate::api_request::{ApiRequest, ApiResult, Json};
+use crate::caller::InstancePath;
+use crate::error::ApiError;
+use crate::error_responses::NoInstancePermission;
 
 /// The caller's permissions on an instance.
 #[derive(Serialize, ToSchema)]

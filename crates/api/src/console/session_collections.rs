@@ -1,11 +1,18 @@
 //! Routes for listing and deleting the collection tasks of a node.
 
-use clew_model::{Language, Limitation, SessionSelection};
+use clew_iam::decision::Action;
+use clew_model::{ApiErrorDefinition, Language, Limitation, SessionSelection};
 use clew_store::SessionCollectionTask;
+use http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::format_unix_millis;
+use crate::api_request::{ApiRequest, ApiResult, Json};
+use crate::caller::{NodePath, TargetNode};
+use crate::error::ApiError;
+use crate::error_responses::{CollectionNotFinished, UnknownCollection};
 use crate::messages::format_failure;
-use crate::prelude::*;
 use crate::statement_text::MASKED_SUBSTRING_PLACEHOLDER;
 use crate::taurusdb::find_collection_task;
 

@@ -2,11 +2,19 @@
 
 use clew_diagnose::lock_waits::WaitGraph;
 use clew_diagnose::{build_statement_template, bytes_to_text};
-use clew_model::{Limitation, Node};
+use clew_iam::decision::Action;
+use clew_model::{ApiErrorDefinition, Limitation, Node};
 use clew_mysql::{DetailedSession, ExplainOutcome, explain_running_statement, read_session_detail};
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::prelude::*;
+use crate::api_request::{ApiRequest, ApiResult, Json};
+use crate::caller::{Caller, TargetNode};
+use crate::error::ApiError;
+use crate::error_responses::{NodeNotQueryable, NodeNotReadable, PlanDenied, UnknownSession};
+use crate::field_errors::invalid_field_error;
 use crate::session_columns::SessionColumns;
+use crate::statement_text::render_statement;
 
 /// Ids of the project, instance, node and session in the request path.
 type SessionPath = (String, String, String, String);

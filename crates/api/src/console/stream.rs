@@ -10,17 +10,23 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
+use clew_iam::decision::Action;
 use futures_util::stream;
 use http::HeaderName;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use utoipa::IntoParams;
 
+use crate::api_request::ApiRequest;
+use crate::caller::{NodePath, TargetNode};
+use crate::error::ApiError;
+use crate::error_responses::TooManyStreams;
+use crate::query_string::QueryString;
+use crate::state::ConcurrencySlotKind;
 use authorization::StreamAuthorization;
 use feed::FeedPosition;
-pub(crate) use feed::SseNodeFeed;
 use subscriber::Subscriber;
 
-use crate::prelude::*;
-use crate::state::ConcurrencySlotKind;
+pub(crate) use feed::SseNodeFeed;
 
 /// Query parameters of an event stream.
 #[derive(IntoParams)]

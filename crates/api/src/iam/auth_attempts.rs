@@ -8,16 +8,16 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use clew_http::ClientSubnet;
-use clew_model::UserId;
+use clew_model::{ApiErrorDefinition, UserId};
 use clew_store::{AuthAttemptReservation, Store, StoreError, User};
 use secrecy::SecretString;
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
 use crate::audit::AuditContext;
+use crate::error::ApiError;
 use crate::iam::sign_in::UserRef;
-use crate::passwords;
-use crate::prelude::*;
+use crate::{AppState, passwords};
 
 /// Maximum time to wait for password checks in other server processes that use the same failure counter.
 const MAX_WAIT_FOR_CONCURRENT_PASSWORD_CHECKS: Duration = Duration::from_secs(10);

@@ -4,8 +4,15 @@
 use clew_iam::decision::Grant;
 use clew_model::DomainId;
 use clew_store::{Project, StoreError};
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::prelude::*;
+use crate::AppState;
+use crate::api_request::{ApiRequest, ApiResult, Json};
+use crate::caller::Caller;
+use crate::error::ApiError;
+use crate::field_errors::invalid_field_error;
+use crate::query_string::QueryString;
 
 /// List of projects with links.
 #[derive(Serialize, ToSchema)]

@@ -1,9 +1,11 @@
 //! Parses sign-in requests, which contain `auth.identity` and `auth.scope` (TaurusDB API spec, section 3.2).
 
+use clew_model::ApiErrorDefinition;
 use secrecy::SecretString;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
-use crate::prelude::*;
+use crate::error::ApiError;
 
 #[derive(Debug)]
 pub(super) struct PasswordSignInRequest {

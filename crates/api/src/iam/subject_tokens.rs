@@ -1,13 +1,19 @@
 //! Routes that validate or revoke the token in the `X-Subject-Token` header (TaurusDB API spec, section 3.2).
 
 use axum::response::{IntoResponse, Response};
+use clew_iam::decision::Action;
 use clew_iam::token;
+use clew_model::ApiErrorDefinition;
 use clew_store::StoredToken;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use jiff::Timestamp;
 
+use crate::api_request::{ApiRequest, Json};
+use crate::caller::Caller;
+use crate::error::ApiError;
+use crate::error_responses::{InvalidSubjectTokenRequest, MissingSubjectToken, UnknownSubjectToken};
 use crate::iam::token_response::{TokenIssue, TokenResponse};
-use crate::prelude::*;
+use crate::query_string::QueryString;
 
 const SUBJECT_TOKEN_HEADER: &str = "x-subject-token";
 

@@ -2,15 +2,20 @@
 
 use clew_iam::decision::CredentialScope;
 use clew_iam::{access_key, token};
-use clew_model::AccessKeyId;
+use clew_model::{AccessKeyId, ApiErrorDefinition};
 use clew_store::{IssuingCredentials, NewTemporaryAccessKey};
+use http::StatusCode;
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
-use crate::caller::{CredentialKind, CredentialRef};
+use crate::api_request::{ApiRequest, Json};
+use crate::caller::{Caller, CredentialKind, CredentialRef};
+use crate::error::ApiError;
+use crate::error_responses::{InvalidField, TemporaryKeyDenied};
 use crate::iam::token_response::format_timestamp;
-use crate::prelude::*;
 
 const KEY_LIFETIME_RANGE_SECONDS: std::ops::RangeInclusive<i64> = 900..=86_400;
 

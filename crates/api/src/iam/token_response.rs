@@ -3,9 +3,11 @@
 use clew_iam::policy::PermissionModel;
 use clew_store::{Project, User};
 use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::policy_cache;
-use crate::prelude::*;
+use crate::error::ApiError;
+use crate::{AppState, policy_cache};
 
 /// A token without its secret.
 #[derive(Serialize, ToSchema)]

@@ -5,20 +5,23 @@ use axum::extract::{RawQuery, Request, State};
 use axum::response::{IntoResponse, Response};
 use clew_http::base_url_from_request;
 use clew_iam::token;
-use clew_model::ProjectId;
+use clew_model::{ApiErrorDefinition, ProjectId};
 use clew_store::{NewToken, Project, TokenOrigin, User};
-use http::HeaderValue;
+use http::{HeaderValue, StatusCode};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use tracing::info;
 
+use crate::api_request::Json;
 use crate::audit::AuditContext;
 use crate::authentication::read_request_body;
+use crate::error::ApiError;
+use crate::error_responses::{InvalidField, ScopeDenied, WrongPassword};
 use crate::iam::auth_attempts::authenticate_by_password;
 use crate::iam::sign_in::{DomainRef, PasswordSignInRequest, ProjectRef, RequestedTokenScope, TokenRequest};
 use crate::iam::token_response::{TokenIssue, TokenResponse};
-use crate::prelude::*;
-use crate::{SharedState, limits};
+use crate::query_string::QueryString;
+use crate::{AppState, SharedState, limits};
 
 /// Create a token with a user name and password. The scope of the token is a project or the domain.
 #[utoipa::path(post, path = "/v3/auth/tokens", tag = "identity", operation_id = "CreateToken", security(()),

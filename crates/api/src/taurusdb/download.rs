@@ -2,15 +2,19 @@
 
 use axum::response::Response;
 use clew_diagnose::csv;
-use clew_model::CollectionTaskStatus;
+use clew_iam::decision::Action;
+use clew_model::{ApiErrorDefinition, CollectionTaskStatus};
 use clew_store::{ResultMetadata, SessionCollectionTask};
 use http::Method;
 use http::header::RANGE;
 use jiff::Timestamp;
 
+use crate::api_request::ApiRequest;
+use crate::caller::{NodePath, TargetNode};
 use crate::download::StoredResultDownload;
-use crate::error::ErrorDetail;
-use crate::prelude::*;
+use crate::error::{ApiError, ErrorDetail};
+use crate::error_responses::{NoResult, RangeNotSatisfiable};
+use crate::query_string::QueryString;
 
 /// Download the sessions of a finished collection as a CSV file.
 #[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/realtime-session-result",

@@ -3,12 +3,19 @@
 
 mod wire_format;
 
+use clew_iam::decision::Action;
 use clew_model::{Instance, InstanceFilter, Pagination, Tag};
 use clew_store::Project;
-
-use crate::prelude::*;
-use crate::query_string;
+use utoipa::IntoParams;
 use wire_format::{ACTIVE_STATUS_V3, ACTIVE_STATUS_V3_1, InstanceListResponse, InstanceResponse};
+
+use crate::api_request::{ApiRequest, ApiResult, Json};
+use crate::caller::{Caller, InstancePath};
+use crate::error::ApiError;
+use crate::error_responses::UnknownInstance;
+use crate::field_errors::{invalid_field_error, value_not_allowed_error};
+use crate::query_string;
+use crate::query_string::QueryString;
 
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]

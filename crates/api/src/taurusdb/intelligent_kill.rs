@@ -7,12 +7,20 @@ pub(crate) mod report;
 mod warnings;
 
 use clew_diagnose::{RankingStrategy, SessionGroup};
-use clew_model::Node;
+use clew_iam::decision::Action;
+use clew_model::{ApiErrorDefinition, Node};
 use clew_store::{NewIntelligentKill, StoreError};
-
-use crate::caller::load_reachable_node_and_password;
-use crate::prelude::*;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use warnings::IntelligentKillWarning;
+
+use crate::api_request::{ApiRequest, ApiResult, Json};
+use crate::caller::{Caller, InstancePath, TargetNode, load_reachable_node_and_password};
+use crate::error::ApiError;
+use crate::error_responses::{IntelligentKillQueueFull, NodeNotReadable};
+use crate::query_string::QueryString;
+use crate::request_body::parse_json_body;
+use crate::statement_text::render_statement;
 
 /// Preview of an intelligent kill.
 #[derive(Serialize, ToSchema)]

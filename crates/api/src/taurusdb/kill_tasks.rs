@@ -9,18 +9,26 @@ mod wire_format;
 
 use std::time::Duration;
 
-use clew_model::KillCriteria;
+use clew_iam::decision::Action;
+use clew_model::{ApiErrorDefinition, KillCriteria};
 use clew_store::NewKillTask;
 use criteria::RawKillCriteria;
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
+use utoipa::ToSchema;
 use wire_format::{
     AddKillTaskRequest, AddKillTaskResponse, KillTaskList, KillTaskView, NodeLoginRefusal, StopKillTaskRequest,
     SuccessResponse,
 };
 
+use crate::api_request::{ApiRequest, ApiResult, Json};
 use crate::authentication::is_authenticated_by_cookie;
-use crate::prelude::*;
-use crate::request_body::MaybeQuotedNumber;
+use crate::caller::InstancePath;
+use crate::error::ApiError;
+use crate::error_responses::{KillTaskNotAllowed, UnknownKillTask};
+use crate::field_errors::{missing_field_error, truncate_for_message, value_not_allowed_error};
+use crate::request_body::{MaybeQuotedNumber, parse_json_body};
 
 const MIN_AUTO_TASK_DURATION_SECONDS: u32 = 10;
 /// Maximum duration of a kill task of type `auto`: one second less than 365 days.

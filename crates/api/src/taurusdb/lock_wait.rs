@@ -4,9 +4,18 @@ use std::borrow::Cow;
 
 use clew_diagnose::bytes_to_text;
 use clew_diagnose::lock_waits::{LockWait, ParticipantDetail, WaitGraph, WaitParticipant};
+use clew_iam::decision::Action;
 use clew_mysql::{LockWaits, read_lock_waits};
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::prelude::*;
+use crate::api_request::{ApiRequest, ApiResult, Json};
+use crate::caller::{NodePath, TargetNode};
+use crate::error::ApiError;
+use crate::error_responses::NodeNotReadable;
+use crate::field_errors::invalid_field_error;
+use crate::query_string::QueryString;
+use crate::statement_text::render_statement;
 
 /// Root cause of a session's lock wait; an empty object if the session is not waiting for a lock.
 #[derive(Serialize, ToSchema)]

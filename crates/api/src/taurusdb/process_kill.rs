@@ -5,12 +5,20 @@
 use std::collections::HashSet;
 use std::time::Instant;
 
+use clew_iam::decision::Action;
 use clew_model::{Failure, FailureKind, Node};
 use clew_mysql::{KillOutcome, KillRefusal as Reason, KillTarget, SessionLookupResult, find_sessions_by_id};
 use clew_worker::KillError;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
+use crate::api_request::{ApiRequest, ApiResult, Json};
+use crate::caller::{Caller, NodePath, TargetNode};
+use crate::error::ApiError;
+use crate::error_responses::{InvalidKillRequest, KillFailed};
+use crate::field_errors::{check_array_length, invalid_field_error};
 use crate::manual_kill::{add_kill_to_audit_event, build_manual_kill_request, check_kill_reason};
-use crate::prelude::*;
+use crate::request_body::parse_json_body;
 
 const MAX_SESSIONS_PER_REQUEST: usize = 20;
 

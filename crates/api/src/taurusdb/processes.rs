@@ -1,9 +1,16 @@
 //! Implements the operation `ListTaurusDbNodeProcesses` (section 2.1 of the TaurusDB API spec).
 
+use clew_iam::decision::Action;
 use clew_model::Pagination;
 use clew_mysql::{Snapshot, SnapshotFormat, SnapshotOptions, take_snapshot_with_server_instance};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use crate::prelude::*;
+use crate::api_request::{ApiRequest, ApiResult, Json};
+use crate::caller::{NodePath, TargetNode};
+use crate::error::ApiError;
+use crate::error_responses::NodeNotReadable;
+use crate::query_string::{PageParameters, parse_page_parameters};
 
 /// A page of a node's sessions.
 #[derive(Serialize, ToSchema)]

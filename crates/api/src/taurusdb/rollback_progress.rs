@@ -2,10 +2,20 @@
 //!
 //! `docs/decisions/0015-rollback-progress.md` explains how Clew lists rollbacks and estimates the remaining time.
 
-use clew_model::{NodeRole, Pagination};
+use clew_iam::decision::Action;
+use clew_model::{ApiErrorDefinition, NodeRole, Pagination};
 use clew_mysql::{Rollback, read_rollbacks};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use crate::prelude::*;
+use crate::api_request::{ApiRequest, ApiResult, Json};
+use crate::caller::{NodePath, TargetNode};
+use crate::error::ApiError;
+use crate::error_responses::{NodeIsReplica, NodeNotReadable};
+use crate::field_errors::{check_array_length, invalid_field_error};
+use crate::query_string::paginate_list;
+use crate::request_body::parse_json_body;
+use crate::statement_text::render_statement;
 
 /// The only supported value of `action`.
 const ROLLBACK_ACTION: &str = "rollback";

@@ -1,10 +1,19 @@
 //! Implements the operation `CollectRealtimeSession` (section 1.2 of the TaurusDB API spec).
 
+use clew_iam::decision::Action;
 use clew_model::{SessionClass, SessionSelection, SortDirection, SortKey, UnvalidatedSessionSelection};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
-use crate::prelude::*;
+use crate::api_request::{ApiRequest, Json};
+use crate::caller::{NodePath, TargetNode};
+use crate::error::ApiError;
+use crate::error_responses::CollectionQueueFull;
+use crate::field_errors::truncate_for_message;
+use crate::request_body::parse_json_body;
 use crate::statement_text::MASKED_SUBSTRING_PLACEHOLDER;
 
 /// Filters and sort order of the collected sessions. Every field is optional, and filters are combined with AND.

@@ -1,10 +1,19 @@
 //! Routes that show and set the slow session threshold (section 2.9 of the TaurusDB API spec).
 
-use clew_model::{InstanceId, SlowSessionThreshold};
+use clew_iam::decision::Action;
+use clew_model::{ApiErrorDefinition, InstanceId, SlowSessionThreshold};
 use clew_store::StoreError;
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
+use crate::api_request::{ApiRequest, ApiResult, Json};
 use crate::caller;
-use crate::prelude::*;
+use crate::caller::InstancePath;
+use crate::error::ApiError;
+use crate::error_responses::{InvalidThresholdRequest, UnknownInstanceInRequest};
+use crate::field_errors::{check_array_length, value_out_of_range_error};
+use crate::request_body::parse_json_body;
 
 const MAX_INSTANCES_PER_REQUEST: usize = 100;
 

@@ -2,10 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use clew_model::{Instance, InstanceFilter, Tag};
+use clew_iam::decision::Action;
+use clew_model::{ApiErrorDefinition, Instance, InstanceFilter, Tag};
 use clew_store::Project;
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use crate::prelude::*;
+use crate::api_request::{ApiRequest, ApiResult, Json};
+use crate::caller::{Caller, InstancePath};
+use crate::error::ApiError;
+use crate::field_errors::{check_array_length, missing_field_error, truncate_for_message};
+use crate::query_string::{PageParameters, paginate_list, parse_page_parameters};
+use crate::request_body::parse_json_body;
 
 const MAX_TAGS_PER_REQUEST: usize = 20;
 const MAX_CHARS_IN_TAG_KEY: usize = 36;

@@ -4,12 +4,20 @@ use std::sync::Arc;
 
 use axum::Extension;
 use clew_http::LongPollTimeout;
+use clew_iam::decision::Action;
 use clew_model::Limitation;
 use clew_store::SessionCollectionTask;
 use http::HeaderName;
+use serde::Serialize;
+use utoipa::ToSchema;
 
+use crate::AppState;
+use crate::api_request::{ApiRequest, Json};
 use crate::audit::ClientDisconnectSignal;
-use crate::prelude::*;
+use crate::caller::{NodePath, TargetNode};
+use crate::error::ApiError;
+use crate::error_responses::TooManyLongPolls;
+use crate::query_string::QueryString;
 use crate::state::ConcurrencySlotKind;
 
 /// Status of a collection.

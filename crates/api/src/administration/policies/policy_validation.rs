@@ -1,13 +1,17 @@
 //! Route that validates a policy document without storing it.
 
 use clew_iam::policy::{Diagnostic, PermissionModel};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use super::{PermissionModelName, parse_policy_document};
 use crate::administration::require_identity_read_permission;
-use crate::error::PolicyDiagnosticView;
-use crate::prelude::*;
+use crate::api_request::{ApiRequest, ApiResult, Json};
+use crate::error::{ApiError, PolicyDiagnosticView};
+use crate::field_errors::{invalid_field_error, missing_field_error};
+use crate::request_body::parse_json_body;
 
 /// Policy document, as an object or as a JSON string. Error positions refer to the text of the document.
 #[derive(ToSchema)]

@@ -2,9 +2,11 @@
 
 use clew_model::{Failure, Language, Node};
 use clew_mysql::{KillEffect, KillOutcome, KillTarget, PreKillSnapshot};
+use serde::Serialize;
+use utoipa::ToSchema;
 
+use crate::AppState;
 use crate::messages::format_failure;
-use crate::prelude::*;
 
 /// Effect of kills, calculated from the transactions and lock waits before and after the kills.
 #[derive(Serialize, ToSchema)]

@@ -6,11 +6,13 @@ use clew_diagnose::KillRisk;
 use clew_diagnose::lock_waits::{WaitGraph, WaitParticipant};
 use clew_model::{Language, Limitation, LimitationKind, LocalizedText, Node, Session, Transaction};
 use clew_mysql::{KillRefusal, KillTarget, LockWaits, read_kill_risks, read_lock_waits};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::describe_kill_refusal;
+use crate::AppState;
 use crate::manual_kill::KillRiskView;
 use crate::messages::localize_failure;
-use crate::prelude::*;
 
 /// Open transaction that killing the connection would roll back.
 #[derive(Serialize, ToSchema)]

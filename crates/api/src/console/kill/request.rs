@@ -4,10 +4,14 @@ use std::collections::{HashMap, HashSet};
 
 use clew_model::Session;
 use clew_mysql::{KillTarget, ServerInstance};
+use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::SkipReason;
+use crate::error::ApiError;
+use crate::field_errors::{check_array_length, value_not_allowed_error};
 use crate::manual_kill::check_kill_reason;
-use crate::prelude::*;
+use crate::request_body::parse_json_body;
 
 const MAX_SESSIONS_PER_REQUEST: usize = 1000;
 const MAX_OTHER_VICTIMS_PER_KILL_PREVIEW: usize = 100_000;

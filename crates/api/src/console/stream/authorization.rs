@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
+use clew_iam::decision::Action;
 use clew_store::CachedStoreView;
+use http::StatusCode;
 use jiff::Timestamp;
+use serde::Serialize;
 use tokio::time::Instant;
 use tracing::warn;
 
 use crate::SharedState;
-use crate::caller::CredentialRef;
-use crate::prelude::*;
+use crate::caller::{Caller, CredentialRef, NodePath, TargetNode};
+use crate::error::ApiError;
 
 /// Interval at which unchanged policies are re-evaluated, because policy conditions can depend on the time of day.
 const POLICY_REEVALUATION_INTERVAL: Duration = Duration::from_secs(5);

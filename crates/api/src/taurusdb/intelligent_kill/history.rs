@@ -1,10 +1,16 @@
 //! Implements the operation `ListIntelligentKillSessionHistory` (section 2.6 of the TaurusDB API spec).
 
+use clew_iam::decision::Action;
 use clew_store::{IntelligentKill, IntelligentKillFilter};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::report;
-use crate::prelude::*;
+use crate::api_request::{ApiRequest, ApiResult, Json};
+use crate::caller::InstancePath;
+use crate::field_errors::invalid_field_error;
 use crate::query_string;
+use crate::query_string::QueryString;
 
 /// Page of completed intelligent kills of a node.
 #[derive(Serialize, ToSchema)]

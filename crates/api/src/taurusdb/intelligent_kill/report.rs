@@ -8,7 +8,7 @@ use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use clew_diagnose::csv;
-use clew_model::{Cell, Language, Pagination};
+use clew_model::{ApiErrorDefinition, Cell, Language, Pagination};
 use clew_store::{
     IntelligentKill, IntelligentKillId, KillFilter, KillRecord, KillSource, RecordedKillOutcome, Store, StoredResult,
 };
@@ -17,10 +17,12 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::SharedState;
 use crate::audit::AuditContext;
 use crate::download::StoredResultDownload;
-use crate::prelude::*;
+use crate::error::ApiError;
+use crate::error_responses::{InvalidLink, RangeNotSatisfiable, UnknownIntelligentKill};
+use crate::query_string::QueryString;
+use crate::{AppState, SharedState};
 
 /// Number of report rows per database read. Small batches limit memory usage.
 const REPORT_ROWS_PER_BATCH: u32 = 500;

@@ -2,9 +2,11 @@
 
 use clew_model::{Language, Node, Session};
 use clew_mysql::{find_sessions_unsafe_to_kill, read_lock_waits};
+use serde::Serialize;
+use utoipa::ToSchema;
 
+use crate::AppState;
 use crate::messages::format_failure;
-use crate::prelude::*;
 
 /// Warning about an intelligent kill (Clew extension to the TaurusDB API).
 #[derive(Serialize, ToSchema)]

@@ -3,7 +3,9 @@
 use clew_model::{ClientAddressFilter, KillCriteria};
 use serde_json::{Value, json};
 
-use crate::prelude::*;
+use crate::error::ApiError;
+use crate::field_errors::{check_text_length, truncate_for_message, value_not_allowed_error, value_out_of_range_error};
+use crate::query_string::QueryString;
 use crate::statement_text::MASKED_SUBSTRING_PLACEHOLDER;
 
 /// The field `include_unsafe` is a Clew extension to the TaurusDB API.

@@ -1,9 +1,15 @@
 //! History of an instance's killed sessions, with the source and outcome of each kill.
 
+use clew_iam::decision::Action;
 use clew_model::Pagination;
 use clew_store::{KillFilter, KillRecord};
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
 
-use crate::prelude::*;
+use crate::api_request::{ApiRequest, ApiResult, Json};
+use crate::caller::InstancePath;
+use crate::error::ApiError;
+use crate::query_string::QueryString;
 use crate::session_columns::KilledSessionColumns;
 
 /// Maximum number of listed kills in a time range (section 2.8 of the TaurusDB API spec). Older kills are omitted.

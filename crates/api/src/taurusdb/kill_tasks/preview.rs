@@ -3,17 +3,24 @@
 use std::collections::HashMap;
 
 use clew_diagnose::{KillRisk, KillRule, select_sessions_to_kill};
+use clew_iam::decision::Action;
 use clew_model::{Language, Limitation, LocalizedText, NodeId, Session};
 use clew_mysql::{ConnectionPurpose, find_sessions_unsafe_to_kill, read_client_sessions};
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
 
 use super::criteria::{KILL_CRITERIA_FIELD_NAMES, RawKillCriteria};
 use super::wire_format::is_default;
-use crate::caller::require_reachable_network_zone;
+use crate::api_request::{ApiRequest, ApiResult, Json};
+use crate::caller::{InstancePath, require_reachable_network_zone};
+use crate::error::ApiError;
+use crate::error_responses::SomeNodeNotReadable;
 use crate::manual_kill::KillRiskView;
-use crate::prelude::*;
+use crate::query_string::QueryString;
 use crate::session_columns::SessionColumns;
+use crate::statement_text::render_statement;
 
 /// Maximum number of sessions in each list of a response. Additional sessions are counted but not listed.
 const MAX_LISTED_SESSIONS: usize = 500;

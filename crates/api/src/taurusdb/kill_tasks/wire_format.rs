@@ -2,9 +2,10 @@
 
 use clew_model::NodeId;
 use clew_store::{KillTask, KillTaskState, LoginBackoff};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{AUTO_TASK_TYPE, MANUAL_TASK_TYPE};
-use crate::prelude::*;
 use crate::request_body::MaybeQuotedNumber;
 use crate::statement_text::MASKED_SUBSTRING_PLACEHOLDER;
 
