@@ -52,14 +52,13 @@ mod wait_state;
 mod waiting_statement;
 mod waits_without_blocker;
 
-pub use graph::{
-    LockResource, LockResourceKind, LockWait, ParticipantDetail, RootBlocker, WaitGraph, WaitParticipant,
-    WaitWithoutBlocker,
-};
+pub use dot::render_graphviz_dot;
+pub use graph::{LockWait, ParticipantDetail, RootBlocker, WaitGraph, WaitParticipant, WaitWithoutBlocker};
 pub use graph_builder::build_wait_graph;
 pub use graphviz::render_graphviz_dot;
 pub use lock_snapshot::{
-    InnoDbLockWait, LockOwner, LockSnapshot, MetadataLock, ObservedSession, ObservedTransaction, SessionRole,
+    InnoDbLockWait, LockOwner, LockResource, LockResourceKind, LockSnapshot, MetadataLock, ObservedSession,
+    ObservedTransaction, SessionRole,
 };
 pub use metadata_locks::{LockStatus, MetadataLockMode, MetadataLockObject, MetadataLockObjectKind};
 pub use recommended_action::RecommendedAction;

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::graph::{LockResource, LockResourceKind, LockWait, ParticipantDetail, WaitParticipant};
-use super::lock_snapshot::SessionRole;
+use super::graph::{LockWait, ParticipantDetail, WaitParticipant};
+use super::lock_snapshot::{LockResource, LockResourceKind, SessionRole};
 use super::metadata_locks::MetadataLockObjectKind;
 use crate::terminal::bytes_to_single_line;
 

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use clew_model::{Limitation, LimitationKind, LocalizedText, Session};
 use serde::Serialize;
 
-use super::lock_snapshot::{ObservedTransaction, SessionRole};
-use super::metadata_locks::MetadataLockObjectKind;
+use super::lock_snapshot::{LockResource, ObservedTransaction, SessionRole};
 
 /// Waiter or blocker: a session, or a transaction without a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -74,58 +73,6 @@ pub struct LockWait {
 
 fn serialize_lock_resource<S: serde::Serializer>(on: &Arc<LockResource>, to: S) -> Result<S::Ok, S::Error> {
     on.as_ref().serialize(to)
-}
-
-/// Lock resource that a session or transaction waits for.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub struct LockResource {
-    /// Kind of lock resource.
-    pub kind: LockResourceKind,
-    /// Schema of the lock resource.
-    pub schema: Option<String>,
-    /// Name of the table, routine, user lock or other object.
-    pub name: Option<String>,
-    /// Index of the locked record.
-    pub index: Option<String>,
-    /// Locked index record, as printed by the server.
-    pub data: Option<String>,
-}
-
-impl LockResource {
-    pub(super) fn new(kind: LockResourceKind, schema: Option<String>, name: Option<String>) -> Self {
-        Self { kind, schema, name, index: None, data: None }
-    }
-}
-
-/// Kind of lock resource.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub enum LockResourceKind {
-    /// Index record, or the gap before an index record.
-    #[default]
-    Row,
-    /// InnoDB table lock.
-    InnoDbTable,
-    /// Metadata lock.
-    Metadata(MetadataLockObjectKind),
-    /// Table flush, which waits until the table is no longer in use.
-    TableFlush,
-    /// Table-level lock of a storage engine such as MyISAM.
-    TableLevelLock,
-}
-
-impl LockResourceKind {
-    /// Returns the name of the lock resource kind, such as `row`.
-    #[must_use]
-    pub fn name(&self) -> LocalizedText {
-        match self {
-            Self::Row => LocalizedText::new("row", "行锁"),
-            Self::InnoDbTable => LocalizedText::new("table lock of InnoDB", "InnoDB表锁"),
-            Self::Metadata(MetadataLockObjectKind::Table) => LocalizedText::new("table metadata", "表元数据锁"),
-            Self::Metadata(kind) => kind.name(),
-            Self::TableFlush => LocalizedText::new("table flush", "表刷新"),
-            Self::TableLevelLock => LocalizedText::new("table lock", "表级锁"),
-        }
-    }
 }
 
 /// Blocker that is not itself waiting, or a cycle whose members wait only for each other.

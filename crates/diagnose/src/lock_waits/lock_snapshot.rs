@@ -2,10 +2,9 @@
 
 use std::collections::HashMap;
 
-use clew_model::{Limitation, Session, Transaction};
+use clew_model::{Limitation, LocalizedText, Session, Transaction};
 
-use super::graph::LockResource;
-use super::metadata_locks::{LockStatus, MetadataLockMode, MetadataLockObject};
+use super::metadata_locks::{LockStatus, MetadataLockMode, MetadataLockObject, MetadataLockObjectKind};
 use super::wait_state::{LockWaitState, parse_lock_wait_state};
 
 /// Input data of the wait graph. Fields that could not be read are empty, and `limitations` gives the reasons.
@@ -93,6 +92,58 @@ pub struct LockOwner {
     pub transaction: u64,
     /// Session id of the lock's owner, or `None` if the server does not report it.
     pub session: Option<u64>,
+}
+
+/// Lock resource that a session or transaction waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct LockResource {
+    /// Kind of lock resource.
+    pub kind: LockResourceKind,
+    /// Schema of the lock resource.
+    pub schema: Option<String>,
+    /// Name of the table, routine, user lock or other object.
+    pub name: Option<String>,
+    /// Index of the locked record.
+    pub index: Option<String>,
+    /// Locked index record, as printed by the server.
+    pub data: Option<String>,
+}
+
+impl LockResource {
+    pub(super) fn new(kind: LockResourceKind, schema: Option<String>, name: Option<String>) -> Self {
+        Self { kind, schema, name, index: None, data: None }
+    }
+}
+
+/// Kind of lock resource.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub enum LockResourceKind {
+    /// Index record, or the gap before an index record.
+    #[default]
+    Row,
+    /// InnoDB table lock.
+    InnoDbTable,
+    /// Metadata lock.
+    Metadata(MetadataLockObjectKind),
+    /// Table flush, which waits until the table is no longer in use.
+    TableFlush,
+    /// Table-level lock of a storage engine such as MyISAM.
+    TableLevelLock,
+}
+
+impl LockResourceKind {
+    /// Returns the name of the lock resource kind, such as `row`.
+    #[must_use]
+    pub fn name(&self) -> LocalizedText {
+        match self {
+            Self::Row => LocalizedText::new("row", "行锁"),
+            Self::InnoDbTable => LocalizedText::new("table lock of InnoDB", "InnoDB表锁"),
+            Self::Metadata(MetadataLockObjectKind::Table) => LocalizedText::new("table metadata", "表元数据锁"),
+            Self::Metadata(kind) => kind.name(),
+            Self::TableFlush => LocalizedText::new("table flush", "表刷新"),
+            Self::TableLevelLock => LocalizedText::new("table lock", "表级锁"),
+        }
+    }
 }
 
 /// Metadata lock: a row of `metadata_locks` on MySQL or `metadata_lock_info` on MariaDB.

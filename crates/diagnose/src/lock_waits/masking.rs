@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::graph::{LockResourceKind, WaitGraph};
+use super::graph::WaitGraph;
+use super::lock_snapshot::LockResourceKind;
 use super::metadata_locks::MetadataLockObjectKind;
 use crate::template::build_statement_template;
 

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
-use super::graph::{LockResource, ParticipantDetail, WaitWithoutBlocker};
+use super::graph::{ParticipantDetail, WaitWithoutBlocker};
+use super::lock_snapshot::LockResource;
 use crate::utf8::bytes_to_text;
 
 /// The JSON object `zh_cn` contains the Chinese name of the lock resource kind.

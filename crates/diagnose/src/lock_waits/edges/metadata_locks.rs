@@ -7,9 +7,9 @@ use clew_model::LocalizedText;
 
 use super::EdgeSet;
 use super::lock_requests::{self, LockRequest};
-use crate::lock_waits::graph::{LockResource, LockResourceKind, LockWait, WaitParticipant};
+use crate::lock_waits::graph::{LockWait, WaitParticipant};
 use crate::lock_waits::lock_compatibility::{conflicts_with_granted_lock, conflicts_with_pending_request};
-use crate::lock_waits::lock_snapshot::{LockSnapshotIndex, MetadataLock};
+use crate::lock_waits::lock_snapshot::{LockResource, LockResourceKind, LockSnapshotIndex, MetadataLock};
 use crate::lock_waits::metadata_locks::{LockStatus, MetadataLockMode, MetadataLockObject};
 
 /// Metadata locks on an object that has at least one pending lock request.

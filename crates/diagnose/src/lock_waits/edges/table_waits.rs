@@ -7,8 +7,10 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::EdgeSet;
-use crate::lock_waits::graph::{LockResource, LockResourceKind, LockWait, WaitParticipant};
-use crate::lock_waits::lock_snapshot::{LockSnapshotIndex, ObservedSession, SessionRole};
+use crate::lock_waits::graph::{LockWait, WaitParticipant};
+use crate::lock_waits::lock_snapshot::{
+    LockResource, LockResourceKind, LockSnapshotIndex, ObservedSession, SessionRole,
+};
 use crate::lock_waits::metadata_locks::{LockStatus, MetadataLockMode, MetadataLockObject, MetadataLockObjectKind};
 use crate::lock_waits::wait_state::LockWaitState;
 use crate::lock_waits::waiting_statement::{FlushedTables, WaitingStatement};
