@@ -34,7 +34,7 @@ pub enum DevtoolsError {
 }
 
 impl DevtoolsError {
-    /// Returns a function that converts an I/O error to [`DevtoolsError::File`].
+    /// Returns a function that converts an I/O error to `DevtoolsError`.
     pub fn file(operation: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |cause| Self::Failed(format!("cannot {operation} {}: {cause}", path.display()))
