@@ -52,7 +52,6 @@ mod wait_state;
 mod waiting_statement;
 mod waits_without_blocker;
 
-pub use dot::render_graphviz_dot;
 pub use graph::{LockWait, ParticipantDetail, RootBlocker, WaitGraph, WaitParticipant, WaitWithoutBlocker};
 pub use graph_builder::build_wait_graph;
 pub use graphviz::render_graphviz_dot;
