@@ -52,9 +52,9 @@ mod wait_state;
 mod waiting_statement;
 mod waits_without_blocker;
 
-pub use dot::render_graphviz_dot;
 pub use graph::{LockWait, ParticipantDetail, RootBlocker, WaitGraph, WaitParticipant, WaitWithoutBlocker};
 pub use graph_builder::build_wait_graph;
+pub use graphviz::render_graphviz_dot;
 pub use graphviz::render_graphviz_dot;
 pub use lock_snapshot::{
     InnoDbLockWait, LockOwner, LockResource, LockResourceKind, LockSnapshot, MetadataLock, ObservedSession,
