@@ -36,7 +36,8 @@ pub type ReadFuture<'a> = Pin<Box<dyn Future<Output = Result<SessionRows, Failur
 /// Reads sessions from nodes.
 /// Each read must have a timeout. Without a timeout, a worker would renew the lease of a hung collection task forever.
 pub trait NodeReader: Send + Sync {
-    /// Reads the selected sessions of a node. If `masked` is true, the statements have placeholders instead of literals.
+    /// Reads the selected sessions of a node.
+    /// If `masked` is true, the statements have placeholders instead of literals.
     fn read_sessions<'a>(&'a self, node: &'a NodeUrl, selection: &'a SessionSelection, masked: bool) -> ReadFuture<'a>;
 }
 

@@ -151,7 +151,8 @@ impl RepeatedRefusalCounter {
 impl RefusalCounterState {
     /// Returns the key of the refusal's time window, which consists of the caller and the refusal kind.
     /// After the first [`MAX_TRACKED_CALLERS`] callers, all further callers of a domain share one key.
-    /// Once a caller has [`MAX_REFUSAL_KINDS_PER_CALLER`] refusal kinds, all further kinds share the key with the kind `None`.
+    /// Once a caller has [`MAX_REFUSAL_KINDS_PER_CALLER`] refusal kinds, all further kinds share one key,
+    /// whose kind is `None`.
     fn refusal_window_key(
         &self,
         event: &AuditEvent,

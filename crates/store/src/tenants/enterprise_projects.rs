@@ -82,9 +82,9 @@ impl TenantStore<'_> {
         update: &EnterpriseProjectChange,
     ) -> Result<bool, StoreError> {
         let mut tx = self.store.begin_audited_transaction("change an enterprise project").await?;
-        let names: Vec<String> = tx.fetch_all("UPDATE enterprise_projects SET description = COALESCE($3, description), enabled = COALESCE($4, enabled) \
-             WHERE domain_id = $1 AND id = $2 RETURNING name", params![domain, id, &update.description, update.enabled])
-        .await?;
+        let sql = "UPDATE enterprise_projects SET description = COALESCE($3, description), \
+            enabled = COALESCE($4, enabled) WHERE domain_id = $1 AND id = $2 RETURNING name";
+        let names: Vec<String> = tx.fetch_all(sql, params![domain, id, &update.description, update.enabled]).await?;
         let Some(name) = names.into_iter().next() else { return Ok(false) };
         let detail = json!({ "id": id, "description": update.description, "enabled": update.enabled });
         tx.commit_domain_change(by, "UpdateEnterpriseProject", name, domain.clone(), detail).await?;
