@@ -43,7 +43,7 @@ pub(super) struct ConnectionHandler {
 impl ConnectionHandler {
     /// During a shutdown, the server completes the current request and closes the connection.
     pub(super) async fn serve_connection(&self, stream: TcpStream, peer: IpAddr, class: ConnectionClass) {
-        // TLS is on top of the timeout: a flush of encrypted data can consist of many writes, and each resets the timer.
+        // The timeout applies below TLS: a flush of TLS data can consist of many writes, and each resets the timer.
         let stream = with_write_timeout(stream, self.settings.write_timeout);
         match &self.tls {
             None => self.serve_http(stream, ClientAddr { ip: peer, tls: false }, class).await,
