@@ -26,6 +26,9 @@ use super::{ConnectionObserver, ConnectionSettings};
 use crate::client_addr::ClientAddr;
 use crate::tls::TlsConfig;
 
+/// TCP connection whose writes time out.
+type TimedTcpStream = Pin<Box<TimeoutWriter<TcpStream>>>;
+
 /// Maximum size of a request head in bytes: 32 KiB for the request line plus 64 KiB for the headers.
 const MAX_REQUEST_HEAD_BYTES: usize = 96 << 10;
 
@@ -40,6 +43,8 @@ pub(super) struct ConnectionHandler {
 impl ConnectionHandler {
     /// During a shutdown, the server completes the current request and closes the connection.
     pub(super) async fn serve_connection(&self, stream: TcpStream, peer: IpAddr, class: ConnectionClass) {
+        // The timeout applies below TLS: a flush of TLS data can consist of many writes, and each resets the timer.
+        let stream = with_write_timeout(stream, self.settings.write_timeout);
         match &self.tls {
             None => self.serve_http(stream, ClientAddr { ip: peer, tls: false }, class).await,
             Some(tls) => {
@@ -53,10 +58,10 @@ impl ConnectionHandler {
     async fn perform_tls_handshake(
         &self,
         tls: &TlsConfig,
-        stream: TcpStream,
+        stream: TimedTcpStream,
         peer: IpAddr,
         class: ConnectionClass,
-    ) -> Option<TlsStream<TcpStream>> {
+    ) -> Option<TlsStream<TimedTcpStream>> {
         let limit = class.cap_timeout_of_reserved_connection(self.settings.tls_handshake_timeout);
         let outcome = tokio::select! {
             () = self.shutdown.cancelled() => return None,
@@ -76,7 +81,6 @@ impl ConnectionHandler {
         socket: ClientAddr,
         class: ConnectionClass,
     ) {
-        let stream = with_write_timeout(stream, self.settings.write_timeout);
         let service = service_fn(|mut request: Request<Incoming>| {
             let client = ClientAddr::resolve(socket, request.headers(), &self.settings.trusted_proxies);
             request.extensions_mut().insert(client);
