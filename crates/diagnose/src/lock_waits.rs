@@ -55,7 +55,6 @@ mod waits_without_blocker;
 pub use graph::{LockWait, ParticipantDetail, RootBlocker, WaitGraph, WaitParticipant, WaitWithoutBlocker};
 pub use graph_builder::build_wait_graph;
 pub use graphviz::render_graphviz_dot;
-pub use graphviz::render_graphviz_dot;
 pub use lock_snapshot::{
     InnoDbLockWait, LockOwner, LockResource, LockResourceKind, LockSnapshot, MetadataLock, ObservedSession,
     ObservedTransaction, SessionRole,
