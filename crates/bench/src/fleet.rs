@@ -103,8 +103,8 @@ async fn collect_sessions_from_fleet(
             SESSIONS_PER_NODE,
         )?;
     }
-    let open = wait_until_connections_close(CONNECTION_CLOSE_TIMEOUT, async || Ok(fleet.connections.open()));
-    ensure_expected_count("connections left open", open.await?, 0)?;
+    let open = wait_until_connections_close(CONNECTION_CLOSE_TIMEOUT, async || Ok(fleet.connections.open())).await?;
+    ensure_expected_count("connections left open", open, 0)?;
     server.stop().await?;
     Ok((elapsed, peak))
 }

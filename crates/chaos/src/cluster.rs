@@ -125,16 +125,15 @@ impl TestCluster {
         let port = self.metadata_proxies.get(number).map_or(self.metadata.port(), |proxy| proxy.address().port());
         let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
         let mut command = if number == CLOCK_FAULT_WORKER_INDEX {
+            fs::write(self.clock_offset_file_path(), "+0\n").map_err(operation_error("write a clock"))?;
             build_faketime_worker_command(clew)?
+                .env("FAKETIME_TIMESTAMP_FILE", self.clock_offset_file_path())
+                .env("FAKETIME_CACHE_DURATION", "1")
+                // As with a real clock change, the fake clock offset does not affect the monotonic clock.
+                .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
         } else {
             wrap_command_with_parent_death_signal(clew, &["worker"])
         };
-        if number == CLOCK_FAULT_WORKER_INDEX {
-            fs::write(self.clock_offset_file_path(), "+0\n").map_err(operation_error("write a clock"))?;
-            command = command.env("FAKETIME_TIMESTAMP_FILE", self.clock_offset_file_path());
-            // As with a real clock change, the fake clock offset does not affect the monotonic clock.
-            command = command.envs([("FAKETIME_CACHE_DURATION", "1"), ("FAKETIME_DONT_FAKE_MONOTONIC", "1")]);
-        }
         if number == DISK_FAULT_WORKER_INDEX {
             fs::create_dir_all(self.tmpfs_mount_point()).map_err(operation_error("create a directory"))?;
             command = wrap_command_with_private_tmpfs(&self.tmpfs_mount_point(), command);
@@ -188,6 +187,7 @@ impl TestCluster {
 }
 
 /// Returns a command whose process the kernel kills when the thread that spawned it exits.
+/// The signal replaces the SIGTERM that [`Command::start`] requests.
 fn wrap_command_with_parent_death_signal(program: impl Into<OsString>, arguments: &[&str]) -> Command {
     let wrapper = Command::new("setpriv").args(["--pdeathsig", "KILL", "--"]);
     Command::new(program).args(arguments.iter().copied()).wrapped_in(wrapper)

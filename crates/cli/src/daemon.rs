@@ -158,7 +158,7 @@ impl Daemon {
         })
     }
 
-    /// Starts the tasks of the process, which run until the `shutdown` token is cancelled.
+    /// Starts the tasks of the process, which run until the `shutdown` token is canceled.
     pub(crate) async fn start_tasks(&self, run_worker: bool, shutdown: &CancellationToken) -> DaemonTasks {
         let (collections, kills) = (self.collections.clone(), self.intelligent_kills.clone());
         tokio::spawn(clew_worker::dispatch_store_events(self.store.clone(), collections, kills, shutdown.clone()));

@@ -237,6 +237,7 @@ fn render_instance_table(instances: &[Instance]) -> String {
     text_table::render_table(headings, rows, "No instances yet. Register one with clew instance add.")
 }
 
+/// The text contains no passwords.
 fn render_instance(instance: &Instance) -> String {
     let tags: Vec<_> = instance.tags.iter().map(|tag| format!("{}={}", tag.key, tag.value)).collect();
     let mut text = format!("instance  {}  {}\n", instance.id, instance.name);
@@ -253,6 +254,7 @@ fn render_instance(instance: &Instance) -> String {
     text
 }
 
+/// The JSON object contains no passwords.
 fn instance_to_json(instance: &Instance) -> Value {
     let node =
         |node: &Node| json!({ "id": node.id, "role": node.role, "url": node.url.to_string(), "zone": node.zone });

@@ -13,7 +13,8 @@ use crate::output::TerminalSanitizer;
 /// `filter` is a log level or a comma-separated list of `target=level` pairs.
 pub(crate) fn init_logging(filter: &str) -> Result<(), CliError> {
     let filter = EnvFilter::try_new(filter).map_err_to_refused(format_args!("invalid log filter {filter:?}"))?;
-    // Reporting a write error to stderr would panic if stderr is a closed pipe, for example after `clew serve 2>&1 | head`.
+    // Internal errors are not logged, because reporting a write error to stderr would panic if stderr is a closed pipe,
+    // for example after `clew serve 2>&1 | head`.
     if io::stderr().is_terminal() {
         // A field can contain a message from a server, so escape sequences are removed and ANSI colors are disabled.
         let logs = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false);
@@ -68,20 +69,21 @@ mod tests {
     }
 
     #[test]
-    fn line_contains_the_event_and_its_span() {
+    fn line_contains_the_event_and_its_span_without_control_characters() {
         let buffer = SharedBuffer::default();
         let writer = buffer.clone();
         let logs = json_log_builder().with_writer(move || JsonLogWriter(writer.clone()));
         tracing::subscriber::with_default(logs.finish(), || {
             tracing::warn!(text = "a \"b\"\n", count = 3_u64, less = -1, right = true, seconds = 0.5, "logged {}", 1);
             let outer = tracing::info_span!("outer", id = "x", late = tracing::field::Empty).entered();
-            tracing::info!(error = %"no", list = ?["a"], "within");
+            tracing::info!(error = %"no\u{9b}", list = ?["a"], "within");
             tracing::info_span!("bare").in_scope(|| tracing::info!("deep"));
             outer.record("late", 2);
             tracing::info!("recorded");
             drop(outer);
         });
         let text = String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap();
+        assert!(text.contains("no\\u009b"), "{text}");
         let mut lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         for line in &mut lines {
             let timestamp = line.as_object_mut().unwrap().remove("timestamp").unwrap();
@@ -90,7 +92,7 @@ mod tests {
         let target = module_path!();
         let expected = json!([
             { "level": "WARN", "message": "logged 1", "text": "a \"b\"\n", "count": 3, "less": -1, "right": true, "seconds": 0.5, "target": target },
-            { "level": "INFO", "message": "within", "error": "no", "list": "[\"a\"]", "target": target, "span": { "id": "x", "name": "outer" } },
+            { "level": "INFO", "message": "within", "error": "no\u{9b}", "list": "[\"a\"]", "target": target, "span": { "id": "x", "name": "outer" } },
             { "level": "INFO", "message": "deep", "target": target, "span": { "name": "bare" } },
             { "level": "INFO", "message": "recorded", "target": target, "span": { "id": "x", "late": 2, "name": "outer" } },
         ]);

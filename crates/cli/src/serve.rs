@@ -140,10 +140,13 @@ async fn resolve_listen_addresses(configuration: &Configuration, tls: bool) -> R
     let addresses: Vec<_> = lookup_host(listen).await.map_err(listen_error(listen))?.collect();
     let public = addresses.iter().find(|address| !address.ip().to_canonical().is_loopback());
     match public {
-        Some(address) if !tls && !configuration.allow_plain_http => Err(refused!("{address} is reachable from other machines, and without TLS passwords, tokens and statements are sent unencrypted")
+        Some(address) if !tls && !configuration.allow_plain_http => Err(refused!(
+            "{address} is reachable from other machines, and without TLS passwords, tokens and statements are sent \
+             unencrypted"
+        )
         .with_suggested_fix(
-            "set --tls-cert and --tls-key; or listen on 127.0.0.1 behind a TLS proxy; or set --allow-plain-http on a trusted \
-             network",
+            "set --tls-cert and --tls-key; or listen on 127.0.0.1 behind a TLS proxy; or set --allow-plain-http on a \
+             trusted network",
         )),
         _ => Ok(addresses),
     }

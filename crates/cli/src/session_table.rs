@@ -195,6 +195,7 @@ impl SessionTable {
 }
 
 /// Repeatedly narrows the widest column until the statement column has at least the width [`PS_STATEMENT_WIDTH`].
+/// Columns are never narrower than their minimum width, so the columns of `clew snapshot` are not narrowed.
 fn compute_column_widths(columns: &[TableColumn], lines: &[SessionTableLine], width: usize) -> Vec<usize> {
     let mut widths: Vec<usize> = columns.iter().map(|column| column.heading.len()).collect();
     for line in lines {

@@ -224,6 +224,7 @@ impl UserDetails {
     }
 }
 
+/// The output contains no password hashes.
 const USER_LIST_FORMAT: ListFormat<User, 5> = ListFormat {
     json_key: "users",
     headings: ["NAME", "USER", "ENABLED", "ADMINISTRATOR", "DESCRIPTION"],

@@ -108,7 +108,9 @@ async fn wait_until_sessions_are_blocked(server: &DatabaseServer) -> Result<(), 
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
-    let timed_out =
-        |_| DevtoolsError::Failed("the demo sessions did not start waiting for locks before the timeout".to_owned());
+    let timed_out = |_| {
+        let seconds = LOCK_WAIT_START_TIMEOUT.as_secs();
+        DevtoolsError::Failed(format!("the demo sessions did not start waiting for locks within {seconds} s"))
+    };
     tokio::time::timeout(LOCK_WAIT_START_TIMEOUT, poll).await.map_err(timed_out)?
 }
