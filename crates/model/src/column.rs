@@ -1,6 +1,6 @@
 //! Definitions of the snapshot columns (TaurusDB API spec, section 1.5) and the columns added by the `--detail` option.
 //!
-//! CSV, JSON, terminal output, the OpenAPI document and the web page share the column definitions.
+//! CSV, JSON and terminal output share the column definitions.
 
 use crate::session::{SessionDetail, SessionRow};
 
