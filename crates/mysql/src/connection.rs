@@ -65,6 +65,7 @@ impl Connection {
     }
 
     /// Opens a connection for reading, runs `operation` and closes the connection, all within the read timeout.
+    /// If `operation` fails, the connection is dropped, which kills a statement that is still running on the server.
     /// `doing` describes the operation in the failure, such as `reading lock waits`.
     pub(crate) async fn run<T>(
         node: &NodeUrl,

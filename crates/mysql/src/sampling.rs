@@ -147,7 +147,7 @@ impl SampledSessions {
     }
 }
 
-/// Maps session ids to descriptions of lock waits in which literals are masked.
+/// Takes a sample that includes lock waits.
 /// If a full sample is due, the function also reads all program names and the `Performance_schema_%_lost` counters.
 async fn take_session_sample_with_lock_waits(
     connection: &mut Connection,

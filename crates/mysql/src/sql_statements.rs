@@ -100,7 +100,8 @@ pub(crate) fn own_session_ids_query(marker: &str) -> String {
 
 /// Reads the server identity and the start time as a Unix timestamp.
 /// Requires no privileges.
-/// Each execution returns the same start time, because the server derives the current time and the uptime from one timestamp.
+/// Each execution returns the same start time,
+/// because the server derives the current time and the uptime from one timestamp.
 /// The query takes up to 0.03 s, because `global_status` sums the status counters of all sessions.
 pub(crate) const MYSQL_IDENTITY_AND_START_TIME_QUERY: &str = "SELECT @@GLOBAL.server_uuid, UNIX_TIMESTAMP() - CAST(variable_value AS SIGNED) \
      FROM performance_schema.global_status WHERE variable_name = 'Uptime'";

@@ -59,7 +59,7 @@ pub(crate) const INNODB_TRX_REFRESH_INTERVAL: Duration = Duration::from_millis(1
 /// Clew retries the query, because the statement that causes [`ER_CANNOT_CONVERT_STRING`] usually finishes soon.
 const MAX_TRANSACTION_READ_ATTEMPTS: u32 = 3;
 
-/// Error codes for which Clew does not read `innodb_trx`, but fails, retries or reads the InnoDB status.
+/// Error codes with which the server refuses to return the rows of `innodb_trx`. Clew handles only these errors.
 pub(crate) const UNREADABLE_TRANSACTIONS_ERROR_CODES: [u16; 2] =
     [ER_SPECIFIC_ACCESS_DENIED_ERROR, ER_CANNOT_CONVERT_STRING];
 

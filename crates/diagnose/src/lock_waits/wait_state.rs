@@ -31,6 +31,7 @@ pub(super) fn parse_lock_wait_state(state: &[u8]) -> Option<LockWaitState> {
         _ => {}
     }
     let lock = resource.strip_suffix(" lock")?;
+    // Some names include the suffix, such as `global read lock`; others do not, such as `tablespace`.
     let kind = match MetadataLockObjectKind::parse(resource) {
         MetadataLockObjectKind::Other(_) => {
             MetadataLockObjectKind::parse(lock.strip_suffix(" metadata").unwrap_or(lock))
@@ -49,9 +50,22 @@ mod tests {
         for (state, expected) in [
             ("Waiting for table metadata lock", Some(LockWaitState::Metadata(MetadataLockObjectKind::Table))),
             ("Waiting for global read lock", Some(LockWaitState::Metadata(MetadataLockObjectKind::Global))),
+            ("Waiting for commit lock", Some(LockWaitState::Metadata(MetadataLockObjectKind::Commit))),
             ("Waiting for backup lock", Some(LockWaitState::Metadata(MetadataLockObjectKind::Backup))),
+            ("Waiting for schema metadata lock", Some(LockWaitState::Metadata(MetadataLockObjectKind::Schema))),
+            (
+                "Waiting for stored function metadata lock",
+                Some(LockWaitState::Metadata(MetadataLockObjectKind::Function)),
+            ),
+            (
+                "Waiting for stored procedure metadata lock",
+                Some(LockWaitState::Metadata(MetadataLockObjectKind::Procedure)),
+            ),
+            ("Waiting for trigger metadata lock", Some(LockWaitState::Metadata(MetadataLockObjectKind::Trigger))),
+            ("Waiting for event metadata lock", Some(LockWaitState::Metadata(MetadataLockObjectKind::Event))),
             ("User lock", Some(LockWaitState::Metadata(MetadataLockObjectKind::UserLock))),
             ("Waiting for table flush", Some(LockWaitState::TableFlush)),
+            ("Waiting for table level lock", Some(LockWaitState::TableLevelLock)),
             ("Waiting for tablespace metadata lock", Some(LockWaitState::Metadata(MetadataLockObjectKind::Tablespace))),
             (
                 "Waiting for locking service lock",

@@ -175,6 +175,7 @@ fn build_process_list_source(server: ServerInstance) -> ProcessListSource {
 pub(super) struct SessionList {
     pub(super) sessions: Vec<Session>,
     /// Ids of the sessions whose elapsed times could not be checked against statement timers.
+    /// [`read_matching_sessions`] checks no elapsed times and leaves the set empty.
     pub(super) unchecked: HashSet<u64>,
     own: HashSet<u64>,
     is_direct: bool,
