@@ -21,7 +21,7 @@ struct BusyServerBenchmark {
     definition: BenchmarkCase,
     flavor: Flavor,
     clew: ClewInvocation,
-    baseline: BaselineCommand,
+    baseline: Baseline,
     /// Text that must occur in Clew's output, and the expected number of occurrences.
     item_marker: (&'static str, fn(BenchmarkSessionCounts) -> usize),
     min_baseline_lines: fn(BenchmarkSessionCounts) -> usize,
@@ -37,7 +37,7 @@ enum ClewInvocation {
 }
 
 #[derive(Clone, Copy)]
-enum BaselineCommand {
+enum Baseline {
     /// Runs the `mariadb` client with the same SQL statements as Clew.
     SameReads,
     /// Runs the `mariadb` client over TLS with the same SQL statements as Clew.
@@ -70,7 +70,7 @@ const fn snapshot_benchmark(name: &'static str, flavor: Flavor) -> BusyServerBen
         },
         flavor,
         clew: ClewInvocation::Command(SNAPSHOT_COMMAND_ARGUMENTS),
-        baseline: BaselineCommand::SameReads,
+        baseline: Baseline::SameReads,
         item_marker: SESSION_ROW_MARKER_AND_COUNT,
         min_baseline_lines: |size| size.sessions + size.transactions,
     }
@@ -89,7 +89,7 @@ const fn collect_command_benchmark(name: &'static str, flavor: Flavor) -> BusySe
         },
         flavor,
         clew: ClewInvocation::Collect,
-        baseline: BaselineCommand::Snapshot,
+        baseline: Baseline::Snapshot,
         item_marker: SESSION_ROW_MARKER_AND_COUNT,
         min_baseline_lines: |size| size.sessions,
     }
@@ -113,7 +113,7 @@ static BUSY_SERVER_BENCHMARKS: [BusyServerBenchmark; 10] = [
             baseline: "`mariadb` client with the same two statements, both over TLS",
             ..snapshot_benchmark("", Flavor::MySql).definition
         },
-        baseline: BaselineCommand::SameReadsOverTls,
+        baseline: Baseline::SameReadsOverTls,
         ..snapshot_benchmark("", Flavor::MySql)
     },
     snapshot_benchmark("snapshot-mariadb", Flavor::MariaDb),
@@ -127,7 +127,7 @@ static BUSY_SERVER_BENCHMARKS: [BusyServerBenchmark; 10] = [
             unit: "s",
             pairs: 21,
         },
-        baseline: BaselineCommand::Statements(SESSION_TRANSACTION_JOIN_QUERY),
+        baseline: Baseline::Statements(SESSION_TRANSACTION_JOIN_QUERY),
         min_baseline_lines: |size| size.sessions,
         ..snapshot_benchmark("", Flavor::MariaDb)
     },
@@ -143,7 +143,7 @@ static BUSY_SERVER_BENCHMARKS: [BusyServerBenchmark; 10] = [
         },
         flavor: Flavor::MySql,
         clew: ClewInvocation::Command(&["snapshot", "--detail", "--format", "csv"]),
-        baseline: BaselineCommand::Statements("SELECT * FROM sys.session; SELECT * FROM sys.innodb_lock_waits"),
+        baseline: Baseline::Statements("SELECT * FROM sys.session; SELECT * FROM sys.innodb_lock_waits"),
         item_marker: (",clew-testkit,", |size| size.sessions),
         min_baseline_lines: |size| size.sessions + size.waiters,
     },
@@ -159,7 +159,7 @@ static BUSY_SERVER_BENCHMARKS: [BusyServerBenchmark; 10] = [
         },
         flavor: Flavor::MySql,
         clew: ClewInvocation::Command(&["locks"]),
-        baseline: BaselineCommand::Statements("SELECT * FROM sys.innodb_lock_waits"),
+        baseline: Baseline::Statements("SELECT * FROM sys.innodb_lock_waits"),
         item_marker: ("\n100 sessions wait on 127.0.0.1", |size| size.waiters / 100),
         min_baseline_lines: |size| size.waiters,
     },
@@ -234,14 +234,12 @@ impl BusyServerFixture<'_> {
         let (clew_file, baseline_file) = (self.bench.temp_file_path("clew"), self.bench.temp_file_path("baseline"));
         let (marker, expected) = case.item_marker;
         let baseline = match case.baseline {
-            BaselineCommand::SameReads => build_mariadb_client_command(self.server, &["--skip-ssl"], &self.reads),
-            BaselineCommand::SameReadsOverTls => build_mariadb_client_command(self.server, &["--ssl"], &self.reads),
-            BaselineCommand::Statements(statements) => {
-                build_mariadb_client_command(self.server, &["--skip-ssl"], statements)
-            }
-            BaselineCommand::Snapshot => self.snapshot.clone(),
+            Baseline::SameReads => build_mariadb_client_command(self.server, &["--skip-ssl"], &self.reads),
+            Baseline::SameReadsOverTls => build_mariadb_client_command(self.server, &["--ssl"], &self.reads),
+            Baseline::Statements(statements) => build_mariadb_client_command(self.server, &["--skip-ssl"], statements),
+            Baseline::Snapshot => self.snapshot.clone(),
         };
-        let use_tls = matches!(case.baseline, BaselineCommand::SameReadsOverTls);
+        let use_tls = matches!(case.baseline, Baseline::SameReadsOverTls);
         let delays = RefCell::new(Vec::new());
         let clew = async || {
             let elapsed = match case.clew {

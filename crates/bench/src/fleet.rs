@@ -72,7 +72,7 @@ pub(super) async fn measure_session_collection_from_fleet(
     let times =
         measure_paired_runs(COLLECTION_TIME_BENCHMARK, async || run(&inventory.nodes).await, async || run(one).await)
             .await?;
-    let note = format!("at most {} connections open at once, none left open", fleet.connections.peak());
+    let note = format!("at most {} connections open at once, none left open", fleet.connections.peak_count());
     Ok(vec![times.with_note(note), peaks.into_inner()])
 }
 
@@ -84,14 +84,14 @@ async fn collect_sessions_from_fleet(
     nodes: &[NodeRef],
 ) -> Result<(Duration, f64), BenchError> {
     let server = inventory.start_server(&[], Some(COLLECTION_STATUS_POLL_INTERVAL)).await?;
-    let accepted_before = fleet.connections.accepted();
+    let accepted_before = fleet.connections.accepted_count();
     let start = Instant::now();
     let ids = server.collect_sessions_from_all_nodes(nodes).await?;
     let elapsed = start.elapsed();
     let peak = server.peak_memory_mib();
     ensure_expected_count(
         "connections to 1,000 nodes",
-        fleet.connections.accepted() - accepted_before,
+        fleet.connections.accepted_count() - accepted_before,
         nodes.len() as u64,
     )?;
     let file = bench.temp_file_path("result.csv");
@@ -103,7 +103,8 @@ async fn collect_sessions_from_fleet(
             SESSIONS_PER_NODE,
         )?;
     }
-    let open = wait_until_connections_close(CONNECTION_CLOSE_TIMEOUT, async || Ok(fleet.connections.open())).await?;
+    let open =
+        wait_until_connections_close(CONNECTION_CLOSE_TIMEOUT, async || Ok(fleet.connections.open_count())).await?;
     ensure_expected_count("connections left open", open, 0)?;
     server.stop().await?;
     Ok((elapsed, peak))

@@ -114,7 +114,7 @@ pub(super) async fn run_http_benchmarks(bench: &BenchmarkContext) -> Result<Vec<
             |address, get| DownloadWorkload { address, get, clients: *clients, repetitions: *repetitions, bytes };
         let from_clew = download(parse_server_address(&server)?, signed);
         let from_nginx =
-            download(nginx.address(), HttpGetRequest::create_unsigned_request(nginx::RESULT_URL_PATH, "127.0.0.1"));
+            download(nginx.address(), HttpGetRequest::create_unsigned_request(nginx::RESULT_PATH, "127.0.0.1"));
         measurements.push(
             measure_paired_runs(
                 *case,

@@ -107,7 +107,7 @@ async fn check_single_node_counts(bench: &BenchmarkContext, counts: &mut CountCh
         SNAPSHOT_ROW_COUNT,
     );
     counts.expect_exact_count("bytes of a snapshot", output.len() as u64, EXPECTED_SNAPSHOT_BYTES);
-    counts.expect_exact_count("connections of a snapshot", fake.connections.accepted(), 1);
+    counts.expect_exact_count("connections of a snapshot", fake.connections.accepted_count(), 1);
 
     let inventory = NodeInventory::register_nodes(&bench.clew, &[url], 1).await?;
     let server = inventory.start_server(&[], None).await?;
@@ -121,10 +121,10 @@ async fn check_single_node_counts(bench: &BenchmarkContext, counts: &mut CountCh
         SNAPSHOT_ROW_COUNT,
     );
     counts.expect_exact_count("bytes of a result", bytes, EXPECTED_SNAPSHOT_BYTES);
-    counts.expect_exact_count("connections of a collection", fake.connections.accepted(), 2);
+    counts.expect_exact_count("connections of a collection", fake.connections.accepted_count(), 2);
     counts.expect_exact_count(
         "connections left open after both",
-        wait_until_connections_close(CONNECTION_CLOSE_TIMEOUT, async || Ok(fake.connections.open())).await?,
+        wait_until_connections_close(CONNECTION_CLOSE_TIMEOUT, async || Ok(fake.connections.open_count())).await?,
         0,
     );
     server.stop().await?;
@@ -149,10 +149,10 @@ async fn check_fleet_connection_counts(bench: &BenchmarkContext, counts: &mut Co
         rows += count_occurrences_in_file(&file, PROCESS_LIST_ROW_MARKER)?;
     }
     counts.expect_exact_count("rows of 40 nodes", rows, NODE_COUNT * SESSIONS_PER_NODE);
-    counts.expect_exact_count("connections to 40 nodes", fleet.connections.accepted(), NODE_COUNT);
+    counts.expect_exact_count("connections to 40 nodes", fleet.connections.accepted_count(), NODE_COUNT);
     counts.expect_exact_count(
         "connections left open to 40 nodes",
-        wait_until_connections_close(CONNECTION_CLOSE_TIMEOUT, async || Ok(fleet.connections.open())).await?,
+        wait_until_connections_close(CONNECTION_CLOSE_TIMEOUT, async || Ok(fleet.connections.open_count())).await?,
         0,
     );
     server.stop().await?;

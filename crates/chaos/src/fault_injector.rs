@@ -53,7 +53,7 @@ impl FaultInjector<'_> {
         Ok(())
     }
 
-    /// Kills one or two random workers and, with a probability of 50 %, a random server.
+    /// Kills one or two random workers and, with a probability of 50%, a random server.
     async fn kill_processes(&mut self, duration: Duration) -> Result<(), ChaosError> {
         let (workers, servers) = (self.cluster.workers.len(), self.cluster.servers.len());
         let mut victims = vec![self.rng.usize(..workers)];
@@ -162,7 +162,7 @@ impl FaultInjector<'_> {
 
     async fn fill_disk(&mut self, duration: Duration) -> Result<(), ChaosError> {
         let Some(worker) = self.cluster.workers.get(DISK_FAULT_WORKER_INDEX) else { return Ok(()) };
-        let Some(pid) = worker.pid() else { return Err(worker.build_process_error("it is not running")) };
+        let Some(pid) = worker.pid() else { return Err(worker.error_with_log_path("it is not running")) };
         // Use `/proc/PID/root`, because the tmpfs is mounted only in the worker's mount namespace.
         let mut filler = PathBuf::from(format!("/proc/{pid}/root"));
         filler.push(self.cluster.tmpfs_mount_point().strip_prefix("/").unwrap_or(&self.cluster.tmpfs_mount_point()));

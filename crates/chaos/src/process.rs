@@ -31,7 +31,7 @@ impl ClewProcess {
         let log = File::options().create(true).append(true).open(&self.log).map_err(operation_error("write a log"))?;
         let child = self.child.insert(self.command.start(log)?);
         let first_line = processes::read_first_output_line(child).await;
-        first_line.ok_or_else(|| self.build_process_error("it did not start in time"))
+        first_line.ok_or_else(|| self.error_with_log_path("it did not start in time"))
     }
 
     /// Kills the process (SIGKILL) and waits until it has exited.
@@ -65,7 +65,7 @@ impl ClewProcess {
         String::from_utf8_lossy(bytes.get(offset..).unwrap_or_default()).into_owned()
     }
 
-    pub(crate) fn build_process_error(&self, reason: &str) -> ChaosError {
+    pub(crate) fn error_with_log_path(&self, reason: &str) -> ChaosError {
         DevtoolsError::Failed(format!("{}: {reason}; its log is {}", self.name, self.log.display())).into()
     }
 }

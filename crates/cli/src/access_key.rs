@@ -116,10 +116,10 @@ async fn create_access_key(
     let user = directory.find_user(user).await?;
     let (identities, origin) = (directory.store.identities(), &directory.origin);
     let operation = "could not create an access key";
-    let (id, secret) = (AccessKeyId::generate(), access_key::generate_secret_key().map_err_to_failed(operation)?);
+    let (id, secret) = (AccessKeyId::generate(), access_key::generate_secret_key().failed_context(operation)?);
     let (mut security_token, mut expires_at) = (None, None);
     if let Some(lifetime) = lifetime {
-        let token = token::generate_token().map_err_to_failed(operation)?;
+        let token = token::generate_token().failed_context(operation)?;
         let lifetime_seconds = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
         let key = NewTemporaryAccessKey {
             user_id: user.id.clone(),

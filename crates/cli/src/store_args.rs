@@ -24,7 +24,7 @@ pub(crate) struct MetadataUrlArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct StoreArgs {
-    /// Data directory created by clew init; changes take effect immediately in a running clew serve
+    /// Data directory that clew init created. A running clew serve applies changes immediately
     #[arg(long, value_name = "DIR", env = "CLEW_DATA_DIR", default_value = DEFAULT_DATA_DIR)]
     data_dir: PathBuf,
     #[command(flatten)]

@@ -27,7 +27,7 @@ struct Quotas<K> {
 }
 
 impl<K: Hash + Eq + Clone> KeyedRateLimiter<K> {
-    /// Creates a limiter that permits any number of requests if the rate or the burst size is 0.
+    /// Creates a rate limiter. A rate or burst size of 0 disables the limit.
     #[must_use]
     pub fn new(per_second: u32, burst: u32) -> Self {
         Self::with_period(Duration::from_secs(1).checked_div(per_second).unwrap_or_default(), burst)
@@ -40,7 +40,7 @@ impl<K: Hash + Eq + Clone> KeyedRateLimiter<K> {
         Self { period, burst, quotas: Mutex::new(Quotas { replenished_at: HashMap::new(), checks: 0 }) }
     }
 
-    /// Returns `true` if the limiter permits any number of requests.
+    /// Returns `true` if the limit is disabled.
     #[must_use]
     pub fn is_disabled(&self) -> bool {
         self.period.is_zero()

@@ -88,7 +88,7 @@ pub(crate) enum LocalTimestampAge {
 }
 
 /// Computes the ages of timestamps in the server's local time.
-/// Lets the server convert a local time to UTC if the UTC offset may have changed since that time.
+/// Converts a local time to UTC on the server if the UTC offset may have changed since that time.
 pub(crate) async fn compute_ages_of_local_timestamps(
     client: &mut Client,
     clock: &ClockReading,
@@ -145,7 +145,7 @@ pub enum UnreliableClockReason {
     /// Number of seconds by which the server's clock was set forward. The number is negative if it was set back.
     #[error("the server's clock was changed by {0:+.0} s since the previous read")]
     ClockChanged(f64),
-    /// Difference between the server's clock and the local clock at the first read, in seconds.
+    /// Server time minus local time at the first read, in seconds.
     /// The number is positive if the server's clock was ahead of the local clock.
     #[error(
         "the server's clock differs from the clock of this machine by {0:+.0} s, so elapsed times count from now on"

@@ -39,7 +39,7 @@ pub struct Diagnosis {
     pub account: String,
     /// TLS cipher of the connection, or `None` if the connection does not use TLS.
     pub cipher: Option<String>,
-    /// Difference between the server's clock and the local clock, in seconds. Positive if the server's clock is ahead.
+    /// Server time minus local time, in seconds. Positive if the server's clock is ahead.
     pub clock_difference: f64,
     /// Check results, most important first.
     pub checks: Vec<DiagnosticCheckResult>,

@@ -128,7 +128,7 @@ const SELECT_FINISHED_KILLS_SQL: &str = concat!(
 impl KillStore<'_> {
     /// Enqueues an intelligent kill.
     /// Fails with [`StoreError::QueueFull`] if `limit` intelligent kills are already queued for the node.
-    pub async fn enqueue_intelligent_kill(
+    pub async fn insert_intelligent_kill(
         self,
         new: &NewIntelligentKill,
         limit: u32,

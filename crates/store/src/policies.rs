@@ -186,7 +186,7 @@ async fn find_policy<'e>(
 }
 
 /// Fails with [`StoreError::Unknown`] if the policy does not exist.
-pub(crate) async fn require_policy(transaction: &mut Transaction, id: &PolicyId) -> Result<PolicyRecord, StoreError> {
+pub(crate) async fn fetch_policy(transaction: &mut Transaction, id: &PolicyId) -> Result<PolicyRecord, StoreError> {
     let found = find_policy(transaction, id).await?;
     found.ok_or_else(|| StoreError::Unknown { what: "policy", name: id.to_string() })
 }

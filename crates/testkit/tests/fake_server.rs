@@ -100,7 +100,7 @@ async fn dropping_the_server_ends_a_stalled_list() {
     for id in 1..=3_u64 {
         assert_eq!(rows.next().await.unwrap().unwrap().get::<u64, _>(0), Some(id));
     }
-    assert_eq!(fake.connections.open(), 1, "the server closed the connection instead of stalling");
+    assert_eq!(fake.connections.open_count(), 1, "the server closed the connection instead of stalling");
     drop(fake);
     rows.next().await.unwrap_err();
 }
@@ -120,8 +120,14 @@ async fn fleet_counts_connections_of_all_nodes() {
     let fleet = FakeServerFleet::start(3, FakeServerOptions::default()).await.unwrap();
     let [first, second, third] = fleet.servers.as_slice() else { panic!("three nodes") };
     let connections = [connect(first).await.unwrap(), connect(first).await.unwrap(), connect(second).await.unwrap()];
-    let open =
-        || (first.connections.open(), second.connections.open(), third.connections.open(), fleet.connections.open());
+    let open = || {
+        (
+            first.connections.open_count(),
+            second.connections.open_count(),
+            third.connections.open_count(),
+            fleet.connections.open_count(),
+        )
+    };
     assert_eq!(open(), (2, 1, 0, 3));
     for connection in connections {
         connection.disconnect().await.unwrap();
@@ -131,6 +137,6 @@ async fn fleet_counts_connections_of_all_nodes() {
         tokio::task::yield_now().await;
     }
     connect(third).await.unwrap().disconnect().await.unwrap();
-    let max_open = (first.connections.peak(), third.connections.peak(), fleet.connections.peak());
-    assert_eq!((max_open, first.connections.accepted(), fleet.connections.accepted()), ((2, 1, 3), 2, 4));
+    let max_open = (first.connections.peak_count(), third.connections.peak_count(), fleet.connections.peak_count());
+    assert_eq!((max_open, first.connections.accepted_count(), fleet.connections.accepted_count()), ((2, 1, 3), 2, 4));
 }

@@ -102,7 +102,7 @@ impl SessionCollectionSlot {
         let was_stalled = self.pool.stalled.lock().nodes.contains(node);
         let mut stalled = was_stalled.then(|| StalledReadGuard::register_stalled_read(&self.pool, node));
         let stall_timeout = if stalled.is_some() { Duration::ZERO } else { self.pool.stall_timeout };
-        let signal = Arc::new(SessionReadNotifier::default());
+        let signal = Arc::new(NotifyWaker::default());
         let waker = Waker::from(signal.clone());
         loop {
             self.acquire_permit_for_active_read().await;
@@ -148,9 +148,9 @@ impl Drop for StalledReadGuard {
 }
 
 #[derive(Default)]
-struct SessionReadNotifier(Notify);
+struct NotifyWaker(Notify);
 
-impl Wake for SessionReadNotifier {
+impl Wake for NotifyWaker {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }

@@ -117,7 +117,7 @@ impl IntelligentKillQueue {
     ///
     /// Fails with [`StoreError::QueueFull`] if the node's queue is full.
     pub async fn submit_kill(&self, new: &NewIntelligentKill) -> Result<IntelligentKillId, StoreError> {
-        let id = self.store.kills().enqueue_intelligent_kill(new, MAX_QUEUED_KILLS_PER_NODE).await?;
+        let id = self.store.kills().insert_intelligent_kill(new, MAX_QUEUED_KILLS_PER_NODE).await?;
         self.wake.wake();
         Ok(id)
     }

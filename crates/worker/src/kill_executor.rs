@@ -46,7 +46,7 @@ pub struct KillRequest {
     pub include_unsafe: bool,
     /// Reason that the caller gave for the kill. May be empty.
     pub reason: String,
-    /// Server instance and read time of the process list from which the sessions were selected.
+    /// Identifies the server instance and the time at which the process list was read.
     pub list_read: ProcessListSource,
 }
 

@@ -157,7 +157,7 @@ pub(crate) async fn show_kill_task_switch(request: ApiRequest<InstancePath>) -> 
 #[utoipa::path(put, path = "/v3/{project_id}/instances/{instance_id}/process/task/switch", tag = "kill tasks",
     operation_id = "UpdateAutoKillProcessStatus", request_body = KillTaskSwitch,
     responses((status = 200, description = "The kill task switch is set")))]
-pub(crate) async fn enable_or_disable_kill_tasks(request: ApiRequest<InstancePath>) -> Result<StatusCode, ApiError> {
+pub(crate) async fn set_kill_tasks_enabled(request: ApiRequest<InstancePath>) -> Result<StatusCode, ApiError> {
     let ApiRequest { service, caller, path, body, .. } = request;
     let (project, instance) = caller.authorize_and_find_instance(Action::MODIFY_INSTANCE, &path).await?;
     let KillTaskSwitch { status } = parse_json_body(&body)?;

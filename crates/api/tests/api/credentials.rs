@@ -256,7 +256,7 @@ async fn download_link_expires_with_the_requesting_credentials() {
         instance_id: server.instance.id.clone(),
         node_id: server.node(),
     };
-    let id = server.store.kills().enqueue_intelligent_kill(&new, 1).await.unwrap();
+    let id = server.store.kills().insert_intelligent_kill(&new, 1).await.unwrap();
     let hour = std::time::Duration::from_hours(1);
     assert_eq!(server.store.kills().claim_intelligent_kill(hour, hour).await.unwrap().unwrap().id, id);
     assert!(server.store.kills().finish_intelligent_kill(id, None, 0).await.unwrap());

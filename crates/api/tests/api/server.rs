@@ -423,7 +423,7 @@ impl Server {
             instance_id: InstanceId::generate(),
             node_id: NodeId::generate(),
         };
-        let id = self.store.kills().enqueue_intelligent_kill(&new, 1).await.unwrap();
+        let id = self.store.kills().insert_intelligent_kill(&new, 1).await.unwrap();
         loop {
             let claimed = self
                 .store

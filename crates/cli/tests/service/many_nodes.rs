@@ -115,7 +115,7 @@ async fn a_thousand_nodes_are_collected_in_bounded_memory() {
     let accepted = start.elapsed();
     wait_for_completion(&serving, NODE_COUNT).await;
     println!("{NODE_COUNT} nodes: accepted after {accepted:.2?}, completed after {:.2?}", start.elapsed());
-    println!("peak {} KiB, {} connections at most", serving.peak_kib(), fleet.connections.peak());
+    println!("peak {} KiB, {} connections at most", serving.peak_kib(), fleet.connections.peak_count());
 
     for (node, id) in requested.iter().step_by(50) {
         assert_eq!(list_session_users(&client, node, id).await.len(), SESSIONS_PER_NODE);
@@ -126,14 +126,14 @@ async fn a_thousand_nodes_are_collected_in_bounded_memory() {
         "{}",
         home.log()
     );
-    assert_eq!(fleet.connections.logins(), NODE_COUNT as u64);
+    assert_eq!(fleet.connections.login_count(), NODE_COUNT as u64);
     assert!(
-        fleet.connections.peak() <= backend::WORKERS * (64 + 256),
+        fleet.connections.peak_count() <= backend::WORKERS * (64 + 256),
         "{} connections at once",
-        fleet.connections.peak()
+        fleet.connections.peak_count()
     );
     assert!(serving.peak_kib() < MAX_PEAK_KIB, "{} KiB", serving.peak_kib());
-    while fleet.connections.open() > 0 {
+    while fleet.connections.open_count() > 0 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -166,10 +166,10 @@ async fn a_hundred_hung_nodes_do_not_delay_others() {
     for ((instance, node), id) in &stuck {
         assert_eq!(client.fetch_collection_status(instance, node, id).await.unwrap(), CollectionStatus::Running);
     }
-    while hung.connections.open() < HUNG_NODES as u64 {
+    while hung.connections.open_count() < HUNG_NODES as u64 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    assert_eq!(hung.connections.peak(), HUNG_NODES as u64);
+    assert_eq!(hung.connections.peak_count(), HUNG_NODES as u64);
 }
 
 #[tokio::test]

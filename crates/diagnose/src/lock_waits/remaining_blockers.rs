@@ -66,7 +66,7 @@ impl WaitGraph {
 }
 
 impl RemainingBlocker {
-    /// Formats a warning, for example as `8 of 8 wait for session 70, which is not among the victims`.
+    /// Formats a warning such as `8 of 8 wait for session 70, which is not among the victims`.
     #[must_use]
     pub fn format_warning(&self, language: Language) -> String {
         let Self { waiting, victims, .. } = self;

@@ -47,7 +47,7 @@ struct ValueList {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct CollapsibleValuesRows {
+struct ValuesClauseRows {
     start: usize,
     end: usize,
     collapsed_end: usize,
@@ -58,7 +58,7 @@ struct ParenthesisGroup {
     /// Offset of the opening parenthesis in the normalized statement.
     open: usize,
     is_in_list: bool,
-    rows: Option<CollapsibleValuesRows>,
+    rows: Option<ValuesClauseRows>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -295,11 +295,11 @@ impl StatementNormalizer {
         }
         let end = self.out.len();
         if let Some(group) = self.innermost_parenthesis_group() {
-            group.rows = Some(CollapsibleValuesRows { start: open, end, collapsed_end: end });
+            group.rows = Some(ValuesClauseRows { start: open, end, collapsed_end: end });
         }
     }
 
-    fn find_collapsible_values_rows(&mut self, collapsed_end: usize) -> Option<CollapsibleValuesRows> {
+    fn find_collapsible_values_rows(&mut self, collapsed_end: usize) -> Option<ValuesClauseRows> {
         self.innermost_parenthesis_group()?.rows.filter(|rows| rows.collapsed_end == collapsed_end)
     }
 

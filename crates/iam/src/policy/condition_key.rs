@@ -31,7 +31,7 @@ const fn unsupported_key(name: &'static str) -> ConditionKeyDefinition {
 }
 
 /// Name of the only condition key that can have several values.
-const TAG_KEYS: &str = "g:TagKeys";
+const TAG_KEYS_CONDITION_KEY: &str = "g:TagKeys";
 
 pub(super) static CONDITION_KEYS: &[ConditionKeyDefinition] = &[
     request_key("g:CurrentTime", |_, _, request| owned(request.environment.now.to_string())),
@@ -60,7 +60,7 @@ pub(super) static CONDITION_KEYS: &[ConditionKeyDefinition] = &[
         some(request.resource.instance.and_then(|instance| key.find_tag_value(instance.tags)))
     }),
     resource_key("g:RequestTag/", |key, _, request| some(key.find_tag_value(request.resource.request_tags))),
-    resource_key(TAG_KEYS, |_, _, request| {
+    resource_key(TAG_KEYS_CONDITION_KEY, |_, _, request| {
         request.resource.request_tags.iter().map(|tag| Cow::Borrowed(tag.key.as_str())).collect()
     }),
     unsupported_key("g:MFAPresent"),
@@ -104,7 +104,7 @@ impl ConditionKey {
     }
 
     pub(super) fn is_multivalued(&self) -> bool {
-        self.definition.is_some_and(|definition| definition.name == TAG_KEYS)
+        self.definition.is_some_and(|definition| definition.name == TAG_KEYS_CONDITION_KEY)
     }
 
     pub(super) fn refers_to_resource(&self) -> bool {

@@ -65,7 +65,7 @@ impl Statement {
 
     /// An action without condition keys does not support resource or tag conditions (TaurusDB API spec, section 4.7).
     /// If the action has no condition keys, an Allow statement with a resource or tag condition does not match.
-    /// If the action has no condition keys, a Deny statement treats the keys of resource and tag conditions as absent.
+    /// In a Deny statement, resource and tag keys that the action does not support are treated as absent.
     fn find_condition_mismatch<'s>(
         &self,
         condition: &'s Condition,

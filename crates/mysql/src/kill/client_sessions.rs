@@ -68,7 +68,7 @@ impl ClientSessions {
         self.read.reported = Arc::new(reported);
     }
 
-    /// Returns only the sessions whose elapsed times could be checked.
+    /// Returns only the sessions with a verified elapsed time.
     #[must_use]
     pub fn into_sessions_with_checked_times(self) -> Vec<Session> {
         let unchecked = self.unchecked;

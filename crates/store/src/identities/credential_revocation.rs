@@ -16,7 +16,7 @@ pub(crate) enum AffectedUsers<'a> {
 }
 
 impl AffectedUsers<'_> {
-    /// Returns an SQL query for the ids of the affected users, and the value of the query's parameter `$2`.
+    /// Returns an SQL query that selects the ids of the affected users, and the value for its parameter `$2`.
     pub(crate) fn affected_user_ids_sql(&self) -> (&'static str, &str) {
         match self {
             Self::User(id) => ("SELECT $2", id.as_str()),

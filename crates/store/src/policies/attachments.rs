@@ -9,7 +9,7 @@ use crate::identities::credential_revocation::AffectedUsers;
 use crate::identities::groups::require_group;
 use crate::identities::users::require_user;
 use crate::policies::limit_checks::check_policy_limits;
-use crate::policies::{CustomOrBuiltInPolicy, Grantee, PolicyAttachment, PolicyGrant, PolicyRef, require_policy};
+use crate::policies::{CustomOrBuiltInPolicy, Grantee, PolicyAttachment, PolicyGrant, PolicyRef, fetch_policy};
 use crate::store_handles::PolicyStore;
 use crate::tenants::projects::find_domain_id_of_project;
 
@@ -140,7 +140,7 @@ async fn find_policy_and_grantee_names(
     let policy = match policy {
         PolicyRef::System(name) => name.clone(),
         PolicyRef::Custom(id) => {
-            let found = require_policy(transaction, id).await?;
+            let found = fetch_policy(transaction, id).await?;
             if found.domain_id != domain {
                 return Err(StoreError::Unknown { what: "policy", name: id.to_string() });
             }

@@ -205,11 +205,11 @@ async fn fill_kills(store: &Store, initial_ids: &InitialTenantIds, ada: &UserId)
         instance_id: INSTANCE.parse().unwrap(),
         node_id: NODES[0].parse().unwrap(),
     };
-    let id = store.kills().enqueue_intelligent_kill(&intelligent, 9).await.unwrap();
+    let id = store.kills().insert_intelligent_kill(&intelligent, 9).await.unwrap();
     let minute = Duration::from_mins(1);
     assert_eq!(store.kills().claim_intelligent_kill(minute, minute).await.unwrap().unwrap().id, id);
     assert!(store.kills().finish_intelligent_kill(id, Some("no node"), 0).await.unwrap());
-    store.kills().enqueue_intelligent_kill(&intelligent, 9).await.unwrap();
+    store.kills().insert_intelligent_kill(&intelligent, 9).await.unwrap();
 }
 
 /// Verifies the rows without changing them.

@@ -15,26 +15,26 @@ pub struct ConnectionCounter {
 impl ConnectionCounter {
     /// Returns the number of open connections.
     #[must_use]
-    pub fn open(&self) -> u64 {
+    pub fn open_count(&self) -> u64 {
         self.open.load(SeqCst)
     }
 
     /// Returns the maximum number of connections that were open at the same time.
     #[must_use]
-    pub fn peak(&self) -> u64 {
+    pub fn peak_count(&self) -> u64 {
         self.max_open.load(SeqCst)
     }
 
     /// Returns the number of accepted connections.
     #[must_use]
-    pub fn accepted(&self) -> u64 {
+    pub fn accepted_count(&self) -> u64 {
         self.accepted.load(SeqCst)
     }
 
     /// Returns the number of logins that used the account from [`FakeServer::url`](crate::FakeServer::url).
     /// If another test reuses a port, that test's logins are not counted, because each test uses a different account.
     #[must_use]
-    pub fn logins(&self) -> u64 {
+    pub fn login_count(&self) -> u64 {
         self.logins.load(SeqCst)
     }
 }

@@ -63,8 +63,8 @@ async fn failed_logins(server: &DatabaseServer) -> u64 {
 
 /// Waits for `count` ticks on the second node. The first node has as many ticks.
 async fn wait_for_ticks(fake: &FakeServer, count: u64) {
-    let end = fake.connections.accepted() + count;
-    wait_until("further ticks", || fake.connections.accepted() >= end).await;
+    let end = fake.connections.accepted_count() + count;
+    wait_until("further ticks", || fake.connections.accepted_count() >= end).await;
 }
 
 /// Starts a worker with a kill task on two nodes: a server that locks the worker's account, and a fake server that counts ticks.

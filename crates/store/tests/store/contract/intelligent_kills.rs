@@ -40,7 +40,7 @@ async fn intelligent_kill_is_claimed_and_ended_once(
     let new = fixture.intelligent_kill(&instance, &node);
     let mut ids = Vec::new();
     for new in [&new, &new, &fixture.intelligent_kill(&instance, &other)] {
-        ids.push(fixture.store.kills().enqueue_intelligent_kill(new, QUEUE_LIMIT).await.unwrap());
+        ids.push(fixture.store.kills().insert_intelligent_kill(new, QUEUE_LIMIT).await.unwrap());
     }
     let times: Vec<i64> = ids.iter().map(|id| id.requested_at_millis()).collect();
     assert_eq!(times, [1_000_000, 1_000_001, 1_000_002], "three requests in the same millisecond");
@@ -80,9 +80,9 @@ async fn intelligent_kill_with_expired_lease_is_ended_and_never_reclaimed(
     let fixture = Fixture::new(database).await;
     let (node, other) = (NodeId::generate(), NodeId::generate());
     let new = fixture.intelligent_kill(&InstanceId::generate(), &node);
-    let claimed_id = fixture.store.kills().enqueue_intelligent_kill(&new, QUEUE_LIMIT).await.unwrap();
+    let claimed_id = fixture.store.kills().insert_intelligent_kill(&new, QUEUE_LIMIT).await.unwrap();
     assert_eq!(fixture.claim_kill().await.unwrap().id, claimed_id);
-    let queued_id = fixture.store.kills().enqueue_intelligent_kill(&new, QUEUE_LIMIT).await.unwrap();
+    let queued_id = fixture.store.kills().insert_intelligent_kill(&new, QUEUE_LIMIT).await.unwrap();
     fixture.advance_clock(60_000);
     assert!(
         fixture.store.kills().mark_stale_intelligent_kills_failed(MAX_AGE).await.unwrap().is_empty(),
@@ -105,7 +105,7 @@ async fn intelligent_kill_with_expired_lease_is_ended_and_never_reclaimed(
 
     // If the database is not shared, a process that takes over the data directory need not wait for leases.
     let new = fixture.intelligent_kill(&InstanceId::generate(), &other);
-    let next = fixture.store.kills().enqueue_intelligent_kill(&new, QUEUE_LIMIT).await.unwrap();
+    let next = fixture.store.kills().insert_intelligent_kill(&new, QUEUE_LIMIT).await.unwrap();
     assert_eq!(fixture.claim_kill().await.unwrap().id, next);
     let lock = fixture.store.acquire_data_dir_lock().unwrap();
     assert_eq!(fixture.store.tasks().expire_all_leases(&lock).await.unwrap(), u64::from(!database.is_shared()));
@@ -123,10 +123,10 @@ async fn queue_per_node_is_limited_and_requester_must_be_a_user(
 ) {
     let fixture = Fixture::new(database).await;
     let new = fixture.intelligent_kill(&InstanceId::generate(), &NodeId::generate());
-    fixture.store.kills().enqueue_intelligent_kill(&new, 1).await.unwrap();
-    let full = fixture.store.kills().enqueue_intelligent_kill(&new, 1).await;
+    fixture.store.kills().insert_intelligent_kill(&new, 1).await.unwrap();
+    let full = fixture.store.kills().insert_intelligent_kill(&new, 1).await;
     assert!(matches!(full, Err(StoreError::QueueFull { limit: 1, .. })), "{full:?}");
     assert!(
-        fixture.store.kills().enqueue_intelligent_kill(&NewIntelligentKill { by: origin(), ..new }, 9).await.is_err()
+        fixture.store.kills().insert_intelligent_kill(&NewIntelligentKill { by: origin(), ..new }, 9).await.is_err()
     );
 }

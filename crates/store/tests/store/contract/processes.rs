@@ -180,7 +180,7 @@ async fn use_all_row_mappings(fixture: &Fixture, instance: &InstanceId) {
     assert!(store.tasks().remove_task(&origin(), &task.request_id).await.unwrap());
 
     let request = fixture.intelligent_kill(instance, &node);
-    let id = store.kills().enqueue_intelligent_kill(&request, 8).await.unwrap();
+    let id = store.kills().insert_intelligent_kill(&request, 8).await.unwrap();
     let claimed = store.kills().claim_intelligent_kill(Duration::from_mins(1), Duration::from_mins(1)).await.unwrap();
     assert_eq!(claimed.unwrap().id, id);
     assert!(store.kills().finish_intelligent_kill(id, None, 1).await.unwrap());

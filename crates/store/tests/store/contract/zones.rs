@@ -90,7 +90,7 @@ async fn kill_tasks_respect_zones(#[values(Database::Sqlite, Database::PostgreSq
     assert!(rounds(fixture.store_in_zones(&[])).await.is_empty(), "one node is not reachable");
     assert_eq!(rounds(fixture.store_in_zones(&["dmz"])).await[0].instance_id, instance);
     let kill = fixture.intelligent_kill(&instance, &nodes[0]);
-    let id = fixture.store.kills().enqueue_intelligent_kill(&kill, 9).await.unwrap();
+    let id = fixture.store.kills().insert_intelligent_kill(&kill, 9).await.unwrap();
     let (lease, fresh) = (Duration::from_mins(1), Duration::from_mins(1));
     assert!(fixture.store_in_zones(&["other"]).kills().claim_intelligent_kill(lease, fresh).await.unwrap().is_none());
     let claimed = fixture.store_in_zones(&["dmz"]).kills().claim_intelligent_kill(lease, fresh).await.unwrap();

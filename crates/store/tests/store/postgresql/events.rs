@@ -60,7 +60,7 @@ async fn changes_of_another_process_are_notified() {
         instance_id: InstanceId::generate(),
         node_id: NodeId::generate(),
     };
-    fixture.store.kills().enqueue_intelligent_kill(&kill, 9).await.unwrap();
+    fixture.store.kills().insert_intelligent_kill(&kill, 9).await.unwrap();
     assert_eq!(next(&mut notices).await, StoreEvent::IntelligentKillQueued);
     // Removal by retention sends no notification.
     fixture.store.tasks().remove_tasks_ended_before(i64::MAX).await.unwrap();
