@@ -65,7 +65,7 @@ mod taurusdb;
 
 pub use limits::{RateLimitSettings, RateLimiters};
 pub use metrics::Metrics;
-pub use policy_cache::parse_policy_grant;
+pub use policy_cache::{InvalidStoredPolicy, parse_policy_grant};
 pub use routes::build_openapi_json;
 pub use serve::serve;
 pub use settings::ApiSettings;

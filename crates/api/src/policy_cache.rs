@@ -59,9 +59,9 @@ pub(crate) async fn load_policies(store: &Store, user: &UserId) -> Result<Arc<[G
     let (stored, user) = (store.policies().list_user_policy_grants(user).await?, user.clone());
     let bytes: usize = stored.iter().map(PolicyGrant::document_len).sum();
     let parse_or_log = move |stored| {
-        let log = |policy: &String| {
+        let log = |error: &InvalidStoredPolicy| {
             error!(
-                user.id = %user, policy,
+                user.id = %user, policy = error.0,
                 "cannot parse a stored policy; its users have no permissions until the policy is replaced"
             );
         };
@@ -75,8 +75,13 @@ pub(crate) async fn load_policies(store: &Store, user: &UserId) -> Result<Arc<[G
     Ok(spawn_blocking(parse).await.unwrap_or_default())
 }
 
-/// Parses the policy of a grant. Returns the name of the policy as an error if the stored document is invalid.
-pub fn parse_policy_grant(stored: PolicyGrant) -> Result<Grant, String> {
+/// The stored document of the named policy is invalid.
+#[derive(Debug, thiserror::Error)]
+#[error("the stored policy {0} is invalid")]
+pub struct InvalidStoredPolicy(pub String);
+
+/// Parses the policy of a grant. Fails if the stored policy document is invalid.
+pub fn parse_policy_grant(stored: PolicyGrant) -> Result<Grant, InvalidStoredPolicy> {
     let (policy_name, policy) = match stored.policy {
         CustomOrBuiltInPolicy::System { name } => {
             let policy = system_policies::find_system_policy(&name).cloned();
@@ -87,7 +92,7 @@ pub fn parse_policy_grant(stored: PolicyGrant) -> Result<Grant, String> {
             (name, policy)
         }
     };
-    let Some(policy) = policy else { return Err(policy_name) };
+    let Some(policy) = policy else { return Err(InvalidStoredPolicy(policy_name)) };
     Ok(Grant {
         policy,
         policy_name,

@@ -11,8 +11,8 @@ pub(crate) enum BenchError {
     Devtools(#[from] DevtoolsError),
     #[error(transparent)]
     Server(#[from] ServerError),
-    #[error("cannot put the server under load: {0}")]
-    Load(#[from] std::io::Error),
+    #[error("cannot prepare the benchmark: {0}")]
+    Prepare(#[from] std::io::Error),
     #[error("cannot create an API client: {0}")]
     Client(#[from] ClientError),
 }

@@ -33,7 +33,7 @@ pub(crate) struct CollectArgs {
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     output: PathBuf,
     /// Language of the CSV header row and of messages
-    #[arg(long, value_name = "LANGUAGE", default_value = "en-us", value_parser = ["en-us", "zh-cn"])]
+    #[arg(long, value_name = "LANGUAGE", default_value = "en-us", value_parser = Language::ALL.map(Language::name))]
     language: String,
     /// Timeout for the collection, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = clap::value_parser!(u64).range(1..=86_400))]

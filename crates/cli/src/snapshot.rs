@@ -35,7 +35,7 @@ pub(crate) struct SnapshotArgs {
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     output: Option<PathBuf>,
     /// Language of the CSV header row
-    #[arg(long, value_name = "LANGUAGE", default_value = "en-us", value_parser = ["en-us", "zh-cn"], help_heading = "Output")]
+    #[arg(long, value_name = "LANGUAGE", default_value = "en-us", value_parser = Language::ALL.map(Language::name), help_heading = "Output")]
     language: String,
     /// Do not add a leading quote to text that a spreadsheet would evaluate as a formula
     #[arg(long, help_heading = "Output")]

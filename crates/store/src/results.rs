@@ -52,7 +52,10 @@ impl ResultStore {
 
     /// Returns true if other machines can access the results.
     pub(crate) fn is_shared(&self) -> bool {
-        matches!(self.0, ResultBackend::S3(_))
+        match self.0 {
+            ResultBackend::Files(_) => false,
+            ResultBackend::S3(_) => true,
+        }
     }
 
     /// Creates a writer for the result of a collection task. This function and the writer perform blocking I/O.

@@ -214,7 +214,7 @@ fn build_browser_session_response(
     cookie: HeaderValue,
 ) -> (SetCookieHeader, Json<BrowserSession>) {
     let csrf = token::derive_csrf_token(issued.secret.expose_secret());
-    let session = BrowserSession::new(user, project, projects, issued.issue.expires_at, &csrf);
+    let session = BrowserSession::new(user, project, projects, issued.metadata.expires_at, &csrf);
     ([(SET_COOKIE, cookie)], Json(session))
 }
 
@@ -224,7 +224,7 @@ fn build_session_cookie(
     headers: &HeaderMap,
     connection: Option<&ClientAddr>,
 ) -> Result<HeaderValue, ApiError> {
-    let left = issued.issue.expires_at - Timestamp::now().as_second();
+    let left = issued.metadata.expires_at - Timestamp::now().as_second();
     Ok(SESSION_COOKIE.build_set_cookie_header(issued.secret.expose_secret(), left, headers, connection)?)
 }
 

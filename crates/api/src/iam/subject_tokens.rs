@@ -12,7 +12,7 @@ use crate::api_request::{ApiRequest, Json};
 use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::error_responses::{InvalidSubjectTokenRequest, MissingSubjectToken, UnknownSubjectToken};
-use crate::iam::token_response::{TokenIssue, TokenResponse};
+use crate::iam::token_response::{TokenMetadata, TokenResponse};
 use crate::query_string::QueryString;
 
 const SUBJECT_TOKEN_HEADER: &str = "x-subject-token";
@@ -36,9 +36,9 @@ pub(crate) async fn show_token(request: ApiRequest) -> Result<Response, ApiError
         Some(id) => service.store.tenants().find_project(id).await?,
         None => None,
     };
-    let issue = TokenIssue { methods: issued_by_methods, issued_at, expires_at };
+    let metadata = TokenMetadata { methods: issued_by_methods, issued_at, expires_at };
     let server_url = with_catalog.then(|| clew_http::base_url_from_request(caller.client.as_ref(), &headers));
-    let body = TokenResponse::load(&service, &user, project.as_ref(), issue, server_url.as_deref()).await?;
+    let body = TokenResponse::load(&service, &user, project.as_ref(), metadata, server_url.as_deref()).await?;
     let mut response = Json(body).into_response();
     response.headers_mut().insert(SUBJECT_TOKEN_HEADER, given);
     Ok(response)

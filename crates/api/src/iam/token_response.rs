@@ -82,7 +82,7 @@ struct TokenUser {
 }
 
 /// Authentication methods and lifetime of a token. Times are Unix timestamps in seconds.
-pub(crate) struct TokenIssue {
+pub(crate) struct TokenMetadata {
     pub(crate) methods: Vec<String>,
     pub(crate) issued_at: i64,
     pub(crate) expires_at: i64,
@@ -94,7 +94,7 @@ impl TokenResponse {
         service: &AppState,
         user: &User,
         project: Option<&Project>,
-        TokenIssue { methods, issued_at, expires_at }: TokenIssue,
+        TokenMetadata { methods, issued_at, expires_at }: TokenMetadata,
         server_url: Option<&str>,
     ) -> Result<Self, ApiError> {
         let grants = policy_cache::load_policies(&service.store, &user.id).await?;

@@ -19,7 +19,7 @@ use crate::error::ApiError;
 use crate::error_responses::{InvalidField, ScopeDenied, WrongPassword};
 use crate::iam::auth_attempts::authenticate_by_password;
 use crate::iam::sign_in::{DomainRef, PasswordSignInRequest, ProjectRef, RequestedTokenScope, TokenRequest};
-use crate::iam::token_response::{TokenIssue, TokenResponse};
+use crate::iam::token_response::{TokenMetadata, TokenResponse};
 use crate::query_string::QueryString;
 use crate::{AppState, SharedState, limits};
 
@@ -43,12 +43,12 @@ pub(crate) async fn create_token(
     let peer = limits::client_ip(&parts.extensions);
     let user = authenticate_by_password(&service, &trail, peer, &sign_in.user, sign_in.password).await?;
     let project = find_requested_project(&service, &user, &sign_in.scope).await?;
-    let IssuedToken { secret, issue } =
+    let IssuedToken { secret, metadata } =
         issue_token(&service, &user, project.as_ref(), TokenOrigin::Api, "password", None).await?;
     info!(user.id = %user.id, "user signed in");
     trail.add_detail("scope", describe_token_scope(project.as_ref()));
     let server_url = with_catalog.then(|| base_url_from_request(parts.extensions.get(), &parts.headers));
-    let body = TokenResponse::load(&service, &user, project.as_ref(), issue, server_url.as_deref()).await?;
+    let body = TokenResponse::load(&service, &user, project.as_ref(), metadata, server_url.as_deref()).await?;
     let mut response = (StatusCode::CREATED, Json(body)).into_response();
     let value = HeaderValue::from_str(secret.expose_secret()).map_err(ApiError::internal_error)?;
     response.headers_mut().insert("x-subject-token", value);
@@ -85,7 +85,7 @@ async fn find_requested_project(
 
 pub(crate) struct IssuedToken {
     pub(crate) secret: SecretString,
-    pub(crate) issue: TokenIssue,
+    pub(crate) metadata: TokenMetadata,
 }
 
 /// Issues a token. The store contains only the hash of the token.
@@ -114,7 +114,7 @@ pub(crate) async fn issue_token(
     };
     service.store.identities().insert_token(&new).await?;
     remove_expired_tokens(service, issued_at).await;
-    Ok(IssuedToken { secret, issue: TokenIssue { methods, issued_at, expires_at } })
+    Ok(IssuedToken { secret, metadata: TokenMetadata { methods, issued_at, expires_at } })
 }
 
 pub(crate) fn describe_token_scope(project: Option<&Project>) -> String {

@@ -150,7 +150,7 @@ async fn find_project_and_instance(
 async fn load_user_principal(directory: &IdentityDirectory, user: &User) -> Result<Principal, CliError> {
     let grants = directory.store.policies().list_user_policy_grants(&user.id).await?.into_iter();
     let grants = grants
-        .map(|stored| clew_api::parse_policy_grant(stored).inspect_err(|policy| print_invalid_policy_note(policy)));
+        .map(|stored| clew_api::parse_policy_grant(stored).inspect_err(|error| print_invalid_policy_note(&error.0)));
     Ok(Principal {
         user_id: user.id.clone(),
         user_name: user.name.clone(),

@@ -24,12 +24,13 @@ pub(super) fn add_table_wait_edges(edges: &mut EdgeSet, index: &LockSnapshotInde
     }
     let holders = group_metadata_locks_by_table(index);
     let own = group_locked_tables_by_session(&holders);
-    for (&session, wait) in index.wait_states.iter().filter(|(_, wait)| waits(wait)) {
+    for (&session, wait) in &index.wait_states {
         let Some(facts) = index.sessions.get(&session) else { continue };
         let own = own.get(&session).map(Vec::as_slice).unwrap_or_default();
         match wait {
             LockWaitState::TableFlush => add_table_flush_edges(edges, index, &holders, facts, own),
-            _ => add_table_level_lock_edges(edges, index, &holders, facts, own),
+            LockWaitState::TableLevelLock => add_table_level_lock_edges(edges, index, &holders, facts, own),
+            _ => {}
         }
     }
 }
