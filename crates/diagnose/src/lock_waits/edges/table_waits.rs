@@ -30,7 +30,7 @@ pub(super) fn add_table_wait_edges(edges: &mut EdgeSet, index: &LockSnapshotInde
         match wait {
             LockWaitState::TableFlush => add_table_flush_edges(edges, index, &holders, facts, own),
             LockWaitState::TableLevelLock => add_table_level_lock_edges(edges, index, &holders, facts, own),
-            _ => {}
+            LockWaitState::Metadata(_) => {}
         }
     }
 }
