@@ -1,7 +1,7 @@
 //! Embeds the gzip-compressed web page (`web/dist`) in the binary.
 //! If `web/dist` contains no built page, the binary serves build instructions instead of the page.
 //!
-//! This script replaces embedding crates, which lack compression or have dependencies with unapproved licenses.
+//! Existing crates that embed files lack compression or have dependencies with unapproved licenses.
 #![allow(clippy::print_stdout, reason = "it is how a build script talks to cargo")]
 
 use std::fmt::Write;

@@ -109,7 +109,7 @@ impl Caller {
     }
 
     /// Returns an error unless the caller uses a permanent access key or a browser session.
-    /// A browser session is permitted because it starts with a password sign-in and scripts cannot read its cookie.
+    /// A browser session counts as permanent credentials, because it requires a password sign-in and scripts cannot read its cookie.
     pub(crate) fn require_permanent_credentials(&self) -> Result<(), ApiError> {
         let may_outlive = match &self.credential {
             CredentialRef::Token(token) => token.origin == TokenOrigin::Console,
@@ -202,7 +202,7 @@ impl Caller {
     }
 
     /// Returns an error if the policies exceed the evaluation limit.
-    /// Returning `false` instead of an error would silently omit instances from lists.
+    /// Returning `false` for an exceeded evaluation limit would silently omit instances from lists.
     pub(crate) fn is_action_allowed(
         &self,
         action: Action,

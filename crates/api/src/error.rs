@@ -142,7 +142,7 @@ impl ApiError {
         Self { detail: ErrorDetail::Failure(failure), ..Self::new(ApiErrorDefinition::INTERNAL) }
     }
 
-    /// Returns the Fluent message id of the error detail, or `failure` if the detail is a failure.
+    /// Returns the Fluent message id of the error detail, or `failure` for `ErrorDetail::Failure`.
     /// The audit log counts repeated refusals separately for each id.
     pub(crate) fn message_id(&self) -> &'static str {
         match &self.detail {

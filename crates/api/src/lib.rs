@@ -2,7 +2,7 @@
 //!
 //! - `taurusdb/` implements the wire-compatible TaurusDB API.
 //! - `iam/` implements the identity API that the Huawei Cloud SDKs require.
-//! - `administration/` and `console/` implement Clew's own API and serve the web page.
+//! - `administration/` and `console/` implement Clew's own API and serve Clew's web page.
 //! - `monitoring` implements the endpoints for health checks, metrics and the OpenAPI document.
 //!
 //! Each handler parses the request, calls the lower-level crates and builds the response.

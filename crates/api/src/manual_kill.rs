@@ -79,7 +79,7 @@ pub(crate) struct KillRiskView {
     kind: &'static str,
     /// Description of the possible damage, in the language requested by X-Language
     message: String,
-    /// True if kill tasks and intelligent kills do not kill the session because of this risk
+    /// True if, by default, kill tasks and intelligent kills skip sessions with this risk
     #[serde(rename = "unsafe")]
     is_unsafe: bool,
 }

@@ -71,7 +71,7 @@ const NOT_FOUND_ERROR_RESPONSE: (ApiErrorDefinition, &str) =
     (ApiErrorDefinition::UNKNOWN_NODE, "An object in the path does not exist");
 
 /// Adds missing path parameters and the error responses that several operations share.
-/// `is_audited(method, path)` selects the operations that also get the error responses of authenticated routes.
+/// If `is_audited(method, path)` is true, adds the error responses of authenticated routes to the operation.
 pub(crate) fn add_path_parameters_and_error_responses(
     openapi: &mut utoipa::openapi::OpenApi,
     is_audited: impl Fn(&str, &str) -> bool,

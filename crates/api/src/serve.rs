@@ -1,4 +1,4 @@
-//! Runs the HTTP server and ends pending responses during shutdown.
+//! Runs the HTTP server. During shutdown, ends long polls and event streams.
 
 use std::sync::Arc;
 

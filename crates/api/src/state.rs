@@ -107,6 +107,6 @@ impl AppState {
 pub(crate) enum ConcurrencySlotKind {
     /// Event stream, limited by [`ApiSettings::max_streams_per_principal`].
     Stream,
-    /// Long poll, limited by [`ApiSettings::max_long_polls_per_principal`].
+    /// Response to a long poll, limited by [`ApiSettings::max_long_polls_per_principal`].
     LongPoll,
 }

@@ -285,7 +285,7 @@ fn format_notification_delay(maximum: Duration) -> String {
     )
 }
 
-/// Sets the timeout of the command to 300 s, so that the command does not time out on a busy machine.
+/// Sets the option `--timeout` to 300 s, because Clew commands are slow on a busy machine.
 fn build_clew_command(bench: &BenchmarkContext, arguments: &[&str], server: &DatabaseServer, tls: &str) -> Command {
     let url = server_url(server, tls);
     Command::new(&bench.clew).args(arguments.iter().copied()).args([url.as_str(), "--timeout", "300"])

@@ -22,7 +22,7 @@ pub(super) fn ensure_expected_count(subject: &str, found: u64, expected: u64) ->
     if found == expected { Ok(()) } else { Err(wrong_count_error(subject, found, expected)) }
 }
 
-/// Waits until all connections close or `limit` expires. Returns the number of connections that are still open.
+/// Waits for all connections to close, for at most `limit`. Returns the number of connections that are still open.
 pub(super) async fn wait_until_connections_close(
     limit: Duration,
     connections: impl AsyncFn() -> Result<u64, BenchError>,

@@ -76,7 +76,7 @@ const TIME_PER_ROW_BENCHMARKS: [(BenchmarkCase, MeasuredRowCount, MeasuredRowCou
 /// Row count by which a measured run time is divided to obtain the time per row.
 #[derive(Debug, Clone, Copy)]
 enum MeasuredRowCount {
-    /// All rows of one run. The run time includes the process startup.
+    /// Row count of one benchmark run. The run time includes the process startup.
     Total(u64),
     /// Difference between the row counts of two runs. The difference in run time excludes the process startup.
     Increment(u64, u64),

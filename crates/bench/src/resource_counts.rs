@@ -86,7 +86,7 @@ async fn check_memory_allocation_counts(program: &Path, counts: &mut CountChecks
 }
 
 /// Parses the number of allocations per row from the benchmark output, and returns the number per 100 rows.
-/// For example, the function returns 1001 for the line `snapshot allocations_per_row=10.01 …`.
+/// For the line `snapshot allocations_per_row=10.01 …`, the result is 1001.
 fn parse_allocations_per_hundred_rows(output: &str, name: &str) -> Option<u64> {
     let line = output.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(" allocations_per_row="))?;
     let (integer, fraction) = line.split(' ').next()?.split_once('.')?;

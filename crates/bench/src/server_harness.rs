@@ -69,7 +69,7 @@ impl NodeInventory {
     }
 
     /// Creates an access key for a read-only user, so that the server evaluates policies as in production.
-    /// For an administrator, the server would skip the policy evaluation.
+    /// The server skips the policy evaluation for administrators.
     pub(super) async fn create_read_only_access_key(&self) -> Result<AccessKey, DevtoolsError> {
         self.deployment.create_user_with_access_key(READ_ONLY_POLICY_NAME).await
     }
@@ -173,8 +173,7 @@ impl RunningClewServer<'_> {
     }
 
     /// Returns the time from the POST request to the last byte of the result, and the notification delay.
-    /// The notification delay is the time from the end of the collection, as logged by the server, until the client
-    /// receives the notification.
+    /// The notification delay is the time between the logged end of the collection and the notification of the client.
     pub(super) async fn measure_session_collection_and_download(
         &self,
         node: &NodeRef,

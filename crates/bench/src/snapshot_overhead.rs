@@ -132,7 +132,7 @@ impl CommitCounter {
     }
 
     /// Returns the commit count and the estimated time at which the server read the commit counter.
-    /// The estimated time is the midpoint between sending the query and receiving the response.
+    /// The estimated time of reading the commit counter is the midpoint between sending the query and receiving the response.
     async fn query_commit_count(&mut self) -> Result<(f64, Instant), BenchError> {
         const COMMIT_COUNTER_QUERY: &str =
             "SELECT count FROM information_schema.innodb_metrics WHERE name = 'trx_rw_commits'";
@@ -216,8 +216,8 @@ impl SnapshotRunner {
 
     /// Calculates one pair of transaction rates, with and without Clew, for each interval that contains a snapshot.
     /// The transaction rate without Clew is the mean rate of the two adjacent intervals, which have no snapshot.
-    /// The rate with Clew represents one snapshot per second: one 0.5 s interval with a snapshot and one without.
-    /// The rate with Clew is therefore the mean of the snapshot interval's rate and the rate without Clew.
+    /// The transaction rate with Clew covers one second: a 0.5 s interval with a snapshot and a 0.5 s interval without one.
+    /// The rate with Clew is the mean of the snapshot interval's rate and the rate without Clew.
     fn compare_transaction_rates(&self, case: BenchmarkCase, rates: &[f64]) -> Measurement {
         let mut measurement = Measurement::new(case);
         let mut without = Vec::new();

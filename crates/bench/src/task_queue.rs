@@ -75,7 +75,7 @@ pub(super) async fn measure_task_queue(bench: &BenchmarkContext) -> Result<Vec<M
 }
 
 /// Parses output lines such as `claim 0.0012 0.0011`.
-/// The two numbers are the run times of the operation for 1,000,000 tasks and for 1,000 tasks.
+/// Each output line contains an operation and its run times for 1,000,000 tasks and for 1,000 tasks.
 fn parse_operation_measurement(case: BenchmarkCase, operation: &str, output: &str) -> Measurement {
     let mut measurement = Measurement::new(case);
     for line in output.lines() {

@@ -6,7 +6,7 @@ use crate::nodes::NodeKind;
 use crate::task_rows::TaskRow;
 
 /// Time after the end of a fault during which the fault can still explain a failed collection, in milliseconds.
-/// The window is longer than any S3 request (including retries), database query or lease.
+/// The attribution window is longer than any S3 request (including retries), database query or lease.
 const FAULT_ATTRIBUTION_WINDOW_MILLIS: i64 = 60_000;
 
 /// S3 error code for a request whose timestamp differs too much from the clock of the S3 server.

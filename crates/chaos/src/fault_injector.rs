@@ -34,7 +34,7 @@ pub(crate) struct FaultInjector<'a> {
 }
 
 impl FaultInjector<'_> {
-    /// Injects a fault and removes it after a random time, at most about `max_duration`.
+    /// Injects a fault for a random duration, which usually does not exceed `max_duration`.
     /// Network partitions, clock shifts and full disks can last longer than `max_duration`.
     pub(crate) async fn inject_fault(&mut self, fault: Fault, max_duration: Duration) -> Result<(), ChaosError> {
         let max_millis = u64::try_from(max_duration.min(MAX_FAULT_DURATION).as_millis()).unwrap_or(u64::MAX).max(2_000);

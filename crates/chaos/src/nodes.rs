@@ -46,7 +46,7 @@ pub(crate) struct MonitoredNodes {
     unreachable: TcpSocket,
 }
 
-/// Fleets of fake servers, each as (server count, sessions per server, server fault, percentage of all requests).
+/// Fleets of fake servers: server count, sessions per server, server fault, and percentage of collection requests.
 const FAKE_SERVER_FLEETS: [(usize, u64, Fault, usize); 5] = [
     (24, 20, Fault::None, 65),
     // Results with more rows than a worker holds in memory, so that the worker spills rows to disk.

@@ -56,7 +56,7 @@ pub(crate) enum InstanceCommand {
     #[command(after_help = set_node::AFTER_HELP)]
     SetNode(set_node::SetNodeArgs),
     /// Add tags to an instance or replace the values of existing tags.
-    /// Policies can match these tags through the condition key g:ResourceTag.
+    /// Policies can match the tags of an instance through the condition key g:ResourceTag.
     #[command(after_help = "Example:\n  clew instance tag shop env=test team=payments")]
     Tag {
         /// Name or id

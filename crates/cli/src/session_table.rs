@@ -51,7 +51,7 @@ const DETAIL_COLUMNS: [TableColumn; 5] = [
 ];
 
 const COLUMN_GAP_WIDTH: usize = 2;
-/// Statement width for which `clew ps` shrinks the other columns to their minimum widths.
+/// If the statement column would be narrower than this width, `clew ps` narrows the other columns.
 const PS_STATEMENT_WIDTH: usize = 24;
 const MIN_SNAPSHOT_STATEMENT_WIDTH: usize = 20;
 /// Width of the statement column of a snapshot if the terminal width is unknown.
@@ -72,7 +72,7 @@ struct SessionTable {
     /// Width of the lines. Lines are wider if the statement column would be narrower than its minimum width.
     width: usize,
     min_statement_width: usize,
-    /// True if the table omits client ports and the prefix of wait states.
+    /// True if the table omits client ports and the prefix `Waiting for ` of session states.
     is_compact: bool,
     colors: bool,
 }
@@ -195,7 +195,7 @@ impl SessionTable {
 }
 
 /// Repeatedly narrows the widest column until the statement column has at least the width [`PS_STATEMENT_WIDTH`].
-/// Columns are never narrower than their minimum width, so the columns of `clew snapshot` are not narrowed.
+/// The columns of `clew snapshot` are never narrowed, because their minimum and maximum widths are equal.
 fn compute_column_widths(columns: &[TableColumn], lines: &[SessionTableLine], width: usize) -> Vec<usize> {
     let mut widths: Vec<usize> = columns.iter().map(|column| column.heading.len()).collect();
     for line in lines {

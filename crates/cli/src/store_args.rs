@@ -24,7 +24,7 @@ pub(crate) struct MetadataUrlArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct StoreArgs {
-    /// Data directory that clew init created. A running clew serve applies changes immediately
+    /// Data directory created by clew init. A running clew serve immediately applies changes to the stored data
     #[arg(long, value_name = "DIR", env = "CLEW_DATA_DIR", default_value = DEFAULT_DATA_DIR)]
     data_dir: PathBuf,
     #[command(flatten)]

@@ -60,7 +60,7 @@ struct TokenProject {
 
 impl Client {
     /// Returns the cached token, or requests a new token if no token is cached.
-    /// Also requests a new token if the cached token is `refused`, the token that the server has rejected.
+    /// `refused` is a token that the server has rejected. If it is the cached token, the method requests a new token.
     ///
     /// Concurrent callers share one token request.
     pub(crate) async fn get_or_request_token(&self, refused: Option<&Token>) -> Result<Token, ClientError> {

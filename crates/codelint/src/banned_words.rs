@@ -163,7 +163,7 @@ fn remove_format_placeholders(text: &str) -> String {
     outside.collect()
 }
 
-/// Splits prose, `snake_case` names and `CamelCase` names into lower-case words.
+/// Splits prose, `snake_case` names and `CamelCase` names into lowercase words.
 fn split_into_words(text: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     let mut previous = ' ';

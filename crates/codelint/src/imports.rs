@@ -110,7 +110,7 @@ struct Module {
     /// Names that the module imports, each with the path in its `use` declaration.
     imports: BTreeMap<String, Vec<String>>,
     globs: Vec<Vec<String>>,
-    /// Rust paths in the module's code, each with the module that the path is relative to.
+    /// Rust paths in the module's code, each with the module against which the path is resolved.
     references: Vec<(ModulePath, Vec<String>)>,
 }
 

@@ -46,7 +46,7 @@ impl DevtoolsError {
     }
 
     /// Creates the error for program output in an unexpected format.
-    /// `output` must be empty if the output may contain secrets.
+    /// `output` must be empty if the program may print secrets.
     pub fn unexpected_output_error(command: impl Display, cause: impl Display, output: impl Display) -> Self {
         Self::Failed(format!("unexpected output of `{command}`: {cause}\n{output}"))
     }

@@ -60,7 +60,7 @@ fn root_required_error(packages: &[&str], mysql: Option<&MysqlPackages>) -> Devt
     ))
 }
 
-/// Installs the missing packages. `mysql` specifies the MySQL packages that the caller downloads afterwards.
+/// Installs missing packages. `mysql` specifies the MySQL packages that the caller downloads next.
 /// Returns an error if installing or downloading packages requires root and this process does not run as root.
 async fn install_missing_packages(
     packages: &[test_tools::DebianPackage],

@@ -78,7 +78,7 @@ fn web_dir() -> PathBuf {
 }
 
 /// Returns an npm command that runs in the web page's directory.
-/// Call [`build_web_page`] before running the command, because [`build_web_page`] installs the npm packages.
+/// Before running an npm command, call [`build_web_page`], which installs the npm packages.
 pub fn npm_command(arguments: &[&str]) -> Command {
     Command::new("npm").current_dir(web_dir()).args(arguments.iter().copied())
 }

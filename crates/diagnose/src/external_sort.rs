@@ -9,7 +9,7 @@ pub trait SpillStorage: Read + Write + Seek + Send {}
 
 impl<T: Read + Write + Seek + Send> SpillStorage for T {}
 
-/// Appends bytes to the encoded row of a session, which the function receives together with the session id.
+/// Function that appends bytes to a session's encoded row. Its parameters are the session id and the row.
 type RowCompletion<'f> = dyn Fn(u64, &mut Vec<u8>) + 'f;
 
 /// Size of the write buffer and of the read blocks, in bytes.

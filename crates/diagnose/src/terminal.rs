@@ -27,7 +27,7 @@ pub fn sanitize_styled_text(text: &str) -> Cow<'_, str> {
     escape_unsafe_chars(text, leading_sgr_sequence_length)
 }
 
-/// `preserved` returns the length of a sequence at the start of the text that must not be escaped, or `None`.
+/// `preserved` returns the length of a leading sequence to leave unescaped, or `None` if the text starts with none.
 fn escape_unsafe_chars(text: &str, preserved: impl Fn(&str) -> Option<usize>) -> Cow<'_, str> {
     let is_replaced = |char: char| !matches!(char, '\n' | '\t') && is_unsafe_display_char(char);
     if !text.chars().any(is_replaced) {

@@ -29,7 +29,7 @@ impl ClientAddr {
 
 /// Returns the scheme and host of the URL that the client used, such as `https://clew.example.com`.
 ///
-/// Use the base URL only in the response to the same request, because the client can forge the `Host` header.
+/// Use the URL only in the response to the request that contains `headers`, because the client can forge the `Host` header.
 #[must_use]
 pub fn base_url_from_request(connection: Option<&ClientAddr>, headers: &HeaderMap) -> String {
     let scheme = if connection.is_some_and(|connection| connection.tls) { "https" } else { "http" };
@@ -41,7 +41,7 @@ const FORWARDED_FOR_HEADER: HeaderName = HeaderName::from_static("x-forwarded-fo
 const FORWARDED_PROTO_HEADER: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// Each proxy appends the address of its client to `X-Forwarded-For`.
-/// The last address that is not a trusted proxy is the client's address. The client can forge all earlier addresses.
+/// The last address in `X-Forwarded-For` that is not a trusted proxy is the client's. The client can forge all earlier addresses.
 fn find_client_address_behind_proxies(socket: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> IpAddr {
     let mut hop = socket;
     for text in header_list_elements_in_reverse(headers, &FORWARDED_FOR_HEADER) {

@@ -58,7 +58,7 @@ pub struct ConnectionSettings {
     /// Maximum number of reserved connections, in addition to [`Self::max_connections`].
     /// Each reserved connection serves one request, which is marked with [`ReservedConnectionMarker`].
     ///
-    /// Without reserved connections, connections over [`Self::max_connections`] wait in the kernel's accept queue.
+    /// If no connections are reserved, connections beyond [`Self::max_connections`] wait in the kernel's accept queue.
     pub max_reserved_connections: usize,
     /// Maximum number of connections per peer (an IPv4 address or an IPv6 /64 prefix). 0 disables the limit.
     ///
@@ -100,7 +100,7 @@ const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 /// Serves requests until the `shutdown` token is canceled, then waits for in-flight requests to finish.
 ///
 /// Request extensions contain a [`crate::ClientAddr`] and, on a reserved connection, a [`ReservedConnectionMarker`].
-/// When [`ConnectionSettings::shutdown_grace_period`] expires, returns even if some requests are still in flight.
+/// Returns when [`ConnectionSettings::shutdown_grace_period`] expires, even if some requests are still in flight.
 pub async fn serve(
     Listener { tcp, tls }: Listener,
     router: Router,

@@ -24,10 +24,10 @@ pub enum ActionResourceType {
     /// Policies select instances by URN, or by conditions on the enterprise project and tags of an instance.
     Instance,
     /// A project.
-    /// Of all Allow statements, only those that apply to all resources without resource conditions match a project.
+    /// An Allow statement matches a project only if it applies to all resources and has no resource conditions.
     Project,
     /// The domain.
-    /// Of all Allow statements, only those that apply to all resources without resource conditions match the domain.
+    /// An Allow statement matches the domain only if it applies to all resources and has no resource conditions.
     Domain,
 }
 

@@ -146,8 +146,8 @@ pub fn decide_access(
 
 /// Returns true if the principal's policies can allow the action on at least one resource in the project.
 ///
-/// If the result is false, the API denies a request to list resources.
-/// If the result is true, the API lists only the resources that the principal may access.
+/// If the function returns false, the API denies requests to list resources in the project.
+/// If the function returns true, the API lists only the resources that the principal may access.
 /// The function ignores the credential scope, which callers must check with [`check_credential_scope`].
 /// Returns true for administrators. For other principals, returns false if the evaluation budget is exhausted.
 #[must_use]

@@ -37,7 +37,7 @@ pub struct RequestToSign<'a, T = String> {
     pub path: &'a str,
     /// Query string as sent by the client, without `?`.
     pub query: &'a str,
-    /// All headers of the request, with lower-case names.
+    /// All headers of the request, with lowercase names.
     pub headers: &'a [(T, T)],
     /// SHA-256 hash of the body in hexadecimal, as returned by [`hash_body`].
     pub body_sha256: String,
@@ -102,7 +102,7 @@ pub enum SignatureError {
     Mismatch,
 }
 
-/// Returns the SHA-256 hash of a body in lower-case hexadecimal.
+/// Returns the SHA-256 hash of a body in lowercase hexadecimal.
 #[must_use]
 pub fn hash_body(body: &[u8]) -> String {
     if body.is_empty() { EMPTY_BODY_HASH.to_owned() } else { encode_hex(&Sha256::digest(body).into()) }

@@ -84,7 +84,7 @@ impl AuditOrigin {
         Self { actor: Actor::Local { user: account.into() }, peer: None, request_id: String::new() }
     }
 
-    /// Creates the audit origin of an operation that Clew performs on its own, such as pruning the audit log.
+    /// Creates an `AuditOrigin` for an automatic operation of Clew, such as pruning the audit log.
     #[must_use]
     pub fn for_internal_operation() -> Self {
         Self { actor: Actor::Clew, peer: None, request_id: String::new() }

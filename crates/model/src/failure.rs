@@ -33,7 +33,7 @@ crate::named_enum! {
         RetriesExhausted = "gave-up",
         /// The node was removed from Clew before its sessions were collected.
         NodeRemoved = "node-gone",
-        /// No connection to the node became free before the timeout, because Clew limits the connections per node.
+        /// All connections that Clew may open to the node remained in use until the timeout.
         Busy = "busy",
     }
 }

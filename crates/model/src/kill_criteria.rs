@@ -20,7 +20,7 @@ pub struct KillCriteria {
     /// Minimum time that the session must have spent in its current state, in seconds.
     pub seconds: u32,
     /// If true, sessions are killed even if the kill can damage or partially modify a non-transactional table.
-    /// This field is a Clew extension that the TaurusDB API does not define.
+    /// `include_unsafe` is a Clew extension to the TaurusDB API.
     #[serde(default)]
     pub include_unsafe: bool,
 }

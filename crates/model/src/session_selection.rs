@@ -137,7 +137,7 @@ impl fmt::Display for ClientAddressFilter {
 }
 
 /// Unvalidated filter and sort fields of a request. A field is `None` if the request omits the field.
-/// The JSON form, which omits absent fields, is the body of a request to start a collection task.
+/// The serialized struct is the body of a request to start a collection task. Absent fields are omitted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct UnvalidatedSessionSelection {
     /// Class of sessions: `slow`, `active`, `total` or `long`.

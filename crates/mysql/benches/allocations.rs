@@ -2,7 +2,7 @@
 //!
 //! The measured values depend only on the code, not on the machine.
 //! The benchmark takes plain and detailed snapshots of two fake servers: one with few and one with many sessions.
-//! The cost per row is the difference between the two servers' results, divided by the difference in session count.
+//! The cost per row is the difference between both fake servers' results, divided by the difference in session count.
 //! The benchmark prints one line for plain snapshots and one line for detailed snapshots:
 //!
 //! ```text

@@ -7,8 +7,8 @@ use clew_model::{Limitation, LimitationKind, LocalizedText, localized};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 
-/// Period for which Clew reports a statement that it failed to kill.
-/// Most abandoned statements end within this period, because each read has a server-side timeout.
+/// After a failed kill, time during which Clew reports that the abandoned statement may still run.
+/// Most abandoned statements end earlier, because each read has a server-side timeout.
 const ABANDONED_STATEMENT_TTL: Duration = Duration::from_mins(10);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

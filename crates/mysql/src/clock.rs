@@ -26,7 +26,7 @@ const MIN_CLOCK_STEP_SECONDS: f64 = 2.0;
 const MAX_CLOCK_DIFFERENCE_SECONDS: f64 = 60.0;
 const MAX_CLOCK_STEPS: usize = 16;
 const MAX_TRACKED_SERVERS_PER_NODE: usize = 16;
-/// Minimum age, in seconds, of the local times that Clew always lets the server convert to UTC.
+/// Local times of at least this age, in seconds, are always converted to UTC on the server.
 /// [`sql_statements::SERVER_CLOCK_QUERY`] detects whether the UTC offset changed in the last 21 hours.
 const MIN_AGE_FOR_UTC_CONVERSION_SECONDS: i64 = 86_400 - 3 * 3600;
 const MAX_UTC_CONVERSIONS_PER_STATEMENT: usize = 200;
@@ -117,8 +117,8 @@ pub(crate) async fn compute_ages_of_local_timestamps(
 }
 
 /// Parses a converted local time in the format `seconds,before,after`: a Unix timestamp and two flags.
-/// `before` is 1 if the local time also occurred one hour earlier, and 0 otherwise.
-/// `after` is 1 if the local time also occurred one hour later, and 0 otherwise.
+/// `before` is 1 if the same local time also occurred one hour earlier (end of daylight saving time), and 0 otherwise.
+/// `after` is 1 if the same local time occurs again one hour later (end of daylight saving time), and 0 otherwise.
 fn parse_local_timestamp_age(now: f64, conversion: &str) -> Option<LocalTimestampAge> {
     let mut parts = conversion.split(',');
     let utc: f64 = parts.next()?.parse().ok()?;
@@ -164,7 +164,7 @@ pub enum UnreliableClockReason {
 /// Clock readings remain valid when a server restarts, because a restart does not change the clock.
 #[derive(Debug, Clone, Default)]
 pub struct NodeClockHistory {
-    /// If true, Clew trusts elapsed times from the first read only if the server's clock agrees with the local clock.
+    /// If true, Clew compares the clock of each server with the local clock at the first read of the server.
     requires_correct_clock: bool,
     /// Clock histories by server identity. The most recently read server is the last list element.
     servers: VecDeque<(String, ServerClockHistory)>,
@@ -182,11 +182,11 @@ struct ServerClockHistory {
 #[derive(Debug, Clone)]
 pub(crate) struct ElapsedTimeBounds {
     at: Instant,
-    /// Maps each session id to the session's client address and the upper bound of its elapsed time.
+    /// Maps each session id to the session's client address and an upper bound of the session's elapsed time.
     sessions: HashMap<u64, (Vec<u8>, Duration)>,
 }
 
-/// Tolerance added to each upper bound, to allow for rounding and for the duration of read operations.
+/// Tolerance added to each upper bound of an elapsed time, to allow for rounding and the duration of read operations.
 const ELAPSED_TIME_TOLERANCE: Duration = Duration::from_secs(2);
 
 impl ElapsedTimeBounds {
@@ -194,7 +194,7 @@ impl ElapsedTimeBounds {
         Self { at, sessions: HashMap::new() }
     }
 
-    /// Limits a session's elapsed time to the upper bound from the previous process list, and stores the new bound.
+    /// Limits a session's elapsed time to its previous upper bound plus the time passed since then, and stores the new bound.
     /// A session that is missing from the previous process list must have been opened after that list was read.
     pub(crate) fn cap_elapsed_time(&mut self, session: &mut Session, previous: Option<&Self>) {
         let mut bound = Duration::from_secs(session.seconds);
@@ -246,13 +246,13 @@ impl NodeClockHistory {
         self.servers.back_mut()?.1.record_clock_reading(reading)
     }
 
-    /// Returns the upper bounds of the elapsed times from the selected server's previous process list.
+    /// Returns the upper bounds of elapsed times, computed when Clew last read the selected server's process list.
     pub(crate) fn elapsed_time_bounds(&self) -> Option<&ElapsedTimeBounds> {
         self.servers.back()?.1.bounds.as_ref()
     }
 
     /// At the first read, returns the difference between the clocks if it exceeds [`MAX_CLOCK_DIFFERENCE_SECONDS`].
-    /// Returns `None` at later reads or if the clock history was created without the local clock check.
+    /// Returns `None` after the first read, or if the clock history does not compare the server's clock with the local clock.
     pub(crate) fn detect_initial_clock_difference(&self, reading: &ClockReading) -> Option<f64> {
         let is_first_read = self.elapsed_time_bounds().is_none();
         reading.detect_difference_from_local_clock().filter(|_| self.requires_correct_clock && is_first_read)

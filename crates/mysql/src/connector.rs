@@ -33,9 +33,9 @@ impl NodeConnector {
 /// State of a process's connections to nodes: open connections, connection permits, refused logins and pending kills.
 /// Clones share the state.
 ///
-/// All connections of a process must use the same registry.
+/// All connections of a process must share one `ConnectionRegistry`.
 /// With a second registry, the process could open more connections per node than the limit allows.
-/// A second registry would also have a different random marker, so the process would not recognize its own sessions.
+/// With a second registry, which has a different random marker, the process would not recognize its own sessions.
 #[derive(Clone, Default)]
 pub struct ConnectionRegistry {
     pub(crate) own_connections: OwnConnections,

@@ -23,7 +23,7 @@ const MAX_THREAD_LOOKUPS_BY_SESSION_ID: usize = 16;
 /// Maximum number of timer lookups by thread id. Above this limit, reading the timers of all threads is faster.
 const MAX_TIMER_LOOKUPS_BY_THREAD_ID: usize = 400;
 /// Tolerance, in seconds, for comparing a session's `Time` value with the duration of the session's lock wait.
-/// The tolerance is necessary because the server rounds `Time` values and lock wait durations.
+/// The server rounds `Time` values and lock wait durations, so exact comparisons would fail.
 const LOCK_WAIT_ROUNDING_TOLERANCE_SECONDS: u64 = 2;
 const PICOSECONDS_PER_SECOND: i64 = 1_000_000_000_000;
 
@@ -64,7 +64,7 @@ impl SessionElapsedTime {
     }
 }
 
-/// Replaces the elapsed times of busy sessions, except elapsed times that match the session's InnoDB lock wait.
+/// Replaces elapsed times of busy sessions with statement timer values. Keeps times that match the session's lock wait.
 /// `lock_waits` maps session ids to the durations of their lock waits, in seconds.
 pub(crate) async fn correct_elapsed_times_of_busy_sessions(
     connection: &mut Connection,

@@ -52,9 +52,9 @@ pub struct KillOptions<'a> {
     pub kind: KillTarget,
     /// Accounts whose sessions are never killed.
     pub protected: &'a ProtectedAccounts,
-    /// If true, Clew also kills sessions that change non-transactional tables, because the user or the kill rule has
-    /// accepted the risk of partial changes, which the server cannot roll back.
-    /// If false, Clew refuses to kill these sessions, with the reason [`KillRefusal::Unsafe`].
+    /// If true, Clew also kills sessions whose changes to non-transactional tables the server cannot roll back.
+    /// The user or the kill rule has accepted the risk of partial changes.
+    /// If false, Clew refuses to kill sessions that change non-transactional tables ([`KillRefusal::Unsafe`]).
     pub include_unsafe: bool,
 }
 
@@ -87,11 +87,11 @@ pub async fn kill_single_victim(
 }
 
 /// Kills several sessions over one connection, within one overall timeout. See [`kill_single_victim`].
-/// The function first sends all kills and then confirms their effects.
+/// Sends all kills first, and then confirms their effects.
 /// Returns the session id and kill outcome of each element of `victims`, in the same order.
 ///
 /// A failure before the first kill is returned as an error.
-/// A later failure is returned as the outcome of each affected session.
+/// A failure after the first kill is returned as the outcome of each affected session.
 pub async fn kill_victims(
     node: &NodeUrl,
     victims: &[Victim],

@@ -28,7 +28,7 @@ use sql_statements::ER_NO_SUCH_THREAD;
 /// The next read operation on the same node waits until the last kill attempt has finished.
 const KILL_ATTEMPT_DELAY_SECONDS: [u64; 9] = [0, 1, 2, 2, 2, 2, 2, 2, 2];
 /// Timeout for each of the two steps of a kill attempt.
-/// The first step opens the control connection; the second step finds and kills the session.
+/// A kill attempt first opens the control connection and then finds and kills the session.
 const KILL_ATTEMPT_STEP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum number of bytes read per process list row, enough for the connection tag at the start of the statement.
 const MAX_PROCESS_LIST_ROW_BYTES: usize = 4 << 10;

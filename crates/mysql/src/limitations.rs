@@ -270,7 +270,7 @@ pub(crate) fn describe_missing_kill_privilege(flavor: Flavor, account: &str) -> 
     describe_missing_privilege_to_kill(privilege, account)
 }
 
-/// `loss` is the limitation for threads that performance_schema did not record.
+/// `loss` describes the threads that performance_schema did not record.
 pub(crate) fn describe_incomplete_process_list(loss: &Limitation) -> Limitation {
     Limitation {
         kind: loss.kind,
@@ -286,7 +286,7 @@ pub(crate) fn describe_incomplete_process_list(loss: &Limitation) -> Limitation 
     }
 }
 
-/// `gap` is a limitation that explains why performance_schema is unreadable.
+/// `gap` states why performance_schema is `gap` is a limitation that explains why performance_schema is unreadable.
 pub(crate) fn describe_unreadable_timers(gap: &Limitation) -> Limitation {
     let recording = describe_disabled_statement_recording();
     let why = LocalizedText::new(
@@ -305,8 +305,8 @@ pub(crate) fn describe_unreadable_row_locks(gap: &Limitation) -> Limitation {
     }
 }
 
-/// Replaces the cause and the remedy of `limitation` with those of `gap`, which explains why performance_schema is
-/// unreadable.
+/// Replaces the cause and the remedy of `limitation` with those of `gap`.
+/// `gap` is a limitation that explains why performance_schema is unreadable.
 pub(crate) fn with_cause_of(limitation: Limitation, gap: &Limitation) -> Limitation {
     Limitation { why: gap.why.clone(), remedy: gap.remedy.clone(), ..limitation }
 }

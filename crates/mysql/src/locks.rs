@@ -174,7 +174,7 @@ impl LockTableSnapshot {
 
 /// While a session runs a DDL statement, InnoDB lists two transactions for the session.
 /// The function keeps one transaction per session.
-/// The function prefers a waiting transaction; otherwise, it prefers the transaction with more locks.
+/// If a session has two transactions, the function keeps the waiting transaction, or else the one with more locks.
 fn select_one_transaction_per_session(transactions: Vec<Transaction>) -> Vec<Transaction> {
     let weight = |transaction: &Transaction| {
         (transaction.is_waiting_for_lock(), transaction.tables_locked, transaction.rows_locked, transaction.id)

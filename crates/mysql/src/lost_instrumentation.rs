@@ -83,7 +83,7 @@ pub(crate) async fn detect_lost_thread_instrumentation(
     Ok(losses)
 }
 
-/// Numeric values of server variables, keyed by lower-case variable name.
+/// Numeric values of server variables, keyed by lowercase variable name.
 type NamedValues = HashMap<String, i64>;
 
 async fn read_numeric_variables(connection: &mut Connection, statement: &str) -> Result<NamedValues, Failure> {

@@ -24,9 +24,9 @@ const PROCESS_LIST_COMMAND_DURING_LOGIN: &[u8] = b"Connect";
 /// Connections that this process has opened, and the marker of its installation. Clones share the connections.
 #[derive(Debug, Clone)]
 pub(crate) struct OwnConnections {
-    /// Random text in the tag of every connection, which identifies the sessions of this Clew installation.
+    /// Random text that identifies the sessions of this Clew installation. The tag of every connection contains it.
     installation_marker: Arc<str>,
-    /// Random number in the tag of every connection, which distinguishes the processes of an installation.
+    /// Random number that distinguishes the processes of an installation. The tag of every connection contains it.
     /// Process ids are not unique, because processes may run on several machines or in containers.
     process_token: u64,
     table: Arc<Mutex<ConnectionTable>>,
@@ -66,7 +66,7 @@ struct ConnectionTable {
     next_number: u64,
     /// Connections by connection number, which is unique within this process.
     entries: HashMap<u64, OwnConnection>,
-    /// Maps each connection id to connection numbers, because different servers may assign the same connection id.
+    /// Connection numbers by connection id. Different servers may assign the same connection id.
     /// The key `None` contains the numbers of the connections whose id is not known yet.
     by_id: HashMap<Option<u64>, HashSet<u64>>,
 }

@@ -9,7 +9,7 @@ use crate::connection::Connection;
 use crate::{limitations, privileges, sql_statements};
 
 /// Returns a map from session ids to program names.
-/// Appends a `Limitation` if the account cannot read program names.
+/// Adds an entry to `limitations` if program names are unavailable.
 pub(crate) async fn read_all_program_names(
     connection: &mut Connection,
     unreadable: Option<&Limitation>,

@@ -38,7 +38,7 @@ pub struct Rollback {
     /// Number of modified rows that the server has not rolled back yet.
     pub rows_modified: u64,
     /// Estimated number of seconds until the rollback completes, at least 1.
-    /// If no rows were rolled back between the samples, the transaction's age is used as a rough estimate.
+    /// If no rows were rolled back between two samples, the transaction's age serves as a rough estimate of the remaining time.
     pub remaining_seconds: u64,
 }
 
@@ -76,7 +76,7 @@ pub async fn read_rollbacks(
 #[derive(Clone)]
 struct RollbackSample {
     read_at: Instant,
-    /// Rollbacks whose `remaining_seconds` is the age of the transaction.
+    /// Rollbacks without an estimate of the remaining time: `remaining_seconds` contains the transaction's age.
     rollbacks: Vec<Rollback>,
 }
 
@@ -94,7 +94,7 @@ impl RollbackSample {
     }
 }
 
-/// If `rows_undone` is 0, the age of the transaction remains the estimate.
+/// If `rows_undone` is 0, `remaining_seconds` keeps its initial value, the age of the transaction.
 fn set_remaining_seconds(rollback: &mut Rollback, rows_undone: u64, passed: Duration) {
     let estimate = estimate_remaining_seconds(rollback.rows_modified, rows_undone, passed);
     rollback.remaining_seconds = estimate.unwrap_or(rollback.remaining_seconds).max(1);
@@ -110,7 +110,7 @@ fn estimate_remaining_seconds(rows: u64, rows_undone: u64, passed: Duration) -> 
 }
 
 /// Reads the rollbacks from `innodb_trx`, or from the InnoDB status if `innodb_trx` is unreadable.
-/// The `remaining_seconds` of each rollback is the age of the transaction.
+/// Initializes the `remaining_seconds` of each rollback with the age of the transaction.
 async fn read_rollbacks_with_ages(connection: &mut Connection) -> Result<Vec<Rollback>, Failure> {
     let (query, expected) = (sql_statements::ROLLBACKS_QUERY, &UNREADABLE_TRANSACTIONS_ERROR_CODES);
     if let Ok(rows) = connection.read_rows_or_error_code(query, expected).await? {
@@ -137,7 +137,7 @@ fn rollback_from_transaction(transaction: &Transaction) -> Rollback {
     }
 }
 
-/// If a start time is ambiguous (end of daylight saving time), the function uses the smaller possible age.
+/// If a start time is ambiguous (end of daylight saving time), the age is the smaller of the two possible ages.
 async fn rollbacks_from_rows(connection: &mut Connection, rows: Vec<RollbackRow>) -> Result<Vec<Rollback>, Failure> {
     let clock = if rows.is_empty() { None } else { connection.read_clock().await? };
     let started = |row: &RollbackRow| clock::parse_local_time(&row.3);

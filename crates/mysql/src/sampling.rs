@@ -32,7 +32,7 @@ use crate::{
 pub use cache::SampleCache;
 
 /// A sample with at least `MAX_SAMPLED_SESSIONS` sessions omits further idle sessions.
-/// A sample with at least `2 * MAX_SAMPLED_SESSIONS` sessions omits further busy sessions as well.
+/// A sample with at least `2 * MAX_SAMPLED_SESSIONS` sessions omits all further sessions, including busy sessions.
 const MAX_SAMPLED_SESSIONS: usize = 20_000;
 
 /// Maximum size in bytes of a process list row, excluding the statement.
@@ -148,7 +148,7 @@ impl SampledSessions {
 }
 
 /// Takes a sample that includes lock waits.
-/// If a full sample is due, the function also reads all program names and the `Performance_schema_%_lost` counters.
+/// For a full sample, also reads all program names and the `Performance_schema_%_lost` counters.
 async fn take_session_sample_with_lock_waits(
     connection: &mut Connection,
     cache: &mut SampleCache,
@@ -198,7 +198,7 @@ async fn read_open_transactions(
     Ok((TransactionsBySession::new(open), gap))
 }
 
-/// Reads the sampled sessions. Adds all waiting and blocking sessions, including Clew's own sessions, to `parties`.
+/// Reads the sessions of a sample. Adds all waiting and blocking sessions, including Clew's own, to `parties`.
 async fn read_sampled_sessions(
     connection: &mut Connection,
     cache: &mut SampleCache,

@@ -1,4 +1,4 @@
-//! Identifies a server instance by its server identity and start time.
+//! Identifies a running database server by its server identity and start time.
 //!
 //! After a restart or failover, or behind a load balancer, an address may lead to a different server than before.
 //! Two server instances can assign the same connection id to different clients.

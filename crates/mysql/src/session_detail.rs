@@ -21,7 +21,7 @@ pub struct DetailedSession {
     /// Open transaction.
     pub transaction: Option<Transaction>,
     /// Latest statements in the open transaction, oldest first.
-    /// If performance_schema does not record transactions, the list contains the latest statements of the session.
+    /// If performance_schema does not record transactions, `last_statements` contains the session's latest statements.
     pub last_statements: Vec<Vec<u8>>,
     /// Names and values of the connection attributes sent by the client.
     pub attributes: Vec<(Vec<u8>, Option<Vec<u8>>)>,

@@ -33,7 +33,7 @@ pub(crate) struct SessionVariable {
     /// Server family that has the session variable, or `None` for both.
     flavor: Option<Flavor>,
     setting: SessionVariableValue,
-    /// Effect of an unexpected value of the session variable on Clew's statements.
+    /// Effect on Clew's statements if the session variable has an unexpected value.
     reason: LocalizedText,
 }
 
@@ -129,7 +129,7 @@ impl SetStatementBuilder {
         Self { left, variables, refused: Vec::new(), one_by_one: false }
     }
 
-    /// Returns one statement, or one per variable if the server refused a variable without naming it in its error.
+    /// Returns one `SET` statement, or one per variable if the server refused a variable without naming it in its error.
     pub(crate) fn build_set_statements(&self) -> Vec<String> {
         let set = |variable: &SessionVariable| {
             format!("SESSION {} = {}", variable.name, self.format_variable_value(variable.setting))

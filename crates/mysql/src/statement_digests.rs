@@ -15,12 +15,12 @@ use crate::{limitations, sql_statements};
 type StatementRow = (u64, u64, Option<Vec<u8>>);
 
 /// performance_schema consumers that the server needs to record statement digests.
-/// The consumers are sorted by dependency: each consumer follows the consumers that it depends on.
+/// Each performance_schema consumer follows the consumers that it depends on.
 const CONSUMERS_REQUIRED_FOR_DIGESTS: [&str; 4] =
     ["global_instrumentation", "thread_instrumentation", "events_statements_current", "statements_digest"];
 
 /// Returns a map from thread ids to the digests of their running statements.
-/// Appends limitations if the account cannot read digests or the server does not record them.
+/// Adds entries to `limitations` if the account cannot read digests or the server does not record them.
 /// If a thread runs nested statements (in a stored procedure), the map contains the digest of the innermost statement.
 pub(crate) async fn read_statement_digests(
     connection: &mut Connection,

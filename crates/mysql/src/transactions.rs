@@ -137,7 +137,7 @@ struct TransactionAgeResolver {
 impl TransactionAgeResolver {
     /// `printed` is the transaction age that the InnoDB status reports, or `None` if it is unknown.
     /// If `age` is ambiguous, the function returns the possible age that is close to `printed`.
-    /// If no possible age is close to `printed`, the function returns the smallest possible age.
+    /// If no possible age is close to the age in the InnoDB status, returns the smallest possible age.
     fn choose_transaction_age(&mut self, age: LocalTimestampAge, printed: Option<u64>) -> u64 {
         let age = match age {
             LocalTimestampAge::Exact(age) => age,

@@ -1,4 +1,4 @@
-//! Collects the sessions for the wait graph from the process list, and determines their roles.
+//! Collects the sessions for the wait graph from the process list. Classifies each as a user, applier, internal or Clew session.
 
 use std::collections::{HashMap, HashSet};
 

@@ -139,7 +139,7 @@ pub enum AuditIntegrityProblemKind {
         /// Sequence number of the oldest row that the audit log contains.
         first: i64,
     },
-    /// The newest audit rows are missing. They begin just after `last` and end with `position`.
+    /// The newest audit rows are missing: all rows after `last`, up to and including `position`.
     MissingAfter {
         /// Sequence number of the newest row that the audit log contains, or `None` if the audit log is empty.
         last: Option<i64>,

@@ -15,9 +15,9 @@ use crate::tenants::projects::{insert_iam_domain, insert_project};
 const MASTER_KEY_CHECK_VALUE_ASSOCIATED_DATA: AssociatedData<'static> =
     AssociatedData { table: "settings", column: "value", row: MASTER_KEY_CHECK_VALUE_SETTING };
 
-/// Plaintext of the encrypted setting [`MASTER_KEY_CHECK_VALUE_SETTING`] in a database with an audit log.
+/// Plaintext of the setting [`MASTER_KEY_CHECK_VALUE_SETTING`] for a database that must contain an audit log.
 /// An attacker without the master key cannot encrypt the plaintext and therefore cannot forge the setting.
-/// If the setting contains this plaintext but the database has no audit log, the audit log was removed.
+/// If the decrypted master key check value is `canary, audited` but the database has no audit log, the audit log was removed.
 /// In a database created by a Clew version without an audit log, the plaintext of the setting is `canary`.
 const MASTER_KEY_CHECK_VALUE_PLAINTEXT: &str = "canary, audited";
 

@@ -1,7 +1,7 @@
 //! Tracks the database's version counters. Cached values become invalid when a version counter changes.
 //!
 //! One query reads the data version for all pending requests.
-//! The query starts after the requests have arrived, so its result reflects all commits made before the requests.
+//! Each data version query starts after its requests have arrived, so the result reflects all commits made before the requests.
 
 use std::sync::Arc;
 

@@ -65,7 +65,7 @@ pub enum StoreError {
     /// The URL of the metadata database is invalid, for the given reason.
     #[error("the URL of the metadata database is not valid: {0}")]
     MetadataUrl(String),
-    /// The master key is missing or unreadable, or other accounts can read the key file. The text contains a fix.
+    /// The master key is missing or unreadable, or other accounts can read the key file. The message suggests a fix.
     #[error("master key: {0}")]
     MasterKey(String),
     /// The stored secrets are encrypted with a different master key.
@@ -155,7 +155,7 @@ pub enum StoreError {
     /// The instance already has the maximum number of running kill tasks. The variant contains the maximum.
     #[error("{0} kill tasks of the instance are already running; stop one first")]
     TooManyKillTasks(u32),
-    /// The instance is invalid, for the given reason.
+    /// The instance is invalid. The variant contains the reason.
     #[error("the instance cannot be added: {0}")]
     InvalidInstance(String),
     /// The node's queue is full.
@@ -186,7 +186,7 @@ pub enum StoreError {
         /// Hint that is appended to the error message, such as "; correct the clock of this machine". May be empty.
         remedy: &'static str,
     },
-    /// The file or S3 object with this result of a collection task is missing.
+    /// The file or S3 object that contains the result of a collection task is missing.
     #[error("result {0} is missing; collect again")]
     ResultMissing(String),
     /// The stored result of a collection task differs from the result that Clew wrote.

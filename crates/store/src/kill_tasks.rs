@@ -27,8 +27,8 @@ use crate::store_handles::KillTaskStore;
 pub struct NewKillTask {
     /// Criteria that select the sessions to kill.
     pub criteria: KillCriteria,
-    /// True if the statement filter matches statement templates instead of full statements.
-    /// A user without permission to see statements can filter only by statement templates.
+    /// True if the statement filter matches SQL templates instead of full statements.
+    /// A user without permission to see statements can filter only by SQL templates.
     pub masked: bool,
     /// Duration of the task, or `None` if the task runs until it is stopped.
     pub duration: Option<Duration>,
@@ -58,7 +58,7 @@ pub struct KillTask {
     pub instance_id: InstanceId,
     /// Criteria that select the sessions to kill.
     pub criteria: KillCriteria,
-    /// True if the statement filter matches statement templates instead of full statements.
+    /// True if the statement filter matches SQL templates instead of full statements.
     pub masked: bool,
     /// Start time.
     pub started_at: i64,

@@ -28,7 +28,7 @@ const PENDING_AUTH_ATTEMPT_TTL_SECONDS: i64 = 30;
 const MAX_CLIENT_ADDRESSES_PER_USER: i64 = 64;
 /// Unused client addresses are deleted after 90 days.
 const CLIENT_ADDRESS_RETENTION_SECONDS: i64 = 90 * 24 * 3600;
-/// Minimum interval between database updates of a client address's last-used time, in seconds.
+/// Minimum interval between writes of the time at which a client address was last used, in seconds.
 const CLIENT_ADDRESS_WRITE_INTERVAL_SECONDS: i64 = 24 * 3600;
 
 /// Result of [`LockoutStore::reserve_auth_attempt`].
@@ -166,7 +166,7 @@ impl LockoutStore<'_> {
     }
 
     /// Records a client address of a user, at most once per day.
-    /// Ignores the address if the user has authenticated from 64 other addresses within the last day.
+    /// Does not record an address if the user has authenticated from 64 other addresses within the last day.
     /// The limit of 64 prevents a database write on every request if a user alternates between many addresses.
     pub async fn record_client_address(self, user: &UserId, address: IpAddr) -> Result<(), StoreError> {
         if self.find_recently_recorded_client_address(user, address).is_some() {

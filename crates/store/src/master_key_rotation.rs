@@ -3,7 +3,7 @@
 //! A rotation of the master key cannot change the key file and the database atomically.
 //! First, the rotation writes the next master key to a second key file.
 //! After writing the key file, the rotation encrypts all secrets with the next master key in one transaction.
-//! The last step of the rotation replaces the current key file with the second key file.
+//! The last step of the rotation replaces the current key file with the file that contains the next master key.
 //! After a crash, [`Store::open`] determines which master key is valid and completes the rotation if necessary.
 
 use clew_model::{AuditEvent, AuditOrigin};

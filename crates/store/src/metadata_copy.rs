@@ -33,7 +33,7 @@ pub struct CopiedTable {
     /// Number of rows.
     pub rows: u64,
     /// Hex-encoded hash of the copied rows, independent of the row order.
-    /// The result of [`Store::preview_metadata_copy`] contains an empty string instead of the hash.
+    /// Empty in the result of [`Store::preview_metadata_copy`], which copies no rows.
     pub digest: String,
 }
 

@@ -53,7 +53,7 @@ impl ZoneStore<'_> {
     }
 
     /// Marks tasks as failed if they have been queued for longer than `after` and their zone has no active worker.
-    /// Returns the number of tasks that were marked as failed.
+    /// Returns the number of tasks that this call marked as failed.
     pub async fn fail_tasks_in_zones_without_workers(self, after: Duration) -> Result<u64, StoreError> {
         let now = self.store.clock.unix_millis();
         let unserved: Vec<_> = self.list_zone_states().await?.into_iter().filter(ZoneState::lacks_workers).collect();

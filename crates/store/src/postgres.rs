@@ -96,7 +96,7 @@ pub(crate) struct PostgresDatabase {
     pub(crate) pool: PgPool,
     clock: DatabaseClock,
     /// The semaphore has one permit, so at most one PostgreSQL session of this process waits for the write lock.
-    /// PostgreSQL can grant the write lock to a session even if the Clew process that uses the session is unreachable.
+    /// PostgreSQL can grant the write lock to a waiting session even if its client, a Clew process, is unreachable.
     /// The session of an unreachable process holds the write lock until a PostgreSQL timeout terminates the session.
     /// An unreachable process with several waiting sessions could block other processes for longer than a lease.
     writer: Arc<Semaphore>,
@@ -161,7 +161,7 @@ impl PostgresDatabase {
     }
 }
 
-/// The function boxes the future so that the callers' futures stay small.
+/// Boxes `operation` so that the callers' futures stay small.
 pub(crate) fn run_with_statement_timeout<T>(
     operation: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> impl Future<Output = Result<T, sqlx::Error>> {

@@ -43,7 +43,7 @@ impl Store {
 
 impl CachedStoreView {
     /// Returns a counter that increases with each change to identities, policies or the inventory of instances.
-    /// A value derived from identities, policies or the inventory is valid until the counter increases.
+    /// Values derived from identities, policies or the inventory are valid until the access control version increases.
     #[must_use]
     pub fn access_control_version(&self) -> i64 {
         self.version.access

@@ -42,7 +42,7 @@ impl ResultStore {
     }
 
     /// Returns false if S3 rejects requests because the clock of this machine is wrong.
-    /// Always returns true if the results are files in the data directory.
+    /// Always returns true for results in the data directory.
     pub async fn is_writable(&self) -> bool {
         match &self.0 {
             ResultBackend::Files(_) => true,
@@ -146,7 +146,7 @@ pub enum StoredResult {
 
 impl StoredResult {
     /// Verifies the entire content of the result.
-    /// A caller that sends a byte range of the result to a client must call this method first.
+    /// Callers must verify the content before they send a byte range of the result to a client.
     /// Reads an entire S3 object to verify its hash, unless this process has already verified the object.
     /// The content of a result file was already verified when the file was opened.
     pub async fn verify_content(&self) -> Result<(), StoreError> {

@@ -75,7 +75,7 @@ pub(crate) const REGION_SETTING_NAME: &str = "region";
 
 impl Store {
     /// Initializes a store with a domain, a project and an administrator.
-    /// Appends the first audit event, with `by` as the origin of the operation.
+    /// Appends the first audit event, with `by` as its origin.
     ///
     /// Fails with [`StoreError::AlreadyInitialized`] without making changes if the store is already initialized.
     /// If the process crashes during initialization, the next call repeats the initialization from the beginning.

@@ -98,7 +98,7 @@ impl DatabaseServer {
     }
 
     /// Returns true if the server that listens on the port uses this server's data directory.
-    /// If the data directory differs, a different database server is listening on the port.
+    /// If the two data directories differ, another database server is listening on this server's port.
     async fn is_ready(&self) -> mysql_async::Result<bool> {
         let mut connection = self.connect_as_root().await?;
         let folder: Option<String> = connection.query_first("SELECT @@datadir").await?;

@@ -72,7 +72,7 @@ const SESSION_SETUP_TIMEOUT: Duration = Duration::from_secs(30);
 impl PredefinedSessions {
     /// Number of sessions.
     pub const SESSION_COUNT: usize = 60;
-    /// Minimum age difference between old and young sessions, in seconds.
+    /// Minimum age difference between the sessions marked `is_old` and all other sessions, in seconds.
     pub const MIN_SESSION_AGE_DIFFERENCE_SECONDS: u64 = 6;
 
     /// Opens all sessions and waits until they have their expected states.
@@ -173,7 +173,7 @@ async fn create_schema(server: &DatabaseServer) -> mysql_async::Result<()> {
     connection.disconnect().await
 }
 
-/// Returns the number of running statements and the number of transactions that wait for a lock.
+/// Returns the number of running statements and the number of lock waits.
 /// On MySQL, `information_schema` omits some running statements, so the query uses `performance_schema`.
 async fn count_running_statements_and_lock_waits(server: &DatabaseServer) -> mysql_async::Result<(usize, usize)> {
     let sleeping = match server.flavor() {

@@ -61,7 +61,7 @@ impl ServerProcess {
         self.child.try_wait().map(|ended| ended.is_some())
     }
 
-    /// Waits until the next readiness probe. Fails with the log if the deadline has passed or the process has exited.
+    /// Waits until the next readiness probe. Returns the log as an error if the deadline has passed or the process has exited.
     pub(crate) async fn wait_before_next_probe(
         &mut self,
         deadline: Instant,
@@ -76,7 +76,7 @@ impl ServerProcess {
     }
 
     /// Pauses the server and its child processes with SIGSTOP.
-    /// Clients can still connect, because the kernel accepts TCP connections.
+    /// Clients can connect to the paused server, because the kernel accepts TCP connections.
     pub fn pause(&self) -> io::Result<()> {
         self.send_signal(Signal::STOP)?;
         self.send_signal_to_children(Signal::STOP)

@@ -18,7 +18,7 @@ use crate::test_tools;
 /// Dropping the value kills the server and deletes all objects.
 #[derive(Debug)]
 pub struct S3Server {
-    /// Process of the server, whose data directory contains the objects.
+    /// Process of the S3 server.
     pub process: ServerProcess,
     ports: SeaweedFsPorts,
     folder: TempDir,

@@ -71,7 +71,7 @@ pub struct DownloadsDirError {
 }
 
 /// Returns the directory that contains the downloaded servers and tools.
-/// If `CLEW_SERVERS_DIR` is not set, the directory is inside the user's cache directory.
+/// If `CLEW_SERVERS_DIR` is not set, the downloads directory is inside the user's cache directory.
 #[must_use]
 pub fn downloads_dir() -> PathBuf {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);

@@ -41,7 +41,7 @@ impl AdaptivePollInterval {
     /// Records the duration of a read.
     /// Returns a [`PollIntervalChange`] if the poll interval was lengthened or was reset to the target interval.
     ///
-    /// A read that takes at most 5 % of the target interval resets the poll interval.
+    /// A read that takes at most 5 % of the target interval resets the poll interval to the target.
     /// The thresholds for lengthening and resetting differ, so that the poll interval does not oscillate.
     pub fn adapt_to_read_duration(&mut self, took: Duration) -> Option<PollIntervalChange> {
         let was_slow = self.slow_interval.is_some();

@@ -35,7 +35,7 @@ struct CollectedResult {
 
 impl SessionCollectionJob {
     /// Runs the collection and then releases the collection slot.
-    /// Returns the collection task to the queue when the token `release` is cancelled.
+    /// Returns the collection task to the queue when the token `release` is canceled.
     pub(crate) async fn run(self, mut slot: SessionCollectionSlot, release: CancellationToken) {
         self.run_in_slot(&mut slot, release).await;
         drop(slot);
@@ -44,7 +44,7 @@ impl SessionCollectionJob {
 
     async fn run_in_slot(&self, slot: &mut SessionCollectionSlot, release: CancellationToken) {
         let task = &self.claimed.task.request;
-        // A cancelled branch cannot have recorded the outcome, which is recorded after `select!`.
+        // A canceled branch cannot have recorded the outcome, which is recorded after `select!`.
         let outcome = tokio::select! {
             biased;
             () = release.cancelled() => return self.requeue_collection().await,

@@ -56,7 +56,7 @@ impl SessionCollectionQueue {
     /// Adds a collection task to the node's queue and wakes the worker.
     /// After this function returns, the queued collection task survives a restart of Clew.
     ///
-    /// If `masked` is true, the result contains statement templates instead of full statements.
+    /// If `masked` is true, the result contains SQL templates instead of full statements.
     ///
     /// Fails with [`StoreError::QueueFull`] if the node's queue is full.
     pub async fn submit_collection(

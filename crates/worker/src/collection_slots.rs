@@ -32,7 +32,7 @@ pub(crate) struct SessionCollectionSlotPool {
 #[derive(Debug, Default)]
 struct StalledNodes {
     nodes: HashSet<NodeId>,
-    /// Number of running reads that have stalled, or whose node stalled during the previous read.
+    /// Number of running reads that have stalled, or that read from a node whose previous read stalled.
     reads: usize,
 }
 

@@ -22,8 +22,8 @@ const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
 const WORKER_DEREGISTRATION_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl SessionCollectionQueue {
-    /// Runs collection tasks until the `shutdown` token is cancelled.
-    /// When `shutdown` is cancelled, waits up to [`WorkerSettings::grace`] for running tasks to complete.
+    /// Runs collection tasks until the `shutdown` token is canceled.
+    /// When `shutdown` is canceled, waits up to [`WorkerSettings::grace`] for running tasks to complete.
     /// Requeues the tasks that have not completed at the end of the grace period.
     ///
     /// Other workers can claim requeued tasks. A requeued attempt does not count toward the attempt limit.

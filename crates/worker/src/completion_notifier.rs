@@ -13,7 +13,7 @@ pub(crate) struct CompletionNotifier(Arc<CollectionWaiterRegistry>);
 #[derive(Default)]
 struct CollectionWaiterRegistry {
     collections: Mutex<HashMap<RequestId, AwaitedCollection>>,
-    /// Parent of the cancellation tokens of all collection tasks. Cancelling the parent notifies all waiting callers.
+    /// Parent of the cancellation tokens of all collection tasks. Canceling the parent notifies all waiting callers.
     closed: CancellationToken,
 }
 
@@ -25,7 +25,7 @@ struct AwaitedCollection {
 pub(crate) struct CompletionWaiter {
     notifier: CompletionNotifier,
     request_id: RequestId,
-    /// Token that is cancelled when the collection task completes or the notifier is closed.
+    /// Token that is canceled when the collection task completes or the notifier is closed.
     pub(crate) completed: CancellationToken,
 }
 

@@ -122,8 +122,8 @@ impl IntelligentKillQueue {
         Ok(id)
     }
 
-    /// Executes intelligent kills until the `shutdown` token is cancelled.
-    /// When `shutdown` is cancelled, the worker waits for running kills to complete.
+    /// Executes intelligent kills until the `shutdown` token is canceled.
+    /// When `shutdown` is canceled, the worker waits for running kills to complete.
     pub async fn run(self, shutdown: CancellationToken) {
         let running = TaskTracker::new();
         let mut is_failing = false;

@@ -56,14 +56,14 @@ pub enum VictimMatchRule {
     /// The session id must still belong to the selected session. The session may run any statement.
     Session,
     /// The session must still be running the same statement, or must still be idle.
-    /// Automatic kills use the rule `Statement`, because they select sessions by statement duration or idle time.
+    /// Required for automatic kills, which select sessions by statement duration or idle time.
     Statement,
 }
 
 /// Error returned if Clew could not execute or record kills.
 #[derive(Debug, thiserror::Error)]
 pub enum KillError {
-    /// An operation on the node failed, such as a session read or a kill.
+    /// A session read, a kill or another operation on the node failed.
     #[error("could not kill: {0}")]
     Node(Failure),
     /// A store operation failed, or the Tokio runtime shut down during the kills.

@@ -59,7 +59,7 @@ impl KillTaskWorker {
         }
     }
 
-    /// Runs kill tasks until the `shutdown` token is cancelled.
+    /// Runs kill tasks until the `shutdown` token is canceled.
     /// A shutdown cancels running reads and waits up to [`WorkerSettings::grace`] for running kills to complete.
     pub async fn run(mut self, shutdown: CancellationToken) {
         let running = TaskTracker::new();

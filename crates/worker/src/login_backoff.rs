@@ -49,7 +49,7 @@ impl LoginPermit {
     }
 }
 
-/// If a statement fails because a privilege is missing, the server has accepted the login.
+/// A [`FailureKind::MissingPrivilege`] failure occurs only after the server has accepted the login.
 fn is_login_accepted(failure: Option<&Failure>) -> bool {
     failure.is_none_or(|failure| failure.kind == FailureKind::MissingPrivilege)
 }

@@ -43,7 +43,7 @@ pub trait NodeReader: Send + Sync {
 
 /// Maximum number of attempts to acquire a connection permit for a read.
 /// A hung read holds its connection permit until Clew aborts the read.
-/// The attempts span enough time for Clew to abort a hung read and for a waiting read to acquire the released permit.
+/// The attempts continue long enough for Clew to abort the hung read and release its connection permit.
 const MAX_CONNECTION_PERMIT_ATTEMPTS: u32 = 12;
 
 #[derive(Debug)]

@@ -61,7 +61,7 @@ pub struct NodeWatchUpdate {
     /// Number of samples since the node watch started.
     pub version: u32,
     sessions: usize,
-    /// Latest read error, as a sequence number and a rendered event; `None` if the last read succeeded.
+    /// Latest read error: its sequence number and the encoded event for subscribers. `None` if the last read succeeded.
     pub failure: Option<(u64, Bytes)>,
     failures: u64,
 }
@@ -297,7 +297,7 @@ impl<F: NodeFeed> NodeWatchRegistry<F> {
     }
 
     /// Returns `true` if the watch had no subscribers and was removed.
-    /// The registry lock prevents [`NodeWatchRegistry::subscribe`] from adding a subscriber during the removal.
+    /// The registry lock prevents [`NodeWatchRegistry::subscribe`] from adding a subscriber before the watch is removed.
     fn remove_if_unused(&self, watch: &NodeWatch<F>) -> bool {
         let mut watches = self.watches.lock();
         let removed = watch.has_no_subscribers();

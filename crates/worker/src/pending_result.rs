@@ -1,4 +1,4 @@
-//! Writes collection results on blocking threads and removes cancelled and uncommitted results.
+//! Writes collection results on blocking threads and removes canceled and uncommitted results.
 
 use std::io::{self, BufWriter, Write};
 

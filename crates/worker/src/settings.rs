@@ -14,7 +14,7 @@ pub struct WorkerSettings {
     /// A read counts as stalled if the node sends no data for this duration.
     pub stall_timeout: Duration,
     /// Maximum number of running collection tasks per node, across all workers that share the store.
-    /// Within one process, at most one read per node runs at a time, even if the maximum is higher.
+    /// Within one process, at most one read per node runs at a time, even if `max_running_per_node` is higher.
     pub max_running_per_node: u32,
     /// Maximum number of queued collection tasks per node.
     pub max_queued_per_node: u32,

@@ -8,7 +8,7 @@ use crate::collection_queue::SessionCollectionQueue;
 use crate::intelligent_kills::IntelligentKillQueue;
 
 /// Wakes workers and waiting callers in this process when another process sends a notification.
-/// Returns after the `shutdown` token is cancelled, or immediately if the store supports no notifications.
+/// Returns after the `shutdown` token is canceled, or immediately if the store supports no notifications.
 ///
 /// Workers and waiting callers do not depend on notifications, because they also poll the store.
 pub async fn dispatch_store_events(

@@ -2,7 +2,7 @@
 
 use tokio::task::{JoinError, JoinHandle};
 
-/// Waits for a task to end. Panics if the task panicked, and returns an error only if the task was cancelled.
+/// Waits for a task to end. Panics if the task panicked, and returns an error only if the task was canceled.
 pub(crate) async fn join_task<T>(task: JoinHandle<T>) -> Result<T, JoinError> {
     task.await.map_err(|error| match error.try_into_panic() {
         Ok(panic) => std::panic::resume_unwind(panic),
@@ -11,7 +11,7 @@ pub(crate) async fn join_task<T>(task: JoinHandle<T>) -> Result<T, JoinError> {
 }
 
 /// Logs only the first failure in a series of failures of an operation, and the first success after the series.
-/// `$is_failing` is a `bool` variable that records between calls whether the operation is failing.
+/// The `bool` variable `$is_failing` must keep its value between calls. It is true while the operation fails.
 macro_rules! log_first_failure {
     ($is_failing:ident, $result:expr, $failure:literal, $recovery:literal) => {
         match $result {

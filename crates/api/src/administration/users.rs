@@ -38,7 +38,7 @@ pub(crate) struct UserView {
     description: String,
     /// True if the user can sign in
     enabled: bool,
-    /// True if the user is an administrator, who may perform every action in the domain, regardless of policies
+    /// True if the user is an administrator and may perform every action in the domain, regardless of policies
     administrator: bool,
 }
 
@@ -61,7 +61,7 @@ pub(crate) struct CreateUserRequest {
     /// Password, which must differ from the user name; if the field is omitted, Clew generates a password
     #[schema(value_type = Option<String>, min_length = 8, max_length = 128)]
     password: Option<SecretField>,
-    /// True if the user is an administrator, who may perform every action in the domain, regardless of policies
+    /// True if the user is an administrator and may perform every action in the domain, regardless of policies
     #[schema(default = false)]
     administrator: Option<bool>,
     #[schema(max_length = 1000)]
@@ -77,7 +77,7 @@ pub(crate) struct UserUpdate {
     password: Option<SecretField>,
     /// True if the user can sign in
     enabled: Option<bool>,
-    /// True if the user is an administrator, who may perform every action in the domain, regardless of policies
+    /// True if the user is an administrator and may perform every action in the domain, regardless of policies
     administrator: Option<bool>,
     #[schema(max_length = 1000)]
     description: Option<String>,

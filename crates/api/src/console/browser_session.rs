@@ -48,7 +48,7 @@ pub(crate) struct SignInRequest {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SwitchScopeRequest {
-    /// Id of the new project; null for the domain scope, which covers identities, policies and the audit log
+    /// Id of the project to switch to; null for the domain scope, which covers identities, policies and the audit log
     #[schema(required)]
     project_id: Option<String>,
 }

@@ -35,7 +35,7 @@ pub(crate) struct KillResponse {
     /// Results, in the order of the request
     sessions: Vec<SessionKillOutcome>,
     /// In a preview, the reason why the impact of the kills is unknown; null if the impact is known.
-    /// The reason is in the language requested by X-Language.
+    /// The reason why the impact is unknown is in the language requested by X-Language.
     #[schema(required)]
     costs_unknown: Option<String>,
     /// In a preview, warnings about the selection, such as a root blocker that is not selected

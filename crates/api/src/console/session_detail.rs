@@ -128,7 +128,7 @@ fn build_session_detail(read: DetailedSession, masked: bool) -> SessionDetail {
 /// Execution plan of a statement, or the server's reason for not returning a plan.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ExplainResponse {
-    /// Format of the execution plan; always `text`: a table with one line per row of the EXPLAIN output
+    /// Format of the execution plan: always `text`, a table with one line per row of the EXPLAIN output
     format: &'static str,
     #[schema(required)]
     plan: Option<String>,

@@ -33,7 +33,7 @@ pub(crate) enum PasswordCheckOutcome {
     Locked,
 }
 
-/// `name` is `<domain>/<user>`. The check takes equally long for an unknown user and for a wrong password.
+/// `name` is `<domain>/<user>`. The password check takes equally long for an unknown user and for a wrong password.
 pub(crate) async fn check_password_with_lockout(
     service: &AppState,
     name: &str,
@@ -63,7 +63,7 @@ pub(crate) async fn check_password_with_lockout(
     Ok(PasswordCheckOutcome::Right)
 }
 
-/// Returns [`AuthAttemptReservation::Busy`] if other server processes still use the failure counter after the timeout.
+/// Returns [`AuthAttemptReservation::Busy`] if checks in other server processes do not end before the timeout.
 async fn reserve_password_attempt(store: &Store, subject: &str) -> Result<AuthAttemptReservation, StoreError> {
     let start = Instant::now();
     loop {

@@ -170,7 +170,7 @@ pub(crate) struct DomainEntry {
     description: String,
 }
 
-/// List the caller's domains. A caller belongs to exactly one domain.
+/// List the caller's domains. The list always contains exactly one domain.
 #[utoipa::path(get, path = "/v3/auth/domains", tag = "identity", operation_id = "ListAuthDomains",
     responses((status = 200, description = "Domain of the caller", body = DomainList)))]
 pub(crate) async fn list_domains(Caller { principal, .. }: Caller) -> Json<DomainList> {

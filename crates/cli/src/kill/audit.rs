@@ -48,7 +48,7 @@ impl KillAuditLog {
 }
 
 /// Builds the JSON details of an audit row in the same format as for a kill through the API.
-/// The details contain `server` instead of a node id, because the server need not be registered in Clew.
+/// The JSON details contain `server` instead of a node id, because the server need not be registered in Clew.
 /// The audit row contains the killed session's statement without literals.
 fn build_kill_audit_detail(report: &KillReport, session: &Session, outcome: &KillOutcome) -> serde_json::Value {
     let template = |statement: &Vec<u8>| bytes_to_text(&build_statement_template(statement));

@@ -144,7 +144,7 @@ fn parse_csv_record(
 }
 
 /// Removes the leading quote that prevents a spreadsheet from evaluating a CSV cell as a formula.
-/// A quote that belongs to the original text is removed, too, because CSV does not distinguish it from an added quote.
+/// CSV does not distinguish an added quote from an original leading quote, so the function removes both.
 fn strip_quote_before_formula(cell: &[u8]) -> Vec<u8> {
     match cell {
         [b'\'', rest @ ..] if rest.first().is_some_and(|first| SPREADSHEET_FORMULA_PREFIXES.contains(first)) => {

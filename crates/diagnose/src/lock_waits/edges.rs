@@ -25,7 +25,7 @@ pub(super) fn detect_lock_waits(index: &LockSnapshotIndex<'_>) -> EdgeSet {
 /// Set of wait graph edges, with at most one wait per pair of waiter and blocker.
 #[derive(Default)]
 pub(super) struct EdgeSet {
-    /// Waits by waiter and blocker, each with the strength of the blocker's lock mode.
+    /// Maps each waiter-blocker pair to its wait and to the strength of the blocker's lock mode.
     edges: HashMap<(WaitParticipant, WaitParticipant), (LockWait, usize)>,
     pub(super) unknown_reasons: HashMap<u64, LocalizedText>,
 }

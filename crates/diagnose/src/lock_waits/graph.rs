@@ -75,7 +75,7 @@ fn serialize_lock_resource<S: serde::Serializer>(on: &Arc<LockResource>, to: S) 
     on.as_ref().serialize(to)
 }
 
-/// Blocker that is not itself waiting, or a cycle whose members wait only for each other.
+/// Root of the wait graph: a blocker that does not wait, or a cycle whose members wait only for each other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RootBlocker {
     /// The blocking session or transaction, or all members of the blocking cycle.
@@ -83,8 +83,8 @@ pub struct RootBlocker {
     /// Number of direct and indirect waiters. In a blocking cycle, all members except one count as waiters.
     pub holds: usize,
     /// Maximum number of waiters that killing the root blocker can unblock.
-    /// Waiters that also wait for another root blocker are not counted, because the kill does not unblock them.
-    /// A kill can unblock fewer waiters, because the next lock holder can in turn block some of them.
+    /// Excludes waiters that wait for several root blockers, because killing one root blocker does not unblock them.
+    /// A kill can unblock fewer waiters than this maximum, because the next lock holder can block some of them.
     pub frees: usize,
     /// Longest wait among all direct and indirect waiters, in seconds; 0 if unknown.
     pub longest_seconds: u64,
@@ -188,7 +188,7 @@ impl WaitGraph {
 
     /// Returns the direct and indirect waiters that are unblocked when all members of `gone` have ended.
     ///
-    /// `gone` contains sessions and transactions. The result is sorted and excludes the members of `gone`.
+    /// `gone` contains sessions and transactions. The returned list is sorted and excludes the members of `gone`.
     #[must_use]
     pub fn find_unblocked_participants(&self, gone: &[WaitParticipant]) -> Vec<WaitParticipant> {
         let waiters = self.waiters_by_blocker();

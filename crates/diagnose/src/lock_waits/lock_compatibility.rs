@@ -4,10 +4,10 @@
 //! MySQL and MariaDB have identical compatibility matrices for object locks and for scoped locks.
 //! The lock mode `INTENTION_EXCLUSIVE` occurs only on scoped locks, such as `GLOBAL` and `SCHEMA` locks.
 //! The lock mode `SHARED_WRITE_LOW_PRIO` occurs only on MySQL.
-//! MariaDB's backup lock has separate lock modes and compatibility matrices.
+//! MariaDB's backup lock has its own lock modes and compatibility matrices.
 //!
-//! The matrices assume the default value of the system variable `max_write_lock_count`.
-//! With a lower value, the server grants some read lock requests ahead of pending write lock requests.
+//! The compatibility matrices assume the default value of the system variable `max_write_lock_count`.
+//! With `max_write_lock_count` below its default, the server grants some read lock requests ahead of pending write lock requests.
 
 use super::metadata_locks::MetadataLockMode;
 
@@ -45,7 +45,7 @@ const CONFLICT_MATRIX_FOR_PENDING_LOCKS: [&[u8]; 11] = [
     b"+ + + + + + + + + + +", // EXCLUSIVE
 ];
 
-/// Conflicts between lock requests and granted locks for MariaDB's backup lock.
+/// Conflicts between requested and granted modes of MariaDB's backup lock.
 const CONFLICT_MATRIX_FOR_GRANTED_BACKUP_LOCKS: [&[u8]; 14] = [
     //   S0 S1 S2 S3 S4 F1 F2 D TD SD DD BL AC C
     b"- - - - - + + + + + + - + +", // BACKUP_START

@@ -19,7 +19,7 @@ pub struct LockSnapshot {
     /// Granted and pending metadata locks.
     ///
     /// `metadata_locks` must contain all metadata locks on tables.
-    /// Locks on other objects, such as schemas, are required only if a session waits for a lock on them.
+    /// Locks on objects other than tables, such as schemas, are needed only if a session waits for a lock on such an object.
     pub metadata_locks: Vec<MetadataLock>,
     /// True if `metadata_locks` includes pending lock requests.
     ///

@@ -10,7 +10,7 @@ use crate::template::build_statement_template;
 impl WaitGraph {
     /// Returns the graph without SQL literals, for users without permission to read SQL literals.
     ///
-    /// The function replaces statements with their templates and removes row data and user lock names.
+    /// Replaces statements with their templates and removes row data and user lock names.
     /// Masking does not change the waits or the root blockers.
     #[must_use]
     pub fn with_masked_literals(mut self) -> Self {

@@ -41,14 +41,14 @@ impl MetadataLockObject {
 }
 
 /// Defines the object kinds with their English and Chinese names.
-/// `$server_names` contains the name in `performance_schema`, followed by the name in `metadata_lock_info`.
+/// `$server_names` contains the object kind's name in `performance_schema`, followed by its name in `metadata_lock_info`.
 macro_rules! object_kinds {
     ($($(#[$about:meta])* $variant:ident = $english:literal, $chinese:literal, $server_names:expr;)+) => {
         /// Kind of object that a metadata lock protects.
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum MetadataLockObjectKind {
             $($(#[$about])* $variant,)+
-            /// Any other kind of object. The value is the object type reported by the server, in lower case.
+            /// Object kind without its own variant. The value is the object type reported by the server, in lower case.
             Other(Box<str>),
         }
 

@@ -154,7 +154,7 @@ fn count_waiters_with_single_root_blocker<'c>(
     count
 }
 
-/// Returns the value of the items if all items have the same value.
+/// Returns the value that all items have in common, or `None` if the values differ or an item has no value.
 fn find_common_value<T: PartialEq + Copy>(mut all: impl Iterator<Item = Option<T>>) -> Option<T> {
     let first = all.next()??;
     all.all(|other| other == Some(first)).then_some(first)

@@ -58,7 +58,7 @@ const MAX_INDENT_COLUMNS: usize = 24;
 
 /// Renders the wait graph as a text tree, highest-ranked root blocker first.
 ///
-/// Waits without a detected blocker are rendered last.
+/// Waiting sessions without a detected blocker are rendered last.
 /// Every waiter is rendered at most once, at its minimum depth below its highest-ranked root blocker.
 #[must_use]
 pub fn render_tree(graph: &WaitGraph, layout: TreeLayout) -> Vec<TreeLine> {

@@ -94,7 +94,7 @@ impl VersionedSessionRow {
     }
 
     /// Writes all cells as a JSON array.
-    /// Extrapolates each duration from its sample time to the time `at`.
+    /// Extrapolates each duration to the time `at`.
     pub(super) fn write_full_row(&self, out: &mut String, at: i64, masked: bool) {
         for column in 0..COLUMN_COUNT {
             out.push(if column == 0 { '[' } else { ',' });

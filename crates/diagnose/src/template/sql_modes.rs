@@ -104,7 +104,7 @@ pub(super) fn find_string_end_in_all_sql_modes(bytes: &[u8], start: usize) -> Op
 
 /// Returns true if the text at the end of `range` is outside strings and comments in all SQL modes.
 ///
-/// Returns false if the range contains a block comment.
+/// The result is false for every range that contains a block comment.
 pub(super) fn range_ends_outside_strings_and_comments(bytes: &[u8], mut range: Range<usize>) -> bool {
     let mut scanners = ESCAPE_RULES_BY_SQL_MODE.map(SqlModeScanner::new);
     range.all(|at| {

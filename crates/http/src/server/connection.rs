@@ -123,7 +123,7 @@ impl ConnectionHandler {
     }
 }
 
-/// Closes the connection if its peer reads no bytes within `limit`; otherwise, a stalled peer would hold it open.
+/// If the peer reads no bytes within `limit`, the connection is closed. Without a limit, a stalled peer could keep it open.
 /// Each successful write resets the timer, so connections to peers that read slowly do not time out.
 fn with_write_timeout<S: AsyncWrite>(stream: S, limit: Duration) -> Pin<Box<TimeoutWriter<S>>> {
     let mut stream = TimeoutWriter::new(stream);

@@ -59,7 +59,7 @@ pub(super) struct ConnectionLimits {
 pub(super) struct ConnectionSlot {
     pub(super) class: ConnectionClass,
     _permit: OwnedSemaphorePermit,
-    /// `None` for a proxy, because proxies are exempt from the per-peer limit.
+    /// Slot in the per-peer limit; `None` for a proxy, because proxies are exempt from the limit.
     _peer: Option<ConcurrencySlotGuard<ClientSubnet>>,
 }
 

@@ -1,7 +1,7 @@
 //! Closes connections gracefully (lingering close) while the peer is still sending data.
 //!
 //! Closing a socket with unread incoming data resets the connection, and the peer may lose part of the response.
-//! For example, a client that sends an oversized body could get a connection reset instead of the error response.
+//! Without lingering close, a client that sends an oversized body could get a connection reset instead of the error response.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tokio::time::timeout;
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Discards received bytes until the peer closes the connection or [`LINGER_TIMEOUT`] expires.
-/// The caller has shut down the write side, so the peer knows that the response is complete.
+/// Before the call, the caller must shut down the write side of the connection to mark the end of the response.
 pub(super) async fn discard_received_bytes(mut stream: impl AsyncRead + Unpin) {
     let _ = timeout(LINGER_TIMEOUT, copy(&mut stream, &mut sink())).await;
 }

@@ -26,7 +26,7 @@ pub(super) fn read_file_fingerprint(path: &Path) -> FileFingerprint {
 
 impl TlsConfig {
     /// Checks the certificate and key files every `poll_interval` and reloads changed files.
-    /// Returns when the `shutdown` token is cancelled.
+    /// Returns when the `shutdown` token is canceled.
     ///
     /// If the new certificate is invalid, logs a warning and continues to use the previous certificate.
     pub async fn watch_certificate_files(self, poll_interval: Duration, shutdown: CancellationToken) {

@@ -124,7 +124,7 @@ impl ConditionKey {
         read_values.map_or_else(Vec::new, |read_values| read_values(self, model, request))
     }
 
-    /// A tag key with the same case takes precedence over a tag key that differs only in case.
+    /// An exact match of the tag key takes precedence over a match that differs only in case.
     fn find_tag_value<'a>(&self, tags: &'a [clew_model::Tag]) -> Option<&'a str> {
         let exact = tags.iter().find(|tag| tag.key == self.tag);
         let found = exact.or_else(|| tags.iter().find(|tag| tag.key.eq_ignore_ascii_case(&self.tag)));

@@ -9,7 +9,7 @@ use super::{SIGNATURE_ALGORITHM, SignatureError};
 pub struct AuthorizationHeader {
     /// Id of the access key used to sign the request.
     pub access_key: AccessKeyId,
-    /// Lower-case names of the signed headers, in the order in which the `Authorization` header lists them.
+    /// Lowercase names of the signed headers, in the order in which the `Authorization` header lists them.
     pub signed_headers: Vec<String>,
     signature: [u8; 32],
 }

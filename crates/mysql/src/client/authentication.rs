@@ -7,7 +7,7 @@
 //!
 //! - The connection uses verified TLS.
 //! - The connection uses unverified TLS over loopback, or unverified TLS with `get-server-public-key` enabled.
-//! - The connection does not use TLS, and the client encrypts the password with the server's RSA public key.
+//! - The connection does not use TLS, but the client sends the password encrypted with the server's RSA public key.
 
 use clew_model::NodeUrl;
 use mysql_common::crypto;

@@ -63,7 +63,7 @@ impl PacketStream {
         self
     }
 
-    /// Returns at least `wanted` bytes without consuming them. Returns fewer bytes if the server closes the connection.
+    /// Returns at least `wanted` bytes without consuming them, or fewer bytes if the server closes the connection.
     pub(super) async fn peek_bytes(&mut self, wanted: usize) -> Result<&[u8], Error> {
         while self.buffer.len() < wanted {
             if self.read_into_buffer().await? == 0 {

@@ -24,12 +24,12 @@ const MAX_EOF_PACKET_BYTES: usize = 9;
 const LOCAL_INFILE_PACKET_HEADER: u8 = 0xfb;
 const NULL_CELL_MARKER: u8 = 0xfb;
 
-/// Rows of a statement's first result set. Empty if the statement returns no result set.
+/// Rows of a statement's first result set. `columns` is empty if the statement returns no result set.
 #[derive(Debug)]
 pub(crate) struct ResultSetRows<'c> {
     packets: &'c mut PacketStream,
     in_flight: &'c AtomicBool,
-    /// Empty if the statement returns no result set.
+    /// `columns` is empty if the statement returns no result set.
     pub(crate) columns: Arc<[Column]>,
     max_row: usize,
     /// Total size of the rows read so far, in bytes.

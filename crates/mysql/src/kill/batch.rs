@@ -129,7 +129,7 @@ impl<'a> KillBatch<'a> {
 }
 
 impl KillOptions<'_> {
-    /// Checks that `now` is still the session to kill, and that the kill is allowed.
+    /// Checks that `now` is the same session as `victim`, and that the kill is allowed.
     /// Returns `None` for a session that is already being killed. In this case, the caller does not send a second kill.
     fn find_kill_refusal(
         &self,

@@ -53,7 +53,7 @@ impl ClientSessions {
     }
 
     /// Corrects elapsed times after clock steps, and limits them to the upper bounds from the previous process list.
-    /// The upper bounds limit the error from undetected clock steps, such as a step forward and back between two reads.
+    /// The upper bounds of elapsed times limit the error from undetected clock steps, such as a step forward and back between two reads.
     fn correct_elapsed_times_with_clock_history(&mut self, history: &mut NodeClockHistory) {
         let (mut bounds, mut reported) = (ElapsedTimeBounds::new(self.read.at), HashMap::new());
         for session in &mut self.sessions {

@@ -25,7 +25,7 @@ const ROLLBACK_CHECK_DELAY: Duration = Duration::from_millis(100);
 
 pub(super) struct PendingKill {
     before: Session,
-    /// Outcome of the kill: [`KillOutcome::Ending`] with the session's last state until the kill is confirmed.
+    /// Outcome of the kill; [`KillOutcome::Ending`] until the kill is confirmed.
     outcome: KillOutcome,
 }
 
@@ -136,7 +136,7 @@ async fn poll_kill_effects(
     }
 }
 
-/// `is_checked` is true if the elapsed time comes from a timer that the session cannot change with `SET timestamp`.
+/// `is_checked` is true if the elapsed time was checked against a timer, which `SET timestamp` does not affect.
 fn has_statement_ended(before: &Session, now: &Session, is_checked: bool) -> bool {
     let is_younger = is_checked && now.seconds < before.seconds;
     !has_pending_kill(now) && (now.is_idle() || before.statement != now.statement || is_younger)

@@ -12,8 +12,7 @@ use sql_statements::ER_NO_SUCH_THREAD;
 const ER_NO_SUCH_QUERY: u16 = 1957;
 /// Error codes of `KILL` for a session or statement that has ended, and for a missing privilege.
 const KILL_ERROR_CODES: [u16; 5] = [ER_NO_SUCH_THREAD, ER_NO_SUCH_QUERY, 1095, 1227, 1979];
-/// Error codes for a session or statement that has ended, and for a stored procedure that does not exist or that the
-/// account is not allowed to execute.
+/// Error codes for a session or statement that has ended, an unknown stored procedure, and a missing EXECUTE privilege.
 const KILL_PROCEDURE_ERROR_CODES: [u16; 4] = [ER_NO_SUCH_THREAD, ER_NO_SUCH_QUERY, 1305, 1370];
 
 /// Stored procedures that kill sessions, from the documentation of Amazon RDS, Amazon Aurora and Azure.

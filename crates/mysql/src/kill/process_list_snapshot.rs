@@ -1,5 +1,5 @@
 //! Reads the process list for kills: finds sessions by id and lists the sessions that kill rules may kill.
-//! Also detects rollbacks and replication appliers that cannot be recognized from the process list alone.
+//! Detects rollbacks and replication appliers that cannot be recognized from the process list alone.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -58,7 +58,7 @@ impl SessionLookupResult {
 ///
 /// Fails if a session is missing from the process list and the account lacks the PROCESS privilege.
 /// Without the PROCESS privilege, the process list hides the sessions of other accounts.
-/// The error message includes the required `GRANT` statement.
+/// If the PROCESS privilege is missing, the error message includes the required `GRANT` statement.
 /// The function does not wait for other read operations on the node to finish.
 pub async fn find_sessions_by_id(
     node: &NodeUrl,
@@ -80,7 +80,7 @@ pub async fn find_sessions_by_id(
 }
 
 /// Reads the user sessions from which kill rules select the sessions to kill.
-/// Fails if the account lacks the PROCESS privilege. The error message includes the required `GRANT` statement.
+/// Fails if the account lacks the PROCESS privilege. If the PROCESS privilege is missing, the error message includes the required `GRANT` statement.
 pub async fn read_client_sessions(
     node: &NodeUrl,
     purpose: ConnectionPurpose,

@@ -22,7 +22,7 @@ pub struct ProcessListSource {
     pub at: Instant,
     /// Maps session ids to the elapsed times that the server reported, in seconds.
     /// The map contains only sessions whose elapsed times Clew has corrected.
-    /// Before a kill, Clew compares the reported elapsed times with the elapsed times in a later process list.
+    /// Before a kill, Clew compares `reported` with the elapsed times in a newly read process list.
     pub(super) reported: Arc<HashMap<u64, u64>>,
 }
 

@@ -16,7 +16,7 @@ const MAX_TOTAL_LOCK_IDS: usize = 5000;
 /// Row of `data_lock_waits`: lock id, transaction id and thread id of the waiter, followed by those of the blocker.
 type WaitRow = (Vec<u8>, u64, Option<u64>, Vec<u8>, u64, Option<u64>);
 
-/// Returns each lock wait without session ids, together with the thread ids of the waiter and the blocker.
+/// Returns InnoDB lock waits with the thread ids of the waiter and the blocker. The session ids in the lock waits are `None`.
 pub(super) async fn read_row_lock_waits(
     connection: &mut Connection,
 ) -> Result<Vec<(InnoDbLockWait, [Option<u64>; 2])>, Failure> {

@@ -9,7 +9,7 @@ use super::lock_table_access::LockTableAccess;
 use crate::connection::Connection;
 use crate::sql_statements;
 
-/// The map contains only performance_schema threads that still exist and have a session.
+/// Session ids by performance_schema thread id. Omits threads that have ended or have no session.
 #[derive(Debug, Default)]
 pub(crate) struct SessionIdsByThread {
     sessions: HashMap<u64, u64>,

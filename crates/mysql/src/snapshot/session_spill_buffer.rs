@@ -27,7 +27,7 @@ impl Default for SessionSpillBuffer {
 }
 
 impl SessionSpillBuffer {
-    /// Writes sessions with long statements to the buffer on a blocking thread.
+    /// Writes a session to the buffer. If the statement is long, a blocking thread performs the write.
     pub(super) async fn push(mut self, session: Session) -> io::Result<Self> {
         if session.statement.as_ref().is_none_or(|statement| statement.len() <= MAX_IN_MEMORY_SESSION_BYTES) {
             return self.write_session(&session).map(|()| self);

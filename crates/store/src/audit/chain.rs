@@ -14,7 +14,7 @@ use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
 /// If the head record was tampered with, the next audit row contains this placeholder instead of a previous MAC.
-/// An audit row with this value as its previous MAC cannot be forged without the MAC key.
+/// An audit row with the placeholder as its previous MAC cannot be forged without the MAC key.
 pub(crate) const UNKNOWN_PREVIOUS_MAC_PLACEHOLDER: [u8; 32] = [0xff; 32];
 
 /// Writes the head record and the checkpoint record. If a record is missing later, the audit log was tampered with.

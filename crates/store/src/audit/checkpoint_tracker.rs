@@ -2,7 +2,7 @@
 //!
 //! If an attacker removes the newest audit rows and restores an older head record, the remaining chain is still valid.
 //! Only a copy of the newest MAC outside the database can reveal that the newest audit rows were removed.
-//! The process loses the MAC in its memory on exit, but exported audit checkpoints remain usable.
+//! When the process exits, the newest row's MAC in memory is lost, but exported audit checkpoints remain usable.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ struct CheckpointTrackerState {
     /// Newest audit row that this process wrote or read.
     newest: Option<AuditCheckpoint>,
     missing: Vec<AuditCheckpoint>,
-    /// Losses of audit rows that were detected but not yet recorded in an audit event.
+    /// Detected losses of audit rows that no audit event records yet.
     unreported: VecDeque<AuditIntegrityProblem>,
 }
 
@@ -40,13 +40,13 @@ impl CheckpointTracker {
         }
     }
 
-    /// A read transaction that began before this function returns may not see all of the returned rows.
+    /// The returned rows are not necessarily visible to a read transaction that began before this function returns.
     pub(crate) fn tracked_checkpoints(&self) -> Vec<AuditCheckpoint> {
         let state = self.0.lock();
         state.missing.iter().chain(&state.newest).cloned().collect()
     }
 
-    /// A read transaction that began before this function returns may not see the returned row.
+    /// The returned row is not necessarily visible to a read transaction that began before this function returns.
     pub(crate) fn newest_checkpoint(&self) -> Option<AuditCheckpoint> {
         self.0.lock().newest.clone()
     }

@@ -61,7 +61,7 @@ impl AuditMacKeys {
         self.previous.iter().find(|(through, _)| seq <= *through).map_or(&self.current, |(_, key)| key)
     }
 
-    /// Returns the key that authenticates new audit rows and the head and checkpoint records.
+    /// Returns the MAC key for new audit rows, the head record and the checkpoint record.
     pub(crate) fn current_mac_key(&self) -> &MasterKey {
         &self.current
     }

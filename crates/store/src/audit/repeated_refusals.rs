@@ -41,7 +41,7 @@ enum CallerKey {
 }
 
 /// Operation, outcome, error code and reason of a refusal.
-/// `None` represents all further refusal kinds of a caller that already has [`MAX_REFUSAL_KINDS_PER_CALLER`] kinds.
+/// `None` combines a caller's kinds beyond [`MAX_REFUSAL_KINDS_PER_CALLER`], or all kinds of [`CallerKey::Others`].
 type RefusalKind = Option<(String, AuditOutcome, Option<String>, &'static str)>;
 
 #[derive(Debug)]
@@ -66,7 +66,7 @@ struct RefusalCounterState {
     pending: VecDeque<AuditEvent>,
 }
 
-/// Counter of repeatedly refused requests, which records them in the audit log as one event per time window.
+/// Counts repeated refusals of requests, and records them in the audit log as one event per time window.
 #[derive(Debug)]
 pub struct RepeatedRefusalCounter {
     window: Duration,
@@ -150,9 +150,8 @@ impl RepeatedRefusalCounter {
 
 impl RefusalCounterState {
     /// Returns the key of the refusal's time window, which consists of the caller and the refusal kind.
-    /// After the first [`MAX_TRACKED_CALLERS`] callers, all further callers of a domain share one key.
-    /// Once a caller has [`MAX_REFUSAL_KINDS_PER_CALLER`] refusal kinds, all further kinds share one key,
-    /// whose kind is `None`.
+    /// After the first [`MAX_TRACKED_CALLERS`] callers, all further callers of a domain share one caller key.
+    /// A caller's refusal kinds beyond the first [`MAX_REFUSAL_KINDS_PER_CALLER`] share one key with the kind `None`.
     fn refusal_window_key(
         &self,
         event: &AuditEvent,

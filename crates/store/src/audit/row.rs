@@ -8,7 +8,7 @@ use crate::derived_keys::compute_hmac;
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
-/// Text columns of an audit row. The SQL parameters and the MAC input contain them in this order.
+/// Text columns of an audit row, in the order in which the SQL parameters and the MAC input contain them.
 const AUDIT_TEXT_COLUMNS: [&str; 15] = [
     "actor_kind",
     "actor_id",

@@ -36,7 +36,7 @@ pub(crate) struct ChainVerifier {
     /// Before the first row is verified, the sequence number and MAC come from the checkpoint record.
     /// The value is `None` if the checkpoint record was tampered with and no row has been verified yet.
     previous: Option<ChainPosition>,
-    /// True if the previous row's MAC is valid. Only a valid MAC is compared with its copy in the next row.
+    /// True if the previous row's MAC is valid. The copy of an invalid MAC in the next row is not checked.
     previous_is_authentic: bool,
     position: i64,
     result: AuditVerification,
@@ -115,13 +115,13 @@ impl ChainVerifier {
     }
 
     /// Returns false if `seq` is less than or equal to the sequence number of the previous row.
-    /// Also returns false if a row with an invalid MAC has a higher sequence number than the head record.
+    /// Returns false if a row with an invalid MAC has a higher sequence number than the head record.
     fn is_valid_sequence_number(&self, seq: i64, authentic: bool) -> bool {
         self.previous.is_none_or(|previous| seq > previous.seq)
             && (authentic || self.head.is_none_or(|head| seq <= head.seq))
     }
 
-    /// Reports rows missing before `seq`. Returns true if rows are missing or the expected sequence number is unknown.
+    /// Reports missing rows before `seq` as a problem. Returns true if rows are missing or no previous row is known.
     fn report_sequence_gap(&mut self, seq: i64) -> bool {
         let Some(previous) = self.previous else {
             self.set_first_problem_position(seq);

@@ -13,7 +13,7 @@ use crate::error::StoreError;
 const NON_OWNER_PERMISSION_MASK: u32 = 0o077;
 /// The sticky bit is set on directories that several accounts share, such as `/tmp`.
 const STICKY_BIT: u32 = 0o1000;
-/// Name prefixes of files that may exist in a data directory. The root of some file systems contains `lost+found`.
+/// Name prefixes of files that may exist in a data directory. `lost+found` exists in the root directory of some file systems.
 const EXPECTED_FILE_NAME_PREFIXES: [&str; 6] =
     ["clew.db", "master.key", "results", "spill", "serve.lock", "lost+found"];
 /// File name prefixes. Clew sets the mode of matching files to 0600.
@@ -82,7 +82,7 @@ fn starts_with_any_prefix(name: &str, prefixes: &[&str]) -> bool {
     prefixes.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// `foreign` is the name of a file in the directory `path` that does not belong to Clew, or `None` if all files do.
+/// `foreign` is the name of a file in `path` that does not belong to Clew, or `None` if there is no such file.
 fn restrict_path_permissions(path: &Path, mode: u32, foreign: Option<&str>) -> Result<(), StoreError> {
     // A symbolic link may refer to a file outside the directory.
     let found = match fs::symlink_metadata(path) {

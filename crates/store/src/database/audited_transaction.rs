@@ -46,7 +46,7 @@ impl AuditedTransaction {
     }
 
     /// Executes a statement and returns the number of affected rows.
-    /// The description of the transaction describes the statement in error messages.
+    /// If the statement fails, the error message contains the transaction's description of its action.
     pub(crate) async fn execute<'q>(
         &mut self,
         sql: impl SqlSafeStr,

@@ -94,7 +94,7 @@ impl<C: Connection, S: PartialEq> DedicatedConnection<C, S> {
         version
     }
 
-    /// Returns the data version of the last query if that query read the same snapshot.
+    /// Returns the data version of the last query if the snapshot of that query equals `snapshot`.
     fn find_unchanged_version(&self, snapshot: &S) -> Option<DataVersion> {
         self.last.as_ref().filter(|(last, _)| last == snapshot).map(|(_, version)| *version)
     }

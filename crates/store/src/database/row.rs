@@ -11,7 +11,7 @@ use crate::error::StoreError;
 
 /// Result row of a statement.
 pub(crate) struct Row {
-    /// Describes the action of the statement in error messages.
+    /// Description of the statement in error messages.
     action: &'static str,
     row: DriverRow,
 }

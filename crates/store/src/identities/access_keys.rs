@@ -20,7 +20,7 @@ const MAX_ACCESS_KEYS_PER_USER: u32 = 2;
 /// Minimum number of seconds between two updates of an access key's last-use time in the database.
 const LAST_USED_AT_UPDATE_INTERVAL_SECONDS: i64 = 60;
 
-/// Token hash, expiration and revocation of a temporary access key.
+/// Token hash, expiration time and revocation status of a temporary access key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemporaryAccessKeyValidity {
     /// SHA-256 hash of the security token that is required with each signed request.
@@ -42,7 +42,7 @@ pub struct AccessKey {
     pub secret: SecretString,
     /// True if the access key is enabled. Always true for temporary keys.
     pub enabled: bool,
-    /// Token hash, expiration and revocation of a temporary access key, or `None` for a permanent access key.
+    /// Token hash, expiration time and revocation status of a temporary access key, or `None` for a permanent access key.
     pub temporary: Option<TemporaryAccessKeyValidity>,
     /// Last-use time in the database, as a Unix timestamp in seconds. All clones of the access key share the value.
     pub(crate) last_recorded_use: Arc<AtomicI64>,
@@ -132,7 +132,7 @@ impl IdentityStore<'_> {
         self.execute_access_key_change(by, "DeleteAccessKey", id, change, false).await
     }
 
-    /// `change` must return the id of the key's user. If `usable` is false, the user's other credentials are revoked.
+    /// `change` must return the user id of the key. If `usable` is false, the user's tokens and temporary access keys are revoked.
     async fn execute_access_key_change(
         self,
         by: &AuditOrigin,

@@ -92,7 +92,7 @@ impl IdentityStore<'_> {
 }
 
 /// Fails if the credentials used to request the temporary access key are no longer valid.
-/// The caller must insert the key in the same transaction, so that the credentials cannot be revoked in between.
+/// The caller must insert the access key in the same transaction, so that the credentials cannot be revoked before the insertion.
 async fn ensure_issuing_credentials_are_valid(
     transaction: &mut Transaction,
     source: &IssuingCredentials,

@@ -48,7 +48,7 @@ pub enum LoginPermitDecision {
     /// The login is allowed.
     Granted {
         /// Number of consecutive refused logins.
-        /// If the login is refused, callers pass `refusals` to [`crate::InstanceStore::record_login_refusal`].
+        /// If the server refuses the login, pass this number to [`crate::InstanceStore::record_login_refusal`].
         refusals: u32,
     },
     /// The backoff has not expired.

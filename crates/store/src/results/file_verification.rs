@@ -20,7 +20,7 @@ const FILE_TIMESTAMP_RESOLUTION: Duration = Duration::from_secs(2);
 /// Inode number, length, mtime and ctime of a file. The times are in nanoseconds.
 type FileIdentity = (u64, u64, i64, i64);
 
-/// Identities of the result files with verified content, by file name.
+/// [`FileIdentity`] of each result file with verified content, by file name.
 #[derive(Debug)]
 pub(super) struct VerifiedFileCache(Cache<String, FileIdentity>);
 

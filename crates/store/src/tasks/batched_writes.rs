@@ -74,7 +74,7 @@ impl BatchedWrite for EnqueueTaskWrite {
     }
 }
 
-/// Update of a task by the worker that claimed the task. Returns false if the worker no longer holds the task.
+/// Update of a claimed task. The output is false if the worker no longer holds the task.
 pub(crate) struct ClaimedTaskUpdate {
     pub(crate) description: &'static str,
     pub(crate) sql: &'static str,

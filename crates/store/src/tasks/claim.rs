@@ -8,10 +8,10 @@ use crate::error::StoreError;
 use crate::store_handles::TaskStore;
 use crate::tasks::{ClaimedTask, SessionCollectionTask, TaskClaimOutcome, TaskClaimRequest};
 
-/// The query claims one task, skipping tasks for excluded nodes and for nodes that have reached the task limit.
+/// SQL that claims one task. Tasks of excluded nodes and of nodes that have reached the task limit are skipped.
 /// A task with an expired lease takes priority over queued tasks.
 /// Back-off: after `n` attempts, a task can be claimed again `n - 1` lease durations after its lease expires.
-/// If no task with an expired lease can be claimed, the query claims the first queued task by fair-queue position.
+/// If no task with an expired lease can be claimed, Clew claims the first queued task in fair-queue order.
 macro_rules! claim_query {
     ($excluded_nodes:literal, $zones:literal, $skip_locked:literal) => {
         concat!(
@@ -52,7 +52,7 @@ pub(crate) const HAS_CLAIMABLE_TASK_SQL: &str = "SELECT EXISTS (SELECT 1 FROM ta
      (SELECT value FROM settings WHERE name = 'master_key_id')";
 
 /// Marks a task with invalid stored data as failed, so that no worker claims it again.
-/// Replaces the stored session filter and sort order with the defaults, because the stored values may be invalid.
+/// Replaces the task's session filter and sort order with the defaults, because the stored values may be invalid.
 const MARK_CORRUPT_TASK_FAILED_SQL: &str = "UPDATE tasks SET status = 'error', failure_kind = $2, failure_detail = $3, selection = $4, \
          ended_at = $5, lease_until = NULL WHERE rowid = $1";
 

@@ -19,7 +19,7 @@ const LARGE_COLUMN_COUNT_PACKET: [u8; 4] = [0xfd, 0, 0, 0x80];
 const HUGE_COLUMN_COUNT_PACKET: [u8; 9] = [0xfe, 0, 0, 0, 0, 0, 1, 0, 0];
 
 impl<S: AsyncRead + AsyncWrite + Unpin> RogueConnection<S> {
-    /// Sends the attack to the client. Sends nothing and returns false if the attack occurs during login.
+    /// Attacks the client. Returns false without sending data if the attack applies only to the login.
     pub(super) async fn try_attack_client(&mut self, statement: &str) -> io::Result<bool> {
         let columns = responses::count_result_columns(statement).unwrap_or(1);
         let options = self.options.clone();

@@ -16,7 +16,7 @@ use crate::flavor::Flavor;
 use crate::raw_session::{ClientCharset, RawSession};
 
 const STEP_TIMEOUT: Duration = Duration::from_secs(30);
-/// The interval exceeds 100 ms, because InnoDB refreshes `INNODB_TRX` only after 100 ms without a read of the table.
+/// Poll interval of more than 100 ms, because InnoDB refreshes `INNODB_TRX` only after 100 ms without a read.
 const POLL_INTERVAL: Duration = Duration::from_millis(120);
 const ER_NO_SUCH_THREAD: u16 = 1094;
 
@@ -203,8 +203,8 @@ impl RunningScenario {
     }
 
     /// Kills all sessions, waiters before blockers, and rolls back all prepared transactions.
-    /// Killing a blocker first would resume its waiters.
-    /// Killing a resumed waiter could leave orphaned files on the server.
+    /// Killing a blocker before its waiters would resume the waiters.
+    /// Killing a waiter after its statement has resumed could leave orphaned files on the server.
     pub async fn tear_down(self, server: &DatabaseServer) -> Result<(), ScenarioError> {
         let mut control = server.connect_as_root().await?;
         let ids: Vec<u64> = self.ids.values().copied().collect();

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 pub(super) const DATASTORE_TYPE: &str = "gaussdb-mysql";
 
-/// Status of every instance and node in `/v3`, because Clew does not monitor whether nodes are available.
+/// Constant status of all instances and nodes in `/v3`. Clew does not monitor whether nodes are available.
 pub(super) const ACTIVE_STATUS_V3: &str = "ACTIVE";
 /// Status of every instance and node in `/v3.1`.
 pub(super) const ACTIVE_STATUS_V3_1: &str = "normal";

@@ -1,4 +1,4 @@
-//! Preview warnings for an intelligent kill: skipped sessions, and root blockers that are not killed.
+//! Warnings in the preview of an intelligent kill: skipped sessions, and root blockers that are not killed.
 
 use clew_model::{Language, Node, Session};
 use clew_mysql::{find_sessions_unsafe_to_kill, read_lock_waits};
@@ -14,7 +14,7 @@ pub(crate) struct IntelligentKillWarning {
     /// Kind of warning: surviving_root_blocker, not_read, or the kill risk of a skipped session, such as table_damage
     #[schema(value_type = String, example = "surviving_root_blocker")]
     kind: &'static str,
-    /// Message in the language requested by X-Language
+    /// Warning message in the language requested by X-Language
     #[schema(example = "8 of 8 wait for session 70, app@10.0.0.7, idle for 35 s, which is not among the victims")]
     message: String,
     /// Thread id of the root blocker or of the skipped session

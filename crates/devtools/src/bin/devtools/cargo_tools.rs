@@ -25,7 +25,7 @@ pub(crate) const CARGO_NEXTEST: CargoTool = CargoTool { name: "cargo-nextest", v
 const TOOL_BUILD_TIMEOUT: Duration = Duration::from_mins(30);
 
 /// Environment variables that disable optimization. Unoptimized tools build in half the time.
-/// Unoptimized tools run nearly as fast, because they mostly wait for other programs.
+/// Unoptimized tools are almost as fast as optimized tools, because they mostly wait for other programs.
 const UNOPTIMIZED_BUILD_ENV_VARS: [(&str, &str); 3] = [
     ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0"),
     ("CARGO_PROFILE_RELEASE_LTO", "off"),

@@ -1,5 +1,5 @@
 //! Builds the program of a development task, such as `bench`, and replaces the current process with the program.
-//! Each of these programs is a separate crate, because it needs dependencies that `devtools` does not need.
+//! Each task program is a separate crate, because it needs dependencies that `devtools` does not need.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;

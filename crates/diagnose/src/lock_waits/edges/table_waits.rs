@@ -159,7 +159,7 @@ fn is_write_lock_mode(mode: MetadataLockMode) -> bool {
     matches!(mode, SharedWrite | SharedWriteLowPrio | SharedNoWrite | SharedNoReadWrite | Exclusive)
 }
 
-/// Returns false for Clew's own sessions, because their queries are short and never block other sessions.
+/// Returns false for idle sessions, and for Clew's own sessions, whose queries are short and never block other sessions.
 fn is_executing_statement(index: &LockSnapshotIndex<'_>, session: u64) -> bool {
     index.sessions.get(&session).is_some_and(|facts| facts.role != SessionRole::Clew && !facts.session.is_idle())
 }
