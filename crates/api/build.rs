@@ -27,21 +27,21 @@ fn main() -> io::Result<()> {
     fs::create_dir_all(&compressed)?;
     let mut paths = Vec::new();
     if dist.join("index.html").is_file() {
-        compress_folder(dist, &compressed, "", &mut paths)?;
+        compress_directory(dist, &compressed, "", &mut paths)?;
     }
     // Sorted for reproducible builds.
     paths.sort();
     fs::write(out.join("page.rs"), generate_embedded_file_table(&paths))
 }
 
-fn compress_folder(from: &Path, to: &Path, prefix: &str, paths: &mut Vec<String>) -> io::Result<()> {
+fn compress_directory(from: &Path, to: &Path, prefix: &str, paths: &mut Vec<String>) -> io::Result<()> {
     for entry in fs::read_dir(from)? {
         let from = entry?.path();
         let Some(name) = from.file_name().and_then(|name| name.to_str()) else { continue };
         let (to, path) = (to.join(name), format!("{prefix}{name}"));
         if from.is_dir() {
             fs::create_dir_all(&to)?;
-            compress_folder(&from, &to, &format!("{path}/"), paths)?;
+            compress_directory(&from, &to, &format!("{path}/"), paths)?;
         } else if from.extension().is_none_or(|extension| extension != "map") {
             let mut compressed = GzBuilder::new().write(File::create(&to)?, Compression::best());
             io::copy(&mut File::open(&from)?, &mut compressed)?;

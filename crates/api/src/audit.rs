@@ -88,7 +88,7 @@ impl AuditContext {
 
 /// Token that cancels a long poll when the client disconnects.
 #[derive(Debug, Clone)]
-pub(crate) struct ClientDisconnectSignal(pub(crate) CancellationToken);
+pub(crate) struct ClientDisconnectToken(pub(crate) CancellationToken);
 
 pub(crate) async fn run_and_audit_request<F>(
     service: SharedState,
@@ -108,7 +108,7 @@ where
     };
     let _cancel_on_drop = has_prefer_header(request.headers()).then(|| {
         let client_gone = CancellationToken::new();
-        request.extensions_mut().insert(ClientDisconnectSignal(client_gone.clone()));
+        request.extensions_mut().insert(ClientDisconnectToken(client_gone.clone()));
         client_gone.drop_guard()
     });
     // The future is boxed so that it is not copied into the enclosing futures.

@@ -105,10 +105,10 @@ async fn authenticate_caller(
         }
         return Ok((identity, body));
     }
-    let mut signed = SignedRequest::load_signed_request(service, trail, parts).await?;
+    let mut signed = SignedRequest::load_from_request(service, trail, parts).await?;
     let body = read_request_body(body, &service.settings).await?;
     if has_body {
-        signed = SignedRequest::load_signed_request(service, trail, parts).await?;
+        signed = SignedRequest::load_from_request(service, trail, parts).await?;
     }
     Ok((signed.verify_signature(service, parts, &body).await?, body))
 }
@@ -175,7 +175,7 @@ struct SignedRequest {
 }
 
 impl SignedRequest {
-    async fn load_signed_request(service: &AppState, trail: &AuditContext, parts: &Parts) -> Result<Self, ApiError> {
+    async fn load_from_request(service: &AppState, trail: &AuditContext, parts: &Parts) -> Result<Self, ApiError> {
         let Some(header) = parts.headers.get(AUTHORIZATION) else {
             return Err(not_authenticated_error("auth-token-missing", []));
         };

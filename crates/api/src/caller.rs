@@ -170,7 +170,7 @@ impl Caller {
         (project, instance): &InstancePath,
     ) -> Result<(Arc<Project>, Arc<Instance>), ApiError> {
         let project = self.require_project_permission(action, project).await?;
-        let id: InstanceId = parse_id(instance)?;
+        let id: InstanceId = parse_api_id(instance)?;
         let instance = self.view.find_instance(&project.id, &id).await?;
         Ok((project, instance.ok_or_else(|| ApiError::new(ApiErrorDefinition::UNKNOWN_INSTANCE))?))
     }
@@ -191,7 +191,7 @@ impl Caller {
         tags: &[Tag],
     ) -> Result<(Arc<Project>, Arc<Instance>), ApiError> {
         let project = self.find_project_in_scope(action, project).await?;
-        let id: InstanceId = parse_id(instance)?;
+        let id: InstanceId = parse_api_id(instance)?;
         let instance = self.view.find_instance(&project.id, &id).await?;
         let unknown = TargetInstance { id: &id, enterprise_project_id: None, tags: &[] };
         let facts = instance.as_deref().map_or(unknown, TargetInstance::from);
@@ -318,14 +318,14 @@ fn build_policy_resource<'a>(
 }
 
 /// Parses the id of an instance or a node.
-pub(crate) fn parse_id<I: FromStr<Err = ApiIdParseError>>(text: &str) -> Result<I, ApiError> {
+pub(crate) fn parse_api_id<I: FromStr<Err = ApiIdParseError>>(text: &str) -> Result<I, ApiError> {
     text.parse().map_err(|error: ApiIdParseError| {
         let arguments = [("given", truncate_for_message(text)), ("expected", error.expected.into())];
         ApiError::with_detail(ApiErrorDefinition::INVALID_ID, "id-form", arguments)
     })
 }
 
-pub(crate) async fn load_reachable_node_and_password(
+pub(crate) async fn load_reachable_node_with_password(
     service: &AppState,
     instance: &Instance,
     node: &str,
@@ -341,7 +341,7 @@ pub(crate) fn require_reachable_network_zone(service: &AppState, node: &Node) ->
 }
 
 fn find_node_id_in_instance(instance: &Instance, node: &str) -> Result<NodeId, ApiError> {
-    let id = parse_id(node)?;
+    let id = parse_api_id(node)?;
     let exists = instance.nodes.iter().any(|node| node.id == id);
     if exists { Ok(id) } else { Err(ApiError::new(ApiErrorDefinition::UNKNOWN_NODE)) }
 }
@@ -368,13 +368,13 @@ impl TargetNode {
 }
 
 impl TargetNode<Node> {
-    pub(crate) async fn authorize_and_load_node_and_password(
+    pub(crate) async fn authorize_and_load_node_with_password(
         caller: &Caller,
         action: Action,
         path: &NodePath,
     ) -> Result<Self, ApiError> {
         let TargetNode { project, instance, .. } = TargetNode::authorize_and_find_node(caller, action, path).await?;
-        let node = load_reachable_node_and_password(&caller.service, &instance, &path.2).await?;
+        let node = load_reachable_node_with_password(&caller.service, &instance, &path.2).await?;
         Ok(Self { project, instance, node })
     }
 }

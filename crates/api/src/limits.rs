@@ -97,7 +97,7 @@ impl RateLimiters {
         self.0
             .principals
             .check_permit_available(user)
-            .map_err(self.record_and_build_rate_limit_error(ExceededLimit::PRINCIPAL))
+            .map_err(self.record_and_build_rate_limit_error(ExceededLimit::PRINCIPAL_REQUESTS))
     }
 
     /// `bytes` is the total size of the evaluated policies.
@@ -133,7 +133,7 @@ impl RateLimiters {
         self.0
             .principals
             .consume_permits(user, count)
-            .map_err(self.record_and_build_rate_limit_error(ExceededLimit::PRINCIPAL))
+            .map_err(self.record_and_build_rate_limit_error(ExceededLimit::PRINCIPAL_REQUESTS))
     }
 
     fn record_and_build_rate_limit_error(&self, limit: ExceededLimit) -> impl FnOnce(std::time::Duration) -> ApiError {

@@ -41,7 +41,7 @@ pub(crate) async fn check_readiness(State(service): State<SharedState>) -> Resul
 }
 
 const STORE_READ_TIMEOUT: Duration = Duration::from_secs(5);
-const CONTENT_TYPE_OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const OPENMETRICS_CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Show the metrics of this process.
 #[utoipa::path(get, path = "/metrics", operation_id = "ShowMetrics", tag = "operations", security(()), responses((status = 200, description = "Metrics in the OpenMetrics text format", body = str, content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8")))]
@@ -53,5 +53,5 @@ pub(crate) async fn show_metrics(State(service): State<SharedState>) -> Result<R
     let (tasks, zones) = read.map_err(ApiError::internal_error)??;
     service.metrics.set_queue_and_worker_gauges(&tasks, zones);
     let text = service.metrics.encode().map_err(ApiError::internal_error)?;
-    Ok(([(CONTENT_TYPE, CONTENT_TYPE_OPENMETRICS)], text).into_response())
+    Ok(([(CONTENT_TYPE, OPENMETRICS_CONTENT_TYPE)], text).into_response())
 }

@@ -15,13 +15,13 @@ use crate::count_checks::{count_occurrences_in_file, ensure_expected_count};
 use crate::error::{BenchError, wrong_count_error};
 use crate::paired_runs::{Measurement, measure_paired_runs};
 use crate::query_log;
-use crate::server_harness::{NodeInventory, RunningClewServer};
+use crate::server_harness::{DeploymentWithNodes, RunningClewServer};
 
 struct BusyServerBenchmark {
     definition: BenchmarkCase,
     flavor: Flavor,
     clew: ClewInvocation,
-    baseline: Baseline,
+    baseline: BaselineProgram,
     /// Text that must occur in Clew's output, and the expected number of occurrences.
     item_marker: (&'static str, fn(BenchmarkSessionCounts) -> usize),
     min_baseline_lines: fn(BenchmarkSessionCounts) -> usize,
@@ -37,7 +37,7 @@ enum ClewInvocation {
 }
 
 #[derive(Clone, Copy)]
-enum Baseline {
+enum BaselineProgram {
     /// Runs the `mariadb` client with the same SQL statements as Clew.
     SameReads,
     /// Runs the `mariadb` client over TLS with the same SQL statements as Clew.
@@ -51,7 +51,7 @@ const SNAPSHOT_COMMAND_ARGUMENTS: &[&str] = &["snapshot", "--format", "csv"];
 const SESSION_ROW_MARKER_AND_COUNT: (&str, fn(BenchmarkSessionCounts) -> usize) =
     ("root,127.0.0.1:", |size| size.sessions);
 
-/// Baseline query in which the server joins the sessions with their transactions. Clew performs this join in memory.
+/// BaselineProgram query in which the server joins the sessions with their transactions. Clew performs this join in memory.
 const SESSION_TRANSACTION_JOIN_QUERY: &str = "SELECT p.id, p.user, p.host, p.db, p.command, p.time, p.state, p.info, t.trx_id, t.trx_state, \
      TIMESTAMPDIFF(SECOND, t.trx_started, NOW(6)), TIMESTAMPDIFF(SECOND, t.trx_wait_started, NOW(6)), t.trx_rows_locked, \
      t.trx_tables_locked, t.trx_rows_modified FROM information_schema.processlist p \
@@ -70,7 +70,7 @@ const fn snapshot_benchmark(name: &'static str, flavor: Flavor) -> BusyServerBen
         },
         flavor,
         clew: ClewInvocation::Command(SNAPSHOT_COMMAND_ARGUMENTS),
-        baseline: Baseline::SameReads,
+        baseline: BaselineProgram::SameReads,
         item_marker: SESSION_ROW_MARKER_AND_COUNT,
         min_baseline_lines: |size| size.sessions + size.transactions,
     }
@@ -89,7 +89,7 @@ const fn collect_command_benchmark(name: &'static str, flavor: Flavor) -> BusySe
         },
         flavor,
         clew: ClewInvocation::Collect,
-        baseline: Baseline::Snapshot,
+        baseline: BaselineProgram::Snapshot,
         item_marker: SESSION_ROW_MARKER_AND_COUNT,
         min_baseline_lines: |size| size.sessions,
     }
@@ -113,7 +113,7 @@ static BUSY_SERVER_BENCHMARKS: [BusyServerBenchmark; 10] = [
             baseline: "`mariadb` client with the same two statements, both over TLS",
             ..snapshot_benchmark("", Flavor::MySql).definition
         },
-        baseline: Baseline::SameReadsOverTls,
+        baseline: BaselineProgram::SameReadsOverTls,
         ..snapshot_benchmark("", Flavor::MySql)
     },
     snapshot_benchmark("snapshot-mariadb", Flavor::MariaDb),
@@ -127,7 +127,7 @@ static BUSY_SERVER_BENCHMARKS: [BusyServerBenchmark; 10] = [
             unit: "s",
             pairs: 21,
         },
-        baseline: Baseline::Statements(SESSION_TRANSACTION_JOIN_QUERY),
+        baseline: BaselineProgram::Statements(SESSION_TRANSACTION_JOIN_QUERY),
         min_baseline_lines: |size| size.sessions,
         ..snapshot_benchmark("", Flavor::MariaDb)
     },
@@ -143,7 +143,7 @@ static BUSY_SERVER_BENCHMARKS: [BusyServerBenchmark; 10] = [
         },
         flavor: Flavor::MySql,
         clew: ClewInvocation::Command(&["snapshot", "--detail", "--format", "csv"]),
-        baseline: Baseline::Statements("SELECT * FROM sys.session; SELECT * FROM sys.innodb_lock_waits"),
+        baseline: BaselineProgram::Statements("SELECT * FROM sys.session; SELECT * FROM sys.innodb_lock_waits"),
         item_marker: (",clew-testkit,", |size| size.sessions),
         min_baseline_lines: |size| size.sessions + size.waiters,
     },
@@ -159,7 +159,7 @@ static BUSY_SERVER_BENCHMARKS: [BusyServerBenchmark; 10] = [
         },
         flavor: Flavor::MySql,
         clew: ClewInvocation::Command(&["locks"]),
-        baseline: Baseline::Statements("SELECT * FROM sys.innodb_lock_waits"),
+        baseline: BaselineProgram::Statements("SELECT * FROM sys.innodb_lock_waits"),
         item_marker: ("\n100 sessions wait on 127.0.0.1", |size| size.waiters / 100),
         min_baseline_lines: |size| size.waiters,
     },
@@ -200,7 +200,7 @@ async fn run_benchmarks_on_server(
         .start_server(flavor, &DatabaseServerOptions { max_connections, arguments: server_arguments(flavor) })
         .await?;
     let load = BenchmarkSessions::start(&server, BENCHMARK_SESSION_COUNTS).await?;
-    let inventory = NodeInventory::register_nodes(&bench.clew, &[server_url(&server, "off")], 1).await?;
+    let inventory = DeploymentWithNodes::register_nodes(&bench.clew, &[server_url(&server, "off")], 1).await?;
     let clew_server = inventory.start_server(&[], None).await?;
     let snapshot = build_clew_command(bench, SNAPSHOT_COMMAND_ARGUMENTS, &server, "off");
     let reads = query_log::capture_query_log(&snapshot, &server).await?.find_snapshot_statements()?;
@@ -228,18 +228,20 @@ impl BusyServerFixture<'_> {
     async fn run_busy_server_benchmark(
         &self,
         case: &BusyServerBenchmark,
-        inventory: &NodeInventory,
+        inventory: &DeploymentWithNodes,
     ) -> Result<Measurement, BenchError> {
         let Some(node) = inventory.nodes.first() else { return Ok(Measurement::new(case.definition)) };
         let (clew_file, baseline_file) = (self.bench.temp_file_path("clew"), self.bench.temp_file_path("baseline"));
         let (marker, expected) = case.item_marker;
         let baseline = match case.baseline {
-            Baseline::SameReads => build_mariadb_client_command(self.server, &["--skip-ssl"], &self.reads),
-            Baseline::SameReadsOverTls => build_mariadb_client_command(self.server, &["--ssl"], &self.reads),
-            Baseline::Statements(statements) => build_mariadb_client_command(self.server, &["--skip-ssl"], statements),
-            Baseline::Snapshot => self.snapshot.clone(),
+            BaselineProgram::SameReads => build_mariadb_client_command(self.server, &["--skip-ssl"], &self.reads),
+            BaselineProgram::SameReadsOverTls => build_mariadb_client_command(self.server, &["--ssl"], &self.reads),
+            BaselineProgram::Statements(statements) => {
+                build_mariadb_client_command(self.server, &["--skip-ssl"], statements)
+            }
+            BaselineProgram::Snapshot => self.snapshot.clone(),
         };
-        let use_tls = matches!(case.baseline, Baseline::SameReadsOverTls);
+        let use_tls = matches!(case.baseline, BaselineProgram::SameReadsOverTls);
         let delays = RefCell::new(Vec::new());
         let clew = async || {
             let elapsed = match case.clew {
@@ -272,13 +274,13 @@ impl BusyServerFixture<'_> {
         };
         let measurement = measure_paired_runs(case.definition, clew, baseline).await?;
         Ok(match delays.into_inner().into_iter().max() {
-            Some(maximum) => measurement.with_note(format_notification_delay(maximum)),
+            Some(maximum) => measurement.with_note(format_max_notification_delay(maximum)),
             None => measurement,
         })
     }
 }
 
-fn format_notification_delay(maximum: Duration) -> String {
+fn format_max_notification_delay(maximum: Duration) -> String {
     format!(
         "delay from the end of a collection in the server's log to its notification at the client: at most {:.0} ms.",
         maximum.as_secs_f64() * 1000.0

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use crate::error::{BenchError, wrong_count_error};
 
 pub(super) fn count_occurrences_in_file(file: &Path, text: &str) -> Result<u64, BenchError> {
-    let bytes = std::fs::read(file).map_err(DevtoolsError::file("read", file))?;
+    let bytes = std::fs::read(file).map_err(DevtoolsError::file_error("read", file))?;
     Ok(count_occurrences(&bytes, text))
 }
 

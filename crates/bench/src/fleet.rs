@@ -11,7 +11,7 @@ use crate::benchmark_case::{BenchmarkCase, Comparison, MedianTarget};
 use crate::count_checks::{count_occurrences_in_file, ensure_expected_count, wait_until_connections_close};
 use crate::error::BenchError;
 use crate::paired_runs::{Measurement, measure_paired_runs};
-use crate::server_harness::{NodeInventory, NodeRef};
+use crate::server_harness::{DeploymentWithNodes, NodeRef};
 
 const COLLECTION_TIME_BENCHMARK: BenchmarkCase = BenchmarkCase {
     name: "nodes",
@@ -53,7 +53,7 @@ pub(super) async fn measure_session_collection_from_fleet(
         FakeServerOptions { sessions: SESSIONS_PER_NODE, transactions: SESSIONS_PER_NODE / 4, fault: Fault::None };
     let fleet = FakeServerFleet::start(NODE_COUNT, options).await?;
     let urls: Vec<String> = fleet.servers.iter().map(clew_testkit::FakeServer::url).collect();
-    let inventory = NodeInventory::register_nodes(&bench.clew, &urls, NODES_PER_INSTANCE).await?;
+    let inventory = DeploymentWithNodes::register_nodes(&bench.clew, &urls, NODES_PER_INSTANCE).await?;
     step.complete();
 
     let peaks = RefCell::new(Measurement::new(PEAK_MEMORY_BENCHMARK));
@@ -79,7 +79,7 @@ pub(super) async fn measure_session_collection_from_fleet(
 /// Returns the time from the first POST request to the end of the last collection, and the peak memory use in MiB.
 async fn collect_sessions_from_fleet(
     bench: &BenchmarkContext,
-    inventory: &NodeInventory,
+    inventory: &DeploymentWithNodes,
     fleet: &FakeServerFleet,
     nodes: &[NodeRef],
 ) -> Result<(Duration, f64), BenchError> {

@@ -18,7 +18,7 @@ use crate::benchmark_case::{BenchmarkCase, Comparison, MedianTarget};
 use crate::count_checks::{count_occurrences_in_file, ensure_expected_count};
 use crate::error::BenchError;
 use crate::paired_runs::{Measurement, measure_paired_runs};
-use crate::server_harness::{HttpGetRequest, NodeInventory, RunningClewServer};
+use crate::server_harness::{DeploymentWithNodes, HttpGetRequest, RunningClewServer};
 
 struct DownloadBenchmarkCase {
     case: BenchmarkCase,
@@ -27,7 +27,7 @@ struct DownloadBenchmarkCase {
     repetitions: usize,
 }
 
-const DOWNLOAD_BENCHMARK: BenchmarkCase = BenchmarkCase {
+const CONCURRENT_DOWNLOAD_BENCHMARK: BenchmarkCase = BenchmarkCase {
     name: "download-32",
     metric: "download of a 100 MB result, 32 clients",
     baseline: "nginx with sendfile, same file",
@@ -38,14 +38,14 @@ const DOWNLOAD_BENCHMARK: BenchmarkCase = BenchmarkCase {
 };
 
 const DOWNLOAD_BENCHMARKS: [DownloadBenchmarkCase; 2] = [
-    DownloadBenchmarkCase { case: DOWNLOAD_BENCHMARK, clients: 32, repetitions: 1 },
+    DownloadBenchmarkCase { case: CONCURRENT_DOWNLOAD_BENCHMARK, clients: 32, repetitions: 1 },
     DownloadBenchmarkCase {
         case: BenchmarkCase {
             name: "download-1",
             metric: "download of a 100 MB result, one client",
             target: MedianTarget::AtLeast(0.8),
             pairs: 21,
-            ..DOWNLOAD_BENCHMARK
+            ..CONCURRENT_DOWNLOAD_BENCHMARK
         },
         clients: 1,
         repetitions: 8,
@@ -92,7 +92,7 @@ pub(super) async fn run_http_benchmarks(bench: &BenchmarkContext) -> Result<Vec<
     let step = Step::start("Collecting a result of 100 MB");
     let options = FakeServerOptions { sessions: SESSION_COUNT, transactions: 1000, fault: Fault::None };
     let fake = FakeServer::start_with_min_statement_size(STATEMENT_SIZE_BYTES, options).await?;
-    let inventory = NodeInventory::register_nodes(&bench.clew, &[fake.url()], 1).await?;
+    let inventory = DeploymentWithNodes::register_nodes(&bench.clew, &[fake.url()], 1).await?;
     let reader = inventory.create_read_only_access_key().await?;
     let server = inventory.start_server(&[], None).await?;
     let Some(node) = inventory.nodes.first() else { return Ok(Vec::new()) };
@@ -114,7 +114,7 @@ pub(super) async fn run_http_benchmarks(bench: &BenchmarkContext) -> Result<Vec<
             |address, get| DownloadWorkload { address, get, clients: *clients, repetitions: *repetitions, bytes };
         let from_clew = download(parse_server_address(&server)?, signed);
         let from_nginx =
-            download(nginx.address(), HttpGetRequest::create_unsigned_request(nginx::RESULT_PATH, "127.0.0.1"));
+            download(nginx.address(), HttpGetRequest::create_unsigned_request(nginx::DOWNLOAD_URL_PATH, "127.0.0.1"));
         measurements.push(
             measure_paired_runs(
                 *case,

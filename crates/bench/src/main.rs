@@ -73,7 +73,7 @@ impl BenchmarkContext {
         flavor: Flavor,
         options: &DatabaseServerOptions,
     ) -> Result<DatabaseServer, BenchError> {
-        let failed = DevtoolsError::operation("read the version of a server");
+        let failed = DevtoolsError::operation_error("read the version of a server");
         let server = DatabaseServer::start(flavor, options).await?;
         let mut connection = server.connect_as_root().await.map_err(failed)?;
         let version: Option<String> = connection.query_first("SELECT VERSION()").await.map_err(failed)?;

@@ -11,7 +11,7 @@ use crate::benchmark_case::{BenchmarkCase, Comparison, MedianTarget};
 use crate::count_checks::{count_occurrences, count_occurrences_in_file, ensure_expected_count};
 use crate::error::BenchError;
 use crate::paired_runs::{Measurement, measure_paired_runs};
-use crate::server_harness::NodeInventory;
+use crate::server_harness::DeploymentWithNodes;
 
 const fn peak_memory_benchmark(name: &'static str, metric: &'static str) -> BenchmarkCase {
     BenchmarkCase {
@@ -109,7 +109,7 @@ pub(super) async fn measure_memory_scaling(bench: &BenchmarkContext) -> Result<V
         measurements.push(measure_paired_runs(SNAPSHOT_MEMORY_BENCHMARK, clew, baseline).await?);
     }
     if bench.filter.includes_benchmark(SERVER_MEMORY_BENCHMARK.name) {
-        let inventory = NodeInventory::register_nodes(&bench.clew, &[many.url(), few.url()], 1).await?;
+        let inventory = DeploymentWithNodes::register_nodes(&bench.clew, &[many.url(), few.url()], 1).await?;
         let clew = async || measure_server_peak_memory_mib(bench, &inventory, 0, HIGH_ROW_COUNT).await;
         let baseline = async || measure_server_peak_memory_mib(bench, &inventory, 1, LOW_ROW_COUNT).await;
         measurements.push(measure_paired_runs(SERVER_MEMORY_BENCHMARK, clew, baseline).await?);
@@ -153,7 +153,7 @@ async fn measure_snapshot_peak_memory_mib(
 
 async fn measure_server_peak_memory_mib(
     bench: &BenchmarkContext,
-    inventory: &NodeInventory,
+    inventory: &DeploymentWithNodes,
     node: usize,
     sessions: u64,
 ) -> Result<f64, BenchError> {

@@ -23,7 +23,7 @@ pub(super) struct QueryLog {
 
 /// No other client may use the database server while the command runs.
 pub(super) async fn capture_query_log(command: &Command, server: &DatabaseServer) -> Result<QueryLog, BenchError> {
-    let failed = DevtoolsError::operation("read the server's general log");
+    let failed = DevtoolsError::operation_error("read the server's general log");
     let mut control = server.connect_as_root().await.map_err(failed)?;
     for statement in ENABLE_GENERAL_LOG_STATEMENTS {
         control.query_drop(statement).await.map_err(failed)?;

@@ -79,6 +79,6 @@ pub(super) async fn save_report(page: &str) -> Result<PathBuf, BenchError> {
     let path = directory.join(format!("{}.md", date.trim()));
     std::fs::create_dir_all(&directory)
         .and_then(|()| std::fs::write(&path, page))
-        .map_err(DevtoolsError::file("write", &path))?;
+        .map_err(DevtoolsError::file_error("write", &path))?;
     Ok(path)
 }

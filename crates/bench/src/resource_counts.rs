@@ -19,7 +19,7 @@ use crate::benchmark_case::BenchmarkFilter;
 use crate::count_checks::{CountChecks, count_occurrences, count_occurrences_in_file, wait_until_connections_close};
 use crate::error::BenchError;
 use crate::query_log;
-use crate::server_harness::NodeInventory;
+use crate::server_harness::DeploymentWithNodes;
 
 struct ExpectedStatementCount {
     command: &'static [&'static str],
@@ -109,7 +109,7 @@ async fn check_single_node_counts(bench: &BenchmarkContext, counts: &mut CountCh
     counts.expect_exact_count("bytes of a snapshot", output.len() as u64, EXPECTED_SNAPSHOT_BYTES);
     counts.expect_exact_count("connections of a snapshot", fake.connections.accepted_count(), 1);
 
-    let inventory = NodeInventory::register_nodes(&bench.clew, &[url], 1).await?;
+    let inventory = DeploymentWithNodes::register_nodes(&bench.clew, &[url], 1).await?;
     let server = inventory.start_server(&[], None).await?;
     let Some(node) = inventory.nodes.first() else { return Ok(()) };
     let id = server.run_session_collection(node).await?;
@@ -139,7 +139,7 @@ async fn check_fleet_connection_counts(bench: &BenchmarkContext, counts: &mut Co
         FakeServerOptions { sessions: SESSIONS_PER_NODE, transactions: SESSIONS_PER_NODE / 4, fault: Fault::None };
     let fleet = FakeServerFleet::start(usize::try_from(NODE_COUNT).unwrap_or(0), options).await?;
     let urls: Vec<String> = fleet.servers.iter().map(FakeServer::url).collect();
-    let inventory = NodeInventory::register_nodes(&bench.clew, &urls, urls.len()).await?;
+    let inventory = DeploymentWithNodes::register_nodes(&bench.clew, &urls, urls.len()).await?;
     let server = inventory.start_server(&[], None).await?;
     let ids = server.collect_sessions_from_all_nodes(&inventory.nodes).await?;
     let file = bench.temp_file_path("result.csv");
@@ -195,7 +195,7 @@ async fn check_statement_counts(
 }
 
 async fn count_connections(server: &DatabaseServer) -> Result<u64, BenchError> {
-    let failed = DevtoolsError::operation("count a server's connections");
+    let failed = DevtoolsError::operation_error("count a server's connections");
     let mut control = server.connect_as_root().await.map_err(failed)?;
     let row: Option<(String, u64)> =
         control.query_first("SHOW STATUS LIKE 'Threads_connected'").await.map_err(failed)?;

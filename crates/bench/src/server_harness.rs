@@ -26,7 +26,7 @@ const MAX_CONCURRENT_REQUESTS: usize = 16;
 const MAX_ERROR_LOG_LINES: usize = 20;
 const COLLECTION_TIMEOUT: Duration = Duration::from_mins(2);
 
-pub(super) struct NodeInventory {
+pub(super) struct DeploymentWithNodes {
     deployment: TemporaryDeployment,
     pub(super) nodes: Vec<NodeRef>,
 }
@@ -38,12 +38,12 @@ pub(super) struct NodeRef {
 }
 
 pub(super) struct RunningClewServer<'a> {
-    inventory: &'a NodeInventory,
+    inventory: &'a DeploymentWithNodes,
     process: ClewProcess,
     client: Client,
 }
 
-impl NodeInventory {
+impl DeploymentWithNodes {
     pub(super) async fn register_nodes(
         clew: &Path,
         urls: &[String],
@@ -160,7 +160,7 @@ impl RunningClewServer<'_> {
 
     /// Returns the size of the collection result in bytes.
     pub(super) async fn download_result(&self, node: &NodeRef, id: &RequestId, to: &Path) -> Result<u64, BenchError> {
-        let mut file = FileSink::create(to).await.map_err(DevtoolsError::file("create", to))?;
+        let mut file = FileSink::create(to).await.map_err(DevtoolsError::file_error("create", to))?;
         let downloaded = self.client.download(&node.instance, &node.node, id, &mut file, |_, _| {}).await;
         downloaded.map(|downloaded| downloaded.bytes).map_err(|cause| self.build_request_error_with_server_log(&cause))
     }

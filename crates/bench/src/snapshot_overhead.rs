@@ -77,7 +77,7 @@ async fn measure_snapshot_overhead_on_server(
     let step = Step::start(case.name);
     let snapshots = SnapshotRunner::new(bench, &server);
     let log = bench.temp_file_path("sysbench.log");
-    let log_file = std::fs::File::create(&log).map_err(DevtoolsError::file("create", &log))?;
+    let log_file = std::fs::File::create(&log).map_err(DevtoolsError::file_error("create", &log))?;
     let mut process = build_sysbench_command(&server).args(["--time=86400", "run"]).start(log_file)?;
     let commits = CommitCounter::new(&server).await?;
     sleep(WARM_UP_DURATION).await;
@@ -125,7 +125,7 @@ struct CommitCounter(Conn);
 
 impl CommitCounter {
     async fn new(server: &DatabaseServer) -> Result<Self, BenchError> {
-        let failed = DevtoolsError::operation("count commits");
+        let failed = DevtoolsError::operation_error("count commits");
         let mut connection = server.connect_as_root().await.map_err(failed)?;
         connection.query_drop("SET GLOBAL innodb_monitor_enable = 'trx_rw_commits'").await.map_err(failed)?;
         Ok(Self(connection))
@@ -139,7 +139,7 @@ impl CommitCounter {
         let sent_at = Instant::now();
         let count = timeout(COMMIT_COUNT_QUERY_TIMEOUT, self.0.query_first::<f64, _>(COMMIT_COUNTER_QUERY)).await;
         let count = count.map_err(|_| no_response_error("database server"))?;
-        let count = count.map_err(DevtoolsError::operation("count commits"))?;
+        let count = count.map_err(DevtoolsError::operation_error("count commits"))?;
         Ok((count.unwrap_or_default(), sent_at + sent_at.elapsed() / 2))
     }
 }
@@ -162,7 +162,7 @@ async fn measure_transaction_rates(
     let mut end = since;
     while rates.len() <= 2 * pairs {
         if rates.len() % 2 == 1 {
-            let (command, file) = snapshots.next_snapshot_command();
+            let (command, file) = snapshots.build_next_snapshot_command();
             running.spawn(async move { command.measure_run_time(&file).await });
         }
         end += MEASUREMENT_INTERVAL;
@@ -194,7 +194,7 @@ impl SnapshotRunner {
         }
     }
 
-    fn next_snapshot_command(&self) -> (Command, PathBuf) {
+    fn build_next_snapshot_command(&self) -> (Command, PathBuf) {
         let number = self.taken.get();
         self.taken.set(number + 1);
         (self.command.clone(), self.snapshot_output_path(number))

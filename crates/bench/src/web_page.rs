@@ -18,7 +18,7 @@ use crate::BenchmarkContext;
 use crate::benchmark_case::{BenchmarkCase, Comparison, MedianTarget};
 use crate::error::BenchError;
 use crate::paired_runs::{Measurement, measure_paired_runs};
-use crate::server_harness::{NodeInventory, NodeRef, RunningClewServer};
+use crate::server_harness::{DeploymentWithNodes, NodeRef, RunningClewServer};
 
 const fn web_page_benchmark(
     name: &'static str,
@@ -89,7 +89,7 @@ pub(super) async fn measure_web_page_performance(bench: &BenchmarkContext) -> Re
     let _busy = start_busy_sessions(&large).await?;
     let small = bench.start_server(Flavor::MySql, &DatabaseServerOptions::default()).await?;
     let _few = open_idle_sessions(&small, BASELINE_SESSION_COUNT).await?;
-    let inventory = NodeInventory::register_nodes(&bench.clew, &[large.url(), small.url()], 2).await?;
+    let inventory = DeploymentWithNodes::register_nodes(&bench.clew, &[large.url(), small.url()], 2).await?;
     let server = inventory.start_server(&[], None).await?;
     step.complete();
 
@@ -148,7 +148,7 @@ async fn run_busy_session(mut session: RawSession, first: usize) -> std::io::Res
 struct BrowserCommand(Command);
 
 impl BrowserCommand {
-    fn new(inventory: &NodeInventory, server: &RunningClewServer<'_>, node: &NodeRef) -> Self {
+    fn new(inventory: &DeploymentWithNodes, server: &RunningClewServer<'_>, node: &NodeRef) -> Self {
         let credentials = &inventory.temporary_deployment().credentials;
         let settings = json!({
             "endpoint": format!("http://{}", server.address()),

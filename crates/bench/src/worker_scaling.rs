@@ -13,7 +13,7 @@ use crate::benchmark_case::{BenchmarkCase, Comparison, MedianTarget};
 use crate::count_checks::ensure_expected_count;
 use crate::error::BenchError;
 use crate::paired_runs::{Measurement, measure_paired_runs};
-use crate::server_harness::{NodeInventory, NodeRef, parse_collection_end_times};
+use crate::server_harness::{DeploymentWithNodes, NodeRef, parse_collection_end_times};
 
 const TWO_WORKER_BENCHMARK: BenchmarkCase = BenchmarkCase {
     name: "workers-2",
@@ -60,7 +60,7 @@ pub(super) async fn measure_worker_scaling(bench: &BenchmarkContext) -> Result<V
     let urls: Vec<String> = fleet.servers.iter().map(FakeServer::url).collect();
     let variables = storage_environment_variables(metadata.url(), results.endpoint());
     let deployment = TemporaryDeployment::init(&bench.clew, variables).await?;
-    let inventory = NodeInventory::with_registered_nodes(deployment, &urls, NODES_PER_INSTANCE).await?;
+    let inventory = DeploymentWithNodes::with_registered_nodes(deployment, &urls, NODES_PER_INSTANCE).await?;
     step.complete();
 
     let mut measurements = Vec::new();
@@ -78,7 +78,7 @@ pub(super) async fn measure_worker_scaling(bench: &BenchmarkContext) -> Result<V
     Ok(measurements)
 }
 
-async fn measure_collection_rate(inventory: &NodeInventory, workers: usize) -> Result<f64, BenchError> {
+async fn measure_collection_rate(inventory: &DeploymentWithNodes, workers: usize) -> Result<f64, BenchError> {
     let server = inventory.start_server(&["--no-worker"], None).await?;
     let nodes: Vec<NodeRef> = inventory.nodes.iter().cycle().take(COLLECTIONS_PER_WORKER * workers).cloned().collect();
     let ids = server.enqueue_collections(&nodes).await?;

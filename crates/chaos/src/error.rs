@@ -25,5 +25,5 @@ pub enum ChaosError {
 }
 
 pub(crate) fn operation_error<E: Display>(operation: &'static str) -> impl Fn(E) -> ChaosError + Copy {
-    move |cause| DevtoolsError::operation(operation)(cause).into()
+    move |cause| DevtoolsError::operation_error(operation)(cause).into()
 }

@@ -11,7 +11,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use crate::command_group::CommandGroup;
-use crate::confirm::ConfirmationArgs;
+use crate::confirmation::ConfirmationArgs;
 use crate::error::{CliError, ResultExt, refused};
 use crate::identity_directory::IdentityDirectory;
 use crate::store_args::IamDomainArgs;
@@ -116,10 +116,10 @@ async fn create_access_key(
     let user = directory.find_user(user).await?;
     let (identities, origin) = (directory.store.identities(), &directory.origin);
     let operation = "could not create an access key";
-    let (id, secret) = (AccessKeyId::generate(), access_key::generate_secret_key().failed_context(operation)?);
+    let (id, secret) = (AccessKeyId::generate(), access_key::generate_secret_key().with_failure_context(operation)?);
     let (mut security_token, mut expires_at) = (None, None);
     if let Some(lifetime) = lifetime {
-        let token = token::generate_token().failed_context(operation)?;
+        let token = token::generate_token().with_failure_context(operation)?;
         let lifetime_seconds = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
         let key = NewTemporaryAccessKey {
             user_id: user.id.clone(),

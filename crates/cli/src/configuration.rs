@@ -187,9 +187,9 @@ impl Configuration {
     pub(crate) fn read_configuration_file(file: Option<&Path>) -> Result<Self, CliError> {
         let Some(path) = file else { return Ok(Self::default()) };
         let name = path.display();
-        let text =
-            std::fs::read_to_string(path).refused_context(format_args!("could not read the configuration {name}"))?;
-        parse_configuration(&text).refused_context(format_args!("configuration {name}"))
+        let text = std::fs::read_to_string(path)
+            .with_refusal_context(format_args!("could not read the configuration {name}"))?;
+        parse_configuration(&text).with_refusal_context(format_args!("configuration {name}"))
     }
 
     pub(crate) fn resolve_store_location(&self) -> Result<StoreLocation, CliError> {

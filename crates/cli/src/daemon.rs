@@ -85,7 +85,7 @@ fn set_snapshot_spill_directory(data_dir: &Path) -> Result<(), CliError> {
     }
     let folder = data_dir.join("spill");
     let created = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
-    created.failed_context(format_args!("cannot create the spill directory {}", folder.display()))?;
+    created.with_failure_context(format_args!("cannot create the spill directory {}", folder.display()))?;
     // The call fails only if the directory is already set. A process has one data directory, so the value is the same.
     let _ = tempfile::env::override_temp_dir(&folder);
     Ok(())
@@ -102,7 +102,7 @@ fn read_object_storage_settings(location: &str) -> Result<Option<S3Settings>, Cl
         |name: &str| variable(name).ok_or_else(|| refused!("results on S3 require the environment variable {name}"));
     let (key, secret) = (require("AWS_ACCESS_KEY_ID")?, SecretString::from(require("AWS_SECRET_ACCESS_KEY")?));
     let settings = S3Settings::new(location, variable("AWS_ENDPOINT_URL"), require("AWS_REGION")?, key, secret);
-    settings.map(Some).refused_context("--results")
+    settings.map(Some).with_refusal_context("--results")
 }
 
 pub(crate) struct Daemon {
@@ -216,7 +216,7 @@ impl Daemon {
     ) -> Result<(), CliError> {
         let join_all = async {
             for task in tasks.worker {
-                task.await.failed_context("the worker failed")?;
+                task.await.with_failure_context("the worker failed")?;
             }
             Ok(())
         };
@@ -298,7 +298,7 @@ pub(crate) fn listen_error(listen: &str) -> impl Fn(std::io::Error) -> CliError 
 /// The first SIGINT or SIGTERM cancels the returned `CancellationToken`.
 /// A second SIGINT or SIGTERM terminates the process immediately.
 pub(crate) fn listen_for_shutdown_signals() -> Result<CancellationToken, CliError> {
-    let listen = |kind| signal(kind).failed_context("could not listen for signals");
+    let listen = |kind| signal(kind).with_failure_context("could not listen for signals");
     let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
     let shutdown = CancellationToken::new();
     let token = shutdown.clone();

@@ -78,17 +78,17 @@ impl CliError {
 /// Converts the error of a failed operation to a [`CliError`].
 pub(crate) trait ResultExt<T> {
     /// Maps an error to [`CliError::Failed`] with a message that contains the failed operation and the cause.
-    fn failed_context(self, operation: impl Display) -> Result<T, CliError>;
+    fn with_failure_context(self, operation: impl Display) -> Result<T, CliError>;
     /// Maps an error to [`CliError::Refused`] with a message that contains the failed operation and the cause.
-    fn refused_context(self, operation: impl Display) -> Result<T, CliError>;
+    fn with_refusal_context(self, operation: impl Display) -> Result<T, CliError>;
 }
 
 impl<T, E: Display> ResultExt<T> for Result<T, E> {
-    fn failed_context(self, operation: impl Display) -> Result<T, CliError> {
+    fn with_failure_context(self, operation: impl Display) -> Result<T, CliError> {
         self.map_err(|error| failed!("{operation}: {error}"))
     }
 
-    fn refused_context(self, operation: impl Display) -> Result<T, CliError> {
+    fn with_refusal_context(self, operation: impl Display) -> Result<T, CliError> {
         self.map_err(|error| refused!("{operation}: {error}"))
     }
 }

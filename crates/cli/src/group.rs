@@ -5,7 +5,7 @@ use clew_store::{Grantee, Group, PolicyAttachment, PolicyRef, User};
 use serde_json::json;
 
 use crate::command_group::CommandGroup;
-use crate::confirm::ConfirmationArgs;
+use crate::confirmation::ConfirmationArgs;
 use crate::error::{CliError, refused};
 use crate::identity_directory::IdentityDirectory;
 use crate::output::merge_json_objects;

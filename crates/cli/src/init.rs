@@ -100,10 +100,10 @@ struct ClientCredentials {
 
 pub(crate) async fn run(arguments: InitArgs) -> Result<(), CliError> {
     let operation = "could not generate the credentials";
-    let password = password::generate_password().failed_context(operation)?;
-    let password_hash = password::hash_password(&password).failed_context(operation)?;
+    let password = password::generate_password().with_failure_context(operation)?;
+    let password_hash = password::hash_password(&password).with_failure_context(operation)?;
     let (access_key, secret_key) =
-        (AccessKeyId::generate(), access_key::generate_secret_key().failed_context(operation)?);
+        (AccessKeyId::generate(), access_key::generate_secret_key().with_failure_context(operation)?);
     let tenant = InitialTenant {
         region: arguments.region.clone(),
         domain_name: arguments.domain.clone(),

@@ -14,7 +14,7 @@ use clew_store::{Project, Store};
 use serde_json::{Value, json};
 
 use crate::command_group::CommandGroup;
-use crate::confirm::ConfirmationArgs;
+use crate::confirmation::ConfirmationArgs;
 use crate::error::{CliError, failed, refused};
 use crate::identity_directory;
 use crate::local_audit_origin;

@@ -16,7 +16,7 @@ use clew_mysql::{
 };
 use clew_store::StoreLocation;
 
-use crate::confirm::ConfirmationArgs;
+use crate::confirmation::ConfirmationArgs;
 use crate::error::{CliError, failed, refused};
 use crate::node_url::NodeConnectionArgs;
 use crate::output::{self, CommandOutputFormat};

@@ -12,7 +12,7 @@ use crate::output::TerminalSanitizer;
 
 /// `filter` is a log level or a comma-separated list of `target=level` pairs.
 pub(crate) fn init_logging(filter: &str) -> Result<(), CliError> {
-    let filter = EnvFilter::try_new(filter).refused_context(format_args!("invalid log filter {filter:?}"))?;
+    let filter = EnvFilter::try_new(filter).with_refusal_context(format_args!("invalid log filter {filter:?}"))?;
     // Internal errors are not logged, because reporting a write error to stderr would panic if stderr is a closed pipe,
     // for example after `clew serve 2>&1 | head`.
     if io::stderr().is_terminal() {

@@ -6,7 +6,7 @@ mod cli;
 mod collect;
 mod command_group;
 mod configuration;
-mod confirm;
+mod confirmation;
 mod daemon;
 mod doctor;
 mod domain_command;
@@ -77,7 +77,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
         Command::Serve(_) | Command::Worker(_) => Builder::new_multi_thread(),
         _ => Builder::new_current_thread(),
     };
-    let runtime = runtime.worker_threads(2).enable_all().build().failed_context("could not start")?;
+    let runtime = runtime.worker_threads(2).enable_all().build().with_failure_context("could not start")?;
     let outcome = runtime.block_on(async {
         match cli.command {
             Command::Snapshot(arguments) => run_node_command(|registry| snapshot::run(*arguments, registry)).await,

@@ -28,15 +28,16 @@ impl NewPasswordArgs {
     pub(crate) async fn read_or_generate_password(&self, user: &str) -> Result<NewPassword, CliError> {
         let operation = "could not process the password";
         if !self.password_stdin {
-            let generated = password::generate_password().failed_context(operation)?;
-            let hash = password::hash_password(&generated).failed_context(operation)?;
+            let generated = password::generate_password().with_failure_context(operation)?;
+            let hash = password::hash_password(&generated).with_failure_context(operation)?;
             return Ok(NewPassword { hash, generated: Some(generated) });
         }
         let prompt = format!("New password of {user}: ");
-        let input = tokio::task::spawn_blocking(move || read_password_line(&prompt)).await.failed_context(operation)?;
-        let input = input.failed_context("could not read a password from stdin")?;
+        let input =
+            tokio::task::spawn_blocking(move || read_password_line(&prompt)).await.with_failure_context(operation)?;
+        let input = input.with_failure_context("could not read a password from stdin")?;
         password::validate_new_password(&input, user).map_err(|error| refused!("{error}"))?;
-        let hash = password::hash_password(&input).failed_context(operation)?;
+        let hash = password::hash_password(&input).with_failure_context(operation)?;
         Ok(NewPassword { hash, generated: None })
     }
 }

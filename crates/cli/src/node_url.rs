@@ -77,7 +77,8 @@ pub(crate) fn fill_in_missing_password(node: NodeUrl) -> Result<NodeUrl, CliErro
         return Ok(node);
     }
     let prompt = format!("Password of {} at {} (empty for none): ", node.user, node.address());
-    let input = rpassword::prompt_password(prompt).failed_context("could not read a password from the terminal")?;
+    let input =
+        rpassword::prompt_password(prompt).with_failure_context("could not read a password from the terminal")?;
     let password = (!input.is_empty()).then(|| SecretString::from(input));
     Ok(node.with_password(password))
 }

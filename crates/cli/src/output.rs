@@ -41,7 +41,7 @@ impl CommandOutputFormat {
 /// Serializes a value as indented JSON and appends a line break.
 pub(crate) fn to_json_text<T: Serialize + ?Sized>(value: &T) -> Result<String, CliError> {
     let json = clew_diagnose::json::to_string_pretty(value);
-    json.map(|json| json + "\n").failed_context("could not write JSON")
+    json.map(|json| json + "\n").with_failure_context("could not write JSON")
 }
 
 /// Adds the fields of `more` to `value`.
@@ -91,7 +91,7 @@ pub(crate) fn open_device_or_pipe(path: &Path) -> Result<File, CliError> {
 /// Creates a temporary file in the same directory as `path`.
 pub(crate) fn create_temporary_file(path: &Path) -> Result<NamedTempFile, CliError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    NamedTempFile::new_in(folder).failed_context(format_args!("could not write in {}", folder.display()))
+    NamedTempFile::new_in(folder).with_failure_context(format_args!("could not write in {}", folder.display()))
 }
 
 pub(crate) fn persist_temporary_file(file: NamedTempFile, path: &Path) -> Result<(), CliError> {

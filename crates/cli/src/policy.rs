@@ -13,7 +13,7 @@ use clew_store::{Grantee, PolicyAttachment, PolicyRef};
 use serde_json::{Value, json};
 
 use crate::command_group::CommandGroup;
-use crate::confirm::ConfirmationArgs;
+use crate::confirmation::ConfirmationArgs;
 use crate::error::{CliError, refused};
 use crate::identity_directory::{IdentityDirectory, NamedPolicy};
 use crate::output::{CommandOutputFormat, merge_json_objects};

@@ -55,7 +55,7 @@ Examples:
 
 pub(crate) async fn run(arguments: RuleCommandArgs) -> Result<(), CliError> {
     let task = tokio::task::spawn_blocking(move || test_rules(arguments.command));
-    task.await.failed_context("could not test the rules")?
+    task.await.with_failure_context("could not test the rules")?
 }
 
 fn test_rules(RuleCommand::Test { rules, snapshot, protected, format }: RuleCommand) -> Result<(), CliError> {
@@ -69,7 +69,7 @@ fn test_rules(RuleCommand::Test { rules, snapshot, protected, format }: RuleComm
 }
 
 fn read_input_file(file: &Path) -> Result<Vec<u8>, CliError> {
-    std::fs::read(file).refused_context(format_args!("could not read {}", file.display()))
+    std::fs::read(file).with_refusal_context(format_args!("could not read {}", file.display()))
 }
 
 fn read_text_file(file: &Path) -> Result<String, CliError> {

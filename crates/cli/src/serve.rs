@@ -171,7 +171,7 @@ impl TlsSettings {
 /// The certificate is reloaded on SIGHUP and when its files change.
 fn spawn_certificate_reloaders(tls: &TlsConfig, shutdown: &CancellationToken) -> Result<(), CliError> {
     tls.warn_if_key_is_world_readable();
-    let mut hangup = signal(SignalKind::hangup()).failed_context("could not listen for signals")?;
+    let mut hangup = signal(SignalKind::hangup()).with_failure_context("could not listen for signals")?;
     tokio::spawn(tls.clone().watch_certificate_files(CERTIFICATE_CHECK_INTERVAL, shutdown.clone()));
     let tls = tls.clone();
     tokio::spawn(async move {

@@ -52,7 +52,7 @@ const DETAIL_COLUMNS: [TableColumn; 5] = [
 
 const COLUMN_GAP_WIDTH: usize = 2;
 /// If the statement column would be narrower than this width, `clew ps` narrows the other columns.
-const PS_STATEMENT_WIDTH: usize = 24;
+const PS_COMMAND_STATEMENT_WIDTH: usize = 24;
 const MIN_SNAPSHOT_STATEMENT_WIDTH: usize = 20;
 /// Width of the statement column of a snapshot if the terminal width is unknown.
 const DEFAULT_STATEMENT_WIDTH: usize = 80;
@@ -194,7 +194,7 @@ impl SessionTable {
     }
 }
 
-/// Repeatedly narrows the widest column until the statement column has at least the width [`PS_STATEMENT_WIDTH`].
+/// Repeatedly narrows the widest column until the statement column has at least the width [`PS_COMMAND_STATEMENT_WIDTH`].
 /// The columns of `clew snapshot` are never narrowed, because their minimum and maximum widths are equal.
 fn compute_column_widths(columns: &[TableColumn], lines: &[SessionTableLine], width: usize) -> Vec<usize> {
     let mut widths: Vec<usize> = columns.iter().map(|column| column.heading.len()).collect();
@@ -203,7 +203,7 @@ fn compute_column_widths(columns: &[TableColumn], lines: &[SessionTableLine], wi
             *width = (*width).max(display_width(cell)).min(column.max_width);
         }
     }
-    while widths.iter().map(|width| width + COLUMN_GAP_WIDTH).sum::<usize>() + PS_STATEMENT_WIDTH > width {
+    while widths.iter().map(|width| width + COLUMN_GAP_WIDTH).sum::<usize>() + PS_COMMAND_STATEMENT_WIDTH > width {
         let shrinkable = widths.iter_mut().zip(columns).filter(|(width, column)| **width > column.min_width);
         let Some((widest, _)) = shrinkable.max_by_key(|(width, _)| **width) else { break };
         *widest -= 1;

@@ -105,7 +105,7 @@ pub(crate) async fn write_output(
         write(&mut snapshot, &mut out).map_err(|error| CliError::from_write_error(out.display_name(), &error))?;
         out.finish()
     });
-    writing.await.failed_context("could not write")??;
+    writing.await.with_failure_context("could not write")??;
     output::write_stderr(&limitations);
     Ok(())
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::access_key::ACCESS_KEY_LIST_FORMAT;
 use crate::command_group::CommandGroup;
-use crate::confirm::ConfirmationArgs;
+use crate::confirmation::ConfirmationArgs;
 use crate::error::CliError;
 use crate::identity_directory::IdentityDirectory;
 use crate::new_password::NewPasswordArgs;

@@ -161,8 +161,8 @@ impl TemporaryDeployment {
     ) -> Result<ClewProcess, DevtoolsError> {
         let path = |kind: &str| self.directory.path().join(format!("{name}.{kind}"));
         let (config, log) = (path("toml"), path("log"));
-        std::fs::write(&config, configuration).map_err(DevtoolsError::file("write", &config))?;
-        let file = File::create(&log).map_err(DevtoolsError::file("create", &log))?;
+        std::fs::write(&config, configuration).map_err(DevtoolsError::file_error("write", &config))?;
+        let file = File::create(&log).map_err(DevtoolsError::file_error("create", &log))?;
         let start = self.command(arguments).args(["--config"]).args([config]);
         let mut process = start.start(file)?;
         match processes::read_first_output_line(&mut process).await {
@@ -225,7 +225,7 @@ fn clew_command(clew: &Path, variables: &[(&'static str, String)]) -> Command {
 /// Creates a temporary directory whose name starts with `prefix`.
 pub fn create_temporary_directory(prefix: &str) -> Result<TempDir, DevtoolsError> {
     let created = tempfile::Builder::new().prefix(prefix).tempdir();
-    created.map_err(DevtoolsError::file("create a directory in", std::env::temp_dir()))
+    created.map_err(DevtoolsError::file_error("create a directory in", std::env::temp_dir()))
 }
 
 /// Parses an id in the output of a `clew` command.

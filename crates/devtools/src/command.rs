@@ -130,7 +130,7 @@ impl Command {
 
     /// Runs the program with its stdout redirected to a file, and returns the run time.
     pub async fn measure_run_time(&self, output: &Path) -> Result<Duration, DevtoolsError> {
-        let file = File::create(output).map_err(DevtoolsError::file("create", output))?;
+        let file = File::create(output).map_err(DevtoolsError::file_error("create", output))?;
         let mut command = self.to_tokio_command();
         command.stdout(file);
         let start = Instant::now();

@@ -35,13 +35,13 @@ pub enum DevtoolsError {
 
 impl DevtoolsError {
     /// Returns a function that converts an I/O error to `DevtoolsError`.
-    pub fn file(operation: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+    pub fn file_error(operation: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |cause| Self::Failed(format!("cannot {operation} {}: {cause}", path.display()))
     }
 
     /// Returns a function that creates the error of a failed operation, such as an SQL statement, from its cause.
-    pub fn operation<E: Display>(operation: &'static str) -> impl Fn(E) -> Self + Copy {
+    pub fn operation_error<E: Display>(operation: &'static str) -> impl Fn(E) -> Self + Copy {
         move |cause| Self::Failed(format!("cannot {operation}: {cause}"))
     }
 

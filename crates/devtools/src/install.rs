@@ -194,12 +194,12 @@ async fn unpack_packages(packages: &[PathBuf], root: &Path, step: &Step) -> Resu
             .run_with_progress(step, INSTALL_STEP_TIMEOUT)
             .await?;
     }
-    fs::rename(&unpacked, root).map_err(DevtoolsError::file("rename", unpacked))
+    fs::rename(&unpacked, root).map_err(DevtoolsError::file_error("rename", unpacked))
 }
 
 fn list_deb_files(directory: &Path) -> Result<Vec<PathBuf>, DevtoolsError> {
     let entries = fs::read_dir(directory).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let paths = entries.map_err(DevtoolsError::file("read", directory))?.into_iter().map(|entry| entry.path());
+    let paths = entries.map_err(DevtoolsError::file_error("read", directory))?.into_iter().map(|entry| entry.path());
     Ok(paths.filter(|path| path.extension().is_some_and(|extension| extension == "deb")).collect())
 }
 
@@ -242,13 +242,13 @@ async fn install_python_clients() -> Result<(), DevtoolsError> {
 
 fn create_empty_dir(directory: &Path) -> Result<(), DevtoolsError> {
     remove_dir_if_exists(directory)?;
-    fs::create_dir_all(directory).map_err(DevtoolsError::file("create", directory))
+    fs::create_dir_all(directory).map_err(DevtoolsError::file_error("create", directory))
 }
 
 fn remove_dir_if_exists(directory: &Path) -> Result<(), DevtoolsError> {
     match fs::remove_dir_all(directory) {
         Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
-            Err(DevtoolsError::file("remove", directory)(cause))
+            Err(DevtoolsError::file_error("remove", directory)(cause))
         }
         _ => Ok(()),
     }

@@ -16,11 +16,11 @@ pub struct KeyedRateLimiter<K> {
     /// Time until one permit is replenished. Zero disables the limiter.
     period: Duration,
     burst: u32,
-    quotas: Mutex<Quotas<K>>,
+    quotas: Mutex<RateLimiterState<K>>,
 }
 
 #[derive(Debug)]
-struct Quotas<K> {
+struct RateLimiterState<K> {
     /// Time at which all permits of a key are available again. For a key without an entry, all permits are available.
     replenished_at: HashMap<K, Instant>,
     checks: u32,
@@ -37,7 +37,7 @@ impl<K: Hash + Eq + Clone> KeyedRateLimiter<K> {
     #[must_use]
     pub fn with_period(period: Duration, burst: u32) -> Self {
         let period = if burst == 0 { Duration::ZERO } else { period };
-        Self { period, burst, quotas: Mutex::new(Quotas { replenished_at: HashMap::new(), checks: 0 }) }
+        Self { period, burst, quotas: Mutex::new(RateLimiterState { replenished_at: HashMap::new(), checks: 0 }) }
     }
 
     /// Returns `true` if the limit is disabled.

@@ -29,7 +29,7 @@ mod condition_key;
 mod condition_operator;
 mod diagnostic;
 mod document;
-mod evaluate;
+mod evaluation;
 mod lint;
 mod match_explanation;
 mod pattern;

@@ -24,7 +24,7 @@ const MIN_CLOCK_STEP_SECONDS: f64 = 2.0;
 /// Maximum tolerated difference between a server's clock and the local clock, in seconds.
 /// Above this difference, automatic kills ignore all time that elapsed before Clew first read the server.
 const MAX_CLOCK_DIFFERENCE_SECONDS: f64 = 60.0;
-const MAX_CLOCK_STEPS: usize = 16;
+const MAX_TRACKED_CLOCK_STEPS: usize = 16;
 const MAX_TRACKED_SERVERS_PER_NODE: usize = 16;
 /// Local times of at least this age, in seconds, are always converted to UTC on the server.
 /// [`sql_statements::SERVER_CLOCK_QUERY`] detects whether the UTC offset changed in the last 21 hours.
@@ -258,7 +258,7 @@ impl NodeClockHistory {
         reading.detect_difference_from_local_clock().filter(|_| self.requires_correct_clock && is_first_read)
     }
 
-    pub(crate) fn set_elapsed_time_bounds(&mut self, bounds: ElapsedTimeBounds) {
+    pub(crate) fn record_elapsed_time_bounds(&mut self, bounds: ElapsedTimeBounds) {
         if let Some((_, readings)) = self.servers.back_mut() {
             readings.bounds = Some(bounds);
         }
@@ -292,7 +292,7 @@ impl ServerClockHistory {
         if step.abs() <= MIN_CLOCK_STEP_SECONDS + reading.uncertainty + last.uncertainty {
             return None;
         }
-        if self.steps.len() == MAX_CLOCK_STEPS {
+        if self.steps.len() == MAX_TRACKED_CLOCK_STEPS {
             self.steps.pop_front();
         }
         self.steps.push_back(ClockStep { seconds: step, before: last.at });

@@ -73,10 +73,10 @@ impl Connection {
         doing: &str,
         operation: impl AsyncFnOnce(&mut Self) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        Self::run_with_purpose(ConnectionPurpose::Reading, node, connector, doing, operation).await
+        Self::run_for_purpose(ConnectionPurpose::Reading, node, connector, doing, operation).await
     }
 
-    pub(crate) async fn run_with_purpose<T>(
+    pub(crate) async fn run_for_purpose<T>(
         purpose: ConnectionPurpose,
         node: &NodeUrl,
         connector: &NodeConnector,

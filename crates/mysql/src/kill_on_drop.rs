@@ -100,14 +100,14 @@ impl Drop for KillOnDropGuard {
 
 async fn kill_abandoned_statement(abandoned: AbandonedStatement) {
     let address = abandoned.permit.address();
-    if let Err(reason) = kill_with_retries(&abandoned).await {
+    if let Err(reason) = kill_statement_with_retries(&abandoned).await {
         warn!(mysql.address = address, ?reason, "abandoned statement not killed, and may still run");
         let statements = &abandoned.connector.registry.abandoned_statements;
         statements.record_abandoned_statement(address, &abandoned.node.user, reason);
     }
 }
 
-async fn kill_with_retries(abandoned: &AbandonedStatement) -> Result<(), AbandonedStatementKillFailure> {
+async fn kill_statement_with_retries(abandoned: &AbandonedStatement) -> Result<(), AbandonedStatementKillFailure> {
     let address = abandoned.permit.address();
     for delay in KILL_ATTEMPT_DELAY_SECONDS {
         sleep(Duration::from_secs(delay)).await;

@@ -32,7 +32,7 @@ fn config_file_setting(setting: &str) -> LocalizedText {
     localized!("{setting}, in the server's configuration file", "{setting}（在数据库配置文件中设置）")
 }
 
-const DISABLE_SHOW_PROCESSLIST_STATEMENT: &str = "SET GLOBAL performance_schema_show_processlist = OFF;";
+const DISABLE_SHOW_PROCESSLIST_SETTING_STATEMENT: &str = "SET GLOBAL performance_schema_show_processlist = OFF;";
 const INSTALL_METADATA_LOCK_PLUGIN_STATEMENT: &str = "INSTALL SONAME 'metadata_lock_info';";
 
 /// Without the PROCESS privilege, an account sees neither the sessions of other accounts nor any transactions.
@@ -44,7 +44,7 @@ limitations! {
     describe_invisible_sessions(account: &str) -> OnlyOwnSessions {
         what: "Sessions of other accounts are not visible.", "无法查看其他账号的会话。";
         why: "The account lacks the PROCESS privilege.", "该账号缺少PROCESS权限。";
-        remedy: LocalizedText::untranslated(grant_statement("PROCESS ON *.*", account));
+        remedy: LocalizedText::untranslated(build_grant_statement("PROCESS ON *.*", account));
     }
 
     describe_invisible_transactions(account: &str) -> NoTransactions {
@@ -52,7 +52,7 @@ limitations! {
             "无法查看事务：事务相关列为空，过滤条件long匹配不到任何会话。";
         why: "Reading information_schema.innodb_trx requires the PROCESS privilege.",
             "读取information_schema.innodb_trx需要PROCESS权限。";
-        remedy: LocalizedText::untranslated(grant_statement("PROCESS ON *.*", account));
+        remedy: LocalizedText::untranslated(build_grant_statement("PROCESS ON *.*", account));
     }
 
     describe_incomplete_transactions() -> PartOfTransactions {
@@ -67,7 +67,7 @@ limitations! {
         what: "Statements are truncated after 1,024 bytes.", "SQL语句超过1024字节的部分被截断。";
         why: "performance_schema_show_processlist is ON, and performance_schema stores at most 1,024 bytes of a statement.",
             "performance_schema_show_processlist为ON，而performance_schema最多保存SQL语句的前1024字节。";
-        remedy: LocalizedText::untranslated(DISABLE_SHOW_PROCESSLIST_STATEMENT);
+        remedy: LocalizedText::untranslated(DISABLE_SHOW_PROCESSLIST_SETTING_STATEMENT);
     }
 
     /// `kib` is `max_row_bytes` in KiB.
@@ -116,7 +116,7 @@ limitations! {
         what: "Sessions of other accounts cannot be killed.", "无法Kill其他账号的会话。";
         why: "The account lacks the privilege {privilege} (grants through roles are not checked).",
             "该账号缺少{privilege}权限（未检查通过角色授予的权限）。";
-        remedy: LocalizedText::untranslated(grant_statement(&format!("{privilege} ON *.*"), account));
+        remedy: LocalizedText::untranslated(build_grant_statement(&format!("{privilege} ON *.*"), account));
     }
 
     describe_disabled_performance_schema() -> NoPerformanceSchema {
@@ -129,7 +129,7 @@ limitations! {
     describe_unreadable_performance_schema(account: &str) -> NoMetadataLocks {
         what: "Metadata locks cannot be read.", "无法读取元数据锁。";
         why: "The account lacks the SELECT privilege on performance_schema.", "该账号缺少performance_schema的SELECT权限。";
-        remedy: LocalizedText::untranslated(grant_statement("SELECT ON performance_schema.*", account));
+        remedy: LocalizedText::untranslated(build_grant_statement("SELECT ON performance_schema.*", account));
     }
 
     describe_unrecorded_metadata_locks() -> NoMetadataLocks {
@@ -152,7 +152,7 @@ limitations! {
     describe_unreadable_xids(message: &str, account: &str) -> NoPreparedNames {
         what: "XIDs of prepared XA transactions cannot be read.", "无法读取已准备（prepared）XA事务的XID。";
         why: "The server refused XA RECOVER: {message}", "服务器拒绝执行XA RECOVER：{message}";
-        remedy: LocalizedText::untranslated(grant_statement("XA_RECOVER_ADMIN ON *.*", account));
+        remedy: LocalizedText::untranslated(build_grant_statement("XA_RECOVER_ADMIN ON *.*", account));
     }
 
     describe_empty_statement_history() -> NoLastStatements {
@@ -282,7 +282,7 @@ pub(crate) fn describe_incomplete_process_list(loss: &Limitation) -> Limitation 
             ),
             format!("performance_schema_show_processlist为ON，进程列表取自performance_schema。{}", loss.why.chinese),
         ),
-        remedy: Some(LocalizedText::untranslated(DISABLE_SHOW_PROCESSLIST_STATEMENT)),
+        remedy: Some(LocalizedText::untranslated(DISABLE_SHOW_PROCESSLIST_SETTING_STATEMENT)),
     }
 }
 
@@ -307,7 +307,7 @@ pub(crate) fn describe_unreadable_row_locks(gap: &Limitation) -> Limitation {
 
 /// Replaces the cause and the remedy of `limitation` with those of `gap`.
 /// `gap` is a limitation that explains why performance_schema is unreadable.
-pub(crate) fn with_cause_of(limitation: Limitation, gap: &Limitation) -> Limitation {
+pub(crate) fn replace_cause_and_remedy(limitation: Limitation, gap: &Limitation) -> Limitation {
     Limitation { why: gap.why.clone(), remedy: gap.remedy.clone(), ..limitation }
 }
 
@@ -337,7 +337,7 @@ pub(crate) fn suggest_metadata_lock_plugin(gap: Limitation) -> Limitation {
 
 /// Formats a `GRANT` statement that Clew suggests to the user but never executes.
 /// `privilege` includes the object, such as `PROCESS ON *.*`. `account` has the form `user@host`.
-pub(crate) fn grant_statement(privilege: &str, account: &str) -> String {
+pub(crate) fn build_grant_statement(privilege: &str, account: &str) -> String {
     format!("GRANT {privilege} TO {};", quote_account_name(account))
 }
 
@@ -380,11 +380,11 @@ mod tests {
             describe_empty_statement_history(),
             describe_disabled_statement_history(),
             describe_disabled_connection_attributes(),
-            with_cause_of(describe_disabled_connection_attributes(), &gap),
+            replace_cause_and_remedy(describe_disabled_connection_attributes(), &gap),
             describe_missing_statement_digests(),
             describe_missing_stored_program_digests(),
             describe_disabled_digest_consumers(&["statements_digest"]),
-            with_cause_of(describe_missing_statement_digests(), &gap),
+            replace_cause_and_remedy(describe_missing_statement_digests(), &gap),
             describe_unreadable_timers(&gap),
             describe_disabled_statement_recording(),
             describe_uninstrumented_sessions(3),

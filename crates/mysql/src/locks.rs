@@ -2,11 +2,11 @@
 
 mod identifiers;
 mod last_statements;
-mod lock_table_access;
 mod mariadb_row_lock_waits;
 mod metadata_locks;
 mod mysql_row_lock_waits;
 mod prepared_xa_transactions;
+mod readable_lock_tables;
 mod threads;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -23,9 +23,9 @@ use crate::process_list::{SessionMemoryLimiter, truncate_statement};
 use crate::server_instance::ServerInstance;
 use crate::wait_graph_session_collector::to_observed_session;
 use crate::{doctor, elapsed_times, lost_instrumentation, privileges, transactions};
-use lock_table_access::LockTableAccess;
 use metadata_locks::MetadataLockWithThreadId;
 use prepared_xa_transactions::PreparedXaTransaction;
+use readable_lock_tables::ReadableLockTables;
 pub(crate) use threads::SessionIdsByThread;
 
 /// Maximum number of bytes stored per statement. Clew searches only the stored bytes for table names.
@@ -100,7 +100,7 @@ pub(crate) struct LockTableSnapshot {
     pub(crate) limitations: Vec<Limitation>,
     /// Reason why performance_schema is unreadable, or `None` if it is readable.
     pub(crate) unreadable: Option<Limitation>,
-    capabilities: LockTableAccess,
+    capabilities: ReadableLockTables,
     prepared: Vec<PreparedXaTransaction>,
     row_waits: Vec<InnoDbLockWait>,
     metadata_locks: Vec<MetadataLockWithThreadId>,
@@ -114,7 +114,7 @@ impl LockTableSnapshot {
             transactions::read_visible_transactions(connection, Some(&account), &mut limitations).await?;
         let transactions = select_one_transaction_per_session(transactions);
         let (capabilities, unreadable) =
-            lock_table_access::detect_readable_lock_tables(connection, &account, &mut limitations).await?;
+            readable_lock_tables::detect_readable_lock_tables(connection, &account, &mut limitations).await?;
         let prepared = prepared_xa_transactions::read_prepared_transactions(
             connection,
             &transactions,

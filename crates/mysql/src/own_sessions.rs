@@ -78,7 +78,7 @@ impl ConnectionTable {
             |entry: &OwnConnection| entry.closed.is_some_and(|closed| closed.elapsed() >= CLOSED_CONNECTION_RETENTION);
         let removed: Vec<(u64, OwnConnection)> = self.entries.extract_if(|_, entry| expired(entry)).collect();
         for (number, entry) in removed {
-            self.remove_from_index(number, entry.id);
+            self.remove_from_id_index(number, entry.id);
         }
         let number = self.next_number;
         self.next_number += 1;
@@ -90,11 +90,11 @@ impl ConnectionTable {
     fn set_connection_id(&mut self, number: u64, id: u64) {
         let Some(entry) = self.entries.get_mut(&number) else { return };
         let previous_id = entry.id.replace(id);
-        self.remove_from_index(number, previous_id);
+        self.remove_from_id_index(number, previous_id);
         self.by_id.entry(Some(id)).or_default().insert(number);
     }
 
-    fn remove_from_index(&mut self, number: u64, id: Option<u64>) {
+    fn remove_from_id_index(&mut self, number: u64, id: Option<u64>) {
         if let Some(numbers) = self.by_id.get_mut(&id) {
             numbers.remove(&number);
             if numbers.is_empty() {

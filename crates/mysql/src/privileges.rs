@@ -56,7 +56,7 @@ pub(crate) async fn missing_privilege_failure(
     privilege: &str,
 ) -> Result<Failure, Failure> {
     let account = read_current_account(connection).await?;
-    let grant = limitations::grant_statement(&format!("{privilege} ON *.*"), &account);
+    let grant = limitations::build_grant_statement(&format!("{privilege} ON *.*"), &account);
     let detail = format!("{}: the account {account} is not allowed to {doing}. fix: {grant}", connection.address);
     Ok(Failure::new(FailureKind::MissingPrivilege, detail))
 }

@@ -82,18 +82,18 @@ impl SessionMemoryLimiter {
 /// Returns the session and a flag that is true if its elapsed time was invalid and has been replaced with 0.
 fn parse_session(mut cells: RowCells<'_>) -> Result<(Session, bool), Error> {
     let mut cell = || cells.next_cell();
-    let id = parse_number(cell()?).unwrap_or(0);
+    let id = parse_number_cell(cell()?).unwrap_or(0);
     let (user, host) = (cell()?.unwrap_or_default().to_vec(), cell()?.unwrap_or_default().to_vec());
     let (database, command) = (cell()?.map(<[u8]>::to_vec), cell()?.unwrap_or_default().to_vec());
     let printed = cell()?;
-    let time: Option<i64> = parse_number(printed);
+    let time: Option<i64> = parse_number_cell(printed);
     let seconds = time.map_or(0, |seconds| Session::sanitize_duration_seconds(seconds.into()));
     let is_clamped = printed.is_some() && time != Some(seconds.cast_signed());
     let (state, statement) = (cell()?.map(<[u8]>::to_vec), cell()?.map(<[u8]>::to_vec));
     Ok((Session { id, user, host, database, command, seconds, state, statement }, is_clamped))
 }
 
-fn parse_number<N: FromStr>(text: Option<&[u8]>) -> Option<N> {
+fn parse_number_cell<N: FromStr>(text: Option<&[u8]>) -> Option<N> {
     std::str::from_utf8(text?).ok()?.parse().ok()
 }
 

@@ -16,7 +16,8 @@ pub(crate) async fn read_all_program_names(
     limitations: &mut Vec<Limitation>,
 ) -> Result<HashMap<u64, Arc<[u8]>>, Failure> {
     if let Some(gap) = unreadable {
-        limitations.push(limitations::with_cause_of(limitations::describe_disabled_connection_attributes(), gap));
+        limitations
+            .push(limitations::replace_cause_and_remedy(limitations::describe_disabled_connection_attributes(), gap));
         return Ok(HashMap::new());
     }
     let rows = connection.read_rows(sql_statements::ALL_PROGRAM_NAMES_QUERY).await?;

@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use crate::clock::{self, LocalTimestampAge};
 use crate::connection::Connection;
 use crate::connector::NodeConnector;
-use crate::transactions::{self, TransactionReadResult, UNREADABLE_TRANSACTIONS_ERROR_CODES};
+use crate::transactions::{self, TransactionList, UNREADABLE_TRANSACTIONS_ERROR_CODES};
 use crate::{privileges, sql_statements};
 
 /// The sample interval exceeds [`transactions::INNODB_TRX_REFRESH_INTERVAL`], so that each sample contains new data.
@@ -117,10 +117,10 @@ async fn read_rollbacks_with_ages(connection: &mut Connection) -> Result<Vec<Rol
         return rollbacks_from_rows(connection, rows).await;
     }
     match transactions::read_transactions(connection).await? {
-        TransactionReadResult::Readable(all) | TransactionReadResult::FromStatus(all) => {
+        TransactionList::Readable(all) | TransactionList::FromStatus(all) => {
             Ok(all.iter().filter(|open| open.is_rolling_back()).map(rollback_from_transaction).collect())
         }
-        TransactionReadResult::Hidden => {
+        TransactionList::Hidden => {
             Err(privileges::missing_privilege_failure(connection, "read transactions", "PROCESS").await?)
         }
     }

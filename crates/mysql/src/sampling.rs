@@ -23,7 +23,7 @@ use crate::flavor::Flavor;
 use crate::locks::LockTableSnapshot;
 use crate::process_list::ProcessListReader;
 use crate::server_instance::ServerInstance;
-use crate::transactions::{TransactionReadResult, TransactionsBySession};
+use crate::transactions::{TransactionList, TransactionsBySession};
 use crate::wait_graph_session_collector::WaitGraphSessionCollector;
 use crate::{
     elapsed_times, failure, limitations, lost_instrumentation, process_list, sql_statements, transactions,
@@ -189,9 +189,9 @@ async fn read_open_transactions(
     cache: &mut SampleCache,
 ) -> Result<(TransactionsBySession, Option<Limitation>), Failure> {
     let (mut open, gap) = match transactions::read_transactions(connection).await? {
-        TransactionReadResult::Readable(open) => (open, None),
-        TransactionReadResult::Hidden => (Vec::new(), None),
-        TransactionReadResult::FromStatus(open) => (open, Some(limitations::describe_incomplete_transactions())),
+        TransactionList::Readable(open) => (open, None),
+        TransactionList::Hidden => (Vec::new(), None),
+        TransactionList::FromStatus(open) => (open, Some(limitations::describe_incomplete_transactions())),
     };
     cache.record_clock_reading(connection);
     cache.adjust_transaction_ages_for_clock_steps(&mut open);

@@ -56,13 +56,12 @@ use SessionVariableValue::{FractionalSecondsLeft, Literal, MillisecondsLeft, Sec
 /// Value that means "no limit" for session variables that limit a size or a count.
 const UNLIMITED_VALUE: SessionVariableValue = Literal("18446744073709551615");
 
-const LARGE_TABLE_READS_FAIL: LocalizedText =
+const LARGE_TABLE_READ_FAILURE_REASON: LocalizedText =
     reason("reads of large tables fail with error 1104", "读取大表会失败（错误1104）");
-const LOST_CONNECTIONS_STAY_OPEN: LocalizedText =
+const OPEN_LOST_CONNECTIONS_REASON: LocalizedText =
     reason("the server keeps connections of lost clients", "服务器会保留已断开客户端的连接");
-const READS_ACQUIRE_LOCKS: LocalizedText =
-    reason("a SERIALIZABLE read takes locks", "SERIALIZABLE隔离级别的读取会加锁");
-const KILL_LOG_IS_READ_ONLY: LocalizedText =
+const READ_LOCKS_REASON: LocalizedText = reason("a SERIALIZABLE read takes locks", "SERIALIZABLE隔离级别的读取会加锁");
+const READ_ONLY_KILL_LOG_REASON: LocalizedText =
     reason("a managed server's kill procedure cannot write its log", "云数据库的Kill存储过程无法写入日志");
 
 /// `max_join_size` precedes `sql_big_selects`, because setting `max_join_size` resets `sql_big_selects`.
@@ -73,8 +72,8 @@ static SESSION_VARIABLES: [SessionVariable; 36] = [
     variable("autocommit", None, Literal("1"), reason("a transaction of Clew would stay open", "Clew的事务会一直不提交")),
     variable("sql_mode", None, Literal("''"), reason("modes change quoting, escaping, parsing and padding", "SQL模式会改变引号、转义、语法解析和填充规则")),
     variable("sql_select_limit", None, UNLIMITED_VALUE, reason("rows beyond the limit are missing from every result", "所有结果都会缺少超出该限制的行")),
-    variable("max_join_size", None, UNLIMITED_VALUE, LARGE_TABLE_READS_FAIL),
-    variable("sql_big_selects", None, Literal("1"), LARGE_TABLE_READS_FAIL),
+    variable("max_join_size", None, UNLIMITED_VALUE, LARGE_TABLE_READ_FAILURE_REASON),
+    variable("sql_big_selects", None, Literal("1"), LARGE_TABLE_READ_FAILURE_REASON),
     variable("sql_safe_updates", None, Literal("0"), reason("reads of large tables fail with error 1104 on some versions", "在部分版本上读取大表会失败（错误1104）")),
     variable("sql_auto_is_null", None, Literal("0"), reason("IS NULL finds the last inserted row", "IS NULL会匹配最后插入的行")),
     variable("sql_buffer_result", None, Literal("0"), reason("the server buffers whole results before it sends the first row", "服务器缓存全部结果后才返回第一行")),
@@ -86,18 +85,18 @@ static SESSION_VARIABLES: [SessionVariable; 36] = [
     variable("lc_time_names", None, Literal("'en_US'"), reason("names of days and months come in another language", "星期和月份的名称会使用其他语言")),
     variable("lock_wait_timeout", None, Literal("1"), reason("a read waits for a metadata lock", "读取操作会等待元数据锁")),
     variable("innodb_lock_wait_timeout", None, Literal("1"), reason("a managed server's kill procedure waits for a row lock", "云数据库的Kill存储过程会等待行锁")),
-    variable("net_read_timeout", None, SecondsLeft, LOST_CONNECTIONS_STAY_OPEN),
-    variable("net_write_timeout", None, SecondsLeft, LOST_CONNECTIONS_STAY_OPEN),
-    variable("wait_timeout", None, SecondsLeft, LOST_CONNECTIONS_STAY_OPEN),
+    variable("net_read_timeout", None, SecondsLeft, OPEN_LOST_CONNECTIONS_REASON),
+    variable("net_write_timeout", None, SecondsLeft, OPEN_LOST_CONNECTIONS_REASON),
+    variable("wait_timeout", None, SecondsLeft, OPEN_LOST_CONNECTIONS_REASON),
     variable("max_execution_time", Some(MySql), MillisecondsLeft, reason("a SELECT has no timeout", "SELECT语句没有超时限制")),
-    variable("transaction_isolation", Some(MySql), Literal("'REPEATABLE-READ'"), READS_ACQUIRE_LOCKS),
-    variable("transaction_read_only", Some(MySql), Literal("0"), KILL_LOG_IS_READ_ONLY),
+    variable("transaction_isolation", Some(MySql), Literal("'REPEATABLE-READ'"), READ_LOCKS_REASON),
+    variable("transaction_read_only", Some(MySql), Literal("0"), READ_ONLY_KILL_LOG_REASON),
     variable("terminology_use_previous", Some(MySql), Literal("'NONE'"), reason("instruments and commands have other names", "instrument和命令的名称会不同")),
     variable("use_secondary_engine", Some(MySql), Literal("'OFF'"), reason("reads of system tables fail with FORCED", "值为FORCED时，读取系统表会失败")),
     variable("group_replication_consistency", Some(MySql), Literal("'EVENTUAL'"), reason("a read waits for replication", "读取操作会等待复制")),
     variable("max_statement_time", Some(MariaDb), FractionalSecondsLeft, reason("a statement has no timeout", "语句没有超时限制")),
-    variable("tx_isolation", Some(MariaDb), Literal("'REPEATABLE-READ'"), READS_ACQUIRE_LOCKS),
-    variable("tx_read_only", Some(MariaDb), Literal("0"), KILL_LOG_IS_READ_ONLY),
+    variable("tx_isolation", Some(MariaDb), Literal("'REPEATABLE-READ'"), READ_LOCKS_REASON),
+    variable("tx_read_only", Some(MariaDb), Literal("0"), READ_ONLY_KILL_LOG_REASON),
     variable("old_mode", Some(MariaDb), Literal("'UTF8_IS_UTF8MB3'"), reason("columns of the process list differ", "进程列表的列会不同")),
     variable("query_cache_type", Some(MariaDb), Literal("'OFF'"), reason("a result may come from a cache", "结果可能来自查询缓存")),
     variable("max_session_mem_used", Some(MariaDb), Literal("9223372036854775807"), reason("large results fail with error 1290", "较大的结果会失败（错误1290）")),

@@ -32,7 +32,7 @@ pub(crate) async fn read_statement_digests(
         return Ok(HashMap::new());
     }
     if let Some(gap) = unreadable {
-        limitations.push(limitations::with_cause_of(limitations::describe_missing_statement_digests(), gap));
+        limitations.push(limitations::replace_cause_and_remedy(limitations::describe_missing_statement_digests(), gap));
         return Ok(HashMap::new());
     }
     let rows: Vec<StatementRow> = connection.read_rows(sql_statements::RUNNING_STATEMENT_DIGESTS_QUERY).await?;

@@ -27,8 +27,8 @@ pub(crate) async fn read_visible_transactions(
     limitations: &mut Vec<Limitation>,
 ) -> Result<Vec<Transaction>, Failure> {
     match read_transactions(connection).await? {
-        TransactionReadResult::Readable(transactions) => Ok(transactions),
-        TransactionReadResult::Hidden => {
+        TransactionList::Readable(transactions) => Ok(transactions),
+        TransactionList::Hidden => {
             limitations.extend(match account {
                 Some(account) => limitations::describe_missing_process_privilege(account),
                 None => limitations::describe_missing_process_privilege(
@@ -37,7 +37,7 @@ pub(crate) async fn read_visible_transactions(
             });
             Ok(Vec::new())
         }
-        TransactionReadResult::FromStatus(transactions) => {
+        TransactionList::FromStatus(transactions) => {
             limitations.push(limitations::describe_incomplete_transactions());
             Ok(transactions)
         }
@@ -45,7 +45,7 @@ pub(crate) async fn read_visible_transactions(
 }
 
 #[derive(Debug)]
-pub(crate) enum TransactionReadResult {
+pub(crate) enum TransactionList {
     Readable(Vec<Transaction>),
     /// The server hides all transactions, because the account lacks the PROCESS privilege.
     Hidden,
@@ -65,18 +65,18 @@ pub(crate) const UNREADABLE_TRANSACTIONS_ERROR_CODES: [u16; 2] =
 
 /// Falls back to the InnoDB status if the server keeps returning [`ER_CANNOT_CONVERT_STRING`].
 /// Adds a `Limitation` to `connection.limitations` if the age of a transaction is ambiguous or negative.
-pub(crate) async fn read_transactions(connection: &mut Connection) -> Result<TransactionReadResult, Failure> {
+pub(crate) async fn read_transactions(connection: &mut Connection) -> Result<TransactionList, Failure> {
     let (query, expected) = (sql_statements::TRANSACTIONS_QUERY, &UNREADABLE_TRANSACTIONS_ERROR_CODES);
     for attempt in 1..=MAX_TRANSACTION_READ_ATTEMPTS {
         match connection.read_rows_or_error_code(query, expected).await? {
-            Ok(rows) => return Ok(TransactionReadResult::Readable(compute_transaction_ages(connection, rows).await?)),
-            Err(ER_SPECIFIC_ACCESS_DENIED_ERROR) => return Ok(TransactionReadResult::Hidden),
+            Ok(rows) => return Ok(TransactionList::Readable(compute_transaction_ages(connection, rows).await?)),
+            Err(ER_SPECIFIC_ACCESS_DENIED_ERROR) => return Ok(TransactionList::Hidden),
             Err(_) if attempt < MAX_TRANSACTION_READ_ATTEMPTS => sleep(INNODB_TRX_REFRESH_INTERVAL).await,
             Err(_) => {}
         }
     }
     connection.read_clock().await?;
-    Ok(TransactionReadResult::FromStatus(read_transactions_from_innodb_status(connection).await?))
+    Ok(TransactionList::FromStatus(read_transactions_from_innodb_status(connection).await?))
 }
 
 async fn read_transactions_from_innodb_status(connection: &mut Connection) -> Result<Vec<Transaction>, Failure> {

@@ -46,18 +46,18 @@ struct RecordedClientAddress {
 }
 
 /// All cached client addresses have this version, because changes to the database never invalidate them.
-const CLIENT_ADDRESS_CACHE_VERSION: i64 = 0;
+const CONSTANT_CACHE_VERSION: i64 = 0;
 
 impl StoreCaches {
     /// `since` is a Unix timestamp in seconds.
     pub(crate) fn find_recent_client_address(&self, user: &UserId, address: IpAddr, since: i64) -> Option<Arc<str>> {
-        let recorded = self.addresses.get(CLIENT_ADDRESS_CACHE_VERSION, &(user.clone(), address));
+        let recorded = self.addresses.get(CONSTANT_CACHE_VERSION, &(user.clone(), address));
         recorded.filter(|address| address.recorded_at > since).map(|address| address.text)
     }
 
     pub(crate) fn record_client_address(&self, user: &UserId, address: IpAddr, recorded_at: i64) {
         let recorded = RecordedClientAddress { text: address.to_string().into(), recorded_at };
-        self.addresses.insert(CLIENT_ADDRESS_CACHE_VERSION, (user.clone(), address), recorded);
+        self.addresses.insert(CONSTANT_CACHE_VERSION, (user.clone(), address), recorded);
     }
 
     pub(crate) fn evict_client_address(&self, user: &UserId, address: IpAddr) {

@@ -16,7 +16,7 @@ pub struct DataDirLock {
 }
 
 impl DataDirLock {
-    pub(crate) const NO_LOCK_REQUIRED: Self = Self { _file: None };
+    pub(crate) const NOT_REQUIRED: Self = Self { _file: None };
 }
 
 /// Fails with [`StoreError::AlreadyServing`] if another process holds the lock.

@@ -45,7 +45,7 @@ async fn serve_data_version_requests(mut detector: ChangeDetector, mut receiver:
         for reply in pending.drain(..) {
             // The caller may have been canceled.
             let _ =
-                reply.send(version.clone().map_err(|error| StoreError::shared_error("query the data version", error)));
+                reply.send(version.clone().map_err(|error| StoreError::from_shared("query the data version", error)));
         }
     }
 }

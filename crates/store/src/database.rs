@@ -20,7 +20,7 @@ use crate::clock::Clock;
 pub(crate) use crate::database::change_detector::{ChangeDetector, DataVersion};
 pub(crate) use crate::database::error::migration_error;
 pub(crate) use crate::database::row::{
-    FromOwnedRow, FromRow, Row, duration_to_millis, impl_from_row, saturate_count_to_signed,
+    FromOwnedRow, FromRow, Row, count_to_i64_saturating, duration_to_millis, impl_from_row,
 };
 pub(crate) use crate::database::statement::{Parameter, Statement, StatementExecutor, params, query, query_as};
 use crate::error::StoreError;

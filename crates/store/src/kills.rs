@@ -7,7 +7,7 @@ use serde_json::json;
 use sqlx::AssertSqlSafe;
 
 use crate::database::audited_transaction::AuditedTransaction;
-use crate::database::{FromRow, Parameter, Row, params, query, query_as, saturate_count_to_signed};
+use crate::database::{FromRow, Parameter, Row, count_to_i64_saturating, params, query, query_as};
 use crate::error::StoreError;
 use crate::store_handles::KillStore;
 
@@ -164,12 +164,12 @@ impl KillStore<'_> {
                 &kill.task_id,
                 kill.kind.as_ref(),
                 &kill.reason,
-                saturate_count_to_signed(kill.session_id),
+                count_to_i64_saturating(kill.session_id),
                 &kill.user,
                 &kill.host,
                 &kill.database,
                 &kill.command,
-                saturate_count_to_signed(kill.seconds),
+                count_to_i64_saturating(kill.seconds),
                 &kill.state,
                 &kill.template,
                 now

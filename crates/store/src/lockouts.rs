@@ -86,7 +86,7 @@ impl LockoutStore<'_> {
 
     /// Confirms the failure of an attempt that [`LockoutStore::reserve_auth_attempt`] has already counted as failed.
     /// The fifth consecutive authentication failure locks out the user name or access key id.
-    pub async fn record_reserved_attempt_failure(self, subject: &str) -> Result<(), StoreError> {
+    pub async fn confirm_auth_attempt_failure(self, subject: &str) -> Result<(), StoreError> {
         self.update_auth_failure_count(subject, 0).await.map(drop)
     }
 

@@ -242,7 +242,7 @@ impl Store {
     /// If PostgreSQL stores the metadata and S3 stores the results, any number of servers can share a store.
     pub fn acquire_data_dir_lock(&self) -> Result<DataDirLock, StoreError> {
         if self.database.is_shared() && self.results.is_shared() {
-            return Ok(DataDirLock::NO_LOCK_REQUIRED);
+            return Ok(DataDirLock::NOT_REQUIRED);
         }
         let lock = data_dir_lock::acquire_data_dir_lock(&self.data_dir)?;
         self.data_dir.restrict_result_file_permissions()?;

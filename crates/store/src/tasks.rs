@@ -23,7 +23,7 @@ use clew_model::{
 };
 
 use crate::data_dir_lock::DataDirLock;
-use crate::database::{FromRow, Parameter, Row, duration_to_millis, params, query, query_as, saturate_count_to_signed};
+use crate::database::{FromRow, Parameter, Row, count_to_i64_saturating, duration_to_millis, params, query, query_as};
 use crate::error::StoreError;
 use crate::store_handles::TaskStore;
 use crate::tasks::batched_writes::{
@@ -160,7 +160,7 @@ impl TaskStore<'_> {
             CollectionTaskOutcome::Finished { result_name, rows, bytes, sha256, limitations } => (
                 CollectionTaskStatus::Finished,
                 None,
-                Some((result_name, saturate_count_to_signed(*rows), saturate_count_to_signed(*bytes), sha256)),
+                Some((result_name, count_to_i64_saturating(*rows), count_to_i64_saturating(*bytes), sha256)),
                 Some(serde_json::to_string(limitations).map_err(StoreError::corrupt_value_error("limitations"))?),
             ),
             CollectionTaskOutcome::Failed(failure) => (CollectionTaskStatus::Error, Some(failure), None, None),

@@ -213,7 +213,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RogueConnection<S> {
                         RogueAttack::HugePacket { .. } => statement.starts_with("show full processlist"),
                         _ => ATTACK_TRIGGER_SUBSTRINGS.iter().any(|words| statement.contains(words)),
                     };
-                    if !is_attacked || !self.try_attack_client(statement).await? {
+                    if !is_attacked || !self.send_attack_after_login(statement).await? {
                         self.send_plausible_response(statement).await?;
                     }
                 }

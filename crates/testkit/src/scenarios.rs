@@ -39,8 +39,8 @@ pub struct LockWaitScenario {
     pub unkillable_reason: Option<&'static str>,
 }
 
-const MYSQL_ONLY_FLAVORS: &[Flavor] = &[Flavor::MySql];
-const MARIADB_ONLY_FLAVORS: &[Flavor] = &[Flavor::MariaDb];
+const MYSQL_ONLY: &[Flavor] = &[Flavor::MySql];
+const MARIADB_ONLY: &[Flavor] = &[Flavor::MariaDb];
 const UNLISTED_WAITERS_WILDCARD: &str = "*";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

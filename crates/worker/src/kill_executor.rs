@@ -12,7 +12,7 @@ use tracing::{error, info};
 
 use crate::task_results::join_task;
 
-const MAX_RECORDED_TEXT_CHARS: usize = 4096;
+const MAX_RECORDED_SESSION_FIELD_CHARS: usize = 4096;
 
 /// Executes kills and records each kill in the store. Clones share state.
 #[derive(Debug, Clone)]
@@ -163,16 +163,16 @@ impl KillRequest {
             kind: self.kind.name().into(),
             reason: self.reason.clone(),
             session_id: session.id,
-            user: sanitize_recorded_text(&session.user),
-            host: sanitize_recorded_text(&session.host),
-            database: session.database.as_deref().map(sanitize_recorded_text),
-            command: sanitize_recorded_text(&session.command),
+            user: sanitize_session_field(&session.user),
+            host: sanitize_session_field(&session.host),
+            database: session.database.as_deref().map(sanitize_session_field),
+            command: sanitize_session_field(&session.command),
             seconds: session.seconds,
-            state: session.state.as_deref().map(sanitize_recorded_text),
+            state: session.state.as_deref().map(sanitize_session_field),
             template: session
                 .statement
                 .as_deref()
-                .map(|statement| sanitize_recorded_text(&build_statement_template(statement))),
+                .map(|statement| sanitize_session_field(&build_statement_template(statement))),
         }
     }
 }
@@ -185,8 +185,8 @@ pub(crate) fn detect_proxied_connection(node: &NodeUrl, read: &ClientSessions) -
     Some(Failure::new(FailureKind::ServerError, detail))
 }
 
-fn sanitize_recorded_text(text: &[u8]) -> String {
-    bytes_to_text(text).chars().take(MAX_RECORDED_TEXT_CHARS).collect()
+fn sanitize_session_field(text: &[u8]) -> String {
+    bytes_to_text(text).chars().take(MAX_RECORDED_SESSION_FIELD_CHARS).collect()
 }
 
 fn build_kill_outcome_record(row: i64, outcome: &KillOutcome) -> (i64, RecordedKillOutcome, String) {

@@ -92,7 +92,7 @@ pub(crate) async fn kill_sessions(request: ApiRequest<NodePath>) -> ApiResult<Ki
     if request.as_ref().is_ok_and(|request| request.preview) {
         caller.audit.set_audited_operation("PreviewKillSessions");
     }
-    let target = TargetNode::authorize_and_load_node_and_password(&caller, Action::DELETE_PROCESSES, &path).await?;
+    let target = TargetNode::authorize_and_load_node_with_password(&caller, Action::DELETE_PROCESSES, &path).await?;
     let request = request?;
     let ids: Vec<u64> = request.sessions.iter().map(|selected| selected.id).collect();
     add_kill_to_audit_event(&caller, &ids, &request.reason);

@@ -27,7 +27,7 @@ pub(crate) struct NodeLockWaits {
     ))]
 pub(crate) async fn show_lock_waits(request: ApiRequest<NodePath>) -> ApiResult<NodeLockWaits> {
     let ApiRequest { service, caller, path, .. } = request;
-    let target = TargetNode::authorize_and_load_node_and_password(&caller, Action::LIST_PROCESSES, &path).await?;
+    let target = TargetNode::authorize_and_load_node_with_password(&caller, Action::LIST_PROCESSES, &path).await?;
     let read = read_server_instance_and_lock_waits(&target.node.url, &service.connector);
     let (server, LockWaits { graph, .. }) = service.read_from_node(&target.node, read).await?;
     let graph = if target.requires_statement_masking(&caller) { graph.with_masked_literals() } else { graph };

@@ -171,7 +171,7 @@ async fn authorize_session_request(
 ) -> Result<(TargetNode<Node>, u64), ApiError> {
     let path = (project, instance, node);
     let action = Action::LIST_PROCESSES;
-    let target = TargetNode::authorize_and_load_node_and_password(caller, action, &path).await?;
+    let target = TargetNode::authorize_and_load_node_with_password(caller, action, &path).await?;
     let id = session.parse().ok().filter(|id| *id > 0);
     Ok((target, id.ok_or_else(|| invalid_field_error("session_id", &session))?))
 }

@@ -55,7 +55,7 @@ pub(crate) async fn check_password_with_lockout(
     }
     let is_correct = passwords::verify_password(password, user.map(|user| user.password_hash.clone())).await?;
     let Some(user) = user.filter(|user| is_correct && user.enabled) else {
-        service.store.lockouts().record_reserved_attempt_failure(&subject).await?;
+        service.store.lockouts().confirm_auth_attempt_failure(&subject).await?;
         return Ok(PasswordCheckOutcome::Wrong);
     };
     service.store.lockouts().clear_auth_failures(&subject).await?;

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use warnings::IntelligentKillWarning;
 
 use crate::api_request::{ApiRequest, ApiResult, Json};
-use crate::caller::{Caller, InstancePath, TargetNode, load_reachable_node_and_password};
+use crate::caller::{Caller, InstancePath, TargetNode, load_reachable_node_with_password};
 use crate::error::ApiError;
 use crate::error_responses::{IntelligentKillQueueFull, NodeNotReadable};
 use crate::query_string::QueryString;
@@ -155,6 +155,6 @@ async fn authorize_and_load_node(
     node: impl FnOnce() -> Result<String, ApiError>,
 ) -> Result<TargetNode<Node>, ApiError> {
     let (project, instance) = caller.require_instance_permission(action, path).await?;
-    let node = load_reachable_node_and_password(&caller.service, &instance, &node()?).await?;
+    let node = load_reachable_node_with_password(&caller.service, &instance, &node()?).await?;
     Ok(TargetNode { project, instance, node })
 }

@@ -93,7 +93,7 @@ pub(crate) struct LockRootCause {
     ))]
 pub(crate) async fn show_lock_wait(request: ApiRequest<NodePath>) -> ApiResult<LockWaitResponse> {
     let ApiRequest { service, caller, path, query, .. } = request;
-    let target = TargetNode::authorize_and_load_node_and_password(&caller, Action::LIST_PROCESSES, &path).await?;
+    let target = TargetNode::authorize_and_load_node_with_password(&caller, Action::LIST_PROCESSES, &path).await?;
     let pid = parse_session_id(&QueryString::parse(query.as_deref())?)?;
     let node = &target.node;
     let read = read_lock_waits(&node.url, &service.connector);

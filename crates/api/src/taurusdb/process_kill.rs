@@ -55,7 +55,7 @@ pub(crate) struct SessionKillResult {
     ))]
 pub(crate) async fn kill_processes(request: ApiRequest<NodePath>) -> ApiResult<SessionKillResult> {
     let ApiRequest { service, caller, path, body, .. } = request;
-    let target = TargetNode::authorize_and_load_node_and_password(&caller, Action::DELETE_PROCESSES, &path).await?;
+    let target = TargetNode::authorize_and_load_node_with_password(&caller, Action::DELETE_PROCESSES, &path).await?;
     let request = KillProcessesRequest::parse(&body)?;
     add_kill_to_audit_event(&caller, &request.ids, &request.reason);
     let kill = find_and_kill_sessions(&caller, &target, &request);

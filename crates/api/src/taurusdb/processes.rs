@@ -59,7 +59,7 @@ pub(crate) struct ProcessListRow {
     ))]
 pub(crate) async fn list_processes(request: ApiRequest<NodePath>) -> ApiResult<ProcessListPage> {
     let ApiRequest { service, caller, path, query, .. } = request;
-    let target = TargetNode::authorize_and_load_node_and_password(&caller, Action::LIST_PROCESSES, &path).await?;
+    let target = TargetNode::authorize_and_load_node_with_password(&caller, Action::LIST_PROCESSES, &path).await?;
     let page = parse_page_parameters(query.as_deref())?;
     let masked = target.requires_statement_masking(&caller);
     let options = SnapshotOptions { masked, ..SnapshotOptions::new(SnapshotFormat::Json) };

@@ -78,7 +78,7 @@ pub(crate) struct OngoingRollback {
     ))]
 pub(crate) async fn show_rollback_progress(request: ApiRequest<NodePath>) -> ApiResult<TransactionProgress> {
     let ApiRequest { service, caller, path, body, .. } = request;
-    let target = TargetNode::authorize_and_load_node_and_password(&caller, Action::LIST_PROCESSES, &path).await?;
+    let target = TargetNode::authorize_and_load_node_with_password(&caller, Action::LIST_PROCESSES, &path).await?;
     let (ids, page) = validate_rollback_progress_request(parse_json_body(&body)?)?;
     let node = &target.node;
     if node.role != NodeRole::Master {
@@ -87,12 +87,11 @@ pub(crate) async fn show_rollback_progress(request: ApiRequest<NodePath>) -> Api
     let read = read_rollbacks(&node.url, ids.as_deref(), &service.connector);
     let rollbacks = service.read_from_node(node, read).await?;
     let masked = target.requires_statement_masking(&caller);
-    let (transactions, total_count) =
-        paginate_list(rollbacks, page, |rollback| build_ongoing_rollback(rollback, masked));
+    let (transactions, total_count) = paginate_list(rollbacks, page, |rollback| build_rollback_entry(rollback, masked));
     Ok(Json(TransactionProgress { transactions, total_count }))
 }
 
-fn build_ongoing_rollback(rollback: Rollback, masked: bool) -> OngoingRollback {
+fn build_rollback_entry(rollback: Rollback, masked: bool) -> OngoingRollback {
     let shown = |statement: Vec<u8>| render_statement(&statement, masked);
     OngoingRollback {
         trx_id: rollback.transaction_id.to_string(),

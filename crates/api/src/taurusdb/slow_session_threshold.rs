@@ -73,7 +73,7 @@ pub(crate) async fn set_slow_session_thresholds(request: ApiRequest<String>) -> 
 fn parse_slow_session_threshold(body: &[u8]) -> Result<(Vec<InstanceId>, SlowSessionThreshold), ApiError> {
     let SetSlowSessionThresholdRequest { instance_ids: ids, slow_process_threshold: seconds } = parse_json_body(body)?;
     check_array_length("instance_ids", ids.len(), 1, MAX_INSTANCES_PER_REQUEST)?;
-    let ids = ids.iter().map(|id| caller::parse_id(id)).collect::<Result<_, _>>()?;
+    let ids = ids.iter().map(|id| caller::parse_api_id(id)).collect::<Result<_, _>>()?;
     let max = SlowSessionThreshold::MAX_SLOW_SESSION_SECONDS;
     let out_of_range = || value_out_of_range_error("slow_process_threshold", &seconds.to_string(), 1, max);
     Ok((ids, SlowSessionThreshold::new(seconds).ok_or_else(out_of_range)?))

@@ -17,8 +17,8 @@ use crate::query_string::{PageParameters, paginate_list, parse_page_parameters};
 use crate::request_body::parse_json_body;
 
 const MAX_TAGS_PER_REQUEST: usize = 20;
-const MAX_CHARS_IN_TAG_KEY: usize = 36;
-const MAX_CHARS_IN_TAG_VALUE: usize = 43;
+const MAX_TAG_KEY_CHARS: usize = 36;
+const MAX_TAG_VALUE_CHARS: usize = 43;
 
 /// A page of an instance's tags.
 #[derive(Serialize, ToSchema)]
@@ -148,21 +148,21 @@ fn parse_tag_action_request(body: &[u8]) -> Result<(TagOperation, Vec<TagChange>
 
 fn validate_tag(tag: &TagChange, operation: TagOperation) -> Result<(), ApiError> {
     let is_letter = |letter: char| letter.is_ascii_alphanumeric() || ('\u{4e00}'..='\u{9fff}').contains(&letter);
-    let is_valid_key = (1..=MAX_CHARS_IN_TAG_KEY).contains(&tag.key.chars().count())
+    let is_valid_key = (1..=MAX_TAG_KEY_CHARS).contains(&tag.key.chars().count())
         && tag.key.chars().all(|letter| is_letter(letter) || "_-".contains(letter));
     if !is_valid_key {
-        let arguments = [("given", truncate_for_message(&tag.key)), ("max", MAX_CHARS_IN_TAG_KEY.to_string())];
+        let arguments = [("given", truncate_for_message(&tag.key)), ("max", MAX_TAG_KEY_CHARS.to_string())];
         return Err(ApiError::invalid_parameter("tag-key-form", arguments));
     }
     let Some(value) = &tag.value else {
         return if operation == TagOperation::Create { Err(missing_field_error("value")) } else { Ok(()) };
     };
-    let is_valid_value = value.chars().count() <= MAX_CHARS_IN_TAG_VALUE
+    let is_valid_value = value.chars().count() <= MAX_TAG_VALUE_CHARS
         && value.chars().all(|letter| is_letter(letter) || "_.-".contains(letter));
     if is_valid_value {
         return Ok(());
     }
-    let arguments = [("given", truncate_for_message(value)), ("max", MAX_CHARS_IN_TAG_VALUE.to_string())];
+    let arguments = [("given", truncate_for_message(value)), ("max", MAX_TAG_VALUE_CHARS.to_string())];
     Err(ApiError::invalid_parameter("tag-value-form", arguments))
 }
 

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use crate::AppState;
 use crate::api_request::{ApiRequest, Json};
-use crate::audit::ClientDisconnectSignal;
+use crate::audit::ClientDisconnectToken;
 use crate::caller::{NodePath, TargetNode};
 use crate::error::ApiError;
 use crate::error_responses::TooManyLongPolls;
@@ -50,7 +50,7 @@ pub(crate) struct TaskStatusResponse {
         TooManyLongPolls
     ))]
 pub(crate) async fn show_collection_status(
-    disconnect: Option<Extension<ClientDisconnectSignal>>,
+    disconnect: Option<Extension<ClientDisconnectToken>>,
     ApiRequest { service, caller, path, query, headers, .. }: ApiRequest<NodePath>,
 ) -> Result<(Option<[(HeaderName, String); 1]>, Json<TaskStatusResponse>), ApiError> {
     let target = TargetNode::authorize_and_find_node(&caller, Action::GET_REALTIME_SESSION, &path).await?;
@@ -74,12 +74,12 @@ async fn wait_for_collection_completion(
     service: &AppState,
     task: Arc<SessionCollectionTask>,
     wait: LongPollTimeout,
-    disconnect: Option<Extension<ClientDisconnectSignal>>,
+    disconnect: Option<Extension<ClientDisconnectToken>>,
 ) -> Result<Option<Arc<SessionCollectionTask>>, ApiError> {
     let completion = service.collections.wait_for_completion(&task.request.request_id, wait.timeout());
     let completed = match disconnect {
         None => completion.await,
-        Some(Extension(ClientDisconnectSignal(disconnect))) => match disconnect.run_until_cancelled(completion).await {
+        Some(Extension(ClientDisconnectToken(disconnect))) => match disconnect.run_until_cancelled(completion).await {
             Some(completed) => completed,
             None => return Ok(Some(task)),
         },

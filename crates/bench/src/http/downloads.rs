@@ -29,7 +29,7 @@ impl DownloadWorkload {
         let this = self.clone();
         let result = tokio::task::spawn_blocking(move || this.run_all_download_clients()).await;
         let elapsed =
-            result.map_err(io::Error::other).flatten().map_err(DevtoolsError::operation("download a result"))?;
+            result.map_err(io::Error::other).flatten().map_err(DevtoolsError::operation_error("download a result"))?;
         let mib = u32::try_from(self.bytes >> 10).map_or(f64::INFINITY, f64::from) / 1024.0;
         let downloads = u32::try_from(self.clients * self.repetitions).map_or(f64::INFINITY, f64::from);
         Ok(mib * downloads / elapsed.as_secs_f64())
@@ -67,7 +67,7 @@ pub(super) fn fetch_response_body(address: SocketAddr, get: &HttpGetRequest) -> 
     let mut body = Vec::new();
     HttpConnection::connect(address)
         .and_then(|mut connection| connection.send_get_request(get, |chunk| body.extend_from_slice(chunk)))
-        .map_err(DevtoolsError::operation("fetch a response"))?;
+        .map_err(DevtoolsError::operation_error("fetch a response"))?;
     Ok(String::from_utf8_lossy(&body).into_owned())
 }
 

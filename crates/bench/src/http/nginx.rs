@@ -7,7 +7,7 @@ use clew_testkit::{NginxServer, ServerError};
 
 use super::quote_nginx_path;
 
-pub(super) const RESULT_PATH: &str = "/result";
+pub(super) const DOWNLOAD_URL_PATH: &str = "/result";
 pub(super) const FIXED_RESPONSE_URL_PATH: &str = "/constant";
 
 /// Starts an nginx server that serves `file` as CSV and the text `constant` as JSON.
@@ -20,7 +20,7 @@ pub(super) async fn start(file: &Path, constant: &str) -> Result<NginxServer, Se
   keepalive_requests 1000000000;
   server {{
     listen {address};
-    location = {RESULT_PATH} {{ default_type text/csv; alias {file}; }}
+    location = {DOWNLOAD_URL_PATH} {{ default_type text/csv; alias {file}; }}
     location = {FIXED_RESPONSE_URL_PATH} {{ default_type application/json; return 200 '{constant}'; }}
   }}",
             file = quote_nginx_path(file),

@@ -67,7 +67,7 @@ fn render_audit_verification(verification: &AuditVerification) -> String {
 
 fn read_checkpoint_file(path: &Path) -> Result<AuditCheckpoint, CliError> {
     let name = path.display();
-    let text = std::fs::read(path).refused_context(format_args!("cannot read the checkpoint {name}"))?;
+    let text = std::fs::read(path).with_refusal_context(format_args!("cannot read the checkpoint {name}"))?;
     serde_json::from_slice(&text).map_err(|error| {
         refused!("{name} is not an audit checkpoint: {error}")
             .with_suggested_fix("pass a file written by clew audit checkpoint")

@@ -31,7 +31,7 @@ impl PolicyDocument {
         } else {
             File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes))
         };
-        read.refused_context(format_args!("could not read {name}"))?;
+        read.with_refusal_context(format_args!("could not read {name}"))?;
         if bytes.len() > MAX_POLICY_DOCUMENT_BYTES {
             return Err(refused!("{name} is not a valid policy: more than {MAX_POLICY_DOCUMENT_BYTES} bytes"));
         }

@@ -27,7 +27,7 @@ pub fn render_graphviz_dot(graph: &WaitGraph) -> String {
         let label = label.collect::<Vec<_>>().join("\\n");
         let style = if is_root(facts.party) { ", style=bold" } else { "" };
         // Writing to a string cannot fail.
-        let _ = writeln!(out, "  {} [label=\"{label}\"{style}];", format_node_id(facts.party));
+        let _ = writeln!(out, "  {} [label=\"{label}\"{style}];", format_dot_node_id(facts.party));
     }
     for wait in &graph.waits {
         let label = escape_label(&bytes_to_single_line(format!("{}: {}", wait.on, wait.wanted).as_bytes()));
@@ -35,15 +35,15 @@ pub fn render_graphviz_dot(graph: &WaitGraph) -> String {
         let _ = writeln!(
             out,
             "  {} -> {} [label=\"{label}\"{style}];",
-            format_node_id(wait.waiter),
-            format_node_id(wait.blocker)
+            format_dot_node_id(wait.waiter),
+            format_dot_node_id(wait.blocker)
         );
     }
     out.push_str("}\n");
     out
 }
 
-fn format_node_id(party: WaitParticipant) -> String {
+fn format_dot_node_id(party: WaitParticipant) -> String {
     match party {
         WaitParticipant::Session(id) => format!("session_{id}"),
         WaitParticipant::Transaction(id) => format!("transaction_{id}"),

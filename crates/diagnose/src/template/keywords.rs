@@ -39,7 +39,7 @@ impl Keyword {
     }
 
     /// Returns true if the word is a keyword only when directly followed by a parenthesis.
-    pub(super) fn requires_parenthesis(self) -> bool {
+    pub(super) fn requires_parentheses(self) -> bool {
         self.kind == KeywordKind::Function
     }
 

@@ -8,9 +8,9 @@ use super::quoted_text::{self, StringLiteralEnd};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Token<'a> {
     /// Unquoted name or keyword.
-    Word(&'a [u8], NextChar),
+    Word(&'a [u8], NextCharKind),
     /// Quoted name including its backticks. The `bool` is true if the name is valid without quotes.
-    Name(&'a [u8], bool, NextChar),
+    Name(&'a [u8], bool, NextCharKind),
     /// User variable `@name`. The `bool` is true if the `@` directly follows another token, as in `root@localhost`.
     Variable(bool),
     /// `@@`, or `@` without a name. The `bool` is true if the token directly follows another token.
@@ -30,7 +30,7 @@ pub(super) enum Token<'a> {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum NextChar {
+pub(super) enum NextCharKind {
     /// Opening parenthesis after a name, as in a function call.
     Parenthesis,
     /// Dot, as in a qualified name.
@@ -103,7 +103,7 @@ impl<'a> Lexer<'a> {
         None
     }
 
-    fn stop_at_ambiguous_syntax(&mut self) -> Option<Token<'a>> {
+    fn stop_lexing_at_ambiguous_syntax(&mut self) -> Option<Token<'a>> {
         self.stop_lexing(LexerStopReason::AmbiguousText)
     }
 
@@ -132,7 +132,7 @@ impl<'a> Lexer<'a> {
                         self.has_executable_comment = true;
                         self.position += if self.executes_comments { start } else { length };
                     }
-                    CommentKind::Ambiguous => return self.stop_at_ambiguous_syntax().map(|_| ()),
+                    CommentKind::Ambiguous => return self.stop_lexing_at_ambiguous_syntax().map(|_| ()),
                 },
                 _ => return Some(()),
             }
@@ -151,7 +151,7 @@ impl<'a> Lexer<'a> {
                 self.position = self.bytes.len();
                 Some(token)
             }
-            StringLiteralEnd::Ambiguous => self.stop_at_ambiguous_syntax(),
+            StringLiteralEnd::Ambiguous => self.stop_lexing_at_ambiguous_syntax(),
         }
     }
 
@@ -164,10 +164,10 @@ impl<'a> Lexer<'a> {
 
     fn read_quoted_name(&mut self) -> Option<Token<'a>> {
         let Some(length) = quoted_text::quoted_name_length(self.remaining_bytes()) else {
-            return self.stop_at_ambiguous_syntax();
+            return self.stop_lexing_at_ambiguous_syntax();
         };
         let name = self.take_bytes(length);
-        let Ok(text) = std::str::from_utf8(name) else { return self.stop_at_ambiguous_syntax() };
+        let Ok(text) = std::str::from_utf8(name) else { return self.stop_lexing_at_ambiguous_syntax() };
         let is_forbidden =
             |char: char| char.is_control() || matches!(char, '\'' | '"' | '\\' | '=' | '<' | '>' | ',' | ';');
         if length > MAX_QUOTED_NAME_BYTES || text.chars().any(is_forbidden) {
@@ -177,11 +177,11 @@ impl<'a> Lexer<'a> {
         Some(Token::Name(name, is_plain, self.classify_next_char()))
     }
 
-    fn classify_next_char(&self) -> NextChar {
+    fn classify_next_char(&self) -> NextCharKind {
         match self.peek_byte(0) {
-            Some(b'(') => NextChar::Parenthesis,
-            Some(b'.') if !self.remaining_bytes().starts_with(b"...") => NextChar::Dot,
-            _ => NextChar::Other,
+            Some(b'(') => NextCharKind::Parenthesis,
+            Some(b'.') if !self.remaining_bytes().starts_with(b"...") => NextCharKind::Dot,
+            _ => NextCharKind::Other,
         }
     }
 
@@ -203,7 +203,7 @@ impl<'a> Lexer<'a> {
             return self.stop_at_unpaired_quote();
         }
         if starts_dollar_quoted_string(word) {
-            return self.stop_at_ambiguous_syntax();
+            return self.stop_lexing_at_ambiguous_syntax();
         }
         match keywords::count_word_chars(word) {
             Some(letters) if letters <= MAX_UNQUOTED_NAME_CHARS => {
@@ -214,7 +214,7 @@ impl<'a> Lexer<'a> {
                 self.position += length;
                 Some(Token::Value)
             }
-            None => self.stop_at_ambiguous_syntax(),
+            None => self.stop_lexing_at_ambiguous_syntax(),
         }
     }
 
@@ -252,7 +252,7 @@ impl<'a> Lexer<'a> {
         let name = self.remaining_bytes().get(signs..).unwrap_or_default();
         let length = name.iter().position(|&byte| !keywords::is_word_byte(byte) && byte != b'.').unwrap_or(name.len());
         if keywords::count_word_chars(name.get(..length).unwrap_or_default()).is_none() {
-            return self.stop_at_ambiguous_syntax();
+            return self.stop_lexing_at_ambiguous_syntax();
         }
         self.position += signs + length;
         Some(Token::Variable(is_adjacent))
@@ -314,7 +314,7 @@ impl<'a> Iterator for Lexer<'a> {
                 Some(self.read_operator())
             }
             // Control characters can end a statement, and `[` opens a quoted name in MariaDB's SQL mode `MSSQL`.
-            _ => self.stop_at_ambiguous_syntax(),
+            _ => self.stop_lexing_at_ambiguous_syntax(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Normalizes the tokens of an SQL statement: collapses value lists and normalizes white space.
 
 use super::keywords::{self, Keyword};
-use super::lexer::{NextChar, Token};
+use super::lexer::{NextCharKind, Token};
 
 /// Maximum nesting depth of parentheses that the normalizer tracks. Value lists nested more deeply are not collapsed.
 const MAX_TRACKED_PARENTHESIS_DEPTH: usize = 100;
@@ -148,10 +148,10 @@ impl StatementNormalizer {
         }
     }
 
-    fn push_word(&mut self, word: &[u8], next_char: NextChar) {
+    fn push_word(&mut self, word: &[u8], next_char: NextCharKind) {
         // A word next to a dot is a name, except in `@@GLOBAL.x`.
-        let is_part =
-            self.last == PrecedingToken::Dot || (next_char == NextChar::Dot && self.last != PrecedingToken::At(true));
+        let is_part = self.last == PrecedingToken::Dot
+            || (next_char == NextCharKind::Dot && self.last != PrecedingToken::At(true));
         let keyword = if is_part { None } else { keywords::find_keyword(word) };
         let reserved = keyword.filter(|keyword| keyword.is_reserved());
         if reserved.is_some_and(|reserved| matches!(reserved.word, "NULL" | "TRUE" | "FALSE"))
@@ -169,7 +169,7 @@ impl StatementNormalizer {
         }
         let space = self.needs_space_before_word(word);
         match keyword {
-            Some(keyword) if keyword.requires_parenthesis() && next_char != NextChar::Parenthesis => {
+            Some(keyword) if keyword.requires_parentheses() && next_char != NextCharKind::Parenthesis => {
                 self.write_token(word, space, PrecedingToken::FunctionName);
             }
             Some(keyword) => self.write_token(keyword.word.as_bytes(), space, PrecedingToken::Word(reserved)),
@@ -184,7 +184,7 @@ impl StatementNormalizer {
         };
     }
 
-    fn push_name(&mut self, name: &[u8], is_plain: bool, next_char: NextChar) {
+    fn push_name(&mut self, name: &[u8], is_plain: bool, next_char: NextCharKind) {
         let space = !matches!(
             self.last,
             PrecedingToken::Start | PrecedingToken::Open | PrecedingToken::Dot | PrecedingToken::At(_)
@@ -193,12 +193,12 @@ impl StatementNormalizer {
         if !is_plain || self.last == PrecedingToken::At(false) {
             return self.write_token(name, space, PrecedingToken::Name);
         }
-        let is_part =
-            self.last == PrecedingToken::Dot || (next_char == NextChar::Dot && self.last != PrecedingToken::At(true));
+        let is_part = self.last == PrecedingToken::Dot
+            || (next_char == NextCharKind::Dot && self.last != PrecedingToken::At(true));
         let keyword = if is_part { None } else { keywords::find_keyword(word) };
         match keyword {
             None => self.write_token(word, space || self.needs_space_before_word(word), PrecedingToken::Name),
-            Some(keyword) if keyword.requires_parenthesis() => {
+            Some(keyword) if keyword.requires_parentheses() => {
                 self.write_token(word, space, PrecedingToken::FunctionName);
             }
             Some(_) => self.write_token(name, space, PrecedingToken::QuotedName),

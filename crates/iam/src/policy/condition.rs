@@ -46,7 +46,7 @@ impl ExpectedValue {
             }
             Comparison::Bool | Comparison::Null => parse_bool(text).map(Self::Bool).ok_or("\"true\" or \"false\""),
             Comparison::Network => {
-                parse_network(text).map(Self::Network).ok_or("an IP address or a network, such as \"10.0.0.0/8\"")
+                parse_ip_network(text).map(Self::Network).ok_or("an IP address or a network, such as \"10.0.0.0/8\"")
             }
         }
     }
@@ -115,7 +115,7 @@ fn parse_bool(text: &str) -> Option<bool> {
         .map(|(_, value)| value)
 }
 
-fn parse_network(text: &str) -> Option<IpNet> {
+fn parse_ip_network(text: &str) -> Option<IpNet> {
     text.parse::<IpNet>()
         .ok()
         .or_else(|| text.parse::<IpAddr>().ok().map(|address| IpNet::from(address.to_canonical())))

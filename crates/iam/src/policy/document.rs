@@ -132,7 +132,7 @@ impl DocumentParser<'_> {
         elements.report_unknown_elements(self, schema.statement, schema.version);
         let sid = elements.find_element("Sid").and_then(|sid| self.parse_string(&sid));
         let effect = elements.require_element(self, "Effect").and_then(|effect| self.parse_effect(&effect, schema));
-        if !elements.has_any_element("Action", "NotAction") {
+        if !elements.has_either_element("Action", "NotAction") {
             self.report_error(at, "the statement has neither Action nor NotAction; add one of these elements");
         }
         let actions = elements

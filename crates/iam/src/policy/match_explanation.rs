@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use crate::access_request::AccessRequest;
 use crate::policy::condition::{Condition, ExpectedValue};
-use crate::policy::evaluate::PolicyStatementMismatch;
+use crate::policy::evaluation::PolicyStatementMismatch;
 use crate::policy::pattern::{self, CaseSensitivity};
 use crate::policy::permission_model::PermissionModel;
 use crate::policy::statement::Statement;
@@ -15,29 +15,30 @@ impl Statement {
     pub(crate) fn explain_match(&self, model: PermissionModel, request: &AccessRequest<'_>) -> (bool, Vec<String>) {
         let mismatches: Vec<_> = self.find_mismatches(model, request).collect();
         let against = |mismatch: &PolicyStatementMismatch<'_>| match mismatch {
-            PolicyStatementMismatch::Action => self.explain_action(model, request),
-            PolicyStatementMismatch::Resource => self.explain_resource(model, request),
+            PolicyStatementMismatch::Action => self.explain_action_match(model, request),
+            PolicyStatementMismatch::Resource => self.explain_resource_match(model, request),
             PolicyStatementMismatch::UnsupportedKey(condition) => {
                 let (action, key) = (model.action_name(request.action), &condition.key.text);
                 format!(
                     "{action} does not support conditions on {key}, so an Allow with such a condition does not match"
                 )
             }
-            PolicyStatementMismatch::Condition(condition) => explain_condition(condition, model, request),
+            PolicyStatementMismatch::Condition(condition) => explain_condition_match(condition, model, request),
         };
         match mismatches.first() {
             // If the action does not match, the resource is irrelevant.
-            Some(PolicyStatementMismatch::Action) => (false, vec![self.explain_action(model, request)]),
+            Some(PolicyStatementMismatch::Action) => (false, vec![self.explain_action_match(model, request)]),
             Some(_) => (false, mismatches.iter().map(against).collect()),
             None => {
-                let first = [self.explain_action(model, request), self.explain_resource(model, request)];
-                let conditions = self.conditions.iter().map(|condition| explain_condition(condition, model, request));
+                let first = [self.explain_action_match(model, request), self.explain_resource_match(model, request)];
+                let conditions =
+                    self.conditions.iter().map(|condition| explain_condition_match(condition, model, request));
                 (true, first.into_iter().chain(conditions).collect())
             }
         }
     }
 
-    fn explain_action(&self, model: PermissionModel, request: &AccessRequest<'_>) -> String {
+    fn explain_action_match(&self, model: PermissionModel, request: &AccessRequest<'_>) -> String {
         let name = model.action_name(request.action);
         let fits = self
             .actions
@@ -53,7 +54,7 @@ impl Statement {
         format!("the action is {name}, {reason}")
     }
 
-    fn explain_resource(&self, model: PermissionModel, request: &AccessRequest<'_>) -> String {
+    fn explain_resource_match(&self, model: PermissionModel, request: &AccessRequest<'_>) -> String {
         let urn = Urn::from_access_request(model, request);
         let is = match &urn {
             Urn::Instance(parts) => format!("the resource is {}", parts.join(":")),
@@ -70,7 +71,7 @@ impl Statement {
     }
 }
 
-fn explain_condition(condition: &Condition, model: PermissionModel, request: &AccessRequest<'_>) -> String {
+fn explain_condition_match(condition: &Condition, model: PermissionModel, request: &AccessRequest<'_>) -> String {
     let values = condition.key.read_values_from_request(model, request);
     let is = match values.as_slice() {
         [] => "missing".to_owned(),

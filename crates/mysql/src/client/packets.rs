@@ -87,10 +87,10 @@ impl PacketStream {
         } else {
             self.truncated = self.assemble_packet(length, limit).await?;
         }
-        Ok(self.last_packet())
+        Ok(self.last_read_packet())
     }
 
-    pub(super) fn last_packet(&self) -> Packet<'_> {
+    pub(super) fn last_read_packet(&self) -> Packet<'_> {
         let buffered = self.buffer.get(CHUNK_HEADER_LEN..self.consumed);
         Packet { payload: buffered.unwrap_or(&self.assembled), truncated: self.truncated }
     }

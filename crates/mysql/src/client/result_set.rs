@@ -61,7 +61,7 @@ impl<'c> ResultSetRows<'c> {
             self.mark_finished();
             return Ok(None);
         }
-        let Packet { payload, truncated } = self.packets.last_packet();
+        let Packet { payload, truncated } = self.packets.last_read_packet();
         self.size += payload.len();
         Ok(Some(RowCells { rest: payload, truncated }))
     }
@@ -87,7 +87,7 @@ impl<'c> ResultSetRows<'c> {
             self.mark_finished();
             return Err(Error::Server(error));
         }
-        Ok(self.packets.last_packet())
+        Ok(self.packets.last_read_packet())
     }
 
     fn mark_finished(&mut self) {

@@ -43,7 +43,7 @@ impl ClientSessions {
             difference = history.detect_initial_clock_difference(&clock);
             if difference.is_some() {
                 // All elapsed times count from this read.
-                history.set_elapsed_time_bounds(ElapsedTimeBounds::new(self.read.at));
+                history.record_elapsed_time_bounds(ElapsedTimeBounds::new(self.read.at));
             }
             self.correct_elapsed_times_with_clock_history(history);
         }
@@ -64,7 +64,7 @@ impl ClientSessions {
                 reported.insert(session.id, seconds);
             }
         }
-        history.set_elapsed_time_bounds(bounds);
+        history.record_elapsed_time_bounds(bounds);
         self.read.reported = Arc::new(reported);
     }
 

@@ -18,7 +18,7 @@ use crate::elapsed_times::{self, ElapsedTimeCheckScope};
 use crate::flavor::Flavor;
 use crate::process_list::{SessionMemoryLimiter, truncate_statement};
 use crate::server_instance::ServerInstance;
-use crate::transactions::{self, TransactionReadResult};
+use crate::transactions::{self, TransactionList};
 use crate::{doctor, limitations, privileges, sql_statements};
 
 /// Value of the `Command` column for replication threads and for clients that are still logging in.
@@ -65,7 +65,7 @@ pub async fn find_sessions_by_id(
     ids: &[u64],
     connector: &NodeConnector,
 ) -> Result<SessionLookupResult, Failure> {
-    Connection::run_with_purpose(ConnectionPurpose::Killing, node, connector, "reading sessions", async |connection| {
+    Connection::run_for_purpose(ConnectionPurpose::Killing, node, connector, "reading sessions", async |connection| {
         let server = connection.read_server_instance().await?;
         let wanted = |session: &Session| ids.contains(&session.id);
         let SessionList { sessions, own, is_direct, .. } =
@@ -86,7 +86,7 @@ pub async fn read_client_sessions(
     purpose: ConnectionPurpose,
     connector: &NodeConnector,
 ) -> Result<ClientSessions, Failure> {
-    Connection::run_with_purpose(purpose, node, connector, "reading sessions", async |connection| {
+    Connection::run_for_purpose(purpose, node, connector, "reading sessions", async |connection| {
         let server = connection.read_server_instance().await?;
         let own_ids = read_clew_session_ids(connection).await?;
         let SessionList { sessions: listed, unchecked, own, is_direct, .. } =
@@ -303,7 +303,7 @@ pub(super) enum RollbackState {
 
 pub(super) async fn read_rollback_states(connection: &mut Connection) -> Result<HashMap<u64, RollbackState>, Failure> {
     let read = transactions::read_transactions(connection).await?;
-    let (TransactionReadResult::Readable(all) | TransactionReadResult::FromStatus(all)) = read else {
+    let (TransactionList::Readable(all) | TransactionList::FromStatus(all)) = read else {
         return Ok(HashMap::new());
     };
     let mut states = HashMap::new();

@@ -8,8 +8,8 @@ use clew_diagnose::lock_waits::{
 use clew_model::Failure;
 
 use super::identifiers::decode_text_column;
-use super::lock_table_access::LockTableAccess;
 use super::prepared_xa_transactions::PreparedXaTransaction;
+use super::readable_lock_tables::ReadableLockTables;
 use super::threads::SessionIdsByThread;
 use crate::connection::Connection;
 use crate::sql_statements;
@@ -27,7 +27,7 @@ pub(super) struct MetadataLockWithThreadId {
 /// MariaDB's `metadata_lock_info` also lists locks that were granted before the metadata lock instrument was enabled.
 pub(super) async fn read_metadata_locks(
     connection: &mut Connection,
-    capabilities: LockTableAccess,
+    capabilities: ReadableLockTables,
 ) -> Result<Vec<MetadataLockWithThreadId>, Failure> {
     let mut locks = Vec::new();
     if capabilities.metadata_locks {

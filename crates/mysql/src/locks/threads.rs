@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use clew_diagnose::lock_waits::InnoDbLockWait;
 use clew_model::Failure;
 
-use super::lock_table_access::LockTableAccess;
+use super::readable_lock_tables::ReadableLockTables;
 use crate::connection::Connection;
 use crate::sql_statements;
 
@@ -40,7 +40,7 @@ impl SessionIdsByThread {
 /// Callers must read the lock tables first; otherwise, the thread of a lock holder could be missing from the map.
 pub(super) async fn read_session_ids_by_thread(
     connection: &mut Connection,
-    capabilities: LockTableAccess,
+    capabilities: ReadableLockTables,
 ) -> Result<SessionIdsByThread, Failure> {
     if !capabilities.performance_schema {
         return Ok(SessionIdsByThread::default());

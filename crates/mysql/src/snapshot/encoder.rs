@@ -20,7 +20,7 @@ const MAX_IN_MEMORY_ROW_BYTES: usize = 1 << 20;
 const MAX_SESSIONS_PER_BATCH: usize = 256;
 const MAX_STATEMENT_BYTES_PER_BATCH: usize = 1 << 20;
 /// Statements below this total size are encoded on the current thread, because a thread switch would take longer.
-const MAX_INLINE_ENCODED_BYTES: usize = 64 << 10;
+const MAX_STATEMENT_BYTES_FOR_INLINE_ENCODING: usize = 64 << 10;
 
 /// Maximum number of sessions whose elapsed times Clew checks. A higher number would require more memory.
 const MAX_ELAPSED_TIME_CHECKS: usize = 2_000;
@@ -189,8 +189,9 @@ impl SessionEncoder {
     /// Returns true if the encoding is fast: it builds no statement templates and does not write to the temporary file.
     fn can_encode_inline(&self, bytes: usize) -> bool {
         !self.masked
-            && bytes < MAX_INLINE_ENCODED_BYTES
-            && self.sorter.total_bytes() < MAX_IN_MEMORY_ROW_BYTES.saturating_sub(MAX_INLINE_ENCODED_BYTES) as u64
+            && bytes < MAX_STATEMENT_BYTES_FOR_INLINE_ENCODING
+            && self.sorter.total_bytes()
+                < MAX_IN_MEMORY_ROW_BYTES.saturating_sub(MAX_STATEMENT_BYTES_FOR_INLINE_ENCODING) as u64
     }
 
     fn encode_batch(&mut self, batch: SessionBatch) -> io::Result<()> {

@@ -15,7 +15,7 @@ const SQLITE_VERSION_COUNTERS_QUERY: &str = "SELECT version, failures FROM acces
 /// Database triggers increment the version counters in the table `access_version`.
 /// A snapshot defines which transactions are visible, so two queries with equal snapshots read the same data.
 /// See "Snapshot Components" in <https://www.postgresql.org/docs/15/functions-info.html>.
-const POSTGRES_SNAPSHOT_QUERY: &str = "SELECT pg_current_snapshot()::text, version, failures FROM access_version";
+const POSTGRES_DATA_VERSION_QUERY: &str = "SELECT pg_current_snapshot()::text, version, failures FROM access_version";
 
 /// Version counters, which never decrease.
 /// A cached value remains valid until the version counter of the underlying tables increases.
@@ -60,11 +60,11 @@ impl ChangeDetector {
     pub(crate) async fn current_data_version(&mut self) -> Result<DataVersion, StoreError> {
         let version = match self {
             Self::Sqlite(connection) => {
-                let version = connection.query_sqlite().await;
+                let version = connection.query_sqlite_data_version().await;
                 connection.close_connection_on_error(version)
             }
             Self::Postgres(connection) => {
-                let version = run_with_statement_timeout(connection.query_postgres()).await;
+                let version = run_with_statement_timeout(connection.query_postgres_data_version()).await;
                 connection.close_connection_on_error(version)
             }
         };
@@ -95,7 +95,7 @@ impl<C: Connection, S: PartialEq> DedicatedConnection<C, S> {
     }
 
     /// Returns the data version of the last query if the snapshot of that query equals `snapshot`.
-    fn find_unchanged_version(&self, snapshot: &S) -> Option<DataVersion> {
+    fn last_version_if_unchanged(&self, snapshot: &S) -> Option<DataVersion> {
         self.last.as_ref().filter(|(last, _)| last == snapshot).map(|(_, version)| *version)
     }
 
@@ -108,10 +108,10 @@ impl<C: Connection, S: PartialEq> DedicatedConnection<C, S> {
 }
 
 impl DedicatedConnection<SqliteConnection, i64> {
-    async fn query_sqlite(&mut self) -> Result<DataVersion, sqlx::Error> {
+    async fn query_sqlite_data_version(&mut self) -> Result<DataVersion, sqlx::Error> {
         // Read `data_version` before the version counters, so that a commit between the two queries is detected.
         let data_version = query_scalar(SQLITE_DATA_VERSION_QUERY).fetch_one(self.connect().await?).await?;
-        if let Some(version) = self.find_unchanged_version(&data_version) {
+        if let Some(version) = self.last_version_if_unchanged(&data_version) {
             return Ok(version);
         }
         let counters = query_as(SQLITE_VERSION_COUNTERS_QUERY).fetch_one(self.connect().await?).await?;
@@ -120,10 +120,10 @@ impl DedicatedConnection<SqliteConnection, i64> {
 }
 
 impl DedicatedConnection<PgConnection, String> {
-    async fn query_postgres(&mut self) -> Result<DataVersion, sqlx::Error> {
+    async fn query_postgres_data_version(&mut self) -> Result<DataVersion, sqlx::Error> {
         let (snapshot, access, failures): (String, i64, i64) =
-            query_as(POSTGRES_SNAPSHOT_QUERY).fetch_one(self.connect().await?).await?;
-        let unchanged = self.find_unchanged_version(&snapshot);
+            query_as(POSTGRES_DATA_VERSION_QUERY).fetch_one(self.connect().await?).await?;
+        let unchanged = self.last_version_if_unchanged(&snapshot);
         Ok(unchanged.unwrap_or_else(|| self.record_change(snapshot, (access, failures))))
     }
 }

@@ -15,7 +15,7 @@ impl StoreError {
     }
 
     /// Wraps an error that several callers receive.
-    pub(crate) fn shared_error(action: &'static str, error: Arc<Self>) -> Self {
+    pub(crate) fn from_shared(action: &'static str, error: Arc<Self>) -> Self {
         Self::Database { action, source: Box::new(error), remedy: "" }
     }
 }

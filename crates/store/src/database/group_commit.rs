@@ -194,7 +194,7 @@ impl WriteBatch {
     }
 
     fn notify_callers(self, error: Option<&Arc<StoreError>>) {
-        let outcome = |action| error.map_or(Ok(()), |error| Err(StoreError::shared_error(action, error.clone())));
+        let outcome = |action| error.map_or(Ok(()), |error| Err(StoreError::from_shared(action, error.clone())));
         for event in self.events {
             // The caller may have been canceled.
             let _ = event.reply.send(outcome("write to the audit log"));

@@ -183,7 +183,7 @@ impl FromColumn for u32 {
     }
 }
 
-pub(crate) fn saturate_count_to_signed(count: u64) -> i64 {
+pub(crate) fn count_to_i64_saturating(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 

@@ -121,7 +121,7 @@ impl IdentityStore<'_> {
     ) -> Result<bool, StoreError> {
         let sql = "UPDATE access_keys SET enabled = $1 WHERE id = $2 RETURNING user_id";
         let change = query_as("change an access key", sql, params![enabled, id]);
-        self.execute_access_key_change(by, "UpdateAccessKey", id, change, enabled).await
+        self.apply_access_key_change(by, "UpdateAccessKey", id, change, enabled).await
     }
 
     /// Removes an access key and revokes the user's tokens and temporary keys.
@@ -129,11 +129,11 @@ impl IdentityStore<'_> {
     pub async fn remove_access_key(self, by: &AuditOrigin, id: &AccessKeyId) -> Result<bool, StoreError> {
         let change =
             query_as("remove an access key", "DELETE FROM access_keys WHERE id = $1 RETURNING user_id", params![id]);
-        self.execute_access_key_change(by, "DeleteAccessKey", id, change, false).await
+        self.apply_access_key_change(by, "DeleteAccessKey", id, change, false).await
     }
 
     /// `change` must return the user id of the key. If `usable` is false, the user's tokens and temporary access keys are revoked.
-    async fn execute_access_key_change(
+    async fn apply_access_key_change(
         self,
         by: &AuditOrigin,
         operation: &str,

@@ -95,7 +95,7 @@ impl S3 {
 
     async fn check_bucket_access(&self) -> Result<(), StoreError> {
         let name = generate_temporary_object_name();
-        let path = self.settings.object_path(&name);
+        let path = self.settings.object_key(&name);
         self.run_with_operation_timeout(
             "write",
             &name,
@@ -127,7 +127,7 @@ impl S3 {
         if !is_valid_result_name(&result.name) {
             return Err(missing());
         }
-        let path = self.settings.object_path(&result.name);
+        let path = self.settings.object_key(&result.name);
         let found = timeout(OPERATION_TIMEOUT, self.objects.head(&path)).await;
         let meta = match found {
             Ok(Err(object_store::Error::NotFound { .. })) => return Err(missing()),
@@ -144,7 +144,7 @@ impl S3 {
         if !is_valid_result_name(name) {
             return Err(StoreError::ResultMissing(name.to_owned()));
         }
-        match timeout(OPERATION_TIMEOUT, self.objects.delete(&self.settings.object_path(name))).await {
+        match timeout(OPERATION_TIMEOUT, self.objects.delete(&self.settings.object_key(name))).await {
             Ok(Err(object_store::Error::NotFound { .. })) => Ok(()),
             removed => self.check_object_storage_response("remove", name, removed),
         }
@@ -195,7 +195,7 @@ impl S3 {
             || name.split_once('.').is_some_and(|(id, rest)| {
                 id.parse::<RequestId>().is_ok() && rest.split('.').next_back() == Some("csv")
             });
-        (is_ours && self.settings.object_path(name) == *key).then_some(name)
+        (is_ours && self.settings.object_key(name) == *key).then_some(name)
     }
 }
 

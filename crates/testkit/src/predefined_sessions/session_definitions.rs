@@ -74,10 +74,10 @@ impl SessionDefinition {
     }
 
     fn with_statement(self, statement: &str) -> Self {
-        self.with_statement_bytes(statement.as_bytes(), statement.as_bytes())
+        self.with_raw_statement(statement.as_bytes(), statement.as_bytes())
     }
 
-    fn with_statement_bytes(self, sent: &[u8], expected: &[u8]) -> Self {
+    fn with_raw_statement(self, sent: &[u8], expected: &[u8]) -> Self {
         let statement = Some(RunningStatement { sent: sent.to_vec(), expected: expected.to_vec() });
         Self { statement, state: "User sleep", ..self }
     }
@@ -102,7 +102,7 @@ impl SessionDefinition {
 fn define_session_with_charset(charset: ClientCharset, sent: &[u8], expected: &[u8]) -> SessionDefinition {
     let comment = |text| [b"SELECT SLEEP(100000) /* ".as_slice(), text, b" */"].concat();
     SessionDefinition { charset, ..SessionDefinition::new_idle("app", None) }
-        .with_statement_bytes(&comment(sent), &comment(expected))
+        .with_raw_statement(&comment(sent), &comment(expected))
 }
 
 pub(super) fn define_all_sessions(flavor: Flavor) -> Vec<SessionDefinition> {
@@ -178,17 +178,17 @@ fn define_sessions_with_running_statements(flavor: Flavor) -> Vec<SessionDefinit
         // The character set cannot encode the emoji, so the server replaces each of its bytes with a question mark.
         define_session_with_charset(ClientCharset::Utf8mb3, "会话 🧵.".as_bytes(), "会话 ????.".as_bytes()),
         define_session_with_charset(ClientCharset::Binary, b"\x89PNG \xe4\xbc\x9a \xe9", b"\x89PNG \xe4\xbc\x9a \xe9"),
-        app().with_statement_bytes(invalid_utf8, invalid_utf8),
+        app().with_raw_statement(invalid_utf8, invalid_utf8),
         match flavor {
             // MySQL executes the complete statement but truncates the displayed statement at the NUL byte.
-            Flavor::MySql => app().with_statement_bytes(nul, b"SELECT SLEEP(100000) /* before"),
-            Flavor::MariaDb => app().with_statement_bytes(nul, nul),
+            Flavor::MySql => app().with_raw_statement(nul, b"SELECT SLEEP(100000) /* before"),
+            Flavor::MariaDb => app().with_raw_statement(nul, nul),
         },
         large(1 << 20),
         large(8 << 20),
         app().with_statement("-- a formula?\nSELECT SLEEP(100000)"),
         // Both servers remove whitespace and semicolons at the start and end of a statement.
-        app().with_statement_bytes(b"\r\n\t DO SLEEP(100000) ;;\r\n", b"DO SLEEP(100000)"),
+        app().with_raw_statement(b"\r\n\t DO SLEEP(100000) ;;\r\n", b"DO SLEEP(100000)"),
         app().with_sleep_statement("back\\slash \\x00 \\"),
         app().with_sleep_statement("=1+1 @SUM(A1) -2 +3"),
         app().with_sleep_statement(&"\"\r\n".repeat(2000)),

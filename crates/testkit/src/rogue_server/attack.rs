@@ -20,7 +20,7 @@ const HUGE_COLUMN_COUNT_PACKET: [u8; 9] = [0xfe, 0, 0, 0, 0, 0, 1, 0, 0];
 
 impl<S: AsyncRead + AsyncWrite + Unpin> RogueConnection<S> {
     /// Attacks the client. Returns false without sending data if the attack applies only to the login.
-    pub(super) async fn try_attack_client(&mut self, statement: &str) -> io::Result<bool> {
+    pub(super) async fn send_attack_after_login(&mut self, statement: &str) -> io::Result<bool> {
         let columns = responses::count_result_columns(statement).unwrap_or(1);
         let options = self.options.clone();
         if let RogueAttack::FullAuthentication

@@ -17,7 +17,7 @@ use crate::raw_session::{ClientCharset, RawSession};
 
 const STEP_TIMEOUT: Duration = Duration::from_secs(30);
 /// Poll interval of more than 100 ms, because InnoDB refreshes `INNODB_TRX` only after 100 ms without a read.
-const POLL_INTERVAL: Duration = Duration::from_millis(120);
+const SESSION_STATE_POLL_INTERVAL: Duration = Duration::from_millis(120);
 const ER_NO_SUCH_THREAD: u16 = 1094;
 
 /// The ids of the inserted rows have gaps, so that scenarios can make sessions wait for InnoDB gap locks.
@@ -233,7 +233,7 @@ async fn wait_until_sessions_end(control: &mut Conn, ids: &[u64], with_prepared:
         if start.elapsed() > STEP_TIMEOUT {
             return Err(ScenarioError::NotSettled { problem: "sessions are not gone".to_owned(), list: state.list });
         }
-        sleep(POLL_INTERVAL).await;
+        sleep(SESSION_STATE_POLL_INTERVAL).await;
     }
 }
 
@@ -321,7 +321,7 @@ async fn wait_until_session_states_match(
         if start.elapsed() > STEP_TIMEOUT {
             return Err(ScenarioError::NotSettled { problem: problem.to_owned(), list: state.list });
         }
-        sleep(POLL_INTERVAL).await;
+        sleep(SESSION_STATE_POLL_INTERVAL).await;
     }
 }
 

@@ -1,7 +1,7 @@
 //! Scenarios in which sessions wait for metadata locks on schemas, routines, triggers, events and tablespaces.
 
 use super::metadata_locks::metadata_lock_scenario;
-use super::{LockWaitScenario, MARIADB_ONLY_FLAVORS, MYSQL_ONLY_FLAVORS};
+use super::{LockWaitScenario, MARIADB_ONLY, MYSQL_ONLY};
 
 pub(super) fn schema_object_lock_scenarios() -> Vec<LockWaitScenario> {
     vec![
@@ -15,7 +15,7 @@ pub(super) fn schema_object_lock_scenarios() -> Vec<LockWaitScenario> {
         .with_expected_locked_resource("c", "schema"),
         // MariaDB releases a procedure's metadata lock once the procedure is loaded.
         LockWaitScenario::new("DROP PROCEDURE while it runs", "a~ CALL slow()\nb? DROP PROCEDURE slow", "procedure")
-            .with_flavors(MYSQL_ONLY_FLAVORS),
+            .with_flavors(MYSQL_ONLY),
         LockWaitScenario::new("DROP FUNCTION while it runs", "a~ SELECT slowly()\nb? DROP FUNCTION slowly", "function"),
         // DROP TRIGGER locks the trigger name before the table.
         metadata_lock_scenario(
@@ -30,13 +30,13 @@ pub(super) fn schema_object_lock_scenarios() -> Vec<LockWaitScenario> {
             "a: BEGIN\na: SHOW CREATE EVENT nightly\nb? DROP EVENT nightly",
             "event",
         )
-        .with_flavors(MYSQL_ONLY_FLAVORS),
+        .with_flavors(MYSQL_ONLY),
         // MySQL stores events in its data dictionary, which cannot be locked.
         metadata_lock_scenario(
             "ALTER EVENT behind a DROP EVENT that waits",
             "a: LOCK TABLES mysql.event WRITE\nb? DROP EVENT nightly\nc? ALTER EVENT nightly DISABLE",
         )
-        .with_flavors(MARIADB_ONLY_FLAVORS)
+        .with_flavors(MARIADB_ONLY)
         .with_expected_waits("b>a c>b", "a")
         .with_expected_locked_resource("c", "event"),
         metadata_lock_scenario(
@@ -46,7 +46,7 @@ pub(super) fn schema_object_lock_scenarios() -> Vec<LockWaitScenario> {
              a: BEGIN\na: SELECT * FROM spaced\n\
              b? ALTER TABLE spaced ADD x INT, ALGORITHM = COPY\nc? DROP TABLESPACE space",
         )
-        .with_flavors(MYSQL_ONLY_FLAVORS)
+        .with_flavors(MYSQL_ONLY)
         .with_expected_waits("b>a c>b", "a")
         .with_expected_locked_resource("c", "tablespace"),
     ]

@@ -1,6 +1,6 @@
 //! Scenarios in which sessions wait for server-wide locks: global read locks, backup locks and user-level locks.
 
-use super::{LockWaitScenario, MARIADB_ONLY_FLAVORS, MYSQL_ONLY_FLAVORS};
+use super::{LockWaitScenario, MARIADB_ONLY, MYSQL_ONLY};
 use crate::flavor::Flavor;
 
 pub(super) fn server_wide_lock_scenarios() -> Vec<LockWaitScenario> {
@@ -16,24 +16,24 @@ pub(super) fn server_wide_lock_scenarios() -> Vec<LockWaitScenario> {
             "a: LOCK INSTANCE FOR BACKUP\nb? CREATE TABLE made (x INT)",
             "backup lock",
         )
-        .with_flavors(MYSQL_ONLY_FLAVORS),
+        .with_flavors(MYSQL_ONLY),
         LockWaitScenario::new(
             "BACKUP STAGE BLOCK_DDL, then CREATE TABLE",
             "a: BACKUP STAGE START\na: BACKUP STAGE FLUSH\na: BACKUP STAGE BLOCK_DDL\nb? ALTER TABLE t ADD x INT",
             "backup lock",
         )
-        .with_flavors(MARIADB_ONLY_FLAVORS),
+        .with_flavors(MARIADB_ONLY),
         LockWaitScenario::new(
             "BACKUP STAGE BLOCK_COMMIT, then COMMIT",
             "a: BACKUP STAGE START\na: BACKUP STAGE FLUSH\na: BACKUP STAGE BLOCK_DDL\na: BACKUP STAGE BLOCK_COMMIT\n\
              b: BEGIN\nb: UPDATE t SET v = 1\nb? COMMIT",
             "backup lock",
         )
-        .with_flavors(MARIADB_ONLY_FLAVORS),
+        .with_flavors(MARIADB_ONLY),
     ];
     // MySQL has separate locks for changes and for commits, MariaDB one lock for both.
     for (flavors, global, commit) in
-        [(MYSQL_ONLY_FLAVORS, "global read lock", "commit lock"), (MARIADB_ONLY_FLAVORS, "backup lock", "backup lock")]
+        [(MYSQL_ONLY, "global read lock", "commit lock"), (MARIADB_ONLY, "backup lock", "backup lock")]
     {
         all.extend(global_read_lock_scenarios(flavors, global, commit));
     }

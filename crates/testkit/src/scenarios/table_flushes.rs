@@ -1,7 +1,7 @@
 //! Lock wait scenarios with `FLUSH TABLES` statements for a single table.
 
 use super::metadata_locks::metadata_lock_scenario;
-use super::{LockWaitScenario, MARIADB_ONLY_FLAVORS, MYSQL_ONLY_FLAVORS};
+use super::{LockWaitScenario, MARIADB_ONLY, MYSQL_ONLY};
 
 pub(super) fn table_flush_scenarios() -> Vec<LockWaitScenario> {
     vec![
@@ -20,30 +20,30 @@ pub(super) fn table_flush_scenarios() -> Vec<LockWaitScenario> {
             "a~ SELECT SLEEP(600) FROM t\nb? FLUSH TABLES t WITH READ LOCK",
             "table flush",
         )
-        .with_flavors(MYSQL_ONLY_FLAVORS),
+        .with_flavors(MYSQL_ONLY),
         LockWaitScenario::new(
             "FLUSH TABLES behind a statement that runs",
             "a~ SELECT SLEEP(600) FROM t\nb? FLUSH TABLES t",
             "table flush",
         )
-        .with_flavors(MYSQL_ONLY_FLAVORS),
+        .with_flavors(MYSQL_ONLY),
         LockWaitScenario::new(
             "a reader behind a FLUSH TABLES that waits",
             "a~ SELECT SLEEP(600) FROM t\nb? FLUSH TABLES t\nc? SELECT * FROM t",
             "table flush",
         )
-        .with_flavors(MYSQL_ONLY_FLAVORS)
+        .with_flavors(MYSQL_ONLY)
         .with_expected_waits("b>a c>a", "a"),
         metadata_lock_scenario(
             "FLUSH TABLES behind a statement that runs",
             "a~ SELECT SLEEP(600) FROM t\nb? FLUSH TABLES t",
         )
-        .with_flavors(MARIADB_ONLY_FLAVORS),
+        .with_flavors(MARIADB_ONLY),
         metadata_lock_scenario(
             "a reader behind a FLUSH TABLES that waits",
             "a~ SELECT SLEEP(600) FROM t\nb? FLUSH TABLES t\nc? SELECT * FROM t",
         )
-        .with_flavors(MARIADB_ONLY_FLAVORS)
+        .with_flavors(MARIADB_ONLY)
         .with_expected_waits("b>a c>b", "a"),
     ]
 }

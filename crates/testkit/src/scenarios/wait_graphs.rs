@@ -1,6 +1,6 @@
 //! Scenarios with complex wait graphs: chains, blockers with many waiters, cycles and transactions without a session.
 
-use super::{LockWaitScenario, MARIADB_ONLY_FLAVORS, MYSQL_ONLY_FLAVORS};
+use super::{LockWaitScenario, MARIADB_ONLY, MYSQL_ONLY};
 use crate::flavor::Flavor;
 
 const LOCK_WAIT_CHAIN_LENGTH: usize = 10;
@@ -79,14 +79,14 @@ fn prepared_transaction_scenarios() -> [LockWaitScenario; 7] {
     };
     [
         row(&Flavor::ALL, "a row of a prepared transaction whose session is gone", "a!\n", "b>xa", "xa"),
-        row(MYSQL_ONLY_FLAVORS, "a row of a prepared transaction whose session is there", "", "b>xa", "xa"),
-        row(MARIADB_ONLY_FLAVORS, "a row of a prepared transaction whose session is there", "", "b>a", "a")
+        row(MYSQL_ONLY, "a row of a prepared transaction whose session is there", "", "b>xa", "xa"),
+        row(MARIADB_ONLY, "a row of a prepared transaction whose session is there", "", "b>a", "a")
             .with_expected_root_blocker_after_kill("xa"),
-        alter(MYSQL_ONLY_FLAVORS, "table metadata"),
+        alter(MYSQL_ONLY, "table metadata"),
         // Ending the session releases the metadata lock but not InnoDB's table lock.
-        alter(MARIADB_ONLY_FLAVORS, "table lock of InnoDB"),
-        alter_beside(MYSQL_ONLY_FLAVORS, "b>xa", "xa"),
-        alter_beside(MARIADB_ONLY_FLAVORS, "b>a", "a").with_expected_root_blocker_after_kill("xa"),
+        alter(MARIADB_ONLY, "table lock of InnoDB"),
+        alter_beside(MYSQL_ONLY, "b>xa", "xa"),
+        alter_beside(MARIADB_ONLY, "b>a", "a").with_expected_root_blocker_after_kill("xa"),
     ]
     .map(|scenario| {
         scenario.with_expected_unkillable_reason(

@@ -89,7 +89,7 @@ impl NodePoll {
         mut read: ClientSessions,
         guard: &NodePollGuard,
     ) -> Option<(ProcessListSource, Vec<Session>)> {
-        let doubt = guard.correct_elapsed_times(&mut read);
+        let doubt = guard.adjust_elapsed_times(&mut read);
         let reason = read.limitations.iter().find(|gap| gap.kind == LimitationKind::UnreliableAges);
         let unchecked = read.unchecked.len();
         // A clock step is a single event. The other reasons for doubt persist, for example behind a load balancer.

@@ -99,7 +99,7 @@ impl NodePollGuard {
     }
 
     /// Corrects elapsed times after clock changes, or returns the reason why the elapsed times are unreliable.
-    pub(super) fn correct_elapsed_times(&self, read: &mut ClientSessions) -> Option<UnreliableClockReason> {
+    pub(super) fn adjust_elapsed_times(&self, read: &mut ClientSessions) -> Option<UnreliableClockReason> {
         self.with_state(|state| read.adjust_elapsed_times_for_clock_steps(&mut state.clock))
     }
 

@@ -105,13 +105,13 @@ async fn print_and_run_command(command: &Command) -> Result<(), DevtoolsError> {
 
 async fn collect_sessions_to_csv(collect: &Command, csv: &Path) -> Result<(), DevtoolsError> {
     let directory = csv.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(directory).map_err(DevtoolsError::file("create", directory))?;
+    std::fs::create_dir_all(directory).map_err(DevtoolsError::file_error("create", directory))?;
     print_line("");
     print_and_run_command(collect).await
 }
 
 fn print_first_csv_rows(csv: &Path) -> Result<(), DevtoolsError> {
-    let text = std::fs::read_to_string(csv).map_err(DevtoolsError::file("read", csv))?;
+    let text = std::fs::read_to_string(csv).map_err(DevtoolsError::file_error("read", csv))?;
     let records = split_csv_records(&text);
     for record in records.iter().take(MAX_PRINTED_CSV_ROWS + 1) {
         print_line(record);
@@ -176,7 +176,7 @@ fn write_environment_file(state: &RunningDemo) -> Result<PathBuf, DevtoolsError>
     let lines: Vec<String> = settings.map(|(name, value)| format!("export {name}='{value}'\n")).collect();
     let file = std::fs::File::options().write(true).create(true).truncate(true).mode(0o600).open(&path);
     let written = file.and_then(|mut file| file.write_all(lines.concat().as_bytes()));
-    written.map_err(DevtoolsError::file("write", &path))?;
+    written.map_err(DevtoolsError::file_error("write", &path))?;
     Ok(path)
 }
 

@@ -4,7 +4,7 @@ mod cargo_tools;
 mod demo;
 mod lint;
 mod run_tests;
-mod task_program;
+mod task_executable;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -37,10 +37,10 @@ enum Task {
     /// Benchmark Clew against baseline programs and save the results in bench/results.
     /// Takes an hour on an idle machine
     #[command(disable_help_flag = true)]
-    Bench(task_program::DevTaskProgramArgs),
+    Bench(task_executable::DevTaskProgramArgs),
     /// Run Clew under load, inject faults into its dependencies, and check Clew's guarantees
     #[command(disable_help_flag = true)]
-    Faults(task_program::DevTaskProgramArgs),
+    Faults(task_executable::DevTaskProgramArgs),
     /// Check formatting, lints, import cycles, crate layers, banned words, licenses and documentation links
     Lint,
     /// Download the security advisory database and check all dependencies against it (not part of `lint`)
@@ -55,9 +55,9 @@ async fn run_dev_task(task: Task) -> Result<ExitCode, DevtoolsError> {
     match task {
         Task::Demo { keep } => return demo::run(keep).await,
         Task::Test { nextest } => run_tests::run(&nextest).await?,
-        Task::Bench(arguments) => return task_program::BENCH_PROGRAM.build_and_exec_program(arguments).await,
+        Task::Bench(arguments) => return task_executable::BENCH_PROGRAM.build_and_exec_program(arguments).await,
         Task::Faults(arguments) => {
-            return task_program::FAULT_INJECTION_PROGRAM.build_and_exec_program(arguments).await;
+            return task_executable::FAULT_INJECTION_PROGRAM.build_and_exec_program(arguments).await;
         }
         Task::Lint => lint::run().await?,
         Task::Audit => lint::audit_dependencies().await?,

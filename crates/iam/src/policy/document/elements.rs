@@ -74,7 +74,7 @@ impl<'v> JsonObjectElements<'v> {
         found
     }
 
-    pub(super) fn has_any_element(&self, one: &str, other: &str) -> bool {
+    pub(super) fn has_either_element(&self, one: &str, other: &str) -> bool {
         self.find_element(one).is_some() || self.find_element(other).is_some()
     }
 

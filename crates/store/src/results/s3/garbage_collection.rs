@@ -27,7 +27,7 @@ impl S3 {
         let cutoff = self.read_server_time().await?.saturating_sub(i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
         let mut removed = 0;
         for (name, _) in objects.iter().filter(|(_, created)| *created <= cutoff) {
-            self.run_with_operation_timeout("remove", name, self.objects.delete(&self.settings.object_path(name)))
+            self.run_with_operation_timeout("remove", name, self.objects.delete(&self.settings.object_key(name)))
                 .await?;
             removed += 1;
         }
@@ -59,7 +59,7 @@ impl S3 {
     /// The S3 server sets the timestamps of objects by its own clock.
     pub(super) async fn read_server_time(&self) -> Result<i64, StoreError> {
         let name = generate_temporary_object_name();
-        let path = self.settings.object_path(&name);
+        let path = self.settings.object_key(&name);
         let objects = &self.objects;
         self.run_with_operation_timeout(
             "write",

@@ -52,13 +52,13 @@ impl S3Settings {
         Ok(Self { bucket: bucket.to_owned(), prefix, endpoint, region, access_key_id, secret_access_key })
     }
 
-    pub(super) fn object_path(&self, name: &str) -> Path {
+    pub(super) fn object_key(&self, name: &str) -> Path {
         self.prefix.clone().join(name)
     }
 
     /// Returns the `s3://` URI of an object, or the `s3://` URI of the prefix if `name` is empty.
     pub(super) fn object_uri(&self, name: &str) -> String {
-        format!("s3://{}/{}", self.bucket, if name.is_empty() { self.prefix.clone() } else { self.object_path(name) })
+        format!("s3://{}/{}", self.bucket, if name.is_empty() { self.prefix.clone() } else { self.object_key(name) })
     }
 
     pub(super) fn build_http_client(&self) -> reqwest::Result<reqwest::Client> {

@@ -42,7 +42,7 @@ impl S3Writer {
     pub(super) fn create(s3: S3, name: String) -> Result<Self, StoreError> {
         let runtime =
             Handle::try_current().map_err(|error| s3.object_storage_error("write", &name, &error.to_string()))?;
-        let path = s3.settings.object_path(&name);
+        let path = s3.settings.object_key(&name);
         let deadline = Instant::now() + UPLOAD_TIMEOUT;
         Ok(Self { s3, name, path, runtime, deadline, part: Vec::new(), upload: None, hash: Sha256::new(), bytes: 0 })
     }

@@ -89,7 +89,7 @@ async fn reserve_and_fail_attempt(store: clew_store::Store) -> bool {
             AuthAttemptReservation::Busy => tokio::task::yield_now().await,
         }
     }
-    store.lockouts().record_reserved_attempt_failure(USER).await.unwrap();
+    store.lockouts().confirm_auth_attempt_failure(USER).await.unwrap();
     true
 }
 
@@ -133,7 +133,7 @@ async fn reserved_attempt_counts_as_failure_until_success(
     for _ in 0..5 {
         assert_eq!(store.lockouts().reserve_auth_attempt(USER).await.unwrap(), AuthAttemptReservation::Granted);
     }
-    store.lockouts().record_reserved_attempt_failure(USER).await.unwrap();
+    store.lockouts().confirm_auth_attempt_failure(USER).await.unwrap();
     assert_eq!(store.lockouts().reserve_auth_attempt(USER).await.unwrap(), AuthAttemptReservation::Locked);
     assert_eq!(store.lockouts().find_lockout_end(USER).await.unwrap(), Some(1300));
     assert_eq!(

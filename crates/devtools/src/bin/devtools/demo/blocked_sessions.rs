@@ -53,13 +53,16 @@ pub(super) struct BlockedSessions {
 
 impl BlockedSessions {
     pub(super) async fn open(server: &DatabaseServer) -> Result<Self, DevtoolsError> {
-        server.run_statements(&SETUP_STATEMENTS).await.map_err(DevtoolsError::operation("prepare the database"))?;
+        server
+            .run_statements(&SETUP_STATEMENTS)
+            .await
+            .map_err(DevtoolsError::operation_error("prepare the database"))?;
         let mut blocked = Self { port: server.port(), idle: Vec::new(), busy: JoinSet::new() };
         for (user, setup, final_statement) in DEMO_SESSIONS {
             blocked
                 .open_session(user, setup, final_statement)
                 .await
-                .map_err(DevtoolsError::operation("open a blocked session"))?;
+                .map_err(DevtoolsError::operation_error("open a blocked session"))?;
         }
         wait_until_sessions_are_blocked(server).await?;
         Ok(blocked)
@@ -95,13 +98,13 @@ impl BlockedSessions {
 async fn wait_until_sessions_are_blocked(server: &DatabaseServer) -> Result<(), DevtoolsError> {
     const LOCK_WAITER_COUNT_QUERY: &str =
         "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'";
-    let mut root = server.connect_as_root().await.map_err(DevtoolsError::operation("count lock waits"))?;
+    let mut root = server.connect_as_root().await.map_err(DevtoolsError::operation_error("count lock waits"))?;
     let poll = async {
         loop {
             let waiters: Option<u64> = root
                 .query_first(LOCK_WAITER_COUNT_QUERY)
                 .await
-                .map_err(DevtoolsError::operation("count lock waits"))?;
+                .map_err(DevtoolsError::operation_error("count lock waits"))?;
             if waiters >= Some(EXPECTED_LOCK_WAITER_COUNT) {
                 return Ok(());
             }

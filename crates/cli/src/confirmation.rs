@@ -35,7 +35,7 @@ impl ConfirmationArgs {
             io::stdin().lock().read_line(&mut line).map(|_| line)
         });
         let input = input.await.map_err(|error| failed!("{error}"))?;
-        let input = input.failed_context("could not read from the terminal")?;
+        let input = input.with_failure_context("could not read from the terminal")?;
         match input.trim().to_ascii_lowercase().as_str() {
             "y" | "yes" => Ok(()),
             _ => Err(refused!("nothing was changed")),

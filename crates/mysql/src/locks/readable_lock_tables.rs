@@ -10,7 +10,7 @@ use crate::{doctor, limitations, privileges, sql_statements};
 const ER_UNKNOWN_TABLE: u16 = 1109;
 
 #[derive(Debug, Clone, Copy)]
-pub(super) struct LockTableAccess {
+pub(super) struct ReadableLockTables {
     pub(super) performance_schema: bool,
     /// True if performance_schema is readable and records metadata locks.
     pub(super) metadata_locks: bool,
@@ -19,7 +19,7 @@ pub(super) struct LockTableAccess {
     pub(super) flavor: Flavor,
 }
 
-impl LockTableAccess {
+impl ReadableLockTables {
     /// After a metadata lock is upgraded, MariaDB's performance_schema still lists the original lock mode.
     /// MariaDB 10.11 upgrades metadata locks in `FLUSH TABLES WITH READ LOCK` and `BACKUP STAGE`.
     /// MariaDB 10.11 upgrades metadata locks in `LOCK TABLES … READ` and `CREATE TABLE … SELECT`.
@@ -35,7 +35,7 @@ pub(super) async fn detect_readable_lock_tables(
     connection: &mut Connection,
     account: &str,
     limitations: &mut Vec<Limitation>,
-) -> Result<(LockTableAccess, Option<Limitation>), Failure> {
+) -> Result<(ReadableLockTables, Option<Limitation>), Failure> {
     let unreadable = privileges::check_performance_schema_access(connection, account).await?;
     let gap = match &unreadable {
         None => doctor::check_metadata_lock_instrument(connection).await?,
@@ -44,7 +44,7 @@ pub(super) async fn detect_readable_lock_tables(
     let probe = sql_statements::GRANTED_METADATA_LOCKS_PROBE_QUERY;
     let plugin = connection.flavor == Flavor::MariaDb
         && connection.read_rows_or_error_code::<mysql_common::Row>(probe, &[ER_UNKNOWN_TABLE]).await?.is_ok();
-    let capabilities = LockTableAccess {
+    let capabilities = ReadableLockTables {
         performance_schema: unreadable.is_none(),
         metadata_locks: gap.is_none(),
         plugin,
