@@ -141,7 +141,7 @@ impl Caller {
         self.require_permission(action, &resource)
     }
 
-    /// The policies may allow the action on only some instances of the project.
+    /// Succeeds even if the policies allow the action on only some instances of the project.
     /// The caller of this method must check each instance with [`Caller::is_action_allowed`].
     pub(crate) async fn require_permission_on_some_instance(
         &self,

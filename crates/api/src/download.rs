@@ -22,7 +22,7 @@ pub(crate) struct StoredResultDownload {
 }
 
 impl StoredResultDownload {
-    pub(crate) fn respond(self, method: &Method, headers: &HeaderMap) -> Result<Response, ApiError> {
+    pub(crate) fn build_response(self, method: &Method, headers: &HeaderMap) -> Result<Response, ApiError> {
         let open_range = |range: Range<u64>| match self.stored {
             StoredResult::File(file) => Either::Left(FileStream::new(file, range)),
             StoredResult::Object(object) => Either::Right(object.into_chunk_stream(range)),
@@ -36,8 +36,8 @@ impl StoredResultDownload {
             file_name: self.file_name,
             vary: "Accept-Encoding, X-Language",
         };
-        let length = download.length();
-        let mut response = download.respond(method, headers).map_err(ApiError::internal_error)?;
+        let length = download.uncompressed_length();
+        let mut response = download.build_response(method, headers).map_err(ApiError::internal_error)?;
         if response.status() == StatusCode::RANGE_NOT_SATISFIABLE {
             let arguments = [("length", length.to_string())];
             let error = ApiError::with_detail(ApiErrorDefinition::RANGE_NOT_SATISFIABLE, "range-limit", arguments);

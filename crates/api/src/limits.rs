@@ -75,7 +75,7 @@ impl RateLimiters {
         self.0
             .failures
             .check_permit_available(&peer.into())
-            .map_err(self.record_and_build_rate_limit_error(ExceededLimit::FAILURES))
+            .map_err(self.record_and_build_rate_limit_error(ExceededLimit::AUTH_FAILURES))
     }
 
     pub(crate) fn consume_sign_in_quota(&self, peer: IpAddr) -> Result<(), ApiError> {

@@ -32,11 +32,11 @@ type Label<T> = [(&'static str, T); 1];
 pub(crate) struct ExceededLimit(&'static str);
 
 impl ExceededLimit {
-    pub(crate) const PRINCIPAL: Self = Self("principal");
+    pub(crate) const PRINCIPAL_REQUESTS: Self = Self("principal");
     pub(crate) const SIGN_INS: Self = Self("sign_ins");
     /// Limit on the rate of failed authentications per client address.
-    pub(crate) const FAILURES: Self = Self("failures");
-    const CONNECTIONS: Self = Self("connections");
+    pub(crate) const AUTH_FAILURES: Self = Self("failures");
+    const PEER_CONNECTIONS: Self = Self("connections");
     const ALL_CONNECTIONS: Self = Self("all_connections");
     pub(crate) const STREAMS: Self = Self("streams");
     pub(crate) const LONG_POLLS: Self = Self("long_polls");
@@ -70,14 +70,19 @@ impl Default for Metrics {
         let workers_help = "Running workers by zone; the zone is empty for nodes without a zone";
         Self {
             requests: register(to, "http_requests", "Completed requests by method, route and status"),
-            request_durations: register_duration(to, "http_request_duration", requests_help, request_durations),
+            request_durations: register_duration_metric(to, "http_request_duration", requests_help, request_durations),
             rejections: register(to, "http_rate_limited", rejections_help),
-            collection_durations: register_duration(to, "collection_duration", collections_help, collection_durations),
+            collection_durations: register_duration_metric(
+                to,
+                "collection_duration",
+                collections_help,
+                collection_durations,
+            ),
             collected_rows: register(to, "collected_rows", "Rows in the results of finished collections"),
             node_errors: register(to, "collection_failures", "Failed collections by kind of failure"),
             tasks: register(to, "tasks", "Stored collections by status"),
             workers: register(to, "workers", workers_help),
-            poll_intervals: register_duration(to, "kill_task_poll_interval", intervals_help, Family::default()),
+            poll_intervals: register_duration_metric(to, "kill_task_poll_interval", intervals_help, Family::default()),
             registry: Arc::new(registry),
         }
     }
@@ -90,7 +95,7 @@ fn register<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, he
 }
 
 /// Registers a duration metric and appends the suffix `_seconds` to its name.
-fn register_duration<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
+fn register_duration_metric<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
     registry.register_with_unit(name, help, Unit::Seconds, metric.clone());
     metric
 }
@@ -142,7 +147,7 @@ fn new_duration_histogram() -> Histogram {
 impl ConnectionObserver for Metrics {
     fn record_exceeded_connection_limit(&self, limit: ExceededConnectionLimit) {
         self.record_exceeded_limit(match limit {
-            ExceededConnectionLimit::PerPeer => ExceededLimit::CONNECTIONS,
+            ExceededConnectionLimit::PerPeer => ExceededLimit::PEER_CONNECTIONS,
             ExceededConnectionLimit::Total => ExceededLimit::ALL_CONNECTIONS,
         });
     }

@@ -102,7 +102,7 @@ impl AppState {
     }
 }
 
-/// Type of response that counts toward a concurrency limit per principal until the response ends.
+/// Kind of long-lived response. Each kind has a limit on concurrent responses per principal.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum ConcurrencySlotKind {
     /// Event stream, limited by [`ApiSettings::max_streams_per_principal`].

@@ -72,7 +72,7 @@ impl FaultTimeline {
     }
 }
 
-/// PostgreSQL runs on the same machine, so fault timestamps are comparable with timestamps in the database.
+/// PostgreSQL uses the clock of this machine, so fault timestamps are comparable with database timestamps.
 pub(crate) fn current_unix_millis() -> i64 {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)

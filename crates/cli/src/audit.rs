@@ -70,7 +70,7 @@ pub(crate) async fn run(arguments: AuditCommandArgs) -> Result<(), CliError> {
         AuditCommand::List(arguments) => list_audit_rows(&arguments).await,
         AuditCommand::Export(arguments) => export::run(&arguments).await,
         AuditCommand::Verify { checkpoints, store_args } => verify::verify_audit_log(&checkpoints, &store_args).await,
-        AuditCommand::Checkpoint { output, store_args } => verify::write_checkpoint(&output, &store_args).await,
+        AuditCommand::Checkpoint { output, store_args } => verify::write_checkpoint_file(&output, &store_args).await,
     }
 }
 

@@ -78,7 +78,7 @@ pub(crate) fn require_shared_stores(configuration: &Configuration) -> Result<(),
 }
 
 /// Snapshot rows are spilled to `TMPDIR` or, if `TMPDIR` is not set, to the directory `spill` in the data directory.
-/// The system's temporary directory is not used, because other users can access it.
+/// The system's temporary directory is not used for snapshot rows, because other users can access it.
 fn set_snapshot_spill_directory(data_dir: &Path) -> Result<(), CliError> {
     if std::env::var_os("TMPDIR").is_some() {
         return Ok(());
@@ -207,7 +207,7 @@ impl Daemon {
 
     /// Waits for the worker tasks to end and then, for a limited time, for Clew to kill its abandoned statements.
     /// Call this method after the HTTP server has stopped, because requests can also abandon running statements.
-    /// Returns the error of the worker, of the HTTP server (`served`) or of a rotation of the master key.
+    /// Returns the first error of the worker tasks, the HTTP server (`served`) and the check for a master key rotation.
     pub(crate) async fn join_tasks(
         &self,
         process: &str,

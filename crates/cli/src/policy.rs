@@ -111,7 +111,7 @@ async fn list_policies(directory: &IdentityDirectory) -> Result<(), CliError> {
     POLICY_LIST_FORMAT.print(directory.format, &policies)
 }
 
-/// For a system policy, omits attachments to users and groups of other domains.
+/// Omits a system policy's attachments to users and groups outside the selected domain.
 async fn load_policy_attachments(
     directory: &IdentityDirectory,
     policy: &NamedPolicy,

@@ -30,7 +30,7 @@ pub struct ClientConfig {
     pub user_agent: String,
     /// PEM bundles with CA certificates that the client trusts in addition to the system certificates.
     pub ca_certificates: Vec<Vec<u8>>,
-    /// Timeouts, retry limits and the poll interval.
+    /// Timeouts, retry limits and poll interval of the API client.
     pub settings: Settings,
 }
 

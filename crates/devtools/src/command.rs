@@ -106,12 +106,12 @@ impl Command {
 
     /// Runs the program and, if the program fails, retries it up to two times, because downloads can fail temporarily.
     pub async fn run_with_retries(&self, step: &Step, limit: Duration) -> Result<(), DevtoolsError> {
-        const MAX_ATTEMPTS: u32 = 3;
-        for attempt in 1..MAX_ATTEMPTS {
+        const MAX_RUN_ATTEMPTS: u32 = 3;
+        for attempt in 1..MAX_RUN_ATTEMPTS {
             match self.run_with_progress(step, limit).await {
                 Ok(()) => return Ok(()),
                 Err(error @ DevtoolsError::Start(..)) => return Err(error),
-                Err(error) => step.print_note(&format!("attempt {attempt} of {MAX_ATTEMPTS} failed: {error}")),
+                Err(error) => step.print_note(&format!("attempt {attempt} of {MAX_RUN_ATTEMPTS} failed: {error}")),
             }
             tokio::time::sleep(RETRY_DELAY).await;
         }

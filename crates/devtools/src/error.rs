@@ -40,7 +40,7 @@ impl DevtoolsError {
         move |cause| Self::Failed(format!("cannot {operation} {}: {cause}", path.display()))
     }
 
-    /// Returns a function that creates the error of a failed operation, such as an SQL statement, from its cause.
+    /// Returns a function that converts the cause of a failed operation, such as a failed SQL statement, to `DevtoolsError`.
     pub fn operation_error<E: Display>(operation: &'static str) -> impl Fn(E) -> Self + Copy {
         move |cause| Self::Failed(format!("cannot {operation}: {cause}"))
     }

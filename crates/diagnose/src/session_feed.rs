@@ -20,9 +20,9 @@
 //! feed.apply_sample(1_000, vec![session(0, "Sleep")]);
 //! let last_version = feed.version();
 //! feed.apply_sample(2_000, vec![session(1, "Sleep")]);
-//! assert_eq!(feed.delta_json(last_version, false).unwrap(), r#""changed":{},"gone":[]"#);
+//! assert_eq!(feed.encode_delta_as_json(last_version, false).unwrap(), r#""changed":{},"gone":[]"#);
 //! feed.apply_sample(3_000, vec![session(0, "Query")]);
-//! assert_eq!(feed.delta_json(last_version, false).unwrap(), r#""changed":{"7":{"5":"Query","7":0}},"gone":[]"#);
+//! assert_eq!(feed.encode_delta_as_json(last_version, false).unwrap(), r#""changed":{"7":{"5":"Query","7":0}},"gone":[]"#);
 //! ```
 
 mod versioned_session_row;
@@ -141,7 +141,7 @@ impl SessionFeed {
     ///
     /// If `masked` is true, the cells contain no literals from SQL statements.
     #[must_use]
-    pub fn all_sessions_json(&self, masked: bool) -> String {
+    pub fn encode_all_sessions_as_json(&self, masked: bool) -> String {
         let mut out = String::from("{");
         for (number, (id, entry)) in self.entries.iter().enumerate() {
             let _ = write!(out, "{}\"{id}\":", if number == 0 { "" } else { "," });
@@ -158,7 +158,7 @@ impl SessionFeed {
     /// If a session id is in both `gone` and `changed`, a new session has reused the id.
     /// Returns `None` if a delta from `version` to the current version is no longer available.
     #[must_use]
-    pub fn delta_json(&self, version: u32, masked: bool) -> Option<String> {
+    pub fn encode_delta_as_json(&self, version: u32, masked: bool) -> Option<String> {
         if version < self.min_delta_version || version > self.version || version == 0 {
             return None;
         }

@@ -14,7 +14,7 @@ where
     F: Future<Output: Send> + Send + 'static;
 
 impl<F: Future<Output: Send> + Send + 'static> DetachOnDropFuture<F> {
-    /// Wraps the future. The future starts when the wrapper is first polled.
+    /// Creates a wrapper around the future `work`. The future starts when the wrapper is first polled.
     pub fn new(work: F) -> Self {
         Self(Some(Box::pin(work)))
     }

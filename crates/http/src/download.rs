@@ -53,7 +53,7 @@ where
 {
     /// Returns the length of the uncompressed download, in bytes.
     #[must_use]
-    pub fn length(&self) -> u64 {
+    pub fn uncompressed_length(&self) -> u64 {
         self.prefix.len() as u64 + self.content_bytes
     }
 
@@ -61,8 +61,8 @@ where
     ///
     /// The `Range` header applies only to GET requests (RFC 9110, section 14.2).
     /// Returns an error if the entity tag or the file name is not a valid header value.
-    pub fn respond(self, method: &Method, headers: &HeaderMap) -> http::Result<Response> {
-        let length = self.length();
+    pub fn build_response(self, method: &Method, headers: &HeaderMap) -> http::Result<Response> {
+        let length = self.uncompressed_length();
         let plain_tag = format!("\"{}\"", self.tag);
         let is_range_request = method == Method::GET && satisfies_if_range_header(headers, &plain_tag);
         let range = headers.get(RANGE).filter(|_| is_range_request);

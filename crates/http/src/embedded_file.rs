@@ -52,7 +52,7 @@ impl EmbeddedFile {
     }
 
     /// Builds the response. Returns an error if the content is not gzip-compressed.
-    pub fn respond(&self, headers: &HeaderMap) -> io::Result<Response> {
+    pub fn build_response(&self, headers: &HeaderMap) -> io::Result<Response> {
         let cache_headers = [(ETAG, self.tag.as_str()), (CACHE_CONTROL, self.cache_control), (VARY, "accept-encoding")];
         if is_not_modified(headers, &self.tag) {
             return Ok((StatusCode::NOT_MODIFIED, cache_headers).into_response());

@@ -70,7 +70,7 @@ pub fn verify_password(password: &SecretString, hash: &str) -> bool {
 }
 
 /// Hashes the password and discards the hash, so that the call takes as long as [`verify_password`].
-/// Clew calls this function for logins with an unknown user name.
+/// Clew simulates the verification for logins with an unknown user name.
 /// A shorter response time for unknown user names would reveal which user names exist.
 pub fn simulate_password_verification(password: &SecretString) {
     let mut output = [0_u8; Params::DEFAULT_OUTPUT_LEN];

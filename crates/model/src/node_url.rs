@@ -11,7 +11,7 @@ use url::Url;
 
 crate::named_enum! {
     /// TLS mode of a connection, modeled on the `--ssl-mode` option of the `mysql` client.
-    /// The variants are listed from the weakest mode to the strongest mode.
+    /// The variants are ordered from the weakest to the strongest TLS mode.
     pub enum TlsMode {
         /// Plain connection without TLS.
         Off = "off",
@@ -24,7 +24,7 @@ crate::named_enum! {
         Required = "required",
         /// Require TLS with a certificate issued by a trusted certificate authority.
         VerifyCa = "verify-ca",
-        /// Require TLS with a certificate issued by a trusted certificate authority for the server's host name.
+        /// Require TLS with a certificate that a trusted certificate authority issued for the server's host name.
         VerifyIdentity = "verify-identity",
     }
 }

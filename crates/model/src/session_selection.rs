@@ -235,7 +235,7 @@ pub struct SessionSelection {
 impl SessionSelection {
     /// Maximum length of a text filter, in characters.
     ///
-    /// The limit is higher than the 36 characters in the API schema, because a database name can have 64 characters.
+    /// Text filters can exceed the 36 characters in the API schema, because a database name can have 64 characters.
     pub const MAX_TEXT_FILTER_CHARS: usize = 255;
     /// Maximum length of `sql_key`, in characters.
     pub const MAX_SQL_SUBSTRING_CHARS: usize = 1024;

@@ -1,6 +1,6 @@
 //! Measures heap allocations and peak memory of snapshots. Run with `cargo bench -p clew-mysql --bench allocations`.
 //!
-//! The measured values depend only on the code, not on the machine.
+//! The numbers of allocations and bytes depend only on the code, not on the machine.
 //! The benchmark takes plain and detailed snapshots of two fake servers: one with few and one with many sessions.
 //! The cost per row is the difference between both fake servers' results, divided by the difference in session count.
 //! The benchmark prints one line for plain snapshots and one line for detailed snapshots:

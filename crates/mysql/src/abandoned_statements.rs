@@ -48,7 +48,7 @@ impl AbandonedStatementKillFailure {
     }
 }
 
-/// Maps each node address and account to the time of the last failed kill and the limitation that describes it.
+/// Maps each node address and account to the time of the last failed kill and the `Limitation` that describes the statement.
 #[derive(Debug, Default)]
 pub(crate) struct AbandonedStatements(Mutex<HashMap<(String, String), (Instant, Limitation)>>);
 

@@ -51,7 +51,7 @@ impl ConnectionRegistry {
     /// The installation marker lets all processes of the installation recognize each other's sessions.
     /// The marker must not be predictable. Clew keeps only the ASCII letters and digits of the marker.
     ///
-    /// If a process belongs to no installation, use [`ConnectionRegistry::default`], which generates a random marker.
+    /// Commands that do not open a store use [`ConnectionRegistry::default`], which generates a random marker.
     #[must_use]
     pub fn new(installation_marker: &str) -> Self {
         Self { own_connections: OwnConnections::new(installation_marker), ..Self::default() }

@@ -25,9 +25,9 @@ use crate::{failure, sql_statements};
 use sql_statements::ER_NO_SUCH_THREAD;
 
 /// Delay before each kill attempt, in seconds. An unresponsive server may recover between two attempts.
-/// The next read operation on the same node waits until the last kill attempt has finished.
+/// New read operations on the node wait until Clew has killed the statement or stopped retrying.
 const KILL_ATTEMPT_DELAY_SECONDS: [u64; 9] = [0, 1, 2, 2, 2, 2, 2, 2, 2];
-/// Timeout for each of the two steps of a kill attempt.
+/// Timeout for each step of a kill attempt.
 /// A kill attempt first opens the control connection and then finds and kills the session.
 const KILL_ATTEMPT_STEP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum number of bytes read per process list row, enough for the connection tag at the start of the statement.

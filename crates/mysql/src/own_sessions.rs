@@ -220,7 +220,7 @@ impl OwnSessionFilter {
         }
     }
 
-    /// Also stores the id of `session` if that session is reading the process list.
+    /// If `session` is the connection that reads the process list, stores its id in `listed` and in the connection table.
     pub(crate) fn is_own_session(&mut self, session: &Session) -> bool {
         let statement = session.statement.as_deref().unwrap_or_default();
         if statement.starts_with(&self.start) && session.user == self.account {

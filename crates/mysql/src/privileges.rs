@@ -21,7 +21,7 @@ where
 }
 
 /// Returns true if the server accepts the probe query or rejects it with [`ER_CANNOT_CONVERT_STRING`].
-/// A server checks the account's privilege before it returns [`ER_CANNOT_CONVERT_STRING`].
+/// The server returns [`ER_CANNOT_CONVERT_STRING`] only if the account has the privileges that the probe query requires.
 pub(crate) async fn is_probe_query_allowed(connection: &mut Connection, probe: &str) -> Result<bool, Failure> {
     let result = connection.try_read_rows::<mysql_common::Row>(probe).await?;
     Ok(result.map_or_else(|error| error.code == ER_CANNOT_CONVERT_STRING, |_| true))

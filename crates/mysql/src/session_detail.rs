@@ -91,7 +91,7 @@ async fn read_process_list_row(connection: &mut Connection, id: u64) -> Result<O
 fn extract_session_wait_graph(mut graph: WaitGraph, id: u64) -> WaitGraph {
     let session = WaitParticipant::Session(id);
     let mut reachable = graph.waiter_and_transitive_blockers(session);
-    let freed = graph.find_unblocked_participants(&[session]);
+    let freed = graph.find_waiters_unblocked_by(&[session]);
     reachable.extend(freed);
     reachable.extend(graph.waits.iter().filter(|wait| wait.blocker == session).map(|wait| wait.waiter));
     graph.waits.retain(|wait| reachable.contains(&wait.waiter) && reachable.contains(&wait.blocker));

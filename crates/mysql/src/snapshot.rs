@@ -54,7 +54,7 @@ pub struct SnapshotOptions {
     /// Format of the rows.
     pub format: SnapshotFormat,
     /// If true, the snapshot includes the columns in [`clew_model::SESSION_DETAIL_COLUMNS`].
-    /// These columns contain the statement digest, program name and lock wait of each session.
+    /// The detail columns contain the statement digest, program name and lock wait of each session.
     pub detailed: bool,
 }
 

@@ -18,7 +18,7 @@ pub(crate) const VERSION_AND_CONNECTION_ID_QUERY: &str = "SELECT VERSION(), CONN
 
 /// Checks whether `SHOW PROCESSLIST` reads from performance_schema and therefore truncates statements to 1,024 bytes.
 /// This statement requires no privileges and takes negligible time.
-/// A server without this setting returns `ER_UNKNOWN_SYSTEM_VARIABLE` (1193) and does not truncate statements.
+/// Without `performance_schema_show_processlist`, a server returns `ER_UNKNOWN_SYSTEM_VARIABLE` (1193) and does not truncate statements.
 pub(crate) const SHOW_PROCESSLIST_SETTING_QUERY: &str = "SELECT @@GLOBAL.performance_schema_show_processlist";
 
 /// Reads all open transactions. Measured duration with 2,500 transactions: 0.05 s on MySQL, 0.14 s on MariaDB.
@@ -47,7 +47,7 @@ pub(crate) const PROCESS_LIST_QUERY: &str = "SHOW FULL PROCESSLIST";
 /// Reads all MySQL sessions without a global lock. The server truncates each statement to 1,024 bytes.
 /// Measured duration: 0.06 s.
 /// If performance_schema is off, the server returns no rows.
-/// The query requires the same privileges as [`PROCESS_LIST_QUERY`].
+/// Requires the same privileges as [`PROCESS_LIST_QUERY`].
 pub(crate) const PERFORMANCE_SCHEMA_PROCESS_LIST_QUERY: &str =
     "SELECT id, user, host, db, command, time, state, info FROM performance_schema.processlist";
 
@@ -102,7 +102,7 @@ pub(crate) fn own_session_ids_query(marker: &str) -> String {
 /// Requires no privileges.
 /// Each execution returns the same start time,
 /// because the server derives the current time and the uptime from one timestamp.
-/// The query takes up to 0.03 s, because `global_status` sums the status counters of all sessions.
+/// Reading the uptime takes up to 0.03 s, because `global_status` sums the status counters of all sessions.
 pub(crate) const MYSQL_IDENTITY_AND_START_TIME_QUERY: &str = "SELECT @@GLOBAL.server_uuid, UNIX_TIMESTAMP() - CAST(variable_value AS SIGNED) \
      FROM performance_schema.global_status WHERE variable_name = 'Uptime'";
 
@@ -335,7 +335,7 @@ pub(crate) fn statement_timers_query(threads: &[u64]) -> String {
 
 /// Reads the timers of all running statements on MySQL.
 /// Requires the SELECT privilege on performance_schema.
-/// The query takes 0.05 s, because the server computes the digest of each session's latest statement.
+/// Reading the timers takes 0.05 s, because the server computes the digest of each session's latest statement.
 pub(crate) fn running_statement_timers_query() -> String {
     format!("{ALL_STATEMENT_TIMERS_QUERY} WHERE end_event_id IS NULL")
 }

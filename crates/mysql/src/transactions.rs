@@ -56,7 +56,7 @@ pub(crate) enum TransactionList {
 /// InnoDB refreshes the data of `innodb_trx` only if no client has read it for 0.1 s.
 pub(crate) const INNODB_TRX_REFRESH_INTERVAL: Duration = Duration::from_millis(120);
 
-/// Clew retries the query, because the statement that causes [`ER_CANNOT_CONVERT_STRING`] usually finishes soon.
+/// Clew retries the transaction query, because the statement that causes [`ER_CANNOT_CONVERT_STRING`] usually finishes soon.
 const MAX_TRANSACTION_READ_ATTEMPTS: u32 = 3;
 
 /// Error codes with which the server refuses to return the rows of `innodb_trx`. Clew handles only these errors.
@@ -136,7 +136,7 @@ struct TransactionAgeResolver {
 
 impl TransactionAgeResolver {
     /// `printed` is the transaction age that the InnoDB status reports, or `None` if it is unknown.
-    /// If `age` is ambiguous, the function returns the possible age that is close to `printed`.
+    /// If `age` is ambiguous, returns the possible age that is close to the age in the InnoDB status.
     /// If no possible age is close to the age in the InnoDB status, returns the smallest possible age.
     fn choose_transaction_age(&mut self, age: LocalTimestampAge, printed: Option<u64>) -> u64 {
         let age = match age {

@@ -16,7 +16,7 @@ pub(crate) struct DerivedKeys {
     /// User names are hashed because users sometimes type a password into the user name field.
     pub(crate) failures: MasterKey,
     pub(crate) links: MasterKey,
-    /// The first 16 bytes of the key are the installation marker (see [`crate::Store::installation_marker`]).
+    /// Key whose first 16 bytes are the installation marker (see [`crate::Store::installation_marker`]).
     /// Other users of a monitored server can see the marker, but cannot compute the master key from it.
     pub(crate) installation_marker: MasterKey,
     /// Id of the master key. The id does not reveal the master key.

@@ -74,7 +74,7 @@ pub enum StoreError {
     /// Another process has rotated the master key, and this process still uses the previous key.
     #[error("the master key was rotated after this process started; restart the process with the new key")]
     MasterKeyRotated,
-    /// This secret could not be encrypted, or the operating system returned no random bytes.
+    /// Clew could not encrypt a secret, or the operating system returned no random bytes.
     #[error("could not encrypt the {0}")]
     Seal(String),
     /// This encrypted secret was modified outside Clew or moved to another row.

@@ -52,7 +52,7 @@ clew_model::named_enum! {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KillTask {
     /// Unique id: the creation time of the task as a Unix timestamp in milliseconds.
-    /// If a stored id is greater than or equal to the creation time, the new id is the highest stored id plus one.
+    /// If a kill task with an equal or higher id exists, the new id is the highest existing id plus one.
     pub id: i64,
     /// Instance on which sessions are killed.
     pub instance_id: InstanceId,

@@ -51,7 +51,7 @@ impl RecordedKillOutcome {
     }
 }
 
-/// Kill to record before Clew sends it to the server. Invalid UTF-8 in text fields is escaped.
+/// Kill that Clew records before it sends the `KILL` statement. Invalid UTF-8 in text fields is escaped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewKillRecord {
     /// Project that contains the instance.

@@ -98,7 +98,7 @@ pub(crate) struct PostgresDatabase {
     /// The semaphore has one permit, so at most one PostgreSQL session of this process waits for the write lock.
     /// PostgreSQL can grant the write lock to a waiting session even if its client, a Clew process, is unreachable.
     /// The session of an unreachable process holds the write lock until a PostgreSQL timeout terminates the session.
-    /// An unreachable process with several waiting sessions could block other processes for longer than a lease.
+    /// If several sessions of an unreachable process waited for the lock, they could block other processes for longer than a lease.
     writer: Arc<Semaphore>,
 }
 

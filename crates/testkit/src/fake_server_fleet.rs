@@ -11,7 +11,7 @@ use crate::idle_sessions::raise_open_file_limit;
 pub struct FakeServerFleet {
     /// Fake servers of the fleet.
     pub servers: Vec<FakeServer>,
-    /// Connection counts of all servers together.
+    /// Total connection counts of all servers.
     pub connections: Arc<ConnectionCounter>,
 }
 

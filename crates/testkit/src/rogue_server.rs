@@ -82,7 +82,7 @@ pub struct RogueServer {
     recording: Arc<ClientPacketRecorder>,
 }
 
-/// Payloads of the received client packets, and counts of the server's connections, attacks and sent attack bytes.
+/// Packet payloads received from clients, and the number of connections, attacks and sent attack bytes.
 #[derive(Debug, Default)]
 struct ClientPacketRecorder {
     packets: Mutex<Vec<Vec<u8>>>,

@@ -53,9 +53,9 @@ pub struct KillRequest {
 /// Condition that a session must still satisfy when Clew sends the `KILL` statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum VictimMatchRule {
-    /// The session id must still belong to the selected session. The session may run any statement.
+    /// The session id must still belong to the selected session, regardless of the statement that the session is running.
     Session,
-    /// The session must still be running the same statement, or must still be idle.
+    /// The session must not have started or finished a statement since Clew read the process list.
     /// Required for automatic kills, which select sessions by statement duration or idle time.
     Statement,
 }

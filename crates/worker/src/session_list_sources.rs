@@ -13,7 +13,7 @@ use clew_mysql::ServerInstance;
 use lru::LruCache;
 use parking_lot::Mutex;
 
-/// Maximum number of recorded server instances. Clew records one server instance per user and node.
+/// Maximum number of entries in [`SessionListSources`], which contains one entry per user and node.
 const MAX_RECORDED_SERVER_INSTANCES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4095);
 
 const MAX_SESSION_LIST_AGE: Duration = Duration::from_mins(10);

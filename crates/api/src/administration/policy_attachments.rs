@@ -173,7 +173,7 @@ fn ensure_policy_attachable(
 }
 
 /// Loads the attachments of a policy to users and groups in the domain.
-/// Attachments of a system policy in other domains are omitted.
+/// Omits a system policy's attachments to users and groups outside the domain.
 async fn load_policy_attachment_views(
     service: &AppState,
     domain: &DomainId,

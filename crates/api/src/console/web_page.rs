@@ -63,7 +63,7 @@ impl WebPage {
 }
 
 fn respond_with_file(file: &EmbeddedFile, headers: &HeaderMap) -> Response {
-    file.respond(headers).unwrap_or_else(|error| ApiError::internal_error(&error).into_response())
+    file.build_response(headers).unwrap_or_else(|error| ApiError::internal_error(&error).into_response())
 }
 
 fn accepts_html(headers: &HeaderMap) -> bool {

@@ -58,7 +58,7 @@ pub(crate) async fn download_result(
         tag: format!("{}-{}", result.sha256, language.name()),
         file_name,
     };
-    download.respond(&method, &headers)
+    download.build_response(&method, &headers)
 }
 
 fn require_collection_result(task: &SessionCollectionTask) -> Result<ResultMetadata, ApiError> {

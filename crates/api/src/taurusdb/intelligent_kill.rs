@@ -49,7 +49,7 @@ pub(crate) struct SessionGroupStatistics {
     total_time: f64,
     /// Mean duration of the sessions in the group, in seconds
     avg_time: f64,
-    /// Maximum duration of a session in the group, in seconds
+    /// Longest session duration in the session group, in seconds
     max_time: f64,
     /// Strategy that selected the group: top3_time, top3_count or top3_avg_time; a group is listed once per strategy
     #[schema(value_type = String, example = "top3_time")]

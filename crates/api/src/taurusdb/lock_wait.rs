@@ -102,7 +102,7 @@ pub(crate) async fn show_lock_wait(request: ApiRequest<NodePath>) -> ApiResult<L
     let waiter = waiter.ok_or_else(|| ApiError::session_not_found(pid))?;
     let masked = target.requires_statement_masking(&caller);
     let graph = if masked { graph.with_masked_literals() } else { graph };
-    let cause = find_root_cause(&graph, pid).or_else(|| {
+    let cause = find_lock_root_cause(&graph, pid).or_else(|| {
         // The session is waiting for an unidentified blocker, so the result is incomplete.
         graph.unexplained.iter().find(|unexplained| unexplained.session == pid)?;
         let statement = waiter.session.statement.as_deref();
@@ -118,7 +118,7 @@ fn parse_session_id(query: &QueryString) -> Result<u64, ApiError> {
     given.parse().ok().filter(|&pid| pid > 0).ok_or_else(|| invalid_field_error("pid", given))
 }
 
-fn find_root_cause(graph: &WaitGraph, pid: u64) -> Option<LockRootCause> {
+fn find_lock_root_cause(graph: &WaitGraph, pid: u64) -> Option<LockRootCause> {
     let waiter = WaitParticipant::Session(pid);
     let root = *graph.find_root_blockers(waiter).first()?;
     let leads_to_root = |wait: &&LockWait| {

@@ -27,7 +27,7 @@ Examples:
 
 Store checkpoints out of reach of the accounts that can change the audit log: on another machine, in write-once storage or in an email.";
 
-pub(super) async fn write_checkpoint(output: &Path, store_args: &StoreArgs) -> Result<(), CliError> {
+pub(super) async fn write_checkpoint_file(output: &Path, store_args: &StoreArgs) -> Result<(), CliError> {
     let checkpoint = store_args.open_store().await?.audit().create_audit_checkpoint().await?;
     let mut out = OutputWriter::open(Some(output), false)?;
     let json = to_json_text(&checkpoint)?;

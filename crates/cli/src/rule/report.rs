@@ -99,7 +99,7 @@ impl<'a> RuleTestReport<'a> {
 
     /// Returns true if a kill task would check the storage engines of the session's tables before it kills the session.
     /// A rule test skips the storage engine check, because a snapshot does not contain storage engines.
-    /// Kill tasks perform the check if the statement modifies tables, unless the rule has `include_unsafe = true`.
+    /// A kill task checks storage engines if the session's statement modifies tables and the rule lacks `include_unsafe = true`.
     fn requires_storage_engine_check(&self, rule: usize, session: &Session) -> bool {
         let opted_in = self.rules.get(rule).is_some_and(|rule| rule.include_unsafe);
         let changes = |statement| parse_changed_tables(statement, session.database.as_deref()).is_some();

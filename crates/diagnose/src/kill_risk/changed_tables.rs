@@ -205,7 +205,7 @@ impl<'t> ChangedTablesParser<'t> {
 
     /// Parses the tables in `DELETE FROM t`, `DELETE FROM t USING references` and `DELETE t FROM references`.
     ///
-    /// The parser reads the tables after `FROM` or `USING`, because the list before the keyword can contain aliases.
+    /// Reads the tables after `FROM` or `USING` in a `DELETE` statement, because the list before `FROM` or `USING` can contain aliases.
     fn parse_delete_statement_tables(&mut self) {
         let start = self.position;
         if !self.skip_past_keyword(&["FROM"]) {

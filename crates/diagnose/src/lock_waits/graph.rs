@@ -190,7 +190,7 @@ impl WaitGraph {
     ///
     /// `gone` contains sessions and transactions. The returned list is sorted and excludes the members of `gone`.
     #[must_use]
-    pub fn find_unblocked_participants(&self, gone: &[WaitParticipant]) -> Vec<WaitParticipant> {
+    pub fn find_waiters_unblocked_by(&self, gone: &[WaitParticipant]) -> Vec<WaitParticipant> {
         let waiters = self.waiters_by_blocker();
         let mut unblocked_or_gone: BTreeSet<WaitParticipant> = gone.iter().copied().collect();
         let mut pending: Vec<WaitParticipant> = gone.to_vec();

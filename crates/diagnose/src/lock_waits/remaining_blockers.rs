@@ -24,7 +24,7 @@ pub struct RemainingBlocker {
 
 impl WaitGraph {
     /// Returns the root blockers outside `victims` that block sessions in `victims`.
-    /// The root blocker that blocks the most victims comes first.
+    /// The list starts with the root blocker that blocks the most victims.
     ///
     /// A surviving root blocker continues to block its remaining waiters and can block new statements.
     #[must_use]

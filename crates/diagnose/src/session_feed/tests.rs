@@ -25,7 +25,7 @@ fn parse_json(text: &str) -> Value {
 }
 
 fn parse_delta_since_version(list: &SessionFeed, version: u32, masked: bool) -> Value {
-    parse_json(&format!("{{{}}}", list.delta_json(version, masked).unwrap()))
+    parse_json(&format!("{{{}}}", list.encode_delta_as_json(version, masked).unwrap()))
 }
 
 #[test]
@@ -60,7 +60,10 @@ fn normal_duration_growth_is_not_a_change() {
         live.session.seconds = seconds;
         live.transaction = transaction.map(|seconds| Transaction { seconds, ..Transaction::default() });
         list.apply_sample(at, vec![live]);
-        let (changed, all) = (list.delta_json(list.version() - 1, false), parse_json(&list.all_sessions_json(false)));
+        let (changed, all) = (
+            list.encode_delta_as_json(list.version() - 1, false),
+            parse_json(&list.encode_all_sessions_as_json(false)),
+        );
         (changed.map(|fields| parse_json(&format!("{{{fields}}}"))["changed"].clone()), all["7"][7].clone())
     };
     let nothing = || Some(serde_json::json!({}));
@@ -109,13 +112,13 @@ fn masked_output_has_no_literals() {
     let mut list = SessionFeed::default();
     list.apply_sample(0, vec![build_sampled_session(7, None)]);
     list.apply_sample(1_000, vec![live]);
-    for text in [list.all_sessions_json(true), list.delta_json(1, true).unwrap()] {
+    for text in [list.encode_all_sessions_as_json(true), list.encode_delta_as_json(1, true).unwrap()] {
         assert!(
             !text.contains("4111") && !text.contains("1234") && text.contains("card = ?") && text.contains("row of"),
             "{text}"
         );
     }
-    for text in [list.all_sessions_json(false), list.delta_json(1, false).unwrap()] {
+    for text in [list.encode_all_sessions_as_json(false), list.encode_delta_as_json(1, false).unwrap()] {
         assert!(text.contains("4111") && text.contains("1234") && text.contains("card = ?"), "{text}");
     }
 }
@@ -124,7 +127,7 @@ fn masked_output_has_no_literals() {
 fn long_statement_is_truncated_at_a_character_boundary() {
     let mut list = SessionFeed::default();
     list.apply_sample(0, vec![build_sampled_session(7, Some(&format!("x{}", "電".repeat(1000))))]);
-    let statement = parse_json(&list.all_sessions_json(false))["7"][6].as_str().unwrap().to_owned();
+    let statement = parse_json(&list.encode_all_sessions_as_json(false))["7"][6].as_str().unwrap().to_owned();
     assert_eq!(statement, format!("x{}", "電".repeat(341)));
     list.apply_sample(
         0,
@@ -133,17 +136,17 @@ fn long_statement_is_truncated_at_a_character_boundary() {
             ..SampledSession::default()
         }],
     );
-    assert_eq!(parse_json(&list.all_sessions_json(false))["7"][6], "a\\xff\"");
+    assert_eq!(parse_json(&list.encode_all_sessions_as_json(false))["7"][6], "a\\xff\"");
 }
 
 #[test]
 fn delta_for_an_expired_version_is_not_available() {
     let mut list = SessionFeed::default();
-    assert_eq!(list.delta_json(0, false), None, "an empty list has no delta");
+    assert_eq!(list.encode_delta_as_json(0, false), None, "an empty list has no delta");
     list.apply_sample(0, (0..30_000).map(|id| build_sampled_session(id, None)).collect());
     list.apply_sample(1, vec![build_sampled_session(1, None)]);
-    assert!(list.delta_json(2, false).is_some() && list.delta_json(3, false).is_none());
-    assert_eq!(list.delta_json(1, false), None, "some ended sessions are no longer stored");
+    assert!(list.encode_delta_as_json(2, false).is_some() && list.encode_delta_as_json(3, false).is_none());
+    assert_eq!(list.encode_delta_as_json(1, false), None, "some ended sessions are no longer stored");
     assert!(list.ended.len() <= MIN_RETAINED_ENDED_SESSIONS);
 }
 
@@ -157,9 +160,9 @@ struct Subscriber {
 
 impl Subscriber {
     fn apply_delta(&mut self, list: &SessionFeed) {
-        match list.delta_json(self.version, false) {
+        match list.encode_delta_as_json(self.version, false) {
             None => {
-                self.rows = serde_json::from_str(&list.all_sessions_json(false)).unwrap();
+                self.rows = serde_json::from_str(&list.encode_all_sessions_as_json(false)).unwrap();
                 self.sent_at.clear();
                 for id in self.rows.keys() {
                     self.sent_at

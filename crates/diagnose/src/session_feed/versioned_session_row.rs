@@ -134,7 +134,7 @@ impl VersionedSessionRow {
     }
 }
 
-/// Returns true if the duration grew by the elapsed time, within a tolerance of `DURATION_TOLERANCE_MILLIS`.
+/// Returns true if `new` equals `old` plus `passed`, within a tolerance of `DURATION_TOLERANCE_MILLIS`.
 ///
 /// `old` and `new` are sampled durations in seconds. `passed` is the time between the two samples, in milliseconds.
 fn is_within_duration_tolerance(old: u64, passed: i64, new: u64) -> bool {

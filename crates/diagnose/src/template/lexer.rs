@@ -320,7 +320,7 @@ impl<'a> Iterator for Lexer<'a> {
 }
 
 /// Returns true if the name contains only characters that are valid without quotes and is not too long.
-/// The function does not check whether the name is a keyword.
+/// Does not check whether `name` is a keyword.
 fn is_valid_unquoted_name(name: &[u8]) -> bool {
     keywords::leading_word_length(name) == name.len()
         && !starts_dollar_quoted_string(name)

@@ -246,7 +246,7 @@ impl StatementNormalizer {
             && self.find_collapsible_values_rows(self.out.len().saturating_sub(1)).is_some()
         {
             self.out.pop();
-            return self.collapse_duplicate_rows();
+            return self.collapse_values_rows();
         }
         let space = !matches!(self.last, PrecedingToken::Start | PrecedingToken::Open);
         self.write_token(b"...", space, PrecedingToken::Value);
@@ -291,7 +291,7 @@ impl StatementNormalizer {
                 && self.out.get(rows.start..rows.end) == self.out.get(open..)
         });
         if is_equal {
-            return self.collapse_duplicate_rows();
+            return self.collapse_values_rows();
         }
         let end = self.out.len();
         if let Some(group) = self.innermost_parenthesis_group() {
@@ -303,7 +303,7 @@ impl StatementNormalizer {
         self.innermost_parenthesis_group()?.rows.filter(|rows| rows.collapsed_end == collapsed_end)
     }
 
-    fn collapse_duplicate_rows(&mut self) {
+    fn collapse_values_rows(&mut self) {
         let Some(mut rows) = self.innermost_parenthesis_group().and_then(|group| group.rows) else { return };
         self.out.truncate(rows.collapsed_end);
         if rows.collapsed_end == rows.end {

@@ -25,7 +25,7 @@ pub(crate) fn exclusive_waits(pairs: &[(u64, u64)]) -> WaitGraph {
 
 fn unblocked_sessions(graph: &WaitGraph, gone: &[u64]) -> Vec<u64> {
     let gone: Vec<WaitParticipant> = gone.iter().copied().map(WaitParticipant::Session).collect();
-    graph.find_unblocked_participants(&gone).into_iter().filter_map(WaitParticipant::session_id).collect()
+    graph.find_waiters_unblocked_by(&gone).into_iter().filter_map(WaitParticipant::session_id).collect()
 }
 
 #[test]

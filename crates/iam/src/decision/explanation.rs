@@ -31,7 +31,7 @@ pub struct PolicyStatementOutcome {
     pub effect: Effect,
     /// True if the statement matched.
     pub matched: bool,
-    /// Reasons for the outcome: the matching elements, or the mismatching elements if the statement did not match.
+    /// Descriptions of the matching elements, or of the mismatching elements if the statement did not match.
     pub reasons: Vec<String>,
 }
 

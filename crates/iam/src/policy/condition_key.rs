@@ -14,7 +14,7 @@ pub(super) struct ConditionKeyDefinition {
     pub(super) name: &'static str,
     /// `None` if the key never has a value, because Clew does not support MFA, principal tags or VPCs.
     pub(super) read_values: Option<ReadValues>,
-    /// True if the values come from the instance or from the tags in the request.
+    /// True if the condition key refers to the instance or to the tags in the request.
     refers_to_resource: bool,
 }
 
@@ -34,9 +34,9 @@ const fn unsupported_key(name: &'static str) -> ConditionKeyDefinition {
 const TAG_KEYS_CONDITION_KEY: &str = "g:TagKeys";
 
 pub(super) static CONDITION_KEYS: &[ConditionKeyDefinition] = &[
-    request_key("g:CurrentTime", |_, _, request| owned(request.environment.now.to_string())),
+    request_key("g:CurrentTime", |_, _, request| single_value(request.environment.now.to_string())),
     request_key("g:SourceIp", |_, _, request| {
-        request.environment.source_ip.map_or_else(Vec::new, |address| owned(address.to_canonical().to_string()))
+        request.environment.source_ip.map_or_else(Vec::new, |address| single_value(address.to_canonical().to_string()))
     }),
     request_key("g:SecureTransport", |_, _, request| {
         one(if request.environment.secure_transport { "true" } else { "false" })
@@ -47,19 +47,23 @@ pub(super) static CONDITION_KEYS: &[ConditionKeyDefinition] = &[
     request_key("g:UserName", |_, _, request| one(request.caller.user_name)),
     request_key("g:PrincipalType", |_, _, _| one("User")),
     request_key("g:PrincipalUrn", |_, _, request| {
-        owned(format!("iam::{}:user:{}", request.caller.domain_id, request.caller.user_name))
+        single_value(format!("iam::{}:user:{}", request.caller.domain_id, request.caller.user_name))
     }),
-    request_key("g:ProjectId", |_, _, request| some(request.resource.project.map(|project| project.id.as_str()))),
-    request_key("g:ProjectName", |_, _, request| some(request.resource.project.map(|project| project.name))),
+    request_key("g:ProjectId", |_, _, request| {
+        optional_value(request.resource.project.map(|project| project.id.as_str()))
+    }),
+    request_key("g:ProjectName", |_, _, request| optional_value(request.resource.project.map(|project| project.name))),
     request_key("g:RequestedRegion", |_, _, request| one(request.resource.region)),
-    request_key("g:ServiceName", |_, model, request| some(model.action_name(request.action).split(':').next())),
+    request_key("g:ServiceName", |_, model, request| {
+        optional_value(model.action_name(request.action).split(':').next())
+    }),
     resource_key("g:EnterpriseProjectId", |_, _, request| {
-        some(request.resource.instance.and_then(|instance| instance.enterprise_project_id))
+        optional_value(request.resource.instance.and_then(|instance| instance.enterprise_project_id))
     }),
     resource_key("g:ResourceTag/", |key, _, request| {
-        some(request.resource.instance.and_then(|instance| key.find_tag_value(instance.tags)))
+        optional_value(request.resource.instance.and_then(|instance| key.find_tag_value(instance.tags)))
     }),
-    resource_key("g:RequestTag/", |key, _, request| some(key.find_tag_value(request.resource.request_tags))),
+    resource_key("g:RequestTag/", |key, _, request| optional_value(key.find_tag_value(request.resource.request_tags))),
     resource_key(TAG_KEYS_CONDITION_KEY, |_, _, request| {
         request.resource.request_tags.iter().map(|tag| Cow::Borrowed(tag.key.as_str())).collect()
     }),
@@ -74,11 +78,11 @@ fn one(text: &str) -> Vec<Cow<'_, str>> {
     vec![Cow::Borrowed(text)]
 }
 
-fn some(text: Option<&str>) -> Vec<Cow<'_, str>> {
+fn optional_value(text: Option<&str>) -> Vec<Cow<'_, str>> {
     text.map(Cow::Borrowed).into_iter().collect()
 }
 
-fn owned(text: String) -> Vec<Cow<'static, str>> {
+fn single_value(text: String) -> Vec<Cow<'static, str>> {
     vec![Cow::Owned(text)]
 }
 

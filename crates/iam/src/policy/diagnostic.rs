@@ -57,7 +57,7 @@ impl JsonPath {
         Self("$".to_owned())
     }
 
-    pub(super) fn with_object_key(&self, name: &str) -> Self {
+    pub(super) fn with_member_name(&self, name: &str) -> Self {
         let plain = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         Self(if plain { format!("{}.{name}", self.0) } else { format!("{}[{name:?}]", self.0) })
     }

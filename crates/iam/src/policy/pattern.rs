@@ -50,7 +50,7 @@ fn matches_asterisk_only_pattern(pattern: &str, text: &str) -> bool {
 /// After a mismatch, the matcher backtracks only to the last `*`.
 /// Backtracking to an earlier `*` is unnecessary, because it cannot produce additional matches.
 fn matches_wildcard_pattern(pattern: &str, text: &str, case: CaseSensitivity, budget: &EvaluationBudget) -> bool {
-    /// Number of matching steps between two updates of the evaluation budget.
+    /// Number of steps of the wildcard matcher between two updates of the evaluation budget.
     const MATCH_STEPS_PER_BUDGET_UPDATE: u64 = 256;
     if pattern.chars().filter(|&wanted| wanted != '*').count() > text.chars().count() {
         return false;

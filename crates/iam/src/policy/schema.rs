@@ -91,7 +91,7 @@ impl DocumentSchema {
 
     /// Returns an error message if the action does not have the format `service:type:operation`.
     ///
-    /// In version 5.0 policy documents, a wildcard may replace several parts of the action.
+    /// In version 5.0 policy documents, the wildcard `*` can replace several parts of an action.
     /// In version 1.0 and 1.1 policy documents, an action has three parts, and the service name is in lower case.
     /// In version 1.0 and 1.1 policy documents, an action can contain the wildcard `*` but not the wildcard `?`.
     pub(super) fn check_action_format(&self, action: &str) -> Option<String> {

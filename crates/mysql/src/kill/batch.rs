@@ -16,7 +16,7 @@ use super::{KillOptions, KillOutcome, KillRefusal, KillTarget, Victim};
 use crate::connection::Connection;
 
 /// Maximum age of the process list that Clew uses to check a session before killing it.
-/// A short limit makes it likely that a session is still in the same state when the server executes the kill.
+/// A recent process list makes it likely that a session is still in the listed state when the server executes the kill.
 const MAX_PROCESS_LIST_AGE: Duration = Duration::from_millis(20);
 /// Maximum number of victims per process list, so that reading elapsed times takes less than [`MAX_PROCESS_LIST_AGE`].
 const MAX_VICTIMS_PER_PROCESS_LIST: usize = 100;

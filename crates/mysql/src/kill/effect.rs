@@ -78,7 +78,7 @@ impl PreKillSnapshot {
         let gone: Vec<WaitParticipant> = killed.iter().copied().map(WaitParticipant::Session).collect();
         let waiters: BTreeSet<u64> =
             self.graph.transitive_waiters(&gone).into_iter().filter_map(WaitParticipant::session_id).collect();
-        let max_unblocked = self.graph.find_unblocked_participants(&gone).len();
+        let max_unblocked = self.graph.find_waiters_unblocked_by(&gone).len();
         let rows_before = self.rows.as_ref().map(|rows| sum_modified_rows(rows, &killed));
         if waiters.is_empty() && rows_before.is_none_or(|rows| rows == 0) {
             return Ok(KillEffect {

@@ -38,7 +38,7 @@ pub struct SessionLookupResult {
 impl SessionLookupResult {
     /// Returns the reason why Clew would refuse to kill `session`, or `None` if the process list shows no such reason.
     /// If this function returns `None`, Clew may still refuse the kill when it is executed.
-    /// Some replication appliers and idle sessions of other Clew processes are detected only when the kill is executed.
+    /// Clew recognizes idle sessions of other Clew processes and some replication appliers only when it executes a kill.
     #[must_use]
     pub fn predict_kill_refusal(
         &self,

@@ -77,7 +77,7 @@ impl Victim {
         self.user == now.user && self.host == now.host
     }
 
-    /// A shorter elapsed time means that the session has since started the same statement again.
+    /// If the elapsed time is shorter than expected, the session has executed the same statement again.
     pub(super) fn runs_expected_statement(&self, now: &Session) -> bool {
         self.expected.as_ref().is_none_or(|expected| {
             let statement = now.statement.as_deref().unwrap_or_default();

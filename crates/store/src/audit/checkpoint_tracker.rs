@@ -51,7 +51,7 @@ impl CheckpointTracker {
         self.0.lock().newest.clone()
     }
 
-    /// If `head` has the sequence number and MAC of `newest`, the row still exists, and no query is needed.
+    /// If `head` has the sequence number and MAC of `newest`, the newest row still exists, and no query is needed.
     pub(crate) async fn verify_newest_row_exists(
         &self,
         transaction: &mut Transaction,

@@ -149,7 +149,7 @@ impl RepeatedRefusalCounter {
 }
 
 impl RefusalCounterState {
-    /// Returns the key of the refusal's time window, which consists of the caller and the refusal kind.
+    /// Returns the key of the refusal's time window. The key consists of the caller and the refusal kind.
     /// After the first [`MAX_TRACKED_CALLERS`] callers, all further callers of a domain share one caller key.
     /// A caller's refusal kinds beyond the first [`MAX_REFUSAL_KINDS_PER_CALLER`] share one key with the kind `None`.
     fn refusal_window_key(

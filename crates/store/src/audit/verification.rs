@@ -33,7 +33,7 @@ pub(crate) struct ChainVerifier {
     /// Sequence number and MAC from the head record, or `None` if the head record was tampered with.
     head: Option<ChainPosition>,
     /// Sequence number and MAC of the most recently verified row.
-    /// Before the first row is verified, the sequence number and MAC come from the checkpoint record.
+    /// Until a row has been verified, the field contains the position from the checkpoint record.
     /// The value is `None` if the checkpoint record was tampered with and no row has been verified yet.
     previous: Option<ChainPosition>,
     /// True if the previous row's MAC is valid. The copy of an invalid MAC in the next row is not checked.
@@ -139,7 +139,7 @@ impl ChainVerifier {
         true
     }
 
-    /// Sets the position of the first reported problem (the tampered checkpoint record) to `seq`.
+    /// Sets the position of the first problem, which reports the tampered checkpoint record, to `seq`.
     fn set_first_problem_position(&mut self, seq: i64) {
         if let Some(problem) = self.result.problems.first_mut() {
             problem.position = seq;

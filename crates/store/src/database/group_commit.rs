@@ -13,13 +13,13 @@ use crate::database::Transaction;
 use crate::database::audited_transaction::AuditingDatabase;
 use crate::error::StoreError;
 
-/// Maximum number of audit events in one transaction. The same limit applies to the other writes.
+/// A transaction contains at most this number of queued audit events and this number of batched writes.
 const MAX_BATCH_SIZE: usize = 512;
 
 pub(crate) trait BatchedWrite: Send + Sync + 'static {
     type Output: Send + 'static;
 
-    /// Describes the write in the error message if the transaction fails.
+    /// Returns a description of the write for the error message of a failed transaction.
     fn description(&self) -> &'static str;
 
     /// Executes the write. The method is called again in a new transaction if another write in the batch fails.
@@ -132,7 +132,7 @@ impl GroupCommit {
 }
 
 /// Resets the write queue if the writer task terminates early due to a panic or cancellation.
-/// A reset returns an error to all waiting callers. The next write starts a new writer task.
+/// All callers that wait for a write receive an error. The next write starts a new writer task.
 struct WriterGuard {
     group_commit: GroupCommit,
     finished: bool,

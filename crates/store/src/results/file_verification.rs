@@ -74,7 +74,7 @@ impl VerifiedFileCache {
     }
 }
 
-/// Returns true if the last change is old enough that any later change would produce a different file timestamp.
+/// Returns true if the last change to the file is so old that any further change produces a different file timestamp.
 /// `changed` is the time of the last change to the file, as a Unix timestamp in nanoseconds.
 fn can_cache_verification(changed: i64, now: SystemTime) -> bool {
     let changed = UNIX_EPOCH.checked_add(Duration::from_nanos(changed.unsigned_abs()));

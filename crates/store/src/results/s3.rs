@@ -1,7 +1,7 @@
 //! Stores results as objects on S3 (see `docs/decisions/0023-results-on-s3.md`).
 //!
 //! The name of an object consists of the request id, the fencing token of the writer and 64 random bits.
-//! The random bits keep names unique even after the metadata is restored from a backup.
+//! The random bits keep object names unique even after the metadata is restored from a backup.
 
 mod error;
 mod garbage_collection;

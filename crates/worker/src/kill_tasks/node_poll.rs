@@ -222,7 +222,7 @@ impl NodePoll {
 }
 
 /// A session can increase its reported idle time with `SET TIMESTAMP`.
-/// Clew detects a manipulated idle time only immediately before the kill, after the session was selected.
+/// Clew verifies the idle time of a selected session only immediately before the kill.
 fn is_victim_still_eligible(victim: &Session, outcome: &KillOutcome) -> bool {
     match outcome {
         KillOutcome::Failed(_)

@@ -67,7 +67,7 @@ impl KillImpact {
 
     pub(super) fn find_session_ids_unblocked_by_kill(&self, id: u64) -> Vec<u64> {
         self.graph
-            .find_unblocked_participants(&[WaitParticipant::Session(id)])
+            .find_waiters_unblocked_by(&[WaitParticipant::Session(id)])
             .into_iter()
             .filter_map(WaitParticipant::session_id)
             .collect()

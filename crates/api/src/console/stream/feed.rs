@@ -86,13 +86,13 @@ impl SseNodeFeed {
         let (at, interval, server) = (self.list.sampled_at_millis(), self.interval_ms, json!(self.server));
         let common = format!("\"at\":{at},\"interval_ms\":{interval},\"server\":{server},\"counts\":{counts}");
         let mut out = String::new();
-        let Some(changes) = self.list.delta_json(from, masked) else {
+        let Some(changes) = self.list.encode_delta_as_json(from, masked) else {
             let rest = format!(
                 "\"masked\":{masked},\"columns\":{},\"running\":{},\"limitations\":{},\"sessions\":{}",
                 json!(session_feed_column_keys()),
                 json!(DURATION_COLUMN_INDEXES),
                 json!(self.limitations),
-                self.list.all_sessions_json(masked)
+                self.list.encode_all_sessions_as_json(masked)
             );
             append_sse_event(&mut out, Some(now), "snapshot", &format!("{{{common},{rest}}}"));
             return out;

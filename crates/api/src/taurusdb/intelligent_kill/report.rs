@@ -79,7 +79,7 @@ pub(crate) async fn download_report(
         tag: format!("{hash}-{}", language.name()),
         file_name: format!("intelligent_kill_{id}.csv"),
     };
-    download.respond(&method, &headers)
+    download.build_response(&method, &headers)
 }
 
 fn build_header_row(language: Language) -> Vec<u8> {

@@ -116,7 +116,7 @@ pub(crate) struct KillTaskView {
     include_unsafe: bool,
 }
 
-/// Node that refuses the login of Clew's database account.
+/// Refused logins of Clew's database account on a node, and the time of the next login attempt.
 #[derive(Serialize, ToSchema, Clone)]
 pub(crate) struct NodeLoginRefusal {
     node_id: String,

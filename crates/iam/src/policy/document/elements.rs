@@ -32,7 +32,7 @@ impl<'v> JsonObjectElements<'v> {
             if !names.insert(name) {
                 parser.report_error_at_offset(
                     property.range.start,
-                    &elements.path.with_object_key(name),
+                    &elements.path.with_member_name(name),
                     format!("duplicate element {name:?}; remove one"),
                 );
             }
@@ -46,7 +46,7 @@ impl<'v> JsonObjectElements<'v> {
             if !known.contains(&name) {
                 let hint = suggestion::suggest_similar_word(name, known.iter().copied());
                 let message = format!("version {version} does not support the element {name:?} here; {hint}");
-                parser.report_error_at_offset(property.range.start, &self.path.with_object_key(name), message);
+                parser.report_error_at_offset(property.range.start, &self.path.with_member_name(name), message);
             }
         }
     }
@@ -56,7 +56,7 @@ impl<'v> JsonObjectElements<'v> {
             let name = property.name.as_str();
             (
                 name,
-                JsonValueAtPath { value: &property.value, path: self.path.with_object_key(name) },
+                JsonValueAtPath { value: &property.value, path: self.path.with_member_name(name) },
                 property.range.start,
             )
         })
@@ -79,7 +79,7 @@ impl<'v> JsonObjectElements<'v> {
     }
 
     /// Returns the element named `first` or `second`. The `bool` is true if the element is `second`.
-    /// Reports an error if both elements are present.
+    /// Reports an error if both `first` and `second` are present.
     pub(super) fn find_either_element(
         &self,
         parser: &mut DocumentParser<'_>,

@@ -55,7 +55,7 @@ impl StoredObject {
     /// Verifies the object's hash by reading the entire object, unless this process has already verified the object.
     pub(in crate::results) async fn verify_content(&self) -> Result<(), StoreError> {
         // Unlike `contains_key`, `get` counts as a use of the entry, which delays its eviction.
-        let is_verified = || self.verification_key().is_some_and(|key| self.s3.verified.get(&key).is_some());
+        let is_verified = || self.verification_cache_key().is_some_and(|key| self.s3.verified.get(&key).is_some());
         if self.record.bytes == 0 || is_verified() {
             return Ok(());
         }
@@ -69,7 +69,7 @@ impl StoredObject {
     }
 
     /// Returns the name and the `ETag` of the object.
-    fn verification_key(&self) -> Option<(String, String)> {
+    fn verification_cache_key(&self) -> Option<(String, String)> {
         self.tag.as_ref().map(|tag| (self.record.name.clone(), tag.clone()))
     }
 
@@ -120,7 +120,7 @@ impl ChunkReader {
                 let reason = "its content differs from the written data".to_owned();
                 return Err(StoreError::ResultCorrupt { name: record.name.clone(), reason });
             }
-            if let Some(key) = self.object.verification_key() {
+            if let Some(key) = self.object.verification_cache_key() {
                 s3.verified.insert(key, ());
             }
         }
