@@ -143,7 +143,7 @@ impl ApiError {
     }
 
     /// Returns the Fluent message id of the error detail, or `failure` for `ErrorDetail::Failure`.
-    /// The audit log counts repeated refusals separately for each id.
+    /// The audit log counts repeated refusals separately for each message id.
     pub(crate) fn message_id(&self) -> &'static str {
         match &self.detail {
             ErrorDetail::Message(id, _) => id,

@@ -26,7 +26,7 @@ pub struct AppComponents {
     pub connector: NodeConnector,
     /// Executor for kills.
     pub kills: KillExecutor,
-    /// Queue that executes intelligent kills and calculates their previews.
+    /// Enqueues intelligent kills and calculates their previews.
     pub intelligent_kills: IntelligentKillQueue,
     /// Limits of the HTTP server.
     pub settings: ApiSettings,

@@ -104,7 +104,7 @@ async fn measure_collection_rate(inventory: &DeploymentWithNodes, workers: usize
 
 /// Calculates the number of collections per second during the interval in which all workers are busy.
 /// The measured interval begins when every worker has finished its first collection.
-/// The measured interval ends when the first worker has finished its last collection.
+/// The measured interval ends as soon as any worker has finished its last collection.
 fn calculate_session_collection_rate(ends: &BTreeMap<String, Vec<Timestamp>>) -> Option<f64> {
     let begin = ends.values().filter_map(|ends| ends.iter().min()).max()?;
     let end = ends.values().filter_map(|ends| ends.iter().max()).min()?;

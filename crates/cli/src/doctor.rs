@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use clap::{Args, ValueEnum};
 use clew_diagnose::terminal::bytes_to_single_line;
-use clew_mysql::{ConnectionRegistry, Diagnosis, diagnose_node};
+use clew_mysql::{ConnectionRegistry, NodeDiagnosis, diagnose_node};
 
 use crate::error::CliError;
 use crate::node_url::NodeConnectionArgs;
@@ -48,7 +48,7 @@ pub(crate) async fn run(arguments: DoctorArgs, registry: ConnectionRegistry) -> 
 /// Maximum clock skew between client and server that Clew accepts without a warning.
 const MAX_CLOCK_SKEW_SECONDS: f64 = 2.0;
 
-pub(crate) fn render_diagnosis(diagnosis: &Diagnosis, colors: bool) -> String {
+pub(crate) fn render_diagnosis(diagnosis: &NodeDiagnosis, colors: bool) -> String {
     let mut text = format!(
         "{} {}, connected as {}, {}\n",
         diagnosis.server_flavor,

@@ -249,7 +249,7 @@ fn render_user_details(user: &User, access: &UserDetails) -> String {
     let _ = writeln!(text, "groups         {groups}");
     let grant = |(grant, project): &(PolicyGrant, Option<String>)| {
         let via = grant.via_group.as_ref().map_or("the user".to_owned(), |group| format!("the group {group}"));
-        [policy_name(grant).to_owned(), via, project.clone().unwrap_or_else(|| "all".to_owned())]
+        [granted_policy_name(grant).to_owned(), via, project.clone().unwrap_or_else(|| "all".to_owned())]
     };
     text.push('\n');
     let none = if user.administrator {
@@ -265,7 +265,7 @@ fn render_user_details(user: &User, access: &UserDetails) -> String {
 
 fn user_details_to_json(user: &User, access: &UserDetails) -> Value {
     let group = |group: &Group| fields_to_json!(group, id, name);
-    let grant = |(grant, _): &(PolicyGrant, Option<String>)| json!({ "policy": policy_name(grant), "group": grant.via_group, "project_id": grant.project });
+    let grant = |(grant, _): &(PolicyGrant, Option<String>)| json!({ "policy": granted_policy_name(grant), "group": grant.via_group, "project_id": grant.project });
     let groups: Vec<_> = access.groups.iter().map(group).collect();
     let policies: Vec<_> = access.grants.iter().map(grant).collect();
     let keys: Vec<_> = access.keys.iter().map(ACCESS_KEY_LIST_FORMAT.to_json).collect();
@@ -275,7 +275,7 @@ fn user_details_to_json(user: &User, access: &UserDetails) -> Value {
     )
 }
 
-fn policy_name(grant: &PolicyGrant) -> &str {
+fn granted_policy_name(grant: &PolicyGrant) -> &str {
     match &grant.policy {
         CustomOrBuiltInPolicy::Custom { name, .. } | CustomOrBuiltInPolicy::System { name } => name,
     }

@@ -143,7 +143,9 @@ impl<'a, T: DownloadSink, P: FnMut(u64, Option<u64>)> Download<'a, T, P> {
             if self.build_range_headers().is_some() {
                 return Ok(response);
             }
-            return Err(self.context().invalid_response_error("partial content instead of the complete result"));
+            return Err(self
+                .request_context()
+                .invalid_response_error("partial content instead of the complete result"));
         }
         if self.received > 0 {
             self.target.restart().await?;
@@ -158,7 +160,7 @@ impl<'a, T: DownloadSink, P: FnMut(u64, Option<u64>)> Download<'a, T, P> {
     }
 
     async fn write_body_to_sink(&mut self, mut response: Response) -> Result<(), ClientError> {
-        let context = self.context();
+        let context = self.request_context();
         (self.on_progress)(self.received, self.total);
         loop {
             let chunk = tokio::time::timeout(context.limit, response.chunk()).await;
@@ -179,7 +181,7 @@ impl<'a, T: DownloadSink, P: FnMut(u64, Option<u64>)> Download<'a, T, P> {
         }
     }
 
-    fn context(&self) -> RequestContext<'a> {
+    fn request_context(&self) -> RequestContext<'a> {
         self.client.new_request_context(DOWNLOAD_OPERATION_NAME, &self.client.inner.endpoint)
     }
 

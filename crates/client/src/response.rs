@@ -116,7 +116,7 @@ fn parse_api_error(operation: &'static str, status: u16, headers: &HeaderMap, bo
 }
 
 /// Returns the error code and the error message of a JSON error response.
-/// The field names are `error_code` and `error_msg`, `errorCode` and `errorMsg`, or `code` and `message`.
+/// Accepts three pairs of field names: `error_code`/`error_msg`, `errorCode`/`errorMsg` and `code`/`message`.
 /// Searches for the error fields in nested JSON objects, up to `depth` levels deep.
 fn extract_error_code_and_message(json: &Value, depth: u8) -> Option<(String, String)> {
     let object = json.as_object()?;

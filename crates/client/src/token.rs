@@ -35,7 +35,7 @@ struct TokenRequestIdentity<'a> {
     password: Object<TokenRequestUser<'a>>,
 }
 
-/// The password is borrowed, so that the request body is its only copy.
+/// Borrows the password, so that the request body contains the only additional copy.
 #[derive(Serialize)]
 struct TokenRequestUser<'a> {
     name: &'a str,

@@ -104,18 +104,20 @@ impl Client {
         request: &ApiRequest<'_>,
     ) -> Result<T, ClientError> {
         let context = self.new_request_context(request.operation, request.endpoint);
-        self.retry(request, || async { context.read_json_body(self.send_authenticated_request(request).await?).await })
-            .await
+        self.call_with_retries(request, || async {
+            context.read_json_body(self.send_authenticated_request(request).await?).await
+        })
+        .await
     }
 
     /// Sends a request and returns the response without reading the response body.
     pub(crate) async fn send_request_with_retries(&self, request: &ApiRequest<'_>) -> Result<Response, ClientError> {
-        self.retry(request, || self.send_authenticated_request(request)).await
+        self.call_with_retries(request, || self.send_authenticated_request(request)).await
     }
 
     /// Calls `attempt` until the request succeeds or must not be retried. The response timeout limits each call.
     /// Waits for the backoff delay before each retry.
-    async fn retry<T, F: Future<Output = Result<T, ClientError>>>(
+    async fn call_with_retries<T, F: Future<Output = Result<T, ClientError>>>(
         &self,
         request: &ApiRequest<'_>,
         attempt: impl Fn() -> F,

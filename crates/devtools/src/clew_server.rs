@@ -139,7 +139,7 @@ impl TemporaryDeployment {
         create.parse_json_output(&create.output().await?)
     }
 
-    /// Starts `clew serve` with additional command-line arguments and a TOML configuration on a free port.
+    /// Starts `clew serve` on a free port with additional command-line arguments and a TOML configuration.
     pub async fn start_server(&self, arguments: &[&str], configuration: &str) -> Result<ClewProcess, DevtoolsError> {
         let arguments = [&["serve", "--listen", "127.0.0.1:0"], arguments].concat();
         self.start_process("serve", &arguments, configuration, "http://").await

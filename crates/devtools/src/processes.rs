@@ -1,4 +1,4 @@
-//! Waits for the start of Clew processes, stops them, and reads the memory use of processes from `/proc`.
+//! Helpers for processes: wait for startup, stop gracefully, and read the memory use from `/proc`.
 
 use std::time::Duration;
 

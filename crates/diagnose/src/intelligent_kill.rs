@@ -17,7 +17,7 @@ const SESSION_GROUPS_PER_RANKING: usize = 3;
 const STATEMENT_EXECUTION_COMMANDS: [&[u8]; 2] = [b"Query", b"Execute"];
 
 clew_model::named_enum! {
-    /// Criterion by which an intelligent kill ranks session groups. The kill preview uses the order of the variants.
+    /// Criterion by which an intelligent kill ranks session groups. Previews list the rankings in the order of the variants.
     #[derive(PartialOrd, Ord)]
     pub enum RankingStrategy {
         /// Duration of the longest-running statement in the group.

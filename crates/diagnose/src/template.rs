@@ -2,7 +2,7 @@
 //!
 //! The input is a statement from the process list: arbitrary bytes, often truncated and sometimes malformed.
 //! The `sql_mode` of the session that sent the statement is unknown.
-//! The lexer only splits text into tokens and checks no SQL grammar, so it accepts any input.
+//! The lexer splits text into tokens without checking the SQL grammar, so it accepts any input.
 //! A template contains only bytes that are outside literals in every SQL mode, so it never reveals a literal.
 
 mod comment;

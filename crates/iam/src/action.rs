@@ -12,7 +12,7 @@ pub enum AccessLevel {
     Read,
     /// Changes a resource.
     Write,
-    /// Changes permissions or configures Clew's automatic actions.
+    /// Changes permissions, or configures automatic operations such as kill tasks.
     PermissionManagement,
 }
 

@@ -2,7 +2,7 @@
 
 crate::named_enum! {
     /// Language of messages and CSV header rows, selected by a request's `X-Language` header.
-    /// The name of each variant is a language tag, as sent in the header.
+    /// The name of each variant is a language tag, as sent in the `X-Language` header.
     #[derive(Default)]
     pub enum Language {
         /// English, the default.

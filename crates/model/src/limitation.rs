@@ -88,7 +88,7 @@ impl LimitationKind {
 /// Description of missing or inaccurate data in a snapshot, including the cause and the remedy.
 ///
 /// In JSON, the English texts are top-level fields, and the Chinese texts are in the object `zh_cn`.
-/// The JSON contains the texts in all languages, so that one serialized event serves all subscribers.
+/// A serialized limitation contains the texts in all languages, so that one event serves all subscribers.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "LimitationJson<'static>")]
 pub struct Limitation {

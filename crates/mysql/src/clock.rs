@@ -87,7 +87,7 @@ pub(crate) enum LocalTimestampAge {
     Ambiguous(i64, i64),
 }
 
-/// Computes the ages of timestamps in the server's local time.
+/// Computes the age of each timestamp in `times`. The timestamps are in the server's local time.
 /// Converts a local time to UTC on the server if the UTC offset may have changed since that time.
 pub(crate) async fn compute_ages_of_local_timestamps(
     client: &mut Client,
@@ -251,7 +251,7 @@ impl NodeClockHistory {
         self.servers.back()?.1.bounds.as_ref()
     }
 
-    /// At the first read, returns the difference between the clocks if it exceeds [`MAX_CLOCK_DIFFERENCE_SECONDS`].
+    /// At the first read from a server, returns its clock difference if the difference exceeds [`MAX_CLOCK_DIFFERENCE_SECONDS`].
     /// Returns `None` after the first read, or if the clock history does not compare the server's clock with the local clock.
     pub(crate) fn detect_initial_clock_difference(&self, reading: &ClockReading) -> Option<f64> {
         let is_first_read = self.elapsed_time_bounds().is_none();

@@ -126,7 +126,7 @@ impl Connection {
     }
 
     /// Like [`Self::read_rows`], but returns an error response from the server as the inner `Err`.
-    /// For example, the server returns an error if a privilege is missing or the statement times out.
+    /// Reasons for an error response include a missing privilege and a statement timeout.
     pub(crate) async fn try_read_rows<T: FromRow>(
         &mut self,
         statement: &str,

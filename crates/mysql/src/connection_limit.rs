@@ -101,7 +101,7 @@ impl NodeConnectionPermits {
 
     /// A kill takes the permit reserved for kills or the permit for read operations, whichever becomes available first.
     /// When a kill has acquired one of the two permits, `select!` drops the future that waits for the other permit.
-    /// The dropped future no longer occupies a position in the queue of its semaphore.
+    /// Dropping a future that waits for a permit removes the future from the queue of its semaphore.
     async fn acquire(&self, purpose: ConnectionPurpose) -> Result<OwnedSemaphorePermit, AcquireError> {
         if purpose == ConnectionPurpose::Reading {
             return self.reading.clone().acquire_owned().await;

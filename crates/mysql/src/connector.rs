@@ -49,7 +49,7 @@ pub struct ConnectionRegistry {
 impl ConnectionRegistry {
     /// Creates a connection registry with the given installation marker.
     /// The installation marker lets all processes of the installation recognize each other's sessions.
-    /// The marker must not be predictable. Clew keeps only the ASCII letters and digits of the marker.
+    /// The installation marker must not be predictable. Clew uses only the ASCII letters and digits of the installation marker.
     ///
     /// Commands that do not open a store use [`ConnectionRegistry::default`], which generates a random marker.
     #[must_use]

@@ -30,7 +30,7 @@ impl DiagnosticCheckResult {
 
 /// Result of [`diagnose_node`].
 #[derive(Debug, Clone, Serialize)]
-pub struct Diagnosis {
+pub struct NodeDiagnosis {
     /// Server family.
     pub server_flavor: Flavor,
     /// Server version, from `VERSION()`.
@@ -45,7 +45,7 @@ pub struct Diagnosis {
     pub checks: Vec<DiagnosticCheckResult>,
 }
 
-impl Diagnosis {
+impl NodeDiagnosis {
     /// Returns true if at least one check failed.
     #[must_use]
     pub fn has_failed_checks(&self) -> bool {
@@ -57,7 +57,7 @@ impl Diagnosis {
 ///
 /// This function opens two connections, one after the other, and does not change anything on the server.
 /// Fails if Clew cannot connect to the server.
-pub async fn diagnose_node(node: &NodeUrl, connector: &NodeConnector) -> Result<Diagnosis, Failure> {
+pub async fn diagnose_node(node: &NodeUrl, connector: &NodeConnector) -> Result<NodeDiagnosis, Failure> {
     let checking = async {
         let mut connection = Connection::open(node, connector).await?;
         let account = privileges::read_current_account(&mut connection).await?;
@@ -77,7 +77,7 @@ pub async fn diagnose_node(node: &NodeUrl, connector: &NodeConnector) -> Result<
             Some(limitations::describe_load_balanced_address())
         };
         checks.push(DiagnosticCheckResult::new("direct connection", proxied));
-        Ok(Diagnosis { server_flavor, server_version, account, cipher, clock_difference, checks })
+        Ok(NodeDiagnosis { server_flavor, server_version, account, cipher, clock_difference, checks })
     };
     let deadline = Instant::now() + connector.limits.read_timeout;
     run_with_deadline(node, connector, deadline, "checking privileges", checking).await

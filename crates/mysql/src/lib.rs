@@ -63,7 +63,7 @@ mod wait_graph_session_collector;
 pub use clock::{ClockReading, NodeClockHistory, UnreliableClockReason};
 pub use connection_limit::ConnectionPurpose;
 pub use connector::{ConnectionRegistry, NodeConnector};
-pub use doctor::{Diagnosis, DiagnosticCheckResult, diagnose_node};
+pub use doctor::{DiagnosticCheckResult, NodeDiagnosis, diagnose_node};
 pub use explain::{ExplainOutcome, explain_running_statement};
 pub use flavor::Flavor;
 pub use kill::{

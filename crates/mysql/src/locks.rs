@@ -134,7 +134,7 @@ impl LockTableSnapshot {
         let metadata_locks = metadata_locks::read_metadata_locks(connection, capabilities).await?;
         let threads = threads::read_session_ids_by_thread(connection, capabilities).await?;
         row_waits
-            .extend(row_waits_with_threads.into_iter().map(|(wait, owners)| threads.with_session_ids(wait, owners)));
+            .extend(row_waits_with_threads.into_iter().map(|(wait, owners)| threads.add_session_ids(wait, owners)));
         Ok(Self { transactions, threads, limitations, unreadable, capabilities, prepared, row_waits, metadata_locks })
     }
 

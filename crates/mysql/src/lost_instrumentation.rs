@@ -20,7 +20,7 @@ struct LostInstrumentationCounter {
     effect: LocalizedText,
 }
 
-/// Creates an array of counters, each with its size variable, limitation kind, objects and effect.
+/// Builds an array of `LostInstrumentationCounter` values. Each line lists the values of the five fields.
 macro_rules! counters {
     ($($counter:literal, $size:literal, $kind:ident, $objects:expr, $effect:expr;)+) => {
         [$(LostInstrumentationCounter {

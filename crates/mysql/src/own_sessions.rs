@@ -67,7 +67,7 @@ struct ConnectionTable {
     /// Connections by connection number, which is unique within this process.
     entries: HashMap<u64, OwnConnection>,
     /// Connection numbers by connection id. Different servers may assign the same connection id.
-    /// The key `None` contains the numbers of the connections whose id is not known yet.
+    /// The entry for `None` contains the numbers of the connections whose id is not known yet.
     by_id: HashMap<Option<u64>, HashSet<u64>>,
 }
 
@@ -148,7 +148,7 @@ impl OwnConnection {
         }
     }
 
-    /// If `or_name` is true, a host name in `host` matches every local IP address that has the same port.
+    /// If `or_name` is true, any host name in `host` matches. The port in `host` must always equal the local port.
     fn matches_local_address(&self, host: &[u8], or_name: bool) -> bool {
         let Some((name, port)) = parse_client_address(host) else { return false };
         let local = self.local.ip().to_canonical();

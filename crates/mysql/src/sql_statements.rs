@@ -57,7 +57,7 @@ pub(crate) fn build_kill_connection_statement(connection: u64) -> String {
     format!("KILL {connection}")
 }
 
-/// Kills a connection's running statement. Measured duration: 1 ms.
+/// Kills a connection's running statement. Measured duration of `KILL QUERY`: 1 ms.
 pub(crate) fn build_kill_query_statement(connection: u64) -> String {
     format!("KILL QUERY {connection}")
 }
@@ -82,7 +82,7 @@ pub(crate) const ER_NO_SUCH_THREAD: u16 = 1094;
 pub(crate) const ER_CANNOT_CONVERT_STRING: u16 = 3854;
 
 /// Calls the kill procedure of a managed database service, for accounts that are not allowed to run `KILL`.
-/// The server returns `ER_SP_DOES_NOT_EXIST` (1305) if the procedure does not exist.
+/// The server returns `ER_SP_DOES_NOT_EXIST` (1305) if it does not have the kill procedure.
 /// The server returns `ER_PROCACCESS_DENIED_ERROR` (1370) if the account lacks the EXECUTE privilege on the procedure.
 pub(crate) fn build_kill_procedure_call(procedure: &str, number: u64) -> String {
     format!("CALL {procedure}({number})")
@@ -281,7 +281,7 @@ pub(crate) fn mysql_explain_statement(session: u64) -> String {
     format!("EXPLAIN FORMAT = TRADITIONAL FOR CONNECTION {session}")
 }
 
-/// The explained session's own thread generates the plan, but only while that thread is processing rows.
+/// MariaDB generates the plan in the thread of the explained session, and only while this thread is processing rows.
 /// The server returns `ER_TARGET_NOT_EXPLAINABLE` (1933) if the running statement has no execution plan.
 pub(crate) fn mariadb_explain_statement(session: u64) -> String {
     format!("SHOW EXPLAIN FOR {session}")
@@ -346,7 +346,7 @@ pub(crate) const ALL_STATEMENT_TIMERS_QUERY: &str = "SELECT thread_id, event_id,
      FROM performance_schema.events_statements_current";
 
 /// Reads the thread id and digest of each running statement on MySQL, including nested statements.
-/// Measured duration: 0.1 s. Requires the SELECT privilege on performance_schema.
+/// Measured duration: 0.1 s with 10,000 sessions. Requires the SELECT privilege on performance_schema.
 /// [`SESSION_IDS_BY_THREAD_QUERY`] maps thread ids to session ids.
 pub(crate) const RUNNING_STATEMENT_DIGESTS_QUERY: &str = "SELECT thread_id, event_id, digest \
      FROM performance_schema.events_statements_current WHERE end_event_id IS NULL";
@@ -355,7 +355,7 @@ pub(crate) const RUNNING_STATEMENT_DIGESTS_QUERY: &str = "SELECT thread_id, even
 pub(crate) const ENABLED_SETUP_CONSUMERS_QUERY: &str =
     "SELECT name FROM performance_schema.setup_consumers WHERE enabled = 'YES'";
 
-/// Reads the program names of all sessions. Measured duration: 0.1 s on MySQL.
+/// Reads the program names of all sessions. Measured duration: 0.1 s with 10,000 sessions on MySQL.
 /// Requires the SELECT privilege on performance_schema.
 pub(crate) const ALL_PROGRAM_NAMES_QUERY: &str = "SELECT processlist_id, attr_value FROM performance_schema.session_connect_attrs \
      WHERE attr_name = 'program_name'";

@@ -18,7 +18,7 @@ const MASTER_KEY_CHECK_VALUE_ASSOCIATED_DATA: AssociatedData<'static> =
 /// Plaintext of the setting [`MASTER_KEY_CHECK_VALUE_SETTING`] for a database that must contain an audit log.
 /// An attacker without the master key cannot encrypt the plaintext and therefore cannot forge the setting.
 /// If the decrypted master key check value is `canary, audited` but the database has no audit log, the audit log was removed.
-/// In a database created by a Clew version without an audit log, the plaintext of the setting is `canary`.
+/// In a database created by a Clew version without an audit log, the decrypted master key check value is `canary`.
 const MASTER_KEY_CHECK_VALUE_PLAINTEXT: &str = "canary, audited";
 
 pub(crate) fn seal_master_key_check_value(sealer: &Sealer) -> Result<Vec<u8>, StoreError> {

@@ -68,7 +68,7 @@ pub enum StoreError {
     /// The master key is missing or unreadable, or other accounts can read the key file. The message suggests a fix.
     #[error("master key: {0}")]
     MasterKey(String),
-    /// The stored secrets are encrypted with a different master key.
+    /// The configured master key is not the key with which the stored secrets are encrypted.
     #[error("the master key does not match this store, or it was rotated; restore master.key or CLEW_MASTER_KEY")]
     WrongMasterKey,
     /// Another process has rotated the master key, and this process still uses the previous key.

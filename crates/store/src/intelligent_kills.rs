@@ -1,5 +1,5 @@
 //! Queue of intelligent kills, for which Clew selects the sessions (see `docs/decisions/0011-intelligent-kill.md`).
-//! A failed intelligent kill is not retried, because the retry could select and kill different sessions.
+//! A failed intelligent kill is not retried, because a retry could select and kill different sessions.
 
 use std::fmt;
 use std::str::FromStr;
@@ -99,7 +99,7 @@ macro_rules! intelligent_kill_columns {
     };
 }
 
-const AUDIT_OPERATION_NAME: &str = "EndIntelligentKill";
+const END_INTELLIGENT_KILL_OPERATION_NAME: &str = "EndIntelligentKill";
 
 /// Clew executes at most one intelligent kill per node at a time.
 const CLAIM_OLDEST_KILL_SQL: &str = concat!(
@@ -256,7 +256,7 @@ impl KillStore<'_> {
             node_id: Some(request.node_id),
             outcome: if reason.is_some() { AuditOutcome::Failed } else { AuditOutcome::Succeeded },
             detail: json!({ "victims": victims, "reason": reason }),
-            ..AuditEvent::for_successful_operation(&request.by, AUDIT_OPERATION_NAME, id.to_string())
+            ..AuditEvent::for_successful_operation(&request.by, END_INTELLIGENT_KILL_OPERATION_NAME, id.to_string())
         };
         tx.commit_with_event(&event).await?;
         Ok(true)

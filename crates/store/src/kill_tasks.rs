@@ -32,7 +32,7 @@ pub struct NewKillTask {
     pub masked: bool,
     /// Duration of the task, or `None` if the task runs until it is stopped.
     pub duration: Option<Duration>,
-    /// Criteria and duration for the audit event, with a placeholder in place of the statement filter's text.
+    /// Criteria and duration of the kill task, for the audit event. A placeholder replaces the text of the statement filter.
     pub audit_detail: Value,
 }
 

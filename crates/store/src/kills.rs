@@ -128,7 +128,7 @@ impl KillFilter {
     }
 }
 
-const AUDIT_OPERATION_NAME: &str = "KillSession";
+const KILL_SESSION_OPERATION_NAME: &str = "KillSession";
 
 const MATCHING_KILLS_FROM_CLAUSE: &str = "FROM killed_sessions WHERE instance_id = $1 AND ($2 IS NULL OR node_id = $2) \
      AND ($3 IS NULL OR source = $3) AND ($4 IS NULL OR task_id = $4) \
@@ -290,7 +290,7 @@ fn build_kill_audit_event(by: &AuditOrigin, domain_id: Option<DomainId>, kill: &
             "asked_at": kill.requested_at,
             "outcome": outcome.name(), "detail": kill.detail,
         }),
-        ..AuditEvent::for_successful_operation(by, AUDIT_OPERATION_NAME, request.session_id.to_string())
+        ..AuditEvent::for_successful_operation(by, KILL_SESSION_OPERATION_NAME, request.session_id.to_string())
     }
 }
 

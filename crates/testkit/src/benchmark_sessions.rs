@@ -18,7 +18,7 @@ pub struct BenchmarkSessionCounts {
     pub sessions: usize,
     /// Number of sessions with an open transaction, including those that wait for a lock.
     pub transactions: usize,
-    /// Number of sessions that wait for a row lock held by the first transaction.
+    /// Number of sessions that wait for a row lock. All of them wait for the same session.
     pub waiters: usize,
 }
 

@@ -130,7 +130,7 @@ impl SessionCollectionJob {
     }
 
     /// Retries a failed query on the metadata database for up to the lease duration.
-    /// The query can fail because the metadata database is restarting.
+    /// Queries fail while the metadata database is restarting.
     async fn query_store_with_retries<T, F>(&self, query: impl Fn() -> F) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, StoreError>>,

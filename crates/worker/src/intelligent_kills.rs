@@ -123,7 +123,7 @@ impl IntelligentKillQueue {
     }
 
     /// Executes intelligent kills until the `shutdown` token is canceled.
-    /// When `shutdown` is canceled, the worker waits for running kills to complete.
+    /// After the `shutdown` token is canceled, the worker waits for running kills to complete.
     pub async fn run(self, shutdown: CancellationToken) {
         let running = TaskTracker::new();
         let mut is_failing = false;

@@ -41,7 +41,7 @@ pub trait NodeFeed: Send + 'static {
     /// Returns the number of sessions in the list.
     fn session_count(&self) -> usize;
 
-    /// Renders a read error of the node, once for all subscribers. `at` is a Unix timestamp in milliseconds.
+    /// Renders one event about a failed read for all subscribers. `at` is the Unix timestamp of the failure in milliseconds.
     fn render_read_error(at: i64, failure: &Failure) -> Bytes;
 }
 

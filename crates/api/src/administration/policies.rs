@@ -83,8 +83,8 @@ pub(crate) struct PutPolicyRequest {
 pub(crate) async fn list_policies(ApiRequest { service, caller, query, .. }: ApiRequest) -> ApiResult<PolicyPage> {
     let domain = require_identity_read_permission(&caller)?;
     let page = parse_page_parameters(query.as_deref())?;
-    let custom = service.store.policies().list_policies(domain).await?.into_iter().map(AvailablePolicy::Custom);
-    let all: Vec<_> = custom.chain(system_policies::SYSTEM_POLICIES.iter().map(AvailablePolicy::System)).collect();
+    let custom = service.store.policies().list_policies(domain).await?.into_iter().map(CustomOrSystemPolicy::Custom);
+    let all: Vec<_> = custom.chain(system_policies::SYSTEM_POLICIES.iter().map(CustomOrSystemPolicy::System)).collect();
     let (policies, total_count) = paginate_list(all, page, |policy| policy.build_policy_view());
     Ok(Json(PolicyPage { policies, total_count }))
 }
@@ -140,15 +140,15 @@ pub(crate) async fn delete_policy(request: ApiRequest<String>) -> Result<StatusC
     let ApiRequest { service, caller, path: name, .. } = request;
     let (domain, origin) = require_identity_write_permission(&caller)?;
     match find_policy(&service, domain, &name).await? {
-        AvailablePolicy::System(_) => Err(immutable_system_policy_error()),
-        AvailablePolicy::Custom(record) => {
+        CustomOrSystemPolicy::System(_) => Err(immutable_system_policy_error()),
+        CustomOrSystemPolicy::Custom(record) => {
             service.store.policies().remove_policy(&origin, &record.id).await?;
             Ok(StatusCode::NO_CONTENT)
         }
     }
 }
 
-pub(super) enum AvailablePolicy {
+pub(super) enum CustomOrSystemPolicy {
     Custom(PolicyRecord),
     System(&'static system_policies::SystemPolicy),
 }
@@ -157,15 +157,15 @@ pub(super) async fn find_policy(
     service: &AppState,
     domain: &DomainId,
     name: &str,
-) -> Result<AvailablePolicy, ApiError> {
+) -> Result<CustomOrSystemPolicy, ApiError> {
     if let Some(policy) = system_policies::SYSTEM_POLICIES.iter().find(|policy| policy.name == name) {
-        return Ok(AvailablePolicy::System(policy));
+        return Ok(CustomOrSystemPolicy::System(policy));
     }
     let record = service.store.policies().find_policy_by_name(domain, name).await?;
-    record.map(AvailablePolicy::Custom).ok_or_else(|| not_found_error("policy", name))
+    record.map(CustomOrSystemPolicy::Custom).ok_or_else(|| not_found_error("policy", name))
 }
 
-impl AvailablePolicy {
+impl CustomOrSystemPolicy {
     pub(super) fn to_policy_ref(&self) -> PolicyRef {
         match self {
             Self::Custom(record) => PolicyRef::Custom(record.id.clone()),
@@ -208,7 +208,7 @@ async fn parse_policy_document(caller: &Caller, text: String) -> Result<Result<P
 }
 
 fn build_policy_response(
-    policy: &AvailablePolicy,
+    policy: &CustomOrSystemPolicy,
     warnings: Vec<PolicyDiagnosticView>,
 ) -> ApiResult<PolicyWithDocument> {
     let document = RawValue::from_string(policy.get_policy_document_text().trim().to_owned());

@@ -9,7 +9,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::policies::{self, AvailablePolicy};
+use super::policies::{self, CustomOrSystemPolicy};
 use super::{
     groups, not_found_error, projects, require_identity_read_permission, require_identity_write_permission, users,
 };
@@ -157,7 +157,7 @@ async fn resolve_optional_project_id(caller: &Caller, id: Option<&str>) -> Resul
 /// Role-based policies can be attached only to groups, either for all projects or for a single project.
 /// Identity policies can be attached to users and groups, and always apply to all projects.
 fn ensure_policy_attachable(
-    policy: &AvailablePolicy,
+    policy: &CustomOrSystemPolicy,
     grantee: &Grantee,
     project: Option<&ProjectId>,
 ) -> Result<(), ApiError> {

@@ -18,7 +18,7 @@ use crate::request_body::parse_json_body;
 use crate::statement_text::render_statement;
 
 /// The only supported value of `action`.
-const ROLLBACK_ACTION: &str = "rollback";
+const SUPPORTED_ACTION: &str = "rollback";
 const MAX_TRANSACTION_IDS: usize = 100;
 
 /// Rollbacks to list.
@@ -107,7 +107,7 @@ fn build_rollback_entry(rollback: Rollback, masked: bool) -> OngoingRollback {
 fn validate_rollback_progress_request(
     request: TransactionProgressRequest,
 ) -> Result<(Option<Vec<u64>>, Pagination), ApiError> {
-    if request.action != ROLLBACK_ACTION {
+    if request.action != SUPPORTED_ACTION {
         return Err(invalid_field_error("action", &request.action));
     }
     let ids = request.transaction_ids.unwrap_or_default();

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use clew_model::{Failure, FailureKind, Node, to_single_line};
-use clew_mysql::{ConnectionRegistry, Diagnosis, NodeConnector, ReadLimits, diagnose_node};
+use clew_mysql::{ConnectionRegistry, NodeConnector, NodeDiagnosis, ReadLimits, diagnose_node};
 use clew_store::{LoginBackoff, Store};
 use jiff::Timestamp;
 use serde_json::json;
@@ -39,7 +39,7 @@ pub(super) async fn run(
         let outcome = diagnose_node(&node.url, &connector).await;
         let backoff = update_login_backoff(&inventory.store, &node, backoff, &outcome).await?;
         inaccessible += usize::from(outcome.is_err());
-        has_failed_checks |= outcome.as_ref().is_ok_and(Diagnosis::has_failed_checks);
+        has_failed_checks |= outcome.as_ref().is_ok_and(NodeDiagnosis::has_failed_checks);
         text.push_str(&format_node_report(listed, &outcome));
         let zone_without_worker =
             zones.iter().any(|state| state.zone == listed.zone && listed.zone.is_some() && state.lacks_workers());
@@ -91,7 +91,7 @@ async fn update_login_backoff(
     store: &Store,
     node: &Node,
     before: Option<LoginBackoff>,
-    outcome: &Result<Diagnosis, Failure>,
+    outcome: &Result<NodeDiagnosis, Failure>,
 ) -> Result<Option<LoginBackoff>, CliError> {
     match (outcome, before) {
         (Ok(_), Some(_)) => {
@@ -111,7 +111,7 @@ fn format_retry_timestamp(milliseconds: i64) -> String {
     Timestamp::from_millisecond(milliseconds).map_or_else(|_| milliseconds.to_string(), |at| format!("{at:.0}"))
 }
 
-fn format_node_report(node: &Node, outcome: &Result<Diagnosis, Failure>) -> String {
+fn format_node_report(node: &Node, outcome: &Result<NodeDiagnosis, Failure>) -> String {
     let report = match outcome {
         Ok(diagnosis) => doctor::render_diagnosis(diagnosis, output::stdout_supports_colors()),
         Err(failure) => format!("not accessible: {failure}\n"),

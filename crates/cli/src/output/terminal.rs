@@ -29,7 +29,7 @@ impl<W: Write> TerminalSanitizer<W> {
 }
 
 /// Returns the length of `bytes`, excluding an incomplete character, line break or escape sequence at the end.
-fn complete_prefix_len(bytes: &[u8]) -> usize {
+fn len_without_incomplete_sequence(bytes: &[u8]) -> usize {
     let tail_start = bytes.len().saturating_sub(MAX_INCOMPLETE_SEQUENCE_BYTES);
     let tail = bytes.get(tail_start..).unwrap_or_default();
     if let Some(at) = tail.iter().rposition(|&byte| byte == b'\x1b' || byte == b'\r')
@@ -48,7 +48,7 @@ impl<W: Write> Write for TerminalSanitizer<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut all = std::mem::take(&mut self.incomplete);
         all.extend_from_slice(bytes);
-        self.incomplete = all.split_off(complete_prefix_len(&all));
+        self.incomplete = all.split_off(len_without_incomplete_sequence(&all));
         self.write_sanitized(&all)?;
         Ok(bytes.len())
     }

@@ -47,7 +47,7 @@ impl WaitingStatement {
         self.starts_with_keywords(&["DROP", "DATABASE"]) || self.starts_with_keywords(&["DROP", "SCHEMA"])
     }
 
-    /// Returns true if the statement names the database object.
+    /// Returns true if the statement mentions the database object `name`.
     ///
     /// Names are compared case-insensitively, because MySQL table names can be case-insensitive.
     pub(super) fn mentions_database_object(&self, schema: Option<&str>, name: &str) -> bool {

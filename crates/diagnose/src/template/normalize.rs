@@ -1,4 +1,4 @@
-//! Normalizes the tokens of an SQL statement: collapses value lists and normalizes white space.
+//! Normalizes the tokens of an SQL statement: collapses value lists and unifies white space.
 
 use super::keywords::{self, Keyword};
 use super::lexer::{NextCharKind, Token};

@@ -13,7 +13,7 @@ struct BackslashEscapeRules {
     double: bool,
 }
 
-/// Backslash escape rules of the default SQL mode, of `NO_BACKSLASH_ESCAPES` and of `ANSI_QUOTES`.
+/// Quotes within which a backslash is an escape character, in the default SQL mode, `NO_BACKSLASH_ESCAPES` and `ANSI_QUOTES`.
 const ESCAPE_RULES_BY_SQL_MODE: [BackslashEscapeRules; 3] = [
     BackslashEscapeRules { single: true, double: true },
     BackslashEscapeRules { single: false, double: false },

@@ -12,9 +12,9 @@ pub(super) enum Comparison {
     Start,
     /// The request value ends with the expected value, ignoring case.
     End,
-    /// Compares two numbers. The predicate returns true for each [`Ordering`] that counts as a match.
+    /// Compares two numbers. The function returns true if the condition operator accepts the [`Ordering`].
     Number(fn(Ordering) -> bool),
-    /// Compares two dates. The predicate returns true for each [`Ordering`] that counts as a match.
+    /// Compares two dates. The function returns true if the condition operator accepts the [`Ordering`].
     Date(fn(Ordering) -> bool),
     Bool,
     /// The client IP address is in the expected network.

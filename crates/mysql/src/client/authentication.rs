@@ -21,7 +21,7 @@ use super::{ERROR_PACKET_HEADER, MAX_HANDSHAKE_PACKET_BYTES, read_file_with_size
 /// Maximum number of packet exchanges during authentication. All supported plugins need fewer.
 const MAX_AUTH_ROUNDS: usize = 10;
 /// Maximum iteration factor for `parsec`. A factor of 6 means 65,536 iterations, 64 times MariaDB's default.
-/// With a larger factor, deriving the `parsec` key would block an async runtime thread for too long.
+/// With a factor above 6, deriving the `parsec` key would block an async runtime thread for too long.
 const MAX_PARSEC_ITERATION_FACTOR: u8 = 6;
 const ED25519_NONCE_LEN: usize = 32;
 /// Length of the server's challenge for `mysql_native_password` in bytes, without the terminating NUL byte.

@@ -52,7 +52,7 @@ impl ClientSessions {
             .or(is_another.then_some(UnreliableClockReason::AnotherServer))
     }
 
-    /// Corrects elapsed times after clock steps, and limits them to the upper bounds from the previous process list.
+    /// Corrects elapsed times for clock steps. Caps each elapsed time at an upper bound derived from the previous process list.
     /// The upper bounds of elapsed times limit the error from undetected clock steps, such as a step forward and back between two reads.
     fn correct_elapsed_times_with_clock_history(&mut self, history: &mut NodeClockHistory) {
         let (mut bounds, mut reported) = (ElapsedTimeBounds::new(self.read.at), HashMap::new());

@@ -18,7 +18,7 @@ pub enum KillOutcome {
         rows_modified: u64,
     },
     /// The server accepted the kill, but its effect could not be confirmed.
-    /// The variant contains the session's last state or the failure that prevented the confirmation.
+    /// Contains the session's last state, or the failure that prevented Clew from confirming the effect.
     Ending(LocalizedText),
     /// The session or statement had already ended before the kill.
     AlreadyGone,

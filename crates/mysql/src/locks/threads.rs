@@ -26,7 +26,7 @@ impl SessionIdsByThread {
     }
 
     /// `owners` contains the thread ids of the waiter and the blocker.
-    pub(super) fn with_session_ids(&self, mut wait: InnoDbLockWait, owners: [Option<u64>; 2]) -> InnoDbLockWait {
+    pub(super) fn add_session_ids(&self, mut wait: InnoDbLockWait, owners: [Option<u64>; 2]) -> InnoDbLockWait {
         [wait.waiting.session, wait.blocking.session] = owners.map(|thread| self.session_id(thread?));
         wait
     }

@@ -1,18 +1,18 @@
 //! Data visible to an account without privileges and with PROCESS, and the `GRANT` statements that Clew suggests.
 
 use clew_model::{LimitationKind, NodeUrl, SessionSelection};
-use clew_mysql::{Diagnosis, diagnose_node};
+use clew_mysql::{NodeDiagnosis, diagnose_node};
 use clew_testkit::{DatabaseServer, DatabaseServerOptions, Flavor, open_idle_sessions};
 use rstest::rstest;
 
 use super::{connector, csv_of, take};
 
-async fn diagnosis(url: &str) -> Diagnosis {
+async fn diagnosis(url: &str) -> NodeDiagnosis {
     let node: NodeUrl = url.parse().unwrap();
     diagnose_node(&node, &connector()).await.unwrap()
 }
 
-fn kinds(diagnosis: &Diagnosis) -> Vec<LimitationKind> {
+fn kinds(diagnosis: &NodeDiagnosis) -> Vec<LimitationKind> {
     diagnosis.checks.iter().filter_map(|check| Some(check.limitation.as_ref()?.kind)).collect()
 }
 
@@ -61,7 +61,7 @@ async fn suggested_grants_remove_limitations(#[values(Flavor::MariaDb, Flavor::M
 }
 
 /// Runs the remedies that `clew doctor` prints, as an administrator would.
-async fn paste_remedies(server: &DatabaseServer, diagnosis: &Diagnosis) {
+async fn paste_remedies(server: &DatabaseServer, diagnosis: &NodeDiagnosis) {
     let remedies: Vec<_> = diagnosis
         .checks
         .iter()

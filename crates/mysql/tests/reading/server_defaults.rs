@@ -126,8 +126,9 @@ async fn server_defaults_do_not_affect_reads(#[values(Flavor::MariaDb, Flavor::M
         let summary = take(&url, &SessionSelection::default(), false).await.unwrap().summary;
         assert_eq!(summary.limitations, [], "{flavor}: {default}");
         let diagnosis = diagnose_node(&url.parse().unwrap(), &connector()).await.unwrap();
-        let works =
-            |diagnosis: &clew_mysql::Diagnosis| diagnosis.checks.iter().map(|check| check.works).collect::<Vec<_>>();
+        let works = |diagnosis: &clew_mysql::NodeDiagnosis| {
+            diagnosis.checks.iter().map(|check| check.works).collect::<Vec<_>>()
+        };
         assert_eq!(works(&diagnosis), works(&expected), "{flavor}: {default}: {diagnosis:#?}");
         let number = before.parse::<f64>().is_ok();
         control.query_drop(set(&if number { before } else { format!("'{before}'") })).await.unwrap();

@@ -121,7 +121,7 @@ impl RepeatedRefusalCounter {
         Some((caller, kind))
     }
 
-    /// Writes audit events for expired time windows until `end` completes, and then for all remaining time windows.
+    /// Writes the audit events of expired time windows. When `end` completes, writes those of all remaining time windows.
     ///
     /// Run only one flush loop at a time, because concurrent flush loops can lose audit events.
     pub async fn run_audit_flush_loop(&self, store: &Store, end: impl Future<Output = ()>) {
@@ -242,12 +242,12 @@ impl RefusalTimeWindow {
         self.last_at = Timestamp::now();
         self.collect_distinct_field_values(event);
         let common = &mut self.event;
-        clear_field_if_different(&mut common.domain_id, domain_id_for_audit_event(event).as_ref());
-        clear_field_if_different(&mut common.project_id, event.project_id.as_ref());
-        clear_field_if_different(&mut common.instance_id, event.instance_id.as_ref());
-        clear_field_if_different(&mut common.node_id, event.node_id.as_ref());
-        clear_field_if_different(&mut common.code, event.code.as_ref());
-        clear_field_if_different(&mut common.origin.peer, event.origin.peer.as_ref());
+        clear_unless_equal(&mut common.domain_id, domain_id_for_audit_event(event).as_ref());
+        clear_unless_equal(&mut common.project_id, event.project_id.as_ref());
+        clear_unless_equal(&mut common.instance_id, event.instance_id.as_ref());
+        clear_unless_equal(&mut common.node_id, event.node_id.as_ref());
+        clear_unless_equal(&mut common.code, event.code.as_ref());
+        clear_unless_equal(&mut common.origin.peer, event.origin.peer.as_ref());
         common.origin.request_id.clear();
         if common.target != event.target {
             common.target.clear();
@@ -293,7 +293,7 @@ impl RefusalTimeWindow {
     }
 }
 
-fn clear_field_if_different<T: PartialEq>(common: &mut Option<T>, other: Option<&T>) {
+fn clear_unless_equal<T: PartialEq>(common: &mut Option<T>, other: Option<&T>) {
     if common.as_ref() != other {
         *common = None;
     }

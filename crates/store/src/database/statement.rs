@@ -38,7 +38,7 @@ pub(crate) enum StatementExecutor<'e> {
 }
 
 /// `action` describes the statement in error messages, for example "list the members of a group".
-/// The macro [`params`] converts values to `parameters`.
+/// The macro [`params`] builds the argument `parameters`.
 pub(crate) fn query<'q>(
     action: &'static str,
     sql: impl SqlSafeStr,

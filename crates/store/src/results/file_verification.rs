@@ -32,7 +32,7 @@ impl Default for VerifiedFileCache {
 
 impl VerifiedFileCache {
     /// Verifies the length and hash of a result file and rewinds the file.
-    /// `now` must not be later than the system time; otherwise, a recent change would appear old.
+    /// `now` must not be later than the system time; otherwise, the cache could fail to detect a later change of the file.
     pub(super) fn verify_file_length_and_hash(
         &self,
         file: &File,

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::adaptive_poll_interval::{AdaptivePollInterval, PollIntervalChange};
 
 /// Delay before a kill task kills the same session again.
-/// The delay limits the number of kill records for a session that does not terminate.
+/// The retry delay limits the number of kill records for a session that does not terminate.
 const KILL_RETRY_DELAY: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Clone, Default)]

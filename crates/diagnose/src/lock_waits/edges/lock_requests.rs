@@ -60,7 +60,7 @@ fn infer_lock_requests(
     matching.map(|&object| LockRequest { session: session.id, object: object.clone(), mode, inferred: true }).collect()
 }
 
-/// Returns true if the statement contains the name in quotes, as in `GET_LOCK('name', 10)`.
+/// Returns true if the statement contains `name` in quotes, as in `GET_LOCK('name', 10)`.
 fn contains_quoted_name(statement: &[u8], name: &str) -> bool {
     ["'", "\""].iter().any(|quote| {
         memchr::memmem::find(
