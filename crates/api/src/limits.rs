@@ -4,7 +4,7 @@
 //! When the sign-in quota of a client address is exhausted, only sign-ins are refused.
 //! When the quota for failed authentications is exhausted, sign-ins and requests with credentials are refused.
 //! To stop credential guessing, requests over a quota are refused before their credentials are checked.
-//! Authenticated requests do not consume these quotas, because thousands of users can share a client address.
+//! Authenticated requests consume no quota of the client address, because thousands of users can share the address.
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -69,26 +69,26 @@ impl Default for Metrics {
         let rejections_help = "Requests and connections that were rejected because a limit was exceeded, by limit";
         let workers_help = "Running workers by zone; the zone is empty for nodes without a zone";
         Self {
-            requests: register(to, "http_requests", "Completed requests by method, route and status"),
+            requests: register_metric(to, "http_requests", "Completed requests by method, route and status"),
             request_durations: register_duration_metric(to, "http_request_duration", requests_help, request_durations),
-            rejections: register(to, "http_rate_limited", rejections_help),
+            rejections: register_metric(to, "http_rate_limited", rejections_help),
             collection_durations: register_duration_metric(
                 to,
                 "collection_duration",
                 collections_help,
                 collection_durations,
             ),
-            collected_rows: register(to, "collected_rows", "Rows in the results of finished collections"),
-            node_errors: register(to, "collection_failures", "Failed collections by kind of failure"),
-            tasks: register(to, "tasks", "Stored collections by status"),
-            workers: register(to, "workers", workers_help),
+            collected_rows: register_metric(to, "collected_rows", "Rows in the results of finished collections"),
+            node_errors: register_metric(to, "collection_failures", "Failed collections by kind of failure"),
+            tasks: register_metric(to, "tasks", "Stored collections by status"),
+            workers: register_metric(to, "workers", workers_help),
             poll_intervals: register_duration_metric(to, "kill_task_poll_interval", intervals_help, Family::default()),
             registry: Arc::new(registry),
         }
     }
 }
 
-fn register<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+fn register_metric<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
     let metric = M::default();
     registry.register(name, help, metric.clone());
     metric

@@ -78,7 +78,7 @@ const TIME_PER_ROW_BENCHMARKS: [(BenchmarkCase, MeasuredRowCount, MeasuredRowCou
 enum MeasuredRowCount {
     /// Row count of one benchmark run. The run time includes the process startup.
     Total(u64),
-    /// Difference between the row counts of two runs. The difference in run time excludes the process startup.
+    /// Row counts of two runs. The difference between the two run times excludes the process startup.
     Increment(u64, u64),
 }
 

@@ -187,7 +187,7 @@ impl TestCluster {
 }
 
 /// Returns a command whose process the kernel kills when the thread that spawned it exits.
-/// The signal replaces the SIGTERM that [`Command::start`] requests.
+/// SIGKILL replaces SIGTERM, the parent-death signal that [`Command::start`] sets.
 fn wrap_command_with_parent_death_signal(program: impl Into<OsString>, arguments: &[&str]) -> Command {
     let wrapper = Command::new("setpriv").args(["--pdeathsig", "KILL", "--"]);
     Command::new(program).args(arguments.iter().copied()).wrapped_in(wrapper)

@@ -56,7 +56,7 @@ pub(crate) enum Command {
     /// Run a worker process that takes session snapshots and executes intelligent kills and kill tasks.
     Worker(Box<worker::WorkerArgs>),
     /// Migrate the metadata database to the schema of the installed Clew version.
-    /// Every command that opens the database also runs the migration.
+    /// Every command that opens the metadata database also migrates it.
     Migrate(Box<migrate::MigrateArgs>),
     /// Copy the metadata to a PostgreSQL database.
     Metadata(Box<metadata_database::MetadataCommandArgs>),

@@ -206,7 +206,7 @@ impl Daemon {
     }
 
     /// Waits for the worker tasks to end and then, for a limited time, for Clew to kill its abandoned statements.
-    /// Call this method after the HTTP server has stopped, because requests can also abandon running statements.
+    /// Call `join_tasks` after the HTTP server has stopped, because HTTP requests can abandon running statements.
     /// Returns the first error of the worker tasks, the HTTP server (`served`) and the check for a master key rotation.
     pub(crate) async fn join_tasks(
         &self,

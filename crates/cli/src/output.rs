@@ -241,7 +241,7 @@ pub(crate) fn write_stderr(text: &str) {
     let _ = io::stderr().lock().write_all(sanitize_multiline_text(text).as_bytes());
 }
 
-/// Creates a progress line on stderr, which is hidden if stderr is not a terminal.
+/// Creates a progress line on stderr. The progress line is hidden if stderr is not a terminal.
 /// A timer updates the elapsed time, because the interval between two progress messages can be long.
 pub(crate) fn new_progress_spinner() -> ProgressBar {
     let bar = ProgressBar::new_spinner();

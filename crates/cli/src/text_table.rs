@@ -44,7 +44,7 @@ impl<T, const N: usize> ListFormat<T, N> {
     }
 }
 
-/// Builds a JSON object from fields of a struct with the same names.
+/// Builds a JSON object from the given fields of a struct. The field names become the keys of the object.
 macro_rules! fields_to_json {
     ($object:expr, $($field:ident),+) => { ::serde_json::json!({ $(stringify!($field): $object.$field),+ }) };
 }

@@ -198,7 +198,7 @@ async fn set_password(
 struct UserDetails {
     groups: Vec<Group>,
     grants: Vec<(PolicyGrant, Option<String>)>,
-    /// Access keys of the user, each paired with the name of the user.
+    /// Name of the user and metadata of the access key, for each of the user's access keys.
     keys: Vec<(String, AccessKeyMetadata)>,
 }
 

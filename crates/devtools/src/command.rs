@@ -52,7 +52,7 @@ impl Command {
         variables.into_iter().fold(self, |command, (name, value)| command.env(name, value))
     }
 
-    /// Returns `wrapper` with this command line as additional arguments, and with the environment of this command.
+    /// Returns a command that runs `wrapper` with this command line appended, in the environment of this command.
     pub fn wrapped_in(self, wrapper: Self) -> Self {
         let wrapper = wrapper.args([self.program]).args(self.arguments);
         Self { program: wrapper.program, arguments: wrapper.arguments, ..self }
@@ -94,12 +94,12 @@ impl Command {
         step.set_spinner_text("");
         match result {
             Ok(Ok(status)) if status.success() => Ok(()),
-            Ok(Ok(status)) => Err(self.failure_with_output(&format!("failed ({status})"), &tail)),
+            Ok(Ok(status)) => Err(self.error_with_output(&format!("failed ({status})"), &tail)),
             Ok(Err(cause)) => Err(self.program_spawn_error(cause)),
             Err(_) => {
                 // The program may have exited already.
                 let _ = child.kill().await;
-                Err(self.failure_with_output(&format!("timed out after {} s and was killed", limit.as_secs()), &tail))
+                Err(self.error_with_output(&format!("timed out after {} s and was killed", limit.as_secs()), &tail))
             }
         }
     }
@@ -188,7 +188,7 @@ impl Command {
         }
     }
 
-    fn failure_with_output(&self, failure: &str, tail: &OutputTail) -> DevtoolsError {
+    fn error_with_output(&self, failure: &str, tail: &OutputTail) -> DevtoolsError {
         let (command, output) = (self.command_line(), tail.to_indented_text());
         DevtoolsError::Failed(format!("`{command}` {failure}. Last lines of its output:\n{output}"))
     }

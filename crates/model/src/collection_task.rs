@@ -28,7 +28,7 @@ impl CollectionTaskStatus {
         }
     }
 
-    /// Returns true if the collection task has finished or failed.
+    /// Returns true if the collection task has ended, with or without an error.
     #[must_use]
     pub fn is_final(self) -> bool {
         matches!(self, Self::Finished | Self::Error)

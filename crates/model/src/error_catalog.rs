@@ -81,7 +81,7 @@ catalog! {
     IAM_MISSING_FIELD = 400 "IAM.0072" "iam-missing-field";
     /// Wrong user name or password. The response does not disclose which one is wrong.
     IAM_WRONG_PASSWORD = 401 "IAM.0001" "iam-wrong-password";
-    /// The caller does not have access to the requested token scope or operation.
+    /// The caller is not permitted to request the token scope or to perform the operation.
     IAM_FORBIDDEN_SCOPE = 403 "IAM.0002" "iam-forbidden-scope";
     /// Too many consecutive login attempts failed.
     /// Nonexistent user names are locked out too, so that a lockout does not reveal which user names exist.

@@ -22,7 +22,7 @@ use crate::sql_statements;
 /// Minimum clock change that counts as a clock step, in seconds. Drift and network latency cause smaller changes.
 const MIN_CLOCK_STEP_SECONDS: f64 = 2.0;
 /// Maximum tolerated difference between a server's clock and the local clock, in seconds.
-/// Above this difference, automatic kills ignore all time that elapsed before Clew first read the server.
+/// If the clocks differ by more, automatic kills do not count time that elapsed before Clew first read the server.
 const MAX_CLOCK_DIFFERENCE_SECONDS: f64 = 60.0;
 const MAX_TRACKED_CLOCK_STEPS: usize = 16;
 const MAX_TRACKED_SERVERS_PER_NODE: usize = 16;
@@ -146,7 +146,7 @@ pub enum UnreliableClockReason {
     #[error("the server's clock was changed by {0:+.0} s since the previous read")]
     ClockChanged(f64),
     /// Server time minus local time at the first read, in seconds.
-    /// The number is positive if the server's clock was ahead of the local clock.
+    /// A positive difference means that the server's clock was ahead of the local clock.
     #[error(
         "the server's clock differs from the clock of this machine by {0:+.0} s, so elapsed times count from now on"
     )]

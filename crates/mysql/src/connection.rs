@@ -122,7 +122,7 @@ impl Connection {
 
     /// Like [`Self::query_all_rows`], but returns errors as [`Failure`]s.
     pub(crate) async fn read_rows<T: FromRow>(&mut self, statement: &str) -> Result<Vec<T>, Failure> {
-        self.query_all_rows(statement).await.map_err(|error| self.client_error_to_failure(&error))
+        self.query_all_rows(statement).await.map_err(|error| self.failure_from_client_error(&error))
     }
 
     /// Like [`Self::read_rows`], but returns an error response from the server as the inner `Err`.
@@ -133,11 +133,11 @@ impl Connection {
     ) -> Result<Result<Vec<T>, ServerError>, Failure> {
         match self.query_all_rows(statement).await {
             Err(Error::Server(error)) => Ok(Err(error)),
-            result => result.map(Ok).map_err(|error| self.client_error_to_failure(&error)),
+            result => result.map(Ok).map_err(|error| self.failure_from_client_error(&error)),
         }
     }
 
-    /// Like [`Self::read_rows`], but returns an error code of the server that is in `expected` as the inner `Err`.
+    /// Like [`Self::read_rows`], but if the server returns an error code in `expected`, the code is the inner `Err`.
     pub(crate) async fn read_rows_or_error_code<T: FromRow>(
         &mut self,
         statement: &str,
@@ -145,7 +145,7 @@ impl Connection {
     ) -> Result<Result<Vec<T>, u16>, Failure> {
         match self.query_all_rows(statement).await {
             Err(Error::Server(error)) if expected.contains(&error.code) => Ok(Err(error.code)),
-            result => result.map(Ok).map_err(|error| self.client_error_to_failure(&error)),
+            result => result.map(Ok).map_err(|error| self.failure_from_client_error(&error)),
         }
     }
 
@@ -156,7 +156,7 @@ impl Connection {
     ) -> Result<Vec<T>, Failure> {
         match self.query_all_rows(statement).await {
             Err(Error::Server(error)) if !failure::is_server_timeout(&error) => Ok(Vec::new()),
-            result => result.map_err(|error| self.client_error_to_failure(&error)),
+            result => result.map_err(|error| self.failure_from_client_error(&error)),
         }
     }
 
@@ -176,7 +176,7 @@ impl Connection {
             }
             Ok::<_, Error>(rows.limitation_for_invalid_idle_times())
         };
-        let limitation = reading.await.map_err(|error| self.client_error_to_failure(&error))?;
+        let limitation = reading.await.map_err(|error| self.failure_from_client_error(&error))?;
         self.limitations.extend(limitation);
         Ok(())
     }
@@ -188,7 +188,7 @@ impl Connection {
     /// Returns `None` if the server does not report a valid time.
     pub(crate) async fn read_clock(&mut self) -> Result<Option<ClockReading>, Failure> {
         let reading = clock::read_clock(&mut self.raw.client).await;
-        self.clock = reading.map_err(|error| self.client_error_to_failure(&error))?;
+        self.clock = reading.map_err(|error| self.failure_from_client_error(&error))?;
         Ok(self.clock)
     }
 
@@ -198,7 +198,7 @@ impl Connection {
         times: Vec<DateTime>,
     ) -> Result<HashMap<DateTime, LocalTimestampAge>, Failure> {
         let ages = clock::compute_ages_of_local_timestamps(&mut self.raw.client, clock, times).await;
-        ages.map_err(|error| self.client_error_to_failure(&error))
+        ages.map_err(|error| self.failure_from_client_error(&error))
     }
 
     /// MySQL truncates statements in the process list if `performance_schema_show_processlist` is on.
@@ -211,7 +211,7 @@ impl Connection {
         Ok(rows.is_ok_and(|rows| matches!(rows.first(), Some(Some(value)) if matches!(value.as_str(), "1" | "ON"))))
     }
 
-    pub(crate) fn client_error_to_failure(&self, error: &Error) -> Failure {
+    pub(crate) fn failure_from_client_error(&self, error: &Error) -> Failure {
         failure::failure_from_client_error(error, &self.address)
     }
 

@@ -3,7 +3,7 @@
 //! With `SET timestamp`, a session can falsify the `Time` column of MySQL's process list.
 //! `SET timestamp` does not affect the statement timers in performance_schema.
 //! Clew reads the process list first, then the statement timers.
-//! If a session starts a new statement between the two reads, its elapsed time is too short, never too long.
+//! If a session starts a statement after Clew has read the process list, the elapsed time is too short, never too long.
 //!
 //! Clew trusts an elapsed time that roughly equals the duration of the session's InnoDB lock wait.
 //! MariaDB computes `Time` from a monotonic timer (observed on 10.11.19), so Clew uses MariaDB's `Time` unchanged.
@@ -118,7 +118,7 @@ pub(crate) async fn correct_elapsed_times_with_timer_values(
             connection.limitations.push(limitations::describe_unreadable_timers(&gap));
             return Ok(ids.into_iter().collect());
         }
-        Err(error) => return Err(connection.client_error_to_failure(&error)),
+        Err(error) => return Err(connection.failure_from_client_error(&error)),
     };
     let Some(timers) = timers else {
         let gap = find_statement_timer_limitation(connection).await?;

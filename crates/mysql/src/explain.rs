@@ -55,7 +55,7 @@ pub async fn explain_running_statement(
             Err(Error::Server(error)) if !failure::is_server_timeout(&error) => {
                 ExplainOutcome::NoPlan(LocalizedText::untranslated(error.message))
             }
-            Err(error) => return Err(connection.client_error_to_failure(&error)),
+            Err(error) => return Err(connection.failure_from_client_error(&error)),
         };
         Ok(explained)
     })

@@ -107,7 +107,7 @@ pub(crate) struct LockTableSnapshot {
 }
 
 impl LockTableSnapshot {
-    /// Reads the system tables with lock data, and appends a `Limitation` for each unreadable table.
+    /// Reads the system tables with lock data. Adds a `Limitation` to the given limitations for each unreadable table.
     pub(crate) async fn read(connection: &mut Connection, mut limitations: Vec<Limitation>) -> Result<Self, Failure> {
         let account = privileges::read_current_account(connection).await?;
         let transactions =
@@ -173,8 +173,8 @@ impl LockTableSnapshot {
 }
 
 /// While a session runs a DDL statement, InnoDB lists two transactions for the session.
-/// The function keeps one transaction per session.
-/// If a session has two transactions, the function keeps the waiting transaction, or else the one with more locks.
+/// Returns at most one transaction per session.
+/// If a session has two transactions, returns the waiting transaction, or else the transaction with more locks.
 fn select_one_transaction_per_session(transactions: Vec<Transaction>) -> Vec<Transaction> {
     let weight = |transaction: &Transaction| {
         (transaction.is_waiting_for_lock(), transaction.tables_locked, transaction.rows_locked, transaction.id)

@@ -118,7 +118,7 @@ struct OwnConnection {
     /// Connection id that `SELECT CONNECTION_ID()` returned, or `None` if the statement has not been run yet.
     id: Option<u64>,
     /// Client address of the connection in the process list, or `None` if the process list has not been read yet.
-    /// If the connection goes through a proxy, the client address differs from `local`.
+    /// The client address differs from the local socket address `local` if the connection goes through a proxy.
     listed: Option<Vec<u8>>,
     closed: Option<Instant>,
 }

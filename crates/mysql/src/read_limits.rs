@@ -27,7 +27,7 @@ pub struct ReadSizeLimits {
 }
 
 impl ReadSizeLimits {
-    /// Smallest permitted value of `per_row`, in bytes. Only rows of the process list can be larger than this value.
+    /// Minimum value of `per_row`, in bytes. Only rows of the process list can exceed the minimum value.
     pub const MIN_ROW_SIZE_LIMIT_BYTES: usize = 1 << 20;
 
     /// Default limits.

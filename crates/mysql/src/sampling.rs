@@ -231,7 +231,7 @@ async fn read_sampled_sessions(
     elapsed_times::correct_elapsed_times_of_busy_sessions(connection, &mut found.sessions, &lock_waits).await?;
     found.adjust_ages_and_count_sessions(&cache.clock, connection.flavor, threshold);
     if let Some(parties) = parties {
-        parties.correct_elapsed_times(&found.sessions);
+        parties.replace_elapsed_times(&found.sessions);
     }
     Ok(found)
 }

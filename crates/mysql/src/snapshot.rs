@@ -142,7 +142,7 @@ pub async fn take_snapshot(
         .await
 }
 
-/// Takes a snapshot and reads the server instance, for callers that kill sessions. See [`take_snapshot`].
+/// Like [`take_snapshot`], but also returns the server instance, which callers that kill sessions require.
 pub async fn take_snapshot_with_server_instance(
     node: &NodeUrl,
     options: &SnapshotOptions,

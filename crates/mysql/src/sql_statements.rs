@@ -25,7 +25,7 @@ pub(crate) const SHOW_PROCESSLIST_SETTING_QUERY: &str = "SELECT @@GLOBAL.perform
 /// Without the PROCESS privilege, the server returns `ER_SPECIFIC_ACCESS_DENIED_ERROR` (1227).
 ///
 /// InnoDB reports the start times of transactions and lock waits in the server's time zone.
-/// To compute transaction ages, Clew runs [`SERVER_CLOCK_QUERY`] immediately after this query.
+/// To compute transaction ages, Clew runs [`SERVER_CLOCK_QUERY`] immediately after `TRANSACTIONS_QUERY`.
 pub(crate) const TRANSACTIONS_QUERY: &str = "SELECT trx_mysql_thread_id, trx_id, trx_state, CAST(trx_started AS CHAR), \
      CAST(trx_wait_started AS CHAR), trx_rows_locked, trx_tables_locked, trx_rows_modified FROM information_schema.innodb_trx";
 
@@ -100,8 +100,8 @@ pub(crate) fn own_session_ids_query(marker: &str) -> String {
 
 /// Reads the server identity and the start time as a Unix timestamp.
 /// Requires no privileges.
-/// Each execution returns the same start time,
-/// because the server derives the current time and the uptime from one timestamp.
+/// Each execution of the query returns the same start time.
+/// The start time does not vary, because the server derives the current time and the uptime from one timestamp.
 /// Reading the uptime takes up to 0.03 s, because `global_status` sums the status counters of all sessions.
 pub(crate) const MYSQL_IDENTITY_AND_START_TIME_QUERY: &str = "SELECT @@GLOBAL.server_uuid, UNIX_TIMESTAMP() - CAST(variable_value AS SIGNED) \
      FROM performance_schema.global_status WHERE variable_name = 'Uptime'";
@@ -170,7 +170,7 @@ pub(crate) const MYSQL_LOCK_WAITS_QUERY: &str = "SELECT requesting_engine_lock_i
 /// Requires the SELECT privilege on performance_schema.
 /// Each lock id in `ids` must consist only of digits and colons.
 /// The server scans all locks once, which takes 0.3 s with 200,000 locks.
-/// `CONCAT` prevents an index lookup, because an index lookup on MySQL 9.7 finds only the first lock id in the list.
+/// `CONCAT` prevents an index lookup. On MySQL 9.7, an index lookup finds only the first lock id of an `IN` list.
 pub(crate) fn data_locks_query(ids: &[&str]) -> String {
     format!(
         "SELECT engine_lock_id, object_schema, object_name, index_name, lock_mode, lock_type, lock_data \

@@ -21,7 +21,7 @@ const CONSUMERS_REQUIRED_FOR_DIGESTS: [&str; 4] =
 
 /// Returns a map from thread ids to the digests of their running statements.
 /// Adds entries to `limitations` if the account cannot read digests or the server does not record them.
-/// If a thread runs nested statements (in a stored procedure), the map contains the digest of the innermost statement.
+/// If a thread runs nested statements (in a stored procedure), Clew uses the digest of the innermost statement.
 pub(crate) async fn read_statement_digests(
     connection: &mut Connection,
     unreadable: Option<&Limitation>,

@@ -55,7 +55,7 @@ impl WaitGraphSessionCollector {
         Ok(())
     }
 
-    pub(crate) fn correct_elapsed_times(&mut self, checked: &[Session]) {
+    pub(crate) fn replace_elapsed_times(&mut self, checked: &[Session]) {
         let seconds: HashMap<u64, u64> = checked.iter().map(|session| (session.id, session.seconds)).collect();
         for session in &mut self.sessions {
             session.seconds = seconds.get(&session.id).copied().unwrap_or(session.seconds);

@@ -73,11 +73,11 @@ impl Store {
         if self.decrypt_master_key_check_value(&canary)?.expose_secret() == MASTER_KEY_CHECK_VALUE_PLAINTEXT {
             Ok(())
         } else {
-            self.start_audit_log().await
+            self.initialize_audit_log().await
         }
     }
 
-    async fn start_audit_log(&self) -> Result<(), StoreError> {
+    async fn initialize_audit_log(&self) -> Result<(), StoreError> {
         let sealed = seal_master_key_check_value(&self.sealer)?;
         let mut tx = self.begin_audited_transaction("start the audit log").await?;
         let found = read_setting(tx.transaction(), MASTER_KEY_CHECK_VALUE_SETTING).await?.unwrap_or_default();

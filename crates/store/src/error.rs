@@ -117,7 +117,7 @@ pub enum StoreError {
         /// Name or id.
         name: String,
     },
-    /// Without this user, the domain would have no enabled administrator.
+    /// The user is the domain's only enabled administrator.
     #[error("{0} is the last enabled administrator of the domain; make another user an administrator first")]
     LastAdministrator(String),
     /// The user already has the maximum number of access keys. The variant contains the maximum.

@@ -16,7 +16,7 @@ use crate::error::StoreError;
 use crate::store_handles::KillStore;
 
 /// Id of an intelligent kill: the request time as a Unix timestamp in milliseconds.
-/// If a stored id is greater than or equal to the request time, the new id is the highest stored id plus one.
+/// If the highest stored id is not less than the request timestamp, the new id is the highest stored id plus one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IntelligentKillId(pub(crate) i64);
 

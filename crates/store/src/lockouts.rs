@@ -21,7 +21,7 @@ use crate::store_handles::LockoutStore;
 const MAX_CONSECUTIVE_AUTH_FAILURES: i64 = 5;
 /// Duration of a lockout, in seconds. Failures further apart than the lockout duration do not count as consecutive.
 const LOCKOUT_DURATION_SECONDS: i64 = 5 * 60;
-/// Time in seconds after which a reserved authentication attempt without a recorded result counts as failed.
+/// Time in seconds after which an authentication attempt without a recorded result counts as failed.
 const PENDING_AUTH_ATTEMPT_TTL_SECONDS: i64 = 30;
 
 /// Maximum number of recorded client addresses per user. A new address replaces the least recently used address.
@@ -34,7 +34,7 @@ const CLIENT_ADDRESS_WRITE_INTERVAL_SECONDS: i64 = 24 * 3600;
 /// Result of [`LockoutStore::reserve_auth_attempt`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthAttemptReservation {
-    /// The caller may check the password. On success, it must call [`LockoutStore::clear_auth_failures`].
+    /// The caller may check the password. If the password is correct, the caller must call [`LockoutStore::clear_auth_failures`].
     Granted,
     /// The caller must retry later, because the attempts in progress would reach the failure limit if they all failed.
     Busy,
@@ -167,7 +167,7 @@ impl LockoutStore<'_> {
 
     /// Records a client address of a user, at most once per day.
     /// Does not record an address if the user has authenticated from 64 other addresses within the last day.
-    /// The limit of 64 prevents a database write on every request if a user alternates between many addresses.
+    /// Without the limit of 64 addresses, a user with many alternating addresses would cause a database write on every request.
     pub async fn record_client_address(self, user: &UserId, address: IpAddr) -> Result<(), StoreError> {
         if self.find_recently_recorded_client_address(user, address).is_some() {
             return Ok(());

@@ -110,7 +110,7 @@ impl ResultStore {
     }
 
     /// Removes results and incomplete uploads that are older than `age`, except the results named in `referenced`.
-    /// Returns the number of removed results and incomplete uploads.
+    /// Returns the total number of results and incomplete uploads that were removed.
     pub async fn collect_garbage(&self, referenced: Vec<String>, age: Duration) -> Result<usize, StoreError> {
         match &self.0 {
             ResultBackend::Files(files) => {

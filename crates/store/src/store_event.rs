@@ -12,7 +12,7 @@ pub enum StoreEvent {
     /// An intelligent kill was queued.
     IntelligentKillQueued,
     /// The `LISTEN` connection is established.
-    /// After this event, the receiver must query the store, because notifications of changes may have been lost.
+    /// The receiver of `Connected` must query the store, because notifications of changes may have been lost.
     Connected,
     /// The `LISTEN` connection is lost. Notifications may be lost until the next [`StoreEvent::Connected`].
     Disconnected,

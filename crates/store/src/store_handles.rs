@@ -26,7 +26,7 @@ macro_rules! handles {
 }
 
 handles! {
-    /// Tasks that collect the sessions of nodes.
+    /// Session collection tasks.
     tasks: TaskStore,
     /// Network zones and the heartbeats of their workers.
     zones: ZoneStore,

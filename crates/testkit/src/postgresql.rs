@@ -18,7 +18,7 @@ use crate::{data_dir_template, test_tools};
 /// Dropping the value stops the server and removes the data directory.
 #[derive(Debug)]
 pub struct PostgreSqlServer {
-    /// Process of the server, whose child processes are the sessions.
+    /// Main process of the server. Each PostgreSQL session runs in a child process.
     pub process: ServerProcess,
     port: u16,
     with_tls: bool,

@@ -34,7 +34,7 @@ pub struct ExpectedSession {
     pub statement: Option<Vec<u8>>,
     /// Open transaction.
     pub transaction: Option<ExpectedTransaction>,
-    /// True for an old session. All old sessions are opened several seconds before the first young session.
+    /// True if the session is opened several seconds before the first young session.
     pub is_old: bool,
 }
 

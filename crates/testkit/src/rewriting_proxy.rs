@@ -20,7 +20,7 @@ use crate::tcp_service::TcpService;
 /// Connection id that the proxy writes into the server's greeting packet.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ConnectionIdRewrite {
-    /// Forwards the server's connection id unchanged.
+    /// Forwards the server's connection id to the client unchanged.
     #[default]
     Unchanged,
     /// Sends the same connection id to every client.

@@ -231,7 +231,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RogueConnection<S> {
     }
 
     /// Sends a response to the last received packet.
-    async fn respond(&mut self, payload: &[u8]) -> io::Result<()> {
+    async fn send_response(&mut self, payload: &[u8]) -> io::Result<()> {
         write_packet(&mut self.stream, self.sequence.wrapping_add(1), payload).await
     }
 }

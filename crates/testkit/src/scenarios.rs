@@ -12,7 +12,7 @@ use crate::flavor::Flavor;
 
 pub use runner::{RunningScenario, ScenarioError};
 
-/// Script that makes sessions wait for locks, and the lock waits that Clew is expected to detect.
+/// SQL script that causes lock waits, and the lock waits that Clew is expected to detect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LockWaitScenario {
     /// Short description.

@@ -37,12 +37,12 @@ impl SessionCollectionJob {
     /// Runs the collection and then releases the collection slot.
     /// Returns the collection task to the queue when the token `release` is canceled.
     pub(crate) async fn run(self, mut slot: SessionCollectionSlot, release: CancellationToken) {
-        self.run_in_slot(&mut slot, release).await;
+        self.collect_in_slot(&mut slot, release).await;
         drop(slot);
         self.queue.wake.wake();
     }
 
-    async fn run_in_slot(&self, slot: &mut SessionCollectionSlot, release: CancellationToken) {
+    async fn collect_in_slot(&self, slot: &mut SessionCollectionSlot, release: CancellationToken) {
         let task = &self.claimed.task.request;
         // A canceled branch cannot have recorded the outcome, which is recorded after `select!`.
         let outcome = tokio::select! {

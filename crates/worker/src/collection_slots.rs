@@ -91,9 +91,9 @@ impl SessionCollectionSlotPool {
 }
 
 impl SessionCollectionSlot {
-    /// Reads sessions and releases the permit for active reads if the node sends no data for the stall timeout.
+    /// Reads sessions. Releases the permit for active reads if the node sends no data within the stall timeout.
     ///
-    /// If the node's previous read stalled, the permit is released as soon as the new read waits for data.
+    /// If the node's previous read stalled, the function releases the permit as soon as the new read waits for data.
     pub(crate) async fn wait_for_session_rows(
         &mut self,
         node: &NodeId,

@@ -32,7 +32,7 @@ pub trait NodeFeed: Send + 'static {
     /// Creates an empty list. `watch_id` is a random id that distinguishes this list from previous lists of the node.
     fn new(watch_id: u32) -> Self;
 
-    /// Applies a sample. `at` is a Unix timestamp in milliseconds.
+    /// Updates the session list with a sample. `at` is a Unix timestamp in milliseconds.
     fn apply_sample(&mut self, at: i64, sample: SessionSample, interval_ms: u64);
 
     /// Returns the number of applied samples.

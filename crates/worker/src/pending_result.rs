@@ -61,7 +61,7 @@ fn write_result_blocking(
     cancelled: CancellationToken,
 ) -> Result<PendingResult, Failure> {
     let writer = results.create_writer(request_id, fence).map_err(|error| result_write_failure(&error))?;
-    let mut out = BufWriter::with_capacity(WRITE_BUFFER_SIZE, CancellableWriter { writer, cancelled });
+    let mut out = BufWriter::with_capacity(WRITE_BUFFER_SIZE, CancelableWriter { writer, cancelled });
     (rows.write)(&mut out).map_err(|error| result_write_failure(&error))?;
     let out = out.into_inner().map_err(|error| result_write_failure(error.error()))?;
     let published = out.writer.publish().map_err(|error| result_write_failure(&error))?;
@@ -69,12 +69,12 @@ fn write_result_blocking(
 }
 
 /// Writer that returns an error after cancellation. The error ends the blocking thread, which tokio cannot abort.
-struct CancellableWriter<W> {
+struct CancelableWriter<W> {
     writer: W,
     cancelled: CancellationToken,
 }
 
-impl<W: Write> Write for CancellableWriter<W> {
+impl<W: Write> Write for CancelableWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.cancelled.is_cancelled() {
             return Err(io::Error::other("the write of the result was cancelled"));

@@ -16,7 +16,7 @@ const EXPIRED_RECORD_CLEANUP_INTERVAL: Duration = Duration::from_mins(1);
 const AUDIT_PRUNE_INTERVAL: Duration = Duration::from_hours(1);
 const ORPHANED_RESULT_SWEEP_INTERVAL: Duration = Duration::from_hours(1);
 /// Minimum age at which Clew removes an orphaned result.
-/// A newer result may belong to a collection task that is about to complete.
+/// A recently written result may belong to a collection task that is about to complete.
 const MIN_ORPHANED_RESULT_AGE: Duration = Duration::from_mins(10);
 const TASK_TIMEOUT_IN_ZONE_WITHOUT_WORKERS: Duration = Duration::from_mins(10);
 /// A kill without an outcome counts as interrupted after 1 minute or twice the read timeout, whichever is longer.

@@ -2,7 +2,7 @@
 //!
 //! The API request `DELETE …/processes` identifies sessions only by thread id.
 //! A thread id can be reused when a server restarts or when an address moves to another server.
-//! Clew refuses the kill request if the user's latest session list was read from a different server instance.
+//! Clew refuses the kill request if the user's latest session list was read from a server instance other than the current one.
 //! A recorded server instance expires after 10 minutes, because a later kill request may refer to another session list.
 
 use std::num::NonZeroUsize;

@@ -1,4 +1,4 @@
-/** SQL formatter: adds line breaks and indentation. Only white space changes. */
+/** SQL formatter: adds line breaks and indentation. Only whitespace changes. */
 
 import { type SqlToken, tokenizeSql } from "./tokenizer.ts";
 

@@ -38,7 +38,7 @@ pub(crate) struct KillResponse {
     /// The reason why the impact is unknown is in the language requested by X-Language.
     #[schema(required)]
     costs_unknown: Option<String>,
-    /// In a preview, warnings about the selection, such as a root blocker that is not selected
+    /// In a preview, warnings about the selection, for example that a root blocker is not selected
     warnings: Vec<String>,
     /// Effect of the kills; null in a preview or if no session was killed
     #[schema(required)]

@@ -222,7 +222,7 @@ impl<'t> ChangedTablesParser<'t> {
         self.parse_table_references(&["WHERE", "ORDER", "LIMIT", "RETURNING"]);
     }
 
-    /// The parsed tables include joined tables, even if the statement does not modify them.
+    /// Parses a list of tables, including joined tables that the statement does not modify.
     fn parse_table_references(&mut self, ends: &[&str]) {
         let may_end_statement = !ends.contains(&"SET");
         let mut expects_table = true;

@@ -37,7 +37,7 @@ pub struct WaitGraph {
     pub waits: Vec<LockWait>,
     /// Root blockers, highest-ranked first.
     pub roots: Vec<RootBlocker>,
-    /// Wait cycles, including cycles with a member that waits for a blocker outside the cycle.
+    /// Wait cycles. Members of a cycle can also wait for blockers outside the cycle.
     pub cycles: Vec<Vec<WaitParticipant>>,
     /// All waiters and blockers, sorted.
     pub parties: Vec<ParticipantDetail>,
@@ -78,9 +78,9 @@ fn serialize_lock_resource<S: serde::Serializer>(on: &Arc<LockResource>, to: S) 
 /// Root of the wait graph: a blocker that does not wait, or a cycle whose members wait only for each other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RootBlocker {
-    /// The blocking session or transaction, or all members of the blocking cycle.
+    /// The blocking session or transaction, or all members of the wait cycle.
     pub parties: Vec<WaitParticipant>,
-    /// Number of direct and indirect waiters. In a blocking cycle, all members except one count as waiters.
+    /// Number of direct and indirect waiters. In a wait cycle, all members except one count as waiters.
     pub holds: usize,
     /// Maximum number of waiters that killing the root blocker can unblock.
     /// Excludes waiters that wait for several root blockers, because killing one root blocker does not unblock them.

@@ -100,7 +100,7 @@ object_kinds! {
 }
 
 clew_model::named_enum! {
-    /// Mode of a metadata lock, named as in the server.
+    /// Mode of a metadata lock. The modes have the names that the server uses.
     #[derive(PartialOrd, Ord)]
     pub enum MetadataLockMode {
         /// Lock mode for modifying an object within a global, schema, commit or backup scope.

@@ -44,7 +44,7 @@ pub(super) enum LexerStopReason {
     Complete,
     /// The lexer stopped because the remaining text of the statement is ambiguous and may contain literals.
     AmbiguousText,
-    /// The statement contains an unpaired quote. The value is the offset of the first quote, where the template ends.
+    /// The statement contains an unpaired quote. The template ends at the statement's first quote, whose offset is the value.
     UnpairedQuotes(usize),
 }
 
@@ -116,7 +116,7 @@ impl<'a> Lexer<'a> {
         before.is_some_and(|&byte| keywords::is_word_byte(byte) || matches!(byte, b'`' | b'\'' | b'"' | b'?'))
     }
 
-    /// Skips white space and comments. Returns `None` if the remaining text of the statement is ambiguous.
+    /// Skips whitespace and comments. Returns `None` if the remaining text of the statement is ambiguous.
     fn skip_spaces_and_comments(&mut self) -> Option<()> {
         loop {
             match self.peek_byte(0) {

@@ -124,7 +124,7 @@ impl ConnectionHandler {
 }
 
 /// If the peer reads no bytes within `limit`, the connection is closed. Without a limit, a stalled peer could keep it open.
-/// Each successful write resets the timer, so connections to peers that read slowly do not time out.
+/// Each successful write restarts the write timeout, so connections to peers that read slowly do not time out.
 fn with_write_timeout<S: AsyncWrite>(stream: S, limit: Duration) -> Pin<Box<TimeoutWriter<S>>> {
     let mut stream = TimeoutWriter::new(stream);
     stream.set_timeout(Some(limit));

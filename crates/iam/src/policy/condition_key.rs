@@ -39,13 +39,13 @@ pub(super) static CONDITION_KEYS: &[ConditionKeyDefinition] = &[
         request.environment.source_ip.map_or_else(Vec::new, |address| single_value(address.to_canonical().to_string()))
     }),
     request_key("g:SecureTransport", |_, _, request| {
-        one(if request.environment.secure_transport { "true" } else { "false" })
+        borrowed_value(if request.environment.secure_transport { "true" } else { "false" })
     }),
-    request_key("g:DomainId", |_, _, request| one(request.caller.domain_id.as_str())),
-    request_key("g:DomainName", |_, _, request| one(request.caller.domain_name)),
-    request_key("g:UserId", |_, _, request| one(request.caller.user_id.as_str())),
-    request_key("g:UserName", |_, _, request| one(request.caller.user_name)),
-    request_key("g:PrincipalType", |_, _, _| one("User")),
+    request_key("g:DomainId", |_, _, request| borrowed_value(request.caller.domain_id.as_str())),
+    request_key("g:DomainName", |_, _, request| borrowed_value(request.caller.domain_name)),
+    request_key("g:UserId", |_, _, request| borrowed_value(request.caller.user_id.as_str())),
+    request_key("g:UserName", |_, _, request| borrowed_value(request.caller.user_name)),
+    request_key("g:PrincipalType", |_, _, _| borrowed_value("User")),
     request_key("g:PrincipalUrn", |_, _, request| {
         single_value(format!("iam::{}:user:{}", request.caller.domain_id, request.caller.user_name))
     }),
@@ -53,7 +53,7 @@ pub(super) static CONDITION_KEYS: &[ConditionKeyDefinition] = &[
         optional_value(request.resource.project.map(|project| project.id.as_str()))
     }),
     request_key("g:ProjectName", |_, _, request| optional_value(request.resource.project.map(|project| project.name))),
-    request_key("g:RequestedRegion", |_, _, request| one(request.resource.region)),
+    request_key("g:RequestedRegion", |_, _, request| borrowed_value(request.resource.region)),
     request_key("g:ServiceName", |_, model, request| {
         optional_value(model.action_name(request.action).split(':').next())
     }),
@@ -74,7 +74,7 @@ pub(super) static CONDITION_KEYS: &[ConditionKeyDefinition] = &[
     unsupported_key("g:SourceVpce"),
 ];
 
-fn one(text: &str) -> Vec<Cow<'_, str>> {
+fn borrowed_value(text: &str) -> Vec<Cow<'_, str>> {
     vec![Cow::Borrowed(text)]
 }
 

@@ -1,4 +1,4 @@
-//! Sends a kill, either with the `KILL` statement or with the stored procedure of a managed database service.
+//! Kills a session or a statement, either with `KILL` or with the stored procedure of a managed database service.
 
 use clew_model::Failure;
 

@@ -37,7 +37,7 @@ pub struct SessionLookupResult {
 
 impl SessionLookupResult {
     /// Returns the reason why Clew would refuse to kill `session`, or `None` if the process list shows no such reason.
-    /// If this function returns `None`, Clew may still refuse the kill when it is executed.
+    /// Even after the result `None`, Clew may refuse the kill when executing it.
     /// Clew recognizes idle sessions of other Clew processes and some replication appliers only when it executes a kill.
     #[must_use]
     pub fn predict_kill_refusal(
@@ -175,7 +175,7 @@ fn build_process_list_source(server: ServerInstance) -> ProcessListSource {
 pub(super) struct SessionList {
     pub(super) sessions: Vec<Session>,
     /// Ids of the sessions whose elapsed times could not be checked against statement timers.
-    /// [`read_matching_sessions`] checks no elapsed times and leaves the set empty.
+    /// If [`read_matching_sessions`] read the sessions, `unchecked` is empty, because the function checks no elapsed times.
     pub(super) unchecked: HashSet<u64>,
     own: HashSet<u64>,
     is_direct: bool,

@@ -20,7 +20,7 @@ const MAX_TABLE_ENGINE_LOOKUPS: usize = 1024;
 const MAX_TABLES_PER_LOOKUP: usize = 64;
 
 /// Reads the kill risks of sessions.
-/// Returns kill risks by session id and omits sessions without a kill risk.
+/// Returns a map from session ids to kill risks. The map omits sessions without a kill risk.
 ///
 /// Storage engines and program names that the account cannot read are treated as unknown.
 /// Fails if Clew cannot open a connection.

@@ -21,7 +21,7 @@ pub struct ProcessListSource {
     /// Local monotonic time at which the process list was read.
     pub at: Instant,
     /// Maps session ids to the elapsed times that the server reported, in seconds.
-    /// The map contains only sessions whose elapsed times Clew has corrected.
+    /// `reported` contains only sessions whose elapsed times Clew has corrected.
     /// Before a kill, Clew compares `reported` with the elapsed times in a newly read process list.
     pub(super) reported: Arc<HashMap<u64, u64>>,
 }

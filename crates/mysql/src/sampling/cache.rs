@@ -26,7 +26,7 @@ pub struct SampleCache {
     /// True if `performance_schema.processlist` is incomplete, so Clew uses `SHOW FULL PROCESSLIST` instead.
     pub(super) use_show_processlist: bool,
     pub(super) clock: NodeClockHistory,
-    /// Limitations from the last full sample about objects that performance_schema did not record.
+    /// Limitations due to objects that performance_schema did not record, as of the last full sample.
     pub(super) losses: Vec<Limitation>,
     /// Limitations from the most recent sample that included the lock tables.
     pub(super) limitations: Vec<Limitation>,

@@ -17,7 +17,7 @@ const STICKY_BIT: u32 = 0o1000;
 const EXPECTED_FILE_NAME_PREFIXES: [&str; 6] =
     ["clew.db", "master.key", "results", "spill", "serve.lock", "lost+found"];
 /// File name prefixes. Clew sets the mode of matching files to 0600.
-/// `master.key` is not listed, because Clew rejects a master key file that other accounts can read.
+/// Clew does not change the mode of `master.key`, because Clew rejects a master key file that other accounts can read.
 const OWNER_ONLY_FILE_NAME_PREFIXES: [&str; 3] = ["clew.db", "serve.lock", "master.key.before-"];
 
 impl DataDir {

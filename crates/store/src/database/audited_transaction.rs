@@ -55,7 +55,7 @@ impl AuditedTransaction {
         query(self.action, sql, parameters).execute(&mut self.transaction).await
     }
 
-    /// See [`Self::execute`]. Fails if the query returns no rows.
+    /// Executes a query and returns one row. Fails if the query returns no rows. See [`Self::execute`].
     pub(crate) async fn fetch_one<'q, T: FromOwnedRow>(
         &mut self,
         sql: impl SqlSafeStr,

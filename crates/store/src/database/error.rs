@@ -14,7 +14,7 @@ impl StoreError {
         move |source| Self::Database { action, remedy: database_error_hint(&source), source: Box::new(source) }
     }
 
-    /// Wraps an error that several callers receive.
+    /// Creates a separate error for each caller from an error that several callers share.
     pub(crate) fn from_shared(action: &'static str, error: Arc<Self>) -> Self {
         Self::Database { action, source: Box::new(error), remedy: "" }
     }

@@ -12,7 +12,7 @@ use crate::mysql_packets::{MAX_PAYLOAD_BYTES, read_packet, wait_for_disconnect, 
 const FILLER_CHUNK_SIZE: usize = 64 << 10;
 
 /// Result set header that announces 2^23 columns.
-/// MySQL drivers can allocate memory for 2^23 columns and then start to read the column definitions.
+/// For 2^23 columns, the memory allocation of a MySQL driver succeeds, and the driver reads the column definitions.
 const LARGE_COLUMN_COUNT_PACKET: [u8; 4] = [0xfd, 0, 0, 0x80];
 /// Result set header that announces 2^40 columns.
 /// For 2^40 columns, `mysql_async` tries to allocate 32 TiB, which aborts the client process.

@@ -38,12 +38,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RogueConnection<S> {
                 self.exchange_authentication_packet(&key).await?;
             }
         }
-        self.respond(&packets::OK_PACKET).await?;
+        self.send_response(&packets::OK_PACKET).await?;
         self.stream.flush().await
     }
 
     async fn exchange_authentication_packet(&mut self, request: &[u8]) -> io::Result<Vec<u8>> {
-        self.respond(request).await?;
+        self.send_response(request).await?;
         self.stream.flush().await?;
         self.receive_packet().await
     }

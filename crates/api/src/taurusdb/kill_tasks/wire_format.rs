@@ -38,7 +38,7 @@ pub(crate) struct AddKillTaskRequest {
     #[schema(value_type = Option<i32>, minimum = 10, maximum = 31_535_999)]
     pub(super) task_duration: Option<MaybeQuotedNumber>,
     /// If true, the task kills sessions even if a kill can damage or partially change a non-transactional table.
-    /// For example, killing an UPDATE on a MyISAM table can leave the table partially changed.
+    /// Killing an UPDATE on a MyISAM table, for example, can leave the table partially changed.
     /// `include_unsafe` is a Clew extension to the TaurusDB API
     pub(super) include_unsafe: Option<bool>,
     /// DB instance name, which confirms that the task may kill all user sessions (Clew extension).
