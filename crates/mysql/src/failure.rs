@@ -20,7 +20,7 @@ pub(crate) fn failure_from_client_error(error: &Error, address: &str) -> Failure
 
 pub(crate) fn too_many_connections_failure(error: &ServerError, address: &str) -> Failure {
     let detail = format!(
-        "{address}: {error}. fix: kill idle sessions or increase max_connections; for diagnosis, connect to the reserved port: \
+        "{address}: {error}. Fix: kill idle sessions or increase max_connections; for diagnosis, connect to the reserved port: \
          extra_port of MariaDB, admin_port of MySQL (requires SERVICE_CONNECTION_ADMIN)"
     );
     Failure::new(FailureKind::TooManyConnections, detail)

@@ -57,6 +57,6 @@ pub(crate) async fn missing_privilege_failure(
 ) -> Result<Failure, Failure> {
     let account = read_current_account(connection).await?;
     let grant = limitations::build_grant_statement(&format!("{privilege} ON *.*"), &account);
-    let detail = format!("{}: the account {account} is not allowed to {doing}. fix: {grant}", connection.address);
+    let detail = format!("{}: the account {account} is not allowed to {doing}. Fix: {grant}", connection.address);
     Ok(Failure::new(FailureKind::MissingPrivilege, detail))
 }

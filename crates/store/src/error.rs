@@ -48,7 +48,7 @@ pub enum StoreError {
     },
     /// Other accounts can access the data directory or a file in it, and Clew cannot safely restrict the permissions.
     #[error(
-        "{} is accessible to other accounts (mode {mode:o}), and Clew did not restrict it: {reason}. fix: run chmod {wanted:o} on it as its owner, \
+        "{} is accessible to other accounts (mode {mode:o}), and Clew did not restrict it: {reason}. Fix: run chmod {wanted:o} on it as its owner, \
          or use a directory that only Clew's account can access",
         path.display()
     )]

@@ -26,9 +26,9 @@ impl Default for AdaptivePollInterval {
 /// Change of a node's poll interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PollIntervalChange {
-    /// A read took more than 10 % of the target interval, so the poll interval was lengthened.
+    /// A read took more than 10% of the target interval, so the poll interval was lengthened.
     Lengthened(Duration),
-    /// A read took at most 5 % of the target interval, so the poll interval returns to the target interval.
+    /// A read took at most 5% of the target interval, so the poll interval returns to the target interval.
     Restored,
 }
 
@@ -41,7 +41,7 @@ impl AdaptivePollInterval {
     /// Records the duration of a read.
     /// Returns a [`PollIntervalChange`] if the poll interval was lengthened or was reset to the target interval.
     ///
-    /// A read that takes at most 5 % of the target interval resets the poll interval to the target.
+    /// A read that takes at most 5% of the target interval resets the poll interval to the target.
     /// The thresholds for lengthening and resetting differ, so that the poll interval does not oscillate.
     pub fn adapt_to_read_duration(&mut self, took: Duration) -> Option<PollIntervalChange> {
         let was_slow = self.slow_interval.is_some();

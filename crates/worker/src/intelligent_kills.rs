@@ -233,7 +233,7 @@ impl IntelligentKillQueue {
 fn unreliable_clock_failure(node: &NodeUrl, doubt: UnreliableClockReason) -> Failure {
     let address = node.address();
     let detail = format!(
-        "{address}: elapsed times are not reliable, so no session was killed: {doubt}. fix: preview again, then kill"
+        "{address}: elapsed times are not reliable, so no session was killed: {doubt}. Fix: preview again, then kill"
     );
     Failure::new(FailureKind::ServerError, detail)
 }

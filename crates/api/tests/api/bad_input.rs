@@ -115,18 +115,18 @@ async fn invalid_body_is_rejected_with_the_reason() {
         (r#"{"fliter":"slow"}"#, "Unknown field: fliter"),
         (r#"{"user":"web","user":"bot"}"#, "user is specified more than once"),
         (r#"{"Filter":"slow"}"#, "Unknown field: Filter"),
-        (r#"{"filter":"fast"}"#, "Invalid value for filter: \"fast\". fix: use one of slow, active, total, long"),
+        (r#"{"filter":"fast"}"#, "Invalid value for filter: \"fast\". Fix: use one of slow, active, total, long"),
         (r#"{"filter":7}"#, "Invalid value for filter: \"7\""),
         (r#"{"filter":["slow"]}"#, "Invalid value for filter"),
         (r#"{"sort_key":"user"}"#, "Invalid value for sort_key: \"user\""),
         (r#"{"sort_dir":"up"}"#, "Invalid value for sort_dir: \"up\""),
-        (r#"{"slow_process_threshold":0}"#, "Invalid value for slow_process_threshold: 0. fix: use 1 to 86400"),
+        (r#"{"slow_process_threshold":0}"#, "Invalid value for slow_process_threshold: 0. Fix: use 1 to 86400"),
         (r#"{"slow_process_threshold":86401}"#, "Invalid value for slow_process_threshold: 86401"),
         (r#"{"slow_process_threshold":-1}"#, "Invalid value for slow_process_threshold: -1"),
         (r#"{"slow_process_threshold":"10"}"#, "Invalid value for slow_process_threshold"),
         (r#"{"slow_process_threshold":10.5}"#, "Invalid value for slow_process_threshold: \"10.5\""),
         (r#"{"slow_process_threshold":99999999999999999999}"#, "Invalid value for slow_process_threshold"),
-        (r#"{"user":""}"#, "Invalid length of user: 0 characters. fix: use 1 to 255 characters"),
+        (r#"{"user":""}"#, "Invalid length of user: 0 characters. Fix: use 1 to 255 characters"),
         (&long, "Invalid length of user: 256 characters"),
         (r#"{"sql_key":true}"#, "Invalid value for sql_key: \"true\""),
     ] {
@@ -172,7 +172,7 @@ async fn error_messages_follow_x_language() {
             let message =
                 server.call(Method::GET, path).header(LANGUAGE, tag).send().await.expect_error(400, "DBS.280001");
             let expected =
-                format!("Parameter error. Invalid value for X-Language: \"{tag}\". fix: use en-us or zh-cn.");
+                format!("Parameter error. Invalid value for X-Language: \"{tag}\". Fix: use en-us or zh-cn.");
             assert_eq!(message, expected);
         }
     }
@@ -206,7 +206,7 @@ async fn malformed_request_id_is_rejected_without_file_access() {
         ] {
             let path = server.sessions(&format!("{operation}?request_id={garbage}"));
             let message = server.get(&path).await.expect_error(400, "DBS.280001");
-            assert!(message.contains("fix: use the format realtime_session-<UUID>"), "{garbage}: {message}");
+            assert!(message.contains("Fix: use the format realtime_session-<UUID>"), "{garbage}: {message}");
         }
         let missing = server.get(&server.sessions(operation)).await.expect_error(400, "DBS.280001");
         assert!(missing.contains("request_id is missing"), "{missing}");

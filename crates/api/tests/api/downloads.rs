@@ -235,7 +235,7 @@ async fn assert_damaged(server: &Server, id: &RequestId, how: &str) {
         let call = server.call(Method::GET, &server.result_of(id)).header("range", range);
         let message = call.send().await.expect_error(500, "DBS.05000000");
         assert_eq!(
-            message, "Server error. The stored session list is missing or corrupted. fix: start a new collection.",
+            message, "Server error. The stored session list is missing or corrupted. Fix: start a new collection.",
             "{how}"
         );
     }

@@ -65,12 +65,12 @@ async fn missing_and_unreachable_results_are_reported_on_a_server() {
         let message = call.send().await.expect_error(500, "DBS.05000000");
         assert_eq!(
             message,
-            "Server error. The stored session list is missing or corrupted. fix: start a new collection."
+            "Server error. The stored session list is missing or corrupted. Fix: start a new collection."
         );
     }
     s3.process.kill().unwrap();
     let message = server.get(&server.result_of(&other)).await.expect_error(500, "DBS.05000000");
-    assert_eq!(message, "Server error. The stored session list is temporarily unavailable. fix: retry later.");
+    assert_eq!(message, "Server error. The stored session list is temporarily unavailable. Fix: retry later.");
     let chinese = server.get_in_chinese(&server.result_of(&other)).await.expect_error(500, "DBS.05000000");
     assert_eq!(chinese, "系统内部错误。暂时无法读取保存的会话列表。处理方法：请稍后重试。");
 }

@@ -42,10 +42,10 @@ async fn requests_for_other_hosts_are_rejected() {
     get("/v3/projects", "clew.example.com:8407").send().await.expect_status(200);
     for path in ["/v3/projects", "/", "/metrics", "/no/such", "/openapi.json"] {
         let message = get(path, "evil.example").send().await.expect_error(421, "APIGW.0201");
-        assert!(message.contains("\"evil.example\" is not in http.allowed_hosts. fix:"), "{message}");
+        assert!(message.contains("\"evil.example\" is not in http.allowed_hosts. Fix:"), "{message}");
     }
     let chinese = get("/v3/projects", "evil.example").chinese().send().await.expect_error(421, "APIGW.0201");
-    assert!(chinese.contains("evil.example") && !chinese.contains("fix:"), "{chinese}");
+    assert!(chinese.contains("evil.example") && !chinese.contains("Fix:"), "{chinese}");
     assert_eq!(
         get("/healthz", "10.0.0.7:8407").send().await.status,
         200,

@@ -53,7 +53,7 @@ async fn five_wrong_passwords_lock_the_user() {
     }
     for password in [PASSWORD, "wrong", PASSWORD] {
         let message = sign_in(&server, "grace", password).await.expect_error(401, "IAM.0061");
-        assert_eq!(message, "The user is locked. Too many failed sign-in attempts. fix: retry after 5 minutes.");
+        assert_eq!(message, "The user is locked. Too many failed sign-in attempts. Fix: retry after 5 minutes.");
     }
     let token = server
         .domain_token(&server.store.identities().find_user_by_name(DOMAIN, "grace").await.unwrap().unwrap().id)

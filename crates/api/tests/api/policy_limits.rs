@@ -53,7 +53,7 @@ async fn excess_policy_is_rejected(server: Server) {
         message.contains("The policies of grace would exceed the limits (number: 5, maximum 100; total size: 3"),
         "{message}"
     );
-    assert!(message.contains("maximum 262144 bytes). fix: detach or merge policies"), "{message}");
+    assert!(message.contains("maximum 262144 bytes). Fix: detach or merge policies"), "{message}");
     let detach = format!("policies/p4/attachments/user/{user}");
     assert_eq!(send_signed(&server, Method::DELETE, &detach, Value::Null).await.status, 204);
     assert_eq!(send_signed(&server, Method::PUT, &join, Value::Null).await.status, 204);

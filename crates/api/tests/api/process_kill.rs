@@ -219,10 +219,10 @@ async fn invalid_requests_kill_nothing() {
     server.set_node_url(&node.url()).await;
     for (body, reason) in [
         (json!({}), "processes is missing"),
-        (json!({ "processes": [] }), "Invalid number of entries in processes: 0. fix: use 1 to 20 entries"),
+        (json!({ "processes": [] }), "Invalid number of entries in processes: 0. Fix: use 1 to 20 entries"),
         (
             json!({ "processes": (1..=21).collect::<Vec<_>>() }),
-            "Invalid number of entries in processes: 21. fix: use 1 to 20 entries",
+            "Invalid number of entries in processes: 21. Fix: use 1 to 20 entries",
         ),
         (json!({ "processes": [1, -1] }), "Invalid value for processes: \"-1\""),
         (json!({ "processes": [1], "process": [1] }), "Did you mean processes?"),

@@ -79,7 +79,7 @@ async fn principal_over_the_rate_limit_gets_429_with_retry_after() {
     let (before, answer) = repeat_until_limited(|| valid_request(&server, PEER)).await;
     assert!(before >= 5, "{before}");
     let message = answer.expect_error(429, "APIGW.0308");
-    assert_eq!(message, "The throttling threshold has been reached. fix: wait 1 s before you retry.");
+    assert_eq!(message, "The throttling threshold has been reached. Fix: wait 1 s before you retry.");
     assert_eq!(answer.header("retry-after"), "1");
     let (_, chinese) = repeat_until_limited(|| valid_request(&server, PEER).chinese()).await;
     assert_eq!(chinese.expect_error(429, "APIGW.0308"), "已达到流量控制阈值。处理方法：请在1秒后重试。");

@@ -64,7 +64,7 @@ async fn invalid_requests_are_rejected_and_change_nothing() {
         (json!({ "instance_ids": [id] }), "slow_process_threshold is missing"),
         (
             json!({ "instance_ids": [], "slow_process_threshold": 3 }),
-            "Invalid number of entries in instance_ids: 0. fix: use 1 to 100 entries",
+            "Invalid number of entries in instance_ids: 0. Fix: use 1 to 100 entries",
         ),
         (
             json!({ "instance_ids": vec![id; 101], "slow_process_threshold": 3 }),
@@ -73,8 +73,8 @@ async fn invalid_requests_are_rejected_and_change_nothing() {
         (json!({ "instance_ids": id, "slow_process_threshold": 3 }), "Invalid value for instance_ids"),
         (json!({ "instance_ids": [7], "slow_process_threshold": 3 }), "Invalid value for instance_ids"),
         (json!({ "instance_id": [id], "slow_process_threshold": 3 }), "Did you mean instance_ids?"),
-        (json!({ "instance_ids": [id], "slow_process_threshold": 0 }), ": 0. fix: use 1 to 86400"),
-        (json!({ "instance_ids": [id], "slow_process_threshold": 86_401 }), ": 86401. fix: use 1 to 86400"),
+        (json!({ "instance_ids": [id], "slow_process_threshold": 0 }), ": 0. Fix: use 1 to 86400"),
+        (json!({ "instance_ids": [id], "slow_process_threshold": 86_401 }), ": 86401. Fix: use 1 to 86400"),
         (json!({ "instance_ids": [id], "slow_process_threshold": "3" }), "Invalid value for slow_process_threshold"),
         (json!({ "instance_ids": [id], "slow_process_threshold": 1.5 }), "Invalid value for slow_process_threshold"),
     ] {

@@ -98,7 +98,7 @@ async fn invalid_requests_are_rejected() {
         (json!({}), "action is missing"),
         (json!({ "action": "create" }), "tags is missing"),
         (json!({ "action": "upsert", "tags": [] }), "Invalid value for action"),
-        (json!({ "action": "create", "tags": [] }), "Invalid number of entries in tags: 0. fix: use 1 to 20 entries"),
+        (json!({ "action": "create", "tags": [] }), "Invalid number of entries in tags: 0. Fix: use 1 to 20 entries"),
         (
             json!({ "action": "create", "tags": vec![json!({ "key": "a", "value": "" }); 21] }),
             "Invalid number of entries in tags: 21",
@@ -112,8 +112,8 @@ async fn invalid_requests_are_rejected() {
         (one(json!({ "key": " ", "value": "" })), "Invalid tag key"),
         (one(json!({ "key": "a.b", "value": "" })), "Invalid tag key"),
         (one(json!({ "key": "é", "value": "" })), "Invalid tag key"),
-        (one(json!({ "key": "k".repeat(37), "value": "" })), "fix: use 1 to 36 letters"),
-        (one(json!({ "key": "a", "value": "v".repeat(44) })), "fix: use at most 43 letters"),
+        (one(json!({ "key": "k".repeat(37), "value": "" })), "Fix: use 1 to 36 letters"),
+        (one(json!({ "key": "a", "value": "v".repeat(44) })), "Fix: use at most 43 letters"),
         (one(json!({ "key": "a", "value": "a b" })), "Invalid tag value"),
     ] {
         let message = server.send_action(body.clone()).await.expect_error(400, "DBS.280001");

@@ -169,7 +169,7 @@ async fn temporary_key_cannot_add_a_kill_task_that_outlives_it() {
     for (kind, seconds) in [("manual", None), ("auto", Some(1000))] {
         let message = key.sign(add(kind, seconds)).send().await.expect_error(403, "DBS.280015");
         assert!(
-            message.contains("would outlive the temporary access key") && message.contains("fix: add an auto task"),
+            message.contains("would outlive the temporary access key") && message.contains("Fix: add an auto task"),
             "{message}"
         );
     }
@@ -210,7 +210,7 @@ async fn invalid_requests_are_rejected() {
     for seconds in [0, -1, 899, 86_401, i64::MAX] {
         let answer = request_key(&server, &token, &body(&json!({ "duration_seconds": seconds }))).await;
         let message = answer.expect_error(400, "IAM.0073");
-        assert!(message.contains("fix: use 900 to 86400"), "{message}");
+        assert!(message.contains("Fix: use 900 to 86400"), "{message}");
     }
     let policy = json!({ "auth": { "identity": { "methods": ["token"], "policy": { "Version": "1.1" } } } });
     let message = request_key(&server, &token, &policy.to_string()).await.expect_error(400, "IAM.0073");

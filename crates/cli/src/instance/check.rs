@@ -46,13 +46,13 @@ pub(super) async fn run(
         if let Some(zone) = listed.zone.as_ref().filter(|_| zone_without_worker) {
             let _ = writeln!(
                 text,
-                "Zone {zone} has no running worker, so Clew does not read this node. fix: run clew worker --zone {zone}\n"
+                "Zone {zone} has no running worker, so Clew does not read this node. Fix: run clew worker --zone {zone}\n"
             );
         }
         if let Some(backoff) = &backoff {
             let _ = writeln!(
                 text,
-                "Login backoff until {}; refused logins: {} ({}). fix: correct the account and run this check again, or change the \
+                "Login backoff until {}; refused logins: {} ({}). Fix: correct the account and run this check again, or change the \
                  credentials with clew instance set-node.\n",
                 format_retry_timestamp(backoff.retry_at),
                 backoff.refusals,

@@ -65,7 +65,7 @@ impl TlsConfig {
     pub fn warn_if_key_is_world_readable(&self) {
         if self.is_key_world_readable() {
             let key = self.files.key.display();
-            warn!(tls.key = %key, "all users of this machine can read the TLS key. fix: chmod o-r");
+            warn!(tls.key = %key, "all users of this machine can read the TLS key. Fix: chmod o-r");
         }
     }
 }

@@ -24,10 +24,10 @@ pub(crate) enum Error {
     #[error(
         "the server does not offer TLS{}",
         if *preferred {
-            ", and an account with a password does not fall back to an unencrypted connection over the network. fix: enable \
+            ", and an account with a password does not fall back to an unencrypted connection over the network. Fix: enable \
              TLS on the server; or, on a trusted network, set tls=off"
         } else {
-            ". fix: enable TLS on the server; or, on a trusted network, set tls=off for an unencrypted connection"
+            ". Fix: enable TLS on the server; or, on a trusted network, set tls=off for an unencrypted connection"
         }
     )]
     TlsNotOffered { preferred: bool },
@@ -38,17 +38,17 @@ pub(crate) enum Error {
     )]
     NotMysql(Vec<u8>),
     #[error(
-        "the server requests the authentication plugin {0}, which Clew does not support. fix: use another plugin for this account"
+        "the server requests the authentication plugin {0}, which Clew does not support. Fix: use another plugin for this account"
     )]
     AuthenticationPlugin(String),
     /// `encrypted` is true if the connection uses TLS.
     #[error(
         "the server requests the plain password{}",
         if *encrypted {
-            ", and its certificate is not verified; the password was not sent. fix: set tls=verify-ca and ca= to the server's \
+            ", and its certificate is not verified; the password was not sent. Fix: set tls=verify-ca and ca= to the server's \
              ca.pem; or, on a trusted network, set get-server-public-key=on"
         } else {
-            " over a connection without TLS; the password was not sent. fix: set tls=verify-ca and ca= to the server's \
+            " over a connection without TLS; the password was not sent. Fix: set tls=verify-ca and ca= to the server's \
              ca.pem; or set server-public-key= to the server's public_key.pem; or, on a trusted network, set \
              get-server-public-key=on"
         }

@@ -257,7 +257,7 @@ pub(super) async fn require_complete_process_list(connection: &mut Connection) -
         .find(|gap| gap.kind == LimitationKind::LostThreads);
     missing.map_or(Ok(()), |gap| {
         let fix = gap.remedy.unwrap_or_default();
-        let detail = format!("{}: {} {} fix: {fix}", connection.address, gap.what, gap.why);
+        let detail = format!("{}: {} {} Fix: {fix}", connection.address, gap.what, gap.why);
         Err(Failure::new(FailureKind::ServerError, detail))
     })
 }

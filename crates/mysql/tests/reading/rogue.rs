@@ -43,7 +43,7 @@ async fn plain_password_is_not_sent_without_tls() {
             let rogue = RogueServer::start(mode.clone()).await.unwrap();
             let failure = read(&rogue.url_for_account("clew", PASSWORD, parameters), 1 << 30).await.unwrap_err();
             assert_eq!(failure.kind, FailureKind::AccessDenied, "{mode:?}: {failure}");
-            assert!(failure.detail.contains(expected) && failure.detail.contains("fix:"), "{mode:?}: {failure}");
+            assert!(failure.detail.contains(expected) && failure.detail.contains("Fix:"), "{mode:?}: {failure}");
             assert_eq!(rogue.find_password_leak(PASSWORD), None, "{mode:?} {parameters}");
         }
     }

@@ -250,7 +250,7 @@ async fn without_reliable_ages_nothing_is_killed_on_a_mysql_server() {
     let refused = intelligent.preview_victims(&kill_tasks.instance.id, &node).await.unwrap_err();
     let KillError::Node(failure) = refused else { panic!("{refused}") };
     assert!(
-        failure.detail.contains("SET timestamp") && failure.detail.contains("fix: performance_schema = ON"),
+        failure.detail.contains("SET timestamp") && failure.detail.contains("Fix: performance_schema = ON"),
         "{failure}"
     );
     kill_tasks.shut_down().await;

@@ -71,12 +71,12 @@ async fn attachments_that_the_model_forbids_are_rejected() {
         (
             identity,
             json!({ "user_id": user, "project_id": project }),
-            "applies to all projects. fix: remove project_id",
+            "applies to all projects. Fix: remove project_id",
         ),
         (
             identity,
             json!({ "group_id": group, "project_id": project }),
-            "applies to all projects. fix: remove project_id",
+            "applies to all projects. Fix: remove project_id",
         ),
         (identity, json!({}), "Exactly one of user_id and group_id"),
         (identity, json!({ "user_id": user, "group_id": group }), "Exactly one of user_id and group_id"),

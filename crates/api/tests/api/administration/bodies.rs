@@ -14,8 +14,8 @@ async fn invalid_field_is_named_in_the_error() {
         ("projects", json!({}), "name is missing"),
         ("projects", json!({ "name": null }), "name is missing"),
         ("projects", json!({ "name": 7 }), "Invalid value for name: \"7\""),
-        ("projects", json!({ "name": "" }), "Invalid name \"\". fix: use 1 to 64 letters"),
-        ("projects", json!({ "name": long }), "fix: use 1 to 64 letters"),
+        ("projects", json!({ "name": "" }), "Invalid name \"\". Fix: use 1 to 64 letters"),
+        ("projects", json!({ "name": long }), "Fix: use 1 to 64 letters"),
         ("projects", json!({ "name": "a b" }), "letters, digits and the characters -_."),
         ("projects", json!({ "name": "a\u{0}" }), "Invalid name"),
         ("projects", json!({ "name": ".." }), "Invalid name \"..\""),
@@ -60,11 +60,11 @@ async fn invalid_field_is_named_in_the_error() {
 async fn invalid_query_parameters_are_rejected() {
     let server = Server::start().await;
     for (path, reason) in [
-        ("projects?limit=0", "Invalid value for limit: 0. fix: use 1 to 100"),
+        ("projects?limit=0", "Invalid value for limit: 0. Fix: use 1 to 100"),
         ("users?limit=101", "Invalid value for limit: 101"),
         ("groups?offset=-1", "Invalid value for offset: -1"),
         ("policies?limit=1&limit=2", "limit is specified more than once"),
-        ("audit?limit=1001", "Invalid value for limit: 1001. fix: use 1 to 1000"),
+        ("audit?limit=1001", "Invalid value for limit: 1001. Fix: use 1 to 1000"),
         ("audit?after=-1", "Invalid value for after: \"-1\""),
         ("audit?from=yesterday", "Invalid value for from: \"yesterday\""),
         ("audit?outcome=ok", "Invalid value for outcome: \"ok\""),
