@@ -8,7 +8,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-/// A joint build of `clew` and `clew-devtools` compiles each dependency only once, with the same features.
+/// Building `clew` and `clew-devtools` with one cargo command compiles each shared dependency only once.
 const CARGO_PACKAGE_ARGUMENTS: [&str; 4] = ["--package", "clew", "--package", "clew-devtools"];
 
 /// Name prefixes of the environment variables that `cargo run` sets and that the launcher removes.

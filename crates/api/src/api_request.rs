@@ -15,7 +15,7 @@ use crate::SharedState;
 use crate::caller::Caller;
 use crate::error::ApiError;
 
-/// Result of a handler that responds with a JSON body and the status 200.
+/// Result of a handler whose successful response has a JSON body and the status 200.
 pub(crate) type ApiResult<T> = Result<Json<T>, ApiError>;
 
 /// Authenticated request. `P` is the type of the path parameters.

@@ -67,7 +67,7 @@ impl AuditContext {
         self.lock_audit_fields_mutex().operation = Some(operation);
     }
 
-    /// If no target is set, the last id in the request path becomes the target of the audit event.
+    /// Sets the target of the audit event. The default target is the last id in the request path.
     pub(crate) fn set_target(&self, target: impl Into<String>) {
         self.lock_audit_fields_mutex().target = Some(target.into());
     }

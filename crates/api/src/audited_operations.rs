@@ -10,8 +10,8 @@ use utoipa::openapi::OpenApi;
 
 use crate::openapi;
 
-/// Operations for which the request layer audits all requests.
-/// For other operations, the request layer audits only denied requests; the store audits each change.
+/// API operations for which the request layer writes an audit event on every request.
+/// For operations that are not listed, the request layer audits only denied requests. The store audits changes.
 const FULLY_AUDITED_OPERATIONS: [&str; 11] = [
     "CollectRealtimeSession",
     "DownloadRealtimeSession",
@@ -33,11 +33,11 @@ pub(crate) struct AuditedOperation {
     method: &'static str,
     path: String,
     pub(crate) name: String,
-    /// If false, the request layer audits only denied requests.
+    /// If true, Clew records an audit event for every request of the operation, and otherwise only for denied requests.
     pub(crate) audits_all_requests: bool,
 }
 
-/// All audited operations of the server's routes.
+/// Operations of the HTTP API for which Clew writes audit events.
 #[derive(Debug, Default)]
 pub(crate) struct AuditedOperations(Vec<Arc<AuditedOperation>>);
 

@@ -165,7 +165,7 @@ async fn authenticate_by_token(
     Ok(AuthenticatedIdentity { user, scope, credentials, proof, expires_at: Some(expires_at), view })
 }
 
-/// Request signed with an existing access key. The signature has not been verified yet.
+/// Signed request whose access key exists and whose signature has not been verified yet.
 struct SignedRequest {
     authorization: AuthorizationHeader,
     key: Arc<AccessKey>,
@@ -196,7 +196,7 @@ impl SignedRequest {
         Ok(Self { authorization, key, view, subject, has_failures })
     }
 
-    /// Checks the signature before the key status, so that only clients with the secret key can detect a disabled key.
+    /// Verifies the signature before the status of the access key. Otherwise, any client could detect disabled keys.
     async fn verify_signature(
         self,
         service: &AppState,

@@ -1,4 +1,4 @@
-//! Authorizes requests. The checks run in this order: project, instance id, policies, existence of the instance, node.
+//! Authorizes requests. Checks the project, the instance id, the policies, the instance and the node, in this order.
 //!
 //! If the policies do not allow the action, the error does not reveal whether the instance exists.
 //! If the requested instance does not exist, the policies are evaluated without instance attributes.
@@ -38,7 +38,7 @@ pub(crate) enum CredentialKind {
     TemporaryKey,
 }
 
-/// Identifies a caller's credentials, so that an event stream can revalidate the credentials while it is open.
+/// Reference to a caller's credentials, which an event stream uses to revalidate the credentials.
 #[derive(Debug, Clone)]
 pub(crate) enum CredentialRef {
     Token(Arc<ValidToken>),
@@ -109,7 +109,7 @@ impl Caller {
     }
 
     /// Returns an error unless the caller uses a permanent access key or a browser session.
-    /// A browser session counts as permanent credentials, because it requires a password sign-in and scripts cannot read its cookie.
+    /// A browser session counts as permanent credentials, because it requires a sign-in with a password.
     pub(crate) fn require_permanent_credentials(&self) -> Result<(), ApiError> {
         let may_outlive = match &self.credential {
             CredentialRef::Token(token) => token.origin == TokenOrigin::Console,
@@ -122,7 +122,7 @@ impl Caller {
         }
     }
 
-    /// `seconds` is the duration of the kill task; `None` means unlimited.
+    /// `seconds` is the duration of the kill task, or `None` if the kill task has no time limit.
     pub(crate) fn require_credentials_valid_for_duration(&self, seconds: Option<u64>) -> Result<(), ApiError> {
         let (CredentialKind::TemporaryKey, Some(expires_at)) = (self.credentials, self.expires_at) else {
             return Ok(());
@@ -141,7 +141,7 @@ impl Caller {
         self.require_permission(action, &resource)
     }
 
-    /// Succeeds even if the policies allow the action on only some instances of the project.
+    /// Returns the project if the policies may allow the action on at least one of the project's instances.
     /// The caller of this method must check each instance with [`Caller::is_action_allowed`].
     pub(crate) async fn require_permission_on_some_instance(
         &self,
@@ -183,7 +183,7 @@ impl Caller {
         self.require_instance_permission_with_tags(action, (project, instance), &[]).await
     }
 
-    /// `tags` lists the instance tags that the request adds or removes.
+    /// Requires permission for `action` on an instance. `tags` lists the instance tags that the request adds or removes.
     pub(crate) async fn require_instance_permission_with_tags(
         &self,
         action: Action,
@@ -201,8 +201,7 @@ impl Caller {
         Ok((project, instance))
     }
 
-    /// Returns an error if the policies exceed the evaluation limit.
-    /// Returning `false` for an exceeded evaluation limit would silently omit instances from lists.
+    /// Fails if the policies exceed the evaluation limit, because `false` would omit the instance from lists.
     pub(crate) fn is_action_allowed(
         &self,
         action: Action,
@@ -282,7 +281,7 @@ impl Caller {
         })
     }
 
-    /// The error does not reveal whether a project exists in another domain.
+    /// Returns an error that does not reveal whether the project exists in another domain.
     fn access_denied_error(&self, action: Action, reason: &DenyReason) -> ApiError {
         debug!(user.id = %self.principal.user_id, action = action.name, %reason, "action denied");
         if *reason == DenyReason::EvaluationBudget && self.principal.budget.has_exceeded_rate_limit() {

@@ -1,4 +1,4 @@
-//! Serves the web page, and an API under `/clew/v1` for features that the TaurusDB API does not provide.
+//! Serves the web page and an API under `/clew/v1` with features that the TaurusDB API does not have.
 
 pub(crate) mod browser_session;
 pub(crate) mod csrf;

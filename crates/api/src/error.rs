@@ -19,7 +19,7 @@ use crate::messages::{format_failure, format_message};
 pub(crate) const MAX_URI_BYTES: usize = 32 << 10;
 
 const CONCURRENCY_LIMIT_RETRY_AFTER_SECONDS: u64 = 5;
-/// `Retry-After` value, in seconds, for requests refused because another process has rotated the master key.
+/// `Retry-After` value, in seconds, for requests that fail because another process has rotated the master key.
 const MASTER_KEY_ROTATION_RETRY_AFTER_SECONDS: u64 = 5;
 
 /// [`crate::request_layer`] adds the body of the error response in the requested language.
@@ -142,7 +142,7 @@ impl ApiError {
         Self { detail: ErrorDetail::Failure(failure), ..Self::new(ApiErrorDefinition::INTERNAL) }
     }
 
-    /// Returns the Fluent message id of the error detail, or `failure` for `ErrorDetail::Failure`.
+    /// Returns the Fluent message id of the error details, or `failure` if the details are a `Failure` value.
     /// The audit log counts repeated refusals separately for each message id.
     pub(crate) fn message_id(&self) -> &'static str {
         match &self.detail {

@@ -19,7 +19,7 @@ pub(crate) fn invalid_field_error(name: &str, given: &str) -> ApiError {
     ApiError::invalid_parameter("parameter-form", arguments)
 }
 
-/// `known` lists the valid names. The error message suggests the most similar valid name, if one is similar enough.
+/// Returns the error for an unknown field. If a valid name in `known` is similar, the error suggests that name.
 pub(crate) fn unknown_field_error(name: &str, known: &[&str]) -> ApiError {
     let name = truncate_for_message(name);
     let distance = |candidate: &&&str| strsim::damerau_levenshtein(candidate, &name);

@@ -6,7 +6,7 @@
 //! - `monitoring` implements the endpoints for health checks, metrics and the OpenAPI document.
 //!
 //! Each handler parses the request, calls the lower-level crates and builds the response.
-//! `clew_iam::decision` evaluates policies, and `clew_worker` schedules collection tasks.
+//! The module `clew_iam::decision` evaluates policies, and the crate `clew_worker` schedules collection tasks.
 //! `clew_mysql` queries the MySQL servers, and `clew_store` stores metadata and results.
 //!
 //! ```no_run

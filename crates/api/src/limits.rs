@@ -1,7 +1,7 @@
 //! Rate limits per principal and, before authentication, per client address.
 //!
-//! Each client address has a quota for sign-ins and a quota of the same size for failed authentications.
-//! When the sign-in quota of a client address is exhausted, only sign-ins are refused.
+//! Each client address has two quotas of equal size: one for sign-ins and one for failed authentications.
+//! If a client address exceeds its sign-in quota, Clew refuses only sign-ins from that address.
 //! When the quota for failed authentications is exhausted, sign-ins and requests with credentials are refused.
 //! To stop credential guessing, requests over a quota are refused before their credentials are checked.
 //! Authenticated requests consume no quota of the client address, because thousands of users can share the address.
@@ -58,7 +58,7 @@ struct SharedRateLimiters {
 }
 
 impl RateLimiters {
-    /// Creates rate limiters with full quotas. Refused requests are counted in `metrics`.
+    /// Creates rate limiters whose quotas are initially full. `metrics` counts the requests that the limiters refuse.
     #[must_use]
     pub fn new(rates: RateLimitSettings, metrics: Metrics) -> Self {
         let per_peer = || KeyedRateLimiter::new(rates.peer_per_second, rates.peer_burst);
@@ -100,14 +100,14 @@ impl RateLimiters {
             .map_err(self.record_and_build_rate_limit_error(ExceededLimit::PRINCIPAL_REQUESTS))
     }
 
-    /// `bytes` is the total size of the evaluated policies.
+    /// Charges a policy evaluation to the user's request quota. `bytes` is the total size of the evaluated policies.
     /// A request that evaluates large policies counts as several requests toward the rate limit.
     /// Refused requests do not consume the quota, so a later retry can succeed.
     pub(crate) fn consume_policy_evaluation_quota(&self, user: &UserId, bytes: usize) -> Result<(), ApiError> {
         self.consume_request_quota(user, 1 + bytes / EVALUATED_POLICY_BYTES_PER_QUOTA_PERMIT)
     }
 
-    /// Charges one request to the user's quota for every [`PARSED_POLICY_BYTES_PER_QUOTA_PERMIT`] bytes to parse.
+    /// Charges one request to the user's quota for each [`PARSED_POLICY_BYTES_PER_QUOTA_PERMIT`] bytes of policy text.
     pub(crate) fn consume_policy_parsing_quota(&self, user: &UserId, bytes: usize) -> Result<(), ApiError> {
         match bytes / PARSED_POLICY_BYTES_PER_QUOTA_PERMIT {
             0 => Ok(()),
@@ -116,7 +116,7 @@ impl RateLimiters {
     }
 
     /// Creates a budget that limits the total cost of a request's policy evaluations.
-    /// Charges one request to the user's quota for every [`POLICY_WORK_UNITS_PER_QUOTA_PERMIT`] units of work.
+    /// Every [`POLICY_WORK_UNITS_PER_QUOTA_PERMIT`] work units count as one request toward the user's rate limit.
     /// Concurrent requests of a principal share the principal's request quota.
     pub(crate) fn create_policy_evaluation_budget(&self, user: &UserId) -> Arc<EvaluationBudget> {
         if self.0.principals.is_disabled() {

@@ -79,7 +79,7 @@ pub(crate) struct KillRiskView {
     kind: &'static str,
     /// Description of the possible damage, in the language requested by X-Language
     message: String,
-    /// True if, by default, kill tasks and intelligent kills skip sessions with this risk
+    /// True if kill tasks and intelligent kills skip sessions with this risk by default
     #[serde(rename = "unsafe")]
     is_unsafe: bool,
 }

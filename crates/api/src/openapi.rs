@@ -70,8 +70,8 @@ const AUTHENTICATED_ROUTE_ERROR_RESPONSES: [(ApiErrorDefinition, &str); 5] = [
 const NOT_FOUND_ERROR_RESPONSE: (ApiErrorDefinition, &str) =
     (ApiErrorDefinition::UNKNOWN_NODE, "An object in the path does not exist");
 
-/// Adds missing path parameters and the error responses that several operations share.
-/// If `is_audited(method, path)` is true, adds the error responses of authenticated routes to the operation.
+/// Adds missing path parameters and common error responses to the operations in the OpenAPI document.
+/// Adds the error responses of authenticated routes to each operation for which `is_audited` returns true.
 pub(crate) fn add_path_parameters_and_error_responses(
     openapi: &mut utoipa::openapi::OpenApi,
     is_audited: impl Fn(&str, &str) -> bool,
@@ -100,7 +100,7 @@ pub(crate) fn operations_by_method(
     .flatten()
 }
 
-/// Adds each path parameter that is missing from the handler's `utoipa::path` attribute, as a string parameter.
+/// Adds a string parameter for each path parameter that the handler's `utoipa::path` attribute does not list.
 fn add_path_parameters(path: &str, described: &mut DescribedOperation) {
     let names = path.split('{').skip(1).filter_map(|part| part.split('}').next());
     for (position, name) in names.enumerate() {

@@ -17,7 +17,7 @@ pub(crate) async fn hash_password(password: SecretString) -> Result<String, ApiE
     run_with_hashing_permit(move || password::hash_password(&password)).await?.map_err(ApiError::internal_error)
 }
 
-/// If `hash` is `None`, returns `false` as slowly as for a wrong password, so that timing does not reveal user names.
+/// If `hash` is `None`, takes as long as for a wrong password, so that the timing does not reveal user names.
 pub(crate) async fn verify_password(given: SecretString, hash: Option<String>) -> Result<bool, ApiError> {
     run_with_hashing_permit(move || {
         if let Some(hash) = hash {

@@ -12,7 +12,7 @@ use tracing::error;
 
 const MAX_CACHED_USERS: usize = 1024;
 
-/// Cache entries become invalid when identities or policies change. Clones share the same cache.
+/// Cache of the policies that apply to each user. Entries become invalid when identities or policies change.
 #[derive(Debug, Clone)]
 pub(crate) struct PolicyCache(Arc<VersionedCache<UserId, Arc<[Grant]>>>);
 
@@ -39,12 +39,12 @@ impl PolicyCache {
     }
 }
 
-/// Minimum total size, in bytes, at which policies are parsed and evaluated in [`block_in_place`].
+/// Minimum total size of policies, in bytes, that Clew parses and evaluates without blocking other requests.
 const MIN_POLICY_BYTES_FOR_BLOCKING_EVALUATION: usize = 8 << 10;
-/// Work units (about one per compared byte) after which a request evaluates policies in [`block_in_place`].
+/// Minimum number of consumed work units at which policies are evaluated in [`block_in_place`].
 const MIN_WORK_UNITS_FOR_BLOCKING_EVALUATION: u64 = 64 << 10;
 
-/// Evaluates large policies in [`block_in_place`] so that the evaluation does not delay other requests.
+/// Evaluates large policies in [`block_in_place`] to avoid delaying other requests.
 pub(crate) fn run_policy_evaluation<T>(principal: &Principal, evaluation: impl FnOnce() -> T) -> T {
     // The current-thread runtime used in tests does not support `block_in_place`.
     let is_multi_threaded =
@@ -75,12 +75,12 @@ pub(crate) async fn load_policies(store: &Store, user: &UserId) -> Result<Arc<[G
     Ok(spawn_blocking(parse).await.unwrap_or_default())
 }
 
-/// The stored document of the named policy is invalid.
+/// Error for a stored policy whose document is invalid. The value is the policy name.
 #[derive(Debug, thiserror::Error)]
 #[error("the stored policy {0} is invalid")]
 pub struct InvalidStoredPolicy(pub String);
 
-/// Parses the policy of a grant. Fails if the stored policy document is invalid.
+/// Converts a stored policy grant to a `Grant`. Fails if the policy document is invalid.
 pub fn parse_policy_grant(stored: PolicyGrant) -> Result<Grant, InvalidStoredPolicy> {
     let (policy_name, policy) = match stored.policy {
         CustomOrBuiltInPolicy::System { name } => {

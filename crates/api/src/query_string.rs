@@ -1,4 +1,4 @@
-//! Strict query string parser that rejects repeated parameters, and pagination with `offset` and `limit`.
+//! Parses query strings, including the pagination parameters `offset` and `limit`. Rejects repeated parameters.
 
 use std::ops::RangeInclusive;
 

@@ -41,7 +41,7 @@ impl<'de> Deserialize<'de> for SecretField {
     }
 }
 
-/// Number that clients can send with or without quotes. Parsing does not check that the text is a number.
+/// Number that clients can send as a JSON number or as a string. Deserialization does not validate the text.
 pub(crate) struct MaybeQuotedNumber(pub(crate) String);
 
 impl<'de> Deserialize<'de> for MaybeQuotedNumber {

@@ -27,7 +27,7 @@ const REQUEST_ID_HEADER: &str = "x-request-id";
 
 /// Routes that accept any `Host` header, because load balancers probe them by IP address.
 const HEALTH_ROUTES: [&str; 2] = ["/healthz", "/readyz"];
-/// Routes that are available while all regular connections are in use.
+/// Routes that are also served on reserved connections, which the server uses when all other connections are in use.
 const ROUTES_ALLOWED_ON_RESERVED_CONNECTIONS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
 #[derive(Debug, Clone, Copy)]
@@ -119,7 +119,7 @@ fn path_and_query_len(request: &Request) -> usize {
     request.uri().path_and_query().map_or(0, |uri| uri.as_str().len())
 }
 
-/// If the handler panics or times out, returns an error response.
+/// Runs the request handler. Returns an error response if the handler panics or times out.
 async fn run_handler(service: SharedState, auth: RouteAuth, request: Request, next: Next) -> Response {
     let limit = service.settings.request_timeout;
     let response = async {

@@ -11,7 +11,7 @@ use crate::routes::build_router;
 
 /// Serves requests until the `shutdown` token is canceled, then waits for in-flight requests to finish.
 ///
-/// Returns after [`clew_http::ConnectionSettings::shutdown_grace_period`] even if some requests are still in flight.
+/// Waits for in-flight requests for at most [`clew_http::ConnectionSettings::shutdown_grace_period`].
 pub async fn serve(
     service: SharedState,
     listener: impl Into<Listener>,

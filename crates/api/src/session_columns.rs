@@ -1,4 +1,4 @@
-//! Columns of sessions that several responses have in common.
+//! Session columns that several API responses share.
 
 use std::mem::take;
 
@@ -33,14 +33,14 @@ impl From<&Session> for SessionColumns {
     }
 }
 
-/// Columns of a killed session, as read before the kill.
+/// Process list columns of a killed session. Clew reads the columns before the kill.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct KilledSessionColumns {
     /// Thread id
     session_id: u64,
     #[serde(flatten)]
     columns: SessionColumns,
-    /// Time that the session spent in its last state before the kill, in seconds
+    /// Duration of the session's state immediately before the kill, in seconds
     time: u64,
 }
 

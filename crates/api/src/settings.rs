@@ -7,7 +7,7 @@ use clew_http::{AllowedHosts, ConnectionSettings};
 /// Limits of the HTTP server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiSettings {
-    /// Connection limits. Reserved connections serve only `/healthz`, `/readyz` and `/metrics`.
+    /// Connection limits, including the number of connections reserved for `/healthz`, `/readyz` and `/metrics`.
     pub connections: ConnectionSettings,
     /// Maximum request body size, in bytes.
     pub max_body_bytes: usize,
@@ -27,7 +27,7 @@ pub struct ApiSettings {
     pub token_lifetime: Duration,
     /// True for a process, such as `clew worker`, that serves only the health and metrics endpoints.
     pub operations_only: bool,
-    /// Time window in which a caller's refused requests with the same reason are combined into one audit event.
+    /// Time window in which repeated refusals of a caller for the same reason are combined into one audit event.
     pub refusal_count_window: Duration,
 }
 

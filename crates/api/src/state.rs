@@ -22,7 +22,7 @@ pub struct AppComponents {
     pub store: Store,
     /// Queue of collection tasks.
     pub collections: SessionCollectionQueue,
-    /// Opens connections to nodes. The connector must use the same connection registry as the worker components.
+    /// Opens connections to nodes. The API and the workers of a process must share one connection registry.
     pub connector: NodeConnector,
     /// Executor for kills.
     pub kills: KillExecutor,
@@ -55,7 +55,7 @@ pub struct AppState {
     long_poll_slots: Arc<KeyedConcurrencyLimiter<UserId>>,
     pub(crate) repeated_refusals: RepeatedRefusalCounter,
     pub(crate) policy_cache: PolicyCache,
-    /// Mutexes that allow only one password check per failure counter at a time.
+    /// Mutexes that serialize password checks with the same counter of failed attempts.
     pub(crate) password_check_mutexes: KeyedMutex<String>,
     pub(crate) session_list_sources: SessionListSources,
 }
@@ -85,7 +85,7 @@ impl AppState {
         })
     }
 
-    /// Returns an error if the principal already has the maximum number of open streams or pending long polls.
+    /// Returns an error if the principal has reached the limit for open event streams or pending long polls.
     pub(crate) fn acquire_concurrency_slot(
         &self,
         kind: ConcurrencySlotKind,
@@ -105,8 +105,8 @@ impl AppState {
 /// Kind of long-lived response. Each kind has a limit on concurrent responses per principal.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum ConcurrencySlotKind {
-    /// Event stream, limited by [`ApiSettings::max_streams_per_principal`].
+    /// Event stream. [`ApiSettings::max_streams_per_principal`] limits the number of concurrent streams.
     Stream,
-    /// Response to a long poll, limited by [`ApiSettings::max_long_polls_per_principal`].
+    /// Response to a long poll. [`ApiSettings::max_long_polls_per_principal`] limits concurrent responses per principal.
     LongPoll,
 }

@@ -4,8 +4,8 @@ use clew_diagnose::{build_statement_template, bytes_to_text};
 
 /// Placeholder for the statement substring of a filter, shown if statements are masked.
 ///
-/// A statement substring may start or end inside a literal, and an SQL template does not mask a partial literal.
-/// For example, the SQL template of the partial literal `4111x` is the unmasked text `4111x`.
+/// An SQL template does not mask partial literals, which a statement substring can contain.
+/// For example, the substring `4111x` may be part of a literal, but its SQL template is also `4111x`.
 pub(crate) const MASKED_SUBSTRING_PLACEHOLDER: &str = "***";
 
 /// `masked` must be the result of [`crate::caller::Caller::requires_statement_masking`].

@@ -2,7 +2,7 @@
 
 use clew_devtools::DevtoolsError;
 
-/// Benchmark case that compares runs of Clew with runs of a baseline program.
+/// Benchmark case that compares a Clew operation with a baseline operation.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct BenchmarkCase {
     /// Name of the benchmark case. The `--only` option selects cases by name prefix.
@@ -22,7 +22,7 @@ pub(super) enum Comparison {
     Ratio,
     Speedup,
     Difference,
-    /// The benchmark target applies to Clew's measured value; the baseline value is only shown in the report.
+    /// Clew's measured value is compared with the target. The report also shows the baseline value.
     Absolute,
     /// Percentage by which Clew's measured value is lower than the baseline value.
     PercentDecrease,

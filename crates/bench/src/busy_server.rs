@@ -51,7 +51,7 @@ const SNAPSHOT_COMMAND_ARGUMENTS: &[&str] = &["snapshot", "--format", "csv"];
 const SESSION_ROW_MARKER_AND_COUNT: (&str, fn(BenchmarkSessionCounts) -> usize) =
     ("root,127.0.0.1:", |size| size.sessions);
 
-/// BaselineProgram query in which the server joins the sessions with their transactions. Clew performs this join in memory.
+/// Query of the baseline program. The server joins sessions with transactions; Clew performs the join in memory.
 const SESSION_TRANSACTION_JOIN_QUERY: &str = "SELECT p.id, p.user, p.host, p.db, p.command, p.time, p.state, p.info, t.trx_id, t.trx_state, \
      TIMESTAMPDIFF(SECOND, t.trx_started, NOW(6)), TIMESTAMPDIFF(SECOND, t.trx_wait_started, NOW(6)), t.trx_rows_locked, \
      t.trx_tables_locked, t.trx_rows_modified FROM information_schema.processlist p \
@@ -173,7 +173,7 @@ pub(super) fn busy_server_benchmarks() -> impl Iterator<Item = BenchmarkCase> {
     BUSY_SERVER_BENCHMARKS.iter().map(|case| case.definition)
 }
 
-/// Measures one database server at a time, because each server has 10,000 threads.
+/// Benchmarks the MySQL and MariaDB servers one at a time, because each server has 10,000 threads.
 pub(super) async fn measure_busy_servers(bench: &BenchmarkContext) -> Result<Vec<Measurement>, BenchError> {
     let mut measurements = Vec::new();
     for flavor in [Flavor::MySql, Flavor::MariaDb] {
@@ -287,7 +287,7 @@ fn format_max_notification_delay(maximum: Duration) -> String {
     )
 }
 
-/// Sets the option `--timeout` to 300 s, because Clew commands are slow on a busy machine.
+/// Builds a `clew` command with a timeout of 300 s, because commands can be slow on a busy machine.
 fn build_clew_command(bench: &BenchmarkContext, arguments: &[&str], server: &DatabaseServer, tls: &str) -> Command {
     let url = server_url(server, tls);
     Command::new(&bench.clew).args(arguments.iter().copied()).args([url.as_str(), "--timeout", "300"])

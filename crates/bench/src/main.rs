@@ -166,7 +166,7 @@ async fn run_benchmark_groups(bench: &BenchmarkContext) -> (Vec<Measurement>, Op
     (measurements, failure)
 }
 
-/// Prints every error, but stores only the first error of the run.
+/// Prints `error` and, if `first` is `None`, stores the error in `first`.
 fn print_and_record_error<T>(first: &mut Option<BenchError>, error: BenchError) -> Vec<T> {
     progress::print_error(&error);
     first.get_or_insert(error);

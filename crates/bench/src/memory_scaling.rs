@@ -42,7 +42,7 @@ const fn time_per_row_benchmark(name: &'static str, metric: &'static str, baseli
     }
 }
 
-/// Each benchmark case compares Clew's run time per row for a large result and for a small result.
+/// Each benchmark case compares Clew's run time per row between a large result and a small result.
 const TIME_PER_ROW_BENCHMARKS: [(BenchmarkCase, MeasuredRowCount, MeasuredRowCount); 3] = [
     (
         time_per_row_benchmark(
@@ -73,16 +73,16 @@ const TIME_PER_ROW_BENCHMARKS: [(BenchmarkCase, MeasuredRowCount, MeasuredRowCou
     ),
 ];
 
-/// Row count by which a measured run time is divided to obtain the time per row.
+/// Number of rows processed in the measured run time, used to compute the time per row.
 #[derive(Debug, Clone, Copy)]
 enum MeasuredRowCount {
-    /// Row count of one benchmark run. The run time includes the process startup.
+    /// Row count of a single run. The measured run time includes the process startup.
     Total(u64),
-    /// Row counts of two runs. The difference between the two run times excludes the process startup.
+    /// Row counts of two benchmark runs. Subtracting the run times eliminates the process startup time.
     Increment(u64, u64),
 }
 
-/// Size of each session's statement, in bytes, chosen so that each result row is about 1 KiB.
+/// Size of each session's statement, in bytes. With this size, each result row is about 1 KiB.
 const STATEMENT_SIZE_BYTES: usize = 960;
 const LOW_ROW_COUNT: u64 = 1000;
 const HIGH_ROW_COUNT: u64 = 100_000;

@@ -9,7 +9,7 @@ use crate::error::BenchError;
 /// The command-line option `--only micro` selects all microbenchmarks.
 pub(super) const MICROBENCHMARK_FILTER: &str = "micro";
 
-/// Criterion needs a measurement time of three seconds for a stable median.
+/// With a measurement time of three seconds, Criterion produces stable medians.
 const CRITERION_OPTIONS: [&str; 5] = ["--bench", "--warm-up-time", "1", "--measurement-time", "3"];
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub(super) async fn run_microbenchmarks() -> Result<Vec<MicrobenchmarkResult>, B
     Ok(results)
 }
 
-/// Criterion prints long benchmark names on a separate line before the times.
+/// Handles long benchmark names, which Criterion prints on a separate line before the times.
 fn parse_criterion_output(output: &str) -> Vec<MicrobenchmarkResult> {
     let mut results: Vec<MicrobenchmarkResult> = Vec::new();
     let mut previous = "";
@@ -59,7 +59,7 @@ fn parse_criterion_output(output: &str) -> Vec<MicrobenchmarkResult> {
     results
 }
 
-/// Returns the median, which Criterion prints between two bounds, as in `[1.20 ms 1.25 ms 1.31 ms]`.
+/// Returns the median from Criterion's output, such as `1.25 ms` from `[1.20 ms 1.25 ms 1.31 ms]`.
 /// Returns an empty string if Criterion prints the values without units.
 fn parse_criterion_median(values: &str) -> String {
     let words: Vec<&str> = values.trim().trim_matches(['[', ']']).split_whitespace().collect();

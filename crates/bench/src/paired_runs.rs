@@ -1,4 +1,4 @@
-//! Runs Clew and a baseline program in pairs and calculates statistics over the pairs.
+//! Runs Clew and a baseline program alternately and calculates statistics over the pairs of runs.
 
 use clew_devtools::progress::Step;
 
@@ -15,7 +15,7 @@ pub(super) struct Measurement {
 }
 
 /// Runs Clew and the baseline alternately so that background load affects both equally.
-/// The order of the two programs alternates from pair to pair. An unmeasured initial pair warms the caches.
+/// Clew runs first in every other pair of runs. Clew and the baseline each start with an unmeasured warm-up run.
 pub(super) async fn measure_paired_runs(
     case: BenchmarkCase,
     mut clew: impl AsyncFnMut() -> Result<f64, BenchError>,

@@ -23,12 +23,12 @@ use crate::server_harness::DeploymentWithNodes;
 
 struct ExpectedStatementCount {
     command: &'static [&'static str],
-    /// Expected statement counts on MySQL and MariaDB, in this order.
+    /// Expected statement counts: the first for MySQL, the second for MariaDB.
     statements: [u64; 2],
 }
 
 /// Expected SQL statement counts on a server that has transactions and lock waits.
-/// The statement counts include statements that set session variables and query the server's capabilities.
+/// The expected counts include statements that set session variables or query server capabilities.
 const EXPECTED_STATEMENT_COUNTS: [ExpectedStatementCount; 4] = [
     ExpectedStatementCount { command: &["snapshot", "--format", "csv"], statements: [6, 5] },
     ExpectedStatementCount { command: &["snapshot", "--format", "csv", "--detail"], statements: [19, 10] },
@@ -47,7 +47,7 @@ const EXPECTED_SNAPSHOT_BYTES: u64 = 139_255;
 const MAX_ALLOCATIONS_PER_HUNDRED_ROWS: [(&str, u64); 2] = [("snapshot", 2750), ("detailed_snapshot", 2850)];
 const NODE_COUNT: u64 = 40;
 const SESSIONS_PER_NODE: u64 = 20;
-/// String that occurs exactly once in each process list row of a fake server.
+/// Text that occurs exactly once in each process list row that a fake server sends.
 const PROCESS_LIST_ROW_MARKER: &str = "FOR UPDATE";
 /// Time limit within which Clew must close all connections. Clew exceeds the limit only if it leaks a connection.
 const CONNECTION_CLOSE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -86,7 +86,7 @@ async fn check_memory_allocation_counts(program: &Path, counts: &mut CountChecks
 }
 
 /// Parses the number of allocations per row from the benchmark output, and returns the number per 100 rows.
-/// For the line `snapshot allocations_per_row=10.01 …`, the result is 1001.
+/// For example, returns 1001 for the line `snapshot allocations_per_row=10.01 …`.
 fn parse_allocations_per_hundred_rows(output: &str, name: &str) -> Option<u64> {
     let line = output.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(" allocations_per_row="))?;
     let (integer, fraction) = line.split(' ').next()?.split_once('.')?;
@@ -132,7 +132,7 @@ async fn check_single_node_counts(bench: &BenchmarkContext, counts: &mut CountCh
     Ok(())
 }
 
-/// Clew must open one connection per node and close all connections after the collections.
+/// Checks that Clew opens one connection per node and closes all connections after the collections.
 async fn check_fleet_connection_counts(bench: &BenchmarkContext, counts: &mut CountChecks) -> Result<(), BenchError> {
     let step = Step::start("Collecting from each of 40 nodes");
     let options =

@@ -74,7 +74,7 @@ impl DeploymentWithNodes {
         self.deployment.create_user_with_access_key(READ_ONLY_POLICY_NAME).await
     }
 
-    /// If `poll_interval` is `None`, the API client polls at its default interval.
+    /// If `poll_interval` is `None`, the API client uses its default poll interval.
     pub(super) async fn start_server(
         &self,
         arguments: &[&str],
@@ -172,8 +172,8 @@ impl RunningClewServer<'_> {
         DevtoolsError::Failed(format!("{cause}. Last lines of the server's log:\n{}", last.join("\n"))).into()
     }
 
-    /// Returns the time from the POST request to the last byte of the result, and the notification delay.
-    /// The notification delay is the time between the logged end of the collection and the notification of the client.
+    /// Returns the duration of a collection and its download, and the notification delay.
+    /// The notification delay is the time from the end of the collection on the server until the client is notified.
     pub(super) async fn measure_session_collection_and_download(
         &self,
         node: &NodeRef,
@@ -200,7 +200,7 @@ impl RunningClewServer<'_> {
         self.inventory.deployment.client_command(&self.process, &["collect", "--instance", &instance, "--node", &node])
     }
 
-    /// Creates a signed request that a load generator can repeat until the signature expires after 15 minutes.
+    /// Creates a signed request that a load generator can repeat for 15 minutes, until the signature expires.
     pub(super) fn create_signed_request(
         &self,
         key: &AccessKey,
@@ -245,7 +245,7 @@ impl RunningClewServer<'_> {
     }
 }
 
-/// Returns the request ids and end times of the successful collections in a server log.
+/// Parses a server log. Returns the request id and end time of each successful collection.
 pub(super) fn parse_collection_end_times(log: &str) -> Vec<(String, Timestamp)> {
     let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let text = |line: &Value, key: &str| line.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();

@@ -40,11 +40,11 @@ pub(super) const SNAPSHOT_OVERHEAD_BENCHMARKS: [BenchmarkCase; 2] = [
 
 const SERVER_FLAVORS: [Flavor; 2] = [Flavor::MySql, Flavor::MariaDb];
 const IDLE_SESSION_COUNT: usize = 1000;
-/// Length of a measurement interval. Intervals with and without a snapshot alternate.
+/// Duration of a measurement interval. Clew takes a snapshot in every other interval.
 /// An interval is long enough for one snapshot, but too short for the transaction rate to drift significantly.
 const MEASUREMENT_INTERVAL: Duration = Duration::from_millis(500);
 const WARM_UP_DURATION: Duration = Duration::from_secs(10);
-/// The timeout is long because the database server responds slowly while sysbench keeps all CPU cores busy.
+/// Timeout for reading the commit counter. The database server responds slowly while sysbench uses all CPU cores.
 const COMMIT_COUNT_QUERY_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(super) async fn measure_snapshot_overhead(bench: &BenchmarkContext) -> Result<Vec<Measurement>, BenchError> {
@@ -104,7 +104,7 @@ fn build_sysbench_command(server: &DatabaseServer) -> Command {
     ])
 }
 
-/// Returns server options for a large buffer pool and redo log so that neither limits the server's throughput.
+/// Returns options that enlarge the buffer pool and the redo log, so that neither limits the server's throughput.
 fn server_arguments(flavor: Flavor) -> Vec<String> {
     let log = match flavor {
         Flavor::MySql => "--innodb-redo-log-capacity=2G",
@@ -113,7 +113,7 @@ fn server_arguments(flavor: Flavor) -> Vec<String> {
     vec!["--innodb-buffer-pool-size=512M".to_owned(), log.to_owned()]
 }
 
-/// Each snapshot is written to a separate file, whose rows are counted after the measurement.
+/// Writes each snapshot to a separate file. The benchmark counts the rows of the files after the measurement.
 struct SnapshotRunner {
     command: Command,
     directory: PathBuf,
@@ -132,7 +132,7 @@ impl CommitCounter {
     }
 
     /// Returns the commit count and the estimated time at which the server read the commit counter.
-    /// The estimated time of reading the commit counter is the midpoint between sending the query and receiving the response.
+    /// Estimates the read time as the midpoint between sending the query and receiving the response.
     async fn query_commit_count(&mut self) -> Result<(f64, Instant), BenchError> {
         const COMMIT_COUNTER_QUERY: &str =
             "SELECT count FROM information_schema.innodb_metrics WHERE name = 'trx_rw_commits'";
@@ -148,7 +148,7 @@ fn no_response_error(program: &str) -> DevtoolsError {
     DevtoolsError::unexpected_output_error(program, "it stopped responding", "")
 }
 
-/// Measurement intervals with and without a snapshot alternate. The first and last intervals have no snapshot.
+/// Measures the transaction rate in intervals that alternate between no snapshot and one snapshot.
 async fn measure_transaction_rates(
     step: &Step,
     pairs: usize,
@@ -214,10 +214,10 @@ impl SnapshotRunner {
         Ok(self)
     }
 
-    /// Calculates one pair of transaction rates, with and without Clew, for each interval that contains a snapshot.
-    /// The transaction rate without Clew is the mean rate of the two adjacent intervals, which have no snapshot.
-    /// The transaction rate with Clew covers one second: a 0.5 s interval with a snapshot and a 0.5 s interval without one.
-    /// The rate with Clew is the mean of the snapshot interval's rate and the rate without Clew.
+    /// Compares the transaction rates with and without Clew for each interval that contains a snapshot.
+    /// The rate without Clew is the mean of the transaction rates before and after the interval with the snapshot.
+    /// The transaction rate with Clew covers a 0.5 s interval with a snapshot and a 0.5 s interval without a snapshot.
+    /// The rate with Clew is the average of the rate during the snapshot interval and the rate without Clew.
     fn compare_transaction_rates(&self, case: BenchmarkCase, rates: &[f64]) -> Measurement {
         let mut measurement = Measurement::new(case);
         let mut without = Vec::new();

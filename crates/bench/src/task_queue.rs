@@ -1,4 +1,4 @@
-//! Benchmark cases that compare the run times of the task queue's SQL statements for 1,000,000 and for 1,000 tasks.
+//! Measures how much slower the task queue's SQL statements are with 1,000,000 tasks than with 1,000 tasks.
 //! The unit tests of `clew-store` check that the task queue's SQL statements use indexes.
 
 use clew_devtools::command::Command;
@@ -24,8 +24,8 @@ const fn queue_benchmark(name: &'static str, metric: &'static str) -> BenchmarkC
     BenchmarkCase { name, metric, ..CLAIM_TASK_BENCHMARK }
 }
 
-/// Benchmark cases, each with its database type and task queue operation.
-/// The `task_queue_benchmark` program takes the database type as an argument. Each result line names an operation.
+/// Benchmark cases with the database type and the task queue operation that each case measures.
+/// `task_queue_benchmark` takes the database type as its argument and prints one line per task queue operation.
 const TASK_QUEUE_BENCHMARKS: [(&str, &str, BenchmarkCase); 10] = [
     ("sqlite", "claim", CLAIM_TASK_BENCHMARK),
     ("sqlite", "queue", queue_benchmark("queue-insert-sqlite", "SQLite: queue a task")),
@@ -75,7 +75,7 @@ pub(super) async fn measure_task_queue(bench: &BenchmarkContext) -> Result<Vec<M
 }
 
 /// Parses output lines such as `claim 0.0012 0.0011`.
-/// Each output line contains an operation and its run times for 1,000,000 tasks and for 1,000 tasks.
+/// Each output line contains an operation, its run time for 1,000,000 tasks and its run time for 1,000 tasks.
 fn parse_operation_measurement(case: BenchmarkCase, operation: &str, output: &str) -> Measurement {
     let mut measurement = Measurement::new(case);
     for line in output.lines() {

@@ -1,5 +1,5 @@
 //! Benchmark cases for the web page: Chromium shows a live list of 10,000 sessions.
-//! Hundreds of sessions change between two consecutive samples of the live list.
+//! In the live list, hundreds of sessions change from one sample to the next.
 
 use std::time::Duration;
 
@@ -61,7 +61,7 @@ pub(super) const WEB_PAGE_BENCHMARKS: [BenchmarkCase; 4] =
 
 /// Number of sessions that run statements, in addition to the mostly idle sessions of the standard benchmark load.
 const BUSY_SESSION_COUNT: usize = 200;
-/// Statements that each busy session repeats. Two of the statements run long enough to appear in the live list.
+/// Statements that each busy session repeats. The two `SLEEP` statements run long enough to appear in the live list.
 const BUSY_SESSION_STATEMENTS: [&str; 3] =
     ["DO SLEEP(0.8)", "DO (SELECT COUNT(*) FROM clew_load.orders) + SLEEP(0.4)", "DO 1"];
 const BASELINE_SESSION_COUNT: usize = 20;
@@ -127,7 +127,7 @@ pub(super) async fn measure_web_page_performance(bench: &BenchmarkContext) -> Re
     Ok(measurements)
 }
 
-/// The sessions run statements until the caller drops the returned `JoinSet`.
+/// Starts sessions that run statements until the caller drops the returned `JoinSet`.
 async fn start_busy_sessions(server: &DatabaseServer) -> Result<JoinSet<std::io::Result<()>>, BenchError> {
     let sessions = open_idle_sessions(server, BUSY_SESSION_COUNT).await?.sessions;
     let mut busy = JoinSet::new();

@@ -35,8 +35,8 @@ const FOUR_WORKER_BENCHMARK: BenchmarkCase = BenchmarkCase {
 const WORKER_SCALING_BENCHMARKS: [(BenchmarkCase, usize); 2] = [(TWO_WORKER_BENCHMARK, 2), (FOUR_WORKER_BENCHMARK, 4)];
 
 const SIMULATED_NODE_LATENCY: Duration = Duration::from_millis(100);
-/// Worker configuration with low concurrency, so that the collection rate is limited by node latency, not by CPU time.
-/// With low concurrency, the collection rate per worker drops only if workers contend for shared resources.
+/// Worker configuration with low concurrency, so that node latency rather than CPU time limits the collection rate.
+/// At low concurrency, a lower collection rate per worker indicates contention between workers.
 const LOW_CONCURRENCY_WORKER_CONFIG: &str = "[collections]\nconcurrency = 16\n";
 const NODE_COUNT: usize = 128;
 const NODES_PER_INSTANCE: usize = 16;
@@ -104,7 +104,7 @@ async fn measure_collection_rate(inventory: &DeploymentWithNodes, workers: usize
 
 /// Calculates the number of collections per second during the interval in which all workers are busy.
 /// The measured interval begins when every worker has finished its first collection.
-/// The measured interval ends as soon as any worker has finished its last collection.
+/// The measured interval ends when the first worker finishes its last collection.
 fn calculate_session_collection_rate(ends: &BTreeMap<String, Vec<Timestamp>>) -> Option<f64> {
     let begin = ends.values().filter_map(|ends| ends.iter().min()).max()?;
     let end = ends.values().filter_map(|ends| ends.iter().max()).min()?;

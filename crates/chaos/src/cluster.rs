@@ -21,9 +21,9 @@ use crate::process::ClewProcess;
 
 const SERVER_COUNT: usize = 3;
 const WORKER_COUNT: usize = 4;
-/// Index of the only worker whose clock can be shifted during a run.
+/// Index of the only worker whose clock the fault injector can shift.
 pub(crate) const CLOCK_FAULT_WORKER_INDEX: usize = 2;
-/// Index of the only worker whose disk can be filled during a run.
+/// Index of the worker whose disk the fault injector can fill.
 pub(crate) const DISK_FAULT_WORKER_INDEX: usize = 3;
 
 /// A running test cluster. Dropping the cluster stops all processes and removes their data directories.
@@ -145,12 +145,12 @@ impl TestCluster {
         Ok(())
     }
 
-    /// Returns the path of the file from which worker [`CLOCK_FAULT_WORKER_INDEX`] reads its clock offset.
+    /// Returns the path of the file with the clock offset of worker [`CLOCK_FAULT_WORKER_INDEX`].
     pub(crate) fn clock_offset_file_path(&self) -> PathBuf {
         self.deployment.directory().join("clock")
     }
 
-    /// Returns the mount point of the tmpfs in which worker [`DISK_FAULT_WORKER_INDEX`] stores its temporary files.
+    /// Returns the mount point of the tmpfs for the temporary files of worker [`DISK_FAULT_WORKER_INDEX`].
     pub(crate) fn tmpfs_mount_point(&self) -> PathBuf {
         self.deployment.directory().join("disk")
     }
@@ -186,14 +186,14 @@ impl TestCluster {
     }
 }
 
-/// Returns a command whose process the kernel kills when the thread that spawned it exits.
-/// SIGKILL replaces SIGTERM, the parent-death signal that [`Command::start`] sets.
+/// Wraps a command so that the kernel kills the process when the thread that spawned the process exits.
+/// The command uses SIGKILL instead of SIGTERM, which [`Command::start`] sets as the parent-death signal.
 fn wrap_command_with_parent_death_signal(program: impl Into<OsString>, arguments: &[&str]) -> Command {
     let wrapper = Command::new("setpriv").args(["--pdeathsig", "KILL", "--"]);
     Command::new(program).args(arguments.iter().copied()).wrapped_in(wrapper)
 }
 
-/// Wraps a command so that it runs in its own mount namespace with a small tmpfs mounted at `disk`.
+/// Wraps a command so that the process has a private mount namespace with a 64 MiB tmpfs mounted at `disk`.
 /// The kernel removes the tmpfs when the process exits.
 fn wrap_command_with_private_tmpfs(disk: &Path, command: Command) -> Command {
     const TMPFS_MOUNT_SCRIPT: &str = "mount -t tmpfs -o size=64m clew-chaos \"$0\" && exec \"$@\"";

@@ -1,12 +1,12 @@
-//! Attributes each failed collection to the behavior of its node or to an injected fault.
-//! If neither the node nor an injected fault explains a failed collection, an invariant is violated.
+//! Determines whether a node's behavior or an injected fault caused a failed collection.
+//! The run reports a violation if neither the node nor an injected fault explains a failed collection.
 
 use crate::fault::{Fault, FaultEvent};
 use crate::nodes::NodeKind;
 use crate::task_rows::TaskRow;
 
-/// Time after the end of a fault during which the fault can still explain a failed collection, in milliseconds.
-/// The attribution window is longer than any S3 request (including retries), database query or lease.
+/// Time in milliseconds after the end of a fault during which a failed collection can be attributed to the fault.
+/// `FAULT_ATTRIBUTION_WINDOW_MILLIS` exceeds the maximum duration of S3 requests, database queries and leases.
 const FAULT_ATTRIBUTION_WINDOW_MILLIS: i64 = 60_000;
 
 /// S3 error code for a request whose timestamp differs too much from the clock of the S3 server.

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use parking_lot::Mutex;
 
 clew_model::named_enum! {
-    /// Fault that can be injected into the test cluster, with its name on the command line and in the report.
-    /// By default, a run injects the faults in the order of the variants.
+    /// Fault to inject into the test cluster. Each variant's name is used on the command line and in the report.
+    /// By default, a fault injection run injects all faults in the order in which the enum lists them.
     pub enum Fault {
         /// Kills Clew workers and servers (SIGKILL) and restarts them later.
         Kill = "kill",
@@ -50,7 +50,7 @@ impl FaultTimeline {
         Self { start: Instant::now(), events: Arc::default(), sink }
     }
 
-    /// Prints the time since the start of the run, followed by the message.
+    /// Prints `message`, preceded by the number of seconds since the start of the run.
     pub(crate) fn print_progress(&self, message: &str) {
         (self.sink)(&format!("{:7.1} s  {message}", self.start.elapsed().as_secs_f64()));
     }

@@ -40,11 +40,11 @@ pub struct FaultInjectionOptions {
     pub seed: u64,
     /// Faults to inject, in this order.
     pub faults: Vec<Fault>,
-    /// Time allotted to each fault. The run injects the fault at least once and repeats it until the time has elapsed.
+    /// Time during which a fault is injected repeatedly. Each fault is injected at least once.
     pub duration_per_fault: Duration,
     /// Number of collections requested per second.
     pub requests_per_second: f64,
-    /// Callback that receives each progress message.
+    /// Function that is called with each progress message.
     pub on_progress: fn(&str),
 }
 
@@ -185,7 +185,7 @@ async fn find_orphaned_objects(cluster: &TestCluster, rows: &[TaskRow]) -> Resul
 
 #[derive(Default)]
 struct ProcessLogSummary {
-    /// Number of completion messages in the process logs for each collection id.
+    /// Number of completion messages in the process logs, by collection id.
     completions: HashMap<String, usize>,
     swept: u64,
     panics: Vec<String>,

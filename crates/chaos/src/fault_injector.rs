@@ -17,10 +17,10 @@ use crate::error::{ChaosError, operation_error};
 use crate::fault::{Fault, FaultTimeline, current_unix_millis};
 use crate::process::ClewProcess;
 
-/// Upper limit of the random duration of a fault, except for network partitions.
-/// A network partition must last longer than the lease of a collection.
+/// Maximum random duration of all faults except network partitions.
+/// Network partitions can last longer, because they must exceed the lease duration of a collection task.
 const MAX_FAULT_DURATION: Duration = Duration::from_secs(15);
-/// Duration of a collection's lease (see `docs/decisions/0002-queue-with-leases-and-fencing-tokens.md`).
+/// Lease duration of collection tasks (see `docs/decisions/0002-queue-with-leases-and-fencing-tokens.md`).
 const COLLECTION_LEASE_DURATION: Duration = Duration::from_secs(10);
 /// Maximum time to wait for a worker to log the effect of a clock shift or a full disk.
 const MAX_FAULT_EFFECT_DELAY: Duration = Duration::from_mins(1);
@@ -34,7 +34,7 @@ pub(crate) struct FaultInjector<'a> {
 }
 
 impl FaultInjector<'_> {
-    /// Injects a fault for a random duration, which usually does not exceed `max_duration`.
+    /// Injects a fault for a random duration. For most types of faults, `max_duration` is the upper limit.
     /// Network partitions, clock shifts and full disks can last longer than `max_duration`.
     pub(crate) async fn inject_fault(&mut self, fault: Fault, max_duration: Duration) -> Result<(), ChaosError> {
         let max_millis = u64::try_from(max_duration.min(MAX_FAULT_DURATION).as_millis()).unwrap_or(u64::MAX).max(2_000);
@@ -126,7 +126,7 @@ impl FaultInjector<'_> {
         Ok(())
     }
 
-    /// Blocks the traffic between a worker and PostgreSQL for longer than the lease of a collection.
+    /// Blocks the traffic between a worker and PostgreSQL until the leases of the worker's tasks have expired.
     /// During the network partition, other workers claim the disconnected worker's collections.
     async fn partition_network(&mut self) -> Result<(), ChaosError> {
         let duration = COLLECTION_LEASE_DURATION + Duration::from_millis(self.rng.u64(1_000..8_000));
@@ -221,7 +221,7 @@ async fn wait_for_clock_shift(
     Ok(())
 }
 
-/// Returns true if the worker logged a timestamp that differs from the actual time by about `seconds` seconds.
+/// Returns true if a timestamp in the worker's log is off by about `seconds` seconds.
 fn has_logged_shifted_timestamp(worker: &ClewProcess, log_start: u64, seconds: i64) -> bool {
     let lines = worker.read_log_from_offset(log_start);
     let timestamps = lines.lines().filter_map(|line| {

@@ -15,10 +15,10 @@ use crate::workload::{
 pub(crate) struct InvariantCheckInput<'a> {
     pub(crate) requests: &'a [RequestRecord],
     pub(crate) rows: &'a [TaskRow],
-    /// Outcome of re-downloading each result after the workload has ended, keyed by collection id.
+    /// Outcome of downloading each result again after the end of the workload, keyed by collection id.
     pub(crate) downloads: &'a HashMap<String, Result<DownloadedResult, String>>,
     pub(crate) events: &'a [FaultEvent],
-    /// Number of completion messages in the process logs for each collection id.
+    /// Maps each collection id to the number of completion messages in the process logs.
     pub(crate) logged_completions: &'a HashMap<String, usize>,
 }
 
@@ -45,7 +45,7 @@ pub(crate) fn find_invariant_violations(evidence: &InvariantCheckInput<'_>) -> V
     violations
 }
 
-/// Compares the responses received for a collection with the collection's database row.
+/// Compares the responses that the client received for a collection with the collection's row in the database.
 fn find_violations_in_collection_record(
     record: &CollectionRecord,
     row: &TaskRow,
@@ -104,7 +104,7 @@ fn find_violations_in_downloaded_result(download: &DownloadedResult, row: &TaskR
     violations
 }
 
-/// Checks that the collection completed exactly once, and that the last lease holder wrote the result.
+/// Checks that the task completed exactly once and that the last worker with the lease wrote the result.
 fn find_violations_in_task_row(row: &TaskRow, logged_completions: usize) -> Vec<String> {
     let mut violations = Vec::new();
     if row.ended_at.is_none() {

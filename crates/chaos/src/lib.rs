@@ -1,7 +1,7 @@
 //! Fault injection tests. A run injects faults into Clew and its dependencies under load and checks invariants.
 //!
 //! [`run()`] starts a cluster with three Clew servers, four Clew workers, PostgreSQL and an S3 server.
-//! A client requests collections at a constant rate while the run injects one [`Fault`] after another.
+//! While a client requests collections at a constant rate, the run injects one [`Fault`] after another.
 //! After the last fault, the run checks invariants. For example, each accepted collection must complete exactly once.
 //! The invariant checks compare the client's records with the database rows, the S3 objects and the process logs.
 //!

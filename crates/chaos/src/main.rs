@@ -26,7 +26,7 @@ struct FaultInjectionArgs {
     /// Number of collections to request per second
     #[arg(long, default_value_t = 8.0)]
     rate: f64,
-    /// Path of the clew binary to test instead of a build with the test profile
+    /// Path of the clew binary to test [default: a binary built with the test profile]
     #[arg(long, value_name = "PROGRAM")]
     clew: Option<PathBuf>,
 }

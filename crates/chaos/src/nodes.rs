@@ -15,7 +15,7 @@ use crate::error::{ChaosError, operation_error};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NodeKind {
-    /// Fake server whose process list contains exactly the given number of sessions.
+    /// Fake server whose process list contains the specified number of sessions.
     Fake(u64),
     /// MariaDB server on which the test process keeps the given number of sessions open.
     Real(u64),
@@ -46,7 +46,7 @@ pub(crate) struct MonitoredNodes {
     unreachable: TcpSocket,
 }
 
-/// Fleets of fake servers: server count, sessions per server, server fault, and percentage of collection requests.
+/// Groups of fake servers: number of servers, sessions per server, simulated fault, and percentage of collection requests.
 const FAKE_SERVER_FLEETS: [(usize, u64, Fault, usize); 5] = [
     (24, 20, Fault::None, 65),
     // Results with more rows than a worker holds in memory, so that the worker spills rows to disk.
@@ -97,7 +97,7 @@ impl MonitoredNodes {
 pub(crate) struct NodeInventory(Vec<(Vec<RegisteredNode>, usize)>);
 
 impl NodeInventory {
-    /// Callers must add the instances in the order of [`MonitoredNodes::nodes_by_instance`] to get the intended load.
+    /// The load depends on the order of the calls, so add instances in the order of [`MonitoredNodes::nodes_by_instance`].
     pub(crate) fn add_instance(&mut self, nodes: Vec<RegisteredNode>) {
         let shares = FAKE_SERVER_FLEETS
             .iter()
@@ -107,7 +107,7 @@ impl NodeInventory {
         self.0.push((nodes, share));
     }
 
-    /// Chooses a random node of a random instance. Instances are weighted by their percentage of requests.
+    /// Chooses a random instance, weighted by its percentage of requests, and returns a random node of the instance.
     pub(crate) fn choose_random_node(&self, rng: &mut Rng) -> Option<RegisteredNode> {
         let mut at = rng.usize(..self.0.iter().map(|(_, share)| share).sum::<usize>());
         for (nodes, share) in &self.0 {

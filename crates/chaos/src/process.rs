@@ -1,4 +1,4 @@
-//! Clew processes that the tests kill and restart with the same command line.
+//! Clew processes that a fault injection test kills and restarts with the same command line.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ impl ClewProcess {
     }
 
     /// Starts the process and returns the first line of its standard output.
-    /// The kernel kills the process when the calling thread exits.
+    /// If the thread that started the process exits, the kernel kills the process.
     pub(crate) async fn start(&mut self) -> Result<String, ChaosError> {
         let log = File::options().create(true).append(true).open(&self.log).map_err(operation_error("write a log"))?;
         let child = self.child.insert(self.command.start(log)?);

@@ -17,7 +17,7 @@ pub struct FaultInjectionReport {
     /// Number of collections in the database whose ids were never returned to the client.
     pub(crate) unconfirmed: usize,
     pub(crate) downloaded: usize,
-    /// Counts of orphaned results, before and after the final cleanup of the result store.
+    /// Number of orphaned results before the final cleanup of the result store, and number after the cleanup.
     pub(crate) orphans: (usize, usize),
     /// Number of orphaned results that the workers removed during the run.
     pub(crate) swept: u64,

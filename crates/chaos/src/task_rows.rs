@@ -1,4 +1,4 @@
-//! Reads the database rows of all collections and the number of completions that a test-only trigger recorded.
+//! Reads all collection tasks from the database, with the completion counts recorded by a test-only trigger.
 
 use serde::Deserialize;
 use sqlx::{Connection, PgConnection};
@@ -14,7 +14,7 @@ const CREATE_COMPLETION_TRIGGER_STATEMENTS: [&str; 5] = [
          WHEN (NEW.status IN ('finished', 'error')) EXECUTE FUNCTION witness.note()",
     "CREATE INDEX ON witness.ends (request_id)",
 ];
-/// Returns a JSON object with the columns of each task.
+/// SQL query that returns each task as a JSON object, including its number of completions.
 const TASKS_QUERY: &str = "SELECT (to_jsonb(tasks) || jsonb_build_object('completions', \
          (SELECT COUNT(*) FROM witness.ends WHERE ends.request_id = tasks.request_id)))::text \
      FROM tasks ORDER BY rowid";

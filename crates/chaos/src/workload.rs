@@ -17,8 +17,8 @@ use crate::nodes::{AcceptedCollectionRequest, NodeInventory};
 
 /// Maximum duration of one call to [`Client::wait_for_collection`].
 const LONG_POLL_TIMEOUT: Duration = Duration::from_secs(10);
-/// Time after which the client stops waiting if no collection has made progress.
-/// The stall timeout is longer than a collection lease, the node read timeout and the S3 request timeouts.
+/// Maximum time that the client continues to wait while no collection makes progress.
+/// `STALL_TIMEOUT` exceeds the lease duration of a collection task, the node read timeout and the S3 request timeouts.
 pub(crate) const STALL_TIMEOUT: Duration = Duration::from_mins(2);
 const REQUEST_RETRY_DELAY: Duration = Duration::from_millis(300);
 
@@ -45,7 +45,7 @@ pub(crate) struct RequestRecord {
 pub(crate) enum RequestOutcome {
     /// The server accepted the request and returned a collection id.
     Accepted(Box<CollectionRecord>),
-    /// The server rejected the request, or the client could not connect to the server.
+    /// The server rejected the collection request, or the client could not connect to the server.
     Refused,
     /// The request failed, and the client cannot determine whether the server enqueued the collection.
     Uncertain,
@@ -77,7 +77,7 @@ pub(crate) struct WorkloadState {
     clients: Vec<Client>,
     inventory: NodeInventory,
     phase: AtomicUsize,
-    /// True after the workload has stopped requesting collections.
+    /// True if the workload no longer requests collections.
     is_stopping: AtomicBool,
     last_progress: Mutex<Instant>,
 }
@@ -99,7 +99,7 @@ impl WorkloadState {
         })
     }
 
-    /// Returns true if the workload is stopping and no collection has made progress for [`STALL_TIMEOUT`].
+    /// Returns true if the workload is stopping and the last progress of a collection is older than [`STALL_TIMEOUT`].
     fn has_stalled(&self) -> bool {
         self.is_stopping.load(Ordering::Relaxed) && self.last_progress.lock().elapsed() > STALL_TIMEOUT
     }
@@ -186,7 +186,7 @@ impl CollectionRecord {
         }
     }
 
-    /// Returns false if the failure reason of the collection could not be fetched.
+    /// Requests the reason why a collection failed. Returns false if the request fails.
     async fn try_fetch_failure_reason(&mut self, client: &Client) -> bool {
         let AcceptedCollectionRequest { id, node } = &self.accepted;
         match client.fetch_collection_failure_reason(&node.instance, &node.id, id).await {
@@ -245,7 +245,7 @@ impl Workload {
         Self { pool, stop, task }
     }
 
-    /// Sets the index of the active fault, which is stored in the record of each subsequent request.
+    /// Sets the index of the active fault. The record of each subsequent request contains this index.
     pub(crate) fn set_current_fault_index(&self, phase: usize) {
         self.pool.phase.store(phase, Ordering::Relaxed);
     }

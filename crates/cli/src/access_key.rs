@@ -184,7 +184,7 @@ async fn set_access_key_enabled(
     )
 }
 
-/// Returns the name of the access key's user, or an error if the selected domain has no such key.
+/// Returns the name of the user that owns the access key. Fails if the selected domain does not contain the key.
 async fn find_user_of_access_key(directory: &IdentityDirectory, id: &AccessKeyId) -> Result<String, CliError> {
     let unknown = || refused!("there is no access key {id}").with_suggested_fix("clew key list shows all");
     let identities = directory.store.identities();
@@ -193,7 +193,7 @@ async fn find_user_of_access_key(directory: &IdentityDirectory, id: &AccessKeyId
     user.map(|user| user.name).ok_or_else(unknown)
 }
 
-/// The returned JSON object omits the secret key.
+/// Returns the metadata of an access key as a JSON object, without the secret key.
 fn access_key_to_json((user, key): &(String, AccessKeyMetadata)) -> Value {
     json!({
         "access_key": key.id,

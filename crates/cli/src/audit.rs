@@ -30,7 +30,7 @@ pub(crate) enum AuditCommand {
     /// Verify that no audit log rows are missing or modified. Exits with code 1 if the verification fails.
     #[command(after_help = verify::VERIFY_AFTER_HELP)]
     Verify {
-        /// Checkpoint file; the verification fails if any row up to the checkpoint is missing (repeatable)
+        /// File with an audit log checkpoint; verification fails if an audit row up to the checkpoint is missing (repeatable)
         #[arg(long = "checkpoint", value_name = "FILE")]
         checkpoints: Vec<PathBuf>,
         #[command(flatten)]

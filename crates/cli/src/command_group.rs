@@ -3,7 +3,7 @@
 use clap::builder::Resettable;
 use clap::{ArgMatches, Args, Command, Error, FromArgMatches, Subcommand};
 
-/// Subcommands of a command (type `C`), and options that every subcommand accepts (type `O`).
+/// Parsed subcommand of type `C` with options of type `O`, which all subcommands in the group accept.
 #[derive(Debug)]
 pub(crate) struct CommandGroup<C, O = ()> {
     pub(crate) command: C,

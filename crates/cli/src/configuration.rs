@@ -67,7 +67,7 @@ settings! {
     struct CollectionSettings {
         /// Maximum number of active collections.
         concurrency: usize = WorkerSettings::default().concurrency,
-        /// Maximum number of collections that wait for stalled nodes, in addition to the active collections.
+        /// Maximum number of collections that wait for stalled nodes. These collections do not count as active.
         max_stalled: usize = WorkerSettings::default().max_stalled,
         /// Maximum number of concurrent collections per node.
         per_node: u32 = WorkerSettings::default().max_running_per_node,
@@ -79,11 +79,11 @@ settings! {
     struct NodeReadSettings {
         /// Timeout for each read operation on a node, including connection setup.
         timeout: SignedDuration = to_signed_duration(ReadLimits::default().read_timeout),
-        /// Timeout for connection setup. The setup time also counts toward `timeout`.
+        /// Timeout for opening a connection. The time for opening a connection also counts toward `timeout`.
         connect_timeout: SignedDuration = to_signed_duration(ReadLimits::default().connect_timeout),
         /// Maximum number of bytes received from a node in one read operation.
         max_bytes: u64 = ReadSizeLimits::default().per_read,
-        /// Maximum size of a row, in bytes. Clew truncates the statement of a larger row.
+        /// Maximum size of a row received from a node, in bytes. In larger process list rows, Clew truncates the statement.
         max_row_bytes: usize = ReadSizeLimits::default().per_row,
         /// Maximum memory used for one result set or session list, in bytes.
         max_memory_bytes: usize = ReadSizeLimits::default().in_memory,
@@ -123,7 +123,7 @@ settings! {
         /// Addresses and networks of the proxies whose `X-Forwarded-…` headers the server trusts.
         trusted_proxies: Vec<String> = Vec::new(),
         /// Values of the `Host` header that the server accepts. An empty list accepts any host.
-        /// A listed host name without a port matches any port.
+        /// An allowed host name without a port matches requests to any port.
         allowed_hosts: Vec<String> = Vec::new(),
         /// If true, the server sends a `Strict-Transport-Security` header in responses over TLS.
         hsts: bool = ApiSettings::default().hsts,
@@ -196,7 +196,7 @@ impl Configuration {
         build_store_location(&self.data_dir, Some(&*self.metadata_url).filter(|url| !url.is_empty()))
     }
 
-    /// Returns an error if a configured duration or count is out of range.
+    /// Returns the worker settings, or an error if a configured duration or count is out of range.
     pub(crate) fn worker_settings(&self) -> Result<WorkerSettings, CliError> {
         Ok(WorkerSettings {
             concurrency: require_positive_number("collections.concurrency", self.collections.concurrency)?,

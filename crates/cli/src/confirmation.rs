@@ -19,7 +19,7 @@ impl ConfirmationArgs {
         self.yes
     }
 
-    /// Without `--yes`, returns an error unless both stdin and stderr are terminals.
+    /// Requests a confirmation from the user. Fails without `--yes` if stdin or stderr is not a terminal.
     pub(crate) async fn prompt_for_confirmation(&self, action: String) -> Result<(), CliError> {
         if self.yes {
             return Ok(());

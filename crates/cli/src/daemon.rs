@@ -78,7 +78,7 @@ pub(crate) fn require_shared_stores(configuration: &Configuration) -> Result<(),
 }
 
 /// Snapshot rows are spilled to `TMPDIR` or, if `TMPDIR` is not set, to the directory `spill` in the data directory.
-/// The system's temporary directory is not used for snapshot rows, because other users can access it.
+/// By default, Clew does not store snapshot rows in the system's temporary directory, which other users can access.
 fn set_snapshot_spill_directory(data_dir: &Path) -> Result<(), CliError> {
     if std::env::var_os("TMPDIR").is_some() {
         return Ok(());
@@ -116,7 +116,7 @@ pub(crate) struct Daemon {
 }
 
 pub(crate) struct DaemonTasks {
-    /// Task that detects a rotation of the master key.
+    /// Background task that detects that the master key has been rotated.
     master_key_watch: JoinHandle<Result<(), CliError>>,
     worker: Vec<JoinHandle<()>>,
 }
@@ -158,7 +158,7 @@ impl Daemon {
         })
     }
 
-    /// Starts the tasks of the process, which run until the `shutdown` token is canceled.
+    /// Starts the background tasks of the process. The tasks run until the `shutdown` token is canceled.
     pub(crate) async fn start_tasks(&self, run_worker: bool, shutdown: &CancellationToken) -> DaemonTasks {
         let (collections, kills) = (self.collections.clone(), self.intelligent_kills.clone());
         tokio::spawn(clew_worker::dispatch_store_events(self.store.clone(), collections, kills, shutdown.clone()));
@@ -167,8 +167,8 @@ impl Daemon {
         DaemonTasks { master_key_watch, worker: if run_worker { self.start_worker(shutdown) } else { Vec::new() } }
     }
 
-    /// If another process rotates the master key, the spawned task cancels the `shutdown` token and returns an error.
-    /// After a rotation of the master key, the process must restart, because it still uses the old key.
+    /// Spawns a task that shuts down this process with an error if another process rotates the master key.
+    /// A process must restart after a rotation of the master key, because the process still uses the old key.
     fn watch_for_master_key_rotation(&self, shutdown: &CancellationToken) -> JoinHandle<Result<(), CliError>> {
         let (store, shutdown) = (self.store.clone(), shutdown.clone());
         tokio::spawn(async move {
@@ -205,9 +205,9 @@ impl Daemon {
         ]
     }
 
-    /// Waits for the worker tasks to end and then, for a limited time, for Clew to kill its abandoned statements.
-    /// Call `join_tasks` after the HTTP server has stopped, because HTTP requests can abandon running statements.
-    /// Returns the first error of the worker tasks, the HTTP server (`served`) and the check for a master key rotation.
+    /// Waits for the worker tasks. Then gives Clew a limited time to kill its SQL statements that are still running.
+    /// The HTTP server must have stopped before the call, because HTTP requests can abandon running statements.
+    /// Returns the first error from the worker tasks, the HTTP server (`served`) or the master key rotation check.
     pub(crate) async fn join_tasks(
         &self,
         process: &str,
@@ -243,7 +243,7 @@ impl Daemon {
 }
 
 /// If rows are missing from the audit log, logs an error and appends an `AuditTruncated` audit event.
-/// If appending the audit event fails, the next check reports the same lost audit rows again.
+/// If the audit event cannot be appended, the next check reports the missing audit rows again.
 async fn check_for_audit_truncation(store: &Store) {
     if let Err(error) = report_lost_audit_rows(store).await {
         warn!(%error, "could not check the audit log for removed rows; the next check retries");

@@ -11,9 +11,9 @@ use clew_store::StoreError;
 pub(crate) enum CliError {
     /// The operation failed. Exit code 1.
     Failed { message: String, fix: Option<String> },
-    /// Clew refused to execute the command, or the arguments are invalid. Exit code 2.
+    /// Clew refused to run the command, or the arguments are invalid. The exit code is 2.
     Refused { message: String, fix: Option<String> },
-    /// A check failed (for example, a policy is invalid). The command has printed the result to stdout. Exit code 1.
+    /// A check failed, for example because a policy is invalid. The result was printed to stdout. Exit code 1.
     NegativeResult,
     /// A check found limitations, such as missing privileges, and printed them to stdout. Exit code 3.
     LimitationsFound,
@@ -62,7 +62,7 @@ impl CliError {
         })
     }
 
-    /// Returns the text to print to stderr; empty if there is nothing to print.
+    /// Returns the error message for stderr, or an empty string if the error has no message.
     pub(crate) fn message(&self) -> String {
         match self {
             Self::Failed { message, fix } | Self::Refused { message, fix } => {

@@ -29,7 +29,7 @@ pub(crate) fn require_single_item<T>(mut items: Vec<T>, kind: &str, name: fn(&T)
     Err(refused!("select a {kind} with --{kind}: {}", names.join(", ")))
 }
 
-/// Open store, selected domain, audit origin and output format of a command.
+/// Context of a command that manages identities: store, domain, audit origin and output format.
 pub(crate) struct IdentityDirectory {
     pub(crate) store: Store,
     pub(crate) domain: Domain,
@@ -57,7 +57,7 @@ impl IdentityDirectory {
         find_enterprise_project(&self.store, &self.domain.id, name_or_id).await
     }
 
-    /// Prints the id of a new object. `next` suggests the next command and may be empty.
+    /// Prints the name and id of a newly created object. `next` is a suggested next command and may be empty.
     pub(crate) fn print_created_object(
         &self,
         kind: &str,

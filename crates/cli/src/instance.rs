@@ -38,7 +38,7 @@ pub(crate) enum InstanceCommand {
         /// Name or id
         instance: String,
     },
-    /// Remove an instance from the inventory without changing its database servers.
+    /// Remove an instance from Clew without changing its database servers.
     #[command(after_help = "Example:\n  clew instance remove shop --yes")]
     Remove {
         /// Name or id
@@ -52,7 +52,7 @@ pub(crate) enum InstanceCommand {
         /// Name or id
         instance: String,
     },
-    /// Change a node's address, account or password, and clear its login backoff.
+    /// Change a node's address, account or password, and end the delay that follows refused logins.
     #[command(after_help = set_node::AFTER_HELP)]
     SetNode(set_node::SetNodeArgs),
     /// Add tags to an instance or replace the values of existing tags.

@@ -154,7 +154,7 @@ pub(crate) async fn run(arguments: KillArgs, registry: ConnectionRegistry) -> Re
 
 type Outcomes = Vec<(u64, clew_mysql::KillOutcome)>;
 
-/// Returns an error if any of the sessions must not be killed.
+/// Returns an error if Clew would refuse to kill at least one of the sessions.
 fn ensure_sessions_are_killable(
     found: &SessionLookupResult,
     kind: KillTarget,

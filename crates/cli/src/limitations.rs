@@ -1,4 +1,4 @@
-//! Formats limitations (data that a database server does not expose) with their reasons and fixes.
+//! Formats notes about data that Clew cannot read, with reasons and fixes.
 
 use clew_diagnose::terminal::bytes_to_single_line;
 use clew_model::Limitation;

@@ -63,7 +63,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Exits with a usage error if the arguments are invalid.
+/// Parses the command line. If the arguments are invalid, prints a usage error and exits.
 fn parse_command_line() -> Result<Cli, CliError> {
     let mut matches = Cli::command().get_matches();
     password_arguments::reject_postgres_url_passwords(&matches)?;
@@ -111,11 +111,11 @@ fn run(cli: Cli) -> Result<(), CliError> {
     outcome
 }
 
-/// Maximum delay of the process exit while Clew kills the statements that are still running on nodes.
+/// Time limit for killing the statements that are still running on nodes when the process exits.
 const PENDING_KILLS_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Runs a command that connects to nodes, until the command completes or the user presses Ctrl-C.
-/// Before returning, waits up to [`PENDING_KILLS_TIMEOUT`] for Clew to kill statements that are still running.
+/// Runs a command that connects to database servers. Ctrl-C interrupts the command.
+/// Before the function returns, it waits up to [`PENDING_KILLS_TIMEOUT`] for Clew to kill statements that are still running.
 async fn run_node_command<F>(run: impl FnOnce(ConnectionRegistry) -> F) -> Result<(), CliError>
 where
     F: Future<Output = Result<(), CliError>>,

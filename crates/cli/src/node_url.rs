@@ -17,7 +17,7 @@ pub(crate) struct NodeConnectionArgs {
     /// mysql://user@host:port/?tls=off|preferred|required|verify-ca|verify-identity&ca=FILE
     ///
     /// Set the password in CLEW_DB_PASSWORD or enter it at the prompt.
-    /// Do not include the password in the URL, because other users can see command lines.
+    /// Do not include the password in the URL: other users of the machine can see the arguments of commands.
     #[arg(value_name = "URL")]
     url: String,
     /// Timeout for each read from the database server, in seconds
@@ -65,7 +65,7 @@ fn redact_url_credentials(url: &str) -> String {
 }
 
 /// Reads the password from `CLEW_DB_PASSWORD`, or prompts for it on the terminal if the variable is not set.
-/// Returns the node URL without a password if `CLEW_DB_PASSWORD` is not set and there is no terminal.
+/// Returns the URL without a password if `CLEW_DB_PASSWORD` is not set and no terminal is available.
 pub(crate) fn fill_in_missing_password(node: NodeUrl) -> Result<NodeUrl, CliError> {
     if node.password.is_some() {
         return Ok(node);

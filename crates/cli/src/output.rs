@@ -62,7 +62,7 @@ pub(crate) enum OutputTarget {
     Stdout,
     /// An existing device or pipe.
     Device(PathBuf),
-    /// A regular file to create or replace. A symbolic link is resolved to its target.
+    /// Path of a regular file to create or replace. If the path is a symbolic link, Clew uses the link's target.
     File(PathBuf),
 }
 
@@ -127,7 +127,7 @@ impl OutputWriter {
     /// Opens stdout if `file` is `None` or `-`.
     ///
     /// Sanitizes text that is written to a terminal. If `styled` is true, color escape sequences are preserved.
-    /// The caller must pass text from a database server through [`clew_diagnose::terminal::bytes_to_single_line`].
+    /// The caller must sanitize text from a database server with [`clew_diagnose::terminal::bytes_to_single_line`].
     pub(crate) fn open(file: Option<&Path>, styled: bool) -> Result<Self, CliError> {
         let styled = styled && stdout_supports_colors();
         Ok(match file.map_or(OutputTarget::Stdout, OutputTarget::from_path) {
@@ -148,7 +148,7 @@ impl OutputWriter {
         })
     }
 
-    /// Creates a writer for a device file. Sanitizes the output if the device is a terminal, such as `/dev/tty`.
+    /// Creates a writer for a device file or a pipe. Sanitizes the output if the device is a terminal, such as `/dev/tty`.
     pub(crate) fn from_device_or_pipe(path: &Path, device: File, styled: bool) -> Self {
         let name = path.display().to_string();
         if device.is_terminal() {

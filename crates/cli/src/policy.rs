@@ -74,7 +74,7 @@ pub(crate) enum PolicyCommand {
     Simulate(Box<simulate::SimulateArgs>),
 }
 
-/// Output format of a list of policies, each with its number of attachments.
+/// Output format for a list of policies, including the number of attachments of each policy.
 const POLICY_LIST_FORMAT: ListFormat<(NamedPolicy, usize), 4> = ListFormat {
     json_key: "policies",
     headings: ["NAME", "MODEL", "ATTACHED", "DESCRIPTION"],

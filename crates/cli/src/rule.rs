@@ -19,7 +19,7 @@ pub(crate) type RuleCommandArgs = CommandGroup<RuleCommand>;
 pub(crate) enum RuleCommand {
     /// Test kill rules against a saved session snapshot and list the sessions that the rules would kill or spare.
     ///
-    /// The rule test does not connect to a server. It matches sessions with the same code as kill tasks.
+    /// The command does not connect to a server. Kill tasks use the same code to match sessions.
     #[command(after_help = AFTER_HELP)]
     Test {
         /// Rules file (TOML)

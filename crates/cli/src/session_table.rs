@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::output::{OutputWriter, stdout_is_terminal, stdout_supports_colors, terminal_width};
 
-/// Column of the table, except the statement column, which is the last column and fills the remaining width.
+/// Column of the session table. The statement column is not a `TableColumn`, because it fills the remaining width.
 struct TableColumn {
     /// Key of the snapshot column.
     key: &'static str,
@@ -69,10 +69,10 @@ const fn number_column(key: &'static str, heading: &'static str) -> TableColumn 
 
 struct SessionTable {
     columns: Vec<TableColumn>,
-    /// Width of the lines. Lines are wider if the statement column would be narrower than its minimum width.
+    /// Target width of the lines. The lines are wider if the statement column would otherwise be too narrow.
     width: usize,
     min_statement_width: usize,
-    /// True if the table omits client ports and the prefix `Waiting for ` of session states.
+    /// If true, the table omits client ports and the prefix `Waiting for ` of session states.
     is_compact: bool,
     colors: bool,
 }
@@ -114,7 +114,7 @@ pub(crate) fn write_snapshot_table(snapshot: &mut Snapshot, detailed: bool, out:
 }
 
 impl SessionTable {
-    /// Returns the number of sessions that wait for a lock. The snapshot must be in JSON format.
+    /// Writes the session table and returns the number of waiting sessions. Requires a snapshot in JSON format.
     fn write(&self, snapshot: &mut Snapshot, out: &mut OutputWriter) -> io::Result<usize> {
         let mut lines = Vec::new();
         for index in 0..usize::try_from(snapshot.summary.rows).unwrap_or(usize::MAX) {
@@ -194,8 +194,8 @@ impl SessionTable {
     }
 }
 
-/// Repeatedly narrows the widest column until the statement column has at least the width [`PS_COMMAND_STATEMENT_WIDTH`].
-/// The columns of `clew snapshot` are never narrowed, because their minimum and maximum widths are equal.
+/// Narrows the widest columns until the statement column has at least the width [`PS_COMMAND_STATEMENT_WIDTH`].
+/// Columns whose minimum and maximum widths are equal, such as those of `clew snapshot`, are not narrowed.
 fn compute_column_widths(columns: &[TableColumn], lines: &[SessionTableLine], width: usize) -> Vec<usize> {
     let mut widths: Vec<usize> = columns.iter().map(|column| column.heading.len()).collect();
     for line in lines {

@@ -91,8 +91,8 @@ fn default_output_format(to_file: bool) -> SnapshotOutputFormat {
     if !to_file && output::stdout_is_terminal() { SnapshotOutputFormat::Table } else { SnapshotOutputFormat::Csv }
 }
 
-/// Writes a snapshot to a file or to stdout, then prints the limitations of the snapshot to stderr.
-/// The callback `write` runs on a blocking thread.
+/// Writes a snapshot to a file or to stdout, then prints notes about missing data to stderr.
+/// Calls `write` on a thread for blocking I/O.
 pub(crate) async fn write_output(
     mut snapshot: Snapshot,
     file: Option<PathBuf>,

@@ -24,7 +24,7 @@ pub(crate) struct MetadataUrlArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct StoreArgs {
-    /// Data directory created by clew init. A running clew serve immediately applies changes to the stored data
+    /// Data directory created by clew init. Changes take effect immediately in a running clew serve
     #[arg(long, value_name = "DIR", env = "CLEW_DATA_DIR", default_value = DEFAULT_DATA_DIR)]
     data_dir: PathBuf,
     #[command(flatten)]
@@ -49,7 +49,7 @@ pub(crate) struct IamDomainArgs {
     domain: Option<String>,
 }
 
-/// Arguments of the commands that create an object in a domain.
+/// Name and description arguments of commands that create an object in a domain.
 #[derive(Debug, Args)]
 pub(crate) struct NameAndDescriptionArgs {
     /// Name, unique in the domain
@@ -90,7 +90,7 @@ impl StoreAndOutputFormatArgs {
 }
 
 impl IamDomainArgs {
-    /// Without the option `--domain`, the store must contain exactly one domain, which is then selected.
+    /// If the option `--domain` is omitted, the store must contain exactly one domain.
     pub(crate) async fn open_identity_directory(&self) -> Result<IdentityDirectory, CliError> {
         let store = self.store_args.open_store().await?;
         let domain = match &self.domain {

@@ -198,7 +198,7 @@ async fn set_password(
 struct UserDetails {
     groups: Vec<Group>,
     grants: Vec<(PolicyGrant, Option<String>)>,
-    /// Name of the user and metadata of the access key, for each of the user's access keys.
+    /// Access keys of the user, each with the name of the user.
     keys: Vec<(String, AccessKeyMetadata)>,
 }
 

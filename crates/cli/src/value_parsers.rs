@@ -1,4 +1,4 @@
-//! Validation of names and descriptions, and suggestions for misspelled names.
+//! Validates names and descriptions, and suggests corrections for misspelled names.
 
 use clew_iam::name_rule::{self, MAX_DESCRIPTION_LENGTH, NameRule};
 

@@ -74,8 +74,8 @@ struct StartCollectionResponse {
 #[derive(Deserialize)]
 struct CollectionStatusResponse {
     status: String,
-    /// Data missing from the result because Clew could not read it. Only Clew servers return this field.
-    /// Limitations are kept as unparsed JSON, so that an unknown kind of limitation does not cause a parse error.
+    /// Notes about data that is missing from the result; absent if the server is not a Clew server.
+    /// The field is unparsed JSON, so that unknown kinds of missing data do not cause a parse error.
     #[serde(default)]
     limitations: serde_json::Value,
 }
@@ -110,7 +110,7 @@ impl Client {
         self.long_poll_collection_status(instance, node, request_id, Duration::ZERO).await
     }
 
-    /// A server that supports long polling responds when the collection task finishes or when `wait` has elapsed.
+    /// Returns when the collection task has finished or when `wait` has elapsed, if the server supports long polling.
     /// The client rounds `wait` down to whole seconds.
     async fn long_poll_collection_status(
         &self,
@@ -126,7 +126,7 @@ impl Client {
         })
     }
 
-    /// Returns the limitations of a collection result: data that Clew could not read, with the reasons.
+    /// Returns notes about data that Clew could not read for a collection result, with the reasons.
     /// The list of limitations is empty if the result is complete or the collection task has not finished.
     pub async fn fetch_result_limitations(
         &self,
@@ -165,7 +165,7 @@ impl Client {
     /// Calls `on_progress` after each poll with the state of the task and the elapsed time.
     ///
     /// Returns [`ClientError::StillRunning`] if the task is still running after `limit`.
-    /// After [`ClientError::StillRunning`], the task continues to run on the server.
+    /// The collection task continues to run on the server after this function returns [`ClientError::StillRunning`].
     pub async fn wait_for_collection(
         &self,
         instance: &InstanceId,

@@ -85,7 +85,7 @@ impl ClientConfig {
 }
 
 impl Client {
-    /// Creates a client without sending any requests.
+    /// Creates a client. Does not send any requests.
     pub fn new(mut config: ClientConfig) -> Result<Self, ClientError> {
         let endpoint = Endpoint::parse("endpoint", &config.endpoint)?;
         let iam_endpoint = match &config.iam_endpoint {

@@ -123,7 +123,7 @@ impl<'a, T: DownloadSink, P: FnMut(u64, Option<u64>)> Download<'a, T, P> {
     }
 
     /// Requests the part of the result that the client has not received yet.
-    /// If the download cannot be resumed, resets the sink and the progress and requests the complete result.
+    /// If the download cannot be resumed, discards the received data and requests the complete result.
     async fn open_result_stream(&mut self) -> Result<Response, ClientError> {
         let mut response = self.request_remaining_bytes().await;
         if self.build_range_headers().is_some() {
@@ -191,7 +191,7 @@ impl<'a, T: DownloadSink, P: FnMut(u64, Option<u64>)> Download<'a, T, P> {
         Some((format!("bytes={}-", self.received), etag))
     }
 
-    /// Returns true if the response starts at the first missing byte of an unchanged result.
+    /// Returns true if the response resumes the download at the next expected byte and the result has not changed.
     fn is_continuation_of_download(&self, response: &Response) -> bool {
         let content_range =
             response.headers().get(CONTENT_RANGE).and_then(|value| value.to_str().ok()).unwrap_or_default();

@@ -13,7 +13,7 @@ pub trait DownloadSink: Send {
     fn append_bytes(&mut self, bytes: &[u8]) -> impl Future<Output = io::Result<()>> + Send;
     /// Discards all written bytes when the download restarts.
     fn restart(&mut self) -> impl Future<Output = io::Result<()>> + Send;
-    /// Flushes the sink. The client calls this function once per download, even if the download fails.
+    /// Flushes the sink. Called once at the end of each download, even if the download fails.
     fn finish(&mut self) -> impl Future<Output = io::Result<()>> + Send;
 }
 

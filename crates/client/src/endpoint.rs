@@ -39,7 +39,7 @@ impl Endpoint {
         url
     }
 
-    /// Returns the value of the `Host` header, which omits the default port of the scheme.
+    /// Returns the value of the `Host` header. Omits the port if it is the default port of the URL scheme.
     pub(crate) fn host_header_value(&self) -> String {
         let host = self.url.host_str().unwrap_or_default();
         self.url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))

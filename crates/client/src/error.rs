@@ -117,7 +117,7 @@ impl ClientError {
     }
 }
 
-/// Returns the message of the innermost error. The outer errors from reqwest describe only the context.
+/// Returns the message of the innermost error, because the outer reqwest errors do not contain the cause.
 pub(crate) fn root_cause_message(error: &reqwest::Error) -> String {
     let mut innermost: &dyn std::error::Error = error;
     while let Some(source) = innermost.source() {

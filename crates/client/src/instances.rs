@@ -1,7 +1,7 @@
 //! Lists instances and returns instance details (TaurusDB API spec, sections 3.3 and 3.4).
 //!
 //! Parsing is lenient, because the cloud documentation is inconsistent about types, nulls and missing fields.
-//! Despite the lenient parsing, the client rejects a response without an id, a name or the list of instances.
+//! The client rejects a response that lacks an instance id, an instance name or the instance list.
 
 use clew_model::{InstanceFilter, InstanceId, Pagination, Tag};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -53,7 +53,7 @@ pub struct InstanceFields {
 /// Instance in an instance list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstanceSummary {
-    /// Fields that instance lists and instance details have in common.
+    /// Fields that occur both in instance lists and in instance details.
     #[serde(flatten)]
     pub fields: InstanceFields,
     /// Addresses of the master.
@@ -78,7 +78,7 @@ pub struct Datastore {
 /// Instance details, including its nodes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstanceDetail {
-    /// Fields that instance lists and instance details have in common.
+    /// Fields that occur both in instance lists and in instance details.
     #[serde(flatten)]
     pub fields: InstanceFields,
     /// Id of the project that contains the instance.

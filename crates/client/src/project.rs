@@ -32,7 +32,7 @@ struct Project {
 }
 
 impl Client {
-    /// Returns the id of the client's project. If only the region is configured, looks up the id and caches it.
+    /// Returns the client's project id. If the configuration contains only a region, the client looks up the id once.
     pub async fn project_id(&self) -> Result<&ProjectId, ClientError> {
         self.inner
             .project

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::endpoint::Endpoint;
 use crate::error::ClientError;
 
-/// Maximum size of a JSON response in bytes. A list of 100 instances is a few hundred KiB in size.
+/// Maximum size of a JSON response, in bytes. A response with 100 instances has a size of a few hundred KiB.
 const MAX_JSON_BODY_BYTES: usize = 16 << 20;
 const MAX_ERROR_BODY_BYTES: usize = 64 << 10;
 const MAX_RESPONSE_EXCERPT_CHARS: usize = 200;
@@ -79,7 +79,7 @@ impl RequestContext<'_> {
 }
 
 /// Reads at most `max_len` bytes of the body of an error response.
-/// Ignores read errors, because the HTTP status already shows that the request failed.
+/// Ignores errors that occur while reading the body, because the HTTP status already indicates the failure.
 async fn read_body_prefix(mut response: Response, max_len: usize) -> Vec<u8> {
     let mut body = Vec::new();
     while let Ok(Some(chunk)) = response.chunk().await {

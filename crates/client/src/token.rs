@@ -35,7 +35,7 @@ struct TokenRequestIdentity<'a> {
     password: Object<TokenRequestUser<'a>>,
 }
 
-/// Borrows the password, so that the request body contains the only additional copy.
+/// Borrows the password to avoid another copy of the password in memory.
 #[derive(Serialize)]
 struct TokenRequestUser<'a> {
     name: &'a str,
@@ -60,7 +60,7 @@ struct TokenProject {
 
 impl Client {
     /// Returns the cached token, or requests a new token if no token is cached.
-    /// `refused` is a token that the server has rejected. If it is the cached token, the method requests a new token.
+    /// `refused` is a token that the server has rejected. If the cached token equals `refused`, requests a new token.
     ///
     /// Concurrent callers share one token request.
     pub(crate) async fn get_or_request_token(&self, refused: Option<&Token>) -> Result<Token, ClientError> {

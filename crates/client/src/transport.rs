@@ -115,7 +115,7 @@ impl Client {
         self.call_with_retries(request, || self.send_authenticated_request(request)).await
     }
 
-    /// Calls `attempt` until the request succeeds or must not be retried. The response timeout limits each call.
+    /// Calls `attempt` until a call succeeds, a call fails with a non-retryable error, or no attempts are left.
     /// Waits for the backoff delay before each retry.
     async fn call_with_retries<T, F: Future<Output = Result<T, ClientError>>>(
         &self,
@@ -207,7 +207,7 @@ impl Client {
         headers
     }
 
-    /// Returns the request headers plus an `Authorization` header with the request signature.
+    /// Signs a request. Returns its headers plus an `Authorization` header that contains the signature.
     /// As in the official SDKs, the signature covers all returned headers except `Authorization` (API spec 8.1).
     fn build_signed_headers(
         &self,

@@ -2,7 +2,7 @@
 //!
 //! A file that imports a name depends on the file that defines the name, even if another file re-exports the name.
 //! A module may import from its parent modules: `kill/batch.rs` may import from `kill.rs`.
-//! Imports in test code and in macro arguments are ignored, but enums defined by macro calls are recognized.
+//! Imports in test code and macro arguments are ignored. Enums that macro calls define are recognized.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
@@ -20,7 +20,7 @@ pub(super) struct ImportGraph {
 }
 
 impl ImportGraph {
-    /// `root` is the path of `src/lib.rs` or `src/main.rs`.
+    /// Adds the imports of a crate. `root` is the path of the crate's `src/lib.rs` or `src/main.rs`.
     pub(super) fn add_crate_imports(&mut self, root: &Path) -> Result<(), CodelintError> {
         let mut modules = ModuleTree::default();
         modules.add_source_file(root, root.parent().unwrap_or(Path::new("")), &Vec::new())?;
@@ -56,7 +56,7 @@ impl ImportGraph {
         self.files.entry(from.into()).or_default().entry(to.into()).or_default().insert(name.to_owned());
     }
 
-    /// Returns descriptions of import cycles. Each file appears in at most one of the described cycles.
+    /// Returns descriptions of import cycles, but at most one cycle for each file.
     pub(super) fn find_import_cycles(&self) -> Vec<String> {
         let mut reported = BTreeSet::new();
         let mut cycles = Vec::new();
@@ -100,7 +100,7 @@ impl ImportGraph {
     }
 }
 
-/// Module path relative to the crate root, such as `["kill", "batch"]`.
+/// Path of a module within its crate, such as `["kill", "batch"]` for `crate::kill::batch`.
 type ModulePath = Vec<String>;
 
 #[derive(Debug, Default)]
@@ -110,7 +110,7 @@ struct Module {
     /// Names that the module imports, each with the path in its `use` declaration.
     imports: BTreeMap<String, Vec<String>>,
     globs: Vec<Vec<String>>,
-    /// Rust paths in the module's code, each with the module against which the path is resolved.
+    /// Rust paths used in the code, each paired with the module in which the path is resolved.
     references: Vec<(ModulePath, Vec<String>)>,
 }
 
@@ -126,7 +126,7 @@ struct ModuleTree {
 }
 
 impl ModuleTree {
-    /// Parses a source file and the source files of its child modules. `directory` contains the child modules.
+    /// Parses a source file and its child modules, whose files are in `directory`.
     fn add_source_file(&mut self, file: &Path, directory: &Path, path: &ModulePath) -> Result<(), CodelintError> {
         let parsed = syn::parse_file(&crate::read_source_file(file)?)
             .map_err(|error| CodelintError(format!("cannot parse {}: {error}", file.display())))?;
@@ -169,7 +169,7 @@ impl ModuleTree {
         Ok(())
     }
 
-    /// Resolves a path to the definition of its last segment. Returns `None` if another crate defines the name.
+    /// Returns the definition that a Rust path refers to, or `None` if another crate defines the name.
     fn find_definition<'a>(
         &'a self,
         module: &[String],
@@ -230,7 +230,7 @@ fn child_module_path(module: &[String], child: &str) -> ModulePath {
     module.iter().cloned().chain([child.to_owned()]).collect()
 }
 
-/// Collects the Rust paths in a module's code, excluding its child modules.
+/// Collects the Rust paths in a module's code, but not the paths in child modules.
 struct RustPathCollector<'a> {
     module: &'a ModulePath,
     references: &'a mut Vec<(ModulePath, Vec<String>)>,

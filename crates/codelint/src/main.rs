@@ -12,7 +12,7 @@ use std::process::{Command, ExitCode};
 
 use imports::ImportGraph;
 
-/// Message that names the failed operation.
+/// Error of the lint tool. The message names the failed operation.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct CodelintError(String);

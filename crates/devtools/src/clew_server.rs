@@ -14,7 +14,7 @@ use crate::command::Command;
 use crate::error::DevtoolsError;
 use crate::processes;
 
-/// Configuration without rate and connection limits, for load generators that share one IP address.
+/// Configuration that disables rate and connection limits, because load generators share one IP address.
 pub const CONFIGURATION_WITHOUT_PER_CLIENT_LIMITS: &str = "[limits]
 principal_per_second = 0
 peer_per_second = 0
@@ -228,7 +228,7 @@ pub fn create_temporary_directory(prefix: &str) -> Result<TempDir, DevtoolsError
     created.map_err(DevtoolsError::file_error("create a directory in", std::env::temp_dir()))
 }
 
-/// Parses an id in the output of a `clew` command.
+/// Parses an id from the output of a `clew` command.
 pub fn parse_id<T: FromStr<Err: Display>>(id: &str) -> Result<T, DevtoolsError> {
     id.parse().map_err(|cause| DevtoolsError::unexpected_output_error("clew", cause, id))
 }

@@ -52,7 +52,7 @@ impl Command {
         variables.into_iter().fold(self, |command, (name, value)| command.env(name, value))
     }
 
-    /// Returns a command that runs `wrapper` with this command line appended, in the environment of this command.
+    /// Returns a command that runs this command through `wrapper`, such as `setpriv`, with the same environment variables.
     pub fn wrapped_in(self, wrapper: Self) -> Self {
         let wrapper = wrapper.args([self.program]).args(self.arguments);
         Self { program: wrapper.program, arguments: wrapper.arguments, ..self }
@@ -84,7 +84,7 @@ impl Command {
         self.ensure_success(status)
     }
 
-    /// Runs the program with the timeout `limit` and shows the latest output line next to the spinner of `step`.
+    /// Runs the program for at most `limit`. The progress display of `step` shows the latest output line.
     /// If the program fails, the error contains the last output lines of the program.
     pub async fn run_with_progress(&self, step: &Step, limit: Duration) -> Result<(), DevtoolsError> {
         let spawned = self.to_tokio_command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
@@ -104,7 +104,7 @@ impl Command {
         }
     }
 
-    /// Runs the program and, if the program fails, retries it up to two times, because downloads can fail temporarily.
+    /// Runs the program up to three times until it succeeds, because downloads can fail temporarily.
     pub async fn run_with_retries(&self, step: &Step, limit: Duration) -> Result<(), DevtoolsError> {
         const MAX_RUN_ATTEMPTS: u32 = 3;
         for attempt in 1..MAX_RUN_ATTEMPTS {
@@ -171,7 +171,7 @@ impl Command {
     }
 
     /// Starts the program with its stdout piped to the caller and its stderr written to `log`.
-    /// Dropping the `Child` kills the program. If this process exits, the kernel sends SIGTERM to the program.
+    /// Dropping the returned `Child` kills the child process. If the parent process exits, the child process receives SIGTERM.
     /// The program has its own process group, so Ctrl-C in the terminal does not interrupt its graceful shutdown.
     pub fn start(&self, log: File) -> Result<Child, DevtoolsError> {
         let wrapper = Self::new("setpriv").args(["--pdeathsig", "TERM", "--"]);

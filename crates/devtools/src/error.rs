@@ -10,10 +10,10 @@ use clew_testkit::test_tools::DownloadsDirError;
 /// Error of a development task.
 #[derive(Debug, thiserror::Error)]
 pub enum DevtoolsError {
-    /// The tokio runtime or one of its tasks failed.
+    /// The tokio runtime could not be started, or a tokio task failed.
     #[error("cannot start the runtime or a thread: {0}")]
     Runtime(#[source] io::Error),
-    /// The program with this command line could not be started.
+    /// A program could not be started. Contains the program's command line and the I/O error.
     #[error("cannot start `{0}`: {1}")]
     Start(String, io::Error),
     /// Node.js is missing or too old to build the web page. Contains the minimum version and the installed version.
@@ -40,7 +40,7 @@ impl DevtoolsError {
         move |cause| Self::Failed(format!("cannot {operation} {}: {cause}", path.display()))
     }
 
-    /// Returns a function that converts the cause of a failed operation, such as a failed SQL statement, to `DevtoolsError`.
+    /// Returns a function that creates a `DevtoolsError` from the name of the failed operation and its cause.
     pub fn operation_error<E: Display>(operation: &'static str) -> impl Fn(E) -> Self + Copy {
         move |cause| Self::Failed(format!("cannot {operation}: {cause}"))
     }

@@ -60,7 +60,7 @@ fn root_required_error(packages: &[&str], mysql: Option<&MysqlPackages>) -> Devt
     ))
 }
 
-/// Installs missing packages. `mysql` specifies the MySQL packages that the caller downloads next.
+/// Installs the missing packages among `packages`. `mysql` specifies MySQL packages that the caller downloads later.
 /// Returns an error if installing or downloading packages requires root and this process does not run as root.
 async fn install_missing_packages(
     packages: &[test_tools::DebianPackage],
@@ -107,7 +107,7 @@ impl MysqlPackages {
         (!test_tools::mysql_dir().exists() && !packages.completion_marker_path().exists()).then_some(packages)
     }
 
-    /// Returns the path of the marker file, which is created after all MySQL packages have been downloaded.
+    /// Returns the path of a marker file, which indicates that all MySQL packages have been downloaded.
     fn completion_marker_path(&self) -> PathBuf {
         self.directory.join("complete")
     }
@@ -150,7 +150,7 @@ async fn unpack_mysql() -> Result<(), DevtoolsError> {
 }
 
 /// Extracts the MariaDB plugins from the Debian package `mariadb-server` without installing the package.
-/// Installing `mariadb-server` would start a system-wide server.
+/// The package must not be installed, because it would start a system-wide MariaDB server.
 async fn unpack_mariadb_plugins() -> Result<(), DevtoolsError> {
     if test_tools::mariadb_plugin_dir().exists() {
         return Ok(());

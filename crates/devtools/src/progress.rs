@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// Step of a development task. A step that is dropped before completion is reported as failed.
+/// Step of a development task. Dropping an unfinished step reports the step as failed.
 #[derive(Debug)]
 pub struct Step {
     name: String,

@@ -1,4 +1,4 @@
-//! Locates the workspace root and runs cargo and git in it.
+//! Locates the workspace root, and runs cargo and git in the workspace root.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -69,7 +69,7 @@ pub fn find_built_program(programs: &[BuiltProgram], kind: &str, name: &str) -> 
         .ok_or_else(|| DevtoolsError::Failed(format!("cargo did not build the {kind} target {name}")))
 }
 
-/// Runs a cargo build and returns the programs that it built.
+/// Runs a Cargo build command and returns the programs that Cargo built.
 pub async fn build_programs(step_name: &str, arguments: &[&str]) -> Result<Vec<BuiltProgram>, DevtoolsError> {
     let step = Step::start(step_name);
     let build = cargo_command().args(arguments.iter().copied()).args(["--locked"]);

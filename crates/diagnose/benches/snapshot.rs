@@ -1,8 +1,8 @@
-//! Benchmark of session list encoding in rows per second: `cargo bench -p clew-diagnose --bench snapshot`.
+//! Benchmark that measures how many session list rows Clew encodes per second: `cargo bench -p clew-diagnose --bench snapshot`.
 //!
 //! Each benchmark iteration joins 10,000 sessions with 2,500 open transactions.
 //! Each benchmark iteration filters, encodes, sorts and writes the joined rows.
-//! The benchmark case `as listed` keeps the order of the process list.
+//! In the benchmark case `as listed`, the rows are in the order of the process list.
 //! The benchmark case `reordered` sorts the rows by transaction duration.
 
 #![allow(missing_docs, reason = "criterion's macros generate undocumented items")]

@@ -10,7 +10,7 @@ const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// Returns the CSV header row of a session list, terminated by CRLF. Includes the detail columns if `detailed` is true.
 ///
-/// The Chinese header starts with a byte order mark, because spreadsheet programs need the mark to detect UTF-8.
+/// The Chinese header starts with a byte order mark, by which spreadsheet programs detect UTF-8.
 #[must_use]
 pub fn encode_header_row(language: Language, detailed: bool) -> Vec<u8> {
     let details = if detailed { SESSION_DETAIL_COLUMNS.as_slice() } else { &[] };
@@ -44,14 +44,14 @@ pub fn encode_row(out: &mut Vec<u8>, row: &SessionRow<'_>, formula_guard: bool) 
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends a session as a CSV row without CRLF, so that [`encode_detail_columns`] can append the detail columns.
+/// Appends a session as a CSV row without CRLF. [`encode_detail_columns`] can append more columns.
 pub fn encode_session_columns(out: &mut Vec<u8>, row: &SessionRow<'_>, formula_guard: bool) {
     let is_guarded = |column: &Column| formula_guard && column.kind == ColumnKind::Text;
     push_csv_cells(out, SESSION_SNAPSHOT_COLUMNS.iter().map(|column| ((column.cell)(row), is_guarded(column))));
 }
 
 /// Appends a CSV row of arbitrary cells, terminated by CRLF.
-/// Each item of `cells` is a pair: a cell, and a flag that enables the formula guard for this cell.
+/// Each item of `cells` contains a cell and a flag that enables the formula guard for the cell.
 /// The formula guard adds a `'` prefix to a cell that a spreadsheet program would evaluate as a formula.
 pub fn encode_row_from_cells<'a>(out: &mut Vec<u8>, cells: impl Iterator<Item = (Cell<'a>, bool)>) {
     push_csv_cells(out, cells);
@@ -109,7 +109,7 @@ fn push_csv_text(out: &mut Vec<u8>, text: &[u8], formula_guard: bool) {
     }
 }
 
-/// Bytes of a cell that the encoder must quote or escape.
+/// Describes which bytes in a CSV cell require quoting or escaping.
 struct CsvScan {
     has_quote: bool,
     /// True if the cell contains a comma or a line break.

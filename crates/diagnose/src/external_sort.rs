@@ -9,11 +9,11 @@ pub trait SpillStorage: Read + Write + Seek + Send {}
 
 impl<T: Read + Write + Seek + Send> SpillStorage for T {}
 
-/// Function that appends bytes to a session's encoded row. Its parameters are the session id and the row.
+/// Function that receives a session id and the session's encoded row, and appends bytes to the row.
 type RowCompletion<'f> = dyn Fn(u64, &mut Vec<u8>) + 'f;
 
-/// Size of the write buffer and of the read blocks, in bytes.
-/// A single read operation reads all adjacent rows that start in the same block.
+/// Size in bytes of the write buffer and of each block that is read from the spill file.
+/// Adjacent rows that start in the same block are read in a single operation.
 const IO_BLOCK_BYTES: usize = 64 << 10;
 
 /// Sorts rows that might not fit in memory.
@@ -24,8 +24,8 @@ pub struct RowSorter<S: SpillStorage> {
     locations: Vec<RowLocation>,
 }
 
-/// Sort rank and storage location of a row.
-/// To save 8 bytes of padding per row, the struct inlines the fields of [`SortRank`].
+/// Storage location of a row, with the values that determine the row's sort order.
+/// Contains the fields of [`SortRank`] directly, which saves 8 bytes of padding per row.
 #[derive(Debug, Clone, Copy)]
 struct RowLocation {
     key: u64,
@@ -47,7 +47,7 @@ impl RowLocation {
 }
 
 impl<S: SpillStorage> RowSorter<S> {
-    /// Creates a sorter that writes rows to `spill`. The storage must be empty.
+    /// Creates a sorter that writes rows to the storage `spill`, which must be empty.
     pub fn new(spill: S) -> Self {
         Self { spill: io::BufWriter::with_capacity(IO_BLOCK_BYTES, spill), end: 0, locations: Vec::new() }
     }
@@ -81,7 +81,7 @@ impl<S: SpillStorage> RowSorter<S> {
     }
 }
 
-/// Rows sorted by a [`RowSorter`], in the spill storage of the sorter.
+/// Output of a [`RowSorter`]: the stored rows and the order in which to read them.
 #[derive(Debug)]
 pub struct SortedRows<S> {
     spill: S,
@@ -95,7 +95,7 @@ impl<S: SpillStorage> SortedRows<S> {
         self.locations.len() as u64
     }
 
-    /// Skips `offset` rows, then writes at most `limit` rows, separated by `separator`.
+    /// Writes up to `limit` rows, starting at row `offset`, with `separator` between rows.
     /// Calls `finish` for each row before the row is written.
     pub fn write_row_range(
         &mut self,
@@ -129,7 +129,7 @@ impl<S: SpillStorage> SortedRows<S> {
         })
     }
 
-    /// Rows that were added in sort order are adjacent in storage, so one read operation fetches many rows.
+    /// Reads adjacent rows in one operation. Rows that were added in sort order are adjacent.
     fn for_each_row_block(
         &mut self,
         offset: usize,

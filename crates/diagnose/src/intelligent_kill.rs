@@ -1,7 +1,7 @@
 //! Selects the sessions that an intelligent kill terminates (TaurusDB API spec, sections 2.4 to 2.7).
 //!
 //! Intelligent kills and their previews both use this module to select sessions.
-//! `docs/decisions/0011-intelligent-kill.md` documents behavior that the TaurusDB API spec does not define.
+//! See `docs/decisions/0011-intelligent-kill.md` for behavior that the TaurusDB API spec leaves undefined.
 
 mod throttling_pattern;
 
@@ -17,7 +17,7 @@ const SESSION_GROUPS_PER_RANKING: usize = 3;
 const STATEMENT_EXECUTION_COMMANDS: [&[u8]; 2] = [b"Query", b"Execute"];
 
 clew_model::named_enum! {
-    /// Criterion by which an intelligent kill ranks session groups. Previews list the rankings in the order of the variants.
+    /// Criterion by which an intelligent kill ranks session groups. Previews follow the order of the variants.
     #[derive(PartialOrd, Ord)]
     pub enum RankingStrategy {
         /// Duration of the longest-running statement in the group.
@@ -57,7 +57,7 @@ impl SessionGroup {
         self.sessions.iter().map(|session| session.seconds).max().unwrap_or_default()
     }
 
-    /// Returns the group's SQL throttling pattern: template words joined by `~` (TaurusDB API spec, section 2.10).
+    /// Returns the SQL throttling pattern of the session group: words joined by `~` (TaurusDB API spec, section 2.10).
     ///
     /// The throttling pattern is built from the statement of the session with the lowest id in the group.
     /// Returns `None` if no word of the SQL template can be used in a throttling pattern.
@@ -77,7 +77,7 @@ impl SessionGroup {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IntelligentKillPlan {
     groups: Vec<SessionGroup>,
-    /// Indexes of the groups that each ranking strategy selects, highest-ranked group first.
+    /// For each ranking strategy, the indexes of the selected session groups in `groups`, highest-ranked first.
     rankings: Vec<(RankingStrategy, Vec<usize>)>,
 }
 
@@ -85,10 +85,10 @@ impl IntelligentKillPlan {
     /// Groups the sessions by statement template and selects the highest-ranked groups of each ranking strategy.
     ///
     /// The plan contains only sessions whose statement has been running for at least `threshold`.
-    /// The plan never contains internal sessions or sessions of protected accounts.
+    /// The kill plan excludes internal sessions and sessions of protected accounts.
     /// The caller must exclude Clew's own sessions from `sessions`.
     ///
-    /// Session groups of equal rank are ordered by descending total statement duration, then by template.
+    /// Session groups with equal rank are sorted by total statement duration (descending), then by SQL template.
     #[must_use]
     pub fn from_sessions(
         sessions: Vec<Session>,
@@ -113,7 +113,7 @@ impl IntelligentKillPlan {
 
     /// Returns the session groups that each ranking strategy selects, highest-ranked group first.
     ///
-    /// A session group that several ranking strategies select is returned once per strategy.
+    /// If several ranking strategies select the same session group, the group is returned once for each strategy.
     pub fn ranked_session_groups(&self) -> impl Iterator<Item = (RankingStrategy, &SessionGroup)> {
         let group_at = |at: &usize| self.groups.get(*at);
         self.rankings

@@ -1,8 +1,8 @@
-//! Detection of internal sessions: the server's replication and background threads.
+//! Detects internal sessions: the server's replication and background threads.
 
 use clew_model::Session;
 
-/// `Command` prefixes in the process list that identify internal sessions, such as binlog dump threads.
+/// `Command` values with these prefixes identify internal sessions, such as binlog dump threads.
 /// The `binlog dump` prefix also matches `Binlog Dump GTID`.
 const INTERNAL_COMMAND_PREFIXES: [&[u8]; 4] = [b"binlog dump", b"daemon", b"slave_", b"register slave"];
 
@@ -10,7 +10,7 @@ const INTERNAL_COMMAND_PREFIXES: [&[u8]; 4] = [b"binlog dump", b"daemon", b"slav
 const SYSTEM_USER_NAME: &[u8] = b"system user";
 
 /// Values of the process list column `Host` that identify threads without a client connection.
-/// A replication thread has the host `connecting host` while it connects to its source.
+/// While a replication thread connects to its source, its `Host` value is `connecting host`.
 const INTERNAL_SESSION_HOSTS: [&[u8]; 2] = [b"", b"connecting host"];
 
 /// Returns true for internal sessions, such as replication, binlog dump and event scheduler threads.
@@ -20,9 +20,9 @@ const INTERNAL_SESSION_HOSTS: [&[u8]; 2] = [b"", b"connecting host"];
 ///
 /// `is_internal_session` does not detect Clew's own sessions. The `clew-mysql` crate detects them by session id.
 ///
-/// The function does not detect a MySQL replication thread that runs a trigger.
+/// `is_internal_session` does not detect a MySQL replication thread while the thread runs a trigger.
 /// While a MySQL replication thread runs a trigger, the process list shows the trigger's definer as the thread's user.
-/// The `clew-mysql` crate detects replication threads by their thread type before each kill.
+/// Before each kill, the `clew-mysql` crate detects replication threads by their thread type.
 #[must_use]
 pub fn is_internal_session(session: &Session) -> bool {
     let has_prefix =

@@ -26,7 +26,7 @@ pub fn to_string_pretty<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<
 /// Escapes unsafe characters ([`is_unsafe_display_char`]) in JSON text, except line breaks and tabs.
 ///
 /// Standard JSON serializers do not escape control characters above U+001F, such as U+009B.
-/// Unsafe characters occur only inside JSON strings, so the escaped text parses to the same value.
+/// Unsafe characters occur only inside JSON strings, so escaping them does not change the parsed value.
 #[must_use]
 pub fn escape_unsafe_chars(json: &str) -> Cow<'_, str> {
     if !may_contain_unsafe_chars(json.as_bytes()) || !json.chars().any(needs_json_escape) {
@@ -64,7 +64,7 @@ pub fn escape_json_bytes(json: Vec<u8>) -> Vec<u8> {
     }
 }
 
-/// Returns true for unsafe characters, except line breaks and tabs, which can separate JSON tokens.
+/// Returns true for every unsafe character except line breaks and tabs, which are valid between JSON tokens.
 fn needs_json_escape(char: char) -> bool {
     !matches!(char, '\n' | '\r' | '\t') && is_unsafe_display_char(char)
 }
@@ -81,7 +81,7 @@ pub fn encode_row(out: &mut Vec<u8>, row: &SessionRow<'_>) {
     out.push(b'}');
 }
 
-/// Appends a session as a JSON object without the closing brace, so that [`encode_detail_fields`] can append fields.
+/// Appends a session as a JSON object without the closing brace. [`encode_detail_fields`] can append more fields.
 pub fn encode_session_fields(out: &mut Vec<u8>, row: &SessionRow<'_>) {
     for (at, column) in SESSION_SNAPSHOT_COLUMNS.iter().enumerate() {
         push_json_field(out, if at == 0 { b'{' } else { b',' }, column.key, (column.cell)(row));

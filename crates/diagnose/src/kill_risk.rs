@@ -1,7 +1,7 @@
 //! Risks of killing a session, in addition to the rollback of the session's transaction.
 //!
 //! Kill tasks and intelligent kills skip sessions that are unsafe to kill (see [`KillRisk::is_unsafe`]).
-//! `docs/decisions/0046-risks-of-a-kill.md` documents why Clew detects the risks of a kill.
+//! `docs/decisions/0046-risks-of-a-kill.md` describes how Clew detects and reports the risks of a kill.
 
 mod changed_tables;
 mod description;
@@ -41,13 +41,13 @@ const MYSQLDUMP_SELECT_PREFIX: &[u8] = b"SELECT /*!40001 SQL_NO_CACHE */";
 /// Kind of storage engine: transactional or non-transactional.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StorageEngineKind {
-    /// Engine with rollback support, such as InnoDB.
+    /// Storage engine with rollback support, such as InnoDB.
     Transactional,
     /// Engine without rollback support, such as MyISAM or Aria.
     NonTransactional,
 }
 
-/// Maps tables to the names and kinds of their storage engines and omits tables whose engine is unknown.
+/// Maps each table to the name and kind of its storage engine. Tables with an unknown engine are missing.
 pub type TableStorageEngines = HashMap<TableRef, (String, StorageEngineKind)>;
 
 /// Table that a kill can damage.
@@ -63,7 +63,7 @@ pub struct TableAtRisk {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum KillRisk {
     /// The session runs a DDL or maintenance statement on non-transactional tables.
-    /// A kill can leave the tables marked as crashed (storage engine errors 144 and 145).
+    /// A kill can mark non-transactional tables as crashed (storage engine errors 144 and 145).
     TableDamage {
         /// Leading keywords of the statement.
         statement: &'static str,
@@ -77,14 +77,14 @@ pub enum KillRisk {
         /// Non-transactional tables.
         tables: Vec<TableAtRisk>,
     },
-    /// The statement modifies tables whose storage engine could not be determined.
+    /// The statement modifies tables with an unknown storage engine.
     UnknownEngine {
         /// Leading keywords of the statement.
         statement: &'static str,
         /// Tables with an unknown engine.
         tables: Vec<TableAtRisk>,
     },
-    /// The parser could not determine all tables that the statement modifies.
+    /// The statement may modify tables that the parser could not identify.
     UnknownTables {
         /// Leading keywords of the statement.
         statement: &'static str,
@@ -100,7 +100,7 @@ pub enum KillRisk {
     Replication,
     /// The session belongs to a backup.
     Backup {
-        /// Client program or statement that identifies the session as a backup.
+        /// Name of the backup program, or beginning of the backup statement that the session is running.
         evidence: String,
     },
 }

@@ -26,7 +26,7 @@ pub enum KillVerdict {
     Unmatched,
     /// The session matches the rule but is excluded from kills.
     Excluded(ExclusionReason),
-    /// The session matches the rule and is not excluded, so it is killed.
+    /// The session matches the rule and is not excluded from kills.
     Killed,
 }
 
@@ -53,14 +53,14 @@ impl KillRule {
 
     /// If `masked` is true, the statement filter is applied to the statement template instead of the full statement.
     ///
-    /// Masking is required for users without permission to read SQL literals.
+    /// `masked` must be true for users without permission to read SQL literals.
     /// Without masking, a user could use the statement filter to test whether a statement contains a given literal.
     #[must_use]
     pub fn with_statement_masking(self, masked: bool) -> Self {
         Self { matches_templates: masked, ..self }
     }
 
-    /// Returns true if the session matches all criteria. Internal and protected sessions can match, too.
+    /// Returns true if the session matches all criteria, even if the session is internal or protected.
     #[must_use]
     pub fn matches(&self, session: &Session) -> bool {
         if session.seconds < self.seconds {

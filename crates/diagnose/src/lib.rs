@@ -1,11 +1,11 @@
 //! Filters, sorts and encodes sessions, and analyzes lock waits.
 //!
 //! [`SessionFilter`] selects sessions, [`csv`] and [`json`] encode rows, and [`RowSorter`] sorts the encoded rows.
-//! The crate filters and encodes the rows of a session list one at a time.
+//! The crate filters and encodes sessions one at a time.
 //! A list of 100,000 sessions requires a few megabytes of memory, regardless of the statement sizes.
 //!
-//! The crate opens no files or sockets and requires no async runtime.
-//! The caller provides the storage for sorting: any type that implements `Read`, `Write`, `Seek` and `Send`.
+//! The crate does not open files or sockets and does not require an async runtime.
+//! For sorting, the caller provides a storage type that implements `Read`, `Write`, `Seek` and `Send`.
 //!
 //! ```
 //! use clew_diagnose::{SessionFilter, csv};

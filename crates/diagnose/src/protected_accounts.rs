@@ -22,7 +22,7 @@ impl Default for ProtectedAccounts {
 }
 
 impl ProtectedAccounts {
-    /// Creates a set of the given account names, without the default accounts.
+    /// Creates a set that contains the given account names but not the default accounts.
     pub fn new<N: Into<Vec<u8>>>(names: impl IntoIterator<Item = N>) -> Self {
         Self(names.into_iter().map(Into::into).collect())
     }
@@ -43,7 +43,7 @@ impl ProtectedAccounts {
 
 /// Returns true if the session may be killed: it is not internal and its account is not protected.
 ///
-/// The function does not exclude Clew's own sessions, which the `clew-mysql` crate excludes by session id.
+/// `is_killable_session` does not exclude Clew's own sessions. The `clew-mysql` crate excludes them by session id.
 #[must_use]
 pub fn is_killable_session(session: &Session, protected: &ProtectedAccounts) -> bool {
     !is_internal_session(session) && !protected.is_protected(&session.user)

@@ -1,12 +1,12 @@
 //! Versioned list of the sessions on a database node, with deltas between versions.
 //!
 //! Each sample of the process list increments the version of the session feed.
-//! For each cell, the feed stores the feed version in which the cell last changed.
-//! A slow subscriber receives fewer but larger deltas.
+//! The session feed stores the version in which each cell last changed.
+//! A slow subscriber receives fewer deltas, each with more changes.
 //! After a reconnect, a subscriber receives all missed changes in one delta.
 //!
-//! A duration that grows with the elapsed time does not count as a change, so idle sessions cause no traffic.
-//! To display the current duration, a subscriber adds the time since the sample to the duration in the feed.
+//! The feed ignores the normal growth of durations over time, so idle sessions do not cause traffic.
+//! To display a current duration, a subscriber adds the time since the latest sample to the duration in that sample.
 //!
 //! ```
 //! use clew_diagnose::session_feed::{SampledSession, SessionFeed};
@@ -39,7 +39,7 @@ use versioned_session_row::VersionedSessionRow;
 pub const MAX_STATEMENT_BYTES: usize = 1024;
 const MIN_RETAINED_ENDED_SESSIONS: usize = 10_000;
 
-/// Returns the keys of all columns in a session feed, in the order of the cells.
+/// Returns the column keys of a session feed, in the same order as the cells of a row.
 #[must_use]
 pub fn session_feed_column_keys() -> Vec<&'static str> {
     let details = SESSION_DETAIL_COLUMNS.iter().map(|column| column.key).filter(|key| *key != "statement_digest");
@@ -58,7 +58,7 @@ pub struct SampledSession {
     pub transaction: Option<Transaction>,
     /// Details of the session.
     pub detail: SessionDetail,
-    /// Value of the `waits_for` column for users without permission to read SQL literals.
+    /// Value of the `waits_for` column that is shown to users without permission to read SQL literals.
     pub masked_waits_for: Option<String>,
 }
 
@@ -69,7 +69,7 @@ pub struct SessionFeed {
     /// Unix timestamp of the latest sample, in milliseconds.
     at: i64,
     entries: HashMap<u64, VersionedSessionRow>,
-    /// Ids of ended sessions, oldest first, each paired with the feed version in which the session ended.
+    /// Ended sessions in the order in which they ended. Each entry contains a feed version and a session id.
     ended: VecDeque<(u32, u64)>,
     min_delta_version: u32,
 }
@@ -137,7 +137,7 @@ impl SessionFeed {
         }
     }
 
-    /// Returns all sessions as a JSON object that maps session ids to cells in [`session_feed_column_keys`] order.
+    /// Returns a JSON object that maps each session id to an array of cells in [`session_feed_column_keys`] order.
     ///
     /// If `masked` is true, the cells contain no literals from SQL statements.
     #[must_use]
@@ -156,7 +156,7 @@ impl SessionFeed {
     /// `changed` maps each session id to an array of all cells, or to an object of changed cells keyed by column index.
     /// `gone` lists the ids of ended sessions.
     /// If a session id is in both `gone` and `changed`, a new session has reused the id.
-    /// Returns `None` if a delta from `version` to the current version is no longer available.
+    /// Returns `None` if the changes since `version` are no longer available.
     #[must_use]
     pub fn encode_delta_as_json(&self, version: u32, masked: bool) -> Option<String> {
         if version < self.min_delta_version || version > self.version || version == 0 {
@@ -186,7 +186,7 @@ pub struct SessionCounts {
     pub total: u64,
     /// Number of sessions that are not idle.
     pub active: u64,
-    /// Number of active sessions that have been in their current state for at least the slow session threshold.
+    /// Number of active sessions whose time in the current state reaches the slow-session threshold.
     pub slow: u64,
     /// Number of sessions whose transaction has been open for at least the long transaction threshold.
     pub long: u64,

@@ -34,7 +34,7 @@ impl SessionFilter {
         Self { includes_internal: true, ..self }
     }
 
-    /// Returns true if the session and its transaction match all criteria of the selection.
+    /// Returns true if the session and its transaction match all filter criteria.
     #[must_use]
     pub fn matches(&self, row: &SessionRow<'_>) -> bool {
         let session = row.session;
@@ -73,7 +73,7 @@ impl StatementMatcher {
         Self { finder: memmem::Finder::new(lowercase.as_bytes()).into_owned(), lowercase }
     }
 
-    /// An ASCII search key is compared byte by byte, so that the filter also finds it in statements with invalid UTF-8.
+    /// Matches ASCII search keys byte by byte, so that statements with invalid UTF-8 can also match.
     fn matches_statement(&self, statement: &[u8]) -> bool {
         if self.lowercase.is_ascii() {
             self.finder.find(&statement.to_ascii_lowercase()).is_some()

@@ -1,9 +1,9 @@
 //! Statement templates: normalized statements without literals, built by [`build_statement_template`].
 //!
 //! The input is a statement from the process list: arbitrary bytes, often truncated and sometimes malformed.
-//! The `sql_mode` of the session that sent the statement is unknown.
+//! The lexer does not know the `sql_mode` of the session that sent the statement.
 //! The lexer splits text into tokens without checking the SQL grammar, so it accepts any input.
-//! A template contains only bytes that are outside literals in every SQL mode, so it never reveals a literal.
+//! Templates contain only bytes that are outside literals in every SQL mode, so templates never reveal literals.
 
 mod comment;
 mod keywords;
@@ -41,8 +41,8 @@ use normalize::StatementNormalizer;
 /// Statements with the same MySQL digest have the same template.
 /// `docs/decisions/0014-sql-templates-match-mysql-digests.md` lists the differences from MySQL digests.
 ///
-/// The function accepts any input. Its running time and memory usage are linear in the statement length.
-/// The function is idempotent: applied to a template, it returns the template unchanged.
+/// The running time and the memory usage grow linearly with the statement length.
+/// The function is idempotent: if the input is a template, the function returns the template unchanged.
 ///
 /// ```
 /// use clew_diagnose::build_statement_template;

@@ -1,6 +1,6 @@
 //! Sanitization and truncation of text for terminal output.
 //!
-//! [`clew_model::is_unsafe_display_char`] defines which characters are unsafe.
+//! The function [`clew_model::is_unsafe_display_char`] returns true for characters that this module escapes or replaces.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -27,7 +27,7 @@ pub fn sanitize_styled_text(text: &str) -> Cow<'_, str> {
     escape_unsafe_chars(text, leading_sgr_sequence_length)
 }
 
-/// `preserved` returns the length of a leading sequence to leave unescaped, or `None` if the text starts with none.
+/// If a text starts with a sequence that must not be escaped, `preserved` returns the length of the sequence.
 fn escape_unsafe_chars(text: &str, preserved: impl Fn(&str) -> Option<usize>) -> Cow<'_, str> {
     let is_replaced = |char: char| !matches!(char, '\n' | '\t') && is_unsafe_display_char(char);
     if !text.chars().any(is_replaced) {
@@ -52,7 +52,7 @@ const MAX_SGR_PARAMETER_BYTES: usize = 16;
 
 /// Returns the length of a leading ANSI SGR sequence that only sets or resets color, weight, dimming or italics.
 ///
-/// Returns `None` for ANSI SGR sequences with other attributes, such as concealed or inverse text.
+/// Returns `None` for ANSI SGR sequences that set attributes such as concealed or inverse text.
 fn leading_sgr_sequence_length(text: &str) -> Option<usize> {
     let parameters = text.strip_prefix("\u{1b}[")?;
     let end = parameters.bytes().take(MAX_SGR_PARAMETER_BYTES).position(|byte| !matches!(byte, b'0'..=b'9' | b';'))?;

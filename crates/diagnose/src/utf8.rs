@@ -1,4 +1,4 @@
-//! Conversion of arbitrary bytes to valid UTF-8.
+//! Converts arbitrary bytes to valid UTF-8.
 
 /// Appends bytes as valid UTF-8. Invalid bytes and NUL are escaped as `\xNN`.
 pub fn push_bytes_as_text(out: &mut Vec<u8>, bytes: &[u8]) {

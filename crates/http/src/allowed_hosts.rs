@@ -23,7 +23,7 @@ impl AllowedHosts {
         hosts.iter().map(host).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Checks that the requested host is allowed. If the host is not allowed, returns the host as the error.
+    /// Returns the requested host as an error if the host is not allowed.
     ///
     /// The host in an absolute request URI takes precedence over the `Host` header (RFC 9112, section 3.2.2).
     pub fn check_host_allowed<'a>(&self, uri: &'a Uri, headers: &'a HeaderMap) -> Result<(), &'a str> {

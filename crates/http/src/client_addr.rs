@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 
-/// Client IP address of a request, with a flag that indicates the use of TLS.
+/// Client IP address of a request, and a flag that is true if the client uses TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddr {
     /// Client IP address. IPv4-mapped IPv6 addresses are converted to IPv4.
@@ -15,7 +15,7 @@ pub struct ClientAddr {
 }
 
 impl ClientAddr {
-    /// Forwarding headers are honored only if the socket's peer is a trusted proxy.
+    /// Ignores forwarding headers if the socket's peer is not a trusted proxy.
     pub(crate) fn resolve(socket: ClientAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> Self {
         if !trusted.contains(socket.ip) {
             return socket;
@@ -29,7 +29,7 @@ impl ClientAddr {
 
 /// Returns the scheme and host of the URL that the client used, such as `https://clew.example.com`.
 ///
-/// Use the URL only in the response to the request that contains `headers`, because the client can forge the `Host` header.
+/// The client can forge the `Host` header, so use the URL only in the response to the same request.
 #[must_use]
 pub fn base_url_from_request(connection: Option<&ClientAddr>, headers: &HeaderMap) -> String {
     let scheme = if connection.is_some_and(|connection| connection.tls) { "https" } else { "http" };
@@ -41,7 +41,7 @@ const FORWARDED_FOR_HEADER: HeaderName = HeaderName::from_static("x-forwarded-fo
 const FORWARDED_PROTO_HEADER: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// Each proxy appends the address of its client to `X-Forwarded-For`.
-/// The last address in `X-Forwarded-For` that is not a trusted proxy is the client's. The client can forge all earlier addresses.
+/// Returns the last address in `X-Forwarded-For` that is not a trusted proxy. A client can forge the earlier addresses.
 fn find_client_address_behind_proxies(socket: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> IpAddr {
     let mut hop = socket;
     for text in header_list_elements_in_reverse(headers, &FORWARDED_FOR_HEADER) {
@@ -54,7 +54,7 @@ fn find_client_address_behind_proxies(socket: IpAddr, headers: &HeaderMap, trust
     hop
 }
 
-/// A header line that is not ASCII text yields the element `?`, which is not a valid address.
+/// If a header line is not ASCII text, the function returns the invalid address `?` for the line.
 fn header_list_elements_in_reverse<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     let lines: Vec<&str> = headers.get_all(name).iter().map(|line| line.to_str().unwrap_or("?")).collect();
     lines.into_iter().rev().flat_map(|line| line.rsplit(',')).map(str::trim)

@@ -14,7 +14,7 @@ use crate::client_addr::ClientAddr;
 
 const DEFAULT_HTTPS_PORT: u16 = 443;
 
-/// Cookie, identified by its base name. Over TLS, the full cookie name also contains the prefix `__Host-` and the port.
+/// Cookie with the given base name. Over TLS, the full name also contains the prefix `__Host-` and the port.
 #[derive(Debug, Clone, Copy)]
 pub struct HostPrefixedCookie(pub &'static str);
 

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use tokio::runtime::Handle;
 use tracing::Instrument;
 
-/// Wrapper that spawns a task to complete the future if the wrapper is dropped early.
+/// Future wrapper. If the wrapper is dropped early, a spawned task runs the wrapped future to completion.
 ///
 /// Hyper drops the future of a request when the client disconnects.
 pub struct DetachOnDropFuture<F>(Option<Pin<Box<F>>>)
@@ -14,7 +14,7 @@ where
     F: Future<Output: Send> + Send + 'static;
 
 impl<F: Future<Output: Send> + Send + 'static> DetachOnDropFuture<F> {
-    /// Creates a wrapper around the future `work`. The future starts when the wrapper is first polled.
+    /// Wraps the future `work`, which starts running when the wrapper is first polled.
     pub fn new(work: F) -> Self {
         Self(Some(Box::pin(work)))
     }

@@ -1,4 +1,4 @@
-//! Downloads with ranges, entity tags and compression.
+//! HTTP download responses with support for range requests, entity tags and compression.
 
 pub(crate) mod conditional_requests;
 pub(crate) mod encoding;
@@ -27,7 +27,7 @@ pub use file_stream::FileStream;
 use file_stream::MAX_CHUNK_BYTES;
 use range::{RangeRequest, parse_range_header};
 
-/// Download that consists of bytes in memory and the content of a file or another byte source.
+/// Download that sends bytes from memory, followed by the content of a file or another byte source.
 #[derive(Debug)]
 pub struct Download<F> {
     /// Bytes that are sent before the content, such as a CSV header row.

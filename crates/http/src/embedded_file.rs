@@ -36,7 +36,7 @@ pub struct EmbeddedFile {
 }
 
 impl EmbeddedFile {
-    /// `body` is the gzip-compressed content. `hashed` must be true if the path contains a content hash.
+    /// Creates a file from the gzip-compressed `body`. `hashed` must be true if the path contains a content hash.
     #[must_use]
     pub fn new(path: &str, body: Bytes, hashed: bool) -> Self {
         let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension);

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Concurrency limiter: each key has a fixed number of slots, which callers acquire and release.
 #[derive(Debug)]
 pub struct KeyedConcurrencyLimiter<K: Hash + Eq + Clone> {
-    /// Maximum number of slots per key. 0 disables the limit.
+    /// Maximum number of concurrent operations per key. 0 disables the limit.
     limit: usize,
     held: Mutex<HashMap<K, usize>>,
 }
@@ -20,19 +20,19 @@ pub struct ConcurrencySlotGuard<K: Hash + Eq + Clone> {
 }
 
 impl<K: Hash + Eq + Clone> KeyedConcurrencyLimiter<K> {
-    /// Creates a limiter with `limit` slots per key. 0 disables the limit.
+    /// Creates a limiter that permits `limit` concurrent operations per key. If `limit` is 0, the limiter is disabled.
     #[must_use]
     pub fn new(limit: usize) -> Arc<Self> {
         Arc::new(Self { limit, held: Mutex::default() })
     }
 
-    /// Returns the maximum number of slots per key.
+    /// Returns the maximum number of concurrent operations per key, or 0 if the limit is disabled.
     #[must_use]
     pub fn max_slots_per_key(&self) -> usize {
         self.limit
     }
 
-    /// Returns `None` if all slots of the key are held.
+    /// Acquires a slot for `key`. Returns `None` if all slots of `key` are in use.
     pub fn acquire(self: &Arc<Self>, key: K) -> Option<ConcurrencySlotGuard<K>> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let count = held.entry(key.clone()).or_default();

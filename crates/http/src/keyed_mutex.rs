@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
-/// Mutexes that allow only one task per key at a time. Unused mutexes are removed.
+/// Set of mutexes, one for each key. Unused mutexes are removed.
 #[derive(Debug)]
 pub struct KeyedMutex<K: Hash + Eq>(Mutex<HashMap<K, Arc<AsyncMutex<()>>>>);
 
@@ -17,7 +17,7 @@ impl<K: Hash + Eq> Default for KeyedMutex<K> {
 }
 
 impl<K: Hash + Eq> KeyedMutex<K> {
-    /// Waits until no other task holds the mutex of the key.
+    /// Locks the mutex of `key`. Waits while another task holds the mutex.
     pub async fn lock(&self, key: K) -> OwnedMutexGuard<()> {
         let mutex = {
             let mut mutexes = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! Rate limiter with a quota per key. The generic cell rate algorithm (GCRA) requires a single timestamp per key.
+//! Rate limiter with a quota per key, based on the generic cell rate algorithm (GCRA).
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Number of rate limit checks between two cleanups, which remove unused keys to bound memory usage.
+/// Number of rate limit checks after which the limiter removes unused keys to bound memory usage.
 const CHECKS_BETWEEN_CLEANUPS: u32 = 4096;
 
 /// Rate limiter with a quota per key.
 #[derive(Debug)]
 pub struct KeyedRateLimiter<K> {
-    /// Time until one permit is replenished. Zero disables the limiter.
+    /// Time after which a key regains one permit. A duration of zero disables the rate limiter.
     period: Duration,
     burst: u32,
     quotas: Mutex<RateLimiterState<K>>,
@@ -21,7 +21,7 @@ pub struct KeyedRateLimiter<K> {
 
 #[derive(Debug)]
 struct RateLimiterState<K> {
-    /// Time at which all permits of a key are available again. For a key without an entry, all permits are available.
+    /// Maps each key to the time at which all of the key's permits are available again.
     replenished_at: HashMap<K, Instant>,
     checks: u32,
 }
@@ -33,14 +33,14 @@ impl<K: Hash + Eq + Clone> KeyedRateLimiter<K> {
         Self::with_period(Duration::from_secs(1).checked_div(per_second).unwrap_or_default(), burst)
     }
 
-    /// Creates a limiter that replenishes one permit per key and period, up to `burst` permits.
+    /// Creates a rate limiter. Each key regains one permit per `period`, up to `burst` permits.
     #[must_use]
     pub fn with_period(period: Duration, burst: u32) -> Self {
         let period = if burst == 0 { Duration::ZERO } else { period };
         Self { period, burst, quotas: Mutex::new(RateLimiterState { replenished_at: HashMap::new(), checks: 0 }) }
     }
 
-    /// Returns `true` if the limit is disabled.
+    /// Returns `true` if the rate limiter is disabled and therefore allows all requests.
     #[must_use]
     pub fn is_disabled(&self) -> bool {
         self.period.is_zero()

@@ -1,11 +1,11 @@
 //! HTTP/1.1 server for axum routers, with modules that process requests and build responses.
 //!
 //! - `server` accepts connections, limits them and shuts down gracefully; `tls` reloads certificates.
-//! - `client_addr`, `allowed_hosts`, `same_origin`, `cookie` and `request_body` read and validate requests.
+//! - `client_addr`, `allowed_hosts`, `same_origin`, `cookie` and `request_body` read and validate parts of HTTP requests.
 //! - `download` and `embedded_file` build responses with entity tags, ranges and compression.
 //! - `keyed_rate_limiter`, `keyed_concurrency_limiter` and `keyed_mutex` limit requests per key, such as a user or a client subnet.
 //!
-//! The crate does not depend on `clew-api`, which defines the metrics and the bodies of error responses.
+//! The crate `clew-api`, which depends on this crate, defines the metrics and the bodies of error responses.
 //! `docs/decisions/0056-http-crate.md` compares the server with the servers of axum, hyper-util and axum-server.
 
 mod allowed_hosts;

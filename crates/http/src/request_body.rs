@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use crate::error::RequestBodyError;
 
-/// Reads a complete body of at most `max_bytes` within `read_timeout`.
+/// Reads a request body. Fails if the body exceeds `max_bytes` or is not received within `read_timeout`.
 pub async fn read_request_body(
     body: Body,
     max_bytes: usize,

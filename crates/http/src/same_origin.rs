@@ -1,4 +1,4 @@
-//! Detects requests from pages of other sites.
+//! Detects cross-origin requests from browsers.
 
 use http::header::{HOST, ORIGIN};
 use http::{HeaderMap, Method};

@@ -56,13 +56,13 @@ pub struct ConnectionSettings {
     /// Maximum number of regular connections.
     pub max_connections: usize,
     /// Maximum number of reserved connections, in addition to [`Self::max_connections`].
-    /// Each reserved connection serves one request, which is marked with [`ReservedConnectionMarker`].
+    /// A reserved connection serves a single request, whose extensions contain a [`ReservedConnectionMarker`].
     ///
-    /// If no connections are reserved, connections beyond [`Self::max_connections`] wait in the kernel's accept queue.
+    /// If `max_reserved_connections` is 0, connections beyond [`Self::max_connections`] wait in the kernel's accept queue.
     pub max_reserved_connections: usize,
     /// Maximum number of connections per peer (an IPv4 address or an IPv6 /64 prefix). 0 disables the limit.
     ///
-    /// A connection over the per-peer limit uses a reserved connection slot, or is closed if no reserved slot is free.
+    /// If no reserved connection is available, a connection that exceeds the per-peer limit is closed.
     /// Connections from trusted proxies are exempt from the per-peer connection limit.
     pub max_connections_per_peer: usize,
     /// Addresses of the proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` headers are trusted.
@@ -86,9 +86,9 @@ impl Default for ConnectionSettings {
     }
 }
 
-/// Receives events for metrics: connections that exceed a limit, and malformed requests. The methods must not block.
+/// Records metrics about connections over a limit and malformed requests. Implementations must not block.
 pub trait ConnectionObserver: Send + Sync {
-    /// Called for each connection that exceeds a limit. The connection becomes a reserved connection or is closed.
+    /// Called for each connection that exceeds a connection limit.
     fn record_exceeded_connection_limit(&self, limit: ExceededConnectionLimit);
     /// Called for each malformed request, with the status code of the rejection.
     fn record_malformed_request(&self, status: StatusCode);
@@ -99,7 +99,7 @@ const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
 /// Serves requests until the `shutdown` token is canceled, then waits for in-flight requests to finish.
 ///
-/// Request extensions contain a [`crate::ClientAddr`] and, on a reserved connection, a [`ReservedConnectionMarker`].
+/// Adds [`crate::ClientAddr`] and, on reserved connections, [`ReservedConnectionMarker`] to the request extensions.
 /// Returns when [`ConnectionSettings::shutdown_grace_period`] expires, even if some requests are still in flight.
 pub async fn serve(
     Listener { tcp, tls }: Listener,

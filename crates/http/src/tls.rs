@@ -32,7 +32,7 @@ pub struct TlsConfig {
 struct CertificateFiles {
     certificate: PathBuf,
     key: PathBuf,
-    /// Metadata of the certificate and key files before the first load, used to detect later changes.
+    /// File metadata of the certificate and the private key, read before the first load to detect later changes.
     initial: [FileFingerprint; 2],
 }
 

@@ -12,7 +12,7 @@ pub enum AccessLevel {
     Read,
     /// Changes a resource.
     Write,
-    /// Changes permissions, or configures automatic operations such as kill tasks.
+    /// Access level of actions that change permissions or configure automatic operations such as kill tasks.
     PermissionManagement,
 }
 
@@ -27,13 +27,13 @@ pub enum ActionResourceType {
     /// An Allow statement matches a project only if it applies to all resources and has no resource conditions.
     Project,
     /// The domain.
-    /// An Allow statement matches the domain only if it applies to all resources and has no resource conditions.
+    /// An Allow statement matches actions on the domain only if it covers all resources without resource conditions.
     Domain,
 }
 
 /// API action that policies can allow or deny (TaurusDB API spec, section 4.2).
 ///
-/// Identity policies refer to an action by its name, role policies by its alias (TaurusDB API spec, section 4.1).
+/// Identity policies refer to an action by its name. Role-based policies use the alias of the action (TaurusDB API spec, section 4.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Action {
     /// Action name in identity policies.

@@ -1,7 +1,7 @@
 //! Decides whether a principal may perform an action.
 //!
 //! Each authorization decision checks the credential scope first, then the administrator flag, then the policies.
-//! An explicit Deny overrides every Allow. An action without a matching Allow is denied (API spec, section 4.6).
+//! An action requires a matching Allow statement and no matching Deny statement (API spec, section 4.6).
 
 mod explanation;
 mod principal;
@@ -146,10 +146,10 @@ pub fn decide_access(
 
 /// Returns true if the principal's policies can allow the action on at least one resource in the project.
 ///
-/// If the function returns false, the API denies requests to list resources in the project.
-/// If the function returns true, the API lists only the resources that the principal may access.
+/// If `policies_may_allow_action` returns false, the API rejects requests to list the project's resources.
+/// If `policies_may_allow_action` returns true, list operations return only the resources that the principal may access.
 /// The function ignores the credential scope, which callers must check with [`check_credential_scope`].
-/// Returns true for administrators. For other principals, returns false if the evaluation budget is exhausted.
+/// If the evaluation budget is exhausted, the function returns true only for administrators.
 #[must_use]
 pub fn policies_may_allow_action(principal: &Principal, action: Action, project: &ProjectId) -> bool {
     let grants = || principal.grants.iter().filter(|grant| grant.project.as_ref().is_none_or(|only| only == project));

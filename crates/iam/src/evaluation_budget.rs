@@ -12,9 +12,9 @@ const DEFAULT_EVALUATION_BUDGET_UNITS: u64 = 64 << 20;
 /// Fixed cost of each string comparison in work units, in addition to the cost of the compared bytes.
 const BASE_WORK_UNITS_PER_COMPARISON: u64 = 16;
 
-/// Budget for evaluating the policies for one request.
+/// Limits the amount of work for evaluating the policies for one request.
 ///
-/// After the evaluation budget is exhausted, policy statements are treated as not matching.
+/// After the evaluation budget is exhausted, Clew treats all further policy statements as not matching.
 /// [`decide_access`](crate::decision::decide_access) denies the action if the evaluation budget is exhausted.
 #[derive(Debug)]
 pub struct EvaluationBudget {
@@ -64,9 +64,9 @@ impl EvaluationBudget {
         Self { limit: units, remaining: AtomicU64::new(units), exhausted: AtomicBool::new(false), charger: None }
     }
 
-    /// Creates an evaluation budget of the default size that also consumes one rate-limit permit per `step` work units.
+    /// Creates an evaluation budget of the default size. Every `step` work units also consume one rate-limit permit.
     ///
-    /// `pay` consumes the given number of rate-limit permits. If `pay` returns false, the budget is exhausted.
+    /// `pay` takes the given number of permits from the rate limiter. If `pay` returns false, the evaluation budget is exhausted.
     #[must_use]
     pub fn with_rate_limit(step: u64, pay: impl Fn(u64) -> bool + Send + Sync + 'static) -> Self {
         let charger = EvaluationRateLimit {
@@ -90,13 +90,13 @@ impl EvaluationBudget {
         self.limit - self.remaining.load(Relaxed)
     }
 
-    /// Returns true if the evaluation budget is exhausted. An exhausted budget rejects all further work.
+    /// Returns true if the evaluation budget is exhausted. Every later attempt to consume work units then fails.
     #[must_use]
     pub fn is_exhausted(&self) -> bool {
         self.exhausted.load(Relaxed)
     }
 
-    /// Consumes the work units of a string comparison. `bytes` is the total length of the two strings.
+    /// Subtracts the cost of a string comparison from the budget. `bytes` is the total length of the two strings.
     ///
     /// Returns false if the evaluation budget is exhausted.
     pub(crate) fn consume_work_units_for_comparison(&self, bytes: usize) -> bool {
@@ -105,7 +105,7 @@ impl EvaluationBudget {
 
     /// Subtracts `units` work units from the budget. Returns false if the budget is exhausted.
     ///
-    /// Only one thread at a time evaluates a request, so no atomic read-modify-write operation is necessary.
+    /// Only one thread at a time evaluates a request, so separate atomic loads and stores are sufficient.
     pub fn consume_work_units(&self, units: u64) -> bool {
         match self.remaining.load(Relaxed).checked_sub(units) {
             Some(left) if !self.is_exhausted() && self.consume_rate_limit_permits(self.limit - left) => {

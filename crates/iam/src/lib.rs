@@ -5,7 +5,7 @@
 //! The crate performs no I/O and does not read the system clock.
 //! Functions that generate secrets or hash passwords use the operating system's random number generator.
 //!
-//! The crate `clew-store` stores identities, `clew-api` implements the HTTP server and `clew-client` the HTTP client.
+//! `clew-store` stores identities, `clew-api` implements the HTTP server, and `clew-client` implements the HTTP client.
 //!
 //! ```
 //! use clew_iam::signature::{self, AuthorizationHeader, RequestToSign};

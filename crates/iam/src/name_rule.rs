@@ -10,7 +10,7 @@ pub const MAX_DESCRIPTION_LENGTH: usize = 1000;
 pub struct NameRule {
     /// Maximum length of a name in characters.
     pub max_length: usize,
-    /// Characters allowed in addition to ASCII letters and digits.
+    /// Characters that names can contain in addition to ASCII letters and digits.
     pub extra_chars: &'static str,
     /// Reserved names, which have a special meaning as URL path segments.
     reserved: &'static [&'static str],
@@ -23,7 +23,7 @@ pub const POLICY_NAME_RULE: NameRule =
     NameRule { max_length: 128, extra_chars: "_+=.@-", reserved: &[".", "..", "validate", "simulate"] };
 
 impl NameRule {
-    /// Returns true if the name satisfies the rule.
+    /// Returns true if `name` complies with the naming rule.
     #[must_use]
     pub fn is_valid_name(self, name: &str) -> bool {
         let is_allowed_char = |letter: char| letter.is_ascii_alphanumeric() || self.extra_chars.contains(letter);

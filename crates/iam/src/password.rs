@@ -69,7 +69,7 @@ pub fn verify_password(password: &SecretString, hash: &str) -> bool {
     argon2id.verify_password(password.expose_secret().as_bytes(), &hash).is_ok()
 }
 
-/// Hashes the password and discards the hash, so that the call takes as long as [`verify_password`].
+/// Takes as long as [`verify_password`] by hashing the password and discarding the hash.
 /// Clew simulates the verification for logins with an unknown user name.
 /// A shorter response time for unknown user names would reveal which user names exist.
 pub fn simulate_password_verification(password: &SecretString) {

@@ -64,7 +64,7 @@ impl Policy {
         self.version
     }
 
-    /// Returns the permission model of the policy, which depends on the version of the policy document.
+    /// Returns the permission model, which depends on the version of the policy document.
     #[must_use]
     pub fn permission_model(&self) -> PermissionModel {
         self.model

@@ -20,7 +20,7 @@ pub use authorization_header::AuthorizationHeader;
 pub const SIGNATURE_ALGORITHM: &str = "SDK-HMAC-SHA256";
 /// Maximum difference between a request's date and the server's clock, in either direction.
 pub const MAX_CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(15);
-/// Value of the header `X-Sdk-Content-Sha256` that excludes the body from the signature.
+/// Value of the `X-Sdk-Content-Sha256` header for requests whose signature does not cover the body.
 pub const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 
 const EMPTY_BODY_HASH: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -53,7 +53,7 @@ impl<T: AsRef<str>> RequestToSign<'_, T> {
         self.headers.iter().filter(|(header, _)| header.as_ref() == name).count()
     }
 
-    /// As in Huawei Cloud's SDKs, the header `X-Sdk-Content-Sha256` overrides the computed hash of a non-empty body.
+    /// For a non-empty body, the header `X-Sdk-Content-Sha256` overrides the computed hash, as in Huawei Cloud's SDKs.
     fn body_hash_for_signature(&self) -> &str {
         match self.header_value(CONTENT_HASH_HEADER) {
             Some(header_hash) if self.body_sha256 != EMPTY_BODY_HASH => header_hash,
@@ -119,7 +119,7 @@ fn encode_hex(hash: &[u8; 32]) -> String {
 
 /// Percent-encodes all characters except letters, digits and `-._~`.
 ///
-/// Canonical requests require the same encoding for path segments and query parameters.
+/// A canonical request contains path segments and query parameters in this encoding.
 #[must_use]
 pub fn percent_encode(text: &str) -> String {
     canonical_request::percent_encode_bytes(text.as_bytes())
@@ -133,9 +133,9 @@ pub fn format_x_sdk_date(now: Timestamp) -> String {
 
 /// Signs a request and returns the value of the `Authorization` header.
 ///
-/// `date` must equal the request's `X-Sdk-Date` header. `signed_headers` may be in any order.
-/// The function ignores entries of `signed_headers` that match no header of the request.
-/// Like Huawei Cloud's SDKs, the function does not sign headers with `_` in their names: gateways drop such headers.
+/// `date` is the value of the request's `X-Sdk-Date` header. `signed_headers` may be in any order.
+/// Ignores names in `signed_headers` that are missing from the request headers.
+/// Headers with `_` in their names remain unsigned, because gateways can remove such headers.
 #[must_use]
 pub fn sign_request<T: AsRef<str>>(
     request: &RequestToSign<'_, T>,

@@ -7,7 +7,7 @@
 //!
 //! A temporary access key created from a project-scoped token is limited to the project of the token.
 //! A security token's suffix encodes the scope of the temporary access key.
-//! Clew compares a hash of the entire security token with the stored hash, so it rejects tokens with a modified suffix.
+//! Clew stores a hash of the entire security token, and therefore rejects tokens with a modified suffix.
 
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
@@ -32,7 +32,7 @@ pub fn hash_token(token: &str) -> [u8; 32] {
 
 /// Derives the CSRF token of a web login session from the session's authentication token.
 ///
-/// Page scripts can read the CSRF token, but it reveals neither the authentication token nor its hash.
+/// Scripts on the page can read the CSRF token, but cannot compute the authentication token or its hash from it.
 #[must_use]
 pub fn derive_csrf_token(token: &str) -> String {
     hex::encode(Sha256::new().chain_update(b"clew csrf\0").chain_update(token.as_bytes()).finalize())
@@ -42,7 +42,7 @@ const DOMAIN_SCOPE_TOKEN_SUFFIX: &str = "domain";
 
 /// Generates the security token of a temporary access key. The suffix of the token encodes the scope of the key.
 ///
-/// Tokens without a suffix, such as those created by `clew key create`, have the same scope as a permanent key.
+/// A token without a suffix, for example from `clew key create`, has the same scope as a permanent access key.
 pub fn generate_security_token(scope: &CredentialScope) -> Result<SecretString, SecretError> {
     let token = generate_token()?;
     let scope = match scope {
@@ -53,9 +53,9 @@ pub fn generate_security_token(scope: &CredentialScope) -> Result<SecretString, 
     Ok(SecretString::from(format!("{}.{scope}", token.expose_secret())))
 }
 
-/// Returns the scope in the suffix of a security token, or `None` if the suffix is invalid.
+/// Parses the scope from a security token. Returns `None` if the suffix of the token is invalid.
 ///
-/// Before using the returned scope, check that the hash of the token equals the stored hash.
+/// Callers must compare the hash of the token with the stored hash before they use the returned scope.
 #[must_use]
 pub fn parse_security_token_scope(security_token: &str) -> Option<CredentialScope> {
     match security_token.split_once('.') {

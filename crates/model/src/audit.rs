@@ -43,8 +43,8 @@ impl Actor {
         }
     }
 
-    /// Returns the user name, the operating system account, or the identity that an unauthenticated caller claimed.
-    /// Returns an empty string for [`Actor::Clew`].
+    /// Returns the user name, the operating system account, or the identity claimed by an unauthenticated caller.
+    /// The name of [`Actor::Clew`] is an empty string.
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
@@ -96,7 +96,7 @@ crate::named_enum! {
     pub enum AuditOutcome {
         /// The operation succeeded.
         Succeeded = "done",
-        /// The operation was denied because the caller is not authenticated or no policy allows the operation.
+        /// The caller is not authenticated or not authorized to perform the operation.
         Denied = "denied",
         /// The operation was allowed but failed.
         Failed = "failed",
@@ -106,7 +106,7 @@ crate::named_enum! {
 /// Event in the audit log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditEvent {
-    /// Actor, client address and request id of the operation.
+    /// Origin of the operation: actor, client address and request id.
     pub origin: AuditOrigin,
     /// API operation name, such as `CollectRealtimeSession` or `CreateUser`.
     pub operation: String,

@@ -18,7 +18,7 @@ crate::named_enum! {
 }
 
 impl CollectionTaskStatus {
-    /// Returns the state name used in the API, which reports queued tasks as `running` (API spec, section 1.3).
+    /// Returns the state name used in the API. The API reports queued tasks as `running` (API spec, section 1.3).
     #[must_use]
     pub fn api_name(self) -> &'static str {
         match self {
@@ -51,6 +51,6 @@ pub enum CollectionTaskOutcome {
         /// Limitations of the collected data.
         limitations: Vec<Limitation>,
     },
-    /// The collection task failed. The variant contains the reason.
+    /// The collection task failed for the contained reason.
     Failed(Failure),
 }

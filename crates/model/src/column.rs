@@ -1,6 +1,6 @@
 //! Definitions of the snapshot columns (TaurusDB API spec, section 1.5) and the columns added by the `--detail` option.
 //!
-//! CSV, JSON and terminal output share the column definitions.
+//! The CSV, JSON and terminal output formats use the same column definitions.
 
 use crate::session::{SessionDetail, SessionRow};
 
@@ -29,7 +29,7 @@ pub type RowCell = for<'a> fn(&SessionRow<'a>) -> Cell<'a>;
 /// Function that extracts a cell value from a [`SessionDetail`].
 pub type DetailCell = fn(&SessionDetail) -> Cell<'_>;
 
-/// Column definition with names, data type, description and cell accessor.
+/// Definition of an output column: names, data type, description, and a function that returns the cell value.
 #[derive(Debug)]
 pub struct Column<C = RowCell> {
     /// Column name in JSON, in the OpenAPI document and in English CSV headers.
@@ -52,7 +52,7 @@ fn to_number_cell<'a>(value: Option<u64>) -> Cell<'a> {
     value.map_or(Cell::Empty, Cell::Number)
 }
 
-/// Creates an array of columns, each from a key, a Chinese label, a kind, a description and an accessor function.
+/// Creates an array of columns. Each column has a key, a Chinese label, a kind, a description and an accessor function.
 macro_rules! columns {
     ($($key:literal, $label_zh:literal, $kind:ident, $description:literal, $cell:expr;)+) => {
         [$(Column { key: $key, label_zh: $label_zh, kind: ColumnKind::$kind, description: $description, cell: $cell }),+]

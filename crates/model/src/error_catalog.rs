@@ -9,7 +9,7 @@ pub struct ApiErrorDefinition {
     pub code: &'static str,
     /// HTTP status.
     pub status: u16,
-    /// Fluent id of the localized message, which may use the variable `detail`.
+    /// Fluent id of the localized error message. The message may use the variable `detail`.
     pub message_id: &'static str,
 }
 
@@ -84,7 +84,7 @@ catalog! {
     /// The caller is not permitted to request the token scope or to perform the operation.
     IAM_FORBIDDEN_SCOPE = 403 "IAM.0002" "iam-forbidden-scope";
     /// Too many consecutive login attempts failed.
-    /// Nonexistent user names are locked out too, so that a lockout does not reveal which user names exist.
+    /// Clew also locks out nonexistent user names, so that lockouts do not reveal which user names exist.
     IAM_LOCKED = 401 "IAM.0061" "iam-locked";
     /// The token in the request body has expired.
     IAM_TOKEN_EXPIRED = 401 "IAM.0066" "iam-token-expired";

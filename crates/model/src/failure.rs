@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::to_single_line;
 
 crate::named_enum! {
-    /// Kind of failure. Its localized message has the id `failure-<name>`.
+    /// Kind of failure. Each kind has a localized message with the Fluent id `failure-<name>`.
     pub enum FailureKind {
         /// The connection was refused, or the network is unreachable.
         Unreachable = "unreachable",
@@ -21,7 +21,7 @@ crate::named_enum! {
         TooManyConnections = "too-many-connections",
         /// The connection was lost while reading data.
         ConnectionLost = "connection-lost",
-        /// TLS is required, but the server does not support it or its certificate is not trusted.
+        /// TLS is required, but the server does not support TLS or does not have a trusted certificate.
         TlsFailed = "tls-failed",
         /// The peer is not a MySQL-compatible server or violated the MySQL protocol.
         NotMysql = "not-mysql",
@@ -55,7 +55,7 @@ impl FailureKind {
 pub struct Failure {
     /// Failure kind.
     pub kind: FailureKind,
-    /// Single-line details, such as the node's address, the timeout or the server's error message.
+    /// Details on a single line, such as the node address, the timeout or the server's error message.
     /// Never contains secrets.
     pub detail: String,
 }

@@ -5,7 +5,7 @@
 //! - node id: 32 hexadecimal digits followed by `no07`
 //! - request id of a collection task: `realtime_session-<UUIDv4>-<4 hex>`
 //!
-//! Clones of an id share one heap allocation, because Clew clones ids many times per API request.
+//! Ids are cheap to clone, because all clones of an id share one heap allocation.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,7 +18,7 @@ use uuid::Uuid;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{given:?} is not {expected}")]
 pub struct ApiIdParseError {
-    /// Text that is not a valid id, truncated to 80 characters.
+    /// Invalid id, truncated to 80 characters.
     pub given: String,
     /// Expected format.
     pub expected: &'static str,

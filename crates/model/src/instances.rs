@@ -95,7 +95,7 @@ pub struct NewInstance {
 }
 
 /// Filters for the instance list (TaurusDB API spec, section 3.3).
-/// An id or name filter matches exact values; a filter `*part` matches values that contain `part`.
+/// A filter by id or name matches exact values; `*part` matches values that contain `part`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InstanceFilter {
     /// Exact id, or `*part`.

@@ -26,23 +26,23 @@ pub struct KillCriteria {
 }
 
 impl KillCriteria {
-    /// Maximum value of `seconds` accepted by the API.
+    /// Maximum value that the API accepts for the field `seconds` of kill criteria.
     pub const MAX_DURATION_CRITERION_SECONDS: u32 = i32::MAX.unsigned_abs();
 
-    /// Creates criteria that match sessions by the minimum time in their current state, in seconds.
+    /// Creates criteria that match sessions that have been in their current state for at least `seconds` seconds.
     #[must_use]
     pub fn with_min_seconds_in_state(seconds: u32) -> Self {
         Self { user: None, host: None, database: None, command: None, sql_key: None, seconds, include_unsafe: false }
     }
 
-    /// Returns true if the time that a session has spent in its current state is the only criterion.
+    /// Returns true if the only criterion is the time that a session has spent in its current state.
     #[must_use]
     pub fn has_only_duration_criterion(&self) -> bool {
         let Self { user, host, database, command, sql_key, seconds: _, include_unsafe: _ } = self;
         user.is_none() && host.is_none() && database.is_none() && command.is_none() && sql_key.is_none()
     }
 
-    /// Converts the user, host, database, command and statement criteria to a session selection.
+    /// Creates a session selection from the criteria for user, host, database, command and statement.
     #[must_use]
     pub fn to_session_selection(&self) -> SessionSelection {
         SessionSelection {

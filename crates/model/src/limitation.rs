@@ -40,7 +40,7 @@ crate::named_enum! {
         SessionsTruncated = "sessions_cut",
         /// Some session or transaction durations may be wrong. Implausible durations are shown as 0.
         UnreliableAges = "unreliable_ages",
-        /// Some metadata locks are not recorded because the server's metadata lock table is full.
+        /// The server did not record some metadata locks, because its metadata lock table is full.
         LostMetadataLocks = "lost_metadata_locks",
         /// Some threads are not recorded because the server's thread table is full.
         LostThreads = "lost_threads",
@@ -56,7 +56,7 @@ crate::named_enum! {
 }
 
 impl LimitationKind {
-    /// Returns true if this limitation may hide lock waits.
+    /// Returns true if missing data of this kind can hide lock waits.
     #[must_use]
     pub fn may_hide_lock_waits(self) -> bool {
         match self {
@@ -87,8 +87,8 @@ impl LimitationKind {
 
 /// Description of missing or inaccurate data in a snapshot, including the cause and the remedy.
 ///
-/// In JSON, the English texts are top-level fields, and the Chinese texts are in the object `zh_cn`.
-/// A serialized limitation contains the texts in all languages, so that one event serves all subscribers.
+/// The JSON object contains the English texts as top-level fields and the Chinese texts in the field `zh_cn`.
+/// The JSON contains the texts in all languages, so that subscribers with different languages can share one event.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "LimitationJson<'static>")]
 pub struct Limitation {
@@ -98,7 +98,7 @@ pub struct Limitation {
     pub what: LocalizedText,
     /// Sentence that describes the cause.
     pub why: LocalizedText,
-    /// SQL statement or setting that removes the cause of the limitation, or `None` if there is no remedy.
+    /// SQL statement or setting that makes the missing data available, or `None` if no fix is known.
     pub remedy: Option<LocalizedText>,
 }
 
@@ -107,7 +107,7 @@ struct LimitationJson<'a> {
     kind: LimitationKind,
     #[serde(flatten)]
     english: LimitationTexts<'a>,
-    /// Chinese texts, or `None` if the JSON was written by an older Clew version that had only English texts.
+    /// Chinese texts, or `None` in JSON from Clew versions that supported only English.
     zh_cn: Option<LimitationTexts<'a>>,
 }
 

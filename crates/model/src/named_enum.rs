@@ -1,6 +1,6 @@
 //! Macro for enums with named variants.
 
-/// Defines an enum whose variants have fixed names, which `name()`, `from_name()`, `Display` and serde use.
+/// Defines an enum with a fixed name for each variant. `name()`, `from_name()`, `Display` and serde use these names.
 /// The calling crate must depend on serde.
 #[macro_export]
 macro_rules! named_enum {
@@ -15,13 +15,13 @@ macro_rules! named_enum {
             /// Names of all variants, in the order of [`Self::ALL`].
             pub const NAMES: &'static [&'static str] = &[$($text),+];
 
-            /// Returns the name of the variant, which is also its serialized form.
+            /// Returns the name of the enum value, as used in serialized data.
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => $text),+ }
             }
 
-            /// Parses a name case-sensitively. Returns `None` for unknown names.
+            /// Returns the variant with the given name, or `None` if the name is unknown. Names are case-sensitive.
             #[must_use]
             pub fn from_name(name: &str) -> Option<Self> {
                 Self::ALL.into_iter().find(|value| value.name() == name)

@@ -83,7 +83,7 @@ pub struct Transaction {
     pub lock_wait_seconds: Option<u64>,
     /// Number of locked rows, as estimated by the server.
     pub rows_locked: u64,
-    /// Number of locked tables, or `None` if the server does not report this number.
+    /// Number of locked tables, or `None` if the number is unknown.
     pub tables_locked: Option<u64>,
     /// Number of modified rows.
     pub rows_modified: u64,
@@ -116,7 +116,7 @@ impl Transaction {
         self.state == Self::TRANSACTION_STATE_ROLLING_BACK
     }
 
-    /// Returns the matching element of [`Transaction::INNODB_TRANSACTION_STATES`], or `name` itself if none matches.
+    /// Returns a static string for each name in [`Transaction::INNODB_TRANSACTION_STATES`]; returns other names unchanged.
     #[must_use]
     pub fn intern_transaction_state(name: String) -> Cow<'static, str> {
         let standard_name = Self::INNODB_TRANSACTION_STATES.into_iter().find(|state| *state == name);
@@ -134,7 +134,7 @@ pub struct SessionRow<'a> {
 }
 
 /// Session details shown in the additional columns of a detailed snapshot.
-/// A field is `None` if the server does not report its value or the field does not apply to the session.
+/// `None` means that the server does not report the value or that the field does not apply to the session.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SessionDetail {
     /// Digest of the running statement, as reported by the server.
@@ -142,11 +142,11 @@ pub struct SessionDetail {
     /// Program name from the connection attribute `program_name`.
     pub program_name: Option<Arc<[u8]>>,
     /// Description of the lock that the session is waiting for.
-    /// If a blocking transaction has no session, the description identifies the transaction.
+    /// If the blocker is a transaction without a session, the description identifies the transaction.
     pub waits_for: Option<String>,
     /// Session id of the blocker, if the session is waiting for a lock.
     pub blocker_id: Option<u64>,
-    /// Session id of the root blocker, which is at the end of the wait chain.
+    /// Session id of the root blocker, if the session is waiting for a lock.
     pub root_blocker_id: Option<u64>,
 }
 

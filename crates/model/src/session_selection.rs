@@ -47,7 +47,7 @@ crate::named_enum! {
         /// All sessions except internal ones.
         #[default]
         Total = "total",
-        /// Sessions whose transaction has been open for at least the threshold for long transactions.
+        /// Sessions whose transaction is at least as old as the configured threshold for long transactions.
         Long = "long",
     }
 }
@@ -100,7 +100,7 @@ pub struct ClientAddressFilter {
 impl ClientAddressFilter {
     /// Parses a client address filter, such as `10.0.0.7`, `10.0.0.7:51234`, `::1`, `[::1]` or `[::1]:51234`.
     ///
-    /// IPv6 addresses with a port require brackets.
+    /// An IPv6 address with a port must be enclosed in brackets.
     #[must_use]
     pub fn parse(text: &str) -> Self {
         let without_port = |host: &str| Self { host: host.to_owned(), port: None };
@@ -116,7 +116,7 @@ impl ClientAddressFilter {
         }
     }
 
-    /// Returns true if the filter matches a client address as printed by MySQL or MariaDB.
+    /// Returns true if the filter matches `address`, a client address in the format of MySQL and MariaDB.
     #[must_use]
     pub fn matches(&self, address: &[u8]) -> bool {
         let (host, port) = split_host_port(address);
@@ -137,7 +137,7 @@ impl fmt::Display for ClientAddressFilter {
 }
 
 /// Unvalidated filter and sort fields of a request. A field is `None` if the request omits the field.
-/// The serialized struct is the body of a request to start a collection task. Absent fields are omitted.
+/// Serializes to the body of a request that starts a collection task. Omits fields that are `None`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct UnvalidatedSessionSelection {
     /// Class of sessions: `slow`, `active`, `total` or `long`.
@@ -214,7 +214,7 @@ pub struct SessionSelection {
     /// Class of sessions.
     pub class: SessionClass,
     /// Threshold for slow sessions and long transactions.
-    /// If the value is `None`, the instance's threshold applies (default: [`DEFAULT_SLOW_SESSION_SECONDS`]).
+    /// If `threshold` is `None`, the instance's threshold applies (default: [`DEFAULT_SLOW_SESSION_SECONDS`]).
     pub threshold: Option<SlowSessionThreshold>,
     /// Exact account name.
     pub user: Option<String>,
@@ -235,7 +235,7 @@ pub struct SessionSelection {
 impl SessionSelection {
     /// Maximum length of a text filter, in characters.
     ///
-    /// Text filters can exceed the 36 characters in the API schema, because a database name can have 64 characters.
+    /// The limit exceeds the 36 characters that the API schema allows, because a database name can have 64 characters.
     pub const MAX_TEXT_FILTER_CHARS: usize = 255;
     /// Maximum length of `sql_key`, in characters.
     pub const MAX_SQL_SUBSTRING_CHARS: usize = 1024;

@@ -2,7 +2,7 @@
 
 /// Returns true if a character can control a terminal, change the text direction, or hide text.
 ///
-/// Control characters (C0, DEL, C1, bidirectional), line separators and paragraph separators are unsafe.
+/// Unsafe characters include control characters (C0, DEL, C1, bidirectional), line separators and paragraph separators.
 /// The blank Braille pattern and `Default_Ignorable_Code_Point` characters are unsafe because they are invisible.
 #[must_use]
 pub fn is_unsafe_display_char(char: char) -> bool {

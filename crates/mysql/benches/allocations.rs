@@ -1,8 +1,8 @@
 //! Measures heap allocations and peak memory of snapshots. Run with `cargo bench -p clew-mysql --bench allocations`.
 //!
-//! The numbers of allocations and bytes depend only on the code, not on the machine.
+//! The measured numbers of allocations and bytes do not depend on the machine.
 //! The benchmark takes plain and detailed snapshots of two fake servers: one with few and one with many sessions.
-//! The cost per row is the difference between both fake servers' results, divided by the difference in session count.
+//! The cost per row is the difference between the two servers' results, divided by the difference in session count.
 //! The benchmark prints one line for plain snapshots and one line for detailed snapshots:
 //!
 //! ```text
@@ -26,7 +26,7 @@ static ALLOCATOR: dhat::Alloc = dhat::Alloc;
 const SMALL_SESSION_COUNT: u64 = 1_000;
 const LARGE_SESSION_COUNT: u64 = 11_000;
 const FAKE_SERVER_ARGUMENT: &str = "--serve";
-/// Argument that `cargo bench` passes to the benchmark. Without this argument, the benchmark exits immediately.
+/// Argument that `cargo bench` passes. The benchmark exits immediately if the argument is missing.
 const CARGO_BENCH_ARGUMENT: &str = "--bench";
 
 fn main() {

@@ -7,8 +7,8 @@ use clew_model::{Limitation, LimitationKind, LocalizedText, localized};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 
-/// After a failed kill, time during which Clew reports that the abandoned statement may still run.
-/// Most abandoned statements end earlier, because each read has a server-side timeout.
+/// Duration for which Clew reports a statement as possibly still running after Clew failed to kill the statement.
+/// A server-side timeout usually ends an abandoned statement before `ABANDONED_STATEMENT_TTL` has elapsed.
 const ABANDONED_STATEMENT_TTL: Duration = Duration::from_mins(10);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl AbandonedStatementKillFailure {
     }
 }
 
-/// Maps each node address and account to the time of the last failed kill and the `Limitation` that describes the statement.
+/// For each node address and account, stores the time of the last failed kill and a note about the running statement.
 #[derive(Debug, Default)]
 pub(crate) struct AbandonedStatements(Mutex<HashMap<(String, String), (Instant, Limitation)>>);
 

@@ -74,7 +74,7 @@ pub(crate) struct Client {
     packets: PacketStream,
     /// Connection id from the handshake packet. A proxy sends its own connection id instead of the server's.
     pub(crate) handshake_connection_id: u32,
-    /// Tag that identifies the connection. The client sends the tag in an SQL comment before each statement.
+    /// Tag that identifies the connection. An SQL comment with the tag precedes each statement.
     tag: String,
     /// Shared flag that is set when the client sends a statement and cleared when the client has read the result set.
     pub(crate) in_flight: Arc<AtomicBool>,
@@ -140,7 +140,7 @@ impl Client {
         Ok(Self { packets, handshake_connection_id, tag, in_flight: Arc::default(), bytes })
     }
 
-    /// Truncates each row to `max_row` bytes or to [`ReadSizeLimits::per_row`], whichever is smaller.
+    /// Executes a query. Truncates each result row to `max_row` bytes or [`ReadSizeLimits::per_row`], whichever is smaller.
     pub(crate) async fn query(&mut self, statement: &str, max_row: usize) -> Result<ResultSetRows<'_>, Error> {
         let mut payload = Vec::with_capacity(statement.len() + self.tag.len() + 8);
         payload.push(COM_QUERY);
@@ -216,7 +216,7 @@ fn should_use_tls(node: &NodeUrl, is_loopback: bool, server: CapabilityFlags) ->
     }
 }
 
-/// Reads a regular file, but rejects devices and pipes, because reading from them might block forever.
+/// Reads a regular file. Rejects devices and pipes, because reading from a device or pipe might block forever.
 async fn read_file_with_size_limit(path: &Path, max_bytes: usize) -> io::Result<Vec<u8>> {
     let metadata = tokio::fs::metadata(path).await?;
     if !metadata.is_file() || metadata.len() > max_bytes as u64 {

@@ -1,8 +1,8 @@
 //! Reads a server's clock in local time and in UTC, and detects clock steps (sudden clock changes).
 //!
 //! InnoDB reports transaction start times in the server's local time.
-//! If the UTC offset may have changed since a transaction started, Clew lets the server convert the start time to UTC.
-//! When daylight saving time ends, some local times occur twice, so each of them corresponds to two UTC times.
+//! If the UTC offset may have changed since a transaction started, the server converts the start time to UTC.
+//! When daylight saving time ends, some local times occur twice and correspond to two UTC times.
 //!
 //! A clock step shifts every age that the server computes from its wall clock.
 //! [`NodeClockHistory`] detects clock steps by comparing the server's clock with the local monotonic clock.
@@ -19,15 +19,15 @@ use jiff::civil::DateTime;
 use crate::server_instance::ServerInstance;
 use crate::sql_statements;
 
-/// Minimum clock change that counts as a clock step, in seconds. Drift and network latency cause smaller changes.
+/// Smallest clock change, in seconds, that counts as a clock step. Drift and network latency cause smaller changes.
 const MIN_CLOCK_STEP_SECONDS: f64 = 2.0;
 /// Maximum tolerated difference between a server's clock and the local clock, in seconds.
-/// If the clocks differ by more, automatic kills do not count time that elapsed before Clew first read the server.
+/// If a server's clock is too far off, automatic kills count only the time since Clew first read the server.
 const MAX_CLOCK_DIFFERENCE_SECONDS: f64 = 60.0;
 const MAX_TRACKED_CLOCK_STEPS: usize = 16;
 const MAX_TRACKED_SERVERS_PER_NODE: usize = 16;
-/// Local times of at least this age, in seconds, are always converted to UTC on the server.
-/// [`sql_statements::SERVER_CLOCK_QUERY`] detects whether the UTC offset changed in the last 21 hours.
+/// Minimum age, in seconds, of local times that the database server always converts to UTC.
+/// For local times within the last 21 hours, [`sql_statements::SERVER_CLOCK_QUERY`] detects changes to the UTC offset.
 const MIN_AGE_FOR_UTC_CONVERSION_SECONDS: i64 = 86_400 - 3 * 3600;
 const MAX_UTC_CONVERSIONS_PER_STATEMENT: usize = 200;
 
@@ -37,7 +37,7 @@ pub struct ClockReading {
     local: DateTime,
     /// Unix timestamp in seconds.
     pub(crate) utc: f64,
-    /// True if the server had the same UTC offset one day before this clock reading.
+    /// True if the server's UTC offset was the same one day before the clock reading.
     uniform: bool,
     /// Local monotonic time halfway between sending the clock query and receiving the response.
     at: Instant,
@@ -47,7 +47,7 @@ pub struct ClockReading {
 
 impl ClockReading {
     /// Returns the difference between the server's clock and the local clock, in seconds.
-    /// Returns `None` if the difference is at most [`MAX_CLOCK_DIFFERENCE_SECONDS`].
+    /// Returns `None` if the clocks differ by at most [`MAX_CLOCK_DIFFERENCE_SECONDS`].
     fn detect_difference_from_local_clock(&self) -> Option<f64> {
         #[allow(clippy::cast_precision_loss, reason = "milliseconds since 1970 fit a double")]
         let now = Timestamp::now().as_millisecond() as f64 / 1e3;
@@ -57,7 +57,7 @@ impl ClockReading {
 }
 
 /// Result row of `SERVER_CLOCK_QUERY`: local time, Unix timestamp and UTC offset flag.
-/// The UTC offset flag is 1 if the server's UTC offset was the same one day ago.
+/// The UTC offset flag is 1 if the server's UTC offset is the same as 24 hours earlier.
 type ClockRow = (String, u64, Option<i64>);
 
 /// Returns `None` if the server does not report a valid time.
@@ -79,16 +79,16 @@ pub(crate) fn parse_local_time(printed: &str) -> Option<DateTime> {
     printed.parse().ok()
 }
 
-/// Age of a timestamp in the server's local time, in seconds. Negative if the timestamp is in the future.
+/// Age, in seconds, of a timestamp in the server's local time. Negative if the timestamp is in the future.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LocalTimestampAge {
     Exact(i64),
-    /// The two possible ages of a local time that occurred twice at the end of daylight saving time, smaller first.
+    /// Two possible ages, smaller first, for a local time that occurred twice when daylight saving time ended.
     Ambiguous(i64, i64),
 }
 
 /// Computes the age of each timestamp in `times`. The timestamps are in the server's local time.
-/// Converts a local time to UTC on the server if the UTC offset may have changed since that time.
+/// If the UTC offset may have changed since a timestamp, the server converts the timestamp to UTC.
 pub(crate) async fn compute_ages_of_local_timestamps(
     client: &mut Client,
     clock: &ClockReading,
@@ -116,7 +116,7 @@ pub(crate) async fn compute_ages_of_local_timestamps(
     Ok(ages)
 }
 
-/// Parses a converted local time in the format `seconds,before,after`: a Unix timestamp and two flags.
+/// Computes an age from a UTC conversion with the format `seconds,before,after` (a Unix timestamp and two flags).
 /// `before` is 1 if the same local time also occurred one hour earlier (end of daylight saving time), and 0 otherwise.
 /// `after` is 1 if the same local time occurs again one hour later (end of daylight saving time), and 0 otherwise.
 fn parse_local_timestamp_age(now: f64, conversion: &str) -> Option<LocalTimestampAge> {
@@ -142,11 +142,11 @@ fn parse_local_timestamp_age(now: f64, conversion: &str) -> Option<LocalTimestam
 /// Reason why automatic kills must not rely on the elapsed times of sessions.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 pub enum UnreliableClockReason {
-    /// Number of seconds by which the server's clock was set forward. The number is negative if it was set back.
+    /// Number of seconds by which the server's clock was set forward; negative if the clock was set back.
     #[error("the server's clock was changed by {0:+.0} s since the previous read")]
     ClockChanged(f64),
-    /// Server time minus local time at the first read, in seconds.
-    /// A positive difference means that the server's clock was ahead of the local clock.
+    /// Server time minus local time, in seconds, when Clew first read the server's clock.
+    /// A positive number of seconds means that the server's clock was ahead of the local clock.
     #[error(
         "the server's clock differs from the clock of this machine by {0:+.0} s, so elapsed times count from now on"
     )]
@@ -159,14 +159,14 @@ pub enum UnreliableClockReason {
     Unreadable,
 }
 
-/// Clock readings of the servers behind a node's address, kept between read operations.
-/// Behind a load balancer, one address may lead to several servers, each with its own clock.
-/// Clock readings remain valid when a server restarts, because a restart does not change the clock.
+/// Clock readings of all servers behind a node's address. Clew keeps the readings between read operations.
+/// If a node is behind a load balancer, its address can lead to several servers with different clocks.
+/// Clock readings remain valid after a server restart, because a restart does not change the clock of the machine.
 #[derive(Debug, Clone, Default)]
 pub struct NodeClockHistory {
-    /// If true, Clew compares the clock of each server with the local clock at the first read of the server.
+    /// If true, Clew compares a server's clock with the local clock when Clew first reads from the server.
     requires_correct_clock: bool,
-    /// Clock histories by server identity. The most recently read server is the last list element.
+    /// Server identities and their clock histories. The last element is the most recently read server.
     servers: VecDeque<(String, ServerClockHistory)>,
 }
 
@@ -186,7 +186,7 @@ pub(crate) struct ElapsedTimeBounds {
     sessions: HashMap<u64, (Vec<u8>, Duration)>,
 }
 
-/// Tolerance added to each upper bound of an elapsed time, to allow for rounding and the duration of read operations.
+/// Tolerance for rounding and read durations, added to the upper bound of each elapsed time.
 const ELAPSED_TIME_TOLERANCE: Duration = Duration::from_secs(2);
 
 impl ElapsedTimeBounds {
@@ -194,8 +194,8 @@ impl ElapsedTimeBounds {
         Self { at, sessions: HashMap::new() }
     }
 
-    /// Limits a session's elapsed time to its previous upper bound plus the time passed since then, and stores the new bound.
-    /// A session that is missing from the previous process list must have been opened after that list was read.
+    /// Caps `session.seconds` at the session's previous bound plus the time since the previous process list.
+    /// If a session is missing from the previous process list, the session was opened after Clew read that process list.
     pub(crate) fn cap_elapsed_time(&mut self, session: &mut Session, previous: Option<&Self>) {
         let mut bound = Duration::from_secs(session.seconds);
         if let Some(previous) = previous {
@@ -212,23 +212,23 @@ impl ElapsedTimeBounds {
 
 #[derive(Debug, Clone, Copy)]
 struct ClockStep {
-    /// Seconds by which the server's clock was set forward. Negative if it was set back.
+    /// Change of the server's clock, in seconds: positive if the clock was set forward, negative if it was set back.
     seconds: f64,
-    /// Local monotonic time of the last clock reading before the clock step.
+    /// Local monotonic time of the last clock reading before the server's clock was changed.
     before: Instant,
 }
 
 impl NodeClockHistory {
     /// Clock history for automatic kills.
     ///
-    /// A clock step before the first read of a server is detectable only by comparison with the local clock.
-    /// If the clocks differ by more than a minute at the first read, Clew ignores the time elapsed before that read.
+    /// At the first read of a server, Clew compares the server's clock with the local clock to detect earlier clock steps.
+    /// If the server and local clocks differ by more than a minute, Clew counts elapsed times only from the first read.
     #[must_use]
     pub fn new_with_local_clock_check() -> Self {
         Self { requires_correct_clock: true, ..Self::default() }
     }
 
-    /// Selects the clock history of `server`. Returns true if the previous call selected a different server.
+    /// Switches to the clock history of `server`. Returns true if the previous call selected a different server.
     pub(crate) fn select_server_clock_history(&mut self, server: &ServerInstance) -> bool {
         let identity = &server.identity;
         let is_another = self.servers.back().is_some_and(|(last, _)| last != identity);
@@ -246,13 +246,13 @@ impl NodeClockHistory {
         self.servers.back_mut()?.1.record_clock_reading(reading)
     }
 
-    /// Returns the upper bounds of elapsed times, computed when Clew last read the selected server's process list.
+    /// Returns the upper limits for elapsed times from the previous read of the selected server's process list.
     pub(crate) fn elapsed_time_bounds(&self) -> Option<&ElapsedTimeBounds> {
         self.servers.back()?.1.bounds.as_ref()
     }
 
-    /// At the first read from a server, returns its clock difference if the difference exceeds [`MAX_CLOCK_DIFFERENCE_SECONDS`].
-    /// Returns `None` after the first read, or if the clock history does not compare the server's clock with the local clock.
+    /// On the first read from a server, returns the clock difference if it exceeds [`MAX_CLOCK_DIFFERENCE_SECONDS`].
+    /// Returns `None` for all later reads, or if the clock history ignores the difference from the local clock.
     pub(crate) fn detect_initial_clock_difference(&self, reading: &ClockReading) -> Option<f64> {
         let is_first_read = self.elapsed_time_bounds().is_none();
         reading.detect_difference_from_local_clock().filter(|_| self.requires_correct_clock && is_first_read)
@@ -264,14 +264,14 @@ impl NodeClockHistory {
         }
     }
 
-    /// Corrects an age, in seconds, that the server computed from its wall clock.
+    /// Corrects an age, in seconds, for steps of the server's wall clock.
     /// `reported` may be negative.
     #[must_use]
     pub fn adjust_age_for_clock_steps(&self, reported: i64) -> i64 {
         self.servers.back().map_or(reported, |(_, readings)| readings.adjust_age_for_clock_steps(reported))
     }
 
-    /// Like [`Self::adjust_age_for_clock_steps`], but returns 0 if the corrected age is out of range.
+    /// Adjusts an age like [`Self::adjust_age_for_clock_steps`]. Returns 0 if the adjusted age is negative or implausible.
     pub(crate) fn adjusted_age_or_zero(&self, reported: u64) -> u64 {
         let reported = i64::try_from(reported).unwrap_or(i64::MAX);
         Session::sanitize_duration_seconds(self.adjust_age_for_clock_steps(reported).into())

@@ -1,4 +1,4 @@
-//! Opens and closes connections to monitored servers, and limits the duration of operations on them.
+//! Opens and closes connections to monitored servers and enforces timeouts for operations on these connections.
 //! Clew opens a new connection for each read operation.
 
 use std::collections::HashMap;
@@ -65,8 +65,8 @@ impl Connection {
     }
 
     /// Opens a connection for reading, runs `operation` and closes the connection, all within the read timeout.
-    /// If `operation` fails, the connection is dropped, which kills a statement that is still running on the server.
-    /// `doing` describes the operation in the failure, such as `reading lock waits`.
+    /// If `operation` fails, Clew drops the connection and kills the connection's running statement on the server.
+    /// `doing` is the description of the operation in error messages, such as `reading lock waits`.
     pub(crate) async fn run<T>(
         node: &NodeUrl,
         connector: &NodeConnector,
@@ -125,8 +125,8 @@ impl Connection {
         self.query_all_rows(statement).await.map_err(|error| self.failure_from_client_error(&error))
     }
 
-    /// Like [`Self::read_rows`], but returns an error response from the server as the inner `Err`.
-    /// Reasons for an error response include a missing privilege and a statement timeout.
+    /// Like [`Self::read_rows`], but returns an error response from the server in the inner `Result`.
+    /// For example, the server returns an error response if a privilege is missing or if a statement times out.
     pub(crate) async fn try_read_rows<T: FromRow>(
         &mut self,
         statement: &str,
@@ -137,7 +137,7 @@ impl Connection {
         }
     }
 
-    /// Like [`Self::read_rows`], but if the server returns an error code in `expected`, the code is the inner `Err`.
+    /// Like [`Self::read_rows`], but returns the server's error code as the inner `Err` if the code is in `expected`.
     pub(crate) async fn read_rows_or_error_code<T: FromRow>(
         &mut self,
         statement: &str,
@@ -149,7 +149,7 @@ impl Connection {
         }
     }
 
-    /// Returns no rows if the server returns an error other than a timeout, such as a missing privilege.
+    /// Returns an empty list if the statement fails with a server error that is not a timeout.
     pub(crate) async fn read_rows_ignoring_server_errors<T: FromRow>(
         &mut self,
         statement: &str,
@@ -161,7 +161,7 @@ impl Connection {
     }
 
     /// Reads the process list, truncates each row to `max_row_bytes`, and calls `visit` for each session.
-    /// Adds a `Limitation` to the connection if the process list contains invalid idle times.
+    /// If the process list contains invalid idle times, adds a `Limitation` (note about unreliable data) to the connection.
     pub(crate) async fn for_each_session(
         &mut self,
         max_row_bytes: usize,
@@ -238,8 +238,8 @@ pub(crate) async fn set_session_variables(
     }
 }
 
-/// Runs `operation`, and fails if it exceeds `deadline`, which several operations can share.
-/// `doing` describes the operation in the failure, such as `reading lock waits`.
+/// Runs `operation` and fails after `deadline`. Several operations can share one deadline.
+/// `doing` is the description of the operation in error messages, such as `reading lock waits`.
 pub(crate) fn run_with_deadline<T>(
     node: &NodeUrl,
     connector: &NodeConnector,
@@ -260,7 +260,7 @@ pub(crate) fn run_with_deadline<T>(
     async move { timeout_at(deadline, operation).await.unwrap_or_else(timed_out) }
 }
 
-/// Returns a failure if the packet decoder of `mysql_common` panics.
+/// Converts a panic in the packet decoder of `mysql_common` to a `Failure`.
 async fn catch_panic<T>(node: &NodeUrl, operation: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let panicked = |_| {
         Err(Failure::new(FailureKind::NotMysql, format!("{}: the server violated the MySQL protocol", node.address())))

@@ -1,4 +1,4 @@
-//! Limits the process to two concurrent connections per node.
+//! Limits each Clew process to two concurrent connections per node.
 //!
 //! Read operations use only one of the two connections per node.
 //! One connection is reserved for kills, so that a kill never has to wait for a read operation.
@@ -16,17 +16,17 @@ use tokio::time::timeout;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ConnectionPurpose {
     /// The connection is used to read data.
-    /// Each process runs one read operation per node at a time and queues the others.
+    /// Each process runs at most one read operation per node at a time. Further read operations wait in a queue.
     Reading,
     /// The connection is used to kill sessions or to read sessions before a kill.
-    /// A kill may have to wait for other kills, but never for read operations.
+    /// Other kills can delay a kill, but read operations cannot.
     Killing,
 }
 
 /// Connection permits of all nodes. Clones share the permits.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ConnectionPermits {
-    /// Connection permits by node address. The map contains only nodes with an open or requested connection.
+    /// Maps node addresses to connection permits. Contains only nodes with an open or requested connection.
     by_node: Arc<Mutex<HashMap<String, Arc<NodeConnectionPermits>>>>,
 }
 
@@ -58,7 +58,7 @@ impl ConnectionPermits {
     }
 }
 
-/// The owner of a permit must close its connection before dropping the permit.
+/// Permit to open a connection to a node. The owner must close the connection before dropping the permit.
 #[derive(Debug)]
 pub(crate) struct ConnectionPermit {
     pub(crate) purpose: ConnectionPurpose,
@@ -99,9 +99,9 @@ impl NodeConnectionPermits {
         Self { reading: Arc::new(Semaphore::new(1)), killing: Arc::new(Semaphore::new(1)) }
     }
 
-    /// A kill takes the permit reserved for kills or the permit for read operations, whichever becomes available first.
-    /// When a kill has acquired one of the two permits, `select!` drops the future that waits for the other permit.
-    /// Dropping a future that waits for a permit removes the future from the queue of its semaphore.
+    /// To kill a session, Clew acquires the permit for kills or the permit for reads, whichever becomes available first.
+    /// When a kill acquires either permit, `select!` drops the future that waits for the other permit.
+    /// A dropped future no longer waits in the queue of its semaphore.
     async fn acquire(&self, purpose: ConnectionPurpose) -> Result<OwnedSemaphorePermit, AcquireError> {
         if purpose == ConnectionPurpose::Reading {
             return self.reading.clone().acquire_owned().await;
@@ -114,7 +114,7 @@ impl NodeConnectionPermits {
     }
 }
 
-/// Handle for a node's connection permits. Dropping the last handle deletes the node's [`NodeConnectionPermits`].
+/// Handle for a node's [`NodeConnectionPermits`]. Dropping the last handle deletes the permits.
 #[derive(Debug)]
 struct SharedConnectionPermits {
     address: String,

@@ -13,7 +13,7 @@ use crate::own_sessions::OwnConnections;
 use crate::read_limits::ReadLimits;
 use crate::refused_logins::RefusedLogins;
 
-/// Opens connections to nodes, within the given limits. Clones share the connection registry.
+/// Opens connections to nodes and applies time and size limits. Clones share one connection registry.
 #[derive(Debug, Clone, Default)]
 pub struct NodeConnector {
     /// Time and size limits of each operation on a node.
@@ -23,41 +23,41 @@ pub struct NodeConnector {
 }
 
 impl NodeConnector {
-    /// Returns a connector that uses the same connection registry and has timeouts of at most `max`.
+    /// Returns a copy of the connector with timeouts of at most `max`. The copy shares the connection registry.
     #[must_use]
     pub fn with_max_timeout(&self, max: Duration) -> Self {
         Self { limits: self.limits.with_max_timeout(max), registry: self.registry.clone() }
     }
 }
 
-/// State of a process's connections to nodes: open connections, connection permits, refused logins and pending kills.
+/// Connection state of a process: open connections, connection permits, refused logins and pending kills.
 /// Clones share the state.
 ///
 /// All connections of a process must share one `ConnectionRegistry`.
-/// With a second registry, the process could open more connections per node than the limit allows.
-/// With a second registry, which has a different random marker, the process would not recognize its own sessions.
+/// A second registry would allow the process to exceed the connection limit per node.
+/// A second registry would have a different random marker, so the process would not recognize its own sessions.
 #[derive(Clone, Default)]
 pub struct ConnectionRegistry {
     pub(crate) own_connections: OwnConnections,
     pub(crate) permits: ConnectionPermits,
     pub(crate) refused_logins: Arc<RefusedLogins>,
     pub(crate) abandoned_statements: Arc<AbandonedStatements>,
-    /// Tasks that kill the statements of dropped connections. Each task outlives its connection.
+    /// Tasks that kill statements that are still running after Clew has dropped the connection.
     pub(crate) pending_kills: TaskTracker,
 }
 
 impl ConnectionRegistry {
-    /// Creates a connection registry with the given installation marker.
-    /// The installation marker lets all processes of the installation recognize each other's sessions.
+    /// Creates a connection registry for the Clew installation that `installation_marker` identifies.
+    /// The processes of an installation recognize each other's sessions by the installation marker.
     /// The installation marker must not be predictable. Clew uses only the ASCII letters and digits of the installation marker.
     ///
-    /// Commands that do not open a store use [`ConnectionRegistry::default`], which generates a random marker.
+    /// Commands that do not open a store use [`ConnectionRegistry::default`], which generates a random installation marker.
     #[must_use]
     pub fn new(installation_marker: &str) -> Self {
         Self { own_connections: OwnConnections::new(installation_marker), ..Self::default() }
     }
 
-    /// Waits until Clew has finished killing the statements of dropped connections, but no longer than `limit`.
+    /// Waits until Clew has killed the running statements of dropped connections, or until `limit` expires.
     /// A process must call [`ConnectionRegistry::wait_for_pending_kills`] before it exits.
     pub async fn wait_for_pending_kills(&self, limit: Duration) {
         self.pending_kills.close();

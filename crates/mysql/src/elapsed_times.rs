@@ -1,9 +1,9 @@
-//! Replaces the elapsed times of MySQL sessions with statement timer values, which a session cannot falsify.
+//! Replaces elapsed times from MySQL's process list with statement timer values, which clients cannot falsify.
 //!
 //! With `SET timestamp`, a session can falsify the `Time` column of MySQL's process list.
 //! `SET timestamp` does not affect the statement timers in performance_schema.
 //! Clew reads the process list first, then the statement timers.
-//! If a session starts a statement after Clew has read the process list, the elapsed time is too short, never too long.
+//! If a session starts another statement after the process list is read, Clew underestimates the elapsed time.
 //!
 //! Clew trusts an elapsed time that roughly equals the duration of the session's InnoDB lock wait.
 //! MariaDB computes `Time` from a monotonic timer (observed on 10.11.19), so Clew uses MariaDB's `Time` unchanged.
@@ -18,19 +18,19 @@ use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::{failure, limitations, lost_instrumentation, privileges, sql_statements};
 
-/// Maximum number of thread lookups by session id. Above this limit, Clew reads the threads of all busy sessions.
+/// Maximum number of sessions whose threads are looked up by session id instead of reading all busy threads.
 const MAX_THREAD_LOOKUPS_BY_SESSION_ID: usize = 16;
-/// Maximum number of timer lookups by thread id. Above this limit, reading the timers of all threads is faster.
+/// Maximum number of thread ids in a timer query. For more threads, a query without a thread filter is faster.
 const MAX_TIMER_LOOKUPS_BY_THREAD_ID: usize = 400;
 /// Tolerance, in seconds, for comparing a session's `Time` value with the duration of the session's lock wait.
-/// The server rounds `Time` values and lock wait durations, so exact comparisons would fail.
+/// The tolerance is necessary because the server rounds both `Time` values and lock wait durations.
 const LOCK_WAIT_ROUNDING_TOLERANCE_SECONDS: u64 = 2;
 const PICOSECONDS_PER_SECOND: i64 = 1_000_000_000_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ElapsedTimeCheckScope {
     Busy,
-    /// Busy and idle sessions. The elapsed time of an idle session is the time since its last statement ended.
+    /// Busy and idle sessions. For an idle session, the elapsed time starts when the last statement ends.
     All,
 }
 
@@ -64,7 +64,7 @@ impl SessionElapsedTime {
     }
 }
 
-/// Replaces elapsed times of busy sessions with statement timer values. Keeps times that match the session's lock wait.
+/// Corrects the elapsed times of busy sessions with the server's statement timers.
 /// `lock_waits` maps session ids to the durations of their lock waits, in seconds.
 pub(crate) async fn correct_elapsed_times_of_busy_sessions(
     connection: &mut Connection,
@@ -100,7 +100,7 @@ pub(crate) async fn correct_elapsed_times(
 }
 
 /// Returns the ids of the sessions whose elapsed times could not be checked.
-/// Adds a `Limitation` to the connection for each reason why elapsed times are unchecked or uncertain.
+/// Adds a `Limitation` to the connection for each reason why elapsed times could not be checked or are uncertain.
 pub(crate) async fn correct_elapsed_times_with_timer_values(
     connection: &mut Connection,
     sessions: &mut [SessionElapsedTime],
@@ -171,7 +171,7 @@ struct StatementTimers {
     by_session: HashMap<u64, StatementTimerValues>,
     /// Ids of the sessions whose statements the server does not record.
     untimed: HashSet<u64>,
-    /// Ids of the sessions that are not running a statement and are not in `untimed`.
+    /// Ids of the sessions without a running statement, according to the server's statement timers.
     ended: HashSet<u64>,
     /// Current value of the server's statement timer, in picoseconds.
     now: u64,
@@ -201,10 +201,10 @@ impl StatementTimers {
     }
 }
 
-/// Row of a statement timer query: thread id, event id, running flag, end time and duration.
+/// Columns in the result of a statement timer query: thread id, event id, running flag, end time and duration.
 type TimerRow = (u64, u64, bool, Option<u64>, Option<u64>);
 
-/// Maps each thread id to its session id and a flag that is true if the server records the thread's statements.
+/// Maps thread ids to session ids. The flag is true if the server records the thread's statements.
 type SessionThreads = HashMap<u64, (u64, bool)>;
 
 async fn read_session_threads(
@@ -228,7 +228,7 @@ fn to_sorted_session_ids(ids: &HashSet<u64>) -> Vec<u64> {
     ids
 }
 
-/// Returns `None` if the timers may be stale, because the server does not record Clew's own query.
+/// Reads the statement timers. Returns `None` if the server does not record Clew's own query, so timers may be stale.
 async fn read_statement_timers(
     connection: &mut Connection,
     sessions: &[u64],
@@ -299,7 +299,7 @@ async fn find_statement_timer_limitation(connection: &mut Connection) -> Result<
     })
 }
 
-/// Returns the reason why statement timers are unreadable, or `None` if they are readable.
+/// Checks whether Clew can read the statement timers. Returns the reason if Clew cannot read them.
 pub(crate) async fn check_statement_timer_access(connection: &mut Connection) -> Result<Option<Limitation>, Failure> {
     let own = SessionElapsedTime { id: connection.id, is_idle: false, seconds: 0 };
     correct_elapsed_times_with_timer_values(connection, &mut [own], ElapsedTimeCheckScope::Busy).await?;

@@ -19,7 +19,7 @@ const MAX_PLAN_ROW_BYTES: usize = 64 << 10;
 pub enum ExplainOutcome {
     /// Execution plan as a text table with a header line and one line per row.
     Plan(String),
-    /// No execution plan is available. The string contains the reason, usually the server's error message.
+    /// Reason why no execution plan is available, usually the server's error message.
     NoPlan(LocalizedText),
     /// No session with the given connection id exists.
     NoSession,

@@ -1,7 +1,7 @@
 //! Parses transactions from the output of `SHOW ENGINE INNODB STATUS`, the fallback if `innodb_trx` is unreadable.
 //!
-//! The InnoDB status has no stable format and contains parts of users' SQL statements.
-//! The InnoDB status lists neither read-only transactions nor the number of locked tables.
+//! The output of `SHOW ENGINE INNODB STATUS` has no stable format and contains parts of SQL statements.
+//! The InnoDB status omits read-only transactions and the numbers of locked tables.
 
 use clew_model::{Session, Transaction};
 

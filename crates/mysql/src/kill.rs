@@ -3,7 +3,7 @@
 //! Immediately before a kill, Clew reads the session again over the connection that sends the kill.
 //! Clew identifies a session by server instance, connection id, account and client address.
 //! Before killing a statement, Clew checks that the statement has the expected text and elapsed time.
-//! Clew refuses to kill through a proxy, which might route the process list query and the kill to different servers.
+//! Clew refuses to kill through a proxy, because a proxy can route queries and kills to different servers.
 //!
 //! MySQL's `KILL QUERY` kills whichever statement the session is running when the server executes the kill.
 //! If the session starts a new statement after Clew's last check, `KILL QUERY` kills the new statement.
@@ -36,7 +36,7 @@ pub use victim::{ExpectedStatement, ProcessListSource, Victim};
 
 clew_model::named_enum! {
     /// Target of a kill: a session (`KILL CONNECTION`) or its running statement (`KILL QUERY`).
-    /// Clew stores the variant names in its database.
+    /// The metadata database stores kill targets by name, such as `connection` or `query`.
     pub enum KillTarget {
         /// Terminates the session. The server then rolls back the session's open transaction.
         Connection = "connection",
@@ -52,8 +52,8 @@ pub struct KillOptions<'a> {
     pub kind: KillTarget,
     /// Accounts whose sessions are never killed.
     pub protected: &'a ProtectedAccounts,
-    /// If true, Clew also kills sessions whose changes to non-transactional tables the server cannot roll back.
-    /// The user or the kill rule has accepted the risk of partial changes.
+    /// If true, Clew also kills sessions that change non-transactional tables, although the changes cannot be rolled back.
+    /// Set the option to true only if the user or the kill rule has accepted the risk of partial changes.
     /// If false, Clew refuses to kill sessions that change non-transactional tables ([`KillRefusal::Unsafe`]).
     pub include_unsafe: bool,
 }
@@ -69,8 +69,8 @@ impl<'a> KillOptions<'a> {
 /// Kills a session or its running statement and confirms that the session or statement has ended.
 ///
 /// Fails if the server is unreachable or the account lacks a required privilege.
-/// The failure for a missing privilege includes the required `GRANT` statement.
-/// This function does not fail after the server has accepted the kill.
+/// If a privilege is missing, the error message includes the required `GRANT` statement.
+/// After the server has accepted the kill, this function returns an outcome instead of an error.
 /// If the effect of the kill cannot be confirmed, the outcome is [`KillOutcome::Ending`].
 pub async fn kill_single_victim(
     node: &NodeUrl,
@@ -86,12 +86,12 @@ pub async fn kill_single_victim(
     }
 }
 
-/// Kills several sessions over one connection, within one overall timeout. See [`kill_single_victim`].
-/// Sends all kills first, and then confirms their effects.
+/// Kills several sessions over one connection, with one timeout for all kills. See [`kill_single_victim`].
+/// Sends the `KILL` statements for all victims, and then checks which kills took effect.
 /// Returns the session id and kill outcome of each element of `victims`, in the same order.
 ///
-/// A failure before the first kill is returned as an error.
-/// A failure after the first kill is returned as the outcome of each affected session.
+/// Returns an error if the operation fails before Clew sends the first `KILL` statement.
+/// If an error occurs after the first `KILL`, the outcome of each affected session contains the error.
 pub async fn kill_victims(
     node: &NodeUrl,
     victims: &[Victim],

@@ -1,5 +1,5 @@
 //! Kills the running statement of a dropped connection.
-//! Without the kill, the server would continue to run the statement after the connection is closed.
+//! Without a kill, the server continues to run the statement after the connection is closed.
 //!
 //! Clew reads the process list over a new control connection and finds the session of the dropped connection.
 //! Clew identifies the session by its account and by the connection tag in the SQL comment of its statement.
@@ -24,16 +24,16 @@ use crate::raw_connection::RawConnection;
 use crate::{failure, sql_statements};
 use sql_statements::ER_NO_SUCH_THREAD;
 
-/// Delay before each kill attempt, in seconds. An unresponsive server may recover between two attempts.
-/// New read operations on the node wait until Clew has killed the statement or stopped retrying.
+/// Seconds to wait before each attempt to kill a statement. An unresponsive server may recover between attempts.
+/// New read operations on the node wait until the kill attempts end.
 const KILL_ATTEMPT_DELAY_SECONDS: [u64; 9] = [0, 1, 2, 2, 2, 2, 2, 2, 2];
-/// Timeout for each step of a kill attempt.
-/// A kill attempt first opens the control connection and then finds and kills the session.
+/// Timeout for each step of an attempt to kill an abandoned statement.
+/// A kill attempt has two steps: opening the control connection, and then finding and killing the session.
 const KILL_ATTEMPT_STEP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum number of bytes read per process list row, enough for the connection tag at the start of the statement.
 const MAX_PROCESS_LIST_ROW_BYTES: usize = 4 << 10;
 
-/// Statement of a dropped connection that the server may still be running.
+/// Statement that the server may still be running after the connection was dropped.
 #[derive(Debug)]
 struct AbandonedStatement {
     node: NodeUrl,
@@ -41,7 +41,7 @@ struct AbandonedStatement {
     own: Arc<ConnectionRegistration>,
     /// Host name of the server that runs the statement, or `None` if the host name is unknown.
     server_host: Option<Vec<u8>>,
-    /// Connection permit of the dropped connection, released after the last kill attempt.
+    /// Connection permit of the dropped connection. The permit is released after the last kill attempt.
     permit: ConnectionPermit,
 }
 
@@ -56,13 +56,13 @@ pub(crate) struct KillOnDropGuard {
 enum KillAttemptOutcome {
     Killed,
     Ended,
-    /// Clew cannot identify the session of the dropped connection, or the control connection goes through a proxy.
+    /// The session is unknown because a proxy is in use or two sessions run statements with the same tag.
     Unidentified,
     AnotherServer,
 }
 
 impl KillOnDropGuard {
-    /// The guard owns the connection permit until the guard is disarmed.
+    /// Creates a guard that owns the connection permit until the guard is disarmed.
     pub(crate) fn new(
         node: NodeUrl,
         connector: NodeConnector,
@@ -79,7 +79,7 @@ impl KillOnDropGuard {
         }
     }
 
-    /// Returns the connection permit, which the caller must drop after closing the connection.
+    /// Disarms the guard and returns the connection permit. The caller must close the connection before dropping the permit.
     pub(crate) fn disarm(&mut self) -> Option<ConnectionPermit> {
         self.abandoned.take().map(|abandoned| abandoned.permit)
     }
@@ -152,7 +152,7 @@ async fn kill_statement_with_retries(abandoned: &AbandonedStatement) -> Result<(
     Err(AbandonedStatementKillFailure::AttemptsFailed)
 }
 
-/// Acquires a connection permit for kills unless the dropped connection already holds one.
+/// Opens a connection for the kill. Acquires a permit unless the dropped connection already holds a permit for kills.
 /// Waiting for a second connection permit could deadlock, because each node has only one permit reserved for kills.
 async fn open_connection_for_kill(
     abandoned: &AbandonedStatement,

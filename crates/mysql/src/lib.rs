@@ -3,14 +3,14 @@
 //! - [`take_snapshot`] reads a node's user sessions and their open transactions.
 //! - [`read_lock_waits`] reads the lock waits and lock holders, and builds the wait graph.
 //! - [`diagnose_node`] checks which data an account can read on a server.
-//! - [`kill_single_victim`] checks the identity of a session and kills the session or its running statement.
+//! - [`kill_single_victim`] verifies the identity of a session, and then kills the session or its running statement.
 //!
 //! To take a snapshot, Clew opens one connection and reads each system table once.
 //! Clew joins the system tables in memory.
 //! Every read operation has a timeout. If a read operation is canceled, Clew kills its statement on the server.
 //! A process opens at most two connections per node at a time; all its operations share a [`ConnectionRegistry`].
 //!
-//! This crate does not authorize callers or store results.
+//! `clew-mysql` neither authorizes callers nor stores results.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {

@@ -1,12 +1,12 @@
 //! Descriptions of missing or inaccurate data, with causes and remedies, in English and Chinese.
 //!
-//! Limitations are also defined in `lost_instrumentation.rs`, `session_variables.rs` and `abandoned_statements.rs`.
+//! The files `lost_instrumentation.rs`, `session_variables.rs` and `abandoned_statements.rs` also describe missing data.
 
 use clew_model::{Limitation, LimitationKind, LocalizedText, localized};
 
 use crate::flavor::Flavor;
 
-/// Defines one function per limitation. The texts are format strings that can contain the function's arguments.
+/// Defines functions that return a `Limitation`. The texts are format strings that can contain function arguments.
 macro_rules! limitations {
     ($(
         $(#[$about:meta])*
@@ -188,7 +188,7 @@ limitations! {
         why: "MySQL computes no digests for statements inside stored programs.", "MySQL不计算存储程序内语句的SQL指纹。";
     }
 
-    /// `off` contains the names of the disabled performance_schema consumers.
+    /// `off` lists the disabled performance_schema consumers that statement digests require.
     describe_disabled_digest_consumers(off: &[&str]) -> NoStatementDigests {
         what: "Some or all digests of running statements cannot be read.", "无法读取部分或全部正在执行的语句的SQL指纹。";
         why: "Consumers of performance_schema that are required for digests are disabled.",
@@ -270,7 +270,7 @@ pub(crate) fn describe_missing_kill_privilege(flavor: Flavor, account: &str) -> 
     describe_missing_privilege_to_kill(privilege, account)
 }
 
-/// `loss` describes the threads that performance_schema did not record.
+/// Returns a note that sessions may be missing. `loss` describes the threads that performance_schema did not record.
 pub(crate) fn describe_incomplete_process_list(loss: &Limitation) -> Limitation {
     Limitation {
         kind: loss.kind,
@@ -286,7 +286,7 @@ pub(crate) fn describe_incomplete_process_list(loss: &Limitation) -> Limitation 
     }
 }
 
-/// `gap` states why performance_schema is `gap` is a limitation that explains why performance_schema is unreadable.
+/// `gap` explains why performance_schema is unreadable.
 pub(crate) fn describe_unreadable_timers(gap: &Limitation) -> Limitation {
     let recording = describe_disabled_statement_recording();
     let why = LocalizedText::new(
@@ -296,7 +296,7 @@ pub(crate) fn describe_unreadable_timers(gap: &Limitation) -> Limitation {
     Limitation { why, remedy: gap.remedy.clone(), ..recording }
 }
 
-/// Without performance_schema, row locks are unreadable, because MySQL lists row locks nowhere else.
+/// MySQL lists row locks only in performance_schema, so Clew needs performance_schema to read row locks.
 pub(crate) fn describe_unreadable_row_locks(gap: &Limitation) -> Limitation {
     Limitation {
         kind: LimitationKind::NoRowLocks,
@@ -305,8 +305,8 @@ pub(crate) fn describe_unreadable_row_locks(gap: &Limitation) -> Limitation {
     }
 }
 
-/// Replaces the cause and the remedy of `limitation` with those of `gap`.
-/// `gap` is a limitation that explains why performance_schema is unreadable.
+/// Replaces the cause and the remedy of `limitation` with the cause and the remedy of `gap`.
+/// `gap` is a `Limitation` that explains why performance_schema is unreadable.
 pub(crate) fn replace_cause_and_remedy(limitation: Limitation, gap: &Limitation) -> Limitation {
     Limitation { why: gap.why.clone(), remedy: gap.remedy.clone(), ..limitation }
 }

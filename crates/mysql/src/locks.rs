@@ -28,32 +28,32 @@ use prepared_xa_transactions::PreparedXaTransaction;
 use readable_lock_tables::ReadableLockTables;
 pub(crate) use threads::SessionIdsByThread;
 
-/// Maximum number of bytes stored per statement. Clew searches only the stored bytes for table names.
+/// Maximum number of bytes that Clew stores per statement and searches for table names.
 const MAX_STORED_STATEMENT_BYTES: usize = 64 << 10;
 
 /// Lock waits of a node.
 #[derive(Debug)]
 pub struct LockWaits {
-    /// Wait graph. Its limitations describe the data that could not be read.
+    /// Wait graph, including descriptions of the data that could not be read.
     pub graph: WaitGraph,
     /// All sessions visible to Clew's account, including internal sessions and Clew's own sessions.
     pub sessions: Vec<ObservedSession>,
     /// All open transactions, including transactions without a session.
     pub transactions: Vec<ObservedTransaction>,
-    /// Latest statements in each session's open transaction, oldest first, keyed by session id.
+    /// Most recent statements of each session's open transaction, by session id. Each list starts with the oldest statement.
     pub(crate) last_statements: BTreeMap<u64, Vec<Vec<u8>>>,
 }
 
 /// Reads a node's lock waits. Opens one connection and reads each system table once.
 ///
 /// Fails after the read timeout.
-/// If this function fails or its future is dropped, Clew kills its own running statement on the server.
+/// If the read fails or is canceled, Clew kills its query that is still running on the server.
 pub async fn read_lock_waits(node: &NodeUrl, connector: &NodeConnector) -> Result<LockWaits, Failure> {
     Connection::run(node, connector, "reading lock waits", async |connection| query_lock_waits(connection, None).await)
         .await
 }
 
-/// Reads a node's lock waits and the identity of its server, for callers that kill sessions. See [`read_lock_waits`].
+/// Like [`read_lock_waits`], but also returns the server instance from which the lock waits were read.
 pub async fn read_server_instance_and_lock_waits(
     node: &NodeUrl,
     connector: &NodeConnector,
@@ -64,7 +64,7 @@ pub async fn read_server_instance_and_lock_waits(
     .await
 }
 
-/// The result includes the latest statements of `extra_session` and of all idle root blockers.
+/// Reads the lock waits and the latest statements of `extra_session` and of all idle root blockers.
 pub(crate) async fn query_lock_waits(
     connection: &mut Connection,
     extra_session: Option<u64>,
@@ -91,8 +91,8 @@ pub(crate) async fn query_lock_waits(
     Ok(LockWaits { graph, sessions: observed.sessions, transactions: observed.transactions, last_statements })
 }
 
-/// Contents of a node's lock tables, which Clew reads before the process list.
-/// If a lock holder is missing from the process list, its session has ended since Clew read the locks.
+/// Contents of a node's lock tables. Clew reads the lock tables before the process list.
+/// If a lock holder is missing from the process list, the session ended after Clew had read the lock tables.
 #[derive(Debug)]
 pub(crate) struct LockTableSnapshot {
     pub(crate) transactions: Vec<Transaction>,
@@ -138,7 +138,7 @@ impl LockTableSnapshot {
         Ok(Self { transactions, threads, limitations, unreadable, capabilities, prepared, row_waits, metadata_locks })
     }
 
-    /// The result omits lock waits that Clew infers from session states in the process list.
+    /// Omits sessions whose lock waits can be detected only from their states in the process list.
     pub(crate) fn waiting_or_blocking_session_ids(&self) -> HashSet<u64> {
         let waiting = self.transactions.iter().filter(|transaction| transaction.is_waiting_for_lock());
         let for_rows = self.row_waits.iter().flat_map(|wait| [wait.waiting.session, wait.blocking.session]).flatten();
@@ -174,7 +174,7 @@ impl LockTableSnapshot {
 
 /// While a session runs a DDL statement, InnoDB lists two transactions for the session.
 /// Returns at most one transaction per session.
-/// If a session has two transactions, returns the waiting transaction, or else the transaction with more locks.
+/// If a session has two transactions, selects the waiting one, or the one with more locks if neither is waiting.
 fn select_one_transaction_per_session(transactions: Vec<Transaction>) -> Vec<Transaction> {
     let weight = |transaction: &Transaction| {
         (transaction.is_waiting_for_lock(), transaction.tables_locked, transaction.rows_locked, transaction.id)
@@ -195,7 +195,7 @@ fn select_one_transaction_per_session(transactions: Vec<Transaction>) -> Vec<Tra
     chosen
 }
 
-/// Without the PROCESS privilege, MySQL hides only transactions, and MariaDB hides transactions and lock waits.
+/// If the account lacks the PROCESS privilege, MySQL hides transactions, and MariaDB hides transactions and lock waits.
 fn are_lock_waits_possible(transactions: &[Transaction]) -> bool {
     transactions.is_empty() || transactions.iter().any(Transaction::is_waiting_for_lock)
 }

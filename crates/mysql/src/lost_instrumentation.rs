@@ -1,7 +1,7 @@
 //! Detects objects, such as threads, that performance_schema did not record because one of its tables was full.
 //!
 //! The `Performance_schema_%_lost` counters may be too high, because they also count objects that no longer exist.
-//! If the size of a performance_schema table is 0, the server neither records nor counts the table's objects.
+//! If a performance_schema table has the size 0, the server does not count lost objects.
 
 use std::collections::HashMap;
 
@@ -14,13 +14,13 @@ struct LostInstrumentationCounter {
     counter: &'static str,
     size: &'static str,
     kind: LimitationKind,
-    /// Plural name of the objects that the status variable `counter` counts, such as `metadata locks`.
+    /// English and Chinese names of the objects that `counter` counts, such as `metadata locks`.
     objects: LocalizedText,
-    /// Sentence that describes which data is missing if performance_schema did not record all objects.
+    /// Sentence about the data that is missing if performance_schema did not record all objects.
     effect: LocalizedText,
 }
 
-/// Builds an array of `LostInstrumentationCounter` values. Each line lists the values of the five fields.
+/// Builds an array of `LostInstrumentationCounter` values. Each input line lists the five field values of one element.
 macro_rules! counters {
     ($($counter:literal, $size:literal, $kind:ident, $objects:expr, $effect:expr;)+) => {
         [$(LostInstrumentationCounter {
@@ -64,7 +64,7 @@ static LOST_INSTRUMENTATION_COUNTERS: [LostInstrumentationCounter; 6] = counters
         text("Some program names are missing or truncated.", "部分客户端程序缺失或被截断。");
 };
 
-/// Returns a `Limitation` for each type of object, such as threads, that performance_schema recorded incompletely.
+/// Detects missing performance_schema data, and returns one `Limitation` for each affected object type, such as threads.
 pub(crate) async fn detect_lost_instrumentation(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
     let counters = read_numeric_variables(connection, sql_statements::LOST_INSTRUMENTATION_COUNTERS_QUERY).await?;
     let sizes = read_numeric_variables(connection, sql_statements::PERFORMANCE_SCHEMA_VARIABLES_QUERY).await?;
@@ -83,7 +83,7 @@ pub(crate) async fn detect_lost_thread_instrumentation(
     Ok(losses)
 }
 
-/// Numeric values of server variables, keyed by lowercase variable name.
+/// Maps lowercase names of server variables to their numeric values.
 type NamedValues = HashMap<String, i64>;
 
 async fn read_numeric_variables(connection: &mut Connection, statement: &str) -> Result<NamedValues, Failure> {

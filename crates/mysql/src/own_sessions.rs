@@ -1,7 +1,7 @@
 //! Recognizes Clew's own sessions in process lists.
 //!
 //! A connection id alone does not identify one of Clew's own sessions.
-//! After a server restart or behind a load balancer, another client's session may have the same connection id.
+//! A restarted server, or another server behind a load balancer, may assign the same connection id to another client.
 //! Clew treats a session in a process list as its own if at least one of these conditions is met:
 //!
 //! - The session has Clew's account and runs a statement that contains the installation marker.
@@ -16,18 +16,18 @@ use clew_model::Session;
 use parking_lot::Mutex;
 use uuid::Uuid;
 
-/// Closed connections stay registered for one minute, because the process list may still contain their sessions.
+/// Retention period of closed connections, because the process list may still contain their sessions.
 const CLOSED_CONNECTION_RETENTION: Duration = Duration::from_mins(1);
 /// Value of the process list's `Command` column for a client that is still logging in.
 const PROCESS_LIST_COMMAND_DURING_LOGIN: &[u8] = b"Connect";
 
-/// Connections that this process has opened, and the marker of its installation. Clones share the connections.
+/// Connections that this process has opened, and the random text that identifies this Clew installation.
 #[derive(Debug, Clone)]
 pub(crate) struct OwnConnections {
-    /// Random text that identifies the sessions of this Clew installation. The tag of every connection contains it.
+    /// Random text that identifies this Clew installation. Every connection tag contains the text.
     installation_marker: Arc<str>,
-    /// Random number that distinguishes the processes of an installation. The tag of every connection contains it.
-    /// Process ids are not unique, because processes may run on several machines or in containers.
+    /// Random number that identifies the process among all Clew processes of an installation.
+    /// Process ids would not suffice: processes on different machines or in containers can have the same process id.
     process_token: u64,
     table: Arc<Mutex<ConnectionTable>>,
 }
@@ -39,7 +39,7 @@ impl OwnConnections {
         Self { installation_marker: marker.into(), process_token, table: Arc::default() }
     }
 
-    /// Callers must register a connection before they log in to the server.
+    /// Records a connection as one of Clew's own. Callers must register a connection before they log in to the server.
     pub(crate) fn register_connection(
         &self,
         local: SocketAddr,
@@ -64,15 +64,15 @@ impl Default for OwnConnections {
 #[derive(Debug, Default)]
 struct ConnectionTable {
     next_number: u64,
-    /// Connections by connection number, which is unique within this process.
+    /// Open and recently closed connections, keyed by a number that is unique within this process.
     entries: HashMap<u64, OwnConnection>,
-    /// Connection numbers by connection id. Different servers may assign the same connection id.
-    /// The entry for `None` contains the numbers of the connections whose id is not known yet.
+    /// Maps connection ids to keys of `entries`. Different servers may assign the same connection id.
+    /// The key `None` maps to the numbers of connections whose connection id is not yet known.
     by_id: HashMap<Option<u64>, HashSet<u64>>,
 }
 
 impl ConnectionTable {
-    /// Adds a connection and returns its connection number, which is unique within this process.
+    /// Registers a connection and returns a number that identifies the connection within this process.
     fn add_connection(&mut self, entry: OwnConnection) -> u64 {
         let expired =
             |entry: &OwnConnection| entry.closed.is_some_and(|closed| closed.elapsed() >= CLOSED_CONNECTION_RETENTION);
@@ -115,10 +115,10 @@ struct OwnConnection {
     account: Vec<u8>,
     address: String,
     local: SocketAddr,
-    /// Connection id that `SELECT CONNECTION_ID()` returned, or `None` if the statement has not been run yet.
+    /// Result of `SELECT CONNECTION_ID()` for the connection, or `None` before the query has returned.
     id: Option<u64>,
-    /// Client address of the connection in the process list, or `None` if the process list has not been read yet.
-    /// The client address differs from the local socket address `local` if the connection goes through a proxy.
+    /// Client address that the process list shows for the connection, or `None` before the process list has been read.
+    /// If the connection goes through a proxy, the client address differs from the local socket address (`local`).
     listed: Option<Vec<u8>>,
     closed: Option<Instant>,
 }
@@ -148,7 +148,7 @@ impl OwnConnection {
         }
     }
 
-    /// If `or_name` is true, any host name in `host` matches. The port in `host` must always equal the local port.
+    /// Returns true if `host` has the local address and port. If `or_name` is true, `host` may contain any host name.
     fn matches_local_address(&self, host: &[u8], or_name: bool) -> bool {
         let Some((name, port)) = parse_client_address(host) else { return false };
         let local = self.local.ip().to_canonical();
@@ -163,7 +163,7 @@ fn parse_client_address(host: &[u8]) -> Option<(&str, u16)> {
     Some((name, port.parse().ok()?))
 }
 
-/// Keeps an open connection registered. Dropping the registration marks the connection as closed.
+/// Registration of an open connection. Dropping the value marks the connection as closed.
 #[derive(Debug)]
 pub(crate) struct ConnectionRegistration {
     connections: OwnConnections,
@@ -202,12 +202,12 @@ pub(crate) struct OwnSessionFilter {
     /// Prefix of every statement that the processes of this Clew installation send to monitored servers.
     start: Vec<u8>,
     address: String,
-    /// Connection id from the process list, or `None` if the process list does not contain the connection.
+    /// Id of Clew's connection as shown in the process list, or `None` if the list does not contain the connection.
     pub(crate) listed: Option<u64>,
 }
 
 impl OwnSessionFilter {
-    /// `account` is the user name of the account, without the host.
+    /// `account` is the user name of Clew's database account, without the host part.
     pub(crate) fn new(own: &ConnectionRegistration, account: &str, address: &str) -> Self {
         Self {
             connections: own.connections.clone(),
@@ -220,7 +220,7 @@ impl OwnSessionFilter {
         }
     }
 
-    /// If `session` is the connection that reads the process list, stores its id in `listed` and in the connection table.
+    /// Returns true if the session belongs to Clew. Also records the id of the connection that reads the process list.
     pub(crate) fn is_own_session(&mut self, session: &Session) -> bool {
         let statement = session.statement.as_deref().unwrap_or_default();
         if statement.starts_with(&self.start) && session.user == self.account {

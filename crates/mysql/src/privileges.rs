@@ -11,7 +11,7 @@ pub(crate) async fn read_current_account(connection: &mut Connection) -> Result<
     query_single_value(connection, sql_statements::CURRENT_ACCOUNT_QUERY).await.map(Option::unwrap_or_default)
 }
 
-/// Returns `None` if the server returns `NULL` or no rows.
+/// Runs `statement` and returns the value in the first row, or `None` if the value is `NULL` or no row exists.
 pub(crate) async fn query_single_value<T>(connection: &mut Connection, statement: &str) -> Result<Option<T>, Failure>
 where
     Option<T>: mysql_common::prelude::FromRow,
@@ -20,8 +20,8 @@ where
     Ok(rows.into_iter().next().flatten())
 }
 
-/// Returns true if the server accepts the probe query or rejects it with [`ER_CANNOT_CONVERT_STRING`].
-/// The server returns [`ER_CANNOT_CONVERT_STRING`] only if the account has the privileges that the probe query requires.
+/// Returns true if the account has the privileges that the probe query requires.
+/// The error [`ER_CANNOT_CONVERT_STRING`] indicates that the account has the privileges for the probe query.
 pub(crate) async fn is_probe_query_allowed(connection: &mut Connection, probe: &str) -> Result<bool, Failure> {
     let result = connection.try_read_rows::<mysql_common::Row>(probe).await?;
     Ok(result.map_or_else(|error| error.code == ER_CANNOT_CONVERT_STRING, |_| true))
@@ -36,7 +36,7 @@ pub(crate) async fn has_kill_privilege(connection: &mut Connection) -> Result<bo
     }))
 }
 
-/// Returns the reason why performance_schema is unreadable, or `None` if it is readable.
+/// If performance_schema is unreadable, returns the reason; otherwise, returns `None`.
 pub(crate) async fn check_performance_schema_access(
     connection: &mut Connection,
     account: &str,

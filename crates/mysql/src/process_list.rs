@@ -50,7 +50,7 @@ pub(crate) fn truncate_statement(session: &mut Session, max: usize) {
 }
 
 /// Limits the amount of memory that the stored sessions occupy.
-/// A limit on received bytes is not sufficient, because a short row occupies more bytes in memory than on the network.
+/// Short rows take more bytes in memory than on the network, so limiting the received bytes is not sufficient.
 #[derive(Debug)]
 pub(crate) struct SessionMemoryLimiter {
     bytes: usize,
@@ -66,7 +66,7 @@ impl SessionMemoryLimiter {
         self.bytes = 0;
     }
 
-    /// Returns an error if the memory of the stored sessions exceeds the limit.
+    /// Returns an error if the sessions added so far exceed the memory limit.
     pub(crate) fn add_session(&mut self, session: &Session) -> Result<(), Error> {
         let Session { user, host, database, command, state, statement, .. } = session;
         let texts = [Some(user), Some(host), Some(command), database.as_ref(), state.as_ref(), statement.as_ref()];

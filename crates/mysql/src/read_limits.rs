@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Time and size limits for reading data from a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReadLimits {
-    /// Timeout for a read operation, from the request for a connection permit to the receipt of the last row.
+    /// Timeout for an entire read operation, including the time spent waiting for a connection permit.
     pub read_timeout: Duration,
     /// Timeout for DNS lookup, TCP connection, TLS handshake and login.
     /// The time spent on connecting and logging in also counts toward `read_timeout`.
@@ -20,14 +20,14 @@ pub struct ReadSizeLimits {
     /// Maximum number of bytes received per read operation.
     pub per_read: u64,
     /// Maximum number of bytes per row. Clew truncates longer rows while receiving them.
-    /// `per_row` must be at least [`ReadSizeLimits::MIN_ROW_SIZE_LIMIT_BYTES`].
+    /// The minimum value of `per_row` is [`ReadSizeLimits::MIN_ROW_SIZE_LIMIT_BYTES`].
     pub per_row: usize,
     /// Maximum number of bytes that one result set or session list occupies in memory.
     pub in_memory: usize,
 }
 
 impl ReadSizeLimits {
-    /// Minimum value of `per_row`, in bytes. Only rows of the process list can exceed the minimum value.
+    /// Minimum value of `per_row`, in bytes. Only rows of the process list can be larger than 1 MiB.
     pub const MIN_ROW_SIZE_LIMIT_BYTES: usize = 1 << 20;
 
     /// Default limits.
@@ -41,7 +41,7 @@ impl Default for ReadSizeLimits {
 }
 
 impl ReadLimits {
-    /// Returns the limits with timeouts of at most `max`.
+    /// Returns a copy in which the read timeout and the connect timeout are at most `max`.
     pub(crate) fn with_max_timeout(self, max: Duration) -> Self {
         Self { read_timeout: self.read_timeout.min(max), connect_timeout: self.connect_timeout.min(max), ..self }
     }

@@ -1,8 +1,8 @@
 //! If a server refuses Clew's login, concurrent requests for the same node fail without another login attempt.
 //!
-//! Concurrent requests for the same node wait for a connection permit.
+//! The number of connections per node is limited, so concurrent requests for a node may have to wait.
 //! If each waiting request repeated a login that the server refused, the server could lock Clew's account.
-//! To avoid an account lock, each waiting request returns the error of the login that the server refused.
+//! After a refused login, all waiting requests return the login error and do not repeat the login.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -11,9 +11,9 @@ use clew_model::{Failure, NodeUrl};
 use parking_lot::Mutex;
 use secrecy::{ExposeSecret, SecretString};
 
-/// Requests that were waiting when a login was refused, and requests made within the next second, return the same error.
+/// For one second after a refused login, waiting requests and new requests return the error of the refused login.
 /// These requests do not repeat the login.
-/// Within 1 s after a refused login, callers store a login backoff that prevents further login attempts.
+/// A TTL of 1 s suffices, because callers store a login backoff that prevents further login attempts.
 const REFUSED_LOGIN_TTL: Duration = Duration::from_secs(1);
 
 /// Maps each node address to the most recent login that the node refused.
@@ -46,8 +46,8 @@ impl RefusedLogins {
         all.insert(node.address(), refused);
     }
 
-    /// Returns the failure of a recently refused login that used the URL and password of `node`.
-    /// Ignores logins that were refused more than 1 s before `requested`, the time of the current request.
+    /// Returns the cached failure if the server recently refused a login with the URL and password of `node`.
+    /// `requested` is the time of the current request. Logins refused more than 1 s earlier are ignored.
     pub(crate) fn find_recent_login_failure(&self, node: &NodeUrl, requested: Instant) -> Option<Failure> {
         let all = self.0.lock();
         let refused = all.get(&node.address()).filter(|refused| requested <= refused.at + REFUSED_LOGIN_TTL)?;

@@ -16,7 +16,7 @@ use crate::connector::NodeConnector;
 use crate::transactions::{self, TransactionList, UNREADABLE_TRANSACTIONS_ERROR_CODES};
 use crate::{privileges, sql_statements};
 
-/// The sample interval exceeds [`transactions::INNODB_TRX_REFRESH_INTERVAL`], so that each sample contains new data.
+/// The interval between rollback samples exceeds [`transactions::INNODB_TRX_REFRESH_INTERVAL`], so each sample reads new data.
 /// InnoDB does not refresh `innodb_trx` while another client reads it continuously; all samples are then identical.
 const ROLLBACK_SAMPLE_INTERVAL: Duration = Duration::from_millis(250);
 /// Maximum number of samples. Clew takes more than two only if a rollback made no progress between samples.
@@ -28,7 +28,7 @@ pub struct Rollback {
     /// Transaction id.
     pub transaction_id: u64,
     /// Session id, or 0 for a transaction that is being rolled back after a server restart.
-    /// On MySQL, the process list may no longer contain a session whose transaction is being rolled back.
+    /// On MySQL, the process list can omit the session of a transaction that the server is rolling back.
     pub session_id: u64,
     /// First 1,024 bytes of the session's statement, or `None` if the server does not report it.
     pub statement: Option<Vec<u8>>,
@@ -43,7 +43,7 @@ pub struct Rollback {
 }
 
 /// Reads the rollbacks in progress on a node, sorted by transaction id.
-/// If `wanted` is set, the function returns only rollbacks of transactions whose ids are in `wanted`.
+/// Returns only the rollbacks of the transactions in `wanted`, or all rollbacks if `wanted` is `None`.
 ///
 /// If the server is rolling back transactions, the function takes 0.25 s to 1 s to sample their progress.
 /// Fails if the account lacks the PROCESS privilege. The returned `Failure` contains the required `GRANT` statement.
@@ -76,7 +76,7 @@ pub async fn read_rollbacks(
 #[derive(Clone)]
 struct RollbackSample {
     read_at: Instant,
-    /// Rollbacks without an estimate of the remaining time: `remaining_seconds` contains the transaction's age.
+    /// Rollbacks whose remaining time is not estimated yet: `remaining_seconds` contains the age of the transaction.
     rollbacks: Vec<Rollback>,
 }
 
@@ -94,7 +94,7 @@ impl RollbackSample {
     }
 }
 
-/// If `rows_undone` is 0, `remaining_seconds` keeps its initial value, the age of the transaction.
+/// If `rows_undone` is 0, the estimate in `remaining_seconds` remains the age of the transaction.
 fn set_remaining_seconds(rollback: &mut Rollback, rows_undone: u64, passed: Duration) {
     let estimate = estimate_remaining_seconds(rollback.rows_modified, rows_undone, passed);
     rollback.remaining_seconds = estimate.unwrap_or(rollback.remaining_seconds).max(1);
@@ -110,7 +110,7 @@ fn estimate_remaining_seconds(rows: u64, rows_undone: u64, passed: Duration) -> 
 }
 
 /// Reads the rollbacks from `innodb_trx`, or from the InnoDB status if `innodb_trx` is unreadable.
-/// Initializes the `remaining_seconds` of each rollback with the age of the transaction.
+/// Sets `remaining_seconds` of each rollback to the age of the transaction.
 async fn read_rollbacks_with_ages(connection: &mut Connection) -> Result<Vec<Rollback>, Failure> {
     let (query, expected) = (sql_statements::ROLLBACKS_QUERY, &UNREADABLE_TRANSACTIONS_ERROR_CODES);
     if let Ok(rows) = connection.read_rows_or_error_code(query, expected).await? {
@@ -137,7 +137,7 @@ fn rollback_from_transaction(transaction: &Transaction) -> Rollback {
     }
 }
 
-/// If a start time is ambiguous (end of daylight saving time), the age is the smaller of the two possible ages.
+/// If daylight saving time makes a start time ambiguous, the function uses the smaller of the two possible ages.
 async fn rollbacks_from_rows(connection: &mut Connection, rows: Vec<RollbackRow>) -> Result<Vec<Rollback>, Failure> {
     let clock = if rows.is_empty() { None } else { connection.read_clock().await? };
     let started = |row: &RollbackRow| clock::parse_local_time(&row.3);

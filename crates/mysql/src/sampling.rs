@@ -31,8 +31,8 @@ use crate::{
 };
 pub use cache::SampleCache;
 
-/// A sample with at least `MAX_SAMPLED_SESSIONS` sessions omits further idle sessions.
-/// A sample with at least `2 * MAX_SAMPLED_SESSIONS` sessions omits all further sessions, including busy sessions.
+/// If a sample already contains `MAX_SAMPLED_SESSIONS` sessions, Clew adds only busy sessions to the sample.
+/// A sample that contains `2 * MAX_SAMPLED_SESSIONS` sessions omits all further sessions, even busy sessions.
 const MAX_SAMPLED_SESSIONS: usize = 20_000;
 
 /// Maximum size in bytes of a process list row, excluding the statement.
@@ -47,9 +47,9 @@ pub struct SessionSample {
     pub sessions: Vec<SampledSession>,
     /// Counts of active, slow and waiting sessions, including sessions that the sample omits.
     pub counts: SessionCounts,
-    /// Limitations that describe which data is missing from the sample.
+    /// Notes that describe the data missing from the sample.
     pub limitations: Vec<Limitation>,
-    /// Duration of sampling, from acquiring the connection permit to receiving the last row.
+    /// Time to take the sample, from acquiring the connection permit to receiving the last row.
     pub duration: Duration,
 }
 
@@ -57,7 +57,7 @@ pub struct SessionSample {
 /// `threshold` is the minimum duration, in seconds, of a slow session or a long transaction.
 ///
 /// Fails after the read timeout.
-/// If this function fails or its future is dropped, Clew kills its own running statement on the server.
+/// If the function fails or its future is dropped, Clew kills the function's running statement on the server.
 pub async fn take_session_sample(
     node: &NodeUrl,
     cache: &mut SampleCache,
@@ -96,15 +96,15 @@ struct SampledSessions {
     sessions: Vec<Session>,
     counts: SessionCounts,
     omitted: u64,
-    /// Maps session ids to descriptions of lock waits. The descriptions may contain literals.
+    /// Maps session ids to descriptions of lock waits with unmasked literals.
     waits: HashMap<u64, SessionDetail>,
-    /// Descriptions of lock waits, by session id, with masked literals.
+    /// Maps session ids to descriptions of lock waits in which literals are masked.
     waits_masked: HashMap<u64, SessionDetail>,
     limitations: Vec<Limitation>,
 }
 
 impl SampledSessions {
-    /// Counts the session, and stores it unless the sample has reached its maximum number of sessions.
+    /// Adds a session to the sample, or only counts the session if the sample is full.
     fn add_session(&mut self, session: Session, threshold: u64) {
         let open = self.open.get(session.id);
         let is_busy = open.is_some() || !session.is_idle();
@@ -147,8 +147,8 @@ impl SampledSessions {
     }
 }
 
-/// Takes a sample that includes lock waits.
-/// For a full sample, also reads all program names and the `Performance_schema_%_lost` counters.
+/// Samples the sessions of a node, including their lock waits.
+/// If a full sample is due, also reads all program names and the `Performance_schema_%_lost` counters.
 async fn take_session_sample_with_lock_waits(
     connection: &mut Connection,
     cache: &mut SampleCache,
@@ -183,7 +183,7 @@ async fn take_session_sample_with_lock_waits(
     Ok(SampledSessions { waits, waits_masked: graph.with_masked_literals().session_details(), limitations, ..found })
 }
 
-/// Reads the open transactions of a node. Also returns a `Limitation` if `innodb_trx` was unreadable.
+/// Reads the open transactions of a node. If `innodb_trx` is unreadable, also returns a `Limitation` with the reason.
 async fn read_open_transactions(
     connection: &mut Connection,
     cache: &mut SampleCache,
@@ -236,7 +236,7 @@ async fn read_sampled_sessions(
     Ok(found)
 }
 
-/// Returns true if the process list contains the session of `connection` itself.
+/// Reads the process list. Returns true if the process list contains the session of `connection`.
 async fn read_process_list(
     found: &mut SampledSessions,
     connection: &mut Connection,

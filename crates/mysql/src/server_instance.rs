@@ -17,7 +17,7 @@ use crate::{failure, sql_statements};
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ServerInstance {
     /// `server_uuid` on MySQL, or host name, port, server id and data directory on MariaDB.
-    /// The server identity remains the same when the server restarts.
+    /// A restart does not change the identity of the server.
     pub(crate) identity: String,
     /// Start time as a Unix timestamp in seconds, computed as the current server time minus the uptime.
     started: i64,

@@ -32,7 +32,7 @@ pub struct DetailedSession {
 /// Reads the details of a session. Returns `None` if the process list does not contain the session id.
 ///
 /// Fails after the read timeout.
-/// If this function fails or its future is dropped, Clew kills its own running statement on the server.
+/// If the read fails or is canceled, Clew kills its own query on the server.
 pub async fn read_session_detail(
     node: &NodeUrl,
     id: u64,
@@ -67,7 +67,7 @@ pub async fn read_session_detail(
     .await
 }
 
-/// Returns a session from the process list and a flag that is true if its statement was truncated.
+/// Reads a session from the process list. The returned flag is true if the statement of the session was truncated.
 async fn read_process_list_row(connection: &mut Connection, id: u64) -> Result<Option<(Session, bool)>, Failure> {
     let mut found = None;
     let select = |mut session: Session| {
@@ -87,7 +87,7 @@ async fn read_process_list_row(connection: &mut Connection, id: u64) -> Result<O
     Ok(found)
 }
 
-/// Removes all sessions from the wait graph except session `id` and its direct and transitive blockers and waiters.
+/// Reduces the wait graph to session `id` and the sessions that block it or wait for it, directly or indirectly.
 fn extract_session_wait_graph(mut graph: WaitGraph, id: u64) -> WaitGraph {
     let session = WaitParticipant::Session(id);
     let mut reachable = graph.waiter_and_transitive_blockers(session);

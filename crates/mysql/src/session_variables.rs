@@ -3,11 +3,11 @@
 //! Administrators can change the defaults of session variables, for example with `init_connect`.
 //! An unexpected default could change the results of Clew's statements or make a statement fail.
 //!
-//! Clew sets all session variables in one `SET` statement, unless it must find out which variable causes an error.
+//! Clew sets all session variables in one `SET` statement, or separately if the server does not name a refused variable.
 //! Clew skips variables that the server does not support or refuses to set.
 //! Most values are literals, because `SET SESSION variable = DEFAULT` would select the server's global value.
 //!
-//! Clew's choice of variables is based on a review of all session variables of MariaDB 10.11 and MySQL 9.7.
+//! The variables were selected in a review of all session variables of MariaDB 10.11 and MySQL 9.7.
 //! `docs/decisions/0049-session-variables.md` explains why Clew leaves some session variables unchanged.
 
 use std::time::Duration;
@@ -30,10 +30,10 @@ enum SessionVariableValue {
 pub(crate) struct SessionVariable {
     /// Name without a scope such as `SESSION`.
     name: &'static str,
-    /// Server family that has the session variable, or `None` for both.
+    /// Server software that supports the session variable, or `None` if both MySQL and MariaDB support it.
     flavor: Option<Flavor>,
     setting: SessionVariableValue,
-    /// Effect on Clew's statements if the session variable has an unexpected value.
+    /// Explains how an unexpected value of the session variable affects Clew's statements.
     reason: LocalizedText,
 }
 
@@ -64,7 +64,7 @@ const READ_LOCKS_REASON: LocalizedText = reason("a SERIALIZABLE read takes locks
 const READ_ONLY_KILL_LOG_REASON: LocalizedText =
     reason("a managed server's kill procedure cannot write its log", "云数据库的Kill存储过程无法写入日志");
 
-/// `max_join_size` precedes `sql_big_selects`, because setting `max_join_size` resets `sql_big_selects`.
+/// The array lists `max_join_size` before `sql_big_selects`, because setting `max_join_size` resets `sql_big_selects`.
 #[rustfmt::skip]
 static SESSION_VARIABLES: [SessionVariable; 36] = [
     variable("time_zone", None, Literal("'SYSTEM'"), reason("InnoDB reports times in the server's own time zone", "InnoDB使用服务器时区报告时间")),
@@ -111,12 +111,12 @@ pub(crate) struct SetStatementBuilder {
     variables: Vec<&'static SessionVariable>,
     /// Session variables that the server supports but refused to set.
     refused: Vec<&'static SessionVariable>,
-    /// True if each variable is set by its own `SET` statement, so that an error identifies the refused variable.
+    /// True if each variable is set by a separate `SET` statement, so that an error identifies the refused variable.
     one_by_one: bool,
 }
 
 /// MySQL error codes for a refused session variable. The error message contains the variable's name.
-/// A server refuses a variable if it is unknown, read-only or global, or if its value, type or scope is invalid.
+/// A server refuses a `SET` statement if a variable is unknown, read-only or global, or if its value is invalid.
 const SESSION_VARIABLE_REFUSAL_ERROR_CODES: [u16; 6] = [1193, 1231, 1232, 1238, 1229, 1228];
 const ER_UNKNOWN_SYSTEM_VARIABLE: u16 = 1193;
 
@@ -128,7 +128,7 @@ impl SetStatementBuilder {
         Self { left, variables, refused: Vec::new(), one_by_one: false }
     }
 
-    /// Returns one `SET` statement, or one per variable if the server refused a variable without naming it in its error.
+    /// Returns one `SET` statement for all variables. If the server does not name a refused variable, returns one per variable.
     pub(crate) fn build_set_statements(&self) -> Vec<String> {
         let set = |variable: &SessionVariable| {
             format!("SESSION {} = {}", variable.name, self.format_variable_value(variable.setting))
@@ -144,7 +144,7 @@ impl SetStatementBuilder {
         vec![format!("SET NAMES utf8mb4, {}", settings.join(", "))]
     }
 
-    /// Returns true if the caller must retry with new `SET` statements, and false if no variable caused the error.
+    /// Adapts the `SET` statements after an error. Returns true if the caller must retry, or false if no variable caused the error.
     pub(crate) fn remove_refused_variable(&mut self, statement: &str, error: &Error) -> bool {
         let Error::Server(error) = error else { return false };
         let at = self.variables.iter().position(|variable| is_error_caused_by_variable(variable, statement, error));
@@ -188,7 +188,7 @@ impl SetStatementBuilder {
     }
 }
 
-/// Returns true if `statement` sets only `variable` or if the error message contains the variable's name.
+/// Returns true if `variable` caused the error: the message names `variable`, or `statement` sets only `variable`.
 fn is_error_caused_by_variable(variable: &SessionVariable, statement: &str, error: &ServerError) -> bool {
     let quoted = format!("'{}'", variable.name);
     let alone = statement

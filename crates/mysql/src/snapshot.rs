@@ -1,4 +1,4 @@
-//! Takes snapshots of a node's sessions: joins them with open transactions, then filters, sorts and encodes the rows.
+//! Reads a node's sessions and open transactions, and filters, sorts and encodes the rows of a snapshot.
 
 mod detailed_snapshot;
 mod encoder;
@@ -48,7 +48,7 @@ pub struct SnapshotOptions {
     pub selection: SessionSelection,
     /// Sessions to include.
     pub scope: SessionScope,
-    /// If true, the statements have placeholders in place of literals. See [`clew_diagnose::build_statement_template`].
+    /// If true, placeholders replace the literals in statements. See [`clew_diagnose::build_statement_template`].
     /// The `sql_key` filter searches only the masked statements; otherwise, its matches could disclose literals.
     pub masked: bool,
     /// Format of the rows.
@@ -59,7 +59,7 @@ pub struct SnapshotOptions {
 }
 
 impl SnapshotOptions {
-    /// Selects all user sessions, with complete statements and without the detail columns.
+    /// Creates options that select all user sessions, with complete statements and without the detail columns.
     #[must_use]
     pub fn new(format: SnapshotFormat) -> Self {
         Self {
@@ -72,7 +72,7 @@ impl SnapshotOptions {
     }
 }
 
-/// Server family, server version, number of rows and limitations of a snapshot.
+/// Summary of a snapshot: server family, server version, number of rows, and notes about missing data.
 #[derive(Debug, Clone, Serialize)]
 pub struct SnapshotSummary {
     /// Server family.
@@ -99,19 +99,19 @@ pub struct Snapshot {
 pub struct EncodedRows {
     rows: SortedRows<SpooledTempFile>,
     format: SnapshotFormat,
-    /// Values of the detail columns, or `None` for a snapshot without detail columns.
+    /// Values of the detail columns per session, or `None` if the snapshot has no detail columns.
     details: Option<DetailsBySession>,
 }
 
 impl EncodedRows {
     /// Writes all rows, without a CSV header or the enclosing brackets of a JSON array.
-    /// Blocks the current thread. Must not be called on an async runtime thread.
+    /// Performs blocking I/O. Async code must call this method on a blocking thread.
     /// Fails if writing to `out` or reading the temporary file fails.
     pub fn write_to(&mut self, out: &mut dyn Write) -> io::Result<()> {
         self.write_row_range(0, usize::MAX, out)
     }
 
-    /// Skips the first `offset` rows and writes at most `limit` rows. See [`Self::write_to`].
+    /// Writes at most `limit` rows, starting after the first `offset` rows. See [`Self::write_to`].
     pub fn write_row_range(&mut self, offset: usize, limit: usize, out: &mut dyn Write) -> io::Result<()> {
         let separator: &[u8] = if self.format == SnapshotFormat::Json { b",\n" } else { b"" };
         let (format, Some(details)) = (self.format, &self.details) else {
@@ -132,7 +132,7 @@ impl EncodedRows {
 ///
 /// Fails after the read timeout.
 /// If this function fails or its future is dropped, a background task kills Clew's running statement on the server.
-/// [`crate::ConnectionRegistry::wait_for_pending_kills`] waits for the background tasks that kill Clew's statements.
+/// To wait until all background kills have finished, call [`crate::ConnectionRegistry::wait_for_pending_kills`].
 pub async fn take_snapshot(
     node: &NodeUrl,
     options: &SnapshotOptions,
@@ -142,7 +142,7 @@ pub async fn take_snapshot(
         .await
 }
 
-/// Like [`take_snapshot`], but also returns the server instance, which callers that kill sessions require.
+/// Like [`take_snapshot`], but also returns the server instance, which is required to kill sessions.
 pub async fn take_snapshot_with_server_instance(
     node: &NodeUrl,
     options: &SnapshotOptions,

@@ -14,13 +14,13 @@ use crate::{limitations, sql_statements};
 /// Row of `events_statements_current`: thread id, event id, and statement digest.
 type StatementRow = (u64, u64, Option<Vec<u8>>);
 
-/// performance_schema consumers that the server needs to record statement digests.
-/// Each performance_schema consumer follows the consumers that it depends on.
+/// performance_schema consumers that must be enabled so that the server records statement digests.
+/// Each consumer in the array follows the performance_schema consumers that it depends on.
 const CONSUMERS_REQUIRED_FOR_DIGESTS: [&str; 4] =
     ["global_instrumentation", "thread_instrumentation", "events_statements_current", "statements_digest"];
 
-/// Returns a map from thread ids to the digests of their running statements.
-/// Adds entries to `limitations` if the account cannot read digests or the server does not record them.
+/// Returns the digest of the running statement of each thread, by thread id.
+/// Adds notes to `limitations` if the account cannot read digests or the server does not record digests.
 /// If a thread runs nested statements (in a stored procedure), Clew uses the digest of the innermost statement.
 pub(crate) async fn read_statement_digests(
     connection: &mut Connection,

@@ -20,7 +20,7 @@ use sql_statements::ER_CANNOT_CONVERT_STRING;
 pub(crate) const ER_SPECIFIC_ACCESS_DENIED_ERROR: u16 = 1227;
 
 /// Reads the open transactions and appends a `Limitation` if the server hides all or some transactions.
-/// `account` is Clew's account, or `None` if it has not been read yet.
+/// `account` is Clew's database account, or `None` if Clew has not read the account yet.
 pub(crate) async fn read_visible_transactions(
     connection: &mut Connection,
     account: Option<&str>,
@@ -49,21 +49,21 @@ pub(crate) enum TransactionList {
     Readable(Vec<Transaction>),
     /// The server hides all transactions, because the account lacks the PROCESS privilege.
     Hidden,
-    /// Transactions from `SHOW ENGINE INNODB STATUS`, used if `innodb_trx` is unreadable.
+    /// Transactions read from `SHOW ENGINE INNODB STATUS`, because `innodb_trx` is unreadable.
     FromStatus(Vec<Transaction>),
 }
 
-/// InnoDB refreshes the data of `innodb_trx` only if no client has read it for 0.1 s.
+/// InnoDB refreshes the cached data of `innodb_trx` only if 0.1 s have passed since the last read by any client.
 pub(crate) const INNODB_TRX_REFRESH_INTERVAL: Duration = Duration::from_millis(120);
 
-/// Clew retries the transaction query, because the statement that causes [`ER_CANNOT_CONVERT_STRING`] usually finishes soon.
+/// Maximum number of attempts to read the transactions if the server returns [`ER_CANNOT_CONVERT_STRING`].
 const MAX_TRANSACTION_READ_ATTEMPTS: u32 = 3;
 
-/// Error codes with which the server refuses to return the rows of `innodb_trx`. Clew handles only these errors.
+/// Error codes that the server returns if a query cannot read `innodb_trx`.
 pub(crate) const UNREADABLE_TRANSACTIONS_ERROR_CODES: [u16; 2] =
     [ER_SPECIFIC_ACCESS_DENIED_ERROR, ER_CANNOT_CONVERT_STRING];
 
-/// Falls back to the InnoDB status if the server keeps returning [`ER_CANNOT_CONVERT_STRING`].
+/// If all attempts to read `innodb_trx` fail with [`ER_CANNOT_CONVERT_STRING`], reads the InnoDB status instead.
 /// Adds a `Limitation` to `connection.limitations` if the age of a transaction is ambiguous or negative.
 pub(crate) async fn read_transactions(connection: &mut Connection) -> Result<TransactionList, Failure> {
     let (query, expected) = (sql_statements::TRANSACTIONS_QUERY, &UNREADABLE_TRANSACTIONS_ERROR_CODES);
@@ -123,7 +123,7 @@ async fn compute_transaction_ages(
     Ok(transactions)
 }
 
-/// Tolerance, in seconds, for a transaction start time that is later than the server's current time.
+/// Maximum number of seconds by which a transaction's start time may exceed the server's current time.
 const FUTURE_START_TIME_TOLERANCE_SECONDS: i64 = 2;
 /// Tolerance, in seconds, for the difference between a computed transaction age and the age in the InnoDB status.
 const TRANSACTION_AGE_TOLERANCE_SECONDS: u64 = 60;
@@ -135,9 +135,9 @@ struct TransactionAgeResolver {
 }
 
 impl TransactionAgeResolver {
-    /// `printed` is the transaction age that the InnoDB status reports, or `None` if it is unknown.
-    /// If `age` is ambiguous, returns the possible age that is close to the age in the InnoDB status.
-    /// If no possible age is close to the age in the InnoDB status, returns the smallest possible age.
+    /// `printed` is the transaction age in the InnoDB status report, or `None` if that age is unknown.
+    /// If `age` has two possible values, returns the value that is close to the age in the InnoDB status.
+    /// If neither possible age is close to the age in the InnoDB status, returns the smaller age.
     fn choose_transaction_age(&mut self, age: LocalTimestampAge, printed: Option<u64>) -> u64 {
         let age = match age {
             LocalTimestampAge::Exact(age) => age,
@@ -170,7 +170,7 @@ impl TransactionAgeResolver {
 pub(crate) struct TransactionsBySession(pub(crate) Vec<Transaction>);
 
 impl TransactionsBySession {
-    /// If a session has two transactions during a DDL statement, [`Self::get`] returns the last one in `transactions`.
+    /// If a session has two transactions during a DDL statement, [`Self::get`] returns the later one in `transactions`.
     pub(crate) fn new(mut transactions: Vec<Transaction>) -> Self {
         transactions.sort_by_key(|transaction| transaction.session_id);
         transactions.shrink_to_fit();
@@ -183,7 +183,7 @@ impl TransactionsBySession {
     }
 }
 
-/// Maps each waiting session's id to the duration of its InnoDB lock wait in seconds.
+/// Returns a map from session ids to the durations of InnoDB lock waits in seconds.
 pub(crate) fn lock_wait_durations(transactions: &[Transaction]) -> HashMap<u64, u64> {
     let waits = |transaction: &Transaction| Some((transaction.session_id, transaction.lock_wait_seconds?));
     transactions.iter().filter_map(waits).collect()

@@ -24,7 +24,7 @@ pub(crate) struct WaitGraphSessionCollector {
 }
 
 impl WaitGraphSessionCollector {
-    /// `parties` contains the ids of sessions that may be waiting for a lock or blocking other sessions.
+    /// Creates a collector. `parties` contains the ids of sessions that may wait for a lock or block other sessions.
     pub(crate) fn new(parties: HashSet<u64>, max_bytes: usize) -> Self {
         Self { parties, sessions: Vec::new(), memory: SessionMemoryLimiter::new(max_bytes), statement_bytes: 0 }
     }
@@ -87,11 +87,11 @@ pub(crate) fn to_observed_session(
     ObservedSession { role: determine_session_role(&session, is_own, is_applier), session }
 }
 
-/// The account alone does not identify a replication applier.
+/// Commands that identify MariaDB replication appliers, because the account alone is not sufficient.
 /// While a MariaDB 10.11 replication applier runs a trigger, the process list shows the trigger definer's account.
 const MARIADB_REPLICATION_APPLIER_COMMANDS: [&[u8]; 2] = [b"Slave_SQL", b"Slave_worker"];
 
-/// `is_applier` is true if the session's thread has the name of a replication applier.
+/// `is_applier` specifies whether the thread name identifies the session as a replication applier.
 fn determine_session_role(session: &Session, is_own: bool, is_applier: bool) -> SessionRole {
     // On MySQL, only applier threads have the command `Query`, never the receiver thread.
     let applies = || session.user == b"system user" && session.command == b"Query" && is_internal_session(session);

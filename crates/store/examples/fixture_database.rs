@@ -1,4 +1,4 @@
-//! Creates a database in the schema of the current release, with rows in every table, for upgrade tests.
+//! Creates a database with the current release's schema and rows in every table, for upgrade tests.
 //!
 //! ```sh
 //! CLEW_MASTER_KEY=0707… cargo run -p clew-store --example fixture_database -- FOLDER [postgres://…]

@@ -2,7 +2,7 @@
 //!
 //! A change and its audit row are committed in the same transaction.
 
-/// Columns of the table `audit` that Clew reads into an audit row.
+/// Column list for queries that read audit rows from the table `audit`.
 /// Queries list the columns, because a prepared `SELECT *` fails on PostgreSQL after an upgrade adds a column.
 macro_rules! audit_columns {
     () => {
@@ -99,7 +99,7 @@ pub struct AuditVerification {
     pub newest: String,
     /// Detected integrity problems. The list has at most [`AuditVerification::MAX_LISTED_INTEGRITY_PROBLEMS`] entries.
     pub problems: Vec<AuditIntegrityProblem>,
-    /// Number of detected problems that are not listed in `problems`.
+    /// Number of further integrity problems that `problems` does not list.
     pub more_problems: u64,
 }
 
@@ -117,7 +117,7 @@ impl AuditVerification {
 /// Integrity problem in the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditIntegrityProblem {
-    /// Sequence number of the affected or missing row, depending on the [`AuditIntegrityProblemKind`].
+    /// Sequence number of the affected audit row or, if rows are missing, of the first or last missing row.
     pub position: i64,
     /// Type of the problem.
     pub fault: AuditIntegrityProblemKind,
@@ -128,36 +128,36 @@ pub struct AuditIntegrityProblem {
 pub enum AuditIntegrityProblemKind {
     /// The audit row was modified or inserted outside Clew.
     Changed,
-    /// The audit rows from `position` to `through` (inclusive) are missing between two existing rows.
+    /// Audit rows are missing from the middle of the audit log: sequence numbers `position` to `through`, inclusive.
     Missing {
         /// Sequence number of the last missing row.
         through: i64,
     },
-    /// The oldest audit rows are missing. They begin at `position` and end just before `first`.
-    /// The missing rows at the start of the audit log were not removed by a retention job.
+    /// The oldest audit rows are missing, from the row at `position` up to the row before `first`.
+    /// A retention job did not remove the missing audit rows.
     MissingBefore {
         /// Sequence number of the oldest row that the audit log contains.
         first: i64,
     },
-    /// The newest audit rows are missing: all rows after `last`, up to and including `position`.
+    /// The newest audit rows are missing, from the row after `last` through the row at `position`.
     MissingAfter {
         /// Sequence number of the newest row that the audit log contains, or `None` if the audit log is empty.
         last: Option<i64>,
     },
     /// The row's MAC is valid, but the row does not follow the previous row. The row may come from another database.
     OutOfOrder,
-    /// The head record was tampered with before Clew appended this row, so rows before this row may be missing.
+    /// The record of the newest row was tampered with before Clew appended this row, so earlier rows may be missing.
     AfterChangedHead,
     /// The head record, which identifies the newest row, was tampered with, so the newest rows may be missing.
     HeadChanged,
-    /// The checkpoint record, which identifies the oldest row, was tampered with, so the oldest rows may be missing.
+    /// The checkpoint record was tampered with, so the oldest audit rows may be missing.
     CheckpointChanged,
-    /// A checkpoint's row is missing, because the newest rows of the audit log were removed.
+    /// The audit row of a checkpoint is missing, because the newest rows of the audit log were removed.
     RecordedRowMissing {
         /// Creation time of the checkpoint, as a Unix timestamp in milliseconds.
         at: i64,
     },
-    /// A checkpoint's row now has a different MAC, because the newest rows of the audit log were rewritten.
+    /// The audit row of a checkpoint has a different MAC, because the newest audit rows were rewritten.
     RecordedRowReplaced {
         /// Creation time of the checkpoint, as a Unix timestamp in milliseconds.
         at: i64,

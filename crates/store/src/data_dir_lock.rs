@@ -8,10 +8,10 @@ use crate::data_dir::DataDir;
 use crate::error::StoreError;
 
 /// Exclusive lock on a data directory. For example, a server or a master key rotation holds the lock.
-/// The operating system releases the lock when the Clew process terminates.
+/// The operating system releases the data directory lock when the Clew process terminates.
 #[derive(Debug)]
 pub struct DataDirLock {
-    /// Locked file. `None` if no lock is required, because all data is in PostgreSQL and S3.
+    /// Locked file, or `None` if no lock is required because all data is in PostgreSQL and S3.
     _file: Option<File>,
 }
 
@@ -19,7 +19,7 @@ impl DataDirLock {
     pub(crate) const NOT_REQUIRED: Self = Self { _file: None };
 }
 
-/// Fails with [`StoreError::AlreadyServing`] if another process holds the lock.
+/// Locks the data directory. Fails with [`StoreError::AlreadyServing`] if another process holds the lock.
 pub(crate) fn acquire_data_dir_lock(data_dir: &DataDir) -> Result<DataDirLock, StoreError> {
     let path = data_dir.lock_file_path();
     let file = open_lock_file(&path).map_err(StoreError::file_error("open", &path))?;

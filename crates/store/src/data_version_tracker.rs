@@ -1,7 +1,7 @@
 //! Tracks the database's version counters. Cached values become invalid when a version counter changes.
 //!
-//! One query reads the data version for all pending requests.
-//! Each data version query starts after its requests have arrived, so the result reflects all commits made before the requests.
+//! Clew reads the data version once for all pending requests.
+//! Each query starts after the requests that it serves, so its result includes all commits made before the requests.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub(crate) struct DataVersionTracker {
 }
 
 impl DataVersionTracker {
-    /// The background task connects to the database on the first request.
+    /// Starts a background task, which connects to the database when the first request arrives.
     /// The background task terminates when the last clone of the tracker is dropped.
     pub(crate) fn spawn(detector: ChangeDetector) -> Self {
         let (requests, receiver) = mpsc::unbounded_channel();
@@ -29,7 +29,7 @@ impl DataVersionTracker {
         Self { requests }
     }
 
-    /// Returns a data version that was current at some point during this call.
+    /// Returns the data version at some time between the start and the end of the call.
     pub(crate) async fn current_data_version(&self) -> Result<DataVersion, StoreError> {
         let (reply, response) = oneshot::channel();
         self.requests.send(reply).map_err(|_| StoreError::Stopped)?;

@@ -56,7 +56,7 @@ impl Database {
     }
 
     /// Begins a transaction that holds the write lock, which blocks all other writers.
-    /// `action` describes the transaction in error messages.
+    /// Error messages about the transaction contain `action`, such as `read the audit log`.
     pub(crate) async fn begin_write_transaction(&self, action: &'static str) -> Result<Transaction, StoreError> {
         let begun = match self {
             Self::Sqlite(database) => {
@@ -68,7 +68,7 @@ impl Database {
     }
 
     /// Begins a read transaction, in which all queries read the same snapshot of the database.
-    /// `action` describes the transaction in error messages.
+    /// Error messages about the transaction contain `action`, such as `read the audit log`.
     pub(crate) async fn begin_read_transaction(&self, action: &'static str) -> Result<Transaction, StoreError> {
         let begun = match self {
             Self::Sqlite(database) => database.pool.begin().boxed().await.map(Transaction::Sqlite),
@@ -86,12 +86,12 @@ impl Database {
     }
 
     /// Returns true if processes on other machines can use the database.
-    /// The lock file in a data directory cannot protect a database that several data directories share.
+    /// The lock file in a data directory does not protect a shared PostgreSQL database.
     pub(crate) fn is_shared(&self) -> bool {
         matches!(self, Self::Postgres(_))
     }
 
-    /// Returns SQL for the `FROM` clause that expands a JSON array parameter into rows with a column `value`.
+    /// Returns an item for the SQL `FROM` clause that converts a JSON array parameter to rows with a column `value`.
     pub(crate) fn sql_for_json_array_rows(&self, parameter: &str) -> String {
         match self {
             Self::Sqlite(_) => format!("json_each({parameter})"),
@@ -118,7 +118,7 @@ impl Database {
 }
 
 impl Transaction {
-    /// `action` describes the transaction in error messages.
+    /// Error messages about the transaction contain `action`, such as `read the audit log`.
     pub(crate) async fn commit(self, action: &'static str) -> Result<(), StoreError> {
         let committed = match self {
             Self::Sqlite(transaction) => transaction.commit().boxed().await,

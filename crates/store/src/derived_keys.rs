@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
-/// Name of the setting that contains the master key id. The first rotation of the master key creates the setting.
+/// Name of the setting that stores the id of the master key. The first master key rotation creates the setting.
 pub(crate) const MASTER_KEY_ID_SETTING: &str = "master_key_id";
 
 pub(crate) struct DerivedKeys {
@@ -17,7 +17,7 @@ pub(crate) struct DerivedKeys {
     pub(crate) failures: MasterKey,
     pub(crate) links: MasterKey,
     /// Key whose first 16 bytes are the installation marker (see [`crate::Store::installation_marker`]).
-    /// Other users of a monitored server can see the marker, but cannot compute the master key from it.
+    /// Users of a monitored server can see the installation marker, but cannot compute the master key from the marker.
     pub(crate) installation_marker: MasterKey,
     /// Id of the master key. The id does not reveal the master key.
     pub(crate) id: [u8; 32],
@@ -35,7 +35,7 @@ impl DerivedKeys {
         }
     }
 
-    /// Fails with [`StoreError::MasterKeyRotated`] if `id` is the id of another master key. `None` matches any key.
+    /// Fails with [`StoreError::MasterKeyRotated`] if `id` is present and identifies a different master key.
     pub(crate) fn ensure_key_id_matches(&self, id: Option<&[u8]>) -> Result<(), StoreError> {
         if id.is_none_or(|id| id == self.id) { Ok(()) } else { Err(StoreError::MasterKeyRotated) }
     }

@@ -16,7 +16,7 @@ pub enum StoreError {
     /// The data directory or database at this location is not initialized.
     #[error("{0} is not initialized yet")]
     NotInitialized(String),
-    /// A newer version of Clew migrated the database to this schema version.
+    /// The database has the schema of a newer Clew version. The value is the schema version.
     #[error("the database has schema version {0} of a newer Clew; run that version of Clew, or restore a backup")]
     NewerDatabase(i64),
     /// The target database of a metadata copy is not empty.
@@ -62,13 +62,13 @@ pub enum StoreError {
         /// Required permission bits.
         wanted: u32,
     },
-    /// The URL of the metadata database is invalid, for the given reason.
+    /// The URL of the metadata database is invalid. The variant contains the reason.
     #[error("the URL of the metadata database is not valid: {0}")]
     MetadataUrl(String),
     /// The master key is missing or unreadable, or other accounts can read the key file. The message suggests a fix.
     #[error("master key: {0}")]
     MasterKey(String),
-    /// The configured master key is not the key with which the stored secrets are encrypted.
+    /// The stored secrets are encrypted with a master key other than the configured master key.
     #[error("the master key does not match this store, or it was rotated; restore master.key or CLEW_MASTER_KEY")]
     WrongMasterKey,
     /// Another process has rotated the master key, and this process still uses the previous key.
@@ -77,7 +77,7 @@ pub enum StoreError {
     /// Clew could not encrypt a secret, or the operating system returned no random bytes.
     #[error("could not encrypt the {0}")]
     Seal(String),
-    /// This encrypted secret was modified outside Clew or moved to another row.
+    /// The encrypted secret was modified outside Clew or moved to a different database row.
     #[error("the encrypted {0} was changed outside of Clew; enter the secret again")]
     Unseal(String),
     /// A database operation failed.
@@ -87,10 +87,10 @@ pub enum StoreError {
         action: &'static str,
         /// Cause of the error.
         source: Box<dyn std::error::Error + Send + Sync>,
-        /// Hint that is appended to the error message, such as "; try again". May be empty.
+        /// Hint at the end of the error message, such as "; try again"; may be empty.
         remedy: &'static str,
     },
-    /// A background task that accesses the database has stopped.
+    /// A background task did not complete the operation, because the process is shutting down.
     #[error("could not query the database: the server is shutting down; try again")]
     Stopped,
     /// A stored value cannot be parsed.
@@ -152,7 +152,7 @@ pub enum StoreError {
     /// Kill tasks are disabled for the instance.
     #[error("kill tasks are disabled for the instance; enable them first")]
     KillTasksDisabled,
-    /// The instance already has the maximum number of running kill tasks. The variant contains the maximum.
+    /// Too many kill tasks are running on the instance. The value is the maximum number of running kill tasks.
     #[error("{0} kill tasks of the instance are already running; stop one first")]
     TooManyKillTasks(u32),
     /// The instance is invalid. The variant contains the reason.
@@ -166,7 +166,7 @@ pub enum StoreError {
         /// Maximum number of queued tasks.
         limit: u32,
     },
-    /// Writing the result of a collection task failed, and Clew removed the partial result.
+    /// Clew failed to write the result of a collection task and removed the partial result.
     #[error("could not write the result {}: {source}{}", path.display(), io_error_hint(source))]
     ResultWrite {
         /// Path of the file.
@@ -183,7 +183,7 @@ pub enum StoreError {
         location: String,
         /// Cause of the error.
         reason: String,
-        /// Hint that is appended to the error message, such as "; correct the clock of this machine". May be empty.
+        /// Hint at the end of the error message, such as "; correct the clock of this machine"; may be empty.
         remedy: &'static str,
     },
     /// The file or S3 object that contains the result of a collection task is missing.

@@ -151,7 +151,7 @@ impl InstanceStore<'_> {
         Ok((self.instances_from_rows(rows).await?, total.unsigned_abs()))
     }
 
-    /// Returns an instance by id. The URLs of its nodes contain no passwords.
+    /// Returns an instance by id. Node URLs in the returned instance do not contain passwords.
     pub async fn find_instance(self, project: &ProjectId, id: &InstanceId) -> Result<Option<Instance>, StoreError> {
         let statement = format!("SELECT {INSTANCE_COLUMNS} FROM instances i WHERE i.project_id = $1 AND i.id = $2");
         let row = query("look up an instance", AssertSqlSafe(statement), params![project, id])
@@ -182,7 +182,7 @@ impl InstanceStore<'_> {
     }
 
     /// Updates the URL and password of a node and clears its login backoff.
-    /// Returns false if the project does not contain the node.
+    /// Returns false if the node does not exist in the specified project and instance.
     pub async fn set_node_url(
         self,
         by: &AuditOrigin,

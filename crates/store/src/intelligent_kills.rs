@@ -1,4 +1,4 @@
-//! Queue of intelligent kills, for which Clew selects the sessions (see `docs/decisions/0011-intelligent-kill.md`).
+//! Queue of intelligent kills (see `docs/decisions/0011-intelligent-kill.md`).
 //! A failed intelligent kill is not retried, because a retry could select and kill different sessions.
 
 use std::fmt;
@@ -16,7 +16,7 @@ use crate::error::StoreError;
 use crate::store_handles::KillStore;
 
 /// Id of an intelligent kill: the request time as a Unix timestamp in milliseconds.
-/// If the highest stored id is not less than the request timestamp, the new id is the highest stored id plus one.
+/// If a stored id is greater than or equal to the request time, the new id is the highest stored id plus one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IntelligentKillId(pub(crate) i64);
 
@@ -127,7 +127,7 @@ const SELECT_FINISHED_KILLS_SQL: &str = concat!(
 
 impl KillStore<'_> {
     /// Enqueues an intelligent kill.
-    /// Fails with [`StoreError::QueueFull`] if `limit` intelligent kills are already queued for the node.
+    /// Returns [`StoreError::QueueFull`] if the node's queue already contains `limit` intelligent kills.
     pub async fn insert_intelligent_kill(
         self,
         new: &NewIntelligentKill,
@@ -163,7 +163,7 @@ impl KillStore<'_> {
         ids.pop().map(IntelligentKillId).ok_or_else(full)
     }
 
-    /// Claims the oldest queued intelligent kill, unless it is older than `max_age`. The claim expires after `lease`.
+    /// Claims the oldest queued intelligent kill that is not older than `max_age`. The claim expires after `lease`.
     pub async fn claim_intelligent_kill(
         self,
         lease: Duration,
@@ -197,7 +197,7 @@ impl KillStore<'_> {
         self.record_intelligent_kill_completion(id, CollectionTaskStatus::Running, reason, Some(victims)).await
     }
 
-    /// Marks intelligent kills as failed if they were queued for longer than `max_age` or if their lease has expired.
+    /// Marks intelligent kills as failed if they waited in the queue for longer than `max_age` or if their lease has expired.
     /// Returns the intelligent kills that were marked as failed, with their previous statuses.
     pub async fn mark_stale_intelligent_kills_failed(
         self,

@@ -32,7 +32,7 @@ pub struct NewKillTask {
     pub masked: bool,
     /// Duration of the task, or `None` if the task runs until it is stopped.
     pub duration: Option<Duration>,
-    /// Criteria and duration of the kill task, for the audit event. A placeholder replaces the text of the statement filter.
+    /// Criteria and duration of the kill task for the audit event; a placeholder replaces the statement filter.
     pub audit_detail: Value,
 }
 
@@ -41,7 +41,7 @@ clew_model::named_enum! {
     pub enum KillTaskState {
         /// A worker kills matching sessions.
         Running = "running",
-        /// The duration of the kill task has elapsed.
+        /// The kill task ended after its configured duration.
         Finished = "finished",
         /// A user stopped the kill task or disabled kill tasks for the instance.
         Stopped = "stopped",
@@ -52,7 +52,7 @@ clew_model::named_enum! {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KillTask {
     /// Unique id: the creation time of the task as a Unix timestamp in milliseconds.
-    /// If a kill task with an equal or higher id exists, the new id is the highest existing id plus one.
+    /// If an existing kill task has an equal or higher id, the id is the highest existing id plus one.
     pub id: i64,
     /// Instance on which sessions are killed.
     pub instance_id: InstanceId,
@@ -100,7 +100,7 @@ impl KillTaskStore<'_> {
     }
 
     /// Enables or disables kill tasks for an instance. Disabling them stops the instance's running kill tasks.
-    /// Returns false if the project does not contain the instance.
+    /// Returns false if the instance does not exist or belongs to another project.
     pub async fn set_kill_tasks_enabled(
         self,
         by: &AuditOrigin,
@@ -133,7 +133,7 @@ impl KillTaskStore<'_> {
         Ok(())
     }
 
-    /// Adds and starts a kill task. Returns its id, or `None` if the project does not contain the instance.
+    /// Adds and starts a kill task. Returns the task id, or `None` if the instance is not in the project.
     ///
     /// Fails with [`StoreError::KillTasksDisabled`] if kill tasks are disabled for the instance.
     /// Fails with [`StoreError::TooManyKillTasks`] if the instance already has five running kill tasks.
@@ -202,7 +202,7 @@ impl KillTaskStore<'_> {
     }
 }
 
-/// Inserts a kill task. Its id exceeds all stored ids, even if several kill tasks start in the same millisecond.
+/// Inserts a kill task and returns its id, which is always greater than the ids of all existing kill tasks.
 async fn insert_kill_task(
     tx: &mut AuditedTransaction,
     instance: &InstanceId,

@@ -44,14 +44,14 @@ clew_model::named_enum! {
 }
 
 impl RecordedKillOutcome {
-    /// Returns true if the session or statement has terminated or is terminating.
+    /// Returns true for the outcomes `Killed`, `RollingBack`, `Ending` and `AlreadyGone`.
     #[must_use]
     pub fn is_success(self) -> bool {
         matches!(self, Self::Killed | Self::RollingBack | Self::Ending | Self::AlreadyGone)
     }
 }
 
-/// Kill that Clew records before it sends the `KILL` statement. Invalid UTF-8 in text fields is escaped.
+/// Kill record, written before Clew sends the `KILL` statement. Invalid UTF-8 in text fields is escaped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewKillRecord {
     /// Project that contains the instance.
@@ -64,7 +64,7 @@ pub struct NewKillRecord {
     pub source: KillSource,
     /// Id of the intelligent kill or kill task that performed the kill, if any.
     pub task_id: Option<String>,
-    /// `connection` if the session is killed, or `query` if only its current statement is killed.
+    /// Target of the kill: `connection` for the session, or `query` for only the current statement.
     pub kind: Cow<'static, str>,
     /// Reason that the user gave for the kill, or an empty string.
     pub reason: String,
@@ -91,7 +91,7 @@ pub struct NewKillRecord {
 pub struct KillRecord {
     /// Unique id. Newer kills have higher ids.
     pub id: i64,
-    /// The kill as recorded before Clew sent it to the server.
+    /// Kill record that Clew stored before it sent the kill to the server.
     pub request: NewKillRecord,
     /// Time when Clew recorded the kill, immediately before it sent the kill to the server.
     pub requested_at: i64,
@@ -103,7 +103,7 @@ pub struct KillRecord {
     pub ended_at: Option<i64>,
 }
 
-/// Filter for recorded kills. Fields that are `None` match all kills.
+/// Filter for kill records. A field that is `None` does not restrict the result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KillFilter {
     /// Instance of the kill.
@@ -116,7 +116,7 @@ pub struct KillFilter {
     pub task_id: Option<String>,
     /// Matches kills recorded at or after this Unix timestamp in milliseconds.
     pub from: Option<i64>,
-    /// Matches kills recorded before this Unix timestamp in milliseconds.
+    /// End of the time range (exclusive) in which the kills were recorded, as a Unix timestamp in milliseconds.
     pub to: Option<i64>,
 }
 
@@ -135,7 +135,7 @@ const MATCHING_KILLS_FROM_CLAUSE: &str = "FROM killed_sessions WHERE instance_id
      AND ($5 IS NULL OR asked_at >= $5) AND ($6 IS NULL OR asked_at < $6)";
 
 /// Columns of the table `killed_sessions` that `KillRecord::from_row` reads.
-/// Queries list the columns, because a prepared `SELECT *` fails on PostgreSQL after an upgrade adds a column.
+/// Queries name the columns explicitly: on PostgreSQL, a prepared `SELECT *` fails after a column is added.
 macro_rules! kill_columns {
     () => {
         "id, project_id, instance_id, node_id, source, task_id, kind, reason, session_id, \"user\", host, db, \
@@ -145,7 +145,7 @@ macro_rules! kill_columns {
 }
 
 impl KillStore<'_> {
-    /// Records kills before Clew sends the `KILL` statements. [`KillStore::record_kill_outcomes`] adds their outcomes.
+    /// Stores a record of each kill before Clew executes the kill. [`KillStore::record_kill_outcomes`] adds the outcome.
     /// Returns the ids of the recorded kills, in the same order as `kills`.
     pub async fn insert_kill_records(self, kills: &[NewKillRecord]) -> Result<Vec<i64>, StoreError> {
         let now = self.store.clock.unix_millis();
@@ -182,7 +182,7 @@ impl KillStore<'_> {
     }
 
     /// Records the outcome of each kill and appends an audit event for each kill.
-    /// Overwrites an existing outcome only if that outcome is `Unknown`.
+    /// Replaces an existing outcome only if the existing outcome is `Unknown`.
     pub async fn record_kill_outcomes(
         self,
         by: &AuditOrigin,
@@ -194,7 +194,7 @@ impl KillStore<'_> {
     }
 
     /// Records the outcome `Unknown` for kills without an outcome, for example after a crash of a Clew process.
-    /// Ignores kills that were recorded at or after `before`, a Unix timestamp in milliseconds.
+    /// Ignores kills recorded at or after the time `before`, a Unix timestamp in milliseconds.
     /// Returns the number of kills whose outcome was recorded as `Unknown`.
     pub async fn record_interrupted_kills_as_unknown(self, before: i64) -> Result<u64, StoreError> {
         const UNKNOWN_KILL_OUTCOME_DETAIL: &str =
@@ -254,7 +254,7 @@ impl KillStore<'_> {
         Ok((kills, total.unsigned_abs()))
     }
 
-    /// Removes kills that have an outcome and were recorded before `cutoff`, a Unix timestamp in milliseconds.
+    /// Removes the records of kills that have an outcome and precede `cutoff`, a Unix timestamp in milliseconds.
     /// Returns the number of removed kills.
     pub async fn remove_kill_records_before(self, cutoff: i64) -> Result<u64, StoreError> {
         let sql = "DELETE FROM killed_sessions WHERE asked_at < $1 AND outcome IS NOT NULL";
@@ -262,7 +262,7 @@ impl KillStore<'_> {
     }
 }
 
-/// Returns the parameters of [`MATCHING_KILLS_FROM_CLAUSE`].
+/// Returns the parameters for [`MATCHING_KILLS_FROM_CLAUSE`], which contain the values of the filter.
 fn kill_filter_parameters(filter: &KillFilter) -> [Parameter<'_>; 6] {
     params![
         &filter.instance_id,

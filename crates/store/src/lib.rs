@@ -2,8 +2,8 @@
 //!
 //! The data directory contains the SQLite database `clew.db`, the directory `results/` and the file `master.key`.
 //! The results of collection tasks can be stored on S3 instead of in `results/`.
-//! Several processes can open a data directory, but only one can be a server (see [`Store::acquire_data_dir_lock`]).
-//! A PostgreSQL database can be used instead of `clew.db`; several servers can share it (see [`StoreLocation`]).
+//! Several processes can open a data directory, but only one server can use it (see [`Store::acquire_data_dir_lock`]).
+//! A PostgreSQL database, which several servers can share, can replace `clew.db` (see [`StoreLocation`]).
 //!
 //! The crate `clew-iam` authorizes requests, `clew-worker` schedules tasks, and `clew-mysql` collects sessions.
 //!

@@ -19,7 +19,7 @@ use crate::lockouts::auth_failures::AuthFailureRecord;
 use crate::store_handles::LockoutStore;
 
 const MAX_CONSECUTIVE_AUTH_FAILURES: i64 = 5;
-/// Duration of a lockout, in seconds. Failures further apart than the lockout duration do not count as consecutive.
+/// Duration of a lockout, and maximum time between two consecutive authentication failures, in seconds.
 const LOCKOUT_DURATION_SECONDS: i64 = 5 * 60;
 /// Time in seconds after which an authentication attempt without a recorded result counts as failed.
 const PENDING_AUTH_ATTEMPT_TTL_SECONDS: i64 = 30;
@@ -28,15 +28,15 @@ const PENDING_AUTH_ATTEMPT_TTL_SECONDS: i64 = 30;
 const MAX_CLIENT_ADDRESSES_PER_USER: i64 = 64;
 /// Unused client addresses are deleted after 90 days.
 const CLIENT_ADDRESS_RETENTION_SECONDS: i64 = 90 * 24 * 3600;
-/// Minimum interval between writes of the time at which a client address was last used, in seconds.
+/// Minimum number of seconds between two updates of a client address's last-use time in the database.
 const CLIENT_ADDRESS_WRITE_INTERVAL_SECONDS: i64 = 24 * 3600;
 
-/// Result of [`LockoutStore::reserve_auth_attempt`].
+/// Specifies whether [`LockoutStore::reserve_auth_attempt`] permits an authentication attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthAttemptReservation {
-    /// The caller may check the password. If the password is correct, the caller must call [`LockoutStore::clear_auth_failures`].
+    /// The caller may check the password, and must call [`LockoutStore::clear_auth_failures`] if the password is correct.
     Granted,
-    /// The caller must retry later, because the attempts in progress would reach the failure limit if they all failed.
+    /// The caller must retry later. If all attempts in progress failed, they would reach the failure limit.
     Busy,
     /// Authentication is locked out.
     Locked,
@@ -45,7 +45,7 @@ pub enum AuthAttemptReservation {
 impl LockoutStore<'_> {
     /// Counts an authentication attempt as failed before the caller checks the credentials.
     /// `subject` is, for example, `key:<access key id>` or `user:<domain>/<name>`.
-    /// `subject` may contain a user name or access key id that does not exist.
+    /// `subject` may refer to a user or access key that does not exist.
     pub async fn reserve_auth_attempt(self, subject: &str) -> Result<AuthAttemptReservation, StoreError> {
         // A read-only query avoids the write lock.
         if self.find_lockout_end(subject).await?.is_some() {
@@ -84,7 +84,7 @@ impl LockoutStore<'_> {
         Ok(if locks { AuthAttemptReservation::Locked } else { AuthAttemptReservation::Granted })
     }
 
-    /// Confirms the failure of an attempt that [`LockoutStore::reserve_auth_attempt`] has already counted as failed.
+    /// Records that the authentication attempt reserved by [`LockoutStore::reserve_auth_attempt`] failed.
     /// The fifth consecutive authentication failure locks out the user name or access key id.
     pub async fn confirm_auth_attempt_failure(self, subject: &str) -> Result<(), StoreError> {
         self.update_auth_failure_count(subject, 0).await.map(drop)
@@ -145,7 +145,7 @@ impl LockoutStore<'_> {
         Ok(row.map(|locked_until| AuthFailureRecord { locked_until }))
     }
 
-    /// Returns `address` as text if it is cached as a recent address of the user, and `None` otherwise.
+    /// Returns `address` as text if the in-memory cache contains `address` as a recent client address of the user.
     /// Reads only the in-memory cache to avoid a database query for each request.
     #[must_use]
     pub fn find_recently_recorded_client_address(self, user: &UserId, address: IpAddr) -> Option<Arc<str>> {
@@ -166,8 +166,8 @@ impl LockoutStore<'_> {
     }
 
     /// Records a client address of a user, at most once per day.
-    /// Does not record an address if the user has authenticated from 64 other addresses within the last day.
-    /// Without the limit of 64 addresses, a user with many alternating addresses would cause a database write on every request.
+    /// Skips the address if the user has authenticated from 64 other addresses within the last day.
+    /// The limit of 64 addresses prevents users with changing addresses from causing a database write on every request.
     pub async fn record_client_address(self, user: &UserId, address: IpAddr) -> Result<(), StoreError> {
         if self.find_recently_recorded_client_address(user, address).is_some() {
             return Ok(());

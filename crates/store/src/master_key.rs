@@ -14,7 +14,7 @@ use crate::fsync::sync_directory;
 /// Environment variable with the master key. If the variable is set, Clew ignores the key file.
 const MASTER_KEY_ENV_VAR: &str = "CLEW_MASTER_KEY";
 
-/// Environment variable with the next master key, for installations that set `CLEW_MASTER_KEY`.
+/// Environment variable with the next master key. A key rotation requires the variable if `CLEW_MASTER_KEY` is set.
 const NEXT_MASTER_KEY_ENV_VAR: &str = "CLEW_NEW_MASTER_KEY";
 
 pub(crate) const TEMPORARY_MASTER_KEY_FILE_NAME: &str = "master.key.new";

@@ -26,7 +26,7 @@ use crate::{audit, data_dir_lock, master_key};
 /// Result of a master key rotation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MasterKeyRotationSummary {
-    /// Number of secrets that the rotation encrypted with the next master key.
+    /// Number of secrets that were re-encrypted with the new master key.
     pub sealed: u64,
     /// Number of secrets that could not be decrypted, because they were modified outside Clew.
     pub damaged: u64,
@@ -42,11 +42,11 @@ impl Store {
         Ok(master_key::next_master_key_path(&dir.master_key_path()))
     }
 
-    /// Encrypts all secrets with the next master key and then replaces the current master key with the next master key.
-    /// After a crash, the next call to this function or to [`Store::open`] completes the rotation.
+    /// Re-encrypts all secrets with the next master key and then makes the next master key the current one.
+    /// If Clew crashes during a rotation, the next call to [`Store::open`] completes the rotation.
     ///
     /// Fails if a server is using the data directory.
-    /// The rotation does not stop other processes that use the same database with the previous master key.
+    /// The function does not stop other processes that use the same database with the previous master key.
     /// If a process still uses the previous key, its writes and task claims fail with [`StoreError::MasterKeyRotated`].
     pub async fn rotate_master_key(
         by: &AuditOrigin,
@@ -121,7 +121,7 @@ impl Store {
         Ok(summary)
     }
 
-    /// Skips secrets that cannot be decrypted and counts them as damaged.
+    /// Re-encrypts the secrets in a column. Skips secrets that cannot be decrypted and counts them as damaged.
     async fn reencrypt_secrets_in_column(
         &self,
         transaction: &mut Transaction,

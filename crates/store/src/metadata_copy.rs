@@ -1,6 +1,6 @@
 //! Copies the metadata from SQLite to PostgreSQL in one transaction.
 //!
-//! All reads use one snapshot of the source database.
+//! Reads all source data from a single snapshot of the SQLite database.
 //! The transaction is committed only if the copied rows equal the source rows.
 //! The copy preserves ids, encrypted secrets, the audit chain and the master key.
 
@@ -33,7 +33,7 @@ pub struct CopiedTable {
     /// Number of rows.
     pub rows: u64,
     /// Hex-encoded hash of the copied rows, independent of the row order.
-    /// Empty in the result of [`Store::preview_metadata_copy`], which copies no rows.
+    /// [`Store::preview_metadata_copy`] returns an empty hash, because the preview copies no rows.
     pub digest: String,
 }
 
@@ -59,7 +59,7 @@ impl Store {
 
     /// Copies all tables to the target database in one transaction.
     /// The callback `progress` receives the table name, the number of copied rows and the total number of rows.
-    /// During the copy, no server can use the data directory, and no other process can change the source database.
+    /// Locks the data directory and the source database, so that other processes cannot change them during the copy.
     /// Fails with [`StoreError::NotEmpty`] if the target database contains rows.
     pub async fn copy_metadata_to_postgres(
         &self,

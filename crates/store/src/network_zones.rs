@@ -9,10 +9,10 @@ use crate::database::{Transaction, duration_to_millis, params, query, query_as};
 use crate::error::StoreError;
 use crate::store_handles::ZoneStore;
 
-/// State of a network zone that has nodes or active workers.
+/// Network zone with its number of nodes and its number of active workers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ZoneState {
-    /// Name of the zone. `None` stands for the nodes without a zone, which all workers can reach.
+    /// Name of the zone, or `None` for the nodes without a zone. All workers can connect to nodes without a zone.
     pub zone: Option<NetworkZone>,
     /// Number of nodes.
     pub nodes: u64,
@@ -28,9 +28,9 @@ impl ZoneState {
     }
 }
 
-/// A worker is inactive if the worker's last heartbeat is older than this duration.
+/// Maximum age of the last heartbeat of an active worker.
 const WORKER_HEARTBEAT_TTL: Duration = Duration::from_secs(20);
-/// The database row of a worker is deleted if the worker's last heartbeat is older than this duration.
+/// Maximum age of the last heartbeat before the worker's database row is deleted.
 const INACTIVE_WORKER_RETENTION: Duration = Duration::from_hours(1);
 
 impl ZoneStore<'_> {
@@ -52,8 +52,8 @@ impl ZoneStore<'_> {
         delete.execute(&self.store.database).await.map(drop)
     }
 
-    /// Marks tasks as failed if they have been queued for longer than `after` and their zone has no active worker.
-    /// Returns the number of tasks that this call marked as failed.
+    /// Fails tasks that have been queued for longer than `after` in a zone without active workers.
+    /// Returns the number of queued tasks that the function marked as failed.
     pub async fn fail_tasks_in_zones_without_workers(self, after: Duration) -> Result<u64, StoreError> {
         let now = self.store.clock.unix_millis();
         let unserved: Vec<_> = self.list_zone_states().await?.into_iter().filter(ZoneState::lacks_workers).collect();

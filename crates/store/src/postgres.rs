@@ -97,8 +97,8 @@ pub(crate) struct PostgresDatabase {
     clock: DatabaseClock,
     /// The semaphore has one permit, so at most one PostgreSQL session of this process waits for the write lock.
     /// PostgreSQL can grant the write lock to a waiting session even if its client, a Clew process, is unreachable.
-    /// The session of an unreachable process holds the write lock until a PostgreSQL timeout terminates the session.
-    /// If several sessions of an unreachable process waited for the lock, they could block other processes for longer than a lease.
+    /// If a process becomes unreachable, its PostgreSQL session keeps the write lock until a timeout ends the session.
+    /// Several waiting sessions of an unreachable process could block other processes for longer than a lease.
     writer: Arc<Semaphore>,
 }
 
@@ -148,7 +148,7 @@ impl PostgresDatabase {
         Ok(PostgresTransaction::new_read_write(transaction, permit))
     }
 
-    /// All queries in the transaction read from one snapshot.
+    /// Begins a transaction in which all queries read from the same snapshot.
     pub(crate) async fn begin_read_transaction(&self) -> Result<PostgresTransaction, sqlx::Error> {
         let begun =
             run_with_statement_timeout(self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")).await;

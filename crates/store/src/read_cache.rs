@@ -20,13 +20,13 @@ use crate::versioned_cache::VersionedCache;
 pub enum LockoutState {
     /// No failed attempts are recorded.
     NoFailures,
-    /// Failed authentication attempts are recorded, but further attempts are allowed.
+    /// Some authentication attempts failed, but the user name or access key id is not locked out.
     HasFailures,
     /// The user name or access key id is locked out after too many failed authentication attempts.
     Locked,
 }
 
-/// View of the store that reads through the cache. All cached values belong to the same data version.
+/// Cached view of the store. All values that the view returns from the cache belong to the same data version.
 #[derive(Debug, Clone)]
 pub struct CachedStoreView {
     store: Store,
@@ -34,7 +34,7 @@ pub struct CachedStoreView {
 }
 
 impl Store {
-    /// Returns a view that contains all changes committed before this call, including those of other processes.
+    /// Returns a view of the store with all changes that this and other processes committed before the call.
     pub async fn open_cached_view(&self) -> Result<CachedStoreView, StoreError> {
         let version = self.version_tracker.current_data_version().await?;
         Ok(CachedStoreView { store: self.clone(), version })
@@ -106,7 +106,7 @@ impl CachedStoreView {
     }
 }
 
-/// Does not cache the result of a lookup that finds no value, because clients can request any number of unknown ids.
+/// Loads and caches a value. Missing values are not cached, because clients can request any number of unknown ids.
 async fn get_or_load<K, V, R>(
     cache: &VersionedCache<K, Arc<V>>,
     version: i64,

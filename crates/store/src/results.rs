@@ -42,7 +42,7 @@ impl ResultStore {
     }
 
     /// Returns false if S3 rejects requests because the clock of this machine is wrong.
-    /// Always returns true for results in the data directory.
+    /// Always returns true if results are stored in the data directory.
     pub async fn is_writable(&self) -> bool {
         match &self.0 {
             ResultBackend::Files(_) => true,
@@ -50,7 +50,7 @@ impl ResultStore {
         }
     }
 
-    /// Returns true if other machines can access the results.
+    /// Returns true if the results are stored in S3, where other machines can access them.
     pub(crate) fn is_shared(&self) -> bool {
         match self.0 {
             ResultBackend::Files(_) => false,
@@ -71,7 +71,7 @@ impl ResultStore {
     }
 
     /// Opens the result of a collection task and verifies its length.
-    /// Clew verifies the hash of a file when the file is opened, and the hash of an S3 object while the object is read.
+    /// For a result file, also verifies the hash. The hash of an S3 object is verified while the object is read.
     pub async fn open_result(&self, result: &ResultMetadata) -> Result<StoredResult, StoreError> {
         match &self.0 {
             ResultBackend::Files(files) => {
@@ -110,7 +110,7 @@ impl ResultStore {
     }
 
     /// Removes results and incomplete uploads that are older than `age`, except the results named in `referenced`.
-    /// Returns the total number of results and incomplete uploads that were removed.
+    /// Returns the number of removed results and incomplete uploads.
     pub async fn collect_garbage(&self, referenced: Vec<String>, age: Duration) -> Result<usize, StoreError> {
         match &self.0 {
             ResultBackend::Files(files) => {
@@ -130,7 +130,7 @@ async fn run_on_blocking_thread<T: Send + 'static>(
     tokio::task::spawn_blocking(move || work(&files)).await.map_err(|_| StoreError::Stopped)?
 }
 
-/// A valid result name never refers to a path outside the result directory.
+/// Returns true if the name is valid. A valid result name cannot refer to a path outside the result directory.
 fn is_valid_result_name(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\0'])
 }
@@ -140,7 +140,7 @@ fn is_valid_result_name(name: &str) -> bool {
 pub enum StoredResult {
     /// File whose hash has been verified.
     File(File),
-    /// S3 object. Reading the entire object verifies its hash.
+    /// S3 object. Its hash is verified only after the entire object has been read.
     Object(Box<StoredObject>),
 }
 

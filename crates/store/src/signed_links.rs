@@ -4,7 +4,7 @@ use crate::derived_keys::compute_hmac;
 use crate::store::Store;
 
 impl Store {
-    /// Returns the signature of a link. `expires` is a Unix timestamp in seconds.
+    /// Returns the signature of a link to `resource`. The link expires at `expires`, a Unix timestamp in seconds.
     #[must_use]
     pub fn sign_link(&self, resource: &str, expires: i64) -> String {
         hex::encode(compute_hmac(&self.keys.links, &[&expires.to_be_bytes(), resource.as_bytes()]))

@@ -42,7 +42,7 @@ pub(crate) struct SqliteDatabase {
     pub(crate) pool: SqlitePool,
 }
 
-/// Uses a rollback journal instead of a WAL, so that the caller can rename the database as a single file.
+/// Creates the database with a rollback journal instead of a WAL, so that the caller can rename a single file.
 pub(crate) async fn create_database(file: &Path) -> Result<SqliteDatabase, StoreError> {
     connect_and_migrate(build_connect_options(file).journal_mode(SqliteJournalMode::Delete)).await
 }

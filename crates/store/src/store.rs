@@ -53,7 +53,7 @@ pub struct InitialTenantIds {
     pub user_id: UserId,
 }
 
-/// Handle to the metadata, secrets and results. Clones share the same database and caches.
+/// Provides access to metadata, secrets and collection results. Clones share the database and the caches.
 #[derive(Clone)]
 pub struct Store {
     pub(crate) database: Database,
@@ -75,7 +75,7 @@ pub(crate) const REGION_SETTING_NAME: &str = "region";
 
 impl Store {
     /// Initializes a store with a domain, a project and an administrator.
-    /// Appends the first audit event, with `by` as its origin.
+    /// Appends the first audit event, whose origin is `by`.
     ///
     /// Fails with [`StoreError::AlreadyInitialized`] without making changes if the store is already initialized.
     /// If the process crashes during initialization, the next call repeats the initialization from the beginning.
@@ -239,7 +239,7 @@ impl Store {
     }
 
     /// Acquires the data directory lock, which prevents a second server from using the directory.
-    /// If PostgreSQL stores the metadata and S3 stores the results, any number of servers can share a store.
+    /// If PostgreSQL stores the metadata and S3 stores the results, the server needs no lock.
     pub fn acquire_data_dir_lock(&self) -> Result<DataDirLock, StoreError> {
         if self.database.is_shared() && self.results.is_shared() {
             return Ok(DataDirLock::NOT_REQUIRED);

@@ -1,4 +1,4 @@
-//! Notifications between processes that share a database.
+//! Notifications about changes to a database that several Clew processes share.
 
 use clew_model::RequestId;
 
@@ -12,8 +12,8 @@ pub enum StoreEvent {
     /// An intelligent kill was queued.
     IntelligentKillQueued,
     /// The `LISTEN` connection is established.
-    /// The receiver of `Connected` must query the store, because notifications of changes may have been lost.
+    /// The receiver of `Connected` must query the store, because earlier notifications may have been lost.
     Connected,
-    /// The `LISTEN` connection is lost. Notifications may be lost until the next [`StoreEvent::Connected`].
+    /// The `LISTEN` connection is down. Notifications can be lost until the next [`StoreEvent::Connected`].
     Disconnected,
 }

@@ -1,4 +1,4 @@
-//! Handles that group the operations of a [`Store`] by topic. A handle borrows the store and costs nothing to create.
+//! Handle types that group the operations of a [`Store`] by topic. A handle only borrows the store.
 
 use crate::store::Store;
 

@@ -8,7 +8,7 @@ use crate::postgres::PostgresUrl;
 #[derive(Debug, Clone)]
 pub struct StoreLocation {
     /// Data directory, which contains the master key.
-    /// The data directory stores the metadata unless PostgreSQL is used, and the results unless S3 is used.
+    /// The directory also stores the metadata if PostgreSQL is not used, and the results if S3 is not used.
     pub data_dir: PathBuf,
     /// PostgreSQL database for the metadata, or `None` for the SQLite database in the data directory.
     pub metadata_url: Option<PostgresUrl>,

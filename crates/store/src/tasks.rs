@@ -1,8 +1,8 @@
 //! Queue of tasks that collect the sessions of nodes. A worker that claims a task receives a lease and a fencing token.
-//! See `docs/decisions/0002-queue-with-leases-and-fencing-tokens.md`.
+//! `docs/decisions/0002-queue-with-leases-and-fencing-tokens.md` describes the task queue.
 
 /// Columns of the table `tasks` that `SessionCollectionTask::from_row` reads.
-/// Queries list the columns, because a prepared `SELECT *` fails on PostgreSQL after an upgrade adds a column.
+/// Queries name the columns explicitly: on PostgreSQL, a prepared `SELECT *` fails after a column is added.
 macro_rules! task_columns {
     () => {
         "request_id, project_id, instance_id, node_id, selection, masked, status, failure_kind, failure_detail, result_name, \

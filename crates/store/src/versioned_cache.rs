@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use quick_cache::Equivalent;
 use quick_cache::sync::Cache;
 
-/// Cache with a fixed capacity. A value is valid only for the version with which it was inserted.
+/// Cache with a fixed capacity. Each cached value is valid for only one version of the data.
 ///
 /// If the cache is full, an insertion evicts a rarely used value.
-/// The first insertion with a newer version removes all older values, because outdated values can contain secrets.
+/// Inserting a value with a newer version removes all older values, because outdated values can contain secrets.
 pub struct VersionedCache<K, V> {
     values: Cache<K, (i64, V)>,
     newest_version: AtomicI64,
@@ -23,13 +23,13 @@ impl<K: Eq + Hash, V: Clone> VersionedCache<K, V> {
         Self { values: Cache::new(capacity), newest_version: AtomicI64::new(i64::MIN) }
     }
 
-    /// Returns the value for a key if the value was inserted with this `version`.
+    /// Returns the value for `key` if the value was inserted with the same version.
     pub fn get<Q: Hash + Equivalent<K> + ?Sized>(&self, version: i64, key: &Q) -> Option<V> {
         let (inserted_version, value) = self.values.get(key)?;
         (inserted_version == version).then_some(value)
     }
 
-    /// Inserts a value. To avoid stale values, the caller must read `version` before it reads the value.
+    /// Inserts a value. To avoid caching a stale value, read `version` before reading the value.
     pub fn insert(&self, version: i64, key: K, value: V) {
         let newest_version = self.newest_version.fetch_max(version, Ordering::Relaxed);
         if newest_version < version {

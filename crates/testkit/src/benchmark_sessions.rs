@@ -11,12 +11,12 @@ use crate::database_server::DatabaseServer;
 use crate::idle_sessions::{IdleSessions, open_idle_sessions};
 use crate::raw_session::RawSession;
 
-/// Numbers of sessions, open transactions and lock waiters.
+/// Number of benchmark sessions, and how many of them have an open transaction or are waiting for a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BenchmarkSessionCounts {
     /// Total number of sessions.
     pub sessions: usize,
-    /// Number of sessions with an open transaction, including those that wait for a lock.
+    /// Number of sessions with an open transaction, including sessions that wait for a lock.
     pub transactions: usize,
     /// Number of sessions that wait for a row lock. All of them wait for the same session.
     pub waiters: usize,
@@ -69,7 +69,7 @@ impl BenchmarkSessions {
         self.size
     }
 
-    /// Returns the thread id of the session that blocks all waiters.
+    /// Returns the thread id of the session whose row lock blocks all waiting sessions.
     #[must_use]
     pub fn blocker_id(&self) -> Option<u64> {
         self.sessions.sessions.first().map(|session| session.id)
@@ -97,7 +97,7 @@ impl BenchmarkSessions {
     }
 }
 
-/// Begins a transaction and locks one row in each session. Returns the sessions in their original order.
+/// Begins a transaction and locks one row in each session. Returns the sessions in the order of the input.
 async fn begin_transactions(sessions: impl Iterator<Item = RawSession>) -> io::Result<Vec<RawSession>> {
     let mut opening = JoinSet::new();
     for (row, mut session) in sessions.enumerate() {

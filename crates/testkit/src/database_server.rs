@@ -31,7 +31,7 @@ impl Default for DatabaseServerOptions {
     }
 }
 
-/// A running MariaDB or MySQL server. Dropping it kills the server and removes its data directory.
+/// Running MariaDB or MySQL server. Dropping the value kills the server and removes its data directory.
 #[derive(Debug)]
 pub struct DatabaseServer {
     flavor: Flavor,
@@ -81,7 +81,7 @@ impl DatabaseServer {
         Ok(server)
     }
 
-    /// Restarts a killed server with the same port and data, and waits until it accepts connections.
+    /// Kills and restarts the server with the same port and data, and waits until the server accepts connections.
     /// A restart resets the connection ids and preserves committed transactions.
     pub async fn restart(&mut self) -> Result<(), ServerError> {
         self.process.kill().map_err(ServerError::io("stop a server"))?;
@@ -97,8 +97,8 @@ impl DatabaseServer {
         Ok(())
     }
 
-    /// Returns true if the server that listens on the port uses this server's data directory.
-    /// If the two data directories differ, another database server is listening on this server's port.
+    /// Returns true if the server on the port uses the data directory of this `DatabaseServer`.
+    /// A different data directory means that another database server is listening on the port.
     async fn is_ready(&self) -> mysql_async::Result<bool> {
         let mut connection = self.connect_as_root().await?;
         let folder: Option<String> = connection.query_first("SELECT @@datadir").await?;
@@ -171,7 +171,7 @@ impl DatabaseServer {
 }
 
 impl Drop for DatabaseServer {
-    /// Prints the error log if the test failed, because dropping the server removes the directory with the log.
+    /// Prints the server's error log if the test failed, because the log is removed when the server is dropped.
     #[expect(clippy::print_stderr, reason = "the output belongs to the output of the failed test")]
     fn drop(&mut self) {
         if std::thread::panicking() {

@@ -250,7 +250,7 @@ impl FakeSession {
         }
     }
 
-    /// The simulated table `events_statements_current` has rows for at most 10,000 sessions.
+    /// Returns the row count of the simulated table `events_statements_current`: one row per session, up to 10,000 rows.
     fn count_statement_event_rows(&self) -> u64 {
         self.options.sessions.min(10_000)
     }
@@ -259,7 +259,7 @@ impl FakeSession {
         packets::send_result_set(&mut self.stream, columns, rows).await
     }
 
-    /// The last row of the process list is the client's own session.
+    /// Sends the process list. The last row is the client's own session.
     async fn send_process_list(&mut self, statement: &str) -> io::Result<()> {
         let mut number = packets::send_column_definitions(&mut self.stream, 8).await?;
         for id in 1..=self.options.sessions {
@@ -327,7 +327,7 @@ fn encode_thread_row(session: u64) -> Vec<u8> {
 }
 
 /// Timer values are in picoseconds.
-/// The run time of the statement equals the session's `Time` in the process list.
+/// Encodes a statement event whose run time equals the session's `Time` value in the process list.
 fn encode_statement_event_row(session: u64) -> Vec<u8> {
     let (id, run_time) = (session.to_string(), (session % 100 * 1_000_000_000_000).to_string());
     packets::encode_row(&[
@@ -339,7 +339,7 @@ fn encode_statement_event_row(session: u64) -> Vec<u8> {
     ])
 }
 
-/// Response to the clock query: local time, Unix timestamp, and `1` (the UTC offset has not changed in the last day).
+/// Result row of the clock query: local time, Unix timestamp, and `1` for an unchanged UTC offset.
 const CLOCK_QUERY_RESULT_ROW: [&str; 3] = ["2026-01-01 00:00:12.500000", "1767225612", "1"];
 /// All transactions start 12 seconds before the current time of the simulated server.
 const TRANSACTION_START_TIME: &str = "2026-01-01 00:00:00";

@@ -17,7 +17,7 @@ pub enum TrafficMode {
     /// The proxy forwards all data.
     Forward,
     /// The proxy holds back all data. If one side closes its connection, the proxy keeps the other connection open.
-    /// When the stall ends, the proxy forwards all buffered data, as TCP does after a network outage.
+    /// After a stall, the proxy forwards all buffered data, as TCP does after a network outage.
     /// After a stall, the server receives data even from clients that have already timed out.
     Stall,
     /// The proxy resets all connections, like a restarting server or load balancer.
@@ -26,7 +26,7 @@ pub enum TrafficMode {
     Throttle(Duration),
 }
 
-/// Running proxy on 127.0.0.1. Dropping it closes all connections.
+/// Proxy that listens on 127.0.0.1. Dropping the proxy closes all of its connections.
 #[derive(Debug)]
 pub struct FaultInjectionProxy {
     service: TcpService,
@@ -37,7 +37,7 @@ const MAX_CHUNK_SIZE: usize = 16 << 10;
 
 impl FaultInjectionProxy {
     /// Starts a proxy for the server at `target`.
-    /// While the server is down, the proxy accepts connections and closes them.
+    /// If the target server is down, the proxy accepts each connection and then closes it.
     pub async fn start(target: SocketAddr) -> io::Result<Self> {
         let (traffic, current) = watch::channel(TrafficMode::Forward);
         let service = TcpService::start(move |client| forward_connection(client, target, current.clone())).await?;
@@ -76,7 +76,7 @@ async fn forward_connection(
     both.map(|_| ())
 }
 
-/// If the sender closes its write side, the proxy closes the write side to the receiver.
+/// Forwards bytes until the sender closes its write side, and then closes the write side to the receiver.
 async fn forward_bytes(
     from: &mut (impl AsyncRead + Unpin),
     to: &mut (impl AsyncWrite + Unpin),
@@ -96,8 +96,8 @@ async fn forward_bytes(
     }
 }
 
-/// Waits until the traffic mode is not [`TrafficMode::Stall`] and returns the new traffic mode.
-/// Returns a connection reset error if the new traffic mode is [`TrafficMode::Reset`].
+/// Waits until the traffic mode is not [`TrafficMode::Stall`], and then returns the traffic mode.
+/// Returns a connection reset error if the traffic mode is [`TrafficMode::Reset`].
 async fn wait_while_stalled(traffic: &mut watch::Receiver<TrafficMode>) -> io::Result<TrafficMode> {
     // The wait fails if the proxy was dropped.
     let now = traffic.wait_for(|traffic| *traffic != TrafficMode::Stall).await.map_err(io::Error::other)?;

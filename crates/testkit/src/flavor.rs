@@ -32,7 +32,7 @@ impl Flavor {
         }
     }
 
-    /// The command starts MySQL from unpacked packages and uses their dynamic loader and libraries.
+    /// Returns the command that starts the server. MySQL runs from unpacked packages and uses their dynamic loader.
     pub(crate) fn build_server_command(self) -> Result<Command, ServerError> {
         match self {
             Self::MariaDb => {

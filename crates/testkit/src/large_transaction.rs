@@ -9,8 +9,8 @@ const INSERT_INITIAL_ROWS_SQL: &str = "INSERT INTO big.t (a) VALUES (1), (2), (3
 const DUPLICATE_ALL_ROWS_SQL: &str = "INSERT INTO big.t (a) SELECT (a * 7 + id) % 100003 FROM big.t";
 
 /// Opens a session for the passwordless account `user` and begins a large transaction.
-/// The transaction inserts 8 rows and then doubles the number of rows `doublings` times.
-/// If `doublings` is 16, the table has half a million rows and the rollback takes several seconds.
+/// The transaction inserts 8 rows and then doubles the row count `doublings` times.
+/// With 16 doublings, the table contains half a million rows and the rollback takes several seconds.
 pub async fn begin_large_transaction(
     server: &DatabaseServer,
     user: &str,

@@ -13,7 +13,7 @@
 //! - [`FaultInjectionProxy`] stalls, throttles or resets the connections to a server.
 //! - [`RewritingProxy`] rewrites the greeting packet of a MySQL server and can hold back or delay packets.
 //! - [`VirtualIpProxy`] simulates a virtual IP address with failover or load balancing.
-//! - [`RogueServer`] attacks the clients that connect to it.
+//! - [`RogueServer`] is a malicious MySQL server that attacks its clients.
 //!
 //! If a database server is not installed, the test fails with an error that contains the install command.
 //!

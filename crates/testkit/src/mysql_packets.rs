@@ -9,7 +9,7 @@ pub(crate) const MAX_PAYLOAD_BYTES: usize = 0x00ff_ffff;
 /// Capability flag that servers set to offer TLS, and that clients set to request TLS.
 pub(crate) const CLIENT_SSL: u32 = 0x0800;
 
-/// Returns the sequence number and the payload of the packet.
+/// Reads a MySQL packet and returns its sequence number and payload.
 pub(crate) async fn read_packet(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<(u8, Vec<u8>)> {
     let mut head = [0; 4];
     stream.read_exact(&mut head).await?;

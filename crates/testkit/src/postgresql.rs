@@ -156,7 +156,7 @@ fn spawn_server(folder: &Path, port: u16, with_tls: bool) -> Result<ServerProces
 }
 
 /// PostgreSQL refuses to run as root, so the command runs as the account `postgres`.
-/// The kernel sends SIGQUIT to the process when the thread that spawned it exits.
+/// The kernel sends SIGQUIT to PostgreSQL when the thread that started PostgreSQL exits.
 fn build_command_as_postgres_user() -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "QUIT"]);

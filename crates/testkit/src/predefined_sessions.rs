@@ -1,4 +1,4 @@
-//! Sixty test sessions with known statements and transactions.
+//! Opens 60 test sessions with predefined statements and transactions.
 
 mod session_definitions;
 
@@ -34,7 +34,7 @@ pub struct ExpectedSession {
     pub statement: Option<Vec<u8>>,
     /// Open transaction.
     pub transaction: Option<ExpectedTransaction>,
-    /// True if the session is opened several seconds before the first young session.
+    /// True if the test opens the session several seconds before the sessions for which `is_old` is false.
     pub is_old: bool,
 }
 
@@ -47,12 +47,12 @@ pub struct ExpectedTransaction {
     pub rows_modified: u64,
 }
 
-/// Transaction data that tests cannot predict and therefore query from the server.
+/// Data of a transaction that tests read from the server, because the values are unpredictable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ObservedTransaction {
     /// Transaction id.
     pub id: u64,
-    /// Number of locked rows, estimated by the server.
+    /// Estimated number of locked rows, as reported by the server.
     pub rows_locked: u64,
     /// Number of locked tables.
     pub tables_locked: u64,
@@ -72,7 +72,7 @@ const SESSION_SETUP_TIMEOUT: Duration = Duration::from_secs(30);
 impl PredefinedSessions {
     /// Number of sessions.
     pub const SESSION_COUNT: usize = 60;
-    /// Minimum age difference between the sessions marked `is_old` and all other sessions, in seconds.
+    /// Minimum number of seconds by which sessions marked `is_old` are older than all other sessions.
     pub const MIN_SESSION_AGE_DIFFERENCE_SECONDS: u64 = 6;
 
     /// Opens all sessions and waits until they have their expected states.
@@ -174,7 +174,7 @@ async fn create_schema(server: &DatabaseServer) -> mysql_async::Result<()> {
 }
 
 /// Returns the number of running statements and the number of lock waits.
-/// On MySQL, `information_schema` omits some running statements, so the query uses `performance_schema`.
+/// On MySQL, reads `performance_schema`, because `information_schema` omits some running statements.
 async fn count_running_statements_and_lock_waits(server: &DatabaseServer) -> mysql_async::Result<(usize, usize)> {
     let sleeping = match server.flavor() {
         Flavor::MariaDb => "SELECT COUNT(*) FROM information_schema.processlist WHERE state = 'User sleep'",

@@ -1,5 +1,5 @@
 //! Starts server processes and sends signals to them.
-//! The kernel signals a server process when the thread that spawned it exits (`PR_SET_PDEATHSIG`).
+//! When the thread that spawned a server process exits, the kernel sends a signal to the process (`PR_SET_PDEATHSIG`).
 
 use std::fs::{self, File};
 use std::io;
@@ -16,7 +16,7 @@ use crate::server_error::ServerError;
 
 /// Timeout for the startup of a server. Startup can be slow on a busy machine.
 pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(90);
-/// Each start attempt uses a new port, because another process may have bound the port of the previous attempt.
+/// Maximum number of attempts to start a server. Each attempt uses a new port, because the previous port may be taken.
 const MAX_START_ATTEMPTS: usize = 3;
 const READINESS_PROBE_INTERVAL: Duration = Duration::from_millis(20);
 
@@ -28,7 +28,7 @@ pub struct ServerProcess {
 }
 
 impl ServerProcess {
-    /// Starts a server that appends its stderr to the file `log` in `folder`.
+    /// Starts a server and appends its stderr output to the file `log` in `folder`.
     pub(crate) fn spawn(command: &mut Command, folder: &Path) -> Result<Self, ServerError> {
         let log = File::options().create(true).append(true).open(folder.join("log"));
         let log = log.map_err(ServerError::io("write a file"))?;
@@ -43,8 +43,8 @@ impl ServerProcess {
         self.child.id()
     }
 
-    /// Returns the data directory. On MySQL, it contains the TLS certificates.
-    /// The data directory of PostgreSQL belongs to the account `postgres` if the tests run as root.
+    /// Returns the data directory, which contains the TLS certificates of a MySQL server.
+    /// If the tests run as root, the PostgreSQL data directory belongs to the account `postgres`.
     #[must_use]
     pub fn data_dir(&self) -> PathBuf {
         self.folder.join("data")
@@ -61,7 +61,7 @@ impl ServerProcess {
         self.child.try_wait().map(|ended| ended.is_some())
     }
 
-    /// Waits until the next readiness probe. Returns the log as an error if the deadline has passed or the process has exited.
+    /// Waits before the next readiness probe. If the deadline has passed or the process has exited, returns an error with the log.
     pub(crate) async fn wait_before_next_probe(
         &mut self,
         deadline: Instant,
@@ -128,7 +128,7 @@ impl Drop for ServerProcess {
     }
 }
 
-/// Starts a server. If the server fails to start, for example because its port is in use, starts the server again.
+/// Starts a server. Retries if the server fails to start, for example because the port is in use.
 pub(crate) async fn start_with_retries<T, F>(try_start: impl Fn() -> F) -> Result<T, ServerError>
 where
     F: Future<Output = Result<T, ServerError>>,
@@ -142,7 +142,7 @@ where
     try_start().await
 }
 
-/// Returns a command that runs `program`. The kernel sends `signal`, such as `KILL`, when the spawning thread exits.
+/// Returns a command that runs `program`. When the spawning thread exits, the kernel sends `signal` to the program.
 /// SIGTERM, unlike SIGKILL, lets the program stop its own child processes before it exits.
 pub(crate) fn build_command_with_parent_death_signal(signal: &str, program: &Path) -> Command {
     let mut command = Command::new("setpriv");

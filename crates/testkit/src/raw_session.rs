@@ -1,7 +1,7 @@
 //! Minimal MySQL client that lets tests control the sent bytes, the character set and the client address.
 //!
 //! The client supports only accounts without a password.
-//! A regular MySQL driver would hide protocol details from the tests and use more memory.
+//! This client exposes protocol details to tests and uses less memory than a regular MySQL driver.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 
 use crate::mysql_packets::{read_packet, write_packet};
 
-/// Character set of a client. The enum value is the collation id that the client sends in the handshake.
+/// Character set of a client. The discriminant is the collation id that the client sends in the handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientCharset {
     /// UTF-8.
@@ -33,7 +33,7 @@ const CLIENT_CONNECT_ATTRS: u32 = 0x0010_0000;
 const COM_QUERY: u8 = 3;
 const COM_INIT_DB: u8 = 2;
 
-/// An open session on a MySQL server. Dropping it closes the socket.
+/// An open session on a MySQL server. Dropping the value closes the socket.
 #[derive(Debug)]
 pub struct RawSession {
     stream: TcpStream,
@@ -44,7 +44,7 @@ pub struct RawSession {
 }
 
 impl RawSession {
-    /// Opens a session for an account without a password. The client sends no program name.
+    /// Opens a session without a program name. The account must not have a password.
     pub async fn open(
         server: SocketAddr,
         user: &str,
@@ -54,7 +54,7 @@ impl RawSession {
         Self::log_in(None, server, user, database, charset).await
     }
 
-    /// Opens a session that sends a program name, which must be shorter than 200 bytes.
+    /// Opens a session that sends `program` as its program name. `program` must be shorter than 200 bytes.
     pub async fn open_with_program_name(
         program: &str,
         server: SocketAddr,
@@ -106,7 +106,7 @@ impl RawSession {
         Ok(session)
     }
 
-    /// Executes a statement that returns no rows and waits for the server's response.
+    /// Executes a statement and waits for the server's response. The statement must not return rows.
     pub async fn execute(&mut self, statement: &str) -> io::Result<()> {
         self.send_statement(statement.as_bytes()).await?;
         let response = self.receive_payload().await?;
@@ -119,7 +119,7 @@ impl RawSession {
         self.skip_result_set().await
     }
 
-    /// The server sends an EOF packet after the column definitions and after the rows.
+    /// Discards a result set. EOF packets mark the end of the column definitions and the end of the rows.
     async fn skip_result_set(&mut self) -> io::Result<()> {
         let mut ends = 0;
         while ends < 2 {
@@ -185,7 +185,7 @@ fn encode_single_byte_length(length: usize) -> io::Result<u8> {
     u8::try_from(length).ok().filter(|&length| length < 251).ok_or_else(|| io::Error::other("a name that is too long"))
 }
 
-/// In a greeting packet, the connection id follows the protocol version and the NUL-terminated server version.
+/// Parses the connection id, which follows the protocol version and the server version in a greeting packet.
 fn parse_connection_id(greeting: &[u8]) -> io::Result<u64> {
     if greeting.first() == Some(&0xff) {
         return Err(server_rejection_error(greeting));

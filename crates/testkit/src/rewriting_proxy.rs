@@ -32,7 +32,7 @@ pub enum ConnectionIdRewrite {
 /// Action that the proxy performs for a matching client packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PacketAction {
-    /// Holds back the client packet until [`RewritingProxy::release_held_packets`] is called.
+    /// Delays the client packet until [`RewritingProxy::release_held_packets`] is called.
     HoldRequest,
     /// Forwards the client packet but holds back the response until [`RewritingProxy::release_held_packets`] is called.
     HoldResponse,
@@ -40,18 +40,18 @@ pub enum PacketAction {
     Delay(Duration),
 }
 
-/// Rules by which a [`RewritingProxy`] changes, holds back or delays packets.
+/// Rules for changing, holding back and delaying packets in a [`RewritingProxy`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RewriteRules {
     /// Connection id that the proxy writes into the server's greeting packet.
     pub greeting_id: ConnectionIdRewrite,
     /// If true, the proxy removes `CLIENT_SSL` from the greeting packet, as in a TLS stripping attack.
     pub hide_tls: bool,
-    /// Action for client packets that contain a given substring. Encrypted packets never match.
+    /// Substring to find in unencrypted client packets, and the action for matching packets.
     pub effect: Option<(&'static str, PacketAction)>,
 }
 
-/// A running proxy that listens on 127.0.0.1. Dropping it closes all connections.
+/// Running proxy that listens on 127.0.0.1. Dropping the value closes all connections.
 #[derive(Debug)]
 pub struct RewritingProxy {
     service: TcpService,
@@ -85,7 +85,7 @@ impl RewritingProxy {
     }
 
     /// Starts a proxy that holds back statements containing `text`.
-    /// [`RewritingProxy::release_held_packets`] forwards the held statements.
+    /// [`RewritingProxy::release_held_packets`] forwards the statements that the proxy is holding back.
     /// While the proxy holds back a statement, a test can run other statements on the server.
     pub async fn start_with_held_statement(server: &DatabaseServer, text: &'static str) -> io::Result<Self> {
         let rules = RewriteRules { effect: Some((text, PacketAction::HoldRequest)), ..RewriteRules::default() };
@@ -105,7 +105,7 @@ impl RewritingProxy {
     }
 
     /// Replaces the rewrite rules for new connections and for subsequent packets on open connections.
-    /// New rewrite rules do not release packets that the proxy already holds back.
+    /// Packets that the proxy already holds back remain held until `release_held_packets` is called.
     pub fn set_rewrite_rules(&self, rewrite: RewriteRules) {
         *self.state.rewrite.lock() = rewrite;
         self.state.held.send_replace(false);
@@ -117,7 +117,7 @@ impl RewritingProxy {
         self.state.connections.load(Ordering::SeqCst)
     }
 
-    /// Waits until the proxy holds back a packet.
+    /// Waits until the proxy is holding back at least one packet.
     pub async fn wait_until_packet_is_held(&self) {
         // The wait cannot fail, because the proxy owns the sender.
         let _ = self.state.held.subscribe().wait_for(|held| *held).await;
@@ -160,7 +160,7 @@ async fn forward_connection(
     }
 }
 
-/// Leaves error packets unchanged, because a server can send an error packet instead of a greeting packet.
+/// Does not change error packets, which a server can send instead of a greeting packet.
 fn rewrite_greeting(greeting: &mut [u8], number: u32, rewrite: RewriteRules) {
     if greeting.first() != Some(&10) {
         return;

@@ -28,8 +28,8 @@ pub use password_leak::LeakedPasswordEncoding;
 /// Attack that a [`RogueServer`] performs on its clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RogueAttack {
-    /// The server requests full authentication with `caching_sha2_password`.
-    /// If the client does not use TLS, the server sends its own RSA key.
+    /// The server requests full `caching_sha2_password` authentication to obtain the client's password.
+    /// If the client does not use TLS, the rogue server sends its own RSA key.
     FullAuthentication,
     /// The server switches the authentication plugin to `mysql_clear_password`.
     ClearPassword,
@@ -54,7 +54,7 @@ pub enum RogueAttack {
     Garbage,
 }
 
-/// A [`RogueServer`] attacks if a statement contains one of these substrings (case-insensitive).
+/// Case-insensitive substrings of statements to which a [`RogueServer`] responds with an attack.
 pub const ATTACK_TRIGGER_SUBSTRINGS: [&str; 2] = ["processlist", "performance_schema.threads"];
 
 /// Configuration of a [`RogueServer`].
@@ -82,7 +82,7 @@ pub struct RogueServer {
     recording: Arc<ClientPacketRecorder>,
 }
 
-/// Packet payloads received from clients, and the number of connections, attacks and sent attack bytes.
+/// Records the packets from clients, and counts connections, attacks and the bytes sent in attacks.
 #[derive(Debug, Default)]
 struct ClientPacketRecorder {
     packets: Mutex<Vec<Vec<u8>>>,
@@ -116,7 +116,7 @@ impl RogueServer {
         self.service.address
     }
 
-    /// Returns the server's URL for an account. `parameters` contains URL parameters such as `tls=off`.
+    /// Returns the URL of the server for an account. `parameters` is a query string such as `tls=off`.
     #[must_use]
     pub fn url_for_account(&self, user: &str, password: &str, parameters: &str) -> String {
         format!("mysql://{user}:{password}@{}/?{parameters}", self.service.address)
@@ -135,7 +135,7 @@ impl RogueServer {
     }
 
     /// Returns the number of bytes that the server has sent as part of its attacks.
-    /// The number of sent bytes no longer increases after the client stops reading.
+    /// The number of sent bytes stops increasing after the client stops reading.
     #[must_use]
     pub fn sent_attack_byte_count(&self) -> usize {
         self.recording.bytes_sent.load(SeqCst)
@@ -147,7 +147,7 @@ impl RogueServer {
         self.recording.packets.lock().clone()
     }
 
-    /// Returns the insecure form in which a client sent `password`, or `None` if no client leaked the password.
+    /// Returns the encoding in which a client leaked `password`, or `None` if no client leaked the password.
     #[must_use]
     pub fn find_password_leak(&self, password: &str) -> Option<LeakedPasswordEncoding> {
         password_leak::find_password_leak(&self.received_packets(), password)
@@ -230,7 +230,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RogueConnection<S> {
         Ok(packet)
     }
 
-    /// Sends a response to the last received packet.
+    /// Sends a packet with the sequence number that follows the last received packet.
     async fn send_response(&mut self, payload: &[u8]) -> io::Result<()> {
         write_packet(&mut self.stream, self.sequence.wrapping_add(1), payload).await
     }

@@ -194,13 +194,13 @@ async fn send_request(port: u16, request: &str, body: &[u8]) -> io::Result<Vec<u
 }
 
 /// Entries of a SeaweedFS directory listing have the format `"FullPath":"/buckets/results/folder/name"`.
-/// The parser does not unescape object names, because they contain no characters that JSON escapes.
+/// Extracts object names. The names need no unescaping, because they contain no characters that JSON escapes.
 fn parse_object_names(listing: &str) -> Vec<String> {
     let paths = listing.split("\"FullPath\":").skip(1).filter_map(|rest| rest.split('"').nth(1));
     paths.filter_map(|path| path.rsplit('/').next()).map(str::to_owned).collect()
 }
 
-/// Offset from the HTTP port of a SeaweedFS component to its gRPC port.
+/// Difference between the gRPC port and the HTTP port of a SeaweedFS component.
 const GRPC_PORT_OFFSET: u16 = 10_000;
 
 #[derive(Debug)]

@@ -20,18 +20,18 @@ pub struct LockWaitScenario {
     /// Server flavors on which the scenario can run.
     pub flavors: &'static [Flavor],
     /// Script with one step per line. A step consists of a session name, an operator and an SQL statement.
-    /// `a: …`: session `a` runs a statement to completion.
-    /// `b? …`: session `b` starts a statement, and the runner waits until the statement is blocked.
-    /// `b+ …`: session `b` starts a statement. After the last step, the runner waits until the statement is blocked.
-    /// `a~ …`: session `a` starts a statement that keeps running.
-    /// `a!`: session `a` disconnects.
+    /// The step `a: …` runs a statement in session `a` and waits until the statement completes.
+    /// The step `b? …` starts a statement in session `b` and waits until the statement is blocked.
+    /// The step `b+ …` starts a statement in session `b`. After the last step, the statement must be blocked.
+    /// The step `a~ …` starts a statement in session `a` that keeps running.
+    /// The step `a!` disconnects session `a`.
     script: String,
     /// Expected lock waits in the format `waiter>blocker`, separated by spaces.
-    /// The blocker `xa` stands for a prepared XA transaction without a session.
+    /// In the list of expected lock waits, `xa` denotes a prepared XA transaction without a session.
     waits: String,
     /// Expected root blockers, highest-ranked first, separated by spaces. `+` separates the sessions in a wait cycle.
     roots: String,
-    /// Expected locked resource of each waiter. [`UNLISTED_WAITERS_WILDCARD`] matches all unlisted waiters.
+    /// Pairs of a waiter and its expected locked resource. [`UNLISTED_WAITERS_WILDCARD`] matches all unlisted waiters.
     resources: Vec<(&'static str, &'static str)>,
     /// Session that is expected to become the root blocker after the first root blocker is killed.
     pub root_after_kill: Option<&'static str>,

@@ -1,4 +1,4 @@
-//! Settable wall clock and time zone of a private database server.
+//! Sets the wall clock and the time zone of a test database server.
 //!
 //! libfaketime changes the server's wall clock but not its monotonic clock, just like a real clock change.
 
@@ -20,7 +20,7 @@ pub struct ServerClock {
 }
 
 impl ServerClock {
-    /// POSIX `TZ` rule for Central European Time with daylight saving time. The rule needs no time zone database.
+    /// POSIX `TZ` value for Central European Time, including the rules for daylight saving time.
     pub const CENTRAL_EUROPEAN_TIME_ZONE: &str = "CET-1CEST,M3.5.0,M10.5.0/3";
 
     /// Creates a clock that matches the system clock. `time_zone` has the format of the `TZ` environment variable.

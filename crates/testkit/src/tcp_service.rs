@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
-/// A running TCP listener on a free port of 127.0.0.1. Dropping it closes all connections.
+/// TCP listener on a free port of 127.0.0.1. Dropping the value closes all connections.
 #[derive(Debug)]
 pub(crate) struct TcpService {
     pub(crate) address: SocketAddr,
@@ -15,7 +15,7 @@ pub(crate) struct TcpService {
 
 impl TcpService {
     /// Calls `serve` for each accepted connection and runs the returned future in a task.
-    /// Connection errors are ignored, because the client detects that the connection was closed.
+    /// Errors from `serve` are ignored, because the client detects that the connection was closed.
     pub(crate) async fn start<F>(mut serve: impl FnMut(TcpStream) -> F + Send + 'static) -> io::Result<Self>
     where
         F: Future<Output = io::Result<()>> + Send + 'static,

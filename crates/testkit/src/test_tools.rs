@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Environment variable that contains the path of the directory for downloaded servers and tools.
 pub const SERVERS_DIR_ENV_VAR: &str = "CLEW_SERVERS_DIR";
-/// Environment variable that contains the path of a Python interpreter with the API client packages.
+/// Environment variable with the path of a Python interpreter that can import the API client packages.
 pub const PYTHON_INTERPRETER_ENV_VAR: &str = "CLEW_TEST_PYTHON";
 
 /// A Debian package and the path of a file that exists only if the package is installed.

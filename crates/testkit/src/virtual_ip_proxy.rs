@@ -17,7 +17,7 @@ pub struct VirtualIpProxy {
 }
 
 impl VirtualIpProxy {
-    /// Starts a forwarder that has one backend. [`VirtualIpProxy::fail_over_to`] changes the backend.
+    /// Starts a proxy that forwards connections to `backend`. [`VirtualIpProxy::fail_over_to`] changes the backend.
     pub async fn start(backend: SocketAddr) -> io::Result<Self> {
         Self::start_load_balancer(vec![backend]).await
     }

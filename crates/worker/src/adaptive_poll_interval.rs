@@ -1,6 +1,6 @@
-//! Adapts the poll interval so that kill tasks and live session lists read a slow node less often.
+//! Increases the poll interval of a slow node, so that kill tasks and live session lists read the node less often.
 //!
-//! The poll interval is the target interval, or longer if a read takes more than a tenth of the target interval.
+//! If a read takes longer than a tenth of the target interval, Clew polls the node less often.
 
 use std::time::Duration;
 
@@ -12,12 +12,12 @@ const READ_DURATION_MULTIPLIER: u32 = 10;
 #[derive(Debug)]
 pub struct AdaptivePollInterval {
     target: Duration,
-    /// Lengthened poll interval of a slow node, or `None` if the target interval applies.
+    /// Increased poll interval of a slow node, or `None` if Clew polls the node at the target interval.
     slow_interval: Option<Duration>,
 }
 
 impl Default for AdaptivePollInterval {
-    /// Creates an adaptive poll interval with a target interval of one second.
+    /// Creates a poll interval of one second, which becomes longer if the node responds slowly.
     fn default() -> Self {
         Self { target: DEFAULT_NODE_POLL_INTERVAL, slow_interval: None }
     }
@@ -26,9 +26,9 @@ impl Default for AdaptivePollInterval {
 /// Change of a node's poll interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PollIntervalChange {
-    /// A read took more than 10% of the target interval, so the poll interval was lengthened.
+    /// The poll interval was lengthened, because a read took more than 10% of the target interval.
     Lengthened(Duration),
-    /// A read took at most 5% of the target interval, so the poll interval returns to the target interval.
+    /// The poll interval was reset to the target interval, because a read took at most 5% of the target interval.
     Restored,
 }
 
@@ -39,10 +39,10 @@ impl AdaptivePollInterval {
     }
 
     /// Records the duration of a read.
-    /// Returns a [`PollIntervalChange`] if the poll interval was lengthened or was reset to the target interval.
+    /// Returns a [`PollIntervalChange`] if the interval increases from the target or returns to the target.
     ///
-    /// A read that takes at most 5% of the target interval resets the poll interval to the target.
-    /// The thresholds for lengthening and resetting differ, so that the poll interval does not oscillate.
+    /// If a read takes at most 5% of the target interval, the poll interval returns to the target interval.
+    /// The threshold for resetting is half the threshold for lengthening, so that the poll interval does not oscillate.
     pub fn adapt_to_read_duration(&mut self, took: Duration) -> Option<PollIntervalChange> {
         let was_slow = self.slow_interval.is_some();
         let max_duration = self.target / READ_DURATION_MULTIPLIER;
@@ -56,7 +56,7 @@ impl AdaptivePollInterval {
         }
     }
 
-    /// Returns the lengthened poll interval of a slow node, or `None` if the target interval applies.
+    /// Returns the increased poll interval of a slow node, or `None` if Clew polls the node at the target interval.
     #[must_use]
     pub fn lengthened_poll_interval(&self) -> Option<Duration> {
         self.slow_interval

@@ -22,8 +22,8 @@ const STORE_ACCESS_RETRY_DELAY: Duration = Duration::from_millis(250);
 pub(crate) struct SessionCollectionJob {
     pub(crate) queue: SessionCollectionQueue,
     pub(crate) claimed: ClaimedTask,
-    /// Time immediately before the worker claimed the collection task. The worker measures its lease from this time.
-    /// The worker assumes an earlier expiration than the store, so the worker never relies on an expired lease.
+    /// Time immediately before the worker claimed the collection task. The worker's lease starts at this time.
+    /// The worker regards its lease as expired slightly earlier than the store does.
     pub(crate) claimed_at: Instant,
 }
 
@@ -34,8 +34,8 @@ struct CollectedResult {
 }
 
 impl SessionCollectionJob {
-    /// Runs the collection and then releases the collection slot.
-    /// Returns the collection task to the queue when the token `release` is canceled.
+    /// Runs the collection task, then frees its slot in the worker for another collection task.
+    /// If the token `release` is canceled, the function stops the collection and requeues the task.
     pub(crate) async fn run(self, mut slot: SessionCollectionSlot, release: CancellationToken) {
         self.collect_in_slot(&mut slot, release).await;
         drop(slot);
@@ -111,7 +111,7 @@ impl SessionCollectionJob {
         }
     }
 
-    /// If the request sets no threshold, the slow-session threshold of the instance applies.
+    /// If the collection request does not contain a threshold, the instance's slow-session threshold applies.
     async fn load_session_selection(&self) -> Result<SessionSelection, Failure> {
         let task = &self.claimed.task.request;
         let mut selection = task.selection.clone();
@@ -130,7 +130,7 @@ impl SessionCollectionJob {
     }
 
     /// Retries a failed query on the metadata database for up to the lease duration.
-    /// Queries fail while the metadata database is restarting.
+    /// A query can fail temporarily, for example while the metadata database restarts.
     async fn query_store_with_retries<T, F>(&self, query: impl Fn() -> F) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, StoreError>>,

@@ -35,7 +35,7 @@ impl SessionCollectionQueue {
         Self::with_node_reader(store, settings, observer, Arc::new(reader))
     }
 
-    /// Creates a queue whose worker uses the given node reader to read sessions.
+    /// Creates a collection queue whose worker reads sessions with `reader`.
     #[must_use]
     pub fn with_node_reader(
         store: Store,

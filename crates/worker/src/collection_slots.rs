@@ -1,7 +1,7 @@
 //! Limits a worker's concurrent session reads. Stalled reads do not count toward the limit for active reads.
 //!
 //! An active read uses memory and CPU time, while a stalled read only occupies a connection.
-//! When a read stalls, it releases its permit for active reads until the node sends data.
+//! A stalled read releases its permit for active reads and reacquires a permit when the node sends data.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -20,19 +20,19 @@ use crate::settings::WorkerSettings;
 #[derive(Debug, Clone)]
 pub(crate) struct SessionCollectionSlotPool {
     active: Arc<Semaphore>,
-    /// Limits the number of connections for session reads, because a stalled read still occupies a connection.
+    /// Limits the total number of connections for session reads, including connections of stalled reads.
     total: Arc<Semaphore>,
-    /// If at least `max_stalled` reads are stalled, the worker claims no collection tasks for stalled nodes.
+    /// Number of stalled reads at which the worker stops claiming collection tasks for nodes whose reads have stalled.
     max_stalled: usize,
     stall_timeout: Duration,
     stalled: Arc<Mutex<StalledNodes>>,
 }
 
-/// Nodes on which the current or most recent read stalled.
+/// Nodes whose current or most recent session read stalled.
 #[derive(Debug, Default)]
 struct StalledNodes {
     nodes: HashSet<NodeId>,
-    /// Number of running reads that have stalled, or that read from a node whose previous read stalled.
+    /// Number of reads in progress that have stalled or whose node stalled during the previous read.
     reads: usize,
 }
 
@@ -73,7 +73,7 @@ impl SessionCollectionSlotPool {
     }
 
     /// If at least `max_stalled` reads are stalled, returns the nodes whose current or most recent read stalled.
-    /// If fewer than `max_stalled` reads are stalled, returns an empty list.
+    /// Returns an empty list if fewer than `max_stalled` reads are stalled.
     pub(crate) fn nodes_excluded_from_claims(&self) -> Vec<NodeId> {
         let stalled = self.stalled.lock();
         if stalled.reads < self.max_stalled { Vec::new() } else { stalled.nodes.iter().cloned().collect() }
@@ -91,9 +91,9 @@ impl SessionCollectionSlotPool {
 }
 
 impl SessionCollectionSlot {
-    /// Reads sessions. Releases the permit for active reads if the node sends no data within the stall timeout.
+    /// Waits for `read` to complete. If the node sends no data within the stall timeout, releases the permit for active reads.
     ///
-    /// If the node's previous read stalled, the function releases the permit as soon as the new read waits for data.
+    /// If the previous read from the node stalled, the stall timeout is zero.
     pub(crate) async fn wait_for_session_rows(
         &mut self,
         node: &NodeId,

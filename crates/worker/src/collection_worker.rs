@@ -1,4 +1,4 @@
-//! Worker loop that claims queued collection tasks and runs the tasks until a graceful shutdown.
+//! Worker loop that claims and runs queued collection tasks until the worker shuts down.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::settings::WorkerSettings;
 use crate::task_results::log_first_failure;
 
 const RESULT_STORE_CHECK_INTERVAL: Duration = Duration::from_secs(2);
-/// The store treats a worker as stopped 20 s after its last heartbeat.
+/// The store considers a worker stopped if the worker's last heartbeat is more than 20 s old.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
 const WORKER_DEREGISTRATION_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -50,7 +50,7 @@ impl SessionCollectionQueue {
         }
     }
 
-    /// Shutdown does not cancel a claim in progress, because the store may already have committed the claim.
+    /// A shutdown does not interrupt a worker that is claiming a task, because the store may already have committed the claim.
     async fn claim_collections_until_shutdown(
         &self,
         worker: &str,

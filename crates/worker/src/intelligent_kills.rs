@@ -113,7 +113,7 @@ impl IntelligentKillQueue {
         Ok((read, chosen))
     }
 
-    /// Enqueues an intelligent kill and wakes the worker. After this function returns, the kill survives a restart.
+    /// Stores an intelligent kill in the database, so that it survives a restart, and wakes the worker.
     ///
     /// Fails with [`StoreError::QueueFull`] if the node's queue is full.
     pub async fn submit_kill(&self, new: &NewIntelligentKill) -> Result<IntelligentKillId, StoreError> {
@@ -144,7 +144,7 @@ impl IntelligentKillQueue {
         running.wait().await;
     }
 
-    /// Starts the next queued kill, or returns false if no queued kill can be claimed.
+    /// Starts the next queued intelligent kill. Returns false if no queued kill can be claimed.
     async fn start_next_kill(&self, running: &TaskTracker) -> Result<bool, StoreError> {
         for lost in self.store.kills().mark_stale_intelligent_kills_failed(MAX_KILL_QUEUE_TIME).await? {
             warn!(intelligent_kill.id = %lost.id, node.id = %lost.request.node_id, "intelligent kill recorded as lost");
@@ -239,7 +239,7 @@ fn unreliable_clock_failure(node: &NodeUrl, doubt: UnreliableClockReason) -> Fai
 }
 
 fn unreliable_elapsed_times_failure(node: &NodeUrl, gap: &Limitation) -> Failure {
-    let fix = gap.remedy.as_ref().map_or_else(String::new, |remedy| format!(" fix: {remedy}"));
+    let fix = gap.remedy.as_ref().map_or_else(String::new, |remedy| format!(" Fix: {remedy}"));
     let detail = format!(
         "{}: no session has a reliable elapsed time, so no victim was selected. {}{fix}",
         node.address(),

@@ -42,35 +42,35 @@ pub struct KillRequest {
     pub kind: KillTarget,
     /// Condition that a session must still satisfy when Clew sends the `KILL` statement.
     pub victim_match: VictimMatchRule,
-    /// Specifies whether Clew executes kills that can leave a non-transactional table damaged or partially updated.
+    /// If true, Clew also executes kills that can leave a non-transactional table damaged or partially updated.
     pub include_unsafe: bool,
     /// Reason that the caller gave for the kill. May be empty.
     pub reason: String,
-    /// Identifies the server instance and the time at which the process list was read.
+    /// Server instance that returned the process list, and the time at which Clew read the process list.
     pub list_read: ProcessListSource,
 }
 
 /// Condition that a session must still satisfy when Clew sends the `KILL` statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum VictimMatchRule {
-    /// The session id must still belong to the selected session, regardless of the statement that the session is running.
+    /// The session id must still identify the selected session, which may be running a different statement.
     Session,
     /// The session must not have started or finished a statement since Clew read the process list.
-    /// Required for automatic kills, which select sessions by statement duration or idle time.
+    /// Automatic kills require `Statement`, because they select sessions by statement duration or idle time.
     Statement,
 }
 
 /// Error returned if Clew could not execute or record kills.
 #[derive(Debug, thiserror::Error)]
 pub enum KillError {
-    /// A session read, a kill or another operation on the node failed.
+    /// An operation on the node failed, such as reading sessions or killing a session.
     #[error("could not kill: {0}")]
     Node(Failure),
-    /// A store operation failed, or the Tokio runtime shut down during the kills.
+    /// A store operation failed, or the Tokio runtime shut down before the kills completed.
     #[error("a store operation failed: {0}")]
     Store(#[from] StoreError),
-    /// The executor has sent the `KILL` statements, but the store could not record the outcomes.
-    /// A periodic job later sets missing outcomes of kills to `unknown`.
+    /// The `KILL` statements were sent, but the store could not record the outcomes.
+    /// If a kill has no recorded outcome, a periodic job later records the outcome `unknown`.
     #[error("could not record the outcomes of kills: {0}")]
     OutcomesNotRecorded(#[source] StoreError),
 }
@@ -90,7 +90,7 @@ impl KillExecutor {
 
     /// Kills the sessions in `victims`. Returns the id and outcome of each session in the same order.
     ///
-    /// If the future is dropped, the kills continue, because the executor must record their outcomes.
+    /// Spawns a task for the kills, so that their outcomes are recorded even if the caller drops the future.
     pub async fn execute_kills(
         &self,
         request: KillRequest,
@@ -181,7 +181,7 @@ impl KillRequest {
 pub(crate) fn detect_proxied_connection(node: &NodeUrl, read: &ClientSessions) -> Option<Failure> {
     let gap = read.limitations.iter().find(|gap| gap.kind == LimitationKind::Indirect)?;
     let fix = gap.remedy.as_ref().map_or("", |remedy| &remedy.english);
-    let detail = format!("{}: {} {} fix: {}", node.address(), gap.what, gap.why, fix.trim_end_matches('.'));
+    let detail = format!("{}: {} {} Fix: {}", node.address(), gap.what, gap.why, fix.trim_end_matches('.'));
     Some(Failure::new(FailureKind::ServerError, detail))
 }
 

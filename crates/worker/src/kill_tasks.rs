@@ -1,7 +1,7 @@
 //! Polls each node that has kill tasks, usually once per second, and kills the sessions that match a kill task.
 //!
 //! Only the worker that holds an instance's lease executes kill tasks on the instance's nodes.
-//! Polls of one node never overlap, and a hung node does not delay polls of other nodes.
+//! The worker never runs two polls of one node concurrently, and a hung node does not delay polls of other nodes.
 
 mod node_poll;
 mod node_state;
@@ -104,7 +104,7 @@ impl KillTaskWorker {
         Ok(())
     }
 
-    /// Returns the expiry time of the lease on the instance, or `None` if another worker holds the lease.
+    /// Acquires or reuses a lease on the instance and returns its expiry time, or `None` if another worker holds the lease.
     async fn acquire_instance_lease(&mut self, instance: &InstanceId) -> Result<Option<Instant>, StoreError> {
         let now = Instant::now();
         if let Some(lease_end) = self.leases.get(instance).filter(|lease_end| **lease_end > now + self.lease * 2 / 3) {
@@ -118,7 +118,7 @@ impl KillTaskWorker {
         Ok(None)
     }
 
-    /// Starts a poll of each node whose next poll is due, and returns the ids of all nodes of the instance.
+    /// Starts a poll of each node that is due for polling, and returns the ids of all nodes of the instance.
     async fn start_node_polls_of_instance(
         &self,
         kill_tasks: &InstanceKillTasks,

@@ -3,7 +3,7 @@
 //! The queue stores a collection task in the database before it returns the task's id to the caller.
 //! A worker that claims a collection task receives a lease and a monotonically increasing fencing token.
 //! The worker reads the sessions of the database node and writes the result of the collection task.
-//! Only the worker with the newest fencing token can mark the collection task as completed.
+//! Only the worker that has the newest fencing token of a collection task can mark the task as completed.
 //! If a worker crashes, other workers claim its unfinished collection tasks.
 //! `docs/decisions/0002-queue-with-leases-and-fencing-tokens.md` explains the design of the queue.
 //!

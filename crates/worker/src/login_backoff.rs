@@ -3,7 +3,7 @@
 //! A login counts as refused if the server denies access, the account is locked, or the password has expired.
 //! Each consecutive refusal doubles the delay before the next automatic login, from 30 s up to 1 hour.
 //! The store records the backoff of each node, so that all Clew processes share the backoff.
-//! A login on behalf of a user is permitted 10 s after a refusal, because the user may have repaired the account.
+//! If a user requests an operation, Clew can log in 10 s after a refused login, because the account may have been repaired.
 //! A successful login or new credentials for the node reset the backoff.
 
 use clew_model::{Failure, FailureKind, Node, NodeId};
@@ -19,7 +19,7 @@ pub struct LoginPermit {
 }
 
 impl LoginPermit {
-    /// Requests a permit for a login. During a backoff, returns a [`FailureKind::AccessDenied`] failure.
+    /// Requests a permit to log in to a node. Fails with [`FailureKind::AccessDenied`] during a login backoff.
     pub async fn request_permit(store: &Store, node: &NodeId, cause: LoginTrigger) -> Result<Self, Failure> {
         let store_failure = |error: StoreError| {
             Failure::new(FailureKind::StoreFailed, format!("could not look up refused logins of node {node}: {error}"))
@@ -49,7 +49,7 @@ impl LoginPermit {
     }
 }
 
-/// A [`FailureKind::MissingPrivilege`] failure occurs only after the server has accepted the login.
+/// Returns true if the login succeeded. A [`FailureKind::MissingPrivilege`] failure occurs only after a successful login.
 fn is_login_accepted(failure: Option<&Failure>) -> bool {
     failure.is_none_or(|failure| failure.kind == FailureKind::MissingPrivilege)
 }

@@ -18,7 +18,7 @@ pub struct SessionRows {
 }
 
 impl SessionRows {
-    /// `count` is the number of rows. `write` writes the rows to the result and runs on a blocking thread.
+    /// Creates a result with `count` rows. The worker calls `write` on a blocking thread to write the rows.
     pub fn new(count: u64, write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static) -> Self {
         Self { count, limitations: Vec::new(), write: Box::new(write) }
     }
@@ -37,13 +37,13 @@ pub type ReadFuture<'a> = Pin<Box<dyn Future<Output = Result<SessionRows, Failur
 /// Each read must have a timeout. Without a timeout, a worker would renew the lease of a hung collection task forever.
 pub trait NodeReader: Send + Sync {
     /// Reads the selected sessions of a node.
-    /// If `masked` is true, the statements have placeholders instead of literals.
+    /// If `masked` is true, returns SQL templates instead of full SQL statements.
     fn read_sessions<'a>(&'a self, node: &'a NodeUrl, selection: &'a SessionSelection, masked: bool) -> ReadFuture<'a>;
 }
 
 /// Maximum number of attempts to acquire a connection permit for a read.
 /// A hung read holds its connection permit until Clew aborts the read.
-/// The attempts continue long enough for Clew to abort the hung read and release its connection permit.
+/// All attempts together take longer than Clew needs to abort a hung read and release its connection permit.
 const MAX_CONNECTION_PERMIT_ATTEMPTS: u32 = 12;
 
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! Periodically samples a node's sessions for live session lists, and shares the samples with all subscribers.
 //!
-//! A watch exists while its node has subscribers and for a short time afterwards.
+//! Keeps the session list of a node for a short time after the last subscriber disconnects.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,13 +23,13 @@ use crate::adaptive_poll_interval::{AdaptivePollInterval, PollIntervalChange};
 use crate::login_backoff::LoginPermit;
 use crate::node_reader::require_reachable_network_zone;
 
-/// Duration for which a watch without subscribers is retained, so that a reconnecting client can resume its stream.
+/// Time for which Clew retains an unused session list of a node, so that a reconnecting client can resume its stream.
 const UNUSED_NODE_WATCH_RETENTION: Duration = Duration::from_secs(30);
 const MIN_SESSIONS_FOR_BACKGROUND_RENDERING: usize = 500;
 
-/// Session list of a node, built from its samples and rendered for the subscribers.
+/// Session list of a node. The list is built from samples of the node and rendered for subscribers.
 pub trait NodeFeed: Send + 'static {
-    /// Creates an empty list. `watch_id` is a random id that distinguishes this list from previous lists of the node.
+    /// Creates an empty session list. `watch_id` distinguishes the list from earlier lists of the same node.
     fn new(watch_id: u32) -> Self;
 
     /// Updates the session list with a sample. `at` is a Unix timestamp in milliseconds.
@@ -41,7 +41,7 @@ pub trait NodeFeed: Send + 'static {
     /// Returns the number of sessions in the list.
     fn session_count(&self) -> usize;
 
-    /// Renders one event about a failed read for all subscribers. `at` is the Unix timestamp of the failure in milliseconds.
+    /// Renders a read error as one event for all subscribers. `at` is the Unix timestamp of the failure in milliseconds.
     fn render_read_error(at: i64, failure: &Failure) -> Bytes;
 }
 
@@ -58,10 +58,10 @@ struct NodeWatch<F> {
 /// Most recent state of a node watch.
 #[derive(Debug, Clone, Default)]
 pub struct NodeWatchUpdate {
-    /// Number of samples since the node watch started.
+    /// Number of session samples taken since the node watch started.
     pub version: u32,
     sessions: usize,
-    /// Latest read error: its sequence number and the encoded event for subscribers. `None` if the last read succeeded.
+    /// Sequence number and encoded event of the latest read error, or `None` if the last read succeeded.
     pub failure: Option<(u64, Bytes)>,
     failures: u64,
 }
@@ -87,13 +87,13 @@ impl<F: NodeFeed> Drop for NodeWatchSubscription<F> {
 }
 
 impl<F: NodeFeed> NodeWatchSubscription<F> {
-    /// Returns a receiver that is notified after each sample and each read error.
+    /// Returns a receiver for notifications about new samples and read errors.
     #[must_use]
     pub fn subscribe_to_updates(&self) -> watch::Receiver<NodeWatchUpdate> {
         self.watch.updates.subscribe()
     }
 
-    /// Renders the session list, on a blocking thread if the list is large.
+    /// Calls `render` with the node's feed, on a blocking thread if the session list is large.
     pub async fn render<T: Send + 'static>(
         &self,
         update: &NodeWatchUpdate,
@@ -129,8 +129,8 @@ impl<F: NodeFeed> NodeWatch<F> {
         self.subscriptions.lock().intervals.is_empty()
     }
 
-    /// Calls `remove_if_unused` when the watch has had no subscribers for [`UNUSED_NODE_WATCH_RETENTION`].
-    /// If `remove_if_unused` returns `false`, a client has subscribed in the meantime and sampling resumes.
+    /// Samples the node. If the watch has no subscribers for [`UNUSED_NODE_WATCH_RETENTION`], calls `remove_if_unused`.
+    /// If `remove_if_unused` returns `false` because a client has subscribed, the node watch resumes sampling.
     async fn run(
         self: Arc<Self>,
         store: Store,
@@ -276,7 +276,7 @@ impl<F: NodeFeed> NodeWatchRegistry<F> {
         Arc::new(Self { watches: Mutex::default(), shutdown: CancellationToken::new() })
     }
 
-    /// Subscribes to the samples of a node, and starts to sample the node if it has no other subscriber.
+    /// Subscribes to the samples of a node. The node's first subscriber starts the sampling.
     pub fn subscribe(
         self: &Arc<Self>,
         store: &Store,
@@ -296,8 +296,8 @@ impl<F: NodeFeed> NodeWatchRegistry<F> {
         watch.subscribe(interval)
     }
 
-    /// Returns `true` if the watch had no subscribers and was removed.
-    /// The registry lock prevents [`NodeWatchRegistry::subscribe`] from adding a subscriber before the watch is removed.
+    /// Removes `watch` if it has no subscribers. Returns `true` if `watch` was removed.
+    /// While the registry is locked, [`NodeWatchRegistry::subscribe`] cannot add a subscriber to the watch.
     fn remove_if_unused(&self, watch: &NodeWatch<F>) -> bool {
         let mut watches = self.watches.lock();
         let removed = watch.has_no_subscribers();
@@ -313,7 +313,7 @@ impl<F: NodeFeed> NodeWatchRegistry<F> {
         self.shutdown.clone()
     }
 
-    /// Stops sampling. The streams of all subscribers end.
+    /// Stops sampling and ends the event streams of all subscribers.
     pub fn shut_down(&self) {
         self.shutdown.cancel();
     }

@@ -11,7 +11,7 @@ use crate::task_results::join_task;
 
 const WRITE_BUFFER_SIZE: usize = 256 * 1024;
 
-/// Published collection result that is removed on drop unless [`PendingResult::commit_result`] was called.
+/// Published collection result, which is removed on drop unless [`PendingResult::commit_result`] was called.
 #[derive(Debug)]
 pub(crate) struct PendingResult {
     results: ResultStore,
@@ -20,7 +20,7 @@ pub(crate) struct PendingResult {
 }
 
 impl PendingResult {
-    /// Prevents the removal of a result that a collection task might already reference.
+    /// Keeps the stored result when the value is dropped, because a collection task may already reference the result.
     pub(crate) fn commit_result(&mut self) {
         self.committed = true;
     }
@@ -37,7 +37,7 @@ impl Drop for PendingResult {
     }
 }
 
-/// Dropping the future cancels the write and removes the partial result.
+/// Writes the rows of a result. Dropping the future cancels the write and removes the partial result.
 pub(crate) async fn write_result(
     results: &ResultStore,
     request_id: &RequestId,
@@ -68,7 +68,7 @@ fn write_result_blocking(
     Ok(PendingResult { results, published, committed: false })
 }
 
-/// Writer that returns an error after cancellation. The error ends the blocking thread, which tokio cannot abort.
+/// Writer that fails after cancellation, so that the blocking thread ends. Tokio cannot abort blocking threads.
 struct CancelableWriter<W> {
     writer: W,
     cancelled: CancellationToken,

@@ -19,7 +19,7 @@ const ORPHANED_RESULT_SWEEP_INTERVAL: Duration = Duration::from_hours(1);
 /// A recently written result may belong to a collection task that is about to complete.
 const MIN_ORPHANED_RESULT_AGE: Duration = Duration::from_mins(10);
 const TASK_TIMEOUT_IN_ZONE_WITHOUT_WORKERS: Duration = Duration::from_mins(10);
-/// A kill without an outcome counts as interrupted after 1 minute or twice the read timeout, whichever is longer.
+/// Clew marks a kill without an outcome as interrupted after 1 minute or twice the read timeout, whichever is longer.
 const MISSING_KILL_OUTCOME_GRACE_PERIOD: Duration = Duration::from_mins(1);
 
 pub(crate) async fn run_retention_jobs(store: Store, settings: &WorkerSettings) {
@@ -44,7 +44,7 @@ pub(crate) async fn run_periodically<F: Future<Output = ()>>(period: Duration, j
     }
 }
 
-/// Removes task rows before their results, because a crash must not leave a row without a result.
+/// Removes task rows before the results, so that a crash cannot leave a task row without a result.
 async fn remove_old_collection_tasks(store: &Store, retention: Duration) {
     match store.tasks().remove_tasks_ended_before(compute_cutoff_unix_millis(retention)).await {
         Ok(result_names) => remove_expired_results(store, result_names).await,

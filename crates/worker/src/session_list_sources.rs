@@ -1,9 +1,9 @@
-//! Records, for each user and node, the server instance from which Clew read the latest session list.
+//! Maps each user and node to the server instance that returned the user's latest session list.
 //!
 //! The API request `DELETE …/processes` identifies sessions only by thread id.
 //! A thread id can be reused when a server restarts or when an address moves to another server.
-//! Clew refuses the kill request if the user's latest session list was read from a server instance other than the current one.
-//! A recorded server instance expires after 10 minutes, because a later kill request may refer to another session list.
+//! Clew refuses the kill request if the server instance has changed since the user read the session list.
+//! The record of the server instance expires 10 minutes after the session list was read.
 
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use clew_mysql::ServerInstance;
 use lru::LruCache;
 use parking_lot::Mutex;
 
-/// Maximum number of entries in [`SessionListSources`], which contains one entry per user and node.
+/// Maximum number of entries in [`SessionListSources`]. Each entry belongs to one user and one node.
 const MAX_RECORDED_SERVER_INSTANCES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4095);
 
 const MAX_SESSION_LIST_AGE: Duration = Duration::from_mins(10);
@@ -35,7 +35,7 @@ impl Default for SessionListSources {
 }
 
 impl SessionListSources {
-    /// Records `server` as the source of the session list that the user last received for the node.
+    /// Records that the user's latest session list for the node was read from `server`.
     pub fn set_session_list_source(&self, user: &UserId, node: &NodeId, server: ServerInstance) {
         self.set_session_list_source_at_time(user, node, server, Instant::now());
     }

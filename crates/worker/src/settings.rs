@@ -11,7 +11,7 @@ pub struct WorkerSettings {
     pub concurrency: usize,
     /// Maximum number of collection tasks that may wait for stalled nodes. Active collection tasks are not counted.
     pub max_stalled: usize,
-    /// A read counts as stalled if the node sends no data for this duration.
+    /// Time without data from the node after which a read is considered stalled.
     pub stall_timeout: Duration,
     /// Maximum number of running collection tasks per node, across all workers that share the store.
     /// Within one process, at most one read per node runs at a time, even if `max_running_per_node` is higher.
@@ -21,10 +21,10 @@ pub struct WorkerSettings {
     /// Lease duration of a collection task. The worker renews the lease whenever a third of this duration has elapsed.
     pub lease: Duration,
     /// Interval at which a worker polls the store for queued collection tasks and expired leases.
-    /// While the process receives PostgreSQL notifications, the poll interval is at least 2 s.
+    /// If the process receives PostgreSQL notifications, the minimum poll interval is 2 s.
     pub poll_interval: Duration,
-    /// Interval at which waiting callers poll the store for completions that other processes recorded.
-    /// While the process receives PostgreSQL notifications, the poll interval is at least 2 s.
+    /// Interval at which callers that wait for a collection poll the store for completions recorded by other processes.
+    /// If the process receives PostgreSQL notifications, the minimum poll interval is 2 s.
     pub completion_poll_interval: Duration,
     /// Retention period of completed collection tasks and their results.
     pub retention: Duration,
@@ -32,7 +32,7 @@ pub struct WorkerSettings {
     pub audit_retention: Duration,
     /// Maximum number of attempts per collection task.
     pub max_attempts: u32,
-    /// Connector for nodes. Contains the timeouts and size limits of each read or kill.
+    /// Connector for database nodes, with the timeouts and size limits for reads and kills.
     pub connector: NodeConnector,
     /// If true, the worker escapes CSV cells that a spreadsheet would evaluate as a formula.
     pub formula_guard: bool,

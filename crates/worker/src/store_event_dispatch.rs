@@ -7,10 +7,10 @@ use tracing::{info, warn};
 use crate::collection_queue::SessionCollectionQueue;
 use crate::intelligent_kills::IntelligentKillQueue;
 
-/// Wakes workers and waiting callers in this process when another process sends a notification.
+/// Wakes workers and waiting callers in this process when a notification arrives from the metadata database.
 /// Returns after the `shutdown` token is canceled, or immediately if the store supports no notifications.
 ///
-/// Workers and waiting callers do not depend on notifications, because they also poll the store.
+/// Workers and waiting callers also poll the store, so they work even if a notification is lost.
 pub async fn dispatch_store_events(
     store: Store,
     collections: SessionCollectionQueue,

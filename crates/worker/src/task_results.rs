@@ -10,8 +10,8 @@ pub(crate) async fn join_task<T>(task: JoinHandle<T>) -> Result<T, JoinError> {
     })
 }
 
-/// Logs only the first failure in a series of failures of an operation, and the first success after the series.
-/// The `bool` variable `$is_failing` must keep its value between calls. It is true while the operation fails.
+/// Logs the first of several consecutive failures of an operation, and the first success thereafter.
+/// `$is_failing` must be a `bool` variable that keeps its value between calls.
 macro_rules! log_first_failure {
     ($is_failing:ident, $result:expr, $failure:literal, $recovery:literal) => {
         match $result {

@@ -1,4 +1,4 @@
-//! Signal that wakes the worker of a queue, and the interval at which the worker polls the store.
+//! Wakes a queue's worker when work may be available, and sets the interval at which the worker polls the store.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,11 +7,11 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
-/// Polling detects expired leases, for which no notification is sent.
+/// Polling detects expired task leases. Clew sends no notification when a lease expires.
 /// Polling detects changes whose notifications were lost while the `LISTEN` connection was down.
 const MIN_POLL_INTERVAL_WITH_NOTIFICATIONS: Duration = Duration::from_secs(2);
 
-/// Signal that wakes the worker of a queue when the worker may be able to claim a task. Clones share state.
+/// Signal that wakes a queue's worker when a task may be available. Clones share the signal.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct WakeSignal {
     notify: Arc<Notify>,
@@ -32,7 +32,7 @@ impl WakeSignal {
         }
     }
 
-    /// Returns the poll interval, which is at least 2 s while the process receives PostgreSQL notifications.
+    /// Returns the poll interval. While the process receives PostgreSQL notifications, the interval is at least 2 s.
     pub(crate) fn poll_interval(&self, without_listen: Duration) -> Duration {
         if self.is_listening.load(Ordering::Relaxed) {
             without_listen.max(MIN_POLL_INTERVAL_WITH_NOTIFICATIONS)
@@ -41,7 +41,7 @@ impl WakeSignal {
         }
     }
 
-    /// Sets the state of the `LISTEN` connection, and wakes the worker, because notifications may have been lost.
+    /// Records whether the `LISTEN` connection is open. Wakes the worker, because notifications may have been lost.
     pub(crate) fn set_listen_connection_state(&self, listening: bool) {
         self.is_listening.store(listening, Ordering::Relaxed);
         self.wake();

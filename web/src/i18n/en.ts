@@ -322,7 +322,7 @@ export const en = {
   "criterion.minutes": "Task duration (minutes)",
   "collections.none": "No collections",
   "collections.none.what":
-    "Export all sessions here, or open the Sessions view to export only the sessions listed there. Results are stored for one day.",
+    "Export all sessions here. To export only the listed sessions, open the Sessions view. Results are stored for one day.",
   "collections.running": "Collection in progress",
   "collections.no-access": "contains full statements; you have no permission to view them",
   "collections.no-filter": "no filter",

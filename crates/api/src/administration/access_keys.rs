@@ -47,7 +47,7 @@ pub(crate) struct CreatedAccessKey {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AccessKeyUpdate {
-    /// If false, the update disables the access key and revokes the user's tokens and temporary access keys
+    /// Whether the access key is enabled; false also revokes the user's tokens and temporary access keys
     enabled: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Routes for a domain's audit log, which contains the events that affect the domain or are caused by its users.
+//! API routes that list, export and verify a domain's audit log.
 
 use std::io;
 use std::str::FromStr;
@@ -94,7 +94,7 @@ pub(crate) async fn export_audit_log(request: ApiRequest) -> Result<Response, Ap
 
 /// Verify the audit log of all domains. Only administrators can verify the audit log.
 ///
-/// The verification reports a problem if the newest audit row that the server has read is missing from the store.
+/// Reports a problem if the audit log no longer contains the newest audit row that this server has read.
 #[utoipa::path(get, path = "/clew/v1/audit/verify", tag = "administration", operation_id = "VerifyAudit",
     responses((status = 200, description = "Result of the verification", body = AuditVerificationResponse)))]
 pub(crate) async fn verify_audit_log(request: ApiRequest) -> ApiResult<AuditVerificationResponse> {
@@ -124,7 +124,7 @@ pub(crate) struct AuditRow {
     at: String,
     /// Kind of the actor: `user`, `local` (local command line), `clew` (Clew itself) or `anonymous` (unauthenticated)
     actor_kind: &'static str,
-    /// Name of the actor; unverified if the actor is unauthenticated
+    /// Name of the actor; the name of an unauthenticated actor is not verified
     actor: String,
     /// User id of the actor
     actor_id: Option<String>,
@@ -184,7 +184,7 @@ struct AuditExportCursor {
     rows: Vec<AuditRecord>,
 }
 
-/// Returns an error if the first batch of rows cannot be read. Later read errors abort the stream.
+/// Returns a stream of audit rows. Fails if the first batch cannot be read; later read errors abort the stream.
 async fn stream_audit_rows(
     store: Store,
     filter: AuditFilter,

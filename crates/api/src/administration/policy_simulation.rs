@@ -28,7 +28,7 @@ use crate::request_body::parse_json_body;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SimulationRequest {
-    /// Id of the user who sends the simulated request; Clew assumes that the request is signed with an access key
+    /// Id of the user in the simulated request; Clew assumes that the request is signed with an access key of the user
     user_id: String,
     /// Name or alias of the policy action (case-insensitive)
     #[schema(example = "gaussdbformysql:instance:getRealtimeSession")]
@@ -69,7 +69,7 @@ pub(crate) struct SimulationResponse {
     reason: Option<String>,
     /// True if the user is an administrator, whose actions require no policies
     administrator: bool,
-    /// Statement that determined the decision: the first matching Deny, or the first matching Allow if no Deny matches
+    /// Policy statement that determined the decision: the first matching Deny or, if none matches, the first matching Allow
     deciding: Option<PolicyStatementReference>,
     /// Evaluation of each statement in the policies of the user and the user's groups
     statements: Vec<PolicyStatementView>,

@@ -1,4 +1,4 @@
-//! Routes for the domain's projects and enterprise projects (groups of instances for use in policy conditions).
+//! Routes for projects and enterprise projects. An enterprise project is a group of instances for use in policy conditions.
 
 use clew_store::{EnterpriseProject, EnterpriseProjectChange, Project, ProjectChange};
 use http::StatusCode;

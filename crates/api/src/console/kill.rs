@@ -1,4 +1,4 @@
-//! Route for killing selected sessions or previewing the kills.
+//! Route that kills selected sessions or returns a preview of the kills.
 //!
 //! If a thread id has been reused by a session with a different user or host, Clew does not kill that session.
 
@@ -34,11 +34,11 @@ use crate::statement_text::render_statement;
 pub(crate) struct KillResponse {
     /// Results, in the order of the request
     sessions: Vec<SessionKillOutcome>,
-    /// In a preview, the reason why the impact of the kills is unknown; null if the impact is known.
-    /// The reason why the impact is unknown is in the language requested by X-Language.
+    /// In a preview, the reason why Clew could not determine the impact of the kills; null if the impact is known.
+    /// The X-Language header determines the language of the reason why the impact is unknown.
     #[schema(required)]
     costs_unknown: Option<String>,
-    /// In a preview, warnings about the selection, for example that a root blocker is not selected
+    /// In a preview, warnings about root blockers that block the selected sessions but are not selected
     warnings: Vec<String>,
     /// Effect of the kills; null in a preview or if no session was killed
     #[schema(required)]
@@ -51,7 +51,7 @@ struct SessionKillOutcome {
     id: u64,
     /// Outcome: would_kill, killed, rolling_back, ending, gone, refused or failed
     outcome: &'static str,
-    /// Details of the outcome, in the language requested by X-Language
+    /// Message that describes the outcome, in the language requested by X-Language
     message: String,
     /// Current state of the session; null if the session has ended
     #[schema(required)]
@@ -68,10 +68,10 @@ struct CurrentSessionState {
     /// SQL statement, or its template if the project masks statements or the caller cannot list sessions
     #[schema(required)]
     statement: Option<String>,
-    /// In a preview, the open transaction that killing the connection would roll back; null if there is none
+    /// In a preview, the open transaction that killing the connection would roll back; null if no transaction is open
     #[schema(required)]
     transaction: Option<preview::RollbackCost>,
-    /// In a preview, thread ids of the sessions that the kill can unblock; an unblocked session may then block others
+    /// In a preview, the thread ids of the waiting sessions that the kill can unblock
     frees: Vec<u64>,
     /// In a preview, the number of sessions that wait for this session, directly or indirectly
     holds_up: usize,

@@ -35,7 +35,7 @@ struct KillHistoryEntry {
     /// Id of the intelligent kill or kill task
     #[schema(required)]
     task_id: Option<String>,
-    /// Name of the user who requested the kill; null while the kill is in progress or if its audit row is missing
+    /// Name of the requesting user; null while the kill is in progress or if the kill's audit row is missing
     #[schema(required)]
     by: Option<String>,
     /// Target of the kill: connection or query
@@ -89,7 +89,7 @@ pub(crate) async fn list_kills(request: ApiRequest<NodePath>) -> ApiResult<KillH
     Ok(Json(KillHistoryPage { kills: kills.into_iter().map(view).collect(), total_count }))
 }
 
-/// Returns the names of the users who requested the kills, keyed by thread id and request time.
+/// Returns the name of the requesting user for each kill, keyed by thread id and request time.
 async fn load_kill_requester_names(
     service: &AppState,
     node: &NodeId,

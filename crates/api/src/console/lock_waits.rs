@@ -9,7 +9,7 @@ use crate::api_request::{ApiRequest, ApiResult, Json};
 use crate::caller::{NodePath, TargetNode};
 use crate::error_responses::NodeNotReadable;
 
-/// Lock waits of a node as a wait graph, and the server instance that reported the waits.
+/// Wait graph of a node, with the identity of the server that reported the lock waits.
 #[derive(Serialize)]
 pub(crate) struct NodeLockWaits {
     /// Identity of the database server that reported the lock waits. Send this value as `server` in kill requests.
@@ -18,7 +18,7 @@ pub(crate) struct NodeLockWaits {
     graph: WaitGraph,
 }
 
-/// Show the lock waits of a node and their root blockers, in the format of `clew locks --format json`.
+/// Show the lock waits and root blockers of a node. The response has the format of `clew locks --format json`.
 #[utoipa::path(get, path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/locks", tag = "console",
     operation_id = "ShowLocks",
     responses(

@@ -38,7 +38,7 @@ struct SessionCollectionView {
     rows: Option<u64>,
     #[schema(required)]
     bytes: Option<u64>,
-    /// Filters and sort order of the collection; unset fields are omitted, and a masked `sql_key` is shown as ***
+    /// Filters and sort order of the collection, without unset fields; the value of a masked `sql_key` is ***
     #[schema(value_type = Object)]
     filter: SessionSelection,
     /// True if the result contains SQL templates instead of statements

@@ -128,11 +128,11 @@ fn build_session_detail(read: DetailedSession, masked: bool) -> SessionDetail {
 /// Execution plan of a statement, or the server's reason for not returning a plan.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ExplainResponse {
-    /// Format of the execution plan: always `text`, a table with one line per row of the EXPLAIN output
+    /// Format of the execution plan: always `text` (a plain-text table of the EXPLAIN rows)
     format: &'static str,
     #[schema(required)]
     plan: Option<String>,
-    /// Reason why there is no plan: a message in the language requested by X-Language, or the server's error.
+    /// Reason why no plan is available: the server's error, or a message in the language requested by X-Language.
     /// The reason is null if there is a plan.
     #[schema(required)]
     refused: Option<String>,
@@ -164,7 +164,7 @@ pub(crate) async fn explain_statement(request: ApiRequest<SessionPath>) -> ApiRe
     }
 }
 
-/// Returns the target node and the thread id of the session in the request path.
+/// Authorizes the caller, and returns the node and the session id from the request path.
 async fn authorize_session_request(
     caller: &Caller,
     (project, instance, node, session): SessionPath,

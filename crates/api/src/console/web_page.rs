@@ -21,7 +21,7 @@ static WEB_PAGE: LazyLock<WebPage> = LazyLock::new(|| WebPage::from_files(EMBEDD
 const INDEX_HTML_PATH: &str = "index.html";
 const HASHED_ASSET_PATH_PREFIX: &str = "assets/";
 
-/// Path prefixes of the API. An unknown path with such a prefix returns an error instead of the web page.
+/// Path prefixes of the API. Requests to unknown API paths return an error instead of the web page.
 const API_PATH_PREFIXES: [&str; 9] =
     ["/v3/", "/v3.0/", "/v3.1/", "/v5/", "/clew/", "/healthz", "/readyz", "/metrics", "/openapi.json"];
 

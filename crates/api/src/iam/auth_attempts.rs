@@ -1,8 +1,8 @@
 //! Checks passwords and counts failed authentication attempts.
 //!
-//! When a user authenticates successfully, the client's address is recorded for that user.
+//! After a successful authentication, Clew records the client's address for the user.
 //! Each of the user's recorded addresses has its own failure counter. All other addresses share one counter.
-//! An attacker's failed attempts do not lock out a user who signs in from an address recorded for that user.
+//! Failed attempts from other addresses do not lock out sign-ins from a user's recorded addresses.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -19,10 +19,10 @@ use crate::error::ApiError;
 use crate::iam::sign_in::UserRef;
 use crate::{AppState, passwords};
 
-/// Maximum time to wait for password checks in other server processes that use the same failure counter.
+/// Maximum time that a password check waits for concurrent checks of the same user in other server processes.
 const MAX_WAIT_FOR_CONCURRENT_PASSWORD_CHECKS: Duration = Duration::from_secs(10);
 const FAILURE_COUNTER_POLL_INTERVAL: Duration = Duration::from_millis(50);
-/// `Retry-After` value of the response if [`MAX_WAIT_FOR_CONCURRENT_PASSWORD_CHECKS`] has elapsed.
+/// Value of the `Retry-After` header sent after [`MAX_WAIT_FOR_CONCURRENT_PASSWORD_CHECKS`] has elapsed.
 const PASSWORD_CHECK_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub(crate) enum PasswordCheckOutcome {
     Locked,
 }
 
-/// `name` is `<domain>/<user>`. The password check takes equally long for an unknown user and for a wrong password.
+/// `name` has the format `<domain>/<user>`. The response time does not reveal whether the user exists.
 pub(crate) async fn check_password_with_lockout(
     service: &AppState,
     name: &str,
@@ -63,7 +63,7 @@ pub(crate) async fn check_password_with_lockout(
     Ok(PasswordCheckOutcome::Right)
 }
 
-/// Returns [`AuthAttemptReservation::Busy`] if checks in other server processes do not end before the timeout.
+/// Returns [`AuthAttemptReservation::Busy`] if password checks in other server processes do not end before the timeout.
 async fn reserve_password_attempt(store: &Store, subject: &str) -> Result<AuthAttemptReservation, StoreError> {
     let start = Instant::now();
     loop {
@@ -82,7 +82,7 @@ pub(crate) struct AuthFailureCounter {
     pub(crate) is_address_up_to_date: bool,
 }
 
-/// The counter key starts with the address, so that a crafted user name cannot match the counter of another user.
+/// The counter key starts with the client address, so that a crafted user name cannot match another user's counter.
 pub(crate) async fn find_auth_failure_counter(
     store: &Store,
     name: String,
@@ -108,7 +108,7 @@ fn build_counter_name_for_address(address: &str, name: &str) -> String {
     ["address:", address, " ", name].concat()
 }
 
-/// If the address cannot be recorded, the error is logged and the authentication succeeds.
+/// Stores a user's client address. If the write fails, logs a warning instead of returning an error.
 pub(crate) async fn record_client_address(store: &Store, user: &UserId, peer: Option<IpAddr>) {
     let Some(peer) = peer else { return };
     if let Err(error) = store.lockouts().record_client_address(user, ClientSubnet::from(peer).address()).await {
@@ -116,7 +116,7 @@ pub(crate) async fn record_client_address(store: &Store, user: &UserId, peer: Op
     }
 }
 
-/// Unknown users and wrong passwords produce the same error and take equally long.
+/// For an unknown user, returns the same error after the same time as for a wrong password.
 /// Repeated failed sign-ins lock a user name even if no user has this name.
 pub(crate) async fn authenticate_by_password(
     service: &AppState,

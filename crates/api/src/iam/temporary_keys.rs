@@ -134,7 +134,7 @@ fn parse_temporary_key_request(body: &[u8]) -> Result<TemporaryKeyRequestIdentit
     Ok(identity)
 }
 
-/// The temporary access key has the scope of the source credentials and does not outlive them.
+/// The caller's credentials, which determine the scope and latest expiration time of the temporary access key.
 struct SourceCredentials {
     scope: CredentialScope,
     issued_for: IssuingCredentials,

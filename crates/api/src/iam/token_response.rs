@@ -25,7 +25,7 @@ struct Token {
     /// Service catalog; omitted if the query parameter nocatalog is set
     #[serde(skip_serializing_if = "Option::is_none")]
     catalog: Option<Vec<CatalogEntry>>,
-    /// Role-based policies of the user that apply in the scope of the token
+    /// Role-based policies that apply to the user within the scope of the token
     roles: Vec<Role>,
     /// Project that the token is scoped to; absent for a domain token
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -89,7 +89,7 @@ pub(crate) struct TokenMetadata {
 }
 
 impl TokenResponse {
-    /// Includes the service catalog only if `server_url` is `Some`.
+    /// Builds the response for a token. Includes the service catalog only if `server_url` is `Some`.
     pub(super) async fn load(
         service: &AppState,
         user: &User,

@@ -29,15 +29,15 @@ struct InstanceListParameters {
     r#type: Option<String>,
     /// Datastore type; only gaussdb-mysql is supported
     datastore_type: Option<String>,
-    /// Accepted for API compatibility; if the parameter is set, the response contains no instances
+    /// Not supported; if the parameter is set, the response contains no instances
     vpc_id: Option<String>,
-    /// Accepted for API compatibility; if the parameter is set, the response contains no instances
+    /// Not supported; if the parameter is set, the response contains no instances
     subnet_id: Option<String>,
     /// Host of the master node
     private_ip: Option<String>,
     /// Host of a replica node
     readonly_private_ip: Option<String>,
-    /// Accepted for API compatibility; if the parameter is set, the response contains no instances
+    /// Not supported; if the parameter is set, the response contains no instances
     proxy_ip: Option<String>,
     /// Number of instances to skip
     #[param(minimum = 0, default = 0)]
@@ -58,7 +58,7 @@ pub(crate) async fn list_gauss_mysql_instances(request: ApiRequest<String>) -> A
     list_instances(&caller, &project, query, ACTIVE_STATUS_V3).await
 }
 
-/// List the instances of a project, with the status names of API version 3.1.
+/// List the instances of a project. Instance statuses have the names defined in API version 3.1.
 #[utoipa::path(get, path = "/v3.1/{project_id}/instances", tag = "instances",
     operation_id = "ListGaussMySqlInstancesUnifyStatus", params(InstanceListParameters),
     responses((status = 200, description = "Page of instances", body = InstanceListResponse)))]
@@ -129,7 +129,7 @@ async fn show_instance(caller: &Caller, path: &InstancePath, status: &'static st
     Ok(Json(wire_format::build_instance_response(&instance, status)))
 }
 
-/// Returns `None` if the query filters by VPC, subnet or proxy, because Clew instances have no such attributes.
+/// Returns `None` if no instance can match, because the query filters by VPC, subnet or proxy.
 fn parse_instance_filter(query: &QueryString) -> Result<Option<InstanceFilter>, ApiError> {
     require_supported_parameter_value(query, "type", "Cluster")?;
     require_supported_parameter_value(query, "datastore_type", wire_format::DATASTORE_TYPE)?;

@@ -25,7 +25,7 @@ use crate::statement_text::render_statement;
 /// Preview of an intelligent kill.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct IntelligentKillPreview {
-    /// Top session groups of each strategy, sorted by rank
+    /// Session groups that each ranking strategy selects, sorted by rank
     #[schema(max_items = 9)]
     statistics: Vec<SessionGroupStatistics>,
     /// Warnings about skipped sessions and about root blockers that are not killed; omitted if empty (Clew extension)

@@ -1,6 +1,6 @@
 //! Routes that add, stop, list, enable and disable an instance's kill tasks (section 2.8 of the TaurusDB API spec).
 //!
-//! `docs/decisions/0012-kill-tasks.md` explains the design decisions that the TaurusDB API spec leaves open.
+//! `docs/decisions/0012-kill-tasks.md` explains how Clew resolves points that the TaurusDB API spec leaves open.
 
 mod criteria;
 pub(crate) mod history;

@@ -33,7 +33,7 @@ pub(crate) struct AbnormalSessionRootCause {
     lock_root_cause: LockRootCause,
 }
 
-/// Requested lock and root blocker of a waiting session. Fields with unknown values are omitted.
+/// Lock that a session is waiting for, and the root blocker. Unknown fields are omitted.
 #[derive(Serialize, ToSchema, Default)]
 #[cfg_attr(test, derive(Debug, PartialEq))]
 pub(crate) struct LockRootCause {

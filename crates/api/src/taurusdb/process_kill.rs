@@ -1,6 +1,6 @@
 //! Implements the operation `DeleteTaurusDbNodeProcesses` (section 2.2 of the TaurusDB API spec).
 //!
-//! `docs/decisions/0010-kill-responses-and-records.md` defines which sessions count as killed or not found.
+//! `docs/decisions/0010-kill-responses-and-records.md` defines which sessions the response lists as killed or not found.
 
 use std::collections::HashSet;
 use std::time::Instant;
@@ -41,7 +41,7 @@ pub(crate) struct SessionKillResult {
     #[schema(max_items = 20)]
     processes_killed: Vec<u64>,
     /// Thread ids of sessions that Clew did not kill because they are missing, internal, protected or Clew's own.
-    /// The audit log contains the reason for each existing session that was not killed
+    /// For each session that exists but was not killed, the audit log contains the reason
     #[schema(max_items = 20)]
     processes_not_found: Vec<u64>,
 }
@@ -88,7 +88,7 @@ async fn find_and_kill_sessions(
 }
 
 struct KillProcessesRequest {
-    /// Thread ids in request order, without duplicates.
+    /// Thread ids from the request, in the original order and without duplicates.
     ids: Vec<u64>,
     reason: String,
 }
@@ -123,7 +123,7 @@ impl KillProcessesRequest {
 }
 
 /// Returns the error of a failed kill, or `None` if the kill did not fail.
-/// A kill also counts as failed if a proxy or a server change prevents Clew from identifying the session.
+/// Also returns an error if Clew refused the kill because of a proxy or a server change.
 fn failure_from_kill_outcome(outcome: &KillOutcome) -> Option<Failure> {
     match outcome {
         KillOutcome::Failed(failure) => Some(failure.clone()),

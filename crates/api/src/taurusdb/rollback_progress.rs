@@ -28,7 +28,7 @@ pub(crate) struct TransactionProgressRequest {
     /// Always rollback
     #[schema(pattern = "^rollback$")]
     action: String,
-    /// Ids of the transactions whose rollbacks are listed; if empty or omitted, all rollbacks are listed, with pagination
+    /// Ids of the transactions to list; if omitted or empty, the response contains a page of all rollbacks
     #[schema(max_items = 100)]
     transaction_ids: Option<Vec<String>>,
     /// Maximum number of transactions to return; ignored if transaction_ids is set
@@ -42,7 +42,7 @@ pub(crate) struct TransactionProgressRequest {
 /// Transactions that are being rolled back.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct TransactionProgress {
-    /// Transactions ordered by id; completed and unknown transactions are omitted
+    /// Transactions that the server is still rolling back, sorted by transaction id
     #[schema(max_items = 100)]
     transactions: Vec<OngoingRollback>,
     /// Total number of matching transactions
@@ -55,7 +55,7 @@ pub(crate) struct OngoingRollback {
     /// Transaction id assigned by the server
     #[schema(example = "562947831113064")]
     trx_id: String,
-    /// Estimated remaining time of the rollback, based on its recent rate, in seconds
+    /// Estimated remaining time of the rollback, in seconds, based on the recent rollback rate
     #[schema(minimum = 1)]
     estimated_remaining_time: u64,
     /// Thread id of the session; a killed session may be missing from the session list
@@ -103,7 +103,7 @@ fn build_rollback_entry(rollback: Rollback, masked: bool) -> OngoingRollback {
     }
 }
 
-/// Returns the requested transaction ids (`None` for all rollbacks) and the requested page.
+/// Validates the request. Returns the page and the transaction ids. The ids are `None` if the client requests all rollbacks.
 fn validate_rollback_progress_request(
     request: TransactionProgressRequest,
 ) -> Result<(Option<Vec<u64>>, Pagination), ApiError> {

@@ -25,7 +25,7 @@ pub(crate) struct SlowSessionThresholdView {
     slow_process_threshold: u64,
 }
 
-/// Slow session threshold to set for several instances.
+/// Request that sets the slow-session threshold of several instances.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SetSlowSessionThresholdRequest {

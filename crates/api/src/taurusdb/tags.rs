@@ -63,7 +63,7 @@ pub(crate) struct TagActionRequest {
 #[derive(Deserialize, ToSchema, Clone, Copy, PartialEq)]
 #[serde(rename_all = "lowercase")]
 enum TagOperation {
-    /// Add tags; for an existing key, the new value replaces the existing value
+    /// Add tags; if a tag key already exists, replace its value
     Create,
     /// Remove tags by key, or by key and value
     Delete,

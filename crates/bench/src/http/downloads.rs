@@ -1,4 +1,4 @@
-//! Download clients that use little CPU time: one thread per client, large reads, and no content checks.
+//! Download clients that use little CPU time: each client has its own thread and does not check the content.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -14,7 +14,7 @@ pub(super) struct DownloadWorkload {
     pub(super) address: SocketAddr,
     pub(super) get: HttpGetRequest,
     pub(super) clients: usize,
-    /// Number of downloads that each client makes over one connection.
+    /// Number of consecutive downloads per client. Each client uses a single connection.
     pub(super) repetitions: usize,
     /// Expected size of each download, in bytes.
     pub(super) bytes: u64,
@@ -83,7 +83,7 @@ impl HttpConnection {
         Ok(Self { stream, buffer: vec![0; READ_BUFFER_BYTES] })
     }
 
-    /// Calls `body` for each chunk of the response body and returns the length of the response body.
+    /// Sends a GET request, calls `body` for each chunk of the response body, and returns the body length.
     fn send_get_request(&mut self, get: &HttpGetRequest, mut body: impl FnMut(&[u8])) -> io::Result<u64> {
         self.stream.write_all(get.format_request_head().as_bytes())?;
         let (length, first) = self.read_response_head()?;

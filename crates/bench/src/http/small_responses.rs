@@ -8,17 +8,17 @@ use crate::server_harness::HttpGetRequest;
 
 const CONNECTION_COUNT: &str = "64";
 
-/// HTTP load generator, which runs on the same two cores as the measured server.
+/// HTTP load generator. The load generator and the measured server run on the same two CPU cores.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum LoadGenerator {
-    /// The `hey` load generator. Like a typical client, `hey` uses about as much CPU time as the server.
+    /// Load generator `hey`, which uses about as much CPU time as the server.
     Hey,
-    /// The `wrk` load generator. `wrk` uses so little CPU time that the request rate depends mainly on the server.
+    /// The `wrk` load generator. Because `wrk` uses little CPU time, the server mainly determines the request rate.
     Wrk,
 }
 
 impl LoadGenerator {
-    /// Returns the number of requests per second.
+    /// Runs the load generator and returns the number of requests per second.
     /// Returns an error if any response has a status other than 200.
     pub(super) async fn measure_request_rate(self, base: &str, get: &HttpGetRequest) -> Result<f64, BenchError> {
         let url = format!("{base}{}", get.target);
@@ -46,7 +46,7 @@ impl LoadGenerator {
     }
 }
 
-/// Formats the request headers as command-line options for the load generator, without the header named `omitted`.
+/// Converts all request headers except the header `omitted` to command-line options of the load generator.
 fn format_headers_as_cli_options(get: &HttpGetRequest, omitted: &'static str) -> impl Iterator<Item = String> {
     let headers = get.headers.iter().filter(move |(header, _)| header != omitted);
     headers.flat_map(|(header, value)| ["-H".to_owned(), format!("{header}: {value}")])

@@ -77,7 +77,7 @@ impl AuditFilterArgs {
     }
 }
 
-/// Parses `name_or_id` as an id if no project has this name, because removed projects can be selected only by id.
+/// Returns the id of the project named `name_or_id`. If no project matches, parses `name_or_id` as an id.
 async fn find_project_id(store: &Store, name_or_id: &str) -> Result<ProjectId, CliError> {
     let projects = store.tenants().list_all_projects().await?.into_iter();
     let matches = projects.filter(|project| project.name == name_or_id).map(|project| project.id).collect();
@@ -95,7 +95,7 @@ async fn find_instance_id(
     require_unambiguous_id(matches.map(|instance| instance.id).collect(), "instance", name_or_id)
 }
 
-/// Parses `name_or_id` as an id if the lookup by name found no match (`ids` is empty).
+/// Returns the only id in `ids`. If `ids` is empty, parses `name_or_id` as an id.
 /// Fails if the name is ambiguous (`ids` has more than one element).
 fn require_unambiguous_id<T: std::str::FromStr + std::fmt::Display>(
     mut ids: Vec<T>,

@@ -40,7 +40,7 @@ Examples:
 
 If the URL has no password, Clew uses CLEW_DB_PASSWORD or prompts on the terminal. Clew stores the password encrypted.";
 
-/// Validates the arguments before awaiting `inventory`, which opens the store.
+/// Validates the arguments before awaiting the future `inventory`, which opens the store.
 pub(super) async fn run(
     arguments: AddArgs,
     inventory: impl Future<Output = Result<SelectedProject, CliError>>,
@@ -103,7 +103,7 @@ struct NodeSpec<'a> {
     zone: Option<NetworkZone>,
 }
 
-/// The optional suffixes `,role=` and `,zone=` of a node URL can be in any order.
+/// Parses a node URL with the optional suffixes `,role=` and `,zone=`, which can occur in any order.
 /// The suffixes of a node URL are parsed from right to left, because the URL itself can contain commas.
 fn parse_node_spec(text: &str) -> Result<NodeSpec<'_>, CliError> {
     let mut node = NodeSpec { url: text, ..NodeSpec::default() };

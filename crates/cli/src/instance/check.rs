@@ -20,7 +20,7 @@ Example:
 Exit codes: 0 no limitations; 1 a node is not accessible; 3 the account or server of a node has limitations.";
 
 /// Fails if the login to any node fails.
-/// Attempts the login even during a login backoff, because the user explicitly requested the check.
+/// Ignores login backoffs, because the user explicitly requested a connection check.
 pub(super) async fn run(
     inventory: &SelectedProject,
     instance: &str,
@@ -86,7 +86,7 @@ pub(super) async fn run(
     }
 }
 
-/// A successful login clears the login backoff of the node; a refused login extends the backoff.
+/// After a successful login, clears the node's login backoff. After a refused login, extends the login backoff.
 async fn update_login_backoff(
     store: &Store,
     node: &Node,

@@ -28,7 +28,7 @@ pub(super) struct KillImpact {
     pub(super) risks: HashMap<u64, Vec<KillRisk>>,
     /// Warnings about root blockers that are not selected for the kill.
     pub(super) warnings: Vec<String>,
-    /// Describes the data that Clew could not read.
+    /// Notes about data that Clew could not read for the kill preview.
     pub(super) notes: String,
 }
 

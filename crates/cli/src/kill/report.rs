@@ -1,4 +1,4 @@
-//! Formats the preview, the outcomes and the measured effect of a kill.
+//! Formats the output of `clew kill`: the preview, the outcome of each kill, and the measured effect.
 
 use std::fmt::Write as _;
 
@@ -115,13 +115,13 @@ impl KillReport {
         format!("{what} on {}", self.address)
     }
 
-    /// A selected session that does not exist on the server has the outcome `AlreadyGone`.
+    /// Returns `AlreadyGone` for each selected session that is missing from `outcomes`.
     pub(super) fn kill_outcomes_by_session_id(&self, outcomes: &[(u64, KillOutcome)]) -> Outcomes {
         let outcome = |id: u64| outcomes.iter().find(|(other, _)| *other == id).map(|(_, outcome)| outcome.clone());
         self.selected.ids.iter().map(|&id| (id, outcome(id).unwrap_or(KillOutcome::AlreadyGone))).collect()
     }
 
-    /// If `result` is `None`, the JSON contains only the preview of the kill.
+    /// Returns the kill report as JSON. If `result` is `None`, the report contains only the preview.
     pub(super) fn to_json(&self, result: Option<(&Outcomes, Option<&Result<KillEffect, Failure>>)>) -> Value {
         let (outcomes, effect) = result.map_or((None, None), |(outcomes, effect)| (Some(outcomes), effect));
         let session_json = |id: &u64| {
@@ -172,7 +172,7 @@ impl KillReport {
     }
 }
 
-/// Returns the fields of a session except its id and statement, in the format of the API's audit events for kills.
+/// Converts a session, except its id and statement, to JSON in the format of the API's audit events for kills.
 pub(super) fn session_fields_to_json(session: &Session) -> Value {
     let text = |text: &Option<Vec<u8>>| text.as_deref().map(bytes_to_text);
     json!({
@@ -231,7 +231,7 @@ fn format_kill_effect(effect: &KillEffect, is_rolling_back: bool) -> String {
     format!("{rows}; {unblocked}{waiting}\n")
 }
 
-/// Wraps the text at `width` columns and indents continuation lines by the width of the label.
+/// Wraps the words after the label at `width` columns. Indents continuation lines by the width of the label.
 fn wrap_text_after_label(label: &str, words: &str, width: usize) -> String {
     let mut text = label.to_owned();
     let mut used = display_width(label);

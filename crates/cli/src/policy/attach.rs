@@ -38,7 +38,7 @@ struct PolicyWithGrantee {
     policy: NamedPolicy,
     grantee: Grantee,
     project: Option<clew_store::Project>,
-    /// Description of the grantee and the project in messages, such as `the group developers for the project web`.
+    /// User or group and project as shown in messages, such as `the group developers for the project web`.
     to: String,
 }
 

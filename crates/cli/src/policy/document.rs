@@ -119,7 +119,7 @@ pub(super) fn parse_policy_and_print_diagnostics(document: &PolicyDocument) -> R
     }
 }
 
-/// Formats a count with its noun in the singular or plural, such as `1 error` or `2 errors`.
+/// Formats a count and a noun, such as `1 error` or `2 errors`.
 pub(super) fn format_count_with_noun(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }

@@ -16,7 +16,7 @@ pub(super) struct RuleTestReport<'a> {
     total: usize,
     /// Sessions that the rules would kill, each with the index of the first matching rule.
     killed: Vec<(usize, &'a Session)>,
-    /// Sessions that match a rule but would be spared, each with the index of the first matching rule and the reason.
+    /// Sessions that match a rule but would not be killed, each with the index of the first matching rule and the reason.
     spared: Vec<(usize, &'a Session, ExclusionReason)>,
 }
 
@@ -99,7 +99,7 @@ impl<'a> RuleTestReport<'a> {
 
     /// Returns true if a kill task would check the storage engines of the session's tables before it kills the session.
     /// A rule test skips the storage engine check, because a snapshot does not contain storage engines.
-    /// A kill task checks storage engines if the session's statement modifies tables and the rule lacks `include_unsafe = true`.
+    /// A kill task checks storage engines if the statement modifies tables and the rule does not set `include_unsafe = true`.
     fn requires_storage_engine_check(&self, rule: usize, session: &Session) -> bool {
         let opted_in = self.rules.get(rule).is_some_and(|rule| rule.include_unsafe);
         let changes = |statement| parse_changed_tables(statement, session.database.as_deref()).is_some();

@@ -7,7 +7,7 @@ use serde::Deserialize;
 const REQUIRED_SNAPSHOT_COLUMNS: [&str; 8] =
     ["session_id", "user", "host", "database_name", "execution_status", "command", "sql_statement", "state_duration"];
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
-/// Characters that start a formula in spreadsheets. Clew adds a leading quote to cells that start with one of them.
+/// Characters that start a formula in spreadsheets. Clew adds a leading quote to cells that start with such a character.
 const SPREADSHEET_FORMULA_PREFIXES: &[u8] = b"=+-@\t\r";
 
 /// Error messages include the line number.
@@ -111,7 +111,7 @@ fn parse_header_row(record: &ByteRecord) -> Result<Option<[usize; REQUIRED_SNAPS
 }
 
 /// Returns the line number of the CSV record at a byte offset.
-/// The line number that the CSV reader reports is not used, because it is off by one after a CRLF line break.
+/// Counts line breaks, because the CSV reader's line number is off by one after a CRLF line break.
 fn line_number_at_offset(bytes: &[u8], offset: u64) -> usize {
     let offset = usize::try_from(offset).unwrap_or(usize::MAX);
     let (before, after) = bytes.split_at_checked(offset).unwrap_or((bytes, &[]));
@@ -144,7 +144,7 @@ fn parse_csv_record(
 }
 
 /// Removes the leading quote that prevents a spreadsheet from evaluating a CSV cell as a formula.
-/// CSV does not distinguish an added quote from an original leading quote, so the function removes both.
+/// A CSV file does not show whether Clew added a leading quote, so the function also removes original quotes.
 fn strip_quote_before_formula(cell: &[u8]) -> Vec<u8> {
     match cell {
         [b'\'', rest @ ..] if rest.first().is_some_and(|first| SPREADSHEET_FORMULA_PREFIXES.contains(first)) => {

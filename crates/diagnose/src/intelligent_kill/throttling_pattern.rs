@@ -7,9 +7,9 @@ const MAX_PATTERN_BYTES: usize = 1000;
 
 /// Joins the keywords and names of a statement template with `~`, in order of occurrence.
 ///
-/// Omits template words that do not occur in the statement, because the pattern must match the statement.
-/// For example, if the template contains a canonical keyword, the statement may contain a synonym instead.
-/// Omits the last words if the pattern would otherwise exceed the maximum size; the shorter pattern still matches.
+/// Omits template words that are missing from the statement, so that the pattern matches the statement.
+/// For example, the statement may contain a synonym of a keyword in the template.
+/// Omits the last words if the pattern would exceed the maximum size. A shorter pattern also matches the statement.
 pub(super) fn build_throttling_pattern(template: &[u8], statement: &[u8]) -> Option<String> {
     let statement = statement.to_ascii_lowercase();
     let mut rest = statement.as_slice();

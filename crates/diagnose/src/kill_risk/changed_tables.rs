@@ -40,7 +40,7 @@ pub struct ChangedTables {
     pub statement: &'static str,
     /// Effect of the statement on the tables.
     pub effect: TableChangeKind,
-    /// Modified tables without duplicates, in order of first occurrence in the statement.
+    /// Tables that the statement modifies, without duplicates, in the order of their first occurrence.
     pub tables: Vec<TableRef>,
     /// True if the parser found all modified tables.
     pub is_complete: bool,
@@ -49,7 +49,7 @@ pub struct ChangedTables {
 /// Parses a statement and returns the tables that the statement modifies.
 ///
 /// `database` is the default database of the session.
-/// Returns `None` if the statement does not modify tables.
+/// Returns `None` if the statement does not modify any tables.
 #[must_use]
 pub fn parse_changed_tables(statement: &[u8], database: Option<&[u8]>) -> Option<ChangedTables> {
     let head = statement.get(..MAX_PARSED_STATEMENT_BYTES).unwrap_or(statement);
@@ -205,7 +205,7 @@ impl<'t> ChangedTablesParser<'t> {
 
     /// Parses the tables in `DELETE FROM t`, `DELETE FROM t USING references` and `DELETE t FROM references`.
     ///
-    /// Reads the tables after `FROM` or `USING` in a `DELETE` statement, because the list before `FROM` or `USING` can contain aliases.
+    /// Reads only the tables after `FROM` or `USING`, because the preceding list can contain aliases.
     fn parse_delete_statement_tables(&mut self) {
         let start = self.position;
         if !self.skip_past_keyword(&["FROM"]) {
@@ -222,7 +222,7 @@ impl<'t> ChangedTablesParser<'t> {
         self.parse_table_references(&["WHERE", "ORDER", "LIMIT", "RETURNING"]);
     }
 
-    /// Parses a list of tables, including joined tables that the statement does not modify.
+    /// Parses the table references of a statement, including joined tables that the statement does not modify.
     fn parse_table_references(&mut self, ends: &[&str]) {
         let may_end_statement = !ends.contains(&"SET");
         let mut expects_table = true;

@@ -7,7 +7,7 @@ use clew_model::{LocalizedText, localized};
 use super::{KillRisk, TableAtRisk};
 use crate::terminal::bytes_to_single_line;
 
-/// Maximum number of tables that a risk description lists by name, followed by the number of unlisted tables.
+/// Maximum number of table names in the description of a kill risk.
 const MAX_LISTED_TABLES: usize = 5;
 
 impl KillRisk {

@@ -22,15 +22,15 @@ pub(super) fn detect_lock_waits(index: &LockSnapshotIndex<'_>) -> EdgeSet {
     edges
 }
 
-/// Set of wait graph edges, with at most one wait per pair of waiter and blocker.
+/// Set of wait graph edges, with at most one edge per pair of waiter and blocker.
 #[derive(Default)]
 pub(super) struct EdgeSet {
-    /// Maps each waiter-blocker pair to its wait and to the strength of the blocker's lock mode.
+    /// Maps each pair of waiter and blocker to the wait and to the strength of the blocker's lock mode.
     edges: HashMap<(WaitParticipant, WaitParticipant), (LockWait, usize)>,
     pub(super) unknown_reasons: HashMap<u64, LocalizedText>,
 }
 
-/// Returns the sort key of a wait. The edge set keeps only the wait with the lowest key per waiter-blocker pair.
+/// Returns the sort key of a wait. For each pair of waiter and blocker, Clew keeps only the wait with the lowest key.
 fn precedence((wait, strength): &(LockWait, usize)) -> impl Ord {
     (wait.inferred, wait.queued, Reverse(*strength), wait.on.clone(), wait.wanted.clone(), wait.held.clone())
 }

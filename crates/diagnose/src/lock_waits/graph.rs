@@ -33,15 +33,15 @@ impl WaitParticipant {
 /// Wait graph with its root blockers and cycles. The graph does not depend on the order of the input rows.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct WaitGraph {
-    /// Lock waits, sorted by waiter and blocker, with at most one wait per waiter-blocker pair.
+    /// Lock waits, sorted by waiter and blocker. Each pair of a waiter and a blocker occurs at most once.
     pub waits: Vec<LockWait>,
     /// Root blockers, highest-ranked first.
     pub roots: Vec<RootBlocker>,
-    /// Wait cycles. Members of a cycle can also wait for blockers outside the cycle.
+    /// Groups of participants that wait for each other in a cycle. A member can also wait for blockers outside the cycle.
     pub cycles: Vec<Vec<WaitParticipant>>,
     /// All waiters and blockers, sorted.
     pub parties: Vec<ParticipantDetail>,
-    /// Waiters and blockers without session and transaction data, for example because the session has ended.
+    /// Waiters and blockers for which the snapshot contains neither a session nor a transaction.
     pub vanished: Vec<WaitParticipant>,
     /// Waiting sessions without a detected blocker.
     pub unexplained: Vec<WaitWithoutBlocker>,
@@ -49,7 +49,7 @@ pub struct WaitGraph {
     pub limitations: Vec<Limitation>,
 }
 
-/// Lock wait between a waiter and the blocker that holds the lock or requested it earlier.
+/// Lock wait: a waiter and a blocker that holds the lock or requested the lock earlier.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LockWait {
     /// Waiting session or transaction.
@@ -63,7 +63,7 @@ pub struct LockWait {
     pub wanted: Cow<'static, str>,
     /// Lock mode of the blocker, if known.
     pub held: Option<Cow<'static, str>>,
-    /// True if the blocker waits for the same lock resource, ahead of the waiter in the queue.
+    /// True if the blocker also waits for the lock resource and precedes the waiter in the lock queue.
     pub queued: bool,
     /// True if the wait was inferred from the session's state and statement.
     pub inferred: bool,
@@ -78,13 +78,13 @@ fn serialize_lock_resource<S: serde::Serializer>(on: &Arc<LockResource>, to: S) 
 /// Root of the wait graph: a blocker that does not wait, or a cycle whose members wait only for each other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RootBlocker {
-    /// The blocking session or transaction, or all members of the wait cycle.
+    /// Blocking session or transaction. For a wait cycle, all sessions and transactions in the cycle.
     pub parties: Vec<WaitParticipant>,
     /// Number of direct and indirect waiters. In a wait cycle, all members except one count as waiters.
     pub holds: usize,
-    /// Maximum number of waiters that killing the root blocker can unblock.
+    /// Maximum number of waiters that can continue if the root blocker is killed.
     /// Excludes waiters that wait for several root blockers, because killing one root blocker does not unblock them.
-    /// A kill can unblock fewer waiters than this maximum, because the next lock holder can block some of them.
+    /// Killing the root blocker may unblock fewer waiters, because some may then wait for the next lock holder.
     pub frees: usize,
     /// Longest wait among all direct and indirect waiters, in seconds; 0 if unknown.
     pub longest_seconds: u64,
@@ -95,18 +95,18 @@ pub struct RootBlocker {
 pub struct ParticipantDetail {
     /// Session or transaction that waits for a lock or blocks other sessions or transactions.
     pub party: WaitParticipant,
-    /// Session, or `None` if the transaction has no session or the session is missing from the input data.
+    /// Session of the waiter or blocker, or `None` if the transaction has no session or the input data omits the session.
     pub session: Option<Session>,
     /// Role of the session.
     pub role: SessionRole,
     /// Open transaction.
     pub transaction: Option<ObservedTransaction>,
-    /// Latest statements in an idle session's transaction, oldest first. See [`WaitGraph::set_last_statements`].
+    /// Latest statements in the transaction of an idle session, oldest first. See [`WaitGraph::set_last_statements`].
     /// The list of latest statements is empty if the server does not record statements.
     pub last_statements: Vec<Vec<u8>>,
 }
 
-/// Waiting session without a detected blocker.
+/// Waiting session for which Clew did not detect a blocker.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct WaitWithoutBlocker {
     /// Id of the session.
@@ -118,7 +118,7 @@ pub struct WaitWithoutBlocker {
 }
 
 impl ParticipantDetail {
-    /// Returns true if the session or transaction is missing from the input data.
+    /// Returns true if the session list or transaction list does not contain the waiter or blocker.
     #[must_use]
     pub fn is_missing_from_snapshot(&self) -> bool {
         match self.party {
@@ -186,9 +186,9 @@ impl WaitGraph {
         visited
     }
 
-    /// Returns the direct and indirect waiters that are unblocked when all members of `gone` have ended.
+    /// Returns the direct and indirect waiters that become unblocked when all participants in `gone` end.
     ///
-    /// `gone` contains sessions and transactions. The returned list is sorted and excludes the members of `gone`.
+    /// The returned list is sorted and does not include the sessions and transactions in `gone`.
     #[must_use]
     pub fn find_waiters_unblocked_by(&self, gone: &[WaitParticipant]) -> Vec<WaitParticipant> {
         let waiters = self.waiters_by_blocker();
@@ -249,7 +249,7 @@ impl WaitGraph {
             .collect()
     }
 
-    /// Sets the latest statements of sessions, oldest first, keyed by session id.
+    /// `statements` maps each session id to the latest statements of the session, oldest first.
     pub fn set_last_statements(&mut self, statements: &BTreeMap<u64, Vec<Vec<u8>>>) {
         for detail in &mut self.parties {
             if let Some(last) = detail.party.session_id().and_then(|id| statements.get(&id)) {
@@ -258,7 +258,7 @@ impl WaitGraph {
         }
     }
 
-    /// Returns the limitations that explain why transactions can be missing from the graph.
+    /// Returns each `Limitation` that can cause transactions to be missing from the wait graph.
     pub fn limitations_causing_missing_transactions(&self) -> impl Iterator<Item = &Limitation> {
         let hides_transactions = |limitation: &&Limitation| {
             matches!(limitation.kind, LimitationKind::NoTransactions | LimitationKind::PartOfTransactions)
@@ -266,7 +266,7 @@ impl WaitGraph {
         self.limitations.iter().filter(hides_transactions)
     }
 
-    /// Returns true if a limitation can cause lock waits to be missing from the graph.
+    /// Returns true if the graph may lack lock waits because some lock data could not be read.
     #[must_use]
     pub fn may_miss_lock_waits(&self) -> bool {
         self.limitations.iter().any(|limitation| limitation.kind.may_hide_lock_waits())

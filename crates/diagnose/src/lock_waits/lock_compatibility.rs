@@ -7,13 +7,13 @@
 //! MariaDB's backup lock has its own lock modes and compatibility matrices.
 //!
 //! The compatibility matrices assume the default value of the system variable `max_write_lock_count`.
-//! With `max_write_lock_count` below its default, the server grants some read lock requests ahead of pending write lock requests.
+//! If `max_write_lock_count` is below its default, the server grants some read locks before pending write locks.
 
 use super::metadata_locks::MetadataLockMode;
 
-/// Conflicts between lock requests and granted locks; `-` marks a conflict.
+/// Compatibility of requested and granted metadata lock modes: `+` means compatible, `-` means conflicting.
 ///
-/// Matrix rows are requested lock modes and columns are granted lock modes, in [`MetadataLockMode::ALL`] order.
+/// The matrix rows (requested lock modes) and columns (granted lock modes) are in [`MetadataLockMode::ALL`] order.
 const CONFLICT_MATRIX_FOR_GRANTED_LOCKS: [&[u8]; 11] = [
     //   IX S SH SR SW LP SU RO NW RW X
     b"+ - + + + + + + + + -", // INTENTION_EXCLUSIVE
@@ -29,7 +29,7 @@ const CONFLICT_MATRIX_FOR_GRANTED_LOCKS: [&[u8]; 11] = [
     b"- - - - - - - - - - -", // EXCLUSIVE
 ];
 
-/// Conflicts between lock requests and other sessions' pending requests; `-` marks a conflict.
+/// Rows are requested lock modes, and columns are pending lock modes of other sessions. `-` marks a conflict.
 const CONFLICT_MATRIX_FOR_PENDING_LOCKS: [&[u8]; 11] = [
     //   IX S SH SR SW LP SU RO NW RW X
     b"+ - + + + + + + + + -", // INTENTION_EXCLUSIVE
@@ -64,7 +64,7 @@ const CONFLICT_MATRIX_FOR_GRANTED_BACKUP_LOCKS: [&[u8]; 14] = [
     b"+ + + + - + - + + + + + + +", // BACKUP_COMMIT
 ];
 
-/// Conflicts between lock requests and other sessions' pending requests for MariaDB's backup lock.
+/// Conflicts between a request for MariaDB's backup lock and another session's pending request.
 const CONFLICT_MATRIX_FOR_PENDING_BACKUP_LOCKS: [&[u8]; 14] = [
     //   S0 S1 S2 S3 S4 F1 F2 D TD SD DD BL AC C
     b"+ - - - - + + + + + + - + +", // BACKUP_START
@@ -101,7 +101,7 @@ pub(super) fn conflicts_with_pending_request(requested: MetadataLockMode, pendin
     )
 }
 
-/// Returns false for modes from different compatibility matrices, because such modes never occur on the same object.
+/// Modes from different compatibility matrices do not conflict, because they never apply to the same object.
 fn lock_modes_conflict(plain: &[&[u8]], backup: &[&[u8]], row: MetadataLockMode, column: MetadataLockMode) -> bool {
     let first_backup = MetadataLockMode::BackupStart as usize;
     let (row, column) = (row as usize, column as usize);

@@ -1,4 +1,4 @@
-//! Input data of the wait graph, with lookup tables for sessions and transactions.
+//! Input data for building the wait graph, with lookup tables for sessions and transactions.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use clew_model::{Limitation, LocalizedText, Session, Transaction};
 use super::metadata_locks::{LockStatus, MetadataLockMode, MetadataLockObject, MetadataLockObjectKind};
 use super::wait_state::{LockWaitState, parse_lock_wait_state};
 
-/// Input data of the wait graph. Fields that could not be read are empty, and `limitations` gives the reasons.
+/// Input data for the wait graph. Fields that Clew could not read are empty; `limitations` contains the reasons.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LockSnapshot {
     /// All sessions visible to Clew's account, including internal sessions, which can be blockers.
@@ -19,7 +19,7 @@ pub struct LockSnapshot {
     /// Granted and pending metadata locks.
     ///
     /// `metadata_locks` must contain all metadata locks on tables.
-    /// Locks on objects other than tables, such as schemas, are needed only if a session waits for a lock on such an object.
+    /// Metadata locks on other objects, such as schemas, are optional if no session waits for such a lock.
     pub metadata_locks: Vec<MetadataLock>,
     /// True if `metadata_locks` includes pending lock requests.
     ///
@@ -28,14 +28,14 @@ pub struct LockSnapshot {
     pub reports_pending: bool,
     /// Limitations of the input data.
     pub limitations: Vec<Limitation>,
-    /// Limitation to report only if a waiting session has no detected blocker.
+    /// Note about missing data that Clew reports only if a waiting session has no detected blocker.
     pub limitation_for_unknown_blockers: Option<Limitation>,
 }
 
 /// Session with its role.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ObservedSession {
-    /// Session read from the server. The statement may be truncated or replaced by the statement template.
+    /// Session as read from the server. Its statement may be truncated or replaced with a statement template.
     pub session: Session,
     /// Role of the session.
     pub role: SessionRole,
@@ -59,23 +59,23 @@ pub enum SessionRole {
 /// Open transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ObservedTransaction {
-    /// Open transaction. If it is a prepared XA transaction or its session has ended, `session_id` is 0.
+    /// Open transaction. For a transaction without a session, such as a prepared XA transaction, `session_id` is 0.
     pub transaction: Transaction,
     /// XA identifier as printed by `XA RECOVER`, if known.
     pub xid: Option<String>,
-    /// Tables on which the transaction holds InnoDB locks. The list is filled only for transactions without a session.
-    /// Clew uses the locked tables to find the prepared transaction that owns a metadata lock without a session.
+    /// Tables on which the transaction holds InnoDB locks; empty if the transaction belongs to a session.
+    /// If a metadata lock has no session, Clew identifies its owner, a prepared XA transaction, by the locked tables.
     pub tables: Vec<MetadataLockObject>,
 }
 
 /// InnoDB lock wait between two transactions.
 ///
-/// The wait graph merges multiple lock waits between the same two transactions.
+/// In the wait graph, all InnoDB lock waits between the same two transactions are merged into one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InnoDbLockWait {
     /// Owner of the waiting lock request.
     pub waiting: LockOwner,
-    /// Owner of the blocking lock, which is a granted lock or a lock request ahead of the waiter in the queue.
+    /// Owner of the blocking lock, which is either granted or ahead of the waiting request in the lock queue.
     pub blocking: LockOwner,
     /// Requested row or table lock.
     pub on: LockResource,
@@ -118,7 +118,7 @@ impl LockResource {
 /// Kind of lock resource.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub enum LockResourceKind {
-    /// Index record, or the gap before an index record.
+    /// InnoDB row: an index record or the gap before the record.
     #[default]
     Row,
     /// InnoDB table lock.
@@ -132,7 +132,7 @@ pub enum LockResourceKind {
 }
 
 impl LockResourceKind {
-    /// Returns the name of the lock resource kind, such as `row`.
+    /// Returns the localized name of a kind of lock resource, such as `row`.
     #[must_use]
     pub fn name(&self) -> LocalizedText {
         match self {
@@ -155,7 +155,7 @@ pub struct MetadataLock {
     pub mode: MetadataLockMode,
     /// Status of the lock: granted or pending.
     pub status: LockStatus,
-    /// Owner's session id, or `None` if the owner has no session, such as a prepared XA transaction.
+    /// Session id of the lock owner. `None` if the owner, such as a prepared XA transaction, has no session.
     pub session: Option<u64>,
 }
 
@@ -163,7 +163,7 @@ pub(super) struct LockSnapshotIndex<'a> {
     pub(super) observed: &'a LockSnapshot,
     pub(super) sessions: HashMap<u64, &'a ObservedSession>,
     pub(super) transactions: HashMap<u64, &'a ObservedTransaction>,
-    /// Transactions without a session, keyed by transaction id.
+    /// Transactions that no session owns, such as prepared XA transactions, keyed by transaction id.
     pub(super) detached: HashMap<u64, &'a ObservedTransaction>,
     pub(super) wait_states: HashMap<u64, LockWaitState>,
 }

@@ -3,8 +3,8 @@
 use clew_model::LocalizedText;
 
 clew_model::named_enum! {
-    /// Status of a metadata lock, named as in `metadata_locks.LOCK_STATUS`.
-    /// Transitional states, such as `VICTIM`, `TIMEOUT` and `PRE_ACQUIRE_NOTIFY`, have no variant.
+    /// Status of a metadata lock. The names are values of the column `metadata_locks.LOCK_STATUS`.
+    /// The enum omits transitional states, such as `VICTIM`, `TIMEOUT` and `PRE_ACQUIRE_NOTIFY`.
     pub enum LockStatus {
         /// The session holds the lock.
         Granted = "GRANTED",
@@ -28,7 +28,7 @@ impl MetadataLockObject {
     /// Creates a lock object from the columns of `metadata_locks` or `metadata_lock_info`.
     ///
     /// Empty strings become `None`.
-    /// If `name` is missing, the name of a user lock is read from `schema`, in which MariaDB reports user lock names.
+    /// MariaDB reports the name of a user lock in `schema` instead of `name`.
     #[must_use]
     pub fn new(kind: MetadataLockObjectKind, schema: Option<String>, name: Option<String>) -> Self {
         let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
@@ -40,15 +40,15 @@ impl MetadataLockObject {
     }
 }
 
-/// Defines the object kinds with their English and Chinese names.
-/// `$server_names` contains the object kind's name in `performance_schema`, followed by its name in `metadata_lock_info`.
+/// Defines the kinds of objects that metadata locks protect, with their English and Chinese names.
+/// `$server_names` contains the names of the object kind in `performance_schema` and `metadata_lock_info`, in this order.
 macro_rules! object_kinds {
     ($($(#[$about:meta])* $variant:ident = $english:literal, $chinese:literal, $server_names:expr;)+) => {
         /// Kind of object that a metadata lock protects.
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum MetadataLockObjectKind {
             $($(#[$about])* $variant,)+
-            /// Object kind without its own variant. The value is the object type reported by the server, in lower case.
+            /// Any other object kind. The value is the server's name for the object type, in lower case.
             Other(Box<str>),
         }
 
@@ -75,11 +75,11 @@ macro_rules! object_kinds {
 }
 
 object_kinds! {
-    /// Global scope, locked by `FLUSH TABLES WITH READ LOCK` on MySQL to block data changes.
+    /// Scope of the whole server. On MySQL, `FLUSH TABLES WITH READ LOCK` locks this scope to block data changes.
     Global = "global read lock", "全局读锁", ["GLOBAL", "Global read lock"];
     /// Commit scope, locked by `FLUSH TABLES WITH READ LOCK` on MySQL to block commits.
     Commit = "commit lock", "提交锁", ["COMMIT", "Commit lock"];
-    /// Backup scope, locked by `LOCK INSTANCE FOR BACKUP` on MySQL and by all global locks on MariaDB.
+    /// Lock scope of `LOCK INSTANCE FOR BACKUP` on MySQL and of all global locks on MariaDB.
     Backup = "backup lock", "备份锁", ["BACKUP LOCK", "BACKUP"];
     /// A schema.
     Schema = "schema", "库元数据锁", ["SCHEMA", "Schema metadata lock"];
@@ -100,7 +100,7 @@ object_kinds! {
 }
 
 clew_model::named_enum! {
-    /// Mode of a metadata lock. The modes have the names that the server uses.
+    /// Mode of a metadata lock, named as in MySQL's table `metadata_locks`.
     #[derive(PartialOrd, Ord)]
     pub enum MetadataLockMode {
         /// Lock mode for modifying an object within a global, schema, commit or backup scope.
@@ -115,7 +115,7 @@ clew_model::named_enum! {
         SharedWrite = "SHARED_WRITE",
         /// Lock mode for low-priority row modifications (MySQL only).
         SharedWriteLowPrio = "SHARED_WRITE_LOW_PRIO",
-        /// Lock mode for preparing a DDL operation.
+        /// Lock mode that `ALTER TABLE` acquires first and later upgrades to a stronger mode.
         SharedUpgradable = "SHARED_UPGRADABLE",
         /// Lock mode of `LOCK TABLES … READ`.
         SharedReadOnly = "SHARED_READ_ONLY",
@@ -135,9 +135,9 @@ clew_model::named_enum! {
         BackupWaitDdl = "BACKUP_WAIT_DDL",
         /// Lock mode of MariaDB's `BACKUP STAGE BLOCK_COMMIT`.
         BackupWaitCommit = "BACKUP_WAIT_COMMIT",
-        /// Lock mode for the first step of `FLUSH TABLES WITH READ LOCK`, which blocks data changes.
+        /// Lock mode that blocks data changes in the first step of `FLUSH TABLES WITH READ LOCK`.
         BackupFtwrl1 = "BACKUP_FTWRL1",
-        /// Lock mode for the second step of `FLUSH TABLES WITH READ LOCK`, which blocks commits.
+        /// Lock mode that blocks commits in the second step of `FLUSH TABLES WITH READ LOCK`.
         BackupFtwrl2 = "BACKUP_FTWRL2",
         /// Lock mode for row modifications in non-transactional tables.
         BackupDml = "BACKUP_DML",

@@ -1,14 +1,14 @@
-//! Recommends actions that end the lock waits for a root blocker.
+//! Recommends an action that ends the lock waits that a root blocker causes.
 
 use super::graph::{RootBlocker, WaitGraph, WaitParticipant};
 use super::lock_snapshot::SessionRole;
 
-/// Recommended action that ends the lock waits for a root blocker.
+/// Recommended action for resolving the lock waits that a root blocker causes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecommendedAction<'a> {
-    /// Kill the session with this id. In a cycle, killing one member is sufficient.
+    /// Kill the session with this id. For a cycle of waiting sessions, the id refers to one session of the cycle.
     Kill(u64),
-    /// Roll back a transaction without a session. The variant contains the XA identifier of the transaction, if known.
+    /// Roll back a transaction that has no session. The value is the XA identifier of the transaction, if known.
     RollBack(Option<&'a str>),
     /// Wait until the transaction has been rolled back. A kill does not shorten the rollback.
     Wait,

@@ -1,4 +1,4 @@
-//! Detection of root blockers that survive a planned kill of their waiters.
+//! Finds root blockers that block sessions selected for a kill but are not selected for the kill themselves.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ pub struct RemainingBlocker {
     pub account: Option<String>,
     /// Idle time of the blocking session in seconds, or `None` if the session is not idle.
     pub idle_seconds: Option<u64>,
-    /// Number of sessions that are selected for the kill and wait directly or indirectly for the blocker.
+    /// Number of victims (sessions selected for the kill) that wait directly or indirectly for the blocker.
     pub waiting: usize,
     /// Total number of sessions selected for the kill.
     pub victims: usize,
@@ -24,9 +24,9 @@ pub struct RemainingBlocker {
 
 impl WaitGraph {
     /// Returns the root blockers outside `victims` that block sessions in `victims`.
-    /// The list starts with the root blocker that blocks the most victims.
+    /// The root blocker that blocks the most victims is the first element of the returned list.
     ///
-    /// A surviving root blocker continues to block its remaining waiters and can block new statements.
+    /// A root blocker that is not killed continues to block its remaining waiters and can block new statements.
     #[must_use]
     pub fn find_remaining_blockers(&self, victims: &[u64]) -> Vec<RemainingBlocker> {
         let victim_parties: BTreeSet<WaitParticipant> = victims.iter().copied().map(WaitParticipant::Session).collect();
@@ -66,7 +66,7 @@ impl WaitGraph {
 }
 
 impl RemainingBlocker {
-    /// Formats a warning such as `8 of 8 wait for session 70, which is not among the victims`.
+    /// Formats a warning that sessions selected for a kill wait for a blocker that is not selected.
     #[must_use]
     pub fn format_warning(&self, language: Language) -> String {
         let Self { waiting, victims, .. } = self;

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::graph::{LockWait, RootBlocker, WaitParticipant};
 use super::strongly_connected_components;
 
-/// `waits` must be sorted by waiter. `parties` contains all waiters and blockers, in ascending order.
+/// `waits` must be sorted by waiter. `parties` must contain all waiters and blockers in ascending order.
 ///
 /// Root blockers are ranked by the number of waiters, then by the longest wait.
 pub(super) fn rank_root_blockers(
@@ -101,7 +101,7 @@ impl<'a> AdjacencyLists<'a> {
         waiters
     }
 
-    /// Returns the number of direct and indirect waiters, and their longest wait in seconds.
+    /// Returns the number of direct and indirect waiters and the duration of the longest wait, in seconds.
     fn count_reachable_waiters(&self, first: &[usize]) -> (usize, u64) {
         let mut visited: HashSet<usize> = first.iter().copied().collect();
         let mut pending: Vec<usize> = first.to_vec();

@@ -37,7 +37,7 @@ impl Serialize for WaitWithoutBlocker {
     }
 }
 
-/// The session fields are `null` for missing sessions and for transactions without a session.
+/// Serializes session fields as `null` if the session no longer exists or the transaction has no session.
 impl Serialize for ParticipantDetail {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let session = self.session.as_ref();

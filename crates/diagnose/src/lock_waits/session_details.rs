@@ -7,9 +7,9 @@ use clew_model::SessionDetail;
 use super::graph::{LockWait, RootBlocker, WaitGraph, WaitParticipant};
 
 impl WaitGraph {
-    /// Returns each waiting session's requested lock resource, blocker and root blocker, keyed by session id.
+    /// Returns the requested lock resource, blocker and root blocker of each waiting session, keyed by session id.
     ///
-    /// If a session has several blockers, the result names the blocker on the path to the highest-ranked root blocker.
+    /// If a session has several blockers, `blocker_id` is the blocker on the path to the highest-ranked root blocker.
     /// If no blocker was detected, `blocker_id` and `root_blocker_id` are `None`.
     #[must_use]
     pub fn session_details(&self) -> HashMap<u64, SessionDetail> {
@@ -68,7 +68,7 @@ impl WaitGraph {
     }
 }
 
-/// If the root blocker is a cycle, the function prefers the cycle member that directly blocks the waiter.
+/// If the root blocker is a wait cycle, returns the cycle member that directly blocks the waiter, or else another member.
 fn select_root_participant(root: &RootBlocker, waiter: WaitParticipant, blocker: WaitParticipant) -> WaitParticipant {
     if root.parties.contains(&blocker) {
         return blocker;

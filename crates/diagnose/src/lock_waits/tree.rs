@@ -1,4 +1,4 @@
-//! Text tree of the wait graph, with waiters below their root blockers.
+//! Renders the wait graph as a text tree, with waiters below their root blockers.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -14,7 +14,7 @@ pub struct TreeLayout {
     /// Maximum number of rendered root blockers. A summary line counts the omitted root blockers.
     pub roots: usize,
     /// Maximum number of rendered waiters per blocker. A summary line counts the omitted waiters.
-    /// Waiters that block other waiters are always rendered.
+    /// The tree always includes waiters that block other waiters.
     /// If only one waiter would be omitted, the waiter is rendered instead of a summary line.
     pub siblings: usize,
 }
@@ -34,7 +34,7 @@ pub enum TreeLineKind {
     Waiter,
     /// Details of a session, rendered below the session's own line.
     Detail,
-    /// Statement of a session, rendered below the session's own line.
+    /// SQL statement of a session, shown on a separate line below the session.
     Statement,
     /// Summary of omitted root blockers or waiters.
     Folded,
@@ -47,7 +47,7 @@ pub enum TreeLineKind {
 pub struct TreeLine {
     /// Kind of the line.
     pub kind: TreeLineKind,
-    /// Session or transaction that the line describes.
+    /// Session or transaction that the tree line shows, or `None` for lines such as summaries.
     pub party: Option<WaitParticipant>,
     /// Sanitized text, at most [`TreeLayout::width`] columns wide.
     pub text: String,
@@ -59,7 +59,7 @@ const MAX_INDENT_COLUMNS: usize = 24;
 /// Renders the wait graph as a text tree, highest-ranked root blocker first.
 ///
 /// Waiting sessions without a detected blocker are rendered last.
-/// Every waiter is rendered at most once, at its minimum depth below its highest-ranked root blocker.
+/// Each waiter is rendered at most once, at the smallest possible depth below its highest-ranked root blocker.
 #[must_use]
 pub fn render_tree(graph: &WaitGraph, layout: TreeLayout) -> Vec<TreeLine> {
     let mut renderer = TreeRenderer { graph, layout, forest: WaitForest::new(graph), lines: Vec::new() };
@@ -286,7 +286,7 @@ impl<'a> TreeRenderer<'a> {
         }
     }
 
-    /// Appends a line with left-aligned and right-aligned text, or two lines if a single line would be too long.
+    /// Appends a heading with left-aligned and right-aligned text. A long heading takes two lines.
     fn push_root_blocker_heading(&mut self, party: WaitParticipant, left: &str, right: &str) {
         let gap = self.layout.width.saturating_sub(display_width(left) + display_width(right));
         if gap >= 2 {

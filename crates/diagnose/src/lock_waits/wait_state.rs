@@ -1,4 +1,4 @@
-//! Detection of lock waits from session states.
+//! Detects lock waits from session states.
 
 use super::metadata_locks::MetadataLockObjectKind;
 
@@ -12,13 +12,13 @@ pub(super) enum LockWaitState {
 
 /// Returns true if the session state indicates a lock wait.
 ///
-/// The function does not detect waits for InnoDB row locks, because such waits have no session state of their own.
+/// InnoDB row lock waits are not detected, because they do not have a distinct session state.
 #[must_use]
 pub fn is_lock_wait_state(state: &[u8]) -> bool {
     parse_lock_wait_state(state).is_some()
 }
 
-/// Parses the session states as observed on MySQL 9.7.4 and MariaDB 10.11.19.
+/// Parses a lock wait state. The state texts were observed on MySQL 9.7.4 and MariaDB 10.11.19.
 pub(super) fn parse_lock_wait_state(state: &[u8]) -> Option<LockWaitState> {
     let state = String::from_utf8_lossy(state).to_ascii_lowercase();
     if state == "user lock" {

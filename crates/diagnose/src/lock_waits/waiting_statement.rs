@@ -1,7 +1,7 @@
 //! Finds the tables and lock modes requested by a waiting session's statement.
 //!
-//! A statement is parsed only if the server does not list the session's pending lock request.
-//! The parser reads the statement's template, which contains no literals that could be mistaken for names.
+//! Clew parses a waiting session's statement only if the server does not report the pending lock request.
+//! To avoid mistaking literals for names, the parser reads the statement template instead of the full statement.
 
 use super::metadata_locks::{MetadataLockMode, MetadataLockObjectKind};
 use crate::template::{StatementToken, build_statement_template, tokenize_statement};
@@ -23,7 +23,7 @@ pub(super) enum FlushedTables {
 }
 
 impl WaitingStatement {
-    /// Parses a statement. `database` is the default database of the session.
+    /// Parses a waiting session's statement. `database` is the default database of the session.
     pub(super) fn new(statement: &[u8], database: Option<&[u8]>) -> Self {
         let head = statement.get(..MAX_PARSED_STATEMENT_BYTES).unwrap_or(statement);
         Self {
@@ -47,9 +47,9 @@ impl WaitingStatement {
         self.starts_with_keywords(&["DROP", "DATABASE"]) || self.starts_with_keywords(&["DROP", "SCHEMA"])
     }
 
-    /// Returns true if the statement mentions the database object `name`.
+    /// Returns true if the statement contains the name of the database object `name`.
     ///
-    /// Names are compared case-insensitively, because MySQL table names can be case-insensitive.
+    /// Compares names case-insensitively, because table names are case-insensitive on some MySQL servers.
     pub(super) fn mentions_database_object(&self, schema: Option<&str>, name: &str) -> bool {
         match schema {
             Some(schema) if self.is_drop_schema_statement() => self.contains_qualified_name(None, schema),
@@ -68,7 +68,7 @@ impl WaitingStatement {
         })
     }
 
-    /// The iterator omits system variables, such as `@@orders`, and account names, such as `orders@localhost`.
+    /// Skips names next to `@`: system variables such as `@@orders` and accounts such as `orders@localhost`.
     fn iter_qualified_names(&self) -> impl Iterator<Item = (Option<&str>, &str)> {
         let is_at_sign = |at: usize| self.tokens.get(at) == Some(&StatementToken::At);
         self.tokens.iter().enumerate().filter_map(move |(at, token)| {

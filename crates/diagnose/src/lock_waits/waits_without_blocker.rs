@@ -1,4 +1,4 @@
-//! Detection of waiting sessions whose blocker is unknown.
+//! Finds waiting sessions for which no blocker was detected.
 
 use std::collections::{HashMap, HashSet};
 

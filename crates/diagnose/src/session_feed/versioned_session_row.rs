@@ -18,9 +18,9 @@ pub(super) const WAITS_FOR_COLUMN_INDEX: usize = 16;
 pub(super) const SQL_TEMPLATE_COLUMN_INDEX: usize = 19;
 pub(super) const COLUMN_COUNT: usize = 20;
 
-/// Maximum number of cells in a row delta. If more cells have changed, the full row is sent because it is shorter.
+/// Maximum number of cells in a row delta. If more cells have changed, the full row is shorter.
 const MAX_CELLS_PER_ROW_DELTA: usize = COLUMN_COUNT / 2;
-/// Tolerance for comparing durations, in milliseconds. Durations are inexact because servers report whole seconds.
+/// Tolerance for comparing durations, in milliseconds. Servers report durations in whole seconds.
 const DURATION_TOLERANCE_MILLIS: i64 = 1000;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub(super) struct VersionedSessionRow {
     pub(super) changed_version: u32,
     cells: [CellValue; COLUMN_COUNT],
     cell_versions: [u32; COLUMN_COUNT],
-    /// Sample times of the stored durations, in the order of [`DURATION_COLUMN_INDEXES`].
+    /// Time at which each stored duration was sampled, in the order of [`DURATION_COLUMN_INDEXES`].
     /// Each sample time is a Unix timestamp in milliseconds.
     stored_at: [i64; DURATION_COLUMN_INDEXES.len()],
     waits_for_masked: Option<Box<str>>,
@@ -94,7 +94,7 @@ impl VersionedSessionRow {
     }
 
     /// Writes all cells as a JSON array.
-    /// Extrapolates each duration to the time `at`.
+    /// Extrapolates durations from their sample times to `at`, a Unix timestamp in milliseconds.
     pub(super) fn write_full_row(&self, out: &mut String, at: i64, masked: bool) {
         for column in 0..COLUMN_COUNT {
             out.push(if column == 0 { '[' } else { ',' });
@@ -103,7 +103,7 @@ impl VersionedSessionRow {
         out.push(']');
     }
 
-    /// Writes the full row if more than half of the cells have changed or the session was added after `version`.
+    /// Writes the changed cells, or the full row if the session is new or more than half of the cells have changed.
     pub(super) fn write_row_delta(&self, out: &mut String, version: u32, at: i64, masked: bool) {
         let changed = || self.cell_versions.iter().enumerate().filter(|(_, changed)| **changed > version);
         if self.added_version > version || changed().count() > MAX_CELLS_PER_ROW_DELTA {
@@ -134,15 +134,15 @@ impl VersionedSessionRow {
     }
 }
 
-/// Returns true if `new` equals `old` plus `passed`, within a tolerance of `DURATION_TOLERANCE_MILLIS`.
+/// Returns true if the difference between `new` and `old` equals `passed` within `DURATION_TOLERANCE_MILLIS`.
 ///
-/// `old` and `new` are sampled durations in seconds. `passed` is the time between the two samples, in milliseconds.
+/// `old` and `new` are durations from two samples, in seconds. `passed` is the time between the samples, in milliseconds.
 fn is_within_duration_tolerance(old: u64, passed: i64, new: u64) -> bool {
     let to_millis = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000);
     to_millis(new).saturating_sub(to_millis(old)).saturating_sub(passed).abs() <= DURATION_TOLERANCE_MILLIS
 }
 
-/// Reuses the template from `previous` if the statement has not changed, because computing a template is expensive.
+/// Builds the cells of a session row. Reuses the template in `previous` if the statement has not changed.
 fn build_session_cells(
     sample: &SampledSession,
     previous: Option<&[CellValue; COLUMN_COUNT]>,

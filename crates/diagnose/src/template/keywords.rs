@@ -10,7 +10,7 @@ const KEYWORDS_ALLOWED_ADJACENT_TO_STRING_LITERAL: [&str; 8] =
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Keyword {
-    /// Canonical spelling, which replaces the keyword and all of its synonyms in statement templates.
+    /// Canonical spelling of the keyword. Statement templates contain this spelling instead of synonyms.
     pub(super) word: &'static str,
     kind: KeywordKind,
 }
@@ -38,7 +38,7 @@ impl Keyword {
         !matches!(self.kind, KeywordKind::NotReserved | KeywordKind::Function)
     }
 
-    /// Returns true if the word is a keyword only when directly followed by a parenthesis.
+    /// Returns true for function names that are keywords only if a parenthesis follows directly.
     pub(super) fn requires_parentheses(self) -> bool {
         self.kind == KeywordKind::Function
     }

@@ -9,15 +9,15 @@ use super::quoted_text::{self, StringLiteralEnd};
 pub(super) enum Token<'a> {
     /// Unquoted name or keyword.
     Word(&'a [u8], NextCharKind),
-    /// Quoted name including its backticks. The `bool` is true if the name is valid without quotes.
+    /// Name in backticks, including the backticks. The `bool` is true if the name does not require quotes.
     Name(&'a [u8], bool, NextCharKind),
     /// User variable `@name`. The `bool` is true if the `@` directly follows another token, as in `root@localhost`.
     Variable(bool),
-    /// `@@`, or `@` without a name. The `bool` is true if the token directly follows another token.
+    /// `@@`, or `@` without a name. The `bool` is true if a name or quote directly precedes the token.
     At(&'a [u8], bool),
     /// Number literal.
     Number,
-    /// Placeholder such as `?`, or a literal that is not a number.
+    /// Literal that is not a number, or a placeholder such as `?`.
     Value,
     /// `...`, which marks omitted text in a statement template.
     Ellipsis,
@@ -44,11 +44,11 @@ pub(super) enum LexerStopReason {
     Complete,
     /// The lexer stopped because the remaining text of the statement is ambiguous and may contain literals.
     AmbiguousText,
-    /// The statement contains an unpaired quote. The template ends at the statement's first quote, whose offset is the value.
+    /// The statement contains an unpaired quote. The value is the offset of the first quote, where the template ends.
     UnpairedQuotes(usize),
 }
 
-/// Maximum length of an unquoted name in characters, as in MySQL.
+/// Maximum length of an unquoted name, in characters. MySQL has the same limit.
 const MAX_UNQUOTED_NAME_CHARS: usize = 64;
 /// Maximum length of a quoted name in bytes. MySQL allows aliases of up to 256 characters (1,024 bytes in UTF-8).
 const MAX_QUOTED_NAME_BYTES: usize = 1024;
@@ -61,7 +61,7 @@ pub(super) struct Lexer<'a> {
     pub(super) has_comment: bool,
     pub(super) has_executable_comment: bool,
     first_quote: Option<usize>,
-    /// Reason why the lexer stopped, valid only after the lexer has returned the last token.
+    /// Reason why the lexer stopped. The value is valid only after the lexer has returned the last token.
     pub(super) stop_reason: LexerStopReason,
 }
 
@@ -116,7 +116,7 @@ impl<'a> Lexer<'a> {
         before.is_some_and(|&byte| keywords::is_word_byte(byte) || matches!(byte, b'`' | b'\'' | b'"' | b'?'))
     }
 
-    /// Skips whitespace and comments. Returns `None` if the remaining text of the statement is ambiguous.
+    /// Skips whitespace and comments. Returns `None` if the lexer stops because of ambiguous text.
     fn skip_spaces_and_comments(&mut self) -> Option<()> {
         loop {
             match self.peek_byte(0) {
@@ -320,7 +320,7 @@ impl<'a> Iterator for Lexer<'a> {
 }
 
 /// Returns true if the name contains only characters that are valid without quotes and is not too long.
-/// Does not check whether `name` is a keyword.
+/// Checks only the syntax of `name`, not whether `name` is a keyword.
 fn is_valid_unquoted_name(name: &[u8]) -> bool {
     keywords::leading_word_length(name) == name.len()
         && !starts_dollar_quoted_string(name)

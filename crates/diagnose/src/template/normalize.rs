@@ -3,7 +3,7 @@
 use super::keywords::{self, Keyword};
 use super::lexer::{NextCharKind, Token};
 
-/// Maximum nesting depth of parentheses that the normalizer tracks. Value lists nested more deeply are not collapsed.
+/// Maximum nesting depth of parentheses that the normalizer tracks. Deeper value lists are not collapsed.
 const MAX_TRACKED_PARENTHESIS_DEPTH: usize = 100;
 
 #[derive(Debug, Default)]
@@ -26,7 +26,7 @@ enum PrecedingToken {
     Name,
     /// Function name that is a keyword only if it is unquoted and followed by a parenthesis.
     FunctionName,
-    /// Quoted name that would be a keyword without the backticks.
+    /// Quoted name with the same spelling as a keyword.
     QuotedName,
     Value,
     Open,
@@ -36,7 +36,7 @@ enum PrecedingToken {
     /// `@`, or `@@` if the `bool` is true.
     At(bool),
     Semicolon,
-    /// Operator. The `bool` is true if a subsequent `+` or `-` is part of a number.
+    /// Operator. If the `bool` is true, a subsequent `+` or `-` is the sign of a number.
     Operator(bool),
 }
 
@@ -68,7 +68,7 @@ struct PendingUnarySign {
     values: Option<ValueList>,
 }
 
-/// State for detecting the password after `IDENTIFIED BY`.
+/// Tracks the keywords `IDENTIFIED BY`, which precede a password in a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum PasswordDetectionState {
     #[default]

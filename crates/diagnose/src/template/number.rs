@@ -1,8 +1,8 @@
-//! Classification of number literals and names that start with a digit.
+//! Distinguishes number literals from names that start with a digit.
 
 use super::keywords;
 
-/// Returns the length of a number literal in bytes, or `None` for a name, as in `SELECT * FROM 1t`.
+/// Returns the length of a number literal in bytes, or `None` for a name such as `1t` in `SELECT * FROM 1t`.
 pub(super) fn number_literal_length(rest: &[u8]) -> Option<usize> {
     // A server can parse a word such as `0xyz` as a name, but the word may also be a malformed or truncated number.
     if matches!(rest, [b'0', b'x' | b'X' | b'b' | b'B', ..]) {
@@ -21,7 +21,7 @@ fn find_digits_end(rest: &[u8], at: usize) -> usize {
     at + rest.iter().skip(at).take_while(|byte| byte.is_ascii_digit()).count()
 }
 
-/// Returns the end offset of an exponent, which may be incomplete at the end of a truncated statement.
+/// Returns the end offset of the exponent at offset `at`. A truncated statement can end with an incomplete exponent.
 fn find_exponent_end(rest: &[u8], at: usize) -> Option<usize> {
     let tail = rest.get(at..)?;
     let signs = match tail {

@@ -4,7 +4,7 @@ use super::sql_modes;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StringLiteralEnd {
-    /// Offset after the string literal. The text at the offset is outside string literals in all SQL modes.
+    /// Offset at which the string literal has ended in all SQL modes.
     At(usize),
     /// The string has no closing quote in any SQL mode.
     Unclosed,

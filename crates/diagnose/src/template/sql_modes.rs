@@ -3,7 +3,7 @@
 //! With `NO_BACKSLASH_ESCAPES`, `'a\', b, 'c'` contains the strings `'a\'` and `'c'`.
 //! Without `NO_BACKSLASH_ESCAPES`, `'a\', b, 'c'` starts with the string `'a\', b, '`, as `\'` does not end a string.
 //! The process list does not show a session's SQL mode, so the lexer must support all SQL modes.
-//! If a backslash precedes a quote, one scanner per SQL mode reads the text until all scanners are outside strings.
+//! If a backslash precedes a quote, the lexer runs one scanner per SQL mode until all scanners are outside strings.
 
 use std::ops::Range;
 
@@ -13,7 +13,7 @@ struct BackslashEscapeRules {
     double: bool,
 }
 
-/// Quotes within which a backslash is an escape character, in the default SQL mode, `NO_BACKSLASH_ESCAPES` and `ANSI_QUOTES`.
+/// Backslash escape rules for the default SQL mode, `NO_BACKSLASH_ESCAPES` and `ANSI_QUOTES`, in this order.
 const ESCAPE_RULES_BY_SQL_MODE: [BackslashEscapeRules; 3] = [
     BackslashEscapeRules { single: true, double: true },
     BackslashEscapeRules { single: false, double: false },
@@ -102,9 +102,9 @@ pub(super) fn find_string_end_in_all_sql_modes(bytes: &[u8], start: usize) -> Op
     }
 }
 
-/// Returns true if the text at the end of `range` is outside strings and comments in all SQL modes.
+/// Returns true if, in every SQL mode, `range` ends outside quotes and comments.
 ///
-/// The result is false for every range that contains a block comment.
+/// Also returns false if `range` contains a block comment.
 pub(super) fn range_ends_outside_strings_and_comments(bytes: &[u8], mut range: Range<usize>) -> bool {
     let mut scanners = ESCAPE_RULES_BY_SQL_MODE.map(SqlModeScanner::new);
     range.all(|at| {
@@ -113,7 +113,7 @@ pub(super) fn range_ends_outside_strings_and_comments(bytes: &[u8], mut range: R
     }) && scanners.iter().all(|scanner| scanner.is_outside_quotes_and_comments())
 }
 
-/// Returns false if `before`, the text before a backslash, ends with an incomplete UTF-8 character.
+/// Returns false if the text before a backslash (`before`) ends with an incomplete UTF-8 character.
 /// In some non-UTF-8 character sets, such as GBK, a backslash byte can be the second byte of a character.
 pub(super) fn ends_on_char_boundary(before: &[u8]) -> bool {
     let tail = before.get(before.len().saturating_sub(4)..).unwrap_or_default();

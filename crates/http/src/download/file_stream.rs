@@ -28,7 +28,7 @@ pub(super) const MAX_CHUNK_BYTES: usize = 64 * 1024;
 pub struct FileStream {
     file: Arc<File>,
     offset: u64,
-    /// File offset at which the requested range ends (exclusive).
+    /// File offset of the first byte after the requested range.
     end: u64,
     pool: BufferPool,
     reading: Option<JoinHandle<(BytesMut, io::Result<usize>)>>,
@@ -42,7 +42,7 @@ impl FileStream {
         Self { file: Arc::new(file), offset, end, pool: BufferPool::default(), reading: None }
     }
 
-    /// Returns the next chunk if it is in the page cache; otherwise, starts a read on a blocking thread.
+    /// Returns the next chunk from the page cache. If the chunk is not cached, starts a read on a blocking thread.
     fn try_read_chunk(&mut self) -> Option<io::Result<Bytes>> {
         let mut buffer = self.pool.acquire(self.end - self.offset);
         if let Some(read) = try_read_without_blocking(&self.file, &mut buffer, self.offset) {
@@ -88,10 +88,10 @@ impl Stream for FileStream {
     }
 }
 
-/// Pool of chunk buffers. Buffers of sent chunks are reused because their memory is often still in the CPU cache.
+/// Pool that reuses the buffers of sent chunks, because their memory is often still in the CPU cache.
 #[derive(Debug, Default)]
 struct BufferPool {
-    /// Buffers of chunks that may still be in use, oldest first. The HTTP library drops the chunks in this order.
+    /// Buffers of chunks that the HTTP library may still use. The library drops the oldest chunk first.
     shared: VecDeque<Bytes>,
 }
 
@@ -105,7 +105,7 @@ impl BufferPool {
         buffer
     }
 
-    /// The pool reuses the buffer after the chunk is dropped.
+    /// Converts the buffer to a chunk. The pool can reuse the buffer after the chunk has been dropped.
     fn freeze_into_chunk(&mut self, buffer: BytesMut, length: usize) -> Bytes {
         let buffer = buffer.freeze();
         let chunk = buffer.slice(..length.min(buffer.len()));
@@ -114,7 +114,7 @@ impl BufferPool {
     }
 }
 
-/// Returns `None` if the data is not cached or the file system does not support `RWF_NOWAIT`.
+/// Reads cached file data. Returns `None` if the data is not cached or the file system does not support `RWF_NOWAIT`.
 fn try_read_without_blocking(file: &File, buffer: &mut [u8], at: u64) -> Option<io::Result<usize>> {
     loop {
         match preadv2(file, &mut [IoSliceMut::new(buffer)], at, ReadWriteFlags::NOWAIT) {

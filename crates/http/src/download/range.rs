@@ -8,11 +8,11 @@ use http::HeaderValue;
 pub(super) enum RangeRequest {
     Full,
     Partial(Range<u64>),
-    /// The content contains no byte of the requested range.
+    /// The requested range is entirely outside the content.
     Unsatisfiable,
 }
 
-/// Returns `Full` for multiple ranges and for invalid values, because RFC 9110 allows servers to ignore such headers.
+/// For invalid values and multiple ranges, returns `Full`, because RFC 9110 permits servers to ignore the `Range` header.
 pub(super) fn parse_range_header(header: &HeaderValue, length: u64) -> RangeRequest {
     let Some(spec) = header.to_str().ok().and_then(|text| text.trim().strip_prefix("bytes=")) else {
         return RangeRequest::Full;

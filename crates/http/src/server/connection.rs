@@ -123,15 +123,15 @@ impl ConnectionHandler {
     }
 }
 
-/// If the peer reads no bytes within `limit`, the connection is closed. Without a limit, a stalled peer could keep it open.
-/// Each successful write restarts the write timeout, so connections to peers that read slowly do not time out.
+/// Adds a timeout that closes the connection if the peer does not read any bytes within `limit`.
+/// Each successful write restarts the timeout, so a connection stays open if the peer reads slowly.
 fn with_write_timeout<S: AsyncWrite>(stream: S, limit: Duration) -> Pin<Box<TimeoutWriter<S>>> {
     let mut stream = TimeoutWriter::new(stream);
     stream.set_timeout(Some(limit));
     Box::pin(stream)
 }
 
-/// Status code with which hyper rejects the request.
+/// Returns the HTTP status code that hyper sends for a malformed request.
 fn malformed_request_status(error: &hyper::Error) -> StatusCode {
     if !error.is_parse_too_large() {
         StatusCode::BAD_REQUEST

@@ -15,28 +15,28 @@ use super::{ConnectionObserver, ConnectionSettings};
 use crate::client_addr::{ClientSubnet, TrustedProxies};
 use crate::keyed_concurrency_limiter::{ConcurrencySlotGuard, KeyedConcurrencyLimiter};
 
-/// Timeout for the TLS handshake and for the request head on a reserved connection.
+/// Timeout for TLS handshakes and for receiving request headers on reserved connections.
 const MAX_TIMEOUT_ON_RESERVED_CONNECTIONS: Duration = Duration::from_secs(2);
 
-/// Kind of limit that a connection exceeds.
+/// Connection limit that was exceeded: the limit per peer or the limit for all connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExceededConnectionLimit {
     /// Limit set by [`ConnectionSettings::max_connections_per_peer`].
     PerPeer,
-    /// Limit set by [`ConnectionSettings::max_connections`].
+    /// The connection exceeds [`ConnectionSettings::max_connections`].
     Total,
 }
 
 /// Request extension that marks a request on a reserved connection.
 ///
-/// The application must reject a marked request unless reserved connections are intended for the requested route.
+/// The application must reject a request with this marker if the route is not intended for reserved connections.
 #[derive(Debug, Clone, Copy)]
 pub struct ReservedConnectionMarker;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ConnectionClass {
     Regular,
-    /// Connection that serves a single request.
+    /// Reserved connection. The server closes the connection after one request.
     Reserved,
 }
 
@@ -51,15 +51,15 @@ pub(super) struct ConnectionLimits {
     reserved: Arc<Semaphore>,
     per_peer: Arc<KeyedConcurrencyLimiter<ClientSubnet>>,
     reserved_per_peer: Arc<KeyedConcurrencyLimiter<ClientSubnet>>,
-    /// Proxies that may open any number of regular connections because they forward requests from many clients.
+    /// Proxies that are exempt from the per-peer limit for regular connections.
     exempt: TrustedProxies,
 }
 
-/// Slot for one connection, released on drop.
+/// Counts a connection toward the connection limits until the slot is dropped.
 pub(super) struct ConnectionSlot {
     pub(super) class: ConnectionClass,
     _permit: OwnedSemaphorePermit,
-    /// Slot in the per-peer limit; `None` for a proxy, because proxies are exempt from the limit.
+    /// Slot that counts toward the per-peer connection limit. `None` for trusted proxies, which are exempt.
     _peer: Option<ConcurrencySlotGuard<ClientSubnet>>,
 }
 

@@ -1,6 +1,6 @@
 //! Closes connections gracefully (lingering close) while the peer is still sending data.
 //!
-//! Closing a socket with unread incoming data resets the connection, and the peer may lose part of the response.
+//! Closing a socket before reading all incoming data resets the connection, so the peer may lose part of the response.
 //! Without lingering close, a client that sends an oversized body could get a connection reset instead of the error response.
 
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tokio::time::timeout;
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Discards received bytes until the peer closes the connection or [`LINGER_TIMEOUT`] expires.
-/// Before the call, the caller must shut down the write side of the connection to mark the end of the response.
+/// The caller must first shut down the write side of the connection to mark the end of the response.
 pub(super) async fn discard_received_bytes(mut stream: impl AsyncRead + Unpin) {
     let _ = timeout(LINGER_TIMEOUT, copy(&mut stream, &mut sink())).await;
 }

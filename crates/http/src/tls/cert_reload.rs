@@ -14,8 +14,8 @@ use tracing::{info, warn};
 
 use super::TlsConfig;
 
-/// Device, inode, size and timestamps of a file. At least one of them changes when the file is modified or replaced.
-/// `None` if the metadata cannot be read, for example while the file is being replaced.
+/// Device, inode, size and timestamps of a file, used to detect that the file was modified or replaced.
+/// The fingerprint is `None` if the file metadata cannot be read, for example while the file is being replaced.
 pub(super) type FileFingerprint = Option<([u64; 3], [i64; 4])>;
 
 pub(super) fn read_file_fingerprint(path: &Path) -> FileFingerprint {

@@ -1,6 +1,6 @@
 //! Explains how each policy statement contributes to an authorization decision.
 //!
-//! `clew policy simulate` prints the explanation.
+//! `clew policy simulate` prints the explanation of the simulated authorization decision.
 
 use serde::Serialize;
 
@@ -31,7 +31,7 @@ pub struct PolicyStatementOutcome {
     pub effect: Effect,
     /// True if the statement matched.
     pub matched: bool,
-    /// Descriptions of the matching elements, or of the mismatching elements if the statement did not match.
+    /// Reasons why the policy statement matched or did not match the request.
     pub reasons: Vec<String>,
 }
 
@@ -42,7 +42,7 @@ pub struct DecisionExplanation {
     #[serde(flatten)]
     pub decision: AccessDecision,
     /// Statement that determined the decision: the first matching Deny, or the first matching Allow if no Deny matches.
-    /// The field is `None` if no policy statement determined the decision.
+    /// `deciding` is `None` if no policy statement determined the decision.
     pub deciding: Option<PolicyStatementRef>,
     /// All policy statements that apply to the principal, each with its outcome.
     pub statements: Vec<(PolicyStatementRef, PolicyStatementOutcome)>,

@@ -38,7 +38,7 @@ pub struct Grant {
     pub policy: Arc<Policy>,
     /// Name of the policy.
     pub policy_name: String,
-    /// User or group to which the policy is attached.
+    /// Source of the grant: the user or group to which the policy is attached.
     pub via: GrantSource,
     /// Project to which the grant is limited, or `None` if the grant covers the domain and all of its projects.
     pub project: Option<ProjectId>,

@@ -30,7 +30,7 @@ pub(super) enum ExpectedValue {
 }
 
 impl ExpectedValue {
-    /// If the expected value is invalid, the error message describes the required format.
+    /// Parses the value in a policy condition. If the value is invalid, returns a description of the required format.
     pub(super) fn parse(comparison: Comparison, text: &str) -> Result<Self, &'static str> {
         match comparison {
             Comparison::Same
@@ -122,10 +122,10 @@ fn parse_ip_network(text: &str) -> Option<IpNet> {
 }
 
 impl Condition {
-    /// Returns true if `values` satisfies the condition. `values` is empty if the request lacks the condition key.
+    /// Returns true if `values` satisfies the condition. If the request lacks the condition key, `values` is empty.
     ///
-    /// The API spec does not define the result of an operator without `IfExists` for a missing condition key.
-    /// As in Huawei Cloud, a missing condition key makes a positive operator false and a negated operator true.
+    /// The API spec does not define whether an operator without `IfExists` matches if the condition key is missing.
+    /// If a condition key is missing, negated operators are true and other operators are false, as in Huawei Cloud.
     pub(super) fn is_satisfied_by(&self, values: &[Cow<'_, str>], budget: &EvaluationBudget) -> bool {
         let ParsedOperator { operator, quantifier, if_exists } = self.test;
         if matches!(operator.comparison, Comparison::Null) {

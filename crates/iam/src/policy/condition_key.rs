@@ -12,7 +12,7 @@ type ReadValues = for<'a> fn(&'a ConditionKey, PermissionModel, &AccessRequest<'
 #[derive(Debug)]
 pub(super) struct ConditionKeyDefinition {
     pub(super) name: &'static str,
-    /// `None` if the key never has a value, because Clew does not support MFA, principal tags or VPCs.
+    /// `None` for condition keys about MFA, principal tags and VPCs, which Clew does not support.
     pub(super) read_values: Option<ReadValues>,
     /// True if the condition key refers to the instance or to the tags in the request.
     refers_to_resource: bool,
@@ -91,7 +91,7 @@ pub(super) struct ConditionKey {
     pub(super) text: String,
     /// Definition of the condition key, or `None` if Clew does not support the key.
     pub(super) definition: Option<&'static ConditionKeyDefinition>,
-    /// Tag key (the part of the condition key after the slash).
+    /// Tag key: the part after the slash in a condition key such as `g:ResourceTag/env`.
     tag: String,
 }
 

@@ -12,9 +12,9 @@ pub(super) enum Comparison {
     Start,
     /// The request value ends with the expected value, ignoring case.
     End,
-    /// Compares two numbers. The function returns true if the condition operator accepts the [`Ordering`].
+    /// Numeric comparison. The function returns true for each [`Ordering`] that satisfies the operator.
     Number(fn(Ordering) -> bool),
-    /// Compares two dates. The function returns true if the condition operator accepts the [`Ordering`].
+    /// Compares two dates. The function returns true if the [`Ordering`] of the dates satisfies the condition operator.
     Date(fn(Ordering) -> bool),
     Bool,
     /// The client IP address is in the expected network.

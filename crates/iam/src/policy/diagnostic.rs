@@ -9,7 +9,7 @@ use serde::Serialize;
 pub struct Diagnostic {
     /// Line number of the problem, counted from 1.
     pub line: usize,
-    /// Column number of the problem in characters, counted from 1.
+    /// Position of the problem within the line, in characters, starting at 1.
     pub column: usize,
     /// JSONPath of the invalid value, such as `$.Statement[0].Action[1]`.
     pub path: String,

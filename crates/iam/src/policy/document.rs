@@ -60,7 +60,7 @@ impl JsonValueAtPath<'_> {
     }
 }
 
-/// The parser methods return `None` for invalid parts of the policy document.
+/// Parses a policy document. The parser methods return `None` for invalid parts of the document.
 pub(super) struct DocumentParser<'t> {
     text: &'t str,
     errors: Vec<Diagnostic>,
@@ -68,7 +68,7 @@ pub(super) struct DocumentParser<'t> {
     max_warnings: usize,
 }
 
-/// Parses all entries, even after an invalid entry, so that the parser reports the errors in all entries.
+/// Parses all entries even if one is invalid, so that the parser reports the errors of every entry.
 pub(super) fn collect_parsed_entries<T>(parts: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
     let parts: Vec<_> = parts.collect();
     parts.into_iter().collect()
@@ -85,7 +85,7 @@ impl DocumentParser<'_> {
         self.report_error_at_offset(at.start_offset(), &at.path, message);
     }
 
-    /// Stops after [`MAX_DIAGNOSTICS`] warnings. Further warnings are not computed.
+    /// Adds warnings, up to [`MAX_DIAGNOSTICS`] per policy document.
     pub(super) fn report_warnings<M: IntoIterator<Item = String>>(
         &mut self,
         at: &JsonValueAtPath<'_>,

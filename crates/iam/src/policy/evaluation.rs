@@ -31,7 +31,7 @@ impl Statement {
             .evaluate_patterns(|pattern| pattern::matches_pattern(pattern, name, CaseSensitivity::Insensitive, budget))
     }
 
-    /// Returns all mismatches between the statement and the request. An action mismatch comes first.
+    /// Returns all reasons why the policy statement does not match the request. A mismatched action comes first.
     pub(super) fn find_mismatches<'s>(
         &'s self,
         model: PermissionModel,
@@ -52,9 +52,9 @@ impl Statement {
         action.into_iter().chain(others)
     }
 
-    /// An action without a resource type matches only the resource `*` (TaurusDB API spec, section 4.3).
-    /// If the action has no resource type, a Deny with `NotResource` matches, but an Allow with `NotResource` does not.
-    /// An Allow statement whose `NotResource` names one instance does not match an action on the project.
+    /// If an action has no resource type, only the resource `*` matches the action (TaurusDB API spec, section 4.3).
+    /// If the action has no resource type, `NotResource` matches in a Deny statement but not in an Allow statement.
+    /// For example, an Allow statement that excludes one instance with `NotResource` does not allow actions on the project.
     fn matches_resource(&self, model: PermissionModel, request: &AccessRequest<'_>) -> bool {
         let Some(resources) = &self.resources else { return true };
         let urn = Urn::from_access_request(model, request);
@@ -63,8 +63,8 @@ impl Statement {
             && !(is_ambiguous && self.effect == Effect::Allow)
     }
 
-    /// An action without condition keys does not support resource or tag conditions (TaurusDB API spec, section 4.7).
-    /// If the action has no condition keys, an Allow statement with a resource or tag condition does not match.
+    /// Actions without condition keys do not support conditions on resources or tags (TaurusDB API spec, section 4.7).
+    /// An Allow statement with a resource or tag condition does not match actions without condition keys.
     /// In a Deny statement, resource and tag keys that the action does not support are treated as absent.
     fn find_condition_mismatch<'s>(
         &self,

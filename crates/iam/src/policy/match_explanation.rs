@@ -11,7 +11,7 @@ use crate::policy::statement::Statement;
 use crate::policy::urn::Urn;
 
 impl Statement {
-    /// Returns true and the matching elements if the statement matches, otherwise false and the mismatching elements.
+    /// Returns whether the statement matches the request, with explanations of the matching or mismatching elements.
     pub(crate) fn explain_match(&self, model: PermissionModel, request: &AccessRequest<'_>) -> (bool, Vec<String>) {
         let mismatches: Vec<_> = self.find_mismatches(model, request).collect();
         let against = |mismatch: &PolicyStatementMismatch<'_>| match mismatch {

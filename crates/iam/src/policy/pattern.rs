@@ -1,9 +1,9 @@
 //! Wildcard patterns: `*` matches any sequence of characters, and `?` matches one character (API spec, section 4.3).
 //!
 //! Users can define arbitrary patterns, so matching must never take exponential time.
-//! A case-sensitive pattern without `?` is matched in linear time by searching for each literal between two `*`.
+//! The matcher takes linear time for a case-sensitive pattern without `?`.
 //! For a case-insensitive pattern or a pattern with `?`, the matcher takes at most pattern length × text length steps.
-//! The work units of a match depend on the length of the pattern, the length of the text and the number of steps.
+//! The matcher consumes work units for the pattern length, the text length and the number of steps.
 
 use crate::evaluation_budget::EvaluationBudget;
 
@@ -34,7 +34,7 @@ pub(super) fn matches_pattern(pattern: &str, text: &str, case: CaseSensitivity, 
     }
 }
 
-/// Matches each literal between two `*` at its first occurrence, which leaves the most text for subsequent literals.
+/// Matches a pattern without `?`. Each literal between two `*` is matched at its earliest position in the text.
 fn matches_asterisk_only_pattern(pattern: &str, text: &str) -> bool {
     let Some((prefix, rest)) = pattern.split_once('*') else { return pattern == text };
     let (middle, suffix) = rest.rsplit_once('*').unwrap_or(("", rest));
@@ -48,9 +48,9 @@ fn matches_asterisk_only_pattern(pattern: &str, text: &str) -> bool {
 }
 
 /// After a mismatch, the matcher backtracks only to the last `*`.
-/// Backtracking to an earlier `*` is unnecessary, because it cannot produce additional matches.
+/// Backtracking to an earlier `*` would not find additional matches.
 fn matches_wildcard_pattern(pattern: &str, text: &str, case: CaseSensitivity, budget: &EvaluationBudget) -> bool {
-    /// Number of steps of the wildcard matcher between two updates of the evaluation budget.
+    /// Number of matching steps after which the wildcard matcher deducts the steps from the evaluation budget.
     const MATCH_STEPS_PER_BUDGET_UPDATE: u64 = 256;
     if pattern.chars().filter(|&wanted| wanted != '*').count() > text.chars().count() {
         return false;

@@ -7,7 +7,7 @@ use crate::action::Action;
 /// Permission model of a policy (API spec, section 4.1). Each model has its own action names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub enum PermissionModel {
-    /// Model for role policies (versions 1.0 and 1.1), which refer to actions by alias.
+    /// Permission model of role-based policies (versions 1.0 and 1.1), which refer to actions by alias.
     #[serde(rename = "role")]
     RoleBased,
     /// Model for identity policies (version 5.0), which refer to actions by name.
@@ -16,7 +16,7 @@ pub enum PermissionModel {
 }
 
 impl PermissionModel {
-    /// Returns the name of the action in the permission model.
+    /// Returns the name by which policies of this permission model refer to `action`.
     #[must_use]
     pub fn action_name(self, action: Action) -> &'static str {
         match self {

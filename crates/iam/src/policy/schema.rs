@@ -44,7 +44,7 @@ const ROLE_BASED_POLICY_LIMITS: DocumentLimits = DocumentLimits {
     value_chars: 1_024,
 };
 
-/// Limits for version 5.0 policy documents. The API spec defines no limits, but Clew limits the document length.
+/// Clew limits the length of version 5.0 policy documents, although the API spec does not define limits for them.
 const IDENTITY_BASED_POLICY_LIMITS: DocumentLimits = DocumentLimits {
     text_chars: MAX_POLICY_DOCUMENT_BYTES,
     statements: usize::MAX,

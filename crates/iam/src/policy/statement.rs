@@ -6,7 +6,7 @@ use crate::policy::urn::ResourcePattern;
 
 #[derive(Debug, Clone)]
 pub(super) struct PatternSet<P> {
-    /// True if the patterns come from `NotAction` or `NotResource`, so that only other actions or resources match.
+    /// True for the patterns of `NotAction` and `NotResource`, which apply to everything that the patterns do not match.
     pub(super) negated: bool,
     pub(super) patterns: Vec<P>,
 }

@@ -1,6 +1,6 @@
 //! Suggests corrections for misspelled names in policy documents.
 
-/// Maximum length in bytes of a word that Clew compares with the known words. The limit saves CPU time.
+/// Maximum length of a word, in bytes, for which Clew suggests a similar known word.
 const MAX_COMPARED_WORD_BYTES: usize = 128;
 
 /// Suggests the known word that is most similar to `given`, or lists all known words if none is similar.

@@ -36,7 +36,7 @@ pub(super) enum ResourcePattern {
     Any,
     /// URN pattern. Each part may contain wildcards, but `*` never matches a colon.
     Urn([String; 5]),
-    /// Legacy resource pattern that is not a URN; it matches no Clew resource (TaurusDB API spec, section 4.5).
+    /// Legacy resource pattern that is not a URN and therefore never matches a Clew resource (TaurusDB API spec, section 4.5).
     Foreign(String),
 }
 

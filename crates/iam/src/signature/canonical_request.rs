@@ -8,7 +8,7 @@ use super::RequestToSign;
 
 const PERCENT_ENCODED_CHARS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Initial buffer size in bytes, sufficient for the canonical form of a request without query parameters.
+/// Initial buffer size in bytes. The canonical form of a request without query parameters fits in the buffer.
 const INITIAL_CANONICAL_REQUEST_BUFFER_BYTES: usize = 640;
 
 type DecodedBytes<'a> = Cow<'a, [u8]>;

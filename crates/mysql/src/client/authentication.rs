@@ -1,12 +1,12 @@
 //! Authenticates to a server without disclosing the password to an attacker that impersonates the server.
 //!
-//! The response to a challenge proves that the client has the password without revealing the password.
+//! A challenge response proves that the client knows the password but does not reveal the password.
 //! The plugins `mysql_native_password`, `caching_sha2_password` (fast path), `ed25519` and `parsec` use challenges.
 //!
-//! Some authentication plugins require the password itself. The client sends the password only in these cases:
+//! If an authentication plugin requires the password itself, the client sends the password only in these cases:
 //!
 //! - The connection uses verified TLS.
-//! - The connection uses unverified TLS over loopback, or unverified TLS with `get-server-public-key` enabled.
+//! - The connection uses unverified TLS, and either the server address is a loopback address or `get-server-public-key` is enabled.
 //! - The connection does not use TLS, but the client sends the password encrypted with the server's RSA public key.
 
 use clew_model::NodeUrl;
@@ -18,10 +18,10 @@ use super::error::{Error, ServerError};
 use super::packets::PacketStream;
 use super::{ERROR_PACKET_HEADER, MAX_HANDSHAKE_PACKET_BYTES, read_file_with_size_limit, serialize_packet_payload};
 
-/// Maximum number of packet exchanges during authentication. All supported plugins need fewer.
+/// Maximum number of packet exchanges during authentication. The supported plugins require fewer exchanges.
 const MAX_AUTH_ROUNDS: usize = 10;
 /// Maximum iteration factor for `parsec`. A factor of 6 means 65,536 iterations, 64 times MariaDB's default.
-/// With a factor above 6, deriving the `parsec` key would block an async runtime thread for too long.
+/// A larger factor would make the `parsec` key derivation block an async runtime thread for too long.
 const MAX_PARSEC_ITERATION_FACTOR: u8 = 6;
 const ED25519_NONCE_LEN: usize = 32;
 /// Length of the server's challenge for `mysql_native_password` in bytes, without the terminating NUL byte.
@@ -123,7 +123,7 @@ impl<'a> AuthExchange<'a> {
         }
     }
 
-    /// `key_request` is the byte that requests the server's public key, or 0 if the plugin cannot request the key.
+    /// `key_request` is the protocol byte that requests the server's public key, or 0 for plugins without such a request.
     async fn send_password(&self, packets: &mut PacketStream, key_request: u8) -> Result<(), Error> {
         let mut password = self.password.clone().unwrap_or_default().into_bytes();
         password.push(0);
@@ -159,7 +159,7 @@ impl<'a> AuthExchange<'a> {
 }
 
 /// Encrypts the password with the server's public key on a blocking thread.
-/// The function catches panics, because the key parser of `mysql_common` panics on malformed keys.
+/// Catches panics, because the key parser of `mysql_common` panics if a public key is malformed.
 async fn encrypt_password(password: Vec<u8>, key: Vec<u8>) -> Result<Vec<u8>, Error> {
     if key.len() > MAX_PUBLIC_KEY_BYTES {
         return Err(Error::PublicKey(format!("the public key is longer than {MAX_PUBLIC_KEY_BYTES} bytes")));

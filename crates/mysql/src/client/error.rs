@@ -8,7 +8,7 @@ pub(crate) struct ServerError {
     pub(crate) code: u16,
     /// Error message, with invalid UTF-8 replaced by U+FFFD.
     pub(crate) message: String,
-    /// SQLSTATE value, or `HY000` if the error packet contains none.
+    /// SQLSTATE of the error, or `HY000` if the error packet does not contain an SQLSTATE.
     pub(crate) state: String,
 }
 

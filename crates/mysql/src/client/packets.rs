@@ -29,9 +29,9 @@ pub(crate) struct Packet<'a> {
 pub(super) struct PacketStream {
     stream: Box<dyn ByteStream>,
     buffer: BytesMut,
-    /// Length of the last packet in `buffer`, including the header, or 0 if the packet is in `assembled`.
+    /// Bytes that the last packet occupies in `buffer`, including the header; 0 if its payload is in `assembled`.
     consumed: usize,
-    /// Payload of the last packet if that packet had several chunks or was truncated.
+    /// Payload of the last packet if the packet consisted of several chunks or was truncated.
     assembled: Vec<u8>,
     truncated: bool,
     sequence: u8,

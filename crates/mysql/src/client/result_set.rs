@@ -13,7 +13,7 @@ use super::ERROR_PACKET_HEADER;
 use super::error::{Error, ServerError};
 use super::packets::{Packet, PacketStream};
 
-/// Maximum number of columns of a result set, equal to the maximum number of columns of a MySQL table.
+/// Maximum number of columns of a result set. MySQL has the same limit for the columns of a table.
 const MAX_RESULT_SET_COLUMNS: u64 = 4096;
 const MAX_COLUMN_DEFINITION_BYTES: usize = 8 << 10;
 const SERVER_MORE_RESULTS_EXISTS: u16 = 0x0008;
@@ -79,7 +79,7 @@ impl<'c> ResultSetRows<'c> {
         Ok(Some(new_row(values, columns)))
     }
 
-    /// Returns an error packet, which ends the result set, as an error.
+    /// Reads a packet. If the server sends an error packet, returns the error and ends the result set.
     async fn read_packet_unless_error(&mut self, limit: usize) -> Result<Packet<'_>, Error> {
         let payload = self.packets.read_packet(limit).await?.payload;
         if payload.first() == Some(&ERROR_PACKET_HEADER) {
@@ -166,7 +166,7 @@ impl<'c> ResultSetRows<'c> {
 #[derive(Debug)]
 pub(crate) struct RowCells<'a> {
     rest: &'a [u8],
-    /// If true, the row is truncated: its last cell may be incomplete, and all later cells are returned as NULL.
+    /// True if the row is truncated. The last received cell may be incomplete, and missing cells are returned as NULL.
     pub(crate) truncated: bool,
 }
 
@@ -216,7 +216,7 @@ fn parse_length_encoded_integer(bytes: &[u8]) -> Result<(u64, &[u8]), Error> {
     Ok((value, rest))
 }
 
-/// In an OK packet, the status flags follow the affected row count and the last insert id.
+/// Parses the status flags, which follow the affected row count and the last insert id in an OK packet.
 fn parse_ok_packet_status_flags(payload: &[u8]) -> Result<u16, Error> {
     let (_, rest) = parse_length_encoded_integer(payload.get(1..).unwrap_or_default())?;
     let (_, rest) = parse_length_encoded_integer(rest)?;
@@ -226,7 +226,7 @@ fn parse_ok_packet_status_flags(payload: &[u8]) -> Result<u16, Error> {
     }
 }
 
-/// In an EOF packet, the status flags follow the warning count.
+/// Returns the status flags of an EOF packet, which follow the two-byte warning count.
 fn parse_eof_packet_status_flags(payload: &[u8]) -> u16 {
     match payload {
         [_, _, _, low, high, ..] => u16::from_le_bytes([*low, *high]),

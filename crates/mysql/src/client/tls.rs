@@ -16,11 +16,11 @@ use super::error::Error;
 use super::packets::ByteStream;
 use super::read_file_with_size_limit;
 
-/// Maximum size of a CA bundle: about five times the size of a bundle of all public CAs.
+/// Maximum size of a CA bundle, in bytes. The limit is about five times the size of a bundle of all public CAs.
 const MAX_CA_BUNDLE_BYTES: usize = 1 << 20;
 
 /// Returns true if the TLS settings authenticate the server, so that the client may send it a plain-text password.
-/// With public CAs, only `verify-identity` authenticates the server, because `verify-ca` ignores the host name.
+/// With a public CA, only `verify-identity` authenticates the server, because `verify-ca` does not check the host name.
 pub(super) fn tls_authenticates_server(node: &NodeUrl) -> bool {
     node.tls == TlsMode::VerifyIdentity || (node.tls == TlsMode::VerifyCa && node.ca.is_some())
 }
@@ -79,7 +79,7 @@ async fn load_root_certificates(node: &NodeUrl) -> Result<RootCertStore, Error> 
 
 #[derive(Debug)]
 struct HostnameIgnoringVerifier {
-    /// Verifier for the certificate chain, or `None` to accept any certificate.
+    /// Verifies the certificate chain. If the value is `None`, every certificate is accepted.
     chain: Option<Arc<WebPkiServerVerifier>>,
     provider: Arc<CryptoProvider>,
 }

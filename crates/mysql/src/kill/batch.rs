@@ -16,7 +16,7 @@ use super::{KillOptions, KillOutcome, KillRefusal, KillTarget, Victim};
 use crate::connection::Connection;
 
 /// Maximum age of the process list that Clew uses to check a session before killing it.
-/// A recent process list makes it likely that a session is still in the listed state when the server executes the kill.
+/// If the process list is recent, a session is likely unchanged when the server executes the kill.
 const MAX_PROCESS_LIST_AGE: Duration = Duration::from_millis(20);
 /// Maximum number of victims per process list, so that reading elapsed times takes less than [`MAX_PROCESS_LIST_AGE`].
 const MAX_VICTIMS_PER_PROCESS_LIST: usize = 100;
@@ -38,7 +38,7 @@ impl<'a> KillBatch<'a> {
         Self { options, victims: victims.iter().map(|victim| (victim, KillStage::Queued)).collect() }
     }
 
-    /// If the connection fails, Clew does not kill the remaining sessions of the batch.
+    /// Sends the kills of the batch. If the connection fails, the remaining sessions are not killed.
     pub(super) async fn send_kills(&mut self, connection: &mut Connection) -> Result<(), Failure> {
         let server = connection.read_server_instance().await?;
         let own = read_clew_session_ids(connection).await?;
@@ -129,7 +129,7 @@ impl<'a> KillBatch<'a> {
 }
 
 impl KillOptions<'_> {
-    /// Checks that `now` is the same session as `victim`, and that the kill is allowed.
+    /// Returns the reason why Clew must not kill `victim`, for example if `now` is another session with the same id.
     /// Returns `None` for a session that is already being killed. In this case, the caller does not send a second kill.
     fn find_kill_refusal(
         &self,

@@ -1,4 +1,4 @@
-//! User sessions with checked elapsed times, from which kill rules select the sessions to kill.
+//! Lists of user sessions with checked elapsed times, which kill rules evaluate.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -9,27 +9,27 @@ use clew_model::{Limitation, Session};
 use super::victim::ProcessListSource;
 use crate::clock::{ClockReading, ElapsedTimeBounds, NodeClockHistory, UnreliableClockReason};
 
-/// User sessions from which kill rules select the sessions to kill.
+/// User sessions of a node, as input for kill rules.
 #[derive(Debug, Clone)]
 pub struct ClientSessions {
     /// Server instance that returned the process list, and the time at which Clew read the list.
     pub read: ProcessListSource,
     /// User sessions, excluding Clew's own. Statements longer than 64 KiB are truncated.
     pub sessions: Vec<Session>,
-    /// Ids of the sessions whose elapsed times could not be checked. Kill rules must not select these sessions.
+    /// Ids of sessions whose elapsed times are unverified. Kill rules must not select these sessions.
     pub unchecked: HashSet<u64>,
     /// True if the server computes elapsed times from a monotonic timer, which clock steps do not affect.
     pub is_monotonic: bool,
-    /// Reading of the server's clock, taken immediately after the process list was read.
+    /// Time on the server's clock, read immediately after the process list.
     pub clock: Option<ClockReading>,
     /// Descriptions of the data that could not be read.
     pub limitations: Vec<Limitation>,
-    /// Duration of the read operation, from acquiring the connection permit to receiving the last row.
+    /// Time between acquiring the connection permit and receiving the last row of the process list.
     pub duration: Duration,
 }
 
 impl ClientSessions {
-    /// Compares the server's clock with earlier readings and corrects elapsed times after a clock step.
+    /// Uses earlier readings of the server's clock to detect clock steps, and corrects the elapsed times.
     /// Returns the reason why automatic kills must not rely on elapsed times, or `None` if elapsed times are reliable.
     pub fn adjust_elapsed_times_for_clock_steps(
         &mut self,
@@ -53,7 +53,7 @@ impl ClientSessions {
     }
 
     /// Corrects elapsed times for clock steps. Caps each elapsed time at an upper bound derived from the previous process list.
-    /// The upper bounds of elapsed times limit the error from undetected clock steps, such as a step forward and back between two reads.
+    /// The upper bounds limit errors from undetected clock steps, such as a step forward and back between two reads.
     fn correct_elapsed_times_with_clock_history(&mut self, history: &mut NodeClockHistory) {
         let (mut bounds, mut reported) = (ElapsedTimeBounds::new(self.read.at), HashMap::new());
         for session in &mut self.sessions {
@@ -68,7 +68,7 @@ impl ClientSessions {
         self.read.reported = Arc::new(reported);
     }
 
-    /// Returns only the sessions with a verified elapsed time.
+    /// Returns the sessions whose elapsed times Clew has verified.
     #[must_use]
     pub fn into_sessions_with_checked_times(self) -> Vec<Session> {
         let unchecked = self.unchecked;

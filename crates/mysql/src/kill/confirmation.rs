@@ -17,25 +17,25 @@ use crate::elapsed_times::ElapsedTimeCheckScope;
 
 /// Timeout for confirming all kills of a batch.
 const KILL_CONFIRMATION_TIMEOUT: Duration = Duration::from_secs(1);
-/// Delay after the first poll of the process list. The delay doubles after each poll.
+/// Delay between the first and the second poll of the process list. The delay doubles after each poll.
 const INITIAL_POLL_DELAY: Duration = Duration::from_millis(5);
 /// Delay before Clew reads the rollback states of killed sessions that are still in the process list.
-/// Most killed sessions end within [`ROLLBACK_CHECK_DELAY`].
+/// Most killed sessions end before [`ROLLBACK_CHECK_DELAY`] has elapsed.
 const ROLLBACK_CHECK_DELAY: Duration = Duration::from_millis(100);
 
 pub(super) struct PendingKill {
     before: Session,
-    /// Outcome of the kill; [`KillOutcome::Ending`] until the kill is confirmed.
+    /// Latest known outcome of the kill. Before confirmation, the outcome is [`KillOutcome::Ending`].
     outcome: KillOutcome,
 }
 
 impl PendingKill {
-    /// `before` is the session's row in the process list immediately before the kill.
+    /// Creates an unconfirmed kill. `before` is the session as listed immediately before the kill.
     pub(super) fn new(before: Session) -> Self {
         Self { before, outcome: KillOutcome::Ending(LocalizedText::new("not confirmed", "会话状态未知")) }
     }
 
-    /// If the kill is unconfirmed, the outcome contains the message of `failure` or the session's last state.
+    /// If the kill is unconfirmed, returns an outcome with the message of `failure` or the session's last state.
     pub(super) fn final_outcome(&self, failure: Option<&Failure>) -> KillOutcome {
         match failure {
             Some(failure) if !self.is_confirmed() => KillOutcome::Ending(LocalizedText::new(
@@ -136,7 +136,7 @@ async fn poll_kill_effects(
     }
 }
 
-/// `is_checked` is true if the elapsed time was checked against a timer, which `SET timestamp` does not affect.
+/// `is_checked` is true if `now.seconds` was verified with a timer that `SET timestamp` does not affect.
 fn has_statement_ended(before: &Session, now: &Session, is_checked: bool) -> bool {
     let is_younger = is_checked && now.seconds < before.seconds;
     !has_pending_kill(now) && (now.is_idle() || before.statement != now.statement || is_younger)

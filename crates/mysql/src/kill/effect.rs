@@ -13,17 +13,17 @@ use crate::locks::{LockWaits, read_lock_waits, read_server_instance_and_lock_wai
 use crate::server_instance::ServerInstance;
 use crate::transactions::INNODB_TRX_REFRESH_INTERVAL;
 
-/// Maximum timeout for reading lock waits, so that a slow server does not delay a kill for long.
+/// Maximum timeout for reading lock waits. The short timeout limits the delay that a slow server causes in a kill.
 const KILL_EFFECT_READ_TIMEOUT: Duration = Duration::from_secs(3);
 /// Maximum number of times that Clew reads the lock waits after a kill.
-/// Clew stops reading lock waits when the rollback has started and the kill has unblocked all sessions that it can.
+/// Clew stops earlier if the rollback has started and all sessions that the kill can unblock have been unblocked.
 const MAX_KILL_EFFECT_POLLS: u32 = 4;
 
 /// A node's transactions and lock waits, read immediately before a kill.
-/// Changes made in the last 0.1 s may be missing, because InnoDB caches the contents of its transaction tables.
+/// The data can be up to 0.1 s old, because InnoDB caches the contents of its transaction tables.
 #[derive(Debug)]
 pub struct PreKillSnapshot {
-    /// Maps session ids to modified row counts. `None` if the account cannot read transactions.
+    /// Number of modified rows per session id, or `None` if the account cannot read transactions.
     rows: Option<HashMap<u64, u64>>,
     graph: WaitGraph,
     server: ServerInstance,
@@ -53,7 +53,7 @@ impl PreKillSnapshot {
         Ok(Self { rows, graph: waits.graph, server, read_at: Instant::now() })
     }
 
-    /// Returns the server instance whose transactions and lock waits were read.
+    /// Returns the server instance from which Clew read the transactions and lock waits.
     #[must_use]
     pub fn server_instance(&self) -> &ServerInstance {
         &self.server
@@ -65,7 +65,7 @@ impl PreKillSnapshot {
         self.graph.count_waiters(WaitParticipant::Session(session))
     }
 
-    /// Reads the transactions and lock waits again after the kills and returns the effect of the kills.
+    /// After the kills, reads the transactions and lock waits again to determine the effect of the kills.
     pub async fn measure_effect_of_kills(
         &self,
         node: &NodeUrl,

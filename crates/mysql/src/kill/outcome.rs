@@ -12,13 +12,13 @@ pub enum KillOutcome {
     Killed,
     /// The server accepted a kill of the session and is rolling back the session's transaction.
     /// The session's locks are released at the end of the rollback.
-    /// During the rollback, the process list still contains the session on MariaDB, but not on MySQL.
+    /// During the rollback, MariaDB's process list still contains the session; MySQL's process list does not.
     RollingBack {
         /// Number of modified rows that the server has not rolled back yet.
         rows_modified: u64,
     },
-    /// The server accepted the kill, but its effect could not be confirmed.
-    /// Contains the session's last state, or the failure that prevented Clew from confirming the effect.
+    /// The server accepted the kill, but Clew could not confirm that the session or statement has ended.
+    /// The text contains the session's last known state or the failure that prevented Clew from confirming the kill.
     Ending(LocalizedText),
     /// The session or statement had already ended before the kill.
     AlreadyGone,
@@ -91,7 +91,7 @@ pub enum KillRefusal {
     },
     /// The session belongs to Clew.
     OwnSession,
-    /// The victim's connection id now belongs to another client's session.
+    /// A different client's session now uses the connection id of the session that was selected for the kill.
     AnotherSession {
         /// Account name.
         user: String,
@@ -99,15 +99,15 @@ pub enum KillRefusal {
         host: String,
     },
     /// The server restarted after the victim was selected, or the node's address now leads to a different server.
-    /// After a restart or on a different server, the victim's connection id may belong to another client.
+    /// After a restart or on a different server, the selected session's connection id may belong to another client.
     AnotherServer,
     /// Clew is connected through a proxy and therefore cannot identify the sessions in the process list.
     Proxied,
     /// The session is no longer running the statement that the caller selected.
     AnotherStatement,
-    /// A kill rule selected the session by its elapsed time, which could not be checked.
+    /// A kill rule selected the session by an elapsed time that Clew could not verify.
     UnreliableAge,
-    /// The kill target is a statement, but the session is idle.
+    /// The caller requested to kill only the running statement, but the session is idle.
     Idle,
     /// The kill could leave partial changes in a non-transactional table, and the caller has not accepted this risk.
     Unsafe(KillRisk),

@@ -1,5 +1,5 @@
 //! Reads the process list for kills: finds sessions by id and lists the sessions that kill rules may kill.
-//! Detects rollbacks and replication appliers that cannot be recognized from the process list alone.
+//! Runs further queries to detect rollbacks and replication appliers that the process list does not reveal.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -37,7 +37,7 @@ pub struct SessionLookupResult {
 
 impl SessionLookupResult {
     /// Returns the reason why Clew would refuse to kill `session`, or `None` if the process list shows no such reason.
-    /// Even after the result `None`, Clew may refuse the kill when executing it.
+    /// Clew may still refuse to execute a kill, even if this function returned `None`.
     /// Clew recognizes idle sessions of other Clew processes and some replication appliers only when it executes a kill.
     #[must_use]
     pub fn predict_kill_refusal(
@@ -56,7 +56,7 @@ impl SessionLookupResult {
 
 /// Reads the sessions with the given ids. Truncates each statement to 64 KiB.
 ///
-/// Fails if a session is missing from the process list and the account lacks the PROCESS privilege.
+/// Fails if a requested session is missing from the process list and the account lacks the PROCESS privilege.
 /// Without the PROCESS privilege, the process list hides the sessions of other accounts.
 /// If the PROCESS privilege is missing, the error message includes the required `GRANT` statement.
 /// The function does not wait for other read operations on the node to finish.
@@ -80,7 +80,7 @@ pub async fn find_sessions_by_id(
 }
 
 /// Reads the user sessions from which kill rules select the sessions to kill.
-/// Fails if the account lacks the PROCESS privilege. If the PROCESS privilege is missing, the error message includes the required `GRANT` statement.
+/// If the account lacks the PROCESS privilege, returns an error that includes the required `GRANT` statement.
 pub async fn read_client_sessions(
     node: &NodeUrl,
     purpose: ConnectionPurpose,
@@ -134,7 +134,7 @@ pub(super) struct ProcessListSnapshot {
     pub(super) unchecked: HashSet<u64>,
     /// Session ids of replication appliers that [`is_internal_session`] does not detect.
     pub(super) appliers: HashSet<u64>,
-    /// Maps session ids to MariaDB query ids. Empty on MySQL, or if Clew kills sessions instead of statements.
+    /// MariaDB query ids by session id. Empty on MySQL and when Clew kills sessions instead of statements.
     pub(super) queries: HashMap<u64, u64>,
     pub(super) own: HashSet<u64>,
     pub(super) is_direct: bool,
@@ -142,7 +142,7 @@ pub(super) struct ProcessListSnapshot {
 }
 
 impl ProcessListSnapshot {
-    /// On MariaDB, this function reads the query ids before the process list.
+    /// On MariaDB, the function reads the query ids of the sessions before it reads the process list.
     /// If a session starts a new statement after its query id was read, `KILL QUERY ID` with the old id has no effect.
     pub(super) async fn read(connection: &mut Connection, ids: &[u64], kind: KillTarget) -> Result<Self, Failure> {
         let queries = read_query_ids(connection, ids, kind).await?;
@@ -175,7 +175,7 @@ fn build_process_list_source(server: ServerInstance) -> ProcessListSource {
 pub(super) struct SessionList {
     pub(super) sessions: Vec<Session>,
     /// Ids of the sessions whose elapsed times could not be checked against statement timers.
-    /// If [`read_matching_sessions`] read the sessions, `unchecked` is empty, because the function checks no elapsed times.
+    /// The function [`read_matching_sessions`] does not check elapsed times and leaves `unchecked` empty.
     pub(super) unchecked: HashSet<u64>,
     own: HashSet<u64>,
     is_direct: bool,
@@ -264,7 +264,7 @@ pub(super) async fn require_complete_process_list(connection: &mut Connection) -
 
 /// Returns the ids of replication appliers that [`is_internal_session`] does not detect.
 /// While a MySQL 9.7 replication applier runs a trigger, the process list shows the account of the trigger's definer.
-/// A session is an applier if it runs a statement, has the command `Connect` and is missing from performance_schema.
+/// A session is a replication applier if it runs a statement, has the command `Connect` and is missing from performance_schema.
 /// A client with the command `Connect` cannot run statements, because its login is not complete.
 async fn find_replication_appliers(
     connection: &mut Connection,
@@ -294,10 +294,10 @@ fn may_be_replication_applier(session: &Session) -> bool {
 /// MySQL removes a killed session from the process list before the rollback starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RollbackState {
-    /// The session has no open transaction, or the account cannot read transactions.
+    /// The session has no open transaction, or Clew's account cannot read transactions.
     NoTransaction,
     NotStarted,
-    /// Number of modified rows that the server has not rolled back yet.
+    /// Number of modified rows that the server still has to roll back.
     RollingBack(u64),
 }
 

@@ -22,7 +22,7 @@ const MAX_TABLES_PER_LOOKUP: usize = 64;
 /// Reads the kill risks of sessions.
 /// Returns a map from session ids to kill risks. The map omits sessions without a kill risk.
 ///
-/// Storage engines and program names that the account cannot read are treated as unknown.
+/// Treats storage engines and program names as unknown if the account lacks the privileges to read them.
 /// Fails if Clew cannot open a connection.
 #[allow(clippy::implicit_hasher, reason = "every caller has a map with the default hasher")]
 pub async fn read_kill_risks(
@@ -52,9 +52,9 @@ pub async fn read_kill_risks(
     .await
 }
 
-/// Finds sessions whose table changes the server may be unable to roll back after a kill.
+/// Finds sessions that are unsafe to kill, because the server may be unable to roll back their table changes.
 ///
-/// Opens a connection only if a session modifies a table. Fails if the connection cannot be opened.
+/// Connects to the node only if a session's statement modifies a table. Returns an error if the connection fails.
 pub async fn find_sessions_unsafe_to_kill(
     node: &NodeUrl,
     sessions: &[Session],
@@ -99,7 +99,7 @@ impl StorageEngineCache {
         Ok(())
     }
 
-    /// An unknown storage engine counts as a kill risk.
+    /// If the storage engine of a changed table is unknown, Clew assumes that a kill is risky.
     pub(super) fn assess_risk_to_changed_tables(&self, session: &Session) -> Option<KillRisk> {
         detect_risks_to_changed_tables(session, &self.by_table).into_iter().next()
     }

@@ -1,4 +1,4 @@
-//! Sessions to kill, which the caller has selected from a process list.
+//! Sessions to kill. The caller selects the sessions from a process list.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::server_instance::ServerInstance;
 
 pub(super) const MAX_COMPARED_STATEMENT_BYTES: usize = 64 << 10;
 pub(super) const MAX_VICTIM_ROW_BYTES: usize = MAX_COMPARED_STATEMENT_BYTES + (4 << 10);
-/// Tolerance for comparing elapsed times, in seconds. Servers round elapsed times to whole seconds.
+/// Tolerance, in seconds, for comparing elapsed times, which servers round to whole seconds.
 const ELAPSED_TIME_TOLERANCE_SECONDS: u64 = 2;
 
 /// Source of a process list: the server instance that returned the list and the time at which Clew read it.
@@ -22,7 +22,7 @@ pub struct ProcessListSource {
     pub at: Instant,
     /// Maps session ids to the elapsed times that the server reported, in seconds.
     /// `reported` contains only sessions whose elapsed times Clew has corrected.
-    /// Before a kill, Clew compares `reported` with the elapsed times in a newly read process list.
+    /// Before a kill, Clew compares the elapsed times in `reported` with those in a new process list.
     pub(super) reported: Arc<HashMap<u64, u64>>,
 }
 
@@ -38,7 +38,7 @@ pub struct Victim {
     pub host: Vec<u8>,
     /// SQL statement that must still be running when the `KILL` is sent, or `None` if any statement may be running.
     pub expected: Option<ExpectedStatement>,
-    /// Process list from which the caller selected the session.
+    /// Identifies the process list from which the caller selected the victim.
     pub read: ProcessListSource,
 }
 
@@ -47,12 +47,12 @@ pub struct Victim {
 pub struct ExpectedStatement {
     /// SQL text of the statement, possibly truncated. Empty for an idle session.
     pub statement: Vec<u8>,
-    /// Elapsed time of the statement in seconds, as reported by the server.
+    /// Elapsed time of the statement, in seconds, as reported by the server.
     pub seconds: u64,
 }
 
 impl Victim {
-    /// Creates a [`Victim`] whose session is killed regardless of the statement that the session is running.
+    /// Creates a [`Victim`] that Clew kills even if the session starts another statement before the kill.
     #[must_use]
     pub fn for_session(session: &Session, read: &ProcessListSource) -> Self {
         Self {

@@ -10,12 +10,12 @@ use crate::connection::Connection;
 use crate::sql_statements;
 use crate::transactions::ER_SPECIFIC_ACCESS_DENIED_ERROR;
 
-/// Row of `innodb_lock_waits`: transaction id and lock id of the waiter, followed by those of the blocker.
+/// Row of `innodb_lock_waits`: waiting transaction id, requested lock id, blocking transaction id, blocking lock id.
 type WaitRow = (u64, Vec<u8>, u64, Vec<u8>);
 /// Row of `innodb_locks`: lock id, lock mode, lock type, table, index, and locked data.
 type LockRow = (Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>);
 
-/// A waiting read-only transaction has no transaction id, so Clew identifies it by the lock that it requests.
+/// A waiting read-only transaction has no id, so Clew identifies the transaction by the requested lock.
 /// All transactions that request the same row lock are waiting for the same blockers.
 pub(super) async fn read_row_lock_waits(
     connection: &mut Connection,
@@ -56,11 +56,11 @@ pub(super) async fn read_row_lock_waits(
     Ok(waits)
 }
 
-/// Identifies blockers that are read-only transactions, which have no transaction id.
+/// Identifies read-only transactions that block row lock waits. Read-only transactions have no transaction id.
 ///
 /// A transaction that holds a row lock also holds a metadata lock on the row's table.
 /// If exactly one read-only transaction holds a metadata lock on the row's table, that transaction is the blocker.
-/// If the metadata locks of any read-only transaction are unknown, this function identifies no blockers.
+/// Identifies no blockers if the metadata locks of at least one read-only transaction are unknown.
 /// performance_schema does not list metadata locks that were granted before the metadata lock instrument was enabled.
 pub(super) fn identify_blocking_read_only_transactions(
     waits: &mut [InnoDbLockWait],

@@ -14,13 +14,13 @@ use super::threads::SessionIdsByThread;
 use crate::connection::Connection;
 use crate::sql_statements;
 
-/// Metadata lock whose thread id has not been mapped to a session id yet.
+/// Metadata lock before its thread id is mapped to a session id.
 #[derive(Debug)]
 pub(super) struct MetadataLockWithThreadId {
     lock: MetadataLock,
     /// Thread id in performance_schema, or `None` if the lock table contains a session id instead.
     thread: Option<u64>,
-    /// True if the server releases the metadata lock at the end of the transaction.
+    /// True if the metadata lock lasts until the end of the transaction.
     has_transaction_duration: bool,
 }
 

@@ -15,7 +15,7 @@ pub(super) struct PreparedXaTransaction {
     pub(super) transaction: u64,
     /// XID of the transaction in the syntax of `XA COMMIT` and `XA ROLLBACK`.
     pub(super) xid: Option<String>,
-    /// Id of the thread that prepared the transaction, or `None` after a server restart.
+    /// Id of the thread that prepared the transaction, or `None` if the server has restarted since then.
     thread: Option<u64>,
     pub(super) tables: Vec<MetadataLockObject>,
 }
@@ -32,7 +32,7 @@ type TableRow = (u64, Option<u64>, Option<Vec<u8>>, Option<Vec<u8>>);
 /// Row of `XA RECOVER`: format id, `gtrid` length, `bqual` length, and data, which is `gtrid` followed by `bqual`.
 type XidRow = (i64, usize, usize, Vec<u8>);
 
-/// Returns the prepared XA transactions among `transactions`, with their XIDs and locked tables if known.
+/// Returns the prepared XA transactions in `transactions`. Includes XIDs and locked tables if they are known.
 pub(super) async fn read_prepared_transactions(
     connection: &mut Connection,
     transactions: &[Transaction],
@@ -92,7 +92,7 @@ async fn load_locked_tables_of_transactions(
     Ok(())
 }
 
-/// Formats each part of the XID as a string literal, or as a hexadecimal literal if it is not printable ASCII.
+/// Formats an XID. Parts that are not printable ASCII are formatted as hexadecimal literals.
 fn format_xid((format, first, second, both): &XidRow) -> Option<String> {
     let (first, rest) = both.split_at_checked(*first)?;
     let second = rest.get(..*second)?;

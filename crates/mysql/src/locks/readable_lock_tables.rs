@@ -1,4 +1,4 @@
-//! Detects which system tables with lock data an account can read.
+//! Detects which lock-related system tables an account can read.
 
 use clew_model::{Failure, Limitation};
 
@@ -6,7 +6,7 @@ use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::{doctor, limitations, privileges, sql_statements};
 
-/// Error code for an unknown table, such as an `information_schema` table of a plugin that is not installed.
+/// Error code for an unknown table, such as an `information_schema` table whose plugin is not installed.
 const ER_UNKNOWN_TABLE: u16 = 1109;
 
 #[derive(Debug, Clone, Copy)]
@@ -22,7 +22,7 @@ pub(super) struct ReadableLockTables {
 impl ReadableLockTables {
     /// After a metadata lock is upgraded, MariaDB's performance_schema still lists the original lock mode.
     /// MariaDB 10.11 upgrades metadata locks in `FLUSH TABLES WITH READ LOCK` and `BACKUP STAGE`.
-    /// MariaDB 10.11 upgrades metadata locks in `LOCK TABLES … READ` and `CREATE TABLE … SELECT`.
+    /// MariaDB 10.11 upgrades metadata locks when it executes `LOCK TABLES … READ` or `CREATE TABLE … SELECT`.
     pub(super) fn limitation_for_unknown_lock_holders(self) -> Option<Limitation> {
         let hidden = self.flavor == Flavor::MariaDb && self.metadata_locks && !self.plugin;
         hidden.then(limitations::describe_unknown_metadata_lock_holders)
@@ -30,7 +30,7 @@ impl ReadableLockTables {
 }
 
 /// Appends a `Limitation` for each unreadable system table that lists locks.
-/// The returned `Limitation`, if any, explains why performance_schema is unreadable.
+/// Also returns a `Limitation` if performance_schema is unreadable.
 pub(super) async fn detect_readable_lock_tables(
     connection: &mut Connection,
     account: &str,

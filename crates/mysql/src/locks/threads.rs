@@ -1,4 +1,4 @@
-//! Maps performance_schema thread ids, including those in InnoDB lock waits, to session ids.
+//! Maps thread ids of performance_schema and of InnoDB lock waits to session ids.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,7 +9,7 @@ use super::readable_lock_tables::ReadableLockTables;
 use crate::connection::Connection;
 use crate::sql_statements;
 
-/// Session ids by performance_schema thread id. Omits threads that have ended or have no session.
+/// Maps performance_schema thread ids to session ids. Omits threads that have ended or have no session.
 #[derive(Debug, Default)]
 pub(crate) struct SessionIdsByThread {
     sessions: HashMap<u64, u64>,
@@ -25,7 +25,7 @@ impl SessionIdsByThread {
         self.appliers.contains(&session)
     }
 
-    /// `owners` contains the thread ids of the waiter and the blocker.
+    /// Sets the session ids of the waiter and the blocker. `owners` contains their thread ids, waiter first.
     pub(super) fn add_session_ids(&self, mut wait: InnoDbLockWait, owners: [Option<u64>; 2]) -> InnoDbLockWait {
         [wait.waiting.session, wait.blocking.session] = owners.map(|thread| self.session_id(thread?));
         wait
@@ -37,7 +37,7 @@ impl SessionIdsByThread {
     }
 }
 
-/// Callers must read the lock tables first; otherwise, the thread of a lock holder could be missing from the map.
+/// Maps each thread id to its session id. Call this function only after reading the lock tables, to include all lock holders.
 pub(super) async fn read_session_ids_by_thread(
     connection: &mut Connection,
     capabilities: ReadableLockTables,

@@ -1,4 +1,4 @@
-//! Caches data between samples of a node to reduce the number of queries sent to the server.
+//! Caches data about a server between samples, so that each sample requires fewer queries.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -14,34 +14,34 @@ use crate::{program_names, sql_statements};
 
 const FULL_SAMPLE_INTERVAL: Duration = Duration::from_mins(1);
 const MAX_NEW_PROGRAM_NAMES_PER_SAMPLE: usize = 200;
-/// Minimum interval between two reads of program names on MariaDB, which scans all sessions for each read.
+/// Minimum interval between reads of program names on MariaDB, because each read scans all sessions.
 const MARIADB_PROGRAM_NAME_READ_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Data shared by consecutive samples of a node.
+/// Data that Clew keeps between consecutive samples of a node's sessions.
 #[derive(Debug, Default)]
 pub struct SampleCache {
     server: Option<ServerInstance>,
     /// True if the previous sample contained sessions that were waiting for a lock.
     pub(super) has_waiters: bool,
-    /// True if `performance_schema.processlist` is incomplete, so Clew uses `SHOW FULL PROCESSLIST` instead.
+    /// True if Clew uses `SHOW FULL PROCESSLIST` because `performance_schema.processlist` is incomplete.
     pub(super) use_show_processlist: bool,
     pub(super) clock: NodeClockHistory,
-    /// Limitations due to objects that performance_schema did not record, as of the last full sample.
+    /// Notes about threads and other objects that performance_schema failed to record, as of the last full sample.
     pub(super) losses: Vec<Limitation>,
-    /// Limitations from the most recent sample that included the lock tables.
+    /// Descriptions of data that could not be read, from the latest sample that included the lock tables.
     pub(super) limitations: Vec<Limitation>,
     full_sample_at: Option<Instant>,
     programs: HashMap<u64, Arc<[u8]>>,
-    /// Ids of the sessions whose program names have been read, including sessions without a program name.
+    /// Ids of the sessions for which Clew has already queried the program name, including sessions without a program name.
     programs_read: HashSet<u64>,
     programs_at: Option<Instant>,
-    /// Limitations that explain why program names are unreadable. The list is empty if the names are readable.
+    /// Reasons why program names could not be read; empty if the program names were read.
     pub(super) program_name_limitations: Vec<Limitation>,
 }
 
 impl SampleCache {
-    /// Clears the cache, except the history of clock readings, if the server instance has changed.
-    /// The cached data is invalid for another server instance, because session ids and settings differ.
+    /// If the server instance has changed, clears all cached data except the history of clock readings.
+    /// Cached data is invalid after the server instance changes, because session ids and settings can differ.
     pub(super) fn clear_if_server_changed(&mut self, server: &ServerInstance) {
         if self.server.as_ref() != Some(server) {
             let clock = std::mem::take(&mut self.clock);
@@ -67,7 +67,7 @@ impl SampleCache {
         }
     }
 
-    /// The first sample of a server instance is always a full sample.
+    /// Returns true if the cache contains no full sample or if the last full sample is too old.
     pub(super) fn is_full_sample_due(&self) -> bool {
         self.full_sample_at.is_none_or(|at| at.elapsed() >= FULL_SAMPLE_INTERVAL)
     }
@@ -76,7 +76,7 @@ impl SampleCache {
         self.programs.get(&session).cloned()
     }
 
-    /// `unreadable` is the reason why performance_schema is unreadable, or `None` if it is readable.
+    /// `unreadable` explains why Clew cannot read performance_schema, or is `None` if Clew can read it.
     pub(super) async fn refresh_all_program_names(
         &mut self,
         connection: &mut Connection,

@@ -1,7 +1,7 @@
 //! Takes detailed snapshots.
 //!
-//! Clew encodes the columns of a basic snapshot while it receives the process list.
-//! The encoded rows do not contain the detail columns. Clew appends them when it writes the rows.
+//! While Clew receives the process list, it encodes the columns that a basic snapshot also contains.
+//! Clew appends the detail columns later, when it writes the encoded rows.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -19,13 +19,13 @@ use crate::{failure, limitations, sql_statements};
 const MAX_IN_MEMORY_ROW_BYTES: usize = 1 << 20;
 const MAX_SESSIONS_PER_BATCH: usize = 256;
 const MAX_STATEMENT_BYTES_PER_BATCH: usize = 1 << 20;
-/// Statements below this total size are encoded on the current thread, because a thread switch would take longer.
+/// Size below which a batch of statements is encoded on the current thread, because a thread switch would take longer.
 const MAX_STATEMENT_BYTES_FOR_INLINE_ENCODING: usize = 64 << 10;
 
-/// Maximum number of sessions whose elapsed times Clew checks. A higher number would require more memory.
+/// Maximum number of sessions per snapshot for which Clew checks the elapsed time; limits memory use.
 const MAX_ELAPSED_TIME_CHECKS: usize = 2_000;
 
-/// The callback `observe` receives each session before the session is encoded.
+/// Calls `observe` for each session before encoding the session.
 pub(super) async fn read_sorted_rows(
     connection: &mut Connection,
     options: &SnapshotOptions,
@@ -99,8 +99,8 @@ fn statement_byte_count(session: &Session) -> usize {
     session.statement.as_ref().map_or(0, Vec::len)
 }
 
-/// Encodes sessions while Clew reads further process list rows.
-/// A blocking thread encodes sessions with long statements in batches, one batch at a time.
+/// Encodes sessions while Clew is still reading the process list.
+/// Encodes long statements on a blocking thread in batches of sessions, one batch at a time.
 struct EncodingPipeline {
     encoder: EncoderState,
     batch: SessionBatch,
@@ -186,7 +186,7 @@ impl SessionEncoder {
         }
     }
 
-    /// Returns true if the encoding is fast: it builds no statement templates and does not write to the temporary file.
+    /// Returns true if encoding is fast enough to run outside a blocking thread.
     fn can_encode_inline(&self, bytes: usize) -> bool {
         !self.masked
             && bytes < MAX_STATEMENT_BYTES_FOR_INLINE_ENCODING

@@ -13,7 +13,7 @@ const MAX_IN_MEMORY_SESSION_BYTES: usize = 64 << 10;
 const NULL_TEXT_LENGTH: u64 = u64::MAX;
 
 /// Sessions in arrival order.
-/// Elapsed times remain in memory. Text columns are written to a temporary file if they exceed 64 KiB in total.
+/// Keeps elapsed times in memory. Moves text columns to a temporary file when their total size exceeds 64 KiB.
 #[derive(Debug)]
 pub(super) struct SessionSpillBuffer {
     pub(super) ages: Vec<SessionElapsedTime>,
@@ -27,7 +27,7 @@ impl Default for SessionSpillBuffer {
 }
 
 impl SessionSpillBuffer {
-    /// Writes a session to the buffer. If the statement is long, a blocking thread performs the write.
+    /// Writes a session to the buffer. Uses a blocking thread if the statement is long.
     pub(super) async fn push(mut self, session: Session) -> io::Result<Self> {
         if session.statement.as_ref().is_none_or(|statement| statement.len() <= MAX_IN_MEMORY_SESSION_BYTES) {
             return self.write_session(&session).map(|()| self);
@@ -47,7 +47,7 @@ impl SessionSpillBuffer {
         Ok(())
     }
 
-    /// Returns a reader that replaces each session's elapsed time with its value in `ages`.
+    /// Returns a reader for the stored sessions. The reader sets each session's elapsed time to the value in `ages`.
     pub(super) fn into_reader(self) -> io::Result<SessionSpillReader> {
         let mut texts = self.texts.into_inner().map_err(io::IntoInnerError::into_error)?;
         texts.seek(SeekFrom::Start(0))?;

@@ -13,8 +13,8 @@ use crate::derived_keys::DerivedKeys;
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
-/// If the head record was tampered with, the next audit row contains this placeholder instead of a previous MAC.
-/// An audit row with the placeholder as its previous MAC cannot be forged without the MAC key.
+/// Placeholder for the previous MAC in the first audit row that Clew writes after the head record was tampered with.
+/// An attacker without the MAC key cannot forge an audit row that contains the placeholder.
 pub(crate) const UNKNOWN_PREVIOUS_MAC_PLACEHOLDER: [u8; 32] = [0xff; 32];
 
 /// Writes the head record and the checkpoint record. If a record is missing later, the audit log was tampered with.
@@ -27,9 +27,9 @@ pub(crate) async fn initialize_audit_chain(transaction: &mut Transaction, key: &
         .await
 }
 
-/// `events` contains each audit event with its Unix timestamp in milliseconds.
+/// `events` contains pairs of a Unix timestamp in milliseconds and an audit event.
 /// The transaction must hold the write lock, because this function reads and then updates the head record.
-/// After the commit, the caller must pass the returned row to [`CheckpointTracker::record_newest_row`].
+/// The caller must commit `transaction` and then pass the returned row to [`CheckpointTracker::record_newest_row`].
 pub(crate) async fn append_audit_rows(
     transaction: &mut Transaction,
     keys: &DerivedKeys,

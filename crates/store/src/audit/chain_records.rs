@@ -20,7 +20,7 @@ pub(crate) struct ChainPosition {
 }
 
 impl ChainPosition {
-    /// Returns the chain record called `name`, or `None` if the record is missing or was tampered with.
+    /// Reads a record of the audit chain by name. Returns `None` if the record is missing or was tampered with.
     pub(crate) async fn read_chain_record(
         transaction: &mut Transaction,
         key: &MasterKey,
@@ -31,7 +31,7 @@ impl ChainPosition {
         row.map_or(Ok(None), |row| Self::from_row(&row, key, name))
     }
 
-    /// Fails if another process has rotated the master key, because new rows must use the new MAC key.
+    /// Reads the head record of the audit log. Fails if another process has rotated the master key.
     pub(crate) async fn read_head_record(
         transaction: &mut Transaction,
         keys: &DerivedKeys,

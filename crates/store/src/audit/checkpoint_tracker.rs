@@ -2,7 +2,7 @@
 //!
 //! If an attacker removes the newest audit rows and restores an older head record, the remaining chain is still valid.
 //! Only a copy of the newest MAC outside the database can reveal that the newest audit rows were removed.
-//! When the process exits, the newest row's MAC in memory is lost, but exported audit checkpoints remain usable.
+//! When the process exits, the MAC in memory is lost, but exported audit checkpoints still reveal truncation.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -26,13 +26,13 @@ struct CheckpointTrackerState {
     /// Newest audit row that this process wrote or read.
     newest: Option<AuditCheckpoint>,
     missing: Vec<AuditCheckpoint>,
-    /// Detected losses of audit rows that no audit event records yet.
+    /// Missing audit rows that Clew has detected but has not yet recorded in an audit event.
     unreported: VecDeque<AuditIntegrityProblem>,
 }
 
 impl CheckpointTracker {
-    /// Before the call, the caller must check that the database still contains the currently tracked audit row.
-    /// A row older than the tracked row is ignored, because concurrent commits may reach the tracker out of order.
+    /// Records the newest audit row. The caller must first check that the database still contains the tracked row.
+    /// Ignores rows that are older than the tracked row, because concurrent commits may report their rows out of order.
     pub(crate) fn record_newest_row(&self, newest: AuditCheckpoint) {
         let mut state = self.0.lock();
         if state.newest.as_ref().is_none_or(|last| last.seq < newest.seq) {
@@ -40,18 +40,18 @@ impl CheckpointTracker {
         }
     }
 
-    /// The returned rows are not necessarily visible to a read transaction that began before this function returns.
+    /// Returns the tracked checkpoints. A read transaction that is already open may not see all of their rows.
     pub(crate) fn tracked_checkpoints(&self) -> Vec<AuditCheckpoint> {
         let state = self.0.lock();
         state.missing.iter().chain(&state.newest).cloned().collect()
     }
 
-    /// The returned row is not necessarily visible to a read transaction that began before this function returns.
+    /// The returned audit row may be newer than the snapshot of a read transaction that is already open.
     pub(crate) fn newest_checkpoint(&self) -> Option<AuditCheckpoint> {
         self.0.lock().newest.clone()
     }
 
-    /// If `head` has the sequence number and MAC of `newest`, the newest row still exists, and no query is needed.
+    /// Checks that the audit row `newest` still exists. Skips the query if `head` has the same sequence number and MAC.
     pub(crate) async fn verify_newest_row_exists(
         &self,
         transaction: &mut Transaction,
@@ -69,7 +69,7 @@ impl CheckpointTracker {
         Ok(())
     }
 
-    /// Has no effect if `checkpoint` is no longer the newest checkpoint of the tracker.
+    /// Records a missing audit row if `checkpoint` is still the newest checkpoint that the tracker stores.
     fn mark_row_missing(&self, checkpoint: AuditCheckpoint, problem: AuditIntegrityProblem) {
         let mut state = self.0.lock();
         if state.newest.take_if(|newest| *newest == checkpoint).is_some()
@@ -101,7 +101,7 @@ pub(crate) async fn verify_checkpoints<'a>(
     Ok(problems)
 }
 
-/// A row that [`crate::AuditStore::prune_audit_log`] deleted does not count as missing.
+/// Compares a checkpoint with the audit log. A row deleted by [`crate::AuditStore::prune_audit_log`] is not a problem.
 async fn verify_checkpoint(
     transaction: &mut Transaction,
     key: &MasterKey,

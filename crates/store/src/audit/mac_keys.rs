@@ -1,7 +1,7 @@
-//! MAC keys of the audit chain. A master key rotation replaces the MAC key for new rows.
+//! Manages the MAC keys of the audit log. After a master key rotation, new rows use a new MAC key.
 //!
 //! A key rotation does not change the MACs of existing audit rows, because users may have exported the MACs.
-//! The first row that is authenticated with the new MAC key still contains the MAC of the row before it.
+//! The first audit row after a key rotation contains the MAC of the last row before the rotation.
 //! Each row contains the previous row's MAC, so an attacker with an old MAC key cannot change old rows undetected.
 
 use secrecy::{ExposeSecret, SecretString};
@@ -22,7 +22,7 @@ const PREVIOUS_MAC_KEYS_SETTING: &str = "audit_keys";
 const PREVIOUS_MAC_KEYS_ASSOCIATED_DATA: AssociatedData<'static> =
     AssociatedData { table: "settings", column: "value", row: PREVIOUS_MAC_KEYS_SETTING };
 
-/// Hex-encoded MAC key that a key rotation replaced. It authenticates rows up to the sequence number `through`.
+/// Hex-encoded MAC key from before a key rotation. The key authenticates rows up to sequence number `through`.
 #[derive(Serialize, Deserialize)]
 struct PreviousMacKey {
     through: i64,
@@ -36,7 +36,7 @@ pub(crate) struct AuditMacKeys {
 }
 
 impl AuditMacKeys {
-    /// If the previous MAC keys cannot be decrypted, audit rows authenticated with these keys fail verification.
+    /// Loads the MAC keys. If previous keys cannot be decrypted, verification fails for the audit rows of these keys.
     pub(crate) async fn load_audit_mac_keys(
         transaction: &mut Transaction,
         sealer: &Sealer,
@@ -82,8 +82,8 @@ impl AuditMacKeys {
     }
 }
 
-/// Computes new MACs for the head record and the checkpoint record, unless they were tampered with.
-/// A tampered head or checkpoint record keeps its invalid MAC, so that verification still detects the problem.
+/// Computes MACs with the new key for the audit log's head record and checkpoint record if their old MACs are valid.
+/// Keeps the invalid MAC of a tampered record, so that verification still detects the tampering.
 pub(crate) async fn rotate_audit_mac_key(
     transaction: &mut Transaction,
     audit: &mut AuditMacKeys,

@@ -1,7 +1,7 @@
-//! Aggregates repeatedly refused requests so that a caller cannot fill the disk with audit rows.
+//! Combines repeated refusals into one audit event, so that a caller cannot fill the disk with audit rows.
 //!
 //! For each caller and reason, the first refusal is recorded in the audit log before the response is sent.
-//! Clew counts the repeated refusals in a time window and records the count in a single audit event.
+//! Clew counts the repeated refusals in each time window and records each count in a single audit event.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::IpAddr;
@@ -18,7 +18,7 @@ use tracing::warn;
 use crate::error::StoreError;
 use crate::store::Store;
 
-/// Maximum number of refusal kinds that are counted separately per caller. Further kinds share one counter.
+/// Maximum number of counters per caller for different types of refused requests. Other types share one counter.
 const MAX_REFUSAL_KINDS_PER_CALLER: usize = 16;
 /// Maximum number of callers whose refusals are counted separately. Further callers in a domain share one counter.
 const MAX_TRACKED_CALLERS: usize = 256;
@@ -30,7 +30,7 @@ const COMBINED_REFUSALS_OPERATION_NAME: &str = "RefusedRequests";
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum CallerKey {
     User(UserId),
-    /// Unauthenticated client. `claimed` is `None` unless the request contains an existing domain and a user name.
+    /// Unauthenticated client. `claimed` contains the domain and user name from the request if the domain exists.
     Unknown {
         client: Option<IpAddr>,
         claimed: Option<(DomainId, String)>,
@@ -40,18 +40,18 @@ enum CallerKey {
     },
 }
 
-/// Operation, outcome, error code and reason of a refusal.
-/// `None` combines a caller's kinds beyond [`MAX_REFUSAL_KINDS_PER_CALLER`], or all kinds of [`CallerKey::Others`].
+/// Operation, outcome, error code and reason, which together define one kind of refused request.
+/// `None` is the key for refusals beyond [`MAX_REFUSAL_KINDS_PER_CALLER`] and all refusals of [`CallerKey::Others`].
 type RefusalKind = Option<(String, AuditOutcome, Option<String>, &'static str)>;
 
 #[derive(Debug)]
 struct RefusalTimeWindow {
     ends: Instant,
-    /// Number of refusals after the first one, which has its own audit event.
+    /// Number of refusals in the time window, excluding the first refusal, which has its own audit event.
     repeated: u64,
     first_at: Timestamp,
     last_at: Timestamp,
-    /// Audit event for the time window, with only the field values that all refusals in the window share.
+    /// Audit event that summarizes a time window. Contains only field values that all refusals in the window share.
     event: AuditEvent,
     targets: BTreeSet<String>,
     claimed: BTreeSet<String>,
@@ -74,15 +74,15 @@ pub struct RepeatedRefusalCounter {
 }
 
 impl RepeatedRefusalCounter {
-    /// `window` is the period for which a caller's repeated identical refusals are combined into one audit event.
+    /// `window` is the period in which a caller's repeated identical refusals are combined into one audit event.
     #[must_use]
     pub fn new(window: Duration) -> Self {
         Self { window, state: Mutex::default() }
     }
 
-    /// Records the first refusal of a kind, and counts the repeated refusals.
+    /// Writes `event` to the audit log, or only counts the refusal if an identical refusal was recorded recently.
     ///
-    /// `client` identifies an unauthenticated client by its IP address or by the first address of its IPv6 prefix.
+    /// `client` is the IPv4 address, or the first address of the IPv6 prefix, of an unauthenticated client.
     /// `reason` is the id of the error's detail message, which is more specific than the error code.
     pub async fn record_refusal(
         &self,
@@ -100,7 +100,7 @@ impl RepeatedRefusalCounter {
         recorded
     }
 
-    /// Returns the key of a new time window, or `None` if the refusal was counted in an open window.
+    /// Counts a refusal. If the refusal is the first in a time window, returns the key of the window, and otherwise `None`.
     fn count_refusal(
         &self,
         event: &AuditEvent,
@@ -121,7 +121,7 @@ impl RepeatedRefusalCounter {
         Some((caller, kind))
     }
 
-    /// Writes the audit events of expired time windows. When `end` completes, writes those of all remaining time windows.
+    /// Periodically writes the audit events of expired time windows. When `end` completes, writes all remaining events.
     ///
     /// Run only one flush loop at a time, because concurrent flush loops can lose audit events.
     pub async fn run_audit_flush_loop(&self, store: &Store, end: impl Future<Output = ()>) {
@@ -149,9 +149,9 @@ impl RepeatedRefusalCounter {
 }
 
 impl RefusalCounterState {
-    /// Returns the key of the refusal's time window. The key consists of the caller and the refusal kind.
-    /// After the first [`MAX_TRACKED_CALLERS`] callers, all further callers of a domain share one caller key.
-    /// A caller's refusal kinds beyond the first [`MAX_REFUSAL_KINDS_PER_CALLER`] share one key with the kind `None`.
+    /// Returns the key under which a refusal is counted: the caller, and the operation, outcome, error code and reason.
+    /// After [`MAX_TRACKED_CALLERS`] callers are tracked, all other callers of a domain share one caller key.
+    /// If a caller has more than [`MAX_REFUSAL_KINDS_PER_CALLER`] kinds of refusals, the excess kinds share one time window.
     fn refusal_window_key(
         &self,
         event: &AuditEvent,
@@ -299,7 +299,7 @@ fn clear_unless_equal<T: PartialEq>(common: &mut Option<T>, other: Option<&T>) {
     }
 }
 
-/// Compares users by id, because user names can change.
+/// Returns true if the actors are the same. Users are compared by id, because user names can change.
 fn is_same_actor(one: &Actor, other: &Actor) -> bool {
     match (one, other) {
         (Actor::User { id: one, .. }, Actor::User { id: other, .. }) => one == other,

@@ -10,7 +10,7 @@ use crate::database::{Transaction, params, query, query_as};
 use crate::error::StoreError;
 use crate::store_handles::AuditStore;
 
-/// Removing rows in small batches blocks other writers only for a short time.
+/// Clew removes audit rows in small batches so that each batch blocks other writers only briefly.
 const MAX_BATCH_SIZE: i64 = 1000;
 const MAX_INTEGRITY_PROBLEMS_PER_EVENT: usize = 20;
 
@@ -58,8 +58,8 @@ impl AuditStore<'_> {
     }
 }
 
-/// Returns the last row of the next batch to remove, or `None` if no removable row is older than `before`.
-/// The function never returns the newest row of the audit log.
+/// Finds the last audit row of the next batch to remove. Returns `None` if no removable row is older than `before`.
+/// The newest row of the audit log is never removable.
 async fn find_last_removable_row(
     transaction: &mut Transaction,
     before: i64,

@@ -8,7 +8,7 @@ use crate::derived_keys::compute_hmac;
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
-/// Text columns of an audit row, in the order in which the SQL parameters and the MAC input contain them.
+/// Text columns of an audit row, in the order of the SQL parameters and of the MAC input.
 const AUDIT_TEXT_COLUMNS: [&str; 15] = [
     "actor_kind",
     "actor_id",
@@ -131,7 +131,7 @@ impl FromRow for AuditRecord {
 }
 
 /// Value of the column `actor_kind` for an anonymous actor.
-/// The column value of anonymous actors must not change, because the MACs of existing audit rows depend on it.
+/// This constant must not change, because the MACs of existing audit rows depend on its value.
 const ANONYMOUS_ACTOR_KIND: &str = "nobody";
 
 fn encode_actor_kind(actor: &Actor) -> &'static str {

@@ -16,8 +16,8 @@ const STICKY_BIT: u32 = 0o1000;
 /// Name prefixes of files that may exist in a data directory. `lost+found` exists in the root directory of some file systems.
 const EXPECTED_FILE_NAME_PREFIXES: [&str; 6] =
     ["clew.db", "master.key", "results", "spill", "serve.lock", "lost+found"];
-/// File name prefixes. Clew sets the mode of matching files to 0600.
-/// Clew does not change the mode of `master.key`, because Clew rejects a master key file that other accounts can read.
+/// Name prefixes of the files for which Clew sets the mode 0600.
+/// Clew never changes the mode of `master.key`. If other accounts can read the file, Clew refuses to use it.
 const OWNER_ONLY_FILE_NAME_PREFIXES: [&str; 3] = ["clew.db", "serve.lock", "master.key.before-"];
 
 impl DataDir {
@@ -82,7 +82,7 @@ fn starts_with_any_prefix(name: &str, prefixes: &[&str]) -> bool {
     prefixes.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// `foreign` is the name of a file in `path` that does not belong to Clew, or `None` if there is no such file.
+/// `foreign` is the name of a file in `path` that Clew did not create, or `None` if all files belong to Clew.
 fn restrict_path_permissions(path: &Path, mode: u32, foreign: Option<&str>) -> Result<(), StoreError> {
     // A symbolic link may refer to a file outside the directory.
     let found = match fs::symlink_metadata(path) {

@@ -21,7 +21,7 @@ pub(crate) struct AuditingDatabase {
 }
 
 impl AuditingDatabase {
-    /// `action` describes the transaction in error messages.
+    /// Begins a write transaction. `action` describes the transaction in error messages.
     pub(crate) async fn begin(&self, action: &'static str) -> Result<AuditedTransaction, StoreError> {
         let transaction = self.database.begin_write_transaction(action).await?;
         Ok(AuditedTransaction { database: self.clone(), transaction, action, newest: None })
@@ -46,7 +46,7 @@ impl AuditedTransaction {
     }
 
     /// Executes a statement and returns the number of affected rows.
-    /// If the statement fails, the error message contains the transaction's description of its action.
+    /// If the statement fails, the error message contains the transaction's `action`, such as `create a temporary access key`.
     pub(crate) async fn execute<'q>(
         &mut self,
         sql: impl SqlSafeStr,
@@ -86,7 +86,7 @@ impl AuditedTransaction {
         self.commit_with_events(std::slice::from_ref(event)).await
     }
 
-    /// Commits the transaction with an audit event for a change to an object of a domain.
+    /// Commits the transaction with an audit event that contains the id of a domain.
     pub(crate) async fn commit_domain_change(
         self,
         by: &AuditOrigin,

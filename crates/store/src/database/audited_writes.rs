@@ -1,4 +1,4 @@
-//! [`Store`] methods that begin an audited transaction or combine concurrent writes into one transaction.
+//! [`Store`] methods for audited transactions and for batches of concurrent writes.
 
 use clew_model::AuditEvent;
 
@@ -8,7 +8,7 @@ use crate::error::StoreError;
 use crate::store::Store;
 
 impl Store {
-    /// `action` describes the transaction in error messages.
+    /// Begins a transaction that records audit events. `action` describes the transaction in error messages.
     pub(crate) async fn begin_audited_transaction(
         &self,
         action: &'static str,
@@ -16,12 +16,12 @@ impl Store {
         self.build_auditing_database().begin(action).await
     }
 
-    /// When this function returns, the write is durable. Dropping the returned future does not cancel the write.
+    /// Returns after the write is durable. Dropping the future does not cancel the write.
     pub(crate) async fn execute_write_in_batch<W: BatchedWrite>(&self, write: W) -> Result<W::Output, StoreError> {
         self.group_commit.execute_write(self.build_auditing_database(), write).await
     }
 
-    /// When this function returns, the audit event is durable.
+    /// Appends an audit event. When this function returns, the audit event is durable.
     pub(crate) async fn append_audit_event_in_batch(&self, event: AuditEvent) -> Result<(), StoreError> {
         self.group_commit.append_event(self.build_auditing_database(), event).await
     }

@@ -13,7 +13,7 @@ const SQLITE_DATA_VERSION_QUERY: &str = "PRAGMA data_version";
 /// The database triggers in `0007_freshness.sql` increment the version counters.
 const SQLITE_VERSION_COUNTERS_QUERY: &str = "SELECT version, failures FROM access_version";
 /// Database triggers increment the version counters in the table `access_version`.
-/// A snapshot defines which transactions are visible, so two queries with equal snapshots read the same data.
+/// In PostgreSQL, two queries with equal transaction snapshots read the same data.
 /// See "Snapshot Components" in <https://www.postgresql.org/docs/15/functions-info.html>.
 const POSTGRES_DATA_VERSION_QUERY: &str = "SELECT pg_current_snapshot()::text, version, failures FROM access_version";
 
@@ -38,7 +38,7 @@ pub(crate) enum ChangeDetector {
 pub(crate) struct DedicatedConnection<C: Connection, S> {
     options: C::Options,
     connection: Option<C>,
-    /// Snapshot and data version from the last query, or `None` before the first query on the connection.
+    /// Snapshot and data version that the last query on this connection returned, or `None` before the first query.
     /// SQLite's `data_version` values are comparable only within one connection.
     last: Option<(S, DataVersion)>,
     changes: i64,
@@ -94,7 +94,7 @@ impl<C: Connection, S: PartialEq> DedicatedConnection<C, S> {
         version
     }
 
-    /// Returns the data version of the last query if the snapshot of that query equals `snapshot`.
+    /// If `snapshot` equals the previously recorded snapshot, returns the recorded data version.
     fn last_version_if_unchanged(&self, snapshot: &S) -> Option<DataVersion> {
         self.last.as_ref().filter(|(last, _)| last == snapshot).map(|(_, version)| *version)
     }

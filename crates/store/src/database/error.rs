@@ -9,12 +9,12 @@ use sqlx::sqlite::SqliteError;
 use crate::error::StoreError;
 
 impl StoreError {
-    /// Returns a closure for `map_err`. The error message contains `action` after the words "could not".
+    /// Returns a closure for `map_err`. The error message starts with "could not", followed by `action`.
     pub(crate) fn database_error(action: &'static str) -> impl Fn(sqlx::Error) -> Self {
         move |source| Self::Database { action, remedy: database_error_hint(&source), source: Box::new(source) }
     }
 
-    /// Creates a separate error for each caller from an error that several callers share.
+    /// Wraps an error that several callers share, so that each caller receives a separate error value.
     pub(crate) fn from_shared(action: &'static str, error: Arc<Self>) -> Self {
         Self::Database { action, source: Box::new(error), remedy: "" }
     }

@@ -13,16 +13,16 @@ use crate::database::Transaction;
 use crate::database::audited_transaction::AuditingDatabase;
 use crate::error::StoreError;
 
-/// A transaction contains at most this number of queued audit events and this number of batched writes.
+/// Maximum number of audit events per transaction. The same maximum applies to batched writes.
 const MAX_BATCH_SIZE: usize = 512;
 
 pub(crate) trait BatchedWrite: Send + Sync + 'static {
     type Output: Send + 'static;
 
-    /// Returns a description of the write for the error message of a failed transaction.
+    /// Returns a description of the write. If the transaction fails, the error message contains the description.
     fn description(&self) -> &'static str;
 
-    /// Executes the write. The method is called again in a new transaction if another write in the batch fails.
+    /// Executes the write. If another write in the batch fails, the writer task repeats this write in a new transaction.
     fn execute_write(
         &self,
         transaction: &mut Transaction,
@@ -42,7 +42,7 @@ struct WriteQueue {
 
 #[derive(Default)]
 struct WriteBatch {
-    /// Audit events, appended after the other writes of the transaction.
+    /// Audit events that are appended after all other writes of the batch.
     events: Vec<QueuedAuditEvent>,
     writes: Vec<Box<dyn PendingWrite>>,
 }
@@ -88,7 +88,7 @@ impl<W: BatchedWrite> PendingWrite for QueuedWrite<W> {
 }
 
 impl GroupCommit {
-    /// The function returns after the write has been committed durably. Dropping the future does not cancel the write.
+    /// Waits until the write has been committed durably. Dropping the future does not cancel the write.
     pub(crate) async fn execute_write<W: BatchedWrite>(
         &self,
         database: AuditingDatabase,
@@ -99,7 +99,7 @@ impl GroupCommit {
         response.await.unwrap_or(Err(StoreError::Stopped))
     }
 
-    /// When this function returns, the audit event is durable.
+    /// Appends an audit event and returns after the database has committed the event.
     pub(crate) async fn append_event(&self, database: AuditingDatabase, event: AuditEvent) -> Result<(), StoreError> {
         let (reply, response) = oneshot::channel();
         let at = database.clock.unix_millis();
@@ -119,7 +119,7 @@ impl GroupCommit {
         }
     }
 
-    /// Returns `None` and marks the writer task as stopped if the queue is empty.
+    /// Takes the next batch from the queue. If the queue is empty, returns `None` and marks the writer task as stopped.
     fn take_batch(&self) -> Option<WriteBatch> {
         let mut queue = self.0.lock();
         let WriteBatch { events, writes } = &mut queue.pending;
@@ -131,7 +131,7 @@ impl GroupCommit {
     }
 }
 
-/// Resets the write queue if the writer task terminates early due to a panic or cancellation.
+/// Guard that clears the write queue if the writer task panics or is canceled.
 /// All callers that wait for a write receive an error. The next write starts a new writer task.
 struct WriterGuard {
     group_commit: GroupCommit,
@@ -156,7 +156,7 @@ async fn drain_write_queue(database: AuditingDatabase, mut writer: WriterGuard) 
 }
 
 enum WriteBatchError {
-    /// A write in the batch failed. The fields contain the index of the write and its error.
+    /// A write in the batch failed. The variant contains the index of the write in the batch and the error.
     Write(usize, StoreError),
     Events(StoreError),
     /// `BEGIN` or `COMMIT` failed.
@@ -168,7 +168,7 @@ impl WriteBatch {
         self.events.is_empty() && self.writes.is_empty()
     }
 
-    /// If a write fails, its caller receives the error, and the other writes are retried in a new transaction.
+    /// If a write fails, notifies its caller and retries the remaining writes in a new transaction.
     async fn execute(mut self, database: &AuditingDatabase) {
         while !self.is_empty() {
             match self.try_execute(database).await {

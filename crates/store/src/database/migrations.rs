@@ -5,7 +5,7 @@
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
-/// Expands to an array with the names and SQL texts of the files in a subdirectory of `migrations`.
+/// Expands to an array that contains the name and the SQL text of each listed migration file.
 macro_rules! embed_migrations {
     ($directory:literal, [$($file:literal),+ $(,)?]) => {
         &[$(($file, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/", $directory, "/", $file)))),+]

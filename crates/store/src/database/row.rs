@@ -11,7 +11,7 @@ use crate::error::StoreError;
 
 /// Result row of a statement.
 pub(crate) struct Row {
-    /// Description of the statement in error messages.
+    /// Description of the SQL statement for error messages, such as `read the audit log`.
     action: &'static str,
     row: DriverRow,
 }
@@ -32,7 +32,7 @@ impl<T> ColumnValue for T where
 {
 }
 
-/// Type that can be read from a column by name.
+/// Type whose values can be read from a named column of a result row.
 pub(crate) trait FromColumn: Sized {
     fn from_column(row: &Row, column: &'static str) -> Result<Self, StoreError>;
 }
@@ -42,7 +42,7 @@ pub(crate) trait FromRow: Sized {
     fn from_row(row: &Row) -> Result<Self, StoreError>;
 }
 
-/// Type that a statement can return: a type that implements [`FromRow`], or the [`Row`] itself.
+/// Type of a row that a query returns: [`Row`] itself, or a type that implements [`FromRow`].
 pub(crate) trait FromOwnedRow: Sized {
     fn from_owned_row(row: Row) -> Result<Self, StoreError>;
 }
@@ -87,7 +87,7 @@ impl Row {
         value.map_err(StoreError::database_error(self.action))
     }
 
-    /// `what` describes the value in the error message if `parse` returns `None`.
+    /// Reads a column and parses its value with `parse`. `what` describes the value in error messages.
     pub(crate) fn get_named<T>(
         &self,
         column: &'static str,
@@ -99,7 +99,7 @@ impl Row {
     }
 }
 
-/// Implements [`FromRow`] for structs whose fields have the names of the columns.
+/// Implements [`FromRow`] for structs whose field names equal the column names.
 macro_rules! impl_from_row {
     ($($type:ident { $($field:ident),+ $(,)? })+) => {$(
         impl $crate::database::FromRow for $type {

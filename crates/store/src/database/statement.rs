@@ -22,7 +22,7 @@ pub(crate) struct Statement<'q, T> {
     decode: fn(Row) -> Result<T, StoreError>,
 }
 
-/// Even a `NULL` parameter has a type, because PostgreSQL requires typed parameters.
+/// Parameter of an SQL statement. Even a `NULL` parameter has a type, because PostgreSQL requires typed parameters.
 #[derive(Clone)]
 pub(crate) enum Parameter<'q> {
     Integer(Option<i64>),
@@ -38,7 +38,7 @@ pub(crate) enum StatementExecutor<'e> {
 }
 
 /// `action` describes the statement in error messages, for example "list the members of a group".
-/// The macro [`params`] builds the argument `parameters`.
+/// Use the macro [`params`] to build `parameters`.
 pub(crate) fn query<'q>(
     action: &'static str,
     sql: impl SqlSafeStr,
@@ -57,7 +57,7 @@ pub(crate) fn query_as<'q, T: FromOwnedRow>(
     Statement { action, sql: sql.into_sql_str(), parameters, decode: T::from_owned_row }
 }
 
-/// Fetches rows with a method of the database driver and wraps the driver's rows in [`DriverRow`].
+/// Runs `$statement` with the sqlx method `$fetch` and wraps the returned rows in [`DriverRow`].
 macro_rules! run_query {
     ($statement:ident, $executor:ident, $fetch:ident, |$rows:ident, $wrap:ident| $wrapped:expr) => {
         match $executor {
@@ -88,7 +88,7 @@ macro_rules! run_query {
 // The futures of the database driver are boxed, here and in the transactions of `Database`.
 // Otherwise, the compiler proves for each HTTP handler again that they are `Send`, which makes the build of `clew-api` slower.
 impl<'q, T> Statement<'q, T> {
-    /// Description of the statement in error messages.
+    /// Returns a description of the statement for error messages, such as "list the members of a group".
     pub(crate) fn action(&self) -> &'static str {
         self.action
     }
@@ -100,7 +100,7 @@ impl<'q, T> Statement<'q, T> {
         self.try_execute(executor.into()).boxed().await.map_err(StoreError::database_error(action))
     }
 
-    /// Inserts a row. Returns [`StoreError::AlreadyExists`] if a row with this unique `name` exists.
+    /// Inserts a row. Returns [`StoreError::AlreadyExists`] if the row violates a unique constraint.
     pub(crate) async fn execute_insert<'e>(
         self,
         executor: impl Into<StatementExecutor<'e>>,
@@ -214,7 +214,7 @@ impl<'e> From<&'e mut Transaction> for StatementExecutor<'e> {
     }
 }
 
-/// Converts values of different types to an array of parameters for [`query`].
+/// Converts SQL parameter values of different types to an array that [`query`] accepts.
 macro_rules! params {
     ($($value:expr),* $(,)?) => {
         [$($crate::database::Parameter::from($value)),*]

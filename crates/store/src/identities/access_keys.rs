@@ -14,7 +14,7 @@ use crate::identities::users::{User, require_user};
 use crate::sealing::AssociatedData;
 use crate::store_handles::IdentityStore;
 
-/// A user can rotate keys without downtime, because requests can use either of two access keys.
+/// Maximum number of access keys per user. With two keys, a user can replace a key without downtime.
 const MAX_ACCESS_KEYS_PER_USER: u32 = 2;
 
 /// Minimum number of seconds between two updates of an access key's last-use time in the database.
@@ -42,9 +42,9 @@ pub struct AccessKey {
     pub secret: SecretString,
     /// True if the access key is enabled. Always true for temporary keys.
     pub enabled: bool,
-    /// Token hash, expiration time and revocation status of a temporary access key, or `None` for a permanent access key.
+    /// Validity of a temporary access key: token hash, expiration time and revocation status. `None` for a permanent key.
     pub temporary: Option<TemporaryAccessKeyValidity>,
-    /// Last-use time in the database, as a Unix timestamp in seconds. All clones of the access key share the value.
+    /// Unix timestamp, in seconds, of the last use that the database records. Clones of the access key share the value.
     pub(crate) last_recorded_use: Arc<AtomicI64>,
 }
 
@@ -132,7 +132,7 @@ impl IdentityStore<'_> {
         self.apply_access_key_change(by, "DeleteAccessKey", id, change, false).await
     }
 
-    /// `change` must return the user id of the key. If `usable` is false, the user's tokens and temporary access keys are revoked.
+    /// `change` must return the id of the key's owner. If `usable` is false, the owner's tokens and temporary keys are revoked.
     async fn apply_access_key_change(
         self,
         by: &AuditOrigin,

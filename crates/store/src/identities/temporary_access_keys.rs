@@ -26,15 +26,15 @@ pub struct NewTemporaryAccessKey {
     pub token_hash: [u8; 32],
     /// Expiration time, as a Unix timestamp in seconds.
     pub expires_at: i64,
-    /// Credentials that authenticated the request to create the temporary access key.
+    /// Credentials with which the user requested the temporary access key.
     /// The temporary access key is created only if the credentials are still valid.
     pub issued_for: IssuingCredentials,
 }
 
-/// Credentials used to request the creation of a temporary access key.
+/// Credentials that authenticated the request to create a temporary access key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IssuingCredentials {
-    /// SHA-256 hash of a token. Revoking the token also revokes the temporary access keys created with it.
+    /// Token, identified by its SHA-256 hash. Revoking the token also revokes temporary access keys created with the token.
     Token([u8; 32]),
     /// Permanent access key.
     Key(AccessKeyId),
@@ -92,7 +92,7 @@ impl IdentityStore<'_> {
 }
 
 /// Fails if the credentials used to request the temporary access key are no longer valid.
-/// The caller must insert the access key in the same transaction, so that the credentials cannot be revoked before the insertion.
+/// The caller must insert the access key in the same transaction; otherwise, the credentials could be revoked in between.
 async fn ensure_issuing_credentials_are_valid(
     transaction: &mut Transaction,
     source: &IssuingCredentials,

@@ -1,5 +1,5 @@
 //! Queries for authentication tokens. The database stores only hashes of tokens.
-//! Expired tokens are stored for one more day, so that Clew can distinguish them from unknown tokens.
+//! Expired tokens are stored for one more day, so that Clew can report them as expired instead of unknown.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::store_handles::IdentityStore;
 
 use crate::identities::users::{User, require_user};
 
-/// Origin of a token: the API or the web console. Only web console tokens can be exchanged to switch projects.
+/// Origin of a token. Only tokens issued by the web console can be exchanged to switch projects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenOrigin {
     /// The token was issued by `POST /v3/auth/tokens`.
@@ -29,7 +29,7 @@ impl TokenOrigin {
         }
     }
 
-    /// Returns `Api` for an unknown name, because API tokens have fewer privileges than console tokens.
+    /// Returns the token kind `Api` for an unknown name, because API tokens have fewer privileges than console tokens.
     pub(crate) fn from_name(name: &str) -> Self {
         if name == Self::Console.name() { Self::Console } else { Self::Api }
     }

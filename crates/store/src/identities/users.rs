@@ -62,7 +62,7 @@ pub struct NewUser {
 }
 
 /// Changes to a user. Fields that are `None` stay unchanged.
-/// Do not log this value, because it may contain a password hash.
+/// Do not log a `UserChange`, because the value may contain a password hash.
 #[derive(Clone, Default)]
 pub struct UserChange {
     /// New password hash, as a PHC string.
@@ -134,7 +134,7 @@ impl IdentityStore<'_> {
         find_user(&self.store.database, id).await
     }
 
-    /// Returns a user by domain name and user name.
+    /// Finds a user by domain name and user name.
     pub async fn find_user_by_name(self, domain: &str, name: &str) -> Result<Option<User>, StoreError> {
         let sql = format!("{SELECT_USERS_SQL} WHERE d.name = $1 AND u.name = $2");
         query_as("look up a user", AssertSqlSafe(sql), params![domain, name]).fetch_optional(&self.store.database).await

@@ -1,5 +1,5 @@
 //! Stores login backoffs. A login backoff delays the next login to a monitored server that refused Clew's last login.
-//! The delays prevent repeated refused logins from locking the account.
+//! A login backoff prevents repeated refused logins from locking Clew's account on the monitored server.
 //! All Clew processes that use the same database share the login backoffs.
 
 use std::time::Duration;
@@ -20,14 +20,14 @@ pub const LOGIN_RETRY_DELAY_FOR_USER_REQUESTS: Duration = Duration::from_secs(10
 /// Trigger of a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LoginTrigger {
-    /// Automatic login, for example for a kill task. The login is allowed only after the backoff has expired.
+    /// Login without a user request, such as for a kill task. Allowed only after the login backoff has expired.
     Automatic,
     /// Login for a user request.
     /// The login is allowed if [`LOGIN_RETRY_DELAY_FOR_USER_REQUESTS`] has elapsed since the last refused login.
     Requested,
 }
 
-/// Backoff of a node that refused Clew's logins. Times are Unix timestamps in milliseconds.
+/// Login backoff of a node that refused Clew's login attempts. Times are Unix timestamps in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoginBackoff {
     /// Number of consecutive logins that the node has refused.
@@ -48,7 +48,7 @@ pub enum LoginPermitDecision {
     /// The login is allowed.
     Granted {
         /// Number of consecutive refused logins.
-        /// If the server refuses the login, pass this number to [`crate::InstanceStore::record_login_refusal`].
+        /// If the server refuses the login, the caller must pass `refusals` to [`crate::InstanceStore::record_login_refusal`].
         refusals: u32,
     },
     /// The backoff has not expired.
@@ -78,7 +78,7 @@ impl InstanceStore<'_> {
     }
 
     /// Requests a permit to log in to a node.
-    /// After a login backoff has expired, only one process receives a permit, so that only one login is attempted.
+    /// After the login backoff of a node expires, only one Clew process receives permission to log in.
     pub async fn request_login_permit(
         self,
         node: &NodeId,
@@ -118,9 +118,9 @@ impl InstanceStore<'_> {
         })
     }
 
-    /// Records that a node refused a login. `refusals` is the number of consecutive refusals before this one.
+    /// Records that a node refused a login. `refusals` is the number of consecutive refusals directly before the login.
     /// Concurrent refused logins to the same node count as one refusal.
-    /// A refusal is not recorded if the node's URL or password has changed since the refused login.
+    /// If the node's URL or password has changed since the login, the function does not record the refusal.
     pub async fn record_login_refusal(self, node: &Node, refusals: u32, failure: &Failure) -> Result<(), StoreError> {
         let password = |node: &Node| node.url.password.as_ref().map(|password| password.expose_secret().to_owned());
         match self.find_node_with_password(&node.id).await? {

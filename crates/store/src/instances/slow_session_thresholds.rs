@@ -24,7 +24,7 @@ impl InstanceStore<'_> {
 
     /// Sets the slow-session threshold for several instances. Ignores duplicate ids.
     ///
-    /// Fails with [`StoreError::Unknown`] and changes no threshold if one of the instances is not in the project.
+    /// Fails with [`StoreError::Unknown`] without changing any threshold if an instance is not in the project.
     pub async fn set_slow_session_threshold(
         self,
         by: &AuditOrigin,

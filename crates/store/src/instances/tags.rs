@@ -65,7 +65,7 @@ impl InstanceStore<'_> {
         tx.execute(sql, params![self.store.clock.unix_seconds(), id]).await.map(drop)
     }
 
-    /// Returns the sorted tag keys of a project's instances. Each key is paired with its sorted values.
+    /// Returns the sorted tag keys of a project's instances, each with a sorted list of its values.
     pub async fn list_project_tags(self, project: &ProjectId) -> Result<Vec<(String, Vec<String>)>, StoreError> {
         let sql = "SELECT DISTINCT t.key, t.value FROM tags t JOIN instances i ON i.id = t.instance_id \
             WHERE i.project_id = $1 ORDER BY t.key, t.value";
@@ -80,7 +80,7 @@ impl InstanceStore<'_> {
 }
 
 impl AuditedTransaction {
-    /// Commits the transaction with an audit event for a change to the instance called `name`.
+    /// Commits the transaction together with an audit event that records the change to the instance `name`.
     pub(crate) async fn commit_instance_change(
         mut self,
         by: &AuditOrigin,

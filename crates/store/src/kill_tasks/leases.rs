@@ -1,4 +1,4 @@
-//! Leases that assign the kill tasks of an instance to one worker.
+//! Leases that assign all kill tasks of an instance to the same worker.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -41,7 +41,7 @@ impl KillTaskStore<'_> {
         Ok(rounds)
     }
 
-    /// Acquires or renews a worker's lease for the kill tasks of an instance.
+    /// Acquires or renews the lease that allows a worker to run the kill tasks of an instance.
     /// Returns false if another worker holds the lease or kill tasks are disabled for the instance.
     pub async fn acquire_kill_task_lease(
         self,
@@ -72,7 +72,7 @@ impl KillTaskStore<'_> {
         Ok(ids.into_iter().collect())
     }
 
-    /// Releases all kill task leases of a worker, so that other workers need not wait until the leases expire.
+    /// Releases all kill task leases of a worker, so that other workers can take over the kill tasks immediately.
     pub async fn release_kill_task_leases(self, worker: &str) -> Result<(), StoreError> {
         let sql = "UPDATE kill_switches SET worker = NULL, lease_until = NULL WHERE worker = $1";
         query("release kill tasks", sql, params![worker]).execute(&self.store.database).await?;

@@ -60,7 +60,7 @@ enum ColumnType {
     Bytes,
 }
 
-/// Table to copy, with its columns in the target database.
+/// Table to copy, with the names and types of its columns in the target database.
 pub(super) struct TableWithColumns {
     pub(super) table: &'static TableToCopy,
     columns: Vec<(String, ColumnType)>,
@@ -74,7 +74,7 @@ impl TableToCopy {
     }
 
     /// Reads the columns of the table from the catalog of the target database, which has the newest schema.
-    /// Omits the column `rowid` of PostgreSQL, which corresponds to the implicit `rowid` of SQLite.
+    /// Omits PostgreSQL's `rowid` column, which corresponds to the implicit `rowid` of SQLite.
     pub(super) async fn read_columns(&'static self, to: &mut Transaction) -> Result<TableWithColumns, StoreError> {
         let sql = "SELECT attname::text, atttypid::regtype::text FROM pg_attribute WHERE attrelid = to_regclass($1) \
             AND attnum > 0 AND NOT attisdropped AND attname <> 'rowid' ORDER BY attnum";
@@ -91,7 +91,7 @@ impl TableWithColumns {
         self.columns.iter().map(|(name, _)| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
     }
 
-    /// Returns up to `max_rows` rows in `rowid` order and the `rowid` of the last row.
+    /// Returns up to `max_rows` rows whose `rowid` exceeds `after`, and the `rowid` of the last returned row.
     /// If the table has no `rowid`, returns all rows, because tables without a `rowid` are small.
     pub(super) async fn read_rows_after_rowid(
         &self,
@@ -165,7 +165,7 @@ impl TableWithColumns {
 }
 
 impl ColumnType {
-    /// `name` is the name of a PostgreSQL type.
+    /// Converts a PostgreSQL type name, such as `bigint`, to a `ColumnType`.
     fn from_name(name: String) -> Result<Self, StoreError> {
         match name.as_str() {
             "text" => Ok(Self::Text),
@@ -176,7 +176,7 @@ impl ColumnType {
         }
     }
 
-    /// Replaces the character U+0000 in strings, because PostgreSQL cannot store U+0000.
+    /// Replaces U+0000 in strings with U+2400, because PostgreSQL cannot store U+0000.
     fn read_cell_value(self, row: &Row, column: &str) -> Result<CellValue, StoreError> {
         Ok(match self {
             Self::Integer => row.decode::<Option<i64>, _>(column)?.into(),

@@ -34,7 +34,7 @@ impl PolicyStore<'_> {
     /// Attaches a policy to a user or group, in one project or in all projects.
     /// Returns false if the policy is already attached.
     /// The policy, the user or group, and the project must belong to the same domain.
-    /// For a built-in policy, the caller must check that a policy with the given name exists.
+    /// The caller must verify that a built-in policy with the given name exists.
     pub async fn attach_policy(
         self,
         by: &AuditOrigin,

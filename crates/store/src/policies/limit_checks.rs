@@ -9,7 +9,7 @@ use crate::identities::credential_revocation::AffectedUsers;
 use crate::policy_limits::PolicyLimits;
 
 /// Fails if any user or group affected by the change exceeds the policy limits.
-/// `transaction` must already contain the changes to policies and attachments.
+/// The caller must apply the changes to policies and attachments in `transaction` before the call.
 pub(crate) async fn check_policy_limits(
     transaction: &mut Transaction,
     limits: PolicyLimits,

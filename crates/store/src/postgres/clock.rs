@@ -1,4 +1,4 @@
-//! Clock of the database server. All Clew processes that share the database use the server's clock.
+//! Provides the time of the database server, which all Clew processes that share the database use.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -6,7 +6,7 @@ use std::time::Instant;
 use parking_lot::Mutex;
 
 /// Server time of the last write transaction, and the local time at which this process received the server time.
-/// The local monotonic clock measures the time that has passed since the last write transaction.
+/// Clew measures the time since the last write transaction with the local monotonic clock.
 #[derive(Debug, Clone)]
 pub(super) struct DatabaseClock(Arc<Mutex<(Instant, i64)>>);
 

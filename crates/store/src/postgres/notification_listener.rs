@@ -11,9 +11,9 @@ use crate::store_event::StoreEvent;
 
 /// Channel on which the database triggers in `0002_notices.sql` send notifications.
 const NOTIFICATION_CHANNEL: &str = "clew";
-/// Idle time of the connection after which the listener sends a keepalive query.
+/// Idle time after which the listener sends a keepalive query on its database connection.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
-/// Without a keepalive timeout, the listener would not detect a network partition.
+/// Maximum time to wait for a response to the keepalive query, which detects network partitions.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 

@@ -14,13 +14,13 @@ use crate::tasks::ResultMetadata;
 
 const MAX_CACHED_VERIFICATIONS: usize = 4096;
 
-/// Two changes to a file within this duration may produce the same file timestamp.
+/// Maximum interval between two changes to a file that can result in the same file timestamp.
 const FILE_TIMESTAMP_RESOLUTION: Duration = Duration::from_secs(2);
 
 /// Inode number, length, mtime and ctime of a file. The times are in nanoseconds.
 type FileIdentity = (u64, u64, i64, i64);
 
-/// [`FileIdentity`] of each result file with verified content, by file name.
+/// Cache of verified result files. Maps each file name to the [`FileIdentity`] of the verified file.
 #[derive(Debug)]
 pub(super) struct VerifiedFileCache(Cache<String, FileIdentity>);
 
@@ -32,7 +32,7 @@ impl Default for VerifiedFileCache {
 
 impl VerifiedFileCache {
     /// Verifies the length and hash of a result file and rewinds the file.
-    /// `now` must not be later than the system time; otherwise, the cache could fail to detect a later change of the file.
+    /// `now` must be the current time or earlier. A later time can prevent the cache from detecting changes to the file.
     pub(super) fn verify_file_length_and_hash(
         &self,
         file: &File,
@@ -74,7 +74,7 @@ impl VerifiedFileCache {
     }
 }
 
-/// Returns true if the last change to the file is so old that any further change produces a different file timestamp.
+/// Returns true if the file's last change is so old that a new change would result in a different timestamp.
 /// `changed` is the time of the last change to the file, as a Unix timestamp in nanoseconds.
 fn can_cache_verification(changed: i64, now: SystemTime) -> bool {
     let changed = UNIX_EPOCH.checked_add(Duration::from_nanos(changed.unsigned_abs()));

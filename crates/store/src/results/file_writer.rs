@@ -14,7 +14,7 @@ use crate::results::PublishedResult;
 
 const TEMPORARY_FILE_SUFFIX: &str = ".tmp";
 
-/// The temporary file is removed unless [`FileWriter::publish`] is called.
+/// Writes a temporary file, which is removed on drop unless [`FileWriter::publish`] was called.
 #[derive(Debug)]
 pub(super) struct FileWriter {
     folder: Arc<Path>,
@@ -31,7 +31,7 @@ impl FileWriter {
         Ok(Self { folder, name, temporary, hash: Sha256::new(), bytes: 0 })
     }
 
-    /// When this function returns, the result is durable.
+    /// Flushes the temporary file to disk, renames the file to its final name, and flushes the directory.
     pub(super) fn publish(self) -> Result<PublishedResult, StoreError> {
         let Self { folder, name, temporary, hash, bytes } = self;
         let path = folder.join(&name);

@@ -1,7 +1,7 @@
 //! Stores results as objects on S3 (see `docs/decisions/0023-results-on-s3.md`).
 //!
 //! The name of an object consists of the request id, the fencing token of the writer and 64 random bits.
-//! The random bits keep object names unique even after the metadata is restored from a backup.
+//! Because of the random bits, object names stay unique even if the metadata is restored from a backup.
 
 mod error;
 mod garbage_collection;
@@ -56,7 +56,7 @@ pub(super) struct S3 {
 }
 
 impl S3 {
-    /// Fails unless the S3 credentials permit writing, reading, listing and removing objects.
+    /// Fails if the S3 credentials lack permission to write, read, list or remove objects.
     pub(super) async fn connect(settings: &S3Settings) -> Result<Self, StoreError> {
         let s3 = Self::new(settings).map_err(|reason| error::invalid_settings_error(settings, &reason))?;
         s3.check_bucket_access().await?;
@@ -178,8 +178,8 @@ impl S3 {
         }
     }
 
-    /// Returns false if S3 rejects requests because of clock skew.
-    /// Sends a test request to S3 only if S3 rejected the last request because of clock skew.
+    /// Returns false if S3 rejects Clew's requests because the clocks of Clew and S3 differ too much.
+    /// Sends a test request if S3 rejected the last request because of clock skew, and returns true otherwise.
     pub(super) async fn is_writable(&self) -> bool {
         !self.clock_rejected.load(Ordering::Relaxed) || self.read_server_time().await.is_ok()
     }
@@ -209,7 +209,7 @@ fn generate_temporary_object_name() -> String {
     format!("{TEMPORARY_OBJECT_PREFIX}{}", Uuid::new_v4().simple())
 }
 
-/// HTTP connector for `object_store` that uses an existing HTTP client.
+/// Configures `object_store` to send requests with an existing HTTP client.
 #[derive(Debug)]
 struct PreconfiguredHttpConnector(HttpClient);
 

@@ -8,9 +8,9 @@ use crate::error::StoreError;
 use crate::store_handles::TaskStore;
 use crate::tasks::{ClaimedTask, SessionCollectionTask, TaskClaimOutcome, TaskClaimRequest};
 
-/// SQL that claims one task. Tasks of excluded nodes and of nodes that have reached the task limit are skipped.
+/// SQL that claims one task. The query skips excluded nodes and nodes that have reached the task limit.
 /// A task with an expired lease takes priority over queued tasks.
-/// Back-off: after `n` attempts, a task can be claimed again `n - 1` lease durations after its lease expires.
+/// Retry delay: a task with `n` attempts can be claimed `n - 1` lease durations after its lease expires.
 /// If no task with an expired lease can be claimed, Clew claims the first queued task in fair-queue order.
 macro_rules! claim_query {
     ($excluded_nodes:literal, $zones:literal, $skip_locked:literal) => {
@@ -46,7 +46,7 @@ pub(crate) const POSTGRES_CLAIM_TASK_SQL: &str = claim_query!(
     " FOR UPDATE SKIP LOCKED"
 );
 
-/// The query selects the master key id, so that the caller can detect a rotation of the master key.
+/// Also returns the id of the master key, so that the caller can detect a master key rotation.
 pub(crate) const HAS_CLAIMABLE_TASK_SQL: &str = "SELECT EXISTS (SELECT 1 FROM tasks WHERE status = 'queued') \
      OR EXISTS (SELECT 1 FROM tasks WHERE status = 'running' AND lease_until <= $1), \
      (SELECT value FROM settings WHERE name = 'master_key_id')";
@@ -57,9 +57,9 @@ const MARK_CORRUPT_TASK_FAILED_SQL: &str = "UPDATE tasks SET status = 'error', f
          ended_at = $5, lease_until = NULL WHERE rowid = $1";
 
 impl TaskStore<'_> {
-    /// Claims tasks for a worker, within the limits of the [`TaskClaimRequest`].
-    /// Claims tasks with an expired lease first, then queued tasks in fair order.
-    /// See `docs/decisions/0019-fair-scheduling-of-many-nodes.md`.
+    /// Claims collection tasks for a worker, up to the limits in the [`TaskClaimRequest`].
+    /// Tasks with an expired lease are claimed first, followed by queued tasks in the order of their turn numbers.
+    /// `docs/decisions/0019-fair-scheduling-of-many-nodes.md` describes the order of queued tasks.
     pub async fn claim_tasks(self, claim: TaskClaimRequest) -> Result<TaskClaimOutcome, StoreError> {
         let excluded_nodes =
             serde_json::to_string(&claim.excluded_nodes).map_err(StoreError::corrupt_value_error("ids of nodes"))?;

@@ -1,5 +1,5 @@
 //! Tests that all SQL statements of the task queue use indexes, so that finished tasks do not slow down the queue.
-//! `cargo xtask bench` measures the run time of the SQL statements.
+//! `cargo xtask bench` measures how long the SQL statements of the task queue take.
 
 use clew_testkit::PostgreSqlServer;
 use sqlx::AssertSqlSafe;
@@ -7,7 +7,7 @@ use sqlx::AssertSqlSafe;
 use crate::database::{Database, params, query, query_as};
 use crate::tasks::{DELETE_TASKS_ENDED_BEFORE, SELECT_TASK_BY_ID, SELECT_TASKS_BY_NODE, batched_writes, claim};
 
-/// Name, SQL text and parameters of each SQL statement, and the indexes that PostgreSQL must use.
+/// Name, SQL text, parameters and required PostgreSQL indexes of each SQL statement of the task queue.
 const TASK_QUEUE_SQL_STATEMENTS: [(&str, &str, &str, &[&str]); 10] = [
     (
         "claim",

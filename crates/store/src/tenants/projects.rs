@@ -167,7 +167,7 @@ pub struct Project {
     pub description: String,
     /// True if the project is enabled.
     pub enabled: bool,
-    /// True if users without permission to see statements receive statement templates (without literals).
+    /// If true, users without permission to read SQL statements receive SQL templates without literals.
     pub masking: bool,
 }
 
@@ -183,6 +183,6 @@ pub struct ProjectChange {
     pub description: Option<String>,
     /// True if the project is enabled.
     pub enabled: Option<bool>,
-    /// True if users without permission to see statements receive statement templates (without literals).
+    /// If true, users without permission to read SQL statements receive SQL templates without literals.
     pub masking: Option<bool>,
 }

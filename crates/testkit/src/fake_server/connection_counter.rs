@@ -31,8 +31,8 @@ impl ConnectionCounter {
         self.accepted.load(SeqCst)
     }
 
-    /// Returns the number of logins that used the account from [`FakeServer::url`](crate::FakeServer::url).
-    /// If another test reuses a port, that test's logins are not counted, because each test uses a different account.
+    /// Returns the number of logins with the account in [`FakeServer::url`](crate::FakeServer::url).
+    /// Ignores logins of other tests that reuse a port, because each test uses a different account.
     #[must_use]
     pub fn login_count(&self) -> u64 {
         self.logins.load(SeqCst)

@@ -8,12 +8,12 @@ use crate::mysql_packets::write_packet;
 
 /// OK packet with zero affected rows, no insert id and the status flag for autocommit.
 pub(crate) const OK_PACKET: [u8; 7] = [0, 0, 0, 2, 0, 0, 0];
-/// A server sends an EOF packet after the column definitions and after the rows.
+/// EOF packet that marks the end of the column definitions or of the rows in a query result.
 pub(crate) const EOF_PACKET: [u8; 5] = [0xfe, 0, 0, 2, 0];
 
 // LONG_PASSWORD | CONNECT_WITH_DB | PROTOCOL_41 | TRANSACTIONS | SECURE_CONNECTION | PLUGIN_AUTH | CONNECT_ATTRS
 const SERVER_CAPABILITY_FLAGS: u32 = 0x1 | 0x8 | 0x200 | 0x2000 | 0x8000 | 0x0008_0000 | 0x0010_0000;
-/// Nonce for authentication. A constant nonce is sufficient for tests.
+/// Authentication nonce of the fake server. Tests do not need a random nonce.
 pub(crate) const GREETING_NONCE: [u8; 20] = *b"12345678123456789012";
 
 pub(super) fn encode_fake_server_greeting(connection: u32) -> Vec<u8> {

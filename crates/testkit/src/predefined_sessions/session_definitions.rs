@@ -1,20 +1,20 @@
-//! Statements and transactions of the sixty test sessions.
+//! Defines the SQL statements and transactions of the sixty predefined test sessions.
 
 use crate::flavor::Flavor;
 use crate::predefined_sessions::ExpectedTransaction;
 use crate::raw_session::ClientCharset;
 
-/// The statement runs until the test closes the session.
+/// Statement that runs until the test closes the session.
 #[derive(Debug, Clone)]
 pub(super) struct RunningStatement {
     pub(super) sent: Vec<u8>,
-    /// Expected text of the statement in a process list that is read over a UTF-8 connection.
+    /// Expected statement text in the process list, as read over a UTF-8 connection.
     pub(super) expected: Vec<u8>,
 }
 
 #[derive(Debug, Clone)]
 pub(super) struct SessionDefinition {
-    /// All old sessions are opened before the first young session.
+    /// If true, the session is opened before the sessions whose `is_old` flag is false.
     pub(super) is_old: bool,
     pub(super) user: &'static str,
     pub(super) database: Option<&'static str>,
@@ -41,7 +41,7 @@ pub(super) const SETUP_STATEMENTS: [&str; 7] = [
       UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9) c",
 ];
 
-/// Some of the account names require escaping in CSV files.
+/// User names of the predefined sessions. Some names require escaping in CSV files.
 pub(super) const USER_NAMES: [&str; 10] =
     ["app", "reader", "=cmd", "+sum", "-dash", "@at", "o'brien", "comma,user", "quo\"te", "用户"];
 
@@ -98,7 +98,7 @@ impl SessionDefinition {
     }
 }
 
-/// The statement contains a comment in a character set other than UTF-8.
+/// Defines a session whose statement contains a comment in the given character set.
 fn define_session_with_charset(charset: ClientCharset, sent: &[u8], expected: &[u8]) -> SessionDefinition {
     let comment = |text| [b"SELECT SLEEP(100000) /* ".as_slice(), text, b" */"].concat();
     SessionDefinition { charset, ..SessionDefinition::new_idle("app", None) }

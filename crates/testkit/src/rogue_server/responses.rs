@@ -1,4 +1,4 @@
-//! Plausible responses of a rogue server to statements that trigger no attack.
+//! Realistic responses that a rogue MySQL server sends to statements that do not trigger an attack.
 
 use std::io;
 

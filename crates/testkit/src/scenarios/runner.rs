@@ -1,4 +1,4 @@
-//! Runs the script of a lock wait scenario on a server and tears the scenario down.
+//! Runs the script of a lock wait scenario on a server and ends the sessions of the scenario afterward.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -16,11 +16,11 @@ use crate::flavor::Flavor;
 use crate::raw_session::{ClientCharset, RawSession};
 
 const STEP_TIMEOUT: Duration = Duration::from_secs(30);
-/// Poll interval of more than 100 ms, because InnoDB refreshes `INNODB_TRX` only after 100 ms without a read.
+/// The poll interval exceeds 100 ms, because InnoDB refreshes `INNODB_TRX` only after 100 ms without a read.
 const SESSION_STATE_POLL_INTERVAL: Duration = Duration::from_millis(120);
 const ER_NO_SUCH_THREAD: u16 = 1094;
 
-/// The ids of the inserted rows have gaps, so that scenarios can make sessions wait for InnoDB gap locks.
+/// SQL statements that create the test tables. Gaps between row ids allow scenarios with InnoDB gap locks.
 const SETUP_STATEMENTS: [&str; 18] = [
     "DROP DATABASE IF EXISTS shop",
     "CREATE DATABASE shop",
@@ -70,7 +70,7 @@ pub enum ScenarioError {
         /// Process list at the time limit.
         list: String,
     },
-    /// A query failed on the connection that monitors and kills the scenario's sessions.
+    /// A query failed on the control connection, which monitors and kills the scenario's sessions.
     #[error(transparent)]
     Server(#[from] mysql_async::Error),
 }
@@ -106,7 +106,7 @@ impl LockWaitScenario {
 }
 
 impl RunningScenario {
-    /// Returns a map from session names to thread ids, including disconnected sessions.
+    /// Returns the thread id of each session by name. The map includes disconnected sessions.
     #[must_use]
     pub fn thread_ids(&self) -> &BTreeMap<String, u64> {
         &self.ids
@@ -179,7 +179,7 @@ impl RunningScenario {
     }
 
     /// Closes each waiting session when its blocked statement finishes, so that the session's locks are released.
-    /// Returns the names of the waiters whose statements do not finish within `limit` and whose sessions remain open.
+    /// Returns the names of the sessions whose statements did not finish within `limit`. These sessions remain open.
     pub async fn close_sessions_of_finished_waiters(&mut self, waiters: &[&str], limit: Duration) -> Vec<String> {
         let mut finishing = JoinSet::new();
         for &name in waiters {
@@ -203,8 +203,8 @@ impl RunningScenario {
     }
 
     /// Kills all sessions, waiters before blockers, and rolls back all prepared transactions.
-    /// Killing a blocker before its waiters would resume the waiters.
-    /// Killing a waiter after its statement has resumed could leave orphaned files on the server.
+    /// If a blocker were killed first, its waiters would acquire the lock and resume.
+    /// If a waiter is killed after its statement has resumed, orphaned files may remain on the database server.
     pub async fn tear_down(self, server: &DatabaseServer) -> Result<(), ScenarioError> {
         let mut control = server.connect_as_root().await?;
         let ids: Vec<u64> = self.ids.values().copied().collect();
@@ -260,8 +260,8 @@ async fn create_schema(flavor: Flavor, control: &mut Conn) -> mysql_async::Resul
     Ok(())
 }
 
-/// Rolls back all prepared transactions, or none if any prepared transaction still belongs to a session.
-/// Returns the number of prepared transactions that existed before the rollback.
+/// Rolls back all prepared XA transactions. Does nothing if a session still owns one of the transactions.
+/// Returns the number of prepared transactions that `XA RECOVER` listed before the rollback.
 /// While a session disconnects, MariaDB accepts `XA ROLLBACK`, but the transaction loses its XID and keeps its locks.
 async fn roll_back_prepared_transactions(control: &mut Conn) -> mysql_async::Result<usize> {
     let prepared: Vec<(i64, usize, usize, String)> = control.query("XA RECOVER").await?;

@@ -1,4 +1,4 @@
-//! Lock wait scenarios with `FLUSH TABLES` statements for a single table.
+//! Lock wait scenarios for `FLUSH TABLES` statements that name one table.
 
 use super::metadata_locks::metadata_lock_scenario;
 use super::{LockWaitScenario, MARIADB_ONLY, MYSQL_ONLY};

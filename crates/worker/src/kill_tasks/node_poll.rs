@@ -20,21 +20,21 @@ use crate::kill_executor::{KillError, KillExecutor, KillRequest, VictimMatchRule
 use crate::login_backoff::LoginPermit;
 use crate::observer::WorkerObserver;
 
-/// Components that all polls of a worker share.
+/// Components that a worker uses for polling all nodes with kill tasks.
 #[derive(Clone)]
 pub(super) struct PollContext {
     pub(super) store: Store,
     pub(super) kills: KillExecutor,
     pub(super) observer: Arc<dyn WorkerObserver>,
     pub(super) connector: NodeConnector,
-    /// Unique name under which the store records this worker as a lease holder.
+    /// Unique name of the worker, under which the store records the worker's leases.
     pub(super) worker: String,
 }
 
 pub(super) struct NodePoll {
     pub(super) context: PollContext,
     pub(super) kill_tasks: InstanceKillTasks,
-    /// Expiry time of the worker's lease on the instance. The worker sends no `KILL` statements with an expired lease.
+    /// Time when the worker's lease on the instance expires. The worker then sends no further `KILL` statements.
     pub(super) lease_end: Instant,
     pub(super) node: Node,
 }
@@ -70,7 +70,7 @@ impl NodePoll {
         self.log_poll_result(result, &guard);
     }
 
-    /// Logs only the first failure in a series of failed polls of the node, and the first success after the series.
+    /// Of several consecutive failed polls of the node, logs only the first. Also logs the next successful poll.
     fn log_poll_result(&self, result: Result<(), KillError>, guard: &NodePollGuard) {
         match result {
             Err(error) if guard.set_node_failing_flag(true) => {
@@ -83,7 +83,7 @@ impl NodePoll {
         }
     }
 
-    /// Returns `None` if the server's clock is unreliable, so that the poll kills no sessions.
+    /// Returns `None` if the server's clock is unreliable. In this case, no sessions are killed.
     fn select_sessions_with_reliable_elapsed_times(
         &self,
         mut read: ClientSessions,
@@ -144,7 +144,7 @@ impl NodePoll {
         chosen
     }
 
-    /// Skips kill tasks that were stopped during the session read.
+    /// Kills the selected sessions. Skips kill tasks that were stopped while Clew read the process list.
     async fn kill_victims(
         &self,
         chosen: Vec<TaskVictims>,

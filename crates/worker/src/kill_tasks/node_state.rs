@@ -1,4 +1,4 @@
-//! Per-node state that the kill task worker keeps in memory between polls of the node.
+//! In-memory state that the kill task worker keeps for each node between polls.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::adaptive_poll_interval::{AdaptivePollInterval, PollIntervalChange};
 
-/// Delay before a kill task kills the same session again.
+/// Minimum time between two attempts of a kill task to kill the same session.
 /// The retry delay limits the number of kill records for a session that does not terminate.
 const KILL_RETRY_DELAY: Duration = Duration::from_mins(1);
 
@@ -51,7 +51,7 @@ struct IneffectiveKill {
     at: Instant,
 }
 
-/// Guard that prevents a second concurrent poll of the node until the guard is dropped.
+/// Guard that marks a node as being polled, which prevents concurrent polls of the node.
 #[derive(Debug)]
 pub(super) struct NodePollGuard {
     states: NodePollStates,
@@ -59,7 +59,7 @@ pub(super) struct NodePollGuard {
 }
 
 impl NodePollStates {
-    /// Returns `None` if a poll of the node is running, or if a slow node's poll interval has not elapsed.
+    /// Returns `None` if a poll of the node is already running, or if the node is slow and its next poll is not due yet.
     pub(super) fn start_node_poll_if_due(&self, node: &NodeId, now: Instant) -> Option<NodePollGuard> {
         let mut states = self.0.lock();
         let state = states.entry(node.clone()).or_default();
@@ -72,8 +72,8 @@ impl NodePollStates {
         Some(NodePollGuard { states: self.clone(), node: node.clone() })
     }
 
-    /// Removes the state of all nodes except those in `nodes` and those with a running poll.
-    /// Returns the removed nodes whose poll intervals were lengthened.
+    /// Removes the state of nodes that are not in `nodes` and that Clew is not currently polling.
+    /// Returns the ids of the removed nodes that had a lengthened poll interval.
     pub(super) fn retain_active_nodes(&self, nodes: &HashSet<NodeId>) -> Vec<NodeId> {
         let mut slow = Vec::new();
         self.0.lock().retain(|node, state| {
@@ -88,7 +88,7 @@ impl NodePollStates {
 }
 
 impl NodePollGuard {
-    /// Returns `T::default()` if the worker no longer polls the node.
+    /// Calls `access` with the state of the node, or returns `T::default()` if the worker no longer polls the node.
     fn with_state<T: Default>(&self, access: impl FnOnce(&mut NodeState) -> T) -> T {
         self.states.0.lock().get_mut(&self.node).map(access).unwrap_or_default()
     }
@@ -109,7 +109,7 @@ impl NodePollGuard {
     }
 
     /// Records the duration of a read.
-    /// Returns the change to the poll interval, if any. For a slow node, also returns the lengthened poll interval.
+    /// Returns a change of the poll interval, if any, and the lengthened poll interval if the node is slow.
     pub(super) fn adapt_to_read_duration(&self, took: Duration) -> (Option<PollIntervalChange>, Option<Duration>) {
         self.with_state(|state| {
             (state.interval.adapt_to_read_duration(took), state.interval.lengthened_poll_interval())

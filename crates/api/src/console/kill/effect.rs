@@ -8,17 +8,17 @@ use utoipa::ToSchema;
 use crate::AppState;
 use crate::messages::format_failure;
 
-/// Effect of kills, calculated from the transactions and lock waits before and after the kills.
+/// Effects of kills, calculated by comparing transactions and lock waits before and after the kills.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct KillEffectView {
-    /// Number of rows that the server has rolled back so far for the killed sessions; null if unknown
+    /// Number of rows rolled back so far in the transactions of the killed sessions; null if unknown
     #[schema(required)]
     rows_rolled_back: Option<u64>,
     /// Thread ids of sessions that were waiting for a killed session and are no longer waiting
     unblocked: Vec<u64>,
     /// Thread ids of sessions that were waiting for a killed session and are still waiting
     still_waiting: Vec<u64>,
-    /// True if Clew cannot read all lock waits; the kills may then have unblocked more sessions than are listed
+    /// True if some lock waits are unreadable, so that the kills may have unblocked more sessions than listed
     hidden_waits: bool,
     /// Reason why the effect of the kills is unknown, in the language requested by X-Language; null if known
     #[schema(required)]

@@ -14,7 +14,7 @@ use crate::AppState;
 use crate::manual_kill::KillRiskView;
 use crate::messages::localize_failure;
 
-/// Open transaction that killing the connection would roll back.
+/// Open transaction that would be rolled back if the connection were killed.
 #[derive(Serialize, ToSchema)]
 pub(super) struct RollbackCost {
     /// Age of the transaction, in seconds
@@ -32,7 +32,7 @@ pub(super) struct KillImpact {
     pub(super) unknown: Option<LocalizedText>,
 }
 
-/// If the node cannot be read, returns the reason in `unknown` instead of an error, because the kill may still succeed.
+/// Predicts the impact of kills. If Clew cannot read from the node, `unknown` contains the reason.
 pub(super) async fn predict_kill_impact(service: &AppState, node: &Node, found: &HashMap<u64, Session>) -> KillImpact {
     let read = read_lock_waits(&node.url, &service.connector);
     let LockWaits { graph, transactions, .. } = match service.try_read_from_node(node, read).await {
@@ -93,7 +93,7 @@ impl KillImpact {
     }
 }
 
-/// Returns the name and message of the expected outcome. `refusal` is the reason why Clew would refuse the kill.
+/// Returns the name and message of the expected kill outcome. `refusal` is set if Clew would refuse the kill.
 pub(super) fn predict_kill_outcome(refusal: Option<KillRefusal>, kind: KillTarget) -> (&'static str, LocalizedText) {
     if let Some(refusal) = refusal {
         return describe_kill_refusal(refusal);

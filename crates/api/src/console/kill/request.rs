@@ -15,7 +15,7 @@ use crate::request_body::parse_json_body;
 
 const MAX_SESSIONS_PER_REQUEST: usize = 1000;
 const MAX_OTHER_VICTIMS_PER_KILL_PREVIEW: usize = 100_000;
-/// Tolerance for comparing statement start times, in seconds: servers round to whole seconds, and clocks can differ.
+/// Tolerance in seconds for comparing statement start times, because servers round the times to whole seconds.
 pub(super) const STATEMENT_START_TOLERANCE_SECONDS: i64 = 3;
 
 /// Sessions to kill.
@@ -47,10 +47,10 @@ pub(crate) struct SelectedSession {
     pub(super) user: String,
     pub(super) host: String,
     /// Start time of the statement, as a Unix timestamp in milliseconds.
-    /// If `what` is `query`, Clew does not kill a statement that started after `since`.
+    /// When killing a query instead of a session, Clew does not kill statements that started after `since`.
     pub(super) since: Option<i64>,
     /// Server instance from which the session list was read.
-    /// If the server has restarted or failed over since the list was read, Clew does not kill the session.
+    /// Clew does not kill the session if the server has restarted or failed over since Clew read the session list.
     pub(super) server: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Authorization of an event stream's subscriber, rechecked periodically while the stream is open.
+//! Authorization of an event stream subscriber. Clew rechecks the authorization periodically while the stream is open.
 
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ pub(super) struct StreamAuthorization {
 }
 
 impl StreamAuthorization {
-    /// The caller must already be permitted to list the sessions of the target node.
+    /// Requires that the caller is already permitted to list the sessions of the target node.
     pub(super) fn new(service: SharedState, caller: Caller, path: NodePath, target: &TargetNode) -> Self {
         let masked = target.are_statements_masked_for_caller(&caller);
         Self { service, caller, path, masked, decided_at: Instant::now() }
@@ -49,7 +49,7 @@ impl StreamAuthorization {
         self.masked
     }
 
-    /// If the check fails with an internal error, the result of the previous check remains in effect.
+    /// Rechecks the stream's authorization. If an internal error occurs, the previous result remains in effect.
     pub(super) async fn recheck_authorization(&mut self) -> Result<(), StreamEndReason> {
         // Expiry is checked separately because it does not change the access version.
         if self.caller.expires_at.is_some_and(|end| end <= Timestamp::now().as_second()) {
@@ -90,7 +90,7 @@ impl StreamAuthorization {
         Ok(Ok(()))
     }
 
-    /// Updates the administrator flag of the caller from the metadata store.
+    /// Reloads from the metadata store whether the caller is an administrator.
     /// Returns `false` if the credentials are no longer valid or the user is disabled.
     async fn revalidate_credentials(&mut self, view: &CachedStoreView) -> Result<bool, ApiError> {
         let user = match &self.caller.credential {

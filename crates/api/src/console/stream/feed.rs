@@ -1,6 +1,6 @@
-//! A node's feed: the session list and its metadata, rendered as server-sent events.
+//! Renders a node's live session list as server-sent events.
 //!
-//! Rendered events are cached because subscribers at the same feed version can share them.
+//! Clew caches rendered events so that all subscribers at the same feed version can share them.
 
 use std::fmt::Write;
 
@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::messages::format_failure;
 
-/// Maximum number of cached events. A small cache suffices because most subscribers are at the same feed version.
+/// Maximum number of cached events. A small cache suffices, because most subscribers have the same feed version.
 const MAX_CACHED_EVENTS: usize = 8;
 
 #[derive(Debug, Default)]
@@ -28,7 +28,7 @@ pub(crate) struct SseNodeFeed {
     /// Feed version in which the list of unreadable data (`limitations`) last changed.
     limitations_changed: u32,
     interval_ms: u64,
-    /// Rendered events, keyed by the subscriber's last feed version (0 if none) and statement masking flag.
+    /// Cached events, keyed by the subscriber's last feed version (or 0) and by whether statements are masked.
     cached_events: Vec<((u32, bool), Bytes)>,
 }
 
@@ -107,7 +107,7 @@ impl SseNodeFeed {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FeedPosition {
-    /// Random id of the node watch. Version numbers alone are ambiguous because every watch starts at version 0.
+    /// Random id of the shared sampling of a node. Version numbers restart at 0 when sampling starts again.
     pub(super) watch_id: u32,
     /// Sequence number of the sample.
     pub(super) version: u32,

@@ -19,14 +19,14 @@ use super::feed::{self, FeedPosition, SseNodeFeed};
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 const AUTHORIZATION_CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
-/// First chunk of every event stream: a comment that flushes the response head, and the client's reconnection delay.
+/// Start of every event stream: a comment that makes the server send the headers, and the client's reconnection delay.
 const STREAM_PREAMBLE: &str = ": clew\nretry: 2000\n\n";
 
 #[derive(Debug)]
 pub(super) struct Subscriber {
     authorization: StreamAuthorization,
     subscription: NodeWatchSubscription<SseNodeFeed>,
-    /// Slot that counts toward the principal's limit on concurrent event streams; released on drop.
+    /// Counts toward the user's limit on concurrent event streams until the subscriber is dropped.
     _slot: ConcurrencySlotGuard<UserId>,
     updates: watch::Receiver<NodeWatchUpdate>,
     shutdown: CancellationToken,
@@ -34,7 +34,7 @@ pub(super) struct Subscriber {
     position: Option<FeedPosition>,
     /// True if statements were masked in the most recent session list sent to this subscriber.
     masked: bool,
-    /// Sequence number of the most recent read error sent to this subscriber.
+    /// Sequence number of the last session read error that was sent to this subscriber.
     last_failure: u64,
     state: StreamState,
     /// True if the feed contains an update that has not been sent to the subscriber yet.

@@ -7,9 +7,9 @@ use utoipa::ToSchema;
 
 pub(super) const DATASTORE_TYPE: &str = "gaussdb-mysql";
 
-/// Constant status of all instances and nodes in `/v3`. Clew does not monitor whether nodes are available.
+/// Status of every instance and node in `/v3`. The status is constant, because Clew does not monitor availability.
 pub(super) const ACTIVE_STATUS_V3: &str = "ACTIVE";
-/// Status of every instance and node in `/v3.1`.
+/// Constant status of all instances and nodes in `/v3.1` responses.
 pub(super) const ACTIVE_STATUS_V3_1: &str = "normal";
 
 /// A page of instances.
@@ -38,7 +38,7 @@ struct TagEntry {
     value: String,
 }
 
-/// Fields of an instance in lists and in details.
+/// Instance fields that list responses and detail responses have in common.
 #[derive(Default, Serialize, ToSchema)]
 struct InstanceFields {
     id: String,

@@ -37,7 +37,7 @@ pub(crate) struct CompletedIntelligentKill {
     /// Status: finished or error (Clew extension to the TaurusDB API)
     #[schema(value_type = String, example = "finished")]
     status: &'static str,
-    /// Reason why the intelligent kill is incomplete; omitted if complete (Clew extension to the TaurusDB API)
+    /// Reason why the intelligent kill is incomplete; omitted if the kill is complete (Clew extension to the TaurusDB API)
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! Report of an intelligent kill: a CSV file with the kill outcome of each selected session.
+//! Builds the report of an intelligent kill: a CSV file with the kill outcome of each selected session.
 
 use std::fs::File;
 use std::io::Write;
@@ -90,7 +90,7 @@ fn build_header_row(language: Language) -> Vec<u8> {
     csv::encode_header_row_from_names(language, names)
 }
 
-/// Returns the report file, its size in bytes and its SHA-256 hash.
+/// Writes the report to a temporary file. Returns the file, its size in bytes and its SHA-256 hash.
 async fn write_report_file(service: &AppState, kill: &IntelligentKill) -> Result<(File, u64, String), ApiError> {
     let filter = KillFilter {
         source: Some(KillSource::Intelligent),
@@ -141,8 +141,8 @@ fn encode_report_row(out: &mut Vec<u8>, session: &KillRecord, formula_guard: boo
 
 const MAX_REPORT_LINK_LIFETIME: Duration = Duration::from_hours(1);
 
-/// A download link is valid for up to an hour and requires no credentials.
-/// The download link expires no later than the caller's credentials.
+/// Creates a download link that is valid for up to one hour and requires no credentials.
+/// A download link never outlives the caller's credentials.
 pub(super) fn create_report_link(
     store: &Store,
     server_url: &str,

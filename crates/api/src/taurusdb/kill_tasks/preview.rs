@@ -26,7 +26,7 @@ use crate::statement_text::render_statement;
 const MAX_LISTED_SESSIONS: usize = 500;
 const MAX_STATEMENT_LEN: usize = 4096;
 
-/// Criteria of the previewed kill task. Criteria are combined with AND.
+/// Criteria of the kill task to preview. A session must match all criteria.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "schema of the query; the handler parses it parameter by parameter for exact errors")]
@@ -63,7 +63,7 @@ pub(crate) struct KillTaskPreview {
     total_count: usize,
     /// Time at which the sessions were read, as a Unix timestamp in milliseconds
     data_sync_time: i64,
-    /// Data that Clew cannot read from the nodes; the preview and the task may therefore miss sessions
+    /// Notes about data that Clew cannot read from the nodes; missing data can hide matching sessions
     limitations: Vec<UnreadableNodeData>,
     /// Matching sessions that are skipped because a kill could damage a table; omitted if empty (Clew extension)
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -9,7 +9,7 @@ use super::{AUTO_TASK_TYPE, MANUAL_TASK_TYPE};
 use crate::request_body::MaybeQuotedNumber;
 use crate::statement_text::MASKED_SUBSTRING_PLACEHOLDER;
 
-/// Criteria and duration of a new kill task. Criteria are combined with AND.
+/// Criteria and duration of a new kill task. Sessions must match all criteria.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AddKillTaskRequest {
@@ -42,7 +42,7 @@ pub(crate) struct AddKillTaskRequest {
     /// `include_unsafe` is a Clew extension to the TaurusDB API
     pub(super) include_unsafe: Option<bool>,
     /// DB instance name, which confirms that the task may kill all user sessions (Clew extension).
-    /// The web console must send the instance name if none of user, host, db, command and info is set
+    /// The web console must send the instance name if user, host, db, command and info are all unset
     pub(super) confirmed_instance_name: Option<String>,
 }
 
@@ -77,7 +77,7 @@ pub(crate) struct KillTaskList {
     pub(super) processes: Vec<KillTaskView>,
 }
 
-/// Kill task. A criterion that is null matches all sessions.
+/// Kill task. A null criterion matches all sessions.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct KillTaskView {
     /// Id of the task
@@ -108,7 +108,7 @@ pub(crate) struct KillTaskView {
     /// Actual or planned end time, as a Unix timestamp in milliseconds; null for a running manual task
     #[schema(required)]
     end_time: Option<i64>,
-    /// Nodes that refuse Clew's login; the running task cannot kill sessions on these nodes (Clew extension)
+    /// Nodes that refuse Clew's login, so the running task cannot kill sessions on them (Clew extension)
     refused_nodes: Vec<NodeLoginRefusal>,
     /// True if the task kills sessions even if the kill can damage a table; otherwise omitted (Clew extension)
     #[serde(skip_serializing_if = "is_default")]

@@ -1,5 +1,5 @@
-//! Builds the program of a development task, such as `bench`, and replaces the current process with the program.
-//! Each task program is a separate crate, because it needs dependencies that `devtools` does not need.
+//! Builds and executes the program of a development task, such as `bench`.
+//! The programs of development tasks are separate crates, because they need additional dependencies.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::Args;
 use clew_devtools::{DevtoolsError, task, workspace};
 
-/// Command-line arguments that are passed on to the program of the task.
+/// Command-line arguments for the program that runs the development task.
 #[derive(Debug, Args)]
 pub(crate) struct DevTaskProgramArgs {
     /// Arguments of the task; use `--help` to list all arguments
@@ -27,7 +27,7 @@ pub(crate) const FAULT_INJECTION_PROGRAM: TaskExecutable = TaskExecutable { pack
 
 impl TaskExecutable {
     /// Builds the program, then replaces this process with the program (`exec`).
-    /// Returns only if the build or `exec` fails, or if a signal arrives during the build.
+    /// Returns only if the build fails, `exec` fails, or the process receives a shutdown signal during the build.
     pub(crate) async fn build_and_exec_program(
         self,
         program_args: DevTaskProgramArgs,

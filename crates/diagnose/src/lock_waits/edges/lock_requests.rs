@@ -35,7 +35,7 @@ pub(super) fn collect_pending_lock_requests(index: &LockSnapshotIndex<'_>) -> Ve
 }
 
 /// Infers a waiting session's metadata lock requests from the object names in the session's statement.
-/// `kind` is the kind of object that the session waits for, according to the session's state.
+/// `kind` is the type of the object that the session is waiting for, derived from the session's state.
 fn infer_lock_requests(
     facts: &ObservedSession,
     kind: &MetadataLockObjectKind,

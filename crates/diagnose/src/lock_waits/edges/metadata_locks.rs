@@ -89,7 +89,7 @@ fn add_edges_for_lock_request(
 /// If the owner of the lock has no session, returns all transactions that may own the lock.
 ///
 /// A transaction without a session may own the metadata lock if it also holds an InnoDB lock on the table.
-/// If exactly one transaction has no session, returns this transaction even if it holds no InnoDB lock on the table.
+/// If exactly one transaction has no session, returns this transaction without checking its InnoDB locks.
 fn find_lock_owners(lock: &MetadataLock, index: &LockSnapshotIndex<'_>) -> Vec<WaitParticipant> {
     if let Some(session) = lock.session {
         return vec![WaitParticipant::Session(session)];

@@ -1,6 +1,6 @@
 //! Detects waits for table flushes and for table-level locks of storage engines.
 //!
-//! No system table lists waits for table flushes or table-level locks.
+//! System tables do not contain waits for table flushes or table-level locks.
 //! Clew uses the metadata locks on a table to find the sessions that block a table flush or a table-level lock.
 
 use std::collections::{HashMap, HashSet};
@@ -58,7 +58,7 @@ fn group_locked_tables_by_session<'a>(holders: &TableHolders<'a>) -> HashMap<u64
     own
 }
 
-/// A table flush waits for statements that use the tables, and for sessions that locked the tables with `LOCK TABLES`.
+/// A table flush waits for statements that use the flushed tables and for `LOCK TABLES` locks on these tables.
 /// An idle session with an open transaction does not block a table flush.
 fn add_table_flush_edges(
     edges: &mut EdgeSet,
@@ -89,9 +89,9 @@ fn add_table_flush_edges(
     }
 }
 
-/// Two sessions conflict on a table unless both sessions only read the table.
-/// A session that itself waits for a table-level lock is never reported as a blocker.
-/// An idle session, for example after `LOCK TABLES`, is a blocker only if no running session uses the table.
+/// Two sessions conflict on a table if at least one of the sessions writes to the table.
+/// Sessions that wait for a table-level lock are never reported as blockers.
+/// An idle session, such as one that ran `LOCK TABLES`, is a blocker only if no running session uses the table.
 fn add_table_level_lock_edges(
     edges: &mut EdgeSet,
     index: &LockSnapshotIndex<'_>,
@@ -124,7 +124,7 @@ fn add_table_level_lock_edges(
     }
 }
 
-/// Adds an inferred wait for each blocker. `blockers` contains session ids and metadata lock modes.
+/// Adds an inferred table lock wait from `waiter` to each session in `blockers`.
 fn add_inferred_table_wait_edges<'h>(
     edges: &mut EdgeSet,
     index: &LockSnapshotIndex<'_>,
@@ -159,7 +159,7 @@ fn is_write_lock_mode(mode: MetadataLockMode) -> bool {
     matches!(mode, SharedWrite | SharedWriteLowPrio | SharedNoWrite | SharedNoReadWrite | Exclusive)
 }
 
-/// Returns false for idle sessions, and for Clew's own sessions, whose queries are short and never block other sessions.
+/// Returns true if the session is executing a statement and is not one of Clew's own sessions.
 fn is_executing_statement(index: &LockSnapshotIndex<'_>, session: u64) -> bool {
     index.sessions.get(&session).is_some_and(|facts| facts.role != SessionRole::Clew && !facts.session.is_idle())
 }

@@ -78,8 +78,8 @@ impl<'v> JsonObjectElements<'v> {
         self.find_element(one).is_some() || self.find_element(other).is_some()
     }
 
-    /// Returns the element named `first` or `second`. The `bool` is true if the element is `second`.
-    /// Reports an error if both `first` and `second` are present.
+    /// Returns the element named `first` or `second`, and a `bool` that is true if the element is `second`.
+    /// Reports an error if the element `first` and the element `second` are both present.
     pub(super) fn find_either_element(
         &self,
         parser: &mut DocumentParser<'_>,

@@ -28,7 +28,7 @@ pub(super) fn timeout_error(action: &'static str, location: String) -> StoreErro
     }
 }
 
-/// `error` comes from the S3 client or from the HTTP client that the S3 client uses.
+/// `error` is an error of the S3 client or of the HTTP client that it uses.
 pub(super) fn request_error(action: &'static str, location: String, error: &(dyn Error + 'static)) -> StoreError {
     let (reason, remedy) = describe_object_storage_error(error);
     StoreError::S3 { action, location, reason, remedy }
@@ -54,7 +54,7 @@ pub(super) fn is_clock_skew_error(error: &object_store::Error) -> bool {
     error.to_string().contains(CLOCK_SKEW_ERROR_CODE)
 }
 
-/// S3 may have executed the request even if the connection was lost before the response arrived.
+/// Returns true if the connection was lost. S3 may nevertheless have executed the request.
 pub(super) fn is_connection_loss_error(error: &object_store::Error) -> bool {
     find_http_error_kind(error).is_some_and(|kind| !matches!(kind, HttpErrorKind::Timeout | HttpErrorKind::Decode))
 }

@@ -55,8 +55,8 @@ impl S3 {
         }
     }
 
-    /// Creates a temporary object and returns its modification time as a Unix timestamp in seconds.
-    /// The S3 server sets the timestamps of objects by its own clock.
+    /// Reads the S3 server's time from the timestamp of a temporary object, as a Unix timestamp in seconds.
+    /// The S3 server sets the modification times of objects from its own clock.
     pub(super) async fn read_server_time(&self) -> Result<i64, StoreError> {
         let name = generate_temporary_object_name();
         let path = self.settings.object_key(&name);

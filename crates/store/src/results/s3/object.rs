@@ -38,7 +38,7 @@ struct ChunkReader {
 impl StoredObject {
     /// Streams a byte range of the object.
     /// If the entire object is read and its hash is wrong, the stream ends with an error instead of the last chunk.
-    /// Before reading a part of the object, callers must call [`crate::StoredResult::verify_content`].
+    /// Callers that read only a part of the object must first call [`crate::StoredResult::verify_content`].
     /// The stream fails if S3 disconnects or times out, or if the object was replaced.
     #[must_use]
     pub fn into_chunk_stream(self: Box<Self>, range: Range<u64>) -> BoxStream<'static, io::Result<Bytes>> {
@@ -68,7 +68,7 @@ impl StoredObject {
         Ok(())
     }
 
-    /// Returns the name and the `ETag` of the object.
+    /// Returns the object's key in the cache of verified objects: the object name and the `ETag`.
     fn verification_cache_key(&self) -> Option<(String, String)> {
         self.tag.as_ref().map(|tag| (self.record.name.clone(), tag.clone()))
     }

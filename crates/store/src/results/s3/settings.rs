@@ -20,7 +20,7 @@ pub struct S3Settings {
 impl S3Settings {
     /// Validates the settings. `location` has the form `s3://bucket/prefix`.
     /// The default endpoint is the Amazon S3 endpoint of the region.
-    /// Returns an error message if a setting is invalid.
+    /// Returns an error message that describes the first invalid setting.
     pub fn new(
         location: &str,
         endpoint: Option<String>,
@@ -56,7 +56,7 @@ impl S3Settings {
         self.prefix.clone().join(name)
     }
 
-    /// Returns the `s3://` URI of an object, or the `s3://` URI of the prefix if `name` is empty.
+    /// Returns the `s3://` URI of the object `name`, or of the prefix if `name` is empty.
     pub(super) fn object_uri(&self, name: &str) -> String {
         format!("s3://{}/{}", self.bucket, if name.is_empty() { self.prefix.clone() } else { self.object_key(name) })
     }

@@ -30,7 +30,7 @@ pub(in crate::results) struct S3Writer {
     runtime: Handle,
     deadline: Instant,
     part: Vec<u8>,
-    /// Multipart upload, or `None` before the first part is uploaded.
+    /// Multipart upload in progress, or `None` before the first part is uploaded.
     /// Dropping the writer aborts the upload.
     upload: Option<Box<dyn MultipartUpload>>,
     hash: Sha256,
@@ -47,7 +47,7 @@ impl S3Writer {
         Ok(Self { s3, name, path, runtime, deadline, part: Vec::new(), upload: None, hash: Sha256::new(), bytes: 0 })
     }
 
-    /// Writes a small result with one request, or completes the multipart upload.
+    /// Uploads a small result in a single request. For a large result, completes the multipart upload.
     pub(in crate::results) fn publish(mut self: Box<Self>) -> Result<PublishedResult, StoreError> {
         if self.upload.is_none() {
             self.put_object()?;
@@ -66,8 +66,8 @@ impl S3Writer {
         Ok(PublishedResult { name: std::mem::take(&mut self.name), bytes: self.bytes, sha256 })
     }
 
-    /// Retries the PUT request if the connection is lost, because `object_store` does not retry it.
-    /// A retry cannot overwrite other data, because the name of the object is unique.
+    /// If the connection is lost, retries the PUT request, which `object_store` itself does not retry.
+    /// A retry cannot overwrite a different object, because the object name is unique.
     fn put_object(&mut self) -> Result<(), StoreError> {
         let payload = PutPayload::from(std::mem::take(&mut self.part));
         let began = Instant::now();
@@ -85,7 +85,7 @@ impl S3Writer {
         }
     }
 
-    /// Fails unless the existing object is identical to the data to upload.
+    /// Returns an error if the existing object differs from the data to upload.
     /// An earlier upload attempt may have written the object even though its connection was lost.
     fn ensure_existing_object_is_identical(&self, written: &bytes::Bytes) -> Result<(), StoreError> {
         let stored = async { self.s3.objects.get(&self.path).await?.bytes().await };
@@ -134,7 +134,7 @@ impl Write for S3Writer {
 }
 
 impl Drop for S3Writer {
-    /// Aborts an incomplete upload. If the request fails, garbage collection aborts the upload later.
+    /// Aborts an incomplete upload. If the abort request fails, garbage collection aborts the upload later.
     fn drop(&mut self) {
         if let Some(mut upload) = self.upload.take() {
             self.runtime.spawn(async move {
