@@ -38,7 +38,7 @@ impl ExceededLimit {
     pub(crate) const AUTH_FAILURES: Self = Self("failures");
     const PEER_CONNECTIONS: Self = Self("connections");
     const ALL_CONNECTIONS: Self = Self("all_connections");
-    pub(crate) const STREAMS: Self = Self("streams");
+    pub(crate) const EVENT_STREAMS: Self = Self("streams");
     pub(crate) const LONG_POLLS: Self = Self("long_polls");
 }
 

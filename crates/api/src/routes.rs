@@ -32,7 +32,7 @@ fn authenticated_routes() -> OpenApiRouter<SharedState> {
         .routes(routes!(taurusdb::instances::list_gauss_mysql_instances_unify_status))
         .routes(routes!(taurusdb::instances::show_gauss_mysql_instance_info))
         .routes(routes!(taurusdb::instances::show_gauss_mysql_instance_info_unify_status))
-        .routes(routes!(taurusdb::kill_tasks::show_kill_task_switch, taurusdb::kill_tasks::set_kill_tasks_enabled))
+        .routes(routes!(taurusdb::kill_tasks::show_kill_tasks_enabled, taurusdb::kill_tasks::set_kill_tasks_enabled))
         .routes(routes!(
             taurusdb::kill_tasks::list_kill_tasks,
             taurusdb::kill_tasks::add_kill_task,

@@ -19,10 +19,9 @@ pub async fn serve(
 ) -> Result<(), ServeError> {
     let requests_done = CancellationToken::new();
     let (counting, end) = (service.clone(), requests_done.clone());
-    let refusals =
-        tokio::spawn(
-            async move { counting.repeated_refusals.run_audit_flush_loop(&counting.store, end.cancelled()).await },
-        );
+    let refusals = tokio::spawn(async move {
+        counting.repeated_refusals.run_refusal_flush_loop(&counting.store, end.cancelled()).await;
+    });
     let requests_done = requests_done.drop_guard();
     let (settings, observer) = (service.settings.connections.clone(), Arc::new(service.metrics.clone()));
     let router = build_router(service.clone());

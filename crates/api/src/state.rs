@@ -92,7 +92,7 @@ impl AppState {
         user: &UserId,
     ) -> Result<ConcurrencySlotGuard<UserId>, ApiError> {
         let (slots, limit, message) = match kind {
-            ConcurrencySlotKind::Stream => (&self.stream_slots, ExceededLimit::STREAMS, "too-many-streams"),
+            ConcurrencySlotKind::Stream => (&self.stream_slots, ExceededLimit::EVENT_STREAMS, "too-many-streams"),
             ConcurrencySlotKind::LongPoll => (&self.long_poll_slots, ExceededLimit::LONG_POLLS, "too-many-long-polls"),
         };
         slots.acquire(user.clone()).ok_or_else(|| {

@@ -29,7 +29,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use clew_devtools::clew_server::create_temporary_directory;
 use clew_devtools::progress::{self, print_line};
-use clew_devtools::{DevtoolsError, install, task, workspace};
+use clew_devtools::{DevtoolsError, install, task_runner, workspace};
 use clew_testkit::{DatabaseServer, DatabaseServerOptions, Flavor};
 use mysql_async::prelude::Queryable;
 use tempfile::TempDir;
@@ -89,7 +89,7 @@ impl BenchmarkContext {
 
 fn main() -> ExitCode {
     let arguments = BenchArgs::parse();
-    task::run(task::run_until_shutdown_signal(run_selected_benchmarks(arguments)))
+    task_runner::run(task_runner::run_until_shutdown_signal(run_selected_benchmarks(arguments)))
 }
 
 /// Prints the report of the selected benchmark cases. Saves the report only if all cases are selected.

@@ -105,13 +105,13 @@ impl RunningClewServer<'_> {
         let started =
             self.client.start_collection(&node.instance, &node.node, &StartCollectionRequest::default()).await;
         let id = started.map_err(|cause| self.build_request_error_with_server_log(&cause))?;
-        self.wait_for_collection(node, &id).await?;
+        self.wait_for_collection_task(node, &id).await?;
         Ok(id)
     }
 
-    pub(super) async fn wait_for_collection(&self, node: &NodeRef, id: &RequestId) -> Result<(), BenchError> {
+    pub(super) async fn wait_for_collection_task(&self, node: &NodeRef, id: &RequestId) -> Result<(), BenchError> {
         let waited =
-            self.client.wait_for_collection(&node.instance, &node.node, id, COLLECTION_TIMEOUT, |_, _| {}).await;
+            self.client.wait_for_collection_task(&node.instance, &node.node, id, COLLECTION_TIMEOUT, |_, _| {}).await;
         match waited.map_err(|cause| self.build_request_error_with_server_log(&cause))? {
             CollectionStatus::Finished => Ok(()),
             status => {
@@ -129,7 +129,7 @@ impl RunningClewServer<'_> {
     ) -> Result<Vec<RequestId>, BenchError> {
         let ids = self.enqueue_collections(nodes).await?;
         for (node, id) in nodes.iter().zip(&ids) {
-            self.wait_for_collection(node, id).await?;
+            self.wait_for_collection_task(node, id).await?;
         }
         Ok(ids)
     }

@@ -90,7 +90,7 @@ async fn measure_collection_rate(inventory: &DeploymentWithNodes, workers: usize
         running.push((name, worker));
     }
     for (node, id) in nodes.iter().zip(&ids) {
-        server.wait_for_collection(node, id).await?;
+        server.wait_for_collection_task(node, id).await?;
     }
     let mut ends = BTreeMap::new();
     for (name, worker) in running {

@@ -8,7 +8,7 @@ use clap::Parser;
 use clew_chaos::{ChaosError, Fault, FaultInjectionOptions};
 use clew_devtools::clew_server::create_temporary_directory;
 use clew_devtools::progress::{self, print_line};
-use clew_devtools::{DevtoolsError, install, task, workspace};
+use clew_devtools::{DevtoolsError, install, task_runner, workspace};
 
 /// Run Clew under load, inject faults into its dependencies, and check Clew's guarantees
 #[derive(Debug, Parser)]
@@ -37,7 +37,7 @@ fn parse_fault(name: &str) -> Result<Fault, String> {
 
 fn main() -> ExitCode {
     let arguments = FaultInjectionArgs::parse();
-    task::run(task::run_until_shutdown_signal(inject_faults(arguments)))
+    task_runner::run(task_runner::run_until_shutdown_signal(inject_faults(arguments)))
 }
 
 async fn inject_faults(arguments: FaultInjectionArgs) -> Result<(), ChaosError> {

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::nodes::{AcceptedCollectionRequest, NodeInventory};
 
-/// Maximum duration of one call to [`Client::wait_for_collection`].
+/// Maximum duration of one call to [`Client::wait_for_collection_task`].
 const LONG_POLL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum time that the client continues to wait while no collection makes progress.
 /// `STALL_TIMEOUT` exceeds the lease duration of a collection task, the node read timeout and the S3 request timeouts.
@@ -173,7 +173,7 @@ impl CollectionRecord {
     /// Waits up to [`LONG_POLL_TIMEOUT`] for a collection to complete. Returns false if the request failed.
     async fn wait_for_final_status(&mut self, client: &Client) -> bool {
         let AcceptedCollectionRequest { id, node } = &self.accepted;
-        match client.wait_for_collection(&node.instance, &node.id, id, LONG_POLL_TIMEOUT, |_, _| {}).await {
+        match client.wait_for_collection_task(&node.instance, &node.id, id, LONG_POLL_TIMEOUT, |_, _| {}).await {
             Ok(status) => {
                 if status == CollectionStatus::Unrecognized {
                     self.violations.push("it was accepted and is unknown later".to_owned());

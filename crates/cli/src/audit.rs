@@ -80,7 +80,7 @@ async fn list_audit_rows(arguments: &ListArgs) -> Result<(), CliError> {
     let mut newest = store.audit().list_audit_rows_before_seq(&filter, i64::MAX, arguments.limit).await?;
     // Reverse to chronological order, so that the newest rows are at the bottom of the terminal.
     newest.reverse();
-    row_format::AUDIT_ROW_LIST_FORMAT.print(arguments.store_args.format, &newest)
+    row_format::AUDIT_LIST_FORMAT.print(arguments.store_args.format, &newest)
 }
 
 /// Calls `handle` for each audit row that matches the filter, oldest first.

@@ -79,7 +79,7 @@ pub(crate) async fn run(arguments: CollectArgs) -> Result<(), CliError> {
     let request_id = client.start_collection(instance, node, &selection).await?;
     let limit = Duration::from_secs(arguments.timeout);
     progress.0.set_message("collecting");
-    let status = client.wait_for_collection(instance, node, &request_id, limit, |_, _| {}).await?;
+    let status = client.wait_for_collection_task(instance, node, &request_id, limit, |_, _| {}).await?;
     match status {
         CollectionStatus::Finished => {}
         CollectionStatus::Error => {

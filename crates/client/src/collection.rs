@@ -166,7 +166,7 @@ impl Client {
     ///
     /// Returns [`ClientError::StillRunning`] if the task is still running after `limit`.
     /// The collection task continues to run on the server after this function returns [`ClientError::StillRunning`].
-    pub async fn wait_for_collection(
+    pub async fn wait_for_collection_task(
         &self,
         instance: &InstanceId,
         node: &NodeId,

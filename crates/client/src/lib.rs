@@ -19,7 +19,7 @@
 //! let slow = StartCollectionRequest { filter: Some("slow".into()), ..StartCollectionRequest::default() };
 //! let request_id = client.start_collection(&instance, &node, &slow).await?;
 //! let limit = Duration::from_secs(60);
-//! if client.wait_for_collection(&instance, &node, &request_id, limit, |_, _| {}).await? == CollectionStatus::Finished {
+//! if client.wait_for_collection_task(&instance, &node, &request_id, limit, |_, _| {}).await? == CollectionStatus::Finished {
 //!     let mut file = FileSink::create("slow.csv").await?;
 //!     client.download(&instance, &node, &request_id, &mut file, |_, _| {}).await?;
 //! }

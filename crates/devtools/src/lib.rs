@@ -8,7 +8,7 @@ pub mod error;
 pub mod install;
 pub mod processes;
 pub mod progress;
-pub mod task;
+pub mod task_runner;
 pub mod web_page;
 pub mod workspace;
 

@@ -81,7 +81,7 @@ pub(crate) fn parse_local_time(printed: &str) -> Option<DateTime> {
 
 /// Age, in seconds, of a timestamp in the server's local time. Negative if the timestamp is in the future.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LocalTimestampAge {
+pub(crate) enum TimestampAge {
     Exact(i64),
     /// Two possible ages, smaller first, for a local time that occurred twice when daylight saving time ended.
     Ambiguous(i64, i64),
@@ -89,16 +89,16 @@ pub(crate) enum LocalTimestampAge {
 
 /// Computes the age of each timestamp in `times`. The timestamps are in the server's local time.
 /// If the UTC offset may have changed since a timestamp, the server converts the timestamp to UTC.
-pub(crate) async fn compute_ages_of_local_timestamps(
+pub(crate) async fn compute_timestamp_ages(
     client: &mut Client,
     clock: &ClockReading,
     times: Vec<DateTime>,
-) -> Result<HashMap<DateTime, LocalTimestampAge>, Error> {
+) -> Result<HashMap<DateTime, TimestampAge>, Error> {
     let mut ages = HashMap::new();
     let mut to_convert = Vec::new();
     for time in times {
         let local = clock.local.duration_since(time).as_secs();
-        if ages.insert(time, LocalTimestampAge::Exact(local)).is_none()
+        if ages.insert(time, TimestampAge::Exact(local)).is_none()
             && (!clock.uniform || local >= MIN_AGE_FOR_UTC_CONVERSION_SECONDS)
         {
             to_convert.push(time);
@@ -108,7 +108,7 @@ pub(crate) async fn compute_ages_of_local_timestamps(
         let converted: Vec<String> = client.query_all_rows(&sql_statements::build_utc_conversion_query(times)).await?;
         let printed = converted.first().map(String::as_str).unwrap_or_default();
         for (time, conversion) in times.iter().zip(printed.split(';')) {
-            if let Some(age) = parse_local_timestamp_age(clock.utc, conversion) {
+            if let Some(age) = parse_timestamp_age(clock.utc, conversion) {
                 ages.insert(*time, age);
             }
         }
@@ -119,7 +119,7 @@ pub(crate) async fn compute_ages_of_local_timestamps(
 /// Computes an age from a UTC conversion with the format `seconds,before,after` (a Unix timestamp and two flags).
 /// `before` is 1 if the same local time also occurred one hour earlier (end of daylight saving time), and 0 otherwise.
 /// `after` is 1 if the same local time occurs again one hour later (end of daylight saving time), and 0 otherwise.
-fn parse_local_timestamp_age(now: f64, conversion: &str) -> Option<LocalTimestampAge> {
+fn parse_timestamp_age(now: f64, conversion: &str) -> Option<TimestampAge> {
     let mut parts = conversion.split(',');
     let utc: f64 = parts.next()?.parse().ok()?;
     #[allow(clippy::cast_possible_truncation, reason = "the difference of two times in seconds")]
@@ -133,8 +133,8 @@ fn parse_local_timestamp_age(now: f64, conversion: &str) -> Option<LocalTimestam
     possible.sort_unstable();
     let past: Vec<i64> = possible.iter().copied().filter(|age| *age >= 0).collect();
     match (past.as_slice(), possible.first()) {
-        ([later, earlier, ..], _) => Some(LocalTimestampAge::Ambiguous(*later, *earlier)),
-        ([only], _) | ([], Some(only)) => Some(LocalTimestampAge::Exact(*only)),
+        ([later, earlier, ..], _) => Some(TimestampAge::Ambiguous(*later, *earlier)),
+        ([only], _) | ([], Some(only)) => Some(TimestampAge::Exact(*only)),
         ([], None) => None,
     }
 }
@@ -415,15 +415,15 @@ mod tests {
     #[test]
     fn repeated_local_times_have_two_ages() {
         for (conversion, expected) in [
-            ("1000.000000,0,0", Some(LocalTimestampAge::Exact(9000))),
-            ("1000,0,1", Some(LocalTimestampAge::Ambiguous(5400, 9000))),
-            ("4600,1,0", Some(LocalTimestampAge::Ambiguous(5400, 9000))),
-            ("9000,0,1", Some(LocalTimestampAge::Exact(1000))),
-            ("10001,0,0", Some(LocalTimestampAge::Exact(-1))),
+            ("1000.000000,0,0", Some(TimestampAge::Exact(9000))),
+            ("1000,0,1", Some(TimestampAge::Ambiguous(5400, 9000))),
+            ("4600,1,0", Some(TimestampAge::Ambiguous(5400, 9000))),
+            ("9000,0,1", Some(TimestampAge::Exact(1000))),
+            ("10001,0,0", Some(TimestampAge::Exact(-1))),
             ("x,0,0", None),
             ("1000", None),
         ] {
-            assert_eq!(parse_local_timestamp_age(10_000.0, conversion), expected, "{conversion}");
+            assert_eq!(parse_timestamp_age(10_000.0, conversion), expected, "{conversion}");
         }
     }
 }

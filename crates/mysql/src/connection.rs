@@ -12,7 +12,7 @@ use mysql_common::prelude::FromRow;
 use tokio::time::{self, timeout, timeout_at};
 
 use crate::client::{Client, Error, ServerError};
-use crate::clock::{self, ClockReading, LocalTimestampAge};
+use crate::clock::{self, ClockReading, TimestampAge};
 use crate::connection_limit::{ConnectionPermit, ConnectionPurpose};
 use crate::connector::NodeConnector;
 use crate::flavor::Flavor;
@@ -174,7 +174,7 @@ impl Connection {
             while let Some(session) = rows.next().await? {
                 visit(session)?;
             }
-            Ok::<_, Error>(rows.limitation_for_invalid_idle_times())
+            Ok::<_, Error>(rows.describe_invalid_idle_times())
         };
         let limitation = reading.await.map_err(|error| self.failure_from_client_error(&error))?;
         self.limitations.extend(limitation);
@@ -192,12 +192,12 @@ impl Connection {
         Ok(self.clock)
     }
 
-    pub(crate) async fn compute_ages_of_local_timestamps(
+    pub(crate) async fn compute_timestamp_ages(
         &mut self,
         clock: &ClockReading,
         times: Vec<DateTime>,
-    ) -> Result<HashMap<DateTime, LocalTimestampAge>, Failure> {
-        let ages = clock::compute_ages_of_local_timestamps(&mut self.raw.client, clock, times).await;
+    ) -> Result<HashMap<DateTime, TimestampAge>, Failure> {
+        let ages = clock::compute_timestamp_ages(&mut self.raw.client, clock, times).await;
         ages.map_err(|error| self.failure_from_client_error(&error))
     }
 

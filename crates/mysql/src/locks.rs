@@ -166,7 +166,7 @@ impl LockTableSnapshot {
             transactions: to_observed_transactions(transactions, &prepared),
             sessions,
             limitations,
-            limitation_for_unknown_blockers: capabilities.limitation_for_unknown_lock_holders(),
+            unknown_blockers_limitation: capabilities.describe_unknown_lock_holders(),
         };
         (observed, threads)
     }

@@ -70,7 +70,7 @@ pub(crate) async fn detect_lost_instrumentation(connection: &mut Connection) -> 
     let sizes = read_numeric_variables(connection, sql_statements::PERFORMANCE_SCHEMA_VARIABLES_QUERY).await?;
     Ok(LOST_INSTRUMENTATION_COUNTERS
         .iter()
-        .filter_map(|loss| loss.limitation_for_lost_instrumentation(&counters, &sizes))
+        .filter_map(|loss| loss.describe_lost_instrumentation(&counters, &sizes))
         .collect())
 }
 
@@ -92,7 +92,7 @@ async fn read_numeric_variables(connection: &mut Connection, statement: &str) ->
 }
 
 impl LostInstrumentationCounter {
-    fn limitation_for_lost_instrumentation(&self, counters: &NamedValues, sizes: &NamedValues) -> Option<Limitation> {
+    fn describe_lost_instrumentation(&self, counters: &NamedValues, sizes: &NamedValues) -> Option<Limitation> {
         let lost = counters.get(&self.counter.to_ascii_lowercase()).copied().unwrap_or(0);
         let size = sizes.get(self.size).copied();
         let Self { size: name, objects, .. } = self;
@@ -147,13 +147,13 @@ mod tests {
             let counters: NamedValues = values(&[("performance_schema_metadata_lock_lost", lost)]);
             let sizes: NamedValues = values(&[("performance_schema_max_metadata_locks", size)]);
             assert_eq!(
-                loss.limitation_for_lost_instrumentation(&counters, &sizes).map(|gap| gap.why.to_string()).as_deref(),
+                loss.describe_lost_instrumentation(&counters, &sizes).map(|gap| gap.why.to_string()).as_deref(),
                 expected,
                 "{lost} {size}"
             );
         }
         assert_eq!(
-            loss.limitation_for_lost_instrumentation(&NamedValues::new(), &NamedValues::new()),
+            loss.describe_lost_instrumentation(&NamedValues::new(), &NamedValues::new()),
             None,
             "an older server"
         );
@@ -165,7 +165,7 @@ mod tests {
             let counters = NamedValues::from([(loss.counter.to_ascii_lowercase(), 7)]);
             for size in [None, Some(0), Some(10)] {
                 let sizes = size.map(|size| (loss.size.to_owned(), size)).into_iter().collect();
-                let limitation = loss.limitation_for_lost_instrumentation(&counters, &sizes).unwrap();
+                let limitation = loss.describe_lost_instrumentation(&counters, &sizes).unwrap();
                 let texts = [Some(&limitation.what), Some(&limitation.why), limitation.remedy.as_ref()];
                 assert!(texts.into_iter().flatten().all(LocalizedText::is_translated), "{limitation:?}");
             }

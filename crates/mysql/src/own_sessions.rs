@@ -16,7 +16,7 @@ use clew_model::Session;
 use parking_lot::Mutex;
 use uuid::Uuid;
 
-/// Retention period of closed connections, because the process list may still contain their sessions.
+/// Time for which Clew remembers a closed connection, because the process list may still contain its session.
 const CLOSED_CONNECTION_RETENTION: Duration = Duration::from_mins(1);
 /// Value of the process list's `Command` column for a client that is still logging in.
 const PROCESS_LIST_COMMAND_DURING_LOGIN: &[u8] = b"Connect";

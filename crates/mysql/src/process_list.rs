@@ -36,7 +36,7 @@ impl<'a> ProcessListReader<'a> {
     }
 
     /// Returns a `Limitation` if invalid idle times were replaced with 0.
-    pub(crate) fn limitation_for_invalid_idle_times(&self) -> Option<Limitation> {
+    pub(crate) fn describe_invalid_idle_times(&self) -> Option<Limitation> {
         (self.clamped > 0).then(|| limitations::describe_invalid_idle_durations(self.clamped))
     }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use clew_model::{Failure, NodeUrl, Session, Transaction};
 use tokio::time::sleep;
 
-use crate::clock::{self, LocalTimestampAge};
+use crate::clock::{self, TimestampAge};
 use crate::connection::Connection;
 use crate::connector::NodeConnector;
 use crate::transactions::{self, TransactionList, UNREADABLE_TRANSACTIONS_ERROR_CODES};
@@ -144,12 +144,12 @@ async fn rollbacks_from_rows(connection: &mut Connection, rows: Vec<RollbackRow>
     let ages = match &clock {
         Some(clock) => {
             let times = rows.iter().filter_map(started).collect();
-            connection.compute_ages_of_local_timestamps(clock, times).await?
+            connection.compute_timestamp_ages(clock, times).await?
         }
         None => HashMap::new(),
     };
     let age = |row: &RollbackRow| match started(row).and_then(|time| ages.get(&time)) {
-        Some(LocalTimestampAge::Exact(age) | LocalTimestampAge::Ambiguous(age, _)) => {
+        Some(TimestampAge::Exact(age) | TimestampAge::Ambiguous(age, _)) => {
             Session::sanitize_duration_seconds((*age).into())
         }
         None => 0,

@@ -270,7 +270,7 @@ async fn read_process_list(
         process_list::truncate_statement(&mut session, MAX_STATEMENT_BYTES + 1);
         found.add_session(session, threshold);
     }
-    let limitation = rows.limitation_for_invalid_idle_times();
+    let limitation = rows.describe_invalid_idle_times();
     connection.limitations.extend(limitation);
     Ok(own.listed.is_some())
 }

@@ -11,7 +11,7 @@ use mysql_common::prelude::FromRow;
 use mysql_common::row::convert::FromRowError;
 use tokio::time::sleep;
 
-use crate::clock::{self, LocalTimestampAge};
+use crate::clock::{self, TimestampAge};
 use crate::connection::Connection;
 use crate::{innodb_status, limitations, privileges, sql_statements};
 use sql_statements::ER_CANNOT_CONVERT_STRING;
@@ -97,9 +97,9 @@ async fn compute_transaction_ages(
         return Ok(rows.into_iter().map(|row| row.transaction).collect());
     };
     let times = rows.iter().flat_map(|row| [row.started, row.wait_started]).flatten().collect();
-    let ages = connection.compute_ages_of_local_timestamps(&clock, times).await?;
+    let ages = connection.compute_timestamp_ages(&clock, times).await?;
     let age = |time: Option<DateTime>| time.and_then(|time| ages.get(&time)).copied();
-    let is_ambiguous = |time| matches!(age(time), Some(LocalTimestampAge::Ambiguous(..)));
+    let is_ambiguous = |time| matches!(age(time), Some(TimestampAge::Ambiguous(..)));
     let mut printed = HashMap::new();
     if rows.iter().any(|row| is_ambiguous(row.started) || is_ambiguous(row.wait_started)) {
         let listed = read_transactions_from_innodb_status(connection).await.unwrap_or_default();
@@ -136,12 +136,12 @@ struct TransactionAgeResolver {
 
 impl TransactionAgeResolver {
     /// `printed` is the transaction age in the InnoDB status report, or `None` if that age is unknown.
-    /// If `age` has two possible values, returns the value that is close to the age in the InnoDB status.
+    /// If `age` is ambiguous, returns the value that matches the age in the InnoDB status report.
     /// If neither possible age is close to the age in the InnoDB status, returns the smaller age.
-    fn choose_transaction_age(&mut self, age: LocalTimestampAge, printed: Option<u64>) -> u64 {
+    fn choose_transaction_age(&mut self, age: TimestampAge, printed: Option<u64>) -> u64 {
         let age = match age {
-            LocalTimestampAge::Exact(age) => age,
-            LocalTimestampAge::Ambiguous(later, earlier) => {
+            TimestampAge::Exact(age) => age,
+            TimestampAge::Ambiguous(later, earlier) => {
                 let fits = |age: &i64| {
                     printed.is_some_and(|printed| {
                         u64::try_from(*age).is_ok_and(|age| age.abs_diff(printed) < TRANSACTION_AGE_TOLERANCE_SECONDS)
@@ -239,13 +239,13 @@ mod tests {
     #[test]
     fn ambiguous_and_negative_ages_become_limitations() {
         let mut uncertain_ages = TransactionAgeResolver::default();
-        let ambiguous = LocalTimestampAge::Ambiguous(60, 3660);
+        let ambiguous = TimestampAge::Ambiguous(60, 3660);
         assert_eq!(uncertain_ages.choose_transaction_age(ambiguous, Some(3661)), 3660);
         assert_eq!(uncertain_ages.choose_transaction_age(ambiguous, Some(61)), 60);
-        assert_eq!(uncertain_ages.choose_transaction_age(LocalTimestampAge::Exact(-1), None), 0);
+        assert_eq!(uncertain_ages.choose_transaction_age(TimestampAge::Exact(-1), None), 0);
         assert_eq!(uncertain_ages.describe_uncertain_transaction_ages(), []);
         assert_eq!(uncertain_ages.choose_transaction_age(ambiguous, None), 60);
-        assert_eq!(uncertain_ages.choose_transaction_age(LocalTimestampAge::Exact(-3600), None), 0);
+        assert_eq!(uncertain_ages.choose_transaction_age(TimestampAge::Exact(-3600), None), 0);
         let kinds: Vec<_> =
             uncertain_ages.describe_uncertain_transaction_ages().iter().map(|limitation| limitation.kind).collect();
         assert_eq!(kinds, [LimitationKind::UnreliableAges; 2]);

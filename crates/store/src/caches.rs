@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use clew_model::{AccessKeyId, Instance, InstanceId, ProjectId, RequestId, UserId};
 
+use crate::collection_tasks::SessionCollectionTask;
 use crate::identities::access_keys::AccessKey;
 use crate::identities::tokens::StoredToken;
 use crate::lockouts::auth_failures::AuthFailureRecord;
-use crate::tasks::SessionCollectionTask;
 use crate::tenants::projects::Project;
 use crate::versioned_cache::VersionedCache;
 

@@ -81,7 +81,7 @@ impl Database {
     pub(crate) fn clock(&self) -> Clock {
         match self {
             Self::Sqlite(_) => Clock::default(),
-            Self::Postgres(database) => database.clock(),
+            Self::Postgres(database) => database.database_clock(),
         }
     }
 

@@ -23,6 +23,7 @@ mod audit;
 mod bootstrap;
 mod caches;
 mod clock;
+mod collection_tasks;
 mod data_dir;
 mod data_dir_lock;
 mod data_version_tracker;
@@ -53,7 +54,6 @@ mod store;
 mod store_event;
 mod store_handles;
 mod store_location;
-mod tasks;
 mod tenants;
 mod versioned_cache;
 
@@ -62,6 +62,9 @@ pub use audit::{
     AuditCheckpoint, AuditFilter, AuditIntegrityProblem, AuditIntegrityProblemKind, AuditRecord, AuditVerification,
 };
 pub use clock::Clock;
+pub use collection_tasks::{
+    ClaimedTask, NewSessionCollectionTask, ResultMetadata, SessionCollectionTask, TaskClaimOutcome, TaskClaimRequest,
+};
 pub use data_dir_lock::DataDirLock;
 pub use error::StoreError;
 pub use identities::access_keys::{AccessKey, AccessKeyMetadata, TemporaryAccessKeyValidity};
@@ -94,9 +97,6 @@ pub use store_handles::{
     TenantStore, ZoneStore,
 };
 pub use store_location::StoreLocation;
-pub use tasks::{
-    ClaimedTask, NewSessionCollectionTask, ResultMetadata, SessionCollectionTask, TaskClaimOutcome, TaskClaimRequest,
-};
 pub use tenants::enterprise_projects::{EnterpriseProject, EnterpriseProjectChange};
 pub use tenants::projects::{Domain, Project, ProjectChange};
 pub use versioned_cache::VersionedCache;

@@ -155,7 +155,7 @@ impl PostgresDatabase {
         begun.map(PostgresTransaction::new_read_only)
     }
 
-    pub(crate) fn clock(&self) -> Clock {
+    pub(crate) fn database_clock(&self) -> Clock {
         let clock = self.clock.clone();
         Clock::new(move || clock.unix_millis())
     }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use clew_model::{AccessKeyId, Instance, InstanceId, ProjectId, RequestId};
 
+use crate::collection_tasks::SessionCollectionTask;
 use crate::database::DataVersion;
 use crate::error::StoreError;
 use crate::identities::access_keys::AccessKey;
 use crate::identities::tokens::StoredToken;
 use crate::lockouts::auth_failures::AuthFailureRecord;
 use crate::store::Store;
-use crate::tasks::SessionCollectionTask;
 use crate::tenants::projects::Project;
 use crate::versioned_cache::VersionedCache;
 

@@ -14,12 +14,12 @@ use std::time::Duration;
 use clew_model::RequestId;
 use tokio::runtime::Handle;
 
+use crate::collection_tasks::ResultMetadata;
 use crate::error::StoreError;
 use crate::results::file_writer::FileWriter;
 use crate::results::result_directory::ResultDirectory;
 use crate::results::s3::{S3, S3Writer};
 pub use crate::results::s3::{S3Settings, StoredObject};
-use crate::tasks::ResultMetadata;
 
 /// Store for the results of collection tasks. Clones share the same files or S3 objects.
 #[derive(Debug, Clone)]
@@ -145,7 +145,7 @@ pub enum StoredResult {
 }
 
 impl StoredResult {
-    /// Verifies the entire content of the result.
+    /// Verifies the hash of the complete result.
     /// Callers must verify the content before they send a byte range of the result to a client.
     /// Reads an entire S3 object to verify its hash, unless this process has already verified the object.
     /// The content of a result file was already verified when the file was opened.

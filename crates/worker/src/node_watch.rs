@@ -94,7 +94,7 @@ impl<F: NodeFeed> NodeWatchSubscription<F> {
     }
 
     /// Calls `render` with the node's feed, on a blocking thread if the session list is large.
-    pub async fn render<T: Send + 'static>(
+    pub async fn render_feed<T: Send + 'static>(
         &self,
         update: &NodeWatchUpdate,
         render: impl Fn(&mut F) -> T + Clone + Send + 'static,

@@ -146,7 +146,7 @@ pub(crate) struct KillTaskSwitch {
 #[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}/process/task/switch", tag = "kill tasks",
     operation_id = "ShowKillProcessStatus",
     responses((status = 200, description = "State of the kill task switch", body = KillTaskSwitch)))]
-pub(crate) async fn show_kill_task_switch(request: ApiRequest<InstancePath>) -> ApiResult<KillTaskSwitch> {
+pub(crate) async fn show_kill_tasks_enabled(request: ApiRequest<InstancePath>) -> ApiResult<KillTaskSwitch> {
     let ApiRequest { service, caller, path, .. } = request;
     let (_, instance) = caller.require_instance_permission(Action::GET_INSTANCE, &path).await?;
     let is_on = service.store.kill_tasks().are_kill_tasks_enabled(&instance.id).await?;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::text_table::ListFormat;
 use crate::time;
 
-pub(super) const AUDIT_ROW_LIST_FORMAT: ListFormat<AuditRecord, 8> = ListFormat {
+pub(super) const AUDIT_LIST_FORMAT: ListFormat<AuditRecord, 8> = ListFormat {
     json_key: "rows",
     headings: ["ROW", "TIME", "ACTOR", "PEER", "OPERATION", "TARGET", "OUTCOME", "CODE"],
     empty: "No rows.",
@@ -112,15 +112,15 @@ mod tests {
     #[test]
     fn repeated_refusals_are_counted_in_the_table() {
         let mut record = record(Actor::Clew);
-        assert!(!AUDIT_ROW_LIST_FORMAT.render_table(std::slice::from_ref(&record)).contains('×'));
+        assert!(!AUDIT_LIST_FORMAT.render_table(std::slice::from_ref(&record)).contains('×'));
         record.event.detail = json!({ "repeated": 999 });
-        assert!(AUDIT_ROW_LIST_FORMAT.render_table(&[record]).contains("CreateToken ×999"));
+        assert!(AUDIT_LIST_FORMAT.render_table(&[record]).contains("CreateToken ×999"));
     }
 
     #[test]
     fn control_sequences_in_a_claimed_name_are_neutralised() {
-        let text = AUDIT_ROW_LIST_FORMAT
-            .render_table(&[record(Actor::Anonymous { claimed: "\u{1b}]0;x\u{7}\nadmin".into() })]);
+        let text =
+            AUDIT_LIST_FORMAT.render_table(&[record(Actor::Anonymous { claimed: "\u{1b}]0;x\u{7}\nadmin".into() })]);
         assert!(!text.contains('\u{1b}') && text.lines().count() == 2, "{text:?}");
     }
 }

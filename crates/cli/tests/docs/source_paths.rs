@@ -15,7 +15,7 @@ fn markdown_files(directory: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// Documents abbreviate `crates/store/src/tasks.rs` to `store/src/tasks.rs` or `store/tasks.rs`.
+/// Documents abbreviate `crates/store/src/collection_tasks.rs` to `store/src/collection_tasks.rs` or `store/collection_tasks.rs`.
 fn exists(root: &Path, source_path: &str) -> bool {
     let below_crate = source_path.split_once('/').map(|(name, rest)| format!("crates/{name}/src/{rest}"));
     [Some(source_path.to_owned()), Some(format!("crates/{source_path}")), below_crate]

@@ -32,7 +32,7 @@ async fn api_result_equals_command_line_snapshot(#[values(Flavor::MariaDb, Flavo
     let client = home.client(&serving);
     let (instance, node) = (&added.instance, &added.nodes[0]);
     let id = client.start_collection(instance, node, &StartCollectionRequest::default()).await.unwrap();
-    let status = client.wait_for_collection(instance, node, &id, Duration::from_mins(1), |_, _| {}).await.unwrap();
+    let status = client.wait_for_collection_task(instance, node, &id, Duration::from_mins(1), |_, _| {}).await.unwrap();
     assert_eq!(status, CollectionStatus::Finished, "{}", home.log());
     let mut target = StreamSink::new(Vec::new());
     client.download(instance, node, &id, &mut target, |_, _| {}).await.unwrap();

@@ -17,7 +17,10 @@ fn clew_with_file_size_limit() -> Command {
 }
 
 async fn wait_for_status(client: &Client, added: &RegisteredInstance, id: &RequestId) -> CollectionStatus {
-    client.wait_for_collection(&added.instance, &added.nodes[0], id, Duration::from_mins(1), |_, _| {}).await.unwrap()
+    client
+        .wait_for_collection_task(&added.instance, &added.nodes[0], id, Duration::from_mins(1), |_, _| {})
+        .await
+        .unwrap()
 }
 
 /// Runs a collection that must fail. Returns the failure reason.

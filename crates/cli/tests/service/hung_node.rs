@@ -27,14 +27,14 @@ async fn hung_node_fails_with_reason_and_does_not_delay_others() {
     let limit = Duration::from_mins(1);
     for _ in 0..3 {
         let id = client.start_collection(instance, &added.nodes[1], &selection).await.unwrap();
-        let status = client.wait_for_collection(instance, &added.nodes[1], &id, limit, |_, _| {}).await.unwrap();
+        let status = client.wait_for_collection_task(instance, &added.nodes[1], &id, limit, |_, _| {}).await.unwrap();
         assert_eq!(status, CollectionStatus::Finished);
         // The first collection from the hung node still runs, so no other collection waited for it.
         let status = client.fetch_collection_status(instance, &added.nodes[0], &stuck[0]).await.unwrap();
         assert_eq!(status, CollectionStatus::Running, "after {:?}", start.elapsed());
     }
     for id in &stuck {
-        let status = client.wait_for_collection(instance, &added.nodes[0], id, limit, |_, _| {}).await.unwrap();
+        let status = client.wait_for_collection_task(instance, &added.nodes[0], id, limit, |_, _| {}).await.unwrap();
         assert_eq!(status, CollectionStatus::Error, "{}", home.log());
         let reason = client.fetch_collection_failure_reason(instance, &added.nodes[0], id).await.unwrap().unwrap();
         assert!(reason.contains("did not respond in time"), "{reason}");
@@ -42,7 +42,7 @@ async fn hung_node_fails_with_reason_and_does_not_delay_others() {
 
     hung.process.resume().unwrap();
     let id = client.start_collection(instance, &added.nodes[0], &selection).await.unwrap();
-    let status = client.wait_for_collection(instance, &added.nodes[0], &id, limit, |_, _| {}).await.unwrap();
+    let status = client.wait_for_collection_task(instance, &added.nodes[0], &id, limit, |_, _| {}).await.unwrap();
     assert_eq!(status, CollectionStatus::Finished, "{}", home.log());
     let mut connection = hung.connect_as_root().await.unwrap();
     let others = "SELECT COUNT(*) FROM performance_schema.threads WHERE type = 'FOREGROUND' AND processlist_user = 'root' \

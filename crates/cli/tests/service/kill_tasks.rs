@@ -106,7 +106,7 @@ async fn collect_session_count(home: &Home, serving: &RunningService, added: &Re
     let client = home.client(serving);
     let (instance, node) = (&added.instance, &added.nodes[0]);
     let id = client.start_collection(instance, node, &StartCollectionRequest::default()).await.unwrap();
-    client.wait_for_collection(instance, node, &id, KILL_TIMEOUT, |_, _| {}).await.unwrap();
+    client.wait_for_collection_task(instance, node, &id, KILL_TIMEOUT, |_, _| {}).await.unwrap();
     let mut target = StreamSink::new(Vec::new());
     client.download(instance, node, &id, &mut target, |_, _| {}).await.unwrap();
     csv::Reader::from_reader(target.into_inner().as_slice()).records().count()

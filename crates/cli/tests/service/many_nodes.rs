@@ -159,8 +159,10 @@ async fn a_hundred_hung_nodes_do_not_delay_others() {
     let stuck = collect_each(&client, &nodes).await;
     for _ in 0..3 {
         let id = client.start_collection(&healthy.0, &healthy.1, &StartCollectionRequest::default()).await.unwrap();
-        let status =
-            client.wait_for_collection(&healthy.0, &healthy.1, &id, Duration::from_mins(1), |_, _| {}).await.unwrap();
+        let status = client
+            .wait_for_collection_task(&healthy.0, &healthy.1, &id, Duration::from_mins(1), |_, _| {})
+            .await
+            .unwrap();
         assert_eq!(status, CollectionStatus::Finished, "{}", home.log());
     }
     for ((instance, node), id) in &stuck {

@@ -132,7 +132,8 @@ async fn no_secret_is_stored_logged_or_returned_in_clear_text() {
     let client = home.client(&serving);
     let (instance, node) = (instance.parse().unwrap(), node.parse().unwrap());
     let id = client.start_collection(&instance, &node, &StartCollectionRequest::default()).await.unwrap();
-    let status = client.wait_for_collection(&instance, &node, &id, Duration::from_mins(1), |_, _| {}).await.unwrap();
+    let status =
+        client.wait_for_collection_task(&instance, &node, &id, Duration::from_mins(1), |_, _| {}).await.unwrap();
     assert_eq!(status, CollectionStatus::Finished, "{}", home.log());
     drop(serving);
 

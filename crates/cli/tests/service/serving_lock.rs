@@ -28,6 +28,7 @@ async fn second_server_on_a_data_directory_is_rejected() {
     let id =
         client.start_collection(&added.instance, &added.nodes[0], &StartCollectionRequest::default()).await.unwrap();
     let limit = Duration::from_mins(1);
-    let status = client.wait_for_collection(&added.instance, &added.nodes[0], &id, limit, |_, _| {}).await.unwrap();
+    let status =
+        client.wait_for_collection_task(&added.instance, &added.nodes[0], &id, limit, |_, _| {}).await.unwrap();
     assert_eq!(status, CollectionStatus::Finished);
 }

@@ -159,7 +159,7 @@ async fn wait_reports_each_state_and_returns_the_last() {
         let server = Server::with_replies(vec![Reply::new(200, RUNNING), Reply::new(200, RUNNING), last]).await;
         let mut states = Vec::new();
         let end = client(&server)
-            .wait_for_collection(&instance(), &node(), &request_id(), Duration::from_mins(1), |status, _| {
+            .wait_for_collection_task(&instance(), &node(), &request_id(), Duration::from_mins(1), |status, _| {
                 states.push(status);
             })
             .await;
@@ -172,8 +172,10 @@ async fn wait_reports_each_state_and_returns_the_last() {
 async fn wait_times_out() {
     let server = Server::with_replies(vec![Reply::new(200, RUNNING)]).await;
     let limit = Duration::from_millis(20);
-    let error =
-        client(&server).wait_for_collection(&instance(), &node(), &request_id(), limit, |_, _| {}).await.unwrap_err();
+    let error = client(&server)
+        .wait_for_collection_task(&instance(), &node(), &request_id(), limit, |_, _| {})
+        .await
+        .unwrap_err();
     assert!(matches!(error, ClientError::StillRunning { .. }), "{error}");
     assert!(error.to_string().contains("realtime_session-0627a175"), "{error}");
 }
@@ -186,7 +188,7 @@ async fn wait_requests_long_polling_within_its_limit() {
         (Duration::from_millis(900), None),
     ] {
         let server = Server::with_replies(vec![Reply::new(200, r#"{"status":"finished"}"#)]).await;
-        client(&server).wait_for_collection(&instance(), &node(), &request_id(), limit, |_, _| {}).await.unwrap();
+        client(&server).wait_for_collection_task(&instance(), &node(), &request_id(), limit, |_, _| {}).await.unwrap();
         let request = &server.requests()[0];
         assert_eq!(request.header("prefer"), preference, "{limit:?}");
         assert!(

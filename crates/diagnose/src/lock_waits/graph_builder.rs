@@ -20,7 +20,7 @@ pub fn build_wait_graph(observed: &LockSnapshot) -> WaitGraph {
     let vanished = parties.iter().filter(|facts| facts.is_missing_from_snapshot()).map(|facts| facts.party).collect();
     let mut limitations = observed.limitations.clone();
     if !unexplained.is_empty() {
-        limitations.extend(observed.limitation_for_unknown_blockers.clone());
+        limitations.extend(observed.unknown_blockers_limitation.clone());
     }
     WaitGraph { waits, roots, cycles, parties, vanished, unexplained, limitations }
 }

@@ -29,7 +29,7 @@ pub struct LockSnapshot {
     /// Limitations of the input data.
     pub limitations: Vec<Limitation>,
     /// Note about missing data that Clew reports only if a waiting session has no detected blocker.
-    pub limitation_for_unknown_blockers: Option<Limitation>,
+    pub unknown_blockers_limitation: Option<Limitation>,
 }
 
 /// Session with its role.

@@ -36,7 +36,7 @@ impl WaitGraph {
         let root_index = root_of(waiter)?;
         let root = self.roots.get(*root_index)?;
         let wait = waits.iter().find(|wait| root_of(wait.blocker) == Some(root_index)).or_else(|| waits.first())?;
-        let root_blocker = select_root_participant(root, waiter, wait.blocker);
+        let root_blocker = select_root_blocker_participant(root, waiter, wait.blocker);
         let describe_party = |label: &str, party: WaitParticipant| match party {
             WaitParticipant::Session(_) => String::new(),
             WaitParticipant::Transaction(_) => format!("; {label}: {party}"),
@@ -69,7 +69,11 @@ impl WaitGraph {
 }
 
 /// If the root blocker is a wait cycle, returns the cycle member that directly blocks the waiter, or else another member.
-fn select_root_participant(root: &RootBlocker, waiter: WaitParticipant, blocker: WaitParticipant) -> WaitParticipant {
+fn select_root_blocker_participant(
+    root: &RootBlocker,
+    waiter: WaitParticipant,
+    blocker: WaitParticipant,
+) -> WaitParticipant {
     if root.parties.contains(&blocker) {
         return blocker;
     }

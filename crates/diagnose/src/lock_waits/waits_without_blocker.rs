@@ -95,7 +95,7 @@ fn explain_unknown_blocker(
 }
 
 fn explain_missing_lock_data(index: &LockSnapshotIndex<'_>, kinds: &[LimitationKind]) -> Option<LocalizedText> {
-    let mut limitations = index.observed.limitations.iter().chain(&index.observed.limitation_for_unknown_blockers);
+    let mut limitations = index.observed.limitations.iter().chain(&index.observed.unknown_blockers_limitation);
     let limitation = limitations.find(|limitation| kinds.contains(&limitation.kind))?;
     let why = &limitation.why;
     Some(match &limitation.remedy {

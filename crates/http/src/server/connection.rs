@@ -62,7 +62,7 @@ impl ConnectionHandler {
         peer: IpAddr,
         class: ConnectionClass,
     ) -> Option<TlsStream<TimedTcpStream>> {
-        let limit = class.cap_timeout_of_reserved_connection(self.settings.tls_handshake_timeout);
+        let limit = class.cap_reserved_connection_timeout(self.settings.tls_handshake_timeout);
         let outcome = tokio::select! {
             () = self.shutdown.cancelled() => return None,
             outcome = timeout(limit, tls.accept(stream)) => outcome,
@@ -92,7 +92,7 @@ impl ConnectionHandler {
         let mut connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .keep_alive(class == ConnectionClass::Regular)
-            .header_read_timeout(class.cap_timeout_of_reserved_connection(self.settings.header_read_timeout))
+            .header_read_timeout(class.cap_reserved_connection_timeout(self.settings.header_read_timeout))
             .max_header_size(MAX_REQUEST_HEAD_BYTES)
             .serve_connection(TokioIo::new(stream), service);
         // Hyper flushes its write buffer and shuts down the write side before the connection completes.

@@ -41,7 +41,7 @@ pub(super) enum ConnectionClass {
 }
 
 impl ConnectionClass {
-    pub(super) fn cap_timeout_of_reserved_connection(self, timeout: Duration) -> Duration {
+    pub(super) fn cap_reserved_connection_timeout(self, timeout: Duration) -> Duration {
         if self == Self::Reserved { timeout.min(MAX_TIMEOUT_ON_RESERVED_CONNECTIONS) } else { timeout }
     }
 }

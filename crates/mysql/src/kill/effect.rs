@@ -20,7 +20,7 @@ const KILL_EFFECT_READ_TIMEOUT: Duration = Duration::from_secs(3);
 const MAX_KILL_EFFECT_POLLS: u32 = 4;
 
 /// A node's transactions and lock waits, read immediately before a kill.
-/// The data can be up to 0.1 s old, because InnoDB caches the contents of its transaction tables.
+/// The data can be up to 0.1 s old, because InnoDB caches the contents of `innodb_trx`.
 #[derive(Debug)]
 pub struct PreKillSnapshot {
     /// Number of modified rows per session id, or `None` if the account cannot read transactions.

@@ -23,7 +23,7 @@ impl ReadableLockTables {
     /// After a metadata lock is upgraded, MariaDB's performance_schema still lists the original lock mode.
     /// MariaDB 10.11 upgrades metadata locks in `FLUSH TABLES WITH READ LOCK` and `BACKUP STAGE`.
     /// MariaDB 10.11 upgrades metadata locks when it executes `LOCK TABLES … READ` or `CREATE TABLE … SELECT`.
-    pub(super) fn limitation_for_unknown_lock_holders(self) -> Option<Limitation> {
+    pub(super) fn describe_unknown_lock_holders(self) -> Option<Limitation> {
         let hidden = self.flavor == Flavor::MariaDb && self.metadata_locks && !self.plugin;
         hidden.then(limitations::describe_unknown_metadata_lock_holders)
     }

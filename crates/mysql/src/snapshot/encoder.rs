@@ -59,7 +59,7 @@ pub(super) async fn read_sorted_rows(
         observe(&session).map_err(read_failure)?;
         pipeline = pipeline.push(session).await.map_err(temporary_file_failure)?;
     }
-    let (limitation, oversized) = (sessions.limitation_for_invalid_idle_times(), sessions.truncated);
+    let (limitation, oversized) = (sessions.describe_invalid_idle_times(), sessions.truncated);
     connection.limitations.extend(limitation);
     if oversized > 0 {
         let kib = max_row_bytes >> 10;

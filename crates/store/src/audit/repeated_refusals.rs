@@ -25,7 +25,7 @@ const MAX_TRACKED_CALLERS: usize = 256;
 const MAX_DISTINCT_VALUES_PER_FIELD: usize = 16;
 const MAX_PENDING_AUDIT_EVENTS: usize = 8192;
 const AUDIT_FLUSH_INTERVAL: Duration = Duration::from_secs(5);
-const COMBINED_REFUSALS_OPERATION_NAME: &str = "RefusedRequests";
+const REPEATED_REFUSALS_OPERATION_NAME: &str = "RefusedRequests";
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum CallerKey {
@@ -95,7 +95,7 @@ impl RepeatedRefusalCounter {
         let recorded = store.audit().append_audit_event(&event).await;
         if recorded.is_err() {
             // Close the window so that the next refusal is recorded.
-            self.state.lock().close_refusal_window(&caller, &kind);
+            self.state.lock().end_refusal_time_window(&caller, &kind);
         }
         recorded
     }
@@ -115,7 +115,7 @@ impl RepeatedRefusalCounter {
             window.add_repeated_refusal(event);
             return None;
         }
-        state.close_refusal_window(&caller, &kind);
+        state.end_refusal_time_window(&caller, &kind);
         let window = RefusalTimeWindow::new(event, now + self.window);
         state.windows.entry(caller.clone()).or_default().insert(kind.clone(), window);
         Some((caller, kind))
@@ -124,7 +124,7 @@ impl RepeatedRefusalCounter {
     /// Periodically writes the audit events of expired time windows. When `end` completes, writes all remaining events.
     ///
     /// Run only one flush loop at a time, because concurrent flush loops can lose audit events.
-    pub async fn run_audit_flush_loop(&self, store: &Store, end: impl Future<Output = ()>) {
+    pub async fn run_refusal_flush_loop(&self, store: &Store, end: impl Future<Output = ()>) {
         let mut end = pin!(end);
         while timeout(AUDIT_FLUSH_INTERVAL, end.as_mut()).await.is_err() {
             let now = Instant::now();
@@ -135,7 +135,7 @@ impl RepeatedRefusalCounter {
 
     /// If an audit event cannot be written, the next flush retries the write.
     async fn flush(&self, store: &Store, has_ended: impl Fn(&RefusalTimeWindow) -> bool) {
-        self.state.lock().close_expired_refusal_windows(has_ended);
+        self.state.lock().end_expired_refusal_time_windows(has_ended);
         loop {
             let Some(event) = self.state.lock().pending.pop_front() else { return };
             if let Err(error) = store.audit().append_audit_event(&event).await {
@@ -168,7 +168,7 @@ impl RefusalCounterState {
         }
     }
 
-    fn close_refusal_window(&mut self, caller: &CallerKey, kind: &RefusalKind) {
+    fn end_refusal_time_window(&mut self, caller: &CallerKey, kind: &RefusalKind) {
         let Some(kinds) = self.windows.get_mut(caller) else { return };
         let ended = kinds.remove(kind);
         if kinds.is_empty() {
@@ -177,7 +177,7 @@ impl RefusalCounterState {
         self.enqueue_audit_events(ended);
     }
 
-    fn close_expired_refusal_windows(&mut self, has_ended: impl Fn(&RefusalTimeWindow) -> bool) {
+    fn end_expired_refusal_time_windows(&mut self, has_ended: impl Fn(&RefusalTimeWindow) -> bool) {
         let mut ended = Vec::new();
         self.windows.retain(|_, kinds| {
             ended.extend(kinds.extract_if(|_, window| has_ended(window)).map(|(_, window)| window));
@@ -279,7 +279,7 @@ impl RefusalTimeWindow {
 
     fn into_audit_event(self) -> Option<AuditEvent> {
         let several = self.operations.len() > 1;
-        let operation = if several { COMBINED_REFUSALS_OPERATION_NAME.to_owned() } else { self.event.operation };
+        let operation = if several { REPEATED_REFUSALS_OPERATION_NAME.to_owned() } else { self.event.operation };
         (self.repeated > 0).then(|| AuditEvent {
             operation,
             code: self.event.code.filter(|_| !several),
@@ -331,7 +331,7 @@ mod tests {
         let repeated = RepeatedRefusalCounter::new(Duration::from_hours(1));
         let first = refusals.filter(|event| repeated.count_refusal(event, event.origin.peer, "why").is_some()).count();
         let mut counted = repeated.state.lock();
-        counted.close_expired_refusal_windows(|_| true);
+        counted.end_expired_refusal_time_windows(|_| true);
         (first, counted.pending.drain(..).collect())
     }
 
@@ -354,7 +354,7 @@ mod tests {
         let repeated: u64 = counted.iter().map(|event| event.detail["repeated"].as_u64().unwrap()).sum();
         assert_eq!(first as u64 + repeated, 1000);
         assert!(
-            counted.iter().any(|event| event.operation == COMBINED_REFUSALS_OPERATION_NAME && event.code.is_none())
+            counted.iter().any(|event| event.operation == REPEATED_REFUSALS_OPERATION_NAME && event.code.is_none())
         );
         let user_of =
             |domain: &DomainId| Actor::User { id: UserId::generate(), name: "grace".into(), domain_id: domain.clone() };

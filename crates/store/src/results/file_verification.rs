@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use quick_cache::sync::Cache;
 use sha2::{Digest, Sha256};
 
+use crate::collection_tasks::ResultMetadata;
 use crate::error::StoreError;
-use crate::tasks::ResultMetadata;
 
 const MAX_CACHED_VERIFICATIONS: usize = 4096;
 

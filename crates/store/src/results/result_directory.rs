@@ -9,11 +9,11 @@ use std::{fs, io};
 
 use clew_model::RequestId;
 
+use crate::collection_tasks::ResultMetadata;
 use crate::error::StoreError;
 use crate::results::file_verification::VerifiedFileCache;
 use crate::results::file_writer::FileWriter;
 use crate::results::is_valid_result_name;
-use crate::tasks::ResultMetadata;
 
 /// All methods perform blocking I/O.
 #[derive(Debug, Clone)]

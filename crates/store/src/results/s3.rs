@@ -25,12 +25,12 @@ use secrecy::ExposeSecret;
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use crate::collection_tasks::ResultMetadata;
 use crate::error::StoreError;
 use crate::results::is_valid_result_name;
 pub use crate::results::s3::object::StoredObject;
 pub use crate::results::s3::settings::S3Settings;
 pub(super) use crate::results::s3::writer::S3Writer;
-use crate::tasks::ResultMetadata;
 
 /// Maximum duration of an S3 operation, including all retries.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(45);

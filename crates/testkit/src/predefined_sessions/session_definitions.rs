@@ -60,7 +60,7 @@ impl SessionDefinition {
         }
     }
 
-    fn with_recent_start(self) -> Self {
+    fn with_recent_start_time(self) -> Self {
         Self { is_old: false, ..self }
     }
 
@@ -119,15 +119,15 @@ pub(super) fn define_all_sessions(flavor: Flavor) -> Vec<SessionDefinition> {
     definitions.extend(define_sessions_with_transactions(flavor, shop));
     definitions.extend(define_sessions_with_running_statements(flavor));
     definitions.extend([
-        SessionDefinition::new_idle("app", None).with_recent_start(),
-        SessionDefinition::new_idle("reader", None).with_recent_start(),
+        SessionDefinition::new_idle("app", None).with_recent_start_time(),
+        SessionDefinition::new_idle("reader", None).with_recent_start_time(),
         shop()
-            .with_recent_start()
+            .with_recent_start_time()
             .with_open_transaction(&["START TRANSACTION", "UPDATE t SET v = v + 1 WHERE id BETWEEN 401 AND 404"], 4),
-        SessionDefinition::new_idle("app", None).with_recent_start().with_sleep_statement("young"),
-        SessionDefinition::new_idle("reader", Some("shop")).with_recent_start().with_sleep_statement("young, too"),
+        SessionDefinition::new_idle("app", None).with_recent_start_time().with_sleep_statement("young"),
+        SessionDefinition::new_idle("reader", Some("shop")).with_recent_start_time().with_sleep_statement("young, too"),
         SessionDefinition::new_idle("app", None)
-            .with_recent_start()
+            .with_recent_start_time()
             .with_ipv6()
             .with_sleep_statement("young, from ::1"),
     ]);

@@ -145,7 +145,7 @@ impl Subscriber {
         // The factor 0.9 accepts a sample that is slightly early; waiting for the next sample would delay the event.
         self.due = Instant::now() + self.interval.mul_f64(0.9);
         let (since, masked) = (self.position, self.masked);
-        let (now, text) = self.subscription.render(&update, move |feed| feed.render_events(since, masked)).await;
+        let (now, text) = self.subscription.render_feed(&update, move |feed| feed.render_events(since, masked)).await;
         if self.position == Some(now) {
             return None;
         }

@@ -12,7 +12,7 @@ use clew_devtools::DevtoolsError;
 use clew_devtools::clew_server::{ClewProcess, TemporaryDeployment};
 use clew_devtools::command::Command;
 use clew_devtools::progress::{self, Step, print_line};
-use clew_devtools::{install, task, web_page, workspace};
+use clew_devtools::{install, task_runner, web_page, workspace};
 use clew_testkit::{DatabaseServer, DatabaseServerOptions, Flavor};
 
 use self::blocked_sessions::{BlockedSessions, DEMO_DB_PASSWORD};
@@ -35,11 +35,11 @@ struct RunningDemo {
 pub(crate) async fn run(keep: bool) -> Result<ExitCode, DevtoolsError> {
     let state = tokio::select! {
         started = start_demo() => started?,
-        () = task::wait_for_shutdown_signal() => return Ok(ExitCode::from(task::INTERRUPTED_EXIT_STATUS)),
+        () = task_runner::wait_for_shutdown_signal() => return Ok(ExitCode::from(task_runner::INTERRUPTED_EXIT_STATUS)),
     };
     if keep {
         print_demo_instructions(&state)?;
-        task::wait_for_shutdown_signal().await;
+        task_runner::wait_for_shutdown_signal().await;
     } else {
         print_next_steps(&state.csv);
     }

@@ -10,7 +10,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use clew_devtools::{DevtoolsError, task};
+use clew_devtools::{DevtoolsError, task_runner};
 
 /// Development tasks of the Clew project.
 #[derive(Debug, Parser)]
@@ -48,7 +48,7 @@ enum Task {
 }
 
 fn main() -> ExitCode {
-    task::run(run_dev_task(CliArgs::parse().task))
+    task_runner::run(run_dev_task(CliArgs::parse().task))
 }
 
 async fn run_dev_task(task: Task) -> Result<ExitCode, DevtoolsError> {

@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::ExitCode;
 
 use clap::Args;
-use clew_devtools::{DevtoolsError, task, workspace};
+use clew_devtools::{DevtoolsError, task_runner, workspace};
 
 /// Command-line arguments for the program that runs the development task.
 #[derive(Debug, Args)]
@@ -38,7 +38,7 @@ impl TaskExecutable {
             built = workspace::build_programs("Building the program of the task", &arguments) => {
                 workspace::find_built_program(&built?, "bin", self.name)?
             }
-            () = task::wait_for_shutdown_signal() => return Ok(ExitCode::from(task::INTERRUPTED_EXIT_STATUS)),
+            () = task_runner::wait_for_shutdown_signal() => return Ok(ExitCode::from(task_runner::INTERRUPTED_EXIT_STATUS)),
         };
         let cause = std::process::Command::new(&program).args(program_args.arguments).exec();
         Err(DevtoolsError::Start(program.display().to_string(), cause))

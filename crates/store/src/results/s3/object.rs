@@ -11,9 +11,9 @@ use object_store::{GetOptions, GetRange, ObjectStore};
 use sha2::{Digest, Sha256};
 use tokio::time::timeout;
 
+use crate::collection_tasks::ResultMetadata;
 use crate::error::StoreError;
 use crate::results::s3::{OPERATION_TIMEOUT, S3};
-use crate::tasks::ResultMetadata;
 
 /// S3 object with a verified length.
 #[derive(Debug)]

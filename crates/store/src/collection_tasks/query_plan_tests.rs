@@ -4,8 +4,10 @@
 use clew_testkit::PostgreSqlServer;
 use sqlx::AssertSqlSafe;
 
+use crate::collection_tasks::{
+    DELETE_TASKS_ENDED_BEFORE, SELECT_TASK_BY_ID, SELECT_TASKS_BY_NODE, batched_writes, claim,
+};
 use crate::database::{Database, params, query, query_as};
-use crate::tasks::{DELETE_TASKS_ENDED_BEFORE, SELECT_TASK_BY_ID, SELECT_TASKS_BY_NODE, batched_writes, claim};
 
 /// Name, SQL text, parameters and required PostgreSQL indexes of each SQL statement of the task queue.
 const TASK_QUEUE_SQL_STATEMENTS: [(&str, &str, &str, &[&str]); 10] = [

@@ -22,13 +22,13 @@ use clew_model::{
     NodeId, ProjectId, RequestId, SessionSelection,
 };
 
+use crate::collection_tasks::batched_writes::{
+    COMPLETE_TASK_SQL, ClaimedTaskUpdate, EnqueueTaskWrite, RELEASE_TASK_SQL, RENEW_TASK_LEASE_SQL,
+};
 use crate::data_dir_lock::DataDirLock;
 use crate::database::{FromRow, Parameter, Row, count_to_i64_saturating, duration_to_millis, params, query, query_as};
 use crate::error::StoreError;
 use crate::store_handles::TaskStore;
-use crate::tasks::batched_writes::{
-    COMPLETE_TASK_SQL, ClaimedTaskUpdate, EnqueueTaskWrite, RELEASE_TASK_SQL, RENEW_TASK_LEASE_SQL,
-};
 
 /// Collection task to enqueue.
 #[derive(Debug, Clone)]

@@ -1,9 +1,9 @@
 //! Batched writes of the task queue.
 
+use crate::collection_tasks::NewSessionCollectionTask;
 use crate::database::group_commit::BatchedWrite;
 use crate::database::{Parameter, Transaction, params, query, query_as};
 use crate::error::StoreError;
-use crate::tasks::NewSessionCollectionTask;
 
 /// Computes the position of a new task in the fair queue. The column `turn` stores the position.
 /// Workers first claim the queued tasks with the lowest fair-queue positions.

@@ -2,11 +2,11 @@
 
 use clew_model::{Failure, FailureKind, SessionSelection};
 
+use crate::collection_tasks::{ClaimedTask, SessionCollectionTask, TaskClaimOutcome, TaskClaimRequest};
 use crate::database::group_commit::BatchedWrite;
 use crate::database::{FromRow, Row, Transaction, duration_to_millis, params, query, query_as};
 use crate::error::StoreError;
 use crate::store_handles::TaskStore;
-use crate::tasks::{ClaimedTask, SessionCollectionTask, TaskClaimOutcome, TaskClaimRequest};
 
 /// SQL that claims one task. The query skips excluded nodes and nodes that have reached the task limit.
 /// A task with an expired lease takes priority over queued tasks.
