@@ -259,7 +259,8 @@ export const en = {
   "sum.unblocked.preview": { one: "session unblocked (maximum)", other: "sessions unblocked (maximum)" },
   "sum.unblocked": { one: "session unblocked", other: "sessions unblocked" },
   "sum.waiting": { one: "session still waiting", other: "sessions still waiting" },
-  "kill.hidden-waits": "Some waiting sessions are not visible, so the number of unblocked sessions may be higher than shown.",
+  "kill.hidden-waits":
+    "Some waiting sessions are not visible, so the number of unblocked sessions may be higher than shown.",
   "kill.effect-unknown": "The numbers of rolled-back rows and unblocked sessions are unknown:",
   "risks": "Risks",
   "outcome.would_kill": "will be killed",
