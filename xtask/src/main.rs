@@ -12,7 +12,7 @@ use std::process::{Command, ExitCode};
 const CARGO_PACKAGE_ARGUMENTS: [&str; 4] = ["--package", "clew", "--package", "clew-devtools"];
 
 /// Name prefixes of the environment variables that `cargo run` sets and that the launcher removes.
-/// If a nested cargo build inherited the variables of `cargo run`, it would rebuild crates such as `ring`.
+/// A nested cargo build that inherits the variables of `cargo run` rebuilds crates such as `ring`.
 const CARGO_RUN_ENV_VAR_PREFIXES: [&str; 3] = ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "CARGO_PKG_"];
 
 fn main() -> ExitCode {
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
     print_program_start_error("devtools", &task.env("CLEW_WORKSPACE_ROOT", root).args(arguments).exec())
 }
 
-/// Prefers the run-time value of `CARGO_MANIFEST_DIR`, because the compile-time value may be the path of another clone.
+/// Uses `CARGO_MANIFEST_DIR` from the environment if it is set, because the compile-time value may refer to another clone.
 fn workspace_root() -> PathBuf {
     let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
     Path::new(&package).parent().unwrap_or(Path::new(".")).to_owned()

@@ -65,7 +65,7 @@ fn require_identity_write_permission(caller: &Caller) -> Result<(&DomainId, Audi
 }
 
 /// Returns `true` if `id` is the caller's user id and the credentials are not scoped to a project.
-/// Credentials scoped to a project grant no access to user accounts, because accounts belong to the domain.
+/// Project-scoped credentials cannot access user accounts, because user accounts belong to the domain.
 fn is_own_user_id(caller: &Caller, id: &str) -> bool {
     let resource = Resource { project: None, region: caller.service.store.region(), instance: None, request_tags: &[] };
     id == caller.principal.user_id.as_str()

@@ -21,7 +21,7 @@ pub(crate) type ApiResult<T> = Result<Json<T>, ApiError>;
 /// Authenticated request. `P` is the type of the path parameters.
 ///
 /// Handlers parse the query string and the request body themselves.
-/// A caller without permission must receive the status 403 even if the query string or the body is malformed.
+/// Even if the query string or the body is malformed, a caller without permission must receive status 403.
 pub(crate) struct ApiRequest<P = ()> {
     pub(crate) service: SharedState,
     pub(crate) caller: Caller,

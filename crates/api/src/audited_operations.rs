@@ -1,4 +1,4 @@
-//! Audited HTTP operations, with the name of each operation in the audit log.
+//! Lists the audited HTTP operations and their names in the audit log.
 //!
 //! An operation of the TaurusDB or IAM API has the same name in the audit log as in the API.
 
@@ -11,7 +11,7 @@ use utoipa::openapi::OpenApi;
 use crate::openapi;
 
 /// API operations for which the request layer writes an audit event on every request.
-/// For operations that are not listed, the request layer audits only denied requests. The store audits changes.
+/// For operations outside `FULLY_AUDITED_OPERATIONS`, the request layer audits only denied requests.
 const FULLY_AUDITED_OPERATIONS: [&str; 11] = [
     "CollectRealtimeSession",
     "DownloadRealtimeSession",
@@ -27,13 +27,13 @@ const FULLY_AUDITED_OPERATIONS: [&str; 11] = [
 ];
 
 /// HTTP operation that is recorded in the audit log.
-/// Callers of the operation authenticate with a token, an access key, a password or a signed link.
+/// The operation requires authentication with a token, an access key, a password or a signed link.
 #[derive(Debug)]
 pub(crate) struct AuditedOperation {
     method: &'static str,
     path: String,
     pub(crate) name: String,
-    /// If true, Clew records an audit event for every request of the operation, and otherwise only for denied requests.
+    /// If true, the audit log contains every request of the operation. If false, it contains only denied requests.
     pub(crate) audits_all_requests: bool,
 }
 
@@ -42,7 +42,7 @@ pub(crate) struct AuditedOperation {
 pub(crate) struct AuditedOperations(Vec<Arc<AuditedOperation>>);
 
 impl AuditedOperations {
-    /// `document` describes the audited routes with the methods, paths and names from the handlers' OpenAPI attributes.
+    /// `document` contains the method, path and operation name of each audited route.
     pub(crate) fn from_openapi(mut document: OpenApi) -> Self {
         let mut operations = Vec::new();
         for (path, item) in &mut document.paths.paths {

@@ -1,4 +1,4 @@
-//! Authenticates requests by token (`X-Auth-Token` or session cookie) or access key signature (API spec, section 8.1).
+//! Authenticates requests with a token (`X-Auth-Token` header or session cookie) or an access key signature.
 
 use std::sync::Arc;
 
@@ -196,7 +196,7 @@ impl SignedRequest {
         Ok(Self { authorization, key, view, subject, has_failures })
     }
 
-    /// Verifies the signature before the status of the access key. Otherwise, any client could detect disabled keys.
+    /// Checks the signature first, so that clients without the secret key cannot detect that an access key is disabled.
     async fn verify_signature(
         self,
         service: &AppState,

@@ -1,7 +1,7 @@
 //! Authorizes requests. Checks the project, the instance id, the policies, the instance and the node, in this order.
 //!
 //! If the policies do not allow the action, the error does not reveal whether the instance exists.
-//! If the requested instance does not exist, the policies are evaluated without instance attributes.
+//! If the instance in a request does not exist, Clew evaluates the policies without instance attributes.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ pub(crate) enum CredentialKind {
     TemporaryKey,
 }
 
-/// Reference to a caller's credentials, which an event stream uses to revalidate the credentials.
+/// Reference to a caller's credentials. Event streams use the reference to revalidate the credentials.
 #[derive(Debug, Clone)]
 pub(crate) enum CredentialRef {
     Token(Arc<ValidToken>),
@@ -72,7 +72,7 @@ pub(crate) struct Caller {
     pub(crate) client: Option<ClientAddr>,
     pub(crate) request_id: String,
     pub(crate) audit: AuditContext,
-    /// Read-only view of the metadata store. It includes all revocations made before the request body was received.
+    /// Read-only view of the metadata store. The view reflects all revocations before the receipt of the request body.
     pub(crate) view: CachedStoreView,
 }
 
@@ -157,7 +157,7 @@ impl Caller {
             .access_denied_error(action, if exhausted { &DenyReason::EvaluationBudget } else { &DenyReason::NoPolicy }))
     }
 
-    /// Policies cannot restrict a project-level action to a subset of the project's instances.
+    /// Returns the project. Fails if the caller lacks the permission to perform the action on the whole project.
     pub(crate) async fn require_project_permission(&self, action: Action, id: &str) -> Result<Arc<Project>, ApiError> {
         let project = self.find_project_in_scope(action, id).await?;
         self.require_permission(action, &build_policy_resource(&self.service, &project, None))?;
@@ -201,7 +201,7 @@ impl Caller {
         Ok((project, instance))
     }
 
-    /// Fails if the policies exceed the evaluation limit, because `false` would omit the instance from lists.
+    /// Fails if policy evaluation exceeds its budget, because the result `false` would omit the instance from lists.
     pub(crate) fn is_action_allowed(
         &self,
         action: Action,
@@ -239,7 +239,7 @@ impl Caller {
         }
     }
 
-    /// Returns `true` if the caller cannot list sessions or if the project masks statements for the caller.
+    /// Returns `true` if the caller lacks permission to list sessions, or to read full statements in a project that masks them.
     pub(crate) fn requires_statement_masking(&self, project: &Project, instance: &Instance) -> bool {
         !self.is_action_allowed(Action::LIST_PROCESSES, project, instance).unwrap_or(false)
             || self.are_statements_masked_in_project(project, instance)

@@ -52,7 +52,7 @@ pub(crate) struct ErrorBody {
     /// Request id; only with APIGW error codes
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) request_id: Option<String>,
-    /// Diagnostics of an invalid policy in the request body
+    /// Errors and warnings about an invalid policy in the request body
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) errors: Vec<PolicyDiagnosticView>,
 }
@@ -132,7 +132,7 @@ impl ApiError {
         Self { retry_after: Some(CONCURRENCY_LIMIT_RETRY_AFTER_SECONDS), ..detail }
     }
 
-    /// The cause is logged but not sent to the client.
+    /// Logs the cause but does not include it in the response.
     pub(crate) fn internal_error(cause: impl std::fmt::Display) -> Self {
         error!(error = %cause, "request failed with an internal error");
         Self::new(ApiErrorDefinition::INTERNAL)
@@ -142,8 +142,8 @@ impl ApiError {
         Self { detail: ErrorDetail::Failure(failure), ..Self::new(ApiErrorDefinition::INTERNAL) }
     }
 
-    /// Returns the Fluent message id of the error details, or `failure` if the details are a `Failure` value.
-    /// The audit log counts repeated refusals separately for each message id.
+    /// Returns the Fluent message id of the error details, or `failure` if an operation on a database node failed.
+    /// The audit log counts repeated refused requests separately for each message id.
     pub(crate) fn message_id(&self) -> &'static str {
         match &self.detail {
             ErrorDetail::Message(id, _) => id,

@@ -19,7 +19,7 @@ pub(crate) fn invalid_field_error(name: &str, given: &str) -> ApiError {
     ApiError::invalid_parameter("parameter-form", arguments)
 }
 
-/// Returns the error for an unknown field. If a valid name in `known` is similar, the error suggests that name.
+/// Returns the error for an unknown field. The error suggests the most similar valid name in `known`, if any.
 pub(crate) fn unknown_field_error(name: &str, known: &[&str]) -> ApiError {
     let name = truncate_for_message(name);
     let distance = |candidate: &&&str| strsim::damerau_levenshtein(candidate, &name);

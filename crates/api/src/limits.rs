@@ -1,10 +1,10 @@
 //! Rate limits per principal and, before authentication, per client address.
 //!
 //! Each client address has two quotas of equal size: one for sign-ins and one for failed authentications.
-//! If a client address exceeds its sign-in quota, Clew refuses only sign-ins from that address.
+//! If a client address exceeds its sign-in quota, Clew refuses sign-ins from the address but accepts other requests.
 //! When the quota for failed authentications is exhausted, sign-ins and requests with credentials are refused.
-//! To stop credential guessing, requests over a quota are refused before their credentials are checked.
-//! Authenticated requests consume no quota of the client address, because thousands of users can share the address.
+//! To prevent credential guessing, Clew refuses requests that exceed a quota without checking their credentials.
+//! Authenticated requests do not count toward the quotas of the client address, because thousands of users can share an address.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -28,9 +28,9 @@ pub struct RateLimitSettings {
     pub principal_per_second: u32,
     /// Burst size of requests per principal.
     pub principal_burst: u32,
-    /// Sustained rate per client address, in sign-ins per second. Failed authentications have a separate, equal quota.
+    /// Maximum sustained sign-ins per second for each client address. Failed authentications have a separate, equal limit.
     pub peer_per_second: u32,
-    /// Burst size of sign-ins per client address. Failed authentications have a separate, equal quota.
+    /// Burst size of sign-ins per client address. A separate rate limit of the same size applies to failed authentications.
     pub peer_burst: u32,
 }
 
@@ -58,7 +58,7 @@ struct SharedRateLimiters {
 }
 
 impl RateLimiters {
-    /// Creates rate limiters whose quotas are initially full. `metrics` counts the requests that the limiters refuse.
+    /// Creates rate limiters with full quotas. `metrics` counts the refused requests.
     #[must_use]
     pub fn new(rates: RateLimitSettings, metrics: Metrics) -> Self {
         let per_peer = || KeyedRateLimiter::new(rates.peer_per_second, rates.peer_burst);
@@ -102,12 +102,12 @@ impl RateLimiters {
 
     /// Charges a policy evaluation to the user's request quota. `bytes` is the total size of the evaluated policies.
     /// A request that evaluates large policies counts as several requests toward the rate limit.
-    /// Refused requests do not consume the quota, so a later retry can succeed.
+    /// A request that Clew refuses does not count toward the rate limit, so a later retry can succeed.
     pub(crate) fn consume_policy_evaluation_quota(&self, user: &UserId, bytes: usize) -> Result<(), ApiError> {
         self.consume_request_quota(user, 1 + bytes / EVALUATED_POLICY_BYTES_PER_QUOTA_PERMIT)
     }
 
-    /// Charges one request to the user's quota for each [`PARSED_POLICY_BYTES_PER_QUOTA_PERMIT`] bytes of policy text.
+    /// Counts each [`PARSED_POLICY_BYTES_PER_QUOTA_PERMIT`] bytes of policy text as one request toward the user's quota.
     pub(crate) fn consume_policy_parsing_quota(&self, user: &UserId, bytes: usize) -> Result<(), ApiError> {
         match bytes / PARSED_POLICY_BYTES_PER_QUOTA_PERMIT {
             0 => Ok(()),
@@ -116,8 +116,8 @@ impl RateLimiters {
     }
 
     /// Creates a budget that limits the total cost of a request's policy evaluations.
-    /// Every [`POLICY_WORK_UNITS_PER_QUOTA_PERMIT`] work units count as one request toward the user's rate limit.
-    /// Concurrent requests of a principal share the principal's request quota.
+    /// [`POLICY_WORK_UNITS_PER_QUOTA_PERMIT`] work units count as one request toward the user's rate limit.
+    /// All concurrent requests of a user share the user's rate limit.
     pub(crate) fn create_policy_evaluation_budget(&self, user: &UserId) -> Arc<EvaluationBudget> {
         if self.0.principals.is_disabled() {
             return Arc::default();

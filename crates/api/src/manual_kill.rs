@@ -1,4 +1,4 @@
-//! Manual kills (kills that a user requests) and the wire format of kill risks.
+//! Builds requests for manual kills and defines the wire format of kill risks.
 
 use clew_diagnose::KillRisk;
 use clew_model::{Language, Node};

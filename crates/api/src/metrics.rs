@@ -34,7 +34,7 @@ pub(crate) struct ExceededLimit(&'static str);
 impl ExceededLimit {
     pub(crate) const PRINCIPAL_REQUESTS: Self = Self("principal");
     pub(crate) const SIGN_INS: Self = Self("sign_ins");
-    /// Rate limit for failed authentications per client address.
+    /// Rate limit on failed authentication attempts per client address.
     pub(crate) const AUTH_FAILURES: Self = Self("failures");
     const PEER_CONNECTIONS: Self = Self("connections");
     const ALL_CONNECTIONS: Self = Self("all_connections");
@@ -101,7 +101,7 @@ fn register_duration_metric<M: Metric + Clone>(registry: &mut Registry, name: &s
 }
 
 impl Metrics {
-    /// Records an HTTP response. `route` is a route pattern, because raw paths would create an unbounded number of time series.
+    /// Records an HTTP response. `route` must be a route pattern, because each raw path would create another time series.
     pub(crate) fn record_response(&self, method: &Method, route: impl Into<Arc<str>>, status: u16, seconds: f64) {
         let route = route.into();
         let method = HTTP_METHODS_WITH_SEPARATE_METRICS
@@ -116,7 +116,7 @@ impl Metrics {
         self.rejections.get_or_create(&[("limit", limit.0)]).inc();
     }
 
-    /// Sets the gauges for collection tasks per status and for workers per zone.
+    /// Sets the metrics for the number of collection tasks per status and the number of workers per zone.
     pub(crate) fn set_queue_and_worker_gauges(&self, tasks: &[(CollectionTaskStatus, u64)], zones: Vec<ZoneState>) {
         for (status, count) in tasks {
             self.tasks.get_or_create(&[("status", status.name())]).set(gauge_value_from_count(*count));

@@ -16,8 +16,8 @@ impl AppState {
         self.try_read_from_node(node, read).await.map_err(ApiError::from_node_failure)
     }
 
-    /// Request handlers must read nodes with `read_from_node` or `try_read_from_node`.
-    /// After a node refuses a login, `read_from_node` and `try_read_from_node` delay the next login attempt.
+    /// Request handlers must use `read_from_node` or `try_read_from_node` to read from database nodes.
+    /// `read_from_node` and `try_read_from_node` enforce a delay between a refused login and the next login attempt.
     /// Without a delay between logins, repeated requests could cause the database server to lock Clew's account.
     pub(crate) async fn try_read_from_node<T>(
         &self,

@@ -9,7 +9,7 @@ use tokio::task::spawn_blocking;
 
 use crate::error::ApiError;
 
-/// At most two hashes are calculated at a time, because each hash uses 19 MiB of memory and an entire CPU core.
+/// Clew calculates at most two password hashes at a time, because each calculation uses 19 MiB of memory and a CPU core.
 static PASSWORD_HASHING_PERMITS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(2));
 
 /// Returns the hash in PHC string format.
@@ -17,7 +17,7 @@ pub(crate) async fn hash_password(password: SecretString) -> Result<String, ApiE
     run_with_hashing_permit(move || password::hash_password(&password)).await?.map_err(ApiError::internal_error)
 }
 
-/// If `hash` is `None`, takes as long as for a wrong password, so that the timing does not reveal user names.
+/// If `hash` is `None`, simulates a verification, so that the response time does not reveal which user names exist.
 pub(crate) async fn verify_password(given: SecretString, hash: Option<String>) -> Result<bool, ApiError> {
     run_with_hashing_permit(move || {
         if let Some(hash) = hash {

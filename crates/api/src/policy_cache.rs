@@ -39,9 +39,9 @@ impl PolicyCache {
     }
 }
 
-/// Minimum total size of policies, in bytes, that Clew parses and evaluates without blocking other requests.
+/// Policies with at least this total size, in bytes, are parsed and evaluated without blocking other requests.
 const MIN_POLICY_BYTES_FOR_BLOCKING_EVALUATION: usize = 8 << 10;
-/// Minimum number of consumed work units at which policies are evaluated in [`block_in_place`].
+/// If a request has consumed at least this many work units, further policies are evaluated in [`block_in_place`].
 const MIN_WORK_UNITS_FOR_BLOCKING_EVALUATION: u64 = 64 << 10;
 
 /// Evaluates large policies in [`block_in_place`] to avoid delaying other requests.
@@ -75,7 +75,7 @@ pub(crate) async fn load_policies(store: &Store, user: &UserId) -> Result<Arc<[G
     Ok(spawn_blocking(parse).await.unwrap_or_default())
 }
 
-/// Error for a stored policy whose document is invalid. The value is the policy name.
+/// Error for a stored policy with an invalid document. Contains the name of the policy.
 #[derive(Debug, thiserror::Error)]
 #[error("the stored policy {0} is invalid")]
 pub struct InvalidStoredPolicy(pub String);

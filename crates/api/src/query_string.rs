@@ -11,7 +11,7 @@ use crate::field_errors::{
     invalid_field_error, missing_field_error, repeated_field_error, unknown_field_error, value_out_of_range_error,
 };
 
-/// Unknown parameters are ignored unless the handler calls [`QueryString::reject_unknown_parameters`].
+/// Parsed query parameters. To reject unknown parameters, a handler must call [`QueryString::reject_unknown_parameters`].
 #[derive(Debug, Default)]
 pub(crate) struct QueryString {
     parameters: Vec<(String, String)>,

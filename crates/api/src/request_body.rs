@@ -12,7 +12,7 @@ use crate::field_errors::{
     invalid_field_error, missing_field_error, repeated_field_error, truncate_for_message, unknown_field_error,
 };
 
-/// Maximum length of the parser's message in an error about a malformed request body, in characters.
+/// Maximum number of characters from the parser's message in an error about a malformed request body.
 const MAX_PARSE_ERROR_CHARS: usize = 200;
 const NON_STRING_SECRET_MESSAGE: &str = "a secret must be a string";
 
@@ -41,7 +41,7 @@ impl<'de> Deserialize<'de> for SecretField {
     }
 }
 
-/// Number that clients can send as a JSON number or as a string. Deserialization does not validate the text.
+/// Number that clients can send as a JSON number or a JSON string. Deserialization does not validate the number.
 pub(crate) struct MaybeQuotedNumber(pub(crate) String);
 
 impl<'de> Deserialize<'de> for MaybeQuotedNumber {
@@ -55,7 +55,7 @@ impl<'de> Deserialize<'de> for MaybeQuotedNumber {
     }
 }
 
-/// `message` is an error message from serde or `serde_json`.
+/// Converts a parse error into an API error. `message` is the error message from serde or `serde_json`.
 fn describe_parse_error(path: &Path, message: &str, fields: &RawFields) -> ApiError {
     let quoted_name = |prefix| message.strip_prefix(prefix)?.split('`').next();
     let mut segments = path.iter();

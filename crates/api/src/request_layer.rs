@@ -27,13 +27,13 @@ const REQUEST_ID_HEADER: &str = "x-request-id";
 
 /// Routes that accept any `Host` header, because load balancers probe them by IP address.
 const HEALTH_ROUTES: [&str; 2] = ["/healthz", "/readyz"];
-/// Routes that are also served on reserved connections, which the server uses when all other connections are in use.
+/// Routes that remain available on reserved connections when all regular connections are in use.
 const ROUTES_ALLOWED_ON_RESERVED_CONNECTIONS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum RouteAuth {
     Public,
-    /// Sign-in route, which requires no authentication and is rate-limited per client address.
+    /// Sign-in route. It requires no authentication, and its request rate is limited per client address.
     SignIn,
     Authenticated,
 }
@@ -145,7 +145,7 @@ async fn run_handler(service: SharedState, auth: RouteAuth, request: Request, ne
     }
 }
 
-/// Returns the API error that replaces axum's own error response, or `None` if `status` is not an error.
+/// Returns the API error that replaces axum's error response, or `None` if `status` is not an error status.
 fn api_error_for_status(status: StatusCode) -> Option<ApiError> {
     let entry = if status.is_client_error() { ApiErrorDefinition::BAD_REQUEST } else { ApiErrorDefinition::INTERNAL };
     (status.is_client_error() || status.is_server_error()).then(|| ApiError::new(entry))

@@ -33,7 +33,7 @@ impl From<&Session> for SessionColumns {
     }
 }
 
-/// Process list columns of a killed session. Clew reads the columns before the kill.
+/// Process list columns of a killed session, as read immediately before the kill.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct KilledSessionColumns {
     /// Thread id

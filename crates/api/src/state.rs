@@ -22,7 +22,7 @@ pub struct AppComponents {
     pub store: Store,
     /// Queue of collection tasks.
     pub collections: SessionCollectionQueue,
-    /// Opens connections to nodes. The API and the workers of a process must share one connection registry.
+    /// Opens connections to nodes. The API and the workers of a process must use clones of the same connector.
     pub connector: NodeConnector,
     /// Executor for kills.
     pub kills: KillExecutor,
@@ -55,13 +55,13 @@ pub struct AppState {
     long_poll_slots: Arc<KeyedConcurrencyLimiter<UserId>>,
     pub(crate) repeated_refusals: RepeatedRefusalCounter,
     pub(crate) policy_cache: PolicyCache,
-    /// Mutexes that serialize password checks with the same counter of failed attempts.
+    /// Mutexes that serialize password checks whose failures count toward the same limit.
     pub(crate) password_check_mutexes: KeyedMutex<String>,
     pub(crate) session_list_sources: SessionListSources,
 }
 
 impl AppState {
-    /// Creates the initial state of the server.
+    /// Creates the state that all request handlers share.
     #[must_use]
     pub fn new(components: AppComponents) -> SharedState {
         let AppComponents { store, collections, connector, kills, intelligent_kills, settings, limits, metrics } =
@@ -102,11 +102,11 @@ impl AppState {
     }
 }
 
-/// Kind of long-lived response. Each kind has a limit on concurrent responses per principal.
+/// Kind of long-lived HTTP response. The API limits concurrent responses of each kind per principal.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum ConcurrencySlotKind {
-    /// Event stream. [`ApiSettings::max_streams_per_principal`] limits the number of concurrent streams.
+    /// Event stream. [`ApiSettings::max_streams_per_principal`] limits the concurrent streams per principal.
     Stream,
-    /// Response to a long poll. [`ApiSettings::max_long_polls_per_principal`] limits concurrent responses per principal.
+    /// Pending response to a long poll. [`ApiSettings::max_long_polls_per_principal`] limits the number per principal.
     LongPoll,
 }

@@ -2,10 +2,10 @@
 
 use clew_diagnose::{build_statement_template, bytes_to_text};
 
-/// Placeholder for the statement substring of a filter, shown if statements are masked.
+/// Placeholder that replaces the statement substring of a session filter if statements are masked.
 ///
-/// An SQL template does not mask partial literals, which a statement substring can contain.
-/// For example, the substring `4111x` may be part of a literal, but its SQL template is also `4111x`.
+/// A statement substring can contain part of a literal, which an SQL template would not mask.
+/// For example, the SQL template of the substring `4111x`, which may be part of a literal, is also `4111x`.
 pub(crate) const MASKED_SUBSTRING_PLACEHOLDER: &str = "***";
 
 /// `masked` must be the result of [`crate::caller::Caller::requires_statement_masking`].

@@ -22,7 +22,7 @@ pub(super) enum Comparison {
     Ratio,
     Speedup,
     Difference,
-    /// Clew's measured value is compared with the target. The report also shows the baseline value.
+    /// The target applies to Clew's measured value. The report also shows the baseline value.
     Absolute,
     /// Percentage by which Clew's measured value is lower than the baseline value.
     PercentDecrease,

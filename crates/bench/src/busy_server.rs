@@ -22,7 +22,7 @@ struct BusyServerBenchmark {
     flavor: Flavor,
     clew: ClewInvocation,
     baseline: BaselineProgram,
-    /// Text that must occur in Clew's output, and the expected number of occurrences.
+    /// Text that Clew's output must contain, and a function that returns the expected number of occurrences.
     item_marker: (&'static str, fn(BenchmarkSessionCounts) -> usize),
     min_baseline_lines: fn(BenchmarkSessionCounts) -> usize,
 }
@@ -51,7 +51,7 @@ const SNAPSHOT_COMMAND_ARGUMENTS: &[&str] = &["snapshot", "--format", "csv"];
 const SESSION_ROW_MARKER_AND_COUNT: (&str, fn(BenchmarkSessionCounts) -> usize) =
     ("root,127.0.0.1:", |size| size.sessions);
 
-/// Query of the baseline program. The server joins sessions with transactions; Clew performs the join in memory.
+/// SQL query of the baseline program; the server joins the sessions with their transactions.
 const SESSION_TRANSACTION_JOIN_QUERY: &str = "SELECT p.id, p.user, p.host, p.db, p.command, p.time, p.state, p.info, t.trx_id, t.trx_state, \
      TIMESTAMPDIFF(SECOND, t.trx_started, NOW(6)), TIMESTAMPDIFF(SECOND, t.trx_wait_started, NOW(6)), t.trx_rows_locked, \
      t.trx_tables_locked, t.trx_rows_modified FROM information_schema.processlist p \

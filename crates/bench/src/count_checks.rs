@@ -57,7 +57,7 @@ impl CountChecks {
         self.0.push(CountCheck { subject: subject.to_owned(), found, minimum: 0, maximum });
     }
 
-    /// Prints all counts. Fails if a count is outside its expected range.
+    /// Prints all counts. Returns an error if a count is outside its expected range.
     pub(super) fn verify_counts(&self) -> Result<(), DevtoolsError> {
         for check in &self.0 {
             let suffix = if check.is_within_expected_range() {

@@ -76,7 +76,7 @@ pub(super) async fn measure_session_collection_from_fleet(
     Ok(vec![times.with_note(note), peaks.into_inner()])
 }
 
-/// Collects the sessions of `nodes`. Returns the duration and the server's peak memory use in MiB.
+/// Collects the sessions of `nodes`. Returns the duration and the peak memory use of `clew serve` in MiB.
 async fn collect_sessions_from_fleet(
     bench: &BenchmarkContext,
     inventory: &DeploymentWithNodes,

@@ -81,7 +81,7 @@ pub(super) fn http_benchmarks() -> impl Iterator<Item = BenchmarkCase> {
 
 /// Number of sessions, chosen so that the collection result is slightly larger than 100 MB.
 const SESSION_COUNT: u64 = 100_000;
-/// Size of each session's SQL statement, in bytes. A result row then takes about 1 KiB.
+/// Size of each session's SQL statement, in bytes, chosen so that a result row takes about 1 KiB.
 const STATEMENT_SIZE_BYTES: usize = 960;
 
 pub(super) async fn run_http_benchmarks(bench: &BenchmarkContext) -> Result<Vec<Measurement>, BenchError> {

@@ -1,5 +1,5 @@
 //! `cargo xtask bench`: runs Clew and a baseline program alternately on temporary servers and compares the results.
-//! The benchmark fails if a row count or statement count is wrong, but not if Clew is slow.
+//! The benchmark fails if a row count or a statement count is wrong. Slow results do not cause a failure.
 
 mod benchmark_case;
 mod busy_server;
@@ -92,7 +92,7 @@ fn main() -> ExitCode {
     task_runner::run(task_runner::run_until_shutdown_signal(run_selected_benchmarks(arguments)))
 }
 
-/// Prints the report of the selected benchmark cases. Saves the report only if all cases are selected.
+/// Runs the selected benchmark cases and prints a report. Saves the report only if all cases are selected.
 async fn run_selected_benchmarks(arguments: BenchArgs) -> Result<(), BenchError> {
     let cases = busy_server::busy_server_benchmarks()
         .chain(http::http_benchmarks())

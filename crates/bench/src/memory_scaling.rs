@@ -1,4 +1,4 @@
-//! Benchmark cases for large results: memory use must be constant and run time proportional to the row count.
+//! Benchmark cases for large results: memory use must be constant, and run time must be proportional to the row count.
 
 use std::collections::HashMap;
 
@@ -42,7 +42,7 @@ const fn time_per_row_benchmark(name: &'static str, metric: &'static str, baseli
     }
 }
 
-/// Each benchmark case compares Clew's run time per row between a large result and a small result.
+/// Each benchmark compares the run time per row for a large result with the run time per row for a small result.
 const TIME_PER_ROW_BENCHMARKS: [(BenchmarkCase, MeasuredRowCount, MeasuredRowCount); 3] = [
     (
         time_per_row_benchmark(
@@ -73,10 +73,10 @@ const TIME_PER_ROW_BENCHMARKS: [(BenchmarkCase, MeasuredRowCount, MeasuredRowCou
     ),
 ];
 
-/// Number of rows processed in the measured run time, used to compute the time per row.
+/// Number of processed rows, used to compute the time per row from the measured run time.
 #[derive(Debug, Clone, Copy)]
 enum MeasuredRowCount {
-    /// Row count of a single run. The measured run time includes the process startup.
+    /// Row count of one benchmark run. The measured run time includes the startup time of the process.
     Total(u64),
     /// Row counts of two benchmark runs. Subtracting the run times eliminates the process startup time.
     Increment(u64, u64),
@@ -86,7 +86,7 @@ enum MeasuredRowCount {
 const STATEMENT_SIZE_BYTES: usize = 960;
 const LOW_ROW_COUNT: u64 = 1000;
 const HIGH_ROW_COUNT: u64 = 100_000;
-/// String that occurs exactly once in each process list row.
+/// Text that occurs once in each process list row, so that the benchmark can count the rows.
 const PROCESS_LIST_ROW_MARKER: &str = "FOR UPDATE";
 
 pub(super) fn memory_scaling_benchmarks() -> impl Iterator<Item = BenchmarkCase> {

@@ -35,7 +35,7 @@ pub(super) async fn run_microbenchmarks() -> Result<Vec<MicrobenchmarkResult>, B
     Ok(results)
 }
 
-/// Handles long benchmark names, which Criterion prints on a separate line before the times.
+/// Parses Criterion's output, including long benchmark names that are on a separate line before the times.
 fn parse_criterion_output(output: &str) -> Vec<MicrobenchmarkResult> {
     let mut results: Vec<MicrobenchmarkResult> = Vec::new();
     let mut previous = "";
@@ -60,7 +60,7 @@ fn parse_criterion_output(output: &str) -> Vec<MicrobenchmarkResult> {
 }
 
 /// Returns the median from Criterion's output, such as `1.25 ms` from `[1.20 ms 1.25 ms 1.31 ms]`.
-/// Returns an empty string if Criterion prints the values without units.
+/// Returns an empty string if the values in Criterion's output have no units.
 fn parse_criterion_median(values: &str) -> String {
     let words: Vec<&str> = values.trim().trim_matches(['[', ']']).split_whitespace().collect();
     match words.as_slice() {

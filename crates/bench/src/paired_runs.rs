@@ -1,4 +1,4 @@
-//! Runs Clew and a baseline program alternately and calculates statistics over the pairs of runs.
+//! Alternates runs of Clew and a baseline program, and computes statistics on the pairs of runs.
 
 use clew_devtools::progress::Step;
 
@@ -15,7 +15,7 @@ pub(super) struct Measurement {
 }
 
 /// Runs Clew and the baseline alternately so that background load affects both equally.
-/// Clew runs first in every other pair of runs. Clew and the baseline each start with an unmeasured warm-up run.
+/// Clew and the baseline program take turns in running first. Each program starts with an unmeasured warm-up run.
 pub(super) async fn measure_paired_runs(
     case: BenchmarkCase,
     mut clew: impl AsyncFnMut() -> Result<f64, BenchError>,
@@ -64,7 +64,7 @@ impl Measurement {
     }
 }
 
-/// Prints fewer decimal places for larger medians.
+/// Formats the median and the range of `values`. Prints fewer decimal places for larger medians.
 pub(super) fn format_median_and_range(values: &[f64]) -> String {
     if values.is_empty() {
         return String::new();

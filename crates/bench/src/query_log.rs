@@ -1,5 +1,5 @@
 //! Captures the SQL statements of a Clew command by reading the database server's general log.
-//! Benchmarks replay the captured statements, and `cargo xtask bench --quick` checks the number of statements.
+//! Benchmarks replay the captured statements. `cargo xtask bench --quick` checks the number of statements.
 
 use clew_devtools::DevtoolsError;
 use clew_devtools::command::Command;
@@ -21,7 +21,7 @@ pub(super) struct QueryLog {
     pub(super) statements: Vec<String>,
 }
 
-/// Captures the statements that `command` runs on the server. Meanwhile, no other client may use the server.
+/// Captures the statements that `command` runs. No other client may use the server during the capture.
 pub(super) async fn capture_query_log(command: &Command, server: &DatabaseServer) -> Result<QueryLog, BenchError> {
     let failed = DevtoolsError::operation_error("read the server's general log");
     let mut control = server.connect_as_root().await.map_err(failed)?;
@@ -45,7 +45,7 @@ pub(super) async fn capture_query_log(command: &Command, server: &DatabaseServer
 }
 
 impl QueryLog {
-    /// Returns two SQL statements, which read the process list and the transactions, separated by a semicolon.
+    /// Returns the SQL statements that read the process list and the transactions, joined by a semicolon.
     pub(super) fn find_snapshot_statements(&self) -> Result<String, BenchError> {
         let read = |table: &str| {
             let statement = self.statements.iter().find(|statement| statement.contains(table));

@@ -27,8 +27,8 @@ struct ExpectedStatementCount {
     statements: [u64; 2],
 }
 
-/// Expected SQL statement counts on a server that has transactions and lock waits.
-/// The expected counts include statements that set session variables or query server capabilities.
+/// Expected number of SQL statements of each command on a server with transactions and lock waits.
+/// The expected number of SQL statements includes those that set session variables or query server capabilities.
 const EXPECTED_STATEMENT_COUNTS: [ExpectedStatementCount; 4] = [
     ExpectedStatementCount { command: &["snapshot", "--format", "csv"], statements: [6, 5] },
     ExpectedStatementCount { command: &["snapshot", "--format", "csv", "--detail"], statements: [19, 10] },
@@ -42,12 +42,12 @@ const SINGLE_NODE_SESSION_COUNTS: BenchmarkSessionCounts =
 const SNAPSHOT_ROW_COUNT: u64 = 1000;
 /// Expected size of a CSV snapshot in bytes, including the header and all sessions of the fake server.
 const EXPECTED_SNAPSHOT_BYTES: u64 = 139_255;
-/// Maximum number of memory allocations per 100 rows in an unoptimized build, for each type of snapshot.
-/// For each session of the fake server, Clew reads a row of `threads` and a row of `events_statements_current`.
+/// Maximum number of memory allocations per 100 rows in an unoptimized build, by type of snapshot.
+/// For each session, Clew also reads one row of `threads` and one row of `events_statements_current`.
 const MAX_ALLOCATIONS_PER_HUNDRED_ROWS: [(&str, u64); 2] = [("snapshot", 2750), ("detailed_snapshot", 2850)];
 const NODE_COUNT: u64 = 40;
 const SESSIONS_PER_NODE: u64 = 20;
-/// Text that occurs exactly once in each process list row that a fake server sends.
+/// Text that every process list row of a fake server contains exactly once.
 const PROCESS_LIST_ROW_MARKER: &str = "FOR UPDATE";
 /// Time limit within which Clew must close all connections. Clew exceeds the limit only if it leaks a connection.
 const CONNECTION_CLOSE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -85,7 +85,7 @@ async fn check_memory_allocation_counts(program: &Path, counts: &mut CountChecks
     Ok(())
 }
 
-/// Parses the number of allocations per row from the benchmark output, and returns the number per 100 rows.
+/// Returns the number of allocations per 100 rows, based on the value `allocations_per_row` in the benchmark output.
 /// For example, returns 1001 for the line `snapshot allocations_per_row=10.01 …`.
 fn parse_allocations_per_hundred_rows(output: &str, name: &str) -> Option<u64> {
     let line = output.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(" allocations_per_row="))?;
@@ -132,7 +132,7 @@ async fn check_single_node_counts(bench: &BenchmarkContext, counts: &mut CountCh
     Ok(())
 }
 
-/// Checks that Clew opens one connection per node and closes all connections after the collections.
+/// Checks that Clew opens one connection per node and closes all connections after collecting the sessions.
 async fn check_fleet_connection_counts(bench: &BenchmarkContext, counts: &mut CountChecks) -> Result<(), BenchError> {
     let step = Step::start("Collecting from each of 40 nodes");
     let options =

@@ -74,7 +74,7 @@ impl DeploymentWithNodes {
         self.deployment.create_user_with_access_key(READ_ONLY_POLICY_NAME).await
     }
 
-    /// If `poll_interval` is `None`, the API client uses its default poll interval.
+    /// Starts a Clew server. If `poll_interval` is `None`, the API client of the server uses its default poll interval.
     pub(super) async fn start_server(
         &self,
         arguments: &[&str],
@@ -122,7 +122,7 @@ impl RunningClewServer<'_> {
         }
     }
 
-    /// Returns the request id of each collection, in the order of the nodes.
+    /// Returns the request ids of the collection tasks, in the order of `nodes`.
     pub(super) async fn collect_sessions_from_all_nodes(
         &self,
         nodes: &[NodeRef],
@@ -134,7 +134,7 @@ impl RunningClewServer<'_> {
         Ok(ids)
     }
 
-    /// Returns the request id of each collection, in the order of the nodes.
+    /// Returns the request ids of the collection tasks, in the order of `nodes`.
     pub(super) async fn enqueue_collections(&self, nodes: &[NodeRef]) -> Result<Vec<RequestId>, BenchError> {
         let mut ids = vec![None; nodes.len()];
         let mut submissions = JoinSet::new();
@@ -172,8 +172,8 @@ impl RunningClewServer<'_> {
         DevtoolsError::Failed(format!("{cause}. Last lines of the server's log:\n{}", last.join("\n"))).into()
     }
 
-    /// Returns the duration of a collection and its download, and the notification delay.
-    /// The notification delay is the time from the end of the collection on the server until the client is notified.
+    /// Collects sessions and downloads the result. Returns the total duration and the notification delay.
+    /// The notification delay is the time from the logged end of the collection until the client receives the notification.
     pub(super) async fn measure_session_collection_and_download(
         &self,
         node: &NodeRef,

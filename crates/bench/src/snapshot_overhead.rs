@@ -1,4 +1,4 @@
-//! Measures by how much one snapshot per second reduces the sysbench throughput of a monitored database server.
+//! Measures how much one snapshot per second reduces the sysbench throughput of a monitored database server.
 
 use std::cell::Cell;
 use std::path::PathBuf;
@@ -104,7 +104,7 @@ fn build_sysbench_command(server: &DatabaseServer) -> Command {
     ])
 }
 
-/// Returns options that enlarge the buffer pool and the redo log, so that neither limits the server's throughput.
+/// Returns server options that prevent the buffer pool and the redo log from limiting the throughput.
 fn server_arguments(flavor: Flavor) -> Vec<String> {
     let log = match flavor {
         Flavor::MySql => "--innodb-redo-log-capacity=2G",
@@ -113,7 +113,7 @@ fn server_arguments(flavor: Flavor) -> Vec<String> {
     vec!["--innodb-buffer-pool-size=512M".to_owned(), log.to_owned()]
 }
 
-/// Writes each snapshot to a separate file. The benchmark counts the rows of the files after the measurement.
+/// Writes each snapshot to a separate file. The benchmark counts the rows in the files only after the measurement.
 struct SnapshotRunner {
     command: Command,
     directory: PathBuf,
@@ -132,7 +132,7 @@ impl CommitCounter {
     }
 
     /// Returns the commit count and the estimated time at which the server read the commit counter.
-    /// Estimates the read time as the midpoint between sending the query and receiving the response.
+    /// Assumes that the server reads the counter halfway between the request and the response.
     async fn query_commit_count(&mut self) -> Result<(f64, Instant), BenchError> {
         const COMMIT_COUNTER_QUERY: &str =
             "SELECT count FROM information_schema.innodb_metrics WHERE name = 'trx_rw_commits'";
@@ -148,7 +148,7 @@ fn no_response_error(program: &str) -> DevtoolsError {
     DevtoolsError::unexpected_output_error(program, "it stopped responding", "")
 }
 
-/// Measures the transaction rate in intervals that alternate between no snapshot and one snapshot.
+/// Measures the transaction rate in alternating intervals without a snapshot and with one snapshot.
 async fn measure_transaction_rates(
     step: &Step,
     pairs: usize,
@@ -214,10 +214,10 @@ impl SnapshotRunner {
         Ok(self)
     }
 
-    /// Compares the transaction rates with and without Clew for each interval that contains a snapshot.
-    /// The rate without Clew is the mean of the transaction rates before and after the interval with the snapshot.
-    /// The transaction rate with Clew covers a 0.5 s interval with a snapshot and a 0.5 s interval without a snapshot.
-    /// The rate with Clew is the average of the rate during the snapshot interval and the rate without Clew.
+    /// For each snapshot, compares the database server's transaction rate with and without Clew.
+    /// The transaction rate without Clew is the mean of the rates before and after the interval with the snapshot.
+    /// The rate with Clew refers to one second: 0.5 s with a snapshot and 0.5 s without a snapshot.
+    /// The rate with Clew is the mean of the rate in the interval with the snapshot and the rate without Clew.
     fn compare_transaction_rates(&self, case: BenchmarkCase, rates: &[f64]) -> Measurement {
         let mut measurement = Measurement::new(case);
         let mut without = Vec::new();

@@ -1,4 +1,4 @@
-//! Measures how much slower the task queue's SQL statements are with 1,000,000 tasks than with 1,000 tasks.
+//! Compares the speed of the task queue's SQL statements at 1,000,000 tasks with the speed at 1,000 tasks.
 //! The unit tests of `clew-store` check that the task queue's SQL statements use indexes.
 
 use clew_devtools::command::Command;
@@ -24,7 +24,7 @@ const fn queue_benchmark(name: &'static str, metric: &'static str) -> BenchmarkC
     BenchmarkCase { name, metric, ..CLAIM_TASK_BENCHMARK }
 }
 
-/// Benchmark cases with the database type and the task queue operation that each case measures.
+/// Each element contains a database type, a task queue operation, and the benchmark case that measures the operation.
 /// `task_queue_benchmark` takes the database type as its argument and prints one line per task queue operation.
 const TASK_QUEUE_BENCHMARKS: [(&str, &str, BenchmarkCase); 10] = [
     ("sqlite", "claim", CLAIM_TASK_BENCHMARK),
@@ -75,7 +75,7 @@ pub(super) async fn measure_task_queue(bench: &BenchmarkContext) -> Result<Vec<M
 }
 
 /// Parses output lines such as `claim 0.0012 0.0011`.
-/// Each output line contains an operation, its run time for 1,000,000 tasks and its run time for 1,000 tasks.
+/// Each line contains an operation and two run times: with 1,000,000 stored tasks and with 1,000 stored tasks.
 fn parse_operation_measurement(case: BenchmarkCase, operation: &str, output: &str) -> Measurement {
     let mut measurement = Measurement::new(case);
     for line in output.lines() {

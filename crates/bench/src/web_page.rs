@@ -1,5 +1,5 @@
 //! Benchmark cases for the web page: Chromium shows a live list of 10,000 sessions.
-//! In the live list, hundreds of sessions change from one sample to the next.
+//! Between two samples of the live list, hundreds of sessions change.
 
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ const HEAP_GROWTH_BENCHMARK: BenchmarkCase = BenchmarkCase {
 pub(super) const WEB_PAGE_BENCHMARKS: [BenchmarkCase; 4] =
     [PAGE_LOAD_TIME_BENCHMARK, SCRIPT_CPU_USE_BENCHMARK, SCROLL_FRAME_TIME_BENCHMARK, HEAP_GROWTH_BENCHMARK];
 
-/// Number of sessions that run statements, in addition to the mostly idle sessions of the standard benchmark load.
+/// Number of busy sessions to add to the mostly idle sessions of the standard benchmark load.
 const BUSY_SESSION_COUNT: usize = 200;
 /// Statements that each busy session repeats. The two `SLEEP` statements run long enough to appear in the live list.
 const BUSY_SESSION_STATEMENTS: [&str; 3] =
@@ -127,7 +127,7 @@ pub(super) async fn measure_web_page_performance(bench: &BenchmarkContext) -> Re
     Ok(measurements)
 }
 
-/// Starts sessions that run statements until the caller drops the returned `JoinSet`.
+/// Starts sessions that run statements until the returned `JoinSet` is dropped.
 async fn start_busy_sessions(server: &DatabaseServer) -> Result<JoinSet<std::io::Result<()>>, BenchError> {
     let sessions = open_idle_sessions(server, BUSY_SESSION_COUNT).await?.sessions;
     let mut busy = JoinSet::new();

@@ -35,7 +35,7 @@ const FOUR_WORKER_BENCHMARK: BenchmarkCase = BenchmarkCase {
 const WORKER_SCALING_BENCHMARKS: [(BenchmarkCase, usize); 2] = [(TWO_WORKER_BENCHMARK, 2), (FOUR_WORKER_BENCHMARK, 4)];
 
 const SIMULATED_NODE_LATENCY: Duration = Duration::from_millis(100);
-/// Worker configuration with low concurrency, so that node latency rather than CPU time limits the collection rate.
+/// Worker configuration with a low concurrency, so that the node latency limits the collection rate.
 /// At low concurrency, a lower collection rate per worker indicates contention between workers.
 const LOW_CONCURRENCY_WORKER_CONFIG: &str = "[collections]\nconcurrency = 16\n";
 const NODE_COUNT: usize = 128;
@@ -102,7 +102,7 @@ async fn measure_collection_rate(inventory: &DeploymentWithNodes, workers: usize
     Ok(calculate_session_collection_rate(&ends).unwrap_or_default())
 }
 
-/// Calculates the number of collections per second during the interval in which all workers are busy.
+/// Calculates the number of collections per second while all workers are busy.
 /// The measured interval begins when every worker has finished its first collection.
 /// The measured interval ends when the first worker finishes its last collection.
 fn calculate_session_collection_rate(ends: &BTreeMap<String, Vec<Timestamp>>) -> Option<f64> {

@@ -21,7 +21,7 @@ use crate::process::ClewProcess;
 
 const SERVER_COUNT: usize = 3;
 const WORKER_COUNT: usize = 4;
-/// Index of the only worker whose clock the fault injector can shift.
+/// Index of the worker whose clock the fault injector can shift.
 pub(crate) const CLOCK_FAULT_WORKER_INDEX: usize = 2;
 /// Index of the worker whose disk the fault injector can fill.
 pub(crate) const DISK_FAULT_WORKER_INDEX: usize = 3;
@@ -105,7 +105,7 @@ impl TestCluster {
         Ok(command.envs(storage).env("CLEW_CONFIG", config).env("CLEW_DATA_DIR", dir))
     }
 
-    /// Starts a Clew server. The first start selects a free port, and all restarts use the same port.
+    /// Starts a Clew server on a free port. Restarts of the server use the same port.
     async fn start_server(&mut self, number: usize, clew: &Path, logs: &Path) -> Result<(), ChaosError> {
         let name = format!("server-{}", number + 1);
         let serve = wrap_command_with_parent_death_signal(clew, &["serve", "--no-worker", "--listen"]);
@@ -167,7 +167,7 @@ impl TestCluster {
         clients.collect()
     }
 
-    /// Connects directly to PostgreSQL and S3, without the fault proxies.
+    /// Opens a store that connects directly to PostgreSQL and S3 and bypasses the fault proxies.
     pub(crate) async fn open_store(&self) -> Result<Store, ChaosError> {
         let (key, secret) = S3Server::ADMIN_CREDENTIALS;
         let location =
@@ -187,21 +187,21 @@ impl TestCluster {
 }
 
 /// Wraps a command so that the kernel kills the process when the thread that spawned the process exits.
-/// The command uses SIGKILL instead of SIGTERM, which [`Command::start`] sets as the parent-death signal.
+/// Sets the parent-death signal to SIGKILL, which overrides the SIGTERM set by [`Command::start`].
 fn wrap_command_with_parent_death_signal(program: impl Into<OsString>, arguments: &[&str]) -> Command {
     let wrapper = Command::new("setpriv").args(["--pdeathsig", "KILL", "--"]);
     Command::new(program).args(arguments.iter().copied()).wrapped_in(wrapper)
 }
 
 /// Wraps a command so that the process has a private mount namespace with a 64 MiB tmpfs mounted at `disk`.
-/// The kernel removes the tmpfs when the process exits.
+/// The kernel removes the tmpfs when the wrapped process exits.
 fn wrap_command_with_private_tmpfs(disk: &Path, command: Command) -> Command {
     const TMPFS_MOUNT_SCRIPT: &str = "mount -t tmpfs -o size=64m clew-chaos \"$0\" && exec \"$@\"";
     let unshare = ["--user", "--map-root-user", "--mount", "--", "sh", "-c", TMPFS_MOUNT_SCRIPT];
     command.wrapped_in(Command::new("unshare").args(unshare).args([disk]))
 }
 
-/// Returns the command for a worker that runs under libfaketime, which reads the clock offset from a file.
+/// Returns a command that runs a worker with a clock offset that libfaketime reads from a file.
 /// The worker gets a private `/dev/shm`, because libfaketime leaks shared memory when the process is killed.
 fn build_faketime_worker_command(clew: &Path) -> Result<Command, ChaosError> {
     let missing = || operation_error("find libfaketime")("the Debian package faketime is not installed");

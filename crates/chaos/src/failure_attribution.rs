@@ -1,12 +1,12 @@
 //! Determines whether a node's behavior or an injected fault caused a failed collection.
-//! The run reports a violation if neither the node nor an injected fault explains a failed collection.
+//! If neither the node nor an injected fault explains a failed collection, the test run reports a violation.
 
 use crate::fault::{Fault, FaultEvent};
 use crate::nodes::NodeKind;
 use crate::task_rows::TaskRow;
 
-/// Time in milliseconds after the end of a fault during which a failed collection can be attributed to the fault.
-/// `FAULT_ATTRIBUTION_WINDOW_MILLIS` exceeds the maximum duration of S3 requests, database queries and leases.
+/// A fault can explain failures of collections created up to `FAULT_ATTRIBUTION_WINDOW_MILLIS` after the fault ended.
+/// The attribution window is longer than any S3 request, database query or task lease can last.
 const FAULT_ATTRIBUTION_WINDOW_MILLIS: i64 = 60_000;
 
 /// S3 error code for a request whose timestamp differs too much from the clock of the S3 server.
@@ -14,7 +14,7 @@ const REQUEST_TIME_TOO_SKEWED_CODE: &str = "RequestTimeTooSkewed";
 /// Operating system error message for a full disk (`ENOSPC`).
 const DISK_FULL_MESSAGE: &str = "No space left on device";
 
-/// Returns a message if neither the node kind nor an injected fault explains why a collection failed.
+/// Describes a collection failure. Returns `None` if the node kind or an injected fault explains the failure.
 pub(crate) fn describe_unexplained_failure(row: &TaskRow, node: NodeKind, events: &[FaultEvent]) -> Option<String> {
     let kind = row.failure_kind.as_deref().unwrap_or_default();
     let detail = row.failure_detail.as_deref().unwrap_or_default();
@@ -36,7 +36,7 @@ pub(crate) fn format_failure_label(row: &TaskRow) -> String {
     found.map_or_else(|| kind.to_owned(), |part| format!("{kind}, {part}"))
 }
 
-/// Returns true if the collection was queued or running during the fault or the subsequent attribution window.
+/// Returns true if the collection was queued or running during the fault or shortly afterward.
 fn fault_overlaps_collection(event: &FaultEvent, row: &TaskRow) -> bool {
     let ended = row.ended_at.unwrap_or(i64::MAX);
     event.begin <= ended && event.end.saturating_add(FAULT_ATTRIBUTION_WINDOW_MILLIS) >= row.created_at

@@ -1,4 +1,4 @@
-//! Faults that can be injected into the test cluster, and a record of when they are injected and removed.
+//! Faults to inject into the test cluster, and the start and end times of the injected faults.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -13,13 +13,13 @@ clew_model::named_enum! {
         Kill = "kill",
         /// Stops or crashes PostgreSQL and restarts it.
         PostgresRestart = "postgresql-restart",
-        /// Pauses all PostgreSQL processes (SIGSTOP), then resumes them.
+        /// Pauses all PostgreSQL processes with SIGSTOP and then resumes them.
         PostgresPause = "postgresql-pause",
         /// Stops or kills the S3 server and restarts it.
         S3Stop = "s3-stop",
         /// Throttles or stalls the traffic between Clew and S3.
         S3Slow = "s3-slow",
-        /// Blocks the traffic between a worker and PostgreSQL for longer than the lease of a collection.
+        /// Blocks the traffic between a worker and PostgreSQL for longer than the lease duration of a collection task.
         NetworkPartition = "network-partition",
         /// Shifts the clock of one worker by one hour.
         ClockShift = "clock",
@@ -33,7 +33,7 @@ clew_model::named_enum! {
 pub(crate) struct FaultEvent {
     pub(crate) fault: Fault,
     pub(crate) begin: i64,
-    /// End of the fault, or `i64::MAX` while the fault is active.
+    /// End time of the fault, as a Unix timestamp in milliseconds; `i64::MAX` while the fault is active.
     pub(crate) end: i64,
 }
 
@@ -72,7 +72,7 @@ impl FaultTimeline {
     }
 }
 
-/// PostgreSQL uses the clock of this machine, so fault timestamps are comparable with database timestamps.
+/// Fault timestamps are comparable with database timestamps, because PostgreSQL runs on the same machine.
 pub(crate) fn current_unix_millis() -> i64 {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)

@@ -40,11 +40,11 @@ pub struct FaultInjectionOptions {
     pub seed: u64,
     /// Faults to inject, in this order.
     pub faults: Vec<Fault>,
-    /// Time during which a fault is injected repeatedly. Each fault is injected at least once.
+    /// Time during which the run repeatedly injects each fault. Each fault is injected at least once.
     pub duration_per_fault: Duration,
     /// Number of collections requested per second.
     pub requests_per_second: f64,
-    /// Function that is called with each progress message.
+    /// Callback that receives each progress message.
     pub on_progress: fn(&str),
 }
 

@@ -18,9 +18,9 @@ use crate::fault::{Fault, FaultTimeline, current_unix_millis};
 use crate::process::ClewProcess;
 
 /// Maximum random duration of all faults except network partitions.
-/// Network partitions can last longer, because they must exceed the lease duration of a collection task.
+/// The duration of a network partition must exceed the lease duration of a collection task.
 const MAX_FAULT_DURATION: Duration = Duration::from_secs(15);
-/// Lease duration of collection tasks (see `docs/decisions/0002-queue-with-leases-and-fencing-tokens.md`).
+/// Time after which another worker can take over a collection task from an unresponsive worker.
 const COLLECTION_LEASE_DURATION: Duration = Duration::from_secs(10);
 /// Maximum time to wait for a worker to log the effect of a clock shift or a full disk.
 const MAX_FAULT_EFFECT_DELAY: Duration = Duration::from_mins(1);
@@ -127,7 +127,7 @@ impl FaultInjector<'_> {
     }
 
     /// Blocks the traffic between a worker and PostgreSQL until the leases of the worker's tasks have expired.
-    /// During the network partition, other workers claim the disconnected worker's collections.
+    /// While the network is partitioned, other workers take over the disconnected worker's collection tasks.
     async fn partition_network(&mut self) -> Result<(), ChaosError> {
         let duration = COLLECTION_LEASE_DURATION + Duration::from_millis(self.rng.u64(1_000..8_000));
         let worker = self.rng.usize(..self.cluster.metadata_proxies.len());
@@ -221,7 +221,7 @@ async fn wait_for_clock_shift(
     Ok(())
 }
 
-/// Returns true if a timestamp in the worker's log is off by about `seconds` seconds.
+/// Returns true if the worker's log contains a timestamp that is wrong by about `seconds` seconds.
 fn has_logged_shifted_timestamp(worker: &ClewProcess, log_start: u64, seconds: i64) -> bool {
     let lines = worker.read_log_from_offset(log_start);
     let timestamps = lines.lines().filter_map(|line| {

@@ -1,4 +1,4 @@
-//! Checks the invariants for all collections requested during a run.
+//! Checks the collections that were requested during a fault injection run for invariant violations.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -15,7 +15,7 @@ use crate::workload::{
 pub(crate) struct InvariantCheckInput<'a> {
     pub(crate) requests: &'a [RequestRecord],
     pub(crate) rows: &'a [TaskRow],
-    /// Outcome of downloading each result again after the end of the workload, keyed by collection id.
+    /// Results that were downloaded again after the workload, or the download errors, keyed by collection id.
     pub(crate) downloads: &'a HashMap<String, Result<DownloadedResult, String>>,
     pub(crate) events: &'a [FaultEvent],
     /// Maps each collection id to the number of completion messages in the process logs.
@@ -45,7 +45,7 @@ pub(crate) fn find_invariant_violations(evidence: &InvariantCheckInput<'_>) -> V
     violations
 }
 
-/// Compares the responses that the client received for a collection with the collection's row in the database.
+/// Compares a collection's row in the database with the responses that the client received.
 fn find_violations_in_collection_record(
     record: &CollectionRecord,
     row: &TaskRow,
@@ -104,7 +104,7 @@ fn find_violations_in_downloaded_result(download: &DownloadedResult, row: &TaskR
     violations
 }
 
-/// Checks that the task completed exactly once and that the last worker with the lease wrote the result.
+/// Checks that the task completed exactly once and that the last worker that held the lease wrote the result.
 fn find_violations_in_task_row(row: &TaskRow, logged_completions: usize) -> Vec<String> {
     let mut violations = Vec::new();
     if row.ended_at.is_none() {

@@ -17,7 +17,7 @@ use crate::error::{ChaosError, operation_error};
 pub(crate) enum NodeKind {
     /// Fake server whose process list contains the specified number of sessions.
     Fake(u64),
-    /// MariaDB server on which the test process keeps the given number of sessions open.
+    /// MariaDB server with the specified number of sessions, which the test process keeps open.
     Real(u64),
     /// Fake server that accepts each connection and then closes it.
     ClosesConnections,
@@ -46,7 +46,7 @@ pub(crate) struct MonitoredNodes {
     unreachable: TcpSocket,
 }
 
-/// Groups of fake servers: number of servers, sessions per server, simulated fault, and percentage of collection requests.
+/// Groups of fake servers: number of servers, sessions per server, fault, and percentage of collection requests.
 const FAKE_SERVER_FLEETS: [(usize, u64, Fault, usize); 5] = [
     (24, 20, Fault::None, 65),
     // Results with more rows than a worker holds in memory, so that the worker spills rows to disk.
@@ -92,12 +92,12 @@ impl MonitoredNodes {
     }
 }
 
-/// Registered nodes of each instance and the percentage of requests that target the instance.
+/// Registered nodes of each instance, and each instance's share of the requests in percent.
 #[derive(Debug, Default)]
 pub(crate) struct NodeInventory(Vec<(Vec<RegisteredNode>, usize)>);
 
 impl NodeInventory {
-    /// The load depends on the order of the calls, so add instances in the order of [`MonitoredNodes::nodes_by_instance`].
+    /// Callers must add instances in the order of [`MonitoredNodes::nodes_by_instance`], which determines their share of requests.
     pub(crate) fn add_instance(&mut self, nodes: Vec<RegisteredNode>) {
         let shares = FAKE_SERVER_FLEETS
             .iter()
@@ -107,7 +107,7 @@ impl NodeInventory {
         self.0.push((nodes, share));
     }
 
-    /// Chooses a random instance, weighted by its percentage of requests, and returns a random node of the instance.
+    /// Chooses an instance at random according to the instances' shares of requests, and returns a random node of the instance.
     pub(crate) fn choose_random_node(&self, rng: &mut Rng) -> Option<RegisteredNode> {
         let mut at = rng.usize(..self.0.iter().map(|(_, share)| share).sum::<usize>());
         for (nodes, share) in &self.0 {

@@ -13,7 +13,7 @@ use crate::error::{ChaosError, operation_error};
 #[derive(Debug)]
 pub(crate) struct ClewProcess {
     pub(crate) name: String,
-    /// Command of the process, including wrapper programs such as `unshare`.
+    /// Command line that starts the process, including wrapper programs such as `unshare`.
     command: Command,
     log: PathBuf,
     child: Option<Child>,

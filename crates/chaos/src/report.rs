@@ -14,10 +14,10 @@ pub struct FaultInjectionReport {
     pub(crate) summaries: Vec<FaultSummary>,
     /// Number of failed collections per failure reason.
     pub(crate) failures: BTreeMap<String, usize>,
-    /// Number of collections in the database whose ids were never returned to the client.
+    /// Number of collection tasks in the database whose ids the client never received.
     pub(crate) unconfirmed: usize,
     pub(crate) downloaded: usize,
-    /// Number of orphaned results before the final cleanup of the result store, and number after the cleanup.
+    /// Number of orphaned results before and after the final cleanup of the result store.
     pub(crate) orphans: (usize, usize),
     /// Number of orphaned results that the workers removed during the run.
     pub(crate) swept: u64,
@@ -35,14 +35,14 @@ pub(crate) struct FaultSummary {
     uncertain: usize,
     finished: usize,
     failed: usize,
-    /// Number of accepted collections that the workers attempted more than once.
+    /// Number of accepted collections for which the workers made more than one attempt.
     retried: usize,
 }
 
 const MAX_PRINTED_VIOLATIONS: usize = 20;
 
 impl FaultInjectionReport {
-    /// Returns a message for each invariant violation, or an empty slice if there are none.
+    /// Returns a message for each invariant violation. The slice is empty if no invariant was violated.
     #[must_use]
     pub fn violations(&self) -> &[String] {
         &self.violations

@@ -1,4 +1,4 @@
-//! Reads all collection tasks from the database, with the completion counts recorded by a test-only trigger.
+//! Reads all collection tasks from the database. A test-only trigger counts the completions of each task.
 
 use serde::Deserialize;
 use sqlx::{Connection, PgConnection};
@@ -33,7 +33,7 @@ pub(crate) struct TaskRow {
     pub(crate) result_sha256: Option<String>,
     pub(crate) created_at: i64,
     pub(crate) ended_at: Option<i64>,
-    /// Number of times that the collection completed, as recorded by a test-only database trigger.
+    /// Number of times that the collection task completed, counted by a database trigger that the test installs.
     pub(crate) completions: i64,
 }
 

@@ -17,7 +17,7 @@ use crate::nodes::{AcceptedCollectionRequest, NodeInventory};
 
 /// Maximum duration of one call to [`Client::wait_for_collection_task`].
 const LONG_POLL_TIMEOUT: Duration = Duration::from_secs(10);
-/// Maximum time that the client continues to wait while no collection makes progress.
+/// Time without progress in any collection after which the run stops waiting for collections.
 /// `STALL_TIMEOUT` exceeds the lease duration of a collection task, the node read timeout and the S3 request timeouts.
 pub(crate) const STALL_TIMEOUT: Duration = Duration::from_mins(2);
 const REQUEST_RETRY_DELAY: Duration = Duration::from_millis(300);
@@ -55,7 +55,7 @@ pub(crate) enum RequestOutcome {
 #[derive(Debug, Clone)]
 pub(crate) struct CollectionRecord {
     pub(crate) accepted: AcceptedCollectionRequest,
-    /// First status other than `running` that the client received for the collection.
+    /// Final status of the collection, or `None` if the client did not receive a final status.
     pub(crate) status: Option<CollectionStatus>,
     pub(crate) reason: Option<String>,
     pub(crate) result: Option<DownloadedResult>,
@@ -99,7 +99,7 @@ impl WorkloadState {
         })
     }
 
-    /// Returns true if the workload is stopping and the last progress of a collection is older than [`STALL_TIMEOUT`].
+    /// Returns true if the workload is stopping and no collection has made progress for [`STALL_TIMEOUT`].
     fn has_stalled(&self) -> bool {
         self.is_stopping.load(Ordering::Relaxed) && self.last_progress.lock().elapsed() > STALL_TIMEOUT
     }
@@ -279,7 +279,7 @@ impl DownloadSink for InMemoryDownloadSink {
     }
 }
 
-/// Returns each accepted collection with the index of the fault that was active at the time of the request.
+/// Returns each accepted collection request and the index of the fault that was active at the time of the request.
 pub(crate) fn iter_accepted_collection_requests(
     requests: &[RequestRecord],
 ) -> impl Iterator<Item = (usize, &CollectionRecord)> {

@@ -37,7 +37,7 @@ pub(crate) enum AuditCommand {
         store_args: StoreAndOutputFormatArgs,
     },
     /// Write an audit log checkpoint: a file with the sequence number and MAC of the newest audit row.
-    /// With the checkpoint file, clew audit verify detects the removal of rows that existed at the checkpoint.
+    /// Audit verification uses the file to detect whether rows written before the checkpoint were removed.
     #[command(after_help = verify::CHECKPOINT_AFTER_HELP)]
     Checkpoint {
         /// Output file, or - for stdout

@@ -3,7 +3,7 @@
 use clap::builder::Resettable;
 use clap::{ArgMatches, Args, Command, Error, FromArgMatches, Subcommand};
 
-/// Parsed subcommand of type `C` with options of type `O`, which all subcommands in the group accept.
+/// Parsed subcommand (type `C`) and the options that all subcommands in the group share (type `O`).
 #[derive(Debug)]
 pub(crate) struct CommandGroup<C, O = ()> {
     pub(crate) command: C,

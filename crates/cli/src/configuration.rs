@@ -67,7 +67,7 @@ settings! {
     struct CollectionSettings {
         /// Maximum number of active collections.
         concurrency: usize = WorkerSettings::default().concurrency,
-        /// Maximum number of collections that wait for stalled nodes. These collections do not count as active.
+        /// Maximum number of collections that wait for unresponsive nodes. Such collections do not count as active.
         max_stalled: usize = WorkerSettings::default().max_stalled,
         /// Maximum number of concurrent collections per node.
         per_node: u32 = WorkerSettings::default().max_running_per_node,
@@ -83,7 +83,7 @@ settings! {
         connect_timeout: SignedDuration = to_signed_duration(ReadLimits::default().connect_timeout),
         /// Maximum number of bytes received from a node in one read operation.
         max_bytes: u64 = ReadSizeLimits::default().per_read,
-        /// Maximum size of a row received from a node, in bytes. In larger process list rows, Clew truncates the statement.
+        /// Maximum size of a row from a node, in bytes. Clew truncates the statements of larger process list rows.
         max_row_bytes: usize = ReadSizeLimits::default().per_row,
         /// Maximum memory used for one result set or session list, in bytes.
         max_memory_bytes: usize = ReadSizeLimits::default().in_memory,
@@ -145,7 +145,7 @@ settings! {
         long_polls_per_principal: usize = ApiSettings::default().max_long_polls_per_principal,
     }
 
-    /// Paths of the TLS certificate and its private key. TLS requires both; if both paths are empty, TLS is disabled.
+    /// Paths of the TLS certificate and its private key. If both paths are empty, TLS is disabled.
     struct TlsSettings {
         cert: PathBuf = PathBuf::new(),
         key: PathBuf = PathBuf::new(),

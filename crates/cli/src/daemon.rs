@@ -116,7 +116,7 @@ pub(crate) struct Daemon {
 }
 
 pub(crate) struct DaemonTasks {
-    /// Background task that detects that the master key has been rotated.
+    /// Background task that detects rotations of the master key.
     master_key_watch: JoinHandle<Result<(), CliError>>,
     worker: Vec<JoinHandle<()>>,
 }
@@ -168,7 +168,7 @@ impl Daemon {
     }
 
     /// Spawns a task that shuts down this process with an error if another process rotates the master key.
-    /// A process must restart after a rotation of the master key, because the process still uses the old key.
+    /// Until a restart, a process continues to use the old master key.
     fn watch_for_master_key_rotation(&self, shutdown: &CancellationToken) -> JoinHandle<Result<(), CliError>> {
         let (store, shutdown) = (self.store.clone(), shutdown.clone());
         tokio::spawn(async move {
@@ -205,8 +205,8 @@ impl Daemon {
         ]
     }
 
-    /// Waits for the worker tasks. Then gives Clew a limited time to kill its SQL statements that are still running.
-    /// The HTTP server must have stopped before the call, because HTTP requests can abandon running statements.
+    /// Waits for the worker tasks, and then waits a limited time for Clew to kill its abandoned SQL statements.
+    /// The caller must stop the HTTP server first, because HTTP requests can leave SQL statements running.
     /// Returns the first error from the worker tasks, the HTTP server (`served`) or the master key rotation check.
     pub(crate) async fn join_tasks(
         &self,
@@ -243,7 +243,7 @@ impl Daemon {
 }
 
 /// If rows are missing from the audit log, logs an error and appends an `AuditTruncated` audit event.
-/// If the audit event cannot be appended, the next check reports the missing audit rows again.
+/// If appending the `AuditTruncated` event fails, the next check reports the missing rows again.
 async fn check_for_audit_truncation(store: &Store) {
     if let Err(error) = report_lost_audit_rows(store).await {
         warn!(%error, "could not check the audit log for removed rows; the next check retries");
@@ -279,7 +279,7 @@ fn disable_core_dumps() {
     }
 }
 
-/// Binds a TCP listener. `listen` is the configured address, which is used only in error messages.
+/// Binds a TCP listener to `addresses`. Error messages show `listen`, the address from the configuration.
 pub(crate) async fn bind_listener(
     listen: &str,
     addresses: impl ToSocketAddrs,

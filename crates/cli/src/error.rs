@@ -15,7 +15,7 @@ pub(crate) enum CliError {
     Refused { message: String, fix: Option<String> },
     /// A check failed, for example because a policy is invalid. The result was printed to stdout. Exit code 1.
     NegativeResult,
-    /// A check found limitations, such as missing privileges, and printed them to stdout. Exit code 3.
+    /// A check found that data is missing or inaccurate, for example because of missing privileges. Exit code 3.
     LimitationsFound,
     /// The process that reads the output, such as `head`, closed the pipe. Exit code 0.
     OutputClosed,

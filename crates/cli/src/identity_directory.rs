@@ -18,7 +18,7 @@ pub(crate) async fn find_domain(store: &Store, name_or_id: &str) -> Result<Domai
     })
 }
 
-/// Returns an error unless there is exactly one item. If there are several, the error message lists their names.
+/// Fails if `items` is empty or contains several items. The error message lists the names of the items.
 pub(crate) fn require_single_item<T>(mut items: Vec<T>, kind: &str, name: fn(&T) -> &str) -> Result<T, CliError> {
     if items.len() == 1
         && let Some(only) = items.pop()
@@ -29,7 +29,7 @@ pub(crate) fn require_single_item<T>(mut items: Vec<T>, kind: &str, name: fn(&T)
     Err(refused!("select a {kind} with --{kind}: {}", names.join(", ")))
 }
 
-/// Context of a command that manages identities: store, domain, audit origin and output format.
+/// Store, domain, audit origin and output format for the commands that manage identities.
 pub(crate) struct IdentityDirectory {
     pub(crate) store: Store,
     pub(crate) domain: Domain,

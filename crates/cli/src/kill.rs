@@ -47,7 +47,7 @@ pub(crate) struct KillArgs {
     /// Account to protect from kills, in addition to system and cloud vendor accounts (repeatable)
     #[arg(long, value_name = "NAME")]
     protect: Vec<String>,
-    /// Data directory created by clew init; its audit log records the killed sessions, the reason and the outcomes
+    /// Data directory whose audit log records the killed sessions, the reason and the outcomes
     #[arg(long, value_name = "DIR", env = "CLEW_DATA_DIR")]
     data_dir: Option<PathBuf>,
     #[command(flatten)]

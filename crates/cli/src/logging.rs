@@ -32,7 +32,7 @@ fn json_log_builder() -> SubscriberBuilder<JsonFields, Format<Json>> {
     tracing_subscriber::fmt().json().flatten_event(true).with_span_list(false)
 }
 
-/// Writer that escapes characters that are unsafe in terminals. Each call of `write` receives a complete JSON log line.
+/// Writer that escapes characters that are unsafe in terminals. Each call to `write` passes one complete JSON log line.
 struct JsonLogWriter<W>(W);
 
 impl<W: Write> Write for JsonLogWriter<W> {

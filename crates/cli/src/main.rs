@@ -115,7 +115,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
 const PENDING_KILLS_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Runs a command that connects to database servers. Ctrl-C interrupts the command.
-/// Before the function returns, it waits up to [`PENDING_KILLS_TIMEOUT`] for Clew to kill statements that are still running.
+/// Waits up to [`PENDING_KILLS_TIMEOUT`] for Clew to kill the command's statements that are still running.
 async fn run_node_command<F>(run: impl FnOnce(ConnectionRegistry) -> F) -> Result<(), CliError>
 where
     F: Future<Output = Result<(), CliError>>,

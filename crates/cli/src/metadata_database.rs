@@ -23,7 +23,7 @@ pub(crate) enum MetadataCommand {
         /// Data directory created by clew init. Before copying, stop the clew serve process that uses it
         #[arg(long, value_name = "DIR", env = "CLEW_DATA_DIR", default_value = DEFAULT_DATA_DIR)]
         data_dir: PathBuf,
-        /// Target PostgreSQL database, such as postgres://user@host/database?sslmode=verify-full.
+        /// URL of the target PostgreSQL database, such as postgres://user@host/database?sslmode=verify-full.
         /// Set the database password in PGPASSWORD or ~/.pgpass, not in the URL: other users can see command lines
         #[arg(long, value_name = "URL", env = "CLEW_METADATA_URL", hide_env_values = true)]
         to: String,

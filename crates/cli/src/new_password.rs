@@ -60,7 +60,7 @@ impl NewPassword {
         self.generated.as_ref().map(ExposeSecret::expose_secret).into()
     }
 
-    /// Returns a notice with the generated password, or an empty string if the password was read from stdin.
+    /// Returns a notice with the generated password, or an empty string if no password was generated.
     pub(crate) fn format_generated_password_notice(&self) -> String {
         self.generated.as_ref().map_or(String::new(), |password| {
             format!("The password is shown only once; store it now:\n\n  password  {}\n\n", password.expose_secret())

@@ -42,7 +42,7 @@ pub(crate) fn parse_node_url(url: &str) -> Result<NodeUrl, CliError> {
     url.parse().map_err(|error: clew_model::NodeUrlError| refused!("{}: {error}", redact_url_credentials(url)))
 }
 
-/// Formats a URL without its password, and without the query string if all parameters have default values.
+/// Formats the URL without the password. Omits the query string if all parameters have default values.
 pub(crate) fn format_url_for_shell(node: &NodeUrl) -> String {
     let url = node.to_string();
     // The default parameters depend on the host.
@@ -64,7 +64,7 @@ fn redact_url_credentials(url: &str) -> String {
     }
 }
 
-/// Reads the password from `CLEW_DB_PASSWORD`, or prompts for it on the terminal if the variable is not set.
+/// Reads the password from `CLEW_DB_PASSWORD`. If the variable is not set, prompts for the password on the terminal.
 /// Returns the URL without a password if `CLEW_DB_PASSWORD` is not set and no terminal is available.
 pub(crate) fn fill_in_missing_password(node: NodeUrl) -> Result<NodeUrl, CliError> {
     if node.password.is_some() {

@@ -236,13 +236,13 @@ fn write_stdout_unsanitized(text: &str) -> Result<(), CliError> {
         .map_err(|error| CliError::from_write_error(STDOUT_DISPLAY_NAME, &error))
 }
 
-/// Ignores errors when writing to stderr, because there is no other stream for reporting errors.
+/// Writes text to stderr. Ignores write errors, because there is no other stream for reporting them.
 pub(crate) fn write_stderr(text: &str) {
     let _ = io::stderr().lock().write_all(sanitize_multiline_text(text).as_bytes());
 }
 
 /// Creates a progress line on stderr. The progress line is hidden if stderr is not a terminal.
-/// A timer updates the elapsed time, because the interval between two progress messages can be long.
+/// A timer updates the displayed elapsed time, because progress messages can be far apart.
 pub(crate) fn new_progress_spinner() -> ProgressBar {
     let bar = ProgressBar::new_spinner();
     if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}, {elapsed}") {

@@ -5,7 +5,7 @@ use clap::parser::ValueSource;
 
 use crate::error::{CliError, refused};
 
-/// Returns an error if an argument of the command or of a subcommand is a PostgreSQL URL with a password.
+/// Returns an error if a command-line argument is a PostgreSQL URL that contains a password.
 /// PostgreSQL passwords are allowed in environment variables and configuration files.
 pub(crate) fn reject_postgres_url_passwords(matches: &ArgMatches) -> Result<(), CliError> {
     for id in matches.ids() {

@@ -24,7 +24,7 @@ pub(crate) type PolicyCommandArgs = CommandGroup<PolicyCommand>;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PolicyCommand {
-    /// Create a policy, or replace the existing policy that has this name.
+    /// Create a policy, or replace the policy with the same name.
     /// The new policy document takes effect immediately for all users and groups to which the policy is attached.
     #[command(after_help = put::AFTER_HELP)]
     Put(put::PutArgs),
@@ -111,7 +111,7 @@ async fn list_policies(directory: &IdentityDirectory) -> Result<(), CliError> {
     POLICY_LIST_FORMAT.print(directory.format, &policies)
 }
 
-/// Omits a system policy's attachments to users and groups outside the selected domain.
+/// Omits attachments of system policies to users and groups outside the selected domain.
 async fn load_policy_attachments(
     directory: &IdentityDirectory,
     policy: &NamedPolicy,

@@ -36,7 +36,7 @@ pub(crate) struct ServeArgs {
     /// Allow plain HTTP on non-loopback addresses; passwords and statements are then sent unencrypted
     #[arg(long, env = "CLEW_ALLOW_PLAIN_HTTP", value_parser = FalseyValueParser::new())]
     allow_plain_http: bool,
-    /// Run without the embedded worker; use separate clew worker processes for collections and kills
+    /// Run without the embedded worker; separate worker processes then execute collections and automatic kills
     #[arg(long, env = "CLEW_NO_WORKER", value_parser = FalseyValueParser::new())]
     no_worker: bool,
 }
@@ -134,7 +134,7 @@ pub(crate) async fn run(mut arguments: ServeArgs) -> Result<(), CliError> {
     daemon.join_tasks("server", tasks, result).await
 }
 
-/// Returns an error if an address is not a loopback address and neither TLS nor `allow_plain_http` is configured.
+/// Resolves the listen addresses. Non-loopback addresses require TLS or `allow_plain_http`.
 async fn resolve_listen_addresses(configuration: &Configuration, tls: bool) -> Result<Vec<SocketAddr>, CliError> {
     let listen = &configuration.listen;
     let addresses: Vec<_> = lookup_host(listen).await.map_err(listen_error(listen))?.collect();

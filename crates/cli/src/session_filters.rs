@@ -12,7 +12,7 @@ pub(crate) struct SessionFilterArgs {
     /// --filter slow selects active sessions whose current state has lasted for at least --threshold seconds.
     /// --filter active selects sessions with a command other than Sleep.
     /// --filter total selects all sessions except internal sessions.
-    /// --filter long selects sessions whose transaction has been open for at least --threshold seconds
+    /// --filter long selects sessions with a transaction that has been open for at least --threshold seconds
     #[arg(long, value_name = "CLASS", value_parser = clap::builder::PossibleValuesParser::new(SessionClass::NAMES), default_value = "total")]
     pub(crate) filter: Option<String>,
     /// Threshold for slow sessions and long transactions, in seconds, from 1 to 86400 [default: 10]

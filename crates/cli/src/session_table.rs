@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::output::{OutputWriter, stdout_is_terminal, stdout_supports_colors, terminal_width};
 
-/// Column of the session table. The statement column is not a `TableColumn`, because it fills the remaining width.
+/// Column of the session table, except the statement column, which fills the remaining width.
 struct TableColumn {
     /// Key of the snapshot column.
     key: &'static str,
@@ -51,12 +51,12 @@ const DETAIL_COLUMNS: [TableColumn; 5] = [
 ];
 
 const COLUMN_GAP_WIDTH: usize = 2;
-/// If the statement column would be narrower than this width, `clew ps` narrows the other columns.
+/// Preferred minimum width of the statement column. If necessary, `clew ps` narrows the other columns.
 const PS_COMMAND_STATEMENT_WIDTH: usize = 24;
 const MIN_SNAPSHOT_STATEMENT_WIDTH: usize = 20;
 /// Width of the statement column of a snapshot if the terminal width is unknown.
 const DEFAULT_STATEMENT_WIDTH: usize = 80;
-/// The table shows only a prefix of the statement digest.
+/// Maximum number of characters of a statement digest that the table shows.
 const MAX_DISPLAYED_DIGEST_CHARS: usize = 8;
 
 const fn text_column(key: &'static str, heading: &'static str, min_width: usize, max_width: usize) -> TableColumn {
@@ -69,7 +69,7 @@ const fn number_column(key: &'static str, heading: &'static str) -> TableColumn 
 
 struct SessionTable {
     columns: Vec<TableColumn>,
-    /// Target width of the lines. The lines are wider if the statement column would otherwise be too narrow.
+    /// Preferred line width, in characters. Lines can be wider because the statement column has a minimum width.
     width: usize,
     min_statement_width: usize,
     /// If true, the table omits client ports and the prefix `Waiting for ` of session states.
@@ -114,7 +114,7 @@ pub(crate) fn write_snapshot_table(snapshot: &mut Snapshot, detailed: bool, out:
 }
 
 impl SessionTable {
-    /// Writes the session table and returns the number of waiting sessions. Requires a snapshot in JSON format.
+    /// Writes the session table and returns the number of waiting sessions. `snapshot` must be in JSON format.
     fn write(&self, snapshot: &mut Snapshot, out: &mut OutputWriter) -> io::Result<usize> {
         let mut lines = Vec::new();
         for index in 0..usize::try_from(snapshot.summary.rows).unwrap_or(usize::MAX) {
@@ -194,8 +194,8 @@ impl SessionTable {
     }
 }
 
-/// Narrows the widest columns until the statement column has at least the width [`PS_COMMAND_STATEMENT_WIDTH`].
-/// Columns whose minimum and maximum widths are equal, such as those of `clew snapshot`, are not narrowed.
+/// Narrows the widest columns until the statement column is at least [`PS_COMMAND_STATEMENT_WIDTH`] wide.
+/// Columns with equal minimum and maximum widths, such as the columns of `clew snapshot`, keep their width.
 fn compute_column_widths(columns: &[TableColumn], lines: &[SessionTableLine], width: usize) -> Vec<usize> {
     let mut widths: Vec<usize> = columns.iter().map(|column| column.heading.len()).collect();
     for line in lines {

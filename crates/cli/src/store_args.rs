@@ -1,4 +1,4 @@
-//! Command-line options of commands that open the store: store location, domain and output format.
+//! Command-line options that select the store, the domain and the output format.
 
 use std::path::{Path, PathBuf};
 
@@ -49,7 +49,7 @@ pub(crate) struct IamDomainArgs {
     domain: Option<String>,
 }
 
-/// Name and description arguments of commands that create an object in a domain.
+/// Command-line arguments for the name and description of a new object in a domain.
 #[derive(Debug, Args)]
 pub(crate) struct NameAndDescriptionArgs {
     /// Name, unique in the domain

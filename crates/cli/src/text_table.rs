@@ -35,7 +35,7 @@ impl<T, const N: usize> ListFormat<T, N> {
         format.print(|| render_field_list(&self.fields(item)), || (self.to_json)(item))
     }
 
-    /// Converts a row to fields. Combines the name and the id, which are the first two columns, into one field.
+    /// Converts an item to fields. Merges the first two columns, name and id, into one field.
     pub(crate) fn fields(&self, item: &T) -> Vec<(String, String)> {
         let mut columns = self.headings.iter().map(|heading| heading.to_lowercase()).zip((self.to_row)(item));
         let (name, id) = (columns.next(), columns.next());
@@ -50,7 +50,7 @@ macro_rules! fields_to_json {
 }
 pub(crate) use fields_to_json;
 
-/// Formats rows as a table. If there are no rows, returns the placeholder text `empty` and a line break.
+/// Formats rows as a table. If `rows` is empty, returns the text in `empty`, followed by a line break.
 pub(crate) fn render_table<const N: usize>(headings: [&str; N], rows: Vec<[String; N]>, empty: &str) -> String {
     if rows.is_empty() {
         return format!("{empty}\n");

@@ -1,6 +1,6 @@
 //! Starts tasks that collect the sessions of a node, and waits until the tasks finish.
 //!
-//! The TaurusDB API spec defines the start request in section 1.2 and the status request in section 1.3.
+//! Sections 1.2 and 1.3 of the TaurusDB API spec define the requests that start a collection and return its status.
 
 use std::fmt;
 use std::time::Duration;
@@ -75,7 +75,7 @@ struct StartCollectionResponse {
 struct CollectionStatusResponse {
     status: String,
     /// Notes about data that is missing from the result; absent if the server is not a Clew server.
-    /// The field is unparsed JSON, so that unknown kinds of missing data do not cause a parse error.
+    /// The type is `serde_json::Value`, so that unknown kinds of missing data do not cause a parse error.
     #[serde(default)]
     limitations: serde_json::Value,
 }
@@ -110,7 +110,7 @@ impl Client {
         self.long_poll_collection_status(instance, node, request_id, Duration::ZERO).await
     }
 
-    /// Returns when the collection task has finished or when `wait` has elapsed, if the server supports long polling.
+    /// If the server supports long polling, waits until the collection task has finished or `wait` has elapsed.
     /// The client rounds `wait` down to whole seconds.
     async fn long_poll_collection_status(
         &self,
@@ -127,7 +127,7 @@ impl Client {
     }
 
     /// Returns notes about data that Clew could not read for a collection result, with the reasons.
-    /// The list of limitations is empty if the result is complete or the collection task has not finished.
+    /// Returns an empty list if the result is complete or the collection task has not finished.
     pub async fn fetch_result_limitations(
         &self,
         instance: &InstanceId,

@@ -33,7 +33,7 @@ struct Download<'a, T, P> {
     on_progress: P,
     received: u64,
     total: Option<u64>,
-    /// A download without a strong entity tag cannot be resumed.
+    /// Strong entity tag of the result. If there is no strong entity tag, the client cannot resume the download.
     etag: Option<String>,
 }
 
@@ -185,13 +185,13 @@ impl<'a, T: DownloadSink, P: FnMut(u64, Option<u64>)> Download<'a, T, P> {
         self.client.new_request_context(DOWNLOAD_OPERATION_NAME, &self.client.inner.endpoint)
     }
 
-    /// Returns the values of the `Range` and `If-Range` headers, or `None` if the download cannot be resumed.
+    /// Returns the `Range` and `If-Range` header values for resuming the download, or `None` if it cannot be resumed.
     fn build_range_headers(&self) -> Option<(String, &str)> {
         let etag = self.etag.as_deref().filter(|_| self.received > 0)?;
         Some((format!("bytes={}-", self.received), etag))
     }
 
-    /// Returns true if the response resumes the download at the next expected byte and the result has not changed.
+    /// Returns true if the response continues an unchanged result at the next expected byte.
     fn is_continuation_of_download(&self, response: &Response) -> bool {
         let content_range =
             response.headers().get(CONTENT_RANGE).and_then(|value| value.to_str().ok()).unwrap_or_default();

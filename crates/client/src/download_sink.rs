@@ -13,7 +13,7 @@ pub trait DownloadSink: Send {
     fn append_bytes(&mut self, bytes: &[u8]) -> impl Future<Output = io::Result<()>> + Send;
     /// Discards all written bytes when the download restarts.
     fn restart(&mut self) -> impl Future<Output = io::Result<()>> + Send;
-    /// Flushes the sink. Called once at the end of each download, even if the download fails.
+    /// Flushes the sink. The client calls this method once at the end of each download, even if the download fails.
     fn finish(&mut self) -> impl Future<Output = io::Result<()>> + Send;
 }
 
@@ -54,7 +54,7 @@ impl DownloadSink for FileSink {
 }
 
 /// Sink that writes to a stream, such as standard output.
-/// A download to a stream cannot be restarted after the first write, because written bytes cannot be discarded.
+/// Written bytes cannot be discarded, so a download to a stream cannot restart after the first write.
 #[derive(Debug)]
 pub struct StreamSink<W> {
     stream: W,

@@ -67,7 +67,7 @@ pub enum ClientError {
         /// Reason why the response is invalid.
         why: String,
     },
-    /// The project lookup for a region did not return exactly one valid project.
+    /// The API did not return exactly one valid project for the region.
     #[error("looking up the project of region {region}: expected one project, but {found}; set the project id instead")]
     ProjectLookup {
         /// Name of the region.

@@ -1,11 +1,11 @@
 //! Typed client for the TaurusDB session API: instances, session collection tasks and collection results.
 //!
 //! The client works with Clew and with the TaurusDB cloud service, which has no official SDK for Rust.
-//! The client signs requests the same way as the official SDKs.
+//! The client signs requests in the same way as the official Huawei Cloud SDKs.
 //! The client retries idempotent requests and resumes interrupted downloads.
 //!
-//! The client does not support APIs that are unrelated to sessions.
-//! The client supports two Clew extensions: long polling and the `limitations` field (data that Clew could not read).
+//! The client supports only the session-related part of the TaurusDB API.
+//! The client supports two Clew extensions: long polling, and the field `limitations` for unreadable data.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -57,7 +57,7 @@ pub use error::ClientError;
 pub use instances::{Datastore, InstanceDetail, InstanceFields, InstanceList, InstanceNode, InstanceSummary};
 pub use project::ProjectRef;
 
-/// Client for one project. Clones are cheap: they share connections, the token and the project id.
+/// Client for one project. Clones are cheap and share connections, the token and the project id.
 #[derive(Debug, Clone)]
 pub struct Client {
     inner: Arc<ClientInner>,

@@ -1,4 +1,4 @@
-//! Parses JSON responses, and error responses in all formats that the cloud service uses (API spec, section 8.4).
+//! Parses JSON responses and all formats of error responses in section 8.4 of the TaurusDB API spec.
 
 use std::time::Duration;
 
@@ -116,7 +116,7 @@ fn parse_api_error(operation: &'static str, status: u16, headers: &HeaderMap, bo
 }
 
 /// Returns the error code and the error message of a JSON error response.
-/// Accepts three pairs of field names: `error_code`/`error_msg`, `errorCode`/`errorMsg` and `code`/`message`.
+/// Accepts the field names `error_code` and `error_msg`, `errorCode` and `errorMsg`, or `code` and `message`.
 /// Searches for the error fields in nested JSON objects, up to `depth` levels deep.
 fn extract_error_code_and_message(json: &Value, depth: u8) -> Option<(String, String)> {
     let object = json.as_object()?;
@@ -143,7 +143,7 @@ fn parse_retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     Some(Duration::try_from(until.duration_since(now)).unwrap_or(Duration::ZERO))
 }
 
-/// Truncates text from a server to `max_len` characters and replaces control characters with spaces.
+/// Replaces control characters in server text with spaces and truncates the text to `max_len` characters.
 pub(crate) fn sanitize_server_text(text: &str, max_len: usize) -> String {
     text.chars().take(max_len).map(|char| if char.is_control() { ' ' } else { char }).collect()
 }

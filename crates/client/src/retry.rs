@@ -29,7 +29,7 @@ pub(crate) fn is_retryable(error: &ClientError, idempotency: Idempotency) -> boo
 ///
 /// Returns `None` if the server requests a delay longer than [`Settings::max_backoff`].
 ///
-/// `jitter` is a number from 0 to 1 that shortens the delay by up to half.
+/// `jitter`, a number from 0 to 1, shortens the delay by up to 50%.
 /// Random jitter spreads out the retries of clients whose requests failed at the same time.
 pub(crate) fn compute_backoff_delay(
     settings: &Settings,

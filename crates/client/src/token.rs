@@ -35,7 +35,7 @@ struct TokenRequestIdentity<'a> {
     password: Object<TokenRequestUser<'a>>,
 }
 
-/// Borrows the password to avoid another copy of the password in memory.
+/// Borrows the password, so that no second copy of the password exists in memory.
 #[derive(Serialize)]
 struct TokenRequestUser<'a> {
     name: &'a str,

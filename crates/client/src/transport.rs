@@ -63,7 +63,7 @@ impl Client {
         }
     }
 
-    /// Builds an idempotent request to the IAM endpoint, with an empty body.
+    /// Builds a request to the IAM endpoint. The request is idempotent and has an empty body.
     pub(crate) fn build_iam_request(
         &self,
         operation: &'static str,
@@ -115,7 +115,7 @@ impl Client {
         self.call_with_retries(request, || self.send_authenticated_request(request)).await
     }
 
-    /// Calls `attempt` until a call succeeds, a call fails with a non-retryable error, or no attempts are left.
+    /// Calls `attempt` until it succeeds or returns a non-retryable error, or until the maximum number of attempts is reached.
     /// Waits for the backoff delay before each retry.
     async fn call_with_retries<T, F: Future<Output = Result<T, ClientError>>>(
         &self,
@@ -207,8 +207,8 @@ impl Client {
         headers
     }
 
-    /// Signs a request. Returns its headers plus an `Authorization` header that contains the signature.
-    /// As in the official SDKs, the signature covers all returned headers except `Authorization` (API spec 8.1).
+    /// Signs a request. Returns the request headers, including an `Authorization` header with the signature.
+    /// As in the official SDKs, the signature covers all headers except `Authorization` (API spec, section 8.1).
     fn build_signed_headers(
         &self,
         request: &ApiRequest<'_>,

@@ -1,6 +1,6 @@
 //! Finds banned words in identifiers and prose and suggests standard terms to use instead.
 //!
-//! Prose comprises code comments, Markdown outside code blocks, API messages and the text of the web page.
+//! The prose check covers code comments, Markdown outside code blocks, API messages and web page text.
 
 use std::path::Path;
 
@@ -67,12 +67,12 @@ const fn banned_word(word: &'static str, replacement: &'static str, scope: Banne
 pub(crate) enum FileKind {
     Rust,
     Markdown,
-    /// File with messages of the API (Fluent) or of the web UI (TypeScript).
+    /// File with translatable texts: API messages (Fluent) or texts of the web page (TypeScript).
     Texts,
 }
 
 impl FileKind {
-    /// Returns `None` if the file is not checked for banned words.
+    /// Returns the kind of the file, or `None` if the check for banned words skips the file.
     pub(crate) fn of(file: &Path) -> Option<Self> {
         // This file lists the words.
         if file.ends_with("codelint/src/banned_words.rs") {
@@ -163,7 +163,7 @@ fn remove_format_placeholders(text: &str) -> String {
     outside.collect()
 }
 
-/// Splits prose, `snake_case` names and `CamelCase` names into lowercase words.
+/// Splits text into lowercase words. Also splits `snake_case` and `CamelCase` names.
 fn split_into_words(text: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     let mut previous = ' ';
@@ -199,7 +199,7 @@ fn contains_banned_word(words: &[String], banned: &str) -> bool {
 #[derive(Default)]
 struct DefinedNameCollector(Vec<Ident>);
 
-/// Defines one visitor method per node type. Each method collects the node's identifier and visits its children.
+/// Defines a visitor method for each listed node type. The method collects the node's identifier and visits its children.
 macro_rules! collect_identifier_of {
     ($($method:ident: $node:ident),+ $(,)?) => {
         $(fn $method(&mut self, node: &'ast syn::$node) {
@@ -225,7 +225,7 @@ impl<'ast> Visit<'ast> for DefinedNameCollector {
         visit_variant: Variant,
     }
 
-    /// Collects all identifiers in the arguments of a macro call, because the macro can define items with these names.
+    /// Collects every identifier in a macro invocation, because the macro can define items from its arguments.
     fn visit_item_macro(&mut self, item: &'ast syn::ItemMacro) {
         self.0.extend(item.ident.clone());
         collect_identifiers(item.mac.tokens.clone(), &mut self.0);

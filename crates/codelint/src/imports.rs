@@ -2,7 +2,7 @@
 //!
 //! A file that imports a name depends on the file that defines the name, even if another file re-exports the name.
 //! A module may import from its parent modules: `kill/batch.rs` may import from `kill.rs`.
-//! Imports in test code and macro arguments are ignored. Enums that macro calls define are recognized.
+//! Ignores imports in test code and in macro arguments, but recognizes enums that are defined in macro calls.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
@@ -13,7 +13,7 @@ use syn::{Attribute, Item, ItemMacro, ItemMod, ItemUse, UseTree};
 
 use crate::CodelintError;
 
-/// Maps each file to the files and names that it imports. Paths are relative to the workspace root.
+/// Source files, with the files and names that each file imports. Paths are relative to the workspace root.
 #[derive(Debug, Default)]
 pub(super) struct ImportGraph {
     files: BTreeMap<PathBuf, BTreeMap<PathBuf, BTreeSet<String>>>,
@@ -56,7 +56,7 @@ impl ImportGraph {
         self.files.entry(from.into()).or_default().entry(to.into()).or_default().insert(name.to_owned());
     }
 
-    /// Returns descriptions of import cycles, but at most one cycle for each file.
+    /// Returns descriptions of import cycles. Each file occurs in at most one of the returned cycles.
     pub(super) fn find_import_cycles(&self) -> Vec<String> {
         let mut reported = BTreeSet::new();
         let mut cycles = Vec::new();
@@ -311,7 +311,7 @@ fn item_name(item: &Item) -> Option<String> {
     Some(ident.to_string())
 }
 
-/// Returns the name of the enum that a macro call such as `named_enum! { pub enum Name { … } }` defines.
+/// Returns the name of the enum that a macro call defines, such as `Name` for `named_enum! { pub enum Name { … } }`.
 fn find_enum_name_in_macro_call(call: &ItemMacro) -> Option<String> {
     let mut tokens = call.mac.tokens.clone().into_iter();
     tokens.find(|token| matches!(token, TokenTree::Ident(keyword) if keyword == "enum"))?;

@@ -12,7 +12,7 @@ const CRATE_LAYERS: [&[&str]; 6] = [
     &["clew", "clew-bench", "clew-chaos"],
 ];
 
-/// Crates that must not perform I/O and therefore cannot depend on [`IO_CRATES`].
+/// Crates that must not depend on [`IO_CRATES`], because they must not perform I/O.
 const CRATES_WITHOUT_IO: [&str; 3] = ["clew-model", "clew-diagnose", "clew-iam"];
 const IO_CRATES: [&str; 5] = ["axum", "hyper", "reqwest", "sqlx", "tokio"];
 
@@ -31,11 +31,11 @@ struct Package {
 #[derive(Debug, Deserialize)]
 struct Dependency {
     name: String,
-    /// Kind of the dependency: `None` for a normal dependency, otherwise `dev` or `build`.
+    /// Dependency kind in cargo's metadata: `None` for a normal dependency, otherwise `dev` or `build`.
     kind: Option<String>,
 }
 
-/// Returns a finding for each normal dependency that violates a layer rule and for each crate not assigned to a layer.
+/// Returns messages about normal dependencies that violate a layer rule and about crates without a layer.
 pub(super) fn find_layer_violations(metadata: &CargoMetadata) -> Vec<String> {
     let mut violations = Vec::new();
     for package in &metadata.packages {

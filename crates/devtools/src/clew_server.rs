@@ -14,7 +14,7 @@ use crate::command::Command;
 use crate::error::DevtoolsError;
 use crate::processes;
 
-/// Configuration that disables rate and connection limits, because load generators share one IP address.
+/// Configuration that disables per-client rate and connection limits, because all load generators have the same IP address.
 pub const CONFIGURATION_WITHOUT_PER_CLIENT_LIMITS: &str = "[limits]
 principal_per_second = 0
 peer_per_second = 0
@@ -91,7 +91,7 @@ pub struct ClewProcess {
 
 impl TemporaryDeployment {
     /// Creates a temporary directory and runs `clew init` in it.
-    /// `variables` sets environment variables for all `clew` processes, such as the URL of the metadata database.
+    /// `variables` contains environment variables for every `clew` process, such as the URL of the metadata database.
     pub async fn init(clew: &Path, variables: Vec<(&'static str, String)>) -> Result<Self, DevtoolsError> {
         let directory = create_temporary_directory("clew-xtask-")?;
         let init = clew_command(clew, &variables)
@@ -101,7 +101,7 @@ impl TemporaryDeployment {
         Ok(Self { clew: clew.to_owned(), directory, variables, credentials })
     }
 
-    /// Returns a `clew` command that uses the data directory.
+    /// Returns a `clew` command that uses the data directory of this deployment.
     fn command(&self, arguments: &[&str]) -> Command {
         clew_command(&self.clew, &self.variables)
             .args(arguments.iter().copied())
@@ -109,7 +109,7 @@ impl TemporaryDeployment {
             .args([self.data_dir()])
     }
 
-    /// Adds an instance with one node per URL. The first node is the master.
+    /// Adds an instance with one node per URL in `urls`. The first URL identifies the master node.
     pub async fn add_instance(
         &self,
         name: &str,
@@ -180,7 +180,7 @@ impl TemporaryDeployment {
         self.read_process_log("serve")
     }
 
-    /// Returns the log that a process has written since its last start.
+    /// Returns the log that the process `name` has written since its last start.
     #[must_use]
     pub fn read_process_log(&self, name: &str) -> String {
         std::fs::read_to_string(self.directory.path().join(format!("{name}.log"))).unwrap_or_default()
@@ -233,7 +233,7 @@ pub fn parse_id<T: FromStr<Err: Display>>(id: &str) -> Result<T, DevtoolsError> 
     id.parse().map_err(|cause| DevtoolsError::unexpected_output_error("clew", cause, id))
 }
 
-/// Returns environment variables with which Clew stores its metadata in PostgreSQL and its results on an [`S3Server`].
+/// Returns environment variables that make Clew store its metadata in PostgreSQL and its results on an [`S3Server`].
 #[must_use]
 pub fn storage_environment_variables(metadata_url: String, s3_endpoint: String) -> Vec<(&'static str, String)> {
     let (key, secret) = S3Server::ADMIN_CREDENTIALS;

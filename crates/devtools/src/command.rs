@@ -52,13 +52,13 @@ impl Command {
         variables.into_iter().fold(self, |command, (name, value)| command.env(name, value))
     }
 
-    /// Returns a command that runs this command through `wrapper`, such as `setpriv`, with the same environment variables.
+    /// Wraps this command in `wrapper`, such as `setpriv`. Keeps the environment variables of this command.
     pub fn wrapped_in(self, wrapper: Self) -> Self {
         let wrapper = wrapper.args([self.program]).args(self.arguments);
         Self { program: wrapper.program, arguments: wrapper.arguments, ..self }
     }
 
-    /// Removes an inherited environment variable.
+    /// Prevents the program from inheriting an environment variable.
     pub fn env_remove(mut self, name: impl Into<OsString>) -> Self {
         self.variables.push((name.into(), None));
         self
@@ -84,7 +84,7 @@ impl Command {
         self.ensure_success(status)
     }
 
-    /// Runs the program for at most `limit`. The progress display of `step` shows the latest output line.
+    /// Runs the program for at most `limit`. Shows the latest output line in the progress display of `step`.
     /// If the program fails, the error contains the last output lines of the program.
     pub async fn run_with_progress(&self, step: &Step, limit: Duration) -> Result<(), DevtoolsError> {
         let spawned = self.to_tokio_command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
@@ -141,7 +141,7 @@ impl Command {
     }
 
     /// Runs the program and returns its stdout and its peak memory use in KiB.
-    /// Peak memory is read after each output chunk, so memory allocated after the last chunk is not counted.
+    /// The function reads the peak memory use after each output chunk and can miss later memory allocations.
     pub async fn capture_output_and_peak_memory(&self) -> Result<(Vec<u8>, u64), DevtoolsError> {
         let failed = |cause| self.program_spawn_error(cause);
         let mut child = self.to_tokio_command().stdout(Stdio::piped()).spawn().map_err(failed)?;
@@ -172,7 +172,7 @@ impl Command {
 
     /// Starts the program with its stdout piped to the caller and its stderr written to `log`.
     /// Dropping the returned `Child` kills the child process. If the parent process exits, the child process receives SIGTERM.
-    /// The program has its own process group, so Ctrl-C in the terminal does not interrupt its graceful shutdown.
+    /// The program runs in its own process group, so pressing Ctrl-C in the terminal does not interrupt the program.
     pub fn start(&self, log: File) -> Result<Child, DevtoolsError> {
         let wrapper = Self::new("setpriv").args(["--pdeathsig", "TERM", "--"]);
         let mut command = self.clone().wrapped_in(wrapper).to_tokio_command();

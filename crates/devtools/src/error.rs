@@ -34,19 +34,19 @@ pub enum DevtoolsError {
 }
 
 impl DevtoolsError {
-    /// Returns a function that converts an I/O error to `DevtoolsError`.
+    /// Returns a function that converts the I/O error of a file operation to a `DevtoolsError`.
     pub fn file_error(operation: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |cause| Self::Failed(format!("cannot {operation} {}: {cause}", path.display()))
     }
 
-    /// Returns a function that creates a `DevtoolsError` from the name of the failed operation and its cause.
+    /// Returns a function that converts the cause of a failed operation to a `DevtoolsError`.
     pub fn operation_error<E: Display>(operation: &'static str) -> impl Fn(E) -> Self + Copy {
         move |cause| Self::Failed(format!("cannot {operation}: {cause}"))
     }
 
     /// Creates the error for program output in an unexpected format.
-    /// `output` must be empty if the program may print secrets.
+    /// `output` must be empty if the output of the program may contain secrets.
     pub fn unexpected_output_error(command: impl Display, cause: impl Display, output: impl Display) -> Self {
         Self::Failed(format!("unexpected output of `{command}`: {cause}\n{output}"))
     }

@@ -60,8 +60,8 @@ fn root_required_error(packages: &[&str], mysql: Option<&MysqlPackages>) -> Devt
     ))
 }
 
-/// Installs the missing packages among `packages`. `mysql` specifies MySQL packages that the caller downloads later.
-/// Returns an error if installing or downloading packages requires root and this process does not run as root.
+/// Installs those of the `packages` that are missing. The caller downloads the `mysql` packages later.
+/// Returns an error if packages must be installed or downloaded and the process does not run as root.
 async fn install_missing_packages(
     packages: &[test_tools::DebianPackage],
     mysql: Option<&MysqlPackages>,
@@ -92,7 +92,7 @@ fn apt_command(arguments: &[&str]) -> Command {
 }
 
 /// MySQL packages from Debian unstable, with their dependencies.
-/// Downloading the packages with debootstrap requires root.
+/// `debootstrap` requires root privileges to download the packages.
 struct MysqlPackages {
     directory: PathBuf,
 }
@@ -150,7 +150,7 @@ async fn unpack_mysql() -> Result<(), DevtoolsError> {
 }
 
 /// Extracts the MariaDB plugins from the Debian package `mariadb-server` without installing the package.
-/// The package must not be installed, because it would start a system-wide MariaDB server.
+/// Installing the package would start a system-wide MariaDB server.
 async fn unpack_mariadb_plugins() -> Result<(), DevtoolsError> {
     if test_tools::mariadb_plugin_dir().exists() {
         return Ok(());

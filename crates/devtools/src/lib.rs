@@ -1,4 +1,4 @@
-//! Library shared by `devtools`, `bench` and `faults`, the development programs that `cargo xtask` runs.
+//! Shared library of the development programs `devtools`, `bench` and `faults`, which `cargo xtask` runs.
 //!
 //! The library runs commands, prints progress, installs prerequisites and builds Clew.
 

@@ -1,4 +1,4 @@
-//! Helpers for processes: wait for startup, stop gracefully, and read the memory use from `/proc`.
+//! Helpers that wait for a process to start, stop a process gracefully, and read its memory use from `/proc`.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::error::DevtoolsError;
 
 const STARTUP_OR_SHUTDOWN_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Returns `None` if the process prints no line within a minute.
+/// Returns the first output line of `process`, or `None` if no line arrives within a minute.
 pub async fn read_first_output_line(process: &mut Child) -> Option<String> {
     let mut lines = BufReader::new(process.stdout.take()?).lines();
     timeout(STARTUP_OR_SHUTDOWN_TIMEOUT, lines.next_line()).await.ok()?.ok()?

@@ -24,7 +24,7 @@ const WEB_PAGE_SOURCE_PATHS: [&str; 8] = [
     "../crates/api/tests/api/snapshots/api__openapi__openapi.snap",
 ];
 
-/// Builds `web/dist` unless it is newer than all source files.
+/// Builds `web/dist` if no build exists or if a source file is newer than the existing build.
 pub async fn build_web_page() -> Result<(), DevtoolsError> {
     check_node_js_version().await?;
     install_npm_packages().await?;
@@ -78,7 +78,7 @@ fn web_dir() -> PathBuf {
 }
 
 /// Returns an npm command that runs in the web page's directory.
-/// Before running an npm command, call [`build_web_page`], which installs the npm packages.
+/// Call [`build_web_page`] first, because it installs the npm packages that npm commands need.
 pub fn npm_command(arguments: &[&str]) -> Command {
     Command::new("npm").current_dir(web_dir()).args(arguments.iter().copied())
 }

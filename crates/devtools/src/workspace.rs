@@ -11,12 +11,12 @@ use crate::progress::Step;
 
 const BUILD_TIMEOUT: Duration = Duration::from_mins(45);
 
-/// Cargo arguments that all development builds share, so that Cargo reuses the compiled dependencies.
+/// Cargo arguments for all development builds. Identical arguments allow Cargo to reuse compiled dependencies.
 /// The constant `CARGO_PACKAGE_ARGUMENTS` of the `xtask` launcher must have the same value as `DEV_BUILD_CARGO_ARGS`.
 pub const DEV_BUILD_CARGO_ARGS: [&str; 4] = ["--package", "clew", "--package", "clew-devtools"];
 
 /// Returns the workspace root directory, which the xtask launcher passes in `CLEW_WORKSPACE_ROOT`.
-/// The root directory is not a compile-time constant, because this program may have been compiled in another Git clone.
+/// The path is not a compile-time constant, because this program may have been compiled in another Git clone.
 pub fn root_dir() -> PathBuf {
     std::env::var_os("CLEW_WORKSPACE_ROOT").map_or_else(|| PathBuf::from("."), PathBuf::from)
 }

@@ -3,7 +3,7 @@
 //! The benchmark cases `idle` and `busy` encode typical rows of short strings and numbers.
 //! The benchmark case `copied` encodes a row with a 1 KiB SQL statement that requires no CSV quotes.
 //! The benchmark case `quoted` encodes a row with a 1 KiB SQL statement that contains commas.
-//! The benchmark case `doubled` encodes a row whose SQL statement of 1 KiB contains double quotes.
+//! The benchmark case `doubled` encodes a row with a 1 KiB SQL statement that contains double quotes.
 //! The benchmark case `cleaned` encodes a row with a 1 KiB SQL statement that contains non-ASCII and NUL bytes.
 
 #![allow(missing_docs, reason = "criterion's macros generate undocumented items")]

@@ -2,7 +2,7 @@
 //!
 //! Each benchmark iteration joins 10,000 sessions with 2,500 open transactions.
 //! Each benchmark iteration filters, encodes, sorts and writes the joined rows.
-//! In the benchmark case `as listed`, the rows are in the order of the process list.
+//! The benchmark case `as listed` keeps the rows in the order of the process list.
 //! The benchmark case `reordered` sorts the rows by transaction duration.
 
 #![allow(missing_docs, reason = "criterion's macros generate undocumented items")]

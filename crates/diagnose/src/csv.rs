@@ -37,7 +37,7 @@ fn column_names<C>(columns: &[Column<C>], language: Language) -> impl Iterator<I
 
 /// Appends a session to `out` as a CSV row, terminated by CRLF.
 ///
-/// If `formula_guard` is true, text cells that a spreadsheet program would evaluate as a formula get a `'` prefix.
+/// If `formula_guard` is true, adds a `'` prefix to text cells that a spreadsheet program would evaluate as a formula.
 /// Number cells never get a `'` prefix.
 pub fn encode_row(out: &mut Vec<u8>, row: &SessionRow<'_>, formula_guard: bool) {
     encode_session_columns(out, row, formula_guard);

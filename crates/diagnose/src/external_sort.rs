@@ -12,8 +12,8 @@ impl<T: Read + Write + Seek + Send> SpillStorage for T {}
 /// Function that receives a session id and the session's encoded row, and appends bytes to the row.
 type RowCompletion<'f> = dyn Fn(u64, &mut Vec<u8>) + 'f;
 
-/// Size in bytes of the write buffer and of each block that is read from the spill file.
-/// Adjacent rows that start in the same block are read in a single operation.
+/// Size, in bytes, of the write buffer and of each block that Clew reads from the spill file.
+/// The sorter reads adjacent rows in one operation if they start in the same block.
 const IO_BLOCK_BYTES: usize = 64 << 10;
 
 /// Sorts rows that might not fit in memory.
@@ -24,8 +24,8 @@ pub struct RowSorter<S: SpillStorage> {
     locations: Vec<RowLocation>,
 }
 
-/// Storage location of a row, with the values that determine the row's sort order.
-/// Contains the fields of [`SortRank`] directly, which saves 8 bytes of padding per row.
+/// Location of a row in the spill file, with the values that determine the row's sort order.
+/// The fields of [`SortRank`] are inlined, which avoids 8 bytes of padding per row.
 #[derive(Debug, Clone, Copy)]
 struct RowLocation {
     key: u64,
@@ -129,7 +129,7 @@ impl<S: SpillStorage> SortedRows<S> {
         })
     }
 
-    /// Reads adjacent rows in one operation. Rows that were added in sort order are adjacent.
+    /// Reads each block of rows that are adjacent in the spill file with a single read operation.
     fn for_each_row_block(
         &mut self,
         offset: usize,

@@ -17,7 +17,7 @@ const SESSION_GROUPS_PER_RANKING: usize = 3;
 const STATEMENT_EXECUTION_COMMANDS: [&[u8]; 2] = [b"Query", b"Execute"];
 
 clew_model::named_enum! {
-    /// Criterion by which an intelligent kill ranks session groups. Previews follow the order of the variants.
+    /// Criterion for ranking the session groups of an intelligent kill. Previews use the order of the enum variants.
     #[derive(PartialOrd, Ord)]
     pub enum RankingStrategy {
         /// Duration of the longest-running statement in the group.
@@ -67,7 +67,7 @@ impl SessionGroup {
         throttling_pattern::build_throttling_pattern(&self.template, first.unwrap_or_default())
     }
 
-    /// Returns the mean statement duration in microseconds, as an integer so that comparisons are exact.
+    /// Returns the mean statement duration, in whole microseconds so that comparisons are exact.
     fn mean_statement_micros(&self) -> u128 {
         u128::from(self.total_statement_seconds()) * 1_000_000 / u128::from(self.session_count().max(1))
     }
@@ -82,7 +82,7 @@ pub struct IntelligentKillPlan {
 }
 
 impl IntelligentKillPlan {
-    /// Groups the sessions by statement template and selects the highest-ranked groups of each ranking strategy.
+    /// Groups sessions by SQL template and selects the highest-ranked groups for each ranking strategy.
     ///
     /// The plan contains only sessions whose statement has been running for at least `threshold`.
     /// The kill plan excludes internal sessions and sessions of protected accounts.

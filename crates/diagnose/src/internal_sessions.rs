@@ -6,7 +6,7 @@ use clew_model::Session;
 /// The `binlog dump` prefix also matches `Binlog Dump GTID`.
 const INTERNAL_COMMAND_PREFIXES: [&[u8]; 4] = [b"binlog dump", b"daemon", b"slave_", b"register slave"];
 
-/// User name of replication threads and of MariaDB's background threads in the process list.
+/// User name that the process list shows for replication threads and for MariaDB's background threads.
 const SYSTEM_USER_NAME: &[u8] = b"system user";
 
 /// Values of the process list column `Host` that identify threads without a client connection.

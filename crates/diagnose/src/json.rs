@@ -23,7 +23,7 @@ pub fn to_string_pretty<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<
     serde_json::to_string_pretty(value).map(escape_json_text)
 }
 
-/// Escapes unsafe characters ([`is_unsafe_display_char`]) in JSON text, except line breaks and tabs.
+/// In JSON text, escapes all unsafe characters ([`is_unsafe_display_char`]) except line breaks and tabs.
 ///
 /// Standard JSON serializers do not escape control characters above U+001F, such as U+009B.
 /// Unsafe characters occur only inside JSON strings, so escaping them does not change the parsed value.
@@ -69,19 +69,19 @@ fn needs_json_escape(char: char) -> bool {
     !matches!(char, '\n' | '\r' | '\t') && is_unsafe_display_char(char)
 }
 
-/// Returns true if the JSON text contains DEL or a non-ASCII byte.
+/// Returns true if the JSON text contains a DEL character (0x7F) or a non-ASCII byte.
 /// JSON serializers escape all unsafe ASCII characters except DEL.
 fn may_contain_unsafe_chars(json: &[u8]) -> bool {
     !json.is_ascii() || memchr::memchr(0x7f, json).is_some()
 }
 
-/// Appends a session as a JSON object without a trailing newline.
+/// Appends a session to `out` as a JSON object, without a trailing newline.
 pub fn encode_row(out: &mut Vec<u8>, row: &SessionRow<'_>) {
     encode_session_fields(out, row);
     out.push(b'}');
 }
 
-/// Appends a session as a JSON object without the closing brace. [`encode_detail_fields`] can append more fields.
+/// Appends a session as a JSON object without the closing brace, so that [`encode_detail_fields`] can add fields.
 pub fn encode_session_fields(out: &mut Vec<u8>, row: &SessionRow<'_>) {
     for (at, column) in SESSION_SNAPSHOT_COLUMNS.iter().enumerate() {
         push_json_field(out, if at == 0 { b'{' } else { b',' }, column.key, (column.cell)(row));

@@ -15,7 +15,7 @@ pub use changed_tables::{ChangedTables, TableChangeKind, TableRef, parse_changed
 /// Minimum number of modified rows at which Clew reports [`KillRisk::LongRollback`] for a transaction.
 pub const MIN_MODIFIED_ROWS_FOR_LONG_ROLLBACK: u64 = 100_000;
 
-/// Values of the connection attribute `program_name` that identify backup programs.
+/// Names of backup programs, as sent in the connection attribute `program_name`.
 const BACKUP_PROGRAM_NAMES: [&str; 10] = [
     "mysqldump",
     "mariadb-dump",
@@ -47,7 +47,7 @@ pub enum StorageEngineKind {
     NonTransactional,
 }
 
-/// Maps each table to the name and kind of its storage engine. Tables with an unknown engine are missing.
+/// Maps each table to the name and kind of its storage engine. Omits tables with an unknown storage engine.
 pub type TableStorageEngines = HashMap<TableRef, (String, StorageEngineKind)>;
 
 /// Table that a kill can damage.
@@ -77,7 +77,7 @@ pub enum KillRisk {
         /// Non-transactional tables.
         tables: Vec<TableAtRisk>,
     },
-    /// The statement modifies tables with an unknown storage engine.
+    /// The statement modifies tables whose storage engine is unknown.
     UnknownEngine {
         /// Leading keywords of the statement.
         statement: &'static str,
@@ -96,11 +96,11 @@ pub enum KillRisk {
         /// Duration of the transaction, in seconds.
         seconds: u64,
     },
-    /// The session sends the binary log to a replica or to a client program such as mysqlbinlog.
+    /// The session sends the binary log to a replica or to a client program such as `mysqlbinlog`.
     Replication,
     /// The session belongs to a backup.
     Backup {
-        /// Name of the backup program, or beginning of the backup statement that the session is running.
+        /// Name of the backup program, or the beginning of the session's backup statement.
         evidence: String,
     },
 }
@@ -122,7 +122,7 @@ impl KillRisk {
 
     /// Returns true if a kill can damage a table or leave data changes partially applied.
     ///
-    /// A kill is considered unsafe if the modified tables or their storage engines are unknown.
+    /// Clew considers a kill unsafe if the modified tables or their storage engines are unknown.
     /// Automatic kills skip sessions that are unsafe to kill.
     #[must_use]
     pub fn is_unsafe(&self) -> bool {

@@ -26,7 +26,7 @@ pub enum KillVerdict {
     Unmatched,
     /// The session matches the rule but is excluded from kills.
     Excluded(ExclusionReason),
-    /// The session matches the rule and is not excluded from kills.
+    /// The session matches the rule and can be killed.
     Killed,
 }
 
@@ -51,7 +51,7 @@ impl KillRule {
         Self { filter, seconds: criteria.seconds.into(), matches_templates: false }
     }
 
-    /// If `masked` is true, the statement filter is applied to the statement template instead of the full statement.
+    /// If `masked` is true, the statement filter matches statement templates instead of full statements.
     ///
     /// `masked` must be true for users without permission to read SQL literals.
     /// Without masking, a user could use the statement filter to test whether a statement contains a given literal.

@@ -1,4 +1,4 @@
-//! Accounts whose sessions are never killed.
+//! Accounts whose sessions Clew never kills.
 
 use std::collections::HashSet;
 
@@ -22,7 +22,7 @@ impl Default for ProtectedAccounts {
 }
 
 impl ProtectedAccounts {
-    /// Creates a set that contains the given account names but not the default accounts.
+    /// Creates a set of protected accounts from the given names, without the default accounts.
     pub fn new<N: Into<Vec<u8>>>(names: impl IntoIterator<Item = N>) -> Self {
         Self(names.into_iter().map(Into::into).collect())
     }
@@ -34,7 +34,7 @@ impl ProtectedAccounts {
         self
     }
 
-    /// Returns true if the account name is in the set. Account names are case-sensitive and have no host part.
+    /// Returns true if the account `user` is protected. Account names are case-sensitive and exclude the host part.
     #[must_use]
     pub fn is_protected(&self, user: &[u8]) -> bool {
         self.0.contains(user)
@@ -43,7 +43,7 @@ impl ProtectedAccounts {
 
 /// Returns true if the session may be killed: it is not internal and its account is not protected.
 ///
-/// `is_killable_session` does not exclude Clew's own sessions. The `clew-mysql` crate excludes them by session id.
+/// May return true for Clew's own sessions, which the crate `clew-mysql` excludes by session id.
 #[must_use]
 pub fn is_killable_session(session: &Session, protected: &ProtectedAccounts) -> bool {
     !is_internal_session(session) && !protected.is_protected(&session.user)

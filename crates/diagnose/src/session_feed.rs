@@ -5,8 +5,8 @@
 //! A slow subscriber receives fewer deltas, each with more changes.
 //! After a reconnect, a subscriber receives all missed changes in one delta.
 //!
-//! The feed ignores the normal growth of durations over time, so idle sessions do not cause traffic.
-//! To display a current duration, a subscriber adds the time since the latest sample to the duration in that sample.
+//! The feed does not send updates for durations that grow with time, so idle sessions do not cause traffic.
+//! Subscribers calculate current durations by adding the time since the latest sample to the sampled durations.
 //!
 //! ```
 //! use clew_diagnose::session_feed::{SampledSession, SessionFeed};
@@ -46,10 +46,10 @@ pub fn session_feed_column_keys() -> Vec<&'static str> {
     SESSION_SNAPSHOT_COLUMNS.iter().map(|column| column.key).chain(details).chain(["sql_template"]).collect()
 }
 
-/// Indexes of the columns that contain durations in seconds.
+/// Indexes of the session feed columns that contain durations in seconds.
 pub const DURATION_COLUMN_INDEXES: [usize; 3] = [7, 8, 10];
 
-/// Session in a sample of the process list, with the session's transaction and details.
+/// Session in a process list sample, with its transaction and details.
 #[derive(Debug, Clone, Default)]
 pub struct SampledSession {
     /// Session as listed by the server.
@@ -69,7 +69,7 @@ pub struct SessionFeed {
     /// Unix timestamp of the latest sample, in milliseconds.
     at: i64,
     entries: HashMap<u64, VersionedSessionRow>,
-    /// Ended sessions in the order in which they ended. Each entry contains a feed version and a session id.
+    /// Ended sessions in chronological order. Each entry contains the feed version in which the session ended and the session id.
     ended: VecDeque<(u32, u64)>,
     min_delta_version: u32,
 }
@@ -151,9 +151,9 @@ impl SessionFeed {
         out
     }
 
-    /// Returns the changes since `version` as the JSON fields `changed` and `gone`.
+    /// Returns the changes since the feed version `version` as the JSON fields `changed` and `gone`.
     ///
-    /// `changed` maps each session id to an array of all cells, or to an object of changed cells keyed by column index.
+    /// `changed` maps each session id to an array of all cells, or to an object that maps column indexes to changed cells.
     /// `gone` lists the ids of ended sessions.
     /// If a session id is in both `gone` and `changed`, a new session has reused the id.
     /// Returns `None` if the changes since `version` are no longer available.
@@ -186,7 +186,7 @@ pub struct SessionCounts {
     pub total: u64,
     /// Number of sessions that are not idle.
     pub active: u64,
-    /// Number of active sessions whose time in the current state reaches the slow-session threshold.
+    /// Number of active sessions that have been in the current state for at least the slow-session threshold.
     pub slow: u64,
     /// Number of sessions whose transaction has been open for at least the long transaction threshold.
     pub long: u64,

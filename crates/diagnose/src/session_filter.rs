@@ -17,7 +17,7 @@ pub struct SessionFilter {
 impl SessionFilter {
     /// Creates a filter that excludes internal sessions.
     ///
-    /// The filter does not exclude Clew's own sessions, because the `clew-mysql` crate excludes them by session id.
+    /// Keeps Clew's own sessions, because the crate `clew-mysql` already excludes them.
     #[must_use]
     pub fn new(selection: SessionSelection) -> Self {
         Self {

@@ -27,7 +27,7 @@ pub fn sanitize_styled_text(text: &str) -> Cow<'_, str> {
     escape_unsafe_chars(text, leading_sgr_sequence_length)
 }
 
-/// If a text starts with a sequence that must not be escaped, `preserved` returns the length of the sequence.
+/// `preserved` returns the length of the text's leading sequence that must not be escaped, if any.
 fn escape_unsafe_chars(text: &str, preserved: impl Fn(&str) -> Option<usize>) -> Cow<'_, str> {
     let is_replaced = |char: char| !matches!(char, '\n' | '\t') && is_unsafe_display_char(char);
     if !text.chars().any(is_replaced) {
@@ -50,9 +50,9 @@ fn escape_unsafe_chars(text: &str, preserved: impl Fn(&str) -> Option<usize>) ->
 
 const MAX_SGR_PARAMETER_BYTES: usize = 16;
 
-/// Returns the length of a leading ANSI SGR sequence that only sets or resets color, weight, dimming or italics.
+/// Returns the length of an initial ANSI SGR sequence that changes only color, weight, dimming or italics.
 ///
-/// Returns `None` for ANSI SGR sequences that set attributes such as concealed or inverse text.
+/// Returns `None` if an ANSI SGR sequence sets other attributes, such as concealed or inverse text.
 fn leading_sgr_sequence_length(text: &str) -> Option<usize> {
     let parameters = text.strip_prefix("\u{1b}[")?;
     let end = parameters.bytes().take(MAX_SGR_PARAMETER_BYTES).position(|byte| !matches!(byte, b'0'..=b'9' | b';'))?;
@@ -71,7 +71,7 @@ fn leading_sgr_sequence_length(text: &str) -> Option<usize> {
     rest.starts_with('m').then_some(text.len() - rest.len() + 1)
 }
 
-/// Returns the display width in terminal columns. East Asian characters and emoji occupy two columns each.
+/// Returns the width of a text in terminal columns. Each East Asian character or emoji occupies two columns.
 #[must_use]
 pub fn display_width(text: &str) -> usize {
     text.chars().map(char_width).sum()

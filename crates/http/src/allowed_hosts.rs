@@ -4,7 +4,7 @@ use http::header::HOST;
 use http::uri::Authority;
 use http::{HeaderMap, Uri};
 
-/// Allowed host names, each for a single port or for all ports. An empty list allows all hosts.
+/// Allowed host names, each for one port or for all ports. If the list is empty, all hosts are allowed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AllowedHosts(Vec<(String, Option<u16>)>);
 
@@ -23,7 +23,7 @@ impl AllowedHosts {
         hosts.iter().map(host).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Returns the requested host as an error if the host is not allowed.
+    /// If the requested host is not allowed, returns the host name as the error.
     ///
     /// The host in an absolute request URI takes precedence over the `Host` header (RFC 9112, section 3.2.2).
     pub fn check_host_allowed<'a>(&self, uri: &'a Uri, headers: &'a HeaderMap) -> Result<(), &'a str> {

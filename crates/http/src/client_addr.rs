@@ -54,13 +54,13 @@ fn find_client_address_behind_proxies(socket: IpAddr, headers: &HeaderMap, trust
     hop
 }
 
-/// If a header line is not ASCII text, the function returns the invalid address `?` for the line.
+/// Returns the list elements of a header in reverse order, with `?` for each header line that is not ASCII text.
 fn header_list_elements_in_reverse<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     let lines: Vec<&str> = headers.get_all(name).iter().map(|line| line.to_str().unwrap_or("?")).collect();
     lines.into_iter().rev().flat_map(|line| line.rsplit(',')).map(str::trim)
 }
 
-/// Accepts an address with a port, because some proxies append the port to the address.
+/// Parses an IP address with or without a port, because some proxies append the port.
 fn parse_ip_address(text: &str) -> Option<IpAddr> {
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     let address = bare.parse().ok().or_else(|| text.parse().ok().map(|address: SocketAddr| address.ip()));
@@ -92,7 +92,7 @@ impl TrustedProxies {
 pub struct ClientSubnet(IpAddr);
 
 impl ClientSubnet {
-    /// Returns the IPv4 address or the first address of the IPv6 prefix.
+    /// Returns the client's IPv4 address, or the first address of the client's IPv6 prefix.
     #[must_use]
     pub fn address(self) -> IpAddr {
         self.0

@@ -14,12 +14,12 @@ use crate::client_addr::ClientAddr;
 
 const DEFAULT_HTTPS_PORT: u16 = 443;
 
-/// Cookie with the given base name. Over TLS, the full name also contains the prefix `__Host-` and the port.
+/// Cookie with a base name. Over TLS, Clew adds the prefix `__Host-` and the server port to the cookie name.
 #[derive(Debug, Clone, Copy)]
 pub struct HostPrefixedCookie(pub &'static str);
 
 impl HostPrefixedCookie {
-    /// Returns the value of the cookie in a request, or `None` if it is absent or empty.
+    /// Returns the value of the cookie in a request, or `None` if the cookie is absent or empty.
     #[must_use]
     pub fn find_value_in_request<'a>(self, headers: &'a HeaderMap, connection: Option<&ClientAddr>) -> Option<&'a str> {
         let expected = self.build_cookie_name(headers, connection);
@@ -28,7 +28,7 @@ impl HostPrefixedCookie {
         pairs.find_map(|(name, value)| (name == expected && !value.is_empty()).then_some(value))
     }
 
-    /// Builds the `Set-Cookie` header of the response to a request with the given headers.
+    /// Builds a `Set-Cookie` response header. `headers` contains the request headers.
     ///
     /// `seconds` is the lifetime of the cookie; 0 deletes the cookie.
     pub fn build_set_cookie_header(

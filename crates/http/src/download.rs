@@ -34,7 +34,7 @@ pub struct Download<F> {
     pub prefix: Bytes,
     /// Length of the content, in bytes.
     pub content_bytes: u64,
-    /// Function that opens a stream of a byte range of the content.
+    /// Function that opens a stream for a byte range of the content.
     pub open_range: F,
     /// Strong entity tag of the uncompressed download, without quotes.
     pub tag: String,

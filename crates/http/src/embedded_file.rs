@@ -1,4 +1,4 @@
-//! Responses with a file that is embedded in the binary.
+//! HTTP responses that serve files embedded in the binary.
 
 use std::io::{self, Read};
 

@@ -62,7 +62,7 @@ pub enum RequestBodyError {
     /// The body was not received within the timeout.
     #[error("the request body was not received in time")]
     TimedOut,
-    /// The connection failed, or the encoding of the body is malformed.
+    /// The connection failed, or the transfer encoding of the request body is malformed.
     #[error("could not read the request body: {0}")]
     Failed(Box<dyn std::error::Error + Send + Sync>),
 }

@@ -17,7 +17,7 @@ impl<K: Hash + Eq> Default for KeyedMutex<K> {
 }
 
 impl<K: Hash + Eq> KeyedMutex<K> {
-    /// Locks the mutex of `key`. Waits while another task holds the mutex.
+    /// Locks the mutex for `key`. Waits while another task holds the mutex.
     pub async fn lock(&self, key: K) -> OwnedMutexGuard<()> {
         let mutex = {
             let mut mutexes = self.0.lock().unwrap_or_else(PoisonError::into_inner);

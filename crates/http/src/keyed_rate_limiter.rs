@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Number of rate limit checks after which the limiter removes unused keys to bound memory usage.
+/// Number of rate limit checks between two removals of unused keys, which limit memory usage.
 const CHECKS_BETWEEN_CLEANUPS: u32 = 4096;
 
 /// Rate limiter with a quota per key.
 #[derive(Debug)]
 pub struct KeyedRateLimiter<K> {
-    /// Time after which a key regains one permit. A duration of zero disables the rate limiter.
+    /// Interval at which each key regains one permit. A zero duration disables the rate limiter.
     period: Duration,
     burst: u32,
     quotas: Mutex<RateLimiterState<K>>,
@@ -56,7 +56,7 @@ impl<K: Hash + Eq + Clone> KeyedRateLimiter<K> {
         self.check_or_consume_permits(key, count, true)
     }
 
-    /// Checks whether a permit is available, without consuming it.
+    /// Checks whether a permit is available for `key`, but does not consume the permit.
     pub fn check_permit_available(&self, key: &K) -> Result<(), Duration> {
         self.check_or_consume_permits(key, 1, false)
     }

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName};
 const PREFER_HEADER: &str = "prefer";
 const PREFERENCE_APPLIED_HEADER: HeaderName = HeaderName::from_static("preference-applied");
 
-/// Maximum long poll duration, in seconds. The limit is below the idle timeout of many proxies (about one minute).
+/// Maximum duration of a long poll, in seconds. Many proxies close an idle connection after about one minute.
 const MAX_LONG_POLL_SECONDS: u64 = 30;
 
 /// Duration of a long poll, in seconds.
@@ -15,7 +15,7 @@ const MAX_LONG_POLL_SECONDS: u64 = 30;
 pub struct LongPollTimeout(u64);
 
 impl LongPollTimeout {
-    /// Parses the wait time in the `Prefer` header, capped at `MAX_LONG_POLL_SECONDS` and half the request timeout.
+    /// Returns the wait time from the `Prefer` header, limited to `MAX_LONG_POLL_SECONDS` and to half of the request timeout.
     ///
     /// Invalid preferences in the `Prefer` header are ignored, as RFC 7240 requires.
     #[must_use]

@@ -3,7 +3,7 @@
 use http::header::{HOST, ORIGIN};
 use http::{HeaderMap, Method};
 
-/// Fetch metadata header. Scripts cannot set the header, and browsers send it only over TLS or to localhost.
+/// Name of a fetch metadata header. Scripts cannot set this header. Browsers send it only over TLS or to localhost.
 const SEC_FETCH_SITE_HEADER: &str = "sec-fetch-site";
 
 /// Returns `false` if a browser sent the request on behalf of another site.

@@ -19,7 +19,7 @@ const PAGE_SECURITY_HEADERS: [(&str, &str); 5] = [
     ("cross-origin-resource-policy", "same-origin"),
 ];
 
-/// Adds the security headers that every response must contain. `hsts` must be false for responses without TLS.
+/// Adds the security headers required in every response. `hsts` must be false if the response is sent without TLS.
 pub fn add_security_headers(headers: &mut HeaderMap, hsts: bool) {
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     let is_json = headers.get(CONTENT_TYPE).is_some_and(|kind| {

@@ -56,18 +56,18 @@ pub struct ConnectionSettings {
     /// Maximum number of regular connections.
     pub max_connections: usize,
     /// Maximum number of reserved connections, in addition to [`Self::max_connections`].
-    /// A reserved connection serves a single request, whose extensions contain a [`ReservedConnectionMarker`].
+    /// A reserved connection serves only one request. The request has a [`ReservedConnectionMarker`] extension.
     ///
     /// If `max_reserved_connections` is 0, connections beyond [`Self::max_connections`] wait in the kernel's accept queue.
     pub max_reserved_connections: usize,
     /// Maximum number of connections per peer (an IPv4 address or an IPv6 /64 prefix). 0 disables the limit.
     ///
-    /// If no reserved connection is available, a connection that exceeds the per-peer limit is closed.
+    /// If all reserved connections are in use, the server closes connections that exceed the per-peer limit.
     /// Connections from trusted proxies are exempt from the per-peer connection limit.
     pub max_connections_per_peer: usize,
     /// Addresses of the proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` headers are trusted.
     pub trusted_proxies: TrustedProxies,
-    /// Grace period for in-progress responses when the server shuts down.
+    /// Maximum time that the server waits for in-progress responses during shutdown.
     pub shutdown_grace_period: Duration,
 }
 
@@ -90,7 +90,7 @@ impl Default for ConnectionSettings {
 pub trait ConnectionObserver: Send + Sync {
     /// Called for each connection that exceeds a connection limit.
     fn record_exceeded_connection_limit(&self, limit: ExceededConnectionLimit);
-    /// Called for each malformed request, with the status code of the rejection.
+    /// Records a malformed request and the HTTP status code with which the server rejected the request.
     fn record_malformed_request(&self, status: StatusCode);
 }
 

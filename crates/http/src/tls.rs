@@ -32,7 +32,7 @@ pub struct TlsConfig {
 struct CertificateFiles {
     certificate: PathBuf,
     key: PathBuf,
-    /// File metadata of the certificate and the private key, read before the first load to detect later changes.
+    /// Metadata of the certificate and key files before the first load. Differences indicate that a file has changed.
     initial: [FileFingerprint; 2],
 }
 

@@ -1,6 +1,6 @@
 //! Benchmarks for request authentication and authorization: `cargo bench -p clew-iam --bench access_control`.
 //!
-//! The `signature` benchmark group verifies the signatures of a GET request and a POST request with a small body.
+//! The benchmark group `signature` verifies the signatures of two requests: a GET request and a POST request with a small body.
 //! Each signature covers the five headers that the official Huawei Cloud SDK signs.
 //! The `decision` benchmark group evaluates a matching system policy and twenty policies that do not match.
 

@@ -21,19 +21,19 @@ pub enum AccessLevel {
 #[serde(rename_all = "snake_case")]
 pub enum ActionResourceType {
     /// A database instance.
-    /// Policies select instances by URN, or by conditions on the enterprise project and tags of an instance.
+    /// Policies select instances by URN, or by conditions on the instance's enterprise project and tags.
     Instance,
     /// A project.
-    /// An Allow statement matches a project only if it applies to all resources and has no resource conditions.
+    /// To match a project, an Allow statement must apply to all resources without resource conditions.
     Project,
     /// The domain.
-    /// An Allow statement matches actions on the domain only if it covers all resources without resource conditions.
+    /// To match actions on the domain, an Allow statement must apply to all resources without resource conditions.
     Domain,
 }
 
 /// API action that policies can allow or deny (TaurusDB API spec, section 4.2).
 ///
-/// Identity policies refer to an action by its name. Role-based policies use the alias of the action (TaurusDB API spec, section 4.1).
+/// Identity policies refer to an action by its name; role policies use its alias (TaurusDB API spec, section 4.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Action {
     /// Action name in identity policies.

@@ -148,7 +148,7 @@ pub fn decide_access(
 ///
 /// If `policies_may_allow_action` returns false, the API rejects requests to list the project's resources.
 /// If `policies_may_allow_action` returns true, list operations return only the resources that the principal may access.
-/// The function ignores the credential scope, which callers must check with [`check_credential_scope`].
+/// Does not check the credential scope. The caller must check the scope with [`check_credential_scope`].
 /// If the evaluation budget is exhausted, the function returns true only for administrators.
 #[must_use]
 pub fn policies_may_allow_action(principal: &Principal, action: Action, project: &ProjectId) -> bool {

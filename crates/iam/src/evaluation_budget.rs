@@ -9,13 +9,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 /// Default evaluation budget per request, in work units. Spending the entire budget takes about 0.1 s of CPU time.
 const DEFAULT_EVALUATION_BUDGET_UNITS: u64 = 64 << 20;
 
-/// Fixed cost of each string comparison in work units, in addition to the cost of the compared bytes.
+/// Fixed cost of a string comparison, in work units. Each compared byte costs one additional work unit.
 const BASE_WORK_UNITS_PER_COMPARISON: u64 = 16;
 
 /// Limits the amount of work for evaluating the policies for one request.
 ///
 /// After the evaluation budget is exhausted, Clew treats all further policy statements as not matching.
-/// [`decide_access`](crate::decision::decide_access) denies the action if the evaluation budget is exhausted.
+/// If the evaluation budget is exhausted, [`decide_access`](crate::decision::decide_access) denies the action.
 #[derive(Debug)]
 pub struct EvaluationBudget {
     limit: u64,
@@ -58,15 +58,15 @@ impl Default for EvaluationBudget {
 }
 
 impl EvaluationBudget {
-    /// Creates an evaluation budget of `units` work units.
+    /// Creates a budget of `units` work units for policy evaluation.
     #[must_use]
     pub fn new(units: u64) -> Self {
         Self { limit: units, remaining: AtomicU64::new(units), exhausted: AtomicBool::new(false), charger: None }
     }
 
-    /// Creates an evaluation budget of the default size. Every `step` work units also consume one rate-limit permit.
+    /// Creates an evaluation budget of the default size. Also consumes one rate-limit permit per `step` work units.
     ///
-    /// `pay` takes the given number of permits from the rate limiter. If `pay` returns false, the evaluation budget is exhausted.
+    /// `pay` acquires the given number of permits. If `pay` returns false, the evaluation budget is exhausted.
     #[must_use]
     pub fn with_rate_limit(step: u64, pay: impl Fn(u64) -> bool + Send + Sync + 'static) -> Self {
         let charger = EvaluationRateLimit {
@@ -90,13 +90,13 @@ impl EvaluationBudget {
         self.limit - self.remaining.load(Relaxed)
     }
 
-    /// Returns true if the evaluation budget is exhausted. Every later attempt to consume work units then fails.
+    /// Returns true if a request to consume work units exceeded the evaluation budget or the rate limit.
     #[must_use]
     pub fn is_exhausted(&self) -> bool {
         self.exhausted.load(Relaxed)
     }
 
-    /// Subtracts the cost of a string comparison from the budget. `bytes` is the total length of the two strings.
+    /// Subtracts the cost of comparing two strings from the budget. `bytes` is the total length of the strings.
     ///
     /// Returns false if the evaluation budget is exhausted.
     pub(crate) fn consume_work_units_for_comparison(&self, bytes: usize) -> bool {
@@ -105,7 +105,7 @@ impl EvaluationBudget {
 
     /// Subtracts `units` work units from the budget. Returns false if the budget is exhausted.
     ///
-    /// Only one thread at a time evaluates a request, so separate atomic loads and stores are sufficient.
+    /// Only one thread at a time uses an evaluation budget, so a separate atomic load and store are sufficient.
     pub fn consume_work_units(&self, units: u64) -> bool {
         match self.remaining.load(Relaxed).checked_sub(units) {
             Some(left) if !self.is_exhausted() && self.consume_rate_limit_permits(self.limit - left) => {

@@ -23,7 +23,7 @@ pub const POLICY_NAME_RULE: NameRule =
     NameRule { max_length: 128, extra_chars: "_+=.@-", reserved: &[".", "..", "validate", "simulate"] };
 
 impl NameRule {
-    /// Returns true if `name` complies with the naming rule.
+    /// Returns true if `name` has a valid length, contains only allowed characters and is not a reserved name.
     #[must_use]
     pub fn is_valid_name(self, name: &str) -> bool {
         let is_allowed_char = |letter: char| letter.is_ascii_alphanumeric() || self.extra_chars.contains(letter);

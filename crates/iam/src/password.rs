@@ -69,8 +69,8 @@ pub fn verify_password(password: &SecretString, hash: &str) -> bool {
     argon2id.verify_password(password.expose_secret().as_bytes(), &hash).is_ok()
 }
 
-/// Takes as long as [`verify_password`] by hashing the password and discarding the hash.
-/// Clew simulates the verification for logins with an unknown user name.
+/// Hashes the password and discards the hash, which takes as long as [`verify_password`].
+/// Clew simulates password verification if the user name in a login request is unknown.
 /// A shorter response time for unknown user names would reveal which user names exist.
 pub fn simulate_password_verification(password: &SecretString) {
     let mut output = [0_u8; Params::DEFAULT_OUTPUT_LEN];

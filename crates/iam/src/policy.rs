@@ -1,10 +1,10 @@
 //! Policies: JSON documents that allow or deny actions (TaurusDB API spec, sections 4.3 to 4.7).
 //!
 //! A policy contains a list of statements.
-//! A statement matches a request if its actions, resources and conditions all match.
+//! A policy statement matches a request if the statement's actions, resources and conditions all match the request.
 //! [`crate::decision`] derives the authorization decision from the matching statements.
 //!
-//! Behavior in cases that the TaurusDB API spec does not define:
+//! Policy evaluation in cases that the TaurusDB API spec does not define:
 //!
 //! | case | behavior |
 //! |---|---|
@@ -84,7 +84,7 @@ impl Policy {
 
     /// Returns warnings about valid but suspicious parts of the policy document.
     ///
-    /// Clew warns, for example, about unknown actions, condition keys without values and statements that never match.
+    /// Warnings cover, for example, unknown actions, condition keys without values and statements that never match.
     #[must_use]
     pub fn warnings(&self) -> &[Diagnostic] {
         &self.warnings

@@ -1,6 +1,6 @@
 //! SDK-HMAC-SHA256 request signatures, as used by the Huawei Cloud SDKs (TaurusDB API spec, section 8.1).
 //!
-//! Client and server share this module, so signing and verification cannot diverge.
+//! The client and the server share this module, so that signing and verification always use the same algorithm.
 
 mod authorization_header;
 mod canonical_request;
@@ -53,7 +53,7 @@ impl<T: AsRef<str>> RequestToSign<'_, T> {
         self.headers.iter().filter(|(header, _)| header.as_ref() == name).count()
     }
 
-    /// For a non-empty body, the header `X-Sdk-Content-Sha256` overrides the computed hash, as in Huawei Cloud's SDKs.
+    /// If the body is not empty, the value of the header `X-Sdk-Content-Sha256` replaces the computed body hash.
     fn body_hash_for_signature(&self) -> &str {
         match self.header_value(CONTENT_HASH_HEADER) {
             Some(header_hash) if self.body_sha256 != EMPTY_BODY_HASH => header_hash,
@@ -65,7 +65,7 @@ impl<T: AsRef<str>> RequestToSign<'_, T> {
 /// Reason why a signature is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
-    /// The `Authorization` header specifies no signature algorithm or an unsupported one.
+    /// The `Authorization` header does not start with the supported signature algorithm, SDK-HMAC-SHA256.
     #[error("the Authorization header does not start with {SIGNATURE_ALGORITHM}")]
     Algorithm,
     /// A part of the `Authorization` header is missing, repeated or malformed.
@@ -77,7 +77,7 @@ pub enum SignatureError {
     /// A signed header is missing from the request.
     #[error("the header {0} is listed as signed but is missing")]
     NotSent(String),
-    /// A signed header is repeated, so the signed value is ambiguous.
+    /// A signed header occurs more than once, so it is unclear which value was signed.
     #[error("the signed header {0} occurs more than once")]
     Repeated(String),
     /// `X-Sdk-Date` is malformed.
@@ -94,7 +94,7 @@ pub enum SignatureError {
     /// The SHA-256 hash of the request body differs from `X-Sdk-Content-Sha256`.
     #[error("X-Sdk-Content-Sha256 is not the hash of the body")]
     Body,
-    /// The request uses `UNSIGNED-PAYLOAD` for a content type whose body must be signed.
+    /// The body is unsigned (`UNSIGNED-PAYLOAD`), but the content type requires a signed body.
     #[error("the body must be signed: {UNSIGNED_PAYLOAD} is allowed only for content types other than JSON and BSON")]
     UnsignedBody,
     /// The signature does not match: the request was modified or was signed with a different secret key.

@@ -5,9 +5,9 @@
 //! A token is a random string and, unlike a JWT, contains no data.
 //! Clew stores only token hashes, so read access to Clew's database is not sufficient to impersonate a user.
 //!
-//! A temporary access key created from a project-scoped token is limited to the project of the token.
+//! A temporary access key created with a project-scoped token is restricted to the token's project.
 //! A security token's suffix encodes the scope of the temporary access key.
-//! Clew stores a hash of the entire security token, and therefore rejects tokens with a modified suffix.
+//! Clew rejects a security token with a modified suffix, because Clew stores a hash of the entire token.
 
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
@@ -32,7 +32,7 @@ pub fn hash_token(token: &str) -> [u8; 32] {
 
 /// Derives the CSRF token of a web login session from the session's authentication token.
 ///
-/// Scripts on the page can read the CSRF token, but cannot compute the authentication token or its hash from it.
+/// Scripts on the page can read the CSRF token but cannot derive the authentication token or its hash.
 #[must_use]
 pub fn derive_csrf_token(token: &str) -> String {
     hex::encode(Sha256::new().chain_update(b"clew csrf\0").chain_update(token.as_bytes()).finalize())

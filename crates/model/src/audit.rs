@@ -43,8 +43,8 @@ impl Actor {
         }
     }
 
-    /// Returns the user name, the operating system account, or the identity claimed by an unauthenticated caller.
-    /// The name of [`Actor::Clew`] is an empty string.
+    /// Returns the user name, the operating system account or, for an unauthenticated caller, the claimed identity.
+    /// Returns an empty string for [`Actor::Clew`].
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
@@ -129,7 +129,7 @@ pub struct AuditEvent {
 }
 
 impl AuditEvent {
-    /// Creates an audit event for a successful operation. The domain, project, instance and node ids are `None`.
+    /// Creates an audit event for a successful operation, without domain, project, instance and node ids.
     #[must_use]
     pub fn for_successful_operation(
         origin: &AuditOrigin,

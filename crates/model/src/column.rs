@@ -24,7 +24,7 @@ pub enum Cell<'a> {
     Empty,
 }
 
-/// Function that extracts a cell value from a session and its transaction.
+/// Function that returns the value of a column for a session and its transaction.
 pub type RowCell = for<'a> fn(&SessionRow<'a>) -> Cell<'a>;
 /// Function that extracts a cell value from a [`SessionDetail`].
 pub type DetailCell = fn(&SessionDetail) -> Cell<'_>;
@@ -40,7 +40,7 @@ pub struct Column<C = RowCell> {
     pub kind: ColumnKind,
     /// One-line description.
     pub description: &'static str,
-    /// Accessor function that returns the cell value for a row.
+    /// Function that returns the value of the column for a row.
     pub cell: C,
 }
 

@@ -33,7 +33,7 @@ crate::named_enum! {
         RetriesExhausted = "gave-up",
         /// The node was removed from Clew before its sessions were collected.
         NodeRemoved = "node-gone",
-        /// All connections that Clew may open to the node remained in use until the timeout.
+        /// All of Clew's permitted connections to the node were in use until the timeout.
         Busy = "busy",
     }
 }
@@ -50,18 +50,18 @@ impl FailureKind {
     }
 }
 
-/// Failure to read from a node or to kill a session.
+/// Reason why Clew could not read from a node or kill a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// Failure kind.
     pub kind: FailureKind,
-    /// Details on a single line, such as the node address, the timeout or the server's error message.
+    /// One line of text with details, such as the node address, the timeout or the server's error message.
     /// Never contains secrets.
     pub detail: String,
 }
 
 impl Failure {
-    /// Creates a failure. Converts `detail` to a single line, so that a server message cannot imitate Clew's output.
+    /// Creates a failure and converts `detail` to a single line.
     pub fn new(kind: FailureKind, detail: impl AsRef<str>) -> Self {
         Self { kind, detail: to_single_line(detail.as_ref()) }
     }

@@ -29,13 +29,13 @@ impl KillCriteria {
     /// Maximum value that the API accepts for the field `seconds` of kill criteria.
     pub const MAX_DURATION_CRITERION_SECONDS: u32 = i32::MAX.unsigned_abs();
 
-    /// Creates criteria that match sessions that have been in their current state for at least `seconds` seconds.
+    /// Creates criteria for sessions whose current state has lasted for at least `seconds` seconds.
     #[must_use]
     pub fn with_min_seconds_in_state(seconds: u32) -> Self {
         Self { user: None, host: None, database: None, command: None, sql_key: None, seconds, include_unsafe: false }
     }
 
-    /// Returns true if the only criterion is the time that a session has spent in its current state.
+    /// Returns true if the criteria select sessions only by the time that they have spent in their current state.
     #[must_use]
     pub fn has_only_duration_criterion(&self) -> bool {
         let Self { user, host, database, command, sql_key, seconds: _, include_unsafe: _ } = self;

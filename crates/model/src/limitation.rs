@@ -25,7 +25,7 @@ crate::named_enum! {
         NoMetadataLocks = "no_metadata_locks",
         /// Owners of InnoDB locks cannot be read.
         NoRowLocks = "no_row_locks",
-        /// The latest statements of idle sessions that block other sessions cannot be read.
+        /// Clew cannot read the latest statements of idle sessions that block other sessions.
         NoLastStatements = "no_last_statements",
         /// The XA identifiers of prepared transactions cannot be read.
         NoPreparedNames = "no_prepared_names",
@@ -42,9 +42,9 @@ crate::named_enum! {
         UnreliableAges = "unreliable_ages",
         /// The server did not record some metadata locks, because its metadata lock table is full.
         LostMetadataLocks = "lost_metadata_locks",
-        /// Some threads are not recorded because the server's thread table is full.
+        /// The server did not record some threads, because the `threads` table of `performance_schema` is full.
         LostThreads = "lost_threads",
-        /// Some running statements are not recorded because the server's statement tables are full.
+        /// The server did not record some running statements, because a `performance_schema` limit was reached.
         LostStatements = "lost_statements",
         /// The server truncated the connection attributes of some clients.
         LostConnectAttributes = "lost_connect_attributes",
@@ -56,7 +56,7 @@ crate::named_enum! {
 }
 
 impl LimitationKind {
-    /// Returns true if missing data of this kind can hide lock waits.
+    /// Returns true if this kind of missing data can hide lock waits.
     #[must_use]
     pub fn may_hide_lock_waits(self) -> bool {
         match self {
@@ -87,8 +87,8 @@ impl LimitationKind {
 
 /// Description of missing or inaccurate data in a snapshot, including the cause and the remedy.
 ///
-/// The JSON object contains the English texts as top-level fields and the Chinese texts in the field `zh_cn`.
-/// The JSON contains the texts in all languages, so that subscribers with different languages can share one event.
+/// In JSON, the English texts are top-level fields, and the field `zh_cn` contains the Chinese texts.
+/// Each JSON object contains the texts in all languages, so that all subscribers can receive the same event.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "LimitationJson<'static>")]
 pub struct Limitation {

@@ -77,7 +77,7 @@ pub struct NodeUrl {
     /// The URL parameter `server-public-key` corresponds to the `mysql` client's option `--server-public-key-path`.
     pub server_public_key: Option<PathBuf>,
     /// If true, Clew may send the password to a server whose identity is not verified. Default: false.
-    /// The URL parameter `get-server-public-key` corresponds to the `mysql` client's option of the same name.
+    /// Corresponds to the `mysql` client's option `--get-server-public-key`.
     pub get_server_public_key: bool,
 }
 
@@ -102,7 +102,7 @@ impl NodeUrl {
         }
     }
 
-    /// Returns the URL including the password, which the caller must not print or log.
+    /// Returns the URL, including the password. Callers must not print or log the URL.
     #[must_use]
     pub fn expose_url_with_password(&self) -> SecretString {
         let password = self.password.as_ref().map_or(String::new(), |password| {

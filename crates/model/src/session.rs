@@ -27,11 +27,11 @@ pub struct Session {
 }
 
 impl Session {
-    /// Maximum plausible time in one state, in seconds: ten years.
+    /// Maximum plausible duration of a session state, in seconds (ten years).
     /// Counter wraparound and `SET TIMESTAMP = 1` produce implausibly long durations.
     pub const MAX_PLAUSIBLE_SECONDS_IN_STATE: i128 = 10 * 365 * 24 * 3600;
 
-    /// Converts a value of the process list's `Time` column to seconds. Negative and implausible values become 0.
+    /// Converts a `Time` value of the process list to seconds. Returns 0 for negative and implausible values.
     #[must_use]
     pub fn sanitize_duration_seconds(printed: i128) -> u64 {
         if (0..=Self::MAX_PLAUSIBLE_SECONDS_IN_STATE).contains(&printed) {
@@ -47,7 +47,7 @@ impl Session {
         self.command.eq_ignore_ascii_case(b"Sleep")
     }
 
-    /// Returns the host without its port: `10.0.0.7` for `10.0.0.7:51234`, `::1` for `[::1]:51234`.
+    /// Returns the host without the port, for example `10.0.0.7` for `10.0.0.7:51234` or `::1` for `[::1]:51234`.
     #[must_use]
     pub fn host_without_port(&self) -> &[u8] {
         split_host_port(&self.host).0
@@ -134,7 +134,7 @@ pub struct SessionRow<'a> {
 }
 
 /// Session details shown in the additional columns of a detailed snapshot.
-/// `None` means that the server does not report the value or that the field does not apply to the session.
+/// A field is `None` if the server does not report the value or if the field does not apply to the session.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SessionDetail {
     /// Digest of the running statement, as reported by the server.
@@ -142,11 +142,11 @@ pub struct SessionDetail {
     /// Program name from the connection attribute `program_name`.
     pub program_name: Option<Arc<[u8]>>,
     /// Description of the lock that the session is waiting for.
-    /// If the blocker is a transaction without a session, the description identifies the transaction.
+    /// If the blocker is a transaction without a session, the description also contains the transaction id.
     pub waits_for: Option<String>,
     /// Session id of the blocker, if the session is waiting for a lock.
     pub blocker_id: Option<u64>,
-    /// Session id of the root blocker, if the session is waiting for a lock.
+    /// Session id of the root blocker that directly or indirectly blocks the session, if any.
     pub root_blocker_id: Option<u64>,
 }
 

@@ -9,7 +9,7 @@ use crate::session::split_host_port;
 /// Default threshold for slow sessions and long transactions, in seconds (TaurusDB API spec, section 2.9).
 pub const DEFAULT_SLOW_SESSION_SECONDS: u32 = 10;
 
-/// Minimum duration of a slow session or long transaction, between 1 and 86,400 seconds.
+/// Threshold for slow sessions and long transactions, between 1 and 86,400 seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SlowSessionThreshold(u32);
 
@@ -17,7 +17,7 @@ impl SlowSessionThreshold {
     /// Maximum threshold in seconds: one day.
     pub const MAX_SLOW_SESSION_SECONDS: u32 = 86_400;
 
-    /// Creates a threshold from a number of seconds. Returns `None` if the number is out of range.
+    /// Creates a threshold from a number of seconds. Returns `None` if the number is not from 1 to 86,400.
     #[must_use]
     pub fn new(seconds: i64) -> Option<Self> {
         u32::try_from(seconds).ok().filter(|seconds| (1..=Self::MAX_SLOW_SESSION_SECONDS).contains(seconds)).map(Self)
@@ -37,17 +37,17 @@ impl Default for SlowSessionThreshold {
 }
 
 crate::named_enum! {
-    /// Session class, selected by the `filter` request field.
+    /// Class of sessions to include in a snapshot, as specified in the request field `filter`.
     #[derive(Default)]
     pub enum SessionClass {
-        /// Active sessions whose time in the current state is at least the threshold for slow sessions.
+        /// Active sessions that have been in the current state for at least the slow-session threshold.
         Slow = "slow",
         /// Sessions whose command is not `Sleep`.
         Active = "active",
         /// All sessions except internal ones.
         #[default]
         Total = "total",
-        /// Sessions whose transaction is at least as old as the configured threshold for long transactions.
+        /// Sessions whose transaction age has reached the configured threshold for long transactions.
         Long = "long",
     }
 }
@@ -143,7 +143,7 @@ pub struct UnvalidatedSessionSelection {
     /// Class of sessions: `slow`, `active`, `total` or `long`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub filter: Option<String>,
-    /// Threshold for slow sessions and long transactions, in seconds, from 1 to 86,400.
+    /// Minimum duration of slow sessions and long transactions, in seconds (1 to 86,400).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slow_process_threshold: Option<i64>,
     /// Account name.
@@ -213,8 +213,8 @@ pub enum SessionSelectionError {
 pub struct SessionSelection {
     /// Class of sessions.
     pub class: SessionClass,
-    /// Threshold for slow sessions and long transactions.
-    /// If `threshold` is `None`, the instance's threshold applies (default: [`DEFAULT_SLOW_SESSION_SECONDS`]).
+    /// Minimum duration of slow sessions and long transactions.
+    /// If `threshold` is `None`, the instance's slow-session threshold applies, by default [`DEFAULT_SLOW_SESSION_SECONDS`].
     pub threshold: Option<SlowSessionThreshold>,
     /// Exact account name.
     pub user: Option<String>,
@@ -235,7 +235,7 @@ pub struct SessionSelection {
 impl SessionSelection {
     /// Maximum length of a text filter, in characters.
     ///
-    /// The limit exceeds the 36 characters that the API schema allows, because a database name can have 64 characters.
+    /// The API schema allows only 36 characters, but a database name can have up to 64 characters.
     pub const MAX_TEXT_FILTER_CHARS: usize = 255;
     /// Maximum length of `sql_key`, in characters.
     pub const MAX_SQL_SUBSTRING_CHARS: usize = 1024;

@@ -1,8 +1,8 @@
 //! Measures heap allocations and peak memory of snapshots. Run with `cargo bench -p clew-mysql --bench allocations`.
 //!
-//! The measured numbers of allocations and bytes do not depend on the machine.
-//! The benchmark takes plain and detailed snapshots of two fake servers: one with few and one with many sessions.
-//! The cost per row is the difference between the two servers' results, divided by the difference in session count.
+//! The allocation and byte counts do not depend on the machine.
+//! The benchmark takes plain and detailed snapshots of two fake servers that have different numbers of sessions.
+//! The benchmark divides the difference between the two results by the difference in session count to get the cost per row.
 //! The benchmark prints one line for plain snapshots and one line for detailed snapshots:
 //!
 //! ```text

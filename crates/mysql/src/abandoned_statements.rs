@@ -7,7 +7,7 @@ use clew_model::{Limitation, LimitationKind, LocalizedText, localized};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 
-/// Duration for which Clew reports a statement as possibly still running after Clew failed to kill the statement.
+/// Time for which Clew reports a statement as possibly still running after a failed attempt to kill the statement.
 /// A server-side timeout usually ends an abandoned statement before `ABANDONED_STATEMENT_TTL` has elapsed.
 const ABANDONED_STATEMENT_TTL: Duration = Duration::from_mins(10);
 
@@ -48,7 +48,7 @@ impl AbandonedStatementKillFailure {
     }
 }
 
-/// For each node address and account, stores the time of the last failed kill and a note about the running statement.
+/// Maps a node address and account to the time of the last failed statement kill and a note about the statement.
 #[derive(Debug, Default)]
 pub(crate) struct AbandonedStatements(Mutex<HashMap<(String, String), (Instant, Limitation)>>);
 

@@ -74,7 +74,7 @@ pub(crate) struct Client {
     packets: PacketStream,
     /// Connection id from the handshake packet. A proxy sends its own connection id instead of the server's.
     pub(crate) handshake_connection_id: u32,
-    /// Tag that identifies the connection. An SQL comment with the tag precedes each statement.
+    /// Tag that identifies the connection. Clew prefixes each statement with an SQL comment that contains the tag.
     tag: String,
     /// Shared flag that is set when the client sends a statement and cleared when the client has read the result set.
     pub(crate) in_flight: Arc<AtomicBool>,
@@ -216,7 +216,7 @@ fn should_use_tls(node: &NodeUrl, is_loopback: bool, server: CapabilityFlags) ->
     }
 }
 
-/// Reads a regular file. Rejects devices and pipes, because reading from a device or pipe might block forever.
+/// Reads a regular file of at most `max_bytes` bytes. Rejects devices and pipes, which can block a read forever.
 async fn read_file_with_size_limit(path: &Path, max_bytes: usize) -> io::Result<Vec<u8>> {
     let metadata = tokio::fs::metadata(path).await?;
     if !metadata.is_file() || metadata.len() > max_bytes as u64 {

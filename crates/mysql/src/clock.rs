@@ -1,10 +1,10 @@
 //! Reads a server's clock in local time and in UTC, and detects clock steps (sudden clock changes).
 //!
 //! InnoDB reports transaction start times in the server's local time.
-//! If the UTC offset may have changed since a transaction started, the server converts the start time to UTC.
+//! An SQL query converts a transaction's start time to UTC if the server's UTC offset may have changed since the start.
 //! When daylight saving time ends, some local times occur twice and correspond to two UTC times.
 //!
-//! A clock step shifts every age that the server computes from its wall clock.
+//! A clock step distorts every duration that the server computes from its wall clock.
 //! [`NodeClockHistory`] detects clock steps by comparing the server's clock with the local monotonic clock.
 //! After a clock step, [`NodeClockHistory`] corrects the ages of sessions and transactions started before the step.
 
@@ -22,12 +22,12 @@ use crate::sql_statements;
 /// Smallest clock change, in seconds, that counts as a clock step. Drift and network latency cause smaller changes.
 const MIN_CLOCK_STEP_SECONDS: f64 = 2.0;
 /// Maximum tolerated difference between a server's clock and the local clock, in seconds.
-/// If a server's clock is too far off, automatic kills count only the time since Clew first read the server.
+/// If a server's clock is wrong, automatic kills count elapsed time only from Clew's first read of the process list.
 const MAX_CLOCK_DIFFERENCE_SECONDS: f64 = 60.0;
 const MAX_TRACKED_CLOCK_STEPS: usize = 16;
 const MAX_TRACKED_SERVERS_PER_NODE: usize = 16;
-/// Minimum age, in seconds, of local times that the database server always converts to UTC.
-/// For local times within the last 21 hours, [`sql_statements::SERVER_CLOCK_QUERY`] detects changes to the UTC offset.
+/// The database server converts a local time to UTC if the time is at least this many seconds old.
+/// [`sql_statements::SERVER_CLOCK_QUERY`] detects changes to the server's UTC offset within the last 21 hours.
 const MIN_AGE_FOR_UTC_CONVERSION_SECONDS: i64 = 86_400 - 3 * 3600;
 const MAX_UTC_CONVERSIONS_PER_STATEMENT: usize = 200;
 
@@ -37,7 +37,7 @@ pub struct ClockReading {
     local: DateTime,
     /// Unix timestamp in seconds.
     pub(crate) utc: f64,
-    /// True if the server's UTC offset was the same one day before the clock reading.
+    /// True if the server's UTC offset at the clock reading equals its UTC offset one day earlier.
     uniform: bool,
     /// Local monotonic time halfway between sending the clock query and receiving the response.
     at: Instant,
@@ -46,7 +46,7 @@ pub struct ClockReading {
 }
 
 impl ClockReading {
-    /// Returns the difference between the server's clock and the local clock, in seconds.
+    /// Returns the server time minus the local time, in seconds.
     /// Returns `None` if the clocks differ by at most [`MAX_CLOCK_DIFFERENCE_SECONDS`].
     fn detect_difference_from_local_clock(&self) -> Option<f64> {
         #[allow(clippy::cast_precision_loss, reason = "milliseconds since 1970 fit a double")]
@@ -57,7 +57,7 @@ impl ClockReading {
 }
 
 /// Result row of `SERVER_CLOCK_QUERY`: local time, Unix timestamp and UTC offset flag.
-/// The UTC offset flag is 1 if the server's UTC offset is the same as 24 hours earlier.
+/// The UTC offset flag is 1 if the server's UTC offset equals its offset 24 hours ago.
 type ClockRow = (String, u64, Option<i64>);
 
 /// Returns `None` if the server does not report a valid time.
@@ -83,12 +83,12 @@ pub(crate) fn parse_local_time(printed: &str) -> Option<DateTime> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TimestampAge {
     Exact(i64),
-    /// Two possible ages, smaller first, for a local time that occurred twice when daylight saving time ended.
+    /// Two possible ages, smaller first, of a local time that occurred twice at the end of daylight saving time.
     Ambiguous(i64, i64),
 }
 
 /// Computes the age of each timestamp in `times`. The timestamps are in the server's local time.
-/// If the UTC offset may have changed since a timestamp, the server converts the timestamp to UTC.
+/// If the server's UTC offset may have changed since a timestamp, the server converts the timestamp to UTC.
 pub(crate) async fn compute_timestamp_ages(
     client: &mut Client,
     clock: &ClockReading,
@@ -116,9 +116,9 @@ pub(crate) async fn compute_timestamp_ages(
     Ok(ages)
 }
 
-/// Computes an age from a UTC conversion with the format `seconds,before,after` (a Unix timestamp and two flags).
-/// `before` is 1 if the same local time also occurred one hour earlier (end of daylight saving time), and 0 otherwise.
-/// `after` is 1 if the same local time occurs again one hour later (end of daylight saving time), and 0 otherwise.
+/// Computes the age of a time from the text `seconds,before,after` (a Unix timestamp in seconds and two flags).
+/// `before` is 1 if the same local time also occurred one hour earlier, before daylight saving time ended; otherwise 0.
+/// The flag `after` is 1 if the end of daylight saving time repeats the local time one hour later, and 0 otherwise.
 fn parse_timestamp_age(now: f64, conversion: &str) -> Option<TimestampAge> {
     let mut parts = conversion.split(',');
     let utc: f64 = parts.next()?.parse().ok()?;
@@ -145,8 +145,8 @@ pub enum UnreliableClockReason {
     /// Number of seconds by which the server's clock was set forward; negative if the clock was set back.
     #[error("the server's clock was changed by {0:+.0} s since the previous read")]
     ClockChanged(f64),
-    /// Server time minus local time, in seconds, when Clew first read the server's clock.
-    /// A positive number of seconds means that the server's clock was ahead of the local clock.
+    /// Server time minus local time, in seconds, at Clew's first reading of the server's clock.
+    /// The value is positive if the server's clock was ahead of the local clock.
     #[error(
         "the server's clock differs from the clock of this machine by {0:+.0} s, so elapsed times count from now on"
     )]
@@ -160,13 +160,13 @@ pub enum UnreliableClockReason {
 }
 
 /// Clock readings of all servers behind a node's address. Clew keeps the readings between read operations.
-/// If a node is behind a load balancer, its address can lead to several servers with different clocks.
+/// A load balancer can route connections for one address to several servers with different clocks.
 /// Clock readings remain valid after a server restart, because a restart does not change the clock of the machine.
 #[derive(Debug, Clone, Default)]
 pub struct NodeClockHistory {
-    /// If true, Clew compares a server's clock with the local clock when Clew first reads from the server.
+    /// If true, Clew compares each server's clock with the local clock when Clew first reads from that server.
     requires_correct_clock: bool,
-    /// Server identities and their clock histories. The last element is the most recently read server.
+    /// Server identities and their clock histories. The last element belongs to the most recently read server.
     servers: VecDeque<(String, ServerClockHistory)>,
 }
 
@@ -178,15 +178,15 @@ struct ServerClockHistory {
     steps: VecDeque<ClockStep>,
 }
 
-/// Upper bounds for the elapsed times of the sessions in a process list.
+/// Maximum elapsed time of each session in a process list.
 #[derive(Debug, Clone)]
 pub(crate) struct ElapsedTimeBounds {
     at: Instant,
-    /// Maps each session id to the session's client address and an upper bound of the session's elapsed time.
+    /// Client address and maximum elapsed time of each session, keyed by session id.
     sessions: HashMap<u64, (Vec<u8>, Duration)>,
 }
 
-/// Tolerance for rounding and read durations, added to the upper bound of each elapsed time.
+/// Tolerance added to the upper bound of each elapsed time, to cover rounding and the duration of reads.
 const ELAPSED_TIME_TOLERANCE: Duration = Duration::from_secs(2);
 
 impl ElapsedTimeBounds {
@@ -194,7 +194,7 @@ impl ElapsedTimeBounds {
         Self { at, sessions: HashMap::new() }
     }
 
-    /// Caps `session.seconds` at the session's previous bound plus the time since the previous process list.
+    /// Limits `session.seconds` to the session's previous upper bound plus the time since the previous process list.
     /// If a session is missing from the previous process list, the session was opened after Clew read that process list.
     pub(crate) fn cap_elapsed_time(&mut self, session: &mut Session, previous: Option<&Self>) {
         let mut bound = Duration::from_secs(session.seconds);
@@ -214,21 +214,21 @@ impl ElapsedTimeBounds {
 struct ClockStep {
     /// Change of the server's clock, in seconds: positive if the clock was set forward, negative if it was set back.
     seconds: f64,
-    /// Local monotonic time of the last clock reading before the server's clock was changed.
+    /// Local monotonic time at which Clew last read the server's clock before the clock was changed.
     before: Instant,
 }
 
 impl NodeClockHistory {
     /// Clock history for automatic kills.
     ///
-    /// At the first read of a server, Clew compares the server's clock with the local clock to detect earlier clock steps.
-    /// If the server and local clocks differ by more than a minute, Clew counts elapsed times only from the first read.
+    /// On the first read from a server, Clew compares the server's clock with the local clock to detect earlier changes.
+    /// If the server's clock differs from the local clock by more than a minute, elapsed times start at the first read.
     #[must_use]
     pub fn new_with_local_clock_check() -> Self {
         Self { requires_correct_clock: true, ..Self::default() }
     }
 
-    /// Switches to the clock history of `server`. Returns true if the previous call selected a different server.
+    /// Selects the clock history of `server`. Returns true if a different server was selected before.
     pub(crate) fn select_server_clock_history(&mut self, server: &ServerInstance) -> bool {
         let identity = &server.identity;
         let is_another = self.servers.back().is_some_and(|(last, _)| last != identity);
@@ -241,18 +241,18 @@ impl NodeClockHistory {
         is_another
     }
 
-    /// Returns the clock step since the previous clock reading, in seconds, or `None` if the clock was not changed.
+    /// Records a clock reading. Returns the clock step since the last reading in seconds, or `None` without a step.
     pub(crate) fn record_clock_reading(&mut self, reading: ClockReading) -> Option<f64> {
         self.servers.back_mut()?.1.record_clock_reading(reading)
     }
 
-    /// Returns the upper limits for elapsed times from the previous read of the selected server's process list.
+    /// Returns the maximum elapsed times derived from the selected server's previous process list.
     pub(crate) fn elapsed_time_bounds(&self) -> Option<&ElapsedTimeBounds> {
         self.servers.back()?.1.bounds.as_ref()
     }
 
-    /// On the first read from a server, returns the clock difference if it exceeds [`MAX_CLOCK_DIFFERENCE_SECONDS`].
-    /// Returns `None` for all later reads, or if the clock history ignores the difference from the local clock.
+    /// For the first read from a server, returns any difference from the local clock above [`MAX_CLOCK_DIFFERENCE_SECONDS`].
+    /// Returns `None` for later reads, or if `requires_correct_clock` is false.
     pub(crate) fn detect_initial_clock_difference(&self, reading: &ClockReading) -> Option<f64> {
         let is_first_read = self.elapsed_time_bounds().is_none();
         reading.detect_difference_from_local_clock().filter(|_| self.requires_correct_clock && is_first_read)
@@ -264,20 +264,20 @@ impl NodeClockHistory {
         }
     }
 
-    /// Corrects an age, in seconds, for steps of the server's wall clock.
+    /// Corrects an age, in seconds, if the server's clock was set forward or back.
     /// `reported` may be negative.
     #[must_use]
     pub fn adjust_age_for_clock_steps(&self, reported: i64) -> i64 {
         self.servers.back().map_or(reported, |(_, readings)| readings.adjust_age_for_clock_steps(reported))
     }
 
-    /// Adjusts an age like [`Self::adjust_age_for_clock_steps`]. Returns 0 if the adjusted age is negative or implausible.
+    /// Applies [`Self::adjust_age_for_clock_steps`] to `reported`. Returns 0 if the result is negative or implausibly large.
     pub(crate) fn adjusted_age_or_zero(&self, reported: u64) -> u64 {
         let reported = i64::try_from(reported).unwrap_or(i64::MAX);
         Session::sanitize_duration_seconds(self.adjust_age_for_clock_steps(reported).into())
     }
 
-    /// Returns true if Clew has detected a clock step on the selected server.
+    /// Returns true if Clew has detected that the selected server's clock was set forward or back.
     #[must_use]
     pub fn has_clock_steps(&self) -> bool {
         self.servers.back().is_some_and(|(_, readings)| !readings.steps.is_empty())

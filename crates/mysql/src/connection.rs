@@ -66,7 +66,7 @@ impl Connection {
 
     /// Opens a connection for reading, runs `operation` and closes the connection, all within the read timeout.
     /// If `operation` fails, Clew drops the connection and kills the connection's running statement on the server.
-    /// `doing` is the description of the operation in error messages, such as `reading lock waits`.
+    /// `doing` describes the operation in error messages, for example `reading lock waits`.
     pub(crate) async fn run<T>(
         node: &NodeUrl,
         connector: &NodeConnector,
@@ -120,13 +120,13 @@ impl Connection {
         self.raw.client.query_all_rows(statement).await
     }
 
-    /// Like [`Self::query_all_rows`], but returns errors as [`Failure`]s.
+    /// Runs a query and returns all rows. Converts client and server errors to [`Failure`].
     pub(crate) async fn read_rows<T: FromRow>(&mut self, statement: &str) -> Result<Vec<T>, Failure> {
         self.query_all_rows(statement).await.map_err(|error| self.failure_from_client_error(&error))
     }
 
     /// Like [`Self::read_rows`], but returns an error response from the server in the inner `Result`.
-    /// For example, the server returns an error response if a privilege is missing or if a statement times out.
+    /// The server returns an error response if, for example, a privilege is missing or a statement times out.
     pub(crate) async fn try_read_rows<T: FromRow>(
         &mut self,
         statement: &str,
@@ -137,7 +137,7 @@ impl Connection {
         }
     }
 
-    /// Like [`Self::read_rows`], but returns the server's error code as the inner `Err` if the code is in `expected`.
+    /// Like [`Self::read_rows`], but returns server error codes in `expected` as the inner `Err`.
     pub(crate) async fn read_rows_or_error_code<T: FromRow>(
         &mut self,
         statement: &str,
@@ -149,7 +149,7 @@ impl Connection {
         }
     }
 
-    /// Returns an empty list if the statement fails with a server error that is not a timeout.
+    /// Executes a statement and returns its rows, or an empty list after any server error except a timeout.
     pub(crate) async fn read_rows_ignoring_server_errors<T: FromRow>(
         &mut self,
         statement: &str,
@@ -161,7 +161,7 @@ impl Connection {
     }
 
     /// Reads the process list, truncates each row to `max_row_bytes`, and calls `visit` for each session.
-    /// If the process list contains invalid idle times, adds a `Limitation` (note about unreliable data) to the connection.
+    /// Adds a note about unreliable data to `limitations` if the process list contains invalid idle times.
     pub(crate) async fn for_each_session(
         &mut self,
         max_row_bytes: usize,
@@ -185,7 +185,7 @@ impl Connection {
         server_instance::read_server_instance(&mut self.raw.client, self.flavor, &self.address).await
     }
 
-    /// Returns `None` if the server does not report a valid time.
+    /// Reads the server's clock. Returns `None` if the server does not report a valid time.
     pub(crate) async fn read_clock(&mut self) -> Result<Option<ClockReading>, Failure> {
         let reading = clock::read_clock(&mut self.raw.client).await;
         self.clock = reading.map_err(|error| self.failure_from_client_error(&error))?;
@@ -238,8 +238,8 @@ pub(crate) async fn set_session_variables(
     }
 }
 
-/// Runs `operation` and fails after `deadline`. Several operations can share one deadline.
-/// `doing` is the description of the operation in error messages, such as `reading lock waits`.
+/// Runs `operation`. Returns an error if the operation does not finish before `deadline`.
+/// `doing` describes the operation in error messages, for example `reading lock waits`.
 pub(crate) fn run_with_deadline<T>(
     node: &NodeUrl,
     connector: &NodeConnector,

@@ -19,11 +19,11 @@ pub enum ConnectionPurpose {
     /// Each process runs at most one read operation per node at a time. Further read operations wait in a queue.
     Reading,
     /// The connection is used to kill sessions or to read sessions before a kill.
-    /// Other kills can delay a kill, but read operations cannot.
+    /// A kill may have to wait for other kills, but never for read operations.
     Killing,
 }
 
-/// Connection permits of all nodes. Clones share the permits.
+/// Permits that limit the number of connections to each node. Clones share the permits.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ConnectionPermits {
     /// Maps node addresses to connection permits. Contains only nodes with an open or requested connection.
@@ -99,9 +99,9 @@ impl NodeConnectionPermits {
         Self { reading: Arc::new(Semaphore::new(1)), killing: Arc::new(Semaphore::new(1)) }
     }
 
-    /// To kill a session, Clew acquires the permit for kills or the permit for reads, whichever becomes available first.
-    /// When a kill acquires either permit, `select!` drops the future that waits for the other permit.
-    /// A dropped future no longer waits in the queue of its semaphore.
+    /// Before a kill, acquires the kill permit or the read permit, whichever becomes available first.
+    /// After one permit is acquired, `select!` drops the future that waits for the other permit.
+    /// Dropping a future that waits for a permit removes the future from the semaphore's queue.
     async fn acquire(&self, purpose: ConnectionPurpose) -> Result<OwnedSemaphorePermit, AcquireError> {
         if purpose == ConnectionPurpose::Reading {
             return self.reading.clone().acquire_owned().await;

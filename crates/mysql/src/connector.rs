@@ -16,7 +16,7 @@ use crate::refused_logins::RefusedLogins;
 /// Opens connections to nodes and applies time and size limits. Clones share one connection registry.
 #[derive(Debug, Clone, Default)]
 pub struct NodeConnector {
-    /// Time and size limits of each operation on a node.
+    /// Time and size limits for each operation on a node.
     pub limits: ReadLimits,
     /// Registry of the process's connections.
     pub registry: ConnectionRegistry,
@@ -34,7 +34,7 @@ impl NodeConnector {
 /// Clones share the state.
 ///
 /// All connections of a process must share one `ConnectionRegistry`.
-/// A second registry would allow the process to exceed the connection limit per node.
+/// With a second registry, the process could open more connections to a node than the limit allows.
 /// A second registry would have a different random marker, so the process would not recognize its own sessions.
 #[derive(Clone, Default)]
 pub struct ConnectionRegistry {
@@ -42,14 +42,14 @@ pub struct ConnectionRegistry {
     pub(crate) permits: ConnectionPermits,
     pub(crate) refused_logins: Arc<RefusedLogins>,
     pub(crate) abandoned_statements: Arc<AbandonedStatements>,
-    /// Tasks that kill statements that are still running after Clew has dropped the connection.
+    /// Tasks that kill statements that the server may still be running after Clew dropped the connection.
     pub(crate) pending_kills: TaskTracker,
 }
 
 impl ConnectionRegistry {
-    /// Creates a connection registry for the Clew installation that `installation_marker` identifies.
-    /// The processes of an installation recognize each other's sessions by the installation marker.
-    /// The installation marker must not be predictable. Clew uses only the ASCII letters and digits of the installation marker.
+    /// Creates a connection registry. All processes of a Clew installation pass the same `installation_marker`.
+    /// All Clew processes of an installation use the installation marker to recognize each other's sessions.
+    /// The installation marker must be unpredictable. Clew ignores all its characters except ASCII letters and digits.
     ///
     /// Commands that do not open a store use [`ConnectionRegistry::default`], which generates a random installation marker.
     #[must_use]

@@ -55,7 +55,7 @@ impl NodeDiagnosis {
 
 /// Checks which data the account can read and whether the node's address leads directly to a single server.
 ///
-/// Opens two connections sequentially. Does not modify the server.
+/// Opens two connections, one after the other. Does not change any data or settings on the server.
 /// Fails if Clew cannot connect to the server.
 pub async fn diagnose_node(node: &NodeUrl, connector: &NodeConnector) -> Result<NodeDiagnosis, Failure> {
     let checking = async {
@@ -150,14 +150,14 @@ fn diagnostic_check_name_for_limitation(kind: LimitationKind) -> &'static str {
 }
 
 /// performance_schema records metadata locks only if the metadata lock instrument is enabled.
-/// Returns a `Limitation` if the metadata lock instrument is disabled, otherwise `None`.
+/// Returns a `Limitation` (a note about missing data) if the metadata lock instrument is disabled.
 pub(crate) async fn check_metadata_lock_instrument(connection: &mut Connection) -> Result<Option<Limitation>, Failure> {
     let enabled: Option<String> =
         privileges::query_single_value(connection, sql_statements::METADATA_LOCK_INSTRUMENT_QUERY).await?;
     Ok((enabled.as_deref() != Some("YES")).then(limitations::describe_unrecorded_metadata_locks))
 }
 
-/// Reports truncated statements and omitted sessions if MySQL reads the process list from performance_schema.
+/// If the process list comes from performance_schema, returns notes about truncated statements and missing sessions.
 pub(crate) async fn find_process_list_limitations(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
     if !connection.server_truncates_statements().await? {
         return Ok(Vec::new());

@@ -1,12 +1,12 @@
 //! Replaces elapsed times from MySQL's process list with statement timer values, which clients cannot falsify.
 //!
-//! With `SET timestamp`, a session can falsify the `Time` column of MySQL's process list.
+//! A MySQL session can falsify its `Time` value in the process list by executing `SET timestamp`.
 //! `SET timestamp` does not affect the statement timers in performance_schema.
 //! Clew reads the process list first, then the statement timers.
-//! If a session starts another statement after the process list is read, Clew underestimates the elapsed time.
+//! If a session starts a new statement after Clew reads the process list, the corrected elapsed time is too short.
 //!
-//! Clew trusts an elapsed time that roughly equals the duration of the session's InnoDB lock wait.
-//! MariaDB computes `Time` from a monotonic timer (observed on 10.11.19), so Clew uses MariaDB's `Time` unchanged.
+//! Clew trusts an elapsed time that is close to the duration of the session's InnoDB lock wait.
+//! MariaDB computes the `Time` column from a monotonic timer, so Clew does not correct MariaDB's values.
 
 use std::collections::{HashMap, HashSet};
 
@@ -18,9 +18,9 @@ use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::{failure, limitations, lost_instrumentation, privileges, sql_statements};
 
-/// Maximum number of sessions whose threads are looked up by session id instead of reading all busy threads.
+/// Maximum number of sessions whose threads are looked up by session id. For more sessions, Clew reads all busy threads.
 const MAX_THREAD_LOOKUPS_BY_SESSION_ID: usize = 16;
-/// Maximum number of thread ids in a timer query. For more threads, a query without a thread filter is faster.
+/// Maximum number of threads whose timers are read by thread id. For more threads, a query without thread ids is faster.
 const MAX_TIMER_LOOKUPS_BY_THREAD_ID: usize = 400;
 /// Tolerance, in seconds, for comparing a session's `Time` value with the duration of the session's lock wait.
 /// The tolerance is necessary because the server rounds both `Time` values and lock wait durations.
@@ -30,7 +30,7 @@ const PICOSECONDS_PER_SECOND: i64 = 1_000_000_000_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ElapsedTimeCheckScope {
     Busy,
-    /// Busy and idle sessions. For an idle session, the elapsed time starts when the last statement ends.
+    /// Busy and idle sessions. The elapsed time of an idle session is the time since its last statement ended.
     All,
 }
 
@@ -64,7 +64,7 @@ impl SessionElapsedTime {
     }
 }
 
-/// Corrects the elapsed times of busy sessions with the server's statement timers.
+/// Corrects the elapsed times of busy sessions by using the server's statement timers.
 /// `lock_waits` maps session ids to the durations of their lock waits, in seconds.
 pub(crate) async fn correct_elapsed_times_of_busy_sessions(
     connection: &mut Connection,
@@ -81,7 +81,7 @@ pub(crate) async fn correct_elapsed_times_of_busy_sessions(
     Ok(())
 }
 
-/// Returns the ids of the sessions whose elapsed times could not be checked.
+/// Corrects elapsed times, and returns the ids of the sessions whose elapsed times Clew could not check.
 pub(crate) async fn correct_elapsed_times(
     connection: &mut Connection,
     sessions: Vec<&mut Session>,
@@ -99,8 +99,8 @@ pub(crate) async fn correct_elapsed_times(
     Ok(unchecked)
 }
 
-/// Returns the ids of the sessions whose elapsed times could not be checked.
-/// Adds a `Limitation` to the connection for each reason why elapsed times could not be checked or are uncertain.
+/// Corrects elapsed times, and returns the ids of the sessions whose elapsed times Clew could not check.
+/// Adds a `Limitation` to the connection for each reason why elapsed times are unchecked or uncertain.
 pub(crate) async fn correct_elapsed_times_with_timer_values(
     connection: &mut Connection,
     sessions: &mut [SessionElapsedTime],
@@ -169,7 +169,7 @@ pub(crate) async fn correct_elapsed_times_with_timer_values(
 #[derive(Debug, Default)]
 struct StatementTimers {
     by_session: HashMap<u64, StatementTimerValues>,
-    /// Ids of the sessions whose statements the server does not record.
+    /// Ids of sessions for which the server does not record statement timers.
     untimed: HashSet<u64>,
     /// Ids of the sessions without a running statement, according to the server's statement timers.
     ended: HashSet<u64>,
@@ -201,10 +201,10 @@ impl StatementTimers {
     }
 }
 
-/// Columns in the result of a statement timer query: thread id, event id, running flag, end time and duration.
+/// Columns of a statement timer query: thread id, event id, whether the statement is running, end time and duration.
 type TimerRow = (u64, u64, bool, Option<u64>, Option<u64>);
 
-/// Maps thread ids to session ids. The flag is true if the server records the thread's statements.
+/// Maps each thread id to a session id and a flag that is true if the server records the thread's statements.
 type SessionThreads = HashMap<u64, (u64, bool)>;
 
 async fn read_session_threads(
@@ -228,7 +228,7 @@ fn to_sorted_session_ids(ids: &HashSet<u64>) -> Vec<u64> {
     ids
 }
 
-/// Reads the statement timers. Returns `None` if the server does not record Clew's own query, so timers may be stale.
+/// Reads the statement timers. Returns `None` if timers may be stale because the server does not record Clew's query.
 async fn read_statement_timers(
     connection: &mut Connection,
     sessions: &[u64],
@@ -299,7 +299,7 @@ async fn find_statement_timer_limitation(connection: &mut Connection) -> Result<
     })
 }
 
-/// Checks whether Clew can read the statement timers. Returns the reason if Clew cannot read them.
+/// Returns the reason why Clew cannot read the statement timers, or `None` if the timers are readable.
 pub(crate) async fn check_statement_timer_access(connection: &mut Connection) -> Result<Option<Limitation>, Failure> {
     let own = SessionElapsedTime { id: connection.id, is_idle: false, seconds: 0 };
     correct_elapsed_times_with_timer_values(connection, &mut [own], ElapsedTimeCheckScope::Busy).await?;

@@ -21,7 +21,7 @@ pub enum ExplainOutcome {
     Plan(String),
     /// Reason why no execution plan is available, usually the server's error message.
     NoPlan(LocalizedText),
-    /// No session with the given connection id exists.
+    /// The server has no session with the given connection id.
     NoSession,
 }
 

@@ -67,7 +67,7 @@ fn failure_from_server_error(error: &ServerError, address: &str) -> Failure {
     Failure::new(kind, format!("{address}: {error}"))
 }
 
-/// If a query times out on the server, callers must treat the result as unknown, not as empty.
+/// Returns true if the server aborted the statement because of a timeout. The query result is then unknown, not empty.
 pub(crate) fn is_server_timeout(error: &ServerError) -> bool {
     // Lock wait, MySQL's max_execution_time, MariaDB's max_statement_time.
     matches!(error.code, 1205 | 3024 | 1969)

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-/// Server family: MySQL or MariaDB. Their system tables and SQL statements differ.
+/// Family of a database server. MySQL and MariaDB have different system tables and SQL statements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Flavor {

@@ -1,7 +1,7 @@
-//! Parses transactions from the output of `SHOW ENGINE INNODB STATUS`, the fallback if `innodb_trx` is unreadable.
+//! Parses transactions from `SHOW ENGINE INNODB STATUS`, which Clew runs if `innodb_trx` is unreadable.
 //!
 //! The output of `SHOW ENGINE INNODB STATUS` has no stable format and contains parts of SQL statements.
-//! The InnoDB status omits read-only transactions and the numbers of locked tables.
+//! `SHOW ENGINE INNODB STATUS` omits read-only transactions and the number of tables that a transaction has locked.
 
 use clew_model::{Session, Transaction};
 
@@ -23,7 +23,7 @@ pub(crate) fn parse_transactions(status: &str) -> Vec<Transaction> {
     blocks.iter().filter_map(|block| parse_transaction(block)).collect()
 }
 
-/// The first line of a transaction has the form `---TRANSACTION 1579, ACTIVE 1 sec …`.
+/// Parses a transaction, whose first line has the form `---TRANSACTION 1579, ACTIVE 1 sec …`.
 fn parse_transaction(block: &[&str]) -> Option<Transaction> {
     let (head, rest) = block.split_first()?;
     let (id, state) = head.strip_prefix(TRANSACTION_LINE_PREFIX)?.split_once(", ACTIVE ")?;

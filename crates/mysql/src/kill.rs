@@ -7,7 +7,7 @@
 //!
 //! MySQL's `KILL QUERY` kills whichever statement the session is running when the server executes the kill.
 //! If the session starts a new statement after Clew's last check, `KILL QUERY` kills the new statement.
-//! MariaDB's `KILL QUERY ID` kills only the statement with the given query id, never a later statement of the session.
+//! MariaDB's `KILL QUERY ID` kills only the statement with the given query id.
 
 mod batch;
 mod client_sessions;
@@ -45,15 +45,15 @@ clew_model::named_enum! {
     }
 }
 
-/// Specifies what a kill terminates and which sessions must not be killed.
+/// Options for kills, such as the target (session or statement) and the protected accounts.
 #[derive(Debug, Clone, Copy)]
 pub struct KillOptions<'a> {
     /// Target of the kills.
     pub kind: KillTarget,
-    /// Accounts whose sessions are never killed.
+    /// Accounts whose sessions Clew never kills.
     pub protected: &'a ProtectedAccounts,
     /// If true, Clew also kills sessions that change non-transactional tables, although the changes cannot be rolled back.
-    /// Set the option to true only if the user or the kill rule has accepted the risk of partial changes.
+    /// Set `include_unsafe` to true only if the user or the kill rule accepts the risk of partial changes.
     /// If false, Clew refuses to kill sessions that change non-transactional tables ([`KillRefusal::Unsafe`]).
     pub include_unsafe: bool,
 }
@@ -66,11 +66,11 @@ impl<'a> KillOptions<'a> {
     }
 }
 
-/// Kills a session or its running statement and confirms that the session or statement has ended.
+/// Kills a session or its running statement, and then checks that the session or statement has ended.
 ///
 /// Fails if the server is unreachable or the account lacks a required privilege.
 /// If a privilege is missing, the error message includes the required `GRANT` statement.
-/// After the server has accepted the kill, this function returns an outcome instead of an error.
+/// If the server has accepted the `KILL` statement, later failures do not cause an error.
 /// If the effect of the kill cannot be confirmed, the outcome is [`KillOutcome::Ending`].
 pub async fn kill_single_victim(
     node: &NodeUrl,
@@ -86,7 +86,7 @@ pub async fn kill_single_victim(
     }
 }
 
-/// Kills several sessions over one connection, with one timeout for all kills. See [`kill_single_victim`].
+/// Kills several sessions over one connection and within a single timeout. See [`kill_single_victim`].
 /// Sends the `KILL` statements for all victims, and then checks which kills took effect.
 /// Returns the session id and kill outcome of each element of `victims`, in the same order.
 ///

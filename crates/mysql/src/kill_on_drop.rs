@@ -4,7 +4,7 @@
 //! Clew reads the process list over a new control connection and finds the session of the dropped connection.
 //! Clew identifies the session by its account and by the connection tag in the SQL comment of its statement.
 //! Clew kills the session only if the control connection reaches the server without a proxy.
-//! The connection id does not identify the session, because another client may have the same id after a failover.
+//! The connection id alone does not identify the session, because another client may have the same id after a failover.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,10 +27,10 @@ use sql_statements::ER_NO_SUCH_THREAD;
 /// Seconds to wait before each attempt to kill a statement. An unresponsive server may recover between attempts.
 /// New read operations on the node wait until the kill attempts end.
 const KILL_ATTEMPT_DELAY_SECONDS: [u64; 9] = [0, 1, 2, 2, 2, 2, 2, 2, 2];
-/// Timeout for each step of an attempt to kill an abandoned statement.
+/// Timeout for each step of an attempt to kill a statement whose connection was dropped.
 /// A kill attempt has two steps: opening the control connection, and then finding and killing the session.
 const KILL_ATTEMPT_STEP_TIMEOUT: Duration = Duration::from_secs(5);
-/// Maximum number of bytes read per process list row, enough for the connection tag at the start of the statement.
+/// Limit on the bytes read per process list row. The limit is large enough for a statement's connection tag.
 const MAX_PROCESS_LIST_ROW_BYTES: usize = 4 << 10;
 
 /// Statement that the server may still be running after the connection was dropped.
@@ -56,7 +56,7 @@ pub(crate) struct KillOnDropGuard {
 enum KillAttemptOutcome {
     Killed,
     Ended,
-    /// The session is unknown because a proxy is in use or two sessions run statements with the same tag.
+    /// The session cannot be identified, because a proxy is in use or two sessions use the same connection tag.
     Unidentified,
     AnotherServer,
 }
@@ -152,8 +152,8 @@ async fn kill_statement_with_retries(abandoned: &AbandonedStatement) -> Result<(
     Err(AbandonedStatementKillFailure::AttemptsFailed)
 }
 
-/// Opens a connection for the kill. Acquires a permit unless the dropped connection already holds a permit for kills.
-/// Waiting for a second connection permit could deadlock, because each node has only one permit reserved for kills.
+/// Opens a connection for the kill. Acquires a connection permit only if the dropped connection was used for reading.
+/// A kill that waits for a second permit could deadlock, because each node has only one permit reserved for kills.
 async fn open_connection_for_kill(
     abandoned: &AbandonedStatement,
 ) -> Result<(Option<ConnectionPermit>, RawConnection), Failure> {

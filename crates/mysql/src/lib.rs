@@ -7,7 +7,7 @@
 //!
 //! To take a snapshot, Clew opens one connection and reads each system table once.
 //! Clew joins the system tables in memory.
-//! Every read operation has a timeout. If a read operation is canceled, Clew kills its statement on the server.
+//! Every read operation has a timeout. If an operation is canceled, Clew kills the operation's statement on the server.
 //! A process opens at most two connections per node at a time; all its operations share a [`ConnectionRegistry`].
 //!
 //! `clew-mysql` neither authorizes callers nor stores results.

@@ -1,12 +1,12 @@
 //! Descriptions of missing or inaccurate data, with causes and remedies, in English and Chinese.
 //!
-//! The files `lost_instrumentation.rs`, `session_variables.rs` and `abandoned_statements.rs` also describe missing data.
+//! More notes about missing data are defined in `lost_instrumentation.rs`, `session_variables.rs` and `abandoned_statements.rs`.
 
 use clew_model::{Limitation, LimitationKind, LocalizedText, localized};
 
 use crate::flavor::Flavor;
 
-/// Defines functions that return a `Limitation`. The texts are format strings that can contain function arguments.
+/// Defines functions that return a `Limitation`. The texts can contain placeholders for the function arguments.
 macro_rules! limitations {
     ($(
         $(#[$about:meta])*
@@ -35,7 +35,7 @@ fn config_file_setting(setting: &str) -> LocalizedText {
 const DISABLE_SHOW_PROCESSLIST_SETTING_STATEMENT: &str = "SET GLOBAL performance_schema_show_processlist = OFF;";
 const INSTALL_METADATA_LOCK_PLUGIN_STATEMENT: &str = "INSTALL SONAME 'metadata_lock_info';";
 
-/// Without the PROCESS privilege, an account sees neither the sessions of other accounts nor any transactions.
+/// An account that lacks the PROCESS privilege cannot see other accounts' sessions or any transactions.
 pub(crate) fn describe_missing_process_privilege(account: &str) -> [Limitation; 2] {
     [describe_invisible_sessions(account), describe_invisible_transactions(account)]
 }
@@ -82,7 +82,7 @@ limitations! {
         );
     }
 
-    /// A live session list with more than `max` sessions omits idle sessions.
+    /// If a node has more than `max` sessions, the live session list omits idle sessions.
     describe_omitted_sessions(omitted: u64, total: u64, max: usize) -> SessionsTruncated {
         what: "{omitted} of {total} sessions are not listed, but all sessions are counted.",
             "共 {total} 个会话，其中 {omitted} 个未列出，但会话统计包含全部会话。";
@@ -188,7 +188,7 @@ limitations! {
         why: "MySQL computes no digests for statements inside stored programs.", "MySQL不计算存储程序内语句的SQL指纹。";
     }
 
-    /// `off` lists the disabled performance_schema consumers that statement digests require.
+    /// `off` contains the names of disabled performance_schema consumers that are required for statement digests.
     describe_disabled_digest_consumers(off: &[&str]) -> NoStatementDigests {
         what: "Some or all digests of running statements cannot be read.", "无法读取部分或全部正在执行的语句的SQL指纹。";
         why: "Consumers of performance_schema that are required for digests are disabled.",
@@ -270,7 +270,7 @@ pub(crate) fn describe_missing_kill_privilege(flavor: Flavor, account: &str) -> 
     describe_missing_privilege_to_kill(privilege, account)
 }
 
-/// Returns a note that sessions may be missing. `loss` describes the threads that performance_schema did not record.
+/// Returns the note that sessions may be missing from the process list. `loss` describes the unrecorded threads.
 pub(crate) fn describe_incomplete_process_list(loss: &Limitation) -> Limitation {
     Limitation {
         kind: loss.kind,
@@ -286,7 +286,7 @@ pub(crate) fn describe_incomplete_process_list(loss: &Limitation) -> Limitation 
     }
 }
 
-/// `gap` explains why performance_schema is unreadable.
+/// `gap` contains the reason why `performance_schema` is unreadable.
 pub(crate) fn describe_unreadable_timers(gap: &Limitation) -> Limitation {
     let recording = describe_disabled_statement_recording();
     let why = LocalizedText::new(
@@ -296,7 +296,7 @@ pub(crate) fn describe_unreadable_timers(gap: &Limitation) -> Limitation {
     Limitation { why, remedy: gap.remedy.clone(), ..recording }
 }
 
-/// MySQL lists row locks only in performance_schema, so Clew needs performance_schema to read row locks.
+/// On MySQL, row locks are readable only through `performance_schema`.
 pub(crate) fn describe_unreadable_row_locks(gap: &Limitation) -> Limitation {
     Limitation {
         kind: LimitationKind::NoRowLocks,
@@ -305,8 +305,8 @@ pub(crate) fn describe_unreadable_row_locks(gap: &Limitation) -> Limitation {
     }
 }
 
-/// Replaces the cause and the remedy of `limitation` with the cause and the remedy of `gap`.
-/// `gap` is a `Limitation` that explains why performance_schema is unreadable.
+/// Returns `limitation` with the cause and the remedy of `gap`.
+/// `gap` is the note about missing data that explains why performance_schema is unreadable.
 pub(crate) fn replace_cause_and_remedy(limitation: Limitation, gap: &Limitation) -> Limitation {
     Limitation { why: gap.why.clone(), remedy: gap.remedy.clone(), ..limitation }
 }
@@ -336,7 +336,7 @@ pub(crate) fn suggest_metadata_lock_plugin(gap: Limitation) -> Limitation {
 }
 
 /// Formats a `GRANT` statement that Clew suggests to the user but never executes.
-/// `privilege` includes the object, such as `PROCESS ON *.*`. `account` has the form `user@host`.
+/// `privilege` is a privilege with its scope, such as `PROCESS ON *.*`. `account` has the format `user@host`.
 pub(crate) fn build_grant_statement(privilege: &str, account: &str) -> String {
     format!("GRANT {privilege} TO {};", quote_account_name(account))
 }

@@ -28,7 +28,7 @@ use prepared_xa_transactions::PreparedXaTransaction;
 use readable_lock_tables::ReadableLockTables;
 pub(crate) use threads::SessionIdsByThread;
 
-/// Maximum number of bytes that Clew stores per statement and searches for table names.
+/// Maximum number of bytes of a statement that Clew stores and searches for table names.
 const MAX_STORED_STATEMENT_BYTES: usize = 64 << 10;
 
 /// Lock waits of a node.
@@ -40,20 +40,20 @@ pub struct LockWaits {
     pub sessions: Vec<ObservedSession>,
     /// All open transactions, including transactions without a session.
     pub transactions: Vec<ObservedTransaction>,
-    /// Most recent statements of each session's open transaction, by session id. Each list starts with the oldest statement.
+    /// Most recent statements of each open transaction, oldest statement first, keyed by session id.
     pub(crate) last_statements: BTreeMap<u64, Vec<Vec<u8>>>,
 }
 
 /// Reads a node's lock waits. Opens one connection and reads each system table once.
 ///
 /// Fails after the read timeout.
-/// If the read fails or is canceled, Clew kills its query that is still running on the server.
+/// If the read operation fails or is canceled, Clew kills the query that the server is still running.
 pub async fn read_lock_waits(node: &NodeUrl, connector: &NodeConnector) -> Result<LockWaits, Failure> {
     Connection::run(node, connector, "reading lock waits", async |connection| query_lock_waits(connection, None).await)
         .await
 }
 
-/// Like [`read_lock_waits`], but also returns the server instance from which the lock waits were read.
+/// Like [`read_lock_waits`], but also returns the identity of the server instance.
 pub async fn read_server_instance_and_lock_waits(
     node: &NodeUrl,
     connector: &NodeConnector,
@@ -64,7 +64,7 @@ pub async fn read_server_instance_and_lock_waits(
     .await
 }
 
-/// Reads the lock waits and the latest statements of `extra_session` and of all idle root blockers.
+/// Reads the lock waits, and the latest statements of the session `extra_session` and of all idle root blockers.
 pub(crate) async fn query_lock_waits(
     connection: &mut Connection,
     extra_session: Option<u64>,
@@ -92,7 +92,7 @@ pub(crate) async fn query_lock_waits(
 }
 
 /// Contents of a node's lock tables. Clew reads the lock tables before the process list.
-/// If a lock holder is missing from the process list, the session ended after Clew had read the lock tables.
+/// A lock holder that is missing from the process list ended after Clew had read the lock tables.
 #[derive(Debug)]
 pub(crate) struct LockTableSnapshot {
     pub(crate) transactions: Vec<Transaction>,
@@ -107,7 +107,7 @@ pub(crate) struct LockTableSnapshot {
 }
 
 impl LockTableSnapshot {
-    /// Reads the system tables with lock data. Adds a `Limitation` to the given limitations for each unreadable table.
+    /// Reads the system tables with lock data. Adds a `Limitation` to `limitations` for each unreadable table.
     pub(crate) async fn read(connection: &mut Connection, mut limitations: Vec<Limitation>) -> Result<Self, Failure> {
         let account = privileges::read_current_account(connection).await?;
         let transactions =
@@ -138,7 +138,7 @@ impl LockTableSnapshot {
         Ok(Self { transactions, threads, limitations, unreadable, capabilities, prepared, row_waits, metadata_locks })
     }
 
-    /// Omits sessions whose lock waits can be detected only from their states in the process list.
+    /// Returns the ids of sessions that, according to the lock tables, are waiting for a lock or may block other sessions.
     pub(crate) fn waiting_or_blocking_session_ids(&self) -> HashSet<u64> {
         let waiting = self.transactions.iter().filter(|transaction| transaction.is_waiting_for_lock());
         let for_rows = self.row_waits.iter().flat_map(|wait| [wait.waiting.session, wait.blocking.session]).flatten();
@@ -174,7 +174,7 @@ impl LockTableSnapshot {
 
 /// While a session runs a DDL statement, InnoDB lists two transactions for the session.
 /// Returns at most one transaction per session.
-/// If a session has two transactions, selects the waiting one, or the one with more locks if neither is waiting.
+/// If a session has two transactions, selects the waiting transaction, or else the transaction with more locks.
 fn select_one_transaction_per_session(transactions: Vec<Transaction>) -> Vec<Transaction> {
     let weight = |transaction: &Transaction| {
         (transaction.is_waiting_for_lock(), transaction.tables_locked, transaction.rows_locked, transaction.id)

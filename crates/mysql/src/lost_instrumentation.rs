@@ -1,7 +1,7 @@
 //! Detects objects, such as threads, that performance_schema did not record because one of its tables was full.
 //!
 //! The `Performance_schema_%_lost` counters may be too high, because they also count objects that no longer exist.
-//! If a performance_schema table has the size 0, the server does not count lost objects.
+//! If a performance_schema table is configured with size 0, the server does not count the objects that the table omits.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ struct LostInstrumentationCounter {
     kind: LimitationKind,
     /// English and Chinese names of the objects that `counter` counts, such as `metadata locks`.
     objects: LocalizedText,
-    /// Sentence about the data that is missing if performance_schema did not record all objects.
+    /// Sentence that describes the missing data if performance_schema did not record all objects.
     effect: LocalizedText,
 }
 
@@ -64,7 +64,7 @@ static LOST_INSTRUMENTATION_COUNTERS: [LostInstrumentationCounter; 6] = counters
         text("Some program names are missing or truncated.", "部分客户端程序缺失或被截断。");
 };
 
-/// Detects missing performance_schema data, and returns one `Limitation` for each affected object type, such as threads.
+/// Returns a `Limitation` for each object type, such as threads, that `performance_schema` did not record completely.
 pub(crate) async fn detect_lost_instrumentation(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
     let counters = read_numeric_variables(connection, sql_statements::LOST_INSTRUMENTATION_COUNTERS_QUERY).await?;
     let sizes = read_numeric_variables(connection, sql_statements::PERFORMANCE_SCHEMA_VARIABLES_QUERY).await?;

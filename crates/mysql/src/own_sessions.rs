@@ -1,11 +1,11 @@
 //! Recognizes Clew's own sessions in process lists.
 //!
-//! A connection id alone does not identify one of Clew's own sessions.
+//! A connection id alone is not sufficient to recognize a session as one of Clew's own.
 //! A restarted server, or another server behind a load balancer, may assign the same connection id to another client.
 //! Clew treats a session in a process list as its own if at least one of these conditions is met:
 //!
-//! - The session has Clew's account and runs a statement that contains the installation marker.
-//! - The session has the connection id and the client address of a connection that this process opened.
+//! - The session has Clew's account, and its statement contains the random text that identifies the installation.
+//! - The session's connection id and client address match a connection that this Clew process opened.
 
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
@@ -24,10 +24,10 @@ const PROCESS_LIST_COMMAND_DURING_LOGIN: &[u8] = b"Connect";
 /// Connections that this process has opened, and the random text that identifies this Clew installation.
 #[derive(Debug, Clone)]
 pub(crate) struct OwnConnections {
-    /// Random text that identifies this Clew installation. Every connection tag contains the text.
+    /// Random text that identifies the Clew installation and is part of every connection tag.
     installation_marker: Arc<str>,
-    /// Random number that identifies the process among all Clew processes of an installation.
-    /// Process ids would not suffice: processes on different machines or in containers can have the same process id.
+    /// Random number that distinguishes this process from the other Clew processes of the installation.
+    /// A process id would not be unique, because Clew processes can run on different machines or in different containers.
     process_token: u64,
     table: Arc<Mutex<ConnectionTable>>,
 }
@@ -39,7 +39,7 @@ impl OwnConnections {
         Self { installation_marker: marker.into(), process_token, table: Arc::default() }
     }
 
-    /// Records a connection as one of Clew's own. Callers must register a connection before they log in to the server.
+    /// Registers one of Clew's own connections. Callers must register a connection before they log in to the server.
     pub(crate) fn register_connection(
         &self,
         local: SocketAddr,
@@ -64,10 +64,10 @@ impl Default for OwnConnections {
 #[derive(Debug, Default)]
 struct ConnectionTable {
     next_number: u64,
-    /// Open and recently closed connections, keyed by a number that is unique within this process.
+    /// Maps process-local connection numbers to open and recently closed connections.
     entries: HashMap<u64, OwnConnection>,
-    /// Maps connection ids to keys of `entries`. Different servers may assign the same connection id.
-    /// The key `None` maps to the numbers of connections whose connection id is not yet known.
+    /// Maps each connection id to a set of keys of `entries`, because different servers can assign the same connection id.
+    /// The key `None` contains the connections for which Clew does not know the server's connection id yet.
     by_id: HashMap<Option<u64>, HashSet<u64>>,
 }
 
@@ -117,8 +117,8 @@ struct OwnConnection {
     local: SocketAddr,
     /// Result of `SELECT CONNECTION_ID()` for the connection, or `None` before the query has returned.
     id: Option<u64>,
-    /// Client address that the process list shows for the connection, or `None` before the process list has been read.
-    /// If the connection goes through a proxy, the client address differs from the local socket address (`local`).
+    /// Client address of the connection in the process list, or `None` if Clew has not read the process list yet.
+    /// Behind a proxy, the process list shows the proxy's address instead of the local socket address (`local`).
     listed: Option<Vec<u8>>,
     closed: Option<Instant>,
 }
@@ -148,7 +148,7 @@ impl OwnConnection {
         }
     }
 
-    /// Returns true if `host` has the local address and port. If `or_name` is true, `host` may contain any host name.
+    /// Returns true if `host` has the local port and the local address or, if `or_name` is true, any host name.
     fn matches_local_address(&self, host: &[u8], or_name: bool) -> bool {
         let Some((name, port)) = parse_client_address(host) else { return false };
         let local = self.local.ip().to_canonical();
@@ -220,7 +220,7 @@ impl OwnSessionFilter {
         }
     }
 
-    /// Returns true if the session belongs to Clew. Also records the id of the connection that reads the process list.
+    /// Returns true for Clew's own sessions. Also records the id of the connection that reads the process list.
     pub(crate) fn is_own_session(&mut self, session: &Session) -> bool {
         let statement = session.statement.as_deref().unwrap_or_default();
         if statement.starts_with(&self.start) && session.user == self.account {

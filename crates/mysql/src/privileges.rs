@@ -1,4 +1,4 @@
-//! Reads the account of a connection and checks which privileges the account has.
+//! Reads the database account of a connection and checks the privileges of the account.
 
 use clew_model::{Failure, FailureKind, Limitation};
 
@@ -20,8 +20,8 @@ where
     Ok(rows.into_iter().next().flatten())
 }
 
-/// Returns true if the account has the privileges that the probe query requires.
-/// The error [`ER_CANNOT_CONVERT_STRING`] indicates that the account has the privileges for the probe query.
+/// Runs the probe query. Returns true if the account has the privileges that the query requires.
+/// If the probe query fails with [`ER_CANNOT_CONVERT_STRING`], the account has the required privileges.
 pub(crate) async fn is_probe_query_allowed(connection: &mut Connection, probe: &str) -> Result<bool, Failure> {
     let result = connection.try_read_rows::<mysql_common::Row>(probe).await?;
     Ok(result.map_or_else(|error| error.code == ER_CANNOT_CONVERT_STRING, |_| true))
@@ -36,7 +36,7 @@ pub(crate) async fn has_kill_privilege(connection: &mut Connection) -> Result<bo
     }))
 }
 
-/// If performance_schema is unreadable, returns the reason; otherwise, returns `None`.
+/// Returns the reason why performance_schema is unreadable, or `None` if performance_schema is readable.
 pub(crate) async fn check_performance_schema_access(
     connection: &mut Connection,
     account: &str,
@@ -49,7 +49,7 @@ pub(crate) async fn check_performance_schema_access(
     Ok((!readable).then(|| limitations::describe_unreadable_performance_schema(account)))
 }
 
-/// The inner `Failure` contains the `GRANT` statement that adds the missing privilege.
+/// Builds a `Failure` that contains the `GRANT` statement for the missing privilege.
 pub(crate) async fn missing_privilege_failure(
     connection: &mut Connection,
     doing: &str,

@@ -15,7 +15,7 @@ pub(crate) struct ProcessListReader<'a> {
     rows: ResultSetRows<'a>,
     /// Number of truncated rows.
     pub(crate) truncated: u64,
-    /// Number of idle user sessions for which an invalid idle time (negative or too long) was replaced with 0.
+    /// Number of idle user sessions whose idle time was negative or implausibly long and was therefore replaced with 0.
     clamped: u64,
 }
 
@@ -35,7 +35,7 @@ impl<'a> ProcessListReader<'a> {
         Ok(Some(session))
     }
 
-    /// Returns a `Limitation` if invalid idle times were replaced with 0.
+    /// Returns a note about unreliable data if invalid idle times were replaced with 0.
     pub(crate) fn describe_invalid_idle_times(&self) -> Option<Limitation> {
         (self.clamped > 0).then(|| limitations::describe_invalid_idle_durations(self.clamped))
     }
@@ -49,8 +49,8 @@ pub(crate) fn truncate_statement(session: &mut Session, max: usize) {
     }
 }
 
-/// Limits the amount of memory that the stored sessions occupy.
-/// Short rows take more bytes in memory than on the network, so limiting the received bytes is not sufficient.
+/// Limits the memory use of the sessions that Clew has read from a process list.
+/// Short rows occupy more bytes in memory than on the network, so a limit on received bytes is not sufficient.
 #[derive(Debug)]
 pub(crate) struct SessionMemoryLimiter {
     bytes: usize,
@@ -66,7 +66,7 @@ impl SessionMemoryLimiter {
         self.bytes = 0;
     }
 
-    /// Returns an error if the sessions added so far exceed the memory limit.
+    /// Adds the size of a session to the memory usage. Fails if the memory usage exceeds the limit.
     pub(crate) fn add_session(&mut self, session: &Session) -> Result<(), Error> {
         let Session { user, host, database, command, state, statement, .. } = session;
         let texts = [Some(user), Some(host), Some(command), database.as_ref(), state.as_ref(), statement.as_ref()];
@@ -78,7 +78,7 @@ impl SessionMemoryLimiter {
     }
 }
 
-/// Parses the columns Id, User, Host, db, Command, Time, State and Info. Ignores any further columns.
+/// Parses the columns `Id`, `User`, `Host`, `db`, `Command`, `Time`, `State` and `Info`. Ignores additional columns.
 /// Returns the session and a flag that is true if its elapsed time was invalid and has been replaced with 0.
 fn parse_session(mut cells: RowCells<'_>) -> Result<(Session, bool), Error> {
     let mut cell = || cells.next_cell();

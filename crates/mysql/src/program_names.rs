@@ -9,7 +9,7 @@ use crate::connection::Connection;
 use crate::{limitations, privileges, sql_statements};
 
 /// Returns a map from session ids to program names.
-/// Adds an entry to `limitations` if program names are unavailable.
+/// Adds a note about missing data to `limitations` if program names are unavailable.
 pub(crate) async fn read_all_program_names(
     connection: &mut Connection,
     unreadable: Option<&Limitation>,
@@ -31,7 +31,7 @@ pub(crate) async fn read_all_program_names(
 /// Session id and program name.
 type NameRow = (u64, Option<Vec<u8>>);
 
-/// Sessions with the same program name share one copy of the name.
+/// Maps session ids to program names. Stores each distinct program name only once.
 pub(crate) fn intern_program_names(rows: Vec<NameRow>) -> HashMap<u64, Arc<[u8]>> {
     let mut names: HashSet<Arc<[u8]>> = HashSet::new();
     let mut by_session = HashMap::with_capacity(rows.len());

@@ -1,4 +1,4 @@
-//! Logs in to database servers. Does not limit the number of connections and does not set session variables.
+//! Opens connections to database servers without limiting their number or setting session variables.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,9 +13,9 @@ use crate::connector::NodeConnector;
 use crate::own_sessions::{ConnectionRegistration, OwnSessionFilter};
 use crate::{failure, sql_statements};
 
-/// MySQL error code returned by a server that has reached `max_connections`.
+/// Error code that a MySQL server returns if it has reached `max_connections`.
 const ER_CON_COUNT_ERROR: u16 = 1040;
-/// Delays before retrying a login to a server that has reached `max_connections`.
+/// Delays between login attempts on a server that has reached `max_connections`.
 /// The login retry delays add up to 350 ms, which exceeds the duration of most bursts of new connections.
 const LOGIN_RETRY_DELAYS: [Duration; 3] =
     [Duration::from_millis(50), Duration::from_millis(100), Duration::from_millis(200)];
@@ -28,7 +28,7 @@ pub(crate) struct RawConnection {
     address: String,
     /// Value of `CONNECTION_ID()`, or 0 if it has not been read yet.
     pub(crate) id: u64,
-    /// Host name, port, server id and data directory of the server, joined into one string, or `None` if unknown.
+    /// Host name, port, server id and data directory of the database server, joined into one string; `None` if unknown.
     pub(crate) server_host: Option<Vec<u8>>,
 }
 
@@ -80,7 +80,7 @@ impl RawConnection {
         Ok(Self { client, own: Arc::new(own), account: node.user.clone(), address, id: 0, server_host: None })
     }
 
-    /// Reads and returns the server version. Also stores the connection id and the server's host name.
+    /// Returns the server version. Also reads and stores the connection id and the server's host name.
     pub(crate) async fn read_version_and_connection_id(&mut self) -> Result<String, Error> {
         let query = sql_statements::VERSION_CONNECTION_ID_AND_HOST_QUERY;
         let rows: Vec<(String, u64, Option<Vec<u8>>)> = match self.client.query_all_rows(query).await {
@@ -106,7 +106,7 @@ impl RawConnection {
 
     /// Returns true if the connection ids prove that Clew connects to the server directly, without a proxy.
     /// Behind a proxy, the process list query and the `KILL` statement could reach different servers.
-    /// A proxy sends its own connection id in the handshake packet, which contains only the lower 32 bits of the id.
+    /// The handshake packet of a proxy contains the lower 32 bits of the proxy's own connection id.
     /// Call this function only after passing every session in the process list to `filter.is_own_session`.
     pub(crate) fn is_directly_connected(&self, filter: &OwnSessionFilter) -> bool {
         let matches_handshake = u64::from(self.client.handshake_connection_id) == self.id & u64::from(u32::MAX);

@@ -14,7 +14,7 @@ pub struct ReadLimits {
     pub bytes: ReadSizeLimits,
 }
 
-/// Size limits for the data received from a node, as protection against malicious servers.
+/// Size limits for data received from a node. The limits protect Clew from malicious servers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReadSizeLimits {
     /// Maximum number of bytes received per read operation.
@@ -27,7 +27,7 @@ pub struct ReadSizeLimits {
 }
 
 impl ReadSizeLimits {
-    /// Minimum value of `per_row`, in bytes. Only rows of the process list can be larger than 1 MiB.
+    /// Minimum allowed value of `per_row`, in bytes (1 MiB).
     pub const MIN_ROW_SIZE_LIMIT_BYTES: usize = 1 << 20;
 
     /// Default limits.
@@ -41,7 +41,7 @@ impl Default for ReadSizeLimits {
 }
 
 impl ReadLimits {
-    /// Returns a copy in which the read timeout and the connect timeout are at most `max`.
+    /// Returns a copy of the limits, with the read timeout and the connect timeout capped at `max`.
     pub(crate) fn with_max_timeout(self, max: Duration) -> Self {
         Self { read_timeout: self.read_timeout.min(max), connect_timeout: self.connect_timeout.min(max), ..self }
     }

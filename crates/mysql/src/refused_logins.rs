@@ -1,8 +1,8 @@
 //! If a server refuses Clew's login, concurrent requests for the same node fail without another login attempt.
 //!
 //! The number of connections per node is limited, so concurrent requests for a node may have to wait.
-//! If each waiting request repeated a login that the server refused, the server could lock Clew's account.
-//! After a refused login, all waiting requests return the login error and do not repeat the login.
+//! If every waiting request retried a refused login, the server could lock Clew's account.
+//! After a refused login, all waiting requests fail with the same error instead of attempting another login.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -11,9 +11,8 @@ use clew_model::{Failure, NodeUrl};
 use parking_lot::Mutex;
 use secrecy::{ExposeSecret, SecretString};
 
-/// For one second after a refused login, waiting requests and new requests return the error of the refused login.
-/// These requests do not repeat the login.
-/// A TTL of 1 s suffices, because callers store a login backoff that prevents further login attempts.
+/// For one second after a refused login, requests for the node fail with the same error and do not repeat the login.
+/// A TTL of one second is sufficient, because a stored login backoff prevents later login attempts.
 const REFUSED_LOGIN_TTL: Duration = Duration::from_secs(1);
 
 /// Maps each node address to the most recent login that the node refused.
@@ -47,7 +46,7 @@ impl RefusedLogins {
     }
 
     /// Returns the cached failure if the server recently refused a login with the URL and password of `node`.
-    /// `requested` is the time of the current request. Logins refused more than 1 s earlier are ignored.
+    /// Ignores logins that the server refused more than 1 s before `requested`, the time of the current request.
     pub(crate) fn find_recent_login_failure(&self, node: &NodeUrl, requested: Instant) -> Option<Failure> {
         let all = self.0.lock();
         let refused = all.get(&node.address()).filter(|refused| requested <= refused.at + REFUSED_LOGIN_TTL)?;

@@ -1,6 +1,6 @@
 //! Reads the progress of rollbacks and estimates the remaining time.
 //!
-//! During a rollback, InnoDB decrements the transaction's modified row count.
+//! During a rollback, InnoDB decrements `trx_rows_modified`, the transaction's count of modified rows.
 //! Clew computes the rollback speed and the remaining time from two samples of the modified row count.
 //! A rollback is slower for tables with many indexes and for rows that are not in memory.
 
@@ -17,9 +17,9 @@ use crate::transactions::{self, TransactionList, UNREADABLE_TRANSACTIONS_ERROR_C
 use crate::{privileges, sql_statements};
 
 /// The interval between rollback samples exceeds [`transactions::INNODB_TRX_REFRESH_INTERVAL`], so each sample reads new data.
-/// InnoDB does not refresh `innodb_trx` while another client reads it continuously; all samples are then identical.
+/// If another client reads `innodb_trx` continuously, InnoDB does not refresh the table, so all samples are identical.
 const ROLLBACK_SAMPLE_INTERVAL: Duration = Duration::from_millis(250);
-/// Maximum number of samples. Clew takes more than two only if a rollback made no progress between samples.
+/// Maximum number of rollback samples. After two samples, Clew takes more only if a rollback made no progress.
 const MAX_ROLLBACK_SAMPLES: u32 = 4;
 
 /// Transaction that the server is rolling back.
@@ -30,20 +30,20 @@ pub struct Rollback {
     /// Session id, or 0 for a transaction that is being rolled back after a server restart.
     /// On MySQL, the process list can omit the session of a transaction that the server is rolling back.
     pub session_id: u64,
-    /// First 1,024 bytes of the session's statement, or `None` if the server does not report it.
+    /// First 1,024 bytes of the statement that the session is running, or `None` if the statement is unknown.
     pub statement: Option<Vec<u8>>,
     /// Start time of the transaction in the server's time zone, such as `2026-11-24 18:00:00`.
-    /// The start time is empty if the server reports only the transaction's age.
+    /// `started` is empty if the server reports only the age of the transaction.
     pub started: String,
     /// Number of modified rows that the server has not rolled back yet.
     pub rows_modified: u64,
     /// Estimated number of seconds until the rollback completes, at least 1.
-    /// If no rows were rolled back between two samples, the transaction's age serves as a rough estimate of the remaining time.
+    /// If no rows were rolled back between two samples, Clew uses the age of the transaction as a rough estimate.
     pub remaining_seconds: u64,
 }
 
 /// Reads the rollbacks in progress on a node, sorted by transaction id.
-/// Returns only the rollbacks of the transactions in `wanted`, or all rollbacks if `wanted` is `None`.
+/// `wanted` contains transaction ids that limit the result. If `wanted` is `None`, returns all rollbacks.
 ///
 /// If the server is rolling back transactions, the function takes 0.25 s to 1 s to sample their progress.
 /// Fails if the account lacks the PROCESS privilege. The returned `Failure` contains the required `GRANT` statement.
@@ -76,7 +76,7 @@ pub async fn read_rollbacks(
 #[derive(Clone)]
 struct RollbackSample {
     read_at: Instant,
-    /// Rollbacks whose remaining time is not estimated yet: `remaining_seconds` contains the age of the transaction.
+    /// Rollbacks without an estimate of the remaining time; `remaining_seconds` contains the transaction age instead.
     rollbacks: Vec<Rollback>,
 }
 
@@ -94,7 +94,7 @@ impl RollbackSample {
     }
 }
 
-/// If `rows_undone` is 0, the estimate in `remaining_seconds` remains the age of the transaction.
+/// Updates `remaining_seconds`. If `rows_undone` is 0, keeps the initial estimate, which is the transaction's age.
 fn set_remaining_seconds(rollback: &mut Rollback, rows_undone: u64, passed: Duration) {
     let estimate = estimate_remaining_seconds(rollback.rows_modified, rows_undone, passed);
     rollback.remaining_seconds = estimate.unwrap_or(rollback.remaining_seconds).max(1);
@@ -110,7 +110,7 @@ fn estimate_remaining_seconds(rows: u64, rows_undone: u64, passed: Duration) -> 
 }
 
 /// Reads the rollbacks from `innodb_trx`, or from the InnoDB status if `innodb_trx` is unreadable.
-/// Sets `remaining_seconds` of each rollback to the age of the transaction.
+/// Sets each rollback's `remaining_seconds` to the age of its transaction as a preliminary value.
 async fn read_rollbacks_with_ages(connection: &mut Connection) -> Result<Vec<Rollback>, Failure> {
     let (query, expected) = (sql_statements::ROLLBACKS_QUERY, &UNREADABLE_TRANSACTIONS_ERROR_CODES);
     if let Ok(rows) = connection.read_rows_or_error_code(query, expected).await? {
@@ -137,7 +137,7 @@ fn rollback_from_transaction(transaction: &Transaction) -> Rollback {
     }
 }
 
-/// If daylight saving time makes a start time ambiguous, the function uses the smaller of the two possible ages.
+/// If daylight saving time makes a transaction's start time ambiguous, uses the smaller of the two possible ages.
 async fn rollbacks_from_rows(connection: &mut Connection, rows: Vec<RollbackRow>) -> Result<Vec<Rollback>, Failure> {
     let clock = if rows.is_empty() { None } else { connection.read_clock().await? };
     let started = |row: &RollbackRow| clock::parse_local_time(&row.3);

@@ -32,10 +32,10 @@ use crate::{
 pub use cache::SampleCache;
 
 /// If a sample already contains `MAX_SAMPLED_SESSIONS` sessions, Clew adds only busy sessions to the sample.
-/// A sample that contains `2 * MAX_SAMPLED_SESSIONS` sessions omits all further sessions, even busy sessions.
+/// If a sample contains `2 * MAX_SAMPLED_SESSIONS` sessions, Clew omits all further sessions, including busy sessions.
 const MAX_SAMPLED_SESSIONS: usize = 20_000;
 
-/// Maximum size in bytes of a process list row, excluding the statement.
+/// Maximum size of a process list row without its SQL statement, in bytes.
 const MAX_ROW_BYTES_WITHOUT_STATEMENT: usize = 4 << 10;
 
 /// Sample of a node's sessions.
@@ -47,7 +47,7 @@ pub struct SessionSample {
     pub sessions: Vec<SampledSession>,
     /// Counts of active, slow and waiting sessions, including sessions that the sample omits.
     pub counts: SessionCounts,
-    /// Notes that describe the data missing from the sample.
+    /// Notes about data that is missing from the sample.
     pub limitations: Vec<Limitation>,
     /// Time to take the sample, from acquiring the connection permit to receiving the last row.
     pub duration: Duration,
@@ -96,15 +96,15 @@ struct SampledSessions {
     sessions: Vec<Session>,
     counts: SessionCounts,
     omitted: u64,
-    /// Maps session ids to descriptions of lock waits with unmasked literals.
+    /// Lock wait descriptions with unmasked literals, keyed by session id.
     waits: HashMap<u64, SessionDetail>,
-    /// Maps session ids to descriptions of lock waits in which literals are masked.
+    /// Maps session ids to descriptions of lock waits with masked literals.
     waits_masked: HashMap<u64, SessionDetail>,
     limitations: Vec<Limitation>,
 }
 
 impl SampledSessions {
-    /// Adds a session to the sample, or only counts the session if the sample is full.
+    /// Adds a session to the sample. If the sample is full, adds the session only to the session counts.
     fn add_session(&mut self, session: Session, threshold: u64) {
         let open = self.open.get(session.id);
         let is_busy = open.is_some() || !session.is_idle();
@@ -148,7 +148,7 @@ impl SampledSessions {
 }
 
 /// Samples the sessions of a node, including their lock waits.
-/// If a full sample is due, also reads all program names and the `Performance_schema_%_lost` counters.
+/// If the last full sample is too old, also reads all program names and the `Performance_schema_%_lost` counters.
 async fn take_session_sample_with_lock_waits(
     connection: &mut Connection,
     cache: &mut SampleCache,
@@ -183,7 +183,7 @@ async fn take_session_sample_with_lock_waits(
     Ok(SampledSessions { waits, waits_masked: graph.with_masked_literals().session_details(), limitations, ..found })
 }
 
-/// Reads the open transactions of a node. If `innodb_trx` is unreadable, also returns a `Limitation` with the reason.
+/// Reads the open transactions of a node. Also returns a `Limitation` if Clew read them from the InnoDB status.
 async fn read_open_transactions(
     connection: &mut Connection,
     cache: &mut SampleCache,
@@ -198,7 +198,7 @@ async fn read_open_transactions(
     Ok((TransactionsBySession::new(open), gap))
 }
 
-/// Reads the sessions of a sample. Adds all waiting and blocking sessions, including Clew's own, to `parties`.
+/// Reads a node's sessions for a sample, and adds all waiting and blocking sessions to `parties`.
 async fn read_sampled_sessions(
     connection: &mut Connection,
     cache: &mut SampleCache,

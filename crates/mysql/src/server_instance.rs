@@ -1,6 +1,6 @@
 //! Identifies a running database server by its server identity and start time.
 //!
-//! After a restart or failover, or behind a load balancer, an address may lead to a different server than before.
+//! An address can lead to a different server process after a restart or failover, or behind a load balancer.
 //! Two server instances can assign the same connection id to different clients.
 //! Before killing a session, Clew checks that it is still connected to the server instance that listed the session.
 
@@ -16,10 +16,10 @@ use crate::{failure, sql_statements};
 /// Server instance, identified by the server identity and the start time of the server process.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ServerInstance {
-    /// `server_uuid` on MySQL, or host name, port, server id and data directory on MariaDB.
+    /// `server_uuid` on MySQL; host name, port, server id and data directory on MariaDB.
     /// A restart does not change the identity of the server.
     pub(crate) identity: String,
-    /// Start time as a Unix timestamp in seconds, computed as the current server time minus the uptime.
+    /// Server start time as a Unix timestamp in seconds: the current server time minus the uptime.
     started: i64,
 }
 

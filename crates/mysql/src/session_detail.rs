@@ -14,7 +14,7 @@ const MAX_STATEMENT_BYTES_IN_SESSION_DETAIL: usize = 8 << 20;
 /// Session with its open transaction, latest statements, connection attributes and wait graph.
 #[derive(Debug)]
 pub struct DetailedSession {
-    /// Process list row of the session, with the statement truncated to 8 MiB.
+    /// Process list row of the session. A statement longer than 8 MiB is truncated.
     pub session: Session,
     /// True if the statement of the session has been truncated.
     pub is_truncated: bool,
@@ -32,7 +32,7 @@ pub struct DetailedSession {
 /// Reads the details of a session. Returns `None` if the process list does not contain the session id.
 ///
 /// Fails after the read timeout.
-/// If the read fails or is canceled, Clew kills its own query on the server.
+/// If the function fails or its future is dropped, Clew kills the function's running query on the server.
 pub async fn read_session_detail(
     node: &NodeUrl,
     id: u64,

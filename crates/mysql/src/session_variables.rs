@@ -1,13 +1,13 @@
 //! Sets session variables on each connection to a monitored server.
 //!
 //! Administrators can change the defaults of session variables, for example with `init_connect`.
-//! An unexpected default could change the results of Clew's statements or make a statement fail.
+//! An unexpected default of a session variable could change the results of Clew's statements or cause errors.
 //!
-//! Clew sets all session variables in one `SET` statement, or separately if the server does not name a refused variable.
+//! Clew sets all variables in one `SET` statement, or one at a time if the server rejects a variable without naming it.
 //! Clew skips variables that the server does not support or refuses to set.
-//! Most values are literals, because `SET SESSION variable = DEFAULT` would select the server's global value.
+//! Clew sets most variables to literals, because `SET SESSION variable = DEFAULT` would select the server's global value.
 //!
-//! The variables were selected in a review of all session variables of MariaDB 10.11 and MySQL 9.7.
+//! The list of variables is based on a review of all session variables of MySQL 9.7 and MariaDB 10.11.
 //! `docs/decisions/0049-session-variables.md` explains why Clew leaves some session variables unchanged.
 
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::flavor::Flavor;
 #[derive(Debug, Clone, Copy)]
 enum SessionVariableValue {
     Literal(&'static str),
-    /// Number of seconds until the connection's deadline, rounded up.
+    /// Remaining seconds until the connection's deadline, rounded up.
     SecondsLeft,
     MillisecondsLeft,
     FractionalSecondsLeft,
@@ -64,7 +64,7 @@ const READ_LOCKS_REASON: LocalizedText = reason("a SERIALIZABLE read takes locks
 const READ_ONLY_KILL_LOG_REASON: LocalizedText =
     reason("a managed server's kill procedure cannot write its log", "云数据库的Kill存储过程无法写入日志");
 
-/// The array lists `max_join_size` before `sql_big_selects`, because setting `max_join_size` resets `sql_big_selects`.
+/// Clew sets `max_join_size` before `sql_big_selects`, because setting `max_join_size` resets `sql_big_selects`.
 #[rustfmt::skip]
 static SESSION_VARIABLES: [SessionVariable; 36] = [
     variable("time_zone", None, Literal("'SYSTEM'"), reason("InnoDB reports times in the server's own time zone", "InnoDB使用服务器时区报告时间")),
@@ -111,11 +111,11 @@ pub(crate) struct SetStatementBuilder {
     variables: Vec<&'static SessionVariable>,
     /// Session variables that the server supports but refused to set.
     refused: Vec<&'static SessionVariable>,
-    /// True if each variable is set by a separate `SET` statement, so that an error identifies the refused variable.
+    /// If true, a separate `SET` statement sets each variable, so that an error identifies the refused variable.
     one_by_one: bool,
 }
 
-/// MySQL error codes for a refused session variable. The error message contains the variable's name.
+/// Error codes of a rejected `SET` statement. The error message contains the name of the rejected variable.
 /// A server refuses a `SET` statement if a variable is unknown, read-only or global, or if its value is invalid.
 const SESSION_VARIABLE_REFUSAL_ERROR_CODES: [u16; 6] = [1193, 1231, 1232, 1238, 1229, 1228];
 const ER_UNKNOWN_SYSTEM_VARIABLE: u16 = 1193;
@@ -128,7 +128,7 @@ impl SetStatementBuilder {
         Self { left, variables, refused: Vec::new(), one_by_one: false }
     }
 
-    /// Returns one `SET` statement for all variables. If the server does not name a refused variable, returns one per variable.
+    /// Returns a single `SET` statement, or one per variable if the server's error did not name the refused variable.
     pub(crate) fn build_set_statements(&self) -> Vec<String> {
         let set = |variable: &SessionVariable| {
             format!("SESSION {} = {}", variable.name, self.format_variable_value(variable.setting))
@@ -144,7 +144,7 @@ impl SetStatementBuilder {
         vec![format!("SET NAMES utf8mb4, {}", settings.join(", "))]
     }
 
-    /// Adapts the `SET` statements after an error. Returns true if the caller must retry, or false if no variable caused the error.
+    /// Removes the variable that caused the error, or switches to one statement per variable. Returns true to request a retry.
     pub(crate) fn remove_refused_variable(&mut self, statement: &str, error: &Error) -> bool {
         let Error::Server(error) = error else { return false };
         let at = self.variables.iter().position(|variable| is_error_caused_by_variable(variable, statement, error));
@@ -188,7 +188,7 @@ impl SetStatementBuilder {
     }
 }
 
-/// Returns true if `variable` caused the error: the message names `variable`, or `statement` sets only `variable`.
+/// Returns true if the error message names `variable` or if `statement` sets no other variable.
 fn is_error_caused_by_variable(variable: &SessionVariable, statement: &str, error: &ServerError) -> bool {
     let quoted = format!("'{}'", variable.name);
     let alone = statement

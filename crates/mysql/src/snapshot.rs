@@ -49,7 +49,7 @@ pub struct SnapshotOptions {
     /// Sessions to include.
     pub scope: SessionScope,
     /// If true, placeholders replace the literals in statements. See [`clew_diagnose::build_statement_template`].
-    /// The `sql_key` filter searches only the masked statements; otherwise, its matches could disclose literals.
+    /// If `masked` is true, the `sql_key` filter does not search literals, because its matches could disclose them.
     pub masked: bool,
     /// Format of the rows.
     pub format: SnapshotFormat,
@@ -104,14 +104,14 @@ pub struct EncodedRows {
 }
 
 impl EncodedRows {
-    /// Writes all rows, without a CSV header or the enclosing brackets of a JSON array.
+    /// Writes all rows as CSV without a header, or as JSON array elements without the enclosing brackets.
     /// Performs blocking I/O. Async code must call this method on a blocking thread.
     /// Fails if writing to `out` or reading the temporary file fails.
     pub fn write_to(&mut self, out: &mut dyn Write) -> io::Result<()> {
         self.write_row_range(0, usize::MAX, out)
     }
 
-    /// Writes at most `limit` rows, starting after the first `offset` rows. See [`Self::write_to`].
+    /// Skips the first `offset` rows and writes up to `limit` of the remaining rows. See [`Self::write_to`].
     pub fn write_row_range(&mut self, offset: usize, limit: usize, out: &mut dyn Write) -> io::Result<()> {
         let separator: &[u8] = if self.format == SnapshotFormat::Json { b",\n" } else { b"" };
         let (format, Some(details)) = (self.format, &self.details) else {
@@ -142,7 +142,7 @@ pub async fn take_snapshot(
         .await
 }
 
-/// Like [`take_snapshot`], but also returns the server instance, which is required to kill sessions.
+/// Like [`take_snapshot`], but also returns the server instance for later kill requests.
 pub async fn take_snapshot_with_server_instance(
     node: &NodeUrl,
     options: &SnapshotOptions,

@@ -1,23 +1,23 @@
 //! SQL statements that Clew sends to monitored servers, with their execution times and required privileges.
 //!
-//! The execution times were measured on servers with 10,000 sessions, 2,500 open transactions and 100 lock waiters.
+//! The execution times apply to servers with 10,000 sessions, 2,500 open transactions and 100 lock waiters.
 
 use std::fmt::Write as _;
 
 use jiff::civil::DateTime;
 
 /// Reads the server version, the connection id, and the variables that identify the server and its host.
-/// Requires no privileges and takes negligible time.
-/// The query contains `LIMIT 1` so that it returns its row even if the session variable `sql_select_limit` is 0.
+/// The execution requires no privileges and takes negligible time.
+/// `LIMIT 1` ensures that the query returns its row even if the session variable `sql_select_limit` is 0.
 pub(crate) const VERSION_CONNECTION_ID_AND_HOST_QUERY: &str = "SELECT VERSION(), CONNECTION_ID(), \
      CONCAT_WS('|', @@GLOBAL.hostname, @@GLOBAL.port, @@GLOBAL.server_id, @@GLOBAL.datadir) LIMIT 1";
 
-/// Reads the server version and the connection id from a server that refuses [`VERSION_CONNECTION_ID_AND_HOST_QUERY`].
-/// Requires no privileges and takes negligible time.
+/// Reads the server version and the connection id if the server refuses [`VERSION_CONNECTION_ID_AND_HOST_QUERY`].
+/// The execution requires no privileges and takes negligible time.
 pub(crate) const VERSION_AND_CONNECTION_ID_QUERY: &str = "SELECT VERSION(), CONNECTION_ID() LIMIT 1";
 
 /// Checks whether `SHOW PROCESSLIST` reads from performance_schema and therefore truncates statements to 1,024 bytes.
-/// Requires no privileges and takes negligible time.
+/// The execution requires no privileges and takes negligible time.
 /// A server that lacks the variable `performance_schema_show_processlist` returns `ER_UNKNOWN_SYSTEM_VARIABLE` (1193).
 pub(crate) const SHOW_PROCESSLIST_SETTING_QUERY: &str = "SELECT @@GLOBAL.performance_schema_show_processlist";
 
@@ -30,14 +30,14 @@ pub(crate) const TRANSACTIONS_QUERY: &str = "SELECT trx_mysql_thread_id, trx_id,
      CAST(trx_wait_started AS CHAR), trx_rows_locked, trx_tables_locked, trx_rows_modified FROM information_schema.innodb_trx";
 
 /// Requires the PROCESS privilege.
-/// The rollback query takes as long as [`TRANSACTIONS_QUERY`], because the server filters after reading all transactions.
+/// The rollback query takes as long as [`TRANSACTIONS_QUERY`], because the server reads all transactions before filtering.
 pub(crate) const ROLLBACKS_QUERY: &str = "SELECT trx_id, trx_mysql_thread_id, trx_query, CAST(trx_started AS CHAR), \
      trx_rows_modified FROM information_schema.innodb_trx \
      WHERE trx_state = 'ROLLING BACK'";
 
-/// Reads the InnoDB status report, which lists the open transactions and has a size of up to 1 MiB.
+/// Reads the InnoDB status report of up to 1 MiB, which lists the open transactions.
 /// Requires the PROCESS privilege.
-/// Clew runs this statement only if [`TRANSACTIONS_QUERY`] fails or the age of a transaction is ambiguous.
+/// Clew runs this statement only if [`TRANSACTIONS_QUERY`] fails or returns an ambiguous local time.
 pub(crate) const INNODB_STATUS_QUERY: &str = "SHOW ENGINE INNODB STATUS";
 
 /// Reads all sessions with their complete statements. Measured duration: 0.05 s with 10,000 sessions.
@@ -46,12 +46,12 @@ pub(crate) const PROCESS_LIST_QUERY: &str = "SHOW FULL PROCESSLIST";
 
 /// Reads all sessions on MySQL without a global lock, with statements truncated to 1,024 bytes.
 /// Measured duration: 0.06 s.
-/// If performance_schema is off, the server returns no rows.
+/// If `performance_schema` is disabled, the query returns no rows.
 /// Requires the same privileges as [`PROCESS_LIST_QUERY`].
 pub(crate) const PERFORMANCE_SCHEMA_PROCESS_LIST_QUERY: &str =
     "SELECT id, user, host, db, command, time, state, info FROM performance_schema.processlist";
 
-/// Kills a connection. Measured duration: 1 ms.
+/// Returns a `KILL` statement for a connection. Measured execution time: 1 ms.
 /// An account can kill its own connections without additional privileges.
 pub(crate) fn build_kill_connection_statement(connection: u64) -> String {
     format!("KILL {connection}")
@@ -62,34 +62,34 @@ pub(crate) fn build_kill_query_statement(connection: u64) -> String {
     format!("KILL QUERY {connection}")
 }
 
-/// Returns a statement that kills a running statement by its MariaDB query id. Measured duration: 1 ms.
+/// Builds a `KILL QUERY ID` statement for MariaDB. Measured execution time: 1 ms.
 /// The server returns `ER_NO_SUCH_QUERY` (1957) if the statement has already ended.
 pub(crate) fn build_kill_by_query_id_statement(query: u64) -> String {
     format!("KILL QUERY ID {query}")
 }
 
 /// Reads the query ids of sessions from MariaDB.
-/// The query takes up to 0.1 s, because the server scans the complete process list.
-/// Without the PROCESS privilege, the query omits sessions of other accounts.
+/// Reading the query ids takes up to 0.1 s, because the server scans the entire process list.
+/// If the account lacks the PROCESS privilege, the query omits sessions of other accounts.
 pub(crate) fn mariadb_query_ids_query(connections: &[u64]) -> String {
     format!("SELECT id, query_id FROM information_schema.processlist WHERE id IN ({})", join_with_commas(connections))
 }
 
 pub(crate) const ER_NO_SUCH_THREAD: u16 = 1094;
 
-/// MySQL returns this error for a query on `innodb_trx` if a statement in the table has a four-byte UTF-8 character.
+/// MySQL returns this error if a statement in `innodb_trx` contains a four-byte UTF-8 character.
 /// Queries on `innodb_trx` fail even if only one running statement contains an emoji (observed on MySQL 9.7.4).
 pub(crate) const ER_CANNOT_CONVERT_STRING: u16 = 3854;
 
 /// Calls the kill procedure of a managed database service, for accounts that are not allowed to run `KILL`.
-/// The server returns `ER_SP_DOES_NOT_EXIST` (1305) if it does not have the kill procedure.
+/// If the kill procedure does not exist, the server returns `ER_SP_DOES_NOT_EXIST` (1305).
 /// The server returns `ER_PROCACCESS_DENIED_ERROR` (1370) if the account lacks the EXECUTE privilege on the procedure.
 pub(crate) fn build_kill_procedure_call(procedure: &str, number: u64) -> String {
     format!("CALL {procedure}({number})")
 }
 
 /// Reads the ids of Clew's own sessions, which have the installation marker in the attribute `clew_connection`.
-/// The server scans the connection attributes of the account's sessions. Measured duration: 0.1 s with 10,000 sessions.
+/// The server scans the connection attributes of all sessions of the account, which takes 0.1 s for 10,000 sessions.
 /// The query for Clew's own sessions returns no rows if performance_schema is off.
 pub(crate) fn own_session_ids_query(marker: &str) -> String {
     format!(
@@ -98,10 +98,10 @@ pub(crate) fn own_session_ids_query(marker: &str) -> String {
     )
 }
 
-/// Reads the server identity and the start time as a Unix timestamp.
+/// Reads the server UUID and calculates the server's start time as a Unix timestamp.
 /// Requires no privileges.
-/// The server derives the current time and the uptime from one timestamp, so the computed start time is constant.
-/// Reading the uptime takes up to 0.03 s, because `global_status` sums the status counters of all sessions.
+/// `UNIX_TIMESTAMP() - Uptime` is constant, because the server derives both values from the same timestamp.
+/// The query takes up to 0.03 s, because `global_status` sums the status counters of all sessions.
 pub(crate) const MYSQL_IDENTITY_AND_START_TIME_QUERY: &str = "SELECT @@GLOBAL.server_uuid, UNIX_TIMESTAMP() - CAST(variable_value AS SIGNED) \
      FROM performance_schema.global_status WHERE variable_name = 'Uptime'";
 
@@ -114,23 +114,23 @@ pub(crate) const MARIADB_IDENTITY_AND_START_TIME_QUERY: &str = "SELECT CONCAT_WS
      UNIX_TIMESTAMP() - CAST(variable_value AS SIGNED) \
      FROM information_schema.global_status WHERE variable_name = 'Uptime'";
 
-/// Requires no privileges and takes negligible time.
+/// The execution requires no privileges and takes negligible time.
 pub(crate) const CURRENT_ACCOUNT_QUERY: &str = "SELECT CURRENT_USER()";
 
 /// Reads the connection's TLS cipher, which is empty if the connection does not use TLS.
-/// Requires no privileges and takes negligible time.
+/// The execution requires no privileges and takes negligible time.
 pub(crate) const TLS_CIPHER_QUERY: &str = "SHOW STATUS LIKE 'Ssl_cipher'";
 
-/// Reads the local time, the Unix timestamp, and whether the UTC offset was the same one day ago.
-/// Requires no privileges and takes negligible time.
+/// Reads the server's local time and Unix timestamp, and checks whether its UTC offset was the same one day ago.
+/// The execution requires no privileges and takes negligible time.
 /// `UNIX_TIMESTAMP()` without an argument is correct even if the current local time is ambiguous.
 pub(crate) const SERVER_CLOCK_QUERY: &str = "SELECT CAST(NOW(6) AS CHAR), UNIX_TIMESTAMP(), \
      UNIX_TIMESTAMP() - UNIX_TIMESTAMP(NOW() - INTERVAL 1 DAY) = 86400";
 
-/// Builds a query that returns `seconds,before,after` for each local time, where `seconds` is the Unix timestamp.
-/// Requires no privileges and takes negligible time.
-/// The flag `before` is 1 if the same local time occurred one hour earlier, before daylight saving time ended.
-/// `after` is 1 if the same local time occurs again one hour later (end of daylight saving time), and 0 otherwise.
+/// Builds a query that converts local times. For each time, the query returns the Unix timestamp, `before` and `after`.
+/// The execution requires no privileges and takes negligible time.
+/// `before` is 1 if the same local time also occurred one hour earlier (end of daylight saving time), and 0 otherwise.
+/// The flag `after` is 1 if the end of daylight saving time repeats the local time one hour later, and 0 otherwise.
 pub(crate) fn build_utc_conversion_query(times: &[DateTime]) -> String {
     let convert = |time: &DateTime| {
         let time = format!("TIMESTAMP'{}'", time.strftime("%Y-%m-%d %H:%M:%S"));
@@ -141,35 +141,35 @@ pub(crate) fn build_utc_conversion_query(times: &[DateTime]) -> String {
 }
 
 /// Query that fails if the account lacks the PROCESS privilege, which is required to read transactions.
-/// The server needs as much time for this probe query as for [`TRANSACTIONS_QUERY`].
+/// The probe query takes as long as [`TRANSACTIONS_QUERY`].
 /// With `LIMIT 0` instead of `LIMIT 1`, the server would not check whether the account has the PROCESS privilege.
 pub(crate) const TRANSACTIONS_PROBE_QUERY: &str = "SELECT 1 FROM information_schema.innodb_trx LIMIT 1";
 
-/// Requires no privileges and takes negligible time.
+/// The execution requires no privileges and takes negligible time.
 pub(crate) const GRANTS_QUERY: &str = "SHOW GRANTS";
 
-/// Requires no privileges and takes negligible time.
+/// The execution requires no privileges and takes negligible time.
 pub(crate) const PERFORMANCE_SCHEMA_ENABLED_QUERY: &str = "SELECT @@GLOBAL.performance_schema";
 
 /// The probe query for metadata locks fails if the account lacks the SELECT privilege on performance_schema.
 pub(crate) const METADATA_LOCKS_PROBE_QUERY: &str = "SELECT 1 FROM performance_schema.metadata_locks LIMIT 0";
 
-/// Requires the SELECT privilege on performance_schema.
+/// The query requires the SELECT privilege on `performance_schema`.
 pub(crate) const METADATA_LOCK_INSTRUMENT_QUERY: &str =
     "SELECT enabled FROM performance_schema.setup_instruments WHERE name = 'wait/lock/metadata/sql/mdl'";
 
-/// Reads InnoDB lock waits on MySQL. Measured duration: 0.07 s with 5,051 lock waits.
-/// Requires the SELECT privilege on performance_schema.
+/// Reads InnoDB lock waits from MySQL. For 5,051 lock waits, the query took 0.07 s.
+/// The query requires the SELECT privilege on `performance_schema`.
 /// Clew reads InnoDB lock waits only if a transaction may be waiting for a lock.
 pub(crate) const MYSQL_LOCK_WAITS_QUERY: &str = "SELECT requesting_engine_lock_id, requesting_engine_transaction_id, \
      requesting_thread_id, blocking_engine_lock_id, blocking_engine_transaction_id, blocking_thread_id \
      FROM performance_schema.data_lock_waits";
 
 /// Reads the table, index, mode and locked data of the InnoDB locks with the given lock ids.
-/// Requires the SELECT privilege on performance_schema.
+/// The query requires the SELECT privilege on `performance_schema`.
 /// Each lock id in `ids` must consist only of digits and colons.
-/// The server scans all locks once, which takes 0.3 s with 200,000 locks.
-/// `CONCAT` prevents an index lookup, which on MySQL 9.7 finds only the first lock id of an `IN` list.
+/// The query scans all locks once. Measured duration: 0.3 s with 200,000 locks.
+/// On MySQL 9.7, an index lookup finds only the first lock id in an `IN` list, so `CONCAT` prevents the index lookup.
 pub(crate) fn data_locks_query(ids: &[&str]) -> String {
     format!(
         "SELECT engine_lock_id, object_schema, object_name, index_name, lock_mode, lock_type, lock_data \
@@ -180,7 +180,7 @@ pub(crate) fn data_locks_query(ids: &[&str]) -> String {
 
 /// Reads the tables that the given transactions have locked, and the thread id of each transaction.
 /// The query for locked tables takes as long as [`data_locks_query`] and requires the same privileges.
-/// Clew runs the query for locked tables only for transactions without a session.
+/// Clew reads locked tables only for transactions without a session.
 pub(crate) fn locked_tables_query(transactions: &[u64]) -> String {
     format!(
         "SELECT engine_transaction_id, thread_id, object_schema, object_name FROM performance_schema.data_locks \
@@ -196,18 +196,18 @@ pub(crate) const MARIADB_LOCK_WAITS_QUERY: &str = "SELECT requesting_trx_id, req
      blocking_lock_id FROM information_schema.innodb_lock_waits";
 
 /// Reads the requested and the blocking InnoDB locks on MariaDB, with the locked tables, indexes and rows.
-/// Takes as long as [`MARIADB_LOCK_WAITS_QUERY`] and requires the same privileges.
+/// The query takes as long as [`MARIADB_LOCK_WAITS_QUERY`] and requires the same privileges.
 pub(crate) const MARIADB_ROW_LOCKS_QUERY: &str = "SELECT lock_id, lock_mode, lock_type, lock_table, lock_index, lock_data \
      FROM information_schema.innodb_locks";
 
 /// Reads the locks requested by waiting read-only MariaDB transactions, which have no transaction id.
 /// The query for read-only transactions takes as long as [`TRANSACTIONS_QUERY`] and requires the PROCESS privilege.
-/// Used only if a transaction without a transaction id is waiting for a lock.
+/// Clew runs the query only if a transaction without a transaction id is waiting for a lock.
 pub(crate) const WAITING_READ_ONLY_TRANSACTIONS_QUERY: &str = "SELECT trx_mysql_thread_id, trx_requested_lock_id \
      FROM information_schema.innodb_trx WHERE trx_id = 0 AND trx_requested_lock_id IS NOT NULL";
 
 /// Reads granted and pending metadata locks. Measured duration: 0.05 s with 2,500 open transactions.
-/// Requires the SELECT privilege on performance_schema.
+/// The query requires the SELECT privilege on `performance_schema`.
 pub(crate) const METADATA_LOCKS_QUERY: &str = "SELECT object_type, object_schema, object_name, lock_type, lock_status, \
      owner_thread_id, lock_duration FROM performance_schema.metadata_locks";
 
@@ -221,16 +221,16 @@ pub(crate) const GRANTED_METADATA_LOCKS_QUERY: &str = "SELECT lock_type, table_s
 pub(crate) const GRANTED_METADATA_LOCKS_PROBE_QUERY: &str =
     "SELECT 1 FROM information_schema.metadata_lock_info LIMIT 0";
 
-/// Reads each thread's session id and whether the thread is a replication applier.
+/// Reads each thread's session id and a flag that indicates whether the thread is a replication applier.
 /// Measured duration of this query: 0.05 s on MariaDB, 0.07 s on MySQL.
-/// Requires the SELECT privilege on performance_schema.
+/// The query requires the SELECT privilege on `performance_schema`.
 pub(crate) const SESSION_IDS_BY_THREAD_QUERY: &str = "SELECT thread_id, processlist_id, name IN ('thread/sql/replica_sql', \
      'thread/sql/replica_worker', 'thread/sql/slave_sql', 'thread/sql/slave_worker') \
      FROM performance_schema.threads WHERE processlist_id IS NOT NULL";
 
 /// Determines which of the given sessions are replication appliers.
-/// Takes as long as [`SESSION_IDS_BY_THREAD_QUERY`] and requires the same privileges.
-/// If performance_schema is off, the server returns no rows.
+/// The query takes as long as [`SESSION_IDS_BY_THREAD_QUERY`] and requires the same privileges.
+/// If `performance_schema` is disabled, the query returns no rows.
 pub(crate) fn replication_applier_query(sessions: &[u64]) -> String {
     format!(
         "SELECT processlist_id, name IN ('thread/sql/replica_sql', 'thread/sql/replica_worker', 'thread/sql/slave_sql', \
@@ -243,8 +243,8 @@ pub(crate) fn replication_applier_query(sessions: &[u64]) -> String {
 /// Clew runs `XA RECOVER` only if at least one transaction has no session.
 pub(crate) const XA_RECOVER_QUERY: &str = "XA RECOVER";
 
-/// Requires the SELECT privilege on performance_schema.
-/// Clew runs this query only for the session detail view and for idle sessions that block other sessions.
+/// The query requires the SELECT privilege on `performance_schema`.
+/// Clew runs the query only for idle sessions that block other sessions, and for the session detail view.
 pub(crate) fn transactions_by_thread_query(threads: &[u64]) -> String {
     format!(
         "SELECT thread_id, event_id FROM performance_schema.events_transactions_current \
@@ -253,9 +253,9 @@ pub(crate) fn transactions_by_thread_query(threads: &[u64]) -> String {
     )
 }
 
-/// Reads the latest statements of the given threads. By default, the server records 10 statements per thread.
-/// Requires the SELECT privilege on performance_schema.
-/// Clew runs this query only for the session detail view and for idle sessions that block other sessions.
+/// Reads the latest statements of the given threads. By default, performance_schema stores 10 statements per thread.
+/// The query requires the SELECT privilege on `performance_schema`.
+/// Clew runs the query only for idle sessions that block other sessions, and for the session detail view.
 pub(crate) fn last_statements_query(threads: &[u64]) -> String {
     format!(
         "SELECT thread_id, event_id, nesting_event_id, nesting_event_type, sql_text \
@@ -264,7 +264,7 @@ pub(crate) fn last_statements_query(threads: &[u64]) -> String {
     )
 }
 
-/// Requires the SELECT privilege on performance_schema.
+/// The query requires the SELECT privilege on `performance_schema`.
 /// Clew queries connection attributes only for the session detail view.
 pub(crate) fn connection_attributes_query(session: u64) -> String {
     format!(
@@ -273,33 +273,33 @@ pub(crate) fn connection_attributes_query(session: u64) -> String {
     )
 }
 
-/// `EXPLAIN` requires the same privileges as the explained statement. The execution time of `EXPLAIN` is negligible.
+/// `EXPLAIN` requires the same privileges as the explained statement and takes negligible time.
 /// The server returns `ER_NO_SUCH_THREAD` (1094) if the session does not exist.
 /// The server returns `ER_EXPLAIN_NOT_SUPPORTED` (3012) if the statement has no execution plan.
 pub(crate) fn mysql_explain_statement(session: u64) -> String {
     format!("EXPLAIN FORMAT = TRADITIONAL FOR CONNECTION {session}")
 }
 
-/// MariaDB generates the plan in the thread of the explained session, and only while this thread is processing rows.
+/// MariaDB generates the execution plan in the thread of the explained session, but only while that session is processing rows.
 /// The server returns `ER_TARGET_NOT_EXPLAINABLE` (1933) if the running statement has no execution plan.
 pub(crate) fn mariadb_explain_statement(session: u64) -> String {
     format!("SHOW EXPLAIN FOR {session}")
 }
 
 /// Sets the statement timeout for [`mariadb_explain_statement`].
-/// Requires no privileges and takes negligible time.
-/// Without a timeout, Clew could wait indefinitely for the plan of a session that is waiting for a lock.
-/// The timeout is longer than 5 s, because a session that executes `SLEEP` responds to `SHOW EXPLAIN` only every 5 s.
+/// The execution requires no privileges and takes negligible time.
+/// Without a timeout, `SHOW EXPLAIN` could wait indefinitely if the target session is waiting for a lock.
+/// A session that executes `SLEEP` responds only every 5 s, so the timeout for `SHOW EXPLAIN` is 7 s.
 pub(crate) const SET_EXPLAIN_TIMEOUT_STATEMENT: &str = "SET SESSION max_statement_time = 7";
 
 /// Checks whether the statement history is enabled, and reads the maximum number of statements per thread.
-/// Requires the SELECT privilege on performance_schema. The execution time is negligible.
+/// The query requires the SELECT privilege on `performance_schema`. The execution time is negligible.
 pub(crate) const STATEMENT_HISTORY_SETTINGS_QUERY: &str = "SELECT enabled = 'YES', @@GLOBAL.performance_schema_events_statements_history_size \
      FROM performance_schema.setup_consumers WHERE name = 'events_statements_history'";
 
 /// Reads the `Performance_schema_%_lost` counters, which count objects that performance_schema failed to record.
 /// Requires no privileges.
-/// Running the query takes up to 0.03 s, because the server sums the counters of all sessions.
+/// The query takes up to 0.03 s, because the server sums the counters of all sessions.
 pub(crate) const LOST_INSTRUMENTATION_COUNTERS_QUERY: &str =
     "SHOW GLOBAL STATUS LIKE 'Performance\\_schema\\_%\\_lost'";
 
@@ -307,8 +307,8 @@ pub(crate) const LOST_INSTRUMENTATION_COUNTERS_QUERY: &str =
 pub(crate) const PERFORMANCE_SCHEMA_VARIABLES_QUERY: &str = "SHOW GLOBAL VARIABLES LIKE 'performance\\_schema\\_%'";
 
 /// Reads the thread ids of all non-idle sessions on MySQL. Measured duration: 2 ms with 10,000 sessions.
-/// Requires the SELECT privilege on performance_schema.
-/// If performance_schema is off, the server returns no rows.
+/// The query requires the SELECT privilege on `performance_schema`.
+/// If `performance_schema` is disabled, the query returns no rows.
 pub(crate) const BUSY_THREADS_QUERY: &str = "SELECT thread_id, processlist_id, instrumented = 'YES' FROM performance_schema.threads \
      WHERE processlist_id IS NOT NULL AND processlist_command <> 'Sleep'";
 
@@ -317,7 +317,7 @@ pub(crate) const BUSY_THREADS_QUERY: &str = "SELECT thread_id, processlist_id, i
 pub(crate) const ALL_THREADS_QUERY: &str = "SELECT thread_id, processlist_id, instrumented = 'YES' FROM performance_schema.threads \
      WHERE processlist_id IS NOT NULL";
 
-/// Reads the thread ids of the given sessions on MySQL. Measured duration: 0.1 ms per session.
+/// Reads the thread ids of the given sessions from MySQL. The query takes 0.1 ms per session.
 /// Requires the same privileges as [`BUSY_THREADS_QUERY`].
 pub(crate) fn session_threads_query(sessions: &[u64]) -> String {
     format!(
@@ -326,20 +326,20 @@ pub(crate) fn session_threads_query(sessions: &[u64]) -> String {
     )
 }
 
-/// Reads the statement timers of the given threads on MySQL. Clients cannot modify statement timers.
-/// Reading the timers takes 0.1 ms per thread and requires the SELECT privilege on performance_schema.
+/// Reads the statement timers of the given threads on MySQL. Database clients cannot modify these timers.
+/// The query takes 0.1 ms per thread and requires the SELECT privilege on `performance_schema`.
 pub(crate) fn statement_timers_query(threads: &[u64]) -> String {
     format!("{ALL_STATEMENT_TIMERS_QUERY} WHERE thread_id IN ({})", join_with_commas(threads))
 }
 
 /// Reads the timers of all running statements on MySQL.
-/// Requires the SELECT privilege on performance_schema.
-/// Reading the timers takes 0.05 s, because the server computes the digest of each session's latest statement.
+/// The query requires the SELECT privilege on `performance_schema`.
+/// Reading the timers takes 0.05 s with 10,000 sessions, because the server computes each session's statement digest.
 pub(crate) fn running_statement_timers_query() -> String {
     format!("{ALL_STATEMENT_TIMERS_QUERY} WHERE end_event_id IS NULL")
 }
 
-/// Reads the timers of each thread's running statement, or of the latest statement if the thread is idle.
+/// For each thread, reads the timers of the running statement or, if the thread is idle, of the latest statement.
 /// Reading the timers of 10,000 threads takes 0.06 s, because the server computes a statement digest for each row.
 pub(crate) const ALL_STATEMENT_TIMERS_QUERY: &str = "SELECT thread_id, event_id, end_event_id IS NULL, timer_end, timer_wait \
      FROM performance_schema.events_statements_current";
@@ -350,34 +350,34 @@ pub(crate) const ALL_STATEMENT_TIMERS_QUERY: &str = "SELECT thread_id, event_id,
 pub(crate) const RUNNING_STATEMENT_DIGESTS_QUERY: &str = "SELECT thread_id, event_id, digest \
      FROM performance_schema.events_statements_current WHERE end_event_id IS NULL";
 
-/// Requires the SELECT privilege on performance_schema. The execution time is negligible.
+/// The query requires the SELECT privilege on `performance_schema`. The execution time is negligible.
 pub(crate) const ENABLED_SETUP_CONSUMERS_QUERY: &str =
     "SELECT name FROM performance_schema.setup_consumers WHERE enabled = 'YES'";
 
 /// Reads the program names of all sessions. Measured duration: 0.1 s with 10,000 sessions on MySQL.
-/// Requires the SELECT privilege on performance_schema.
+/// The query requires the SELECT privilege on `performance_schema`.
 pub(crate) const ALL_PROGRAM_NAMES_QUERY: &str = "SELECT processlist_id, attr_value FROM performance_schema.session_connect_attrs \
      WHERE attr_name = 'program_name'";
 
-/// Reads the program names of the given sessions. MySQL looks them up by primary key; MariaDB scans all sessions.
-/// Requires the SELECT privilege on performance_schema.
+/// Returns a query for the program names of the given sessions. MySQL uses the primary key; MariaDB scans all sessions.
+/// The query requires the SELECT privilege on `performance_schema`.
 pub(crate) fn program_names_query(sessions: &[u64]) -> String {
     format!("{ALL_PROGRAM_NAMES_QUERY} AND processlist_id IN ({})", join_with_commas(sessions))
 }
 
 /// Reads the size of the buffer in which performance_schema stores a session's connection attributes.
-/// Requires no privileges and takes negligible time.
+/// The execution requires no privileges and takes negligible time.
 pub(crate) const CONNECTION_ATTRIBUTE_BUFFER_SIZE_QUERY: &str =
     "SELECT @@GLOBAL.performance_schema_session_connect_attrs_size";
 
 /// Reads the names of the server's storage engines and checks which engines support transactions.
-/// Requires no privileges and takes negligible time.
+/// The execution requires no privileges and takes negligible time.
 pub(crate) const STORAGE_ENGINES_QUERY: &str = "SELECT engine, transactions FROM information_schema.engines";
 
 /// Reads the storage engine of each table in `tables`. Each result row identifies a table by its index in `tables`.
 /// The server returns only tables on which the account has a privilege.
-/// For each table, the server reads the data dictionary (MySQL) or the table definition file (MariaDB) once.
-/// If a table is locked exclusively, the query waits up to 1 s (`lock_wait_timeout`).
+/// For each table, MySQL reads the data dictionary once, and MariaDB reads the table definition file once.
+/// If another session holds an exclusive lock on a table, the query waits for up to 1 s (`lock_wait_timeout`).
 pub(crate) fn table_engines_query<'n>(tables: impl IntoIterator<Item = (&'n str, &'n str)>) -> String {
     let select = |(index, (schema, name)): (usize, (&str, &str))| {
         format!(

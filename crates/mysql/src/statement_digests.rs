@@ -1,6 +1,6 @@
 //! Reads the statement digests of running statements.
 //!
-//! MySQL computes a statement's digest when the statement starts (observed on 9.7.4).
+//! MySQL 9.7.4 computes the digest of a statement when the statement starts.
 //! MariaDB computes a statement's digest when the statement ends (observed on 10.11.19).
 
 use std::collections::HashMap;
@@ -14,14 +14,14 @@ use crate::{limitations, sql_statements};
 /// Row of `events_statements_current`: thread id, event id, and statement digest.
 type StatementRow = (u64, u64, Option<Vec<u8>>);
 
-/// performance_schema consumers that must be enabled so that the server records statement digests.
-/// Each consumer in the array follows the performance_schema consumers that it depends on.
+/// `performance_schema` consumers that the server requires to record statement digests.
+/// In the array, each consumer comes after the performance_schema consumers on which it depends.
 const CONSUMERS_REQUIRED_FOR_DIGESTS: [&str; 4] =
     ["global_instrumentation", "thread_instrumentation", "events_statements_current", "statements_digest"];
 
-/// Returns the digest of the running statement of each thread, by thread id.
+/// Returns the digests of the running statements by thread id.
 /// Adds notes to `limitations` if the account cannot read digests or the server does not record digests.
-/// If a thread runs nested statements (in a stored procedure), Clew uses the digest of the innermost statement.
+/// If a thread runs nested statements, as in a stored procedure, Clew uses the digest of the innermost statement.
 pub(crate) async fn read_statement_digests(
     connection: &mut Connection,
     unreadable: Option<&Limitation>,
@@ -57,11 +57,11 @@ pub(crate) async fn read_statement_digests(
     Ok(found.into_iter().filter_map(|(thread, running)| Some((thread, running.digest?))).collect())
 }
 
-/// Running statements of a thread. A thread that is running a stored procedure has several running statements.
+/// Innermost running statement of a thread. A thread runs nested statements while it executes a stored procedure.
 #[derive(Default)]
 struct InnermostRunningStatement {
     statements: usize,
-    /// Event id of the innermost statement: the thread's highest event id.
+    /// Event id of the innermost running statement, which has the highest event id of the thread.
     innermost: u64,
     digest: Option<Vec<u8>>,
 }

@@ -16,10 +16,10 @@ use crate::connection::Connection;
 use crate::{innodb_status, limitations, privileges, sql_statements};
 use sql_statements::ER_CANNOT_CONVERT_STRING;
 
-/// MySQL error code for an operation that fails because a privilege, such as PROCESS, is missing.
+/// MySQL error code for an operation that requires a missing privilege, such as PROCESS.
 pub(crate) const ER_SPECIFIC_ACCESS_DENIED_ERROR: u16 = 1227;
 
-/// Reads the open transactions and appends a `Limitation` if the server hides all or some transactions.
+/// Reads the open transactions. If transactions are hidden or incomplete, appends a note about them to `limitations`.
 /// `account` is Clew's database account, or `None` if Clew has not read the account yet.
 pub(crate) async fn read_visible_transactions(
     connection: &mut Connection,
@@ -49,7 +49,7 @@ pub(crate) enum TransactionList {
     Readable(Vec<Transaction>),
     /// The server hides all transactions, because the account lacks the PROCESS privilege.
     Hidden,
-    /// Transactions read from `SHOW ENGINE INNODB STATUS`, because `innodb_trx` is unreadable.
+    /// `innodb_trx` is unreadable. The transactions were read from `SHOW ENGINE INNODB STATUS` instead.
     FromStatus(Vec<Transaction>),
 }
 
@@ -64,7 +64,7 @@ pub(crate) const UNREADABLE_TRANSACTIONS_ERROR_CODES: [u16; 2] =
     [ER_SPECIFIC_ACCESS_DENIED_ERROR, ER_CANNOT_CONVERT_STRING];
 
 /// If all attempts to read `innodb_trx` fail with [`ER_CANNOT_CONVERT_STRING`], reads the InnoDB status instead.
-/// Adds a `Limitation` to `connection.limitations` if the age of a transaction is ambiguous or negative.
+/// Adds a note to `connection.limitations` if the age of a transaction is ambiguous or negative.
 pub(crate) async fn read_transactions(connection: &mut Connection) -> Result<TransactionList, Failure> {
     let (query, expected) = (sql_statements::TRANSACTIONS_QUERY, &UNREADABLE_TRANSACTIONS_ERROR_CODES);
     for attempt in 1..=MAX_TRANSACTION_READ_ATTEMPTS {
@@ -135,9 +135,9 @@ struct TransactionAgeResolver {
 }
 
 impl TransactionAgeResolver {
-    /// `printed` is the transaction age in the InnoDB status report, or `None` if that age is unknown.
-    /// If `age` is ambiguous, returns the value that matches the age in the InnoDB status report.
-    /// If neither possible age is close to the age in the InnoDB status, returns the smaller age.
+    /// `printed` is the transaction age in the InnoDB status report, or `None` if unknown.
+    /// If `age` has two possible values, returns the value that is close to the age in the InnoDB status report.
+    /// If neither possible transaction age is close to the age in the InnoDB status report, returns the smaller age.
     fn choose_transaction_age(&mut self, age: TimestampAge, printed: Option<u64>) -> u64 {
         let age = match age {
             TimestampAge::Exact(age) => age,
@@ -170,7 +170,7 @@ impl TransactionAgeResolver {
 pub(crate) struct TransactionsBySession(pub(crate) Vec<Transaction>);
 
 impl TransactionsBySession {
-    /// If a session has two transactions during a DDL statement, [`Self::get`] returns the later one in `transactions`.
+    /// A session can have two transactions during DDL. [`Self::get`] returns the one that is later in `transactions`.
     pub(crate) fn new(mut transactions: Vec<Transaction>) -> Self {
         transactions.sort_by_key(|transaction| transaction.session_id);
         transactions.shrink_to_fit();

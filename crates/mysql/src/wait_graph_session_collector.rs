@@ -1,4 +1,4 @@
-//! Collects the sessions for the wait graph from the process list. Classifies each as a user, applier, internal or Clew session.
+//! Collects the sessions of the wait graph and classifies them as user, replication applier, internal or Clew sessions.
 
 use std::collections::{HashMap, HashSet};
 
@@ -24,12 +24,12 @@ pub(crate) struct WaitGraphSessionCollector {
 }
 
 impl WaitGraphSessionCollector {
-    /// Creates a collector. `parties` contains the ids of sessions that may wait for a lock or block other sessions.
+    /// Creates a collector for waiting sessions and for the sessions whose ids are in `parties`.
     pub(crate) fn new(parties: HashSet<u64>, max_bytes: usize) -> Self {
         Self { parties, sessions: Vec::new(), memory: SessionMemoryLimiter::new(max_bytes), statement_bytes: 0 }
     }
 
-    /// Fails if the stored sessions exceed the memory limit.
+    /// Stores `session` if it may be part of a lock wait. Fails if the stored sessions exceed the memory limit.
     pub(crate) fn collect_session(&mut self, session: &Session) -> Result<(), Error> {
         let waits = session.state.as_deref().is_some_and(is_lock_wait_state);
         if !waits && !self.parties.contains(&session.id) {
@@ -87,11 +87,11 @@ pub(crate) fn to_observed_session(
     ObservedSession { role: determine_session_role(&session, is_own, is_applier), session }
 }
 
-/// Commands that identify MariaDB replication appliers, because the account alone is not sufficient.
+/// Process list commands that identify MariaDB replication appliers. The account name is not a reliable indicator.
 /// While a MariaDB 10.11 replication applier runs a trigger, the process list shows the trigger definer's account.
 const MARIADB_REPLICATION_APPLIER_COMMANDS: [&[u8]; 2] = [b"Slave_SQL", b"Slave_worker"];
 
-/// `is_applier` specifies whether the thread name identifies the session as a replication applier.
+/// `is_applier` is true if the session's thread has the name of a replication applier thread.
 fn determine_session_role(session: &Session, is_own: bool, is_applier: bool) -> SessionRole {
     // On MySQL, only applier threads have the command `Query`, never the receiver thread.
     let applies = || session.user == b"system user" && session.command == b"Query" && is_internal_session(session);

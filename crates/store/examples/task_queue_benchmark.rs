@@ -1,7 +1,7 @@
 //! Measures how long the task queue's SQL statements take on tables with 1,000 and 1,000,000 tasks.
 //! `cargo xtask bench` runs this example.
 //!
-//! For each operation, prints a line with the duration, in seconds, on the large table and on the small table.
+//! For each operation, prints the duration on the large table and on the small table, in seconds.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout)]
 
@@ -36,7 +36,7 @@ const INSERT_TASKS_SQL_TEMPLATE: &str = "INSERT INTO tasks (request_id, project_
          CASE WHEN n % 10 <> 0 AND n > 11 THEN 8000000000000 END \
      FROM numbers";
 
-/// `digits` is an SQL expression that pads a number with zeros to twelve digits. In `digits`, `#` stands for the number.
+/// `digits` is an SQL expression that pads the number `#` with zeros to twelve digits.
 fn build_insert_tasks_sql(digits: &str) -> String {
     let selection = serde_json::to_string(&SessionSelection::default()).unwrap();
     let filled = INSERT_TASKS_SQL_TEMPLATE.replace("'selection'", &format!("'{selection}'"));

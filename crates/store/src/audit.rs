@@ -53,7 +53,7 @@ pub struct AuditRecord {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuditCheckpoint {
-    /// Sequence number of the newest audit row, or 0 if the audit log is empty.
+    /// Sequence number of the newest audit row at the time of the checkpoint, or 0 if the audit log was empty.
     pub seq: i64,
     /// Hex-encoded MAC of the audit row.
     pub link: String,
@@ -97,9 +97,9 @@ pub struct AuditVerification {
     pub last: Option<i64>,
     /// Hex-encoded MAC of the newest audit row.
     pub newest: String,
-    /// Detected integrity problems. The list has at most [`AuditVerification::MAX_LISTED_INTEGRITY_PROBLEMS`] entries.
+    /// Detected integrity problems, at most [`AuditVerification::MAX_LISTED_INTEGRITY_PROBLEMS`].
     pub problems: Vec<AuditIntegrityProblem>,
-    /// Number of further integrity problems that `problems` does not list.
+    /// Number of integrity problems beyond those in `problems`.
     pub more_problems: u64,
 }
 
@@ -107,7 +107,7 @@ impl AuditVerification {
     /// Maximum number of reported problems.
     pub const MAX_LISTED_INTEGRITY_PROBLEMS: usize = 1000;
 
-    /// Returns true if all audit rows are present and unchanged.
+    /// Returns true if the verification found no problems in the audit log.
     #[must_use]
     pub fn is_intact(&self) -> bool {
         self.problems.is_empty()
@@ -117,7 +117,7 @@ impl AuditVerification {
 /// Integrity problem in the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditIntegrityProblem {
-    /// Sequence number of the affected audit row or, if rows are missing, of the first or last missing row.
+    /// Sequence number of the affected audit row. If rows are missing, the number of the first or last missing row.
     pub position: i64,
     /// Type of the problem.
     pub fault: AuditIntegrityProblemKind,
@@ -128,31 +128,31 @@ pub struct AuditIntegrityProblem {
 pub enum AuditIntegrityProblemKind {
     /// The audit row was modified or inserted outside Clew.
     Changed,
-    /// Audit rows are missing from the middle of the audit log: sequence numbers `position` to `through`, inclusive.
+    /// Audit rows with the sequence numbers `position` to `through` are missing from the middle of the audit log.
     Missing {
-        /// Sequence number of the last missing row.
+        /// Sequence number of the last missing audit row.
         through: i64,
     },
-    /// The oldest audit rows are missing, from the row at `position` up to the row before `first`.
-    /// A retention job did not remove the missing audit rows.
+    /// The oldest audit rows are missing: from the row at `position` up to, but not including, the row at `first`.
+    /// The missing audit rows were not removed by a retention job.
     MissingBefore {
-        /// Sequence number of the oldest row that the audit log contains.
+        /// Sequence number of the oldest remaining audit row.
         first: i64,
     },
-    /// The newest audit rows are missing, from the row after `last` through the row at `position`.
+    /// All audit rows after `last` are missing. `position` is the sequence number of the newest missing row.
     MissingAfter {
         /// Sequence number of the newest row that the audit log contains, or `None` if the audit log is empty.
         last: Option<i64>,
     },
     /// The row's MAC is valid, but the row does not follow the previous row. The row may come from another database.
     OutOfOrder,
-    /// The record of the newest row was tampered with before Clew appended this row, so earlier rows may be missing.
+    /// Clew appended the row after the head record was tampered with, so preceding rows may be missing.
     AfterChangedHead,
-    /// The head record, which identifies the newest row, was tampered with, so the newest rows may be missing.
+    /// The record that identifies the newest audit row was tampered with, so the newest rows may be missing.
     HeadChanged,
     /// The checkpoint record was tampered with, so the oldest audit rows may be missing.
     CheckpointChanged,
-    /// The audit row of a checkpoint is missing, because the newest rows of the audit log were removed.
+    /// The audit row that a checkpoint refers to is missing, because the newest audit rows were removed.
     RecordedRowMissing {
         /// Creation time of the checkpoint, as a Unix timestamp in milliseconds.
         at: i64,

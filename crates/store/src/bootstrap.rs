@@ -15,10 +15,10 @@ use crate::tenants::projects::{insert_iam_domain, insert_project};
 const MASTER_KEY_CHECK_VALUE_ASSOCIATED_DATA: AssociatedData<'static> =
     AssociatedData { table: "settings", column: "value", row: MASTER_KEY_CHECK_VALUE_SETTING };
 
-/// Decrypted master key check value ([`MASTER_KEY_CHECK_VALUE_SETTING`]) of a database that must contain an audit log.
+/// Plaintext of the master key check value ([`MASTER_KEY_CHECK_VALUE_SETTING`]) of a database that must contain an audit log.
 /// An attacker without the master key cannot forge the encrypted master key check value.
 /// If a database has the check value `canary, audited` but no audit log, the audit log was removed.
-/// Clew versions without an audit log stored the encrypted value `canary` as the master key check value.
+/// Clew versions without an audit log encrypted the plaintext `canary` as the master key check value.
 const MASTER_KEY_CHECK_VALUE_PLAINTEXT: &str = "canary, audited";
 
 pub(crate) fn seal_master_key_check_value(sealer: &Sealer) -> Result<Vec<u8>, StoreError> {
@@ -63,7 +63,7 @@ impl Store {
         Ok(InitialTenantIds { domain_id, project_id, user_id })
     }
 
-    /// Verifies the master key. If an older version of Clew created the database, also starts the audit log.
+    /// Verifies the master key and, if an older Clew version created the database, initializes the audit log.
     pub(crate) async fn verify_master_key(&self) -> Result<(), StoreError> {
         let canary =
             read_setting(&self.database, MASTER_KEY_CHECK_VALUE_SETTING).await?.ok_or_else(|| StoreError::Damaged {

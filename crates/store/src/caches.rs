@@ -39,13 +39,13 @@ impl Default for StoreCaches {
 
 #[derive(Debug, Clone)]
 struct RecordedClientAddress {
-    /// Client address as text, which Clew uses to find failed authentication attempts.
+    /// Text form of the client address, used to look up failed authentication attempts.
     text: Arc<str>,
     /// Time when Clew last wrote the client address to the database, as a Unix timestamp in seconds.
     recorded_at: i64,
 }
 
-/// Version of all cached client addresses. The version is constant, because database changes do not affect the cache.
+/// Constant version of the cached client addresses, which database changes do not invalidate.
 const CONSTANT_CACHE_VERSION: i64 = 0;
 
 impl StoreCaches {

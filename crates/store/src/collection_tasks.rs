@@ -1,4 +1,4 @@
-//! Queue of tasks that collect the sessions of nodes. A worker that claims a task receives a lease and a fencing token.
+//! Queue of session collection tasks. A worker that claims a task receives a lease and a fencing token.
 //! `docs/decisions/0002-queue-with-leases-and-fencing-tokens.md` describes the task queue.
 
 /// Columns of the table `tasks` that `SessionCollectionTask::from_row` reads.

@@ -11,7 +11,7 @@ use crate::error::StoreError;
 use crate::fsync::sync_directory;
 use crate::master_key;
 
-/// Paths in the data directory. The data directory may not exist yet.
+/// Paths of the files in the data directory. The data directory may not exist yet.
 #[derive(Debug, Clone)]
 pub(crate) struct DataDir {
     pub(crate) root: PathBuf,
@@ -22,7 +22,7 @@ impl DataDir {
         Self { root: root.to_owned() }
     }
 
-    /// The database file exists only after Clew has initialized the data directory.
+    /// Returns the path of the SQLite database file. Initializing the data directory creates the file.
     pub(crate) fn database_path(&self) -> PathBuf {
         self.root.join("clew.db")
     }

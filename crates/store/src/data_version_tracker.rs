@@ -1,7 +1,7 @@
 //! Tracks the database's version counters. Cached values become invalid when a version counter changes.
 //!
-//! Clew reads the data version once for all pending requests.
-//! Each query starts after the requests that it serves, so its result includes all commits made before the requests.
+//! One database query serves all pending requests for the data version.
+//! A query starts after the requests that it answers, so the result reflects all commits made before these requests.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub(crate) struct DataVersionTracker {
 }
 
 impl DataVersionTracker {
-    /// Starts a background task, which connects to the database when the first request arrives.
+    /// Starts a background task that connects to the database when it receives the first request.
     /// The background task terminates when the last clone of the tracker is dropped.
     pub(crate) fn spawn(detector: ChangeDetector) -> Self {
         let (requests, receiver) = mpsc::unbounded_channel();
@@ -29,7 +29,7 @@ impl DataVersionTracker {
         Self { requests }
     }
 
-    /// Returns the data version at some time between the start and the end of the call.
+    /// Returns a data version that was current at some point during the call.
     pub(crate) async fn current_data_version(&self) -> Result<DataVersion, StoreError> {
         let (reply, response) = oneshot::channel();
         self.requests.send(reply).map_err(|_| StoreError::Stopped)?;

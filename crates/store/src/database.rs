@@ -42,7 +42,7 @@ pub(crate) enum Transaction {
 }
 
 impl Database {
-    /// Creates a SQLite database without write-ahead logging, so that the caller can rename it as a single file.
+    /// Creates a SQLite database without write-ahead logging, so that the caller can rename the database as a single file.
     pub(crate) async fn create_sqlite(file: &Path) -> Result<Self, StoreError> {
         Ok(Self::Sqlite(sqlite::create_database(file).await?))
     }
@@ -56,7 +56,7 @@ impl Database {
     }
 
     /// Begins a transaction that holds the write lock, which blocks all other writers.
-    /// Error messages about the transaction contain `action`, such as `read the audit log`.
+    /// `action` describes the transaction in error messages, for example `read the audit log`.
     pub(crate) async fn begin_write_transaction(&self, action: &'static str) -> Result<Transaction, StoreError> {
         let begun = match self {
             Self::Sqlite(database) => {
@@ -68,7 +68,7 @@ impl Database {
     }
 
     /// Begins a read transaction, in which all queries read the same snapshot of the database.
-    /// Error messages about the transaction contain `action`, such as `read the audit log`.
+    /// `action` describes the transaction in error messages, for example `read the audit log`.
     pub(crate) async fn begin_read_transaction(&self, action: &'static str) -> Result<Transaction, StoreError> {
         let begun = match self {
             Self::Sqlite(database) => database.pool.begin().boxed().await.map(Transaction::Sqlite),
@@ -77,7 +77,7 @@ impl Database {
         begun.map_err(StoreError::database_error(action))
     }
 
-    /// Returns the clock of the PostgreSQL server, or the local clock for SQLite.
+    /// For PostgreSQL, returns the clock of the database server; for SQLite, returns the local clock.
     pub(crate) fn clock(&self) -> Clock {
         match self {
             Self::Sqlite(_) => Clock::default(),
@@ -91,7 +91,7 @@ impl Database {
         matches!(self, Self::Postgres(_))
     }
 
-    /// Returns an item for the SQL `FROM` clause that converts a JSON array parameter to rows with a column `value`.
+    /// Returns SQL for a `FROM` clause that expands a JSON array parameter into rows with a column `value`.
     pub(crate) fn sql_for_json_array_rows(&self, parameter: &str) -> String {
         match self {
             Self::Sqlite(_) => format!("json_each({parameter})"),
@@ -99,7 +99,7 @@ impl Database {
         }
     }
 
-    /// Returns a subquery for the `IN` operator that selects the strings of a JSON array parameter.
+    /// Returns a subquery that selects the strings of a JSON array parameter, for use with the `IN` operator.
     pub(crate) fn subquery_for_json_array_strings(&self, parameter: &str) -> String {
         match self {
             Self::Sqlite(_) => format!("SELECT value FROM json_each({parameter})"),
@@ -118,7 +118,7 @@ impl Database {
 }
 
 impl Transaction {
-    /// Error messages about the transaction contain `action`, such as `read the audit log`.
+    /// `action` describes the transaction in error messages, for example `read the audit log`.
     pub(crate) async fn commit(self, action: &'static str) -> Result<(), StoreError> {
         let committed = match self {
             Self::Sqlite(transaction) => transaction.commit().boxed().await,

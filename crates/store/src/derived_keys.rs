@@ -16,10 +16,10 @@ pub(crate) struct DerivedKeys {
     /// User names are hashed because users sometimes type a password into the user name field.
     pub(crate) failures: MasterKey,
     pub(crate) links: MasterKey,
-    /// Key whose first 16 bytes are the installation marker (see [`crate::Store::installation_marker`]).
+    /// Derived key whose first 16 bytes form the installation marker (see [`crate::Store::installation_marker`]).
     /// Users of a monitored server can see the installation marker, but cannot compute the master key from the marker.
     pub(crate) installation_marker: MasterKey,
-    /// Id of the master key. The id does not reveal the master key.
+    /// Id of the master key. The master key cannot be derived from the id.
     pub(crate) id: [u8; 32],
 }
 
@@ -35,7 +35,7 @@ impl DerivedKeys {
         }
     }
 
-    /// Fails with [`StoreError::MasterKeyRotated`] if `id` is present and identifies a different master key.
+    /// Returns [`StoreError::MasterKeyRotated`] if `id` identifies a different master key. An absent `id` is accepted.
     pub(crate) fn ensure_key_id_matches(&self, id: Option<&[u8]>) -> Result<(), StoreError> {
         if id.is_none_or(|id| id == self.id) { Ok(()) } else { Err(StoreError::MasterKeyRotated) }
     }

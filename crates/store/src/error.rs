@@ -16,7 +16,7 @@ pub enum StoreError {
     /// The data directory or database at this location is not initialized.
     #[error("{0} is not initialized yet")]
     NotInitialized(String),
-    /// The database has the schema of a newer Clew version. The value is the schema version.
+    /// A newer Clew version has migrated the database to this schema version.
     #[error("the database has schema version {0} of a newer Clew; run that version of Clew, or restore a backup")]
     NewerDatabase(i64),
     /// The target database of a metadata copy is not empty.
@@ -27,10 +27,10 @@ pub enum StoreError {
         /// Name of a table that has rows.
         table: String,
     },
-    /// The metadata copy was rolled back because the copied rows of this table differ from the source rows.
+    /// The copied rows of a table differ from the source rows, so Clew rolled back the metadata copy.
     #[error("the copy of table {0} differs from the source; the copy was rolled back")]
     CopyDiffers(&'static str),
-    /// A temporary access key cannot be issued, because the credentials used for the request have been revoked.
+    /// The caller's credentials were revoked, so Clew did not issue a temporary access key.
     #[error("the credentials that the temporary access key is issued for are no longer valid")]
     IssuingCredentialsRevoked,
     /// Another Clew server is using this data directory, or another process is initializing it.
@@ -131,7 +131,7 @@ pub enum StoreError {
         /// Number of attachments.
         times: u64,
     },
-    /// The change would exceed the limits for the policies of a user or group.
+    /// The change would exceed the limit on the number or total size of a user's or group's policies.
     #[error(
         "{name:?} would have {policies} policies with {bytes} bytes; a user or group may have {} policies with {} bytes in all; fix: detach policies that are no longer needed, or merge them",
         limits.policies, limits.bytes
@@ -146,7 +146,7 @@ pub enum StoreError {
         /// Configured limits.
         limits: PolicyLimits,
     },
-    /// The instance would exceed the maximum number of tags. The variant contains the maximum.
+    /// The change would exceed the maximum number of tags per instance, which the variant contains.
     #[error("an instance can have {0} tags at most")]
     TooManyTags(usize),
     /// Kill tasks are disabled for the instance.
@@ -183,7 +183,7 @@ pub enum StoreError {
         location: String,
         /// Cause of the error.
         reason: String,
-        /// Hint at the end of the error message, such as "; correct the clock of this machine"; may be empty.
+        /// Hint appended to the error message, such as "; correct the clock of this machine". The hint may be empty.
         remedy: &'static str,
     },
     /// The file or S3 object that contains the result of a collection task is missing.
@@ -210,7 +210,7 @@ impl StoreError {
     }
 }
 
-/// Returns a hint that is appended to the error message, such as "; mount it writable". The hint may be empty.
+/// Returns a hint to append to the error message, such as "; mount it writable", or an empty string.
 fn io_error_hint(error: &io::Error) -> &'static str {
     use io::ErrorKind::{FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     match error.kind() {

@@ -16,12 +16,12 @@ use crate::error::StoreError;
 use crate::store_handles::KillStore;
 
 /// Id of an intelligent kill: the request time as a Unix timestamp in milliseconds.
-/// If a stored id is greater than or equal to the request time, the new id is the highest stored id plus one.
+/// If the request time does not exceed the highest stored id, the id is the highest stored id plus one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IntelligentKillId(pub(crate) i64);
 
 impl IntelligentKillId {
-    /// Returns the request time as a Unix timestamp in milliseconds.
+    /// Returns the request time of the intelligent kill, as a Unix timestamp in milliseconds.
     #[must_use]
     pub fn requested_at_millis(self) -> i64 {
         self.0
@@ -71,27 +71,27 @@ pub struct IntelligentKill {
     /// Current state.
     pub status: CollectionTaskStatus,
     /// Reason why the intelligent kill failed, or `None` if it has not failed.
-    /// Clew may already have killed some sessions before the intelligent kill failed.
+    /// A failed intelligent kill may have killed some of the selected sessions.
     pub reason: Option<String>,
     /// End time as a Unix timestamp in milliseconds. `None` until the intelligent kill has finished.
     pub ended_at: Option<i64>,
 }
 
-/// Filter for completed intelligent kills of a node. Times are Unix timestamps in milliseconds.
+/// Filter for completed intelligent kills by node and request time (Unix timestamp in milliseconds).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IntelligentKillFilter {
     /// Instance that contains the node.
     pub instance_id: InstanceId,
     /// Node on which sessions were killed.
     pub node_id: NodeId,
-    /// Start of the range of request times (inclusive).
+    /// Start of the range of request times, inclusive, as a Unix timestamp in milliseconds.
     pub from: i64,
     /// End of the range of request times (exclusive).
     pub to: i64,
 }
 
 /// Columns of the table `intelligent_kills` that `IntelligentKill::from_row` reads.
-/// Queries list the columns, because a prepared `SELECT *` fails on PostgreSQL after an upgrade adds a column.
+/// Queries list the columns explicitly, because a prepared `SELECT *` fails on PostgreSQL after an upgrade adds a column.
 macro_rules! intelligent_kill_columns {
     () => {
         "id, project_id, instance_id, node_id, actor_id, actor_name, actor_domain_id, peer, request_id, status, \
@@ -163,7 +163,7 @@ impl KillStore<'_> {
         ids.pop().map(IntelligentKillId).ok_or_else(full)
     }
 
-    /// Claims the oldest queued intelligent kill that is not older than `max_age`. The claim expires after `lease`.
+    /// Claims the oldest queued intelligent kill and ignores kills older than `max_age`. The claim expires after `lease`.
     pub async fn claim_intelligent_kill(
         self,
         lease: Duration,
@@ -186,8 +186,8 @@ impl KillStore<'_> {
         row.as_ref().map(IntelligentKill::from_row).transpose()
     }
 
-    /// Marks an intelligent kill as failed if a `reason` is given, and otherwise as finished.
-    /// Returns false without making changes if the intelligent kill is not running.
+    /// Marks an intelligent kill as finished or, if `reason` is set, as failed.
+    /// Returns false and changes nothing if the intelligent kill is not running.
     pub async fn finish_intelligent_kill(
         self,
         id: IntelligentKillId,

@@ -1,7 +1,7 @@
 //! Kill tasks. A kill task repeatedly kills the sessions on an instance that match the task's criteria.
 
 /// Columns of the table `kill_tasks` that [`kill_task_from_row`] reads.
-/// Queries list the columns, because a prepared `SELECT *` fails on PostgreSQL after an upgrade adds a column.
+/// The SQL queries name each column: on PostgreSQL, a prepared `SELECT *` fails after an upgrade adds a column.
 macro_rules! kill_task_columns {
     () => {
         "t.id, t.instance_id, t.criteria, t.masked, t.started_at, t.ends_at, t.stopped_at"
@@ -32,7 +32,7 @@ pub struct NewKillTask {
     pub masked: bool,
     /// Duration of the task, or `None` if the task runs until it is stopped.
     pub duration: Option<Duration>,
-    /// Criteria and duration of the kill task for the audit event; a placeholder replaces the statement filter.
+    /// Criteria and duration for the audit event. A placeholder replaces the text of the statement filter.
     pub audit_detail: Value,
 }
 
@@ -52,7 +52,7 @@ clew_model::named_enum! {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KillTask {
     /// Unique id: the creation time of the task as a Unix timestamp in milliseconds.
-    /// If an existing kill task has an equal or higher id, the id is the highest existing id plus one.
+    /// To keep ids unique, a new id is always greater than the highest existing id.
     pub id: i64,
     /// Instance on which sessions are killed.
     pub instance_id: InstanceId,
@@ -99,7 +99,7 @@ impl KillTaskStore<'_> {
         Ok(is_on.unwrap_or(false))
     }
 
-    /// Enables or disables kill tasks for an instance. Disabling them stops the instance's running kill tasks.
+    /// Enables or disables kill tasks for an instance. Disabling kill tasks stops the instance's running kill tasks.
     /// Returns false if the instance does not exist or belongs to another project.
     pub async fn set_kill_tasks_enabled(
         self,

@@ -91,7 +91,7 @@ pub struct NewKillRecord {
 pub struct KillRecord {
     /// Unique id. Newer kills have higher ids.
     pub id: i64,
-    /// Kill record that Clew stored before it sent the kill to the server.
+    /// Kill record that Clew stores before it sends the `KILL` statement to the server.
     pub request: NewKillRecord,
     /// Time when Clew recorded the kill, immediately before it sent the kill to the server.
     pub requested_at: i64,
@@ -116,7 +116,7 @@ pub struct KillFilter {
     pub task_id: Option<String>,
     /// Matches kills recorded at or after this Unix timestamp in milliseconds.
     pub from: Option<i64>,
-    /// End of the time range (exclusive) in which the kills were recorded, as a Unix timestamp in milliseconds.
+    /// Matches kills recorded before this Unix timestamp in milliseconds.
     pub to: Option<i64>,
 }
 
@@ -135,7 +135,7 @@ const MATCHING_KILLS_FROM_CLAUSE: &str = "FROM killed_sessions WHERE instance_id
      AND ($5 IS NULL OR asked_at >= $5) AND ($6 IS NULL OR asked_at < $6)";
 
 /// Columns of the table `killed_sessions` that `KillRecord::from_row` reads.
-/// Queries name the columns explicitly: on PostgreSQL, a prepared `SELECT *` fails after a column is added.
+/// Queries list the columns, because a prepared `SELECT *` fails on PostgreSQL after an upgrade adds a column.
 macro_rules! kill_columns {
     () => {
         "id, project_id, instance_id, node_id, source, task_id, kind, reason, session_id, \"user\", host, db, \
@@ -181,8 +181,8 @@ impl KillStore<'_> {
         Ok(ids)
     }
 
-    /// Records the outcome of each kill and appends an audit event for each kill.
-    /// Replaces an existing outcome only if the existing outcome is `Unknown`.
+    /// Records the outcomes of kills and appends an audit event for each kill.
+    /// Replaces a recorded kill outcome only if that outcome is `Unknown`.
     pub async fn record_kill_outcomes(
         self,
         by: &AuditOrigin,
@@ -194,7 +194,7 @@ impl KillStore<'_> {
     }
 
     /// Records the outcome `Unknown` for kills without an outcome, for example after a crash of a Clew process.
-    /// Ignores kills recorded at or after the time `before`, a Unix timestamp in milliseconds.
+    /// Does not change kills recorded at or after `before`, a Unix timestamp in milliseconds.
     /// Returns the number of kills whose outcome was recorded as `Unknown`.
     pub async fn record_interrupted_kills_as_unknown(self, before: i64) -> Result<u64, StoreError> {
         const UNKNOWN_KILL_OUTCOME_DETAIL: &str =
@@ -240,7 +240,7 @@ impl KillStore<'_> {
         tx.append_events(&self.store.keys, &events).await
     }
 
-    /// Returns a page of matching kills, newest first, and the total number of matching kills.
+    /// Returns a page of the kills that match `filter`, newest first, and the total number of matching kills.
     pub async fn list_kills(self, filter: &KillFilter, page: Pagination) -> Result<(Vec<KillRecord>, u64), StoreError> {
         let count = format!("SELECT COUNT(*) {MATCHING_KILLS_FROM_CLAUSE}");
         let count = query_as("list kills", AssertSqlSafe(count), kill_filter_parameters(filter));
@@ -254,7 +254,7 @@ impl KillStore<'_> {
         Ok((kills, total.unsigned_abs()))
     }
 
-    /// Removes the records of kills that have an outcome and precede `cutoff`, a Unix timestamp in milliseconds.
+    /// Removes the records of completed kills that were requested before `cutoff`, a Unix timestamp in milliseconds.
     /// Returns the number of removed kills.
     pub async fn remove_kill_records_before(self, cutoff: i64) -> Result<u64, StoreError> {
         let sql = "DELETE FROM killed_sessions WHERE asked_at < $1 AND outcome IS NOT NULL";
@@ -262,7 +262,7 @@ impl KillStore<'_> {
     }
 }
 
-/// Returns the parameters for [`MATCHING_KILLS_FROM_CLAUSE`], which contain the values of the filter.
+/// Converts the values of the filter to the SQL parameters of [`MATCHING_KILLS_FROM_CLAUSE`].
 fn kill_filter_parameters(filter: &KillFilter) -> [Parameter<'_>; 6] {
     params![
         &filter.instance_id,

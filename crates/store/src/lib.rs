@@ -3,9 +3,9 @@
 //! The data directory contains the SQLite database `clew.db`, the directory `results/` and the file `master.key`.
 //! The results of collection tasks can be stored on S3 instead of in `results/`.
 //! Several processes can open a data directory, but only one server can use it (see [`Store::acquire_data_dir_lock`]).
-//! A PostgreSQL database, which several servers can share, can replace `clew.db` (see [`StoreLocation`]).
+//! A PostgreSQL database that several servers share can replace `clew.db` (see [`StoreLocation`]).
 //!
-//! The crate `clew-iam` authorizes requests, `clew-worker` schedules tasks, and `clew-mysql` collects sessions.
+//! Related crates: `clew-iam` authorizes requests, `clew-worker` schedules tasks, and `clew-mysql` reads sessions.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), clew_store::StoreError> {

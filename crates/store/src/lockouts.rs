@@ -3,7 +3,7 @@
 //!
 //! [`LockoutStore::reserve_auth_attempt`] counts each attempt as a failure until the password has been verified.
 //! A successful password check resets the failure count.
-//! Counting each attempt in advance prevents concurrent attempts on several Clew servers from exceeding the limit.
+//! Clew counts each attempt in advance so that concurrent attempts on several Clew servers cannot exceed the limit.
 
 pub(crate) mod auth_failures;
 
@@ -19,31 +19,31 @@ use crate::lockouts::auth_failures::AuthFailureRecord;
 use crate::store_handles::LockoutStore;
 
 const MAX_CONSECUTIVE_AUTH_FAILURES: i64 = 5;
-/// Duration of a lockout, and maximum time between two consecutive authentication failures, in seconds.
+/// Duration of a lockout, in seconds. Authentication failures further apart than this duration are not consecutive.
 const LOCKOUT_DURATION_SECONDS: i64 = 5 * 60;
 /// Time in seconds after which an authentication attempt without a recorded result counts as failed.
 const PENDING_AUTH_ATTEMPT_TTL_SECONDS: i64 = 30;
 
 /// Maximum number of recorded client addresses per user. A new address replaces the least recently used address.
 const MAX_CLIENT_ADDRESSES_PER_USER: i64 = 64;
-/// Unused client addresses are deleted after 90 days.
+/// A user's recorded client address expires 90 days after its last use.
 const CLIENT_ADDRESS_RETENTION_SECONDS: i64 = 90 * 24 * 3600;
-/// Minimum number of seconds between two updates of a client address's last-use time in the database.
+/// Minimum interval, in seconds, between two database updates of the time when a client address was last used.
 const CLIENT_ADDRESS_WRITE_INTERVAL_SECONDS: i64 = 24 * 3600;
 
-/// Specifies whether [`LockoutStore::reserve_auth_attempt`] permits an authentication attempt.
+/// Result of a request for an authentication attempt ([`LockoutStore::reserve_auth_attempt`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthAttemptReservation {
-    /// The caller may check the password, and must call [`LockoutStore::clear_auth_failures`] if the password is correct.
+    /// The attempt is permitted. After a successful attempt, the caller must call [`LockoutStore::clear_auth_failures`].
     Granted,
-    /// The caller must retry later. If all attempts in progress failed, they would reach the failure limit.
+    /// Attempts in progress could still reach the failure limit, so the caller must retry later.
     Busy,
     /// Authentication is locked out.
     Locked,
 }
 
 impl LockoutStore<'_> {
-    /// Counts an authentication attempt as failed before the caller checks the credentials.
+    /// Counts an authentication attempt as failed in advance, before the caller checks the credentials.
     /// `subject` is, for example, `key:<access key id>` or `user:<domain>/<name>`.
     /// `subject` may refer to a user or access key that does not exist.
     pub async fn reserve_auth_attempt(self, subject: &str) -> Result<AuthAttemptReservation, StoreError> {
@@ -145,8 +145,8 @@ impl LockoutStore<'_> {
         Ok(row.map(|locked_until| AuthFailureRecord { locked_until }))
     }
 
-    /// Returns `address` as text if the in-memory cache contains `address` as a recent client address of the user.
-    /// Reads only the in-memory cache to avoid a database query for each request.
+    /// If the in-memory cache contains `address` as a recent client address of the user, returns the address as text.
+    /// Reads only the in-memory cache, so that a request does not require a database query.
     #[must_use]
     pub fn find_recently_recorded_client_address(self, user: &UserId, address: IpAddr) -> Option<Arc<str>> {
         self.store.caches.find_recent_client_address(
@@ -165,8 +165,8 @@ impl LockoutStore<'_> {
         Ok(found.is_some_and(|last_at| self.store.clock.unix_seconds() - last_at < CLIENT_ADDRESS_RETENTION_SECONDS))
     }
 
-    /// Records a client address of a user, at most once per day.
-    /// Skips the address if the user has authenticated from 64 other addresses within the last day.
+    /// Records that a user has authenticated from a client address, at most once per day for each address.
+    /// Does not record the address if 64 other addresses of the user were recorded within the last day.
     /// The limit of 64 addresses prevents users with changing addresses from causing a database write on every request.
     pub async fn record_client_address(self, user: &UserId, address: IpAddr) -> Result<(), StoreError> {
         if self.find_recently_recorded_client_address(user, address).is_some() {

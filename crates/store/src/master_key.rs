@@ -1,4 +1,4 @@
-//! Reads and creates the master key: 32 bytes, stored as 64 hexadecimal digits.
+//! Reads and creates the master key, which consists of 32 bytes and is stored as 64 hexadecimal digits.
 //! The file `master.key` (mode 0600) or the environment variable `CLEW_MASTER_KEY` contains the master key.
 
 use std::io::Write;
@@ -14,7 +14,7 @@ use crate::fsync::sync_directory;
 /// Environment variable with the master key. If the variable is set, Clew ignores the key file.
 const MASTER_KEY_ENV_VAR: &str = "CLEW_MASTER_KEY";
 
-/// Environment variable with the next master key. A key rotation requires the variable if `CLEW_MASTER_KEY` is set.
+/// Environment variable with the next master key. Required for a key rotation if `CLEW_MASTER_KEY` is set.
 const NEXT_MASTER_KEY_ENV_VAR: &str = "CLEW_NEW_MASTER_KEY";
 
 pub(crate) const TEMPORARY_MASTER_KEY_FILE_NAME: &str = "master.key.new";

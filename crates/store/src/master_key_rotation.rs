@@ -1,8 +1,8 @@
 //! Rotates the master key.
 //!
-//! A rotation of the master key cannot change the key file and the database atomically.
+//! The key file and the database cannot be changed atomically, so the rotation has three steps.
 //! First, the rotation writes the next master key to a second key file.
-//! After writing the key file, the rotation encrypts all secrets with the next master key in one transaction.
+//! After writing the second key file, the rotation re-encrypts all secrets with the next master key in one transaction.
 //! The last step of the rotation replaces the current key file with the file that contains the next master key.
 //! After a crash, [`Store::open`] determines which master key is valid and completes the rotation if necessary.
 
@@ -33,7 +33,7 @@ pub struct MasterKeyRotationSummary {
 }
 
 impl Store {
-    /// Creates the next master key if it does not exist, so that administrators can distribute it before the rotation.
+    /// Creates the next master key if none exists, so that administrators can distribute the key before the rotation.
     /// Returns the path of the file that contains the next master key.
     pub fn ensure_next_master_key_exists(location: impl Into<StoreLocation>) -> Result<std::path::PathBuf, StoreError> {
         let dir = DataDir::new(&location.into().data_dir);
@@ -46,7 +46,7 @@ impl Store {
     /// If Clew crashes during a rotation, the next call to [`Store::open`] completes the rotation.
     ///
     /// Fails if a server is using the data directory.
-    /// The function does not stop other processes that use the same database with the previous master key.
+    /// Other processes that use the same database keep running with the previous master key.
     /// If a process still uses the previous key, its writes and task claims fail with [`StoreError::MasterKeyRotated`].
     pub async fn rotate_master_key(
         by: &AuditOrigin,

@@ -1,7 +1,7 @@
 //! Copies the metadata from SQLite to PostgreSQL in one transaction.
 //!
 //! Reads all source data from a single snapshot of the SQLite database.
-//! The transaction is committed only if the copied rows equal the source rows.
+//! Commits the transaction only if the copied rows are identical to the source rows.
 //! The copy preserves ids, encrypted secrets, the audit chain and the master key.
 
 mod digest;

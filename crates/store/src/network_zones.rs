@@ -28,9 +28,9 @@ impl ZoneState {
     }
 }
 
-/// Maximum age of the last heartbeat of an active worker.
+/// A worker is active if its last heartbeat is at most this old.
 const WORKER_HEARTBEAT_TTL: Duration = Duration::from_secs(20);
-/// Maximum age of the last heartbeat before the worker's database row is deleted.
+/// Time since the last heartbeat after which the database row of an inactive worker is deleted.
 const INACTIVE_WORKER_RETENTION: Duration = Duration::from_hours(1);
 
 impl ZoneStore<'_> {
@@ -46,14 +46,14 @@ impl ZoneStore<'_> {
             .await
     }
 
-    /// Removes the database row of a stopped worker.
+    /// Deletes a stopped worker's row from the `workers` table.
     pub async fn remove_worker(self, name: &str) -> Result<(), StoreError> {
         let delete = query("remove a worker", "DELETE FROM workers WHERE name = $1", params![name]);
         delete.execute(&self.store.database).await.map(drop)
     }
 
-    /// Fails tasks that have been queued for longer than `after` in a zone without active workers.
-    /// Returns the number of queued tasks that the function marked as failed.
+    /// Marks queued tasks as failed if they are older than `after` and their network zone has no active worker.
+    /// Returns the number of tasks whose status the function changed from queued to failed.
     pub async fn fail_tasks_in_zones_without_workers(self, after: Duration) -> Result<u64, StoreError> {
         let now = self.store.clock.unix_millis();
         let unserved: Vec<_> = self.list_zone_states().await?.into_iter().filter(ZoneState::lacks_workers).collect();
@@ -76,7 +76,7 @@ impl ZoneStore<'_> {
     }
 
     /// Returns the zones that have nodes or active workers, sorted by name.
-    /// The first element of the returned list represents the nodes without a zone.
+    /// The first element of the returned list describes the nodes without a zone.
     pub async fn list_zone_states(self) -> Result<Vec<ZoneState>, StoreError> {
         let sql = "SELECT zone, COUNT(*) FROM nodes GROUP BY zone";
         let nodes: Vec<(String, i64)> =

@@ -72,7 +72,7 @@ pub struct PolicyAttachment {
 pub struct PolicyGrant {
     /// The policy.
     pub policy: CustomOrBuiltInPolicy,
-    /// Group that the policy is attached to, or `None` if the policy is attached directly to the user.
+    /// Name of the group through which the policy applies, or `None` if the policy is attached directly to the user.
     pub via_group: Option<String>,
     /// Project in which the policy applies, or `None` for all projects.
     pub project: Option<ProjectId>,

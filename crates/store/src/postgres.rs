@@ -40,13 +40,13 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| new_migrator(MIGRATION_
 
 const MAX_CONNECTIONS: u32 = 10;
 const CONNECTION_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Without a statement timeout, a network partition would block the caller indefinitely.
+/// The statement timeout prevents a network partition from blocking the caller indefinitely.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
 /// The lock and idle timeouts prevent a suspended or disconnected Clew process from blocking other Clew processes.
 const POSTGRES_SESSION_SETTINGS: [(&str, &str); 3] =
     [("lock_timeout", "10s"), ("idle_in_transaction_session_timeout", "5s"), ("TimeZone", "UTC")];
 
-/// The advisory lock is the write lock of the store. PostgreSQL releases the lock at the end of the transaction.
+/// Acquires the store's write lock, a PostgreSQL advisory lock that is released at the end of the transaction.
 /// The key of the advisory lock is the ASCII text "clew" as a big-endian integer.
 const ACQUIRE_WRITE_LOCK_SQL: &str =
     "SELECT pg_advisory_xact_lock(1668048247)::text, (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
@@ -95,10 +95,10 @@ impl std::fmt::Debug for PostgresUrl {
 pub(crate) struct PostgresDatabase {
     pub(crate) pool: PgPool,
     clock: DatabaseClock,
-    /// The semaphore has one permit, so at most one PostgreSQL session of this process waits for the write lock.
-    /// PostgreSQL can grant the write lock to a waiting session even if its client, a Clew process, is unreachable.
+    /// Semaphore with a single permit, so that at most one PostgreSQL session of this process waits for the write lock.
+    /// PostgreSQL can grant the write lock to a waiting session whose Clew process is no longer reachable.
     /// If a process becomes unreachable, its PostgreSQL session keeps the write lock until a timeout ends the session.
-    /// Several waiting sessions of an unreachable process could block other processes for longer than a lease.
+    /// Several PostgreSQL sessions of an unreachable process could hold the write lock in turn for longer than a lease.
     writer: Arc<Semaphore>,
 }
 
@@ -161,7 +161,7 @@ impl PostgresDatabase {
     }
 }
 
-/// Boxes `operation` so that the callers' futures stay small.
+/// Moves `operation` to the heap to reduce the size of the callers' futures.
 pub(crate) fn run_with_statement_timeout<T>(
     operation: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> impl Future<Output = Result<T, sqlx::Error>> {

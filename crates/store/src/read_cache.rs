@@ -26,7 +26,7 @@ pub enum LockoutState {
     Locked,
 }
 
-/// Cached view of the store. All values that the view returns from the cache belong to the same data version.
+/// View of the store that returns cached values from a single data version.
 #[derive(Debug, Clone)]
 pub struct CachedStoreView {
     store: Store,
@@ -34,7 +34,7 @@ pub struct CachedStoreView {
 }
 
 impl Store {
-    /// Returns a view of the store with all changes that this and other processes committed before the call.
+    /// Returns a view of the store that includes all changes that any process committed before the call.
     pub async fn open_cached_view(&self) -> Result<CachedStoreView, StoreError> {
         let version = self.version_tracker.current_data_version().await?;
         Ok(CachedStoreView { store: self.clone(), version })
@@ -78,7 +78,7 @@ impl CachedStoreView {
         Ok(found.filter(|instance| instance.project_id == *project))
     }
 
-    /// Cached version of [`TaskStore::find_task`](crate::TaskStore::find_task).
+    /// Returns a collection task from the cache, or loads it with [`TaskStore::find_task`](crate::TaskStore::find_task).
     pub async fn find_task(&self, id: &RequestId) -> Result<Option<Arc<SessionCollectionTask>>, StoreError> {
         let load = || self.store.tasks().find_task(id);
         get_or_load(&self.store.caches.tasks, self.version.any_table, id, load).await
@@ -106,7 +106,7 @@ impl CachedStoreView {
     }
 }
 
-/// Loads and caches a value. Missing values are not cached, because clients can request any number of unknown ids.
+/// Loads and caches a value. Unknown ids are not cached, because clients could fill the cache with them.
 async fn get_or_load<K, V, R>(
     cache: &VersionedCache<K, Arc<V>>,
     version: i64,

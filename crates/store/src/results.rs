@@ -36,7 +36,7 @@ impl ResultStore {
         Self(ResultBackend::Files(ResultDirectory::new(folder)))
     }
 
-    /// Fails unless the S3 credentials permit writing, reading, listing and removing objects.
+    /// Connects to S3. Returns an error if the credentials lack permission to write, read, list or remove objects.
     pub async fn connect_to_object_storage(settings: &S3Settings) -> Result<Self, StoreError> {
         S3::connect(settings).await.map(|s3| Self(ResultBackend::S3(s3)))
     }
@@ -50,7 +50,7 @@ impl ResultStore {
         }
     }
 
-    /// Returns true if the results are stored in S3, where other machines can access them.
+    /// Returns true if results are stored in S3, which processes on other machines can also access.
     pub(crate) fn is_shared(&self) -> bool {
         match self.0 {
             ResultBackend::Files(_) => false,
@@ -71,7 +71,7 @@ impl ResultStore {
     }
 
     /// Opens the result of a collection task and verifies its length.
-    /// For a result file, also verifies the hash. The hash of an S3 object is verified while the object is read.
+    /// Also verifies the hash of a result file. The hash of an S3 object is verified while the object is read.
     pub async fn open_result(&self, result: &ResultMetadata) -> Result<StoredResult, StoreError> {
         match &self.0 {
             ResultBackend::Files(files) => {
@@ -95,7 +95,7 @@ impl ResultStore {
         }
     }
 
-    /// Removes the result of a collection task. A file is removed immediately, and an S3 object in the background.
+    /// Removes the result of a collection task: a file immediately, an S3 object in the background.
     /// If the removal of an S3 object fails, garbage collection removes the object later.
     pub fn remove_result_in_background(&self, name: &str) -> Result<(), StoreError> {
         match &self.0 {
@@ -109,8 +109,8 @@ impl ResultStore {
         }
     }
 
-    /// Removes results and incomplete uploads that are older than `age`, except the results named in `referenced`.
-    /// Returns the number of removed results and incomplete uploads.
+    /// Removes unreferenced results and incomplete uploads older than `age`. `referenced` lists the results to keep.
+    /// Returns the total number of removed results and removed incomplete uploads.
     pub async fn collect_garbage(&self, referenced: Vec<String>, age: Duration) -> Result<usize, StoreError> {
         match &self.0 {
             ResultBackend::Files(files) => {
@@ -130,7 +130,7 @@ async fn run_on_blocking_thread<T: Send + 'static>(
     tokio::task::spawn_blocking(move || work(&files)).await.map_err(|_| StoreError::Stopped)?
 }
 
-/// Returns true if the name is valid. A valid result name cannot refer to a path outside the result directory.
+/// Returns true if `name` is a valid result name. Valid names cannot refer to paths outside the result directory.
 fn is_valid_result_name(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\0'])
 }
@@ -140,15 +140,15 @@ fn is_valid_result_name(name: &str) -> bool {
 pub enum StoredResult {
     /// File whose hash has been verified.
     File(File),
-    /// S3 object. Its hash is verified only after the entire object has been read.
+    /// S3 object whose hash is verified only after the entire object has been read.
     Object(Box<StoredObject>),
 }
 
 impl StoredResult {
     /// Verifies the hash of the complete result.
-    /// Callers must verify the content before they send a byte range of the result to a client.
+    /// Callers must call this method before they send a byte range of the result to a client.
     /// Reads an entire S3 object to verify its hash, unless this process has already verified the object.
-    /// The content of a result file was already verified when the file was opened.
+    /// Does not verify a result file again, because Clew verifies the content when it opens the file.
     pub async fn verify_content(&self) -> Result<(), StoreError> {
         match self {
             Self::File(_) => Ok(()),
@@ -168,7 +168,7 @@ pub struct PublishedResult {
     pub sha256: String,
 }
 
-/// Writer for the result of a collection task. Discards the data unless [`ResultWriter::publish`] is called.
+/// Writer for the result of a collection task. The result is kept only if [`ResultWriter::publish`] is called.
 #[derive(Debug)]
 pub struct ResultWriter(WriterBackend);
 

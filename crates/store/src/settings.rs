@@ -3,7 +3,7 @@
 use crate::database::{Database, StatementExecutor, Transaction, params, query, query_as};
 use crate::error::StoreError;
 
-/// Setting that stores an encrypted constant. Clew verifies the master key by decrypting the constant.
+/// Setting with an encrypted constant. Clew decrypts the constant to check that the master key is correct.
 pub(crate) const MASTER_KEY_CHECK_VALUE_SETTING: &str = "canary";
 
 pub(crate) async fn is_initialized(database: &Database) -> Result<bool, StoreError> {

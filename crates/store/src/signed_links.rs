@@ -10,7 +10,7 @@ impl Store {
         hex::encode(compute_hmac(&self.keys.links, &[&expires.to_be_bytes(), resource.as_bytes()]))
     }
 
-    /// Returns true if a link has expired. `expires` is a Unix timestamp in seconds.
+    /// Returns true if a link with the expiration time `expires` (Unix timestamp in seconds) has expired.
     #[must_use]
     pub fn is_link_expired(&self, expires: i64) -> bool {
         self.clock.unix_seconds() >= expires

@@ -42,7 +42,7 @@ pub(crate) struct SqliteDatabase {
     pub(crate) pool: SqlitePool,
 }
 
-/// Creates the database with a rollback journal instead of a WAL, so that the caller can rename a single file.
+/// Creates the database in rollback journal mode, so that it consists of a single file that the caller can rename.
 pub(crate) async fn create_database(file: &Path) -> Result<SqliteDatabase, StoreError> {
     connect_and_migrate(build_connect_options(file).journal_mode(SqliteJournalMode::Delete)).await
 }

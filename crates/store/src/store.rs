@@ -25,7 +25,7 @@ use crate::sealing::Sealer;
 use crate::store_location::StoreLocation;
 use crate::{data_dir_lock, master_key, settings};
 
-/// Initial domain, project and administrator of a new store. The project is named after the region.
+/// Initial domain, project and administrator of a new store. The project has the name of the region.
 #[derive(Debug, Clone)]
 pub struct InitialTenant {
     /// Name of the region.
@@ -75,7 +75,7 @@ pub(crate) const REGION_SETTING_NAME: &str = "region";
 
 impl Store {
     /// Initializes a store with a domain, a project and an administrator.
-    /// Appends the first audit event, whose origin is `by`.
+    /// Appends the first audit event to the audit log. `by` is the origin of the event.
     ///
     /// Fails with [`StoreError::AlreadyInitialized`] without making changes if the store is already initialized.
     /// If the process crashes during initialization, the next call repeats the initialization from the beginning.
@@ -189,7 +189,7 @@ impl Store {
         self
     }
 
-    /// Replaces the policy limits for users and groups.
+    /// Replaces the limits on the number and total size of the policies per user or group.
     #[must_use]
     pub fn with_policy_limits(mut self, limits: PolicyLimits) -> Self {
         self.policy_limits = limits;
@@ -210,13 +210,13 @@ impl Store {
         self
     }
 
-    /// Returns true if this process can connect to the nodes of `zone`, or if `zone` is `None`.
+    /// Returns true if this process can connect to the nodes of the network zone. Nodes without a zone are always reachable.
     #[must_use]
     pub fn is_zone_reachable(&self, zone: Option<&NetworkZone>) -> bool {
         zone.is_none_or(|zone| self.zones.contains(zone))
     }
 
-    /// Returns the names of the reachable zones as a JSON array. The empty string represents nodes without a zone.
+    /// Returns the names of the reachable zones as a JSON array, with an empty string for nodes without a zone.
     pub(crate) fn reachable_zones_json(&self) -> String {
         let zones: Vec<&str> = std::iter::once("").chain(self.zones.iter().map(NetworkZone::as_str)).collect();
         serde_json::json!(zones).to_string()
@@ -239,7 +239,7 @@ impl Store {
     }
 
     /// Acquires the data directory lock, which prevents a second server from using the directory.
-    /// If PostgreSQL stores the metadata and S3 stores the results, the server needs no lock.
+    /// The data directory lock is not required if the metadata is in PostgreSQL and the results are in S3.
     pub fn acquire_data_dir_lock(&self) -> Result<DataDirLock, StoreError> {
         if self.database.is_shared() && self.results.is_shared() {
             return Ok(DataDirLock::NOT_REQUIRED);
@@ -249,7 +249,7 @@ impl Store {
         Ok(lock)
     }
 
-    /// Fails if the database does not respond or another process has rotated the master key.
+    /// Returns an error if the database does not respond, or if another process has rotated the master key.
     pub async fn check_health(&self) -> Result<(), StoreError> {
         self.ensure_master_key_is_current().await
     }

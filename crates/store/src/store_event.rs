@@ -12,7 +12,7 @@ pub enum StoreEvent {
     /// An intelligent kill was queued.
     IntelligentKillQueued,
     /// The `LISTEN` connection is established.
-    /// The receiver of `Connected` must query the store, because earlier notifications may have been lost.
+    /// On `Connected`, the receiver must query the store, because earlier notifications may have been lost.
     Connected,
     /// The `LISTEN` connection is down. Notifications can be lost until the next [`StoreEvent::Connected`].
     Disconnected,

@@ -2,7 +2,7 @@
 
 use crate::store::Store;
 
-/// Defines handle types and the [`Store`] methods that return the handles.
+/// Defines the handle types and, for each type, a [`Store`] method that returns a handle.
 macro_rules! handles {
     ($($(#[$doc:meta])* $accessor:ident: $handle:ident,)*) => {
         $(
@@ -30,7 +30,7 @@ handles! {
     tasks: TaskStore,
     /// Network zones and the heartbeats of their workers.
     zones: ZoneStore,
-    /// Instances, nodes, tags, slow-session thresholds and login backoffs.
+    /// Instances, including their nodes, tags, slow-session thresholds and login retry delays.
     instances: InstanceStore,
     /// Domains, projects and enterprise projects.
     tenants: TenantStore,

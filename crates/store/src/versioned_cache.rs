@@ -1,4 +1,4 @@
-//! Cache for values that are valid only for one version of the data from which they are derived.
+//! Cache for values that become invalid when the data from which they are derived changes.
 
 use std::fmt;
 use std::hash::Hash;
@@ -9,8 +9,8 @@ use quick_cache::sync::Cache;
 
 /// Cache with a fixed capacity. Each cached value is valid for only one version of the data.
 ///
-/// If the cache is full, an insertion evicts a rarely used value.
-/// Inserting a value with a newer version removes all older values, because outdated values can contain secrets.
+/// If the cache is full, inserting a value evicts a rarely used value.
+/// When a value with a newer version is inserted, the cache removes all older values, which may contain outdated secrets.
 pub struct VersionedCache<K, V> {
     values: Cache<K, (i64, V)>,
     newest_version: AtomicI64,
@@ -29,7 +29,7 @@ impl<K: Eq + Hash, V: Clone> VersionedCache<K, V> {
         (inserted_version == version).then_some(value)
     }
 
-    /// Inserts a value. To avoid caching a stale value, read `version` before reading the value.
+    /// Inserts a value. Callers must read `version` before the value, so that the cache never returns a stale value.
     pub fn insert(&self, version: i64, key: K, value: V) {
         let newest_version = self.newest_version.fetch_max(version, Ordering::Relaxed);
         if newest_version < version {

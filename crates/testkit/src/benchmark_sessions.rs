@@ -11,14 +11,14 @@ use crate::database_server::DatabaseServer;
 use crate::idle_sessions::{IdleSessions, open_idle_sessions};
 use crate::raw_session::RawSession;
 
-/// Number of benchmark sessions, and how many of them have an open transaction or are waiting for a lock.
+/// Numbers of benchmark sessions: in total, with an open transaction, and waiting for a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BenchmarkSessionCounts {
     /// Total number of sessions.
     pub sessions: usize,
     /// Number of sessions with an open transaction, including sessions that wait for a lock.
     pub transactions: usize,
-    /// Number of sessions that wait for a row lock. All of them wait for the same session.
+    /// Number of sessions that wait for row locks held by the same session.
     pub waiters: usize,
 }
 
@@ -35,7 +35,7 @@ pub struct BenchmarkSessions {
 
 const BLOCKED_WAITERS_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// The lock wait timeout is set to more than a day, so that waiting sessions do not time out.
+/// A waiting session times out only after more than a day, because of the long lock wait timeout.
 const SETUP_STATEMENTS: [&str; 4] = [
     "SET GLOBAL innodb_lock_wait_timeout = 100000",
     "DROP DATABASE IF EXISTS clew_load",
@@ -97,7 +97,7 @@ impl BenchmarkSessions {
     }
 }
 
-/// Begins a transaction and locks one row in each session. Returns the sessions in the order of the input.
+/// Begins a transaction in each session and locks one row per transaction. Returns the sessions in input order.
 async fn begin_transactions(sessions: impl Iterator<Item = RawSession>) -> io::Result<Vec<RawSession>> {
     let mut opening = JoinSet::new();
     for (row, mut session) in sessions.enumerate() {

@@ -1,4 +1,4 @@
-//! Template data directories of database servers. Each test server starts with a copy of a template.
+//! Template data directories for test database servers. Each server starts with a copy of a template.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

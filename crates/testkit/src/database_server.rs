@@ -98,7 +98,7 @@ impl DatabaseServer {
     }
 
     /// Returns true if the server on the port uses the data directory of this `DatabaseServer`.
-    /// A different data directory means that another database server is listening on the port.
+    /// If the server reports a different data directory, another database server is listening on the port.
     async fn is_ready(&self) -> mysql_async::Result<bool> {
         let mut connection = self.connect_as_root().await?;
         let folder: Option<String> = connection.query_first("SELECT @@datadir").await?;
@@ -147,7 +147,7 @@ impl DatabaseServer {
         Ok(())
     }
 
-    /// Waits until the process list contains no other sessions of `root`, including recently closed sessions.
+    /// Waits until all other sessions of `root`, including recently closed sessions, are gone from the process list.
     pub async fn wait_until_other_root_sessions_end(&self) -> mysql_async::Result<()> {
         let others = match self.flavor {
             Flavor::MariaDb => {

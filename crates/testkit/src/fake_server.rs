@@ -1,4 +1,4 @@
-//! Fake MySQL server that produces faults and result sizes that a real server cannot produce.
+//! Fake MySQL server for faults and result sizes that a real server cannot produce.
 //!
 //! The fake server implements only the part of the MySQL protocol that Clew and database drivers use.
 //! The fake server generates rows on the fly, so memory use does not depend on the number of rows.
@@ -35,11 +35,11 @@ pub enum Fault {
     RawGreeting(&'static [u8]),
     /// The server rejects each connection with the error `ER_CON_COUNT_ERROR` (1040).
     TooManyConnections,
-    /// The server stalls after the given number of process list rows and keeps the connection open.
+    /// After the given number of process list rows, the server stops sending data but keeps the connection open.
     StallAfter(u64),
     /// The server closes the connection after the given number of process list rows.
     CloseAfter(u64),
-    /// The server waits for the given time before it sends each process list row.
+    /// The server delays each process list row by the given time.
     DelayPerRow(Duration),
     /// The server waits for the given time before it sends each response.
     DelayPerResponse(Duration),
@@ -327,7 +327,7 @@ fn encode_thread_row(session: u64) -> Vec<u8> {
 }
 
 /// Timer values are in picoseconds.
-/// Encodes a statement event whose run time equals the session's `Time` value in the process list.
+/// Encodes a statement event. The run time matches the session's `Time` value in the process list.
 fn encode_statement_event_row(session: u64) -> Vec<u8> {
     let (id, run_time) = (session.to_string(), (session % 100 * 1_000_000_000_000).to_string());
     packets::encode_row(&[
@@ -339,7 +339,7 @@ fn encode_statement_event_row(session: u64) -> Vec<u8> {
     ])
 }
 
-/// Result row of the clock query: local time, Unix timestamp, and `1` for an unchanged UTC offset.
+/// Row that the server returns for the clock query: local time, Unix timestamp, and `1` (UTC offset unchanged).
 const CLOCK_QUERY_RESULT_ROW: [&str; 3] = ["2026-01-01 00:00:12.500000", "1767225612", "1"];
 /// All transactions start 12 seconds before the current time of the simulated server.
 const TRANSACTION_START_TIME: &str = "2026-01-01 00:00:00";

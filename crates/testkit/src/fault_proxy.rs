@@ -18,11 +18,11 @@ pub enum TrafficMode {
     Forward,
     /// The proxy holds back all data. If one side closes its connection, the proxy keeps the other connection open.
     /// After a stall, the proxy forwards all buffered data, as TCP does after a network outage.
-    /// After a stall, the server receives data even from clients that have already timed out.
+    /// After a stall, the server may receive data from clients that have already timed out.
     Stall,
     /// The proxy resets all connections, like a restarting server or load balancer.
     Reset,
-    /// The proxy forwards each chunk of at most 16 KiB after the given delay.
+    /// The proxy waits for the given time before it forwards each chunk of up to 16 KiB.
     Throttle(Duration),
 }
 
@@ -50,7 +50,7 @@ impl FaultInjectionProxy {
         self.service.address
     }
 
-    /// Sets the traffic mode of existing and new connections.
+    /// Sets the traffic mode for existing and future connections through the proxy.
     pub fn set_traffic_mode(&self, traffic: TrafficMode) {
         self.traffic.send_replace(traffic);
     }

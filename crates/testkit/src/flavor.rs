@@ -23,7 +23,7 @@ impl Flavor {
     /// All flavors.
     pub const ALL: [Self; 2] = [Self::MariaDb, Self::MySql];
 
-    /// Returns the name of the flavor for use in paths and messages.
+    /// Returns the name of the server flavor, `mariadb` or `mysql`, for paths and messages.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -32,7 +32,7 @@ impl Flavor {
         }
     }
 
-    /// Returns the command that starts the server. MySQL runs from unpacked packages and uses their dynamic loader.
+    /// Returns the command that starts the server. The MySQL command uses the dynamic loader from the unpacked packages.
     pub(crate) fn build_server_command(self) -> Result<Command, ServerError> {
         match self {
             Self::MariaDb => {

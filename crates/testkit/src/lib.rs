@@ -4,7 +4,7 @@
 //! - [`ServerClock`] changes the wall clock of a database server.
 //! - [`LockWaitScenario`] creates lock waits with known waiters and blockers.
 //! - [`PredefinedSessions`] opens sixty sessions with known statements.
-//! - [`BenchmarkSessions`] opens thousands of sessions, many with open transactions or lock waits.
+//! - [`BenchmarkSessions`] opens thousands of sessions, many of which have open transactions or wait for locks.
 //! - [`open_idle_sessions`] opens many sessions that run no statements.
 //! - [`FakeServer`] simulates faults and result sizes that a real MySQL server cannot produce.
 //! - [`FakeServerFleet`] starts many fake MySQL servers, each on a separate port.

@@ -16,7 +16,7 @@ use crate::test_tools;
 
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Running nginx server. Dropping it stops the master process and the worker processes.
+/// Running nginx server. Dropping the `NginxServer` stops all nginx processes.
 #[derive(Debug)]
 pub struct NginxServer {
     process: ServerProcess,
@@ -26,7 +26,7 @@ pub struct NginxServer {
 
 impl NginxServer {
     /// Starts nginx and waits until it accepts connections.
-    /// The closure `http` receives the listen address and returns the content of nginx's `http` block.
+    /// `http` returns the content of nginx's `http` block for the given listen address.
     /// The kernel sends SIGTERM to nginx when the calling thread exits.
     pub async fn start(http: impl Fn(SocketAddr) -> String) -> Result<Self, ServerError> {
         start_with_retries(|| Self::try_start(&http)).await

@@ -18,7 +18,7 @@ use crate::{data_dir_template, test_tools};
 /// Dropping the value stops the server and removes the data directory.
 #[derive(Debug)]
 pub struct PostgreSqlServer {
-    /// Main process of the server. Each PostgreSQL session runs in a child process.
+    /// Main process of the PostgreSQL server. The server runs each session in a child process.
     pub process: ServerProcess,
     port: u16,
     with_tls: bool,
@@ -41,7 +41,7 @@ const SERVER_SETTINGS: [&str; 8] = [
 
 impl PostgreSqlServer {
     /// Starts a PostgreSQL server and waits until it accepts connections.
-    /// The kernel sends SIGQUIT to the server when the calling thread exits.
+    /// When the thread that started the server exits, the kernel sends SIGQUIT to the server.
     pub async fn start() -> Result<Self, ServerError> {
         start_with_retries(|| Self::try_start(None)).await
     }
@@ -110,7 +110,7 @@ impl PostgreSqlServer {
     }
 
     /// Restarts a stopped server with the same port and data, and waits until it accepts connections.
-    /// The kernel sends SIGQUIT to the server when the calling thread exits.
+    /// When the thread that started the server exits, the kernel sends SIGQUIT to the server.
     pub async fn restart(&mut self) -> Result<(), ServerError> {
         self.process = spawn_server(self.folder.path(), self.port, self.with_tls)?;
         self.wait_until_ready().await

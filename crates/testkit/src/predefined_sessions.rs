@@ -15,7 +15,7 @@ use crate::flavor::Flavor;
 use crate::raw_session::RawSession;
 use session_definitions::SessionDefinition;
 
-/// Expected row of a session in the process list.
+/// Session that a test expects in the process list.
 #[derive(Debug, Clone)]
 pub struct ExpectedSession {
     /// Thread id.
@@ -34,7 +34,7 @@ pub struct ExpectedSession {
     pub statement: Option<Vec<u8>>,
     /// Open transaction.
     pub transaction: Option<ExpectedTransaction>,
-    /// True if the test opens the session several seconds before the sessions for which `is_old` is false.
+    /// If true, the test opens the session several seconds before the sessions with `is_old` set to false.
     pub is_old: bool,
 }
 
@@ -47,7 +47,7 @@ pub struct ExpectedTransaction {
     pub rows_modified: u64,
 }
 
-/// Data of a transaction that tests read from the server, because the values are unpredictable.
+/// Transaction data that tests read from the server because the values are unpredictable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ObservedTransaction {
     /// Transaction id.
@@ -58,8 +58,8 @@ pub struct ObservedTransaction {
     pub tables_locked: u64,
 }
 
-/// Open sessions with known statements and transactions. Dropping the value closes the sessions.
-/// Sessions that execute `SLEEP()` disappear from the server only several seconds after their connection is closed.
+/// Test sessions with predefined statements and transactions. Dropping `PredefinedSessions` closes the sessions.
+/// After their connections close, sessions that execute `SLEEP()` remain on the server for several seconds.
 #[derive(Debug)]
 pub struct PredefinedSessions {
     /// Expected rows of all sessions.
@@ -75,7 +75,7 @@ impl PredefinedSessions {
     /// Minimum number of seconds by which sessions marked `is_old` are older than all other sessions.
     pub const MIN_SESSION_AGE_DIFFERENCE_SECONDS: u64 = 6;
 
-    /// Opens all sessions and waits until they have their expected states.
+    /// Opens all predefined sessions and waits until each session has its expected state.
     /// The server must have no other sessions.
     pub async fn open(server: &DatabaseServer) -> io::Result<Self> {
         create_schema(server).await.map_err(io::Error::other)?;
@@ -145,7 +145,7 @@ impl PredefinedSessions {
     }
 
     /// Queries the ids, locked rows and locked tables of all open transactions.
-    /// Returns the open transactions, keyed by the thread id of their session.
+    /// Returns a map from session thread ids to open transactions.
     pub async fn query_open_transactions(
         &self,
         server: &DatabaseServer,
@@ -173,7 +173,7 @@ async fn create_schema(server: &DatabaseServer) -> mysql_async::Result<()> {
     connection.disconnect().await
 }
 
-/// Returns the number of running statements and the number of lock waits.
+/// Counts the sessions that are running `SLEEP` and the transactions that are waiting for a lock.
 /// On MySQL, reads `performance_schema`, because `information_schema` omits some running statements.
 async fn count_running_statements_and_lock_waits(server: &DatabaseServer) -> mysql_async::Result<(usize, usize)> {
     let sleeping = match server.flavor() {

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::server_error::ServerError;
 
-/// Timeout for the startup of a server. Startup can be slow on a busy machine.
+/// Timeout for starting a server. The timeout allows for slow startups on busy machines.
 pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(90);
 /// Maximum number of attempts to start a server. Each attempt uses a new port, because the previous port may be taken.
 const MAX_START_ATTEMPTS: usize = 3;
@@ -43,7 +43,7 @@ impl ServerProcess {
         self.child.id()
     }
 
-    /// Returns the data directory, which contains the TLS certificates of a MySQL server.
+    /// Returns the server's data directory. On MySQL, the directory also contains the TLS certificates.
     /// If the tests run as root, the PostgreSQL data directory belongs to the account `postgres`.
     #[must_use]
     pub fn data_dir(&self) -> PathBuf {
@@ -61,7 +61,7 @@ impl ServerProcess {
         self.child.try_wait().map(|ended| ended.is_some())
     }
 
-    /// Waits before the next readiness probe. If the deadline has passed or the process has exited, returns an error with the log.
+    /// Waits before the next readiness probe. Fails with the server's log if the deadline has passed or the server has exited.
     pub(crate) async fn wait_before_next_probe(
         &mut self,
         deadline: Instant,
@@ -76,7 +76,7 @@ impl ServerProcess {
     }
 
     /// Pauses the server and its child processes with SIGSTOP.
-    /// Clients can connect to the paused server, because the kernel accepts TCP connections.
+    /// While the server is paused, the kernel still accepts TCP connections from clients.
     pub fn pause(&self) -> io::Result<()> {
         self.send_signal(Signal::STOP)?;
         self.send_signal_to_children(Signal::STOP)

@@ -54,7 +54,7 @@ impl RawSession {
         Self::log_in(None, server, user, database, charset).await
     }
 
-    /// Opens a session that sends `program` as its program name. `program` must be shorter than 200 bytes.
+    /// Opens a session with the program name `program`, which must be shorter than 200 bytes.
     pub async fn open_with_program_name(
         program: &str,
         server: SocketAddr,
@@ -180,7 +180,7 @@ fn encode_connection_attributes(program: &str) -> io::Result<Vec<u8>> {
     Ok([&[encode_single_byte_length(pairs.len())?], pairs.as_slice()].concat())
 }
 
-/// The protocol encodes lengths below 251 as one byte.
+/// Encodes a length below 251, which the MySQL protocol represents as a single byte.
 fn encode_single_byte_length(length: usize) -> io::Result<u8> {
     u8::try_from(length).ok().filter(|&length| length < 251).ok_or_else(|| io::Error::other("a name that is too long"))
 }

@@ -23,7 +23,7 @@ pub enum ConnectionIdRewrite {
     /// Forwards the server's connection id to the client unchanged.
     #[default]
     Unchanged,
-    /// Sends the same connection id to every client.
+    /// Sends the given connection id to every client.
     Fixed(u32),
     /// Sends consecutive connection ids starting at the given id, as some MySQL proxies do.
     From(u32),
@@ -47,11 +47,11 @@ pub struct RewriteRules {
     pub greeting_id: ConnectionIdRewrite,
     /// If true, the proxy removes `CLIENT_SSL` from the greeting packet, as in a TLS stripping attack.
     pub hide_tls: bool,
-    /// Substring to find in unencrypted client packets, and the action for matching packets.
+    /// Substring that the proxy searches for in unencrypted client packets, and the action for matching packets.
     pub effect: Option<(&'static str, PacketAction)>,
 }
 
-/// Running proxy that listens on 127.0.0.1. Dropping the value closes all connections.
+/// Proxy that listens on 127.0.0.1 and can modify or delay packets. Dropping the proxy closes all connections.
 #[derive(Debug)]
 pub struct RewritingProxy {
     service: TcpService,
@@ -104,8 +104,8 @@ impl RewritingProxy {
         format!("mysql://{user}@{}/?tls=off", self.service.address)
     }
 
-    /// Replaces the rewrite rules for new connections and for subsequent packets on open connections.
-    /// Packets that the proxy already holds back remain held until `release_held_packets` is called.
+    /// Replaces the rewrite rules. The new rules apply to new connections and to subsequent packets on open connections.
+    /// Does not forward the packets that the proxy is already holding back. To forward them, call `release_held_packets`.
     pub fn set_rewrite_rules(&self, rewrite: RewriteRules) {
         *self.state.rewrite.lock() = rewrite;
         self.state.held.send_replace(false);

@@ -1,4 +1,4 @@
-//! Malicious MySQL server that tries to steal a password or a file, or to exhaust the client's memory.
+//! Simulates a malicious MySQL server that steals passwords or files, or exhausts the client's memory.
 
 mod attack;
 mod authentication;
@@ -54,7 +54,7 @@ pub enum RogueAttack {
     Garbage,
 }
 
-/// Case-insensitive substrings of statements to which a [`RogueServer`] responds with an attack.
+/// If a statement contains one of these substrings (case-insensitive), a [`RogueServer`] responds with an attack.
 pub const ATTACK_TRIGGER_SUBSTRINGS: [&str; 2] = ["processlist", "performance_schema.threads"];
 
 /// Configuration of a [`RogueServer`].
@@ -75,7 +75,7 @@ impl From<RogueAttack> for RogueServerOptions {
     }
 }
 
-/// A running malicious MySQL server. Dropping it stops the server.
+/// Simulated malicious MySQL server. Dropping the `RogueServer` stops the server.
 #[derive(Debug)]
 pub struct RogueServer {
     service: TcpService,
@@ -134,14 +134,14 @@ impl RogueServer {
         self.recording.attacks.load(SeqCst)
     }
 
-    /// Returns the number of bytes that the server has sent as part of its attacks.
-    /// The number of sent bytes stops increasing after the client stops reading.
+    /// Returns the number of bytes that the server has sent in attack responses.
+    /// The byte count stops increasing after the client stops reading.
     #[must_use]
     pub fn sent_attack_byte_count(&self) -> usize {
         self.recording.bytes_sent.load(SeqCst)
     }
 
-    /// Returns the payloads of all received client packets in order of arrival, after TLS decryption.
+    /// Returns the decrypted payloads of all packets that clients sent, in order of arrival.
     #[must_use]
     pub fn received_packets(&self) -> Vec<Vec<u8>> {
         self.recording.packets.lock().clone()

@@ -15,7 +15,7 @@ use crate::server_error::ServerError;
 use crate::test_tools;
 
 /// A running S3 server with the bucket [`S3Server::BUCKET_NAME`].
-/// Dropping the value kills the server and deletes all objects.
+/// Dropping the `S3Server` kills the server and deletes all objects.
 #[derive(Debug)]
 pub struct S3Server {
     /// Process of the S3 server.
@@ -36,7 +36,7 @@ impl S3Server {
     pub const READ_ONLY_CREDENTIALS: (&str, &str) = ("AKCLEWREADER", "the-secret-of-the-reader");
 
     /// Starts an S3 server and waits until it accepts uploads.
-    /// The kernel kills the server process when the thread that called this function exits.
+    /// When the calling thread exits, the kernel kills the server process.
     pub async fn start() -> Result<Self, ServerError> {
         start_with_retries(Self::try_start).await
     }
@@ -92,7 +92,7 @@ impl S3Server {
     }
 
     /// Restarts the stopped server with the same ports and objects, and waits until it accepts uploads.
-    /// The kernel kills the server process when the thread that called this function exits.
+    /// When the calling thread exits, the kernel kills the server process.
     pub async fn restart(&mut self) -> Result<(), ServerError> {
         self.process = spawn_server(&self.folder, &self.ports)?;
         // The bucket already exists.
@@ -194,7 +194,7 @@ async fn send_request(port: u16, request: &str, body: &[u8]) -> io::Result<Vec<u
 }
 
 /// Entries of a SeaweedFS directory listing have the format `"FullPath":"/buckets/results/folder/name"`.
-/// Extracts object names. The names need no unescaping, because they contain no characters that JSON escapes.
+/// Extracts the object names, which do not contain characters that JSON escapes.
 fn parse_object_names(listing: &str) -> Vec<String> {
     let paths = listing.split("\"FullPath\":").skip(1).filter_map(|rest| rest.split('"').nth(1));
     paths.filter_map(|path| path.rsplit('/').next()).map(str::to_owned).collect()

@@ -17,13 +17,13 @@ pub use runner::{RunningScenario, ScenarioError};
 pub struct LockWaitScenario {
     /// Short description.
     pub name: String,
-    /// Server flavors on which the scenario can run.
+    /// Server types (MySQL or MariaDB) on which the scenario can run.
     pub flavors: &'static [Flavor],
     /// Script with one step per line. A step consists of a session name, an operator and an SQL statement.
     /// The step `a: …` runs a statement in session `a` and waits until the statement completes.
     /// The step `b? …` starts a statement in session `b` and waits until the statement is blocked.
-    /// The step `b+ …` starts a statement in session `b`. After the last step, the statement must be blocked.
-    /// The step `a~ …` starts a statement in session `a` that keeps running.
+    /// The step `b+ …` starts a statement in session `b` that must be blocked after the last step of the script.
+    /// The step `a~ …` starts a statement in session `a` and waits until the statement executes `SLEEP`.
     /// The step `a!` disconnects session `a`.
     script: String,
     /// Expected lock waits in the format `waiter>blocker`, separated by spaces.
@@ -31,11 +31,11 @@ pub struct LockWaitScenario {
     waits: String,
     /// Expected root blockers, highest-ranked first, separated by spaces. `+` separates the sessions in a wait cycle.
     roots: String,
-    /// Pairs of a waiter and its expected locked resource. [`UNLISTED_WAITERS_WILDCARD`] matches all unlisted waiters.
+    /// Expected locked resource of each waiter. [`UNLISTED_WAITERS_WILDCARD`] stands for all waiters that are not listed.
     resources: Vec<(&'static str, &'static str)>,
-    /// Session that is expected to become the root blocker after the first root blocker is killed.
+    /// Expected new root blocker after the test kills the first root blocker.
     pub root_after_kill: Option<&'static str>,
-    /// Expected reason why a root blocker cannot be killed, or `None` if all root blockers can be killed.
+    /// Expected reason why Clew cannot kill a root blocker, or `None` if Clew can kill all root blockers.
     pub unkillable_reason: Option<&'static str>,
 }
 
@@ -71,7 +71,7 @@ impl LockWaitScenario {
         lists.into_iter().flatten().filter(|scenario| scenario.flavors.contains(&flavor)).collect()
     }
 
-    /// Creates a scenario that runs on all flavors and makes session `b` wait for session `a`.
+    /// Creates a scenario for MySQL and MariaDB in which session `b` waits for session `a`.
     fn new(name: &str, script: impl Into<String>, resource: &'static str) -> Self {
         Self {
             name: name.to_owned(),
@@ -118,13 +118,13 @@ impl LockWaitScenario {
     }
 
     /// Returns the session names of the expected root blockers, highest-ranked first.
-    /// For a wait cycle, returns the names of all sessions in the cycle.
+    /// If the root blocker is a wait cycle, its list element contains the names of all sessions in the cycle.
     #[must_use]
     pub fn expected_root_blockers(&self) -> Vec<Vec<&str>> {
         self.roots.split_whitespace().map(|root| root.split('+').collect()).collect()
     }
 
-    /// Returns the locked resource that Clew must report for a waiter.
+    /// Returns the locked resource that a waiter is expected to wait for.
     #[must_use]
     pub fn expected_locked_resource(&self, waiter: &str) -> &'static str {
         let resource_of =

@@ -23,7 +23,7 @@ impl ServerClock {
     /// POSIX `TZ` value for Central European Time, including the rules for daylight saving time.
     pub const CENTRAL_EUROPEAN_TIME_ZONE: &str = "CET-1CEST,M3.5.0,M10.5.0/3";
 
-    /// Creates a clock that matches the system clock. `time_zone` has the format of the `TZ` environment variable.
+    /// Creates a clock that initially matches the system clock. `time_zone` uses the format of the `TZ` environment variable.
     pub fn new(time_zone: &str) -> Result<Self, ServerError> {
         let folder = tempfile::tempdir().map_err(ServerError::io("create a directory"))?;
         let clock = Self { folder, time_zone: time_zone.to_owned() };

@@ -15,7 +15,7 @@ pub(crate) struct TcpService {
 
 impl TcpService {
     /// Calls `serve` for each accepted connection and runs the returned future in a task.
-    /// Errors from `serve` are ignored, because the client detects that the connection was closed.
+    /// Errors from `serve` are ignored, because the client detects that its connection is closed.
     pub(crate) async fn start<F>(mut serve: impl FnMut(TcpStream) -> F + Send + 'static) -> io::Result<Self>
     where
         F: Future<Output = io::Result<()>> + Send + 'static,

@@ -107,7 +107,7 @@ pub fn unpacked_mariadb_plugins_dir() -> PathBuf {
     downloads_dir().join("mariadb-plugins")
 }
 
-/// Returns the path of the installed nginx binary, or of the binary in [`nginx_dir`] if nginx is not installed.
+/// Returns the path of the installed nginx binary, or the path in [`nginx_dir`] if nginx is not installed.
 #[must_use]
 pub fn nginx_path() -> PathBuf {
     let installed = PathBuf::from("/usr/sbin/nginx");

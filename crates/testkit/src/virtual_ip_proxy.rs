@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use crate::tcp_service::TcpService;
 
-/// A running TCP forwarder that listens on 127.0.0.1. Dropping it closes all connections.
+/// Running TCP forwarder that listens on 127.0.0.1. Dropping the forwarder closes all connections.
 #[derive(Debug)]
 pub struct VirtualIpProxy {
     service: TcpService,

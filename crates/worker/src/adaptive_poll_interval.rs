@@ -1,6 +1,6 @@
 //! Increases the poll interval of a slow node, so that kill tasks and live session lists read the node less often.
 //!
-//! If a read takes longer than a tenth of the target interval, Clew polls the node less often.
+//! Clew polls a node less often if a read takes more than 10% of the target interval.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub struct AdaptivePollInterval {
 }
 
 impl Default for AdaptivePollInterval {
-    /// Creates a poll interval of one second, which becomes longer if the node responds slowly.
+    /// Creates a poll interval with a target of one second. Slow responses from the node lengthen the interval.
     fn default() -> Self {
         Self { target: DEFAULT_NODE_POLL_INTERVAL, slow_interval: None }
     }
@@ -39,10 +39,10 @@ impl AdaptivePollInterval {
     }
 
     /// Records the duration of a read.
-    /// Returns a [`PollIntervalChange`] if the interval increases from the target or returns to the target.
+    /// Returns a [`PollIntervalChange`] if the poll interval is lengthened from the target interval or reset to it.
     ///
     /// If a read takes at most 5% of the target interval, the poll interval returns to the target interval.
-    /// The threshold for resetting is half the threshold for lengthening, so that the poll interval does not oscillate.
+    /// The 5% threshold is half the threshold for lengthening the poll interval. The difference prevents oscillation.
     pub fn adapt_to_read_duration(&mut self, took: Duration) -> Option<PollIntervalChange> {
         let was_slow = self.slow_interval.is_some();
         let max_duration = self.target / READ_DURATION_MULTIPLIER;
@@ -56,7 +56,7 @@ impl AdaptivePollInterval {
         }
     }
 
-    /// Returns the increased poll interval of a slow node, or `None` if Clew polls the node at the target interval.
+    /// Returns the lengthened poll interval of a slow node, or `None` if the target interval applies.
     #[must_use]
     pub fn lengthened_poll_interval(&self) -> Option<Duration> {
         self.slow_interval

@@ -22,8 +22,8 @@ const STORE_ACCESS_RETRY_DELAY: Duration = Duration::from_millis(250);
 pub(crate) struct SessionCollectionJob {
     pub(crate) queue: SessionCollectionQueue,
     pub(crate) claimed: ClaimedTask,
-    /// Time immediately before the worker claimed the collection task. The worker's lease starts at this time.
-    /// The worker regards its lease as expired slightly earlier than the store does.
+    /// Time immediately before the worker claimed the collection task. The worker's lease on the task starts at this time.
+    /// For the worker, the lease of the task therefore expires slightly earlier than in the store.
     pub(crate) claimed_at: Instant,
 }
 
@@ -34,8 +34,8 @@ struct CollectedResult {
 }
 
 impl SessionCollectionJob {
-    /// Runs the collection task, then frees its slot in the worker for another collection task.
-    /// If the token `release` is canceled, the function stops the collection and requeues the task.
+    /// Runs the collection task. When it ends, the worker can start another collection task.
+    /// If `release` is canceled, the worker stops the collection and requeues the task.
     pub(crate) async fn run(self, mut slot: SessionCollectionSlot, release: CancellationToken) {
         self.collect_in_slot(&mut slot, release).await;
         drop(slot);
@@ -111,7 +111,7 @@ impl SessionCollectionJob {
         }
     }
 
-    /// If the collection request does not contain a threshold, the instance's slow-session threshold applies.
+    /// Uses the instance's slow-session threshold if the collection request does not specify a threshold.
     async fn load_session_selection(&self) -> Result<SessionSelection, Failure> {
         let task = &self.claimed.task.request;
         let mut selection = task.selection.clone();
@@ -129,8 +129,8 @@ impl SessionCollectionJob {
         Ok(selection)
     }
 
-    /// Retries a failed query on the metadata database for up to the lease duration.
-    /// A query can fail temporarily, for example while the metadata database restarts.
+    /// Retries a failed query on the metadata database until the lease duration has elapsed.
+    /// The metadata database may be temporarily unavailable, for example during a restart.
     async fn query_store_with_retries<T, F>(&self, query: impl Fn() -> F) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, StoreError>>,
@@ -147,7 +147,7 @@ impl SessionCollectionJob {
         }
     }
 
-    /// If the outcome cannot be recorded, the lease expires and a worker repeats the collection task.
+    /// If Clew cannot store the outcome, a worker repeats the collection task after the lease of the task expires.
     async fn record_collection_outcome(&self, outcome: Result<CollectedResult, Failure>) {
         let (request_id, fence) = (&self.claimed.task.request.request_id, self.claimed.fence);
         let (recorded, mut result) = match outcome {

@@ -1,4 +1,4 @@
-//! Queue of tasks that collect sessions. Callers submit collection tasks and can wait until a task completes.
+//! Queue of session collection tasks. Callers can submit a task and wait for its completion.
 
 use std::fmt;
 use std::sync::Arc;

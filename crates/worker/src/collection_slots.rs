@@ -1,7 +1,7 @@
 //! Limits a worker's concurrent session reads. Stalled reads do not count toward the limit for active reads.
 //!
 //! An active read uses memory and CPU time, while a stalled read only occupies a connection.
-//! A stalled read releases its permit for active reads and reacquires a permit when the node sends data.
+//! A stalled read releases its active-read permit and acquires a new permit when the node sends data.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -22,17 +22,17 @@ pub(crate) struct SessionCollectionSlotPool {
     active: Arc<Semaphore>,
     /// Limits the total number of connections for session reads, including connections of stalled reads.
     total: Arc<Semaphore>,
-    /// Number of stalled reads at which the worker stops claiming collection tasks for nodes whose reads have stalled.
+    /// If this many reads have stalled, the worker claims no more tasks for nodes with stalled reads.
     max_stalled: usize,
     stall_timeout: Duration,
     stalled: Arc<Mutex<StalledNodes>>,
 }
 
-/// Nodes whose current or most recent session read stalled.
+/// Nodes that did not respond in time during the current or most recent session read.
 #[derive(Debug, Default)]
 struct StalledNodes {
     nodes: HashSet<NodeId>,
-    /// Number of reads in progress that have stalled or whose node stalled during the previous read.
+    /// Number of running reads that are stalled or whose node did not respond in time during the previous read.
     reads: usize,
 }
 
@@ -72,8 +72,8 @@ impl SessionCollectionSlotPool {
         SessionCollectionSlot { pool: self.clone(), active: Some(active), _total: total }
     }
 
-    /// If at least `max_stalled` reads are stalled, returns the nodes whose current or most recent read stalled.
-    /// Returns an empty list if fewer than `max_stalled` reads are stalled.
+    /// Returns nodes whose current or latest read stalled, provided that at least `max_stalled` reads are stalled.
+    /// Returns an empty list if fewer than `max_stalled` node reads are stalled.
     pub(crate) fn nodes_excluded_from_claims(&self) -> Vec<NodeId> {
         let stalled = self.stalled.lock();
         if stalled.reads < self.max_stalled { Vec::new() } else { stalled.nodes.iter().cloned().collect() }
@@ -93,7 +93,7 @@ impl SessionCollectionSlotPool {
 impl SessionCollectionSlot {
     /// Waits for `read` to complete. If the node sends no data within the stall timeout, releases the permit for active reads.
     ///
-    /// If the previous read from the node stalled, the stall timeout is zero.
+    /// The stall timeout is zero if the node did not respond in time during the previous read.
     pub(crate) async fn wait_for_session_rows(
         &mut self,
         node: &NodeId,

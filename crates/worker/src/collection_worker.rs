@@ -24,7 +24,7 @@ const WORKER_DEREGISTRATION_TIMEOUT: Duration = Duration::from_secs(2);
 impl SessionCollectionQueue {
     /// Runs collection tasks until the `shutdown` token is canceled.
     /// When `shutdown` is canceled, waits up to [`WorkerSettings::grace`] for running tasks to complete.
-    /// Requeues the tasks that have not completed at the end of the grace period.
+    /// When the grace period ends, requeues the tasks that have not completed.
     ///
     /// Other workers can claim requeued tasks. A requeued attempt does not count toward the attempt limit.
     pub async fn run(self, shutdown: CancellationToken) {

@@ -13,7 +13,7 @@ pub(crate) struct CompletionNotifier(Arc<CollectionWaiterRegistry>);
 #[derive(Default)]
 struct CollectionWaiterRegistry {
     collections: Mutex<HashMap<RequestId, AwaitedCollection>>,
-    /// Parent of the `completed` tokens of all collections. Canceling the parent token notifies all waiting callers.
+    /// Parent of all `completed` tokens. Canceling the parent token wakes all callers that wait for a collection.
     closed: CancellationToken,
 }
 
@@ -46,7 +46,7 @@ impl CompletionNotifier {
         }
     }
 
-    /// Notifies all waiting callers. Callers that subscribe later are notified immediately.
+    /// Notifies all waiting callers, and immediately notifies callers that subscribe later.
     pub(crate) fn notify_all_and_close(&self) {
         self.0.closed.cancel();
     }

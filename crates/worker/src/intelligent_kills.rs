@@ -113,7 +113,7 @@ impl IntelligentKillQueue {
         Ok((read, chosen))
     }
 
-    /// Stores an intelligent kill in the database, so that it survives a restart, and wakes the worker.
+    /// Stores an intelligent kill in the queue and wakes the worker. Queued intelligent kills survive a restart.
     ///
     /// Fails with [`StoreError::QueueFull`] if the node's queue is full.
     pub async fn submit_kill(&self, new: &NewIntelligentKill) -> Result<IntelligentKillId, StoreError> {

@@ -1,4 +1,4 @@
-//! Executes kills. Each kill is recorded in the store before the `KILL` statement is sent to the server.
+//! Executes kills. Records each kill in the store before sending the `KILL` statement to the server.
 
 use std::sync::Arc;
 
@@ -53,10 +53,10 @@ pub struct KillRequest {
 /// Condition that a session must still satisfy when Clew sends the `KILL` statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum VictimMatchRule {
-    /// The session id must still identify the selected session, which may be running a different statement.
+    /// The session id must still belong to the selected session. The session may have started another statement.
     Session,
     /// The session must not have started or finished a statement since Clew read the process list.
-    /// Automatic kills require `Statement`, because they select sessions by statement duration or idle time.
+    /// Automatic kills use the rule `Statement`, because they select sessions by statement duration or idle time.
     Statement,
 }
 
@@ -70,7 +70,7 @@ pub enum KillError {
     #[error("a store operation failed: {0}")]
     Store(#[from] StoreError),
     /// The `KILL` statements were sent, but the store could not record the outcomes.
-    /// If a kill has no recorded outcome, a periodic job later records the outcome `unknown`.
+    /// A periodic job later records the outcome `unknown` for kills without a recorded outcome.
     #[error("could not record the outcomes of kills: {0}")]
     OutcomesNotRecorded(#[source] StoreError),
 }
@@ -90,7 +90,7 @@ impl KillExecutor {
 
     /// Kills the sessions in `victims`. Returns the id and outcome of each session in the same order.
     ///
-    /// Spawns a task for the kills, so that their outcomes are recorded even if the caller drops the future.
+    /// Executes the kills in a separate task, so that the outcomes are recorded even if the caller drops the future.
     pub async fn execute_kills(
         &self,
         request: KillRequest,
@@ -177,7 +177,7 @@ impl KillRequest {
     }
 }
 
-/// Clew must not kill sessions through a proxy, because a proxy hides the identities of the sessions.
+/// Returns an error if the connection passes through a proxy, which hides the identities of the sessions.
 pub(crate) fn detect_proxied_connection(node: &NodeUrl, read: &ClientSessions) -> Option<Failure> {
     let gap = read.limitations.iter().find(|gap| gap.kind == LimitationKind::Indirect)?;
     let fix = gap.remedy.as_ref().map_or("", |remedy| &remedy.english);

@@ -60,7 +60,7 @@ impl KillTaskWorker {
     }
 
     /// Runs kill tasks until the `shutdown` token is canceled.
-    /// A shutdown cancels running reads and waits up to [`WorkerSettings::grace`] for running kills to complete.
+    /// During a shutdown, the worker cancels read operations and waits up to [`WorkerSettings::grace`] for running kills.
     pub async fn run(mut self, shutdown: CancellationToken) {
         let running = TaskTracker::new();
         let mut ticks = interval(DEFAULT_NODE_POLL_INTERVAL);
@@ -104,7 +104,7 @@ impl KillTaskWorker {
         Ok(())
     }
 
-    /// Acquires or reuses a lease on the instance and returns its expiry time, or `None` if another worker holds the lease.
+    /// Acquires or reuses a lease on the instance. Returns the lease's expiry time, or `None` if another worker holds the lease.
     async fn acquire_instance_lease(&mut self, instance: &InstanceId) -> Result<Option<Instant>, StoreError> {
         let now = Instant::now();
         if let Some(lease_end) = self.leases.get(instance).filter(|lease_end| **lease_end > now + self.lease * 2 / 3) {

@@ -1,4 +1,4 @@
-//! Durable queue for tasks that collect sessions, a worker that runs the tasks, and an executor that kills sessions.
+//! Stores collection tasks in a durable queue, runs the tasks in workers, and kills sessions.
 //!
 //! The queue stores a collection task in the database before it returns the task's id to the caller.
 //! A worker that claims a collection task receives a lease and a monotonically increasing fencing token.

@@ -1,9 +1,9 @@
 //! Delays logins to monitored servers after refused logins, so that the servers do not lock Clew's account.
 //!
 //! A login counts as refused if the server denies access, the account is locked, or the password has expired.
-//! Each consecutive refusal doubles the delay before the next automatic login, from 30 s up to 1 hour.
-//! The store records the backoff of each node, so that all Clew processes share the backoff.
-//! If a user requests an operation, Clew can log in 10 s after a refused login, because the account may have been repaired.
+//! Each consecutive refused login doubles the delay before the next automatic login, from 30 s to at most 1 hour.
+//! The store contains each node's login delay, so that all Clew processes apply the same delay.
+//! For an operation that a user requests, Clew can log in again as early as 10 s after a refused login.
 //! A successful login or new credentials for the node reset the backoff.
 
 use clew_model::{Failure, FailureKind, Node, NodeId};
@@ -30,7 +30,7 @@ impl LoginPermit {
         }
     }
 
-    /// Extends the node's login backoff if `failure` is a refused login.
+    /// Increases the delay before the next login to the node if `failure` is a refused login.
     /// Clears the node's login backoff if the server accepted the login.
     pub async fn record_login_outcome(&self, node: &Node, failure: Option<&Failure>) {
         let recorded = match failure {
@@ -49,7 +49,7 @@ impl LoginPermit {
     }
 }
 
-/// Returns true if the login succeeded. A [`FailureKind::MissingPrivilege`] failure occurs only after a successful login.
+/// Returns true if the login succeeded. A [`FailureKind::MissingPrivilege`] failure implies a successful login.
 fn is_login_accepted(failure: Option<&Failure>) -> bool {
     failure.is_none_or(|failure| failure.kind == FailureKind::MissingPrivilege)
 }

@@ -18,7 +18,7 @@ pub struct SessionRows {
 }
 
 impl SessionRows {
-    /// Creates a result with `count` rows. The worker calls `write` on a blocking thread to write the rows.
+    /// Creates a result with `count` rows. The closure `write` writes the rows and runs on a blocking thread.
     pub fn new(count: u64, write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static) -> Self {
         Self { count, limitations: Vec::new(), write: Box::new(write) }
     }
@@ -30,11 +30,11 @@ impl fmt::Debug for SessionRows {
     }
 }
 
-/// Future that resolves to the rows of a session read. Dropping the future cancels the read.
+/// Future that reads sessions from a node and returns their rows. Dropping the future cancels the read operation.
 pub type ReadFuture<'a> = Pin<Box<dyn Future<Output = Result<SessionRows, Failure>> + Send + 'a>>;
 
 /// Reads sessions from nodes.
-/// Each read must have a timeout. Without a timeout, a worker would renew the lease of a hung collection task forever.
+/// An implementation must limit the duration of each read, because the worker waits until the read ends.
 pub trait NodeReader: Send + Sync {
     /// Reads the selected sessions of a node.
     /// If `masked` is true, returns SQL templates instead of full SQL statements.
@@ -43,7 +43,7 @@ pub trait NodeReader: Send + Sync {
 
 /// Maximum number of attempts to acquire a connection permit for a read.
 /// A hung read holds its connection permit until Clew aborts the read.
-/// All attempts together take longer than Clew needs to abort a hung read and release its connection permit.
+/// The attempts cover the time that Clew needs to abort a hung read and release its connection permit.
 const MAX_CONNECTION_PERMIT_ATTEMPTS: u32 = 12;
 
 #[derive(Debug)]

@@ -23,7 +23,7 @@ use crate::adaptive_poll_interval::{AdaptivePollInterval, PollIntervalChange};
 use crate::login_backoff::LoginPermit;
 use crate::node_reader::require_reachable_network_zone;
 
-/// Time for which Clew retains an unused session list of a node, so that a reconnecting client can resume its stream.
+/// Time for which Clew keeps a session list without subscribers, so that reconnecting clients can resume their streams.
 const UNUSED_NODE_WATCH_RETENTION: Duration = Duration::from_secs(30);
 const MIN_SESSIONS_FOR_BACKGROUND_RENDERING: usize = 500;
 
@@ -32,16 +32,16 @@ pub trait NodeFeed: Send + 'static {
     /// Creates an empty session list. `watch_id` distinguishes the list from earlier lists of the same node.
     fn new(watch_id: u32) -> Self;
 
-    /// Updates the session list with a sample. `at` is a Unix timestamp in milliseconds.
+    /// Applies a sample to the session list. `at` is the sample time as a Unix timestamp in milliseconds.
     fn apply_sample(&mut self, at: i64, sample: SessionSample, interval_ms: u64);
 
     /// Returns the number of applied samples.
     fn version(&self) -> u32;
 
-    /// Returns the number of sessions in the list.
+    /// Returns the number of sessions in the session list.
     fn session_count(&self) -> usize;
 
-    /// Renders a read error as one event for all subscribers. `at` is the Unix timestamp of the failure in milliseconds.
+    /// Renders a read error as one event for all subscribers. `at` is the time of the error as a Unix timestamp in milliseconds.
     fn render_read_error(at: i64, failure: &Failure) -> Bytes;
 }
 
@@ -58,10 +58,10 @@ struct NodeWatch<F> {
 /// Most recent state of a node watch.
 #[derive(Debug, Clone, Default)]
 pub struct NodeWatchUpdate {
-    /// Number of session samples taken since the node watch started.
+    /// Number of samples of the node's sessions since Clew started to monitor the node.
     pub version: u32,
     sessions: usize,
-    /// Sequence number and encoded event of the latest read error, or `None` if the last read succeeded.
+    /// Latest read error as a sequence number and an encoded event, or `None` if the last read succeeded.
     pub failure: Option<(u64, Bytes)>,
     failures: u64,
 }
@@ -93,7 +93,7 @@ impl<F: NodeFeed> NodeWatchSubscription<F> {
         self.watch.updates.subscribe()
     }
 
-    /// Calls `render` with the node's feed, on a blocking thread if the session list is large.
+    /// Calls `render` with the node's feed. For a large session list, the call runs on a blocking thread.
     pub async fn render_feed<T: Send + 'static>(
         &self,
         update: &NodeWatchUpdate,
@@ -129,8 +129,8 @@ impl<F: NodeFeed> NodeWatch<F> {
         self.subscriptions.lock().intervals.is_empty()
     }
 
-    /// Samples the node. If the watch has no subscribers for [`UNUSED_NODE_WATCH_RETENTION`], calls `remove_if_unused`.
-    /// If `remove_if_unused` returns `false` because a client has subscribed, the node watch resumes sampling.
+    /// Samples the node repeatedly. Calls `remove_if_unused` after [`UNUSED_NODE_WATCH_RETENTION`] without subscribers.
+    /// Resumes sampling if a client subscribes before `remove_if_unused` removes the watch.
     async fn run(
         self: Arc<Self>,
         store: Store,
@@ -296,8 +296,8 @@ impl<F: NodeFeed> NodeWatchRegistry<F> {
         watch.subscribe(interval)
     }
 
-    /// Removes `watch` if it has no subscribers. Returns `true` if `watch` was removed.
-    /// While the registry is locked, [`NodeWatchRegistry::subscribe`] cannot add a subscriber to the watch.
+    /// If `watch` has no subscribers, removes `watch` from the registry and returns `true`.
+    /// Locks the registry during the check and the removal, so that [`NodeWatchRegistry::subscribe`] cannot run in between.
     fn remove_if_unused(&self, watch: &NodeWatch<F>) -> bool {
         let mut watches = self.watches.lock();
         let removed = watch.has_no_subscribers();

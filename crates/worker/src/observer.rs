@@ -10,7 +10,7 @@ pub trait WorkerObserver: Send + Sync {
     fn record_collection_success(&self, rows: u64, seconds: f64);
     /// Called after a collection task has failed.
     fn record_collection_failure(&self, kind: FailureKind);
-    /// Called with the lengthened poll interval each time a kill task has polled a slow node.
+    /// Called after each kill task poll of a slow node, with the lengthened poll interval.
     /// `interval` is `None` if the target interval applies again or the worker stops polling the node.
     fn record_poll_interval_change(&self, node: &NodeId, interval: Option<Duration>);
 }

@@ -1,4 +1,4 @@
-//! Writes collection results on blocking threads and removes canceled and uncommitted results.
+//! Writes collection results on blocking threads. Removes results that are canceled or never committed.
 
 use std::io::{self, BufWriter, Write};
 
@@ -11,7 +11,7 @@ use crate::task_results::join_task;
 
 const WRITE_BUFFER_SIZE: usize = 256 * 1024;
 
-/// Published collection result, which is removed on drop unless [`PendingResult::commit_result`] was called.
+/// Published collection result. Dropping the value deletes the result unless [`PendingResult::commit_result`] was called.
 #[derive(Debug)]
 pub(crate) struct PendingResult {
     results: ResultStore,
@@ -20,7 +20,7 @@ pub(crate) struct PendingResult {
 }
 
 impl PendingResult {
-    /// Keeps the stored result when the value is dropped, because a collection task may already reference the result.
+    /// Prevents deletion of the stored result on drop, because a collection task may already reference the result.
     pub(crate) fn commit_result(&mut self) {
         self.committed = true;
     }
@@ -68,7 +68,7 @@ fn write_result_blocking(
     Ok(PendingResult { results, published, committed: false })
 }
 
-/// Writer that fails after cancellation, so that the blocking thread ends. Tokio cannot abort blocking threads.
+/// Writer that returns an error after cancellation, which ends the blocking thread.
 struct CancelableWriter<W> {
     writer: W,
     cancelled: CancellationToken,

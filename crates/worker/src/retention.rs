@@ -12,10 +12,10 @@ use tracing::{info, warn};
 use crate::settings::WorkerSettings;
 
 const EXPIRED_RECORD_CLEANUP_INTERVAL: Duration = Duration::from_mins(1);
-/// The audit log is pruned only once per hour, because each run that removes rows appends an audit row.
+/// Clew prunes the audit log only hourly, because each run that removes rows also appends an audit row.
 const AUDIT_PRUNE_INTERVAL: Duration = Duration::from_hours(1);
 const ORPHANED_RESULT_SWEEP_INTERVAL: Duration = Duration::from_hours(1);
-/// Minimum age at which Clew removes an orphaned result.
+/// Minimum age that an orphaned result must have before Clew removes the result.
 /// A recently written result may belong to a collection task that is about to complete.
 const MIN_ORPHANED_RESULT_AGE: Duration = Duration::from_mins(10);
 const TASK_TIMEOUT_IN_ZONE_WITHOUT_WORKERS: Duration = Duration::from_mins(10);
@@ -44,7 +44,7 @@ pub(crate) async fn run_periodically<F: Future<Output = ()>>(period: Duration, j
     }
 }
 
-/// Removes task rows before the results, so that a crash cannot leave a task row without a result.
+/// Removes task rows before their results, so that a crash cannot leave a task row without a result.
 async fn remove_old_collection_tasks(store: &Store, retention: Duration) {
     match store.tasks().remove_tasks_ended_before(compute_cutoff_unix_millis(retention)).await {
         Ok(result_names) => remove_expired_results(store, result_names).await,

@@ -3,7 +3,7 @@
 //! The API request `DELETE …/processes` identifies sessions only by thread id.
 //! A thread id can be reused when a server restarts or when an address moves to another server.
 //! Clew refuses the kill request if the server instance has changed since the user read the session list.
-//! The record of the server instance expires 10 minutes after the session list was read.
+//! An entry expires 10 minutes after Clew read the session list.
 
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use clew_mysql::ServerInstance;
 use lru::LruCache;
 use parking_lot::Mutex;
 
-/// Maximum number of entries in [`SessionListSources`]. Each entry belongs to one user and one node.
+/// Maximum number of entries in [`SessionListSources`]. Each combination of user and node has one entry.
 const MAX_RECORDED_SERVER_INSTANCES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4095);
 
 const MAX_SESSION_LIST_AGE: Duration = Duration::from_mins(10);
@@ -24,7 +24,7 @@ struct SessionListSource {
     read_at: Instant,
 }
 
-/// For each user and node, the server instance from which the latest session list was read.
+/// Server instances that returned the latest session lists, keyed by user and node.
 #[derive(Debug)]
 pub struct SessionListSources(Mutex<LruCache<(UserId, NodeId), SessionListSource>>);
 
@@ -35,7 +35,7 @@ impl Default for SessionListSources {
 }
 
 impl SessionListSources {
-    /// Records that the user's latest session list for the node was read from `server`.
+    /// Records `server` as the server instance that returned the user's latest session list for the node.
     pub fn set_session_list_source(&self, user: &UserId, node: &NodeId, server: ServerInstance) {
         self.set_session_list_source_at_time(user, node, server, Instant::now());
     }

@@ -9,22 +9,22 @@ use clew_mysql::NodeConnector;
 pub struct WorkerSettings {
     /// Maximum number of active collection tasks in this process. The value 0 is treated as 1.
     pub concurrency: usize,
-    /// Maximum number of collection tasks that may wait for stalled nodes. Active collection tasks are not counted.
+    /// Maximum number of collection tasks that may wait for stalled nodes, in addition to the active collection tasks.
     pub max_stalled: usize,
-    /// Time without data from the node after which a read is considered stalled.
+    /// Time without data from the node after which Clew considers a read stalled.
     pub stall_timeout: Duration,
     /// Maximum number of running collection tasks per node, across all workers that share the store.
     /// Within one process, at most one read per node runs at a time, even if `max_running_per_node` is higher.
     pub max_running_per_node: u32,
     /// Maximum number of queued collection tasks per node.
     pub max_queued_per_node: u32,
-    /// Lease duration of a collection task. The worker renews the lease whenever a third of this duration has elapsed.
+    /// Duration of the lease on a collection task. The worker renews the lease after a third of this duration.
     pub lease: Duration,
     /// Interval at which a worker polls the store for queued collection tasks and expired leases.
-    /// If the process receives PostgreSQL notifications, the minimum poll interval is 2 s.
+    /// With PostgreSQL notifications, the effective poll interval is at least 2 s.
     pub poll_interval: Duration,
-    /// Interval at which callers that wait for a collection poll the store for completions recorded by other processes.
-    /// If the process receives PostgreSQL notifications, the minimum poll interval is 2 s.
+    /// Interval at which a caller that waits for a collection checks whether another process has completed it.
+    /// With PostgreSQL notifications, the effective poll interval is at least 2 s.
     pub completion_poll_interval: Duration,
     /// Retention period of completed collection tasks and their results.
     pub retention: Duration,
@@ -36,7 +36,7 @@ pub struct WorkerSettings {
     pub connector: NodeConnector,
     /// If true, the worker escapes CSV cells that a spreadsheet would evaluate as a formula.
     pub formula_guard: bool,
-    /// Maximum time that a worker waits at shutdown for running collection tasks before it requeues the tasks.
+    /// At shutdown, a worker waits up to this time for running collection tasks and then requeues unfinished tasks.
     pub grace: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! Receives notifications from other processes that share the store, and wakes workers and waiting callers.
+//! Wakes workers and waiting callers when another process that shares the store sends a notification.
 
 use clew_store::{Store, StoreEvent};
 use tokio_util::sync::CancellationToken;
@@ -7,10 +7,10 @@ use tracing::{info, warn};
 use crate::collection_queue::SessionCollectionQueue;
 use crate::intelligent_kills::IntelligentKillQueue;
 
-/// Wakes workers and waiting callers in this process when a notification arrives from the metadata database.
+/// Wakes this process's workers and waiting callers when the metadata database sends a notification.
 /// Returns after the `shutdown` token is canceled, or immediately if the store supports no notifications.
 ///
-/// Workers and waiting callers also poll the store, so they work even if a notification is lost.
+/// A lost notification causes only a delay, because workers and waiting callers also poll the store.
 pub async fn dispatch_store_events(
     store: Store,
     collections: SessionCollectionQueue,

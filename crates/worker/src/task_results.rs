@@ -1,4 +1,4 @@
-//! Waits for spawned tasks, and logs changes in the outcome of repeated operations.
+//! Waits for spawned tasks, and logs when a repeated operation starts to fail and when it succeeds again.
 
 use tokio::task::{JoinError, JoinHandle};
 
@@ -10,7 +10,7 @@ pub(crate) async fn join_task<T>(task: JoinHandle<T>) -> Result<T, JoinError> {
     })
 }
 
-/// Logs the first of several consecutive failures of an operation, and the first success thereafter.
+/// Logs the first failure in a series of consecutive failures, and the first success after the series.
 /// `$is_failing` must be a `bool` variable that keeps its value between calls.
 macro_rules! log_first_failure {
     ($is_failing:ident, $result:expr, $failure:literal, $recovery:literal) => {

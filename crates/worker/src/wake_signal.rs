@@ -24,7 +24,7 @@ impl WakeSignal {
         self.notify.notify_one();
     }
 
-    /// Returns when [`Self::wake`] is called or the next poll of the store is due.
+    /// Waits until [`Self::wake`] is called or the poll interval has elapsed.
     pub(crate) async fn wait(&self, poll_interval: Duration) {
         tokio::select! {
             () = self.notify.notified() => {}
@@ -32,7 +32,7 @@ impl WakeSignal {
         }
     }
 
-    /// Returns the poll interval. While the process receives PostgreSQL notifications, the interval is at least 2 s.
+    /// Returns the interval for polling the store, which is at least 2 s while PostgreSQL notifications arrive.
     pub(crate) fn poll_interval(&self, without_listen: Duration) -> Duration {
         if self.is_listening.load(Ordering::Relaxed) {
             without_listen.max(MIN_POLL_INTERVAL_WITH_NOTIFICATIONS)
@@ -41,7 +41,7 @@ impl WakeSignal {
         }
     }
 
-    /// Records whether the `LISTEN` connection is open. Wakes the worker, because notifications may have been lost.
+    /// Records whether the `LISTEN` connection is open, and wakes the worker in case notifications were lost.
     pub(crate) fn set_listen_connection_state(&self, listening: bool) {
         self.is_listening.store(listening, Ordering::Relaxed);
         self.wake();

@@ -47,7 +47,7 @@ pub(crate) struct CreatedAccessKey {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AccessKeyUpdate {
-    /// Whether the access key is enabled; false also revokes the user's tokens and temporary access keys
+    /// True to enable the access key; false to disable it and to revoke the user's tokens and temporary access keys
     enabled: bool,
 }
 

@@ -35,7 +35,7 @@ pub(crate) struct AuditPage {
 /// Result of an audit verification.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AuditVerificationResponse {
-    /// True if no audit row is missing or modified
+    /// True if the verification found no missing or modified audit rows
     intact: bool,
     /// Number of rows
     rows: u64,
@@ -43,7 +43,7 @@ pub(crate) struct AuditVerificationResponse {
     first: Option<i64>,
     /// Position of the last row
     last: Option<i64>,
-    /// MAC of the newest audit row; to detect that an older database was restored, keep a copy outside the database
+    /// MAC of the newest audit row; keep a copy outside the database to detect a restore of an older database
     newest: String,
     /// Detected problems in row order
     problems: Vec<AuditProblemView>,
@@ -258,7 +258,7 @@ pub(crate) struct AuditPageParameters {
     /// Order of the rows
     #[param(inline, default = "oldest")]
     order: Option<AuditRowOrder>,
-    /// Position of the last audit row on the previous page; omitted for the first page
+    /// Sequence number of the last audit row on the previous page; omitted for the first page
     #[param(minimum = 0)]
     after: Option<i64>,
     /// Maximum number of rows to return

@@ -47,7 +47,7 @@ pub(crate) struct PolicyView {
     name: String,
     /// True for a system policy, which cannot be changed
     system: bool,
-    /// Policy model: role (versions 1.0 and 1.1) or identity (version 5.0)
+    /// Policy model: role for policy versions 1.0 and 1.1, identity for version 5.0
     #[schema(value_type = PermissionModelName)]
     model: PermissionModel,
     description: String,

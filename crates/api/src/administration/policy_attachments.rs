@@ -66,7 +66,7 @@ pub(crate) struct GroupAttachment {
     project_id: Option<String>,
 }
 
-/// Fields of a [`PolicyAttachmentRequest`], parsed without an untagged enum so that errors name the invalid field.
+/// Fields of a [`PolicyAttachmentRequest`]. Unlike an untagged enum, this struct produces errors that name the invalid field.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(clippy::struct_field_names, reason = "the API defines the names")]
@@ -173,7 +173,7 @@ fn ensure_policy_attachable(
 }
 
 /// Loads the attachments of a policy to users and groups in the domain.
-/// Omits a system policy's attachments to users and groups outside the domain.
+/// For a system policy, omits the attachments to users and groups of other domains.
 async fn load_policy_attachment_views(
     service: &AppState,
     domain: &DomainId,

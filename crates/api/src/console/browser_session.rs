@@ -103,7 +103,7 @@ impl BrowserSession {
     }
 }
 
-/// Response header `Set-Cookie`. The request layer adds `Cache-Control: no-store` to JSON responses.
+/// Response header `Set-Cookie`, which contains the cookie of the browser session.
 type SetCookieHeader = [(HeaderName, HeaderValue); 1];
 
 /// Sign in with user name and password. The response sets the token as an HttpOnly cookie.

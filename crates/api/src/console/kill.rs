@@ -29,16 +29,16 @@ use crate::messages::localize_failure;
 use crate::session_columns::SessionColumns;
 use crate::statement_text::render_statement;
 
-/// Results of killing the selected sessions, or expected results in a preview.
+/// Actual results of the requested kills or, in a preview, the expected results.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct KillResponse {
     /// Results, in the order of the request
     sessions: Vec<SessionKillOutcome>,
     /// In a preview, the reason why Clew could not determine the impact of the kills; null if the impact is known.
-    /// The X-Language header determines the language of the reason why the impact is unknown.
+    /// The X-Language header determines the language of the text in `costs_unknown`.
     #[schema(required)]
     costs_unknown: Option<String>,
-    /// In a preview, warnings about root blockers that block the selected sessions but are not selected
+    /// In a preview, warnings about unselected root blockers that block the selected sessions
     warnings: Vec<String>,
     /// Effect of the kills; null in a preview or if no session was killed
     #[schema(required)]
@@ -68,14 +68,14 @@ struct CurrentSessionState {
     /// SQL statement, or its template if the project masks statements or the caller cannot list sessions
     #[schema(required)]
     statement: Option<String>,
-    /// In a preview, the open transaction that killing the connection would roll back; null if no transaction is open
+    /// In a preview, the session's open transaction, which killing the connection would roll back; null if none is open
     #[schema(required)]
     transaction: Option<preview::RollbackCost>,
     /// In a preview, the thread ids of the waiting sessions that the kill can unblock
     frees: Vec<u64>,
     /// In a preview, the number of sessions that wait for this session, directly or indirectly
     holds_up: usize,
-    /// In a preview, the risks of killing the session
+    /// Risks of killing the session, reported only in a preview
     risks: Vec<KillRiskView>,
 }
 
@@ -213,7 +213,7 @@ impl SelectedSession {
         bytes_to_text(&current.user) == self.user && bytes_to_text(&current.host) == self.host
     }
 
-    /// `listed_at` is the time at which the session list was read, as a Unix timestamp in seconds.
+    /// `listed_at` is the read time of the session list, as a Unix timestamp in seconds.
     fn find_reason_to_skip_kill(
         &self,
         current: Option<&Session>,

@@ -35,7 +35,7 @@ struct KillHistoryEntry {
     /// Id of the intelligent kill or kill task
     #[schema(required)]
     task_id: Option<String>,
-    /// Name of the requesting user; null while the kill is in progress or if the kill's audit row is missing
+    /// Name of the user that requested the kill; null while the kill is in progress or if its audit row is missing
     #[schema(required)]
     by: Option<String>,
     /// Target of the kill: connection or query

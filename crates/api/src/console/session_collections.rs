@@ -38,14 +38,14 @@ struct SessionCollectionView {
     rows: Option<u64>,
     #[schema(required)]
     bytes: Option<u64>,
-    /// Filters and sort order of the collection, without unset fields; the value of a masked `sql_key` is ***
+    /// Filters and sort order that the collection request contained; if `sql_key` is masked, its value is ***
     #[schema(value_type = Object)]
     filter: SessionSelection,
     /// True if the result contains SQL templates instead of statements
     masked: bool,
-    /// True if the caller may download the result; downloading full statements may require an additional permission
+    /// True if the collection has a result that the caller may download
     readable: bool,
-    /// Reason why the collection failed, in the language requested by X-Language; null unless the collection failed
+    /// Reason for the failure, in the language requested by X-Language; null if the collection did not fail
     #[schema(required)]
     reason: Option<String>,
     /// Data that Clew could not read, with the reason for each item

@@ -35,7 +35,7 @@ pub(crate) struct SessionDetail {
     statement_cut: bool,
     #[schema(required)]
     sql_template: Option<String>,
-    /// True if the literals in all fields are masked
+    /// True if all SQL literals in the response are masked
     masked: bool,
     /// Open transaction of the session
     #[schema(required)]

@@ -1,7 +1,7 @@
 //! Checks passwords and counts failed authentication attempts.
 //!
 //! After a successful authentication, Clew records the client's address for the user.
-//! Each of the user's recorded addresses has its own failure counter. All other addresses share one counter.
+//! Each recorded address of a user has its own counter of failed attempts. All other addresses share one counter.
 //! Failed attempts from other addresses do not lock out sign-ins from a user's recorded addresses.
 
 use std::net::IpAddr;
@@ -19,10 +19,10 @@ use crate::error::ApiError;
 use crate::iam::sign_in::UserRef;
 use crate::{AppState, passwords};
 
-/// Maximum time that a password check waits for concurrent checks of the same user in other server processes.
+/// Maximum time to wait for other server processes that are checking a password of the same user.
 const MAX_WAIT_FOR_CONCURRENT_PASSWORD_CHECKS: Duration = Duration::from_secs(10);
 const FAILURE_COUNTER_POLL_INTERVAL: Duration = Duration::from_millis(50);
-/// Value of the `Retry-After` header sent after [`MAX_WAIT_FOR_CONCURRENT_PASSWORD_CHECKS`] has elapsed.
+/// `Retry-After` value sent if a password check could not start within [`MAX_WAIT_FOR_CONCURRENT_PASSWORD_CHECKS`].
 const PASSWORD_CHECK_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub(crate) enum PasswordCheckOutcome {
     Locked,
 }
 
-/// `name` has the format `<domain>/<user>`. The response time does not reveal whether the user exists.
+/// Verifies the password for `name` (`<domain>/<user>`). The response time does not reveal whether the user exists.
 pub(crate) async fn check_password_with_lockout(
     service: &AppState,
     name: &str,
@@ -116,8 +116,8 @@ pub(crate) async fn record_client_address(store: &Store, user: &UserId, peer: Op
     }
 }
 
-/// For an unknown user, returns the same error after the same time as for a wrong password.
-/// Repeated failed sign-ins lock a user name even if no user has this name.
+/// For an unknown user, the error message and the response time are the same as for a wrong password.
+/// Repeated failed sign-ins lock a user name even if the user does not exist.
 pub(crate) async fn authenticate_by_password(
     service: &AppState,
     trail: &AuditContext,

@@ -87,7 +87,7 @@ pub(crate) async fn list_projects(request: ApiRequest) -> ApiResult<ProjectList>
     Ok(Json(ProjectList { links, projects: projects.into_iter().map(build_project_entry).collect() }))
 }
 
-/// List the enabled projects that the caller's policies apply to or, for an administrator, all enabled projects.
+/// List the enabled projects that the caller can access. Administrators can access all enabled projects.
 #[utoipa::path(get, path = "/v3/auth/projects", tag = "identity", operation_id = "ListAuthProjects",
     responses((status = 200, description = "List of projects", body = ProjectList)))]
 pub(crate) async fn list_caller_projects(request: ApiRequest) -> ApiResult<ProjectList> {
@@ -127,7 +127,7 @@ fn build_project_entry(project: Project) -> ProjectEntry {
     }
 }
 
-/// `page` and `per_page` must be used together. Page numbers start at 1.
+/// A request must contain both `page` and `per_page`, or neither. Page numbers start at 1.
 fn parse_page_number_and_size(query: &QueryString) -> Result<Option<(usize, usize)>, ApiError> {
     match (query.get("page"), query.get("per_page")) {
         (None, None) => Ok(None),
@@ -170,7 +170,7 @@ pub(crate) struct DomainEntry {
     description: String,
 }
 
-/// List the caller's domains. The list always contains exactly one domain.
+/// List the caller's domains. Every caller belongs to exactly one domain.
 #[utoipa::path(get, path = "/v3/auth/domains", tag = "identity", operation_id = "ListAuthDomains",
     responses((status = 200, description = "Domain of the caller", body = DomainList)))]
 pub(crate) async fn list_domains(Caller { principal, .. }: Caller) -> Json<DomainList> {

@@ -131,7 +131,7 @@ struct TokenRequestPassword {
 #[derive(ToSchema)]
 #[allow(dead_code, reason = "schema of a part of the body")]
 struct TokenRequestUser {
-    /// User id, as an alternative to name and domain
+    /// User id, as an alternative to the user name and domain
     id: Option<String>,
     name: Option<String>,
     password: String,
@@ -146,7 +146,7 @@ struct TokenRequestDomain {
     name: Option<String>,
 }
 
-/// Requested scope. A project takes precedence over a domain.
+/// Requested token scope. If both a project and a domain are specified, the project takes precedence.
 #[derive(ToSchema)]
 #[allow(dead_code, reason = "schema of a part of the body")]
 struct TokenRequestScope {

@@ -44,7 +44,7 @@ pub(crate) async fn show_token(request: ApiRequest) -> Result<Response, ApiError
     Ok(response)
 }
 
-/// Revoke a token. For another user's token, the caller needs permission to manage identities.
+/// Revoke a token. Revoking another user's token requires permission to manage identities.
 #[utoipa::path(delete, path = "/v3/auth/tokens", tag = "identity", operation_id = "RevokeToken",
     params(("X-Subject-Token" = String, Header, description = "The token to revoke")),
     responses((status = 204, description = "Revoked"), MissingSubjectToken, UnknownSubjectToken))]
@@ -55,7 +55,7 @@ pub(crate) async fn revoke_token(request: ApiRequest) -> Result<StatusCode, ApiE
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The token must belong to the caller or, if policies allow `action`, to a user in the caller's domain.
+/// Finds a token of the caller or, if policies allow `action`, of any user in the caller's domain.
 /// Returns the same error for unknown and inaccessible tokens.
 async fn find_subject_token(
     caller: &Caller,

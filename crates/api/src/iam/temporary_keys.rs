@@ -35,7 +35,7 @@ struct TemporaryKeyRequestAuth {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct TemporaryKeyRequestIdentity {
-    /// Authentication methods; must contain only `token`
+    /// Authentication methods; only `token` is supported
     #[schema(min_items = 1, max_items = 1, example = json!(["token"]))]
     methods: Vec<String>,
     token: Option<TemporaryKeySourceToken>,

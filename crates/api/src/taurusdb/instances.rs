@@ -129,7 +129,7 @@ async fn show_instance(caller: &Caller, path: &InstancePath, status: &'static st
     Ok(Json(wire_format::build_instance_response(&instance, status)))
 }
 
-/// Returns `None` if no instance can match, because the query filters by VPC, subnet or proxy.
+/// Returns `None` if the query filters by VPC, subnet or proxy, because no instance can match such a filter.
 fn parse_instance_filter(query: &QueryString) -> Result<Option<InstanceFilter>, ApiError> {
     require_supported_parameter_value(query, "type", "Cluster")?;
     require_supported_parameter_value(query, "datastore_type", wire_format::DATASTORE_TYPE)?;

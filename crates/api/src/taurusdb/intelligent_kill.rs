@@ -51,7 +51,7 @@ pub(crate) struct SessionGroupStatistics {
     avg_time: f64,
     /// Longest session duration in the session group, in seconds
     max_time: f64,
-    /// Strategy that selected the group: top3_time, top3_count or top3_avg_time; a group is listed once per strategy
+    /// Strategy that selected the group: top3_time, top3_count or top3_avg_time; one entry per group and strategy
     #[schema(value_type = String, example = "top3_time")]
     strategy: &'static str,
 }

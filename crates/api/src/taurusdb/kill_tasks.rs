@@ -66,7 +66,7 @@ pub(crate) async fn add_kill_task(request: ApiRequest<InstancePath>) -> ApiResul
 struct RequestedKillTask {
     criteria: KillCriteria,
     duration: Option<Duration>,
-    /// Instance name, which the client sends to confirm that a task without filters may kill all user sessions.
+    /// Instance name that the client sends as confirmation, because a kill task without filters kills all user sessions.
     confirmed: Option<String>,
 }
 
@@ -133,7 +133,7 @@ pub(crate) async fn list_kill_tasks(request: ApiRequest<InstancePath>) -> ApiRes
 const SWITCH_STATUS_ON: &str = "ON";
 const SWITCH_STATUS_OFF: &str = "OFF";
 
-/// Kill task switch of an instance. Kill tasks can run only if the switch is on.
+/// Setting that enables or disables kill tasks for an instance.
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct KillTaskSwitch {

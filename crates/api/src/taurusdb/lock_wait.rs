@@ -33,7 +33,7 @@ pub(crate) struct AbnormalSessionRootCause {
     lock_root_cause: LockRootCause,
 }
 
-/// Lock that a session is waiting for, and the root blocker. Unknown fields are omitted.
+/// Lock for which a session waits, and the root blocker of the session. Unknown fields are omitted.
 #[derive(Serialize, ToSchema, Default)]
 #[cfg_attr(test, derive(Debug, PartialEq))]
 pub(crate) struct LockRootCause {

@@ -122,8 +122,8 @@ impl KillProcessesRequest {
     }
 }
 
-/// Returns the error of a failed kill, or `None` if the kill did not fail.
-/// Also returns an error if Clew refused the kill because of a proxy or a server change.
+/// Returns the error that a failed kill reported.
+/// Also returns an error if Clew refused the kill because of a proxy or a different server.
 fn failure_from_kill_outcome(outcome: &KillOutcome) -> Option<Failure> {
     match outcome {
         KillOutcome::Failed(failure) => Some(failure.clone()),
@@ -134,7 +134,7 @@ fn failure_from_kill_outcome(outcome: &KillOutcome) -> Option<Failure> {
     }
 }
 
-/// The failure message lists the thread ids of the killed sessions and of the sessions whose kill failed.
+/// Returns a failure that lists the thread ids of killed sessions and of sessions that could not be killed.
 fn summarize_kill_failures(outcomes: &[(u64, KillOutcome)], killed: &SessionKillResult) -> Option<Failure> {
     let failures: Vec<(u64, Failure)> =
         outcomes.iter().filter_map(|(id, outcome)| Some((*id, failure_from_kill_outcome(outcome)?))).collect();

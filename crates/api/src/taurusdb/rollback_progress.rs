@@ -28,7 +28,7 @@ pub(crate) struct TransactionProgressRequest {
     /// Always rollback
     #[schema(pattern = "^rollback$")]
     action: String,
-    /// Ids of the transactions to list; if omitted or empty, the response contains a page of all rollbacks
+    /// Ids of the transactions to list; if omitted or empty, the response lists all rollbacks, paginated by limit and offset
     #[schema(max_items = 100)]
     transaction_ids: Option<Vec<String>>,
     /// Maximum number of transactions to return; ignored if transaction_ids is set
@@ -103,7 +103,7 @@ fn build_rollback_entry(rollback: Rollback, masked: bool) -> OngoingRollback {
     }
 }
 
-/// Validates the request. Returns the page and the transaction ids. The ids are `None` if the client requests all rollbacks.
+/// Validates the request. Returns the transaction ids, or `None` for all rollbacks, and the requested page.
 fn validate_rollback_progress_request(
     request: TransactionProgressRequest,
 ) -> Result<(Option<Vec<u64>>, Pagination), ApiError> {

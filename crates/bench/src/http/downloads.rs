@@ -1,4 +1,4 @@
-//! Download clients that use little CPU time: each client has its own thread and does not check the content.
+//! Download clients with low CPU usage. Each client runs in its own thread and does not check the content.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -102,7 +102,7 @@ impl HttpConnection {
         Ok(length)
     }
 
-    /// Reads the response head. Returns the content length and the body bytes that arrived together with the head.
+    /// Reads the head of an HTTP response. Returns the content length and the body bytes that arrived with the head.
     fn read_response_head(&mut self) -> io::Result<(u64, Vec<u8>)> {
         const RESPONSE_HEAD_TERMINATOR: &[u8] = b"\r\n\r\n";
         let mut head = Vec::new();

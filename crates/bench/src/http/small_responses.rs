@@ -13,7 +13,7 @@ const CONNECTION_COUNT: &str = "64";
 pub(super) enum LoadGenerator {
     /// Load generator `hey`, which uses about as much CPU time as the server.
     Hey,
-    /// The `wrk` load generator. Because `wrk` uses little CPU time, the server mainly determines the request rate.
+    /// The load generator `wrk` uses little CPU time, so that the server mainly determines the request rate.
     Wrk,
 }
 
@@ -46,7 +46,7 @@ impl LoadGenerator {
     }
 }
 
-/// Converts all request headers except the header `omitted` to command-line options of the load generator.
+/// Converts all request headers except `omitted` to command-line options of the load generator.
 fn format_headers_as_cli_options(get: &HttpGetRequest, omitted: &'static str) -> impl Iterator<Item = String> {
     let headers = get.headers.iter().filter(move |(header, _)| header != omitted);
     headers.flat_map(|(header, value)| ["-H".to_owned(), format!("{header}: {value}")])

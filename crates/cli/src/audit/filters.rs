@@ -95,8 +95,8 @@ async fn find_instance_id(
     require_unambiguous_id(matches.map(|instance| instance.id).collect(), "instance", name_or_id)
 }
 
-/// Returns the only id in `ids`. If `ids` is empty, parses `name_or_id` as an id.
-/// Fails if the name is ambiguous (`ids` has more than one element).
+/// Returns the only id in `ids`, or parses `name_or_id` as an id if `ids` is empty.
+/// Returns an error if `ids` has more than one element.
 fn require_unambiguous_id<T: std::str::FromStr + std::fmt::Display>(
     mut ids: Vec<T>,
     kind: &str,

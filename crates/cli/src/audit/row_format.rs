@@ -26,7 +26,7 @@ pub(super) const AUDIT_LIST_FORMAT: ListFormat<AuditRecord, 8> = ListFormat {
     to_json: audit_row_to_json,
 };
 
-/// Appends the number of requests to the operation name if the audit row represents several denied requests.
+/// Formats the operation of an audit row. If the row represents several denied requests, appends their number.
 fn format_audited_operation(event: &AuditEvent) -> String {
     match event.detail.get("repeated").and_then(Value::as_u64) {
         Some(repeated) => format!("{} ×{repeated}", event.operation),

@@ -13,7 +13,7 @@ pub(crate) struct AddArgs {
     /// Name, unique in the project
     #[arg(long)]
     name: String,
-    /// Node URL (repeatable), with the optional suffixes ,role=master or ,role=slave, and ,zone=ZONE.
+    /// Node URL (repeatable). Optional suffixes: ,role=master or ,role=slave, and ,zone=ZONE.
     /// If a node has a zone, only workers in that zone connect to the node.
     /// The first node is the master, unless another node has role=master
     #[arg(long = "node", value_name = "URL[,role=ROLE][,zone=ZONE]", required = true)]
@@ -40,7 +40,7 @@ Examples:
 
 If the URL has no password, Clew uses CLEW_DB_PASSWORD or prompts on the terminal. Clew stores the password encrypted.";
 
-/// Validates the arguments before awaiting the future `inventory`, which opens the store.
+/// Validates the arguments before opening the store. Awaiting the future `inventory` opens the store.
 pub(super) async fn run(
     arguments: AddArgs,
     inventory: impl Future<Output = Result<SelectedProject, CliError>>,

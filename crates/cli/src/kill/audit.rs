@@ -14,7 +14,7 @@ use crate::output::merge_json_objects;
 /// Clew opens the audit log before the first kill, so that no session is killed if the log cannot be opened.
 pub(super) struct KillAuditLog {
     store: Store,
-    /// Domain of the audit rows: the only domain in the store, or `None` if there are several.
+    /// Domain for the audit rows: the only domain in the store, or `None` if the store contains several domains.
     domain: Option<DomainId>,
 }
 
@@ -26,7 +26,7 @@ impl KillAuditLog {
         Ok(Self { store, domain })
     }
 
-    /// Appends one audit row with the kill outcome for each selected session that existed on the server.
+    /// Appends an audit row with the kill outcome for each selected session that was found on the server.
     pub(super) async fn append_kill_audit_events(
         &self,
         report: &KillReport,
@@ -47,8 +47,8 @@ impl KillAuditLog {
     }
 }
 
-/// Builds the JSON details of an audit row in the same format as for a kill through the API.
-/// The JSON details contain `server` instead of a node id, because the server need not be registered in Clew.
+/// Builds the JSON details of the audit row, in the format that the API uses for kills.
+/// The JSON details identify the server by address, because the server need not be registered in Clew.
 /// The audit row contains the killed session's statement without literals.
 fn build_kill_audit_detail(report: &KillReport, session: &Session, outcome: &KillOutcome) -> serde_json::Value {
     let template = |statement: &Vec<u8>| bytes_to_text(&build_statement_template(statement));

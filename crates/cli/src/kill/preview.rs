@@ -14,14 +14,14 @@ use crate::limitations;
 pub(super) struct SelectedSessions {
     /// Session ids, in the order of the command-line arguments.
     pub(super) ids: Vec<u64>,
-    /// Selected sessions that exist on the server, in the order of `ids`.
+    /// Sessions from `ids` that exist on the server, in the same order.
     pub(super) sessions: Vec<Session>,
     pub(super) impact: Option<KillImpact>,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct KillImpact {
-    /// Open transactions, keyed by session id. `None` if the database account lacks the privilege to list them.
+    /// Open transactions, keyed by session id, or `None` if the database account cannot read transactions.
     pub(super) transactions: Option<HashMap<u64, Transaction>>,
     /// Maps the id of each selected session to the number of sessions that it blocks directly or indirectly.
     pub(super) blocked_counts: HashMap<u64, usize>,

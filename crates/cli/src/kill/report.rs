@@ -115,7 +115,7 @@ impl KillReport {
         format!("{what} on {}", self.address)
     }
 
-    /// Returns `AlreadyGone` for each selected session that is missing from `outcomes`.
+    /// Returns the outcome of each selected session: `AlreadyGone` if the session is missing from `outcomes`.
     pub(super) fn kill_outcomes_by_session_id(&self, outcomes: &[(u64, KillOutcome)]) -> Outcomes {
         let outcome = |id: u64| outcomes.iter().find(|(other, _)| *other == id).map(|(_, outcome)| outcome.clone());
         self.selected.ids.iter().map(|&id| (id, outcome(id).unwrap_or(KillOutcome::AlreadyGone))).collect()
@@ -172,7 +172,7 @@ impl KillReport {
     }
 }
 
-/// Converts a session, except its id and statement, to JSON in the format of the API's audit events for kills.
+/// Converts a session to JSON in the API's format for kill audit events. Omits the session id and the statement.
 pub(super) fn session_fields_to_json(session: &Session) -> Value {
     let text = |text: &Option<Vec<u8>>| text.as_deref().map(bytes_to_text);
     json!({
@@ -214,7 +214,7 @@ pub(super) fn render_kill_outcomes(
 }
 
 /// Formats the effect of a kill as text, such as `1 row rolled back; 2 sessions unblocked, 1 still waiting`.
-/// `is_rolling_back` is true if the server has not rolled back all rows yet.
+/// `is_rolling_back` must be true if the server is still rolling back changes of the killed sessions.
 fn format_kill_effect(effect: &KillEffect, is_rolling_back: bool) -> String {
     let count =
         |count: u64, one: &str, many: &str| if count == 1 { format!("1 {one}") } else { format!("{count} {many}") };
@@ -231,7 +231,7 @@ fn format_kill_effect(effect: &KillEffect, is_rolling_back: bool) -> String {
     format!("{rows}; {unblocked}{waiting}\n")
 }
 
-/// Wraps the words after the label at `width` columns. Indents continuation lines by the width of the label.
+/// Wraps `words` after `label` at `width` columns. Indents continuation lines by the width of `label`.
 fn wrap_text_after_label(label: &str, words: &str, width: usize) -> String {
     let mut text = label.to_owned();
     let mut used = display_width(label);

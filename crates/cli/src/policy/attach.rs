@@ -38,7 +38,7 @@ struct PolicyWithGrantee {
     policy: NamedPolicy,
     grantee: Grantee,
     project: Option<clew_store::Project>,
-    /// User or group and project as shown in messages, such as `the group developers for the project web`.
+    /// Description of the user or group and of the project, such as `the group developers for the project web`.
     to: String,
 }
 

@@ -1,4 +1,4 @@
-//! Reads policy documents and prints their errors with source lines, like a compiler.
+//! Reads policy documents and prints each error with the affected source line, as compilers do.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -62,7 +62,7 @@ impl PolicyDocument {
         })
     }
 
-    /// Returns an excerpt of a source line around a column, and a second line with a caret below that column.
+    /// Returns an excerpt of a source line, and a second line with a caret (`^`) below the given column.
     fn format_source_excerpt(&self, line: usize, column: usize) -> Option<(String, String)> {
         let chars: Vec<char> = self.text.lines().nth(line.checked_sub(1)?)?.chars().collect();
         let index = column.checked_sub(1)?;

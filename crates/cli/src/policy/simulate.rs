@@ -42,7 +42,7 @@ pub(crate) struct SimulateArgs {
     /// Time of the simulated request, for the condition key g:CurrentTime [default: now]
     #[arg(long, value_name = "TIME", value_parser = time::parse_timestamp)]
     at: Option<Timestamp>,
-    /// Request tag for the condition key g:RequestTag; can be specified multiple times
+    /// Tag in the simulated request, for the condition key g:RequestTag; can be specified multiple times
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = instance::parse_tag)]
     tags: Vec<Tag>,
     #[command(flatten)]
@@ -146,7 +146,7 @@ async fn find_project_and_instance(
     Ok((Some(project), Some(instance)))
 }
 
-/// Returns a principal for the user with the credential scope of an access key.
+/// Returns a principal for requests that the user signs with an access key.
 async fn load_user_principal(directory: &IdentityDirectory, user: &User) -> Result<Principal, CliError> {
     let grants = directory.store.policies().list_user_policy_grants(&user.id).await?.into_iter();
     let grants = grants

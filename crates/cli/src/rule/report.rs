@@ -1,4 +1,4 @@
-//! Lists the sessions that kill rules would kill or spare, as text or JSON.
+//! Lists, as text or JSON, which sessions the kill rules would kill and which sessions they exclude.
 
 use std::fmt::Write as _;
 
@@ -16,7 +16,7 @@ pub(super) struct RuleTestReport<'a> {
     total: usize,
     /// Sessions that the rules would kill, each with the index of the first matching rule.
     killed: Vec<(usize, &'a Session)>,
-    /// Sessions that match a rule but would not be killed, each with the index of the first matching rule and the reason.
+    /// Sessions that the kill rules spare, each with the index of the first matching rule and the reason.
     spared: Vec<(usize, &'a Session, ExclusionReason)>,
 }
 
@@ -91,15 +91,15 @@ impl<'a> RuleTestReport<'a> {
         })
     }
 
-    /// Returns how many sessions a rule would kill and how many it would spare.
+    /// Returns the number of sessions that the rule would kill and the number that it would spare.
     fn count_killed_and_spared_sessions(&self, rule: usize) -> (usize, usize) {
         let kills = self.killed.iter().filter(|(index, _)| *index == rule).count();
         (kills, self.spared.iter().filter(|(index, ..)| *index == rule).count())
     }
 
-    /// Returns true if a kill task would check the storage engines of the session's tables before it kills the session.
+    /// Returns true if a kill task with the rule would check the storage engines of the session's tables.
     /// A rule test skips the storage engine check, because a snapshot does not contain storage engines.
-    /// A kill task checks storage engines if the statement modifies tables and the rule does not set `include_unsafe = true`.
+    /// If a rule sets `include_unsafe = true`, kill tasks do not check storage engines.
     fn requires_storage_engine_check(&self, rule: usize, session: &Session) -> bool {
         let opted_in = self.rules.get(rule).is_some_and(|rule| rule.include_unsafe);
         let changes = |statement| parse_changed_tables(statement, session.database.as_deref()).is_some();

@@ -18,7 +18,7 @@ const RULE_TOML_TABLE_NAME: &str = "rule";
 pub(super) struct NamedKillRule {
     pub(super) name: String,
     pub(super) rule: KillRule,
-    /// True if `seconds` is the only criterion of the rule. Such a rule can match sessions of any user.
+    /// True if `seconds` is the only criterion of the rule, so that the rule can match sessions of any user.
     pub(super) has_only_min_state_seconds: bool,
     /// True if the rule may kill a session even though the kill can damage a non-transactional table.
     pub(super) include_unsafe: bool,

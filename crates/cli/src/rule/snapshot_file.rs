@@ -91,7 +91,7 @@ fn default_column_positions() -> [usize; REQUIRED_SNAPSHOT_COLUMNS.len()] {
         .map(|key| SESSION_SNAPSHOT_COLUMNS.iter().position(|column| column.key == key).unwrap_or_default())
 }
 
-/// Returns `None` if the CSV record is not a header row.
+/// Returns the positions of the required columns, or `None` if the CSV record is not a header row.
 fn parse_header_row(record: &ByteRecord) -> Result<Option<[usize; REQUIRED_SNAPSHOT_COLUMNS.len()]>, String> {
     let is_name_of = |key: &str, cell: &[u8]| {
         let column = SESSION_SNAPSHOT_COLUMNS.iter().find(|column| column.key == key);
@@ -111,7 +111,7 @@ fn parse_header_row(record: &ByteRecord) -> Result<Option<[usize; REQUIRED_SNAPS
 }
 
 /// Returns the line number of the CSV record at a byte offset.
-/// Counts line breaks, because the CSV reader's line number is off by one after a CRLF line break.
+/// Counts the line breaks itself, because after CRLF, the line number of the CSV reader is off by one.
 fn line_number_at_offset(bytes: &[u8], offset: u64) -> usize {
     let offset = usize::try_from(offset).unwrap_or(usize::MAX);
     let (before, after) = bytes.split_at_checked(offset).unwrap_or((bytes, &[]));
@@ -144,7 +144,7 @@ fn parse_csv_record(
 }
 
 /// Removes the leading quote that prevents a spreadsheet from evaluating a CSV cell as a formula.
-/// A CSV file does not show whether Clew added a leading quote, so the function also removes original quotes.
+/// Also removes quotes from the original value, because a CSV file does not show whether Clew added the quote.
 fn strip_quote_before_formula(cell: &[u8]) -> Vec<u8> {
     match cell {
         [b'\'', rest @ ..] if rest.first().is_some_and(|first| SPREADSHEET_FORMULA_PREFIXES.contains(first)) => {

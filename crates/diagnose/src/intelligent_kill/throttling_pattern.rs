@@ -8,8 +8,8 @@ const MAX_PATTERN_BYTES: usize = 1000;
 /// Joins the keywords and names of a statement template with `~`, in order of occurrence.
 ///
 /// Omits template words that are missing from the statement, so that the pattern matches the statement.
-/// For example, the statement may contain a synonym of a keyword in the template.
-/// Omits the last words if the pattern would exceed the maximum size. A shorter pattern also matches the statement.
+/// A template word is missing, for example, if the statement uses a synonym of the keyword.
+/// If the pattern would exceed the maximum size, omits its last words. The shorter pattern still matches the statement.
 pub(super) fn build_throttling_pattern(template: &[u8], statement: &[u8]) -> Option<String> {
     let statement = statement.to_ascii_lowercase();
     let mut rest = statement.as_slice();

@@ -12,7 +12,7 @@ use crate::template::{StatementToken, tokenize_statement};
 
 const MAX_PARSED_STATEMENT_BYTES: usize = 64 << 10;
 const MAX_PARSED_TOKENS: usize = 4096;
-/// Maximum number of tables reported per statement. If a statement names more tables, the table list is incomplete.
+/// Maximum number of tables reported per statement. For a statement with more tables, the table list is incomplete.
 const MAX_REPORTED_TABLES: usize = 32;
 
 /// Effect of a statement on its tables.
@@ -203,9 +203,9 @@ impl<'t> ChangedTablesParser<'t> {
         found
     }
 
-    /// Parses the tables in `DELETE FROM t`, `DELETE FROM t USING references` and `DELETE t FROM references`.
+    /// Parses the tables of single-table and multi-table `DELETE` statements.
     ///
-    /// Reads only the tables after `FROM` or `USING`, because the preceding list can contain aliases.
+    /// Reads only the tables after `FROM` or `USING`, because a table list before these keywords can contain aliases.
     fn parse_delete_statement_tables(&mut self) {
         let start = self.position;
         if !self.skip_past_keyword(&["FROM"]) {

@@ -89,7 +89,7 @@ pub(super) fn format_transaction(facts: &ParticipantDetail) -> Option<String> {
 
 /// Formats a wait, for example as `for row 42 of shop.orders (PRIMARY): X against S`.
 ///
-/// The text contains `behind` instead of `against` if the blocker itself is waiting for the same lock resource.
+/// If the blocker is waiting for the same lock resource, the text contains `behind` instead of `against`.
 pub(super) fn format_lock_wait(wait: &LockWait) -> String {
     let mut text = format!("for {}: {}", bytes_to_single_line(wait.on.to_string().as_bytes()), wait.wanted);
     match (&wait.held, wait.queued) {

@@ -25,12 +25,12 @@ pub(super) fn detect_lock_waits(index: &LockSnapshotIndex<'_>) -> EdgeSet {
 /// Set of wait graph edges, with at most one edge per pair of waiter and blocker.
 #[derive(Default)]
 pub(super) struct EdgeSet {
-    /// Maps each pair of waiter and blocker to the wait and to the strength of the blocker's lock mode.
+    /// For each waiter and blocker, the lock wait and the strength of the blocker's lock mode.
     edges: HashMap<(WaitParticipant, WaitParticipant), (LockWait, usize)>,
     pub(super) unknown_reasons: HashMap<u64, LocalizedText>,
 }
 
-/// Returns the sort key of a wait. For each pair of waiter and blocker, Clew keeps only the wait with the lowest key.
+/// Returns the sort key of a wait. Clew keeps only the wait with the lowest key per waiter and blocker.
 fn precedence((wait, strength): &(LockWait, usize)) -> impl Ord {
     (wait.inferred, wait.queued, Reverse(*strength), wait.on.clone(), wait.wanted.clone(), wait.held.clone())
 }

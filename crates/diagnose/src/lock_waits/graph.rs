@@ -20,7 +20,7 @@ pub enum WaitParticipant {
 }
 
 impl WaitParticipant {
-    /// Returns the thread id of the session, or `None` for a transaction.
+    /// Returns the thread id of the session, or `None` for a transaction without a session.
     #[must_use]
     pub fn session_id(self) -> Option<u64> {
         match self {
@@ -41,7 +41,7 @@ pub struct WaitGraph {
     pub cycles: Vec<Vec<WaitParticipant>>,
     /// All waiters and blockers, sorted.
     pub parties: Vec<ParticipantDetail>,
-    /// Waiters and blockers for which the snapshot contains neither a session nor a transaction.
+    /// Waiters and blockers that are missing from the snapshot's sessions and transactions.
     pub vanished: Vec<WaitParticipant>,
     /// Waiting sessions without a detected blocker.
     pub unexplained: Vec<WaitWithoutBlocker>,
@@ -75,18 +75,18 @@ fn serialize_lock_resource<S: serde::Serializer>(on: &Arc<LockResource>, to: S) 
     on.as_ref().serialize(to)
 }
 
-/// Root of the wait graph: a blocker that does not wait, or a cycle whose members wait only for each other.
+/// Root of the wait graph: a blocker that is not waiting, or a cycle of participants that wait only for each other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RootBlocker {
-    /// Blocking session or transaction. For a wait cycle, all sessions and transactions in the cycle.
+    /// Root blocker: a single session or transaction, or all members of a wait cycle.
     pub parties: Vec<WaitParticipant>,
     /// Number of direct and indirect waiters. In a wait cycle, all members except one count as waiters.
     pub holds: usize,
     /// Maximum number of waiters that can continue if the root blocker is killed.
-    /// Excludes waiters that wait for several root blockers, because killing one root blocker does not unblock them.
-    /// Killing the root blocker may unblock fewer waiters, because some may then wait for the next lock holder.
+    /// `frees` excludes waiters with several root blockers, because killing one root blocker does not unblock these waiters.
+    /// A kill may unblock fewer waiters, because some of them may then have to wait for other lock holders.
     pub frees: usize,
-    /// Longest wait among all direct and indirect waiters, in seconds; 0 if unknown.
+    /// Longest wait time of all direct and indirect waiters, in seconds; 0 if unknown.
     pub longest_seconds: u64,
 }
 
@@ -95,7 +95,7 @@ pub struct RootBlocker {
 pub struct ParticipantDetail {
     /// Session or transaction that waits for a lock or blocks other sessions or transactions.
     pub party: WaitParticipant,
-    /// Session of the waiter or blocker, or `None` if the transaction has no session or the input data omits the session.
+    /// Session of the waiter or blocker. `None` if the transaction has no session or the session is missing from the input.
     pub session: Option<Session>,
     /// Role of the session.
     pub role: SessionRole,
@@ -111,14 +111,14 @@ pub struct ParticipantDetail {
 pub struct WaitWithoutBlocker {
     /// Id of the session.
     pub session: u64,
-    /// State of the session, as reported by the server.
+    /// State of the session or transaction, such as `Waiting for table metadata lock` or `LOCK WAIT`.
     pub state: String,
     /// Reason why no blocker was detected.
     pub why: LocalizedText,
 }
 
 impl ParticipantDetail {
-    /// Returns true if the session list or transaction list does not contain the waiter or blocker.
+    /// Returns true if the snapshot does not contain the participant's session or transaction.
     #[must_use]
     pub fn is_missing_from_snapshot(&self) -> bool {
         match self.party {
@@ -127,7 +127,7 @@ impl ParticipantDetail {
         }
     }
 
-    /// Returns the statement that the session is running.
+    /// Returns the running statement of the waiter's or blocker's session, if any.
     #[must_use]
     pub fn running_statement(&self) -> Option<&[u8]> {
         self.session.as_ref()?.statement.as_deref()
@@ -154,7 +154,7 @@ impl WaitGraph {
         self.parties.get(index)
     }
 
-    /// Returns the waits of a session or transaction, with one wait per blocker.
+    /// Returns the lock waits of a session or transaction, one for each blocker.
     #[must_use]
     pub fn find_waits_by_waiter(&self, waiter: WaitParticipant) -> &[LockWait] {
         let start = self.waits.partition_point(|wait| wait.waiter < waiter);
@@ -164,7 +164,7 @@ impl WaitGraph {
 
     /// Returns the root blockers of a session or transaction, highest-ranked first.
     ///
-    /// Returns an empty list if `waiter` does not wait for a lock.
+    /// Returns an empty list if `waiter` is not waiting for a lock.
     #[must_use]
     pub fn find_root_blockers(&self, waiter: WaitParticipant) -> Vec<&RootBlocker> {
         if self.find_waits_by_waiter(waiter).is_empty() {
@@ -186,9 +186,9 @@ impl WaitGraph {
         visited
     }
 
-    /// Returns the direct and indirect waiters that become unblocked when all participants in `gone` end.
+    /// Returns the direct and indirect waiters that become unblocked when the sessions and transactions in `gone` end.
     ///
-    /// The returned list is sorted and does not include the sessions and transactions in `gone`.
+    /// The returned list is sorted. It excludes the sessions and transactions in `gone`.
     #[must_use]
     pub fn find_waiters_unblocked_by(&self, gone: &[WaitParticipant]) -> Vec<WaitParticipant> {
         let waiters = self.waiters_by_blocker();
@@ -239,7 +239,7 @@ impl WaitGraph {
         visited
     }
 
-    /// Returns the session ids of idle root blockers so that the caller can read their latest statements.
+    /// Returns the session ids of the root blockers that are idle.
     #[must_use]
     pub fn idle_root_blocker_ids(&self) -> Vec<u64> {
         let roots = self.roots.iter().flat_map(|root| &root.parties);
@@ -258,7 +258,7 @@ impl WaitGraph {
         }
     }
 
-    /// Returns each `Limitation` that can cause transactions to be missing from the wait graph.
+    /// Returns each `Limitation` that may leave transactions out of the wait graph.
     pub fn limitations_causing_missing_transactions(&self) -> impl Iterator<Item = &Limitation> {
         let hides_transactions = |limitation: &&Limitation| {
             matches!(limitation.kind, LimitationKind::NoTransactions | LimitationKind::PartOfTransactions)

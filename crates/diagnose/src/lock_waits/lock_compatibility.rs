@@ -1,4 +1,4 @@
-//! Compatibility matrices of metadata lock modes.
+//! Compatibility matrices for metadata lock modes.
 //!
 //! The conflict rules come from the documentation of the metadata locking subsystems in MySQL and MariaDB.
 //! MySQL and MariaDB have identical compatibility matrices for object locks and for scoped locks.
@@ -11,9 +11,9 @@
 
 use super::metadata_locks::MetadataLockMode;
 
-/// Compatibility of requested and granted metadata lock modes: `+` means compatible, `-` means conflicting.
+/// Matrix of requested and granted metadata lock modes: `+` means compatible, `-` means conflicting.
 ///
-/// The matrix rows (requested lock modes) and columns (granted lock modes) are in [`MetadataLockMode::ALL`] order.
+/// Rows are requested lock modes, and columns are granted lock modes, both in the order of [`MetadataLockMode::ALL`].
 const CONFLICT_MATRIX_FOR_GRANTED_LOCKS: [&[u8]; 11] = [
     //   IX S SH SR SW LP SU RO NW RW X
     b"+ - + + + + + + + + -", // INTENTION_EXCLUSIVE
@@ -29,7 +29,7 @@ const CONFLICT_MATRIX_FOR_GRANTED_LOCKS: [&[u8]; 11] = [
     b"- - - - - - - - - - -", // EXCLUSIVE
 ];
 
-/// Rows are requested lock modes, and columns are pending lock modes of other sessions. `-` marks a conflict.
+/// Metadata lock conflicts: one row per requested mode, one column per pending mode of another session. `-` marks a conflict.
 const CONFLICT_MATRIX_FOR_PENDING_LOCKS: [&[u8]; 11] = [
     //   IX S SH SR SW LP SU RO NW RW X
     b"+ - + + + + + + + + -", // INTENTION_EXCLUSIVE
@@ -64,7 +64,7 @@ const CONFLICT_MATRIX_FOR_GRANTED_BACKUP_LOCKS: [&[u8]; 14] = [
     b"+ + + + - + - + + + + + + +", // BACKUP_COMMIT
 ];
 
-/// Conflicts between a request for MariaDB's backup lock and another session's pending request.
+/// Conflict matrix for MariaDB's backup lock: a lock request and the pending requests of other sessions.
 const CONFLICT_MATRIX_FOR_PENDING_BACKUP_LOCKS: [&[u8]; 14] = [
     //   S0 S1 S2 S3 S4 F1 F2 D TD SD DD BL AC C
     b"+ - - - - + + + + + + - + +", // BACKUP_START
@@ -101,7 +101,7 @@ pub(super) fn conflicts_with_pending_request(requested: MetadataLockMode, pendin
     )
 }
 
-/// Modes from different compatibility matrices do not conflict, because they never apply to the same object.
+/// Lock modes from different compatibility matrices do not conflict, because they never apply to the same object.
 fn lock_modes_conflict(plain: &[&[u8]], backup: &[&[u8]], row: MetadataLockMode, column: MetadataLockMode) -> bool {
     let first_backup = MetadataLockMode::BackupStart as usize;
     let (row, column) = (row as usize, column as usize);

@@ -19,7 +19,7 @@ pub struct LockSnapshot {
     /// Granted and pending metadata locks.
     ///
     /// `metadata_locks` must contain all metadata locks on tables.
-    /// Metadata locks on other objects, such as schemas, are optional if no session waits for such a lock.
+    /// `metadata_locks` may omit locks on schemas and other objects if no session waits for a lock of that kind.
     pub metadata_locks: Vec<MetadataLock>,
     /// True if `metadata_locks` includes pending lock requests.
     ///
@@ -28,20 +28,20 @@ pub struct LockSnapshot {
     pub reports_pending: bool,
     /// Limitations of the input data.
     pub limitations: Vec<Limitation>,
-    /// Note about missing data that Clew reports only if a waiting session has no detected blocker.
+    /// Note about missing lock data. Clew reports the note only if the blocker of a waiting session is unknown.
     pub unknown_blockers_limitation: Option<Limitation>,
 }
 
 /// Session with its role.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ObservedSession {
-    /// Session as read from the server. Its statement may be truncated or replaced with a statement template.
+    /// Session from the process list. The statement may be truncated or replaced with its template.
     pub session: Session,
     /// Role of the session.
     pub role: SessionRole,
 }
 
-/// Session role. Only sessions with the `User` role can be killed.
+/// Role of a session. Clew kills only sessions with the role `User`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SessionRole {
@@ -61,21 +61,21 @@ pub enum SessionRole {
 pub struct ObservedTransaction {
     /// Open transaction. For a transaction without a session, such as a prepared XA transaction, `session_id` is 0.
     pub transaction: Transaction,
-    /// XA identifier as printed by `XA RECOVER`, if known.
+    /// XA transaction identifier (XID) as printed by `XA RECOVER`, if known.
     pub xid: Option<String>,
-    /// Tables on which the transaction holds InnoDB locks; empty if the transaction belongs to a session.
-    /// If a metadata lock has no session, Clew identifies its owner, a prepared XA transaction, by the locked tables.
+    /// Tables on which a transaction without a session holds InnoDB locks; empty for other transactions.
+    /// A metadata lock without a session belongs to a prepared XA transaction, which Clew identifies by the locked tables.
     pub tables: Vec<MetadataLockObject>,
 }
 
 /// InnoDB lock wait between two transactions.
 ///
-/// In the wait graph, all InnoDB lock waits between the same two transactions are merged into one.
+/// The wait graph merges all InnoDB lock waits between the same two transactions into one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InnoDbLockWait {
     /// Owner of the waiting lock request.
     pub waiting: LockOwner,
-    /// Owner of the blocking lock, which is either granted or ahead of the waiting request in the lock queue.
+    /// Owner of the blocking lock. The lock is either granted or precedes the waiting request in the lock queue.
     pub blocking: LockOwner,
     /// Requested row or table lock.
     pub on: LockResource,
@@ -90,11 +90,11 @@ pub struct InnoDbLockWait {
 pub struct LockOwner {
     /// Transaction id. MariaDB reports 0 for every read-only transaction.
     pub transaction: u64,
-    /// Session id of the lock's owner, or `None` if the server does not report it.
+    /// Session id of the lock's owner, or `None` if the server does not report the session id.
     pub session: Option<u64>,
 }
 
-/// Lock resource that a session or transaction waits for.
+/// Locked resource, such as a row or table, that a session or transaction waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct LockResource {
     /// Kind of lock resource.
@@ -118,14 +118,14 @@ impl LockResource {
 /// Kind of lock resource.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub enum LockResourceKind {
-    /// InnoDB row: an index record or the gap before the record.
+    /// Row in an InnoDB table. The lock covers an index record or the gap before the record.
     #[default]
     Row,
     /// InnoDB table lock.
     InnoDbTable,
     /// Metadata lock.
     Metadata(MetadataLockObjectKind),
-    /// Table flush, which waits until the table is no longer in use.
+    /// Table flush. Sessions wait until other sessions close the flushed table.
     TableFlush,
     /// Table-level lock of a storage engine such as MyISAM.
     TableLevelLock,
@@ -163,7 +163,7 @@ pub(super) struct LockSnapshotIndex<'a> {
     pub(super) observed: &'a LockSnapshot,
     pub(super) sessions: HashMap<u64, &'a ObservedSession>,
     pub(super) transactions: HashMap<u64, &'a ObservedTransaction>,
-    /// Transactions that no session owns, such as prepared XA transactions, keyed by transaction id.
+    /// Transactions without a session, such as prepared XA transactions, keyed by transaction id.
     pub(super) detached: HashMap<u64, &'a ObservedTransaction>,
     pub(super) wait_states: HashMap<u64, LockWaitState>,
 }

@@ -1,4 +1,4 @@
-//! Masking of literals and row data in the wait graph.
+//! Masks literals and row data in the wait graph.
 
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ use super::metadata_locks::MetadataLockObjectKind;
 use crate::template::build_statement_template;
 
 impl WaitGraph {
-    /// Returns the graph without SQL literals, for users without permission to read SQL literals.
+    /// Masks the SQL literals in the wait graph, for users that are not permitted to read literals.
     ///
     /// Replaces statements with their templates and removes row data and user lock names.
-    /// Masking does not change the waits or the root blockers.
+    /// The masked graph contains the same lock waits and root blockers.
     #[must_use]
     pub fn with_masked_literals(mut self) -> Self {
         for facts in &mut self.parties {

@@ -3,8 +3,8 @@
 use clew_model::LocalizedText;
 
 clew_model::named_enum! {
-    /// Status of a metadata lock. The names are values of the column `metadata_locks.LOCK_STATUS`.
-    /// The enum omits transitional states, such as `VICTIM`, `TIMEOUT` and `PRE_ACQUIRE_NOTIFY`.
+    /// Status of a metadata lock, named as in the column `LOCK_STATUS` of the table `metadata_locks`.
+    /// Omits the transitional lock states, such as `VICTIM`, `TIMEOUT` and `PRE_ACQUIRE_NOTIFY`.
     pub enum LockStatus {
         /// The session holds the lock.
         Granted = "GRANTED",
@@ -41,7 +41,7 @@ impl MetadataLockObject {
 }
 
 /// Defines the kinds of objects that metadata locks protect, with their English and Chinese names.
-/// `$server_names` contains the names of the object kind in `performance_schema` and `metadata_lock_info`, in this order.
+/// `$server_names` contains the object kind's names in `performance_schema` and `metadata_lock_info`, in this order.
 macro_rules! object_kinds {
     ($($(#[$about:meta])* $variant:ident = $english:literal, $chinese:literal, $server_names:expr;)+) => {
         /// Kind of object that a metadata lock protects.
@@ -75,11 +75,11 @@ macro_rules! object_kinds {
 }
 
 object_kinds! {
-    /// Scope of the whole server. On MySQL, `FLUSH TABLES WITH READ LOCK` locks this scope to block data changes.
+    /// Server-wide scope, locked by `FLUSH TABLES WITH READ LOCK` on MySQL to block data changes.
     Global = "global read lock", "全局读锁", ["GLOBAL", "Global read lock"];
     /// Commit scope, locked by `FLUSH TABLES WITH READ LOCK` on MySQL to block commits.
     Commit = "commit lock", "提交锁", ["COMMIT", "Commit lock"];
-    /// Lock scope of `LOCK INSTANCE FOR BACKUP` on MySQL and of all global locks on MariaDB.
+    /// Backup scope, locked by `LOCK INSTANCE FOR BACKUP` on MySQL and used for all global locks on MariaDB.
     Backup = "backup lock", "备份锁", ["BACKUP LOCK", "BACKUP"];
     /// A schema.
     Schema = "schema", "库元数据锁", ["SCHEMA", "Schema metadata lock"];
@@ -103,11 +103,11 @@ clew_model::named_enum! {
     /// Mode of a metadata lock, named as in MySQL's table `metadata_locks`.
     #[derive(PartialOrd, Ord)]
     pub enum MetadataLockMode {
-        /// Lock mode for modifying an object within a global, schema, commit or backup scope.
+        /// Mode of the lock that a statement holds on an enclosing scope, such as a schema, while modifying an object.
         IntentionExclusive = "INTENTION_EXCLUSIVE",
         /// Lock mode for accessing an object's definition.
         Shared = "SHARED",
-        /// Like the lock mode `Shared`, but requests do not wait for pending `Exclusive` requests.
+        /// Variant of `Shared` whose lock requests do not wait for pending `Exclusive` requests.
         SharedHighPrio = "SHARED_HIGH_PRIO",
         /// Lock mode for reading rows.
         SharedRead = "SHARED_READ",
@@ -129,13 +129,13 @@ clew_model::named_enum! {
         BackupStart = "BACKUP_START",
         /// Lock mode of MariaDB's `BACKUP STAGE FLUSH`.
         BackupFlush = "BACKUP_FLUSH",
-        /// Lock mode in which `BACKUP STAGE BLOCK_DDL` waits for running statements that modify non-transactional tables.
+        /// Lock mode that `BACKUP STAGE BLOCK_DDL` uses to wait for running writes to non-transactional tables.
         BackupWaitFlush = "BACKUP_WAIT_FLUSH",
         /// Lock mode of MariaDB's `BACKUP STAGE BLOCK_DDL`.
         BackupWaitDdl = "BACKUP_WAIT_DDL",
         /// Lock mode of MariaDB's `BACKUP STAGE BLOCK_COMMIT`.
         BackupWaitCommit = "BACKUP_WAIT_COMMIT",
-        /// Lock mode that blocks data changes in the first step of `FLUSH TABLES WITH READ LOCK`.
+        /// Lock mode that MariaDB uses to block data changes at the start of `FLUSH TABLES WITH READ LOCK`.
         BackupFtwrl1 = "BACKUP_FTWRL1",
         /// Lock mode that blocks commits in the second step of `FLUSH TABLES WITH READ LOCK`.
         BackupFtwrl2 = "BACKUP_FTWRL2",
@@ -149,7 +149,7 @@ clew_model::named_enum! {
         BackupDdl = "BACKUP_DDL",
         /// Lock mode in which MariaDB blocks new DDL operations while it enables DDL logging for a backup.
         BackupBlockDdl = "BACKUP_BLOCK_DDL",
-        /// Lock mode for copying rows in `ALTER TABLE`.
+        /// Lock mode that MariaDB uses while `ALTER TABLE` copies rows.
         BackupAlterCopy = "BACKUP_ALTER_COPY",
         /// Lock mode for committing a transaction.
         BackupCommit = "BACKUP_COMMIT",

@@ -1,20 +1,20 @@
-//! Recommends an action that ends the lock waits that a root blocker causes.
+//! Recommends how to resolve the lock waits caused by a root blocker.
 
 use super::graph::{RootBlocker, WaitGraph, WaitParticipant};
 use super::lock_snapshot::SessionRole;
 
-/// Recommended action for resolving the lock waits that a root blocker causes.
+/// Recommended action for resolving the lock waits behind a root blocker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecommendedAction<'a> {
-    /// Kill the session with this id. For a cycle of waiting sessions, the id refers to one session of the cycle.
+    /// Kill the session with this id. In a cycle of lock waits, the id identifies one of the waiting sessions.
     Kill(u64),
-    /// Roll back a transaction that has no session. The value is the XA identifier of the transaction, if known.
+    /// Roll back a transaction that has no session. The value is its XA identifier, or `None` if the identifier is unknown.
     RollBack(Option<&'a str>),
-    /// Wait until the transaction has been rolled back. A kill does not shorten the rollback.
+    /// Wait until the transaction has been rolled back. Killing the session would not shorten the rollback.
     Wait,
     /// Do not kill the session, because it is an internal session of the server or one of Clew's own sessions.
     DoNotKill(u64, SessionRole),
-    /// Refresh the data, because the root blocker is missing from the list of sessions and transactions.
+    /// Refresh the data. The snapshot does not contain the session or transaction of the root blocker.
     Refresh,
 }
 

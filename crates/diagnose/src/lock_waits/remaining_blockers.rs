@@ -1,4 +1,4 @@
-//! Finds root blockers that block sessions selected for a kill but are not selected for the kill themselves.
+//! Finds root blockers that block the sessions selected for a kill but would survive the kill.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use clew_model::Language;
 use super::graph::{WaitGraph, WaitParticipant};
 use crate::terminal::bytes_to_single_line;
 
-/// Root blocker that a planned kill does not terminate.
+/// Root blocker that remains after a planned kill.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemainingBlocker {
     /// Blocking session or transaction.
@@ -16,7 +16,7 @@ pub struct RemainingBlocker {
     pub account: Option<String>,
     /// Idle time of the blocking session in seconds, or `None` if the session is not idle.
     pub idle_seconds: Option<u64>,
-    /// Number of victims (sessions selected for the kill) that wait directly or indirectly for the blocker.
+    /// Number of sessions selected for the kill that the blocker blocks, directly or indirectly.
     pub waiting: usize,
     /// Total number of sessions selected for the kill.
     pub victims: usize,
@@ -66,7 +66,7 @@ impl WaitGraph {
 }
 
 impl RemainingBlocker {
-    /// Formats a warning that sessions selected for a kill wait for a blocker that is not selected.
+    /// Formats a warning about a blocker that blocks sessions selected for a kill but is not selected itself.
     #[must_use]
     pub fn format_warning(&self, language: Language) -> String {
         let Self { waiting, victims, .. } = self;

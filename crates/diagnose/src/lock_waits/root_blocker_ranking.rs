@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::graph::{LockWait, RootBlocker, WaitParticipant};
 use super::strongly_connected_components;
 
-/// `waits` must be sorted by waiter. `parties` must contain all waiters and blockers in ascending order.
+/// Ranks root blockers. `waits` must be sorted by waiter. `parties` must list all waiters and blockers in ascending order.
 ///
 /// Root blockers are ranked by the number of waiters, then by the longest wait.
 pub(super) fn rank_root_blockers(
@@ -114,7 +114,7 @@ impl<'a> AdjacencyLists<'a> {
     }
 }
 
-/// Returns the strongly connected components whose members wait for no blocker outside the component.
+/// Returns the strongly connected components that do not wait for any other component.
 fn find_root_blocker_components<'c>(
     components: &'c [Vec<usize>],
     adjacency: &AdjacencyLists<'_>,
@@ -127,7 +127,7 @@ fn find_root_blocker_components<'c>(
     components.iter().filter(|members| !waits_outside(members)).collect()
 }
 
-/// A single pass over `components` is sufficient, because blockers precede their waiters in `components`.
+/// Counts the waiters in a single pass over `components`, in which blockers precede their waiters.
 fn count_waiters_with_single_root_blocker<'c>(
     components: &'c [Vec<usize>],
     roots: &[&'c Vec<usize>],

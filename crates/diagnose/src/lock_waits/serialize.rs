@@ -25,7 +25,7 @@ impl Serialize for LockResource {
     }
 }
 
-/// The JSON object `zh_cn` contains the Chinese text of the field `why`.
+/// Serializes the Chinese text of the field `why` in the JSON object `zh_cn`.
 impl Serialize for WaitWithoutBlocker {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let mut out = to.serialize_struct("WaitWithoutBlocker", 4)?;
@@ -37,7 +37,7 @@ impl Serialize for WaitWithoutBlocker {
     }
 }
 
-/// Serializes session fields as `null` if the session no longer exists or the transaction has no session.
+/// Serializes the session fields as `null` if no session is known for the waiter or blocker.
 impl Serialize for ParticipantDetail {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let session = self.session.as_ref();

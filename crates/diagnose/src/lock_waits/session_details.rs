@@ -9,7 +9,7 @@ use super::graph::{LockWait, RootBlocker, WaitGraph, WaitParticipant};
 impl WaitGraph {
     /// Returns the requested lock resource, blocker and root blocker of each waiting session, keyed by session id.
     ///
-    /// If a session has several blockers, `blocker_id` is the blocker on the path to the highest-ranked root blocker.
+    /// If a session has several blockers, `blocker_id` identifies the blocker that leads to the highest-ranked root blocker.
     /// If no blocker was detected, `blocker_id` and `root_blocker_id` are `None`.
     #[must_use]
     pub fn session_details(&self) -> HashMap<u64, SessionDetail> {
@@ -68,7 +68,7 @@ impl WaitGraph {
     }
 }
 
-/// If the root blocker is a wait cycle, returns the cycle member that directly blocks the waiter, or else another member.
+/// Returns the root blocker, or a member of a root-blocking wait cycle. Prefers the member that directly blocks the waiter.
 fn select_root_blocker_participant(
     root: &RootBlocker,
     waiter: WaitParticipant,

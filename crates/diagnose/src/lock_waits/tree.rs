@@ -14,7 +14,7 @@ pub struct TreeLayout {
     /// Maximum number of rendered root blockers. A summary line counts the omitted root blockers.
     pub roots: usize,
     /// Maximum number of rendered waiters per blocker. A summary line counts the omitted waiters.
-    /// The tree always includes waiters that block other waiters.
+    /// Waiters that block other waiters are always rendered, even beyond the maximum.
     /// If only one waiter would be omitted, the waiter is rendered instead of a summary line.
     pub siblings: usize,
 }
@@ -25,18 +25,18 @@ impl Default for TreeLayout {
     }
 }
 
-/// Kind of tree line, which determines the color of the line.
+/// Kind of line in the rendered tree. The kind determines the color of the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TreeLineKind {
     /// Root blocker, or heading of a cycle.
     Root,
     /// Waiting session or transaction.
     Waiter,
-    /// Details of a session, rendered below the session's own line.
+    /// Line with details of a session, below the line that identifies the session.
     Detail,
     /// SQL statement of a session, shown on a separate line below the session.
     Statement,
-    /// Summary of omitted root blockers or waiters.
+    /// Line that summarizes omitted root blockers or waiters.
     Folded,
     /// Waiting session without a detected blocker.
     Unexplained,
@@ -47,13 +47,13 @@ pub enum TreeLineKind {
 pub struct TreeLine {
     /// Kind of the line.
     pub kind: TreeLineKind,
-    /// Session or transaction that the tree line shows, or `None` for lines such as summaries.
+    /// Session or transaction that the tree line describes; `None` for other lines, such as summaries.
     pub party: Option<WaitParticipant>,
-    /// Sanitized text, at most [`TreeLayout::width`] columns wide.
+    /// Sanitized text of the line. The text is at most [`TreeLayout::width`] columns wide.
     pub text: String,
 }
 
-/// Maximum indentation of a tree line, in terminal columns. Deeper lines show their depth as a number.
+/// Maximum indentation of a tree line, in terminal columns. More deeply nested lines show their depth as a number.
 const MAX_INDENT_COLUMNS: usize = 24;
 
 /// Renders the wait graph as a text tree, highest-ranked root blocker first.
@@ -207,7 +207,7 @@ impl<'a> TreeRenderer<'a> {
         }
     }
 
-    /// The function uses a stack instead of recursion, because a wait chain can contain thousands of sessions.
+    /// Uses a stack instead of recursion, because a wait chain can contain thousands of sessions.
     fn render_descendants(&mut self, party: WaitParticipant, indent: &TreeIndent) {
         let mut pending = self.build_child_render_steps(party, indent);
         while let Some(step) = pending.pop() {
@@ -286,7 +286,7 @@ impl<'a> TreeRenderer<'a> {
         }
     }
 
-    /// Appends a heading with left-aligned and right-aligned text. A long heading takes two lines.
+    /// Appends a heading with left-aligned and right-aligned text, on two lines if the width is too small.
     fn push_root_blocker_heading(&mut self, party: WaitParticipant, left: &str, right: &str) {
         let gap = self.layout.width.saturating_sub(display_width(left) + display_width(right));
         if gap >= 2 {

@@ -18,7 +18,7 @@ pub fn is_lock_wait_state(state: &[u8]) -> bool {
     parse_lock_wait_state(state).is_some()
 }
 
-/// Parses a lock wait state. The state texts were observed on MySQL 9.7.4 and MariaDB 10.11.19.
+/// Parses a lock wait state of the process list, as observed on MySQL 9.7.4 and MariaDB 10.11.19.
 pub(super) fn parse_lock_wait_state(state: &[u8]) -> Option<LockWaitState> {
     let state = String::from_utf8_lossy(state).to_ascii_lowercase();
     if state == "user lock" {

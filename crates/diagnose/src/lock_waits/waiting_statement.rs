@@ -18,7 +18,7 @@ pub(super) struct WaitingStatement {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum FlushedTables {
     All,
-    /// Tables that the statement names, each with its schema if known.
+    /// Tables that the `FLUSH TABLES` statement lists, each with its schema if known.
     Named(Vec<(Option<String>, String)>),
 }
 
@@ -47,7 +47,7 @@ impl WaitingStatement {
         self.starts_with_keywords(&["DROP", "DATABASE"]) || self.starts_with_keywords(&["DROP", "SCHEMA"])
     }
 
-    /// Returns true if the statement contains the name of the database object `name`.
+    /// Returns true if the statement refers to the given database object.
     ///
     /// Compares names case-insensitively, because table names are case-insensitive on some MySQL servers.
     pub(super) fn mentions_database_object(&self, schema: Option<&str>, name: &str) -> bool {
@@ -68,7 +68,7 @@ impl WaitingStatement {
         })
     }
 
-    /// Skips names next to `@`: system variables such as `@@orders` and accounts such as `orders@localhost`.
+    /// Iterates over qualified names, except names next to `@`, such as `@@orders` and `orders@localhost`.
     fn iter_qualified_names(&self) -> impl Iterator<Item = (Option<&str>, &str)> {
         let is_at_sign = |at: usize| self.tokens.get(at) == Some(&StatementToken::At);
         self.tokens.iter().enumerate().filter_map(move |(at, token)| {

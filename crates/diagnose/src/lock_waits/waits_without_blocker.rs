@@ -1,4 +1,4 @@
-//! Finds waiting sessions for which no blocker was detected.
+//! Finds waiting sessions without a detected blocker.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,4 +1,4 @@
-//! Cells of a session in the session feed, each with the feed version in which the cell last changed.
+//! Cells of a session in the session feed. Each cell stores the feed version of its last change.
 
 use std::fmt::Write;
 
@@ -18,9 +18,9 @@ pub(super) const WAITS_FOR_COLUMN_INDEX: usize = 16;
 pub(super) const SQL_TEMPLATE_COLUMN_INDEX: usize = 19;
 pub(super) const COLUMN_COUNT: usize = 20;
 
-/// Maximum number of cells in a row delta. If more cells have changed, the full row is shorter.
+/// Maximum number of cells in a row delta. If more cells have changed, Clew sends the full row.
 const MAX_CELLS_PER_ROW_DELTA: usize = COLUMN_COUNT / 2;
-/// Tolerance for comparing durations, in milliseconds. Servers report durations in whole seconds.
+/// Tolerance, in milliseconds, for comparing durations, which servers report in whole seconds.
 const DURATION_TOLERANCE_MILLIS: i64 = 1000;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub(super) struct VersionedSessionRow {
     pub(super) changed_version: u32,
     cells: [CellValue; COLUMN_COUNT],
     cell_versions: [u32; COLUMN_COUNT],
-    /// Time at which each stored duration was sampled, in the order of [`DURATION_COLUMN_INDEXES`].
+    /// Sample time of each stored duration, in the order of [`DURATION_COLUMN_INDEXES`].
     /// Each sample time is a Unix timestamp in milliseconds.
     stored_at: [i64; DURATION_COLUMN_INDEXES.len()],
     waits_for_masked: Option<Box<str>>,
@@ -54,7 +54,7 @@ impl VersionedSessionRow {
         }
     }
 
-    /// Returns true if this row belongs to `session`. Compares host and user, because servers reuse session ids.
+    /// Returns true if the row has the host and user of `session`. Servers can reuse session ids.
     pub(super) fn is_same_session(&self, session: &Session) -> bool {
         let same = |at: usize, text: &[u8]| matches!(self.cells.get(at), Some(CellValue::Text(stored)) if **stored == *bytes_to_text(text));
         // During a login, servers list `unauthenticated user` or, rarely, other text as the account.
@@ -134,7 +134,7 @@ impl VersionedSessionRow {
     }
 }
 
-/// Returns true if the difference between `new` and `old` equals `passed` within `DURATION_TOLERANCE_MILLIS`.
+/// Returns true if `new - old` differs from `passed` by at most `DURATION_TOLERANCE_MILLIS`.
 ///
 /// `old` and `new` are durations from two samples, in seconds. `passed` is the time between the samples, in milliseconds.
 fn is_within_duration_tolerance(old: u64, passed: i64, new: u64) -> bool {

@@ -11,7 +11,7 @@ pub(super) enum CommentKind {
     /// Executable comment (`/*! … */` or `/*M! … */`), whose content some servers execute.
     /// `start` is the offset of the comment's content, after the marker (`/*!` or `/*M!`) and the version number.
     Executable { start: usize, length: usize },
-    /// The comment starts or ends at different positions depending on the SQL mode, character set or server software.
+    /// The start or end of the comment depends on the SQL mode, the character set or the server software.
     Ambiguous,
 }
 
@@ -31,7 +31,7 @@ pub(super) fn classify_comment(rest: &[u8]) -> CommentKind {
     }
 }
 
-/// If a NUL byte precedes the line break, the end of the line comment is ambiguous.
+/// If a line comment contains a NUL byte before the line break, the end of the comment is ambiguous.
 fn classify_line_comment(rest: &[u8]) -> CommentKind {
     match memchr::memchr2(b'\n', 0, rest) {
         Some(end) if rest.get(end) == Some(&0) => CommentKind::Ambiguous,

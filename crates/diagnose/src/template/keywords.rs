@@ -10,7 +10,7 @@ const KEYWORDS_ALLOWED_ADJACENT_TO_STRING_LITERAL: [&str; 8] =
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Keyword {
-    /// Canonical spelling of the keyword. Statement templates contain this spelling instead of synonyms.
+    /// Canonical spelling of the keyword, which replaces synonyms in statement templates.
     pub(super) word: &'static str,
     kind: KeywordKind,
 }
@@ -38,7 +38,7 @@ impl Keyword {
         !matches!(self.kind, KeywordKind::NotReserved | KeywordKind::Function)
     }
 
-    /// Returns true for function names that are keywords only if a parenthesis follows directly.
+    /// Returns true for a function name that is a keyword only if `(` follows directly.
     pub(super) fn requires_parentheses(self) -> bool {
         self.kind == KeywordKind::Function
     }
@@ -83,7 +83,7 @@ static KEYWORD_TABLE: LazyLock<Vec<Vec<KeywordEntry>>> = LazyLock::new(|| {
     table
 });
 
-/// Text that replaces every character set introducer, such as `_utf8mb4`, in a statement template.
+/// Placeholder for character set introducers, such as `_utf8mb4`, in statement templates.
 const CHARSET_INTRODUCER_PLACEHOLDER: &str = "_charset";
 
 fn parse_synonym_pairs(words: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -102,7 +102,7 @@ fn find_keyword_in_hash_table<'a>(table: &'a [Vec<KeywordEntry>], word: &[u8]) -
     bucket.iter().find(|(other, _)| other.as_bytes().eq_ignore_ascii_case(word)).map(|(_, keyword)| keyword)
 }
 
-/// Computes a case-insensitive hash from the word's length and four of its letters.
+/// Computes a hash table index from the length of the word and four of its letters, ignoring case.
 fn keyword_bucket_index(word: &[u8]) -> usize {
     let letter = |at: usize| word.get(at).map_or(0, |byte| usize::from(byte & 0x1f));
     let (last, middle) = (word.len().saturating_sub(1), word.len() / 2);
@@ -120,7 +120,7 @@ pub(super) fn can_be_adjacent_to_string_literal(word: &[u8]) -> bool {
         || KEYWORDS_ALLOWED_ADJACENT_TO_STRING_LITERAL.iter().any(|one| one.as_bytes().eq_ignore_ascii_case(word))
 }
 
-/// Returns true if the byte can be part of an unquoted name, as all non-ASCII bytes can.
+/// Returns true for bytes that can occur in an unquoted name, including all non-ASCII bytes.
 pub(super) fn is_word_byte(byte: u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'_' | b'$' | 0x80..)
 }

@@ -9,15 +9,15 @@ use super::quoted_text::{self, StringLiteralEnd};
 pub(super) enum Token<'a> {
     /// Unquoted name or keyword.
     Word(&'a [u8], NextCharKind),
-    /// Name in backticks, including the backticks. The `bool` is true if the name does not require quotes.
+    /// Name in backticks, including the backticks. The `bool` is true if the name is also valid without backticks.
     Name(&'a [u8], bool, NextCharKind),
-    /// User variable `@name`. The `bool` is true if the `@` directly follows another token, as in `root@localhost`.
+    /// User variable `@name`. The `bool` is true if another token directly precedes the `@`, as in `root@localhost`.
     Variable(bool),
-    /// `@@`, or `@` without a name. The `bool` is true if a name or quote directly precedes the token.
+    /// `@@`, or an `@` that no name follows. The `bool` is true if a name or a quote directly precedes the token.
     At(&'a [u8], bool),
     /// Number literal.
     Number,
-    /// Literal that is not a number, or a placeholder such as `?`.
+    /// Placeholder such as `?`, or non-numeric literal.
     Value,
     /// `...`, which marks omitted text in a statement template.
     Ellipsis,
@@ -44,13 +44,13 @@ pub(super) enum LexerStopReason {
     Complete,
     /// The lexer stopped because the remaining text of the statement is ambiguous and may contain literals.
     AmbiguousText,
-    /// The statement contains an unpaired quote. The value is the offset of the first quote, where the template ends.
+    /// The statement contains an unpaired quote. The value is the offset of the first quote, where Clew cuts off the template.
     UnpairedQuotes(usize),
 }
 
 /// Maximum length of an unquoted name, in characters. MySQL has the same limit.
 const MAX_UNQUOTED_NAME_CHARS: usize = 64;
-/// Maximum length of a quoted name in bytes. MySQL allows aliases of up to 256 characters (1,024 bytes in UTF-8).
+/// Maximum length of a quoted name, in bytes. In UTF-8, the longest MySQL alias (256 characters) has up to 1,024 bytes.
 const MAX_QUOTED_NAME_BYTES: usize = 1024;
 
 #[derive(Debug, Clone, Default)]
@@ -116,7 +116,7 @@ impl<'a> Lexer<'a> {
         before.is_some_and(|&byte| keywords::is_word_byte(byte) || matches!(byte, b'`' | b'\'' | b'"' | b'?'))
     }
 
-    /// Skips whitespace and comments. Returns `None` if the lexer stops because of ambiguous text.
+    /// Skips whitespace and comments. Returns `None` if the lexer must stop because the text is ambiguous.
     fn skip_spaces_and_comments(&mut self) -> Option<()> {
         loop {
             match self.peek_byte(0) {
@@ -155,7 +155,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Returns true if the next word cannot follow a string literal, such as `Brien` in `'O'Brien'`.
+    /// Returns true for a next word that cannot follow a string literal, for example `Brien` in `'O'Brien'`.
     fn is_next_word_invalid_after_string(&self) -> bool {
         let length = keywords::leading_word_length(self.remaining_bytes());
         length > 0
@@ -319,7 +319,7 @@ impl<'a> Iterator for Lexer<'a> {
     }
 }
 
-/// Returns true if the name contains only characters that are valid without quotes and is not too long.
+/// Returns true if the characters and the length of `name` are valid for an unquoted name.
 /// Checks only the syntax of `name`, not whether `name` is a keyword.
 fn is_valid_unquoted_name(name: &[u8]) -> bool {
     keywords::leading_word_length(name) == name.len()

@@ -3,7 +3,7 @@
 use super::keywords::{self, Keyword};
 use super::lexer::{NextCharKind, Token};
 
-/// Maximum nesting depth of parentheses that the normalizer tracks. Deeper value lists are not collapsed.
+/// Maximum nesting depth of parentheses that the normalizer tracks. Value lists at deeper levels are not collapsed.
 const MAX_TRACKED_PARENTHESIS_DEPTH: usize = 100;
 
 #[derive(Debug, Default)]
@@ -24,9 +24,9 @@ enum PrecedingToken {
     Start,
     Word(Option<&'static Keyword>),
     Name,
-    /// Function name that is a keyword only if it is unquoted and followed by a parenthesis.
+    /// Name of a built-in function, used as an ordinary name because it is quoted or lacks a parenthesis.
     FunctionName,
-    /// Quoted name with the same spelling as a keyword.
+    /// Quoted identifier that would be a keyword without the quotes.
     QuotedName,
     Value,
     Open,
@@ -36,7 +36,7 @@ enum PrecedingToken {
     /// `@`, or `@@` if the `bool` is true.
     At(bool),
     Semicolon,
-    /// Operator. If the `bool` is true, a subsequent `+` or `-` is the sign of a number.
+    /// Operator. The `bool` is true if a `+` or `-` after the operator is the sign of a number.
     Operator(bool),
 }
 
@@ -108,7 +108,7 @@ impl StatementNormalizer {
         self.out
     }
 
-    /// Returns `None` if the innermost parenthesis group is nested deeper than [`MAX_TRACKED_PARENTHESIS_DEPTH`].
+    /// Returns `None` if the current nesting depth of parentheses exceeds [`MAX_TRACKED_PARENTHESIS_DEPTH`].
     fn innermost_parenthesis_group(&mut self) -> Option<&mut ParenthesisGroup> {
         if self.excess_depth > 0 { None } else { Some(self.groups.last_mut().unwrap_or(&mut self.statement)) }
     }

@@ -4,9 +4,9 @@ use super::sql_modes;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StringLiteralEnd {
-    /// Offset at which the string literal has ended in all SQL modes.
+    /// Offset at which the string literal has ended, regardless of the SQL mode.
     At(usize),
-    /// The string has no closing quote in any SQL mode.
+    /// The string literal has no closing quote, regardless of the SQL mode.
     Unclosed,
     Ambiguous,
 }

@@ -1,7 +1,7 @@
 //! Scans a statement under several SQL modes in parallel.
 //!
 //! With `NO_BACKSLASH_ESCAPES`, `'a\', b, 'c'` contains the strings `'a\'` and `'c'`.
-//! Without `NO_BACKSLASH_ESCAPES`, `'a\', b, 'c'` starts with the string `'a\', b, '`, as `\'` does not end a string.
+//! Without `NO_BACKSLASH_ESCAPES`, `\'` does not end a string, so the first string in `'a\', b, 'c'` is `'a\', b, '`.
 //! The process list does not show a session's SQL mode, so the lexer must support all SQL modes.
 //! If a backslash precedes a quote, the lexer runs one scanner per SQL mode until all scanners are outside strings.
 
@@ -36,7 +36,7 @@ struct SqlModeScanner {
     skips_next: bool,
 }
 
-/// Error for text whose meaning depends on the SQL mode, the character set or the server software.
+/// Error for SQL text whose meaning depends on the SQL mode, the character set or the server software.
 struct AmbiguousTextError;
 
 impl SqlModeScanner {
@@ -102,9 +102,9 @@ pub(super) fn find_string_end_in_all_sql_modes(bytes: &[u8], start: usize) -> Op
     }
 }
 
-/// Returns true if, in every SQL mode, `range` ends outside quotes and comments.
+/// Returns true if the end of `range` is outside quotes and comments in every SQL mode.
 ///
-/// Also returns false if `range` contains a block comment.
+/// Always returns false if `range` contains a block comment.
 pub(super) fn range_ends_outside_strings_and_comments(bytes: &[u8], mut range: Range<usize>) -> bool {
     let mut scanners = ESCAPE_RULES_BY_SQL_MODE.map(SqlModeScanner::new);
     range.all(|at| {
@@ -113,7 +113,7 @@ pub(super) fn range_ends_outside_strings_and_comments(bytes: &[u8], mut range: R
     }) && scanners.iter().all(|scanner| scanner.is_outside_quotes_and_comments())
 }
 
-/// Returns false if the text before a backslash (`before`) ends with an incomplete UTF-8 character.
+/// Returns false if `before`, the text before a backslash, ends with an incomplete UTF-8 character.
 /// In some non-UTF-8 character sets, such as GBK, a backslash byte can be the second byte of a character.
 pub(super) fn ends_on_char_boundary(before: &[u8]) -> bool {
     let tail = before.get(before.len().saturating_sub(4)..).unwrap_or_default();

@@ -20,7 +20,7 @@ impl ContentEncoding {
     }
 }
 
-/// Prefers zstd to gzip, and gzip to the identity encoding.
+/// Returns the first content encoding that the client accepts, in the order zstd, gzip, identity.
 pub(super) fn choose_encoding(headers: &HeaderMap) -> ContentEncoding {
     let accepted = |encoding: &ContentEncoding| accepts_encoding(headers, encoding.name());
     [ContentEncoding::Zstd, ContentEncoding::Gzip].into_iter().find(accepted).unwrap_or(ContentEncoding::Identity)

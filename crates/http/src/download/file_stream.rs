@@ -35,7 +35,7 @@ pub struct FileStream {
 }
 
 impl FileStream {
-    /// Creates a stream of the byte range `range` of the file.
+    /// Creates a stream of the bytes in `range` from `file`.
     #[must_use]
     pub fn new(file: File, range: Range<u64>) -> Self {
         let Range { start: offset, end } = range;
@@ -88,10 +88,10 @@ impl Stream for FileStream {
     }
 }
 
-/// Pool that reuses the buffers of sent chunks, because their memory is often still in the CPU cache.
+/// Reuses the buffers of sent chunks, because their memory is often still in the CPU cache.
 #[derive(Debug, Default)]
 struct BufferPool {
-    /// Buffers of chunks that the HTTP library may still use. The library drops the oldest chunk first.
+    /// Buffers of sent chunks, oldest first. The HTTP library may still be using the chunks.
     shared: VecDeque<Bytes>,
 }
 
@@ -114,7 +114,7 @@ impl BufferPool {
     }
 }
 
-/// Reads cached file data. Returns `None` if the data is not cached or the file system does not support `RWF_NOWAIT`.
+/// Reads file data from the kernel's page cache. Returns `None` if the data is not cached or the read fails.
 fn try_read_without_blocking(file: &File, buffer: &mut [u8], at: u64) -> Option<io::Result<usize>> {
     loop {
         match preadv2(file, &mut [IoSliceMut::new(buffer)], at, ReadWriteFlags::NOWAIT) {

@@ -33,7 +33,7 @@ pub(super) fn parse_range_header(header: &HeaderValue, length: u64) -> RangeRequ
     if first < length { RangeRequest::Partial(first..last + 1) } else { RangeRequest::Unsatisfiable }
 }
 
-/// Returns `None` if `digits` is empty. Saturates at [`u64::MAX`] on overflow.
+/// Returns `None` if `digits` is empty, and [`u64::MAX`] if the number is too large.
 fn parse_range_bound(digits: &str) -> Option<u64> {
     (!digits.is_empty()).then(|| digits.parse().unwrap_or(u64::MAX))
 }

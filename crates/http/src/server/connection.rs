@@ -29,7 +29,7 @@ use crate::tls::TlsConfig;
 /// TCP connection whose writes time out.
 type TimedTcpStream = Pin<Box<TimeoutWriter<TcpStream>>>;
 
-/// Maximum size of a request head in bytes: 32 KiB for the request line plus 64 KiB for the headers.
+/// Maximum size of a request head: 32 KiB for the request line plus 64 KiB for the headers.
 const MAX_REQUEST_HEAD_BYTES: usize = 96 << 10;
 
 pub(super) struct ConnectionHandler {

@@ -1,4 +1,4 @@
-//! Limits the connections in total and per peer, so that a single peer cannot use up all connections.
+//! Limits the total number of connections and the number of connections per peer.
 //!
 //! Reserved connections keep some routes, such as health checks, available while all regular connections are in use.
 
@@ -21,22 +21,22 @@ const MAX_TIMEOUT_ON_RESERVED_CONNECTIONS: Duration = Duration::from_secs(2);
 /// Connection limit that was exceeded: the limit per peer or the limit for all connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExceededConnectionLimit {
-    /// Limit set by [`ConnectionSettings::max_connections_per_peer`].
+    /// The connection exceeds [`ConnectionSettings::max_connections_per_peer`].
     PerPeer,
     /// The connection exceeds [`ConnectionSettings::max_connections`].
     Total,
 }
 
-/// Request extension that marks a request on a reserved connection.
+/// Request extension that is present if the request arrived on a reserved connection.
 ///
-/// The application must reject a request with this marker if the route is not intended for reserved connections.
+/// The application must reject requests with the marker, except on routes that allow reserved connections.
 #[derive(Debug, Clone, Copy)]
 pub struct ReservedConnectionMarker;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ConnectionClass {
     Regular,
-    /// Reserved connection. The server closes the connection after one request.
+    /// Connection in excess of the regular limit. The server closes the connection after one request.
     Reserved,
 }
 
@@ -51,15 +51,15 @@ pub(super) struct ConnectionLimits {
     reserved: Arc<Semaphore>,
     per_peer: Arc<KeyedConcurrencyLimiter<ClientSubnet>>,
     reserved_per_peer: Arc<KeyedConcurrencyLimiter<ClientSubnet>>,
-    /// Proxies that are exempt from the per-peer limit for regular connections.
+    /// Proxies to which the limit on regular connections per peer does not apply.
     exempt: TrustedProxies,
 }
 
-/// Counts a connection toward the connection limits until the slot is dropped.
+/// Connection slot. The connection counts toward the connection limits until the slot is dropped.
 pub(super) struct ConnectionSlot {
     pub(super) class: ConnectionClass,
     _permit: OwnedSemaphorePermit,
-    /// Slot that counts toward the per-peer connection limit. `None` for trusted proxies, which are exempt.
+    /// Slot in the per-peer connection limit. `None` for trusted proxies, which are exempt from the limit.
     _peer: Option<ConcurrencySlotGuard<ClientSubnet>>,
 }
 
@@ -97,7 +97,7 @@ impl ConnectionLimits {
         }
     }
 
-    /// Returns `None` if the connection exceeds a connection limit and must be closed.
+    /// Returns `None` if the connection would exceed a connection limit; the caller must then close the connection.
     pub(super) fn acquire_connection_slot(
         &self,
         peer: IpAddr,

@@ -15,7 +15,7 @@ use tracing::{info, warn};
 use super::TlsConfig;
 
 /// Device, inode, size and timestamps of a file, used to detect that the file was modified or replaced.
-/// The fingerprint is `None` if the file metadata cannot be read, for example while the file is being replaced.
+/// `None` if the file metadata is unreadable, for example because the file is being replaced.
 pub(super) type FileFingerprint = Option<([u64; 3], [i64; 4])>;
 
 pub(super) fn read_file_fingerprint(path: &Path) -> FileFingerprint {
@@ -25,7 +25,7 @@ pub(super) fn read_file_fingerprint(path: &Path) -> FileFingerprint {
 }
 
 impl TlsConfig {
-    /// Checks the certificate and key files every `poll_interval` and reloads changed files.
+    /// Checks the certificate and key files at intervals of `poll_interval` and reloads changed files.
     /// Returns when the `shutdown` token is canceled.
     ///
     /// If the new certificate is invalid, logs a warning and continues to use the previous certificate.

@@ -42,7 +42,7 @@ pub struct DecisionExplanation {
     #[serde(flatten)]
     pub decision: AccessDecision,
     /// Statement that determined the decision: the first matching Deny, or the first matching Allow if no Deny matches.
-    /// `deciding` is `None` if no policy statement determined the decision.
+    /// `deciding` is `None` if the decision is not based on a matching policy statement.
     pub deciding: Option<PolicyStatementRef>,
     /// All policy statements that apply to the principal, each with its outcome.
     pub statements: Vec<(PolicyStatementRef, PolicyStatementOutcome)>,

@@ -17,7 +17,7 @@ pub enum CredentialScope {
     Project(ProjectId),
     /// Domain token, which grants access to identities but not to project resources (API spec, section 3.2).
     Domain,
-    /// Access key, which is valid for the domain and all of its projects.
+    /// Access key. An access key is valid for its domain and for all projects in the domain.
     AccessKey,
 }
 
@@ -69,7 +69,7 @@ pub struct Principal {
     pub administrator: bool,
     /// Policies attached to the user directly or through a group.
     pub grants: Arc<[Grant]>,
-    /// Budget for policy evaluation, shared by all authorization decisions of one request.
+    /// Limit on the work for policy evaluation, shared by all authorization decisions of one request.
     pub budget: Arc<EvaluationBudget>,
 }
 

@@ -51,7 +51,7 @@ impl ExpectedValue {
         }
     }
 
-    /// A request value of the wrong type never matches.
+    /// Returns true if the request value matches. A value of the wrong type never matches.
     fn matches_value(&self, comparison: Comparison, value: &str, budget: &EvaluationBudget) -> bool {
         let expected_bytes = if let Self::Text(expected) = self { expected.len() } else { 0 };
         // `pattern::matches_pattern` charges the evaluation budget itself.

@@ -8,13 +8,13 @@ use crate::policy::permission_model::PermissionModel;
 /// Reads the values of a condition key from a request.
 type ReadValues = for<'a> fn(&'a ConditionKey, PermissionModel, &AccessRequest<'a>) -> Vec<Cow<'a, str>>;
 
-/// Definition of a condition key, or of a family of condition keys if the name ends with a slash.
+/// Definition of a condition key. A name that ends with a slash defines a family of condition keys.
 #[derive(Debug)]
 pub(super) struct ConditionKeyDefinition {
     pub(super) name: &'static str,
-    /// `None` for condition keys about MFA, principal tags and VPCs, which Clew does not support.
+    /// Function that reads the request's values; `None` for MFA, principal tag and VPC keys, which are not supported.
     pub(super) read_values: Option<ReadValues>,
-    /// True if the condition key refers to the instance or to the tags in the request.
+    /// True if the value of the condition key depends on the instance or on the tags in the request.
     refers_to_resource: bool,
 }
 
@@ -96,7 +96,7 @@ pub(super) struct ConditionKey {
 }
 
 impl ConditionKey {
-    /// The part of a condition key before the slash is case-insensitive.
+    /// Parses a condition key. The part before the slash is case-insensitive.
     pub(super) fn parse(text: &str) -> Self {
         let family = text.split_once('/');
         let definition = CONDITION_KEYS.iter().find(|definition| match (definition.name.strip_suffix('/'), family) {

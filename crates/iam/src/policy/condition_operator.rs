@@ -6,18 +6,18 @@ use std::cmp::Ordering;
 pub(super) enum Comparison {
     Same,
     SameIgnoringCase,
-    /// The request value matches a case-sensitive pattern with the wildcards `*` and `?`.
+    /// Case-sensitive pattern: `*` matches any number of characters, and `?` matches exactly one character.
     Pattern,
     /// The request value starts with the expected value, ignoring case.
     Start,
     /// The request value ends with the expected value, ignoring case.
     End,
-    /// Numeric comparison. The function returns true for each [`Ordering`] that satisfies the operator.
+    /// Compares two numbers. The function returns true if the [`Ordering`] of the numbers satisfies the condition operator.
     Number(fn(Ordering) -> bool),
-    /// Compares two dates. The function returns true if the [`Ordering`] of the dates satisfies the condition operator.
+    /// Date comparison. The function returns true for each [`Ordering`] that satisfies the condition operator.
     Date(fn(Ordering) -> bool),
     Bool,
-    /// The client IP address is in the expected network.
+    /// The request value is an IP address in the expected network.
     Network,
     /// The condition key is missing.
     Null,
@@ -27,7 +27,7 @@ pub(super) enum Comparison {
 pub(super) struct ConditionOperator {
     pub(super) name: &'static str,
     pub(super) comparison: Comparison,
-    /// True for negated operators, which require that the request value matches none of the expected values.
+    /// True if the condition requires that the request value matches none of the expected values.
     pub(super) negated: bool,
 }
 
@@ -66,7 +66,7 @@ pub(super) static CONDITION_OPERATORS: &[ConditionOperator] = &[
     define_operator("Null", Comparison::Null, false),
 ];
 
-/// Quantifier of an operator for condition keys with multiple values.
+/// Quantifier of a condition operator, for condition keys with multiple values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Quantifier {
     /// `ForAnyValue:` is true if at least one request value matches, and false if the request has no values.

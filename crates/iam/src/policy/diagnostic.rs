@@ -1,4 +1,4 @@
-//! Errors and warnings about policy documents, with their positions.
+//! Errors and warnings about policy documents, with line and column numbers.
 
 use std::fmt;
 

@@ -44,8 +44,8 @@ impl Policy {
     }
 }
 
-/// Maximum number of errors that the parser reports. The same limit applies to warnings.
-/// Limiting the number of errors bounds the parse time, because the parser rescans the document for each error.
+/// Maximum number of errors, and of warnings, that the parser reports.
+/// The error limit bounds the parse time, because the parser rescans the document for each error.
 const MAX_DIAGNOSTICS: usize = 100;
 
 #[derive(Clone)]
@@ -68,7 +68,7 @@ pub(super) struct DocumentParser<'t> {
     max_warnings: usize,
 }
 
-/// Parses all entries even if one is invalid, so that the parser reports the errors of every entry.
+/// Parses all entries, even after an invalid entry, and reports the errors of every entry.
 pub(super) fn collect_parsed_entries<T>(parts: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
     let parts: Vec<_> = parts.collect();
     parts.into_iter().collect()
@@ -85,7 +85,7 @@ impl DocumentParser<'_> {
         self.report_error_at_offset(at.start_offset(), &at.path, message);
     }
 
-    /// Adds warnings, up to [`MAX_DIAGNOSTICS`] per policy document.
+    /// Reports warnings about a policy document. Omits warnings beyond [`MAX_DIAGNOSTICS`].
     pub(super) fn report_warnings<M: IntoIterator<Item = String>>(
         &mut self,
         at: &JsonValueAtPath<'_>,

@@ -52,9 +52,9 @@ impl Statement {
         action.into_iter().chain(others)
     }
 
-    /// If an action has no resource type, only the resource `*` matches the action (TaurusDB API spec, section 4.3).
-    /// If the action has no resource type, `NotResource` matches in a Deny statement but not in an Allow statement.
-    /// For example, an Allow statement that excludes one instance with `NotResource` does not allow actions on the project.
+    /// An action without a resource type matches only the resource `*` (TaurusDB API spec, section 4.3).
+    /// For an action without a resource type, `NotResource` matches in a Deny statement but not in an Allow statement.
+    /// An Allow statement that excludes one instance with `NotResource` does not allow actions on the project.
     fn matches_resource(&self, model: PermissionModel, request: &AccessRequest<'_>) -> bool {
         let Some(resources) = &self.resources else { return true };
         let urn = Urn::from_access_request(model, request);
@@ -64,8 +64,8 @@ impl Statement {
     }
 
     /// Actions without condition keys do not support conditions on resources or tags (TaurusDB API spec, section 4.7).
-    /// An Allow statement with a resource or tag condition does not match actions without condition keys.
-    /// In a Deny statement, resource and tag keys that the action does not support are treated as absent.
+    /// An Allow statement with a condition on a resource or tag matches only actions that support condition keys.
+    /// A Deny statement treats resource and tag keys that the action does not support as missing from the request.
     fn find_condition_mismatch<'s>(
         &self,
         condition: &'s Condition,

@@ -1,4 +1,4 @@
-//! Explains why a statement matches or does not match a request.
+//! Explains why a policy statement matches or does not match a request.
 
 use std::fmt::Display;
 
@@ -11,7 +11,7 @@ use crate::policy::statement::Statement;
 use crate::policy::urn::Urn;
 
 impl Statement {
-    /// Returns whether the statement matches the request, with explanations of the matching or mismatching elements.
+    /// Returns true if the statement matches the request. Also returns explanations of the matching or mismatching elements.
     pub(crate) fn explain_match(&self, model: PermissionModel, request: &AccessRequest<'_>) -> (bool, Vec<String>) {
         let mismatches: Vec<_> = self.find_mismatches(model, request).collect();
         let against = |mismatch: &PolicyStatementMismatch<'_>| match mismatch {

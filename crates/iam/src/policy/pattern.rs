@@ -1,6 +1,6 @@
 //! Wildcard patterns: `*` matches any sequence of characters, and `?` matches one character (API spec, section 4.3).
 //!
-//! Users can define arbitrary patterns, so matching must never take exponential time.
+//! The matcher must never take exponential time, because users can define arbitrary policy patterns.
 //! The matcher takes linear time for a case-sensitive pattern without `?`.
 //! For a case-insensitive pattern or a pattern with `?`, the matcher takes at most pattern length × text length steps.
 //! The matcher consumes work units for the pattern length, the text length and the number of steps.
@@ -50,7 +50,7 @@ fn matches_asterisk_only_pattern(pattern: &str, text: &str) -> bool {
 /// After a mismatch, the matcher backtracks only to the last `*`.
 /// Backtracking to an earlier `*` would not find additional matches.
 fn matches_wildcard_pattern(pattern: &str, text: &str, case: CaseSensitivity, budget: &EvaluationBudget) -> bool {
-    /// Number of matching steps after which the wildcard matcher deducts the steps from the evaluation budget.
+    /// Number of matching steps between two deductions from the evaluation budget.
     const MATCH_STEPS_PER_BUDGET_UPDATE: u64 = 256;
     if pattern.chars().filter(|&wanted| wanted != '*').count() > text.chars().count() {
         return false;

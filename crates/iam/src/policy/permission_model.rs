@@ -1,4 +1,4 @@
-//! Defines permission models (role-based and identity-based) and statement effects (`Allow` and `Deny`).
+//! Permission models of policies (role-based or identity-based) and effects of statements (`Allow` or `Deny`).
 
 use serde::Serialize;
 
@@ -16,7 +16,7 @@ pub enum PermissionModel {
 }
 
 impl PermissionModel {
-    /// Returns the name by which policies of this permission model refer to `action`.
+    /// Returns the name of `action` in policies of this permission model.
     #[must_use]
     pub fn action_name(self, action: Action) -> &'static str {
         match self {

@@ -44,7 +44,7 @@ const ROLE_BASED_POLICY_LIMITS: DocumentLimits = DocumentLimits {
     value_chars: 1_024,
 };
 
-/// Clew limits the length of version 5.0 policy documents, although the API spec does not define limits for them.
+/// Clew limits the length of version 5.0 policy documents. The API spec does not define a limit.
 const IDENTITY_BASED_POLICY_LIMITS: DocumentLimits = DocumentLimits {
     text_chars: MAX_POLICY_DOCUMENT_BYTES,
     statements: usize::MAX,
@@ -91,8 +91,8 @@ impl DocumentSchema {
 
     /// Returns an error message if the action does not have the format `service:type:operation`.
     ///
-    /// In version 5.0 policy documents, the wildcard `*` can replace several parts of an action.
-    /// In version 1.0 and 1.1 policy documents, an action has three parts, and the service name is in lower case.
+    /// In version 5.0 policy documents, one `*` can stand for several parts of an action, as in `gaussdb:*`.
+    /// In policy documents of version 1.0 or 1.1, an action name has three parts, and the service name is lowercase.
     /// In version 1.0 and 1.1 policy documents, an action can contain the wildcard `*` but not the wildcard `?`.
     pub(super) fn check_action_format(&self, action: &str) -> Option<String> {
         let parts: Vec<&str> = action.split(':').collect();

@@ -5,7 +5,7 @@ use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 
 use super::diagnostic::{Diagnostic, JsonPath};
 
-/// Maximum length of a policy document in bytes. Documents of version 1.0 or 1.1 have a lower limit.
+/// Maximum length of a version 5.0 policy document, in bytes. The limit for versions 1.0 and 1.1 is lower.
 pub const MAX_POLICY_DOCUMENT_BYTES: usize = 65_536;
 
 const STRICT_JSON_OPTIONS: ParseOptions = ParseOptions {

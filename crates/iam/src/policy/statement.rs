@@ -6,7 +6,7 @@ use crate::policy::urn::ResourcePattern;
 
 #[derive(Debug, Clone)]
 pub(super) struct PatternSet<P> {
-    /// True for the patterns of `NotAction` and `NotResource`, which apply to everything that the patterns do not match.
+    /// True for `NotAction` and `NotResource`, which select everything that their patterns do not match.
     pub(super) negated: bool,
     pub(super) patterns: Vec<P>,
 }
@@ -29,7 +29,7 @@ pub struct Statement {
 }
 
 impl Statement {
-    /// Returns the statement id (`Sid` in JSON), or `None` if the policy statement has none.
+    /// Returns the id of the policy statement (`Sid` in JSON), or `None` if the statement has no id.
     #[must_use]
     pub fn sid(&self) -> Option<&str> {
         self.sid.as_deref()

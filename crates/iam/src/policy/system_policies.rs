@@ -4,7 +4,7 @@
 //! The read-only policies allow users to list instances and sessions and to collect session lists for download.
 //! A project setting determines whether users with a read-only policy see full or masked SQL statements.
 //! The `ViewNoKill` policies grant read-only access with full SQL statements, which on-call staff may need.
-//! Neither the read-only policies nor the `ViewNoKill` policies allow users to change anything or to kill sessions.
+//! The read-only and `ViewNoKill` policies do not allow users to change anything or kill sessions.
 
 use std::sync::{Arc, LazyLock};
 

@@ -10,7 +10,7 @@ use crate::policy::permission_model::PermissionModel;
 pub(super) enum Urn<'a> {
     /// The five parts of an instance's URN.
     Instance([&'a str; 5]),
-    /// The action has no resource type, so the request has no URN.
+    /// The request has no URN, because its action applies to a project or to the domain.
     None,
 }
 
@@ -34,7 +34,7 @@ impl<'a> Urn<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ResourcePattern {
     Any,
-    /// URN pattern. Each part may contain wildcards, but `*` never matches a colon.
+    /// URN pattern. Each of the five parts may contain wildcards. The wildcard `*` does not match a colon.
     Urn([String; 5]),
     /// Legacy resource pattern that is not a URN and therefore never matches a Clew resource (TaurusDB API spec, section 4.5).
     Foreign(String),

@@ -1,13 +1,13 @@
 //! Authenticates to a server without disclosing the password to an attacker that impersonates the server.
 //!
 //! A challenge response proves that the client knows the password but does not reveal the password.
-//! The plugins `mysql_native_password`, `caching_sha2_password` (fast path), `ed25519` and `parsec` use challenges.
+//! `mysql_native_password`, `caching_sha2_password` (fast path), `ed25519` and `parsec` are challenge-response plugins.
 //!
 //! If an authentication plugin requires the password itself, the client sends the password only in these cases:
 //!
 //! - The connection uses verified TLS.
 //! - The connection uses unverified TLS, and either the server address is a loopback address or `get-server-public-key` is enabled.
-//! - The connection does not use TLS, but the client sends the password encrypted with the server's RSA public key.
+//! - The connection does not use TLS, and the client encrypts the password with the server's RSA public key.
 
 use clew_model::NodeUrl;
 use mysql_common::crypto;
@@ -20,14 +20,14 @@ use super::{ERROR_PACKET_HEADER, MAX_HANDSHAKE_PACKET_BYTES, read_file_with_size
 
 /// Maximum number of packet exchanges during authentication. The supported plugins require fewer exchanges.
 const MAX_AUTH_ROUNDS: usize = 10;
-/// Maximum iteration factor for `parsec`. A factor of 6 means 65,536 iterations, 64 times MariaDB's default.
-/// A larger factor would make the `parsec` key derivation block an async runtime thread for too long.
+/// Maximum iteration factor of the `parsec` authentication plugin. A factor of 6 means 65,536 iterations.
+/// With a larger factor, the `parsec` key derivation would block an async runtime thread for too long.
 const MAX_PARSEC_ITERATION_FACTOR: u8 = 6;
 const ED25519_NONCE_LEN: usize = 32;
-/// Length of the server's challenge for `mysql_native_password` in bytes, without the terminating NUL byte.
+/// Length, in bytes, of the server's challenge for `mysql_native_password`, without the terminating NUL byte.
 const NATIVE_PASSWORD_CHALLENGE_LEN: usize = 20;
 
-/// Maximum size of the server's public key in PEM form. An RSA key of 16,384 bits takes 3 KiB.
+/// Maximum size of a server's PEM-encoded public key, in bytes. A 16,384-bit RSA key takes 3 KiB.
 const MAX_PUBLIC_KEY_BYTES: usize = 4 << 10;
 
 #[derive(Debug, Clone, Copy)]
@@ -123,7 +123,7 @@ impl<'a> AuthExchange<'a> {
         }
     }
 
-    /// `key_request` is the protocol byte that requests the server's public key, or 0 for plugins without such a request.
+    /// `key_request` is the protocol byte that requests the server's public key, or 0 if the plugin has no such byte.
     async fn send_password(&self, packets: &mut PacketStream, key_request: u8) -> Result<(), Error> {
         let mut password = self.password.clone().unwrap_or_default().into_bytes();
         password.push(0);
@@ -159,7 +159,7 @@ impl<'a> AuthExchange<'a> {
 }
 
 /// Encrypts the password with the server's public key on a blocking thread.
-/// Catches panics, because the key parser of `mysql_common` panics if a public key is malformed.
+/// Catches the panic that the key parser of `mysql_common` raises for a malformed public key.
 async fn encrypt_password(password: Vec<u8>, key: Vec<u8>) -> Result<Vec<u8>, Error> {
     if key.len() > MAX_PUBLIC_KEY_BYTES {
         return Err(Error::PublicKey(format!("the public key is longer than {MAX_PUBLIC_KEY_BYTES} bytes")));

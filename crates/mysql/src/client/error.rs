@@ -31,7 +31,7 @@ pub(crate) enum Error {
         }
     )]
     TlsNotOffered { preferred: bool },
-    /// The peer did not send a MySQL handshake packet. The variant contains the first bytes that the peer sent.
+    /// The peer did not send a MySQL handshake packet. Contains the first bytes of the peer's response.
     #[error(
         "not a MySQL server: the first bytes of the response are \"{}\"",
         String::from_utf8_lossy(.0).escape_debug()
@@ -85,7 +85,7 @@ impl From<mysql_common::row::convert::FromRowError> for Error {
 const MAX_ERROR_MESSAGE_BYTES: usize = 4 << 10;
 
 impl ServerError {
-    /// Parses an error packet: `0xff`, the error number, optionally `#` and the SQLSTATE value, and the error message.
+    /// Parses an error packet: `0xff`, error number, optional SQLSTATE value preceded by `#`, and error message.
     pub(super) fn parse(payload: &[u8]) -> Self {
         let code = match payload {
             [_, low, high, ..] => u16::from_le_bytes([*low, *high]),

@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::error::Error;
 
-/// Maximum payload size of a packet chunk. A packet with a longer payload continues in the next chunk.
+/// Maximum payload size of a packet chunk, in bytes. Longer payloads are split into several chunks.
 const MAX_CHUNK_PAYLOAD_BYTES: usize = (1 << 24) - 1;
 /// A chunk header consists of a 3-byte payload length and a 1-byte sequence number.
 const CHUNK_HEADER_LEN: usize = 4;
@@ -29,7 +29,7 @@ pub(crate) struct Packet<'a> {
 pub(super) struct PacketStream {
     stream: Box<dyn ByteStream>,
     buffer: BytesMut,
-    /// Bytes that the last packet occupies in `buffer`, including the header; 0 if its payload is in `assembled`.
+    /// Number of bytes in `buffer` that the last packet and its header occupy; 0 if `assembled` contains the payload.
     consumed: usize,
     /// Payload of the last packet if the packet consisted of several chunks or was truncated.
     assembled: Vec<u8>,
@@ -95,7 +95,7 @@ impl PacketStream {
         Packet { payload: buffered.unwrap_or(&self.assembled), truncated: self.truncated }
     }
 
-    /// Returns true if the packet was truncated to `limit` bytes.
+    /// Assembles a packet from its chunks. Returns true if the packet was truncated to `limit` bytes.
     async fn assemble_packet(&mut self, first: usize, limit: usize) -> Result<bool, Error> {
         if self.assembled.capacity() > MAX_REUSED_BUFFER_BYTES {
             self.assembled = Vec::new();

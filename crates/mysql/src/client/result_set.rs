@@ -19,7 +19,7 @@ const MAX_COLUMN_DEFINITION_BYTES: usize = 8 << 10;
 const SERVER_MORE_RESULTS_EXISTS: u16 = 0x0008;
 /// First byte of an EOF packet. One EOF packet follows the column definitions, and one follows the rows.
 const EOF_PACKET_HEADER: u8 = 0xfe;
-/// A packet that starts with 0xfe and is longer than an EOF packet is a row.
+/// Packets that start with 0xfe are EOF packets if they are shorter than this limit, and rows otherwise.
 const MAX_EOF_PACKET_BYTES: usize = 9;
 const LOCAL_INFILE_PACKET_HEADER: u8 = 0xfb;
 const NULL_CELL_MARKER: u8 = 0xfb;
@@ -79,7 +79,7 @@ impl<'c> ResultSetRows<'c> {
         Ok(Some(new_row(values, columns)))
     }
 
-    /// Reads a packet. If the server sends an error packet, returns the error and ends the result set.
+    /// Reads a packet. For an error packet, marks the result set as finished and returns the error.
     async fn read_packet_unless_error(&mut self, limit: usize) -> Result<Packet<'_>, Error> {
         let payload = self.packets.read_packet(limit).await?.payload;
         if payload.first() == Some(&ERROR_PACKET_HEADER) {
@@ -201,7 +201,7 @@ impl<'a> RowCells<'a> {
     }
 }
 
-/// Returns the parsed integer and the bytes that follow it.
+/// Parses a length-encoded integer. Returns the integer and the remaining bytes.
 fn parse_length_encoded_integer(bytes: &[u8]) -> Result<(u64, &[u8]), Error> {
     let (first, rest) = bytes.split_first().ok_or(Error::Protocol("empty packet"))?;
     let size = match first {
@@ -216,7 +216,7 @@ fn parse_length_encoded_integer(bytes: &[u8]) -> Result<(u64, &[u8]), Error> {
     Ok((value, rest))
 }
 
-/// Parses the status flags, which follow the affected row count and the last insert id in an OK packet.
+/// Parses the status flags of an OK packet. The flags follow the affected row count and the last insert id.
 fn parse_ok_packet_status_flags(payload: &[u8]) -> Result<u16, Error> {
     let (_, rest) = parse_length_encoded_integer(payload.get(1..).unwrap_or_default())?;
     let (_, rest) = parse_length_encoded_integer(rest)?;

@@ -1,4 +1,4 @@
-//! Performs TLS handshakes. The TLS modes correspond to the `--ssl-mode` option of the `mysql` client.
+//! Performs TLS handshakes. The TLS modes correspond to the values of the `mysql` client's option `--ssl-mode`.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use super::read_file_with_size_limit;
 const MAX_CA_BUNDLE_BYTES: usize = 1 << 20;
 
 /// Returns true if the TLS settings authenticate the server, so that the client may send it a plain-text password.
-/// With a public CA, only `verify-identity` authenticates the server, because `verify-ca` does not check the host name.
+/// With a public CA, `verify-ca` does not authenticate the server, because the client does not check the host name.
 pub(super) fn tls_authenticates_server(node: &NodeUrl) -> bool {
     node.tls == TlsMode::VerifyIdentity || (node.tls == TlsMode::VerifyCa && node.ca.is_some())
 }
@@ -79,7 +79,7 @@ async fn load_root_certificates(node: &NodeUrl) -> Result<RootCertStore, Error> 
 
 #[derive(Debug)]
 struct HostnameIgnoringVerifier {
-    /// Verifies the certificate chain. If the value is `None`, every certificate is accepted.
+    /// Verifier for the certificate chain, or `None` to accept any certificate.
     chain: Option<Arc<WebPkiServerVerifier>>,
     provider: Arc<CryptoProvider>,
 }

@@ -16,9 +16,9 @@ use super::{KillOptions, KillOutcome, KillRefusal, KillTarget, Victim};
 use crate::connection::Connection;
 
 /// Maximum age of the process list that Clew uses to check a session before killing it.
-/// If the process list is recent, a session is likely unchanged when the server executes the kill.
+/// A recent process list makes it unlikely that a session changes before the server executes the kill.
 const MAX_PROCESS_LIST_AGE: Duration = Duration::from_millis(20);
-/// Maximum number of victims per process list, so that reading elapsed times takes less than [`MAX_PROCESS_LIST_AGE`].
+/// Maximum number of victims checked with one process list read. Larger reads could exceed [`MAX_PROCESS_LIST_AGE`].
 const MAX_VICTIMS_PER_PROCESS_LIST: usize = 100;
 
 pub(super) struct KillBatch<'a> {
@@ -38,7 +38,7 @@ impl<'a> KillBatch<'a> {
         Self { options, victims: victims.iter().map(|victim| (victim, KillStage::Queued)).collect() }
     }
 
-    /// Sends the kills of the batch. If the connection fails, the remaining sessions are not killed.
+    /// Sends the `KILL` statements of the batch. If the connection fails, sends no further `KILL` statements.
     pub(super) async fn send_kills(&mut self, connection: &mut Connection) -> Result<(), Failure> {
         let server = connection.read_server_instance().await?;
         let own = read_clew_session_ids(connection).await?;
@@ -111,7 +111,7 @@ impl<'a> KillBatch<'a> {
     }
 
     /// Returns the session id and outcome of each kill.
-    /// `failure` is the error that interrupted the batch, if any.
+    /// `failure` is the error that interrupted the batch of kills, or `None` if the batch finished.
     pub(super) fn into_kill_outcomes(self, failure: Option<&Failure>) -> Vec<(u64, KillOutcome)> {
         let outcome = |stage: KillStage| match (stage, failure) {
             (KillStage::Finished(outcome), _) => outcome,
@@ -129,8 +129,8 @@ impl<'a> KillBatch<'a> {
 }
 
 impl KillOptions<'_> {
-    /// Returns the reason why Clew must not kill `victim`, for example if `now` is another session with the same id.
-    /// Returns `None` for a session that is already being killed. In this case, the caller does not send a second kill.
+    /// Returns the reason why Clew must not kill `victim`, such as a session id that now belongs to another session.
+    /// Returns `None` if the session is already being killed; the caller then does not send a second kill.
     fn find_kill_refusal(
         &self,
         victim: &Victim,

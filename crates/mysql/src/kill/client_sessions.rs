@@ -1,4 +1,4 @@
-//! Lists of user sessions with checked elapsed times, which kill rules evaluate.
+//! Lists of user sessions for the evaluation of kill rules. Clew checks the elapsed times of the sessions.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -14,23 +14,23 @@ use crate::clock::{ClockReading, ElapsedTimeBounds, NodeClockHistory, Unreliable
 pub struct ClientSessions {
     /// Server instance that returned the process list, and the time at which Clew read the list.
     pub read: ProcessListSource,
-    /// User sessions, excluding Clew's own. Statements longer than 64 KiB are truncated.
+    /// User sessions, excluding sessions of Clew. Statements longer than 64 KiB are truncated.
     pub sessions: Vec<Session>,
     /// Ids of sessions whose elapsed times are unverified. Kill rules must not select these sessions.
     pub unchecked: HashSet<u64>,
     /// True if the server computes elapsed times from a monotonic timer, which clock steps do not affect.
     pub is_monotonic: bool,
-    /// Time on the server's clock, read immediately after the process list.
+    /// Reading of the server's clock, taken immediately after reading the process list.
     pub clock: Option<ClockReading>,
-    /// Descriptions of the data that could not be read.
+    /// Notes about data that Clew could not read from the server.
     pub limitations: Vec<Limitation>,
-    /// Time between acquiring the connection permit and receiving the last row of the process list.
+    /// Time to read the process list, from acquiring the connection permit to receiving the last row.
     pub duration: Duration,
 }
 
 impl ClientSessions {
-    /// Uses earlier readings of the server's clock to detect clock steps, and corrects the elapsed times.
-    /// Returns the reason why automatic kills must not rely on elapsed times, or `None` if elapsed times are reliable.
+    /// Compares the server's clock with earlier readings, and corrects the elapsed times if the clock was changed.
+    /// If the elapsed times are too unreliable for automatic kills, returns the reason; otherwise, returns `None`.
     pub fn adjust_elapsed_times_for_clock_steps(
         &mut self,
         history: &mut NodeClockHistory,
@@ -52,8 +52,8 @@ impl ClientSessions {
             .or(is_another.then_some(UnreliableClockReason::AnotherServer))
     }
 
-    /// Corrects elapsed times for clock steps. Caps each elapsed time at an upper bound derived from the previous process list.
-    /// The upper bounds limit errors from undetected clock steps, such as a step forward and back between two reads.
+    /// Corrects elapsed times for clock steps, and caps them at upper bounds derived from the previous process list.
+    /// The upper bounds on elapsed times limit the errors that undetected clock steps cause.
     fn correct_elapsed_times_with_clock_history(&mut self, history: &mut NodeClockHistory) {
         let (mut bounds, mut reported) = (ElapsedTimeBounds::new(self.read.at), HashMap::new());
         for session in &mut self.sessions {

@@ -25,17 +25,17 @@ const ROLLBACK_CHECK_DELAY: Duration = Duration::from_millis(100);
 
 pub(super) struct PendingKill {
     before: Session,
-    /// Latest known outcome of the kill. Before confirmation, the outcome is [`KillOutcome::Ending`].
+    /// Latest known outcome of the kill; [`KillOutcome::Ending`] until the outcome is confirmed.
     outcome: KillOutcome,
 }
 
 impl PendingKill {
-    /// Creates an unconfirmed kill. `before` is the session as listed immediately before the kill.
+    /// Creates a kill that is not confirmed yet. `before` is the session's process list entry immediately before the kill.
     pub(super) fn new(before: Session) -> Self {
         Self { before, outcome: KillOutcome::Ending(LocalizedText::new("not confirmed", "会话状态未知")) }
     }
 
-    /// If the kill is unconfirmed, returns an outcome with the message of `failure` or the session's last state.
+    /// Returns the outcome of the kill. If the kill is unconfirmed, the outcome contains the error message of `failure`, if any.
     pub(super) fn final_outcome(&self, failure: Option<&Failure>) -> KillOutcome {
         match failure {
             Some(failure) if !self.is_confirmed() => KillOutcome::Ending(LocalizedText::new(
@@ -77,7 +77,7 @@ impl PendingKill {
     }
 }
 
-/// A kill is confirmed if it has taken effect or the rollback of the session's transaction is visible.
+/// Clew considers a kill confirmed if the kill has taken effect or the transaction is being rolled back.
 pub(super) async fn poll_until_kills_confirmed(
     mut connection: Connection,
     mut kills: Vec<&mut PendingKill>,
@@ -136,7 +136,7 @@ async fn poll_kill_effects(
     }
 }
 
-/// `is_checked` is true if `now.seconds` was verified with a timer that `SET timestamp` does not affect.
+/// `is_checked` is true if Clew verified `now.seconds` with a timer that `SET timestamp` does not affect.
 fn has_statement_ended(before: &Session, now: &Session, is_checked: bool) -> bool {
     let is_younger = is_checked && now.seconds < before.seconds;
     !has_pending_kill(now) && (now.is_idle() || before.statement != now.statement || is_younger)

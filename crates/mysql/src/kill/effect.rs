@@ -13,17 +13,17 @@ use crate::locks::{LockWaits, read_lock_waits, read_server_instance_and_lock_wai
 use crate::server_instance::ServerInstance;
 use crate::transactions::INNODB_TRX_REFRESH_INTERVAL;
 
-/// Maximum timeout for reading lock waits. The short timeout limits the delay that a slow server causes in a kill.
+/// Maximum read timeout for the lock waits before and after a kill, so that a slow server delays the kill only briefly.
 const KILL_EFFECT_READ_TIMEOUT: Duration = Duration::from_secs(3);
 /// Maximum number of times that Clew reads the lock waits after a kill.
-/// Clew stops earlier if the rollback has started and all sessions that the kill can unblock have been unblocked.
+/// Clew stops reading earlier if the rollback has started and no session that the kill can unblock is still waiting.
 const MAX_KILL_EFFECT_POLLS: u32 = 4;
 
 /// A node's transactions and lock waits, read immediately before a kill.
-/// The data can be up to 0.1 s old, because InnoDB caches the contents of `innodb_trx`.
+/// The transaction data can be up to 0.1 s old, because InnoDB caches the contents of `innodb_trx`.
 #[derive(Debug)]
 pub struct PreKillSnapshot {
-    /// Number of modified rows per session id, or `None` if the account cannot read transactions.
+    /// Maps session ids to the number of modified rows; `None` if the account cannot read transactions.
     rows: Option<HashMap<u64, u64>>,
     graph: WaitGraph,
     server: ServerInstance,
@@ -34,13 +34,13 @@ pub struct PreKillSnapshot {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KillEffect {
     /// Number of rows that the server has already rolled back for the killed sessions.
-    /// The field `rows_rolled_back` is `None` if the account cannot read transactions.
+    /// `rows_rolled_back` is `None` if the database account cannot read InnoDB transactions.
     pub rows_rolled_back: Option<u64>,
     /// Ids of sessions that waited for a killed session, directly or transitively, and no longer wait.
     pub unblocked: Vec<u64>,
-    /// Ids of sessions that waited for a killed session, directly or transitively, and still wait.
+    /// Ids of sessions that a killed session blocked directly or indirectly and that are still waiting.
     pub still_waiting: Vec<u64>,
-    /// True if Clew cannot read all lock waits. In this case, `unblocked` may omit sessions that the kills unblocked.
+    /// True if Clew could not detect all lock waits, so `unblocked` may lack sessions that the kills unblocked.
     pub hides_waits: bool,
 }
 
@@ -65,7 +65,7 @@ impl PreKillSnapshot {
         self.graph.count_waiters(WaitParticipant::Session(session))
     }
 
-    /// After the kills, reads the transactions and lock waits again to determine the effect of the kills.
+    /// Determines the effect of kills by comparing the transactions and lock waits before and after the kills.
     pub async fn measure_effect_of_kills(
         &self,
         node: &NodeUrl,

@@ -10,17 +10,17 @@ use sql_statements::ER_NO_SUCH_THREAD;
 
 /// MariaDB error code for an unknown query id. Only MariaDB's `KILL` accepts query ids.
 const ER_NO_SUCH_QUERY: u16 = 1957;
-/// Error codes with which `KILL` reports an ended session, an ended statement or a missing privilege.
+/// Error codes of `KILL` for an ended session, an ended statement or a missing privilege.
 const KILL_ERROR_CODES: [u16; 5] = [ER_NO_SUCH_THREAD, ER_NO_SUCH_QUERY, 1095, 1227, 1979];
-/// Error codes of kill procedures: session or statement ended, procedure unknown, or EXECUTE privilege missing.
+/// Error codes of kill procedures for an ended session or statement, an unknown procedure or a missing privilege.
 const KILL_PROCEDURE_ERROR_CODES: [u16; 4] = [ER_NO_SUCH_THREAD, ER_NO_SUCH_QUERY, 1305, 1370];
 
 /// Stored procedures that kill sessions on Amazon RDS, Amazon Aurora and Azure, according to the vendors' documentation.
 const KILL_CONNECTION_PROCEDURES: [&str; 2] = ["mysql.rds_kill", "mysql.az_kill"];
 const KILL_QUERY_PROCEDURES: [&str; 2] = ["mysql.rds_kill_query", "mysql.az_kill_query"];
 
-/// Returns false if the session or statement to kill had already ended.
-/// If the account lacks a privilege, returns `Ok(Err(failure))`. The failure includes the required `GRANT` statement.
+/// Returns false if the session or statement had already ended before the kill.
+/// Returns `Ok(Err(failure))` if the account lacks a privilege. The failure includes the required `GRANT` statement.
 pub(super) async fn send_kill(
     connection: &mut Connection,
     id: u64,

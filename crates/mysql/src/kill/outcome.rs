@@ -14,11 +14,11 @@ pub enum KillOutcome {
     /// The session's locks are released at the end of the rollback.
     /// During the rollback, MariaDB's process list still contains the session; MySQL's process list does not.
     RollingBack {
-        /// Number of modified rows that the server has not rolled back yet.
+        /// Number of modified rows whose changes the server still has to roll back.
         rows_modified: u64,
     },
     /// The server accepted the kill, but Clew could not confirm that the session or statement has ended.
-    /// The text contains the session's last known state or the failure that prevented Clew from confirming the kill.
+    /// Contains the last known state of the session, or the reason why Clew could not confirm the kill.
     Ending(LocalizedText),
     /// The session or statement had already ended before the kill.
     AlreadyGone,
@@ -42,7 +42,7 @@ impl KillOutcome {
         }
     }
 
-    /// Returns true if the server accepted this kill or an earlier kill of the session.
+    /// Returns true if the database server accepted the kill or had already accepted an earlier kill of the session.
     #[must_use]
     pub fn was_accepted(&self) -> bool {
         matches!(self, Self::Killed | Self::RollingBack { .. } | Self::Ending(_))
@@ -101,7 +101,7 @@ pub enum KillRefusal {
     /// The server restarted after the victim was selected, or the node's address now leads to a different server.
     /// After a restart or on a different server, the selected session's connection id may belong to another client.
     AnotherServer,
-    /// Clew is connected through a proxy and therefore cannot identify the sessions in the process list.
+    /// The connection passes through a proxy, so Clew cannot reliably identify the sessions in the process list.
     Proxied,
     /// The session is no longer running the statement that the caller selected.
     AnotherStatement,
@@ -114,7 +114,7 @@ pub enum KillRefusal {
 }
 
 impl KillRefusal {
-    /// Returns the reason why Clew never kills the session, if any. `is_own` is true for one of Clew's own sessions.
+    /// Returns the reason why Clew never kills the session, or `None`. `is_own` is true for Clew's own sessions.
     pub(super) fn for_protected_session(
         session: &Session,
         is_own: bool,

@@ -1,5 +1,5 @@
-//! Reads the process list for kills: finds sessions by id and lists the sessions that kill rules may kill.
-//! Runs further queries to detect rollbacks and replication appliers that the process list does not reveal.
+//! Reads the process list to find the sessions to kill, by session id or by kill rule.
+//! Queries further tables to detect rollbacks and replication applier threads.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -29,15 +29,15 @@ const PROCESS_LIST_CONNECT_COMMAND: &[u8] = b"Connect";
 pub struct SessionLookupResult {
     /// Server instance that returned the process list, and the time at which Clew read the list.
     pub read: ProcessListSource,
-    /// Sessions with the requested ids. Each statement is truncated to 64 KiB.
+    /// Sessions with the requested ids. Statements longer than 64 KiB are truncated.
     pub sessions: Vec<Session>,
     own: HashSet<u64>,
     is_direct: bool,
 }
 
 impl SessionLookupResult {
-    /// Returns the reason why Clew would refuse to kill `session`, or `None` if the process list shows no such reason.
-    /// Clew may still refuse to execute a kill, even if this function returned `None`.
+    /// Predicts why Clew would refuse to kill `session`. Returns `None` if the process list contains no reason for a refusal.
+    /// A return value of `None` does not guarantee that Clew executes the kill.
     /// Clew recognizes idle sessions of other Clew processes and some replication appliers only when it executes a kill.
     #[must_use]
     pub fn predict_kill_refusal(
@@ -57,9 +57,9 @@ impl SessionLookupResult {
 /// Reads the sessions with the given ids. Truncates each statement to 64 KiB.
 ///
 /// Fails if a requested session is missing from the process list and the account lacks the PROCESS privilege.
-/// Without the PROCESS privilege, the process list hides the sessions of other accounts.
-/// If the PROCESS privilege is missing, the error message includes the required `GRANT` statement.
-/// The function does not wait for other read operations on the node to finish.
+/// Accounts without the PROCESS privilege see only their own sessions in the process list.
+/// If the account lacks the PROCESS privilege, the error message contains the required `GRANT` statement.
+/// Does not wait until other read operations on the node finish.
 pub async fn find_sessions_by_id(
     node: &NodeUrl,
     ids: &[u64],
@@ -79,7 +79,7 @@ pub async fn find_sessions_by_id(
     .await
 }
 
-/// Reads the user sessions from which kill rules select the sessions to kill.
+/// Reads the sessions that kill rules can select: all sessions except internal sessions and Clew's own sessions.
 /// If the account lacks the PROCESS privilege, returns an error that includes the required `GRANT` statement.
 pub async fn read_client_sessions(
     node: &NodeUrl,
@@ -130,11 +130,11 @@ pub async fn read_client_sessions(
 pub(super) struct ProcessListSnapshot {
     pub(super) listed_at: Instant,
     pub(super) sessions: HashMap<u64, Session>,
-    /// Ids of the sessions whose elapsed times could not be checked against statement timers.
+    /// Ids of the sessions whose elapsed times Clew could not verify with the server's statement timers.
     pub(super) unchecked: HashSet<u64>,
     /// Session ids of replication appliers that [`is_internal_session`] does not detect.
     pub(super) appliers: HashSet<u64>,
-    /// MariaDB query ids by session id. Empty on MySQL and when Clew kills sessions instead of statements.
+    /// Maps session ids to MariaDB query ids. Empty on MySQL and if Clew kills whole sessions instead of statements.
     pub(super) queries: HashMap<u64, u64>,
     pub(super) own: HashSet<u64>,
     pub(super) is_direct: bool,
@@ -174,8 +174,8 @@ fn build_process_list_source(server: ServerInstance) -> ProcessListSource {
 
 pub(super) struct SessionList {
     pub(super) sessions: Vec<Session>,
-    /// Ids of the sessions whose elapsed times could not be checked against statement timers.
-    /// The function [`read_matching_sessions`] does not check elapsed times and leaves `unchecked` empty.
+    /// Ids of the sessions whose elapsed times Clew could not verify with the server's statement timers.
+    /// Empty in the result of [`read_matching_sessions`], which does not check elapsed times.
     pub(super) unchecked: HashSet<u64>,
     own: HashSet<u64>,
     is_direct: bool,
@@ -208,7 +208,7 @@ pub(super) async fn read_matching_sessions(
     Ok(SessionList { sessions: found, unchecked: HashSet::new(), own, is_direct, listed_at })
 }
 
-/// On MySQL, replaces the `Time` values of sessions with statement timer values, which a session cannot falsify.
+/// On MySQL, replaces each session's `Time` value with a statement timer value, which sessions cannot falsify.
 pub(super) async fn read_sessions_and_elapsed_times(
     connection: &mut Connection,
     checked: ElapsedTimeCheckScope,
@@ -264,7 +264,7 @@ pub(super) async fn require_complete_process_list(connection: &mut Connection) -
 
 /// Returns the ids of replication appliers that [`is_internal_session`] does not detect.
 /// While a MySQL 9.7 replication applier runs a trigger, the process list shows the account of the trigger's definer.
-/// A session is a replication applier if it runs a statement, has the command `Connect` and is missing from performance_schema.
+/// A session that `performance_schema` does not list is a replication applier if it runs a statement with the command `Connect`.
 /// A client with the command `Connect` cannot run statements, because its login is not complete.
 async fn find_replication_appliers(
     connection: &mut Connection,
@@ -285,7 +285,7 @@ async fn find_replication_appliers(
     Ok(candidates.into_iter().filter(|session| applies(session)).map(|session| session.id).collect())
 }
 
-/// The process list shows a port in the client address of every remote client.
+/// In the process list, the address of every remote client includes a port.
 /// For remote clients, the process list shows the command `Connect` only until the login is complete.
 fn may_be_replication_applier(session: &Session) -> bool {
     session.host_without_port().len() == session.host.len() || session.command == PROCESS_LIST_CONNECT_COMMAND

@@ -1,7 +1,7 @@
 //! Reads the data for assessing kill risks: storage engines of modified tables and program names of clients.
 //!
 //! Clew looks up the storage engines of at most [`MAX_TABLE_ENGINE_LOOKUPS`] tables.
-//! If the sessions modify more tables than the limit, Clew treats the storage engines of the excess tables as unknown.
+//! Clew treats the storage engines of all further modified tables as unknown.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -20,9 +20,9 @@ const MAX_TABLE_ENGINE_LOOKUPS: usize = 1024;
 const MAX_TABLES_PER_LOOKUP: usize = 64;
 
 /// Reads the kill risks of sessions.
-/// Returns a map from session ids to kill risks. The map omits sessions without a kill risk.
+/// Returns the kill risks by session id. Omits sessions without a kill risk.
 ///
-/// Treats storage engines and program names as unknown if the account lacks the privileges to read them.
+/// Treats storage engines and program names as unknown if the account cannot read them.
 /// Fails if Clew cannot open a connection.
 #[allow(clippy::implicit_hasher, reason = "every caller has a map with the default hasher")]
 pub async fn read_kill_risks(
@@ -54,7 +54,7 @@ pub async fn read_kill_risks(
 
 /// Finds sessions that are unsafe to kill, because the server may be unable to roll back their table changes.
 ///
-/// Connects to the node only if a session's statement modifies a table. Returns an error if the connection fails.
+/// Connects to the node only if at least one session is running a statement that modifies a table.
 pub async fn find_sessions_unsafe_to_kill(
     node: &NodeUrl,
     sessions: &[Session],
@@ -75,7 +75,7 @@ fn find_modified_tables(session: &Session) -> Option<Vec<TableRef>> {
 #[derive(Debug, Default)]
 pub(super) struct StorageEngineCache {
     by_table: TableStorageEngines,
-    /// Maps each storage engine name, in lower case, to the engine's transaction support.
+    /// Maps storage engine names (in lower case) to the transaction support of the storage engine.
     kinds: Option<HashMap<String, StorageEngineKind>>,
 }
 
@@ -99,12 +99,12 @@ impl StorageEngineCache {
         Ok(())
     }
 
-    /// If the storage engine of a changed table is unknown, Clew assumes that a kill is risky.
+    /// Returns the first risk of a kill to the tables that a session changes. An unknown storage engine counts as a risk.
     pub(super) fn assess_risk_to_changed_tables(&self, session: &Session) -> Option<KillRisk> {
         detect_risks_to_changed_tables(session, &self.by_table).into_iter().next()
     }
 
-    /// `information_schema.tables` contains only tables that are visible to the account.
+    /// Reads storage engines from `information_schema.tables`, which lists only tables that the account can access.
     async fn read_engines_of_visible_tables(
         &mut self,
         connection: &mut Connection,
@@ -125,7 +125,7 @@ impl StorageEngineCache {
         Ok(())
     }
 
-    /// InnoDB's table list includes tables that are not visible to the account.
+    /// Reads InnoDB's table list, which includes tables that Clew's account cannot access.
     /// Reading InnoDB's table list requires the PROCESS privilege but no privileges on the tables.
     async fn read_innodb_tables(&mut self, connection: &mut Connection, tables: &[TableRef]) -> Result<(), Failure> {
         let plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');

@@ -13,16 +13,16 @@ pub(super) const MAX_VICTIM_ROW_BYTES: usize = MAX_COMPARED_STATEMENT_BYTES + (4
 /// Tolerance, in seconds, for comparing elapsed times, which servers round to whole seconds.
 const ELAPSED_TIME_TOLERANCE_SECONDS: u64 = 2;
 
-/// Source of a process list: the server instance that returned the list and the time at which Clew read it.
+/// Server instance that returned a process list, and the time at which Clew read the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcessListSource {
     /// Server instance that returned the process list.
     pub server: ServerInstance,
-    /// Local monotonic time at which the process list was read.
+    /// Time at which Clew read the process list, on the local monotonic clock.
     pub at: Instant,
     /// Maps session ids to the elapsed times that the server reported, in seconds.
-    /// `reported` contains only sessions whose elapsed times Clew has corrected.
-    /// Before a kill, Clew compares the elapsed times in `reported` with those in a new process list.
+    /// `reported` contains a session only if Clew has corrected the session's elapsed time.
+    /// Before a kill, Clew compares each elapsed time in `reported` with the session's time in a new process list.
     pub(super) reported: Arc<HashMap<u64, u64>>,
 }
 
@@ -36,9 +36,9 @@ pub struct Victim {
     pub user: Vec<u8>,
     /// Client address as shown in the process list, in the form `host:port`.
     pub host: Vec<u8>,
-    /// SQL statement that must still be running when the `KILL` is sent, or `None` if any statement may be running.
+    /// SQL statement that must still be running when Clew sends the `KILL`, or `None` if any statement is acceptable.
     pub expected: Option<ExpectedStatement>,
-    /// Identifies the process list from which the caller selected the victim.
+    /// Source of the process list from which the caller selected the victim: server instance and read time.
     pub read: ProcessListSource,
 }
 
@@ -52,7 +52,7 @@ pub struct ExpectedStatement {
 }
 
 impl Victim {
-    /// Creates a [`Victim`] that Clew kills even if the session starts another statement before the kill.
+    /// Creates a [`Victim`] that Clew kills even if the session has started another statement.
     #[must_use]
     pub fn for_session(session: &Session, read: &ProcessListSource) -> Self {
         Self {
@@ -77,7 +77,7 @@ impl Victim {
         self.user == now.user && self.host == now.host
     }
 
-    /// If the elapsed time is shorter than expected, the session has executed the same statement again.
+    /// Compares the statement text and the elapsed time, because the session may have executed the same statement again.
     pub(super) fn runs_expected_statement(&self, now: &Session) -> bool {
         self.expected.as_ref().is_none_or(|expected| {
             let statement = now.statement.as_deref().unwrap_or_default();

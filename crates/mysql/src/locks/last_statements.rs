@@ -13,8 +13,8 @@ const MAX_STATEMENT_HISTORY_LOOKUPS: usize = 100;
 /// Row of `events_statements_history`: thread id, event id, parent event id, parent event type, and statement.
 type StatementRow = (u64, u64, Option<u64>, Option<Vec<u8>>, Option<Vec<u8>>);
 
-/// Reads the recorded statements of the open transaction of each session in `sessions`.
-/// Returns the statements of each session, oldest first. Adds a note to `limitations` if the server does not record statements.
+/// For each session in `sessions`, reads the recorded statements of the open transaction.
+/// Returns statements by session id, oldest first. If the server records no statements, adds a note to `limitations`.
 pub(super) async fn read_last_statements(
     connection: &mut Connection,
     sessions: &[u64],

@@ -15,7 +15,7 @@ type WaitRow = (u64, Vec<u8>, u64, Vec<u8>);
 /// Row of `innodb_locks`: lock id, lock mode, lock type, table, index, and locked data.
 type LockRow = (Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>);
 
-/// A waiting read-only transaction has no id, so Clew identifies the transaction by the requested lock.
+/// Clew identifies a waiting read-only transaction, which has no id, by the requested lock.
 /// All transactions that request the same row lock are waiting for the same blockers.
 pub(super) async fn read_row_lock_waits(
     connection: &mut Connection,
@@ -56,11 +56,11 @@ pub(super) async fn read_row_lock_waits(
     Ok(waits)
 }
 
-/// Identifies read-only transactions that block row lock waits. Read-only transactions have no transaction id.
+/// Identifies read-only transactions that hold requested row locks. MariaDB reports 0 as the id of these transactions.
 ///
 /// A transaction that holds a row lock also holds a metadata lock on the row's table.
-/// If exactly one read-only transaction holds a metadata lock on the row's table, that transaction is the blocker.
-/// Identifies no blockers if the metadata locks of at least one read-only transaction are unknown.
+/// If only one read-only transaction has a metadata lock on the table of the locked row, that transaction is the blocker.
+/// If the metadata locks of any read-only transaction are unknown, the function does not identify blockers.
 /// performance_schema does not list metadata locks that were granted before the metadata lock instrument was enabled.
 pub(super) fn identify_blocking_read_only_transactions(
     waits: &mut [InnoDbLockWait],

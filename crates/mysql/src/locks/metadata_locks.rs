@@ -14,7 +14,7 @@ use super::threads::SessionIdsByThread;
 use crate::connection::Connection;
 use crate::sql_statements;
 
-/// Metadata lock before its thread id is mapped to a session id.
+/// Metadata lock whose thread id Clew has not yet mapped to a session id.
 #[derive(Debug)]
 pub(super) struct MetadataLockWithThreadId {
     lock: MetadataLock,
@@ -80,9 +80,9 @@ impl MetadataLockWithThreadId {
         self.lock.session.or_else(|| threads.session_id(self.thread?))
     }
 
-    /// Returns `None` if the lock has already been released.
+    /// Returns the metadata lock, or `None` if the lock has already been released.
     ///
-    /// MySQL lists the locks of a prepared XA transaction under the thread that prepared it.
+    /// MySQL attributes the locks of a prepared XA transaction to the thread that prepared the transaction.
     /// The thread that prepared an XA transaction may have ended or may be running another statement.
     /// When a thread ends, the server releases the thread's metadata locks, except those of prepared XA transactions.
     pub(super) fn into_metadata_lock(

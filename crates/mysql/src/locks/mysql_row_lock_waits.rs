@@ -10,13 +10,13 @@ use crate::connection::Connection;
 use crate::sql_statements;
 
 const MAX_LOCK_IDS_PER_QUERY: usize = 500;
-/// Maximum number of InnoDB lock ids for which Clew looks up the locked objects.
+/// Maximum number of InnoDB locks for which Clew reads the locked objects.
 const MAX_TOTAL_LOCK_IDS: usize = 5000;
 
-/// Row of `data_lock_waits`: lock id, transaction id and thread id, first of the waiter and then of the blocker.
+/// Row of `data_lock_waits`: lock id, transaction id and thread id of the waiter, then the same ids of the blocker.
 type WaitRow = (Vec<u8>, u64, Option<u64>, Vec<u8>, u64, Option<u64>);
 
-/// Reads InnoDB lock waits. Identifies waiters and blockers by thread id instead of session id.
+/// Returns InnoDB lock waits with the thread ids, instead of the session ids, of the waiter and the blocker.
 pub(super) async fn read_row_lock_waits(
     connection: &mut Connection,
 ) -> Result<Vec<(InnoDbLockWait, [Option<u64>; 2])>, Failure> {
@@ -38,7 +38,7 @@ pub(super) async fn read_row_lock_waits(
 type LockRow =
     (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>);
 
-/// Reads the requested locks and then the held locks by id, up to a total of [`MAX_TOTAL_LOCK_IDS`] locks.
+/// Reads up to [`MAX_TOTAL_LOCK_IDS`] locks by id. Requested locks take precedence over held locks.
 async fn read_innodb_locks_by_id(
     connection: &mut Connection,
     waits: &[WaitRow],

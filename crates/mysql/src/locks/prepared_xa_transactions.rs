@@ -1,4 +1,4 @@
-//! Reads prepared XA transactions that have no session.
+//! Reads XA transactions that are in the prepared state and not attached to a session.
 
 use std::collections::HashMap;
 
@@ -29,10 +29,10 @@ impl PreparedXaTransaction {
 
 /// Row of `data_locks`: transaction id, thread id, schema, and table.
 type TableRow = (u64, Option<u64>, Option<Vec<u8>>, Option<Vec<u8>>);
-/// Row of `XA RECOVER`: format id, `gtrid` length, `bqual` length, and data, which is `gtrid` followed by `bqual`.
+/// Row of `XA RECOVER`: format id, length of `gtrid`, length of `bqual`, and data (`gtrid` followed by `bqual`).
 type XidRow = (i64, usize, usize, Vec<u8>);
 
-/// Returns the prepared XA transactions in `transactions`. Includes XIDs and locked tables if they are known.
+/// Returns the prepared XA transactions in `transactions`, with their XIDs and locked tables if known.
 pub(super) async fn read_prepared_transactions(
     connection: &mut Connection,
     transactions: &[Transaction],

@@ -12,7 +12,7 @@ const ER_UNKNOWN_TABLE: u16 = 1109;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ReadableLockTables {
     pub(super) performance_schema: bool,
-    /// True if performance_schema is readable and records metadata locks.
+    /// True if the account can read `performance_schema` and the metadata lock instrument is enabled.
     pub(super) metadata_locks: bool,
     /// True if MariaDB's `metadata_lock_info` plugin is installed. The plugin lists granted metadata locks.
     pub(super) plugin: bool,
@@ -30,7 +30,7 @@ impl ReadableLockTables {
 }
 
 /// Appends a `Limitation` for each unreadable system table that lists locks.
-/// Also returns a `Limitation` if performance_schema is unreadable.
+/// Returns which lock tables are readable, and a `Limitation` if performance_schema is unreadable.
 pub(super) async fn detect_readable_lock_tables(
     connection: &mut Connection,
     account: &str,

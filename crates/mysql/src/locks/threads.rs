@@ -1,4 +1,4 @@
-//! Maps thread ids of performance_schema and of InnoDB lock waits to session ids.
+//! Maps thread ids from performance_schema and from InnoDB lock waits to session ids.
 
 use std::collections::{HashMap, HashSet};
 
@@ -25,7 +25,7 @@ impl SessionIdsByThread {
         self.appliers.contains(&session)
     }
 
-    /// Sets the session ids of the waiter and the blocker. `owners` contains their thread ids, waiter first.
+    /// Sets the session ids in `wait`. `owners` contains the thread ids of the waiter and the blocker, in this order.
     pub(super) fn add_session_ids(&self, mut wait: InnoDbLockWait, owners: [Option<u64>; 2]) -> InnoDbLockWait {
         [wait.waiting.session, wait.blocking.session] = owners.map(|thread| self.session_id(thread?));
         wait
@@ -37,7 +37,7 @@ impl SessionIdsByThread {
     }
 }
 
-/// Maps each thread id to its session id. Call this function only after reading the lock tables, to include all lock holders.
+/// Maps thread ids to session ids. Call this function after reading the lock tables, so that no lock owner is missing.
 pub(super) async fn read_session_ids_by_thread(
     connection: &mut Connection,
     capabilities: ReadableLockTables,

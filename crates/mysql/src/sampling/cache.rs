@@ -1,4 +1,4 @@
-//! Caches data about a server between samples, so that each sample requires fewer queries.
+//! Caches server data between samples to reduce the number of queries per sample.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::{program_names, sql_statements};
 
 const FULL_SAMPLE_INTERVAL: Duration = Duration::from_mins(1);
 const MAX_NEW_PROGRAM_NAMES_PER_SAMPLE: usize = 200;
-/// Minimum interval between reads of program names on MariaDB, because each read scans all sessions.
+/// Minimum interval between reads of program names on MariaDB. Each read scans all sessions.
 const MARIADB_PROGRAM_NAME_READ_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Data that Clew keeps between consecutive samples of a node's sessions.
@@ -23,19 +23,19 @@ pub struct SampleCache {
     server: Option<ServerInstance>,
     /// True if the previous sample contained sessions that were waiting for a lock.
     pub(super) has_waiters: bool,
-    /// True if Clew uses `SHOW FULL PROCESSLIST` because `performance_schema.processlist` is incomplete.
+    /// True if Clew runs `SHOW FULL PROCESSLIST` because `performance_schema.processlist` lacks sessions.
     pub(super) use_show_processlist: bool,
     pub(super) clock: NodeClockHistory,
-    /// Notes about threads and other objects that performance_schema failed to record, as of the last full sample.
+    /// Notes about objects, such as threads, that were missing from performance_schema at the last full sample.
     pub(super) losses: Vec<Limitation>,
-    /// Descriptions of data that could not be read, from the latest sample that included the lock tables.
+    /// Notes about data that Clew could not read, from the latest sample that included the lock tables.
     pub(super) limitations: Vec<Limitation>,
     full_sample_at: Option<Instant>,
     programs: HashMap<u64, Arc<[u8]>>,
     /// Ids of the sessions for which Clew has already queried the program name, including sessions without a program name.
     programs_read: HashSet<u64>,
     programs_at: Option<Instant>,
-    /// Reasons why program names could not be read; empty if the program names were read.
+    /// Reasons why Clew could not read the program names; empty if Clew has read the program names.
     pub(super) program_name_limitations: Vec<Limitation>,
 }
 
@@ -67,7 +67,7 @@ impl SampleCache {
         }
     }
 
-    /// Returns true if the cache contains no full sample or if the last full sample is too old.
+    /// Returns true if no full sample exists or the last full sample is at least `FULL_SAMPLE_INTERVAL` old.
     pub(super) fn is_full_sample_due(&self) -> bool {
         self.full_sample_at.is_none_or(|at| at.elapsed() >= FULL_SAMPLE_INTERVAL)
     }
@@ -76,7 +76,7 @@ impl SampleCache {
         self.programs.get(&session).cloned()
     }
 
-    /// `unreadable` explains why Clew cannot read performance_schema, or is `None` if Clew can read it.
+    /// `unreadable` is the reason why Clew cannot read performance_schema, or `None` if performance_schema is readable.
     pub(super) async fn refresh_all_program_names(
         &mut self,
         connection: &mut Connection,

@@ -1,6 +1,6 @@
 //! Takes detailed snapshots.
 //!
-//! While Clew receives the process list, it encodes the columns that a basic snapshot also contains.
+//! Clew encodes the columns of a basic snapshot while it receives the process list.
 //! Clew appends the detail columns later, when it writes the encoded rows.
 
 use std::collections::HashMap;
@@ -55,7 +55,7 @@ pub(super) async fn read_detailed_snapshot(
 /// Program names are in a separate map, because idle sessions usually have a program name but no other details.
 #[derive(Debug)]
 pub(super) struct DetailsBySession {
-    /// Details of the sessions that are waiting for a lock or running a statement.
+    /// Details of sessions that are waiting for a lock or running a statement, keyed by session id.
     busy: HashMap<u64, SessionDetail>,
     programs: HashMap<u64, Arc<[u8]>>,
 }

@@ -19,13 +19,13 @@ use crate::{failure, limitations, sql_statements};
 const MAX_IN_MEMORY_ROW_BYTES: usize = 1 << 20;
 const MAX_SESSIONS_PER_BATCH: usize = 256;
 const MAX_STATEMENT_BYTES_PER_BATCH: usize = 1 << 20;
-/// Size below which a batch of statements is encoded on the current thread, because a thread switch would take longer.
+/// Batches whose statements contain at least this many bytes are encoded on another thread.
 const MAX_STATEMENT_BYTES_FOR_INLINE_ENCODING: usize = 64 << 10;
 
-/// Maximum number of sessions per snapshot for which Clew checks the elapsed time; limits memory use.
+/// Maximum number of sessions per snapshot whose elapsed times Clew checks. The maximum limits memory use.
 const MAX_ELAPSED_TIME_CHECKS: usize = 2_000;
 
-/// Calls `observe` for each session before encoding the session.
+/// Reads the sessions and returns their encoded rows in sort order. Calls `observe` before encoding each session.
 pub(super) async fn read_sorted_rows(
     connection: &mut Connection,
     options: &SnapshotOptions,
@@ -186,7 +186,7 @@ impl SessionEncoder {
         }
     }
 
-    /// Returns true if encoding is fast enough to run outside a blocking thread.
+    /// Returns true if encoding is fast enough to run on the async thread.
     fn can_encode_inline(&self, bytes: usize) -> bool {
         !self.masked
             && bytes < MAX_STATEMENT_BYTES_FOR_INLINE_ENCODING

@@ -1,4 +1,4 @@
-//! Stores sessions in memory or in a temporary file until their elapsed times have been checked.
+//! Stores sessions in memory or in a temporary file until Clew has verified their elapsed times.
 
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::vec;
@@ -13,7 +13,7 @@ const MAX_IN_MEMORY_SESSION_BYTES: usize = 64 << 10;
 const NULL_TEXT_LENGTH: u64 = u64::MAX;
 
 /// Sessions in arrival order.
-/// Keeps elapsed times in memory. Moves text columns to a temporary file when their total size exceeds 64 KiB.
+/// Keeps elapsed times in memory. Moves text columns to a temporary file if they exceed 64 KiB in total.
 #[derive(Debug)]
 pub(super) struct SessionSpillBuffer {
     pub(super) ages: Vec<SessionElapsedTime>,

@@ -1,5 +1,5 @@
 //! Appends rows to the audit chain. Each row contains the MAC of the previous row.
-//! The table `audit_ends` contains the head record and the checkpoint record. A MAC authenticates each record.
+//! The table `audit_ends` contains two records, the head record and the checkpoint record, each protected by a MAC.
 
 use clew_model::AuditEvent;
 
@@ -13,11 +13,11 @@ use crate::derived_keys::DerivedKeys;
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
-/// Placeholder for the previous MAC in the first audit row that Clew writes after the head record was tampered with.
-/// An attacker without the MAC key cannot forge an audit row that contains the placeholder.
+/// Placeholder for the previous row's MAC in the first audit row after tampering with the head record.
+/// An attacker without the MAC key cannot create a valid audit row with `UNKNOWN_PREVIOUS_MAC_PLACEHOLDER`.
 pub(crate) const UNKNOWN_PREVIOUS_MAC_PLACEHOLDER: [u8; 32] = [0xff; 32];
 
-/// Writes the head record and the checkpoint record. If a record is missing later, the audit log was tampered with.
+/// Writes the head record and the checkpoint record. A record that is missing later indicates tampering.
 pub(crate) async fn initialize_audit_chain(transaction: &mut Transaction, key: &MasterKey) -> Result<(), StoreError> {
     ChainPosition { seq: 0, mac: PREVIOUS_MAC_OF_FIRST_ROW }
         .write_chain_record(transaction, key, HEAD_RECORD_NAME)
@@ -27,8 +27,8 @@ pub(crate) async fn initialize_audit_chain(transaction: &mut Transaction, key: &
         .await
 }
 
-/// `events` contains pairs of a Unix timestamp in milliseconds and an audit event.
-/// The transaction must hold the write lock, because this function reads and then updates the head record.
+/// Appends audit rows. Each element of `events` contains a Unix timestamp in milliseconds and an audit event.
+/// `transaction` must hold the write lock, because the function reads and then updates the audit log's head record.
 /// The caller must commit `transaction` and then pass the returned row to [`CheckpointTracker::record_newest_row`].
 pub(crate) async fn append_audit_rows(
     transaction: &mut Transaction,

@@ -5,12 +5,12 @@ use crate::derived_keys::{DerivedKeys, MASTER_KEY_ID_SETTING, compute_hmac};
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
-/// Placeholder for the previous row's MAC in the first audit row.
+/// The first audit row has no previous row and contains this value instead of the previous row's MAC.
 pub(crate) const PREVIOUS_MAC_OF_FIRST_ROW: [u8; 32] = [0; 32];
 
 /// Name of the record that contains the sequence number and MAC of the newest audit row.
 pub(crate) const HEAD_RECORD_NAME: &str = "head";
-/// Name of the record that contains the sequence number of the oldest audit row and the MAC of the preceding row.
+/// Name of the record that contains the oldest audit row's sequence number and the MAC of the row before it.
 pub(crate) const CHECKPOINT_RECORD_NAME: &str = "checkpoint";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub(crate) struct ChainPosition {
 }
 
 impl ChainPosition {
-    /// Reads a record of the audit chain by name. Returns `None` if the record is missing or was tampered with.
+    /// Reads the audit chain record `name`. Returns `None` if the record is missing or was tampered with.
     pub(crate) async fn read_chain_record(
         transaction: &mut Transaction,
         key: &MasterKey,

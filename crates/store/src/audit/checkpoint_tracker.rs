@@ -1,8 +1,8 @@
 //! Keeps the newest audit row's MAC in memory to detect truncation of the audit log.
 //!
-//! If an attacker removes the newest audit rows and restores an older head record, the remaining chain is still valid.
-//! Only a copy of the newest MAC outside the database can reveal that the newest audit rows were removed.
-//! When the process exits, the MAC in memory is lost, but exported audit checkpoints still reveal truncation.
+//! If an attacker removes the newest audit rows and restores an older head record, the MACs of the remaining rows stay valid.
+//! Clew can detect the removal of the newest audit rows only if a copy of the newest MAC exists outside the database.
+//! After the process exits, only an exported audit checkpoint can reveal that the newest audit rows were removed.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -26,13 +26,13 @@ struct CheckpointTrackerState {
     /// Newest audit row that this process wrote or read.
     newest: Option<AuditCheckpoint>,
     missing: Vec<AuditCheckpoint>,
-    /// Missing audit rows that Clew has detected but has not yet recorded in an audit event.
+    /// Integrity problems that Clew has detected but has not yet recorded in an audit event.
     unreported: VecDeque<AuditIntegrityProblem>,
 }
 
 impl CheckpointTracker {
-    /// Records the newest audit row. The caller must first check that the database still contains the tracked row.
-    /// Ignores rows that are older than the tracked row, because concurrent commits may report their rows out of order.
+    /// Stores the position of the newest audit row. The caller must first verify the previously stored row.
+    /// Ignores rows that are older than the stored row, because concurrent commits can report rows out of order.
     pub(crate) fn record_newest_row(&self, newest: AuditCheckpoint) {
         let mut state = self.0.lock();
         if state.newest.as_ref().is_none_or(|last| last.seq < newest.seq) {
@@ -40,18 +40,18 @@ impl CheckpointTracker {
         }
     }
 
-    /// Returns the tracked checkpoints. A read transaction that is already open may not see all of their rows.
+    /// Returns the tracked checkpoints. A read transaction that began earlier may not see the audit rows of all checkpoints.
     pub(crate) fn tracked_checkpoints(&self) -> Vec<AuditCheckpoint> {
         let state = self.0.lock();
         state.missing.iter().chain(&state.newest).cloned().collect()
     }
 
-    /// The returned audit row may be newer than the snapshot of a read transaction that is already open.
+    /// A read transaction that is already open may not see the returned audit row.
     pub(crate) fn newest_checkpoint(&self) -> Option<AuditCheckpoint> {
         self.0.lock().newest.clone()
     }
 
-    /// Checks that the audit row `newest` still exists. Skips the query if `head` has the same sequence number and MAC.
+    /// Verifies that the audit row `newest` still exists. No query is necessary if `head` identifies the same row.
     pub(crate) async fn verify_newest_row_exists(
         &self,
         transaction: &mut Transaction,
@@ -69,7 +69,7 @@ impl CheckpointTracker {
         Ok(())
     }
 
-    /// Records a missing audit row if `checkpoint` is still the newest checkpoint that the tracker stores.
+    /// Records `problem` if `checkpoint` is still the newest checkpoint that the tracker stores.
     fn mark_row_missing(&self, checkpoint: AuditCheckpoint, problem: AuditIntegrityProblem) {
         let mut state = self.0.lock();
         if state.newest.take_if(|newest| *newest == checkpoint).is_some()
@@ -101,7 +101,7 @@ pub(crate) async fn verify_checkpoints<'a>(
     Ok(problems)
 }
 
-/// Compares a checkpoint with the audit log. A row deleted by [`crate::AuditStore::prune_audit_log`] is not a problem.
+/// Compares a checkpoint with the audit log. Ignores audit rows that [`crate::AuditStore::prune_audit_log`] has removed.
 async fn verify_checkpoint(
     transaction: &mut Transaction,
     key: &MasterKey,

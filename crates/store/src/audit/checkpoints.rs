@@ -7,7 +7,7 @@ use crate::error::StoreError;
 use crate::store_handles::AuditStore;
 
 impl AuditStore<'_> {
-    /// Returns a checkpoint of the newest audit row. Users can store the checkpoint outside the database.
+    /// Returns a checkpoint of the newest audit row, which users can store outside the database.
     /// Fails if the audit log's head record was tampered with.
     pub async fn create_audit_checkpoint(self) -> Result<AuditCheckpoint, StoreError> {
         self.store.ensure_master_key_is_current().await?;
@@ -22,7 +22,7 @@ impl AuditStore<'_> {
     }
 
     /// Checks that the newest audit row known to this process still exists.
-    /// Returns the oldest detected problem that was not acknowledged with [`AuditStore::acknowledge_lost_audit_rows`].
+    /// Returns the oldest detected problem that is not yet acknowledged ([`AuditStore::acknowledge_lost_audit_rows`]).
     pub async fn detect_audit_truncation(self) -> Result<Option<AuditIntegrityProblem>, StoreError> {
         let newest = self.store.checkpoint_tracker.newest_checkpoint();
         let mut transaction =
@@ -44,7 +44,7 @@ impl AuditStore<'_> {
         Ok(self.store.checkpoint_tracker.oldest_unreported_integrity_problem())
     }
 
-    /// Marks an integrity problem as acknowledged. [`AuditStore::detect_audit_truncation`] no longer returns the problem.
+    /// Acknowledges an integrity problem, so that [`AuditStore::detect_audit_truncation`] no longer returns it.
     pub fn acknowledge_lost_audit_rows(self, loss: &AuditIntegrityProblem) {
         self.store.checkpoint_tracker.mark_integrity_problem_reported(loss);
     }

@@ -1,4 +1,4 @@
-//! Manages the MAC keys of the audit log. After a master key rotation, new rows use a new MAC key.
+//! Manages the MAC keys of the audit log. Clew uses a new MAC key after each rotation of the master key.
 //!
 //! A key rotation does not change the MACs of existing audit rows, because users may have exported the MACs.
 //! The first audit row after a key rotation contains the MAC of the last row before the rotation.
@@ -22,7 +22,7 @@ const PREVIOUS_MAC_KEYS_SETTING: &str = "audit_keys";
 const PREVIOUS_MAC_KEYS_ASSOCIATED_DATA: AssociatedData<'static> =
     AssociatedData { table: "settings", column: "value", row: PREVIOUS_MAC_KEYS_SETTING };
 
-/// Hex-encoded MAC key from before a key rotation. The key authenticates rows up to sequence number `through`.
+/// Hex-encoded MAC key that a master key rotation replaced. The key authenticates rows up to sequence number `through`.
 #[derive(Serialize, Deserialize)]
 struct PreviousMacKey {
     through: i64,
@@ -36,7 +36,7 @@ pub(crate) struct AuditMacKeys {
 }
 
 impl AuditMacKeys {
-    /// Loads the MAC keys. If previous keys cannot be decrypted, verification fails for the audit rows of these keys.
+    /// Loads the MAC keys. If previous keys cannot be decrypted, audit rows authenticated with them fail verification.
     pub(crate) async fn load_audit_mac_keys(
         transaction: &mut Transaction,
         sealer: &Sealer,
@@ -61,7 +61,7 @@ impl AuditMacKeys {
         self.previous.iter().find(|(through, _)| seq <= *through).map_or(&self.current, |(_, key)| key)
     }
 
-    /// Returns the MAC key for new audit rows, the head record and the checkpoint record.
+    /// Returns the MAC key that authenticates new audit rows, the head record and the checkpoint record.
     pub(crate) fn current_mac_key(&self) -> &MasterKey {
         &self.current
     }
@@ -82,8 +82,8 @@ impl AuditMacKeys {
     }
 }
 
-/// Computes MACs with the new key for the audit log's head record and checkpoint record if their old MACs are valid.
-/// Keeps the invalid MAC of a tampered record, so that verification still detects the tampering.
+/// Recomputes the MACs of the audit log's head and checkpoint records with the new key if the existing MACs are valid.
+/// Does not recompute an invalid MAC, so that verification still detects the tampered record.
 pub(crate) async fn rotate_audit_mac_key(
     transaction: &mut Transaction,
     audit: &mut AuditMacKeys,

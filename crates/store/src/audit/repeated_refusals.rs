@@ -1,7 +1,7 @@
-//! Combines repeated refusals into one audit event, so that a caller cannot fill the disk with audit rows.
+//! Combines a caller's repeatedly refused requests into one audit event, so that audit events cannot fill the disk.
 //!
-//! For each caller and reason, the first refusal is recorded in the audit log before the response is sent.
-//! Clew counts the repeated refusals in each time window and records each count in a single audit event.
+//! Clew records the first refused request per caller and reason in the audit log before sending the response.
+//! After each time window, Clew records the number of repeated refusals in one audit event.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::IpAddr;
@@ -18,9 +18,9 @@ use tracing::warn;
 use crate::error::StoreError;
 use crate::store::Store;
 
-/// Maximum number of counters per caller for different types of refused requests. Other types share one counter.
+/// Maximum number of separate counters for the refused requests of a caller. Further types of refusals share one counter.
 const MAX_REFUSAL_KINDS_PER_CALLER: usize = 16;
-/// Maximum number of callers whose refusals are counted separately. Further callers in a domain share one counter.
+/// Maximum number of callers with separate counters for refused requests. Further callers in a domain share a counter.
 const MAX_TRACKED_CALLERS: usize = 256;
 const MAX_DISTINCT_VALUES_PER_FIELD: usize = 16;
 const MAX_PENDING_AUDIT_EVENTS: usize = 8192;
@@ -30,7 +30,7 @@ const REPEATED_REFUSALS_OPERATION_NAME: &str = "RefusedRequests";
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum CallerKey {
     User(UserId),
-    /// Unauthenticated client. `claimed` contains the domain and user name from the request if the domain exists.
+    /// Unauthenticated client. `claimed` is the requested domain and user name, or `None` for an unknown domain.
     Unknown {
         client: Option<IpAddr>,
         claimed: Option<(DomainId, String)>,
@@ -40,18 +40,18 @@ enum CallerKey {
     },
 }
 
-/// Operation, outcome, error code and reason, which together define one kind of refused request.
-/// `None` is the key for refusals beyond [`MAX_REFUSAL_KINDS_PER_CALLER`] and all refusals of [`CallerKey::Others`].
+/// Type of a refused request: operation, outcome, error code and reason.
+/// `None` stands for refusals beyond [`MAX_REFUSAL_KINDS_PER_CALLER`] and for all refusals of [`CallerKey::Others`].
 type RefusalKind = Option<(String, AuditOutcome, Option<String>, &'static str)>;
 
 #[derive(Debug)]
 struct RefusalTimeWindow {
     ends: Instant,
-    /// Number of refusals in the time window, excluding the first refusal, which has its own audit event.
+    /// Number of refused requests in the time window, not counting the first, which has its own audit event.
     repeated: u64,
     first_at: Timestamp,
     last_at: Timestamp,
-    /// Audit event that summarizes a time window. Contains only field values that all refusals in the window share.
+    /// Audit event for the repeated refusals in a time window. Contains only field values that all refusals share.
     event: AuditEvent,
     targets: BTreeSet<String>,
     claimed: BTreeSet<String>,
@@ -66,7 +66,7 @@ struct RefusalCounterState {
     pending: VecDeque<AuditEvent>,
 }
 
-/// Counts repeated refusals of requests, and records them in the audit log as one event per time window.
+/// Combines a caller's identical refused requests in each time window into one audit event.
 #[derive(Debug)]
 pub struct RepeatedRefusalCounter {
     window: Duration,
@@ -74,16 +74,16 @@ pub struct RepeatedRefusalCounter {
 }
 
 impl RepeatedRefusalCounter {
-    /// `window` is the period in which a caller's repeated identical refusals are combined into one audit event.
+    /// `window` is the period for which identical refused requests of a caller are combined into one audit event.
     #[must_use]
     pub fn new(window: Duration) -> Self {
         Self { window, state: Mutex::default() }
     }
 
-    /// Writes `event` to the audit log, or only counts the refusal if an identical refusal was recorded recently.
+    /// Appends the refusal `event` to the audit log, or only counts it if an identical refusal was recorded recently.
     ///
-    /// `client` is the IPv4 address, or the first address of the IPv6 prefix, of an unauthenticated client.
-    /// `reason` is the id of the error's detail message, which is more specific than the error code.
+    /// `client` is the address of an unauthenticated client: the IPv4 address, or the first address of the IPv6 prefix.
+    /// `reason` is the message id of the detailed error message, which is more specific than the error code.
     pub async fn record_refusal(
         &self,
         store: &Store,
@@ -100,7 +100,7 @@ impl RepeatedRefusalCounter {
         recorded
     }
 
-    /// Counts a refusal. If the refusal is the first in a time window, returns the key of the window, and otherwise `None`.
+    /// Counts a refusal. Returns the caller and the refusal kind only for the first refusal in a time window.
     fn count_refusal(
         &self,
         event: &AuditEvent,
@@ -123,7 +123,7 @@ impl RepeatedRefusalCounter {
 
     /// Periodically writes the audit events of expired time windows. When `end` completes, writes all remaining events.
     ///
-    /// Run only one flush loop at a time, because concurrent flush loops can lose audit events.
+    /// Callers must run only one flush loop at a time, because concurrent flush loops can lose audit events.
     pub async fn run_refusal_flush_loop(&self, store: &Store, end: impl Future<Output = ()>) {
         let mut end = pin!(end);
         while timeout(AUDIT_FLUSH_INTERVAL, end.as_mut()).await.is_err() {
@@ -149,9 +149,9 @@ impl RepeatedRefusalCounter {
 }
 
 impl RefusalCounterState {
-    /// Returns the key under which a refusal is counted: the caller, and the operation, outcome, error code and reason.
-    /// After [`MAX_TRACKED_CALLERS`] callers are tracked, all other callers of a domain share one caller key.
-    /// If a caller has more than [`MAX_REFUSAL_KINDS_PER_CALLER`] kinds of refusals, the excess kinds share one time window.
+    /// Returns the counter key of a refused request: the caller, operation, outcome, error code and reason.
+    /// If [`MAX_TRACKED_CALLERS`] callers are already tracked, new callers share one caller key per domain.
+    /// If a caller already has [`MAX_REFUSAL_KINDS_PER_CALLER`] keys, refusals that match none of these keys share one key.
     fn refusal_window_key(
         &self,
         event: &AuditEvent,

@@ -17,7 +17,7 @@ const MAX_INTEGRITY_PROBLEMS_PER_EVENT: usize = 20;
 impl AuditStore<'_> {
     /// Removes audit rows that are older than `before`, a Unix timestamp in milliseconds.
     /// Returns the number of removed audit rows.
-    /// Appends an audit event for each batch of removed rows, with the row count and any detected integrity problems.
+    /// After each batch, appends an audit event with the number of removed rows and any integrity problems.
     pub async fn prune_audit_log(self, by: &AuditOrigin, before: i64) -> Result<u64, StoreError> {
         let mut removed = 0;
         // This call does not remove its own audit events, regardless of their timestamps.
@@ -59,7 +59,7 @@ impl AuditStore<'_> {
 }
 
 /// Finds the last audit row of the next batch to remove. Returns `None` if no removable row is older than `before`.
-/// The newest row of the audit log is never removable.
+/// Never returns the newest audit row, which must remain in the audit log.
 async fn find_last_removable_row(
     transaction: &mut Transaction,
     before: i64,

@@ -77,7 +77,7 @@ impl AuditRow {
         Ok((Self { seq, at, previous: row.get("previous")?, texts }, row.get("mac")?))
     }
 
-    /// Adds a length prefix to each text column, so that different audit rows never have the same MAC input.
+    /// Computes the MAC of the audit row. Each text column has a length prefix, so the MAC input is unambiguous.
     pub(crate) fn compute_row_mac(&self, key: &MasterKey) -> [u8; 32] {
         let mut bytes = Vec::with_capacity(512);
         bytes.extend(self.seq.to_be_bytes());

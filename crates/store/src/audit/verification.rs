@@ -14,9 +14,9 @@ use crate::store_handles::AuditStore;
 const AUDIT_ROWS_PER_PAGE: u32 = 500;
 
 impl AuditStore<'_> {
-    /// Verifies the entire audit log in one database snapshot with constant memory use.
-    /// Reports audit rows that are missing although `checkpoints` or this process recorded them.
-    /// If no checkpoint exists, the loss of the newest audit rows may go undetected, because the other rows form a valid chain.
+    /// Verifies the entire audit log within a single database snapshot. Memory use is constant.
+    /// Reports missing audit rows that are known from `checkpoints` or from the memory of this process.
+    /// Without a checkpoint, the verification may not detect that the newest audit rows have been removed.
     pub async fn verify_audit_log(self, checkpoints: &[AuditCheckpoint]) -> Result<AuditVerification, StoreError> {
         self.store.ensure_master_key_is_current().await?;
         let tracked = self.store.checkpoint_tracker.tracked_checkpoints();
@@ -33,10 +33,10 @@ pub(crate) struct ChainVerifier {
     /// Sequence number and MAC from the head record, or `None` if the head record was tampered with.
     head: Option<ChainPosition>,
     /// Sequence number and MAC of the most recently verified row.
-    /// Before the first audit row has been verified, `previous` contains the position in the checkpoint record.
-    /// The value is `None` if the checkpoint record was tampered with and no row has been verified yet.
+    /// Until the first audit row is verified, `previous` contains the sequence number and MAC from the checkpoint record.
+    /// `previous` is `None` if the checkpoint record was tampered with and no audit row has been verified yet.
     previous: Option<ChainPosition>,
-    /// True if the MAC of the previous row is valid. If it is invalid, Clew does not check the copy in the next row.
+    /// True if the previous row's MAC is valid. Clew does not compare an invalid MAC with the copy in the next row.
     previous_is_authentic: bool,
     position: i64,
     result: AuditVerification,
@@ -114,14 +114,14 @@ impl ChainVerifier {
         self.previous_is_authentic = authentic;
     }
 
-    /// Returns false if `seq` does not exceed the sequence number of the previously verified audit row.
+    /// Returns false if `seq` is less than or equal to the sequence number of the last verified audit row.
     /// Returns false if the row's MAC is invalid and `seq` exceeds the sequence number of the head record.
     fn is_valid_sequence_number(&self, seq: i64, authentic: bool) -> bool {
         self.previous.is_none_or(|previous| seq > previous.seq)
             && (authentic || self.head.is_none_or(|head| seq <= head.seq))
     }
 
-    /// If rows before `seq` are missing, reports a problem. Returns true if rows are missing or no previous row is known.
+    /// Reports a problem if rows before `seq` are missing. Returns true if rows are missing or the previous row is unknown.
     fn report_sequence_gap(&mut self, seq: i64) -> bool {
         let Some(previous) = self.previous else {
             self.set_first_problem_position(seq);
@@ -139,7 +139,7 @@ impl ChainVerifier {
         true
     }
 
-    /// Replaces the position of the first reported problem (a tampered checkpoint record) with `seq`.
+    /// Sets the position of the first reported problem, a tampered checkpoint record, to `seq`.
     fn set_first_problem_position(&mut self, seq: i64) {
         if let Some(problem) = self.result.problems.first_mut() {
             problem.position = seq;
@@ -150,7 +150,7 @@ impl ChainVerifier {
         self.result.problems.iter().map(ToString::to_string).collect()
     }
 
-    /// Completes the verification. `recorded` lists the problems found by comparing the audit log with checkpoints.
+    /// Completes the verification. `recorded` contains problems that Clew found by comparing the audit log with checkpoints.
     fn into_audit_verification(mut self, recorded: Vec<AuditIntegrityProblem>) -> AuditVerification {
         let last = self.previous.map_or(0, |previous| previous.seq);
         match self.head {

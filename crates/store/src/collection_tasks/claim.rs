@@ -10,8 +10,8 @@ use crate::store_handles::TaskStore;
 
 /// SQL that claims one task. The query skips excluded nodes and nodes that have reached the task limit.
 /// A task with an expired lease takes priority over queued tasks.
-/// Retry delay: a task with `n` attempts can be claimed `n - 1` lease durations after its lease expires.
-/// If no task with an expired lease can be claimed, Clew claims the first queued task in fair-queue order.
+/// After `n` attempts, a task can be claimed again `n - 1` lease durations after its lease has expired.
+/// If no interrupted task can be claimed, Clew claims the first queued task in fair-queue order.
 macro_rules! claim_query {
     ($excluded_nodes:literal, $zones:literal, $skip_locked:literal) => {
         concat!(
@@ -46,19 +46,19 @@ pub(crate) const POSTGRES_CLAIM_TASK_SQL: &str = claim_query!(
     " FOR UPDATE SKIP LOCKED"
 );
 
-/// Also returns the id of the master key, so that the caller can detect a master key rotation.
+/// Checks whether any task can be claimed. Also returns the master key id, which reveals a master key rotation.
 pub(crate) const HAS_CLAIMABLE_TASK_SQL: &str = "SELECT EXISTS (SELECT 1 FROM tasks WHERE status = 'queued') \
      OR EXISTS (SELECT 1 FROM tasks WHERE status = 'running' AND lease_until <= $1), \
      (SELECT value FROM settings WHERE name = 'master_key_id')";
 
 /// Marks a task with invalid stored data as failed, so that no worker claims it again.
-/// Replaces the task's session filter and sort order with the defaults, because the stored values may be invalid.
+/// Resets the task's session filter and sort order to the defaults, because the stored values may be invalid.
 const MARK_CORRUPT_TASK_FAILED_SQL: &str = "UPDATE tasks SET status = 'error', failure_kind = $2, failure_detail = $3, selection = $4, \
          ended_at = $5, lease_until = NULL WHERE rowid = $1";
 
 impl TaskStore<'_> {
     /// Claims collection tasks for a worker, up to the limits in the [`TaskClaimRequest`].
-    /// Tasks with an expired lease are claimed first, followed by queued tasks in the order of their turn numbers.
+    /// Claims interrupted tasks first, and then queued tasks in the order of their turn numbers.
     /// `docs/decisions/0019-fair-scheduling-of-many-nodes.md` describes the order of queued tasks.
     pub async fn claim_tasks(self, claim: TaskClaimRequest) -> Result<TaskClaimOutcome, StoreError> {
         let excluded_nodes =

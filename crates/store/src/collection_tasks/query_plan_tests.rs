@@ -9,7 +9,7 @@ use crate::collection_tasks::{
 };
 use crate::database::{Database, params, query, query_as};
 
-/// Name, SQL text, parameters and required PostgreSQL indexes of each SQL statement of the task queue.
+/// SQL statements of the task queue: name, SQL text, parameters and required PostgreSQL indexes.
 const TASK_QUEUE_SQL_STATEMENTS: [(&str, &str, &str, &[&str]); 10] = [
     (
         "claim",

@@ -11,9 +11,9 @@ use crate::data_dir::DataDir;
 use crate::error::StoreError;
 
 const NON_OWNER_PERMISSION_MASK: u32 = 0o077;
-/// The sticky bit is set on directories that several accounts share, such as `/tmp`.
+/// Permission bit that is set on directories shared by several accounts, such as `/tmp`.
 const STICKY_BIT: u32 = 0o1000;
-/// Name prefixes of files that may exist in a data directory. `lost+found` exists in the root directory of some file systems.
+/// Prefixes of expected file names in a data directory. Some file systems create `lost+found` in their root directory.
 const EXPECTED_FILE_NAME_PREFIXES: [&str; 6] =
     ["clew.db", "master.key", "results", "spill", "serve.lock", "lost+found"];
 /// Name prefixes of the files for which Clew sets the mode 0600.
@@ -21,7 +21,7 @@ const EXPECTED_FILE_NAME_PREFIXES: [&str; 6] =
 const OWNER_ONLY_FILE_NAME_PREFIXES: [&str; 3] = ["clew.db", "serve.lock", "master.key.before-"];
 
 impl DataDir {
-    /// Removes other accounts' access to an existing data directory before Clew stores the first file in it.
+    /// Restricts an existing data directory to its owner before Clew stores the first file in it.
     /// Fails if other accounts can access the directory and Clew cannot safely restrict the permissions.
     /// Clew does not change the mode of a directory that is shared, has another owner or contains foreign files.
     pub(crate) fn restrict_permissions_before_init(&self) -> Result<(), StoreError> {
@@ -36,7 +36,7 @@ impl DataDir {
     }
 
     /// Removes other accounts' access to the data directory and to Clew's database, lock and old key files.
-    /// Fails if other accounts can access a directory or file that this process does not own.
+    /// Fails if a directory or file is accessible to other accounts and is not owned by the account of this process.
     pub(crate) fn restrict_data_directory_permissions(&self) -> Result<(), StoreError> {
         if !self.root.is_dir() {
             return Ok(());

@@ -86,7 +86,7 @@ impl AuditedTransaction {
         self.commit_with_events(std::slice::from_ref(event)).await
     }
 
-    /// Commits the transaction with an audit event that contains the id of a domain.
+    /// Adds an audit event that contains the given domain id, and commits the transaction.
     pub(crate) async fn commit_domain_change(
         self,
         by: &AuditOrigin,

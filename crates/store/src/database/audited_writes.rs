@@ -1,4 +1,4 @@
-//! [`Store`] methods for audited transactions and for batches of concurrent writes.
+//! Methods of [`Store`] that begin audited transactions and execute batched writes.
 
 use clew_model::AuditEvent;
 
@@ -21,7 +21,7 @@ impl Store {
         self.group_commit.execute_write(self.build_auditing_database(), write).await
     }
 
-    /// Appends an audit event. When this function returns, the audit event is durable.
+    /// Appends an audit event and returns when the event is durable.
     pub(crate) async fn append_audit_event_in_batch(&self, event: AuditEvent) -> Result<(), StoreError> {
         self.group_commit.append_event(self.build_auditing_database(), event).await
     }

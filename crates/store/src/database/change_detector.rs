@@ -33,12 +33,12 @@ pub(crate) enum ChangeDetector {
     Postgres(DedicatedConnection<PgConnection, String>),
 }
 
-/// Change detector with a dedicated connection, so that queries never wait for a connection from the pool.
-/// This connection never writes, because SQLite changes `data_version` only when another connection commits.
+/// Detects database changes over a dedicated connection, so that its queries never wait for a pooled connection.
+/// The dedicated connection never writes, because SQLite changes `data_version` only if another connection commits.
 pub(crate) struct DedicatedConnection<C: Connection, S> {
     options: C::Options,
     connection: Option<C>,
-    /// Snapshot and data version that the last query on this connection returned, or `None` before the first query.
+    /// Snapshot and data version from the last query on this connection, or `None` if no query has run yet.
     /// SQLite's `data_version` values are comparable only within one connection.
     last: Option<(S, DataVersion)>,
     changes: i64,
@@ -94,7 +94,7 @@ impl<C: Connection, S: PartialEq> DedicatedConnection<C, S> {
         version
     }
 
-    /// If `snapshot` equals the previously recorded snapshot, returns the recorded data version.
+    /// Returns the last recorded data version if `snapshot` equals the last recorded snapshot; otherwise, returns `None`.
     fn last_version_if_unchanged(&self, snapshot: &S) -> Option<DataVersion> {
         self.last.as_ref().filter(|(last, _)| last == snapshot).map(|(_, version)| *version)
     }

@@ -13,16 +13,16 @@ use crate::database::Transaction;
 use crate::database::audited_transaction::AuditingDatabase;
 use crate::error::StoreError;
 
-/// Maximum number of audit events per transaction. The same maximum applies to batched writes.
+/// Maximum number of audit events, or of batched writes, in one transaction.
 const MAX_BATCH_SIZE: usize = 512;
 
 pub(crate) trait BatchedWrite: Send + Sync + 'static {
     type Output: Send + 'static;
 
-    /// Returns a description of the write. If the transaction fails, the error message contains the description.
+    /// Returns a description of the write operation for error messages.
     fn description(&self) -> &'static str;
 
-    /// Executes the write. If another write in the batch fails, the writer task repeats this write in a new transaction.
+    /// Executes the write in `transaction`, and again in a new transaction if another write in the batch fails.
     fn execute_write(
         &self,
         transaction: &mut Transaction,
@@ -42,12 +42,12 @@ struct WriteQueue {
 
 #[derive(Default)]
 struct WriteBatch {
-    /// Audit events that are appended after all other writes of the batch.
+    /// Audit events that the batch appends after all other writes.
     events: Vec<QueuedAuditEvent>,
     writes: Vec<Box<dyn PendingWrite>>,
 }
 
-/// `at` is the time of the audit event, as a Unix timestamp in milliseconds.
+/// Audit event that waits to be written. `at` is a Unix timestamp in milliseconds.
 struct QueuedAuditEvent {
     at: i64,
     event: AuditEvent,
@@ -156,7 +156,7 @@ async fn drain_write_queue(database: AuditingDatabase, mut writer: WriterGuard) 
 }
 
 enum WriteBatchError {
-    /// A write in the batch failed. The variant contains the index of the write in the batch and the error.
+    /// A write failed. The fields contain the index of the write in the batch and the error.
     Write(usize, StoreError),
     Events(StoreError),
     /// `BEGIN` or `COMMIT` failed.
@@ -168,7 +168,7 @@ impl WriteBatch {
         self.events.is_empty() && self.writes.is_empty()
     }
 
-    /// If a write fails, notifies its caller and retries the remaining writes in a new transaction.
+    /// If a write fails, reports the error to the caller of that write and retries all other writes in a new transaction.
     async fn execute(mut self, database: &AuditingDatabase) {
         while !self.is_empty() {
             match self.try_execute(database).await {

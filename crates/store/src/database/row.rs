@@ -37,7 +37,7 @@ pub(crate) trait FromColumn: Sized {
     fn from_column(row: &Row, column: &'static str) -> Result<Self, StoreError>;
 }
 
-/// Type that can be read from a result row. A scalar is read from the first column, and a pair from the first two columns.
+/// Type that can be decoded from a result row. A scalar uses the first column; a pair uses the first two columns.
 pub(crate) trait FromRow: Sized {
     fn from_row(row: &Row) -> Result<Self, StoreError>;
 }

@@ -94,7 +94,7 @@ impl<'q, T> Statement<'q, T> {
     }
 
     /// Returns the number of affected rows.
-    /// On PostgreSQL, a statement outside a transaction first acquires the write lock.
+    /// On PostgreSQL, acquires the write lock before it executes a statement outside a transaction.
     pub(crate) async fn execute<'e>(self, executor: impl Into<StatementExecutor<'e>>) -> Result<u64, StoreError> {
         let action = self.action;
         self.try_execute(executor.into()).boxed().await.map_err(StoreError::database_error(action))
@@ -214,7 +214,7 @@ impl<'e> From<&'e mut Transaction> for StatementExecutor<'e> {
     }
 }
 
-/// Converts SQL parameter values of different types to an array that [`query`] accepts.
+/// Creates an array of SQL parameters from values of different types.
 macro_rules! params {
     ($($value:expr),* $(,)?) => {
         [$($crate::database::Parameter::from($value)),*]

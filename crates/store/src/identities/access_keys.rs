@@ -44,11 +44,11 @@ pub struct AccessKey {
     pub enabled: bool,
     /// Validity of a temporary access key: token hash, expiration time and revocation status. `None` for a permanent key.
     pub temporary: Option<TemporaryAccessKeyValidity>,
-    /// Unix timestamp, in seconds, of the last use that the database records. Clones of the access key share the value.
+    /// Last recorded use of the access key, as a Unix timestamp in seconds. Clones of the access key share the value.
     pub(crate) last_recorded_use: Arc<AtomicI64>,
 }
 
-/// Permanent access key without the secret. Times are Unix timestamps in seconds.
+/// Metadata of a permanent access key, without its secret. Times are Unix timestamps in seconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessKeyMetadata {
     /// Public id of the key.
@@ -132,7 +132,7 @@ impl IdentityStore<'_> {
         self.apply_access_key_change(by, "DeleteAccessKey", id, change, false).await
     }
 
-    /// `change` must return the id of the key's owner. If `usable` is false, the owner's tokens and temporary keys are revoked.
+    /// `change` must return the id of the key's user. If `usable` is false, revokes the user's tokens and temporary keys.
     async fn apply_access_key_change(
         self,
         by: &AuditOrigin,

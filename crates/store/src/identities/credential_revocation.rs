@@ -11,12 +11,12 @@ use crate::error::StoreError;
 pub(crate) enum AffectedUsers<'a> {
     User(&'a UserId),
     Group(&'a GroupId),
-    /// Every user with the policy attached, either directly or through a group.
+    /// All users that have the policy, either directly or through a group.
     Policy(&'a PolicyId),
 }
 
 impl AffectedUsers<'_> {
-    /// Returns an SQL query for the ids of the affected users, and the value of the query parameter `$2`.
+    /// Returns an SQL query that selects the ids of the affected users, and the value for its parameter `$2`.
     pub(crate) fn affected_user_ids_sql(&self) -> (&'static str, &str) {
         match self {
             Self::User(id) => ("SELECT $2", id.as_str()),
@@ -45,7 +45,7 @@ impl AuditedTransaction {
         Ok(revoked)
     }
 
-    /// If a selected user's token is revoked, revokes the temporary access keys created with the token.
+    /// Revokes the temporary access keys that the given users created with tokens that are now revoked.
     /// Returns the number of revoked keys.
     pub(crate) async fn revoke_temporary_keys_of_revoked_tokens(
         &mut self,

@@ -27,7 +27,7 @@ pub struct NewTemporaryAccessKey {
     /// Expiration time, as a Unix timestamp in seconds.
     pub expires_at: i64,
     /// Credentials with which the user requested the temporary access key.
-    /// The temporary access key is created only if the credentials are still valid.
+    /// Clew creates the temporary access key only if the issuing credentials are still valid.
     pub issued_for: IssuingCredentials,
 }
 
@@ -38,7 +38,7 @@ pub enum IssuingCredentials {
     Token([u8; 32]),
     /// Permanent access key.
     Key(AccessKeyId),
-    /// The temporary access key was created by a `clew` command, which requires no credentials.
+    /// A local `clew` command created the temporary access key. Local commands require no credentials.
     CommandLine,
 }
 
@@ -91,8 +91,8 @@ impl IdentityStore<'_> {
     }
 }
 
-/// Fails if the credentials used to request the temporary access key are no longer valid.
-/// The caller must insert the access key in the same transaction; otherwise, the credentials could be revoked in between.
+/// Returns an error if the credentials that requested the temporary access key are no longer valid.
+/// The caller must insert the access key in `transaction`, so that the credentials cannot be revoked before the insertion.
 async fn ensure_issuing_credentials_are_valid(
     transaction: &mut Transaction,
     source: &IssuingCredentials,

@@ -1,5 +1,5 @@
 //! Queries for authentication tokens. The database stores only hashes of tokens.
-//! Expired tokens are stored for one more day, so that Clew can report them as expired instead of unknown.
+//! Clew keeps expired tokens for one more day, so that it can report them as expired instead of unknown.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::store_handles::IdentityStore;
 
 use crate::identities::users::{User, require_user};
 
-/// Origin of a token. Only tokens issued by the web console can be exchanged to switch projects.
+/// Origin of a token. Only a token from the web console can be exchanged for a token for another project.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenOrigin {
     /// The token was issued by `POST /v3/auth/tokens`.
@@ -29,13 +29,13 @@ impl TokenOrigin {
         }
     }
 
-    /// Returns the token kind `Api` for an unknown name, because API tokens have fewer privileges than console tokens.
+    /// Returns the token kind with the given name. For an unknown name, returns `Api`, the kind with fewer privileges.
     pub(crate) fn from_name(name: &str) -> Self {
         if name == Self::Console.name() { Self::Console } else { Self::Api }
     }
 }
 
-/// Token to insert into the database. The database stores only the hash of the token.
+/// Token to insert into the database, which stores only the token's hash.
 #[derive(Debug, Clone)]
 pub struct NewToken {
     /// SHA-256 hash of the token.

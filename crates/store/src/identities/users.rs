@@ -169,7 +169,7 @@ pub(crate) async fn find_user<'e>(
     query_as("look up a user", AssertSqlSafe(sql), params![id]).fetch_optional(executor).await
 }
 
-/// Fails with [`StoreError::Unknown`] if the user does not exist.
+/// Finds a user by id. Fails with [`StoreError::Unknown`] if the user does not exist.
 pub(crate) async fn require_user(transaction: &mut Transaction, id: &UserId) -> Result<User, StoreError> {
     let found = find_user(transaction, id).await?;
     found.ok_or_else(|| StoreError::Unknown { what: "user", name: id.to_string() })

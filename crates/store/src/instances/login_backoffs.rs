@@ -1,4 +1,4 @@
-//! Stores login backoffs. A login backoff delays the next login to a monitored server that refused Clew's last login.
+//! Stores login backoffs, which delay the next login to a server that refused Clew's last login.
 //! A login backoff prevents repeated refused logins from locking Clew's account on the monitored server.
 //! All Clew processes that use the same database share the login backoffs.
 
@@ -14,13 +14,13 @@ use crate::store_handles::InstanceStore;
 /// Delay after the first refused login. The delay doubles with each further refusal.
 pub(crate) const LOGIN_BACKOFF_INITIAL_DELAY: Duration = Duration::from_secs(30);
 pub(crate) const MAX_LOGIN_RETRY_DELAY: Duration = Duration::from_hours(1);
-/// Minimum delay after a refused login before a user request can trigger another login.
+/// Minimum time between a refused login and the next login for a user request.
 pub const LOGIN_RETRY_DELAY_FOR_USER_REQUESTS: Duration = Duration::from_secs(10);
 
 /// Trigger of a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LoginTrigger {
-    /// Login without a user request, such as for a kill task. Allowed only after the login backoff has expired.
+    /// Login for a background task, such as a kill task. Allowed only after the login backoff has expired.
     Automatic,
     /// Login for a user request.
     /// The login is allowed if [`LOGIN_RETRY_DELAY_FOR_USER_REQUESTS`] has elapsed since the last refused login.
@@ -63,13 +63,13 @@ pub(crate) fn compute_login_retry_delay(refusals: u32) -> Duration {
 const MAX_REFUSAL_REASON_LEN: usize = 1000;
 
 impl InstanceStore<'_> {
-    /// Returns the login backoff of a node, or `None` if the node accepted the last login.
+    /// Returns the refused logins and the next login time of a node, or `None` if the node accepted the last login.
     pub async fn find_login_backoff(self, node: &NodeId) -> Result<Option<LoginBackoff>, StoreError> {
         let sql = "SELECT refusals, reason, refused_at, retry_at FROM login_backoffs WHERE node_id = $1";
         query_as("look up refused logins", sql, params![node]).fetch_optional(&self.store.database).await
     }
 
-    /// Returns the login backoffs of an instance's nodes. Nodes that accepted the last login have no login backoff.
+    /// Returns the login backoffs of an instance's nodes. Nodes whose last login succeeded have no login backoff.
     pub async fn list_login_backoffs(self, instance: &InstanceId) -> Result<Vec<(NodeId, LoginBackoff)>, StoreError> {
         let sql = "SELECT b.node_id, b.refusals, b.reason, b.refused_at, b.retry_at FROM login_backoffs b \
             JOIN nodes n ON n.id = b.node_id WHERE n.instance_id = $1 ORDER BY n.role, b.node_id";
@@ -118,9 +118,9 @@ impl InstanceStore<'_> {
         })
     }
 
-    /// Records that a node refused a login. `refusals` is the number of consecutive refusals directly before the login.
-    /// Concurrent refused logins to the same node count as one refusal.
-    /// If the node's URL or password has changed since the login, the function does not record the refusal.
+    /// Records that a node refused a login. `refusals` is the number of consecutive refused logins before this login.
+    /// Counts concurrent refused logins to the same node as one refusal.
+    /// Does not record the refusal if the node's URL or password has changed since the login.
     pub async fn record_login_refusal(self, node: &Node, refusals: u32, failure: &Failure) -> Result<(), StoreError> {
         let password = |node: &Node| node.url.password.as_ref().map(|password| password.expose_secret().to_owned());
         match self.find_node_with_password(&node.id).await? {

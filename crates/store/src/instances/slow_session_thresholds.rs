@@ -24,7 +24,7 @@ impl InstanceStore<'_> {
 
     /// Sets the slow-session threshold for several instances. Ignores duplicate ids.
     ///
-    /// Fails with [`StoreError::Unknown`] without changing any threshold if an instance is not in the project.
+    /// If an instance is not in the project, fails with [`StoreError::Unknown`] and does not change any threshold.
     pub async fn set_slow_session_threshold(
         self,
         by: &AuditOrigin,

@@ -40,7 +40,7 @@ impl InstanceStore<'_> {
         Ok(true)
     }
 
-    /// Removes tags by key, or by key and value. Returns false if the project does not contain the instance.
+    /// Removes tags by key, or by key and value. Returns false if the instance is not in the project.
     pub async fn remove_tags(
         self,
         by: &AuditOrigin,

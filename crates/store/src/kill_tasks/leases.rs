@@ -13,7 +13,7 @@ use crate::kill_tasks::{InstanceKillTasks, RUNNING_KILL_TASK_CONDITION_SQL, dura
 use crate::store_handles::KillTaskStore;
 
 impl KillTaskStore<'_> {
-    /// Returns the running kill tasks of all instances whose nodes this process can reach.
+    /// Returns the running kill tasks of each instance. Skips instances that have a node this process cannot reach.
     pub async fn list_instances_with_kill_tasks(self) -> Result<Vec<InstanceKillTasks>, StoreError> {
         let (now, zones) = (self.store.clock.unix_millis(), self.store.database.subquery_for_json_array_strings("$3"));
         let sql = format!(
@@ -56,7 +56,7 @@ impl KillTaskStore<'_> {
         Ok(held > 0)
     }
 
-    /// Returns the ids of an instance's running kill tasks, or an empty set if the worker does not hold the lease.
+    /// Returns the ids of the instance's running kill tasks, or no ids if `worker` does not hold the instance's lease.
     pub async fn list_leased_kill_task_ids(
         self,
         instance: &InstanceId,
@@ -81,7 +81,7 @@ impl KillTaskStore<'_> {
 
     /// Releases all leases for kill tasks.
     /// The caller must hold the lock that prevents other Clew servers from using the data directory.
-    /// Does nothing if several machines share the database, because workers on other machines may hold leases.
+    /// Keeps all leases if several machines share the database, because workers on other machines may hold leases.
     pub async fn release_all_kill_task_leases(self, _lock: &DataDirLock) -> Result<u64, StoreError> {
         if self.store.database.is_shared() {
             return Ok(0);

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use crate::database::Parameter;
 use crate::metadata_copy::CellValue;
 
-/// Sum of the row hashes, as four 64-bit integers. A sum does not depend on the row order.
+/// Order-independent digest of a table: the sum of the row hashes, as four 64-bit integers.
 #[derive(Debug, Default)]
 pub(super) struct TableDigest {
     sum: [u64; 4],
@@ -15,7 +15,7 @@ pub(super) struct TableDigest {
 }
 
 impl TableDigest {
-    /// Hashes the type and length before each value, so that different rows never have the same hash input.
+    /// Hashes the type and length before each value, so that different rows have different hash inputs.
     pub(super) fn add_row(&mut self, row: &[CellValue]) {
         let mut hash = Sha256::new();
         for value in row {

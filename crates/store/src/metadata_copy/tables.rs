@@ -23,7 +23,7 @@ const fn table_without_rowid(name: &'static str) -> TableToCopy {
     TableToCopy { has_rowid: false, ..table(name) }
 }
 
-/// Clew does not copy tables with derived or transient data.
+/// Tables that Clew copies. Tables with derived or transient data are omitted.
 pub(super) static TABLES_TO_COPY: &[TableToCopy] = &[
     table_without_rowid("settings"),
     table("domains"),
@@ -73,8 +73,8 @@ impl TableToCopy {
         Ok(count.unsigned_abs())
     }
 
-    /// Reads the columns of the table from the catalog of the target database, which has the newest schema.
-    /// Omits PostgreSQL's `rowid` column, which corresponds to the implicit `rowid` of SQLite.
+    /// Reads the table's columns from the catalog of the target database, which has the newest schema.
+    /// Omits the PostgreSQL column `rowid`, which corresponds to SQLite's implicit column `rowid`.
     pub(super) async fn read_columns(&'static self, to: &mut Transaction) -> Result<TableWithColumns, StoreError> {
         let sql = "SELECT attname::text, atttypid::regtype::text FROM pg_attribute WHERE attrelid = to_regclass($1) \
             AND attnum > 0 AND NOT attisdropped AND attname <> 'rowid' ORDER BY attnum";
@@ -91,8 +91,8 @@ impl TableWithColumns {
         self.columns.iter().map(|(name, _)| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
     }
 
-    /// Returns up to `max_rows` rows whose `rowid` exceeds `after`, and the `rowid` of the last returned row.
-    /// If the table has no `rowid`, returns all rows, because tables without a `rowid` are small.
+    /// Returns up to `max_rows` rows with a `rowid` greater than `after`, and the `rowid` of the last returned row.
+    /// Returns all rows of tables without a `rowid`, because these tables are small.
     pub(super) async fn read_rows_after_rowid(
         &self,
         source: &mut Transaction,

@@ -32,7 +32,7 @@ const SELECT_POLICY_GRANTS_BY_USER_SQL: &str = "SELECT p.name AS own_name, p.doc
 
 impl PolicyStore<'_> {
     /// Attaches a policy to a user or group, in one project or in all projects.
-    /// Returns false if the policy is already attached.
+    /// Returns false if the same policy attachment already exists.
     /// The policy, the user or group, and the project must belong to the same domain.
     /// The caller must verify that a built-in policy with the given name exists.
     pub async fn attach_policy(

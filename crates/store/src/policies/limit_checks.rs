@@ -1,4 +1,4 @@
-//! Checks the policy limits of users and groups. The limits bound the cost of policy evaluation per request.
+//! Enforces policy limits for users and groups, to bound the cost of policy evaluation per request.
 
 use clew_model::GroupId;
 use sqlx::AssertSqlSafe;
@@ -9,7 +9,7 @@ use crate::identities::credential_revocation::AffectedUsers;
 use crate::policy_limits::PolicyLimits;
 
 /// Fails if any user or group affected by the change exceeds the policy limits.
-/// The caller must apply the changes to policies and attachments in `transaction` before the call.
+/// Before the call, the caller must write the changed policies and attachments to the database in `transaction`.
 pub(crate) async fn check_policy_limits(
     transaction: &mut Transaction,
     limits: PolicyLimits,

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 
-/// Server time of the last write transaction, and the local time at which this process received the server time.
-/// Clew measures the time since the last write transaction with the local monotonic clock.
+/// Clock that derives the current server time from the server time received in the last write transaction.
+/// To estimate the current server time, Clew adds the time elapsed on the local monotonic clock.
 #[derive(Debug, Clone)]
 pub(super) struct DatabaseClock(Arc<Mutex<(Instant, i64)>>);
 

@@ -17,8 +17,8 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 
-/// Receives change notifications and reconnects after a connection failure.
-/// The first notification is always [`StoreEvent::Connected`].
+/// Receives change notifications from PostgreSQL and reconnects if the connection fails.
+/// The first event that the receiver returns is always [`StoreEvent::Connected`].
 pub struct StoreEventReceiver {
     options: PgConnectOptions,
     state: NotificationListenerState,

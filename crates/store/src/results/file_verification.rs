@@ -14,10 +14,10 @@ use crate::error::StoreError;
 
 const MAX_CACHED_VERIFICATIONS: usize = 4096;
 
-/// Maximum interval between two changes to a file that can result in the same file timestamp.
+/// Maximum time between two file changes that can result in the same timestamp.
 const FILE_TIMESTAMP_RESOLUTION: Duration = Duration::from_secs(2);
 
-/// Inode number, length, mtime and ctime of a file. The times are in nanoseconds.
+/// Inode number, length in bytes, `mtime` and `ctime` (both in nanoseconds) of a file.
 type FileIdentity = (u64, u64, i64, i64);
 
 /// Cache of verified result files. Maps each file name to the [`FileIdentity`] of the verified file.
@@ -74,8 +74,8 @@ impl VerifiedFileCache {
     }
 }
 
-/// Returns true if the file's last change is so old that a new change would result in a different timestamp.
-/// `changed` is the time of the last change to the file, as a Unix timestamp in nanoseconds.
+/// Returns true if the file's last change is old enough that another change would produce a different timestamp.
+/// `changed` is the time of the file's last change, as a Unix timestamp in nanoseconds.
 fn can_cache_verification(changed: i64, now: SystemTime) -> bool {
     let changed = UNIX_EPOCH.checked_add(Duration::from_nanos(changed.unsigned_abs()));
     changed.is_some_and(|changed| now.duration_since(changed).is_ok_and(|since| since > FILE_TIMESTAMP_RESOLUTION))

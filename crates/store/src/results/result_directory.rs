@@ -34,7 +34,7 @@ impl ResultDirectory {
         FileWriter::create(self.folder.clone(), name).map_err(|source| StoreError::ResultWrite { path, source })
     }
 
-    /// Verifies the length and hash of the result file. Clew computes the hash of an unchanged file only once.
+    /// Opens a result file and verifies its length and hash. Clew computes the hash of an unchanged file only once.
     pub(super) fn open_verified_file(&self, result: &ResultMetadata) -> Result<File, StoreError> {
         let path = self.result_path(&result.name)?;
         let file = File::open(&path).map_err(|error| match error.kind() {

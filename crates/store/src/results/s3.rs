@@ -1,7 +1,7 @@
 //! Stores results as objects on S3 (see `docs/decisions/0023-results-on-s3.md`).
 //!
 //! The name of an object consists of the request id, the fencing token of the writer and 64 random bits.
-//! Because of the random bits, object names stay unique even if the metadata is restored from a backup.
+//! The random bits keep object names unique even if the metadata is restored from a backup.
 
 mod error;
 mod garbage_collection;
@@ -40,7 +40,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(15);
 /// Time after which Clew no longer retries a failed S3 request.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_CACHED_VERIFIED_OBJECTS: usize = 4096;
-/// Name prefix of the temporary objects that Clew creates to check its access to S3 and to read the S3 server's time.
+/// Name prefix of temporary S3 objects, which Clew creates to check its access and to read the server's time.
 const TEMPORARY_OBJECT_PREFIX: &str = ".clew-";
 
 /// Clones share the state.
@@ -179,7 +179,7 @@ impl S3 {
     }
 
     /// Returns false if S3 rejects Clew's requests because the clocks of Clew and S3 differ too much.
-    /// Sends a test request if S3 rejected the last request because of clock skew, and returns true otherwise.
+    /// Sends a test request only if S3 rejected the last request because of clock skew.
     pub(super) async fn is_writable(&self) -> bool {
         !self.clock_rejected.load(Ordering::Relaxed) || self.read_server_time().await.is_ok()
     }
@@ -188,7 +188,7 @@ impl S3 {
         StoreError::S3 { action, location: self.settings.object_uri(name), reason: reason.to_owned(), remedy: "" }
     }
 
-    /// Returns the object name at the end of `key`, or `None` if Clew did not create the object.
+    /// Returns the result name from an object key, or `None` if Clew did not create the object.
     fn parse_result_name_from_object_key<'a>(&self, key: &'a Path) -> Option<&'a str> {
         let name = key.filename()?;
         let is_ours = name.starts_with(TEMPORARY_OBJECT_PREFIX)

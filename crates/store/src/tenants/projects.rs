@@ -143,7 +143,7 @@ pub(crate) async fn find_domain_id_of_project(
     id.parse().map_err(StoreError::corrupt_value_error("domain_id"))
 }
 
-/// Domain: a tenant that is isolated from all other tenants.
+/// A domain is a tenant that is isolated from all other tenants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Domain {
     /// Unique id.

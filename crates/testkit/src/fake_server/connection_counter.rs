@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
-/// Connection counts of a fake server or of all servers of a fleet.
+/// Connection counts of one fake server, or the totals for a fleet of fake servers.
 #[derive(Debug, Default)]
 pub struct ConnectionCounter {
     open: AtomicU64,
@@ -32,7 +32,7 @@ impl ConnectionCounter {
     }
 
     /// Returns the number of logins with the account in [`FakeServer::url`](crate::FakeServer::url).
-    /// Ignores logins of other tests that reuse a port, because each test uses a different account.
+    /// Logins from other tests on the same port are not counted, because each test uses a different account.
     #[must_use]
     pub fn login_count(&self) -> u64 {
         self.logins.load(SeqCst)

@@ -1,4 +1,4 @@
-//! Authentication requests that trick a client into sending a password that the rogue server can recover.
+//! Authentication requests with which the rogue server tricks clients into revealing passwords.
 
 use std::io;
 

@@ -1,9 +1,9 @@
-//! Detects recoverable passwords in the client packets that a rogue server received.
+//! Detects recoverable passwords in the packets that a rogue server receives from a client.
 
 use super::rsa_key;
 use crate::fake_server::packets::GREETING_NONCE;
 
-/// Insecure encoding in which a client sent a password. The rogue server can recover the password from the encoding.
+/// Insecure password encoding used by a client, from which the rogue server can recover the password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LeakedPasswordEncoding {
     /// The client sent the password in plain text.

@@ -1,4 +1,4 @@
-//! Realistic responses that a rogue MySQL server sends to statements that do not trigger an attack.
+//! Responses of a rogue MySQL server to statements that do not trigger an attack.
 
 use std::io;
 

@@ -16,11 +16,11 @@ use crate::flavor::Flavor;
 use crate::raw_session::{ClientCharset, RawSession};
 
 const STEP_TIMEOUT: Duration = Duration::from_secs(30);
-/// The poll interval exceeds 100 ms, because InnoDB refreshes `INNODB_TRX` only after 100 ms without a read.
+/// The interval is longer than 100 ms, because InnoDB does not refresh `INNODB_TRX` within 100 ms of a read.
 const SESSION_STATE_POLL_INTERVAL: Duration = Duration::from_millis(120);
 const ER_NO_SUCH_THREAD: u16 = 1094;
 
-/// SQL statements that create the test tables. Gaps between row ids allow scenarios with InnoDB gap locks.
+/// SQL statements that create the test tables. Scenarios with InnoDB gap locks require the gaps between row ids.
 const SETUP_STATEMENTS: [&str; 18] = [
     "DROP DATABASE IF EXISTS shop",
     "CREATE DATABASE shop",
@@ -106,7 +106,7 @@ impl LockWaitScenario {
 }
 
 impl RunningScenario {
-    /// Returns the thread id of each session by name. The map includes disconnected sessions.
+    /// Returns the thread ids by session name, including those of disconnected sessions.
     #[must_use]
     pub fn thread_ids(&self) -> &BTreeMap<String, u64> {
         &self.ids
@@ -178,7 +178,7 @@ impl RunningScenario {
         self.sessions.get_mut(name).ok_or_else(gone)
     }
 
-    /// Closes each waiting session when its blocked statement finishes, so that the session's locks are released.
+    /// Waits for the blocked statement of each waiter, then closes the waiter's session to release the session's locks.
     /// Returns the names of the sessions whose statements did not finish within `limit`. These sessions remain open.
     pub async fn close_sessions_of_finished_waiters(&mut self, waiters: &[&str], limit: Duration) -> Vec<String> {
         let mut finishing = JoinSet::new();
@@ -204,7 +204,7 @@ impl RunningScenario {
 
     /// Kills all sessions, waiters before blockers, and rolls back all prepared transactions.
     /// If a blocker were killed first, its waiters would acquire the lock and resume.
-    /// If a waiter is killed after its statement has resumed, orphaned files may remain on the database server.
+    /// A waiter that is killed after its statement has resumed can leave orphaned files on the database server.
     pub async fn tear_down(self, server: &DatabaseServer) -> Result<(), ScenarioError> {
         let mut control = server.connect_as_root().await?;
         let ids: Vec<u64> = self.ids.values().copied().collect();
@@ -221,7 +221,7 @@ impl RunningScenario {
 }
 
 /// A killed waiter can stay in the process list until the prepared transaction that blocks it is rolled back.
-/// If `with_prepared` is true, also waits for the end of prepared transactions, which can outlive their sessions.
+/// If `with_prepared` is true, also waits until all prepared transactions have ended.
 async fn wait_until_sessions_end(control: &mut Conn, ids: &[u64], with_prepared: bool) -> Result<(), ScenarioError> {
     let start = Instant::now();
     loop {

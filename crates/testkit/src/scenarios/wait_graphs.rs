@@ -56,7 +56,7 @@ pub(super) fn wait_graph_scenarios() -> Vec<LockWaitScenario> {
     .collect()
 }
 
-/// MySQL detaches a transaction from its session at `XA PREPARE`; MariaDB detaches it when the session ends.
+/// MySQL detaches an XA transaction from its session at `XA PREPARE`; MariaDB detaches the transaction when the session ends.
 fn prepared_transaction_scenarios() -> [LockWaitScenario; 7] {
     const XA_PREPARE_STEPS: &str =
         "a: XA START 'g1'\na: UPDATE t SET v = 1 WHERE id = 1\na: XA END 'g1'\na: XA PREPARE 'g1'\n";

@@ -1,4 +1,4 @@
-//! Polls a node once on behalf of all kill tasks: reads the sessions, selects the victims and kills them.
+//! Polls a node once for all kill tasks: reads the sessions, selects the sessions to kill and kills them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,21 +20,21 @@ use crate::kill_executor::{KillError, KillExecutor, KillRequest, VictimMatchRule
 use crate::login_backoff::LoginPermit;
 use crate::observer::WorkerObserver;
 
-/// Components that a worker uses for polling all nodes with kill tasks.
+/// Components that all node polls of a worker share, such as the store and the kill executor.
 #[derive(Clone)]
 pub(super) struct PollContext {
     pub(super) store: Store,
     pub(super) kills: KillExecutor,
     pub(super) observer: Arc<dyn WorkerObserver>,
     pub(super) connector: NodeConnector,
-    /// Unique name of the worker, under which the store records the worker's leases.
+    /// Unique name of the worker. The store records the worker's leases under this name.
     pub(super) worker: String,
 }
 
 pub(super) struct NodePoll {
     pub(super) context: PollContext,
     pub(super) kill_tasks: InstanceKillTasks,
-    /// Time when the worker's lease on the instance expires. The worker then sends no further `KILL` statements.
+    /// Expiry time of the worker's lease on the instance. After this time, the worker sends no `KILL` statements.
     pub(super) lease_end: Instant,
     pub(super) node: Node,
 }
@@ -70,7 +70,7 @@ impl NodePoll {
         self.log_poll_result(result, &guard);
     }
 
-    /// Of several consecutive failed polls of the node, logs only the first. Also logs the next successful poll.
+    /// Logs the first of several consecutive failed polls and the next successful poll.
     fn log_poll_result(&self, result: Result<(), KillError>, guard: &NodePollGuard) {
         match result {
             Err(error) if guard.set_node_failing_flag(true) => {
@@ -83,7 +83,7 @@ impl NodePoll {
         }
     }
 
-    /// Returns `None` if the server's clock is unreliable. In this case, no sessions are killed.
+    /// Returns `None` if the server's clock is unreliable, so that kill tasks kill no sessions.
     fn select_sessions_with_reliable_elapsed_times(
         &self,
         mut read: ClientSessions,

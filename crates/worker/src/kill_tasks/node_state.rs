@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::adaptive_poll_interval::{AdaptivePollInterval, PollIntervalChange};
 
 /// Minimum time between two attempts of a kill task to kill the same session.
-/// The retry delay limits the number of kill records for a session that does not terminate.
+/// The delay between kill attempts limits the number of kill records for a session that does not terminate.
 const KILL_RETRY_DELAY: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Clone, Default)]
@@ -51,7 +51,7 @@ struct IneffectiveKill {
     at: Instant,
 }
 
-/// Guard that marks a node as being polled, which prevents concurrent polls of the node.
+/// Guard that prevents concurrent polls of a node.
 #[derive(Debug)]
 pub(super) struct NodePollGuard {
     states: NodePollStates,
@@ -59,7 +59,7 @@ pub(super) struct NodePollGuard {
 }
 
 impl NodePollStates {
-    /// Returns `None` if a poll of the node is already running, or if the node is slow and its next poll is not due yet.
+    /// Returns `None` if the node is already being polled or if the next poll of a slow node is not due yet.
     pub(super) fn start_node_poll_if_due(&self, node: &NodeId, now: Instant) -> Option<NodePollGuard> {
         let mut states = self.0.lock();
         let state = states.entry(node.clone()).or_default();
@@ -72,8 +72,8 @@ impl NodePollStates {
         Some(NodePollGuard { states: self.clone(), node: node.clone() })
     }
 
-    /// Removes the state of nodes that are not in `nodes` and that Clew is not currently polling.
-    /// Returns the ids of the removed nodes that had a lengthened poll interval.
+    /// Removes the state of each node that is not in `nodes`, except nodes that Clew is currently polling.
+    /// Returns the ids of the removed nodes whose poll interval was longer than the target interval.
     pub(super) fn retain_active_nodes(&self, nodes: &HashSet<NodeId>) -> Vec<NodeId> {
         let mut slow = Vec::new();
         self.0.lock().retain(|node, state| {
@@ -88,7 +88,7 @@ impl NodePollStates {
 }
 
 impl NodePollGuard {
-    /// Calls `access` with the state of the node, or returns `T::default()` if the worker no longer polls the node.
+    /// Calls `access` with the node's state. Returns `T::default()` if the worker no longer polls the node.
     fn with_state<T: Default>(&self, access: impl FnOnce(&mut NodeState) -> T) -> T {
         self.states.0.lock().get_mut(&self.node).map(access).unwrap_or_default()
     }
@@ -98,7 +98,7 @@ impl NodePollGuard {
         self.with_state(|state| std::mem::replace(&mut state.failing, failing) != failing)
     }
 
-    /// Corrects elapsed times after clock changes, or returns the reason why the elapsed times are unreliable.
+    /// Corrects the elapsed times in `read` after clock changes. If the times remain unreliable, returns the reason.
     pub(super) fn adjust_elapsed_times(&self, read: &mut ClientSessions) -> Option<UnreliableClockReason> {
         self.with_state(|state| read.adjust_elapsed_times_for_clock_steps(&mut state.clock))
     }
@@ -109,7 +109,7 @@ impl NodePollGuard {
     }
 
     /// Records the duration of a read.
-    /// Returns a change of the poll interval, if any, and the lengthened poll interval if the node is slow.
+    /// If the poll interval has changed, returns the change. If the node is slow, also returns the lengthened poll interval.
     pub(super) fn adapt_to_read_duration(&self, took: Duration) -> (Option<PollIntervalChange>, Option<Duration>) {
         self.with_state(|state| {
             (state.interval.adapt_to_read_duration(took), state.interval.lengthened_poll_interval())

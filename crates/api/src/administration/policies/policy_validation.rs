@@ -13,7 +13,7 @@ use crate::error::{ApiError, PolicyDiagnosticView};
 use crate::field_errors::{invalid_field_error, missing_field_error};
 use crate::request_body::parse_json_body;
 
-/// Policy document, as an object or as a JSON string. Error positions refer to the text of the document.
+/// Policy document, as a JSON object or as a string that contains JSON. Error positions refer to the document text.
 #[derive(ToSchema)]
 #[serde(untagged)]
 #[allow(dead_code, reason = "schema of the body; the raw text is parsed for exact error positions")]
@@ -59,7 +59,7 @@ pub(crate) struct PolicyValidationRequest {
 pub(crate) struct PolicyValidationResponse {
     /// True if the document is valid
     valid: bool,
-    /// Policy model: role (versions 1.0 and 1.1) or identity (version 5.0); null for an invalid document
+    /// Policy model: role for policy versions 1.0 and 1.1, identity for version 5.0; null for an invalid document
     #[schema(value_type = Option<PermissionModelName>)]
     model: Option<PermissionModel>,
     /// All errors in the document

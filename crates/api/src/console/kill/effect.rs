@@ -11,22 +11,22 @@ use crate::messages::format_failure;
 /// Effects of kills, calculated by comparing transactions and lock waits before and after the kills.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct KillEffectView {
-    /// Number of rows rolled back so far in the transactions of the killed sessions; null if unknown
+    /// Number of rows that the server has rolled back for the killed sessions so far; null if unknown
     #[schema(required)]
     rows_rolled_back: Option<u64>,
     /// Thread ids of sessions that were waiting for a killed session and are no longer waiting
     unblocked: Vec<u64>,
     /// Thread ids of sessions that were waiting for a killed session and are still waiting
     still_waiting: Vec<u64>,
-    /// True if some lock waits are unreadable, so that the kills may have unblocked more sessions than listed
+    /// True if Clew could not read all lock waits; the kills may have unblocked more sessions than listed
     hidden_waits: bool,
-    /// Reason why the effect of the kills is unknown, in the language requested by X-Language; null if known
+    /// Reason why the effect of the kills is unknown, in the language requested by X-Language; null if the effect is known
     #[schema(required)]
     unknown: Option<String>,
 }
 
 impl KillEffectView {
-    /// Returns `None` if the server did not accept any of the kills.
+    /// Measures the effect of kills. Returns `None` if the database server accepted no kill.
     pub(super) async fn measure_kill_effect(
         service: &AppState,
         node: &Node,

@@ -32,7 +32,7 @@ pub(super) struct KillImpact {
     pub(super) unknown: Option<LocalizedText>,
 }
 
-/// Predicts the impact of kills. If Clew cannot read from the node, `unknown` contains the reason.
+/// Predicts the impact of killing sessions. If reading from the node fails, `unknown` contains the reason.
 pub(super) async fn predict_kill_impact(service: &AppState, node: &Node, found: &HashMap<u64, Session>) -> KillImpact {
     let read = read_lock_waits(&node.url, &service.connector);
     let LockWaits { graph, transactions, .. } = match service.try_read_from_node(node, read).await {
@@ -93,7 +93,7 @@ impl KillImpact {
     }
 }
 
-/// Returns the name and message of the expected kill outcome. `refusal` is set if Clew would refuse the kill.
+/// Returns the name and message of the expected kill outcome. If Clew would refuse the kill, `refusal` contains the reason.
 pub(super) fn predict_kill_outcome(refusal: Option<KillRefusal>, kind: KillTarget) -> (&'static str, LocalizedText) {
     if let Some(refusal) = refusal {
         return describe_kill_refusal(refusal);

@@ -33,7 +33,7 @@ pub(crate) struct KillRequestBody {
     reason: Option<String>,
     /// If true, the kill is only previewed, and no session is killed
     preview: Option<bool>,
-    /// Thread ids of the sessions in the other requests, if the preview is split across several requests
+    /// Thread ids of the selected sessions that are not in this request, if the client splits a preview into several requests
     #[schema(max_items = 100_000)]
     other_victims: Option<Vec<u64>>,
 }
@@ -47,9 +47,9 @@ pub(crate) struct SelectedSession {
     pub(super) user: String,
     pub(super) host: String,
     /// Start time of the statement, as a Unix timestamp in milliseconds.
-    /// When killing a query instead of a session, Clew does not kill statements that started after `since`.
+    /// A request that kills only the running query does not affect statements that started after `since`.
     pub(super) since: Option<i64>,
-    /// Server instance from which the session list was read.
+    /// Identifier of the server instance that returned the session list.
     /// Clew does not kill the session if the server has restarted or failed over since Clew read the session list.
     pub(super) server: Option<String>,
 }

@@ -14,7 +14,7 @@ use crate::SharedState;
 use crate::caller::{Caller, CredentialRef, NodePath, TargetNode};
 use crate::error::ApiError;
 
-/// Interval at which unchanged policies are re-evaluated, because policy conditions can depend on the time of day.
+/// Interval for re-evaluating unchanged policies, because policy conditions can depend on the time of day.
 const POLICY_REEVALUATION_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Value of the `reason` field in the `end` event.
@@ -24,7 +24,7 @@ pub(super) enum StreamEndReason {
     Shutdown,
     /// The credentials have expired or have been revoked.
     Token,
-    /// The policies no longer permit the subscriber to list the sessions.
+    /// The subscriber's policies no longer permit listing the sessions.
     Forbidden,
     Gone,
 }
@@ -39,7 +39,7 @@ pub(super) struct StreamAuthorization {
 }
 
 impl StreamAuthorization {
-    /// Requires that the caller is already permitted to list the sessions of the target node.
+    /// Callers must first check that `caller` may list the sessions of the target node.
     pub(super) fn new(service: SharedState, caller: Caller, path: NodePath, target: &TargetNode) -> Self {
         let masked = target.are_statements_masked_for_caller(&caller);
         Self { service, caller, path, masked, decided_at: Instant::now() }
@@ -49,7 +49,7 @@ impl StreamAuthorization {
         self.masked
     }
 
-    /// Rechecks the stream's authorization. If an internal error occurs, the previous result remains in effect.
+    /// Rechecks the stream's authorization. After an internal error, the previous result remains in effect.
     pub(super) async fn recheck_authorization(&mut self) -> Result<(), StreamEndReason> {
         // Expiry is checked separately because it does not change the access version.
         if self.caller.expires_at.is_some_and(|end| end <= Timestamp::now().as_second()) {
@@ -90,7 +90,7 @@ impl StreamAuthorization {
         Ok(Ok(()))
     }
 
-    /// Reloads from the metadata store whether the caller is an administrator.
+    /// Validates the caller's credentials again and updates the caller's administrator status.
     /// Returns `false` if the credentials are no longer valid or the user is disabled.
     async fn revalidate_credentials(&mut self, view: &CachedStoreView) -> Result<bool, ApiError> {
         let user = match &self.caller.credential {

@@ -1,6 +1,6 @@
 //! Renders a node's live session list as server-sent events.
 //!
-//! Clew caches rendered events so that all subscribers at the same feed version can share them.
+//! Clew renders each event once and sends it to all subscribers that have the same version of the session list.
 
 use std::fmt::Write;
 
@@ -14,21 +14,21 @@ use serde_json::json;
 
 use crate::messages::format_failure;
 
-/// Maximum number of cached events. A small cache suffices, because most subscribers have the same feed version.
+/// Maximum number of cached events. Most subscribers have the same feed version and share a cached event.
 const MAX_CACHED_EVENTS: usize = 8;
 
 #[derive(Debug, Default)]
 pub(crate) struct SseNodeFeed {
     watch_id: u32,
-    /// Server from which the session list was read; empty before the first sample.
+    /// Identity of the server that returned the session list. Empty before the first sample.
     server: String,
     list: SessionFeed,
     counts: SessionCounts,
     limitations: Vec<Limitation>,
-    /// Feed version in which the list of unreadable data (`limitations`) last changed.
+    /// Feed version in which `limitations` (the list of unreadable data) last changed.
     limitations_changed: u32,
     interval_ms: u64,
-    /// Cached events, keyed by the subscriber's last feed version (or 0) and by whether statements are masked.
+    /// Cached events. The key contains the feed version from which changes are sent, and whether statements are masked.
     cached_events: Vec<((u32, bool), Bytes)>,
 }
 
@@ -107,14 +107,14 @@ impl SseNodeFeed {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FeedPosition {
-    /// Random id of the shared sampling of a node. Version numbers restart at 0 when sampling starts again.
+    /// Random id of the node's session list. Each new session list of the node starts at version 0.
     pub(super) watch_id: u32,
     /// Sequence number of the sample.
     pub(super) version: u32,
 }
 
 impl FeedPosition {
-    /// Returns `None` if the event id is invalid. The subscriber then receives a full snapshot.
+    /// Parses an event id. Returns `None` for an invalid id, so that the client receives a full snapshot.
     pub(super) fn parse(id: &str) -> Option<Self> {
         let (watch_id, version) = id.trim().split_once('-')?;
         Some(Self { watch_id: u32::from_str_radix(watch_id, 16).ok()?, version: version.parse().ok()? })

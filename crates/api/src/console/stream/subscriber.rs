@@ -1,4 +1,4 @@
-//! Subscriber to a node's feed. Each subscriber produces the event stream of one HTTP response.
+//! Produces the server-sent events of one HTTP response from the updates of a node's session list.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -15,18 +15,18 @@ use tokio_util::sync::CancellationToken;
 use super::authorization::{StreamAuthorization, StreamEndReason};
 use super::feed::{self, FeedPosition, SseNodeFeed};
 
-/// Interval between keep-alive comments, which prevent proxies and browsers from closing an idle connection.
+/// Interval between keep-alive comments, which prevent proxies and browsers from closing an idle event stream.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 const AUTHORIZATION_CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Start of every event stream: a comment that makes the server send the headers, and the client's reconnection delay.
+/// First lines of each event stream: a comment that flushes the response headers, and the client's reconnection delay.
 const STREAM_PREAMBLE: &str = ": clew\nretry: 2000\n\n";
 
 #[derive(Debug)]
 pub(super) struct Subscriber {
     authorization: StreamAuthorization,
     subscription: NodeWatchSubscription<SseNodeFeed>,
-    /// Counts toward the user's limit on concurrent event streams until the subscriber is dropped.
+    /// Guard that counts the event stream toward the user's limit until the subscriber is dropped.
     _slot: ConcurrencySlotGuard<UserId>,
     updates: watch::Receiver<NodeWatchUpdate>,
     shutdown: CancellationToken,
@@ -34,7 +34,7 @@ pub(super) struct Subscriber {
     position: Option<FeedPosition>,
     /// True if statements were masked in the most recent session list sent to this subscriber.
     masked: bool,
-    /// Sequence number of the last session read error that was sent to this subscriber.
+    /// Sequence number of the last session list error sent to the subscriber.
     last_failure: u64,
     state: StreamState,
     /// True if the feed contains an update that has not been sent to the subscriber yet.

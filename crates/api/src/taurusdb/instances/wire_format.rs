@@ -9,7 +9,7 @@ pub(super) const DATASTORE_TYPE: &str = "gaussdb-mysql";
 
 /// Status of every instance and node in `/v3`. The status is constant, because Clew does not monitor availability.
 pub(super) const ACTIVE_STATUS_V3: &str = "ACTIVE";
-/// Constant status of all instances and nodes in `/v3.1` responses.
+/// Status that `/v3.1` responses contain for every instance and node.
 pub(super) const ACTIVE_STATUS_V3_1: &str = "normal";
 
 /// A page of instances.

@@ -12,7 +12,7 @@ use crate::field_errors::invalid_field_error;
 use crate::query_string;
 use crate::query_string::QueryString;
 
-/// Page of completed intelligent kills of a node.
+/// One page of the completed intelligent kills on a node.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct IntelligentKillHistoryPage {
     /// Completed intelligent kills, newest first
@@ -32,7 +32,7 @@ pub(crate) struct CompletedIntelligentKill {
     /// Completion time, as a Unix timestamp in seconds
     end_time: i64,
     /// Link for downloading a CSV file with the kill outcome of each session.
-    /// Keep the link secret, because it is valid for up to an hour and requires no credentials
+    /// Keep the link secret: anyone can use the link without credentials for up to an hour
     download_link: String,
     /// Status: finished or error (Clew extension to the TaurusDB API)
     #[schema(value_type = String, example = "finished")]

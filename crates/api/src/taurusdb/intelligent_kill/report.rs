@@ -142,7 +142,7 @@ fn encode_report_row(out: &mut Vec<u8>, session: &KillRecord, formula_guard: boo
 const MAX_REPORT_LINK_LIFETIME: Duration = Duration::from_hours(1);
 
 /// Creates a download link that is valid for up to one hour and requires no credentials.
-/// A download link never outlives the caller's credentials.
+/// A download link expires no later than the caller's credentials.
 pub(super) fn create_report_link(
     store: &Store,
     server_url: &str,

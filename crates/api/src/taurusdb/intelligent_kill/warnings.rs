@@ -1,4 +1,4 @@
-//! Warnings in the preview of an intelligent kill: skipped sessions, and root blockers that are not killed.
+//! Warnings in the preview of an intelligent kill about skipped sessions and about root blockers that are not killed.
 
 use clew_model::{Language, Node, Session};
 use clew_mysql::{find_sessions_unsafe_to_kill, read_lock_waits};
@@ -11,18 +11,18 @@ use crate::messages::format_failure;
 /// Warning about an intelligent kill (Clew extension to the TaurusDB API).
 #[derive(Serialize, ToSchema)]
 pub(crate) struct IntelligentKillWarning {
-    /// Kind of warning: surviving_root_blocker, not_read, or the kill risk of a skipped session, such as table_damage
+    /// Warning kind: surviving_root_blocker, not_read or the name of a kill risk, such as table_damage
     #[schema(value_type = String, example = "surviving_root_blocker")]
     kind: &'static str,
     /// Warning message in the language requested by X-Language
     #[schema(example = "8 of 8 wait for session 70, app@10.0.0.7, idle for 35 s, which is not among the victims")]
     message: String,
-    /// Thread id of the root blocker or of the skipped session
+    /// Thread id of the session to which the warning applies: the root blocker or the skipped session
     #[serde(skip_serializing_if = "Option::is_none")]
     session_id: Option<u64>,
 }
 
-/// If Clew cannot read the node, returns a warning that states the reason.
+/// Returns the warnings for an intelligent kill. If Clew cannot read the node, a warning contains the reason.
 pub(super) async fn find_kill_warnings(
     service: &AppState,
     node: &Node,

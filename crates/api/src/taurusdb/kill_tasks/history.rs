@@ -12,7 +12,7 @@ use crate::error::ApiError;
 use crate::query_string::QueryString;
 use crate::session_columns::KilledSessionColumns;
 
-/// Maximum number of listed kills in a time range (section 2.8 of the TaurusDB API spec). Older kills are omitted.
+/// Maximum number of kills that the kill history lists (TaurusDB API spec, section 2.8). Older kills are omitted.
 const MAX_LISTED_KILLS: u32 = 500;
 
 #[derive(IntoParams)]
@@ -38,7 +38,7 @@ pub(crate) struct KillHistoryParameters {
 pub(crate) struct KillHistory {
     /// Killed sessions, newest first
     killed_sessions: Vec<KilledSessionView>,
-    /// Number of kills in the time range, at most 500
+    /// Number of kills in the time range; values above 500 are reported as 500
     total_count: u64,
 }
 

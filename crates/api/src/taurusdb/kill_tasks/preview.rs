@@ -75,7 +75,7 @@ pub(crate) struct KillTaskPreview {
     spared_count: usize,
 }
 
-/// Data that Clew cannot read from a node, described in the language requested by X-Language.
+/// Data that Clew cannot read from a node. The `X-Language` request header determines the language of the description.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct UnreadableNodeData {
     node_id: String,

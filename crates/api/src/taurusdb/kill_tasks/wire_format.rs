@@ -37,11 +37,11 @@ pub(crate) struct AddKillTaskRequest {
     /// Duration of an auto task, in seconds, as a number or a string of digits; not allowed for a manual task
     #[schema(value_type = Option<i32>, minimum = 10, maximum = 31_535_999)]
     pub(super) task_duration: Option<MaybeQuotedNumber>,
-    /// If true, the task kills sessions even if a kill can damage or partially change a non-transactional table.
+    /// If true, the task also kills sessions whose kill can damage or partially change a non-transactional table.
     /// Killing an UPDATE on a MyISAM table, for example, can leave the table partially changed.
     /// `include_unsafe` is a Clew extension to the TaurusDB API
     pub(super) include_unsafe: Option<bool>,
-    /// DB instance name, which confirms that the task may kill all user sessions (Clew extension).
+    /// Name of the DB instance, as confirmation that the task may kill all user sessions (Clew extension).
     /// The web console must send the instance name if user, host, db, command and info are all unset
     pub(super) confirmed_instance_name: Option<String>,
 }
@@ -77,7 +77,7 @@ pub(crate) struct KillTaskList {
     pub(super) processes: Vec<KillTaskView>,
 }
 
-/// Kill task. A null criterion matches all sessions.
+/// Kill task. A criterion that is null does not restrict the sessions.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct KillTaskView {
     /// Id of the task
@@ -91,7 +91,7 @@ pub(crate) struct KillTaskView {
     db: Option<String>,
     #[schema(required)]
     command: Option<String>,
-    /// Substring of the statement; replaced by *** if statements are masked or the caller cannot list sessions
+    /// Substring to find in the statement; *** if statements are masked or the caller cannot list sessions
     #[schema(required)]
     info: Option<String>,
     /// Minimum time in the current state, in seconds
@@ -108,7 +108,7 @@ pub(crate) struct KillTaskView {
     /// Actual or planned end time, as a Unix timestamp in milliseconds; null for a running manual task
     #[schema(required)]
     end_time: Option<i64>,
-    /// Nodes that refuse Clew's login, so the running task cannot kill sessions on them (Clew extension)
+    /// Nodes on which the running task cannot kill sessions because they refuse Clew's login (Clew extension)
     refused_nodes: Vec<NodeLoginRefusal>,
     /// True if the task kills sessions even if the kill can damage a table; otherwise omitted (Clew extension)
     #[serde(skip_serializing_if = "is_default")]
@@ -116,7 +116,7 @@ pub(crate) struct KillTaskView {
     include_unsafe: bool,
 }
 
-/// Refused logins of Clew's database account on a node, and the time of the next login attempt.
+/// Details about a node that refuses the login of Clew's database account.
 #[derive(Serialize, ToSchema, Clone)]
 pub(crate) struct NodeLoginRefusal {
     node_id: String,
@@ -144,7 +144,7 @@ pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 impl KillTaskView {
-    /// If `masked` is true, a placeholder replaces the statement substring in the session criteria of the kill task.
+    /// If `masked` is true, the view contains a placeholder instead of the statement substring of the kill task.
     pub(super) fn new(task: KillTask, masked: bool, refused: &[NodeLoginRefusal]) -> Self {
         let criteria = task.criteria;
         let info = |part: String| if masked { MASKED_SUBSTRING_PLACEHOLDER.to_owned() } else { part };

@@ -24,8 +24,8 @@ pub(crate) const CARGO_NEXTEST: CargoTool = CargoTool { name: "cargo-nextest", v
 
 const TOOL_BUILD_TIMEOUT: Duration = Duration::from_mins(30);
 
-/// Environment variables that disable compiler optimization, which halves the build time of the tools.
-/// The tools mostly wait for other programs, so optimization makes them only slightly faster.
+/// Environment variables that disable compiler optimization, so that building the tools takes half as long.
+/// The tools spend most of their time waiting for other programs, so optimization has little effect.
 const UNOPTIMIZED_BUILD_ENV_VARS: [(&str, &str); 3] = [
     ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0"),
     ("CARGO_PROFILE_RELEASE_LTO", "off"),

@@ -17,7 +17,7 @@ use clew_testkit::{DatabaseServer, DatabaseServerOptions, Flavor};
 
 use self::blocked_sessions::{BlockedSessions, DEMO_DB_PASSWORD};
 
-/// Delay before the first snapshot. Without the delay, some sessions could have an elapsed time of 0 seconds.
+/// Delay before the first snapshot, so that the sessions have nonzero elapsed times.
 const DELAY_BEFORE_FIRST_SNAPSHOT: Duration = Duration::from_secs(3);
 const MAX_PRINTED_CSV_ROWS: usize = 5;
 

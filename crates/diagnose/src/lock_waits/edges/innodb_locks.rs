@@ -42,7 +42,7 @@ pub(super) fn add_innodb_lock_edges(edges: &mut EdgeSet, index: &LockSnapshotInd
 struct LockOwnerResolver<'a> {
     index: &'a LockSnapshotIndex<'a>,
     by_transaction: HashMap<u64, u64>,
-    /// Ids of MariaDB sessions whose read-only transaction waits for a lock.
+    /// Ids of MariaDB sessions with a read-only transaction that waits for a lock.
     read_only_waiters: Vec<u64>,
     /// MariaDB sessions whose read-only transaction holds locks.
     read_only_holders: Vec<u64>,

@@ -86,10 +86,10 @@ fn add_edges_for_lock_request(
 }
 
 /// Returns the owner of a metadata lock.
-/// If the owner of the lock has no session, returns all transactions that may own the lock.
+/// If the metadata lock's owner has no session, returns all transactions that may own the lock.
 ///
 /// A transaction without a session may own the metadata lock if it also holds an InnoDB lock on the table.
-/// If exactly one transaction has no session, returns this transaction without checking its InnoDB locks.
+/// If only one transaction has no session, returns that transaction even if it has no InnoDB lock on the table.
 fn find_lock_owners(lock: &MetadataLock, index: &LockSnapshotIndex<'_>) -> Vec<WaitParticipant> {
     if let Some(session) = lock.session {
         return vec![WaitParticipant::Session(session)];

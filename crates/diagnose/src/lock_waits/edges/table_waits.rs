@@ -1,6 +1,6 @@
 //! Detects waits for table flushes and for table-level locks of storage engines.
 //!
-//! System tables do not contain waits for table flushes or table-level locks.
+//! The system tables of the server do not list waits for table flushes or table-level locks.
 //! Clew uses the metadata locks on a table to find the sessions that block a table flush or a table-level lock.
 
 use std::collections::{HashMap, HashSet};
@@ -91,7 +91,7 @@ fn add_table_flush_edges(
 
 /// Two sessions conflict on a table if at least one of the sessions writes to the table.
 /// Sessions that wait for a table-level lock are never reported as blockers.
-/// An idle session, such as one that ran `LOCK TABLES`, is a blocker only if no running session uses the table.
+/// An idle session (for example, after `LOCK TABLES`) counts as a blocker only if no running session uses the table.
 fn add_table_level_lock_edges(
     edges: &mut EdgeSet,
     index: &LockSnapshotIndex<'_>,
@@ -124,7 +124,7 @@ fn add_table_level_lock_edges(
     }
 }
 
-/// Adds an inferred table lock wait from `waiter` to each session in `blockers`.
+/// Adds an inferred table lock wait for each session in `blockers`, with `waiter` as the waiting session.
 fn add_inferred_table_wait_edges<'h>(
     edges: &mut EdgeSet,
     index: &LockSnapshotIndex<'_>,

@@ -3,11 +3,11 @@
 //! The lists contain the keywords of MySQL 9.7 and the reserved words of MariaDB.
 //! The MySQL keywords come from `information_schema.keywords` and from statement digests.
 
-/// Reserved words after which MySQL parses a `+` or `-` as part of a number.
+/// Reserved words after which MySQL parses a `+` or `-` as the sign of a number.
 pub(super) const KEYWORDS_BEFORE_SIGNED_NUMBER: &str = "\
     AND BETWEEN CASE DEFAULT DIV ELSE ELSEIF IF INTERVAL LIKE MOD NOT OR REGEXP RETURN SELECT THEN WHEN WHILE XOR";
 
-/// Reserved words that are followed by an operand, such as `WHERE`, except the words in `KEYWORDS_BEFORE_SIGNED_NUMBER`.
+/// Reserved words that precede an operand, such as `WHERE`, excluding the words in `KEYWORDS_BEFORE_SIGNED_NUMBER`.
 pub(super) const KEYWORDS_BEFORE_OPERAND: &str = "\
     ALL BINARY BOTH BY DISTINCT DISTINCTROW FOR HAVING HIGH_PRIORITY IN LEADING LIMIT OFFSET ON RLIKE SET SQL_BIG_RESULT \
     SQL_CALC_FOUND_ROWS SQL_SMALL_RESULT STRAIGHT_JOIN TRAILING USING VALUES WHERE";

@@ -78,8 +78,8 @@ impl<'v> JsonObjectElements<'v> {
         self.find_element(one).is_some() || self.find_element(other).is_some()
     }
 
-    /// Returns the element named `first` or `second`, and a `bool` that is true if the element is `second`.
-    /// Reports an error if the element `first` and the element `second` are both present.
+    /// Returns the element `first` or the element `second`. The returned `bool` is true for the element `second`.
+    /// Reports an error if both `first` and `second` are present.
     pub(super) fn find_either_element(
         &self,
         parser: &mut DocumentParser<'_>,
@@ -111,7 +111,7 @@ impl DocumentParser<'_> {
         None
     }
 
-    /// Reports an error if the value is not a list, if the list is empty, or if it has more than `max` entries.
+    /// Reports an error if the value is not a list of 1 to `max` entries.
     pub(super) fn parse_list<'v>(
         &mut self,
         at: &JsonValueAtPath<'v>,

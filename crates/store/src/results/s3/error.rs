@@ -1,4 +1,4 @@
-//! Converts S3 errors to [`StoreError`] and adds a hint on how to solve the problem.
+//! Converts S3 errors to [`StoreError`]. Error messages can include a hint on how to fix the problem.
 
 use std::error::Error;
 
@@ -28,7 +28,7 @@ pub(super) fn timeout_error(action: &'static str, location: String) -> StoreErro
     }
 }
 
-/// `error` is an error of the S3 client or of the HTTP client that it uses.
+/// Builds a `StoreError` from an error of the S3 client or of its HTTP client.
 pub(super) fn request_error(action: &'static str, location: String, error: &(dyn Error + 'static)) -> StoreError {
     let (reason, remedy) = describe_object_storage_error(error);
     StoreError::S3 { action, location, reason, remedy }

@@ -11,7 +11,7 @@ use crate::error::StoreError;
 use crate::results::s3::{OPERATION_TIMEOUT, S3, generate_temporary_object_name};
 
 impl S3 {
-    /// Returns how many objects and incomplete uploads were removed.
+    /// Returns the total number of removed objects and incomplete uploads.
     pub(in crate::results) async fn remove_unreferenced_results(
         &self,
         referenced: &[String],

@@ -36,7 +36,7 @@ struct ListedMultipartUpload {
 
 impl S3 {
     /// Lists at most 1,000 incomplete uploads, which is the maximum that one S3 response can contain.
-    /// If S3 contains more than 1,000 incomplete uploads, later garbage collections process the remaining uploads.
+    /// If S3 contains more than 1,000 incomplete uploads, later garbage collection runs process the remaining uploads.
     pub(super) async fn list_incomplete_uploads(&self) -> Result<Vec<IncompleteUpload>, StoreError> {
         let body = self.request_multipart_upload_list().await?;
         let listing: ListMultipartUploadsResult = quick_xml::de::from_str(&body).map_err(|error| {

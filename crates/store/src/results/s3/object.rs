@@ -20,7 +20,7 @@ use crate::results::s3::{OPERATION_TIMEOUT, S3};
 pub struct StoredObject {
     pub(super) s3: S3,
     pub(super) path: Path,
-    /// `ETag` of the object. A replaced object has a different `ETag`.
+    /// `ETag` of the object, which changes if the object is replaced.
     pub(super) tag: Option<String>,
     pub(super) record: ResultMetadata,
 }
@@ -37,7 +37,7 @@ struct ChunkReader {
 
 impl StoredObject {
     /// Streams a byte range of the object.
-    /// If the entire object is read and its hash is wrong, the stream ends with an error instead of the last chunk.
+    /// A stream of the entire object ends with an error instead of the last chunk if the hash is wrong.
     /// Callers that read only a part of the object must first call [`crate::StoredResult::verify_content`].
     /// The stream fails if S3 disconnects or times out, or if the object was replaced.
     #[must_use]
@@ -68,7 +68,7 @@ impl StoredObject {
         Ok(())
     }
 
-    /// Returns the object's key in the cache of verified objects: the object name and the `ETag`.
+    /// Returns the object name and the `ETag`, which identify the object in the cache of verified objects.
     fn verification_cache_key(&self) -> Option<(String, String)> {
         self.tag.as_ref().map(|tag| (self.record.name.clone(), tag.clone()))
     }

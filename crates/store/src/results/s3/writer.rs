@@ -19,7 +19,7 @@ const UPLOAD_PART_SIZE_BYTES: usize = 5 << 20;
 /// Delay before Clew retries a write that failed because the connection was lost.
 const RETRY_DELAY: Duration = Duration::from_millis(500);
 /// S3 sets the timestamp of an object to the start time of its upload.
-/// Garbage collection does not remove objects that are younger than twice the upload timeout.
+/// Garbage collection keeps objects whose age is less than twice the upload timeout.
 const UPLOAD_TIMEOUT: Duration = Duration::from_mins(5);
 
 #[derive(Debug)]
@@ -66,7 +66,7 @@ impl S3Writer {
         Ok(PublishedResult { name: std::mem::take(&mut self.name), bytes: self.bytes, sha256 })
     }
 
-    /// If the connection is lost, retries the PUT request, which `object_store` itself does not retry.
+    /// Retries the PUT request after a lost connection, because `object_store` does not retry this request.
     /// A retry cannot overwrite a different object, because the object name is unique.
     fn put_object(&mut self) -> Result<(), StoreError> {
         let payload = PutPayload::from(std::mem::take(&mut self.part));
@@ -85,8 +85,8 @@ impl S3Writer {
         }
     }
 
-    /// Returns an error if the existing object differs from the data to upload.
-    /// An earlier upload attempt may have written the object even though its connection was lost.
+    /// Compares the existing object with the data to upload, and returns an error if they differ.
+    /// An earlier upload attempt may have written the object before the connection was lost.
     fn ensure_existing_object_is_identical(&self, written: &bytes::Bytes) -> Result<(), StoreError> {
         let stored = async { self.s3.objects.get(&self.path).await?.bytes().await };
         let stored = self.runtime.block_on(self.s3.run_with_operation_timeout("write", &self.name, stored))?;
