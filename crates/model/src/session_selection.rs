@@ -9,7 +9,7 @@ use crate::session::split_host_port;
 /// Default threshold for slow sessions and long transactions, in seconds (TaurusDB API spec, section 2.9).
 pub const DEFAULT_SLOW_SESSION_SECONDS: u32 = 10;
 
-/// Threshold for slow sessions and long transactions, between 1 and 86,400 seconds.
+/// Minimum duration of slow sessions and long transactions, from 1 to 86,400 seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SlowSessionThreshold(u32);
 

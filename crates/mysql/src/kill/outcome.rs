@@ -107,7 +107,7 @@ pub enum KillRefusal {
     AnotherStatement,
     /// A kill rule selected the session by an elapsed time that Clew could not verify.
     UnreliableAge,
-    /// The caller requested to kill only the running statement, but the session is idle.
+    /// The caller requested a kill of only the running statement, but the session is idle.
     Idle,
     /// The kill could leave partial changes in a non-transactional table, and the caller has not accepted this risk.
     Unsafe(KillRisk),

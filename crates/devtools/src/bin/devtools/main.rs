@@ -30,7 +30,7 @@ enum Task {
     },
     /// Install missing prerequisites and run all tests against real database servers
     Test {
-        /// Arguments for `cargo nextest run`, such as `-- -p clew-mysql` to run the tests of one crate
+        /// Arguments for `cargo nextest run` (after `--`), for example: cargo xtask test -- -p clew-mysql
         #[arg(last = true, value_name = "NEXTEST ARGUMENTS")]
         nextest: Vec<OsString>,
     },
