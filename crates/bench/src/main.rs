@@ -46,7 +46,7 @@ struct BenchArgs {
     /// Run only benchmark cases whose names start with NAME, such as download-32, without saving the results
     #[arg(long, value_name = "NAME", num_args = 1..)]
     only: Vec<String>,
-    /// Use a test build, and check only the counts of statements, rows and memory allocations (takes a few minutes)
+    /// Compare only the counts of statements, rows and memory allocations with the expected counts, in a debug build
     #[arg(long, conflicts_with = "only")]
     quick: bool,
     /// Path of the clew binary to benchmark instead of a release build

@@ -198,7 +198,7 @@ async fn set_password(
 struct UserDetails {
     groups: Vec<Group>,
     grants: Vec<(PolicyGrant, Option<String>)>,
-    /// Access keys of the user. Each `String` contains the name of the user.
+    /// Access keys of the user, each with the name of the user.
     keys: Vec<(String, AccessKeyMetadata)>,
 }
 

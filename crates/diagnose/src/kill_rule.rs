@@ -26,7 +26,7 @@ pub enum KillVerdict {
     Unmatched,
     /// The session matches the rule but is excluded from kills.
     Excluded(ExclusionReason),
-    /// The session matches the rule and can be killed.
+    /// The session matches the rule, and no [`ExclusionReason`] applies.
     Killed,
 }
 

@@ -182,7 +182,7 @@ struct ServerClockHistory {
 #[derive(Debug, Clone)]
 pub(crate) struct ElapsedTimeBounds {
     at: Instant,
-    /// Client address and maximum elapsed time of each session, keyed by session id.
+    /// Client address of each session and upper bound on its elapsed time, keyed by session id.
     sessions: HashMap<u64, (Vec<u8>, Duration)>,
 }
 

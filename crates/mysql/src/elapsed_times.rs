@@ -18,7 +18,7 @@ use crate::connection::Connection;
 use crate::flavor::Flavor;
 use crate::{failure, limitations, lost_instrumentation, privileges, sql_statements};
 
-/// Maximum number of sessions whose threads are looked up by session id. For more sessions, Clew reads all busy threads.
+/// Maximum number of busy sessions to look up by session id. To check more busy sessions, Clew reads all busy threads.
 const MAX_THREAD_LOOKUPS_BY_SESSION_ID: usize = 16;
 /// Maximum number of threads whose timers are read by thread id. For more threads, a query without thread ids is faster.
 const MAX_TIMER_LOOKUPS_BY_THREAD_ID: usize = 400;

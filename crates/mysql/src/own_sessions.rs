@@ -4,7 +4,7 @@
 //! A restarted server, or another server behind a load balancer, may assign the same connection id to another client.
 //! Clew treats a session in a process list as its own if at least one of these conditions is met:
 //!
-//! - The session has Clew's account, and its statement contains the random text that identifies the installation.
+//! - The session has Clew's account, and its statement starts with a comment that contains the installation marker.
 //! - The session's connection id and client address match a connection that this Clew process opened.
 
 use std::collections::{HashMap, HashSet};

@@ -11,7 +11,7 @@ use clew_model::{Failure, NodeUrl};
 use parking_lot::Mutex;
 use secrecy::{ExposeSecret, SecretString};
 
-/// For one second after a refused login, requests for the node fail with the same error and do not repeat the login.
+/// For one second after a refused login, requests with the same URL and password fail with the same error without a login.
 /// A TTL of one second is sufficient, because a stored login backoff prevents later login attempts.
 const REFUSED_LOGIN_TTL: Duration = Duration::from_secs(1);
 

@@ -148,7 +148,7 @@ impl SampledSessions {
 }
 
 /// Samples the sessions of a node, including their lock waits.
-/// If the last full sample is too old, also reads all program names and the `Performance_schema_%_lost` counters.
+/// If a full sample is due, also reads all program names and the `Performance_schema_%_lost` counters.
 async fn take_session_sample_with_lock_waits(
     connection: &mut Connection,
     cache: &mut SampleCache,

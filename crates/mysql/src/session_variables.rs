@@ -188,7 +188,7 @@ impl SetStatementBuilder {
     }
 }
 
-/// Returns true if the error message names `variable` or if `statement` sets no other variable.
+/// Returns true if the error message names `variable` or if `statement` sets only `variable`.
 fn is_error_caused_by_variable(variable: &SessionVariable, statement: &str, error: &ServerError) -> bool {
     let quoted = format!("'{}'", variable.name);
     let alone = statement

@@ -7,17 +7,17 @@ use std::fmt::Write as _;
 use jiff::civil::DateTime;
 
 /// Reads the server version, the connection id, and the variables that identify the server and its host.
-/// The execution requires no privileges and takes negligible time.
+/// This statement requires no privileges and takes negligible time.
 /// `LIMIT 1` ensures that the query returns its row even if the session variable `sql_select_limit` is 0.
 pub(crate) const VERSION_CONNECTION_ID_AND_HOST_QUERY: &str = "SELECT VERSION(), CONNECTION_ID(), \
      CONCAT_WS('|', @@GLOBAL.hostname, @@GLOBAL.port, @@GLOBAL.server_id, @@GLOBAL.datadir) LIMIT 1";
 
 /// Reads the server version and the connection id if the server refuses [`VERSION_CONNECTION_ID_AND_HOST_QUERY`].
-/// The execution requires no privileges and takes negligible time.
+/// This statement requires no privileges and takes negligible time.
 pub(crate) const VERSION_AND_CONNECTION_ID_QUERY: &str = "SELECT VERSION(), CONNECTION_ID() LIMIT 1";
 
 /// Checks whether `SHOW PROCESSLIST` reads from performance_schema and therefore truncates statements to 1,024 bytes.
-/// The execution requires no privileges and takes negligible time.
+/// This statement requires no privileges and takes negligible time.
 /// A server that lacks the variable `performance_schema_show_processlist` returns `ER_UNKNOWN_SYSTEM_VARIABLE` (1193).
 pub(crate) const SHOW_PROCESSLIST_SETTING_QUERY: &str = "SELECT @@GLOBAL.performance_schema_show_processlist";
 
@@ -57,7 +57,7 @@ pub(crate) fn build_kill_connection_statement(connection: u64) -> String {
     format!("KILL {connection}")
 }
 
-/// Kills a connection's running statement. Measured duration of `KILL QUERY`: 1 ms.
+/// Returns a `KILL QUERY` statement for a connection's running statement. Measured execution time: 1 ms.
 pub(crate) fn build_kill_query_statement(connection: u64) -> String {
     format!("KILL QUERY {connection}")
 }
@@ -114,21 +114,21 @@ pub(crate) const MARIADB_IDENTITY_AND_START_TIME_QUERY: &str = "SELECT CONCAT_WS
      UNIX_TIMESTAMP() - CAST(variable_value AS SIGNED) \
      FROM information_schema.global_status WHERE variable_name = 'Uptime'";
 
-/// The execution requires no privileges and takes negligible time.
+/// This statement requires no privileges and takes negligible time.
 pub(crate) const CURRENT_ACCOUNT_QUERY: &str = "SELECT CURRENT_USER()";
 
 /// Reads the connection's TLS cipher, which is empty if the connection does not use TLS.
-/// The execution requires no privileges and takes negligible time.
+/// This statement requires no privileges and takes negligible time.
 pub(crate) const TLS_CIPHER_QUERY: &str = "SHOW STATUS LIKE 'Ssl_cipher'";
 
 /// Reads the server's local time and Unix timestamp, and checks whether its UTC offset was the same one day ago.
-/// The execution requires no privileges and takes negligible time.
+/// This statement requires no privileges and takes negligible time.
 /// `UNIX_TIMESTAMP()` without an argument is correct even if the current local time is ambiguous.
 pub(crate) const SERVER_CLOCK_QUERY: &str = "SELECT CAST(NOW(6) AS CHAR), UNIX_TIMESTAMP(), \
      UNIX_TIMESTAMP() - UNIX_TIMESTAMP(NOW() - INTERVAL 1 DAY) = 86400";
 
 /// Builds a query that converts local times. For each time, the query returns the Unix timestamp, `before` and `after`.
-/// The execution requires no privileges and takes negligible time.
+/// This statement requires no privileges and takes negligible time.
 /// `before` is 1 if the same local time also occurred one hour earlier (end of daylight saving time), and 0 otherwise.
 /// The flag `after` is 1 if the end of daylight saving time repeats the local time one hour later, and 0 otherwise.
 pub(crate) fn build_utc_conversion_query(times: &[DateTime]) -> String {
@@ -145,10 +145,10 @@ pub(crate) fn build_utc_conversion_query(times: &[DateTime]) -> String {
 /// With `LIMIT 0` instead of `LIMIT 1`, the server would not check whether the account has the PROCESS privilege.
 pub(crate) const TRANSACTIONS_PROBE_QUERY: &str = "SELECT 1 FROM information_schema.innodb_trx LIMIT 1";
 
-/// The execution requires no privileges and takes negligible time.
+/// This statement requires no privileges and takes negligible time.
 pub(crate) const GRANTS_QUERY: &str = "SHOW GRANTS";
 
-/// The execution requires no privileges and takes negligible time.
+/// This statement requires no privileges and takes negligible time.
 pub(crate) const PERFORMANCE_SCHEMA_ENABLED_QUERY: &str = "SELECT @@GLOBAL.performance_schema";
 
 /// The probe query for metadata locks fails if the account lacks the SELECT privilege on performance_schema.
@@ -287,7 +287,7 @@ pub(crate) fn mariadb_explain_statement(session: u64) -> String {
 }
 
 /// Sets the statement timeout for [`mariadb_explain_statement`].
-/// The execution requires no privileges and takes negligible time.
+/// This statement requires no privileges and takes negligible time.
 /// Without a timeout, `SHOW EXPLAIN` could wait indefinitely if the target session is waiting for a lock.
 /// A session that executes `SLEEP` responds only every 5 s, so the timeout for `SHOW EXPLAIN` is 7 s.
 pub(crate) const SET_EXPLAIN_TIMEOUT_STATEMENT: &str = "SET SESSION max_statement_time = 7";
@@ -366,12 +366,12 @@ pub(crate) fn program_names_query(sessions: &[u64]) -> String {
 }
 
 /// Reads the size of the buffer in which performance_schema stores a session's connection attributes.
-/// The execution requires no privileges and takes negligible time.
+/// This statement requires no privileges and takes negligible time.
 pub(crate) const CONNECTION_ATTRIBUTE_BUFFER_SIZE_QUERY: &str =
     "SELECT @@GLOBAL.performance_schema_session_connect_attrs_size";
 
 /// Reads the names of the server's storage engines and checks which engines support transactions.
-/// The execution requires no privileges and takes negligible time.
+/// This statement requires no privileges and takes negligible time.
 pub(crate) const STORAGE_ENGINES_QUERY: &str = "SELECT engine, transactions FROM information_schema.engines";
 
 /// Reads the storage engine of each table in `tables`. Each result row identifies a table by its index in `tables`.

@@ -45,7 +45,7 @@ struct RecordedClientAddress {
     recorded_at: i64,
 }
 
-/// Constant version of the cached client addresses, which database changes do not invalidate.
+/// All cached client addresses have this version, because changes to the database do not invalidate them.
 const CONSTANT_CACHE_VERSION: i64 = 0;
 
 impl StoreCaches {

@@ -46,7 +46,7 @@ impl Store {
     /// If Clew crashes during a rotation, the next call to [`Store::open`] completes the rotation.
     ///
     /// Fails if a server is using the data directory.
-    /// Other processes that use the same database keep running with the previous master key.
+    /// Does not stop other processes that use the same database with the previous master key.
     /// If a process still uses the previous key, its writes and task claims fail with [`StoreError::MasterKeyRotated`].
     pub async fn rotate_master_key(
         by: &AuditOrigin,

@@ -4,7 +4,7 @@
 //! Each consecutive refused login doubles the delay before the next automatic login, from 30 s to at most 1 hour.
 //! The store contains each node's login delay, so that all Clew processes apply the same delay.
 //! For an operation that a user requests, Clew can log in again as early as 10 s after a refused login.
-//! A successful login or new credentials for the node reset the backoff.
+//! A successful login or new credentials for the node reset the login delay.
 
 use clew_model::{Failure, FailureKind, Node, NodeId};
 use clew_store::{LoginBackoff, LoginPermitDecision, LoginTrigger, Store, StoreError};

@@ -58,7 +58,7 @@ struct NodeWatch<F> {
 /// Most recent state of a node watch.
 #[derive(Debug, Clone, Default)]
 pub struct NodeWatchUpdate {
-    /// Number of samples of the node's sessions since Clew started to monitor the node.
+    /// Number of samples of the node's sessions since this node watch started.
     pub version: u32,
     sessions: usize,
     /// Latest read error as a sequence number and an encoded event, or `None` if the last read succeeded.

@@ -3,7 +3,7 @@
 //! The API request `DELETE …/processes` identifies sessions only by thread id.
 //! A thread id can be reused when a server restarts or when an address moves to another server.
 //! Clew refuses the kill request if the server instance has changed since the user read the session list.
-//! An entry expires 10 minutes after Clew read the session list.
+//! The recorded server instance expires 10 minutes after Clew read the session list.
 
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};

@@ -32,7 +32,7 @@ impl WakeSignal {
         }
     }
 
-    /// Returns the interval for polling the store, which is at least 2 s while PostgreSQL notifications arrive.
+    /// Returns the interval for polling the store, which is at least 2 s while the `LISTEN` connection is established.
     pub(crate) fn poll_interval(&self, without_listen: Duration) -> Duration {
         if self.is_listening.load(Ordering::Relaxed) {
             without_listen.max(MIN_POLL_INTERVAL_WITH_NOTIFICATIONS)

@@ -7,7 +7,7 @@
 //!
 //! - The connection uses verified TLS.
 //! - The connection uses unverified TLS, and either the server address is a loopback address or `get-server-public-key` is enabled.
-//! - The connection does not use TLS, and the client encrypts the password with the server's RSA public key.
+//! - The connection does not use TLS, and an RSA public key from a local file or `get-server-public-key` encrypts the password.
 
 use clew_model::NodeUrl;
 use mysql_common::crypto;

@@ -1,4 +1,4 @@
-//! Reads the process list to find the sessions to kill, by session id or by kill rule.
+//! Reads the process list for kills: finds sessions by id, and lists the sessions that kill rules evaluate.
 //! Queries further tables to detect rollbacks and replication applier threads.
 
 use std::collections::{HashMap, HashSet};
@@ -79,7 +79,7 @@ pub async fn find_sessions_by_id(
     .await
 }
 
-/// Reads the sessions that kill rules can select: all sessions except internal sessions and Clew's own sessions.
+/// Reads the sessions that kill rules evaluate: all sessions except internal sessions and Clew's own sessions.
 /// If the account lacks the PROCESS privilege, returns an error that includes the required `GRANT` statement.
 pub async fn read_client_sessions(
     node: &NodeUrl,

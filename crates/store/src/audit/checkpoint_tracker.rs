@@ -101,7 +101,7 @@ pub(crate) async fn verify_checkpoints<'a>(
     Ok(problems)
 }
 
-/// Compares a checkpoint with the audit log. Ignores audit rows that [`crate::AuditStore::prune_audit_log`] has removed.
+/// Compares a checkpoint with the audit log. Removal of the row by [`crate::AuditStore::prune_audit_log`] is not a problem.
 async fn verify_checkpoint(
     transaction: &mut Transaction,
     key: &MasterKey,

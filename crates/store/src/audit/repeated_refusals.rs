@@ -66,7 +66,7 @@ struct RefusalCounterState {
     pending: VecDeque<AuditEvent>,
 }
 
-/// Combines a caller's identical refused requests in each time window into one audit event.
+/// Combines the repetitions of a caller's refused request in each time window into one audit event.
 #[derive(Debug)]
 pub struct RepeatedRefusalCounter {
     window: Duration,
@@ -74,7 +74,7 @@ pub struct RepeatedRefusalCounter {
 }
 
 impl RepeatedRefusalCounter {
-    /// `window` is the period for which identical refused requests of a caller are combined into one audit event.
+    /// `window` is the period for which repetitions of a caller's refused request are combined into one audit event.
     #[must_use]
     pub fn new(window: Duration) -> Self {
         Self { window, state: Mutex::default() }

@@ -17,7 +17,7 @@ const MAX_INTEGRITY_PROBLEMS_PER_EVENT: usize = 20;
 impl AuditStore<'_> {
     /// Removes audit rows that are older than `before`, a Unix timestamp in milliseconds.
     /// Returns the number of removed audit rows.
-    /// After each batch, appends an audit event with the number of removed rows and any integrity problems.
+    /// Each batch also appends, in the same transaction, an audit event with its row count and any integrity problems.
     pub async fn prune_audit_log(self, by: &AuditOrigin, before: i64) -> Result<u64, StoreError> {
         let mut removed = 0;
         // This call does not remove its own audit events, regardless of their timestamps.

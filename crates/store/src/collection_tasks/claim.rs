@@ -11,7 +11,7 @@ use crate::store_handles::TaskStore;
 /// SQL that claims one task. The query skips excluded nodes and nodes that have reached the task limit.
 /// A task with an expired lease takes priority over queued tasks.
 /// After `n` attempts, a task can be claimed again `n - 1` lease durations after its lease has expired.
-/// If no interrupted task can be claimed, Clew claims the first queued task in fair-queue order.
+/// If no task with an expired lease can be claimed, Clew claims the first queued task in fair-queue order.
 macro_rules! claim_query {
     ($excluded_nodes:literal, $zones:literal, $skip_locked:literal) => {
         concat!(
@@ -46,7 +46,7 @@ pub(crate) const POSTGRES_CLAIM_TASK_SQL: &str = claim_query!(
     " FOR UPDATE SKIP LOCKED"
 );
 
-/// Checks whether any task can be claimed. Also returns the master key id, which reveals a master key rotation.
+/// Checks for queued tasks and expired leases. Also returns the master key id, which reveals a master key rotation.
 pub(crate) const HAS_CLAIMABLE_TASK_SQL: &str = "SELECT EXISTS (SELECT 1 FROM tasks WHERE status = 'queued') \
      OR EXISTS (SELECT 1 FROM tasks WHERE status = 'running' AND lease_until <= $1), \
      (SELECT value FROM settings WHERE name = 'master_key_id')";
@@ -58,7 +58,7 @@ const MARK_CORRUPT_TASK_FAILED_SQL: &str = "UPDATE tasks SET status = 'error', f
 
 impl TaskStore<'_> {
     /// Claims collection tasks for a worker, up to the limits in the [`TaskClaimRequest`].
-    /// Claims interrupted tasks first, and then queued tasks in the order of their turn numbers.
+    /// Claims tasks with an expired lease first, and then queued tasks in the order of their turn numbers.
     /// `docs/decisions/0019-fair-scheduling-of-many-nodes.md` describes the order of queued tasks.
     pub async fn claim_tasks(self, claim: TaskClaimRequest) -> Result<TaskClaimOutcome, StoreError> {
         let excluded_nodes =

@@ -47,7 +47,7 @@ struct WriteBatch {
     writes: Vec<Box<dyn PendingWrite>>,
 }
 
-/// Audit event that waits to be written. `at` is a Unix timestamp in milliseconds.
+/// Audit event to be written. `at` is a Unix timestamp in milliseconds.
 struct QueuedAuditEvent {
     at: i64,
     event: AuditEvent,
