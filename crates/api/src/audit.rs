@@ -1,7 +1,7 @@
 //! Records audit events for requests, including refused requests.
 //!
 //! The server records a request's audit event before it sends the response.
-//! If recording the audit event fails, the client receives an internal error instead of the response.
+//! If recording the audit event fails, the client receives an internal error, unless the response is already a server error.
 //! When an identity, a policy, an instance or a node changes, the store writes the audit event in the same transaction.
 
 use std::future::Future;

@@ -10,8 +10,8 @@ use utoipa::openapi::OpenApi;
 
 use crate::openapi;
 
-/// API operations for which the request layer writes an audit event on every request.
-/// For operations outside `FULLY_AUDITED_OPERATIONS`, the request layer audits only denied requests.
+/// API operations for which the request layer audits successful, failed and denied requests, but not rate-limited requests.
+/// For other operations, the request layer audits only denied requests; the store audits each change.
 const FULLY_AUDITED_OPERATIONS: [&str; 11] = [
     "CollectRealtimeSession",
     "DownloadRealtimeSession",
@@ -33,7 +33,7 @@ pub(crate) struct AuditedOperation {
     method: &'static str,
     path: String,
     pub(crate) name: String,
-    /// If true, the audit log contains every request of the operation. If false, it contains only denied requests.
+    /// If true, the request layer audits every request of the operation; if false, it audits only denied requests.
     pub(crate) audits_all_requests: bool,
 }
 

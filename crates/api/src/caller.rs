@@ -72,7 +72,7 @@ pub(crate) struct Caller {
     pub(crate) client: Option<ClientAddr>,
     pub(crate) request_id: String,
     pub(crate) audit: AuditContext,
-    /// Read-only view of the metadata store. The view reflects all revocations before the receipt of the request body.
+    /// Read-only view of the metadata store. The view reflects all revocations until the request body was completely received.
     pub(crate) view: CachedStoreView,
 }
 

@@ -52,7 +52,7 @@ pub(crate) struct ErrorBody {
     /// Request id; only with APIGW error codes
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) request_id: Option<String>,
-    /// Errors and warnings about an invalid policy in the request body
+    /// Errors in an invalid policy in the request body; warnings are omitted
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) errors: Vec<PolicyDiagnosticView>,
 }

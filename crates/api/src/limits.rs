@@ -3,7 +3,7 @@
 //! Each client address has two quotas of equal size: one for sign-ins and one for failed authentications.
 //! If a client address exceeds its sign-in quota, Clew refuses sign-ins from the address but accepts other requests.
 //! When the quota for failed authentications is exhausted, sign-ins and requests with credentials are refused.
-//! To prevent credential guessing, Clew refuses requests that exceed a quota without checking their credentials.
+//! To prevent credential guessing, Clew refuses requests over a quota of the client address without checking their credentials.
 //! Authenticated requests do not count toward the quotas of the client address, because thousands of users can share an address.
 
 use std::net::IpAddr;
@@ -102,7 +102,7 @@ impl RateLimiters {
 
     /// Charges a policy evaluation to the user's request quota. `bytes` is the total size of the evaluated policies.
     /// A request that evaluates large policies counts as several requests toward the rate limit.
-    /// A request that Clew refuses does not count toward the rate limit, so a later retry can succeed.
+    /// A request that exceeds the rate limit does not count toward the limit, so a later retry can succeed.
     pub(crate) fn consume_policy_evaluation_quota(&self, user: &UserId, bytes: usize) -> Result<(), ApiError> {
         self.consume_request_quota(user, 1 + bytes / EVALUATED_POLICY_BYTES_PER_QUOTA_PERMIT)
     }

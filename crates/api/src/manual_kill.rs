@@ -79,7 +79,7 @@ pub(crate) struct KillRiskView {
     kind: &'static str,
     /// Description of the possible damage, in the language requested by X-Language
     message: String,
-    /// True if kill tasks and intelligent kills skip sessions with this risk by default
+    /// True if intelligent kills and, unless include_unsafe is set, kill tasks skip sessions with this risk
     #[serde(rename = "unsafe")]
     is_unsafe: bool,
 }

@@ -75,12 +75,12 @@ pub(crate) async fn load_policies(store: &Store, user: &UserId) -> Result<Arc<[G
     Ok(spawn_blocking(parse).await.unwrap_or_default())
 }
 
-/// Error for a stored policy with an invalid document. Contains the name of the policy.
+/// Error for a granted policy that is unknown or has an invalid document. Contains the name of the policy.
 #[derive(Debug, thiserror::Error)]
 #[error("the stored policy {0} is invalid")]
 pub struct InvalidStoredPolicy(pub String);
 
-/// Converts a stored policy grant to a `Grant`. Fails if the policy document is invalid.
+/// Converts a stored policy grant to a `Grant`. Fails if the system policy is unknown or the policy document is invalid.
 pub fn parse_policy_grant(stored: PolicyGrant) -> Result<Grant, InvalidStoredPolicy> {
     let (policy_name, policy) = match stored.policy {
         CustomOrBuiltInPolicy::System { name } => {

@@ -33,7 +33,7 @@ impl From<&Session> for SessionColumns {
     }
 }
 
-/// Process list columns of a killed session, as read immediately before the kill.
+/// Process list columns of a killed session, as read before Clew recorded and executed the kill.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct KilledSessionColumns {
     /// Thread id

@@ -22,7 +22,7 @@ pub struct AppComponents {
     pub store: Store,
     /// Queue of collection tasks.
     pub collections: SessionCollectionQueue,
-    /// Opens connections to nodes. The API and the workers of a process must use clones of the same connector.
+    /// Opens connections to nodes. The API and the workers of a process must share one connection registry.
     pub connector: NodeConnector,
     /// Executor for kills.
     pub kills: KillExecutor,

@@ -34,7 +34,7 @@ pub(crate) struct FaultInjector<'a> {
 }
 
 impl FaultInjector<'_> {
-    /// Injects a fault for a random duration. For most types of faults, `max_duration` is the upper limit.
+    /// Injects a fault for a random duration. For most faults, the upper limit is `max_duration` or 2 s, whichever is longer.
     /// Network partitions, clock shifts and full disks can last longer than `max_duration`.
     pub(crate) async fn inject_fault(&mut self, fault: Fault, max_duration: Duration) -> Result<(), ChaosError> {
         let max_millis = u64::try_from(max_duration.min(MAX_FAULT_DURATION).as_millis()).unwrap_or(u64::MAX).max(2_000);

@@ -74,7 +74,7 @@ struct StartCollectionResponse {
 #[derive(Deserialize)]
 struct CollectionStatusResponse {
     status: String,
-    /// Notes about data that is missing from the result; absent if the server is not a Clew server.
+    /// Notes about data that is missing from the result; absent if the result is complete or the server is not a Clew server.
     /// The type is `serde_json::Value`, so that unknown kinds of missing data do not cause a parse error.
     #[serde(default)]
     limitations: serde_json::Value,

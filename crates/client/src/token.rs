@@ -35,7 +35,7 @@ struct TokenRequestIdentity<'a> {
     password: Object<TokenRequestUser<'a>>,
 }
 
-/// Borrows the password, so that no second copy of the password exists in memory.
+/// Borrows the password, so that this struct does not contain an additional copy of the password.
 #[derive(Serialize)]
 struct TokenRequestUser<'a> {
     name: &'a str,

@@ -115,7 +115,7 @@ impl Client {
         self.call_with_retries(request, || self.send_authenticated_request(request)).await
     }
 
-    /// Calls `attempt` until it succeeds or returns a non-retryable error, or until the maximum number of attempts is reached.
+    /// Calls `attempt` until it succeeds or may not be retried: non-retryable error, last attempt, or too long a requested delay.
     /// Waits for the backoff delay before each retry.
     async fn call_with_retries<T, F: Future<Output = Result<T, ClientError>>>(
         &self,
@@ -208,7 +208,7 @@ impl Client {
     }
 
     /// Signs a request. Returns the request headers, including an `Authorization` header with the signature.
-    /// As in the official SDKs, the signature covers all headers except `Authorization` (API spec, section 8.1).
+    /// As in the official SDKs, the signature covers all returned headers except `Authorization` (API spec, section 8.1).
     fn build_signed_headers(
         &self,
         request: &ApiRequest<'_>,

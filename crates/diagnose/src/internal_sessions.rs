@@ -18,7 +18,7 @@ const INTERNAL_SESSION_HOSTS: [&[u8]; 2] = [b"", b"connecting host"];
 /// The user name alone does not identify a server thread, because a client account can be named `system user`.
 /// A thread with the user name `system user` is internal only if its host or command identifies a server thread.
 ///
-/// `is_internal_session` does not detect Clew's own sessions. The `clew-mysql` crate detects them by session id.
+/// `is_internal_session` does not detect Clew's own sessions. The `clew-mysql` crate detects them.
 ///
 /// `is_internal_session` does not detect a MySQL replication thread while the thread runs a trigger.
 /// While a MySQL replication thread runs a trigger, the process list shows the trigger's definer as the thread's user.

@@ -43,7 +43,7 @@ impl ProtectedAccounts {
 
 /// Returns true if the session may be killed: it is not internal and its account is not protected.
 ///
-/// May return true for Clew's own sessions, which the crate `clew-mysql` excludes by session id.
+/// May return true for Clew's own sessions, which the crate `clew-mysql` excludes.
 #[must_use]
 pub fn is_killable_session(session: &Session, protected: &ProtectedAccounts) -> bool {
     !is_internal_session(session) && !protected.is_protected(&session.user)

@@ -23,7 +23,7 @@ impl AllowedHosts {
         hosts.iter().map(host).collect::<Result<_, _>>().map(Self)
     }
 
-    /// If the requested host is not allowed, returns the host name as the error.
+    /// If the requested host is not allowed, returns the host and port from the request as the error.
     ///
     /// The host in an absolute request URI takes precedence over the `Host` header (RFC 9112, section 3.2.2).
     pub fn check_host_allowed<'a>(&self, uri: &'a Uri, headers: &'a HeaderMap) -> Result<(), &'a str> {

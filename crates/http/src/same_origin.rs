@@ -6,7 +6,7 @@ use http::{HeaderMap, Method};
 /// Name of a fetch metadata header. Scripts cannot set this header. Browsers send it only over TLS or to localhost.
 const SEC_FETCH_SITE_HEADER: &str = "sec-fetch-site";
 
-/// Returns `false` if a browser sent the request on behalf of another site.
+/// Returns `false` if the request headers show that a browser sent the request from a page of another origin.
 #[must_use]
 pub fn is_same_origin_request(method: &Method, headers: &HeaderMap) -> bool {
     if let Some(site) = headers.get(SEC_FETCH_SITE_HEADER) {

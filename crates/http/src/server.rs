@@ -62,7 +62,7 @@ pub struct ConnectionSettings {
     pub max_reserved_connections: usize,
     /// Maximum number of connections per peer (an IPv4 address or an IPv6 /64 prefix). 0 disables the limit.
     ///
-    /// If all reserved connections are in use, the server closes connections that exceed the per-peer limit.
+    /// If no reserved connection is available to the peer, the server closes a connection that exceeds the per-peer limit.
     /// Connections from trusted proxies are exempt from the per-peer connection limit.
     pub max_connections_per_peer: usize,
     /// Addresses of the proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` headers are trusted.

@@ -1,7 +1,7 @@
 //! Decides whether a principal may perform an action.
 //!
 //! Each authorization decision checks the credential scope first, then the administrator flag, then the policies.
-//! An action requires a matching Allow statement and no matching Deny statement (API spec, section 4.6).
+//! Policies allow an action if an Allow statement matches and no Deny statement matches (API spec, section 4.6).
 
 mod explanation;
 mod principal;

@@ -64,7 +64,7 @@ impl EvaluationBudget {
         Self { limit: units, remaining: AtomicU64::new(units), exhausted: AtomicBool::new(false), charger: None }
     }
 
-    /// Creates an evaluation budget of the default size. Also consumes one rate-limit permit per `step` work units.
+    /// Creates an evaluation budget of the default size that also consumes one rate-limit permit per `step` work units.
     ///
     /// `pay` acquires the given number of permits. If `pay` returns false, the evaluation budget is exhausted.
     #[must_use]

@@ -37,7 +37,7 @@ pub struct Node {
     pub role: NodeRole,
     /// Address, account and TLS options of the node.
     pub url: NodeUrl,
-    /// Network zone of the workers that read from the node. If `None`, workers in all zones can read from the node.
+    /// Network zone of the servers and workers that connect to the node. If `None`, all servers and workers can connect to it.
     pub zone: Option<NetworkZone>,
     /// Creation time as a Unix timestamp in seconds.
     pub created_at: i64,
@@ -73,7 +73,7 @@ pub struct NewNode {
     pub role: NodeRole,
     /// Address, account, password and TLS options of the node.
     pub url: NodeUrl,
-    /// Network zone of the workers that read from the node. If `None`, workers in all zones can read from the node.
+    /// Network zone of the servers and workers that connect to the node. If `None`, all servers and workers can connect to it.
     pub zone: Option<NetworkZone>,
 }
 

@@ -35,7 +35,7 @@ impl NodeConnector {
 ///
 /// All connections of a process must share one `ConnectionRegistry`.
 /// With a second registry, the process could open more connections to a node than the limit allows.
-/// A second registry would have a different random marker, so the process would not recognize its own sessions.
+/// A second registry does not contain the connections of the first, so the process would not recognize all its own sessions.
 #[derive(Clone, Default)]
 pub struct ConnectionRegistry {
     pub(crate) own_connections: OwnConnections,

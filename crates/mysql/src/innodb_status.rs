@@ -1,4 +1,4 @@
-//! Parses transactions from `SHOW ENGINE INNODB STATUS`, which Clew runs if `innodb_trx` is unreadable.
+//! Parses transactions from `SHOW ENGINE INNODB STATUS`, which Clew runs if `innodb_trx` is unreadable or a start time is ambiguous.
 //!
 //! The output of `SHOW ENGINE INNODB STATUS` has no stable format and contains parts of SQL statements.
 //! `SHOW ENGINE INNODB STATUS` omits read-only transactions and the number of tables that a transaction has locked.

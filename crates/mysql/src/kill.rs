@@ -54,7 +54,7 @@ pub struct KillOptions<'a> {
     pub protected: &'a ProtectedAccounts,
     /// If true, Clew also kills sessions that change non-transactional tables, although the changes cannot be rolled back.
     /// Set `include_unsafe` to true only if the user or the kill rule accepts the risk of partial changes.
-    /// If false, Clew refuses to kill sessions that change non-transactional tables ([`KillRefusal::Unsafe`]).
+    /// If false, Clew refuses to kill sessions that change, or may change, non-transactional tables ([`KillRefusal::Unsafe`]).
     pub include_unsafe: bool,
 }
 

@@ -25,7 +25,7 @@ use crate::{failure, sql_statements};
 use sql_statements::ER_NO_SUCH_THREAD;
 
 /// Seconds to wait before each attempt to kill a statement. An unresponsive server may recover between attempts.
-/// New read operations on the node wait until the kill attempts end.
+/// If the dropped connection was used for reading, new read operations on the node wait until the kill attempts end.
 const KILL_ATTEMPT_DELAY_SECONDS: [u64; 9] = [0, 1, 2, 2, 2, 2, 2, 2, 2];
 /// Timeout for each step of an attempt to kill a statement whose connection was dropped.
 /// A kill attempt has two steps: opening the control connection, and then finding and killing the session.

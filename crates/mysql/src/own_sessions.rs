@@ -5,7 +5,7 @@
 //! Clew treats a session in a process list as its own if at least one of these conditions is met:
 //!
 //! - The session has Clew's account, and its statement starts with a comment that contains the installation marker.
-//! - The session's connection id and client address match a connection that this Clew process opened.
+//! - The session matches a connection of this process by id and client address, or by only one of them if the other is unknown.
 
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};

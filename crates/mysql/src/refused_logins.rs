@@ -2,7 +2,7 @@
 //!
 //! The number of connections per node is limited, so concurrent requests for a node may have to wait.
 //! If every waiting request retried a refused login, the server could lock Clew's account.
-//! After a refused login, all waiting requests fail with the same error instead of attempting another login.
+//! After a refused login, waiting requests with the same URL and password fail with the same error instead of logging in.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};

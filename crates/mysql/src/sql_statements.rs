@@ -37,7 +37,7 @@ pub(crate) const ROLLBACKS_QUERY: &str = "SELECT trx_id, trx_mysql_thread_id, tr
 
 /// Reads the InnoDB status report of up to 1 MiB, which lists the open transactions.
 /// Requires the PROCESS privilege.
-/// Clew runs this statement only if [`TRANSACTIONS_QUERY`] fails or returns an ambiguous local time.
+/// Clew runs this statement only if [`TRANSACTIONS_QUERY`] fails with [`ER_CANNOT_CONVERT_STRING`] or returns an ambiguous local time.
 pub(crate) const INNODB_STATUS_QUERY: &str = "SHOW ENGINE INNODB STATUS";
 
 /// Reads all sessions with their complete statements. Measured duration: 0.05 s with 10,000 sessions.

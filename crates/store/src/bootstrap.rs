@@ -63,7 +63,7 @@ impl Store {
         Ok(InitialTenantIds { domain_id, project_id, user_id })
     }
 
-    /// Verifies the master key and, if an older Clew version created the database, initializes the audit log.
+    /// Verifies the master key. Initializes the audit log if the database was created by a Clew version without an audit log.
     pub(crate) async fn verify_master_key(&self) -> Result<(), StoreError> {
         let canary =
             read_setting(&self.database, MASTER_KEY_CHECK_VALUE_SETTING).await?.ok_or_else(|| StoreError::Damaged {

@@ -22,7 +22,7 @@ impl DataDir {
         Self { root: root.to_owned() }
     }
 
-    /// Returns the path of the SQLite database file. Initializing the data directory creates the file.
+    /// Returns the path of the SQLite database file. The file exists only after a store with a SQLite database is initialized.
     pub(crate) fn database_path(&self) -> PathBuf {
         self.root.join("clew.db")
     }

@@ -56,7 +56,7 @@ impl Database {
     }
 
     /// Begins a transaction that holds the write lock, which blocks all other writers.
-    /// `action` describes the transaction in error messages, for example `read the audit log`.
+    /// In error messages, `action` follows the words "could not" and describes the transaction.
     pub(crate) async fn begin_write_transaction(&self, action: &'static str) -> Result<Transaction, StoreError> {
         let begun = match self {
             Self::Sqlite(database) => {
@@ -68,7 +68,7 @@ impl Database {
     }
 
     /// Begins a read transaction, in which all queries read the same snapshot of the database.
-    /// `action` describes the transaction in error messages, for example `read the audit log`.
+    /// In error messages, `action` follows the words "could not" and describes the transaction.
     pub(crate) async fn begin_read_transaction(&self, action: &'static str) -> Result<Transaction, StoreError> {
         let begun = match self {
             Self::Sqlite(database) => database.pool.begin().boxed().await.map(Transaction::Sqlite),
@@ -118,7 +118,7 @@ impl Database {
 }
 
 impl Transaction {
-    /// `action` describes the transaction in error messages, for example `read the audit log`.
+    /// In error messages, `action` follows the words "could not" and describes the transaction.
     pub(crate) async fn commit(self, action: &'static str) -> Result<(), StoreError> {
         let committed = match self {
             Self::Sqlite(transaction) => transaction.commit().boxed().await,

@@ -90,7 +90,7 @@ pub enum StoreError {
         /// Hint at the end of the error message, such as "; try again"; may be empty.
         remedy: &'static str,
     },
-    /// A background task did not complete the operation, because the process is shutting down.
+    /// A background task ended before it completed the operation, for example because the process is shutting down.
     #[error("could not query the database: the server is shutting down; try again")]
     Stopped,
     /// A stored value cannot be parsed.

@@ -43,7 +43,7 @@ impl Store {
     }
 
     /// Re-encrypts all secrets with the next master key and then makes the next master key the current one.
-    /// If Clew crashes during a rotation, the next call to [`Store::open`] completes the rotation.
+    /// If Clew crashes after the secrets have been re-encrypted, the next call to [`Store::open`] completes the rotation.
     ///
     /// Fails if a server is using the data directory.
     /// Does not stop other processes that use the same database with the previous master key.

@@ -59,7 +59,7 @@ impl Store {
 
     /// Copies all tables to the target database in one transaction.
     /// The callback `progress` receives the table name, the number of copied rows and the total number of rows.
-    /// Locks the data directory and the source database, so that other processes cannot change them during the copy.
+    /// During the copy, no server can use the data directory, and no other process can change the source database.
     /// Fails with [`StoreError::NotEmpty`] if the target database contains rows.
     pub async fn copy_metadata_to_postgres(
         &self,

@@ -326,8 +326,8 @@ fn encode_thread_row(session: u64) -> Vec<u8> {
     packets::encode_row(&[Some(id.as_bytes()), Some(id.as_bytes()), Some(b"1")])
 }
 
-/// Timer values are in picoseconds.
-/// Encodes a statement event. The run time matches the session's `Time` value in the process list.
+/// Encodes a statement event, whose timer values are in picoseconds.
+/// The run time matches the session's `Time` value in the process list.
 fn encode_statement_event_row(session: u64) -> Vec<u8> {
     let (id, run_time) = (session.to_string(), (session % 100 * 1_000_000_000_000).to_string());
     packets::encode_row(&[

@@ -10,7 +10,7 @@ const DUPLICATE_ALL_ROWS_SQL: &str = "INSERT INTO big.t (a) SELECT (a * 7 + id) 
 
 /// Opens a session for the passwordless account `user` and begins a large transaction.
 /// The transaction inserts 8 rows and then doubles the row count `doublings` times.
-/// If `doublings` is 16, the table contains half a million rows, and its rollback takes several seconds.
+/// If `doublings` is 16, the table contains half a million rows, and rolling back the transaction takes several seconds.
 pub async fn begin_large_transaction(
     server: &DatabaseServer,
     user: &str,

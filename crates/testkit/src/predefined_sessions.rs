@@ -173,7 +173,7 @@ async fn create_schema(server: &DatabaseServer) -> mysql_async::Result<()> {
     connection.disconnect().await
 }
 
-/// Counts the sessions that are running `SLEEP` and the transactions that are waiting for a lock.
+/// Returns the number of running statements (in `SLEEP` or waiting for a lock) and the number of lock waits.
 /// On MySQL, reads `performance_schema`, because `information_schema` omits some running statements.
 async fn count_running_statements_and_lock_waits(server: &DatabaseServer) -> mysql_async::Result<(usize, usize)> {
     let sleeping = match server.flavor() {

@@ -104,7 +104,7 @@ impl KillTaskWorker {
         Ok(())
     }
 
-    /// Acquires or reuses a lease on the instance. Returns the lease's expiry time, or `None` if another worker holds the lease.
+    /// Acquires or reuses a lease and returns its expiry time. Returns `None` if another worker holds the lease or kill tasks are disabled.
     async fn acquire_instance_lease(&mut self, instance: &InstanceId) -> Result<Option<Instant>, StoreError> {
         let now = Instant::now();
         if let Some(lease_end) = self.leases.get(instance).filter(|lease_end| **lease_end > now + self.lease * 2 / 3) {

@@ -1,4 +1,4 @@
-//! API routes that list, export and verify a domain's audit log.
+//! API routes that list and export a domain's audit log and verify the audit log of all domains.
 
 use std::io;
 use std::str::FromStr;

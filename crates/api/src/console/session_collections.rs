@@ -38,7 +38,7 @@ struct SessionCollectionView {
     rows: Option<u64>,
     #[schema(required)]
     bytes: Option<u64>,
-    /// Filters and sort order that the collection request contained; if `sql_key` is masked, its value is ***
+    /// Filters and sort order of the collection, including default values and null for unset filters; a masked `sql_key` is ***
     #[schema(value_type = Object)]
     filter: SessionSelection,
     /// True if the result contains SQL templates instead of statements

@@ -19,7 +19,7 @@ use crate::error::ApiError;
 use crate::iam::sign_in::UserRef;
 use crate::{AppState, passwords};
 
-/// Maximum time to wait for other server processes that are checking a password of the same user.
+/// Maximum time to wait for password checks in other server processes that use the same failure counter.
 const MAX_WAIT_FOR_CONCURRENT_PASSWORD_CHECKS: Duration = Duration::from_secs(10);
 const FAILURE_COUNTER_POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// `Retry-After` value sent if a password check could not start within [`MAX_WAIT_FOR_CONCURRENT_PASSWORD_CHECKS`].
@@ -82,7 +82,7 @@ pub(crate) struct AuthFailureCounter {
     pub(crate) is_address_up_to_date: bool,
 }
 
-/// The counter key starts with the client address, so that a crafted user name cannot match another user's counter.
+/// For a known client address, the counter key starts with the address, so that a crafted user name cannot match another counter.
 pub(crate) async fn find_auth_failure_counter(
     store: &Store,
     name: String,

@@ -87,7 +87,7 @@ pub(crate) async fn list_projects(request: ApiRequest) -> ApiResult<ProjectList>
     Ok(Json(ProjectList { links, projects: projects.into_iter().map(build_project_entry).collect() }))
 }
 
-/// List the enabled projects that the caller can access. Administrators can access all enabled projects.
+/// List the enabled projects to which the caller's policies apply or, for an administrator, all enabled projects.
 #[utoipa::path(get, path = "/v3/auth/projects", tag = "identity", operation_id = "ListAuthProjects",
     responses((status = 200, description = "List of projects", body = ProjectList)))]
 pub(crate) async fn list_caller_projects(request: ApiRequest) -> ApiResult<ProjectList> {

@@ -121,7 +121,7 @@ pub(crate) fn describe_token_scope(project: Option<&Project>) -> String {
     project.map_or_else(|| "domain".to_owned(), |project| format!("project {}", project.id))
 }
 
-/// Clew keeps tokens for one day after they expire, so that error messages can distinguish expired and unknown tokens.
+/// Clew keeps expired tokens for at least one day, so that error messages can distinguish expired and unknown tokens.
 async fn remove_expired_tokens(service: &AppState, now: i64) {
     if let Err(error) = service.store.identities().remove_credentials_expired_before(now - 24 * 3600).await {
         tracing::warn!(%error, "cannot remove expired tokens");

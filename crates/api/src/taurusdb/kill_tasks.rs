@@ -66,7 +66,7 @@ pub(crate) async fn add_kill_task(request: ApiRequest<InstancePath>) -> ApiResul
 struct RequestedKillTask {
     criteria: KillCriteria,
     duration: Option<Duration>,
-    /// Instance name that the client sends as confirmation, because a kill task without filters kills all user sessions.
+    /// Instance name that the client sends as confirmation, because a kill task without filters can kill all user sessions.
     confirmed: Option<String>,
 }
 

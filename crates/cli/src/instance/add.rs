@@ -14,7 +14,7 @@ pub(crate) struct AddArgs {
     #[arg(long)]
     name: String,
     /// Node URL (repeatable). Optional suffixes: ,role=master or ,role=slave, and ,zone=ZONE.
-    /// If a node has a zone, only workers in that zone connect to the node.
+    /// If a node has a zone, only servers and workers in that zone connect to the node.
     /// The first node is the master, unless another node has role=master
     #[arg(long = "node", value_name = "URL[,role=ROLE][,zone=ZONE]", required = true)]
     nodes: Vec<String>,

@@ -54,7 +54,7 @@ impl VersionedSessionRow {
         }
     }
 
-    /// Returns true if the row has the host and user of `session`. Servers can reuse session ids.
+    /// Returns true if the row has the host and, after the login, the user of `session`. Servers can reuse session ids.
     pub(super) fn is_same_session(&self, session: &Session) -> bool {
         let same = |at: usize, text: &[u8]| matches!(self.cells.get(at), Some(CellValue::Text(stored)) if **stored == *bytes_to_text(text));
         // During a login, servers list `unauthenticated user` or, rarely, other text as the account.

@@ -36,7 +36,7 @@ pub struct ReservedConnectionMarker;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ConnectionClass {
     Regular,
-    /// Connection in excess of the regular limit. The server closes the connection after one request.
+    /// Connection that exceeds the total or the per-peer limit. The server closes the connection after one request.
     Reserved,
 }
 
@@ -59,7 +59,7 @@ pub(super) struct ConnectionLimits {
 pub(super) struct ConnectionSlot {
     pub(super) class: ConnectionClass,
     _permit: OwnedSemaphorePermit,
-    /// Slot in the per-peer connection limit. `None` for trusted proxies, which are exempt from the limit.
+    /// Slot in a per-peer connection limit. `None` for regular connections of trusted proxies, which are exempt from the limit.
     _peer: Option<ConcurrencySlotGuard<ClientSubnet>>,
 }
 
@@ -97,7 +97,7 @@ impl ConnectionLimits {
         }
     }
 
-    /// Returns `None` if the connection would exceed a connection limit; the caller must then close the connection.
+    /// Returns `None` if neither a regular nor a reserved slot is available; the caller must then close the connection.
     pub(super) fn acquire_connection_slot(
         &self,
         peer: IpAddr,

@@ -125,7 +125,7 @@ impl Condition {
     /// Returns true if `values` satisfies the condition. If the request lacks the condition key, `values` is empty.
     ///
     /// The API spec does not define whether an operator without `IfExists` matches if the condition key is missing.
-    /// If a condition key is missing, negated operators are true and other operators are false, as in Huawei Cloud.
+    /// Without a quantifier, a missing key makes a negated operator true and a positive operator false, as in Huawei Cloud.
     pub(super) fn is_satisfied_by(&self, values: &[Cow<'_, str>], budget: &EvaluationBudget) -> bool {
         let ParsedOperator { operator, quantifier, if_exists } = self.test;
         if matches!(operator.comparison, Comparison::Null) {

@@ -70,7 +70,7 @@ const DATES: &[&str] =
     &["2026-06-12T12:00:00Z", "2026-06-12T12:00:01Z", "2025-01-01T00:00:00Z", "2026-06-12T14:00:00+02:00"];
 const NETWORKS: &[&str] =
     &["10.0.0.0/8", "10.1.2.3", "192.0.2.0/24", "0.0.0.0/0", "2001:db8::/32", "::/0", "10.9.9.9/16"];
-const TAG_KEYS_CONDITION_KEY: &[&str] = &["env", "team", "Env", "low", "x"];
+const TAG_KEYS: &[&str] = &["env", "team", "Env", "low", "x"];
 const TAG_PATTERNS: &[&str] = &["env", "e*", "*", "?eam", "T*", "x"];
 
 /// Text operators of this crate, with the equivalent AWS operators.
@@ -117,7 +117,7 @@ fn condition(rng: &mut SplitMix64) -> ConditionPair {
         2 => {
             let (ours, theirs) = TEXT_OPERATORS[rng.below(TEXT_OPERATORS.len())];
             let quantifier = rng.pick(&["ForAnyValue:", "ForAllValues:"]);
-            let values = rng.pick_some(3, if theirs.ends_with("Like") { TAG_PATTERNS } else { TAG_KEYS_CONDITION_KEY });
+            let values = rng.pick_some(3, if theirs.ends_with("Like") { TAG_PATTERNS } else { TAG_KEYS });
             ((format!("{quantifier}{ours}"), format!("{quantifier}{theirs}")), "g:TagKeys", same_values(&values))
         }
         3 => {
@@ -251,8 +251,7 @@ fn request(rng: &mut SplitMix64) -> Facts {
     if !rng.one_in(4) {
         tags.insert("low".to_owned(), rng.pick(LOWER).to_owned());
     }
-    let request_tags =
-        (0..rng.below(3)).map(|_| (rng.pick(TAG_KEYS_CONDITION_KEY).to_owned(), rng.pick(TEXT).to_owned())).collect();
+    let request_tags = (0..rng.below(3)).map(|_| (rng.pick(TAG_KEYS).to_owned(), rng.pick(TEXT).to_owned())).collect();
     Facts {
         action: instance_actions[rng.below(instance_actions.len())].name.to_owned(),
         user: rng.pick(&["ada", "bob", "prod-eu"]).to_owned(),

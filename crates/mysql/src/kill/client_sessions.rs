@@ -20,11 +20,11 @@ pub struct ClientSessions {
     pub unchecked: HashSet<u64>,
     /// True if the server computes elapsed times from a monotonic timer, which clock steps do not affect.
     pub is_monotonic: bool,
-    /// Reading of the server's clock, taken immediately after reading the process list.
+    /// Reading of the server's clock, taken after reading the process list; `None` if the server does not report a valid time.
     pub clock: Option<ClockReading>,
     /// Notes about data that Clew could not read from the server.
     pub limitations: Vec<Limitation>,
-    /// Time to read the process list, from acquiring the connection permit to receiving the last row.
+    /// Time to read all data, from acquiring the connection permit to receiving the last row.
     pub duration: Duration,
 }
 

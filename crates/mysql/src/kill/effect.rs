@@ -20,7 +20,7 @@ const KILL_EFFECT_READ_TIMEOUT: Duration = Duration::from_secs(3);
 const MAX_KILL_EFFECT_POLLS: u32 = 4;
 
 /// A node's transactions and lock waits, read immediately before a kill.
-/// The transaction data can be up to 0.1 s old, because InnoDB caches the contents of `innodb_trx`.
+/// InnoDB caches `innodb_trx`, so the data can be 0.1 s old, or older if other clients read the table continuously.
 #[derive(Debug)]
 pub struct PreKillSnapshot {
     /// Maps session ids to the number of modified rows; `None` if the account cannot read transactions.

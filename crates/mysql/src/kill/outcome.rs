@@ -109,7 +109,7 @@ pub enum KillRefusal {
     UnreliableAge,
     /// The caller requested a kill of only the running statement, but the session is idle.
     Idle,
-    /// The kill could leave partial changes in a non-transactional table, and the caller has not accepted this risk.
+    /// The kill could damage a table or leave partial changes, and the caller has not accepted this risk.
     Unsafe(KillRisk),
 }
 

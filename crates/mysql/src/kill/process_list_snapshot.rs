@@ -235,7 +235,7 @@ async fn read_query_ids(
 
 /// Reads the ids of Clew's own sessions, whose connection attributes identify the Clew installation.
 /// The server stores connection attributes only if performance_schema is on.
-/// If performance_schema is off, Clew recognizes its sessions by connection id or by a comment in their statements.
+/// If performance_schema is off, Clew recognizes its sessions by connection id and client address, or by a comment in their statements.
 pub(super) async fn read_clew_session_ids(connection: &mut Connection) -> Result<HashSet<u64>, Failure> {
     let query = sql_statements::own_session_ids_query(connection.raw.own.installation_marker());
     Ok(connection.read_rows_ignoring_server_errors::<Option<u64>>(&query).await?.into_iter().flatten().collect())

@@ -1,4 +1,4 @@
-//! Combines a caller's repeatedly refused requests into one audit event, so that audit events cannot fill the disk.
+//! Combines a caller's repeatedly refused requests into one audit event per time window, so that the caller cannot fill the disk.
 //!
 //! Clew records the first refused request per caller and reason in the audit log before sending the response.
 //! After each time window, Clew records the number of repeated refusals in one audit event.
@@ -80,7 +80,7 @@ impl RepeatedRefusalCounter {
         Self { window, state: Mutex::default() }
     }
 
-    /// Appends the refusal `event` to the audit log, or only counts it if an identical refusal was recorded recently.
+    /// Appends the refusal `event` to the audit log, or only counts it if the caller's last refusal of this kind was recorded recently.
     ///
     /// `client` is the address of an unauthenticated client: the IPv4 address, or the first address of the IPv6 prefix.
     /// `reason` is the message id of the detailed error message, which is more specific than the error code.

@@ -58,7 +58,7 @@ const MARK_CORRUPT_TASK_FAILED_SQL: &str = "UPDATE tasks SET status = 'error', f
 
 impl TaskStore<'_> {
     /// Claims collection tasks for a worker, up to the limits in the [`TaskClaimRequest`].
-    /// Claims tasks with an expired lease first, and then queued tasks in the order of their turn numbers.
+    /// Claims tasks with an expired lease first, and then queued tasks in ascending order of their fair-queue positions.
     /// `docs/decisions/0019-fair-scheduling-of-many-nodes.md` describes the order of queued tasks.
     pub async fn claim_tasks(self, claim: TaskClaimRequest) -> Result<TaskClaimOutcome, StoreError> {
         let excluded_nodes =

@@ -188,7 +188,7 @@ impl S3 {
         StoreError::S3 { action, location: self.settings.object_uri(name), reason: reason.to_owned(), remedy: "" }
     }
 
-    /// Returns the result name from an object key, or `None` if Clew did not create the object.
+    /// Returns the name of a result or temporary object from an object key, or `None` if Clew did not create the object.
     fn parse_result_name_from_object_key<'a>(&self, key: &'a Path) -> Option<&'a str> {
         let name = key.filename()?;
         let is_ours = name.starts_with(TEMPORARY_OBJECT_PREFIX)

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::adaptive_poll_interval::{AdaptivePollInterval, PollIntervalChange};
 
-/// Minimum time between two attempts of a kill task to kill the same session.
+/// Minimum time between an ineffective kill of a session by a kill task and the next kill of the same session.
 /// The delay between kill attempts limits the number of kill records for a session that does not terminate.
 const KILL_RETRY_DELAY: Duration = Duration::from_mins(1);
 

@@ -1,6 +1,6 @@
 //! Renders a node's live session list as server-sent events.
 //!
-//! Clew renders each event once and sends it to all subscribers that have the same version of the session list.
+//! Clew caches rendered events, so that subscribers with the same version of the session list can share them.
 
 use std::fmt::Write;
 
