@@ -80,7 +80,7 @@ impl RepeatedRefusalCounter {
         Self { window, state: Mutex::default() }
     }
 
-    /// Appends the refusal `event` to the audit log, or only counts it if the caller's last refusal of this kind was recorded recently.
+    /// Appends `event` to the audit log if it is the caller's first refusal of its kind in a time window; otherwise, only counts it.
     ///
     /// `client` is the address of an unauthenticated client: the IPv4 address, or the first address of the IPv6 prefix.
     /// `reason` is the message id of the detailed error message, which is more specific than the error code.
