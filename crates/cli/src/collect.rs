@@ -99,7 +99,7 @@ pub(crate) async fn run(arguments: CollectArgs) -> Result<(), CliError> {
         }
     };
     let download = ResultDownload { client: &client, instance, node, request_id: &request_id, progress };
-    let written = download.save_download(&arguments.output).await;
+    let written = download.save_result(&arguments.output).await;
     output::write_stderr(&limitations);
     written
 }
@@ -129,7 +129,7 @@ struct ResultDownload<'a> {
 }
 
 impl ResultDownload<'_> {
-    async fn save_download(self, output: &Path) -> Result<(), CliError> {
+    async fn save_result(self, output: &Path) -> Result<(), CliError> {
         match OutputTarget::from_path(output) {
             OutputTarget::Stdout if output::stdout_is_terminal() => {
                 self.write_to_terminal(OutputWriter::open(None, false)?).await
