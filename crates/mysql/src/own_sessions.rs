@@ -127,10 +127,14 @@ impl OwnConnection {
     fn matches_session(&self, session: &Session, address: &str) -> bool {
         match (self.id, &self.listed) {
             // Without a port, as with a Unix socket, the client address does not identify a connection.
-            // The server may resolve the host name only after the login has started.
             (Some(id), Some(listed)) => {
-                let is_listed_so = *listed == session.host && parse_client_address(listed).is_some();
-                id == session.id && (is_listed_so || self.matches_local_address(&session.host, false))
+                let Some((_, listed_port)) = parse_client_address(listed) else { return false };
+                // The server may resolve the host name only after the login has started.
+                // A different port is that of a proxy, and the local address then belongs to another client of the server.
+                let is_direct = listed_port == self.local.port();
+                let is_listed_address = *listed == session.host;
+                id == session.id
+                    && (is_listed_address || (is_direct && self.matches_local_address(&session.host, false)))
             }
             // While the connection is open, no other session of the server has its id.
             // The client address in the process list is not known yet and may be that of a proxy.
@@ -299,6 +303,10 @@ mod tests {
         assert_eq!(filter.listed, Some(97));
         assert!(filter.is_own_session(&session(97, "198.51.100.1:8")), "its address in the list is known now");
         assert!(!filter.is_own_session(&session(97, "198.51.100.1:7")));
+        assert!(
+            !filter.is_own_session(&session(97, "192.0.2.7:40011")),
+            "another client has the local port: the connection has the proxy's port"
+        );
     }
 
     #[test]
