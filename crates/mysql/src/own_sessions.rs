@@ -47,7 +47,7 @@ impl OwnConnections {
         address: &str,
     ) -> ConnectionRegistration {
         let (account, address) = (account.as_bytes().to_vec(), address.to_owned());
-        let entry = OwnConnection { account, address, local, id: None, listed: None, closed: None };
+        let entry = OwnConnection { account, address, local, id: None, server_host: None, listed: None, closed: None };
         let number = self.table.lock().add_connection(entry);
         let tag = format!("clew:{}.{:016x}.{number}", self.installation_marker, self.process_token);
         ConnectionRegistration { connections: self.clone(), number, tag }
@@ -103,9 +103,15 @@ impl ConnectionTable {
         }
     }
 
-    fn contains_session(&self, session: &Session, address: &str) -> bool {
-        let matches =
-            |number: &u64| self.entries.get(number).is_some_and(|entry| entry.matches_session(session, address));
+    fn contains_session(&self, session: &Session, address: &str, server_host: Option<&[u8]>) -> bool {
+        let matches = |number: &u64| {
+            let entry = self.entries.get(number);
+            entry.is_some_and(|entry| {
+                entry.may_be_on_server(server_host)
+                    && !entry.was_closed_before_idle_time_of(session)
+                    && entry.matches_session(session, address)
+            })
+        };
         [Some(session.id), None].iter().filter_map(|id| self.by_id.get(id)).flatten().any(matches)
     }
 }
@@ -117,6 +123,8 @@ struct OwnConnection {
     local: SocketAddr,
     /// Result of `SELECT CONNECTION_ID()` for the connection, or `None` before the query has returned.
     id: Option<u64>,
+    /// Host name, port, server id and data directory of the server, joined into one string; `None` if unknown.
+    server_host: Option<Vec<u8>>,
     /// Client address of the connection in the process list, or `None` if Clew has not read the process list yet.
     /// Behind a proxy, the process list shows the proxy's address instead of the local socket address (`local`).
     listed: Option<Vec<u8>>,
@@ -124,6 +132,22 @@ struct OwnConnection {
 }
 
 impl OwnConnection {
+    /// Behind a load balancer, two servers can list the same connection id and client address.
+    fn may_be_on_server(&self, server_host: Option<&[u8]>) -> bool {
+        match (self.server_host.as_deref(), server_host) {
+            (Some(own), Some(other)) => own == other,
+            _ => true,
+        }
+    }
+
+    /// Returns true if the session completed a statement, or logged in, after this connection was closed.
+    /// After a restart, another client can have the connection id and the client address of a closed connection.
+    fn was_closed_before_idle_time_of(&self, session: &Session) -> bool {
+        let Some(closed) = self.closed.filter(|_| session.is_idle()) else { return false };
+        // The server truncates the idle time to seconds.
+        Duration::from_secs(session.seconds.saturating_add(1)) < closed.elapsed()
+    }
+
     fn matches_session(&self, session: &Session, address: &str) -> bool {
         match (self.id, &self.listed) {
             // Without a port, as with a Unix socket, the client address does not identify a connection.
@@ -180,8 +204,12 @@ impl ConnectionRegistration {
         &self.connections.installation_marker
     }
 
-    pub(crate) fn set_connection_id(&self, id: u64) {
-        self.connections.table.lock().set_connection_id(self.number, id);
+    pub(crate) fn set_connection_id(&self, id: u64, server_host: Option<Vec<u8>>) {
+        let mut table = self.connections.table.lock();
+        table.set_connection_id(self.number, id);
+        if let Some(entry) = table.entries.get_mut(&self.number) {
+            entry.server_host = server_host;
+        }
     }
 
     pub(crate) fn mark_closed(&self) {
@@ -206,13 +234,19 @@ pub(crate) struct OwnSessionFilter {
     /// Prefix of every statement that the processes of this Clew installation send to monitored servers.
     start: Vec<u8>,
     address: String,
+    server_host: Option<Vec<u8>>,
     /// Id of Clew's connection as shown in the process list, or `None` if the list does not contain the connection.
     pub(crate) listed: Option<u64>,
 }
 
 impl OwnSessionFilter {
     /// `account` is the user name of Clew's database account, without the host part.
-    pub(crate) fn new(own: &ConnectionRegistration, account: &str, address: &str) -> Self {
+    pub(crate) fn new(
+        own: &ConnectionRegistration,
+        account: &str,
+        address: &str,
+        server_host: Option<Vec<u8>>,
+    ) -> Self {
         Self {
             connections: own.connections.clone(),
             account: account.as_bytes().to_vec(),
@@ -220,6 +254,7 @@ impl OwnSessionFilter {
             tag: format!("/* {} */", own.tag).into_bytes(),
             start: format!("/* clew:{}.", own.installation_marker()).into_bytes(),
             address: address.to_owned(),
+            server_host,
             listed: None,
         }
     }
@@ -238,7 +273,7 @@ impl OwnSessionFilter {
             }
             return true;
         }
-        self.connections.table.lock().contains_session(session, &self.address)
+        self.connections.table.lock().contains_session(session, &self.address, self.server_host.as_deref())
     }
 }
 
@@ -254,8 +289,8 @@ mod tests {
 
     fn opened(connections: &OwnConnections, address: &str, id: u64) -> (ConnectionRegistration, OwnSessionFilter) {
         let own = connections.register_connection(address.parse().unwrap(), "clew", NODE);
-        own.set_connection_id(id);
-        let filter = OwnSessionFilter::new(&own, "clew", NODE);
+        own.set_connection_id(id, None);
+        let filter = OwnSessionFilter::new(&own, "clew", NODE, None);
         (own, filter)
     }
 
@@ -264,7 +299,7 @@ mod tests {
         let (own, mut filter) = opened(&OwnConnections::default(), "192.0.2.7:40001", 7);
         assert!(filter.is_own_session(&session(7, "198.51.100.1:9")), "open, behind a proxy");
         assert!(!filter.is_own_session(&Session { user: b"app".to_vec(), ..session(7, "192.0.2.7:40001") }));
-        let mut of_other_node = OwnSessionFilter::new(&own, "clew", "other.test:3306");
+        let mut of_other_node = OwnSessionFilter::new(&own, "clew", "other.test:3306", None);
         assert!(!of_other_node.is_own_session(&session(7, "198.51.100.1:9")), "the same id on another server");
         assert!(of_other_node.is_own_session(&session(7, "192.0.2.7:40001")), "the same server under another name");
         // A server may still list a closed connection. After a restart, the id belongs to another client.
@@ -280,6 +315,33 @@ mod tests {
         ] {
             assert_eq!(filter.is_own_session(&session(id, host)), is_own, "{id} {host}");
         }
+    }
+
+    #[test]
+    fn session_of_another_server_is_not_own() {
+        let connections = OwnConnections::default();
+        let own = connections.register_connection("192.0.2.7:40051".parse().unwrap(), "clew", NODE);
+        own.set_connection_id(7, Some(b"first".to_vec()));
+        let is_own = |server: Option<&str>| {
+            let server = server.map(|server| server.as_bytes().to_vec());
+            OwnSessionFilter::new(&own, "clew", NODE, server).is_own_session(&session(7, "192.0.2.7:40051"))
+        };
+        assert_eq!([Some("first"), None, Some("second")].map(is_own), [true, true, false]);
+    }
+
+    #[test]
+    fn session_that_was_active_after_the_close_is_not_own() {
+        let (own, mut filter) = opened(&OwnConnections::default(), "192.0.2.7:40061", 7);
+        let idle = |seconds| Session { command: b"Sleep".to_vec(), seconds, ..session(7, "192.0.2.7:40061") };
+        drop(own);
+        let close = |ago| {
+            let closed = Instant::now().checked_sub(Duration::from_secs(ago));
+            filter.connections.table.lock().entries.values_mut().for_each(|entry| entry.closed = closed);
+        };
+        close(9);
+        assert_eq!([7, 8, 9, 30].map(|seconds| filter.is_own_session(&idle(seconds))), [false, false, true, true]);
+        let running = Session { command: b"Quit".to_vec(), ..idle(0) };
+        assert!(filter.is_own_session(&running), "the server is closing the connection");
     }
 
     #[test]
@@ -324,7 +386,7 @@ mod tests {
     #[test]
     fn connection_that_signs_in_is_own_by_its_socket_address() {
         let own = OwnConnections::default().register_connection("192.0.2.7:40021".parse().unwrap(), "clew", NODE);
-        let mut filter = OwnSessionFilter::new(&own, "clew", NODE);
+        let mut filter = OwnSessionFilter::new(&own, "clew", NODE, None);
         let listed = |user: &str, host: &str, command: &str| {
             let (user, command) = (user.into(), command.into());
             Session { user, command, ..session(5, host) }

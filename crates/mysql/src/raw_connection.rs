@@ -94,14 +94,14 @@ impl RawConnection {
         };
         let missing = Error::Protocol("the server returned no version");
         let (version, id, server_host) = rows.into_iter().next().ok_or(missing)?;
-        self.own.set_connection_id(id);
+        self.own.set_connection_id(id, server_host.clone());
         self.id = id;
         self.server_host = server_host;
         Ok(version)
     }
 
     pub(crate) fn own_session_filter(&self) -> OwnSessionFilter {
-        OwnSessionFilter::new(&self.own, &self.account, &self.address)
+        OwnSessionFilter::new(&self.own, &self.account, &self.address, self.server_host.clone())
     }
 
     /// Returns true if the connection ids prove that Clew connects to the server directly, without a proxy.
