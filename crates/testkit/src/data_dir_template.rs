@@ -1,14 +1,19 @@
 //! Template data directories for test database servers. Each server starts with a copy of a template.
 
+use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
-use crate::flavor::{Flavor, server_arguments_for_os_root_user};
+use crate::flavor::server_arguments_for_os_root_user;
 use crate::server_error::ServerError;
+use crate::server_release::ServerRelease;
 use crate::test_tools;
 
-pub(crate) fn copy_data_dir_template(flavor: Flavor, to: &Path) -> Result<(), ServerError> {
-    copy_directory(&get_or_create_data_dir_template(flavor.name(), |folder| initialize_data_dir(flavor, folder))?, to)?;
+pub(crate) fn copy_data_dir_template(release: ServerRelease, to: &Path) -> Result<(), ServerError> {
+    copy_directory(
+        &get_or_create_data_dir_template(release.name(), |folder| initialize_data_dir(release, folder))?,
+        to,
+    )?;
     // If this file is missing, MySQL generates a new server UUID. Replication requires unique UUIDs.
     match std::fs::remove_file(to.join("auto.cnf")) {
         Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
@@ -45,12 +50,12 @@ pub(crate) fn get_or_create_data_dir_template(
     Ok(template)
 }
 
-fn initialize_data_dir(flavor: Flavor, data_dir: &Path) -> Result<(), ServerError> {
+fn initialize_data_dir(release: ServerRelease, data_dir: &Path) -> Result<(), ServerError> {
     let folder = data_dir.display();
     // The server would delete the temporary tables of other servers in the default directory.
     let temporary_dir = data_dir.parent().unwrap_or(data_dir);
-    match flavor {
-        Flavor::MariaDb => run_command(
+    match release {
+        ServerRelease::MariaDb10 => run_command(
             Command::new("mariadb-install-db")
                 .env("TMPDIR", temporary_dir)
                 .arg("--no-defaults")
@@ -64,8 +69,9 @@ fn initialize_data_dir(flavor: Flavor, data_dir: &Path) -> Result<(), ServerErro
                 ]),
             "create the MariaDB data directory",
         ),
-        Flavor::MySql => {
-            let mut command = flavor.build_server_command()?;
+        ServerRelease::MariaDb11 | ServerRelease::MySql5 => run_system_table_scripts(release, data_dir, temporary_dir),
+        ServerRelease::MySql9 => {
+            let mut command = release.build_server_command()?;
             run_command(
                 command.env("TMPDIR", temporary_dir).args([
                     "--initialize-insecure",
@@ -78,8 +84,38 @@ fn initialize_data_dir(flavor: Flavor, data_dir: &Path) -> Result<(), ServerErro
     }
 }
 
+/// Runs the scripts with `--bootstrap`, which reads SQL from standard input before any account exists.
+fn run_system_table_scripts(release: ServerRelease, data_dir: &Path, temporary_dir: &Path) -> Result<(), ServerError> {
+    const OPERATION: &str = "create the system tables";
+    let mut sql = String::from("CREATE DATABASE IF NOT EXISTS mysql;\nUSE mysql;\n");
+    for script in release.list_system_table_scripts() {
+        sql.push_str(&std::fs::read_to_string(script).map_err(ServerError::io(OPERATION))?);
+        sql.push('\n');
+    }
+    // Anonymous accounts of a host would match before the accounts of tests.
+    sql.push_str(match release {
+        ServerRelease::MySql5 => "DELETE FROM mysql.user WHERE User = '';\n",
+        _ => "",
+    });
+    std::fs::create_dir_all(data_dir).map_err(ServerError::io(OPERATION))?;
+    let mut input = tempfile::tempfile().map_err(ServerError::io(OPERATION))?;
+    input.write_all(sql.as_bytes()).and_then(|()| input.rewind()).map_err(ServerError::io(OPERATION))?;
+    let mut command = release.build_server_command()?;
+    command.env("TMPDIR", temporary_dir).stdin(input).args([
+        "--bootstrap",
+        "--innodb-log-file-size=16M",
+        "--max-allowed-packet=8M",
+        &format!("--datadir={}", data_dir.display()),
+        &format!("--tmpdir={}", temporary_dir.display()),
+    ]);
+    complete_command(command.output().map_err(ServerError::io(OPERATION))?, OPERATION)
+}
+
 pub(crate) fn run_command(command: &mut Command, operation: &'static str) -> Result<(), ServerError> {
-    let output = command.stdin(Stdio::null()).output().map_err(ServerError::io(operation))?;
+    complete_command(command.stdin(Stdio::null()).output().map_err(ServerError::io(operation))?, operation)
+}
+
+fn complete_command(output: Output, operation: &'static str) -> Result<(), ServerError> {
     if output.status.success() {
         return Ok(());
     }

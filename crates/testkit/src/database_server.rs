@@ -15,6 +15,7 @@ use crate::flavor::Flavor;
 use crate::process::{START_TIMEOUT, ServerProcess, find_free_port, start_with_retries};
 use crate::server_clock::ServerClock;
 use crate::server_error::ServerError;
+use crate::server_release::ServerRelease;
 
 /// Options of a [`DatabaseServer`].
 #[derive(Debug, Clone)]
@@ -34,7 +35,7 @@ impl Default for DatabaseServerOptions {
 /// Running MariaDB or MySQL server. Dropping the value kills the server and removes its data directory.
 #[derive(Debug)]
 pub struct DatabaseServer {
-    flavor: Flavor,
+    release: ServerRelease,
     /// Process of the server.
     pub process: ServerProcess,
     port: u16,
@@ -50,33 +51,38 @@ impl DatabaseServer {
     /// Starts a database server and waits until it accepts connections.
     /// The kernel kills the server process when the thread that called this function exits.
     /// Do not call this function on a short-lived thread, such as a thread of tokio's blocking pool.
-    pub async fn start(flavor: Flavor, options: &DatabaseServerOptions) -> Result<Self, ServerError> {
-        start_with_retries(|| Self::try_start(flavor, options, &[])).await
+    pub async fn start(
+        release: impl Into<ServerRelease>,
+        options: &DatabaseServerOptions,
+    ) -> Result<Self, ServerError> {
+        let release = release.into();
+        start_with_retries(|| Self::try_start(release, options, &[])).await
     }
 
     /// Starts a server that uses a settable clock. The clock must outlive the server.
     pub async fn start_with_settable_clock(
-        flavor: Flavor,
+        release: impl Into<ServerRelease>,
         options: &DatabaseServerOptions,
         clock: &ServerClock,
     ) -> Result<Self, ServerError> {
+        let release = release.into();
         let environment = clock.environment_variables()?;
-        start_with_retries(|| Self::try_start(flavor, options, &environment)).await
+        start_with_retries(|| Self::try_start(release, options, &environment)).await
     }
 
     async fn try_start(
-        flavor: Flavor,
+        release: ServerRelease,
         options: &DatabaseServerOptions,
         environment: &[(&'static str, OsString)],
     ) -> Result<Self, ServerError> {
         let folder = tempfile::tempdir().map_err(ServerError::io("create a directory"))?;
-        data_dir_template::copy_data_dir_template(flavor, &folder.path().join("data"))?;
+        data_dir_template::copy_data_dir_template(release, &folder.path().join("data"))?;
         let init = folder.path().join("init.sql");
-        fs::write(&init, CREATE_ROOT_ACCOUNT_SQL).map_err(ServerError::io("write a file"))?;
+        fs::write(&init, create_root_account_sql(release)).map_err(ServerError::io("write a file"))?;
         let port = find_free_port()?;
-        let process = spawn_server(flavor, folder.path(), port, options, environment)?;
+        let process = spawn_server(release, folder.path(), port, options, environment)?;
         let (options, environment) = (options.clone(), environment.to_owned());
-        let mut server = Self { flavor, process, port, folder, options, environment };
+        let mut server = Self { release, process, port, folder, options, environment };
         server.wait_until_ready().await?;
         Ok(server)
     }
@@ -85,7 +91,7 @@ impl DatabaseServer {
     /// A restart resets the connection ids and preserves committed transactions.
     pub async fn restart(&mut self) -> Result<(), ServerError> {
         self.process.kill().map_err(ServerError::io("stop a server"))?;
-        self.process = spawn_server(self.flavor, self.folder.path(), self.port, &self.options, &self.environment)?;
+        self.process = spawn_server(self.release, self.folder.path(), self.port, &self.options, &self.environment)?;
         self.wait_until_ready().await
     }
 
@@ -109,7 +115,7 @@ impl DatabaseServer {
     /// Returns the server flavor.
     #[must_use]
     pub fn flavor(&self) -> Flavor {
-        self.flavor
+        self.release.flavor()
     }
 
     /// Returns the server's TCP port on 127.0.0.1 and `::1`.
@@ -149,7 +155,7 @@ impl DatabaseServer {
 
     /// Waits until all other sessions of `root`, including recently closed sessions, are gone from the process list.
     pub async fn wait_until_other_root_sessions_end(&self) -> mysql_async::Result<()> {
-        let others = match self.flavor {
+        let others = match self.flavor() {
             Flavor::MariaDb => {
                 "SELECT COUNT(*) FROM information_schema.processlist WHERE user = 'root' AND id <> CONNECTION_ID()"
             }
@@ -178,7 +184,7 @@ impl Drop for DatabaseServer {
             let state = if self.process.has_exited().unwrap_or(true) { "exited" } else { "running" };
             eprintln!(
                 "{} server on port {}: {state}; error log:\n{}",
-                self.flavor,
+                self.release,
                 self.port,
                 self.process.read_error_log()
             );
@@ -187,13 +193,13 @@ impl Drop for DatabaseServer {
 }
 
 fn spawn_server(
-    flavor: Flavor,
+    release: ServerRelease,
     folder: &Path,
     port: u16,
     options: &DatabaseServerOptions,
     environment: &[(&'static str, OsString)],
 ) -> Result<ServerProcess, ServerError> {
-    let mut command = flavor.build_server_command()?;
+    let mut command = release.build_server_command()?;
     let path = |name: &str| folder.join(name).display().to_string();
     command
         .args([
@@ -208,21 +214,22 @@ fn spawn_server(
             format!("--open-files-limit={}", options.max_connections * 2 + 2000),
         ])
         .args(COMMON_SERVER_ARGUMENTS)
-        .args(match flavor {
-            Flavor::MariaDb => &["--innodb-log-file-size=16M"][..],
-            Flavor::MySql => &["--mysqlx=OFF", "--disable-log-bin", "--innodb-redo-log-capacity=16M"][..],
-        })
+        .args(release.runtime_arguments())
         .args(&options.arguments)
         .envs(environment.iter().map(|(name, value)| (name, value)));
     ServerProcess::spawn(&mut command, folder)
 }
 
 /// The account `root` needs no password, because the server listens only on the loopback interface.
-const CREATE_ROOT_ACCOUNT_SQL: &str =
-    "CREATE USER IF NOT EXISTS root@'%';\nGRANT ALL ON *.* TO root@'%' WITH GRANT OPTION;\n";
+fn create_root_account_sql(release: ServerRelease) -> &'static str {
+    match release {
+        // `GRANT` creates the account; `IF NOT EXISTS` is a syntax error.
+        ServerRelease::MySql5 => "GRANT ALL ON *.* TO root@'%' WITH GRANT OPTION;\n",
+        _ => "CREATE USER IF NOT EXISTS root@'%';\nGRANT ALL ON *.* TO root@'%' WITH GRANT OPTION;\n",
+    }
+}
 
-const COMMON_SERVER_ARGUMENTS: [&str; 7] = [
-    "--bind-address=127.0.0.1,::1",
+const COMMON_SERVER_ARGUMENTS: [&str; 6] = [
     "--skip-name-resolve",
     "--max-allowed-packet=64M",
     "--innodb-buffer-pool-size=32M",

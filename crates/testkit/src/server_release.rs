@@ -1,0 +1,189 @@
+//! Releases of MariaDB and MySQL that tests can start.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::flavor::{Flavor, server_arguments_for_os_root_user};
+use crate::process::build_command_with_parent_death_signal;
+use crate::server_error::ServerError;
+use crate::test_tools;
+
+/// Release series of a database server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ServerRelease {
+    /// MariaDB 10.11 from Debian 12.
+    MariaDb10,
+    /// MariaDB 11.8 from Debian 13.
+    MariaDb11,
+    /// MySQL 5.6 from an npm package.
+    MySql5,
+    /// MySQL 9.7 from Debian unstable.
+    MySql9,
+}
+
+impl From<Flavor> for ServerRelease {
+    /// Returns the release that most tests use.
+    fn from(flavor: Flavor) -> Self {
+        match flavor {
+            Flavor::MariaDb => Self::MariaDb10,
+            Flavor::MySql => Self::MySql9,
+        }
+    }
+}
+
+impl ServerRelease {
+    /// All releases.
+    pub const ALL: [Self; 4] = [Self::MariaDb10, Self::MariaDb11, Self::MySql5, Self::MySql9];
+
+    /// Returns the server flavor of the release.
+    #[must_use]
+    pub fn flavor(self) -> Flavor {
+        match self {
+            Self::MariaDb10 | Self::MariaDb11 => Flavor::MariaDb,
+            Self::MySql5 | Self::MySql9 => Flavor::MySql,
+        }
+    }
+
+    /// Returns the flavor and the major version, such as `mariadb-11`, for paths and messages.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::MariaDb10 => "mariadb-10",
+            Self::MariaDb11 => "mariadb-11",
+            Self::MySql5 => "mysql-5",
+            Self::MySql9 => "mysql-9",
+        }
+    }
+
+    /// Returns the command that starts the server. Unpacked packages use their own dynamic loader.
+    pub(crate) fn build_server_command(self) -> Result<Command, ServerError> {
+        let mut command = match self {
+            Self::MariaDb10 => self.build_installed_command(test_tools::MARIADBD_PATH)?,
+            Self::MySql5 => {
+                let root = test_tools::mysql5_dir();
+                self.ensure_program_installed(&root.join("mysqld"))?;
+                let mut command = build_command_with_parent_death_signal("KILL", &root.join("mysqld"));
+                command.env("LD_LIBRARY_PATH", &root);
+                command
+            }
+            Self::MariaDb11 => self.build_unpacked_command(&test_tools::mariadb11_dir(), "usr/sbin/mariadbd")?,
+            Self::MySql9 => self.build_unpacked_command(&test_tools::mysql_dir(), "usr/sbin/mysqld")?,
+        };
+        command.arg("--no-defaults").args(server_arguments_for_os_root_user());
+        for (option, path) in self.list_directories() {
+            command.arg(format!("--{option}={}", path.display()));
+        }
+        if self == Self::MySql9 {
+            command.arg("--secure-file-priv=");
+        }
+        Ok(command)
+    }
+
+    /// Returns the options and the paths for the files of unpacked packages.
+    fn list_directories(self) -> Vec<(&'static str, PathBuf)> {
+        let join_all = |root: PathBuf, paths: &[(&'static str, &str)]| {
+            paths.iter().map(|(option, path)| (*option, root.join(path))).collect()
+        };
+        match self {
+            Self::MariaDb10 => {
+                let plugins = test_tools::mariadb_plugin_dir();
+                if plugins.exists() { vec![("plugin-dir", plugins)] } else { Vec::new() }
+            }
+            Self::MariaDb11 => join_all(
+                test_tools::mariadb11_dir(),
+                &[
+                    ("basedir", "usr"),
+                    ("lc-messages-dir", "usr/share/mariadb"),
+                    ("character-sets-dir", "usr/share/mariadb/charsets"),
+                    ("plugin-dir", "usr/lib/mysql/plugin"),
+                ],
+            ),
+            Self::MySql5 => join_all(
+                test_tools::mysql5_dir(),
+                &[
+                    ("basedir", ""),
+                    ("lc-messages-dir", "share"),
+                    ("character-sets-dir", "share/charsets"),
+                    ("plugin-dir", "plugin"),
+                ],
+            ),
+            Self::MySql9 => join_all(
+                test_tools::mysql_dir(),
+                &[
+                    ("basedir", "usr"),
+                    ("lc-messages-dir", "usr/share/mysql"),
+                    ("character-sets-dir", "usr/share/mysql/charsets"),
+                    ("plugin-dir", "usr/lib/mysql/plugin"),
+                ],
+            ),
+        }
+    }
+
+    /// Returns the SQL scripts that create the system tables of releases that have no initialization program.
+    pub(crate) fn list_system_table_scripts(self) -> Vec<PathBuf> {
+        let (directory, names): (PathBuf, &[&str]) = match self {
+            Self::MariaDb10 | Self::MySql9 => return Vec::new(),
+            Self::MariaDb11 => (
+                test_tools::mariadb11_dir().join("usr/share/mariadb"),
+                &[
+                    "mariadb_system_tables.sql",
+                    "mariadb_performance_tables.sql",
+                    "mariadb_system_tables_data.sql",
+                    "mariadb_sys_schema.sql",
+                ],
+            ),
+            Self::MySql5 => {
+                (test_tools::mysql5_dir().join("share"), &["mysql_system_tables.sql", "mysql_system_tables_data.sql"])
+            }
+        };
+        names.iter().map(|name| directory.join(name)).collect()
+    }
+
+    /// Returns arguments that set the addresses, limit the log files and disable components that tests do not need.
+    pub(crate) fn runtime_arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::MariaDb10 | Self::MariaDb11 => &["--bind-address=127.0.0.1,::1", "--innodb-log-file-size=16M"],
+            // MySQL 5.6 accepts only one address.
+            Self::MySql5 => &["--bind-address=127.0.0.1", "--innodb-log-file-size=16M"],
+            Self::MySql9 => {
+                &["--bind-address=127.0.0.1,::1", "--mysqlx=OFF", "--disable-log-bin", "--innodb-redo-log-capacity=16M"]
+            }
+        }
+    }
+
+    pub(crate) fn build_installed_command(self, program: &str) -> Result<Command, ServerError> {
+        let program = PathBuf::from(program);
+        self.ensure_program_installed(&program)?;
+        Ok(build_command_with_parent_death_signal("KILL", &program))
+    }
+
+    /// Returns a command that runs a program from Debian packages that were unpacked to `root`.
+    pub(crate) fn build_unpacked_command(self, root: &Path, program: &str) -> Result<Command, ServerError> {
+        let inside = |path: &str| root.join(path);
+        let loader = inside("usr/lib64/ld-linux-x86-64.so.2");
+        let loader = if loader.exists() { loader } else { inside("lib64/ld-linux-x86-64.so.2") };
+        let program = inside(program);
+        self.ensure_program_installed(&program)?;
+        let libraries = ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu", "usr/lib/mysql/private"]
+            .map(|folder| inside(folder).display().to_string())
+            .join(":");
+        let mut command = build_command_with_parent_death_signal("KILL", &loader);
+        command.arg("--library-path").arg(libraries).arg(&program);
+        Ok(command)
+    }
+
+    fn ensure_program_installed(self, program: &Path) -> Result<(), ServerError> {
+        if program.exists() {
+            Ok(())
+        } else {
+            Err(ServerError::Missing { server: self.name(), program: program.to_owned() })
+        }
+    }
+}
+
+impl fmt::Display for ServerRelease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
