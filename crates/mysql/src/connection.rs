@@ -21,7 +21,8 @@ use crate::process_list::ProcessListReader;
 use crate::raw_connection::RawConnection;
 use crate::server_instance::ServerInstance;
 use crate::session_variables::SetStatementBuilder;
-use crate::{failure, server_instance, sql_statements};
+use crate::transactions::ER_SPECIFIC_ACCESS_DENIED_ERROR;
+use crate::{failure, privileges, server_instance, sql_statements};
 
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -176,9 +177,23 @@ impl Connection {
             }
             Ok::<_, Error>(rows.describe_invalid_idle_times())
         };
-        let limitation = reading.await.map_err(|error| self.failure_from_client_error(&error))?;
+        let limitation = match reading.await {
+            Ok(limitation) => limitation,
+            Err(error) => return Err(self.explain_process_list_error(&error).await),
+        };
         self.limitations.extend(limitation);
         Ok(())
+    }
+
+    /// An account without a user name needs the PROCESS privilege to read the process list.
+    pub(crate) async fn explain_process_list_error(&mut self, error: &Error) -> Failure {
+        match error {
+            Error::Server(error) if error.code == ER_SPECIFIC_ACCESS_DENIED_ERROR => {
+                let failure = privileges::missing_privilege_failure(self, "list sessions", "PROCESS").await;
+                failure.unwrap_or_else(|failure| failure)
+            }
+            error => self.failure_from_client_error(error),
+        }
     }
 
     pub(crate) async fn read_server_instance(&mut self) -> Result<ServerInstance, Failure> {

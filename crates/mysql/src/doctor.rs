@@ -112,13 +112,17 @@ async fn run_diagnostic_checks(
     let process = privileges::is_probe_query_allowed(connection, sql_statements::TRANSACTIONS_PROBE_QUERY).await?;
     let [own_sessions, no_transactions] = limitations::describe_missing_process_privilege(account);
     let cut = connection.server_truncates_statements().await?;
-    let kill = privileges::has_kill_privilege(connection).await?;
-    let describe_missing_kill = || limitations::describe_missing_kill_privilege(connection.flavor, account);
+    let kill = if privileges::has_kill_privilege(connection).await? {
+        None
+    } else {
+        let privilege = privileges::read_kill_privilege_name(connection).await?;
+        Some(limitations::describe_missing_kill_privilege(privilege, account))
+    };
     let mut checks = vec![
         DiagnosticCheckResult::new("sessions of all accounts", (!process).then_some(own_sessions)),
         DiagnosticCheckResult::new("open transactions", (!process).then_some(no_transactions)),
         DiagnosticCheckResult::new("complete statements", cut.then(limitations::describe_truncated_statements)),
-        DiagnosticCheckResult::new("killing sessions", (!kill).then(describe_missing_kill)),
+        DiagnosticCheckResult::new("killing sessions", kill),
     ];
     let unreadable = privileges::check_performance_schema_access(connection, account).await?;
     let locks = match &unreadable {
@@ -139,6 +143,8 @@ async fn run_diagnostic_checks(
     let failed =
         |loss: Limitation| DiagnosticCheckResult::new(diagnostic_check_name_for_limitation(loss.kind), Some(loss));
     checks.extend(losses.into_iter().map(failed));
+    let limitations = checks.iter_mut().filter_map(|check| check.limitation.as_mut());
+    privileges::suggest_default_roles(connection, account, limitations).await?;
     Ok(checks)
 }
 
@@ -154,7 +160,11 @@ fn diagnostic_check_name_for_limitation(kind: LimitationKind) -> &'static str {
 pub(crate) async fn check_metadata_lock_instrument(connection: &mut Connection) -> Result<Option<Limitation>, Failure> {
     let enabled: Option<String> =
         privileges::query_single_value(connection, sql_statements::METADATA_LOCK_INSTRUMENT_QUERY).await?;
-    Ok((enabled.as_deref() != Some("YES")).then(limitations::describe_unrecorded_metadata_locks))
+    Ok(match enabled.as_deref() {
+        Some("YES") => None,
+        Some(_) => Some(limitations::describe_unrecorded_metadata_locks()),
+        None => Some(limitations::describe_unsupported_metadata_locks()),
+    })
 }
 
 /// If the process list comes from performance_schema, returns notes about truncated statements and missing sessions.

@@ -293,9 +293,15 @@ async fn read_statement_timers(
 
 async fn find_statement_timer_limitation(connection: &mut Connection) -> Result<Limitation, Failure> {
     let account = privileges::read_current_account(connection).await?;
-    Ok(match privileges::check_performance_schema_access(connection, &account).await? {
-        Some(gap) => limitations::describe_unreadable_timers(&gap),
-        None => limitations::describe_disabled_statement_recording(),
+    if let Some(gap) = privileges::check_performance_schema_access(connection, &account).await? {
+        return Ok(limitations::describe_unreadable_timers(&gap));
+    }
+    // MySQL records metadata locks and the durations of running statements since 5.7.
+    let instrument: Option<String> =
+        privileges::query_single_value(connection, sql_statements::METADATA_LOCK_INSTRUMENT_QUERY).await?;
+    Ok(match instrument {
+        Some(_) => limitations::describe_disabled_statement_recording(),
+        None => limitations::describe_unsupported_statement_timers(),
     })
 }
 

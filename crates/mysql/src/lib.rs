@@ -36,6 +36,7 @@ mod elapsed_times;
 mod explain;
 mod failure;
 mod flavor;
+mod grants;
 mod innodb_status;
 mod kill;
 mod kill_on_drop;

@@ -112,10 +112,10 @@ limitations! {
         );
     }
 
-    describe_missing_privilege_to_kill(privilege: &str, account: &str) -> NoKill {
+    describe_missing_kill_privilege(privilege: &str, account: &str) -> NoKill {
         what: "Sessions of other accounts cannot be killed.", "无法Kill其他账号的会话。";
-        why: "The account lacks the privilege {privilege} (grants through roles are not checked).",
-            "该账号缺少{privilege}权限（未检查通过角色授予的权限）。";
+        why: "The account lacks the privilege {privilege}, or the role with the privilege is not active.",
+            "该账号缺少{privilege}权限，或者具有该权限的角色未激活。";
         remedy: LocalizedText::untranslated(build_grant_statement(&format!("{privilege} ON *.*"), account));
     }
 
@@ -139,6 +139,12 @@ limitations! {
         remedy: LocalizedText::untranslated(
             "UPDATE performance_schema.setup_instruments SET enabled = 'YES' WHERE name = 'wait/lock/metadata/sql/mdl';",
         );
+    }
+
+    describe_unsupported_metadata_locks() -> NoMetadataLocks {
+        what: "Metadata locks cannot be read.", "无法读取元数据锁。";
+        why: "This server release does not record metadata locks: MySQL supports them since 5.7, MariaDB since 10.5.",
+            "该版本的数据库不记录元数据锁：MySQL自5.7起支持，MariaDB自10.5起支持。";
     }
 
     /// After a metadata lock is upgraded, MariaDB's performance_schema still lists the original lock mode.
@@ -212,6 +218,14 @@ limitations! {
         );
     }
 
+    describe_unsupported_statement_timers() -> UnreliableAges {
+        what: "Session durations may be wrong, and kill rules kill no session.",
+            "会话时长可能不准确，自动Kill会话任务不会Kill任何会话。";
+        why: "Sessions can change their durations in MySQL's process list with SET timestamp, and MySQL before 5.7 does not \
+              report the durations of running statements.",
+            "会话可通过SET timestamp更改其在MySQL进程列表中的时长，而MySQL 5.7之前的版本不提供正在执行的语句的时长。";
+    }
+
     describe_uninstrumented_sessions(sessions: u64) -> UnreliableAges {
         what: "Durations of {sessions} sessions may be wrong, and kill rules ignore these sessions.",
             "{sessions} 个会话的时长可能不准确，自动Kill会话任务会忽略这些会话。";
@@ -260,14 +274,6 @@ limitations! {
         what: "Transaction durations are shown as 0.", "事务的持续时长显示为0。";
         why: "The server did not return its current time.", "服务器未返回当前时间。";
     }
-}
-
-pub(crate) fn describe_missing_kill_privilege(flavor: Flavor, account: &str) -> Limitation {
-    let privilege = match flavor {
-        Flavor::MySql => "CONNECTION_ADMIN",
-        Flavor::MariaDb => "CONNECTION ADMIN",
-    };
-    describe_missing_privilege_to_kill(privilege, account)
 }
 
 /// Returns the note that sessions may be missing from the process list. `loss` describes the unrecorded threads.
@@ -337,8 +343,32 @@ pub(crate) fn suggest_metadata_lock_plugin(gap: Limitation) -> Limitation {
 
 /// Formats a `GRANT` statement that Clew suggests to the user but never executes.
 /// `privilege` is a privilege with its scope, such as `PROCESS ON *.*`. `account` has the format `user@host`.
+///
+/// An anonymous account must not get privileges, because every unknown user name on its host matches it.
+/// The server prefers an anonymous account with a specific host to the intended account on any host.
 pub(crate) fn build_grant_statement(privilege: &str, account: &str) -> String {
-    format!("GRANT {privilege} TO {};", quote_account_name(account))
+    let quoted = quote_account_name(account);
+    if account.starts_with('@') {
+        return format!("DROP USER {quoted}; -- this anonymous account matches before the intended account");
+    }
+    format!("{GRANT}{privilege}{TO}{quoted};")
+}
+
+const GRANT: &str = "GRANT ";
+const TO: &str = " TO ";
+
+/// Returns the privilege with its scope from a statement of [`build_grant_statement`].
+pub(crate) fn granted_privilege(remedy: &str) -> Option<&str> {
+    Some(remedy.strip_prefix(GRANT)?.split_once(TO)?.0)
+}
+
+/// `role` is quoted as in the output of `SHOW GRANTS`.
+pub(crate) fn build_default_role_statement(flavor: Flavor, role: &str, account: &str) -> String {
+    let preposition = match flavor {
+        Flavor::MySql => "TO",
+        Flavor::MariaDb => "FOR",
+    };
+    format!("SET DEFAULT ROLE {role} {preposition} {};", quote_account_name(account))
 }
 
 /// Converts `user@host` to a quoted SQL account name, such as `'user'@'host'`.
@@ -367,10 +397,10 @@ mod tests {
             describe_omitted_sessions(10, 2010, 2000),
             describe_indirect_connection(),
             describe_load_balanced_address(),
-            describe_missing_kill_privilege(Flavor::MySql, "clew@%"),
-            describe_missing_kill_privilege(Flavor::MariaDb, "clew@%"),
+            describe_missing_kill_privilege("CONNECTION_ADMIN", "clew@%"),
             describe_disabled_performance_schema(),
             describe_unrecorded_metadata_locks(),
+            describe_unsupported_metadata_locks(),
             describe_unknown_metadata_lock_holders(),
             describe_unreadable_row_locks(&gap),
             describe_unreadable_pending_locks(gap.clone()),
@@ -387,6 +417,7 @@ mod tests {
             replace_cause_and_remedy(describe_missing_statement_digests(), &gap),
             describe_unreadable_timers(&gap),
             describe_disabled_statement_recording(),
+            describe_unsupported_statement_timers(),
             describe_uninstrumented_sessions(3),
             describe_unchecked_session_durations(3),
             describe_negative_session_durations(3),

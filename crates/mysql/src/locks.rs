@@ -1,10 +1,10 @@
 //! Reads a node's lock waits and lock holders, and builds the wait graph.
 
 mod identifiers;
+mod information_schema_row_lock_waits;
 mod last_statements;
-mod mariadb_row_lock_waits;
 mod metadata_locks;
-mod mysql_row_lock_waits;
+mod performance_schema_row_lock_waits;
 mod prepared_xa_transactions;
 mod readable_lock_tables;
 mod threads;
@@ -125,16 +125,23 @@ impl LockTableSnapshot {
         .await?;
         let (mut row_waits, mut row_waits_with_threads) = (Vec::new(), Vec::new());
         if are_lock_waits_possible(&transactions) {
-            if connection.flavor == Flavor::MariaDb {
-                row_waits = mariadb_row_lock_waits::read_row_lock_waits(connection, &transactions).await?;
-            } else if capabilities.performance_schema {
-                row_waits_with_threads = mysql_row_lock_waits::read_row_lock_waits(connection).await?;
+            let mut waits = None;
+            if connection.flavor == Flavor::MySql && capabilities.performance_schema {
+                waits = performance_schema_row_lock_waits::read_row_lock_waits(connection).await?;
+            }
+            match waits {
+                Some(waits) => row_waits_with_threads = waits,
+                None => {
+                    row_waits =
+                        information_schema_row_lock_waits::read_row_lock_waits(connection, &transactions).await?;
+                }
             }
         }
         let metadata_locks = metadata_locks::read_metadata_locks(connection, capabilities).await?;
         let threads = threads::read_session_ids_by_thread(connection, capabilities).await?;
         row_waits
             .extend(row_waits_with_threads.into_iter().map(|(wait, owners)| threads.add_session_ids(wait, owners)));
+        privileges::suggest_default_roles(connection, &account, &mut limitations).await?;
         Ok(Self { transactions, threads, limitations, unreadable, capabilities, prepared, row_waits, metadata_locks })
     }
 
@@ -153,7 +160,7 @@ impl LockTableSnapshot {
         let metadata_locks: Vec<MetadataLock> =
             metadata_locks.into_iter().filter_map(|lock| lock.into_metadata_lock(&threads, &prepared, &busy)).collect();
         if capabilities.flavor == Flavor::MariaDb {
-            mariadb_row_lock_waits::identify_blocking_read_only_transactions(
+            information_schema_row_lock_waits::identify_blocking_read_only_transactions(
                 &mut row_waits,
                 &transactions,
                 &metadata_locks,

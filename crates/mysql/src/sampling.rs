@@ -257,7 +257,7 @@ async fn read_process_list(
     let mut rows = match ProcessListReader::open(&mut connection.raw.client, query, max_row).await {
         Ok(rows) => rows,
         Err(Error::Server(error)) if without_lock && !failure::is_server_timeout(&error) => return Ok(false),
-        Err(error) => return Err(read_failure(error)),
+        Err(error) => return Err(connection.explain_process_list_error(&error).await),
     };
     while let Some(mut session) = rows.next().await.map_err(read_failure)? {
         if let Some(parties) = &mut parties {

@@ -19,6 +19,9 @@ use sql_statements::ER_CANNOT_CONVERT_STRING;
 /// MySQL error code for an operation that requires a missing privilege, such as PROCESS.
 pub(crate) const ER_SPECIFIC_ACCESS_DENIED_ERROR: u16 = 1227;
 
+/// Error code for an unknown table of `information_schema`: its plugin, such as InnoDB, is disabled or not installed.
+pub(crate) const ER_UNKNOWN_TABLE: u16 = 1109;
+
 /// Reads the open transactions. If transactions are hidden or incomplete, appends a note about them to `limitations`.
 /// `account` is Clew's database account, or `None` if Clew has not read the account yet.
 pub(crate) async fn read_visible_transactions(
@@ -60,8 +63,8 @@ pub(crate) const INNODB_TRX_REFRESH_INTERVAL: Duration = Duration::from_millis(1
 const MAX_TRANSACTION_READ_ATTEMPTS: u32 = 3;
 
 /// Error codes that the server returns if a query cannot read `innodb_trx`.
-pub(crate) const UNREADABLE_TRANSACTIONS_ERROR_CODES: [u16; 2] =
-    [ER_SPECIFIC_ACCESS_DENIED_ERROR, ER_CANNOT_CONVERT_STRING];
+pub(crate) const UNREADABLE_TRANSACTIONS_ERROR_CODES: [u16; 3] =
+    [ER_SPECIFIC_ACCESS_DENIED_ERROR, ER_CANNOT_CONVERT_STRING, ER_UNKNOWN_TABLE];
 
 /// If all attempts to read `innodb_trx` fail with [`ER_CANNOT_CONVERT_STRING`], reads the InnoDB status instead.
 /// Adds a note to `connection.limitations` if the age of a transaction is ambiguous or negative.
@@ -71,6 +74,8 @@ pub(crate) async fn read_transactions(connection: &mut Connection) -> Result<Tra
         match connection.read_rows_or_error_code(query, expected).await? {
             Ok(rows) => return Ok(TransactionList::Readable(compute_transaction_ages(connection, rows).await?)),
             Err(ER_SPECIFIC_ACCESS_DENIED_ERROR) => return Ok(TransactionList::Hidden),
+            // InnoDB is disabled, so no transaction exists.
+            Err(ER_UNKNOWN_TABLE) => return Ok(TransactionList::Readable(Vec::new())),
             Err(_) if attempt < MAX_TRANSACTION_READ_ATTEMPTS => sleep(INNODB_TRX_REFRESH_INTERVAL).await,
             Err(_) => {}
         }

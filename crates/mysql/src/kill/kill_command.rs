@@ -50,11 +50,10 @@ pub(super) async fn send_kill(
 
 /// On MySQL, only an account with the SYSTEM_USER privilege can kill a session whose account has that privilege.
 async fn explain_denied_kill(connection: &mut Connection) -> Result<Failure, Failure> {
-    let lacks_kill_privilege = !privileges::has_kill_privilege(connection).await?;
+    let has_kill_privilege = privileges::has_kill_privilege(connection).await?;
     let privilege = match connection.flavor {
-        Flavor::MariaDb => "CONNECTION ADMIN",
-        Flavor::MySql if lacks_kill_privilege => "CONNECTION_ADMIN",
-        Flavor::MySql => "SYSTEM_USER",
+        Flavor::MySql if has_kill_privilege => "SYSTEM_USER",
+        _ => privileges::read_kill_privilege_name(connection).await?,
     };
     privileges::missing_privilege_failure(connection, "kill sessions of the victim's account", privilege).await
 }

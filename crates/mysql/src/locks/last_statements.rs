@@ -7,6 +7,7 @@ use clew_model::{Failure, Limitation};
 use super::threads::SessionIdsByThread;
 use crate::connection::Connection;
 use crate::{limitations, sql_statements};
+use sql_statements::ER_NO_SUCH_TABLE;
 
 const MAX_STATEMENT_HISTORY_LOOKUPS: usize = 100;
 
@@ -27,8 +28,10 @@ pub(super) async fn read_last_statements(
         return Ok(BTreeMap::new());
     }
     let ids: Vec<u64> = threads.keys().copied().collect();
-    let open: Vec<(u64, u64)> = connection.read_rows(&sql_statements::transactions_by_thread_query(&ids)).await?;
-    let open: HashMap<u64, u64> = open.into_iter().collect();
+    let query = sql_statements::transactions_by_thread_query(&ids);
+    // MySQL before 5.7 records no transactions.
+    let open = connection.read_rows_or_error_code::<(u64, u64)>(&query, &[ER_NO_SUCH_TABLE]).await?;
+    let open: HashMap<u64, u64> = open.unwrap_or_default().into_iter().collect();
     let rows: Vec<StatementRow> = connection.read_rows(&sql_statements::last_statements_query(&ids)).await?;
     if rows.is_empty() {
         limitations.extend(find_statement_history_limitation(connection).await?);

@@ -4,10 +4,8 @@ use clew_model::{Failure, Limitation};
 
 use crate::connection::Connection;
 use crate::flavor::Flavor;
+use crate::transactions::ER_UNKNOWN_TABLE;
 use crate::{doctor, limitations, privileges, sql_statements};
-
-/// Error code for an unknown table, such as an `information_schema` table whose plugin is not installed.
-const ER_UNKNOWN_TABLE: u16 = 1109;
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ReadableLockTables {
@@ -53,7 +51,13 @@ pub(super) async fn detect_readable_lock_tables(
     match (connection.flavor, gap) {
         (_, None) => {}
         (Flavor::MySql, Some(gap)) => {
-            if !capabilities.performance_schema {
+            let row_locks = sql_statements::INFORMATION_SCHEMA_LOCK_WAITS_PROBE_QUERY;
+            if !capabilities.performance_schema
+                && connection
+                    .read_rows_or_error_code::<mysql_common::Row>(row_locks, &[ER_UNKNOWN_TABLE])
+                    .await?
+                    .is_err()
+            {
                 limitations.push(limitations::describe_unreadable_row_locks(&gap));
             }
             limitations.push(gap);

@@ -46,8 +46,10 @@ pub(super) async fn read_sorted_rows(
     let (mut deferred, mut unchecked) = (SessionSpillBuffer::default(), 0);
     let max_row_bytes = connection.raw.client.bytes.per_row;
     let query = sql_statements::PROCESS_LIST_QUERY;
-    let sessions = ProcessListReader::open(&mut connection.raw.client, query, max_row_bytes).await;
-    let mut sessions = sessions.map_err(read_failure)?;
+    let mut sessions = match ProcessListReader::open(&mut connection.raw.client, query, max_row_bytes).await {
+        Ok(sessions) => sessions,
+        Err(error) => return Err(connection.explain_process_list_error(&error).await),
+    };
     while let Some(session) = sessions.next().await.map_err(read_failure)? {
         if is_deferred(&session) {
             if deferred.ages.len() < MAX_ELAPSED_TIME_CHECKS {

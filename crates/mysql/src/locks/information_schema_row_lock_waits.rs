@@ -1,4 +1,4 @@
-//! Reads InnoDB lock waits from MariaDB.
+//! Reads InnoDB lock waits from information_schema (MariaDB and MySQL before 8.0).
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,7 +8,7 @@ use clew_model::{Failure, Transaction};
 use super::identifiers::{InnoDbLock, build_innodb_lock, decode_text_column, parse_table_name};
 use crate::connection::Connection;
 use crate::sql_statements;
-use crate::transactions::ER_SPECIFIC_ACCESS_DENIED_ERROR;
+use crate::transactions::{ER_SPECIFIC_ACCESS_DENIED_ERROR, ER_UNKNOWN_TABLE};
 
 /// Row of `innodb_lock_waits`: waiting transaction id, requested lock id, blocking transaction id, blocking lock id.
 type WaitRow = (u64, Vec<u8>, u64, Vec<u8>);
@@ -21,11 +21,13 @@ pub(super) async fn read_row_lock_waits(
     connection: &mut Connection,
     transactions: &[Transaction],
 ) -> Result<Vec<InnoDbLockWait>, Failure> {
-    let query = sql_statements::MARIADB_LOCK_WAITS_QUERY;
-    let rows = connection.read_rows_or_error_code::<WaitRow>(query, &[ER_SPECIFIC_ACCESS_DENIED_ERROR]).await?;
-    // The account lacks the PROCESS privilege; `read_visible_transactions` added the limitation.
+    let query = sql_statements::INFORMATION_SCHEMA_LOCK_WAITS_QUERY;
+    let expected = [ER_SPECIFIC_ACCESS_DENIED_ERROR, ER_UNKNOWN_TABLE];
+    let rows = connection.read_rows_or_error_code::<WaitRow>(query, &expected).await?;
+    // The account lacks the PROCESS privilege (`read_visible_transactions` added the limitation), InnoDB is disabled,
+    // or the release has the lock waits only in performance_schema.
     let Ok(rows) = rows else { return Ok(Vec::new()) };
-    let locks: Vec<LockRow> = connection.read_rows(sql_statements::MARIADB_ROW_LOCKS_QUERY).await?;
+    let locks: Vec<LockRow> = connection.read_rows(sql_statements::INFORMATION_SCHEMA_ROW_LOCKS_QUERY).await?;
     let locks: HashMap<Vec<u8>, InnoDbLock> = locks.into_iter().map(parse_lock_row).collect();
     let unnumbered = find_waiting_read_only_transactions(connection, transactions).await?;
     let numbered: HashMap<u64, u64> = transactions

@@ -1,4 +1,4 @@
-//! Reads InnoDB lock waits from MySQL.
+//! Reads InnoDB lock waits from performance_schema (MySQL 8.0 or later).
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,7 +7,7 @@ use clew_model::Failure;
 
 use super::identifiers::{InnoDbLock, build_innodb_lock, decode_text_column};
 use crate::connection::Connection;
-use crate::sql_statements;
+use crate::sql_statements::{self, ER_NO_SUCH_TABLE};
 
 const MAX_LOCK_IDS_PER_QUERY: usize = 500;
 /// Maximum number of InnoDB locks for which Clew reads the locked objects.
@@ -17,10 +17,14 @@ const MAX_TOTAL_LOCK_IDS: usize = 5000;
 type WaitRow = (Vec<u8>, u64, Option<u64>, Vec<u8>, u64, Option<u64>);
 
 /// Returns InnoDB lock waits with the thread ids, instead of the session ids, of the waiter and the blocker.
+/// Returns `None` if the release has no such table.
 pub(super) async fn read_row_lock_waits(
     connection: &mut Connection,
-) -> Result<Vec<(InnoDbLockWait, [Option<u64>; 2])>, Failure> {
-    let rows: Vec<WaitRow> = connection.read_rows(sql_statements::MYSQL_LOCK_WAITS_QUERY).await?;
+) -> Result<Option<Vec<(InnoDbLockWait, [Option<u64>; 2])>>, Failure> {
+    let query = sql_statements::PERFORMANCE_SCHEMA_LOCK_WAITS_QUERY;
+    let Ok(rows) = connection.read_rows_or_error_code::<WaitRow>(query, &[ER_NO_SUCH_TABLE]).await? else {
+        return Ok(None);
+    };
     let locks = read_innodb_locks_by_id(connection, &rows).await?;
     let owner = |transaction| LockOwner { transaction, session: None };
     let wait = |row: WaitRow| {
@@ -31,7 +35,7 @@ pub(super) async fn read_row_lock_waits(
         let held_mode = locks.get(&held_lock).map(|(_, mode)| mode.clone());
         (InnoDbLockWait { waiting, blocking, on, mode, held_mode }, [waiting_thread, blocking_thread])
     };
-    Ok(rows.into_iter().map(wait).collect())
+    Ok(Some(rows.into_iter().map(wait).collect()))
 }
 
 /// Row of `data_locks`: lock id, schema, table, index, lock mode, lock type, and locked data.
