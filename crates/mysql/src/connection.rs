@@ -21,8 +21,8 @@ use crate::process_list::ProcessListReader;
 use crate::raw_connection::RawConnection;
 use crate::server_instance::ServerInstance;
 use crate::session_variables::SetStatementBuilder;
-use crate::transactions::ER_SPECIFIC_ACCESS_DENIED_ERROR;
-use crate::{failure, privileges, server_instance, sql_statements};
+use crate::{failure, limitations, server_instance, sql_statements};
+use sql_statements::ER_SPECIFIC_ACCESS_DENIED_ERROR;
 
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -189,8 +189,13 @@ impl Connection {
     pub(crate) async fn explain_process_list_error(&mut self, error: &Error) -> Failure {
         match error {
             Error::Server(error) if error.code == ER_SPECIFIC_ACCESS_DENIED_ERROR => {
-                let failure = privileges::missing_privilege_failure(self, "list sessions", "PROCESS").await;
-                failure.unwrap_or_else(|failure| failure)
+                let account = match self.read_rows::<String>(sql_statements::CURRENT_ACCOUNT_QUERY).await {
+                    Ok(rows) => rows.into_iter().next().unwrap_or_default(),
+                    Err(failure) => return failure,
+                };
+                let fix = limitations::build_grant_statement("PROCESS ON *.*", &account);
+                let detail = format!("{}: {error}; the account is {account}. Fix: {fix}", self.address);
+                Failure::new(FailureKind::MissingPrivilege, detail)
             }
             error => self.failure_from_client_error(error),
         }

@@ -77,6 +77,12 @@ pub(crate) fn mariadb_query_ids_query(connections: &[u64]) -> String {
     format!("SELECT id, query_id FROM information_schema.processlist WHERE id IN ({})", join_with_commas(connections))
 }
 
+/// The operation requires a missing privilege, such as PROCESS.
+pub(crate) const ER_SPECIFIC_ACCESS_DENIED_ERROR: u16 = 1227;
+
+/// Unknown table of `information_schema`: its plugin, such as InnoDB, is disabled or not installed.
+pub(crate) const ER_UNKNOWN_TABLE: u16 = 1109;
+
 /// The table does not exist on the server's release.
 pub(crate) const ER_NO_SUCH_TABLE: u16 = 1146;
 

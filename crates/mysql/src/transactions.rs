@@ -14,13 +14,7 @@ use tokio::time::sleep;
 use crate::clock::{self, TimestampAge};
 use crate::connection::Connection;
 use crate::{innodb_status, limitations, privileges, sql_statements};
-use sql_statements::ER_CANNOT_CONVERT_STRING;
-
-/// MySQL error code for an operation that requires a missing privilege, such as PROCESS.
-pub(crate) const ER_SPECIFIC_ACCESS_DENIED_ERROR: u16 = 1227;
-
-/// Error code for an unknown table of `information_schema`: its plugin, such as InnoDB, is disabled or not installed.
-pub(crate) const ER_UNKNOWN_TABLE: u16 = 1109;
+use sql_statements::{ER_CANNOT_CONVERT_STRING, ER_SPECIFIC_ACCESS_DENIED_ERROR, ER_UNKNOWN_TABLE};
 
 /// Reads the open transactions. If transactions are hidden or incomplete, appends a note about them to `limitations`.
 /// `account` is Clew's database account, or `None` if Clew has not read the account yet.

@@ -4,9 +4,8 @@ use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use crate::flavor::server_arguments_for_os_root_user;
 use crate::server_error::ServerError;
-use crate::server_release::ServerRelease;
+use crate::server_release::{ServerRelease, server_arguments_for_os_root_user};
 use crate::test_tools;
 
 pub(crate) fn copy_data_dir_template(release: ServerRelease, to: &Path) -> Result<(), ServerError> {

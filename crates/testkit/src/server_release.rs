@@ -4,7 +4,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::flavor::{Flavor, server_arguments_for_os_root_user};
+use rustix::process::geteuid;
+
+use crate::flavor::Flavor;
 use crate::process::build_command_with_parent_death_signal;
 use crate::server_error::ServerError;
 use crate::test_tools;
@@ -152,14 +154,22 @@ impl ServerRelease {
         }
     }
 
-    pub(crate) fn build_installed_command(self, program: &str) -> Result<Command, ServerError> {
+    /// Returns a command that prints the content of binary log files as SQL statements.
+    pub fn build_mysqlbinlog_command(self) -> Result<Command, ServerError> {
+        match self.flavor() {
+            Flavor::MariaDb => self.build_installed_command(test_tools::MARIADB_BINLOG_TOOL_PATH),
+            Flavor::MySql => self.build_unpacked_command(&test_tools::mysql_dir(), "usr/bin/mysqlbinlog"),
+        }
+    }
+
+    fn build_installed_command(self, program: &str) -> Result<Command, ServerError> {
         let program = PathBuf::from(program);
         self.ensure_program_installed(&program)?;
         Ok(build_command_with_parent_death_signal("KILL", &program))
     }
 
     /// Returns a command that runs a program from Debian packages that were unpacked to `root`.
-    pub(crate) fn build_unpacked_command(self, root: &Path, program: &str) -> Result<Command, ServerError> {
+    fn build_unpacked_command(self, root: &Path, program: &str) -> Result<Command, ServerError> {
         let inside = |path: &str| root.join(path);
         let loader = inside("usr/lib64/ld-linux-x86-64.so.2");
         let loader = if loader.exists() { loader } else { inside("lib64/ld-linux-x86-64.so.2") };
@@ -186,4 +196,9 @@ impl fmt::Display for ServerRelease {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
+}
+
+/// Database servers require the argument `--user=root` to run as root.
+pub(crate) fn server_arguments_for_os_root_user() -> &'static [&'static str] {
+    if geteuid().is_root() { &["--user=root"] } else { &[] }
 }

@@ -106,7 +106,7 @@ async fn missing_server_fails_the_test_with_install_command() {
         .unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success(), "{stderr}");
-    assert!(stderr.contains("mysql is not installed") && stderr.contains("run cargo xtask test"), "{stderr}");
+    assert!(stderr.contains("mysql-9 is not installed") && stderr.contains("run cargo xtask test"), "{stderr}");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use clew_model::{Failure, Transaction};
 use super::identifiers::{InnoDbLock, build_innodb_lock, decode_text_column, parse_table_name};
 use crate::connection::Connection;
 use crate::sql_statements;
-use crate::transactions::{ER_SPECIFIC_ACCESS_DENIED_ERROR, ER_UNKNOWN_TABLE};
+use crate::sql_statements::{ER_SPECIFIC_ACCESS_DENIED_ERROR, ER_UNKNOWN_TABLE};
 
 /// Row of `innodb_lock_waits`: waiting transaction id, requested lock id, blocking transaction id, blocking lock id.
 type WaitRow = (u64, Vec<u8>, u64, Vec<u8>);

@@ -4,7 +4,7 @@ use clew_model::{Failure, Limitation};
 
 use crate::connection::Connection;
 use crate::flavor::Flavor;
-use crate::transactions::ER_UNKNOWN_TABLE;
+use crate::sql_statements::ER_UNKNOWN_TABLE;
 use crate::{doctor, limitations, privileges, sql_statements};
 
 #[derive(Debug, Clone, Copy)]

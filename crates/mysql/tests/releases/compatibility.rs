@@ -246,16 +246,12 @@ async fn super_privilege_kills_sessions_only_if_the_diagnosis_reports_so_on_a_se
 async fn anonymous_account_gets_no_grant_on_a_server() {
     for release in ServerRelease::ALL {
         let server = start(release).await;
-        // The anonymous account would also match before `root@'%'`.
-        server
-            .run_statements(&[
-                "CREATE USER root@'127.0.0.1'",
-                "GRANT ALL ON *.* TO root@'127.0.0.1' WITH GRANT OPTION",
-                "CREATE USER clew@'%'",
-                "CREATE USER ''@'127.0.0.1'",
-            ])
-            .await
-            .unwrap();
+        if release == ServerRelease::MySql9 {
+            // The other releases have this account. The anonymous account would match before `root@'%'`.
+            let grant = "GRANT ALL ON *.* TO root@'127.0.0.1' WITH GRANT OPTION";
+            server.run_statements(&["CREATE USER root@'127.0.0.1'", grant]).await.unwrap();
+        }
+        server.run_statements(&["CREATE USER clew@'%'", "CREATE USER ''@'127.0.0.1'"]).await.unwrap();
         let node: NodeUrl = server.url_for_account("clew", "").parse().unwrap();
         // The server lists no sessions for an account without a user name.
         let failure = diagnose_node(&node, &connector()).await.unwrap_err();
