@@ -87,7 +87,7 @@ impl BenchmarkTaskQueue {
         Self { store, tasks, last_read: 0, _folder: folder, _server: server }
     }
 
-    /// Measures the time to claim a task. Completes each claimed task so that the number of running tasks stays constant.
+    /// Completes each claimed task so that the number of running tasks stays constant.
     async fn measure_task_claim(&mut self) -> Duration {
         let mut elapsed = Duration::ZERO;
         for _ in 0..TASK_WRITES_PER_RUN {

@@ -2,7 +2,6 @@
 //!
 //! A change and its audit row are committed in the same transaction.
 
-/// Column list for queries that read audit rows from the table `audit`.
 /// Queries list the columns, because a prepared `SELECT *` fails on PostgreSQL after an upgrade adds a column.
 macro_rules! audit_columns {
     () => {
@@ -44,7 +43,6 @@ pub struct AuditRecord {
     /// The recorded event.
     pub event: AuditEvent,
     /// Hex-encoded MAC of the row. The MAC input includes the previous row's MAC.
-    /// If the newest row's MAC is also stored outside the database, Clew can detect that an old backup was restored.
     pub link: String,
 }
 

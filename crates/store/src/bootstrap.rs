@@ -15,8 +15,6 @@ use crate::tenants::projects::{insert_iam_domain, insert_project};
 const MASTER_KEY_CHECK_VALUE_ASSOCIATED_DATA: AssociatedData<'static> =
     AssociatedData { table: "settings", column: "value", row: MASTER_KEY_CHECK_VALUE_SETTING };
 
-/// Plaintext of the master key check value ([`MASTER_KEY_CHECK_VALUE_SETTING`]) of a database that must contain an audit log.
-/// An attacker without the master key cannot forge the encrypted master key check value.
 /// If a database has the check value `canary, audited` but no audit log, the audit log was removed.
 /// Clew versions without an audit log encrypted the plaintext `canary` as the master key check value.
 const MASTER_KEY_CHECK_VALUE_PLAINTEXT: &str = "canary, audited";
@@ -63,7 +61,7 @@ impl Store {
         Ok(InitialTenantIds { domain_id, project_id, user_id })
     }
 
-    /// Verifies the master key. Initializes the audit log if the database was created by a Clew version without an audit log.
+    /// Initializes the audit log if the database was created by a Clew version without an audit log.
     pub(crate) async fn verify_master_key(&self) -> Result<(), StoreError> {
         let canary =
             read_setting(&self.database, MASTER_KEY_CHECK_VALUE_SETTING).await?.ok_or_else(|| StoreError::Damaged {

@@ -39,9 +39,8 @@ impl Default for StoreCaches {
 
 #[derive(Debug, Clone)]
 struct RecordedClientAddress {
-    /// Text form of the client address, used to look up failed authentication attempts.
     text: Arc<str>,
-    /// Time when Clew last wrote the client address to the database, as a Unix timestamp in seconds.
+    /// Unix timestamp in seconds.
     recorded_at: i64,
 }
 

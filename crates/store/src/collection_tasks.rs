@@ -1,7 +1,6 @@
 //! Queue of session collection tasks. A worker that claims a task receives a lease and a fencing token.
 //! `docs/decisions/0002-queue-with-leases-and-fencing-tokens.md` describes the task queue.
 
-/// Columns of the table `tasks` that `SessionCollectionTask::from_row` reads.
 /// Queries name the columns explicitly: on PostgreSQL, a prepared `SELECT *` fails after a column is added.
 macro_rules! task_columns {
     () => {

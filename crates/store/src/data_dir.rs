@@ -11,7 +11,6 @@ use crate::error::StoreError;
 use crate::fsync::sync_directory;
 use crate::master_key;
 
-/// Paths of the files in the data directory. The data directory may not exist yet.
 #[derive(Debug, Clone)]
 pub(crate) struct DataDir {
     pub(crate) root: PathBuf,
@@ -22,7 +21,6 @@ impl DataDir {
         Self { root: root.to_owned() }
     }
 
-    /// Returns the path of the SQLite database file. The file exists only after a store with a SQLite database is initialized.
     pub(crate) fn database_path(&self) -> PathBuf {
         self.root.join("clew.db")
     }
@@ -48,7 +46,6 @@ impl DataDir {
         database.try_exists().map_err(StoreError::file_error("look for", database))
     }
 
-    /// Creates missing directories with mode 0700.
     pub(crate) fn create_directories(&self) -> Result<(), StoreError> {
         for folder in [self.root.clone(), self.results_directory_path()] {
             if !folder.is_dir() {
@@ -70,7 +67,7 @@ impl DataDir {
         Ok(())
     }
 
-    /// Creates the database file with mode 0600. SQLite creates its WAL files with the same mode.
+    /// SQLite creates its WAL files with the mode of the database file.
     pub(crate) fn create_database_file(&self) -> Result<(), StoreError> {
         let path = self.temporary_database_path();
         let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);

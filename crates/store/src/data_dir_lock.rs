@@ -19,7 +19,6 @@ impl DataDirLock {
     pub(crate) const NOT_REQUIRED: Self = Self { _file: None };
 }
 
-/// Locks the data directory. Fails with [`StoreError::AlreadyServing`] if another process holds the lock.
 pub(crate) fn acquire_data_dir_lock(data_dir: &DataDir) -> Result<DataDirLock, StoreError> {
     let path = data_dir.lock_file_path();
     let file = open_lock_file(&path).map_err(StoreError::file_error("open", &path))?;

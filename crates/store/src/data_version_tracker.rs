@@ -14,14 +14,12 @@ const MAX_REQUESTS_PER_DATA_VERSION_QUERY: usize = 1024;
 
 type Reply = oneshot::Sender<Result<DataVersion, StoreError>>;
 
-/// All clones of the tracker share the background task that queries the data version.
 #[derive(Clone)]
 pub(crate) struct DataVersionTracker {
     requests: mpsc::UnboundedSender<Reply>,
 }
 
 impl DataVersionTracker {
-    /// Starts a background task that connects to the database when it receives the first request.
     /// The background task terminates when the last clone of the tracker is dropped.
     pub(crate) fn spawn(detector: ChangeDetector) -> Self {
         let (requests, receiver) = mpsc::unbounded_channel();

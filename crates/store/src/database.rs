@@ -42,7 +42,6 @@ pub(crate) enum Transaction {
 }
 
 impl Database {
-    /// Creates a SQLite database without write-ahead logging, so that the caller can rename the database as a single file.
     pub(crate) async fn create_sqlite(file: &Path) -> Result<Self, StoreError> {
         Ok(Self::Sqlite(sqlite::create_database(file).await?))
     }
@@ -68,7 +67,6 @@ impl Database {
     }
 
     /// Begins a read transaction, in which all queries read the same snapshot of the database.
-    /// In error messages, `action` follows the words "could not" and describes the transaction.
     pub(crate) async fn begin_read_transaction(&self, action: &'static str) -> Result<Transaction, StoreError> {
         let begun = match self {
             Self::Sqlite(database) => database.pool.begin().boxed().await.map(Transaction::Sqlite),
@@ -77,7 +75,6 @@ impl Database {
         begun.map_err(StoreError::database_error(action))
     }
 
-    /// For PostgreSQL, returns the clock of the database server; for SQLite, returns the local clock.
     pub(crate) fn clock(&self) -> Clock {
         match self {
             Self::Sqlite(_) => Clock::default(),
@@ -86,7 +83,6 @@ impl Database {
     }
 
     /// Returns true if processes on other machines can use the database.
-    /// The lock file in a data directory does not protect a shared PostgreSQL database.
     pub(crate) fn is_shared(&self) -> bool {
         matches!(self, Self::Postgres(_))
     }
@@ -99,7 +95,6 @@ impl Database {
         }
     }
 
-    /// Returns a subquery that selects the strings of a JSON array parameter, for use with the `IN` operator.
     pub(crate) fn subquery_for_json_array_strings(&self, parameter: &str) -> String {
         match self {
             Self::Sqlite(_) => format!("SELECT value FROM json_each({parameter})"),
@@ -118,7 +113,6 @@ impl Database {
 }
 
 impl Transaction {
-    /// In error messages, `action` follows the words "could not" and describes the transaction.
     pub(crate) async fn commit(self, action: &'static str) -> Result<(), StoreError> {
         let committed = match self {
             Self::Sqlite(transaction) => transaction.commit().boxed().await,

@@ -7,19 +7,17 @@ use zeroize::Zeroizing;
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
-/// Name of the setting that stores the id of the master key. The first master key rotation creates the setting.
+/// The first master key rotation creates the setting.
 pub(crate) const MASTER_KEY_ID_SETTING: &str = "master_key_id";
 
 pub(crate) struct DerivedKeys {
     pub(crate) audit: MasterKey,
     /// Key for hashing the user names and access key ids of failed authentication attempts.
-    /// User names are hashed because users sometimes type a password into the user name field.
     pub(crate) failures: MasterKey,
     pub(crate) links: MasterKey,
-    /// Derived key whose first 16 bytes form the installation marker (see [`crate::Store::installation_marker`]).
     /// Users of a monitored server can see the installation marker, but cannot compute the master key from the marker.
     pub(crate) installation_marker: MasterKey,
-    /// Id of the master key. The master key cannot be derived from the id.
+    /// The master key cannot be derived from its id.
     pub(crate) id: [u8; 32],
 }
 
@@ -35,7 +33,7 @@ impl DerivedKeys {
         }
     }
 
-    /// Returns [`StoreError::MasterKeyRotated`] if `id` identifies a different master key. An absent `id` is accepted.
+    /// `id` is absent before the first master key rotation.
     pub(crate) fn ensure_key_id_matches(&self, id: Option<&[u8]>) -> Result<(), StoreError> {
         if id.is_none_or(|id| id == self.id) { Ok(()) } else { Err(StoreError::MasterKeyRotated) }
     }

@@ -210,7 +210,6 @@ impl StoreError {
     }
 }
 
-/// Returns a hint to append to the error message, such as "; mount it writable", or an empty string.
 fn io_error_hint(error: &io::Error) -> &'static str {
     use io::ErrorKind::{FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     match error.kind() {

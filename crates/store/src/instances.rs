@@ -21,7 +21,6 @@ use crate::store_handles::InstanceStore;
 use crate::tenants::enterprise_projects;
 use crate::tenants::projects::find_domain_id_of_project;
 
-/// The clause filters ids and names by exact value and by substring, with one parameter per filter.
 /// The placeholder `{elements}` stands for SQL that expands the JSON array of required tags into rows.
 const MATCHING_INSTANCES_FROM_CLAUSE: &str = "FROM instances i WHERE i.project_id = $1 \
      AND ($2 IS NULL OR i.id = $2) AND ($3 IS NULL OR instr(i.id, $3) > 0) \

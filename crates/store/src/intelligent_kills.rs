@@ -90,7 +90,6 @@ pub struct IntelligentKillFilter {
     pub to: i64,
 }
 
-/// Columns of the table `intelligent_kills` that `IntelligentKill::from_row` reads.
 /// Queries list the columns explicitly, because a prepared `SELECT *` fails on PostgreSQL after an upgrade adds a column.
 macro_rules! intelligent_kill_columns {
     () => {

@@ -1,6 +1,5 @@
 //! Kill tasks. A kill task repeatedly kills the sessions on an instance that match the task's criteria.
 
-/// Columns of the table `kill_tasks` that [`kill_task_from_row`] reads.
 /// The SQL queries name each column: on PostgreSQL, a prepared `SELECT *` fails after an upgrade adds a column.
 macro_rules! kill_task_columns {
     () => {
@@ -81,9 +80,9 @@ pub struct InstanceKillTasks {
     pub tasks: Vec<KillTask>,
 }
 
-/// Maximum number of kill tasks that can run on an instance at the same time (TaurusDB API spec, section 2.8).
+/// Section 2.8 of the TaurusDB API spec defines this limit.
 const MAX_RUNNING_KILL_TASKS: u32 = 5;
-/// Maximum number of stored kill tasks per instance, including stopped and finished kill tasks.
+/// Stopped and finished kill tasks also count.
 const MAX_STORED_KILL_TASKS: u32 = 100;
 
 /// The parameter `$2` is the current time.
@@ -202,7 +201,6 @@ impl KillTaskStore<'_> {
     }
 }
 
-/// Inserts a kill task and returns its id, which is always greater than the ids of all existing kill tasks.
 async fn insert_kill_task(
     tx: &mut AuditedTransaction,
     instance: &InstanceId,

@@ -134,7 +134,6 @@ const MATCHING_KILLS_FROM_CLAUSE: &str = "FROM killed_sessions WHERE instance_id
      AND ($3 IS NULL OR source = $3) AND ($4 IS NULL OR task_id = $4) \
      AND ($5 IS NULL OR asked_at >= $5) AND ($6 IS NULL OR asked_at < $6)";
 
-/// Columns of the table `killed_sessions` that `KillRecord::from_row` reads.
 /// Queries list the columns, because a prepared `SELECT *` fails on PostgreSQL after an upgrade adds a column.
 macro_rules! kill_columns {
     () => {
@@ -262,7 +261,6 @@ impl KillStore<'_> {
     }
 }
 
-/// Converts the values of the filter to the SQL parameters of [`MATCHING_KILLS_FROM_CLAUSE`].
 fn kill_filter_parameters(filter: &KillFilter) -> [Parameter<'_>; 6] {
     params![
         &filter.instance_id,

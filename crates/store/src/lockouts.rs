@@ -19,16 +19,14 @@ use crate::lockouts::auth_failures::AuthFailureRecord;
 use crate::store_handles::LockoutStore;
 
 const MAX_CONSECUTIVE_AUTH_FAILURES: i64 = 5;
-/// Duration of a lockout, in seconds. Authentication failures further apart than this duration are not consecutive.
+/// Authentication failures further apart than this duration are not consecutive.
 const LOCKOUT_DURATION_SECONDS: i64 = 5 * 60;
 /// Time in seconds after which an authentication attempt without a recorded result counts as failed.
 const PENDING_AUTH_ATTEMPT_TTL_SECONDS: i64 = 30;
 
-/// Maximum number of recorded client addresses per user. A new address replaces the least recently used address.
+/// A new address replaces the least recently used address.
 const MAX_CLIENT_ADDRESSES_PER_USER: i64 = 64;
-/// A user's recorded client address expires 90 days after its last use.
 const CLIENT_ADDRESS_RETENTION_SECONDS: i64 = 90 * 24 * 3600;
-/// Minimum interval, in seconds, between two database updates of the time when a client address was last used.
 const CLIENT_ADDRESS_WRITE_INTERVAL_SECONDS: i64 = 24 * 3600;
 
 /// Result of a request for an authentication attempt ([`LockoutStore::reserve_auth_attempt`]).

@@ -11,10 +11,10 @@ use zeroize::Zeroizing;
 use crate::error::StoreError;
 use crate::fsync::sync_directory;
 
-/// Environment variable with the master key. If the variable is set, Clew ignores the key file.
+/// If the variable is set, Clew ignores the key file.
 const MASTER_KEY_ENV_VAR: &str = "CLEW_MASTER_KEY";
 
-/// Environment variable with the next master key. Required for a key rotation if `CLEW_MASTER_KEY` is set.
+/// A master key rotation requires this variable if `CLEW_MASTER_KEY` is set.
 const NEXT_MASTER_KEY_ENV_VAR: &str = "CLEW_NEW_MASTER_KEY";
 
 pub(crate) const TEMPORARY_MASTER_KEY_FILE_NAME: &str = "master.key.new";
@@ -46,7 +46,6 @@ fn read_master_key_file(file: &Path) -> Result<MasterKey, StoreError> {
     })
 }
 
-/// Reads the master key, or creates a key file if no master key exists.
 pub(crate) fn load_or_create_master_key(file: &Path) -> Result<MasterKey, StoreError> {
     if read_master_key_env_var(MASTER_KEY_ENV_VAR)?.is_some() || file.exists() {
         return read_master_key(file);
@@ -78,7 +77,7 @@ pub(crate) fn next_master_key_path(file: &Path) -> PathBuf {
     file.with_extension("key.next")
 }
 
-/// Reads the next master key. Returns `None` if no key rotation is pending.
+/// Returns `None` if no key rotation is pending.
 pub(crate) fn read_next_master_key(file: &Path) -> Result<Option<MasterKey>, StoreError> {
     let from_env = read_master_key_env_var(NEXT_MASTER_KEY_ENV_VAR)?;
     let next = next_master_key_path(file);
@@ -88,7 +87,6 @@ pub(crate) fn read_next_master_key(file: &Path) -> Result<Option<MasterKey>, Sto
     read_master_key_file(&next).map(Some)
 }
 
-/// Loads the next master key, or creates the key and writes it to a key file.
 pub(crate) fn load_or_create_next_master_key(file: &Path) -> Result<MasterKey, StoreError> {
     let stored_in_file = read_master_key_env_var(MASTER_KEY_ENV_VAR)?.is_none();
     let next_path = next_master_key_path(file);

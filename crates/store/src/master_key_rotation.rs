@@ -68,7 +68,6 @@ const ENCRYPTED_SECRET_COLUMNS: [(&str, &str); 3] =
     [("access_keys", "secret"), ("temporary_keys", "secret"), ("nodes", "password")];
 
 impl Store {
-    /// Fails with [`StoreError::MasterKeyRotated`] if another process has rotated the master key.
     pub(crate) async fn ensure_master_key_is_current(&self) -> Result<(), StoreError> {
         let id = read_setting(&self.database, MASTER_KEY_ID_SETTING).await?;
         self.keys.ensure_key_id_matches(id.as_deref())
@@ -89,7 +88,6 @@ impl Store {
         }
     }
 
-    /// Re-encrypts all secrets with the new master key and replaces the MAC key of the audit log.
     pub(crate) async fn reencrypt_all_secrets(
         &self,
         by: &AuditOrigin,
@@ -121,7 +119,6 @@ impl Store {
         Ok(summary)
     }
 
-    /// Re-encrypts the secrets in a column. Skips secrets that cannot be decrypted and counts them as damaged.
     async fn reencrypt_secrets_in_column(
         &self,
         transaction: &mut Transaction,

@@ -22,7 +22,6 @@ use crate::{audit, data_dir_lock, postgres};
 const METADATA_COPY_ACTION: &str = "copy the metadata";
 const ROWS_PER_BATCH: usize = 500;
 
-/// Column value of a copied row.
 type CellValue = Parameter<'static>;
 
 /// Copied table with its row count and a hash of its rows.

@@ -30,7 +30,6 @@ impl ZoneState {
 
 /// A worker is active if its last heartbeat is at most this old.
 const WORKER_HEARTBEAT_TTL: Duration = Duration::from_secs(20);
-/// Time since the last heartbeat after which the database row of an inactive worker is deleted.
 const INACTIVE_WORKER_RETENTION: Duration = Duration::from_hours(1);
 
 impl ZoneStore<'_> {
@@ -101,7 +100,6 @@ impl ZoneStore<'_> {
     }
 }
 
-/// An empty zone name represents nodes without a zone.
 fn get_or_insert_zone_state<'a>(states: &'a mut Vec<ZoneState>, name: &str) -> Result<&'a mut ZoneState, StoreError> {
     let zone = parse_zone_name(name)?;
     let at = states.iter().position(|state| state.zone == zone).unwrap_or_else(|| {

@@ -11,7 +11,6 @@ pub struct PolicyLimits {
 }
 
 impl Default for PolicyLimits {
-    /// By default, a user or group can have at most 100 policies with a total size of at most 256 KiB.
     /// Evaluating 100 policies with a total size of 256 KiB takes about one millisecond per request.
     fn default() -> Self {
         Self { policies: 100, bytes: 256 << 10 }

@@ -50,7 +50,6 @@ const POSTGRES_SESSION_SETTINGS: [(&str, &str); 3] =
 /// The key of the advisory lock is the ASCII text "clew" as a big-endian integer.
 const ACQUIRE_WRITE_LOCK_SQL: &str =
     "SELECT pg_advisory_xact_lock(1668048247)::text, (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
-/// Query that returns the current time of the database server, as a Unix timestamp in milliseconds.
 const SELECT_SERVER_TIME_SQL: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 
 /// URL of a PostgreSQL database: `postgres://user:password@host:port/database?sslmode=verify-full&sslrootcert=…`.
@@ -90,14 +89,11 @@ impl std::fmt::Debug for PostgresUrl {
     }
 }
 
-/// Clones share the connection pool.
 #[derive(Clone)]
 pub(crate) struct PostgresDatabase {
     pub(crate) pool: PgPool,
     clock: DatabaseClock,
     /// Semaphore with a single permit, so that at most one PostgreSQL session of this process waits for the write lock.
-    /// PostgreSQL can grant the write lock to a waiting session whose Clew process is no longer reachable.
-    /// If a process becomes unreachable, its PostgreSQL session keeps the write lock until a timeout ends the session.
     /// Several PostgreSQL sessions of an unreachable process could hold the write lock in turn for longer than a lease.
     writer: Arc<Semaphore>,
 }
@@ -116,7 +112,6 @@ pub(crate) async fn open_database(url: &PostgresUrl) -> Result<PostgresDatabase,
     Ok(PostgresDatabase { pool, clock: DatabaseClock::new(now), writer: Arc::new(Semaphore::new(1)) })
 }
 
-/// Ignores missing tables.
 pub(crate) async fn find_nonempty_table(
     url: &PostgresUrl,
     tables: impl Iterator<Item = &'static str>,
@@ -137,7 +132,6 @@ pub(crate) async fn find_nonempty_table(
 }
 
 impl PostgresDatabase {
-    /// The transaction holds the write lock.
     pub(crate) async fn begin_write_transaction(&self) -> Result<PostgresTransaction, sqlx::Error> {
         let permit = self.writer.clone().acquire_owned();
         let permit = run_with_statement_timeout(async { permit.await.map_err(|_| sqlx::Error::PoolClosed) }).await?;
@@ -148,7 +142,6 @@ impl PostgresDatabase {
         Ok(PostgresTransaction::new_read_write(transaction, permit))
     }
 
-    /// Begins a transaction in which all queries read from the same snapshot.
     pub(crate) async fn begin_read_transaction(&self) -> Result<PostgresTransaction, sqlx::Error> {
         let begun =
             run_with_statement_timeout(self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")).await;

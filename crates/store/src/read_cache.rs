@@ -106,7 +106,7 @@ impl CachedStoreView {
     }
 }
 
-/// Loads and caches a value. Unknown ids are not cached, because clients could fill the cache with them.
+/// Unknown ids are not cached, because clients could fill the cache with them.
 async fn get_or_load<K, V, R>(
     cache: &VersionedCache<K, Arc<V>>,
     version: i64,

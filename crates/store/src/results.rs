@@ -50,7 +50,6 @@ impl ResultStore {
         }
     }
 
-    /// Returns true if results are stored in S3, which processes on other machines can also access.
     pub(crate) fn is_shared(&self) -> bool {
         match self.0 {
             ResultBackend::Files(_) => false,
@@ -130,7 +129,7 @@ async fn run_on_blocking_thread<T: Send + 'static>(
     tokio::task::spawn_blocking(move || work(&files)).await.map_err(|_| StoreError::Stopped)?
 }
 
-/// Returns true if `name` is a valid result name. Valid names cannot refer to paths outside the result directory.
+/// Valid names cannot refer to paths outside the result directory.
 fn is_valid_result_name(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\0'])
 }
@@ -148,7 +147,6 @@ impl StoredResult {
     /// Verifies the hash of the complete result.
     /// Callers must call this method before they send a byte range of the result to a client.
     /// Reads an entire S3 object to verify its hash, unless this process has already verified the object.
-    /// Does not verify a result file again, because Clew verifies the content when it opens the file.
     pub async fn verify_content(&self) -> Result<(), StoreError> {
         match self {
             Self::File(_) => Ok(()),

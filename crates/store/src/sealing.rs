@@ -31,7 +31,6 @@ impl AssociatedData<'_> {
     }
 }
 
-/// Clones share the cipher.
 #[derive(Clone)]
 pub(crate) struct Sealer {
     cipher: Arc<XChaCha20Poly1305>,
@@ -52,7 +51,6 @@ impl Sealer {
         Ok([nonce.as_slice(), &sealed].concat())
     }
 
-    /// Decrypts a secret. Fails if the encrypted secret or its associated data was modified.
     pub(crate) fn unseal(&self, aad: AssociatedData<'_>, sealed: &[u8]) -> Result<SecretString, StoreError> {
         let failed = || StoreError::Unseal(aad.describe_secret_location());
         let (nonce, sealed) = sealed.split_first_chunk::<NONCE_LEN>().ok_or_else(failed)?;

@@ -216,7 +216,7 @@ impl Store {
         zone.is_none_or(|zone| self.zones.contains(zone))
     }
 
-    /// Returns the names of the reachable zones as a JSON array, with an empty string for nodes without a zone.
+    /// In the JSON array, an empty string represents nodes without a zone.
     pub(crate) fn reachable_zones_json(&self) -> String {
         let zones: Vec<&str> = std::iter::once("").chain(self.zones.iter().map(NetworkZone::as_str)).collect();
         serde_json::json!(zones).to_string()

@@ -2,7 +2,6 @@
 
 use crate::store::Store;
 
-/// Defines the handle types and, for each type, a [`Store`] method that returns a handle.
 macro_rules! handles {
     ($($(#[$doc:meta])* $accessor:ident: $handle:ident,)*) => {
         $(

@@ -14,10 +14,9 @@ use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
 /// Placeholder for the previous row's MAC in the first audit row after tampering with the head record.
-/// An attacker without the MAC key cannot create a valid audit row with `UNKNOWN_PREVIOUS_MAC_PLACEHOLDER`.
 pub(crate) const UNKNOWN_PREVIOUS_MAC_PLACEHOLDER: [u8; 32] = [0xff; 32];
 
-/// Writes the head record and the checkpoint record. A record that is missing later indicates tampering.
+/// A head or checkpoint record that is missing later indicates tampering.
 pub(crate) async fn initialize_audit_chain(transaction: &mut Transaction, key: &MasterKey) -> Result<(), StoreError> {
     ChainPosition { seq: 0, mac: PREVIOUS_MAC_OF_FIRST_ROW }
         .write_chain_record(transaction, key, HEAD_RECORD_NAME)
@@ -27,7 +26,7 @@ pub(crate) async fn initialize_audit_chain(transaction: &mut Transaction, key: &
         .await
 }
 
-/// Appends audit rows. Each element of `events` contains a Unix timestamp in milliseconds and an audit event.
+/// Each element of `events` contains a Unix timestamp in milliseconds and an audit event.
 /// `transaction` must hold the write lock, because the function reads and then updates the audit log's head record.
 /// The caller must commit `transaction` and then pass the returned row to [`CheckpointTracker::record_newest_row`].
 pub(crate) async fn append_audit_rows(

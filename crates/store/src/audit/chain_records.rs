@@ -5,7 +5,6 @@ use crate::derived_keys::{DerivedKeys, MASTER_KEY_ID_SETTING, compute_hmac};
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
-/// The first audit row has no previous row and contains this value instead of the previous row's MAC.
 pub(crate) const PREVIOUS_MAC_OF_FIRST_ROW: [u8; 32] = [0; 32];
 
 /// Name of the record that contains the sequence number and MAC of the newest audit row.
@@ -20,7 +19,7 @@ pub(crate) struct ChainPosition {
 }
 
 impl ChainPosition {
-    /// Reads the audit chain record `name`. Returns `None` if the record is missing or was tampered with.
+    /// Returns `None` if the record is missing or was tampered with.
     pub(crate) async fn read_chain_record(
         transaction: &mut Transaction,
         key: &MasterKey,
@@ -31,7 +30,6 @@ impl ChainPosition {
         row.map_or(Ok(None), |row| Self::from_row(&row, key, name))
     }
 
-    /// Reads the head record of the audit log. Fails if another process has rotated the master key.
     pub(crate) async fn read_head_record(
         transaction: &mut Transaction,
         keys: &DerivedKeys,

@@ -23,15 +23,13 @@ pub(crate) struct CheckpointTracker(Arc<Mutex<CheckpointTrackerState>>);
 
 #[derive(Debug, Default)]
 struct CheckpointTrackerState {
-    /// Newest audit row that this process wrote or read.
     newest: Option<AuditCheckpoint>,
     missing: Vec<AuditCheckpoint>,
-    /// Integrity problems that Clew has detected but has not yet recorded in an audit event.
     unreported: VecDeque<AuditIntegrityProblem>,
 }
 
 impl CheckpointTracker {
-    /// Stores the position of the newest audit row. The caller must first verify the previously stored row.
+    /// The caller must first verify the previously stored row.
     /// Ignores rows that are older than the stored row, because concurrent commits can report rows out of order.
     pub(crate) fn record_newest_row(&self, newest: AuditCheckpoint) {
         let mut state = self.0.lock();
@@ -40,7 +38,7 @@ impl CheckpointTracker {
         }
     }
 
-    /// Returns the tracked checkpoints. A read transaction that began earlier may not see the audit rows of all checkpoints.
+    /// A read transaction that began earlier may not see the audit rows of all checkpoints.
     pub(crate) fn tracked_checkpoints(&self) -> Vec<AuditCheckpoint> {
         let state = self.0.lock();
         state.missing.iter().chain(&state.newest).cloned().collect()
@@ -51,7 +49,6 @@ impl CheckpointTracker {
         self.0.lock().newest.clone()
     }
 
-    /// Verifies that the audit row `newest` still exists. No query is necessary if `head` identifies the same row.
     pub(crate) async fn verify_newest_row_exists(
         &self,
         transaction: &mut Transaction,
@@ -69,7 +66,6 @@ impl CheckpointTracker {
         Ok(())
     }
 
-    /// Records `problem` if `checkpoint` is still the newest checkpoint that the tracker stores.
     fn mark_row_missing(&self, checkpoint: AuditCheckpoint, problem: AuditIntegrityProblem) {
         let mut state = self.0.lock();
         if state.newest.take_if(|newest| *newest == checkpoint).is_some()
@@ -101,7 +97,7 @@ pub(crate) async fn verify_checkpoints<'a>(
     Ok(problems)
 }
 
-/// Compares a checkpoint with the audit log. Removal of the row by [`crate::AuditStore::prune_audit_log`] is not a problem.
+/// The removal of a row by [`crate::AuditStore::prune_audit_log`] is not a problem.
 async fn verify_checkpoint(
     transaction: &mut Transaction,
     key: &MasterKey,

@@ -22,7 +22,7 @@ const PREVIOUS_MAC_KEYS_SETTING: &str = "audit_keys";
 const PREVIOUS_MAC_KEYS_ASSOCIATED_DATA: AssociatedData<'static> =
     AssociatedData { table: "settings", column: "value", row: PREVIOUS_MAC_KEYS_SETTING };
 
-/// Hex-encoded MAC key that a master key rotation replaced. The key authenticates rows up to sequence number `through`.
+/// The hex-encoded key authenticates audit rows up to the sequence number `through`.
 #[derive(Serialize, Deserialize)]
 struct PreviousMacKey {
     through: i64,
@@ -36,7 +36,7 @@ pub(crate) struct AuditMacKeys {
 }
 
 impl AuditMacKeys {
-    /// Loads the MAC keys. If previous keys cannot be decrypted, audit rows authenticated with them fail verification.
+    /// If previous keys cannot be decrypted, audit rows authenticated with them fail verification.
     pub(crate) async fn load_audit_mac_keys(
         transaction: &mut Transaction,
         sealer: &Sealer,
@@ -61,7 +61,6 @@ impl AuditMacKeys {
         self.previous.iter().find(|(through, _)| seq <= *through).map_or(&self.current, |(_, key)| key)
     }
 
-    /// Returns the MAC key that authenticates new audit rows, the head record and the checkpoint record.
     pub(crate) fn current_mac_key(&self) -> &MasterKey {
         &self.current
     }
@@ -82,7 +81,6 @@ impl AuditMacKeys {
     }
 }
 
-/// Recomputes the MACs of the audit log's head and checkpoint records with the new key if the existing MACs are valid.
 /// Does not recompute an invalid MAC, so that verification still detects the tampered record.
 pub(crate) async fn rotate_audit_mac_key(
     transaction: &mut Transaction,

@@ -18,9 +18,9 @@ use tracing::warn;
 use crate::error::StoreError;
 use crate::store::Store;
 
-/// Maximum number of separate counters for the refused requests of a caller. Further types of refusals share one counter.
+/// Refusals of further kinds share one counter.
 const MAX_REFUSAL_KINDS_PER_CALLER: usize = 16;
-/// Maximum number of callers with separate counters for refused requests. Further callers in a domain share a counter.
+/// Further callers in a domain share one counter.
 const MAX_TRACKED_CALLERS: usize = 256;
 const MAX_DISTINCT_VALUES_PER_FIELD: usize = 16;
 const MAX_PENDING_AUDIT_EVENTS: usize = 8192;
@@ -51,7 +51,7 @@ struct RefusalTimeWindow {
     repeated: u64,
     first_at: Timestamp,
     last_at: Timestamp,
-    /// Audit event for the repeated refusals in a time window. Contains only field values that all refusals share.
+    /// The event contains only the field values that all refusals share.
     event: AuditEvent,
     targets: BTreeSet<String>,
     claimed: BTreeSet<String>,
@@ -100,7 +100,7 @@ impl RepeatedRefusalCounter {
         recorded
     }
 
-    /// Counts a refusal. Returns the caller and the refusal kind only for the first refusal in a time window.
+    /// Returns the caller and the refusal kind only for the first refusal in a time window.
     fn count_refusal(
         &self,
         event: &AuditEvent,
@@ -133,7 +133,6 @@ impl RepeatedRefusalCounter {
         self.flush(store, |_| true).await;
     }
 
-    /// If an audit event cannot be written, the next flush retries the write.
     async fn flush(&self, store: &Store, has_ended: impl Fn(&RefusalTimeWindow) -> bool) {
         self.state.lock().end_expired_refusal_time_windows(has_ended);
         loop {
@@ -149,9 +148,6 @@ impl RepeatedRefusalCounter {
 }
 
 impl RefusalCounterState {
-    /// Returns the counter key of a refused request: the caller, operation, outcome, error code and reason.
-    /// If [`MAX_TRACKED_CALLERS`] callers are already tracked, new callers share one caller key per domain.
-    /// If a caller already has [`MAX_REFUSAL_KINDS_PER_CALLER`] keys, refusals that match none of these keys share one key.
     fn refusal_window_key(
         &self,
         event: &AuditEvent,
@@ -299,7 +295,7 @@ fn clear_unless_equal<T: PartialEq>(common: &mut Option<T>, other: Option<&T>) {
     }
 }
 
-/// Returns true if the actors are the same. Users are compared by id, because user names can change.
+/// Users are compared by id, because user names can change.
 fn is_same_actor(one: &Actor, other: &Actor) -> bool {
     match (one, other) {
         (Actor::User { id: one, .. }, Actor::User { id: other, .. }) => one == other,

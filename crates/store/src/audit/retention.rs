@@ -10,7 +10,7 @@ use crate::database::{Transaction, params, query, query_as};
 use crate::error::StoreError;
 use crate::store_handles::AuditStore;
 
-/// Clew removes audit rows in small batches so that each batch blocks other writers only briefly.
+/// Small batches block other writers only briefly.
 const MAX_BATCH_SIZE: i64 = 1000;
 const MAX_INTEGRITY_PROBLEMS_PER_EVENT: usize = 20;
 
@@ -58,7 +58,6 @@ impl AuditStore<'_> {
     }
 }
 
-/// Finds the last audit row of the next batch to remove. Returns `None` if no removable row is older than `before`.
 /// Never returns the newest audit row, which must remain in the audit log.
 async fn find_last_removable_row(
     transaction: &mut Transaction,

@@ -67,7 +67,6 @@ impl AuditRow {
         Self { seq, at, previous, texts }
     }
 
-    /// Reads an audit row and its MAC. Fails if the type or length of a column value is invalid.
     pub(crate) fn read_row_with_mac(row: &Row) -> Result<(Self, [u8; 32]), StoreError> {
         let mut texts = [const { None }; AUDIT_TEXT_COLUMNS.len()];
         for (text, column) in texts.iter_mut().zip(AUDIT_TEXT_COLUMNS) {
@@ -77,7 +76,7 @@ impl AuditRow {
         Ok((Self { seq, at, previous: row.get("previous")?, texts }, row.get("mac")?))
     }
 
-    /// Computes the MAC of the audit row. Each text column has a length prefix, so the MAC input is unambiguous.
+    /// Each text column has a length prefix, so the MAC input is unambiguous.
     pub(crate) fn compute_row_mac(&self, key: &MasterKey) -> [u8; 32] {
         let mut bytes = Vec::with_capacity(512);
         bytes.extend(self.seq.to_be_bytes());
@@ -130,8 +129,7 @@ impl FromRow for AuditRecord {
     }
 }
 
-/// Value of the column `actor_kind` for an anonymous actor.
-/// This constant must not change, because the MACs of existing audit rows depend on its value.
+/// This value must not change, because the MACs of existing audit rows depend on it.
 const ANONYMOUS_ACTOR_KIND: &str = "nobody";
 
 fn encode_actor_kind(actor: &Actor) -> &'static str {

@@ -30,13 +30,12 @@ impl AuditStore<'_> {
 }
 
 pub(crate) struct ChainVerifier {
-    /// Sequence number and MAC from the head record, or `None` if the head record was tampered with.
+    /// `None` if the head record was tampered with.
     head: Option<ChainPosition>,
-    /// Sequence number and MAC of the most recently verified row.
-    /// Until the first audit row is verified, `previous` contains the sequence number and MAC from the checkpoint record.
-    /// `previous` is `None` if the checkpoint record was tampered with and no audit row has been verified yet.
+    /// Position of the last verified row, or initially of the row before the oldest row.
+    /// `None` if the checkpoint record was tampered with and no row has been verified yet.
     previous: Option<ChainPosition>,
-    /// True if the previous row's MAC is valid. Clew does not compare an invalid MAC with the copy in the next row.
+    /// An invalid MAC is not compared with the copy in the next row.
     previous_is_authentic: bool,
     position: i64,
     result: AuditVerification,
@@ -114,14 +113,12 @@ impl ChainVerifier {
         self.previous_is_authentic = authentic;
     }
 
-    /// Returns false if `seq` is less than or equal to the sequence number of the last verified audit row.
-    /// Returns false if the row's MAC is invalid and `seq` exceeds the sequence number of the head record.
     fn is_valid_sequence_number(&self, seq: i64, authentic: bool) -> bool {
         self.previous.is_none_or(|previous| seq > previous.seq)
             && (authentic || self.head.is_none_or(|head| seq <= head.seq))
     }
 
-    /// Reports a problem if rows before `seq` are missing. Returns true if rows are missing or the previous row is unknown.
+    /// Returns true if rows are missing or the previous row is unknown.
     fn report_sequence_gap(&mut self, seq: i64) -> bool {
         let Some(previous) = self.previous else {
             self.set_first_problem_position(seq);
@@ -139,7 +136,7 @@ impl ChainVerifier {
         true
     }
 
-    /// Sets the position of the first reported problem, a tampered checkpoint record, to `seq`.
+    /// The first problem is the tampered checkpoint record, which is reported before any row is read.
     fn set_first_problem_position(&mut self, seq: i64) {
         if let Some(problem) = self.result.problems.first_mut() {
             problem.position = seq;
@@ -150,7 +147,6 @@ impl ChainVerifier {
         self.result.problems.iter().map(ToString::to_string).collect()
     }
 
-    /// Completes the verification. `recorded` contains problems that Clew found by comparing the audit log with checkpoints.
     fn into_audit_verification(mut self, recorded: Vec<AuditIntegrityProblem>) -> AuditVerification {
         let last = self.previous.map_or(0, |previous| previous.seq);
         match self.head {

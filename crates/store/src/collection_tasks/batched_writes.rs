@@ -6,13 +6,11 @@ use crate::database::{Parameter, Transaction, params, query, query_as};
 use crate::error::StoreError;
 
 /// Computes the position of a new task in the fair queue. The column `turn` stores the position.
-/// Workers first claim the queued tasks with the lowest fair-queue positions.
 /// The formula for the fair-queue position is `max(front, instance_last) + other_instances + 1`.
 /// `front` is the highest fair-queue position among the running tasks.
 /// If no task is running, `front` is the lowest fair-queue position among the queued tasks of the new task's zone.
 /// `instance_last` is the highest fair-queue position of any queued task for the same instance.
 /// `other_instances` is the number of other instances in the project that have queued tasks.
-/// Clew divides the workers equally among projects, and divides each project's share equally among its instances.
 /// To limit its execution time, the query counts at most 64 instances with queued tasks.
 pub(crate) const SELECT_FAIR_QUEUE_POSITION_SQL: &str = "WITH RECURSIVE others (id, number) AS ( \
          SELECT MIN(instance_id), 1 FROM tasks WHERE status = 'queued' AND project_id = $1 AND instance_id > '' \
@@ -74,7 +72,7 @@ impl BatchedWrite for EnqueueTaskWrite {
     }
 }
 
-/// Updates a task that a worker has claimed. The output is false if the worker no longer holds the task.
+/// The output is false if the worker no longer holds the task.
 pub(crate) struct ClaimedTaskUpdate {
     pub(crate) description: &'static str,
     pub(crate) sql: &'static str,

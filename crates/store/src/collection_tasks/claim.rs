@@ -8,10 +8,8 @@ use crate::database::{FromRow, Row, Transaction, duration_to_millis, params, que
 use crate::error::StoreError;
 use crate::store_handles::TaskStore;
 
-/// SQL that claims one task. The query skips excluded nodes and nodes that have reached the task limit.
 /// A task with an expired lease takes priority over queued tasks.
 /// After `n` attempts, a task can be claimed again `n - 1` lease durations after its lease has expired.
-/// If no task with an expired lease can be claimed, Clew claims the first queued task in fair-queue order.
 macro_rules! claim_query {
     ($excluded_nodes:literal, $zones:literal, $skip_locked:literal) => {
         concat!(
@@ -46,12 +44,11 @@ pub(crate) const POSTGRES_CLAIM_TASK_SQL: &str = claim_query!(
     " FOR UPDATE SKIP LOCKED"
 );
 
-/// Checks for queued tasks and expired leases. Also returns the master key id, which reveals a master key rotation.
+/// The master key id reveals a concurrent master key rotation.
 pub(crate) const HAS_CLAIMABLE_TASK_SQL: &str = "SELECT EXISTS (SELECT 1 FROM tasks WHERE status = 'queued') \
      OR EXISTS (SELECT 1 FROM tasks WHERE status = 'running' AND lease_until <= $1), \
      (SELECT value FROM settings WHERE name = 'master_key_id')";
 
-/// Marks a task with invalid stored data as failed, so that no worker claims it again.
 /// Resets the task's session filter and sort order to the defaults, because the stored values may be invalid.
 const MARK_CORRUPT_TASK_FAILED_SQL: &str = "UPDATE tasks SET status = 'error', failure_kind = $2, failure_detail = $3, selection = $4, \
          ended_at = $5, lease_until = NULL WHERE rowid = $1";

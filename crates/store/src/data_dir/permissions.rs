@@ -11,18 +11,14 @@ use crate::data_dir::DataDir;
 use crate::error::StoreError;
 
 const NON_OWNER_PERMISSION_MASK: u32 = 0o077;
-/// Permission bit that is set on directories shared by several accounts, such as `/tmp`.
 const STICKY_BIT: u32 = 0o1000;
-/// Prefixes of expected file names in a data directory. Some file systems create `lost+found` in their root directory.
+/// Some file systems create `lost+found` in their root directory.
 const EXPECTED_FILE_NAME_PREFIXES: [&str; 6] =
     ["clew.db", "master.key", "results", "spill", "serve.lock", "lost+found"];
-/// Name prefixes of the files for which Clew sets the mode 0600.
 /// Clew never changes the mode of `master.key`. If other accounts can read the file, Clew refuses to use it.
 const OWNER_ONLY_FILE_NAME_PREFIXES: [&str; 3] = ["clew.db", "serve.lock", "master.key.before-"];
 
 impl DataDir {
-    /// Restricts an existing data directory to its owner before Clew stores the first file in it.
-    /// Fails if other accounts can access the directory and Clew cannot safely restrict the permissions.
     /// Clew does not change the mode of a directory that is shared, has another owner or contains foreign files.
     pub(crate) fn restrict_permissions_before_init(&self) -> Result<(), StoreError> {
         if !self.root.is_dir() {
@@ -35,8 +31,6 @@ impl DataDir {
         restrict_path_permissions(&self.root, 0o700, foreign.as_deref())
     }
 
-    /// Removes other accounts' access to the data directory and to Clew's database, lock and old key files.
-    /// Fails if a directory or file is accessible to other accounts and is not owned by the account of this process.
     pub(crate) fn restrict_data_directory_permissions(&self) -> Result<(), StoreError> {
         if !self.root.is_dir() {
             return Ok(());
@@ -82,7 +76,6 @@ fn starts_with_any_prefix(name: &str, prefixes: &[&str]) -> bool {
     prefixes.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// `foreign` is the name of a file in `path` that Clew did not create, or `None` if all files belong to Clew.
 fn restrict_path_permissions(path: &Path, mode: u32, foreign: Option<&str>) -> Result<(), StoreError> {
     // A symbolic link may refer to a file outside the directory.
     let found = match fs::symlink_metadata(path) {

@@ -21,7 +21,6 @@ pub(crate) struct AuditingDatabase {
 }
 
 impl AuditingDatabase {
-    /// Begins a write transaction. `action` describes the transaction in error messages.
     pub(crate) async fn begin(&self, action: &'static str) -> Result<AuditedTransaction, StoreError> {
         let transaction = self.database.begin_write_transaction(action).await?;
         Ok(AuditedTransaction { database: self.clone(), transaction, action, newest: None })
@@ -45,8 +44,6 @@ impl AuditedTransaction {
         self.database.clock.unix_seconds()
     }
 
-    /// Executes a statement and returns the number of affected rows.
-    /// If the statement fails, the error message contains the transaction's `action`, such as `create a temporary access key`.
     pub(crate) async fn execute<'q>(
         &mut self,
         sql: impl SqlSafeStr,
@@ -55,7 +52,6 @@ impl AuditedTransaction {
         query(self.action, sql, parameters).execute(&mut self.transaction).await
     }
 
-    /// Executes a query and returns one row. Fails if the query returns no rows. See [`Self::execute`].
     pub(crate) async fn fetch_one<'q, T: FromOwnedRow>(
         &mut self,
         sql: impl SqlSafeStr,
@@ -64,7 +60,6 @@ impl AuditedTransaction {
         query_as(self.action, sql, parameters).fetch_one(&mut self.transaction).await
     }
 
-    /// See [`Self::execute`].
     pub(crate) async fn fetch_optional<'q, T: FromOwnedRow>(
         &mut self,
         sql: impl SqlSafeStr,
@@ -73,7 +68,6 @@ impl AuditedTransaction {
         query_as(self.action, sql, parameters).fetch_optional(&mut self.transaction).await
     }
 
-    /// See [`Self::execute`].
     pub(crate) async fn fetch_all<'q, T: FromOwnedRow>(
         &mut self,
         sql: impl SqlSafeStr,
@@ -86,7 +80,6 @@ impl AuditedTransaction {
         self.commit_with_events(std::slice::from_ref(event)).await
     }
 
-    /// Adds an audit event that contains the given domain id, and commits the transaction.
     pub(crate) async fn commit_domain_change(
         self,
         by: &AuditOrigin,
@@ -107,7 +100,7 @@ impl AuditedTransaction {
         self.commit().await
     }
 
-    /// Appends audit events. Each event is paired with a Unix timestamp in milliseconds.
+    /// Each event is paired with a Unix timestamp in milliseconds.
     pub(crate) async fn append_events(
         &mut self,
         keys: &DerivedKeys,

@@ -8,7 +8,6 @@ use crate::error::StoreError;
 use crate::store::Store;
 
 impl Store {
-    /// Begins a transaction that records audit events. `action` describes the transaction in error messages.
     pub(crate) async fn begin_audited_transaction(
         &self,
         action: &'static str,
@@ -21,7 +20,7 @@ impl Store {
         self.group_commit.execute_write(self.build_auditing_database(), write).await
     }
 
-    /// Appends an audit event and returns when the event is durable.
+    /// Returns when the event is durable.
     pub(crate) async fn append_audit_event_in_batch(&self, event: AuditEvent) -> Result<(), StoreError> {
         self.group_commit.append_event(self.build_auditing_database(), event).await
     }

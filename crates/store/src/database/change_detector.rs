@@ -7,12 +7,10 @@ use crate::error::StoreError;
 use crate::postgres::run_with_statement_timeout;
 
 /// SQLite changes `data_version` when another connection commits a transaction.
-/// SQLite reads `data_version` from shared memory without reading a database page.
 /// See <https://sqlite.org/pragma.html#pragma_data_version>.
 const SQLITE_DATA_VERSION_QUERY: &str = "PRAGMA data_version";
 /// The database triggers in `0007_freshness.sql` increment the version counters.
 const SQLITE_VERSION_COUNTERS_QUERY: &str = "SELECT version, failures FROM access_version";
-/// Database triggers increment the version counters in the table `access_version`.
 /// In PostgreSQL, two queries with equal transaction snapshots read the same data.
 /// See "Snapshot Components" in <https://www.postgresql.org/docs/15/functions-info.html>.
 const POSTGRES_DATA_VERSION_QUERY: &str = "SELECT pg_current_snapshot()::text, version, failures FROM access_version";
@@ -38,7 +36,6 @@ pub(crate) enum ChangeDetector {
 pub(crate) struct DedicatedConnection<C: Connection, S> {
     options: C::Options,
     connection: Option<C>,
-    /// Snapshot and data version from the last query on this connection, or `None` if no query has run yet.
     /// SQLite's `data_version` values are comparable only within one connection.
     last: Option<(S, DataVersion)>,
     changes: i64,
@@ -56,7 +53,6 @@ impl ChangeDetector {
         }
     }
 
-    /// Closes the connection after an error.
     pub(crate) async fn current_data_version(&mut self) -> Result<DataVersion, StoreError> {
         let version = match self {
             Self::Sqlite(connection) => {
@@ -94,7 +90,6 @@ impl<C: Connection, S: PartialEq> DedicatedConnection<C, S> {
         version
     }
 
-    /// Returns the last recorded data version if `snapshot` equals the last recorded snapshot; otherwise, returns `None`.
     fn last_version_if_unchanged(&self, snapshot: &S) -> Option<DataVersion> {
         self.last.as_ref().filter(|(last, _)| last == snapshot).map(|(_, version)| *version)
     }

@@ -9,7 +9,7 @@ use sqlx::sqlite::SqliteError;
 use crate::error::StoreError;
 
 impl StoreError {
-    /// Returns a closure for `map_err`. The error message starts with "could not", followed by `action`.
+    /// The error message starts with "could not", followed by `action`.
     pub(crate) fn database_error(action: &'static str) -> impl Fn(sqlx::Error) -> Self {
         move |source| Self::Database { action, remedy: database_error_hint(&source), source: Box::new(source) }
     }
@@ -31,7 +31,6 @@ pub(crate) fn migration_error(error: MigrateError) -> StoreError {
     }
 }
 
-/// Returns a hint that is appended to the error message, such as "; try again". The hint may be empty.
 fn database_error_hint(error: &sqlx::Error) -> &'static str {
     let Some(cause) = error.as_database_error() else { return connection_error_hint(error) };
     let code = cause.code().unwrap_or_default();

@@ -19,7 +19,6 @@ const MAX_BATCH_SIZE: usize = 512;
 pub(crate) trait BatchedWrite: Send + Sync + 'static {
     type Output: Send + 'static;
 
-    /// Returns a description of the write operation for error messages.
     fn description(&self) -> &'static str;
 
     /// Executes the write in `transaction`, and again in a new transaction if another write in the batch fails.
@@ -29,14 +28,12 @@ pub(crate) trait BatchedWrite: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Self::Output, StoreError>> + Send;
 }
 
-/// Clones share the queue.
 #[derive(Clone, Default)]
 pub(crate) struct GroupCommit(Arc<Mutex<WriteQueue>>);
 
 #[derive(Default)]
 struct WriteQueue {
     pending: WriteBatch,
-    /// True while the writer task is running. The writer task executes batches until `pending` is empty.
     is_writer_running: bool,
 }
 
@@ -47,7 +44,7 @@ struct WriteBatch {
     writes: Vec<Box<dyn PendingWrite>>,
 }
 
-/// Audit event to be written. `at` is a Unix timestamp in milliseconds.
+/// `at` is a Unix timestamp in milliseconds.
 struct QueuedAuditEvent {
     at: i64,
     event: AuditEvent,
@@ -88,7 +85,6 @@ impl<W: BatchedWrite> PendingWrite for QueuedWrite<W> {
 }
 
 impl GroupCommit {
-    /// Waits until the write has been committed durably. Dropping the future does not cancel the write.
     pub(crate) async fn execute_write<W: BatchedWrite>(
         &self,
         database: AuditingDatabase,
@@ -99,7 +95,6 @@ impl GroupCommit {
         response.await.unwrap_or(Err(StoreError::Stopped))
     }
 
-    /// Appends an audit event and returns after the database has committed the event.
     pub(crate) async fn append_event(&self, database: AuditingDatabase, event: AuditEvent) -> Result<(), StoreError> {
         let (reply, response) = oneshot::channel();
         let at = database.clock.unix_millis();
@@ -119,7 +114,6 @@ impl GroupCommit {
         }
     }
 
-    /// Takes the next batch from the queue. If the queue is empty, returns `None` and marks the writer task as stopped.
     fn take_batch(&self) -> Option<WriteBatch> {
         let mut queue = self.0.lock();
         let WriteBatch { events, writes } = &mut queue.pending;
@@ -132,7 +126,6 @@ impl GroupCommit {
 }
 
 /// Guard that clears the write queue if the writer task panics or is canceled.
-/// All callers that wait for a write receive an error. The next write starts a new writer task.
 struct WriterGuard {
     group_commit: GroupCommit,
     finished: bool,
@@ -156,7 +149,7 @@ async fn drain_write_queue(database: AuditingDatabase, mut writer: WriterGuard) 
 }
 
 enum WriteBatchError {
-    /// A write failed. The fields contain the index of the write in the batch and the error.
+    /// Index of the failed write in the batch, and its error.
     Write(usize, StoreError),
     Events(StoreError),
     /// `BEGIN` or `COMMIT` failed.

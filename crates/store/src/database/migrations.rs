@@ -5,7 +5,6 @@
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
-/// Expands to an array that contains the name and the SQL text of each listed migration file.
 macro_rules! embed_migrations {
     ($directory:literal, [$($file:literal),+ $(,)?]) => {
         &[$(($file, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/", $directory, "/", $file)))),+]
@@ -21,7 +20,6 @@ pub(crate) fn new_migrator(files: &[MigrationFile]) -> Migrator {
     Migrator::with_migrations(files.iter().filter_map(|(name, sql)| parse_migration(name, sql)).collect())
 }
 
-/// Returns `None` if the file name does not begin with a version number.
 fn parse_migration(name: &str, sql: &'static str) -> Option<Migration> {
     let (version, description) = name.strip_suffix(".sql")?.split_once('_')?;
     let description = description.replace('_', " ").into();

@@ -9,9 +9,7 @@ use sqlx::{ColumnIndex, Decode, Postgres, Row as _, Sqlite, Type};
 
 use crate::error::StoreError;
 
-/// Result row of a statement.
 pub(crate) struct Row {
-    /// Description of the SQL statement for error messages, such as `read the audit log`.
     action: &'static str,
     row: DriverRow,
 }
@@ -21,7 +19,6 @@ pub(super) enum DriverRow {
     Postgres(PgRow),
 }
 
-/// Type that the database driver can decode from a SQLite column and from a PostgreSQL column.
 pub(crate) trait ColumnValue:
     Type<Sqlite> + for<'r> Decode<'r, Sqlite> + Type<Postgres> + for<'r> Decode<'r, Postgres>
 {
@@ -32,17 +29,15 @@ impl<T> ColumnValue for T where
 {
 }
 
-/// Type whose values can be read from a named column of a result row.
 pub(crate) trait FromColumn: Sized {
     fn from_column(row: &Row, column: &'static str) -> Result<Self, StoreError>;
 }
 
-/// Type that can be decoded from a result row. A scalar uses the first column; a pair uses the first two columns.
+/// A scalar uses the first column; a pair uses the first two columns.
 pub(crate) trait FromRow: Sized {
     fn from_row(row: &Row) -> Result<Self, StoreError>;
 }
 
-/// Type of a row that a query returns: [`Row`] itself, or a type that implements [`FromRow`].
 pub(crate) trait FromOwnedRow: Sized {
     fn from_owned_row(row: Row) -> Result<Self, StoreError>;
 }
@@ -74,7 +69,6 @@ impl Row {
         T::from_column(self, column)
     }
 
-    /// Decodes a column by name or position. The database driver must support the type of the value.
     pub(crate) fn decode<T, I>(&self, column: I) -> Result<T, StoreError>
     where
         T: ColumnValue,
@@ -87,7 +81,6 @@ impl Row {
         value.map_err(StoreError::database_error(self.action))
     }
 
-    /// Reads a column and parses its value with `parse`. `what` describes the value in error messages.
     pub(crate) fn get_named<T>(
         &self,
         column: &'static str,
@@ -162,7 +155,6 @@ parsed_columns!(
     UserId,
 );
 
-/// The column must contain 32 bytes.
 impl FromColumn for [u8; 32] {
     fn from_column(row: &Row, column: &'static str) -> Result<Self, StoreError> {
         let bytes: Vec<u8> = row.decode(column)?;
@@ -177,7 +169,6 @@ impl FromColumn for u64 {
 }
 
 impl FromColumn for u32 {
-    /// Returns `u32::MAX` if the value does not fit in a `u32`.
     fn from_column(row: &Row, column: &'static str) -> Result<Self, StoreError> {
         row.decode(column).map(|count: i64| Self::try_from(count).unwrap_or(Self::MAX))
     }
@@ -187,7 +178,6 @@ pub(crate) fn count_to_i64_saturating(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// Converts a duration to milliseconds. Returns `i64::MAX` if the value does not fit in an `i64`.
 pub(crate) fn duration_to_millis(duration: std::time::Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

@@ -22,7 +22,7 @@ pub(crate) struct Statement<'q, T> {
     decode: fn(Row) -> Result<T, StoreError>,
 }
 
-/// Parameter of an SQL statement. Even a `NULL` parameter has a type, because PostgreSQL requires typed parameters.
+/// Even a `NULL` parameter has a type, because PostgreSQL requires typed parameters.
 #[derive(Clone)]
 pub(crate) enum Parameter<'q> {
     Integer(Option<i64>),
@@ -32,13 +32,11 @@ pub(crate) enum Parameter<'q> {
 }
 
 pub(crate) enum StatementExecutor<'e> {
-    /// Executes the statement in autocommit mode.
     Pool(&'e Database),
     Tx(&'e mut Transaction),
 }
 
 /// `action` describes the statement in error messages, for example "list the members of a group".
-/// Use the macro [`params`] to build `parameters`.
 pub(crate) fn query<'q>(
     action: &'static str,
     sql: impl SqlSafeStr,
@@ -47,7 +45,6 @@ pub(crate) fn query<'q>(
     query_as(action, sql, parameters)
 }
 
-/// See [`query`].
 pub(crate) fn query_as<'q, T: FromOwnedRow>(
     action: &'static str,
     sql: impl SqlSafeStr,
@@ -57,7 +54,6 @@ pub(crate) fn query_as<'q, T: FromOwnedRow>(
     Statement { action, sql: sql.into_sql_str(), parameters, decode: T::from_owned_row }
 }
 
-/// Runs `$statement` with the sqlx method `$fetch` and wraps the returned rows in [`DriverRow`].
 macro_rules! run_query {
     ($statement:ident, $executor:ident, $fetch:ident, |$rows:ident, $wrap:ident| $wrapped:expr) => {
         match $executor {
@@ -88,19 +84,17 @@ macro_rules! run_query {
 // The futures of the database driver are boxed, here and in the transactions of `Database`.
 // Otherwise, the compiler proves for each HTTP handler again that they are `Send`, which makes the build of `clew-api` slower.
 impl<'q, T> Statement<'q, T> {
-    /// Returns a description of the statement for error messages, such as "list the members of a group".
     pub(crate) fn action(&self) -> &'static str {
         self.action
     }
 
-    /// Returns the number of affected rows.
     /// On PostgreSQL, acquires the write lock before it executes a statement outside a transaction.
     pub(crate) async fn execute<'e>(self, executor: impl Into<StatementExecutor<'e>>) -> Result<u64, StoreError> {
         let action = self.action;
         self.try_execute(executor.into()).boxed().await.map_err(StoreError::database_error(action))
     }
 
-    /// Inserts a row. Returns [`StoreError::AlreadyExists`] if the row violates a unique constraint.
+    /// Returns [`StoreError::AlreadyExists`] if the row violates a unique constraint.
     pub(crate) async fn execute_insert<'e>(
         self,
         executor: impl Into<StatementExecutor<'e>>,
@@ -161,7 +155,6 @@ impl<'q, T> Statement<'q, T> {
         run_query!(self, executor, fetch_optional, |row, wrap| row.map(wrap))
     }
 
-    /// Fails if the query returns no rows.
     pub(crate) async fn fetch_one<'e>(self, executor: impl Into<StatementExecutor<'e>>) -> Result<T, StoreError> {
         let action = self.action;
         let row = self.fetch_optional(executor).await?;
@@ -214,7 +207,6 @@ impl<'e> From<&'e mut Transaction> for StatementExecutor<'e> {
     }
 }
 
-/// Creates an array of SQL parameters from values of different types.
 macro_rules! params {
     ($($value:expr),* $(,)?) => {
         [$($crate::database::Parameter::from($value)),*]

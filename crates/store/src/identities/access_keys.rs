@@ -14,10 +14,9 @@ use crate::identities::users::{User, require_user};
 use crate::sealing::AssociatedData;
 use crate::store_handles::IdentityStore;
 
-/// Maximum number of access keys per user. With two keys, a user can replace a key without downtime.
+/// With two keys, a user can replace a key without downtime.
 const MAX_ACCESS_KEYS_PER_USER: u32 = 2;
 
-/// Minimum number of seconds between two updates of an access key's last-use time in the database.
 const LAST_USED_AT_UPDATE_INTERVAL_SECONDS: i64 = 60;
 
 /// Token hash, expiration time and revocation status of a temporary access key.
@@ -44,7 +43,7 @@ pub struct AccessKey {
     pub enabled: bool,
     /// Validity of a temporary access key: token hash, expiration time and revocation status. `None` for a permanent key.
     pub temporary: Option<TemporaryAccessKeyValidity>,
-    /// Last recorded use of the access key, as a Unix timestamp in seconds. Clones of the access key share the value.
+    /// Unix timestamp in seconds, which clones of the access key share.
     pub(crate) last_recorded_use: Arc<AtomicI64>,
 }
 
@@ -132,7 +131,7 @@ impl IdentityStore<'_> {
         self.apply_access_key_change(by, "DeleteAccessKey", id, change, false).await
     }
 
-    /// `change` must return the id of the key's user. If `usable` is false, revokes the user's tokens and temporary keys.
+    /// `change` must return the id of the key's user.
     async fn apply_access_key_change(
         self,
         by: &AuditOrigin,

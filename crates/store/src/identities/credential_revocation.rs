@@ -31,7 +31,6 @@ impl AffectedUsers<'_> {
 }
 
 impl AuditedTransaction {
-    /// Returns the number of revoked tokens.
     pub(crate) async fn revoke_tokens(&mut self, affected: AffectedUsers<'_>) -> Result<u64, StoreError> {
         let (now, (users, id)) = (self.unix_seconds(), affected.affected_user_ids_sql());
         let sql = format!(
@@ -45,8 +44,6 @@ impl AuditedTransaction {
         Ok(revoked)
     }
 
-    /// Revokes the temporary access keys that the given users created with tokens that are now revoked.
-    /// Returns the number of revoked keys.
     pub(crate) async fn revoke_temporary_keys_of_revoked_tokens(
         &mut self,
         users: &'static str,
@@ -60,7 +57,6 @@ impl AuditedTransaction {
         query("revoke temporary access keys", AssertSqlSafe(sql), parameters).execute(self.transaction()).await
     }
 
-    /// Returns the number of revoked keys.
     pub(crate) async fn revoke_temporary_access_keys(&mut self, user: &UserId) -> Result<u64, StoreError> {
         let sql =
             "UPDATE temporary_keys SET revoked_at = $1 WHERE revoked_at IS NULL AND expires_at > $1 AND user_id = $2";

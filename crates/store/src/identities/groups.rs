@@ -132,7 +132,6 @@ async fn find_group<'e>(executor: impl Into<StatementExecutor<'e>>, id: &GroupId
     query_as("look up a group", AssertSqlSafe(sql), params![id]).fetch_optional(executor).await
 }
 
-/// Finds a group by id. Fails with [`StoreError::Unknown`] if the group does not exist.
 pub(crate) async fn require_group(transaction: &mut Transaction, id: &GroupId) -> Result<Group, StoreError> {
     let found = find_group(transaction, id).await?;
     found.ok_or_else(|| StoreError::Unknown { what: "group", name: id.to_string() })

@@ -27,7 +27,6 @@ pub struct NewTemporaryAccessKey {
     /// Expiration time, as a Unix timestamp in seconds.
     pub expires_at: i64,
     /// Credentials with which the user requested the temporary access key.
-    /// Clew creates the temporary access key only if the issuing credentials are still valid.
     pub issued_for: IssuingCredentials,
 }
 
@@ -65,7 +64,7 @@ impl IdentityStore<'_> {
         tx.commit_domain_change(by, "CreateTemporaryAccessKey", new.id.as_str(), user.domain_id, detail).await
     }
 
-    /// Returns a temporary access key by id, even if the key has expired or was revoked.
+    /// Also returns a key that has expired or was revoked.
     pub(crate) async fn find_temporary_access_key(self, id: &AccessKeyId) -> Result<Option<AccessKey>, StoreError> {
         let sql = "SELECT user_id, secret, token_hash, expires_at, revoked_at IS NOT NULL AS revoked \
             FROM temporary_keys WHERE id = $1";
@@ -91,7 +90,6 @@ impl IdentityStore<'_> {
     }
 }
 
-/// Returns an error if the credentials that requested the temporary access key are no longer valid.
 /// The caller must insert the access key in `transaction`, so that the credentials cannot be revoked before the insertion.
 async fn ensure_issuing_credentials_are_valid(
     transaction: &mut Transaction,

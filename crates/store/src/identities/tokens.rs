@@ -29,7 +29,7 @@ impl TokenOrigin {
         }
     }
 
-    /// Returns the token origin with the given name. For an unknown name, returns `Api`, the origin with fewer privileges.
+    /// For an unknown name, returns `Api`, the origin with fewer privileges.
     pub(crate) fn from_name(name: &str) -> Self {
         if name == Self::Console.name() { Self::Console } else { Self::Api }
     }

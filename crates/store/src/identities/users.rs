@@ -169,14 +169,11 @@ pub(crate) async fn find_user<'e>(
     query_as("look up a user", AssertSqlSafe(sql), params![id]).fetch_optional(executor).await
 }
 
-/// Finds a user by id. Fails with [`StoreError::Unknown`] if the user does not exist.
 pub(crate) async fn require_user(transaction: &mut Transaction, id: &UserId) -> Result<User, StoreError> {
     let found = find_user(transaction, id).await?;
     found.ok_or_else(|| StoreError::Unknown { what: "user", name: id.to_string() })
 }
 
-/// Fails if the change to the user would leave the domain without an enabled administrator.
-/// `before` is the user before the change.
 async fn ensure_domain_has_administrator(transaction: &mut Transaction, before: &User) -> Result<(), StoreError> {
     if !(before.enabled && before.administrator) {
         return Ok(());

@@ -80,7 +80,6 @@ impl InstanceStore<'_> {
 }
 
 impl AuditedTransaction {
-    /// Commits the transaction together with an audit event that records the change to the instance `name`.
     pub(crate) async fn commit_instance_change(
         mut self,
         by: &AuditOrigin,
@@ -100,7 +99,6 @@ impl AuditedTransaction {
     }
 }
 
-/// Returns the name of an instance, or `None` if the project does not contain the instance.
 pub(crate) async fn find_instance_name(
     transaction: &mut Transaction,
     project: &ProjectId,

@@ -7,7 +7,6 @@ pub(crate) struct AuthFailureRecord {
 }
 
 impl AuthFailureRecord {
-    /// Returns the end of the lockout, or `None` if no lockout is active at the time `now`.
     pub(crate) fn active_lockout_end(self, now: i64) -> Option<i64> {
         self.locked_until.filter(|end| *end > now)
     }

@@ -11,7 +11,6 @@ use crate::metadata_copy::{CellValue, METADATA_COPY_ACTION, ROWS_PER_BATCH, exec
 pub(super) struct TableToCopy {
     pub(super) name: &'static str,
     pub(super) identity_column: Option<&'static str>,
-    /// True if the SQLite table has a `rowid`, which increases in insertion order.
     has_rowid: bool,
 }
 
@@ -23,7 +22,7 @@ const fn table_without_rowid(name: &'static str) -> TableToCopy {
     TableToCopy { has_rowid: false, ..table(name) }
 }
 
-/// Tables that Clew copies. Tables with derived or transient data are omitted.
+/// Tables with derived or transient data are omitted.
 pub(super) static TABLES_TO_COPY: &[TableToCopy] = &[
     table_without_rowid("settings"),
     table("domains"),
@@ -60,7 +59,6 @@ enum ColumnType {
     Bytes,
 }
 
-/// Table to copy, with the names and types of its columns in the target database.
 pub(super) struct TableWithColumns {
     pub(super) table: &'static TableToCopy,
     columns: Vec<(String, ColumnType)>,
@@ -73,7 +71,6 @@ impl TableToCopy {
         Ok(count.unsigned_abs())
     }
 
-    /// Reads the table's columns from the catalog of the target database, which has the newest schema.
     /// Omits the PostgreSQL column `rowid`, which corresponds to SQLite's implicit column `rowid`.
     pub(super) async fn read_columns(&'static self, to: &mut Transaction) -> Result<TableWithColumns, StoreError> {
         let sql = "SELECT attname::text, atttypid::regtype::text FROM pg_attribute WHERE attrelid = to_regclass($1) \
@@ -165,7 +162,6 @@ impl TableWithColumns {
 }
 
 impl ColumnType {
-    /// Converts a PostgreSQL type name, such as `bigint`, to a `ColumnType`.
     fn from_name(name: String) -> Result<Self, StoreError> {
         match name.as_str() {
             "text" => Ok(Self::Text),

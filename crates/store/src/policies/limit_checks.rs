@@ -8,7 +8,6 @@ use crate::error::StoreError;
 use crate::identities::credential_revocation::AffectedUsers;
 use crate::policy_limits::PolicyLimits;
 
-/// Fails if any user or group affected by the change exceeds the policy limits.
 /// Before the call, the caller must write the changed policies and attachments to the database in `transaction`.
 pub(crate) async fn check_policy_limits(
     transaction: &mut Transaction,

@@ -6,7 +6,6 @@ use std::time::Instant;
 use parking_lot::Mutex;
 
 /// Clock that derives the current server time from the server time received in the last write transaction.
-/// To estimate the current server time, Clew adds the time elapsed on the local monotonic clock.
 #[derive(Debug, Clone)]
 pub(super) struct DatabaseClock(Arc<Mutex<(Instant, i64)>>);
 

@@ -11,9 +11,8 @@ use crate::store_event::StoreEvent;
 
 /// Channel on which the database triggers in `0002_notices.sql` send notifications.
 const NOTIFICATION_CHANNEL: &str = "clew";
-/// Idle time after which the listener sends a keepalive query on its database connection.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
-/// Maximum time to wait for a response to the keepalive query, which detects network partitions.
+/// The timeout detects network partitions.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 
@@ -26,12 +25,10 @@ pub struct StoreEventReceiver {
 
 enum NotificationListenerState {
     Disconnected {
-        /// Time of the next connection attempt.
         retry_at: Instant,
     },
     Connected {
         connection: Box<PgListener>,
-        /// Time of the last notification or keepalive response.
         last_activity: Instant,
     },
 }

@@ -8,7 +8,7 @@ use tokio::sync::OwnedSemaphorePermit;
 /// Dropping an uncommitted transaction rolls it back.
 pub(crate) struct PostgresTransaction {
     transaction: Transaction<'static, Postgres>,
-    /// Permit from the semaphore that serializes this process's write transactions; `None` for a read-only transaction.
+    /// `None` for a read-only transaction.
     write_permit: Option<OwnedSemaphorePermit>,
 }
 

@@ -20,7 +20,7 @@ const FILE_TIMESTAMP_RESOLUTION: Duration = Duration::from_secs(2);
 /// Inode number, length in bytes, `mtime` and `ctime` (both in nanoseconds) of a file.
 type FileIdentity = (u64, u64, i64, i64);
 
-/// Cache of verified result files. Maps each file name to the [`FileIdentity`] of the verified file.
+/// Maps each file name to the [`FileIdentity`] of the verified file.
 #[derive(Debug)]
 pub(super) struct VerifiedFileCache(Cache<String, FileIdentity>);
 
@@ -31,7 +31,6 @@ impl Default for VerifiedFileCache {
 }
 
 impl VerifiedFileCache {
-    /// Verifies the length and hash of a result file and rewinds the file.
     /// `now` must be the current time or earlier. A later time can prevent the cache from detecting changes to the file.
     pub(super) fn verify_file_length_and_hash(
         &self,

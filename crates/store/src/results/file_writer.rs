@@ -14,7 +14,6 @@ use crate::results::PublishedResult;
 
 const TEMPORARY_FILE_SUFFIX: &str = ".tmp";
 
-/// Writes a temporary file, which is removed on drop unless [`FileWriter::publish`] was called.
 #[derive(Debug)]
 pub(super) struct FileWriter {
     folder: Arc<Path>,
@@ -31,7 +30,6 @@ impl FileWriter {
         Ok(Self { folder, name, temporary, hash: Sha256::new(), bytes: 0 })
     }
 
-    /// Flushes the temporary file to disk, renames the file to its final name, and flushes the directory.
     pub(super) fn publish(self) -> Result<PublishedResult, StoreError> {
         let Self { folder, name, temporary, hash, bytes } = self;
         let path = folder.join(&name);

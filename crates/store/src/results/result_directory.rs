@@ -27,14 +27,12 @@ impl ResultDirectory {
         Self { folder: folder.into(), verified: Arc::default() }
     }
 
-    /// Fails if the directory is not writable.
     pub(super) fn create_writer(&self, request_id: &RequestId, fence: i64) -> Result<FileWriter, StoreError> {
         let name = format!("{request_id}.{fence}.csv");
         let path = self.folder.join(&name);
         FileWriter::create(self.folder.clone(), name).map_err(|source| StoreError::ResultWrite { path, source })
     }
 
-    /// Opens a result file and verifies its length and hash. Clew computes the hash of an unchanged file only once.
     pub(super) fn open_verified_file(&self, result: &ResultMetadata) -> Result<File, StoreError> {
         let path = self.result_path(&result.name)?;
         let file = File::open(&path).map_err(|error| match error.kind() {

@@ -37,13 +37,11 @@ const OPERATION_TIMEOUT: Duration = Duration::from_secs(45);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum time to wait for the start of a response and for each chunk of a response.
 const READ_TIMEOUT: Duration = Duration::from_secs(15);
-/// Time after which Clew no longer retries a failed S3 request.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_CACHED_VERIFIED_OBJECTS: usize = 4096;
 /// Name prefix of temporary S3 objects, which Clew creates to check its access and to read the server's time.
 const TEMPORARY_OBJECT_PREFIX: &str = ".clew-";
 
-/// Clones share the state.
 #[derive(Clone)]
 pub(super) struct S3 {
     objects: AmazonS3,
@@ -51,12 +49,10 @@ pub(super) struct S3 {
     settings: Arc<S3Settings>,
     /// Names and `ETag`s of verified objects.
     verified: Arc<Cache<(String, String), ()>>,
-    /// True if S3 rejected the last request because of clock skew.
     clock_rejected: Arc<AtomicBool>,
 }
 
 impl S3 {
-    /// Fails if the S3 credentials lack permission to write, read, list or remove objects.
     pub(super) async fn connect(settings: &S3Settings) -> Result<Self, StoreError> {
         let s3 = Self::new(settings).map_err(|reason| error::invalid_settings_error(settings, &reason))?;
         s3.check_bucket_access().await?;
@@ -178,7 +174,6 @@ impl S3 {
         }
     }
 
-    /// Returns false if S3 rejects Clew's requests because the clocks of Clew and S3 differ too much.
     /// Sends a test request only if S3 rejected the last request because of clock skew.
     pub(super) async fn is_writable(&self) -> bool {
         !self.clock_rejected.load(Ordering::Relaxed) || self.read_server_time().await.is_ok()
@@ -188,7 +183,7 @@ impl S3 {
         StoreError::S3 { action, location: self.settings.object_uri(name), reason: reason.to_owned(), remedy: "" }
     }
 
-    /// Returns the name of a result or temporary object from an object key, or `None` if Clew did not create the object.
+    /// Returns `None` if Clew did not create the object.
     fn parse_result_name_from_object_key<'a>(&self, key: &'a Path) -> Option<&'a str> {
         let name = key.filename()?;
         let is_ours = name.starts_with(TEMPORARY_OBJECT_PREFIX)
@@ -209,7 +204,6 @@ fn generate_temporary_object_name() -> String {
     format!("{TEMPORARY_OBJECT_PREFIX}{}", Uuid::new_v4().simple())
 }
 
-/// Configures `object_store` to send requests with an existing HTTP client.
 #[derive(Debug)]
 struct PreconfiguredHttpConnector(HttpClient);
 

@@ -122,7 +122,6 @@ pub(crate) async fn insert_project(
     Ok(id)
 }
 
-/// Fails with [`StoreError::Unknown`] if the domain does not exist.
 pub(crate) async fn ensure_iam_domain_exists(
     transaction: &mut Transaction,
     domain: &DomainId,

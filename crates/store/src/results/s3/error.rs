@@ -10,7 +10,6 @@ use crate::results::s3::settings::S3Settings;
 const ACCESS_DENIED_HINT: &str =
     "; check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and that the key may write, read, list and remove there";
 const MISSING_BUCKET_HINT: &str = "; create the bucket, or use another one";
-/// Error code that S3 returns if the date of a request differs too much from the server time.
 const CLOCK_SKEW_ERROR_CODE: &str = "RequestTimeTooSkewed";
 const CLOCK_SKEW_HINT: &str = "; correct the clock of this machine";
 const CONNECTION_FAILURE_HINT: &str = "; check AWS_ENDPOINT_URL, the network, and whether S3 is up";
@@ -28,7 +27,7 @@ pub(super) fn timeout_error(action: &'static str, location: String) -> StoreErro
     }
 }
 
-/// Builds a `StoreError` from an error of the S3 client or of its HTTP client.
+/// `error` is an error of the S3 client or of its HTTP client.
 pub(super) fn request_error(action: &'static str, location: String, error: &(dyn Error + 'static)) -> StoreError {
     let (reason, remedy) = describe_object_storage_error(error);
     StoreError::S3 { action, location, reason, remedy }
@@ -54,13 +53,11 @@ pub(super) fn is_clock_skew_error(error: &object_store::Error) -> bool {
     error.to_string().contains(CLOCK_SKEW_ERROR_CODE)
 }
 
-/// Returns true if the connection was lost. S3 may nevertheless have executed the request.
+/// S3 may have executed the request despite the lost connection.
 pub(super) fn is_connection_loss_error(error: &object_store::Error) -> bool {
     find_http_error_kind(error).is_some_and(|kind| !matches!(kind, HttpErrorKind::Timeout | HttpErrorKind::Decode))
 }
 
-/// Returns the cause of an S3 error and a hint on how to solve the problem.
-/// If the S3 response has an XML body, the cause contains the error code and message from the body.
 fn describe_object_storage_error(error: &(dyn Error + 'static)) -> (String, &'static str) {
     let text = error.to_string();
     let message = extract_xml_error_message(&text);

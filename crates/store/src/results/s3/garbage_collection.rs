@@ -11,7 +11,6 @@ use crate::error::StoreError;
 use crate::results::s3::{OPERATION_TIMEOUT, S3, generate_temporary_object_name};
 
 impl S3 {
-    /// Returns the total number of removed objects and incomplete uploads.
     pub(in crate::results) async fn remove_unreferenced_results(
         &self,
         referenced: &[String],
@@ -56,7 +55,6 @@ impl S3 {
     }
 
     /// Reads the S3 server's time from the timestamp of a temporary object, as a Unix timestamp in seconds.
-    /// The S3 server sets the modification times of objects from its own clock.
     pub(super) async fn read_server_time(&self) -> Result<i64, StoreError> {
         let name = generate_temporary_object_name();
         let path = self.settings.object_key(&name);

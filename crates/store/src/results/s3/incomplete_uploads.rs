@@ -15,7 +15,7 @@ use crate::results::s3::{OPERATION_TIMEOUT, S3, error};
 pub(super) struct IncompleteUpload {
     path: Path,
     id: String,
-    /// Start time of the upload, as a Unix timestamp in seconds.
+    /// Unix timestamp in seconds.
     pub(super) started: i64,
 }
 
@@ -36,7 +36,7 @@ struct ListedMultipartUpload {
 
 impl S3 {
     /// Lists at most 1,000 incomplete uploads, which is the maximum that one S3 response can contain.
-    /// If S3 contains more than 1,000 incomplete uploads, later garbage collection runs process the remaining uploads.
+    /// Later garbage collection runs process the remaining uploads.
     pub(super) async fn list_incomplete_uploads(&self) -> Result<Vec<IncompleteUpload>, StoreError> {
         let body = self.request_multipart_upload_list().await?;
         let listing: ListMultipartUploadsResult = quick_xml::de::from_str(&body).map_err(|error| {

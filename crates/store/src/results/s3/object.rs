@@ -20,18 +20,17 @@ use crate::results::s3::{OPERATION_TIMEOUT, S3};
 pub struct StoredObject {
     pub(super) s3: S3,
     pub(super) path: Path,
-    /// `ETag` of the object, which changes if the object is replaced.
     pub(super) tag: Option<String>,
     pub(super) record: ResultMetadata,
 }
 
-/// Reader for an S3 object. Returns the last chunk only after verifying the hash of the object.
+/// The last chunk is returned only after the hash of the object has been verified.
 struct ChunkReader {
     object: StoredObject,
     chunks: BoxStream<'static, object_store::Result<Bytes>>,
     held: Option<Bytes>,
     remaining: u64,
-    /// Hash of the chunks received so far, or `None` if the reader reads only a part of the object.
+    /// `None` if the reader reads only a part of the object.
     hash: Option<Sha256>,
 }
 
@@ -52,7 +51,6 @@ impl StoredObject {
         stream.try_flatten_stream().boxed()
     }
 
-    /// Verifies the object's hash by reading the entire object, unless this process has already verified the object.
     pub(in crate::results) async fn verify_content(&self) -> Result<(), StoreError> {
         // Unlike `contains_key`, `get` counts as a use of the entry, which delays its eviction.
         let is_verified = || self.verification_cache_key().is_some_and(|key| self.s3.verified.get(&key).is_some());
@@ -68,7 +66,6 @@ impl StoredObject {
         Ok(())
     }
 
-    /// Returns the object name and the `ETag`, which identify the object in the cache of verified objects.
     fn verification_cache_key(&self) -> Option<(String, String)> {
         self.tag.as_ref().map(|tag| (self.record.name.clone(), tag.clone()))
     }

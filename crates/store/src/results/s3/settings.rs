@@ -56,7 +56,7 @@ impl S3Settings {
         self.prefix.clone().join(name)
     }
 
-    /// Returns the `s3://` URI of the object `name`. If `name` is empty, returns the URI of the configured prefix.
+    /// If `name` is empty, returns the URI of the configured prefix.
     pub(super) fn object_uri(&self, name: &str) -> String {
         format!("s3://{}/{}", self.bucket, if name.is_empty() { self.prefix.clone() } else { self.object_key(name) })
     }

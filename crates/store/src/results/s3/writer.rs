@@ -16,7 +16,6 @@ use crate::results::s3::{OPERATION_TIMEOUT, RETRY_TIMEOUT, S3, error};
 
 /// S3 requires at least 5 MiB for each part except the last, and allows at most 10,000 parts per upload.
 const UPLOAD_PART_SIZE_BYTES: usize = 5 << 20;
-/// Delay before Clew retries a write that failed because the connection was lost.
 const RETRY_DELAY: Duration = Duration::from_millis(500);
 /// S3 sets the timestamp of an object to the start time of its upload.
 /// Garbage collection keeps objects whose age is less than twice the upload timeout.
@@ -30,8 +29,7 @@ pub(in crate::results) struct S3Writer {
     runtime: Handle,
     deadline: Instant,
     part: Vec<u8>,
-    /// Multipart upload in progress, or `None` before the first part is uploaded.
-    /// Dropping the writer aborts the upload.
+    /// `None` until the first part is uploaded.
     upload: Option<Box<dyn MultipartUpload>>,
     hash: Sha256,
     bytes: u64,
@@ -47,7 +45,6 @@ impl S3Writer {
         Ok(Self { s3, name, path, runtime, deadline, part: Vec::new(), upload: None, hash: Sha256::new(), bytes: 0 })
     }
 
-    /// Uploads a small result in a single request. For a large result, completes the multipart upload.
     pub(in crate::results) fn publish(mut self: Box<Self>) -> Result<PublishedResult, StoreError> {
         if self.upload.is_none() {
             self.put_object()?;
@@ -85,7 +82,6 @@ impl S3Writer {
         }
     }
 
-    /// Compares the existing object with the data to upload, and returns an error if they differ.
     /// An earlier upload attempt may have written the object before the connection was lost.
     fn ensure_existing_object_is_identical(&self, written: &bytes::Bytes) -> Result<(), StoreError> {
         let stored = async { self.s3.objects.get(&self.path).await?.bytes().await };
@@ -134,7 +130,7 @@ impl Write for S3Writer {
 }
 
 impl Drop for S3Writer {
-    /// Aborts an incomplete upload. If the abort request fails, garbage collection aborts the upload later.
+    /// If the abort request fails, garbage collection aborts the upload later.
     fn drop(&mut self) {
         if let Some(mut upload) = self.upload.take() {
             self.runtime.spawn(async move {
