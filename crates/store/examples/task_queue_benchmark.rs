@@ -21,7 +21,7 @@ const LARGE_QUEUE_LEN: u32 = 1_000_000;
 const SMALL_QUEUE_LEN: u32 = 1_000;
 const TASK_WRITES_PER_RUN: u32 = 40;
 const TASK_READS_PER_RUN: u32 = 200;
-const STATUS_COUNT_QUERIES_PER_RUN: u32 = 20;
+const COUNT_QUERIES_PER_RUN: u32 = 20;
 
 /// Inserts one task per node. The nodes belong to up to 1,000 instances in ten projects.
 /// Ten tasks are running, every tenth task is queued, and all other tasks are finished.
@@ -163,11 +163,11 @@ impl BenchmarkTaskQueue {
 
     async fn measure_status_count_query(&mut self) -> Duration {
         let start = Instant::now();
-        for _ in 0..STATUS_COUNT_QUERIES_PER_RUN {
+        for _ in 0..COUNT_QUERIES_PER_RUN {
             let counts = self.store.tasks().count_tasks_by_status().await.unwrap();
             assert!(counts.iter().map(|(_, count)| count).sum::<u64>() >= u64::from(self.tasks));
         }
-        start.elapsed() / STATUS_COUNT_QUERIES_PER_RUN
+        start.elapsed() / COUNT_QUERIES_PER_RUN
     }
 }
 

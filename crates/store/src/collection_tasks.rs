@@ -189,11 +189,11 @@ impl TaskStore<'_> {
 
     async fn update_claimed_task(
         self,
-        description: &'static str,
+        action: &'static str,
         sql: &'static str,
         parameters: Vec<Parameter<'static>>,
     ) -> Result<bool, StoreError> {
-        self.store.execute_write_in_batch(ClaimedTaskUpdate { description, sql, parameters }).await
+        self.store.execute_write_in_batch(ClaimedTaskUpdate { action, sql, parameters }).await
     }
 
     /// Expires all leases of tasks and intelligent kills. Returns the number of expired leases.
@@ -302,7 +302,7 @@ impl FromRow for SessionCollectionTask {
         };
         Ok(Self {
             request,
-            status: row.get_named("status", "status of a collection", CollectionTaskStatus::from_name)?,
+            status: row.parse_column("status", "status of a collection", CollectionTaskStatus::from_name)?,
             failure: failure_from_row(row)?,
             result: result_from_row(row)?,
             attempts: row.get("attempts")?,

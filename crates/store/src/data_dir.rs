@@ -33,7 +33,7 @@ impl DataDir {
         self.root.join("master.key")
     }
 
-    pub(crate) fn results_directory_path(&self) -> PathBuf {
+    pub(crate) fn results_dir(&self) -> PathBuf {
         self.root.join("results")
     }
 
@@ -47,7 +47,7 @@ impl DataDir {
     }
 
     pub(crate) fn create_directories(&self) -> Result<(), StoreError> {
-        for folder in [self.root.clone(), self.results_directory_path()] {
+        for folder in [self.root.clone(), self.results_dir()] {
             if !folder.is_dir() {
                 let created = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
                 created.map_err(StoreError::file_error("create the directory", folder))?;

@@ -12,18 +12,18 @@ use crate::error::StoreError;
 
 const MAX_REQUESTS_PER_DATA_VERSION_QUERY: usize = 1024;
 
-type Reply = oneshot::Sender<Result<DataVersion, StoreError>>;
+type ReplySender = oneshot::Sender<Result<DataVersion, StoreError>>;
 
 #[derive(Clone)]
 pub(crate) struct DataVersionTracker {
-    requests: mpsc::UnboundedSender<Reply>,
+    requests: mpsc::UnboundedSender<ReplySender>,
 }
 
 impl DataVersionTracker {
     /// The background task terminates when the last clone of the tracker is dropped.
     pub(crate) fn spawn(detector: ChangeDetector) -> Self {
         let (requests, receiver) = mpsc::unbounded_channel();
-        tokio::spawn(serve_data_version_requests(detector, receiver));
+        tokio::spawn(run_data_version_queries(detector, receiver));
         Self { requests }
     }
 
@@ -35,7 +35,7 @@ impl DataVersionTracker {
     }
 }
 
-async fn serve_data_version_requests(mut detector: ChangeDetector, mut receiver: mpsc::UnboundedReceiver<Reply>) {
+async fn run_data_version_queries(mut detector: ChangeDetector, mut receiver: mpsc::UnboundedReceiver<ReplySender>) {
     let mut pending = Vec::new();
     // Requests that arrive after this call wait for the next query.
     while receiver.recv_many(&mut pending, MAX_REQUESTS_PER_DATA_VERSION_QUERY).await > 0 {

@@ -18,7 +18,7 @@ pub(crate) struct DerivedKeys {
     /// Users of a monitored server can see the installation marker, but cannot compute the master key from the marker.
     pub(crate) installation_marker: MasterKey,
     /// The master key cannot be derived from its id.
-    pub(crate) id: [u8; 32],
+    pub(crate) master_key_id: [u8; 32],
 }
 
 impl DerivedKeys {
@@ -29,13 +29,13 @@ impl DerivedKeys {
             failures: derive(b"clew failure subjects v1"),
             links: derive(b"clew download links v1"),
             installation_marker: derive(b"clew session token v1"),
-            id: *derive(b"clew master key id v1"),
+            master_key_id: *derive(b"clew master key id v1"),
         }
     }
 
     /// `id` is absent before the first master key rotation.
     pub(crate) fn ensure_key_id_matches(&self, id: Option<&[u8]>) -> Result<(), StoreError> {
-        if id.is_none_or(|id| id == self.id) { Ok(()) } else { Err(StoreError::MasterKeyRotated) }
+        if id.is_none_or(|id| id == self.master_key_id) { Ok(()) } else { Err(StoreError::MasterKeyRotated) }
     }
 }
 

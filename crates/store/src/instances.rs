@@ -269,7 +269,7 @@ impl FromRow for Node {
         Ok(Self {
             id: row.get("id")?,
             name: row.get("name")?,
-            role: row.get_named("role", "role of a node", NodeRole::from_name)?,
+            role: row.parse_column("role", "role of a node", NodeRole::from_name)?,
             url: row.get("url")?,
             zone: network_zones::parse_zone_name(&zone)?,
             created_at: row.get("created_at")?,

@@ -50,7 +50,7 @@ impl FromStr for IntelligentKillId {
 
 /// Request for an intelligent kill.
 #[derive(Debug, Clone)]
-pub struct NewIntelligentKill {
+pub struct IntelligentKillRequest {
     /// User that requested the intelligent kill.
     pub by: AuditOrigin,
     /// Project that contains the instance.
@@ -67,7 +67,7 @@ pub struct IntelligentKill {
     /// Unique id.
     pub id: IntelligentKillId,
     /// The request.
-    pub request: NewIntelligentKill,
+    pub request: IntelligentKillRequest,
     /// Current state.
     pub status: CollectionTaskStatus,
     /// Reason why the intelligent kill failed, or `None` if it has not failed.
@@ -129,7 +129,7 @@ impl KillStore<'_> {
     /// Returns [`StoreError::QueueFull`] if the node's queue already contains `limit` intelligent kills.
     pub async fn insert_intelligent_kill(
         self,
-        new: &NewIntelligentKill,
+        new: &IntelligentKillRequest,
         limit: u32,
     ) -> Result<IntelligentKillId, StoreError> {
         let Actor::User { id: actor, name, domain_id } = &new.by.actor else {
@@ -304,13 +304,13 @@ impl FromRow for IntelligentKill {
         };
         Ok(Self {
             id: IntelligentKillId(row.get("id")?),
-            request: NewIntelligentKill {
+            request: IntelligentKillRequest {
                 by,
                 project_id: row.get("project_id")?,
                 instance_id: row.get("instance_id")?,
                 node_id: row.get("node_id")?,
             },
-            status: row.get_named("status", "status of an intelligent kill", CollectionTaskStatus::from_name)?,
+            status: row.parse_column("status", "status of an intelligent kill", CollectionTaskStatus::from_name)?,
             reason: row.get("reason")?,
             ended_at: row.get("ended_at")?,
         })

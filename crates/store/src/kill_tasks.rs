@@ -81,9 +81,9 @@ pub struct InstanceKillTasks {
 }
 
 /// Section 2.8 of the TaurusDB API spec defines this limit.
-const MAX_RUNNING_KILL_TASKS: u32 = 5;
+const MAX_RUNNING_KILL_TASKS_PER_INSTANCE: u32 = 5;
 /// Stopped and finished kill tasks also count.
-const MAX_STORED_KILL_TASKS: u32 = 100;
+const MAX_STORED_KILL_TASKS_PER_INSTANCE: u32 = 100;
 
 /// The parameter `$2` is the current time.
 const RUNNING_KILL_TASK_CONDITION_SQL: &str = "stopped_at IS NULL AND (ends_at IS NULL OR ends_at > $2)";
@@ -154,13 +154,14 @@ impl KillTaskStore<'_> {
         let count =
             format!("SELECT COUNT(*) FROM kill_tasks WHERE instance_id = $1 AND {RUNNING_KILL_TASK_CONDITION_SQL}");
         let running: i64 = tx.fetch_one(AssertSqlSafe(count), params![instance, now]).await?;
-        if running >= i64::from(MAX_RUNNING_KILL_TASKS) {
-            return Err(StoreError::TooManyKillTasks(MAX_RUNNING_KILL_TASKS));
+        if running >= i64::from(MAX_RUNNING_KILL_TASKS_PER_INSTANCE) {
+            return Err(StoreError::TooManyKillTasks(MAX_RUNNING_KILL_TASKS_PER_INSTANCE));
         }
         let id = insert_kill_task(&mut tx, instance, task, now).await?;
         let delete = format!(
             "DELETE FROM kill_tasks WHERE instance_id = $1 AND NOT ({RUNNING_KILL_TASK_CONDITION_SQL}) AND id NOT IN \
-             (SELECT id FROM kill_tasks WHERE instance_id = $1 ORDER BY id DESC LIMIT {MAX_STORED_KILL_TASKS})"
+             (SELECT id FROM kill_tasks WHERE instance_id = $1 ORDER BY id DESC \
+             LIMIT {MAX_STORED_KILL_TASKS_PER_INSTANCE})"
         );
         tx.execute(AssertSqlSafe(delete), params![instance, now]).await?;
         let detail = json!({ "task": id.to_string(), "asked": task.audit_detail });

@@ -305,7 +305,7 @@ impl FromRow for KillRecord {
                 project_id: row.get("project_id")?,
                 instance_id: row.get("instance_id")?,
                 node_id: row.get("node_id")?,
-                source: row.get_named("source", "source of a kill", KillSource::from_name)?,
+                source: row.parse_column("source", "source of a kill", KillSource::from_name)?,
                 task_id: row.get("task_id")?,
                 kind: row.get::<String>("kind")?.into(),
                 reason: row.get("reason")?,

@@ -76,7 +76,7 @@ pub use instances::login_backoffs::{
     LOGIN_RETRY_DELAY_FOR_USER_REQUESTS, LoginBackoff, LoginPermitDecision, LoginTrigger,
 };
 pub use intelligent_kills::{
-    IntelligentKill, IntelligentKillFilter, IntelligentKillId, NewIntelligentKill, ParseIntelligentKillIdError,
+    IntelligentKill, IntelligentKillFilter, IntelligentKillId, IntelligentKillRequest, ParseIntelligentKillIdError,
 };
 pub use kill_tasks::{InstanceKillTasks, KillTask, KillTaskState, NewKillTask};
 pub use kills::{KillFilter, KillRecord, KillSource, NewKillRecord, RecordedKillOutcome};

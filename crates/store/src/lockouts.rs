@@ -49,7 +49,7 @@ impl LockoutStore<'_> {
         if self.find_lockout_end(subject).await?.is_some() {
             return Ok(AuthAttemptReservation::Locked);
         }
-        let (subject, now) = (self.hash_user_name_or_key_id(subject), self.store.clock.unix_seconds());
+        let (subject, now) = (self.hash_subject(subject), self.store.clock.unix_seconds());
         let mut transaction = self.store.database.begin_write_transaction("reserve an authentication attempt").await?;
         let sql = "SELECT count, last_at, locked_until FROM failures WHERE subject = $1";
         let parameters = params![subject.as_slice()];
@@ -106,7 +106,7 @@ impl LockoutStore<'_> {
                     WHEN failures.locked_until IS NULL AND failures.count + $5 >= $3 THEN $2 + $4 END \
             RETURNING locked_until";
         let parameters = params![
-            self.hash_user_name_or_key_id(subject),
+            self.hash_subject(subject),
             now,
             MAX_CONSECUTIVE_AUTH_FAILURES,
             LOCKOUT_DURATION_SECONDS,
@@ -128,7 +128,7 @@ impl LockoutStore<'_> {
     pub async fn clear_auth_failures(self, subject: &str) -> Result<(), StoreError> {
         // A read-only query avoids the write lock.
         if self.find_auth_failures(subject).await?.is_some() {
-            let parameters = params![self.hash_user_name_or_key_id(subject)];
+            let parameters = params![self.hash_subject(subject)];
             let sql = "DELETE FROM failures WHERE subject = $1";
             query("delete authentication failures", sql, parameters).execute(&self.store.database).await?;
         }
@@ -137,7 +137,7 @@ impl LockoutStore<'_> {
 
     pub(crate) async fn find_auth_failures(self, subject: &str) -> Result<Option<AuthFailureRecord>, StoreError> {
         let sql = "SELECT locked_until FROM failures WHERE subject = $1";
-        let parameters = params![self.hash_user_name_or_key_id(subject)];
+        let parameters = params![self.hash_subject(subject)];
         let row: Option<Option<i64>> =
             query_as("read authentication failures", sql, parameters).fetch_optional(&self.store.database).await?;
         Ok(row.map(|locked_until| AuthFailureRecord { locked_until }))
@@ -198,7 +198,7 @@ impl LockoutStore<'_> {
         Ok(())
     }
 
-    fn hash_user_name_or_key_id(self, subject: &str) -> [u8; 32] {
+    fn hash_subject(self, subject: &str) -> [u8; 32] {
         compute_hmac(&self.store.keys.failures, &[subject.as_bytes()])
     }
 }

@@ -107,7 +107,7 @@ impl Store {
         audit_keys.save_previous_mac_keys(transaction, sealer).await?;
         let check_value = seal_master_key_check_value(sealer)?;
         write_setting(transaction, MASTER_KEY_CHECK_VALUE_SETTING, &check_value).await?;
-        write_setting(transaction, MASTER_KEY_ID_SETTING, &keys.id).await?;
+        write_setting(transaction, MASTER_KEY_ID_SETTING, &keys.master_key_id).await?;
         // The subjects are hashed with the previous key, so lookups with the new key do not find them.
         query("rotate the master key", "DELETE FROM failures", params![]).execute(&mut *transaction).await?;
         let event = AuditEvent {

@@ -19,7 +19,7 @@ use crate::postgres::PostgresUrl;
 use crate::store::Store;
 use crate::{audit, data_dir_lock, postgres};
 
-const METADATA_COPY_ACTION: &str = "copy the metadata";
+const COPY_ERROR_CONTEXT: &str = "copy the metadata";
 const ROWS_PER_BATCH: usize = 500;
 
 type CellValue = Parameter<'static>;
@@ -67,9 +67,9 @@ impl Store {
         mut progress: impl FnMut(&'static str, u64, u64),
     ) -> Result<Vec<CopiedTable>, StoreError> {
         let _lock = data_dir_lock::acquire_data_dir_lock(self.data_dir_paths())?;
-        let mut source = self.database.begin_write_transaction(METADATA_COPY_ACTION).await?;
+        let mut source = self.database.begin_write_transaction(COPY_ERROR_CONTEXT).await?;
         let database = Database::connect_postgres(target).await?;
-        let mut to = database.begin_write_transaction(METADATA_COPY_ACTION).await?;
+        let mut to = database.begin_write_transaction(COPY_ERROR_CONTEXT).await?;
         // Reading the source database can take longer than the idle timeout of the target database.
         execute_copy_statement(&mut to, "SET LOCAL idle_in_transaction_session_timeout = 0".to_owned()).await?;
         let mut tables = Vec::with_capacity(TABLES_TO_COPY.len());
@@ -90,7 +90,7 @@ impl Store {
             }
         }
         self.append_audit_event_for_copy(by, &database, &mut to, target, &copied).await?;
-        to.commit(METADATA_COPY_ACTION).await?;
+        to.commit(COPY_ERROR_CONTEXT).await?;
         database.close().await;
         Ok(copied)
     }
@@ -148,12 +148,12 @@ async fn copy_table(
              FROM {table}",
             table = table.name
         );
-        query_as::<i64>(METADATA_COPY_ACTION, AssertSqlSafe(next), params![]).fetch_one(&mut *to).await?;
+        query_as::<i64>(COPY_ERROR_CONTEXT, AssertSqlSafe(next), params![]).fetch_one(&mut *to).await?;
     }
     execute_copy_statement(to, format!("ALTER TABLE {} ENABLE TRIGGER USER", table.name)).await?;
     Ok(CopiedTable { name: table.name, rows: digest.row_count(), digest: digest.to_string() })
 }
 
 async fn execute_copy_statement(transaction: &mut Transaction, statement: String) -> Result<(), StoreError> {
-    query(METADATA_COPY_ACTION, AssertSqlSafe(statement), params![]).execute(transaction).await.map(drop)
+    query(COPY_ERROR_CONTEXT, AssertSqlSafe(statement), params![]).execute(transaction).await.map(drop)
 }

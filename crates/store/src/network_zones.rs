@@ -123,16 +123,16 @@ struct WorkerHeartbeatWrite {
 impl BatchedWrite for WorkerHeartbeatWrite {
     type Output = ();
 
-    fn description(&self) -> &'static str {
+    fn action(&self) -> &'static str {
         "record the heartbeat of a worker"
     }
 
     async fn execute_write(&self, transaction: &mut Transaction) -> Result<(), StoreError> {
         let sql = "INSERT INTO workers (name, zones, seen_at) VALUES ($1, $2, $3) \
             ON CONFLICT (name) DO UPDATE SET zones = excluded.zones, seen_at = excluded.seen_at";
-        query(self.description(), sql, params![&self.name, &self.zones, self.now]).execute(&mut *transaction).await?;
+        query(self.action(), sql, params![&self.name, &self.zones, self.now]).execute(&mut *transaction).await?;
         let parameters = params![self.now.saturating_sub(duration_to_millis(INACTIVE_WORKER_RETENTION))];
-        query(self.description(), "DELETE FROM workers WHERE seen_at < $1", parameters).execute(transaction).await?;
+        query(self.action(), "DELETE FROM workers WHERE seen_at < $1", parameters).execute(transaction).await?;
         Ok(())
     }
 }

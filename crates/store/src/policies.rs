@@ -185,7 +185,7 @@ async fn find_policy<'e>(
     query_as("look up a policy", AssertSqlSafe(sql), params![id]).fetch_optional(executor).await
 }
 
-pub(crate) async fn fetch_policy(transaction: &mut Transaction, id: &PolicyId) -> Result<PolicyRecord, StoreError> {
+pub(crate) async fn require_policy(transaction: &mut Transaction, id: &PolicyId) -> Result<PolicyRecord, StoreError> {
     let found = find_policy(transaction, id).await?;
     found.ok_or_else(|| StoreError::Unknown { what: "policy", name: id.to_string() })
 }

@@ -95,7 +95,7 @@ pub(crate) struct PostgresDatabase {
     clock: DatabaseClock,
     /// Semaphore with a single permit, so that at most one PostgreSQL session of this process waits for the write lock.
     /// Several PostgreSQL sessions of an unreachable process could hold the write lock in turn for longer than a lease.
-    writer: Arc<Semaphore>,
+    write_semaphore: Arc<Semaphore>,
 }
 
 /// An advisory lock in PostgreSQL serializes the migrations of concurrent processes.
@@ -109,7 +109,7 @@ pub(crate) async fn open_database(url: &PostgresUrl) -> Result<PostgresDatabase,
         .map_err(&failed)?;
     MIGRATIONS.run(&pool).await.map_err(migration_error)?;
     let now = sqlx::query_scalar(SELECT_SERVER_TIME_SQL).fetch_one(&pool).await.map_err(&failed)?;
-    Ok(PostgresDatabase { pool, clock: DatabaseClock::new(now), writer: Arc::new(Semaphore::new(1)) })
+    Ok(PostgresDatabase { pool, clock: DatabaseClock::new(now), write_semaphore: Arc::new(Semaphore::new(1)) })
 }
 
 pub(crate) async fn find_nonempty_table(
@@ -133,7 +133,7 @@ pub(crate) async fn find_nonempty_table(
 
 impl PostgresDatabase {
     pub(crate) async fn begin_write_transaction(&self) -> Result<PostgresTransaction, sqlx::Error> {
-        let permit = self.writer.clone().acquire_owned();
+        let permit = self.write_semaphore.clone().acquire_owned();
         let permit = run_with_statement_timeout(async { permit.await.map_err(|_| sqlx::Error::PoolClosed) }).await?;
         let mut transaction = run_with_statement_timeout(self.pool.begin()).await?;
         let (_, now): (String, i64) =

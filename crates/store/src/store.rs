@@ -170,7 +170,7 @@ impl Store {
             keys: Arc::new(DerivedKeys::new(key)),
             group_commit: GroupCommit::default(),
             data_dir: Arc::new(dir.clone()),
-            results: ResultStore::from_directory(dir.results_directory_path()),
+            results: ResultStore::from_directory(dir.results_dir()),
             region: region.into(),
         }
     }

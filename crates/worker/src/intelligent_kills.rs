@@ -15,7 +15,9 @@ use clew_mysql::{
     ConnectionPurpose, KillOutcome, KillTarget, NodeClockHistory, NodeConnector, ProcessListSource,
     UnreliableClockReason, read_client_sessions,
 };
-use clew_store::{IntelligentKill, IntelligentKillId, KillSource, LoginTrigger, NewIntelligentKill, Store, StoreError};
+use clew_store::{
+    IntelligentKill, IntelligentKillId, IntelligentKillRequest, KillSource, LoginTrigger, Store, StoreError,
+};
 use lru::LruCache;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -116,7 +118,7 @@ impl IntelligentKillQueue {
     /// Stores an intelligent kill in the queue and wakes the worker. Queued intelligent kills survive a restart.
     ///
     /// Fails with [`StoreError::QueueFull`] if the node's queue is full.
-    pub async fn submit_kill(&self, new: &NewIntelligentKill) -> Result<IntelligentKillId, StoreError> {
+    pub async fn submit_kill(&self, new: &IntelligentKillRequest) -> Result<IntelligentKillId, StoreError> {
         let id = self.store.kills().insert_intelligent_kill(new, MAX_QUEUED_KILLS_PER_NODE).await?;
         self.wake.wake();
         Ok(id)

@@ -9,7 +9,7 @@ mod warnings;
 use clew_diagnose::{RankingStrategy, SessionGroup};
 use clew_iam::decision::Action;
 use clew_model::{ApiErrorDefinition, Node};
-use clew_store::{NewIntelligentKill, StoreError};
+use clew_store::{IntelligentKillRequest, StoreError};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use warnings::IntelligentKillWarning;
@@ -129,7 +129,7 @@ pub(crate) async fn execute_intelligent_kill(request: ApiRequest<InstancePath>) 
     let node = || parse_json_body(&body).map(|request: ExecuteIntelligentKillRequest| request.node_id);
     let target = authorize_and_load_node(&caller, Action::EXECUTE_INTELLIGENT_KILL, &path, node).await?;
     caller.audit.add_detail("node", target.node.id.as_str());
-    let new = NewIntelligentKill {
+    let new = IntelligentKillRequest {
         by: caller.build_audit_origin(),
         project_id: target.project.id.clone(),
         instance_id: target.instance.id.clone(),

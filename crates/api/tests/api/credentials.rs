@@ -243,7 +243,7 @@ async fn temporary_key_expires_with_its_token_on_postgresql() {
 async fn download_link_expires_with_the_requesting_credentials() {
     let server = Server::start().await;
     // A completed intelligent kill of the test instance, listed in the history.
-    let new = clew_store::NewIntelligentKill {
+    let new = clew_store::IntelligentKillRequest {
         by: AuditOrigin {
             actor: Actor::User {
                 id: server.tenant.user_id.clone(),

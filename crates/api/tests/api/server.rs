@@ -16,7 +16,7 @@ use clew_model::{
     NodeId, NodeRole, ProjectId, RequestId, SessionSelection, Tag, UserId,
 };
 use clew_store::{
-    ClaimedTask, Clock, InitialTenant, InitialTenantIds, NewIntelligentKill, NewSessionCollectionTask, NewToken,
+    ClaimedTask, Clock, InitialTenant, InitialTenantIds, IntelligentKillRequest, NewSessionCollectionTask, NewToken,
     ResultStore, Store, StoreLocation, TaskClaimRequest, TokenOrigin,
 };
 use clew_testkit::PostgreSqlServer;
@@ -410,7 +410,7 @@ impl Server {
 
     /// Path and query of the link to the report of a completed intelligent kill. No other may be queued.
     pub(crate) async fn intelligent_kill_link(&self) -> String {
-        let new = NewIntelligentKill {
+        let new = IntelligentKillRequest {
             by: AuditOrigin {
                 actor: Actor::User {
                     id: self.tenant.user_id.clone(),

@@ -11,7 +11,7 @@ use crate::error::StoreError;
 use crate::store_handles::AuditStore;
 
 /// Small batches block other writers only briefly.
-const MAX_BATCH_SIZE: i64 = 1000;
+const MAX_PRUNED_ROWS_PER_TRANSACTION: i64 = 1000;
 const MAX_INTEGRITY_PROBLEMS_PER_EVENT: usize = 20;
 
 impl AuditStore<'_> {
@@ -69,7 +69,7 @@ async fn find_last_removable_row(
         young AS (SELECT MIN(seq) AS seq FROM kept WHERE at >= $1) \
         SELECT seq, mac FROM (SELECT seq, mac FROM kept WHERE seq < COALESCE((SELECT seq FROM young), $2) \
             ORDER BY seq LIMIT $3) AS oldest ORDER BY seq DESC LIMIT 1";
-    let parameters = params![before, newest, MAX_BATCH_SIZE];
+    let parameters = params![before, newest, MAX_PRUNED_ROWS_PER_TRANSACTION];
     let row = query("look for old audit rows", sql, parameters).fetch_optional(transaction).await?;
     let Some(row) = row else { return Ok(None) };
     Ok(Some(ChainPosition { seq: row.get("seq")?, mac: row.get("mac").unwrap_or(PREVIOUS_MAC_OF_FIRST_ROW) }))

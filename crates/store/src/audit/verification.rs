@@ -121,7 +121,7 @@ impl ChainVerifier {
     /// Returns true if rows are missing or the previous row is unknown.
     fn report_sequence_gap(&mut self, seq: i64) -> bool {
         let Some(previous) = self.previous else {
-            self.set_first_problem_position(seq);
+            self.set_checkpoint_problem_position(seq);
             return true;
         };
         let expected = previous.seq.saturating_add(1);
@@ -137,7 +137,7 @@ impl ChainVerifier {
     }
 
     /// The first problem is the tampered checkpoint record, which is reported before any row is read.
-    fn set_first_problem_position(&mut self, seq: i64) {
+    fn set_checkpoint_problem_position(&mut self, seq: i64) {
         if let Some(problem) = self.result.problems.first_mut() {
             problem.position = seq;
         }

@@ -47,15 +47,14 @@ impl BatchedWrite for EnqueueTaskWrite {
     /// False if the queue of the node is full.
     type Output = bool;
 
-    fn description(&self) -> &'static str {
+    fn action(&self) -> &'static str {
         "queue a collection"
     }
 
     async fn execute_write(&self, transaction: &mut Transaction) -> Result<bool, StoreError> {
         let parameters = params![&self.task.project_id, &self.task.instance_id, &self.task.node_id];
-        let turn: i64 = query_as(self.description(), SELECT_FAIR_QUEUE_POSITION_SQL, parameters)
-            .fetch_one(&mut *transaction)
-            .await?;
+        let turn: i64 =
+            query_as(self.action(), SELECT_FAIR_QUEUE_POSITION_SQL, parameters).fetch_one(&mut *transaction).await?;
         let parameters = params![
             &self.task.request_id,
             &self.task.project_id,
@@ -67,14 +66,14 @@ impl BatchedWrite for EnqueueTaskWrite {
             turn,
             self.queue_limit
         ];
-        let queued = query(self.description(), INSERT_TASK_SQL, parameters).execute(transaction).await?;
+        let queued = query(self.action(), INSERT_TASK_SQL, parameters).execute(transaction).await?;
         Ok(queued > 0)
     }
 }
 
 /// The output is false if the worker no longer holds the task.
 pub(crate) struct ClaimedTaskUpdate {
-    pub(crate) description: &'static str,
+    pub(crate) action: &'static str,
     pub(crate) sql: &'static str,
     pub(crate) parameters: Vec<Parameter<'static>>,
 }
@@ -82,12 +81,12 @@ pub(crate) struct ClaimedTaskUpdate {
 impl BatchedWrite for ClaimedTaskUpdate {
     type Output = bool;
 
-    fn description(&self) -> &'static str {
-        self.description
+    fn action(&self) -> &'static str {
+        self.action
     }
 
     async fn execute_write(&self, transaction: &mut Transaction) -> Result<bool, StoreError> {
-        let update = query(self.description, self.sql, self.parameters.iter().cloned());
+        let update = query(self.action, self.sql, self.parameters.iter().cloned());
         Ok(update.execute(transaction).await? > 0)
     }
 }

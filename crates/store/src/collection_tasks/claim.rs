@@ -10,7 +10,7 @@ use crate::store_handles::TaskStore;
 
 /// A task with an expired lease takes priority over queued tasks.
 /// After `n` attempts, a task can be claimed again `n - 1` lease durations after its lease has expired.
-macro_rules! claim_query {
+macro_rules! claim_task_sql {
     ($excluded_nodes:literal, $zones:literal, $skip_locked:literal) => {
         concat!(
             "WITH others (node_id) AS ( \
@@ -36,9 +36,9 @@ macro_rules! claim_query {
 }
 
 pub(crate) const SQLITE_CLAIM_TASK_SQL: &str =
-    claim_query!("SELECT value FROM json_each($5)", "(SELECT value AS zone FROM json_each($6)) AS own", "");
+    claim_task_sql!("SELECT value FROM json_each($5)", "(SELECT value AS zone FROM json_each($6)) AS own", "");
 /// `SKIP LOCKED` allows several workers to claim different tasks concurrently.
-pub(crate) const POSTGRES_CLAIM_TASK_SQL: &str = claim_query!(
+pub(crate) const POSTGRES_CLAIM_TASK_SQL: &str = claim_task_sql!(
     "SELECT value FROM json_array_elements_text($5::json) AS aside (value)",
     "json_array_elements_text($6::json) AS own (zone)",
     " FOR UPDATE SKIP LOCKED"
@@ -95,7 +95,7 @@ struct ClaimTasksWrite {
 impl BatchedWrite for ClaimTasksWrite {
     type Output = TaskClaimOutcome;
 
-    fn description(&self) -> &'static str {
+    fn action(&self) -> &'static str {
         "claim collections"
     }
 
@@ -129,7 +129,7 @@ impl ClaimTasksWrite {
             &self.excluded_nodes,
             &self.zones
         ];
-        query(self.description(), claim, parameters).fetch_optional(transaction).await
+        query(self.action(), claim, parameters).fetch_optional(transaction).await
     }
 
     async fn mark_corrupt_task_failed(

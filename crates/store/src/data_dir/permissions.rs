@@ -24,11 +24,11 @@ impl DataDir {
         if !self.root.is_dir() {
             return Ok(());
         }
-        let foreign = self
+        let foreign_file = self
             .read_directory_entry_names()?
             .into_iter()
             .find(|name| !starts_with_any_prefix(name, &EXPECTED_FILE_NAME_PREFIXES));
-        restrict_path_permissions(&self.root, 0o700, foreign.as_deref())
+        restrict_path_permissions(&self.root, 0o700, foreign_file.as_deref())
     }
 
     pub(crate) fn restrict_data_directory_permissions(&self) -> Result<(), StoreError> {
@@ -39,7 +39,7 @@ impl DataDir {
         if names.iter().any(|name| starts_with_any_prefix(name, &EXPECTED_FILE_NAME_PREFIXES)) {
             restrict_path_permissions(&self.root, 0o700, None)?;
         }
-        restrict_path_permissions(&self.results_directory_path(), 0o700, None)?;
+        restrict_path_permissions(&self.results_dir(), 0o700, None)?;
         restrict_path_permissions(&self.root.join("spill"), 0o700, None)?;
         for name in names.iter().filter(|name| starts_with_any_prefix(name, &OWNER_ONLY_FILE_NAME_PREFIXES)) {
             restrict_path_permissions(&self.root.join(name), 0o600, None)?;
@@ -58,7 +58,7 @@ impl DataDir {
     }
 
     pub(crate) fn restrict_result_file_permissions(&self) -> Result<(), StoreError> {
-        let folder = self.results_directory_path();
+        let folder = self.results_dir();
         let entries = match fs::read_dir(&folder) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -76,7 +76,7 @@ fn starts_with_any_prefix(name: &str, prefixes: &[&str]) -> bool {
     prefixes.iter().any(|prefix| name.starts_with(prefix))
 }
 
-fn restrict_path_permissions(path: &Path, mode: u32, foreign: Option<&str>) -> Result<(), StoreError> {
+fn restrict_path_permissions(path: &Path, mode: u32, foreign_file: Option<&str>) -> Result<(), StoreError> {
     // A symbolic link may refer to a file outside the directory.
     let found = match fs::symlink_metadata(path) {
         Ok(found) => found,
@@ -100,8 +100,8 @@ fn restrict_path_permissions(path: &Path, mode: u32, foreign: Option<&str>) -> R
     if before & STICKY_BIT != 0 {
         return Err(refused("it is a directory that accounts share"));
     }
-    if let Some(foreign) = foreign {
-        return Err(refused(&format!("it also contains files of other programs, such as {foreign}")));
+    if let Some(foreign_file) = foreign_file {
+        return Err(refused(&format!("it also contains files of other programs, such as {foreign_file}")));
     }
     fs::set_permissions(path, Permissions::from_mode(mode)).map_err(StoreError::file_error("restrict", path))?;
     warn!(file.path = %path.display(), "permissions restricted from {before:o} to {mode:o}");

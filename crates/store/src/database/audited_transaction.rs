@@ -13,14 +13,14 @@ use crate::derived_keys::DerivedKeys;
 use crate::error::StoreError;
 
 #[derive(Clone)]
-pub(crate) struct AuditingDatabase {
+pub(crate) struct AuditedDatabase {
     pub(crate) database: Database,
     pub(crate) keys: Arc<DerivedKeys>,
     pub(crate) clock: Clock,
     pub(crate) checkpoint_tracker: CheckpointTracker,
 }
 
-impl AuditingDatabase {
+impl AuditedDatabase {
     pub(crate) async fn begin(&self, action: &'static str) -> Result<AuditedTransaction, StoreError> {
         let transaction = self.database.begin_write_transaction(action).await?;
         Ok(AuditedTransaction { database: self.clone(), transaction, action, newest: None })
@@ -29,7 +29,7 @@ impl AuditingDatabase {
 
 /// Dropping an uncommitted transaction rolls it back.
 pub(crate) struct AuditedTransaction {
-    database: AuditingDatabase,
+    database: AuditedDatabase,
     transaction: Transaction,
     action: &'static str,
     newest: Option<AuditCheckpoint>,

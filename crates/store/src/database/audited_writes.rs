@@ -2,7 +2,7 @@
 
 use clew_model::AuditEvent;
 
-use crate::database::audited_transaction::{AuditedTransaction, AuditingDatabase};
+use crate::database::audited_transaction::{AuditedDatabase, AuditedTransaction};
 use crate::database::group_commit::BatchedWrite;
 use crate::error::StoreError;
 use crate::store::Store;
@@ -12,21 +12,21 @@ impl Store {
         &self,
         action: &'static str,
     ) -> Result<AuditedTransaction, StoreError> {
-        self.build_auditing_database().begin(action).await
+        self.audited_database().begin(action).await
     }
 
     /// Returns after the write is durable. Dropping the future does not cancel the write.
     pub(crate) async fn execute_write_in_batch<W: BatchedWrite>(&self, write: W) -> Result<W::Output, StoreError> {
-        self.group_commit.execute_write(self.build_auditing_database(), write).await
+        self.group_commit.execute_write(self.audited_database(), write).await
     }
 
     /// Returns when the event is durable.
     pub(crate) async fn append_audit_event_in_batch(&self, event: AuditEvent) -> Result<(), StoreError> {
-        self.group_commit.append_event(self.build_auditing_database(), event).await
+        self.group_commit.append_event(self.audited_database(), event).await
     }
 
-    fn build_auditing_database(&self) -> AuditingDatabase {
-        AuditingDatabase {
+    fn audited_database(&self) -> AuditedDatabase {
+        AuditedDatabase {
             database: self.database.clone(),
             keys: self.keys.clone(),
             clock: self.clock.clone(),

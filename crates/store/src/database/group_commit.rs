@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use crate::database::Transaction;
-use crate::database::audited_transaction::AuditingDatabase;
+use crate::database::audited_transaction::AuditedDatabase;
 use crate::error::StoreError;
 
 /// Maximum number of audit events, or of batched writes, in one transaction.
@@ -19,7 +19,7 @@ const MAX_BATCH_SIZE: usize = 512;
 pub(crate) trait BatchedWrite: Send + Sync + 'static {
     type Output: Send + 'static;
 
-    fn description(&self) -> &'static str;
+    fn action(&self) -> &'static str;
 
     /// Executes the write in `transaction`, and again in a new transaction if another write in the batch fails.
     fn execute_write(
@@ -54,7 +54,7 @@ struct QueuedAuditEvent {
 trait PendingWrite: Send {
     fn execute_write<'a>(&'a mut self, transaction: &'a mut Transaction) -> WriteFuture<'a>;
     fn notify_caller(self: Box<Self>, committed: Result<(), StoreError>);
-    fn error_context(&self) -> &'static str;
+    fn action(&self) -> &'static str;
 }
 
 type WriteFuture<'a> = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send + 'a>>;
@@ -79,15 +79,15 @@ impl<W: BatchedWrite> PendingWrite for QueuedWrite<W> {
         let _ = reply.send(committed.and_then(|()| output.ok_or(StoreError::Stopped)));
     }
 
-    fn error_context(&self) -> &'static str {
-        self.write.description()
+    fn action(&self) -> &'static str {
+        self.write.action()
     }
 }
 
 impl GroupCommit {
     pub(crate) async fn execute_write<W: BatchedWrite>(
         &self,
-        database: AuditingDatabase,
+        database: AuditedDatabase,
         write: W,
     ) -> Result<W::Output, StoreError> {
         let (reply, response) = oneshot::channel();
@@ -95,14 +95,14 @@ impl GroupCommit {
         response.await.unwrap_or(Err(StoreError::Stopped))
     }
 
-    pub(crate) async fn append_event(&self, database: AuditingDatabase, event: AuditEvent) -> Result<(), StoreError> {
+    pub(crate) async fn append_event(&self, database: AuditedDatabase, event: AuditEvent) -> Result<(), StoreError> {
         let (reply, response) = oneshot::channel();
         let at = database.clock.unix_millis();
         self.enqueue(database, |batch| batch.events.push(QueuedAuditEvent { at, event, reply }));
         response.await.unwrap_or(Err(StoreError::Stopped))
     }
 
-    fn enqueue(&self, database: AuditingDatabase, add_to_batch: impl FnOnce(&mut WriteBatch)) {
+    fn enqueue(&self, database: AuditedDatabase, add_to_batch: impl FnOnce(&mut WriteBatch)) {
         let is_idle = {
             let mut queue = self.0.lock();
             add_to_batch(&mut queue.pending);
@@ -141,7 +141,7 @@ impl Drop for WriterGuard {
     }
 }
 
-async fn drain_write_queue(database: AuditingDatabase, mut writer: WriterGuard) {
+async fn drain_write_queue(database: AuditedDatabase, mut writer: WriterGuard) {
     while let Some(batch) = writer.group_commit.take_batch() {
         batch.execute(&database).await;
     }
@@ -162,7 +162,7 @@ impl WriteBatch {
     }
 
     /// If a write fails, reports the error to the caller of that write and retries all other writes in a new transaction.
-    async fn execute(mut self, database: &AuditingDatabase) {
+    async fn execute(mut self, database: &AuditedDatabase) {
         while !self.is_empty() {
             match self.try_execute(database).await {
                 Ok(()) => return self.notify_callers(None),
@@ -176,7 +176,7 @@ impl WriteBatch {
         }
     }
 
-    async fn try_execute(&mut self, database: &AuditingDatabase) -> Result<(), WriteBatchError> {
+    async fn try_execute(&mut self, database: &AuditedDatabase) -> Result<(), WriteBatchError> {
         let mut tx = database.begin("write to the database").await.map_err(WriteBatchError::Transaction)?;
         for (index, write) in self.writes.iter_mut().enumerate() {
             write.execute_write(tx.transaction()).await.map_err(|error| WriteBatchError::Write(index, error))?;
@@ -193,7 +193,7 @@ impl WriteBatch {
             let _ = event.reply.send(outcome("write to the audit log"));
         }
         for write in self.writes {
-            let outcome = outcome(write.error_context());
+            let outcome = outcome(write.action());
             write.notify_caller(outcome);
         }
     }

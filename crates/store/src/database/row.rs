@@ -81,7 +81,7 @@ impl Row {
         value.map_err(StoreError::database_error(self.action))
     }
 
-    pub(crate) fn get_named<T>(
+    pub(crate) fn parse_column<T>(
         &self,
         column: &'static str,
         what: &'static str,

@@ -215,7 +215,7 @@ macro_rules! params {
 
 pub(crate) use params;
 
-macro_rules! parameters {
+macro_rules! impl_parameter_from {
     ($($type:ty => $kind:ident($value:ident) $become:expr;)*) => {$(
         impl<'q> From<$type> for Parameter<'q> {
             fn from($value: $type) -> Self {
@@ -231,7 +231,7 @@ macro_rules! parameters {
     )*};
 }
 
-parameters! {
+impl_parameter_from! {
     i64 => Integer(value) value;
     &'q i64 => Integer(value) *value;
     u32 => Integer(value) value.into();

@@ -6,7 +6,7 @@ use sqlx::AssertSqlSafe;
 use crate::database::{Row, Transaction, params, query, query_as};
 use crate::error::StoreError;
 use crate::metadata_copy::digest::TableDigest;
-use crate::metadata_copy::{CellValue, METADATA_COPY_ACTION, ROWS_PER_BATCH, execute_copy_statement};
+use crate::metadata_copy::{COPY_ERROR_CONTEXT, CellValue, ROWS_PER_BATCH, execute_copy_statement};
 
 pub(super) struct TableToCopy {
     pub(super) name: &'static str,
@@ -67,7 +67,7 @@ pub(super) struct TableWithColumns {
 impl TableToCopy {
     pub(super) async fn count_rows(&self, transaction: &mut Transaction) -> Result<u64, StoreError> {
         let count = format!("SELECT COUNT(*) FROM {}", self.name);
-        let count: i64 = query_as(METADATA_COPY_ACTION, AssertSqlSafe(count), params![]).fetch_one(transaction).await?;
+        let count: i64 = query_as(COPY_ERROR_CONTEXT, AssertSqlSafe(count), params![]).fetch_one(transaction).await?;
         Ok(count.unsigned_abs())
     }
 
@@ -76,7 +76,7 @@ impl TableToCopy {
         let sql = "SELECT attname::text, atttypid::regtype::text FROM pg_attribute WHERE attrelid = to_regclass($1) \
             AND attnum > 0 AND NOT attisdropped AND attname <> 'rowid' ORDER BY attnum";
         let columns: Vec<(String, String)> =
-            query_as(METADATA_COPY_ACTION, sql, params![self.name]).fetch_all(to).await?;
+            query_as(COPY_ERROR_CONTEXT, sql, params![self.name]).fetch_all(to).await?;
         let columns = columns.into_iter().map(|(name, type_name)| Ok((name, ColumnType::from_name(type_name)?)));
         Ok(TableWithColumns { table: self, columns: columns.collect::<Result<_, StoreError>>()? })
     }
@@ -101,9 +101,9 @@ impl TableWithColumns {
         let statement = if self.table.has_rowid {
             let sql = format!("SELECT {columns}, rowid AS number FROM {name} WHERE rowid > $1 ORDER BY rowid LIMIT $2");
             let parameters = params![after.unwrap_or(i64::MIN), i64::try_from(max_rows).unwrap_or(i64::MAX)];
-            query(METADATA_COPY_ACTION, AssertSqlSafe(sql), parameters)
+            query(COPY_ERROR_CONTEXT, AssertSqlSafe(sql), parameters)
         } else {
-            query(METADATA_COPY_ACTION, AssertSqlSafe(format!("SELECT {columns} FROM {name}")), params![])
+            query(COPY_ERROR_CONTEXT, AssertSqlSafe(format!("SELECT {columns} FROM {name}")), params![])
         };
         let rows = statement.fetch_all(source).await?;
         let last = match rows.last() {
@@ -127,7 +127,7 @@ impl TableWithColumns {
             let overriding = if self.table.identity_column.is_some() { "OVERRIDING SYSTEM VALUE " } else { "" };
             let (name, columns, placeholders) = (self.table.name, self.quoted_column_names(), placeholders.join(", "));
             let insert = format!("INSERT INTO {name} ({columns}) {overriding}VALUES {placeholders}");
-            let insert = query(METADATA_COPY_ACTION, AssertSqlSafe(insert), page.into_iter().flatten());
+            let insert = query(COPY_ERROR_CONTEXT, AssertSqlSafe(insert), page.into_iter().flatten());
             insert.execute(&mut *to).await?;
         }
         Ok(())
@@ -144,7 +144,7 @@ impl TableWithColumns {
         execute_copy_statement(to, declare).await?;
         loop {
             let fetch =
-                query(METADATA_COPY_ACTION, AssertSqlSafe(format!("FETCH {ROWS_PER_BATCH} FROM {cursor}")), params![]);
+                query(COPY_ERROR_CONTEXT, AssertSqlSafe(format!("FETCH {ROWS_PER_BATCH} FROM {cursor}")), params![]);
             let rows = fetch.fetch_all(&mut *to).await?;
             if rows.is_empty() {
                 execute_copy_statement(to, format!("CLOSE {cursor}")).await?;

@@ -9,7 +9,7 @@ use crate::identities::credential_revocation::AffectedUsers;
 use crate::identities::groups::require_group;
 use crate::identities::users::require_user;
 use crate::policies::limit_checks::check_policy_limits;
-use crate::policies::{CustomOrBuiltInPolicy, Grantee, PolicyAttachment, PolicyGrant, PolicyRef, fetch_policy};
+use crate::policies::{CustomOrBuiltInPolicy, Grantee, PolicyAttachment, PolicyGrant, PolicyRef, require_policy};
 use crate::store_handles::PolicyStore;
 use crate::tenants::projects::find_domain_id_of_project;
 
@@ -65,7 +65,7 @@ impl PolicyStore<'_> {
         project: Option<&ProjectId>,
     ) -> Result<bool, StoreError> {
         let mut tx = self.store.begin_audited_transaction("change a policy attachment").await?;
-        let names = find_policy_and_grantee_names(tx.transaction(), policy, grantee, project).await?;
+        let names = find_attachment_names(tx.transaction(), policy, grantee, project).await?;
         let ((own, system), (user, group)) = (policy_ref_to_column_values(policy), grantee_to_column_values(grantee));
         let now = self.store.clock.unix_seconds();
         let changed = if operation == "AttachPolicy" {
@@ -120,19 +120,19 @@ impl PolicyStore<'_> {
     }
 }
 
-struct PolicyAndGranteeNames {
+struct AttachmentNames {
     domain: DomainId,
     policy: String,
     grantee: String,
 }
 
 /// Fails if the policy, the user or group, or the project does not exist or belongs to a different domain.
-async fn find_policy_and_grantee_names(
+async fn find_attachment_names(
     transaction: &mut Transaction,
     policy: &PolicyRef,
     grantee: &Grantee,
     project: Option<&ProjectId>,
-) -> Result<PolicyAndGranteeNames, StoreError> {
+) -> Result<AttachmentNames, StoreError> {
     let (domain, grantee) = match grantee {
         Grantee::User(id) => require_user(transaction, id).await.map(|user| (user.domain_id, user.name))?,
         Grantee::Group(id) => require_group(transaction, id).await.map(|group| (group.domain_id, group.name))?,
@@ -140,7 +140,7 @@ async fn find_policy_and_grantee_names(
     let policy = match policy {
         PolicyRef::System(name) => name.clone(),
         PolicyRef::Custom(id) => {
-            let found = fetch_policy(transaction, id).await?;
+            let found = require_policy(transaction, id).await?;
             if found.domain_id != domain {
                 return Err(StoreError::Unknown { what: "policy", name: id.to_string() });
             }
@@ -152,7 +152,7 @@ async fn find_policy_and_grantee_names(
     {
         return Err(StoreError::Unknown { what: "project", name: project.to_string() });
     }
-    Ok(PolicyAndGranteeNames { domain, policy, grantee })
+    Ok(AttachmentNames { domain, policy, grantee })
 }
 
 fn policy_ref_to_column_values(policy: &PolicyRef) -> (Option<&str>, Option<&str>) {

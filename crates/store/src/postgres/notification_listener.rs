@@ -24,13 +24,8 @@ pub struct StoreEventReceiver {
 }
 
 enum NotificationListenerState {
-    Disconnected {
-        retry_at: Instant,
-    },
-    Connected {
-        connection: Box<PgListener>,
-        last_activity: Instant,
-    },
+    Disconnected { retry_at: Instant },
+    Connected { connection: Box<PgListener>, last_activity: Instant },
 }
 
 impl StoreEventReceiver {

@@ -49,7 +49,7 @@ pub(super) struct S3 {
     settings: Arc<S3Settings>,
     /// Names and `ETag`s of verified objects.
     verified: Arc<Cache<(String, String), ()>>,
-    clock_rejected: Arc<AtomicBool>,
+    clock_skew_detected: Arc<AtomicBool>,
 }
 
 impl S3 {
@@ -85,7 +85,7 @@ impl S3 {
             http,
             settings: Arc::new(settings.clone()),
             verified: Arc::new(Cache::new(MAX_CACHED_VERIFIED_OBJECTS)),
-            clock_rejected: Arc::default(),
+            clock_skew_detected: Arc::default(),
         })
     }
 
@@ -133,7 +133,7 @@ impl S3 {
             let reason = format!("it has {} bytes instead of {}", meta.size, result.bytes);
             return Err(StoreError::ResultCorrupt { name: result.name.clone(), reason });
         }
-        Ok(StoredObject { s3: self.clone(), path, tag: meta.e_tag, record: result.clone() })
+        Ok(StoredObject { s3: self.clone(), path, etag: meta.e_tag, record: result.clone() })
     }
 
     pub(super) async fn remove_object(&self, name: &str) -> Result<(), StoreError> {
@@ -163,11 +163,11 @@ impl S3 {
     ) -> Result<T, StoreError> {
         match response {
             Ok(Ok(value)) => {
-                self.clock_rejected.store(false, Ordering::Relaxed);
+                self.clock_skew_detected.store(false, Ordering::Relaxed);
                 Ok(value)
             }
             Ok(Err(error)) => {
-                self.clock_rejected.store(error::is_clock_skew_error(&error), Ordering::Relaxed);
+                self.clock_skew_detected.store(error::is_clock_skew_error(&error), Ordering::Relaxed);
                 Err(error::request_error(action, self.settings.object_uri(name), &error))
             }
             Err(_) => Err(error::timeout_error(action, self.settings.object_uri(name))),
@@ -176,7 +176,7 @@ impl S3 {
 
     /// Sends a test request only if S3 rejected the last request because of clock skew.
     pub(super) async fn is_writable(&self) -> bool {
-        !self.clock_rejected.load(Ordering::Relaxed) || self.read_server_time().await.is_ok()
+        !self.clock_skew_detected.load(Ordering::Relaxed) || self.read_server_time().await.is_ok()
     }
 
     fn object_storage_error(&self, action: &'static str, name: &str, reason: &str) -> StoreError {
@@ -184,7 +184,7 @@ impl S3 {
     }
 
     /// Returns `None` if Clew did not create the object.
-    fn parse_result_name_from_object_key<'a>(&self, key: &'a Path) -> Option<&'a str> {
+    fn parse_object_key<'a>(&self, key: &'a Path) -> Option<&'a str> {
         let name = key.filename()?;
         let is_ours = name.starts_with(TEMPORARY_OBJECT_PREFIX)
             || name.split_once('.').is_some_and(|(id, rest)| {

@@ -8,9 +8,9 @@ use clew_model::{
     UserId,
 };
 use clew_store::{
-    Grantee, InitialTenantIds, IntelligentKillFilter, IssuingCredentials, KillFilter, KillSource, NewIntelligentKill,
-    NewKillRecord, NewKillTask, NewSessionCollectionTask, NewTemporaryAccessKey, NewToken, NewUser, PolicyRef,
-    RecordedKillOutcome, Store, TaskClaimRequest, TokenOrigin,
+    Grantee, InitialTenantIds, IntelligentKillFilter, IntelligentKillRequest, IssuingCredentials, KillFilter,
+    KillSource, NewKillRecord, NewKillTask, NewSessionCollectionTask, NewTemporaryAccessKey, NewToken, NewUser,
+    PolicyRef, RecordedKillOutcome, Store, TaskClaimRequest, TokenOrigin,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -199,7 +199,7 @@ async fn fill_kills(store: &Store, initial_ids: &InitialTenantIds, ada: &UserId)
         .await
         .unwrap();
     let actor = Actor::User { id: ada.clone(), name: "ada".into(), domain_id: initial_ids.domain_id.clone() };
-    let intelligent = NewIntelligentKill {
+    let intelligent = IntelligentKillRequest {
         by: AuditOrigin { actor, peer: Some([192, 0, 2, 7].into()), request_id: "a request".into() },
         project_id: initial_ids.project_id.clone(),
         instance_id: INSTANCE.parse().unwrap(),

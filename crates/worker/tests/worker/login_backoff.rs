@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{Actor, AuditOrigin, CollectionTaskStatus, DomainId, FailureKind, NodeId, SessionSelection, UserId};
-use clew_store::{Clock, LoginTrigger, NewIntelligentKill};
+use clew_store::{Clock, IntelligentKillRequest, LoginTrigger};
 use clew_testkit::{DatabaseServer, FakeServer, FakeServerOptions, Fault, Flavor};
 use clew_worker::{IntelligentKillQueue, KillExecutor, LoginPermit, SessionCollectionQueue, WorkerSettings};
 use mysql_async::prelude::Queryable;
@@ -200,7 +200,7 @@ async fn intelligent_kills_back_off(#[values(Flavor::MariaDb, Flavor::MySql)] fl
     let before = failed_logins(&server).await;
     let admin = Actor::User { id: UserId::generate(), name: "admin".into(), domain_id: DomainId::generate() };
     for _ in 0..TICKS {
-        let new = NewIntelligentKill {
+        let new = IntelligentKillRequest {
             by: AuditOrigin { actor: admin.clone(), peer: None, request_id: "a request".into() },
             project_id: kill_tasks.instance.project_id.clone(),
             instance_id: kill_tasks.instance.id.clone(),

@@ -45,7 +45,7 @@ impl S3 {
             match timeout(OPERATION_TIMEOUT, listed.next()).await {
                 Ok(None) => return Ok(names),
                 Ok(Some(Ok(meta))) => {
-                    let name = self.parse_result_name_from_object_key(&meta.location).map(str::to_owned);
+                    let name = self.parse_object_key(&meta.location).map(str::to_owned);
                     names.extend(name.map(|name| (name, meta.last_modified.timestamp())));
                 }
                 Ok(Some(Err(error))) => self.check_object_storage_response("list", "", Ok(Err(error)))?,

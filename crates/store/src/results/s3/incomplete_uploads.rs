@@ -38,19 +38,19 @@ impl S3 {
     /// Lists at most 1,000 incomplete uploads, which is the maximum that one S3 response can contain.
     /// Later garbage collection runs process the remaining uploads.
     pub(super) async fn list_incomplete_uploads(&self) -> Result<Vec<IncompleteUpload>, StoreError> {
-        let body = self.request_multipart_upload_list().await?;
+        let body = self.list_multipart_uploads().await?;
         let listing: ListMultipartUploadsResult = quick_xml::de::from_str(&body).map_err(|error| {
             self.object_storage_error("list the uploads of", "", &format!("the response cannot be parsed: {error}"))
         })?;
         let ours = listing.uploads.into_iter().filter_map(|upload| {
             let path = Path::parse(&upload.key).ok()?;
-            self.parse_result_name_from_object_key(&path)?;
+            self.parse_object_key(&path)?;
             Some(IncompleteUpload { path, id: upload.id, started: upload.initiated.as_second() })
         });
         Ok(ours.collect())
     }
 
-    async fn request_multipart_upload_list(&self) -> Result<String, StoreError> {
+    async fn list_multipart_uploads(&self) -> Result<String, StoreError> {
         const LIST_UPLOADS_ERROR_CONTEXT: &str = "list the uploads of";
         let settings = &self.settings;
         // [`S3Settings::new`] restricts the characters of the prefix, so only slashes need escaping.

@@ -20,7 +20,7 @@ use crate::results::s3::{OPERATION_TIMEOUT, S3};
 pub struct StoredObject {
     pub(super) s3: S3,
     pub(super) path: Path,
-    pub(super) tag: Option<String>,
+    pub(super) etag: Option<String>,
     pub(super) record: ResultMetadata,
 }
 
@@ -58,7 +58,7 @@ impl StoredObject {
             return Ok(());
         }
         let whole =
-            Self { s3: self.s3.clone(), path: self.path.clone(), tag: self.tag.clone(), record: self.record.clone() };
+            Self { s3: self.s3.clone(), path: self.path.clone(), etag: self.etag.clone(), record: self.record.clone() };
         let mut reader = Self::open_chunk_reader(whole, 0..self.record.bytes).await?;
         while let Some((_, next)) = reader.next_chunk().await? {
             reader = next;
@@ -67,14 +67,14 @@ impl StoredObject {
     }
 
     fn verification_cache_key(&self) -> Option<(String, String)> {
-        self.tag.as_ref().map(|tag| (self.record.name.clone(), tag.clone()))
+        self.etag.as_ref().map(|etag| (self.record.name.clone(), etag.clone()))
     }
 
     async fn open_chunk_reader(self, range: Range<u64>) -> Result<ChunkReader, StoreError> {
         let remaining = range.end - range.start;
         let hash = (remaining == self.record.bytes).then(Sha256::new);
         let options = GetOptions {
-            if_match: self.tag.clone(),
+            if_match: self.etag.clone(),
             range: hash.is_none().then_some(GetRange::Bounded(range)),
             ..GetOptions::default()
         };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clew_model::{Actor, AuditOrigin, CollectionTaskStatus, InstanceId, NodeId, Pagination};
-use clew_store::{AuditFilter, IntelligentKill, IntelligentKillFilter, NewIntelligentKill, StoreError};
+use clew_store::{AuditFilter, IntelligentKill, IntelligentKillFilter, IntelligentKillRequest, StoreError};
 use rstest::rstest;
 
 use crate::database::Database;
@@ -14,10 +14,10 @@ const MAX_AGE: Duration = Duration::from_mins(1);
 const QUEUE_LIMIT: u32 = 8;
 
 impl Fixture {
-    pub(crate) fn intelligent_kill(&self, instance: &InstanceId, node: &NodeId) -> NewIntelligentKill {
+    pub(crate) fn intelligent_kill(&self, instance: &InstanceId, node: &NodeId) -> IntelligentKillRequest {
         let (id, domain_id) = (self.initial_ids.user_id.clone(), self.initial_ids.domain_id.clone());
         let actor = Actor::User { id, name: "admin".into(), domain_id };
-        NewIntelligentKill {
+        IntelligentKillRequest {
             by: AuditOrigin { actor, peer: Some([192, 0, 2, 7].into()), request_id: "a request".into() },
             project_id: self.initial_ids.project_id.clone(),
             instance_id: instance.clone(),
@@ -127,6 +127,11 @@ async fn queue_per_node_is_limited_and_requester_must_be_a_user(
     let full = fixture.store.kills().insert_intelligent_kill(&new, 1).await;
     assert!(matches!(full, Err(StoreError::QueueFull { limit: 1, .. })), "{full:?}");
     assert!(
-        fixture.store.kills().insert_intelligent_kill(&NewIntelligentKill { by: origin(), ..new }, 9).await.is_err()
+        fixture
+            .store
+            .kills()
+            .insert_intelligent_kill(&IntelligentKillRequest { by: origin(), ..new }, 9)
+            .await
+            .is_err()
     );
 }

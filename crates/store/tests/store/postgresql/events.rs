@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clew_model::{Actor, AuditOrigin, CollectionTaskOutcome, Failure, FailureKind, InstanceId, NodeId, RequestId};
-use clew_store::{NewIntelligentKill, Store, StoreEvent, StoreEventReceiver, StoreLocation};
+use clew_store::{IntelligentKillRequest, Store, StoreEvent, StoreEventReceiver, StoreLocation};
 use clew_testkit::{FaultInjectionProxy, TrafficMode};
 use sqlx::ConnectOptions;
 
@@ -54,7 +54,7 @@ async fn changes_of_another_process_are_notified() {
         name: "admin".into(),
         domain_id: fixture.initial_ids.domain_id.clone(),
     };
-    let kill = NewIntelligentKill {
+    let kill = IntelligentKillRequest {
         by: AuditOrigin { actor, peer: None, request_id: "a request".into() },
         project_id: fixture.initial_ids.project_id.clone(),
         instance_id: InstanceId::generate(),
