@@ -38,7 +38,6 @@ fn column_names<C>(columns: &[Column<C>], language: Language) -> impl Iterator<I
 /// Appends a session to `out` as a CSV row, terminated by CRLF.
 ///
 /// If `formula_guard` is true, adds a `'` prefix to text cells that a spreadsheet program would evaluate as a formula.
-/// Number cells never get a `'` prefix.
 pub fn encode_row(out: &mut Vec<u8>, row: &SessionRow<'_>, formula_guard: bool) {
     encode_session_columns(out, row, formula_guard);
     out.extend_from_slice(b"\r\n");
@@ -85,8 +84,8 @@ fn push_csv_cell(out: &mut Vec<u8>, cell: Cell<'_>, formula_guard: bool) {
 }
 
 fn push_csv_text(out: &mut Vec<u8>, text: &[u8], formula_guard: bool) {
-    let CsvScan { has_quote, has_separator, may_need_escape } = CsvScan::scan(text);
-    let is_quoted = has_quote || has_separator;
+    let SpecialBytes { has_quote, has_comma_or_line_break, may_need_escape } = SpecialBytes::find_in(text);
+    let is_quoted = has_quote || has_comma_or_line_break;
     if is_quoted {
         out.push(b'"');
     }
@@ -109,25 +108,23 @@ fn push_csv_text(out: &mut Vec<u8>, text: &[u8], formula_guard: bool) {
     }
 }
 
-/// Describes which bytes in a CSV cell require quoting or escaping.
-struct CsvScan {
+struct SpecialBytes {
     has_quote: bool,
-    /// True if the cell contains a comma or a line break.
-    has_separator: bool,
+    has_comma_or_line_break: bool,
     /// True if the cell contains NUL or non-ASCII bytes, which may need a `\xNN` escape.
     may_need_escape: bool,
 }
 
-impl CsvScan {
+impl SpecialBytes {
     /// Scans the whole text in one loop without an early exit, so that the compiler can vectorize the loop.
-    fn scan(text: &[u8]) -> Self {
-        let mut scan = Self { has_quote: false, has_separator: false, may_need_escape: false };
+    fn find_in(text: &[u8]) -> Self {
+        let mut found = Self { has_quote: false, has_comma_or_line_break: false, may_need_escape: false };
         for &byte in text {
-            scan.has_quote |= byte == b'"';
-            scan.has_separator |= matches!(byte, b',' | b'\n' | b'\r');
-            scan.may_need_escape |= byte == 0 || !byte.is_ascii();
+            found.has_quote |= byte == b'"';
+            found.has_comma_or_line_break |= matches!(byte, b',' | b'\n' | b'\r');
+            found.may_need_escape |= byte == 0 || !byte.is_ascii();
         }
-        scan
+        found
     }
 }
 

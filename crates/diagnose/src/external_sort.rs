@@ -12,7 +12,6 @@ impl<T: Read + Write + Seek + Send> SpillStorage for T {}
 /// Function that receives a session id and the session's encoded row, and appends bytes to the row.
 type RowCompletion<'f> = dyn Fn(u64, &mut Vec<u8>) + 'f;
 
-/// Size, in bytes, of the write buffer and of each block that Clew reads from the spill file.
 /// The sorter reads adjacent rows in one operation if they start in the same block.
 const IO_BLOCK_BYTES: usize = 64 << 10;
 
@@ -20,11 +19,10 @@ const IO_BLOCK_BYTES: usize = 64 << 10;
 #[derive(Debug)]
 pub struct RowSorter<S: SpillStorage> {
     spill: io::BufWriter<S>,
-    end: u64,
+    total_bytes: u64,
     locations: Vec<RowLocation>,
 }
 
-/// Location of a row in the spill file, with the values that determine the row's sort order.
 /// The fields of [`SortRank`] are inlined, which avoids 8 bytes of padding per row.
 #[derive(Debug, Clone, Copy)]
 struct RowLocation {
@@ -49,7 +47,7 @@ impl RowLocation {
 impl<S: SpillStorage> RowSorter<S> {
     /// Creates a sorter that writes rows to the storage `spill`, which must be empty.
     pub fn new(spill: S) -> Self {
-        Self { spill: io::BufWriter::with_capacity(IO_BLOCK_BYTES, spill), end: 0, locations: Vec::new() }
+        Self { spill: io::BufWriter::with_capacity(IO_BLOCK_BYTES, spill), total_bytes: 0, locations: Vec::new() }
     }
 
     /// Adds an encoded row, which must be smaller than 4 GiB.
@@ -57,15 +55,15 @@ impl<S: SpillStorage> RowSorter<S> {
         let length = u32::try_from(encoded.len()).map_err(|_| io::Error::other("a row has 4 GiB or more"))?;
         self.spill.write_all(encoded)?;
         let SortRank { is_empty, key, session_id } = rank;
-        self.locations.push(RowLocation { key, session_id, offset: self.end, length, is_empty });
-        self.end += u64::from(length);
+        self.locations.push(RowLocation { key, session_id, offset: self.total_bytes, length, is_empty });
+        self.total_bytes += u64::from(length);
         Ok(())
     }
 
     /// Returns the total size of the encoded rows added so far, in bytes.
     #[must_use]
     pub fn total_bytes(&self) -> u64 {
-        self.end
+        self.total_bytes
     }
 
     /// Sorts the added rows by rank.
@@ -129,7 +127,6 @@ impl<S: SpillStorage> SortedRows<S> {
         })
     }
 
-    /// Reads each block of rows that are adjacent in the spill file with a single read operation.
     fn for_each_row_block(
         &mut self,
         offset: usize,

@@ -67,7 +67,7 @@ impl SessionGroup {
         throttling_pattern::build_throttling_pattern(&self.template, first.unwrap_or_default())
     }
 
-    /// Returns the mean statement duration, in whole microseconds so that comparisons do not need floating-point numbers.
+    /// Uses integer microseconds, because `f64` does not implement `Ord`.
     fn mean_statement_micros(&self) -> u128 {
         u128::from(self.total_statement_seconds()) * 1_000_000 / u128::from(self.session_count().max(1))
     }

@@ -2,14 +2,12 @@
 
 use clew_model::Session;
 
-/// `Command` values with these prefixes identify internal sessions, such as binlog dump threads.
 /// The `binlog dump` prefix also matches `Binlog Dump GTID`.
 const INTERNAL_COMMAND_PREFIXES: [&[u8]; 4] = [b"binlog dump", b"daemon", b"slave_", b"register slave"];
 
 /// User name that the process list shows for replication threads and for MariaDB's background threads.
 const SYSTEM_USER_NAME: &[u8] = b"system user";
 
-/// Values of the process list column `Host` that identify threads without a client connection.
 /// While a replication thread connects to its source, its `Host` value is `connecting host`.
 const INTERNAL_SESSION_HOSTS: [&[u8]; 2] = [b"", b"connecting host"];
 

@@ -64,12 +64,11 @@ pub fn escape_json_bytes(json: Vec<u8>) -> Vec<u8> {
     }
 }
 
-/// Returns true for every unsafe character except line breaks and tabs, which are valid between JSON tokens.
+/// Line breaks and tabs are valid between JSON tokens.
 fn needs_json_escape(char: char) -> bool {
     !matches!(char, '\n' | '\r' | '\t') && is_unsafe_display_char(char)
 }
 
-/// Returns true if the JSON text contains a DEL character (0x7F) or a non-ASCII byte.
 /// JSON serializers escape all unsafe ASCII characters except DEL.
 fn may_contain_unsafe_chars(json: &[u8]) -> bool {
     !json.is_ascii() || memchr::memchr(0x7f, json).is_some()

@@ -66,10 +66,9 @@ pub struct SampledSession {
 #[derive(Debug, Default)]
 pub struct SessionFeed {
     version: u32,
-    /// Unix timestamp of the latest sample, in milliseconds.
-    at: i64,
+    sampled_at_millis: i64,
     entries: HashMap<u64, VersionedSessionRow>,
-    /// Ended sessions in chronological order. Each entry contains the feed version in which the session ended and the session id.
+    /// Feed version and session id of each ended session, in chronological order.
     ended: VecDeque<(u32, u64)>,
     min_delta_version: u32,
 }
@@ -84,7 +83,7 @@ impl SessionFeed {
     /// Returns the time of the latest sample as a Unix timestamp in milliseconds.
     #[must_use]
     pub fn sampled_at_millis(&self) -> i64 {
-        self.at
+        self.sampled_at_millis
     }
 
     /// Returns the number of sessions.
@@ -104,7 +103,7 @@ impl SessionFeed {
     /// `at` is the Unix timestamp of the sample, in milliseconds.
     pub fn apply_sample(&mut self, at: i64, sessions: Vec<SampledSession>) {
         self.version += 1;
-        self.at = at;
+        self.sampled_at_millis = at;
         let version = self.version;
         let mut present = HashSet::with_capacity(sessions.len());
         for live in sessions {
@@ -145,7 +144,7 @@ impl SessionFeed {
         let mut out = String::from("{");
         for (number, (id, entry)) in self.entries.iter().enumerate() {
             let _ = write!(out, "{}\"{id}\":", if number == 0 { "" } else { "," });
-            entry.write_full_row(&mut out, self.at, masked);
+            entry.write_full_row(&mut out, self.sampled_at_millis, masked);
         }
         out.push('}');
         out
@@ -166,7 +165,7 @@ impl SessionFeed {
         let mut first = true;
         for (id, entry) in self.entries.iter().filter(|(_, entry)| entry.changed_version > version) {
             let _ = write!(out, "{}\"{id}\":", if first { "" } else { "," });
-            entry.write_row_delta(&mut out, version, self.at, masked);
+            entry.write_row_delta(&mut out, version, self.sampled_at_millis, masked);
             first = false;
         }
         out.push_str("},\"gone\":[");

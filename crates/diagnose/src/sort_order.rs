@@ -28,8 +28,6 @@ impl SortOrder {
     }
 
     /// Returns the rank of a row.
-    ///
-    /// In ascending and in descending order, rows with equal sort keys are ordered by ascending session id.
     #[must_use]
     pub fn compute_sort_rank(&self, row: &SessionRow<'_>) -> SortRank {
         let transaction = row.transaction;

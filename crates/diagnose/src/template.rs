@@ -105,7 +105,6 @@ pub(crate) enum StatementToken {
 }
 
 impl StatementToken {
-    /// Returns the text of a keyword or name, or `None` for other tokens.
     pub(crate) fn name(&self) -> Option<&str> {
         match self {
             Self::Word(name) | Self::QuotedName(name) => Some(name),
@@ -149,8 +148,8 @@ pub(crate) fn collect_leading_words(statement: &[u8], max: usize) -> Vec<String>
     tokenize_statement(statement, max).0.into_iter().filter_map(word).collect()
 }
 
-/// Returns the keywords and names in a template. Quoted names include their backticks.
-pub(crate) fn collect_sql_template_words(template: &[u8]) -> Vec<String> {
+/// Quoted names include their backticks.
+pub(crate) fn collect_template_words(template: &[u8]) -> Vec<String> {
     let text = |token| match token {
         Token::Word(word, _) | Token::Name(word, ..) => String::from_utf8(word.to_vec()).ok(),
         _ => None,

@@ -50,9 +50,7 @@ fn escape_unsafe_chars(text: &str, preserved: impl Fn(&str) -> Option<usize>) ->
 
 const MAX_SGR_PARAMETER_BYTES: usize = 16;
 
-/// Returns the length of an initial ANSI SGR sequence that changes only color, weight, dimming or italics.
-///
-/// Returns `None` if an ANSI SGR sequence sets other attributes, such as concealed or inverse text.
+/// Accepts only sequences that set or reset color, weight, dimming or italics, because other attributes can conceal text.
 fn leading_sgr_sequence_length(text: &str) -> Option<usize> {
     let parameters = text.strip_prefix("\u{1b}[")?;
     let end = parameters.bytes().take(MAX_SGR_PARAMETER_BYTES).position(|byte| !matches!(byte, b'0'..=b'9' | b';'))?;

@@ -51,6 +51,6 @@ pub enum CollectionTaskOutcome {
         /// Limitations of the collected data.
         limitations: Vec<Limitation>,
     },
-    /// The collection task failed. The variant contains the reason.
+    /// The collection task failed.
     Failed(Failure),
 }

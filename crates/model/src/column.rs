@@ -52,7 +52,6 @@ fn to_number_cell<'a>(value: Option<u64>) -> Cell<'a> {
     value.map_or(Cell::Empty, Cell::Number)
 }
 
-/// Creates an array of columns. Each column has a key, a Chinese label, a kind, a description and an accessor function.
 macro_rules! columns {
     ($($key:literal, $label_zh:literal, $kind:ident, $description:literal, $cell:expr;)+) => {
         [$(Column { key: $key, label_zh: $label_zh, kind: ColumnKind::$kind, description: $description, cell: $cell }),+]

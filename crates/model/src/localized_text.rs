@@ -64,7 +64,6 @@ macro_rules! localized {
     };
 }
 
-/// Formats the English text.
 impl fmt::Display for LocalizedText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.english)

@@ -126,7 +126,6 @@ impl ClientAddressFilter {
 }
 
 impl fmt::Display for ClientAddressFilter {
-    /// Formats the filter in the syntax of [`ClientAddressFilter::parse`].
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.port {
             None => f.write_str(&self.host),
@@ -137,7 +136,7 @@ impl fmt::Display for ClientAddressFilter {
 }
 
 /// Unvalidated filter and sort fields of a request. A field is `None` if the request omits the field.
-/// Serializes to the body of a request that starts a collection task. Omits fields that are `None`.
+/// Serializes to the body of a request that starts a collection task.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct UnvalidatedSessionSelection {
     /// Class of sessions: `slow`, `active`, `total` or `long`.

@@ -1,15 +1,12 @@
 //! Patterns for SQL throttling rules, built from the words of a statement template (TaurusDB API spec, section 2.10).
 
-use crate::template::collect_sql_template_words;
+use crate::template::collect_template_words;
 
 const MAX_KEYWORDS_PER_PATTERN: usize = 128;
 const MAX_PATTERN_BYTES: usize = 1000;
 
-/// Joins the keywords and names of a statement template with `~`, in order of occurrence.
-///
 /// Omits template words that are missing from the statement, so that the pattern matches the statement.
 /// A template word is missing, for example, if the statement uses a synonym of the keyword.
-/// If the pattern would exceed the maximum size, omits its last words. The shorter pattern still matches the statement.
 pub(super) fn build_throttling_pattern(template: &[u8], statement: &[u8]) -> Option<String> {
     let statement = statement.to_ascii_lowercase();
     let mut rest = statement.as_slice();
@@ -20,7 +17,7 @@ pub(super) fn build_throttling_pattern(template: &[u8], statement: &[u8]) -> Opt
         true
     };
     let mut pattern = String::new();
-    for word in collect_sql_template_words(template)
+    for word in collect_template_words(template)
         .iter()
         .flat_map(|word| split_at_invalid_chars(word))
         .filter(&mut occurs_next)

@@ -12,7 +12,6 @@ use crate::template::{StatementToken, tokenize_statement};
 
 const MAX_PARSED_STATEMENT_BYTES: usize = 64 << 10;
 const MAX_PARSED_TOKENS: usize = 4096;
-/// Maximum number of tables reported per statement. For a statement with more tables, the table list is incomplete.
 const MAX_REPORTED_TABLES: usize = 32;
 
 /// Effect of a statement on its tables.
@@ -203,8 +202,6 @@ impl<'t> ChangedTablesParser<'t> {
         found
     }
 
-    /// Parses the tables of single-table and multi-table `DELETE` statements.
-    ///
     /// Reads only the tables after `FROM` or `USING`, because a table list before these keywords can contain aliases.
     fn parse_delete_statement_tables(&mut self) {
         let start = self.position;
@@ -222,7 +219,7 @@ impl<'t> ChangedTablesParser<'t> {
         self.parse_table_references(&["WHERE", "ORDER", "LIMIT", "RETURNING"]);
     }
 
-    /// Parses the table references of a statement, including joined tables that the statement does not modify.
+    /// Includes joined tables that the statement does not modify.
     fn parse_table_references(&mut self, ends: &[&str]) {
         let may_end_statement = !ends.contains(&"SET");
         let mut expects_table = true;
@@ -268,7 +265,6 @@ impl<'t> ChangedTablesParser<'t> {
             }
             self.position += 1;
         }
-        // The table list is complete only if the statement was tokenized to its end.
         self.is_complete &= self.reached_end;
     }
 

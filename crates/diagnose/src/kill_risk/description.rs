@@ -7,7 +7,6 @@ use clew_model::{LocalizedText, localized};
 use super::{KillRisk, TableAtRisk};
 use crate::terminal::bytes_to_single_line;
 
-/// Maximum number of table names in the description of a kill risk.
 const MAX_LISTED_TABLES: usize = 5;
 
 impl KillRisk {
@@ -60,14 +59,12 @@ impl KillRisk {
     }
 }
 
-/// Formats the risk in English.
 impl fmt::Display for KillRisk {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.description().fmt(out)
     }
 }
 
-/// Formats the table and its storage engine, if known, for example as `shop.log (MyISAM)`.
 impl fmt::Display for TableAtRisk {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(schema) = &self.table.schema {

@@ -7,7 +7,6 @@ use super::lock_snapshot::{LockResource, LockResourceKind, SessionRole};
 use super::metadata_locks::MetadataLockObjectKind;
 use crate::terminal::bytes_to_single_line;
 
-/// Formats a session or transaction, for example as `session 12`.
 impl fmt::Display for WaitParticipant {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -17,7 +16,6 @@ impl fmt::Display for WaitParticipant {
     }
 }
 
-/// Formats a lock resource, for example as `row 42 of shop.orders (PRIMARY)`.
 impl fmt::Display for LockResource {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = [self.schema.as_deref(), self.name.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(".");
@@ -35,7 +33,7 @@ impl fmt::Display for LockResource {
     }
 }
 
-/// Formats a waiter or blocker, for example as `session 12, app@10.0.0.7, idle for 15 min`.
+/// Example output: `session 12, app@10.0.0.7, idle for 15 min`.
 pub(super) fn format_wait_participant(facts: &ParticipantDetail, wait: Option<&LockWait>) -> String {
     let mut text = facts.party.to_string();
     if let Some(session) = &facts.session {
@@ -87,9 +85,7 @@ pub(super) fn format_transaction(facts: &ParticipantDetail) -> Option<String> {
     Some(text)
 }
 
-/// Formats a wait, for example as `for row 42 of shop.orders (PRIMARY): X against S`.
-///
-/// If the blocker is waiting for the same lock resource, the text contains `behind` instead of `against`.
+/// Example output: `for row 42 of shop.orders (PRIMARY): X against S`.
 pub(super) fn format_lock_wait(wait: &LockWait) -> String {
     let mut text = format!("for {}: {}", bytes_to_single_line(wait.on.to_string().as_bytes()), wait.wanted);
     match (&wait.held, wait.queued) {
@@ -104,7 +100,6 @@ pub(super) fn format_lock_wait(wait: &LockWait) -> String {
     text
 }
 
-/// Formats a duration with at most two units, for example as `35 s` or `2 h 5 min`.
 pub(super) fn format_duration(seconds: u64) -> String {
     let two = |large: u64, name: &str, small: u64, rest: &str| match small {
         0 => format!("{large} {name}"),

@@ -22,7 +22,6 @@ pub(super) fn detect_lock_waits(index: &LockSnapshotIndex<'_>) -> EdgeSet {
     edges
 }
 
-/// Set of wait graph edges, with at most one edge per pair of waiter and blocker.
 #[derive(Default)]
 pub(super) struct EdgeSet {
     /// For each waiter and blocker, the lock wait and the strength of the blocker's lock mode.
@@ -30,8 +29,8 @@ pub(super) struct EdgeSet {
     pub(super) unknown_reasons: HashMap<u64, LocalizedText>,
 }
 
-/// Returns the sort key of a wait. Clew keeps only the wait with the lowest key per waiter and blocker.
-fn precedence((wait, strength): &(LockWait, usize)) -> impl Ord {
+/// Clew keeps only the lowest-ranked edge of each waiter and blocker.
+fn rank_edge((wait, strength): &(LockWait, usize)) -> impl Ord {
     (wait.inferred, wait.queued, Reverse(*strength), wait.on.clone(), wait.wanted.clone(), wait.held.clone())
 }
 
@@ -43,7 +42,7 @@ impl EdgeSet {
         let pair = (wait.waiter, wait.blocker);
         let edge = (wait, strength);
         match self.edges.entry(pair) {
-            Entry::Occupied(existing) if precedence(existing.get()) <= precedence(&edge) => {}
+            Entry::Occupied(existing) if rank_edge(existing.get()) <= rank_edge(&edge) => {}
             entry => {
                 entry.insert_entry(edge);
             }

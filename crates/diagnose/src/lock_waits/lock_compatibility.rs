@@ -29,7 +29,7 @@ const CONFLICT_MATRIX_FOR_GRANTED_LOCKS: [&[u8]; 11] = [
     b"- - - - - - - - - - -", // EXCLUSIVE
 ];
 
-/// Metadata lock conflicts: one row per requested mode, one column per pending mode of another session. `-` marks a conflict.
+/// Columns are the pending lock modes of other sessions.
 const CONFLICT_MATRIX_FOR_PENDING_LOCKS: [&[u8]; 11] = [
     //   IX S SH SR SW LP SU RO NW RW X
     b"+ - + + + + + + + + -", // INTENTION_EXCLUSIVE
@@ -45,7 +45,6 @@ const CONFLICT_MATRIX_FOR_PENDING_LOCKS: [&[u8]; 11] = [
     b"+ + + + + + + + + + +", // EXCLUSIVE
 ];
 
-/// Conflicts between requested and granted modes of MariaDB's backup lock.
 const CONFLICT_MATRIX_FOR_GRANTED_BACKUP_LOCKS: [&[u8]; 14] = [
     //   S0 S1 S2 S3 S4 F1 F2 D TD SD DD BL AC C
     b"- - - - - + + + + + + - + +", // BACKUP_START
@@ -64,7 +63,6 @@ const CONFLICT_MATRIX_FOR_GRANTED_BACKUP_LOCKS: [&[u8]; 14] = [
     b"+ + + + - + - + + + + + + +", // BACKUP_COMMIT
 ];
 
-/// Conflict matrix for MariaDB's backup lock: a lock request and the pending requests of other sessions.
 const CONFLICT_MATRIX_FOR_PENDING_BACKUP_LOCKS: [&[u8]; 14] = [
     //   S0 S1 S2 S3 S4 F1 F2 D TD SD DD BL AC C
     b"+ - - - - + + + + + + - + +", // BACKUP_START

@@ -40,7 +40,6 @@ impl MetadataLockObject {
     }
 }
 
-/// Defines the kinds of objects that metadata locks protect, with their English and Chinese names.
 /// `$server_names` contains the object kind's names in `performance_schema` and `metadata_lock_info`, in this order.
 macro_rules! object_kinds {
     ($($(#[$about:meta])* $variant:ident = $english:literal, $chinese:literal, $server_names:expr;)+) => {

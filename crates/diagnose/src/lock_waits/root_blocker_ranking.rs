@@ -5,9 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::graph::{LockWait, RootBlocker, WaitParticipant};
 use super::strongly_connected_components;
 
-/// Ranks root blockers. `waits` must be sorted by waiter. `parties` must list all waiters and blockers in ascending order.
-///
-/// Root blockers are ranked by the number of waiters, then by the longest wait.
+/// `parties` must list all waiters and blockers in ascending order.
 pub(super) fn rank_root_blockers(
     waits: &[LockWait],
     parties: &[WaitParticipant],
@@ -114,7 +112,6 @@ impl<'a> AdjacencyLists<'a> {
     }
 }
 
-/// Returns the strongly connected components that do not wait for any other component.
 fn find_root_blocker_components<'c>(
     components: &'c [Vec<usize>],
     adjacency: &AdjacencyLists<'_>,
@@ -127,7 +124,7 @@ fn find_root_blocker_components<'c>(
     components.iter().filter(|members| !waits_outside(members)).collect()
 }
 
-/// Counts the waiters in a single pass over `components`, in which blockers precede their waiters.
+/// In `components`, blockers must precede their waiters.
 fn count_waiters_with_single_root_blocker<'c>(
     components: &'c [Vec<usize>],
     roots: &[&'c Vec<usize>],
@@ -154,7 +151,6 @@ fn count_waiters_with_single_root_blocker<'c>(
     count
 }
 
-/// Returns the value that all items have in common, or `None` if the values differ or an item has no value.
 fn find_common_value<T: PartialEq + Copy>(mut all: impl Iterator<Item = Option<T>>) -> Option<T> {
     let first = all.next()??;
     all.all(|other| other == Some(first)).then_some(first)

@@ -9,7 +9,6 @@ use super::graph::{ParticipantDetail, WaitWithoutBlocker};
 use super::lock_snapshot::LockResource;
 use crate::utf8::bytes_to_text;
 
-/// The JSON object `zh_cn` contains the Chinese name of the lock resource kind.
 impl Serialize for LockResource {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let Self { kind, schema, name, index, data } = self;
@@ -25,7 +24,6 @@ impl Serialize for LockResource {
     }
 }
 
-/// Serializes the Chinese text of the field `why` in the JSON object `zh_cn`.
 impl Serialize for WaitWithoutBlocker {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let mut out = to.serialize_struct("WaitWithoutBlocker", 4)?;
@@ -37,7 +35,6 @@ impl Serialize for WaitWithoutBlocker {
     }
 }
 
-/// Serializes the session fields as `null` if no session is known for the waiter or blocker.
 impl Serialize for ParticipantDetail {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let session = self.session.as_ref();

@@ -36,7 +36,7 @@ impl WaitGraph {
         let root_index = root_of(waiter)?;
         let root = self.roots.get(*root_index)?;
         let wait = waits.iter().find(|wait| root_of(wait.blocker) == Some(root_index)).or_else(|| waits.first())?;
-        let root_blocker = select_root_blocker_participant(root, waiter, wait.blocker);
+        let root_blocker = select_root_blocker(root, waiter, wait.blocker);
         let describe_party = |label: &str, party: WaitParticipant| match party {
             WaitParticipant::Session(_) => String::new(),
             WaitParticipant::Transaction(_) => format!("; {label}: {party}"),
@@ -68,12 +68,8 @@ impl WaitGraph {
     }
 }
 
-/// Returns the root blocker, or a member of a root-blocking wait cycle. Prefers the member that directly blocks the waiter.
-fn select_root_blocker_participant(
-    root: &RootBlocker,
-    waiter: WaitParticipant,
-    blocker: WaitParticipant,
-) -> WaitParticipant {
+/// In a wait cycle, prefers the member that directly blocks the waiter.
+fn select_root_blocker(root: &RootBlocker, waiter: WaitParticipant, blocker: WaitParticipant) -> WaitParticipant {
     if root.parties.contains(&blocker) {
         return blocker;
     }

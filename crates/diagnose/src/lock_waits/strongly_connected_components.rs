@@ -4,8 +4,6 @@
 // Every index is a node number, which is less than the length of every list.
 #[allow(clippy::indexing_slicing)]
 pub(super) fn find_strongly_connected_components(successors: &[Vec<usize>]) -> Vec<Vec<usize>> {
-    /// Appends the unvisited nodes reachable from `start` to `order`, in postorder of a depth-first search.
-    ///
     /// The search uses an explicit stack instead of recursion, because a wait chain can contain thousands of sessions.
     fn append_in_postorder(start: usize, edges: &[Vec<usize>], visited: &mut [bool], order: &mut Vec<usize>) {
         let mut path = Vec::new();

@@ -15,7 +15,6 @@ pub struct TreeLayout {
     pub roots: usize,
     /// Maximum number of rendered waiters per blocker. A summary line counts the omitted waiters.
     /// Waiters that block other waiters are always rendered, even beyond the maximum.
-    /// If only one waiter would be omitted, the waiter is rendered instead of a summary line.
     pub siblings: usize,
 }
 
@@ -53,7 +52,6 @@ pub struct TreeLine {
     pub text: String,
 }
 
-/// Maximum indentation of a tree line, in terminal columns. More deeply nested lines show their depth as a number.
 const MAX_INDENT_COLUMNS: usize = 24;
 
 /// Renders the wait graph as a text tree, highest-ranked root blocker first.
@@ -286,7 +284,6 @@ impl<'a> TreeRenderer<'a> {
         }
     }
 
-    /// Appends a heading with left-aligned and right-aligned text, on two lines if the width is too small.
     fn push_root_blocker_heading(&mut self, party: WaitParticipant, left: &str, right: &str) {
         let gap = self.layout.width.saturating_sub(display_width(left) + display_width(right));
         if gap >= 2 {

@@ -6,7 +6,7 @@
 use super::metadata_locks::{MetadataLockMode, MetadataLockObjectKind};
 use crate::template::{StatementToken, build_statement_template, tokenize_statement};
 
-/// Maximum number of bytes parsed per statement. Statements usually name their tables near the start.
+/// Statements usually name their tables near the start.
 const MAX_PARSED_STATEMENT_BYTES: usize = 64 << 10;
 
 #[derive(Debug)]
@@ -23,7 +23,6 @@ pub(super) enum FlushedTables {
 }
 
 impl WaitingStatement {
-    /// Parses a waiting session's statement. `database` is the default database of the session.
     pub(super) fn new(statement: &[u8], database: Option<&[u8]>) -> Self {
         let head = statement.get(..MAX_PARSED_STATEMENT_BYTES).unwrap_or(statement);
         Self {
@@ -47,8 +46,6 @@ impl WaitingStatement {
         self.starts_with_keywords(&["DROP", "DATABASE"]) || self.starts_with_keywords(&["DROP", "SCHEMA"])
     }
 
-    /// Returns true if the statement refers to the given database object.
-    ///
     /// Compares names case-insensitively, because table names are case-insensitive on some MySQL servers.
     pub(super) fn mentions_database_object(&self, schema: Option<&str>, name: &str) -> bool {
         match schema {

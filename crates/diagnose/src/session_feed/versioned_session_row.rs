@@ -18,9 +18,8 @@ pub(super) const WAITS_FOR_COLUMN_INDEX: usize = 16;
 pub(super) const SQL_TEMPLATE_COLUMN_INDEX: usize = 19;
 pub(super) const COLUMN_COUNT: usize = 20;
 
-/// Maximum number of cells in a row delta. If more cells have changed, Clew sends the full row.
 const MAX_CELLS_PER_ROW_DELTA: usize = COLUMN_COUNT / 2;
-/// Tolerance, in milliseconds, for comparing durations, which servers report in whole seconds.
+/// Servers report durations in whole seconds.
 const DURATION_TOLERANCE_MILLIS: i64 = 1000;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,8 +36,7 @@ pub(super) struct VersionedSessionRow {
     cells: [CellValue; COLUMN_COUNT],
     cell_versions: [u32; COLUMN_COUNT],
     /// Sample time of each stored duration, in the order of [`DURATION_COLUMN_INDEXES`].
-    /// Each sample time is a Unix timestamp in milliseconds.
-    stored_at: [i64; DURATION_COLUMN_INDEXES.len()],
+    sampled_at_millis: [i64; DURATION_COLUMN_INDEXES.len()],
     waits_for_masked: Option<Box<str>>,
 }
 
@@ -49,12 +47,12 @@ impl VersionedSessionRow {
             changed_version: version,
             cells: build_session_cells(sample, None),
             cell_versions: [version; COLUMN_COUNT],
-            stored_at: [at; DURATION_COLUMN_INDEXES.len()],
+            sampled_at_millis: [at; DURATION_COLUMN_INDEXES.len()],
             waits_for_masked: sample.masked_waits_for.as_deref().map(Box::from),
         }
     }
 
-    /// Returns true if the row has the host and, after the login, the user of `session`. Servers can reuse session ids.
+    /// Servers can reuse session ids.
     pub(super) fn is_same_session(&self, session: &Session) -> bool {
         let same = |at: usize, text: &[u8]| matches!(self.cells.get(at), Some(CellValue::Text(stored)) if **stored == *bytes_to_text(text));
         // During a login, servers list `unauthenticated user` or, rarely, other text as the account.
@@ -69,14 +67,14 @@ impl VersionedSessionRow {
         let restarted = [STATE_COLUMN_INDEX, COMMAND_COLUMN_INDEX, STATEMENT_COLUMN_INDEX].into_iter().any(differs);
         let columns = self.cells.iter_mut().zip(&mut self.cell_versions).zip(new_cells).enumerate();
         for (column, ((old, changed), new)) in columns {
-            let stored_at = match DURATION_COLUMN_INDEXES.iter().position(|running| *running == column) {
-                Some(index) => self.stored_at.get_mut(index),
+            let sampled_at = match DURATION_COLUMN_INDEXES.iter().position(|running| *running == column) {
+                Some(index) => self.sampled_at_millis.get_mut(index),
                 None => None,
             };
-            let is_expected = match (&stored_at, &*old, &new) {
-                (Some(stored_at), CellValue::Number(old), CellValue::Number(new)) => {
+            let is_expected = match (&sampled_at, &*old, &new) {
+                (Some(sampled_at), CellValue::Number(old), CellValue::Number(new)) => {
                     !(restarted && column == STATE_DURATION_COLUMN_INDEX)
-                        && is_within_duration_tolerance(*old, at - **stored_at, *new)
+                        && is_within_duration_tolerance(*old, at - **sampled_at, *new)
                 }
                 (_, old, new) => old == new,
             };
@@ -86,14 +84,13 @@ impl VersionedSessionRow {
             *old = new;
             *changed = version;
             self.changed_version = version;
-            if let Some(stored_at) = stored_at {
-                *stored_at = at;
+            if let Some(sampled_at) = sampled_at {
+                *sampled_at = at;
             }
         }
         self.waits_for_masked = sample.masked_waits_for.as_deref().map(Box::from);
     }
 
-    /// Writes all cells as a JSON array.
     /// Extrapolates durations from their sample times to `at`, a Unix timestamp in milliseconds.
     pub(super) fn write_full_row(&self, out: &mut String, at: i64, masked: bool) {
         for column in 0..COLUMN_COUNT {
@@ -103,7 +100,6 @@ impl VersionedSessionRow {
         out.push(']');
     }
 
-    /// Writes the changed cells, or the full row if the session is new or more than half of the cells have changed.
     pub(super) fn write_row_delta(&self, out: &mut String, version: u32, at: i64, masked: bool) {
         let changed = || self.cell_versions.iter().enumerate().filter(|(_, changed)| **changed > version);
         if self.added_version > version || changed().count() > MAX_CELLS_PER_ROW_DELTA {
@@ -126,23 +122,21 @@ impl VersionedSessionRow {
             Some(CellValue::Text(text)) => write_json_string(out, Some(&**text)),
             Some(CellValue::Number(number)) => {
                 let running = DURATION_COLUMN_INDEXES.iter().position(|running| *running == column);
-                let passed =
-                    running.and_then(|index| self.stored_at.get(index)).map_or(0, |stored_at| (at - stored_at) / 1000);
+                let passed = running
+                    .and_then(|index| self.sampled_at_millis.get(index))
+                    .map_or(0, |sampled_at| (at - sampled_at) / 1000);
                 let _ = write!(out, "{}", number.saturating_add_signed(passed));
             }
         }
     }
 }
 
-/// Returns true if `new - old` differs from `passed` by at most `DURATION_TOLERANCE_MILLIS`.
-///
 /// `old` and `new` are durations from two samples, in seconds. `passed` is the time between the samples, in milliseconds.
 fn is_within_duration_tolerance(old: u64, passed: i64, new: u64) -> bool {
     let to_millis = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000);
     to_millis(new).saturating_sub(to_millis(old)).saturating_sub(passed).abs() <= DURATION_TOLERANCE_MILLIS
 }
 
-/// Builds the cells of a session row. Reuses the template in `previous` if the statement has not changed.
 fn build_session_cells(
     sample: &SampledSession,
     previous: Option<&[CellValue; COLUMN_COUNT]>,

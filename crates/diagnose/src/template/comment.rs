@@ -4,13 +4,15 @@ use super::sql_modes;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CommentKind {
-    /// The text is not a comment.
-    None,
+    NotAComment,
     /// Plain comment or optimizer hint. The value is the length of the comment in bytes.
     Plain(usize),
     /// Executable comment (`/*! … */` or `/*M! … */`), whose content some servers execute.
     /// `start` is the offset of the comment's content, after the marker (`/*!` or `/*M!`) and the version number.
-    Executable { start: usize, length: usize },
+    Executable {
+        start: usize,
+        length: usize,
+    },
     /// The start or end of the comment depends on the SQL mode, the character set or the server software.
     Ambiguous,
 }
@@ -27,11 +29,10 @@ pub(super) fn classify_comment(rest: &[u8]) -> CommentKind {
             end => CommentKind::Plain(end.unwrap_or(rest.len())),
         },
         [b'/', b'*', ..] => CommentKind::Plain(block_comment_length(rest).unwrap_or(rest.len())),
-        _ => CommentKind::None,
+        _ => CommentKind::NotAComment,
     }
 }
 
-/// If a line comment contains a NUL byte before the line break, the end of the comment is ambiguous.
 fn classify_line_comment(rest: &[u8]) -> CommentKind {
     match memchr::memchr2(b'\n', 0, rest) {
         Some(end) if rest.get(end) == Some(&0) => CommentKind::Ambiguous,

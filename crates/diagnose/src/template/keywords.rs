@@ -4,14 +4,12 @@ mod keyword_lists;
 
 use std::sync::LazyLock;
 
-/// Non-reserved words that can directly precede or follow a string literal.
-const KEYWORDS_ALLOWED_ADJACENT_TO_STRING_LITERAL: [&str; 8] =
+const NON_RESERVED_WORDS_NEXT_TO_STRINGS: [&str; 8] =
     ["COMMENT", "DATE", "END", "ESCAPE", "PASSWORD", "TIME", "TIMESTAMP", "VALUE"];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Keyword {
-    /// Canonical spelling of the keyword, which replaces synonyms in statement templates.
-    pub(super) word: &'static str,
+    pub(super) canonical_word: &'static str,
     kind: KeywordKind,
 }
 
@@ -38,12 +36,10 @@ impl Keyword {
         !matches!(self.kind, KeywordKind::NotReserved | KeywordKind::Function)
     }
 
-    /// Returns true for a function name that is a keyword only if `(` follows directly.
     pub(super) fn requires_parentheses(self) -> bool {
         self.kind == KeywordKind::Function
     }
 
-    /// Returns true for date and time functions that need no parentheses, such as `CURRENT_DATE`.
     pub(super) fn has_optional_parentheses(self) -> bool {
         self.kind == KeywordKind::TimeFunction
     }
@@ -65,25 +61,24 @@ static KEYWORD_TABLE: LazyLock<Vec<Vec<KeywordEntry>>> = LazyLock::new(|| {
     ];
     for (words, kind) in lists {
         for word in words.split_ascii_whitespace() {
-            insert_keyword(&mut table, word, Keyword { word, kind });
+            insert_keyword(&mut table, word, Keyword { canonical_word: word, kind });
         }
     }
     for (word, other) in parse_synonym_pairs(keyword_lists::KEYWORD_SYNONYMS) {
         let kind = find_keyword_in_hash_table(&table, word.as_bytes())
             .map_or(KeywordKind::NotReserved, |keyword| keyword.kind);
-        insert_keyword(&mut table, word, Keyword { word: other, kind });
+        insert_keyword(&mut table, word, Keyword { canonical_word: other, kind });
     }
     for (word, other) in parse_synonym_pairs(keyword_lists::TIME_FUNCTION_SYNONYMS) {
-        insert_keyword(&mut table, word, Keyword { word: other, kind: KeywordKind::TimeFunction });
+        insert_keyword(&mut table, word, Keyword { canonical_word: other, kind: KeywordKind::TimeFunction });
     }
-    let placeholder = Keyword { word: CHARSET_INTRODUCER_PLACEHOLDER, kind: KeywordKind::NotReserved };
+    let placeholder = Keyword { canonical_word: CHARSET_INTRODUCER_PLACEHOLDER, kind: KeywordKind::NotReserved };
     for word in keyword_lists::CHARSET_INTRODUCERS.split_ascii_whitespace().chain([CHARSET_INTRODUCER_PLACEHOLDER]) {
         insert_keyword(&mut table, word, placeholder);
     }
     table
 });
 
-/// Placeholder for character set introducers, such as `_utf8mb4`, in statement templates.
 const CHARSET_INTRODUCER_PLACEHOLDER: &str = "_charset";
 
 fn parse_synonym_pairs(words: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -102,7 +97,6 @@ fn find_keyword_in_hash_table<'a>(table: &'a [Vec<KeywordEntry>], word: &[u8]) -
     bucket.iter().find(|(other, _)| other.as_bytes().eq_ignore_ascii_case(word)).map(|(_, keyword)| keyword)
 }
 
-/// Computes a hash table index from the length of the word and four of its letters, ignoring case.
 fn keyword_bucket_index(word: &[u8]) -> usize {
     let letter = |at: usize| word.get(at).map_or(0, |byte| usize::from(byte & 0x1f));
     let (last, middle) = (word.len().saturating_sub(1), word.len() / 2);
@@ -117,10 +111,9 @@ pub(super) fn find_keyword(word: &[u8]) -> Option<&'static Keyword> {
 
 pub(super) fn can_be_adjacent_to_string_literal(word: &[u8]) -> bool {
     find_keyword(word).is_some_and(|keyword| keyword.is_reserved())
-        || KEYWORDS_ALLOWED_ADJACENT_TO_STRING_LITERAL.iter().any(|one| one.as_bytes().eq_ignore_ascii_case(word))
+        || NON_RESERVED_WORDS_NEXT_TO_STRINGS.iter().any(|one| one.as_bytes().eq_ignore_ascii_case(word))
 }
 
-/// Returns true for bytes that can occur in an unquoted name, including all non-ASCII bytes.
 pub(super) fn is_word_byte(byte: u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'_' | b'$' | 0x80..)
 }

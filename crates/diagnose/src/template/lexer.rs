@@ -15,7 +15,6 @@ pub(super) enum Token<'a> {
     Variable(bool),
     /// `@@`, or an `@` that no name follows. The `bool` is true if a name or a quote directly precedes the token.
     At(&'a [u8], bool),
-    /// Number literal.
     Number,
     /// Placeholder such as `?`, or non-numeric literal.
     Value,
@@ -31,9 +30,7 @@ pub(super) enum Token<'a> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NextCharKind {
-    /// Opening parenthesis after a name, as in a function call.
     Parenthesis,
-    /// Dot, as in a qualified name.
     Dot,
     Other,
 }
@@ -44,13 +41,13 @@ pub(super) enum LexerStopReason {
     Complete,
     /// The lexer stopped because the remaining text of the statement is ambiguous and may contain literals.
     AmbiguousText,
-    /// The statement contains an unpaired quote. The value is the offset of the first quote, where Clew cuts off the template.
+    /// The value is the offset of the first quote, where Clew cuts off the template.
     UnpairedQuotes(usize),
 }
 
-/// Maximum length of an unquoted name, in characters. MySQL has the same limit.
+/// MySQL has the same limit.
 const MAX_UNQUOTED_NAME_CHARS: usize = 64;
-/// Maximum length of a quoted name, in bytes. In UTF-8, the longest MySQL alias (256 characters) has up to 1,024 bytes.
+/// In UTF-8, the longest MySQL alias (256 characters) has up to 1,024 bytes.
 const MAX_QUOTED_NAME_BYTES: usize = 1024;
 
 #[derive(Debug, Clone, Default)]
@@ -61,7 +58,7 @@ pub(super) struct Lexer<'a> {
     pub(super) has_comment: bool,
     pub(super) has_executable_comment: bool,
     first_quote: Option<usize>,
-    /// Reason why the lexer stopped. The value is valid only after the lexer has returned the last token.
+    /// The value is valid only after the lexer has returned the last token.
     pub(super) stop_reason: LexerStopReason,
 }
 
@@ -103,7 +100,7 @@ impl<'a> Lexer<'a> {
         None
     }
 
-    fn stop_lexing_at_ambiguous_syntax(&mut self) -> Option<Token<'a>> {
+    fn stop_at_ambiguous_text(&mut self) -> Option<Token<'a>> {
         self.stop_lexing(LexerStopReason::AmbiguousText)
     }
 
@@ -116,14 +113,14 @@ impl<'a> Lexer<'a> {
         before.is_some_and(|&byte| keywords::is_word_byte(byte) || matches!(byte, b'`' | b'\'' | b'"' | b'?'))
     }
 
-    /// Skips whitespace and comments. Returns `None` if the lexer must stop because the text is ambiguous.
+    /// Returns `None` if the lexer must stop because the text is ambiguous.
     fn skip_spaces_and_comments(&mut self) -> Option<()> {
         loop {
             match self.peek_byte(0) {
                 Some(9..=13 | b' ') => self.position += 1,
                 Some(b'*') if self.executes_comments && self.peek_byte(1) == Some(b'/') => self.position += 2,
                 Some(b'#' | b'-' | b'/') => match comment::classify_comment(self.remaining_bytes()) {
-                    CommentKind::None => return Some(()),
+                    CommentKind::NotAComment => return Some(()),
                     CommentKind::Plain(length) => {
                         self.has_comment = true;
                         self.position += length;
@@ -132,7 +129,7 @@ impl<'a> Lexer<'a> {
                         self.has_executable_comment = true;
                         self.position += if self.executes_comments { start } else { length };
                     }
-                    CommentKind::Ambiguous => return self.stop_lexing_at_ambiguous_syntax().map(|_| ()),
+                    CommentKind::Ambiguous => return self.stop_at_ambiguous_text().map(|_| ()),
                 },
                 _ => return Some(()),
             }
@@ -151,7 +148,7 @@ impl<'a> Lexer<'a> {
                 self.position = self.bytes.len();
                 Some(token)
             }
-            StringLiteralEnd::Ambiguous => self.stop_lexing_at_ambiguous_syntax(),
+            StringLiteralEnd::Ambiguous => self.stop_at_ambiguous_text(),
         }
     }
 
@@ -164,10 +161,10 @@ impl<'a> Lexer<'a> {
 
     fn read_quoted_name(&mut self) -> Option<Token<'a>> {
         let Some(length) = quoted_text::quoted_name_length(self.remaining_bytes()) else {
-            return self.stop_lexing_at_ambiguous_syntax();
+            return self.stop_at_ambiguous_text();
         };
         let name = self.take_bytes(length);
-        let Ok(text) = std::str::from_utf8(name) else { return self.stop_lexing_at_ambiguous_syntax() };
+        let Ok(text) = std::str::from_utf8(name) else { return self.stop_at_ambiguous_text() };
         let is_forbidden =
             |char: char| char.is_control() || matches!(char, '\'' | '"' | '\\' | '=' | '<' | '>' | ',' | ';');
         if length > MAX_QUOTED_NAME_BYTES || text.chars().any(is_forbidden) {
@@ -203,7 +200,7 @@ impl<'a> Lexer<'a> {
             return self.stop_at_unpaired_quote();
         }
         if starts_dollar_quoted_string(word) {
-            return self.stop_lexing_at_ambiguous_syntax();
+            return self.stop_at_ambiguous_text();
         }
         match keywords::count_word_chars(word) {
             Some(letters) if letters <= MAX_UNQUOTED_NAME_CHARS => {
@@ -214,7 +211,7 @@ impl<'a> Lexer<'a> {
                 self.position += length;
                 Some(Token::Value)
             }
-            None => self.stop_lexing_at_ambiguous_syntax(),
+            None => self.stop_at_ambiguous_text(),
         }
     }
 
@@ -252,7 +249,7 @@ impl<'a> Lexer<'a> {
         let name = self.remaining_bytes().get(signs..).unwrap_or_default();
         let length = name.iter().position(|&byte| !keywords::is_word_byte(byte) && byte != b'.').unwrap_or(name.len());
         if keywords::count_word_chars(name.get(..length).unwrap_or_default()).is_none() {
-            return self.stop_lexing_at_ambiguous_syntax();
+            return self.stop_at_ambiguous_text();
         }
         self.position += signs + length;
         Some(Token::Variable(is_adjacent))
@@ -314,12 +311,11 @@ impl<'a> Iterator for Lexer<'a> {
                 Some(self.read_operator())
             }
             // Control characters can end a statement, and `[` opens a quoted name in MariaDB's SQL mode `MSSQL`.
-            _ => self.stop_lexing_at_ambiguous_syntax(),
+            _ => self.stop_at_ambiguous_text(),
         }
     }
 }
 
-/// Returns true if the characters and the length of `name` are valid for an unquoted name.
 /// Checks only the syntax of `name`, not whether `name` is a keyword.
 fn is_valid_unquoted_name(name: &[u8]) -> bool {
     keywords::leading_word_length(name) == name.len()

@@ -3,7 +3,7 @@
 use super::keywords::{self, Keyword};
 use super::lexer::{NextCharKind, Token};
 
-/// Maximum nesting depth of parentheses that the normalizer tracks. Value lists at deeper levels are not collapsed.
+/// At deeper levels, value lists in parentheses are not collapsed to `(...)`.
 const MAX_TRACKED_PARENTHESIS_DEPTH: usize = 100;
 
 #[derive(Debug, Default)]
@@ -47,7 +47,7 @@ struct ValueList {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct ValuesClauseRows {
+struct RowList {
     start: usize,
     end: usize,
     collapsed_end: usize,
@@ -55,10 +55,9 @@ struct ValuesClauseRows {
 
 #[derive(Debug, Clone, Copy, Default)]
 struct ParenthesisGroup {
-    /// Offset of the opening parenthesis in the normalized statement.
-    open: usize,
+    open_offset: usize,
     is_in_list: bool,
-    rows: Option<ValuesClauseRows>,
+    rows: Option<RowList>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -108,7 +107,6 @@ impl StatementNormalizer {
         self.out
     }
 
-    /// Returns `None` if the current nesting depth of parentheses exceeds [`MAX_TRACKED_PARENTHESIS_DEPTH`].
     fn innermost_parenthesis_group(&mut self) -> Option<&mut ParenthesisGroup> {
         if self.excess_depth > 0 { None } else { Some(self.groups.last_mut().unwrap_or(&mut self.statement)) }
     }
@@ -154,9 +152,9 @@ impl StatementNormalizer {
             || (next_char == NextCharKind::Dot && self.last != PrecedingToken::At(true));
         let keyword = if is_part { None } else { keywords::find_keyword(word) };
         let reserved = keyword.filter(|keyword| keyword.is_reserved());
-        if reserved.is_some_and(|reserved| matches!(reserved.word, "NULL" | "TRUE" | "FALSE"))
+        if reserved.is_some_and(|reserved| matches!(reserved.canonical_word, "NULL" | "TRUE" | "FALSE"))
             && self.expects_operand()
-            && !matches!(self.last, PrecedingToken::Word(Some(before)) if before.word == "NOT" || before.word == "SET")
+            && !matches!(self.last, PrecedingToken::Word(Some(before)) if matches!(before.canonical_word, "NOT" | "SET"))
         {
             return self.push_value_placeholder(false);
         }
@@ -172,10 +170,10 @@ impl StatementNormalizer {
             Some(keyword) if keyword.requires_parentheses() && next_char != NextCharKind::Parenthesis => {
                 self.write_token(word, space, PrecedingToken::FunctionName);
             }
-            Some(keyword) => self.write_token(keyword.word.as_bytes(), space, PrecedingToken::Word(reserved)),
+            Some(keyword) => self.write_token(keyword.canonical_word.as_bytes(), space, PrecedingToken::Word(reserved)),
             None => self.write_token(word, space, PrecedingToken::Word(None)),
         }
-        let written = keyword.map_or("", |keyword| keyword.word);
+        let written = keyword.map_or("", |keyword| keyword.canonical_word);
         self.password = match password {
             _ if written == "IDENTIFIED" => PasswordDetectionState::AfterIdentified,
             PasswordDetectionState::AfterIdentified if written == "BY" => PasswordDetectionState::Expected,
@@ -243,10 +241,10 @@ impl StatementNormalizer {
             return self.collapse_value_list();
         }
         if self.last == PrecedingToken::Comma
-            && self.find_collapsible_values_rows(self.out.len().saturating_sub(1)).is_some()
+            && self.find_row_list_ending_at(self.out.len().saturating_sub(1)).is_some()
         {
             self.out.pop();
-            return self.collapse_values_rows();
+            return self.collapse_row_list();
         }
         let space = !matches!(self.last, PrecedingToken::Start | PrecedingToken::Open);
         self.write_token(b"...", space, PrecedingToken::Value);
@@ -259,11 +257,11 @@ impl StatementNormalizer {
             PrecedingToken::Word(reserved) => reserved.is_some_and(|reserved| !reserved.has_optional_parentheses()),
             _ => true,
         };
-        let is_in_list = matches!(self.last, PrecedingToken::Word(Some(word)) if word.word == "IN");
-        let open = self.out.len() + usize::from(space);
+        let is_in_list = matches!(self.last, PrecedingToken::Word(Some(word)) if word.canonical_word == "IN");
+        let open_offset = self.out.len() + usize::from(space);
         self.write_token(b"(", space, PrecedingToken::Open);
         if self.groups.len() < MAX_TRACKED_PARENTHESIS_DEPTH && self.excess_depth == 0 {
-            self.groups.push(ParenthesisGroup { open, is_in_list, ..ParenthesisGroup::default() });
+            self.groups.push(ParenthesisGroup { open_offset, is_in_list, ..ParenthesisGroup::default() });
         } else {
             self.excess_depth += 1;
         }
@@ -273,37 +271,37 @@ impl StatementNormalizer {
         let group = if self.excess_depth > 0 { None } else { self.groups.pop() };
         self.excess_depth = self.excess_depth.saturating_sub(1);
         let Some(group) = group else { return self.write_token(b")", false, PrecedingToken::Close) };
-        let content = self.out.get(group.open + 1..).unwrap_or_default();
+        let content = self.out.get(group.open_offset + 1..).unwrap_or_default();
         let is_row = matches!(content, b"?" | b"..." | b"?, ...");
         if content == b"?, ..." || (content == b"?" && group.is_in_list) {
-            self.out.truncate(group.open + 1);
+            self.out.truncate(group.open_offset + 1);
             self.out.extend_from_slice(b"...");
         }
         self.write_token(b")", false, PrecedingToken::Close);
         if is_row {
-            self.finish_value_row(group.open);
+            self.finish_value_row(group.open_offset);
         }
     }
 
     fn finish_value_row(&mut self, open: usize) {
-        let is_equal = self.find_collapsible_values_rows(open.saturating_sub(2)).is_some_and(|rows| {
+        let is_equal = self.find_row_list_ending_at(open.saturating_sub(2)).is_some_and(|rows| {
             self.out.get(rows.collapsed_end..open) == Some(b", ")
                 && self.out.get(rows.start..rows.end) == self.out.get(open..)
         });
         if is_equal {
-            return self.collapse_values_rows();
+            return self.collapse_row_list();
         }
         let end = self.out.len();
         if let Some(group) = self.innermost_parenthesis_group() {
-            group.rows = Some(ValuesClauseRows { start: open, end, collapsed_end: end });
+            group.rows = Some(RowList { start: open, end, collapsed_end: end });
         }
     }
 
-    fn find_collapsible_values_rows(&mut self, collapsed_end: usize) -> Option<ValuesClauseRows> {
-        self.innermost_parenthesis_group()?.rows.filter(|rows| rows.collapsed_end == collapsed_end)
+    fn find_row_list_ending_at(&mut self, offset: usize) -> Option<RowList> {
+        self.innermost_parenthesis_group()?.rows.filter(|rows| rows.collapsed_end == offset)
     }
 
-    fn collapse_values_rows(&mut self) {
+    fn collapse_row_list(&mut self) {
         let Some(mut rows) = self.innermost_parenthesis_group().and_then(|group| group.rows) else { return };
         self.out.truncate(rows.collapsed_end);
         if rows.collapsed_end == rows.end {

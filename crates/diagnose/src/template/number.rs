@@ -21,7 +21,7 @@ fn find_digits_end(rest: &[u8], at: usize) -> usize {
     at + rest.iter().skip(at).take_while(|byte| byte.is_ascii_digit()).count()
 }
 
-/// Returns the end offset of the exponent at offset `at`. A truncated statement can end with an incomplete exponent.
+/// A truncated statement can end with an incomplete exponent.
 fn find_exponent_end(rest: &[u8], at: usize) -> Option<usize> {
     let tail = rest.get(at..)?;
     let signs = match tail {

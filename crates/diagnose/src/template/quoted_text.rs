@@ -40,7 +40,6 @@ pub(super) fn find_string_end(bytes: &[u8], start: usize) -> StringLiteralEnd {
     }
 }
 
-/// Returns the length of a quoted name including both backticks, or `None` if the closing backtick is missing.
 pub(super) fn quoted_name_length(rest: &[u8]) -> Option<usize> {
     let mut at = 1;
     loop {

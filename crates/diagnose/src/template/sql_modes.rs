@@ -36,7 +36,6 @@ struct SqlModeScanner {
     skips_next: bool,
 }
 
-/// Error for SQL text whose meaning depends on the SQL mode, the character set or the server software.
 struct AmbiguousTextError;
 
 impl SqlModeScanner {
@@ -102,8 +101,6 @@ pub(super) fn find_string_end_in_all_sql_modes(bytes: &[u8], start: usize) -> Op
     }
 }
 
-/// Returns true if the end of `range` is outside quotes and comments in every SQL mode.
-///
 /// Always returns false if `range` contains a block comment.
 pub(super) fn range_ends_outside_strings_and_comments(bytes: &[u8], mut range: Range<usize>) -> bool {
     let mut scanners = ESCAPE_RULES_BY_SQL_MODE.map(SqlModeScanner::new);
@@ -113,7 +110,6 @@ pub(super) fn range_ends_outside_strings_and_comments(bytes: &[u8], mut range: R
     }) && scanners.iter().all(|scanner| scanner.is_outside_quotes_and_comments())
 }
 
-/// Returns false if `before`, the text before a backslash, ends with an incomplete UTF-8 character.
 /// In some non-UTF-8 character sets, such as GBK, a backslash byte can be the second byte of a character.
 pub(super) fn ends_on_char_boundary(before: &[u8]) -> bool {
     let tail = before.get(before.len().saturating_sub(4)..).unwrap_or_default();

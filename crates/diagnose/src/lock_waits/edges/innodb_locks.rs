@@ -42,9 +42,7 @@ pub(super) fn add_innodb_lock_edges(edges: &mut EdgeSet, index: &LockSnapshotInd
 struct LockOwnerResolver<'a> {
     index: &'a LockSnapshotIndex<'a>,
     by_transaction: HashMap<u64, u64>,
-    /// Ids of MariaDB sessions with a read-only transaction that waits for a lock.
     read_only_waiters: Vec<u64>,
-    /// MariaDB sessions whose read-only transaction holds locks.
     read_only_holders: Vec<u64>,
 }
 
@@ -73,7 +71,6 @@ impl<'a> LockOwnerResolver<'a> {
         owners
     }
 
-    /// Returns the session or transaction that owns the lock, or the reason why the owner cannot be determined.
     fn find_lock_owner(&self, owner: LockOwner, read_only_sessions: &[u64]) -> Result<WaitParticipant, LocalizedText> {
         if let Some(&session) = self.by_transaction.get(&owner.transaction) {
             return Ok(WaitParticipant::Session(session));
@@ -83,14 +80,14 @@ impl<'a> LockOwnerResolver<'a> {
         }
         match (owner.session, owner.transaction, read_only_sessions) {
             (Some(session), _, _) | (None, 0, &[session]) => Ok(WaitParticipant::Session(session)),
-            (None, 0, _) => Err(unknown_blocker_reason(read_only_sessions)),
+            (None, 0, _) => Err(explain_unknown_read_only_blocker(read_only_sessions)),
             (None, transaction, _) => Ok(WaitParticipant::Transaction(transaction)),
         }
     }
 }
 
 /// MariaDB reports the transaction id 0 for every read-only transaction.
-fn unknown_blocker_reason(sessions: &[u64]) -> LocalizedText {
+fn explain_unknown_read_only_blocker(sessions: &[u64]) -> LocalizedText {
     const MAX_LISTED_SESSIONS: usize = 5;
     let LocalizedText { english, chinese } = LocalizedText::from_static(
         "The blocking transaction is read-only, and the server reports no id for read-only transactions.",

@@ -34,8 +34,6 @@ pub(super) fn collect_pending_lock_requests(index: &LockSnapshotIndex<'_>) -> Ve
     requests
 }
 
-/// Infers a waiting session's metadata lock requests from the object names in the session's statement.
-/// `kind` is the type of the object that the session is waiting for, derived from the session's state.
 fn infer_lock_requests(
     facts: &ObservedSession,
     kind: &MetadataLockObjectKind,
@@ -60,7 +58,6 @@ fn infer_lock_requests(
     matching.map(|&object| LockRequest { session: session.id, object: object.clone(), mode, inferred: true }).collect()
 }
 
-/// Returns true if the statement contains `name` in quotes, as in `GET_LOCK('name', 10)`.
 fn contains_quoted_name(statement: &[u8], name: &str) -> bool {
     ["'", "\""].iter().any(|quote| {
         memchr::memmem::find(

@@ -12,9 +12,8 @@ use crate::lock_waits::lock_compatibility::{conflicts_with_granted_lock, conflic
 use crate::lock_waits::lock_snapshot::{LockResource, LockResourceKind, LockSnapshotIndex, MetadataLock};
 use crate::lock_waits::metadata_locks::{LockStatus, MetadataLockMode, MetadataLockObject};
 
-/// Metadata locks on an object that has at least one pending lock request.
 #[derive(Default)]
-struct ObjectMetadataLocks {
+struct ContestedObject {
     granted: BTreeMap<MetadataLockMode, HashSet<WaitParticipant>>,
     pending: BTreeMap<MetadataLockMode, HashSet<WaitParticipant>>,
     requests: Vec<LockRequest>,
@@ -22,7 +21,7 @@ struct ObjectMetadataLocks {
 }
 
 pub(super) fn add_metadata_lock_edges(edges: &mut EdgeSet, index: &LockSnapshotIndex<'_>) {
-    let mut objects: HashMap<MetadataLockObject, ObjectMetadataLocks> = HashMap::new();
+    let mut objects: HashMap<MetadataLockObject, ContestedObject> = HashMap::new();
     for request in lock_requests::collect_pending_lock_requests(index) {
         let contested = objects.entry(request.object.clone()).or_default();
         contested.pending.entry(request.mode).or_default().insert(WaitParticipant::Session(request.session));
@@ -46,7 +45,7 @@ fn add_edges_for_lock_request(
     edges: &mut EdgeSet,
     index: &LockSnapshotIndex<'_>,
     on: &Arc<LockResource>,
-    contested: &ObjectMetadataLocks,
+    contested: &ContestedObject,
     request: &LockRequest,
 ) {
     let waiter = WaitParticipant::Session(request.session);
@@ -85,7 +84,6 @@ fn add_edges_for_lock_request(
     }
 }
 
-/// Returns the owner of a metadata lock.
 /// If the metadata lock's owner has no session, returns all transactions that may own the lock.
 ///
 /// A transaction without a session may own the metadata lock if it also holds an InnoDB lock on the table.

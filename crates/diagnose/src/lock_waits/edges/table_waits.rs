@@ -15,7 +15,7 @@ use crate::lock_waits::metadata_locks::{LockStatus, MetadataLockMode, MetadataLo
 use crate::lock_waits::wait_state::LockWaitState;
 use crate::lock_waits::waiting_statement::{FlushedTables, WaitingStatement};
 
-type TableHolders<'a> = HashMap<&'a MetadataLockObject, Vec<(u64, MetadataLockMode)>>;
+type TableLockHolders<'a> = HashMap<&'a MetadataLockObject, Vec<(u64, MetadataLockMode)>>;
 
 pub(super) fn add_table_wait_edges(edges: &mut EdgeSet, index: &LockSnapshotIndex<'_>) {
     let waits = |wait: &LockWaitState| matches!(wait, LockWaitState::TableFlush | LockWaitState::TableLevelLock);
@@ -35,8 +35,8 @@ pub(super) fn add_table_wait_edges(edges: &mut EdgeSet, index: &LockSnapshotInde
     }
 }
 
-fn group_metadata_locks_by_table<'a>(index: &LockSnapshotIndex<'a>) -> TableHolders<'a> {
-    let mut holders = TableHolders::new();
+fn group_metadata_locks_by_table<'a>(index: &LockSnapshotIndex<'a>) -> TableLockHolders<'a> {
+    let mut holders = TableLockHolders::new();
     for lock in &index.observed.metadata_locks {
         if let (MetadataLockObjectKind::Table, LockStatus::Granted, Some(session)) =
             (&lock.object.kind, lock.status, lock.session)
@@ -47,7 +47,7 @@ fn group_metadata_locks_by_table<'a>(index: &LockSnapshotIndex<'a>) -> TableHold
     holders
 }
 
-fn group_locked_tables_by_session<'a>(holders: &TableHolders<'a>) -> HashMap<u64, Vec<&'a MetadataLockObject>> {
+fn group_locked_tables_by_session<'a>(holders: &TableLockHolders<'a>) -> HashMap<u64, Vec<&'a MetadataLockObject>> {
     let mut own: HashMap<u64, Vec<&MetadataLockObject>> = HashMap::new();
     for (&object, locks) in holders {
         let sessions: HashSet<u64> = locks.iter().map(|&(session, _)| session).collect();
@@ -63,7 +63,7 @@ fn group_locked_tables_by_session<'a>(holders: &TableHolders<'a>) -> HashMap<u64
 fn add_table_flush_edges(
     edges: &mut EdgeSet,
     index: &LockSnapshotIndex<'_>,
-    holders: &TableHolders<'_>,
+    holders: &TableLockHolders<'_>,
     waiter: &ObservedSession,
     own: &[&MetadataLockObject],
 ) {
@@ -90,12 +90,11 @@ fn add_table_flush_edges(
 }
 
 /// Two sessions conflict on a table if at least one of the sessions writes to the table.
-/// Sessions that wait for a table-level lock are never reported as blockers.
 /// An idle session (for example, after `LOCK TABLES`) counts as a blocker only if no running session uses the table.
 fn add_table_level_lock_edges(
     edges: &mut EdgeSet,
     index: &LockSnapshotIndex<'_>,
-    holders: &TableHolders<'_>,
+    holders: &TableLockHolders<'_>,
     waiter: &ObservedSession,
     own: &[&MetadataLockObject],
 ) {
@@ -124,7 +123,6 @@ fn add_table_level_lock_edges(
     }
 }
 
-/// Adds an inferred table lock wait for each session in `blockers`, with `waiter` as the waiting session.
 fn add_inferred_table_wait_edges<'h>(
     edges: &mut EdgeSet,
     index: &LockSnapshotIndex<'_>,
@@ -159,7 +157,6 @@ fn is_write_lock_mode(mode: MetadataLockMode) -> bool {
     matches!(mode, SharedWrite | SharedWriteLowPrio | SharedNoWrite | SharedNoReadWrite | Exclusive)
 }
 
-/// Returns true if the session is executing a statement and is not one of Clew's own sessions.
 fn is_executing_statement(index: &LockSnapshotIndex<'_>, session: u64) -> bool {
     index.sessions.get(&session).is_some_and(|facts| facts.role != SessionRole::Clew && !facts.session.is_idle())
 }

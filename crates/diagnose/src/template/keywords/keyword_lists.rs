@@ -7,7 +7,6 @@
 pub(super) const KEYWORDS_BEFORE_SIGNED_NUMBER: &str = "\
     AND BETWEEN CASE DEFAULT DIV ELSE ELSEIF IF INTERVAL LIKE MOD NOT OR REGEXP RETURN SELECT THEN WHEN WHILE XOR";
 
-/// Reserved words that precede an operand, such as `WHERE`, excluding the words in `KEYWORDS_BEFORE_SIGNED_NUMBER`.
 pub(super) const KEYWORDS_BEFORE_OPERAND: &str = "\
     ALL BINARY BOTH BY DISTINCT DISTINCTROW FOR HAVING HIGH_PRIORITY IN LEADING LIMIT OFFSET ON RLIKE SET SQL_BIG_RESULT \
     SQL_CALC_FOUND_ROWS SQL_SMALL_RESULT STRAIGHT_JOIN TRAILING USING VALUES WHERE";
@@ -32,7 +31,6 @@ pub(super) const OTHER_RESERVED_WORDS: &str = "\
     USAGE USE UTC_DATE UTC_TIME UTC_TIMESTAMP VARBINARY VARCHAR VARCHARACTER VARYING VIRTUAL WINDOW WITH WRITE YEAR_MONTH \
     ZEROFILL";
 
-/// Non-reserved keywords that are rarely used as names.
 pub(super) const NON_RESERVED_KEYWORDS: &str = "\
     AFTER AUTO_INCREMENT BEGIN BOOLEAN CHARSET COLUMNS COMMIT COMMITTED CONSISTENT DATETIME DEALLOCATE DUPLICATE END \
     ENGINE ENUM ESCAPE EXECUTE FIELDS FLUSH FOLLOWING GLOBAL IDENTIFIED ISOLATION MODIFY NAMES NOWAIT PRECEDING PREPARE \
@@ -45,7 +43,7 @@ pub(super) const FUNCTION_KEYWORDS: &str = "\
     JSON_DUALITY_OBJECT JSON_OBJECTAGG MAX MID MIN NOW POSITION SESSION_USER STD STDDEV STDDEV_POP STDDEV_SAMP ST_COLLECT \
     SUBDATE SUBSTR SUBSTRING SUM SYSDATE SYSTEM_USER TRIM VARIANCE VAR_POP VAR_SAMP";
 
-/// Non-reserved keywords of MySQL 9.7 that are often used as names.
+/// Templates write these non-reserved keywords in lowercase, because they are often used as names.
 pub(super) const KEYWORDS_USED_AS_NAMES: &str = "\
     absent account action active admin against aggregate algorithm allow_missing_files always any array ascii \
     assign_gtids_to_anonymous_transactions at attribute authentication auto autoextend_size auto_refresh \
