@@ -64,7 +64,6 @@ fn require_identity_write_permission(caller: &Caller) -> Result<(&DomainId, Audi
     Ok((&caller.principal.domain_id, caller.build_audit_origin()))
 }
 
-/// Returns `true` if `id` is the caller's user id and the credentials are not scoped to a project.
 /// Project-scoped credentials cannot access user accounts, because user accounts belong to the domain.
 fn is_own_user_id(caller: &Caller, id: &str) -> bool {
     let resource = Resource { project: None, region: caller.service.store.region(), instance: None, request_tags: &[] };
@@ -85,7 +84,6 @@ fn not_found_error(target: &'static str, id: &str) -> ApiError {
     ApiError::with_detail(ApiErrorDefinition::IAM_UNKNOWN, "iam-target", arguments)
 }
 
-/// Formats a Unix timestamp in ISO 8601 format, for example `2026-11-24T08:00:00Z`.
-fn format_timestamp(seconds: i64) -> String {
+fn format_rfc3339_timestamp(seconds: i64) -> String {
     Timestamp::from_second(seconds).unwrap_or_default().to_string()
 }

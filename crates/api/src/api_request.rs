@@ -15,11 +15,8 @@ use crate::SharedState;
 use crate::caller::Caller;
 use crate::error::ApiError;
 
-/// Result of a handler whose successful response has a JSON body and the status 200.
 pub(crate) type ApiResult<T> = Result<Json<T>, ApiError>;
 
-/// Authenticated request. `P` is the type of the path parameters.
-///
 /// Handlers parse the query string and the request body themselves.
 /// Even if the query string or the body is malformed, a caller without permission must receive status 403.
 pub(crate) struct ApiRequest<P = ()> {
@@ -30,7 +27,6 @@ pub(crate) struct ApiRequest<P = ()> {
     pub(crate) headers: HeaderMap,
     /// Empty for the methods GET and HEAD.
     pub(crate) body: Bytes,
-    /// Language of messages in the response.
     pub(crate) language: Language,
 }
 
@@ -56,7 +52,7 @@ impl<P: DeserializeOwned + Send> FromRequest<SharedState> for ApiRequest<P> {
     }
 }
 
-/// JSON response body. Control characters and invisible characters are escaped to protect terminals.
+/// Control characters and invisible characters in the body are escaped to protect terminals.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Json<T>(pub(crate) T);
 

@@ -23,7 +23,6 @@ use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
-/// Audit event fields that the request handler can set. Clones share the same fields.
 #[derive(Debug, Clone)]
 pub(crate) struct AuditContext(Arc<Mutex<AuditEventFields>>);
 
@@ -67,12 +66,13 @@ impl AuditContext {
         self.lock_audit_fields_mutex().operation = Some(operation);
     }
 
-    /// Sets the target of the audit event. The default target is the last id in the request path.
+    /// The default target is the last id in the request path.
     pub(crate) fn set_target(&self, target: impl Into<String>) {
         self.lock_audit_fields_mutex().target = Some(target.into());
     }
 
-    /// `value` must not contain secrets. For an SQL statement, pass the SQL template instead of the full text.
+    /// `value` must not contain secrets.
+    /// For an SQL statement, pass the SQL template instead of the full text.
     pub(crate) fn add_detail(&self, name: &str, value: impl Into<Value>) {
         self.lock_audit_fields_mutex().detail.insert(name.to_owned(), value.into());
     }
@@ -86,21 +86,20 @@ impl AuditContext {
     }
 }
 
-/// Token that cancels a long poll when the client disconnects.
 #[derive(Debug, Clone)]
 pub(crate) struct ClientDisconnectToken(pub(crate) CancellationToken);
 
 pub(crate) async fn run_and_audit_request<F>(
     service: SharedState,
     operations: &AuditedOperations,
-    trail: AuditContext,
+    audit_context: AuditContext,
     mut request: Request,
     answer: impl FnOnce(Request) -> F,
 ) -> Response
 where
     F: Future<Output = Response> + Send + 'static,
 {
-    request.extensions_mut().insert(trail.clone());
+    request.extensions_mut().insert(audit_context.clone());
     let Some(operation) = operations.find_operation_by_request(&request) else { return answer(request).await };
     let ids: Vec<(String, String)> = match request.extract_parts::<RawPathParams>().await {
         Ok(ids) => ids.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
@@ -115,7 +114,7 @@ where
     let answer = Box::pin(answer(request));
     let work = async move {
         let response = answer.await;
-        let Some(event) = build_audit_event(&operation, &trail, &ids, &response) else { return response };
+        let Some(event) = build_audit_event(&operation, &audit_context, &ids, &response) else { return response };
         // Clients can repeat refused requests indefinitely, so repeated refusals are counted in a single audit event.
         let recorded = if response.status().is_client_error() {
             let client = event.origin.peer.map(|peer| ClientSubnet::from(peer).address());
@@ -126,7 +125,7 @@ where
         };
         match recorded {
             Ok(()) => response,
-            // The request also failed. Its error may request a retry.
+            // The error response of the failed request takes precedence, because it may contain `Retry-After`.
             Err(error) if response.status().is_server_error() => {
                 error!(%error, "could not record the audit event of a failed request");
                 response
@@ -140,7 +139,7 @@ where
 
 fn build_audit_event(
     operation: &AuditedOperation,
-    trail: &AuditContext,
+    audit_context: &AuditContext,
     ids: &[(String, String)],
     response: &Response,
 ) -> Option<AuditEvent> {
@@ -153,7 +152,7 @@ fn build_audit_event(
         status if status.is_client_error() || status.is_server_error() => AuditOutcome::Failed,
         _ => AuditOutcome::Succeeded,
     };
-    let fields = trail.lock_audit_fields_mutex();
+    let fields = audit_context.lock_audit_fields_mutex();
     let is_anonymous = matches!(fields.origin.actor, Actor::Anonymous { .. });
     if is_anonymous && outcome == AuditOutcome::Failed {
         return None;
@@ -166,7 +165,7 @@ fn build_audit_event(
         instance_id: id("instance_id").and_then(|id| id.parse().ok()),
         node_id: id("node_id").and_then(|id| id.parse().ok()),
         outcome,
-        code: response.extensions().get::<ApiError>().map(|refusal| refusal.entry.code.to_owned()),
+        code: response.extensions().get::<ApiError>().map(|refusal| refusal.definition.code.to_owned()),
         detail: if fields.detail.is_empty() { Value::Null } else { Value::Object(fields.detail.clone()) },
         ..AuditEvent::for_successful_operation(
             &fields.origin,

@@ -10,8 +10,8 @@ use utoipa::openapi::OpenApi;
 
 use crate::openapi;
 
-/// API operations for which the request layer audits successful, failed and denied requests, but not rate-limited requests.
-/// For other operations, the request layer audits only denied requests; the store audits each change.
+/// Operations for which the middleware audits successful, failed and denied requests, but not rate-limited requests.
+/// For other operations, the middleware audits only denied requests; the store audits each change.
 const FULLY_AUDITED_OPERATIONS: [&str; 11] = [
     "CollectRealtimeSession",
     "DownloadRealtimeSession",
@@ -26,23 +26,19 @@ const FULLY_AUDITED_OPERATIONS: [&str; 11] = [
     "ExportAudit",
 ];
 
-/// HTTP operation that is recorded in the audit log.
-/// The operation requires authentication with a token, an access key, a password or a signed link.
 #[derive(Debug)]
 pub(crate) struct AuditedOperation {
     method: &'static str,
     path: String,
     pub(crate) name: String,
-    /// If true, the request layer audits every request of the operation; if false, it audits only denied requests.
+    /// If false, the middleware audits only denied requests.
     pub(crate) audits_all_requests: bool,
 }
 
-/// Operations of the HTTP API for which Clew writes audit events.
 #[derive(Debug, Default)]
 pub(crate) struct AuditedOperations(Vec<Arc<AuditedOperation>>);
 
 impl AuditedOperations {
-    /// `document` contains the method, path and operation name of each audited route.
     pub(crate) fn from_openapi(mut document: OpenApi) -> Self {
         let mut operations = Vec::new();
         for (path, item) in &mut document.paths.paths {
@@ -55,12 +51,10 @@ impl AuditedOperations {
         Self(operations)
     }
 
-    /// Returns `None` if the route is not audited.
     pub(crate) fn find_operation(&self, method: &str, path: &str) -> Option<Arc<AuditedOperation>> {
         self.0.iter().find(|operation| operation.path == path && operation.method == method).cloned()
     }
 
-    /// Returns `None` if the route is not audited.
     pub(crate) fn find_operation_by_request<B>(&self, request: &Request<B>) -> Option<Arc<AuditedOperation>> {
         let path = request.extensions().get::<MatchedPath>()?.as_str();
         // HEAD requests are handled by the GET route.

@@ -29,7 +29,6 @@ use crate::{ApiSettings, AppState, SharedState, limits};
 const SECURITY_TOKEN_HEADER: &str = "x-security-token";
 const TOKEN_HEADER: &str = "x-auth-token";
 
-/// Cookie that contains the session token of a browser.
 pub(crate) const SESSION_COOKIE: HostPrefixedCookie = HostPrefixedCookie("clew_session");
 
 pub(crate) async fn authenticate_request(
@@ -40,26 +39,26 @@ pub(crate) async fn authenticate_request(
     let (mut parts, body) = request.into_parts();
     let peer = limits::client_ip(&parts.extensions);
     peer.map_or(Ok(()), |peer| service.limits.check_auth_failure_limit(peer))?;
-    let trail = parts.extensions.get::<AuditContext>().cloned().unwrap_or_else(|| AuditContext::new(peer, ""));
-    let outcome = authenticate_caller(service, &trail, &parts, body).await;
+    let audit_context = parts.extensions.get::<AuditContext>().cloned().unwrap_or_else(|| AuditContext::new(peer, ""));
+    let outcome = authenticate_caller(service, &audit_context, &parts, body).await;
     if let (Some(peer), Err(refusal)) = (peer, &outcome)
         && refusal.status() == StatusCode::UNAUTHORIZED
     {
         service.limits.record_auth_failure(peer);
     }
     let (identity, body) = outcome?;
-    trail.set_actor(&identity.user);
+    audit_context.set_actor(&identity.user);
     let user = identity.user.id.clone();
     service.limits.check_principal_rate_limit(&user)?;
     let principal = build_principal(service, &identity).await?;
     service.limits.consume_policy_evaluation_quota(&user, principal.total_policy_bytes())?;
     let caller = Caller {
         service: service.clone(),
-        credentials: identity.credentials,
-        credential: identity.proof.clone(),
+        credential_kind: identity.credential_kind,
+        credential_ref: identity.credential_ref.clone(),
         client: parts.extensions.get().copied(),
-        request_id: trail.request_id(),
-        audit: trail,
+        request_id: audit_context.request_id(),
+        audit: audit_context,
         expires_at: identity.expires_at,
         principal,
         view: identity.view,
@@ -71,8 +70,8 @@ pub(crate) async fn authenticate_request(
 struct AuthenticatedIdentity {
     user: Arc<User>,
     scope: CredentialScope,
-    credentials: CredentialKind,
-    proof: CredentialRef,
+    credential_kind: CredentialKind,
+    credential_ref: CredentialRef,
     expires_at: Option<i64>,
     view: CachedStoreView,
 }
@@ -80,7 +79,7 @@ struct AuthenticatedIdentity {
 /// The bodies of unauthenticated requests are not read, so that clients cannot exhaust memory with large bodies.
 async fn authenticate_caller(
     service: &AppState,
-    trail: &AuditContext,
+    audit_context: &AuditContext,
     parts: &Parts,
     body: Body,
 ) -> Result<(AuthenticatedIdentity, Bytes), ApiError> {
@@ -94,26 +93,25 @@ async fn authenticate_caller(
     };
     let has_body = !body.is_end_stream();
     if let Some(token) = header.or(cookie) {
-        let mut identity = authenticate_by_token(service, trail, token).await?;
+        let mut identity = authenticate_by_token(service, audit_context, token).await?;
         if cookie.is_some() {
             csrf::check_csrf_protection(parts, token)?;
         }
         let body = read_request_body(body, &service.settings).await?;
         if has_body {
             // The token may have been revoked while the client was sending the body.
-            identity = authenticate_by_token(service, trail, token).await?;
+            identity = authenticate_by_token(service, audit_context, token).await?;
         }
         return Ok((identity, body));
     }
-    let mut signed = SignedRequest::load_from_request(service, trail, parts).await?;
+    let mut signed = UnverifiedSignedRequest::load_from_request(service, audit_context, parts).await?;
     let body = read_request_body(body, &service.settings).await?;
     if has_body {
-        signed = SignedRequest::load_from_request(service, trail, parts).await?;
+        signed = UnverifiedSignedRequest::load_from_request(service, audit_context, parts).await?;
     }
     Ok((signed.verify_signature(service, parts, &body).await?, body))
 }
 
-/// An `X-Auth-Token` header or a request signature takes precedence over the session cookie.
 pub(crate) fn is_authenticated_by_cookie(headers: &HeaderMap, connection: Option<&ClientAddr>) -> bool {
     !headers.contains_key(TOKEN_HEADER)
         && !headers.contains_key(AUTHORIZATION)
@@ -123,7 +121,7 @@ pub(crate) fn is_authenticated_by_cookie(headers: &HeaderMap, connection: Option
 pub(crate) async fn read_request_body(body: Body, settings: &ApiSettings) -> Result<Bytes, ApiError> {
     let (limit, timeout) = (settings.max_body_bytes, settings.body_read_timeout);
     clew_http::read_request_body(body, limit, timeout).await.map_err(|error| {
-        let (entry, message, argument) = match error {
+        let (definition, message, argument) = match error {
             RequestBodyError::TooLarge => {
                 (ApiErrorDefinition::BODY_TOO_LARGE, "body-limit", ("limit", limit.to_string()))
             }
@@ -134,13 +132,13 @@ pub(crate) async fn read_request_body(body: Body, settings: &ApiSettings) -> Res
                 (ApiErrorDefinition::BAD_REQUEST, "parameter-body", ("reason", cause.to_string()))
             }
         };
-        ApiError::with_detail(entry, message, [argument])
+        ApiError::with_detail(definition, message, [argument])
     })
 }
 
 async fn authenticate_by_token(
     service: &AppState,
-    trail: &AuditContext,
+    audit_context: &AuditContext,
     token: &str,
 ) -> Result<AuthenticatedIdentity, ApiError> {
     let view = service.store.open_cached_view().await?;
@@ -148,8 +146,8 @@ async fn authenticate_by_token(
     let Some(stored) = view.find_token(&hash).await? else {
         return Err(not_authenticated_error("auth-token-unknown", []));
     };
-    trail.set_domain_id(&stored.user.domain_id);
-    trail.set_claimed_identity(&stored.user.name);
+    audit_context.set_domain_id(&stored.user.domain_id);
+    audit_context.set_claimed_identity(&stored.user.name);
     if stored.revoked {
         return Err(ApiError::with_detail(ApiErrorDefinition::TOKEN_EXPIRED, "auth-token-revoked", []));
     }
@@ -159,41 +157,45 @@ async fn authenticate_by_token(
     }
     let scope = stored.scope_project.clone().map_or(CredentialScope::Domain, CredentialScope::Project);
     let (origin, expires_at) = (stored.origin, stored.expires_at);
-    let proof =
+    let credential_ref =
         CredentialRef::Token(Arc::new(ValidToken { origin, hash, expires_at, csrf: token::derive_csrf_token(token) }));
-    let (user, credentials) = (require_enabled_user(&stored.user)?, CredentialKind::Token);
-    Ok(AuthenticatedIdentity { user, scope, credentials, proof, expires_at: Some(expires_at), view })
+    let (user, credential_kind) = (require_enabled_user(&stored.user)?, CredentialKind::Token);
+    Ok(AuthenticatedIdentity { user, scope, credential_kind, credential_ref, expires_at: Some(expires_at), view })
 }
 
-/// Signed request whose access key exists and whose signature has not been verified yet.
-struct SignedRequest {
+struct UnverifiedSignedRequest {
     authorization: AuthorizationHeader,
     key: Arc<AccessKey>,
     view: CachedStoreView,
-    subject: AuthFailureCounter,
+    failure_counter: AuthFailureCounter,
     has_failures: bool,
 }
 
-impl SignedRequest {
-    async fn load_from_request(service: &AppState, trail: &AuditContext, parts: &Parts) -> Result<Self, ApiError> {
+impl UnverifiedSignedRequest {
+    async fn load_from_request(
+        service: &AppState,
+        audit_context: &AuditContext,
+        parts: &Parts,
+    ) -> Result<Self, ApiError> {
         let Some(header) = parts.headers.get(AUTHORIZATION) else {
             return Err(not_authenticated_error("auth-token-missing", []));
         };
         let authorization = AuthorizationHeader::parse(header.to_str().unwrap_or_default())?;
         let id = &authorization.access_key;
-        trail.set_claimed_identity(id.as_str());
+        audit_context.set_claimed_identity(id.as_str());
         let view = service.store.open_cached_view().await?;
         let Some(key) = view.find_access_key(id).await? else {
             return Err(not_authenticated_error("auth-key-unknown", [("key", id.to_string())]));
         };
-        trail.set_domain_id(&key.user.domain_id);
+        audit_context.set_domain_id(&key.user.domain_id);
         let (name, peer) = (["key:", id.as_str()].concat(), limits::client_ip(&parts.extensions));
-        let subject = auth_attempts::find_auth_failure_counter(&service.store, name, Some(&key.user.id), peer).await?;
-        let has_failures = match view.lockout_state(&subject.name).await? {
+        let failure_counter =
+            auth_attempts::find_auth_failure_counter(&service.store, name, Some(&key.user.id), peer).await?;
+        let has_failures = match view.lockout_state(&failure_counter.name).await? {
             LockoutState::Locked => return Err(not_authenticated_error("auth-key-locked", [])),
             state => state == LockoutState::HasFailures,
         };
-        Ok(Self { authorization, key, view, subject, has_failures })
+        Ok(Self { authorization, key, view, failure_counter, has_failures })
     }
 
     /// Checks the signature first, so that clients without the secret key cannot detect that an access key is disabled.
@@ -219,7 +221,7 @@ impl SignedRequest {
         };
         let verified = signature::verify_signature(&self.authorization, &request, &self.key.secret, Timestamp::now());
         if verified == Err(SignatureError::Mismatch) {
-            Box::pin(service.store.lockouts().record_auth_failure(&self.subject.name)).await?;
+            Box::pin(service.store.lockouts().record_auth_failure(&self.failure_counter.name)).await?;
         }
         verified?;
         let scope = match &self.key.temporary {
@@ -230,9 +232,9 @@ impl SignedRequest {
             Some(temporary) => Box::pin(self.check_security_token(service, temporary, parts)).await?,
         };
         if self.has_failures {
-            Box::pin(service.store.lockouts().clear_auth_failures(&self.subject.name)).await?;
+            Box::pin(service.store.lockouts().clear_auth_failures(&self.failure_counter.name)).await?;
         }
-        let credentials = match &self.key.temporary {
+        let credential_kind = match &self.key.temporary {
             Some(_) => CredentialKind::TemporaryKey,
             None if self.key.enabled => CredentialKind::AccessKey,
             None => return Err(not_authenticated_error("auth-key-inactive", [("key", self.key.id.to_string())])),
@@ -242,13 +244,13 @@ impl SignedRequest {
             // The last-used timestamp is informational, so failing to update it does not fail the request.
             warn!(%error, "cannot record the last use of an access key");
         }
-        if !self.subject.is_address_up_to_date {
+        if !self.failure_counter.is_address_recently_recorded {
             let peer = limits::client_ip(&parts.extensions);
             Box::pin(auth_attempts::record_client_address(&service.store, &user.id, peer)).await;
         }
-        let (proof, expires_at) =
+        let (credential_ref, expires_at) =
             (CredentialRef::Key(self.key.id.clone()), self.key.temporary.as_ref().map(|key| key.expires_at));
-        Ok(AuthenticatedIdentity { user, scope, credentials, proof, expires_at, view: self.view })
+        Ok(AuthenticatedIdentity { user, scope, credential_kind, credential_ref, expires_at, view: self.view })
     }
 
     /// The request signature must cover the `X-Security-Token` header (TaurusDB API spec, section 8.1).
@@ -267,7 +269,7 @@ impl SignedRequest {
         let scope = token::parse_security_token_scope(given);
         let is_match = bool::from(token::hash_token(given).ct_eq(&temporary.token_hash));
         let Some(scope) = scope.filter(|_| is_match) else {
-            Box::pin(service.store.lockouts().record_auth_failure(&self.subject.name)).await?;
+            Box::pin(service.store.lockouts().record_auth_failure(&self.failure_counter.name)).await?;
             return Err(not_authenticated_error("auth-security-token-wrong", []));
         };
         if temporary.revoked {

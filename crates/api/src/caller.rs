@@ -28,7 +28,6 @@ use crate::field_errors::truncate_for_message;
 use crate::policy_cache::run_policy_evaluation;
 use crate::{AppState, SharedState};
 
-/// `Retry-After` value in responses to a principal that exceeds the rate limit for policy evaluations.
 const POLICY_EVALUATION_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +37,7 @@ pub(crate) enum CredentialKind {
     TemporaryKey,
 }
 
-/// Reference to a caller's credentials. Event streams use the reference to revalidate the credentials.
+/// Event streams use this reference to revalidate the credentials.
 #[derive(Debug, Clone)]
 pub(crate) enum CredentialRef {
     Token(Arc<ValidToken>),
@@ -59,20 +58,19 @@ pub(crate) type InstancePath = (String, String);
 /// Ids of the project, instance and node in the request path.
 pub(crate) type NodePath = (String, String, String);
 
-/// Authenticated caller of a request.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     pub(crate) service: SharedState,
     pub(crate) principal: Principal,
-    pub(crate) credentials: CredentialKind,
-    pub(crate) credential: CredentialRef,
-    /// Expiry time of the credentials, as a Unix timestamp in seconds; `None` for a permanent access key.
+    pub(crate) credential_kind: CredentialKind,
+    pub(crate) credential_ref: CredentialRef,
+    /// Unix timestamp in seconds; `None` for a permanent access key.
     pub(crate) expires_at: Option<i64>,
-    /// Client address and TLS flag of the connection; `None` in tests that call the router without a connection.
+    /// `None` in tests that call the router without a connection.
     pub(crate) client: Option<ClientAddr>,
     pub(crate) request_id: String,
     pub(crate) audit: AuditContext,
-    /// Read-only view of the metadata store. The view reflects all revocations until the request body was completely received.
+    /// The view was opened after the request body was received, so it reflects all earlier revocations.
     pub(crate) view: CachedStoreView,
 }
 
@@ -100,7 +98,7 @@ impl Caller {
         }
     }
 
-    pub(crate) fn build_request_environment(&self) -> RequestEnvironment {
+    pub(crate) fn build_condition_context(&self) -> RequestEnvironment {
         RequestEnvironment {
             now: Timestamp::now(),
             source_ip: self.client.map(|connection| connection.ip),
@@ -108,12 +106,11 @@ impl Caller {
         }
     }
 
-    /// Returns an error unless the caller uses a permanent access key or a browser session.
     /// A browser session counts as permanent credentials, because it requires a sign-in with a password.
     pub(crate) fn require_permanent_credentials(&self) -> Result<(), ApiError> {
-        let may_outlive = match &self.credential {
+        let may_outlive = match &self.credential_ref {
             CredentialRef::Token(token) => token.origin == TokenOrigin::Console,
-            CredentialRef::Key(_) => self.credentials == CredentialKind::AccessKey,
+            CredentialRef::Key(_) => self.credential_kind == CredentialKind::AccessKey,
         };
         if may_outlive {
             Ok(())
@@ -122,9 +119,9 @@ impl Caller {
         }
     }
 
-    /// `seconds` is the duration of the kill task, or `None` if the kill task has no time limit.
+    /// `seconds` is `None` for a kill task without a time limit.
     pub(crate) fn require_credentials_valid_for_duration(&self, seconds: Option<u64>) -> Result<(), ApiError> {
-        let (CredentialKind::TemporaryKey, Some(expires_at)) = (self.credentials, self.expires_at) else {
+        let (CredentialKind::TemporaryKey, Some(expires_at)) = (self.credential_kind, self.expires_at) else {
             return Ok(());
         };
         let left = u64::try_from(expires_at - Timestamp::now().as_second()).unwrap_or_default();
@@ -141,7 +138,6 @@ impl Caller {
         self.require_permission(action, &resource)
     }
 
-    /// Returns the project if the policies may allow the action on at least one of the project's instances.
     /// The caller of this method must check each instance with [`Caller::is_action_allowed`].
     pub(crate) async fn require_permission_on_some_instance(
         &self,
@@ -157,7 +153,6 @@ impl Caller {
             .access_denied_error(action, if exhausted { &DenyReason::EvaluationBudget } else { &DenyReason::NoPolicy }))
     }
 
-    /// Returns the project. Fails if the caller lacks the permission to perform the action on the whole project.
     pub(crate) async fn require_project_permission(&self, action: Action, id: &str) -> Result<Arc<Project>, ApiError> {
         let project = self.find_project_in_scope(action, id).await?;
         self.require_permission(action, &build_policy_resource(&self.service, &project, None))?;
@@ -183,7 +178,7 @@ impl Caller {
         self.require_instance_permission_with_tags(action, (project, instance), &[]).await
     }
 
-    /// Requires permission for `action` on an instance. `tags` lists the instance tags that the request adds or removes.
+    /// `tags` lists the instance tags that the request adds or removes.
     pub(crate) async fn require_instance_permission_with_tags(
         &self,
         action: Action,
@@ -216,7 +211,6 @@ impl Caller {
         }
     }
 
-    /// Calls `visit` for each matching instance on which the policies allow the action.
     pub(crate) async fn for_each_allowed_instance(
         &self,
         action: Action,
@@ -239,7 +233,6 @@ impl Caller {
         }
     }
 
-    /// Returns `true` if the caller lacks permission to list sessions, or to read full statements in a project that masks them.
     pub(crate) fn requires_statement_masking(&self, project: &Project, instance: &Instance) -> bool {
         !self.is_action_allowed(Action::LIST_PROCESSES, project, instance).unwrap_or(false)
             || self.are_statements_masked_in_project(project, instance)
@@ -251,7 +244,7 @@ impl Caller {
             && !self.is_action_allowed(Action::GET_REALTIME_SESSION_TEXT, project, instance).unwrap_or(false)
     }
 
-    /// Does not evaluate policies.
+    /// Only the credential scope is checked; policies are not evaluated.
     async fn find_project_in_scope(&self, action: Action, id: &str) -> Result<Arc<Project>, ApiError> {
         let foreign = || ApiError::new(ApiErrorDefinition::FOREIGN_PROJECT);
         let id: ProjectId = id.parse().map_err(|_| foreign())?;
@@ -277,11 +270,11 @@ impl Caller {
 
     fn authorize_action(&self, action: Action, resource: &Resource<'_>) -> AccessDecision {
         run_policy_evaluation(&self.principal, || {
-            decide_access(&self.principal, action, resource, &self.build_request_environment())
+            decide_access(&self.principal, action, resource, &self.build_condition_context())
         })
     }
 
-    /// Returns an error that does not reveal whether the project exists in another domain.
+    /// The error does not reveal whether the project exists in another domain.
     fn access_denied_error(&self, action: Action, reason: &DenyReason) -> ApiError {
         debug!(user.id = %self.principal.user_id, action = action.name, %reason, "action denied");
         if *reason == DenyReason::EvaluationBudget && self.principal.budget.has_exceeded_rate_limit() {
@@ -295,7 +288,7 @@ impl Caller {
             DenyReason::ExplicitDeny { .. } => "denied-by-policy",
             DenyReason::EvaluationBudget => "denied-work-budget",
         };
-        let entry = match (action.target, reason) {
+        let definition = match (action.target, reason) {
             (
                 decision::ActionResourceType::Domain,
                 DenyReason::NoPolicy | DenyReason::ExplicitDeny { .. } | DenyReason::EvaluationBudget,
@@ -303,7 +296,7 @@ impl Caller {
             (decision::ActionResourceType::Domain, _) => ApiErrorDefinition::IAM_FORBIDDEN_SCOPE,
             _ => ApiErrorDefinition::FOREIGN_PROJECT,
         };
-        ApiError::with_detail(entry, id, [("action", action.name.to_owned())])
+        ApiError::with_detail(definition, id, [("action", action.name.to_owned())])
     }
 }
 
@@ -316,7 +309,6 @@ fn build_policy_resource<'a>(
     Resource { project: Some(project), region: service.store.region(), instance, request_tags: &[] }
 }
 
-/// Parses the id of an instance or a node.
 pub(crate) fn parse_api_id<I: FromStr<Err = ApiIdParseError>>(text: &str) -> Result<I, ApiError> {
     text.parse().map_err(|error: ApiIdParseError| {
         let arguments = [("given", truncate_for_message(text)), ("expected", error.expected.into())];
@@ -345,7 +337,7 @@ fn find_node_id_in_instance(instance: &Instance, node: &str) -> Result<NodeId, A
     if exists { Ok(id) } else { Err(ApiError::new(ApiErrorDefinition::UNKNOWN_NODE)) }
 }
 
-/// Target node of a request. `N` is `NodeId`, or `Node` if the handler needs the decrypted password.
+/// `N` is `Node` if the handler needs the decrypted password.
 #[derive(Debug)]
 pub(crate) struct TargetNode<N = NodeId> {
     pub(crate) project: Arc<Project>,

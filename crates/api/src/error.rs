@@ -19,18 +19,16 @@ use crate::messages::{format_failure, format_message};
 pub(crate) const MAX_URI_BYTES: usize = 32 << 10;
 
 const CONCURRENCY_LIMIT_RETRY_AFTER_SECONDS: u64 = 5;
-/// `Retry-After` value, in seconds, for requests that fail because another process has rotated the master key.
 const MASTER_KEY_ROTATION_RETRY_AFTER_SECONDS: u64 = 5;
 
-/// [`crate::request_layer`] adds the body of the error response in the requested language.
+/// [`crate::route_middleware`] adds the body of the error response in the requested language.
 #[derive(Debug, Clone)]
 pub(crate) struct ApiError {
-    pub(crate) entry: ApiErrorDefinition,
+    pub(crate) definition: ApiErrorDefinition,
     pub(crate) detail: ErrorDetail,
     /// Value of the `Retry-After` header, in seconds.
     pub(crate) retry_after: Option<u64>,
-    /// Diagnostics of an invalid policy.
-    pub(crate) errors: Vec<PolicyDiagnosticView>,
+    pub(crate) policy_diagnostics: Vec<PolicyDiagnosticView>,
 }
 
 #[derive(Debug, Clone)]
@@ -83,17 +81,17 @@ impl From<&Diagnostic> for PolicyDiagnosticView {
 }
 
 impl ApiError {
-    pub(crate) fn new(entry: ApiErrorDefinition) -> Self {
-        Self::with_detail(entry, "", [])
+    pub(crate) fn new(definition: ApiErrorDefinition) -> Self {
+        Self::with_detail(definition, "", [])
     }
 
     pub(crate) fn with_detail(
-        entry: ApiErrorDefinition,
+        definition: ApiErrorDefinition,
         id: &'static str,
         arguments: impl IntoIterator<Item = (&'static str, String)>,
     ) -> Self {
         let detail = ErrorDetail::Message(id, arguments.into_iter().collect());
-        Self { entry, detail, retry_after: None, errors: Vec::new() }
+        Self { definition, detail, retry_after: None, policy_diagnostics: Vec::new() }
     }
 
     pub(crate) fn invalid_parameter(
@@ -103,7 +101,6 @@ impl ApiError {
         Self::with_detail(ApiErrorDefinition::INVALID_PARAMETER, id, arguments)
     }
 
-    /// `id` is the thread id of the session.
     pub(crate) fn session_not_found(id: u64) -> Self {
         Self::with_detail(ApiErrorDefinition::UNKNOWN_NODE, "no-such-session", [("id", id.to_string())])
     }
@@ -112,7 +109,6 @@ impl ApiError {
         Self::with_detail(ApiErrorDefinition::URI_TOO_LONG, "uri-limit", [("limit", MAX_URI_BYTES.to_string())])
     }
 
-    /// `wait` is the time until the next request is permitted.
     pub(crate) fn rate_limit_exceeded_error(wait: Duration) -> Self {
         // The wait is rounded up because an early retry would be refused again.
         let seconds = (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1);
@@ -126,7 +122,7 @@ impl ApiError {
         Self { retry_after: Some(CONCURRENCY_LIMIT_RETRY_AFTER_SECONDS), ..detail }
     }
 
-    /// Error for a request on a reserved connection, which serves only the health and metrics endpoints.
+    /// A reserved connection serves only the health and metrics endpoints.
     pub(crate) fn no_free_connection_error() -> Self {
         let detail = Self::with_detail(ApiErrorDefinition::UNAVAILABLE, "no-free-connection", []);
         Self { retry_after: Some(CONCURRENCY_LIMIT_RETRY_AFTER_SECONDS), ..detail }
@@ -142,7 +138,6 @@ impl ApiError {
         Self { detail: ErrorDetail::Failure(failure), ..Self::new(ApiErrorDefinition::INTERNAL) }
     }
 
-    /// Returns the Fluent message id of the error details, or `failure` if an operation on a database node failed.
     /// The audit log counts repeated refused requests separately for each message id.
     pub(crate) fn message_id(&self) -> &'static str {
         match &self.detail {
@@ -152,7 +147,7 @@ impl ApiError {
     }
 
     pub(crate) fn status(&self) -> StatusCode {
-        StatusCode::from_u16(self.entry.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        StatusCode::from_u16(self.definition.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     pub(crate) fn build_body(&self, language: Language, request_id: &str) -> ErrorBody {
@@ -161,10 +156,10 @@ impl ApiError {
             ErrorDetail::Message(id, arguments) => format_message(language, id, arguments),
             ErrorDetail::Failure(failure) => format_failure(language, failure),
         };
-        let error_code = self.entry.code.to_owned();
-        let error_msg = format_message(language, self.entry.message_id, &[("detail", detail)]).trim().to_owned();
+        let error_code = self.definition.code.to_owned();
+        let error_msg = format_message(language, self.definition.message_id, &[("detail", detail)]).trim().to_owned();
         let request_id = error_code.starts_with("APIGW.").then(|| request_id.to_owned());
-        ErrorBody { error_code, error_msg, request_id, errors: self.errors.clone() }
+        ErrorBody { error_code, error_msg, request_id, errors: self.policy_diagnostics.clone() }
     }
 }
 
@@ -198,7 +193,7 @@ impl From<KillError> for ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        let (entry, id, arguments) = match error {
+        let (definition, id, arguments) = match error {
             StoreError::QueueFull { limit, .. } => {
                 (ApiErrorDefinition::QUEUE_FULL, "queue-full-detail", vec![("limit", limit.to_string())])
             }
@@ -252,7 +247,7 @@ impl From<StoreError> for ApiError {
             }
             error => return Self::internal_error(&error),
         };
-        Self::with_detail(entry, id, arguments)
+        Self::with_detail(definition, id, arguments)
     }
 }
 

@@ -19,7 +19,6 @@ pub(crate) fn invalid_field_error(name: &str, given: &str) -> ApiError {
     ApiError::invalid_parameter("parameter-form", arguments)
 }
 
-/// Returns the error for an unknown field. The error suggests the most similar valid name in `known`, if any.
 pub(crate) fn unknown_field_error(name: &str, known: &[&str]) -> ApiError {
     let name = truncate_for_message(name);
     let distance = |candidate: &&&str| strsim::damerau_levenshtein(candidate, &name);
@@ -61,7 +60,6 @@ pub(crate) fn check_array_length(name: &'static str, count: usize, min: usize, m
     Err(size_out_of_range_error("parameter-count", name, ("count", count), min, max))
 }
 
-/// The lengths are numbers of characters.
 pub(crate) fn check_text_length(name: &'static str, text: &str, min: usize, max: usize) -> Result<(), ApiError> {
     let length = text.chars().count();
     if (min..=max).contains(&length) {
@@ -97,7 +95,6 @@ impl From<SessionSelectionError> for ApiError {
     }
 }
 
-/// Truncates client-supplied text to 80 characters for use in a message.
 pub(crate) fn truncate_for_message(text: &str) -> String {
     text.chars().take(80).collect()
 }

@@ -13,13 +13,12 @@ use clew_model::ApiErrorDefinition;
 
 use crate::error::ApiError;
 
-/// Replaces general error codes in responses with the error codes of the identity API (TaurusDB API spec, section 5.4).
 pub(crate) async fn map_to_iam_error_codes(mut response: Response) -> Response {
     if let Some(refusal) = response.extensions_mut().get_mut::<ApiError>() {
-        refusal.entry = match refusal.entry {
+        refusal.definition = match refusal.definition {
             ApiErrorDefinition::INTERNAL => ApiErrorDefinition::IAM_INTERNAL,
             ApiErrorDefinition::INVALID_PARAMETER => ApiErrorDefinition::IAM_INVALID_PARAMETER,
-            entry => entry,
+            definition => definition,
         };
     }
     response

@@ -54,7 +54,7 @@ mod passwords;
 mod policy_cache;
 mod query_string;
 mod request_body;
-mod request_layer;
+mod route_middleware;
 mod routes;
 mod serve;
 mod session_columns;

@@ -70,7 +70,6 @@ impl RateLimiters {
         }))
     }
 
-    /// Does not consume the quota.
     pub(crate) fn check_auth_failure_limit(&self, peer: IpAddr) -> Result<(), ApiError> {
         self.0
             .failures
@@ -92,7 +91,6 @@ impl RateLimiters {
         }
     }
 
-    /// Does not consume the quota.
     pub(crate) fn check_principal_rate_limit(&self, user: &UserId) -> Result<(), ApiError> {
         self.0
             .principals
@@ -100,14 +98,12 @@ impl RateLimiters {
             .map_err(self.record_and_build_rate_limit_error(ExceededLimit::PRINCIPAL_REQUESTS))
     }
 
-    /// Charges a policy evaluation to the user's request quota. `bytes` is the total size of the evaluated policies.
     /// A request that evaluates large policies counts as several requests toward the rate limit.
     /// A request that exceeds the rate limit does not count toward the limit, so a later retry can succeed.
     pub(crate) fn consume_policy_evaluation_quota(&self, user: &UserId, bytes: usize) -> Result<(), ApiError> {
         self.consume_request_quota(user, 1 + bytes / EVALUATED_POLICY_BYTES_PER_QUOTA_PERMIT)
     }
 
-    /// Counts each [`PARSED_POLICY_BYTES_PER_QUOTA_PERMIT`] bytes of policy text as one request toward the user's quota.
     pub(crate) fn consume_policy_parsing_quota(&self, user: &UserId, bytes: usize) -> Result<(), ApiError> {
         match bytes / PARSED_POLICY_BYTES_PER_QUOTA_PERMIT {
             0 => Ok(()),
@@ -115,8 +111,6 @@ impl RateLimiters {
         }
     }
 
-    /// Creates a budget that limits the total cost of a request's policy evaluations.
-    /// [`POLICY_WORK_UNITS_PER_QUOTA_PERMIT`] work units count as one request toward the user's rate limit.
     /// All concurrent requests of a user share the user's rate limit.
     pub(crate) fn create_policy_evaluation_budget(&self, user: &UserId) -> Arc<EvaluationBudget> {
         if self.0.principals.is_disabled() {
@@ -160,7 +154,7 @@ pub(crate) async fn limit_sign_in_rate(limits: &RateLimiters, request: Request, 
     response
 }
 
-/// Returns the client's IP address, or `None` in tests that call the router without a connection.
+/// Returns `None` in tests that call the router without a connection.
 pub(crate) fn client_ip(extensions: &Extensions) -> Option<IpAddr> {
     extensions.get::<ClientAddr>().map(|connection| connection.ip)
 }

@@ -31,7 +31,6 @@ impl AppState {
     }
 }
 
-/// Validates the reason for a kill; an empty reason is valid.
 pub(crate) fn check_kill_reason(reason: Option<String>) -> Result<String, ApiError> {
     let reason = reason.unwrap_or_default();
     check_text_length("reason", &reason, 0, MAX_KILL_REASON_CHARS)?;

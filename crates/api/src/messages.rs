@@ -14,7 +14,6 @@ static ENGLISH_MESSAGE_BUNDLE: LazyLock<Bundle> =
 static CHINESE_MESSAGE_BUNDLE: LazyLock<Bundle> =
     LazyLock::new(|| load_message_bundle(langid!("zh-CN"), include_str!("../messages/zh-cn.ftl")));
 
-/// Returns the message with the given id, or the id if the message does not exist.
 pub(crate) fn format_message(language: Language, id: &str, variables: &[(&str, String)]) -> String {
     let bundle = match language {
         Language::EnUs => &*ENGLISH_MESSAGE_BUNDLE,
@@ -29,7 +28,6 @@ pub(crate) fn format_failure(language: Language, failure: &Failure) -> String {
     format_message(language, &format!("failure-{}", failure.kind.name()), &[("detail", failure.detail.clone())])
 }
 
-/// Formats the failure in all languages.
 pub(crate) fn localize_failure(failure: &Failure) -> LocalizedText {
     LocalizedText::new(format_failure(Language::EnUs, failure), format_failure(Language::ZhCn, failure))
 }

@@ -24,17 +24,14 @@ struct RequestLabels {
     status: u16,
 }
 
-/// Label set that consists of a single name-value pair.
 type Label<T> = [(&'static str, T); 1];
 
-/// Metrics label for the limit that a rejected request or connection exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ExceededLimit(&'static str);
 
 impl ExceededLimit {
     pub(crate) const PRINCIPAL_REQUESTS: Self = Self("principal");
     pub(crate) const SIGN_INS: Self = Self("sign_ins");
-    /// Rate limit on failed authentication attempts per client address.
     pub(crate) const AUTH_FAILURES: Self = Self("failures");
     const PEER_CONNECTIONS: Self = Self("connections");
     const ALL_CONNECTIONS: Self = Self("all_connections");
@@ -94,20 +91,17 @@ fn register_metric<M: Metric + Clone + Default>(registry: &mut Registry, name: &
     metric
 }
 
-/// Registers a duration metric and appends the suffix `_seconds` to its name.
+/// The registry appends the suffix `_seconds` to the name.
 fn register_duration_metric<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
     registry.register_with_unit(name, help, Unit::Seconds, metric.clone());
     metric
 }
 
 impl Metrics {
-    /// Records an HTTP response. `route` must be a route pattern, because each raw path would create another time series.
+    /// `route` must be a route pattern, because each raw path would create another time series.
     pub(crate) fn record_response(&self, method: &Method, route: impl Into<Arc<str>>, status: u16, seconds: f64) {
         let route = route.into();
-        let method = HTTP_METHODS_WITH_SEPARATE_METRICS
-            .iter()
-            .find(|counted| *counted == method)
-            .map_or("other", Method::as_str);
+        let method = HTTP_METHOD_LABELS.iter().find(|counted| *counted == method).map_or("other", Method::as_str);
         self.requests.get_or_create(&RequestLabels { method, route: route.clone(), status }).inc();
         self.request_durations.get_or_create(&[("route", route)]).observe(seconds);
     }
@@ -116,7 +110,6 @@ impl Metrics {
         self.rejections.get_or_create(&[("limit", limit.0)]).inc();
     }
 
-    /// Sets the metrics for the number of collection tasks per status and the number of workers per zone.
     pub(crate) fn set_queue_and_worker_gauges(&self, tasks: &[(CollectionTaskStatus, u64)], zones: Vec<ZoneState>) {
         for (status, count) in tasks {
             self.tasks.get_or_create(&[("status", status.name())]).set(gauge_value_from_count(*count));
@@ -128,7 +121,6 @@ impl Metrics {
         }
     }
 
-    /// Encodes all metrics in the OpenMetrics text format.
     pub(crate) fn encode(&self) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
@@ -136,8 +128,7 @@ impl Metrics {
     }
 }
 
-/// HTTP methods with their own time series. All other methods are counted as `other`.
-static HTTP_METHODS_WITH_SEPARATE_METRICS: [Method; 7] =
+static HTTP_METHOD_LABELS: [Method; 7] =
     [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE, Method::PATCH, Method::OPTIONS];
 
 fn new_duration_histogram() -> Histogram {

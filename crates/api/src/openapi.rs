@@ -70,15 +70,13 @@ const AUTHENTICATED_ROUTE_ERROR_RESPONSES: [(ApiErrorDefinition, &str); 5] = [
 const NOT_FOUND_ERROR_RESPONSE: (ApiErrorDefinition, &str) =
     (ApiErrorDefinition::UNKNOWN_NODE, "An object in the path does not exist");
 
-/// Adds missing path parameters and common error responses to the operations in the OpenAPI document.
-/// Adds the error responses of authenticated routes to each operation for which `is_audited` returns true.
 pub(crate) fn add_path_parameters_and_error_responses(
     openapi: &mut utoipa::openapi::OpenApi,
     is_audited: impl Fn(&str, &str) -> bool,
 ) {
     for (path, item) in &mut openapi.paths.paths {
         for (method, described) in operations_by_method(item) {
-            add_path_parameters(path, described);
+            add_missing_path_parameters(path, described);
             add_error_responses(path, described, is_audited(method, path));
         }
     }
@@ -100,8 +98,7 @@ pub(crate) fn operations_by_method(
     .flatten()
 }
 
-/// Adds a string parameter for each path parameter that the handler's `utoipa::path` attribute does not list.
-fn add_path_parameters(path: &str, described: &mut DescribedOperation) {
+fn add_missing_path_parameters(path: &str, described: &mut DescribedOperation) {
     let names = path.split('{').skip(1).filter_map(|part| part.split('}').next());
     for (position, name) in names.enumerate() {
         let parameters = described.parameters.get_or_insert_default();
@@ -123,8 +120,8 @@ fn add_error_responses(path: &str, described: &mut DescribedOperation, is_audite
             refusals.push(NOT_FOUND_ERROR_RESPONSE);
         }
     }
-    for (entry, description) in refusals {
+    for (definition, description) in refusals {
         let responses = &mut described.responses.responses;
-        responses.entry(entry.status.to_string()).or_insert_with(|| build_error_response(description));
+        responses.entry(definition.status.to_string()).or_insert_with(|| build_error_response(description));
     }
 }

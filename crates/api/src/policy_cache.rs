@@ -12,7 +12,7 @@ use tracing::error;
 
 const MAX_CACHED_USERS: usize = 1024;
 
-/// Cache of the policies that apply to each user. Entries become invalid when identities or policies change.
+/// Entries become invalid when identities or policies change.
 #[derive(Debug, Clone)]
 pub(crate) struct PolicyCache(Arc<VersionedCache<UserId, Arc<[Grant]>>>);
 
@@ -39,9 +39,7 @@ impl PolicyCache {
     }
 }
 
-/// Policies with at least this total size, in bytes, are parsed and evaluated without blocking other requests.
 const MIN_POLICY_BYTES_FOR_BLOCKING_EVALUATION: usize = 8 << 10;
-/// If a request has consumed at least this many work units, further policies are evaluated in [`block_in_place`].
 const MIN_WORK_UNITS_FOR_BLOCKING_EVALUATION: u64 = 64 << 10;
 
 /// Evaluates large policies in [`block_in_place`] to avoid delaying other requests.

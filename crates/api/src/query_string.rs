@@ -11,7 +11,7 @@ use crate::field_errors::{
     invalid_field_error, missing_field_error, repeated_field_error, unknown_field_error, value_out_of_range_error,
 };
 
-/// Parsed query parameters. To reject unknown parameters, a handler must call [`QueryString::reject_unknown_parameters`].
+/// To reject unknown parameters, a handler must call [`QueryString::reject_unknown_parameters`].
 #[derive(Debug, Default)]
 pub(crate) struct QueryString {
     parameters: Vec<(String, String)>,
@@ -49,7 +49,6 @@ impl QueryString {
         self.get(name).ok_or_else(|| missing_field_error(name))
     }
 
-    /// Parses a Unix timestamp in milliseconds.
     pub(crate) fn get_unix_millis(&self, name: &'static str) -> Result<Option<i64>, ApiError> {
         let Some(given) = self.get(name) else { return Ok(None) };
         given.parse().ok().filter(|millis| *millis >= 0).map(Some).ok_or_else(|| invalid_field_error(name, given))

@@ -12,24 +12,21 @@ use crate::field_errors::{
     invalid_field_error, missing_field_error, repeated_field_error, truncate_for_message, unknown_field_error,
 };
 
-/// Maximum number of characters from the parser's message in an error about a malformed request body.
 const MAX_PARSE_ERROR_CHARS: usize = 200;
 const NON_STRING_SECRET_MESSAGE: &str = "a secret must be a string";
 
-/// Fields of a JSON object, by name.
 type RawFields<'a> = HashMap<String, &'a RawValue>;
 
-/// Parses a request body. `T` must be a struct with `deny_unknown_fields`.
-///
+/// `T` must be a struct with `deny_unknown_fields`.
 /// A field with the value `null` is treated as absent.
 pub(crate) fn parse_json_body<T: DeserializeOwned>(text: &[u8]) -> Result<T, ApiError> {
     // `T` alone would also accept an array of its fields, and would find an error in a field before a syntax error.
     let fields: RawFields = serde_json::from_slice(text).map_err(|error| malformed_body_error(&error.to_string()))?;
     serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(text))
-        .map_err(|error| describe_parse_error(error.path(), &error.inner().to_string(), &fields))
+        .map_err(|error| convert_parse_error(error.path(), &error.inner().to_string(), &fields))
 }
 
-/// Secret in a request body. Error messages omit the secret.
+/// Error messages omit the secret.
 pub(crate) struct SecretField(pub(crate) SecretString);
 
 impl<'de> Deserialize<'de> for SecretField {
@@ -41,7 +38,7 @@ impl<'de> Deserialize<'de> for SecretField {
     }
 }
 
-/// Number that clients can send as a JSON number or a JSON string. Deserialization does not validate the number.
+/// Deserialization does not validate the number.
 pub(crate) struct MaybeQuotedNumber(pub(crate) String);
 
 impl<'de> Deserialize<'de> for MaybeQuotedNumber {
@@ -55,8 +52,7 @@ impl<'de> Deserialize<'de> for MaybeQuotedNumber {
     }
 }
 
-/// Converts a parse error into an API error. `message` is the error message from serde or `serde_json`.
-fn describe_parse_error(path: &Path, message: &str, fields: &RawFields) -> ApiError {
+fn convert_parse_error(path: &Path, message: &str, fields: &RawFields) -> ApiError {
     let quoted_name = |prefix| message.strip_prefix(prefix)?.split('`').next();
     let mut segments = path.iter();
     let Some(Segment::Map { key }) = segments.next() else {

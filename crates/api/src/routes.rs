@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 use crate::audited_operations::AuditedOperations;
 use crate::error::ApiError;
 use crate::openapi::{self, OpenApiDocument};
-use crate::request_layer::{self, RouteAuth, RouteLayerState};
+use crate::route_middleware::{self, RouteAuth, RouteMiddlewareState};
 use crate::{SharedState, administration, console, iam, monitoring, taurusdb};
 
 fn authenticated_routes() -> OpenApiRouter<SharedState> {
@@ -32,7 +32,7 @@ fn authenticated_routes() -> OpenApiRouter<SharedState> {
         .routes(routes!(taurusdb::instances::list_gauss_mysql_instances_unify_status))
         .routes(routes!(taurusdb::instances::show_gauss_mysql_instance_info))
         .routes(routes!(taurusdb::instances::show_gauss_mysql_instance_info_unify_status))
-        .routes(routes!(taurusdb::kill_tasks::show_kill_tasks_enabled, taurusdb::kill_tasks::set_kill_tasks_enabled))
+        .routes(routes!(taurusdb::kill_tasks::show_kill_task_switch, taurusdb::kill_tasks::set_kill_task_switch))
         .routes(routes!(
             taurusdb::kill_tasks::list_kill_tasks,
             taurusdb::kill_tasks::add_kill_task,
@@ -49,7 +49,6 @@ fn authenticated_routes() -> OpenApiRouter<SharedState> {
         .merge(identity_routes())
 }
 
-/// Routes that only the web page uses.
 fn web_console_routes() -> OpenApiRouter<SharedState> {
     OpenApiRouter::new()
         .routes(routes!(console::stream::stream_sessions))
@@ -102,19 +101,17 @@ fn signed_link_routes() -> OpenApiRouter<SharedState> {
     OpenApiRouter::new().routes(routes!(taurusdb::intelligent_kill::report::download_report))
 }
 
-/// Returns the operations whose callers authenticate with a token, an access key, a password or a signed link.
 pub(crate) fn audited_operations() -> AuditedOperations {
     let routes = authenticated_routes().merge(sign_in_routes()).merge(signed_link_routes());
     AuditedOperations::from_openapi(routes.into_openapi())
 }
 
-/// If [`crate::ApiSettings::operations_only`] is set, the router contains only the health and metrics endpoints.
 pub(crate) fn build_router(service: SharedState) -> Router {
     // Each route has a single layer because every request clones the state of each layer around its route.
     let audited_operations = Arc::new(audited_operations());
     let layer = |auth| {
         let (service, audited_operations) = (service.clone(), audited_operations.clone());
-        from_fn_with_state(RouteLayerState { service, audited_operations, auth }, request_layer::handle_request)
+        from_fn_with_state(RouteMiddlewareState { service, audited_operations, auth }, route_middleware::handle_request)
     };
     let router = if service.settings.operations_only {
         Router::from(health_and_metrics_routes().layer(layer(RouteAuth::Public)))

@@ -45,7 +45,6 @@ pub(crate) struct KilledSessionColumns {
 }
 
 impl KilledSessionColumns {
-    /// Moves the columns out of the record.
     pub(crate) fn take_from(record: &mut NewKillRecord) -> Self {
         let NewKillRecord { user, host, database, command, state, .. } = record;
         let (user, host, command) = (take(user), take(host), take(command));

@@ -8,7 +8,7 @@ use clew_mysql::NodeConnector;
 use clew_store::{RepeatedRefusalCounter, Store};
 use clew_worker::{IntelligentKillQueue, KillExecutor, NodeWatchRegistry, SessionCollectionQueue, SessionListSources};
 
-use crate::console::stream::SseNodeFeed;
+use crate::console::stream::SessionEventFeed;
 use crate::error::ApiError;
 use crate::limits::RateLimiters;
 use crate::metrics::{ExceededLimit, Metrics};
@@ -36,7 +36,7 @@ pub struct AppComponents {
     pub metrics: Metrics,
 }
 
-/// State as the handlers extract it.
+/// Application state that axum handlers extract.
 pub type SharedState = Arc<AppState>;
 
 /// State shared by all requests to a server.
@@ -50,7 +50,7 @@ pub struct AppState {
     pub(crate) settings: ApiSettings,
     pub(crate) limits: RateLimiters,
     pub(crate) metrics: Metrics,
-    pub(crate) node_watch_registry: Arc<NodeWatchRegistry<SseNodeFeed>>,
+    pub(crate) node_watch_registry: Arc<NodeWatchRegistry<SessionEventFeed>>,
     stream_slots: Arc<KeyedConcurrencyLimiter<UserId>>,
     long_poll_slots: Arc<KeyedConcurrencyLimiter<UserId>>,
     pub(crate) repeated_refusals: RepeatedRefusalCounter,
@@ -85,7 +85,6 @@ impl AppState {
         })
     }
 
-    /// Returns an error if the principal has reached the limit for open event streams or pending long polls.
     pub(crate) fn acquire_concurrency_slot(
         &self,
         kind: ConcurrencySlotKind,
@@ -102,11 +101,8 @@ impl AppState {
     }
 }
 
-/// Kind of long-lived HTTP response. The API limits concurrent responses of each kind per principal.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum ConcurrencySlotKind {
-    /// Event stream. [`ApiSettings::max_streams_per_principal`] limits the concurrent streams per principal.
     Stream,
-    /// Pending response to a long poll. [`ApiSettings::max_long_polls_per_principal`] limits the number per principal.
     LongPoll,
 }

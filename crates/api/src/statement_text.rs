@@ -2,8 +2,6 @@
 
 use clew_diagnose::{build_statement_template, bytes_to_text};
 
-/// Placeholder that replaces the statement substring of a session filter if statements are masked.
-///
 /// A statement substring can contain part of a literal, which an SQL template would not mask.
 /// For example, the SQL template of the substring `4111x`, which may be part of a literal, is also `4111x`.
 pub(crate) const MASKED_SUBSTRING_PLACEHOLDER: &str = "***";

@@ -21,7 +21,6 @@ use clew_store::{NewSessionCollectionTask, SessionCollectionTask};
 use crate::caller::{Caller, TargetNode};
 use crate::error::ApiError;
 
-/// Finds a session collection of the target node by id. Returns `None` if the node has no such collection.
 pub(crate) async fn find_collection_task(
     caller: &Caller,
     target: &TargetNode,

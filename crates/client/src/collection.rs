@@ -74,7 +74,6 @@ struct StartCollectionResponse {
 #[derive(Deserialize)]
 struct CollectionStatusResponse {
     status: String,
-    /// Notes about data that is missing from the result; absent if the result is complete or the server is not a Clew server.
     /// The type is `serde_json::Value`, so that unknown kinds of missing data do not cause a parse error.
     #[serde(default)]
     limitations: serde_json::Value,
@@ -110,7 +109,6 @@ impl Client {
         self.long_poll_collection_status(instance, node, request_id, Duration::ZERO).await
     }
 
-    /// If the server supports long polling, waits until the collection task has finished or `wait` has elapsed.
     /// The client rounds `wait` down to whole seconds.
     async fn long_poll_collection_status(
         &self,

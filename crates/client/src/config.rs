@@ -103,7 +103,6 @@ impl Client {
     }
 }
 
-/// Installs a process-wide crypto provider for rustls unless a provider is already installed.
 fn install_crypto_provider() {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         // An error means that another thread has already installed a provider.

@@ -23,7 +23,6 @@ pub struct DownloadSummary {
     pub etag: Option<String>,
 }
 
-/// State of a download.
 struct Download<'a, T, P> {
     client: &'a Client,
     instance: &'a InstanceId,
@@ -122,7 +121,6 @@ impl<'a, T: DownloadSink, P: FnMut(u64, Option<u64>)> Download<'a, T, P> {
         }
     }
 
-    /// Requests the part of the result that the client has not received yet.
     /// If the download cannot be resumed, discards the received data and requests the complete result.
     async fn open_result_stream(&mut self) -> Result<Response, ClientError> {
         let mut response = self.request_remaining_bytes().await;
@@ -163,7 +161,7 @@ impl<'a, T: DownloadSink, P: FnMut(u64, Option<u64>)> Download<'a, T, P> {
         let context = self.request_context();
         (self.on_progress)(self.received, self.total);
         loop {
-            let chunk = tokio::time::timeout(context.limit, response.chunk()).await;
+            let chunk = tokio::time::timeout(context.timeout, response.chunk()).await;
             let Some(chunk) =
                 chunk.map_err(|_| context.timeout_error())?.map_err(|error| context.transport_error(error))?
             else {
@@ -185,13 +183,11 @@ impl<'a, T: DownloadSink, P: FnMut(u64, Option<u64>)> Download<'a, T, P> {
         self.client.new_request_context(DOWNLOAD_OPERATION_NAME, &self.client.inner.endpoint)
     }
 
-    /// Returns the `Range` and `If-Range` header values for resuming the download, or `None` if it cannot be resumed.
     fn build_range_headers(&self) -> Option<(String, &str)> {
         let etag = self.etag.as_deref().filter(|_| self.received > 0)?;
         Some((format!("bytes={}-", self.received), etag))
     }
 
-    /// Returns true if the response continues an unchanged result at the next expected byte.
     fn is_continuation_of_download(&self, response: &Response) -> bool {
         let content_range =
             response.headers().get(CONTENT_RANGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -202,8 +198,7 @@ impl<'a, T: DownloadSink, P: FnMut(u64, Option<u64>)> Download<'a, T, P> {
     }
 }
 
-/// Parses a `Content-Range` value such as `bytes 5-9/10`. Returns the first offset and the total length.
-/// The total length is `None` if the server reports it as unknown (`*`).
+/// Returns the offset of the first byte and, if known, the total length.
 fn parse_content_range(text: &str) -> Option<(u64, Option<u64>)> {
     let (range, total) = text.strip_prefix("bytes ")?.split_once('/')?;
     let (first, last) = range.split_once('-')?;

@@ -6,14 +6,13 @@ use url::{Host, Url};
 
 use crate::error::ClientError;
 
-/// Scheme, host and port of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Endpoint {
     url: Url,
 }
 
 impl Endpoint {
-    /// Parses a URL such as `https://host` or `http://host:port`. `what` is the name of the setting in error messages.
+    /// `what` is the name of the setting in error messages.
     pub(crate) fn parse(what: &str, given: &str) -> Result<Self, ClientError> {
         let wrong = |why: &str| ClientError::Setup(format!("{what} {given:?} {why}; expected https://host:port"));
         let url = Url::parse(given.trim()).map_err(|error| wrong(&format!("is not a URL ({error})")))?;
@@ -39,7 +38,7 @@ impl Endpoint {
         url
     }
 
-    /// Returns the value of the `Host` header. Omits the port if it is the default port of the URL scheme.
+    /// The value omits the default port of the scheme.
     pub(crate) fn host_header_value(&self) -> String {
         let host = self.url.host_str().unwrap_or_default();
         self.url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))

@@ -117,7 +117,6 @@ fn deserialize_null_as_default<'de, D: Deserializer<'de>, T: Default + Deseriali
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// Deserializes a string or a number as a string, and null as an empty string.
 fn deserialize_string_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]

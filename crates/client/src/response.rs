@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::endpoint::Endpoint;
 use crate::error::ClientError;
 
-/// Maximum size of a JSON response, in bytes. A response with 100 instances has a size of a few hundred KiB.
+/// A response with 100 instances has a size of a few hundred KiB.
 const MAX_JSON_BODY_BYTES: usize = 16 << 20;
 const MAX_ERROR_BODY_BYTES: usize = 64 << 10;
 const MAX_RESPONSE_EXCERPT_CHARS: usize = 200;
@@ -20,8 +20,7 @@ const MAX_RESPONSE_EXCERPT_CHARS: usize = 200;
 pub(crate) struct RequestContext<'a> {
     pub(crate) operation: &'static str,
     pub(crate) endpoint: &'a Endpoint,
-    /// Timeout for receiving the complete response.
-    pub(crate) limit: Duration,
+    pub(crate) timeout: Duration,
 }
 
 impl RequestContext<'_> {
@@ -30,7 +29,7 @@ impl RequestContext<'_> {
     }
 
     pub(crate) fn timeout_error(self) -> ClientError {
-        ClientError::Timeout { operation: self.operation, endpoint: self.endpoint.to_string(), limit: self.limit }
+        ClientError::Timeout { operation: self.operation, endpoint: self.endpoint.to_string(), limit: self.timeout }
     }
 
     pub(crate) fn transport_error(self, source: reqwest::Error) -> ClientError {
@@ -78,7 +77,6 @@ impl RequestContext<'_> {
     }
 }
 
-/// Reads at most `max_len` bytes of the body of an error response.
 /// Ignores errors that occur while reading the body, because the HTTP status already indicates the failure.
 async fn read_body_prefix(mut response: Response, max_len: usize) -> Vec<u8> {
     let mut body = Vec::new();
@@ -115,9 +113,7 @@ fn parse_api_error(operation: &'static str, status: u16, headers: &HeaderMap, bo
     }
 }
 
-/// Returns the error code and the error message of a JSON error response.
-/// Accepts the field names `error_code` and `error_msg`, `errorCode` and `errorMsg`, or `code` and `message`.
-/// Searches for the error fields in nested JSON objects, up to `depth` levels deep.
+/// Searches nested JSON objects up to `depth` levels deep.
 fn extract_error_code_and_message(json: &Value, depth: u8) -> Option<(String, String)> {
     let object = json.as_object()?;
     let text = |name: &str| match object.get(name)? {
@@ -134,7 +130,6 @@ fn extract_error_code_and_message(json: &Value, depth: u8) -> Option<(String, St
         })
 }
 
-/// Parses a `Retry-After` value in seconds or as an HTTP date.
 fn parse_retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     if let Ok(seconds) = value.trim().parse() {
         return Some(Duration::from_secs(seconds));
@@ -143,7 +138,6 @@ fn parse_retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     Some(Duration::try_from(until.duration_since(now)).unwrap_or(Duration::ZERO))
 }
 
-/// Replaces control characters in server text with spaces and truncates the text to `max_len` characters.
 pub(crate) fn sanitize_server_text(text: &str, max_len: usize) -> String {
     text.chars().take(max_len).map(|char| if char.is_control() { ' ' } else { char }).collect()
 }

@@ -25,12 +25,9 @@ pub(crate) fn is_retryable(error: &ClientError, idempotency: Idempotency) -> boo
     }
 }
 
-/// Returns the delay before the next attempt. `attempt` is the number of the failed attempt, starting at 1.
-///
+/// `attempt` is the number of the failed attempt, starting at 1.
 /// Returns `None` if the server requests a delay longer than [`Settings::max_backoff`].
-///
 /// `jitter`, a number from 0 to 1, shortens the delay by up to 50%.
-/// Random jitter spreads out the retries of clients whose requests failed at the same time.
 pub(crate) fn compute_backoff_delay(
     settings: &Settings,
     attempt: u32,

@@ -19,20 +19,18 @@ pub(crate) struct Token {
     pub(crate) project: ProjectId,
 }
 
-/// JSON object with a single member.
-type Object<T> = BTreeMap<&'static str, T>;
+type JsonObject<T> = BTreeMap<&'static str, T>;
 
 #[derive(Serialize)]
 struct TokenRequestAuth<'a> {
     identity: TokenRequestIdentity<'a>,
-    /// Project, by id or name.
-    scope: Object<Object<&'a str>>,
+    scope: JsonObject<JsonObject<&'a str>>,
 }
 
 #[derive(Serialize)]
 struct TokenRequestIdentity<'a> {
     methods: [&'static str; 1],
-    password: Object<TokenRequestUser<'a>>,
+    password: JsonObject<TokenRequestUser<'a>>,
 }
 
 /// Borrows the password, so that this struct does not contain an additional copy of the password.
@@ -40,7 +38,7 @@ struct TokenRequestIdentity<'a> {
 struct TokenRequestUser<'a> {
     name: &'a str,
     password: &'a str,
-    domain: Object<&'a str>,
+    domain: JsonObject<&'a str>,
 }
 
 #[derive(Deserialize)]
@@ -59,9 +57,7 @@ struct TokenProject {
 }
 
 impl Client {
-    /// Returns the cached token, or requests a new token if no token is cached.
-    /// `refused` is a token that the server has rejected. If the cached token equals `refused`, requests a new token.
-    ///
+    /// If the cached token equals `refused`, which the server has rejected, the client requests a new token.
     /// Concurrent callers share one token request.
     pub(crate) async fn get_or_request_token(&self, refused: Option<&Token>) -> Result<Token, ClientError> {
         let mut cached = self.inner.token.lock().await;
@@ -99,15 +95,15 @@ impl Client {
         let Credentials::Password { domain, user, password } = &self.inner.config.credentials else {
             return Err(ClientError::Setup("a password is missing".to_owned()));
         };
-        let domain = Object::from([("name", domain.as_str())]);
+        let domain = JsonObject::from([("name", domain.as_str())]);
         let user = TokenRequestUser { name: user, password: password.expose_secret(), domain };
-        let identity = TokenRequestIdentity { methods: ["password"], password: Object::from([("user", user)]) };
+        let identity = TokenRequestIdentity { methods: ["password"], password: JsonObject::from([("user", user)]) };
         let project = match &self.inner.config.project_ref {
             ProjectRef::Project(id) => ("id", id.as_str()),
             ProjectRef::Region(name) => ("name", name.as_str()),
         };
-        let scope = Object::from([("project", Object::from([project]))]);
-        let body = Object::from([("auth", TokenRequestAuth { identity, scope })]);
+        let scope = JsonObject::from([("project", JsonObject::from([project]))]);
+        let body = JsonObject::from([("auth", TokenRequestAuth { identity, scope })]);
         serde_json::to_string(&body).map_err(|error| ClientError::Setup(error.to_string()))
     }
 }

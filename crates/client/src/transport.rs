@@ -16,7 +16,6 @@ use crate::error::ClientError;
 use crate::response::RequestContext;
 use crate::retry::{self, Idempotency};
 
-/// API request without authentication headers.
 #[derive(Debug, Clone)]
 pub(crate) struct ApiRequest<'a> {
     /// Name of the operation in error messages, such as "listing instances".
@@ -35,7 +34,7 @@ pub(crate) struct ApiRequest<'a> {
 }
 
 impl ApiRequest<'_> {
-    /// Returns the query string, sorted and percent-encoded as the request signature requires.
+    /// The request signature requires sorted, percent-encoded parameters.
     fn encode_query_string(&self) -> String {
         let mut pairs: Vec<&(&str, String)> = self.query.iter().collect();
         pairs.sort();
@@ -63,7 +62,6 @@ impl Client {
         }
     }
 
-    /// Builds a request to the IAM endpoint. The request is idempotent and has an empty body.
     pub(crate) fn build_iam_request(
         &self,
         operation: &'static str,
@@ -85,7 +83,6 @@ impl Client {
         }
     }
 
-    /// Builds a GET request for a resource of a node or of one of the node's collection tasks.
     pub(crate) async fn build_node_request(
         &self,
         operation: &'static str,
@@ -110,13 +107,10 @@ impl Client {
         .await
     }
 
-    /// Sends a request and returns the response without reading the response body.
     pub(crate) async fn send_request_with_retries(&self, request: &ApiRequest<'_>) -> Result<Response, ClientError> {
         self.call_with_retries(request, || self.send_authenticated_request(request)).await
     }
 
-    /// Calls `attempt` until it succeeds or may not be retried: non-retryable error, last attempt, or too long a requested delay.
-    /// Waits for the backoff delay before each retry.
     async fn call_with_retries<T, F: Future<Output = Result<T, ClientError>>>(
         &self,
         request: &ApiRequest<'_>,
@@ -126,7 +120,7 @@ impl Client {
         let context = self.new_request_context(request.operation, request.endpoint);
         let mut attempts = 1;
         loop {
-            let result = tokio::time::timeout(context.limit, attempt()).await;
+            let result = tokio::time::timeout(context.timeout, attempt()).await;
             let error = match result.unwrap_or_else(|_| Err(context.timeout_error())) {
                 Err(error) if attempts < settings.max_attempts && retry::is_retryable(&error, request.idempotency) => {
                     error
@@ -147,7 +141,7 @@ impl Client {
         operation: &'static str,
         endpoint: &'a Endpoint,
     ) -> RequestContext<'a> {
-        RequestContext { operation, endpoint, limit: self.inner.config.settings.response_timeout }
+        RequestContext { operation, endpoint, timeout: self.inner.config.settings.response_timeout }
     }
 
     /// If the server rejects the token, the client requests a new token and sends the request once more.
@@ -207,7 +201,6 @@ impl Client {
         headers
     }
 
-    /// Signs a request. Returns the request headers, including an `Authorization` header with the signature.
     /// As in the official SDKs, the signature covers all returned headers except `Authorization` (API spec, section 8.1).
     fn build_signed_headers(
         &self,

@@ -9,7 +9,7 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{format_timestamp, is_own_user_id, not_found_error, require_administrator, users};
+use super::{format_rfc3339_timestamp, is_own_user_id, not_found_error, require_administrator, users};
 use crate::AppState;
 use crate::api_request::{ApiRequest, ApiResult, Json};
 use crate::caller::Caller;
@@ -125,7 +125,7 @@ fn build_access_key_view(key: &AccessKeyMetadata) -> AccessKeyView {
     AccessKeyView {
         access_key: key.id.to_string(),
         enabled: key.enabled,
-        created_at: format_timestamp(key.created_at),
-        last_used_at: key.last_used_at.map(format_timestamp),
+        created_at: format_rfc3339_timestamp(key.created_at),
+        last_used_at: key.last_used_at.map(format_rfc3339_timestamp),
     }
 }

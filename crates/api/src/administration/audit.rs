@@ -184,7 +184,7 @@ struct AuditExportCursor {
     rows: Vec<AuditRecord>,
 }
 
-/// Returns a stream of audit rows. Fails if the first batch cannot be read; later read errors abort the stream.
+/// Fails if the first batch cannot be read; a later read error aborts the stream.
 async fn stream_audit_rows(
     store: Store,
     filter: AuditFilter,
@@ -288,7 +288,6 @@ pub(crate) enum OutcomeFilter {
 struct AuditRowQuery {
     filter: AuditFilter,
     newest_first: bool,
-    /// Position of the last audit row on the previous page; `None` for the first page.
     after: Option<i64>,
     limit: u32,
 }

@@ -14,7 +14,7 @@ use tokio::task::spawn_blocking;
 use utoipa::ToSchema;
 
 use super::{
-    field_validation, format_timestamp, not_found_error, require_identity_read_permission,
+    field_validation, format_rfc3339_timestamp, not_found_error, require_identity_read_permission,
     require_identity_write_permission,
 };
 use crate::AppState;
@@ -193,7 +193,7 @@ impl CustomOrSystemPolicy {
     fn build_policy_view(&self) -> PolicyView {
         let (name, description, updated_at) = match self {
             Self::Custom(record) => {
-                (record.name.clone(), record.description.clone(), Some(format_timestamp(record.updated_at)))
+                (record.name.clone(), record.description.clone(), Some(format_rfc3339_timestamp(record.updated_at)))
             }
             Self::System(policy) => (policy.name.to_owned(), policy.description.to_owned(), None),
         };
@@ -230,5 +230,5 @@ fn immutable_system_policy_error() -> ApiError {
 fn invalid_policy_error(errors: &[clew_iam::policy::Diagnostic]) -> ApiError {
     let count = [("count", errors.len().to_string())];
     let refusal = ApiError::with_detail(ApiErrorDefinition::IAM_INVALID_BODY, "policy-errors", count);
-    ApiError { errors: build_diagnostic_views(errors), ..refusal }
+    ApiError { policy_diagnostics: build_diagnostic_views(errors), ..refusal }
 }

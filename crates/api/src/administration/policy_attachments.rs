@@ -66,7 +66,7 @@ pub(crate) struct GroupAttachment {
     project_id: Option<String>,
 }
 
-/// Fields of a [`PolicyAttachmentRequest`]. Unlike an untagged enum, this struct produces errors that name the invalid field.
+/// Unlike an untagged enum, this struct produces errors that name the invalid field.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(clippy::struct_field_names, reason = "the API defines the names")]
@@ -152,8 +152,6 @@ async fn resolve_optional_project_id(caller: &Caller, id: Option<&str>) -> Resul
     }
 }
 
-/// Returns an error if the policy cannot be attached to the user or group (TaurusDB API spec, section 4.1).
-///
 /// Role-based policies can be attached only to groups, either for all projects or for a single project.
 /// Identity policies can be attached to users and groups, and always apply to all projects.
 fn ensure_policy_attachable(
@@ -172,7 +170,6 @@ fn ensure_policy_attachable(
     }
 }
 
-/// Loads the attachments of a policy to users and groups in the domain.
 /// For a system policy, omits the attachments to users and groups of other domains.
 async fn load_policy_attachment_views(
     service: &AppState,

@@ -103,7 +103,6 @@ impl BrowserSession {
     }
 }
 
-/// Response header `Set-Cookie`, which contains the cookie of the browser session.
 type SetCookieHeader = [(HeaderName, HeaderValue); 1];
 
 /// Sign in with user name and password. The response sets the token as an HttpOnly cookie.
@@ -115,7 +114,7 @@ type SetCookieHeader = [(HeaderName, HeaderValue); 1];
     ))]
 pub(crate) async fn create_browser_session(
     State(service): State<SharedState>,
-    Extension(trail): Extension<AuditContext>,
+    Extension(audit_context): Extension<AuditContext>,
     request: Request,
 ) -> Result<(StatusCode, SetCookieHeader, Json<BrowserSession>), ApiError> {
     let (parts, body) = request.into_parts();
@@ -125,14 +124,14 @@ pub(crate) async fn create_browser_session(
     let SignInRequest { domain, user, password } = parse_json_body(&body)?;
     let SecretField(password) = password.ok_or_else(|| missing_sign_in_field_error("password"))?;
     let (peer, user) = (limits::client_ip(&parts.extensions), UserRef::Name { domain, user });
-    let user = authenticate_by_password(&service, &trail, peer, &user, password).await?;
+    let user = authenticate_by_password(&service, &audit_context, peer, &user, password).await?;
     let grants = policy_cache::load_policies(&service.store, &user.id).await?;
     let projects =
         sort_projects_by_name(load_accessible_projects(&service, &user.domain_id, user.administrator, &grants).await?);
     let project = projects.first();
     let issued = issue_token(&service, &user, project, TokenOrigin::Console, "password", None).await?;
     info!(user.id = %user.id, "user signed in on the web page");
-    trail.add_detail("scope", describe_token_scope(project));
+    audit_context.add_detail("scope", describe_token_scope(project));
     let cookie = build_session_cookie(&issued, &parts.headers, parts.extensions.get())?;
     let (headers, session) = build_browser_session_response(&issued, &user, project, &projects, cookie);
     Ok((StatusCode::CREATED, headers, session))
@@ -218,7 +217,6 @@ fn build_browser_session_response(
     ([(SET_COOKIE, cookie)], Json(session))
 }
 
-/// The cookie expires with the token.
 fn build_session_cookie(
     issued: &IssuedToken,
     headers: &HeaderMap,
@@ -229,7 +227,7 @@ fn build_session_cookie(
 }
 
 fn require_token_credentials(caller: &Caller) -> Result<&ValidToken, ApiError> {
-    match &caller.credential {
+    match &caller.credential_ref {
         CredentialRef::Token(token_info) => Ok(token_info),
         CredentialRef::Key(_) => {
             Err(ApiError::with_detail(ApiErrorDefinition::IAM_FORBIDDEN_SCOPE, "session-of-a-token", []))

@@ -168,7 +168,8 @@ pub(crate) async fn kill_sessions(request: ApiRequest<NodePath>) -> ApiResult<Ki
     let victims = [ids_with("would_kill"), request.other_victims].concat();
     let warnings =
         costs.as_ref().map(|costs| costs.format_remaining_blocker_warnings(&victims, language)).unwrap_or_default();
-    let costs_unknown = costs.and_then(|costs| costs.unknown).map(|reason| reason.in_language(language).to_owned());
+    let costs_unknown =
+        costs.and_then(|costs| costs.unknown_reason).map(|reason| reason.in_language(language).to_owned());
     Ok(Json(KillResponse { sessions, costs_unknown, warnings, effect }))
 }
 
@@ -202,9 +203,7 @@ fn build_current_session_state(
         transaction: costs.and_then(|costs| costs.rollback_cost(current.id)),
         frees: costs.map(|costs| costs.find_session_ids_unblocked_by_kill(current.id)).unwrap_or_default(),
         holds_up: costs.map_or(0, |costs| costs.count_waiters(current.id)),
-        risks: costs
-            .map(|costs| costs.applicable_kill_risk_views(current.id, request.kind, language))
-            .unwrap_or_default(),
+        risks: costs.map(|costs| costs.build_kill_risk_views(current.id, request.kind, language)).unwrap_or_default(),
     }
 }
 

@@ -89,7 +89,7 @@ pub(crate) async fn list_kills(request: ApiRequest<NodePath>) -> ApiResult<KillH
     Ok(Json(KillHistoryPage { kills: kills.into_iter().map(view).collect(), total_count }))
 }
 
-/// Returns the name of the requesting user for each kill, keyed by thread id and request time.
+/// The keys of the map are the thread id and the request time of a kill.
 async fn load_kill_requester_names(
     service: &AppState,
     node: &NodeId,

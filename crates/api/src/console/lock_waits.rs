@@ -9,10 +9,9 @@ use crate::api_request::{ApiRequest, ApiResult, Json};
 use crate::caller::{NodePath, TargetNode};
 use crate::error_responses::NodeNotReadable;
 
-/// Wait graph of a node, and the identity of the database server from which Clew read the lock waits.
 #[derive(Serialize)]
 pub(crate) struct NodeLockWaits {
-    /// Identity of the database server that reported the lock waits. Send this value as `server` in kill requests.
+    /// Clients send this value as `server` in kill requests.
     server: String,
     #[serde(flatten)]
     graph: WaitGraph,

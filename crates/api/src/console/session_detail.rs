@@ -164,7 +164,6 @@ pub(crate) async fn explain_statement(request: ApiRequest<SessionPath>) -> ApiRe
     }
 }
 
-/// Authorizes the caller, and returns the node and the session id from the request path.
 async fn authorize_session_request(
     caller: &Caller,
     (project, instance, node, session): SessionPath,

@@ -26,7 +26,7 @@ use authorization::StreamAuthorization;
 use feed::FeedPosition;
 use subscriber::Subscriber;
 
-pub(crate) use feed::SseNodeFeed;
+pub(crate) use feed::SessionEventFeed;
 
 /// Query parameters of an event stream.
 #[derive(IntoParams)]

@@ -13,7 +13,7 @@ use http::{HeaderMap, Method};
 
 use crate::error::ApiError;
 
-/// Paths and compressed contents of the web page's files; empty if the page was not built.
+/// Paths and gzip-compressed contents; empty if the web page was not built.
 const EMBEDDED_FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/page.rs"));
 
 static WEB_PAGE: LazyLock<WebPage> = LazyLock::new(|| WebPage::from_files(EMBEDDED_FILES));
@@ -21,7 +21,7 @@ static WEB_PAGE: LazyLock<WebPage> = LazyLock::new(|| WebPage::from_files(EMBEDD
 const INDEX_HTML_PATH: &str = "index.html";
 const HASHED_ASSET_PATH_PREFIX: &str = "assets/";
 
-/// Path prefixes of the API. Requests to unknown API paths return an error instead of the web page.
+/// Requests to unknown API paths return an error instead of the web page.
 const API_PATH_PREFIXES: [&str; 9] =
     ["/v3/", "/v3.0/", "/v3.1/", "/v5/", "/clew/", "/healthz", "/readyz", "/metrics", "/openapi.json"];
 

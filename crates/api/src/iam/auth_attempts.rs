@@ -22,7 +22,6 @@ use crate::{AppState, passwords};
 /// Maximum time to wait for password checks in other server processes that use the same failure counter.
 const MAX_WAIT_FOR_CONCURRENT_PASSWORD_CHECKS: Duration = Duration::from_secs(10);
 const FAILURE_COUNTER_POLL_INTERVAL: Duration = Duration::from_millis(50);
-/// `Retry-After` value sent if a password check could not start within [`MAX_WAIT_FOR_CONCURRENT_PASSWORD_CHECKS`].
 const PASSWORD_CHECK_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +32,8 @@ pub(crate) enum PasswordCheckOutcome {
     Locked,
 }
 
-/// Verifies the password for `name` (`<domain>/<user>`). The response time does not reveal whether the user exists.
+/// `name` has the format `<domain>/<user>`.
+/// The response time does not reveal whether the user exists.
 pub(crate) async fn check_password_with_lockout(
     service: &AppState,
     name: &str,
@@ -41,12 +41,12 @@ pub(crate) async fn check_password_with_lockout(
     peer: Option<IpAddr>,
     password: SecretString,
 ) -> Result<PasswordCheckOutcome, ApiError> {
-    let subject =
+    let counter_name =
         find_auth_failure_counter(&service.store, format!("user:{name}"), user.map(|user| &user.id), peer).await?.name;
     // A check counts as a failed attempt until it succeeds. Without the mutex, concurrent checks of a correct password
     // could therefore reach the limit. The store enforces the limit across all server processes.
-    let _lock = service.password_check_mutexes.lock(subject.clone()).await;
-    match reserve_password_attempt(&service.store, &subject).await? {
+    let _lock = service.password_check_mutexes.lock(counter_name.clone()).await;
+    match reserve_password_attempt(&service.store, &counter_name).await? {
         AuthAttemptReservation::Granted => {}
         AuthAttemptReservation::Locked => return Ok(PasswordCheckOutcome::Locked),
         AuthAttemptReservation::Busy => {
@@ -55,19 +55,18 @@ pub(crate) async fn check_password_with_lockout(
     }
     let is_correct = passwords::verify_password(password, user.map(|user| user.password_hash.clone())).await?;
     let Some(user) = user.filter(|user| is_correct && user.enabled) else {
-        service.store.lockouts().confirm_auth_attempt_failure(&subject).await?;
+        service.store.lockouts().confirm_auth_attempt_failure(&counter_name).await?;
         return Ok(PasswordCheckOutcome::Wrong);
     };
-    service.store.lockouts().clear_auth_failures(&subject).await?;
+    service.store.lockouts().clear_auth_failures(&counter_name).await?;
     record_client_address(&service.store, &user.id, peer).await;
     Ok(PasswordCheckOutcome::Right)
 }
 
-/// Returns [`AuthAttemptReservation::Busy`] if password checks in other server processes do not end before the timeout.
-async fn reserve_password_attempt(store: &Store, subject: &str) -> Result<AuthAttemptReservation, StoreError> {
+async fn reserve_password_attempt(store: &Store, counter_name: &str) -> Result<AuthAttemptReservation, StoreError> {
     let start = Instant::now();
     loop {
-        match store.lockouts().reserve_auth_attempt(subject).await? {
+        match store.lockouts().reserve_auth_attempt(counter_name).await? {
             AuthAttemptReservation::Busy if start.elapsed() < MAX_WAIT_FOR_CONCURRENT_PASSWORD_CHECKS => {
                 sleep(FAILURE_COUNTER_POLL_INTERVAL).await;
             }
@@ -78,8 +77,7 @@ async fn reserve_password_attempt(store: &Store, subject: &str) -> Result<AuthAt
 
 pub(crate) struct AuthFailureCounter {
     pub(crate) name: String,
-    /// True if the client address was recorded recently and need not be recorded again.
-    pub(crate) is_address_up_to_date: bool,
+    pub(crate) is_address_recently_recorded: bool,
 }
 
 /// For a known client address, the counter key starts with the address, so that a crafted user name cannot match another counter.
@@ -90,25 +88,24 @@ pub(crate) async fn find_auth_failure_counter(
     peer: Option<IpAddr>,
 ) -> Result<AuthFailureCounter, StoreError> {
     let (Some(user), Some(peer)) = (user, peer) else {
-        return Ok(AuthFailureCounter { name, is_address_up_to_date: false });
+        return Ok(AuthFailureCounter { name, is_address_recently_recorded: false });
     };
     let address = ClientSubnet::from(peer).address();
     if let Some(text) = store.lockouts().find_recently_recorded_client_address(user, address) {
         return Ok(AuthFailureCounter {
             name: build_counter_name_for_address(&text, &name),
-            is_address_up_to_date: true,
+            is_address_recently_recorded: true,
         });
     }
     let is_known = store.lockouts().is_known_client_address(user, address).await?;
     let name = if is_known { build_counter_name_for_address(&address.to_string(), &name) } else { name };
-    Ok(AuthFailureCounter { name, is_address_up_to_date: false })
+    Ok(AuthFailureCounter { name, is_address_recently_recorded: false })
 }
 
 fn build_counter_name_for_address(address: &str, name: &str) -> String {
     ["address:", address, " ", name].concat()
 }
 
-/// Stores a user's client address. If the write fails, logs a warning instead of returning an error.
 pub(crate) async fn record_client_address(store: &Store, user: &UserId, peer: Option<IpAddr>) {
     let Some(peer) = peer else { return };
     if let Err(error) = store.lockouts().record_client_address(user, ClientSubnet::from(peer).address()).await {
@@ -120,7 +117,7 @@ pub(crate) async fn record_client_address(store: &Store, user: &UserId, peer: Op
 /// Repeated failed sign-ins lock a user name even if the user does not exist.
 pub(crate) async fn authenticate_by_password(
     service: &AppState,
-    trail: &AuditContext,
+    audit_context: &AuditContext,
     peer: Option<IpAddr>,
     user_ref: &UserRef,
     password: SecretString,
@@ -134,16 +131,16 @@ pub(crate) async fn authenticate_by_password(
     };
     let name = match (&user, user_ref) {
         (Some(user), _) => {
-            trail.set_domain_id(&user.domain_id);
-            trail.set_claimed_identity(&user.name);
-            trail.set_target(&user.name);
+            audit_context.set_domain_id(&user.domain_id);
+            audit_context.set_claimed_identity(&user.name);
+            audit_context.set_target(&user.name);
             format!("{}/{}", user.domain_name, user.name)
         }
         // Unknown user names are not recorded because they may be passwords entered in the wrong field.
         (None, UserRef::Name { domain, user }) => {
             let domains = service.store.tenants().list_domains().await?;
             for existing in domains.iter().filter(|existing| existing.name == *domain) {
-                trail.set_domain_id(&existing.id);
+                audit_context.set_domain_id(&existing.id);
             }
             format!("{domain}/{user}")
         }
@@ -152,7 +149,7 @@ pub(crate) async fn authenticate_by_password(
     let check = check_password_with_lockout(service, &name, user.as_ref(), peer, password).await?;
     match (check, user) {
         (PasswordCheckOutcome::Right, Some(user)) => {
-            trail.set_actor(&user);
+            audit_context.set_actor(&user);
             Ok(user)
         }
         (PasswordCheckOutcome::Locked, _) => {

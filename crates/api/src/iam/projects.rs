@@ -98,8 +98,6 @@ pub(crate) async fn list_caller_projects(request: ApiRequest) -> ApiResult<Proje
     Ok(Json(ProjectList { links, projects: projects.into_iter().map(build_project_entry).collect() }))
 }
 
-/// Returns the enabled projects to which the policies in `grants` apply.
-/// An administrator has access to all enabled projects.
 pub(crate) async fn load_accessible_projects(
     service: &AppState,
     domain: &DomainId,
@@ -127,7 +125,8 @@ fn build_project_entry(project: Project) -> ProjectEntry {
     }
 }
 
-/// A request must contain both `page` and `per_page`, or neither. Page numbers start at 1.
+/// A request must contain both `page` and `per_page`, or neither.
+/// Page numbers start at 1.
 fn parse_page_number_and_size(query: &QueryString) -> Result<Option<(usize, usize)>, ApiError> {
     match (query.get("page"), query.get("per_page")) {
         (None, None) => Ok(None),

@@ -33,7 +33,7 @@ pub(super) enum ProjectRef {
     Name(String),
 }
 
-/// Domain id, name or both. A missing field matches any domain.
+/// A missing field matches any domain.
 #[derive(Debug, Default)]
 pub(super) struct DomainRef {
     pub(super) id: Option<String>,

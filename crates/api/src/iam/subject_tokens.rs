@@ -55,8 +55,8 @@ pub(crate) async fn revoke_token(request: ApiRequest) -> Result<StatusCode, ApiE
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Finds a token of the caller or, if the caller may perform `action`, of any user in the caller's domain.
-/// Returns the same error for unknown and inaccessible tokens.
+/// A caller needs the permission for `action` only for the tokens of other users.
+/// The error is the same for unknown and inaccessible tokens.
 async fn find_subject_token(
     caller: &Caller,
     action: Action,

@@ -15,7 +15,7 @@ use crate::api_request::{ApiRequest, Json};
 use crate::caller::{Caller, CredentialKind, CredentialRef};
 use crate::error::ApiError;
 use crate::error_responses::{InvalidField, TemporaryKeyDenied};
-use crate::iam::token_response::format_timestamp;
+use crate::iam::token_response::format_iam_timestamp;
 
 const KEY_LIFETIME_RANGE_SECONDS: std::ops::RangeInclusive<i64> = 900..=86_400;
 
@@ -80,7 +80,7 @@ pub(crate) async fn create_temporary_key(
     ApiRequest { service, caller, body, .. }: ApiRequest,
 ) -> Result<(StatusCode, Json<TemporaryKeyResponse>), ApiError> {
     let identity = parse_temporary_key_request(&body)?;
-    if caller.credentials == CredentialKind::TemporaryKey {
+    if caller.credential_kind == CredentialKind::TemporaryKey {
         // Otherwise, a client could renew a temporary key indefinitely.
         return Err(ApiError::with_detail(ApiErrorDefinition::IAM_FORBIDDEN_SCOPE, "iam-temporary-by-temporary", []));
     }
@@ -115,7 +115,7 @@ pub(crate) async fn create_temporary_key(
         access: new.id.to_string(),
         secret: secret.expose_secret().to_owned(),
         securitytoken: security_token.expose_secret().to_owned(),
-        expires_at: format_timestamp(new.expires_at)?,
+        expires_at: format_iam_timestamp(new.expires_at)?,
     };
     Ok((StatusCode::CREATED, Json(TemporaryKeyResponse { credential })))
 }
@@ -134,7 +134,6 @@ fn parse_temporary_key_request(body: &[u8]) -> Result<TemporaryKeyRequestIdentit
     Ok(identity)
 }
 
-/// The caller's credentials, which determine the scope and latest expiration time of the temporary access key.
 struct SourceCredentials {
     scope: CredentialScope,
     issued_for: IssuingCredentials,
@@ -143,7 +142,7 @@ struct SourceCredentials {
 
 impl SourceCredentials {
     fn from_caller(caller: &Caller) -> Self {
-        let issued_for = match &caller.credential {
+        let issued_for = match &caller.credential_ref {
             CredentialRef::Token(token) => IssuingCredentials::Token(token.hash),
             CredentialRef::Key(id) => IssuingCredentials::Key(id.clone()),
         };

@@ -81,7 +81,7 @@ struct TokenUser {
     domain: TokenDomain,
 }
 
-/// Authentication methods and lifetime of a token. Times are Unix timestamps in seconds.
+/// Times are Unix timestamps in seconds.
 pub(crate) struct TokenMetadata {
     pub(crate) methods: Vec<String>,
     pub(crate) issued_at: i64,
@@ -89,7 +89,7 @@ pub(crate) struct TokenMetadata {
 }
 
 impl TokenResponse {
-    /// Builds the response for a token. Includes the service catalog only if `server_url` is `Some`.
+    /// The response includes the service catalog only if `server_url` is `Some`.
     pub(super) async fn load(
         service: &AppState,
         user: &User,
@@ -109,8 +109,8 @@ impl TokenResponse {
         roles.dedup();
         Ok(Self {
             token: Token {
-                expires_at: format_timestamp(expires_at)?,
-                issued_at: format_timestamp(issued_at)?,
+                expires_at: format_iam_timestamp(expires_at)?,
+                issued_at: format_iam_timestamp(issued_at)?,
                 methods,
                 catalog: server_url.map(|server_url| build_service_catalog(service, server_url, project)),
                 roles: roles.into_iter().map(|name| Role { id: name.clone(), name }).collect(),
@@ -131,8 +131,7 @@ impl TokenResponse {
     }
 }
 
-/// Formats a Unix timestamp for the identity API (UTC, with microseconds).
-pub(super) fn format_timestamp(seconds: i64) -> Result<String, ApiError> {
+pub(super) fn format_iam_timestamp(seconds: i64) -> Result<String, ApiError> {
     let timestamp = Timestamp::from_second(seconds).map_err(ApiError::internal_error)?;
     Ok(timestamp.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string())
 }

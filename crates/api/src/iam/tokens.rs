@@ -33,7 +33,7 @@ use crate::{AppState, SharedState, limits};
     ))]
 pub(crate) async fn create_token(
     State(service): State<SharedState>,
-    Extension(trail): Extension<AuditContext>,
+    Extension(audit_context): Extension<AuditContext>,
     RawQuery(query): RawQuery,
     request: Request,
 ) -> Result<Response, ApiError> {
@@ -41,12 +41,12 @@ pub(crate) async fn create_token(
     let (parts, body) = request.into_parts();
     let sign_in = PasswordSignInRequest::parse(&read_request_body(body, &service.settings).await?)?;
     let peer = limits::client_ip(&parts.extensions);
-    let user = authenticate_by_password(&service, &trail, peer, &sign_in.user, sign_in.password).await?;
+    let user = authenticate_by_password(&service, &audit_context, peer, &sign_in.user, sign_in.password).await?;
     let project = find_requested_project(&service, &user, &sign_in.scope).await?;
     let IssuedToken { secret, metadata } =
         issue_token(&service, &user, project.as_ref(), TokenOrigin::Api, "password", None).await?;
     info!(user.id = %user.id, "user signed in");
-    trail.add_detail("scope", describe_token_scope(project.as_ref()));
+    audit_context.add_detail("scope", describe_token_scope(project.as_ref()));
     let server_url = with_catalog.then(|| base_url_from_request(parts.extensions.get(), &parts.headers));
     let body = TokenResponse::load(&service, &user, project.as_ref(), metadata, server_url.as_deref()).await?;
     let mut response = (StatusCode::CREATED, Json(body)).into_response();
@@ -88,7 +88,7 @@ pub(crate) struct IssuedToken {
     pub(crate) metadata: TokenMetadata,
 }
 
-/// Issues a token. The store contains only the hash of the token.
+/// The store contains only the hash of the token.
 /// The token expires after the configured token lifetime or at `latest`, whichever is earlier.
 pub(crate) async fn issue_token(
     service: &AppState,

@@ -72,7 +72,6 @@ fn require_collection_result(task: &SessionCollectionTask) -> Result<ResultMetad
     }
 }
 
-/// Builds the download file name: `sessions_<node>_<completion time in UTC>.csv`.
 fn build_download_file_name(task: &SessionCollectionTask) -> String {
     let completed = Timestamp::from_millisecond(task.ended_at.unwrap_or(task.created_at)).unwrap_or_default();
     format!("sessions_{}_{}.csv", task.request.node_id, completed.strftime("%Y%m%dT%H%M%SZ"))

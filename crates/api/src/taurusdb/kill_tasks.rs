@@ -31,7 +31,7 @@ use crate::field_errors::{missing_field_error, truncate_for_message, value_not_a
 use crate::request_body::{MaybeQuotedNumber, parse_json_body};
 
 const MIN_AUTO_TASK_DURATION_SECONDS: u32 = 10;
-/// Maximum duration of a kill task of type `auto`: one second less than 365 days.
+/// One second less than 365 days.
 const MAX_AUTO_TASK_DURATION_SECONDS: u32 = 31_535_999;
 
 const AUTO_TASK_TYPE: &str = "auto";
@@ -146,7 +146,7 @@ pub(crate) struct KillTaskSwitch {
 #[utoipa::path(get, path = "/v3/{project_id}/instances/{instance_id}/process/task/switch", tag = "kill tasks",
     operation_id = "ShowKillProcessStatus",
     responses((status = 200, description = "State of the kill task switch", body = KillTaskSwitch)))]
-pub(crate) async fn show_kill_tasks_enabled(request: ApiRequest<InstancePath>) -> ApiResult<KillTaskSwitch> {
+pub(crate) async fn show_kill_task_switch(request: ApiRequest<InstancePath>) -> ApiResult<KillTaskSwitch> {
     let ApiRequest { service, caller, path, .. } = request;
     let (_, instance) = caller.require_instance_permission(Action::GET_INSTANCE, &path).await?;
     let is_on = service.store.kill_tasks().are_kill_tasks_enabled(&instance.id).await?;
@@ -157,7 +157,7 @@ pub(crate) async fn show_kill_tasks_enabled(request: ApiRequest<InstancePath>) -
 #[utoipa::path(put, path = "/v3/{project_id}/instances/{instance_id}/process/task/switch", tag = "kill tasks",
     operation_id = "UpdateAutoKillProcessStatus", request_body = KillTaskSwitch,
     responses((status = 200, description = "The kill task switch is set")))]
-pub(crate) async fn set_kill_tasks_enabled(request: ApiRequest<InstancePath>) -> Result<StatusCode, ApiError> {
+pub(crate) async fn set_kill_task_switch(request: ApiRequest<InstancePath>) -> Result<StatusCode, ApiError> {
     let ApiRequest { service, caller, path, body, .. } = request;
     let (project, instance) = caller.authorize_and_find_instance(Action::MODIFY_INSTANCE, &path).await?;
     let KillTaskSwitch { status } = parse_json_body(&body)?;

@@ -108,7 +108,7 @@ impl KillProcessesRequest {
         Ok(Self { ids, reason: check_kill_reason(reason)? })
     }
 
-    /// Returns the thread ids of killed sessions and of sessions not found. Omits sessions whose kill failed.
+    /// The result omits sessions whose kill failed.
     fn classify_kill_outcomes(&self, outcomes: &[(u64, KillOutcome)]) -> SessionKillResult {
         let mut killed = SessionKillResult { processes_killed: Vec::new(), processes_not_found: Vec::new() };
         for &id in &self.ids {
@@ -122,8 +122,6 @@ impl KillProcessesRequest {
     }
 }
 
-/// Returns the error that a failed kill reported.
-/// Also returns an error if Clew refused the kill because of a proxy or a different server.
 fn failure_from_kill_outcome(outcome: &KillOutcome) -> Option<Failure> {
     match outcome {
         KillOutcome::Failed(failure) => Some(failure.clone()),
@@ -134,7 +132,6 @@ fn failure_from_kill_outcome(outcome: &KillOutcome) -> Option<Failure> {
     }
 }
 
-/// Returns a failure that lists the thread ids of killed sessions and of sessions that could not be killed.
 fn summarize_kill_failures(outcomes: &[(u64, KillOutcome)], killed: &SessionKillResult) -> Option<Failure> {
     let failures: Vec<(u64, Failure)> =
         outcomes.iter().filter_map(|(id, outcome)| Some((*id, failure_from_kill_outcome(outcome)?))).collect();

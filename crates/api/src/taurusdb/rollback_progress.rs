@@ -17,7 +17,6 @@ use crate::query_string::paginate_list;
 use crate::request_body::parse_json_body;
 use crate::statement_text::render_statement;
 
-/// The only supported value of `action`.
 const SUPPORTED_ACTION: &str = "rollback";
 const MAX_TRANSACTION_IDS: usize = 100;
 
@@ -103,7 +102,7 @@ fn build_rollback_entry(rollback: Rollback, masked: bool) -> OngoingRollback {
     }
 }
 
-/// Validates the request. Returns the transaction ids, or `None` for all rollbacks, and the requested page.
+/// The transaction ids are `None` if the request selects all rollbacks.
 fn validate_rollback_progress_request(
     request: TransactionProgressRequest,
 ) -> Result<(Option<Vec<u64>>, Pagination), ApiError> {

@@ -98,7 +98,7 @@ pub(crate) async fn enqueue_session_collection(
     Ok((StatusCode::ACCEPTED, Json(QueuedCollection { request_id: request_id.to_string() })))
 }
 
-/// Builds the audit details of the collection. Masks the `sql_key` filter, which can contain literals.
+/// Masks the `sql_key` filter, which can contain literals.
 fn build_audit_detail_for_collection(draft: &UnvalidatedSessionSelection) -> Value {
     let truncate = |text: Option<&str>| text.map(truncate_for_message);
     json!(UnvalidatedSessionSelection {

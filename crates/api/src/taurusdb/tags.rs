@@ -166,7 +166,6 @@ fn validate_tag(tag: &TagChange, operation: TagOperation) -> Result<(), ApiError
     Err(ApiError::invalid_parameter("tag-value-form", arguments))
 }
 
-/// Returns the tags of a project's instances, except instances whose tags the caller is not permitted to list.
 async fn list_visible_project_tags(caller: &Caller, project: &Project) -> Result<Vec<(String, Vec<String>)>, ApiError> {
     if caller.principal.administrator {
         return Ok(caller.service.store.instances().list_project_tags(&project.id).await?);

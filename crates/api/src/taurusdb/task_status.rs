@@ -69,7 +69,6 @@ pub(crate) async fn show_collection_status(
     Ok((wait.map(LongPollTimeout::build_preference_applied_header), Json(TaskStatusResponse { status, limitations })))
 }
 
-/// Waits until the collection completes, the timeout expires or the client disconnects.
 async fn wait_for_collection_completion(
     service: &AppState,
     task: Arc<SessionCollectionTask>,

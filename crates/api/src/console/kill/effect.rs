@@ -26,7 +26,6 @@ pub(crate) struct KillEffectView {
 }
 
 impl KillEffectView {
-    /// Measures the effect of kills. Returns `None` if the database server accepted no kill.
     pub(super) async fn measure_kill_effect(
         service: &AppState,
         node: &Node,

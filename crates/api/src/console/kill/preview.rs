@@ -28,16 +28,16 @@ pub(super) struct KillImpact {
     transactions: HashMap<u64, Transaction>,
     graph: WaitGraph,
     risks: HashMap<u64, Vec<KillRisk>>,
-    /// Reason why the impact of the kills is unknown or incomplete.
-    pub(super) unknown: Option<LocalizedText>,
+    pub(super) unknown_reason: Option<LocalizedText>,
 }
 
-/// Predicts the impact of killing sessions. If reading from the node fails, `unknown` contains the reason.
 pub(super) async fn predict_kill_impact(service: &AppState, node: &Node, found: &HashMap<u64, Session>) -> KillImpact {
     let read = read_lock_waits(&node.url, &service.connector);
     let LockWaits { graph, transactions, .. } = match service.try_read_from_node(node, read).await {
         Ok(waits) => waits,
-        Err(failure) => return KillImpact { unknown: Some(localize_failure(&failure)), ..KillImpact::default() },
+        Err(failure) => {
+            return KillImpact { unknown_reason: Some(localize_failure(&failure)), ..KillImpact::default() };
+        }
     };
     let transactions = transactions.into_iter().map(|facts| facts.transaction);
     let transactions = transactions.filter(|transaction| found.contains_key(&transaction.session_id));
@@ -53,7 +53,7 @@ pub(super) async fn predict_kill_impact(service: &AppState, node: &Node, found: 
     let transactions_unknown = limitation.map(|Limitation { what, why, .. }| {
         LocalizedText::new(format!("{what} {why}"), format!("{}{}", what.chinese, why.chinese))
     });
-    KillImpact { transactions, graph, risks, unknown: transactions_unknown.or(risks_unknown) }
+    KillImpact { transactions, graph, risks, unknown_reason: transactions_unknown.or(risks_unknown) }
 }
 
 impl KillImpact {
@@ -73,12 +73,7 @@ impl KillImpact {
             .collect()
     }
 
-    pub(super) fn applicable_kill_risk_views(
-        &self,
-        id: u64,
-        kind: KillTarget,
-        language: Language,
-    ) -> Vec<KillRiskView> {
+    pub(super) fn build_kill_risk_views(&self, id: u64, kind: KillTarget, language: Language) -> Vec<KillRiskView> {
         let applies = |risk: &&KillRisk| kind == KillTarget::Connection || risk.applies_to_kill_query();
         let risks = self.risks.get(&id).into_iter().flatten().filter(applies);
         risks.map(|risk| KillRiskView::new(risk, language)).collect()
@@ -93,7 +88,6 @@ impl KillImpact {
     }
 }
 
-/// Returns the name and message of the expected kill outcome. If Clew would refuse the kill, `refusal` contains the reason.
 pub(super) fn predict_kill_outcome(refusal: Option<KillRefusal>, kind: KillTarget) -> (&'static str, LocalizedText) {
     if let Some(refusal) = refusal {
         return describe_kill_refusal(refusal);

@@ -24,7 +24,6 @@ pub(super) enum StreamEndReason {
     Shutdown,
     /// The credentials have expired or have been revoked.
     Token,
-    /// The subscriber's policies no longer permit listing the sessions.
     Forbidden,
     Gone,
 }
@@ -49,7 +48,7 @@ impl StreamAuthorization {
         self.masked
     }
 
-    /// Rechecks the stream's authorization. After an internal error, the previous result remains in effect.
+    /// After an internal error, the previous result remains in effect.
     pub(super) async fn recheck_authorization(&mut self) -> Result<(), StreamEndReason> {
         // Expiry is checked separately because it does not change the access version.
         if self.caller.expires_at.is_some_and(|end| end <= Timestamp::now().as_second()) {
@@ -90,10 +89,9 @@ impl StreamAuthorization {
         Ok(Ok(()))
     }
 
-    /// Validates the caller's credentials again and updates the caller's administrator status.
-    /// Returns `false` if the credentials are no longer valid or the user is disabled.
+    /// Also updates the caller's administrator status.
     async fn revalidate_credentials(&mut self, view: &CachedStoreView) -> Result<bool, ApiError> {
-        let user = match &self.caller.credential {
+        let user = match &self.caller.credential_ref {
             CredentialRef::Token(token) => {
                 let stored = view.find_token(&token.hash).await?;
                 stored.filter(|stored| !stored.revoked).map(|stored| stored.user.clone())

@@ -14,25 +14,25 @@ use serde_json::json;
 
 use crate::messages::format_failure;
 
-/// Maximum number of cached events. Most subscribers have the same feed version and share a cached event.
+/// Most subscribers have the same feed version and share a cached event.
 const MAX_CACHED_EVENTS: usize = 8;
 
 #[derive(Debug, Default)]
-pub(crate) struct SseNodeFeed {
+pub(crate) struct SessionEventFeed {
     watch_id: u32,
-    /// Identity of the server that returned the session list. Empty before the first sample.
+    /// Empty before the first sample.
     server: String,
     list: SessionFeed,
     counts: SessionCounts,
     limitations: Vec<Limitation>,
-    /// Feed version in which `limitations` (the list of unreadable data) last changed.
-    limitations_changed: u32,
+    /// Feed version in which `limitations` last changed.
+    limitations_version: u32,
     interval_ms: u64,
-    /// Cached events. The key contains the feed version from which changes are sent, and whether statements are masked.
+    /// The key contains the feed version from which changes are sent, and whether statements are masked.
     cached_events: Vec<((u32, bool), Bytes)>,
 }
 
-impl NodeFeed for SseNodeFeed {
+impl NodeFeed for SessionEventFeed {
     fn new(watch_id: u32) -> Self {
         Self { watch_id, ..Self::default() }
     }
@@ -52,7 +52,7 @@ impl NodeFeed for SseNodeFeed {
         self.interval_ms = interval_ms;
         if self.limitations != sample.limitations {
             self.limitations = sample.limitations;
-            self.limitations_changed = self.version();
+            self.limitations_version = self.version();
         }
         self.cached_events.clear();
     }
@@ -66,7 +66,7 @@ impl NodeFeed for SseNodeFeed {
     }
 }
 
-impl SseNodeFeed {
+impl SessionEventFeed {
     pub(super) fn render_events(&mut self, since: Option<FeedPosition>, masked: bool) -> (FeedPosition, Bytes) {
         let from = since.filter(|since| since.watch_id == self.watch_id).map_or(0, |since| since.version);
         let now = FeedPosition { watch_id: self.watch_id, version: self.version() };
@@ -98,7 +98,7 @@ impl SseNodeFeed {
             return out;
         };
         append_sse_event(&mut out, Some(now), "changes", &format!("{{{common},{changes}}}"));
-        if self.limitations_changed > from {
+        if self.limitations_version > from {
             append_sse_event(&mut out, None, "limitations", &json!(self.limitations).to_string());
         }
         out
@@ -107,14 +107,13 @@ impl SseNodeFeed {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FeedPosition {
-    /// Random id of the node's session list. Each new session list of the node starts at version 0.
+    /// Random id; each new watch of a node gets another id and starts at version 0.
     pub(super) watch_id: u32,
-    /// Sequence number of the sample.
     pub(super) version: u32,
 }
 
 impl FeedPosition {
-    /// Parses an event id. Returns `None` for an invalid id, so that the client receives a full snapshot.
+    /// Returns `None` for an invalid event id, so that the client receives a full snapshot.
     pub(super) fn parse(id: &str) -> Option<Self> {
         let (watch_id, version) = id.trim().split_once('-')?;
         Some(Self { watch_id: u32::from_str_radix(watch_id, 16).ok()?, version: version.parse().ok()? })

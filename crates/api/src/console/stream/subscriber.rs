@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::authorization::{StreamAuthorization, StreamEndReason};
-use super::feed::{self, FeedPosition, SseNodeFeed};
+use super::feed::{self, FeedPosition, SessionEventFeed};
 
 /// Interval between keep-alive comments, which prevent proxies and browsers from closing an idle event stream.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
@@ -25,24 +25,19 @@ const STREAM_PREAMBLE: &str = ": clew\nretry: 2000\n\n";
 #[derive(Debug)]
 pub(super) struct Subscriber {
     authorization: StreamAuthorization,
-    subscription: NodeWatchSubscription<SseNodeFeed>,
-    /// Guard that counts the event stream toward the user's limit until the subscriber is dropped.
+    subscription: NodeWatchSubscription<SessionEventFeed>,
     _slot: ConcurrencySlotGuard<UserId>,
     updates: watch::Receiver<NodeWatchUpdate>,
     shutdown: CancellationToken,
     interval: Duration,
     position: Option<FeedPosition>,
-    /// True if statements were masked in the most recent session list sent to this subscriber.
     masked: bool,
-    /// Sequence number of the last session list error sent to the subscriber.
-    last_failure: u64,
+    last_failure_number: u64,
     state: StreamState,
-    /// True if the feed contains an update that has not been sent to the subscriber yet.
-    pending: bool,
-    /// Earliest time of the next event.
-    due: Instant,
-    checked: Instant,
-    sent: Instant,
+    has_unsent_update: bool,
+    next_event_at: Instant,
+    authorization_checked_at: Instant,
+    last_sent_at: Instant,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +56,7 @@ enum WakeReason {
 impl Subscriber {
     pub(super) fn new(
         authorization: StreamAuthorization,
-        (subscription, slot): (NodeWatchSubscription<SseNodeFeed>, ConcurrencySlotGuard<UserId>),
+        (subscription, slot): (NodeWatchSubscription<SessionEventFeed>, ConcurrencySlotGuard<UserId>),
         interval: Duration,
         position: Option<FeedPosition>,
         shutdown: CancellationToken,
@@ -69,7 +64,7 @@ impl Subscriber {
         let (now, updates, masked) =
             (Instant::now(), subscription.subscribe_to_updates(), authorization.masks_statements());
         // A watch that has neither a sample nor a failure has no update to send.
-        let pending = updates.borrow().version > 0 || updates.borrow().failure.is_some();
+        let has_unsent_update = updates.borrow().version > 0 || updates.borrow().failure.is_some();
         Self {
             authorization,
             subscription,
@@ -79,12 +74,12 @@ impl Subscriber {
             interval,
             position,
             masked,
-            last_failure: 0,
+            last_failure_number: 0,
             state: StreamState::New,
-            pending,
-            due: now,
-            checked: now,
-            sent: now,
+            has_unsent_update,
+            next_event_at: now,
+            authorization_checked_at: now,
+            last_sent_at: now,
         }
     }
 
@@ -102,48 +97,48 @@ impl Subscriber {
             let wake = tokio::select! {
                 biased;
                 () = self.shutdown.cancelled() => return Some(self.end_stream(StreamEndReason::Shutdown)),
-                changed = self.updates.changed(), if !self.pending => {
+                changed = self.updates.changed(), if !self.has_unsent_update => {
                     // The sender is dropped only on server shutdown.
                     if changed.is_err() {
                         return Some(self.end_stream(StreamEndReason::Shutdown));
                     }
-                    self.pending = true;
+                    self.has_unsent_update = true;
                     continue;
                 }
-                () = sleep_until(self.due), if self.pending => WakeReason::Due,
-                () = sleep_until(self.checked + AUTHORIZATION_CHECK_INTERVAL) => WakeReason::Check,
-                () = sleep_until(self.sent + KEEP_ALIVE_INTERVAL) => WakeReason::KeepAlive,
+                () = sleep_until(self.next_event_at), if self.has_unsent_update => WakeReason::Due,
+                () = sleep_until(self.authorization_checked_at + AUTHORIZATION_CHECK_INTERVAL) => WakeReason::Check,
+                () = sleep_until(self.last_sent_at + KEEP_ALIVE_INTERVAL) => WakeReason::KeepAlive,
             };
             if let Err(reason) = self.authorization.recheck_authorization().await {
                 return Some(self.end_stream(reason));
             }
-            self.checked = Instant::now();
+            self.authorization_checked_at = Instant::now();
             let text = match wake {
                 WakeReason::Due => self.render_feed_update().await,
                 WakeReason::Check => None,
                 WakeReason::KeepAlive => Some(Bytes::from_static(b":\n\n")),
             };
             if let Some(text) = text {
-                self.sent = Instant::now();
+                self.last_sent_at = Instant::now();
                 return Some((Ok(text), self));
             }
         }
     }
 
     async fn render_feed_update(&mut self) -> Option<Bytes> {
-        self.pending = false;
+        self.has_unsent_update = false;
         let update = self.updates.borrow_and_update().clone();
         if self.authorization.masks_statements() != self.masked {
             // The client needs a full snapshot after masking is turned on or off.
             (self.masked, self.position) = (self.authorization.masks_statements(), None);
         }
         if let Some((number, text)) = update.failure {
-            let is_new = number > self.last_failure;
-            self.last_failure = number;
+            let is_new = number > self.last_failure_number;
+            self.last_failure_number = number;
             return is_new.then_some(text);
         }
         // The factor 0.9 accepts a sample that is slightly early; waiting for the next sample would delay the event.
-        self.due = Instant::now() + self.interval.mul_f64(0.9);
+        self.next_event_at = Instant::now() + self.interval.mul_f64(0.9);
         let (since, masked) = (self.position, self.masked);
         let (now, text) = self.subscription.render_feed(&update, move |feed| feed.render_events(since, masked)).await;
         if self.position == Some(now) {

@@ -7,9 +7,8 @@ use utoipa::ToSchema;
 
 pub(super) const DATASTORE_TYPE: &str = "gaussdb-mysql";
 
-/// Status of every instance and node in `/v3`. The status is constant, because Clew does not monitor availability.
+/// The status is constant, because Clew does not monitor availability.
 pub(super) const ACTIVE_STATUS_V3: &str = "ACTIVE";
-/// Status that `/v3.1` responses contain for every instance and node.
 pub(super) const ACTIVE_STATUS_V3_1: &str = "normal";
 
 /// A page of instances.
@@ -150,8 +149,8 @@ fn build_instance_fields(instance: &Instance, status: &'static str) -> InstanceF
         port: master.map_or_else(String::new, |url| url.port.to_string()),
         r#type: "Cluster",
         datastore: Datastore { r#type: DATASTORE_TYPE, version: "8.0", kernel_version: None },
-        created: format_timestamp(instance.created_at),
-        updated: format_timestamp(instance.updated_at),
+        created: format_taurusdb_timestamp(instance.created_at),
+        updated: format_taurusdb_timestamp(instance.updated_at),
         db_user_name: master.map_or_else(String::new, |url| url.user.clone()),
         enterprise_project_id: instance.enterprise_project_id.clone(),
         time_zone: "UTC".to_owned(),
@@ -168,8 +167,8 @@ fn build_node_entry(node: &Node, status: &'static str) -> NodeEntry {
         status,
         port: node.url.port,
         private_read_ips: vec![node.url.host.clone()],
-        created: format_timestamp(node.created_at),
-        updated: format_timestamp(node.created_at),
+        created: format_taurusdb_timestamp(node.created_at),
+        updated: format_taurusdb_timestamp(node.created_at),
         priority: -1,
         ..NodeEntry::default()
     }
@@ -179,7 +178,6 @@ fn node_hosts_with_role(instance: &Instance, role: NodeRole) -> Vec<String> {
     instance.nodes.iter().filter(|node| node.role == role).map(|node| node.url.host.clone()).collect()
 }
 
-/// Formats a Unix timestamp as in the TaurusDB API, for example `2022-07-14T16:26:58+0000`.
-fn format_timestamp(seconds: i64) -> String {
+fn format_taurusdb_timestamp(seconds: i64) -> String {
     Timestamp::from_second(seconds).unwrap_or_default().strftime("%Y-%m-%dT%H:%M:%S+0000").to_string()
 }

@@ -24,7 +24,6 @@ use crate::error_responses::{InvalidLink, RangeNotSatisfiable, UnknownIntelligen
 use crate::query_string::QueryString;
 use crate::{AppState, SharedState};
 
-/// Number of report rows per database read. Small batches limit memory usage.
 const REPORT_ROWS_PER_BATCH: u32 = 500;
 
 const REPORT_COLUMN_NAMES: [(&str, &str); 11] = [
@@ -59,7 +58,7 @@ const REPORT_COLUMN_NAMES: [(&str, &str); 11] = [
 pub(crate) async fn download_report(
     State(service): State<SharedState>,
     Extension(language): Extension<Language>,
-    Extension(trail): Extension<AuditContext>,
+    Extension(audit_context): Extension<AuditContext>,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
     method: Method,
@@ -69,7 +68,7 @@ pub(crate) async fn download_report(
     let kill = service.store.kills().find_intelligent_kill(id).await?.filter(|kill| kill.ended_at.is_some());
     let kill = kill.ok_or_else(|| ApiError::new(ApiErrorDefinition::UNKNOWN_TASK))?;
     if let clew_model::Actor::User { domain_id, .. } = &kill.request.by.actor {
-        trail.set_domain_id(domain_id);
+        audit_context.set_domain_id(domain_id);
     }
     let (file, file_bytes, hash) = write_report_file(&service, &kill).await?;
     let download = StoredResultDownload {
@@ -90,7 +89,7 @@ fn build_header_row(language: Language) -> Vec<u8> {
     csv::encode_header_row_from_names(language, names)
 }
 
-/// Writes the report to a temporary file. Returns the file, its size in bytes and its SHA-256 hash.
+/// Returns the file, its size in bytes and its SHA-256 hash.
 async fn write_report_file(service: &AppState, kill: &IntelligentKill) -> Result<(File, u64, String), ApiError> {
     let filter = KillFilter {
         source: Some(KillSource::Intelligent),
@@ -141,8 +140,8 @@ fn encode_report_row(out: &mut Vec<u8>, session: &KillRecord, formula_guard: boo
 
 const MAX_REPORT_LINK_LIFETIME: Duration = Duration::from_hours(1);
 
-/// Creates a download link that is valid for up to one hour and requires no credentials.
-/// A download link expires no later than the caller's credentials.
+/// The download link requires no credentials.
+/// The link expires no later than the caller's credentials.
 pub(super) fn create_report_link(
     store: &Store,
     server_url: &str,

@@ -22,7 +22,6 @@ pub(crate) struct IntelligentKillWarning {
     session_id: Option<u64>,
 }
 
-/// Returns the warnings for an intelligent kill. If Clew cannot read the node, a warning contains the reason.
 pub(super) async fn find_kill_warnings(
     service: &AppState,
     node: &Node,

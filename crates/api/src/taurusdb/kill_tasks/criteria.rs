@@ -67,7 +67,7 @@ fn parse_include_unsafe_parameter(given: Option<&str>) -> Result<bool, ApiError>
     }
 }
 
-/// Parses an unsigned integer and checks its range. Rejects a leading `+`.
+/// Rejects a leading `+`, which [`str::parse`] accepts.
 pub(super) fn parse_integer(name: &'static str, given: &str, min: u32, max: u32) -> Result<u32, ApiError> {
     let number = if given.bytes().all(|byte| byte.is_ascii_digit()) { given.parse().ok() } else { None };
     number.filter(|number| (min..=max).contains(number)).ok_or_else(|| value_out_of_range_error(name, given, min, max))

@@ -12,7 +12,7 @@ use crate::error::ApiError;
 use crate::query_string::QueryString;
 use crate::session_columns::KilledSessionColumns;
 
-/// Maximum number of kills that the kill history lists (TaurusDB API spec, section 2.8). Older kills are omitted.
+/// The kill history omits older kills (TaurusDB API spec, section 2.8).
 const MAX_LISTED_KILLS: u32 = 500;
 
 #[derive(IntoParams)]

@@ -22,7 +22,7 @@ use crate::query_string::QueryString;
 use crate::session_columns::SessionColumns;
 use crate::statement_text::render_statement;
 
-/// Maximum number of sessions in each list of a response. Additional sessions are counted but not listed.
+/// Additional sessions are counted but not listed.
 const MAX_LISTED_SESSIONS: usize = 500;
 const MAX_STATEMENT_LEN: usize = 4096;
 

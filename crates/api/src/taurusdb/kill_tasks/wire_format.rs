@@ -144,7 +144,6 @@ pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 impl KillTaskView {
-    /// If `masked` is true, the view contains a placeholder instead of the statement substring of the kill task.
     pub(super) fn new(task: KillTask, masked: bool, refused: &[NodeLoginRefusal]) -> Self {
         let criteria = task.criteria;
         let info = |part: String| if masked { MASKED_SUBSTRING_PLACEHOLDER.to_owned() } else { part };

@@ -27,27 +27,25 @@ const REQUEST_ID_HEADER: &str = "x-request-id";
 
 /// Routes that accept any `Host` header, because load balancers probe them by IP address.
 const HEALTH_ROUTES: [&str; 2] = ["/healthz", "/readyz"];
-/// Routes that remain available on reserved connections when all regular connections are in use.
 const ROUTES_ALLOWED_ON_RESERVED_CONNECTIONS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum RouteAuth {
     Public,
-    /// Sign-in route. It requires no authentication, and its request rate is limited per client address.
+    /// The route requires no authentication, and its request rate is limited per client address.
     SignIn,
     Authenticated,
 }
 
-/// State of the layer around each route.
 #[derive(Debug, Clone)]
-pub(crate) struct RouteLayerState {
+pub(crate) struct RouteMiddlewareState {
     pub(crate) service: SharedState,
     pub(crate) audited_operations: Arc<AuditedOperations>,
     pub(crate) auth: RouteAuth,
 }
 
 pub(crate) async fn handle_request(
-    State(RouteLayerState { service, audited_operations, auth }): State<RouteLayerState>,
+    State(RouteMiddlewareState { service, audited_operations, auth }): State<RouteMiddlewareState>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -66,9 +64,9 @@ pub(crate) async fn handle_request(
             Ok(_) if path_and_query_len(&request) > MAX_URI_BYTES => ApiError::uri_too_long_error().into_response(),
             Ok(language) => {
                 request.extensions_mut().insert(language);
-                let trail = AuditContext::new(limits::client_ip(request.extensions()), &request_id);
+                let audit_context = AuditContext::new(limits::client_ip(request.extensions()), &request_id);
                 let handler = service.clone();
-                audit::run_and_audit_request(service.clone(), &audited_operations, trail, request, |request| {
+                audit::run_and_audit_request(service.clone(), &audited_operations, audit_context, request, |request| {
                     run_handler(handler, auth, request, next)
                 })
                 .await
@@ -119,7 +117,6 @@ fn path_and_query_len(request: &Request) -> usize {
     request.uri().path_and_query().map_or(0, |uri| uri.as_str().len())
 }
 
-/// Runs the request handler. Returns an error response if the handler panics or times out.
 async fn run_handler(service: SharedState, auth: RouteAuth, request: Request, next: Next) -> Response {
     let limit = service.settings.request_timeout;
     let response = async {
@@ -145,10 +142,11 @@ async fn run_handler(service: SharedState, auth: RouteAuth, request: Request, ne
     }
 }
 
-/// Returns the API error that replaces axum's error response, or `None` if `status` is not an error status.
+/// The returned error replaces an error response of axum.
 fn api_error_for_status(status: StatusCode) -> Option<ApiError> {
-    let entry = if status.is_client_error() { ApiErrorDefinition::BAD_REQUEST } else { ApiErrorDefinition::INTERNAL };
-    (status.is_client_error() || status.is_server_error()).then(|| ApiError::new(entry))
+    let definition =
+        if status.is_client_error() { ApiErrorDefinition::BAD_REQUEST } else { ApiErrorDefinition::INTERNAL };
+    (status.is_client_error() || status.is_server_error()).then(|| ApiError::new(definition))
 }
 
 fn parse_language_header(headers: &HeaderMap) -> Result<Language, ApiError> {
@@ -203,7 +201,7 @@ mod tests {
         let intelligent_kills = IntelligentKillQueue::new(store.clone(), kills.clone(), &worker_settings);
         let parts =
             AppComponents { store, collections, connector, kills, intelligent_kills, settings, limits, metrics };
-        let state = RouteLayerState {
+        let state = RouteMiddlewareState {
             service: AppState::new(parts),
             audited_operations: Arc::default(),
             auth: RouteAuth::Public,
