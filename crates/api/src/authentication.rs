@@ -157,8 +157,12 @@ async fn authenticate_by_token(
     }
     let scope = stored.scope_project.clone().map_or(CredentialScope::Domain, CredentialScope::Project);
     let (origin, expires_at) = (stored.origin, stored.expires_at);
-    let credential_ref =
-        CredentialRef::Token(Arc::new(ValidToken { origin, hash, expires_at, csrf: token::derive_csrf_token(token) }));
+    let credential_ref = CredentialRef::Token(Arc::new(ValidToken {
+        origin,
+        hash,
+        expires_at,
+        csrf_token: token::derive_csrf_token(token),
+    }));
     let (user, credential_kind) = (require_enabled_user(&stored.user)?, CredentialKind::Token);
     Ok(AuthenticatedIdentity { user, scope, credential_kind, credential_ref, expires_at: Some(expires_at), view })
 }

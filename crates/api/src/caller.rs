@@ -50,7 +50,7 @@ pub(crate) struct ValidToken {
     pub(crate) hash: [u8; 32],
     /// Unix timestamp in seconds.
     pub(crate) expires_at: i64,
-    pub(crate) csrf: String,
+    pub(crate) csrf_token: String,
 }
 
 /// Ids of the project and instance in the request path.
@@ -138,7 +138,7 @@ impl Caller {
         self.require_permission(action, &resource)
     }
 
-    /// The caller of this method must check each instance with [`Caller::is_action_allowed`].
+    /// Handlers must then check each instance with [`Caller::is_action_allowed`].
     pub(crate) async fn require_permission_on_some_instance(
         &self,
         action: Action,

@@ -17,7 +17,7 @@ pub(crate) struct StoredResultDownload {
     pub(crate) stored: StoredResult,
     pub(crate) stored_bytes: u64,
     /// Strong entity tag of the uncompressed content, without quotes.
-    pub(crate) tag: String,
+    pub(crate) etag: String,
     pub(crate) file_name: String,
 }
 
@@ -31,7 +31,7 @@ impl StoredResultDownload {
             prefix: self.header.into(),
             content_bytes: self.stored_bytes,
             open_range,
-            tag: self.tag,
+            tag: self.etag,
             content_type: "text/csv; charset=utf-8; header=present",
             file_name: self.file_name,
             vary: "Accept-Encoding, X-Language",

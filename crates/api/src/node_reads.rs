@@ -17,8 +17,8 @@ impl AppState {
     }
 
     /// Request handlers must use `read_from_node` or `try_read_from_node` to read from database nodes.
-    /// `read_from_node` and `try_read_from_node` enforce a delay between a refused login and the next login attempt.
-    /// Without a delay between logins, repeated requests could cause the database server to lock Clew's account.
+    /// Both methods enforce a delay between a refused login and the next login attempt.
+    /// Without the delay, repeated requests could cause the database server to lock Clew's account.
     pub(crate) async fn try_read_from_node<T>(
         &self,
         node: &Node,

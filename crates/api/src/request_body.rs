@@ -95,9 +95,9 @@ fn find_nested_value<'a, 'p>(text: &'a str, path: impl Iterator<Item = &'p Segme
 }
 
 fn malformed_body_error(reason: &str) -> ApiError {
-    // Users know a map of serde as a JSON object.
+    // serde calls a JSON object a map.
     let reason = reason.replace("expected a map", "expected an object");
-    // The reason can contain a string of the body.
+    // The parser can quote long text from the body.
     let reason = reason.chars().take(MAX_PARSE_ERROR_CHARS).collect();
     ApiError::invalid_parameter("parameter-body", [("reason", reason)])
 }

@@ -148,7 +148,8 @@ pub(crate) async fn show_browser_session(ApiRequest { service, caller, .. }: Api
         CredentialScope::AccessKey | CredentialScope::Domain => None,
     };
     let user = load_user(&caller).await?;
-    let session = BrowserSession::new(&user, project.as_ref(), &projects, token_info.expires_at, &token_info.csrf);
+    let session =
+        BrowserSession::new(&user, project.as_ref(), &projects, token_info.expires_at, &token_info.csrf_token);
     Ok(Json(session))
 }
 

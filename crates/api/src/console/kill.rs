@@ -108,7 +108,7 @@ pub(crate) async fn kill_sessions(request: ApiRequest<NodePath>) -> ApiResult<Ki
     // Compare the sessions with the request first, because reading the impact and killing the sessions can be slow.
     let age = i64::try_from(read.at.elapsed().as_secs()).unwrap_or_default();
     let mut skip_reasons = request.find_sessions_to_skip(&found, &read.server, Timestamp::now().as_second() - age);
-    let (costs, mut outcomes, effect) = if request.preview {
+    let (impact, mut outcomes, effect) = if request.preview {
         (Some(preview::predict_kill_impact(&service, &target.node, &found).await), HashMap::new(), None)
     } else {
         let mut victims: Vec<Session> =
@@ -151,7 +151,7 @@ pub(crate) async fn kill_sessions(request: ApiRequest<NodePath>) -> ApiResult<Ki
         };
         let session = current
             .filter(|current| selected.matches_session(current))
-            .map(|current| build_current_session_state(current, masked, &request, costs.as_ref(), language));
+            .map(|current| build_current_session_state(current, masked, &request, impact.as_ref(), language));
         let message = message.in_language(language).to_owned();
         SessionKillOutcome { id: selected.id, outcome, message, session }
     };
@@ -167,9 +167,9 @@ pub(crate) async fn kill_sessions(request: ApiRequest<NodePath>) -> ApiResult<Ki
     }
     let victims = [ids_with("would_kill"), request.other_victims].concat();
     let warnings =
-        costs.as_ref().map(|costs| costs.format_remaining_blocker_warnings(&victims, language)).unwrap_or_default();
+        impact.as_ref().map(|impact| impact.format_remaining_blocker_warnings(&victims, language)).unwrap_or_default();
     let costs_unknown =
-        costs.and_then(|costs| costs.unknown_reason).map(|reason| reason.in_language(language).to_owned());
+        impact.and_then(|impact| impact.unknown_reason).map(|reason| reason.in_language(language).to_owned());
     Ok(Json(KillResponse { sessions, costs_unknown, warnings, effect }))
 }
 
@@ -192,7 +192,7 @@ fn build_current_session_state(
     current: &Session,
     masked: bool,
     request: &SessionKillRequest,
-    costs: Option<&KillImpact>,
+    impact: Option<&KillImpact>,
     language: Language,
 ) -> CurrentSessionState {
     let text = |statement: &[u8]| render_statement(statement, masked);
@@ -200,10 +200,12 @@ fn build_current_session_state(
         columns: current.into(),
         time: current.seconds,
         statement: current.statement.as_deref().map(text),
-        transaction: costs.and_then(|costs| costs.rollback_cost(current.id)),
-        frees: costs.map(|costs| costs.find_session_ids_unblocked_by_kill(current.id)).unwrap_or_default(),
-        holds_up: costs.map_or(0, |costs| costs.count_waiters(current.id)),
-        risks: costs.map(|costs| costs.build_kill_risk_views(current.id, request.kind, language)).unwrap_or_default(),
+        transaction: impact.and_then(|impact| impact.rollback_cost(current.id)),
+        frees: impact.map(|impact| impact.find_session_ids_unblocked_by_kill(current.id)).unwrap_or_default(),
+        holds_up: impact.map_or(0, |impact| impact.count_waiters(current.id)),
+        risks: impact
+            .map(|impact| impact.build_kill_risk_views(current.id, request.kind, language))
+            .unwrap_or_default(),
     }
 }
 

@@ -55,7 +55,7 @@ pub(crate) async fn download_result(
         header: csv::encode_header_row(language, false),
         stored,
         stored_bytes: result.bytes,
-        tag: format!("{}-{}", result.sha256, language.name()),
+        etag: format!("{}-{}", result.sha256, language.name()),
         file_name,
     };
     download.build_response(&method, &headers)

@@ -44,11 +44,11 @@ const MANUAL_TASK_TYPE: &str = "manual";
 pub(crate) async fn add_kill_task(request: ApiRequest<InstancePath>) -> ApiResult<AddKillTaskResponse> {
     let ApiRequest { service, caller, path, headers, body, .. } = request;
     let (project, instance) = caller.authorize_and_find_instance(Action::MODIFY_INSTANCE, &path).await?;
-    let RequestedKillTask { criteria, duration, confirmed } = parse_new_kill_task(&body)?;
+    let RequestedKillTask { criteria, duration, confirmed_instance_name } = parse_new_kill_task(&body)?;
     caller.require_credentials_valid_for_duration(duration.map(|duration| duration.as_secs()))?;
     let must_confirm =
         criteria.has_only_duration_criterion() && is_authenticated_by_cookie(&headers, caller.client.as_ref());
-    if confirmed.as_deref().map_or(must_confirm, |name| name != instance.name) {
+    if confirmed_instance_name.as_deref().map_or(must_confirm, |name| name != instance.name) {
         return Err(ApiError::invalid_parameter("kill-task-confirmation", [("name", instance.name.clone())]));
     }
     let mut audit_detail = criteria::build_audit_detail_for_criteria(&criteria);
@@ -66,8 +66,8 @@ pub(crate) async fn add_kill_task(request: ApiRequest<InstancePath>) -> ApiResul
 struct RequestedKillTask {
     criteria: KillCriteria,
     duration: Option<Duration>,
-    /// Instance name that the client sends as confirmation, because a kill task without filters can kill all user sessions.
-    confirmed: Option<String>,
+    /// Required from browsers for a kill task without filters, because such a task can kill all user sessions.
+    confirmed_instance_name: Option<String>,
 }
 
 fn parse_new_kill_task(body: &[u8]) -> Result<RequestedKillTask, ApiError> {
@@ -92,7 +92,7 @@ fn parse_new_kill_task(body: &[u8]) -> Result<RequestedKillTask, ApiError> {
         (MANUAL_TASK_TYPE, Some(_)) => return Err(ApiError::invalid_parameter("kill-task-duration", [])),
         (other, _) => return Err(value_not_allowed_error("task_type", other, &[AUTO_TASK_TYPE, MANUAL_TASK_TYPE])),
     };
-    Ok(RequestedKillTask { criteria, duration, confirmed: request.confirmed_instance_name })
+    Ok(RequestedKillTask { criteria, duration, confirmed_instance_name: request.confirmed_instance_name })
 }
 
 /// Stop a kill task. If the task has already ended, the request has no effect.

@@ -89,7 +89,7 @@ impl StreamAuthorization {
         Ok(Ok(()))
     }
 
-    /// Also updates the caller's administrator status.
+    /// Updates the caller's administrator status if the credentials are still valid.
     async fn revalidate_credentials(&mut self, view: &CachedStoreView) -> Result<bool, ApiError> {
         let user = match &self.caller.credential_ref {
             CredentialRef::Token(token) => {

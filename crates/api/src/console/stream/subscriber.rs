@@ -114,7 +114,7 @@ impl Subscriber {
             }
             self.authorization_checked_at = Instant::now();
             let text = match wake {
-                WakeReason::Due => self.render_feed_update().await,
+                WakeReason::Due => self.render_unsent_update().await,
                 WakeReason::Check => None,
                 WakeReason::KeepAlive => Some(Bytes::from_static(b":\n\n")),
             };
@@ -125,7 +125,7 @@ impl Subscriber {
         }
     }
 
-    async fn render_feed_update(&mut self) -> Option<Bytes> {
+    async fn render_unsent_update(&mut self) -> Option<Bytes> {
         self.has_unsent_update = false;
         let update = self.updates.borrow_and_update().clone();
         if self.authorization.masks_statements() != self.masked {

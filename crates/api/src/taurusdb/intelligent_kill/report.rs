@@ -75,7 +75,7 @@ pub(crate) async fn download_report(
         header: build_header_row(language),
         stored: StoredResult::File(file),
         stored_bytes: file_bytes,
-        tag: format!("{hash}-{}", language.name()),
+        etag: format!("{hash}-{}", language.name()),
         file_name: format!("intelligent_kill_{id}.csv"),
     };
     download.build_response(&method, &headers)
