@@ -15,7 +15,6 @@ pub struct ClientAddr {
 }
 
 impl ClientAddr {
-    /// Ignores forwarding headers if the socket's peer is not a trusted proxy.
     pub(crate) fn resolve(socket: ClientAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> Self {
         if !trusted.contains(socket.ip) {
             return socket;
@@ -40,8 +39,7 @@ pub fn base_url_from_request(connection: Option<&ClientAddr>, headers: &HeaderMa
 const FORWARDED_FOR_HEADER: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO_HEADER: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// Each proxy appends the address of its client to `X-Forwarded-For`.
-/// Returns the last address in `X-Forwarded-For` that is not a trusted proxy. A client can forge the earlier addresses.
+/// Each proxy appends the address of its client to `X-Forwarded-For`, so a client can forge the earlier addresses.
 fn find_client_address_behind_proxies(socket: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> IpAddr {
     let mut hop = socket;
     for text in header_list_elements_in_reverse(headers, &FORWARDED_FOR_HEADER) {
@@ -54,13 +52,13 @@ fn find_client_address_behind_proxies(socket: IpAddr, headers: &HeaderMap, trust
     hop
 }
 
-/// Returns the list elements of a header in reverse order, with `?` for each header line that is not ASCII text.
+/// Yields `?` for each header line that contains characters other than visible ASCII.
 fn header_list_elements_in_reverse<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     let lines: Vec<&str> = headers.get_all(name).iter().map(|line| line.to_str().unwrap_or("?")).collect();
     lines.into_iter().rev().flat_map(|line| line.rsplit(',')).map(str::trim)
 }
 
-/// Parses an IP address with or without a port, because some proxies append the port.
+/// Accepts an address with a port, because some proxies append the port.
 fn parse_ip_address(text: &str) -> Option<IpAddr> {
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     let address = bare.parse().ok().or_else(|| text.parse().ok().map(|address: SocketAddr| address.ip()));

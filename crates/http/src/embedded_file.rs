@@ -28,8 +28,7 @@ const CONTENT_TYPES_BY_EXTENSION: [(&str, &str); 10] = [
 /// File of a web page.
 #[derive(Debug)]
 pub struct EmbeddedFile {
-    /// Gzip-compressed file content.
-    body: Bytes,
+    gzip_body: Bytes,
     content_type: &'static str,
     cache_control: &'static str,
     tag: String,
@@ -48,7 +47,7 @@ impl EmbeddedFile {
         let cache_control = if hashed { "public, max-age=31536000, immutable" } else { "no-cache" };
         // The tag is weak because the compressed and uncompressed bodies share it.
         let tag = format!("W/\"{}\"", hex::encode(Sha256::digest(&body)));
-        Self { body, content_type, cache_control, tag }
+        Self { gzip_body: body, content_type, cache_control, tag }
     }
 
     /// Builds the response. Returns an error if the content is not gzip-compressed.
@@ -60,11 +59,11 @@ impl EmbeddedFile {
         let content_type = [(CONTENT_TYPE, self.content_type)];
         if accepts_encoding(headers, "gzip") {
             let encoding = [(CONTENT_ENCODING, "gzip")];
-            return Ok((cache_headers, content_type, encoding, self.body.clone()).into_response());
+            return Ok((cache_headers, content_type, encoding, self.gzip_body.clone()).into_response());
         }
         // All browsers support gzip. The file is decompressed only for other clients.
         let mut uncompressed = Vec::new();
-        GzDecoder::new(self.body.as_ref()).read_to_end(&mut uncompressed)?;
+        GzDecoder::new(self.gzip_body.as_ref()).read_to_end(&mut uncompressed)?;
         Ok((cache_headers, content_type, uncompressed).into_response())
     }
 }

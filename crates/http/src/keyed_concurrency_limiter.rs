@@ -7,8 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Concurrency limiter: each key has a fixed number of slots, which callers acquire and release.
 #[derive(Debug)]
 pub struct KeyedConcurrencyLimiter<K: Hash + Eq + Clone> {
-    /// Maximum number of concurrent operations per key. 0 disables the limit.
-    limit: usize,
+    max_slots_per_key: usize,
     held: Mutex<HashMap<K, usize>>,
 }
 
@@ -23,20 +22,20 @@ impl<K: Hash + Eq + Clone> KeyedConcurrencyLimiter<K> {
     /// Creates a limiter that permits `limit` concurrent operations per key. If `limit` is 0, the limiter is disabled.
     #[must_use]
     pub fn new(limit: usize) -> Arc<Self> {
-        Arc::new(Self { limit, held: Mutex::default() })
+        Arc::new(Self { max_slots_per_key: limit, held: Mutex::default() })
     }
 
     /// Returns the maximum number of concurrent operations per key, or 0 if the limit is disabled.
     #[must_use]
     pub fn max_slots_per_key(&self) -> usize {
-        self.limit
+        self.max_slots_per_key
     }
 
     /// Acquires a slot for `key`. Returns `None` if all slots of `key` are in use.
     pub fn acquire(self: &Arc<Self>, key: K) -> Option<ConcurrencySlotGuard<K>> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let count = held.entry(key.clone()).or_default();
-        if self.limit > 0 && *count >= self.limit {
+        if self.max_slots_per_key > 0 && *count >= self.max_slots_per_key {
             return None;
         }
         *count += 1;

@@ -7,13 +7,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Number of rate limit checks between two removals of unused keys, which limit memory usage.
 const CHECKS_BETWEEN_CLEANUPS: u32 = 4096;
 
 /// Rate limiter with a quota per key.
 #[derive(Debug)]
 pub struct KeyedRateLimiter<K> {
-    /// Interval at which each key regains one permit. A zero duration disables the rate limiter.
     period: Duration,
     burst: u32,
     quotas: Mutex<RateLimiterState<K>>,

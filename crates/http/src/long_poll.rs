@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName};
 const PREFER_HEADER: &str = "prefer";
 const PREFERENCE_APPLIED_HEADER: HeaderName = HeaderName::from_static("preference-applied");
 
-/// Maximum duration of a long poll, in seconds. Many proxies close an idle connection after about one minute.
+/// Many proxies close an idle connection after about one minute.
 const MAX_LONG_POLL_SECONDS: u64 = 30;
 
 /// Duration of a long poll, in seconds.

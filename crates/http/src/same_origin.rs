@@ -3,7 +3,7 @@
 use http::header::{HOST, ORIGIN};
 use http::{HeaderMap, Method};
 
-/// Name of a fetch metadata header. Scripts cannot set this header. Browsers send it only over TLS or to localhost.
+/// Scripts cannot set this header, and browsers send it only over TLS or to localhost.
 const SEC_FETCH_SITE_HEADER: &str = "sec-fetch-site";
 
 /// Returns `false` if the request headers show that a browser sent the request from a page of another origin.

@@ -3,10 +3,8 @@
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// Value of the `Strict-Transport-Security` header: one year, without subdomains.
 const HSTS_HEADER_VALUE: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-/// A page loads resources only from its own server, and other sites cannot embed the page or its resources.
 const PAGE_SECURITY_HEADERS: [(&str, &str); 5] = [
     (
         "content-security-policy",

@@ -94,7 +94,7 @@ pub trait ConnectionObserver: Send + Sync {
     fn record_malformed_request(&self, status: StatusCode);
 }
 
-/// Delay before retrying `accept` after an error, for example when no file descriptors are free.
+/// `accept` fails repeatedly while the process has no free file descriptors.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
 /// Serves requests until the `shutdown` token is canceled, then waits for in-flight requests to finish.

@@ -32,11 +32,10 @@ pub struct TlsConfig {
 struct CertificateFiles {
     certificate: PathBuf,
     key: PathBuf,
-    /// Metadata of the certificate and key files before the first load. Differences indicate that a file has changed.
-    initial: [FileFingerprint; 2],
+    /// Read before the files are loaded, so that a change during the load is detected later.
+    initial_fingerprints: [FileFingerprint; 2],
 }
 
-/// Certificate for new connections.
 #[derive(Debug)]
 struct ReloadableCertResolver(RwLock<Arc<CertifiedKey>>);
 
@@ -49,8 +48,8 @@ impl ResolvesServerCert for ReloadableCertResolver {
 impl TlsConfig {
     /// Loads a PEM certificate chain, leaf first, and its private key. A single file may contain both.
     pub fn load(certificate: &Path, key: &Path) -> Result<Self, ServeError> {
-        let initial = [read_file_fingerprint(certificate), read_file_fingerprint(key)];
-        let files = CertificateFiles { certificate: certificate.to_owned(), key: key.to_owned(), initial };
+        let initial_fingerprints = [read_file_fingerprint(certificate), read_file_fingerprint(key)];
+        let files = CertificateFiles { certificate: certificate.to_owned(), key: key.to_owned(), initial_fingerprints };
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let current = Arc::new(ReloadableCertResolver(RwLock::new(Arc::new(files.load_certified_key(&provider)?))));
         let unusable = |cause| files.unusable_certificate_error(cause);

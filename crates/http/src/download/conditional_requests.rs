@@ -3,8 +3,7 @@
 use http::HeaderMap;
 use http::header::{IF_NONE_MATCH, IF_RANGE};
 
-/// Returns `true` if `If-Range` is absent or equals the strong entity tag.
-/// If `If-Range` contains a date or a weak entity tag, returns false, so that the server sends the full content.
+/// A date or a weak entity tag in `If-Range` never matches, so the server sends the full content.
 pub(super) fn satisfies_if_range_header(headers: &HeaderMap, tag: &str) -> bool {
     headers.get(IF_RANGE).is_none_or(|value| value.as_bytes() == tag.as_bytes())
 }

@@ -20,7 +20,6 @@ impl ContentEncoding {
     }
 }
 
-/// Returns the first content encoding that the client accepts, in the order zstd, gzip, identity.
 pub(super) fn choose_encoding(headers: &HeaderMap) -> ContentEncoding {
     let accepted = |encoding: &ContentEncoding| accepts_encoding(headers, encoding.name());
     [ContentEncoding::Zstd, ContentEncoding::Gzip].into_iter().find(accepted).unwrap_or(ContentEncoding::Identity)

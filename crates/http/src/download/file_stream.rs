@@ -18,7 +18,7 @@ use futures_util::Stream;
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-/// Maximum size of a response body chunk, in bytes. The HTTP library buffers about six chunks per response.
+/// Hyper buffers about six chunks per response.
 pub(super) const MAX_CHUNK_BYTES: usize = 64 * 1024;
 
 /// Stream of a byte range of a file.
@@ -28,7 +28,6 @@ pub(super) const MAX_CHUNK_BYTES: usize = 64 * 1024;
 pub struct FileStream {
     file: Arc<File>,
     offset: u64,
-    /// File offset of the first byte after the requested range.
     end: u64,
     pool: BufferPool,
     reading: Option<JoinHandle<(BytesMut, io::Result<usize>)>>,
@@ -42,10 +41,9 @@ impl FileStream {
         Self { file: Arc::new(file), offset, end, pool: BufferPool::default(), reading: None }
     }
 
-    /// Returns the next chunk from the page cache. If the chunk is not cached, starts a read on a blocking thread.
     fn try_read_chunk(&mut self) -> Option<io::Result<Bytes>> {
         let mut buffer = self.pool.acquire(self.end - self.offset);
-        if let Some(read) = try_read_without_blocking(&self.file, &mut buffer, self.offset) {
+        if let Some(read) = try_read_from_page_cache(&self.file, &mut buffer, self.offset) {
             return Some(self.build_chunk_from_read_result(buffer, read));
         }
         let (file, at) = (self.file.clone(), self.offset);
@@ -91,7 +89,7 @@ impl Stream for FileStream {
 /// Reuses the buffers of sent chunks, because their memory is often still in the CPU cache.
 #[derive(Debug, Default)]
 struct BufferPool {
-    /// Buffers of sent chunks, oldest first. The HTTP library may still be using the chunks.
+    /// Buffers of sent chunks, oldest first; hyper may still hold some of the chunks.
     shared: VecDeque<Bytes>,
 }
 
@@ -105,7 +103,7 @@ impl BufferPool {
         buffer
     }
 
-    /// Converts the buffer to a chunk. The pool can reuse the buffer after the chunk has been dropped.
+    /// The pool can reuse the buffer after the chunk has been dropped.
     fn freeze_into_chunk(&mut self, buffer: BytesMut, length: usize) -> Bytes {
         let buffer = buffer.freeze();
         let chunk = buffer.slice(..length.min(buffer.len()));
@@ -114,8 +112,7 @@ impl BufferPool {
     }
 }
 
-/// Reads file data from the kernel's page cache. Returns `None` if the data is not cached or the read fails.
-fn try_read_without_blocking(file: &File, buffer: &mut [u8], at: u64) -> Option<io::Result<usize>> {
+fn try_read_from_page_cache(file: &File, buffer: &mut [u8], at: u64) -> Option<io::Result<usize>> {
     loop {
         match preadv2(file, &mut [IoSliceMut::new(buffer)], at, ReadWriteFlags::NOWAIT) {
             Ok(length) => return Some(Ok(length)),
@@ -180,7 +177,7 @@ mod tests {
     #[tokio::test]
     async fn files_without_nowait_support_are_read_on_blocking_threads() {
         let path = "/proc/version";
-        assert!(try_read_without_blocking(&File::open(path).unwrap(), &mut [0; 8], 0).is_none());
+        assert!(try_read_from_page_cache(&File::open(path).unwrap(), &mut [0; 8], 0).is_none());
         let expected = std::fs::read(path).unwrap();
         let stream = FileStream::new(File::open(path).unwrap(), 2..expected.len() as u64);
         assert_eq!(read_all(stream).await.unwrap(), expected[2..]);

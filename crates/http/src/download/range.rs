@@ -8,7 +8,6 @@ use http::HeaderValue;
 pub(super) enum RangeRequest {
     Full,
     Partial(Range<u64>),
-    /// The requested range is entirely outside the content.
     Unsatisfiable,
 }
 

@@ -26,10 +26,9 @@ use super::{ConnectionObserver, ConnectionSettings};
 use crate::client_addr::ClientAddr;
 use crate::tls::TlsConfig;
 
-/// TCP connection whose writes time out.
-type TimedTcpStream = Pin<Box<TimeoutWriter<TcpStream>>>;
+type TcpStreamWithWriteTimeout = Pin<Box<TimeoutWriter<TcpStream>>>;
 
-/// Maximum size of a request head: 32 KiB for the request line plus 64 KiB for the headers.
+/// 32 KiB for the request line plus 64 KiB for the headers.
 const MAX_REQUEST_HEAD_BYTES: usize = 96 << 10;
 
 pub(super) struct ConnectionHandler {
@@ -41,7 +40,6 @@ pub(super) struct ConnectionHandler {
 }
 
 impl ConnectionHandler {
-    /// During a shutdown, the server completes the current request and closes the connection.
     pub(super) async fn serve_connection(&self, stream: TcpStream, peer: IpAddr, class: ConnectionClass) {
         // The timeout applies below TLS: a flush of TLS data can consist of many writes, and each resets the timer.
         let stream = with_write_timeout(stream, self.settings.write_timeout);
@@ -58,11 +56,11 @@ impl ConnectionHandler {
     async fn perform_tls_handshake(
         &self,
         tls: &TlsConfig,
-        stream: TimedTcpStream,
+        stream: TcpStreamWithWriteTimeout,
         peer: IpAddr,
         class: ConnectionClass,
-    ) -> Option<TlsStream<TimedTcpStream>> {
-        let limit = class.cap_reserved_connection_timeout(self.settings.tls_handshake_timeout);
+    ) -> Option<TlsStream<TcpStreamWithWriteTimeout>> {
+        let limit = class.cap_timeout_if_reserved(self.settings.tls_handshake_timeout);
         let outcome = tokio::select! {
             () = self.shutdown.cancelled() => return None,
             outcome = timeout(limit, tls.accept(stream)) => outcome,
@@ -92,7 +90,7 @@ impl ConnectionHandler {
         let mut connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .keep_alive(class == ConnectionClass::Regular)
-            .header_read_timeout(class.cap_reserved_connection_timeout(self.settings.header_read_timeout))
+            .header_read_timeout(class.cap_timeout_if_reserved(self.settings.header_read_timeout))
             .max_header_size(MAX_REQUEST_HEAD_BYTES)
             .serve_connection(TokioIo::new(stream), service);
         // Hyper flushes its write buffer and shuts down the write side before the connection completes.
@@ -107,7 +105,7 @@ impl ConnectionHandler {
             Ok(()) => {}
             // Hyper has sent a response without a body, except to a client that uses HTTP/2.
             Err(error) if error.is_parse() => {
-                let status = malformed_request_status(&error);
+                let status = status_code_sent_by_hyper(&error);
                 self.observer.record_malformed_request(status);
                 info!(
                     net.peer = %socket.ip, %error, http.route = "none", http.status = status.as_u16(),
@@ -123,7 +121,6 @@ impl ConnectionHandler {
     }
 }
 
-/// Adds a timeout that closes the connection if the peer does not read any bytes within `limit`.
 /// Each successful write restarts the timeout, so a connection stays open if the peer reads slowly.
 fn with_write_timeout<S: AsyncWrite>(stream: S, limit: Duration) -> Pin<Box<TimeoutWriter<S>>> {
     let mut stream = TimeoutWriter::new(stream);
@@ -131,8 +128,7 @@ fn with_write_timeout<S: AsyncWrite>(stream: S, limit: Duration) -> Pin<Box<Time
     Box::pin(stream)
 }
 
-/// Returns the HTTP status code that hyper sends for a malformed request.
-fn malformed_request_status(error: &hyper::Error) -> StatusCode {
+fn status_code_sent_by_hyper(error: &hyper::Error) -> StatusCode {
     if !error.is_parse_too_large() {
         StatusCode::BAD_REQUEST
     // Hyper distinguishes an excessive URI from excessive headers only by the message of the error.

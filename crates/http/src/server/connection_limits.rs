@@ -15,8 +15,7 @@ use super::{ConnectionObserver, ConnectionSettings};
 use crate::client_addr::{ClientSubnet, TrustedProxies};
 use crate::keyed_concurrency_limiter::{ConcurrencySlotGuard, KeyedConcurrencyLimiter};
 
-/// Timeout for TLS handshakes and for receiving request headers on reserved connections.
-const MAX_TIMEOUT_ON_RESERVED_CONNECTIONS: Duration = Duration::from_secs(2);
+const MAX_RESERVED_CONNECTION_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Connection limit that was exceeded: the limit per peer or the limit for all connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,13 +35,13 @@ pub struct ReservedConnectionMarker;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ConnectionClass {
     Regular,
-    /// Connection that exceeds the total or the per-peer limit. The server closes the connection after one request.
+    /// Connection beyond a connection limit, which the server closes after one request.
     Reserved,
 }
 
 impl ConnectionClass {
-    pub(super) fn cap_reserved_connection_timeout(self, timeout: Duration) -> Duration {
-        if self == Self::Reserved { timeout.min(MAX_TIMEOUT_ON_RESERVED_CONNECTIONS) } else { timeout }
+    pub(super) fn cap_timeout_if_reserved(self, timeout: Duration) -> Duration {
+        if self == Self::Reserved { timeout.min(MAX_RESERVED_CONNECTION_TIMEOUT) } else { timeout }
     }
 }
 
@@ -51,15 +50,14 @@ pub(super) struct ConnectionLimits {
     reserved: Arc<Semaphore>,
     per_peer: Arc<KeyedConcurrencyLimiter<ClientSubnet>>,
     reserved_per_peer: Arc<KeyedConcurrencyLimiter<ClientSubnet>>,
-    /// Proxies to which the limit on regular connections per peer does not apply.
-    exempt: TrustedProxies,
+    exempt_proxies: TrustedProxies,
 }
 
-/// Connection slot. The connection counts toward the connection limits until the slot is dropped.
+/// The connection counts toward the connection limits until the slot is dropped.
 pub(super) struct ConnectionSlot {
     pub(super) class: ConnectionClass,
     _permit: OwnedSemaphorePermit,
-    /// Slot in a per-peer connection limit. `None` for regular connections of trusted proxies, which are exempt from the limit.
+    /// `None` for regular connections of trusted proxies, which are exempt from the per-peer limit.
     _peer: Option<ConcurrencySlotGuard<ClientSubnet>>,
 }
 
@@ -71,7 +69,7 @@ impl ConnectionLimits {
             per_peer: KeyedConcurrencyLimiter::new(settings.max_connections_per_peer),
             // A peer can use at most a quarter of the reserved connections; proxies are not exempt.
             reserved_per_peer: KeyedConcurrencyLimiter::new(settings.max_reserved_connections.div_ceil(4)),
-            exempt: settings.trusted_proxies.clone(),
+            exempt_proxies: settings.trusted_proxies.clone(),
         }
     }
 
@@ -97,7 +95,7 @@ impl ConnectionLimits {
         }
     }
 
-    /// Returns `None` if neither a regular nor a reserved slot is available; the caller must then close the connection.
+    /// Returns `None` if no slot is available; the caller must then close the connection.
     pub(super) fn acquire_connection_slot(
         &self,
         peer: IpAddr,
@@ -107,8 +105,11 @@ impl ConnectionLimits {
     ) -> Option<ConnectionSlot> {
         let reserved = if class == ConnectionClass::Regular {
             // An exempt proxy uses no slot, because its neighbours in the same IPv6 prefix share the slots.
-            let slot =
-                if self.exempt.contains(peer) { Some(None) } else { self.per_peer.acquire(peer.into()).map(Some) };
+            let slot = if self.exempt_proxies.contains(peer) {
+                Some(None)
+            } else {
+                self.per_peer.acquire(peer.into()).map(Some)
+            };
             if let Some(peer) = slot {
                 return Some(ConnectionSlot { class, _permit: permit, _peer: peer });
             }

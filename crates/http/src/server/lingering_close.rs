@@ -10,7 +10,6 @@ use tokio::time::timeout;
 
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Discards received bytes until the peer closes the connection or [`LINGER_TIMEOUT`] expires.
 /// The caller must first shut down the write side of the connection to mark the end of the response.
 pub(super) async fn discard_received_bytes(mut stream: impl AsyncRead + Unpin) {
     let _ = timeout(LINGER_TIMEOUT, copy(&mut stream, &mut sink())).await;

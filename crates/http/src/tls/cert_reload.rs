@@ -14,7 +14,6 @@ use tracing::{info, warn};
 
 use super::TlsConfig;
 
-/// Device, inode, size and timestamps of a file, used to detect that the file was modified or replaced.
 /// `None` if the file metadata is unreadable, for example because the file is being replaced.
 pub(super) type FileFingerprint = Option<([u64; 3], [i64; 4])>;
 
@@ -30,7 +29,7 @@ impl TlsConfig {
     ///
     /// If the new certificate is invalid, logs a warning and continues to use the previous certificate.
     pub async fn watch_certificate_files(self, poll_interval: Duration, shutdown: CancellationToken) {
-        let mut last = self.files.initial;
+        let mut last = self.files.initial_fingerprints;
         let mut ticks = interval(poll_interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
