@@ -12,14 +12,12 @@ const READ_DURATION_MULTIPLIER: u32 = 10;
 #[derive(Debug)]
 pub struct AdaptivePollInterval {
     target: Duration,
-    /// Increased poll interval of a slow node, or `None` if Clew polls the node at the target interval.
-    slow_interval: Option<Duration>,
+    lengthened_interval: Option<Duration>,
 }
 
 impl Default for AdaptivePollInterval {
-    /// Creates a poll interval with a target of one second. Slow responses from the node lengthen the interval.
     fn default() -> Self {
-        Self { target: DEFAULT_NODE_POLL_INTERVAL, slow_interval: None }
+        Self { target: DEFAULT_NODE_POLL_INTERVAL, lengthened_interval: None }
     }
 }
 
@@ -41,15 +39,14 @@ impl AdaptivePollInterval {
     /// Records the duration of a read.
     /// Returns a [`PollIntervalChange`] if the poll interval is lengthened from the target interval or reset to it.
     ///
-    /// If a read takes at most 5% of the target interval, the poll interval returns to the target interval.
-    /// The 5% threshold is half the threshold for lengthening the poll interval. The difference prevents oscillation.
+    /// The threshold for resetting is half the threshold for lengthening, to prevent oscillation.
     pub fn adapt_to_read_duration(&mut self, took: Duration) -> Option<PollIntervalChange> {
-        let was_slow = self.slow_interval.is_some();
+        let was_slow = self.lengthened_interval.is_some();
         let max_duration = self.target / READ_DURATION_MULTIPLIER;
         let is_slow = took > max_duration || (was_slow && took > max_duration / 2);
-        self.slow_interval =
+        self.lengthened_interval =
             is_slow.then(|| (took * READ_DURATION_MULTIPLIER).clamp(self.target, MAX_POLL_INTERVAL.max(self.target)));
-        match self.slow_interval {
+        match self.lengthened_interval {
             Some(interval) if !was_slow => Some(PollIntervalChange::Lengthened(interval)),
             None if was_slow => Some(PollIntervalChange::Restored),
             _ => None,
@@ -59,13 +56,13 @@ impl AdaptivePollInterval {
     /// Returns the lengthened poll interval of a slow node, or `None` if the target interval applies.
     #[must_use]
     pub fn lengthened_poll_interval(&self) -> Option<Duration> {
-        self.slow_interval
+        self.lengthened_interval
     }
 
     /// Returns the current poll interval, which is the time between the starts of consecutive reads.
     #[must_use]
     pub fn current_interval(&self) -> Duration {
-        self.slow_interval.unwrap_or(self.target).max(self.target)
+        self.lengthened_interval.unwrap_or(self.target).max(self.target)
     }
 }
 
@@ -75,17 +72,17 @@ mod tests {
 
     #[test]
     fn interval_is_at_least_ten_times_the_read_duration() {
-        for (took, slow_interval) in
+        for (took, lengthened_interval) in
             [(0, None), (100, None), (101, Some(1010)), (450, Some(4500)), (3000, Some(30_000)), (10_000, Some(30_000))]
         {
             let mut interval = AdaptivePollInterval::default();
-            let slow_interval = slow_interval.map(Duration::from_millis);
+            let lengthened_interval = lengthened_interval.map(Duration::from_millis);
             assert_eq!(
                 interval.adapt_to_read_duration(Duration::from_millis(took)),
-                slow_interval.map(PollIntervalChange::Lengthened),
+                lengthened_interval.map(PollIntervalChange::Lengthened),
                 "{took}"
             );
-            assert_eq!(interval.lengthened_poll_interval(), slow_interval, "{took}");
+            assert_eq!(interval.lengthened_poll_interval(), lengthened_interval, "{took}");
         }
     }
 
@@ -110,7 +107,7 @@ mod tests {
     #[test]
     fn interval_follows_the_target_within_the_limit_for_slow_nodes() {
         let (second, ten) = (Duration::from_secs(1), Duration::from_secs(10));
-        let mut interval = AdaptivePollInterval { target: ten, slow_interval: None };
+        let mut interval = AdaptivePollInterval { target: ten, lengthened_interval: None };
         assert_eq!((interval.adapt_to_read_duration(second), interval.current_interval()), (None, ten));
         interval.set_target_interval(second);
         assert_eq!(interval.current_interval(), second);

@@ -22,8 +22,7 @@ const STORE_ACCESS_RETRY_DELAY: Duration = Duration::from_millis(250);
 pub(crate) struct SessionCollectionJob {
     pub(crate) queue: SessionCollectionQueue,
     pub(crate) claimed: ClaimedTask,
-    /// Time immediately before the worker claimed the collection task. The worker's lease on the task starts at this time.
-    /// For the worker, the lease of the task therefore expires slightly earlier than in the store.
+    /// Time immediately before the claim, so the lease expires for the worker slightly earlier than in the store.
     pub(crate) claimed_at: Instant,
 }
 
@@ -34,8 +33,7 @@ struct CollectedResult {
 }
 
 impl SessionCollectionJob {
-    /// Runs the collection task. When it ends, the worker can start another collection task.
-    /// If `release` is canceled, the worker stops the collection and requeues the task.
+    /// Cancels the collection and requeues the task if `release` is canceled.
     pub(crate) async fn run(self, mut slot: SessionCollectionSlot, release: CancellationToken) {
         self.collect_in_slot(&mut slot, release).await;
         drop(slot);
@@ -57,7 +55,6 @@ impl SessionCollectionJob {
         self.record_collection_outcome(outcome).await;
     }
 
-    /// Renews the lease periodically. Returns when the lease expires or another worker claims the collection task.
     async fn renew_lease_until_lost(&self) {
         let (request_id, fence) = (&self.claimed.task.request.request_id, self.claimed.fence);
         let (tasks, lease) = (self.queue.store.tasks(), self.queue.settings.lease);
@@ -111,7 +108,6 @@ impl SessionCollectionJob {
         }
     }
 
-    /// Uses the instance's slow-session threshold if the collection request does not specify a threshold.
     async fn load_session_selection(&self) -> Result<SessionSelection, Failure> {
         let task = &self.claimed.task.request;
         let mut selection = task.selection.clone();
@@ -129,7 +125,6 @@ impl SessionCollectionJob {
         Ok(selection)
     }
 
-    /// Retries a failed query on the metadata database until the lease duration has elapsed.
     /// The metadata database may be temporarily unavailable, for example during a restart.
     async fn query_store_with_retries<T, F>(&self, query: impl Fn() -> F) -> Result<T, StoreError>
     where

@@ -20,9 +20,7 @@ use crate::settings::WorkerSettings;
 #[derive(Debug, Clone)]
 pub(crate) struct SessionCollectionSlotPool {
     active: Arc<Semaphore>,
-    /// Limits the total number of connections for session reads, including connections of stalled reads.
     total: Arc<Semaphore>,
-    /// If this many reads have stalled, the worker claims no more tasks for nodes with stalled reads.
     max_stalled: usize,
     stall_timeout: Duration,
     stalled: Arc<Mutex<StalledNodes>>,
@@ -32,8 +30,8 @@ pub(crate) struct SessionCollectionSlotPool {
 #[derive(Debug, Default)]
 struct StalledNodes {
     nodes: HashSet<NodeId>,
-    /// Number of running reads that are stalled or whose node did not respond in time during the previous read.
-    reads: usize,
+    /// Number of running reads that have stalled at least once, or whose node was in `nodes` when the read started.
+    stalled_read_count: usize,
 }
 
 #[derive(Debug)]
@@ -72,11 +70,10 @@ impl SessionCollectionSlotPool {
         SessionCollectionSlot { pool: self.clone(), active: Some(active), _total: total }
     }
 
-    /// Returns nodes whose current or latest read stalled, provided that at least `max_stalled` reads are stalled.
-    /// Returns an empty list if fewer than `max_stalled` node reads are stalled.
+    /// While fewer than `max_stalled` reads are stalled, the worker may claim tasks for all nodes.
     pub(crate) fn nodes_excluded_from_claims(&self) -> Vec<NodeId> {
         let stalled = self.stalled.lock();
-        if stalled.reads < self.max_stalled { Vec::new() } else { stalled.nodes.iter().cloned().collect() }
+        if stalled.stalled_read_count < self.max_stalled { Vec::new() } else { stalled.nodes.iter().cloned().collect() }
     }
 
     fn update_stalled_nodes(&self, node: &NodeId, read: &Result<SessionRows, Failure>) {
@@ -91,9 +88,7 @@ impl SessionCollectionSlotPool {
 }
 
 impl SessionCollectionSlot {
-    /// Waits for `read` to complete. If the node sends no data within the stall timeout, releases the permit for active reads.
-    ///
-    /// The stall timeout is zero if the node did not respond in time during the previous read.
+    /// Releases the permit for active reads while the node sends no data.
     pub(crate) async fn wait_for_session_rows(
         &mut self,
         node: &NodeId,
@@ -134,7 +129,7 @@ impl StalledReadGuard {
     fn register_stalled_read(pool: &SessionCollectionSlotPool, node: &NodeId) -> Self {
         let mut stalled = pool.stalled.lock();
         stalled.nodes.insert(node.clone());
-        stalled.reads += 1;
+        stalled.stalled_read_count += 1;
         drop(stalled);
         Self(pool.clone())
     }
@@ -143,7 +138,7 @@ impl StalledReadGuard {
 impl Drop for StalledReadGuard {
     fn drop(&mut self) {
         let mut stalled = self.0.stalled.lock();
-        stalled.reads = stalled.reads.saturating_sub(1);
+        stalled.stalled_read_count = stalled.stalled_read_count.saturating_sub(1);
     }
 }
 

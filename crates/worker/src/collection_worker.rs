@@ -92,7 +92,6 @@ impl SessionCollectionQueue {
         }
     }
 
-    /// Waits until S3 accepts write requests, so that the worker does not claim tasks whose results it cannot store.
     /// S3 rejects all requests while the clock of the worker's machine is wrong.
     async fn wait_until_result_store_writable(&self) {
         let mut refused = false;
@@ -121,8 +120,7 @@ impl SessionCollectionQueue {
         self.store.tasks().claim_tasks(claim).await
     }
 
-    /// Sends heartbeats to the store, so that the store can detect network zones that have no running worker.
-    /// If a network zone has no active worker, a collection task that has been queued for 10 minutes fails.
+    /// The store uses the heartbeats to detect network zones without a running worker.
     async fn send_heartbeats(&self, worker: &str) {
         run_periodically(HEARTBEAT_INTERVAL, || async {
             if let Err(error) = self.store.zones().record_worker_heartbeat(worker).await {

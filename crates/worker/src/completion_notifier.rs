@@ -13,7 +13,7 @@ pub(crate) struct CompletionNotifier(Arc<CollectionWaiterRegistry>);
 #[derive(Default)]
 struct CollectionWaiterRegistry {
     collections: Mutex<HashMap<RequestId, AwaitedCollection>>,
-    /// Parent of all `completed` tokens. Canceling the parent token wakes all callers that wait for a collection.
+    /// Parent of all `completed` tokens.
     closed: CancellationToken,
 }
 
@@ -25,7 +25,6 @@ struct AwaitedCollection {
 pub(crate) struct CompletionWaiter {
     notifier: CompletionNotifier,
     request_id: RequestId,
-    /// Token that is canceled when the collection task completes or the notifier is closed.
     pub(crate) completed: CancellationToken,
 }
 
@@ -46,7 +45,7 @@ impl CompletionNotifier {
         }
     }
 
-    /// Notifies all waiting callers, and immediately notifies callers that subscribe later.
+    /// Callers that subscribe later are notified immediately.
     pub(crate) fn notify_all_and_close(&self) {
         self.0.closed.cancel();
     }

@@ -30,7 +30,7 @@ use crate::settings::WorkerSettings;
 use crate::task_results::{join_task, log_first_failure};
 use crate::wake_signal::WakeSignal;
 
-/// An intelligent kill fails if it is queued for more than 1 minute, because the slow sessions may have changed.
+/// The slow sessions may change while an intelligent kill is queued.
 const MAX_KILL_QUEUE_TIME: Duration = Duration::from_mins(1);
 const MAX_TRACKED_NODES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1023);
 const MAX_QUEUED_KILLS_PER_NODE: u32 = 8;
@@ -45,8 +45,7 @@ pub struct IntelligentKillQueue {
     formula_guard: bool,
     pub(crate) wake: WakeSignal,
     poll_interval: Duration,
-    /// Clock histories by node address.
-    clocks: Arc<Mutex<LruCache<String, NodeClockHistory>>>,
+    clock_histories_by_address: Arc<Mutex<LruCache<String, NodeClockHistory>>>,
 }
 
 impl IntelligentKillQueue {
@@ -60,7 +59,7 @@ impl IntelligentKillQueue {
             formula_guard: settings.formula_guard,
             wake: WakeSignal::default(),
             poll_interval: settings.poll_interval,
-            clocks: Arc::new(Mutex::new(LruCache::new(MAX_TRACKED_NODES))),
+            clock_histories_by_address: Arc::new(Mutex::new(LruCache::new(MAX_TRACKED_NODES))),
         }
     }
 
@@ -91,8 +90,8 @@ impl IntelligentKillQueue {
             return Err(KillError::Node(failure));
         }
         let doubt = {
-            let mut clocks = self.clocks.lock();
-            let history = clocks.get_or_insert_mut(node.address(), NodeClockHistory::default);
+            let mut histories = self.clock_histories_by_address.lock();
+            let history = histories.get_or_insert_mut(node.address(), NodeClockHistory::default);
             listed.adjust_elapsed_times_for_clock_steps(history)
         };
         if let Some(doubt) = doubt.filter(|_| purpose == ConnectionPurpose::Killing) {
@@ -130,7 +129,7 @@ impl IntelligentKillQueue {
         let running = TaskTracker::new();
         let mut is_failing = false;
         while !shutdown.is_cancelled() {
-            let started = self.start_next_kill(&running).await;
+            let started = self.try_start_next_kill(&running).await;
             log_first_failure!(
                 is_failing,
                 &started,
@@ -146,8 +145,7 @@ impl IntelligentKillQueue {
         running.wait().await;
     }
 
-    /// Starts the next queued intelligent kill. Returns false if no queued kill can be claimed.
-    async fn start_next_kill(&self, running: &TaskTracker) -> Result<bool, StoreError> {
+    async fn try_start_next_kill(&self, running: &TaskTracker) -> Result<bool, StoreError> {
         for lost in self.store.kills().mark_stale_intelligent_kills_failed(MAX_KILL_QUEUE_TIME).await? {
             warn!(intelligent_kill.id = %lost.id, node.id = %lost.request.node_id, "intelligent kill recorded as lost");
         }

@@ -177,7 +177,7 @@ impl KillRequest {
     }
 }
 
-/// Returns an error if the connection passes through a proxy, which hides the identities of the sessions.
+/// A proxy hides the identities of the sessions.
 pub(crate) fn detect_proxied_connection(node: &NodeUrl, read: &ClientSessions) -> Option<Failure> {
     let gap = read.limitations.iter().find(|gap| gap.kind == LimitationKind::Indirect)?;
     let fix = gap.remedy.as_ref().map_or("", |remedy| &remedy.english);

@@ -104,7 +104,7 @@ impl KillTaskWorker {
         Ok(())
     }
 
-    /// Acquires or reuses a lease and returns its expiry time. Returns `None` if another worker holds the lease or kill tasks are disabled.
+    /// Returns `None` if another worker holds the lease or kill tasks are disabled.
     async fn acquire_instance_lease(&mut self, instance: &InstanceId) -> Result<Option<Instant>, StoreError> {
         let now = Instant::now();
         if let Some(lease_end) = self.leases.get(instance).filter(|lease_end| **lease_end > now + self.lease * 2 / 3) {
@@ -118,7 +118,7 @@ impl KillTaskWorker {
         Ok(None)
     }
 
-    /// Starts a poll of each node that is due for polling, and returns the ids of all nodes of the instance.
+    /// Returns the ids of all nodes of the instance, including nodes that are not due for polling.
     async fn start_node_polls_of_instance(
         &self,
         kill_tasks: &InstanceKillTasks,

@@ -49,7 +49,7 @@ impl LoginPermit {
     }
 }
 
-/// Returns true if the login succeeded. A [`FailureKind::MissingPrivilege`] failure implies a successful login.
+/// A [`FailureKind::MissingPrivilege`] failure implies a successful login.
 fn is_login_accepted(failure: Option<&Failure>) -> bool {
     failure.is_none_or(|failure| failure.kind == FailureKind::MissingPrivilege)
 }

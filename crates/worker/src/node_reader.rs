@@ -41,7 +41,6 @@ pub trait NodeReader: Send + Sync {
     fn read_sessions<'a>(&'a self, node: &'a NodeUrl, selection: &'a SessionSelection, masked: bool) -> ReadFuture<'a>;
 }
 
-/// Maximum number of attempts to acquire a connection permit for a read.
 /// A hung read holds its connection permit until Clew aborts the read.
 /// The attempts cover the time that Clew needs to abort a hung read and release its connection permit.
 const MAX_CONNECTION_PERMIT_ATTEMPTS: u32 = 12;

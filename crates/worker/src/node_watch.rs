@@ -23,7 +23,7 @@ use crate::adaptive_poll_interval::{AdaptivePollInterval, PollIntervalChange};
 use crate::login_backoff::LoginPermit;
 use crate::node_reader::require_reachable_network_zone;
 
-/// Time for which Clew keeps a session list without subscribers, so that reconnecting clients can resume their streams.
+/// Reconnecting clients can resume their streams during this time.
 const UNUSED_NODE_WATCH_RETENTION: Duration = Duration::from_secs(30);
 const MIN_SESSIONS_FOR_BACKGROUND_RENDERING: usize = 500;
 
@@ -129,8 +129,6 @@ impl<F: NodeFeed> NodeWatch<F> {
         self.subscriptions.lock().intervals.is_empty()
     }
 
-    /// Samples the node repeatedly. Calls `remove_if_unused` after [`UNUSED_NODE_WATCH_RETENTION`] without subscribers.
-    /// Resumes sampling if a client subscribes before `remove_if_unused` removes the watch.
     async fn run(
         self: Arc<Self>,
         store: Store,
@@ -296,8 +294,7 @@ impl<F: NodeFeed> NodeWatchRegistry<F> {
         watch.subscribe(interval)
     }
 
-    /// If `watch` has no subscribers, removes `watch` from the registry and returns `true`.
-    /// Locks the registry during the check and the removal, so that [`NodeWatchRegistry::subscribe`] cannot run in between.
+    /// Holds the lock during the check and the removal, so that [`NodeWatchRegistry::subscribe`] cannot run in between.
     fn remove_if_unused(&self, watch: &NodeWatch<F>) -> bool {
         let mut watches = self.watches.lock();
         let removed = watch.has_no_subscribers();

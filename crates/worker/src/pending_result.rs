@@ -11,7 +11,7 @@ use crate::task_results::join_task;
 
 const WRITE_BUFFER_SIZE: usize = 256 * 1024;
 
-/// Published collection result. Dropping the value deletes the result unless [`PendingResult::commit_result`] was called.
+/// Dropping the value deletes the published result unless [`PendingResult::commit_result`] was called.
 #[derive(Debug)]
 pub(crate) struct PendingResult {
     results: ResultStore,
@@ -20,7 +20,7 @@ pub(crate) struct PendingResult {
 }
 
 impl PendingResult {
-    /// Prevents deletion of the stored result on drop, because a collection task may already reference the result.
+    /// A collection task may already reference the result, so it must not be deleted on drop.
     pub(crate) fn commit_result(&mut self) {
         self.committed = true;
     }
@@ -37,7 +37,7 @@ impl Drop for PendingResult {
     }
 }
 
-/// Writes the rows of a result. Dropping the future cancels the write and removes the partial result.
+/// Dropping the future cancels the write and removes the partial result.
 pub(crate) async fn write_result(
     results: &ResultStore,
     request_id: &RequestId,

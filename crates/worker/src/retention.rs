@@ -12,18 +12,16 @@ use tracing::{info, warn};
 use crate::settings::WorkerSettings;
 
 const EXPIRED_RECORD_CLEANUP_INTERVAL: Duration = Duration::from_mins(1);
-/// Clew prunes the audit log only hourly, because each run that removes rows also appends an audit row.
+/// Each run that removes rows also appends an audit row, so the audit log is pruned only hourly.
 const AUDIT_PRUNE_INTERVAL: Duration = Duration::from_hours(1);
 const ORPHANED_RESULT_SWEEP_INTERVAL: Duration = Duration::from_hours(1);
-/// Minimum age that an orphaned result must have before Clew removes the result.
 /// A recently written result may belong to a collection task that is about to complete.
 const MIN_ORPHANED_RESULT_AGE: Duration = Duration::from_mins(10);
 const TASK_TIMEOUT_IN_ZONE_WITHOUT_WORKERS: Duration = Duration::from_mins(10);
-/// Clew marks a kill without an outcome as interrupted after 1 minute or twice the read timeout, whichever is longer.
-const MISSING_KILL_OUTCOME_GRACE_PERIOD: Duration = Duration::from_mins(1);
+const MIN_LOST_KILL_AGE: Duration = Duration::from_mins(1);
 
 pub(crate) async fn run_retention_jobs(store: Store, settings: &WorkerSettings) {
-    let lost_kill_age = MISSING_KILL_OUTCOME_GRACE_PERIOD.max(settings.connector.limits.read_timeout * 2);
+    let lost_kill_age = MIN_LOST_KILL_AGE.max(settings.connector.limits.read_timeout * 2);
     tokio::join!(
         run_periodically(EXPIRED_RECORD_CLEANUP_INTERVAL, || remove_old_collection_tasks(&store, settings.retention)),
         run_periodically(ORPHANED_RESULT_SWEEP_INTERVAL, || sweep_orphaned_results(&store)),
@@ -34,7 +32,7 @@ pub(crate) async fn run_retention_jobs(store: Store, settings: &WorkerSettings) 
     );
 }
 
-/// Calls `job` immediately and then once per period. A call that takes longer than the period delays the next call.
+/// Calls `job` immediately and then once per period.
 pub(crate) async fn run_periodically<F: Future<Output = ()>>(period: Duration, job: impl Fn() -> F) {
     let mut ticks = interval(period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

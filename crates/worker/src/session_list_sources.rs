@@ -13,7 +13,6 @@ use clew_mysql::ServerInstance;
 use lru::LruCache;
 use parking_lot::Mutex;
 
-/// Maximum number of entries in [`SessionListSources`]. Each combination of user and node has one entry.
 const MAX_RECORDED_SERVER_INSTANCES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4095);
 
 const MAX_SESSION_LIST_AGE: Duration = Duration::from_mins(10);

@@ -26,8 +26,8 @@ pub async fn dispatch_store_events(
             StoreEvent::TaskEnded(request_id) => collections.completions.notify_waiters(&request_id),
             StoreEvent::Connected | StoreEvent::Disconnected => {
                 let listening = event == StoreEvent::Connected;
-                collections.wake.set_listen_connection_state(listening);
-                kills.wake.set_listen_connection_state(listening);
+                collections.wake.set_listening(listening);
+                kills.wake.set_listening(listening);
                 if !listening {
                     warn!("LISTEN connection lost; polling until it is restored");
                 } else if was_disconnected {

@@ -2,7 +2,7 @@
 
 use tokio::task::{JoinError, JoinHandle};
 
-/// Waits for a task to end. Panics if the task panicked, and returns an error only if the task was canceled.
+/// Panics if the task panicked, and returns an error only if the task was canceled.
 pub(crate) async fn join_task<T>(task: JoinHandle<T>) -> Result<T, JoinError> {
     task.await.map_err(|error| match error.try_into_panic() {
         Ok(panic) => std::panic::resume_unwind(panic),

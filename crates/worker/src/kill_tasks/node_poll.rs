@@ -20,21 +20,19 @@ use crate::kill_executor::{KillError, KillExecutor, KillRequest, VictimMatchRule
 use crate::login_backoff::LoginPermit;
 use crate::observer::WorkerObserver;
 
-/// Components that all node polls of a worker share, such as the store and the kill executor.
 #[derive(Clone)]
 pub(super) struct PollContext {
     pub(super) store: Store,
     pub(super) kills: KillExecutor,
     pub(super) observer: Arc<dyn WorkerObserver>,
     pub(super) connector: NodeConnector,
-    /// Unique name of the worker. The store records the worker's leases under this name.
     pub(super) worker: String,
 }
 
 pub(super) struct NodePoll {
     pub(super) context: PollContext,
     pub(super) kill_tasks: InstanceKillTasks,
-    /// Expiry time of the worker's lease on the instance. After this time, the worker sends no `KILL` statements.
+    /// The worker sends no `KILL` statements after this time.
     pub(super) lease_end: Instant,
     pub(super) node: Node,
 }
@@ -48,7 +46,7 @@ impl NodePoll {
         let login = match LoginPermit::request_permit(&self.context.store, &self.node.id, LoginTrigger::Automatic).await
         {
             Ok(login) => login,
-            Err(failure) => return self.log_poll_result(Err(KillError::Node(failure)), &guard),
+            Err(failure) => return self.log_failure_or_recovery(Err(KillError::Node(failure)), &guard),
         };
         let read = read_client_sessions(&self.node.url, ConnectionPurpose::Reading, &connector);
         let Some(read) = Box::pin(shutdown.run_until_cancelled(read)).await else { return };
@@ -58,7 +56,7 @@ impl NodePoll {
         let result = match read {
             Ok(listed) => match detect_proxied_connection(&self.node.url, &listed) {
                 Some(failure) => Err(KillError::Node(failure)),
-                None => match self.select_sessions_with_reliable_elapsed_times(listed, &guard) {
+                None => match self.filter_sessions_with_reliable_times(listed, &guard) {
                     Some((read, sessions)) => {
                         self.kill_victims(self.select_victims(sessions, &guard), &read, &guard).await
                     }
@@ -67,16 +65,15 @@ impl NodePoll {
             },
             Err(failure) => Err(KillError::Node(failure)),
         };
-        self.log_poll_result(result, &guard);
+        self.log_failure_or_recovery(result, &guard);
     }
 
-    /// Logs the first of several consecutive failed polls and the next successful poll.
-    fn log_poll_result(&self, result: Result<(), KillError>, guard: &NodePollGuard) {
+    fn log_failure_or_recovery(&self, result: Result<(), KillError>, guard: &NodePollGuard) {
         match result {
-            Err(error) if guard.set_node_failing_flag(true) => {
+            Err(error) if guard.update_failing_flag(true) => {
                 warn!(node.id = %self.node.id, %error, "kill tasks failed on a node; retrying");
             }
-            Ok(()) if guard.set_node_failing_flag(false) => {
+            Ok(()) if guard.update_failing_flag(false) => {
                 info!(node.id = %self.node.id, "kill tasks recovered on a node");
             }
             _ => {}
@@ -84,7 +81,7 @@ impl NodePoll {
     }
 
     /// Returns `None` if the server's clock is unreliable, so that kill tasks kill no sessions.
-    fn select_sessions_with_reliable_elapsed_times(
+    fn filter_sessions_with_reliable_times(
         &self,
         mut read: ClientSessions,
         guard: &NodePollGuard,
@@ -95,7 +92,7 @@ impl NodePoll {
         // A clock step is a single event. The other reasons for doubt persist, for example behind a load balancer.
         let is_persistent =
             matches!(doubt, Some(UnreliableClockReason::Unreadable | UnreliableClockReason::AnotherServer));
-        let changed = guard.set_unreliable_elapsed_times_flag(is_persistent || (reason.is_some() && unchecked > 0));
+        let changed = guard.update_unreliable_ages_flag(is_persistent || (reason.is_some() && unchecked > 0));
         if let Some(gap) = reason.filter(|_| changed && unchecked > 0) {
             warn!(
                 node.id = %self.node.id, sessions = unchecked, reason = %gap.why, fix = gap.remedy.as_ref().map(tracing::field::display),
@@ -144,7 +141,7 @@ impl NodePoll {
         chosen
     }
 
-    /// Kills the selected sessions. Skips kill tasks that were stopped while Clew read the process list.
+    /// Skips kill tasks that were stopped while Clew read the process list.
     async fn kill_victims(
         &self,
         chosen: Vec<TaskVictims>,

@@ -11,8 +11,7 @@ use tokio::time::Instant;
 
 use crate::adaptive_poll_interval::{AdaptivePollInterval, PollIntervalChange};
 
-/// Minimum time between an ineffective kill of a session by a kill task and the next kill of the same session.
-/// The delay between kill attempts limits the number of kill records for a session that does not terminate.
+/// The delay limits the number of kill records for a session that does not terminate.
 const KILL_RETRY_DELAY: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Clone, Default)]
@@ -51,7 +50,6 @@ struct IneffectiveKill {
     at: Instant,
 }
 
-/// Guard that prevents concurrent polls of a node.
 #[derive(Debug)]
 pub(super) struct NodePollGuard {
     states: NodePollStates,
@@ -59,7 +57,6 @@ pub(super) struct NodePollGuard {
 }
 
 impl NodePollStates {
-    /// Returns `None` if the node is already being polled or if the next poll of a slow node is not due yet.
     pub(super) fn start_node_poll_if_due(&self, node: &NodeId, now: Instant) -> Option<NodePollGuard> {
         let mut states = self.0.lock();
         let state = states.entry(node.clone()).or_default();
@@ -72,7 +69,6 @@ impl NodePollStates {
         Some(NodePollGuard { states: self.clone(), node: node.clone() })
     }
 
-    /// Removes the state of each node that is not in `nodes`, except nodes that Clew is currently polling.
     /// Returns the ids of the removed nodes whose poll interval was longer than the target interval.
     pub(super) fn retain_active_nodes(&self, nodes: &HashSet<NodeId>) -> Vec<NodeId> {
         let mut slow = Vec::new();
@@ -88,28 +84,24 @@ impl NodePollStates {
 }
 
 impl NodePollGuard {
-    /// Calls `access` with the node's state. Returns `T::default()` if the worker no longer polls the node.
+    /// Returns `T::default()` if the worker no longer polls the node.
     fn with_state<T: Default>(&self, access: impl FnOnce(&mut NodeState) -> T) -> T {
         self.states.0.lock().get_mut(&self.node).map(access).unwrap_or_default()
     }
 
-    /// Returns true if the value has changed.
-    pub(super) fn set_node_failing_flag(&self, failing: bool) -> bool {
+    pub(super) fn update_failing_flag(&self, failing: bool) -> bool {
         self.with_state(|state| std::mem::replace(&mut state.failing, failing) != failing)
     }
 
-    /// Corrects the elapsed times in `read` after clock changes. If the times remain unreliable, returns the reason.
     pub(super) fn adjust_elapsed_times(&self, read: &mut ClientSessions) -> Option<UnreliableClockReason> {
         self.with_state(|state| read.adjust_elapsed_times_for_clock_steps(&mut state.clock))
     }
 
-    /// Returns true if the value has changed.
-    pub(super) fn set_unreliable_elapsed_times_flag(&self, unreliable: bool) -> bool {
+    pub(super) fn update_unreliable_ages_flag(&self, unreliable: bool) -> bool {
         self.with_state(|state| std::mem::replace(&mut state.unreliable_ages, unreliable) != unreliable)
     }
 
-    /// Records the duration of a read.
-    /// If the poll interval has changed, returns the change. If the node is slow, also returns the lengthened poll interval.
+    /// Returns the change of the poll interval, if any, and the lengthened interval of a slow node.
     pub(super) fn adapt_to_read_duration(&self, took: Duration) -> (Option<PollIntervalChange>, Option<Duration>) {
         self.with_state(|state| {
             (state.interval.adapt_to_read_duration(took), state.interval.lengthened_poll_interval())
@@ -208,7 +200,7 @@ mod tests {
         let nodes = NodePollStates::default();
         let guard = nodes.start_node_poll_if_due(&NodeId::generate(), Instant::now()).unwrap();
         assert_eq!(
-            [false, true, true, false, false].map(|failing| guard.set_node_failing_flag(failing)),
+            [false, true, true, false, false].map(|failing| guard.update_failing_flag(failing)),
             [false, true, false, true, false]
         );
     }
