@@ -147,7 +147,6 @@ pub fn decide_access(
 /// Returns true if the principal's policies can allow the action on at least one resource in the project.
 ///
 /// If `policies_may_allow_action` returns false, the API rejects requests to list the project's resources.
-/// If `policies_may_allow_action` returns true, list operations return only the resources that the principal may access.
 /// Does not check the credential scope. The caller must check the scope with [`check_credential_scope`].
 /// If the evaluation budget is exhausted, the function returns true only for administrators.
 #[must_use]

@@ -6,10 +6,9 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-/// Default evaluation budget per request, in work units. Spending the entire budget takes about 0.1 s of CPU time.
+/// Spending the entire budget takes about 0.1 s of CPU time.
 const DEFAULT_EVALUATION_BUDGET_UNITS: u64 = 64 << 20;
 
-/// Fixed cost of a string comparison, in work units. Each compared byte costs one additional work unit.
 const BASE_WORK_UNITS_PER_COMPARISON: u64 = 16;
 
 /// Limits the amount of work for evaluating the policies for one request.
@@ -21,33 +20,36 @@ pub struct EvaluationBudget {
     limit: u64,
     remaining: AtomicU64,
     exhausted: AtomicBool,
-    charger: Option<EvaluationRateLimit>,
+    rate_limit: Option<EvaluationRateLimit>,
 }
 
 struct EvaluationRateLimit {
-    step: u64,
-    due: AtomicU64,
-    pay: Box<dyn Fn(u64) -> bool + Send + Sync>,
-    overdrawn: AtomicBool,
+    units_per_permit: u64,
+    next_charge_at: AtomicU64,
+    acquire_permits: Box<dyn Fn(u64) -> bool + Send + Sync>,
+    exceeded: AtomicBool,
 }
 
 impl fmt::Debug for EvaluationRateLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EvaluationRateLimit").field("step", &self.step).field("due", &self.due).finish_non_exhaustive()
+        f.debug_struct("EvaluationRateLimit")
+            .field("units_per_permit", &self.units_per_permit)
+            .field("next_charge_at", &self.next_charge_at)
+            .finish_non_exhaustive()
     }
 }
 
 impl EvaluationRateLimit {
     fn consume_due_permits(&self, spent: u64) -> bool {
-        let due = self.due.load(Relaxed);
-        if spent < due {
+        let next_charge_at = self.next_charge_at.load(Relaxed);
+        if spent < next_charge_at {
             return true;
         }
-        let steps = 1 + (spent - due) / self.step;
-        self.due.store(due + steps * self.step, Relaxed);
-        let paid = (self.pay)(steps);
-        self.overdrawn.fetch_or(!paid, Relaxed);
-        paid
+        let permits = 1 + (spent - next_charge_at) / self.units_per_permit;
+        self.next_charge_at.store(next_charge_at + permits * self.units_per_permit, Relaxed);
+        let acquired = (self.acquire_permits)(permits);
+        self.exceeded.fetch_or(!acquired, Relaxed);
+        acquired
     }
 }
 
@@ -61,27 +63,30 @@ impl EvaluationBudget {
     /// Creates a budget of `units` work units for policy evaluation.
     #[must_use]
     pub fn new(units: u64) -> Self {
-        Self { limit: units, remaining: AtomicU64::new(units), exhausted: AtomicBool::new(false), charger: None }
+        Self { limit: units, remaining: AtomicU64::new(units), exhausted: AtomicBool::new(false), rate_limit: None }
     }
 
-    /// Creates an evaluation budget of the default size that also consumes one rate-limit permit per `step` work units.
+    /// Creates a budget of the default size that also consumes one rate limit permit per `units_per_permit` work units.
     ///
-    /// `pay` acquires the given number of permits. If `pay` returns false, the evaluation budget is exhausted.
+    /// The budget is exhausted if `acquire_permits` cannot acquire the given number of permits and returns false.
     #[must_use]
-    pub fn with_rate_limit(step: u64, pay: impl Fn(u64) -> bool + Send + Sync + 'static) -> Self {
-        let charger = EvaluationRateLimit {
-            step,
-            due: AtomicU64::new(step),
-            pay: Box::new(pay),
-            overdrawn: AtomicBool::new(false),
+    pub fn with_rate_limit(
+        units_per_permit: u64,
+        acquire_permits: impl Fn(u64) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        let rate_limit = EvaluationRateLimit {
+            units_per_permit,
+            next_charge_at: AtomicU64::new(units_per_permit),
+            acquire_permits: Box::new(acquire_permits),
+            exceeded: AtomicBool::new(false),
         };
-        Self { charger: Some(charger), ..Self::default() }
+        Self { rate_limit: Some(rate_limit), ..Self::default() }
     }
 
     /// Returns true if the evaluation budget is exhausted because the rate limit was exceeded.
     #[must_use]
     pub fn has_exceeded_rate_limit(&self) -> bool {
-        self.charger.as_ref().is_some_and(|charger| charger.overdrawn.load(Relaxed))
+        self.rate_limit.as_ref().is_some_and(|rate_limit| rate_limit.exceeded.load(Relaxed))
     }
 
     /// Returns the number of consumed work units.
@@ -96,9 +101,7 @@ impl EvaluationBudget {
         self.exhausted.load(Relaxed)
     }
 
-    /// Subtracts the cost of comparing two strings from the budget. `bytes` is the total length of the strings.
-    ///
-    /// Returns false if the evaluation budget is exhausted.
+    /// `bytes` is the total length of the compared strings.
     pub(crate) fn consume_work_units_for_comparison(&self, bytes: usize) -> bool {
         self.consume_work_units(BASE_WORK_UNITS_PER_COMPARISON.saturating_add(bytes as u64))
     }
@@ -120,7 +123,7 @@ impl EvaluationBudget {
     }
 
     fn consume_rate_limit_permits(&self, spent: u64) -> bool {
-        self.charger.as_ref().is_none_or(|charger| charger.consume_due_permits(spent))
+        self.rate_limit.as_ref().is_none_or(|rate_limit| rate_limit.consume_due_permits(spent))
     }
 }
 
@@ -134,11 +137,12 @@ mod tests {
     fn work_is_paid_in_steps() {
         let remaining = Arc::new(AtomicU64::new(3));
         let account = remaining.clone();
-        let pay = move |steps| account.try_update(Relaxed, Relaxed, |left| left.checked_sub(steps)).is_ok();
-        let budget = EvaluationBudget::with_rate_limit(10, pay);
+        let acquire_permits =
+            move |permits| account.try_update(Relaxed, Relaxed, |left| left.checked_sub(permits)).is_ok();
+        let budget = EvaluationBudget::with_rate_limit(10, acquire_permits);
         assert!(budget.consume_work_units(9) && remaining.load(Relaxed) == 3);
         assert!(budget.consume_work_units(1) && remaining.load(Relaxed) == 2);
-        assert!(budget.consume_work_units(25) && remaining.load(Relaxed) == 0, "two steps at once");
+        assert!(budget.consume_work_units(25) && remaining.load(Relaxed) == 0, "two permits at once");
         assert!(budget.consume_work_units(4) && !budget.has_exceeded_rate_limit());
         assert!(!budget.consume_work_units(1) && budget.has_exceeded_rate_limit() && budget.is_exhausted());
         assert_eq!(budget.consumed_work_units(), 39);

@@ -12,7 +12,7 @@ pub struct NameRule {
     pub max_length: usize,
     /// Characters that names can contain in addition to ASCII letters and digits.
     pub extra_chars: &'static str,
-    /// Reserved names, which have a special meaning as URL path segments.
+    /// Reserved names have a special meaning as URL path segments.
     reserved: &'static [&'static str],
 }
 

@@ -14,10 +14,9 @@ pub enum SecretError {
     Hash(String),
 }
 
-/// Digits and letters, which need no escaping in URLs, shell commands and configuration files.
+/// These characters need no escaping in URLs, shell commands and configuration files.
 pub(crate) const ALPHANUMERIC_CHARS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// Generates a random string of `count` characters, each drawn uniformly from `alphabet`.
 pub(crate) fn generate_random_string(count: usize, alphabet: &[u8]) -> Result<SecretString, SecretError> {
     // Rejection sampling: bytes beyond the last multiple of the alphabet's length would favor its first letters.
     let uniform_range = 256 - 256 % alphabet.len();

@@ -44,7 +44,7 @@ pub struct RequestToSign<'a, T = String> {
 }
 
 impl<T: AsRef<str>> RequestToSign<'_, T> {
-    /// Returns the value of a header, or the first value if the header is repeated.
+    /// Returns the first value of a repeated header.
     fn header_value(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(header, _)| header.as_ref() == name).map(|(_, value)| value.as_ref().trim())
     }
@@ -108,7 +108,7 @@ pub fn hash_body(body: &[u8]) -> String {
     if body.is_empty() { EMPTY_BODY_HASH.to_owned() } else { encode_hex(&Sha256::digest(body).into()) }
 }
 
-/// Encodes a hash in hexadecimal. `hex::encode` is slower, because it appends one character at a time.
+/// `hex::encode` is slower, because it appends one character at a time.
 fn encode_hex(hash: &[u8; 32]) -> String {
     let mut letters = vec![0; 64];
     match hex::encode_to_slice(hash, &mut letters).map(|()| String::from_utf8(letters)) {

@@ -11,7 +11,6 @@ use crate::policy::condition_key::ConditionKey;
 use crate::policy::condition_operator::{Comparison, ParsedOperator, Quantifier};
 use crate::policy::pattern::{self, CaseSensitivity};
 
-/// A condition of a policy statement.
 #[derive(Debug, Clone)]
 pub(super) struct Condition {
     pub(super) operator: String,
@@ -30,14 +29,14 @@ pub(super) enum ExpectedValue {
 }
 
 impl ExpectedValue {
-    /// Parses the value in a policy condition. If the value is invalid, returns a description of the required format.
+    /// If the value is invalid, returns a description of the required format.
     pub(super) fn parse(comparison: Comparison, text: &str) -> Result<Self, &'static str> {
         match comparison {
             Comparison::Same
             | Comparison::SameIgnoringCase
             | Comparison::Pattern
-            | Comparison::Start
-            | Comparison::End => Ok(Self::Text(text.to_owned())),
+            | Comparison::StartsWithIgnoringCase
+            | Comparison::EndsWithIgnoringCase => Ok(Self::Text(text.to_owned())),
             Comparison::Number(_) => {
                 parse_number(text).map(Self::Number).ok_or("a number of at most 15 digits, such as \"10.5\"")
             }
@@ -45,13 +44,13 @@ impl ExpectedValue {
                 parse_date(text).map(Self::Date).ok_or("an ISO 8601 date, such as \"2026-08-01T00:00:00Z\"")
             }
             Comparison::Bool | Comparison::Null => parse_bool(text).map(Self::Bool).ok_or("\"true\" or \"false\""),
-            Comparison::Network => {
+            Comparison::IpNetwork => {
                 parse_ip_network(text).map(Self::Network).ok_or("an IP address or a network, such as \"10.0.0.0/8\"")
             }
         }
     }
 
-    /// Returns true if the request value matches. A value of the wrong type never matches.
+    /// A request value of the wrong type never matches.
     fn matches_value(&self, comparison: Comparison, value: &str, budget: &EvaluationBudget) -> bool {
         let expected_bytes = if let Self::Text(expected) = self { expected.len() } else { 0 };
         // `pattern::matches_pattern` charges the evaluation budget itself.
@@ -68,11 +67,11 @@ impl ExpectedValue {
             (Self::Text(expected), Comparison::Pattern) => {
                 pattern::matches_pattern(expected, value, CaseSensitivity::Sensitive, budget)
             }
-            (Self::Text(expected), Comparison::Start) => {
+            (Self::Text(expected), Comparison::StartsWithIgnoringCase) => {
                 let mut value = to_lowercase_chars(value);
                 to_lowercase_chars(expected).all(|expected| value.next() == Some(expected))
             }
-            (Self::Text(expected), Comparison::End) => {
+            (Self::Text(expected), Comparison::EndsWithIgnoringCase) => {
                 let value: String = to_lowercase_chars(value).collect();
                 value.ends_with(&to_lowercase_chars(expected).collect::<String>())
             }
@@ -83,7 +82,7 @@ impl ExpectedValue {
                 parse_date(value).is_some_and(|value| order(value.cmp(expected)))
             }
             (Self::Bool(expected), Comparison::Bool) => parse_bool(value) == Some(*expected),
-            (Self::Network(expected), Comparison::Network) => {
+            (Self::Network(expected), Comparison::IpNetwork) => {
                 value.parse::<IpAddr>().is_ok_and(|value| expected.contains(&value.to_canonical()))
             }
             _ => false,
@@ -122,7 +121,7 @@ fn parse_ip_network(text: &str) -> Option<IpNet> {
 }
 
 impl Condition {
-    /// Returns true if `values` satisfies the condition. If the request lacks the condition key, `values` is empty.
+    /// `values` is empty if the request lacks the condition key.
     ///
     /// The API spec does not define whether an operator without `IfExists` matches if the condition key is missing.
     /// Without a quantifier, a missing key makes a negated operator true and a positive operator false, as in Huawei Cloud.

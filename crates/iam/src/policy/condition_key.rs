@@ -5,24 +5,23 @@ use std::borrow::Cow;
 use crate::access_request::AccessRequest;
 use crate::policy::permission_model::PermissionModel;
 
-/// Reads the values of a condition key from a request.
-type ReadValues = for<'a> fn(&'a ConditionKey, PermissionModel, &AccessRequest<'a>) -> Vec<Cow<'a, str>>;
+type ReadValuesFn = for<'a> fn(&'a ConditionKey, PermissionModel, &AccessRequest<'a>) -> Vec<Cow<'a, str>>;
 
-/// Definition of a condition key. A name that ends with a slash defines a family of condition keys.
+/// A name that ends with a slash defines a family of condition keys, such as `g:ResourceTag/`.
 #[derive(Debug)]
 pub(super) struct ConditionKeyDefinition {
     pub(super) name: &'static str,
-    /// Function that reads the request's values; `None` for MFA, principal tag and VPC keys, which are not supported.
-    pub(super) read_values: Option<ReadValues>,
+    /// `None` for MFA, principal tag and VPC keys, which are not supported.
+    pub(super) read_values: Option<ReadValuesFn>,
     /// True if the value of the condition key depends on the instance or on the tags in the request.
     refers_to_resource: bool,
 }
 
-const fn request_key(name: &'static str, read_values: ReadValues) -> ConditionKeyDefinition {
+const fn request_key(name: &'static str, read_values: ReadValuesFn) -> ConditionKeyDefinition {
     ConditionKeyDefinition { name, read_values: Some(read_values), refers_to_resource: false }
 }
 
-const fn resource_key(name: &'static str, read_values: ReadValues) -> ConditionKeyDefinition {
+const fn resource_key(name: &'static str, read_values: ReadValuesFn) -> ConditionKeyDefinition {
     ConditionKeyDefinition { name, read_values: Some(read_values), refers_to_resource: true }
 }
 
@@ -30,13 +29,13 @@ const fn unsupported_key(name: &'static str) -> ConditionKeyDefinition {
     ConditionKeyDefinition { name, read_values: None, refers_to_resource: false }
 }
 
-/// Name of the only condition key that can have several values.
+/// The only condition key that can have several values.
 const TAG_KEYS_CONDITION_KEY: &str = "g:TagKeys";
 
 pub(super) static CONDITION_KEYS: &[ConditionKeyDefinition] = &[
-    request_key("g:CurrentTime", |_, _, request| single_value(request.environment.now.to_string())),
+    request_key("g:CurrentTime", |_, _, request| owned_value(request.environment.now.to_string())),
     request_key("g:SourceIp", |_, _, request| {
-        request.environment.source_ip.map_or_else(Vec::new, |address| single_value(address.to_canonical().to_string()))
+        request.environment.source_ip.map_or_else(Vec::new, |address| owned_value(address.to_canonical().to_string()))
     }),
     request_key("g:SecureTransport", |_, _, request| {
         borrowed_value(if request.environment.secure_transport { "true" } else { "false" })
@@ -47,7 +46,7 @@ pub(super) static CONDITION_KEYS: &[ConditionKeyDefinition] = &[
     request_key("g:UserName", |_, _, request| borrowed_value(request.caller.user_name)),
     request_key("g:PrincipalType", |_, _, _| borrowed_value("User")),
     request_key("g:PrincipalUrn", |_, _, request| {
-        single_value(format!("iam::{}:user:{}", request.caller.domain_id, request.caller.user_name))
+        owned_value(format!("iam::{}:user:{}", request.caller.domain_id, request.caller.user_name))
     }),
     request_key("g:ProjectId", |_, _, request| {
         optional_value(request.resource.project.map(|project| project.id.as_str()))
@@ -82,21 +81,20 @@ fn optional_value(text: Option<&str>) -> Vec<Cow<'_, str>> {
     text.map(Cow::Borrowed).into_iter().collect()
 }
 
-fn single_value(text: String) -> Vec<Cow<'static, str>> {
+fn owned_value(text: String) -> Vec<Cow<'static, str>> {
     vec![Cow::Owned(text)]
 }
 
 #[derive(Debug, Clone)]
 pub(super) struct ConditionKey {
     pub(super) text: String,
-    /// Definition of the condition key, or `None` if Clew does not support the key.
+    /// `None` for an unknown condition key.
     pub(super) definition: Option<&'static ConditionKeyDefinition>,
-    /// Tag key: the part after the slash in a condition key such as `g:ResourceTag/env`.
-    tag: String,
+    tag_key: String,
 }
 
 impl ConditionKey {
-    /// Parses a condition key. The part before the slash is case-insensitive.
+    /// The part before the slash is case-insensitive.
     pub(super) fn parse(text: &str) -> Self {
         let family = text.split_once('/');
         let definition = CONDITION_KEYS.iter().find(|definition| match (definition.name.strip_suffix('/'), family) {
@@ -104,7 +102,7 @@ impl ConditionKey {
             (None, None) => definition.name.eq_ignore_ascii_case(text),
             _ => false,
         });
-        Self { text: text.to_owned(), definition, tag: family.map_or_else(String::new, |(_, tag)| tag.to_owned()) }
+        Self { text: text.to_owned(), definition, tag_key: family.map_or_else(String::new, |(_, tag)| tag.to_owned()) }
     }
 
     pub(super) fn is_multivalued(&self) -> bool {
@@ -130,8 +128,8 @@ impl ConditionKey {
 
     /// An exact match of the tag key takes precedence over a match that differs only in case.
     fn find_tag_value<'a>(&self, tags: &'a [clew_model::Tag]) -> Option<&'a str> {
-        let exact = tags.iter().find(|tag| tag.key == self.tag);
-        let found = exact.or_else(|| tags.iter().find(|tag| tag.key.eq_ignore_ascii_case(&self.tag)));
+        let exact = tags.iter().find(|tag| tag.key == self.tag_key);
+        let found = exact.or_else(|| tags.iter().find(|tag| tag.key.eq_ignore_ascii_case(&self.tag_key)));
         found.map(|tag| tag.value.as_str())
     }
 }

@@ -6,20 +6,15 @@ use std::cmp::Ordering;
 pub(super) enum Comparison {
     Same,
     SameIgnoringCase,
-    /// Case-sensitive pattern: `*` matches any number of characters, and `?` matches exactly one character.
+    /// Case-sensitive pattern with the wildcards `*` and `?`.
     Pattern,
-    /// The request value starts with the expected value, ignoring case.
-    Start,
-    /// The request value ends with the expected value, ignoring case.
-    End,
-    /// Compares two numbers. The function returns true if the [`Ordering`] of the numbers satisfies the condition operator.
+    StartsWithIgnoringCase,
+    EndsWithIgnoringCase,
     Number(fn(Ordering) -> bool),
-    /// Date comparison. The function returns true for each [`Ordering`] that satisfies the condition operator.
     Date(fn(Ordering) -> bool),
     Bool,
-    /// The request value is an IP address in the expected network.
-    Network,
-    /// The condition key is missing.
+    IpNetwork,
+    /// Tests whether the condition key is missing.
     Null,
 }
 
@@ -27,7 +22,6 @@ pub(super) enum Comparison {
 pub(super) struct ConditionOperator {
     pub(super) name: &'static str,
     pub(super) comparison: Comparison,
-    /// True if the condition requires that the request value matches none of the expected values.
     pub(super) negated: bool,
 }
 
@@ -35,8 +29,6 @@ const fn define_operator(name: &'static str, comparison: Comparison, negated: bo
     ConditionOperator { name, comparison, negated }
 }
 
-/// All condition operators, without quantifier prefixes or `IfExists` suffixes.
-///
 /// Operators ignore case unless the API spec marks them as case-sensitive.
 /// The API spec does not list `StringStartWith` and `StringEndWith`, but Huawei Cloud's policy examples use them.
 pub(super) static CONDITION_OPERATORS: &[ConditionOperator] = &[
@@ -46,10 +38,10 @@ pub(super) static CONDITION_OPERATORS: &[ConditionOperator] = &[
     define_operator("StringNotEqualsIgnoreCase", Comparison::SameIgnoringCase, true),
     define_operator("StringMatch", Comparison::Pattern, false),
     define_operator("StringNotMatch", Comparison::Pattern, true),
-    define_operator("StringStartWith", Comparison::Start, false),
-    define_operator("StringNotStartWith", Comparison::Start, true),
-    define_operator("StringEndWith", Comparison::End, false),
-    define_operator("StringNotEndWith", Comparison::End, true),
+    define_operator("StringStartWith", Comparison::StartsWithIgnoringCase, false),
+    define_operator("StringNotStartWith", Comparison::StartsWithIgnoringCase, true),
+    define_operator("StringEndWith", Comparison::EndsWithIgnoringCase, false),
+    define_operator("StringNotEndWith", Comparison::EndsWithIgnoringCase, true),
     define_operator("NumberEquals", Comparison::Number(Ordering::is_eq), false),
     define_operator("NumberNotEquals", Comparison::Number(Ordering::is_eq), true),
     define_operator("NumberLessThan", Comparison::Number(Ordering::is_lt), false),
@@ -61,12 +53,11 @@ pub(super) static CONDITION_OPERATORS: &[ConditionOperator] = &[
     define_operator("DateGreaterThan", Comparison::Date(Ordering::is_gt), false),
     define_operator("DateGreaterThanEquals", Comparison::Date(Ordering::is_ge), false),
     define_operator("Bool", Comparison::Bool, false),
-    define_operator("IpAddress", Comparison::Network, false),
-    define_operator("NotIpAddress", Comparison::Network, true),
+    define_operator("IpAddress", Comparison::IpNetwork, false),
+    define_operator("NotIpAddress", Comparison::IpNetwork, true),
     define_operator("Null", Comparison::Null, false),
 ];
 
-/// Quantifier of a condition operator, for condition keys with multiple values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Quantifier {
     /// `ForAnyValue:` is true if at least one request value matches, and false if the request has no values.
@@ -79,12 +70,10 @@ pub(super) enum Quantifier {
 pub(super) struct ParsedOperator {
     pub(super) operator: &'static ConditionOperator,
     pub(super) quantifier: Option<Quantifier>,
-    /// True if a missing condition key satisfies the condition.
     pub(super) if_exists: bool,
 }
 
 impl ParsedOperator {
-    /// If the operator is unknown, the error message suggests a similar operator.
     pub(super) fn parse(name: &str) -> Result<Self, String> {
         let quantifiers = [("ForAnyValue:", Quantifier::Any), ("ForAllValues:", Quantifier::All)];
         let (quantifier, bare) = quantifiers

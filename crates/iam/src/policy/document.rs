@@ -44,7 +44,6 @@ impl Policy {
     }
 }
 
-/// Maximum number of errors, and of warnings, that the parser reports.
 /// The error limit bounds the parse time, because the parser rescans the document for each error.
 const MAX_DIAGNOSTICS: usize = 100;
 
@@ -60,7 +59,7 @@ impl JsonValueAtPath<'_> {
     }
 }
 
-/// Parses a policy document. The parser methods return `None` for invalid parts of the document.
+/// The parser methods return `None` for invalid parts of the document.
 pub(super) struct DocumentParser<'t> {
     text: &'t str,
     errors: Vec<Diagnostic>,
@@ -85,7 +84,6 @@ impl DocumentParser<'_> {
         self.report_error_at_offset(at.start_offset(), &at.path, message);
     }
 
-    /// Reports warnings about a policy document. Omits warnings beyond [`MAX_DIAGNOSTICS`].
     pub(super) fn report_warnings<M: IntoIterator<Item = String>>(
         &mut self,
         at: &JsonValueAtPath<'_>,
@@ -104,7 +102,7 @@ impl DocumentParser<'_> {
         let schema = self.parse_version(&elements)?;
         elements.report_unknown_elements(self, schema.document, schema.version);
         let length = self.text.chars().count();
-        self.enforce_count_limit(&root, length, schema.limits.text_chars, "characters");
+        self.enforce_count_limit(&root, length, schema.limits.document_chars, "characters");
         if let Some(depends) = elements.find_element("Depends") {
             self.report_warnings(&depends, || [lint::ignored_depends_element_warning()]);
         }

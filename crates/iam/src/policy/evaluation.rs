@@ -12,11 +12,10 @@ use crate::policy::statement::{PatternSet, Statement};
 use crate::policy::urn::{ResourcePattern, Urn};
 
 #[derive(Debug, Clone, Copy)]
-pub(super) enum PolicyStatementMismatch<'s> {
+pub(super) enum StatementMismatch<'s> {
     Action,
     Resource,
-    /// A condition uses a key that the action does not support.
-    UnsupportedKey(&'s Condition),
+    UnsupportedConditionKey(&'s Condition),
     Condition(&'s Condition),
 }
 
@@ -31,24 +30,22 @@ impl Statement {
             .evaluate_patterns(|pattern| pattern::matches_pattern(pattern, name, CaseSensitivity::Insensitive, budget))
     }
 
-    /// Returns all reasons why the policy statement does not match the request. A mismatched action comes first.
+    /// A mismatched action comes first.
     pub(super) fn find_mismatches<'s>(
         &'s self,
         model: PermissionModel,
         request: &AccessRequest<'s>,
-    ) -> impl Iterator<Item = PolicyStatementMismatch<'s>> {
-        let action =
-            (!self.matches_action(model, request.action, request.budget)).then_some(PolicyStatementMismatch::Action);
+    ) -> impl Iterator<Item = StatementMismatch<'s>> {
+        let action = (!self.matches_action(model, request.action, request.budget)).then_some(StatementMismatch::Action);
         let request = *request;
-        let others = iter::once_with(move || {
-            (!self.matches_resource(model, &request)).then_some(PolicyStatementMismatch::Resource)
-        })
-        .flatten()
-        .chain(
-            self.conditions
-                .iter()
-                .filter_map(move |condition| self.find_condition_mismatch(condition, model, &request)),
-        );
+        let others =
+            iter::once_with(move || (!self.matches_resource(model, &request)).then_some(StatementMismatch::Resource))
+                .flatten()
+                .chain(
+                    self.conditions
+                        .iter()
+                        .filter_map(move |condition| self.find_condition_mismatch(condition, model, &request)),
+                );
         action.into_iter().chain(others)
     }
 
@@ -63,21 +60,21 @@ impl Statement {
             && !(is_ambiguous && self.effect == Effect::Allow)
     }
 
-    /// Actions without condition keys do not support conditions on resources or tags (TaurusDB API spec, section 4.7).
-    /// An Allow statement with a condition on a resource or tag matches only actions that support condition keys.
-    /// A Deny statement treats resource and tag keys that the action does not support as missing from the request.
+    /// An action whose `keys` list is empty does not support conditions on a resource or tag (API spec, section 4.7).
+    /// An Allow statement with such a condition does not match the action.
+    /// A Deny statement treats the condition key as missing from the request.
     fn find_condition_mismatch<'s>(
         &self,
         condition: &'s Condition,
         model: PermissionModel,
         request: &AccessRequest<'s>,
-    ) -> Option<PolicyStatementMismatch<'s>> {
+    ) -> Option<StatementMismatch<'s>> {
         let unsupported = request.action.keys.is_empty() && condition.key.refers_to_resource();
         if unsupported && self.effect == Effect::Allow {
-            return Some(PolicyStatementMismatch::UnsupportedKey(condition));
+            return Some(StatementMismatch::UnsupportedConditionKey(condition));
         }
         let holds = condition.is_satisfied_by(&condition.key.read_values_from_request(model, request), request.budget);
-        (!holds).then_some(PolicyStatementMismatch::Condition(condition))
+        (!holds).then_some(StatementMismatch::Condition(condition))
     }
 }
 

@@ -81,7 +81,6 @@ pub(super) fn lint_condition(condition: &Condition) -> Vec<String> {
     warnings
 }
 
-/// Returns warnings about a statement that probably matches more or fewer requests than the author intended.
 pub(super) fn lint_statement(statement: &Statement, model: PermissionModel) -> Vec<String> {
     let mut warnings = Vec::new();
     let allow = statement.effect == Effect::Allow;

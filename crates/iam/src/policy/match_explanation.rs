@@ -4,30 +4,30 @@ use std::fmt::Display;
 
 use crate::access_request::AccessRequest;
 use crate::policy::condition::{Condition, ExpectedValue};
-use crate::policy::evaluation::PolicyStatementMismatch;
+use crate::policy::evaluation::StatementMismatch;
 use crate::policy::pattern::{self, CaseSensitivity};
 use crate::policy::permission_model::PermissionModel;
 use crate::policy::statement::Statement;
 use crate::policy::urn::Urn;
 
 impl Statement {
-    /// Returns true if the statement matches the request. Also returns explanations of the matching or mismatching elements.
+    /// Returns whether the statement matches, with the reasons.
     pub(crate) fn explain_match(&self, model: PermissionModel, request: &AccessRequest<'_>) -> (bool, Vec<String>) {
         let mismatches: Vec<_> = self.find_mismatches(model, request).collect();
-        let against = |mismatch: &PolicyStatementMismatch<'_>| match mismatch {
-            PolicyStatementMismatch::Action => self.explain_action_match(model, request),
-            PolicyStatementMismatch::Resource => self.explain_resource_match(model, request),
-            PolicyStatementMismatch::UnsupportedKey(condition) => {
+        let against = |mismatch: &StatementMismatch<'_>| match mismatch {
+            StatementMismatch::Action => self.explain_action_match(model, request),
+            StatementMismatch::Resource => self.explain_resource_match(model, request),
+            StatementMismatch::UnsupportedConditionKey(condition) => {
                 let (action, key) = (model.action_name(request.action), &condition.key.text);
                 format!(
                     "{action} does not support conditions on {key}, so an Allow with such a condition does not match"
                 )
             }
-            PolicyStatementMismatch::Condition(condition) => explain_condition_match(condition, model, request),
+            StatementMismatch::Condition(condition) => explain_condition_match(condition, model, request),
         };
         match mismatches.first() {
             // If the action does not match, the resource is irrelevant.
-            Some(PolicyStatementMismatch::Action) => (false, vec![self.explain_action_match(model, request)]),
+            Some(StatementMismatch::Action) => (false, vec![self.explain_action_match(model, request)]),
             Some(_) => (false, mismatches.iter().map(against).collect()),
             None => {
                 let first = [self.explain_action_match(model, request), self.explain_resource_match(model, request)];

@@ -23,7 +23,7 @@ impl CaseSensitivity {
     }
 }
 
-/// Returns true if the text matches the pattern and the evaluation budget is not exhausted.
+/// Returns `false` if the evaluation budget is exhausted.
 pub(super) fn matches_pattern(pattern: &str, text: &str, case: CaseSensitivity, budget: &EvaluationBudget) -> bool {
     if !budget.consume_work_units_for_comparison(pattern.len() + text.len()) {
         return false;
@@ -34,7 +34,7 @@ pub(super) fn matches_pattern(pattern: &str, text: &str, case: CaseSensitivity, 
     }
 }
 
-/// Matches a pattern without `?`. Each literal between two `*` is matched at its earliest position in the text.
+/// Each literal between two `*` is matched at its earliest position in the text.
 fn matches_asterisk_only_pattern(pattern: &str, text: &str) -> bool {
     let Some((prefix, rest)) = pattern.split_once('*') else { return pattern == text };
     let (middle, suffix) = rest.rsplit_once('*').unwrap_or(("", rest));
@@ -50,7 +50,6 @@ fn matches_asterisk_only_pattern(pattern: &str, text: &str) -> bool {
 /// After a mismatch, the matcher backtracks only to the last `*`.
 /// Backtracking to an earlier `*` would not find additional matches.
 fn matches_wildcard_pattern(pattern: &str, text: &str, case: CaseSensitivity, budget: &EvaluationBudget) -> bool {
-    /// Number of matching steps between two deductions from the evaluation budget.
     const MATCH_STEPS_PER_BUDGET_UPDATE: u64 = 256;
     if pattern.chars().filter(|&wanted| wanted != '*').count() > text.chars().count() {
         return false;

@@ -25,7 +25,7 @@ impl PermissionModel {
         }
     }
 
-    /// Returns the service name, which is the first part of action names and URNs.
+    /// The service name is the first part of action names and URNs.
     pub(crate) fn service_name(self) -> &'static str {
         match self {
             Self::RoleBased => "gaussdb",

@@ -5,8 +5,7 @@ use crate::policy::spanned_json::MAX_POLICY_DOCUMENT_BYTES;
 
 #[derive(Debug)]
 pub(super) struct DocumentLimits {
-    /// Maximum length of a policy document, in characters.
-    pub(super) text_chars: usize,
+    pub(super) document_chars: usize,
     pub(super) statements: usize,
     pub(super) actions: usize,
     pub(super) action_chars: usize,
@@ -29,9 +28,8 @@ pub(super) struct DocumentSchema {
     pub(super) limits: DocumentLimits,
 }
 
-/// Limits for version 1.0 and 1.1 policy documents (TaurusDB API spec, section 4.5).
 const ROLE_BASED_POLICY_LIMITS: DocumentLimits = DocumentLimits {
-    text_chars: 6_144,
+    document_chars: 6_144,
     statements: 8,
     actions: 100,
     action_chars: 128,
@@ -44,9 +42,9 @@ const ROLE_BASED_POLICY_LIMITS: DocumentLimits = DocumentLimits {
     value_chars: 1_024,
 };
 
-/// Clew limits the length of version 5.0 policy documents. The API spec does not define a limit.
+/// The API spec defines no limits for version 5.0 policy documents, but Clew limits their length.
 const IDENTITY_BASED_POLICY_LIMITS: DocumentLimits = DocumentLimits {
-    text_chars: MAX_POLICY_DOCUMENT_BYTES,
+    document_chars: MAX_POLICY_DOCUMENT_BYTES,
     statements: usize::MAX,
     actions: usize::MAX,
     action_chars: usize::MAX,
@@ -89,8 +87,6 @@ impl DocumentSchema {
         self.model == PermissionModel::RoleBased
     }
 
-    /// Returns an error message if the action does not have the format `service:type:operation`.
-    ///
     /// In version 5.0 policy documents, one `*` can stand for several parts of an action, as in `gaussdb:*`.
     /// In policy documents of version 1.0 or 1.1, an action name has three parts, and the service name is lowercase.
     /// In version 1.0 and 1.1 policy documents, an action can contain the wildcard `*` but not the wildcard `?`.

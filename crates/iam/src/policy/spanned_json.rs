@@ -44,9 +44,7 @@ pub(super) fn parse(text: &str) -> Result<Value<'_>, Diagnostic> {
     parsed.value.ok_or_else(|| error_at(0, "the document is empty".to_owned()))
 }
 
-/// Converts a line and column number to a byte offset.
-///
-/// Line and column numbers start at 1. The column number counts bytes, not characters.
+/// Line and column numbers start at 1, and the column counts bytes, as in `serde_json` errors.
 fn line_and_column_to_offset(text: &str, line: usize, column: usize) -> usize {
     let before: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
     let at = (before + column.saturating_sub(1)).min(text.len());

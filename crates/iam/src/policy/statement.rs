@@ -23,7 +23,7 @@ pub struct Statement {
     pub(super) sid: Option<String>,
     pub(super) effect: Effect,
     pub(super) actions: PatternSet<String>,
-    /// Resource patterns, or `None` if the statement applies to all resources.
+    /// `None` if the statement applies to all resources.
     pub(super) resources: Option<PatternSet<ResourcePattern>>,
     pub(super) conditions: Vec<Condition>,
 }
@@ -41,7 +41,6 @@ impl Statement {
         self.effect
     }
 
-    /// Returns true if the policy statement has no conditions and applies to all resources.
     pub(crate) fn applies_unconditionally_to_all_resources(&self) -> bool {
         self.conditions.is_empty() && self.matches_all_resources()
     }

@@ -1,9 +1,8 @@
 //! Suggests corrections for misspelled names in policy documents.
 
-/// Maximum length of a word, in bytes, for which Clew suggests a similar known word.
+/// Bounds the time to compute the edit distance, which grows with the product of the lengths.
 const MAX_COMPARED_WORD_BYTES: usize = 128;
 
-/// Suggests the known word that is most similar to `given`, or lists all known words if none is similar.
 pub(super) fn suggest_similar_word<'k>(given: &str, known: impl Iterator<Item = &'k str> + Clone) -> String {
     let distance = |known: &&str| strsim::damerau_levenshtein(&known.to_lowercase(), &given.to_lowercase());
     let near = if given.len() <= MAX_COMPARED_WORD_BYTES { known.clone().min_by_key(distance) } else { None };

@@ -8,9 +8,8 @@ use crate::policy::permission_model::PermissionModel;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Urn<'a> {
-    /// The five parts of an instance's URN.
     Instance([&'a str; 5]),
-    /// The request has no URN, because its action applies to a project or to the domain.
+    /// Actions on a project or on the domain have no URN.
     None,
 }
 
@@ -34,9 +33,9 @@ impl<'a> Urn<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ResourcePattern {
     Any,
-    /// URN pattern. Each of the five parts may contain wildcards. The wildcard `*` does not match a colon.
+    /// A wildcard matches only within one of the five parts.
     Urn([String; 5]),
-    /// Legacy resource pattern that is not a URN and therefore never matches a Clew resource (TaurusDB API spec, section 4.5).
+    /// Legacy pattern that is not a URN and never matches a Clew resource (TaurusDB API spec, section 4.5).
     Foreign(String),
 }
 

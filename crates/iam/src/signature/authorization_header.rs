@@ -15,8 +15,7 @@ pub struct AuthorizationHeader {
 }
 
 impl AuthorizationHeader {
-    /// Parses an `Authorization` header with the parts `Access`, `SignedHeaders` and `Signature` in any order.
-    /// The parts `Access`, `SignedHeaders` and `Signature` must each occur exactly once.
+    /// Parses an `Authorization` header, in which each part occurs exactly once and in any order.
     pub fn parse(header: &str) -> Result<Self, SignatureError> {
         let parts = header.trim().strip_prefix(SIGNATURE_ALGORITHM).ok_or(SignatureError::Algorithm)?;
         if !parts.starts_with(' ') {
@@ -49,7 +48,6 @@ impl AuthorizationHeader {
     }
 }
 
-/// Returns `None` if a header name is empty, repeated or invalid.
 fn parse_signed_header_names(list: &str) -> Option<Vec<String>> {
     let mut names: Vec<String> = Vec::new();
     for name in list.split(';') {

@@ -8,19 +8,17 @@ use super::RequestToSign;
 
 const PERCENT_ENCODED_CHARS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Initial buffer size in bytes. The canonical form of a request without query parameters fits in the buffer.
-const INITIAL_CANONICAL_REQUEST_BUFFER_BYTES: usize = 640;
+/// Large enough for a typical request without query parameters.
+const INITIAL_CAPACITY_BYTES: usize = 640;
 
 type DecodedBytes<'a> = Cow<'a, [u8]>;
 
-/// Builds the canonical request, one item per line: method, path, query, headers, header names and body hash.
-///
-/// An empty line follows the headers.
+/// The canonical request has one item per line: method, path, query, headers, header names and body hash.
 pub(super) fn build_canonical_request<T: AsRef<str>>(
     request: &RequestToSign<'_, T>,
     signed_headers: &[String],
 ) -> String {
-    let mut text = String::with_capacity(INITIAL_CANONICAL_REQUEST_BUFFER_BYTES);
+    let mut text = String::with_capacity(INITIAL_CAPACITY_BYTES);
     text.push_str(request.method);
     text.make_ascii_uppercase();
     text.push('\n');
@@ -38,7 +36,6 @@ pub(super) fn build_canonical_request<T: AsRef<str>>(
     text
 }
 
-/// Decodes the path, re-encodes each path segment, and terminates the path with `/`.
 fn append_canonical_path(text: &mut String, raw: &str) {
     if raw.bytes().all(|byte| byte == b'/' || is_unreserved(byte)) {
         // Most paths are canonical already, except for the `/` at the end.
@@ -60,8 +57,6 @@ fn append_canonical_path(text: &mut String, raw: &str) {
     }
 }
 
-/// Decodes the query parameters, sorts them by key and value, and re-encodes them.
-/// A `+` in the query string is decoded as a space.
 fn append_canonical_query(text: &mut String, raw: &str) {
     let mut pairs: Vec<(DecodedBytes<'_>, DecodedBytes<'_>)> = raw
         .split('&')

@@ -15,7 +15,6 @@ pub(super) struct JsonObjectElements<'v> {
 }
 
 impl<'v> JsonObjectElements<'v> {
-    /// Reports an error if the value is not an object, if the object is empty, or if an element name occurs twice.
     pub(super) fn parse(parser: &mut DocumentParser<'_>, at: &JsonValueAtPath<'v>) -> Option<Self> {
         let Value::Object(object) = at.value else {
             parser.report_error(at, format!("expected an object, {{...}}, but found {}", json_type_name(at.value)));
@@ -78,8 +77,7 @@ impl<'v> JsonObjectElements<'v> {
         self.find_element(one).is_some() || self.find_element(other).is_some()
     }
 
-    /// Returns the element `first` or the element `second`. The returned `bool` is true for the element `second`.
-    /// Reports an error if both `first` and `second` are present.
+    /// The returned `bool` is true for the element `second`.
     pub(super) fn find_either_element(
         &self,
         parser: &mut DocumentParser<'_>,
@@ -111,7 +109,6 @@ impl DocumentParser<'_> {
         None
     }
 
-    /// Reports an error if the value is not a list of 1 to `max` entries.
     pub(super) fn parse_list<'v>(
         &mut self,
         at: &JsonValueAtPath<'v>,
