@@ -60,11 +60,10 @@ pub(crate) enum AccessKeyCommand {
     },
 }
 
-/// Output format for a list of access keys, each with the name of its user.
 pub(crate) const ACCESS_KEY_LIST_FORMAT: ListFormat<(String, AccessKeyMetadata), 5> = ListFormat {
     json_key: "access_keys",
     headings: ["ACCESS KEY", "USER", "ENABLED", "CREATED", "LAST USED"],
-    empty: "No access keys. Create one with clew key create.",
+    empty_message: "No access keys. Create one with clew key create.",
     to_row: |(user, key)| {
         let last_used = key.last_used_at.map_or("never".to_owned(), time::format_unix_seconds);
         let created = time::format_unix_seconds(key.created_at);
@@ -89,7 +88,7 @@ pub(crate) async fn run(arguments: AccessKeyCommandArgs) -> Result<(), CliError>
     }
 }
 
-/// Range of valid lifetimes for a temporary access key. The API accepts the same range.
+/// The API accepts the same range.
 const TEMPORARY_KEY_LIFETIME_RANGE_SECONDS: std::ops::RangeInclusive<u64> = 900..=86_400;
 
 const CREATE_COMMAND_AFTER_HELP: &str = "\
@@ -184,7 +183,6 @@ async fn set_access_key_enabled(
     )
 }
 
-/// Returns the name of the user that owns the access key. Fails if the selected domain does not contain the key.
 async fn find_user_of_access_key(directory: &IdentityDirectory, id: &AccessKeyId) -> Result<String, CliError> {
     let unknown = || refused!("there is no access key {id}").with_suggested_fix("clew key list shows all");
     let identities = directory.store.identities();
@@ -193,7 +191,6 @@ async fn find_user_of_access_key(directory: &IdentityDirectory, id: &AccessKeyId
     user.map(|user| user.name).ok_or_else(unknown)
 }
 
-/// Returns the metadata of an access key as a JSON object, without the secret key.
 fn access_key_to_json((user, key): &(String, AccessKeyMetadata)) -> Value {
     json!({
         "access_key": key.id,

@@ -83,7 +83,6 @@ async fn list_audit_rows(arguments: &ListArgs) -> Result<(), CliError> {
     row_format::AUDIT_LIST_FORMAT.print(arguments.store_args.format, &newest)
 }
 
-/// Calls `handle` for each audit row that matches the filter, oldest first.
 async fn for_each_audit_row(
     store: &Store,
     filter: &AuditFilter,

@@ -104,7 +104,6 @@ pub(crate) async fn run(arguments: CollectArgs) -> Result<(), CliError> {
     written
 }
 
-/// Progress line of a collection task on stderr. Dropping the value clears the line.
 struct CollectionProgress(ProgressBar);
 
 impl CollectionProgress {
@@ -135,7 +134,7 @@ impl ResultDownload<'_> {
                 self.write_to_terminal(OutputWriter::open(None, false)?).await
             }
             OutputTarget::Stdout => self.write_to_sink(&mut StreamSink::new(tokio::io::stdout())).await,
-            OutputTarget::Device(path) => {
+            OutputTarget::DeviceOrPipe(path) => {
                 let device = output::open_device_or_pipe(&path)?;
                 if device.is_terminal() {
                     let terminal = OutputWriter::from_device_or_pipe(&path, device, false);
@@ -154,7 +153,7 @@ impl ResultDownload<'_> {
         }
     }
 
-    /// Downloads the rows to a temporary file, clears the progress line, and writes the rows to the terminal.
+    /// Downloads to a temporary file first, because the progress line would mix with rows on the terminal.
     async fn write_to_terminal(self, mut terminal: OutputWriter) -> Result<(), CliError> {
         let failed = |error| CliError::from_write_error("a temporary file", &error);
         let file = tempfile::tempfile().map_err(failed)?;

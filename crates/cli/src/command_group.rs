@@ -3,7 +3,6 @@
 use clap::builder::Resettable;
 use clap::{ArgMatches, Args, Command, Error, FromArgMatches, Subcommand};
 
-/// Parsed subcommand (type `C`) and the options that all subcommands in the group share (type `O`).
 #[derive(Debug)]
 pub(crate) struct CommandGroup<C, O = ()> {
     pub(crate) command: C,

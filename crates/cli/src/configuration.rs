@@ -20,7 +20,6 @@ use crate::value_parsers::format_unknown_key_message;
 
 pub(crate) const DEFAULT_LISTEN_ADDRESS: &str = "127.0.0.1:8407";
 
-/// Defines structs whose fields have default values.
 macro_rules! settings {
     ($($(#[$struct_doc:meta])* struct $name:ident {
         $($(#[$field_doc:meta])* $field:ident: $type:ty = $default:expr,)*
@@ -41,17 +40,15 @@ macro_rules! settings {
 }
 
 settings! {
-    /// Contents of a configuration file. The field names are the keys in the file.
+    /// The field names are the keys in the configuration file.
     struct Configuration {
-        /// Path of the data directory, which contains the metadata, the results and the master key.
         data_dir: PathBuf = PathBuf::from(DEFAULT_DATA_DIR),
-        /// URL of the PostgreSQL metadata database. If empty, metadata is stored in SQLite in the data directory.
+        /// If the URL is empty, metadata is stored in SQLite in the data directory.
         metadata_url: String = String::new(),
-        /// Network zones that this process serves. The process reads only nodes in these zones and nodes without a zone.
+        /// The process reads only nodes in these zones and nodes without a zone.
         zones: Vec<NetworkZone> = Vec::new(),
-        /// Address and port to listen on.
         listen: String = DEFAULT_LISTEN_ADDRESS.to_owned(),
-        /// If true, the server accepts plain HTTP on non-loopback addresses.
+        /// Allows plain HTTP on non-loopback addresses.
         allow_plain_http: bool = false,
         collections: CollectionSettings = CollectionSettings::default(),
         nodes: NodeReadSettings = NodeReadSettings::default(),
@@ -63,89 +60,69 @@ settings! {
         tls: TlsSettings = TlsSettings::default(),
     }
 
-    /// Collection queue settings.
     struct CollectionSettings {
-        /// Maximum number of active collections.
         concurrency: usize = WorkerSettings::default().concurrency,
-        /// Maximum number of collections that wait for unresponsive nodes. Such collections do not count as active.
+        /// Collections that wait for unresponsive nodes do not count as active.
         max_stalled: usize = WorkerSettings::default().max_stalled,
-        /// Maximum number of concurrent collections per node.
         per_node: u32 = WorkerSettings::default().max_running_per_node,
-        /// Maximum number of queued collections per node.
         queue_per_node: u32 = WorkerSettings::default().max_queued_per_node,
     }
 
-    /// Limits for read operations on nodes.
     struct NodeReadSettings {
-        /// Timeout for each read operation on a node, including connection setup.
+        /// The timeout includes connection setup.
         timeout: SignedDuration = to_signed_duration(ReadLimits::default().read_timeout),
-        /// Timeout for opening a connection. The time for opening a connection also counts toward `timeout`.
         connect_timeout: SignedDuration = to_signed_duration(ReadLimits::default().connect_timeout),
-        /// Maximum number of bytes received from a node in one read operation.
         max_bytes: u64 = ReadSizeLimits::default().per_read,
-        /// Maximum size of a row from a node, in bytes. Clew truncates the statements of larger process list rows.
+        /// Clew truncates the statements of larger process list rows.
         max_row_bytes: usize = ReadSizeLimits::default().per_row,
-        /// Maximum memory used for one result set or session list, in bytes.
+        /// Limit for each result set and each session list.
         max_memory_bytes: usize = ReadSizeLimits::default().in_memory,
     }
 
-    /// Result storage settings.
     struct ResultStorageSettings {
-        /// Location of collection results, such as `s3://bucket/prefix`. If empty, Clew uses the data directory.
+        /// An empty location selects the data directory.
         location: String = String::new(),
-        /// Retention period of collection results.
         retention: SignedDuration = to_signed_duration(WorkerSettings::default().retention),
-        /// If true, Clew escapes result values that a spreadsheet would evaluate as formulas.
+        /// Escapes values that a spreadsheet would evaluate as formulas.
         formula_guard: bool = WorkerSettings::default().formula_guard,
     }
 
-    /// Audit log settings.
     struct AuditSettings {
-        /// Retention period of audit rows.
         retention: SignedDuration = to_signed_duration(WorkerSettings::default().audit_retention),
     }
 
-    /// Kill settings.
     struct KillSettings {
-        /// Names of accounts whose sessions Clew must not kill, in addition to the built-in protected accounts.
         /// An account name has no host part.
         protected_accounts: Vec<String> = Vec::new(),
     }
 
-    /// HTTP server settings.
     struct HttpSettings {
-        /// Maximum number of client connections.
         connections: usize = ConnectionSettings::default().max_connections,
-        /// Number of additional client connections reserved for the health and metrics endpoints.
+        /// Additional connections for the health and metrics endpoints.
         reserved_connections: usize = ConnectionSettings::default().max_reserved_connections,
-        /// Maximum number of connections per peer (an IPv4 address or an IPv6 /64 prefix). 0 disables the limit.
+        /// Limit per IPv4 address or IPv6 /64 prefix; 0 disables the limit.
         connections_per_peer: usize = ConnectionSettings::default().max_connections_per_peer,
-        /// Addresses and networks of the proxies whose `X-Forwarded-…` headers the server trusts.
+        /// Addresses and networks of the proxies whose `X-Forwarded-…` headers are trusted.
         trusted_proxies: Vec<String> = Vec::new(),
-        /// Values of the `Host` header that the server accepts. An empty list accepts any host.
-        /// An allowed host name without a port matches requests to any port.
+        /// An empty list accepts any `Host` header.
+        /// A host name without a port matches requests to any port.
         allowed_hosts: Vec<String> = Vec::new(),
-        /// If true, the server sends a `Strict-Transport-Security` header in responses over TLS.
         hsts: bool = ApiSettings::default().hsts,
-        /// Timeout for reading the request headers.
         header_timeout: SignedDuration = to_signed_duration(ConnectionSettings::default().header_read_timeout),
-        /// Timeout for reading the request body.
         body_timeout: SignedDuration = to_signed_duration(ApiSettings::default().body_read_timeout),
     }
 
-    /// Limits on request rates, event streams and long polls. The value 0 disables a limit.
+    /// The value 0 disables a limit.
     struct RequestLimitSettings {
         principal_per_second: u32 = RateLimitSettings::default().principal_per_second,
         principal_burst: u32 = RateLimitSettings::default().principal_burst,
         peer_per_second: u32 = RateLimitSettings::default().peer_per_second,
         peer_burst: u32 = RateLimitSettings::default().peer_burst,
-        /// Maximum number of concurrent event streams per principal.
         streams_per_principal: usize = ApiSettings::default().max_streams_per_principal,
-        /// Maximum number of concurrent long polls per principal.
         long_polls_per_principal: usize = ApiSettings::default().max_long_polls_per_principal,
     }
 
-    /// Paths of the TLS certificate and its private key. If both paths are empty, TLS is disabled.
+    /// TLS is disabled if both paths are empty.
     struct TlsSettings {
         cert: PathBuf = PathBuf::new(),
         key: PathBuf = PathBuf::new(),
@@ -182,8 +159,6 @@ fn to_signed_duration(duration: Duration) -> SignedDuration {
 }
 
 impl Configuration {
-    /// Settings that the configuration file omits keep their default values.
-    /// Returns the default configuration if `file` is `None`.
     pub(crate) fn read_configuration_file(file: Option<&Path>) -> Result<Self, CliError> {
         let Some(path) = file else { return Ok(Self::default()) };
         let name = path.display();
@@ -196,7 +171,6 @@ impl Configuration {
         build_store_location(&self.data_dir, Some(&*self.metadata_url).filter(|url| !url.is_empty()))
     }
 
-    /// Returns the worker settings, or an error if a configured duration or count is out of range.
     pub(crate) fn worker_settings(&self) -> Result<WorkerSettings, CliError> {
         Ok(WorkerSettings {
             concurrency: require_positive_number("collections.concurrency", self.collections.concurrency)?,
@@ -231,7 +205,6 @@ impl Configuration {
         Ok(ProtectedAccounts::default().with_accounts(names.iter().map(String::as_bytes)))
     }
 
-    /// Returns an error if a configured address is invalid or a configured duration is out of range.
     pub(crate) fn api_settings(&self) -> Result<ApiSettings, CliError> {
         let trusted_proxies = TrustedProxies::parse(&self.http.trusted_proxies).map_err(|text| {
             refused!(
@@ -276,7 +249,6 @@ fn require_positive_duration(key: &str, duration: SignedDuration) -> Result<Dura
         .ok_or_else(|| refused!("{key} must be longer than 0, such as \"10s\" or \"24h\""))
 }
 
-/// For an unknown key, the error message suggests the most similar valid key.
 pub(crate) fn parse_configuration(text: &str) -> Result<Configuration, String> {
     let mut unknown = None;
     let configuration = serde_ignored::deserialize(
@@ -299,7 +271,7 @@ pub(crate) fn format_toml_error(error: &toml::de::Error) -> String {
     error.to_string().trim_end().to_owned()
 }
 
-/// Returns the configuration keys in dotted form, such as `http.connections`.
+/// The keys are in dotted form, such as `http.connections`.
 pub(crate) fn list_configuration_keys() -> Vec<String> {
     let mut keys = Vec::new();
     let Ok(toml::Value::Table(table)) = toml::Value::try_from(Configuration::default()) else { return keys };

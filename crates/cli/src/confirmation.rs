@@ -19,7 +19,6 @@ impl ConfirmationArgs {
         self.yes
     }
 
-    /// Requests a confirmation from the user. Fails without `--yes` if stdin or stderr is not a terminal.
     pub(crate) async fn prompt_for_confirmation(&self, action: String) -> Result<(), CliError> {
         if self.yes {
             return Ok(());

@@ -54,7 +54,6 @@ pub(crate) struct DaemonArgs {
 }
 
 impl DaemonArgs {
-    /// Command-line options override the values in the configuration file.
     pub(crate) fn load_configuration(&mut self) -> Result<Configuration, CliError> {
         let mut configuration = Configuration::read_configuration_file(self.config.as_deref())?;
         configuration.data_dir = self.data_dir.take().unwrap_or(configuration.data_dir);
@@ -77,7 +76,6 @@ pub(crate) fn require_shared_stores(configuration: &Configuration) -> Result<(),
     ))
 }
 
-/// Snapshot rows are spilled to `TMPDIR` or, if `TMPDIR` is not set, to the directory `spill` in the data directory.
 /// By default, Clew does not store snapshot rows in the system's temporary directory, which other users can access.
 fn set_snapshot_spill_directory(data_dir: &Path) -> Result<(), CliError> {
     if std::env::var_os("TMPDIR").is_some() {
@@ -91,8 +89,6 @@ fn set_snapshot_spill_directory(data_dir: &Path) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Reads the S3 settings from the URL `location` and the `AWS_…` environment variables.
-/// Returns `None` if `location` is empty.
 fn read_object_storage_settings(location: &str) -> Result<Option<S3Settings>, CliError> {
     if location.is_empty() {
         return Ok(None);
@@ -116,13 +112,11 @@ pub(crate) struct Daemon {
 }
 
 pub(crate) struct DaemonTasks {
-    /// Background task that detects rotations of the master key.
     master_key_watch: JoinHandle<Result<(), CliError>>,
     worker: Vec<JoinHandle<()>>,
 }
 
 impl Daemon {
-    /// Initializes logging, opens the store and, with SQLite, releases the task leases held by earlier processes.
     pub(crate) async fn initialize(args: &DaemonArgs, configuration: &Configuration) -> Result<Self, CliError> {
         let (mut settings, protected) = (configuration.worker_settings()?, configuration.protected_accounts()?);
         let s3 = read_object_storage_settings(&configuration.results.location)?;
@@ -158,7 +152,6 @@ impl Daemon {
         })
     }
 
-    /// Starts the background tasks of the process. The tasks run until the `shutdown` token is canceled.
     pub(crate) async fn start_tasks(&self, run_worker: bool, shutdown: &CancellationToken) -> DaemonTasks {
         let (collections, kills) = (self.collections.clone(), self.intelligent_kills.clone());
         tokio::spawn(clew_worker::dispatch_store_events(self.store.clone(), collections, kills, shutdown.clone()));
@@ -167,7 +160,6 @@ impl Daemon {
         DaemonTasks { master_key_watch, worker: if run_worker { self.start_worker(shutdown) } else { Vec::new() } }
     }
 
-    /// Spawns a task that shuts down this process with an error if another process rotates the master key.
     /// Until a restart, a process continues to use the old master key.
     fn watch_for_master_key_rotation(&self, shutdown: &CancellationToken) -> JoinHandle<Result<(), CliError>> {
         let (store, shutdown) = (self.store.clone(), shutdown.clone());
@@ -183,7 +175,6 @@ impl Daemon {
         })
     }
 
-    /// Checks for removed audit rows immediately, and then periodically until the `shutdown` token is canceled.
     async fn watch_for_audit_truncation(&self, shutdown: &CancellationToken) {
         let (store, shutdown) = (self.store.clone(), shutdown.clone());
         check_for_audit_truncation(&store).await;
@@ -194,7 +185,6 @@ impl Daemon {
         });
     }
 
-    /// The spawned worker tasks run until the `shutdown` token is canceled.
     fn start_worker(&self, shutdown: &CancellationToken) -> Vec<JoinHandle<()>> {
         let (store, kills) = (self.store.clone(), self.kills.clone());
         let kill_tasks = KillTaskWorker::new(store, kills, &self.settings, Arc::new(self.metrics.clone()));
@@ -205,9 +195,7 @@ impl Daemon {
         ]
     }
 
-    /// Waits for the worker tasks, and then waits a limited time for Clew to kill its abandoned SQL statements.
     /// The caller must stop the HTTP server first, because HTTP requests can leave SQL statements running.
-    /// Returns the first error from the worker tasks, the HTTP server (`served`) or the master key rotation check.
     pub(crate) async fn join_tasks(
         &self,
         process: &str,
@@ -242,7 +230,6 @@ impl Daemon {
     }
 }
 
-/// If rows are missing from the audit log, logs an error and appends an `AuditTruncated` audit event.
 /// If appending the `AuditTruncated` event fails, the next check reports the missing rows again.
 async fn check_for_audit_truncation(store: &Store) {
     if let Err(error) = report_lost_audit_rows(store).await {
@@ -263,7 +250,7 @@ async fn report_lost_audit_rows(store: &Store) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Raises the open file limit, because each connection and each open result file needs a file descriptor.
+/// Each connection and each open result file needs a file descriptor.
 fn raise_open_file_limit() {
     let limit = getrlimit(Resource::Nofile);
     let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
@@ -272,14 +259,13 @@ fn raise_open_file_limit() {
     }
 }
 
-/// Disables core dumps, because a core dump would contain passwords and the master key.
+/// A core dump would contain passwords and the master key.
 fn disable_core_dumps() {
     if let Err(error) = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }) {
         warn!(%error, "could not disable core dumps");
     }
 }
 
-/// Binds a TCP listener to `addresses`. Error messages show `listen`, the address from the configuration.
 pub(crate) async fn bind_listener(
     listen: &str,
     addresses: impl ToSocketAddrs,

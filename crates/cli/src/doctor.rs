@@ -45,7 +45,6 @@ pub(crate) async fn run(arguments: DoctorArgs, registry: ConnectionRegistry) -> 
     if diagnosis.has_failed_checks() { Err(CliError::LimitationsFound) } else { Ok(()) }
 }
 
-/// Maximum clock skew between client and server that Clew accepts without a warning.
 const MAX_CLOCK_SKEW_SECONDS: f64 = 2.0;
 
 pub(crate) fn render_diagnosis(diagnosis: &NodeDiagnosis, colors: bool) -> String {

@@ -53,7 +53,7 @@ administrator:
 const DOMAIN_LIST_FORMAT: ListFormat<Domain, 2> = ListFormat {
     json_key: "domains",
     headings: ["NAME", "DOMAIN"],
-    empty: "No domains.",
+    empty_message: "No domains.",
     to_row: |domain| [domain.name.clone(), domain.id.to_string()],
     to_json: |domain| fields_to_json!(domain, id, name),
 };

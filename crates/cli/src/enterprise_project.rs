@@ -41,7 +41,7 @@ pub(crate) enum EnterpriseProjectCommand {
 const ENTERPRISE_PROJECT_LIST_FORMAT: ListFormat<EnterpriseProject, 4> = ListFormat {
     json_key: "enterprise_projects",
     headings: ["NAME", "ENTERPRISE PROJECT", "ENABLED", "DESCRIPTION"],
-    empty: "No enterprise projects.",
+    empty_message: "No enterprise projects.",
     to_row: |project| {
         [project.name.clone(), project.id.clone(), format_yes_no(project.enabled), project.description.clone()]
     },

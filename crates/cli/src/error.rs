@@ -9,26 +9,28 @@ use clew_store::StoreError;
 
 #[derive(Debug)]
 pub(crate) enum CliError {
-    /// The operation failed. Exit code 1.
-    Failed { message: String, fix: Option<String> },
-    /// Clew refused to run the command, or the arguments are invalid. The exit code is 2.
-    Refused { message: String, fix: Option<String> },
-    /// A check failed, for example because a policy is invalid. The result was printed to stdout. Exit code 1.
+    Failed {
+        message: String,
+        fix: Option<String>,
+    },
+    /// Clew refused to run the command, or the arguments are invalid.
+    Refused {
+        message: String,
+        fix: Option<String>,
+    },
+    /// A check failed and its result was printed to stdout, for example for an invalid policy.
     NegativeResult,
-    /// A check found that data is missing or inaccurate, for example because of missing privileges. Exit code 3.
+    /// A check found that data is missing or inaccurate, for example because of missing privileges.
     LimitationsFound,
-    /// The process that reads the output, such as `head`, closed the pipe. Exit code 0.
+    /// The process that reads the output, such as `head`, closed the pipe.
     OutputClosed,
-    /// Interrupted by Ctrl-C. Exit code 130.
     Interrupted,
 }
 
-/// Creates the error [`CliError::Failed`] with a formatted message.
 macro_rules! failed {
     ($($argument:tt)+) => { $crate::error::CliError::Failed { message: format!($($argument)+), fix: None } };
 }
 
-/// Creates the error [`CliError::Refused`] with a formatted message.
 macro_rules! refused {
     ($($argument:tt)+) => { $crate::error::CliError::Refused { message: format!($($argument)+), fix: None } };
 }
@@ -36,7 +38,6 @@ macro_rules! refused {
 pub(crate) use {failed, refused};
 
 impl CliError {
-    /// The suggested fix is printed as `fix: …` below the error message.
     pub(crate) fn with_suggested_fix(mut self, text: impl Into<String>) -> Self {
         if let Self::Failed { fix, .. } | Self::Refused { fix, .. } = &mut self {
             *fix = Some(text.into());
@@ -44,7 +45,6 @@ impl CliError {
         self
     }
 
-    /// Maps a broken pipe error to `OutputClosed` and every other write error to `Failed`.
     pub(crate) fn from_write_error(target: &str, error: &std::io::Error) -> Self {
         match error.kind() {
             std::io::ErrorKind::BrokenPipe => Self::OutputClosed,
@@ -62,7 +62,6 @@ impl CliError {
         })
     }
 
-    /// Returns the error message for stderr, or an empty string if the error has no message.
     pub(crate) fn message(&self) -> String {
         match self {
             Self::Failed { message, fix } | Self::Refused { message, fix } => {
@@ -75,11 +74,8 @@ impl CliError {
     }
 }
 
-/// Converts the error of a failed operation to a [`CliError`].
 pub(crate) trait ResultExt<T> {
-    /// Maps an error to [`CliError::Failed`] with a message that contains the failed operation and the cause.
     fn with_failure_context(self, operation: impl Display) -> Result<T, CliError>;
-    /// Maps an error to [`CliError::Refused`] with a message that contains the failed operation and the cause.
     fn with_refusal_context(self, operation: impl Display) -> Result<T, CliError>;
 }
 

@@ -56,7 +56,7 @@ pub(crate) struct GroupMemberArgs {
 const GROUP_LIST_FORMAT: ListFormat<Group, 3> = ListFormat {
     json_key: "groups",
     headings: ["NAME", "GROUP", "DESCRIPTION"],
-    empty: "No groups. Create one with clew group create.",
+    empty_message: "No groups. Create one with clew group create.",
     to_row: |group| [group.name.clone(), group.id.to_string(), group.description.clone()],
     to_json: |group| fields_to_json!(group, id, name, domain_id, description),
 };

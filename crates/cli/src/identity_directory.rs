@@ -18,7 +18,6 @@ pub(crate) async fn find_domain(store: &Store, name_or_id: &str) -> Result<Domai
     })
 }
 
-/// Fails if `items` is empty or contains several items. The error message lists the names of the items.
 pub(crate) fn require_single_item<T>(mut items: Vec<T>, kind: &str, name: fn(&T) -> &str) -> Result<T, CliError> {
     if items.len() == 1
         && let Some(only) = items.pop()
@@ -29,7 +28,6 @@ pub(crate) fn require_single_item<T>(mut items: Vec<T>, kind: &str, name: fn(&T)
     Err(refused!("select a {kind} with --{kind}: {}", names.join(", ")))
 }
 
-/// Store, domain, audit origin and output format for the commands that manage identities.
 pub(crate) struct IdentityDirectory {
     pub(crate) store: Store,
     pub(crate) domain: Domain,
@@ -57,7 +55,7 @@ impl IdentityDirectory {
         find_enterprise_project(&self.store, &self.domain.id, name_or_id).await
     }
 
-    /// Prints the name and id of a newly created object. `next` is a suggested next command and may be empty.
+    /// `next` is a suggested next command and may be empty.
     pub(crate) fn print_created_object(
         &self,
         kind: &str,
@@ -91,7 +89,6 @@ pub(crate) async fn find_enterprise_project(
     find_by_id_or_name(projects, "enterprise project", name_or_id, |project| (&project.id, &project.name))
 }
 
-/// Finds an item by its id, or by its name if no item has that id.
 fn find_by_id_or_name<T>(
     items: Vec<T>,
     kind: &str,
@@ -116,25 +113,22 @@ pub(crate) fn find_most_similar_name<'a>(input: &str, names: impl Iterator<Item 
     value_parsers::find_name_within_edit_distance(input, names, input.chars().count() / 3)
 }
 
-/// A domain's custom policy or a built-in system policy.
 #[derive(Debug)]
 pub(crate) struct NamedPolicy {
     pub(crate) reference: PolicyRef,
     pub(crate) name: String,
-    /// Permission model of the policy: `role` or `identity`.
+    /// Either `role` or `identity`.
     pub(crate) model: &'static str,
     pub(crate) description: String,
     pub(crate) document: String,
 }
 
 impl IdentityDirectory {
-    /// Returns the domain's custom policies, followed by the built-in system policies.
     pub(crate) async fn list_policies(&self) -> Result<Vec<NamedPolicy>, CliError> {
         let own = self.store.policies().list_policies(&self.domain.id).await?.into_iter().map(named_policy_from_record);
         Ok(own.chain(system_policies::SYSTEM_POLICIES.iter().filter_map(named_policy_from_system_policy)).collect())
     }
 
-    /// Custom policies can be found by name or id, system policies only by name.
     pub(crate) async fn find_policy(&self, name_or_id: &str) -> Result<NamedPolicy, CliError> {
         let all = self.list_policies().await?;
         let hint = find_most_similar_name(name_or_id, all.iter().map(|policy| policy.name.as_str()))

@@ -46,7 +46,7 @@ pub(crate) struct InitArgs {
     format: InitOutputFormat,
 }
 
-/// Rejects special characters in a listen address, because Clew inserts the address into URLs and shell commands.
+/// Rejects special characters, because Clew inserts the address into URLs and shell commands.
 fn parse_listen_address(address: &str) -> Result<String, String> {
     let is_host_char = |character: char| character.is_ascii_alphanumeric() || ".-:[]".contains(character);
     let is_valid = address
@@ -55,7 +55,6 @@ fn parse_listen_address(address: &str) -> Result<String, String> {
     if is_valid { Ok(address.to_owned()) } else { Err("expected HOST:PORT, such as 127.0.0.1:8407".to_owned()) }
 }
 
-/// Replaces an unspecified listen address, such as `0.0.0.0`, with the loopback address.
 fn build_url_from_listen_address(listen_address: &str) -> String {
     match listen_address.parse::<SocketAddr>() {
         Ok(SocketAddr::V4(address)) if address.ip().is_unspecified() => format!("http://127.0.0.1:{}", address.port()),
@@ -84,7 +83,6 @@ enum InitOutputFormat {
     Env,
 }
 
-/// API endpoint URL and credentials for an API client.
 #[derive(Serialize)]
 struct ClientCredentials {
     endpoint: String,

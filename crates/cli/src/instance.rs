@@ -121,7 +121,6 @@ pub(crate) struct SelectedProject {
 }
 
 impl ProjectSelectionArgs {
-    /// If `--project` is not set, selects the only project, or returns an error if there are several projects.
     pub(crate) async fn open_store_and_select_project(&self) -> Result<SelectedProject, CliError> {
         let store = self.store_args.open_store().await?;
         let projects = match &self.domain {
@@ -185,7 +184,6 @@ impl SelectedProject {
     }
 }
 
-/// Parses a tag of the form `KEY=VALUE`.
 pub(crate) fn parse_tag(text: &str) -> Result<Tag, String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok(Tag { key: key.to_owned(), value: value.to_owned() }),

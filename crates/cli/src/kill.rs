@@ -57,7 +57,6 @@ pub(crate) struct KillArgs {
     format: CommandOutputFormat,
 }
 
-/// Returns the location of the audit log, or `None` if neither `--data-dir` nor `--metadata-url` is set.
 fn resolve_audit_log_location(
     data_dir: Option<&Path>,
     metadata_url: &MetadataUrlArgs,
@@ -152,9 +151,8 @@ pub(crate) async fn run(arguments: KillArgs, registry: ConnectionRegistry) -> Re
     }
 }
 
-type Outcomes = Vec<(u64, clew_mysql::KillOutcome)>;
+type KillOutcomes = Vec<(u64, clew_mysql::KillOutcome)>;
 
-/// Returns an error if Clew would refuse to kill at least one of the sessions.
 fn ensure_sessions_are_killable(
     found: &SessionLookupResult,
     kind: KillTarget,

@@ -4,7 +4,6 @@ use clew_model::AuditOrigin;
 
 const MAX_SUDO_USER_NAME_CHARS: usize = 64;
 
-/// Returns the audit origin of a local command: the operating system account that runs this process.
 /// The account is determined from the process's user id, because environment variables can be forged.
 /// For root, the audit origin also contains the value of `SUDO_USER`.
 pub(crate) fn audit_origin_for_local_account() -> AuditOrigin {
@@ -23,7 +22,7 @@ fn sanitize_sudo_user_name(name: &str) -> Option<String> {
     (!name.is_empty()).then_some(name)
 }
 
-/// Returns the account name for a user id. `accounts` has the format of `/etc/passwd`.
+/// `accounts` has the format of `/etc/passwd`.
 fn find_account_name_by_uid<'a>(accounts: &'a str, id: &str) -> Option<&'a str> {
     accounts.lines().find_map(|line| {
         let mut fields = line.split(':');

@@ -118,7 +118,6 @@ fn summarize_lock_waits(graph: &WaitGraph, address: &str) -> String {
     text
 }
 
-/// Suggests an action for the first root blocker. Returns an empty string if no action is recommended.
 fn render_unblocking_suggestion(graph: &WaitGraph, node: &NodeUrl, colors: bool) -> String {
     let Some(root) = graph.roots.first() else { return String::new() };
     let with_command = |action: &str, command: String| {

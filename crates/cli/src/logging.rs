@@ -10,7 +10,6 @@ use tracing_subscriber::fmt::format::{Format, Json, JsonFields};
 use crate::error::{CliError, ResultExt};
 use crate::output::TerminalSanitizer;
 
-/// `filter` is a log level or a comma-separated list of `target=level` pairs.
 pub(crate) fn init_logging(filter: &str) -> Result<(), CliError> {
     let filter = EnvFilter::try_new(filter).with_refusal_context(format_args!("invalid log filter {filter:?}"))?;
     // Internal errors are not logged, because reporting a write error to stderr would panic if stderr is a closed pipe,
@@ -27,12 +26,11 @@ pub(crate) fn init_logging(filter: &str) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Each line is a JSON object with the timestamp, the level, the event fields, the target and the current span.
 fn json_log_builder() -> SubscriberBuilder<JsonFields, Format<Json>> {
     tracing_subscriber::fmt().json().flatten_event(true).with_span_list(false)
 }
 
-/// Writer that escapes characters that are unsafe in terminals. Each call to `write` passes one complete JSON log line.
+/// Each call to `write` receives one complete JSON log line.
 struct JsonLogWriter<W>(W);
 
 impl<W: Write> Write for JsonLogWriter<W> {

@@ -63,7 +63,6 @@ fn main() -> ExitCode {
     }
 }
 
-/// Parses the command line. If the arguments are invalid, prints a usage error and exits.
 fn parse_command_line() -> Result<Cli, CliError> {
     let mut matches = Cli::command().get_matches();
     password_arguments::reject_postgres_url_passwords(&matches)?;
@@ -111,11 +110,9 @@ fn run(cli: Cli) -> Result<(), CliError> {
     outcome
 }
 
-/// Time limit for killing the statements that are still running on nodes when the process exits.
+/// Limits the time for killing statements that still run on nodes when the process exits.
 const PENDING_KILLS_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Runs a command that connects to database servers. Ctrl-C interrupts the command.
-/// Waits up to [`PENDING_KILLS_TIMEOUT`] for Clew to kill the command's statements that are still running.
 async fn run_node_command<F>(run: impl FnOnce(ConnectionRegistry) -> F) -> Result<(), CliError>
 where
     F: Future<Output = Result<(), CliError>>,
@@ -126,7 +123,6 @@ where
     outcome
 }
 
-/// Runs `work` until it completes or the user presses Ctrl-C.
 async fn run_until_interrupted(work: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {
     tokio::select! {
         outcome = work => outcome,

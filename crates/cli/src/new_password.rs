@@ -18,9 +18,8 @@ pub(crate) struct NewPasswordArgs {
 }
 
 pub(crate) struct NewPassword {
-    /// Password hash as a PHC string.
     pub(crate) hash: String,
-    /// The generated password, which is printed once. `None` if the password was read from stdin.
+    /// `None` if the password was read from stdin.
     pub(crate) generated: Option<SecretString>,
 }
 
@@ -42,7 +41,6 @@ impl NewPasswordArgs {
     }
 }
 
-/// Reads a password from stdin, without echo on a terminal, and removes the trailing line break.
 fn read_password_line(prompt: &str) -> io::Result<SecretString> {
     if io::stdin().is_terminal() {
         return rpassword::prompt_password(prompt).map(SecretString::from);
@@ -55,12 +53,10 @@ fn read_password_line(prompt: &str) -> io::Result<SecretString> {
 }
 
 impl NewPassword {
-    /// Returns the generated password as a JSON string, or null if the password was read from stdin.
     pub(crate) fn to_json(&self) -> serde_json::Value {
         self.generated.as_ref().map(ExposeSecret::expose_secret).into()
     }
 
-    /// Returns a notice with the generated password, or an empty string if no password was generated.
     pub(crate) fn format_generated_password_notice(&self) -> String {
         self.generated.as_ref().map_or(String::new(), |password| {
             format!("The password is shown only once; store it now:\n\n  password  {}\n\n", password.expose_secret())

@@ -37,12 +37,12 @@ impl NodeConnectionArgs {
     }
 }
 
-/// Parses a node URL. Error messages never contain the password from the URL.
+/// Error messages never contain the password from the URL.
 pub(crate) fn parse_node_url(url: &str) -> Result<NodeUrl, CliError> {
     url.parse().map_err(|error: clew_model::NodeUrlError| refused!("{}: {error}", redact_url_credentials(url)))
 }
 
-/// Formats the URL without the password. Omits the query string if all parameters have default values.
+/// Omits the query string if all parameters have default values.
 pub(crate) fn format_url_for_shell(node: &NodeUrl) -> String {
     let url = node.to_string();
     // The default parameters depend on the host.
@@ -53,7 +53,7 @@ pub(crate) fn format_url_for_shell(node: &NodeUrl) -> String {
     }
 }
 
-/// Replaces the credentials in an invalid URL with an ellipsis.
+/// The node URL is invalid, so the credentials are located without a URL parser.
 fn redact_url_credentials(url: &str) -> String {
     match (url.find("://"), url.rfind('@')) {
         (Some(scheme), Some(at)) if scheme < at => {
@@ -64,8 +64,6 @@ fn redact_url_credentials(url: &str) -> String {
     }
 }
 
-/// Reads the password from `CLEW_DB_PASSWORD`. If the variable is not set, prompts for the password on the terminal.
-/// Returns the URL without a password if `CLEW_DB_PASSWORD` is not set and no terminal is available.
 pub(crate) fn fill_in_missing_password(node: NodeUrl) -> Result<NodeUrl, CliError> {
     if node.password.is_some() {
         return Ok(node);

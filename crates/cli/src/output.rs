@@ -38,13 +38,11 @@ impl CommandOutputFormat {
     }
 }
 
-/// Serializes a value as indented JSON and appends a line break.
 pub(crate) fn to_json_text<T: Serialize + ?Sized>(value: &T) -> Result<String, CliError> {
     let json = clew_diagnose::json::to_string_pretty(value);
     json.map(|json| json + "\n").with_failure_context("could not write JSON")
 }
 
-/// Adds the fields of `more` to `value`.
 pub(crate) fn merge_json_objects(value: Value, more: Value) -> Value {
     match (value, more) {
         (Value::Object(mut fields), Value::Object(more)) => {
@@ -55,14 +53,11 @@ pub(crate) fn merge_json_objects(value: Value, more: Value) -> Value {
     }
 }
 
-/// Output target of an `--output` option.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum OutputTarget {
-    /// The path `-`.
     Stdout,
-    /// An existing device or pipe.
-    Device(PathBuf),
-    /// Path of a regular file to create or replace. If the path is a symbolic link, Clew uses the link's target.
+    DeviceOrPipe(PathBuf),
+    /// If the path is a symbolic link, Clew writes to the link's target.
     File(PathBuf),
 }
 
@@ -75,7 +70,7 @@ impl OutputTarget {
             Ok(metadata) if metadata.is_file() => {
                 Self::File(fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()))
             }
-            Ok(metadata) if !metadata.is_dir() => Self::Device(path.to_owned()),
+            Ok(metadata) if !metadata.is_dir() => Self::DeviceOrPipe(path.to_owned()),
             _ => Self::File(path.to_owned()),
         }
     }
@@ -88,7 +83,7 @@ pub(crate) fn open_device_or_pipe(path: &Path) -> Result<File, CliError> {
         .map_err(|error| CliError::from_write_error(&path.display().to_string(), &error))
 }
 
-/// Creates a temporary file in the same directory as `path`.
+/// The file is in the directory of `path`, so that it can be renamed to `path` atomically.
 pub(crate) fn create_temporary_file(path: &Path) -> Result<NamedTempFile, CliError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     NamedTempFile::new_in(folder).with_failure_context(format_args!("could not write in {}", folder.display()))
@@ -99,14 +94,13 @@ pub(crate) fn persist_temporary_file(file: NamedTempFile, path: &Path) -> Result
     persisted.map_err(|error| CliError::from_write_error(&path.display().to_string(), &error.error))
 }
 
-/// Creates a buffered writer with a 64 KiB buffer (the default pipe capacity on Linux).
+/// The buffer size equals the default pipe capacity on Linux.
 fn new_buffered_writer<W: Write>(out: W) -> BufWriter<W> {
     BufWriter::with_capacity(64 << 10, out)
 }
 
 #[derive(Debug)]
 pub(crate) struct OutputWriter {
-    /// Name of the output in error messages.
     name: String,
     sink: OutputSink,
 }
@@ -114,7 +108,7 @@ pub(crate) struct OutputWriter {
 #[derive(Debug)]
 enum OutputSink {
     Stdout(BufWriter<io::Stdout>),
-    /// A terminal: stdout or a device.
+    /// Stdout or a device file that is a terminal.
     Terminal(BufWriter<TerminalSanitizer<File>>),
     Device(BufWriter<File>),
     File {
@@ -124,9 +118,7 @@ enum OutputSink {
 }
 
 impl OutputWriter {
-    /// Opens stdout if `file` is `None` or `-`.
-    ///
-    /// Sanitizes text that is written to a terminal. If `styled` is true, color escape sequences are preserved.
+    /// Preserves color escape sequences in terminal output if `styled` is true.
     /// The caller must sanitize text from a database server with [`clew_diagnose::terminal::bytes_to_single_line`].
     pub(crate) fn open(file: Option<&Path>, styled: bool) -> Result<Self, CliError> {
         let styled = styled && stdout_supports_colors();
@@ -140,7 +132,7 @@ impl OutputWriter {
                 name: STDOUT_DISPLAY_NAME.to_owned(),
                 sink: OutputSink::Stdout(new_buffered_writer(io::stdout())),
             },
-            OutputTarget::Device(path) => Self::from_device_or_pipe(&path, open_device_or_pipe(&path)?, styled),
+            OutputTarget::DeviceOrPipe(path) => Self::from_device_or_pipe(&path, open_device_or_pipe(&path)?, styled),
             OutputTarget::File(path) => {
                 let temporary = new_buffered_writer(create_temporary_file(&path)?);
                 Self { name: path.display().to_string(), sink: OutputSink::File { temporary, path } }
@@ -148,7 +140,6 @@ impl OutputWriter {
         })
     }
 
-    /// Creates a writer for a device file or a pipe. Sanitizes the output if the device is a terminal, such as `/dev/tty`.
     pub(crate) fn from_device_or_pipe(path: &Path, device: File, styled: bool) -> Self {
         let name = path.display().to_string();
         if device.is_terminal() {
@@ -161,7 +152,7 @@ impl OutputWriter {
         Self { name, sink: OutputSink::Terminal(new_buffered_writer(TerminalSanitizer::new(terminal, styled))) }
     }
 
-    /// If the output is a file, renames the temporary file to the final path.
+    /// Only this call creates or replaces an output file.
     pub(crate) fn finish(mut self) -> Result<(), CliError> {
         let failed = |error: &io::Error| CliError::from_write_error(&self.name, error);
         self.sink.as_writer().flush().map_err(|error| failed(&error))?;
@@ -203,12 +194,10 @@ pub(crate) fn stdout_is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
-/// Returns true if stdout is a terminal and `NO_COLOR` is not set.
 pub(crate) fn stdout_supports_colors() -> bool {
     stdout_is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
 
-/// Returns the width of the terminal in columns, or 80 if stdout is not a terminal.
 pub(crate) fn terminal_width() -> usize {
     let width = if stdout_is_terminal() { comfy_table::Table::new().width() } else { None };
     // A terminal without a configured size reports a width of 0.
@@ -236,13 +225,13 @@ fn write_stdout_unsanitized(text: &str) -> Result<(), CliError> {
         .map_err(|error| CliError::from_write_error(STDOUT_DISPLAY_NAME, &error))
 }
 
-/// Writes text to stderr. Ignores write errors, because there is no other stream for reporting them.
+/// Ignores write errors, because there is no other stream for reporting them.
 pub(crate) fn write_stderr(text: &str) {
     let _ = io::stderr().lock().write_all(sanitize_multiline_text(text).as_bytes());
 }
 
-/// Creates a progress line on stderr. The progress line is hidden if stderr is not a terminal.
-/// A timer updates the displayed elapsed time, because progress messages can be far apart.
+/// The spinner is hidden if stderr is not a terminal.
+/// A timer updates the elapsed time, because progress messages can be far apart.
 pub(crate) fn new_progress_spinner() -> ProgressBar {
     let bar = ProgressBar::new_spinner();
     if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}, {elapsed}") {

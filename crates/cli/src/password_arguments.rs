@@ -5,7 +5,6 @@ use clap::parser::ValueSource;
 
 use crate::error::{CliError, refused};
 
-/// Returns an error if a command-line argument is a PostgreSQL URL that contains a password.
 /// PostgreSQL passwords are allowed in environment variables and configuration files.
 pub(crate) fn reject_postgres_url_passwords(matches: &ArgMatches) -> Result<(), CliError> {
     for id in matches.ids() {

@@ -74,11 +74,10 @@ pub(crate) enum PolicyCommand {
     Simulate(Box<simulate::SimulateArgs>),
 }
 
-/// Output format for a list of policies, including the number of attachments of each policy.
 const POLICY_LIST_FORMAT: ListFormat<(NamedPolicy, usize), 4> = ListFormat {
     json_key: "policies",
     headings: ["NAME", "MODEL", "ATTACHED", "DESCRIPTION"],
-    empty: "No policies.",
+    empty_message: "No policies.",
     to_row: |(policy, count)| {
         [policy.name.clone(), policy.model.to_owned(), count.to_string(), policy.description.clone()]
     },

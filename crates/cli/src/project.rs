@@ -55,7 +55,7 @@ download earlier results that contain full statements.";
 const PROJECT_LIST_FORMAT: ListFormat<Project, 5> = ListFormat {
     json_key: "projects",
     headings: ["NAME", "PROJECT", "ENABLED", "MASKED", "DESCRIPTION"],
-    empty: "No projects. Create one with clew project create.",
+    empty_message: "No projects. Create one with clew project create.",
     to_row: |project| {
         let Project { name, id, enabled, masking, description, .. } = project;
         [name.clone(), id.to_string(), format_yes_no(*enabled), format_yes_no(*masking), description.clone()]

@@ -44,7 +44,7 @@ pub(crate) async fn run(arguments: PsArgs, registry: ConnectionRegistry) -> Resu
     let options = SnapshotOptions { selection, scope, masked, ..SnapshotOptions::new(SnapshotFormat::Json) };
     let snapshot = take_snapshot(&node, &options, &connector).await?;
     let format = arguments.format;
-    snapshot::write_output(snapshot, None, format == CommandOutputFormat::Table, move |snapshot, out| match format {
+    snapshot::write_snapshot(snapshot, None, format == CommandOutputFormat::Table, move |snapshot, out| match format {
         CommandOutputFormat::Json => snapshot::write_json_snapshot(snapshot, out),
         CommandOutputFormat::Table => session_table::write_ps_table(snapshot, out),
     })

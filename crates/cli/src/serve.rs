@@ -134,7 +134,6 @@ pub(crate) async fn run(mut arguments: ServeArgs) -> Result<(), CliError> {
     daemon.join_tasks("server", tasks, result).await
 }
 
-/// Resolves the listen addresses. Non-loopback addresses require TLS or `allow_plain_http`.
 async fn resolve_listen_addresses(configuration: &Configuration, tls: bool) -> Result<Vec<SocketAddr>, CliError> {
     let listen = &configuration.listen;
     let addresses: Vec<_> = lookup_host(listen).await.map_err(listen_error(listen))?.collect();
@@ -153,7 +152,6 @@ async fn resolve_listen_addresses(configuration: &Configuration, tls: bool) -> R
 }
 
 impl TlsSettings {
-    /// Returns `None` if TLS is disabled.
     fn load_tls_config(&self) -> Result<Option<TlsConfig>, CliError> {
         match (self.cert.as_os_str().is_empty(), self.key.as_os_str().is_empty()) {
             (true, true) => Ok(None),
@@ -168,7 +166,6 @@ impl TlsSettings {
     }
 }
 
-/// The certificate is reloaded on SIGHUP and when its files change.
 fn spawn_certificate_reloaders(tls: &TlsConfig, shutdown: &CancellationToken) -> Result<(), CliError> {
     tls.warn_if_key_is_world_readable();
     let mut hangup = signal(SignalKind::hangup()).with_failure_context("could not listen for signals")?;

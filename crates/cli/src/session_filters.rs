@@ -42,7 +42,6 @@ pub(crate) struct SessionFilterArgs {
 }
 
 impl SessionFilterArgs {
-    /// Copies the option values to an [`UnvalidatedSessionSelection`] without validating them.
     pub(crate) fn into_unvalidated_session_selection(self) -> UnvalidatedSessionSelection {
         UnvalidatedSessionSelection {
             filter: self.filter,

@@ -11,9 +11,8 @@ use serde_json::{Map, Value};
 
 use crate::output::{OutputWriter, stdout_is_terminal, stdout_supports_colors, terminal_width};
 
-/// Column of the session table, except the statement column, which fills the remaining width.
+/// The statement column is not a `TableColumn`, because it fills the remaining width.
 struct TableColumn {
-    /// Key of the snapshot column.
     key: &'static str,
     heading: &'static str,
     is_number: bool,
@@ -51,12 +50,9 @@ const DETAIL_COLUMNS: [TableColumn; 5] = [
 ];
 
 const COLUMN_GAP_WIDTH: usize = 2;
-/// Preferred minimum width of the statement column. If necessary, `clew ps` narrows the other columns.
-const PS_COMMAND_STATEMENT_WIDTH: usize = 24;
+const PREFERRED_STATEMENT_WIDTH: usize = 24;
 const MIN_SNAPSHOT_STATEMENT_WIDTH: usize = 20;
-/// Width of the statement column of a snapshot if the terminal width is unknown.
 const DEFAULT_STATEMENT_WIDTH: usize = 80;
-/// Maximum number of characters of a statement digest that the table shows.
 const MAX_DISPLAYED_DIGEST_CHARS: usize = 8;
 
 const fn text_column(key: &'static str, heading: &'static str, min_width: usize, max_width: usize) -> TableColumn {
@@ -69,10 +65,10 @@ const fn number_column(key: &'static str, heading: &'static str) -> TableColumn 
 
 struct SessionTable {
     columns: Vec<TableColumn>,
-    /// Preferred line width, in characters. Lines can be wider because the statement column has a minimum width.
+    /// Lines can be wider, because the statement column has a minimum width.
     width: usize,
     min_statement_width: usize,
-    /// If true, the table omits client ports and the prefix `Waiting for ` of session states.
+    /// Omits client ports and the prefix `Waiting for ` of session states.
     is_compact: bool,
     colors: bool,
 }
@@ -83,7 +79,6 @@ struct SessionTableLine {
     is_waiting: bool,
 }
 
-/// Writes a table that fits the terminal width.
 pub(crate) fn write_ps_table(snapshot: &mut Snapshot, out: &mut OutputWriter) -> io::Result<()> {
     let table = SessionTable {
         columns: PS_COLUMNS.into(),
@@ -114,7 +109,7 @@ pub(crate) fn write_snapshot_table(snapshot: &mut Snapshot, detailed: bool, out:
 }
 
 impl SessionTable {
-    /// Writes the session table and returns the number of waiting sessions. `snapshot` must be in JSON format.
+    /// Returns the number of waiting sessions; `snapshot` must be in JSON format.
     fn write(&self, snapshot: &mut Snapshot, out: &mut OutputWriter) -> io::Result<usize> {
         let mut lines = Vec::new();
         for index in 0..usize::try_from(snapshot.summary.rows).unwrap_or(usize::MAX) {
@@ -194,7 +189,7 @@ impl SessionTable {
     }
 }
 
-/// Narrows the widest columns until the statement column is at least [`PS_COMMAND_STATEMENT_WIDTH`] wide.
+/// Narrows the widest columns until the statement column is at least [`PREFERRED_STATEMENT_WIDTH`] wide.
 /// Columns with equal minimum and maximum widths, such as the columns of `clew snapshot`, keep their width.
 fn compute_column_widths(columns: &[TableColumn], lines: &[SessionTableLine], width: usize) -> Vec<usize> {
     let mut widths: Vec<usize> = columns.iter().map(|column| column.heading.len()).collect();
@@ -203,7 +198,7 @@ fn compute_column_widths(columns: &[TableColumn], lines: &[SessionTableLine], wi
             *width = (*width).max(display_width(cell)).min(column.max_width);
         }
     }
-    while widths.iter().map(|width| width + COLUMN_GAP_WIDTH).sum::<usize>() + PS_COMMAND_STATEMENT_WIDTH > width {
+    while widths.iter().map(|width| width + COLUMN_GAP_WIDTH).sum::<usize>() + PREFERRED_STATEMENT_WIDTH > width {
         let shrinkable = widths.iter_mut().zip(columns).filter(|(width, column)| **width > column.min_width);
         let Some((widest, _)) = shrinkable.max_by_key(|(width, _)| **width) else { break };
         *widest -= 1;

@@ -75,7 +75,7 @@ pub(crate) async fn run(arguments: SnapshotArgs, registry: ConnectionRegistry) -
     let snapshot = take_snapshot(&node, &options, &connector).await?;
     let is_table = format == SnapshotOutputFormat::Table;
     let file = arguments.output.clone();
-    write_output(snapshot, file, is_table, move |snapshot, out| match format {
+    write_snapshot(snapshot, file, is_table, move |snapshot, out| match format {
         SnapshotOutputFormat::Csv => {
             let language = Language::from_tag(&arguments.language).unwrap_or_default();
             let header = csv::encode_header_row(language, arguments.detail);
@@ -91,9 +91,7 @@ fn default_output_format(to_file: bool) -> SnapshotOutputFormat {
     if !to_file && output::stdout_is_terminal() { SnapshotOutputFormat::Table } else { SnapshotOutputFormat::Csv }
 }
 
-/// Writes a snapshot to a file or to stdout, then prints notes about missing data to stderr.
-/// Calls `write` on a thread for blocking I/O.
-pub(crate) async fn write_output(
+pub(crate) async fn write_snapshot(
     mut snapshot: Snapshot,
     file: Option<PathBuf>,
     styled: bool,

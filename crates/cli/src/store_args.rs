@@ -66,7 +66,7 @@ impl MetadataUrlArgs {
     }
 }
 
-/// If the URL is invalid, the error message does not repeat the URL, because it may contain a password.
+/// Error messages never contain the URL, because it may contain a password.
 pub(crate) fn build_store_location(data_dir: &Path, metadata_url: Option<&str>) -> Result<StoreLocation, CliError> {
     let metadata_url = metadata_url.map(str::parse).transpose();
     let metadata_url = metadata_url.map_err(|error: StoreError| refused!("{error}"))?;
@@ -90,7 +90,6 @@ impl StoreAndOutputFormatArgs {
 }
 
 impl IamDomainArgs {
-    /// If the option `--domain` is omitted, the store must contain exactly one domain.
     pub(crate) async fn open_identity_directory(&self) -> Result<IdentityDirectory, CliError> {
         let store = self.store_args.open_store().await?;
         let domain = match &self.domain {

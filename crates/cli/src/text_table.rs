@@ -8,13 +8,10 @@ use serde_json::{Value, json};
 use crate::error::CliError;
 use crate::output::CommandOutputFormat;
 
-/// Defines how to print a list of objects as a table or as JSON.
 pub(crate) struct ListFormat<T, const N: usize> {
-    /// Key of the list in the JSON output.
     pub(crate) json_key: &'static str,
     pub(crate) headings: [&'static str; N],
-    /// Text that is printed instead of the table if the list is empty.
-    pub(crate) empty: &'static str,
+    pub(crate) empty_message: &'static str,
     pub(crate) to_row: fn(&T) -> [String; N],
     pub(crate) to_json: fn(&T) -> Value,
 }
@@ -28,14 +25,14 @@ impl<T, const N: usize> ListFormat<T, N> {
     }
 
     pub(crate) fn render_table(&self, items: &[T]) -> String {
-        render_table(self.headings, items.iter().map(self.to_row).collect(), self.empty)
+        render_table(self.headings, items.iter().map(self.to_row).collect(), self.empty_message)
     }
 
     pub(crate) fn print_item(&self, format: CommandOutputFormat, item: &T) -> Result<(), CliError> {
         format.print(|| render_field_list(&self.fields(item)), || (self.to_json)(item))
     }
 
-    /// Converts an item to fields. Merges the first two columns, name and id, into one field.
+    /// Merges the first two columns, name and id, into one field.
     pub(crate) fn fields(&self, item: &T) -> Vec<(String, String)> {
         let mut columns = self.headings.iter().map(|heading| heading.to_lowercase()).zip((self.to_row)(item));
         let (name, id) = (columns.next(), columns.next());
@@ -44,13 +41,11 @@ impl<T, const N: usize> ListFormat<T, N> {
     }
 }
 
-/// Builds a JSON object from the given fields of a struct. The field names become the keys of the object.
 macro_rules! fields_to_json {
     ($object:expr, $($field:ident),+) => { ::serde_json::json!({ $(stringify!($field): $object.$field),+ }) };
 }
 pub(crate) use fields_to_json;
 
-/// Formats rows as a table. If `rows` is empty, returns the text in `empty`, followed by a line break.
 pub(crate) fn render_table<const N: usize>(headings: [&str; N], rows: Vec<[String; N]>, empty: &str) -> String {
     if rows.is_empty() {
         return format!("{empty}\n");
@@ -67,14 +62,13 @@ pub(crate) fn render_table<const N: usize>(headings: [&str; N], rows: Vec<[Strin
     })
 }
 
-/// Omits fields with an empty value.
 pub(crate) fn render_field_list<N: AsRef<str>>(fields: &[(N, String)]) -> String {
     let width = fields.iter().map(|(name, _)| name.as_ref().len()).max().unwrap_or(0);
     let line = |(name, value): &(N, String)| format!("{:<width$}  {}\n", name.as_ref(), sanitize_terminal_line(value));
     fields.iter().filter(|(_, value)| !value.is_empty()).map(line).collect()
 }
 
-/// Sanitizes text that can contain input from unauthenticated clients.
+/// The text can contain input from unauthenticated clients.
 pub(crate) fn sanitize_terminal_line(text: &str) -> String {
     clew_diagnose::terminal::bytes_to_single_line(text.as_bytes())
 }

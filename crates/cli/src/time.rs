@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, Timestamp};
 
-/// Parses an RFC 3339 timestamp, a date (midnight UTC) or a duration before now, such as `24h`.
+/// Accepts an RFC 3339 timestamp, a date (midnight UTC) or a duration before now, such as `24h`.
 pub(crate) fn parse_timestamp(text: &str) -> Result<Timestamp, String> {
     if let Ok(timestamp) = text.parse::<Timestamp>() {
         return Ok(timestamp);
@@ -23,7 +23,6 @@ pub(crate) fn parse_timestamp(text: &str) -> Result<Timestamp, String> {
     Ok(start.timestamp())
 }
 
-/// Parses a duration such as `15m`.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let duration = text.parse::<SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok());
     duration.ok_or_else(|| "expected a duration such as 15m or 2h".to_owned())

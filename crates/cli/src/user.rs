@@ -198,7 +198,7 @@ async fn set_password(
 struct UserDetails {
     groups: Vec<Group>,
     grants: Vec<(PolicyGrant, Option<String>)>,
-    /// Access keys of the user, each with the name of the user.
+    /// Each access key is paired with the user name, as [`ACCESS_KEY_LIST_FORMAT`] requires.
     keys: Vec<(String, AccessKeyMetadata)>,
 }
 
@@ -228,7 +228,7 @@ impl UserDetails {
 const USER_LIST_FORMAT: ListFormat<User, 5> = ListFormat {
     json_key: "users",
     headings: ["NAME", "USER", "ENABLED", "ADMINISTRATOR", "DESCRIPTION"],
-    empty: "No users. Create one with clew user create.",
+    empty_message: "No users. Create one with clew user create.",
     to_row: |user| {
         let User { name, id, enabled, administrator, description, .. } = user;
         [name.clone(), id.to_string(), format_yes_no(*enabled), format_yes_no(*administrator), description.clone()]

@@ -14,7 +14,6 @@ fn check_name_syntax(rule: NameRule, name: &str) -> Result<String, String> {
     if rule.is_valid_name(name) { Ok(name.to_owned()) } else { Err(rule.to_string()) }
 }
 
-/// Rejects descriptions with line breaks, other control characters or more than `MAX_DESCRIPTION_LENGTH` characters.
 pub(crate) fn parse_description(text: &str) -> Result<String, String> {
     if text.chars().count() <= MAX_DESCRIPTION_LENGTH && !text.chars().any(char::is_control) {
         Ok(text.to_owned())
@@ -23,7 +22,6 @@ pub(crate) fn parse_description(text: &str) -> Result<String, String> {
     }
 }
 
-/// Returns the name that is most similar to `input`, or `None` if no name is within `max_distance` edits of `input`.
 pub(crate) fn find_name_within_edit_distance<'a>(
     input: &str,
     names: impl IntoIterator<Item = &'a str>,
@@ -33,7 +31,6 @@ pub(crate) fn find_name_within_edit_distance<'a>(
     names.into_iter().min_by_key(|name| distance(name)).filter(|name| distance(name) <= max_distance)
 }
 
-/// Returns the error for an unknown key of a TOML file. The error suggests a similar key or lists all valid keys.
 pub(crate) fn format_unknown_key_message(key: &str, valid_keys: &[&str]) -> String {
     let max_distance = (key.chars().count() / 2).max(1);
     match find_name_within_edit_distance(key, valid_keys.iter().copied(), max_distance) {

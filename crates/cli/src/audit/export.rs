@@ -39,7 +39,6 @@ enum ExportFormat {
     Csv,
 }
 
-/// Writes audit rows in the export format.
 enum AuditRowWriter {
     Ndjson(OutputWriter),
     Csv(Box<csv::Writer<OutputWriter>>),

@@ -77,7 +77,6 @@ impl AuditFilterArgs {
     }
 }
 
-/// Returns the id of the project named `name_or_id`. If no project matches, parses `name_or_id` as an id.
 async fn find_project_id(store: &Store, name_or_id: &str) -> Result<ProjectId, CliError> {
     let projects = store.tenants().list_all_projects().await?.into_iter();
     let matches = projects.filter(|project| project.name == name_or_id).map(|project| project.id).collect();
@@ -95,8 +94,6 @@ async fn find_instance_id(
     require_unambiguous_id(matches.map(|instance| instance.id).collect(), "instance", name_or_id)
 }
 
-/// Returns the only id in `ids`, or parses `name_or_id` as an id if `ids` is empty.
-/// Returns an error if `ids` has more than one element.
 fn require_unambiguous_id<T: std::str::FromStr + std::fmt::Display>(
     mut ids: Vec<T>,
     kind: &str,

@@ -10,7 +10,7 @@ use crate::time;
 pub(super) const AUDIT_LIST_FORMAT: ListFormat<AuditRecord, 8> = ListFormat {
     json_key: "rows",
     headings: ["ROW", "TIME", "ACTOR", "PEER", "OPERATION", "TARGET", "OUTCOME", "CODE"],
-    empty: "No rows.",
+    empty_message: "No rows.",
     to_row: |AuditRecord { seq, at, event, .. }| {
         [
             seq.to_string(),
@@ -26,7 +26,7 @@ pub(super) const AUDIT_LIST_FORMAT: ListFormat<AuditRecord, 8> = ListFormat {
     to_json: audit_row_to_json,
 };
 
-/// Formats the operation of an audit row. If the row represents several denied requests, appends their number.
+/// An audit row can represent several denied requests.
 fn format_audited_operation(event: &AuditEvent) -> String {
     match event.detail.get("repeated").and_then(Value::as_u64) {
         Some(repeated) => format!("{} ×{repeated}", event.operation),
@@ -60,7 +60,7 @@ pub(super) fn audit_row_to_json(AuditRecord { seq, at, event, link }: &AuditReco
 pub(super) const AUDIT_CSV_HEADER: &str = "seq,at,actor_kind,actor,actor_id,peer,request_id,operation,domain_id,\
      project_id,instance_id,node_id,target,outcome,code,detail,link";
 
-/// Adds a leading `'` to any value that a spreadsheet would evaluate as a formula.
+/// Escapes spreadsheet formulas with a leading quote.
 /// Audit rows can contain untrusted text, because unauthenticated clients can send arbitrary user names.
 pub(super) fn audit_row_to_csv(record: &AuditRecord) -> Vec<String> {
     let value = audit_row_to_json(record);

@@ -40,7 +40,7 @@ Examples:
 
 If the URL has no password, Clew uses CLEW_DB_PASSWORD or prompts on the terminal. Clew stores the password encrypted.";
 
-/// Validates the arguments before opening the store. Awaiting the future `inventory` opens the store.
+/// Awaiting `inventory` opens the store, so the arguments are validated first.
 pub(super) async fn run(
     arguments: AddArgs,
     inventory: impl Future<Output = Result<SelectedProject, CliError>>,
@@ -77,7 +77,6 @@ pub(super) async fn run(
     )
 }
 
-/// If no node has `role=master`, the first node becomes the master.
 fn parse_new_nodes(specs: &[String], ids: &[NodeId]) -> Result<Vec<NewNode>, CliError> {
     let parsed = specs.iter().map(|text| parse_node_spec(text)).collect::<Result<Vec<_>, _>>()?;
     let has_master = parsed.iter().any(|node| node.role == Some(NodeRole::Master));
@@ -103,8 +102,7 @@ struct NodeSpec<'a> {
     zone: Option<NetworkZone>,
 }
 
-/// Parses a node URL with the optional suffixes `,role=` and `,zone=`, which can occur in any order.
-/// The suffixes of a node URL are parsed from right to left, because the URL itself can contain commas.
+/// Parses the suffixes from right to left, because the URL itself can contain commas.
 fn parse_node_spec(text: &str) -> Result<NodeSpec<'_>, CliError> {
     let mut node = NodeSpec { url: text, ..NodeSpec::default() };
     while let Some((url, last)) = node.url.rsplit_once(',') {

@@ -19,7 +19,6 @@ Example:
 
 Exit codes: 0 no limitations; 1 a node is not accessible; 3 the account or server of a node has limitations.";
 
-/// Fails if the login to any node fails.
 /// Ignores login backoffs, because the user explicitly requested a connection check.
 pub(super) async fn run(
     inventory: &SelectedProject,
@@ -86,7 +85,6 @@ pub(super) async fn run(
     }
 }
 
-/// After a successful login, clears the node's login backoff. After a refused login, extends the login backoff.
 async fn update_login_backoff(
     store: &Store,
     node: &Node,

@@ -7,12 +7,11 @@ use clew_model::Tag;
 use super::{SelectedProject, parse_tag};
 use crate::error::{CliError, refused};
 
-/// Maximum number of characters in a tag key (TaurusDB API spec, section 3.5).
+/// Limit from the TaurusDB API spec, section 3.5.
 const MAX_TAG_KEY_CHARS: usize = 36;
-/// Maximum number of characters in a tag value (TaurusDB API spec, section 3.5).
+/// Limit from the TaurusDB API spec, section 3.5.
 const MAX_TAG_VALUE_CHARS: usize = 43;
 
-/// Parses a tag and enforces the API's limits on length and characters.
 pub(super) fn parse_and_validate_tag(text: &str) -> Result<Tag, String> {
     let tag = parse_tag(text)?;
     let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '\u{4e00}'..='\u{9fff}');

@@ -11,10 +11,9 @@ use crate::error::CliError;
 use crate::local_audit_origin;
 use crate::output::merge_json_objects;
 
-/// Clew opens the audit log before the first kill, so that no session is killed if the log cannot be opened.
 pub(super) struct KillAuditLog {
     store: Store,
-    /// Domain for the audit rows: the only domain in the store, or `None` if the store contains several domains.
+    /// `None` if the store contains several domains.
     domain: Option<DomainId>,
 }
 
@@ -26,7 +25,6 @@ impl KillAuditLog {
         Ok(Self { store, domain })
     }
 
-    /// Appends an audit row with the kill outcome for each selected session that was found on the server.
     pub(super) async fn append_kill_audit_events(
         &self,
         report: &KillReport,
@@ -47,9 +45,8 @@ impl KillAuditLog {
     }
 }
 
-/// Builds the JSON details of the audit row, in the format that the API uses for kills.
-/// The JSON details identify the server by address, because the server need not be registered in Clew.
-/// The audit row contains the killed session's statement without literals.
+/// Uses the format of the audit rows that the API writes for kills.
+/// The server is identified by address, because it need not be registered in Clew.
 fn build_kill_audit_detail(report: &KillReport, session: &Session, outcome: &KillOutcome) -> serde_json::Value {
     let template = |statement: &Vec<u8>| bytes_to_text(&build_statement_template(statement));
     let kill = json!({

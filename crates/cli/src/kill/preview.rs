@@ -12,7 +12,6 @@ use crate::limitations;
 
 #[derive(Debug)]
 pub(super) struct SelectedSessions {
-    /// Session ids, in the order of the command-line arguments.
     pub(super) ids: Vec<u64>,
     /// Sessions from `ids` that exist on the server, in the same order.
     pub(super) sessions: Vec<Session>,
@@ -21,14 +20,13 @@ pub(super) struct SelectedSessions {
 
 #[derive(Debug, Default)]
 pub(super) struct KillImpact {
-    /// Open transactions, keyed by session id, or `None` if the database account cannot read transactions.
+    /// `None` if the database account cannot read transactions.
     pub(super) transactions: Option<HashMap<u64, Transaction>>,
-    /// Maps the id of each selected session to the number of sessions that it blocks directly or indirectly.
+    /// Number of directly and indirectly blocked sessions, keyed by session id.
     pub(super) blocked_counts: HashMap<u64, usize>,
     pub(super) risks: HashMap<u64, Vec<KillRisk>>,
     /// Warnings about root blockers that are not selected for the kill.
     pub(super) warnings: Vec<String>,
-    /// Notes about data that Clew could not read for the kill preview.
     pub(super) notes: String,
 }
 
@@ -44,7 +42,6 @@ impl SelectedSessions {
     }
 }
 
-/// If Clew cannot read the lock waits, the returned `KillImpact` contains only a note with the reason.
 pub(super) async fn estimate_kill_impact(
     node: &NodeUrl,
     sessions: &[Session],

@@ -9,7 +9,7 @@ use clew_model::{Failure, Session, Transaction};
 use clew_mysql::{KillEffect, KillOutcome, KillTarget};
 use serde_json::{Value, json};
 
-use super::Outcomes;
+use super::KillOutcomes;
 use super::preview::{KillImpact, SelectedSessions};
 use crate::output::merge_json_objects;
 
@@ -104,7 +104,6 @@ impl KillReport {
         }
     }
 
-    /// Returns a description of the kill for the confirmation prompt, such as `kill 2 sessions on db1:3306`.
     pub(super) fn describe_planned_kill(&self) -> String {
         let what = match (self.kind, self.selected.sessions.len()) {
             (KillTarget::Connection, 1) => "kill 1 session".to_owned(),
@@ -115,14 +114,12 @@ impl KillReport {
         format!("{what} on {}", self.address)
     }
 
-    /// Returns the outcome of each selected session: `AlreadyGone` if the session is missing from `outcomes`.
-    pub(super) fn kill_outcomes_by_session_id(&self, outcomes: &[(u64, KillOutcome)]) -> Outcomes {
+    pub(super) fn kill_outcomes_by_session_id(&self, outcomes: &[(u64, KillOutcome)]) -> KillOutcomes {
         let outcome = |id: u64| outcomes.iter().find(|(other, _)| *other == id).map(|(_, outcome)| outcome.clone());
         self.selected.ids.iter().map(|&id| (id, outcome(id).unwrap_or(KillOutcome::AlreadyGone))).collect()
     }
 
-    /// Returns the kill report as JSON. If `result` is `None`, the report contains only the preview.
-    pub(super) fn to_json(&self, result: Option<(&Outcomes, Option<&Result<KillEffect, Failure>>)>) -> Value {
+    pub(super) fn to_json(&self, result: Option<(&KillOutcomes, Option<&Result<KillEffect, Failure>>)>) -> Value {
         let (outcomes, effect) = result.map_or((None, None), |(outcomes, effect)| (Some(outcomes), effect));
         let session_json = |id: &u64| {
             let session = self.selected.sessions.iter().find(|session| session.id == *id);
@@ -172,7 +169,7 @@ impl KillReport {
     }
 }
 
-/// Converts a session to JSON in the API's format for kill audit events. Omits the session id and the statement.
+/// Uses the field names of the kill audit events of the API.
 pub(super) fn session_fields_to_json(session: &Session) -> Value {
     let text = |text: &Option<Vec<u8>>| text.as_deref().map(bytes_to_text);
     json!({
@@ -213,7 +210,6 @@ pub(super) fn render_kill_outcomes(
     text
 }
 
-/// Formats the effect of a kill as text, such as `1 row rolled back; 2 sessions unblocked, 1 still waiting`.
 /// `is_rolling_back` must be true if the server is still rolling back changes of the killed sessions.
 fn format_kill_effect(effect: &KillEffect, is_rolling_back: bool) -> String {
     let count =
@@ -231,7 +227,7 @@ fn format_kill_effect(effect: &KillEffect, is_rolling_back: bool) -> String {
     format!("{rows}; {unblocked}{waiting}\n")
 }
 
-/// Wraps `words` after `label` at `width` columns. Indents continuation lines by the width of `label`.
+/// Indents continuation lines by the width of `label`.
 fn wrap_text_after_label(label: &str, words: &str, width: usize) -> String {
     let mut text = label.to_owned();
     let mut used = display_width(label);

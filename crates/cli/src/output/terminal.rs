@@ -4,14 +4,13 @@ use std::io::{self, Write};
 
 use clew_diagnose::terminal::{sanitize_multiline_text, sanitize_styled_text};
 
-/// Maximum number of bytes buffered for an incomplete escape sequence or UTF-8 character.
 const MAX_INCOMPLETE_SEQUENCE_BYTES: usize = 16;
 
-/// Sanitizes text for a terminal and replaces each invalid UTF-8 byte with `\xNN`.
+/// Replaces each invalid UTF-8 byte with `\xNN`.
 #[derive(Debug)]
 pub(crate) struct TerminalSanitizer<W: Write> {
     inner: W,
-    /// True if the writer preserves escape sequences for colors and bold text.
+    /// Preserves escape sequences for colors and bold text.
     styled: bool,
     incomplete: Vec<u8>,
 }
@@ -28,7 +27,7 @@ impl<W: Write> TerminalSanitizer<W> {
     }
 }
 
-/// Returns the length of `bytes`, excluding an incomplete character, line break or escape sequence at the end.
+/// An incomplete sequence is a character, line break or escape sequence that is cut off at the end.
 fn len_without_incomplete_sequence(bytes: &[u8]) -> usize {
     let tail_start = bytes.len().saturating_sub(MAX_INCOMPLETE_SEQUENCE_BYTES);
     let tail = bytes.get(tail_start..).unwrap_or_default();

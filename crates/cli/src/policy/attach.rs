@@ -38,7 +38,7 @@ struct PolicyWithGrantee {
     policy: NamedPolicy,
     grantee: Grantee,
     project: Option<clew_store::Project>,
-    /// Description of the user or group and of the project, such as `the group developers for the project web`.
+    /// Text such as `the group developers for the project web`.
     to: String,
 }
 
@@ -65,7 +65,6 @@ impl PolicyAttachmentArgs {
 }
 
 impl PolicyWithGrantee {
-    /// Returns an error if a role policy is attached to a user, or if an identity policy is limited to a project.
     fn validate_policy_attachment(&self) -> Result<(), CliError> {
         let name = &self.policy.name;
         match (self.policy.model, &self.grantee, &self.project) {
@@ -84,7 +83,6 @@ impl PolicyWithGrantee {
     }
 }
 
-/// Attaches the policy if `attach` is true, and detaches the policy otherwise.
 pub(super) async fn attach_or_detach_policy(arguments: &PolicyAttachmentArgs, attach: bool) -> Result<(), CliError> {
     let directory = arguments.domain_args.open_identity_directory().await?;
     let attachment = arguments.find_policy_and_grantee(&directory).await?;

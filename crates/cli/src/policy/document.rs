@@ -20,7 +20,6 @@ pub(super) struct PolicyDocument {
 }
 
 impl PolicyDocument {
-    /// Reads a file, or stdin for `-`.
     pub(super) fn read(path: &Path) -> Result<Self, CliError> {
         let is_stdin = path == Path::new("-");
         let name = if is_stdin { "stdin".to_owned() } else { path.display().to_string() };
@@ -62,7 +61,7 @@ impl PolicyDocument {
         })
     }
 
-    /// Returns an excerpt of a source line, and a second line with a caret (`^`) below the given column.
+    /// The second line has a caret (`^`) below the column.
     fn format_source_excerpt(&self, line: usize, column: usize) -> Option<(String, String)> {
         let chars: Vec<char> = self.text.lines().nth(line.checked_sub(1)?)?.chars().collect();
         let index = column.checked_sub(1)?;
@@ -75,7 +74,6 @@ impl PolicyDocument {
     }
 }
 
-/// Implements `clew policy validate`.
 pub(super) fn validate_policy_file(path: &Path, format: CommandOutputFormat) -> Result<(), CliError> {
     let document = PolicyDocument::read(path)?;
     let (errors, policy) = match document.parse() {
@@ -104,7 +102,6 @@ pub(super) fn validate_policy_file(path: &Path, format: CommandOutputFormat) -> 
     if policy.is_some() { Ok(()) } else { Err(CliError::NegativeResult) }
 }
 
-/// Prints errors and warnings to stderr. Fails if the policy document has errors.
 pub(super) fn parse_policy_and_print_diagnostics(document: &PolicyDocument) -> Result<Policy, CliError> {
     match document.parse() {
         Ok(policy) => {
@@ -119,7 +116,6 @@ pub(super) fn parse_policy_and_print_diagnostics(document: &PolicyDocument) -> R
     }
 }
 
-/// Formats a count and a noun, such as `1 error` or `2 errors`.
 pub(super) fn format_count_with_noun(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }

@@ -115,7 +115,6 @@ fn parse_action_name(name: &str) -> Result<Action, CliError> {
     })
 }
 
-/// Fails if `--instance` or `--project` does not apply to the simulated action.
 async fn find_project_and_instance(
     directory: &IdentityDirectory,
     arguments: &SimulateArgs,
@@ -146,7 +145,6 @@ async fn find_project_and_instance(
     Ok((Some(project), Some(instance)))
 }
 
-/// Returns a principal for requests that the user signs with an access key.
 async fn load_user_principal(directory: &IdentityDirectory, user: &User) -> Result<Principal, CliError> {
     let grants = directory.store.policies().list_user_policy_grants(&user.id).await?.into_iter();
     let grants = grants
@@ -170,7 +168,7 @@ fn print_invalid_policy_note(policy: &str) {
     ));
 }
 
-/// Returns the reasons why the server denies the request without evaluating any policy, such as a disabled user.
+/// The server denies a request for these reasons without evaluating any policy.
 fn find_denial_reasons(user: &User, project: Option<&Project>) -> Vec<String> {
     let mut denial_reasons = Vec::new();
     if !user.enabled {

@@ -14,9 +14,8 @@ const MAX_DISPLAYED_STATEMENT_CHARS: usize = 60;
 pub(super) struct RuleTestReport<'a> {
     rules: &'a [NamedKillRule],
     total: usize,
-    /// Sessions that the rules would kill, each with the index of the first matching rule.
+    /// The index identifies the first matching rule of each session.
     killed: Vec<(usize, &'a Session)>,
-    /// Sessions that the kill rules spare, each with the index of the first matching rule and the reason.
     spared: Vec<(usize, &'a Session, ExclusionReason)>,
 }
 
@@ -56,7 +55,7 @@ impl<'a> RuleTestReport<'a> {
             let _ =
                 writeln!(text, "{}: kills {kills}, spares {spares}", text_table::sanitize_terminal_line(&rule.name));
         }
-        for rule in self.rules.iter().filter(|rule| rule.has_only_min_state_seconds) {
+        for rule in self.rules.iter().filter(|rule| rule.has_only_duration_criterion) {
             let name = text_table::sanitize_terminal_line(&rule.name);
             let _ = writeln!(text, "{name}: seconds is the only criterion, so the rule matches every user session");
         }
@@ -91,15 +90,12 @@ impl<'a> RuleTestReport<'a> {
         })
     }
 
-    /// Returns the number of sessions that the rule would kill and the number that it would spare.
     fn count_killed_and_spared_sessions(&self, rule: usize) -> (usize, usize) {
         let kills = self.killed.iter().filter(|(index, _)| *index == rule).count();
         (kills, self.spared.iter().filter(|(index, ..)| *index == rule).count())
     }
 
-    /// Returns true if a kill task with the rule would check the storage engines of the session's tables.
     /// A rule test skips the storage engine check, because a snapshot does not contain storage engines.
-    /// If a rule sets `include_unsafe = true`, kill tasks do not check storage engines.
     fn requires_storage_engine_check(&self, rule: usize, session: &Session) -> bool {
         let opted_in = self.rules.get(rule).is_some_and(|rule| rule.include_unsafe);
         let changes = |statement| parse_changed_tables(statement, session.database.as_deref()).is_some();

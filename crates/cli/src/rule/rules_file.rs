@@ -18,22 +18,19 @@ const RULE_TOML_TABLE_NAME: &str = "rule";
 pub(super) struct NamedKillRule {
     pub(super) name: String,
     pub(super) rule: KillRule,
-    /// True if `seconds` is the only criterion of the rule, so that the rule can match sessions of any user.
-    pub(super) has_only_min_state_seconds: bool,
-    /// True if the rule may kill a session even though the kill can damage a non-transactional table.
+    pub(super) has_only_duration_criterion: bool,
+    /// Allows kills that can damage a non-transactional table.
     pub(super) include_unsafe: bool,
 }
 
-/// Keys and values of a kill rule, with their positions in the rules file.
-type Fields = BTreeMap<Spanned<String>, Spanned<Value>>;
+type SpannedFields = BTreeMap<Spanned<String>, Spanned<Value>>;
 
 #[derive(Deserialize)]
 struct RulesFile {
     #[serde(default)]
-    rule: Vec<Spanned<Fields>>,
+    rule: Vec<Spanned<SpannedFields>>,
 }
 
-/// Error messages include the line number.
 pub(super) fn parse_rules(text: &str) -> Result<Vec<NamedKillRule>, String> {
     let tables: BTreeMap<Spanned<String>, Value> = toml::from_str(text).map_err(|error| format_toml_error(&error))?;
     if let Some(unknown) = tables.keys().find(|key| key.get_ref() != RULE_TOML_TABLE_NAME) {
@@ -56,7 +53,7 @@ pub(super) fn parse_rules(text: &str) -> Result<Vec<NamedKillRule>, String> {
     Ok(rules)
 }
 
-fn parse_rule(text: &str, number: usize, fields: &Spanned<Fields>) -> Result<NamedKillRule, String> {
+fn parse_rule(text: &str, number: usize, fields: &Spanned<SpannedFields>) -> Result<NamedKillRule, String> {
     let (mut texts, mut seconds, mut include_unsafe) = (BTreeMap::<&str, String>::new(), None, false);
     for (key, value) in fields.get_ref() {
         let line = format_line_number(text, key.span().start);
@@ -102,7 +99,7 @@ fn parse_rule(text: &str, number: usize, fields: &Spanned<Fields>) -> Result<Nam
     Ok(NamedKillRule {
         name,
         rule: KillRule::new(&criteria),
-        has_only_min_state_seconds: criteria.has_only_duration_criterion(),
+        has_only_duration_criterion: criteria.has_only_duration_criterion(),
         include_unsafe,
     })
 }

@@ -7,10 +7,8 @@ use serde::Deserialize;
 const REQUIRED_SNAPSHOT_COLUMNS: [&str; 8] =
     ["session_id", "user", "host", "database_name", "execution_status", "command", "sql_statement", "state_duration"];
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
-/// Characters that start a formula in spreadsheets. Clew adds a leading quote to cells that start with such a character.
 const SPREADSHEET_FORMULA_PREFIXES: &[u8] = b"=+-@\t\r";
 
-/// Error messages include the line number.
 pub(super) fn parse_snapshot_sessions(bytes: &[u8]) -> Result<Vec<Session>, String> {
     let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     match bytes.trim_ascii_start().first() {
@@ -23,7 +21,6 @@ pub(super) fn parse_snapshot_sessions(bytes: &[u8]) -> Result<Vec<Session>, Stri
     }
 }
 
-/// Row of a snapshot in JSON.
 #[derive(Deserialize)]
 struct SnapshotRow {
     session_id: u64,
@@ -91,7 +88,7 @@ fn default_column_positions() -> [usize; REQUIRED_SNAPSHOT_COLUMNS.len()] {
         .map(|key| SESSION_SNAPSHOT_COLUMNS.iter().position(|column| column.key == key).unwrap_or_default())
 }
 
-/// Returns the positions of the required columns, or `None` if the CSV record is not a header row.
+/// Returns `None` if the record is not a header row.
 fn parse_header_row(record: &ByteRecord) -> Result<Option<[usize; REQUIRED_SNAPSHOT_COLUMNS.len()]>, String> {
     let is_name_of = |key: &str, cell: &[u8]| {
         let column = SESSION_SNAPSHOT_COLUMNS.iter().find(|column| column.key == key);
@@ -110,8 +107,7 @@ fn parse_header_row(record: &ByteRecord) -> Result<Option<[usize; REQUIRED_SNAPS
     Ok(Some(positions))
 }
 
-/// Returns the line number of the CSV record at a byte offset.
-/// Counts the line breaks itself, because after CRLF, the line number of the CSV reader is off by one.
+/// Counts the line breaks itself, because the line number of the CSV reader is off by one after CRLF.
 fn line_number_at_offset(bytes: &[u8], offset: u64) -> usize {
     let offset = usize::try_from(offset).unwrap_or(usize::MAX);
     let (before, after) = bytes.split_at_checked(offset).unwrap_or((bytes, &[]));
@@ -143,8 +139,7 @@ fn parse_csv_record(
     })
 }
 
-/// Removes the leading quote that prevents a spreadsheet from evaluating a CSV cell as a formula.
-/// Also removes quotes from the original value, because a CSV file does not show whether Clew added the quote.
+/// Also removes such a quote from an original value, because a CSV file does not show whether Clew added it.
 fn strip_quote_before_formula(cell: &[u8]) -> Vec<u8> {
     match cell {
         [b'\'', rest @ ..] if rest.first().is_some_and(|first| SPREADSHEET_FORMULA_PREFIXES.contains(first)) => {

@@ -14,7 +14,6 @@ use crate::text_table;
 
 pub(super) struct PolicySimulation<'a> {
     pub(super) explanation: DecisionExplanation,
-    /// Reasons to deny the request before any policy is evaluated, for example because the user is disabled.
     pub(super) denial_reasons: Vec<String>,
     pub(super) action: Action,
     pub(super) user: &'a User,
