@@ -22,7 +22,7 @@ impl ClientAddr {
         let tls = header_list_elements_in_reverse(headers, &FORWARDED_PROTO_HEADER)
             .next()
             .map_or(socket.tls, |scheme| scheme.eq_ignore_ascii_case("https"));
-        Self { ip: find_client_address_behind_proxies(socket.ip, headers, trusted), tls }
+        Self { ip: find_forwarded_client_address(socket.ip, headers, trusted), tls }
     }
 }
 
@@ -40,7 +40,7 @@ const FORWARDED_FOR_HEADER: HeaderName = HeaderName::from_static("x-forwarded-fo
 const FORWARDED_PROTO_HEADER: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// Each proxy appends the address of its client to `X-Forwarded-For`, so a client can forge the earlier addresses.
-fn find_client_address_behind_proxies(socket: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> IpAddr {
+fn find_forwarded_client_address(socket: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> IpAddr {
     let mut hop = socket;
     for text in header_list_elements_in_reverse(headers, &FORWARDED_FOR_HEADER) {
         let Some(address) = parse_ip_address(text) else { return hop };

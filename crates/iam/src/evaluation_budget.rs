@@ -102,7 +102,7 @@ impl EvaluationBudget {
     }
 
     /// `bytes` is the total length of the compared strings.
-    pub(crate) fn consume_work_units_for_comparison(&self, bytes: usize) -> bool {
+    pub(crate) fn consume_comparison_cost(&self, bytes: usize) -> bool {
         self.consume_work_units(BASE_WORK_UNITS_PER_COMPARISON.saturating_add(bytes as u64))
     }
 
@@ -151,9 +151,9 @@ mod tests {
     #[test]
     fn exhausted_budget_rejects_all_further_work() {
         let budget = EvaluationBudget::new(40);
-        assert!(budget.consume_work_units_for_comparison(4));
+        assert!(budget.consume_comparison_cost(4));
         assert_eq!((budget.consumed_work_units(), budget.is_exhausted()), (20, false));
-        assert!(!budget.consume_work_units_for_comparison(5));
+        assert!(!budget.consume_comparison_cost(5));
         assert!(budget.is_exhausted());
         assert!(
             !budget.consume_work_units(1),

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use crate::collection_queue::SessionCollectionQueue;
-use crate::collection_slots::SessionCollectionSlot;
+use crate::collection_slots::CollectionSlot;
 use crate::login_backoff::LoginPermit;
 use crate::pending_result::{self, PendingResult};
 
@@ -34,13 +34,13 @@ struct CollectedResult {
 
 impl SessionCollectionJob {
     /// Cancels the collection and requeues the task if `release` is canceled.
-    pub(crate) async fn run(self, mut slot: SessionCollectionSlot, release: CancellationToken) {
+    pub(crate) async fn run(self, mut slot: CollectionSlot, release: CancellationToken) {
         self.collect_in_slot(&mut slot, release).await;
         drop(slot);
         self.queue.wake.wake();
     }
 
-    async fn collect_in_slot(&self, slot: &mut SessionCollectionSlot, release: CancellationToken) {
+    async fn collect_in_slot(&self, slot: &mut CollectionSlot, release: CancellationToken) {
         let task = &self.claimed.task.request;
         // A canceled branch cannot have recorded the outcome, which is recorded after `select!`.
         let outcome = tokio::select! {
@@ -75,7 +75,7 @@ impl SessionCollectionJob {
         }
     }
 
-    async fn collect_rows(&self, slot: &mut SessionCollectionSlot) -> Result<CollectedResult, Failure> {
+    async fn collect_rows(&self, slot: &mut CollectionSlot) -> Result<CollectedResult, Failure> {
         let task = &self.claimed.task;
         if task.attempts > self.queue.settings.max_attempts {
             let attempts = self.queue.settings.max_attempts;

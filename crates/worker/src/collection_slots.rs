@@ -18,7 +18,7 @@ use crate::node_reader::{ReadFuture, SessionRows};
 use crate::settings::WorkerSettings;
 
 #[derive(Debug, Clone)]
-pub(crate) struct SessionCollectionSlotPool {
+pub(crate) struct CollectionSlotPool {
     active: Arc<Semaphore>,
     total: Arc<Semaphore>,
     max_stalled: usize,
@@ -35,14 +35,14 @@ struct StalledNodes {
 }
 
 #[derive(Debug)]
-pub(crate) struct SessionCollectionSlot {
-    pool: SessionCollectionSlotPool,
+pub(crate) struct CollectionSlot {
+    pool: CollectionSlotPool,
     /// `None` while the read is stalled.
     active: Option<OwnedSemaphorePermit>,
     _total: OwnedSemaphorePermit,
 }
 
-impl SessionCollectionSlotPool {
+impl CollectionSlotPool {
     pub(crate) fn new(settings: &WorkerSettings) -> Self {
         let active = settings.concurrency.max(1);
         Self {
@@ -55,7 +55,7 @@ impl SessionCollectionSlotPool {
     }
 
     /// Waits until at least one slot is free.
-    pub(crate) async fn acquire_free_slots(&self) -> Result<Vec<SessionCollectionSlot>, AcquireError> {
+    pub(crate) async fn acquire_free_slots(&self) -> Result<Vec<CollectionSlot>, AcquireError> {
         let total = self.total.clone().acquire_owned().await?;
         let mut free = vec![self.create_slot(total, self.active.clone().acquire_owned().await?)];
         while let Ok(total) = self.total.clone().try_acquire_owned()
@@ -66,8 +66,8 @@ impl SessionCollectionSlotPool {
         Ok(free)
     }
 
-    fn create_slot(&self, total: OwnedSemaphorePermit, active: OwnedSemaphorePermit) -> SessionCollectionSlot {
-        SessionCollectionSlot { pool: self.clone(), active: Some(active), _total: total }
+    fn create_slot(&self, total: OwnedSemaphorePermit, active: OwnedSemaphorePermit) -> CollectionSlot {
+        CollectionSlot { pool: self.clone(), active: Some(active), _total: total }
     }
 
     /// While fewer than `max_stalled` reads are stalled, the worker may claim tasks for all nodes.
@@ -87,7 +87,7 @@ impl SessionCollectionSlotPool {
     }
 }
 
-impl SessionCollectionSlot {
+impl CollectionSlot {
     /// Releases the permit for active reads while the node sends no data.
     pub(crate) async fn wait_for_session_rows(
         &mut self,
@@ -123,10 +123,10 @@ impl SessionCollectionSlot {
     }
 }
 
-struct StalledReadGuard(SessionCollectionSlotPool);
+struct StalledReadGuard(CollectionSlotPool);
 
 impl StalledReadGuard {
-    fn register_stalled_read(pool: &SessionCollectionSlotPool, node: &NodeId) -> Self {
+    fn register_stalled_read(pool: &CollectionSlotPool, node: &NodeId) -> Self {
         let mut stalled = pool.stalled.lock();
         stalled.nodes.insert(node.clone());
         stalled.stalled_read_count += 1;

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::collection_job::SessionCollectionJob;
 use crate::collection_queue::SessionCollectionQueue;
-use crate::collection_slots::SessionCollectionSlotPool;
+use crate::collection_slots::CollectionSlotPool;
 use crate::retention::{self, run_periodically};
 use crate::settings::WorkerSettings;
 use crate::task_results::log_first_failure;
@@ -58,7 +58,7 @@ impl SessionCollectionQueue {
         shutdown: &CancellationToken,
         release: &CancellationToken,
     ) {
-        let pool = SessionCollectionSlotPool::new(&self.settings);
+        let pool = CollectionSlotPool::new(&self.settings);
         let mut is_failing = false;
         loop {
             let Some(Ok(free)) = shutdown.run_until_cancelled(pool.acquire_free_slots()).await else { return };
@@ -110,7 +110,7 @@ impl SessionCollectionQueue {
     async fn claim_collections(
         &self,
         worker: &str,
-        pool: &SessionCollectionSlotPool,
+        pool: &CollectionSlotPool,
         max_tasks: usize,
     ) -> Result<TaskClaimOutcome, StoreError> {
         let WorkerSettings { lease, max_running_per_node: per_node, .. } = *self.settings;

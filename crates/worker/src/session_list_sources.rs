@@ -36,21 +36,21 @@ impl Default for SessionListSources {
 impl SessionListSources {
     /// Records `server` as the server instance that returned the user's latest session list for the node.
     pub fn set_session_list_source(&self, user: &UserId, node: &NodeId, server: ServerInstance) {
-        self.set_session_list_source_at_time(user, node, server, Instant::now());
+        self.set_session_list_source_at(user, node, server, Instant::now());
     }
 
     /// Returns `true` if the user's latest session list is less than 10 minutes old and was not read from `server`.
     #[must_use]
     pub fn has_server_changed(&self, user: &UserId, node: &NodeId, server: &ServerInstance) -> bool {
-        self.has_server_changed_at_time(user, node, server, Instant::now())
+        self.has_server_changed_at(user, node, server, Instant::now())
     }
 
-    fn set_session_list_source_at_time(&self, user: &UserId, node: &NodeId, server: ServerInstance, read_at: Instant) {
+    fn set_session_list_source_at(&self, user: &UserId, node: &NodeId, server: ServerInstance, read_at: Instant) {
         let mut lists = self.0.lock();
         lists.put((user.clone(), node.clone()), SessionListSource { server, read_at });
     }
 
-    fn has_server_changed_at_time(&self, user: &UserId, node: &NodeId, server: &ServerInstance, now: Instant) -> bool {
+    fn has_server_changed_at(&self, user: &UserId, node: &NodeId, server: &ServerInstance, now: Instant) -> bool {
         let mut lists = self.0.lock();
         let list = lists.get(&(user.clone(), node.clone()));
         list.is_some_and(|list| now.duration_since(list.read_at) < MAX_SESSION_LIST_AGE && list.server != *server)
@@ -67,12 +67,12 @@ mod tests {
             ["uuid@1790000000", "uuid@1790000001"].map(|server| server.parse().unwrap());
         let (user, node) = (UserId::generate(), NodeId::generate());
         let (lists, read_at) = (SessionListSources::default(), Instant::now());
-        lists.set_session_list_source_at_time(&user, &node, one, read_at);
+        lists.set_session_list_source_at(&user, &node, one, read_at);
         let has_server_changed =
-            |after: u64| lists.has_server_changed_at_time(&user, &node, &other, read_at + Duration::from_secs(after));
+            |after: u64| lists.has_server_changed_at(&user, &node, &other, read_at + Duration::from_secs(after));
         assert!(has_server_changed(0) && has_server_changed(599));
         assert!(!has_server_changed(600), "the ids may come from another list by then");
-        lists.set_session_list_source_at_time(&user, &node, other.clone(), read_at);
+        lists.set_session_list_source_at(&user, &node, other.clone(), read_at);
         assert!(!has_server_changed(0));
     }
 }

@@ -27,8 +27,8 @@ impl<W: Write> TerminalSanitizer<W> {
     }
 }
 
-/// An incomplete sequence is a character, line break or escape sequence that is cut off at the end.
-fn len_without_incomplete_sequence(bytes: &[u8]) -> usize {
+/// Excludes a character, line break or escape sequence that is cut off at the end.
+fn complete_prefix_len(bytes: &[u8]) -> usize {
     let tail_start = bytes.len().saturating_sub(MAX_INCOMPLETE_SEQUENCE_BYTES);
     let tail = bytes.get(tail_start..).unwrap_or_default();
     if let Some(at) = tail.iter().rposition(|&byte| byte == b'\x1b' || byte == b'\r')
@@ -47,7 +47,7 @@ impl<W: Write> Write for TerminalSanitizer<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut all = std::mem::take(&mut self.incomplete);
         all.extend_from_slice(bytes);
-        self.incomplete = all.split_off(len_without_incomplete_sequence(&all));
+        self.incomplete = all.split_off(complete_prefix_len(&all));
         self.write_sanitized(&all)?;
         Ok(bytes.len())
     }

@@ -126,13 +126,13 @@ fn parse_csv_record(
         let text = String::from_utf8_lossy(cell);
         text.parse().map_err(|_| format!("line {}: {key} must be an integer, not {text:?}", line()))
     };
-    let optional_text = |cell: &[u8]| (!cell.is_empty()).then(|| strip_quote_before_formula(cell));
+    let optional_text = |cell: &[u8]| (!cell.is_empty()).then(|| unescape_formula_cell(cell));
     Ok(Session {
         id: number("session_id", id)?,
-        user: strip_quote_before_formula(user),
-        host: strip_quote_before_formula(host),
+        user: unescape_formula_cell(user),
+        host: unescape_formula_cell(host),
         database: optional_text(database),
-        command: strip_quote_before_formula(command),
+        command: unescape_formula_cell(command),
         seconds: number("state_duration", seconds)?,
         state: optional_text(state),
         statement: optional_text(statement),
@@ -140,7 +140,7 @@ fn parse_csv_record(
 }
 
 /// Also removes such a quote from an original value, because a CSV file does not show whether Clew added it.
-fn strip_quote_before_formula(cell: &[u8]) -> Vec<u8> {
+fn unescape_formula_cell(cell: &[u8]) -> Vec<u8> {
     match cell {
         [b'\'', rest @ ..] if rest.first().is_some_and(|first| SPREADSHEET_FORMULA_PREFIXES.contains(first)) => {
             rest.to_vec()

@@ -44,7 +44,7 @@ impl FileStream {
     fn try_read_chunk(&mut self) -> Option<io::Result<Bytes>> {
         let mut buffer = self.pool.acquire(self.end - self.offset);
         if let Some(read) = try_read_from_page_cache(&self.file, &mut buffer, self.offset) {
-            return Some(self.build_chunk_from_read_result(buffer, read));
+            return Some(self.build_chunk(buffer, read));
         }
         let (file, at) = (self.file.clone(), self.offset);
         self.reading = Some(spawn_blocking(move || {
@@ -54,7 +54,7 @@ impl FileStream {
         None
     }
 
-    fn build_chunk_from_read_result(&mut self, buffer: BytesMut, read: io::Result<usize>) -> io::Result<Bytes> {
+    fn build_chunk(&mut self, buffer: BytesMut, read: io::Result<usize>) -> io::Result<Bytes> {
         let length = read?;
         if length == 0 {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter while it was sent"));
@@ -80,8 +80,7 @@ impl Stream for FileStream {
         let Some(reading) = &mut this.reading else { return Poll::Ready(None) };
         let read = ready!(Pin::new(reading).poll(context));
         this.reading = None;
-        let chunk =
-            read.map_err(io::Error::other).and_then(|(buffer, read)| this.build_chunk_from_read_result(buffer, read));
+        let chunk = read.map_err(io::Error::other).and_then(|(buffer, read)| this.build_chunk(buffer, read));
         Poll::Ready(Some(chunk))
     }
 }

@@ -54,9 +54,7 @@ impl ExpectedValue {
     fn matches_value(&self, comparison: Comparison, value: &str, budget: &EvaluationBudget) -> bool {
         let expected_bytes = if let Self::Text(expected) = self { expected.len() } else { 0 };
         // `pattern::matches_pattern` charges the evaluation budget itself.
-        if !matches!(comparison, Comparison::Pattern)
-            && !budget.consume_work_units_for_comparison(value.len() + expected_bytes)
-        {
+        if !matches!(comparison, Comparison::Pattern) && !budget.consume_comparison_cost(value.len() + expected_bytes) {
             return false;
         }
         match (self, comparison) {

@@ -25,7 +25,7 @@ impl CaseSensitivity {
 
 /// Returns `false` if the evaluation budget is exhausted.
 pub(super) fn matches_pattern(pattern: &str, text: &str, case: CaseSensitivity, budget: &EvaluationBudget) -> bool {
-    if !budget.consume_work_units_for_comparison(pattern.len() + text.len()) {
+    if !budget.consume_comparison_cost(pattern.len() + text.len()) {
         return false;
     }
     match case {

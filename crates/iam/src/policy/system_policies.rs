@@ -24,7 +24,6 @@ pub struct SystemPolicy {
 
 impl SystemPolicy {
     /// Returns the cached parsed policy, or `None` if the policy document is invalid.
-    /// A test checks that all system policy documents are valid.
     #[must_use]
     pub fn parsed_policy(&self) -> Option<&Arc<Policy>> {
         self.policy.as_ref()

@@ -109,9 +109,9 @@ impl NodePoll {
     }
 
     fn adapt_poll_interval(&self, took: Duration, guard: &NodePollGuard) {
-        let (change, slow_interval) = guard.adapt_to_read_duration(took);
-        if slow_interval.is_some() || change.is_some() {
-            self.context.observer.record_poll_interval_change(&self.node.id, slow_interval);
+        let (change, lengthened_interval) = guard.adapt_to_read_duration(took);
+        if lengthened_interval.is_some() || change.is_some() {
+            self.context.observer.record_poll_interval_change(&self.node.id, lengthened_interval);
         }
         let node = &self.node.id;
         match change {
