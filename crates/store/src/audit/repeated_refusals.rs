@@ -95,7 +95,7 @@ impl RepeatedRefusalCounter {
         let recorded = store.audit().append_audit_event(&event).await;
         if recorded.is_err() {
             // Close the window so that the next refusal is recorded.
-            self.state.lock().end_refusal_time_window(&caller, &kind);
+            self.state.lock().close_refusal_window(&caller, &kind);
         }
         recorded
     }
@@ -115,7 +115,7 @@ impl RepeatedRefusalCounter {
             window.add_repeated_refusal(event);
             return None;
         }
-        state.end_refusal_time_window(&caller, &kind);
+        state.close_refusal_window(&caller, &kind);
         let window = RefusalTimeWindow::new(event, now + self.window);
         state.windows.entry(caller.clone()).or_default().insert(kind.clone(), window);
         Some((caller, kind))
@@ -164,7 +164,7 @@ impl RefusalCounterState {
         }
     }
 
-    fn end_refusal_time_window(&mut self, caller: &CallerKey, kind: &RefusalKind) {
+    fn close_refusal_window(&mut self, caller: &CallerKey, kind: &RefusalKind) {
         let Some(kinds) = self.windows.get_mut(caller) else { return };
         let ended = kinds.remove(kind);
         if kinds.is_empty() {

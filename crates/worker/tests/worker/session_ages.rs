@@ -9,7 +9,7 @@ use clew_model::KillCriteria;
 use clew_store::RecordedKillOutcome;
 use clew_testkit::{
     ClientCharset, ConnectionIdRewrite, DatabaseServer, DatabaseServerOptions, Flavor, RawSession, RewriteRules,
-    RewritingProxy, ServerClock,
+    RewritingProxy, ServerClock, ServerRelease,
 };
 use clew_worker::{IntelligentKillQueue, KillError, KillExecutor, WorkerSettings};
 use mysql_async::Row;
@@ -108,7 +108,7 @@ async fn restore_of_a_binary_log_is_not_killed(#[values(Flavor::MariaDb, Flavor:
 
     root.query_drop("BEGIN").await.unwrap();
     root.query_drop("INSERT INTO mysql.restored VALUES (1)").await.unwrap();
-    let mut binlog = flavor.build_mysqlbinlog_command().unwrap();
+    let mut binlog = ServerRelease::from(flavor).build_mysqlbinlog_command().unwrap();
     if flavor == Flavor::MySql {
         // The server would skip the transaction, because it has already executed the GTID.
         binlog.arg("--skip-gtids");
