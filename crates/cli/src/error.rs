@@ -91,7 +91,12 @@ impl<T, E: Display> ResultExt<T> for Result<T, E> {
 
 impl From<Failure> for CliError {
     fn from(failure: Failure) -> Self {
-        Self::Failed { message: failure.to_string(), fix: suggest_fix_for_failure(failure.kind).map(str::to_owned) }
+        let text = failure.to_string();
+        let (message, fix) = match text.split_once(". Fix: ") {
+            Some((message, fix)) => (message.to_owned(), Some(fix.to_owned())),
+            None => (text, suggest_fix_for_failure(failure.kind).map(str::to_owned)),
+        };
+        Self::Failed { message, fix }
     }
 }
 

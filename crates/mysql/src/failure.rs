@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use clew_model::{Failure, FailureKind};
 
 use crate::client::{Error, ServerError};
+use crate::server_error_advice::{TIMEOUT_ERROR_CODES, find_advice};
 
 pub(crate) fn failure_from_client_error(error: &Error, address: &str) -> Failure {
     let kind = match error {
@@ -16,14 +17,6 @@ pub(crate) fn failure_from_client_error(error: &Error, address: &str) -> Failure
         Error::NotMysql(_) | Error::Protocol(_) | Error::Row(_) => FailureKind::NotMysql,
     };
     Failure::new(kind, format!("{address}: {error}"))
-}
-
-pub(crate) fn too_many_connections_failure(error: &ServerError, address: &str) -> Failure {
-    let detail = format!(
-        "{address}: {error}. Fix: kill idle sessions or increase max_connections; for diagnosis, connect to the reserved port: \
-         extra_port of MariaDB, admin_port of MySQL (requires SERVICE_CONNECTION_ADMIN)"
-    );
-    Failure::new(FailureKind::TooManyConnections, detail)
 }
 
 fn failure_from_io_error(error: &std::io::Error, address: &str) -> Failure {
@@ -49,26 +42,13 @@ fn failure_from_io_error(error: &std::io::Error, address: &str) -> Failure {
     Failure::new(kind, format!("{address}: {error}"))
 }
 
-/// Error numbers below 1900 have the same meaning in MySQL and MariaDB.
-fn failure_from_server_error(error: &ServerError, address: &str) -> Failure {
-    let kind = match error.code {
-        // Access denied: host blocked or not allowed; account, password or database refused; authentication plugin;
-        // password expired; account locked; account blocked after failed logins (MySQL, MariaDB).
-        1129 | 1130 | 1044 | 1045 | 1251 | 1698 | 1820 | 1862 | 3118 | 4151 | 3955 | 4150 => FailureKind::AccessDenied,
-        1142 | 1143 | 1227 | 1370 => FailureKind::MissingPrivilege,
-        // Connection limit of the server, then of the account.
-        1040 | 1203 | 1226 => FailureKind::TooManyConnections,
-        // Shutdown, killed query, killed connection (MySQL, MariaDB).
-        1053 | 1317 | 3169 | 1927 => FailureKind::ConnectionLost,
-        _ if is_server_timeout(error) => FailureKind::TimedOut,
-        3159 => FailureKind::TlsFailed,
-        _ => FailureKind::ServerError,
-    };
-    Failure::new(kind, format!("{address}: {error}"))
+pub(crate) fn failure_from_server_error(error: &ServerError, address: &str) -> Failure {
+    let advice = find_advice(error.code);
+    let fix = advice.fix.map_or_else(String::new, |fix| format!(". Fix: {fix}"));
+    Failure::new(advice.kind, format!("{address}: {error}{fix}"))
 }
 
 /// Returns true if the server aborted the statement because of a timeout. The query result is then unknown, not empty.
 pub(crate) fn is_server_timeout(error: &ServerError) -> bool {
-    // Lock wait, MySQL's max_execution_time, MariaDB's max_statement_time.
-    matches!(error.code, 1205 | 3024 | 1969)
+    TIMEOUT_ERROR_CODES.contains(&error.code)
 }

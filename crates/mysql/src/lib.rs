@@ -52,6 +52,7 @@ mod read_limits;
 mod refused_logins;
 mod rollbacks;
 mod sampling;
+mod server_error_advice;
 mod server_instance;
 mod session_detail;
 mod session_variables;

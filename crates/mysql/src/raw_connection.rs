@@ -55,7 +55,7 @@ impl RawConnection {
             match Self::connect_once(node, &addresses, connector).await {
                 Err(Error::Server(error)) if error.code == ER_CON_COUNT_ERROR => {
                     let Some(delay) = delays.next() else {
-                        return Err(failure::too_many_connections_failure(&error, address));
+                        return Err(failure::failure_from_server_error(&error, address));
                     };
                     sleep(*delay).await;
                 }
