@@ -11,7 +11,6 @@ use std::process::{Command, ExitCode};
 /// Building `clew` and `clew-devtools` with one cargo command compiles each shared dependency only once.
 const CARGO_PACKAGE_ARGUMENTS: [&str; 4] = ["--package", "clew", "--package", "clew-devtools"];
 
-/// Name prefixes of the environment variables that `cargo run` sets and that the launcher removes.
 /// A nested cargo build that inherits the variables of `cargo run` rebuilds crates such as `ring`.
 const CARGO_RUN_ENV_VAR_PREFIXES: [&str; 3] = ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "CARGO_PKG_"];
 

@@ -2,14 +2,10 @@
 
 use clew_devtools::DevtoolsError;
 
-/// Benchmark case that compares a Clew operation with a baseline operation.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct BenchmarkCase {
-    /// Name of the benchmark case. The `--only` option selects cases by name prefix.
     pub(super) name: &'static str,
-    /// Description of the Clew operation that the benchmark case measures.
     pub(super) metric: &'static str,
-    /// Description of the baseline operation.
     pub(super) baseline: &'static str,
     pub(super) comparison: Comparison,
     pub(super) target: MedianTarget,

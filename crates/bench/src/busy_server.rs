@@ -29,20 +29,16 @@ struct BusyServerBenchmark {
 
 #[derive(Clone, Copy)]
 enum ClewInvocation {
-    /// A `clew` command that takes the database server's URL as an argument.
     Command(&'static [&'static str]),
     Collect,
-    /// An API client in the benchmark process.
-    Client,
+    ApiClient,
 }
 
 #[derive(Clone, Copy)]
 enum BaselineProgram {
-    /// Runs the `mariadb` client with the same SQL statements as Clew.
-    SameReads,
-    /// Runs the `mariadb` client over TLS with the same SQL statements as Clew.
-    SameReadsOverTls,
-    /// Runs the `mariadb` client with the given SQL statements.
+    /// Runs the `mariadb` client with the SQL statements that Clew runs.
+    SameStatements,
+    SameStatementsOverTls,
     Statements(&'static str),
     Snapshot,
 }
@@ -51,7 +47,6 @@ const SNAPSHOT_COMMAND_ARGUMENTS: &[&str] = &["snapshot", "--format", "csv"];
 const SESSION_ROW_MARKER_AND_COUNT: (&str, fn(BenchmarkSessionCounts) -> usize) =
     ("root,127.0.0.1:", |size| size.sessions);
 
-/// SQL query of the baseline program; the server joins the sessions with their transactions.
 const SESSION_TRANSACTION_JOIN_QUERY: &str = "SELECT p.id, p.user, p.host, p.db, p.command, p.time, p.state, p.info, t.trx_id, t.trx_state, \
      TIMESTAMPDIFF(SECOND, t.trx_started, NOW(6)), TIMESTAMPDIFF(SECOND, t.trx_wait_started, NOW(6)), t.trx_rows_locked, \
      t.trx_tables_locked, t.trx_rows_modified FROM information_schema.processlist p \
@@ -70,7 +65,7 @@ const fn snapshot_benchmark(name: &'static str, flavor: Flavor) -> BusyServerBen
         },
         flavor,
         clew: ClewInvocation::Command(SNAPSHOT_COMMAND_ARGUMENTS),
-        baseline: BaselineProgram::SameReads,
+        baseline: BaselineProgram::SameStatements,
         item_marker: SESSION_ROW_MARKER_AND_COUNT,
         min_baseline_lines: |size| size.sessions + size.transactions,
     }
@@ -100,7 +95,7 @@ const fn api_collection_benchmark(name: &'static str, flavor: Flavor) -> BusySer
     let metric = "collection through the API by a running program, from the POST to the last byte";
     BusyServerBenchmark {
         definition: BenchmarkCase { metric, ..collect.definition },
-        clew: ClewInvocation::Client,
+        clew: ClewInvocation::ApiClient,
         ..collect
     }
 }
@@ -113,7 +108,7 @@ static BUSY_SERVER_BENCHMARKS: [BusyServerBenchmark; 10] = [
             baseline: "`mariadb` client with the same two statements, both over TLS",
             ..snapshot_benchmark("", Flavor::MySql).definition
         },
-        baseline: BaselineProgram::SameReadsOverTls,
+        baseline: BaselineProgram::SameStatementsOverTls,
         ..snapshot_benchmark("", Flavor::MySql)
     },
     snapshot_benchmark("snapshot-mariadb", Flavor::MariaDb),
@@ -234,14 +229,16 @@ impl BusyServerFixture<'_> {
         let (clew_file, baseline_file) = (self.bench.temp_file_path("clew"), self.bench.temp_file_path("baseline"));
         let (marker, expected) = case.item_marker;
         let baseline = match case.baseline {
-            BaselineProgram::SameReads => build_mariadb_client_command(self.server, &["--skip-ssl"], &self.reads),
-            BaselineProgram::SameReadsOverTls => build_mariadb_client_command(self.server, &["--ssl"], &self.reads),
+            BaselineProgram::SameStatements => build_mariadb_client_command(self.server, &["--skip-ssl"], &self.reads),
+            BaselineProgram::SameStatementsOverTls => {
+                build_mariadb_client_command(self.server, &["--ssl"], &self.reads)
+            }
             BaselineProgram::Statements(statements) => {
                 build_mariadb_client_command(self.server, &["--skip-ssl"], statements)
             }
             BaselineProgram::Snapshot => self.snapshot.clone(),
         };
-        let use_tls = matches!(case.baseline, BaselineProgram::SameReadsOverTls);
+        let use_tls = matches!(case.baseline, BaselineProgram::SameStatementsOverTls);
         let delays = RefCell::new(Vec::new());
         let clew = async || {
             let elapsed = match case.clew {
@@ -252,7 +249,7 @@ impl BusyServerFixture<'_> {
                 ClewInvocation::Collect => {
                     self.clew_server.build_collect_command(node).measure_run_time(&clew_file).await?
                 }
-                ClewInvocation::Client => {
+                ClewInvocation::ApiClient => {
                     let (elapsed, delay) =
                         self.clew_server.measure_session_collection_and_download(node, &clew_file).await?;
                     delays.borrow_mut().extend(delay);

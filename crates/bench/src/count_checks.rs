@@ -22,7 +22,7 @@ pub(super) fn ensure_expected_count(subject: &str, found: u64, expected: u64) ->
     if found == expected { Ok(()) } else { Err(wrong_count_error(subject, found, expected)) }
 }
 
-/// Waits up to `limit` for all connections to close. Returns the number of connections that are still open.
+/// Returns the number of connections that are still open.
 pub(super) async fn wait_until_connections_close(
     limit: Duration,
     connections: impl AsyncFn() -> Result<u64, BenchError>,
@@ -57,7 +57,6 @@ impl CountChecks {
         self.0.push(CountCheck { subject: subject.to_owned(), found, minimum: 0, maximum });
     }
 
-    /// Prints all counts. Returns an error if a count is outside its expected range.
     pub(super) fn verify_counts(&self) -> Result<(), DevtoolsError> {
         for check in &self.0 {
             let suffix = if check.is_within_expected_range() {

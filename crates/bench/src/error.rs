@@ -4,7 +4,6 @@ use clew_client::ClientError;
 use clew_devtools::DevtoolsError;
 use clew_testkit::ServerError;
 
-/// Error of a benchmark.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BenchError {
     #[error(transparent)]

@@ -35,7 +35,6 @@ const PEAK_MEMORY_BENCHMARK: BenchmarkCase = BenchmarkCase {
 pub(super) const FLEET_BENCHMARKS: [BenchmarkCase; 2] = [COLLECTION_TIME_BENCHMARK, PEAK_MEMORY_BENCHMARK];
 
 const NODE_COUNT: usize = 1000;
-/// Number of nodes per instance: one master and 19 replicas.
 const NODES_PER_INSTANCE: usize = 20;
 const SESSIONS_PER_NODE: u64 = 20;
 const COLLECTION_STATUS_POLL_INTERVAL: Duration = Duration::from_millis(20);
@@ -76,7 +75,7 @@ pub(super) async fn measure_session_collection_from_fleet(
     Ok(vec![times.with_note(note), peaks.into_inner()])
 }
 
-/// Collects the sessions of `nodes`. Returns the duration and the peak memory use of `clew serve` in MiB.
+/// Returns the duration and the peak memory use of `clew serve` in MiB.
 async fn collect_sessions_from_fleet(
     bench: &BenchmarkContext,
     inventory: &DeploymentWithNodes,

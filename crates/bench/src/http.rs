@@ -23,8 +23,7 @@ use crate::server_harness::{DeploymentWithNodes, HttpGetRequest, RunningClewServ
 struct DownloadBenchmarkCase {
     case: BenchmarkCase,
     clients: usize,
-    /// Number of downloads that each client makes in one run.
-    repetitions: usize,
+    downloads_per_client: usize,
 }
 
 const CONCURRENT_DOWNLOAD_BENCHMARK: BenchmarkCase = BenchmarkCase {
@@ -38,7 +37,7 @@ const CONCURRENT_DOWNLOAD_BENCHMARK: BenchmarkCase = BenchmarkCase {
 };
 
 const DOWNLOAD_BENCHMARKS: [DownloadBenchmarkCase; 2] = [
-    DownloadBenchmarkCase { case: CONCURRENT_DOWNLOAD_BENCHMARK, clients: 32, repetitions: 1 },
+    DownloadBenchmarkCase { case: CONCURRENT_DOWNLOAD_BENCHMARK, clients: 32, downloads_per_client: 1 },
     DownloadBenchmarkCase {
         case: BenchmarkCase {
             name: "download-1",
@@ -48,7 +47,7 @@ const DOWNLOAD_BENCHMARKS: [DownloadBenchmarkCase; 2] = [
             ..CONCURRENT_DOWNLOAD_BENCHMARK
         },
         clients: 1,
-        repetitions: 8,
+        downloads_per_client: 8,
     },
 ];
 
@@ -106,12 +105,17 @@ pub(super) async fn run_http_benchmarks(bench: &BenchmarkContext) -> Result<Vec<
     step.complete_with_result(&format!("{bytes} bytes"));
 
     let mut measurements = Vec::new();
-    for DownloadBenchmarkCase { case, clients, repetitions } in
+    for DownloadBenchmarkCase { case, clients, downloads_per_client } in
         DOWNLOAD_BENCHMARKS.iter().filter(|download| bench.filter.includes_benchmark(download.case.name))
     {
         let signed = server.create_signed_request(&reader, node, "realtime-session-result", &id);
-        let download =
-            |address, get| DownloadWorkload { address, get, clients: *clients, repetitions: *repetitions, bytes };
+        let download = |address, get| DownloadWorkload {
+            address,
+            get,
+            clients: *clients,
+            downloads_per_client: *downloads_per_client,
+            expected_bytes: bytes,
+        };
         let from_clew = download(parse_server_address(&server)?, signed);
         let from_nginx =
             download(nginx.address(), HttpGetRequest::create_unsigned_request(nginx::DOWNLOAD_URL_PATH, "127.0.0.1"));

@@ -67,7 +67,7 @@ impl BenchmarkContext {
         Ok(Self { clew, filter, directory, versions: RefCell::default() })
     }
 
-    /// Starts a database server and records its version for the benchmark report.
+    /// Also records the server's version for the benchmark report.
     async fn start_server(
         &self,
         flavor: Flavor,
@@ -92,7 +92,7 @@ fn main() -> ExitCode {
     task_runner::run(task_runner::run_until_shutdown_signal(run_selected_benchmarks(arguments)))
 }
 
-/// Runs the selected benchmark cases and prints a report. Saves the report only if all cases are selected.
+/// Saves the report only if all cases are selected.
 async fn run_selected_benchmarks(arguments: BenchArgs) -> Result<(), BenchError> {
     let cases = busy_server::busy_server_benchmarks()
         .chain(http::http_benchmarks())
@@ -147,7 +147,6 @@ async fn run_selected_benchmarks(arguments: BenchArgs) -> Result<(), BenchError>
 type BenchmarkGroupFuture<'a> = Pin<Box<dyn Future<Output = Result<Vec<Measurement>, BenchError>> + 'a>>;
 
 /// Continues with the next benchmark group after a failure, because a full run takes an hour.
-/// Returns the measurements of all benchmark groups that succeeded, and the error of the first failed group.
 async fn run_benchmark_groups(bench: &BenchmarkContext) -> (Vec<Measurement>, Option<BenchError>) {
     let groups: [BenchmarkGroupFuture<'_>; 8] = [
         Box::pin(busy_server::measure_busy_servers(bench)),
@@ -166,7 +165,6 @@ async fn run_benchmark_groups(bench: &BenchmarkContext) -> (Vec<Measurement>, Op
     (measurements, failure)
 }
 
-/// Prints `error` and, if `first` is `None`, stores the error in `first`.
 fn print_and_record_error<T>(first: &mut Option<BenchError>, error: BenchError) -> Vec<T> {
     progress::print_error(&error);
     first.get_or_insert(error);

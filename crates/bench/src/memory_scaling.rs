@@ -42,7 +42,6 @@ const fn time_per_row_benchmark(name: &'static str, metric: &'static str, baseli
     }
 }
 
-/// Each benchmark compares the run time per row for a large result with the run time per row for a small result.
 const TIME_PER_ROW_BENCHMARKS: [(BenchmarkCase, MeasuredRowCount, MeasuredRowCount); 3] = [
     (
         time_per_row_benchmark(
@@ -73,7 +72,6 @@ const TIME_PER_ROW_BENCHMARKS: [(BenchmarkCase, MeasuredRowCount, MeasuredRowCou
     ),
 ];
 
-/// Number of processed rows, used to compute the time per row from the measured run time.
 #[derive(Debug, Clone, Copy)]
 enum MeasuredRowCount {
     /// Row count of one benchmark run. The measured run time includes the startup time of the process.

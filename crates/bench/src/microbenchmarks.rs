@@ -6,7 +6,6 @@ use clew_devtools::workspace;
 
 use crate::error::BenchError;
 
-/// The command-line option `--only micro` selects all microbenchmarks.
 pub(super) const MICROBENCHMARK_FILTER: &str = "micro";
 
 /// With a measurement time of three seconds, Criterion produces stable medians.
@@ -60,7 +59,6 @@ fn parse_criterion_output(output: &str) -> Vec<MicrobenchmarkResult> {
 }
 
 /// Returns the median from Criterion's output, such as `1.25 ms` from `[1.20 ms 1.25 ms 1.31 ms]`.
-/// Returns an empty string if the values in Criterion's output have no units.
 fn parse_criterion_median(values: &str) -> String {
     let words: Vec<&str> = values.trim().trim_matches(['[', ']']).split_whitespace().collect();
     match words.as_slice() {

@@ -5,7 +5,6 @@ use clew_devtools::progress::Step;
 use crate::benchmark_case::BenchmarkCase;
 use crate::error::BenchError;
 
-/// Measured values of a benchmark case: one Clew value and one baseline value per pair of runs.
 #[derive(Debug)]
 pub(super) struct Measurement {
     pub(super) case: BenchmarkCase,
@@ -64,7 +63,6 @@ impl Measurement {
     }
 }
 
-/// Formats the median and the range of `values`. Prints fewer decimal places for larger medians.
 pub(super) fn format_median_and_range(values: &[f64]) -> String {
     if values.is_empty() {
         return String::new();

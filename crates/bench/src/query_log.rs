@@ -17,11 +17,10 @@ const GENERAL_LOG_QUERY: &str = "SELECT CONVERT(command_type USING utf8mb4), CON
 #[derive(Debug, Clone, Default)]
 pub(super) struct QueryLog {
     pub(super) connections: usize,
-    /// Statements in execution order.
     pub(super) statements: Vec<String>,
 }
 
-/// Captures the statements that `command` runs. No other client may use the server during the capture.
+/// No other client may use the server during the capture.
 pub(super) async fn capture_query_log(command: &Command, server: &DatabaseServer) -> Result<QueryLog, BenchError> {
     let failed = DevtoolsError::operation_error("read the server's general log");
     let mut control = server.connect_as_root().await.map_err(failed)?;
@@ -45,7 +44,6 @@ pub(super) async fn capture_query_log(command: &Command, server: &DatabaseServer
 }
 
 impl QueryLog {
-    /// Returns the SQL statements that read the process list and the transactions, joined by a semicolon.
     pub(super) fn find_snapshot_statements(&self) -> Result<String, BenchError> {
         let read = |table: &str| {
             let statement = self.statements.iter().find(|statement| statement.contains(table));

@@ -72,7 +72,6 @@ fn render_measurement_row(measurement: &Measurement) -> String {
     )
 }
 
-/// Saves the report in a file that is named after the current UTC date.
 pub(super) async fn save_report(page: &str) -> Result<PathBuf, BenchError> {
     let date = Command::new("date").args(["-u", "+%Y-%m-%d"]).output().await?;
     let directory = workspace::root_dir().join("bench").join("results");

@@ -27,8 +27,7 @@ struct ExpectedStatementCount {
     statements: [u64; 2],
 }
 
-/// Expected number of SQL statements of each command on a server with transactions and lock waits.
-/// The expected number of SQL statements includes those that set session variables or query server capabilities.
+/// The counts include statements that set session variables or query server capabilities.
 const EXPECTED_STATEMENT_COUNTS: [ExpectedStatementCount; 4] = [
     ExpectedStatementCount { command: &["snapshot", "--format", "csv"], statements: [6, 5] },
     ExpectedStatementCount { command: &["snapshot", "--format", "csv", "--detail"], statements: [19, 10] },
@@ -40,7 +39,6 @@ const SERVER_FLAVORS: [Flavor; 2] = [Flavor::MySql, Flavor::MariaDb];
 const SINGLE_NODE_SESSION_COUNTS: BenchmarkSessionCounts =
     BenchmarkSessionCounts { sessions: 200, transactions: 50, waiters: 10 };
 const SNAPSHOT_ROW_COUNT: u64 = 1000;
-/// Expected size of a CSV snapshot in bytes, including the header and all sessions of the fake server.
 const EXPECTED_SNAPSHOT_BYTES: u64 = 139_255;
 /// Maximum number of memory allocations per 100 rows in an unoptimized build, by type of snapshot.
 /// For each session, Clew also reads one row of `threads` and one row of `events_statements_current`.
@@ -49,7 +47,7 @@ const NODE_COUNT: u64 = 40;
 const SESSIONS_PER_NODE: u64 = 20;
 /// Text that every process list row of a fake server contains exactly once.
 const PROCESS_LIST_ROW_MARKER: &str = "FOR UPDATE";
-/// Time limit within which Clew must close all connections. Clew exceeds the limit only if it leaks a connection.
+/// Clew exceeds the limit only if it leaks a connection.
 const CONNECTION_CLOSE_TIMEOUT: Duration = Duration::from_secs(20);
 
 pub(super) async fn check_resource_counts(clew: Option<PathBuf>) -> Result<(), BenchError> {
@@ -69,7 +67,6 @@ pub(super) async fn check_resource_counts(clew: Option<PathBuf>) -> Result<(), B
     Ok(counts.verify_counts()?)
 }
 
-/// Runs `crates/mysql/benches/allocations.rs` and checks the number of memory allocations per row.
 async fn check_memory_allocation_counts(program: &Path, counts: &mut CountChecks) -> Result<(), BenchError> {
     let step = Step::start("Counting allocations per row");
     let command = Command::new(program).args(["--bench"]);
@@ -85,8 +82,7 @@ async fn check_memory_allocation_counts(program: &Path, counts: &mut CountChecks
     Ok(())
 }
 
-/// Returns the number of allocations per 100 rows, based on the value `allocations_per_row` in the benchmark output.
-/// For example, returns 1001 for the line `snapshot allocations_per_row=10.01 …`.
+/// Returns 1001 for the line `snapshot allocations_per_row=10.01 …`.
 fn parse_allocations_per_hundred_rows(output: &str, name: &str) -> Option<u64> {
     let line = output.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(" allocations_per_row="))?;
     let (integer, fraction) = line.split(' ').next()?.split_once('.')?;
@@ -132,7 +128,6 @@ async fn check_single_node_counts(bench: &BenchmarkContext, counts: &mut CountCh
     Ok(())
 }
 
-/// Checks that Clew opens one connection per node and closes all connections after collecting the sessions.
 async fn check_fleet_connection_counts(bench: &BenchmarkContext, counts: &mut CountChecks) -> Result<(), BenchError> {
     let step = Step::start("Collecting from each of 40 nodes");
     let options =

@@ -68,13 +68,12 @@ impl DeploymentWithNodes {
         Ok(Self { deployment, nodes })
     }
 
-    /// Creates an access key for a read-only user, so that the server evaluates policies as in production.
     /// The server skips the policy evaluation for administrators.
     pub(super) async fn create_read_only_access_key(&self) -> Result<AccessKey, DevtoolsError> {
         self.deployment.create_user_with_access_key(READ_ONLY_POLICY_NAME).await
     }
 
-    /// Starts a Clew server. If `poll_interval` is `None`, the API client of the server uses its default poll interval.
+    /// If `poll_interval` is `None`, the API client of the server uses its default poll interval.
     pub(super) async fn start_server(
         &self,
         arguments: &[&str],
@@ -96,7 +95,6 @@ impl DeploymentWithNodes {
 }
 
 impl RunningClewServer<'_> {
-    /// Returns the server's address in the format `host:port`.
     pub(super) fn address(&self) -> &str {
         self.process.endpoint().trim_start_matches("http://")
     }
@@ -172,7 +170,7 @@ impl RunningClewServer<'_> {
         DevtoolsError::Failed(format!("{cause}. Last lines of the server's log:\n{}", last.join("\n"))).into()
     }
 
-    /// Collects sessions and downloads the result. Returns the total duration and the notification delay.
+    /// Returns the total duration and the notification delay.
     /// The notification delay is the time from the logged end of the collection until the client receives the notification.
     pub(super) async fn measure_session_collection_and_download(
         &self,
@@ -189,7 +187,6 @@ impl RunningClewServer<'_> {
         Ok((elapsed, delay))
     }
 
-    /// Reads the completion time of a collection from the server log.
     fn find_collection_end_time(&self, id: &RequestId) -> Option<Timestamp> {
         let mut ends = parse_collection_end_times(&self.inventory.deployment.read_server_log()).into_iter();
         ends.find_map(|(finished, at)| (finished == id.as_str()).then_some(at))
@@ -200,7 +197,7 @@ impl RunningClewServer<'_> {
         self.inventory.deployment.client_command(&self.process, &["collect", "--instance", &instance, "--node", &node])
     }
 
-    /// Creates a signed request that a load generator can repeat for 15 minutes, until the signature expires.
+    /// A load generator can repeat the request for 15 minutes, until the signature expires.
     pub(super) fn create_signed_request(
         &self,
         key: &AccessKey,
@@ -245,7 +242,6 @@ impl RunningClewServer<'_> {
     }
 }
 
-/// Parses a server log. Returns the request id and end time of each successful collection.
 pub(super) fn parse_collection_end_times(log: &str) -> Vec<(String, Timestamp)> {
     let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let text = |line: &Value, key: &str| line.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -255,7 +251,6 @@ pub(super) fn parse_collection_end_times(log: &str) -> Vec<(String, Timestamp)> 
 
 #[derive(Debug, Clone)]
 pub(super) struct HttpGetRequest {
-    /// Path and query of the URL.
     pub(super) target: String,
     pub(super) headers: Vec<(String, String)>,
 }

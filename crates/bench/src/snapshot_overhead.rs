@@ -40,11 +40,11 @@ pub(super) const SNAPSHOT_OVERHEAD_BENCHMARKS: [BenchmarkCase; 2] = [
 
 const SERVER_FLAVORS: [Flavor; 2] = [Flavor::MySql, Flavor::MariaDb];
 const IDLE_SESSION_COUNT: usize = 1000;
-/// Duration of a measurement interval. Clew takes a snapshot in every other interval.
+/// Clew takes a snapshot in every other interval.
 /// An interval is long enough for one snapshot, but too short for the transaction rate to drift significantly.
 const MEASUREMENT_INTERVAL: Duration = Duration::from_millis(500);
 const WARM_UP_DURATION: Duration = Duration::from_secs(10);
-/// Timeout for reading the commit counter. The database server responds slowly while sysbench uses all CPU cores.
+/// The database server responds slowly while sysbench uses all CPU cores.
 const COMMIT_COUNT_QUERY_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(super) async fn measure_snapshot_overhead(bench: &BenchmarkContext) -> Result<Vec<Measurement>, BenchError> {
@@ -90,7 +90,7 @@ async fn measure_snapshot_overhead_on_server(
     Ok(measurement)
 }
 
-/// Returns a sysbench command that saturates two cores. The sysbench tables fit in memory.
+/// The sysbench tables fit in memory.
 fn build_sysbench_command(server: &DatabaseServer) -> Command {
     Command::new("sysbench").args(["oltp_read_write", "--db-driver=mysql", "--mysql-host=127.0.0.1"]).args([
         format!("--mysql-port={}", server.port()).as_str(),
@@ -104,7 +104,7 @@ fn build_sysbench_command(server: &DatabaseServer) -> Command {
     ])
 }
 
-/// Returns server options that prevent the buffer pool and the redo log from limiting the throughput.
+/// Prevents the buffer pool and the redo log from limiting the throughput.
 fn server_arguments(flavor: Flavor) -> Vec<String> {
     let log = match flavor {
         Flavor::MySql => "--innodb-redo-log-capacity=2G",
@@ -148,7 +148,6 @@ fn no_response_error(program: &str) -> DevtoolsError {
     DevtoolsError::unexpected_output_error(program, "it stopped responding", "")
 }
 
-/// Measures the transaction rate in alternating intervals without a snapshot and with one snapshot.
 async fn measure_transaction_rates(
     step: &Step,
     pairs: usize,
@@ -214,7 +213,6 @@ impl SnapshotRunner {
         Ok(self)
     }
 
-    /// For each snapshot, compares the database server's transaction rate with and without Clew.
     /// The transaction rate without Clew is the mean of the rates before and after the interval with the snapshot.
     /// The rate with Clew refers to one second: 0.5 s with a snapshot and 0.5 s without a snapshot.
     /// The rate with Clew is the mean of the rate in the interval with the snapshot and the rate without Clew.

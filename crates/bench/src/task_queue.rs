@@ -25,7 +25,6 @@ const fn queue_benchmark(name: &'static str, metric: &'static str) -> BenchmarkC
 }
 
 /// Each element contains a database type, a task queue operation, and the benchmark case that measures the operation.
-/// `task_queue_benchmark` takes the database type as its argument and prints one line per task queue operation.
 const TASK_QUEUE_BENCHMARKS: [(&str, &str, BenchmarkCase); 10] = [
     ("sqlite", "claim", CLAIM_TASK_BENCHMARK),
     ("sqlite", "queue", queue_benchmark("queue-insert-sqlite", "SQLite: queue a task")),

@@ -59,9 +59,8 @@ const HEAP_GROWTH_BENCHMARK: BenchmarkCase = BenchmarkCase {
 pub(super) const WEB_PAGE_BENCHMARKS: [BenchmarkCase; 4] =
     [PAGE_LOAD_TIME_BENCHMARK, SCRIPT_CPU_USE_BENCHMARK, SCROLL_FRAME_TIME_BENCHMARK, HEAP_GROWTH_BENCHMARK];
 
-/// Number of busy sessions to add to the mostly idle sessions of the standard benchmark load.
 const BUSY_SESSION_COUNT: usize = 200;
-/// Statements that each busy session repeats. The two `SLEEP` statements run long enough to appear in the live list.
+/// The two `SLEEP` statements run long enough to appear in the live list.
 const BUSY_SESSION_STATEMENTS: [&str; 3] =
     ["DO SLEEP(0.8)", "DO (SELECT COUNT(*) FROM clew_load.orders) + SLEEP(0.4)", "DO 1"];
 const BASELINE_SESSION_COUNT: usize = 20;
@@ -127,7 +126,7 @@ pub(super) async fn measure_web_page_performance(bench: &BenchmarkContext) -> Re
     Ok(measurements)
 }
 
-/// Starts sessions that run statements until the returned `JoinSet` is dropped.
+/// The sessions run statements until the returned `JoinSet` is dropped.
 async fn start_busy_sessions(server: &DatabaseServer) -> Result<JoinSet<std::io::Result<()>>, BenchError> {
     let sessions = open_idle_sessions(server, BUSY_SESSION_COUNT).await?.sessions;
     let mut busy = JoinSet::new();
@@ -163,7 +162,6 @@ impl BrowserCommand {
         Self(node.env("CLEW_STAGE", settings.to_string()))
     }
 
-    /// Runs `web/browser/measure.mjs` and returns the measured value of one metric.
     async fn measure_web_page_metric(&self, metric: &str, seconds: u32) -> Result<f64, BenchError> {
         let command = self.0.clone().args(["browser/measure.mjs", metric, &seconds.to_string()]);
         let output = command.output().await?;

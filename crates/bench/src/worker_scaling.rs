@@ -35,8 +35,7 @@ const FOUR_WORKER_BENCHMARK: BenchmarkCase = BenchmarkCase {
 const WORKER_SCALING_BENCHMARKS: [(BenchmarkCase, usize); 2] = [(TWO_WORKER_BENCHMARK, 2), (FOUR_WORKER_BENCHMARK, 4)];
 
 const SIMULATED_NODE_LATENCY: Duration = Duration::from_millis(100);
-/// Worker configuration with a low concurrency, so that the node latency limits the collection rate.
-/// At low concurrency, a lower collection rate per worker indicates contention between workers.
+/// At this low concurrency, the node latency limits the collection rate, so a lower rate per worker indicates contention.
 const LOW_CONCURRENCY_WORKER_CONFIG: &str = "[collections]\nconcurrency = 16\n";
 const NODE_COUNT: usize = 128;
 const NODES_PER_INSTANCE: usize = 16;

@@ -21,22 +21,18 @@ use crate::process::ClewProcess;
 
 const SERVER_COUNT: usize = 3;
 const WORKER_COUNT: usize = 4;
-/// Index of the worker whose clock the fault injector can shift.
 pub(crate) const CLOCK_FAULT_WORKER_INDEX: usize = 2;
-/// Index of the worker whose disk the fault injector can fill.
 pub(crate) const DISK_FAULT_WORKER_INDEX: usize = 3;
 
-/// A running test cluster. Dropping the cluster stops all processes and removes their data directories.
 pub(crate) struct TestCluster {
     // Rust drops fields in declaration order: Clew processes are dropped before the servers that they depend on.
     pub(crate) servers: Vec<ClewProcess>,
     pub(crate) workers: Vec<ClewProcess>,
-    /// Fault-injecting proxies between the workers and PostgreSQL, one proxy per worker.
-    pub(crate) metadata_proxies: Vec<FaultInjectionProxy>,
-    /// Fault-injecting proxy between all Clew processes and S3.
-    pub(crate) results_proxy: FaultInjectionProxy,
-    pub(crate) metadata: PostgreSqlServer,
-    pub(crate) results: S3Server,
+    /// One proxy per worker.
+    pub(crate) postgresql_proxies: Vec<FaultInjectionProxy>,
+    pub(crate) s3_proxy: FaultInjectionProxy,
+    pub(crate) postgresql: PostgreSqlServer,
+    pub(crate) s3: S3Server,
     pub(crate) inventory: NodeInventory,
     addresses: Vec<String>,
     _monitored: MonitoredNodes,
@@ -46,21 +42,21 @@ pub(crate) struct TestCluster {
 impl TestCluster {
     /// The kernel kills the processes of the cluster when the calling thread exits.
     pub(crate) async fn start(clew: &Path, logs: &Path) -> Result<Self, ChaosError> {
-        let (metadata, results, monitored) = tokio::try_join!(
+        let (postgresql, s3, monitored) = tokio::try_join!(
             async { Ok(PostgreSqlServer::start().await?) },
             async { Ok(S3Server::start().await?) },
             MonitoredNodes::start()
         )?;
-        let results_proxy =
-            FaultInjectionProxy::start(results.address()).await.map_err(operation_error("start a proxy to S3"))?;
-        let mut metadata_proxies = Vec::new();
+        let s3_proxy =
+            FaultInjectionProxy::start(s3.address()).await.map_err(operation_error("start a proxy to S3"))?;
+        let mut postgresql_proxies = Vec::new();
         for _ in 0..WORKER_COUNT {
-            let metadata = SocketAddr::from(([127, 0, 0, 1], metadata.port()));
-            metadata_proxies.push(
-                FaultInjectionProxy::start(metadata).await.map_err(operation_error("start a proxy to PostgreSQL"))?,
+            let address = SocketAddr::from(([127, 0, 0, 1], postgresql.port()));
+            postgresql_proxies.push(
+                FaultInjectionProxy::start(address).await.map_err(operation_error("start a proxy to PostgreSQL"))?,
             );
         }
-        let storage = storage_environment_variables(metadata.url(), format!("http://{}", results_proxy.address()));
+        let storage = storage_environment_variables(postgresql.url(), format!("http://{}", s3_proxy.address()));
         let deployment = TemporaryDeployment::init(clew, storage).await?;
         fs::write(deployment.directory().join("clew.toml"), CONFIGURATION_WITHOUT_PER_CLIENT_LIMITS)
             .map_err(operation_error("write a configuration"))?;
@@ -76,10 +72,10 @@ impl TestCluster {
         let mut cluster = Self {
             servers: Vec::new(),
             workers: Vec::new(),
-            metadata_proxies,
-            results_proxy,
-            metadata,
-            results,
+            postgresql_proxies,
+            s3_proxy,
+            postgresql,
+            s3,
             inventory,
             addresses: Vec::new(),
             _monitored: monitored,
@@ -94,22 +90,20 @@ impl TestCluster {
         Ok(cluster)
     }
 
-    /// Creates a data directory that contains only the master key, and returns a command that uses the data directory.
     fn with_own_data_dir(&self, command: Command, metadata_url: String, name: &str) -> Result<Command, ChaosError> {
         let dir = self.deployment.directory().join(name);
         let copied = fs::create_dir_all(&dir)
             .and_then(|()| fs::copy(self.deployment.data_dir().join("master.key"), dir.join("master.key")));
         copied.map_err(operation_error("copy the master key"))?;
-        let storage = storage_environment_variables(metadata_url, format!("http://{}", self.results_proxy.address()));
+        let storage = storage_environment_variables(metadata_url, format!("http://{}", self.s3_proxy.address()));
         let config = self.deployment.directory().join("clew.toml");
         Ok(command.envs(storage).env("CLEW_CONFIG", config).env("CLEW_DATA_DIR", dir))
     }
 
-    /// Starts a Clew server on a free port. Restarts of the server use the same port.
     async fn start_server(&mut self, number: usize, clew: &Path, logs: &Path) -> Result<(), ChaosError> {
         let name = format!("server-{}", number + 1);
         let serve = wrap_command_with_parent_death_signal(clew, &["serve", "--no-worker", "--listen"]);
-        let serve = self.with_own_data_dir(serve, self.metadata.url(), &name)?;
+        let serve = self.with_own_data_dir(serve, self.postgresql.url(), &name)?;
         let with_address = |address: &str| ClewProcess::new(&name, serve.clone().args([address]), logs);
         let mut first = with_address("127.0.0.1:0");
         let address = first.start().await?;
@@ -122,7 +116,7 @@ impl TestCluster {
 
     async fn start_worker(&mut self, number: usize, clew: &Path, logs: &Path) -> Result<(), ChaosError> {
         let name = format!("worker-{}", number + 1);
-        let port = self.metadata_proxies.get(number).map_or(self.metadata.port(), |proxy| proxy.address().port());
+        let port = self.postgresql_proxies.get(number).map_or(self.postgresql.port(), |proxy| proxy.address().port());
         let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
         let mut command = if number == CLOCK_FAULT_WORKER_INDEX {
             fs::write(self.clock_offset_file_path(), "+0\n").map_err(operation_error("write a clock"))?;
@@ -145,12 +139,10 @@ impl TestCluster {
         Ok(())
     }
 
-    /// Returns the path of the file with the clock offset of worker [`CLOCK_FAULT_WORKER_INDEX`].
     pub(crate) fn clock_offset_file_path(&self) -> PathBuf {
         self.deployment.directory().join("clock")
     }
 
-    /// Returns the mount point of the tmpfs for the temporary files of worker [`DISK_FAULT_WORKER_INDEX`].
     pub(crate) fn tmpfs_mount_point(&self) -> PathBuf {
         self.deployment.directory().join("disk")
     }
@@ -171,10 +163,10 @@ impl TestCluster {
     pub(crate) async fn open_store(&self) -> Result<Store, ChaosError> {
         let (key, secret) = S3Server::ADMIN_CREDENTIALS;
         let location =
-            StoreLocation { data_dir: self.deployment.data_dir(), metadata_url: Some(self.metadata.url().parse()?) };
+            StoreLocation { data_dir: self.deployment.data_dir(), metadata_url: Some(self.postgresql.url().parse()?) };
         let settings = S3Settings::new(
             &format!("s3://{}/{RESULT_OBJECT_KEY_PREFIX}", S3Server::BUCKET_NAME),
-            Some(self.results.endpoint()),
+            Some(self.s3.endpoint()),
             "us-east-1".to_owned(),
             key.to_owned(),
             secret.to_owned().into(),
@@ -186,14 +178,12 @@ impl TestCluster {
     }
 }
 
-/// Wraps a command so that the kernel kills the process when the thread that spawned the process exits.
 /// Sets the parent-death signal to SIGKILL, which overrides the SIGTERM set by [`Command::start`].
 fn wrap_command_with_parent_death_signal(program: impl Into<OsString>, arguments: &[&str]) -> Command {
     let wrapper = Command::new("setpriv").args(["--pdeathsig", "KILL", "--"]);
     Command::new(program).args(arguments.iter().copied()).wrapped_in(wrapper)
 }
 
-/// Wraps a command so that the process has a private mount namespace with a 64 MiB tmpfs mounted at `disk`.
 /// The kernel removes the tmpfs when the wrapped process exits.
 fn wrap_command_with_private_tmpfs(disk: &Path, command: Command) -> Command {
     const TMPFS_MOUNT_SCRIPT: &str = "mount -t tmpfs -o size=64m clew-chaos \"$0\" && exec \"$@\"";
@@ -201,7 +191,6 @@ fn wrap_command_with_private_tmpfs(disk: &Path, command: Command) -> Command {
     command.wrapped_in(Command::new("unshare").args(unshare).args([disk]))
 }
 
-/// Returns a command that runs a worker with a clock offset that libfaketime reads from a file.
 /// The worker gets a private `/dev/shm`, because libfaketime leaks shared memory when the process is killed.
 fn build_faketime_worker_command(clew: &Path) -> Result<Command, ChaosError> {
     let missing = || operation_error("find libfaketime")("the Debian package faketime is not installed");

@@ -9,12 +9,9 @@ use crate::task_rows::TaskRow;
 /// The attribution window is longer than any S3 request, database query or task lease can last.
 const FAULT_ATTRIBUTION_WINDOW_MILLIS: i64 = 60_000;
 
-/// S3 error code for a request whose timestamp differs too much from the clock of the S3 server.
 const REQUEST_TIME_TOO_SKEWED_CODE: &str = "RequestTimeTooSkewed";
-/// Operating system error message for a full disk (`ENOSPC`).
 const DISK_FULL_MESSAGE: &str = "No space left on device";
 
-/// Describes a collection failure. Returns `None` if the node kind or an injected fault explains the failure.
 pub(crate) fn describe_unexplained_failure(row: &TaskRow, node: NodeKind, events: &[FaultEvent]) -> Option<String> {
     let kind = row.failure_kind.as_deref().unwrap_or_default();
     let detail = row.failure_detail.as_deref().unwrap_or_default();
@@ -36,7 +33,6 @@ pub(crate) fn format_failure_label(row: &TaskRow) -> String {
     found.map_or_else(|| kind.to_owned(), |part| format!("{kind}, {part}"))
 }
 
-/// Returns true if the collection was queued or running during the fault or shortly afterward.
 fn fault_overlaps_collection(event: &FaultEvent, row: &TaskRow) -> bool {
     let ended = row.ended_at.unwrap_or(i64::MAX);
     event.begin <= ended && event.end.saturating_add(FAULT_ATTRIBUTION_WINDOW_MILLIS) >= row.created_at

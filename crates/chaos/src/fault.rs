@@ -33,11 +33,10 @@ clew_model::named_enum! {
 pub(crate) struct FaultEvent {
     pub(crate) fault: Fault,
     pub(crate) begin: i64,
-    /// End time of the fault, as a Unix timestamp in milliseconds; `i64::MAX` while the fault is active.
+    /// `i64::MAX` while the fault is active.
     pub(crate) end: i64,
 }
 
-/// Injected faults with their start and end times. Clones share the recorded faults.
 #[derive(Clone)]
 pub(crate) struct FaultTimeline {
     start: Instant,
@@ -50,7 +49,6 @@ impl FaultTimeline {
         Self { start: Instant::now(), events: Arc::default(), sink }
     }
 
-    /// Prints `message`, preceded by the number of seconds since the start of the run.
     pub(crate) fn print_progress(&self, message: &str) {
         (self.sink)(&format!("{:7.1} s  {message}", self.start.elapsed().as_secs_f64()));
     }

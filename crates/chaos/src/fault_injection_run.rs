@@ -56,7 +56,7 @@ pub async fn run(options: FaultInjectionOptions) -> Result<FaultInjectionReport,
     let mut rng = Rng::with_seed(seed);
     timeline.print_progress(&format!("seed {seed}; logs in {}", logs.display()));
     let mut cluster = TestCluster::start(&clew, &logs).await?;
-    task_rows::create_task_completion_trigger(&cluster.metadata.url()).await?;
+    task_rows::create_task_completion_trigger(&cluster.postgresql.url()).await?;
     timeline.print_progress("the cluster is running; starting the workload");
     let clients = cluster.create_api_clients(&workload::no_retry_client_settings())?;
     let pool = WorkloadState::new(clients, std::mem::take(&mut cluster.inventory));
@@ -65,8 +65,8 @@ pub async fn run(options: FaultInjectionOptions) -> Result<FaultInjectionReport,
     // All workers are busy after the warm-up.
     sleep(WARM_UP_DURATION).await;
     let mut injector = FaultInjector { cluster: &mut cluster, rng: rng.fork(), timeline: timeline.clone() };
-    for (phase, fault) in faults.iter().enumerate() {
-        workload.set_current_fault_index(phase);
+    for (fault_index, fault) in faults.iter().enumerate() {
+        workload.set_current_fault_index(fault_index);
         let until = Instant::now() + options.duration_per_fault;
         while {
             let pause = Duration::from_millis(injector.rng.u64(1_000..4_000));
@@ -103,31 +103,30 @@ pub async fn run(options: FaultInjectionOptions) -> Result<FaultInjectionReport,
         rows: &rows,
         downloads: &downloads,
         events: &events,
-        logged_completions: &logs.completions,
+        logged_completion_counts: &logs.completion_counts,
     };
     violations.extend(invariants::find_invariant_violations(&evidence));
     violations.extend(logs.panics);
-    let mut failures = BTreeMap::new();
+    let mut failure_counts = BTreeMap::new();
     for row in rows.iter().filter(|row| row.status == "error") {
-        *failures.entry(format_failure_label(row)).or_default() += 1;
+        *failure_counts.entry(format_failure_label(row)).or_default() += 1;
     }
     Ok(FaultInjectionReport {
         seed,
-        failures,
+        failure_counts,
         summaries: FaultSummary::summarize_faults(&faults, &requests, &rows, &events),
         unconfirmed: rows.len().saturating_sub(iter_accepted_collection_requests(&requests).count()),
         downloaded: downloads.values().filter(|download| download.is_ok()).count(),
         orphans: (before.len(), after.len()),
-        swept: logs.swept,
+        removed_orphan_count: logs.removed_orphan_count,
         violations,
     })
 }
 
-/// Waits until all collections have completed, or until no collection has completed for [`STALL_TIMEOUT`].
 async fn wait_for_collection_tasks(cluster: &TestCluster) -> Result<Vec<TaskRow>, ChaosError> {
     let (mut open, mut last_completion) = (usize::MAX, Instant::now());
     loop {
-        let rows = task_rows::read_task_rows(&cluster.metadata.url()).await?;
+        let rows = task_rows::read_task_rows(&cluster.postgresql.url()).await?;
         let still_open = rows.iter().filter(|row| row.ended_at.is_none()).count();
         if still_open < open {
             (open, last_completion) = (still_open, Instant::now());
@@ -162,7 +161,6 @@ async fn download_all_results(
     downloads
 }
 
-/// Returns a violation message for each process that failed to exit gracefully.
 async fn stop_all_processes(cluster: &mut TestCluster) -> Vec<String> {
     let mut violations = Vec::new();
     for process in cluster.workers.iter_mut().chain(&mut cluster.servers) {
@@ -173,21 +171,19 @@ async fn stop_all_processes(cluster: &mut TestCluster) -> Vec<String> {
     violations
 }
 
-/// Returns all incomplete uploads and the keys of S3 result objects that no collection references.
 async fn find_orphaned_objects(cluster: &TestCluster, rows: &[TaskRow]) -> Result<Vec<String>, ChaosError> {
-    let objects = cluster.results.list_objects(RESULT_OBJECT_KEY_PREFIX).await?;
+    let objects = cluster.s3.list_objects(RESULT_OBJECT_KEY_PREFIX).await?;
     let mut orphans: Vec<String> =
         invariants::find_orphaned_objects(&objects, rows).into_iter().map(str::to_owned).collect();
-    let uploads = cluster.results.list_objects(INCOMPLETE_UPLOAD_KEY_PREFIX).await?;
+    let uploads = cluster.s3.list_objects(INCOMPLETE_UPLOAD_KEY_PREFIX).await?;
     orphans.extend(uploads.into_iter().map(|upload| format!("the upload {upload}")));
     Ok(orphans)
 }
 
 #[derive(Default)]
 struct ProcessLogSummary {
-    /// Number of completion messages in the process logs, by collection id.
-    completions: HashMap<String, usize>,
-    swept: u64,
+    completion_counts: HashMap<String, usize>,
+    removed_orphan_count: u64,
     panics: Vec<String>,
 }
 
@@ -201,9 +197,9 @@ fn summarize_process_logs(cluster: &TestCluster) -> ProcessLogSummary {
             let Ok(line) = serde_json::from_str::<Value>(line) else { continue };
             let text = |key: &str| line.get(key).and_then(Value::as_str).unwrap_or_default();
             if matches!(text("message"), "collection completed" | "collection failed") {
-                *summary.completions.entry(text("task.request_id").to_owned()).or_default() += 1;
+                *summary.completion_counts.entry(text("task.request_id").to_owned()).or_default() += 1;
             }
-            summary.swept += line.get("results.swept").and_then(Value::as_u64).unwrap_or_default();
+            summary.removed_orphan_count += line.get("results.swept").and_then(Value::as_u64).unwrap_or_default();
         }
     }
     summary

@@ -18,13 +18,9 @@ use crate::fault::{Fault, FaultTimeline, current_unix_millis};
 use crate::process::ClewProcess;
 
 /// Maximum random duration of all faults except network partitions.
-/// The duration of a network partition must exceed the lease duration of a collection task.
 const MAX_FAULT_DURATION: Duration = Duration::from_secs(15);
-/// Time after which another worker can take over a collection task from an unresponsive worker.
 const COLLECTION_LEASE_DURATION: Duration = Duration::from_secs(10);
-/// Maximum time to wait for a worker to log the effect of a clock shift or a full disk.
 const MAX_FAULT_EFFECT_DELAY: Duration = Duration::from_mins(1);
-/// Operating system error message for a full disk (`ENOSPC`).
 const DISK_FULL_MESSAGE: &str = "No space left on device";
 
 pub(crate) struct FaultInjector<'a> {
@@ -34,7 +30,6 @@ pub(crate) struct FaultInjector<'a> {
 }
 
 impl FaultInjector<'_> {
-    /// Injects a fault for a random duration. For most faults, the upper limit is `max_duration` or 2 s, whichever is longer.
     /// Network partitions, clock shifts and full disks can last longer than `max_duration`.
     pub(crate) async fn inject_fault(&mut self, fault: Fault, max_duration: Duration) -> Result<(), ChaosError> {
         let max_millis = u64::try_from(max_duration.min(MAX_FAULT_DURATION).as_millis()).unwrap_or(u64::MAX).max(2_000);
@@ -53,7 +48,6 @@ impl FaultInjector<'_> {
         Ok(())
     }
 
-    /// Kills one or two random workers and, with a probability of 50%, a random server.
     async fn kill_processes(&mut self, duration: Duration) -> Result<(), ChaosError> {
         let (workers, servers) = (self.cluster.workers.len(), self.cluster.servers.len());
         let mut victims = vec![self.rng.usize(..workers)];
@@ -84,19 +78,19 @@ impl FaultInjector<'_> {
         let graceful = self.rng.bool();
         let how = if graceful { "graceful stop" } else { "crash" };
         self.timeline.mark_fault_started(Fault::PostgresRestart, how, duration);
-        let metadata = &mut self.cluster.metadata;
-        let result = if graceful { metadata.stop() } else { metadata.crash() };
+        let postgresql = &mut self.cluster.postgresql;
+        let result = if graceful { postgresql.stop() } else { postgresql.crash() };
         result.map_err(operation_error("stop PostgreSQL"))?;
         sleep(duration).await;
-        metadata.restart().await?;
+        postgresql.restart().await?;
         Ok(())
     }
 
     async fn pause_postgres(&mut self, duration: Duration) -> Result<(), ChaosError> {
         self.timeline.mark_fault_started(Fault::PostgresPause, "SIGSTOP", duration);
-        self.cluster.metadata.process.pause().map_err(operation_error("pause PostgreSQL"))?;
+        self.cluster.postgresql.process.pause().map_err(operation_error("pause PostgreSQL"))?;
         sleep(duration).await;
-        self.cluster.metadata.process.resume().map_err(operation_error("resume PostgreSQL"))?;
+        self.cluster.postgresql.process.resume().map_err(operation_error("resume PostgreSQL"))?;
         Ok(())
     }
 
@@ -104,11 +98,11 @@ impl FaultInjector<'_> {
         let graceful = self.rng.bool();
         let how = if graceful { "graceful stop" } else { "SIGKILL" };
         self.timeline.mark_fault_started(Fault::S3Stop, how, duration);
-        let results = &mut self.cluster.results;
-        let result = if graceful { results.stop() } else { results.process.kill() };
+        let s3 = &mut self.cluster.s3;
+        let result = if graceful { s3.stop() } else { s3.process.kill() };
         result.map_err(operation_error("stop the S3 server"))?;
         sleep(duration).await;
-        results.restart().await?;
+        s3.restart().await?;
         Ok(())
     }
 
@@ -120,18 +114,16 @@ impl FaultInjector<'_> {
             (TrafficMode::Stall, "no traffic".to_owned())
         };
         self.timeline.mark_fault_started(Fault::S3Slow, &how, duration);
-        self.cluster.results_proxy.set_traffic_mode(traffic);
+        self.cluster.s3_proxy.set_traffic_mode(traffic);
         sleep(duration).await;
-        self.cluster.results_proxy.set_traffic_mode(TrafficMode::Forward);
+        self.cluster.s3_proxy.set_traffic_mode(TrafficMode::Forward);
         Ok(())
     }
 
-    /// Blocks the traffic between a worker and PostgreSQL until the leases of the worker's tasks have expired.
-    /// While the network is partitioned, other workers take over the disconnected worker's collection tasks.
     async fn partition_network(&mut self) -> Result<(), ChaosError> {
         let duration = COLLECTION_LEASE_DURATION + Duration::from_millis(self.rng.u64(1_000..8_000));
-        let worker = self.rng.usize(..self.cluster.metadata_proxies.len());
-        let Some(proxy) = self.cluster.metadata_proxies.get(worker) else { return Ok(()) };
+        let worker = self.rng.usize(..self.cluster.postgresql_proxies.len());
+        let Some(proxy) = self.cluster.postgresql_proxies.get(worker) else { return Ok(()) };
         let details = format!("worker-{} from PostgreSQL", worker + 1);
         self.timeline.mark_fault_started(Fault::NetworkPartition, &details, duration);
         proxy.set_traffic_mode(TrafficMode::Stall);
@@ -206,7 +198,6 @@ fn write_file_until_disk_full(filler: &Path) -> Result<(), ChaosError> {
     }
 }
 
-/// Waits until the worker logs a timestamp that differs from the actual time by about `seconds` seconds.
 async fn wait_for_clock_shift(
     worker: &ClewProcess,
     log_start: u64,
@@ -221,7 +212,6 @@ async fn wait_for_clock_shift(
     Ok(())
 }
 
-/// Returns true if the worker's log contains a timestamp that is wrong by about `seconds` seconds.
 fn has_logged_shifted_timestamp(worker: &ClewProcess, log_start: u64, seconds: i64) -> bool {
     let lines = worker.read_log_from_offset(log_start);
     let timestamps = lines.lines().filter_map(|line| {

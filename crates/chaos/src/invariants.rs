@@ -18,8 +18,7 @@ pub(crate) struct InvariantCheckInput<'a> {
     /// Results that were downloaded again after the workload, or the download errors, keyed by collection id.
     pub(crate) downloads: &'a HashMap<String, Result<DownloadedResult, String>>,
     pub(crate) events: &'a [FaultEvent],
-    /// Maps each collection id to the number of completion messages in the process logs.
-    pub(crate) logged_completions: &'a HashMap<String, usize>,
+    pub(crate) logged_completion_counts: &'a HashMap<String, usize>,
 }
 
 pub(crate) fn find_invariant_violations(evidence: &InvariantCheckInput<'_>) -> Vec<String> {
@@ -37,7 +36,7 @@ pub(crate) fn find_invariant_violations(evidence: &InvariantCheckInput<'_>) -> V
         }
     }
     for row in evidence.rows {
-        let logged = evidence.logged_completions.get(&row.request_id).copied().unwrap_or_default();
+        let logged = evidence.logged_completion_counts.get(&row.request_id).copied().unwrap_or_default();
         let found = find_violations_in_task_row(row, logged);
         violations.extend(found.into_iter().map(|violation| format!("{}: {violation}", row.request_id)));
     }
@@ -45,7 +44,6 @@ pub(crate) fn find_invariant_violations(evidence: &InvariantCheckInput<'_>) -> V
     violations
 }
 
-/// Compares a collection's row in the database with the responses that the client received.
 fn find_violations_in_collection_record(
     record: &CollectionRecord,
     row: &TaskRow,
@@ -81,7 +79,6 @@ fn find_violations_in_collection_record(
     violations
 }
 
-/// Checks that a downloaded result is complete and matches the hash, row count and size in the database row.
 fn find_violations_in_downloaded_result(download: &DownloadedResult, row: &TaskRow, node: NodeKind) -> Vec<String> {
     let mut violations = Vec::new();
     let recorded = row.result_sha256.as_deref().unwrap_or_default();
@@ -104,7 +101,6 @@ fn find_violations_in_downloaded_result(download: &DownloadedResult, row: &TaskR
     violations
 }
 
-/// Checks that the task completed exactly once and that the last worker that held the lease wrote the result.
 fn find_violations_in_task_row(row: &TaskRow, logged_completions: usize) -> Vec<String> {
     let mut violations = Vec::new();
     if row.ended_at.is_none() {
@@ -203,13 +199,13 @@ mod tests {
         let mut fixture = fixture();
         modify(&mut fixture);
         let Fixture { record, row, second_download, events, logged_completions } = fixture;
-        let requests = [RequestRecord { phase: 0, outcome: RequestOutcome::Accepted(Box::new(record)) }];
+        let requests = [RequestRecord { fault_index: 0, outcome: RequestOutcome::Accepted(Box::new(record)) }];
         let evidence = InvariantCheckInput {
             requests: &requests,
             rows: &[row],
             downloads: &HashMap::from([(ID.to_owned(), second_download)]),
             events: &events,
-            logged_completions: &HashMap::from([(ID.to_owned(), logged_completions)]),
+            logged_completion_counts: &HashMap::from([(ID.to_owned(), logged_completions)]),
         };
         find_invariant_violations(&evidence).join("\n")
     }

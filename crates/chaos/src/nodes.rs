@@ -19,9 +19,7 @@ pub(crate) enum NodeKind {
     Fake(u64),
     /// MariaDB server with the specified number of sessions, which the test process keeps open.
     Real(u64),
-    /// Fake server that accepts each connection and then closes it.
     ClosesConnections,
-    /// Port on which no server listens.
     Unreachable,
 }
 
@@ -58,8 +56,8 @@ const FAKE_SERVER_FLEETS: [(usize, u64, Fault, usize); 5] = [
     (1, 0, Fault::CloseOnConnect, 4),
 ];
 const REAL_SERVER_SESSION_COUNT: usize = 10;
-const PERCENT_OF_REQUESTS_TO_REAL_SERVER: usize = 8;
-const PERCENT_OF_REQUESTS_TO_UNREACHABLE_NODE: usize = 2;
+const REAL_SERVER_REQUEST_PERCENT: usize = 8;
+const UNREACHABLE_NODE_REQUEST_PERCENT: usize = 2;
 
 impl MonitoredNodes {
     pub(crate) async fn start() -> Result<Self, ChaosError> {
@@ -102,12 +100,11 @@ impl NodeInventory {
         let shares = FAKE_SERVER_FLEETS
             .iter()
             .map(|(.., share)| *share)
-            .chain([PERCENT_OF_REQUESTS_TO_REAL_SERVER, PERCENT_OF_REQUESTS_TO_UNREACHABLE_NODE]);
+            .chain([REAL_SERVER_REQUEST_PERCENT, UNREACHABLE_NODE_REQUEST_PERCENT]);
         let share = shares.into_iter().nth(self.0.len()).unwrap_or_default();
         self.0.push((nodes, share));
     }
 
-    /// Chooses an instance at random according to the instances' shares of requests, and returns a random node of the instance.
     pub(crate) fn choose_random_node(&self, rng: &mut Rng) -> Option<RegisteredNode> {
         let mut at = rng.usize(..self.0.iter().map(|(_, share)| share).sum::<usize>());
         for (nodes, share) in &self.0 {

@@ -9,23 +9,20 @@ use tokio::process::Child;
 
 use crate::error::{ChaosError, operation_error};
 
-/// A restartable Clew process. Dropping the value kills the process.
 #[derive(Debug)]
 pub(crate) struct ClewProcess {
     pub(crate) name: String,
-    /// Command line that starts the process, including wrapper programs such as `unshare`.
     command: Command,
     log: PathBuf,
     child: Option<Child>,
 }
 
 impl ClewProcess {
-    /// Creates a handle for a process without starting the process.
     pub(crate) fn new(name: &str, command: Command, logs: &Path) -> Self {
         Self { name: name.to_owned(), command, log: logs.join(format!("{name}.log")), child: None }
     }
 
-    /// Starts the process and returns the first line of its standard output.
+    /// Returns the first line of the standard output.
     /// If the thread that started the process exits, the kernel kills the process.
     pub(crate) async fn start(&mut self) -> Result<String, ChaosError> {
         let log = File::options().create(true).append(true).open(&self.log).map_err(operation_error("write a log"))?;
@@ -34,7 +31,6 @@ impl ClewProcess {
         first_line.ok_or_else(|| self.error_with_log_path("it did not start in time"))
     }
 
-    /// Kills the process (SIGKILL) and waits until it has exited.
     pub(crate) async fn kill(&mut self) -> Result<(), ChaosError> {
         if let Some(mut child) = self.child.take() {
             child.kill().await.map_err(operation_error("kill a process"))?;
@@ -42,7 +38,7 @@ impl ClewProcess {
         Ok(())
     }
 
-    /// Requests a graceful shutdown (SIGTERM). Returns true if the process exits successfully before the timeout.
+    /// Returns true if the process exits successfully before the timeout.
     pub(crate) async fn stop(&mut self) -> bool {
         match self.child.take() {
             Some(mut child) => processes::stop_gracefully(&mut child).await.is_ok(),
@@ -58,7 +54,6 @@ impl ClewProcess {
         self.log.metadata().map_or(0, |log| log.len())
     }
 
-    /// Replaces invalid UTF-8 sequences in the process log with U+FFFD.
     pub(crate) fn read_log_from_offset(&self, offset: u64) -> String {
         let bytes = std::fs::read(&self.log).unwrap_or_default();
         let offset = usize::try_from(offset).unwrap_or(usize::MAX);

@@ -12,19 +12,16 @@ use crate::workload::{RequestOutcome, RequestRecord, iter_accepted_collection_re
 pub struct FaultInjectionReport {
     pub(crate) seed: u64,
     pub(crate) summaries: Vec<FaultSummary>,
-    /// Number of failed collections per failure reason.
-    pub(crate) failures: BTreeMap<String, usize>,
+    pub(crate) failure_counts: BTreeMap<String, usize>,
     /// Number of collection tasks in the database whose ids the client never received.
     pub(crate) unconfirmed: usize,
     pub(crate) downloaded: usize,
     /// Number of orphaned results before and after the final cleanup of the result store.
     pub(crate) orphans: (usize, usize),
-    /// Number of orphaned results that the workers removed during the run.
-    pub(crate) swept: u64,
+    pub(crate) removed_orphan_count: u64,
     pub(crate) violations: Vec<String>,
 }
 
-/// Request and collection counts for the period in which one kind of fault was injected.
 #[derive(Debug, Clone)]
 pub(crate) struct FaultSummary {
     fault: Fault,
@@ -57,18 +54,19 @@ impl FaultSummary {
         events: &[FaultEvent],
     ) -> Vec<Self> {
         let rows: HashMap<&str, &TaskRow> = rows.iter().map(|row| (row.request_id.as_str(), row)).collect();
-        let summarize_fault = |(phase, fault): (usize, &Fault)| {
-            let in_phase = || requests.iter().filter(|request| request.phase == phase);
-            let count = |is: fn(&RequestOutcome) -> bool| in_phase().filter(|request| is(&request.outcome)).count();
+        let summarize_fault = |(fault_index, fault): (usize, &Fault)| {
+            let requests_of_fault = || requests.iter().filter(|request| request.fault_index == fault_index);
+            let count =
+                |is: fn(&RequestOutcome) -> bool| requests_of_fault().filter(|request| is(&request.outcome)).count();
             let accepted_rows: Vec<&TaskRow> = iter_accepted_collection_requests(requests)
-                .filter(|(of, _)| *of == phase)
+                .filter(|(index, _)| *index == fault_index)
                 .filter_map(|(_, record)| rows.get(record.accepted.id.as_str()).copied())
                 .collect();
             let with_status = |status: &str| accepted_rows.iter().filter(|row| row.status == status).count();
             Self {
                 fault: *fault,
                 injections: events.iter().filter(|event| event.fault == *fault).count(),
-                requested: in_phase().count(),
+                requested: requests_of_fault().count(),
                 accepted: count(|outcome| matches!(outcome, RequestOutcome::Accepted(_))),
                 refused: count(|outcome| matches!(outcome, RequestOutcome::Refused)),
                 uncertain: count(|outcome| matches!(outcome, RequestOutcome::Uncertain)),
@@ -102,7 +100,8 @@ impl fmt::Display for FaultInjectionReport {
             writeln!(f, "| {} | {} |", summary.fault, counts.map(|count| count.to_string()).join(" | "))?;
         }
         writeln!(f, "| all | {} |", sums.map(|sum| sum.to_string()).join(" | "))?;
-        let failures: Vec<String> = self.failures.iter().map(|(label, count)| format!("{label}: {count}")).collect();
+        let failures: Vec<String> =
+            self.failure_counts.iter().map(|(label, count)| format!("{label}: {count}")).collect();
         writeln!(f, "\nFailures by reason: {}", failures.join("; "))?;
         writeln!(f, "Collections without a response to the client, all completed: {}", self.unconfirmed)?;
         writeln!(f, "Results downloaded again at the end, each equal to its recorded hash: {}", self.downloaded)?;
@@ -110,7 +109,7 @@ impl fmt::Display for FaultInjectionReport {
         writeln!(
             f,
             "Orphaned results: {before}, after the final cleanup {after}; removed by workers during the run: {}",
-            self.swept
+            self.removed_orphan_count
         )?;
         writeln!(f, "Violated invariants: {} (seed {})", self.violations.len(), self.seed)?;
         for violation in self.violations.iter().take(MAX_PRINTED_VIOLATIONS) {

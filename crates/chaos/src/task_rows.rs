@@ -14,7 +14,6 @@ const CREATE_COMPLETION_TRIGGER_STATEMENTS: [&str; 5] = [
          WHEN (NEW.status IN ('finished', 'error')) EXECUTE FUNCTION witness.note()",
     "CREATE INDEX ON witness.ends (request_id)",
 ];
-/// SQL query that returns each task as a JSON object, including its number of completions.
 const TASKS_QUERY: &str = "SELECT (to_jsonb(tasks) || jsonb_build_object('completions', \
          (SELECT COUNT(*) FROM witness.ends WHERE ends.request_id = tasks.request_id)))::text \
      FROM tasks ORDER BY rowid";
@@ -33,7 +32,6 @@ pub(crate) struct TaskRow {
     pub(crate) result_sha256: Option<String>,
     pub(crate) created_at: i64,
     pub(crate) ended_at: Option<i64>,
-    /// Number of times that the collection task completed, counted by a database trigger that the test installs.
     pub(crate) completions: i64,
 }
 
@@ -46,7 +44,6 @@ pub(crate) async fn create_task_completion_trigger(url: &str) -> Result<(), Chao
     connection.close().await.map_err(failed)
 }
 
-/// Returns the database rows of all collections, oldest first.
 pub(crate) async fn read_task_rows(url: &str) -> Result<Vec<TaskRow>, ChaosError> {
     let failed = operation_error("read the tasks");
     let mut connection = PgConnection::connect(url).await.map_err(failed)?;

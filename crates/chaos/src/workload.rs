@@ -15,14 +15,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::nodes::{AcceptedCollectionRequest, NodeInventory};
 
-/// Maximum duration of one call to [`Client::wait_for_collection_task`].
 const LONG_POLL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time without progress in any collection after which the run stops waiting for collections.
 /// `STALL_TIMEOUT` exceeds the lease duration of a collection task, the node read timeout and the S3 request timeouts.
 pub(crate) const STALL_TIMEOUT: Duration = Duration::from_mins(2);
 const REQUEST_RETRY_DELAY: Duration = Duration::from_millis(300);
 
-/// Returns client settings without retries, because the workload itself retries failed requests on another server.
+/// The workload itself retries failed requests on another server.
 pub(crate) fn no_retry_client_settings() -> Settings {
     Settings {
         connect_timeout: Duration::from_secs(2),
@@ -36,14 +35,12 @@ pub(crate) fn no_retry_client_settings() -> Settings {
 
 #[derive(Debug, Clone)]
 pub(crate) struct RequestRecord {
-    /// Index of the fault that was active when the request was sent.
-    pub(crate) phase: usize,
+    pub(crate) fault_index: usize,
     pub(crate) outcome: RequestOutcome,
 }
 
 #[derive(Debug, Clone)]
 pub(crate) enum RequestOutcome {
-    /// The server accepted the request and returned a collection id.
     Accepted(Box<CollectionRecord>),
     /// The server rejected the collection request, or the client could not connect to the server.
     Refused,
@@ -51,15 +48,12 @@ pub(crate) enum RequestOutcome {
     Uncertain,
 }
 
-/// Responses that the client received for a collection.
 #[derive(Debug, Clone)]
 pub(crate) struct CollectionRecord {
     pub(crate) accepted: AcceptedCollectionRequest,
-    /// Final status of the collection, or `None` if the client did not receive a final status.
     pub(crate) status: Option<CollectionStatus>,
     pub(crate) reason: Option<String>,
     pub(crate) result: Option<DownloadedResult>,
-    /// Descriptions of responses that violate an invariant.
     pub(crate) violations: Vec<String>,
 }
 
@@ -67,7 +61,6 @@ pub(crate) struct CollectionRecord {
 pub(crate) struct DownloadedResult {
     /// SHA-256 hash of the result rows, excluding the header row.
     pub(crate) sha256: String,
-    /// SHA-256 hash from the `ETag` header of the download response.
     pub(crate) etag_sha256: String,
     pub(crate) rows: u64,
     pub(crate) bytes: u64,
@@ -76,8 +69,7 @@ pub(crate) struct DownloadedResult {
 pub(crate) struct WorkloadState {
     clients: Vec<Client>,
     inventory: NodeInventory,
-    phase: AtomicUsize,
-    /// True if the workload no longer requests collections.
+    fault_index: AtomicUsize,
     is_stopping: AtomicBool,
     last_progress: Mutex<Instant>,
 }
@@ -93,19 +85,18 @@ impl WorkloadState {
         Arc::new(Self {
             clients,
             inventory,
-            phase: AtomicUsize::default(),
+            fault_index: AtomicUsize::default(),
             is_stopping: AtomicBool::default(),
             last_progress: Mutex::new(Instant::now()),
         })
     }
 
-    /// Returns true if the workload is stopping and no collection has made progress for [`STALL_TIMEOUT`].
     fn has_stalled(&self) -> bool {
         self.is_stopping.load(Ordering::Relaxed) && self.last_progress.lock().elapsed() > STALL_TIMEOUT
     }
 
     async fn run_collection_request(self: Arc<Self>, mut rng: Rng) -> Option<RequestRecord> {
-        let phase = self.phase.load(Ordering::Relaxed);
+        let fault_index = self.fault_index.load(Ordering::Relaxed);
         let (node, client) = (self.inventory.choose_random_node(&mut rng)?, rng.choice(&self.clients)?);
         let outcome = match client.start_collection(&node.instance, &node.id, &StartCollectionRequest::default()).await
         {
@@ -121,7 +112,7 @@ impl WorkloadState {
             }
             Err(_) => RequestOutcome::Uncertain,
         };
-        Some(RequestRecord { phase, outcome })
+        Some(RequestRecord { fault_index, outcome })
     }
 
     async fn track_collection_to_completion(&self, record: &mut CollectionRecord, rng: &mut Rng) {
@@ -142,7 +133,6 @@ impl WorkloadState {
         }
     }
 
-    /// Attempts the download up to three times. Returns the last error message if all attempts fail.
     pub(crate) async fn download_result_with_retries(
         &self,
         accepted: &AcceptedCollectionRequest,
@@ -170,7 +160,7 @@ impl CollectionRecord {
         }
     }
 
-    /// Waits up to [`LONG_POLL_TIMEOUT`] for a collection to complete. Returns false if the request failed.
+    /// Returns false if the request failed.
     async fn wait_for_final_status(&mut self, client: &Client) -> bool {
         let AcceptedCollectionRequest { id, node } = &self.accepted;
         match client.wait_for_collection_task(&node.instance, &node.id, id, LONG_POLL_TIMEOUT, |_, _| {}).await {
@@ -186,7 +176,7 @@ impl CollectionRecord {
         }
     }
 
-    /// Requests the reason why a collection failed. Returns false if the request fails.
+    /// Returns false if the request failed.
     async fn try_fetch_failure_reason(&mut self, client: &Client) -> bool {
         let AcceptedCollectionRequest { id, node } = &self.accepted;
         match client.fetch_collection_failure_reason(&node.instance, &node.id, id).await {
@@ -245,13 +235,11 @@ impl Workload {
         Self { pool, stop, task }
     }
 
-    /// Sets the index of the active fault. The record of each subsequent request contains this index.
-    pub(crate) fn set_current_fault_index(&self, phase: usize) {
-        self.pool.phase.store(phase, Ordering::Relaxed);
+    pub(crate) fn set_current_fault_index(&self, fault_index: usize) {
+        self.pool.fault_index.store(fault_index, Ordering::Relaxed);
     }
 
     /// Stops requesting collections, then waits until the accepted collections complete or stop making progress.
-    /// Returns the records of all requests.
     pub(crate) async fn stop(self) -> Vec<RequestRecord> {
         *self.pool.last_progress.lock() = Instant::now();
         self.pool.is_stopping.store(true, Ordering::Relaxed);
@@ -284,7 +272,7 @@ pub(crate) fn iter_accepted_collection_requests(
     requests: &[RequestRecord],
 ) -> impl Iterator<Item = (usize, &CollectionRecord)> {
     requests.iter().filter_map(|request| match &request.outcome {
-        RequestOutcome::Accepted(record) => Some((request.phase, &**record)),
+        RequestOutcome::Accepted(record) => Some((request.fault_index, &**record)),
         _ => None,
     })
 }

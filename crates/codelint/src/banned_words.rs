@@ -16,7 +16,6 @@ struct BannedWord {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum BannedWordScope {
-    /// Names that the code defines.
     Identifiers,
     Prose,
     Everywhere,
@@ -56,7 +55,6 @@ const BANNED_WORDS: &[BannedWord] = &[
     banned_word("whose", "scope, owner", Identifiers),
 ];
 
-/// Phrases that are allowed even though they contain a banned word.
 const ALLOWED_PHRASES: &[&str] = &["in place", "look up", "looks up"];
 
 const fn banned_word(word: &'static str, replacement: &'static str, scope: BannedWordScope) -> BannedWord {
@@ -67,12 +65,10 @@ const fn banned_word(word: &'static str, replacement: &'static str, scope: Banne
 pub(crate) enum FileKind {
     Rust,
     Markdown,
-    /// File with translatable texts: API messages (Fluent) or texts of the web page (TypeScript).
-    Texts,
+    Translations,
 }
 
 impl FileKind {
-    /// Returns the kind of the file, or `None` if the check for banned words skips the file.
     pub(crate) fn of(file: &Path) -> Option<Self> {
         // This file lists the words.
         if file.ends_with("codelint/src/banned_words.rs") {
@@ -81,8 +77,8 @@ impl FileKind {
         match file.extension()?.to_str()? {
             "rs" => Some(Self::Rust),
             "md" => Some(Self::Markdown),
-            "ftl" => Some(Self::Texts),
-            "ts" if file.ends_with("i18n/en.ts") => Some(Self::Texts),
+            "ftl" => Some(Self::Translations),
+            "ts" if file.ends_with("i18n/en.ts") => Some(Self::Translations),
             _ => None,
         }
     }
@@ -128,7 +124,7 @@ pub(crate) fn find_banned_words(file: &Path, text: &str, kind: FileKind) -> Vec<
                 }
             }
         }
-        FileKind::Texts => {
+        FileKind::Translations => {
             for (number, line) in text.lines().enumerate() {
                 // Message keys and placeholders are identifiers, not prose.
                 let value = line.split_once(['=', ':']).map_or(line, |(_, value)| value);
@@ -163,7 +159,7 @@ fn remove_format_placeholders(text: &str) -> String {
     outside.collect()
 }
 
-/// Splits text into lowercase words. Also splits `snake_case` and `CamelCase` names.
+/// Also splits `snake_case` and `CamelCase` names.
 fn split_into_words(text: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     let mut previous = ' ';
@@ -195,11 +191,9 @@ fn contains_banned_word(words: &[String], banned: &str) -> bool {
     })
 }
 
-/// Collects the names of all items, fields, variants, parameters and variables defined in a file.
 #[derive(Default)]
 struct DefinedNameCollector(Vec<Ident>);
 
-/// Defines a visitor method for each listed node type. The method collects the node's identifier and visits its children.
 macro_rules! collect_identifier_of {
     ($($method:ident: $node:ident),+ $(,)?) => {
         $(fn $method(&mut self, node: &'ast syn::$node) {
@@ -225,7 +219,7 @@ impl<'ast> Visit<'ast> for DefinedNameCollector {
         visit_variant: Variant,
     }
 
-    /// Collects every identifier in a macro invocation, because the macro can define items from its arguments.
+    /// The macro can define items from its arguments, so every identifier in the invocation counts as defined.
     fn visit_item_macro(&mut self, item: &'ast syn::ItemMacro) {
         self.0.extend(item.ident.clone());
         collect_identifiers(item.mac.tokens.clone(), &mut self.0);

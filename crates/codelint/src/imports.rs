@@ -13,14 +13,14 @@ use syn::{Attribute, Item, ItemMacro, ItemMod, ItemUse, UseTree};
 
 use crate::CodelintError;
 
-/// Source files, with the files and names that each file imports. Paths are relative to the workspace root.
+/// Paths are relative to the workspace root.
 #[derive(Debug, Default)]
 pub(super) struct ImportGraph {
     files: BTreeMap<PathBuf, BTreeMap<PathBuf, BTreeSet<String>>>,
 }
 
 impl ImportGraph {
-    /// Adds the imports of a crate. `root` is the path of the crate's `src/lib.rs` or `src/main.rs`.
+    /// `root` is the path of the crate's `src/lib.rs` or `src/main.rs`.
     pub(super) fn add_crate_imports(&mut self, root: &Path) -> Result<(), CodelintError> {
         let mut modules = ModuleTree::default();
         modules.add_source_file(root, root.parent().unwrap_or(Path::new("")), &Vec::new())?;
@@ -36,7 +36,6 @@ impl ImportGraph {
         Ok(())
     }
 
-    /// Adds relative TypeScript imports, such as `./route`, to the import graph.
     pub(super) fn add_typescript_imports(&mut self, files: &[PathBuf]) -> Result<(), CodelintError> {
         for file in files {
             let text = crate::read_source_file(file)?;
@@ -56,7 +55,7 @@ impl ImportGraph {
         self.files.entry(from.into()).or_default().entry(to.into()).or_default().insert(name.to_owned());
     }
 
-    /// Returns descriptions of import cycles. Each file occurs in at most one of the returned cycles.
+    /// Each file occurs in at most one of the returned cycles.
     pub(super) fn find_import_cycles(&self) -> Vec<String> {
         let mut reported = BTreeSet::new();
         let mut cycles = Vec::new();
@@ -126,7 +125,7 @@ struct ModuleTree {
 }
 
 impl ModuleTree {
-    /// Parses a source file and its child modules, whose files are in `directory`.
+    /// `directory` contains the files of the child modules.
     fn add_source_file(&mut self, file: &Path, directory: &Path, path: &ModulePath) -> Result<(), CodelintError> {
         let parsed = syn::parse_file(&crate::read_source_file(file)?)
             .map_err(|error| CodelintError(format!("cannot parse {}: {error}", file.display())))?;
@@ -169,7 +168,7 @@ impl ModuleTree {
         Ok(())
     }
 
-    /// Returns the definition that a Rust path refers to, or `None` if another crate defines the name.
+    /// Returns `None` if another crate defines the name.
     fn find_definition<'a>(
         &'a self,
         module: &[String],
@@ -230,7 +229,7 @@ fn child_module_path(module: &[String], child: &str) -> ModulePath {
     module.iter().cloned().chain([child.to_owned()]).collect()
 }
 
-/// Collects the Rust paths in a module's code, but not the paths in child modules.
+/// Does not collect the paths in child modules.
 struct RustPathCollector<'a> {
     module: &'a ModulePath,
     references: &'a mut Vec<(ModulePath, Vec<String>)>,
@@ -326,7 +325,6 @@ fn has_cfg_test_attribute(attributes: &[Attribute]) -> bool {
     })
 }
 
-/// Returns the relative module specifiers in the `import` and `export … from` statements of TypeScript code.
 fn find_import_specifiers(text: &str) -> impl Iterator<Item = &str> {
     text.split('\n').filter_map(|line| {
         let (_, rest) = line.rsplit_once("from \"").or_else(|| line.split_once("import \""))?;
@@ -335,7 +333,6 @@ fn find_import_specifiers(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Resolves the components `.` and `..` in a relative file path.
 fn normalize_path(path: &Path) -> PathBuf {
     let mut normal = PathBuf::new();
     for component in path.components() {

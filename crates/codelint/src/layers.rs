@@ -12,11 +12,9 @@ const CRATE_LAYERS: [&[&str]; 6] = [
     &["clew", "clew-bench", "clew-chaos"],
 ];
 
-/// Crates that must not depend on [`IO_CRATES`], because they must not perform I/O.
 const CRATES_WITHOUT_IO: [&str; 3] = ["clew-model", "clew-diagnose", "clew-iam"];
 const IO_CRATES: [&str; 5] = ["axum", "hyper", "reqwest", "sqlx", "tokio"];
 
-/// Output of `cargo metadata`.
 #[derive(Debug, Deserialize)]
 pub(super) struct CargoMetadata {
     packages: Vec<Package>,
@@ -35,7 +33,6 @@ struct Dependency {
     kind: Option<String>,
 }
 
-/// Returns messages about normal dependencies that violate a layer rule and about crates without a layer.
 pub(super) fn find_layer_violations(metadata: &CargoMetadata) -> Vec<String> {
     let mut violations = Vec::new();
     for package in &metadata.packages {

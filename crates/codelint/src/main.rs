@@ -12,7 +12,6 @@ use std::process::{Command, ExitCode};
 
 use imports::ImportGraph;
 
-/// Error of the lint tool. The message names the failed operation.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct CodelintError(String);

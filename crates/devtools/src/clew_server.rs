@@ -101,7 +101,6 @@ impl TemporaryDeployment {
         Ok(Self { clew: clew.to_owned(), directory, variables, credentials })
     }
 
-    /// Returns a `clew` command that uses the data directory of this deployment.
     fn command(&self, arguments: &[&str]) -> Command {
         clew_command(&self.clew, &self.variables)
             .args(arguments.iter().copied())

@@ -107,7 +107,6 @@ fn stderr_is_terminal() -> bool {
     std::io::stderr().is_terminal()
 }
 
-/// Returns a bold style with the given color, or an empty style if colors are disabled.
 fn bold_style(color: Option<AnsiColor>) -> Style {
     let is_color_enabled = stderr_is_terminal() && std::env::var_os("NO_COLOR").is_none();
     if is_color_enabled { Style::new().fg_color(color.map(Into::into)).bold() } else { Style::new() }

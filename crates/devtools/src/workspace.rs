@@ -80,7 +80,7 @@ pub async fn build_programs(step_name: &str, arguments: &[&str]) -> Result<Vec<B
     Ok(output.lines().filter_map(|line| parse_cargo_artifact(&serde_json::from_str(line).ok()?)).collect())
 }
 
-/// Parses a Cargo message about a built program. Returns `None` for unit tests and messages without an executable.
+/// Returns `None` for unit tests and messages without an executable.
 fn parse_cargo_artifact(message: &Value) -> Option<BuiltProgram> {
     let text = |pointer| message.pointer(pointer).and_then(Value::as_str);
     let kind = text("/target/kind/0")?;

@@ -35,7 +35,6 @@ pub struct BenchmarkSessions {
 
 const BLOCKED_WAITERS_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// A waiting session times out only after more than a day, because of the long lock wait timeout.
 const SETUP_STATEMENTS: [&str; 4] = [
     "SET GLOBAL innodb_lock_wait_timeout = 100000",
     "DROP DATABASE IF EXISTS clew_load",
@@ -97,7 +96,7 @@ impl BenchmarkSessions {
     }
 }
 
-/// Begins a transaction in each session and locks one row per transaction. Returns the sessions in input order.
+/// Returns the sessions in input order.
 async fn begin_transactions(sessions: impl Iterator<Item = RawSession>) -> io::Result<Vec<RawSession>> {
     let mut opening = JoinSet::new();
     for (row, mut session) in sessions.enumerate() {

@@ -26,7 +26,6 @@ pub(crate) fn copy_directory(from: &Path, to: &Path) -> Result<(), ServerError> 
     run_command(Command::new("cp").args(["-a", "--reflink=auto"]).arg(from).arg(to), "copy a data directory")
 }
 
-/// Creates the template data directory with `initialize` if the template does not exist.
 /// A template is created in a temporary directory and then renamed, so a crash leaves no partial template.
 pub(crate) fn get_or_create_data_dir_template(
     name: &str,

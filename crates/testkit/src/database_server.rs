@@ -44,7 +44,6 @@ pub struct DatabaseServer {
     environment: Vec<(&'static str, OsString)>,
 }
 
-/// Delay after which a server has usually removed a closed connection from its process list.
 const CLOSED_CONNECTION_REMOVAL_DELAY: Duration = Duration::from_millis(200);
 
 impl DatabaseServer {
@@ -103,7 +102,6 @@ impl DatabaseServer {
         Ok(())
     }
 
-    /// Returns true if the server on the port uses the data directory of this `DatabaseServer`.
     /// If the server reports a different data directory, another database server is listening on the port.
     async fn is_ready(&self) -> mysql_async::Result<bool> {
         let mut connection = self.connect_as_root().await?;

@@ -135,9 +135,7 @@ impl FakeServer {
     }
 }
 
-/// Offset of the account name in the handshake response packet, in bytes.
 const ACCOUNT_NAME_OFFSET_IN_HANDSHAKE: usize = 32;
-/// Account name in the URL of the server.
 const ACCOUNT_NAME: &str = "clew";
 const WRITE_BUFFER_SIZE: usize = 64 * 1024;
 
@@ -250,7 +248,6 @@ impl FakeSession {
         }
     }
 
-    /// Returns the row count of the simulated table `events_statements_current`: one row per session, up to 10,000 rows.
     fn count_statement_event_rows(&self) -> u64 {
         self.options.sessions.min(10_000)
     }
@@ -259,7 +256,7 @@ impl FakeSession {
         packets::send_result_set(&mut self.stream, columns, rows).await
     }
 
-    /// Sends the process list. The last row is the client's own session.
+    /// The last row is the client's own session.
     async fn send_process_list(&mut self, statement: &str) -> io::Result<()> {
         let mut number = packets::send_column_definitions(&mut self.stream, 8).await?;
         for id in 1..=self.options.sessions {
@@ -320,13 +317,12 @@ fn encode_session_row(id: u64, statement_bytes: usize) -> Vec<u8> {
     ])
 }
 
-/// The thread id equals the session id.
 fn encode_thread_row(session: u64) -> Vec<u8> {
     let id = session.to_string();
     packets::encode_row(&[Some(id.as_bytes()), Some(id.as_bytes()), Some(b"1")])
 }
 
-/// Encodes a statement event, whose timer values are in picoseconds.
+/// The timer values of a statement event are in picoseconds.
 /// The run time matches the session's `Time` value in the process list.
 fn encode_statement_event_row(session: u64) -> Vec<u8> {
     let (id, run_time) = (session.to_string(), (session % 100 * 1_000_000_000_000).to_string());
@@ -341,7 +337,6 @@ fn encode_statement_event_row(session: u64) -> Vec<u8> {
 
 /// Row that the server returns for the clock query: local time, Unix timestamp, and `1` (UTC offset unchanged).
 const CLOCK_QUERY_RESULT_ROW: [&str; 3] = ["2026-01-01 00:00:12.500000", "1767225612", "1"];
-/// All transactions start 12 seconds before the current time of the simulated server.
 const TRANSACTION_START_TIME: &str = "2026-01-01 00:00:00";
 
 fn encode_transaction_row(id: u64) -> Vec<u8> {

@@ -18,7 +18,6 @@ pub enum TrafficMode {
     Forward,
     /// The proxy holds back all data. If one side closes its connection, the proxy keeps the other connection open.
     /// After a stall, the proxy forwards all buffered data, as TCP does after a network outage.
-    /// After a stall, the server may receive data from clients that have already timed out.
     Stall,
     /// The proxy resets all connections, like a restarting server or load balancer.
     Reset,
@@ -76,7 +75,6 @@ async fn forward_connection(
     both.map(|_| ())
 }
 
-/// Forwards bytes until the sender closes its write side, and then closes the write side to the receiver.
 async fn forward_bytes(
     from: &mut (impl AsyncRead + Unpin),
     to: &mut (impl AsyncWrite + Unpin),
@@ -96,8 +94,6 @@ async fn forward_bytes(
     }
 }
 
-/// Waits until the traffic mode is not [`TrafficMode::Stall`], and then returns the traffic mode.
-/// Returns a connection reset error if the traffic mode is [`TrafficMode::Reset`].
 async fn wait_while_stalled(traffic: &mut watch::Receiver<TrafficMode>) -> io::Result<TrafficMode> {
     // The wait fails if the proxy was dropped.
     let now = traffic.wait_for(|traffic| *traffic != TrafficMode::Stall).await.map_err(io::Error::other)?;

@@ -16,7 +16,6 @@ pub struct IdleSessions {
     pub sessions: Vec<RawSession>,
 }
 
-/// Program name that idle test sessions send to the server in the connection attribute `program_name`.
 pub(crate) const IDLE_SESSION_PROGRAM_NAME: &str = "clew-testkit";
 const MAX_CONCURRENT_LOGINS: usize = 64;
 

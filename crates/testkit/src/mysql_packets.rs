@@ -4,12 +4,10 @@ use std::io;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-/// Maximum payload size of a single MySQL packet, in bytes. Larger payloads are split into several packets.
+/// Larger payloads are split into several packets.
 pub(crate) const MAX_PAYLOAD_BYTES: usize = 0x00ff_ffff;
-/// Capability flag for TLS. Servers set the flag to offer TLS, and clients set the flag to request TLS.
 pub(crate) const CLIENT_SSL: u32 = 0x0800;
 
-/// Reads a MySQL packet and returns its sequence number and payload.
 pub(crate) async fn read_packet(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<(u8, Vec<u8>)> {
     let mut head = [0; 4];
     stream.read_exact(&mut head).await?;
@@ -39,7 +37,7 @@ pub(crate) async fn write_packet(
     stream.write_all(payload).await
 }
 
-/// Returns true if the packet is an SSL request, which sets `CLIENT_SSL` and contains no user name.
+/// An SSL request ends before the user name, so its payload has 32 bytes.
 pub(crate) fn is_ssl_request(payload: &[u8]) -> bool {
     payload.len() == 32 && payload.get(1).is_some_and(|byte| u32::from(*byte) << 8 & CLIENT_SSL != 0)
 }

@@ -27,7 +27,6 @@ pub struct PostgreSqlServer {
 
 const DATA_DIR_TEMPLATE_NAME: &str = "postgresql-15";
 
-/// PostgreSQL settings that reduce memory use and disable durability.
 const SERVER_SETTINGS: [&str; 8] = [
     "listen_addresses=127.0.0.1",
     "fsync=off",
@@ -156,7 +155,6 @@ fn spawn_server(folder: &Path, port: u16, with_tls: bool) -> Result<ServerProces
 }
 
 /// PostgreSQL refuses to run as root, so the command runs as the account `postgres`.
-/// The kernel sends SIGQUIT to PostgreSQL when the thread that started PostgreSQL exits.
 fn build_command_as_postgres_user() -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "QUIT"]);
@@ -167,7 +165,6 @@ fn build_command_as_postgres_user() -> Command {
     command
 }
 
-/// Makes `postgres` the owner of `folder` if this process runs as root.
 fn chown_to_postgres(folder: &Path) -> Result<(), ServerError> {
     if geteuid().is_root() {
         data_dir_template::run_command(
@@ -178,7 +175,6 @@ fn chown_to_postgres(folder: &Path) -> Result<(), ServerError> {
     Ok(())
 }
 
-/// Creates the data directory in a temporary directory that `postgres` owns, and then copies it to `folder`.
 fn initialize_data_dir(folder: &Path) -> Result<(), ServerError> {
     let staging = tempfile::tempdir().map_err(ServerError::io("create a directory"))?;
     chown_to_postgres(staging.path())?;

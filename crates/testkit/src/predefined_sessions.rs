@@ -145,7 +145,6 @@ impl PredefinedSessions {
     }
 
     /// Queries the ids, locked rows and locked tables of all open transactions.
-    /// Returns a map from session thread ids to open transactions.
     pub async fn query_open_transactions(
         &self,
         server: &DatabaseServer,
@@ -173,7 +172,6 @@ async fn create_schema(server: &DatabaseServer) -> mysql_async::Result<()> {
     connection.disconnect().await
 }
 
-/// Returns the number of running statements (in `SLEEP` or waiting for a lock) and the number of lock waits.
 /// On MySQL, reads `performance_schema`, because `information_schema` omits some running statements.
 async fn count_running_statements_and_lock_waits(server: &DatabaseServer) -> mysql_async::Result<(usize, usize)> {
     let sleeping = match server.flavor() {

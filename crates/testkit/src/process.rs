@@ -14,9 +14,9 @@ use tokio::time::{Instant, sleep};
 
 use crate::server_error::ServerError;
 
-/// Timeout for starting a server. The timeout allows for slow startups on busy machines.
+/// The timeout allows for slow startups on busy machines.
 pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(90);
-/// Maximum number of attempts to start a server. Each attempt uses a new port, because the previous port may be taken.
+/// Each attempt uses a new port, because the previous port may be taken.
 const MAX_START_ATTEMPTS: usize = 3;
 const READINESS_PROBE_INTERVAL: Duration = Duration::from_millis(20);
 
@@ -28,7 +28,6 @@ pub struct ServerProcess {
 }
 
 impl ServerProcess {
-    /// Starts a server and appends its stderr output to the file `log` in `folder`.
     pub(crate) fn spawn(command: &mut Command, folder: &Path) -> Result<Self, ServerError> {
         let log = File::options().create(true).append(true).open(folder.join("log"));
         let log = log.map_err(ServerError::io("write a file"))?;
@@ -61,7 +60,7 @@ impl ServerProcess {
         self.child.try_wait().map(|ended| ended.is_some())
     }
 
-    /// Waits before the next readiness probe. Fails with the server's log if the deadline has passed or the server has exited.
+    /// Fails with the server's log if the deadline has passed or the server has exited.
     pub(crate) async fn wait_before_next_probe(
         &mut self,
         deadline: Instant,
@@ -107,7 +106,6 @@ impl ServerProcess {
         Ok(())
     }
 
-    /// Sends a signal that terminates the process and waits until the process exits.
     pub(crate) fn stop_with_signal(&mut self, signal: Signal) -> io::Result<()> {
         if !self.has_exited()? {
             self.send_signal(signal)?;
@@ -128,7 +126,6 @@ impl Drop for ServerProcess {
     }
 }
 
-/// Starts a server. Retries if the server fails to start, for example because the port is in use.
 pub(crate) async fn start_with_retries<T, F>(try_start: impl Fn() -> F) -> Result<T, ServerError>
 where
     F: Future<Output = Result<T, ServerError>>,
@@ -142,7 +139,6 @@ where
     try_start().await
 }
 
-/// Returns a command that runs `program`. When the spawning thread exits, the kernel sends `signal` to the program.
 /// SIGTERM, unlike SIGKILL, lets the program stop its own child processes before it exits.
 pub(crate) fn build_command_with_parent_death_signal(signal: &str, program: &Path) -> Command {
     let mut command = Command::new("setpriv");
@@ -150,7 +146,6 @@ pub(crate) fn build_command_with_parent_death_signal(signal: &str, program: &Pat
     command
 }
 
-/// Returns a port that is free on both 127.0.0.1 and `::1`.
 pub(crate) fn find_free_port() -> Result<u16, ServerError> {
     let mut reserved = Vec::new();
     loop {

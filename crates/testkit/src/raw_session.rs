@@ -119,7 +119,7 @@ impl RawSession {
         self.skip_result_set().await
     }
 
-    /// Discards a result set. EOF packets mark the end of the column definitions and the end of the rows.
+    /// EOF packets mark the end of the column definitions and the end of the rows.
     async fn skip_result_set(&mut self) -> io::Result<()> {
         let mut ends = 0;
         while ends < 2 {
@@ -180,12 +180,12 @@ fn encode_connection_attributes(program: &str) -> io::Result<Vec<u8>> {
     Ok([&[encode_single_byte_length(pairs.len())?], pairs.as_slice()].concat())
 }
 
-/// Encodes a length below 251, which the MySQL protocol represents as a single byte.
+/// Lengths below 251 occupy a single byte in the MySQL protocol.
 fn encode_single_byte_length(length: usize) -> io::Result<u8> {
     u8::try_from(length).ok().filter(|&length| length < 251).ok_or_else(|| io::Error::other("a name that is too long"))
 }
 
-/// Parses the connection id, which follows the protocol version and the server version in a greeting packet.
+/// The connection id follows the protocol version and the server version in a greeting packet.
 fn parse_connection_id(greeting: &[u8]) -> io::Result<u64> {
     if greeting.first() == Some(&0xff) {
         return Err(server_rejection_error(greeting));

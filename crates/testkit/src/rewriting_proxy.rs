@@ -86,7 +86,6 @@ impl RewritingProxy {
 
     /// Starts a proxy that holds back statements containing `text`.
     /// [`RewritingProxy::release_held_packets`] forwards the statements that the proxy is holding back.
-    /// While the proxy holds back a statement, a test can run other statements on the server.
     pub async fn start_with_held_statement(server: &DatabaseServer, text: &'static str) -> io::Result<Self> {
         let rules = RewriteRules { effect: Some((text, PacketAction::HoldRequest)), ..RewriteRules::default() };
         Self::start((Ipv4Addr::LOCALHOST, server.port()).into(), rules).await

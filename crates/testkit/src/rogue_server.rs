@@ -69,7 +69,6 @@ pub struct RogueServerOptions {
 }
 
 impl From<RogueAttack> for RogueServerOptions {
-    /// Creates options for a server that reports version 9.7.0 and does not offer TLS.
     fn from(mode: RogueAttack) -> Self {
         Self { mode, version: "9.7.0", tls: false }
     }
@@ -82,7 +81,6 @@ pub struct RogueServer {
     recording: Arc<ClientPacketRecorder>,
 }
 
-/// Records the packets from clients, and counts connections, attacks and the bytes sent in attacks.
 #[derive(Debug, Default)]
 struct ClientPacketRecorder {
     packets: Mutex<Vec<Vec<u8>>>,
@@ -102,8 +100,13 @@ impl RogueServer {
         let service = TcpService::start(move |stream| {
             number += 1;
             shared.connections.fetch_add(1, SeqCst);
-            let connection =
-                RogueConnection { stream, sequence: 0, number, options: options.clone(), recording: shared.clone() };
+            let connection = RogueConnection {
+                stream,
+                last_sequence: 0,
+                number,
+                options: options.clone(),
+                recording: shared.clone(),
+            };
             connection.serve_client(tls.clone())
         })
         .await?;
@@ -164,11 +167,9 @@ fn create_tls_acceptor() -> io::Result<TlsAcceptor> {
     Ok(TlsAcceptor::from(Arc::new(config.map_err(io::Error::other)?)))
 }
 
-/// Connection of a client.
 struct RogueConnection<S> {
     stream: S,
-    /// Sequence number of the last received packet.
-    sequence: u8,
+    last_sequence: u8,
     number: u32,
     options: Arc<RogueServerOptions>,
     recording: Arc<ClientPacketRecorder>,
@@ -180,18 +181,22 @@ impl RogueConnection<TcpStream> {
         let plugin = authentication::auth_plugin_name_in_greeting(&self.options.mode);
         let greeting = packets::encode_greeting(self.options.version, self.number, tls_capability, plugin);
         write_packet(&mut self.stream, 0, &greeting).await?;
-        let (sequence, response) = read_packet(&mut self.stream).await?;
+        let (last_sequence, response) = read_packet(&mut self.stream).await?;
         let Self { stream, number, options, recording, .. } = self;
         match tls {
             Some(tls) if is_ssl_request(&response) => {
                 let mut stream = tls.accept(stream).await?;
-                let (sequence, response) = read_packet(&mut stream).await?;
+                let (last_sequence, response) = read_packet(&mut stream).await?;
                 recording.packets.lock().push(response);
-                RogueConnection { stream, sequence, number, options, recording }.serve_authenticating_client().await
+                RogueConnection { stream, last_sequence, number, options, recording }
+                    .serve_authenticating_client()
+                    .await
             }
             _ => {
                 recording.packets.lock().push(response);
-                RogueConnection { stream, sequence, number, options, recording }.serve_authenticating_client().await
+                RogueConnection { stream, last_sequence, number, options, recording }
+                    .serve_authenticating_client()
+                    .await
             }
         }
     }
@@ -222,16 +227,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RogueConnection<S> {
         }
     }
 
-    /// Receives and records a packet.
     async fn receive_packet(&mut self) -> io::Result<Vec<u8>> {
-        let (sequence, packet) = read_packet(&mut self.stream).await?;
-        self.sequence = sequence;
+        let (last_sequence, packet) = read_packet(&mut self.stream).await?;
+        self.last_sequence = last_sequence;
         self.recording.packets.lock().push(packet.clone());
         Ok(packet)
     }
 
-    /// Sends a packet with the sequence number that follows the last received packet.
     async fn send_response(&mut self, payload: &[u8]) -> io::Result<()> {
-        write_packet(&mut self.stream, self.sequence.wrapping_add(1), payload).await
+        write_packet(&mut self.stream, self.last_sequence.wrapping_add(1), payload).await
     }
 }

@@ -200,7 +200,6 @@ fn parse_object_names(listing: &str) -> Vec<String> {
     paths.filter_map(|path| path.rsplit('/').next()).map(str::to_owned).collect()
 }
 
-/// Difference between the gRPC port and the HTTP port of a SeaweedFS component.
 const GRPC_PORT_OFFSET: u16 = 10_000;
 
 #[derive(Debug)]

@@ -6,7 +6,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
-/// TCP listener on a free port of 127.0.0.1. Dropping the value closes all connections.
 #[derive(Debug)]
 pub(crate) struct TcpService {
     pub(crate) address: SocketAddr,
@@ -14,7 +13,6 @@ pub(crate) struct TcpService {
 }
 
 impl TcpService {
-    /// Calls `serve` for each accepted connection and runs the returned future in a task.
     /// Errors from `serve` are ignored, because the client detects that its connection is closed.
     pub(crate) async fn start<F>(mut serve: impl FnMut(TcpStream) -> F + Send + 'static) -> io::Result<Self>
     where

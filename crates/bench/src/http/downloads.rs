@@ -14,10 +14,8 @@ pub(super) struct DownloadWorkload {
     pub(super) address: SocketAddr,
     pub(super) get: HttpGetRequest,
     pub(super) clients: usize,
-    /// Number of consecutive downloads per client. Each client uses a single connection.
-    pub(super) repetitions: usize,
-    /// Expected size of each download, in bytes.
-    pub(super) bytes: u64,
+    pub(super) downloads_per_client: usize,
+    pub(super) expected_bytes: u64,
 }
 
 const READ_BUFFER_BYTES: usize = 256 * 1024;
@@ -30,8 +28,8 @@ impl DownloadWorkload {
         let result = tokio::task::spawn_blocking(move || this.run_all_download_clients()).await;
         let elapsed =
             result.map_err(io::Error::other).flatten().map_err(DevtoolsError::operation_error("download a result"))?;
-        let mib = u32::try_from(self.bytes >> 10).map_or(f64::INFINITY, f64::from) / 1024.0;
-        let downloads = u32::try_from(self.clients * self.repetitions).map_or(f64::INFINITY, f64::from);
+        let mib = u32::try_from(self.expected_bytes >> 10).map_or(f64::INFINITY, f64::from) / 1024.0;
+        let downloads = u32::try_from(self.clients * self.downloads_per_client).map_or(f64::INFINITY, f64::from);
         Ok(mib * downloads / elapsed.as_secs_f64())
     }
 
@@ -53,10 +51,10 @@ impl DownloadWorkload {
         // A client that failed to connect must also reach the barrier, because all other clients wait there.
         ready.wait();
         let mut connection = connected?;
-        for _ in 0..self.repetitions {
+        for _ in 0..self.downloads_per_client {
             let received = connection.send_get_request(&self.get, |_| {})?;
-            if received != self.bytes {
-                return Err(io::Error::other(format!("received {received} of {} bytes", self.bytes)));
+            if received != self.expected_bytes {
+                return Err(io::Error::other(format!("received {received} of {} bytes", self.expected_bytes)));
             }
         }
         Ok(())
@@ -83,7 +81,6 @@ impl HttpConnection {
         Ok(Self { stream, buffer: vec![0; READ_BUFFER_BYTES] })
     }
 
-    /// Sends a GET request, calls `body` for each chunk of the response body, and returns the body length.
     fn send_get_request(&mut self, get: &HttpGetRequest, mut body: impl FnMut(&[u8])) -> io::Result<u64> {
         self.stream.write_all(get.format_request_head().as_bytes())?;
         let (length, first) = self.read_response_head()?;
@@ -102,7 +99,7 @@ impl HttpConnection {
         Ok(length)
     }
 
-    /// Reads the head of an HTTP response. Returns the content length and the body bytes that arrived with the head.
+    /// Returns the content length and the body bytes that arrived with the head.
     fn read_response_head(&mut self) -> io::Result<(u64, Vec<u8>)> {
         const RESPONSE_HEAD_TERMINATOR: &[u8] = b"\r\n\r\n";
         let mut head = Vec::new();

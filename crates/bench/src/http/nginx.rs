@@ -10,7 +10,6 @@ use super::quote_nginx_path;
 pub(super) const DOWNLOAD_URL_PATH: &str = "/result";
 pub(super) const FIXED_RESPONSE_URL_PATH: &str = "/constant";
 
-/// Starts an nginx server that serves `file` as CSV and the text `constant` as JSON.
 /// For maximum speed, nginx uses `sendfile` and keep-alive connections, and does not write an access log.
 pub(super) async fn start(file: &Path, constant: &str) -> Result<NginxServer, ServerError> {
     NginxServer::start(|address: SocketAddr| {

@@ -8,17 +8,16 @@ use crate::server_harness::HttpGetRequest;
 
 const CONNECTION_COUNT: &str = "64";
 
-/// HTTP load generator. The load generator and the measured server run on the same two CPU cores.
+/// The load generator and the measured server run on the same two CPU cores.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum LoadGenerator {
-    /// Load generator `hey`, which uses about as much CPU time as the server.
+    /// `hey` uses about as much CPU time as the server.
     Hey,
-    /// The load generator `wrk` uses little CPU time, so that the server mainly determines the request rate.
+    /// `wrk` uses little CPU time, so that the server mainly determines the request rate.
     Wrk,
 }
 
 impl LoadGenerator {
-    /// Runs the load generator and returns the number of requests per second.
     /// Returns an error if any response has a status other than 200.
     pub(super) async fn measure_request_rate(self, base: &str, get: &HttpGetRequest) -> Result<f64, BenchError> {
         let url = format!("{base}{}", get.target);
@@ -46,7 +45,6 @@ impl LoadGenerator {
     }
 }
 
-/// Converts all request headers except `omitted` to command-line options of the load generator.
 fn format_headers_as_cli_options(get: &HttpGetRequest, omitted: &'static str) -> impl Iterator<Item = String> {
     let headers = get.headers.iter().filter(move |(header, _)| header != omitted);
     headers.flat_map(|(header, value)| ["-H".to_owned(), format!("{header}: {value}")])

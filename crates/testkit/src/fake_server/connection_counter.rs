@@ -32,14 +32,12 @@ impl ConnectionCounter {
     }
 
     /// Returns the number of logins with the account in [`FakeServer::url`](crate::FakeServer::url).
-    /// Logins from other tests on the same port are not counted, because each test uses a different account.
     #[must_use]
     pub fn login_count(&self) -> u64 {
         self.logins.load(SeqCst)
     }
 }
 
-/// Guard that counts an open connection. Dropping the guard decrements the number of open connections.
 #[derive(Debug)]
 pub(super) struct OpenConnectionGuard([Arc<ConnectionCounter>; 2]);
 

@@ -8,12 +8,10 @@ use crate::mysql_packets::write_packet;
 
 /// OK packet with zero affected rows and no insert id. The only status flag is `SERVER_STATUS_AUTOCOMMIT`.
 pub(crate) const OK_PACKET: [u8; 7] = [0, 0, 0, 2, 0, 0, 0];
-/// EOF packet that marks the end of the column definitions or of the rows in a query result.
 pub(crate) const EOF_PACKET: [u8; 5] = [0xfe, 0, 0, 2, 0];
 
 // LONG_PASSWORD | CONNECT_WITH_DB | PROTOCOL_41 | TRANSACTIONS | SECURE_CONNECTION | PLUGIN_AUTH | CONNECT_ATTRS
 const SERVER_CAPABILITY_FLAGS: u32 = 0x1 | 0x8 | 0x200 | 0x2000 | 0x8000 | 0x0008_0000 | 0x0010_0000;
-/// Constant authentication nonce of the fake server, because tests do not require a random nonce.
 pub(crate) const GREETING_NONCE: [u8; 20] = *b"12345678123456789012";
 
 pub(super) fn encode_fake_server_greeting(connection: u32) -> Vec<u8> {
@@ -53,7 +51,6 @@ pub(crate) fn encode_column_definition(name: &str) -> Vec<u8> {
     packet
 }
 
-/// Encodes a row in the text protocol. `None` stands for NULL.
 pub(crate) fn encode_row(values: &[Option<&[u8]>]) -> Vec<u8> {
     let mut packet = Vec::new();
     for value in values {
@@ -78,7 +75,7 @@ fn push_length_encoded_string(packet: &mut Vec<u8>, text: &[u8]) {
     packet.extend_from_slice(text.get(..usize::from(length)).unwrap_or(text));
 }
 
-/// Sends the column count and the column definitions. Returns the sequence number of the next packet.
+/// Returns the sequence number of the next packet.
 pub(crate) async fn send_column_definitions(stream: &mut (impl AsyncWrite + Unpin), columns: usize) -> io::Result<u8> {
     write_packet(stream, 1, &[u8::try_from(columns).map_err(io::Error::other)?]).await?;
     let mut sequence = 2;

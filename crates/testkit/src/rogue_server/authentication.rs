@@ -8,9 +8,7 @@ use super::rsa_key::PUBLIC_KEY_PEM;
 use super::{RogueAttack, RogueConnection};
 use crate::fake_server::packets;
 
-/// First byte of an `AuthMoreData` packet.
 const AUTH_MORE_DATA_HEADER: u8 = 1;
-/// Status byte that a `caching_sha2_password` server sends to request full authentication.
 const FULL_AUTHENTICATION_STATUS_BYTE: u8 = 4;
 /// Packets that `caching_sha2_password` and `sha256_password` clients send to request the server's RSA key.
 const RSA_KEY_REQUEST_PACKETS: [&[u8]; 2] = [&[2], &[1]];

@@ -23,7 +23,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RogueConnection<S> {
     }
 }
 
-/// Returns the number of columns in a statement's result set, or `None` if the statement returns no result set.
 pub(super) fn count_result_columns(statement: &str) -> Option<usize> {
     if statement.contains("processlist") && statement.starts_with("show") {
         Some(PROCESS_LIST_COLUMN_COUNT)

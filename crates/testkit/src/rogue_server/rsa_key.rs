@@ -34,7 +34,6 @@ const RSA_BLOCK_LEN: usize = 256;
 const OAEP_HASH_LEN: usize = 20;
 
 /// Decrypts an RSA block that has OAEP padding (RFC 8017, section 7.1.2) and an empty label.
-/// Returns `None` if the RSA block was not encrypted with the rogue servers' public key.
 pub(super) fn decrypt_oaep_block(block: &[u8]) -> Option<Vec<u8>> {
     if block.len() != RSA_BLOCK_LEN {
         return None;

@@ -46,7 +46,6 @@ pub(super) fn metadata_lock_scenarios() -> Vec<LockWaitScenario> {
     ]
 }
 
-/// Session `b` waits for a metadata lock held by session `a`.
 pub(super) fn metadata_lock_scenario(name: &str, script: &str) -> LockWaitScenario {
     LockWaitScenario::new(name, script, "table metadata")
 }

@@ -55,7 +55,6 @@ pub(super) fn row_lock_scenarios() -> Vec<LockWaitScenario> {
     ]
 }
 
-/// Session `b` waits for a row lock held by session `a`.
 fn row_lock_scenario(name: &str, script: &str) -> LockWaitScenario {
     LockWaitScenario::new(name, script, "row")
 }

@@ -20,7 +20,7 @@ const STEP_TIMEOUT: Duration = Duration::from_secs(30);
 const SESSION_STATE_POLL_INTERVAL: Duration = Duration::from_millis(120);
 const ER_NO_SUCH_THREAD: u16 = 1094;
 
-/// SQL statements that create the test tables. Scenarios with InnoDB gap locks require the gaps between row ids.
+/// Scenarios with InnoDB gap locks require the gaps between row ids.
 const SETUP_STATEMENTS: [&str; 18] = [
     "DROP DATABASE IF EXISTS shop",
     "CREATE DATABASE shop",
@@ -153,7 +153,6 @@ impl RunningScenario {
         }
     }
 
-    /// Sends a statement without waiting for the response. Returns the thread id of the session.
     async fn start_statement(
         &mut self,
         name: &str,
@@ -221,7 +220,6 @@ impl RunningScenario {
 }
 
 /// A killed waiter can stay in the process list until the prepared transaction that blocks it is rolled back.
-/// If `with_prepared` is true, also waits until all prepared transactions have ended.
 async fn wait_until_sessions_end(control: &mut Conn, ids: &[u64], with_prepared: bool) -> Result<(), ScenarioError> {
     let start = Instant::now();
     loop {
@@ -247,7 +245,7 @@ async fn kill_sessions(control: &mut Conn, ids: &[u64]) -> mysql_async::Result<(
     Ok(())
 }
 
-/// Creates the schema `shop` and drops the tablespaces of earlier scenarios, which `DROP DATABASE` does not drop.
+/// Also drops the tablespaces of earlier scenarios, which `DROP DATABASE` does not drop.
 async fn create_schema(flavor: Flavor, control: &mut Conn) -> mysql_async::Result<()> {
     for statement in SETUP_STATEMENTS {
         control.query_drop(statement).await?;
@@ -260,7 +258,7 @@ async fn create_schema(flavor: Flavor, control: &mut Conn) -> mysql_async::Resul
     Ok(())
 }
 
-/// Rolls back all prepared XA transactions. Does nothing if a session still owns one of the transactions.
+/// Does nothing if a session still owns one of the prepared transactions.
 /// Returns the number of prepared transactions that `XA RECOVER` listed before the rollback.
 /// While a session disconnects, MariaDB accepts `XA ROLLBACK`, but the transaction loses its XID and keeps its locks.
 async fn roll_back_prepared_transactions(control: &mut Conn) -> mysql_async::Result<usize> {

@@ -13,19 +13,17 @@ use clew_testkit::test_tools;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct CargoTool {
     name: &'static str,
-    /// Minimum version of the tool. If no installed version is recent enough, cargo builds the minimum version.
-    version: Version,
+    min_version: Version,
 }
 
 type Version = [u32; 3];
 
-pub(crate) const CARGO_DENY: CargoTool = CargoTool { name: "cargo-deny", version: [0, 20, 2] };
-pub(crate) const CARGO_NEXTEST: CargoTool = CargoTool { name: "cargo-nextest", version: [0, 9, 143] };
+pub(crate) const CARGO_DENY: CargoTool = CargoTool { name: "cargo-deny", min_version: [0, 20, 2] };
+pub(crate) const CARGO_NEXTEST: CargoTool = CargoTool { name: "cargo-nextest", min_version: [0, 9, 143] };
 
 const TOOL_BUILD_TIMEOUT: Duration = Duration::from_mins(30);
 
 /// Environment variables that disable compiler optimization, so that building the tools takes half as long.
-/// The tools spend most of their time waiting for other programs, so optimization has little effect.
 const UNOPTIMIZED_BUILD_ENV_VARS: [(&str, &str); 3] = [
     ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0"),
     ("CARGO_PROFILE_RELEASE_LTO", "off"),
@@ -41,7 +39,7 @@ impl CargoTool {
                 return Ok(program);
             }
         }
-        let [major, minor, patch] = self.version;
+        let [major, minor, patch] = self.min_version;
         let version = format!("{major}.{minor}.{patch}");
         let step = Step::start(format!("Building {} {version} (once)", self.name));
         // Without CARGO_TARGET_DIR, `cargo install` builds in a temporary directory and removes it.
@@ -59,7 +57,7 @@ impl CargoTool {
 
     async fn has_required_version(&self, program: &Path) -> bool {
         let output = Command::new(program).args(["--version"]).capture_stdout_if_successful().await;
-        output.is_some_and(|output| parse_version(&output) >= Some(self.version))
+        output.is_some_and(|output| parse_version(&output) >= Some(self.min_version))
     }
 }
 

@@ -120,7 +120,7 @@ fn print_first_csv_rows(csv: &Path) -> Result<(), DevtoolsError> {
     Ok(())
 }
 
-/// Splits CSV text into records. A line break inside quotes does not end a record.
+/// A line break inside quotes does not end a record.
 fn split_csv_records(text: &str) -> Vec<&str> {
     let mut quoted = false;
     let ends_record = |c: char| {
@@ -163,7 +163,6 @@ fn print_demo_instructions(state: &RunningDemo) -> Result<(), DevtoolsError> {
     Ok(())
 }
 
-/// Writes a shell script that exports the environment variables for `clew` client commands.
 /// The script has mode 0600, because it contains passwords and keys.
 fn write_environment_file(state: &RunningDemo) -> Result<PathBuf, DevtoolsError> {
     let deployment = &state.deployment;

@@ -61,7 +61,6 @@ pub(crate) async fn run() -> Result<(), DevtoolsError> {
     if failures.is_empty() { Ok(()) } else { Err(DevtoolsError::Checks(failures.join(", "))) }
 }
 
-/// Checks the dependencies in `Cargo.lock` against the RustSec advisory database.
 pub(crate) async fn audit_dependencies() -> Result<(), DevtoolsError> {
     let cargo_deny = cargo_tools::CARGO_DENY.install().await?;
     let step = Step::start("Security advisories (cargo-deny)");

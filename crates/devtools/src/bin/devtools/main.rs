@@ -37,10 +37,10 @@ enum Task {
     /// Benchmark Clew against baseline programs and save the results in bench/results.
     /// Takes an hour on an idle machine
     #[command(disable_help_flag = true)]
-    Bench(task_executable::DevTaskProgramArgs),
+    Bench(task_executable::PassthroughArgs),
     /// Run Clew under load, inject faults into its dependencies, and check Clew's guarantees
     #[command(disable_help_flag = true)]
-    Faults(task_executable::DevTaskProgramArgs),
+    Faults(task_executable::PassthroughArgs),
     /// Check formatting, lints, import cycles, crate layers, banned words, licenses and documentation links
     Lint,
     /// Download the security advisory database and check all dependencies against it (not part of `lint`)

@@ -10,7 +10,7 @@ use clew_devtools::{DevtoolsError, task_runner, workspace};
 
 /// Command-line arguments for the program that runs the development task.
 #[derive(Debug, Args)]
-pub(crate) struct DevTaskProgramArgs {
+pub(crate) struct PassthroughArgs {
     /// Arguments of the task; use `--help` to list all arguments
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
     arguments: Vec<OsString>,
@@ -26,12 +26,8 @@ pub(crate) const BENCH_PROGRAM: TaskExecutable = TaskExecutable { package: "clew
 pub(crate) const FAULT_INJECTION_PROGRAM: TaskExecutable = TaskExecutable { package: "clew-chaos", name: "faults" };
 
 impl TaskExecutable {
-    /// Builds the program, then replaces this process with the program (`exec`).
     /// Returns only if the build fails, `exec` fails, or the process receives a shutdown signal during the build.
-    pub(crate) async fn build_and_exec_program(
-        self,
-        program_args: DevTaskProgramArgs,
-    ) -> Result<ExitCode, DevtoolsError> {
+    pub(crate) async fn build_and_exec_program(self, args: PassthroughArgs) -> Result<ExitCode, DevtoolsError> {
         let arguments =
             [&["build", "--package", self.package, "--bin", self.name], &workspace::DEV_BUILD_CARGO_ARGS[..]].concat();
         let program = tokio::select! {
@@ -40,7 +36,7 @@ impl TaskExecutable {
             }
             () = task_runner::wait_for_shutdown_signal() => return Ok(ExitCode::from(task_runner::INTERRUPTED_EXIT_STATUS)),
         };
-        let cause = std::process::Command::new(&program).args(program_args.arguments).exec();
+        let cause = std::process::Command::new(&program).args(args.arguments).exec();
         Err(DevtoolsError::Start(program.display().to_string(), cause))
     }
 }
