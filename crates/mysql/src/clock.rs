@@ -194,7 +194,7 @@ impl ElapsedTimeBounds {
         Self { at, sessions: HashMap::new() }
     }
 
-    /// Limits `session.seconds` to the session's previous upper bound plus the time since the previous process list.
+    /// Between two process lists, the elapsed time of a session can grow only by the time between the lists.
     /// If a session is missing from the previous process list, the session was opened after Clew read that process list.
     pub(crate) fn cap_elapsed_time(&mut self, session: &mut Session, previous: Option<&Self>) {
         let mut bound = Duration::from_secs(session.seconds);
