@@ -105,7 +105,10 @@ impl Connection {
         let since = permit.acquired_at;
         let in_flight = raw.client.in_flight.clone();
         let mut guard = KillOnDropGuard::new(node.clone(), connector.clone(), raw.own.clone(), permit, in_flight);
-        let version = raw.read_version_and_connection_id().await.map_err(reading)?;
+        let version = raw
+            .read_version_and_connection_id()
+            .await
+            .map_err(|error| failure::failure_after_login(&error, &address))?;
         guard.set_server_host(raw.server_host.clone());
         let flavor = Flavor::from_version(&version);
         let left = deadline.saturating_duration_since(Instant::now());

@@ -19,6 +19,19 @@ pub(crate) fn failure_from_client_error(error: &Error, address: &str) -> Failure
     Failure::new(kind, format!("{address}: {error}"))
 }
 
+/// A server whose `init_connect` fails closes the connection after the login, with or without an error.
+pub(crate) fn failure_after_login(error: &Error, address: &str) -> Failure {
+    let failure = failure_from_client_error(error, address);
+    if failure.kind != FailureKind::ConnectionLost || matches!(error, Error::Server(_)) {
+        return failure;
+    }
+    let detail = format!(
+        "{} after the login. Fix: correct init_connect if the server's error log reports that it failed",
+        failure.detail
+    );
+    Failure::new(failure.kind, detail)
+}
+
 fn failure_from_io_error(error: &std::io::Error, address: &str) -> Failure {
     let tls = error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>);
     let kind = match error.kind() {
@@ -44,8 +57,11 @@ fn failure_from_io_error(error: &std::io::Error, address: &str) -> Failure {
 
 pub(crate) fn failure_from_server_error(error: &ServerError, address: &str) -> Failure {
     let advice = find_advice(error.code);
-    let fix = advice.fix.map_or_else(String::new, |fix| format!(". Fix: {fix}"));
-    Failure::new(advice.kind, format!("{address}: {error}{fix}"))
+    let detail = match advice.fix {
+        Some(fix) => format!("{address}: {}. Fix: {fix}", error.to_string().trim_end_matches('.')),
+        None => format!("{address}: {error}"),
+    };
+    Failure::new(advice.kind, detail)
 }
 
 /// Returns true if the server aborted the statement because of a timeout. The query result is then unknown, not empty.

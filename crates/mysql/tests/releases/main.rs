@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod compatibility;
+mod server_errors;
 
 use clew_mysql::NodeConnector;
 
