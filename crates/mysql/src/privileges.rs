@@ -52,8 +52,10 @@ async fn read_grants(connection: &mut Connection, query: &str) -> Result<Grants,
 /// Returns the name of the privilege that allows an account to kill the sessions of other accounts.
 /// MySQL before 8.0 and MariaDB before 10.5.2 have only SUPER.
 pub(crate) async fn read_kill_privilege_name(connection: &mut Connection) -> Result<&'static str, Failure> {
-    let rows: Vec<(String, String, String)> = connection.read_rows(sql_statements::PRIVILEGES_QUERY).await?;
-    let has_connection_admin = rows.iter().any(|(name, ..)| normalize_privilege(name) == CONNECTION_ADMIN);
+    let rows: Vec<mysql_common::Row> =
+        connection.read_rows_ignoring_server_errors(sql_statements::PRIVILEGES_QUERY).await?;
+    let mut names = rows.iter().filter_map(|row| row.get_opt::<String, _>(0)?.ok());
+    let has_connection_admin = names.any(|name| normalize_privilege(&name) == CONNECTION_ADMIN);
     Ok(match connection.flavor {
         _ if !has_connection_admin => "SUPER",
         Flavor::MySql => CONNECTION_ADMIN,
