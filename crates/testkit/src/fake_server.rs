@@ -227,6 +227,9 @@ impl FakeSession {
             self.send_rows(2, [row(&["Ssl_cipher", ""])].into_iter()).await
         } else if statement.contains("ROLLING BACK") {
             self.send_rows(6, std::iter::empty()).await
+        } else if statement.contains("innodb_lock_waits") {
+            // MySQL 8.0 or later has the lock waits only in performance_schema.
+            self.send_packet(1, &packets::encode_error_packet(1109, "Unknown table 'INNODB_LOCK_WAITS'")).await
         } else if statement.contains("innodb_trx") {
             let transactions = self.options.transactions;
             self.send_rows(8, (1..=transactions).map(encode_transaction_row)).await
