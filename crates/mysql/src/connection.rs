@@ -197,8 +197,8 @@ impl Connection {
                     Err(failure) => return failure,
                 };
                 let fix = limitations::build_grant_statement("PROCESS ON *.*", &account);
-                let detail = format!("{}: {error}; the account is {account}. Fix: {fix}", self.address);
-                Failure::new(FailureKind::MissingPrivilege, detail)
+                let detail = format!("{}: {error}; the account is {account}", self.address);
+                Failure::with_fix(FailureKind::MissingPrivilege, detail, fix)
             }
             error => self.failure_from_client_error(error),
         }

@@ -144,7 +144,7 @@ async fn run_diagnostic_checks(
         |loss: Limitation| DiagnosticCheckResult::new(diagnostic_check_name_for_limitation(loss.kind), Some(loss));
     checks.extend(losses.into_iter().map(failed));
     let limitations = checks.iter_mut().filter_map(|check| check.limitation.as_mut());
-    privileges::suggest_default_roles(connection, account, limitations).await?;
+    privileges::suggest_default_roles(connection, limitations).await?;
     Ok(checks)
 }
 

@@ -16,7 +16,11 @@ pub(crate) fn failure_from_client_error(error: &Error, address: &str) -> Failure
         Error::TooLarge { .. } => FailureKind::ServerError,
         Error::NotMysql(_) | Error::Protocol(_) | Error::Row(_) => FailureKind::NotMysql,
     };
-    Failure::new(kind, format!("{address}: {error}"))
+    let detail = format!("{address}: {error}");
+    match error.fix() {
+        Some(fix) => Failure::with_fix(kind, detail, fix),
+        None => Failure::new(kind, detail),
+    }
 }
 
 /// A server whose `init_connect` fails closes the connection after the login, with or without an error.
@@ -25,11 +29,8 @@ pub(crate) fn failure_after_login(error: &Error, address: &str) -> Failure {
     if failure.kind != FailureKind::ConnectionLost || matches!(error, Error::Server(_)) {
         return failure;
     }
-    let detail = format!(
-        "{} after the login. Fix: correct init_connect if the server's error log reports that it failed",
-        failure.detail
-    );
-    Failure::new(failure.kind, detail)
+    let detail = format!("{} after the login", failure.detail);
+    Failure::with_fix(failure.kind, detail, "correct init_connect if the server's error log reports that it failed")
 }
 
 fn failure_from_io_error(error: &std::io::Error, address: &str) -> Failure {
@@ -57,11 +58,11 @@ fn failure_from_io_error(error: &std::io::Error, address: &str) -> Failure {
 
 pub(crate) fn failure_from_server_error(error: &ServerError, address: &str) -> Failure {
     let advice = find_advice(error.code);
-    let detail = match advice.fix {
-        Some(fix) => format!("{address}: {}. Fix: {fix}", error.to_string().trim_end_matches('.')),
-        None => format!("{address}: {error}"),
-    };
-    Failure::new(advice.kind, detail)
+    let detail = format!("{address}: {error}");
+    match advice.fix {
+        Some(fix) => Failure::with_fix(advice.kind, detail, fix),
+        None => Failure::new(advice.kind, detail),
+    }
 }
 
 /// Returns true if the server aborted the statement because of a timeout. The query result is then unknown, not empty.

@@ -7,8 +7,43 @@ pub(crate) struct Grants {
     global: Vec<String>,
     /// Schemas on which the account has all privileges or SELECT. The names can contain the wildcards `%` and `_`.
     readable_schemas: Vec<String>,
-    /// Granted roles as quoted in the output, such as `` `dba`@`%` ``. A role is not necessarily active.
-    pub(crate) roles: Vec<String>,
+    /// Granted roles. A role is not necessarily active.
+    pub(crate) roles: Vec<RoleName>,
+}
+
+/// Quoted name of a role, such as `` `dba`@`%` ``, or `` `dba` `` on MariaDB. Can be inserted into a statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RoleName(String);
+
+impl RoleName {
+    /// Returns `None` if `text` is not a quoted name: a watched server is not trusted to send valid SQL.
+    fn parse(text: &str) -> Option<Self> {
+        let rest = text.get(end_of_quoted_name(text)?..)?;
+        let is_complete = match rest.strip_prefix('@') {
+            Some(host) => end_of_quoted_name(host)? == host.len(),
+            None => rest.is_empty(),
+        };
+        (is_complete && !text.contains(char::is_control)).then(|| Self(text.to_owned()))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Returns the byte position after the name in backticks at the start of `text`.
+fn end_of_quoted_name(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let mut position = 1;
+    bytes.first().filter(|&&byte| byte == b'`')?;
+    loop {
+        position += bytes.get(position..)?.iter().position(|&byte| byte == b'`')? + 1;
+        // A doubled backtick is part of the name.
+        match bytes.get(position) {
+            Some(b'`') => position += 1,
+            _ => return Some(position),
+        }
+    }
 }
 
 const ALL_PRIVILEGES: &str = "ALL_PRIVILEGES";
@@ -26,14 +61,14 @@ impl Grants {
         let Some(rest) = line.strip_prefix("GRANT ") else { return };
         let Some((granted, rest)) = split_at_keyword(rest, &[" ON ", " TO "]) else { return };
         let Some(object) = rest.strip_prefix(" ON ") else {
-            self.roles.extend(split_at_commas(granted).map(str::to_owned));
+            self.roles.extend(split_at_commas(granted).filter_map(RoleName::parse));
             return;
         };
         let Some((object, _)) = split_at_keyword(object, &[" TO "]) else { return };
         let privileges: Vec<String> = split_at_commas(granted).map(normalize_privilege).collect();
         if object == "*.*" {
             self.global.extend(privileges);
-        } else if let Some((schema, "*")) = split_at_keyword(object, &["."]).map(|(schema, rest)| (schema, &rest[1..]))
+        } else if let Some((schema, ".*")) = split_at_keyword(object, &["."])
             && privileges.iter().any(|privilege| privilege == "SELECT" || privilege == ALL_PRIVILEGES)
         {
             self.readable_schemas.push(unquote(schema));
@@ -157,7 +192,20 @@ mod tests {
             "GRANT",
             "",
         ]);
-        assert_eq!(grants.roles, ["`dba`@`%`", "`on ON *.* TO`@`%`"]);
+        let roles: Vec<&str> = grants.roles.iter().map(RoleName::as_str).collect();
+        assert_eq!(roles, ["`dba`@`%`", "`on ON *.* TO`@`%`"]);
         assert!(grants.global.is_empty() && grants.can_read_schema("performance_schema"));
+    }
+
+    #[test]
+    fn role_name_of_a_hostile_server_is_ignored() {
+        for name in ["`dba`@`%`", "`dba`", "`a``b`@`10.0.0.%`", "`角色`", "``"] {
+            assert_eq!(RoleName::parse(name).as_ref().map(RoleName::as_str), Some(name));
+        }
+        let hostile =
+            ["", "`", "dba", "`dba", "`dba`; DROP USER `clew`", "`dba`@`%` TO `x`", "`dba`@", "`a``", "`a\u{1b}[2J`"];
+        for name in hostile {
+            assert_eq!(RoleName::parse(name), None, "{name}");
+        }
     }
 }

@@ -5,6 +5,7 @@
 use clew_model::{Limitation, LimitationKind, LocalizedText, localized};
 
 use crate::flavor::Flavor;
+use crate::grants::RoleName;
 
 /// Defines functions that return a `Limitation`. The texts can contain placeholders for the function arguments.
 macro_rules! limitations {
@@ -362,13 +363,12 @@ pub(crate) fn granted_privilege(remedy: &str) -> Option<&str> {
     Some(remedy.strip_prefix(GRANT)?.split_once(TO)?.0)
 }
 
-/// `role` is quoted as in the output of `SHOW GRANTS`.
-pub(crate) fn build_default_role_statement(flavor: Flavor, role: &str, account: &str) -> String {
+pub(crate) fn build_default_role_statement(flavor: Flavor, role: &RoleName, account: &str) -> String {
     let preposition = match flavor {
         Flavor::MySql => "TO",
         Flavor::MariaDb => "FOR",
     };
-    format!("SET DEFAULT ROLE {role} {preposition} {};", quote_account_name(account))
+    format!("SET DEFAULT ROLE {} {preposition} {};", role.as_str(), quote_account_name(account))
 }
 
 /// Converts `user@host` to a quoted SQL account name, such as `'user'@'host'`.

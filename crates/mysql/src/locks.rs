@@ -70,7 +70,8 @@ pub(crate) async fn query_lock_waits(
     extra_session: Option<u64>,
 ) -> Result<LockWaits, Failure> {
     let limitations = doctor::find_process_list_limitations(connection).await?;
-    let locks = LockTableSnapshot::read(connection, limitations).await?;
+    let mut locks = LockTableSnapshot::read(connection, limitations).await?;
+    privileges::suggest_default_roles(connection, &mut locks.limitations).await?;
     let lock_waits = transactions::lock_wait_durations(&locks.transactions);
     let sessions = read_sessions_with_roles(connection, &locks.threads, &lock_waits).await?;
     let capabilities = locks.capabilities;
@@ -141,7 +142,6 @@ impl LockTableSnapshot {
         let threads = threads::read_session_ids_by_thread(connection, capabilities).await?;
         row_waits
             .extend(row_waits_with_threads.into_iter().map(|(wait, owners)| threads.add_session_ids(wait, owners)));
-        privileges::suggest_default_roles(connection, &account, &mut limitations).await?;
         Ok(Self { transactions, threads, limitations, unreadable, capabilities, prepared, row_waits, metadata_locks })
     }
 

@@ -5,7 +5,7 @@ use clew_model::{Failure, FailureKind, Limitation, LocalizedText};
 use crate::client::ServerError;
 use crate::connection::Connection;
 use crate::flavor::Flavor;
-use crate::grants::{Grants, normalize_privilege};
+use crate::grants::{Grants, RoleName, normalize_privilege};
 use crate::{limitations, sql_statements};
 use sql_statements::{ER_CANNOT_CONVERT_STRING, ER_NO_SUCH_TABLE};
 
@@ -64,17 +64,17 @@ pub(crate) async fn read_kill_privilege_name(connection: &mut Connection) -> Res
 }
 
 /// Replaces the `GRANT` statements in `limitations` if the account already has the privilege through an inactive role.
+/// Sends no statement to the server if `limitations` contains no `GRANT` statement.
 pub(crate) async fn suggest_default_roles(
     connection: &mut Connection,
-    account: &str,
     limitations: impl IntoIterator<Item = &mut Limitation>,
 ) -> Result<(), Failure> {
-    let mut roles = None;
+    let mut account_with_roles = None;
     for remedy in limitations.into_iter().filter_map(|limitation| limitation.remedy.as_mut()) {
         let Some(privilege) = limitations::granted_privilege(&remedy.english) else { continue };
-        let roles = match &mut roles {
-            Some(roles) => roles,
-            None => roles.insert(read_roles(connection).await?),
+        let (account, roles) = match &account_with_roles {
+            Some(account_with_roles) => account_with_roles,
+            None => account_with_roles.insert((read_current_account(connection).await?, read_roles(connection).await?)),
         };
         if let Some((role, _)) = roles.iter().find(|(_, grants)| grants.include(privilege)) {
             let statement = limitations::build_default_role_statement(connection.flavor, role, account);
@@ -85,12 +85,12 @@ pub(crate) async fn suggest_default_roles(
 }
 
 /// Reads the privileges of each role that is granted to the account. A role can be inactive.
-async fn read_roles(connection: &mut Connection) -> Result<Vec<(String, Grants)>, Failure> {
+async fn read_roles(connection: &mut Connection) -> Result<Vec<(RoleName, Grants)>, Failure> {
     let mut roles = Vec::new();
     for role in read_grants(connection, sql_statements::GRANTS_QUERY).await?.roles {
         let lines = match connection.flavor {
             Flavor::MySql => {
-                let query = format!("{} FOR CURRENT_USER() USING {role}", sql_statements::GRANTS_QUERY);
+                let query = format!("{} FOR CURRENT_USER() USING {}", sql_statements::GRANTS_QUERY, role.as_str());
                 connection.try_read_rows::<String>(&query).await?
             }
             Flavor::MariaDb => read_grants_of_mariadb_role(connection, &role).await?,
@@ -105,10 +105,10 @@ async fn read_roles(connection: &mut Connection) -> Result<Vec<(String, Grants)>
 /// MariaDB shows the privileges of a role only while the role is active. A connection has at most one active role.
 async fn read_grants_of_mariadb_role(
     connection: &mut Connection,
-    role: &str,
+    role: &RoleName,
 ) -> Result<Result<Vec<String>, ServerError>, Failure> {
     let active: Option<String> = query_single_value(connection, sql_statements::CURRENT_ROLE_QUERY).await?;
-    if let Err(error) = connection.try_read_rows::<mysql_common::Row>(&format!("SET ROLE {role}")).await? {
+    if let Err(error) = connection.try_read_rows::<mysql_common::Row>(&format!("SET ROLE {}", role.as_str())).await? {
         return Ok(Err(error));
     }
     let lines = connection.try_read_rows(sql_statements::GRANTS_QUERY).await?;
@@ -138,8 +138,8 @@ pub(crate) async fn missing_privilege_failure(
 ) -> Result<Failure, Failure> {
     let account = read_current_account(connection).await?;
     let mut limitation = limitations::describe_missing_kill_privilege(privilege, &account);
-    suggest_default_roles(connection, &account, [&mut limitation]).await?;
+    suggest_default_roles(connection, [&mut limitation]).await?;
     let fix = limitation.remedy.map(|remedy| remedy.english).unwrap_or_default();
-    let detail = format!("{}: the account {account} is not allowed to {doing}. Fix: {fix}", connection.address);
-    Ok(Failure::new(FailureKind::MissingPrivilege, detail))
+    let detail = format!("{}: the account {account} is not allowed to {doing}", connection.address);
+    Ok(Failure::with_fix(FailureKind::MissingPrivilege, detail, fix))
 }

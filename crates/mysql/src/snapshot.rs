@@ -16,7 +16,7 @@ use crate::connector::NodeConnector;
 use crate::flavor::Flavor;
 use crate::server_instance::ServerInstance;
 use crate::transactions::TransactionsBySession;
-use crate::{doctor, transactions};
+use crate::{doctor, privileges, transactions};
 use detailed_snapshot::DetailsBySession;
 use encoder::read_sorted_rows;
 
@@ -162,6 +162,7 @@ async fn read_snapshot(connection: &mut Connection, options: &SnapshotOptions) -
     let transactions = transactions::read_visible_transactions(connection, None, &mut limitations).await?;
     let transactions = TransactionsBySession::new(transactions);
     let rows = read_sorted_rows(connection, options, transactions, |_| Ok(())).await?;
+    privileges::suggest_default_roles(connection, &mut limitations).await?;
     let body = EncodedRows { rows, format: options.format, details: None };
     Ok(build_snapshot(connection, body, limitations))
 }

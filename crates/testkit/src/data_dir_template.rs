@@ -90,11 +90,6 @@ fn run_system_table_scripts(release: ServerRelease, data_dir: &Path, temporary_d
         sql.push_str(&std::fs::read_to_string(script).map_err(ServerError::io(OPERATION))?);
         sql.push('\n');
     }
-    // Anonymous accounts of a host would match before the accounts of tests.
-    sql.push_str(match release {
-        ServerRelease::MySql5 => "DELETE FROM mysql.user WHERE User = '';\n",
-        _ => "",
-    });
     std::fs::create_dir_all(data_dir).map_err(ServerError::io(OPERATION))?;
     let mut input = tempfile::tempfile().map_err(ServerError::io(OPERATION))?;
     input.write_all(sql.as_bytes()).and_then(|()| input.rewind()).map_err(ServerError::io(OPERATION))?;

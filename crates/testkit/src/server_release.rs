@@ -58,19 +58,25 @@ impl ServerRelease {
         }
     }
 
+    /// Returns the directory into which the packages of the release are unpacked. MariaDB 10.11 is an installed package.
+    #[must_use]
+    pub fn package_dir(self) -> PathBuf {
+        test_tools::downloads_dir().join(self.name())
+    }
+
     /// Returns the command that starts the server. Unpacked packages use their own dynamic loader.
     pub(crate) fn build_server_command(self) -> Result<Command, ServerError> {
         let mut command = match self {
             Self::MariaDb10 => self.build_installed_command(test_tools::MARIADBD_PATH)?,
             Self::MySql5 => {
-                let root = test_tools::mysql5_dir();
+                let root = self.package_dir();
                 self.ensure_program_installed(&root.join("mysqld"))?;
                 let mut command = build_command_with_parent_death_signal("KILL", &root.join("mysqld"));
                 command.env("LD_LIBRARY_PATH", &root);
                 command
             }
-            Self::MariaDb11 => self.build_unpacked_command(&test_tools::mariadb11_dir(), "usr/sbin/mariadbd")?,
-            Self::MySql9 => self.build_unpacked_command(&test_tools::mysql_dir(), "usr/sbin/mysqld")?,
+            Self::MariaDb11 => self.build_unpacked_command("usr/sbin/mariadbd")?,
+            Self::MySql9 => self.build_unpacked_command("usr/sbin/mysqld")?,
         };
         command.arg("--no-defaults").args(server_arguments_for_os_root_user());
         for (option, path) in self.list_directories() {
@@ -84,50 +90,25 @@ impl ServerRelease {
 
     /// Returns the options and the paths for the files of unpacked packages.
     fn list_directories(self) -> Vec<(&'static str, PathBuf)> {
-        let join_all = |root: PathBuf, paths: &[(&'static str, &str)]| {
-            paths.iter().map(|(option, path)| (*option, root.join(path))).collect()
-        };
-        match self {
+        let paths = match self {
             Self::MariaDb10 => {
                 let plugins = test_tools::mariadb_plugin_dir();
-                if plugins.exists() { vec![("plugin-dir", plugins)] } else { Vec::new() }
+                return if plugins.exists() { vec![("plugin-dir", plugins)] } else { Vec::new() };
             }
-            Self::MariaDb11 => join_all(
-                test_tools::mariadb11_dir(),
-                &[
-                    ("basedir", "usr"),
-                    ("lc-messages-dir", "usr/share/mariadb"),
-                    ("character-sets-dir", "usr/share/mariadb/charsets"),
-                    ("plugin-dir", "usr/lib/mysql/plugin"),
-                ],
-            ),
-            Self::MySql5 => join_all(
-                test_tools::mysql5_dir(),
-                &[
-                    ("basedir", ""),
-                    ("lc-messages-dir", "share"),
-                    ("character-sets-dir", "share/charsets"),
-                    ("plugin-dir", "plugin"),
-                ],
-            ),
-            Self::MySql9 => join_all(
-                test_tools::mysql_dir(),
-                &[
-                    ("basedir", "usr"),
-                    ("lc-messages-dir", "usr/share/mysql"),
-                    ("character-sets-dir", "usr/share/mysql/charsets"),
-                    ("plugin-dir", "usr/lib/mysql/plugin"),
-                ],
-            ),
-        }
+            Self::MariaDb11 => ["usr", "usr/share/mariadb", "usr/share/mariadb/charsets", "usr/lib/mysql/plugin"],
+            Self::MySql5 => ["", "share", "share/charsets", "plugin"],
+            Self::MySql9 => ["usr", "usr/share/mysql", "usr/share/mysql/charsets", "usr/lib/mysql/plugin"],
+        };
+        let options = ["basedir", "lc-messages-dir", "character-sets-dir", "plugin-dir"];
+        options.into_iter().zip(paths.map(|path| self.package_dir().join(path))).collect()
     }
 
     /// Returns the SQL scripts that create the system tables of releases that have no initialization program.
     pub(crate) fn list_system_table_scripts(self) -> Vec<PathBuf> {
-        let (directory, names): (PathBuf, &[&str]) = match self {
+        let (directory, names): (&str, &[&str]) = match self {
             Self::MariaDb10 | Self::MySql9 => return Vec::new(),
             Self::MariaDb11 => (
-                test_tools::mariadb11_dir().join("usr/share/mariadb"),
+                "usr/share/mariadb",
                 &[
                     "mariadb_system_tables.sql",
                     "mariadb_performance_tables.sql",
@@ -135,11 +116,9 @@ impl ServerRelease {
                     "mariadb_sys_schema.sql",
                 ],
             ),
-            Self::MySql5 => {
-                (test_tools::mysql5_dir().join("share"), &["mysql_system_tables.sql", "mysql_system_tables_data.sql"])
-            }
+            Self::MySql5 => ("share", &["mysql_system_tables.sql", "mysql_system_tables_data.sql"]),
         };
-        names.iter().map(|name| directory.join(name)).collect()
+        names.iter().map(|name| self.package_dir().join(directory).join(name)).collect()
     }
 
     /// Returns arguments that set the addresses, limit the log files and disable components that tests do not need.
@@ -158,7 +137,7 @@ impl ServerRelease {
     pub fn build_mysqlbinlog_command(self) -> Result<Command, ServerError> {
         match self.flavor() {
             Flavor::MariaDb => self.build_installed_command(test_tools::MARIADB_BINLOG_TOOL_PATH),
-            Flavor::MySql => self.build_unpacked_command(&test_tools::mysql_dir(), "usr/bin/mysqlbinlog"),
+            Flavor::MySql => Self::MySql9.build_unpacked_command("usr/bin/mysqlbinlog"),
         }
     }
 
@@ -168,8 +147,9 @@ impl ServerRelease {
         Ok(build_command_with_parent_death_signal("KILL", &program))
     }
 
-    /// Returns a command that runs a program from Debian packages that were unpacked to `root`.
-    fn build_unpacked_command(self, root: &Path, program: &str) -> Result<Command, ServerError> {
+    /// Returns a command that runs a program from the unpacked Debian packages of the release.
+    fn build_unpacked_command(self, program: &str) -> Result<Command, ServerError> {
+        let root = self.package_dir();
         let inside = |path: &str| root.join(path);
         let loader = inside("usr/lib64/ld-linux-x86-64.so.2");
         let loader = if loader.exists() { loader } else { inside("lib64/ld-linux-x86-64.so.2") };

@@ -89,24 +89,6 @@ pub fn libfaketime_path() -> Option<PathBuf> {
     libraries.into_iter().find(|library| library.exists())
 }
 
-/// Returns the directory into which the MySQL 9 packages are unpacked.
-#[must_use]
-pub fn mysql_dir() -> PathBuf {
-    downloads_dir().join("mysql-9")
-}
-
-/// Returns the directory into which the MySQL 5.6 package is unpacked.
-#[must_use]
-pub fn mysql5_dir() -> PathBuf {
-    downloads_dir().join("mysql-5")
-}
-
-/// Returns the directory into which the MariaDB 11.8 packages are unpacked.
-#[must_use]
-pub fn mariadb11_dir() -> PathBuf {
-    downloads_dir().join("mariadb-11")
-}
-
 /// Returns the directory that contains extra MariaDB plugins such as `metadata_lock_info`.
 #[must_use]
 pub fn mariadb_plugin_dir() -> PathBuf {

@@ -232,20 +232,17 @@ impl IntelligentKillQueue {
 
 fn unreliable_clock_failure(node: &NodeUrl, doubt: UnreliableClockReason) -> Failure {
     let address = node.address();
-    let detail = format!(
-        "{address}: elapsed times are not reliable, so no session was killed: {doubt}. Fix: preview again, then kill"
-    );
-    Failure::new(FailureKind::ServerError, detail)
+    let detail = format!("{address}: elapsed times are not reliable, so no session was killed: {doubt}");
+    Failure::with_fix(FailureKind::ServerError, detail, "preview again, then kill")
 }
 
 fn unreliable_elapsed_times_failure(node: &NodeUrl, gap: &Limitation) -> Failure {
-    let fix = gap.remedy.as_ref().map_or_else(String::new, |remedy| format!(" Fix: {remedy}"));
-    let detail = format!(
-        "{}: no session has a reliable elapsed time, so no victim was selected. {}{fix}",
-        node.address(),
-        gap.why
-    );
-    Failure::new(FailureKind::ServerError, detail)
+    let detail =
+        format!("{}: no session has a reliable elapsed time, so no victim was selected. {}", node.address(), gap.why);
+    match &gap.remedy {
+        Some(remedy) => Failure::with_fix(FailureKind::ServerError, detail, &remedy.english),
+        None => Failure::new(FailureKind::ServerError, detail),
+    }
 }
 
 fn summarize_kill_failures(outcomes: &[(u64, KillOutcome)]) -> Option<String> {

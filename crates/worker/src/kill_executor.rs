@@ -181,8 +181,8 @@ impl KillRequest {
 pub(crate) fn detect_proxied_connection(node: &NodeUrl, read: &ClientSessions) -> Option<Failure> {
     let gap = read.limitations.iter().find(|gap| gap.kind == LimitationKind::Indirect)?;
     let fix = gap.remedy.as_ref().map_or("", |remedy| &remedy.english);
-    let detail = format!("{}: {} {} Fix: {}", node.address(), gap.what, gap.why, fix.trim_end_matches('.'));
-    Some(Failure::new(FailureKind::ServerError, detail))
+    let detail = format!("{}: {} {}", node.address(), gap.what, gap.why);
+    Some(Failure::with_fix(FailureKind::ServerError, detail, fix.trim_end_matches('.')))
 }
 
 fn sanitize_session_field(text: &[u8]) -> String {

@@ -24,10 +24,9 @@ pub(crate) enum Error {
     #[error(
         "the server does not offer TLS{}",
         if *preferred {
-            ", and an account with a password does not fall back to an unencrypted connection over the network. Fix: enable \
-             TLS on the server; or, on a trusted network, set tls=off"
+            ", and an account with a password does not fall back to an unencrypted connection over the network"
         } else {
-            ". Fix: enable TLS on the server; or, on a trusted network, set tls=off for an unencrypted connection"
+            ""
         }
     )]
     TlsNotOffered { preferred: bool },
@@ -37,20 +36,15 @@ pub(crate) enum Error {
         String::from_utf8_lossy(.0).escape_debug()
     )]
     NotMysql(Vec<u8>),
-    #[error(
-        "the server requests the authentication plugin {0}, which Clew does not support. Fix: use another plugin for this account"
-    )]
+    #[error("the server requests the authentication plugin {0}, which Clew does not support")]
     AuthenticationPlugin(String),
     /// `encrypted` is true if the connection uses TLS.
     #[error(
         "the server requests the plain password{}",
         if *encrypted {
-            ", and its certificate is not verified; the password was not sent. Fix: set tls=verify-ca and ca= to the server's \
-             ca.pem; or, on a trusted network, set get-server-public-key=on"
+            ", and its certificate is not verified; the password was not sent"
         } else {
-            " over a connection without TLS; the password was not sent. Fix: set tls=verify-ca and ca= to the server's \
-             ca.pem; or set server-public-key= to the server's public_key.pem; or, on a trusted network, set \
-             get-server-public-key=on"
+            " over a connection without TLS; the password was not sent"
         }
     )]
     UnverifiedChannel { encrypted: bool },
@@ -69,6 +63,27 @@ pub(crate) enum Error {
 }
 
 impl Error {
+    /// Returns the fix of an error that a URL parameter or a server setting can avoid.
+    pub(crate) fn fix(&self) -> Option<&'static str> {
+        match self {
+            Self::TlsNotOffered { preferred: true } => {
+                Some("enable TLS on the server; or, on a trusted network, set tls=off")
+            }
+            Self::TlsNotOffered { preferred: false } => {
+                Some("enable TLS on the server; or, on a trusted network, set tls=off for an unencrypted connection")
+            }
+            Self::AuthenticationPlugin(_) => Some("use another plugin for this account"),
+            Self::UnverifiedChannel { encrypted: true } => Some(
+                "set tls=verify-ca and ca= to the server's ca.pem; or, on a trusted network, set get-server-public-key=on",
+            ),
+            Self::UnverifiedChannel { encrypted: false } => Some(
+                "set tls=verify-ca and ca= to the server's ca.pem; or set server-public-key= to the server's public_key.pem; \
+                 or, on a trusted network, set get-server-public-key=on",
+            ),
+            _ => None,
+        }
+    }
+
     pub(super) fn connection_closed_error() -> Self {
         io::Error::from(io::ErrorKind::UnexpectedEof).into()
     }

@@ -257,8 +257,8 @@ pub(super) async fn require_complete_process_list(connection: &mut Connection) -
         .find(|gap| gap.kind == LimitationKind::LostThreads);
     missing.map_or(Ok(()), |gap| {
         let fix = gap.remedy.unwrap_or_default();
-        let detail = format!("{}: {} {} Fix: {fix}", connection.address, gap.what, gap.why);
-        Err(Failure::new(FailureKind::ServerError, detail))
+        let detail = format!("{}: {} {}", connection.address, gap.what, gap.why);
+        Err(Failure::with_fix(FailureKind::ServerError, detail, fix.english))
     })
 }
 

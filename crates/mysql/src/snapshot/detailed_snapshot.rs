@@ -15,7 +15,7 @@ use crate::connection::Connection;
 use crate::locks::LockTableSnapshot;
 use crate::transactions::TransactionsBySession;
 use crate::wait_graph_session_collector::WaitGraphSessionCollector;
-use crate::{doctor, lost_instrumentation, program_names, statement_digests};
+use crate::{doctor, lost_instrumentation, privileges, program_names, statement_digests};
 
 pub(super) async fn read_detailed_snapshot(
     connection: &mut Connection,
@@ -38,6 +38,7 @@ pub(super) async fn read_detailed_snapshot(
         limitations
             .extend(losses.into_iter().filter(|loss| !named || loss.kind != LimitationKind::LostConnectAttributes));
     }
+    privileges::suggest_default_roles(connection, limitations.iter_mut()).await?;
     let facts = collector.into_observed_sessions(connection.raw.own_session_filter(), &locks.threads);
     let (observed, threads) = locks.into_lock_snapshot(facts);
     let wait_graph = build_wait_graph(&observed);

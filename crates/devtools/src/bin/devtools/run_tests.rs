@@ -12,6 +12,7 @@ use crate::cargo_tools;
 pub(crate) async fn run(nextest: &[OsString]) -> Result<(), DevtoolsError> {
     progress::print_heading("Prerequisites of the tests");
     install::install_test_prerequisites().await?;
+    install::install_server_releases().await?;
     web_page::build_web_page().await?;
     let runner = cargo_tools::CARGO_NEXTEST.install().await?;
 
