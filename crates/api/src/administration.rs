@@ -3,7 +3,8 @@
 //! A caller can access only the projects, users, groups, access keys and policies of the caller's own domain.
 //! A request for an object in another domain returns 404, as if the object did not exist.
 //!
-//! Read requests require [`Action::LIST_IDENTITIES`]; write requests require [`Action::MANAGE_IDENTITIES`].
+//! Read requests require [`Action::LIST_IDENTITIES`], or [`Action::READ_AUDIT`] for the audit log.
+//! Write requests require [`Action::MANAGE_IDENTITIES`], except that users manage their own access keys and password.
 //! `MANAGE_IDENTITIES` effectively grants every permission in the domain because it allows attaching any policy.
 //! Only administrators can change an administrator's account.
 

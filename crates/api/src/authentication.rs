@@ -76,7 +76,7 @@ struct AuthenticatedIdentity {
     view: CachedStoreView,
 }
 
-/// The bodies of unauthenticated requests are not read, so that clients cannot exhaust memory with large bodies.
+/// Reads the body only if the token is valid or the access key exists, so that other clients cannot exhaust memory.
 async fn authenticate_caller(
     service: &AppState,
     audit_context: &AuditContext,

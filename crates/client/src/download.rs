@@ -39,7 +39,7 @@ struct Download<'a, T, P> {
 impl Client {
     /// Downloads the result of a finished collection task.
     ///
-    /// Resumes the download after a lost connection, or restarts it if the result has changed.
+    /// Resumes an interrupted download, or restarts it if the result has changed or has no strong entity tag.
     /// Verifies the length of the result.
     /// Calls `on_progress` with the number of downloaded bytes and, if known, the size of the result.
     pub async fn download<T: DownloadSink>(
@@ -61,7 +61,7 @@ impl Client {
         Ok(DownloadSummary { bytes: download.received, etag: download.etag })
     }
 
-    /// Returns the reason why a collection task failed, or `None` if the task has a result.
+    /// Returns the server's message about why a collection task has no result, or `None` if the task has a result.
     pub async fn fetch_collection_failure_reason(
         &self,
         instance: &InstanceId,

@@ -48,7 +48,7 @@ impl Endpoint {
         self.url.scheme() == "https"
     }
 
-    /// Requests to a loopback host bypass HTTP proxies.
+    /// Requests bypass HTTP proxies if the API and IAM endpoints are both on loopback hosts.
     pub(crate) fn is_loopback(&self) -> bool {
         match self.url.host() {
             Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),

@@ -1,6 +1,6 @@
 //! Risks of killing a session, in addition to the rollback of the session's transaction.
 //!
-//! Kill tasks and intelligent kills skip sessions that are unsafe to kill (see [`KillRisk::is_unsafe`]).
+//! Intelligent kills, and kill tasks without `include_unsafe`, skip sessions that are unsafe to kill ([`KillRisk::is_unsafe`]).
 //! `docs/decisions/0046-risks-of-a-kill.md` describes how Clew detects and reports the risks of a kill.
 
 mod changed_tables;
@@ -123,7 +123,7 @@ impl KillRisk {
     /// Returns true if a kill can damage a table or leave data changes partially applied.
     ///
     /// Clew considers a kill unsafe if the modified tables or their storage engines are unknown.
-    /// Automatic kills skip sessions that are unsafe to kill.
+    /// Automatic kills skip sessions that are unsafe to kill, unless the kill criteria set `include_unsafe`.
     #[must_use]
     pub fn is_unsafe(&self) -> bool {
         match self {

@@ -2,7 +2,7 @@
 //!
 //! The caller reads each system table with lock data once and passes the rows as a [`LockSnapshot`].
 //! Clew builds the wait graph in memory, so the database server does not have to join tables.
-//! Clew identifies the waiter and the blocker of an InnoDB lock wait by transaction id, or by session id if the transaction id is unknown.
+//! Clew identifies the waiter and the blocker of an InnoDB lock wait by transaction id, or by session id if no transaction has the id.
 //! Clew derives metadata lock waits from conflicting modes of pending and granted locks.
 //! If no system table contains a wait, Clew infers the wait from the state and statement of the waiting session.
 //!

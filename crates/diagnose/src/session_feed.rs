@@ -155,7 +155,7 @@ impl SessionFeed {
     /// `changed` maps each session id to an array of all cells, or to an object that maps column indexes to changed cells.
     /// `gone` lists the ids of ended sessions.
     /// If a session id is in both `gone` and `changed`, a new session has reused the id.
-    /// Returns `None` if the changes since `version` are no longer available.
+    /// Returns `None` if `version` is 0 or newer than the feed, or if the changes since `version` are no longer available.
     #[must_use]
     pub fn encode_delta_as_json(&self, version: u32, masked: bool) -> Option<String> {
         if version < self.min_delta_version || version > self.version || version == 0 {

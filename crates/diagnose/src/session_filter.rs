@@ -17,7 +17,7 @@ pub struct SessionFilter {
 impl SessionFilter {
     /// Creates a filter that excludes internal sessions.
     ///
-    /// Keeps Clew's own sessions, because the crate `clew-mysql` already excludes them.
+    /// Does not exclude Clew's own sessions, because the crate `clew-mysql` excludes them.
     #[must_use]
     pub fn new(selection: SessionSelection) -> Self {
         Self {

@@ -117,7 +117,7 @@ impl StatementToken {
     }
 }
 
-/// Returns up to `max` tokens of a statement and a flag that is true if the statement has no further tokens.
+/// Returns up to `max` tokens of a statement and a flag that is true if the tokens cover the whole statement.
 pub(crate) fn tokenize_statement(statement: &[u8], max: usize) -> (Vec<StatementToken>, bool) {
     let mut lexer = Lexer::new(statement).with_executable_comments_as_code();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

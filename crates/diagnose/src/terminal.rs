@@ -9,7 +9,7 @@ use clew_model::is_unsafe_display_char;
 
 use crate::utf8::bytes_to_text;
 
-/// Converts bytes to a single line of text. Replaces each run of whitespace and unsafe characters with one space.
+/// Converts bytes to a single line of trimmed text. Replaces each run of whitespace and unsafe characters with one space.
 #[must_use]
 pub fn bytes_to_single_line(bytes: &[u8]) -> String {
     clew_model::to_single_line(&bytes_to_text(bytes))

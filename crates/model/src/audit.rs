@@ -73,7 +73,7 @@ pub struct AuditOrigin {
     pub actor: Actor,
     /// IP address of the client, or `None` for operations without a network client.
     pub peer: Option<IpAddr>,
-    /// Request id from the `X-Request-Id` header; empty for operations without an HTTP request.
+    /// Request id, as returned in the `X-Request-Id` header; empty for operations without an HTTP request.
     pub request_id: String,
 }
 
@@ -122,7 +122,7 @@ pub struct AuditEvent {
     pub target: String,
     /// Outcome.
     pub outcome: AuditOutcome,
-    /// Error code of the response, or `None` if the operation succeeded.
+    /// Error code of the HTTP response, if any. Always `None` if the operation succeeded.
     pub code: Option<String>,
     /// Details of the operation as JSON, without secrets or their hashes. SQL statements are stored without literals.
     pub detail: serde_json::Value,

@@ -92,7 +92,7 @@ pub static SESSION_SNAPSHOT_COLUMNS: [Column; 15] = columns! {
         |row| to_number_cell(row.transaction.map(|trx| trx.rows_modified));
 };
 
-/// Columns that a detailed snapshot adds after [`SESSION_SNAPSHOT_COLUMNS`]. API responses omit the added columns.
+/// Columns that a detailed snapshot adds after [`SESSION_SNAPSHOT_COLUMNS`]. Results of collection tasks omit them.
 pub static SESSION_DETAIL_COLUMNS: [Column<DetailCell>; 5] = columns! {
     "statement_digest", "SQL指纹", Text, "Statement digest computed by the server: equal for statements that differ only in literals",
         |detail| to_text_cell(detail.statement_digest.as_ref());

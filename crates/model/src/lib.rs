@@ -1,9 +1,9 @@
 //! Domain types of Clew.
 //!
 //! Defines ids, sessions, transactions, filters, columns, tasks, audit events and the error catalog.
-//! Constructors validate their input, so that other code does not need to validate it again.
+//! Ids, node URLs and session selections are validated when they are parsed, so that other code need not validate them.
 //!
-//! The crate performs no I/O, defines no API-specific wire formats and does not require an async runtime.
+//! The crate performs no I/O and does not require an async runtime.
 //!
 //! ```
 //! use clew_model::{SessionSelection, UnvalidatedSessionSelection, SessionClass};

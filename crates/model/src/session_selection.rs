@@ -260,7 +260,7 @@ impl SessionSelection {
         })
     }
 
-    /// Returns the threshold for slow sessions and long transactions, in seconds.
+    /// Returns `threshold` in seconds, or [`DEFAULT_SLOW_SESSION_SECONDS`] if `threshold` is `None`.
     #[must_use]
     pub fn threshold_seconds(&self) -> u64 {
         self.threshold.unwrap_or_default().seconds()

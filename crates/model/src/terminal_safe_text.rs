@@ -30,7 +30,7 @@ pub fn is_unsafe_display_char(char: char) -> bool {
         )
 }
 
-/// Converts text to a single line. Replaces each run of whitespace and unsafe characters with one space.
+/// Converts text to a single trimmed line. Replaces each run of whitespace and unsafe characters with one space.
 #[must_use]
 pub fn to_single_line(text: &str) -> String {
     let words =

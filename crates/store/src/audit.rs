@@ -93,7 +93,7 @@ pub struct AuditVerification {
     pub first: Option<i64>,
     /// Sequence number of the last audit row, or `None` if the audit log is empty.
     pub last: Option<i64>,
-    /// Hex-encoded MAC of the newest audit row.
+    /// Hex-encoded MAC of the newest audit row; empty if the head record was tampered with.
     pub newest: String,
     /// Detected integrity problems, at most [`AuditVerification::MAX_LISTED_INTEGRITY_PROBLEMS`].
     pub problems: Vec<AuditIntegrityProblem>,

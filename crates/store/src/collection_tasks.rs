@@ -233,8 +233,8 @@ impl TaskStore<'_> {
         query_as("list collections", SELECT_TASKS_BY_NODE, parameters).fetch_all(&self.store.database).await
     }
 
-    /// Removes a finished task and its result.
-    /// Returns false without making changes if the task does not exist or has not finished.
+    /// Removes a task that has ended, and its result.
+    /// Returns false without making changes if the task does not exist or has not ended.
     pub async fn remove_task(self, by: &AuditOrigin, id: &RequestId) -> Result<bool, StoreError> {
         let mut tx = self.store.begin_audited_transaction("remove a collection").await?;
         let sql = concat!(
@@ -270,7 +270,7 @@ impl TaskStore<'_> {
         Ok(CollectionTaskStatus::ALL.map(|status| (status, count(status).unsigned_abs())).into())
     }
 
-    /// Removes tasks that finished before `cutoff`, a Unix timestamp in milliseconds.
+    /// Removes tasks that ended before `cutoff`, a Unix timestamp in milliseconds.
     /// Returns the names of their results.
     pub async fn remove_tasks_ended_before(self, cutoff: i64) -> Result<Vec<String>, StoreError> {
         let mut transaction = self.store.database.begin_write_transaction("remove old collections").await?;

@@ -73,7 +73,7 @@ pub struct IntelligentKill {
     /// Reason why the intelligent kill failed, or `None` if it has not failed.
     /// A failed intelligent kill may have killed some of the selected sessions.
     pub reason: Option<String>,
-    /// End time as a Unix timestamp in milliseconds. `None` until the intelligent kill has finished.
+    /// End time as a Unix timestamp in milliseconds. `None` until the intelligent kill has ended.
     pub ended_at: Option<i64>,
 }
 
@@ -162,7 +162,8 @@ impl KillStore<'_> {
         ids.pop().map(IntelligentKillId).ok_or_else(full)
     }
 
-    /// Claims the oldest queued intelligent kill and ignores kills older than `max_age`. The claim expires after `lease`.
+    /// Claims the oldest queued intelligent kill that is at most `max_age` old and whose node is reachable and not busy.
+    /// The claim expires after `lease`.
     pub async fn claim_intelligent_kill(
         self,
         lease: Duration,
@@ -283,7 +284,7 @@ impl KillStore<'_> {
         Ok((kills, total.unsigned_abs()))
     }
 
-    /// Removes intelligent kills that finished before `cutoff`, a Unix timestamp in milliseconds.
+    /// Removes intelligent kills that ended before `cutoff`, a Unix timestamp in milliseconds.
     /// Returns the number of removed intelligent kills.
     pub async fn remove_intelligent_kills_finished_before(self, cutoff: i64) -> Result<u64, StoreError> {
         let sql = "DELETE FROM intelligent_kills WHERE ended_at < $1";

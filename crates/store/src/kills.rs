@@ -34,7 +34,7 @@ clew_model::named_enum! {
         Ending = "ending",
         /// The session terminated before Clew sent the kill to the server.
         AlreadyGone = "already_gone",
-        /// Clew protects the session from kills.
+        /// Clew refused the kill, for example because the session is protected or the session id was reused.
         Refused = "refused",
         /// The kill failed because the server was unreachable or rejected the request.
         Failed = "failed",

@@ -34,7 +34,7 @@ pub struct MasterKeyRotationSummary {
 
 impl Store {
     /// Creates the next master key if none exists, so that administrators can distribute the key before the rotation.
-    /// Returns the path of the file that contains the next master key.
+    /// Returns the path of the file for the next master key. The file is not created if `CLEW_MASTER_KEY` is set.
     pub fn ensure_next_master_key_exists(location: impl Into<StoreLocation>) -> Result<std::path::PathBuf, StoreError> {
         let dir = DataDir::new(&location.into().data_dir);
         master_key::read_master_key(&dir.master_key_path())?;

@@ -26,7 +26,7 @@ pub enum LockoutState {
     Locked,
 }
 
-/// View of the store that returns cached values from a single data version.
+/// View of the store that returns cached values, which are at least as new as the view's data version.
 #[derive(Debug, Clone)]
 pub struct CachedStoreView {
     store: Store,

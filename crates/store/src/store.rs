@@ -222,7 +222,7 @@ impl Store {
         serde_json::json!(zones).to_string()
     }
 
-    /// Opens a database connection for change notifications. Returns `None` for SQLite.
+    /// Returns a receiver of change notifications, which connects when it is first polled, or `None` for SQLite.
     #[must_use]
     pub fn subscribe_to_events(&self) -> Option<StoreEventReceiver> {
         match &self.database {

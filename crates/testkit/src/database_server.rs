@@ -116,7 +116,7 @@ impl DatabaseServer {
         self.release.flavor()
     }
 
-    /// Returns the server's TCP port on 127.0.0.1 and `::1`.
+    /// Returns the server's TCP port on 127.0.0.1 and, except for MySQL 5.6, on `::1`.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
@@ -151,7 +151,7 @@ impl DatabaseServer {
         Ok(())
     }
 
-    /// Waits until all other sessions of `root`, including recently closed sessions, are gone from the process list.
+    /// Waits for up to 90 seconds until the process list contains no other sessions of `root`.
     pub async fn wait_until_other_root_sessions_end(&self) -> mysql_async::Result<()> {
         let others = match self.flavor() {
             Flavor::MariaDb => {

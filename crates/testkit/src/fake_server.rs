@@ -54,7 +54,7 @@ pub enum Fault {
 /// Configuration of a [`FakeServer`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FakeServerOptions {
-    /// Number of sessions in the process list.
+    /// Number of sessions in the process list, without the client's own session.
     pub sessions: u64,
     /// Number of sessions with an open transaction. The process list starts with these sessions.
     pub transactions: u64,

@@ -1,4 +1,4 @@
-//! TCP proxy that stalls, throttles or resets connections between a client and a server.
+//! TCP proxy that stalls, throttles or closes connections between a client and a server.
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,7 +19,7 @@ pub enum TrafficMode {
     /// The proxy holds back all data. If one side closes its connection, the proxy keeps the other connection open.
     /// After a stall, the proxy forwards all buffered data, as TCP does after a network outage.
     Stall,
-    /// The proxy resets all connections, like a restarting server or load balancer.
+    /// The proxy closes new connections immediately and open connections as soon as either side sends data.
     Reset,
     /// The proxy waits for the given time before it forwards each chunk of up to 16 KiB.
     Throttle(Duration),

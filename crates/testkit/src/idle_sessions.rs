@@ -54,7 +54,7 @@ pub async fn open_idle_sessions_for_account(
     Ok(IdleSessions { sessions })
 }
 
-/// Raises the open file limit of this process and of its child processes to at least `count`.
+/// Raises the open file limit of this process and of its future child processes to at least `count`.
 pub fn raise_open_file_limit(count: u64) -> io::Result<()> {
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_none_or(|current| current >= count) {

@@ -10,7 +10,7 @@
 //! - [`FakeServerFleet`] starts many fake MySQL servers, each on a separate port.
 //! - [`S3Server`] is a private S3 server, and [`PostgreSqlServer`] is a private PostgreSQL server.
 //! - [`NginxServer`] is a private nginx server, for example for load balancing.
-//! - [`FaultInjectionProxy`] stalls, throttles or resets the connections to a server.
+//! - [`FaultInjectionProxy`] stalls, throttles or closes the connections to a server.
 //! - [`RewritingProxy`] rewrites the greeting packet of a MySQL server and can hold back or delay packets.
 //! - [`VirtualIpProxy`] simulates a virtual IP address with failover or load balancing.
 //! - [`RogueServer`] is a malicious MySQL server that attacks its clients.

@@ -4,7 +4,7 @@ use std::io;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-/// Larger payloads are split into several packets.
+/// The protocol splits larger payloads into several packets. [`write_packet`] rejects them.
 pub(crate) const MAX_PAYLOAD_BYTES: usize = 0x00ff_ffff;
 pub(crate) const CLIENT_SSL: u32 = 0x0800;
 

@@ -54,7 +54,7 @@ impl RawSession {
         Self::log_in(None, server, user, database, charset).await
     }
 
-    /// Opens a session with the program name `program`, which must be shorter than 200 bytes.
+    /// Opens a session with the program name `program`, which must have at most 195 bytes.
     pub async fn open_with_program_name(
         program: &str,
         server: SocketAddr,
@@ -97,7 +97,7 @@ impl RawSession {
         }
         session.send_packet(&response, 1).await?;
         let mut response = session.receive_packet().await?;
-        // The server requests a different authentication plugin. Every plugin accepts an empty password.
+        // The server requests a different authentication plugin. An empty response means that there is no password.
         if response.1.first() == Some(&0xfe) {
             session.send_packet(&[], response.0.wrapping_add(1)).await?;
             response = session.receive_packet().await?;

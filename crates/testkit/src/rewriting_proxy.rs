@@ -116,7 +116,7 @@ impl RewritingProxy {
         self.state.connections.load(Ordering::SeqCst)
     }
 
-    /// Waits until the proxy is holding back at least one packet.
+    /// Waits until a client packet has matched a hold rule since the last call of `set_rewrite_rules`.
     pub async fn wait_until_packet_is_held(&self) {
         // The wait cannot fail, because the proxy owns the sender.
         let _ = self.state.held.subscribe().wait_for(|held| *held).await;

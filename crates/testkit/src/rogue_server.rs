@@ -137,14 +137,14 @@ impl RogueServer {
         self.recording.attacks.load(SeqCst)
     }
 
-    /// Returns the number of bytes that the server has sent in attack responses.
+    /// Returns the number of bytes that the server has sent as rows, column definitions or garbage in attack responses.
     /// The byte count stops increasing after the client stops reading.
     #[must_use]
     pub fn sent_attack_byte_count(&self) -> usize {
         self.recording.bytes_sent.load(SeqCst)
     }
 
-    /// Returns the decrypted payloads of all packets that clients sent, in order of arrival.
+    /// Returns the decrypted payloads of the packets that clients sent, except TLS requests, in order of arrival.
     #[must_use]
     pub fn received_packets(&self) -> Vec<Vec<u8>> {
         self.recording.packets.lock().clone()

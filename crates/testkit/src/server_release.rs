@@ -64,7 +64,7 @@ impl ServerRelease {
         test_tools::downloads_dir().join(self.name())
     }
 
-    /// Returns the command that starts the server. Unpacked packages use their own dynamic loader.
+    /// Returns the command that starts the server. Unpacked Debian packages use their own dynamic loader.
     pub(crate) fn build_server_command(self) -> Result<Command, ServerError> {
         let mut command = match self {
             Self::MariaDb10 => self.build_installed_command(test_tools::MARIADBD_PATH)?,

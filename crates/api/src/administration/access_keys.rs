@@ -1,4 +1,4 @@
-//! Routes for permanent access keys. Users may always manage their own access keys.
+//! Routes for permanent access keys. Users may manage their own access keys without a policy.
 
 use clew_iam::access_key;
 use clew_iam::decision::Action;

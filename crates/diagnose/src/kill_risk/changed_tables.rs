@@ -39,7 +39,7 @@ pub struct ChangedTables {
     pub statement: &'static str,
     /// Effect of the statement on the tables.
     pub effect: TableChangeKind,
-    /// Tables that the statement modifies, without duplicates, in the order of their first occurrence.
+    /// Tables that the statement modifies or joins, without duplicates, in the order of their first occurrence.
     pub tables: Vec<TableRef>,
     /// True if the parser found all modified tables.
     pub is_complete: bool,
@@ -48,7 +48,7 @@ pub struct ChangedTables {
 /// Parses a statement and returns the tables that the statement modifies.
 ///
 /// `database` is the default database of the session.
-/// Returns `None` if the statement does not modify any tables.
+/// Returns `None` for all statements that a kill cannot leave half done, such as `SELECT` and `CREATE TABLE`.
 #[must_use]
 pub fn parse_changed_tables(statement: &[u8], database: Option<&[u8]>) -> Option<ChangedTables> {
     let head = statement.get(..MAX_PARSED_STATEMENT_BYTES).unwrap_or(statement);

@@ -63,7 +63,7 @@ pub struct LockWait {
     pub wanted: Cow<'static, str>,
     /// Lock mode of the blocker, if known.
     pub held: Option<Cow<'static, str>>,
-    /// True if the blocker also waits for the lock resource and precedes the waiter in the lock queue.
+    /// True if the blocker also waits for a metadata lock and precedes the waiter in the queue. False for InnoDB locks.
     pub queued: bool,
     /// True if the wait was inferred from the session's state and statement.
     pub inferred: bool,

@@ -10,7 +10,7 @@ const MAX_STATEMENT_WIDTH: usize = 60;
 
 /// Renders the wait graph as a Graphviz `digraph`.
 ///
-/// Edges point from waiters to blockers. A dashed edge means that the blocker is also waiting for the same lock resource.
+/// Edges point from waiters to blockers. A dashed edge means that the blocker is also waiting for the same metadata lock.
 /// Root blockers are drawn in bold.
 #[must_use]
 pub fn render_graphviz_dot(graph: &WaitGraph) -> String {

@@ -146,7 +146,7 @@ impl LockResourceKind {
     }
 }
 
-/// Metadata lock: a row of `metadata_locks` on MySQL or `metadata_lock_info` on MariaDB.
+/// Metadata lock: a row of `metadata_locks`, or of `metadata_lock_info` on MariaDB without `performance_schema`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetadataLock {
     /// Locked object.

@@ -14,7 +14,7 @@ pub struct TreeLayout {
     /// Maximum number of rendered root blockers. A summary line counts the omitted root blockers.
     pub roots: usize,
     /// Maximum number of rendered waiters per blocker. A summary line counts the omitted waiters.
-    /// Waiters that block other waiters are always rendered, even beyond the maximum.
+    /// Waiters that block other waiters, and a single remaining waiter, are rendered even beyond the maximum.
     pub siblings: usize,
 }
 

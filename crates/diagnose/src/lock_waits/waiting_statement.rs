@@ -1,6 +1,6 @@
 //! Finds the tables and lock modes requested by a waiting session's statement.
 //!
-//! Clew parses a waiting session's statement only if the server does not report the pending lock request.
+//! Clew parses a waiting session's statement only if the server does not report what the session waits for.
 //! To avoid mistaking literals for names, the parser reads the statement template instead of the full statement.
 
 use super::metadata_locks::{MetadataLockMode, MetadataLockObjectKind};

@@ -122,7 +122,7 @@ pub(super) fn leading_word_length(rest: &[u8]) -> usize {
     rest.iter().position(|&byte| !is_word_byte(byte)).unwrap_or(rest.len())
 }
 
-/// Returns `None` if the word contains non-ASCII punctuation, such as typographic quotes, or invalid UTF-8.
+/// Returns `None` if the word contains non-ASCII punctuation or symbols, such as typographic quotes, or invalid UTF-8.
 pub(super) fn count_word_chars(word: &[u8]) -> Option<usize> {
     if word.is_ascii() {
         return Some(word.len());

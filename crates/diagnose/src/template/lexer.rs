@@ -11,7 +11,7 @@ pub(super) enum Token<'a> {
     Word(&'a [u8], NextCharKind),
     /// Name in backticks, including the backticks. The `bool` is true if the name is also valid without backticks.
     Name(&'a [u8], bool, NextCharKind),
-    /// User variable `@name`. The `bool` is true if another token directly precedes the `@`, as in `root@localhost`.
+    /// User variable `@name`. The `bool` is true if a name or a quote directly precedes the `@`, as in `root@localhost`.
     Variable(bool),
     /// `@@`, or an `@` that no name follows. The `bool` is true if a name or a quote directly precedes the token.
     At(&'a [u8], bool),
@@ -41,7 +41,7 @@ pub(super) enum LexerStopReason {
     Complete,
     /// The lexer stopped because the remaining text of the statement is ambiguous and may contain literals.
     AmbiguousText,
-    /// The value is the offset of the first quote, where Clew cuts off the template.
+    /// The value is the offset of the first quote, at which Clew truncates the statement.
     UnpairedQuotes(usize),
 }
 

@@ -72,7 +72,7 @@ impl SqlModeScanner {
             [quote @ (b'\'' | b'"'), ..] => self.state = ScanState::String(*quote),
             [b'`', ..] => self.state = ScanState::Name,
             [b'#', ..] | [b'-', b'-'] | [b'-', b'-', 0..=b' ' | 0x7f, ..] => self.state = ScanState::Line,
-            // The lexer stops at the same byte sequences, except that the scanner rejects every `$` for simplicity.
+            // For simplicity, the scanner also rejects `$` and special comments, at which the lexer does not always stop.
             [0 | b'[' | b'$', ..] | [b'-', b'-', 0x80..=0xff, ..] | [b'/', b'*', b'!' | b'+' | b'M', ..] => {
                 return Err(AmbiguousTextError);
             }

@@ -1,4 +1,4 @@
-//! Queries for users. Each domain always has at least one enabled administrator.
+//! Queries for users. The last enabled administrator of a domain cannot be removed, disabled or demoted.
 
 use std::fmt;
 

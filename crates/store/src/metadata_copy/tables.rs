@@ -22,7 +22,7 @@ const fn table_without_rowid(name: &'static str) -> TableToCopy {
     TableToCopy { has_rowid: false, ..table(name) }
 }
 
-/// Tables with derived or transient data are omitted.
+/// Omits the migration history, version counters, login backoffs and worker heartbeats.
 pub(super) static TABLES_TO_COPY: &[TableToCopy] = &[
     table_without_rowid("settings"),
     table("domains"),
@@ -190,7 +190,6 @@ mod tests {
     use super::*;
     use crate::database::{Database, params, query_as};
 
-    /// Tables with derived or transient data.
     const EXCLUDED_TABLES: [&str; 4] = ["_sqlx_migrations", "access_version", "login_backoffs", "workers"];
 
     #[tokio::test]

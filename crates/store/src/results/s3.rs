@@ -1,7 +1,7 @@
 //! Stores results as objects on S3 (see `docs/decisions/0023-results-on-s3.md`).
 //!
-//! The name of an object consists of the request id, the fencing token of the writer and 64 random bits.
-//! The random bits keep object names unique even if the metadata is restored from a backup.
+//! The name of an object consists of the request id, the fencing token of the writer and a random number.
+//! The random number keeps object names unique even if the metadata is restored from a backup.
 
 mod error;
 mod garbage_collection;
@@ -32,7 +32,7 @@ pub use crate::results::s3::object::StoredObject;
 pub use crate::results::s3::settings::S3Settings;
 pub(super) use crate::results::s3::writer::S3Writer;
 
-/// Maximum duration of an S3 operation, including all retries.
+/// Maximum duration of a call to `object_store`, including its retries.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(45);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum time to wait for the start of a response and for each chunk of a response.

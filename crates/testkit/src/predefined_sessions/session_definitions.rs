@@ -186,7 +186,7 @@ fn define_sessions_with_running_statements(flavor: Flavor) -> Vec<SessionDefinit
         large(1 << 20),
         large(8 << 20),
         app().with_statement("-- a formula?\nSELECT SLEEP(100000)"),
-        // Both servers remove whitespace and semicolons at the start and end of a statement.
+        // Both servers remove whitespace at the start of a statement, and whitespace and semicolons at its end.
         app().with_raw_statement(b"\r\n\t DO SLEEP(100000) ;;\r\n", b"DO SLEEP(100000)"),
         app().with_sleep_statement("back\\slash \\x00 \\"),
         app().with_sleep_statement("=1+1 @SUM(A1) -2 +3"),

@@ -1,4 +1,4 @@
-//! Scenarios in which sessions wait for metadata locks on tables.
+//! Scenarios in which sessions wait for metadata locks on tables or for a MyISAM table lock.
 
 use super::LockWaitScenario;
 
