@@ -305,7 +305,7 @@ async fn install_python_clients() -> Result<(), DevtoolsError> {
 
 /// Installs the packages in a temporary directory and renames the directory, so that no partial installation remains.
 async fn install_node_clients() -> Result<(), DevtoolsError> {
-    const FILES: [&str; 3] = ["package.json", "package-lock.json", ".npmrc"];
+    const FILES: [&str; 2] = ["package.json", "package-lock.json"];
     if test_tools::are_node_clients_installed() {
         return Ok(());
     }
