@@ -223,7 +223,9 @@ impl UnverifiedSignedRequest {
             headers: &headers,
             body_sha256: signature::hash_body(body),
         };
-        let verified = signature::verify_signature(&self.authorization, &request, &self.key.secret, Timestamp::now());
+        let coverage = service.settings.signature_coverage;
+        let verified =
+            signature::verify_signature(&self.authorization, &request, &self.key.secret, Timestamp::now(), coverage);
         if verified == Err(SignatureError::Mismatch) {
             Box::pin(service.store.lockouts().record_auth_failure(&self.failure_counter.name)).await?;
         }

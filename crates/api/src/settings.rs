@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clew_http::{AllowedHosts, ConnectionSettings};
+use clew_iam::signature::SignatureCoverage;
 
 /// Limits of the HTTP server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub struct ApiSettings {
     pub allowed_hosts: AllowedHosts,
     /// True if responses over TLS contain the `Strict-Transport-Security` header.
     pub hsts: bool,
+    /// Parts of a signed request that its signature must cover.
+    pub signature_coverage: SignatureCoverage,
     /// Lifetime of a token. The TaurusDB API spec (section 3.2) requires 24 hours.
     pub token_lifetime: Duration,
     /// True for a process, such as `clew worker`, that serves only the health and metrics endpoints.
@@ -42,6 +45,7 @@ impl Default for ApiSettings {
             max_long_polls_per_principal: 128,
             allowed_hosts: AllowedHosts::default(),
             hsts: true,
+            signature_coverage: SignatureCoverage::default(),
             token_lifetime: Duration::from_hours(24),
             operations_only: false,
             refusal_count_window: Duration::from_mins(1),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clew_api::{ApiSettings, RateLimitSettings};
 use clew_diagnose::ProtectedAccounts;
 use clew_http::{AllowedHosts, ConnectionSettings, TrustedProxies};
+use clew_iam::signature::SignatureCoverage;
 use clew_model::NetworkZone;
 use clew_mysql::{NodeConnector, ReadLimits, ReadSizeLimits};
 use clew_store::StoreLocation;
@@ -108,6 +109,8 @@ settings! {
         /// A host name without a port matches requests to any port.
         allowed_hosts: Vec<String> = Vec::new(),
         hsts: bool = ApiSettings::default().hsts,
+        /// Signatures must cover the `Host` header and the body. The SDKs for Go and PHP do not sign the `Host` header.
+        strict_signatures: bool = false,
         header_timeout: SignedDuration = to_signed_duration(ConnectionSettings::default().header_read_timeout),
         body_timeout: SignedDuration = to_signed_duration(ApiSettings::default().body_read_timeout),
     }
@@ -230,6 +233,11 @@ impl Configuration {
             connections,
             allowed_hosts,
             hsts: self.http.hsts,
+            signature_coverage: if self.http.strict_signatures {
+                SignatureCoverage::HostAndBody
+            } else {
+                SignatureCoverage::OfficialSdks
+            },
             max_streams_per_principal: self.limits.streams_per_principal,
             max_long_polls_per_principal: self.limits.long_polls_per_principal,
             body_read_timeout: require_positive_duration("http.body_timeout", self.http.body_timeout)?,
@@ -362,6 +370,14 @@ mod tests {
         assert_ne!(settings(r#"["clew.example.com", "[::1]:8407"]"#).unwrap().allowed_hosts, AllowedHosts::default());
         let refused = format!("{:?}", settings(r#"["clew.example.com", "https://clew"]"#).unwrap_err());
         assert!(refused.contains("allowed_hosts") && refused.contains("https://clew"), "{refused}");
+    }
+
+    #[test]
+    fn strict_signatures_require_a_signed_host_and_body() {
+        let coverage = |text| parse_configuration(text).unwrap().api_settings().unwrap().signature_coverage;
+        assert_eq!(coverage(""), SignatureCoverage::OfficialSdks);
+        assert_eq!(coverage("[http]\nstrict_signatures = false"), SignatureCoverage::OfficialSdks);
+        assert_eq!(coverage("[http]\nstrict_signatures = true"), SignatureCoverage::HostAndBody);
     }
 
     #[test]

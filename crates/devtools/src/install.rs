@@ -28,7 +28,8 @@ pub async fn install_test_prerequisites() -> Result<(), DevtoolsError> {
     install_server_packages(&packages, &[ServerPackages::mysql9()]).await?;
     unpack_mariadb_plugins().await?;
     unpack_nginx().await?;
-    install_python_clients().await
+    install_python_clients().await?;
+    install_node_clients().await
 }
 
 /// Installs the other server releases that only the compatibility tests start.
@@ -305,6 +306,31 @@ async fn install_python_clients() -> Result<(), DevtoolsError> {
         .args(["-r", test_tools::PIP_REQUIREMENTS_PATH])
         .run_with_retries(&step, INSTALL_STEP_TIMEOUT)
         .await?;
+    step.complete();
+    Ok(())
+}
+
+/// Installs the packages in a temporary directory and renames the directory, so that no partial installation remains.
+async fn install_node_clients() -> Result<(), DevtoolsError> {
+    const FILES: [&str; 2] = ["package.json", "package-lock.json"];
+    if test_tools::are_node_clients_installed() {
+        return Ok(());
+    }
+    let step = Step::start("Installing the official SDK for Node.js (npm packages, once)");
+    let root = test_tools::node_clients_dir();
+    let unpacked = root.with_extension("unpacked");
+    create_empty_dir(&unpacked)?;
+    for name in FILES {
+        let file = Path::new(test_tools::NODE_CLIENTS_MANIFEST_DIR).join(name);
+        fs::copy(&file, unpacked.join(name)).map_err(DevtoolsError::file_error("copy", &file))?;
+    }
+    Command::new("npm")
+        .args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"])
+        .current_dir(&unpacked)
+        .run_with_retries(&step, INSTALL_STEP_TIMEOUT)
+        .await?;
+    remove_dir_if_exists(&root)?;
+    fs::rename(&unpacked, &root).map_err(DevtoolsError::file_error("rename", unpacked))?;
     step.complete();
     Ok(())
 }

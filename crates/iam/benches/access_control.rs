@@ -15,7 +15,7 @@ use clew_iam::decision::{
     TargetProject, decide_access,
 };
 use clew_iam::policy::{Policy, system_policies};
-use clew_iam::signature::{self, AuthorizationHeader, RequestToSign};
+use clew_iam::signature::{self, AuthorizationHeader, RequestToSign, SignatureCoverage};
 use clew_model::{AccessKeyId, DomainId, InstanceId, ProjectId, Tag, UserId};
 use criterion::{Criterion, criterion_group, criterion_main};
 use jiff::Timestamp;
@@ -49,7 +49,8 @@ fn bench_signature_verification(criterion: &mut Criterion) {
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
                 let authorization = AuthorizationHeader::parse(black_box(&header)).unwrap();
-                signature::verify_signature(&authorization, &request(), &secret, now).unwrap();
+                let coverage = SignatureCoverage::OfficialSdks;
+                signature::verify_signature(&authorization, &request(), &secret, now, coverage).unwrap();
             });
         });
     }

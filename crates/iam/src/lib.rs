@@ -8,7 +8,7 @@
 //! `clew-store` stores identities, `clew-api` implements the HTTP server, and `clew-client` implements the HTTP client.
 //!
 //! ```
-//! use clew_iam::signature::{self, AuthorizationHeader, RequestToSign};
+//! use clew_iam::signature::{self, AuthorizationHeader, RequestToSign, SignatureCoverage};
 //! use secrecy::SecretString;
 //!
 //! let headers = [
@@ -28,7 +28,8 @@
 //!
 //! let authorization = AuthorizationHeader::parse(&header).unwrap();
 //! let now = "2026-06-12T00:00:30Z".parse().unwrap();
-//! assert!(signature::verify_signature(&authorization, &request, &secret, now).is_ok());
+//! let coverage = SignatureCoverage::HostAndBody;
+//! assert!(signature::verify_signature(&authorization, &request, &secret, now, coverage).is_ok());
 //! ```
 //!
 //! ```

@@ -23,9 +23,21 @@ pub const MAX_CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(15);
 /// Value of the `X-Sdk-Content-Sha256` header for requests whose signature does not cover the body.
 pub const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 
+/// Parts of a request that its signature must cover, in addition to `X-Sdk-Date`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SignatureCoverage {
+    /// The parts that all official SDKs sign. The `Host` header may be unsigned.
+    /// The body may be unsigned if the signed header `X-Sdk-Content-Sha256` contains [`UNSIGNED_PAYLOAD`].
+    #[default]
+    OfficialSdks,
+    /// The `Host` header and the body.
+    HostAndBody,
+}
+
 const EMPTY_BODY_HASH: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 const X_SDK_DATE_FORMAT: &str = "%Y%m%dT%H%M%SZ";
 const X_SDK_DATE_HEADER: &str = "x-sdk-date";
+const HOST_HEADER: &str = "host";
 const CONTENT_HASH_HEADER: &str = "x-sdk-content-sha256";
 
 /// Signed parts of a request.
@@ -53,11 +65,15 @@ impl<T: AsRef<str>> RequestToSign<'_, T> {
         self.headers.iter().filter(|(header, _)| header.as_ref() == name).count()
     }
 
-    /// If the body is not empty, the value of the header `X-Sdk-Content-Sha256` replaces the computed body hash.
-    fn body_hash_for_signature(&self) -> &str {
+    /// Returns the body hashes with which the SDKs sign the request.
+    ///
+    /// All SDKs replace the computed body hash with the value of the header `X-Sdk-Content-Sha256`.
+    /// For an empty body, the SDK for Python signs the computed hash, and the other SDKs sign the header's value.
+    fn body_hashes(&self) -> (&str, Option<&str>) {
         match self.header_value(CONTENT_HASH_HEADER) {
-            Some(header_hash) if self.body_sha256 != EMPTY_BODY_HASH => header_hash,
-            _ => &self.body_sha256,
+            Some(header_hash) if self.body_sha256 == EMPTY_BODY_HASH => (&self.body_sha256, Some(header_hash)),
+            Some(header_hash) => (header_hash, None),
+            None => (&self.body_sha256, None),
         }
     }
 }
@@ -72,8 +88,14 @@ pub enum SignatureError {
     #[error("the Authorization header has no valid {0}")]
     Malformed(&'static str),
     /// A required header is not signed.
-    #[error("the header {0} must be signed")]
+    #[error("the header {0} must be signed, but SignedHeaders does not list it; fix: sign the header {0}")]
     NotSigned(String),
+    /// The `Host` header is not signed, but [`SignatureCoverage::HostAndBody`] requires its signature.
+    #[error(
+        "the header host must be signed, because the server's setting http.strict_signatures is true; \
+         fix: use an SDK that signs the header host, or set http.strict_signatures = false"
+    )]
+    HostNotSigned,
     /// A signed header is missing from the request.
     #[error("the header {0} is listed as signed but is missing")]
     NotSent(String),
@@ -92,13 +114,22 @@ pub enum SignatureError {
         now: Timestamp,
     },
     /// The SHA-256 hash of the request body differs from `X-Sdk-Content-Sha256`.
-    #[error("X-Sdk-Content-Sha256 is not the hash of the body")]
+    #[error(
+        "X-Sdk-Content-Sha256 is not the SHA-256 hash of the body; fix: send the hash of the body, or omit the header"
+    )]
     Body,
-    /// The body is unsigned (`UNSIGNED-PAYLOAD`), but the content type requires a signed body.
-    #[error("the body must be signed: {UNSIGNED_PAYLOAD} is allowed only for content types other than JSON and BSON")]
+    /// The body is unsigned (`UNSIGNED-PAYLOAD`), but [`SignatureCoverage::HostAndBody`] requires a signed body.
+    #[error(
+        "the body must be signed, because the server's setting http.strict_signatures is true, but \
+         X-Sdk-Content-Sha256 is {UNSIGNED_PAYLOAD}; \
+         fix: sign the SHA-256 hash of the body, or set http.strict_signatures = false"
+    )]
     UnsignedBody,
     /// The signature does not match: the request was modified or was signed with a different secret key.
-    #[error("the signature does not match the request")]
+    #[error(
+        "the signature does not match the request; fix: use the secret key of the access key, and check that no proxy \
+         modifies the path, query, body or signed headers"
+    )]
     Mismatch,
 }
 
@@ -151,22 +182,26 @@ pub fn sign_request<T: AsRef<str>>(
         .collect();
     signed.sort();
     signed.dedup();
-    let signature = encode_hex(&compute_signature(request, &signed, date, secret));
+    let (body_hash, _) = request.body_hashes();
+    let signature = encode_hex(&compute_signature(request, &signed, body_hash, date, secret));
     format!("{SIGNATURE_ALGORITHM} Access={access_key}, SignedHeaders={}, Signature={signature}", signed.join(";"))
 }
 
 /// Verifies a request's signature and checks that the request date is within 15 minutes of `now`.
 ///
 /// `secret` is the secret key that belongs to `authorization.access_key`.
+/// The signature must cover `X-Sdk-Date` and the parts of the request that `coverage` requires.
 pub fn verify_signature<T: AsRef<str>>(
     authorization: &AuthorizationHeader,
     request: &RequestToSign<'_, T>,
     secret: &SecretString,
     now: Timestamp,
+    coverage: SignatureCoverage,
 ) -> Result<(), SignatureError> {
     let signed = &authorization.signed_headers;
-    for name in ["host", X_SDK_DATE_HEADER] {
-        require_signed_header(signed, name)?;
+    require_signed_header(signed, X_SDK_DATE_HEADER)?;
+    if coverage == SignatureCoverage::HostAndBody && !is_signed(signed, HOST_HEADER) {
+        return Err(SignatureError::HostNotSigned);
     }
     for name in signed {
         match request.count_header_occurrences(name) {
@@ -177,13 +212,20 @@ pub fn verify_signature<T: AsRef<str>>(
     }
     let date = request.header_value(X_SDK_DATE_HEADER).ok_or(SignatureError::Date)?;
     check_clock_skew(date, now)?;
-    check_body_hash(signed, request)?;
-    let expected = compute_signature(request, signed, date, secret);
-    if expected.ct_eq(authorization.signature()).into() { Ok(()) } else { Err(SignatureError::Mismatch) }
+    check_body_hash(signed, request, coverage)?;
+    let is_match = |body_hash: &str| -> bool {
+        compute_signature(request, signed, body_hash, date, secret).ct_eq(authorization.signature()).into()
+    };
+    let (body_hash, alternative) = request.body_hashes();
+    if is_match(body_hash) || alternative.is_some_and(is_match) { Ok(()) } else { Err(SignatureError::Mismatch) }
+}
+
+fn is_signed(signed: &[String], name: &str) -> bool {
+    signed.iter().any(|one| one == name)
 }
 
 fn require_signed_header(signed: &[String], name: &str) -> Result<(), SignatureError> {
-    if signed.iter().any(|one| one == name) { Ok(()) } else { Err(SignatureError::NotSigned(name.to_owned())) }
+    if is_signed(signed, name) { Ok(()) } else { Err(SignatureError::NotSigned(name.to_owned())) }
 }
 
 fn check_clock_skew(date: &str, now: Timestamp) -> Result<(), SignatureError> {
@@ -202,7 +244,11 @@ fn check_clock_skew(date: &str, now: Timestamp) -> Result<(), SignatureError> {
     if now.duration_since(signed_at).abs() <= MAX_CLOCK_SKEW { Ok(()) } else { Err(SignatureError::Drift { now }) }
 }
 
-fn check_body_hash<T: AsRef<str>>(signed: &[String], request: &RequestToSign<'_, T>) -> Result<(), SignatureError> {
+fn check_body_hash<T: AsRef<str>>(
+    signed: &[String],
+    request: &RequestToSign<'_, T>,
+    coverage: SignatureCoverage,
+) -> Result<(), SignatureError> {
     let Some(hash) = request.header_value(CONTENT_HASH_HEADER) else { return Ok(()) };
     if request.count_header_occurrences(CONTENT_HASH_HEADER) > 1 {
         return Err(SignatureError::Repeated(CONTENT_HASH_HEADER.to_owned()));
@@ -213,22 +259,21 @@ fn check_body_hash<T: AsRef<str>>(signed: &[String], request: &RequestToSign<'_,
     if hash != UNSIGNED_PAYLOAD {
         return Err(SignatureError::Body);
     }
-    // Both headers must be signed. Otherwise a man in the middle could turn a signed body into an unsigned one.
-    require_signed_header(signed, CONTENT_HASH_HEADER)?;
-    require_signed_header(signed, "content-type")?;
-    let content_type = request.header_value("content-type").unwrap_or_default().to_ascii_lowercase();
-    let must_be_hashed = content_type.is_empty()
-        || ["application/json", "application/bson"].iter().any(|prefix| content_type.starts_with(prefix));
-    if must_be_hashed { Err(SignatureError::UnsignedBody) } else { Ok(()) }
+    if coverage == SignatureCoverage::HostAndBody {
+        return Err(SignatureError::UnsignedBody);
+    }
+    // An SDK always signs the header. An unsigned header was added after signing.
+    require_signed_header(signed, CONTENT_HASH_HEADER)
 }
 
 fn compute_signature<T: AsRef<str>>(
     request: &RequestToSign<'_, T>,
     signed: &[String],
+    body_hash: &str,
     date: &str,
     secret: &SecretString,
 ) -> [u8; 32] {
-    let canonical = canonical_request::build_canonical_request(request, signed);
+    let canonical = canonical_request::build_canonical_request(request, signed, body_hash);
     let to_sign = format!("{SIGNATURE_ALGORITHM}\n{date}\n{}", hash_body(canonical.as_bytes()));
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()) else {
         unreachable!("HMAC takes a key of any length")

@@ -1,7 +1,7 @@
 //! `Authorization` header: accepted and rejected values, and robustness against random input.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // A test fails by panicking.
 
-use clew_iam::signature::{self, AuthorizationHeader, RequestToSign, SignatureError};
+use clew_iam::signature::{self, AuthorizationHeader, RequestToSign, SignatureCoverage, SignatureError};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use secrecy::SecretString;
@@ -100,17 +100,20 @@ proptest! {
         let header = signature::sign_request(&request, &names, date, &"AKEXAMPLE0000000000".parse().unwrap(), &secret);
         let authorization = parse(&header).unwrap();
         let now: Timestamp = "2026-06-12T00:10:00Z".parse().unwrap();
-        prop_assert_eq!(signature::verify_signature(&authorization, &request, &secret, now), Ok(()));
+        let coverage = SignatureCoverage::HostAndBody;
+        prop_assert_eq!(signature::verify_signature(&authorization, &request, &secret, now, coverage), Ok(()));
 
         let mut altered = body.clone();
         altered.push(0);
         let other = RequestToSign { body_sha256: signature::hash_body(&altered), ..request.clone() };
-        prop_assert_eq!(signature::verify_signature(&authorization, &other, &secret, now), Err(SignatureError::Mismatch));
+        let verified = signature::verify_signature(&authorization, &other, &secret, now, SignatureCoverage::OfficialSdks);
+        prop_assert_eq!(verified, Err(SignatureError::Mismatch));
 
         let at = flip.index(headers.len());
         let mut altered = headers.clone();
         altered[at].1 = format!("{}!", altered[at].1.trim());
         let other = RequestToSign { headers: &altered, ..request };
-        prop_assert!(signature::verify_signature(&authorization, &other, &secret, now).is_err());
+        let verified = signature::verify_signature(&authorization, &other, &secret, now, SignatureCoverage::OfficialSdks);
+        prop_assert!(verified.is_err());
     }
 }

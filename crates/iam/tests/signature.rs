@@ -1,7 +1,9 @@
 //! Request signatures: examples of spec section 8.1, and requests that must be rejected.
 #![allow(clippy::unwrap_used)] // A test fails by panicking.
 
-use clew_iam::signature::{self, AuthorizationHeader, RequestToSign, SignatureError, UNSIGNED_PAYLOAD};
+use clew_iam::signature::{
+    self, AuthorizationHeader, RequestToSign, SignatureCoverage, SignatureError, UNSIGNED_PAYLOAD,
+};
 use clew_model::AccessKeyId;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
@@ -79,7 +81,16 @@ impl SentRequest {
     }
 
     fn verify_at(&self, now: Timestamp) -> Result<(), SignatureError> {
-        signature::verify_signature(&AuthorizationHeader::parse(&self.authorization)?, &self.to_sign(), &secret(), now)
+        self.verify_with(now, SignatureCoverage::OfficialSdks)
+    }
+
+    fn verify_strictly(&self) -> Result<(), SignatureError> {
+        self.verify_with(now(), SignatureCoverage::HostAndBody)
+    }
+
+    fn verify_with(&self, now: Timestamp, coverage: SignatureCoverage) -> Result<(), SignatureError> {
+        let authorization = AuthorizationHeader::parse(&self.authorization)?;
+        signature::verify_signature(&authorization, &self.to_sign(), &secret(), now, coverage)
     }
 }
 
@@ -190,7 +201,8 @@ fn other_secret_key_or_signature_is_rejected() {
     let request = SentRequest::collect();
     let authorization = AuthorizationHeader::parse(&request.authorization).unwrap();
     let other = SecretString::from("SKEXAMPLE000000000000000000000000000001");
-    let verified = signature::verify_signature(&authorization, &request.to_sign(), &other, now());
+    let verified =
+        signature::verify_signature(&authorization, &request.to_sign(), &other, now(), SignatureCoverage::default());
     assert_eq!(verified, Err(SignatureError::Mismatch));
 
     let (parts, hex) = request.authorization.rsplit_once('=').unwrap();
@@ -204,13 +216,29 @@ fn other_secret_key_or_signature_is_rejected() {
 }
 
 #[test]
-fn host_and_date_must_be_signed() {
-    for name in ["host", "x-sdk-date"] {
+fn date_must_be_signed_and_the_host_only_under_the_strict_rule() {
+    let sign_without = |name: &str| {
         let signed: Vec<&str> = SIGNED.into_iter().filter(|one| *one != name).collect();
-        let request = SentRequest::collect().sign(&signed);
-        assert_eq!(request.verify(), Err(SignatureError::NotSigned(name.into())));
+        SentRequest::collect().sign(&signed)
+    };
+    let undated = sign_without("x-sdk-date");
+    assert_eq!(undated.verify(), Err(SignatureError::NotSigned("x-sdk-date".into())));
+    assert_eq!(undated.verify_strictly(), Err(SignatureError::NotSigned("x-sdk-date".into())));
+
+    assert_eq!(sign_without("host").verify(), Ok(()));
+    assert_eq!(sign_without("host").verify_strictly(), Err(SignatureError::HostNotSigned));
+
+    let minimal = SentRequest::collect().sign(&["host", "x-sdk-date"]);
+    assert_eq!((minimal.verify(), minimal.verify_strictly()), (Ok(()), Ok(())));
+}
+
+#[test]
+fn errors_of_the_strict_rule_name_the_setting_and_the_fix() {
+    for error in [SignatureError::HostNotSigned, SignatureError::UnsignedBody] {
+        let text = error.to_string();
+        assert!(text.contains("must be signed, because the server's setting http.strict_signatures is true"), "{text}");
+        assert!(text.contains("; fix: ") && text.contains("http.strict_signatures = false"), "{text}");
     }
-    assert_eq!(SentRequest::collect().sign(&["host", "x-sdk-date"]).verify(), Ok(()));
 }
 
 #[test]
@@ -252,40 +280,50 @@ fn declared_body_hash_must_match_the_body() {
 }
 
 #[test]
-fn unsigned_body_is_allowed_only_for_other_types_than_json_and_bson() {
+fn unsigned_body_is_rejected_only_under_the_strict_rule() {
     let name = "x-sdk-content-sha256";
     let signed: Vec<&str> = SIGNED.into_iter().chain([name]).collect();
-    for (content_type, expected) in [
-        ("application/octet-stream", Ok(())),
-        ("text/csv", Ok(())),
-        ("application/json", Err(SignatureError::UnsignedBody)),
-        ("application/json;charset=utf-8", Err(SignatureError::UnsignedBody)),
-        ("Application/JSON", Err(SignatureError::UnsignedBody)),
-        ("application/bson", Err(SignatureError::UnsignedBody)),
-        ("", Err(SignatureError::UnsignedBody)),
-    ] {
-        let mut request = SentRequest::new("PUT", "/v3/file", "", content_type, b"content");
-        request.headers.push((name.to_owned(), UNSIGNED_PAYLOAD.to_owned()));
-        let mut request = request.sign(&signed);
-        assert_eq!(request.verify(), expected, "{content_type}");
-        request.body = b"other content".to_vec();
-        assert_eq!(request.verify(), expected, "{content_type}");
+    for content_type in ["application/octet-stream", "application/json;charset=utf-8", "application/bson", ""] {
+        for body in [b"content".as_slice(), b""] {
+            let mut request = SentRequest::new("PUT", "/v3/file", "", content_type, body);
+            request.headers.push((name.to_owned(), UNSIGNED_PAYLOAD.to_owned()));
+            let mut request = request.sign(&signed);
+            assert_eq!(request.verify(), Ok(()), "{content_type}");
+            assert_eq!(request.verify_strictly(), Err(SignatureError::UnsignedBody), "{content_type}");
+            if !body.is_empty() {
+                request.body = b"other content".to_vec();
+                assert_eq!(request.verify(), Ok(()), "{content_type}");
+            }
+        }
     }
 }
 
 #[test]
 fn signed_body_cannot_be_made_unsigned() {
     let name = "x-sdk-content-sha256";
-    // The header and the content type are changed after signing.
-    let signed: Vec<&str> = SIGNED.into_iter().filter(|one| *one != "content-type").collect();
-    let mut request = SentRequest::collect().sign(&signed).with_header(name, UNSIGNED_PAYLOAD);
-    request.set("content-type", "text/plain");
+    // The header is added after signing.
+    let mut request = SentRequest::collect().with_header(name, UNSIGNED_PAYLOAD);
+    request.body = br#"{"filter": "long"}"#.to_vec();
     assert_eq!(request.verify(), Err(SignatureError::NotSigned(name.into())));
 
-    let signed: Vec<&str> = signed.into_iter().chain([name]).collect();
-    let mut request = SentRequest::collect().with_header(name, UNSIGNED_PAYLOAD);
-    request.set("content-type", "text/plain");
-    assert_eq!(request.sign(&signed).verify(), Err(SignatureError::NotSigned("content-type".into())));
+    // The header contains the hash of the body when it is signed, and is replaced after signing.
+    let signed: Vec<&str> = SIGNED.into_iter().chain([name]).collect();
+    let hash = signature::hash_body(&SentRequest::collect().body);
+    let mut request = SentRequest::collect().with_header(name, &hash).sign(&signed);
+    request.set(name, UNSIGNED_PAYLOAD);
+    request.body = br#"{"filter": "long"}"#.to_vec();
+    assert_eq!(request.verify(), Err(SignatureError::Mismatch));
+}
+
+#[test]
+fn body_cannot_be_added_to_a_request_signed_with_the_hash_of_an_empty_body() {
+    let name = "x-sdk-content-sha256";
+    let signed: Vec<&str> = SIGNED.into_iter().chain([name]).collect();
+    let request = SentRequest::new("GET", "/v3/projects", "", "text/csv", b"").with_header(name, UNSIGNED_PAYLOAD);
+    let mut request = request.sign(&signed);
+    assert_eq!(request.verify(), Ok(()));
+    request.body = b"added".to_vec();
+    assert_eq!(request.verify(), Err(SignatureError::Mismatch));
 }
 
 #[test]

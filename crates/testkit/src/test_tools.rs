@@ -52,10 +52,13 @@ pub const BENCH_DEBIAN_PACKAGES: [DebianPackage; 3] = [
 
 pub(crate) const MARIADB_BINLOG_TOOL_PATH: &str = "/usr/bin/mariadb-binlog";
 pub(crate) const MARIADBD_PATH: &str = "/usr/sbin/mariadbd";
+const NPM_LOCK_FILE: &str = "package-lock.json";
 pub(crate) const POSTGRESQL_BIN_DIR: &str = "/usr/lib/postgresql/15/bin";
 
 /// Path of the pip requirements file for the Huawei Cloud SDK, keystoneauth1, schemathesis and SeaweedFS.
 pub const PIP_REQUIREMENTS_PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients.txt");
+/// Path of the directory with the npm manifest and lock file for the Huawei Cloud SDK for Node.js.
+pub const NODE_CLIENTS_MANIFEST_DIR: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/node-clients");
 /// Python script that checks the installed package versions against [`PIP_REQUIREMENTS_PATH`].
 pub const PIP_PACKAGE_CHECK_SCRIPT: &str = "import sys, importlib.metadata as installed
 for line in open(sys.argv[1]):
@@ -126,6 +129,21 @@ pub fn python_venv_dir() -> PathBuf {
 pub fn python_interpreter_path() -> PathBuf {
     std::env::var_os(PYTHON_INTERPRETER_ENV_VAR)
         .map_or_else(|| python_venv_dir().join("bin").join("python"), PathBuf::from)
+}
+
+/// Returns the directory into which npm installs the API client packages for Node.js.
+#[must_use]
+pub fn node_clients_dir() -> PathBuf {
+    downloads_dir().join("node-clients")
+}
+
+/// Returns true if the packages of [`NODE_CLIENTS_MANIFEST_DIR`] are installed in [`node_clients_dir`].
+#[must_use]
+pub fn are_node_clients_installed() -> bool {
+    let (manifests, installed) = (Path::new(NODE_CLIENTS_MANIFEST_DIR), node_clients_dir());
+    let is_current = |name| fs::read(manifests.join(name)).ok() == fs::read(installed.join(name)).ok();
+    // npm writes this file at the end of an installation.
+    is_current(NPM_LOCK_FILE) && installed.join("node_modules/.package-lock.json").exists()
 }
 
 /// Returns the path of the SeaweedFS executable. `pip` installs SeaweedFS together with the API client packages.

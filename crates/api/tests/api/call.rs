@@ -50,10 +50,22 @@ impl Call {
 
     /// Signs the request in its current state, with a clock skew.
     pub(crate) fn signed(self, key: &AccessKeyId, secret: &SecretString, skew: SignedDuration) -> Self {
+        self.signed_except("", key, secret, skew)
+    }
+
+    /// Signs all headers of the request except `unsigned`, with a clock skew.
+    pub(crate) fn signed_except(
+        self,
+        unsigned: &str,
+        key: &AccessKeyId,
+        secret: &SecretString,
+        skew: SignedDuration,
+    ) -> Self {
         let host = format!("{}:{}", self.url.host_str().unwrap(), self.url.port().unwrap());
         let date = signature::format_x_sdk_date(Timestamp::now() + skew);
         let call = self.anonymous().header(HOST, &host).header("x-sdk-date", &date);
-        let names: Vec<&str> = call.headers.iter().map(|(name, _)| name.as_str()).collect();
+        let names: Vec<&str> =
+            call.headers.iter().map(|(name, _)| name.as_str()).filter(|name| *name != unsigned).collect();
         let request = RequestToSign {
             method: call.method.as_str(),
             path: call.url.path(),

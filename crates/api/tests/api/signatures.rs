@@ -1,5 +1,6 @@
 //! Accepted and rejected tokens and signatures.
 
+use clew_iam::signature::{SignatureCoverage, UNSIGNED_PAYLOAD};
 use clew_model::AccessKeyId;
 use http::Method;
 use http::header::AUTHORIZATION;
@@ -95,7 +96,10 @@ async fn modified_signed_request_is_rejected() {
         ("secret", list(&server).signed(&server.access_key, &other_secret, SignedDuration::ZERO)),
     ] {
         let message = call.send().await.expect_error(401, "APIGW.0301");
-        assert!(message.ends_with("verify aksk signature fail: the signature does not match the request"), "{what}");
+        assert!(
+            message.contains("verify aksk signature fail: the signature does not match the request; fix: "),
+            "{what}"
+        );
         server.clear_auth_failures(&format!("key:{}", server.access_key)).await;
     }
     assert!(server.store.tasks().count_tasks_by_status().await.unwrap().iter().all(|(_, count)| *count == 0));
@@ -135,4 +139,38 @@ async fn clock_skew_of_15_minutes_is_accepted() {
     }
     let garbled = server.sign(list(&server)).header("x-sdk-date", "yesterday");
     assert!(garbled.send().await.expect_error(401, "APIGW.0301").contains("YYYYMMDDTHHMMSSZ"));
+}
+
+/// Signs a request without its `Host` header, as the official SDKs for Go and PHP do.
+fn sign_without_host(server: &Server, call: Call) -> Call {
+    call.signed_except("host", &server.access_key, &server.secret_key, SignedDuration::ZERO)
+}
+
+fn collect_with_unsigned_body(server: &Server) -> Call {
+    server.sign(collect(server).header("x-sdk-content-sha256", UNSIGNED_PAYLOAD)).body(r#"{"user":"bot"}"#)
+}
+
+#[tokio::test]
+async fn unsigned_host_and_body_are_accepted_by_default() {
+    let server = Server::start().await;
+    sign_without_host(&server, list(&server)).send().await.expect_status(200);
+    collect_with_unsigned_body(&server).send().await.expect_status(202);
+    let undated =
+        collect(&server).signed_except("x-sdk-date", &server.access_key, &server.secret_key, SignedDuration::ZERO);
+    let message = undated.send().await.expect_error(401, "APIGW.0301");
+    assert!(message.contains("the header x-sdk-date must be signed"), "{message}");
+}
+
+#[tokio::test]
+async fn strict_signatures_reject_an_unsigned_host_and_body() {
+    let server = Server::start_with(|settings, _| settings.signature_coverage = SignatureCoverage::HostAndBody).await;
+    server.sign(list(&server)).send().await.expect_status(200);
+    server.sign(collect(&server)).send().await.expect_status(202);
+    for (call, part) in
+        [(sign_without_host(&server, list(&server)), "header host"), (collect_with_unsigned_body(&server), "body")]
+    {
+        let message = call.send().await.expect_error(401, "APIGW.0301");
+        let reason = format!("the {part} must be signed, because the server's setting http.strict_signatures is true");
+        assert!(message.contains(&reason) && message.contains("; fix: "), "{message}");
+    }
 }

@@ -1,5 +1,5 @@
-//! `clew serve` with the unmodified official SDK and the client of OpenStack.
-//! `conformance.py`, `rollback.py` and `identity.py` contain the assertions.
+//! `clew serve` with the unmodified official SDKs and the client of OpenStack.
+//! `conformance.py`, `rollback.py`, `identity.py` and `conformance.mjs` contain the assertions.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -9,7 +9,7 @@ use clew_testkit::{
 };
 use rstest::rstest;
 
-use crate::harness::{Home, RegisteredInstance};
+use crate::harness::{Home, RegisteredInstance, RunningService};
 
 #[rstest]
 #[tokio::test]
@@ -26,7 +26,17 @@ async fn assert_conformant(home: &Home, program: &str, added: &RegisteredInstanc
     let serving = home.serve().await;
     let python = test_tools::python_interpreter_path();
     assert!(python.exists(), "the official SDK is not installed ({}); run cargo xtask test", python.display());
-    let output = Command::new(python)
+    assert_successful(Command::new(python), home, &serving, program, added);
+}
+
+fn assert_successful(
+    mut interpreter: Command,
+    home: &Home,
+    serving: &RunningService,
+    program: &str,
+    added: &RegisteredInstance,
+) {
+    let output = interpreter
         .arg(format!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sdk/{}"), program))
         .env("HOME", home.folder.path())
         .env("CLEW_ENDPOINT", &serving.endpoint)
@@ -41,7 +51,7 @@ async fn assert_conformant(home: &Home, program: &str, added: &RegisteredInstanc
         .env("CLEW_NODE", added.nodes[0].as_str())
         .env("CLEW_BROKEN_NODE", added.nodes.last().unwrap().as_str())
         .output()
-        .unwrap();
+        .unwrap_or_else(|error| panic!("cannot run {interpreter:?}: {error}; fix: cargo xtask test"));
     let output_text = String::from_utf8_lossy(&output.stdout);
     assert!(
         output.status.success() && output_text.ends_with("conformant\n"),
@@ -49,6 +59,22 @@ async fn assert_conformant(home: &Home, program: &str, added: &RegisteredInstanc
         String::from_utf8_lossy(&output.stderr),
         home.log()
     );
+}
+
+#[rstest]
+#[tokio::test]
+async fn official_sdk_for_node_is_conformant_under_both_signature_rules(#[values(false, true)] strict: bool) {
+    let server = DatabaseServer::start(Flavor::MariaDb, &DatabaseServerOptions::default()).await.unwrap();
+    let _sessions = open_sessions(&server).await;
+    let home = Home::new().await;
+    let added = home.add_instance(&[&server.url()]);
+    let configuration = home.folder.path().join("clew.toml");
+    std::fs::write(&configuration, format!("[http]\nstrict_signatures = {strict}\n")).unwrap();
+    let serving = home.serve_with_config(&configuration).await;
+    assert!(test_tools::are_node_clients_installed(), "the SDK for Node.js is not installed; fix: cargo xtask test");
+    let mut node = Command::new("node");
+    node.env("CLEW_NODE_CLIENTS", test_tools::node_clients_dir()).env("CLEW_STRICT_SIGNATURES", strict.to_string());
+    assert_successful(node, &home, &serving, "conformance.mjs", &added);
 }
 
 /// Opens four sessions: a slow statement in a long transaction, which matches every filter; a waiter for its inserted row;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use clew_client::{Client, ClientConfig, Credentials, ProjectRef, StartCollectionRequest};
-use clew_iam::signature::{self, AuthorizationHeader, RequestToSign, SignatureError};
+use clew_iam::signature::{self, AuthorizationHeader, RequestToSign, SignatureCoverage, SignatureError};
 use clew_model::{InstanceFilter, Language, Pagination, Tag};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -80,7 +80,8 @@ impl Signed {
     }
 
     fn verify(&self, request: &Request) -> Result<(), SignatureError> {
-        signature::verify_signature(&self.authorization, &self.to_sign(request), &SECRET_KEY.into(), self.now)
+        let coverage = SignatureCoverage::HostAndBody;
+        signature::verify_signature(&self.authorization, &self.to_sign(request), &SECRET_KEY.into(), self.now, coverage)
     }
 }
 

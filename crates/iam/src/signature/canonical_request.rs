@@ -17,6 +17,7 @@ type DecodedBytes<'a> = Cow<'a, [u8]>;
 pub(super) fn build_canonical_request<T: AsRef<str>>(
     request: &RequestToSign<'_, T>,
     signed_headers: &[String],
+    body_hash: &str,
 ) -> String {
     let mut text = String::with_capacity(INITIAL_CAPACITY_BYTES);
     text.push_str(request.method);
@@ -32,7 +33,7 @@ pub(super) fn build_canonical_request<T: AsRef<str>>(
     for (at, name) in signed_headers.iter().enumerate() {
         text.extend([if at > 0 { ";" } else { "" }, name]);
     }
-    text.extend(["\n", request.body_hash_for_signature()]);
+    text.extend(["\n", body_hash]);
     text
 }
 
