@@ -36,6 +36,7 @@ pub async fn install_test_prerequisites() -> Result<(), DevtoolsError> {
 pub async fn install_server_releases() -> Result<(), DevtoolsError> {
     let _lock = test_tools::acquire_downloads_dir_lock()?;
     install_server_packages(&[], &[ServerPackages::mariadb11()]).await?;
+    unpack_galera().await?;
     install_mysql5().await
 }
 
@@ -223,6 +224,14 @@ async fn unpack_mariadb_plugins() -> Result<(), DevtoolsError> {
     }
     download_and_unpack_package("mariadb-server", "MariaDB's plugins", &test_tools::unpacked_mariadb_plugins_dir())
         .await
+}
+
+async fn unpack_galera() -> Result<(), DevtoolsError> {
+    let root = ServerRelease::MariaDb10Galera.package_dir();
+    if root.exists() {
+        return Ok(());
+    }
+    download_and_unpack_package("galera-4", "Galera", &root).await
 }
 
 async fn unpack_nginx() -> Result<(), DevtoolsError> {

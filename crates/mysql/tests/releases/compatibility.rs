@@ -50,7 +50,13 @@ async fn wait_for_lock_waits(server: &DatabaseServer, is_complete: impl Fn(&Lock
 #[rstest]
 #[tokio::test]
 async fn row_lock_wait_has_its_blocker_on_a_server(
-    #[values(ServerRelease::MariaDb10, ServerRelease::MariaDb11, ServerRelease::MySql5, ServerRelease::MySql9)]
+    #[values(
+        ServerRelease::MariaDb10,
+        ServerRelease::MariaDb11,
+        ServerRelease::MariaDb10Galera,
+        ServerRelease::MySql5,
+        ServerRelease::MySql9
+    )]
     release: ServerRelease,
 ) {
     let server = start(release).await;
@@ -80,16 +86,28 @@ async fn row_lock_wait_has_its_blocker_on_a_server(
 #[rstest]
 #[tokio::test]
 async fn metadata_lock_wait_has_its_blocker_or_a_limitation_on_a_server(
-    #[values(ServerRelease::MariaDb10, ServerRelease::MariaDb11, ServerRelease::MySql5, ServerRelease::MySql9)]
+    #[values(
+        ServerRelease::MariaDb10,
+        ServerRelease::MariaDb11,
+        ServerRelease::MariaDb10Galera,
+        ServerRelease::MySql5,
+        ServerRelease::MySql9
+    )]
     release: ServerRelease,
 ) {
     let server = start(release).await;
     let statements = ["CREATE DATABASE shop", "CREATE TABLE shop.orders (id INT PRIMARY KEY) ENGINE=InnoDB"];
     server.run_statements(&statements).await.unwrap();
     let (mut blocker, mut waiter) = (open_session(&server).await, open_session(&server).await);
-    blocker.execute("BEGIN").await.unwrap();
-    blocker.query("SELECT * FROM shop.orders").await.unwrap();
-    waiter.send_statement(b"ALTER TABLE shop.orders ADD COLUMN note INT").await.unwrap();
+    if release == ServerRelease::MariaDb10Galera {
+        // A schema change would abort the transaction of the blocker instead of waiting.
+        blocker.execute("LOCK TABLES shop.orders WRITE").await.unwrap();
+        waiter.send_statement(b"SELECT * FROM shop.orders").await.unwrap();
+    } else {
+        blocker.execute("BEGIN").await.unwrap();
+        blocker.query("SELECT * FROM shop.orders").await.unwrap();
+        waiter.send_statement(b"ALTER TABLE shop.orders ADD COLUMN note INT").await.unwrap();
+    }
     let is_waiting = |waits: &LockWaits| !waits.graph.waits.is_empty() || !waits.graph.unexplained.is_empty();
     let waits = wait_for_lock_waits(&server, is_waiting).await.graph;
     // performance_schema records metadata locks by default.
@@ -123,7 +141,13 @@ async fn running_victim(node: &NodeUrl, id: u64) -> Victim {
 #[rstest]
 #[tokio::test]
 async fn session_is_listed_and_killed_on_a_server(
-    #[values(ServerRelease::MariaDb10, ServerRelease::MariaDb11, ServerRelease::MySql5, ServerRelease::MySql9)]
+    #[values(
+        ServerRelease::MariaDb10,
+        ServerRelease::MariaDb11,
+        ServerRelease::MariaDb10Galera,
+        ServerRelease::MySql5,
+        ServerRelease::MySql9
+    )]
     release: ServerRelease,
 ) {
     let server = start(release).await;
@@ -156,7 +180,13 @@ async fn session_is_listed_and_killed_on_a_server(
 #[rstest]
 #[tokio::test]
 async fn diagnosis_has_only_remedies_that_the_server_accepts_on_a_server(
-    #[values(ServerRelease::MariaDb10, ServerRelease::MariaDb11, ServerRelease::MySql5, ServerRelease::MySql9)]
+    #[values(
+        ServerRelease::MariaDb10,
+        ServerRelease::MariaDb11,
+        ServerRelease::MariaDb10Galera,
+        ServerRelease::MySql5,
+        ServerRelease::MySql9
+    )]
     release: ServerRelease,
 ) {
     let server = start(release).await;
@@ -181,7 +211,9 @@ async fn diagnosis_has_only_remedies_that_the_server_accepts_on_a_server(
         ServerRelease::MySql9 => &[],
         ServerRelease::MySql5 => &[LimitationKind::NoMetadataLocks, LimitationKind::UnreliableAges],
         // performance_schema can only be enabled at server start.
-        ServerRelease::MariaDb10 | ServerRelease::MariaDb11 => &[LimitationKind::NoPerformanceSchema],
+        ServerRelease::MariaDb10 | ServerRelease::MariaDb11 | ServerRelease::MariaDb10Galera => {
+            &[LimitationKind::NoPerformanceSchema]
+        }
     };
     assert_eq!(kinds, expected, "{release}: {remaining:#?}");
 }

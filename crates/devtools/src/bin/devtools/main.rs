@@ -1,6 +1,7 @@
 //! Runs the project's development tasks: `cargo xtask TASK`.
 
 mod cargo_tools;
+mod compatibility_tables;
 mod demo;
 mod lint;
 mod run_tests;
@@ -30,6 +31,9 @@ enum Task {
     },
     /// Install missing prerequisites and run all tests against real database servers
     Test {
+        /// Run only the compatibility tests on all server releases, and write the results to COMPATIBILITY.md
+        #[arg(long, conflicts_with = "nextest")]
+        all_servers: bool,
         /// Arguments for `cargo nextest run` (after `--`), for example: cargo xtask test -- -p clew-mysql
         #[arg(last = true, value_name = "NEXTEST ARGUMENTS")]
         nextest: Vec<OsString>,
@@ -54,7 +58,8 @@ fn main() -> ExitCode {
 async fn run_dev_task(task: Task) -> Result<ExitCode, DevtoolsError> {
     match task {
         Task::Demo { keep } => return demo::run(keep).await,
-        Task::Test { nextest } => run_tests::run(&nextest).await?,
+        Task::Test { all_servers: true, .. } => run_tests::run_compatibility_tests().await?,
+        Task::Test { nextest, .. } => run_tests::run(&nextest).await?,
         Task::Bench(arguments) => return task_executable::BENCH_PROGRAM.build_and_exec_program(arguments).await,
         Task::Faults(arguments) => {
             return task_executable::FAULT_INJECTION_PROGRAM.build_and_exec_program(arguments).await;
