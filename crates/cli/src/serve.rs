@@ -88,7 +88,7 @@ Configuration file with all keys at their defaults:
   trusted_proxies = []         # proxies with trusted headers, such as \"10.0.0.0/8\"
   allowed_hosts = []           # accepted Host values, such as \"clew.example.com\"; []: any
   hsts = true                  # send Strict-Transport-Security over TLS
-  strict_signatures = false    # require a signed Host header and body; refuses the SDKs for Go and PHP
+  strict_signatures = false    # require a signed Host header and body; excludes Go and PHP SDKs
   header_timeout = \"10s\"
   body_timeout = \"30s\"
   [limits]                     # 0: unlimited
