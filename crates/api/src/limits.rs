@@ -74,7 +74,7 @@ impl RateLimiters {
         self.0
             .failures
             .check_permit_available(&peer.into())
-            .map_err(self.record_and_build_rate_limit_error(ExceededLimit::AUTH_FAILURES))
+            .map_err(self.reject_rate_limited_request(ExceededLimit::AUTH_FAILURES))
     }
 
     pub(crate) fn consume_sign_in_quota(&self, peer: IpAddr) -> Result<(), ApiError> {
@@ -82,7 +82,7 @@ impl RateLimiters {
         self.0
             .sign_ins
             .consume_permit(&peer.into())
-            .map_err(self.record_and_build_rate_limit_error(ExceededLimit::SIGN_INS))
+            .map_err(self.reject_rate_limited_request(ExceededLimit::SIGN_INS))
     }
 
     pub(crate) fn record_auth_failure(&self, peer: IpAddr) {
@@ -95,7 +95,7 @@ impl RateLimiters {
         self.0
             .principals
             .check_permit_available(user)
-            .map_err(self.record_and_build_rate_limit_error(ExceededLimit::PRINCIPAL_REQUESTS))
+            .map_err(self.reject_rate_limited_request(ExceededLimit::PRINCIPAL_REQUESTS))
     }
 
     /// A request that evaluates large policies counts as several requests toward the rate limit.
@@ -127,10 +127,10 @@ impl RateLimiters {
         self.0
             .principals
             .consume_permits(user, count)
-            .map_err(self.record_and_build_rate_limit_error(ExceededLimit::PRINCIPAL_REQUESTS))
+            .map_err(self.reject_rate_limited_request(ExceededLimit::PRINCIPAL_REQUESTS))
     }
 
-    fn record_and_build_rate_limit_error(&self, limit: ExceededLimit) -> impl FnOnce(std::time::Duration) -> ApiError {
+    fn reject_rate_limited_request(&self, limit: ExceededLimit) -> impl FnOnce(std::time::Duration) -> ApiError {
         move |wait| {
             self.0.metrics.record_exceeded_limit(limit);
             ApiError::rate_limit_exceeded_error(wait)

@@ -21,7 +21,7 @@ struct BusyServerBenchmark {
     definition: BenchmarkCase,
     flavor: Flavor,
     clew: ClewInvocation,
-    baseline: BaselineProgram,
+    baseline: Baseline,
     /// Text that Clew's output must contain, and a function that returns the expected number of occurrences.
     item_marker: (&'static str, fn(BenchmarkSessionCounts) -> usize),
     min_baseline_lines: fn(BenchmarkSessionCounts) -> usize,
@@ -35,7 +35,7 @@ enum ClewInvocation {
 }
 
 #[derive(Clone, Copy)]
-enum BaselineProgram {
+enum Baseline {
     /// Runs the `mariadb` client with the SQL statements that Clew runs.
     SameStatements,
     SameStatementsOverTls,
@@ -65,7 +65,7 @@ const fn snapshot_benchmark(name: &'static str, flavor: Flavor) -> BusyServerBen
         },
         flavor,
         clew: ClewInvocation::Command(SNAPSHOT_COMMAND_ARGUMENTS),
-        baseline: BaselineProgram::SameStatements,
+        baseline: Baseline::SameStatements,
         item_marker: SESSION_ROW_MARKER_AND_COUNT,
         min_baseline_lines: |size| size.sessions + size.transactions,
     }
@@ -84,7 +84,7 @@ const fn collect_command_benchmark(name: &'static str, flavor: Flavor) -> BusySe
         },
         flavor,
         clew: ClewInvocation::Collect,
-        baseline: BaselineProgram::Snapshot,
+        baseline: Baseline::Snapshot,
         item_marker: SESSION_ROW_MARKER_AND_COUNT,
         min_baseline_lines: |size| size.sessions,
     }
@@ -108,7 +108,7 @@ static BUSY_SERVER_BENCHMARKS: [BusyServerBenchmark; 10] = [
             baseline: "`mariadb` client with the same two statements, both over TLS",
             ..snapshot_benchmark("", Flavor::MySql).definition
         },
-        baseline: BaselineProgram::SameStatementsOverTls,
+        baseline: Baseline::SameStatementsOverTls,
         ..snapshot_benchmark("", Flavor::MySql)
     },
     snapshot_benchmark("snapshot-mariadb", Flavor::MariaDb),
@@ -122,7 +122,7 @@ static BUSY_SERVER_BENCHMARKS: [BusyServerBenchmark; 10] = [
             unit: "s",
             pairs: 21,
         },
-        baseline: BaselineProgram::Statements(SESSION_TRANSACTION_JOIN_QUERY),
+        baseline: Baseline::Statements(SESSION_TRANSACTION_JOIN_QUERY),
         min_baseline_lines: |size| size.sessions,
         ..snapshot_benchmark("", Flavor::MariaDb)
     },
@@ -138,7 +138,7 @@ static BUSY_SERVER_BENCHMARKS: [BusyServerBenchmark; 10] = [
         },
         flavor: Flavor::MySql,
         clew: ClewInvocation::Command(&["snapshot", "--detail", "--format", "csv"]),
-        baseline: BaselineProgram::Statements("SELECT * FROM sys.session; SELECT * FROM sys.innodb_lock_waits"),
+        baseline: Baseline::Statements("SELECT * FROM sys.session; SELECT * FROM sys.innodb_lock_waits"),
         item_marker: (",clew-testkit,", |size| size.sessions),
         min_baseline_lines: |size| size.sessions + size.waiters,
     },
@@ -154,7 +154,7 @@ static BUSY_SERVER_BENCHMARKS: [BusyServerBenchmark; 10] = [
         },
         flavor: Flavor::MySql,
         clew: ClewInvocation::Command(&["locks"]),
-        baseline: BaselineProgram::Statements("SELECT * FROM sys.innodb_lock_waits"),
+        baseline: Baseline::Statements("SELECT * FROM sys.innodb_lock_waits"),
         item_marker: ("\n100 sessions wait on 127.0.0.1", |size| size.waiters / 100),
         min_baseline_lines: |size| size.waiters,
     },
@@ -229,16 +229,16 @@ impl BusyServerFixture<'_> {
         let (clew_file, baseline_file) = (self.bench.temp_file_path("clew"), self.bench.temp_file_path("baseline"));
         let (marker, expected) = case.item_marker;
         let baseline = match case.baseline {
-            BaselineProgram::SameStatements => build_mariadb_client_command(self.server, &["--skip-ssl"], &self.reads),
-            BaselineProgram::SameStatementsOverTls => {
+            Baseline::SameStatements => build_mariadb_client_command(self.server, &["--skip-ssl"], &self.reads),
+            Baseline::SameStatementsOverTls => {
                 build_mariadb_client_command(self.server, &["--ssl"], &self.reads)
             }
-            BaselineProgram::Statements(statements) => {
+            Baseline::Statements(statements) => {
                 build_mariadb_client_command(self.server, &["--skip-ssl"], statements)
             }
-            BaselineProgram::Snapshot => self.snapshot.clone(),
+            Baseline::Snapshot => self.snapshot.clone(),
         };
-        let use_tls = matches!(case.baseline, BaselineProgram::SameStatementsOverTls);
+        let use_tls = matches!(case.baseline, Baseline::SameStatementsOverTls);
         let delays = RefCell::new(Vec::new());
         let clew = async || {
             let elapsed = match case.clew {

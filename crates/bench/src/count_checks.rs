@@ -38,23 +38,23 @@ pub(super) async fn wait_until_connections_close(
 }
 
 #[derive(Debug, Default)]
-pub(super) struct CountChecks(Vec<CountCheck>);
+pub(super) struct ResourceCounts(Vec<ResourceCount>);
 
 #[derive(Debug)]
-struct CountCheck {
+struct ResourceCount {
     subject: String,
     found: u64,
     minimum: u64,
     maximum: u64,
 }
 
-impl CountChecks {
+impl ResourceCounts {
     pub(super) fn expect_exact_count(&mut self, subject: &str, found: u64, expected: u64) {
-        self.0.push(CountCheck { subject: subject.to_owned(), found, minimum: expected, maximum: expected });
+        self.0.push(ResourceCount { subject: subject.to_owned(), found, minimum: expected, maximum: expected });
     }
 
     pub(super) fn expect_max_count(&mut self, subject: &str, found: u64, maximum: u64) {
-        self.0.push(CountCheck { subject: subject.to_owned(), found, minimum: 0, maximum });
+        self.0.push(ResourceCount { subject: subject.to_owned(), found, minimum: 0, maximum });
     }
 
     pub(super) fn verify_counts(&self) -> Result<(), DevtoolsError> {
@@ -74,7 +74,7 @@ impl CountChecks {
     }
 }
 
-impl CountCheck {
+impl ResourceCount {
     fn is_within_expected_range(&self) -> bool {
         (self.minimum..=self.maximum).contains(&self.found)
     }
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn wrong_counts_fail_by_name() {
-        let mut checks = CountChecks::default();
+        let mut checks = ResourceCounts::default();
         checks.expect_exact_count("rows", 5, 5);
         checks.verify_counts().unwrap();
         checks.expect_max_count("allocations", 4, 5);

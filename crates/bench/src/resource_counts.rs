@@ -16,7 +16,7 @@ use mysql_async::prelude::Queryable;
 
 use crate::BenchmarkContext;
 use crate::benchmark_case::BenchmarkFilter;
-use crate::count_checks::{CountChecks, count_occurrences, count_occurrences_in_file, wait_until_connections_close};
+use crate::count_checks::{ResourceCounts, count_occurrences, count_occurrences_in_file, wait_until_connections_close};
 use crate::error::BenchError;
 use crate::query_log;
 use crate::server_harness::DeploymentWithNodes;
@@ -55,7 +55,7 @@ pub(super) async fn check_resource_counts(clew: Option<PathBuf>) -> Result<(), B
         workspace::build_programs("Building the workspace", &["build", "--workspace", "--all-targets"]).await?;
     let clew = clew.map_or_else(|| workspace::find_clew_program(&programs), Ok)?;
     let bench = BenchmarkContext::new(clew, BenchmarkFilter::default())?;
-    let mut counts = CountChecks::default();
+    let mut counts = ResourceCounts::default();
     progress::print_heading("Machine-independent counts");
     check_memory_allocation_counts(&workspace::find_built_program(&programs, "bench", "allocations")?, &mut counts)
         .await?;
@@ -67,7 +67,7 @@ pub(super) async fn check_resource_counts(clew: Option<PathBuf>) -> Result<(), B
     Ok(counts.verify_counts()?)
 }
 
-async fn check_memory_allocation_counts(program: &Path, counts: &mut CountChecks) -> Result<(), BenchError> {
+async fn check_memory_allocation_counts(program: &Path, counts: &mut ResourceCounts) -> Result<(), BenchError> {
     let step = Step::start("Counting allocations per row");
     let command = Command::new(program).args(["--bench"]);
     let output = command.output().await?;
@@ -89,7 +89,7 @@ fn parse_allocations_per_hundred_rows(output: &str, name: &str) -> Option<u64> {
     Some(integer.parse::<u64>().ok()? * 100 + fraction.parse::<u64>().ok()?)
 }
 
-async fn check_single_node_counts(bench: &BenchmarkContext, counts: &mut CountChecks) -> Result<(), BenchError> {
+async fn check_single_node_counts(bench: &BenchmarkContext, counts: &mut ResourceCounts) -> Result<(), BenchError> {
     let step = Step::start("Checking a snapshot of 1,000 rows");
     let options =
         FakeServerOptions { sessions: SNAPSHOT_ROW_COUNT, transactions: SNAPSHOT_ROW_COUNT / 4, fault: Fault::None };
@@ -128,7 +128,7 @@ async fn check_single_node_counts(bench: &BenchmarkContext, counts: &mut CountCh
     Ok(())
 }
 
-async fn check_fleet_connection_counts(bench: &BenchmarkContext, counts: &mut CountChecks) -> Result<(), BenchError> {
+async fn check_fleet_connection_counts(bench: &BenchmarkContext, counts: &mut ResourceCounts) -> Result<(), BenchError> {
     let step = Step::start("Collecting from each of 40 nodes");
     let options =
         FakeServerOptions { sessions: SESSIONS_PER_NODE, transactions: SESSIONS_PER_NODE / 4, fault: Fault::None };
@@ -159,7 +159,7 @@ async fn check_statement_counts(
     bench: &BenchmarkContext,
     flavor: Flavor,
     at: usize,
-    counts: &mut CountChecks,
+    counts: &mut ResourceCounts,
 ) -> Result<(), BenchError> {
     let step = Step::start(format!("Counting statements on {flavor}"));
     let server = DatabaseServer::start(flavor, &DatabaseServerOptions::default()).await?;

@@ -264,7 +264,7 @@ impl NodeClockHistory {
         }
     }
 
-    /// Corrects an age, in seconds, if the server's clock was set forward or back.
+    /// Adjusts an elapsed time, in seconds, if the server's clock was set forward or back.
     /// `reported` may be negative.
     #[must_use]
     pub fn adjust_age_for_clock_steps(&self, reported: i64) -> i64 {

@@ -226,7 +226,7 @@ impl Connection {
 
     /// MySQL truncates statements in the process list if `performance_schema_show_processlist` is on.
     /// Returns false on MariaDB, which does not have the variable `performance_schema_show_processlist`.
-    pub(crate) async fn server_truncates_statements(&mut self) -> Result<bool, Failure> {
+    pub(crate) async fn truncates_statement_text(&mut self) -> Result<bool, Failure> {
         if self.flavor != Flavor::MySql {
             return Ok(false);
         }

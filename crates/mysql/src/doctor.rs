@@ -111,7 +111,7 @@ async fn run_diagnostic_checks(
 ) -> Result<Vec<DiagnosticCheckResult>, Failure> {
     let process = privileges::is_probe_query_allowed(connection, sql_statements::TRANSACTIONS_PROBE_QUERY).await?;
     let [own_sessions, no_transactions] = limitations::describe_missing_process_privilege(account);
-    let cut = connection.server_truncates_statements().await?;
+    let cut = connection.truncates_statement_text().await?;
     let kill = if privileges::has_kill_privilege(connection).await? {
         None
     } else {
@@ -169,7 +169,7 @@ pub(crate) async fn check_metadata_lock_instrument(connection: &mut Connection) 
 
 /// If the process list comes from performance_schema, returns notes about truncated statements and missing sessions.
 pub(crate) async fn find_process_list_limitations(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
-    if !connection.server_truncates_statements().await? {
+    if !connection.truncates_statement_text().await? {
         return Ok(Vec::new());
     }
     let losses = lost_instrumentation::detect_lost_thread_instrumentation(connection).await?;

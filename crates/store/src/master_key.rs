@@ -78,7 +78,7 @@ pub(crate) fn next_master_key_path(file: &Path) -> PathBuf {
 }
 
 /// Returns `None` if no key rotation is pending.
-pub(crate) fn read_next_master_key(file: &Path) -> Result<Option<MasterKey>, StoreError> {
+pub(crate) fn read_new_master_key(file: &Path) -> Result<Option<MasterKey>, StoreError> {
     let from_env = read_master_key_env_var(NEXT_MASTER_KEY_ENV_VAR)?;
     let next = next_master_key_path(file);
     if from_env.is_some() || read_master_key_env_var(MASTER_KEY_ENV_VAR)?.is_some() || !next.exists() {
@@ -90,7 +90,7 @@ pub(crate) fn read_next_master_key(file: &Path) -> Result<Option<MasterKey>, Sto
 pub(crate) fn load_or_create_next_master_key(file: &Path) -> Result<MasterKey, StoreError> {
     let stored_in_file = read_master_key_env_var(MASTER_KEY_ENV_VAR)?.is_none();
     let next_path = next_master_key_path(file);
-    match read_next_master_key(file)? {
+    match read_new_master_key(file)? {
         // The environment variable is lost when this process exits, so the key is also stored in a file.
         Some(from_env) if stored_in_file && !next_path.exists() => write_master_key(&next_path, from_env),
         Some(next) => Ok(next),

@@ -144,7 +144,7 @@ impl Store {
         let region = settings::read_setting(&database, REGION_SETTING_NAME).await?.unwrap_or_default();
         let region = String::from_utf8(region).map_err(StoreError::corrupt_value_error("region"))?;
         let store = Self::from_parts(database.clone(), &key, &dir, region.clone());
-        match (store.verify_master_key().await, master_key::read_next_master_key(&dir.master_key_path())?) {
+        match (store.verify_master_key().await, master_key::read_new_master_key(&dir.master_key_path())?) {
             (Ok(()), _) => Ok(store),
             // A rotation has changed the database, but not yet the key file on this machine.
             (Err(StoreError::WrongMasterKey), Some(next)) => {

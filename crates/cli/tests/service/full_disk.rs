@@ -40,7 +40,7 @@ async fn result_write_failure_is_reported_and_leaves_no_file() {
     let serving = home.serve_with_command(clew_with_file_size_limit).await;
     let client = home.client(&serving);
     let reason = collect_and_return_failure_reason(&client, &added, &home).await;
-    assert!(reason.contains("storage failed") && reason.contains("File too large"), "{reason}");
+    assert!(reason.contains("Storage error") && reason.contains("File too large"), "{reason}");
     assert_eq!(std::fs::read_dir(home.dir().join("results")).unwrap().count(), 0);
 
     let few = StartCollectionRequest { host: Some("10.0.1.7".into()), ..StartCollectionRequest::default() };
