@@ -79,7 +79,7 @@ impl FaultInjector<'_> {
         let how = if graceful { "graceful stop" } else { "crash" };
         self.timeline.mark_fault_started(Fault::PostgresRestart, how, duration);
         let postgresql = &mut self.cluster.postgresql;
-        let result = if graceful { postgresql.stop() } else { postgresql.crash() };
+        let result = if graceful { postgresql.stop().await } else { postgresql.crash().await };
         result.map_err(operation_error("stop PostgreSQL"))?;
         sleep(duration).await;
         postgresql.restart().await?;
@@ -99,7 +99,7 @@ impl FaultInjector<'_> {
         let how = if graceful { "graceful stop" } else { "SIGKILL" };
         self.timeline.mark_fault_started(Fault::S3Stop, how, duration);
         let s3 = &mut self.cluster.s3;
-        let result = if graceful { s3.stop() } else { s3.process.kill() };
+        let result = if graceful { s3.stop().await } else { s3.process.kill() };
         result.map_err(operation_error("stop the S3 server"))?;
         sleep(duration).await;
         s3.restart().await?;

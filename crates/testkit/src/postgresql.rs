@@ -99,13 +99,13 @@ impl PostgreSqlServer {
     }
 
     /// Simulates a crash with SIGQUIT. After a restart, the server recovers committed data.
-    pub fn crash(&mut self) -> io::Result<()> {
-        self.process.stop_with_signal(Signal::QUIT)
+    pub async fn crash(&mut self) -> io::Result<()> {
+        self.process.stop_gracefully(Signal::QUIT).await
     }
 
     /// Stops PostgreSQL with SIGINT, which disconnects all sessions, and waits until the server exits.
-    pub fn stop(&mut self) -> io::Result<()> {
-        self.process.stop_with_signal(Signal::INT)
+    pub async fn stop(&mut self) -> io::Result<()> {
+        self.process.stop_gracefully(Signal::INT).await
     }
 
     /// Restarts a stopped server with the same port and data, and waits until it accepts connections.

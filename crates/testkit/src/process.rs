@@ -18,7 +18,8 @@ use crate::server_error::ServerError;
 pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(90);
 /// Each attempt uses a new port, because the previous port may be taken.
 const MAX_START_ATTEMPTS: usize = 3;
-const READINESS_PROBE_INTERVAL: Duration = Duration::from_millis(20);
+const STOP_TIMEOUT: Duration = Duration::from_mins(1);
+const PROBE_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Process of a server. Dropping the value kills the process.
 #[derive(Debug)]
@@ -70,7 +71,7 @@ impl ServerProcess {
         if has_exited || Instant::now() > deadline {
             return Err(ServerError::Failed { operation, log: self.read_error_log() });
         }
-        sleep(READINESS_PROBE_INTERVAL).await;
+        sleep(PROBE_INTERVAL).await;
         Ok(())
     }
 
@@ -106,11 +107,27 @@ impl ServerProcess {
         Ok(())
     }
 
+    /// Blocks the calling thread until the server exits.
     pub(crate) fn stop_with_signal(&mut self, signal: Signal) -> io::Result<()> {
-        if !self.has_exited()? {
-            self.send_signal(signal)?;
-        }
+        self.send_signal_if_running(signal)?;
         self.child.wait().map(|_| ())
+    }
+
+    /// Kills the server with SIGKILL if it is still running after `STOP_TIMEOUT`.
+    pub(crate) async fn stop_gracefully(&mut self, signal: Signal) -> io::Result<()> {
+        self.send_signal_if_running(signal)?;
+        let deadline = Instant::now() + STOP_TIMEOUT;
+        while !self.has_exited()? {
+            if Instant::now() > deadline {
+                return self.kill();
+            }
+            sleep(PROBE_INTERVAL).await;
+        }
+        Ok(())
+    }
+
+    fn send_signal_if_running(&mut self, signal: Signal) -> io::Result<()> {
+        if self.has_exited()? { Ok(()) } else { self.send_signal(signal) }
     }
 
     fn send_signal(&self, signal: Signal) -> io::Result<()> {

@@ -87,8 +87,8 @@ impl S3Server {
     }
 
     /// Stops the server with SIGTERM and waits for its process to exit.
-    pub fn stop(&mut self) -> io::Result<()> {
-        self.process.stop_with_signal(Signal::TERM)
+    pub async fn stop(&mut self) -> io::Result<()> {
+        self.process.stop_gracefully(Signal::TERM).await
     }
 
     /// Restarts the stopped server with the same ports and objects, and waits until it accepts uploads.
