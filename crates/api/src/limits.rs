@@ -79,10 +79,7 @@ impl RateLimiters {
 
     pub(crate) fn consume_sign_in_quota(&self, peer: IpAddr) -> Result<(), ApiError> {
         self.check_auth_failure_limit(peer)?;
-        self.0
-            .sign_ins
-            .consume_permit(&peer.into())
-            .map_err(self.reject_rate_limited_request(ExceededLimit::SIGN_INS))
+        self.0.sign_ins.consume_permit(&peer.into()).map_err(self.reject_rate_limited_request(ExceededLimit::SIGN_INS))
     }
 
     pub(crate) fn record_auth_failure(&self, peer: IpAddr) {

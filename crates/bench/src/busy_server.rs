@@ -230,12 +230,8 @@ impl BusyServerFixture<'_> {
         let (marker, expected) = case.item_marker;
         let baseline = match case.baseline {
             Baseline::SameStatements => build_mariadb_client_command(self.server, &["--skip-ssl"], &self.reads),
-            Baseline::SameStatementsOverTls => {
-                build_mariadb_client_command(self.server, &["--ssl"], &self.reads)
-            }
-            Baseline::Statements(statements) => {
-                build_mariadb_client_command(self.server, &["--skip-ssl"], statements)
-            }
+            Baseline::SameStatementsOverTls => build_mariadb_client_command(self.server, &["--ssl"], &self.reads),
+            Baseline::Statements(statements) => build_mariadb_client_command(self.server, &["--skip-ssl"], statements),
             Baseline::Snapshot => self.snapshot.clone(),
         };
         let use_tls = matches!(case.baseline, Baseline::SameStatementsOverTls);

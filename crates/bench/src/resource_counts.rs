@@ -128,7 +128,10 @@ async fn check_single_node_counts(bench: &BenchmarkContext, counts: &mut Resourc
     Ok(())
 }
 
-async fn check_fleet_connection_counts(bench: &BenchmarkContext, counts: &mut ResourceCounts) -> Result<(), BenchError> {
+async fn check_fleet_connection_counts(
+    bench: &BenchmarkContext,
+    counts: &mut ResourceCounts,
+) -> Result<(), BenchError> {
     let step = Step::start("Collecting from each of 40 nodes");
     let options =
         FakeServerOptions { sessions: SESSIONS_PER_NODE, transactions: SESSIONS_PER_NODE / 4, fault: Fault::None };
