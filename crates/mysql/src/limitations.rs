@@ -329,12 +329,22 @@ pub(crate) fn describe_unreadable_pending_locks(gap: Limitation) -> Limitation {
     }
 }
 
+/// Suggests MariaDB's `metadata_lock_info` plugin before the remedy of `gap`.
+/// The plugin lists the holders of all metadata locks immediately and requires no restart.
+/// The metadata lock instrument lists only locks that the server grants after the instrument is enabled.
 pub(crate) fn suggest_metadata_lock_plugin(gap: Limitation) -> Limitation {
     Limitation {
         remedy: Some(match gap.remedy {
             Some(remedy) => LocalizedText::new(
-                format!("{remedy} -- or, for lock holders only: {INSTALL_METADATA_LOCK_PLUGIN_STATEMENT}"),
-                format!("{} -- 如仅需读取锁的持有者：{INSTALL_METADATA_LOCK_PLUGIN_STATEMENT}", remedy.chinese),
+                format!(
+                    "{INSTALL_METADATA_LOCK_PLUGIN_STATEMENT} -- lists lock holders (Debian package: mariadb-server). \
+                     To list pending lock requests as well: {remedy}"
+                ),
+                format!(
+                    "{INSTALL_METADATA_LOCK_PLUGIN_STATEMENT} -- 可读取锁的持有者（Debian软件包：mariadb-server）。\
+                     如需同时读取等待中的锁请求：{}",
+                    remedy.chinese
+                ),
             ),
             None => LocalizedText::untranslated(INSTALL_METADATA_LOCK_PLUGIN_STATEMENT),
         }),

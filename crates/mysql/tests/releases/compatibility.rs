@@ -199,9 +199,11 @@ async fn diagnosis_has_only_remedies_that_the_server_accepts_on_a_server(
         let limitations = diagnosis.checks.iter().filter_map(|check| check.limitation.clone());
         remaining = limitations.collect();
         for remedy in remaining.iter().filter_map(|limitation| limitation.remedy.as_ref()) {
-            if remedy.english.ends_with(';') {
+            // A comment after the statements describes an alternative.
+            let executable = remedy.english.split(" -- ").next().unwrap_or_default();
+            if executable.ends_with(';') {
                 let statements: Vec<&str> =
-                    remedy.english.split_inclusive(';').map(str::trim).filter(|part| !part.is_empty()).collect();
+                    executable.split_inclusive(';').map(str::trim).filter(|part| !part.is_empty()).collect();
                 server.run_statements(&statements).await.unwrap_or_else(|error| panic!("{release}: {remedy}: {error}"));
             }
         }
